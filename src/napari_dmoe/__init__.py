@@ -1,0 +1,1 @@
+"""Attribute-gated medical image segmentation with dMoE, in napari and without it."""

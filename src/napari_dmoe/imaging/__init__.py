@@ -1,0 +1,1 @@
+"""Images with their place in the world: geometry, preprocessing, files."""

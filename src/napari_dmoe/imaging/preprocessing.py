@@ -1,0 +1,305 @@
+"""From an image to what a network sees, and from its answer back to the image.
+
+:func:`prepare` crops, resamples and scales one 2D image as a model card asks;
+:func:`restore_labels` and :func:`restore_maps` take maps on the network's grid back to
+the full source grid. Which settings a model needs stands in its card.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+from scipy import ndimage
+from torch.nn import functional as F
+
+from napari_dmoe.imaging.spatial import (
+    CHANNEL_AXIS,
+    Grid,
+    ImageError,
+    ResizeRule,
+    SpatialImage,
+)
+
+STRIP_VOXELS = 2**22
+"""Class scores restored at a time (16 MB), so that large images need little memory."""
+
+
+class Preprocessing(BaseModel):
+    """How an image becomes a network's input.
+
+    Values are clipped to 0-255 and divided by 255; floats in [0, 1] are taken as
+    fractions of 255.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    crop: int | Literal["square"] | None = Field(
+        default=None,
+        title="Centre crop",
+        description="side of the centre crop in pixels; square = as large as fits",
+    )
+    side: int = Field(
+        default=224, gt=0, title="Input side", description="side of the input in pixels"
+    )
+    resize: ResizeRule = Field(
+        default="corner-aligned",
+        title="Resize",
+        description="corner-aligned: cubic spline, as published; half-pixel: bilinear, "
+        "smoothed where it shrinks",
+    )
+    standardise: bool = Field(
+        default=False,
+        title="Standardise",
+        description="zero mean and unit variance, for each image and channel",
+    )
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """One image as a network sees it.
+
+    Parameters
+    ----------
+    tensor : (C, S, S) float32 tensor
+        The input; C is 1 or 3.
+    grid : Grid
+        Where its samples lie in the source image.
+    crop : tuple of slice
+        The part of the source image that was seen.
+    notices : tuple of str
+        What a person should know: values outside the expected range, for example.
+    """
+
+    tensor: torch.Tensor
+    grid: Grid
+    crop: tuple[slice, ...]
+    notices: tuple[str, ...] = ()
+
+
+def prepare(image: SpatialImage, preprocessing: Preprocessing) -> Prepared:
+    """Make one 2D image a network's input.
+
+    Parameters
+    ----------
+    image : SpatialImage
+        Axes y and x, and optionally c with 1, 3 or 4 channels (alpha is left out).
+    preprocessing : Preprocessing
+        What the model's card asks for.
+
+    Raises
+    ------
+    ImageError
+        For other axes or channel counts, complex values, fewer than 2 x 2 pixels,
+        and images without one finite value.
+
+    Notes
+    -----
+    Corner-aligned: ``scipy.ndimage.zoom(order=3)`` with its defaults in float64, each
+    channel alone, not clipped afterwards. The aspect ratio is not kept.
+    """
+    grid = Grid.identity(image.spatial_shape)
+    if image.spatial_axes != ("y", "x") or min(grid.shape) < 2:
+        raise ImageError(
+            "a 2D model needs at least 2 x 2 pixels along y and x: found "
+            + " x ".join(
+                f"{n} ({a})"
+                for n, a in zip(image.spatial_shape, image.spatial_axes, strict=True)
+            )
+        )
+    crop = preprocessing.crop
+    size = min(grid.shape) if crop == "square" else (crop or max(grid.shape))
+    grid, place = grid.centre_crop((size, size))
+    values, notices = _channels_first(image, place)
+    values, scaling = _unit_range(values)
+    shape = (preprocessing.side, preprocessing.side)
+    tensor = _resample(values, shape, preprocessing.resize)
+    if preprocessing.standardise:
+        mean = tensor.mean((1, 2), keepdim=True)
+        spread = tensor.std((1, 2), keepdim=True)
+        tensor = (tensor - mean) / spread.clamp_min(1e-3)
+    grid = grid.resize(shape, preprocessing.resize)
+    return Prepared(tensor, grid, place, (*notices, *scaling))
+
+
+def _channels_first(
+    image: SpatialImage, place: tuple[slice, ...]
+) -> tuple[NDArray[Any], list[str]]:
+    """Read the crop as (C, h, w); lazy arrays are read no further."""
+    where = dict(zip(image.spatial_axes, place, strict=True))
+    index = tuple(where.get(axis, slice(None)) for axis in image.axes)
+    values = np.asarray(image.data[index])
+    if np.iscomplexobj(values):
+        raise ImageError("the image holds complex numbers: give its magnitude")
+    if values.dtype.kind not in "buif":
+        raise ImageError(f"the image holds {values.dtype}, not numbers")
+    if CHANNEL_AXIS not in image.axes:
+        order = [image.axes.index("y"), image.axes.index("x")]
+        return values.transpose(order)[np.newaxis], []
+    order = [image.axes.index(axis) for axis in (CHANNEL_AXIS, "y", "x")]
+    values = values.transpose(order)
+    if len(values) == 4:
+        return values[:3], ["the fourth channel was taken for opacity and left out"]
+    if len(values) not in (1, 3):
+        raise ImageError(
+            f"the model takes grey or RGB images: found {len(values)} channels. "
+            "Choose one channel, or combine them to RGB"
+        )
+    return values, []
+
+
+def _unit_range(values: NDArray[Any]) -> tuple[NDArray[np.float64], list[str]]:
+    """Bring any numbers to [0, 1] as the published 0-255 range does."""
+    notices = []
+    is_fraction = values.dtype.kind == "f"
+    if values.dtype == bool:
+        notices.append("the image is a mask: True was taken for white")
+        return values.astype(np.float64), notices
+    values = values.astype(np.float64)
+    finite = np.isfinite(values)
+    if not finite.any():
+        raise ImageError("the image has no finite value")
+    if not finite.all():
+        n_bad = int(values.size - finite.sum())
+        notices.append(f"{n_bad} values that are no finite numbers were set to 0")
+        values = np.where(finite, values, 0.0)
+    low, high = float(values.min()), float(values.max())
+    if low == high:
+        notices.append("the image is constant: there is nothing to segment in it")
+    if low < 0:
+        notices.append(f"values below 0 (down to {low:g}) were set to 0")
+    top = 255.0
+    if high > top:
+        notices.append(f"values reach {high:g}: 0 to {high:g} was scaled to 0 to 255")
+        top = high
+    elif is_fraction and 0 < high <= 1:
+        top = 1.0
+    return np.clip(values, 0, top) / top, notices
+
+
+def _resample(
+    values: NDArray[np.float64], shape: tuple[int, int], rule: ResizeRule
+) -> torch.Tensor:
+    if rule == "corner-aligned":
+        zoomed = [
+            ndimage.zoom(
+                channel,
+                [m / n for m, n in zip(shape, channel.shape, strict=True)],
+                order=3,
+            )
+            for channel in values
+        ]
+        return torch.from_numpy(np.stack(zoomed).astype(np.float32))
+    tensor = torch.from_numpy(values.astype(np.float32))[np.newaxis]
+    return F.interpolate(tensor, shape, mode="bilinear", antialias=True)[0]
+
+
+def prepare_labels(labels: NDArray[Any], grid: Grid) -> NDArray[Any]:
+    """Sample a label map at a prepared image's grid, by nearest neighbour.
+
+    Parameters
+    ----------
+    labels : (H, W) integer array
+        Labels on the source grid.
+    grid : Grid
+        Grid of the prepared image.
+
+    Returns
+    -------
+    (S, S) array
+        Labels on `grid`, of the same type.
+    """
+    index = [
+        np.clip(np.floor(grid.coordinates(axis) + 0.5), 0, n - 1).astype(int)
+        for axis, n in enumerate(labels.shape)
+    ]
+    sampled: NDArray[Any] = labels[np.ix_(*index)]
+    return sampled
+
+
+def restore_maps(maps: torch.Tensor, grid: Grid, shape: Sequence[int]) -> torch.Tensor:
+    """Resample maps from the network's grid to the source grid, linearly.
+
+    Parameters
+    ----------
+    maps : (K, h, w) float tensor
+        Maps on `grid`.
+    grid : Grid
+        Where their samples lie.
+    shape : (H, W)
+        Shape of the source image.
+
+    Returns
+    -------
+    (K, H, W) float tensor
+        Values at every source pixel; outside the grid the nearest sample's.
+    """
+    return torch.cat([strip for _, strip in _strips(maps, grid, shape)], dim=1)
+
+
+def restore_labels(
+    scores: torch.Tensor,
+    grid: Grid,
+    shape: Sequence[int],
+    crop: tuple[slice, ...],
+) -> NDArray[np.uint8]:
+    """Resample class scores to the source grid and take the best class.
+
+    Parameters
+    ----------
+    scores : (K, h, w) float tensor
+        Logits or probabilities on `grid`.
+    grid : Grid
+        Where their samples lie.
+    shape : (H, W)
+        Shape of the source image.
+    crop : tuple of slice
+        The part that the network saw; outside it the label is 0.
+
+    Returns
+    -------
+    (H, W) uint8 array
+        Labels.
+    """
+    labels = np.zeros(tuple(shape), np.uint8)
+    for rows, strip in _strips(scores, grid, shape):
+        labels[rows] = strip.argmax(0).to(torch.uint8).cpu().numpy()
+    outside = np.ones(labels.shape, bool)
+    outside[crop] = False
+    labels[outside] = 0
+    return labels
+
+
+def _strips(
+    maps: torch.Tensor, grid: Grid, shape: Sequence[int]
+) -> Iterator[tuple[slice, torch.Tensor]]:
+    height, width = shape
+    rows, columns = (
+        _linear_weights(where, n, like=maps)
+        for where, n in zip(grid.samples_at_source(shape), maps.shape[1:], strict=True)
+    )
+    across = maps @ columns.T
+    step = max(1, STRIP_VOXELS // max(1, width * len(maps)))
+    for begin in range(0, height, step):
+        strip = slice(begin, min(begin + step, height))
+        yield strip, rows[strip] @ across
+
+
+def _linear_weights(
+    where: NDArray[np.float64], n: int, *, like: torch.Tensor
+) -> torch.Tensor:
+    """Return the (len(where), n) matrix that interpolates n samples at `where`."""
+    where = np.clip(where, 0, n - 1)
+    low = np.minimum(np.floor(where).astype(int), max(n - 2, 0))
+    weight = where - low
+    matrix = np.zeros((len(where), n), np.float32)
+    index = np.arange(len(where))
+    matrix[index, low] = 1 - weight
+    if n > 1:
+        matrix[index, low + 1] += weight
+    return torch.from_numpy(matrix).to(like)

@@ -1,0 +1,1 @@
+"""The dMoE networks, their model cards and their checkpoint files."""

@@ -1,0 +1,99 @@
+"""The table of networks: how each is recognised, configured, built and named.
+
+A new network is one file beside this one, and one line in :data:`ARCHITECTURES`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from torch import Tensor, nn
+
+from napari_dmoe.models import vit
+from napari_dmoe.models.moe import ExpertControl, Noise
+from napari_dmoe.models.names import Joined
+from napari_dmoe.models.vit import SegmentationOutput, ViTConfig
+
+Shapes = Mapping[str, tuple[int, ...]]
+Config = ViTConfig
+
+
+class Network(Protocol):
+    """What the engines ask of a network: a segmentation with its routing."""
+
+    config: Config
+
+    def __call__(
+        self,
+        x: Tensor,
+        category: Tensor | None,
+        noise: Noise | None = None,
+        experts: ExpertControl | None = None,
+    ) -> SegmentationOutput:
+        """Segment a batch."""
+
+
+class Configure(Protocol):
+    """Reads a configuration from published shapes and what only a card can state."""
+
+    def __call__(
+        self, shapes: Shapes, *, n_heads: int | None, top_k: int | None
+    ) -> Config:
+        """Return the configuration."""
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """One kind of network.
+
+    Parameters
+    ----------
+    name : str
+        Key in cards and provenance.
+    title : str
+        Name for a person.
+    dims : {2, 3}
+        Spatial axes of its input.
+    recognises : callable
+        Whether published tensor names and shapes are of this kind.
+    configure : callable
+        Configuration from those shapes.
+    build : callable
+        Untrained network from a configuration.
+    names : callable
+        Our tensor names and the published ones they are made of.
+    """
+
+    name: str
+    title: str
+    dims: Literal[2, 3]
+    recognises: Callable[[Shapes], bool]
+    configure: Configure
+    build: Callable[[Any], nn.Module]
+    names: Callable[[Any], Iterator[Joined]]
+
+
+ARCHITECTURES: Mapping[str, Architecture] = {
+    architecture.name: architecture
+    for architecture in (
+        Architecture(
+            name="dmoe-vit",
+            title="2D dMoE ViT",
+            dims=2,
+            recognises=vit.recognises,
+            configure=vit.configure,
+            build=vit.DMoEViT,
+            names=vit.names,
+        ),
+    )
+}
+
+
+def recognise(shapes: Shapes) -> Architecture | None:
+    """Return the architecture that published tensors belong to; None for another."""
+    for architecture in ARCHITECTURES.values():
+        if architecture.recognises(shapes):
+            return architecture
+    return None

@@ -1,0 +1,294 @@
+"""The model card: what a checkpoint is, what drives it, and what it was trained on.
+
+Weights do not say which attribute their routers stand for, nor in which order. The
+card does. Fields that nobody states are null, never guessed.
+"""
+
+from __future__ import annotations
+
+import json
+from bisect import bisect_right
+from importlib import resources
+from pathlib import Path
+from typing import Literal
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
+
+from napari_dmoe.imaging.preprocessing import Preprocessing
+from napari_dmoe.patient import ATTRIBUTES, Patient, PatientError
+
+SCHEMA_VERSION = 1
+
+
+class CardError(ValueError):
+    """A model card cannot be found or read."""
+
+
+class CardAttribute(BaseModel):
+    """An attribute that drives a model, with its values in router order.
+
+    Parameters
+    ----------
+    name : str
+        The attribute, as in :data:`napari_dmoe.patient.ATTRIBUTES` or the card's own.
+    values : tuple of str
+        Names of the values; value ``i`` uses router ``i``.
+    edges : tuple of float, optional
+        For a number: where one value ends and the next begins, in `unit`. Value ``i``
+        covers ``edges[i - 1] <= number < edges[i]``.
+    unit : str, optional
+        Unit of `edges`.
+    n_routers : int, optional
+        Routers in the weights, where there are more of them than values.
+    frequencies : tuple of float, optional
+        Share of each value in the training data; null where it is not stated.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(min_length=1)
+    values: tuple[str, ...] = Field(min_length=1)
+    edges: tuple[float, ...] | None = None
+    unit: str | None = None
+    n_routers: int | None = None
+    frequencies: tuple[float, ...] | None = None
+
+    @model_validator(mode="after")
+    def _parts_agree(self) -> CardAttribute:
+        n = len(self.values)
+        if len({value.casefold() for value in self.values}) != n:
+            raise ValueError(f"{self.name}: values must differ")
+        if self.edges is not None and (
+            len(self.edges) != n - 1 or list(self.edges) != sorted(set(self.edges))
+        ):
+            raise ValueError(f"{self.name}: {n} values need {n - 1} rising edges")
+        if self.n_routers is not None and self.n_routers < n:
+            raise ValueError(f"{self.name}: {self.n_routers} routers for {n} values")
+        if self.frequencies is not None and (
+            len(self.frequencies) != n
+            or min(self.frequencies) < 0
+            or sum(self.frequencies) <= 0
+        ):
+            raise ValueError(f"{self.name}: needs {n} frequencies, none below 0")
+        return self
+
+    @property
+    def routers(self) -> int:
+        """Number of routers that the weights hold for this attribute."""
+        return len(self.values) if self.n_routers is None else self.n_routers
+
+    @property
+    def label(self) -> str:
+        """Name for a person."""
+        known = ATTRIBUTES.get(self.name)
+        return known.label if known else self.name.replace("_", " ").capitalize()
+
+    @property
+    def prior(self) -> tuple[float, ...]:
+        """Probability of each value where it is unknown; uniform if not stated."""
+        if self.frequencies is None:
+            return (1 / len(self.values),) * len(self.values)
+        return tuple(f / sum(self.frequencies) for f in self.frequencies)
+
+    def category(self, value: str | float | None) -> int | None:
+        """Return the router of a value; None for an unknown value.
+
+        Raises
+        ------
+        PatientError
+            When the card has no such value. The message names those it has.
+        """
+        if value is None:
+            return None
+        if isinstance(value, str):
+            names = [known.casefold() for known in self.values]
+            if value.casefold() in names:
+                return names.index(value.casefold())
+        elif self.edges is not None:
+            return bisect_right(self.edges, value)
+        raise PatientError(
+            f"this model does not know that {self.label.lower()}: "
+            f"it knows {', '.join(self.values)} (or leave it unknown)"
+        )
+
+
+class TrainingFacts(BaseModel):
+    """What is stated of the training; null where nothing is."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    data: str | None = None
+    n_cases: int | None = None
+    n_per_value: dict[str, dict[str, int]] | None = None
+    dice: dict[str, float] | None = None
+    settings: dict[str, str | int | float | bool | None] | None = None
+    note: str | None = None
+
+
+class ModelCard(BaseModel):
+    """What a checkpoint is and how it is to be used.
+
+    Parameters
+    ----------
+    name, title : str
+        Key and name for a person.
+    architecture : str or None
+        Name in :data:`napari_dmoe.models.architectures.ARCHITECTURES`; None takes
+        whatever the weights are.
+    dims : {2, 3}
+        Spatial axes of the input.
+    n_heads, top_k : int, optional
+        What the weights cannot tell; null for 64 features a head, and 2.
+    attributes : tuple of CardAttribute
+        What drives the model. Empty for a network without routers to choose from.
+    classes : tuple of str
+        Class names, background first.
+    modality : str, optional
+        What kind of image the model expects, in words.
+    preprocessing : Preprocessing or None
+        How an image becomes the network's input; null where it is not stated.
+    training : TrainingFacts
+        What is stated of the training.
+    weights_licence, data_licence, citation, intended_use : str, optional
+        As stated by whoever published the weights; null where not stated.
+    notice : str, optional
+        What must be said wherever a result of this model is shown.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    schema_version: Literal[1] = 1
+    name: str = Field(min_length=1)
+    title: str = Field(min_length=1)
+    architecture: str | None = None
+    dims: Literal[2, 3] = 2
+    n_heads: int | None = Field(default=None, gt=0)
+    top_k: int | None = Field(default=None, gt=0)
+    attributes: tuple[CardAttribute, ...] = ()
+    classes: tuple[str, ...] = Field(min_length=2)
+    modality: str | None = None
+    preprocessing: Preprocessing | None = Preprocessing()
+    training: TrainingFacts = TrainingFacts()
+    weights_licence: str | None = None
+    data_licence: str | None = None
+    citation: str | None = None
+    intended_use: str | None = None
+    notice: str | None = None
+
+    @property
+    def n_routers(self) -> int:
+        """Number of routers that the weights of this card hold."""
+        return sum(attribute.routers for attribute in self.attributes)
+
+    @property
+    def driver(self) -> CardAttribute | None:
+        """The attribute that drives the model; None where nothing does."""
+        return self.attributes[0] if self.attributes else None
+
+    def category(self, patient: Patient) -> int | None:
+        """Return the router that a patient's driver chooses; None if it is unknown.
+
+        Raises
+        ------
+        PatientError
+            When the card does not know the patient's value.
+        """
+        if self.driver is None:
+            return None
+        return self.driver.category(patient.value(self.driver.name))
+
+
+def generic_card(
+    *, architecture: str, dims: Literal[2, 3], n_classes: int, n_routers: int, side: int
+) -> ModelCard:
+    """Return the card of weights that came without one.
+
+    Its driver is called ``group`` and has the values ``"0"`` to ``"n-1"``, because
+    weights do not say what their routers stand for. A single router chooses nothing,
+    so it has no driver.
+    """
+    values = tuple(str(i) for i in range(n_routers))
+    group = CardAttribute(name="group", values=values) if n_routers > 1 else None
+    return ModelCard(
+        name="generic",
+        title="Checkpoint without a card",
+        architecture=architecture,
+        dims=dims,
+        attributes=(group,) if group else (),
+        classes=("background", *(f"class {i}" for i in range(1, n_classes))),
+        preprocessing=Preprocessing(side=side),
+    )
+
+
+def card_names() -> tuple[str, ...]:
+    """Return the names of the cards that the package holds, sorted."""
+    folder = resources.files("napari_dmoe.models") / "cards"
+    return tuple(
+        sorted(
+            entry.name.removesuffix(".json")
+            for entry in folder.iterdir()
+            if entry.name.endswith(".json")
+        )
+    )
+
+
+def read_card(source: str | Path | ModelCard) -> ModelCard:
+    """Find and read a card.
+
+    Parameters
+    ----------
+    source : str, Path or ModelCard
+        Name of a card in the package, path to a JSON file, or a card.
+
+    Raises
+    ------
+    CardError
+        When there is no such card, or it is not one.
+    """
+    if isinstance(source, ModelCard):
+        return source
+    if str(source) in card_names():
+        folder = resources.files("napari_dmoe.models") / "cards"
+        return parse_card((folder / f"{source}.json").read_text("utf-8"), str(source))
+    path = Path(source)
+    if not path.is_file():
+        raise CardError(
+            f"there is no card {str(source)!r}: name one of {', '.join(card_names())}, "
+            "or give the path of a JSON file"
+        )
+    try:
+        return parse_card(path.read_text("utf-8"), path.name)
+    except UnicodeDecodeError as error:
+        raise CardError(f"{path.name} is no card: it is not text") from error
+
+
+def parse_card(text: str, where: str) -> ModelCard:
+    """Read a card from JSON; `where` names its source in errors.
+
+    Raises
+    ------
+    CardError
+        When the text is no JSON, is of a newer version, or breaks a rule of cards.
+    """
+    try:
+        fields = json.loads(text)
+    except ValueError as error:
+        raise CardError(f"{where} is no card: {error}") from error
+    version = fields.get("schema_version", 1) if isinstance(fields, dict) else None
+    if isinstance(version, int) and version > SCHEMA_VERSION:
+        raise CardError(
+            f"{where} has card version {version}, and this program reads up to "
+            f"{SCHEMA_VERSION}: update napari-dmoe"
+        )
+    try:
+        return ModelCard.model_validate(fields)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(map(str, first["loc"])) or "the card"
+        raise CardError(f"{where} is no valid card: {field}: {first['msg']}") from error

@@ -1,0 +1,278 @@
+"""Checkpoints: from a file to a network with its card, and back.
+
+Whatever a network calls its tensors, files always hold the published names, so that
+the authors' own code can read what is saved here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from safetensors.torch import save as serialise
+from torch import nn
+
+from napari_dmoe.imaging.preprocessing import Preprocessing
+from napari_dmoe.models.architectures import (
+    ARCHITECTURES,
+    Config,
+    Network,
+)
+from napari_dmoe.models.card import (
+    CardError,
+    ModelCard,
+    generic_card,
+    parse_card,
+    read_card,
+)
+from napari_dmoe.models.identification import check_card, interpret
+from napari_dmoe.models.names import to_published
+from napari_dmoe.models.weights import (
+    PAYLOAD_HASH,
+    CheckpointError,
+    UnsafeCheckpointError,
+    file_sha256,
+    read_weights,
+)
+
+__all__ = [
+    "CheckpointError",
+    "LoadedModel",
+    "UnsafeCheckpointError",
+    "bundled_names",
+    "load_checkpoint",
+    "new_model",
+    "save_checkpoint",
+]
+
+CARD_KEY = "napari-dmoe-card"
+"""Header key of the card in saved files."""
+
+
+@dataclass(frozen=True, eq=False)
+class LoadedModel:
+    """A network with its card.
+
+    Parameters
+    ----------
+    network : Network
+        The network, in evaluation mode, on the CPU when loaded.
+    card : ModelCard
+        What it is and what drives it.
+    architecture : str
+        Key in :data:`napari_dmoe.models.architectures.ARCHITECTURES`.
+    source : str
+        Name of the file it came from, without its folder; empty for a new model.
+    sha256 : str
+        SHA-256 of that file.
+    n_bytes : int
+        Size of that file.
+    """
+
+    network: Network
+    card: ModelCard
+    architecture: str
+    source: str = ""
+    sha256: str = ""
+    n_bytes: int = 0
+
+    @property
+    def config(self) -> Config:
+        """Shape of the network."""
+        return self.network.config
+
+    @property
+    def module(self) -> nn.Module:
+        """The network as a PyTorch module."""
+        return cast("nn.Module", self.network)
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """How an image becomes this network's input."""
+        return self.card.preprocessing or Preprocessing(side=self.config.side)
+
+    @property
+    def n_parameters(self) -> int:
+        """Number of parameters."""
+        return sum(parameter.numel() for parameter in self.module.parameters())
+
+    def facts(self) -> dict[str, Any]:
+        """Return what there is to know, ready for JSON."""
+        return {
+            "file": self.source,
+            "sha256": self.sha256,
+            "bytes": self.n_bytes,
+            "architecture": self.architecture,
+            "architecture_title": ARCHITECTURES[self.architecture].title,
+            "config": self.config.model_dump(mode="json"),
+            "input_side": self.config.side,
+            "n_parameters": self.n_parameters,
+            "card": self.card.model_dump(mode="json"),
+        }
+
+
+def bundled_names() -> tuple[str, ...]:
+    """Return the names of the checkpoints that the package holds, sorted."""
+    return tuple(sorted(path.stem for path in _bundled_folder().glob("*.safetensors")))
+
+
+def _bundled_folder() -> Path:
+    return Path(str(resources.files("napari_dmoe.models"))) / "bundled"
+
+
+def load_checkpoint(
+    path: str | os.PathLike[str], card: str | Path | ModelCard | None = None
+) -> LoadedModel:
+    """Load a dMoE checkpoint.
+
+    Parameters
+    ----------
+    path : str or path-like
+        A ``.pth``, ``.pt`` or ``.safetensors`` file, or the name of a bundled model.
+    card : str, Path or ModelCard, optional
+        Name of a published card, path of a card, or a card. By default the file's
+        own card; where it has none, a generic one with the values "0" to "n-1".
+
+    Returns
+    -------
+    LoadedModel
+        The network, in evaluation mode, and its card.
+
+    Raises
+    ------
+    UnsafeCheckpointError
+        When the file holds objects that could run code.
+    CheckpointError
+        When the file or the card cannot be used; says what was found and expected.
+
+    Examples
+    --------
+    >>> load_checkpoint("fundus-phantom").card.driver.values
+    ('healthy', 'suspect', 'glaucoma')
+    """
+    if str(path) in bundled_names():
+        path = _bundled_folder() / f"{path}.safetensors"
+    path = Path(path)
+    weights = read_weights(path)
+    stated = _stated_card(card, weights.header, path.name)
+    architecture, config, state = interpret(weights.tensors, path.name, card=stated)
+    if stated is None:
+        stated = generic_card(
+            architecture=architecture.name,
+            dims=architecture.dims,
+            n_classes=config.n_classes,
+            n_routers=config.n_routers,
+            side=config.side,
+        )
+    check_card(stated, architecture, config, path.name)
+    with torch.device("meta"):
+        module = architecture.build(config)
+    module.load_state_dict(state, assign=True)
+    module.eval()
+    return LoadedModel(
+        network=cast("Network", module),
+        card=_with_side(stated, config),
+        architecture=architecture.name,
+        source=path.name,
+        sha256=file_sha256(path),
+        n_bytes=path.stat().st_size,
+    )
+
+
+def new_model(architecture: str, config: Config, card: ModelCard) -> LoadedModel:
+    """Return an untrained network, drawn from torch's global seed, with its card.
+
+    Raises
+    ------
+    CheckpointError
+        When card and configuration do not fit each other.
+    """
+    known = ARCHITECTURES[architecture]
+    check_card(card, known, config, "the new model")
+    module = known.build(config).eval()
+    return LoadedModel(cast("Network", module), _with_side(card, config), architecture)
+
+
+def save_checkpoint(path: str | os.PathLike[str], loaded: LoadedModel) -> str:
+    """Save a model as safetensors, under the published tensor names.
+
+    The card stands in the header. The file appears whole or not at all; one that was
+    there before is replaced only then.
+
+    Parameters
+    ----------
+    path : str or path-like
+        Where to, ending in ``.safetensors``.
+    loaded : LoadedModel
+        The model.
+
+    Returns
+    -------
+    str
+        SHA-256 of the file.
+
+    Raises
+    ------
+    CheckpointError
+        For another suffix, or when the file cannot be written.
+    """
+    path = Path(path)
+    if path.suffix != ".safetensors":
+        raise CheckpointError(f"{path.name}: checkpoints are saved as .safetensors")
+    rows = ARCHITECTURES[loaded.architecture].names(loaded.config)
+    state = {n: t.detach().cpu() for n, t in loaded.module.state_dict().items()}
+    tensors = to_published(rows, state)
+    plain = serialise(tensors)
+    payload = plain[8 + int.from_bytes(plain[:8], "little") :]
+    header = {
+        "format": "pt",
+        CARD_KEY: loaded.card.model_dump_json(),
+        PAYLOAD_HASH: hashlib.sha256(payload).hexdigest(),
+    }
+    content = serialise(tensors, header)
+    _write_atomically(path, content)
+    return hashlib.sha256(content).hexdigest()
+
+
+def _write_atomically(path: Path, content: bytes) -> None:
+    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
+    try:
+        with partial.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except OSError as error:
+        raise CheckpointError(f"{path.name} cannot be saved: {error}") from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _stated_card(
+    card: str | Path | ModelCard | None, header: Mapping[str, str], where: str
+) -> ModelCard | None:
+    try:
+        if card is not None:
+            return read_card(card)
+        if CARD_KEY in header:
+            return parse_card(header[CARD_KEY], f"the card in {where}")
+    except CardError as error:
+        raise CheckpointError(str(error)) from error
+    return None
+
+
+def _with_side(card: ModelCard, config: Config) -> ModelCard:
+    """Let the weights decide the input side, and drop drivers that are not there."""
+    changes: dict[str, Any] = {}
+    if card.preprocessing is not None:
+        side = {"side": config.side}
+        changes["preprocessing"] = card.preprocessing.model_copy(update=side)
+    if config.n_routers == 0:
+        changes["attributes"] = ()
+    return card.model_copy(update=changes)

@@ -1,0 +1,300 @@
+"""The dMoE layer: one router per attribute value, experts shared by all of them.
+
+A patient's attribute value (the *category*) chooses the router, the router sends each
+token to its best experts, and the layer returns the weighted sum of what they say,
+together with the routing itself. The caller adds the output to the tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from napari_dmoe.models.names import Joined
+
+Noise = torch.Generator | Sequence[torch.Generator]
+
+
+@dataclass(frozen=True, slots=True)
+class Routing:
+    """What the router of one block decided.
+
+    Parameters
+    ----------
+    gates : (B, T, E) float32 tensor
+        Weight of each expert for each token, in [0, 1]; they sum to 1 over experts,
+        and at most ``top_k`` of them are above 0.
+    logits : (B, T, E) float32 tensor
+        The router's logits, before noise and before any expert is muted.
+    noise_std : (B, T, E) float32 tensor
+        Standard deviation of the gating noise that training adds to the logits.
+    """
+
+    gates: Tensor
+    logits: Tensor
+    noise_std: Tensor
+
+
+@dataclass(frozen=True)
+class ExpertControl:
+    """Interventions on the routing.
+
+    Parameters
+    ----------
+    mute : set of (block, expert)
+        Experts that no token may use; the next best steps in. Block None means all.
+    pin : mapping of block to expert
+        Experts that every token uses alone, with gate 1. Block None means all blocks
+        that have no entry of their own.
+    """
+
+    mute: frozenset[tuple[int | None, int]] = frozenset()
+    pin: Mapping[int | None, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Freeze plain sets, so that callers may pass them."""
+        object.__setattr__(self, "mute", frozenset(self.mute))
+
+    def muted(self, block: int) -> set[int]:
+        """Return the experts muted in a block."""
+        return {expert for where, expert in self.mute if where in (None, block)}
+
+    def pinned(self, block: int) -> int | None:
+        """Return the expert pinned in a block; None where routing decides."""
+        return self.pin.get(block, self.pin.get(None))
+
+
+class SparseMoE(nn.Module):
+    """Sparse mixture of experts with one router per attribute value.
+
+    Parameters
+    ----------
+    width : int
+        Number of features of a token.
+    n_routers : int
+        Number of attribute values that have a router.
+    n_experts : int
+        Number of experts, shared by all routers.
+    hidden : int, optional
+        Width of an expert's hidden layer; ``4 * width`` by default.
+    top_k : int
+        Experts per token.
+    dropout : float
+        Dropout after each expert, in training.
+
+    References
+    ----------
+    .. [1] Oh et al., "Distribution-aware Fairness Learning in Medical Image
+       Segmentation From A Control-Theoretic Perspective", ICML 2025,
+       arXiv:2502.00619.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        *,
+        n_routers: int,
+        n_experts: int = 8,
+        hidden: int | None = None,
+        top_k: int = 2,
+        dropout: float = 0.1,
+    ) -> None:
+        super().__init__()
+        hidden = 4 * width if hidden is None else hidden
+        self.n_routers, self.n_experts, self.top_k = n_routers, n_experts, top_k
+        self.router_weight = nn.Parameter(torch.empty(n_routers, n_experts, width))
+        self.router_bias = nn.Parameter(torch.empty(n_routers, n_experts))
+        self.noise_weight = nn.Parameter(torch.empty(n_routers, n_experts, width))
+        self.noise_bias = nn.Parameter(torch.empty(n_routers, n_experts))
+        self.expert_in_weight = nn.Parameter(torch.empty(n_experts, hidden, width))
+        self.expert_in_bias = nn.Parameter(torch.empty(n_experts, hidden))
+        self.expert_out_weight = nn.Parameter(torch.empty(n_experts, width, hidden))
+        self.expert_out_bias = nn.Parameter(torch.empty(n_experts, width))
+        self.dropout = nn.Dropout(dropout)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw every linear layer as ``torch.nn.Linear`` does, from the global seed."""
+        for name, parameter in self.named_parameters():
+            fan_in = (
+                self.expert_out_weight.shape[-1]
+                if "out" in name
+                else (self.expert_in_weight.shape[-1])
+            )
+            nn.init.uniform_(parameter, -(fan_in**-0.5), fan_in**-0.5)
+
+    def forward(
+        self,
+        x: Tensor,
+        category: Tensor,
+        *,
+        noise: Noise | None = None,
+        experts: ExpertControl | None = None,
+        block: int = 0,
+    ) -> tuple[Tensor, Routing]:
+        """Route each token and mix what its experts answer.
+
+        Parameters
+        ----------
+        x : (B, T, C) tensor
+            Tokens.
+        category : (B,) int64 tensor
+            The router of each sample, in [0, n_routers). Checked by the network.
+        noise : torch.Generator or B of them, optional
+            Source of the published gating noise; None routes without noise.
+        experts : ExpertControl, optional
+            Experts to mute or pin.
+        block : int
+            Which block this call is, counted from 0; `experts` refers to it.
+
+        Returns
+        -------
+        (B, T, C) tensor
+            The mixture, to be added to `x`.
+        Routing
+            Gates, logits and noise scale of this call.
+        """
+        with torch.autocast(x.device.type, enabled=False):
+            logits, noise_std = self._router(x.float(), category)
+            scores = logits
+            if noise is not None:
+                scores = logits + _standard_normal(logits, noise) * noise_std
+            scores = self._controlled(scores, experts, block)
+            weights, chosen = _top_gates(scores, self.top_k)
+        tokens = x.flatten(0, 1)
+        mixed = self._mix(tokens, weights.flatten(0, 1), chosen.flatten(0, 1))
+        gates = torch.zeros_like(logits).scatter(-1, chosen, weights)
+        return mixed.view_as(x), Routing(gates, logits, noise_std)
+
+    def _router(self, x: Tensor, category: Tensor) -> tuple[Tensor, Tensor]:
+        def linear(weight: Tensor, bias: Tensor) -> Tensor:
+            per_sample = weight.float()[category].transpose(1, 2)
+            return torch.baddbmm(bias.float()[category].unsqueeze(1), x, per_sample)
+
+        logits = linear(self.router_weight, self.router_bias)
+        return logits, F.softplus(linear(self.noise_weight, self.noise_bias))
+
+    def _controlled(
+        self, scores: Tensor, experts: ExpertControl | None, block: int
+    ) -> Tensor:
+        if experts is None:
+            return scores
+        silent = experts.muted(block)
+        pinned = experts.pinned(block)
+        if pinned is not None:
+            silent = silent | (set(range(self.n_experts)) - {pinned})
+        if not silent:
+            return scores
+        unknown = {e for e in (*silent, pinned or 0) if not 0 <= e < self.n_experts}
+        if unknown:
+            raise ValueError(
+                f"expert {min(unknown)} does not exist: there are {self.n_experts}, "
+                "counted from 0"
+            )
+        if len(silent) == self.n_experts:
+            raise ValueError(
+                f"all {self.n_experts} experts of block {block} are muted: leave one"
+            )
+        index = torch.tensor(sorted(silent), device=scores.device)
+        return scores.index_fill(-1, index, float("-inf"))
+
+    def _mix(self, tokens: Tensor, weights: Tensor, chosen: Tensor) -> Tensor:
+        # On a GPU every expert for every token costs less than waiting for counts.
+        mixture = self._mix_sorted if tokens.device.type == "cpu" else self._mix_dense
+        return mixture(tokens, weights.to(tokens.dtype), chosen)
+
+    def _mix_sorted(self, tokens: Tensor, weights: Tensor, chosen: Tensor) -> Tensor:
+        """Sort the rows by expert, so that each expert is two matrix products."""
+        order = chosen.flatten().argsort(stable=True)
+        counts = chosen.flatten().bincount(minlength=self.n_experts).tolist()
+        rows = tokens[order // chosen.shape[-1]].split(counts)
+        answers = [self._expert(e, r) for e, r in enumerate(rows) if len(r)]
+        back = torch.empty_like(order)
+        back[order] = torch.arange(len(order), device=order.device)
+        answer: Tensor = self.dropout(torch.cat(answers))[back]
+        return (answer.view(*chosen.shape, -1) * weights.unsqueeze(-1)).sum(1)
+
+    def _mix_dense(self, tokens: Tensor, weights: Tensor, chosen: Tensor) -> Tensor:
+        """Ask every expert about every token: no counts, no waiting for the device."""
+        gates = torch.zeros(
+            len(tokens), self.n_experts, device=tokens.device, dtype=tokens.dtype
+        ).scatter(-1, chosen, weights)
+        everyone = tokens.expand(self.n_experts, -1, -1)
+        hidden = torch.baddbmm(
+            self.expert_in_bias.unsqueeze(1),
+            everyone,
+            self.expert_in_weight.transpose(1, 2),
+        ).relu()
+        answer = torch.baddbmm(
+            self.expert_out_bias.unsqueeze(1),
+            hidden,
+            self.expert_out_weight.transpose(1, 2),
+        )
+        return torch.einsum("ne,enc->nc", gates, self.dropout(answer))
+
+    def _expert(self, expert: int, rows: Tensor) -> Tensor:
+        hidden = F.linear(
+            rows, self.expert_in_weight[expert], self.expert_in_bias[expert]
+        )
+        return F.linear(
+            hidden.relu(), self.expert_out_weight[expert], self.expert_out_bias[expert]
+        )
+
+
+def _top_gates(scores: Tensor, top_k: int) -> tuple[Tensor, Tensor]:
+    """Return softmax weights and indices of the best experts, both (B, T, top_k)."""
+    if top_k != 2 or scores.shape[-1] < 2:
+        best, chosen = scores.topk(min(top_k, scores.shape[-1]), dim=-1)
+        return best.softmax(-1), chosen
+    # Two maxima and a sigmoid are the softmax of the top 2, at a third of the time.
+    first, first_index = scores.max(-1, keepdim=True)
+    rest = scores.scatter(-1, first_index, float("-inf"))
+    second, second_index = rest.max(-1, keepdim=True)
+    weight = (first - second).sigmoid()
+    chosen = torch.cat([first_index, second_index], -1)
+    return torch.cat([weight, 1 - weight], -1), chosen
+
+
+def _standard_normal(like: Tensor, noise: Noise) -> Tensor:
+    if isinstance(noise, torch.Generator):
+        return _draw(tuple(like.shape), noise).to(like.device)
+    if len(noise) != len(like):
+        raise ValueError(
+            f"noise needs one generator, or one a sample: found {len(noise)} "
+            f"for {len(like)} samples"
+        )
+    draws = [_draw(tuple(like.shape[1:]), generator) for generator in noise]
+    return torch.stack(draws).to(like.device)
+
+
+def _draw(shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
+    return torch.randn(shape, generator=generator, device=generator.device)
+
+
+def moe_names(
+    ours: str, published: str, *, n_routers: int, n_experts: int
+) -> Iterator[Joined]:
+    """Yield how the layer's tensors are made of the published ones.
+
+    Parameters
+    ----------
+    ours, published : str
+        Prefix of the layer in our and in the published state dict, with its dot.
+    n_routers, n_experts : int
+        How many routers and experts the published state dict names.
+    """
+    for part in ("weight", "bias"):
+        for name, theirs in (("router", "topkroute_linear"), ("noise", "noise_linear")):
+            routers = (
+                f"{published}router.{a}.{theirs}.{part}" for a in range(n_routers)
+            )
+            yield Joined(f"{ours}{name}_{part}", tuple(routers), "stack")
+        for name, index in (("in", 0), ("out", 2)):
+            experts = (
+                f"{published}experts.{e}.net.{index}.{part}" for e in range(n_experts)
+            )
+            yield Joined(f"{ours}expert_{name}_{part}", tuple(experts), "stack")

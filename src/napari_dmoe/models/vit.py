@@ -1,0 +1,415 @@
+"""The 2D dMoE network: a vision transformer, one dMoE layer, a convolutional decoder.
+
+The one dMoE layer is shared by all blocks and called after each of them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from napari_dmoe.models.moe import (
+    ExpertControl,
+    Noise,
+    Routing,
+    SparseMoE,
+    moe_names,
+)
+from napari_dmoe.models.names import Joined
+
+PATCH = 16
+"""Side of a patch in pixels; the decoder's four doublings undo exactly this."""
+
+PUBLISHED_HEAD_WIDTH = 64
+"""Features per attention head in every published network."""
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentationOutput:
+    """What a network returns.
+
+    Parameters
+    ----------
+    logits : (B, K, *S) tensor
+        Class scores at the input's size.
+    routing : tuple of Routing
+        One per block, in order; empty for a network without its MoE.
+    """
+
+    logits: Tensor
+    routing: tuple[Routing, ...]
+
+    @property
+    def gates(self) -> tuple[Tensor, ...]:
+        """Gates per block, each (B, T, E)."""
+        return tuple(routing.gates for routing in self.routing)
+
+
+class ViTConfig(BaseModel):
+    """Shape of a 2D dMoE network.
+
+    Every field but `n_heads` and `top_k` follows from the shapes in a checkpoint.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    width: int = Field(768, gt=0, description="features of a token")
+    depth: int = Field(12, gt=0, description="transformer blocks")
+    n_heads: int = Field(12, gt=0, description="attention heads")
+    mlp_width: int = Field(3072, gt=0, description="hidden width of a block's MLP")
+    grid: int = Field(14, gt=0, description="patches along a side of the input")
+    in_channels: int = Field(3, gt=0, description="channels of the patch embedding")
+    n_classes: int = Field(3, gt=0, description="classes, background included")
+    n_routers: int = Field(3, ge=0, description="routers; 0 is the no-MoE network")
+    n_experts: int = Field(8, ge=0, description="experts")
+    expert_width: int = Field(3072, ge=0, description="hidden width of an expert")
+    top_k: int = Field(2, gt=0, description="experts per token")
+    decoder_entry: int = Field(512, gt=0, description="channels into the decoder")
+    decoder_widths: tuple[int, int, int, int] = Field(
+        (256, 128, 64, 16), description="channels after each doubling"
+    )
+
+    @property
+    def side(self) -> int:
+        """Side of the square input, in pixels."""
+        return self.grid * PATCH
+
+
+class Attention(nn.Module):
+    """Multi-head self-attention with one fused projection."""
+
+    def __init__(self, width: int, n_heads: int) -> None:
+        super().__init__()
+        self.n_heads = n_heads
+        self.qkv = nn.Linear(width, 3 * width)
+        self.out = nn.Linear(width, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Let the tokens (B, T, C) look at each other."""
+        query, key, value = (
+            self.qkv(x).unflatten(-1, (3, self.n_heads, -1)).permute(2, 0, 3, 1, 4)
+        )
+        mixed = F.scaled_dot_product_attention(query, key, value)
+        out: Tensor = self.out(mixed.transpose(1, 2).flatten(2))
+        return out
+
+
+class Block(nn.Module):
+    """Pre-norm transformer block, without the dMoE layer that follows it."""
+
+    def __init__(self, width: int, n_heads: int, mlp_width: int) -> None:
+        super().__init__()
+        self.attention_norm = nn.LayerNorm(width, eps=1e-6)
+        self.attention = Attention(width, n_heads)
+        self.mlp_norm = nn.LayerNorm(width, eps=1e-6)
+        self.mlp = nn.Sequential(
+            nn.Linear(width, mlp_width),
+            nn.GELU(),
+            nn.Dropout(0.1),
+            nn.Linear(mlp_width, width),
+            nn.Dropout(0.1),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Transform tokens (B, T, C)."""
+        x = x + self.attention(self.attention_norm(x))
+        out: Tensor = x + self.mlp(self.mlp_norm(x))
+        return out
+
+
+class ConvNormReLU(nn.Sequential):
+    """3x3 convolution without bias, batch norm, ReLU."""
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__(
+            nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=False),
+            nn.BatchNorm2d(out_channels),
+            nn.ReLU(inplace=True),
+        )
+
+
+class Decoder(nn.Module):
+    """From tokens on a 14 x 14 map to features at the input's size."""
+
+    def __init__(self, width: int, entry: int, widths: Sequence[int]) -> None:
+        super().__init__()
+        self.entry = ConvNormReLU(width, entry)
+        self.stages = nn.ModuleList(
+            nn.Sequential(ConvNormReLU(before, after), ConvNormReLU(after, after))
+            for before, after in zip((entry, *widths), widths, strict=False)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Double the map (B, C, h, w) four times."""
+        x = self.entry(x)
+        for stage in self.stages:
+            x = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=True)
+            x = stage(x)
+        return x
+
+
+class DMoEViT(nn.Module):
+    """The published 2D network: dMoE vision transformer with a CUP decoder.
+
+    Parameters
+    ----------
+    config : ViTConfig
+        Shape of the network. With ``n_routers=0`` it has no MoE at all.
+
+    References
+    ----------
+    .. [1] Oh et al., ICML 2025, arXiv:2502.00619.
+    .. [2] Chen et al., "TransUNet", 2021, arXiv:2102.04306 (the decoder).
+    """
+
+    def __init__(self, config: ViTConfig) -> None:
+        super().__init__()
+        self.config = config
+        width = config.width
+        self.patch_embedding = nn.Conv2d(config.in_channels, width, PATCH, stride=PATCH)
+        self.position_embedding = nn.Parameter(torch.zeros(1, config.grid**2, width))
+        nn.init.trunc_normal_(self.position_embedding, std=0.02)
+        self.dropout = nn.Dropout(0.1)
+        self.blocks = nn.ModuleList(
+            Block(width, config.n_heads, config.mlp_width) for _ in range(config.depth)
+        )
+        self.moe = (
+            SparseMoE(
+                width,
+                n_routers=config.n_routers,
+                n_experts=config.n_experts,
+                hidden=config.expert_width,
+                top_k=config.top_k,
+            )
+            if config.n_routers
+            else None
+        )
+        self.final_norm = nn.LayerNorm(width, eps=1e-6)
+        self.decoder = Decoder(width, config.decoder_entry, config.decoder_widths)
+        self.head = nn.Conv2d(config.decoder_widths[-1], config.n_classes, 3, padding=1)
+
+    def forward(
+        self,
+        x: Tensor,
+        category: Tensor | None,
+        noise: Noise | None = None,
+        experts: ExpertControl | None = None,
+    ) -> SegmentationOutput:
+        """Segment a batch of images.
+
+        Parameters
+        ----------
+        x : (B, 1 or C, S, S) float32 tensor
+            Images; one channel is repeated to as many as the network expects.
+        category : (B,) int64 tensor or None
+            Router of each image. None skips the MoE, which is another network.
+        noise : torch.Generator or B of them, optional
+            Source of the published gating noise; None routes without noise.
+        experts : ExpertControl, optional
+            Experts to mute or pin.
+
+        Returns
+        -------
+        SegmentationOutput
+            Logits (B, K, S, S) and, per block, the routing of its tokens, row by row.
+
+        Raises
+        ------
+        ValueError
+            For another image size or channel count, a category that has no router,
+            or a category for a network that has no MoE.
+        """
+        x = self._checked_input(x)
+        category = self._checked_category(category, batch=len(x), device=x.device)
+        x = self.patch_embedding(x).flatten(2).transpose(1, 2)
+        x = self.dropout(x + self.position_embedding)
+        routing = []
+        for index, block in enumerate(self.blocks):
+            x = block(x)
+            if self.moe is not None and category is not None:
+                mixture, decided = self.moe(
+                    x, category, noise=noise, experts=experts, block=index
+                )
+                x = x + mixture
+                routing.append(decided)
+        x = self.final_norm(x)
+        side = self.config.grid
+        x = self.decoder(x.transpose(1, 2).unflatten(2, (side, side)))
+        return SegmentationOutput(self.head(x), tuple(routing))
+
+    def _checked_input(self, x: Tensor) -> Tensor:
+        side, channels = self.config.side, self.config.in_channels
+        if (
+            x.ndim != 4
+            or x.shape[1] not in (1, channels)
+            or x.shape[2:] != (side, side)
+        ):
+            raise ValueError(
+                f"the network takes images of shape (B, 1 or {channels}, {side}, "
+                f"{side}): found {tuple(x.shape)}"
+            )
+        return x.expand(-1, channels, -1, -1)
+
+    def _checked_category(
+        self, category: Tensor | None, *, batch: int, device: torch.device
+    ) -> Tensor | None:
+        if category is None:
+            return None
+        n_routers = self.config.n_routers
+        if not n_routers:
+            raise ValueError("this network has no MoE: category must be None")
+        if category.shape != (batch,) or category.is_floating_point():
+            raise ValueError(
+                f"category must hold {batch} integers, one an image: found "
+                f"{category.dtype} of shape {tuple(category.shape)}"
+            )
+        # A negative index would silently take the last router.
+        if (
+            category.device.type != "meta"
+            and not ((category >= 0) & (category < n_routers)).all()
+        ):
+            raise ValueError(
+                f"each category must lie in 0..{n_routers - 1}: "
+                f"found {category.tolist()}"
+            )
+        return category.to(device, non_blocking=True)
+
+
+def names(config: ViTConfig) -> Iterator[Joined]:
+    """Yield how our tensors are made of the published ones (SPEC names)."""
+    root = "transformer."
+
+    def pair(ours: str, published: str) -> Iterator[Joined]:
+        for part in ("weight", "bias"):
+            yield Joined(f"{ours}.{part}", (f"{published}.{part}",))
+
+    yield Joined("position_embedding", (f"{root}embeddings.position_embeddings",))
+    yield from pair("patch_embedding", f"{root}embeddings.patch_embeddings")
+    for i in range(config.depth):
+        ours, theirs = f"blocks.{i}.", f"{root}encoder.layer.{i}."
+        yield from pair(f"{ours}attention_norm", f"{theirs}attention_norm")
+        yield from pair(f"{ours}attention.out", f"{theirs}attn.out")
+        for part in ("weight", "bias"):
+            fused = tuple(f"{theirs}attn.{n}.{part}" for n in ("query", "key", "value"))
+            yield Joined(f"{ours}attention.qkv.{part}", fused, "cat")
+        yield from pair(f"{ours}mlp_norm", f"{theirs}ffn_norm")
+        yield from pair(f"{ours}mlp.0", f"{theirs}ffn.fc1")
+        yield from pair(f"{ours}mlp.3", f"{theirs}ffn.fc2")
+    if config.n_routers:
+        yield from moe_names(
+            "moe.",
+            f"{root}encoder.sparseMoE.",
+            n_routers=config.n_routers,
+            n_experts=config.n_experts,
+        )
+    yield from pair("final_norm", f"{root}encoder.encoder_norm")
+    yield from _conv_norm_names("decoder.entry", "decoder.conv_more")
+    for i in range(len(config.decoder_widths)):
+        for j in range(2):
+            yield from _conv_norm_names(
+                f"decoder.stages.{i}.{j}", f"decoder.blocks.{i}.conv{j + 1}"
+            )
+    yield from pair("head", "segmentation_head.0")
+
+
+def _conv_norm_names(ours: str, published: str) -> Iterator[Joined]:
+    yield Joined(f"{ours}.0.weight", (f"{published}.0.weight",))
+    for part in (
+        "weight",
+        "bias",
+        "running_mean",
+        "running_var",
+        "num_batches_tracked",
+    ):
+        yield Joined(f"{ours}.1.{part}", (f"{published}.1.{part}",))
+
+
+POSITIONS = "transformer.embeddings.position_embeddings"
+
+
+def recognises(shapes: Mapping[str, tuple[int, ...]]) -> bool:
+    """Say whether published tensor names belong to a plain (not hybrid) 2D network."""
+    return POSITIONS in shapes and not any(
+        name.startswith("transformer.embeddings.hybrid_model.") for name in shapes
+    )
+
+
+def configure(
+    shapes: Mapping[str, tuple[int, ...]], *, n_heads: int | None, top_k: int | None
+) -> ViTConfig:
+    """Read a network's shape from the shapes of its published tensors.
+
+    Parameters
+    ----------
+    shapes : mapping of str to tuple of int
+        Published tensor names and shapes.
+    n_heads, top_k : int or None
+        What the weights cannot tell; None takes heads 64 wide, and 2.
+
+    Raises
+    ------
+    KeyError
+        When a tensor that tells a size is missing.
+    ValueError
+        When shapes contradict the architecture.
+    """
+    _, tokens, width = _shape(shapes, POSITIONS, 3)
+    grid = math.isqrt(tokens)
+    if grid**2 != tokens:
+        raise ValueError(f"{tokens} position embeddings are no square grid")
+    layer, moe = "transformer.encoder.layer.", "transformer.encoder.sparseMoE."
+    n_routers = _count(shapes, f"{moe}router.")
+    router = shapes.get(f"{moe}router.0.topkroute_linear.weight", (0, 0))
+    hidden = shapes.get(f"{moe}experts.0.net.0.weight", (4 * width, width))
+    heads = n_heads or max(1, width // PUBLISHED_HEAD_WIDTH)
+    if width % heads:
+        raise ValueError(f"{heads} attention heads do not divide a width of {width}")
+    patch = _shape(shapes, "transformer.embeddings.patch_embeddings.weight", 4)
+    if patch[2:] != (PATCH, PATCH):
+        raise ValueError(f"patches of {patch[2:]} pixels, where {PATCH} are expected")
+    decoder = [
+        _shape(shapes, f"decoder.blocks.{i}.conv1.0.weight", 4)[0] for i in range(4)
+    ]
+    return ViTConfig(
+        width=width,
+        depth=_count(shapes, layer),
+        n_heads=heads,
+        mlp_width=_shape(shapes, f"{layer}0.ffn.fc1.weight", 2)[0],
+        grid=grid,
+        in_channels=patch[1],
+        n_classes=_shape(shapes, "segmentation_head.0.weight", 4)[0],
+        n_routers=n_routers,
+        n_experts=router[0],
+        expert_width=hidden[0] if n_routers else 0,
+        top_k=top_k or 2,
+        decoder_entry=_shape(shapes, "decoder.conv_more.0.weight", 4)[0],
+        decoder_widths=tuple(decoder),
+    )
+
+
+def _shape(
+    shapes: Mapping[str, tuple[int, ...]], name: str, n_axes: int
+) -> tuple[int, ...]:
+    shape = shapes[name]
+    if len(shape) != n_axes:
+        raise ValueError(f"{name} has {len(shape)} axes, where {n_axes} are expected")
+    return shape
+
+
+def _count(shapes: Mapping[str, tuple[int, ...]], prefix: str) -> int:
+    """Count how many consecutive indices, from 0, follow a prefix in the names."""
+    found = {
+        name[len(prefix) :].split(".", 1)[0]
+        for name in shapes
+        if name.startswith(prefix)
+    }
+    count = 0
+    while str(count) in found:
+        count += 1
+    return count

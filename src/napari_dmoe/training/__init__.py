@@ -1,0 +1,1 @@
+"""Training: the loop that fits a network to cases, and how it varies them."""

@@ -1,0 +1,316 @@
+"""Fit a network to labelled cases: one readable loop, the same for every model.
+
+The cases are prepared once and kept in memory. The network that is passed in does not
+change; the fitted copy is returned with the history of its training.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+import torch
+from monai.losses import DiceCELoss
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+
+from napari_dmoe.cohorts.datasets import Case
+from napari_dmoe.imaging.preprocessing import Preprocessing, prepare, prepare_labels
+from napari_dmoe.models.architectures import Network
+from napari_dmoe.models.card import ModelCard
+from napari_dmoe.models.checkpoint import LoadedModel
+from napari_dmoe.progress import Progress, ProgressHook, silent
+from napari_dmoe.training.augment import AugmentSettings, augment
+
+
+class TrainingError(ValueError):
+    """A network cannot be trained on what was given, or training went astray."""
+
+
+class TrainSettings(BaseModel):
+    """How a network is trained."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    epochs: int = Field(
+        30, gt=0, title="Epochs", description="times that every case is seen"
+    )
+    batch: int = Field(
+        16, gt=0, title="Batch", description="cases per step of the optimiser"
+    )
+    learning_rate: float = Field(
+        1e-3, gt=0, title="Learning rate", description="largest, after the warm-up"
+    )
+    weight_decay: float = Field(
+        0.02, ge=0, title="Weight decay", description="AdamW's, on matrices only"
+    )
+    warm_up: float = Field(
+        0.05, ge=0, lt=1, title="Warm-up", description="share of the steps that rise"
+    )
+    seed: int = Field(0, ge=0, title="Seed", description="decides every random draw")
+    device: str = Field("cpu", title="Device", description="where torch computes")
+    augmentation: AugmentSettings | None = Field(
+        AugmentSettings(), title="Augmentation", description="none to train on cases as they are"
+    )
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What one pass over the cases gave.
+
+    Parameters
+    ----------
+    number : int
+        Which pass, counted from 0.
+    loss : float
+        Mean training loss.
+    dice : mapping of str to float
+        Mean Dice of each class but the background over the held-out cases, at the
+        network's resolution; empty where none were held out.
+    """
+
+    number: int
+    loss: float
+    dice: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A fitted model and how it came about.
+
+    Parameters
+    ----------
+    loaded : LoadedModel
+        The model, in evaluation mode, on the CPU.
+    history : tuple of Epoch
+        One entry per pass over the cases.
+    """
+
+    loaded: LoadedModel
+    history: tuple[Epoch, ...]
+
+
+@dataclass(frozen=True)
+class _Pool:
+    """Prepared cases: images (N, C, S, S) uint8, labels (N, S, S) uint8, router (N,)."""
+
+    images: Tensor
+    labels: Tensor
+    category: Tensor
+
+
+def fit(
+    loaded: LoadedModel,
+    cases: Sequence[Case],
+    *,
+    settings: TrainSettings,
+    held_out: Sequence[Case] = (),
+    progress: ProgressHook = silent,
+) -> Fitted:
+    """Train a copy of a model on labelled cases.
+
+    Parameters
+    ----------
+    loaded : LoadedModel
+        Where to start from, with its card. It is not changed.
+    cases : sequence of Case
+        What to train on; each needs labels and a known value of the card's driver.
+    settings : TrainSettings
+        How to train. The seed decides every draw, dropout and gating noise included.
+    held_out : sequence of Case
+        Cases to measure after each epoch, not to train on.
+    progress : callable
+        Told after every case read, and after every step. It may raise ``Cancelled``.
+
+    Returns
+    -------
+    Fitted
+        The trained copy and its history.
+
+    Raises
+    ------
+    TrainingError
+        For no cases, a case without labels or without a known driver, labels that the
+        card has no class for, and a loss that is no finite number.
+
+    Notes
+    -----
+    The loss is 0.5 cross-entropy + 0.5 soft Dice over all classes; the optimiser is
+    AdamW, its rate rising linearly at first and then falling as half a cosine.
+    """
+    preprocessing = _preprocessing(loaded.card)
+    pool = _read(cases, loaded.card, preprocessing, progress)
+    watched = _read(held_out, loaded.card, preprocessing, progress) if held_out else None
+    with torch.random.fork_rng():
+        torch.manual_seed(settings.seed)  # dropout takes no generator
+        network = cast("nn.Module", copy.deepcopy(loaded.network))
+        network.to(settings.device)
+        history = tuple(
+            _epochs(network, pool, watched, loaded.card, settings, progress)
+        )
+    fitted = cast("Network", network.eval().cpu())
+    return Fitted(LoadedModel(fitted, loaded.card, loaded.architecture), history)
+
+
+def _epochs(
+    network: nn.Module,
+    pool: _Pool,
+    watched: _Pool | None,
+    card: ModelCard,
+    settings: TrainSettings,
+    progress: ProgressHook,
+) -> Iterator[Epoch]:
+    generator = torch.Generator().manual_seed(settings.seed)
+    standardise = _preprocessing(card).standardise
+    loss_of = DiceCELoss(
+        to_onehot_y=True,
+        softmax=True,
+        squared_pred=True,
+        smooth_nr=1e-5,
+        smooth_dr=1e-5,
+        lambda_ce=0.5,
+        lambda_dice=0.5,
+    )
+    optimiser = torch.optim.AdamW(_parameter_groups(network, settings))
+    steps = settings.epochs * math.ceil(len(pool.images) / settings.batch)
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimiser, lambda step: _rate(step, steps, settings.warm_up)
+    )
+    done = 0
+    for number in range(settings.epochs):
+        losses = []
+        network.train()
+        order = torch.randperm(len(pool.images), generator=generator)
+        for chosen in order.split(settings.batch):
+            images, labels = pool.images[chosen].float() / 255, pool.labels[chosen]
+            if settings.augmentation is not None:
+                images, labels = augment(
+                    images, labels, settings=settings.augmentation, generator=generator
+                )
+            images = standardised(images) if standardise else images
+            out = network(
+                images.to(settings.device),
+                pool.category[chosen].to(settings.device),
+                noise=generator,
+            )
+            loss = loss_of(out.logits, labels[:, None].to(settings.device))
+            losses.append(_finite(loss, done))
+            optimiser.zero_grad()
+            loss.backward()
+            nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+            optimiser.step()
+            schedule.step()
+            done += 1
+            progress(Progress(done, steps, f"epoch {number + 1}, loss {losses[-1]:.3f}"))
+        dice = _held_out_dice(network, watched, card, settings) if watched else {}
+        yield Epoch(number, float(np.mean(losses)), dice)
+
+
+def _rate(step: int, steps: int, warm_up: float) -> float:
+    """Return the share of the largest learning rate at a step."""
+    rising = max(1, round(warm_up * steps))
+    if step < rising:
+        return (step + 1) / rising
+    return 0.5 + 0.5 * math.cos(math.pi * (step - rising) / max(1, steps - rising))
+
+
+def _parameter_groups(
+    network: nn.Module, settings: TrainSettings
+) -> list[dict[str, Any]]:
+    """Keep weight decay off biases, norms and positions, which it only harms."""
+    named = list(network.named_parameters())
+    decayed = [p for n, p in named if p.ndim > 1 and "bias" not in n and "position" not in n]
+    kept = {id(p) for p in decayed}
+    rest = [p for _, p in named if id(p) not in kept]
+    rate = settings.learning_rate
+    return [
+        {"params": decayed, "lr": rate, "weight_decay": settings.weight_decay},
+        {"params": rest, "lr": rate, "weight_decay": 0.0},
+    ]
+
+
+def _finite(loss: Tensor, step: int) -> float:
+    value = float(loss.detach())
+    if not math.isfinite(value):
+        raise TrainingError(
+            f"the loss became {value} at step {step}: training stopped. Lower the "
+            "learning rate, or look for images without contrast"
+        )
+    return value
+
+
+def standardised(images: Tensor) -> Tensor:
+    """Return images (B, C, S, S) with zero mean and unit spread in each channel."""
+    mean = images.mean((2, 3), keepdim=True)
+    spread = images.std((2, 3), keepdim=True)
+    return (images - mean) / spread.clamp_min(1e-3)
+
+
+@torch.inference_mode()
+def _held_out_dice(
+    network: nn.Module, pool: _Pool, card: ModelCard, settings: TrainSettings
+) -> dict[str, float]:
+    """Return the mean Dice per class; cases where both masks are empty do not count."""
+    network.eval()
+    standardise = _preprocessing(card).standardise
+    scores: dict[str, list[float]] = {name: [] for name in card.classes[1:]}
+    for chosen in torch.arange(len(pool.images)).split(settings.batch):
+        images = pool.images[chosen].float() / 255
+        images = standardised(images) if standardise else images
+        category = pool.category[chosen].to(settings.device)
+        logits = network(images.to(settings.device), category).logits
+        found, truth = logits.argmax(1).cpu(), pool.labels[chosen]
+        for index, name in enumerate(scores, start=1):
+            both = ((found == index) & (truth == index)).sum((1, 2))
+            sizes = (found == index).sum((1, 2)) + (truth == index).sum((1, 2))
+            scores[name] += (2 * both[sizes > 0] / sizes[sizes > 0]).tolist()
+    return {name: float(np.mean(v)) if v else math.nan for name, v in scores.items()}
+
+
+def _preprocessing(card: ModelCard) -> Preprocessing:
+    if card.preprocessing is None:
+        raise TrainingError(f"the card {card.name!r} states no preprocessing")
+    return card.preprocessing
+
+
+def _read(
+    cases: Sequence[Case],
+    card: ModelCard,
+    preprocessing: Preprocessing,
+    progress: ProgressHook,
+) -> _Pool:
+    """Prepare every case and keep it in 8 bits, a quarter of the memory."""
+    if not len(cases):
+        raise TrainingError("there are no cases to train on")
+    raw = preprocessing.model_copy(update={"standardise": False})
+    images, labels, categories = [], [], []
+    for done, case in enumerate(cases, start=1):
+        category = card.category(case.patient)
+        if category is None and card.driver is not None:
+            raise TrainingError(
+                f"case {case.id}: {card.driver.label.lower()} is not known, but it "
+                "drives the model"
+            )
+        prepared = prepare(case.image, raw)
+        tensor = (255 * prepared.tensor.clamp(0, 1)).round().to(torch.uint8)
+        images.append(tensor.expand(3, -1, -1))
+        labels.append(_labels(case, prepared.grid, len(card.classes)))
+        categories.append(category or 0)
+        progress(Progress(done, len(cases), "reading cases"))
+    return _Pool(torch.stack(images), torch.stack(labels), torch.tensor(categories))
+
+
+def _labels(case: Case, grid: Any, n_classes: int) -> Tensor:
+    if case.labels is None:
+        raise TrainingError(f"case {case.id} has no labels")
+    labels = prepare_labels(np.asarray(case.labels.data), grid)
+    if labels.min() < 0 or labels.max() >= n_classes:
+        raise TrainingError(
+            f"case {case.id}: labels reach from {labels.min()} to {labels.max()}, "
+            f"but the card has {n_classes} classes, counted from 0"
+        )
+    return torch.from_numpy(labels.astype(np.uint8))
