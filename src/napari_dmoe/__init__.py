@@ -1,1 +1,93 @@
-"""Attribute-gated medical image segmentation with dMoE, in napari and without it."""
+"""Attribute-gated medical image segmentation with dMoE, in napari and without it.
+
+The public names below are imported when they are first used, so that importing the
+package loads neither torch nor napari.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from napari_dmoe.imaging.files import ImageReadError, read_image
+    from napari_dmoe.imaging.spatial import Grid, ImageError, SpatialImage
+    from napari_dmoe.inference.segment import segment
+    from napari_dmoe.inference.segmentation import InferenceSettings, Segmentation
+    from napari_dmoe.models.card import CardError, ModelCard, card_names, read_card
+    from napari_dmoe.models.checkpoint import (
+        CheckpointError,
+        LoadedModel,
+        UnsafeCheckpointError,
+        bundled_names,
+        load_checkpoint,
+        save_checkpoint,
+    )
+    from napari_dmoe.models.moe import ExpertControl, Routing, SegmentationOutput
+    from napari_dmoe.patient import Patient, PatientError
+    from napari_dmoe.progress import Cancelled, Progress
+
+_HOMES = {
+    "imaging.files": ("ImageReadError", "read_image"),
+    "imaging.spatial": ("Grid", "ImageError", "SpatialImage"),
+    "inference.segment": ("segment",),
+    "inference.segmentation": ("InferenceSettings", "Segmentation"),
+    "models.card": ("CardError", "ModelCard", "card_names", "read_card"),
+    "models.checkpoint": (
+        "CheckpointError",
+        "LoadedModel",
+        "UnsafeCheckpointError",
+        "bundled_names",
+        "load_checkpoint",
+        "save_checkpoint",
+    ),
+    "models.moe": ("ExpertControl", "Routing", "SegmentationOutput"),
+    "patient": ("Patient", "PatientError"),
+    "progress": ("Cancelled", "Progress"),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+try:
+    __version__ = version("napari-dmoe")
+except PackageNotFoundError:  # a source tree that was never installed
+    __version__ = "0.0.0"
+
+__all__ = [
+    "Cancelled",
+    "CardError",
+    "CheckpointError",
+    "ExpertControl",
+    "Grid",
+    "ImageError",
+    "ImageReadError",
+    "InferenceSettings",
+    "LoadedModel",
+    "ModelCard",
+    "Patient",
+    "PatientError",
+    "Progress",
+    "Routing",
+    "Segmentation",
+    "SegmentationOutput",
+    "SpatialImage",
+    "UnsafeCheckpointError",
+    "__version__",
+    "bundled_names",
+    "card_names",
+    "load_checkpoint",
+    "read_card",
+    "read_image",
+    "save_checkpoint",
+    "segment",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,12 +1,311 @@
-from dataclasses import dataclass
+"""Cohorts on disk: a table of images, labels and patients, read case by case.
 
-from napari_dmoe.imaging.spatial import SpatialImage
-from napari_dmoe.patient import Patient
+A cohort is a folder with ``cohort.csv``, or such a table itself. Its columns are
+``image`` (a path relative to the table) and, all of them optional, ``labels``, ``id``,
+``sex``, ``race``, ``age``, ``severity`` and any further attribute that a model card
+names. A blank cell means that a value is not known.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import overload
+
+import defusedcsv.csv as csv
+import numpy as np
+import tifffile
+from pydantic import ValidationError
+
+from napari_dmoe.cohorts.case import Case
+from napari_dmoe.imaging.files import read_image
+from napari_dmoe.imaging.spatial import ImageError, SpatialImage
+from napari_dmoe.patient import FORM_ATTRIBUTES, Patient, PatientError
+from napari_dmoe.progress import Progress, ProgressHook, silent
+
+TABLE = "cohort.csv"
+"""Name of the table in a cohort's folder."""
+
+_FILE_COLUMNS = ("id", "image", "labels")
+_ESCAPED = re.compile(r"'[@+\-=|%]")
+
+
+class CohortError(ValueError):
+    """A cohort cannot be read or written."""
 
 
 @dataclass(frozen=True)
-class Case:
+class CohortRow:
+    """One row of a cohort's table, its files not yet read.
+
+    Parameters
+    ----------
+    number : int
+        Row in the table, as spreadsheets count: the header is row 1.
+    id : str
+        The case's id; the image's path where the table gives none.
+    image : Path
+        The image file.
+    labels : Path or None
+        The label file.
+    patient : Patient
+        The row's attributes.
+    """
+
+    number: int
     id: str
-    image: SpatialImage
-    labels: SpatialImage | None
+    image: Path
+    labels: Path | None
     patient: Patient
+
+    def read(self) -> Case:
+        """Read the files.
+
+        Raises
+        ------
+        CohortError
+            When a file cannot be read, or labels are not of the image's size.
+        """
+        image = self._file(self.image)
+        if self.labels is None:
+            return Case(self.id, image, None, self.patient)
+        labels = self._file(self.labels)
+        if labels.spatial_shape != image.spatial_shape:
+            raise CohortError(
+                f"row {self.number}: the labels have {labels.spatial_shape} pixels, "
+                f"but the image has {image.spatial_shape}"
+            )
+        return Case(self.id, image, labels, self.patient)
+
+    def _file(self, path: Path) -> SpatialImage:
+        try:
+            return read_image(path)
+        except (OSError, ImageError) as error:
+            raise CohortError(
+                f"row {self.number}: {path.name} cannot be read: {error}"
+            ) from error
+
+
+@dataclass(frozen=True)
+class Cohort(Sequence[Case]):
+    """Cases that are read from disk each time they are asked for.
+
+    Parameters
+    ----------
+    rows : tuple of CohortRow
+        The table.
+    """
+
+    rows: tuple[CohortRow, ...]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @overload
+    def __getitem__(self, index: int) -> Case: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Cohort: ...
+
+    def __getitem__(self, index: int | slice) -> Case | Cohort:
+        if isinstance(index, slice):
+            return Cohort(self.rows[index])
+        return self.rows[index].read()
+
+
+def read_cohort(path: str | Path) -> Cohort:
+    """Read a cohort's table; images and labels are read later, one at a time.
+
+    Parameters
+    ----------
+    path : str or Path
+        A folder that holds ``cohort.csv``, or a CSV file in UTF-8.
+
+    Returns
+    -------
+    Cohort
+        A sequence of :class:`Case`.
+
+    Raises
+    ------
+    CohortError
+        When the table is missing, is no such table, repeats an id, names a file that
+        does not exist, or holds a value that cannot be understood. The message names
+        the row, counting the header as row 1, but never repeats a patient's value.
+    """
+    table = Path(path)
+    table = table / TABLE if table.is_dir() else table
+    if not table.is_file():
+        raise CohortError(
+            f"there is no cohort at {path}: expected a folder with {TABLE}, or a CSV "
+            "file"
+        )
+    rows = tuple(_rows(table))
+    if not rows:
+        raise CohortError(f"{table.name} has no rows below its header")
+    seen: dict[str, int] = {}
+    for row in rows:
+        if row.id in seen:
+            raise CohortError(
+                f"{table.name}: rows {seen[row.id]} and {row.number} have the same id "
+                f"{row.id!r}: give each case an id of its own"
+            )
+        seen[row.id] = row.number
+    return Cohort(rows)
+
+
+def _rows(table: Path) -> Iterator[CohortRow]:
+    try:
+        with table.open(encoding="utf-8-sig", newline="") as file:
+            lines = list(csv.reader(file))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise CohortError(f"{table.name} is no CSV table in UTF-8: {error}") from error
+    header = [name.strip() for name in lines[0]] if lines else []
+    if "image" not in header:
+        found = ", ".join(header[:8]) or "nothing"
+        raise CohortError(f"{table.name} has no column 'image': found {found}")
+    doubled = [name for name in header if name and header.count(name) > 1]
+    if doubled:
+        raise CohortError(f"{table.name} has the column {doubled[0]!r} twice")
+    for number, cells in enumerate(lines[1:], start=2):
+        if any(cell.strip() for cell in cells):
+            yield _row(table, number, header, cells)
+
+
+def _row(
+    table: Path, number: int, header: Sequence[str], cells: Sequence[str]
+) -> CohortRow:
+    where = f"{table.name}, row {number}"
+    if len(cells) > len(header):
+        raise CohortError(
+            f"{where}: {len(cells)} cells, but the header has {len(header)} columns"
+        )
+    values = {
+        name: _unescaped(cell.strip())
+        for name, cell in zip(header, cells, strict=False)
+        if name
+    }
+    image = _existing(table, values.get("image", ""), where)
+    if image is None:
+        raise CohortError(f"{where}: no image is named")
+    labels = _existing(table, values.get("labels", ""), where)
+    attributes = {k: v for k, v in values.items() if k not in _FILE_COLUMNS}
+    try:
+        patient = Patient.from_values(attributes)
+    except (PatientError, ValidationError) as error:
+        first = error.errors()[0] if isinstance(error, ValidationError) else None
+        reason = f"{first['loc'][0]}: {first['msg']}" if first else str(error)
+        raise CohortError(f"{where}: {reason}") from error
+    identity = values.get("id") or values["image"]
+    return CohortRow(number, identity, image, labels, patient)
+
+
+def _existing(table: Path, name: str, where: str) -> Path | None:
+    if not name:
+        return None
+    path = table.parent / name
+    if not path.is_file():
+        raise CohortError(f"{where}: {name} does not exist")
+    return path
+
+
+def _unescaped(cell: str) -> str:
+    """Undo what :func:`write_cohort` does to text that a spreadsheet would compute."""
+    return cell[1:].replace("\\|", "|") if _ESCAPED.match(cell) else cell
+
+
+def write_cohort(
+    folder: str | Path,
+    cases: Iterable[Case],
+    *,
+    total: int = 0,
+    notice: str | None = None,
+    progress: ProgressHook = silent,
+) -> Path:
+    """Write cases as a folder with a table, images and labels.
+
+    Parameters
+    ----------
+    folder : str or Path
+        Where to; made where it does not exist.
+    cases : iterable of Case
+        2D cases with uint8 or uint16 images; each is written before the next is asked
+        for.
+    total : int
+        How many there are, for `progress`.
+    notice : str, optional
+        What a reader of the folder must know, written to ``README.txt``.
+    progress : callable
+        Told after every case. It may raise ``Cancelled``.
+
+    Returns
+    -------
+    Path
+        The table. It is written last, so that a folder with a table is complete.
+
+    Raises
+    ------
+    CohortError
+        When the folder holds a cohort already, or cannot be written.
+
+    Notes
+    -----
+    Files are deflated TIFF, whose resolution holds the pixel spacing in mm. Text that a
+    spreadsheet would take for a formula is escaped with an apostrophe.
+    """
+    folder = Path(folder)
+    if (folder / TABLE).exists():
+        raise CohortError(
+            f"{folder.name} already holds a cohort: choose another folder"
+        )
+    rows: list[dict[str, str]] = []
+    try:
+        for name in ("images", "labels"):
+            (folder / name).mkdir(parents=True, exist_ok=True)
+        for number, case in enumerate(cases):
+            rows.append(_write_case(folder, number, case))
+            progress(Progress(len(rows), max(total, len(rows)), "writing cases"))
+        if notice is not None:
+            (folder / "README.txt").write_text(notice + "\n", encoding="utf-8")
+        return _write_table(folder / TABLE, rows)
+    except OSError as error:
+        raise CohortError(f"the cohort cannot be written: {error}") from error
+
+
+def _write_case(folder: Path, number: int, case: Case) -> dict[str, str]:
+    # Files are numbered, not named by id: an id may hold what no file name can.
+    row = {"id": case.id, "image": f"images/{number:05d}.tif"}
+    _write_tiff(folder / row["image"], case.image)
+    if case.labels is not None:
+        row["labels"] = f"labels/{number:05d}.tif"
+        _write_tiff(folder / row["labels"], case.labels)
+    known = case.patient.known()
+    return row | {k: f"{v:g}" if isinstance(v, float) else v for k, v in known.items()}
+
+
+def _write_tiff(path: Path, image: SpatialImage) -> None:
+    resolution: Mapping[str, object] = {}
+    if image.unit == "mm":
+        y, x = image.spacing
+        resolution = {"resolution": (10 / x, 10 / y), "resolutionunit": "CENTIMETER"}
+    tifffile.imwrite(
+        path,
+        np.asarray(image.data),
+        photometric="rgb" if image.n_channels == 3 else "minisblack",
+        compression="zlib",
+        metadata=None,
+        **resolution,
+    )
+
+
+def _write_table(path: Path, rows: Sequence[Mapping[str, str]]) -> Path:
+    others = {name for row in rows for name in row} - {*_FILE_COLUMNS, *FORM_ATTRIBUTES}
+    columns = [*_FILE_COLUMNS, *FORM_ATTRIBUTES, *sorted(others)]
+    partial = path.with_suffix(".partial")
+    with partial.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, columns, restval="")
+        writer.writeheader()
+        writer.writerows(rows)
+    return partial.replace(path)

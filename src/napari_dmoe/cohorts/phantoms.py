@@ -1,9 +1,9 @@
 """Made-up fundi with made-up patients, drawn from a seed; no photograph is used.
 
-Every difference between the patients is invented. Severity alone moves the cup's border
-here, and a part of that move cannot be seen in the image: a model that is told the
-severity can do better than one that is not. In real life a diagnosis of glaucoma is made
-*from* the cup, so a model driven by it would be circular. Phantoms show that the
+Every difference between the patients is invented. Severity alone moves the cup's
+border here, and a part of that move cannot be seen in the image: a model that is told
+the severity can do better than one that is not. In real life a diagnosis of glaucoma is
+made *from* the cup, so a model driven by it would be circular. Phantoms show that the
 machinery works; they say nothing about people.
 """
 
@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_dmoe.cohorts.datasets import Case
+from napari_dmoe.cohorts.case import Case
 from napari_dmoe.cohorts.fundus_anatomy import (
     Disc,
     View,
@@ -25,6 +25,14 @@ from napari_dmoe.cohorts.fundus_anatomy import (
 from napari_dmoe.cohorts.fundus_drawing import paint
 from napari_dmoe.imaging.spatial import SpatialImage
 from napari_dmoe.patient import ATTRIBUTES, Patient
+
+NOTICE = (
+    "These images and patients are made up. Every difference between the patients is "
+    "invented: severity alone decides how far the true cup reaches beyond the pallor "
+    "that can be seen, and sex, race and age decide nothing about it. In real life a "
+    "diagnosis is made from the cup, so a model driven by it would be circular."
+)
+"""What must be said wherever phantoms appear."""
 
 CUP_FACTORS: Mapping[str, float] = {"healthy": 0.72, "suspect": 1.0, "glaucoma": 1.35}
 """Radius of the true cup over that of the visible pallor, by severity. Invented."""

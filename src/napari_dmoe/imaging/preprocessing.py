@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
@@ -39,7 +39,7 @@ class Preprocessing(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    crop: int | Literal["square"] | None = Field(
+    crop: Annotated[int, Field(ge=2)] | Literal["square"] | None = Field(
         default=None,
         title="Centre crop",
         description="side of the centre crop in pixels; square = as large as fits",
@@ -104,6 +104,12 @@ def prepare(image: SpatialImage, preprocessing: Preprocessing) -> Prepared:
     channel alone, not clipped afterwards. The aspect ratio is not kept.
     """
     grid = Grid.identity(image.spatial_shape)
+    further = set(image.axes) - {"y", "x", CHANNEL_AXIS}
+    if further:
+        raise ImageError(
+            f"a 2D model takes one plane at a time: choose one along "
+            f"{', '.join(sorted(further))}"
+        )
     if image.spatial_axes != ("y", "x") or min(grid.shape) < 2:
         raise ImageError(
             "a 2D model needs at least 2 x 2 pixels along y and x: found "

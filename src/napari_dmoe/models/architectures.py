@@ -12,9 +12,9 @@ from typing import Any, Literal, Protocol
 from torch import Tensor, nn
 
 from napari_dmoe.models import vit
-from napari_dmoe.models.moe import ExpertControl, Noise
+from napari_dmoe.models.moe import ExpertControl, Noise, SegmentationOutput
 from napari_dmoe.models.names import Joined
-from napari_dmoe.models.vit import SegmentationOutput, ViTConfig
+from napari_dmoe.models.vit import ViTConfig
 
 Shapes = Mapping[str, tuple[int, ...]]
 Config = ViTConfig

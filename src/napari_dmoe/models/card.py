@@ -21,7 +21,7 @@ from pydantic import (
 )
 
 from napari_dmoe.imaging.preprocessing import Preprocessing
-from napari_dmoe.patient import ATTRIBUTES, Patient, PatientError
+from napari_dmoe.patient import ATTRIBUTES, Patient, PatientError, is_unknown
 
 SCHEMA_VERSION = 1
 
@@ -50,7 +50,7 @@ class CardAttribute(BaseModel):
         Share of each value in the training data; null where it is not stated.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     name: str = Field(min_length=1)
     values: tuple[str, ...] = Field(min_length=1)
@@ -104,7 +104,7 @@ class CardAttribute(BaseModel):
         PatientError
             When the card has no such value. The message names those it has.
         """
-        if value is None:
+        if is_unknown(value):
             return None
         if isinstance(value, str):
             names = [known.casefold() for known in self.values]
@@ -257,15 +257,16 @@ def read_card(source: str | Path | ModelCard) -> ModelCard:
         folder = resources.files("napari_dmoe.models") / "cards"
         return parse_card((folder / f"{source}.json").read_text("utf-8"), str(source))
     path = Path(source)
-    if not path.is_file():
+    try:
+        text = path.read_text("utf-8")
+    except UnicodeDecodeError as error:
+        raise CardError(f"{path.name} is no card: it is not text") from error
+    except (OSError, ValueError) as error:
         raise CardError(
             f"there is no card {str(source)!r}: name one of {', '.join(card_names())}, "
             "or give the path of a JSON file"
-        )
-    try:
-        return parse_card(path.read_text("utf-8"), path.name)
-    except UnicodeDecodeError as error:
-        raise CardError(f"{path.name} is no card: it is not text") from error
+        ) from error
+    return parse_card(text, path.name)
 
 
 def parse_card(text: str, where: str) -> ModelCard:
@@ -278,7 +279,7 @@ def parse_card(text: str, where: str) -> ModelCard:
     """
     try:
         fields = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise CardError(f"{where} is no card: {error}") from error
     version = fields.get("schema_version", 1) if isinstance(fields, dict) else None
     if isinstance(version, int) and version > SCHEMA_VERSION:

@@ -18,6 +18,7 @@ import torch
 from safetensors.torch import save as serialise
 from torch import nn
 
+from napari_dmoe.imaging.files import atomic_path
 from napari_dmoe.imaging.preprocessing import Preprocessing
 from napari_dmoe.models.architectures import (
     ARCHITECTURES,
@@ -195,6 +196,8 @@ def new_model(architecture: str, config: Config, card: ModelCard) -> LoadedModel
     """
     known = ARCHITECTURES[architecture]
     check_card(card, known, config, "the new model")
+    # The weights alone would not bring these back.
+    card = card.model_copy(update={"n_heads": config.n_heads, "top_k": config.top_k})
     module = known.build(config).eval()
     return LoadedModel(cast("Network", module), _with_side(card, config), architecture)
 
@@ -236,22 +239,14 @@ def save_checkpoint(path: str | os.PathLike[str], loaded: LoadedModel) -> str:
         PAYLOAD_HASH: hashlib.sha256(payload).hexdigest(),
     }
     content = serialise(tensors, header)
-    _write_atomically(path, content)
-    return hashlib.sha256(content).hexdigest()
-
-
-def _write_atomically(path: Path, content: bytes) -> None:
-    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
     try:
-        with partial.open("wb") as file:
+        with atomic_path(path) as partial, partial.open("wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        partial.replace(path)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise CheckpointError(f"{path.name} cannot be saved: {error}") from error
-    finally:
-        partial.unlink(missing_ok=True)
+    return hashlib.sha256(content).hexdigest()
 
 
 def _stated_card(

@@ -75,7 +75,8 @@ def interpret(
         expected = to_published(rows, architecture.build(config).state_dict())
     _check_tensors(tensors, expected, f"{where} ({architecture.title})")
     state = {
-        name: t.float() if t.is_floating_point() else t for name, t in tensors.items()
+        name: t.detach().float() if t.is_floating_point() else t
+        for name, t in tensors.items()
     }
     return architecture, config, from_published(rows, state)
 
@@ -100,9 +101,10 @@ def _check_tensors(
     if wrong:
         raise CheckpointError(f"{where}: {len(wrong)} shapes differ: {_some(wrong)}")
     for name, tensor in found.items():
-        if tensor.is_floating_point() != expected[name].is_floating_point():
+        is_float = expected[name].is_floating_point()
+        if tensor.is_floating_point() != is_float or tensor.is_complex():
             raise CheckpointError(f"{where}: {name} holds {tensor.dtype}")
-        if tensor.is_floating_point() and not tensor.isfinite().all():
+        if is_float and not tensor.detach().float().isfinite().all():
             raise CheckpointError(
                 f"{where}: {name} holds values that are no finite numbers. The "
                 "training that wrote it broke down: use an earlier checkpoint"
@@ -132,14 +134,15 @@ def check_card(
             f"{where} is a {architecture.title}, but the card {card.name!r} is for a "
             f"{card.dims}D {card.architecture or 'network'}"
         )
-    if card.attributes and config.n_routers not in (0, card.n_routers):
+    # A single router chooses nothing, so a card need not name it.
+    if config.n_routers not in (0, card.n_routers or 1):
+        drivers = ", ".join(a.name for a in card.attributes) or "no driver"
         raise CheckpointError(
             f"{where} has {config.n_routers} routers, but the card {card.name!r} "
-            f"states {card.n_routers} ({', '.join(a.name for a in card.attributes)}): choose "
-            "another card"
+            f"states {card.n_routers} ({drivers}): choose another card"
         )
     if len(card.classes) != config.n_classes:
         raise CheckpointError(
             f"{where} has {config.n_classes} classes, but the card {card.name!r} "
-            f"states {len(card.classes)} ({', '.join(card.classes)}): choose another card"
+            f"states {len(card.classes)} ({', '.join(card.classes)}): choose another"
         )

@@ -39,6 +39,35 @@ class Routing:
     noise_std: Tensor
 
 
+@dataclass(frozen=True, slots=True)
+class SegmentationOutput:
+    """What a network returns.
+
+    Parameters
+    ----------
+    logits : (B, K, *S) tensor
+        Class scores at the input's size.
+    routing : tuple of Routing
+        One per block, in order; empty for a network without its MoE.
+    """
+
+    logits: Tensor
+    routing: tuple[Routing, ...]
+
+    @property
+    def gates(self) -> tuple[Tensor, ...]:
+        """Gates per block, each (B, T, E)."""
+        return tuple(routing.gates for routing in self.routing)
+
+    def cpu(self) -> SegmentationOutput:
+        """Return the same on the CPU."""
+        routing = tuple(
+            Routing(r.gates.cpu(), r.logits.cpu(), r.noise_std.cpu())
+            for r in self.routing
+        )
+        return SegmentationOutput(self.logits.cpu(), routing)
+
+
 @dataclass(frozen=True)
 class ExpertControl:
     """Interventions on the routing.
@@ -122,8 +151,8 @@ class SparseMoE(nn.Module):
         for name, parameter in self.named_parameters():
             fan_in = (
                 self.expert_out_weight.shape[-1]
-                if "out" in name
-                else (self.expert_in_weight.shape[-1])
+                if name.startswith("expert_out")
+                else self.expert_in_weight.shape[-1]
             )
             nn.init.uniform_(parameter, -(fan_in**-0.5), fan_in**-0.5)
 
@@ -200,7 +229,8 @@ class SparseMoE(nn.Module):
                 f"all {self.n_experts} experts of block {block} are muted: leave one"
             )
         index = torch.tensor(sorted(silent), device=scores.device)
-        return scores.index_fill(-1, index, float("-inf"))
+        # Finite, so that a silent expert still ranks above the one already chosen.
+        return scores.index_fill(-1, index, torch.finfo(scores.dtype).min)
 
     def _mix(self, tokens: Tensor, weights: Tensor, chosen: Tensor) -> Tensor:
         # On a GPU every expert for every token costs less than waiting for counts.
@@ -212,7 +242,7 @@ class SparseMoE(nn.Module):
         order = chosen.flatten().argsort(stable=True)
         counts = chosen.flatten().bincount(minlength=self.n_experts).tolist()
         rows = tokens[order // chosen.shape[-1]].split(counts)
-        answers = [self._expert(e, r) for e, r in enumerate(rows) if len(r)]
+        answers = [self._expert(e, r) for e, r in enumerate(rows)]
         back = torch.empty_like(order)
         back[order] = torch.arange(len(order), device=order.device)
         answer: Tensor = self.dropout(torch.cat(answers))[back]

@@ -6,18 +6,18 @@ The one dMoE layer is shared by all blocks and called after each of them.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from napari_dmoe.models.decoder import N_STAGES, Decoder, decoder_names
 from napari_dmoe.models.moe import (
     ExpertControl,
     Noise,
-    Routing,
+    SegmentationOutput,
     SparseMoE,
     moe_names,
 )
@@ -26,29 +26,10 @@ from napari_dmoe.models.names import Joined
 PATCH = 16
 """Side of a patch in pixels; the decoder's four doublings undo exactly this."""
 
+_INTEGERS = (torch.int64, torch.int32, torch.int16, torch.int8)
+
 PUBLISHED_HEAD_WIDTH = 64
 """Features per attention head in every published network."""
-
-
-@dataclass(frozen=True, slots=True)
-class SegmentationOutput:
-    """What a network returns.
-
-    Parameters
-    ----------
-    logits : (B, K, *S) tensor
-        Class scores at the input's size.
-    routing : tuple of Routing
-        One per block, in order; empty for a network without its MoE.
-    """
-
-    logits: Tensor
-    routing: tuple[Routing, ...]
-
-    @property
-    def gates(self) -> tuple[Tensor, ...]:
-        """Gates per block, each (B, T, E)."""
-        return tuple(routing.gates for routing in self.routing)
 
 
 class ViTConfig(BaseModel):
@@ -121,37 +102,6 @@ class Block(nn.Module):
         x = x + self.attention(self.attention_norm(x))
         out: Tensor = x + self.mlp(self.mlp_norm(x))
         return out
-
-
-class ConvNormReLU(nn.Sequential):
-    """3x3 convolution without bias, batch norm, ReLU."""
-
-    def __init__(self, in_channels: int, out_channels: int) -> None:
-        super().__init__(
-            nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=False),
-            nn.BatchNorm2d(out_channels),
-            nn.ReLU(inplace=True),
-        )
-
-
-class Decoder(nn.Module):
-    """From tokens on a 14 x 14 map to features at the input's size."""
-
-    def __init__(self, width: int, entry: int, widths: Sequence[int]) -> None:
-        super().__init__()
-        self.entry = ConvNormReLU(width, entry)
-        self.stages = nn.ModuleList(
-            nn.Sequential(ConvNormReLU(before, after), ConvNormReLU(after, after))
-            for before, after in zip((entry, *widths), widths, strict=False)
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Double the map (B, C, h, w) four times."""
-        x = self.entry(x)
-        for stage in self.stages:
-            x = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=True)
-            x = stage(x)
-        return x
 
 
 class DMoEViT(nn.Module):
@@ -264,7 +214,8 @@ class DMoEViT(nn.Module):
         n_routers = self.config.n_routers
         if not n_routers:
             raise ValueError("this network has no MoE: category must be None")
-        if category.shape != (batch,) or category.is_floating_point():
+        # A tensor of bool or uint8 would select routers as a mask does.
+        if category.shape != (batch,) or category.dtype not in _INTEGERS:
             raise ValueError(
                 f"category must hold {batch} integers, one an image: found "
                 f"{category.dtype} of shape {tuple(category.shape)}"
@@ -278,7 +229,7 @@ class DMoEViT(nn.Module):
                 f"each category must lie in 0..{n_routers - 1}: "
                 f"found {category.tolist()}"
             )
-        return category.to(device, non_blocking=True)
+        return category.to(device, torch.int64, non_blocking=True)
 
 
 def names(config: ViTConfig) -> Iterator[Joined]:
@@ -309,25 +260,8 @@ def names(config: ViTConfig) -> Iterator[Joined]:
             n_experts=config.n_experts,
         )
     yield from pair("final_norm", f"{root}encoder.encoder_norm")
-    yield from _conv_norm_names("decoder.entry", "decoder.conv_more")
-    for i in range(len(config.decoder_widths)):
-        for j in range(2):
-            yield from _conv_norm_names(
-                f"decoder.stages.{i}.{j}", f"decoder.blocks.{i}.conv{j + 1}"
-            )
+    yield from decoder_names("decoder.")
     yield from pair("head", "segmentation_head.0")
-
-
-def _conv_norm_names(ours: str, published: str) -> Iterator[Joined]:
-    yield Joined(f"{ours}.0.weight", (f"{published}.0.weight",))
-    for part in (
-        "weight",
-        "bias",
-        "running_mean",
-        "running_var",
-        "num_batches_tracked",
-    ):
-        yield Joined(f"{ours}.1.{part}", (f"{published}.1.{part}",))
 
 
 POSITIONS = "transformer.embeddings.position_embeddings"
@@ -365,8 +299,10 @@ def configure(
         raise ValueError(f"{tokens} position embeddings are no square grid")
     layer, moe = "transformer.encoder.layer.", "transformer.encoder.sparseMoE."
     n_routers = _count(shapes, f"{moe}router.")
-    router = shapes.get(f"{moe}router.0.topkroute_linear.weight", (0, 0))
-    hidden = shapes.get(f"{moe}experts.0.net.0.weight", (4 * width, width))
+    router, hidden = (0, 0), (0, 0)
+    if n_routers:
+        router = _shape(shapes, f"{moe}router.0.topkroute_linear.weight", 2)
+        hidden = _shape(shapes, f"{moe}experts.0.net.0.weight", 2)
     heads = n_heads or max(1, width // PUBLISHED_HEAD_WIDTH)
     if width % heads:
         raise ValueError(f"{heads} attention heads do not divide a width of {width}")
@@ -374,8 +310,12 @@ def configure(
     if patch[2:] != (PATCH, PATCH):
         raise ValueError(f"patches of {patch[2:]} pixels, where {PATCH} are expected")
     decoder = [
-        _shape(shapes, f"decoder.blocks.{i}.conv1.0.weight", 4)[0] for i in range(4)
+        _shape(shapes, f"decoder.blocks.{i}.conv1.0.weight", 4)[0]
+        for i in range(N_STAGES)
     ]
+    n_classes = _shape(shapes, "segmentation_head.0.weight", 4)[0]
+    if n_classes < 2:
+        raise ValueError("it has one class, where background and another are expected")
     return ViTConfig(
         width=width,
         depth=_count(shapes, layer),
@@ -383,10 +323,10 @@ def configure(
         mlp_width=_shape(shapes, f"{layer}0.ffn.fc1.weight", 2)[0],
         grid=grid,
         in_channels=patch[1],
-        n_classes=_shape(shapes, "segmentation_head.0.weight", 4)[0],
+        n_classes=n_classes,
         n_routers=n_routers,
         n_experts=router[0],
-        expert_width=hidden[0] if n_routers else 0,
+        expert_width=hidden[0],
         top_k=top_k or 2,
         decoder_entry=_shape(shapes, "decoder.conv_more.0.weight", 4)[0],
         decoder_widths=tuple(decoder),
@@ -399,6 +339,8 @@ def _shape(
     shape = shapes[name]
     if len(shape) != n_axes:
         raise ValueError(f"{name} has {len(shape)} axes, where {n_axes} are expected")
+    if 0 in shape:
+        raise ValueError(f"{name} is empty: its shape is {shape}")
     return shape
 
 

@@ -77,13 +77,21 @@ def read_weights(path: Path) -> Weights:
         When the file is absent, damaged, or something else.
     """
     head = _head(path)
+    _refuse_web_page(path, head)
     if _looks_like_safetensors(path, head):
         tensors, header = _read_safetensors(path)
     else:
-        _refuse_other_files(path, head)
+        if head.startswith(b"PK"):
+            _check_zip(path)
         tensors, header = _state_dict(_unpickle(path), path), {}
     for name, tensor in tensors.items():
         _check_storage(name, tensor, path)
+    claimed = sum(tensor.nbytes for tensor in tensors.values())
+    if claimed > BOMB_FACTOR * path.stat().st_size:
+        raise CheckpointError(
+            f"{path.name}: its tensors share their data and claim "
+            f"{claimed / 1e6:,.0f} MB together, so it is refused"
+        )
     return Weights(_without_prefix(tensors), header)
 
 
@@ -95,6 +103,10 @@ def file_sha256(path: Path) -> str:
 
 def _head(path: Path) -> bytes:
     try:
+        if path.is_dir():
+            raise IsADirectoryError
+        if path.exists() and not path.is_file():
+            raise OSError("it is no regular file")
         with path.open("rb") as file:
             head = file.read(512)
     except FileNotFoundError as error:
@@ -119,7 +131,7 @@ def _looks_like_safetensors(path: Path, head: bytes) -> bool:
     )
 
 
-def _refuse_other_files(path: Path, head: bytes) -> None:
+def _refuse_web_page(path: Path, head: bytes) -> None:
     start = head.lstrip().lower()
     if start.startswith((b"<!doctype", b"<html", b"<?xml")):
         raise CheckpointError(
@@ -127,8 +139,6 @@ def _refuse_other_files(path: Path, head: bytes) -> None:
             "send one when a quota is used up or a login is needed. Download it again "
             "in a browser"
         )
-    if head.startswith(b"PK"):
-        _check_zip(path)
 
 
 def _check_zip(path: Path) -> None:
@@ -221,7 +231,7 @@ def _check_storage(name: str, tensor: Tensor, path: Path) -> None:
     is_plain = tensor.layout == torch.strided and tensor.device.type == "cpu"
     if not is_plain or tensor.is_quantized:
         raise CheckpointError(
-            f"{path.name}: {name} is no plain tensor, but sparse, quantized or without data"
+            f"{path.name}: {name} is sparse, quantized or without data"
         )
     claimed = tensor.numel() * tensor.element_size()
     if claimed > tensor.untyped_storage().nbytes():
@@ -243,7 +253,11 @@ def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     try:
         with safe_open(path, framework="pt") as file:
             header = dict(file.metadata() or {})
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            # Copied: they are mapped, and would change or crash with the file.
+            tensors = {
+                name: file.get_tensor(name).clone()
+                for name in file.keys()  # noqa: SIM118
+            }
     # The parser raises SafetensorError for what it foresees, and a few others.
     except (SafetensorError, OSError, ValueError, TypeError, RuntimeError) as error:
         raise CheckpointError(

@@ -18,17 +18,13 @@ from monai.losses import DiceCELoss
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
-from napari_dmoe.cohorts.datasets import Case
-from napari_dmoe.imaging.preprocessing import Preprocessing, prepare, prepare_labels
+from napari_dmoe.cohorts.case import Case
 from napari_dmoe.models.architectures import Network
 from napari_dmoe.models.card import ModelCard
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.progress import Progress, ProgressHook, silent
 from napari_dmoe.training.augment import AugmentSettings, augment
-
-
-class TrainingError(ValueError):
-    """A network cannot be trained on what was given, or training went astray."""
+from napari_dmoe.training.pool import Pool, TrainingError, network_input, read_pool
 
 
 class TrainSettings(BaseModel):
@@ -54,7 +50,9 @@ class TrainSettings(BaseModel):
     seed: int = Field(0, ge=0, title="Seed", description="decides every random draw")
     device: str = Field("cpu", title="Device", description="where torch computes")
     augmentation: AugmentSettings | None = Field(
-        AugmentSettings(), title="Augmentation", description="none to train on cases as they are"
+        AugmentSettings(),
+        title="Augmentation",
+        description="none to train on cases as they are",
     )
 
 
@@ -92,15 +90,6 @@ class Fitted:
 
     loaded: LoadedModel
     history: tuple[Epoch, ...]
-
-
-@dataclass(frozen=True)
-class _Pool:
-    """Prepared cases: images (N, C, S, S) uint8, labels (N, S, S) uint8, router (N,)."""
-
-    images: Tensor
-    labels: Tensor
-    category: Tensor
 
 
 def fit(
@@ -142,9 +131,8 @@ def fit(
     The loss is 0.5 cross-entropy + 0.5 soft Dice over all classes; the optimiser is
     AdamW, its rate rising linearly at first and then falling as half a cosine.
     """
-    preprocessing = _preprocessing(loaded.card)
-    pool = _read(cases, loaded.card, preprocessing, progress)
-    watched = _read(held_out, loaded.card, preprocessing, progress) if held_out else None
+    pool = read_pool(cases, loaded.card, progress=progress)
+    watched = read_pool(held_out, loaded.card, progress=progress) if held_out else None
     with torch.random.fork_rng():
         torch.manual_seed(settings.seed)  # dropout takes no generator
         network = cast("nn.Module", copy.deepcopy(loaded.network))
@@ -158,14 +146,13 @@ def fit(
 
 def _epochs(
     network: nn.Module,
-    pool: _Pool,
-    watched: _Pool | None,
+    pool: Pool,
+    watched: Pool | None,
     card: ModelCard,
     settings: TrainSettings,
     progress: ProgressHook,
 ) -> Iterator[Epoch]:
     generator = torch.Generator().manual_seed(settings.seed)
-    standardise = _preprocessing(card).standardise
     loss_of = DiceCELoss(
         to_onehot_y=True,
         softmax=True,
@@ -191,9 +178,8 @@ def _epochs(
                 images, labels = augment(
                     images, labels, settings=settings.augmentation, generator=generator
                 )
-            images = standardised(images) if standardise else images
             out = network(
-                images.to(settings.device),
+                network_input(images, card).to(settings.device),
                 pool.category[chosen].to(settings.device),
                 noise=generator,
             )
@@ -205,7 +191,9 @@ def _epochs(
             optimiser.step()
             schedule.step()
             done += 1
-            progress(Progress(done, steps, f"epoch {number + 1}, loss {losses[-1]:.3f}"))
+            progress(
+                Progress(done, steps, f"epoch {number + 1}, loss {losses[-1]:.3f}")
+            )
         dice = _held_out_dice(network, watched, card, settings) if watched else {}
         yield Epoch(number, float(np.mean(losses)), dice)
 
@@ -223,7 +211,9 @@ def _parameter_groups(
 ) -> list[dict[str, Any]]:
     """Keep weight decay off biases, norms and positions, which it only harms."""
     named = list(network.named_parameters())
-    decayed = [p for n, p in named if p.ndim > 1 and "bias" not in n and "position" not in n]
+    decayed = [
+        p for n, p in named if p.ndim > 1 and "bias" not in n and "position" not in n
+    ]
     kept = {id(p) for p in decayed}
     rest = [p for _, p in named if id(p) not in kept]
     rate = settings.learning_rate
@@ -243,24 +233,15 @@ def _finite(loss: Tensor, step: int) -> float:
     return value
 
 
-def standardised(images: Tensor) -> Tensor:
-    """Return images (B, C, S, S) with zero mean and unit spread in each channel."""
-    mean = images.mean((2, 3), keepdim=True)
-    spread = images.std((2, 3), keepdim=True)
-    return (images - mean) / spread.clamp_min(1e-3)
-
-
 @torch.inference_mode()
 def _held_out_dice(
-    network: nn.Module, pool: _Pool, card: ModelCard, settings: TrainSettings
+    network: nn.Module, pool: Pool, card: ModelCard, settings: TrainSettings
 ) -> dict[str, float]:
     """Return the mean Dice per class; cases where both masks are empty do not count."""
     network.eval()
-    standardise = _preprocessing(card).standardise
     scores: dict[str, list[float]] = {name: [] for name in card.classes[1:]}
     for chosen in torch.arange(len(pool.images)).split(settings.batch):
-        images = pool.images[chosen].float() / 255
-        images = standardised(images) if standardise else images
+        images = network_input(pool.images[chosen].float() / 255, card)
         category = pool.category[chosen].to(settings.device)
         logits = network(images.to(settings.device), category).logits
         found, truth = logits.argmax(1).cpu(), pool.labels[chosen]
@@ -269,48 +250,3 @@ def _held_out_dice(
             sizes = (found == index).sum((1, 2)) + (truth == index).sum((1, 2))
             scores[name] += (2 * both[sizes > 0] / sizes[sizes > 0]).tolist()
     return {name: float(np.mean(v)) if v else math.nan for name, v in scores.items()}
-
-
-def _preprocessing(card: ModelCard) -> Preprocessing:
-    if card.preprocessing is None:
-        raise TrainingError(f"the card {card.name!r} states no preprocessing")
-    return card.preprocessing
-
-
-def _read(
-    cases: Sequence[Case],
-    card: ModelCard,
-    preprocessing: Preprocessing,
-    progress: ProgressHook,
-) -> _Pool:
-    """Prepare every case and keep it in 8 bits, a quarter of the memory."""
-    if not len(cases):
-        raise TrainingError("there are no cases to train on")
-    raw = preprocessing.model_copy(update={"standardise": False})
-    images, labels, categories = [], [], []
-    for done, case in enumerate(cases, start=1):
-        category = card.category(case.patient)
-        if category is None and card.driver is not None:
-            raise TrainingError(
-                f"case {case.id}: {card.driver.label.lower()} is not known, but it "
-                "drives the model"
-            )
-        prepared = prepare(case.image, raw)
-        tensor = (255 * prepared.tensor.clamp(0, 1)).round().to(torch.uint8)
-        images.append(tensor.expand(3, -1, -1))
-        labels.append(_labels(case, prepared.grid, len(card.classes)))
-        categories.append(category or 0)
-        progress(Progress(done, len(cases), "reading cases"))
-    return _Pool(torch.stack(images), torch.stack(labels), torch.tensor(categories))
-
-
-def _labels(case: Case, grid: Any, n_classes: int) -> Tensor:
-    if case.labels is None:
-        raise TrainingError(f"case {case.id} has no labels")
-    labels = prepare_labels(np.asarray(case.labels.data), grid)
-    if labels.min() < 0 or labels.max() >= n_classes:
-        raise TrainingError(
-            f"case {case.id}: labels reach from {labels.min()} to {labels.max()}, "
-            f"but the card has {n_classes} classes, counted from 0"
-        )
-    return torch.from_numpy(labels.astype(np.uint8))

@@ -1,0 +1,62 @@
+"""One image with its labels and its patient, and selections of many."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import overload
+
+from napari_dmoe.imaging.spatial import SpatialImage
+from napari_dmoe.patient import Patient
+
+
+@dataclass(frozen=True)
+class Case:
+    """One image with what is known of it.
+
+    Parameters
+    ----------
+    id : str
+        Unique in its cohort. Not a patient's identifier.
+    image : SpatialImage
+        The image.
+    labels : SpatialImage or None
+        Integer labels on the image's grid; None where there are none.
+    patient : Patient
+        Whom it shows.
+    """
+
+    id: str
+    image: SpatialImage
+    labels: SpatialImage | None
+    patient: Patient
+
+
+@dataclass(frozen=True)
+class Selection(Sequence[Case]):
+    """Some cases of a cohort, without reading any of them.
+
+    Parameters
+    ----------
+    cases : sequence of Case
+        The cohort, which may read its cases when they are asked for.
+    places : sequence of int
+        Which of them, in order.
+    """
+
+    cases: Sequence[Case]
+    places: Sequence[int]
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    @overload
+    def __getitem__(self, index: int) -> Case: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Selection: ...
+
+    def __getitem__(self, index: int | slice) -> Case | Selection:
+        if isinstance(index, slice):
+            return Selection(self.cases, self.places[index])
+        return self.cases[self.places[index]]

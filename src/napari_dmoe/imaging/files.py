@@ -1,0 +1,185 @@
+"""Image files in and out: PNG, JPEG, BMP and TIFF in, TIFF out.
+
+TIFF files written here say where they lie: axes, spacing and unit stand in tifffile's
+own description, and the resolution tags repeat them for other programs.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import imageio.v3 as iio
+import tifffile
+from numpy.typing import NDArray
+
+from napari_dmoe.imaging.spatial import (
+    CHANNEL_AXIS,
+    ImageError,
+    SpatialImage,
+    guess_axes,
+)
+
+PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
+TIFF_SUFFIXES = (".tif", ".tiff")
+IMAGE_SUFFIXES = (*PICTURE_SUFFIXES, *TIFF_SUFFIXES)
+"""Files that :func:`read_image` takes."""
+
+MAX_BYTES = 8 * 2**30
+"""Largest image read at once; TIFF headers may claim any size."""
+
+PER_CENTIMETRE = {"mm": 10.0, "um": 10_000.0, "µm": 10_000.0, "cm": 1.0}
+"""Units that resolution tags can express."""
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Lend a path beside `path` that takes its place if the block ends well.
+
+    A file that was there before is replaced only then, and nothing half-written stays.
+    """
+    partial = path.with_name(f".partial-{os.getpid()}-{path.name}")
+    try:
+        yield partial
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+class ImageReadError(ImageError):
+    """An image file cannot be read; names the file."""
+
+
+def read_image(path: str | os.PathLike[str]) -> SpatialImage:
+    """Read an image file.
+
+    Parameters
+    ----------
+    path : str or path-like
+        A PNG, JPEG, BMP or TIFF file.
+
+    Returns
+    -------
+    SpatialImage
+        Axes ``yx`` or ``yxc``, or those that a TIFF file names; spacing and unit
+        where the file states them.
+
+    Raises
+    ------
+    ImageReadError
+        When the file is absent, of another kind, damaged, too large, or its axes
+        cannot be told.
+    """
+    path = Path(path)
+    suffix = path.suffix.lower()
+    if suffix not in IMAGE_SUFFIXES:
+        raise ImageReadError(
+            f"{path.name} cannot be read: expected one of {', '.join(IMAGE_SUFFIXES)}"
+        )
+    if not path.is_file():
+        raise ImageReadError(f"{path.name}: there is no such file")
+    try:
+        return _read_tiff(path) if suffix in TIFF_SUFFIXES else _read_picture(path)
+    except ImageReadError:
+        raise
+    except ImageError as error:
+        raise ImageReadError(f"{path.name}: {error}") from error
+    # Damaged files make decoders raise almost anything, and all of it means the same.
+    except Exception as error:
+        raise ImageReadError(
+            f"{path.name} is damaged, or not what its name says ({error})"
+        ) from error
+
+
+def _read_picture(path: Path) -> SpatialImage:
+    data = iio.imread(path)
+    if data.ndim == 3 and data.shape[-1] == 2:  # grey with opacity
+        data = data[..., 0]
+    return SpatialImage(data, ("y", "x", CHANNEL_AXIS)[: data.ndim])
+
+
+def _read_tiff(path: Path) -> SpatialImage:
+    with tifffile.TiffFile(path) as file:
+        series = file.series[0]
+        if series.nbytes > MAX_BYTES:
+            raise ImageReadError(
+                f"{path.name} claims {series.nbytes / 2**30:.0f} GiB: more than the "
+                f"{MAX_BYTES / 2**30:.0f} GiB that are read at once"
+            )
+        data = series.asarray()
+        stated: dict[str, Any] = dict((file.shaped_metadata or ({},))[0])
+        axes = _tiff_axes(series.axes, data.shape)
+    spacing, unit = stated.get("spacing"), stated.get("unit")
+    return SpatialImage.from_array(data, axes=axes, spacing=spacing, unit=unit)
+
+
+def _tiff_axes(stated: str, shape: tuple[int, ...]) -> tuple[str, ...]:
+    """Take the axes that a TIFF names; unnamed ones (Q) are told from the shape."""
+    names = tuple({"S": CHANNEL_AXIS}.get(name, name.lower()) for name in stated)
+    is_clear = not any(name in "qi" for name in names) and len(set(names)) == len(names)
+    return names if is_clear else guess_axes(shape)
+
+
+def write_tiff(
+    path: str | os.PathLike[str],
+    data: NDArray[Any],
+    *,
+    axes: Sequence[str],
+    spacing: Sequence[float] | None = None,
+    unit: str | None = None,
+) -> None:
+    """Write an array as TIFF, whole or not at all.
+
+    Parameters
+    ----------
+    path : str or path-like
+        Where to.
+    data : array
+        One axis per name in `axes`.
+    axes : sequence of str
+        Axis names, one letter each: ``z``, ``y``, ``x``, ``c``, ``t`` or another.
+    spacing : sequence of float, optional
+        Pixel size along the spatial axes, in their order in `axes`, in `unit`.
+    unit : str, optional
+        Unit of `spacing`.
+
+    Raises
+    ------
+    OSError
+        When the file cannot be written; nothing is left behind.
+    """
+    letters = "".join({CHANNEL_AXIS: "S"}.get(axis, axis.upper()[:1]) for axis in axes)
+    description: dict[str, Any] = {"axes": letters}
+    if spacing is not None:
+        description |= {"spacing": [float(s) for s in spacing], "unit": unit}
+    options: dict[str, Any] = {}
+    if spacing is not None and unit in PER_CENTIMETRE and len(spacing) >= 2:
+        tags = [PER_CENTIMETRE[unit] / s for s in (spacing[-1], spacing[-2])]
+        options = {"resolution": tags, "resolutionunit": "CENTIMETER"}
+    is_rgb = letters.endswith("S") and data.shape[-1] in (3, 4)
+    photometric = "rgb" if is_rgb else "minisblack"
+    target = Path(path)
+    with atomic_path(target) as partial:
+        tifffile.imwrite(
+            partial,
+            data,
+            photometric=photometric,
+            compression="zlib",
+            metadata=description,
+            **options,
+        )
+
+
+def write_text(path: str | os.PathLike[str], text: str) -> None:
+    """Write UTF-8 text, whole or not at all.
+
+    Raises
+    ------
+    OSError
+        When the file cannot be written; nothing is left behind.
+    """
+    with atomic_path(Path(path)) as partial:
+        partial.write_text(text, encoding="utf-8")

@@ -1,0 +1,1 @@
+"""Running a network on an image for a patient, and reading its routing."""

@@ -1,0 +1,119 @@
+"""What a mask measures: area or volume per class, and the cup-to-disc ratio."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_dmoe.imaging.spatial import SPATIAL_AXES, SpatialImage
+
+MM3_PER_ML = 1000.0
+
+
+@dataclass(frozen=True)
+class ClassSize:
+    """How large one class is.
+
+    Parameters
+    ----------
+    name : str
+        Name of the class.
+    n_pixels : int
+        Pixels or voxels with its label.
+    size : float
+        Area or volume in `unit`.
+    unit : str
+        ``"mm²"``, ``"mL"``, another unit squared or cubed, or ``"px"`` where the
+        pixel size is not known.
+    """
+
+    name: str
+    n_pixels: int
+    size: float
+    unit: str
+
+
+@dataclass(frozen=True)
+class CupToDisc:
+    """Cup-to-disc ratio, the disc being rim and cup together.
+
+    Parameters
+    ----------
+    area : float
+        Ratio of the areas; NaN where there is no disc.
+    vertical : float
+        Ratio of the vertical extents (along y); NaN where there is no disc.
+    """
+
+    area: float
+    vertical: float
+
+
+def class_sizes(labels: SpatialImage, classes: Sequence[str]) -> list[ClassSize]:
+    """Measure every class but the background.
+
+    Parameters
+    ----------
+    labels : SpatialImage
+        Integer labels along spatial axes only; its affine gives the pixel size.
+    classes : sequence of str
+        Class names, background first.
+
+    Returns
+    -------
+    list of ClassSize
+        One entry per class, in order.
+    """
+    if set(labels.axes) - set(SPATIAL_AXES):
+        raise ValueError(f"measure one image at a time: found axes {labels.axes}")
+    counts = np.bincount(np.asarray(labels.data).ravel(), minlength=len(classes))
+    n_axes = len(labels.spatial_axes)
+    pixel = abs(float(np.linalg.det(labels.affine[:-1, :-1])))
+    if labels.unit is None:
+        pixel, unit = 1.0, "px"
+    elif n_axes == 3 and labels.unit == "mm":
+        pixel, unit = pixel / MM3_PER_ML, "mL"
+    else:
+        unit = labels.unit + ("³" if n_axes == 3 else "²")
+    return [
+        ClassSize(name, int(counts[i]), float(counts[i]) * pixel, unit)
+        for i, name in enumerate(classes)
+        if i > 0
+    ]
+
+
+def cup_to_disc(
+    labels: NDArray[np.integer], classes: Sequence[str]
+) -> CupToDisc | None:
+    """Measure the cup-to-disc ratio of one fundus mask.
+
+    Parameters
+    ----------
+    labels : (H, W) integer array
+        Labels.
+    classes : sequence of str
+        Class names; ``rim`` and ``cup`` must be among them.
+
+    Returns
+    -------
+    CupToDisc or None
+        The ratios; None for models without rim and cup.
+    """
+    names = list(classes)
+    if labels.ndim != 2 or not {"rim", "cup"} <= set(names):
+        return None
+    cup = labels == names.index("cup")
+    disc = cup | (labels == names.index("rim"))
+    if not disc.any():
+        return CupToDisc(math.nan, math.nan)
+    heights = [float(_extent(mask.any(1))) for mask in (cup, disc)]
+    return CupToDisc(float(cup.sum()) / float(disc.sum()), heights[0] / heights[1])
+
+
+def _extent(is_there: NDArray[np.bool_]) -> int:
+    found = np.flatnonzero(is_there)
+    return int(found[-1] - found[0] + 1) if len(found) else 0

@@ -1,0 +1,83 @@
+"""Segment an image for a patient.
+
+:func:`segment` runs a 2D model plane by plane over whatever other axes an image has.
+An unknown driver is never an index: every value is run and the probabilities are
+mixed.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numpy.typing import NDArray
+
+from napari_dmoe.imaging.planes import Planes
+from napari_dmoe.imaging.spatial import SpatialImage
+from napari_dmoe.inference.drivers import choose_routers
+from napari_dmoe.inference.plane_run import PlaneRun
+from napari_dmoe.inference.segmentation import InferenceSettings, Segmentation
+from napari_dmoe.models.checkpoint import LoadedModel
+from napari_dmoe.patient import Patient
+from napari_dmoe.progress import ProgressHook, silent
+
+
+def segment(
+    loaded: LoadedModel,
+    image: SpatialImage | NDArray[Any],
+    patient: Patient | None = None,
+    *,
+    settings: InferenceSettings | None = None,
+    progress: ProgressHook | None = None,
+) -> Segmentation:
+    """Segment an image for a patient.
+
+    Parameters
+    ----------
+    loaded : LoadedModel
+        The model. Its network is moved to the device and put in evaluation mode.
+    image : SpatialImage or array
+        Axes y and x, optionally channels, and any others, which are run over one by
+        one. The axes of a plain array are told from its shape where that is possible.
+    patient : Patient, optional
+        Only the attribute that drives the model is used. Unknown by default.
+    settings : InferenceSettings, optional
+        How to run it.
+    progress : callable, optional
+        Called with a :class:`Progress` after each batch; may raise ``Cancelled``.
+
+    Returns
+    -------
+    Segmentation
+        Labels, routing and provenance.
+
+    Raises
+    ------
+    ImageError
+        When the image cannot be used.
+    PatientError
+        When the model does not know the driver's value, or it is unknown and
+        ``unknown="refuse"``.
+    DeviceError
+        When a device that was named is not there.
+
+    Notes
+    -----
+    For a known driver the labels are the argmax of the logits, resampled linearly to
+    the source grid; for an unknown one, of the probabilities averaged over the values
+    with the card's training frequencies (uniform where it states none).
+
+    Examples
+    --------
+    >>> import skimage.data
+    >>> from napari_dmoe.models.checkpoint import load_checkpoint
+    >>> loaded = load_checkpoint("fundus-phantom")
+    >>> result = segment(loaded, skimage.data.retina(), Patient(severity="suspect"))
+    >>> result.labels.shape
+    (1411, 1411)
+    """
+    settings = settings or InferenceSettings()
+    image = image if isinstance(image, SpatialImage) else SpatialImage.from_array(image)
+    choice = choose_routers(loaded, patient or Patient(), settings)
+    run = PlaneRun(loaded, Planes(image), choice, settings)
+    run.work(progress or silent)
+    return run.result()

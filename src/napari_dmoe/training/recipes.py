@@ -1,0 +1,160 @@
+"""Models that can be trained from nothing: their shape, card and settings.
+
+A recipe and a cohort are all that a bundled checkpoint is made of, so that anybody can
+make it again.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+
+from napari_dmoe.cohorts.case import Case, Selection
+from napari_dmoe.cohorts.phantoms import CUP_FACTORS
+from napari_dmoe.imaging.preprocessing import Preprocessing
+from napari_dmoe.models.card import CardAttribute, ModelCard, TrainingFacts
+from napari_dmoe.models.checkpoint import new_model
+from napari_dmoe.models.vit import ViTConfig
+from napari_dmoe.patient import Patient
+from napari_dmoe.progress import ProgressHook, silent
+from napari_dmoe.training.fit import Fitted, TrainSettings, fit
+
+HELD_OUT_EVERY = 16
+"""One case in so many is kept out of training and measured after each epoch."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All that a model is made of, but for its cases.
+
+    Parameters
+    ----------
+    architecture : str
+        Key in :data:`napari_dmoe.models.architectures.ARCHITECTURES`.
+    config : ViTConfig
+        Shape of the network.
+    card : ModelCard
+        Its card; what is known only after training is filled in then.
+    settings : TrainSettings
+        How it is trained.
+    """
+
+    architecture: str
+    config: ViTConfig
+    card: ModelCard
+    settings: TrainSettings
+
+
+_FUNDUS_CONFIG = ViTConfig(
+    width=128,
+    depth=5,
+    n_heads=2,
+    mlp_width=192,
+    grid=12,
+    n_classes=3,
+    n_routers=3,
+    n_experts=8,
+    expert_width=256,
+    decoder_entry=64,
+    decoder_widths=(64, 32, 16, 8),
+)
+
+_FUNDUS_CARD = ModelCard(
+    name="fundus-phantom",
+    title="Fundus phantom (disc and cup)",
+    architecture="dmoe-vit",
+    attributes=(CardAttribute(name="severity", values=tuple(CUP_FACTORS)),),
+    classes=("background", "rim", "cup"),
+    modality="fundus photograph in colour or grey, with the optic disc in the frame",
+    preprocessing=Preprocessing(
+        crop="square", side=_FUNDUS_CONFIG.side, resize="half-pixel", standardise=True
+    ),
+    training=TrainingFacts(
+        data="synthetic fundi drawn by napari-dmoe phantoms; no photograph",
+        note="The differences between severities are invented: the true cup is "
+        "narrower or wider than the pallor that can be seen, by a factor that the "
+        "severity alone decides.",
+    ),
+    weights_licence="BSD-3-Clause",
+    data_licence="BSD-3-Clause",
+    intended_use="Trying out the software, teaching and tests. Not for research on "
+    "patients, and never for a clinical decision.",
+    notice="Trained on made-up images: what severity changes is invented, and a "
+    "diagnosis that drives the cup's border would be circular in real life.",
+)
+
+RECIPES: Mapping[str, Recipe] = {
+    "fundus-phantom": Recipe(
+        "dmoe-vit", _FUNDUS_CONFIG, _FUNDUS_CARD, TrainSettings(epochs=24)
+    )
+}
+"""What can be trained from nothing, by name."""
+
+
+def train_new(
+    recipe: Recipe, cases: Sequence[Case], *, progress: ProgressHook = silent
+) -> Fitted:
+    """Train a new model as a recipe says.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        Shape, card and settings.
+    cases : sequence of Case
+        The cohort. Every 16th case, from the first, is held out and only measured.
+    progress : callable
+        See :func:`napari_dmoe.training.fit.fit`.
+
+    Returns
+    -------
+    Fitted
+        The model, whose card states what it was trained on, and its history.
+
+    Raises
+    ------
+    TrainingError
+        See :func:`napari_dmoe.training.fit.fit`.
+    """
+    training = [i for i in range(len(cases)) if i % HELD_OUT_EVERY]
+    held_out = [i for i in range(len(cases)) if i % HELD_OUT_EVERY == 0]
+    with torch.random.fork_rng():
+        torch.manual_seed(recipe.settings.seed)
+        untrained = new_model(recipe.architecture, recipe.config, recipe.card)
+    fitted = fit(
+        untrained,
+        Selection(cases, training),
+        settings=recipe.settings,
+        held_out=Selection(cases, held_out),
+        progress=progress,
+    )
+    card = _with_facts(fitted, [cases[i].patient for i in training], recipe.settings)
+    return replace(fitted, loaded=replace(fitted.loaded, card=card))
+
+
+def _with_facts(
+    fitted: Fitted, patients: Sequence[Patient], settings: TrainSettings
+) -> ModelCard:
+    """State in the card what the model was trained on, and what it reached."""
+    card = fitted.loaded.card
+    attributes, counts = [], {}
+    for attribute in card.attributes:
+        routers = Counter(
+            attribute.category(patient.value(attribute.name)) for patient in patients
+        )
+        n = [routers[i] for i in range(len(attribute.values))]
+        counts[attribute.name] = dict(zip(attribute.values, n, strict=True))
+        total = sum(n)
+        shares = tuple(count / total for count in n)
+        attributes.append(attribute.model_copy(update={"frequencies": shares}))
+    facts = card.training.model_copy(
+        update={
+            "n_cases": len(patients),
+            "n_per_value": counts,
+            "dice": {k: round(v, 3) for k, v in fitted.history[-1].dice.items()},
+            "settings": settings.model_dump(exclude={"device", "augmentation"}),
+        }
+    )
+    return card.model_copy(update={"attributes": tuple(attributes), "training": facts})
