@@ -81,6 +81,7 @@ def phantom_figures(loaded: LoadedModel, cases: Sequence[Case]) -> dict[str, obj
     drop = np.array(scores["cup"]) - np.array(scores["wrong"])
     is_grey = np.array([case.image.n_channels == 1 for case in cases])
     truths = [np.asarray(case.labels.data) for case in cases if case.labels]
+    cup, of = np.array(scores["cup"]), np.array(told)
     return {
         "n": len(cases),
         "disc_dice": float(np.mean(scores["disc"])),
@@ -88,8 +89,7 @@ def phantom_figures(loaded: LoadedModel, cases: Sequence[Case]) -> dict[str, obj
         "disc_dice_grey": float(np.array(scores["disc"])[is_grey].mean()),
         "cup_dice_grey": float(np.array(scores["cup"])[is_grey].mean()),
         "cup_dice_by_severity": {
-            name: float(np.mean([s for s, t in zip(scores["cup"], told) if t == name]))
-            for name in CUP_FACTORS
+            name: float(cup[of == name].mean()) for name in CUP_FACTORS
         },
         "cup_dice_severity_shuffled": float(np.mean(scores["wrong"])),
         "cup_dice_severity_unknown": float(np.mean(scores["mixed"])),

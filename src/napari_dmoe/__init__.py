@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from napari_dmoe.imaging.files import ImageReadError, read_image
     from napari_dmoe.imaging.spatial import Grid, ImageError, SpatialImage
     from napari_dmoe.inference.segment import segment
-    from napari_dmoe.inference.segmentation import InferenceSettings, Segmentation
+    from napari_dmoe.inference.segmentation import Segmentation
+    from napari_dmoe.inference.settings import InferenceSettings
     from napari_dmoe.models.card import CardError, ModelCard, card_names, read_card
     from napari_dmoe.models.checkpoint import (
         CheckpointError,
@@ -32,7 +33,8 @@ _HOMES = {
     "imaging.files": ("ImageReadError", "read_image"),
     "imaging.spatial": ("Grid", "ImageError", "SpatialImage"),
     "inference.segment": ("segment",),
-    "inference.segmentation": ("InferenceSettings", "Segmentation"),
+    "inference.segmentation": ("Segmentation",),
+    "inference.settings": ("InferenceSettings",),
     "models.card": ("CardError", "ModelCard", "card_names", "read_card"),
     "models.checkpoint": (
         "CheckpointError",

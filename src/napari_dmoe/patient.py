@@ -8,10 +8,18 @@ drives a model, and which router a value chooses, is the model card's business
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from numbers import Real
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+)
 
 OLDEST_YEARS = 130.0
 """Ages above this are taken for typing errors (the oldest verified person was 122)."""
@@ -129,7 +137,7 @@ _YEARS_PER = {
 
 def is_unknown(value: object) -> bool:
     """Say whether a value means "not known": None, NaN, blank, ``unknown``, ``n/a``."""
-    if value is None or (isinstance(value, float) and value != value):
+    if value is None or (isinstance(value, Real) and value != value):
         return True
     return isinstance(value, str) and value.strip().lower() in _UNKNOWN_WORDS
 
@@ -156,19 +164,26 @@ def parse_age(value: object) -> float | None:
     """
     if is_unknown(value):
         return None
-    text = str(value).strip().lower()
+    if isinstance(value, Real) and not isinstance(value, bool):
+        years = float(value)
+    else:
+        text = str(value).strip().lower()
+        if text == "000y":
+            return None
+        years = _years_in(text)
+    if not 0 <= years <= OLDEST_YEARS:
+        raise PatientError(f"the age must lie between 0 and {OLDEST_YEARS:.0f} years")
+    return years
+
+
+def _years_in(text: str) -> float:
     found = _AGE.fullmatch(text)
-    if found is None or found["unit"] not in _YEARS_PER or isinstance(value, bool):
+    if found is None or found["unit"] not in _YEARS_PER:
         raise PatientError(
             "the age cannot be read: expected years such as 63 or 63 y, or a number "
             "with months, weeks or days such as 18 months"
         )
-    if text == "000y":
-        return None
-    years = float(found["number"]) * _YEARS_PER[found["unit"]]
-    if not 0 <= years <= OLDEST_YEARS:
-        raise PatientError(f"the age must lie between 0 and {OLDEST_YEARS:.0f} years")
-    return years
+    return float(found["number"]) * _YEARS_PER[found["unit"]]
 
 
 def _known_text(value: object) -> str | None:
@@ -221,6 +236,15 @@ class Patient(BaseModel):
     severity: KnownText = Field(default=None, title="Severity")
     others: Mapping[str, str] = Field(default_factory=dict, title="Others")
 
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            reason = first["msg"].removeprefix("Value error, ")
+            # Without its cause, which holds the values.
+            raise PatientError(f"{first['loc'][0]}: {reason}") from None
+
     @field_validator("sex", "race", "severity", mode="after")
     @classmethod
     def _usual_spelling(cls, value: str | None, info: object) -> str | None:
@@ -266,13 +290,8 @@ class Patient(BaseModel):
 
     def known(self) -> dict[str, str | float]:
         """Return the known attributes and their values, in the form's order."""
-        return dict(self._known_items())
-
-    def _known_items(self) -> Iterator[tuple[str, str | float]]:
-        for name in (*FORM_ATTRIBUTES, *self.others):
-            value = self.value(name)
-            if value is not None:
-                yield name, value
+        values = {name: self.value(name) for name in (*FORM_ATTRIBUTES, *self.others)}
+        return {name: value for name, value in values.items() if value is not None}
 
     def with_value(self, attribute: str, value: object) -> Patient:
         """Return this patient with one attribute replaced; None makes it unknown."""

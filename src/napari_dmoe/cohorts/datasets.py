@@ -16,11 +16,10 @@ from typing import overload
 
 import defusedcsv.csv as csv
 import numpy as np
-import tifffile
 from pydantic import ValidationError
 
 from napari_dmoe.cohorts.case import Case
-from napari_dmoe.imaging.files import read_image
+from napari_dmoe.imaging.files import atomic_path, read_image, write_text, write_tiff
 from napari_dmoe.imaging.spatial import ImageError, SpatialImage
 from napari_dmoe.patient import FORM_ATTRIBUTES, Patient, PatientError
 from napari_dmoe.progress import Progress, ProgressHook, silent
@@ -243,7 +242,7 @@ def write_cohort(
     Returns
     -------
     Path
-        The table. It is written last, so that a folder with a table is complete.
+        The table, written last: a folder with a table is complete.
 
     Raises
     ------
@@ -252,14 +251,12 @@ def write_cohort(
 
     Notes
     -----
-    Files are deflated TIFF, whose resolution holds the pixel spacing in mm. Text that a
-    spreadsheet would take for a formula is escaped with an apostrophe.
+    Files are deflated TIFF and hold the pixel spacing. Text that a spreadsheet would
+    take for a formula is escaped with an apostrophe.
     """
     folder = Path(folder)
     if (folder / TABLE).exists():
-        raise CohortError(
-            f"{folder.name} already holds a cohort: choose another folder"
-        )
+        raise CohortError(f"{folder.name} already holds a cohort: choose another")
     rows: list[dict[str, str]] = []
     try:
         for name in ("images", "labels"):
@@ -268,7 +265,7 @@ def write_cohort(
             rows.append(_write_case(folder, number, case))
             progress(Progress(len(rows), max(total, len(rows)), "writing cases"))
         if notice is not None:
-            (folder / "README.txt").write_text(notice + "\n", encoding="utf-8")
+            write_text(folder / "README.txt", notice + "\n")
         return _write_table(folder / TABLE, rows)
     except OSError as error:
         raise CohortError(f"the cohort cannot be written: {error}") from error
@@ -282,30 +279,26 @@ def _write_case(folder: Path, number: int, case: Case) -> dict[str, str]:
         row["labels"] = f"labels/{number:05d}.tif"
         _write_tiff(folder / row["labels"], case.labels)
     known = case.patient.known()
-    return row | {k: f"{v:g}" if isinstance(v, float) else v for k, v in known.items()}
+    number_or_name = (
+        f"{v:.10g}" if isinstance(v, float) else v for v in known.values()
+    )
+    return row | dict(zip(known, number_or_name, strict=True))
 
 
 def _write_tiff(path: Path, image: SpatialImage) -> None:
-    resolution: Mapping[str, object] = {}
-    if image.unit == "mm":
-        y, x = image.spacing
-        resolution = {"resolution": (10 / x, 10 / y), "resolutionunit": "CENTIMETER"}
-    tifffile.imwrite(
-        path,
-        np.asarray(image.data),
-        photometric="rgb" if image.n_channels == 3 else "minisblack",
-        compression="zlib",
-        metadata=None,
-        **resolution,
-    )
+    spacing = image.spacing if image.unit else None
+    pixels = np.asarray(image.data)
+    write_tiff(path, pixels, axes=image.axes, spacing=spacing, unit=image.unit)
 
 
 def _write_table(path: Path, rows: Sequence[Mapping[str, str]]) -> Path:
     others = {name for row in rows for name in row} - {*_FILE_COLUMNS, *FORM_ATTRIBUTES}
     columns = [*_FILE_COLUMNS, *FORM_ATTRIBUTES, *sorted(others)]
-    partial = path.with_suffix(".partial")
-    with partial.open("w", encoding="utf-8", newline="") as file:
+    with (
+        atomic_path(path) as partial,
+        partial.open("w", encoding="utf-8", newline="") as file,
+    ):
         writer = csv.DictWriter(file, columns, restval="")
         writer.writeheader()
         writer.writerows(rows)
-    return partial.replace(path)
+    return path

@@ -20,10 +20,10 @@ MACULA = (5.0, 0.4)
 _REACH = 1.12
 """No disc reaches farther than this from its centre, whatever its outline."""
 
-_WHOLE_VIEWS = 0.35
+_WHOLE_VIEWS = 0.25
 """Share of cases that show the whole round field; the others are closer views."""
 
-_DISC_WIDTHS = (0.12, 0.6)
+_DISC_WIDTHS = (0.14, 0.6)
 """Vertical disc diameter in closer views, as shares of the frame's shorter side."""
 
 _VESSEL_POINTS = 28
@@ -143,8 +143,8 @@ def draw_disc(rng: np.random.Generator) -> Disc:
         radius_x=rng.uniform(0.84, 1.03),
         wobble=(rng.uniform(0, 0.025), rng.uniform(0, 0.02)),
         wobble_phase=(rng.uniform(0, 2 * np.pi), rng.uniform(0, 2 * np.pi)),
-        pallor_centre=(rng.uniform(-0.02, 0.22), rng.uniform(-0.08, 0.08)),
-        pallor_radius=rng.uniform(0.46, 0.66),
+        pallor_centre=(rng.uniform(-0.02, 0.28), rng.uniform(-0.08, 0.08)),
+        pallor_radius=rng.uniform(0.46, 0.7),
         pallor_aspect=rng.uniform(0.85, 1.1),
     )
 

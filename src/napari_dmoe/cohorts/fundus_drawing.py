@@ -115,7 +115,7 @@ def _add_disc(
     level, pallor_level = disc.level(x, y), disc.pallor_level(x, y)
     image = _add_crescent(rng, image, view, level)
     temporal = 0.5 + 0.5 * np.clip(x, -1, 1)
-    opacity = rng.uniform(0.3, 0.75) + rng.uniform(0, 0.45) * (temporal - 0.5)
+    opacity = rng.uniform(0.4, 0.8) + rng.uniform(0, 0.45) * (temporal - 0.5)
     opacity = opacity * _step((1 - level) / rng.uniform(0.025, 0.09))
     pale = _step((1 - pallor_level) / rng.uniform(0.1, 0.35))
     pale = pale * rng.uniform(0.5, 1.0) * _step((1.02 - level) / 0.03)
@@ -127,7 +127,8 @@ def _add_disc(
         )
     else:
         background = float(image[1].mean())
-        rim = np.full((3, 1, 1), background * rng.uniform(0.6, 1.7))
+        tone = rng.choice([rng.uniform(0.55, 0.85), rng.uniform(1.2, 1.8)])
+        rim = np.full((3, 1, 1), background * tone)
         white = np.maximum(rim, background) * rng.uniform(1.25, 1.9)
     image = image * (1 - opacity) + rim * opacity
     return np.asarray(image * (1 - pale) + white * pale, np.float32)
@@ -162,7 +163,7 @@ def _through_vessels(
         if not is_vein:
             reflex = _coverage(view, kind, width=0.3 * wider)
             passed *= 1 + rng.uniform(0, 0.45) * reflex
-    return np.clip(passed, 0.08, 1.0)
+    return np.asarray(np.clip(passed, 0.08, 1.0), np.float32)
 
 
 def _coverage(view: View, vessels: Sequence[Vessel], *, width: float) -> Floats:
@@ -181,7 +182,7 @@ def _coverage(view: View, vessels: Sequence[Vessel], *, width: float) -> Floats:
         outline = np.concatenate([points + across, (points - across)[::-1]])
         outline = (outline + 0.5) * _FINE - 0.5
         drawing.polygon(outline[:, ::-1].ravel().tolist(), fill=255)  # takes (x, y)
-    return np.asarray(mask.reduce(_FINE), np.float32) / 255
+    return np.asarray(mask.reduce(_FINE), np.float32) / np.float32(255)
 
 
 def _lit(rng: np.random.Generator, image: Floats, x: Floats, y: Floats) -> Floats:

@@ -95,7 +95,7 @@ def read_image(path: str | os.PathLike[str]) -> SpatialImage:
 
 
 def _read_picture(path: Path) -> SpatialImage:
-    data = iio.imread(path)
+    data = iio.imread(path, plugin="pillow")
     if data.ndim == 3 and data.shape[-1] == 2:  # grey with opacity
         data = data[..., 0]
     return SpatialImage(data, ("y", "x", CHANNEL_AXIS)[: data.ndim])

@@ -104,18 +104,13 @@ def prepare(image: SpatialImage, preprocessing: Preprocessing) -> Prepared:
     channel alone, not clipped afterwards. The aspect ratio is not kept.
     """
     grid = Grid.identity(image.spatial_shape)
-    further = set(image.axes) - {"y", "x", CHANNEL_AXIS}
-    if further:
+    is_plane = image.spatial_axes == ("y", "x") and min(grid.shape) >= 2
+    if not is_plane or set(image.axes) - {"y", "x", CHANNEL_AXIS}:
         raise ImageError(
-            f"a 2D model takes one plane at a time: choose one along "
-            f"{', '.join(sorted(further))}"
-        )
-    if image.spatial_axes != ("y", "x") or min(grid.shape) < 2:
-        raise ImageError(
-            "a 2D model needs at least 2 x 2 pixels along y and x: found "
+            "a 2D model takes one plane of at least 2 x 2 pixels along y and x, with "
+            "or without channels (c): found "
             + " x ".join(
-                f"{n} ({a})"
-                for n, a in zip(image.spatial_shape, image.spatial_axes, strict=True)
+                f"{n} ({a})" for n, a in zip(image.data.shape, image.axes, strict=True)
             )
         )
     crop = preprocessing.crop
@@ -274,7 +269,8 @@ def restore_labels(
     """
     labels = np.zeros(tuple(shape), np.uint8)
     for rows, strip in _strips(scores, grid, shape):
-        labels[rows] = strip.argmax(0).to(torch.uint8).cpu().numpy()
+        # max is several times faster here than argmax, and breaks ties alike.
+        labels[rows] = strip.max(0).indices.to(torch.uint8).cpu().numpy()
     outside = np.ones(labels.shape, bool)
     outside[crop] = False
     labels[outside] = 0

@@ -152,7 +152,7 @@ def guess_axes(shape: tuple[int, ...]) -> tuple[str, ...]:
         return ("y", "x")
     if is_colour_last and min(shape[-3:-1]) > shape[-1]:
         return ("z", "y", "x", "c")[-len(shape) :]
-    if len(shape) == 3 and shape[0] > 4:
+    if len(shape) == 3 and min(shape[0], shape[-1]) > 4:
         return ("z", "y", "x")
     raise ImageError(
         f"the axes of an array of shape {shape} are ambiguous: name them, for example "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from napari_dmoe.inference.provenance import DriverRecord
-from napari_dmoe.inference.segmentation import InferenceSettings
+from napari_dmoe.inference.settings import InferenceSettings
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.patient import Patient, PatientError
 

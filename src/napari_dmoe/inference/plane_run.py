@@ -23,7 +23,8 @@ from napari_dmoe.inference.provenance import (
     versions,
 )
 from napari_dmoe.inference.routing import RoutingMaps
-from napari_dmoe.inference.segmentation import InferenceSettings, Segmentation
+from napari_dmoe.inference.segmentation import Segmentation
+from napari_dmoe.inference.settings import InferenceSettings
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.models.moe import SegmentationOutput
 from napari_dmoe.progress import Progress, ProgressHook

@@ -9,10 +9,12 @@ from __future__ import annotations
 import hashlib
 from datetime import UTC, datetime
 from importlib.metadata import version
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import torch
 from pydantic import BaseModel, ConfigDict, Field
+
+if TYPE_CHECKING:
+    import torch
 
 METADATA_KEY = "napari-dmoe"
 """Key of the record in a layer's metadata."""
@@ -115,6 +117,8 @@ def now() -> str:
 
 def versions() -> dict[str, str]:
     """Return the versions of the programs that decide the numbers."""
+    import torch  # its own version names the build too, such as 2.10.0+cpu
+
     return {
         "napari-dmoe": version("napari-dmoe"),
         "torch": str(torch.__version__),

@@ -15,7 +15,8 @@ from napari_dmoe.imaging.planes import Planes
 from napari_dmoe.imaging.spatial import SpatialImage
 from napari_dmoe.inference.drivers import choose_routers
 from napari_dmoe.inference.plane_run import PlaneRun
-from napari_dmoe.inference.segmentation import InferenceSettings, Segmentation
+from napari_dmoe.inference.segmentation import Segmentation
+from napari_dmoe.inference.settings import InferenceSettings
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.patient import Patient
 from napari_dmoe.progress import ProgressHook, silent

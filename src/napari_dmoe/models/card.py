@@ -104,7 +104,7 @@ class CardAttribute(BaseModel):
         PatientError
             When the card has no such value. The message names those it has.
         """
-        if is_unknown(value):
+        if value is None or is_unknown(value):
             return None
         if isinstance(value, str):
             names = [known.casefold() for known in self.values]

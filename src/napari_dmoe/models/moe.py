@@ -246,7 +246,8 @@ class SparseMoE(nn.Module):
         back = torch.empty_like(order)
         back[order] = torch.arange(len(order), device=order.device)
         answer: Tensor = self.dropout(torch.cat(answers))[back]
-        return (answer.view(*chosen.shape, -1) * weights.unsqueeze(-1)).sum(1)
+        answer = answer.view(*chosen.shape, answer.shape[-1])
+        return (answer * weights.unsqueeze(-1)).sum(1)
 
     def _mix_dense(self, tokens: Tensor, weights: Tensor, chosen: Tensor) -> Tensor:
         """Ask every expert about every token: no counts, no waiting for the device."""

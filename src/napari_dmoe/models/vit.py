@@ -299,7 +299,8 @@ def configure(
         raise ValueError(f"{tokens} position embeddings are no square grid")
     layer, moe = "transformer.encoder.layer.", "transformer.encoder.sparseMoE."
     n_routers = _count(shapes, f"{moe}router.")
-    router, hidden = (0, 0), (0, 0)
+    router: tuple[int, ...] = (0, 0)
+    hidden: tuple[int, ...] = (0, 0)
     if n_routers:
         router = _shape(shapes, f"{moe}router.0.topkroute_linear.weight", 2)
         hidden = _shape(shapes, f"{moe}experts.0.net.0.weight", 2)

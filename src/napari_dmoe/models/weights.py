@@ -8,11 +8,13 @@ by content, and returns named CPU tensors. Every fault becomes a
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import pickle
+import pickletools
 import re
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -192,6 +194,9 @@ def _unpickle(path: Path) -> Any:
         ) from error
 
 
+_DOTTED = re.compile(r"\w+(\.\w+)+")
+
+
 def _refused_names(path: Path, message: str) -> list[str]:
     """List the objects that a pickle asks for and weights-only loading refuses."""
     named = re.findall(
@@ -199,10 +204,23 @@ def _refused_names(path: Path, message: str) -> list[str]:
     )
     try:
         named += torch.serialization.get_unsafe_globals_in_checkpoint(path)
-    # It reads zip files only, and any damage raises; the message then has to do.
+    # It reads zip files only, and any damage raises.
     except Exception:  # noqa: BLE001
-        return sorted(set(named))
+        named = named or [n for n in _pickled_names(path) if _DOTTED.fullmatch(n)]
     return sorted(set(named))
+
+
+def _pickled_names(path: Path) -> Iterator[str]:
+    """Read, and do not run, which objects a bare pickle asks for."""
+    texts: list[str] = []
+    with path.open("rb") as file, contextlib.suppress(ValueError, IndexError):
+        for operation, argument, _ in pickletools.genops(file):
+            if operation.name in ("GLOBAL", "INST"):
+                yield str(argument).replace(" ", ".")
+            elif operation.name == "STACK_GLOBAL":
+                yield ".".join(texts[-2:])
+            elif isinstance(argument, str):
+                texts.append(argument)
 
 
 def _state_dict(loaded: Any, path: Path) -> dict[str, Tensor]:

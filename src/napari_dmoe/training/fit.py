@@ -47,6 +47,9 @@ class TrainSettings(BaseModel):
     warm_up: float = Field(
         0.05, ge=0, lt=1, title="Warm-up", description="share of the steps that rise"
     )
+    dropout: float = Field(
+        0.1, ge=0, lt=1, title="Dropout", description="share of features left out"
+    )
     seed: int = Field(0, ge=0, title="Seed", description="decides every random draw")
     device: str = Field("cpu", title="Device", description="where torch computes")
     augmentation: AugmentSettings | None = Field(
@@ -137,6 +140,9 @@ def fit(
         torch.manual_seed(settings.seed)  # dropout takes no generator
         network = cast("nn.Module", copy.deepcopy(loaded.network))
         network.to(settings.device)
+        for module in network.modules():
+            if isinstance(module, nn.Dropout):
+                module.p = settings.dropout
         history = tuple(
             _epochs(network, pool, watched, loaded.card, settings, progress)
         )
@@ -227,7 +233,7 @@ def _finite(loss: Tensor, step: int) -> float:
     value = float(loss.detach())
     if not math.isfinite(value):
         raise TrainingError(
-            f"the loss became {value} at step {step}: training stopped. Lower the "
+            f"the loss became {value} at step {step + 1}: training stopped. Lower the "
             "learning rate, or look for images without contrast"
         )
     return value

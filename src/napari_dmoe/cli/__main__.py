@@ -1,0 +1,5 @@
+"""``python -m napari_dmoe.cli``."""
+
+from napari_dmoe.cli import main
+
+main()

@@ -1,0 +1,85 @@
+"""``napari-dmoe inspect``: what a checkpoint is, without running it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from napari_dmoe.cli.options import Card
+from napari_dmoe.cli.outcome import clear_errors
+
+if TYPE_CHECKING:
+    from napari_dmoe.models.card import CardAttribute
+    from napari_dmoe.models.checkpoint import LoadedModel
+
+NOT_STATED = "not stated"
+
+
+def inspect(
+    checkpoint: Annotated[
+        str, typer.Argument(metavar="CKPT", help="A checkpoint file or bundled name.")
+    ],
+    card: Card = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print everything as JSON.")
+    ] = False,
+) -> None:
+    """Show a checkpoint's architecture, attributes, classes, licences and hash."""
+    with clear_errors():
+        from napari_dmoe.models.checkpoint import load_checkpoint
+
+        loaded = load_checkpoint(checkpoint, card)
+        if as_json:
+            typer.echo(json.dumps(loaded.facts(), indent=2))
+            return
+        for name, value in _facts(loaded):
+            typer.echo(f"{name:<14}{value}")
+
+
+def _facts(loaded: LoadedModel) -> Iterator[tuple[str, str]]:
+    card, config = loaded.card, loaded.config
+    facts = loaded.facts()
+    yield "model", f"{card.title} ({card.name})"
+    yield "file", f"{loaded.source}, {loaded.n_bytes / 1e6:.2f} MB"
+    yield "SHA-256", loaded.sha256
+    yield (
+        "architecture",
+        (
+            f"{facts['architecture_title']}: {loaded.n_parameters / 1e6:.2f} M "
+            f"parameters, {config.depth} blocks of width {config.width}, "
+            f"input {config.side} x {config.side}"
+        ),
+    )
+    yield (
+        "routing",
+        (
+            f"{config.n_routers} routers, the best {config.top_k} of "
+            f"{config.n_experts} experts"
+            if config.n_routers
+            else "none (the network has no MoE)"
+        ),
+    )
+    for attribute in card.attributes:
+        yield "driven by", _attribute(attribute)
+    if not card.attributes:
+        yield "driven by", "nothing"
+    yield "classes", ", ".join(f"{i} {name}" for i, name in enumerate(card.classes))
+    yield "images", card.modality or NOT_STATED
+    yield "trained on", card.training.data or NOT_STATED
+    yield "weights", f"licence: {card.weights_licence or NOT_STATED}"
+    yield "data", f"licence: {card.data_licence or NOT_STATED}"
+    yield "use", card.intended_use or NOT_STATED
+    yield "citation", card.citation or NOT_STATED
+    if card.notice:
+        yield "notice", card.notice
+
+
+def _attribute(attribute: CardAttribute) -> str:
+    values = ", ".join(f"{i} {value}" for i, value in enumerate(attribute.values))
+    unused = attribute.routers - len(attribute.values)
+    return f"{attribute.label.lower()}: {values}" + (
+        f" ({unused} routers unused)" if unused else ""
+    )

@@ -1,0 +1,41 @@
+"""What a command prints while it works, and how it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import typer
+from tqdm import tqdm
+
+from napari_dmoe.progress import Cancelled, Progress, ProgressHook
+
+BAD_INPUT = 2
+INTERRUPTED = 130
+
+
+@contextmanager
+def clear_errors() -> Iterator[None]:
+    """Turn what a user can cause into one line and an exit code, without traceback."""
+    try:
+        yield
+    except (KeyboardInterrupt, Cancelled):
+        typer.echo("napari-dmoe: interrupted", err=True)
+        raise typer.Exit(INTERRUPTED) from None
+    # Every error of ours is a ValueError that says what is wrong and what to do.
+    except (ValueError, OSError, MemoryError) as error:
+        typer.echo(f"napari-dmoe: {' '.join(str(error).split())}", err=True)
+        raise typer.Exit(BAD_INPUT) from error
+
+
+@contextmanager
+def progress_bar() -> Iterator[ProgressHook]:
+    """Show progress on the error stream, where that is a terminal."""
+    with tqdm(disable=None, leave=False) as bar:
+
+        def show(step: Progress) -> None:
+            bar.total, bar.n = step.total, step.done
+            bar.set_description(step.message, refresh=False)
+            bar.refresh()
+
+        yield show

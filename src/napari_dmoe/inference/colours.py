@@ -1,0 +1,37 @@
+"""The colours of classes and experts, the same in the viewer, in pictures and reports.
+
+They are Okabe and Ito's, which people with any colour vision can tell apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+Rgb = tuple[int, int, int]
+
+OKABE_ITO: tuple[Rgb, ...] = (
+    (230, 159, 0),  # orange
+    (86, 180, 233),  # sky blue
+    (0, 158, 115),  # bluish green
+    (240, 228, 66),  # yellow
+    (0, 114, 178),  # blue
+    (213, 94, 0),  # vermilion
+    (204, 121, 167),  # reddish purple
+    (153, 153, 153),  # grey, where the original has black
+)
+
+CLASS_COLOURS = (OKABE_ITO[1], OKABE_ITO[3], OKABE_ITO[2], OKABE_ITO[6])
+"""Colours of classes 1, 2, ...: those that stand out on fundi, skin and grey images."""
+
+
+def class_colours(classes: Sequence[str]) -> dict[int, Rgb]:
+    """Return the colour of each label but the background, which has none."""
+    return {
+        label: CLASS_COLOURS[(label - 1) % len(CLASS_COLOURS)]
+        for label in range(1, len(classes))
+    }
+
+
+def expert_colours(n_experts: int) -> tuple[Rgb, ...]:
+    """Return the colour of each expert; beyond eight they repeat."""
+    return tuple(OKABE_ITO[expert % len(OKABE_ITO)] for expert in range(n_experts))

@@ -1,0 +1,1 @@
+"""The napari side: layers, a viewer's shared state, menu functions and widgets."""

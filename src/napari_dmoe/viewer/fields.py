@@ -1,0 +1,96 @@
+"""Which inputs a patient form shows for a model's card. Knows no Qt."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, Literal
+
+from napari_dmoe.patient import ATTRIBUTES, FORM_ATTRIBUTES, Attribute
+
+if TYPE_CHECKING:
+    from napari_dmoe.models.card import CardAttribute, ModelCard
+
+_LARGEST_DENOMINATOR = 12
+
+
+@dataclass(frozen=True)
+class PatientField:
+    """One input of a patient form.
+
+    Parameters
+    ----------
+    name, label, help : str
+        Key, name and explanation of the attribute.
+    kind : {"category", "number"}
+        A choice of values, or a number.
+    values : tuple of str
+        Values to choose from. Empty for a free text or a number.
+    drives : bool
+        Whether the attribute drives the model.
+    if_unknown : str
+        What the model does while the value is unknown; empty where nothing.
+    """
+
+    name: str
+    label: str
+    help: str
+    kind: Literal["category", "number"]
+    values: tuple[str, ...]
+    drives: bool
+    if_unknown: str = ""
+
+
+def patient_fields(card: ModelCard | None) -> tuple[PatientField, ...]:
+    """Return the inputs for a card: what drives the model first, then the others.
+
+    Sex, race, age and severity are always among them.
+    """
+    drivers = card.attributes if card is not None else ()
+    driving = [_driving(attribute) for attribute in drivers]
+    names = {field.name for field in driving}
+    others = [_recorded(name) for name in FORM_ATTRIBUTES if name not in names]
+    return (*driving, *others)
+
+
+def _driving(attribute: CardAttribute) -> PatientField:
+    known = ATTRIBUTES.get(attribute.name)
+    is_number = attribute.edges is not None
+    return PatientField(
+        name=attribute.name,
+        label=attribute.label,
+        help=known.help if known else "As the model's card names it.",
+        kind="number" if is_number else "category",
+        values=() if is_number else attribute.values,
+        drives=True,
+        if_unknown=mixture(attribute),
+    )
+
+
+def _recorded(name: str) -> PatientField:
+    known: Attribute = ATTRIBUTES[name]
+    return PatientField(
+        name=name,
+        label=known.label,
+        help=known.help,
+        kind=known.kind,
+        values=known.values,
+        drives=False,
+    )
+
+
+def mixture(attribute: CardAttribute) -> str:
+    """Say in words what is mixed where an attribute is unknown."""
+    shares = [
+        f"{value} {_share(prior)}"
+        for value, prior in zip(attribute.values, attribute.prior, strict=True)
+    ]
+    origin = "" if attribute.frequencies else ", as no frequencies are stated"
+    return f"Unknown: mixes {', '.join(shares)}{origin}."
+
+
+def _share(prior: float) -> str:
+    fraction = Fraction(prior).limit_denominator(_LARGEST_DENOMINATOR)
+    if abs(fraction - prior) < 1e-9:
+        return str(fraction)
+    return f"{prior:.0%}"
