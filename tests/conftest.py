@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import settings
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -19,6 +20,10 @@ from napari_dmoe.models.vit import DMoEViT, ViTConfig
 
 TESTS = Path(__file__).parent
 sys.path.insert(0, str(TESTS.parent / "benchmarks"))  # holds the plain formulations
+
+# The same examples every time, and no deadline that a busy machine would miss.
+settings.register_profile("tests", derandomize=True, deadline=None, database=None)
+settings.load_profile("tests")
 
 TINY = {
     "width": 64,

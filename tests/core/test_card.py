@@ -220,7 +220,7 @@ def test_cards_that_break_a_rule_are_refused_with_the_field(
 
 @pytest.mark.parametrize("text", ["", "{", "hello", "[" * 100_000, "1" * 10_000])
 def test_text_that_is_no_json_is_refused(text: str) -> None:
-    with pytest.raises(CardError, match="^mine is no card"):
+    with pytest.raises(CardError, match=r"^mine is no card"):
         parse_card(text, "mine")
 
 
@@ -229,9 +229,9 @@ def test_cards_are_read_from_files(tmp_path: Path) -> None:
     path.write_text(read_card("fairseg-sex").model_dump_json(), "utf-8")
     assert read_card(path) == read_card(str(path)) == read_card("fairseg-sex")
     path.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(CardError, match="my card.json is no card: it is not text"):
+    with pytest.raises(CardError, match=r"my card\.json is no card: it is not text"):
         read_card(path)
-    with pytest.raises(CardError, match="there is no card.*name one of fairseg-age"):
+    with pytest.raises(CardError, match=r"there is no card.*name one of fairseg-age"):
         read_card(tmp_path)
 
 

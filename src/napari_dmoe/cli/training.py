@@ -25,7 +25,7 @@ def phantoms(
     """Draw a synthetic cohort: images, labels and cohort.csv with the patients."""
     with clear_errors(), progress_bar() as progress:
         from napari_dmoe.cohorts.datasets import write_cohort
-        from napari_dmoe.cohorts.phantoms import INVENTED, KINDS
+        from napari_dmoe.cohorts.phantoms import KINDS, NOTICE
 
         if kind not in KINDS:
             raise ValueError(f"there is no kind {kind!r}: use {', '.join(KINDS)}")
@@ -33,11 +33,11 @@ def phantoms(
             output,
             KINDS[kind](number, seed=seed),
             total=number,
-            notice=INVENTED,
+            notice=NOTICE,
             progress=progress,
         )
     typer.echo(f"{number} {kind} phantoms: {table}")
-    typer.echo(INVENTED)
+    typer.echo(NOTICE)
 
 
 def train(

@@ -59,7 +59,7 @@ def mask_picture(
     border = find_boundaries(mask, mode="inner")
     for label, colour in class_colours(classes).items():
         inside = mask == label
-        drawn[inside] = (1 - FILL) * drawn[inside] + FILL * np.float32(colour)
+        drawn[inside] = (1 - FILL) * drawn[inside] + FILL * np.array(colour, np.float32)
         drawn[inside & border] = colour
     return drawn.astype(np.uint8)
 

@@ -76,13 +76,18 @@ def augment(
     images = _relit(images, settings, generator)
     images = _decoloured(images, settings, generator)
     images = _blurred(images, settings, generator)
-    strength = settings.noise * _uniform(images, generator, 0, 1)
+    strength = settings.noise * _uniform(images, generator)
     grain = torch.randn(images.shape, generator=generator).to(images)
     return (images + strength * grain).clamp(0, 1), labels
 
 
 def _uniform(
-    like: Tensor, generator: torch.Generator, low: float, high: float, channels: int = 1
+    like: Tensor,
+    generator: torch.Generator,
+    *,
+    low: float = 0.0,
+    high: float = 1.0,
+    channels: int = 1,
 ) -> Tensor:
     """Draw one number an image (or image and channel), shaped (B, channels, 1, 1)."""
     draw = torch.rand((len(like), channels, 1, 1), generator=generator)
@@ -98,7 +103,7 @@ def _moved(
     """Flip, turn, zoom and shift; images linearly, labels to the nearest."""
 
     def draw(reach: float) -> Tensor:
-        return _uniform(images, generator, -reach, reach).flatten()
+        return _uniform(images, generator, low=-reach, high=reach).flatten()
 
     angle = draw(math.radians(settings.rotation))
     size = torch.exp(draw(math.log(settings.zoom)))
@@ -124,17 +129,21 @@ def _relit(
 ) -> Tensor:
     """Change gain, gamma, contrast, colour balance, and shade the image unevenly."""
     light, n_channels = settings.light, images.shape[1]
-    gamma = torch.exp(_uniform(images, generator, -1.5 * light, 1.5 * light))
-    gain = 1 + _uniform(images, generator, -light, light)
+    gamma = torch.exp(_uniform(images, generator, low=-1.5 * light, high=1.5 * light))
+    gain = 1 + _uniform(images, generator, low=-light, high=light)
     balance = 1 + _uniform(
-        images, generator, -settings.colour, settings.colour, n_channels
+        images,
+        generator,
+        low=-settings.colour,
+        high=settings.colour,
+        channels=n_channels,
     )
     shade = torch.rand((len(images), 1, 4, 4), generator=generator).to(images) - 0.5
     shade = F.interpolate(shade, images.shape[2:], mode="bicubic", align_corners=True)
-    depth = _uniform(images, generator, 0, 1.5 * light)
+    depth = _uniform(images, generator, high=1.5 * light)
     relit = images.clamp_min(1e-4) ** gamma * (1 + depth * shade) * gain * balance
     mean = relit.mean((1, 2, 3), keepdim=True)
-    contrast = 1 + _uniform(images, generator, -light, light)
+    contrast = 1 + _uniform(images, generator, low=-light, high=light)
     return ((relit - mean) * contrast + mean).clamp(0, 1)
 
 
@@ -143,13 +152,13 @@ def _decoloured(
 ) -> Tensor:
     """Make some images grey: a random mixture of channels, or one of them alone."""
     n_channels = images.shape[1]
-    mixture = _uniform(images, generator, 0, 1, n_channels)
+    mixture = _uniform(images, generator, channels=n_channels)
     alone = mixture == mixture.amax(1, keepdim=True)
-    is_alone = _uniform(images, generator, 0, 1) < 0.5
+    is_alone = _uniform(images, generator) < 0.5
     mixture = torch.where(is_alone, alone.to(mixture), mixture)
     mixture = mixture / mixture.sum(1, keepdim=True)
     grey = (images * mixture).sum(1, keepdim=True).expand_as(images)
-    is_grey = _uniform(images, generator, 0, 1) < settings.grey_share
+    is_grey = _uniform(images, generator) < settings.grey_share
     return torch.where(is_grey, grey, images)
 
 
@@ -157,7 +166,7 @@ def _blurred(
     images: Tensor, settings: AugmentSettings, generator: torch.Generator
 ) -> Tensor:
     """Blur each image by a Gaussian of its own, half of them hardly."""
-    size = settings.blur_px * _uniform(images, generator, 0, 1).flatten() ** 2
+    size = settings.blur_px * _uniform(images, generator).flatten() ** 2
     reach = math.ceil(2.5 * settings.blur_px)
     offsets = torch.arange(-reach, reach + 1).to(images)
     kernel = torch.exp(-0.5 * (offsets / size.clamp_min(0.1)[:, None]) ** 2)

@@ -138,28 +138,78 @@ def fit(
     watched = read_pool(held_out, loaded.card, progress=progress) if held_out else None
     with torch.random.fork_rng():
         torch.manual_seed(settings.seed)  # dropout takes no generator
-        network = cast("nn.Module", copy.deepcopy(loaded.network))
-        network.to(settings.device)
+        network = copy.deepcopy(loaded.module).to(settings.device)
         for module in network.modules():
             if isinstance(module, nn.Dropout):
                 module.p = settings.dropout
-        history = tuple(
-            _epochs(network, pool, watched, loaded.card, settings, progress)
-        )
+        run = _Run(network, loaded.card, settings, pool, watched)
+        history = tuple(_epochs(run, progress))
     fitted = cast("Network", network.eval().cpu())
     return Fitted(LoadedModel(fitted, loaded.card, loaded.architecture), history)
 
 
-def _epochs(
-    network: nn.Module,
-    pool: Pool,
-    watched: Pool | None,
-    card: ModelCard,
-    settings: TrainSettings,
-    progress: ProgressHook,
-) -> Iterator[Epoch]:
+@dataclass(frozen=True)
+class _Run:
+    """What one training is made of; only the network changes."""
+
+    network: nn.Module
+    card: ModelCard
+    settings: TrainSettings
+    pool: Pool
+    held_out: Pool | None
+
+
+def _epochs(run: _Run, progress: ProgressHook) -> Iterator[Epoch]:
+    """Train, one pass over the cases after the other."""
+    network, settings = run.network, run.settings
     generator = torch.Generator().manual_seed(settings.seed)
-    loss_of = DiceCELoss(
+    loss_of = _loss()
+    optimiser = torch.optim.AdamW(_parameter_groups(network, settings))
+    steps = settings.epochs * math.ceil(len(run.pool.images) / settings.batch)
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimiser, lambda step: _rate(step, steps, warm_up=settings.warm_up)
+    )
+    done = 0
+    for number in range(settings.epochs):
+        losses = []
+        network.train()
+        for images, labels, category in _batches(run, generator):
+            out = network(images, category, noise=generator)
+            loss = loss_of(out.logits, labels)
+            done += 1
+            losses.append(_finite(loss, done))
+            optimiser.zero_grad()
+            loss.backward()
+            nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+            optimiser.step()
+            schedule.step()
+            message = f"epoch {number + 1} of {settings.epochs}, loss {losses[-1]:.3f}"
+            progress(Progress(done, steps, message))
+        yield Epoch(number, float(np.mean(losses)), _held_out_dice(run))
+
+
+def _batches(
+    run: _Run, generator: torch.Generator
+) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """Yield every case once, varied: images, labels (B, 1, S, S) and routers."""
+    pool, settings = run.pool, run.settings
+    order = torch.randperm(len(pool.images), generator=generator)
+    for chosen in order.split(settings.batch):
+        images, labels = pool.images[chosen].float() / 255, pool.labels[chosen]
+        if settings.augmentation is not None:
+            images, labels = augment(
+                images, labels, settings=settings.augmentation, generator=generator
+            )
+        yield (
+            network_input(images, run.card).to(settings.device),
+            labels[:, None].to(settings.device),
+            pool.category[chosen].to(settings.device),
+        )
+
+
+def _loss() -> DiceCELoss:
+    """Return the published loss: the denominators squared, the background counted."""
+    return DiceCELoss(
         to_onehot_y=True,
         softmax=True,
         squared_pred=True,
@@ -168,43 +218,9 @@ def _epochs(
         lambda_ce=0.5,
         lambda_dice=0.5,
     )
-    optimiser = torch.optim.AdamW(_parameter_groups(network, settings))
-    steps = settings.epochs * math.ceil(len(pool.images) / settings.batch)
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimiser, lambda step: _rate(step, steps, settings.warm_up)
-    )
-    done = 0
-    for number in range(settings.epochs):
-        losses = []
-        network.train()
-        order = torch.randperm(len(pool.images), generator=generator)
-        for chosen in order.split(settings.batch):
-            images, labels = pool.images[chosen].float() / 255, pool.labels[chosen]
-            if settings.augmentation is not None:
-                images, labels = augment(
-                    images, labels, settings=settings.augmentation, generator=generator
-                )
-            out = network(
-                network_input(images, card).to(settings.device),
-                pool.category[chosen].to(settings.device),
-                noise=generator,
-            )
-            loss = loss_of(out.logits, labels[:, None].to(settings.device))
-            losses.append(_finite(loss, done))
-            optimiser.zero_grad()
-            loss.backward()
-            nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-            optimiser.step()
-            schedule.step()
-            done += 1
-            progress(
-                Progress(done, steps, f"epoch {number + 1}, loss {losses[-1]:.3f}")
-            )
-        dice = _held_out_dice(network, watched, card, settings) if watched else {}
-        yield Epoch(number, float(np.mean(losses)), dice)
 
 
-def _rate(step: int, steps: int, warm_up: float) -> float:
+def _rate(step: int, steps: int, *, warm_up: float) -> float:
     """Return the share of the largest learning rate at a step."""
     rising = max(1, round(warm_up * steps))
     if step < rising:
@@ -233,23 +249,24 @@ def _finite(loss: Tensor, step: int) -> float:
     value = float(loss.detach())
     if not math.isfinite(value):
         raise TrainingError(
-            f"the loss became {value} at step {step + 1}: training stopped. Lower the "
+            f"the loss became {value} at step {step}: training stopped. Lower the "
             "learning rate, or look for images without contrast"
         )
     return value
 
 
 @torch.inference_mode()
-def _held_out_dice(
-    network: nn.Module, pool: Pool, card: ModelCard, settings: TrainSettings
-) -> dict[str, float]:
+def _held_out_dice(run: _Run) -> dict[str, float]:
     """Return the mean Dice per class; cases where both masks are empty do not count."""
-    network.eval()
-    scores: dict[str, list[float]] = {name: [] for name in card.classes[1:]}
-    for chosen in torch.arange(len(pool.images)).split(settings.batch):
-        images = network_input(pool.images[chosen].float() / 255, card)
-        category = pool.category[chosen].to(settings.device)
-        logits = network(images.to(settings.device), category).logits
+    if run.held_out is None:
+        return {}
+    pool, device = run.held_out, run.settings.device
+    run.network.eval()
+    scores: dict[str, list[float]] = {name: [] for name in run.card.classes[1:]}
+    for chosen in torch.arange(len(pool.images)).split(run.settings.batch):
+        images = network_input(pool.images[chosen].float() / 255, run.card)
+        category = pool.category[chosen].to(device)
+        logits = run.network(images.to(device), category).logits
         found, truth = logits.argmax(1).cpu(), pool.labels[chosen]
         for index, name in enumerate(scores, start=1):
             both = ((found == index) & (truth == index)).sum((1, 2))

@@ -77,7 +77,7 @@ class Job(WorkerBase):
             self.signals.progressed.emit(progress)
 
 
-class _ActivityProgress(cancelable_progress):  # type: ignore[misc]
+class _ActivityProgress(cancelable_progress):
     """Progress in napari's activity dock, with a Cancel button that works at once."""
 
     def cancel(self) -> None:
@@ -177,7 +177,7 @@ class JobRunner(QObject):
         self._running.stop()
 
     def _on_progressed(self, progress: Progress) -> None:
-        if not self._is_from_current_job():
+        if not self.is_busy:
             return
         self.progressed.emit(progress)
         bar = self._running.bar
@@ -186,12 +186,14 @@ class JobRunner(QObject):
             bar.update(round(_STEPS * progress.fraction) - bar.n)
 
     def _on_returned(self, result: object) -> None:
-        if self._is_from_current_job() and not self._has_outcome:
+        job = self._running.job
+        # Told to stop a moment after it was done: the person wants no result.
+        if job is not None and not job.abort_requested:
             self._has_outcome = True
             self.returned.emit(result)
 
     def _on_errored(self, error: Exception) -> None:
-        if self._is_from_current_job() and not self._has_outcome:
+        if self.is_busy:
             self._has_outcome = True
             self.failed.emit(error)
 
@@ -201,16 +203,12 @@ class JobRunner(QObject):
         notification_manager.receive_warning(message, category, file_name, line)
 
     def _on_finished(self) -> None:
-        if not self._is_from_current_job():
+        if not self.is_busy:
             return
         self._running.end()
         if not self._has_outcome:
             self.stopped.emit()
         self.finished.emit()
-
-    def _is_from_current_job(self) -> bool:
-        job = self._running.job
-        return job is not None and self.sender() in (job.signals, None)
 
 
 def notify_error(error: Exception) -> None:

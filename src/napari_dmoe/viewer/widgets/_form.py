@@ -1,0 +1,89 @@
+"""A form for the fields of a settings model: labels, help and bounds come from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Generic, Literal, TypeVar, get_args, get_origin
+
+from magicgui.widgets import Container, create_widget
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+Settings = TypeVar("Settings", bound=BaseModel)
+
+_LARGEST_INTEGER = 2**31 - 1  # what a Qt spin box can hold
+
+
+class SettingsForm(Container, Generic[Settings]):
+    """Edits one settings object.
+
+    Parameters
+    ----------
+    settings : BaseModel
+        What the form shows first. Fields without a widget keep these values.
+    names : iterable of str
+        Fields to show, in order.
+    choices : mapping of str to sequence of str
+        Values to choose from, for fields whose type does not say it.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        names: Iterable[str],
+        choices: Mapping[str, tuple[str, ...]] | None = None,
+    ) -> None:
+        fields = type(settings).model_fields
+        widgets = [
+            _widget(name, fields[name], getattr(settings, name), choices or {})
+            for name in names
+        ]
+        super().__init__(widgets=widgets, labels=True)
+        self._settings = settings
+        self.margins = (0, 0, 0, 0)
+
+    def value(self) -> Settings:
+        """Return the settings as they stand in the form."""
+        entered = {widget.name: widget.value for widget in self}
+        kind = type(self._settings)
+        return kind.model_validate(self._settings.model_dump() | entered)
+
+    def set_choices(self, name: str, values: tuple[str, ...]) -> None:
+        """Offer other values for a field; the one that is chosen stays if it can."""
+        with self.changed.blocked():
+            self[name].choices = values
+
+
+def _widget(
+    name: str, field: FieldInfo, value: Any, choices: Mapping[str, tuple[str, ...]]
+) -> Any:
+    options: dict[str, Any] = {"tooltip": _sentence(field.description or "")}
+    if name in choices:
+        options |= {"choices": choices[name], "widget_type": "ComboBox"}
+    elif get_origin(field.annotation) is Literal:
+        options |= {"choices": get_args(field.annotation), "widget_type": "ComboBox"}
+    elif field.annotation is int:
+        options |= _bounds(field)
+    widget = create_widget(
+        value=value,
+        annotation=field.annotation,
+        name=name,
+        label=field.title or name,
+        options=options,
+    )
+    widget.native.setAccessibleName(field.title or name)
+    return widget
+
+
+def _bounds(field: FieldInfo) -> dict[str, int]:
+    bounds = {"min": 0, "max": _LARGEST_INTEGER}
+    for rule in field.metadata:
+        for attribute, key in (("ge", "min"), ("le", "max")):
+            if hasattr(rule, attribute):
+                bounds[key] = getattr(rule, attribute)
+    return bounds
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]

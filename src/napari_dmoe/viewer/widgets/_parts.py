@@ -1,0 +1,65 @@
+"""Small parts that the sections share, so that they look alike."""
+
+from __future__ import annotations
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QComboBox, QFrame, QLabel, QSizePolicy, QVBoxLayout, QWidget
+
+NARROWEST = 8
+"""Characters that a combo box shows at least; the dock is used from 300 px."""
+
+
+def heading(text: str) -> QLabel:
+    """Return a section's heading."""
+    label = QLabel(text)
+    font = label.font()
+    font.setBold(True)
+    label.setFont(font)
+    return label
+
+
+def paragraph(text: str = "", *, name: str = "") -> QLabel:
+    """Return a label that wraps its text and lets it be selected with the mouse."""
+    label = QLabel(text)
+    label.setWordWrap(True)
+    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+    label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
+    label.setObjectName(name)
+    label.setVisible(bool(text))
+    return label
+
+
+def say(label: QLabel, text: str) -> None:
+    """Set a paragraph's text; an empty one takes no room."""
+    label.setText(text)
+    label.setVisible(bool(text))
+
+
+def narrow_combo(name: str, tooltip: str) -> QComboBox:
+    """Return a combo box that may become narrower than its longest entry."""
+    combo = QComboBox()
+    policy = QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+    combo.setSizeAdjustPolicy(policy)
+    combo.setMinimumContentsLength(NARROWEST)
+    combo.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+    combo.setAccessibleName(name)
+    combo.setToolTip(tooltip)
+    return combo
+
+
+def line() -> QFrame:
+    """Return a thin horizontal line between sections."""
+    frame = QFrame()
+    frame.setFrameShape(QFrame.Shape.HLine)
+    frame.setFrameShadow(QFrame.Shadow.Sunken)
+    return frame
+
+
+def column(widget: QWidget, *parts: QWidget, spacing: int = 4) -> QVBoxLayout:
+    """Stack parts in a widget, without margins."""
+    layout = QVBoxLayout(widget)
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.setSpacing(spacing)
+    for part in parts:
+        layout.addWidget(part)
+    return layout

@@ -1,0 +1,94 @@
+"""The input of one attribute of a patient, with "unknown" as its first value."""
+
+from __future__ import annotations
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QComboBox, QLineEdit, QVBoxLayout, QWidget
+
+from napari_dmoe.patient import PatientError, parse_age
+from napari_dmoe.viewer.fields import PatientField
+from napari_dmoe.viewer.widgets._parts import narrow_combo
+
+UNKNOWN = "unknown"
+
+
+class AttributeInput(QWidget):
+    """Lets a person choose or type one attribute.
+
+    Parameters
+    ----------
+    field : PatientField
+        The attribute.
+    """
+
+    entered = Signal(object)
+    """A new value: text, years, or None for unknown."""
+
+    def __init__(self, field: PatientField, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.field = field
+        self.problem = ""
+        """What is wrong with what was typed; empty where nothing is."""
+        self._shown: str | float | None = None
+        role = "Drives this model." if field.drives else "Does not drive this model."
+        tooltip = f"{field.label}. {role} {field.help}".strip()
+        self.combo: QComboBox | None = None
+        self.edit: QLineEdit | None = None
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        if field.values:
+            self.combo = narrow_combo(field.label, tooltip)
+            self.combo.activated.connect(self._on_activated)
+            layout.addWidget(self.combo)
+            self.setFocusProxy(self.combo)
+        else:
+            self.edit = QLineEdit()
+            self.edit.setPlaceholderText(UNKNOWN)
+            self.edit.setAccessibleName(field.label)
+            self.edit.setToolTip(tooltip)
+            self.edit.editingFinished.connect(self.commit)
+            layout.addWidget(self.edit)
+            self.setFocusProxy(self.edit)
+        self.show_value(None)
+
+    def show_value(self, value: str | float | None) -> None:
+        """Show a value; this is no entry, so nothing is told."""
+        self._shown, self.problem = value, ""
+        text = f"{value:g}" if isinstance(value, int | float) else (value or "")
+        if self.edit is not None:
+            self.edit.setText(text)
+        if self.combo is not None:
+            self._show_choice(text)
+
+    def commit(self) -> None:
+        """Tell what was typed, if it is new; called when typing ends."""
+        if self.edit is None:
+            return
+        text = self.edit.text().strip()
+        value: str | float | None = text or None
+        problem = ""
+        if self.field.kind == "number":
+            try:
+                value = parse_age(text)
+            except PatientError as error:
+                value, problem = None, str(error)
+        if value != self._shown or problem != self.problem:
+            self._shown, self.problem = value, problem
+            self.entered.emit(value)
+
+    def _show_choice(self, text: str) -> None:
+        combo = self.combo
+        if combo is None:
+            return
+        combo.clear()
+        combo.addItems([UNKNOWN, *self.field.values])
+        if text and text not in self.field.values:
+            combo.addItem(text)  # from elsewhere, and to be seen
+        combo.setCurrentText(text or UNKNOWN)
+
+    def _on_activated(self, index: int) -> None:
+        text = "" if self.combo is None or index == 0 else self.combo.itemText(index)
+        value = text or None
+        if value != self._shown:
+            self._shown = value
+            self.entered.emit(value)

@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+import napari_dmoe
+
+HEAVY = ("torch", "napari", "monai", "qtpy", "PyQt6", "PySide6", "magicgui")
+
+
+def loaded_after(statement: str) -> set[str]:
+    """Run a statement in a fresh interpreter; return the heavy packages it loaded."""
+    code = f"{statement}\nimport sys\nprint(*(n for n in {HEAVY} if n in sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    return set(done.stdout.split())
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "import napari_dmoe",
+        "import napari_dmoe; dir(napari_dmoe)",
+        "import napari_dmoe; napari_dmoe.__version__",
+        "import napari_dmoe.patient, napari_dmoe.progress",
+        "from napari_dmoe import Patient; Patient(age=63)",
+    ],
+)
+def test_light_imports_load_nothing_heavy(statement: str) -> None:
+    assert loaded_after(statement) == set()
+
+
+def test_the_check_sees_what_is_loaded() -> None:
+    assert loaded_after("import torch") == {"torch"}
+
+
+def test_core_loads_neither_napari_nor_qt() -> None:
+    everything = "import napari_dmoe as d\nfor n in d.__all__: getattr(d, n)"
+    assert loaded_after(everything) <= {"torch", "monai"}
+
+
+@pytest.mark.parametrize("name", napari_dmoe.__all__)
+def test_every_public_name_resolves_and_is_listed(name: str) -> None:
+    assert getattr(napari_dmoe, name) is not None
+    assert name in dir(napari_dmoe)
+
+
+def test_the_promised_names_are_public() -> None:
+    promised = {
+        "CheckpointError",
+        "ExpertControl",
+        "InferenceSettings",
+        "ModelCard",
+        "Patient",
+        "SpatialImage",
+        "load_checkpoint",
+        "save_checkpoint",
+        "segment",
+    }
+    assert promised <= set(napari_dmoe.__all__)
+
+
+def test_unknown_names_are_attribute_errors() -> None:
+    with pytest.raises(AttributeError, match="no_such_name"):
+        napari_dmoe.no_such_name  # noqa: B018
