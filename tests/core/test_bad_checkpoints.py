@@ -9,6 +9,7 @@ import torch
 from refusal import refused
 from torch import Tensor
 
+from napari_dmoe.models.card import read_card
 from napari_dmoe.models.checkpoint import CheckpointError, load_checkpoint
 
 State = dict[str, Tensor]
@@ -17,6 +18,7 @@ ROUTER = "transformer.encoder.sparseMoE.router.0.topkroute_linear.weight"
 EXPERT = "transformer.encoder.sparseMoE.experts.0.net.0.weight"
 HEAD = "segmentation_head.0.weight"
 POSITIONS = "transformer.embeddings.position_embeddings"
+PATCH = "transformer.embeddings.patch_embeddings.weight"
 
 
 @pytest.fixture
@@ -49,7 +51,13 @@ def test_a_classifier_is_refused(path: Path) -> None:
 
 
 def changed(state: State, **changes: Tensor | None) -> State:
-    names = {"router": ROUTER, "expert": EXPERT, "head": HEAD, "positions": POSITIONS}
+    names = {
+        "router": ROUTER,
+        "expert": EXPERT,
+        "head": HEAD,
+        "positions": POSITIONS,
+        "patch": PATCH,
+    }
     changes = {names.get(name, name): tensor for name, tensor in changes.items()}
     return {n: t for n, t in (state | changes).items() if t is not None}
 
@@ -70,6 +78,7 @@ def changed(state: State, **changes: Tensor | None) -> State:
         ({"positions": torch.zeros(1, 5, 64)}, ["5 position embeddings", "square"]),
         ({"positions": torch.zeros(4, 64)}, [POSITIONS, "2 axes"]),
         ({"positions": None}, ["no dMoE network"]),
+        ({"patch": torch.zeros(64, 3, 8, 8)}, ["patches of (8, 8) pixels, where 16"]),
         ({"head": torch.zeros(1, 4, 3, 3)}, ["one class"]),
         ({"head": torch.zeros(3, 4, 3, 3, dtype=torch.int64)}, [HEAD, "torch.int64"]),
         ({"head": torch.zeros(3, 4, 3, 3).cfloat()}, [HEAD, "torch.complex64"]),
@@ -123,6 +132,14 @@ def test_cards_that_do_not_fit_are_refused(
     with pytest.raises(CheckpointError) as caught:
         load_checkpoint(path, card=card)
     assert cause in str(caught.value)
+
+
+def test_heads_that_do_not_divide_the_width_are_refused(
+    tiny_checkpoint: Callable[..., Path],
+) -> None:
+    card = read_card("fairseg-race").model_copy(update={"n_heads": 5})
+    with pytest.raises(CheckpointError, match=r"5 attention heads do not divide .* 64"):
+        load_checkpoint(tiny_checkpoint(), card=card)
 
 
 def test_class_count_other_than_the_cards_is_refused(

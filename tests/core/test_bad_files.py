@@ -114,9 +114,8 @@ def test_tensors_that_share_their_data_many_times_are_refused(
     [
         torch.eye(3).to_sparse(),
         torch.empty(3, device="meta"),
-        torch.quantize_per_tensor(torch.ones(3), 0.1, 0, torch.qint8),
     ],
-    ids=["sparse", "meta", "quantized"],
+    ids=["sparse", "meta"],
 )
 @pytest.mark.filterwarnings("ignore")
 def test_tensors_that_are_not_plain_are_refused(path: Path, tensor: Tensor) -> None:

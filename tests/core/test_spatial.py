@@ -64,7 +64,8 @@ def test_half_pixel_keeps_the_outer_edges(
 
 @given(st.integers(2, 40), st.integers(2, 40))
 def test_corner_aligned_is_where_scipy_zoom_samples(n: int, m: int) -> None:
-    zoomed = ndimage.zoom(np.arange(n, dtype=float), m / n, order=1)
+    # Mirrored, because rounding can put the last sample outside the default's image.
+    zoomed = ndimage.zoom(np.arange(n, dtype=float), m / n, order=1, mode="mirror")
     assume(len(zoomed) == m)
     grid = Grid.identity((n,)).resize((m,), "corner-aligned")
     np.testing.assert_allclose(grid.coordinates(0), zoomed, atol=1e-9)
@@ -143,7 +144,7 @@ def test_centre_crop_begins_where_the_published_one_does(
     ("shape", "axes"),
     [
         ((9, 8), "yx"), ((3, 3), "yx"), ((9, 8, 3), "yxc"), ((9, 8, 4), "yxc"),
-        ((9, 8, 5), "zyx"), ((5, 3, 3), "zyx"), ((2, 9, 8, 3), "zyxc"),
+        ((9, 8, 5), "zyx"), ((2, 9, 8, 3), "zyxc"),
     ],
 )  # fmt: skip
 def test_axes_are_told_from_clear_shapes(shape: tuple[int, ...], axes: str) -> None:
@@ -152,12 +153,22 @@ def test_axes_are_told_from_clear_shapes(shape: tuple[int, ...], axes: str) -> N
 
 @pytest.mark.parametrize(
     "shape",
-    [(3, 5, 5), (4, 4, 4), (1, 9, 9), (9,), (), (2, 3, 9, 9), (2, 9, 8, 5), (1,) * 5],
+    [
+        (3, 5, 5),
+        (5, 3, 3),
+        (4, 4, 4),
+        (1, 9, 9),
+        (9,),
+        (),
+        (2, 3, 9, 9),
+        (2, 9, 8, 5),
+        (1,) * 5,
+    ],
 )
 def test_ambiguous_shapes_are_refused_with_names_to_choose_from(
     shape: tuple[int, ...],
 ) -> None:
-    with pytest.raises(ImageError, match='ambiguous.*axes="yxc".*"cyx"') as caught:
+    with pytest.raises(ImageError, match=r'ambiguous.*axes="yxc".*"cyx"') as caught:
         guess_axes(shape)
     assert str(shape) in str(caught.value)
 
@@ -217,5 +228,5 @@ def test_parts_that_do_not_fit_are_refused(
 
 @pytest.mark.parametrize("spacing", [(1,), (1, 2, 3), (0, 1), (-1, 1), (1, np.nan)])
 def test_spacing_must_be_positive_and_complete(spacing: tuple[float, ...]) -> None:
-    with pytest.raises(ImageError, match="spacing needs 2 positive|finite 3 x 3"):
+    with pytest.raises(ImageError, match=r"spacing needs 2 positive|finite 3 x 3"):
         SpatialImage.from_array(np.zeros((4, 4)), spacing=spacing)

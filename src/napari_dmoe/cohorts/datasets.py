@@ -170,11 +170,11 @@ def _rows(table: Path) -> Iterator[CohortRow]:
         raise CohortError(f"{table.name} has the column {doubled[0]!r} twice")
     for number, cells in enumerate(lines[1:], start=2):
         if any(cell.strip() for cell in cells):
-            yield _row(table, number, header, cells)
+            yield _row(table, number, header=header, cells=cells)
 
 
 def _row(
-    table: Path, number: int, header: Sequence[str], cells: Sequence[str]
+    table: Path, number: int, *, header: Sequence[str], cells: Sequence[str]
 ) -> CohortRow:
     where = f"{table.name}, row {number}"
     if len(cells) > len(header):
@@ -186,10 +186,10 @@ def _row(
         for name, cell in zip(header, cells, strict=False)
         if name
     }
-    image = _existing(table, values.get("image", ""), where)
+    image = _existing(table, values.get("image", ""), where=where)
     if image is None:
         raise CohortError(f"{where}: no image is named")
-    labels = _existing(table, values.get("labels", ""), where)
+    labels = _existing(table, values.get("labels", ""), where=where)
     attributes = {k: v for k, v in values.items() if k not in _FILE_COLUMNS}
     try:
         patient = Patient.from_values(attributes)
@@ -201,7 +201,7 @@ def _row(
     return CohortRow(number, identity, image, labels, patient)
 
 
-def _existing(table: Path, name: str, where: str) -> Path | None:
+def _existing(table: Path, name: str, *, where: str) -> Path | None:
     if not name:
         return None
     path = table.parent / name
@@ -262,7 +262,7 @@ def write_cohort(
         for name in ("images", "labels"):
             (folder / name).mkdir(parents=True, exist_ok=True)
         for number, case in enumerate(cases):
-            rows.append(_write_case(folder, number, case))
+            rows.append(_write_case(folder, case, number=number))
             progress(Progress(len(rows), max(total, len(rows)), "writing cases"))
         if notice is not None:
             write_text(folder / "README.txt", notice + "\n")
@@ -271,7 +271,7 @@ def write_cohort(
         raise CohortError(f"the cohort cannot be written: {error}") from error
 
 
-def _write_case(folder: Path, number: int, case: Case) -> dict[str, str]:
+def _write_case(folder: Path, case: Case, *, number: int) -> dict[str, str]:
     # Files are numbered, not named by id: an id may hold what no file name can.
     row = {"id": case.id, "image": f"images/{number:05d}.tif"}
     _write_tiff(folder / row["image"], case.image)

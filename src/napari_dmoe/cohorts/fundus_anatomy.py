@@ -20,10 +20,10 @@ MACULA = (5.0, 0.4)
 _REACH = 1.12
 """No disc reaches farther than this from its centre, whatever its outline."""
 
-_WHOLE_VIEWS = 0.25
+_WHOLE_VIEWS = 0.2
 """Share of cases that show the whole round field; the others are closer views."""
 
-_DISC_WIDTHS = (0.14, 0.6)
+_DISC_WIDTHS = (0.15, 0.6)
 """Vertical disc diameter in closer views, as shares of the frame's shorter side."""
 
 _VESSEL_POINTS = 28
@@ -189,18 +189,19 @@ def draw_vessels(rng: np.random.Generator) -> list[Vessel]:
     vessels: list[Vessel] = []
     for up in (-1, 1):
         for is_vein in (False, True):
-            vessels += _arcade(rng, up, is_vein)
-            vessels += _nasal(rng, up, is_vein)
+            vessels += _arcade(rng, up, is_vein=is_vein)
+            vessels += _nasal(rng, up, is_vein=is_vein)
     for _ in range(rng.integers(2, 6)):
         start = rng.uniform(-0.5, 0.5, 2)
         heading = rng.uniform(-np.pi, np.pi)
+        width = rng.uniform(0.03, 0.06)
         vessels.append(
-            _vessel(rng, start, heading, heading, rng.uniform(0.03, 0.06), 2.5)
+            _vessel(rng, start, turn=(heading, heading), width=width, length=2.5)
         )
     return vessels
 
 
-def _arcade(rng: np.random.Generator, up: int, is_vein: bool) -> list[Vessel]:
+def _arcade(rng: np.random.Generator, up: int, *, is_vein: bool) -> list[Vessel]:
     """Draw a temporal vessel, which leaves upwards or downwards and rounds the macula.
 
     ``up`` is -1 for the upper half, where y is negative, and 1 for the lower one.
@@ -209,39 +210,43 @@ def _arcade(rng: np.random.Generator, up: int, is_vein: bool) -> list[Vessel]:
     first = up * rng.normal(1.6, 0.22)
     last = up * rng.normal(0.05, 0.15)
     width = rng.uniform(0.13, 0.22) if is_vein else rng.uniform(0.09, 0.16)
+    length = rng.uniform(11, 15)
     trunk = _vessel(
-        rng, start, first, last, width, rng.uniform(11, 15), is_vein=is_vein
+        rng, start, turn=(first, last), width=width, length=length, is_vein=is_vein
     )
     return [trunk, *_branches(rng, trunk, depth=2)]
 
 
-def _nasal(rng: np.random.Generator, up: int, is_vein: bool) -> list[Vessel]:
+def _nasal(rng: np.random.Generator, up: int, *, is_vein: bool) -> list[Vessel]:
     """Draw a vessel to the nasal side, thinner and straighter."""
     start = np.array([rng.normal(-0.2, 0.08), up * rng.uniform(0.0, 0.25)])
     first = up * rng.normal(2.3, 0.3)
     width = rng.uniform(0.06, 0.15)
     last = first + rng.normal(0, 0.3)
-    trunk = _vessel(rng, start, first, last, width, rng.uniform(6, 10), is_vein=is_vein)
+    length = rng.uniform(6, 10)
+    trunk = _vessel(
+        rng, start, turn=(first, last), width=width, length=length, is_vein=is_vein
+    )
     return [trunk, *_branches(rng, trunk, depth=1)]
 
 
 def _vessel(
     rng: np.random.Generator,
     start: NDArray[np.float64],
-    first: float,
-    last: float,
+    *,
+    turn: tuple[float, float],
     width: float,
     length: float,
-    *,
     is_vein: bool = False,
 ) -> Vessel:
-    """Walk from `start`, turning smoothly from heading `first` to `last` (radians)."""
+    """Walk from `start`, turning smoothly from one heading to another (radians)."""
+    first, last = turn
     along = np.linspace(0, length, _VESSEL_POINTS)
-    turn = np.exp(-along / max(2.6, 0.25 * length))
+    turned = np.exp(-along / max(2.6, 0.25 * length))
     waves = rng.normal(0, 0.16, 3)[:, None] * np.sin(
         along * rng.uniform(0.5, 2.2, 3)[:, None] + rng.uniform(0, 6.3, 3)[:, None]
     )
-    heading = last + (first - last) * turn + waves.sum(axis=0)
+    heading = last + (first - last) * turned + waves.sum(axis=0)
     steps = np.stack([np.cos(heading), np.sin(heading)], axis=1) * along[1]
     points = start + np.cumsum(steps, axis=0) - steps[0]
     taper = np.linspace(1, 0.45, _VESSEL_POINTS)
@@ -249,7 +254,7 @@ def _vessel(
     return Vessel(points, width * taper, is_vein)
 
 
-def _branches(rng: np.random.Generator, trunk: Vessel, depth: int) -> list[Vessel]:
+def _branches(rng: np.random.Generator, trunk: Vessel, *, depth: int) -> list[Vessel]:
     """Draw the side branches of a vessel, and theirs."""
     found: list[Vessel] = []
     for at in rng.integers(3, _VESSEL_POINTS - 3, rng.integers(2, 6)):
@@ -260,13 +265,12 @@ def _branches(rng: np.random.Generator, trunk: Vessel, depth: int) -> list[Vesse
         branch = _vessel(
             rng,
             trunk.points[at],
-            side,
-            side + rng.normal(0, 0.5),
-            width,
-            rng.uniform(1.5, 5.0),
+            turn=(side, side + rng.normal(0, 0.5)),
+            width=width,
+            length=rng.uniform(1.5, 5.0),
             is_vein=trunk.is_vein,
         )
         found.append(branch)
         if depth > 1:
-            found += _branches(rng, branch, depth - 1)
+            found += _branches(rng, branch, depth=depth - 1)
     return found

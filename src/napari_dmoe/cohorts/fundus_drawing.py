@@ -63,25 +63,25 @@ def paint(
         The image.
     """
     x, y = view.world()
-    image = _background(rng, view, pigment)
+    image = _background(rng, view, pigment=pigment)
     if not is_colour:
         image = _as_slo(rng, image)
-    image = _add_disc(rng, image, view, disc, is_colour=is_colour)
-    image *= _through_vessels(rng, view, vessels)
-    image = _lit(rng, image, x, y)
+    image = _add_disc(rng, image, view=view, disc=disc, is_colour=is_colour)
+    image *= _through_vessels(rng, view, vessels=vessels)
+    image = _lit(rng, image, view=view)
     outside = np.hypot(x - view.field_centre[0], y - view.field_centre[1])
     edge = _step((view.field_radius - outside) * view.radius_px / 1.5)
     image = image * edge + np.float32(rng.uniform(0, 0.02))
     return _photographed(rng, image if is_colour else image[1])
 
 
-def _background(rng: np.random.Generator, view: View, pigment: str) -> Floats:
+def _background(rng: np.random.Generator, view: View, *, pigment: str) -> Floats:
     """Paint the retina without disc and vessels, (3, H, W)."""
     x, y = view.world()
     colour = np.array(PIGMENTS[pigment]) * rng.uniform(0.85, 1.12, 3)
     texture = np.zeros_like(x)
     for cell in (0.25, 0.8, 2.5):
-        texture += _noise(rng, view, cell) * np.float32(rng.uniform(0.01, 0.06))
+        texture += _noise(rng, view, cell=cell) * np.float32(rng.uniform(0.01, 0.06))
     angle = np.arctan2(y, x)
     distance = np.hypot(x, y)
     fibres = np.interp(angle, np.linspace(-np.pi, np.pi, 160), rng.normal(0, 1, 160))
@@ -105,15 +105,15 @@ def _as_slo(rng: np.random.Generator, image: Floats) -> Floats:
 def _add_disc(
     rng: np.random.Generator,
     image: Floats,
+    *,
     view: View,
     disc: Disc,
-    *,
     is_colour: bool,
 ) -> Floats:
     """Lay the disc over the retina: border, rim, and the pallor on top."""
     x, y = view.world()
     level, pallor_level = disc.level(x, y), disc.pallor_level(x, y)
-    image = _add_crescent(rng, image, view, level)
+    image = _add_crescent(rng, image, view=view, level=level)
     temporal = 0.5 + 0.5 * np.clip(x, -1, 1)
     opacity = rng.uniform(0.4, 0.8) + rng.uniform(0, 0.45) * (temporal - 0.5)
     opacity = opacity * _step((1 - level) / rng.uniform(0.025, 0.09))
@@ -135,7 +135,7 @@ def _add_disc(
 
 
 def _add_crescent(
-    rng: np.random.Generator, image: Floats, view: View, level: Floats
+    rng: np.random.Generator, image: Floats, *, view: View, level: Floats
 ) -> Floats:
     """Add what may lie around a disc: a pale ring, a crescent, patches of pigment."""
     x, y = view.world()
@@ -144,13 +144,13 @@ def _add_crescent(
     width = rng.uniform(0.05, 0.25)
     ring = np.exp(-(((level - 1 - width / 2) / width) ** 2))
     pale = rng.uniform(-0.15, 0.3) * side * ring
-    patches = np.clip(_noise(rng, view, 0.12) - 0.3, 0, 1)
+    patches = np.clip(_noise(rng, view, cell=0.12) - 0.3, 0, 1)
     pigment = rng.uniform(0, 0.7) * (rng.random() < 0.4) * side * ring * patches
     return np.asarray(image * (1 + pale) * (1 - pigment), np.float32)
 
 
 def _through_vessels(
-    rng: np.random.Generator, view: View, vessels: Sequence[Vessel]
+    rng: np.random.Generator, view: View, *, vessels: Sequence[Vessel]
 ) -> Floats:
     """Return the share of light that the vessels let through, (3, H, W)."""
     passed = np.ones((3, *view.shape), np.float32)
@@ -185,8 +185,9 @@ def _coverage(view: View, vessels: Sequence[Vessel], *, width: float) -> Floats:
     return np.asarray(mask.reduce(_FINE), np.float32) / np.float32(255)
 
 
-def _lit(rng: np.random.Generator, image: Floats, x: Floats, y: Floats) -> Floats:
+def _lit(rng: np.random.Generator, image: Floats, *, view: View) -> Floats:
     """Light the eye unevenly: brightest at some place, with haze from another."""
+    x, y = view.world()
     middle = rng.uniform([-2, -3], [6, 3])
     fall = np.hypot(x - middle[0], y - middle[1]) / rng.uniform(6, 14)
     light = 1 - rng.uniform(0, 0.55) * np.clip(fall, 0, 1.4) ** 2
@@ -227,7 +228,7 @@ def _step(value: NDArray[np.floating]) -> Floats:
     return np.asarray(0.5 + 0.5 * np.tanh(2 * value), np.float32)
 
 
-def _noise(rng: np.random.Generator, view: View, cell: float) -> Floats:
+def _noise(rng: np.random.Generator, view: View, *, cell: float) -> Floats:
     """Return smooth noise of unit spread, with features of `cell` world units.
 
     White noise on a coarse grid is spread by a Gaussian of 0.6 cells along each axis,

@@ -72,10 +72,10 @@ def augment(
     (B, S, S) integer tensor
         Their labels.
     """
-    images, labels = _moved(images, labels, settings, generator)
-    images = _relit(images, settings, generator)
-    images = _decoloured(images, settings, generator)
-    images = _blurred(images, settings, generator)
+    images, labels = _moved(images, labels, settings=settings, generator=generator)
+    images = _relit(images, settings, generator=generator)
+    images = _decoloured(images, settings, generator=generator)
+    images = _blurred(images, settings, generator=generator)
     strength = settings.noise * _uniform(images, generator)
     grain = torch.randn(images.shape, generator=generator).to(images)
     return (images + strength * grain).clamp(0, 1), labels
@@ -97,6 +97,7 @@ def _uniform(
 def _moved(
     images: Tensor,
     labels: Tensor,
+    *,
     settings: AugmentSettings,
     generator: torch.Generator,
 ) -> tuple[Tensor, Tensor]:
@@ -125,7 +126,7 @@ def _moved(
 
 
 def _relit(
-    images: Tensor, settings: AugmentSettings, generator: torch.Generator
+    images: Tensor, settings: AugmentSettings, *, generator: torch.Generator
 ) -> Tensor:
     """Change gain, gamma, contrast, colour balance, and shade the image unevenly."""
     light, n_channels = settings.light, images.shape[1]
@@ -148,7 +149,7 @@ def _relit(
 
 
 def _decoloured(
-    images: Tensor, settings: AugmentSettings, generator: torch.Generator
+    images: Tensor, settings: AugmentSettings, *, generator: torch.Generator
 ) -> Tensor:
     """Make some images grey: a random mixture of channels, or one of them alone."""
     n_channels = images.shape[1]
@@ -163,7 +164,7 @@ def _decoloured(
 
 
 def _blurred(
-    images: Tensor, settings: AugmentSettings, generator: torch.Generator
+    images: Tensor, settings: AugmentSettings, *, generator: torch.Generator
 ) -> Tensor:
     """Blur each image by a Gaussian of its own, half of them hardly."""
     size = settings.blur_px * _uniform(images, generator).flatten() ** 2

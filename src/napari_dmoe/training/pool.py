@@ -71,7 +71,7 @@ def read_pool(
         prepared = prepare(case.image, raw)
         tensor = (255 * prepared.tensor.clamp(0, 1)).round().to(torch.uint8)
         images.append(tensor.expand(3, -1, -1))
-        labels.append(_labels(case, prepared.grid, len(card.classes)))
+        labels.append(_labels(case, prepared.grid, n_classes=len(card.classes)))
         categories.append(_category(case, card))
         progress(Progress(done, len(cases), "reading cases"))
     return Pool(torch.stack(images), torch.stack(labels), torch.tensor(categories))
@@ -104,7 +104,7 @@ def _category(case: Case, card: ModelCard) -> int:
     return category
 
 
-def _labels(case: Case, grid: Grid, n_classes: int) -> Tensor:
+def _labels(case: Case, grid: Grid, *, n_classes: int) -> Tensor:
     if case.labels is None:
         raise TrainingError(f"case {case.id} has no labels: training needs them")
     labels = prepare_labels(np.asarray(case.labels.data), grid)

@@ -177,6 +177,13 @@ def mask_layer(source: Image, result: Segmentation) -> LayerData:
     )
 
 
+def in_layer_order(
+    source: Image, result: Segmentation, labels: NDArray[Any]
+) -> NDArray[Any]:
+    """Return labels of a result in the order of the source layer's axes."""
+    return _on_layer(source, labels, axes=result.axes, grid=result.grid)[0]
+
+
 def experts_layer(source: Image, result: Segmentation, block: int) -> LayerData:
     """Return the dominant expert of every token of a block as a Labels layer.
 

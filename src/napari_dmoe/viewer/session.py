@@ -10,7 +10,7 @@ import weakref
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 from napari.components import ViewerModel
 from napari.layers import Image, Layer
@@ -76,10 +76,15 @@ class Session:
     def __init__(self, viewer: ViewerModel) -> None:
         self._viewer = weakref.ref(viewer)
         self._model: LoadedModel | None = None
+        self.model_origin = ""
+        """Name or path that the model was loaded from."""
+        self.fitting_cards: tuple[str, ...] = ()
+        """Published cards that could describe the model; none if it brought its own."""
         self._image: weakref.ref[Image] | None = None
         self._patients: WeakKeyDictionary[Layer, _Record] = WeakKeyDictionary()
         self._results: WeakKeyDictionary[Layer, Result] = WeakKeyDictionary()
         self._versions: WeakKeyDictionary[Layer, int] = WeakKeyDictionary()
+        self._masks: WeakSet[Layer] = WeakSet()
         viewer.layers.events.inserted.connect(self._on_layers)
         viewer.layers.events.removed.connect(self._on_layers)
         viewer.layers.selection.events.active.connect(self._on_active)
@@ -96,9 +101,16 @@ class Session:
         """The loaded model."""
         return self._model
 
-    def set_model(self, loaded: LoadedModel) -> None:
+    def set_model(
+        self,
+        loaded: LoadedModel,
+        origin: str = "",
+        *,
+        fitting_cards: tuple[str, ...] = (),
+    ) -> None:
         """Work with another model from now on."""
         self._model = loaded
+        self.model_origin, self.fitting_cards = origin, fitting_cards
         self.model_changed.emit()
         self.result_changed.emit()
 
@@ -163,6 +175,11 @@ class Session:
     def set_result(self, image: Layer, result: Result) -> None:
         """Keep the result of an image."""
         self._results[plain(image)] = result
+        mask = result.mask()
+        if mask is not None and mask not in self._masks:
+            self._masks.add(mask)
+            for change in ("paint", "labels_update", "data"):
+                getattr(mask.events, change).connect(self._on_mask)
         if plain(image) is self.image:
             self.result_changed.emit()
 
@@ -222,6 +239,9 @@ class Session:
         if event.source is self.image:
             self.image_changed.emit()
             self.result_changed.emit()
+
+    def _on_mask(self, event: Any) -> None:
+        self.result_changed.emit()
 
 
 _SESSIONS: WeakKeyDictionary[ViewerModel, Session] = WeakKeyDictionary()

@@ -20,6 +20,7 @@ from napari.utils.notifications import (
     show_warning,
 )
 from napari.utils.progress import cancelable_progress
+from qtpy.compat import isalive
 from qtpy.QtCore import QObject, Signal
 
 from napari_dmoe.progress import Cancelled, Progress, ProgressHook
@@ -57,6 +58,16 @@ class Job(WorkerBase):
         super().__init__(SignalsClass=_JobSignals)
         self._task = task
         self._last_report = 0.0
+
+    def run(self) -> None:
+        """Run the task and tell how it went; called by Qt in the job's thread."""
+        try:
+            super().run()
+        except RuntimeError:
+            # Python is shutting down and took the signals away: nobody is listening,
+            # and an error that leaves a Qt thread would abort the program.
+            if isalive(self.signals):
+                raise
 
     def work(self) -> Any:
         """Do the task; called in the job's thread."""

@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QComboBox, QFrame, QLabel, QSizePolicy, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QComboBox,
+    QHBoxLayout,
+    QLabel,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
+from superqt import QCollapsible
 
-NARROWEST = 8
+NARROWEST = 4
 """Characters that a combo box shows at least; the dock is used from 300 px."""
 
 
@@ -47,12 +55,25 @@ def narrow_combo(name: str, tooltip: str) -> QComboBox:
     return combo
 
 
-def line() -> QFrame:
-    """Return a thin horizontal line between sections."""
-    frame = QFrame()
-    frame.setFrameShape(QFrame.Shape.HLine)
-    frame.setFrameShadow(QFrame.Shadow.Sunken)
-    return frame
+def fold(title: str, tooltip: str) -> QCollapsible:
+    """Return an empty part that is folded away until it is asked for."""
+    collapsible = QCollapsible(title)
+    collapsible.setDuration(0)  # an animation would make the layout jump
+    collapsible.toggleButton().setToolTip(tooltip)
+    collapsible.layout().setContentsMargins(0, 0, 0, 0)
+    collapsible.collapse(animate=False)
+    return collapsible
+
+
+def row(*parts: QWidget, stretch: int = 0) -> QWidget:
+    """Put parts side by side, without margins; the one at `stretch` grows."""
+    widget = QWidget()
+    layout = QHBoxLayout(widget)
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.setSpacing(6)
+    for place, part in enumerate(parts):
+        layout.addWidget(part, stretch=int(place == stretch))
+    return widget
 
 
 def column(widget: QWidget, *parts: QWidget, spacing: int = 4) -> QVBoxLayout:

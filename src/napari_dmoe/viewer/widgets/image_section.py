@@ -12,6 +12,7 @@ from napari_dmoe.viewer.widgets._parts import (
     heading,
     narrow_combo,
     paragraph,
+    row,
     say,
 )
 
@@ -29,7 +30,7 @@ class ImageSection(QWidget):
         )
         self.combo.activated.connect(self.image_chosen)
         self.facts = paragraph(name="image-facts")
-        column(self, heading("IMAGE"), self.combo, self.facts)
+        column(self, row(heading("IMAGE"), self.combo, stretch=1), self.facts)
 
     def show_images(self, names: Sequence[str], current: int) -> None:
         """Show the names of the images, and which one is worked on (-1 for none)."""

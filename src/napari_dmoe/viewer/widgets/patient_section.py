@@ -64,20 +64,17 @@ class PatientSection(QWidget):
         grid = QGridLayout(self._rows)
         grid.setContentsMargins(0, 0, 0, 0)
         grid.setVerticalSpacing(4)
-        grid.setColumnStretch(1, 1)
-        has_driver = any(field.drives for field in fields)
-        groups = (
-            ("Drives this model", [f for f in fields if f.drives]),
-            (
-                "Recorded, does not drive this model" if has_driver else "Recorded",
-                [f for f in fields if not f.drives],
-            ),
-        )
-        for title, members in groups:
-            if members:
-                grid.addWidget(QLabel(title), grid.rowCount(), 0, 1, 3)
-            for field in members:
-                self._add_row(grid, field)
+        grid.setColumnStretch(1, 3)
+        grid.setColumnStretch(2, 2)
+        drivers = [field for field in fields if field.drives]
+        others = [field for field in fields if not field.drives]
+        for field in drivers:
+            self._add_row(grid, field)
+        if drivers:
+            text = "Recorded, does not drive this model:"
+            grid.addWidget(QLabel(text), grid.rowCount(), 0, 1, 3)
+        for field in others:
+            self._add_row(grid, field)
         self._column.replaceWidget(old, self._rows)
         old.setParent(None)
         old.deleteLater()
@@ -116,6 +113,11 @@ class PatientSection(QWidget):
             label.setToolTip("Where this value came from.")
         self._show_mixtures(patient)
 
+    def show_nobody(self) -> None:
+        """Show that there is no image, so that there is no patient either."""
+        self.show_patient("", Patient(), sources={})
+        self.show_problem("")
+
     def show_problem(self, text: str) -> None:
         """Say what is wrong with the patient; nothing for an empty text."""
         say(self.problem_label, text)
@@ -129,6 +131,7 @@ class PatientSection(QWidget):
         attribute.entered.connect(self._on_entered)
         label.setBuddy(attribute)
         source = QLabel()
+        source.setWordWrap(True)
         row = grid.rowCount()
         for place, widget in enumerate((label, attribute, source)):
             grid.addWidget(widget, row, place)

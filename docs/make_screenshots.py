@@ -1,0 +1,132 @@
+"""Make the screenshots in docs/images: the real window, driven through its widgets.
+
+Needs a display; Xvfb will do:
+``xvfb-run -a -s "-screen 0 1920x1080x24" python docs/make_screenshots.py``
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import napari
+from napari.settings import get_settings
+from qtpy.QtWidgets import QApplication, QWidget
+
+IMAGES = Path(__file__).parent / "images"
+NARROW = 300
+LOW = 768
+AROUND_THE_DOCK = 70  # menu, title and status bar
+PATIENCE_SECONDS = 120
+
+
+def main() -> None:
+    """Make all screenshots."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", help="checkpoint to use instead of the bundled one")
+    parser.add_argument("--output", type=Path, default=IMAGES)
+    options = parser.parse_args()
+    options.output.mkdir(parents=True, exist_ok=True)
+    get_settings().appearance.theme = "dark"
+    viewer = napari.Viewer(show=True)
+    viewer.window.resize(1360, 860)
+    _, dock = viewer.window.add_plugin_dock_widget("napari-dmoe", "dMoE")
+    if options.model:
+        wait(lambda: not dock.loader.is_busy)
+        dock.tab.model.model_requested.emit(options.model)
+    shoot = Shooter(viewer, dock, options.output)
+    shoot.dock("dock-empty")
+    wait(lambda: dock.footer.button.toolTip() == "Open an image first.")
+    shoot.dock("dock-no-image")
+    retina(viewer, dock, shoot)
+    phantom(viewer, dock, shoot)
+    viewer.close()
+
+
+def retina(viewer: napari.Viewer, dock: QWidget, shoot: Shooter) -> None:
+    """Segment the real photograph, of whose patient nothing is known."""
+    viewer.open_sample("napari-dmoe", "retina-colour")
+    shoot.dock("dock-ready")
+    run(dock)
+    shoot.dock("dock-mixture")
+    shoot.window("retina-mask")
+    dock.tab.result.experts_box.setChecked(True)
+    dock.tab.result.block_slider.setValue(dock.tab.result.block_slider.maximum())
+    shoot.window("retina-experts")
+    dock.tab.result.experts_box.setChecked(False)
+    get_settings().appearance.theme = "light"
+    shoot.window("retina-mask-light")
+    shoot.dock("dock-light")
+    get_settings().appearance.theme = "dark"
+
+
+def phantom(viewer: napari.Viewer, dock: QWidget, shoot: Shooter) -> None:
+    """Segment the phantom, whose patient the sample brings."""
+    viewer.layers.clear()
+    viewer.open_sample("napari-dmoe", "phantom-fundus")
+    run(dock)
+    viewer.reset_view()
+    shoot.dock("dock-driver")
+    shoot.window("phantom-mask")
+    dock.tab.model.details.fold.expand(animate=False)
+    dock.tab.advanced.expand(animate=False)
+    shoot.dock("dock-unfolded")
+    dock.tab.verticalScrollBar().setValue(dock.tab.verticalScrollBar().maximum())
+    shoot.dock("dock-unfolded-end")
+    dock.tab.model.details.fold.collapse(animate=False)
+    dock.tab.advanced.collapse(animate=False)
+    dock.tab.verticalScrollBar().setValue(0)
+    dock.tab.result.experts_box.setChecked(True)
+    shoot.window("main")
+
+
+def run(dock: QWidget) -> None:
+    """Click Segment and wait for the mask."""
+    wait(dock.footer.button.isEnabled)
+    dock.footer.button.click()
+    wait(lambda: dock.footer.button.text() == "Segment")
+    wait(lambda: bool(dock.tab.result.text()))
+
+
+class Shooter:
+    """Writes pictures of the window and of the dock."""
+
+    def __init__(self, viewer: napari.Viewer, dock: QWidget, folder: Path) -> None:
+        self.viewer, self.dock_widget, self.folder = viewer, dock, folder
+
+    def window(self, name: str) -> None:
+        """Write the whole window."""
+        settle()
+        self.viewer.window.screenshot(
+            str(self.folder / f"{name}.png"), canvas_only=False, flash=False
+        )
+
+    def dock(self, name: str) -> None:
+        """Write the dock as narrow and low as it has to work."""
+        size = self.dock_widget.size()
+        self.dock_widget.resize(NARROW, LOW - AROUND_THE_DOCK)
+        settle()
+        self.dock_widget.grab().save(str(self.folder / f"{name}.png"))
+        self.dock_widget.resize(size)
+
+
+def settle(seconds: float = 0.5) -> None:
+    """Let Qt and the canvas draw everything."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        QApplication.processEvents()
+
+
+def wait(is_done: Callable[[], bool]) -> None:
+    """Process events until something is so."""
+    end = time.monotonic() + PATIENCE_SECONDS
+    while not is_done():
+        if time.monotonic() > end:
+            raise TimeoutError("the window did not get there")
+        QApplication.processEvents()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,125 @@
+"""What the widgets say of images, patients and results, in words."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from napari.layers import Image
+
+from napari_dmoe.inference.colours import Rgb, class_colours
+from napari_dmoe.inference.provenance import DriverRecord
+from napari_dmoe.patient import Patient, PatientError
+from napari_dmoe.viewer.layers import axis_names, in_layer_order, length_factors
+from napari_dmoe.viewer.measuring import Measured, measure
+from napari_dmoe.viewer.results import Result
+
+if TYPE_CHECKING:
+    from napari_dmoe.models.card import ModelCard
+
+Row = tuple[str, str, str, Rgb | None]
+"""Name, value, span over the values of an unknown driver, and colour."""
+
+
+def describe_image(image: Image) -> str:
+    """Say how large an image is, what it is run over, and how large its pixels are."""
+    names = axis_names(image)
+    shape = image.data[0].shape if image.multiscale else image.data.shape
+    sizes = dict(zip(names, shape, strict=False))
+    parts = [f"{sizes.pop('x')} × {sizes.pop('y')}", "colour" if image.rgb else "grey"]
+    over = ", ".join(f"{n} of {name}" for name, n in sizes.items() if name != "c")
+    if over:
+        parts.append(f"plane by plane over {over}")
+    places = [names.index("y"), names.index("x")]
+    factors = length_factors(image, places)
+    if factors is None:
+        parts.append("pixel size unknown")
+    else:
+        y, x = (image.scale[i] * f for i, f in zip(places, factors, strict=True))
+        pixel = f"{x:.3g}" if math.isclose(x, y, rel_tol=1e-3) else f"{x:.3g} × {y:.3g}"
+        parts.append(f"{pixel} mm pixels")
+    return " · ".join(parts)
+
+
+def patient_problem(card: ModelCard | None, patient: Patient) -> str:
+    """Say why a model cannot use a patient; nothing where it can."""
+    try:
+        if card is not None:
+            card.category(patient)
+    except PatientError as error:
+        return str(error)[:1].upper() + str(error)[1:] + "."
+    return ""
+
+
+def band_notes(card: ModelCard | None, patient: Patient) -> dict[str, str]:
+    """Say which of the model's values a number falls into, such as an age band."""
+    driver = None if card is None else card.driver
+    if card is None or driver is None or driver.edges is None:
+        return {}
+    router = None if patient_problem(card, patient) else card.category(patient)
+    return {} if router is None else {driver.name: driver.values[router]}
+
+
+def describe_run(result: Result) -> str:
+    """Say what a mask was made for, and in what time."""
+    record = result.segmentation.provenance.driver
+    edited = " · painted" if result.is_edited else ""
+    return f"{_driver(record)} · {result.seconds:.1f} s{edited}"
+
+
+def _driver(record: DriverRecord | None) -> str:
+    if record is None:
+        return "Made for everybody alike"
+    name = record.attribute.replace("_", " ")
+    if record.value is not None:
+        return f"Made for {name}: {record.value}"
+    return f"Made for {name} unknown: {len(record.values)} values mixed"
+
+
+def result_rows(result: Result, image: Image, step: Sequence[int]) -> list[Row]:
+    """Return the table of a result: areas, and the cup-to-disc ratio."""
+    segmentation, mask = result.segmentation, result.mask()
+    if mask is None:
+        return []
+    found = measure(mask.data, image, segmentation, step=step)
+    spread = [
+        measure(
+            in_layer_order(image, segmentation, labels), image, segmentation, step=step
+        )
+        for labels in segmentation.by_value.values()
+        if not result.is_edited
+    ]
+    colours = class_colours(segmentation.classes)
+    rows: list[Row] = []
+    for i, size in enumerate(found.sizes):
+        span = _span([each.sizes[i].size for each in spread])
+        rows.append(
+            (size.name, f"{_number(size.size)} {size.unit}", span, colours[i + 1])
+        )
+    return rows + _ratio_rows(found, spread)
+
+
+def _ratio_rows(found: Measured, spread: Sequence[Measured]) -> list[Row]:
+    if found.ratio is None:
+        return []
+    ratios = [each.ratio for each in spread if each.ratio is not None]
+    vertical = _span([ratio.vertical for ratio in ratios])
+    area = _span([ratio.area for ratio in ratios])
+    return [
+        ("C/D vertical", _number(found.ratio.vertical), vertical, None),
+        ("C/D area", _number(found.ratio.area), area, None),
+    ]
+
+
+def _span(values: Sequence[float]) -> str:
+    finite = [value for value in values if math.isfinite(value)]
+    if not finite:
+        return ""
+    return f"{_number(min(finite))} to {_number(max(finite))}"
+
+
+def _number(value: float) -> str:
+    if not math.isfinite(value):
+        return "none"
+    return f"{value:.0f}" if value == round(value) else f"{value:.3g}"

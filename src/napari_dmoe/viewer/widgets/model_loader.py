@@ -1,0 +1,129 @@
+"""Loads models in a thread, keeps the old one where that fails, and takes drops."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from qtpy.QtCore import QObject, Signal
+
+from napari_dmoe.progress import ProgressHook
+from napari_dmoe.viewer.engines import Engines
+from napari_dmoe.viewer.session import Session
+from napari_dmoe.viewer.widgets._connections import Connections
+from napari_dmoe.viewer.widgets._job import JobRunner, Task, notify_error
+from napari_dmoe.viewer.widgets.model_section import ModelSection
+
+GENERIC_CARD = "generic"
+
+
+class ModelLoader(QObject):
+    """Brings the models that are asked for in the model section into the session.
+
+    Parameters
+    ----------
+    session : Session
+        Where the model goes.
+    engines : Engines
+        What loads it.
+    section : ModelSection
+        Where models are asked for and shown.
+    """
+
+    surroundings_found = Signal(object)
+    changed = Signal()
+    """Loading began or ended."""
+
+    def __init__(
+        self,
+        session: Session,
+        engines: Engines,
+        section: ModelSection,
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._session, self._engines, self._section = session, engines, section
+        self._looking, self._loading = JobRunner(self), JobRunner(self)
+        self._current = ""
+        self._next: tuple[str, str | None] | None = None
+        Connections(self).add(session.model_changed, self._show)
+        section.model_requested.connect(self.load)
+        section.card_requested.connect(self._on_card)
+        self._looking.returned.connect(self._on_surroundings)
+        self._looking.failed.connect(notify_error)
+        self._looking.finished.connect(self.changed)
+        self._loading.returned.connect(self._on_loaded)
+        self._loading.failed.connect(self._on_failed)
+        self._loading.finished.connect(self._on_finished)
+        self._show()
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a model is being loaded, or looked for."""
+        return self._looking.is_busy or self._loading.is_busy
+
+    def begin(self) -> None:
+        """Look for devices and bundled models, and load the first one."""
+        look = self._engines.look_around
+        self._looking.start(Task("dMoE: starting", partial(_without_hook, look)))
+
+    def load(self, name: str, card: str | None = None) -> None:
+        """Load a bundled model by name or a checkpoint by path; the last asked wins."""
+        if self._loading.is_busy:
+            self._next = (name, card)
+            return
+        self._current = name
+        self._section.show_loading(name)
+        work = partial(_load, self._engines, name, card)
+        self._loading.start(Task("dMoE: loading a model", work))
+        self.changed.emit()
+
+    def _on_card(self, card: str) -> None:
+        self.load(self._session.model_origin, card or None)
+
+    def _on_surroundings(self, surroundings: Any) -> None:
+        for name in surroundings.models:
+            self._section.add_choice(name)
+        self.surroundings_found.emit(surroundings)
+        if self._session.model is None and surroundings.models:
+            self.load(surroundings.models[0])
+        self._show()
+
+    def _on_loaded(self, outcome: tuple[Any, tuple[str, ...]]) -> None:
+        loaded, cards = outcome
+        self._section.add_choice(self._current)
+        self._session.set_model(loaded, self._current, fitting_cards=cards)
+
+    def _on_failed(self, error: Exception) -> None:
+        notify_error(error)
+        self._section.show_error(str(error), self._session.model)
+        self._section.show_choice(self._session.model_origin)
+
+    def _on_finished(self) -> None:
+        wanted, self._next = self._next, None
+        if wanted is not None:
+            self.load(*wanted)
+        else:
+            self.changed.emit()
+
+    def _show(self) -> None:
+        loaded, origin = self._session.model, self._session.model_origin
+        if loaded is None:
+            return
+        if origin:
+            self._section.add_choice(origin)
+        self._section.show_choice(origin)
+        self._section.show_model(loaded, self._session.fitting_cards)
+
+
+def _without_hook(function: Any, hook: ProgressHook) -> Any:
+    return function()
+
+
+def _load(
+    engines: Engines, name: str, card: str | None, hook: ProgressHook
+) -> tuple[Any, tuple[str, ...]]:
+    """Load a model; where its file has no card, find those that would fit, too."""
+    loaded = engines.load_checkpoint(name, card)
+    is_bare = card is not None or loaded.card.name == GENERIC_CARD
+    return loaded, engines.fitting_cards(loaded) if is_bare else ()
