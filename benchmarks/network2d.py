@@ -18,7 +18,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from napari_dmoe.models.moe import Routing, SparseMoE
+from napari_dmoe.models.gating import Routing
+from napari_dmoe.models.moe import SparseMoE
 from napari_dmoe.models.vit import DMoEViT, ViTConfig
 from plain import plain_gates, plain_mixture
 

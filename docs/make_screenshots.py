@@ -16,6 +16,7 @@ from napari.settings import get_settings
 from qtpy.QtWidgets import QApplication, QWidget
 
 IMAGES = Path(__file__).parent / "images"
+WINDOW = (1360, 860)
 NARROW = 300
 LOW = 768
 AROUND_THE_DOCK = 70  # menu, title and status bar
@@ -30,23 +31,25 @@ def main() -> None:
     options = parser.parse_args()
     options.output.mkdir(parents=True, exist_ok=True)
     get_settings().appearance.theme = "dark"
-    viewer = napari.Viewer(show=True)
-    viewer.window.resize(1360, 860)
-    _, dock = viewer.window.add_plugin_dock_widget("napari-dmoe", "dMoE")
-    if options.model:
-        wait(lambda: not dock.loader.is_busy)
-        dock.tab.model.model_requested.emit(options.model)
-    shoot = Shooter(viewer, dock, options.output)
-    shoot.dock("dock-empty")
-    wait(lambda: dock.footer.button.toolTip() == "Open an image first.")
-    shoot.dock("dock-no-image")
-    retina(viewer, dock, shoot)
-    phantom(viewer, dock, shoot)
-    viewer.close()
+    # One window each: software OpenGL may crash when a Labels layer was removed.
+    for make in (retina, phantom):
+        viewer = napari.Viewer(show=True)
+        viewer.window.resize(*WINDOW)
+        _, dock = viewer.window.add_plugin_dock_widget("napari-dmoe", "dMoE")
+        shoot = Shooter(viewer, dock, options.output)
+        if make is retina:
+            shoot.dock("dock-empty")
+        wait(lambda dock=dock: not dock.loader.is_busy)
+        if options.model:
+            dock.tab.model.model_requested.emit(options.model)
+            wait(lambda dock=dock: not dock.loader.is_busy)
+        make(viewer, dock, shoot)
+        viewer.close()
 
 
 def retina(viewer: napari.Viewer, dock: QWidget, shoot: Shooter) -> None:
     """Segment the real photograph, of whose patient nothing is known."""
+    shoot.dock("dock-no-image")
     viewer.open_sample("napari-dmoe", "retina-colour")
     shoot.dock("dock-ready")
     run(dock)
@@ -64,7 +67,6 @@ def retina(viewer: napari.Viewer, dock: QWidget, shoot: Shooter) -> None:
 
 def phantom(viewer: napari.Viewer, dock: QWidget, shoot: Shooter) -> None:
     """Segment the phantom, whose patient the sample brings."""
-    viewer.layers.clear()
     viewer.open_sample("napari-dmoe", "phantom-fundus")
     run(dock)
     viewer.reset_view()

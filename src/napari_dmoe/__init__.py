@@ -25,7 +25,7 @@ if TYPE_CHECKING:
         load_checkpoint,
         save_checkpoint,
     )
-    from napari_dmoe.models.moe import ExpertControl, Routing, SegmentationOutput
+    from napari_dmoe.models.gating import ExpertControl, Routing, SegmentationOutput
     from napari_dmoe.patient import Patient, PatientError
     from napari_dmoe.progress import Cancelled, Progress
 
@@ -44,7 +44,7 @@ _HOMES = {
         "load_checkpoint",
         "save_checkpoint",
     ),
-    "models.moe": ("ExpertControl", "Routing", "SegmentationOutput"),
+    "models.gating": ("ExpertControl", "Routing", "SegmentationOutput"),
     "patient": ("Patient", "PatientError"),
     "progress": ("Cancelled", "Progress"),
 }

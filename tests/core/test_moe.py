@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from napari_dmoe.models.moe import ExpertControl, SparseMoE
+from napari_dmoe.models.gating import ExpertControl
+from napari_dmoe.models.moe import SparseMoE
 from plain import plain_gates, plain_mixture
 
 N_EXPERTS = 8

@@ -8,15 +8,14 @@ import torch
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from napari_dmoe.imaging import preprocessing
+from napari_dmoe.imaging import restoration
 from napari_dmoe.imaging.preprocessing import (
     Prepared,
     Preprocessing,
     prepare,
     prepare_labels,
-    restore_labels,
-    restore_maps,
 )
+from napari_dmoe.imaging.restoration import restore_labels, restore_maps
 from napari_dmoe.imaging.spatial import ImageError, SpatialImage
 from napari_dmoe.models.card import read_card
 
@@ -127,7 +126,7 @@ def test_restoring_in_strips_equals_restoring_at_once(
     crop = (slice(0, 37), slice(0, 23))
     whole = restore_maps(scores, grid, (37, 23))
     labels = restore_labels(scores, grid, (37, 23), crop)
-    monkeypatch.setattr(preprocessing, "STRIP_VOXELS", 5 * 23 * 3)
+    monkeypatch.setattr(restoration, "STRIP_VOXELS", 5 * 23 * 3)
     torch.testing.assert_close(restore_maps(scores, grid, (37, 23)), whole)
     again = restore_labels(scores, grid, (37, 23), crop)
     np.testing.assert_array_equal(again, labels)

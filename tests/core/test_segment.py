@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from napari_dmoe.imaging.preprocessing import prepare, restore_labels
+from napari_dmoe.imaging.preprocessing import prepare
+from napari_dmoe.imaging.restoration import restore_labels
 from napari_dmoe.imaging.spatial import ImageError, SpatialImage
 from napari_dmoe.inference.devices import Batches, DeviceError, choose_device
 from napari_dmoe.inference.segment import segment

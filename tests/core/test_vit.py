@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.models.decoder import Decoder
-from napari_dmoe.models.moe import ExpertControl, SegmentationOutput
+from napari_dmoe.models.gating import ExpertControl, SegmentationOutput
 from napari_dmoe.models.vit import DMoEViT, ViTConfig
 
 Reference = dict[str, NDArray[np.generic]]

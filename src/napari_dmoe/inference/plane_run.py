@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from napari_dmoe.imaging.planes import PLANE_AXES, Planes
-from napari_dmoe.imaging.preprocessing import prepare, restore_labels, restore_maps
+from napari_dmoe.imaging.preprocessing import prepare
+from napari_dmoe.imaging.restoration import restore_labels, restore_maps
 from napari_dmoe.imaging.spatial import Grid
 from napari_dmoe.inference.devices import Batches, choose_device
 from napari_dmoe.inference.drivers import RouterChoice
@@ -26,7 +27,7 @@ from napari_dmoe.inference.routing import RoutingMaps
 from napari_dmoe.inference.segmentation import Segmentation
 from napari_dmoe.inference.settings import InferenceSettings
 from napari_dmoe.models.checkpoint import LoadedModel
-from napari_dmoe.models.moe import SegmentationOutput
+from napari_dmoe.models.gating import SegmentationOutput
 from napari_dmoe.progress import Progress, ProgressHook
 
 

@@ -11,10 +11,10 @@ from typing import Any, Literal, Protocol
 
 from torch import Tensor, nn
 
-from napari_dmoe.models import vit
-from napari_dmoe.models.moe import ExpertControl, Noise, SegmentationOutput
+from napari_dmoe.models import vit_files
+from napari_dmoe.models.gating import ExpertControl, Noise, SegmentationOutput
 from napari_dmoe.models.names import Joined
-from napari_dmoe.models.vit import ViTConfig
+from napari_dmoe.models.vit import DMoEViT, ViTConfig
 
 Shapes = Mapping[str, tuple[int, ...]]
 Config = ViTConfig
@@ -82,10 +82,10 @@ ARCHITECTURES: Mapping[str, Architecture] = {
             name="dmoe-vit",
             title="2D dMoE ViT",
             dims=2,
-            recognises=vit.recognises,
-            configure=vit.configure,
-            build=vit.DMoEViT,
-            names=vit.names,
+            recognises=vit_files.recognises,
+            configure=vit_files.configure,
+            build=DMoEViT,
+            names=vit_files.names,
         ),
     )
 }

@@ -61,6 +61,7 @@ def fold(title: str, tooltip: str) -> QCollapsible:
     collapsible.setDuration(0)  # an animation would make the layout jump
     collapsible.toggleButton().setToolTip(tooltip)
     collapsible.layout().setContentsMargins(0, 0, 0, 0)
+    collapsible.layout().setSpacing(0)
     collapsible.collapse(animate=False)
     return collapsible
 
