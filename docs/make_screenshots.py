@@ -18,8 +18,8 @@ from qtpy.QtWidgets import QApplication, QWidget
 IMAGES = Path(__file__).parent / "images"
 WINDOW = (1360, 860)
 NARROW = 300
+COMFORTABLE = 350
 LOW = 768
-AROUND_THE_DOCK = 70  # menu, title and status bar
 PATIENCE_SECONDS = 120
 
 
@@ -54,7 +54,7 @@ def retina(viewer: napari.Viewer, dock: QWidget, shoot: Shooter) -> None:
     shoot.dock("dock-ready")
     run(dock)
     shoot.dock("dock-mixture")
-    shoot.window("retina-mask")
+    shoot.window("main")
     dock.tab.result.experts_box.setChecked(True)
     dock.tab.result.block_slider.setValue(dock.tab.result.block_slider.maximum())
     shoot.window("retina-experts")
@@ -81,7 +81,7 @@ def phantom(viewer: napari.Viewer, dock: QWidget, shoot: Shooter) -> None:
     dock.tab.advanced.collapse(animate=False)
     dock.tab.verticalScrollBar().setValue(0)
     dock.tab.result.experts_box.setChecked(True)
-    shoot.window("main")
+    shoot.window("phantom-experts")
 
 
 def run(dock: QWidget) -> None:
@@ -100,18 +100,23 @@ class Shooter:
 
     def window(self, name: str) -> None:
         """Write the whole window."""
+        self.dock_widget.setMinimumWidth(COMFORTABLE)
+        self.dock_widget.tab.verticalScrollBar().setValue(0)
         settle()
+        self.dock_widget.setMinimumWidth(NARROW)
         self.viewer.window.screenshot(
             str(self.folder / f"{name}.png"), canvas_only=False, flash=False
         )
 
     def dock(self, name: str) -> None:
         """Write the dock as narrow and low as it has to work."""
-        size = self.dock_widget.size()
-        self.dock_widget.resize(NARROW, LOW - AROUND_THE_DOCK)
+        self.viewer.window.resize(WINDOW[0], LOW)
+        widest = self.dock_widget.maximumWidth()
+        self.dock_widget.setMaximumWidth(NARROW)
         settle()
         self.dock_widget.grab().save(str(self.folder / f"{name}.png"))
-        self.dock_widget.resize(size)
+        self.dock_widget.setMaximumWidth(widest)
+        self.viewer.window.resize(*WINDOW)
 
 
 def settle(seconds: float = 0.5) -> None:

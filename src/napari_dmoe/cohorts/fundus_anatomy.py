@@ -21,9 +21,9 @@ _REACH = 1.12
 """No disc reaches farther than this from its centre, whatever its outline."""
 
 _WHOLE_VIEWS = 0.2
-"""Share of cases that show the whole round field; the others are closer views."""
+"""Share of photographs that show the whole round field; the rest are closer views."""
 
-_DISC_WIDTHS = (0.15, 0.6)
+_DISC_WIDTHS = (0.2, 0.6)
 """Vertical disc diameter in closer views, as shares of the frame's shorter side."""
 
 _VESSEL_POINTS = 28
@@ -149,7 +149,9 @@ def draw_disc(rng: np.random.Generator) -> Disc:
     )
 
 
-def draw_view(rng: np.random.Generator, shape: tuple[int, int]) -> View:
+def draw_view(
+    rng: np.random.Generator, shape: tuple[int, int], *, may_be_whole: bool = True
+) -> View:
     """Draw a view whose frame and round field hold the whole disc.
 
     Parameters
@@ -159,13 +161,15 @@ def draw_view(rng: np.random.Generator, shape: tuple[int, int]) -> View:
     shape : tuple of int
         Height and width of the frame. The disc lies inside its middle square, which is
         what a network sees of an oblong image.
+    may_be_whole : bool
+        Whether the whole round field may be seen, or closer views only.
     """
     side = min(shape)
     field_radius = rng.uniform(5.5, 9.0)
     towards_macula = rng.uniform(0, 1.1) * min(1.0, (field_radius - 1.6) / MACULA[0])
     field_centre = (MACULA[0] * towards_macula, rng.uniform(-0.5, 0.5))
     tilt, is_left = rng.uniform(-0.3, 0.3), bool(rng.random() < 0.5)
-    is_whole = rng.random() < _WHOLE_VIEWS
+    is_whole = rng.random() < _WHOLE_VIEWS and may_be_whole
     if is_whole:
         fitting_px = side / (2 * field_radius * rng.uniform(0.94, 1.2))
         radius_px = max(fitting_px, 0.05 * side)

@@ -115,10 +115,10 @@ def _add_disc(
     level, pallor_level = disc.level(x, y), disc.pallor_level(x, y)
     image = _add_crescent(rng, image, view=view, level=level)
     temporal = 0.5 + 0.5 * np.clip(x, -1, 1)
-    opacity = rng.uniform(0.4, 0.8) + rng.uniform(0, 0.45) * (temporal - 0.5)
-    opacity = opacity * _step((1 - level) / rng.uniform(0.025, 0.09))
-    pale = _step((1 - pallor_level) / rng.uniform(0.1, 0.35))
-    pale = pale * rng.uniform(0.5, 1.0) * _step((1.02 - level) / 0.03)
+    opacity = rng.uniform(0.45, 0.85) + rng.uniform(0, 0.45) * (temporal - 0.5)
+    opacity = opacity * _step((1 - level) / rng.uniform(0.02, 0.07))
+    pale = _step((1 - pallor_level) / rng.uniform(0.1, 0.28))
+    pale = pale * rng.uniform(0.6, 1.0) * _step((1.02 - level) / 0.03)
     if is_colour:
         gain = rng.uniform(0.88, 1.08)
         rim, white = (
@@ -127,9 +127,9 @@ def _add_disc(
         )
     else:
         background = float(image[1].mean())
-        tone = rng.choice([rng.uniform(0.55, 0.85), rng.uniform(1.2, 1.8)])
+        tone = rng.choice([rng.uniform(0.5, 0.8), rng.uniform(1.25, 1.8)])
         rim = np.full((3, 1, 1), background * tone)
-        white = np.maximum(rim, background) * rng.uniform(1.25, 1.9)
+        white = np.maximum(rim, background) * rng.uniform(1.3, 1.9)
     image = image * (1 - opacity) + rim * opacity
     return np.asarray(image * (1 - pale) + white * pale, np.float32)
 
@@ -190,7 +190,7 @@ def _lit(rng: np.random.Generator, image: Floats, *, view: View) -> Floats:
     x, y = view.world()
     middle = rng.uniform([-2, -3], [6, 3])
     fall = np.hypot(x - middle[0], y - middle[1]) / rng.uniform(6, 14)
-    light = 1 - rng.uniform(0, 0.55) * np.clip(fall, 0, 1.4) ** 2
+    light = 1 - rng.uniform(0, 0.45) * np.clip(fall, 0, 1.4) ** 2
     haze_at = rng.uniform([-6, -6], [9, 6])
     haze = np.exp(-np.hypot(x - haze_at[0], y - haze_at[1]) / rng.uniform(1, 4))
     tint = np.array([0.5, 0.45, 0.4])[:, None, None]
@@ -202,7 +202,7 @@ def _photographed(rng: np.random.Generator, image: Floats) -> NDArray[np.uint8]:
 
     Takes (3, H, W) or (H, W) and returns channels last.
     """
-    image = np.clip(image * rng.uniform(0.75, 1.25), 0, 1) ** rng.uniform(0.8, 1.25)
+    image = np.clip(image * rng.uniform(0.85, 1.25), 0, 1) ** rng.uniform(0.8, 1.2)
     image = image * (1 + rng.uniform(0, 0.2)) - rng.uniform(0, 0.05)
     blur = rng.uniform(0.2, 1.1)
     if image.ndim == 3:

@@ -99,8 +99,9 @@ def fundus_case(
     patient = _draw_patient(rng)
     if severity is not None:
         patient = patient.with_value("severity", severity)
-    view, disc = draw_view(rng, size), draw_disc(rng)
     is_colour = bool(rng.random() < _COLOUR_SHARE)
+    # A laser ophthalmoscope is pointed at the disc; it has no view of the whole fundus.
+    view, disc = draw_view(rng, size, may_be_whole=is_colour), draw_disc(rng)
     spacing = 2 * [rng.normal(*DISC_HEIGHT_MM) / (2 * view.radius_px)]
     pixels = paint(
         rng,

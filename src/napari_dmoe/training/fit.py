@@ -89,10 +89,13 @@ class Fitted:
         The model, in evaluation mode, on the CPU.
     history : tuple of Epoch
         One entry per pass over the cases.
+    cases_per_router : tuple of int
+        How many cases each router was trained on, in router order.
     """
 
     loaded: LoadedModel
     history: tuple[Epoch, ...]
+    cases_per_router: tuple[int, ...]
 
 
 def fit(
@@ -145,7 +148,12 @@ def fit(
         run = _Run(network, loaded.card, settings, pool, watched)
         history = tuple(_epochs(run, progress))
     fitted = cast("Network", network.eval().cpu())
-    return Fitted(LoadedModel(fitted, loaded.card, loaded.architecture), history)
+    n_routers = max(1, loaded.config.n_routers)
+    return Fitted(
+        LoadedModel(fitted, loaded.card, loaded.architecture),
+        history,
+        tuple(pool.category.bincount(minlength=n_routers).tolist()),
+    )
 
 
 @dataclass(frozen=True)

@@ -6,25 +6,29 @@ make it again.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
+from torch import nn
 
 from napari_dmoe.cohorts.case import Case, Selection
 from napari_dmoe.cohorts.phantoms import CUP_FACTORS
 from napari_dmoe.imaging.preprocessing import Preprocessing
 from napari_dmoe.models.card import CardAttribute, ModelCard, TrainingFacts
 from napari_dmoe.models.checkpoint import new_model
+from napari_dmoe.models.moe import SparseMoE
 from napari_dmoe.models.vit import ViTConfig
-from napari_dmoe.patient import Patient
 from napari_dmoe.progress import ProgressHook, silent
 from napari_dmoe.training.augment import AugmentSettings
 from napari_dmoe.training.fit import Fitted, TrainSettings, fit
 
 HELD_OUT_EVERY = 25
 """One case in so many is kept out of training and measured after each epoch."""
+
+
+_QUIET = -4.0
+"""Start of the noise scale's bias: softplus(-4) is a standard deviation of 0.02."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +98,7 @@ _FUNDUS_SETTINGS = TrainSettings(
     learning_rate=1e-3,
     dropout=0.0,
     augmentation=AugmentSettings(
-        rotation=20, zoom=1.3, shift=0.1, light=0.3, colour=0.3
+        rotation=20, zoom=1.3, shift=0.1, light=0.2, colour=0.2, blur_px=1.0, noise=0.02
     ),
 )
 
@@ -133,6 +137,7 @@ def train_new(
     with torch.random.fork_rng():
         torch.manual_seed(recipe.settings.seed)
         untrained = new_model(recipe.architecture, recipe.config, recipe.card)
+        _quieten(untrained.module)
     fitted = fit(
         untrained,
         Selection(cases, training),
@@ -140,33 +145,36 @@ def train_new(
         held_out=Selection(cases, held_out),
         progress=progress,
     )
-    card = _with_facts(
-        fitted, [cases[i].patient for i in training], settings=recipe.settings
-    )
+    card = _with_facts(fitted, recipe.settings)
     return replace(fitted, loaded=replace(fitted.loaded, card=card))
 
 
-def _with_facts(
-    fitted: Fitted, patients: Sequence[Patient], *, settings: TrainSettings
-) -> ModelCard:
+def _quieten(network: nn.Module) -> None:
+    """Let training begin with little gating noise; the noise stays learnable.
+
+    With the usual start the noise is as wide as the router's logits, so that tokens
+    meet experts almost at random, and a short training never gets over it.
+    """
+    for module in network.modules():
+        if isinstance(module, SparseMoE):
+            nn.init.constant_(module.noise_bias, _QUIET)
+
+
+def _with_facts(fitted: Fitted, settings: TrainSettings) -> ModelCard:
     """State in the card what the model was trained on, and what it reached."""
-    card = fitted.loaded.card
-    attributes, counts = [], {}
-    for attribute in card.attributes:
-        routers = Counter(
-            attribute.category(patient.value(attribute.name)) for patient in patients
-        )
-        n = [routers[i] for i in range(len(attribute.values))]
-        counts[attribute.name] = dict(zip(attribute.values, n, strict=True))
-        total = sum(n)
-        shares = tuple(count / total for count in n)
-        attributes.append(attribute.model_copy(update={"frequencies": shares}))
-    facts = card.training.model_copy(
-        update={
-            "n_cases": len(patients),
-            "n_per_value": counts,
-            "dice": {k: round(v, 3) for k, v in fitted.history[-1].dice.items()},
-            "settings": settings.model_dump(exclude={"device", "augmentation"}),
+    card, changes = fitted.loaded.card, dict[str, object]()
+    facts: dict[str, object] = {
+        "n_cases": sum(fitted.cases_per_router),
+        "dice": {k: round(v, 3) for k, v in fitted.history[-1].dice.items()},
+        "settings": settings.model_dump(exclude={"device", "augmentation"}),
+    }
+    if card.driver is not None:
+        n = fitted.cases_per_router[: len(card.driver.values)]
+        facts["n_per_value"] = {
+            card.driver.name: dict(zip(card.driver.values, n, strict=True))
         }
-    )
-    return card.model_copy(update={"attributes": tuple(attributes), "training": facts})
+        shares = tuple(count / sum(n) for count in n)
+        driver = card.driver.model_copy(update={"frequencies": shares})
+        changes["attributes"] = (driver, *card.attributes[1:])
+    training = card.training.model_copy(update=facts)
+    return card.model_copy(update={"training": training, **changes})

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from napari_dmoe.viewer.layers import LayerData
 
-PHANTOM = (7, 5)
+PHANTOM = (7, 0)
 """Seed and number of the phantom that is shown; no model was trained on it."""
 
-SOURCE = "from sample"
+SOURCE = "sample"
 
 
 def phantom_fundus() -> list[LayerData]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from napari.layers import Image
@@ -77,6 +77,13 @@ def _driver(record: DriverRecord | None) -> str:
     return f"Made for {name} unknown: {len(record.values)} values mixed"
 
 
+def run_notices(result: Result) -> tuple[str, ...]:
+    """Return what must be said of a run: by its model's card, and by the run itself."""
+    provenance = result.segmentation.provenance
+    notices = (provenance.model.notice, *provenance.notices)
+    return tuple(notice[:1].upper() + notice[1:] for notice in notices if notice)
+
+
 def result_rows(result: Result, image: Image, step: Sequence[int]) -> list[Row]:
     """Return the table of a result: areas, and the cup-to-disc ratio."""
     segmentation, mask = result.segmentation, result.mask()
@@ -93,7 +100,7 @@ def result_rows(result: Result, image: Image, step: Sequence[int]) -> list[Row]:
     colours = class_colours(segmentation.classes)
     rows: list[Row] = []
     for i, size in enumerate(found.sizes):
-        span = _span([each.sizes[i].size for each in spread])
+        span = _span([each.sizes[i].size for each in spread], _number)
         rows.append(
             (size.name, f"{_number(size.size)} {size.unit}", span, colours[i + 1])
         )
@@ -104,22 +111,24 @@ def _ratio_rows(found: Measured, spread: Sequence[Measured]) -> list[Row]:
     if found.ratio is None:
         return []
     ratios = [each.ratio for each in spread if each.ratio is not None]
-    vertical = _span([ratio.vertical for ratio in ratios])
-    area = _span([ratio.area for ratio in ratios])
+    vertical = _span([ratio.vertical for ratio in ratios], _ratio)
+    area = _span([ratio.area for ratio in ratios], _ratio)
     return [
-        ("C/D vertical", _number(found.ratio.vertical), vertical, None),
-        ("C/D area", _number(found.ratio.area), area, None),
+        ("C/D vertical", _ratio(found.ratio.vertical), vertical, None),
+        ("C/D area", _ratio(found.ratio.area), area, None),
     ]
 
 
-def _span(values: Sequence[float]) -> str:
+def _span(values: Sequence[float], written: Callable[[float], str]) -> str:
     finite = [value for value in values if math.isfinite(value)]
     if not finite:
         return ""
-    return f"{_number(min(finite))} to {_number(max(finite))}"
+    return f"{written(min(finite))}–{written(max(finite))}"
+
+
+def _ratio(value: float) -> str:
+    return f"{value:.2f}" if math.isfinite(value) else "none"
 
 
 def _number(value: float) -> str:
-    if not math.isfinite(value):
-        return "none"
     return f"{value:.0f}" if value == round(value) else f"{value:.3g}"

@@ -5,27 +5,31 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Generic, Literal, TypeVar, get_args, get_origin
 
-from magicgui.widgets import Container, create_widget
+from magicgui.widgets import create_widget
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QFormLayout, QWidget
 
 Settings = TypeVar("Settings", bound=BaseModel)
 
 _LARGEST_INTEGER = 2**31 - 1  # what a Qt spin box can hold
 
 
-class SettingsForm(Container, Generic[Settings]):
+class SettingsForm(QWidget, Generic[Settings]):
     """Edits one settings object.
 
     Parameters
     ----------
     settings : BaseModel
-        What the form shows first. Fields without a widget keep these values.
+        What the form shows first. Fields without an input keep these values.
     names : iterable of str
         Fields to show, in order.
     choices : mapping of str to sequence of str
         Values to choose from, for fields whose type does not say it.
     """
+
+    changed = Signal()
 
     def __init__(
         self,
@@ -33,26 +37,36 @@ class SettingsForm(Container, Generic[Settings]):
         *,
         names: Iterable[str],
         choices: Mapping[str, tuple[str, ...]] | None = None,
+        parent: QWidget | None = None,
     ) -> None:
-        fields = type(settings).model_fields
-        widgets = [
-            _widget(name, fields[name], getattr(settings, name), choices or {})
-            for name in names
-        ]
-        super().__init__(widgets=widgets, labels=True)
+        super().__init__(parent)
         self._settings = settings
-        self.margins = (0, 0, 0, 0)
+        self.inputs: dict[str, Any] = {}
+        """The magicgui widget of each field, by name."""
+        fields = type(settings).model_fields
+        layout = QFormLayout(self)
+        layout.setContentsMargins(4, 4, 0, 4)
+        for name in names:
+            widget = _widget(name, fields[name], getattr(settings, name), choices or {})
+            widget.changed.connect(self._on_changed)
+            # A tick box has its label behind it.
+            is_box = fields[name].annotation is bool
+            layout.addRow("" if is_box else widget.label, widget.native)
+            self.inputs[name] = widget
 
     def value(self) -> Settings:
         """Return the settings as they stand in the form."""
-        entered = {widget.name: widget.value for widget in self}
+        entered = {name: widget.value for name, widget in self.inputs.items()}
         kind = type(self._settings)
         return kind.model_validate(self._settings.model_dump() | entered)
 
     def set_choices(self, name: str, values: tuple[str, ...]) -> None:
         """Offer other values for a field; the one that is chosen stays if it can."""
-        with self.changed.blocked():
-            self[name].choices = values
+        with self.inputs[name].changed.blocked():
+            self.inputs[name].choices = values
+
+    def _on_changed(self, value: object) -> None:
+        self.changed.emit()
 
 
 def _widget(
@@ -65,14 +79,15 @@ def _widget(
         options |= {"choices": get_args(field.annotation), "widget_type": "ComboBox"}
     elif field.annotation is int:
         options |= _bounds(field)
+    title = field.title or name
     widget = create_widget(
         value=value,
         annotation=field.annotation,
         name=name,
-        label=field.title or name,
+        label=title,
         options=options,
     )
-    widget.native.setAccessibleName(field.title or name)
+    widget.native.setAccessibleName(title)
     return widget
 
 

@@ -11,10 +11,6 @@ from qtpy.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
-from superqt import QCollapsible
-
-NARROWEST = 4
-"""Characters that a combo box shows at least; the dock is used from 300 px."""
 
 
 def heading(text: str) -> QLabel:
@@ -43,27 +39,16 @@ def say(label: QLabel, text: str) -> None:
     label.setVisible(bool(text))
 
 
-def narrow_combo(name: str, tooltip: str) -> QComboBox:
-    """Return a combo box that may become narrower than its longest entry."""
+def narrow_combo(name: str, tooltip: str, *, characters: int = 4) -> QComboBox:
+    """Return a combo box that may show as few characters; the dock can be narrow."""
     combo = QComboBox()
     policy = QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
     combo.setSizeAdjustPolicy(policy)
-    combo.setMinimumContentsLength(NARROWEST)
+    combo.setMinimumContentsLength(characters)
     combo.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
     combo.setAccessibleName(name)
     combo.setToolTip(tooltip)
     return combo
-
-
-def fold(title: str, tooltip: str) -> QCollapsible:
-    """Return an empty part that is folded away until it is asked for."""
-    collapsible = QCollapsible(title)
-    collapsible.setDuration(0)  # an animation would make the layout jump
-    collapsible.toggleButton().setToolTip(tooltip)
-    collapsible.layout().setContentsMargins(0, 0, 0, 0)
-    collapsible.layout().setSpacing(0)
-    collapsible.collapse(animate=False)
-    return collapsible
 
 
 def row(*parts: QWidget, stretch: int = 0) -> QWidget:

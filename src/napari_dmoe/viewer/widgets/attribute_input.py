@@ -10,6 +10,7 @@ from napari_dmoe.viewer.fields import PatientField
 from napari_dmoe.viewer.widgets._parts import narrow_combo
 
 UNKNOWN = "unknown"
+_CHARACTERS = 5  # a value such as "glaucoma" is read whole at 300 px
 
 
 class AttributeInput(QWidget):
@@ -37,7 +38,7 @@ class AttributeInput(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         if field.values:
-            self.combo = narrow_combo(field.label, tooltip)
+            self.combo = narrow_combo(field.label, tooltip, characters=_CHARACTERS)
             self.combo.activated.connect(self._on_activated)
             layout.addWidget(self.combo)
             self.setFocusProxy(self.combo)

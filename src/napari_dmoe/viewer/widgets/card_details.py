@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFormLayout, QLabel, QWidget
 
-from napari_dmoe.viewer.widgets._parts import column, fold, paragraph
+from napari_dmoe.viewer.widgets._parts import column, paragraph
+from napari_dmoe.viewer.widgets.fold import Fold
 
 if TYPE_CHECKING:
     from napari_dmoe.models.checkpoint import LoadedModel
@@ -27,7 +28,7 @@ class CardDetails(QWidget):
         self._form.setContentsMargins(4, 4, 0, 4)
         self._form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.DontWrapRows)
         self._form.setLabelAlignment(Qt.AlignmentFlag.AlignLeft)
-        self.fold = fold("About this model", "What the model's card and file state.")
+        self.fold = Fold("About this model", "What the model's card and file state.")
         self.fold.setContent(content)
         self.fold.collapse(animate=False)
         column(self, self.fold)
@@ -53,6 +54,7 @@ def _rows(loaded: LoadedModel) -> dict[str, str]:
         "Input": f"{loaded.config.side} × {loaded.config.side} px",
         "Images": card.modality or _NOT_STATED,
         "Trained on": facts.data or _NOT_STATED,
+        "Notice": card.notice or "none",
         "Use": card.intended_use or _NOT_STATED,
         "Licence": card.weights_licence or _NOT_STATED,
         "Data": card.data_licence or _NOT_STATED,

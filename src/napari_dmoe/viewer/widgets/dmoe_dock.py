@@ -6,9 +6,12 @@ file connects them.
 
 from __future__ import annotations
 
+import weakref
 from typing import TYPE_CHECKING, Any
 
+from napari.layers import Image
 from qtpy.QtCore import QEvent, QSize, QTimer
+from qtpy.QtGui import QDragEnterEvent, QDropEvent
 from qtpy.QtWidgets import QSizePolicy, QTabWidget, QVBoxLayout, QWidget
 
 from napari_dmoe.viewer.descriptions import (
@@ -17,6 +20,7 @@ from napari_dmoe.viewer.descriptions import (
     describe_run,
     patient_problem,
     result_rows,
+    run_notices,
 )
 from napari_dmoe.viewer.engines import Engines
 from napari_dmoe.viewer.fields import patient_fields
@@ -24,6 +28,7 @@ from napari_dmoe.viewer.layers import plain
 from napari_dmoe.viewer.session import session_of
 from napari_dmoe.viewer.widgets._connections import Connections
 from napari_dmoe.viewer.widgets.model_loader import ModelLoader
+from napari_dmoe.viewer.widgets.model_section import SUFFIXES
 from napari_dmoe.viewer.widgets.result_section import ResultRow
 from napari_dmoe.viewer.widgets.run_control import RunControl
 from napari_dmoe.viewer.widgets.run_footer import RunFooter
@@ -59,6 +64,7 @@ class DMoEDock(QWidget):
         self._engines = engines or Engines()
         self._session = session_of(napari_viewer)
         self._was_docked = False
+        self._shown_image: weakref.ref[Image] | None = None
         self._connections = Connections(self)
         self.tab = SegmentTab()
         self.footer = RunFooter()
@@ -79,7 +85,7 @@ class DMoEDock(QWidget):
         tabs.addTab(self.tab, "Segment")
         tabs.setDocumentMode(True)
         layout = QVBoxLayout(self)
-        layout.setContentsMargins(4, 4, 4, 4)
+        layout.setContentsMargins(2, 2, 2, 2)
         layout.addWidget(tabs, stretch=1)
         layout.addWidget(self.footer)
         self.setMinimumWidth(_NARROWEST)
@@ -109,7 +115,7 @@ class DMoEDock(QWidget):
         tab.result.experts_toggled.connect(self.run.show_experts)
         footer.segment_requested.connect(self.segment)
         footer.stop_requested.connect(self.run.stop)
-        self.run.ended.connect(self._show_result)
+        self.run.ended.connect(self._on_run_ended)
 
     def segment(self) -> None:
         """Begin to segment the image for its patient, or say why not."""
@@ -118,7 +124,7 @@ class DMoEDock(QWidget):
         if why_not:
             self.footer.show_ready(why_not)
         else:
-            self.run.begin()
+            self.run.begin(was_asked_for=True)
 
     # ------------------------------------------------------- what a person enters
 
@@ -146,6 +152,14 @@ class DMoEDock(QWidget):
         if experts is not None:
             experts.visible = is_visible
 
+    def _on_run_ended(self, was_asked_for: bool) -> None:
+        self._show_result()
+        if was_asked_for:  # a re-run must not scroll away from the patient
+            QTimer.singleShot(0, self._scroll_to_result)  # once it is laid out
+
+    def _scroll_to_result(self) -> None:
+        self.tab.ensureWidgetVisible(self.tab.result, 0, 0)
+
     def _on_settings(self) -> None:
         self.run.settings = self.tab.settings.value()
         self._refresh_soon()
@@ -172,6 +186,9 @@ class DMoEDock(QWidget):
     def _show_image(self) -> None:
         self._show_images()
         image = self._session.image
+        if image is not (self._shown_image() if self._shown_image else None):
+            self.tab.patient.forget_problems()
+        self._shown_image = None if image is None else weakref.ref(image)
         facts = "Open an image, or File > Open Sample > dMoE."
         self.tab.image.show_facts(facts if image is None else describe_image(image))
         self._show_patient()
@@ -186,7 +203,7 @@ class DMoEDock(QWidget):
                 image.name,
                 patient,
                 sources={
-                    name: session.source_of(image, name) for name in section.inputs
+                    name: session.source_of(image, name) for name in patient.known()
                 },
                 notes=band_notes(card, patient),
             )
@@ -215,7 +232,7 @@ class DMoEDock(QWidget):
             describe_run(result),
             [ResultRow(*row) for row in result_rows(result, image, step)],
             outdated=self.run.outdated(image, result),
-            notices=result.segmentation.provenance.notices,
+            notices=run_notices(result),
         )
         experts = None if result.experts is None else result.experts()
         section.show_experts(
@@ -250,6 +267,22 @@ class DMoEDock(QWidget):
         """Return the size to begin with; the dock can be made narrower and lower."""
         return _COMFORTABLE
 
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        """Take checkpoints; napari takes everything else."""
+        if _checkpoint_in(event):
+            event.acceptProposedAction()
+        else:
+            event.ignore()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        """Open the checkpoint that was dropped."""
+        path = _checkpoint_in(event)
+        if path:
+            event.acceptProposedAction()
+            self.tab.model.model_requested.emit(path)
+        else:
+            event.ignore()
+
     def event(self, event: QEvent) -> bool:
         """Stop the work when the dock is taken out of the window."""
         if event.type() == QEvent.Type.ParentChange and hasattr(self, "run"):
@@ -258,3 +291,11 @@ class DMoEDock(QWidget):
             elif self._was_docked:
                 self.run.stop()
         return bool(super().event(event))
+
+
+def _checkpoint_in(event: QDropEvent) -> str:
+    """Return the path of the one checkpoint that is dragged; nothing for others."""
+    mime = event.mimeData()
+    urls = mime.urls() if mime is not None else []
+    paths = [url.toLocalFile() for url in urls]
+    return paths[0] if len(paths) == 1 and paths[0].endswith(SUFFIXES) else ""

@@ -8,7 +8,7 @@ from typing import Any
 from qtpy.QtCore import QObject, Signal
 
 from napari_dmoe.progress import ProgressHook
-from napari_dmoe.viewer.engines import Engines
+from napari_dmoe.viewer.engines import Engines, Surroundings
 from napari_dmoe.viewer.session import Session
 from napari_dmoe.viewer.widgets._connections import Connections
 from napari_dmoe.viewer.widgets._job import JobRunner, Task, notify_error
@@ -50,7 +50,7 @@ class ModelLoader(QObject):
         section.model_requested.connect(self.load)
         section.card_requested.connect(self._on_card)
         self._looking.returned.connect(self._on_surroundings)
-        self._looking.failed.connect(notify_error)
+        self._looking.failed.connect(self._on_nothing_found)
         self._looking.finished.connect(self.changed)
         self._loading.returned.connect(self._on_loaded)
         self._loading.failed.connect(self._on_failed)
@@ -88,6 +88,11 @@ class ModelLoader(QObject):
         if self._session.model is None and surroundings.models:
             self.load(surroundings.models[0])
         self._show()
+
+    def _on_nothing_found(self, error: Exception) -> None:
+        notify_error(error)
+        self._section.show_error(str(error), self._session.model)
+        self.surroundings_found.emit(Surroundings("not known", ("auto", "cpu"), ()))
 
     def _on_loaded(self, outcome: tuple[Any, tuple[str, ...]]) -> None:
         loaded, cards = outcome

@@ -58,7 +58,6 @@ class ModelSection(QWidget):
         )
         self.card_combo.activated.connect(self._on_card)
         self.facts = paragraph(name="model-facts")
-        self.notice = paragraph(name="model-notice")
         self.error = paragraph(name="model-error")
         self.details = CardDetails()
         self.details.setVisible(False)
@@ -71,7 +70,6 @@ class ModelSection(QWidget):
             self.error,
             self._card_row,
             self.facts,
-            self.notice,
             self.details,
         )
 
@@ -105,8 +103,6 @@ class ModelSection(QWidget):
         """
         say(self.error, "")
         say(self.facts, _facts(loaded))
-        notice = loaded.card.notice
-        say(self.notice, f"<i>{escape(notice)}</i>" if notice else "")
         self.details.setVisible(True)
         self.details.show_model(loaded)
         self.card_combo.clear()

@@ -64,6 +64,7 @@ class PatientSection(QWidget):
         grid = QGridLayout(self._rows)
         grid.setContentsMargins(0, 0, 0, 0)
         grid.setVerticalSpacing(4)
+        grid.setHorizontalSpacing(6)
         grid.setColumnStretch(1, 3)
         grid.setColumnStretch(2, 2)
         drivers = [field for field in fields if field.drives]
@@ -76,8 +77,9 @@ class PatientSection(QWidget):
         for field in others:
             self._add_row(grid, field)
         self._column.replaceWidget(old, self._rows)
-        old.setParent(None)
+        old.hide()
         old.deleteLater()
+        self._order_for_tab()
 
     def show_patient(
         self,
@@ -105,13 +107,18 @@ class PatientSection(QWidget):
         self.title.setToolTip(title)
         self.setEnabled(bool(title))
         for name, attribute in self.inputs.items():
-            if not attribute.problem:
+            if not attribute.problem:  # else what was typed stays, to be corrected
                 attribute.show_value(patient.value(name))
-            parts = [sources.get(name, "unknown"), (notes or {}).get(name, "")]
+            parts = [sources.get(name, ""), (notes or {}).get(name, "")]
             label = self._sources[name]
             label.setText(" · ".join(part for part in parts if part))
             label.setToolTip("Where this value came from.")
         self._show_mixtures(patient)
+
+    def forget_problems(self) -> None:
+        """Drop what was typed wrongly, because another patient is about to be shown."""
+        for attribute in self.inputs.values():
+            attribute.problem = ""
 
     def show_nobody(self) -> None:
         """Show that there is no image, so that there is no patient either."""
@@ -136,6 +143,15 @@ class PatientSection(QWidget):
         for place, widget in enumerate((label, attribute, source)):
             grid.addWidget(widget, row, place)
         self.inputs[field.name], self._sources[field.name] = attribute, source
+
+    def _order_for_tab(self) -> None:
+        """Let Tab go through the new inputs where the old ones were."""
+        last: QWidget = self.rerun_box
+        for attribute in self.inputs.values():
+            following = attribute.focusProxy() or attribute
+            QWidget.setTabOrder(last, following)
+            last = following
+        QWidget.setTabOrder(last, self.rerun_box)
 
     def _show_mixtures(self, patient: Patient) -> None:
         unknown = [

@@ -20,6 +20,7 @@ from superqt import QLabeledSlider
 from napari_dmoe.viewer.widgets._parts import column, heading, paragraph, row, say
 
 _SWATCH = 12
+_DASH_THAT_MAY_BREAK = "–\u200b"  # with a space of no width, for narrow docks
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,7 @@ class ResultSection(QWidget):
         self._table = QWidget()
         self._grid = QGridLayout(self._table)
         self._grid.setContentsMargins(0, 0, 0, 0)
+        self._grid.setHorizontalSpacing(6)
         self._grid.setColumnStretch(3, 1)
         self._experts = row(self.experts_box, self.block_slider, stretch=1)
         column(
@@ -142,13 +144,16 @@ class ResultSection(QWidget):
         self._rows = list(rows)
         for label in self._labels:
             self._grid.removeWidget(label)
-            label.setParent(None)
+            label.hide()
             label.deleteLater()
         self._labels = []
         for number, entry in enumerate(rows):
             value = QLabel(entry.value)
-            value.setAlignment(Qt.AlignmentFlag.AlignRight)
-            span = QLabel(entry.span)
+            value.setAlignment(
+                Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+            )
+            span = QLabel(entry.span.replace("–", _DASH_THAT_MAY_BREAK))
+            span.setWordWrap(True)
             span.setToolTip("From the least to the most over the driver's values.")
             parts = (_swatch(entry.colour), QLabel(entry.name), value, span)
             for place, label in enumerate(parts):

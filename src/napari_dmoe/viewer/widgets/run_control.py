@@ -34,6 +34,7 @@ class _Run:
 
     image: weakref.ref[Image]
     request: Hashable
+    was_asked_for: bool
 
 
 class RunControl(QObject):
@@ -49,7 +50,8 @@ class RunControl(QObject):
         Where it is shown how the run goes.
     """
 
-    ended = Signal()
+    ended = Signal(bool)
+    """A run ended; tells whether a person had asked for it."""
 
     def __init__(
         self,
@@ -76,7 +78,7 @@ class RunControl(QObject):
         """Whether a run is under way."""
         return self._runner.is_busy
 
-    def begin(self) -> None:
+    def begin(self, was_asked_for: bool = False) -> None:
         """Segment the session's image for its patient; nothing while a run goes on."""
         session, image, loaded = self._session, self._session.image, self._session.model
         if image is None or loaded is None or self.is_busy:
@@ -88,7 +90,7 @@ class RunControl(QObject):
             self._on_failed(error)
             return
         self._rerun_wanted = False
-        self._run = _Run(weakref.ref(image), request)
+        self._run = _Run(weakref.ref(image), request, was_asked_for)
         self._footer.show_running(True)
         self._footer.show_status(f"Segmenting “{image.name}” …")
         patient = session.patient_of(image)
@@ -164,9 +166,10 @@ class RunControl(QObject):
         self._footer.show_status("Stopped. No layer was changed.")
 
     def _on_finished(self) -> None:
+        was_asked_for = self._run is not None and self._run.was_asked_for
         self._run = None
         self._footer.show_running(False)
-        self.ended.emit()
+        self.ended.emit(was_asked_for)
         if self._rerun_wanted:
             self._rerun_wanted = False
             self.rerun()

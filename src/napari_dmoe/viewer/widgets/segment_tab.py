@@ -7,7 +7,7 @@ from qtpy.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 
 from napari_dmoe.inference.settings import InferenceSettings
 from napari_dmoe.viewer.widgets._form import SettingsForm
-from napari_dmoe.viewer.widgets._parts import fold
+from napari_dmoe.viewer.widgets.fold import Fold
 from napari_dmoe.viewer.widgets.image_section import ImageSection
 from napari_dmoe.viewer.widgets.model_section import ModelSection
 from napari_dmoe.viewer.widgets.patient_section import PatientSection
@@ -31,8 +31,8 @@ class SegmentTab(QScrollArea):
         self.settings: SettingsForm[InferenceSettings] = SettingsForm(
             InferenceSettings(), names=_SETTINGS, choices={"device": _DEVICES}
         )
-        self.advanced = fold("Advanced", "Device, noise and unknown drivers.")
-        self.advanced.addWidget(self.settings.native)
+        self.advanced = Fold("Advanced", "Device, noise and unknown drivers.")
+        self.advanced.addWidget(self.settings)
         content = QWidget()
         layout = QVBoxLayout(content)
         layout.setContentsMargins(_MARGIN, _MARGIN, _MARGIN, _MARGIN)

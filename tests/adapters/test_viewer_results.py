@@ -1,0 +1,187 @@
+"""Results replace their own untouched layers, and nobody's work."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from napari.components import ViewerModel
+from napari.layers import Image
+
+from napari_dmoe.viewer import results
+from napari_dmoe.viewer.descriptions import describe_run, result_rows
+from napari_dmoe.viewer.layers import to_image
+from napari_dmoe.viewer.results import Result
+from napari_dmoe.viewer.session import session_of
+from viewer_fakes import N_BLOCKS, make_segmentation
+
+
+@pytest.fixture
+def image(viewer: ViewerModel) -> Image:
+    return viewer.add_image(np.zeros((12, 9)), name="retina")
+
+
+def show(
+    viewer: ViewerModel,
+    image: Image,
+    previous: Result | None = None,
+    *,
+    value: str | None = "suspect",
+    has_routing: bool = True,
+) -> Result:
+    made = make_segmentation(to_image(image), value=value, has_routing=has_routing)
+    return results.show(
+        viewer, image, made, request=value, seconds=0.1, previous=previous
+    )
+
+
+def names(viewer: ViewerModel) -> list[str]:
+    return [layer.name for layer in viewer.layers]
+
+
+def test_a_run_adds_a_mask_above_hidden_experts(
+    viewer: ViewerModel, image: Image
+) -> None:
+    show(viewer, image)
+    assert names(viewer) == ["retina", "retina / experts", "retina / mask"]
+    assert not viewer.layers["retina / experts"].visible
+    assert not viewer.layers["retina / experts"].editable
+
+
+def test_an_untouched_result_is_replaced_where_it_stands(
+    viewer: ViewerModel, image: Image
+) -> None:
+    first = show(viewer, image)
+    mask = viewer.layers["retina / mask"]
+    mask.opacity, mask.name = 0.9, "my mask"
+    second = show(viewer, image, first, value="glaucoma")
+    assert len(viewer.layers) == 3
+    assert second.mask() is mask
+    assert (mask.opacity, mask.name) == (0.9, "my mask")
+    assert np.count_nonzero(mask.data == 2) == 9
+    assert mask.metadata["napari-dmoe"]["driver"]["value"] == "glaucoma"
+
+
+def test_a_painted_mask_is_never_overwritten(viewer: ViewerModel, image: Image) -> None:
+    first = show(viewer, image)
+    mask = viewer.layers["retina / mask"]
+    mask.paint((6, 6), 1)
+    assert first.is_edited
+    painted = mask.data.copy()
+    second = show(viewer, image, first, value="glaucoma")
+    np.testing.assert_array_equal(mask.data, painted)
+    assert names(viewer)[-1] == "retina / mask [2]"
+    assert not second.is_edited
+    third = show(viewer, image, second, value="healthy")
+    assert third.mask() is second.mask()
+    assert len(viewer.layers) == 4
+
+
+def test_a_mask_whose_paint_was_undone_is_untouched(
+    viewer: ViewerModel, image: Image
+) -> None:
+    result = show(viewer, image)
+    mask = viewer.layers["retina / mask"]
+    mask.paint((6, 6), 1)
+    mask.undo()
+    assert not result.is_edited
+
+
+def test_a_removed_mask_comes_back_as_a_new_layer(
+    viewer: ViewerModel, image: Image
+) -> None:
+    session = session_of(viewer)
+    first = show(viewer, image)
+    session.set_result(image, first)
+    viewer.layers.remove("retina / mask")
+    assert session.result_of(image) is None
+    show(viewer, image, first)
+    assert "retina / mask" in names(viewer)
+
+
+def test_the_layers_follow_an_image_that_was_moved(
+    viewer: ViewerModel, image: Image
+) -> None:
+    first = show(viewer, image)
+    image.scale = (2, 3)
+    show(viewer, image, first)
+    np.testing.assert_array_equal(viewer.layers["retina / mask"].scale, (2, 3))
+    np.testing.assert_allclose(
+        viewer.layers["retina / experts"].scale, (2 * 12 / 3, 3 * 9 / 3)
+    )
+
+
+def test_another_block_shows_other_experts_in_the_same_layer(
+    viewer: ViewerModel, image: Image
+) -> None:
+    result = show(viewer, image)
+    layer = viewer.layers["retina / experts"]
+    assert set(np.unique(layer.data)) == {N_BLOCKS - 1}
+    result.show_block(image, 1)
+    assert set(np.unique(layer.data)) == {1}
+    again = show(viewer, image, result)
+    assert again.block == 1
+
+
+def test_a_network_without_experts_takes_away_those_of_the_last(
+    viewer: ViewerModel, image: Image
+) -> None:
+    first = show(viewer, image)
+    second = show(viewer, image, first, has_routing=False)
+    assert names(viewer) == ["retina", "retina / mask"]
+    assert second.n_blocks == 0
+
+
+def test_areas_are_in_square_millimetres_where_the_unit_is_known(
+    viewer: ViewerModel,
+) -> None:
+    image = viewer.add_image(
+        np.zeros((12, 9)), scale=(500, 200), units=("um", "um"), name="scaled"
+    )
+    rows = result_rows(show(viewer, image), image, (0, 0))
+    assert [row[:2] for row in rows] == [
+        ("rim", "2 mm²"),  # 6 x 4 pixels less 2 x 2, of 0.1 mm2
+        ("cup", "0.4 mm²"),
+        ("C/D vertical", "0.33"),
+        ("C/D area", "0.17"),
+    ]
+
+
+def test_pixels_are_counted_where_the_unit_is_not_known(
+    viewer: ViewerModel, image: Image
+) -> None:
+    rows = result_rows(show(viewer, image), image, (0, 0))
+    assert [row[1] for row in rows[:2]] == ["20 px", "4 px"]
+
+
+def test_an_unknown_driver_shows_the_span_over_its_values(
+    viewer: ViewerModel, image: Image
+) -> None:
+    result = show(viewer, image, value=None)
+    assert "unknown: 3 values mixed" in describe_run(result)
+    cup = result_rows(result, image, (0, 0))[1]
+    assert cup[1:3] == ("4 px", "1–9")
+
+
+def test_the_plane_that_is_shown_is_measured(viewer: ViewerModel) -> None:
+    image = viewer.add_image(np.zeros((3, 12, 9)), axis_labels=("t", "y", "x"))
+    result = show(viewer, image)
+    mask = result.mask()
+    assert mask is not None
+    mask.data[2] = 0
+    rows = [result_rows(result, image, (step, 0, 0))[1][1] for step in range(3)]
+    assert rows == ["4 px", "4 px", "0 px"]
+
+
+def test_a_rotated_stack_keeps_its_areas(viewer: ViewerModel) -> None:
+    turn = np.radians(30)
+    rotate = np.eye(3)
+    rotate[:2, :2] = [[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]]
+    image = viewer.add_image(
+        np.zeros((3, 12, 9)),
+        axis_labels=("z", "y", "x"),
+        units=("mm",) * 3,
+        scale=(5, 0.5, 0.2),
+        rotate=rotate,
+    )
+    cup = result_rows(show(viewer, image), image, (0, 0, 0))[1]
+    assert cup[1] == "0.4 mm²"

@@ -1,0 +1,94 @@
+"""A window with the dock, whose engines are fakes that answer when they are told to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import napari
+import pytest
+from desk import IMAGE, Desk
+from napari.utils.notifications import Notification, notification_manager
+from pytestqt.qtbot import QtBot
+from qtpy.QtCore import QThreadPool
+
+from napari_dmoe.models.card import read_card
+from napari_dmoe.models.checkpoint import CheckpointError, LoadedModel, new_model
+from napari_dmoe.training.recipes import RECIPES
+from napari_dmoe.viewer.engines import Engines, Surroundings, fitting_cards
+from napari_dmoe.viewer.widgets.dmoe_dock import DMoEDock
+from viewer_fakes import FakeSegment
+
+
+@pytest.fixture(autouse=True)
+def strict_qt(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NAPARI_STRICT_QT", "raise")
+
+
+@pytest.fixture(autouse=True)
+def no_thread_is_left(qtbot: QtBot) -> Iterator[None]:
+    yield
+    qtbot.waitUntil(lambda: QThreadPool.globalInstance().activeThreadCount() == 0)
+
+
+@pytest.fixture
+def notifications() -> Iterator[list[Notification]]:
+    shown: list[Notification] = []
+    notification_manager.notification_ready.connect(shown.append)
+    yield shown
+    notification_manager.notification_ready.disconnect(shown.append)
+
+
+@pytest.fixture(scope="session")
+def fundus_model(tiny_network: Callable[..., object]) -> LoadedModel:
+    card = RECIPES["fundus-phantom"].card
+    return new_model("dmoe-vit", tiny_network().config, card)
+
+
+@pytest.fixture(scope="session")
+def age_model(tiny_network: Callable[..., object]) -> LoadedModel:
+    card = read_card("fairseg-age")
+    config = tiny_network(n_routers=card.n_routers).config
+    return new_model("dmoe-vit", config, card)
+
+
+@pytest.fixture
+def models(fundus_model: LoadedModel, age_model: LoadedModel) -> dict[str, LoadedModel]:
+    return {"fundus": fundus_model, "age": age_model}
+
+
+@pytest.fixture
+def make_desk(
+    make_napari_viewer: Callable[..., napari.Viewer],
+    qtbot: QtBot,
+    models: dict[str, LoadedModel],
+) -> Callable[..., Desk]:
+    def load(name: str, card: str | None = None) -> LoadedModel:
+        if name not in models:
+            raise CheckpointError(f"{name} is no checkpoint")
+        return models[name]
+
+    def make(viewer: napari.Viewer | None = None) -> Desk:
+        viewer = viewer or make_napari_viewer()
+        segment = FakeSegment()
+        engines = Engines(
+            look_around=lambda: Surroundings("CPU", ("auto", "cpu"), tuple(models)),
+            load_checkpoint=load,
+            segment=segment,
+            fitting_cards=fitting_cards,
+        )
+        dock = DMoEDock(viewer, engines=engines)
+        viewer.window.add_dock_widget(dock, name="dMoE", area="right")
+        desk = Desk(viewer, dock, segment, qtbot)
+        qtbot.waitUntil(lambda: "Loading" not in desk.status)
+        desk.wait_until_idle()
+        return desk
+
+    return make
+
+
+@pytest.fixture
+def desk(make_desk: Callable[..., Desk]) -> Desk:
+    """Return a desk with one image, called retina."""
+    desk = make_desk()
+    desk.viewer.add_image(IMAGE, name="retina")
+    return desk
