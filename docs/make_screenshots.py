@@ -53,6 +53,7 @@ def retina(viewer: napari.Viewer, dock: QWidget, shoot: Shooter) -> None:
     viewer.open_sample("napari-dmoe", "retina-colour")
     shoot.dock("dock-ready")
     run(dock)
+    settle()
     shoot.dock("dock-mixture")
     shoot.window("main")
     dock.tab.result.experts_box.setChecked(True)

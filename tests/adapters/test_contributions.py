@@ -36,7 +36,7 @@ def test_the_phantom_brings_its_patient_its_scale_and_its_notice(
     assert set(patient.known()) == set(FORM_ATTRIBUTES)
     assert "invented" in image.metadata["napari-dmoe"]["notice"]
     assert "mm pixels" in describe_image(image)
-    assert image.rgb
+    assert image.rgb == (data.ndim == 3)
 
 
 def test_the_photograph_brings_no_patient(viewer: ViewerModel) -> None:

@@ -254,7 +254,7 @@ def test_the_dock_destroyed_during_the_run_gets_no_result(desk: Desk) -> None:
     assert desk.masks == []
 
 
-def test_only_the_driver_reaches_no_one_but_the_engine(desk: Desk) -> None:
+def test_what_does_not_drive_the_model_is_in_no_record(desk: Desk) -> None:
     desk.type("age", "63")
     desk.run()
     assert desk.segment.calls == [Patient(age=63)]

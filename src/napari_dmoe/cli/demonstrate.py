@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 MODEL = "fundus-phantom"
 DEFAULT_OUTPUT = Path("napari-dmoe-demo")
 PAGE = "index.html"
-PHANTOM = (7, 0)
-"""Seed and number of the phantom that is shown; the model never saw it."""
 
 
 @dataclass(frozen=True)
@@ -85,12 +83,11 @@ def has_display() -> bool:
 def _examples() -> list[_Example]:
     from skimage.data import retina
 
-    from napari_dmoe.cohorts.phantoms import fundus_case
+    from napari_dmoe.cohorts.samples import sample_fundus
     from napari_dmoe.imaging.spatial import SpatialImage
     from napari_dmoe.patient import Patient
 
-    seed, number = PHANTOM
-    case = fundus_case(seed, number)
+    case = sample_fundus()
     photograph = SpatialImage.from_array(retina(), axes="yxc")
     return [
         _Example("retina", "Retina photograph (real, CC0)", photograph, Patient()),

@@ -7,18 +7,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from napari_dmoe.viewer.layers import LayerData
 
-PHANTOM = (7, 0)
-"""Seed and number of the phantom that is shown; no model was trained on it."""
-
 SOURCE = "sample"
 
 
 def phantom_fundus() -> list[LayerData]:
     """Return a made-up colour fundus that brings its made-up patient."""
-    from napari_dmoe.cohorts.phantoms import NOTICE, fundus_case
+    from napari_dmoe.cohorts.phantoms import NOTICE
+    from napari_dmoe.cohorts.samples import sample_fundus
     from napari_dmoe.inference.provenance import METADATA_KEY
 
-    case = fundus_case(*PHANTOM)
+    case = sample_fundus()
     record = {"patient": case.patient.known(), "source": SOURCE, "notice": NOTICE}
     arguments = {
         "name": "phantom fundus",

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     import napari
 
 _REFRESH_MS = 100
+_LAYOUT_MS = 50  # until then Qt has laid out the new result
 _NARROWEST = 280
 _COMFORTABLE = QSize(350, 700)
 
@@ -126,8 +127,6 @@ class DMoEDock(QWidget):
         else:
             self.run.begin(was_asked_for=True)
 
-    # ------------------------------------------------------- what a person enters
-
     def _on_image_chosen(self, place: int) -> None:
         images = self._session.images()
         if 0 <= place < len(images):
@@ -155,7 +154,7 @@ class DMoEDock(QWidget):
     def _on_run_ended(self, was_asked_for: bool) -> None:
         self._show_result()
         if was_asked_for:  # a re-run must not scroll away from the patient
-            QTimer.singleShot(0, self._scroll_to_result)  # once it is laid out
+            QTimer.singleShot(_LAYOUT_MS, self._scroll_to_result)
 
     def _scroll_to_result(self) -> None:
         self.tab.ensureWidgetVisible(self.tab.result, 0, 0)
@@ -167,8 +166,6 @@ class DMoEDock(QWidget):
     def _on_surroundings(self, surroundings: Any) -> None:
         self.footer.show_device(surroundings.device)
         self.tab.settings.set_choices("device", surroundings.devices)
-
-    # ------------------------------------------------------------ what is shown
 
     def _show_model(self) -> None:
         loaded = self._session.model
@@ -261,8 +258,6 @@ class DMoEDock(QWidget):
         problem = patient_problem(loaded.card, self._session.patient_of(image))
         return self.tab.patient.problem or problem
 
-    # ------------------------------------------------------------------- Qt events
-
     def sizeHint(self) -> QSize:
         """Return the size to begin with; the dock can be made narrower and lower."""
         return _COMFORTABLE
@@ -286,10 +281,9 @@ class DMoEDock(QWidget):
     def event(self, event: QEvent) -> bool:
         """Stop the work when the dock is taken out of the window."""
         if event.type() == QEvent.Type.ParentChange and hasattr(self, "run"):
-            if self.parent() is not None:
-                self._was_docked = True
-            elif self._was_docked:
+            if self.parent() is None and self._was_docked:
                 self.run.stop()
+            self._was_docked = self.parent() is not None
         return bool(super().event(event))
 
 
