@@ -10,7 +10,6 @@ import pytest
 from pytestqt.qtbot import QtBot
 from qtpy.QtCore import Qt
 
-from napari_dmoe.models.checkpoint import bundled_names
 from napari_dmoe.viewer.demonstration import SAMPLES, open_demo
 
 pytestmark = pytest.mark.gui
@@ -18,7 +17,6 @@ pytestmark = pytest.mark.gui
 MODEL_TIMEOUT_MS = 60_000
 
 
-@pytest.mark.skipif(not bundled_names(), reason="the bundled model is not built yet")
 def test_sample_patient_segment_change_and_paint(
     make_napari_viewer: Callable[..., napari.Viewer],
     qtbot: QtBot,
@@ -70,7 +68,6 @@ def test_sample_patient_segment_change_and_paint(
     )
 
 
-@pytest.mark.skipif(not bundled_names(), reason="the bundled model is not built yet")
 @pytest.mark.parametrize("sample", SAMPLES)
 def test_the_demo_opens_with_its_result(
     make_napari_viewer: Callable[..., napari.Viewer], qtbot: QtBot, sample: str

@@ -163,26 +163,24 @@ def _sizes(image: SpatialImage, result: Segmentation) -> list[dict[str, str]]:
         class_sizes(Image(mask, ("y", "x"), image.affine, image.unit), result.classes)
         for mask in masks
     ]
-    rows = [
-        {
-            "name": f"{sizes[0].name} ({sizes[0].unit})",
-            "value": f"{sizes[0].size:.4g}",
-            "range": _range([size.size for size in sizes[1:]]),
-        }
-        for sizes in zip(*tables, strict=True)
-    ]
-    ratios = [cup_to_disc(mask, result.classes) for mask in masks]
-    known = [ratio.area for ratio in ratios if ratio is not None]
-    if known:
-        spread = _range(known[1:])
-        rows.append(
-            {"name": "cup/disc (area)", "value": f"{known[0]:.2f}", "range": spread}
-        )
+    rows = []
+    for sizes in zip(*tables, strict=True):
+        digits = "{:,.0f}" if sizes[0].unit == "px" else "{:.2f}"
+        values = [size.size for size in sizes]
+        rows.append(_row(f"{sizes[0].name} ({sizes[0].unit})", values, digits))
+    ratios = [ratio for m in masks if (ratio := cup_to_disc(m, result.classes))]
+    if ratios:
+        rows.append(_row("cup/disc (area)", [r.area for r in ratios], "{:.2f}"))
+        vertical = [r.vertical for r in ratios]
+        rows.append(_row("cup/disc (vertical)", vertical, "{:.2f}"))
     return rows
 
 
-def _range(values: list[float]) -> str:
-    return f"{min(values):.3g} to {max(values):.3g}" if values else ""
+def _row(name: str, values: list[float], digits: str) -> dict[str, str]:
+    """Return a table row: the first value, and the range of the others."""
+    first, *others = values
+    ends = (digits.format(end) for end in (min(others), max(others))) if others else ()
+    return {"name": name, "value": digits.format(first), "range": " to ".join(ends)}
 
 
 def _write_page(

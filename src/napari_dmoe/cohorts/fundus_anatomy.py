@@ -23,7 +23,7 @@ _REACH = 1.12
 _WHOLE_VIEWS = 0.2
 """Share of photographs that show the whole round field; the rest are closer views."""
 
-_DISC_WIDTHS = (0.2, 0.6)
+_DISC_WIDTHS = (0.28, 0.6)
 """Vertical disc diameter in closer views, as shares of the frame's shorter side."""
 
 _VESSEL_POINTS = 28
