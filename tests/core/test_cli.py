@@ -92,6 +92,23 @@ def test_settings_reach_the_record(
     assert tifffile.imread(tmp_path / "o/eye.labels.tif").shape == (32, 32)
 
 
+def test_probabilities_are_written_where_asked_for(
+    tmp_path: Path, race_net: list[object], picture: Path
+) -> None:
+    out = tmp_path / "o"
+    code, said, _ = run("segment", picture, *race_net, "-o", out, "--probabilities")
+    assert code == 0
+    assert "race unknown: 3 values mixed" in said
+    maps = tifffile.imread(out / "eye.probabilities.tif")
+    assert maps.shape == (3, 40, 50)
+    np.testing.assert_allclose(maps.sum(0), 1, atol=1e-5)
+
+
+def test_a_misspelt_bundled_name_is_told_the_names_there_are() -> None:
+    code, _, err = run("inspect", "fundus-phantm")
+    assert (code, "there is fundus-phantom" in err) == (2, True)
+
+
 def test_a_folder_shares_the_patient_and_a_bad_image_stops_no_other(
     tmp_path: Path, race_net: list[object]
 ) -> None:
@@ -105,7 +122,8 @@ def test_a_folder_shares_the_patient_and_a_bad_image_stops_no_other(
     assert "b: b.png is damaged" in err
     with (out / "segment.csv").open() as file:
         rows = {row["image"]: row["outcome"] for row in csv.DictReader(file)}
-    assert rows["a"] == rows["c"] == "segmented"
+    assert rows["a"].startswith("segmented for race White")
+    assert rows["c"].startswith("segmented")
     assert "damaged" in rows["b"]
 
 

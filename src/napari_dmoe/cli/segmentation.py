@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_dmoe.imaging.spatial import SpatialImage
+    from napari_dmoe.inference.segmentation import Segmentation
     from napari_dmoe.models.checkpoint import LoadedModel
     from napari_dmoe.patient import Patient
 
@@ -149,7 +150,7 @@ class _Work:
         saved = save_segmentation(
             self.output, self._stem(job.name), result, image, routing=self.routing
         )
-        outcome = "; ".join(("segmented", *result.provenance.notices))
+        outcome = "; ".join((_done(result), *result.provenance.notices))
         row = {"image": job.name, "outcome": outcome, "labels": saved.labels.name}
         on_source = self.settings.scored_at == "source"
         if on_source and len(result.axes) == 2:
@@ -181,6 +182,17 @@ class _Work:
         writer.writerows(self.rows)
         self.output.mkdir(parents=True, exist_ok=True)
         write_text(self.output / SUMMARY, text.getvalue())
+
+
+def _done(result: Segmentation) -> str:
+    """Say for which value of the driver an image was segmented."""
+    driver = result.provenance.driver
+    if driver is None:
+        return "segmented"
+    name = driver.attribute.replace("_", " ")
+    if driver.value is None:
+        return f"segmented, {name} unknown: {len(driver.values)} values mixed"
+    return f"segmented for {name} {driver.value}"
 
 
 def _sizes(

@@ -90,7 +90,7 @@ def read_image(path: str | os.PathLike[str]) -> SpatialImage:
     # Damaged files make decoders raise almost anything, and all of it means the same.
     except Exception as error:
         raise ImageReadError(
-            f"{path.name} is damaged, or not what its name says ({error})"
+            f"{path.name} is damaged, or not the kind of file that its name says"
         ) from error
 
 

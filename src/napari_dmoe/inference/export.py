@@ -27,10 +27,13 @@ class SavedFiles:
         The mask; its record lies beside it with the suffix ``.json``.
     routing : Path or None
         The gates of every block; likewise.
+    probabilities : Path or None
+        A map for each class; likewise.
     """
 
     labels: Path
     routing: Path | None
+    probabilities: Path | None
 
 
 def safe_stem(name: str) -> str:
@@ -56,12 +59,14 @@ def save_segmentation(
     stem : str
         Beginning of the file names; made safe by :func:`safe_stem`.
     result : Segmentation
-        What to write: ``<stem>.labels.tif`` and its record.
+        What to write: ``<stem>.labels.tif`` and its record; and, where it holds
+        probabilities, ``<stem>.probabilities.tif``: float32 with the axes K (class),
+        any extra ones, y and x.
     image : SpatialImage
         The image it was made from, for spacing and unit.
     routing : bool
-        Also write ``<stem>.routing.tif``: float32 gates with the axes L (block),
-        E (expert), any extra ones, y and x.
+        Also write ``<stem>.routing.tif``: float32 gates, averaged over the values
+        that were mixed, with the axes L (block), E (expert), any extra ones, y and x.
 
     Returns
     -------
@@ -85,12 +90,22 @@ def save_segmentation(
         unit=image.unit,
     )
     write_text(labels.with_suffix(".json"), record)
-    if not routing or result.routing is None:
-        return SavedFiles(labels, None)
-    gates = folder / f"{stem}.routing.tif"
-    _write_gates(gates, result.routing, image)
-    write_text(gates.with_suffix(".json"), record)
-    return SavedFiles(labels, gates)
+    gates = probabilities = None
+    if routing and result.routing is not None:
+        gates = folder / f"{stem}.routing.tif"
+        _write_gates(gates, result.routing, image)
+        write_text(gates.with_suffix(".json"), record)
+    if result.probabilities is not None:
+        probabilities = folder / f"{stem}.probabilities.tif"
+        write_tiff(
+            probabilities,
+            result.probabilities,
+            axes=("k", *result.axes),
+            spacing=_spacing(image, result.axes, result.grid.step),
+            unit=image.unit,
+        )
+        write_text(probabilities.with_suffix(".json"), record)
+    return SavedFiles(labels, gates, probabilities)
 
 
 def _write_gates(path: Path, maps: RoutingMaps, image: SpatialImage) -> None:

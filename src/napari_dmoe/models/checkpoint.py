@@ -160,6 +160,11 @@ def load_checkpoint(
     if str(path) in bundled_names():
         path = _bundled_folder() / f"{path}.safetensors"
     path = Path(path)
+    if not path.suffix and not path.exists():
+        raise CheckpointError(
+            f"{path.name}: there is no such file, and no bundled model of that name "
+            f"(there is {', '.join(bundled_names())})"
+        )
     weights = read_weights(path)
     stated = _stated_card(card, weights.header, path.name)
     architecture, config, state = interpret(weights.tensors, path.name, card=stated)

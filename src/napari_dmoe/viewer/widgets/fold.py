@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from qtpy.QtGui import QIcon
+from qtpy.QtCore import Qt
+from qtpy.QtGui import QIcon, QPixmap
 from qtpy.QtWidgets import QWidget
 from superqt import QCollapsible
 
@@ -20,8 +21,13 @@ class Fold(QCollapsible):
 
     def __init__(self, title: str, tooltip: str, parent: QWidget | None = None) -> None:
         # The arrows stand in the text: superqt would paint them once, in the colour of
-        # the theme of that moment.
-        super().__init__(title, parent, QIcon(), QIcon())
+        # the theme of that moment. A blank icon, because superqt takes an empty one for none under PySide6.
+        super().__init__(title, parent)
+        blank = QPixmap(1, 1)
+        blank.fill(Qt.GlobalColor.transparent)
+        self.setExpandedIcon(QIcon(blank))
+        self.setCollapsedIcon(QIcon(blank))
+        self.toggleButton().setIconSize(blank.size())
         self._title = title
         self.setDuration(0)  # an animation would make the layout jump
         self.toggleButton().setToolTip(tooltip)
