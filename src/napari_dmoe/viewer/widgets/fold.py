@@ -21,7 +21,8 @@ class Fold(QCollapsible):
 
     def __init__(self, title: str, tooltip: str, parent: QWidget | None = None) -> None:
         # The arrows stand in the text: superqt would paint them once, in the colour of
-        # the theme of that moment. A blank icon, because superqt takes an empty one for none under PySide6.
+        # the theme of that moment. The icons are blank, not empty: under PySide6
+        # superqt takes an empty one for none.
         super().__init__(title, parent)
         blank = QPixmap(1, 1)
         blank.fill(Qt.GlobalColor.transparent)
