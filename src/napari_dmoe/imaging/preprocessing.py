@@ -116,11 +116,16 @@ def prepare(image: SpatialImage, preprocessing: Preprocessing) -> Prepared:
     shape = (preprocessing.side, preprocessing.side)
     tensor = _resample(values, shape, preprocessing.resize)
     if preprocessing.standardise:
-        mean = tensor.mean((1, 2), keepdim=True)
-        spread = tensor.std((1, 2), keepdim=True)
-        tensor = (tensor - mean) / spread.clamp_min(1e-3)
+        tensor = standardised(tensor)
     grid = grid.resize(shape, preprocessing.resize)
     return Prepared(tensor, grid, place, (*notices, *scaling))
+
+
+def standardised(images: torch.Tensor) -> torch.Tensor:
+    """Return images (..., H, W) with zero mean and unit variance, each on its own."""
+    mean = images.mean((-2, -1), keepdim=True)
+    spread = images.std((-2, -1), keepdim=True)
+    return (images - mean) / spread.clamp_min(1e-3)
 
 
 def _channels_first(

@@ -14,7 +14,12 @@ import torch
 from torch import Tensor
 
 from napari_dmoe.cohorts.case import Case
-from napari_dmoe.imaging.preprocessing import Preprocessing, prepare, prepare_labels
+from napari_dmoe.imaging.preprocessing import (
+    Preprocessing,
+    prepare,
+    prepare_labels,
+    standardised,
+)
 from napari_dmoe.imaging.spatial import Grid
 from napari_dmoe.models.card import ModelCard
 from napari_dmoe.progress import Progress, ProgressHook, silent
@@ -79,11 +84,7 @@ def read_pool(
 
 def network_input(images: Tensor, card: ModelCard) -> Tensor:
     """Return images (B, C, S, S) in [0, 1] as the card's network takes them."""
-    if not _preprocessing(card).standardise:
-        return images
-    mean = images.mean((2, 3), keepdim=True)
-    spread = images.std((2, 3), keepdim=True)
-    return (images - mean) / spread.clamp_min(1e-3)
+    return standardised(images) if _preprocessing(card).standardise else images
 
 
 def _preprocessing(card: ModelCard) -> Preprocessing:
