@@ -288,3 +288,14 @@ def test_bundled_models_load_by_name(name: str) -> None:
     assert loaded.card.name == name
     assert loaded.source == f"{name}.safetensors"
     assert loaded.n_bytes <= 6_000_000
+
+
+def test_a_named_card_replaces_the_files_own_and_says_so(
+    tmp_path: Path, race_model: LoadedModel, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "race.safetensors"
+    save_checkpoint(path, race_model)
+    load_checkpoint(path)
+    assert not caplog.records
+    assert load_checkpoint(path, "fairseg-language").card.name == "fairseg-language"
+    assert "fairseg-language replaces the file's own" in caplog.text

@@ -7,6 +7,7 @@ the authors' own code can read what is saved here.
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -51,6 +52,8 @@ __all__ = [
     "new_model",
     "save_checkpoint",
 ]
+
+_logger = logging.getLogger(__name__)
 
 CARD_KEY = "napari-dmoe-card"
 """Header key of the card in saved files."""
@@ -257,14 +260,18 @@ def save_checkpoint(path: str | os.PathLike[str], loaded: LoadedModel) -> str:
 def _stated_card(
     card: str | Path | ModelCard | None, header: Mapping[str, str], where: str
 ) -> ModelCard | None:
+    """Return the card that counts; one that was named goes before the file's own."""
     try:
-        if card is not None:
-            return read_card(card)
-        if CARD_KEY in header:
+        named = None if card is None else read_card(card)
+        if named is None and CARD_KEY not in header:
+            return None
+        if named is None:
             return parse_card(header[CARD_KEY], f"the card in {where}")
     except CardError as error:
         raise CheckpointError(str(error)) from error
-    return None
+    if CARD_KEY in header:
+        _logger.warning("%s: the card %s replaces the file's own", where, named.name)
+    return named
 
 
 def _with_side(card: ModelCard, config: Config) -> ModelCard:

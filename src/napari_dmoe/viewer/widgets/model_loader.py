@@ -66,6 +66,7 @@ class ModelLoader(QObject):
         """Look for devices and bundled models, and load the first one."""
         look = self._engines.look_around
         self._looking.start(Task("dMoE: starting", partial(_without_hook, look)))
+        self.changed.emit()
 
     def load(self, name: str, card: str | None = None) -> None:
         """Load a bundled model by name or a checkpoint by path; the last asked wins."""
