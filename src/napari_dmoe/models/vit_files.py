@@ -15,7 +15,7 @@ PUBLISHED_HEAD_WIDTH = 64
 
 
 def names(config: ViTConfig) -> Iterator[Joined]:
-    """Yield how our tensors are made of the published ones (SPEC names)."""
+    """Yield how our tensors are made of the published ones."""
     root = "transformer."
 
     def pair(ours: str, published: str) -> Iterator[Joined]:
