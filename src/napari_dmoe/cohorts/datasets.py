@@ -16,7 +16,6 @@ from typing import overload
 
 import defusedcsv.csv as csv
 import numpy as np
-from pydantic import ValidationError
 
 from napari_dmoe.cohorts.case import Case
 from napari_dmoe.imaging.files import atomic_path, read_image, write_text, write_tiff
@@ -193,10 +192,8 @@ def _row(
     attributes = {k: v for k, v in values.items() if k not in _FILE_COLUMNS}
     try:
         patient = Patient.from_values(attributes)
-    except (PatientError, ValidationError) as error:
-        first = error.errors()[0] if isinstance(error, ValidationError) else None
-        reason = f"{first['loc'][0]}: {first['msg']}" if first else str(error)
-        raise CohortError(f"{where}: {reason}") from error
+    except PatientError as error:
+        raise CohortError(f"{where}: {error}") from error
     identity = values.get("id") or values["image"]
     return CohortRow(number, identity, image, labels, patient)
 

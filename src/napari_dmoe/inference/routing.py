@@ -13,9 +13,6 @@ from numpy.typing import NDArray
 
 from napari_dmoe.imaging.spatial import Grid
 
-MAX_EXPERT_COLOURS = 8
-"""Experts that can be told apart by colour."""
-
 
 @dataclass(frozen=True)
 class RoutingMaps:

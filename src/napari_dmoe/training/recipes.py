@@ -153,7 +153,7 @@ def _quieten(network: nn.Module) -> None:
     """Let training begin with little gating noise; the noise stays learnable.
 
     With the usual start the noise is as wide as the router's logits, so that tokens
-    meet experts almost at random, and a short training never gets over it.
+    meet experts almost at random at first.
     """
     for module in network.modules():
         if isinstance(module, SparseMoE):

@@ -17,7 +17,6 @@ from napari.utils.notifications import (
     ErrorNotification,
     notification_manager,
     show_error,
-    show_warning,
 )
 from napari.utils.progress import cancelable_progress
 from qtpy.compat import isalive
@@ -228,8 +227,3 @@ def notify_error(error: Exception) -> None:
         show_error(str(error))
     else:
         notification_manager.dispatch(ErrorNotification(error))
-
-
-def notify_warning(message: str) -> None:
-    """Show something that a person should know."""
-    show_warning(message)
