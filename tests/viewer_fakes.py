@@ -39,16 +39,19 @@ def make_segmentation(
     plane = (sizes["y"], sizes["x"])
     used = values if value is None else (value,)
     masks = {name: _mask(extra, plane, values.index(name)) for name in used}
-    gates = np.zeros((len(used), N_BLOCKS, *extra, SIDE, SIDE, N_EXPERTS), np.float32)
+    gates = [
+        np.zeros((len(used), *extra, SIDE, SIDE, N_EXPERTS), np.float32)
+        for _ in range(N_BLOCKS)
+    ]
     for block in range(N_BLOCKS):
-        gates[:, block, ..., block % N_EXPERTS] = 1
-    weights = (1 / len(used),) * len(used)
+        gates[block][..., block % N_EXPERTS] = 1
     routing = RoutingMaps(
-        gates,
-        used,
-        weights,
-        axes,
-        Grid.identity(plane).resize((SIDE,) * 2, "half-pixel"),
+        gates=tuple(gates),
+        grids=(Grid.identity(plane).resize((SIDE,) * 2, "half-pixel"),) * N_BLOCKS,
+        values=used,
+        weights=(1 / len(used),) * len(used),
+        axes=axes,
+        token_axes=("y", "x"),
     )
     return Segmentation(
         labels=masks[used[len(used) // 2]],
@@ -87,12 +90,14 @@ def _provenance(
             sha256="",
             notice="the differences are invented",
         ),
-        driver=DriverRecord(
-            attribute="severity",
-            value=value,
-            values=used,
-            routers=tuple(range(len(used))),
-            weights=(1 / len(used),) * len(used),
+        drivers=(
+            DriverRecord(
+                attribute="severity",
+                value=value,
+                values=used,
+                routers=tuple(range(len(used))),
+                weights=(1 / len(used),) * len(used),
+            ),
         ),
         image=ImageRecord(
             shape=tuple(image.data.shape),

@@ -11,8 +11,13 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from napari_dmoe.imaging.files import ImageReadError, read_image
-    from napari_dmoe.imaging.spatial import Grid, ImageError, SpatialImage
+    from napari_dmoe.imaging.files import read_image
+    from napari_dmoe.imaging.spatial import (
+        Grid,
+        ImageError,
+        ImageReadError,
+        SpatialImage,
+    )
     from napari_dmoe.inference.segment import segment
     from napari_dmoe.inference.segmentation import Segmentation
     from napari_dmoe.inference.settings import InferenceSettings
@@ -30,8 +35,8 @@ if TYPE_CHECKING:
     from napari_dmoe.progress import Cancelled, Progress
 
 _HOMES = {
-    "imaging.files": ("ImageReadError", "read_image"),
-    "imaging.spatial": ("Grid", "ImageError", "SpatialImage"),
+    "imaging.files": ("read_image",),
+    "imaging.spatial": ("Grid", "ImageError", "ImageReadError", "SpatialImage"),
     "inference.segment": ("segment",),
     "inference.segmentation": ("Segmentation",),
     "inference.settings": ("InferenceSettings",),

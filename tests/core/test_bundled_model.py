@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from napari_dmoe.cohorts.phantoms import CUP_FACTORS, fundus_cohort
+from napari_dmoe.cohorts.fundus import CUP_FACTORS, fundus_cohort
 from napari_dmoe.models.checkpoint import bundled_names, load_checkpoint
 
 BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "fundus_model.py"
@@ -29,8 +29,8 @@ def loaded():
 def test_the_bundled_file_is_small_and_its_card_says_what_it_is(loaded):
     assert "fundus-phantom" in bundled_names()
     assert loaded.n_bytes <= 6_000_000
-    assert loaded.card.driver.name == "severity"
-    assert loaded.card.driver.values == tuple(CUP_FACTORS)
+    assert loaded.card.attributes[0].name == "severity"
+    assert loaded.card.attributes[0].values == tuple(CUP_FACTORS)
     assert loaded.card.classes == ("background", "rim", "cup")
     assert "invented" in loaded.card.training.note
     assert "made-up" in loaded.card.notice

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from napari_dmoe.imaging.preprocessing import Preprocessing
 from napari_dmoe.models.card import (
     CardAttribute,
     CardError,
@@ -49,7 +50,7 @@ def test_the_eight_published_cards_are_there() -> None:
 def test_card_states_what_was_published(name: str) -> None:
     attribute, values, edges, routers, classes = PUBLISHED[name]
     card = read_card(name)
-    driver = card.driver
+    driver = card.attributes[0]
     assert card.name == name
     assert len(card.attributes) == 1
     assert (driver.name, driver.values, driver.edges) == (attribute, values, edges)
@@ -64,7 +65,7 @@ def test_card_states_what_was_published(name: str) -> None:
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_what_nobody_states_is_null(name: str) -> None:
     card = read_card(name)
-    assert card.driver.frequencies is None
+    assert card.attributes[0].frequencies is None
     assert card.training.n_per_value is card.training.dice is None
     assert card.weights_licence is None
     assert card.n_heads is card.top_k is None
@@ -101,13 +102,13 @@ def test_an_age_falls_into_the_bin_that_begins_with_it(
     age: float, skin: int, eye: int
 ) -> None:
     patient = Patient(age=age)
-    assert read_card("ham10000-age").category(patient) == skin
-    assert read_card("fairseg-age").category(patient) == eye
+    assert read_card("ham10000-age").categories(patient) == (skin,)
+    assert read_card("fairseg-age").categories(patient) == (eye,)
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_each_value_by_name_chooses_its_router(name: str) -> None:
-    driver = read_card(name).driver
+    driver = read_card(name).attributes[0]
     for router, value in enumerate(driver.values):
         assert driver.category(value) == router
         assert driver.category(value.upper()) == router
@@ -116,8 +117,8 @@ def test_each_value_by_name_chooses_its_router(name: str) -> None:
 @pytest.mark.parametrize("value", [None, float("nan"), "unknown", ""])
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_unknown_is_never_a_router(name: str, value: str | float | None) -> None:
-    assert read_card(name).driver.category(value) is None
-    assert read_card(name).category(Patient()) is None
+    assert read_card(name).attributes[0].category(value) is None
+    assert read_card(name).categories(Patient()) == (None,)
 
 
 @pytest.mark.parametrize(
@@ -137,24 +138,24 @@ def test_values_without_a_router_are_refused_and_not_repeated(
     card: str, values: dict, message: str
 ) -> None:
     with pytest.raises(PatientError, match=message) as caught:
-        read_card(card).category(Patient(**values))
+        read_card(card).categories(Patient(**values))
     for hidden in ("Klingon", "T5", "knee"):
         assert hidden not in str(caught.value)
 
 
 def test_a_number_for_an_attribute_without_bins_is_refused() -> None:
     with pytest.raises(PatientError, match="does not know that sex"):
-        read_card("fairseg-sex").driver.category(1.0)
+        read_card("fairseg-sex").attributes[0].category(1.0)
 
 
 def test_attributes_that_do_not_drive_the_card_are_ignored() -> None:
     patient = Patient(sex="male", race="White", age=70, severity="T9")
-    assert read_card("fairseg-sex").category(patient) == 1
-    assert read_card("fairseg-race").category(patient) == 2
+    assert read_card("fairseg-sex").categories(patient) == (1,)
+    assert read_card("fairseg-race").categories(patient) == (2,)
 
 
 def test_prior_is_uniform_unless_frequencies_are_stated() -> None:
-    assert read_card("fairseg-race").driver.prior == pytest.approx((1 / 3,) * 3)
+    assert read_card("fairseg-race").attributes[0].prior == pytest.approx((1 / 3,) * 3)
     stated = CardAttribute(name="sex", values=("f", "m"), frequencies=(30, 10))
     assert stated.prior == (0.75, 0.25)
     never = CardAttribute(name="sex", values=("f", "m"), frequencies=(1, 0))
@@ -162,7 +163,7 @@ def test_prior_is_uniform_unless_frequencies_are_stated() -> None:
 
 
 def test_prior_covers_values_and_not_unused_routers() -> None:
-    assert read_card("fairseg-age").driver.prior == (0.5, 0.5)
+    assert read_card("fairseg-age").attributes[0].prior == (0.5, 0.5)
 
 
 @pytest.mark.parametrize(
@@ -240,17 +241,23 @@ def test_generic_card_has_no_driver_where_there_is_nothing_to_choose(
     n_routers: int,
 ) -> None:
     card = generic_card(
-        architecture="dmoe-vit", dims=2, n_classes=3, n_routers=n_routers, side=64
+        architecture="dmoe-vit",
+        n_classes=3,
+        n_routers=n_routers,
+        preprocessing=Preprocessing(side=64),
     )
-    assert card.driver is None
-    assert card.category(Patient(sex="male")) is None
+    assert card.attributes == ()
+    assert card.categories(Patient(sex="male")) == ()
     assert card.classes == ("background", "class 1", "class 2")
     assert card.preprocessing.side == 64
 
 
 def test_generic_card_is_driven_by_the_routers_number() -> None:
     card = generic_card(
-        architecture="dmoe-vit", dims=2, n_classes=2, n_routers=3, side=64
+        architecture="dmoe-vit",
+        n_classes=2,
+        n_routers=3,
+        preprocessing=Preprocessing(side=64),
     )
-    assert card.category(Patient(others={"group": "2"})) == 2
+    assert card.categories(Patient(others={"group": "2"})) == (2,)
     assert isinstance(card, ModelCard)

@@ -67,8 +67,8 @@ def test_file_without_a_card_gets_a_generic_one(tiny_checkpoint: Write) -> None:
     assert loaded.card == generic_card(
         architecture="dmoe-vit", dims=2, n_classes=2, n_routers=4, side=32
     )
-    assert loaded.card.driver.name == "group"
-    assert loaded.card.driver.values == ("0", "1", "2", "3")
+    assert loaded.card.attributes[0].name == "group"
+    assert loaded.card.attributes[0].values == ("0", "1", "2", "3")
     assert loaded.card.classes == ("background", "class 1")
 
 
@@ -97,7 +97,7 @@ def test_facts_state_file_hash_size_and_shape(tiny_checkpoint: Write) -> None:
 def test_single_router_baseline_has_no_driver(tiny_checkpoint: Write) -> None:
     loaded = load_checkpoint(tiny_checkpoint(n_routers=1))
     assert loaded.config.n_routers == 1
-    assert loaded.card.driver is None
+    assert loaded.card.attributes == ()
     assert answer(loaded, 0).isfinite().all()
 
 
@@ -204,7 +204,10 @@ def test_a_card_given_by_hand_goes_before_the_files_own(
 ) -> None:
     path = tmp_path / "saved.safetensors"
     save_checkpoint(path, load_checkpoint(tiny_checkpoint(), card="fairseg-race"))
-    assert load_checkpoint(path, card="fairseg-language").card.driver.name == "language"
+    assert (
+        load_checkpoint(path, card="fairseg-language").card.attributes[0].name
+        == "language"
+    )
     card = read_card("fairseg-language").model_copy(update={"name": "mine"})
     (tmp_path / "mine.json").write_text(card.model_dump_json())
     assert load_checkpoint(path, card=tmp_path / "mine.json").card.name == "mine"

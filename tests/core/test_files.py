@@ -16,7 +16,7 @@ from napari_dmoe.imaging.files import (
     write_text,
     write_tiff,
 )
-from napari_dmoe.imaging.planes import Planes
+from napari_dmoe.imaging.frames import Frames
 from napari_dmoe.imaging.spatial import ImageError, SpatialImage
 
 
@@ -109,7 +109,9 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(
 def test_planes_come_in_the_order_of_the_other_axes() -> None:
     data = picture(2, 4, 5, 3, 6)  # t y x z c
     affine = np.diag([2.0, 3, 4, 1])
-    planes = Planes(SpatialImage(data, ("t", "y", "x", "z", "c"), affine, "mm"))
+    planes = Frames(
+        SpatialImage(data, ("t", "y", "x", "z", "c"), affine, "mm"), ("y", "x")
+    )
     assert (planes.axes, planes.shape, len(planes)) == (("t", "z"), (2, 3), 6)
     plane = planes[4]
     np.testing.assert_array_equal(plane.data, data[1, :, :, 1])
@@ -120,11 +122,11 @@ def test_planes_come_in_the_order_of_the_other_axes() -> None:
 
 
 def test_a_plain_image_is_one_plane() -> None:
-    planes = Planes(SpatialImage(picture(4, 5), ("y", "x")))
+    planes = Frames(SpatialImage(picture(4, 5), ("y", "x")), ("y", "x"))
     assert len(planes) == 1
     np.testing.assert_array_equal(planes[0].data, picture(4, 5))
 
 
 def test_planes_need_y_and_x() -> None:
     with pytest.raises(ImageError, match="needs the axes y and x"):
-        Planes(SpatialImage(picture(4, 5), ("t", "c")))
+        Frames(SpatialImage(picture(4, 5), ("t", "c")), ("y", "x"))

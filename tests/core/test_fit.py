@@ -16,8 +16,10 @@ from napari_dmoe.patient import Patient
 from napari_dmoe.progress import Cancelled
 from napari_dmoe.training.augment import AugmentSettings, augment
 from napari_dmoe.training.fit import TrainSettings, fit
-from napari_dmoe.training.pool import TrainingError, network_input, read_pool
-from napari_dmoe.training.recipes import RECIPES, Recipe, train_new
+from napari_dmoe.training.labelled import TrainingError
+from napari_dmoe.training.new_model import train_new
+from napari_dmoe.training.pool import read_pool
+from napari_dmoe.training.recipes import RECIPES, Recipe
 
 CONFIG = ViTConfig(
     width=16,
@@ -168,13 +170,13 @@ def test_a_card_without_preprocessing_is_refused():
 
 def test_a_card_without_a_driver_trains_on_router_0():
     card = CARD.model_copy(update={"attributes": ()})
-    assert read_pool(squares(2, severity=None), card).category.tolist() == [0, 0]
+    assert read_pool(squares(2, severity=None), card).category.tolist() == [[0], [0]]
 
 
 def test_the_pool_finishes_what_preparing_an_image_does():
     (case,) = squares(1)
     pool = read_pool([case], CARD)
-    seen = network_input(pool.images.float() / 255, CARD)[0]
+    seen = pool.plain(torch.tensor([0]))[0][0]
     exact = prepare(case.image, CARD.preprocessing).tensor.expand(3, -1, -1)
     torch.testing.assert_close(seen, exact, atol=1e-4, rtol=1e-4)
 
@@ -225,7 +227,7 @@ def test_a_recipe_states_in_the_card_what_it_was_trained_on(tmp_path):
     assert card.training.n_per_value == {
         "severity": {"healthy": 15, "suspect": 0, "glaucoma": 15}
     }
-    assert card.driver.frequencies == (0.5, 0.0, 0.5)
+    assert card.attributes[0].frequencies == (0.5, 0.0, 0.5)
     assert set(card.training.dice) == {"rim", "cup"}
     assert card.training.settings["seed"] == 0
 

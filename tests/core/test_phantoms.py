@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from napari_dmoe.cohorts.phantoms import (
+from napari_dmoe.cohorts.fundus import (
     CUP_FACTORS,
     KINDS,
     fundus_case,

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from napari_dmoe.cohorts.samples import FUNDUS, sample_folder, sample_fundus
+from napari_dmoe.cohorts.samples import sample_folder, sample_fundus
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.py"))
 
@@ -23,8 +23,8 @@ def test_each_sample_fundus_has_labels_spacing_and_a_patient(number: int) -> Non
 
 
 def test_sample_data_says_where_it_comes_from() -> None:
-    assert "invented" in (sample_folder(FUNDUS) / "README.txt").read_text()
-    assert "BSD-3-Clause" in (sample_folder(FUNDUS).parent / "NOTICE").read_text()
+    assert "invented" in (sample_folder("fundus") / "README.txt").read_text()
+    assert "BSD-3-Clause" in (sample_folder("fundus").parent / "NOTICE").read_text()
 
 
 def test_an_unknown_sample_is_named() -> None:

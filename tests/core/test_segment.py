@@ -64,7 +64,7 @@ def test_the_driver_alone_chooses_the_router(
 ) -> None:
     loaded = load_checkpoint(tiny_checkpoint(n_routers, n_classes), card=card)
     result = segment(loaded, image, patient)
-    driver = result.provenance.driver
+    driver = result.provenance.drivers[0]
     assert (driver.value, driver.routers) == (value, (router,))
     source = SpatialImage.from_array(image)
     prepared = prepare(source, loaded.card.preprocessing)
@@ -86,8 +86,8 @@ def test_an_unknown_driver_mixes_probabilities_of_all_values(
     assert list(result.by_value) == ["Asian", "Black", "White"]
     for value, labels in zip(result.by_value.values(), each, strict=True):
         np.testing.assert_array_equal(value, labels.argmax(0))
-    assert result.provenance.driver.value is None
-    assert result.provenance.driver.weights == pytest.approx((1 / 3,) * 3)
+    assert result.provenance.drivers[0].value is None
+    assert result.provenance.drivers[0].weights == pytest.approx((1 / 3,) * 3)
 
 
 def test_training_frequencies_weight_the_mixture(
@@ -109,7 +109,7 @@ def test_an_unused_router_is_never_run(
     tiny_checkpoint: Checkpoint, image: np.ndarray
 ) -> None:
     loaded = load_checkpoint(tiny_checkpoint(5, 3), card="fairseg-age")
-    assert segment(loaded, image).provenance.driver.routers == (0, 1)
+    assert segment(loaded, image).provenance.drivers[0].routers == (0, 1)
 
 
 def test_unknown_is_refused_when_asked_to(race: LoadedModel, image: np.ndarray) -> None:
@@ -132,7 +132,7 @@ def test_models_without_a_choice_need_no_patient(
     without = load_checkpoint(tiny_checkpoint(0, 3, name="none.pth"))
     result = segment(without, image)
     assert result.routing is None
-    assert result.provenance.driver is None
+    assert result.provenance.drivers == ()
 
 
 def test_stacks_and_series_run_plane_by_plane(race: LoadedModel) -> None:

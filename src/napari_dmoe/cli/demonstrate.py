@@ -190,7 +190,7 @@ def _write_page(
 
     from jinja2 import Environment
 
-    from napari_dmoe.imaging.files import write_text
+    from napari_dmoe.imaging.atomic import write_text
     from napari_dmoe.inference.colours import class_colours, expert_colours
     from napari_dmoe.inference.provenance import RESEARCH_ONLY
 

@@ -12,6 +12,7 @@ from napari_dmoe.cli.options import Card
 from napari_dmoe.cli.outcome import clear_errors
 
 if TYPE_CHECKING:
+    from napari_dmoe.models.architectures import Config
     from napari_dmoe.models.card import CardAttribute
     from napari_dmoe.models.checkpoint import LoadedModel
 
@@ -49,8 +50,8 @@ def _facts(loaded: LoadedModel) -> Iterator[tuple[str, str]]:
         "architecture",
         (
             f"{facts['architecture_title']}: {loaded.n_parameters / 1e6:.2f} M "
-            f"parameters, {config.depth} blocks of width {config.width}, "
-            f"input {config.side} x {config.side}"
+            f"parameters, {_shape(config)}, input "
+            f"{' x '.join(map(str, loaded.input_size))}"
         ),
     )
     yield (
@@ -75,6 +76,15 @@ def _facts(loaded: LoadedModel) -> Iterator[tuple[str, str]]:
     yield "citation", card.citation or NOT_STATED
     if card.notice:
         yield "notice", card.notice
+
+
+def _shape(config: Config) -> str:
+    """Say how large a network is, in the words of its kind."""
+    from napari_dmoe.models.vit import ViTConfig
+
+    if isinstance(config, ViTConfig):
+        return f"{config.depth} blocks of width {config.width}"
+    return f"{len(config.stage_widths)} stages of width {config.stage_widths}"
 
 
 def _attribute(attribute: CardAttribute) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_dmoe.imaging.spatial import SpatialImage
+    from napari_dmoe.inference.export import FileFormat
+    from napari_dmoe.inference.provenance import DriverRecord
     from napari_dmoe.inference.segmentation import Segmentation
     from napari_dmoe.models.checkpoint import LoadedModel
     from napari_dmoe.patient import Patient
@@ -62,13 +64,19 @@ def segment(
     routing: Annotated[
         bool, typer.Option("--routing", help="Also write the gates of every block.")
     ] = False,
+    file_format: Annotated[
+        str,
+        typer.Option(
+            "--format", help="tiff, nifti, or auto: nifti for 3D models, else tiff."
+        ),
+    ] = "auto",
     *,
     settings: InferenceSettings,
 ) -> None:
     """Segment for a patient; what is not given of the patient is unknown.
 
-    In a cohort each row brings its own patient. Writes a label TIFF for each image, its
-    record as JSON, and a table of sizes, segment.csv.
+    In a cohort each row brings its own patient. Writes the labels of each image (TIFF,
+    or NIfTI for volumes), their record as JSON, and a table of sizes, segment.csv.
     """
     with clear_errors(), progress_bar() as progress:
         from napari_dmoe.models.checkpoint import load_checkpoint
@@ -79,7 +87,7 @@ def segment(
         )
         jobs = list(_jobs(source, patient))
         loaded = load_checkpoint(checkpoint, card)
-        work = _Work(loaded, settings, output, routing)
+        work = _Work(loaded, settings, output, routing, _format(file_format))
         for number, job in enumerate(jobs):
             progress(Progress(number, len(jobs), job.name))
             work.do(job, is_alone=len(jobs) == 1)
@@ -90,7 +98,7 @@ def segment(
 
 def _jobs(source: Path, patient: Patient) -> Iterator[_Job]:
     from napari_dmoe.cohorts.datasets import TABLE, CohortError, read_cohort
-    from napari_dmoe.imaging.files import IMAGE_SUFFIXES
+    from napari_dmoe.imaging.files import IMAGE_SUFFIXES, image_stem, image_suffix
 
     is_cohort = source.suffix.lower() == ".csv" or (source / TABLE).is_file()
     if is_cohort:
@@ -102,14 +110,18 @@ def _jobs(source: Path, patient: Patient) -> Iterator[_Job]:
         for row in read_cohort(source).rows:
             yield _Job(row.id, row.image, row.patient)
     elif source.is_dir():
-        paths = sorted(
-            p for p in source.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES
-        )
+        paths = sorted(p for p in source.iterdir() if image_suffix(p) in IMAGE_SUFFIXES)
         if not paths:
             raise ValueError(f"{source.name} holds no image and no {TABLE}")
-        yield from (_Job(path.stem, path, patient) for path in paths)
+        yield from (_Job(image_stem(path), path, patient) for path in paths)
     else:
-        yield _Job(source.stem, source, patient)
+        yield _Job(image_stem(source), source, patient)
+
+
+def _format(name: str) -> FileFormat:
+    if name not in ("auto", "tiff", "nifti"):
+        raise ValueError(f"there is no format {name!r}: use auto, tiff or nifti")
+    return cast("FileFormat", name)
 
 
 class _Work:
@@ -121,9 +133,11 @@ class _Work:
         settings: InferenceSettings,
         output: Path,
         routing: bool,
+        file_format: FileFormat,
     ) -> None:
         self.loaded, self.settings = loaded, settings
         self.output, self.routing = output, routing
+        self.file_format = file_format
         self.rows: list[dict[str, str]] = []
         self.stems: set[str] = set()
         self.n_failed = 0
@@ -148,12 +162,17 @@ class _Work:
         image = read_image(job.path)
         result = run(self.loaded, image, job.patient, settings=self.settings)
         saved = save_segmentation(
-            self.output, self._stem(job.name), result, image, routing=self.routing
+            self.output,
+            self._stem(job.name),
+            result,
+            image,
+            routing=self.routing,
+            file_format=self.file_format,
         )
         outcome = "; ".join((_done(result), *result.provenance.notices))
         row = {"image": job.name, "outcome": outcome, "labels": saved.labels.name}
         on_source = self.settings.scored_at == "source"
-        if on_source and len(result.axes) == 2:
+        if on_source and len(result.axes) == len(result.grid.shape):
             row |= _sizes(result.labels, image, result.classes)
         self.rows.append(row)
         typer.echo(f"{saved.labels}: {outcome}")
@@ -173,7 +192,7 @@ class _Work:
 
         import defusedcsv.csv as csv
 
-        from napari_dmoe.imaging.files import write_text
+        from napari_dmoe.imaging.atomic import write_text
 
         columns = dict.fromkeys(name for row in self.rows for name in row)
         text = io.StringIO(newline="")
@@ -185,29 +204,35 @@ class _Work:
 
 
 def _done(result: Segmentation) -> str:
-    """Say for which value of the driver an image was segmented."""
-    driver = result.provenance.driver
-    if driver is None:
-        return "segmented"
+    """Say for which values of the drivers an image was segmented."""
+    drivers = result.provenance.drivers
+    parts = [_driver(driver) for driver in drivers]
+    return f"segmented for {', '.join(parts)}" if parts else "segmented"
+
+
+def _driver(driver: DriverRecord) -> str:
     name = driver.attribute.replace("_", " ")
     if driver.value is None:
-        return f"segmented, {name} unknown: {len(driver.values)} values mixed"
-    return f"segmented for {name} {driver.value}"
+        return f"{name} unknown ({len(driver.values)} values mixed)"
+    return f"{name} {driver.value}"
 
 
 def _sizes(
     labels: NDArray[np.uint8], image: SpatialImage, classes: tuple[str, ...]
 ) -> dict[str, str]:
-    """Return the table's columns on sizes: area of each class, cup-to-disc ratio."""
-    from napari_dmoe.imaging.planes import Planes
+    """Return the table's columns on sizes: of each class, and cup-to-disc ratio."""
+    from napari_dmoe.imaging.frames import Frames
+    from napari_dmoe.imaging.spatial import SPATIAL_AXES
     from napari_dmoe.imaging.spatial import SpatialImage as Image
     from napari_dmoe.inference.measures import class_sizes, cup_to_disc
 
-    plane = Planes(image)[0]
-    on_plane = Image(labels, ("y", "x"), plane.affine, plane.unit)
+    along = SPATIAL_AXES[-labels.ndim :]
+    frame = Frames(image, along)[0]
+    # The pixel's size is the same in whichever order its axes stand.
+    on_frame = Image(labels, along, frame.affine, frame.unit)
     columns = {
         f"{size.name} ({size.unit})": f"{size.size:.6g}"
-        for size in class_sizes(on_plane, classes)
+        for size in class_sizes(on_frame, classes)
     }
     ratio = cup_to_disc(labels, classes)
     if ratio is not None:

@@ -15,7 +15,8 @@ def phantoms(
         Path, typer.Argument(metavar="OUT", help="Folder to write into.")
     ],
     kind: Annotated[
-        str, typer.Option("--kind", help="What to draw: fundus.")
+        str,
+        typer.Option("--kind", help="fundus, fundus-race, skin or pelvis."),
     ] = "fundus",
     number: Annotated[
         int, typer.Option("--number", "-n", min=1, help="How many cases.")
@@ -25,19 +26,19 @@ def phantoms(
     """Draw a synthetic cohort: images, labels and cohort.csv with the patients."""
     with clear_errors(), progress_bar() as progress:
         from napari_dmoe.cohorts.datasets import write_cohort
-        from napari_dmoe.cohorts.phantoms import KINDS, NOTICE
+        from napari_dmoe.cohorts.phantoms import KINDS
 
         if kind not in KINDS:
             raise ValueError(f"there is no kind {kind!r}: use {', '.join(KINDS)}")
         table = write_cohort(
             output,
-            KINDS[kind](number, seed=seed),
+            KINDS[kind].cohort(number, seed=seed),
             total=number,
-            notice=NOTICE,
+            notice=KINDS[kind].notice,
             progress=progress,
         )
     typer.echo(f"{number} {kind} phantoms: {table}")
-    typer.echo(NOTICE)
+    typer.echo(KINDS[kind].notice)
 
 
 def train(
@@ -48,7 +49,11 @@ def train(
         Path, typer.Option("--output", "-o", help="The .safetensors file to write.")
     ],
     recipe: Annotated[
-        str, typer.Option("--recipe", help="What to train: fundus-phantom.")
+        str,
+        typer.Option(
+            "--recipe",
+            help="fundus-phantom, fundus-race-phantom, skin-phantom or pelvis-phantom.",
+        ),
     ] = "fundus-phantom",
     epochs: Annotated[
         int | None, typer.Option("--epochs", min=1, help="Instead of the recipe's.")
@@ -67,7 +72,8 @@ def train(
         from napari_dmoe.cohorts.datasets import read_cohort
         from napari_dmoe.inference.devices import choose_device
         from napari_dmoe.models.checkpoint import save_checkpoint
-        from napari_dmoe.training.recipes import RECIPES, train_new
+        from napari_dmoe.training.new_model import train_new
+        from napari_dmoe.training.recipes import RECIPES
 
         if recipe not in RECIPES:
             raise ValueError(f"there is no recipe {recipe!r}: use {', '.join(RECIPES)}")

@@ -18,7 +18,9 @@ import defusedcsv.csv as csv
 import numpy as np
 
 from napari_dmoe.cohorts.case import Case
-from napari_dmoe.imaging.files import atomic_path, read_image, write_text, write_tiff
+from napari_dmoe.imaging.atomic import atomic_path, write_text
+from napari_dmoe.imaging.files import read_image, write_tiff
+from napari_dmoe.imaging.nifti_writing import write_nifti
 from napari_dmoe.imaging.spatial import ImageError, SpatialImage
 from napari_dmoe.patient import FORM_ATTRIBUTES, Patient, PatientError
 from napari_dmoe.progress import Progress, ProgressHook, silent
@@ -227,8 +229,8 @@ def write_cohort(
     folder : str or Path
         Where to; made where it does not exist.
     cases : iterable of Case
-        2D cases with uint8 or uint16 images; each is written before the next is asked
-        for.
+        2D cases with uint8 or uint16 images, or volumes; each is written before the
+        next is asked for.
     total : int
         How many there are, for `progress`.
     notice : str, optional
@@ -248,7 +250,7 @@ def write_cohort(
 
     Notes
     -----
-    Files are deflated TIFF and hold the pixel spacing. Text that a spreadsheet would
+    Planes are deflated TIFF with their pixel spacing, volumes NIfTI. Text that a spreadsheet would
     take for a formula is escaped with an apostrophe.
     """
     folder = Path(folder)
@@ -270,11 +272,12 @@ def write_cohort(
 
 def _write_case(folder: Path, case: Case, *, number: int) -> dict[str, str]:
     # Files are numbered, not named by id: an id may hold what no file name can.
-    row = {"id": case.id, "image": f"images/{number:05d}.tif"}
-    _write_tiff(folder / row["image"], case.image)
+    suffix = ".nii.gz" if len(case.image.spatial_axes) == 3 else ".tif"
+    row = {"id": case.id, "image": f"images/{number:05d}{suffix}"}
+    _write_image(folder / row["image"], case.image)
     if case.labels is not None:
-        row["labels"] = f"labels/{number:05d}.tif"
-        _write_tiff(folder / row["labels"], case.labels)
+        row["labels"] = f"labels/{number:05d}{suffix}"
+        _write_image(folder / row["labels"], case.labels)
     known = case.patient.known()
     number_or_name = (
         f"{v:.10g}" if isinstance(v, float) else v for v in known.values()
@@ -282,7 +285,10 @@ def _write_case(folder: Path, case: Case, *, number: int) -> dict[str, str]:
     return row | dict(zip(known, number_or_name, strict=True))
 
 
-def _write_tiff(path: Path, image: SpatialImage) -> None:
+def _write_image(path: Path, image: SpatialImage) -> None:
+    if path.suffix == ".gz":
+        write_nifti(path, image)
+        return
     spacing = image.spacing if image.unit else None
     pixels = np.asarray(image.data)
     write_tiff(path, pixels, axes=image.axes, spacing=spacing, unit=image.unit)

@@ -7,9 +7,8 @@ from pathlib import Path
 import napari_dmoe
 from napari_dmoe.cohorts.case import Case
 from napari_dmoe.cohorts.datasets import read_cohort
-
-FUNDUS = "fundus"
-"""Folder of the phantom fundi: a cohort of three, one of each severity."""
+from napari_dmoe.imaging.files import read_image
+from napari_dmoe.patient import Patient
 
 
 def sample_folder(name: str) -> Path:
@@ -18,7 +17,7 @@ def sample_folder(name: str) -> Path:
     Parameters
     ----------
     name : str
-        Name of the folder, such as :data:`FUNDUS`.
+        Name of the folder, such as ``"fundus"``.
 
     Raises
     ------
@@ -35,5 +34,35 @@ def sample_folder(name: str) -> Path:
 
 
 def sample_fundus(number: int = 0) -> Case:
-    """Return a phantom fundus with labels and its made-up patient; see its README."""
-    return read_cohort(sample_folder(FUNDUS))[number]
+    """Return a phantom fundus with labels and its made-up patient: one of three."""
+    return read_cohort(sample_folder("fundus"))[number]
+
+
+def sample_skin(number: int = 0) -> Case:
+    """Return a phantom skin lesion with labels and its made-up patient: one of three."""
+    return read_cohort(sample_folder("skin"))[number]
+
+
+def sample_pelvis(number: int = 0) -> Case:
+    """Return a phantom pelvis CT with labels and its made-up patient: one of two."""
+    return read_cohort(sample_folder("pelvis"))[number]
+
+
+def sample_ct() -> Case:
+    """Return a real CT of abdomen and pelvis; labels: 1 prostate, 2 bladder.
+
+    The labels are another model's output, not a physician's; see ``NOTICE``.
+    """
+    return _real("ct")
+
+
+def sample_mr() -> Case:
+    """Return a real contrast-enhanced T1 MR of a brain; labels: 1 tumour."""
+    return _real("mr")
+
+
+def _real(name: str) -> Case:
+    folder = sample_folder(name)
+    image = read_image(folder / f"{name}.nii.gz")
+    labels = read_image(folder / f"{name}_labels.nii.gz")
+    return Case(name, image, labels, Patient())

@@ -1,4 +1,4 @@
-"""Image files in and out: PNG, JPEG, BMP and TIFF in, TIFF out.
+"""Image files in and out: PNG, JPEG, BMP, TIFF and NIfTI in, TIFF out.
 
 TIFF files written here say where they lie: axes, spacing and unit stand in tifffile's
 own description, and the resolution tags repeat them for other programs.
@@ -7,8 +7,7 @@ own description, and the resolution tags repeat them for other programs.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,41 +15,34 @@ import imageio.v3 as iio
 import tifffile
 from numpy.typing import NDArray
 
+from napari_dmoe.imaging.atomic import atomic_path
+from napari_dmoe.imaging.nifti import MAX_BYTES, NIFTI_SUFFIXES, read_nifti
 from napari_dmoe.imaging.spatial import (
     CHANNEL_AXIS,
     ImageError,
+    ImageReadError,
     SpatialImage,
     guess_axes,
 )
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
 TIFF_SUFFIXES = (".tif", ".tiff")
-IMAGE_SUFFIXES = (*PICTURE_SUFFIXES, *TIFF_SUFFIXES)
+IMAGE_SUFFIXES = (*PICTURE_SUFFIXES, *TIFF_SUFFIXES, *NIFTI_SUFFIXES)
 """Files that :func:`read_image` takes."""
-
-MAX_BYTES = 8 * 2**30
-"""Largest image read at once; TIFF headers may claim any size."""
 
 PER_CENTIMETRE = {"mm": 10.0, "um": 10_000.0, "µm": 10_000.0, "cm": 1.0}
 """Units that resolution tags can express."""
 
 
-@contextmanager
-def atomic_path(path: Path) -> Iterator[Path]:
-    """Lend a path beside `path` that takes its place if the block ends well.
-
-    A file that was there before is replaced only then, and nothing half-written stays.
-    """
-    partial = path.with_name(f".partial-{os.getpid()}-{path.name}")
-    try:
-        yield partial
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+def image_suffix(path: Path) -> str:
+    """Return how an image file's name ends, in lower case: ``.png``, ``.nii.gz``."""
+    name = path.name.lower()
+    return ".nii.gz" if name.endswith(".nii.gz") else path.suffix.lower()
 
 
-class ImageReadError(ImageError):
-    """An image file cannot be read; names the file."""
+def image_stem(path: Path) -> str:
+    """Return an image file's name without its suffix."""
+    return path.name[: -len(image_suffix(path))] if path.suffix else path.name
 
 
 def read_image(path: str | os.PathLike[str]) -> SpatialImage:
@@ -59,7 +51,7 @@ def read_image(path: str | os.PathLike[str]) -> SpatialImage:
     Parameters
     ----------
     path : str or path-like
-        A PNG, JPEG, BMP or TIFF file.
+        A PNG, JPEG, BMP, TIFF or NIfTI file.
 
     Returns
     -------
@@ -74,7 +66,7 @@ def read_image(path: str | os.PathLike[str]) -> SpatialImage:
         cannot be told.
     """
     path = Path(path)
-    suffix = path.suffix.lower()
+    suffix = image_suffix(path)
     if suffix not in IMAGE_SUFFIXES:
         raise ImageReadError(
             f"{path.name} cannot be read: expected one of {', '.join(IMAGE_SUFFIXES)}"
@@ -82,7 +74,7 @@ def read_image(path: str | os.PathLike[str]) -> SpatialImage:
     if not path.is_file():
         raise ImageReadError(f"{path.name}: there is no such file")
     try:
-        return _read_tiff(path) if suffix in TIFF_SUFFIXES else _read_picture(path)
+        return _READERS[suffix](path)
     except ImageReadError:
         raise
     except ImageError as error:
@@ -121,6 +113,13 @@ def _tiff_axes(stated: str, shape: tuple[int, ...]) -> tuple[str, ...]:
     names = tuple({"S": CHANNEL_AXIS}.get(name, name.lower()) for name in stated)
     is_clear = not any(name in "qi" for name in names) and len(set(names)) == len(names)
     return names if is_clear else guess_axes(shape)
+
+
+_READERS: Mapping[str, Callable[[Path], SpatialImage]] = {
+    **dict.fromkeys(PICTURE_SUFFIXES, _read_picture),
+    **dict.fromkeys(TIFF_SUFFIXES, _read_tiff),
+    **dict.fromkeys(NIFTI_SUFFIXES, read_nifti),
+}
 
 
 def write_tiff(
@@ -171,15 +170,3 @@ def write_tiff(
             metadata=description,
             **options,
         )
-
-
-def write_text(path: str | os.PathLike[str], text: str) -> None:
-    """Write UTF-8 text, whole or not at all.
-
-    Raises
-    ------
-    OSError
-        When the file cannot be written; nothing is left behind.
-    """
-    with atomic_path(Path(path)) as partial:
-        partial.write_text(text, encoding="utf-8")

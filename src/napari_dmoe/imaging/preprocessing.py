@@ -111,7 +111,7 @@ def prepare(image: SpatialImage, preprocessing: Preprocessing) -> Prepared:
     crop = preprocessing.crop
     size = min(grid.shape) if crop == "square" else (crop or max(grid.shape))
     grid, place = grid.centre_crop((size, size))
-    values, notices = _channels_first(image, place)
+    values, notices = channels_first(image, ("y", "x"), place=place)
     values, scaling = _unit_range(values)
     shape = (preprocessing.side, preprocessing.side)
     tensor = _resample(values, shape, preprocessing.resize)
@@ -128,30 +128,77 @@ def standardised(images: torch.Tensor) -> torch.Tensor:
     return (images - mean) / spread.clamp_min(1e-3)
 
 
-def _channels_first(
-    image: SpatialImage, place: tuple[slice, ...]
+def channels_first(
+    image: SpatialImage,
+    axes: tuple[str, ...],
+    *,
+    place: tuple[slice, ...] | None = None,
+    allowed: tuple[int, ...] = (1, 3),
 ) -> tuple[NDArray[Any], list[str]]:
-    """Read the crop as (C, h, w); lazy arrays are read no further."""
-    where = dict(zip(image.spatial_axes, place, strict=True))
+    """Read numbers as (C, *axes); lazy arrays are read no further than asked for.
+
+    Parameters
+    ----------
+    image : SpatialImage
+        The image; its spatial axes are `axes`, in any order.
+    axes : tuple of str
+        Order of the spatial axes to return.
+    place : tuple of slice, optional
+        Part to read, in the order of the image's spatial axes; all by default.
+    allowed : tuple of int
+        Channel counts that the network takes.
+
+    Returns
+    -------
+    array
+        The numbers.
+    list of str
+        What a person should know.
+
+    Raises
+    ------
+    ImageError
+        For complex numbers, other types that are no numbers, and other channel counts.
+    """
+    where = dict(zip(image.spatial_axes, place or (), strict=False))
     index = tuple(where.get(axis, slice(None)) for axis in image.axes)
     values = np.asarray(image.data[index])
     if np.iscomplexobj(values):
         raise ImageError("the image holds complex numbers: give its magnitude")
     if values.dtype.kind not in "buif":
         raise ImageError(f"the image holds {values.dtype}, not numbers")
+    names = axes if CHANNEL_AXIS not in image.axes else (CHANNEL_AXIS, *axes)
+    values = values.transpose([image.axes.index(axis) for axis in names])
     if CHANNEL_AXIS not in image.axes:
-        order = [image.axes.index("y"), image.axes.index("x")]
-        return values.transpose(order)[np.newaxis], []
-    order = [image.axes.index(axis) for axis in (CHANNEL_AXIS, "y", "x")]
-    values = values.transpose(order)
-    if len(values) == 4:
+        values = values[np.newaxis]
+    if len(values) == 4 and 3 in allowed:
         return values[:3], ["the fourth channel was taken for opacity and left out"]
-    if len(values) not in (1, 3):
+    if len(values) not in allowed:
+        wanted = "grey or RGB images" if 3 in allowed else f"{allowed[0]} channel(s)"
         raise ImageError(
-            f"the model takes grey or RGB images: found {len(values)} channels. "
-            "Choose one channel, or combine them to RGB"
+            f"the model takes {wanted}: found {len(values)} channels. Choose one "
+            "channel" + (", or combine them to RGB" if 3 in allowed else "")
         )
     return values, []
+
+
+def finite_numbers(values: NDArray[Any]) -> tuple[NDArray[np.floating], list[str]]:
+    """Return numbers as floats, with 0 for what is no finite number.
+
+    Raises
+    ------
+    ImageError
+        When nothing is finite.
+    """
+    floats = values.astype(np.result_type(values.dtype, np.float32), copy=False)
+    finite = np.isfinite(floats)
+    if not finite.any():
+        raise ImageError("the image has no finite value")
+    if finite.all():
+        return floats, []
+    n_bad = int(floats.size - finite.sum())
+    notice = f"{n_bad} values that are no finite numbers were set to 0"
+    return np.where(finite, floats, 0), [notice]
 
 
 def _unit_range(values: NDArray[Any]) -> tuple[NDArray[np.float64], list[str]]:
@@ -161,14 +208,8 @@ def _unit_range(values: NDArray[Any]) -> tuple[NDArray[np.float64], list[str]]:
     if values.dtype == bool:
         notices.append("the image is a mask: True was taken for white")
         return values.astype(np.float64), notices
-    values = values.astype(np.float64)
-    finite = np.isfinite(values)
-    if not finite.any():
-        raise ImageError("the image has no finite value")
-    if not finite.all():
-        n_bad = int(values.size - finite.sum())
-        notices.append(f"{n_bad} values that are no finite numbers were set to 0")
-        values = np.where(finite, values, 0.0)
+    values, more = finite_numbers(values.astype(np.float64))
+    notices += more
     low, high = float(values.min()), float(values.max())
     if low == high:
         notices.append("the image is constant: there is nothing to segment in it")
@@ -180,7 +221,7 @@ def _unit_range(values: NDArray[Any]) -> tuple[NDArray[np.float64], list[str]]:
         top = high
     elif is_fraction and 0 < high <= 1:
         top = 1.0
-    return np.clip(values, 0, top) / top, notices
+    return np.clip(values, 0, top) / np.float64(top), notices
 
 
 def _resample(
@@ -205,14 +246,14 @@ def prepare_labels(labels: NDArray[Any], grid: Grid) -> NDArray[Any]:
 
     Parameters
     ----------
-    labels : (H, W) integer array
-        Labels on the source grid.
+    labels : (*S) integer array
+        Labels on the source grid, their axes in the order of `grid`.
     grid : Grid
         Grid of the prepared image.
 
     Returns
     -------
-    (S, S) array
+    (*T) array
         Labels on `grid`, of the same type.
     """
     index = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -19,16 +20,16 @@ def restore_maps(maps: torch.Tensor, grid: Grid, shape: Sequence[int]) -> torch.
 
     Parameters
     ----------
-    maps : (K, h, w) float tensor
+    maps : (K, *S) float tensor
         Maps on `grid`.
     grid : Grid
         Where their samples lie.
-    shape : (H, W)
-        Shape of the source image.
+    shape : tuple of int
+        Spatial shape T of the source image, in the order of `grid`.
 
     Returns
     -------
-    (K, H, W) float tensor
+    (K, *T) float tensor
         Values at every source pixel; outside the grid the nearest sample's.
     """
     return torch.cat([strip for _, strip in _strips(maps, grid, shape)], dim=1)
@@ -38,49 +39,62 @@ def restore_labels(
     scores: torch.Tensor,
     grid: Grid,
     shape: Sequence[int],
-    crop: tuple[slice, ...],
+    crop: tuple[slice, ...] | None = None,
 ) -> NDArray[np.uint8]:
     """Resample class scores to the source grid and take the best class.
 
     Parameters
     ----------
-    scores : (K, h, w) float tensor
+    scores : (K, *S) float tensor
         Logits or probabilities on `grid`.
     grid : Grid
         Where their samples lie.
-    shape : (H, W)
-        Shape of the source image.
-    crop : tuple of slice
-        The part that the network saw; outside it the label is 0.
+    shape : tuple of int
+        Spatial shape T of the source image, in the order of `grid`.
+    crop : tuple of slice, optional
+        The part that the network saw; outside it the label is 0. All by default.
 
     Returns
     -------
-    (H, W) uint8 array
+    (*T) uint8 array
         Labels.
     """
     labels = np.zeros(tuple(shape), np.uint8)
     for rows, strip in _strips(scores, grid, shape):
         # max is several times faster here than argmax, and breaks ties alike.
         labels[rows] = strip.max(0).indices.to(torch.uint8).cpu().numpy()
-    outside = np.ones(labels.shape, bool)
-    outside[crop] = False
-    labels[outside] = 0
+    if crop is not None:
+        outside = np.ones(labels.shape, bool)
+        outside[crop] = False
+        labels[outside] = 0
     return labels
 
 
 def _strips(
     maps: torch.Tensor, grid: Grid, shape: Sequence[int]
 ) -> Iterator[tuple[slice, torch.Tensor]]:
-    height, width = shape
-    rows, columns = (
-        _linear_weights(where, n, like=maps)
-        for where, n in zip(grid.samples_at_source(shape), maps.shape[1:], strict=True)
+    """Yield the maps at the source's pixels, some rows of its first axis at a time."""
+    first, *others = (
+        None if _is_unchanged(grid, axis, n) else _linear_weights(where, m, like=maps)
+        for axis, (where, m, n) in enumerate(
+            zip(grid.samples_at_source(shape), maps.shape[1:], shape, strict=True)
+        )
     )
-    across = maps @ columns.T
-    step = max(1, STRIP_VOXELS // max(1, width * len(maps)))
-    for begin in range(0, height, step):
-        strip = slice(begin, min(begin + step, height))
-        yield strip, rows[strip] @ across
+    for axis, weights in enumerate(others, start=2):
+        if weights is not None:
+            maps = (maps.movedim(axis, -1) @ weights.T).movedim(-1, axis)
+    rows_cost = max(1, math.prod(shape[1:]) * len(maps))
+    step = max(1, STRIP_VOXELS // rows_cost)
+    for begin in range(0, shape[0], step):
+        strip = slice(begin, min(begin + step, shape[0]))
+        if first is None:
+            yield strip, maps[:, strip]
+        else:
+            yield strip, torch.tensordot(first[strip], maps, ([1], [1])).movedim(0, 1)
+
+
+def _is_unchanged(grid: Grid, axis: int, n: int) -> bool:
+    return (grid.start[axis], grid.step[axis], grid.shape[axis]) == (0, 1, n)
 
 
 def _linear_weights(

@@ -23,6 +23,10 @@ class ImageError(ValueError):
     """An image cannot be used: its shape, its values or its geometry."""
 
 
+class ImageReadError(ImageError):
+    """An image file cannot be read or written; names the file."""
+
+
 @dataclass(frozen=True)
 class SpatialImage:
     """An array, the names of its axes, and where it lies.
@@ -36,9 +40,12 @@ class SpatialImage:
         ``"t"`` for time; any other name is one more axis to run over.
     affine : (n + 1, n + 1) float64 array, optional
         From indices along the n spatial axes, in their order in `axes`, to world
-        coordinates. The identity by default.
+        coordinates in the same order. The identity by default. Where the world is a
+        patient, +z, +y and +x point to the head, the back and the left.
     unit : str or None
         World unit, for example ``"mm"``; None where the pixel size is not known.
+    notices : tuple of str
+        What a person should know of the image, such as what a file left open.
 
     Raises
     ------
@@ -50,6 +57,7 @@ class SpatialImage:
     axes: tuple[str, ...]
     affine: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
     unit: str | None = None
+    notices: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Check that the parts fit each other, and fill in the identity affine."""
@@ -233,6 +241,33 @@ class Grid:
             start.append(s + d * shift)
             step.append(d * factor)
         return Grid(tuple(map(int, shape)), tuple(start), tuple(step))
+
+    def every(self, step: float, first: Sequence[float], shape: Sequence[int]) -> Grid:
+        """Return the grid of blocks of samples, such as a network's tokens.
+
+        Parameters
+        ----------
+        step : float
+            Samples from one block to the next, along every axis.
+        first : sequence of float
+            Where the first block's centre lies, in samples.
+        shape : sequence of int
+            Number of blocks along each axis.
+        """
+        start = (
+            s + d * f for s, d, f in zip(self.start, self.step, first, strict=True)
+        )
+        return Grid(
+            tuple(map(int, shape)), tuple(start), tuple(step * d for d in self.step)
+        )
+
+    def upright(self) -> tuple[Grid, tuple[slice, ...]]:
+        """Return the grid with steps above 0, and how its array is flipped to it."""
+        start, flips = [], []
+        for n, s, d in zip(self.shape, self.start, self.step, strict=True):
+            start.append(s + d * (n - 1) if d < 0 else s)
+            flips.append(slice(None, None, -1 if d < 0 else 1))
+        return Grid(self.shape, tuple(start), tuple(map(abs, self.step))), tuple(flips)
 
     def coordinates(self, axis: int) -> NDArray[np.float64]:
         """Return the source coordinates of the samples along one axis, in pixels."""

@@ -1,20 +1,33 @@
-"""A result on disk: masks and routing maps as TIFF, each with its record beside it."""
+"""A result on disk: masks and routing maps, each with its record beside it."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
-from napari_dmoe.imaging.files import write_text, write_tiff
-from napari_dmoe.imaging.spatial import SPATIAL_AXES, SpatialImage
+from napari_dmoe.imaging.atomic import write_text
+from napari_dmoe.imaging.files import write_tiff
+from napari_dmoe.imaging.nifti_writing import write_nifti
+from napari_dmoe.imaging.spatial import (
+    SPATIAL_AXES,
+    Grid,
+    ImageReadError,
+    SpatialImage,
+)
+from napari_dmoe.imaging.volumes import VOLUME_AXES, ordered_affine
 from napari_dmoe.inference.routing import RoutingMaps
 from napari_dmoe.inference.segmentation import Segmentation
 
 _RESERVED = re.compile(r"^(con|prn|aux|nul|com\d|lpt\d)$", re.IGNORECASE)
 MAX_NAME = 80
+
+FileFormat = Literal["auto", "tiff", "nifti"]
 
 
 @dataclass(frozen=True)
@@ -25,14 +38,14 @@ class SavedFiles:
     ----------
     labels : Path
         The mask; its record lies beside it with the suffix ``.json``.
-    routing : Path or None
-        The gates of every block; likewise.
+    routing : tuple of Path
+        The gates of every block, in one file or several; likewise.
     probabilities : Path or None
         A map for each class; likewise.
     """
 
     labels: Path
-    routing: Path | None
+    routing: tuple[Path, ...]
     probabilities: Path | None
 
 
@@ -49,6 +62,7 @@ def save_segmentation(
     image: SpatialImage,
     *,
     routing: bool = False,
+    file_format: FileFormat = "auto",
 ) -> SavedFiles:
     """Write a result.
 
@@ -61,12 +75,17 @@ def save_segmentation(
     result : Segmentation
         What to write: ``<stem>.labels.tif`` and its record; and, where it holds
         probabilities, ``<stem>.probabilities.tif``: float32 with the axes K (class),
-        any extra ones, y and x.
+        any extra ones, and the spatial ones.
     image : SpatialImage
-        The image it was made from, for spacing and unit.
+        The image it was made from, for its place in the world.
     routing : bool
-        Also write ``<stem>.routing.tif``: float32 gates, averaged over the values
-        that were mixed, with the axes L (block), E (expert), any extra ones, y and x.
+        Also write the gates, float32, averaged over the values that were mixed. Those
+        of a 2D model go to ``<stem>.routing.tif`` with the axes L (block), E (expert),
+        any extra ones, y and x. The stages of a 3D model differ in resolution, so each
+        has a file of its own: ``<stem>.routing-0.tif`` and so on.
+    file_format : {"auto", "tiff", "nifti"}
+        NIfTI (``.nii.gz``) keeps the whole affine, and the record in its header; it
+        holds results of 3D models only. ``"auto"`` takes it for these.
 
     Returns
     -------
@@ -75,58 +94,80 @@ def save_segmentation(
 
     Raises
     ------
+    ImageReadError
+        For the result of a 2D model as NIfTI.
     OSError
         When something cannot be written. No file is left half-written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    stem = safe_stem(stem)
-    record = result.provenance.model_dump_json(indent=2) + "\n"
-    labels = folder / f"{stem}.labels.tif"
-    write_tiff(
-        labels,
-        result.labels,
-        axes=result.axes,
-        spacing=_spacing(image, result.axes, result.grid.step),
-        unit=image.unit,
-    )
-    write_text(labels.with_suffix(".json"), record)
-    gates = probabilities = None
-    if routing and result.routing is not None:
-        gates = folder / f"{stem}.routing.tif"
-        _write_gates(gates, result.routing, image)
-        write_text(gates.with_suffix(".json"), record)
-    if result.probabilities is not None:
-        probabilities = folder / f"{stem}.probabilities.tif"
-        write_tiff(
-            probabilities,
-            result.probabilities,
-            axes=("k", *result.axes),
-            spacing=_spacing(image, result.axes, result.grid.step),
-            unit=image.unit,
+    is_volume = len(result.grid.shape) == len(VOLUME_AXES)
+    is_nifti = is_volume if file_format == "auto" else file_format == "nifti"
+    if is_nifti and not is_volume:
+        raise ImageReadError(
+            "NIfTI holds volumes, and this is the result of a 2D model: save it as TIFF"
         )
-        write_text(probabilities.with_suffix(".json"), record)
+    folder.mkdir(parents=True, exist_ok=True)
+    record = result.provenance.model_dump_json(indent=2) + "\n"
+    writer = _Writer(folder / safe_stem(stem), image, record, is_nifti)
+    labels = writer.write("labels", result.labels, result.axes, result.grid)
+    gates: tuple[Path, ...] = ()
+    if routing and result.routing is not None:
+        gates = tuple(_write_gates(writer, result.routing))
+    probabilities = None
+    if result.probabilities is not None:
+        axes = ("k", *result.axes)
+        probabilities = writer.write(
+            "probabilities", result.probabilities, axes, result.grid
+        )
     return SavedFiles(labels, gates, probabilities)
 
 
-def _write_gates(path: Path, maps: RoutingMaps, image: SpatialImage) -> None:
-    axes = ("l", "e", *maps.axes, "y", "x")
-    write_tiff(
-        path,
-        np.moveaxis(maps.mean(), -1, 1),
-        axes=axes,
-        spacing=_spacing(image, axes, maps.grid.step),
-        unit=image.unit,
-    )
+@dataclass(frozen=True)
+class _Writer:
+    """Writes arrays that lie on one image, each with the record beside it."""
+
+    stem: Path
+    image: SpatialImage
+    record: str
+    is_nifti: bool
+
+    def write(
+        self, what: str, data: NDArray[Any], axes: tuple[str, ...], grid: Grid
+    ) -> Path:
+        """Write samples along `axes`, the last of which are those of `grid`."""
+        suffix = ".nii.gz" if self.is_nifti else ".tif"
+        path = self.stem.with_name(f"{self.stem.name}.{what}{suffix}")
+        if self.is_nifti:
+            affine = ordered_affine(self.image) @ grid.to_source()
+            placed = SpatialImage(data, axes, affine, self.image.unit)
+            order = self.image.spatial_axes
+            write_nifti(path, placed, order=order, record=self.record)
+        else:
+            spacing, unit = _spacing(self.image, axes, grid), self.image.unit
+            write_tiff(path, data, axes=axes, spacing=spacing, unit=unit)
+        record = self.stem.with_name(f"{self.stem.name}.{what}.json")
+        write_text(record, self.record)
+        return path
+
+
+def _write_gates(writer: _Writer, maps: RoutingMaps) -> Iterator[Path]:
+    """Write the gates of blocks that share a grid together, of others one by one."""
+    axes = ("e", *maps.axes, *maps.token_axes)
+    gates = [np.moveaxis(maps.mean(block), -1, 0) for block in range(maps.n_blocks)]
+    if len(set(maps.grids)) == 1:
+        yield writer.write("routing", np.stack(gates), ("l", *axes), maps.grids[0])
+        return
+    for block, (each, grid) in enumerate(zip(gates, maps.grids, strict=True)):
+        yield writer.write(f"routing-{block}", each, axes, grid)
 
 
 def _spacing(
-    image: SpatialImage, axes: tuple[str, ...], step: tuple[float, ...]
+    image: SpatialImage, axes: tuple[str, ...], grid: Grid
 ) -> tuple[float, ...] | None:
-    """Return the samples' distance along the spatial axes; y and x are stepped."""
+    """Return the samples' distance along the spatial axes."""
     if image.unit is None:
         return None
     of_image = dict(zip(image.spatial_axes, image.spacing, strict=True))
-    factors = {"y": step[-2], "x": step[-1]}
+    steps = dict(zip(axes[-len(grid.step) :], grid.step, strict=True))
     return tuple(
-        of_image[axis] * factors.get(axis, 1.0) for axis in axes if axis in SPATIAL_AXES
+        of_image[axis] * steps.get(axis, 1.0) for axis in axes if axis in SPATIAL_AXES
     )

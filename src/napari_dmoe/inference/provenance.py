@@ -23,14 +23,16 @@ RESEARCH_ONLY = "Research use only, not a medical device, never a clinical decis
 
 
 class DriverRecord(BaseModel):
-    """Which routers were used, and with what weight.
+    """Which routers of one attribute were used, and with what weight.
 
     Parameters
     ----------
     attribute : str
-        The attribute that drives the model.
+        An attribute that drives the model.
     value : str or None
         Its value; None where it was unknown and the values were mixed.
+    values : tuple of str
+        Values that were run.
     routers : tuple of int
         Routers that were run.
     weights : tuple of float
@@ -83,6 +85,9 @@ class Provenance(BaseModel):
         Versions of the programs that decide the numbers.
     device : str
         Where it was computed, with the reason.
+    drivers : tuple of DriverRecord
+        One for each attribute that drives the model; unknown ones were mixed in all
+        combinations.
     settings : dict
         The inference settings.
     grid : dict
@@ -100,7 +105,7 @@ class Provenance(BaseModel):
     versions: dict[str, str]
     device: str
     model: ModelRecord
-    driver: DriverRecord | None
+    drivers: tuple[DriverRecord, ...]
     image: ImageRecord
     settings: dict[str, Any]
     classes: tuple[str, ...]

@@ -1,7 +1,8 @@
 """The routing of a segmentation as maps on the image, and measures of it.
 
-Maps keep the resolution of the tokens; :attr:`RoutingMaps.grid` says where they lie.
-Blocks and experts are counted from 0.
+Maps keep the resolution of the tokens, which may differ from block to block;
+:attr:`RoutingMaps.grids` says where they lie. Blocks (stages of a 3D network) and
+experts are counted from 0.
 """
 
 from __future__ import annotations
@@ -16,43 +17,48 @@ from napari_dmoe.imaging.spatial import Grid
 
 @dataclass(frozen=True)
 class RoutingMaps:
-    """Gates of every block, for each value of the driver that was run.
+    """Gates of every block, for each combination of values that was run.
 
     Parameters
     ----------
-    gates : (V, L, *extra, h, w, E) float32 array
-        Gates of V values and L blocks, in [0, 1], sum 1 over the E experts. `extra`
-        are the image's axes that the network was run over.
+    gates : tuple of (V, *extra, *tokens, E) float32 arrays
+        One array a block: gates of V combinations, in [0, 1], sum 1 over the E
+        experts. `extra` are the image's axes that the network was run over, `tokens`
+        the block's own resolution along `token_axes`.
+    grids : tuple of Grid
+        One a block: where its tokens lie in the source image.
     values : tuple of str
-        Names of the values; one empty name where nothing drives the model.
+        Names of the combinations; one empty name where nothing drives the model.
     weights : tuple of float
-        Share of each value in the mixture; they sum to 1.
+        Share of each combination in the mixture; they sum to 1.
     axes : tuple of str
         Names of the extra axes.
-    grid : Grid
-        Where the tokens lie in the source image.
+    token_axes : tuple of str
+        Names of the spatial axes: y, x or z, y, x.
     """
 
-    gates: NDArray[np.float32]
+    gates: tuple[NDArray[np.float32], ...]
+    grids: tuple[Grid, ...]
     values: tuple[str, ...]
     weights: tuple[float, ...]
     axes: tuple[str, ...]
-    grid: Grid
+    token_axes: tuple[str, ...]
 
     @property
     def n_blocks(self) -> int:
         """Number of dMoE calls in the network."""
-        return int(self.gates.shape[1])
+        return len(self.gates)
 
     @property
     def n_experts(self) -> int:
         """Number of experts."""
-        return int(self.gates.shape[-1])
+        return int(self.gates[0].shape[-1])
 
-    def mean(self) -> NDArray[np.float32]:
-        """Return the gates (L, *extra, h, w, E), averaged over values by weight."""
-        mixed = np.tensordot(np.array(self.weights, np.float32), self.gates, axes=1)
-        return mixed.astype(np.float32)
+    def mean(self, block: int) -> NDArray[np.float32]:
+        """Return a block's gates (*extra, *tokens, E), averaged by weight."""
+        shares = np.array(self.weights, np.float32)
+        mixed: NDArray[np.float32] = np.tensordot(shares, self.gates[block], axes=1)
+        return mixed.astype(np.float32, copy=False)
 
 
 def dominant_expert(gates: NDArray[np.float32]) -> NDArray[np.uint8]:
@@ -62,6 +68,6 @@ def dominant_expert(gates: NDArray[np.float32]) -> NDArray[np.uint8]:
 
 
 def expert_load(gates: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return each expert's share of the gates, (L, E), from gates (L, ..., E)."""
-    load: NDArray[np.float32] = gates.reshape(len(gates), -1, gates.shape[-1]).mean(1)
+    """Return each expert's share of the gates, (E,), from a block's gates (..., E)."""
+    load: NDArray[np.float32] = gates.reshape(-1, gates.shape[-1]).mean(0)
     return load

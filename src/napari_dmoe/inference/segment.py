@@ -1,8 +1,8 @@
 """Segment an image for a patient.
 
-:func:`segment` runs a 2D model plane by plane over whatever other axes an image has.
-An unknown driver is never an index: every value is run and the probabilities are
-mixed.
+:func:`segment` runs a 2D model plane by plane over whatever other axes an image has,
+and a 3D model window by window over each volume. An unknown driver is never an index:
+every value is run and the probabilities are mixed.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from napari_dmoe.imaging.planes import Planes
 from napari_dmoe.imaging.spatial import SpatialImage
 from napari_dmoe.inference.drivers import choose_routers
 from napari_dmoe.inference.plane_run import PlaneRun
 from napari_dmoe.inference.segmentation import Segmentation
 from napari_dmoe.inference.settings import InferenceSettings
+from napari_dmoe.inference.volume_run import VolumeRun
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.patient import Patient
 from napari_dmoe.progress import ProgressHook, silent
@@ -37,10 +37,11 @@ def segment(
     loaded : LoadedModel
         The model. Its network is moved to the device and put in evaluation mode.
     image : SpatialImage or array
-        Axes y and x, optionally channels, and any others, which are run over one by
-        one. The axes of a plain array are told from its shape where that is possible.
+        Axes y and x (and z for a 3D model), optionally channels, and any others, which
+        are run over one by one. The axes of a plain array are told from its shape
+        where that is possible.
     patient : Patient, optional
-        Only the attribute that drives the model is used. Unknown by default.
+        Only the attributes that drive the model are used. Unknown by default.
     settings : InferenceSettings, optional
         How to run it.
     progress : callable, optional
@@ -56,16 +57,17 @@ def segment(
     ImageError
         When the image cannot be used.
     PatientError
-        When the model does not know the driver's value, or it is unknown and
+        When the model does not know a driver's value, or one is unknown and
         ``unknown="refuse"``.
     DeviceError
         When a device that was named is not there.
 
     Notes
     -----
-    For a known driver the labels are the argmax of the logits, resampled linearly to
-    the source grid; for an unknown one, of the probabilities averaged over the values
-    with the card's training frequencies (uniform where it states none).
+    For known drivers the labels are the argmax of the logits, resampled linearly to
+    the source grid; for unknown ones, of the probabilities averaged over their values
+    with the card's training frequencies (uniform where it states none). In a volume,
+    overlapping windows are first averaged with Gaussian weights.
 
     Examples
     --------
@@ -79,6 +81,7 @@ def segment(
     settings = settings or InferenceSettings()
     image = image if isinstance(image, SpatialImage) else SpatialImage.from_array(image)
     choice = choose_routers(loaded, patient or Patient(), settings)
-    run = PlaneRun(loaded, Planes(image), choice, settings)
+    kind = VolumeRun if loaded.card.dims == 3 else PlaneRun
+    run = kind(loaded, image, choice, settings)
     run.work(progress or silent)
     return run.result()

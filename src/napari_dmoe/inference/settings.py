@@ -41,7 +41,19 @@ class InferenceSettings(BaseModel):
     )
     seed: int = Field(default=0, ge=0, title="Seed", description="seed of the noise")
     batch: int = Field(
-        default=8, ge=1, le=256, title="Batch", description="images run at a time"
+        default=8,
+        ge=1,
+        le=256,
+        title="Batch",
+        description="images or windows run at a time",
+    )
+    overlap: float = Field(
+        default=0.5,
+        ge=0,
+        le=0.9,
+        title="Overlap",
+        description="share that neighbouring windows of a volume have in common; 0.25 "
+        "is faster",
     )
     scored_at: Literal["source", "network"] = Field(
         default="source",

@@ -11,13 +11,14 @@ from typing import Any, Literal, Protocol
 
 from torch import Tensor, nn
 
-from napari_dmoe.models import vit_files
+from napari_dmoe.models import unet3d_files, vit_files
 from napari_dmoe.models.gating import ExpertControl, Noise, SegmentationOutput
 from napari_dmoe.models.names import Joined
+from napari_dmoe.models.unet3d import DMoEUNet3D, UNet3DConfig
 from napari_dmoe.models.vit import DMoEViT, ViTConfig
 
 Shapes = Mapping[str, tuple[int, ...]]
-Config = ViTConfig
+Config = ViTConfig | UNet3DConfig
 
 
 class Network(Protocol):
@@ -86,6 +87,24 @@ ARCHITECTURES: Mapping[str, Architecture] = {
             configure=vit_files.configure,
             build=DMoEViT,
             names=vit_files.names,
+        ),
+        Architecture(
+            name="dmoe-r50-vit",
+            title="2D dMoE R50-ViT hybrid",
+            dims=2,
+            recognises=vit_files.recognises_hybrid,
+            configure=vit_files.configure,
+            build=DMoEViT,
+            names=vit_files.names,
+        ),
+        Architecture(
+            name="dmoe-unet3d",
+            title="3D dMoE U-Net",
+            dims=3,
+            recognises=unet3d_files.recognises,
+            configure=unet3d_files.configure,
+            build=DMoEUNet3D,
+            names=unet3d_files.names,
         ),
     )
 }

@@ -21,6 +21,7 @@ from pydantic import (
 )
 
 from napari_dmoe.imaging.preprocessing import Preprocessing
+from napari_dmoe.imaging.volumes import VolumePreprocessing
 from napari_dmoe.patient import ATTRIBUTES, Patient, PatientError, is_unknown
 
 SCHEMA_VERSION = 1
@@ -97,7 +98,7 @@ class CardAttribute(BaseModel):
         return tuple(f / sum(self.frequencies) for f in self.frequencies)
 
     def category(self, value: str | float | None) -> int | None:
-        """Return the router of a value; None for an unknown value.
+        """Return the place of a value among this attribute's; None if it is unknown.
 
         Raises
         ------
@@ -151,8 +152,8 @@ class ModelCard(BaseModel):
         Class names, background first.
     modality : str, optional
         What kind of image the model expects, in words.
-    preprocessing : Preprocessing or None
-        How an image becomes the network's input; null where it is not stated.
+    preprocessing : Preprocessing, VolumePreprocessing or None
+        How a 2D or 3D image becomes the network's input; null where it is not stated.
     training : TrainingFacts
         What is stated of the training.
     weights_licence, data_licence, citation, intended_use : str, optional
@@ -173,7 +174,7 @@ class ModelCard(BaseModel):
     attributes: tuple[CardAttribute, ...] = ()
     classes: tuple[str, ...] = Field(min_length=2)
     modality: str | None = None
-    preprocessing: Preprocessing | None = Preprocessing()
+    preprocessing: Preprocessing | VolumePreprocessing | None = Preprocessing()
     training: TrainingFacts = TrainingFacts()
     weights_licence: str | None = None
     data_licence: str | None = None
@@ -187,25 +188,43 @@ class ModelCard(BaseModel):
         return sum(attribute.routers for attribute in self.attributes)
 
     @property
-    def driver(self) -> CardAttribute | None:
-        """The attribute that drives the model; None where nothing does."""
-        return self.attributes[0] if self.attributes else None
+    def first_routers(self) -> tuple[int, ...]:
+        """Index of each attribute's first router; they stand one after another."""
+        counts = [attribute.routers for attribute in self.attributes]
+        return tuple(sum(counts[:i]) for i in range(len(counts)))
 
-    def category(self, patient: Patient) -> int | None:
-        """Return the router that a patient's driver chooses; None if it is unknown.
+    def categories(self, patient: Patient) -> tuple[int | None, ...]:
+        """Return the router that each attribute's value chooses.
+
+        Parameters
+        ----------
+        patient : Patient
+            Only what drives the model is looked at.
+
+        Returns
+        -------
+        tuple of int or None
+            One entry per attribute: a row of the network's `category`; None for an
+            attribute that is unknown.
 
         Raises
         ------
         PatientError
-            When the card does not know the patient's value.
+            When the card does not know one of the patient's values.
         """
-        if self.driver is None:
-            return None
-        return self.driver.category(patient.value(self.driver.name))
+        values = [a.category(patient.value(a.name)) for a in self.attributes]
+        return tuple(
+            None if value is None else first + value
+            for first, value in zip(self.first_routers, values, strict=True)
+        )
 
 
 def generic_card(
-    *, architecture: str, dims: Literal[2, 3], n_classes: int, n_routers: int, side: int
+    *,
+    architecture: str,
+    n_classes: int,
+    n_routers: int,
+    preprocessing: Preprocessing | VolumePreprocessing,
 ) -> ModelCard:
     """Return the card of weights that came without one.
 
@@ -219,10 +238,10 @@ def generic_card(
         name="generic",
         title="Checkpoint without a card",
         architecture=architecture,
-        dims=dims,
+        dims=2 if isinstance(preprocessing, Preprocessing) else 3,
         attributes=(group,) if group else (),
         classes=("background", *(f"class {i}" for i in range(1, n_classes))),
-        preprocessing=Preprocessing(side=side),
+        preprocessing=preprocessing,
     )
 
 

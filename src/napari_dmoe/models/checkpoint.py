@@ -19,8 +19,9 @@ import torch
 from safetensors.torch import save as serialise
 from torch import nn
 
-from napari_dmoe.imaging.files import atomic_path
+from napari_dmoe.imaging.atomic import atomic_path
 from napari_dmoe.imaging.preprocessing import Preprocessing
+from napari_dmoe.imaging.volumes import VolumePreprocessing
 from napari_dmoe.models.architectures import (
     ARCHITECTURES,
     Config,
@@ -35,6 +36,8 @@ from napari_dmoe.models.card import (
 )
 from napari_dmoe.models.identification import check_card, interpret
 from napari_dmoe.models.names import to_published
+from napari_dmoe.models.unet3d import UNet3DConfig
+from napari_dmoe.models.vit import ViTConfig
 from napari_dmoe.models.weights import (
     PAYLOAD_HASH,
     CheckpointError,
@@ -97,9 +100,17 @@ class LoadedModel:
         return cast("nn.Module", self.network)
 
     @property
-    def preprocessing(self) -> Preprocessing:
+    def preprocessing(self) -> Preprocessing | VolumePreprocessing:
         """How an image becomes this network's input."""
-        return self.card.preprocessing or Preprocessing(side=self.config.side)
+        return self.card.preprocessing or _plain_preprocessing(self.config)
+
+    @property
+    def input_size(self) -> tuple[int, ...]:
+        """Size of the image or window that the network sees at once, in pixels."""
+        prepared = self.preprocessing
+        if isinstance(prepared, Preprocessing):
+            return (prepared.side, prepared.side)
+        return prepared.patch
 
     @property
     def n_parameters(self) -> int:
@@ -115,7 +126,7 @@ class LoadedModel:
             "architecture": self.architecture,
             "architecture_title": ARCHITECTURES[self.architecture].title,
             "config": self.config.model_dump(mode="json"),
-            "input_side": self.config.side,
+            "input_size": self.input_size,
             "n_parameters": self.n_parameters,
             "card": self.card.model_dump(mode="json"),
         }
@@ -157,7 +168,7 @@ def load_checkpoint(
 
     Examples
     --------
-    >>> load_checkpoint("fundus-phantom").card.driver.values
+    >>> load_checkpoint("fundus-phantom").card.attributes[0].values
     ('healthy', 'suspect', 'glaucoma')
     """
     if str(path) in bundled_names():
@@ -174,10 +185,9 @@ def load_checkpoint(
     if stated is None:
         stated = generic_card(
             architecture=architecture.name,
-            dims=architecture.dims,
             n_classes=config.n_classes,
             n_routers=config.n_routers,
-            side=config.side,
+            preprocessing=_plain_preprocessing(config),
         )
     check_card(stated, architecture, config, path.name)
     with torch.device("meta"):
@@ -186,7 +196,7 @@ def load_checkpoint(
     module.eval()
     return LoadedModel(
         network=cast("Network", module),
-        card=_with_side(stated, config),
+        card=_fitted_to(stated, config),
         architecture=architecture.name,
         source=path.name,
         sha256=file_sha256(path),
@@ -205,9 +215,10 @@ def new_model(architecture: str, config: Config, card: ModelCard) -> LoadedModel
     known = ARCHITECTURES[architecture]
     check_card(card, known, config, "the new model")
     # The weights alone would not bring these back.
-    card = card.model_copy(update={"n_heads": config.n_heads, "top_k": config.top_k})
+    stated = {"n_heads": getattr(config, "n_heads", None), "top_k": config.top_k}
+    card = card.model_copy(update=stated)
     module = known.build(config).eval()
-    return LoadedModel(cast("Network", module), _with_side(card, config), architecture)
+    return LoadedModel(cast("Network", module), _fitted_to(card, config), architecture)
 
 
 def save_checkpoint(path: str | os.PathLike[str], loaded: LoadedModel) -> str:
@@ -274,10 +285,17 @@ def _stated_card(
     return named
 
 
-def _with_side(card: ModelCard, config: Config) -> ModelCard:
+def _plain_preprocessing(config: Config) -> Preprocessing | VolumePreprocessing:
+    """Return the preprocessing of weights that nothing is stated of."""
+    if isinstance(config, UNet3DConfig):
+        return VolumePreprocessing()
+    return Preprocessing(side=config.side)
+
+
+def _fitted_to(card: ModelCard, config: Config) -> ModelCard:
     """Let the weights decide the input side, and drop drivers that are not there."""
     changes: dict[str, Any] = {}
-    if card.preprocessing is not None:
+    if isinstance(card.preprocessing, Preprocessing) and isinstance(config, ViTConfig):
         side = {"side": config.side}
         changes["preprocessing"] = card.preprocessing.model_copy(update=side)
     if config.n_routers == 0:

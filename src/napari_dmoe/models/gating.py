@@ -11,6 +11,11 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+_INTEGERS = (torch.int64, torch.int32, torch.int16, torch.int8)
+
+LEFT_OUT = -1
+"""Category of an attribute that takes no part in the routing of a sample."""
+
 Noise = torch.Generator | Sequence[torch.Generator]
 
 
@@ -90,3 +95,64 @@ class ExpertControl:
     def pinned(self, block: int) -> int | None:
         """Return the expert pinned in a block; None where routing decides."""
         return self.pin.get(block, self.pin.get(None))
+
+
+def checked_category(
+    category: Tensor | None, *, batch: int, n_routers: int, device: torch.device
+) -> Tensor | None:
+    """Return a network's category on its device, if every entry has a router.
+
+    Parameters
+    ----------
+    category : (B,) or (B, A) integer tensor, or None
+        The router of each sample, or one of each of A attributes. Routers of all
+        attributes are counted together; -1 leaves an attribute out.
+    batch, n_routers : int
+        What to check against.
+    device : torch.device
+        Where the network computes.
+
+    Returns
+    -------
+    (B,) or (B, A) int64 tensor, or None
+        The same; one attribute is always (B,).
+
+    Raises
+    ------
+    ValueError
+        For another shape or type, an entry without a router, a sample whose
+        attributes are all left out, and any category if there are no routers.
+    """
+    if category is None:
+        return None
+    if not n_routers:
+        raise ValueError("this network has no MoE: category must be None")
+    # A tensor of bool or uint8 would select routers as a mask does.
+    is_shaped = category.ndim in (1, 2) and len(category) == batch
+    if not is_shaped or 0 in category.shape[1:] or category.dtype not in _INTEGERS:
+        raise ValueError(
+            f"category must hold {batch} integers, one an image, or {batch} rows of "
+            f"one an attribute: found {category.dtype} of shape {tuple(category.shape)}"
+        )
+    rows = category.unsqueeze(1) if category.ndim == 1 else category
+    if rows.device.type != "meta":
+        _check_routers(rows, n_routers)
+    if rows.shape[1] == 1:
+        rows = rows[:, 0]
+    return rows.to(device, torch.int64, non_blocking=True)
+
+
+def _check_routers(rows: Tensor, n_routers: int) -> None:
+    # A negative index would silently take the last router.
+    lowest = 0 if rows.shape[1] == 1 else LEFT_OUT
+    if not ((rows >= lowest) & (rows < n_routers)).all():
+        also = "" if lowest == 0 else f", or {LEFT_OUT} to leave an attribute out"
+        raise ValueError(
+            f"each category must lie in 0..{n_routers - 1}{also}: "
+            f"found {rows.squeeze(1).tolist()}"
+        )
+    if (rows == LEFT_OUT).all(1).any():
+        raise ValueError(
+            "every image needs at least one attribute that is not left out: found "
+            f"{rows.tolist()}"
+        )

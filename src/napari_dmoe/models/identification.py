@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 import torch
 from torch import Tensor
 
+from napari_dmoe.imaging.preprocessing import Preprocessing
 from napari_dmoe.models.architectures import (
     ARCHITECTURES,
     Architecture,
@@ -140,6 +141,13 @@ def check_card(
         raise CheckpointError(
             f"{where} has {config.n_routers} routers, but the card {card.name!r} "
             f"states {card.n_routers} ({drivers}): choose another card"
+        )
+    if card.preprocessing is not None and (
+        isinstance(card.preprocessing, Preprocessing) != (card.dims == 2)
+    ):
+        raise CheckpointError(
+            f"the card {card.name!r} is {card.dims}D, but states the preprocessing of "
+            "the other kind of image"
         )
     if len(card.classes) != config.n_classes:
         raise CheckpointError(

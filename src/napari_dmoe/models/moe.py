@@ -3,6 +3,8 @@
 A patient's attribute value (the *category*) chooses the router, the router sends each
 token to its best experts, and the layer returns the weighted sum of what they say,
 together with the routing itself. The caller adds the output to the tokens.
+
+Several attributes choose a router each; the mean of those routers then decides.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from napari_dmoe.models.gating import ExpertControl, Noise, Routing
+from napari_dmoe.models.gating import LEFT_OUT, ExpertControl, Noise, Routing
 from napari_dmoe.models.names import Joined
 
 
@@ -91,8 +93,10 @@ class SparseMoE(nn.Module):
         ----------
         x : (B, T, C) tensor
             Tokens.
-        category : (B,) int64 tensor
-            The router of each sample, in [0, n_routers). Checked by the network.
+        category : (B,) or (B, A) int64 tensor
+            The router of each sample, in [0, n_routers), or of each of its A
+            attributes, where -1 leaves one out. The network checks it with
+            :func:`napari_dmoe.models.gating.checked_category`.
         noise : torch.Generator or B of them, optional
             Source of the published gating noise; None routes without noise.
         experts : ExpertControl, optional
@@ -106,6 +110,12 @@ class SparseMoE(nn.Module):
             The mixture, to be added to `x`.
         Routing
             Gates, logits and noise scale of this call.
+
+        Notes
+        -----
+        Routers are linear, so the mean of the logits of several is the logits of the
+        router with their mean weights; its noise scale follows likewise. For one
+        attribute this is the published layer, bit for bit.
         """
         with torch.autocast(x.device.type, enabled=False):
             logits, noise_std = self._router(x.float(), category)
@@ -121,8 +131,9 @@ class SparseMoE(nn.Module):
 
     def _router(self, x: Tensor, category: Tensor) -> tuple[Tensor, Tensor]:
         def linear(weight: Tensor, bias: Tensor) -> Tensor:
-            per_sample = weight.float()[category].transpose(1, 2)
-            return torch.baddbmm(bias.float()[category].unsqueeze(1), x, per_sample)
+            per_sample = _chosen(weight.float(), category).transpose(1, 2)
+            offset = _chosen(bias.float(), category).unsqueeze(1)
+            return torch.baddbmm(offset, x, per_sample)
 
         logits = linear(self.router_weight, self.router_bias)
         return logits, F.softplus(linear(self.noise_weight, self.noise_bias))
@@ -194,6 +205,16 @@ class SparseMoE(nn.Module):
         return F.linear(
             hidden.relu(), self.expert_out_weight[expert], self.expert_out_bias[expert]
         )
+
+
+def _chosen(parameter: Tensor, category: Tensor) -> Tensor:
+    """Return each sample's row of a routers' parameter; of several rows the mean."""
+    if category.ndim == 1:
+        return parameter[category]
+    takes_part = (category != LEFT_OUT).to(parameter)
+    share = takes_part / takes_part.sum(1, keepdim=True)
+    rows = parameter[category.clamp_min(0)]
+    return (rows * share.view(*share.shape, *[1] * (rows.ndim - 2))).sum(1)
 
 
 def _top_gates(scores: Tensor, top_k: int) -> tuple[Tensor, Tensor]:

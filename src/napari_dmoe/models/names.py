@@ -63,3 +63,36 @@ def to_published(
             parts = tensor.unbind()
         published.update(zip(row.published, parts, strict=True))
     return {name: tensor.contiguous() for name, tensor in published.items()}
+
+
+def shape_of(
+    shapes: Mapping[str, tuple[int, ...]], name: str, n_axes: int
+) -> tuple[int, ...]:
+    """Return the shape of a published tensor that tells a network's size.
+
+    Raises
+    ------
+    KeyError
+        When the tensor is missing.
+    ValueError
+        When it has another number of axes, or is empty.
+    """
+    shape = shapes[name]
+    if len(shape) != n_axes:
+        raise ValueError(f"{name} has {len(shape)} axes, where {n_axes} are expected")
+    if 0 in shape:
+        raise ValueError(f"{name} is empty: its shape is {shape}")
+    return shape
+
+
+def count(shapes: Mapping[str, tuple[int, ...]], prefix: str, *, first: int = 0) -> int:
+    """Count how many consecutive indices follow a prefix in the names."""
+    found = {
+        name[len(prefix) :].split(".", 1)[0]
+        for name in shapes
+        if name.startswith(prefix)
+    }
+    number = first
+    while str(number) in found:
+        number += 1
+    return number - first

@@ -11,13 +11,17 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from napari_dmoe.models.decoder import Decoder
-from napari_dmoe.models.gating import ExpertControl, Noise, SegmentationOutput
+from napari_dmoe.models.gating import (
+    ExpertControl,
+    Noise,
+    SegmentationOutput,
+    checked_category,
+)
 from napari_dmoe.models.moe import SparseMoE
+from napari_dmoe.models.resnet import ResNetConfig, ResNetStem
 
 PATCH = 16
 """Side of a patch in pixels; the decoder's four doublings undo exactly this."""
-
-_INTEGERS = (torch.int64, torch.int32, torch.int16, torch.int8)
 
 
 class ViTConfig(BaseModel):
@@ -33,7 +37,10 @@ class ViTConfig(BaseModel):
     n_heads: int = Field(12, gt=0, description="attention heads")
     mlp_width: int = Field(3072, gt=0, description="hidden width of a block's MLP")
     grid: int = Field(14, gt=0, description="patches along a side of the input")
-    in_channels: int = Field(3, gt=0, description="channels of the patch embedding")
+    in_channels: int = Field(3, gt=0, description="channels of the input")
+    stem: ResNetConfig | None = Field(
+        None, description="ResNet before the transformer; none = patches of pixels"
+    )
     n_classes: int = Field(3, gt=0, description="classes, background included")
     n_routers: int = Field(3, ge=0, description="routers; 0 is the no-MoE network")
     n_experts: int = Field(8, ge=0, description="experts")
@@ -110,7 +117,13 @@ class DMoEViT(nn.Module):
         super().__init__()
         self.config = config
         width = config.width
-        self.patch_embedding = nn.Conv2d(config.in_channels, width, PATCH, stride=PATCH)
+        if config.stem is None:
+            self.stem: nn.Module = nn.Identity()
+            channels, patch = config.in_channels, PATCH
+        else:
+            self.stem = ResNetStem(config.stem, config.in_channels)
+            channels, patch = config.stem.out_channels, 1
+        self.patch_embedding = nn.Conv2d(channels, width, patch, stride=patch)
         self.position_embedding = nn.Parameter(torch.zeros(1, config.grid**2, width))
         nn.init.trunc_normal_(self.position_embedding, std=0.02)
         self.dropout = nn.Dropout(0.1)
@@ -145,8 +158,9 @@ class DMoEViT(nn.Module):
         ----------
         x : (B, 1 or C, S, S) float32 tensor
             Images; one channel is repeated to as many as the network expects.
-        category : (B,) int64 tensor or None
-            Router of each image. None skips the MoE, which is another network.
+        category : (B,) or (B, A) int64 tensor, or None
+            Router of each image, or one of each of A attributes, where -1 leaves an
+            attribute out. None skips the MoE, which is another network.
         noise : torch.Generator or B of them, optional
             Source of the published gating noise; None routes without noise.
         experts : ExpertControl, optional
@@ -164,8 +178,10 @@ class DMoEViT(nn.Module):
             or a category for a network that has no MoE.
         """
         x = self._checked_input(x)
-        category = self._checked_category(category, batch=len(x), device=x.device)
-        x = self.patch_embedding(x).flatten(2).transpose(1, 2)
+        category = checked_category(
+            category, batch=len(x), n_routers=self.config.n_routers, device=x.device
+        )
+        x = self.patch_embedding(self.stem(x)).flatten(2).transpose(1, 2)
         x = self.dropout(x + self.position_embedding)
         routing = []
         for index, block in enumerate(self.blocks):
@@ -193,28 +209,3 @@ class DMoEViT(nn.Module):
                 f"{side}): found {tuple(x.shape)}"
             )
         return x.expand(-1, channels, -1, -1)
-
-    def _checked_category(
-        self, category: Tensor | None, *, batch: int, device: torch.device
-    ) -> Tensor | None:
-        if category is None:
-            return None
-        n_routers = self.config.n_routers
-        if not n_routers:
-            raise ValueError("this network has no MoE: category must be None")
-        # A tensor of bool or uint8 would select routers as a mask does.
-        if category.shape != (batch,) or category.dtype not in _INTEGERS:
-            raise ValueError(
-                f"category must hold {batch} integers, one an image: found "
-                f"{category.dtype} of shape {tuple(category.shape)}"
-            )
-        # A negative index would silently take the last router.
-        if (
-            category.device.type != "meta"
-            and not ((category >= 0) & (category < n_routers)).all()
-        ):
-            raise ValueError(
-                f"each category must lie in 0..{n_routers - 1}: "
-                f"found {category.tolist()}"
-            )
-        return category.to(device, torch.int64, non_blocking=True)

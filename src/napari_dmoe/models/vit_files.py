@@ -7,7 +7,9 @@ from collections.abc import Iterator, Mapping
 
 from napari_dmoe.models.decoder import N_STAGES, decoder_names
 from napari_dmoe.models.moe import moe_names
-from napari_dmoe.models.names import Joined
+from napari_dmoe.models.names import Joined, count, shape_of
+from napari_dmoe.models.resnet import N_STAGES as RESNET_STAGES
+from napari_dmoe.models.resnet import ResNetConfig, stem_names
 from napari_dmoe.models.vit import PATCH, ViTConfig
 
 PUBLISHED_HEAD_WIDTH = 64
@@ -23,6 +25,8 @@ def names(config: ViTConfig) -> Iterator[Joined]:
             yield Joined(f"{ours}.{part}", (f"{published}.{part}",))
 
     yield Joined("position_embedding", (f"{root}embeddings.position_embeddings",))
+    if config.stem is not None:
+        yield from stem_names(config.stem, "stem.", HYBRID)
     yield from pair("patch_embedding", f"{root}embeddings.patch_embeddings")
     for i in range(config.depth):
         ours, theirs = f"blocks.{i}.", f"{root}encoder.layer.{i}."
@@ -47,13 +51,17 @@ def names(config: ViTConfig) -> Iterator[Joined]:
 
 
 POSITIONS = "transformer.embeddings.position_embeddings"
+HYBRID = "transformer.embeddings.hybrid_model."
 
 
 def recognises(shapes: Mapping[str, tuple[int, ...]]) -> bool:
-    """Say whether published tensor names belong to a plain (not hybrid) 2D network."""
-    return POSITIONS in shapes and not any(
-        name.startswith("transformer.embeddings.hybrid_model.") for name in shapes
-    )
+    """Say whether published tensor names belong to a 2D network without a ResNet."""
+    return POSITIONS in shapes and not any(name.startswith(HYBRID) for name in shapes)
+
+
+def recognises_hybrid(shapes: Mapping[str, tuple[int, ...]]) -> bool:
+    """Say whether published tensor names belong to a 2D network behind a ResNet."""
+    return POSITIONS in shapes and any(name.startswith(HYBRID) for name in shapes)
 
 
 def configure(
@@ -75,66 +83,57 @@ def configure(
     ValueError
         When shapes contradict the architecture.
     """
-    _, tokens, width = _shape(shapes, POSITIONS, 3)
+    _, tokens, width = shape_of(shapes, POSITIONS, 3)
     grid = math.isqrt(tokens)
     if grid**2 != tokens:
         raise ValueError(f"{tokens} position embeddings are no square grid")
     layer, moe = "transformer.encoder.layer.", "transformer.encoder.sparseMoE."
-    n_routers = _count(shapes, f"{moe}router.")
+    n_routers = count(shapes, f"{moe}router.")
     router: tuple[int, ...] = (0, 0)
     hidden: tuple[int, ...] = (0, 0)
     if n_routers:
-        router = _shape(shapes, f"{moe}router.0.topkroute_linear.weight", 2)
-        hidden = _shape(shapes, f"{moe}experts.0.net.0.weight", 2)
+        router = shape_of(shapes, f"{moe}router.0.topkroute_linear.weight", 2)
+        hidden = shape_of(shapes, f"{moe}experts.0.net.0.weight", 2)
     heads = n_heads or max(1, width // PUBLISHED_HEAD_WIDTH)
     if width % heads:
         raise ValueError(f"{heads} attention heads do not divide a width of {width}")
-    patch = _shape(shapes, "transformer.embeddings.patch_embeddings.weight", 4)
-    if patch[2:] != (PATCH, PATCH):
-        raise ValueError(f"patches of {patch[2:]} pixels, where {PATCH} are expected")
+    patch = shape_of(shapes, "transformer.embeddings.patch_embeddings.weight", 4)
+    stem = _stem(shapes) if recognises_hybrid(shapes) else None
+    side = PATCH if stem is None else 1
+    if patch[2:] != (side, side):
+        raise ValueError(f"patches of {patch[2:]} pixels, where {side} are expected")
     decoder = [
-        _shape(shapes, f"decoder.blocks.{i}.conv1.0.weight", 4)[0]
+        shape_of(shapes, f"decoder.blocks.{i}.conv1.0.weight", 4)[0]
         for i in range(N_STAGES)
     ]
-    n_classes = _shape(shapes, "segmentation_head.0.weight", 4)[0]
+    n_classes = shape_of(shapes, "segmentation_head.0.weight", 4)[0]
     if n_classes < 2:
         raise ValueError("it has one class, where background and another are expected")
     return ViTConfig(
         width=width,
-        depth=_count(shapes, layer),
+        depth=count(shapes, layer),
         n_heads=heads,
-        mlp_width=_shape(shapes, f"{layer}0.ffn.fc1.weight", 2)[0],
+        mlp_width=shape_of(shapes, f"{layer}0.ffn.fc1.weight", 2)[0],
         grid=grid,
-        in_channels=patch[1],
+        in_channels=patch[1]
+        if stem is None
+        else shape_of(shapes, f"{HYBRID}root.conv.weight", 4)[1],
+        stem=stem,
         n_classes=n_classes,
         n_routers=n_routers,
         n_experts=router[0],
         expert_width=hidden[0],
         top_k=top_k or 2,
-        decoder_entry=_shape(shapes, "decoder.conv_more.0.weight", 4)[0],
+        decoder_entry=shape_of(shapes, "decoder.conv_more.0.weight", 4)[0],
         decoder_widths=tuple(decoder),
     )
 
 
-def _shape(
-    shapes: Mapping[str, tuple[int, ...]], name: str, n_axes: int
-) -> tuple[int, ...]:
-    shape = shapes[name]
-    if len(shape) != n_axes:
-        raise ValueError(f"{name} has {len(shape)} axes, where {n_axes} are expected")
-    if 0 in shape:
-        raise ValueError(f"{name} is empty: its shape is {shape}")
-    return shape
-
-
-def _count(shapes: Mapping[str, tuple[int, ...]], prefix: str) -> int:
-    """Count how many consecutive indices, from 0, follow a prefix in the names."""
-    found = {
-        name[len(prefix) :].split(".", 1)[0]
-        for name in shapes
-        if name.startswith(prefix)
-    }
-    count = 0
-    while str(count) in found:
-        count += 1
-    return count
+def _stem(shapes: Mapping[str, tuple[int, ...]]) -> ResNetConfig:
+    """Read the shape of the ResNet."""
+    blocks = (f"{HYBRID}body.block{stage + 1}.unit" for stage in range(RESNET_STAGES))
+    units = [count(shapes, block, first=1) for block in blocks]
+    if 0 in units:
+        raise ValueError(f"a stage of its ResNet has no units: {units}")
+    width = shape_of(shapes, f"{HYBRID}root.conv.weight", 4)[0]
+    return ResNetConfig(width=width, units=(units[0], units[1], units[2]))

@@ -22,9 +22,12 @@ from napari_dmoe.cohorts.case import Case
 from napari_dmoe.models.architectures import Network
 from napari_dmoe.models.card import ModelCard
 from napari_dmoe.models.checkpoint import LoadedModel
+from napari_dmoe.models.gating import LEFT_OUT
 from napari_dmoe.progress import Progress, ProgressHook, silent
-from napari_dmoe.training.augment import AugmentSettings, augment
-from napari_dmoe.training.pool import Pool, TrainingError, network_input, read_pool
+from napari_dmoe.training.augment import AugmentSettings
+from napari_dmoe.training.labelled import TrainingError
+from napari_dmoe.training.pool import Pool, read_pool
+from napari_dmoe.training.volume_augment import VolumeAugmentSettings
 
 
 class TrainSettings(BaseModel):
@@ -52,7 +55,7 @@ class TrainSettings(BaseModel):
     )
     seed: int = Field(0, ge=0, title="Seed", description="decides every random draw")
     device: str = Field("cpu", title="Device", description="where torch computes")
-    augmentation: AugmentSettings | None = Field(
+    augmentation: AugmentSettings | VolumeAugmentSettings | None = Field(
         AugmentSettings(),
         title="Augmentation",
         description="none to train on cases as they are",
@@ -91,11 +94,14 @@ class Fitted:
         One entry per pass over the cases.
     cases_per_router : tuple of int
         How many cases each router was trained on, in router order.
+    n_cases : int
+        How many cases there were; each has a router of every attribute.
     """
 
     loaded: LoadedModel
     history: tuple[Epoch, ...]
     cases_per_router: tuple[int, ...]
+    n_cases: int
 
 
 def fit(
@@ -149,10 +155,12 @@ def fit(
         history = tuple(_epochs(run, progress))
     fitted = cast("Network", network.eval().cpu())
     n_routers = max(1, loaded.config.n_routers)
+    routers = pool.category[pool.category != LEFT_OUT]
     return Fitted(
         LoadedModel(fitted, loaded.card, loaded.architecture),
         history,
-        tuple(pool.category.bincount(minlength=n_routers).tolist()),
+        cases_per_router=tuple(routers.bincount(minlength=n_routers).tolist()),
+        n_cases=len(pool.category),
     )
 
 
@@ -173,7 +181,7 @@ def _epochs(run: _Run, progress: ProgressHook) -> Iterator[Epoch]:
     generator = torch.Generator().manual_seed(settings.seed)
     loss_of = _loss()
     optimiser = torch.optim.AdamW(_parameter_groups(network, settings))
-    steps = settings.epochs * math.ceil(len(run.pool.images) / settings.batch)
+    steps = settings.epochs * math.ceil(len(run.pool.category) / settings.batch)
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimiser, lambda step: _rate(step, steps, warm_up=settings.warm_up)
     )
@@ -199,17 +207,16 @@ def _epochs(run: _Run, progress: ProgressHook) -> Iterator[Epoch]:
 def _batches(
     run: _Run, generator: torch.Generator
 ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    """Yield every case once, varied: images, labels (B, 1, S, S) and routers."""
+    """Yield every case once, varied: images, labels (B, 1, *S) and routers (B, A)."""
     pool, settings = run.pool, run.settings
-    order = torch.randperm(len(pool.images), generator=generator)
+    order = torch.randperm(len(pool.category), generator=generator)
     for chosen in order.split(settings.batch):
-        images, labels = pool.images[chosen].float() / 255, pool.labels[chosen]
-        if settings.augmentation is not None:
-            images, labels = augment(
-                images, labels, settings=settings.augmentation, generator=generator
-            )
+        if settings.augmentation is None:
+            images, labels = pool.plain(chosen)
+        else:
+            images, labels = pool.varied(chosen, settings.augmentation, generator)
         yield (
-            network_input(images, run.card).to(settings.device),
+            images.to(settings.device),
             labels[:, None].to(settings.device),
             pool.category[chosen].to(settings.device),
         )
@@ -271,13 +278,14 @@ def _held_out_dice(run: _Run) -> dict[str, float]:
     pool, device = run.held_out, run.settings.device
     run.network.eval()
     scores: dict[str, list[float]] = {name: [] for name in run.card.classes[1:]}
-    for chosen in torch.arange(len(pool.images)).split(run.settings.batch):
-        images = network_input(pool.images[chosen].float() / 255, run.card)
+    for chosen in torch.arange(len(pool.category)).split(run.settings.batch):
+        images, truth = pool.plain(chosen)
         category = pool.category[chosen].to(device)
         logits = run.network(images.to(device), category).logits
-        found, truth = logits.argmax(1).cpu(), pool.labels[chosen]
+        found = logits.argmax(1).cpu()
         for index, name in enumerate(scores, start=1):
-            both = ((found == index) & (truth == index)).sum((1, 2))
-            sizes = (found == index).sum((1, 2)) + (truth == index).sum((1, 2))
+            both = ((found == index) & (truth == index)).flatten(1).sum(1)
+            sizes = (found == index).flatten(1).sum(1)
+            sizes = sizes + (truth == index).flatten(1).sum(1)
             scores[name] += (2 * both[sizes > 0] / sizes[sizes > 0]).tolist()
     return {name: float(np.mean(v)) if v else math.nan for name, v in scores.items()}

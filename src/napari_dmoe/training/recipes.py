@@ -1,34 +1,26 @@
-"""Models that can be trained from nothing: their shape, card and settings.
+"""The models that are trained on phantoms: their shape, card and settings.
 
 A recipe and a cohort are all that a bundled checkpoint is made of, so that anybody can
-make it again.
+make it again (:mod:`napari_dmoe.training.new_model`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 
-import torch
-from torch import nn
-
-from napari_dmoe.cohorts.case import Case, Selection
-from napari_dmoe.cohorts.phantoms import CUP_FACTORS
+from napari_dmoe.cohorts.fundus import CUP_FACTORS, DISC_FACTORS
+from napari_dmoe.cohorts.pelvis import MARGINS
+from napari_dmoe.cohorts.skin import AGE_BANDS, AGE_EDGES, SEX_FACTORS
 from napari_dmoe.imaging.preprocessing import Preprocessing
+from napari_dmoe.imaging.volumes import VolumePreprocessing
+from napari_dmoe.models.architectures import Config
 from napari_dmoe.models.card import CardAttribute, ModelCard, TrainingFacts
-from napari_dmoe.models.checkpoint import new_model
-from napari_dmoe.models.moe import SparseMoE
+from napari_dmoe.models.unet3d import UNet3DConfig
 from napari_dmoe.models.vit import ViTConfig
-from napari_dmoe.progress import ProgressHook, silent
 from napari_dmoe.training.augment import AugmentSettings
-from napari_dmoe.training.fit import Fitted, TrainSettings, fit
-
-HELD_OUT_EVERY = 25
-"""One case in so many is kept out of training and measured after each epoch."""
-
-
-_QUIET = -4.0
-"""Start of the noise scale's bias: softplus(-4) is a standard deviation of 0.02."""
+from napari_dmoe.training.fit import TrainSettings
+from napari_dmoe.training.volume_augment import VolumeAugmentSettings
 
 
 @dataclass(frozen=True)
@@ -39,7 +31,7 @@ class Recipe:
     ----------
     architecture : str
         Key in :data:`napari_dmoe.models.architectures.ARCHITECTURES`.
-    config : ViTConfig
+    config : ViTConfig or UNet3DConfig
         Shape of the network.
     card : ModelCard
         Its card; what is known only after training is filled in then.
@@ -48,7 +40,7 @@ class Recipe:
     """
 
     architecture: str
-    config: ViTConfig
+    config: Config
     card: ModelCard
     settings: TrainSettings
 
@@ -102,79 +94,134 @@ _FUNDUS_SETTINGS = TrainSettings(
     ),
 )
 
+
+_RACE_CONFIG = _FUNDUS_CONFIG.model_copy(update={"n_routers": 6})
+
+_RACE_CARD = _FUNDUS_CARD.model_copy(
+    update={
+        "name": "fundus-race-phantom",
+        "title": "Fundus phantom, race and severity",
+        "attributes": (
+            CardAttribute(name="race", values=tuple(DISC_FACTORS)),
+            CardAttribute(name="severity", values=tuple(CUP_FACTORS)),
+        ),
+        "training": TrainingFacts(
+            data="synthetic fundi drawn by napari-dmoe phantoms --kind fundus-race; no "
+            "photograph",
+            note="The differences are invented: race alone decides how far the true "
+            "disc reaches beyond its visible border, and severity how far the cup "
+            "reaches beyond its pallor.",
+        ),
+        "notice": "Trained on made-up images: what race and severity change is "
+        "invented, and says nothing about people.",
+    }
+)
+
+_SKIN_CONFIG = ViTConfig(
+    width=96,
+    depth=4,
+    n_heads=2,
+    mlp_width=192,
+    grid=8,
+    n_classes=2,
+    n_routers=7,
+    n_experts=8,
+    expert_width=192,
+    decoder_entry=64,
+    decoder_widths=(40, 24, 12, 8),
+)
+
+_SKIN_CARD = ModelCard(
+    name="skin-phantom",
+    title="Skin lesion phantom",
+    architecture="dmoe-vit",
+    attributes=(
+        CardAttribute(name="sex", values=tuple(SEX_FACTORS)),
+        CardAttribute(name="age", values=AGE_BANDS, edges=AGE_EDGES, unit="years"),
+    ),
+    classes=("background", "lesion"),
+    modality="dermoscopic photograph of one lesion, in colour",
+    preprocessing=Preprocessing(
+        side=_SKIN_CONFIG.side, resize="half-pixel", standardise=True
+    ),
+    training=TrainingFacts(
+        data="synthetic lesions drawn by napari-dmoe phantoms --kind skin; no "
+        "photograph",
+        note="The differences are invented: sex and age alone decide how far the true "
+        "border lies inside or outside of the pigment that can be seen.",
+    ),
+    weights_licence="BSD-3-Clause",
+    data_licence="BSD-3-Clause",
+    intended_use=_FUNDUS_CARD.intended_use,
+    notice="Trained on made-up images: what sex and age change is invented, and says "
+    "nothing about people.",
+)
+
+_PELVIS_CONFIG = UNet3DConfig(feature_size=8, n_classes=2, n_routers=4)
+
+_PELVIS_CARD = ModelCard(
+    name="pelvis-phantom",
+    title="Pelvis CT phantom, by T stage",
+    architecture="dmoe-unet3d",
+    dims=3,
+    attributes=(CardAttribute(name="severity", values=tuple(MARGINS)),),
+    classes=("background", "target"),
+    modality="CT of a male pelvis, in Hounsfield units",
+    preprocessing=VolumePreprocessing(
+        spacing=(4.0, 3.0, 3.0), window=(-200.0, 300.0), patch=(32, 64, 64)
+    ),
+    training=TrainingFacts(
+        data="synthetic CT-like volumes drawn by napari-dmoe phantoms --kind pelvis; "
+        "no scan",
+        note="The differences are invented: the T stage alone decides the target's "
+        "margin around the prostate, and whether the seminal vesicles belong to it.",
+    ),
+    weights_licence="BSD-3-Clause",
+    data_licence="BSD-3-Clause",
+    intended_use=_FUNDUS_CARD.intended_use,
+    notice="Trained on made-up volumes: what the T stage changes is invented, and a "
+    "stage that drives the target's border would be circular in parts.",
+)
+
+_PELVIS_SETTINGS = TrainSettings(
+    epochs=22,
+    batch=4,
+    learning_rate=2e-3,
+    dropout=0.0,
+    augmentation=VolumeAugmentSettings(foreground=0.6, flip=True),
+)
+
 RECIPES: Mapping[str, Recipe] = {
-    "fundus-phantom": Recipe("dmoe-vit", _FUNDUS_CONFIG, _FUNDUS_CARD, _FUNDUS_SETTINGS)
+    recipe.card.name: recipe
+    for recipe in (
+        Recipe("dmoe-vit", _FUNDUS_CONFIG, _FUNDUS_CARD, _FUNDUS_SETTINGS),
+        Recipe(
+            "dmoe-vit",
+            _RACE_CONFIG,
+            _RACE_CARD,
+            _FUNDUS_SETTINGS.model_copy(update={"epochs": 11}),
+        ),
+        Recipe("dmoe-unet3d", _PELVIS_CONFIG, _PELVIS_CARD, _PELVIS_SETTINGS),
+        Recipe(
+            "dmoe-vit",
+            _SKIN_CONFIG,
+            _SKIN_CARD,
+            _FUNDUS_SETTINGS.model_copy(
+                update={
+                    "epochs": 10,
+                    "augmentation": AugmentSettings(
+                        rotation=90,
+                        zoom=1.2,
+                        shift=0.06,
+                        light=0.15,
+                        colour=0.1,
+                        grey_share=0.0,
+                        blur_px=0.7,
+                        noise=0.02,
+                    ),
+                }
+            ),
+        ),
+    )
 }
 """What can be trained from nothing, by name."""
-
-
-def train_new(
-    recipe: Recipe, cases: Sequence[Case], *, progress: ProgressHook = silent
-) -> Fitted:
-    """Train a new model as a recipe says.
-
-    Parameters
-    ----------
-    recipe : Recipe
-        Shape, card and settings.
-    cases : sequence of Case
-        The cohort. Every 25th case, from the first, is held out and only measured.
-    progress : callable
-        See :func:`napari_dmoe.training.fit.fit`.
-
-    Returns
-    -------
-    Fitted
-        The model, whose card states what it was trained on, and its history.
-
-    Raises
-    ------
-    TrainingError
-        See :func:`napari_dmoe.training.fit.fit`.
-    """
-    training = [i for i in range(len(cases)) if i % HELD_OUT_EVERY]
-    held_out = [i for i in range(len(cases)) if i % HELD_OUT_EVERY == 0]
-    with torch.random.fork_rng():
-        torch.manual_seed(recipe.settings.seed)
-        untrained = new_model(recipe.architecture, recipe.config, recipe.card)
-        _quieten(untrained.module)
-    fitted = fit(
-        untrained,
-        Selection(cases, training),
-        settings=recipe.settings,
-        held_out=Selection(cases, held_out),
-        progress=progress,
-    )
-    card = _with_facts(fitted, recipe.settings)
-    return replace(fitted, loaded=replace(fitted.loaded, card=card))
-
-
-def _quieten(network: nn.Module) -> None:
-    """Let training begin with little gating noise; the noise stays learnable.
-
-    With the usual start the noise is as wide as the router's logits, so that tokens
-    meet experts almost at random at first.
-    """
-    for module in network.modules():
-        if isinstance(module, SparseMoE):
-            nn.init.constant_(module.noise_bias, _QUIET)
-
-
-def _with_facts(fitted: Fitted, settings: TrainSettings) -> ModelCard:
-    """State in the card what the model was trained on, and what it reached."""
-    card, changes = fitted.loaded.card, dict[str, object]()
-    facts: dict[str, object] = {
-        "n_cases": sum(fitted.cases_per_router),
-        "dice": {k: round(v, 3) for k, v in fitted.history[-1].dice.items()},
-        "settings": settings.model_dump(exclude={"device", "augmentation"}),
-    }
-    if card.driver is not None:
-        n = fitted.cases_per_router[: len(card.driver.values)]
-        facts["n_per_value"] = {
-            card.driver.name: dict(zip(card.driver.values, n, strict=True))
-        }
-        shares = tuple(count / sum(n) for count in n)
-        driver = card.driver.model_copy(update={"frequencies": shares})
-        changes["attributes"] = (driver, *card.attributes[1:])
-    training = card.training.model_copy(update=facts)
-    return card.model_copy(update={"training": training, **changes})

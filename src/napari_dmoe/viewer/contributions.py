@@ -1,32 +1,57 @@
-"""The functions behind napari's menus. Imports wait until a menu entry is chosen."""
+"""The functions behind napari's menus and files. Imports wait until one is called."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from napari_dmoe.cohorts.case import Case
     from napari_dmoe.viewer.layers import LayerData
 
 SOURCE = "sample"
 
+_LABEL_NAME = re.compile(r"(^|[^a-z])(labels?|seg|segmentation|mask)([^a-z]|$)")
+
 
 def phantom_fundus() -> list[LayerData]:
-    """Return a made-up colour fundus that brings its made-up patient."""
-    from napari_dmoe.cohorts.phantoms import NOTICE
+    """Return a made-up fundus that brings its made-up patient."""
+    from napari_dmoe.cohorts.fundus import NOTICE
     from napari_dmoe.cohorts.samples import sample_fundus
-    from napari_dmoe.inference.provenance import METADATA_KEY
 
-    case = sample_fundus()
-    record = {"patient": case.patient.known(), "source": SOURCE, "notice": NOTICE}
-    arguments = {
-        "name": "phantom fundus",
-        "rgb": "c" in case.image.axes,
-        "scale": case.image.spacing,
-        "units": (case.image.unit,) * 2,
-        "axis_labels": ("y", "x"),
-        "metadata": {METADATA_KEY: record},
-    }
-    return [(case.image.data, arguments, "image")]
+    return _phantom(sample_fundus(), "phantom fundus", NOTICE)
+
+
+def phantom_skin() -> list[LayerData]:
+    """Return a made-up skin lesion that brings its made-up patient."""
+    from napari_dmoe.cohorts.samples import sample_skin
+    from napari_dmoe.cohorts.skin import NOTICE
+
+    return _phantom(sample_skin(), "phantom skin lesion", NOTICE)
+
+
+def phantom_pelvis() -> list[LayerData]:
+    """Return a made-up pelvis CT that brings its made-up patient."""
+    from napari_dmoe.cohorts.pelvis import NOTICE
+    from napari_dmoe.cohorts.samples import sample_pelvis
+
+    return _phantom(sample_pelvis(), "phantom pelvis", NOTICE)
+
+
+def ct_pelvis() -> list[LayerData]:
+    """Return the real CT, with the labels of prostate and bladder hidden."""
+    from napari_dmoe.cohorts.samples import sample_ct
+
+    return _real(sample_ct(), "CT", "CT prostate, bladder")
+
+
+def mr_brain() -> list[LayerData]:
+    """Return the real MR, with the label of the tumour hidden."""
+    from napari_dmoe.cohorts.samples import sample_mr
+
+    return _real(sample_mr(), "MR", "MR tumour")
 
 
 def retina_colour() -> list[LayerData]:
@@ -42,3 +67,51 @@ def retina_green() -> list[LayerData]:
 
     green = retina()[..., 1]
     return [(green, {"name": "retina green", "colormap": "gray"}, "image")]
+
+
+def _phantom(case: Case, name: str, notice: str) -> list[LayerData]:
+    from napari_dmoe.viewer.opening import image_layer
+
+    record = {"patient": case.patient.known(), "source": SOURCE, "notice": notice}
+    return [image_layer(case.image, name, record=record)]
+
+
+def _real(case: Case, name: str, labels_name: str) -> list[LayerData]:
+    from napari_dmoe.viewer.opening import image_layer, labels_layer
+
+    layers = [image_layer(case.image, name)]
+    if case.labels is not None:
+        data, arguments, kind = labels_layer(case.labels, labels_name)
+        layers.insert(0, (data, arguments | {"visible": False}, kind))
+    return layers
+
+
+def nifti_reader(path: str | Sequence[str]) -> Callable[[Any], list[LayerData]] | None:
+    """Return a function that opens NIfTI files; None for other files."""
+    paths = [path] if isinstance(path, str) else list(path)
+    is_nifti = all(p.lower().endswith((".nii", ".nii.gz")) for p in paths)
+    return _open_nifti if paths and is_nifti else None
+
+
+def _open_nifti(path: str | Sequence[str]) -> list[LayerData]:
+    """Open NIfTI files; integers in a file named as labels become a Labels layer."""
+    from napari.utils.notifications import show_info
+
+    from napari_dmoe.imaging.files import image_stem, read_image
+    from napari_dmoe.viewer.opening import image_layer, labels_layer
+
+    layers = []
+    for each in [path] if isinstance(path, str) else path:
+        image, name = read_image(each), image_stem(Path(each))
+        is_labels = _LABEL_NAME.search(name.lower()) and image.data.dtype.kind in "bui"
+        layers.append((labels_layer if is_labels else image_layer)(image, name))
+        if image.notices:
+            show_info(f"{name}: {'; '.join(image.notices)}")
+    return layers
+
+
+def write_nifti_layer(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
+    """Save one image or labels layer as NIfTI, in place, with its record."""
+    from napari_dmoe.viewer.saving import save_layer
+
+    return save_layer(Path(path), data, meta)

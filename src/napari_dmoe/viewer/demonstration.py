@@ -67,7 +67,9 @@ def _segment(session: Session, image: Image) -> None:
     settings = InferenceSettings()
     began = time.perf_counter()
     patient = session.patient_of(image)
-    segmentation = segment(loaded, to_image(image), patient, settings=settings)
+    segmentation = segment(
+        loaded, to_image(image, session.dims), patient, settings=settings
+    )
     result = results.show(
         viewer,
         image,

@@ -6,12 +6,18 @@ import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
 from napari.layers import Image
 
 from napari_dmoe.inference.colours import Rgb, class_colours
 from napari_dmoe.inference.provenance import DriverRecord
 from napari_dmoe.patient import Patient, PatientError
-from napari_dmoe.viewer.layers import axis_names, in_layer_order, length_factors
+from napari_dmoe.viewer.layers import (
+    axis_names,
+    data_to_world,
+    in_layer_order,
+    length_factors,
+)
 from napari_dmoe.viewer.measuring import Measured, measure
 from napari_dmoe.viewer.results import Result
 
@@ -22,31 +28,60 @@ Row = tuple[str, str, str, Rgb | None]
 """Name, value, span over the values of an unknown driver, and colour."""
 
 
-def describe_image(image: Image) -> str:
-    """Say how large an image is, what it is run over, and how large its pixels are."""
-    names = axis_names(image)
+def describe_image(image: Image, dims: int = 2) -> str:
+    """Say how large an image is, what it is run over, and how large its pixels are.
+
+    Parameters
+    ----------
+    image : napari.layers.Image
+        The layer.
+    dims : {2, 3}
+        Axes that the model sees at once.
+    """
+    names = axis_names(image, dims)
     shape = image.data[0].shape if image.multiscale else image.data.shape
     sizes = dict(zip(names, shape, strict=False))
-    parts = [f"{sizes.pop('x')} × {sizes.pop('y')}", "colour" if image.rgb else "grey"]
+    along = [axis for axis in ("x", "y", "z")[:dims] if axis in sizes]
+    parts = [" × ".join(str(sizes.pop(axis)) for axis in along)]
+    parts.append("colour" if image.rgb else "grey")
     over = ", ".join(f"{n} of {name}" for name, n in sizes.items() if name != "c")
     if over:
-        parts.append(f"plane by plane over {over}")
-    places = [names.index("y"), names.index("x")]
+        parts.append(
+            f"{'plane by plane' if dims == 2 else 'volume by volume'} over {over}"
+        )
+    places = [names.index(axis) for axis in along]
     factors = length_factors(image, places)
     if factors is None:
         parts.append("pixel size unknown")
     else:
-        y, x = (image.scale[i] * f for i, f in zip(places, factors, strict=True))
-        pixel = f"{x:.3g}" if math.isclose(x, y, rel_tol=1e-3) else f"{x:.3g} × {y:.3g}"
-        parts.append(f"{pixel} mm pixels")
+        parts.append(f"{_pixel_size(image, places)} mm {_PIXELS[len(along)]}")
     return " · ".join(parts)
+
+
+_PIXELS = {2: "pixels", 3: "voxels"}
+
+
+def _pixel_size(image: Image, places: Sequence[int]) -> str:
+    """Return the distances between neighbours in mm; one number where they agree."""
+    factors = length_factors(image, places) or []
+    sides = np.linalg.norm(data_to_world(image)[:-1, places], axis=0) * factors
+    if np.allclose(sides, sides[0], rtol=1e-3):
+        return f"{sides[0]:.3g}"
+    return " × ".join(f"{side:.3g}" for side in sides)
+
+
+def image_problem(image: Image, dims: int) -> str:
+    """Say why a model cannot use an image; nothing where it can."""
+    if dims == 3 and ("z" not in axis_names(image, dims) or image.rgb):
+        return "This model takes grey volumes: open a 3D image, or a 2D model."
+    return ""
 
 
 def patient_problem(card: ModelCard | None, patient: Patient) -> str:
     """Say why a model cannot use a patient; nothing where it can."""
     try:
         if card is not None:
-            card.category(patient)
+            card.categories(patient)
     except PatientError as error:
         return str(error)[:1].upper() + str(error)[1:] + "."
     return ""
@@ -54,27 +89,30 @@ def patient_problem(card: ModelCard | None, patient: Patient) -> str:
 
 def band_notes(card: ModelCard | None, patient: Patient) -> dict[str, str]:
     """Say which of the model's values a number falls into, such as an age band."""
-    driver = None if card is None else card.driver
-    if card is None or driver is None or driver.edges is None:
-        return {}
-    router = None if patient_problem(card, patient) else card.category(patient)
-    return {} if router is None else {driver.name: driver.values[router]}
+    notes = {}
+    for driver in card.attributes if card is not None else ():
+        try:
+            place = driver.category(patient.value(driver.name))
+        except PatientError:
+            continue
+        if driver.edges is not None and place is not None:
+            notes[driver.name] = driver.values[place]
+    return notes
 
 
 def describe_run(result: Result) -> str:
     """Say what a mask was made for, and in what time."""
-    record = result.segmentation.provenance.driver
+    drivers = result.segmentation.provenance.drivers
+    made_for = "; ".join(map(_driver, drivers)) or "everybody alike"
     edited = " · painted" if result.is_edited else ""
-    return f"{_driver(record)} · {result.seconds:.1f} s{edited}"
+    return f"Made for {made_for} · {result.seconds:.1f} s{edited}"
 
 
-def _driver(record: DriverRecord | None) -> str:
-    if record is None:
-        return "Made for everybody alike"
+def _driver(record: DriverRecord) -> str:
     name = record.attribute.replace("_", " ")
     if record.value is not None:
-        return f"Made for {name}: {record.value}"
-    return f"Made for {name} unknown: {len(record.values)} values mixed"
+        return f"{name}: {record.value}"
+    return f"{name} unknown: {len(record.values)} values mixed"
 
 
 def run_notices(result: Result) -> tuple[str, ...]:
@@ -85,7 +123,7 @@ def run_notices(result: Result) -> tuple[str, ...]:
 
 
 def result_rows(result: Result, image: Image, step: Sequence[int]) -> list[Row]:
-    """Return the table of a result: areas, and the cup-to-disc ratio."""
+    """Return the table of a result: areas or volumes, and the cup-to-disc ratio."""
     segmentation, mask = result.segmentation, result.mask()
     if mask is None:
         return []

@@ -30,8 +30,14 @@ from napari_dmoe.inference.segmentation import Segmentation
 
 LayerData = tuple[Any, dict[str, Any], str]
 
+PLACE = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
+"""What says where a layer lies."""
+
 LENGTH_UNIT = "mm"
 """World unit of every image that is handed over, where its layer has a length unit."""
+
+FILE_KEY = "napari-dmoe-file"
+"""Key of a layer's metadata that says in which order its file stores the axes."""
 
 _NAMES_OF_AXES = {"time": "t", "channel": "c", "channels": "c"}
 _MASK_OPACITY = 0.5
@@ -47,11 +53,19 @@ def plain(proxy: Any) -> Any:
     return getattr(proxy, "__wrapped__", proxy)
 
 
-def axis_names(layer: Image) -> tuple[str, ...]:
+def axis_names(layer: Image, dims: int = 2) -> tuple[str, ...]:
     """Name a layer's axes: its own labels where they name x and y.
 
     Without them the last two are y and x. Further ones are called ``axis 0``, ``axis
     1`` and so on, because nothing says whether they are depth, time or channels.
+
+    Parameters
+    ----------
+    layer : napari.layers.Image
+        The layer.
+    dims : {2, 3}
+        Axes that a model sees at once. A 3D model takes the unnamed axis before y and
+        x for z.
 
     Returns
     -------
@@ -63,16 +77,21 @@ def axis_names(layer: Image) -> tuple[str, ...]:
     names = tuple(_NAMES_OF_AXES.get(name, name) for name in stated)
     if {"y", "x"} <= set(names) and len(set(names)) == len(names):
         return names
-    return (*(f"axis {i}" for i in range(layer.ndim - 2)), "y", "x")
+    unnamed = [f"axis {i}" for i in range(layer.ndim - 2)]
+    if dims == 3 and unnamed:
+        unnamed[-1] = "z"
+    return (*unnamed, "y", "x")
 
 
-def to_image(layer: Image) -> SpatialImage:
+def to_image(layer: Image, dims: int = 2) -> SpatialImage:
     """Return a layer's pixels with their place in the world.
 
     Parameters
     ----------
     layer : napari.layers.Image
         Any image layer; of a multiscale one the finest level is taken.
+    dims : {2, 3}
+        Axes that a model sees at once; see :func:`axis_names`.
 
     Returns
     -------
@@ -85,7 +104,7 @@ def to_image(layer: Image) -> SpatialImage:
     ImageError
         When the last axis looks like colours, but the layer is not shown in colour.
     """
-    names = axis_names(layer)
+    names = axis_names(layer, dims)
     _refuse_hidden_colours(layer, names)
     data = layer.data[0] if layer.multiscale else layer.data
     spatial = [i for i, name in enumerate(names) if name in SPATIAL_AXES]
@@ -171,7 +190,10 @@ def mask_layer(source: Image, result: Segmentation) -> LayerData:
                 "index": list(range(len(result.classes))),
                 "class": list(result.classes),
             },
-            "metadata": {METADATA_KEY: result.provenance.model_dump(mode="json")},
+            "metadata": {
+                **{k: v for k, v in source.metadata.items() if k == FILE_KEY},
+                METADATA_KEY: result.provenance.model_dump(mode="json"),
+            },
         },
         "labels",
     )
@@ -199,9 +221,9 @@ def experts_layer(source: Image, result: Segmentation, block: int) -> LayerData:
         raise ValueError(f"there is no routing of block {block}")
     data, grid = _on_layer(
         source,
-        dominant_expert(routing.mean()[block]),
-        axes=(*routing.axes, "y", "x"),
-        grid=routing.grid,
+        dominant_expert(routing.mean(block)),
+        axes=(*routing.axes, *routing.token_axes),
+        grid=routing.grids[block],
     )
     experts = range(routing.n_experts)
     record = result.provenance.model_dump(mode="json")
@@ -227,17 +249,18 @@ def _on_layer(
 ) -> tuple[NDArray[Any], Grid]:
     """Put samples into the order of the layer's axes, with a grid for all of these.
 
-    `grid` is along y and x. Axes that were run over are kept as they are. Channels,
-    which were not, become one sample that is as thick as all of them.
+    `grid` is along the last ones of `axes`. Axes that were run over are kept as they
+    are. Channels, which were not, become one sample that is as thick as all of them.
     """
-    names = axis_names(source)
+    dims = len(grid.shape)
+    names = axis_names(source, dims)
     shape = source.data[0].shape if source.multiscale else source.data.shape
     along = zip(grid.shape, grid.start, grid.step, strict=True)
-    planes = dict(zip(("y", "x"), along, strict=True))
+    seen = dict(zip(axes[-dims:], along, strict=True))
     parts = []
     for name, n in zip(names, shape, strict=False):
-        if name in planes:
-            parts.append(planes[name])
+        if name in seen:
+            parts.append(seen[name])
         elif name in axes:
             parts.append((int(n), 0.0, 1.0))
         else:
@@ -260,7 +283,8 @@ def _colormap(colours: dict[int, Rgb]) -> DirectLabelColormap:
 
 def _refuse_hidden_colours(layer: Image, names: Sequence[str]) -> None:
     shape = layer.data[0].shape if layer.multiscale else layer.data.shape
-    if layer.rgb or "axis 0" not in names or shape[-1] not in _COLOUR_SIZES:
+    is_unnamed = {"axis 0", "z"} & set(names) and "z" not in layer.axis_labels
+    if layer.rgb or not is_unnamed or shape[-1] not in _COLOUR_SIZES:
         return
     if min(shape[-3:-1]) > shape[-1]:
         raise ImageError(

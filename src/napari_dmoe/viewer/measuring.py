@@ -1,4 +1,4 @@
-"""What a mask measures, in the plane that the viewer shows."""
+"""What a mask measures, in the plane or the volume that the viewer shows."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from napari.layers import Image
 from numpy.typing import NDArray
 
-from napari_dmoe.imaging.spatial import SpatialImage
+from napari_dmoe.imaging.spatial import SPATIAL_AXES, SpatialImage
 from napari_dmoe.inference.measures import (
     ClassSize,
     CupToDisc,
@@ -28,12 +28,12 @@ from napari_dmoe.viewer.layers import (
 
 @dataclass(frozen=True)
 class Measured:
-    """Sizes of one plane of a mask.
+    """Sizes in one plane of a mask, or in one volume of a 3D model's.
 
     Parameters
     ----------
     sizes : tuple of ClassSize
-        Area of each class but the background.
+        Area or volume of each class but the background.
     ratio : CupToDisc or None
         The cup-to-disc ratio, for models with rim and cup.
     """
@@ -45,7 +45,7 @@ class Measured:
 def measure(
     labels: NDArray[Any], source: Image, result: Segmentation, *, step: Sequence[int]
 ) -> Measured:
-    """Measure the plane of a mask that the viewer shows.
+    """Measure the plane or volume of a mask that the viewer shows.
 
     Parameters
     ----------
@@ -54,37 +54,44 @@ def measure(
     source : napari.layers.Image
         The layer it was computed from.
     result : Segmentation
-        The result it belongs to; gives the grid and the classes.
+        The result it belongs to; gives the grid, whose axes are measured together,
+        and the classes.
     step : sequence of int
-        Index along each axis of the layer; those of y and x are ignored.
+        Index along each axis of the layer; those of measured axes are ignored.
     """
-    plane = shown_plane(labels, source, step)
-    affine = plane_affine(source) @ result.grid.to_source()
-    is_length = length_factors(source, _plane_axes(source)) is not None
-    image = SpatialImage(plane, ("y", "x"), affine, LENGTH_UNIT if is_length else None)
+    along = SPATIAL_AXES[-len(result.grid.shape) :]
+    shown = shown_frame(labels, source, step, along)
+    affine = frame_affine(source, along) @ result.grid.to_source()
+    is_length = length_factors(source, _places(source, along)) is not None
+    image = SpatialImage(shown, along, affine, LENGTH_UNIT if is_length else None)
     return Measured(
-        tuple(class_sizes(image, result.classes)), cup_to_disc(plane, result.classes)
+        tuple(class_sizes(image, result.classes)), cup_to_disc(shown, result.classes)
     )
 
 
-def plane_affine(layer: Image) -> NDArray[np.float64]:
-    """Return a (3, 3) affine with the true lengths and angles of a plane's pixels.
+def frame_affine(
+    layer: Image, along: tuple[str, ...] = ("y", "x")
+) -> NDArray[np.float64]:
+    """Return an affine with the true lengths and angles of pixels along some axes.
 
-    A plane of a rotated stack is no plane of the world's y and x. Lengths and areas
-    only need the plane's own geometry.
+    A plane of a rotated stack is no plane of the world's y and x. Lengths, areas and
+    volumes only need the frame's own geometry.
     """
-    axes = _plane_axes(layer)
+    axes = _places(layer, along)
     factors = length_factors(layer, axes)
     sides = data_to_world(layer)[:-1, axes] * (factors[0] if factors else 1.0)
-    affine = np.eye(3)
+    affine = np.eye(len(along) + 1)
     affine[:-1, :-1] = np.linalg.cholesky(sides.T @ sides).T
     return affine
 
 
-def shown_plane(
-    labels: NDArray[Any], source: Image, step: Sequence[int]
+def shown_frame(
+    labels: NDArray[Any],
+    source: Image,
+    step: Sequence[int],
+    along: tuple[str, ...] = ("y", "x"),
 ) -> NDArray[Any]:
-    """Return the plane along y and x of a mask that the viewer shows.
+    """Return the plane or volume of a mask that the viewer shows.
 
     Parameters
     ----------
@@ -93,17 +100,20 @@ def shown_plane(
     source : napari.layers.Image
         Its source.
     step : sequence of int
-        Index along each axis of the layer; those of y and x are ignored.
+        Index along each axis of the layer; those of `along` are ignored.
+    along : tuple of str
+        Axes of what is returned, in their order there.
     """
-    names = axis_names(source)
+    names = axis_names(source, len(along))
     place = tuple(
-        slice(None) if name in ("y", "x") else min(max(int(i), 0), n - 1)
+        slice(None) if name in along else min(max(int(i), 0), n - 1)
         for name, i, n in zip(names, step, labels.shape, strict=True)
     )
-    plane = np.asarray(labels[place])
-    return plane if names.index("y") < names.index("x") else plane.T
+    shown = np.asarray(labels[place])
+    kept = [name for name in names if name in along]
+    return shown.transpose([kept.index(name) for name in along])
 
 
-def _plane_axes(layer: Image) -> list[int]:
-    names = axis_names(layer)
-    return [names.index("y"), names.index("x")]
+def _places(layer: Image, along: tuple[str, ...]) -> list[int]:
+    names = axis_names(layer, len(along))
+    return [names.index(name) for name in along]

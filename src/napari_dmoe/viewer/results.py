@@ -18,13 +18,12 @@ from numpy.typing import NDArray
 
 from napari_dmoe.inference.segmentation import Segmentation
 from napari_dmoe.viewer.layers import (
+    PLACE,
     LayerData,
     experts_layer,
     mask_layer,
     plain,
 )
-
-_PLACE = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
 
 
 @dataclass(eq=False)
@@ -170,7 +169,7 @@ def _replace(layer: Labels, layer_data: LayerData) -> None:
     """Change a layer's samples and place, but nothing that a person may have set."""
     data, arguments, _ = layer_data
     layer.data = data
-    for name in (*_PLACE, "colormap", "features", "metadata"):
+    for name in (*PLACE, "colormap", "features", "metadata"):
         setattr(layer, name, arguments[name])
 
 

@@ -18,7 +18,7 @@ from psygnal import Signal
 
 from napari_dmoe.inference.provenance import METADATA_KEY
 from napari_dmoe.patient import Patient, PatientError
-from napari_dmoe.viewer.layers import plain
+from napari_dmoe.viewer.layers import PLACE, plain
 from napari_dmoe.viewer.results import Result
 
 if TYPE_CHECKING:
@@ -28,16 +28,7 @@ if TYPE_CHECKING:
 UNKNOWN = "unknown"
 TYPED = "typed"
 
-_CHANGES_OF_AN_IMAGE = (
-    "data",
-    "scale",
-    "translate",
-    "rotate",
-    "shear",
-    "affine",
-    "units",
-    "axis_labels",
-)
+_CHANGES_OF_AN_IMAGE = ("data", *PLACE)
 
 
 @dataclass(frozen=True)
@@ -100,6 +91,11 @@ class Session:
     def model(self) -> LoadedModel | None:
         """The loaded model."""
         return self._model
+
+    @property
+    def dims(self) -> int:
+        """Axes that the model sees at once: 2 or 3; 2 without a model."""
+        return 2 if self._model is None else self._model.card.dims
 
     def set_model(
         self,
@@ -186,18 +182,19 @@ class Session:
     def request(self, image: Layer, settings: InferenceSettings) -> Hashable:
         """Return what a run would be asked for now, to compare results with.
 
-        Of the patient only the router counts, and of the image that it is the same.
+        Of the patient only the routers count, and of the image that it is the same.
 
         Raises
         ------
         PatientError
-            When the model does not know the value of its driver.
+            When the model does not know the value of a driver.
         """
         model = self.model
-        router = None if model is None else model.card.category(self.patient_of(image))
+        patient = self.patient_of(image)
+        routers = None if model is None else model.card.categories(patient)
         # Weakly, so that an outdated result does not keep a model's memory.
         which = None if model is None else weakref.ref(model)
-        return (which, router, settings, self._versions.get(plain(image), 0))
+        return (which, routers, settings, self._versions.get(plain(image), 0))
 
     def _record(self, image: Layer) -> _Record:
         layer = plain(image)

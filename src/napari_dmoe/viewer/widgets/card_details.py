@@ -51,7 +51,7 @@ def _rows(loaded: LoadedModel) -> dict[str, str]:
         "File": loaded.source or _NOT_STATED,
         "SHA-256": f"{loaded.sha256[:_SHORT_HASH]}…" if loaded.sha256 else _NOT_STATED,
         "Size": f"{loaded.n_parameters / 1e6:.2f} M parameters",
-        "Input": f"{loaded.config.side} × {loaded.config.side} px",
+        "Input": " × ".join(map(str, reversed(loaded.input_size))) + " px",
         "Images": card.modality or _NOT_STATED,
         "Trained on": facts.data or _NOT_STATED,
         "Notice": card.notice or "none",

@@ -18,6 +18,7 @@ from napari_dmoe.viewer.descriptions import (
     band_notes,
     describe_image,
     describe_run,
+    image_problem,
     patient_problem,
     result_rows,
     run_notices,
@@ -187,7 +188,9 @@ class DMoEDock(QWidget):
             self.tab.patient.forget_problems()
         self._shown_image = None if image is None else weakref.ref(image)
         facts = "Open an image, or File > Open Sample > dMoE."
-        self.tab.image.show_facts(facts if image is None else describe_image(image))
+        if image is not None:
+            facts = describe_image(image, self._session.dims)
+        self.tab.image.show_facts(facts)
         self._show_patient()
         self._refresh_soon()
 
@@ -256,7 +259,11 @@ class DMoEDock(QWidget):
         if image is None:
             return "Open an image first."
         problem = patient_problem(loaded.card, self._session.patient_of(image))
-        return self.tab.patient.problem or problem
+        return (
+            image_problem(image, self._session.dims)
+            or self.tab.patient.problem
+            or problem
+        )
 
     def sizeHint(self) -> QSize:
         """Return the size to begin with; the dock can be made narrower and lower."""

@@ -142,12 +142,12 @@ def _is_path(name: str) -> bool:
 
 def _facts(loaded: LoadedModel) -> str:
     """Say in two lines what the model is and what drives it."""
-    card, driver = loaded.card, loaded.card.driver
-    if driver is None:
-        drives = "driven by nothing: one mask for everybody"
-    else:
-        values = escape(", ".join(driver.values))
-        drives = f"driven by <b>{escape(driver.label.lower())}</b> ({values})"
+    card = loaded.card
+    drivers = [
+        f"<b>{escape(driver.label.lower())}</b> ({escape(', '.join(driver.values))})"
+        for driver in card.attributes
+    ]
+    drives = f"driven by {' and '.join(drivers) or 'nothing: one mask for everybody'}"
     kind = str(loaded.facts()["architecture_title"])
     classes = escape(", ".join(card.classes[1:]))
     size = f" · {loaded.n_bytes / 1e6:.1f} MB" if loaded.n_bytes else ""

@@ -84,7 +84,7 @@ class RunControl(QObject):
         if image is None or loaded is None or self.is_busy:
             return
         try:
-            pixels = to_image(image)
+            pixels = to_image(image, loaded.card.dims)
             request = session.request(image, self.settings)
         except ValueError as error:
             self._on_failed(error)

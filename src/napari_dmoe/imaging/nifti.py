@@ -1,0 +1,272 @@
+"""NIfTI files in, with their whole affine.
+
+The way out is :mod:`napari_dmoe.imaging.nifti_writing`.
+
+World coordinates here run towards the head, the back and the patient's left along z, y
+and x: DICOM's directions, so that axial slices show as radiologists read them. NIfTI's
+own run to the right and the front; only signs differ. Pixels are never flipped or
+resampled, so what is read and written again has its affine back.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import os
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+import nibabel as nib
+import numpy as np
+from nibabel.orientations import io_orientation
+from nibabel.spatialimages import HeaderDataError
+from numpy.typing import NDArray
+
+from napari_dmoe.imaging.spatial import (
+    CHANNEL_AXIS,
+    ImageReadError,
+    SpatialImage,
+)
+
+NIFTI_SUFFIXES = (".nii", ".nii.gz")
+
+MAX_BYTES = 8 * 2**30
+"""Largest image read at once; headers may claim any size."""
+
+_LARGEST_RATIO = 1100
+"""Deflate cannot shrink data by more than about 1,032."""
+
+_MM = {"mm": 1.0, "meter": 1000.0, "micron": 0.001, "unknown": 1.0}
+TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
+"""From NIfTI's world (right, front, head) to ours, and back."""
+
+WORLD_AXES = ("x", "y", "z")
+_HEADER_BYTES = {348: nib.Nifti1Header, 540: nib.Nifti2Header}
+
+
+def read_nifti(path: str | os.PathLike[str]) -> SpatialImage:
+    """Read a NIfTI-1 or NIfTI-2 file.
+
+    Parameters
+    ----------
+    path : str or path-like
+        A ``.nii`` or ``.nii.gz`` file.
+
+    Returns
+    -------
+    SpatialImage
+        The file's (i, j, k) array as (k, j, i), in mm; each axis is named z, y or x by
+        the world axis that it runs along most. A fourth axis is ``t``, a fifth or RGB
+        ``c``. `notices` say what had to be assumed.
+
+    Raises
+    ------
+    ImageReadError
+        When the file is damaged or truncated, or its header contradicts itself; names
+        the file and the field.
+    """
+    path = Path(path)
+    header = _read_header(path)
+    shape = _checked_shape(path, header)
+    notices: list[str] = []
+    affine = _affine(path, header, notices)
+    data = _pixels(path, header, shape)
+    factor = _millimetres(path, header, notices)
+    affine[:3] *= factor
+    return _image(path, data, affine, tuple(notices))
+
+
+def _read_header(path: Path) -> Any:
+    """Read the header without nibabel's silent repairs."""
+    try:
+        with _opened(path) as file:
+            start = file.read(540)
+    except (OSError, EOFError, zlib.error) as error:
+        raise ImageReadError(f"{path.name} is cut off, damaged or no gzip") from error
+    for n_bytes, kind in _HEADER_BYTES.items():
+        for order in ("<", ">"):
+            stated = np.frombuffer(start[:4].ljust(4, b"\0"), f"{order}i4")[0]
+            if stated == n_bytes and len(start) >= n_bytes:
+                header = kind(start[:n_bytes], endianness=order, check=False)
+                return _checked_magic(path, header)
+    raise ImageReadError(
+        f"{path.name} is no NIfTI file, or it is cut off: its header does not begin "
+        "with 348 or 540 (sizeof_hdr)"
+    )
+
+
+def _opened(path: Path) -> BinaryIO:
+    is_gzip = path.name.lower().endswith(".gz")
+    return cast("BinaryIO", gzip.open(path) if is_gzip else path.open("rb"))
+
+
+def _checked_magic(path: Path, header: Any) -> Any:
+    magic = bytes(header["magic"])[:3]
+    if magic in (b"ni1", b"ni2"):
+        raise ImageReadError(
+            f"{path.name} is the header of an image in two files (.hdr and .img): "
+            "convert it to one .nii file"
+        )
+    if magic not in (b"n+1", b"n+2"):
+        raise ImageReadError(f"{path.name} is no NIfTI file: its magic is {magic!r}")
+    return header
+
+
+def _checked_shape(path: Path, header: Any) -> tuple[int, ...]:
+    n_axes, *sizes = (int(n) for n in header["dim"])
+    if not 2 <= n_axes <= 5:
+        raise ImageReadError(f"{path.name}: dim[0] is {n_axes}, expected 2 to 5 axes")
+    shape = tuple(sizes[:n_axes])
+    if min(shape) < 1:
+        raise ImageReadError(f"{path.name}: dim holds {shape}: every axis needs pixels")
+    try:
+        item = int(header.get_data_dtype().itemsize)
+    except HeaderDataError as error:
+        raise ImageReadError(
+            f"{path.name}: datatype {int(header['datatype'])} is not known"
+        ) from error
+    claimed = int(np.prod(shape, dtype=object)) * item
+    on_disk = path.stat().st_size
+    is_gzip = path.name.lower().endswith(".gz")
+    if claimed > MAX_BYTES or claimed > on_disk * (_LARGEST_RATIO if is_gzip else 1):
+        raise ImageReadError(
+            f"{path.name}: dim claims {' x '.join(map(str, shape))} pixels, "
+            f"{claimed / 1e6:,.0f} MB: more than a file of {on_disk / 1e6:,.1f} MB "
+            f"can hold, or than the {MAX_BYTES / 2**30:.0f} GiB that are read at once"
+        )
+    return shape
+
+
+def _affine(path: Path, header: Any, notices: list[str]) -> NDArray[np.float64]:
+    """Return the affine from (i, j, k) to NIfTI's world; a sform goes first."""
+    sform = _valid(header.get_sform()) if int(header["sform_code"]) > 0 else None
+    qform = _qform(header) if int(header["qform_code"]) > 0 else None
+    if sform is None and qform is None:
+        if int(header["sform_code"]) > 0 or int(header["qform_code"]) > 0:
+            raise ImageReadError(
+                f"{path.name}: neither sform (srow) nor qform (quatern, pixdim) is a "
+                "finite affine with a volume, so nobody can tell where the image lies"
+            )
+        notices.append("the file does not say how the patient lies in it")
+        return _unoriented(path, header)
+    if sform is not None and qform is not None:
+        reach = np.abs(sform[:3, :3] - qform[:3, :3]).max()
+        if reach > 1e-2 or np.abs(sform - qform).max() > 1:
+            notices.append("its sform and qform disagree: the sform was used")
+    affine = sform if sform is not None else qform
+    assert affine is not None
+    return affine
+
+
+def _valid(affine: Any) -> NDArray[np.float64] | None:
+    affine = np.array(affine, float)
+    is_finite = bool(np.isfinite(affine).all())
+    return affine if is_finite and abs(np.linalg.det(affine[:3, :3])) > 1e-12 else None
+
+
+def _qform(header: Any) -> NDArray[np.float64] | None:
+    if not (np.asarray(header["pixdim"])[1:4] > 0).all():
+        return None
+    with contextlib.suppress(HeaderDataError, ValueError, np.linalg.LinAlgError):
+        return _valid(header.get_qform())
+    return None
+
+
+def _unoriented(path: Path, header: Any) -> NDArray[np.float64]:
+    """Return an affine that only has the voxel sizes, such that no axis is flipped."""
+    sizes = np.asarray(header["pixdim"], float)[1:4]
+    if not (np.isfinite(sizes) & (sizes > 0)).all():
+        raise ImageReadError(
+            f"{path.name}: pixdim holds {sizes.tolist()}: voxel sizes must be above 0"
+        )
+    return cast("NDArray[np.float64]", TO_LPS @ np.diag([*sizes, 1.0]))
+
+
+def _millimetres(path: Path, header: Any, notices: list[str]) -> float:
+    try:
+        unit = header.get_xyzt_units()[0]
+    except KeyError:
+        unit = "unknown"
+    if unit == "unknown":
+        notices.append("the file states no unit of length: mm were assumed")
+    return _MM[unit]
+
+
+def _pixels(path: Path, header: Any, shape: tuple[int, ...]) -> NDArray[Any]:
+    """Read the (i, j, k, ...) array, scaled as the header says."""
+    slope, inter = float(header["scl_slope"]), float(header["scl_inter"])
+    if np.isinf(slope) or np.isinf(inter):
+        raise ImageReadError(f"{path.name}: scl_slope or scl_inter is infinite")
+    dtype, offset = header.get_data_dtype(), float(header["vox_offset"])
+    header_bytes = int(header["sizeof_hdr"]) + 4
+    if not header_bytes <= offset < 2**31:
+        raise ImageReadError(f"{path.name}: vox_offset is {offset:g}, in the header")
+    if dtype.kind == "c":
+        raise ImageReadError(
+            f"{path.name} holds complex numbers: save their magnitude instead"
+        )
+    n_bytes = int(np.prod(shape)) * dtype.itemsize
+    try:
+        with _opened(path) as file:
+            file.seek(int(offset))
+            content = file.read(n_bytes)
+    except (OSError, EOFError, zlib.error) as error:
+        raise ImageReadError(f"{path.name} is cut off or damaged") from error
+    if len(content) < n_bytes:
+        raise ImageReadError(
+            f"{path.name} is cut off: its header promises {n_bytes} bytes of pixels, "
+            f"and it holds {len(content)}"
+        )
+    data = np.frombuffer(content, dtype).reshape(shape, order="F")
+    data = data.astype(dtype.newbyteorder("="), copy=False)
+    is_scaled = np.isfinite(slope) and slope != 0 and (slope, inter) != (1.0, 0.0)
+    if is_scaled and dtype.names is None:
+        inter = inter if np.isfinite(inter) else 0.0
+        return (data.astype(np.float32) * slope + inter).astype(np.float32)
+    return data
+
+
+def _image(
+    path: Path,
+    data: NDArray[Any],
+    affine: NDArray[np.float64],
+    notices: tuple[str, ...],
+) -> SpatialImage:
+    """Name the axes, and turn (i, j, k, ...) into (..., k, j, i)."""
+    if data.dtype.names is not None:  # RGB
+        channels = [data[name] for name in data.dtype.names]
+        data = np.stack(channels, axis=-1).reshape(*data.shape[:3], -1)
+        further = [CHANNEL_AXIS]
+    else:
+        if data.ndim == 2:
+            data = data[..., np.newaxis]
+        data, further = _without_single(data)
+    places = io_orientation(affine)[:, 0]
+    names = [WORLD_AXES[int(place)] for place in places]
+    axes = (*reversed(further), *reversed(names))
+    ours = _reordered(TO_LPS @ affine, [names.index(n) for n in axes[-3:]], axes[-3:])
+    try:
+        return SpatialImage(data.T, axes, ours, "mm", notices)
+    except ImageReadError:
+        raise
+    except ValueError as error:
+        raise ImageReadError(f"{path.name}: {error}") from error
+
+
+def _without_single(data: NDArray[Any]) -> tuple[NDArray[Any], list[str]]:
+    """Drop further axes of length 1, and name the others: time, then channels."""
+    names = ["t", CHANNEL_AXIS][: data.ndim - 3]
+    kept = [name for name, n in zip(names, data.shape[3:], strict=True) if n > 1]
+    shape = (*data.shape[:3], *(n for n in data.shape[3:] if n > 1))
+    return data.reshape(shape, order="F"), kept
+
+
+def _reordered(
+    world: NDArray[np.float64], columns: Sequence[int], names: Sequence[str]
+) -> NDArray[np.float64]:
+    """Return an affine (x, y, z) with rows in the order of names, and other columns."""
+    rows = [WORLD_AXES.index(name) for name in names]
+    picked: NDArray[np.float64] = world[np.ix_([*rows, 3], [*columns, 3])]
+    return picked

@@ -1,0 +1,97 @@
+"""NIfTI files out: volumes with their whole affine, and a record in the header."""
+
+from __future__ import annotations
+
+import gzip
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import nibabel as nib
+import numpy as np
+from nibabel.spatialimages import HeaderDataError
+from numpy.typing import NDArray
+
+from napari_dmoe.imaging.atomic import atomic_path
+from napari_dmoe.imaging.nifti import TO_LPS, WORLD_AXES
+from napari_dmoe.imaging.spatial import SPATIAL_AXES, ImageReadError, SpatialImage
+
+_DESCRIPTION = b"napari-dmoe, research use only"
+
+
+def write_nifti(
+    path: str | os.PathLike[str],
+    image: SpatialImage,
+    *,
+    order: Sequence[str] | None = None,
+    record: str | None = None,
+) -> None:
+    """Write a volume as NIfTI-1, whole or not at all.
+
+    Parameters
+    ----------
+    path : str or path-like
+        Where to, ending in ``.nii`` or ``.nii.gz``.
+    image : SpatialImage
+        Axes z, y and x in any order; further ones are written behind them, the last
+        first.
+    order : sequence of str, optional
+        Order of the spatial axes as an array, such as that of the image it was made
+        from, so that both files have the same affine. The image's own by default.
+    record : str, optional
+        Text that travels in the header, such as the provenance as JSON.
+
+    Raises
+    ------
+    ImageReadError
+        For axes or numbers that NIfTI cannot hold.
+    OSError
+        When the file cannot be written; nothing is left behind.
+    """
+    path = Path(path)
+    if set(image.spatial_axes) != set(SPATIAL_AXES):
+        raise ImageReadError(
+            f"NIfTI holds volumes along z, y and x: found {', '.join(image.axes)}"
+        )
+    spatial = tuple(order or image.spatial_axes)
+    further = [axis for axis in image.axes if axis not in SPATIAL_AXES]
+    axes = [*further, *spatial]
+    data = np.asarray(image.data).transpose([image.axes.index(axis) for axis in axes])
+    data = data.astype(np.uint8) if data.dtype == bool else data
+    affine = _to_nifti_world(image, spatial)
+    try:
+        file = nib.Nifti1Image(np.ascontiguousarray(data).T, affine, dtype=data.dtype)
+    except (HeaderDataError, ValueError) as error:
+        raise ImageReadError(f"{path.name}: NIfTI cannot hold it: {error}") from error
+    file.header.set_xyzt_units("mm" if image.unit == "mm" else "unknown", "sec")
+    file.header["descrip"] = _DESCRIPTION
+    file.set_sform(affine, code="scanner")
+    _set_qform(file, affine)
+    if record is not None:
+        extension = nib.nifti1.Nifti1Extension("comment", record.encode())
+        file.header.extensions.append(extension)
+    content = file.to_bytes()
+    if path.name.lower().endswith(".gz"):
+        content = gzip.compress(content, compresslevel=6, mtime=0)
+    with atomic_path(path) as partial:
+        partial.write_bytes(content)
+
+
+def _to_nifti_world(
+    image: SpatialImage, spatial: tuple[str, ...]
+) -> NDArray[np.float64]:
+    """Return the affine from the file's (i, j, k) to NIfTI's world."""
+    affine = np.eye(4)
+    rows = [image.spatial_axes.index(name) for name in WORLD_AXES]
+    columns = [image.spatial_axes.index(name) for name in reversed(spatial)]
+    affine[:3] = image.affine[np.ix_(rows, [*columns, 3])]
+    return cast("NDArray[np.float64]", TO_LPS @ affine)
+
+
+def _set_qform(file: Any, affine: NDArray[np.float64]) -> None:
+    """Repeat the affine as rotation and sizes, where it has no shear."""
+    file.set_qform(affine, code="scanner")
+    if not np.allclose(file.get_qform(), affine, atol=1e-3):
+        file.set_qform(None, code="unknown")
+        file.set_sform(affine, code="scanner")

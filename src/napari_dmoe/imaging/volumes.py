@@ -1,0 +1,212 @@
+"""From a volume to what a 3D network sees: turned upright, resampled, scaled.
+
+The 2D counterpart is :mod:`napari_dmoe.imaging.preprocessing`; the way back is
+:mod:`napari_dmoe.imaging.restoration`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+from skimage.transform import resize
+
+from napari_dmoe.imaging.preprocessing import channels_first, finite_numbers
+from napari_dmoe.imaging.spatial import Grid, ImageError, SpatialImage
+
+VOLUME_AXES = ("z", "y", "x")
+
+PATCH_STEP = 32
+"""Sides of a patch are multiples of this: the network halves them five times."""
+
+LEAST_LONG_SIDE = 64
+"""One side at least: of 32 voxels each, the last stage would have one voxel to norm."""
+
+_PERCENTILES = (0.5, 99.5)
+
+
+class VolumePreprocessing(BaseModel):
+    """How a volume becomes a 3D network's input."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    spacing: tuple[float, float, float] | None = Field(
+        default=None,
+        title="Spacing",
+        description="voxel size that the network sees, in mm, (z, y, x); none = as is",
+    )
+    window: tuple[float, float] | None = Field(
+        default=None,
+        title="Window",
+        description="intensities that become 0 and 1, such as Hounsfield units; none = "
+        "the image's own percentiles 0.5 and 99.5",
+    )
+    patch: tuple[int, int, int] = Field(
+        default=(96, 96, 96),
+        title="Patch",
+        description="voxels that the network sees at once, (z, y, x)",
+    )
+
+    @field_validator("spacing")
+    @classmethod
+    def _is_positive(
+        cls, spacing: tuple[float, float, float] | None
+    ) -> tuple[float, float, float] | None:
+        if spacing is not None and min(spacing) <= 0:
+            raise ValueError(f"spacing must be above 0 mm: found {spacing}")
+        return spacing
+
+    @field_validator("window")
+    @classmethod
+    def _rises(cls, window: tuple[float, float] | None) -> tuple[float, float] | None:
+        if window is not None and window[0] >= window[1]:
+            raise ValueError(f"a window rises: found {window}")
+        return window
+
+    @field_validator("patch")
+    @classmethod
+    def _fits_the_network(cls, patch: tuple[int, int, int]) -> tuple[int, int, int]:
+        fits = all(n > 0 and n % PATCH_STEP == 0 for n in patch)
+        if not fits or max(patch) < LEAST_LONG_SIDE:
+            raise ValueError(
+                f"sides of a patch are multiples of {PATCH_STEP}, one of them at least "
+                f"{LEAST_LONG_SIDE}: found {patch}"
+            )
+        return patch
+
+
+@dataclass(frozen=True)
+class PreparedVolume:
+    """One volume as a 3D network sees it, before it is cut into windows.
+
+    Parameters
+    ----------
+    tensor : (C, D, H, W) float32 tensor
+        Intensities, most of them in [0, 1]; indices grow towards the world's +z, +y
+        and +x.
+    grid : Grid
+        Where its voxels lie in the source image, in the order (z, y, x) whatever the
+        source's order is. A step is negative where the source runs the other way.
+    notices : tuple of str
+        What a person should know.
+    """
+
+    tensor: torch.Tensor
+    grid: Grid
+    notices: tuple[str, ...] = ()
+
+
+def prepare_volume(
+    image: SpatialImage, preprocessing: VolumePreprocessing, *, n_channels: int = 1
+) -> PreparedVolume:
+    """Make one volume a 3D network's input.
+
+    Parameters
+    ----------
+    image : SpatialImage
+        Axes z, y and x in any order, and optionally c.
+    preprocessing : VolumePreprocessing
+        What the model's card asks for.
+    n_channels : int
+        Channels that the network takes.
+
+    Raises
+    ------
+    ImageError
+        For other axes or channel counts, an empty axis, complex values, and volumes
+        without one finite value.
+
+    Notes
+    -----
+    Axes are flipped, never rotated, so that each runs as the world axis nearest to it;
+    then the volume is resampled linearly, smoothed where it shrinks.
+    """
+    if set(image.spatial_axes) != set(VOLUME_AXES) or 0 in image.data.shape:
+        raise ImageError(
+            "a 3D model takes a volume with the axes z, y and x: found "
+            + " x ".join(
+                f"{n} ({a})" for n, a in zip(image.data.shape, image.axes, strict=True)
+            )
+            + ". Name the axes, or choose a 2D model for single planes"
+        )
+    values, notices = channels_first(image, VOLUME_AXES, allowed=(n_channels,))
+    values, more = finite_numbers(values)
+    notices = [*notices, *more]
+    affine = ordered_affine(image)
+    grid, values = _along_the_world(affine, values)
+    spacing = np.linalg.norm(affine[:-1, :-1], axis=0)
+    if preprocessing.spacing is not None:
+        if image.unit != "mm":
+            notices.append(
+                "the voxel size is not known in mm, so the volume was not resampled to "
+                f"the model's {' x '.join(f'{s:g}' for s in preprocessing.spacing)} mm"
+            )
+        else:
+            grid, values = _resampled(grid, values, spacing, preprocessing.spacing)
+    scaled, unlike = _windowed(values, preprocessing.window)
+    tensor = torch.from_numpy(np.ascontiguousarray(scaled, np.float32))
+    return PreparedVolume(tensor, grid, (*notices, *unlike))
+
+
+def ordered_affine(image: SpatialImage) -> NDArray[np.float64]:
+    """Return a volume's (4, 4) affine with rows and columns in the order z, y, x."""
+    order = [image.spatial_axes.index(axis) for axis in VOLUME_AXES]
+    affine: NDArray[np.float64] = image.affine[np.ix_([*order, -1], [*order, -1])]
+    return affine
+
+
+def _along_the_world(
+    affine: NDArray[np.float64], values: NDArray[np.floating]
+) -> tuple[Grid, NDArray[np.floating]]:
+    """Flip the axes (C, z, y, x) that run against the world's."""
+    backwards = np.diag(affine)[:-1] < 0
+    flips = tuple(slice(None, None, -1 if back else 1) for back in backwards)
+    shape = values.shape[1:]
+    start = tuple(n - 1.0 if b else 0.0 for n, b in zip(shape, backwards, strict=True))
+    step = tuple(-1.0 if back else 1.0 for back in backwards)
+    return Grid(shape, start, step), values[(slice(None), *flips)]
+
+
+def _resampled(
+    grid: Grid,
+    values: NDArray[np.floating],
+    spacing: NDArray[np.float64],
+    wanted: tuple[float, float, float],
+) -> tuple[Grid, NDArray[np.floating]]:
+    shape = tuple(
+        max(1, round(n * have / want))
+        for n, have, want in zip(grid.shape, spacing, wanted, strict=True)
+    )
+    if shape == grid.shape:
+        return grid, values
+    shrinks = any(m < n for m, n in zip(shape, grid.shape, strict=True))
+    channels = [
+        resize(v, shape, order=1, mode="edge", anti_aliasing=shrinks) for v in values
+    ]
+    return grid.resize(shape, "half-pixel"), np.stack(channels)
+
+
+def _windowed(
+    values: NDArray[np.floating], window: tuple[float, float] | None
+) -> tuple[NDArray[np.floating], list[str]]:
+    """Scale intensities to [0, 1]; say so where a volume hardly reaches the window."""
+    notices = []
+    least, most = float(values.min()), float(values.max())
+    if least == most:
+        notices.append("the image is constant: there is nothing to segment in it")
+    low, high = window or map(float, np.percentile(values, _PERCENTILES))
+    if window is not None and (most <= low or least >= high):
+        notices.append(
+            f"all intensities ({least:g} to {most:g}) lie outside the model's window "
+            f"of {low:g} to {high:g}: is this the kind of image that it was made for?"
+        )
+    elif window is not None and least >= 0 > low:
+        notices.append(
+            f"intensities begin at {least:g}, where the model expects values below 0 "
+            "such as Hounsfield units"
+        )
+    scaled = (np.clip(values, low, high) - low) / ((high - low) or 1.0)
+    return scaled, notices

@@ -1,0 +1,137 @@
+"""The network on inputs x combinations of values x noise samples, in batches."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from napari_dmoe.inference.devices import Batches, choose_device
+from napari_dmoe.inference.drivers import RouterChoice
+from napari_dmoe.inference.settings import InferenceSettings
+from napari_dmoe.models.checkpoint import LoadedModel
+from napari_dmoe.models.gating import SegmentationOutput
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What the network says of some inputs, on the CPU.
+
+    Parameters
+    ----------
+    logits : (P, V, S, K, *size) tensor
+        Class scores of P inputs, V combinations of values and S noise samples.
+    gates : tuple of (P, V, T, E) tensors
+        One a block, averaged over the noise samples.
+    """
+
+    logits: Tensor
+    gates: tuple[Tensor, ...]
+
+
+class Forward:
+    """Runs a model for a choice of routers.
+
+    Parameters
+    ----------
+    loaded : LoadedModel
+        The model. Its network is moved to the device and put in evaluation mode.
+    choice : RouterChoice
+        Combinations of values to run.
+    settings : InferenceSettings
+        Device, batch and noise.
+    batch : int
+        Rows at a time to begin with.
+    """
+
+    def __init__(
+        self,
+        loaded: LoadedModel,
+        choice: RouterChoice,
+        settings: InferenceSettings,
+        *,
+        batch: int,
+    ) -> None:
+        self.loaded, self.choice, self.settings = loaded, choice, settings
+        self.n_samples = settings.samples if settings.noise else 1
+        self.device = choose_device(settings.device)
+        self.batches = Batches(self.device.device, batch)
+        loaded.module.eval()
+
+    @property
+    def rows_per_input(self) -> int:
+        """Rows that every input needs: combinations of values x noise samples."""
+        return len(self.choice.categories) * self.n_samples
+
+    @property
+    def inputs_at_once(self) -> int:
+        """Inputs whose rows fill a batch."""
+        return max(1, self.batches.batch // self.rows_per_input)
+
+    def __call__(self, inputs: Tensor, numbers: Sequence[int]) -> Answers:
+        """Run some inputs.
+
+        Parameters
+        ----------
+        inputs : (P, C, *size) float32 tensor
+            What the network sees.
+        numbers : sequence of int
+            Place of each input in the run; the gating noise depends on it.
+        """
+        shape = (len(inputs), len(self.choice.categories), self.n_samples)
+        n_rows, outputs, done = math.prod(shape), list[SegmentationOutput](), 0
+        with torch.inference_mode():
+            while done < n_rows:
+                outputs.append(
+                    self.batches.run(
+                        range(done, n_rows),
+                        lambda part, device: self._rows(inputs, numbers, part, device),
+                    )
+                )
+                done += len(outputs[-1].logits)
+            logits = torch.cat([out.logits for out in outputs]).unflatten(0, shape)
+            blocks = zip(*(out.gates for out in outputs), strict=True)
+            gates = (torch.cat(parts).unflatten(0, shape).mean(2) for parts in blocks)
+            return Answers(logits, tuple(gates))
+
+    def _rows(
+        self,
+        inputs: Tensor,
+        numbers: Sequence[int],
+        part: range,
+        device: torch.device,
+    ) -> SegmentationOutput:
+        """Run some of the rows; row = (input * V + combination) * S + sample."""
+        n_values, n_samples = len(self.choice.categories), self.n_samples
+        places = [row // (n_values * n_samples) for row in part]
+        chosen = [self.choice.categories[row // n_samples % n_values] for row in part]
+        category = None if chosen[0] is None else torch.tensor(chosen)
+        noise = None
+        if self.settings.noise:
+            noise = [
+                noise_generator(self.settings.seed, numbers[place], row % n_samples)
+                for place, row in zip(places, part, strict=True)
+            ]
+        self.loaded.module.to(device)
+        network = self.loaded.network
+        return network(inputs[places].to(device), category, noise=noise).cpu()
+
+    def mixed(self, probabilities: Tensor) -> Tensor:
+        """Return probabilities (V, K, *size) averaged by the combinations' shares."""
+        weights = torch.tensor(self.choice.weights)
+        mixed: Tensor = torch.tensordot(weights, probabilities, ([0], [0]))
+        return mixed
+
+
+def noise_generator(seed: int, number: int, sample: int) -> torch.Generator:
+    """Return the source of the gating noise of one input and sample.
+
+    It depends on nothing else, so results do not depend on the batch or its order,
+    and all values of a driver meet the same noise.
+    """
+    state = np.random.SeedSequence([seed, number, sample]).generate_state(1, np.uint64)
+    return torch.Generator().manual_seed(int(state[0] >> np.uint64(1)))

@@ -1,0 +1,72 @@
+"""What a run did, as the record that goes with its result."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from napari_dmoe.imaging.spatial import Grid, SpatialImage
+from napari_dmoe.inference.forward import Forward
+from napari_dmoe.inference.provenance import (
+    ImageRecord,
+    ModelRecord,
+    Provenance,
+    now,
+    versions,
+)
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one run saw.
+
+    Parameters
+    ----------
+    image : SpatialImage
+        The image.
+    grid : Grid
+        Where the network's samples lie in it.
+    seen : tuple of slice
+        The part of it that the network saw, in the order of `grid`.
+    input_sha256 : str
+        SHA-256 of the network's inputs.
+    notices : tuple of str
+        What a person should know.
+    """
+
+    image: SpatialImage
+    grid: Grid
+    seen: tuple[slice, ...]
+    input_sha256: str
+    notices: tuple[str, ...]
+
+
+def provenance_of(forward: Forward, run: Run) -> Provenance:
+    """Return the record of a run."""
+    loaded, image, grid = forward.loaded, run.image, run.grid
+    return Provenance(
+        created=now(),
+        versions=versions(),
+        device=f"{forward.batches.device}: {forward.device.reason}",
+        model=ModelRecord(
+            card=loaded.card.name,
+            title=loaded.card.title,
+            architecture=loaded.architecture,
+            file=loaded.source,
+            sha256=loaded.sha256,
+            notice=loaded.card.notice,
+        ),
+        drivers=forward.choice.drivers,
+        image=ImageRecord(
+            shape=tuple(image.data.shape),
+            axes=image.axes,
+            dtype=str(image.data.dtype),
+            affine=tuple(map(tuple, image.affine.tolist())),
+            unit=image.unit,
+            input_sha256=run.input_sha256,
+        ),
+        settings=forward.settings.model_dump(mode="json"),
+        classes=loaded.card.classes,
+        grid={"shape": grid.shape, "start": grid.start, "step": grid.step},
+        seen=tuple((s.start, s.stop) for s in run.seen),
+        notices=(*run.notices, *forward.batches.notices),
+    )

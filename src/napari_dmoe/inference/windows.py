@@ -1,0 +1,176 @@
+"""The windows that a 3D network sees one after another, and their sum.
+
+Positions and weights are MONAI's: windows of one size, their starts a fixed step apart,
+the last ones moved back to end with the volume; where they overlap, a Gaussian weighs
+each window's answer, so that its middle counts most.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from monai.data.utils import compute_importance_map, dense_patch_slices
+from torch import Tensor
+from torch.nn import functional as F
+
+_SIGMA_SCALE = 0.125
+"""Standard deviation of the weights, in sides of a window: MONAI's default."""
+
+_LEAST_WEIGHT = 1e-3
+"""Weights below this are raised to it, as MONAI does, so that no sum is 0."""
+
+
+class Windows:
+    """Where the windows of one volume lie.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Size of the volume, (D, H, W).
+    patch : tuple of int
+        Size of a window. A volume that is smaller is padded with 0 on both sides.
+    overlap : float
+        Share of a window that it has in common with the next, in [0, 1).
+    """
+
+    def __init__(
+        self, shape: Sequence[int], patch: Sequence[int], overlap: float
+    ) -> None:
+        self.patch = tuple(patch)
+        missing = [max(0, p - n) for n, p in zip(shape, patch, strict=True)]
+        self.before = tuple(m // 2 for m in missing)
+        """Voxels of padding before the volume, along each axis."""
+        self.shape = tuple(shape)
+        self.padded = tuple(n + m for n, m in zip(shape, missing, strict=True))
+        """Size of the volume with its padding."""
+        step = [
+            p if p == n else max(1, int(p * (1 - overlap)))
+            for n, p in zip(self.padded, self.patch, strict=True)
+        ]
+        self.places: list[tuple[slice, ...]] = dense_patch_slices(
+            self.padded, self.patch, step
+        )
+        """Each window's place in the padded volume."""
+        weights = compute_importance_map(
+            self.patch, mode="gaussian", sigma_scale=_SIGMA_SCALE, dtype=torch.float32
+        )
+        self.weights: Tensor = weights.clamp_min(_LEAST_WEIGHT)
+        """Weight of each voxel of a window, in (0, 1]."""
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def padding(self, volume: Tensor) -> Tensor:
+        """Return a volume (C, D, H, W) with its padding of 0."""
+        ends: list[int] = []
+        for n, m, before in zip(self.shape, self.padded, self.before, strict=True):
+            ends = [before, m - n - before, *ends]  # F.pad begins with the last axis
+        return F.pad(volume, ends) if any(ends) else volume
+
+    def cut(self, volume: Tensor, number: int) -> Tensor:
+        """Return window `number` of a padded volume (C, D, H, W)."""
+        place: Any = self.places[number]
+        return volume[(..., *place)]
+
+
+class WeightedSum:
+    """Adds up what windows answer, and divides by their weights.
+
+    Parameters
+    ----------
+    windows : Windows
+        Where they lie.
+    leading : sequence of int
+        Leading axes of an answer: combinations of values and classes.
+    """
+
+    def __init__(self, windows: Windows, leading: Sequence[int]) -> None:
+        self.windows = windows
+        self._sum = torch.zeros(*leading, *windows.padded)
+        self._weight = torch.zeros(windows.padded)
+
+    def add(self, number: int, answer: Tensor) -> None:
+        """Take window `number`'s answer (*leading, d, h, w)."""
+        place: Any = self.windows.places[number]
+        self._sum[(..., *place)] += answer * self.windows.weights
+        self._weight[place] += self.windows.weights
+
+    def result(self) -> Tensor:
+        """Return the mean (*leading, D, H, W) without the padding."""
+        inside: Any = tuple(
+            slice(b, b + n)
+            for b, n in zip(self.windows.before, self.windows.shape, strict=True)
+        )
+        return self._sum[(..., *inside)] / self._weight[inside]
+
+
+class GateSum:
+    """Adds up the gates of one stage on the stage's own, coarser grid.
+
+    A token of a stage is a block of `step` voxels along each axis. Windows that do not
+    begin on a block's border give each block the token that covers its centre.
+
+    Parameters
+    ----------
+    windows : Windows
+        Where they lie.
+    n_values, n_tokens, n_experts : int
+        Sizes of a window's gates (V, T, E).
+    """
+
+    def __init__(
+        self, windows: Windows, *, n_values: int, n_tokens: int, n_experts: int
+    ) -> None:
+        self.windows = windows
+        voxels = windows.weights.numel()
+        self.step = round((voxels / n_tokens) ** (1 / 3))
+        """Side of a token in voxels."""
+        self._first, self._shape = [], []
+        for n, before in zip(windows.shape, windows.before, strict=True):
+            first = before // self.step
+            self._first.append(first)
+            self._shape.append((before + n - 1) // self.step - first + 1)
+        self._tokens = tuple(p // self.step for p in windows.patch)
+        self._sum = torch.zeros(n_values, *self._shape, n_experts)
+        self._weight = torch.zeros(*self._shape)
+        self._token_weights = F.avg_pool3d(windows.weights[None, None], self.step)[0, 0]
+
+    @property
+    def first_centre(self) -> tuple[float, ...]:
+        """Centre of the first token, in voxels of the volume."""
+        return tuple(
+            first * self.step + (self.step - 1) / 2 - before
+            for first, before in zip(self._first, self.windows.before, strict=True)
+        )
+
+    def add(self, number: int, gates: Tensor) -> None:
+        """Take window `number`'s gates (V, T, E)."""
+        gates = gates.unflatten(1, self._tokens)
+        cells, tokens = [], []
+        for axis, place in enumerate(self.windows.places[number]):
+            inside, covered_by = self._covered(axis, place)
+            cells.append(inside)
+            tokens.append(covered_by)
+        where: Any = torch.meshgrid(*cells, indexing="ij")
+        which: Any = torch.meshgrid(*tokens, indexing="ij")
+        weight = self._token_weights[which]
+        self._sum[(slice(None), *where)] += (
+            gates[(slice(None), *which)] * weight[None, ..., None]
+        )
+        self._weight[where] += weight
+
+    def _covered(self, axis: int, place: slice) -> tuple[Tensor, Tensor]:
+        """Return the blocks whose centre a window covers, and its tokens there."""
+        index = torch.arange(self._shape[axis])
+        centre = (index + self._first[axis] + 0.5) * self.step - 0.5
+        end = self.windows.before[axis] + self.windows.shape[axis] - 1
+        centre = centre.clamp(self.windows.before[axis], end)
+        inside = (centre >= place.start) & (centre <= place.stop - 1)
+        token = torch.floor((centre[inside] - place.start) / self.step).long()
+        return index[inside], token
+
+    def result(self) -> Tensor:
+        """Return the mean gates (V, d, h, w, E)."""
+        return self._sum / self._weight[None, ..., None]

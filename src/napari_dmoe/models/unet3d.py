@@ -1,0 +1,204 @@
+"""The 3D dMoE network: a residual U-Net with a dMoE layer after each encoder stage.
+
+Every stage has experts and routers of its own. A stage's features, with its mixture
+added, feed both the next stage and the skip connection.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from itertools import pairwise
+
+from monai.networks.blocks import UnetrBasicBlock, UnetrUpBlock
+from monai.networks.blocks.dynunet_block import get_conv_layer
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+
+from napari_dmoe.models.gating import (
+    ExpertControl,
+    Noise,
+    Routing,
+    SegmentationOutput,
+    checked_category,
+)
+from napari_dmoe.models.moe import SparseMoE
+
+N_STAGES = 5
+STRIDE = 2**N_STAGES
+"""Sides of the input are multiples of this; a token of the last stage is as long."""
+
+LEAST_LONG_SIDE = 64
+"""One side at least: of 32 voxels each, the last stage would have one voxel to norm."""
+
+_WIDTH_FACTORS = (1, 1, 2, 4, 8)
+
+
+class UNet3DConfig(BaseModel):
+    """Shape of a 3D dMoE network.
+
+    Every field but `top_k` follows from the shapes in a checkpoint.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    feature_size: int = Field(24, gt=0, description="features of the first stage")
+    in_channels: int = Field(1, gt=0, description="channels of the input")
+    n_classes: int = Field(2, gt=0, description="classes, background included")
+    n_routers: int = Field(5, ge=0, description="routers; 0 is the no-MoE network")
+    n_experts: int = Field(8, ge=0, description="experts of each stage")
+    expert_widths: tuple[int, int, int, int, int] | None = Field(
+        None, description="hidden width of a stage's experts; none = 4 x its features"
+    )
+    top_k: int = Field(2, gt=0, description="experts per token")
+
+    @cached_property
+    def stage_widths(self) -> tuple[int, ...]:
+        """Features of each encoder stage."""
+        return tuple(factor * self.feature_size for factor in _WIDTH_FACTORS)
+
+    @property
+    def hidden_widths(self) -> tuple[int, ...]:
+        """Hidden width of the experts of each stage."""
+        return self.expert_widths or tuple(4 * width for width in self.stage_widths)
+
+    @property
+    def token_steps(self) -> tuple[int, ...]:
+        """Side of a token of each stage, in voxels of the input."""
+        return tuple(2 ** (stage + 1) for stage in range(N_STAGES))
+
+
+class DMoEUNet3D(nn.Module):
+    """Residual 3D U-Net with a dMoE layer after each of its five encoder stages.
+
+    Parameters
+    ----------
+    config : UNet3DConfig
+        Shape of the network. With ``n_routers=0`` it has no MoE at all.
+
+    Notes
+    -----
+    The residual blocks are MONAI's: 3x3x3 convolutions without bias, instance norm
+    without affine parameters, leaky ReLU of slope 0.01.
+
+    References
+    ----------
+    .. [1] Oh et al., ICML 2025, arXiv:2502.00619.
+    .. [2] Hatamizadeh et al., "UNETR", WACV 2022, arXiv:2103.10504 (the blocks).
+    """
+
+    def __init__(self, config: UNet3DConfig) -> None:
+        super().__init__()
+        self.config = config
+        widths = config.stage_widths
+        self.stages = nn.ModuleList(
+            UnetrBasicBlock(3, before, after, 3, 2, "instance", res_block=True)
+            for before, after in zip(
+                (config.in_channels, *widths), widths, strict=False
+            )
+        )
+        self.moes = nn.ModuleList(
+            SparseMoE(
+                width,
+                n_routers=config.n_routers,
+                n_experts=config.n_experts,
+                hidden=hidden,
+                top_k=config.top_k,
+            )
+            for width, hidden in zip(widths, config.hidden_widths, strict=True)
+            if config.n_routers
+        )
+        deepest_first = widths[::-1]
+        self.ups = nn.ModuleList(
+            UnetrUpBlock(3, before, after, 3, 2, "instance", res_block=True)
+            for before, after in pairwise(deepest_first)
+        )
+        self.out = get_conv_layer(
+            3,
+            widths[0],
+            config.n_classes,
+            kernel_size=2,
+            stride=2,
+            act=None,
+            norm=None,
+            conv_only=True,
+            is_transposed=True,
+        )
+
+    def forward(
+        self,
+        x: Tensor,
+        category: Tensor | None,
+        noise: Noise | None = None,
+        experts: ExpertControl | None = None,
+    ) -> SegmentationOutput:
+        """Segment a batch of volumes.
+
+        Parameters
+        ----------
+        x : (B, C, D, H, W) float32 tensor
+            Volumes; each side is a multiple of 32, one of them at least 64.
+        category : (B,) or (B, A) int64 tensor, or None
+            Router of each volume, or one of each of A attributes, where -1 leaves an
+            attribute out. None skips the MoE, which is another network.
+        noise : torch.Generator or B of them, optional
+            Source of the published gating noise; None routes without noise.
+        experts : ExpertControl, optional
+            Experts to mute or pin; blocks are the stages 0 to 4.
+
+        Returns
+        -------
+        SegmentationOutput
+            Logits (B, K, D, H, W) and, per stage, the routing of its voxels in the
+            order D, H, W.
+
+        Raises
+        ------
+        ValueError
+            For another size or channel count, a category that has no router, or a
+            category for a network that has no MoE.
+        """
+        self._check_input(x)
+        category = checked_category(
+            category, batch=len(x), n_routers=self.config.n_routers, device=x.device
+        )
+        skips, routing = [], []
+        for stage, encode in enumerate(self.stages):
+            x = encode(x)
+            if category is not None:
+                mixture, decided = self._mixture(x, category, noise, experts, stage)
+                x = x + mixture
+                routing.append(decided)
+            skips.append(x)
+        x = skips.pop()
+        for up in self.ups:
+            x = up(x, skips.pop())
+        return SegmentationOutput(self.out(x), tuple(routing))
+
+    def _mixture(
+        self,
+        x: Tensor,
+        category: Tensor,
+        noise: Noise | None,
+        experts: ExpertControl | None,
+        stage: int,
+    ) -> tuple[Tensor, Routing]:
+        """Return what a stage's experts add to its features (B, C, d, h, w)."""
+        tokens = x.flatten(2).transpose(1, 2)
+        mixture, decided = self.moes[stage](
+            tokens, category, noise=noise, experts=experts, block=stage
+        )
+        return mixture.transpose(1, 2).reshape(x.shape), decided
+
+    def _check_input(self, x: Tensor) -> None:
+        channels, sides = self.config.in_channels, x.shape[2:]
+        fits = x.ndim == 5 and x.shape[1] == channels and min(sides) > 0
+        if (
+            not fits
+            or any(side % STRIDE for side in sides)
+            or (max(sides) < LEAST_LONG_SIDE)
+        ):
+            raise ValueError(
+                f"the network takes volumes of shape (B, {channels}, D, H, W), each "
+                f"side a multiple of {STRIDE} and one at least {LEAST_LONG_SIDE}: "
+                f"found {tuple(x.shape)}"
+            )

@@ -1,0 +1,93 @@
+"""The 3D network in files: its published tensor names, and its shape read from them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from napari_dmoe.models.moe import moe_names
+from napari_dmoe.models.names import Joined, count, shape_of
+from napari_dmoe.models.unet3d import N_STAGES, UNet3DConfig
+
+ENCODERS = ("encoder1", "encoder2", "encoder3", "encoder4", "encoder10")
+"""Published names of the stages, in order."""
+
+DECODERS = ("decoder4", "decoder3", "decoder2", "decoder1")
+"""Published names of the doublings, in order."""
+
+_CONVS = ("conv1", "conv2", "conv3")
+_FIRST = "encoder1.layer.conv1.conv.weight"
+_LAST = "out.transp_conv.conv.weight"
+
+
+def names(config: UNet3DConfig) -> Iterator[Joined]:
+    """Yield how our tensors are made of the published ones."""
+    for stage, encoder in enumerate(ENCODERS):
+        for conv in _CONVS:
+            part = f"layer.{conv}.conv.weight"
+            yield Joined(f"stages.{stage}.{part}", (f"{encoder}.{part}",))
+    if config.n_routers:
+        for stage in range(N_STAGES):
+            yield from moe_names(
+                f"moes.{stage}.",
+                f"sparseMoE.{stage}.",
+                n_routers=config.n_routers,
+                n_experts=config.n_experts,
+            )
+    for index, decoder in enumerate(DECODERS):
+        parts = ("transp_conv.conv", *(f"conv_block.{conv}.conv" for conv in _CONVS))
+        for part in parts:
+            yield Joined(f"ups.{index}.{part}.weight", (f"{decoder}.{part}.weight",))
+    yield Joined("out.conv.weight", (_LAST,))
+
+
+def recognises(shapes: Mapping[str, tuple[int, ...]]) -> bool:
+    """Say whether published tensor names belong to the 3D network."""
+    return _FIRST in shapes or f"{ENCODERS[-1]}.layer.conv1.conv.weight" in shapes
+
+
+def configure(
+    shapes: Mapping[str, tuple[int, ...]], *, n_heads: int | None, top_k: int | None
+) -> UNet3DConfig:
+    """Read a network's shape from the shapes of its published tensors.
+
+    Parameters
+    ----------
+    shapes : mapping of str to tuple of int
+        Published tensor names and shapes.
+    n_heads : int or None
+        Not used: the network has no attention.
+    top_k : int or None
+        What the weights cannot tell; None takes 2.
+
+    Raises
+    ------
+    KeyError
+        When a tensor that tells a size is missing.
+    ValueError
+        When shapes contradict the architecture.
+    """
+    first = shape_of(shapes, _FIRST, 5)
+    n_classes = shape_of(shapes, _LAST, 5)[1]
+    if n_classes < 2:
+        raise ValueError("it has one class, where background and another are expected")
+    routers = [count(shapes, f"sparseMoE.{i}.router.") for i in range(N_STAGES)]
+    if len(set(routers)) > 1:
+        raise ValueError(f"its stages differ in routers: {routers}")
+    n_experts, widths = 0, None
+    if routers[0]:
+        n_experts = shape_of(shapes, "sparseMoE.0.router.0.topkroute_linear.weight", 2)[
+            0
+        ]
+        widths = tuple(
+            shape_of(shapes, f"sparseMoE.{i}.experts.0.net.0.weight", 2)[0]
+            for i in range(N_STAGES)
+        )
+    return UNet3DConfig(
+        feature_size=first[0],
+        in_channels=first[1],
+        n_classes=n_classes,
+        n_routers=routers[0],
+        n_experts=n_experts,
+        expert_widths=widths,
+        top_k=top_k or 2,
+    )

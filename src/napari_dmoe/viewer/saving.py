@@ -1,0 +1,83 @@
+"""A layer as a NIfTI file, where its image lies, with the record of how it came about."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from napari.layers import Image
+from pydantic import ValidationError
+
+from napari_dmoe.imaging.atomic import write_text
+from napari_dmoe.imaging.files import image_stem
+from napari_dmoe.imaging.nifti_writing import write_nifti
+from napari_dmoe.imaging.spatial import SPATIAL_AXES, ImageReadError, SpatialImage
+from napari_dmoe.inference.provenance import METADATA_KEY, Provenance
+from napari_dmoe.viewer.layers import FILE_KEY, PLACE, to_image
+
+
+def save_layer(path: Path, data: Any, meta: dict[str, Any]) -> list[str]:
+    """Save an image or labels layer.
+
+    Parameters
+    ----------
+    path : Path
+        Where to, ending in ``.nii`` or ``.nii.gz``.
+    data : array
+        The layer's pixels: a volume, with or without further axes in front.
+    meta : dict
+        The layer's arguments, as napari hands them to writers.
+
+    Returns
+    -------
+    list of str
+        What was written: the file and, for a result of this plugin, its record.
+
+    Raises
+    ------
+    ImageReadError
+        For a layer that is no volume.
+    """
+    data = data[0] if isinstance(data, list | tuple) else data
+    place = {name: meta[name] for name in PLACE if meta.get(name) is not None}
+    layer = Image(np.empty(data.shape, np.uint8), rgb=False, **place)
+    placed = to_image(layer, dims=3)
+    if set(placed.spatial_axes) != set(SPATIAL_AXES) or meta.get("rgb"):
+        raise ImageReadError(
+            f"{path.name}: NIfTI holds grey volumes along z, y and x, and this layer "
+            f"has the axes {', '.join(placed.axes)}: save it as TIFF or PNG"
+        )
+    image = SpatialImage(_compact(data), placed.axes, placed.affine, placed.unit)
+    metadata = meta.get("metadata") or {}
+    record = _record(metadata.get(METADATA_KEY))
+    write_nifti(path, image, order=_stored_axes(metadata), record=record)
+    if record is None:
+        return [str(path)]
+    beside = path.with_name(f"{image_stem(path)}.json")
+    write_text(beside, record)
+    return [str(path), str(beside)]
+
+
+def _compact(data: Any) -> Any:
+    """Store labels, which napari may hold in 64 bits, in as few bits as they need."""
+    values = np.asarray(data)
+    if values.dtype.kind not in "ui" or values.dtype.itemsize <= 2 or not values.size:
+        return values
+    return values.astype(np.min_scalar_type(max(values.max(), -values.min() - 1)))
+
+
+def _stored_axes(metadata: Any) -> tuple[str, ...] | None:
+    """Return the axes' order in the file that the image came from."""
+    stated = metadata.get(FILE_KEY)
+    axes = stated.get("axes") if isinstance(stated, dict) else None
+    is_order = isinstance(axes, list) and sorted(map(str, axes)) == ["x", "y", "z"]
+    return tuple(axes) if is_order and axes is not None else None
+
+
+def _record(stated: Any) -> str | None:
+    """Return a result's record as JSON; nothing else of a layer's metadata goes out."""
+    try:
+        return Provenance.model_validate(stated).model_dump_json(indent=2) + "\n"
+    except ValidationError:
+        return None
