@@ -250,8 +250,8 @@ def write_cohort(
 
     Notes
     -----
-    Planes are deflated TIFF with their pixel spacing, volumes NIfTI. Text that a spreadsheet would
-    take for a formula is escaped with an apostrophe.
+    Planes are deflated TIFF with their pixel spacing, volumes NIfTI. Text that a
+    spreadsheet would take for a formula is escaped with an apostrophe.
     """
     folder = Path(folder)
     if (folder / TABLE).exists():

@@ -19,7 +19,7 @@ Point = tuple[float, float, float]
 Rng = np.random.Generator
 
 
-_PELVIC_VIEWS = 0.8
+_PELVIC_VIEWS = 0.55
 """Share of volumes with the prostate in their middle half, from head to foot."""
 
 
@@ -140,8 +140,8 @@ def draw_view(rng: Rng, shape: tuple[int, int, int]) -> View:
     in_plane = float(rng.uniform(2.7, 3.3))
     spacing = (float(rng.uniform(3.5, 5.0)), in_plane, in_plane)
     size = np.multiply(shape, spacing)
-    # Some volumes show the abdomen or the thighs, and little or nothing of the target.
-    reach = 0.27 if rng.random() < _PELVIC_VIEWS else 0.9
+    # Others cut it off at an end, or show only the abdomen or the thighs.
+    reach = 0.27 if rng.random() < _PELVIC_VIEWS else 0.85
     shift = rng.uniform(-1, 1, 3) * (reach * size[0], 25.0, 35.0)
     middle = size / 2 + shift
     return View(
@@ -156,7 +156,7 @@ def draw_anatomy(rng: Rng) -> Anatomy:
     """Draw a pelvis: sizes vary, what lies where does not."""
     size = rng.uniform(0.9, 1.1)
     prostate_radii = rng.uniform((15, 13, 19), (25, 20, 28))
-    bladder_radii = rng.uniform((18, 20, 26), (40, 38, 46))
+    bladder_radii = rng.uniform((18, 20, 26), (48, 44, 58))
     rz, ry, _ = prostate_radii
     bladder_z = rz + bladder_radii[0] - rng.uniform(3, 8)
     depth, width = size * rng.uniform(105, 130), size * rng.uniform(165, 200)
@@ -179,7 +179,7 @@ def draw_anatomy(rng: Rng) -> Anatomy:
         ),
         rectum=_rectum(rng, ry),
         bones=(*bones, *_midline_bones(rng, ry)),
-        muscles=muscles,
+        muscles=(*muscles, *_pelvic_floor(rng, prostate_radii)),
     )
 
 
@@ -251,6 +251,18 @@ def _mirrored(shape: Shape) -> Shape:
     return Capsule((z0, y0, -x0), (z1, y1, -x1), shape.radius)
 
 
+def _pelvic_floor(rng: Rng, prostate_radii: NDArray[np.float64]) -> list[Shape]:
+    """Return the muscles that hold the prostate at both sides and from below."""
+    rz, ry, rx = prostate_radii.tolist()
+    gap = rng.uniform(2, 6)
+    sides: list[Shape] = [
+        Ellipsoid((-8, 4, side * (rx + gap + 4)), (rz + 8, ry + 10, 4.5))
+        for side in (-1, 1)
+    ]
+    below = Ellipsoid((-rz - 14, -4, 0), (13, 30, rng.uniform(16, 30)))
+    return [*sides, below]
+
+
 def _midline_bones(rng: Rng, prostate_depth: float) -> tuple[Shape, ...]:
     """Return sacrum and coccyx behind, and the pubic symphysis in front."""
     back = prostate_depth + rng.uniform(62, 78)
@@ -261,4 +273,5 @@ def _midline_bones(rng: Rng, prostate_depth: float) -> tuple[Shape, ...]:
         Capsule((22, back - 14, 0), (52, back, 0), 8),
         Ellipsoid((84, back + 2, 0), (42, 18, 40)),
         Ellipsoid((150, back - 28, 0), (40, 26, 28)),
+        Capsule((180, back - 40, 0), (420, back - 34, 0), 25),
     )

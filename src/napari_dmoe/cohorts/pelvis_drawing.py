@@ -14,6 +14,7 @@ Rng = np.random.Generator
 AIR, FAT = -1000.0, -100.0
 _CORTEX_MM = 3.0
 _TABLE_MM = 9.0
+_WITH_METAL = 0.1
 
 
 def paint(rng: Rng, anatomy: Anatomy, view: View) -> NDArray[np.int16]:
@@ -83,6 +84,8 @@ def _lay_bones(
     _lay(volume, nearest, rng.uniform(480, 800))
     core = rng.uniform(130, 300) + 40 * _texture(rng, volume.shape, (2, 2, 2))
     _lay(volume, nearest + _CORTEX_MM, core)
+    if rng.random() < _WITH_METAL:
+        _lay(volume, bones[0].distance(where) + 2, 2800.0)  # a hip prosthesis
 
 
 def _lay_organs(rng: Rng, volume: Floats, anatomy: Anatomy, where: Floats) -> None:

@@ -39,7 +39,7 @@ def sample_fundus(number: int = 0) -> Case:
 
 
 def sample_skin(number: int = 0) -> Case:
-    """Return a phantom skin lesion with labels and its made-up patient: one of three."""
+    """Return a phantom skin lesion, its labels and made-up patient: one of three."""
     return read_cohort(sample_folder("skin"))[number]
 
 

@@ -184,7 +184,7 @@ _PELVIS_CARD = ModelCard(
 )
 
 _PELVIS_SETTINGS = TrainSettings(
-    epochs=22,
+    epochs=17,
     batch=4,
     learning_rate=2e-3,
     dropout=0.0,

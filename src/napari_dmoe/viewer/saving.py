@@ -1,4 +1,4 @@
-"""A layer as a NIfTI file, where its image lies, with the record of how it came about."""
+"""A layer as a NIfTI file, in place, with the record of how it came about."""
 
 from __future__ import annotations
 

@@ -1,0 +1,189 @@
+"""What the demo shows: each image with its patient and model, run and written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from napari_dmoe.imaging.spatial import SpatialImage
+    from napari_dmoe.inference.measures import ClassSize
+    from napari_dmoe.inference.segmentation import Segmentation
+    from napari_dmoe.models.checkpoint import LoadedModel
+    from napari_dmoe.patient import Patient
+
+
+@dataclass(frozen=True)
+class Example:
+    """One image of the demo, its patient, and the model to run.
+
+    Parameters
+    ----------
+    name, title : str
+        Beginning of its files' names, and its heading.
+    model : str
+        Name of a bundled checkpoint.
+    image : SpatialImage
+        The image.
+    patient : Patient
+        Whom it shows.
+    """
+
+    name: str
+    title: str
+    model: str
+    image: SpatialImage
+    patient: Patient
+
+
+def examples() -> list[Example]:
+    """Return the three kinds: fundi, a skin lesion, and two CT volumes."""
+    from skimage.data import retina
+
+    from napari_dmoe.cohorts import samples
+    from napari_dmoe.imaging.spatial import SpatialImage
+    from napari_dmoe.patient import Patient
+
+    photo = SpatialImage.from_array(retina(), axes="yxc")
+    fundus, skin = samples.sample_fundus(), samples.sample_skin()
+    pelvis, ct = samples.sample_pelvis(), samples.sample_ct()
+    return [
+        Example(
+            "retina", "Retina photograph (real)", "fundus-phantom", photo, Patient()
+        ),
+        Example(
+            "fundus",
+            "Phantom fundus, race and severity (synthetic)",
+            "fundus-race-phantom",
+            fundus.image,
+            fundus.patient,
+        ),
+        Example(
+            "skin",
+            "Phantom skin lesion, sex and age (synthetic)",
+            "skin-phantom",
+            skin.image,
+            skin.patient,
+        ),
+        Example(
+            "pelvis",
+            "Phantom pelvis CT, T stage (synthetic)",
+            "pelvis-phantom",
+            pelvis.image,
+            pelvis.patient,
+        ),
+        Example(
+            "ct",
+            "CT of abdomen and pelvis (real)",
+            "pelvis-phantom",
+            ct.image,
+            Patient(severity="T2"),
+        ),
+    ]
+
+
+@cache
+def _loaded(name: str) -> LoadedModel:
+    from napari_dmoe.models.checkpoint import load_checkpoint
+
+    return load_checkpoint(name)
+
+
+def write_example(folder: Path, example: Example) -> dict[str, Any]:
+    """Run one example, write its files, and return what the page shows of it."""
+    from napari_dmoe.inference.colours import class_colours, expert_colours
+    from napari_dmoe.inference.export import save_segmentation
+    from napari_dmoe.inference.segment import segment
+
+    loaded = _loaded(example.model)
+    result = segment(loaded, example.image, example.patient)
+    saved = save_segmentation(folder, example.name, result, example.image, routing=True)
+    pictures, caption = _write_pictures(folder, example, result)
+    maps = result.routing
+    is_mixed = any(driver.value is None for driver in result.provenance.drivers)
+    return {
+        "title": example.title,
+        "card": loaded.card,
+        "sha256": loaded.sha256,
+        "classes": [
+            (loaded.card.classes[label], colour)
+            for label, colour in class_colours(loaded.card.classes).items()
+        ],
+        "experts": list(enumerate(expert_colours(maps.n_experts if maps else 0))),
+        "drivers": [
+            (driver.attribute.replace("_", " "), driver.value or "unknown")
+            for driver in result.provenance.drivers
+        ],
+        "mixed": _shares(result) if is_mixed else [],
+        "slice": caption,
+        "pictures": pictures,
+        "sizes": list(_sizes(example.image, result)),
+        "notices": result.provenance.notices,
+        "files": [path.name for path in (saved.labels, *saved.routing)],
+    }
+
+
+def _write_pictures(
+    folder: Path, example: Example, result: Segmentation
+) -> tuple[list[dict[str, str]], str]:
+    """Write the pictures; return names and captions, and which slice they show."""
+    import imageio.v3 as iio
+
+    from napari_dmoe.inference.result_pictures import result_pictures
+
+    drawn = result_pictures(example.image, result)
+    word = "block" if drawn.slice is None else "stage"
+    named = {("mask", "mask"): drawn.mask} | {
+        (f"{word}{i}", f"dominant expert, {word} {i}"): picture
+        for i, picture in enumerate(drawn.experts)
+    }
+    written = []
+    for (suffix, caption), picture in named.items():
+        path = folder / f"{example.name}.{suffix}.png"
+        iio.imwrite(path, picture)
+        written.append({"file": path.name, "caption": caption})
+    return written, "" if drawn.slice is None else f"slice {drawn.slice} along z"
+
+
+def _shares(result: Segmentation) -> list[str]:
+    maps = result.routing
+    if maps is None:
+        return []
+    return [f"{v} {w:.0%}" for v, w in zip(maps.values, maps.weights, strict=True)]
+
+
+def _sizes(image: SpatialImage, result: Segmentation) -> Iterator[dict[str, str]]:
+    """Yield a row per class and one for the ratio; ranges over unknown drivers."""
+    from napari_dmoe.imaging.spatial import SPATIAL_AXES
+    from napari_dmoe.imaging.spatial import SpatialImage as Image
+    from napari_dmoe.inference.measures import class_sizes, cup_to_disc
+
+    masks = [result.labels, *result.by_value.values()]
+    axes = SPATIAL_AXES[-result.labels.ndim :]
+    # The pixel's size is the same in whichever order its axes stand.
+    tables = [
+        class_sizes(Image(mask, axes, image.affine, image.unit), result.classes)
+        for mask in masks
+    ]
+    for sizes in zip(*tables, strict=True):
+        yield _size_row(sizes)
+    ratios = [ratio for m in masks if (ratio := cup_to_disc(m, result.classes))]
+    if ratios:
+        yield _row("cup/disc (area)", [r.area for r in ratios], "{:.2f}")
+        yield _row("cup/disc (vertical)", [r.vertical for r in ratios], "{:.2f}")
+
+
+def _size_row(sizes: tuple[ClassSize, ...]) -> dict[str, str]:
+    digits = "{:,.0f}" if sizes[0].unit == "px" else "{:.2f}"
+    name = f"{sizes[0].name} ({sizes[0].unit})"
+    return _row(name, [size.size for size in sizes], digits)
+
+
+def _row(name: str, values: list[float], digits: str) -> dict[str, str]:
+    """Return a table row: the first value, and the range of the others."""
+    first, *others = values
+    ends = (digits.format(end) for end in (min(others), max(others))) if others else ()
+    return {"name": name, "value": digits.format(first), "range": " to ".join(ends)}
