@@ -13,9 +13,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from fundus_model import best_constant_dice, dice, paired_interval
 from numpy.typing import NDArray
 
+from fundus_model import best_constant_dice, dice, paired_interval
 from napari_dmoe.cohorts.case import Case
 from napari_dmoe.cohorts.phantoms import KINDS
 from napari_dmoe.inference.segment import segment

@@ -13,7 +13,7 @@ from napari_dmoe.inference.measures import class_sizes, cup_to_disc
 loaded = dmoe.load_checkpoint("fundus-phantom")
 image = sample_fundus().image
 
-for severity in (*loaded.card.driver.values, None):
+for severity in (*loaded.card.attributes[0].values, None):
     result = dmoe.segment(loaded, image, dmoe.Patient(severity=severity))
     labels = dmoe.SpatialImage(result.labels, result.axes, image.affine, image.unit)
     sizes = class_sizes(labels, result.classes)

@@ -21,16 +21,17 @@ if TYPE_CHECKING:
     from napari_dmoe.inference.segment import segment
     from napari_dmoe.inference.segmentation import Segmentation
     from napari_dmoe.inference.settings import InferenceSettings
-    from napari_dmoe.models.card import CardError, ModelCard, card_names, read_card
+    from napari_dmoe.models.card import ModelCard
+    from napari_dmoe.models.card_files import CardError, card_names, read_card
     from napari_dmoe.models.checkpoint import (
         CheckpointError,
         LoadedModel,
         UnsafeCheckpointError,
         bundled_names,
         load_checkpoint,
-        save_checkpoint,
     )
     from napari_dmoe.models.gating import ExpertControl, Routing, SegmentationOutput
+    from napari_dmoe.models.saving import save_checkpoint
     from napari_dmoe.patient import Patient, PatientError
     from napari_dmoe.progress import Cancelled, Progress
 
@@ -40,15 +41,16 @@ _HOMES = {
     "inference.segment": ("segment",),
     "inference.segmentation": ("Segmentation",),
     "inference.settings": ("InferenceSettings",),
-    "models.card": ("CardError", "ModelCard", "card_names", "read_card"),
+    "models.card": ("ModelCard",),
+    "models.card_files": ("CardError", "card_names", "read_card"),
     "models.checkpoint": (
         "CheckpointError",
         "LoadedModel",
         "UnsafeCheckpointError",
         "bundled_names",
         "load_checkpoint",
-        "save_checkpoint",
     ),
+    "models.saving": ("save_checkpoint",),
     "models.gating": ("ExpertControl", "Routing", "SegmentationOutput"),
     "patient": ("Patient", "PatientError"),
     "progress": ("Cancelled", "Progress"),

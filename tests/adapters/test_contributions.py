@@ -11,7 +11,8 @@ import pytest
 from napari.components import ViewerModel
 from npe2 import PluginManifest
 
-from napari_dmoe.models.card import CardAttribute, ModelCard, read_card
+from napari_dmoe.models.card import CardAttribute, ModelCard
+from napari_dmoe.models.card_files import read_card
 from napari_dmoe.patient import FORM_ATTRIBUTES, Patient
 from napari_dmoe.viewer.contributions import (
     phantom_fundus,

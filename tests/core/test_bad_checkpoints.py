@@ -9,7 +9,7 @@ import torch
 from refusal import refused
 from torch import Tensor
 
-from napari_dmoe.models.card import read_card
+from napari_dmoe.models.card_files import read_card
 from napari_dmoe.models.checkpoint import CheckpointError, load_checkpoint
 
 State = dict[str, Tensor]

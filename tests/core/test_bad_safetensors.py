@@ -9,7 +9,8 @@ import torch
 from refusal import refused
 from safetensors.torch import save_file
 
-from napari_dmoe.models.checkpoint import load_checkpoint, save_checkpoint
+from napari_dmoe.models.checkpoint import load_checkpoint
+from napari_dmoe.models.saving import save_checkpoint
 
 Header = dict[str, object]
 GOOD: Header = {

@@ -7,10 +7,9 @@ import pytest
 from pydantic import ValidationError
 
 from napari_dmoe.imaging.preprocessing import Preprocessing
-from napari_dmoe.models.card import (
-    CardAttribute,
+from napari_dmoe.models.card import CardAttribute, ModelCard
+from napari_dmoe.models.card_files import (
     CardError,
-    ModelCard,
     card_names,
     generic_card,
     parse_card,
@@ -204,6 +203,7 @@ FIELDS = json.loads(read_card("fairseg-race").model_dump_json())
         (FIELDS | {"dims": 4}, "dims"),
         (FIELDS | {"n_heads": 0}, "n_heads"),
         (FIELDS | {"preprocessing": {"crop": 0}}, "preprocessing.crop"),
+        (FIELDS | {"preprocessing": {"patch": [9, 9, 9]}}, "preprocessing.patch"),
         (FIELDS | {"preprocessing": {"resize": "nearest"}}, "preprocessing.resize"),
         (FIELDS | {"attributes": [{"name": "x"}]}, "attributes.0.values"),
         ({"name": "x"}, "title: Field required"),

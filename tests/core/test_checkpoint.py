@@ -12,15 +12,16 @@ import torch
 from safetensors import safe_open
 from torch import Tensor, nn
 
-from napari_dmoe.models.card import generic_card, read_card
+from napari_dmoe.imaging.preprocessing import Preprocessing
+from napari_dmoe.models.card_files import generic_card, read_card
 from napari_dmoe.models.checkpoint import (
     CheckpointError,
     LoadedModel,
     bundled_names,
     load_checkpoint,
     new_model,
-    save_checkpoint,
 )
+from napari_dmoe.models.saving import save_checkpoint
 from napari_dmoe.models.vit import ViTConfig
 
 Write = Callable[..., Path]
@@ -65,7 +66,10 @@ def test_cards_drive_networks_with_their_number_of_routers(
 def test_file_without_a_card_gets_a_generic_one(tiny_checkpoint: Write) -> None:
     loaded = load_checkpoint(tiny_checkpoint(4, 2))
     assert loaded.card == generic_card(
-        architecture="dmoe-vit", dims=2, n_classes=2, n_routers=4, side=32
+        architecture="dmoe-vit",
+        n_classes=2,
+        n_routers=4,
+        preprocessing=Preprocessing(side=32),
     )
     assert loaded.card.attributes[0].name == "group"
     assert loaded.card.attributes[0].values == ("0", "1", "2", "3")
@@ -89,7 +93,7 @@ def test_facts_state_file_hash_size_and_shape(tiny_checkpoint: Write) -> None:
     assert facts["sha256"] == sha256(path)
     assert facts["bytes"] == path.stat().st_size
     assert facts["architecture"] == "dmoe-vit"
-    assert facts["input_side"] == 32
+    assert facts["input_size"] == [32, 32]
     assert facts["config"]["n_routers"] == 3
     assert facts["card"]["name"] == "fairseg-race"
 

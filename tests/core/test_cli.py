@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 
 import napari_dmoe
 from napari_dmoe.cli import app
+from napari_dmoe.imaging.files import read_image
 from napari_dmoe.inference.settings import InferenceSettings
 
 Checkpoint = Callable[..., Path]
@@ -66,7 +67,7 @@ def test_segment_writes_labels_record_routing_and_table(
     assert "eye.labels.tif" in said
     assert tifffile.imread(out / "eye.labels.tif").shape == (40, 50)
     record = json.loads((out / "eye.labels.json").read_text())
-    assert record["driver"]["value"] == "Black"
+    assert record["drivers"][0]["value"] == "Black"
     assert tifffile.imread(out / "eye.routing.tif").shape == (2, 4, 2, 2)
     with (out / "segment.csv").open() as file:
         (row,) = csv.DictReader(file)
@@ -98,7 +99,7 @@ def test_probabilities_are_written_where_asked_for(
     out = tmp_path / "o"
     code, said, _ = run("segment", picture, *race_net, "-o", out, "--probabilities")
     assert code == 0
-    assert "race unknown: 3 values mixed" in said
+    assert "race unknown (3 values mixed)" in said
     maps = tifffile.imread(out / "eye.probabilities.tif")
     assert maps.shape == (3, 40, 50)
     np.testing.assert_allclose(maps.sum(0), 1, atol=1e-5)
@@ -135,7 +136,7 @@ def test_a_cohort_brings_its_own_patients(
     code, _, _ = run("segment", table, *race_net, "-o", tmp_path / "out")
     assert code == 0
     values = [
-        json.loads((tmp_path / f"out/{name}.labels.json").read_text())["driver"][
+        json.loads((tmp_path / f"out/{name}.labels.json").read_text())["drivers"][0][
             "value"
         ]
         for name in ("p1", "p2")
@@ -219,12 +220,15 @@ def test_demo_writes_pictures_masks_records_and_a_page(tmp_path: Path) -> None:
     folder = tmp_path / "demo"
     assert str(folder / "index.html") in out
     page = (folder / "index.html").read_text()
-    for name in ("retina", "phantom"):
-        for suffix in ("mask.png", "block0.png", "labels.tif", "routing.tif"):
+    planes = ("mask.png", "block0.png", "labels.tif", "routing.tif")
+    volumes = ("mask.png", "stage4.png", "labels.nii.gz", "routing-4.nii.gz")
+    for name in ("retina", "fundus", "skin", "pelvis", "ct"):
+        for suffix in volumes if name in ("pelvis", "ct") else planes:
             assert (folder / f"{name}.{suffix}").stat().st_size > 0
             assert f"{name}.{suffix}" in page
         assert json.loads((folder / f"{name}.labels.json").read_text())["classes"]
-        assert (tifffile.imread(folder / f"{name}.labels.tif") > 0).any()
+        suffix = "labels.nii.gz" if name in ("pelvis", "ct") else "labels.tif"
+        assert (read_image(folder / f"{name}.{suffix}").data > 0).any()
     assert "invented" in page
     assert "never a clinical decision" in page
 

@@ -9,15 +9,10 @@ import numpy as np
 import pytest
 import tifffile
 
-from napari_dmoe.imaging.files import (
-    ImageReadError,
-    atomic_path,
-    read_image,
-    write_text,
-    write_tiff,
-)
+from napari_dmoe.imaging.atomic import atomic_path, write_text
+from napari_dmoe.imaging.files import read_image, write_tiff
 from napari_dmoe.imaging.frames import Frames
-from napari_dmoe.imaging.spatial import ImageError, SpatialImage
+from napari_dmoe.imaging.spatial import ImageError, ImageReadError, SpatialImage
 
 
 def picture(*shape: int) -> np.ndarray:

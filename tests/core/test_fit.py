@@ -10,7 +10,8 @@ from napari_dmoe.cohorts.case import Case
 from napari_dmoe.imaging.preprocessing import Preprocessing, prepare
 from napari_dmoe.imaging.spatial import SpatialImage
 from napari_dmoe.models.card import CardAttribute, ModelCard
-from napari_dmoe.models.checkpoint import load_checkpoint, new_model, save_checkpoint
+from napari_dmoe.models.checkpoint import load_checkpoint, new_model
+from napari_dmoe.models.saving import save_checkpoint
 from napari_dmoe.models.vit import ViTConfig
 from napari_dmoe.patient import Patient
 from napari_dmoe.progress import Cancelled

@@ -11,8 +11,9 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from napari_dmoe.models.architectures import ARCHITECTURES, recognise
-from napari_dmoe.models.checkpoint import load_checkpoint, save_checkpoint
+from napari_dmoe.models.checkpoint import load_checkpoint
 from napari_dmoe.models.names import Joined, from_published, to_published
+from napari_dmoe.models.saving import save_checkpoint
 from napari_dmoe.models.vit import DMoEViT, ViTConfig
 
 State = dict[str, Tensor]
@@ -145,10 +146,12 @@ def test_heads_and_top_k_come_from_the_card_where_it_states_them() -> None:
     assert (config.n_heads, config.top_k) == (6, 1)
 
 
-def test_hybrid_and_foreign_networks_are_not_taken_for_the_plain_one() -> None:
+def test_networks_are_told_apart_by_their_names() -> None:
     shapes = published_shapes(ViTConfig(depth=1))
     root = {"transformer.embeddings.hybrid_model.root.conv.weight": (64, 3, 7, 7)}
-    assert recognise(shapes | root) is None
+    assert recognise(shapes).name == "dmoe-vit"
+    assert recognise(shapes | root).name == "dmoe-r50-vit"
+    assert recognise({"encoder1.layer.conv1.conv.weight": ()}).name == "dmoe-unet3d"
     assert recognise({"conv1.weight": (64, 3, 7, 7)}) is None
     assert recognise({}) is None
 

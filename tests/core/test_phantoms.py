@@ -6,10 +6,10 @@ from scipy import ndimage
 
 from napari_dmoe.cohorts.fundus import (
     CUP_FACTORS,
-    KINDS,
     fundus_case,
     fundus_cohort,
 )
+from napari_dmoe.cohorts.phantoms import KINDS
 
 SIZE = (96, 96)
 
@@ -119,5 +119,5 @@ def test_unknown_severity_and_tiny_images_are_refused():
 
 
 def test_kinds_name_the_fundus():
-    (case,) = KINDS["fundus"](1, seed=2, size=SIZE)
+    (case,) = KINDS["fundus"].cohort(1, seed=2, size=SIZE)
     assert case.id == fundus_case(2, 0, size=SIZE).id

@@ -17,7 +17,7 @@ from napari_dmoe.imaging.preprocessing import (
 )
 from napari_dmoe.imaging.restoration import restore_labels, restore_maps
 from napari_dmoe.imaging.spatial import ImageError, SpatialImage
-from napari_dmoe.models.card import read_card
+from napari_dmoe.models.card_files import read_card
 
 RULES = ("corner-aligned", "half-pixel")
 

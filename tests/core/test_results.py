@@ -25,13 +25,15 @@ CLASSES = ("background", "rim", "cup")
 
 
 def test_the_mean_routing_weights_the_values() -> None:
-    gates = np.zeros((2, 1, 1, 1, 3), np.float32)
+    gates = np.zeros((2, 1, 1, 3), np.float32)
     gates[0, ..., 0] = 1
     gates[1, ..., 2] = 1
-    maps = RoutingMaps(gates, ("a", "b"), (0.25, 0.75), (), Grid.identity((1, 1)))
-    np.testing.assert_allclose(maps.mean()[0, 0, 0], [0.25, 0, 0.75])
-    assert dominant_expert(maps.mean())[0, 0, 0] == 2
-    np.testing.assert_allclose(expert_load(maps.mean()), [[0.25, 0, 0.75]])
+    grid = Grid.identity((1, 1))
+    maps = RoutingMaps((gates,), (grid,), ("a", "b"), (0.25, 0.75), (), ("y", "x"))
+    assert (maps.n_blocks, maps.n_experts) == (1, 3)
+    np.testing.assert_allclose(maps.mean(0)[0, 0], [0.25, 0, 0.75])
+    assert dominant_expert(maps.mean(0))[0, 0] == 2
+    np.testing.assert_allclose(expert_load(maps.mean(0)), [0.25, 0, 0.75])
 
 
 def test_areas_use_the_affine_and_name_their_unit() -> None:
@@ -141,12 +143,13 @@ def test_a_saved_result_opens_with_its_place_and_record(
     assert labels.axes == ("z", "y", "x")
     assert labels.spacing == pytest.approx((5, 0.5, 0.25))
     assert labels.unit == "mm"
-    gates = read_image(saved.routing)
+    (routing,) = saved.routing
+    gates = read_image(routing)
     assert gates.axes == ("l", "e", "z", "y", "x")
     assert gates.data.shape == (2, 4, 4, 2, 2)
     assert gates.spacing == pytest.approx((5, 0.5 * 16 * 29 / 31, 0.25 * 16 * 19 / 31))
     np.testing.assert_allclose(gates.data.sum(1), 1, atol=1e-6)
-    for path in (saved.labels, saved.routing):
+    for path in (saved.labels, routing):
         record = json.loads(path.with_suffix(".json").read_text())
         assert Provenance.model_validate(record) == result.provenance
     assert {p.name for p in (tmp_path / "out").iterdir()} == {

@@ -143,9 +143,13 @@ def test_one_channel_repeated_equals_three(tiny_network: Build) -> None:
         (torch.tensor([0.0, 1.0]), "2 integers.*found torch.float32"),
         (torch.tensor([True, False]), "2 integers.*found torch.bool"),
         (torch.tensor([0, 1], dtype=torch.uint8), "2 integers.*found torch.uint8"),
-        (torch.tensor([0]), r"2 integers, one an image: found .* shape \(1,\)"),
+        (torch.tensor([0]), r"2 integers, one an image, or .* shape \(1,\)"),
         (torch.tensor(0), r"2 integers.* shape \(\)"),
-        (torch.tensor([[0], [1]]), r"2 integers.* shape \(2, 1\)"),
+        (torch.tensor([[[0]], [[1]]]), r"2 rows.* shape \(2, 1, 1\)"),
+        (torch.tensor([[0, 1]]), r"2 rows.* shape \(1, 2\)"),
+        (torch.tensor([[0, 3], [0, 1]]), r"0\.\.2, or -1 to leave"),
+        (torch.tensor([[0, -2], [0, 1]]), r"0\.\.2, or -1 to leave"),
+        (torch.tensor([[0, 1], [-1, -1]]), "at least one attribute"),
     ],
 )
 def test_categories_without_a_router_are_refused(

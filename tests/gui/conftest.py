@@ -11,7 +11,7 @@ from napari.utils.notifications import Notification, notification_manager
 from pytestqt.qtbot import QtBot
 from qtpy.QtCore import QThreadPool
 
-from napari_dmoe.models.card import read_card
+from napari_dmoe.models.card_files import read_card
 from napari_dmoe.models.checkpoint import CheckpointError, LoadedModel, new_model
 from napari_dmoe.training.recipes import RECIPES
 from napari_dmoe.viewer.engines import Engines, Surroundings, fitting_cards

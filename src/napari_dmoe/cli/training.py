@@ -71,7 +71,7 @@ def train(
 
         from napari_dmoe.cohorts.datasets import read_cohort
         from napari_dmoe.inference.devices import choose_device
-        from napari_dmoe.models.checkpoint import save_checkpoint
+        from napari_dmoe.models.saving import save_checkpoint
         from napari_dmoe.training.new_model import train_new
         from napari_dmoe.training.recipes import RECIPES
 

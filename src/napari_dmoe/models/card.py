@@ -6,29 +6,21 @@ card does. Fields that nobody states are null, never guessed.
 
 from __future__ import annotations
 
-import json
 from bisect import bisect_right
-from importlib import resources
-from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import (
     BaseModel,
     ConfigDict,
+    Discriminator,
     Field,
-    ValidationError,
+    Tag,
     model_validator,
 )
 
 from napari_dmoe.imaging.preprocessing import Preprocessing
 from napari_dmoe.imaging.volumes import VolumePreprocessing
 from napari_dmoe.patient import ATTRIBUTES, Patient, PatientError, is_unknown
-
-SCHEMA_VERSION = 1
-
-
-class CardError(ValueError):
-    """A model card cannot be found or read."""
 
 
 class CardAttribute(BaseModel):
@@ -119,6 +111,24 @@ class CardAttribute(BaseModel):
         )
 
 
+def _kind_of(stated: object) -> str:
+    """Tell which preprocessing is meant, so that its errors are the ones reported."""
+    if isinstance(stated, dict):
+        is_volume = bool({"patch", "window", "spacing"} & set(stated))
+    else:
+        is_volume = isinstance(stated, VolumePreprocessing)
+    return OF_VOLUMES if is_volume else OF_PLANES
+
+
+OF_PLANES, OF_VOLUMES = "of planes", "of volumes"
+
+AnyPreprocessing = Annotated[
+    Annotated[Preprocessing, Tag(OF_PLANES)]
+    | Annotated[VolumePreprocessing, Tag(OF_VOLUMES)],
+    Discriminator(_kind_of),
+]
+
+
 class TrainingFacts(BaseModel):
     """What is stated of the training; null where nothing is."""
 
@@ -174,7 +184,7 @@ class ModelCard(BaseModel):
     attributes: tuple[CardAttribute, ...] = ()
     classes: tuple[str, ...] = Field(min_length=2)
     modality: str | None = None
-    preprocessing: Preprocessing | VolumePreprocessing | None = Preprocessing()
+    preprocessing: AnyPreprocessing | None = Preprocessing()
     training: TrainingFacts = TrainingFacts()
     weights_licence: str | None = None
     data_licence: str | None = None
@@ -217,98 +227,3 @@ class ModelCard(BaseModel):
             None if value is None else first + value
             for first, value in zip(self.first_routers, values, strict=True)
         )
-
-
-def generic_card(
-    *,
-    architecture: str,
-    n_classes: int,
-    n_routers: int,
-    preprocessing: Preprocessing | VolumePreprocessing,
-) -> ModelCard:
-    """Return the card of weights that came without one.
-
-    Its driver is called ``group`` and has the values ``"0"`` to ``"n-1"``, because
-    weights do not say what their routers stand for. A single router chooses nothing,
-    so it has no driver.
-    """
-    values = tuple(str(i) for i in range(n_routers))
-    group = CardAttribute(name="group", values=values) if n_routers > 1 else None
-    return ModelCard(
-        name="generic",
-        title="Checkpoint without a card",
-        architecture=architecture,
-        dims=2 if isinstance(preprocessing, Preprocessing) else 3,
-        attributes=(group,) if group else (),
-        classes=("background", *(f"class {i}" for i in range(1, n_classes))),
-        preprocessing=preprocessing,
-    )
-
-
-def card_names() -> tuple[str, ...]:
-    """Return the names of the cards that the package holds, sorted."""
-    folder = resources.files("napari_dmoe.models") / "cards"
-    return tuple(
-        sorted(
-            entry.name.removesuffix(".json")
-            for entry in folder.iterdir()
-            if entry.name.endswith(".json")
-        )
-    )
-
-
-def read_card(source: str | Path | ModelCard) -> ModelCard:
-    """Find and read a card.
-
-    Parameters
-    ----------
-    source : str, Path or ModelCard
-        Name of a card in the package, path to a JSON file, or a card.
-
-    Raises
-    ------
-    CardError
-        When there is no such card, or it is not one.
-    """
-    if isinstance(source, ModelCard):
-        return source
-    if str(source) in card_names():
-        folder = resources.files("napari_dmoe.models") / "cards"
-        return parse_card((folder / f"{source}.json").read_text("utf-8"), str(source))
-    path = Path(source)
-    try:
-        text = path.read_text("utf-8")
-    except UnicodeDecodeError as error:
-        raise CardError(f"{path.name} is no card: it is not text") from error
-    except (OSError, ValueError) as error:
-        raise CardError(
-            f"there is no card {str(source)!r}: name one of {', '.join(card_names())}, "
-            "or give the path of a JSON file"
-        ) from error
-    return parse_card(text, path.name)
-
-
-def parse_card(text: str, where: str) -> ModelCard:
-    """Read a card from JSON; `where` names its source in errors.
-
-    Raises
-    ------
-    CardError
-        When the text is no JSON, is of a newer version, or breaks a rule of cards.
-    """
-    try:
-        fields = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise CardError(f"{where} is no card: {error}") from error
-    version = fields.get("schema_version", 1) if isinstance(fields, dict) else None
-    if isinstance(version, int) and version > SCHEMA_VERSION:
-        raise CardError(
-            f"{where} has card version {version}, and this program reads up to "
-            f"{SCHEMA_VERSION}: update napari-dmoe"
-        )
-    try:
-        return ModelCard.model_validate(fields)
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(map(str, first["loc"])) or "the card"
-        raise CardError(f"{where} is no valid card: {field}: {first['msg']}") from error

@@ -1,12 +1,10 @@
-"""Checkpoints: from a file to a network with its card, and back.
+"""Checkpoints: from a file to a network with its card.
 
-Whatever a network calls its tensors, files always hold the published names, so that
-the authors' own code can read what is saved here.
+The way back is :mod:`napari_dmoe.models.saving`.
 """
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 from collections.abc import Mapping
@@ -16,10 +14,8 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
-from safetensors.torch import save as serialise
 from torch import nn
 
-from napari_dmoe.imaging.atomic import atomic_path
 from napari_dmoe.imaging.preprocessing import Preprocessing
 from napari_dmoe.imaging.volumes import VolumePreprocessing
 from napari_dmoe.models.architectures import (
@@ -27,19 +23,18 @@ from napari_dmoe.models.architectures import (
     Config,
     Network,
 )
-from napari_dmoe.models.card import (
+from napari_dmoe.models.card import ModelCard
+from napari_dmoe.models.card_files import (
     CardError,
-    ModelCard,
     generic_card,
     parse_card,
     read_card,
 )
 from napari_dmoe.models.identification import check_card, interpret
-from napari_dmoe.models.names import to_published
 from napari_dmoe.models.unet3d import UNet3DConfig
 from napari_dmoe.models.vit import ViTConfig
 from napari_dmoe.models.weights import (
-    PAYLOAD_HASH,
+    CARD_KEY,
     CheckpointError,
     UnsafeCheckpointError,
     file_sha256,
@@ -53,13 +48,9 @@ __all__ = [
     "bundled_names",
     "load_checkpoint",
     "new_model",
-    "save_checkpoint",
 ]
 
 _logger = logging.getLogger(__name__)
-
-CARD_KEY = "napari-dmoe-card"
-"""Header key of the card in saved files."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -219,53 +210,6 @@ def new_model(architecture: str, config: Config, card: ModelCard) -> LoadedModel
     card = card.model_copy(update=stated)
     module = known.build(config).eval()
     return LoadedModel(cast("Network", module), _fitted_to(card, config), architecture)
-
-
-def save_checkpoint(path: str | os.PathLike[str], loaded: LoadedModel) -> str:
-    """Save a model as safetensors, under the published tensor names.
-
-    The card stands in the header. The file appears whole or not at all; one that was
-    there before is replaced only then.
-
-    Parameters
-    ----------
-    path : str or path-like
-        Where to, ending in ``.safetensors``.
-    loaded : LoadedModel
-        The model.
-
-    Returns
-    -------
-    str
-        SHA-256 of the file.
-
-    Raises
-    ------
-    CheckpointError
-        For another suffix, or when the file cannot be written.
-    """
-    path = Path(path)
-    if path.suffix != ".safetensors":
-        raise CheckpointError(f"{path.name}: checkpoints are saved as .safetensors")
-    rows = ARCHITECTURES[loaded.architecture].names(loaded.config)
-    state = {n: t.detach().cpu() for n, t in loaded.module.state_dict().items()}
-    tensors = to_published(rows, state)
-    plain = serialise(tensors)
-    payload = plain[8 + int.from_bytes(plain[:8], "little") :]
-    header = {
-        "format": "pt",
-        CARD_KEY: loaded.card.model_dump_json(),
-        PAYLOAD_HASH: hashlib.sha256(payload).hexdigest(),
-    }
-    content = serialise(tensors, header)
-    try:
-        with atomic_path(path) as partial, partial.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{path.name} cannot be saved: {error}") from error
-    return hashlib.sha256(content).hexdigest()
 
 
 def _stated_card(

@@ -29,6 +29,9 @@ WRAPPERS = ("state_dict", "model_state_dict", "model", "network", "net")
 PREFIXES = ("module.", "net.")
 """Prefixes that wrappers such as DataParallel put before every name."""
 
+CARD_KEY = "napari-dmoe-card"
+"""Header key of the card in files that were saved here."""
+
 PAYLOAD_HASH = "payload_sha256"
 """Header key of the SHA-256 of all bytes behind a safetensors header."""
 

@@ -66,7 +66,7 @@ def run(*arguments: Any, **options: Any) -> Segmentation:
 
 def fitting_cards(loaded: LoadedModel) -> tuple[str, ...]:
     """Return the names of the published cards that could describe a model's weights."""
-    from napari_dmoe.models.card import card_names, read_card
+    from napari_dmoe.models.card_files import card_names, read_card
 
     cards = [read_card(name) for name in card_names()]
     return tuple(
