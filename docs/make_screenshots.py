@@ -28,11 +28,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", help="checkpoint to use instead of the bundled one")
     parser.add_argument("--output", type=Path, default=IMAGES)
+    parser.add_argument("--only", default="", help="name of one scene")
     options = parser.parse_args()
     options.output.mkdir(parents=True, exist_ok=True)
     get_settings().appearance.theme = "dark"
     # One window each: software OpenGL may crash when a Labels layer was removed.
-    for make in (retina, phantom):
+    chosen = [make for make in SCENES if options.only in ("", make.__name__)]
+    for make in chosen:
         viewer = napari.Viewer(show=True)
         viewer.window.resize(*WINDOW)
         _, dock = viewer.window.add_plugin_dock_widget("napari-dmoe", "dMoE")
@@ -41,8 +43,7 @@ def main() -> None:
             shoot.dock("dock-empty")
         wait(lambda dock=dock: not dock.loader.is_busy)
         if options.model:
-            dock.tab.model.model_requested.emit(options.model)
-            wait(lambda dock=dock: not dock.loader.is_busy)
+            load(dock, options.model)
         make(viewer, dock, shoot)
         viewer.close()
 
@@ -83,6 +84,60 @@ def phantom(viewer: napari.Viewer, dock: QWidget, shoot: Shooter) -> None:
     dock.tab.verticalScrollBar().setValue(0)
     dock.tab.result.experts_box.setChecked(True)
     shoot.window("phantom-experts")
+
+
+def skin(viewer: napari.Viewer, dock: QWidget, shoot: Shooter) -> None:
+    """Segment the skin phantom: two attributes drive its model."""
+    load(dock, "skin-phantom")
+    viewer.open_sample("napari-dmoe", "phantom-skin")
+    run(dock)
+    viewer.reset_view()
+    shoot.dock("dock-two-drivers")
+    shoot.window("skin-mask")
+
+
+def pelvis(viewer: napari.Viewer, dock: QWidget, shoot: Shooter) -> None:
+    """Segment the pelvis phantom, in slices and in 3D."""
+    load(dock, "pelvis-phantom")
+    viewer.open_sample("napari-dmoe", "phantom-pelvis")
+    run(dock)
+    mask = viewer.layers["phantom pelvis / mask"]
+    viewer.dims.set_current_step(0, int((mask.data > 0).sum((1, 2)).argmax()))
+    viewer.reset_view()
+    shoot.dock("dock-volume")
+    shoot.window("pelvis-mask")
+    dock.tab.result.experts_box.setChecked(True)
+    dock.tab.result.block_slider.setValue(3)
+    shoot.window("pelvis-experts")
+    viewer.dims.ndisplay = 3
+    viewer.layers["phantom pelvis"].visible = False
+    camera = viewer.scene.camera if hasattr(viewer, "scene") else viewer.camera
+    camera.angles = (0, 25, 70)
+    camera.zoom *= 0.8
+    mask.opacity = 1
+    shoot.window("pelvis-3d")
+
+
+def ct(viewer: napari.Viewer, dock: QWidget, shoot: Shooter) -> None:
+    """Segment the real CT, beside its labels."""
+    load(dock, "pelvis-phantom")
+    viewer.open_sample("napari-dmoe", "ct-pelvis")
+    dock.tab.patient.inputs["severity"].entered.emit("T4")
+    run(dock)
+    mask = viewer.layers["CT / mask"]
+    viewer.dims.set_current_step(0, int((mask.data > 0).sum((1, 2)).argmax()))
+    viewer.layers["CT prostate, bladder"].visible = True
+    viewer.reset_view()
+    shoot.window("ct-mask")
+
+
+SCENES = (retina, phantom, skin, pelvis, ct)
+
+
+def load(dock: QWidget, model: str) -> None:
+    """Open a model and wait for it."""
+    dock.tab.model.model_requested.emit(model)
+    wait(lambda: not dock.loader.is_busy)
 
 
 def run(dock: QWidget) -> None:

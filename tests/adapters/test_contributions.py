@@ -55,6 +55,10 @@ def test_the_manifest_is_valid_and_offers_what_the_functions_give() -> None:
     samples = manifest.contributions.sample_data or []
     assert [sample.display_name for sample in samples] == [
         "Phantom fundus (synthetic, with its patient)",
+        "Phantom skin lesion (synthetic, with its patient)",
+        "Phantom pelvis CT (synthetic, with its patient)",
+        "CT of abdomen and pelvis (real, with prostate and bladder)",
+        "MR of a brain (real, with a tumour)",
         "Retina photograph (colour)",
         "Retina photograph (green channel)",
     ]

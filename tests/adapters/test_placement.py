@@ -157,7 +157,7 @@ def test_the_mask_shows_class_names_and_hides_the_background() -> None:
     assert layer.get_status((0, 0))["value"] == "2; class: cup"
     alpha = layer.colormap.map(np.array([0, 1, 2]))[:, 3]
     np.testing.assert_array_equal(alpha, (0, 1, 1))
-    assert layer.metadata["napari-dmoe"]["driver"]["value"] == "suspect"
+    assert layer.metadata["napari-dmoe"]["drivers"][0]["value"] == "suspect"
 
 
 def test_the_affine_is_in_millimetres() -> None:

@@ -58,7 +58,7 @@ def test_an_untouched_result_is_replaced_where_it_stands(
     assert second.mask() is mask
     assert (mask.opacity, mask.name) == (0.9, "my mask")
     assert np.count_nonzero(mask.data == 2) == 9
-    assert mask.metadata["napari-dmoe"]["driver"]["value"] == "glaucoma"
+    assert mask.metadata["napari-dmoe"]["drivers"][0]["value"] == "glaucoma"
 
 
 def test_a_painted_mask_is_never_overwritten(viewer: ViewerModel, image: Image) -> None:

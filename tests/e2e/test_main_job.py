@@ -10,7 +10,7 @@ import pytest
 from pytestqt.qtbot import QtBot
 from qtpy.QtCore import Qt
 
-from napari_dmoe.viewer.demonstration import SAMPLES, open_demo
+from napari_dmoe.viewer.demonstration import MODELS, open_demo
 
 pytestmark = pytest.mark.gui
 
@@ -68,7 +68,7 @@ def test_sample_patient_segment_change_and_paint(
     )
 
 
-@pytest.mark.parametrize("sample", SAMPLES)
+@pytest.mark.parametrize("sample", MODELS)
 def test_the_demo_opens_with_its_result(
     make_napari_viewer: Callable[..., napari.Viewer], qtbot: QtBot, sample: str
 ) -> None:

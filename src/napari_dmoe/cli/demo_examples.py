@@ -30,6 +30,8 @@ class Example:
         The image.
     patient : Patient
         Whom it shows.
+    note : str
+        What a reader must know of the result; may be empty.
     """
 
     name: str
@@ -37,6 +39,7 @@ class Example:
     model: str
     image: SpatialImage
     patient: Patient
+    note: str = ""
 
 
 def examples() -> list[Example]:
@@ -80,7 +83,10 @@ def examples() -> list[Example]:
             "CT of abdomen and pelvis (real)",
             "pelvis-phantom",
             ct.image,
-            Patient(severity="T2"),
+            Patient(severity="T4"),
+            note="The model has only seen made-up volumes and does not find this "
+            "prostate reliably: the picture shows how a real CT is run and placed, not "
+            "what a trained model would give.",
         ),
     ]
 
@@ -106,6 +112,7 @@ def write_example(folder: Path, example: Example) -> dict[str, Any]:
     is_mixed = any(driver.value is None for driver in result.provenance.drivers)
     return {
         "title": example.title,
+        "note": example.note,
         "card": loaded.card,
         "sha256": loaded.sha256,
         "classes": [

@@ -82,7 +82,7 @@ def _real(case: Case, name: str, labels_name: str) -> list[LayerData]:
     layers = [image_layer(case.image, name)]
     if case.labels is not None:
         data, arguments, kind = labels_layer(case.labels, labels_name)
-        layers.insert(0, (data, arguments | {"visible": False}, kind))
+        layers.append((data, arguments | {"visible": False}, kind))
     return layers
 
 

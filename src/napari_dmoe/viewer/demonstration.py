@@ -5,32 +5,37 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from napari_dmoe.imaging.volumes import VOLUME_AXES
 from napari_dmoe.viewer import results
 from napari_dmoe.viewer.layers import to_image
 from napari_dmoe.viewer.session import Session, session_of
 
 if TYPE_CHECKING:
     import napari
-    from napari.layers import Image
+    from napari.layers import Image, Labels
 
     from napari_dmoe.viewer.widgets.dmoe_dock import DMoEDock
 
-MODEL = "fundus-phantom"
-SAMPLES = ("phantom-fundus", "retina-colour")
-"""Keys in the manifest. Each gets its own window, because one has millimetres and the
-other has not."""
+MODELS = {
+    "phantom-skin": "skin-phantom",
+    "phantom-pelvis": "pelvis-phantom",
+    "phantom-fundus": "fundus-race-phantom",
+    "retina-colour": "fundus-phantom",
+}
+"""Samples by their key in the manifest, and the bundled model for each. Every sample
+gets its own window: models differ, and some images have millimetres and one has not."""
 
 
 def show_demo() -> None:
     """Open windows with the segmented samples and the dock, until they are closed."""
     import napari
 
-    for key in SAMPLES:
-        open_demo(napari.Viewer(title=f"napari-dmoe: {key}"), key)
+    for sample in MODELS:
+        open_demo(napari.Viewer(title=f"napari-dmoe: {sample}"), sample)
     napari.run()
 
 
-def open_demo(viewer: napari.Viewer, sample: str, model: str = MODEL) -> DMoEDock:
+def open_demo(viewer: napari.Viewer, sample: str) -> DMoEDock:
     """Open a sample in a viewer, segment it, and open the dock.
 
     Parameters
@@ -38,9 +43,7 @@ def open_demo(viewer: napari.Viewer, sample: str, model: str = MODEL) -> DMoEDoc
     viewer : napari.Viewer
         Where to.
     sample : str
-        Key of the sample in the manifest.
-    model : str
-        Name of a bundled model, or path of a checkpoint.
+        A key of :data:`MODELS`.
 
     Returns
     -------
@@ -49,21 +52,24 @@ def open_demo(viewer: napari.Viewer, sample: str, model: str = MODEL) -> DMoEDoc
     """
     from napari_dmoe.models.checkpoint import load_checkpoint
 
-    session = session_of(viewer)
+    session, model = session_of(viewer), MODELS[sample]
     session.set_model(load_checkpoint(model), model)
     image = viewer.open_sample("napari-dmoe", sample)[0]
-    _segment(session, image)
+    mask = _segment(session, image)
+    if image.ndim == len(VOLUME_AXES) and mask is not None:
+        largest = int((mask.data > 0).sum((1, 2)).argmax())
+        viewer.dims.set_current_step(0, largest)
     dock: DMoEDock = viewer.window.add_plugin_dock_widget("napari-dmoe", "dMoE")[1]
     return dock
 
 
-def _segment(session: Session, image: Image) -> None:
+def _segment(session: Session, image: Image) -> Labels | None:
     from napari_dmoe.inference.segment import segment
     from napari_dmoe.inference.settings import InferenceSettings
 
     viewer, loaded = session.viewer, session.model
     if viewer is None or loaded is None:
-        return
+        return None
     settings = InferenceSettings()
     began = time.perf_counter()
     patient = session.patient_of(image)
@@ -78,3 +84,4 @@ def _segment(session: Session, image: Image) -> None:
         seconds=time.perf_counter() - began,
     )
     session.set_result(image, result)
+    return result.mask()

@@ -42,6 +42,7 @@ FILE_KEY = "napari-dmoe-file"
 _NAMES_OF_AXES = {"time": "t", "channel": "c", "channels": "c"}
 _MASK_OPACITY = 0.5
 _EXPERTS_OPACITY = 0.4
+_SEEN_THROUGH = "translucent_no_depth"  # in 3D a mask shows through what is around it
 _COLOUR_SIZES = (3, 4)
 
 
@@ -185,6 +186,7 @@ def mask_layer(source: Image, result: Segmentation) -> LayerData:
         | {
             "name": f"{source.name} / mask",
             "opacity": _MASK_OPACITY,
+            "blending": _SEEN_THROUGH,
             "colormap": _colormap(class_colours(result.classes)),
             "features": {
                 "index": list(range(len(result.classes))),
@@ -233,6 +235,7 @@ def experts_layer(source: Image, result: Segmentation, block: int) -> LayerData:
         | {
             "name": f"{source.name} / experts",
             "opacity": _EXPERTS_OPACITY,
+            "blending": _SEEN_THROUGH,
             "colormap": _colormap(dict(enumerate(expert_colours(routing.n_experts)))),
             "features": {
                 "index": list(experts),
