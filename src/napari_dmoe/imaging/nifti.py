@@ -123,7 +123,7 @@ def _checked_shape(path: Path, header: Any) -> tuple[int, ...]:
         raise ImageReadError(f"{path.name}: dim holds {shape}: every axis needs pixels")
     try:
         item = int(header.get_data_dtype().itemsize)
-    except HeaderDataError as error:
+    except (HeaderDataError, KeyError) as error:
         raise ImageReadError(
             f"{path.name}: datatype {int(header['datatype'])} is not known"
         ) from error

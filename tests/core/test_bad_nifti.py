@@ -1,0 +1,181 @@
+"""NIfTI files that are damaged, lie about themselves, or leave things open."""
+
+from __future__ import annotations
+
+import gzip
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from napari_dmoe.imaging.files import read_image
+from napari_dmoe.imaging.spatial import ImageReadError, SpatialImage
+
+SHAPE = (3, 4, 5)
+
+
+def good(dtype: type = np.int16) -> bytearray:
+    data = np.arange(60, dtype=np.int16).reshape(SHAPE).astype(dtype)
+    image = nib.Nifti1Image(data, np.diag([2.0, 3, 4, 1]), dtype=data.dtype)
+    image.header.set_xyzt_units("mm")
+    image.set_sform(image.affine, 1)
+    image.set_qform(image.affine, 1)
+    return bytearray(image.to_bytes())
+
+
+def changed(**fields: object) -> bytearray:
+    content = good()
+    header = np.frombuffer(content, nib.nifti1.header_dtype, 1)
+    for name, value in fields.items():
+        header[name][0] = value
+    return content
+
+
+def write(folder: Path, content: bytes, name: str = "scan.nii") -> Path:
+    path = folder / name
+    path.write_bytes(bytes(content))
+    return path
+
+
+def sized(voxel: float) -> bytearray:
+    """Return a file that has nothing but voxel sizes to say where it lies."""
+    pixdim = [1, voxel, 1, 1, 1, 1, 1, 1]
+    return changed(sform_code=0, qform_code=0, pixdim=pixdim)
+
+
+def dims(*sizes: int) -> list[int]:
+    return [len(sizes), *sizes, *[1] * (7 - len(sizes))]
+
+
+def test_the_file_that_the_others_are_made_of_is_good(tmp_path: Path) -> None:
+    image = read_image(write(tmp_path, good()))
+    assert image.data.shape == SHAPE[::-1]
+    assert image.notices == ()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "no NIfTI file, or it is cut off"),
+        (good()[:100], "no NIfTI file, or it is cut off"),
+        (good()[:400], "cannot hold|can hold|cut off"),
+        (good()[:-2], "can hold|cut off"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(600), "sizeof_hdr"),
+        (changed(sizeof_hdr=347), "sizeof_hdr"),
+        (changed(magic=b"abc"), "magic"),
+        (changed(magic=b"ni1"), "two files"),
+        (changed(datatype=9999), "datatype 9999"),
+        (changed(dim=[0, 3, 4, 5, 1, 1, 1, 1]), r"dim\[0\] is 0"),
+        (changed(dim=[6, 3, 4, 5, 1, 1, 1, 1]), r"dim\[0\] is 6"),
+        (changed(dim=[-1, 3, 4, 5, 1, 1, 1, 1]), r"dim\[0\] is -1"),
+        (changed(dim=dims(3, 0, 5)), "dim holds"),
+        (changed(dim=dims(3, -4, 5)), "dim holds"),
+        (changed(dim=dims(3, 4, 50)), "dim claims 3 x 4 x 50"),
+        (changed(dim=dims(30000, 30000, 30000)), "dim claims"),
+        (changed(vox_offset=0), "vox_offset is 0"),
+        (changed(vox_offset=1e9), "cut off"),
+        (changed(vox_offset=np.nan), "vox_offset is nan"),
+        (changed(scl_slope=np.inf), "scl_slope"),
+        (
+            changed(sform_code=0, qform_code=0, pixdim=[1, 0, 1, 1, 1, 1, 1, 1]),
+            "pixdim",
+        ),
+        (
+            changed(sform_code=0, qform_code=0, pixdim=[1, np.nan, 1, 1, 1, 1, 1, 1]),
+            "pixdim",
+        ),
+        (
+            changed(sform_code=0, qform_code=0, pixdim=[1, -1, 1, 1, 1, 1, 1, 1]),
+            "pixdim",
+        ),
+        (changed(srow_x=np.nan, qform_code=0), "neither sform"),
+        (changed(srow_x=0, srow_y=0, srow_z=0, qform_code=0), "neither sform"),
+        (good(np.complex64), "complex"),
+    ],
+)
+def test_bad_files_are_refused_with_file_and_field(
+    tmp_path: Path, content: bytes, message: str
+) -> None:
+    with pytest.raises(ImageReadError, match=message) as caught:
+        read_image(write(tmp_path, content))
+    assert "scan.nii" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (bytes(good()), "no gzip"),
+        (gzip.compress(good())[:-20], "cut off"),
+        (gzip.compress(good())[:30], "cut off"),
+        (gzip.compress(good())[:-8] + bytes(8), "damaged|cut off"),
+        (gzip.compress(changed(dim=dims(20000, 20000, 9))), "dim claims"),
+        (gzip.compress(changed(dim=dims(20, 20, 9))), "promises"),
+    ],
+)
+def test_bad_gzip_files_are_refused(
+    tmp_path: Path, content: bytes, message: str
+) -> None:
+    with pytest.raises(ImageReadError, match=message) as caught:
+        read_image(write(tmp_path, content, "scan.nii.gz"))
+    assert "scan.nii.gz" in str(caught.value)
+
+
+def test_what_follows_the_pixels_of_a_gzip_bomb_is_not_unpacked(tmp_path: Path) -> None:
+    bomb = gzip.compress(bytes(good()) + bytes(50_000_000))
+    assert read_image(write(tmp_path, bomb, "scan.nii.gz")).data.shape == SHAPE[::-1]
+
+
+@pytest.mark.parametrize(
+    ("fields", "notice"),
+    [
+        ({"srow_x": [5, 0, 0, 0]}, "disagree: the sform"),
+        ({"sform_code": 0, "qform_code": 0}, "how the patient lies"),
+    ],
+)
+def test_what_a_file_leaves_open_is_said(
+    tmp_path: Path, fields: dict, notice: str
+) -> None:
+    image = read_image(write(tmp_path, changed(**fields)))
+    assert any(notice in said for said in image.notices)
+
+
+@pytest.mark.parametrize("value", [np.nan, 0])
+def test_a_broken_sform_gives_way_to_a_sound_qform(
+    tmp_path: Path, value: float
+) -> None:
+    content = changed(srow_x=value, srow_y=value, srow_z=value)
+    assert read_image(write(tmp_path, content)).spacing == pytest.approx((4, 3, 2))
+
+
+@pytest.mark.parametrize("slope", [0, np.nan])
+def test_a_slope_of_nothing_means_unscaled(tmp_path: Path, slope: float) -> None:
+    image = read_image(write(tmp_path, changed(scl_slope=slope)))
+    assert image.data.dtype == np.int16
+    assert image.data.max() == 59
+
+
+def flipped(place: int, bit: int) -> bytes:
+    content = good()
+    content[place] ^= 1 << bit
+    return bytes(content)
+
+
+def test_any_single_damaged_bit_is_refused_or_read(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    read: Callable[[Path], SpatialImage] = read_image
+    refused = 0
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for place, bit in zip(
+            rng.integers(0, 352, 300), rng.integers(0, 8, 300), strict=True
+        ):
+            try:
+                image = read(write(tmp_path, flipped(int(place), int(bit))))
+            except ImageReadError:
+                refused += 1
+            else:
+                assert np.isfinite(image.affine).all()
+    assert 0 < refused < 300
