@@ -42,7 +42,7 @@ SUBJECTS: Mapping[str, Subject] = {
 def patients(
     loaded: LoadedModel, cases: Sequence[Case], seed: int = 0
 ) -> dict[str, list[Patient]]:
-    """Return every case's patient: as told, with one attribute swapped, and unknown."""
+    """Return every case's patient: as told, and with one attribute swapped."""
     order = np.random.default_rng(seed).permutation(len(cases))
     asked = {"told": [case.patient for case in cases]}
     for attribute in loaded.card.attributes:
@@ -51,12 +51,16 @@ def patients(
             case.patient.with_value(name, cases[other].patient.value(name))
             for case, other in zip(cases, order, strict=True)
         ]
-    return asked | {"unknown": [Patient()] * len(cases)}
+    return asked
 
 
-def figures(loaded: LoadedModel, subject: Subject, cases: list[Case]) -> dict:
-    """Score every structure under every way to ask."""
+def figures(
+    loaded: LoadedModel, subject: Subject, cases: list[Case], *, unknown: bool
+) -> dict:
+    """Score every structure under every way to ask; unknown ones take longest."""
     asked = patients(loaded, cases)
+    if unknown:
+        asked["unknown"] = [Patient()] * len(cases)
     truths = [np.asarray(case.labels.data) for case in cases if case.labels]
     scores: dict[str, dict[str, list[float]]] = {
         way: {name: [] for name in subject.structures} for way in asked
@@ -87,12 +91,13 @@ def _figures_of(
         for way, other in scores.items()
         if way.endswith("shuffled")
     }
+    unknown = scores.get("unknown")
     constant = best_constant_dice([mask for mask in masks if mask.any()])
     return {
         "n": int(is_there.sum()),
         "dice": float(told.mean()),
         "dice_least": float(told.min()),
-        "dice_unknown": float(scores["unknown"][is_there].mean()),
+        "dice_unknown": None if unknown is None else float(unknown[is_there].mean()),
         "best_constant_dice": constant,
         "drops": {
             way: {"mean": float(drop.mean()), "interval": paired_interval(drop)}
@@ -101,7 +106,7 @@ def _figures_of(
     }
 
 
-def measure(model: str, *, number: int, seed: int) -> dict:
+def measure(model: str, *, number: int, seed: int, unknown: bool = True) -> dict:
     """Return a model's figures on its phantoms."""
     loaded, subject = load_checkpoint(model), SUBJECTS[model]
     cases = list(KINDS[subject.kind].cohort(number, seed=seed))
@@ -110,7 +115,7 @@ def measure(model: str, *, number: int, seed: int) -> dict:
         "sha256": loaded.sha256,
         "seed": seed,
         "cases": number,
-        "structures": figures(loaded, subject, cases),
+        "structures": figures(loaded, subject, cases, unknown=unknown),
     }
 
 

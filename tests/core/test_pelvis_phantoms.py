@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -54,7 +55,7 @@ def test_the_stage_changes_labels_alone_and_widens_them() -> None:
     for case in cases[1:]:
         np.testing.assert_array_equal(case.image.data, cases[0].image.data)
     # Each holds the one before, and T3 reaches farther up: to the seminal vesicles.
-    for small, large in zip(cases, cases[1:], strict=False):
+    for small, large in pairwise(cases):
         assert (small.labels.data <= large.labels.data).all()
 
 

@@ -40,13 +40,11 @@ def save_layer(path: Path, data: Any, meta: dict[str, Any]) -> list[str]:
         For a layer that is no volume.
     """
     data = data[0] if isinstance(data, list | tuple) else data
-    place = {name: meta[name] for name in PLACE if meta.get(name) is not None}
-    layer = Image(np.empty(data.shape, np.uint8), rgb=False, **place)
-    placed = to_image(layer, dims=3)
-    if set(placed.spatial_axes) != set(SPATIAL_AXES) or meta.get("rgb"):
+    placed = _placed(data.shape, meta) if not meta.get("rgb") else None
+    if placed is None or set(placed.spatial_axes) != set(SPATIAL_AXES):
         raise ImageReadError(
             f"{path.name}: NIfTI holds grey volumes along z, y and x, and this layer "
-            f"has the axes {', '.join(placed.axes)}: save it as TIFF or PNG"
+            f"has the shape {data.shape}: save it as TIFF or PNG"
         )
     image = SpatialImage(_compact(data), placed.axes, placed.affine, placed.unit)
     metadata = meta.get("metadata") or {}
@@ -57,6 +55,13 @@ def save_layer(path: Path, data: Any, meta: dict[str, Any]) -> list[str]:
     beside = path.with_name(f"{image_stem(path)}.json")
     write_text(beside, record)
     return [str(path), str(beside)]
+
+
+def _placed(shape: tuple[int, ...], meta: dict[str, Any]) -> SpatialImage:
+    """Return where a layer lies, as an image without content."""
+    place = {name: meta[name] for name in PLACE if meta.get(name) is not None}
+    empty = np.broadcast_to(np.uint8(0), shape)
+    return to_image(Image(empty, rgb=False, **place), dims=3)
 
 
 def _compact(data: Any) -> Any:
