@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 
 import nibabel as nib
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from napari.components import ViewerModel
 from napari.layers import Image, Labels, Layer
+from npe2 import PluginManifest
 
 from napari_dmoe.imaging.files import read_image
 from napari_dmoe.imaging.spatial import Grid, ImageReadError, SpatialImage
@@ -177,9 +179,13 @@ def test_only_integers_in_files_named_as_labels_become_labels(tmp_path: Path) ->
 
 def test_the_reader_is_found_and_leaves_other_files_alone(tmp_path: Path) -> None:
     path = save(tmp_path / "scan.nii.gz", FLIPPED)
-    ((data, meta, kind),) = npe2.read(
-        [str(path)], stack=False, plugin_name="napari-dmoe"
-    )
+    manifest = PluginManifest.from_distribution("napari-dmoe")
+    (reader,) = manifest.contributions.readers
+    assert reader.filename_patterns == ["*.nii", "*.nii.gz"]
+    command = {c.id: c.python_name for c in manifest.contributions.commands}
+    module, name = command[reader.command].split(":")
+    open_files = getattr(import_module(module), name)("scan.nii.gz")
+    ((data, meta, kind),) = open_files([str(path)])
     assert (data.shape, kind, meta["name"]) == ((12, 10, 8), "image", "scan")
     assert nifti_reader("scan.png") is None
     assert nifti_reader([]) is None
