@@ -1,110 +1,197 @@
-"""Pelvis phantoms: decided by their seed; the T stage changes labels alone."""
+"""Pelvis phantoms: decided by their seed; the T stage moves the target and no more."""
 
-from __future__ import annotations
-
-from itertools import pairwise
-from pathlib import Path
+import itertools
 
 import numpy as np
 import pytest
 
+from napari_dmoe.cohorts import fundus, pelvis, skin
 from napari_dmoe.cohorts.datasets import read_cohort, write_cohort
-from napari_dmoe.cohorts.fundus import (
-    DISC_FACTORS,
-    LARGEST_CUP,
-    RACE_NOTICE,
-    fundus_case,
-    fundus_cohort,
-    fundus_race_cohort,
-)
 from napari_dmoe.cohorts.pelvis import MARGINS, NOTICE, pelvis_case, pelvis_cohort
 from napari_dmoe.cohorts.phantoms import KINDS
 
-SHAPE = (24, 64, 84)
+SHAPE = (16, 48, 64)
+STAGES = ("T1", "T2", "T3", "T4")
 
 
-def test_the_seed_decides_everything_and_a_larger_cohort_holds_a_smaller_one() -> None:
-    many = list(pelvis_cohort(2, seed=3, shape=SHAPE))
-    (few,) = pelvis_cohort(1, seed=3, shape=SHAPE)
-    np.testing.assert_array_equal(few.image.data, many[0].image.data)
-    assert few.patient == many[0].patient
-    assert not np.array_equal(many[0].image.data, many[1].image.data)
+@pytest.fixture(scope="module")
+def cases():
+    return list(pelvis_cohort(8, seed=3, shape=SHAPE))
 
 
-def test_volumes_look_like_anisotropic_ct() -> None:
-    case = pelvis_case(1, 0, shape=SHAPE)
-    assert case.image.axes == ("z", "y", "x")
-    assert case.image.data.shape == SHAPE
-    assert (case.image.data.dtype, case.labels.data.dtype) == (np.int16, np.uint8)
-    z, y, x = case.image.spacing
-    assert z > y == x
-    assert case.image.unit == "mm"
-    values = np.asarray(case.image.data)
-    assert values.min() < -900
-    assert (values > 300).any()  # bone
-    assert np.median(values[(values > -150) & (values < -50)]) == pytest.approx(
-        -100, abs=25
-    )
+@pytest.fixture(scope="module")
+def staged(cases):
+    """Return one pelvis whose prostate is in view, under every stage."""
+    number = int(np.argmax([case.labels.data.sum() for case in cases]))
+    return {
+        stage: pelvis_case(3, number, shape=SHAPE, severity=stage) for stage in STAGES
+    }
 
 
-def test_the_stage_changes_labels_alone_and_widens_them() -> None:
-    cases = [pelvis_case(5, 1, shape=SHAPE, severity=stage) for stage in MARGINS]
-    sizes = [int(case.labels.data.sum()) for case in cases]
-    assert sizes == sorted(set(sizes))
-    assert sizes[0] > 0
-    for case in cases[1:]:
-        np.testing.assert_array_equal(case.image.data, cases[0].image.data)
-    # Each holds the one before, and T3 reaches farther up: to the seminal vesicles.
-    for small, large in pairwise(cases):
-        assert (small.labels.data <= large.labels.data).all()
+def test_same_seed_gives_the_same_voxels_labels_and_patient(cases):
+    again = pelvis_case(3, 5, shape=SHAPE)
+    np.testing.assert_array_equal(again.image.data, cases[5].image.data)
+    np.testing.assert_array_equal(again.labels.data, cases[5].labels.data)
+    assert again.patient == cases[5].patient
+    assert again.image.spacing == cases[5].image.spacing
 
 
-def test_what_cannot_be_drawn_is_refused() -> None:
-    with pytest.raises(ValueError, match="no T stage 'T5': expected one of T1"):
-        pelvis_case(0, 0, severity="T5")
-    with pytest.raises(ValueError, match="at least 8 voxels"):
-        pelvis_case(0, 0, shape=(4, 64, 64))
+def test_another_seed_and_another_number_give_other_voxels(cases):
+    for other in (pelvis_case(4, 5, shape=SHAPE), cases[6]):
+        assert np.any(other.image.data != cases[5].image.data)
 
 
-def test_a_written_cohort_is_nifti_and_read_back_equal(tmp_path: Path) -> None:
-    cases = list(pelvis_cohort(2, seed=6, shape=(12, 40, 48)))
-    write_cohort(tmp_path, cases, notice=NOTICE)
-    assert (tmp_path / "images" / "00000.nii.gz").is_file()
-    for written, read in zip(cases, read_cohort(tmp_path), strict=True):
-        np.testing.assert_array_equal(read.image.data, written.image.data)
-        np.testing.assert_array_equal(read.labels.data, written.labels.data)
-        assert read.image.axes == ("z", "y", "x")
-        np.testing.assert_allclose(read.image.affine, written.image.affine, atol=1e-5)
-        assert read.patient == written.patient
+def test_larger_cohort_holds_the_smaller_one(cases):
+    few = list(pelvis_cohort(2, seed=3, shape=SHAPE))
+    assert len(few) == 2
+    for one, same in zip(few, cases, strict=False):
+        assert one.id == same.id
+        np.testing.assert_array_equal(one.image.data, same.image.data)
 
 
-def test_race_moves_the_disc_and_nothing_that_can_be_seen() -> None:
-    plain = list(fundus_cohort(6, seed=8, size=(96, 96)))
-    moved = list(fundus_race_cohort(6, seed=8, size=(96, 96)))
-    for before, after in zip(plain, moved, strict=True):
-        np.testing.assert_array_equal(before.image.data, after.image.data)
-        assert before.patient == after.patient
-        disc, other = (int((case.labels.data > 0).sum()) for case in (before, after))
-        factor = DISC_FACTORS[str(after.patient.race)]
-        assert np.sign(other - disc) == np.sign(factor - 1)
-    assert "invented" in RACE_NOTICE
+def test_ids_differ(cases):
+    assert len({case.id for case in cases}) == len(cases)
 
 
-def test_the_cup_never_leaves_the_disc() -> None:
-    narrow = fundus_case(
-        8,
-        1,
-        size=(96, 96),
-        severity="glaucoma",
-        disc_factors=dict.fromkeys(DISC_FACTORS, 0.5),
-    )
-    cup = int((narrow.labels.data == 2).sum())
-    disc = int((narrow.labels.data > 0).sum())
-    assert 0 < cup <= 1.05 * LARGEST_CUP**2 * disc
+def test_volumes_are_int16_in_z_y_x_with_thick_slices_in_mm(cases):
+    for case in cases:
+        image, labels = case.image, case.labels
+        assert image.data.dtype == np.int16
+        assert labels.data.dtype == np.uint8
+        assert image.data.shape == labels.data.shape == SHAPE
+        assert image.axes == labels.axes == ("z", "y", "x")
+        assert image.unit == labels.unit == "mm"
+        np.testing.assert_array_equal(image.affine, labels.affine)
+        z, y, x = image.spacing
+        assert y == x
+        assert z > y
+        assert set(np.unique(labels.data)) <= {0, 1}
 
 
-def test_every_kind_has_a_notice_and_draws() -> None:
-    assert list(KINDS) == ["fundus", "fundus-race", "skin", "pelvis"]
-    for kind in KINDS.values():
-        assert "invented" in kind.notice
-        assert kind.title
+def test_the_stage_moves_the_target_and_nothing_else(staged):
+    first = staged["T1"]
+    for stage, case in staged.items():
+        np.testing.assert_array_equal(case.image.data, first.image.data)
+        np.testing.assert_array_equal(case.image.affine, first.image.affine)
+        assert case.patient == first.patient.with_value("severity", stage)
+
+
+def test_targets_grow_from_t1_to_t4_one_inside_the_next(staged):
+    for before, after in itertools.pairwise(STAGES):
+        inner, outer = (staged[s].labels.data == 1 for s in (before, after))
+        assert not (inner & ~outer).any()
+        assert 0 < inner.sum() < outer.sum()
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_the_target_is_the_margin_and_vesicles_belong_to_t3_and_t4(
+    monkeypatch, staged, stage
+):
+    number = int(staged["T1"].id.removeprefix("pelvis-"))
+    drawn = {}
+
+    def remember(name):
+        draw = getattr(pelvis, name)
+
+        def drawing(*arguments):
+            drawn[name] = draw(*arguments)
+            return drawn[name]
+
+        monkeypatch.setattr(pelvis, name, drawing)
+
+    remember("draw_view")
+    remember("draw_anatomy")
+    labels = pelvis_case(3, number, shape=SHAPE, severity=stage).labels.data
+    where, anatomy = drawn["draw_view"].coordinates(), drawn["draw_anatomy"]
+    prostate = anatomy.prostate.distance(where) < MARGINS[stage].prostate
+    vesicles = np.any([v.distance(where) < 0 for v in anatomy.vesicles], axis=0)
+    beside = vesicles & ~prostate
+    assert beside.sum() >= 10
+    assert (labels[prostate] == 1).all()
+    assert (labels[beside] == 1).all() == (stage in {"T3", "T4"})
+    if stage in {"T1", "T2"}:
+        np.testing.assert_array_equal(labels == 1, prostate)
+
+
+def test_only_t3_and_t4_take_the_vesicles_in():
+    has_vesicles = [MARGINS[stage].vesicles is not None for stage in STAGES]
+    assert tuple(MARGINS) == STAGES
+    assert has_vesicles == [False, False, True, True]
+
+
+def test_air_lies_around_the_body_and_bone_within():
+    for case in pelvis_cohort(3, seed=3):
+        volume = case.image.data
+        assert volume.shape == pelvis.SHAPE
+        front = volume[:, :2, :8]  # a corner in front of the patient
+        assert np.median(front) == pytest.approx(-1000, abs=30)
+        assert 0.002 < (volume > 300).mean() < 0.2
+        assert volume.min() >= -1024
+
+
+def test_the_target_is_soft_tissue(staged):
+    volume, target = staged["T2"].image.data, staged["T2"].labels.data == 1
+    assert 0 < np.median(volume[target]) < 100
+
+
+def test_some_volumes_hold_no_target_and_most_do():
+    sizes = [case.labels.data.sum() for case in pelvis_cohort(30, seed=0, shape=SHAPE)]
+    share = np.mean(np.array(sizes) > 0)
+    assert 0.5 < share < 1
+
+
+def test_patients_are_men_with_a_stage_a_race_and_an_age(cases):
+    for name in ("race", "age", "severity"):
+        values = {case.patient.value(name) for case in cases}
+        assert None not in values
+        assert len(values) > 1
+    assert {case.patient.sex for case in cases} == {"male"}
+    assert {case.patient.severity for case in cases} <= set(STAGES)
+
+
+def test_unknown_stage_and_tiny_volumes_are_refused():
+    with pytest.raises(ValueError, match="no T stage 'T5': expected one of T1, T2, T3"):
+        pelvis_case(0, 0, shape=SHAPE, severity="T5")
+    with pytest.raises(ValueError, match=r"at least 8 voxels: found \(7, 48, 64\)"):
+        pelvis_case(0, 0, shape=(7, 48, 64))
+
+
+def test_the_smallest_volume_is_drawn():
+    assert pelvis_case(0, 0, shape=(8, 8, 8)).image.data.shape == (8, 8, 8)
+
+
+def test_written_cohort_comes_back_with_voxels_labels_and_spacing(tmp_path, cases):
+    write_cohort(tmp_path / "out", cases[:3], notice=NOTICE)
+    names = sorted(path.name for path in (tmp_path / "out" / "images").iterdir())
+    assert names == [f"0000{i}.nii.gz" for i in range(3)]
+    found = read_cohort(tmp_path / "out")
+    assert len(found) == 3
+    for before, after in zip(cases[:3], found, strict=True):
+        assert after.id == before.id
+        assert after.patient == before.patient
+        for part, same in ((after.image, before.image), (after.labels, before.labels)):
+            order = [part.axes.index(axis) for axis in same.axes]
+            assert part.unit == "mm"
+            assert part.data.dtype == same.data.dtype
+            spacing = [part.spacing[i] for i in order]
+            assert spacing == pytest.approx(same.spacing, rel=1e-5)
+            np.testing.assert_array_equal(
+                np.asarray(part.data).transpose(order), same.data
+            )
+    assert "invented" in (tmp_path / "out" / "README.txt").read_text("utf-8")
+
+
+def test_the_table_of_phantoms_holds_all_four_with_their_notices():
+    assert {name: kind.notice for name, kind in KINDS.items()} == {
+        "fundus": fundus.NOTICE,
+        "fundus-race": fundus.RACE_NOTICE,
+        "skin": skin.NOTICE,
+        "pelvis": pelvis.NOTICE,
+    }
+    assert all("invented" in kind.notice for kind in KINDS.values())
+    assert all(kind.title for kind in KINDS.values())
+
+
+def test_kinds_draw_the_pelvis(cases):
+    (case,) = KINDS["pelvis"].cohort(1, seed=3, shape=SHAPE)
+    np.testing.assert_array_equal(case.image.data, cases[0].image.data)

@@ -103,7 +103,7 @@ def _open_nifti(path: str | Sequence[str]) -> list[LayerData]:
     layers = []
     for each in [path] if isinstance(path, str) else path:
         image, name = read_image(each), image_stem(Path(each))
-        is_labels = _LABEL_NAME.search(name.lower()) and image.data.dtype.kind in "bui"
+        is_labels = _LABEL_NAME.search(name.lower()) and image.data.dtype.kind in "iub"
         layers.append((labels_layer if is_labels else image_layer)(image, name))
         if image.notices:
             show_info(f"{name}: {'; '.join(image.notices)}")
