@@ -303,12 +303,31 @@ def test_memory_that_runs_out_halves_the_batch_then_moves_to_the_cpu() -> None:
     assert "CPU took over" in batches.notices[-1]
 
 
-def test_memory_that_runs_out_on_the_cpu_is_an_error() -> None:
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("full"),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried 9 bytes"),
+    ],
+)
+def test_memory_that_runs_out_on_the_cpu_is_an_error(error: RuntimeError) -> None:
+    asked: list[int] = []
+
     def forward(rows: range, device: torch.device) -> int:
-        raise torch.OutOfMemoryError("full")
+        asked.append(len(rows))
+        raise error
 
     with pytest.raises(MemoryError, match="does not fit"):
-        Batches(torch.device("cpu"), batch=1).run(range(1), forward)
+        Batches(torch.device("cpu"), batch=2).run(range(2), forward)
+    assert asked == [2, 1]
+
+
+def test_other_errors_of_the_network_are_not_taken_for_memory() -> None:
+    def forward(rows: range, device: torch.device) -> int:
+        raise RuntimeError("shapes differ")
+
+    with pytest.raises(RuntimeError, match="shapes differ"):
+        Batches(torch.device("cpu"), batch=2).run(range(2), forward)
 
 
 @pytest.mark.gpu

@@ -295,3 +295,14 @@ def test_labels_on_a_gpu_are_those_of_the_cpu(unet: LoadedModel) -> None:
     ]
     assert (found[0] == found[1]).mean() >= 0.9999
     assert isinstance(unet.module, nn.Module)
+
+
+def test_a_volume_that_does_not_fit_says_what_it_needs(
+    unet: LoadedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*shape: int) -> torch.Tensor:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+
+    monkeypatch.setattr("napari_dmoe.inference.windows.torch.zeros", full)
+    with pytest.raises(MemoryError, match=r"need 0\.0 GiB, more than there is"):
+        segment(unet, volume(), Patient(severity="T1"))

@@ -63,8 +63,13 @@ def test_a_plane_is_refused_by_a_3d_model_before_it_is_run(desk: Desk) -> None:
     assert not desk.dock.footer.button.isEnabled()
     assert "open a 3D image" in desk.status
     volume = Image(
-        np.zeros((8, 10, 12)), name="scan", scale=(4, 3, 3), units=("mm",) * 3
+        np.zeros((8, 10, 12)),
+        name="scan",
+        scale=(4, 3, 3),
+        units=("mm",) * 3,
+        axis_labels=("z", "y", "x"),
     )
+    desk.viewer.layers.clear()
     desk.viewer.add_layer(volume)
     desk.qtbot.waitUntil(desk.dock.footer.button.isEnabled)
     facts = desk.dock.tab.image.facts.text()

@@ -60,6 +60,13 @@ def choose_device(name: str = "auto") -> DeviceChoice:
     return DeviceChoice(device, f"{device} (chosen)")
 
 
+def _is_out_of_memory(error: RuntimeError) -> bool:
+    """Say whether torch ran out of memory; on the CPU only its words tell."""
+    return isinstance(error, torch.OutOfMemoryError) or (
+        "DefaultCPUAllocator" in str(error)
+    )
+
+
 class Batches:
     """Runs a function over rows in batches, and gives way when memory runs out.
 
@@ -94,17 +101,19 @@ class Batches:
             part = rows[: self.batch]
             try:
                 return forward(part, self.device)
-            except torch.OutOfMemoryError:
+            except RuntimeError as error:
+                if not _is_out_of_memory(error):
+                    raise
                 self._give_way(len(part))
 
     def _give_way(self, size: int) -> None:
         if size > 1:
             self.batch = size // 2
-            self.notices.append(f"memory ran out: {self.batch} images at a time")
+            self.notices.append(f"memory ran out: {self.batch} at a time")
         elif self.device.type != "cpu":
             self.notices.append(f"memory of {self.device} ran out: the CPU took over")
             self.device = torch.device("cpu")
         else:
-            raise MemoryError("one image does not fit into memory")
+            raise MemoryError("one image or window does not fit into memory")
         if torch.cuda.is_available():
             torch.cuda.empty_cache()

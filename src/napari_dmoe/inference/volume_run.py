@@ -84,7 +84,7 @@ class VolumeRun:
         windows = Windows(prepared.grid.shape, patch, self.settings.overlap)
         volume = windows.padding(prepared.tensor)
         n_values = len(self.forward.choice.categories)
-        total = WeightedSum(windows, (n_values, self.loaded.config.n_classes))
+        total = _empty_sum(windows, (n_values, self.loaded.config.n_classes))
         stages: list[GateSum] = []
         n, step = len(windows), self.forward.inputs_at_once
         for begin in range(0, n, step):
@@ -189,6 +189,18 @@ class VolumeRun:
             axes=self.volumes.axes,
             token_axes=VOLUME_AXES,
         )
+
+
+def _empty_sum(windows: Windows, leading: tuple[int, int]) -> WeightedSum:
+    try:
+        return WeightedSum(windows, leading)
+    except RuntimeError as error:  # torch's own word for memory that ran out
+        n_bytes = 4 * math.prod((*leading, *windows.padded))
+        raise MemoryError(
+            f"the scores of the volume need {n_bytes / 2**30:.1f} GiB, more than there "
+            "is: give the driver's value, so that fewer masks are made at once, or "
+            "crop the volume"
+        ) from error
 
 
 def _gate_sum(windows: Windows, gates: Tensor) -> GateSum:
