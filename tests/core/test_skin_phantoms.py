@@ -1,4 +1,4 @@
-"""Skin phantoms: decided by their seed; sex and age move the border and nothing else."""
+"""Skin phantoms: decided by their seed; sex and age move the border alone."""
 
 import itertools
 

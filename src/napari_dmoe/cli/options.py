@@ -20,7 +20,7 @@ Checkpoint = Annotated[
     typer.Option(
         "--checkpoint",
         "-c",
-        help="A .pth, .pt or .safetensors file, or a bundled name such as fundus-phantom.",
+        help="A .pth, .pt or .safetensors file, or a bundled name: skin-phantom.",
     ),
 ]
 Card = Annotated[
