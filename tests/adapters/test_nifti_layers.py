@@ -12,6 +12,7 @@ from napari.components import ViewerModel
 from napari.layers import Image, Labels, Layer
 from npe2 import PluginManifest
 
+from napari_dmoe.cohorts.samples import sample_folder
 from napari_dmoe.imaging.files import read_image
 from napari_dmoe.imaging.spatial import Grid, ImageReadError, SpatialImage
 from napari_dmoe.inference.routing import RoutingMaps
@@ -231,3 +232,22 @@ def test_samples_open_in_place_and_phantoms_bring_their_patient(
     for other in viewer.layers[1:]:
         np.testing.assert_allclose(other.extent.world, first.extent.world)
         assert not other.visible
+
+
+def test_a_mask_of_the_real_ct_opens_in_place_in_another_library(
+    tmp_path: Path,
+) -> None:
+    sitk = pytest.importorskip("SimpleITK")
+    image, labels = map(layer_of, contributions.ct_pelvis())
+    data, meta, _ = labels.as_layer_data_tuple()
+    save_layer(tmp_path / "labels.nii.gz", data, meta)
+    source = nib.load(sample_folder("ct") / "ct.nii.gz")
+    saved = nib.load(tmp_path / "labels.nii.gz")
+    np.testing.assert_allclose(saved.affine, source.affine, atol=1e-5)
+    theirs = sitk.ReadImage(str(tmp_path / "labels.nii.gz"))
+    found = np.argwhere(sitk.GetArrayViewFromImage(theirs) == 1)
+    assert len(found) == 549
+    for index in (found[0], found[-1]):
+        x, y, z = theirs.TransformIndexToPhysicalPoint([*map(int, index[::-1])])
+        np.testing.assert_allclose(image.data_to_world(index), (z, y, x), atol=1e-4)
+        assert image.data[tuple(index)] > -200  # soft tissue, where the prostate is

@@ -22,6 +22,8 @@ from napari_dmoe.progress import Cancelled, Progress
 
 Checkpoint = Callable[..., Path]
 
+GPU = {"cuda": "cuda", "mps": "mps"}.get(choose_device("auto").device.type)
+
 
 @pytest.fixture
 def race(tiny_checkpoint: Checkpoint) -> LoadedModel:
@@ -331,12 +333,12 @@ def test_other_errors_of_the_network_are_not_taken_for_memory() -> None:
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.skipif(GPU is None, reason="no CUDA or MPS device")
 def test_labels_on_a_gpu_equal_those_on_the_cpu(
     race: LoadedModel, image: np.ndarray
 ) -> None:
     on_cpu, on_gpu = (
         segment(race, image, settings=InferenceSettings(device=name)).labels
-        for name in ("cpu", "cuda")
+        for name in ("cpu", GPU)
     )
     assert (on_cpu == on_gpu).mean() >= 0.9999
