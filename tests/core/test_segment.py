@@ -184,6 +184,14 @@ def test_outside_the_centre_crop_is_background_and_said(
     assert any("20 x 20" in notice for notice in result.provenance.notices)
 
 
+def test_planes_that_are_unlike_the_card_are_said_once(race: LoadedModel) -> None:
+    stack = np.arange(4 * 20 * 20, dtype=np.int16).reshape(4, 20, 20)
+    notices = segment(race, stack, Patient(race="Asian")).provenance.notices
+    assert notices == (
+        "values reach 399: 0 to 399 was scaled to 0 to 255 (and likewise 3 more times)",
+    )
+
+
 def test_tokens_lie_at_the_centres_of_their_patches(race: LoadedModel) -> None:
     result = segment(race, np.zeros((32, 32), np.uint8), Patient(race="Asian"))
     # 32 pixels are the network's input: patches of 16, centred at 7.5 and 23.5.

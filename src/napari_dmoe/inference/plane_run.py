@@ -15,6 +15,7 @@ from napari_dmoe.imaging.restoration import restore_labels, restore_maps
 from napari_dmoe.imaging.spatial import Grid, ImageError, SpatialImage
 from napari_dmoe.inference.drivers import RouterChoice
 from napari_dmoe.inference.forward import Forward
+from napari_dmoe.inference.notices import said_once
 from napari_dmoe.inference.provenance import InputDigest
 from napari_dmoe.inference.recording import Run, provenance_of
 from napari_dmoe.inference.routing import RoutingMaps
@@ -103,7 +104,7 @@ class PlaneRun:
             grid=self.grid,
             seen=self.crop,
             input_sha256=self.digest.hexdigest(),
-            notices=(*self.notices, *self._cropped()),
+            notices=(*said_once(self.notices), *self._cropped()),
         )
         return Segmentation(
             labels=self.labels.reshape(*extra, *shape),

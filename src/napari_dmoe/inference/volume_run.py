@@ -20,6 +20,7 @@ from napari_dmoe.imaging.volumes import (
 )
 from napari_dmoe.inference.drivers import RouterChoice
 from napari_dmoe.inference.forward import Forward
+from napari_dmoe.inference.notices import said_once
 from napari_dmoe.inference.provenance import InputDigest
 from napari_dmoe.inference.recording import Run, provenance_of
 from napari_dmoe.inference.routing import RoutingMaps
@@ -151,7 +152,7 @@ class VolumeRun:
             grid=self.grid,
             seen=tuple(slice(0, n) for n in shape),
             input_sha256=self.digest.hexdigest(),
-            notices=tuple(self.notices),
+            notices=said_once(self.notices),
         )
         return Segmentation(
             labels=self._together(self.labels),
