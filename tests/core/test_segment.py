@@ -185,10 +185,10 @@ def test_outside_the_centre_crop_is_background_and_said(
 
 
 def test_planes_that_are_unlike_the_card_are_said_once(race: LoadedModel) -> None:
-    stack = np.arange(4 * 20 * 20, dtype=np.int16).reshape(4, 20, 20)
+    stack = np.arange(5 * 20 * 20, dtype=np.int16).reshape(5, 20, 20)
     notices = segment(race, stack, Patient(race="Asian")).provenance.notices
     assert notices == (
-        "values reach 399: 0 to 399 was scaled to 0 to 255 (and likewise 3 more times)",
+        "values reach 399: 0 to 399 was scaled to 0 to 255 (and likewise 4 more times)",
     )
 
 
