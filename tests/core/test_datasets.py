@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from napari_dmoe.cohorts.case import Case, Selection
-from napari_dmoe.cohorts.datasets import CohortError, read_cohort, write_cohort
+from napari_dmoe.cohorts.datasets import CohortError, read_cohort
 from napari_dmoe.cohorts.fundus import NOTICE, fundus_cohort
+from napari_dmoe.cohorts.writing import write_cohort
 from napari_dmoe.imaging.files import write_tiff
 from napari_dmoe.imaging.spatial import SpatialImage
 from napari_dmoe.patient import Patient

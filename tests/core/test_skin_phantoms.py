@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from napari_dmoe.cohorts.datasets import read_cohort, write_cohort
+from napari_dmoe.cohorts.datasets import read_cohort
 from napari_dmoe.cohorts.phantoms import KINDS
 from napari_dmoe.cohorts.skin import (
     AGE_BANDS,
@@ -19,6 +19,7 @@ from napari_dmoe.cohorts.skin import (
     skin_case,
     skin_cohort,
 )
+from napari_dmoe.cohorts.writing import write_cohort
 from napari_dmoe.patient import Patient, PatientError
 from napari_dmoe.training.recipes import RECIPES
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from napari_dmoe.cohorts.case import Case
     from napari_dmoe.imaging.spatial import SpatialImage
     from napari_dmoe.inference.measures import ClassSize
     from napari_dmoe.inference.segmentation import Segmentation
@@ -51,33 +52,13 @@ def examples() -> list[Example]:
     from napari_dmoe.patient import Patient
 
     photo = SpatialImage.from_array(retina(), axes="yxc")
-    fundus, skin = samples.sample_fundus(), samples.sample_skin()
-    pelvis, ct = samples.sample_pelvis(), samples.sample_ct()
+    real = "Retina photograph (real)"
+    ct = samples.sample_ct()
     return [
-        Example(
-            "retina", "Retina photograph (real)", "fundus-phantom", photo, Patient()
-        ),
-        Example(
-            "fundus",
-            "Phantom fundus, race and severity (synthetic)",
-            "fundus-race-phantom",
-            fundus.image,
-            fundus.patient,
-        ),
-        Example(
-            "skin",
-            "Phantom skin lesion, sex and age (synthetic)",
-            "skin-phantom",
-            skin.image,
-            skin.patient,
-        ),
-        Example(
-            "pelvis",
-            "Phantom pelvis CT, T stage (synthetic)",
-            "pelvis-phantom",
-            pelvis.image,
-            pelvis.patient,
-        ),
+        Example("retina", real, "fundus-phantom", photo, Patient()),
+        _phantom("fundus", "fundus-race-phantom", samples.sample_fundus()),
+        _phantom("skin", "skin-phantom", samples.sample_skin()),
+        _phantom("pelvis", "pelvis-phantom", samples.sample_pelvis()),
         Example(
             "ct",
             "CT of abdomen and pelvis (real)",
@@ -89,6 +70,11 @@ def examples() -> list[Example]:
             "what a trained model would give.",
         ),
     ]
+
+
+def _phantom(name: str, model: str, case: Case) -> Example:
+    title = f"Phantom {name} (synthetic)"
+    return Example(name, title, model, case.image, case.patient)
 
 
 @cache

@@ -3,32 +3,31 @@
 A cohort is a folder with ``cohort.csv``, or such a table itself. Its columns are
 ``image`` (a path relative to the table) and, all of them optional, ``labels``, ``id``,
 ``sex``, ``race``, ``age``, ``severity`` and any further attribute that a model card
-names. A blank cell means that a value is not known.
+names. A blank cell means that a value is not known. Cohorts are written by
+:mod:`napari_dmoe.cohorts.writing`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import overload
 
 import defusedcsv.csv as csv
-import numpy as np
 
 from napari_dmoe.cohorts.case import Case
-from napari_dmoe.imaging.atomic import atomic_path, write_text
-from napari_dmoe.imaging.files import read_image, write_tiff
-from napari_dmoe.imaging.nifti_writing import write_nifti
+from napari_dmoe.imaging.files import read_image
 from napari_dmoe.imaging.spatial import ImageError, SpatialImage
-from napari_dmoe.patient import FORM_ATTRIBUTES, Patient, PatientError
-from napari_dmoe.progress import Progress, ProgressHook, silent
+from napari_dmoe.patient import Patient, PatientError
 
 TABLE = "cohort.csv"
 """Name of the table in a cohort's folder."""
 
-_FILE_COLUMNS = ("id", "image", "labels")
+FILE_COLUMNS = ("id", "image", "labels")
+"""Columns that are no attributes of the patient."""
+
 _ESCAPED = re.compile(r"'[@+\-=|%]")
 
 
@@ -191,7 +190,7 @@ def _row(
     if image is None:
         raise CohortError(f"{where}: no image is named")
     labels = _existing(table, values.get("labels", ""), where=where)
-    attributes = {k: v for k, v in values.items() if k not in _FILE_COLUMNS}
+    attributes = {k: v for k, v in values.items() if k not in FILE_COLUMNS}
     try:
         patient = Patient.from_values(attributes)
     except PatientError as error:
@@ -210,98 +209,5 @@ def _existing(table: Path, name: str, *, where: str) -> Path | None:
 
 
 def _unescaped(cell: str) -> str:
-    """Undo what :func:`write_cohort` does to text that a spreadsheet would compute."""
+    """Undo what writing does to text that a spreadsheet would compute."""
     return cell[1:].replace("\\|", "|") if _ESCAPED.match(cell) else cell
-
-
-def write_cohort(
-    folder: str | Path,
-    cases: Iterable[Case],
-    *,
-    total: int = 0,
-    notice: str | None = None,
-    progress: ProgressHook = silent,
-) -> Path:
-    """Write cases as a folder with a table, images and labels.
-
-    Parameters
-    ----------
-    folder : str or Path
-        Where to; made where it does not exist.
-    cases : iterable of Case
-        2D cases with uint8 or uint16 images, or volumes; each is written before the
-        next is asked for.
-    total : int
-        How many there are, for `progress`.
-    notice : str, optional
-        What a reader of the folder must know, written to ``README.txt``.
-    progress : callable
-        Told after every case. It may raise ``Cancelled``.
-
-    Returns
-    -------
-    Path
-        The table, written last: a folder with a table is complete.
-
-    Raises
-    ------
-    CohortError
-        When the folder holds a cohort already, or cannot be written.
-
-    Notes
-    -----
-    Planes are deflated TIFF with their pixel spacing, volumes NIfTI. Text that a
-    spreadsheet would take for a formula is escaped with an apostrophe.
-    """
-    folder = Path(folder)
-    if (folder / TABLE).exists():
-        raise CohortError(f"{folder.name} already holds a cohort: choose another")
-    rows: list[dict[str, str]] = []
-    try:
-        for name in ("images", "labels"):
-            (folder / name).mkdir(parents=True, exist_ok=True)
-        for number, case in enumerate(cases):
-            rows.append(_write_case(folder, case, number=number))
-            progress(Progress(len(rows), max(total, len(rows)), "writing cases"))
-        if notice is not None:
-            write_text(folder / "README.txt", notice + "\n")
-        return _write_table(folder / TABLE, rows)
-    except OSError as error:
-        raise CohortError(f"the cohort cannot be written: {error}") from error
-
-
-def _write_case(folder: Path, case: Case, *, number: int) -> dict[str, str]:
-    # Files are numbered, not named by id: an id may hold what no file name can.
-    suffix = ".nii.gz" if len(case.image.spatial_axes) == 3 else ".tif"
-    row = {"id": case.id, "image": f"images/{number:05d}{suffix}"}
-    _write_image(folder / row["image"], case.image)
-    if case.labels is not None:
-        row["labels"] = f"labels/{number:05d}{suffix}"
-        _write_image(folder / row["labels"], case.labels)
-    known = case.patient.known()
-    number_or_name = (
-        f"{v:.10g}" if isinstance(v, float) else v for v in known.values()
-    )
-    return row | dict(zip(known, number_or_name, strict=True))
-
-
-def _write_image(path: Path, image: SpatialImage) -> None:
-    if path.suffix == ".gz":
-        write_nifti(path, image)
-        return
-    spacing = image.spacing if image.unit else None
-    pixels = np.asarray(image.data)
-    write_tiff(path, pixels, axes=image.axes, spacing=spacing, unit=image.unit)
-
-
-def _write_table(path: Path, rows: Sequence[Mapping[str, str]]) -> Path:
-    others = {name for row in rows for name in row} - {*_FILE_COLUMNS, *FORM_ATTRIBUTES}
-    columns = [*_FILE_COLUMNS, *FORM_ATTRIBUTES, *sorted(others)]
-    with (
-        atomic_path(path) as partial,
-        partial.open("w", encoding="utf-8", newline="") as file,
-    ):
-        writer = csv.DictWriter(file, columns, restval="")
-        writer.writeheader()
-        writer.writerows(rows)
-    return path

@@ -97,11 +97,7 @@ def configure(
     heads = n_heads or max(1, width // PUBLISHED_HEAD_WIDTH)
     if width % heads:
         raise ValueError(f"{heads} attention heads do not divide a width of {width}")
-    patch = shape_of(shapes, "transformer.embeddings.patch_embeddings.weight", 4)
-    stem = _stem(shapes) if recognises_hybrid(shapes) else None
-    side = PATCH if stem is None else 1
-    if patch[2:] != (side, side):
-        raise ValueError(f"patches of {patch[2:]} pixels, where {side} are expected")
+    stem, in_channels = _entrance(shapes)
     decoder = [
         shape_of(shapes, f"decoder.blocks.{i}.conv1.0.weight", 4)[0]
         for i in range(N_STAGES)
@@ -115,9 +111,7 @@ def configure(
         n_heads=heads,
         mlp_width=shape_of(shapes, f"{layer}0.ffn.fc1.weight", 2)[0],
         grid=grid,
-        in_channels=patch[1]
-        if stem is None
-        else shape_of(shapes, f"{HYBRID}root.conv.weight", 4)[1],
+        in_channels=in_channels,
         stem=stem,
         n_classes=n_classes,
         n_routers=n_routers,
@@ -127,6 +121,20 @@ def configure(
         decoder_entry=shape_of(shapes, "decoder.conv_more.0.weight", 4)[0],
         decoder_widths=tuple(decoder),
     )
+
+
+def _entrance(
+    shapes: Mapping[str, tuple[int, ...]],
+) -> tuple[ResNetConfig | None, int]:
+    """Read what stands before the transformer, and the channels of the input."""
+    patch = shape_of(shapes, "transformer.embeddings.patch_embeddings.weight", 4)
+    stem = _stem(shapes) if recognises_hybrid(shapes) else None
+    side = PATCH if stem is None else 1
+    if patch[2:] != (side, side):
+        raise ValueError(f"patches of {patch[2:]} pixels, where {side} are expected")
+    if stem is None:
+        return None, patch[1]
+    return stem, shape_of(shapes, f"{HYBRID}root.conv.weight", 4)[1]
 
 
 def _stem(shapes: Mapping[str, tuple[int, ...]]) -> ResNetConfig:

@@ -1,0 +1,111 @@
+"""Cohorts written to a folder: a table, images and labels, whole or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import defusedcsv.csv as csv
+import numpy as np
+
+from napari_dmoe.cohorts.case import Case
+from napari_dmoe.cohorts.datasets import FILE_COLUMNS, TABLE, CohortError
+from napari_dmoe.imaging.atomic import atomic_path, write_text
+from napari_dmoe.imaging.files import write_tiff
+from napari_dmoe.imaging.nifti_writing import write_nifti
+from napari_dmoe.imaging.spatial import SpatialImage
+from napari_dmoe.patient import FORM_ATTRIBUTES
+from napari_dmoe.progress import Progress, ProgressHook, silent
+
+
+def write_cohort(
+    folder: str | Path,
+    cases: Iterable[Case],
+    *,
+    total: int = 0,
+    notice: str | None = None,
+    progress: ProgressHook = silent,
+) -> Path:
+    """Write cases as a folder with a table, images and labels.
+
+    Parameters
+    ----------
+    folder : str or Path
+        Where to; made where it does not exist.
+    cases : iterable of Case
+        2D cases with uint8 or uint16 images, or volumes; each is written before the
+        next is asked for.
+    total : int
+        How many there are, for `progress`.
+    notice : str, optional
+        What a reader of the folder must know, written to ``README.txt``.
+    progress : callable
+        Told after every case. It may raise ``Cancelled``.
+
+    Returns
+    -------
+    Path
+        The table, written last: a folder with a table is complete.
+
+    Raises
+    ------
+    CohortError
+        When the folder holds a cohort already, or cannot be written.
+
+    Notes
+    -----
+    Planes are deflated TIFF with their pixel spacing, volumes NIfTI. Text that a
+    spreadsheet would take for a formula is escaped with an apostrophe.
+    """
+    folder = Path(folder)
+    if (folder / TABLE).exists():
+        raise CohortError(f"{folder.name} already holds a cohort: choose another")
+    rows: list[dict[str, str]] = []
+    try:
+        for name in ("images", "labels"):
+            (folder / name).mkdir(parents=True, exist_ok=True)
+        for number, case in enumerate(cases):
+            rows.append(_write_case(folder, case, number=number))
+            progress(Progress(len(rows), max(total, len(rows)), "writing cases"))
+        if notice is not None:
+            write_text(folder / "README.txt", notice + "\n")
+        return _write_table(folder / TABLE, rows)
+    except OSError as error:
+        raise CohortError(f"the cohort cannot be written: {error}") from error
+
+
+def _write_case(folder: Path, case: Case, *, number: int) -> dict[str, str]:
+    # Files are numbered, not named by id: an id may hold what no file name can.
+    suffix = ".nii.gz" if len(case.image.spatial_axes) == 3 else ".tif"
+    row = {"id": case.id, "image": f"images/{number:05d}{suffix}"}
+    _write_image(folder / row["image"], case.image)
+    if case.labels is not None:
+        row["labels"] = f"labels/{number:05d}{suffix}"
+        _write_image(folder / row["labels"], case.labels)
+    known = case.patient.known()
+    number_or_name = (
+        f"{v:.10g}" if isinstance(v, float) else v for v in known.values()
+    )
+    return row | dict(zip(known, number_or_name, strict=True))
+
+
+def _write_image(path: Path, image: SpatialImage) -> None:
+    if path.suffix == ".gz":
+        write_nifti(path, image)
+        return
+    spacing = image.spacing if image.unit else None
+    pixels = np.asarray(image.data)
+    write_tiff(path, pixels, axes=image.axes, spacing=spacing, unit=image.unit)
+
+
+def _write_table(path: Path, rows: Sequence[Mapping[str, str]]) -> Path:
+    others = {name for row in rows for name in row} - {*FILE_COLUMNS, *FORM_ATTRIBUTES}
+    columns = [*FILE_COLUMNS, *FORM_ATTRIBUTES, *sorted(others)]
+    with (
+        atomic_path(path) as partial,
+        partial.open("w", encoding="utf-8", newline="") as file,
+    ):
+        writer = csv.DictWriter(file, columns, restval="")
+        writer.writeheader()
+        writer.writerows(rows)
+    return path
