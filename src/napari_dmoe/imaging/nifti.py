@@ -151,13 +151,13 @@ def _affine(path: Path, header: Any, notices: list[str]) -> NDArray[np.float64]:
             )
         notices.append("the file does not say how the patient lies in it")
         return _unoriented(path, header)
-    if sform is not None and qform is not None:
+    if sform is None:
+        return cast("NDArray[np.float64]", qform)
+    if qform is not None:
         reach = np.abs(sform[:3, :3] - qform[:3, :3]).max()
         if reach > 1e-2 or np.abs(sform - qform).max() > 1:
             notices.append("its sform and qform disagree: the sform was used")
-    affine = sform if sform is not None else qform
-    assert affine is not None
-    return affine
+    return sform
 
 
 def _valid(affine: Any) -> NDArray[np.float64] | None:
