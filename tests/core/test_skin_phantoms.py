@@ -1,4 +1,4 @@
-"""Skin phantoms: decided by their seed; sex and age move the border alone."""
+"""Skin phantoms: decided by their seed; sex and age move the border, nothing else."""
 
 import itertools
 

@@ -179,7 +179,8 @@ def test_training_on_volumes_lowers_the_loss() -> None:
         assert torch.equal(tensor, before[name])
 
 
-def test_the_card_states_every_attribute_that_was_trained_on() -> None:
+@pytest.mark.parametrize("knows_age", [True, False])
+def test_the_card_states_what_it_was_trained_on(knows_age: bool) -> None:
     age = CardAttribute(name="age", values=("young", "old"), edges=(50,))
     card = ModelCard(
         name="two",
@@ -207,7 +208,7 @@ def test_the_card_states_every_attribute_that_was_trained_on() -> None:
             str(i),
             SpatialImage(rng.integers(0, 256, (32, 32), np.uint8), ("y", "x")),
             SpatialImage(rng.integers(0, 2, (32, 32), np.uint8), ("y", "x")),
-            Patient(sex="male", age=20 if i < 2 else 70),
+            Patient(sex="male", age=(20 if i < 2 else 70) if knows_age else None),
         )
         for i in range(5)
     ]
@@ -217,7 +218,7 @@ def test_the_card_states_every_attribute_that_was_trained_on() -> None:
     assert facts.n_cases == 4
     assert facts.n_per_value == {
         "sex": {"female": 0, "male": 4},
-        "age": {"young": 1, "old": 3},
+        "age": {"young": 1, "old": 3} if knows_age else {"young": 0, "old": 0},
     }
     shares = [attribute.frequencies for attribute in fitted.loaded.card.attributes]
-    assert shares == [(0, 1), (0.25, 0.75)]
+    assert shares == [(0, 1), (0.25, 0.75) if knows_age else None]

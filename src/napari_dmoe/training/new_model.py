@@ -83,7 +83,8 @@ def _with_facts(fitted: Fitted, settings: TrainSettings) -> ModelCard:
     for attribute, first in zip(card.attributes, card.first_routers, strict=True):
         n = counts[first : first + len(attribute.values)]
         n_per_value[attribute.name] = dict(zip(attribute.values, n, strict=True))
-        shares = tuple(count / sum(n) for count in n)
+        # An attribute that no case states leaves its frequencies open.
+        shares = tuple(count / sum(n) for count in n) if sum(n) else None
         attributes.append(attribute.model_copy(update={"frequencies": shares}))
     facts = {
         "n_cases": fitted.n_cases,
