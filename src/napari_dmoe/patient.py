@@ -88,7 +88,8 @@ ATTRIBUTES: Mapping[str, Attribute] = {
             label="Age",
             kind="number",
             unit="years",
-            help="Age in years: 63, 63 y, 18 months or a DICOM age such as 063Y.",
+            help="Age in years: 63, 63 y, 18 months or a DICOM age such as 063Y; or a "
+            "band that the model's card names.",
         ),
         Attribute(
             name="severity",
@@ -127,6 +128,7 @@ FORM_ATTRIBUTES = ("sex", "race", "age", "severity")
 
 _UNKNOWN_WORDS = frozenset({"", "unknown", "none", "nan", "n/a", "na", "?"})
 _AGE = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>[a-z]*)\.?")
+_BAND = re.compile(r"(below|from) \d+|\d+-\d+|\d+ and over")
 _YEARS_PER = {
     **dict.fromkeys(("", "y", "yr", "yrs", "year", "years"), 1.0),
     **dict.fromkeys(("m", "mo", "month", "months"), 1 / 12),
@@ -176,6 +178,32 @@ def parse_age(value: object) -> float | None:
     return years
 
 
+def age_or_band(value: object) -> float | str | None:
+    """Read an age, or the band that it lies in where only that is known.
+
+    Parameters
+    ----------
+    value : int, float, str or None
+        What :func:`parse_age` reads, or a band as cards name it: ``"60-79"``,
+        ``"below 60"``, ``"from 60"``, ``"80 and over"``.
+
+    Returns
+    -------
+    float, str or None
+        Years, the band in lower case, or None for an unknown age.
+
+    Raises
+    ------
+    PatientError
+        When it is neither.
+    """
+    if isinstance(value, str):
+        band = " ".join(value.lower().replace("–", "-").split())
+        if _BAND.fullmatch(band):
+            return band
+    return parse_age(value)
+
+
 def _years_in(text: str) -> float:
     found = _AGE.fullmatch(text)
     if found is None or found["unit"] not in _YEARS_PER:
@@ -210,7 +238,8 @@ class Patient(BaseModel):
         Values by name. Usual abbreviations are understood (``"F"``, ``"m"``); whether
         a model knows the value is checked against its card when it is used.
     age : float, str or None
-        Age in years, or text that :func:`parse_age` reads.
+        Age in years, text that :func:`parse_age` reads, or an age band such as
+        ``"60-79"`` that the model's card names.
     others : mapping of str to str
         Further attributes that a card names: ``language``, ``body_site``, ``group``.
 
@@ -230,7 +259,7 @@ class Patient(BaseModel):
 
     sex: KnownText = Field(default=None, title="Sex")
     race: KnownText = Field(default=None, title="Race")
-    age: Annotated[float | None, BeforeValidator(parse_age)] = Field(
+    age: Annotated[float | str | None, BeforeValidator(age_or_band)] = Field(
         default=None, title="Age"
     )
     severity: KnownText = Field(default=None, title="Severity")

@@ -41,3 +41,11 @@ class Cancelled(Exception):
 
 def silent(_: Progress) -> None:
     """Ignore progress; the default hook."""
+
+
+Pulse = Callable[[], None]
+"""Called now and then by work that has no steps to count; may raise `Cancelled`."""
+
+
+def no_pulse() -> None:
+    """Do nothing; the default pulse."""

@@ -6,6 +6,7 @@ Which settings a model needs stands in its card. The way back is
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -23,6 +24,13 @@ from napari_dmoe.imaging.spatial import (
     ResizeRule,
     SpatialImage,
 )
+
+
+MAX_BYTES = 8 * 2**30
+"""Memory that preparing one plane may take."""
+
+_BYTES_PER_PIXEL = 24
+"""Three arrays of 64-bit floats: as read, without infinities, scaled."""
 
 
 class Preprocessing(BaseModel):
@@ -111,6 +119,7 @@ def prepare(image: SpatialImage, preprocessing: Preprocessing) -> Prepared:
     crop = preprocessing.crop
     size = min(grid.shape) if crop == "square" else (crop or max(grid.shape))
     grid, place = grid.centre_crop((size, size))
+    _refuse_too_large(grid.shape, image.n_channels)
     values, notices = channels_first(image, ("y", "x"), place=place)
     values, scaling = _unit_range(values)
     shape = (preprocessing.side, preprocessing.side)
@@ -119,6 +128,17 @@ def prepare(image: SpatialImage, preprocessing: Preprocessing) -> Prepared:
         tensor = standardised(tensor)
     grid = grid.resize(shape, preprocessing.resize)
     return Prepared(tensor, grid, place, (*notices, *scaling))
+
+
+def _refuse_too_large(shape: tuple[int, ...], n_channels: int) -> None:
+    """Say before anything is read that a plane would not fit into memory."""
+    needed = math.prod(shape) * n_channels * _BYTES_PER_PIXEL
+    if needed > MAX_BYTES:
+        raise ImageError(
+            f"the model takes the whole plane of {' x '.join(map(str, shape))} pixels, "
+            f"which needs {needed / 2**30:.0f} GiB of memory, more than the "
+            f"{MAX_BYTES / 2**30:.0f} GiB that are allowed: crop it, or make it smaller"
+        )
 
 
 def standardised(images: torch.Tensor) -> torch.Tensor:
@@ -191,6 +211,8 @@ def finite_numbers(values: NDArray[Any]) -> tuple[NDArray[np.floating], list[str
         When nothing is finite.
     """
     floats = values.astype(np.result_type(values.dtype, np.float32), copy=False)
+    if values.dtype.kind in "bui":
+        return floats, []
     finite = np.isfinite(floats)
     if not finite.any():
         raise ImageError("the image has no finite value")

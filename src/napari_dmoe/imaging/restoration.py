@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from napari_dmoe.imaging.spatial import Grid
+from napari_dmoe.progress import Pulse, no_pulse
 
 STRIP_VOXELS = 2**22
 """Class scores restored at a time (16 MB), so that large images need little memory."""
@@ -40,6 +41,8 @@ def restore_labels(
     grid: Grid,
     shape: Sequence[int],
     crop: tuple[slice, ...] | None = None,
+    *,
+    pulse: Pulse = no_pulse,
 ) -> NDArray[np.uint8]:
     """Resample class scores to the source grid and take the best class.
 
@@ -53,6 +56,8 @@ def restore_labels(
         Spatial shape T of the source image, in the order of `grid`.
     crop : tuple of slice, optional
         The part that the network saw; outside it the label is 0. All by default.
+    pulse : callable
+        Called between strips of the image.
 
     Returns
     -------
@@ -61,6 +66,7 @@ def restore_labels(
     """
     labels = np.zeros(tuple(shape), np.uint8)
     for rows, strip in _strips(scores, grid, shape):
+        pulse()
         # max is several times faster here than argmax, and breaks ties alike.
         labels[rows] = strip.max(0).indices.to(torch.uint8).cpu().numpy()
     if crop is not None:

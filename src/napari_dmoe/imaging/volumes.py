@@ -12,10 +12,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, field_validator
+from scipy.ndimage import gaussian_filter1d
 from skimage.transform import resize
 
 from napari_dmoe.imaging.preprocessing import channels_first, finite_numbers
 from napari_dmoe.imaging.spatial import Grid, ImageError, SpatialImage
+from napari_dmoe.progress import Pulse, no_pulse
 
 VOLUME_AXES = ("z", "y", "x")
 
@@ -24,6 +26,9 @@ PATCH_STEP = 32
 
 LEAST_LONG_SIDE = 64
 """One side at least: of 32 voxels each, the last stage would have one voxel to norm."""
+
+_VOXELS_AT_ONCE = 2**24
+"""Voxels smoothed at a time, which takes a third of a second or so."""
 
 _PERCENTILES = (0.5, 99.5)
 
@@ -100,7 +105,11 @@ class PreparedVolume:
 
 
 def prepare_volume(
-    image: SpatialImage, preprocessing: VolumePreprocessing, *, n_channels: int = 1
+    image: SpatialImage,
+    preprocessing: VolumePreprocessing,
+    *,
+    n_channels: int = 1,
+    pulse: Pulse = no_pulse,
 ) -> PreparedVolume:
     """Make one volume a 3D network's input.
 
@@ -112,6 +121,8 @@ def prepare_volume(
         What the model's card asks for.
     n_channels : int
         Channels that the network takes.
+    pulse : callable
+        Called between the steps, which take a second or so for 512 voxels a side.
 
     Raises
     ------
@@ -133,7 +144,9 @@ def prepare_volume(
             + ". Name the axes, or choose a 2D model for single planes"
         )
     values, notices = channels_first(image, VOLUME_AXES, allowed=(n_channels,))
+    pulse()
     values, more = finite_numbers(values)
+    pulse()
     notices = [*notices, *more]
     affine = ordered_affine(image)
     grid, values = _along_the_world(affine, values)
@@ -145,7 +158,11 @@ def prepare_volume(
                 f"the model's {' x '.join(f'{s:g}' for s in preprocessing.spacing)} mm"
             )
         else:
-            grid, values = _resampled(grid, values, spacing, preprocessing.spacing)
+            shape = _shape_at(grid, spacing, preprocessing.spacing)
+            if shape != grid.shape:
+                values = np.stack([_resampled(v, shape, pulse) for v in values])
+                grid = grid.resize(shape, "half-pixel")
+    pulse()
     scaled, unlike = _windowed(values, preprocessing.window)
     tensor = torch.from_numpy(np.ascontiguousarray(scaled, np.float32))
     return PreparedVolume(tensor, grid, (*notices, *unlike))
@@ -170,23 +187,46 @@ def _along_the_world(
     return Grid(shape, start, step), values[(slice(None), *flips)]
 
 
-def _resampled(
-    grid: Grid,
-    values: NDArray[np.floating],
-    spacing: NDArray[np.float64],
-    wanted: tuple[float, float, float],
-) -> tuple[Grid, NDArray[np.floating]]:
-    shape = tuple(
+def _shape_at(
+    grid: Grid, spacing: NDArray[np.float64], wanted: tuple[float, float, float]
+) -> tuple[int, ...]:
+    """Return the shape that a volume has at another spacing."""
+    return tuple(
         max(1, round(n * have / want))
         for n, have, want in zip(grid.shape, spacing, wanted, strict=True)
     )
-    if shape == grid.shape:
-        return grid, values
-    shrinks = any(m < n for m, n in zip(shape, grid.shape, strict=True))
-    channels = [
-        resize(v, shape, order=1, mode="edge", anti_aliasing=shrinks) for v in values
-    ]
-    return grid.resize(shape, "half-pixel"), np.stack(channels)
+
+
+def _resampled(
+    values: NDArray[np.floating], shape: tuple[int, ...], pulse: Pulse
+) -> NDArray[np.floating]:
+    """Resample a volume linearly; smoothed first along the axes that shrink.
+
+    The same as scikit-image's ``resize`` with its anti-aliasing, in steps.
+    """
+    for axis, (n, m) in enumerate(zip(values.shape, shape, strict=True)):
+        sigma = max(0.0, (n / m - 1) / 2)
+        if sigma > 0:
+            values = _smoothed(values, sigma, axis, pulse)
+    resized: NDArray[np.floating] = resize(
+        values, shape, order=1, mode="edge", anti_aliasing=False
+    )
+    return resized
+
+
+def _smoothed(
+    values: NDArray[np.floating], sigma: float, axis: int, pulse: Pulse
+) -> NDArray[np.floating]:
+    """Smooth a volume along one axis, in slabs across it."""
+    across = 1 if axis == 0 else 0
+    n = values.shape[across]
+    step = max(1, n * _VOXELS_AT_ONCE // max(1, values.size))
+    slabs = []
+    for begin in range(0, n, step):
+        pulse()
+        slab = values[(slice(None),) * across + (slice(begin, begin + step),)]
+        slabs.append(gaussian_filter1d(slab, sigma, axis, mode="nearest"))
+    return np.concatenate(slabs, across)
 
 
 def _windowed(

@@ -96,6 +96,8 @@ class Provenance(BaseModel):
         First and one-past-last source pixel that the network saw, for each axis.
     notices : tuple of str
         What a person should know about this run.
+    edited : bool
+        Whether somebody painted on the mask after the run.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -112,6 +114,7 @@ class Provenance(BaseModel):
     grid: dict[str, tuple[float, ...]]
     seen: tuple[tuple[int, int], ...]
     notices: tuple[str, ...]
+    edited: bool = False
     statement: str = RESEARCH_ONLY
 
 

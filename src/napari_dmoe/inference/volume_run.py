@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import numpy as np
 import torch
@@ -28,7 +29,7 @@ from napari_dmoe.inference.segmentation import Segmentation
 from napari_dmoe.inference.settings import InferenceSettings
 from napari_dmoe.inference.windows import GateSum, WeightedSum, Windows
 from napari_dmoe.models.checkpoint import LoadedModel
-from napari_dmoe.progress import Progress, ProgressHook
+from napari_dmoe.progress import Progress, ProgressHook, Pulse
 
 VOXELS_AT_ONCE = 2 * 96**3
 """Voxels in one forward pass at most, so that it takes about a second and can stop."""
@@ -69,13 +70,18 @@ class VolumeRun:
                 self.volumes[number],
                 self.preprocessing,
                 n_channels=self.loaded.config.in_channels,
+                pulse=self._pulse(progress, number, "preparing the volume"),
             )
             self.notices.update(dict.fromkeys(prepared.notices))
             self.digest.add(prepared.tensor)
             self.grid = prepared.grid
             scores = self._scores(number, prepared, progress)
-            self._keep(scores)
+            self._keep(scores, self._pulse(progress, number + 1, "drawing the mask"))
         progress(Progress(1, 1, "done"))
+
+    def _pulse(self, progress: ProgressHook, n_done: int, message: str) -> Pulse:
+        """Return what repeats the progress between windows, so that Stop acts."""
+        return partial(progress, Progress(n_done, len(self.volumes), message))
 
     def _scores(
         self, number: int, prepared: PreparedVolume, progress: ProgressHook
@@ -120,12 +126,12 @@ class VolumeRun:
         self.token_grids = tuple(grids)
         self.gates.append(tuple(maps))
 
-    def _keep(self, scores: Tensor) -> None:
+    def _keep(self, scores: Tensor, pulse: Pulse) -> None:
         """Turn one volume's scores (V, K, *S) into labels."""
         mixed = scores[0] if self._is_plain else self.forward.mixed(scores)
-        self.labels.append(self._labels(mixed))
+        self.labels.append(self._labels(mixed, pulse))
         if len(scores) > 1:
-            self.by_value.append([self._labels(value) for value in scores])
+            self.by_value.append([self._labels(value, pulse) for value in scores])
         if self.settings.probabilities:
             maps = mixed.softmax(0) if self._is_plain else mixed
             if self.is_at_source:
@@ -134,9 +140,10 @@ class VolumeRun:
                 maps = maps[(slice(None), *self.grid.upright()[1])]
             self.probabilities.append(maps.numpy())
 
-    def _labels(self, scores: Tensor) -> NDArray[np.uint8]:
+    def _labels(self, scores: Tensor, pulse: Pulse) -> NDArray[np.uint8]:
         if self.is_at_source:
-            return restore_labels(scores, self.grid, self.volumes.frame_shape)
+            shape = self.volumes.frame_shape
+            return restore_labels(scores, self.grid, shape, pulse=pulse)
         return scores.argmax(0).to(torch.uint8).numpy()[self.grid.upright()[1]]
 
     def result(self) -> Segmentation:

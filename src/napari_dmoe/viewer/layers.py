@@ -1,8 +1,8 @@
-"""Layers to images, and results to layers in the right place.
+"""Layers to images, and samples of an image to the right place on its layer.
 
 The only file that reads a layer's geometry, and the only one that writes it. Nothing is
-resampled for display. What happens to layers that are already in a viewer is the
-business of :mod:`napari_dmoe.viewer.results`.
+resampled for display. What is put into new layers stands in
+:mod:`napari_dmoe.viewer.output_layers`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 from napari.layers import Image
-from napari.utils.colormaps import DirectLabelColormap
 from napari.utils.transforms import CompositeAffine
 from numpy.typing import NDArray
 
@@ -23,10 +22,6 @@ from napari_dmoe.imaging.spatial import (
     ImageError,
     SpatialImage,
 )
-from napari_dmoe.inference.colours import Rgb, class_colours, expert_colours
-from napari_dmoe.inference.provenance import METADATA_KEY
-from napari_dmoe.inference.routing import dominant_expert
-from napari_dmoe.inference.segmentation import Segmentation
 
 LayerData = tuple[Any, dict[str, Any], str]
 
@@ -40,9 +35,6 @@ FILE_KEY = "napari-dmoe-file"
 """Key of a layer's metadata that says in which order its file stores the axes."""
 
 _NAMES_OF_AXES = {"time": "t", "channel": "c", "channels": "c"}
-_MASK_OPACITY = 0.5
-_EXPERTS_OPACITY = 0.4
-_SEEN_THROUGH = "translucent_no_depth"  # in 3D a mask shows through what is around it
 _COLOUR_SIZES = (3, 4)
 
 
@@ -177,83 +169,27 @@ def placement(source: Image, grid: Grid) -> dict[str, Any]:
     }
 
 
-def mask_layer(source: Image, result: Segmentation) -> LayerData:
-    """Return a result's mask as a Labels layer on its source."""
-    data, grid = _on_layer(source, result.labels, axes=result.axes, grid=result.grid)
-    return (
-        data,
-        placement(source, grid)
-        | {
-            "name": f"{source.name} / mask",
-            "opacity": _MASK_OPACITY,
-            "blending": _SEEN_THROUGH,
-            "colormap": _colormap(class_colours(result.classes)),
-            "features": {
-                "index": list(range(len(result.classes))),
-                "class": list(result.classes),
-            },
-            "metadata": {
-                **{k: v for k, v in source.metadata.items() if k == FILE_KEY},
-                METADATA_KEY: result.provenance.model_dump(mode="json"),
-            },
-        },
-        "labels",
-    )
-
-
-def in_layer_order(
-    source: Image, result: Segmentation, labels: NDArray[Any]
-) -> NDArray[Any]:
-    """Return labels of a result in the order of the source layer's axes."""
-    return _on_layer(source, labels, axes=result.axes, grid=result.grid)[0]
-
-
-def experts_layer(source: Image, result: Segmentation, block: int) -> LayerData:
-    """Return the dominant expert of every token of a block as a Labels layer.
-
-    The label is the expert's number, counted from 0 as everywhere; 0 has a colour.
-
-    Raises
-    ------
-    ValueError
-        When the network has no MoE, or no such block.
-    """
-    routing = result.routing
-    if routing is None or not 0 <= block < routing.n_blocks:
-        raise ValueError(f"there is no routing of block {block}")
-    data, grid = _on_layer(
-        source,
-        dominant_expert(routing.mean(block)),
-        axes=(*routing.axes, *routing.token_axes),
-        grid=routing.grids[block],
-    )
-    experts = range(routing.n_experts)
-    record = result.provenance.model_dump(mode="json")
-    return (
-        data,
-        placement(source, grid)
-        | {
-            "name": f"{source.name} / experts",
-            "opacity": _EXPERTS_OPACITY,
-            "blending": _SEEN_THROUGH,
-            "colormap": _colormap(dict(enumerate(expert_colours(routing.n_experts)))),
-            "features": {
-                "index": list(experts),
-                "expert": [f"{expert} (from 0), block {block}" for expert in experts],
-            },
-            "metadata": {METADATA_KEY: record | {"shows": f"experts, block {block}"}},
-        },
-        "labels",
-    )
-
-
-def _on_layer(
+def on_layer(
     source: Image, samples: NDArray[Any], *, axes: Sequence[str], grid: Grid
 ) -> tuple[NDArray[Any], Grid]:
-    """Put samples into the order of the layer's axes, with a grid for all of these.
+    """Put samples into the order of a layer's axes, with a grid for all of these.
 
-    `grid` is along the last ones of `axes`. Axes that were run over are kept as they
-    are. Channels, which were not, become one sample that is as thick as all of them.
+    Parameters
+    ----------
+    source : napari.layers.Image
+        The layer that the samples were computed from.
+    samples : array
+        One axis for each of `axes`; further ones behind them stay where they are.
+    axes : sequence of str
+        Names of the axes. Those that were run over are kept as they are. Channels,
+        which were not, become one sample that is as thick as all of them.
+    grid : Grid
+        Where the samples lie, along the last ones of `axes`.
+
+    Returns
+    -------
+    array, Grid
+        The samples and where they lie, in the order of the layer's axes.
     """
     dims = len(grid.shape)
     names = axis_names(source, dims)
@@ -269,19 +205,13 @@ def _on_layer(
         else:
             parts.append((1, (n - 1) / 2, float(n)))
     order = [axes.index(name) for name in names if name in axes]
-    ordered = np.transpose(samples, order).reshape([part[0] for part in parts])
+    behind = tuple(samples.shape[len(axes) :])
+    order += range(len(axes), samples.ndim)
+    ordered = np.transpose(samples, order).reshape(
+        *(part[0] for part in parts), *behind
+    )
     sizes, start, step = zip(*parts, strict=True)
     return np.array(ordered), Grid(sizes, start, step)
-
-
-def _colormap(colours: dict[int, Rgb]) -> DirectLabelColormap:
-    nothing = np.zeros(4, np.float32)
-    rgba = {
-        label: np.array([*colour, 255], np.float32) / 255
-        for label, colour in colours.items()
-    }
-    # napari takes label 0 for background, unless it has a colour of its own.
-    return DirectLabelColormap(color_dict={None: nothing, 0: nothing} | rgba)
 
 
 def _refuse_hidden_colours(layer: Image, names: Sequence[str]) -> None:
