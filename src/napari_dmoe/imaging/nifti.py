@@ -78,6 +78,28 @@ def read_nifti(path: str | os.PathLike[str]) -> SpatialImage:
     return _image(path, data, affine, tuple(notices))
 
 
+def read_record(path: str | os.PathLike[str]) -> str | None:
+    """Return the text that travels in a NIfTI-1 file's header; None without one.
+
+    Parameters
+    ----------
+    path : str or path-like
+        A file that :func:`read_nifti` can read.
+    """
+    try:
+        with _opened(Path(path)) as file:
+            header = nib.Nifti1Header.from_fileobj(file, check=False)
+        texts = [extension.get_content() for extension in header.extensions]
+    except (OSError, EOFError, zlib.error, HeaderDataError, ValueError):
+        return None
+    for text in texts:
+        if isinstance(text, str):
+            return text
+        if isinstance(text, bytes):
+            return text.rstrip(b"\0").decode("utf-8", "replace")
+    return None
+
+
 def _read_header(path: Path) -> Any:
     """Read the header without nibabel's silent repairs."""
     try:

@@ -24,6 +24,11 @@ CLASS_COLOURS = (OKABE_ITO[1], OKABE_ITO[3], OKABE_ITO[2], OKABE_ITO[6])
 """Colours of classes 1, 2, ...: those that stand out on fundi, skin and grey images."""
 
 
+DIFFERENCE_COLOURS = (OKABE_ITO[0], OKABE_ITO[4], OKABE_ITO[6])
+"""Colours of what only the first mask, only the second, and both in another class have:
+none of them is the colour of a class in the models that come with the package."""
+
+
 def class_colours(classes: Sequence[str]) -> dict[int, Rgb]:
     """Return the colour of each label but the background, which has none."""
     return {

@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
-from monai.metrics import compute_hausdorff_distance
 from numpy.typing import NDArray
 
 AGREE, ONLY_FIRST, ONLY_SECOND, OTHER_CLASS = range(4)
@@ -153,6 +151,10 @@ def hd95(
     ----------
     MONAI, ``monai.metrics.compute_hausdorff_distance``.
     """
+    # Here, because they take seconds, and the viewer reads this file's constants.
+    import torch
+    from monai.metrics import compute_hausdorff_distance
+
     if first.ndim not in (2, 3) or not (first.any() and second.any()):
         return math.nan
     around = _box(first | second)

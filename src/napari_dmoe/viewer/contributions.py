@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 SOURCE = "sample"
 
+CHECKPOINT_SUFFIXES = (".safetensors", ".pth", ".pt")
+"""Endings of the files that are taken for checkpoints."""
+
 _LABEL_NAME = re.compile(r"(^|[^a-z])(labels?|seg|segmentation|mask)([^a-z]|$)")
 
 
@@ -98,16 +101,56 @@ def _open_nifti(path: str | Sequence[str]) -> list[LayerData]:
     from napari.utils.notifications import show_info
 
     from napari_dmoe.imaging.files import image_stem, read_image
-    from napari_dmoe.viewer.opening import image_layer, labels_layer
+    from napari_dmoe.viewer.opening import (
+        image_layer,
+        labels_layer,
+        mask_layers,
+        record_of,
+    )
 
     layers = []
     for each in [path] if isinstance(path, str) else path:
+        if record_of(Path(each)) is not None:
+            layers += mask_layers(Path(each))
+            continue
         image, name = read_image(each), image_stem(Path(each))
         is_labels = _LABEL_NAME.search(name.lower()) and image.data.dtype.kind in "iub"
         layers.append((labels_layer if is_labels else image_layer)(image, name))
         if image.notices:
             show_info(f"{name}: {'; '.join(image.notices)}")
     return layers
+
+
+def mask_reader(path: str | Sequence[str]) -> Callable[[Any], list[LayerData]] | None:
+    """Return a function that opens masks saved here as TIFF; None for other files."""
+    paths = [path] if isinstance(path, str) else list(path)
+    is_mask = all(p.lower().endswith(".labels.tif") for p in paths)
+    return _open_masks if paths and is_mask else None
+
+
+def _open_masks(path: str | Sequence[str]) -> list[LayerData]:
+    from napari_dmoe.viewer.opening import mask_layers
+
+    paths = [path] if isinstance(path, str) else path
+    return [layer for each in paths for layer in mask_layers(Path(each))]
+
+
+def checkpoint_reader(path: str | Sequence[str]) -> Callable[[Any], list[Any]] | None:
+    """Return a function that loads a checkpoint dropped on the canvas; else None."""
+    paths = [path] if isinstance(path, str) else list(path)
+    is_one = len(paths) == 1 and paths[0].lower().endswith(CHECKPOINT_SUFFIXES)
+    return _load_in_dock if is_one else None
+
+
+def _load_in_dock(path: str | Sequence[str]) -> list[Any]:
+    """Open the dock with a checkpoint. It becomes no layer, which napari is told."""
+    import napari
+
+    viewer = napari.current_viewer()
+    if viewer is not None:
+        _, dock = viewer.window.add_plugin_dock_widget("napari-dmoe", "dMoE")
+        dock.open_model(path if isinstance(path, str) else path[0])
+    return [(None,)]
 
 
 def write_nifti_layer(path: str, data: Any, meta: dict[str, Any]) -> list[str]:

@@ -5,11 +5,17 @@ Each imports what it needs when it is called, in a worker's thread: torch takes 
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from napari_dmoe.viewer.recent import recent_models, remember_model
+
 if TYPE_CHECKING:
+    from napari_dmoe.cohorts.series import Done, Entry
+    from napari_dmoe.inference.comparison import Comparison
     from napari_dmoe.inference.segmentation import Segmentation
     from napari_dmoe.models.checkpoint import LoadedModel
 
@@ -64,18 +70,71 @@ def run(*arguments: Any, **options: Any) -> Segmentation:
     return segment(*arguments, **options)
 
 
-def fitting_cards(loaded: LoadedModel) -> tuple[str, ...]:
-    """Return the names of the published cards that could describe a model's weights."""
+@dataclass(frozen=True)
+class FittingCard:
+    """A published card whose shapes fit a model's weights.
+
+    Parameters
+    ----------
+    name : str
+        Name of the card.
+    drives : str
+        What drives the model, if the card is right: attribute and values.
+    """
+
+    name: str
+    drives: str
+
+
+def fitting_cards(loaded: LoadedModel) -> tuple[FittingCard, ...]:
+    """Return the published cards that could describe a model's weights."""
     from napari_dmoe.models.card_files import card_names, read_card
 
     cards = [read_card(name) for name in card_names()]
     return tuple(
-        card.name
+        FittingCard(
+            card.name,
+            " and ".join(
+                f"{each.label.lower()}: {', '.join(each.values)}"
+                for each in card.attributes
+            ),
+        )
         for card in cards
         if card.dims == loaded.card.dims
         and card.n_routers == loaded.config.n_routers
         and len(card.classes) == loaded.config.n_classes
     )
+
+
+def compare(*arguments: Any, **options: Any) -> Comparison:
+    """Compare two masks; see :func:`napari_dmoe.inference.comparison.compare_masks`."""
+    from napari_dmoe.inference.comparison import compare_masks
+
+    return compare_masks(*arguments, **options)
+
+
+def entries(source: Path) -> list[Entry]:
+    """List what a folder or table holds; see :mod:`napari_dmoe.cohorts.series`."""
+    from napari_dmoe.cohorts.series import entries_of
+
+    return entries_of(source)
+
+
+def series(*arguments: Any, **options: Any) -> list[Done]:
+    """Segment many files; see :func:`napari_dmoe.cohorts.series.segment_series`."""
+    from napari_dmoe.cohorts.series import SeriesOptions, segment_series
+
+    settings = options.pop("settings")
+    return segment_series(*arguments, options=SeriesOptions(settings), **options)
+
+
+def release_memory() -> None:
+    """Give memory that is no longer used back to the system and the GPU."""
+    import torch
+
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
 @dataclass(frozen=True)
@@ -85,4 +144,10 @@ class Engines:
     look_around: Callable[[], Surroundings] = look_around
     load_checkpoint: Callable[..., LoadedModel] = load
     segment: Callable[..., Segmentation] = run
-    fitting_cards: Callable[[LoadedModel], tuple[str, ...]] = fitting_cards
+    fitting_cards: Callable[[LoadedModel], tuple[FittingCard, ...]] = fitting_cards
+    compare: Callable[..., Comparison] = compare
+    entries: Callable[[Path], list[Entry]] = entries
+    series: Callable[..., list[Done]] = series
+    recent_models: Callable[[], tuple[str, ...]] = recent_models
+    remember_model: Callable[[str], None] = remember_model
+    release_memory: Callable[[], None] = release_memory

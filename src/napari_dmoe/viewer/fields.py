@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TYPE_CHECKING, Literal
 
@@ -25,11 +26,13 @@ class PatientField:
     kind : {"category", "number"}
         A choice of values, or a number.
     values : tuple of str
-        Values to choose from. Empty for a free text or a number.
+        Values to choose from: names, or the bands of a number. Empty for free text.
     drives : bool
         Whether the attribute drives the model.
     if_unknown : str
         What the model does while the value is unknown; empty where nothing.
+    unseen : mapping of str to str
+        Values that the model has never seen, and why they cannot be chosen.
     """
 
     name: str
@@ -39,6 +42,7 @@ class PatientField:
     values: tuple[str, ...]
     drives: bool
     if_unknown: str = ""
+    unseen: Mapping[str, str] = field(default_factory=dict)
 
 
 def patient_fields(card: ModelCard | None) -> tuple[PatientField, ...]:
@@ -47,13 +51,14 @@ def patient_fields(card: ModelCard | None) -> tuple[PatientField, ...]:
     Sex, race, age and severity are always among them.
     """
     drivers = card.attributes if card is not None else ()
-    driving = [_driving(attribute) for attribute in drivers]
+    counts = (card.training.n_per_value or {}) if card is not None else {}
+    driving = [_driving(each, counts.get(each.name, {})) for each in drivers]
     names = {field.name for field in driving}
     others = [_recorded(name) for name in FORM_ATTRIBUTES if name not in names]
     return (*driving, *others)
 
 
-def _driving(attribute: CardAttribute) -> PatientField:
+def _driving(attribute: CardAttribute, counts: Mapping[str, int]) -> PatientField:
     known = ATTRIBUTES.get(attribute.name)
     is_number = attribute.edges is not None
     return PatientField(
@@ -61,10 +66,38 @@ def _driving(attribute: CardAttribute) -> PatientField:
         label=attribute.label,
         help=known.help if known else "As the model's card names it.",
         kind="number" if is_number else "category",
-        values=() if is_number else attribute.values,
+        values=attribute.values,
         drives=True,
         if_unknown=mixture(attribute),
+        unseen=unseen_values(attribute, counts),
     )
+
+
+def unseen_values(
+    attribute: CardAttribute, counts: Mapping[str, int]
+) -> dict[str, str]:
+    """Say which values a model has never seen: without a router, or without a case.
+
+    Parameters
+    ----------
+    attribute : CardAttribute
+        What drives the model.
+    counts : mapping of str to int
+        Training cases of each value, where the card states them.
+    """
+    known = ATTRIBUTES.get(attribute.name)
+    usual = known.values if known is not None and attribute.edges is None else ()
+    routed = {value.casefold() for value in attribute.values}
+    unseen = {
+        value: "this model has no router for it"
+        for value in usual
+        if value.casefold() not in routed
+    }
+    shares = attribute.frequencies or (1.0,) * len(attribute.values)
+    for value, share in zip(attribute.values, shares, strict=True):
+        if share == 0 or counts.get(value) == 0:
+            unseen[value] = "no training case of this model had it"
+    return unseen
 
 
 def _recorded(name: str) -> PatientField:

@@ -7,13 +7,27 @@ What is computed from a layer that is there already is placed by
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from napari_dmoe.imaging.spatial import CHANNEL_AXIS, SPATIAL_AXES, SpatialImage
-from napari_dmoe.inference.provenance import METADATA_KEY
+from napari_dmoe.imaging.files import (
+    TIFF_SUFFIXES,
+    image_stem,
+    image_suffix,
+    read_image,
+)
+from napari_dmoe.imaging.nifti import NIFTI_SUFFIXES, read_record
+from napari_dmoe.imaging.spatial import (
+    CHANNEL_AXIS,
+    SPATIAL_AXES,
+    ImageReadError,
+    SpatialImage,
+)
+from napari_dmoe.inference.provenance import METADATA_KEY, Provenance
 from napari_dmoe.viewer.layers import FILE_KEY, LayerData
+from napari_dmoe.viewer.output_layers import mask_look
 
 CT_WINDOW = (-160.0, 240.0)
 """Hounsfield units shown at first: the usual window for soft tissue."""
@@ -51,6 +65,67 @@ def labels_layer(image: SpatialImage, name: str) -> LayerData:
     """Return integer labels as a layer with their whole affine."""
     data, arguments = _placed(image, name, None)
     return data, arguments, "labels"
+
+
+def mask_layers(path: Path) -> list[LayerData]:
+    """Open a mask that was saved here, in its place, with its names and its record.
+
+    Parameters
+    ----------
+    path : Path
+        A ``.labels.tif`` whose record lies beside it, or NIfTI with a record in its
+        header.
+
+    Returns
+    -------
+    list of layer data
+        One Labels layer. Without a record it has its file's own place only.
+
+    Raises
+    ------
+    ImageReadError
+        When the file cannot be read or holds no integers.
+    """
+    image = read_image(path)
+    if image.data.dtype.kind not in "iub":
+        raise ImageReadError(f"{path.name} holds no labels, but {image.data.dtype}")
+    record = record_of(path)
+    if record is not None and image_suffix(path) in TIFF_SUFFIXES:
+        image = _in_place(image, record)
+    name = image_stem(path).removesuffix(".labels")
+    data, arguments, kind = labels_layer(image, name)
+    if record is not None:
+        arguments |= mask_look(record.classes)
+        arguments["metadata"][METADATA_KEY] = record.model_dump(mode="json")
+    return [(data, arguments, kind)]
+
+
+def record_of(path: Path) -> Provenance | None:
+    """Return the record in a NIfTI header or beside a file; None without one."""
+    try:
+        if image_suffix(path) in NIFTI_SUFFIXES:
+            text = read_record(path)
+        else:
+            text = path.with_suffix(".json").read_text(encoding="utf-8")
+        return None if text is None else Provenance.model_validate_json(text)
+    except (OSError, ValueError):
+        return None
+
+
+def _in_place(image: SpatialImage, record: Provenance) -> SpatialImage:
+    """Put a mask from a TIFF, which has no rotation, where its record says it lies."""
+    stated = record.image
+    sizes = dict(zip(stated.axes, stated.shape, strict=True))
+    initials = {name[:1]: name for name in stated.axes}
+    axes = tuple(initials.get(axis[:1], axis) for axis in image.axes)
+    of_mask = dict(zip(axes, image.data.shape, strict=True))
+    spatial = [axis for axis in stated.axes if axis in SPATIAL_AXES]
+    # Scored at the network: another grid, whose place the file's spacing gives.
+    if any(of_mask.get(axis) != sizes[axis] for axis in spatial):
+        return image
+    order = [spatial.index(axis) for axis in axes if axis in spatial]
+    affine = np.array(stated.affine)[np.ix_([*order, -1], [*order, -1])]
+    return SpatialImage(image.data, axes, affine, stated.unit)
 
 
 def _placed(

@@ -22,7 +22,7 @@ from napari_dmoe.inference.colours import (
     class_colours,
     expert_colours,
 )
-from napari_dmoe.inference.comparison_labels import DIFFERENCES
+from napari_dmoe.inference.comparison import DIFFERENCES
 from napari_dmoe.inference.overlays import OVERLAYS, OverlayName
 from napari_dmoe.inference.provenance import METADATA_KEY
 from napari_dmoe.inference.routing import RoutingMaps
@@ -197,7 +197,9 @@ def _experts_look(source: Image, routing: RoutingMaps, block: int) -> dict[str, 
         "name": f"{source.name} / experts",
         "opacity": _EXPERTS_OPACITY,
         "colormap": _colormap(colours),
-        "features": _features("expert", [f"{e} (from 0), block {block}" for e in experts]),
+        "features": _features(
+            "expert", [f"{expert} (from 0), block {block}" for expert in experts]
+        ),
     }
 
 

@@ -1,34 +1,33 @@
 """What a run leaves in a viewer, and what the next run may do with it.
 
 A mask that somebody painted on is theirs: it is never overwritten. An untouched one is
-replaced where it stands, so that its name, opacity and order stay as they are.
+replaced where it stands, so that its name, opacity and order stay as they are; what it
+showed before can be brought back.
 """
 
 from __future__ import annotations
 
 import weakref
 from collections.abc import Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from napari.components import ViewerModel
-from napari.layers import Image, Labels
+from napari.layers import Image, Labels, Layer
 from numpy.typing import NDArray
 
+from napari_dmoe.inference.provenance import METADATA_KEY
 from napari_dmoe.inference.segmentation import Segmentation
-from napari_dmoe.viewer.layers import (
-    PLACE,
-    LayerData,
-    experts_layer,
-    mask_layer,
-    plain,
-)
+from napari_dmoe.viewer.layers import PLACE, LayerData, plain
+from napari_dmoe.viewer.output_layers import mask_layer, probability_layers
+
+CHANGES_OF_A_MASK = ("paint", "labels_update", "data")
 
 
-@dataclass(eq=False)
-class Result:
-    """One run's outcome in a viewer.
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What one run found, without the layers that show it.
 
     Parameters
     ----------
@@ -38,56 +37,95 @@ class Result:
         What it was asked for; a result of another request is outdated.
     seconds : float
         How long it took.
-    mask : weak reference to a Labels layer
-        The mask.
-    original : array
-        The mask as it was put into that layer.
-    experts : weak reference to a Labels layer, or None
-        The dominant experts; None for a network without its MoE.
-    block : int
-        Block whose experts are shown.
     """
 
     segmentation: Segmentation
     request: Hashable
     seconds: float
+
+
+@dataclass(eq=False)
+class Result:
+    """One run's outcome in a viewer.
+
+    Parameters
+    ----------
+    outcome : Outcome
+        What was found.
+    mask : weak reference to a Labels layer
+        The mask.
+    original : array
+        The mask as it was put into that layer.
+    before : Outcome, optional
+        What the mask showed before this run.
+    is_kept : bool
+        Whether the next run leaves it as it is, and puts its own beside it.
+    """
+
+    outcome: Outcome
     mask: weakref.ref[Labels]
     original: NDArray[Any]
-    experts: weakref.ref[Labels] | None
-    block: int
+    before: Outcome | None = None
+    is_kept: bool = False
+    _may_be_edited: bool = field(default=False, repr=False)
+    _was_edited: bool = field(default=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Follow what happens to the mask."""
+        mask = self.mask()
+        for change in CHANGES_OF_A_MASK if mask is not None else ():
+            getattr(mask.events, change).connect(self._on_change)
+
+    @property
+    def segmentation(self) -> Segmentation:
+        """What the engine returned."""
+        return self.outcome.segmentation
+
+    @property
+    def request(self) -> Hashable:
+        """What it was asked for."""
+        return self.outcome.request
+
+    @property
+    def seconds(self) -> float:
+        """How long it took."""
+        return self.outcome.seconds
 
     @property
     def is_edited(self) -> bool:
-        """Whether somebody changed the mask since the run."""
+        """Whether the mask differs from what the run gave; looks at every pixel."""
         mask = self.mask()
         return mask is not None and not np.array_equal(mask.data, self.original)
 
     @property
-    def n_blocks(self) -> int:
-        """Number of blocks whose experts can be shown."""
-        routing = self.segmentation.routing
-        return 0 if routing is None else routing.n_blocks
+    def looks_edited(self) -> bool:
+        """The same, but looks at the pixels only after napari told of a change."""
+        if self._may_be_edited:
+            self._may_be_edited, self._was_edited = False, self.is_edited
+            mask = self.mask()
+            record = {} if mask is None else mask.metadata.get(METADATA_KEY, {})
+            record["edited"] = self._was_edited  # so that it is saved, too
+        return self._was_edited
 
-    def show_block(self, source: Image, block: int) -> None:
-        """Show the experts of another block in the layer that is there."""
-        layer = None if self.experts is None else self.experts()
-        if layer is None:
-            return
-        self.block = block
-        _replace(layer, experts_layer(source, self.segmentation, block))
+    @property
+    def title(self) -> str:
+        """Name of the layer that shows it."""
+        mask = self.mask()
+        return "" if mask is None else str(mask.name)
+
+    def _on_change(self, event: Any = None) -> None:
+        self._may_be_edited = True
 
 
 def show(
     viewer: ViewerModel,
     source: Image,
-    segmentation: Segmentation,
+    outcome: Outcome,
     *,
-    request: Hashable,
-    seconds: float,
     previous: Result | None = None,
-    show_experts: bool = False,
+    name: str = "",
 ) -> Result:
-    """Put a run's mask and experts into a viewer.
+    """Put a run's mask into a viewer, and the probabilities where there are any.
 
     Parameters
     ----------
@@ -95,85 +133,90 @@ def show(
         Where to.
     source : napari.layers.Image
         The image that was segmented.
-    segmentation : Segmentation
-        What the engine returned.
-    request : hashable
-        What it was asked for.
-    seconds : float
-        How long it took.
+    outcome : Outcome
+        What was found.
     previous : Result, optional
-        The image's result so far. Its layers are replaced where they are still there
-        and the mask was not painted on; otherwise new layers are added.
-    show_experts : bool
-        Whether a new layer of experts is visible.
+        The image's result so far. Its mask is replaced where it is still there, was
+        not painted on and is not kept; otherwise a new layer is added.
+    name : str
+        What a new layer is called after the image's name; ``mask`` by default.
+
+    Returns
+    -------
+    Result
+        The new result. One that takes an older one's place remembers that.
     """
-    routing = segmentation.routing
-    n_blocks = 0 if routing is None else routing.n_blocks
-    block = min(previous.block if previous else n_blocks - 1, n_blocks - 1)
-    experts = None
-    if n_blocks:
-        experts = _put(
-            viewer,
-            experts_layer(source, segmentation, max(block, 0)),
-            _still_there(viewer, previous.experts if previous else None),
-        )
-        if previous is None:
-            experts.visible = show_experts
-        experts.editable = False
-    elif previous is not None:
-        _remove(viewer, previous.experts)
-    mask = _put(
-        viewer, mask_layer(source, segmentation), _reusable_mask(viewer, previous)
-    )
+    data, arguments, kind = mask_layer(source, outcome.segmentation)
+    if name:
+        arguments["name"] = f"{source.name} / {name}"
+    existing = _reusable_mask(viewer, previous, data.ndim)
+    mask = put(viewer, (data, arguments, kind), existing)
+    for layer_data in probability_layers(source, outcome.segmentation):
+        layers = {str(layer.name): layer for layer in viewer.layers}
+        put(viewer, layer_data, plain(layers.get(layer_data[1]["name"])))
+    is_replaced = existing is not None and previous is not None
     return Result(
-        segmentation=segmentation,
-        request=request,
-        seconds=seconds,
+        outcome=outcome,
         mask=weakref.ref(mask),
         original=np.array(mask.data),
-        experts=None if experts is None else weakref.ref(experts),
-        block=max(block, 0),
+        before=previous.outcome if is_replaced and previous is not None else None,
     )
 
 
-def _reusable_mask(viewer: ViewerModel, previous: Result | None) -> Labels | None:
-    if previous is None or previous.is_edited:
-        return None
-    return _still_there(viewer, previous.mask)
+def show_previous(viewer: ViewerModel, source: Image, result: Result) -> Result:
+    """Bring back what a mask showed before its last run; again, and it is swapped."""
+    if result.before is None:
+        return result
+    return show(viewer, source, result.before, previous=result)
 
 
-def _still_there(
-    viewer: ViewerModel, reference: weakref.ref[Labels] | None
+def _reusable_mask(
+    viewer: ViewerModel, previous: Result | None, ndim: int
 ) -> Labels | None:
-    layer = None if reference is None else reference()
-    return layer if layer is not None and layer in viewer.layers else None
+    if previous is None or previous.is_kept or previous.is_edited:
+        return None
+    mask = previous.mask()
+    is_there = mask is not None and mask in viewer.layers
+    return mask if is_there and mask is not None and mask.data.ndim == ndim else None
 
 
-def _remove(viewer: ViewerModel, reference: weakref.ref[Labels] | None) -> None:
-    layer = _still_there(viewer, reference)
-    if layer is not None:
-        viewer.layers.remove(layer)
+def put(viewer: ViewerModel, layer_data: LayerData, existing: Layer | None) -> Any:
+    """Put data into a layer that is there, or add one under a free name.
 
+    Parameters
+    ----------
+    viewer : napari.components.ViewerModel
+        Where to.
+    layer_data : tuple
+        Data, arguments and kind of the layer.
+    existing : napari.layers.Layer or None
+        The layer to change. What a person may have set in it stays: its name,
+        opacity and whether it is seen.
 
-def _put(viewer: ViewerModel, layer_data: LayerData, existing: Labels | None) -> Labels:
-    if existing is not None and existing.data.ndim == layer_data[0].ndim:
+    Returns
+    -------
+    napari.layers.Layer
+        The layer.
+    """
+    data, arguments, kind = layer_data
+    if existing is not None and existing.ndim == data.ndim:
         _replace(existing, layer_data)
         return existing
-    data, arguments, _ = layer_data
-    name = _free_name(viewer, arguments["name"])
-    added: Labels = plain(viewer.add_labels(data, **(arguments | {"name": name})))
-    return added
+    add = viewer.add_labels if kind == "labels" else viewer.add_image
+    return plain(add(data, **(arguments | {"name": _free_name(viewer, arguments)})))
 
 
-def _replace(layer: Labels, layer_data: LayerData) -> None:
+def _replace(layer: Layer, layer_data: LayerData) -> None:
     """Change a layer's samples and place, but nothing that a person may have set."""
     data, arguments, _ = layer_data
     layer.data = data
-    for name in (*PLACE, "colormap", "features", "metadata"):
-        setattr(layer, name, arguments[name])
+    for name in (*PLACE, "colormap", "features", "metadata", "contrast_limits"):
+        if name in arguments:
+            setattr(layer, name, arguments[name])
 
 
-def _free_name(viewer: ViewerModel, name: str) -> str:
+def _free_name(viewer: ViewerModel, arguments: dict[str, Any]) -> str:
+    name = str(arguments["name"])
     taken = {layer.name for layer in viewer.layers}
     free, number = name, 2
     while free in taken:

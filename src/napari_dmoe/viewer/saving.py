@@ -1,4 +1,4 @@
-"""A layer as a NIfTI file, in place, with the record of how it came about."""
+"""A layer as a file, in place, with the record of how it came about."""
 
 from __future__ import annotations
 
@@ -10,11 +10,15 @@ from napari.layers import Image
 from pydantic import ValidationError
 
 from napari_dmoe.imaging.atomic import write_text
-from napari_dmoe.imaging.files import image_stem
+from napari_dmoe.imaging.files import image_stem, write_tiff
+from napari_dmoe.imaging.nifti import NIFTI_SUFFIXES
 from napari_dmoe.imaging.nifti_writing import write_nifti
 from napari_dmoe.imaging.spatial import SPATIAL_AXES, ImageReadError, SpatialImage
 from napari_dmoe.inference.provenance import METADATA_KEY, Provenance
 from napari_dmoe.viewer.layers import FILE_KEY, PLACE, to_image
+
+TIFF_LABELS = ".labels.tif"
+"""Ending of masks as TIFF; the record lies beside them, ending in ``.labels.json``."""
 
 
 def save_layer(path: Path, data: Any, meta: dict[str, Any]) -> list[str]:
@@ -55,6 +59,48 @@ def save_layer(path: Path, data: Any, meta: dict[str, Any]) -> list[str]:
     beside = path.with_name(f"{image_stem(path)}.json")
     write_text(beside, record)
     return [str(path), str(beside)]
+
+
+def save_mask(path: Path, data: Any, meta: dict[str, Any]) -> list[str]:
+    """Save a mask as TIFF or NIfTI, by the path's ending, and its record beside it.
+
+    Parameters
+    ----------
+    path : Path
+        Where to: ``.nii`` or ``.nii.gz`` for volumes; anything else becomes
+        ``<name>.labels.tif``, as which the mask is found again when it is opened.
+    data : array
+        The mask.
+    meta : dict
+        The layer's arguments, as napari hands them to writers.
+
+    Returns
+    -------
+    list of str
+        What was written.
+
+    Raises
+    ------
+    ImageReadError
+        For NIfTI and a mask that is no volume.
+    OSError
+        When it cannot be written; no file is left half-written.
+    """
+    if path.name.lower().endswith(NIFTI_SUFFIXES):
+        return save_layer(path, data, meta)
+    stem = path.name.removesuffix(TIFF_LABELS).removesuffix(path.suffix)
+    target = path.with_name(f"{stem}{TIFF_LABELS}")
+    placed = _placed(data.shape, meta)
+    spacing = None if placed.unit is None else placed.spacing
+    write_tiff(
+        target, _compact(data), axes=placed.axes, spacing=spacing, unit=placed.unit
+    )
+    record = _record((meta.get("metadata") or {}).get(METADATA_KEY))
+    if record is None:
+        return [str(target)]
+    beside = target.with_suffix(".json")
+    write_text(beside, record)
+    return [str(target), str(beside)]
 
 
 def _placed(shape: tuple[int, ...], meta: dict[str, Any]) -> SpatialImage:

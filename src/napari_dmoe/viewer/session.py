@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary, WeakSet
 
@@ -17,26 +16,21 @@ from napari.layers import Image, Layer
 from psygnal import Signal
 
 from napari_dmoe.inference.provenance import METADATA_KEY
-from napari_dmoe.patient import Patient, PatientError
+from napari_dmoe.patient import Patient
+from napari_dmoe.viewer.gallery import Gallery
+from napari_dmoe.viewer.hovering import HoverStatus
 from napari_dmoe.viewer.layers import PLACE, plain
-from napari_dmoe.viewer.results import Result
+from napari_dmoe.viewer.output_layers import Overlay
+from napari_dmoe.viewer.patients import TYPED, Patients
+from napari_dmoe.viewer.results import CHANGES_OF_A_MASK, Result
+from napari_dmoe.viewer.routing_layers import RoutingLayers
 
 if TYPE_CHECKING:
     from napari_dmoe.inference.settings import InferenceSettings
     from napari_dmoe.models.checkpoint import LoadedModel
-
-UNKNOWN = "unknown"
-TYPED = "typed"
+    from napari_dmoe.viewer.engines import FittingCard
 
 _CHANGES_OF_AN_IMAGE = ("data", *PLACE)
-
-
-@dataclass(frozen=True)
-class _Record:
-    """A patient, and where each known value came from."""
-
-    patient: Patient = field(default_factory=Patient)
-    sources: Mapping[str, str] = field(default_factory=dict)
 
 
 class Session:
@@ -63,17 +57,24 @@ class Session:
     """The patient of the image that is worked on changed."""
     result_changed = Signal()
     """The result of the image that is worked on changed, or became outdated."""
+    routing_changed = Signal()
+    """Another map of the routing is wanted, or none."""
 
     def __init__(self, viewer: ViewerModel) -> None:
         self._viewer = weakref.ref(viewer)
         self._model: LoadedModel | None = None
         self.model_origin = ""
         """Name or path that the model was loaded from."""
-        self.fitting_cards: tuple[str, ...] = ()
+        self.fitting_cards: tuple[FittingCard, ...] = ()
         """Published cards that could describe the model; none if it brought its own."""
         self._image: weakref.ref[Image] | None = None
-        self._patients: WeakKeyDictionary[Layer, _Record] = WeakKeyDictionary()
-        self._results: WeakKeyDictionary[Layer, Result] = WeakKeyDictionary()
+        self._patients = Patients()
+        self._gallery = Gallery(self._viewer)
+        self.overlay = Overlay()
+        """Which map of the routing is wanted."""
+        self._wants_routing = False
+        self._routing = RoutingLayers(self._viewer)
+        self._hover = HoverStatus(viewer, self._routing)
         self._versions: WeakKeyDictionary[Layer, int] = WeakKeyDictionary()
         self._masks: WeakSet[Layer] = WeakSet()
         viewer.layers.events.inserted.connect(self._on_layers)
@@ -99,22 +100,26 @@ class Session:
 
     def set_model(
         self,
-        loaded: LoadedModel,
+        loaded: LoadedModel | None,
         origin: str = "",
         *,
-        fitting_cards: tuple[str, ...] = (),
+        fitting_cards: tuple[FittingCard, ...] = (),
     ) -> None:
-        """Work with another model from now on."""
+        """Work with another model from now on, or with none."""
         self._model = loaded
         self.model_origin, self.fitting_cards = origin, fitting_cards
         self.model_changed.emit()
         self.result_changed.emit()
 
     def images(self) -> list[Image]:
-        """Return the viewer's image layers, the topmost first."""
+        """Return the viewer's images, the topmost first; maps of results are none."""
         viewer = self.viewer
         layers = [] if viewer is None else list(viewer.layers)
-        return [layer for layer in reversed(layers) if isinstance(layer, Image)]
+        return [
+            layer
+            for layer in reversed(layers)
+            if isinstance(layer, Image) and not _is_output(layer)
+        ]
 
     @property
     def image(self) -> Image | None:
@@ -131,11 +136,11 @@ class Session:
 
     def patient_of(self, image: Layer) -> Patient:
         """Return an image's patient; everything unknown until something is known."""
-        return self._record(image).patient
+        return self._patients.of(image)
 
     def source_of(self, image: Layer, attribute: str) -> str:
         """Say where the value of an attribute came from, or that it is unknown."""
-        return self._record(image).sources.get(attribute, UNKNOWN)
+        return self._patients.source(image, attribute)
 
     def set_patient(self, image: Layer, patient: Patient, source: str = TYPED) -> None:
         """Change an image's patient.
@@ -149,35 +154,61 @@ class Session:
         source : str
             Where the values that differ from before came from.
         """
-        before = self._record(image)
-        sources = {
-            name: source
-            if value != before.patient.value(name)
-            else before.sources[name]
-            for name, value in patient.known().items()
-        }
-        self._patients[plain(image)] = _Record(patient, sources)
+        self._patients.change(image, patient, source)
         if plain(image) is self.image:
             self.patient_changed.emit()
 
+    def results_of(self, image: Layer) -> list[Result]:
+        """Return the results of an image whose masks are in the viewer."""
+        return self._gallery.of(image)
+
     def result_of(self, image: Layer) -> Result | None:
-        """Return the last result of an image whose mask is still in the viewer."""
-        result = self._results.get(plain(image))
-        viewer = self.viewer
-        mask = None if result is None else result.mask()
-        is_there = viewer is not None and mask is not None and mask in viewer.layers
-        return result if is_there else None
+        """Return the result of an image that is looked at; None without results."""
+        return self._gallery.chosen(image)
+
+    def choose_result(self, image: Layer, result: Result) -> None:
+        """Look at another result of an image."""
+        self._gallery.choose(image, result)
+        self._tell_result(image)
 
     def set_result(self, image: Layer, result: Result) -> None:
-        """Keep the result of an image."""
-        self._results[plain(image)] = result
+        """Keep a new result of an image, and look at it."""
+        self._gallery.add(image, result)
         mask = result.mask()
         if mask is not None and mask not in self._masks:
             self._masks.add(mask)
-            for change in ("paint", "labels_update", "data"):
+            for change in (*CHANGES_OF_A_MASK, "name"):
                 getattr(mask.events, change).connect(self._on_mask)
+        self._tell_result(image)
+
+    def set_overlay(self, overlay: Overlay, *, is_shown: bool) -> None:
+        """Show another map of the routing, or none."""
+        self.overlay, self._wants_routing = overlay, is_shown
+        if self.image is not None:
+            self._show_routing(self.image)
+        self.routing_changed.emit()
+
+    def shows_routing(self) -> bool:
+        """Say whether a map of the routing is seen on the image that is worked on."""
+        image = self.image
+        return image is not None and self._routing.is_shown(image)
+
+    def _tell_result(self, image: Layer) -> None:
+        if self._routing.of(image) and not self._routing.is_shown(image):
+            self._wants_routing = False  # somebody hid it in napari's list
+        self._show_routing(plain(image))
         if plain(image) is self.image:
             self.result_changed.emit()
+
+    def _show_routing(self, image: Image) -> None:
+        result = self.result_of(image)
+        routing = None if result is None else result.segmentation.routing
+        if self._wants_routing and result is not None and routing is not None:
+            self._routing.show(image, result, self.overlay.within(routing))
+            for layer in self._routing.of(image):
+                layer.events.visible.connect(self._on_routing)
+        else:
+            self._routing.hide(image, result)
 
     def request(self, image: Layer, settings: InferenceSettings) -> Hashable:
         """Return what a run would be asked for now, to compare results with.
@@ -196,12 +227,6 @@ class Session:
         which = None if model is None else weakref.ref(model)
         return (which, routers, settings, self._versions.get(plain(image), 0))
 
-    def _record(self, image: Layer) -> _Record:
-        layer = plain(image)
-        if layer not in self._patients:
-            self._patients[layer] = _brought_by(layer)
-        return self._patients[layer]
-
     def _on_layers(self, event: Any = None) -> None:
         for image in self.images():
             if image not in self._versions:
@@ -210,6 +235,7 @@ class Session:
                 for change in _CHANGES_OF_AN_IMAGE:
                     getattr(image.events, change).connect(self._on_image_data)
         self.images_changed.emit()
+        self.routing_changed.emit()  # a map may have been removed
         if self.image is None:
             images = self.images()
             self._image = None
@@ -223,8 +249,17 @@ class Session:
     def _on_active(self, event: Any = None) -> None:
         viewer = self.viewer
         active = None if viewer is None else viewer.layers.selection.active
-        if isinstance(active, Image):
+        if isinstance(active, Image) and not _is_output(active):
             self.choose_image(active)
+        elif active is not None:
+            self._on_active_mask(active)
+
+    def _on_active_mask(self, mask: Layer) -> None:
+        """Look at the result whose mask was selected."""
+        image = self._gallery.image_of(mask)
+        for result in self.results_of(image) if image is not None else ():
+            if result.mask() is mask and result is not self.result_of(image):
+                self.choose_result(image, result)
 
     def _on_name(self, event: Any) -> None:
         self.images_changed.emit()
@@ -240,6 +275,9 @@ class Session:
     def _on_mask(self, event: Any) -> None:
         self.result_changed.emit()
 
+    def _on_routing(self, event: Any = None) -> None:
+        self.routing_changed.emit()
+
 
 _SESSIONS: WeakKeyDictionary[ViewerModel, Session] = WeakKeyDictionary()
 
@@ -252,16 +290,8 @@ def session_of(viewer: ViewerModel) -> Session:
     return _SESSIONS[key]
 
 
-def _brought_by(layer: Layer) -> _Record:
-    """Return the patient that a layer's metadata names; unknown if it names none."""
+def _is_output(layer: Layer) -> bool:
+    """Say whether a layer was made of a result, such as a map of the routing."""
     record = layer.metadata.get(METADATA_KEY)
-    values = record.get("patient") if isinstance(record, Mapping) else None
-    if not isinstance(values, Mapping):
-        return _Record()
-    try:
-        patient = Patient.from_values(values)
-    except PatientError:
-        # A file's metadata may hold anything; a wrong patient is worse than none.
-        return _Record()
-    source = str(record.get("source", "from the layer"))
-    return _Record(patient, dict.fromkeys(patient.known(), source))
+    return isinstance(record, Mapping) and "shows" in record
+

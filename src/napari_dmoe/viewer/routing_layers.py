@@ -1,0 +1,169 @@
+"""The map of the routing on an image: put there, kept up to date, read at a point."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Sequence
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from napari.components import ViewerModel
+from napari.layers import Image, Labels, Layer
+from numpy.typing import NDArray
+
+from napari_dmoe.viewer.layers import plain
+from napari_dmoe.viewer.output_layers import Overlay, gates_on_layer, overlay_layer
+from napari_dmoe.viewer.results import Result, put
+
+_CONTOUR = 2
+"""Width of a mask's outline, in pixels, while a map is shown below it."""
+
+_LEAST_GATE = 0.005
+"""Smaller gates would read 0.00."""
+
+
+class RoutingLayers:
+    """The layers that show routing, by image: one of experts, one of other maps.
+
+    Only one of them is seen at a time. They are hidden, not removed, when the other
+    kind of map is wanted, so that what a person set in them stays.
+
+    Parameters
+    ----------
+    viewer : weak reference to a ViewerModel
+        The viewer.
+    """
+
+    def __init__(self, viewer: weakref.ref[ViewerModel]) -> None:
+        self._viewer = viewer
+        self._layers: WeakKeyDictionary[Layer, dict[str, weakref.ref[Layer]]] = (
+            WeakKeyDictionary()
+        )
+        self._gates: WeakKeyDictionary[Layer, NDArray[np.float32]] = WeakKeyDictionary()
+        self._blocks: WeakKeyDictionary[Layer, int] = WeakKeyDictionary()
+
+    def of(self, image: Layer) -> list[Layer]:
+        """Return the layers that show an image's routing and are in the viewer."""
+        viewer = self._viewer()
+        kept = self._layers.get(plain(image), {}).values()
+        layers = [layer for ref in kept if (layer := ref()) is not None]
+        return [] if viewer is None else [e for e in layers if e in viewer.layers]
+
+    def is_shown(self, image: Layer) -> bool:
+        """Whether a map of an image's routing can be seen."""
+        return any(layer.visible for layer in self.of(image))
+
+    def show(self, image: Image, result: Result, overlay: Overlay) -> None:
+        """Show a map of a result's routing, in the layer for such maps.
+
+        Raises
+        ------
+        ValueError
+            When the network has no MoE, no such block or no such expert.
+        """
+        viewer = self._viewer()
+        if viewer is None:
+            return
+        layer_data = overlay_layer(image, result.segmentation, overlay)
+        kind = layer_data[2]
+        kept = self._layers.setdefault(plain(image), {})
+        existing = kept[kind]() if kind in kept else None
+        if existing is not None and existing not in viewer.layers:
+            existing = None
+        selected = set(viewer.layers.selection)
+        layer = put(viewer, layer_data, existing)
+        kept[kind] = weakref.ref(layer)
+        if existing is None:
+            # Below the masks, and without taking the selection from a painter.
+            place = viewer.layers.index(image) + 1
+            viewer.layers.move(viewer.layers.index(layer), place)
+            viewer.layers.selection = selected
+        if isinstance(layer, Labels):
+            layer.editable = False
+        routing = result.segmentation.routing
+        if routing is not None:
+            self._gates[layer] = gates_on_layer(image, routing, overlay.block)[0]
+            self._blocks[layer] = overlay.block
+        for each in self.of(image):
+            each.visible = each is layer
+        _outline(result, _CONTOUR)
+
+    def hide(self, image: Layer, result: Result | None) -> None:
+        """Hide the maps of an image's routing."""
+        for layer in self.of(image):
+            layer.visible = False
+        if result is not None:
+            _outline(result, 0)
+
+    def text_at(
+        self,
+        position: Sequence[float],
+        view_direction: NDArray[np.float64] | None = None,
+        dims_displayed: Sequence[int] = (),
+    ) -> str:
+        """Say which experts share the token at a point of the world.
+
+        Parameters
+        ----------
+        position : sequence of float
+            The point, as napari's cursor gives it.
+        view_direction : array, optional
+            In 3D, the direction in which the camera looks.
+        dims_displayed : sequence of int
+            Axes of the viewer that are displayed.
+
+        Returns
+        -------
+        str
+            ``"expert 3 0.71 | expert 5 0.29, block 7"``; empty where no map is seen.
+        """
+        for image in list(self._layers):
+            for layer in self.of(image):
+                if layer.visible and layer in self._gates:
+                    token = token_at(layer, position, view_direction, dims_displayed)
+                    if token is not None:
+                        return _text(self._gates[layer][token], self._blocks[layer])
+        return ""
+
+
+def token_at(
+    layer: Layer,
+    position: Sequence[float],
+    view_direction: NDArray[np.float64] | None = None,
+    dims_displayed: Sequence[int] = (),
+) -> tuple[int, ...] | None:
+    """Return the index of a layer's sample at a point; None beside the layer.
+
+    In 3D it is the sample in which a ray through the point enters the layer, which is
+    what is seen of a map without holes.
+    """
+    place = np.asarray(layer.world_to_data(position), float)
+    if view_direction is not None and len(dims_displayed) == 3:
+        enters, _ = layer.get_ray_intersections(
+            position, view_direction, list(dims_displayed), world=True
+        )
+        if enters is None:
+            return None
+        # On the box itself: a hair inside it, so that rounding stays within.
+        largest = np.array(layer.data.shape) - 0.5
+        place = np.clip(np.asarray(enters, float), -0.5 + 1e-6, largest - 1e-6)
+    index = tuple(int(i) for i in np.floor(place + 0.5))
+    inside = all(0 <= i < n for i, n in zip(index, layer.data.shape, strict=True))
+    return index if inside else None
+
+
+def _text(gates: NDArray[np.float32], block: int) -> str:
+    order = np.argsort(-gates, kind="stable")
+    parts = [
+        f"expert {expert} {gates[expert]:.2f}"
+        for expert in order
+        if gates[expert] >= _LEAST_GATE
+    ]
+    return f"{' | '.join(parts)}, block {block}"
+
+
+def _outline(result: Result, width: int) -> None:
+    """Show a mask as an outline, so that the map below it can be seen, or filled."""
+    mask = result.mask()
+    if mask is not None and mask.contour in (0, _CONTOUR):
+        mask.contour = width
