@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from qtpy.QtCore import Signal
+from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QComboBox, QLineEdit, QVBoxLayout, QWidget
 
-from napari_dmoe.patient import PatientError, parse_age
+from napari_dmoe.patient import PatientError, age_or_band
 from napari_dmoe.viewer.fields import PatientField
 from napari_dmoe.viewer.widgets._parts import narrow_combo
 
@@ -15,6 +15,9 @@ _CHARACTERS = 5  # a value such as "glaucoma" is read whole at 300 px
 
 class AttributeInput(QWidget):
     """Lets a person choose or type one attribute.
+
+    A category is chosen from a list, a number typed; the number of a driver that has
+    bands is typed, or its band chosen, in the same box.
 
     Parameters
     ----------
@@ -39,27 +42,29 @@ class AttributeInput(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         if field.values:
             self.combo = narrow_combo(field.label, tooltip, characters=_CHARACTERS)
+            self.combo.setEditable(field.kind == "number")
+            self.combo.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
             self.combo.activated.connect(self._on_activated)
             layout.addWidget(self.combo)
-            self.setFocusProxy(self.combo)
-        else:
-            self.edit = QLineEdit()
+        if field.kind == "number" or not field.values:
+            self.edit = QLineEdit() if self.combo is None else self.combo.lineEdit()
             self.edit.setPlaceholderText(UNKNOWN)
             self.edit.setAccessibleName(field.label)
             self.edit.setToolTip(tooltip)
             self.edit.editingFinished.connect(self.commit)
-            layout.addWidget(self.edit)
-            self.setFocusProxy(self.edit)
+            if self.combo is None:
+                layout.addWidget(self.edit)
+        self.setFocusProxy(self.combo or self.edit)
         self.show_value(None)
 
     def show_value(self, value: str | float | None) -> None:
         """Show a value; this is no entry, so nothing is told."""
         self._shown, self.problem = value, ""
         text = f"{value:g}" if isinstance(value, int | float) else (value or "")
-        if self.edit is not None:
-            self.edit.setText(text)
         if self.combo is not None:
             self._show_choice(text)
+        if self.edit is not None:
+            self.edit.setText(text)
 
     def commit(self) -> None:
         """Tell what was typed, if it is new; called when typing ends."""
@@ -70,25 +75,45 @@ class AttributeInput(QWidget):
         problem = ""
         if self.field.kind == "number":
             try:
-                value = parse_age(text)
+                value = self._number(text)
             except PatientError as error:
                 value, problem = None, str(error)
         if value != self._shown or problem != self.problem:
             self._shown, self.problem = value, problem
             self.entered.emit(value)
 
+    def _number(self, text: str) -> str | float | None:
+        """Read a number, or the name of a band as the card spells it."""
+        for band in self.field.values:
+            if band.casefold() == text.casefold():
+                return band
+        return age_or_band(text)
+
     def _show_choice(self, text: str) -> None:
         combo = self.combo
         if combo is None:
             return
         combo.clear()
-        combo.addItems([UNKNOWN, *self.field.values])
-        if text and text not in self.field.values:
+        unseen = self.field.unseen
+        values = list(dict.fromkeys((*self.field.values, *unseen)))
+        combo.addItems([UNKNOWN, *values])
+        for place, value in enumerate(values, start=1):
+            if value in unseen:
+                combo.model().item(place).setEnabled(False)
+                reason = f"{value}: {unseen[value]}"
+                combo.setItemData(place, reason, Qt.ItemDataRole.ToolTipRole)
+        if combo.isEditable():
+            return
+        if text and text not in values:
             combo.addItem(text)  # from elsewhere, and to be seen
         combo.setCurrentText(text or UNKNOWN)
 
     def _on_activated(self, index: int) -> None:
         text = "" if self.combo is None or index == 0 else self.combo.itemText(index)
+        if self.edit is not None:
+            self.edit.setText(text)
+            self.commit()
+            return
         value = text or None
         if value != self._shown:
             self._shown = value

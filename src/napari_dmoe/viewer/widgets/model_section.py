@@ -7,9 +7,10 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QFileDialog, QLabel, QPushButton, QWidget
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import QFileDialog, QPushButton, QWidget
 
+from napari_dmoe.viewer.contributions import CHECKPOINT_SUFFIXES
 from napari_dmoe.viewer.widgets._parts import (
     column,
     heading,
@@ -22,12 +23,12 @@ from napari_dmoe.viewer.widgets.card_details import CardDetails
 
 if TYPE_CHECKING:
     from napari_dmoe.models.checkpoint import LoadedModel
+    from napari_dmoe.viewer.engines import FittingCard
 
-SUFFIXES = (".safetensors", ".pth", ".pt")
-"""Endings of the files that are taken for checkpoints."""
+NOT_KNOWN = "not known: values 0, 1, …"
+"""The answer that stands for the file's own card or, without one, a generic card."""
 
-GENERIC = "generic (values 0, 1, …)"
-"""The choice that stands for the file's own card or, without one, a generic card."""
+NOTHING = "No model is loaded. Choose one above, or open or drop a checkpoint."
 
 
 class ModelSection(QWidget):
@@ -37,107 +38,157 @@ class ModelSection(QWidget):
     """Name of a bundled model, or path of a checkpoint."""
     card_requested = Signal(str)
     """Name of a published card for the model that is shown; empty for the generic."""
+    unload_requested = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.combo = narrow_combo(
-            "Model", "Bundled models, and checkpoints that were opened here."
+            "Model", "Bundled models, and checkpoints that were opened last."
         )
         self.combo.setPlaceholderText("no model")
         self.combo.activated.connect(self._on_activated)
         self.browse_button = QPushButton("Open…")
         self.browse_button.setToolTip(
-            "Open a dMoE checkpoint (.safetensors, .pth, .pt). "
-            "A file can also be dropped on this dock."
+            "Open a dMoE checkpoint (.safetensors, .pth, .pt). A file can also be "
+            "dropped on this dock or on the canvas."
         )
         self.browse_button.clicked.connect(self._on_browse)
-        self.card_combo = narrow_combo(
-            "Card",
-            "This file does not say what its routers stand for. Choose the published "
-            "card that it belongs to.",
-        )
-        self.card_combo.activated.connect(self._on_card)
+        self.unload_button = QPushButton("Unload")
+        self.unload_button.setToolTip("Forget the model and give its memory back.")
+        self.unload_button.clicked.connect(self.unload_requested)
         self.facts = paragraph(name="model-facts")
         self.error = paragraph(name="model-error")
         self.details = CardDetails()
-        self.details.setVisible(False)
-        self._names: list[str] = []
-        self._card_row = row(QLabel("Card"), self.card_combo, stretch=1)
-        self._card_row.setVisible(False)
+        self.card_combo = narrow_combo(
+            "What drives this model?",
+            "The file does not say what its routers stand for. These are the published "
+            "cards whose shapes fit it.",
+        )
+        self.card_combo.activated.connect(self._on_card)
+        self._question = QWidget()
+        column(
+            self._question,
+            heading("What drives this model?"),
+            paragraph(
+                "The file does not say what its routers stand for. Choose only what "
+                "you know; its shapes fit:"
+            ),
+            self.card_combo,
+        )
+        self._bundled: list[str] = []
+        self._recent: list[str] = []
+        self._cards: list[str] = []
         column(
             self,
-            row(heading("MODEL"), self.combo, self.browse_button, stretch=1),
+            row(heading("MODEL"), self.browse_button, self.unload_button),
+            self.combo,
             self.error,
-            self._card_row,
+            self._question,
             self.facts,
             self.details,
         )
+        self.show_nothing()
 
-    def add_choice(self, name: str) -> None:
-        """Offer a bundled model by name, or a file by its path."""
-        if name not in self._names:
-            self._names.append(name)
-            self.combo.addItem(Path(name).name if _is_path(name) else name)
-            self.combo.setItemData(len(self._names) - 1, name, _TOOLTIP)
+    def offer(self, bundled: Sequence[str], recent: Sequence[str]) -> None:
+        """Offer bundled models by name, and files by their paths, the last first."""
+        self._bundled, self._recent = list(bundled), list(recent)
+        chosen = self.combo.currentData()
+        self.combo.clear()
+        for title, names in (("Bundled", bundled), ("Recent", recent)):
+            if names and bundled and recent:
+                self.combo.addItem(title)
+                item = self.combo.model().item(self.combo.count() - 1)
+                item.setFlags(Qt.ItemFlag.NoItemFlags)
+            for name in names:
+                label = Path(name).name if is_path(name) else name
+                self.combo.addItem(label, name)
+                self.combo.setItemData(
+                    self.combo.count() - 1, name, Qt.ItemDataRole.ToolTipRole
+                )
+        self.show_choice(chosen or "")
+
+    def add_recent(self, path: str) -> None:
+        """Offer a file that was opened just now."""
+        if path not in self._bundled:
+            others = [each for each in self._recent if each != path]
+            self.offer(self._bundled, [path, *others])
 
     def show_choice(self, name: str) -> None:
         """Show which model is loaded; none for an empty name."""
-        index = self._names.index(name) if name in self._names else -1
-        self.combo.setCurrentIndex(index)
+        self.combo.setCurrentIndex(self.combo.findData(name) if name else -1)
 
     def show_loading(self, name: str) -> None:
         """Say that a model is being loaded."""
         say(self.error, "")
-        label = Path(name).name if _is_path(name) else name
+        label = Path(name).name if is_path(name) else name
         say(self.facts, f"Loading {escape(label)} …")
 
-    def show_model(self, loaded: LoadedModel, cards: Sequence[str]) -> None:
+    def show_nothing(self) -> None:
+        """Say that no model is loaded, and what to do."""
+        say(self.facts, NOTHING)
+        self.details.setVisible(False)
+        self._question.setVisible(False)
+        self.unload_button.setEnabled(False)
+        self.show_choice("")
+
+    def show_model(self, loaded: LoadedModel, cards: Sequence[FittingCard]) -> None:
         """Show a model.
 
         Parameters
         ----------
         loaded : LoadedModel
             The model.
-        cards : sequence of str
+        cards : sequence of FittingCard
             Published cards to choose from; empty where the file brought its own.
         """
         say(self.error, "")
         say(self.facts, _facts(loaded))
         self.details.setVisible(True)
         self.details.show_model(loaded)
+        self.unload_button.setEnabled(True)
+        self._cards = [card.name for card in cards]
         self.card_combo.clear()
-        self.card_combo.addItems([GENERIC, *cards])
-        self.card_combo.setCurrentText(
-            loaded.card.name if loaded.card.name in cards else GENERIC
-        )
-        self._card_row.setVisible(bool(cards))
+        self.card_combo.addItem(NOT_KNOWN)
+        for card in cards:
+            self.card_combo.addItem(f"{card.drives} ({card.name})")
+        chosen = loaded.card.name
+        place = self._cards.index(chosen) + 1 if chosen in self._cards else 0
+        self.card_combo.setCurrentIndex(place)
+        self._question.setVisible(bool(cards))
 
     def show_error(self, message: str, loaded: LoadedModel | None) -> None:
         """Say why a checkpoint could not be loaded, and which model is kept."""
         kept = "" if loaded is None else f" {loaded.card.title} is kept."
-        say(self.error, f"<b>Not loaded.</b> {escape(message)}.{escape(kept)}")
-        say(self.facts, "" if loaded is None else _facts(loaded))
+        text = message.rstrip(".")
+        say(self.error, f"<b>Not loaded.</b> {escape(text)}.{escape(kept)}")
+        say(self.facts, NOTHING if loaded is None else _facts(loaded))
 
     def _on_activated(self, index: int) -> None:
-        self.model_requested.emit(self._names[index])
+        name = self.combo.itemData(index)
+        if name:
+            self.model_requested.emit(name)
 
     def _on_browse(self) -> None:
-        patterns = " ".join(f"*{suffix}" for suffix in SUFFIXES)
-        path, _ = QFileDialog.getOpenFileName(
-            self, "Open a dMoE checkpoint", "", f"Checkpoints ({patterns})"
-        )
+        path = ask_for_checkpoint(self)
         if path:
             self.model_requested.emit(path)
 
     def _on_card(self, index: int) -> None:
-        self.card_requested.emit("" if index == 0 else self.card_combo.itemText(index))
+        self.card_requested.emit("" if index == 0 else self._cards[index - 1])
 
 
-_TOOLTIP = 3  # Qt.ItemDataRole.ToolTipRole
+def ask_for_checkpoint(parent: QWidget) -> str:
+    """Let a person choose a checkpoint; an empty path where none was chosen."""
+    patterns = " ".join(f"*{suffix}" for suffix in CHECKPOINT_SUFFIXES)
+    path, _ = QFileDialog.getOpenFileName(
+        parent, "Open a dMoE checkpoint", "", f"Checkpoints ({patterns})"
+    )
+    return str(path)
 
 
-def _is_path(name: str) -> bool:
-    return Path(name).suffix in SUFFIXES
+def is_path(name: str) -> bool:
+    """Say whether a model is named by its file, and not as a bundled one."""
+    return Path(name).suffix in CHECKPOINT_SUFFIXES
 
 
 def _facts(loaded: LoadedModel) -> str:

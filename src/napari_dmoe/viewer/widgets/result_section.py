@@ -1,105 +1,122 @@
-"""What a run found: sizes, the cup-to-disc ratio, and the experts of a block."""
+"""What a run found: sizes, the cup-to-disc ratio, and what can be done with it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from qtpy.QtCore import Qt, Signal
-from qtpy.QtGui import QColor, QPixmap
-from qtpy.QtWidgets import (
-    QApplication,
-    QCheckBox,
-    QGridLayout,
-    QLabel,
-    QPushButton,
-    QWidget,
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QApplication, QGridLayout, QPushButton, QWidget
+
+from napari_dmoe.viewer.widgets._parts import (
+    column,
+    heading,
+    narrow_combo,
+    paragraph,
+    row,
+    say,
 )
-from superqt import QLabeledSlider
+from napari_dmoe.viewer.widgets.table import Table, TableRow
 
-from napari_dmoe.viewer.widgets._parts import column, heading, paragraph, row, say
-
-_SWATCH = 12
-_DASH_THAT_MAY_BREAK = "–\u200b"  # with a space of no width, for narrow docks
+_BUTTONS_IN_A_ROW = 3
 
 
 @dataclass(frozen=True)
-class ResultRow:
-    """One line of the table.
+class ResultState:
+    """What can be done with a result now.
 
     Parameters
     ----------
-    name : str
-        What was measured.
-    value : str
-        With its unit.
-    span : str
-        Over the values of an unknown driver; empty for a known one.
-    colour : tuple of int, optional
-        Colour of the class in the mask.
+    names : tuple of str
+        Results of the image, side by side, by the names of their masks.
+    current : int
+        Which of them is shown.
+    has_previous : bool
+        Whether an earlier one can be brought back.
+    is_kept : bool
+        Whether the next run leaves it as it is.
     """
 
-    name: str
-    value: str
-    span: str = ""
-    colour: tuple[int, int, int] | None = None
+    names: tuple[str, ...] = ()
+    current: int = -1
+    has_previous: bool = False
+    is_kept: bool = False
 
 
 class ResultSection(QWidget):
-    """Shows what a mask measures, and tells which block's experts are wanted."""
+    """Shows what a mask measures, and tells what a person wants to do with it."""
 
-    block_chosen = Signal(int)
-    experts_toggled = Signal(bool)
+    result_chosen = Signal(int)
+    previous_requested = Signal()
+    keep_toggled = Signal(bool)
+    table_requested = Signal()
+    save_requested = Signal()
+    open_requested = Signal()
+    record_requested = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self.combo = narrow_combo(
+            "Result", "Results of this image, side by side. Selecting a mask shows it."
+        )
+        self.combo.activated.connect(self.result_chosen)
         self.summary = paragraph("No result yet.", name="result-summary")
         self.outdated = paragraph(name="result-outdated")
         self.notices = paragraph(name="result-notices")
-        self.copy_button = QPushButton("Copy")
-        self.copy_button.setToolTip("Copy the table as text, with tabs.")
-        self.copy_button.clicked.connect(self._on_copy)
-        self.experts_box = QCheckBox("Show experts of block")
-        self.experts_box.setToolTip(
-            "Shows which expert has the largest gate at each token. Blocks and experts "
-            "are counted from 0."
+        self.table = Table()
+        self.previous_button = _button(
+            "Previous", "Bring back the result before this one; again, and it is back."
         )
-        self.experts_box.toggled.connect(self.experts_toggled)
-        self.block_slider = QLabeledSlider(Qt.Orientation.Horizontal)
-        self.block_slider.setAccessibleName("Block")
-        self.block_slider.setToolTip("Block whose experts are shown, counted from 0.")
-        self.block_slider.valueChanged.connect(self.block_chosen)
-        self._rows: list[ResultRow] = []
-        self._labels: list[QLabel] = []
-        self._table = QWidget()
-        self._grid = QGridLayout(self._table)
-        self._grid.setContentsMargins(0, 0, 0, 0)
-        self._grid.setHorizontalSpacing(6)
-        self._grid.setColumnStretch(3, 1)
-        self._experts = row(self.experts_box, self.block_slider, stretch=1)
+        self.keep_button = _button(
+            "Keep", "Leave this result as it is; the next run adds its own beside it."
+        )
+        self.keep_button.setCheckable(True)
+        self.record_button = _button(
+            "About", "How this mask came about: model, routers, settings, versions."
+        )
+        self.copy_button = _button("Copy", "Copy the table as text, with tabs.")
+        self.table_button = _button("Table…", "Save the table as a CSV file.")
+        self.save_button = _button(
+            "Save…", "Save the mask as TIFF or NIfTI, with its record beside it."
+        )
+        self.open_button = _button("Reopen…", "Open a mask that was saved here.")
+        self.previous_button.clicked.connect(self.previous_requested)
+        self.keep_button.clicked.connect(self.keep_toggled)
+        self.record_button.clicked.connect(self.record_requested)
+        self.copy_button.clicked.connect(self._on_copy)
+        self.table_button.clicked.connect(self.table_requested)
+        self.save_button.clicked.connect(self.save_requested)
+        self.open_button.clicked.connect(self.open_requested)
+        self._buttons = QWidget()
+        _in_rows(
+            self._buttons,
+            (self.previous_button, self.keep_button, self.record_button)
+            + (self.copy_button, self.table_button, self.save_button),
+        )
         column(
             self,
-            row(heading("RESULT"), self.copy_button),
+            row(heading("RESULT"), self.combo, self.open_button, stretch=1),
             self.summary,
             self.outdated,
-            self._table,
-            self._experts,
+            self.table,
+            self._buttons,
             self.notices,
         )
         self.show_nothing()
 
     def show_nothing(self) -> None:
         """Say that there is no result."""
-        self._show_rows(())
+        self.table.show_rows(())
         say(self.summary, "No result yet.")
         say(self.outdated, "")
         say(self.notices, "")
-        self._experts.setVisible(False)
+        self._buttons.setVisible(False)
+        self.show_state(ResultState())
 
     def show_result(
         self,
         summary: str,
-        rows: Sequence[ResultRow],
+        rows: Sequence[TableRow],
         *,
         outdated: str = "",
         notices: Sequence[str] = (),
@@ -110,8 +127,8 @@ class ResultSection(QWidget):
         ----------
         summary : str
             What the mask was made for.
-        rows : sequence of ResultRow
-            The table.
+        rows : sequence of TableRow
+            Sizes and ratios.
         outdated : str
             Why it does not belong to what is entered now; empty where it does.
         notices : sequence of str
@@ -120,47 +137,22 @@ class ResultSection(QWidget):
         say(self.summary, summary)
         say(self.outdated, outdated)
         say(self.notices, "\n".join(notices))
-        self._show_rows(rows)
+        self.table.show_rows(rows)
+        self._buttons.setVisible(True)
 
-    def show_experts(self, *, n_blocks: int, block: int, is_visible: bool) -> None:
-        """Show which block's experts are shown; nothing where there are no blocks."""
-        self._experts.setVisible(n_blocks > 0)
-        for widget in (self.block_slider, self.experts_box):
-            widget.blockSignals(True)
-        self.block_slider.setRange(0, max(n_blocks - 1, 0))
-        self.block_slider.setValue(block)
-        self.block_slider.setEnabled(n_blocks > 1)
-        self.experts_box.setChecked(is_visible)
-        for widget in (self.block_slider, self.experts_box):
-            widget.blockSignals(False)
+    def show_state(self, state: ResultState) -> None:
+        """Show which results there are and what can be done with this one."""
+        self.combo.clear()
+        self.combo.addItems(list(state.names))
+        self.combo.setCurrentIndex(state.current)
+        self.combo.setVisible(len(state.names) > 1)
+        self.previous_button.setEnabled(state.has_previous)
+        self.keep_button.setChecked(state.is_kept)
 
     def text(self) -> str:
         """Return what is shown as text, with tabs between the columns."""
         head = [self.summary.text(), self.outdated.text()]
-        lines = ["\t".join((r.name, r.value, r.span)).rstrip() for r in self._rows]
-        return "\n".join(part for part in (*head, *lines) if part)
-
-    def _show_rows(self, rows: Sequence[ResultRow]) -> None:
-        self._rows = list(rows)
-        for label in self._labels:
-            self._grid.removeWidget(label)
-            label.hide()
-            label.deleteLater()
-        self._labels = []
-        for number, entry in enumerate(rows):
-            value = QLabel(entry.value)
-            value.setAlignment(
-                Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
-            )
-            span = QLabel(entry.span.replace("–", _DASH_THAT_MAY_BREAK))
-            span.setWordWrap(True)
-            span.setToolTip("From the least to the most over the driver's values.")
-            parts = (_swatch(entry.colour), QLabel(entry.name), value, span)
-            for place, label in enumerate(parts):
-                self._grid.addWidget(label, number, place)
-                self._labels.append(label)
-        self._table.setVisible(bool(rows))
-        self.copy_button.setVisible(bool(rows))
+        return "\n".join(part for part in (*head, self.table.text()) if part)
 
     def _on_copy(self) -> None:
         clipboard = QApplication.clipboard()
@@ -168,10 +160,15 @@ class ResultSection(QWidget):
             clipboard.setText(self.text())
 
 
-def _swatch(colour: tuple[int, int, int] | None) -> QLabel:
-    label = QLabel()
-    if colour is not None:
-        pixmap = QPixmap(_SWATCH, _SWATCH)
-        pixmap.fill(QColor(*colour))
-        label.setPixmap(pixmap)
-    return label
+def _button(text: str, tooltip: str) -> QPushButton:
+    button = QPushButton(text)
+    button.setToolTip(tooltip)
+    return button
+
+
+def _in_rows(widget: QWidget, buttons: Sequence[QPushButton]) -> None:
+    grid = QGridLayout(widget)
+    grid.setContentsMargins(0, 0, 0, 0)
+    grid.setSpacing(4)
+    for place, button in enumerate(buttons):
+        grid.addWidget(button, *divmod(place, _BUTTONS_IN_A_ROW))
