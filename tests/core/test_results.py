@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from napari_dmoe.imaging.files import read_image
+from napari_dmoe.imaging.files import read_image, safe_stem
 from napari_dmoe.imaging.spatial import Grid, SpatialImage
 from napari_dmoe.inference.colours import class_colours, expert_colours
-from napari_dmoe.inference.export import safe_stem, save_segmentation
+from napari_dmoe.inference.export import save_segmentation
 from napari_dmoe.inference.measures import class_sizes, cup_to_disc
 from napari_dmoe.inference.pictures import experts_picture, mask_picture, picture_of
 from napari_dmoe.inference.provenance import Provenance

@@ -5,27 +5,26 @@ Masks need no ground truth. A bad image is said and does not stop the others.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
 
-import defusedcsv.csv as csv
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_dmoe.cohorts.datasets import TABLE, CohortError, read_cohort
-from napari_dmoe.imaging.atomic import write_text
+from napari_dmoe.cohorts.tables import write_table
 from napari_dmoe.imaging.files import (
     IMAGE_SUFFIXES,
     image_stem,
     image_suffix,
     read_image,
+    safe_stem,
 )
 from napari_dmoe.imaging.frames import Frames
 from napari_dmoe.imaging.spatial import SPATIAL_AXES, SpatialImage
-from napari_dmoe.inference.export import FileFormat, safe_stem, save_segmentation
+from napari_dmoe.inference.export import FileFormat, save_segmentation
 from napari_dmoe.inference.measures import class_sizes, cup_to_disc
 from napari_dmoe.inference.provenance import Provenance
 from napari_dmoe.inference.segment import segment
@@ -130,7 +129,7 @@ class SeriesOptions:
         See :func:`napari_dmoe.inference.export.save_segmentation`.
     """
 
-    settings: InferenceSettings = InferenceSettings()
+    settings: InferenceSettings = field(default_factory=InferenceSettings)
     routing: bool = False
     file_format: FileFormat = "auto"
 
@@ -183,25 +182,6 @@ def segment_series(
         if any(each.error is None for each in done) or len(done) > 1:
             write_table(output / SUMMARY, [each.row() for each in done])
     return done
-
-
-def write_table(path: Path, rows: Sequence[Mapping[str, str]]) -> None:
-    """Write rows as CSV in UTF-8; cells that a spreadsheet would compute are escaped.
-
-    Parameters
-    ----------
-    path : Path
-        Where to; its folder is made where it does not exist.
-    rows : sequence of mapping
-        Rows by column; the columns are all that any row has.
-    """
-    columns = dict.fromkeys(name for row in rows for name in row)
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, list(columns), restval="")
-    writer.writeheader()
-    writer.writerows(rows)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_text(path, text.getvalue())
 
 
 def _part(progress: ProgressHook, number: int, n: int, name: str) -> ProgressHook:

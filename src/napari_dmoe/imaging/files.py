@@ -7,6 +7,7 @@ own description, and the resolution tags repeat them for other programs.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,9 @@ TIFF_SUFFIXES = (".tif", ".tiff")
 IMAGE_SUFFIXES = (*PICTURE_SUFFIXES, *TIFF_SUFFIXES, *NIFTI_SUFFIXES)
 """Files that :func:`read_image` takes."""
 
+_RESERVED = re.compile(r"^(con|prn|aux|nul|com\d|lpt\d)$", re.IGNORECASE)
+MAX_NAME = 80
+
 PER_CENTIMETRE = {"mm": 10.0, "um": 10_000.0, "µm": 10_000.0, "cm": 1.0}
 """Units that resolution tags can express."""
 
@@ -43,6 +47,12 @@ def image_suffix(path: Path) -> str:
 def image_stem(path: Path) -> str:
     """Return an image file's name without its suffix."""
     return path.name[: -len(image_suffix(path))] if path.suffix else path.name
+
+
+def safe_stem(name: str) -> str:
+    """Turn any name into one that every file system takes, without folders."""
+    cleaned = re.sub(r"[^\w.-]+", "_", name).strip("._ ")[:MAX_NAME] or "image"
+    return f"_{cleaned}" if _RESERVED.match(cleaned) else cleaned
 
 
 def read_image(path: str | os.PathLike[str]) -> SpatialImage:

@@ -25,7 +25,6 @@ from napari_dmoe.imaging.spatial import (
     SpatialImage,
 )
 
-
 MAX_BYTES = 8 * 2**30
 """Memory that preparing one plane may take."""
 

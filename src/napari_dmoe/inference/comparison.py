@@ -74,7 +74,8 @@ def compare_masks(
     first, second : pair of (*S) integer array and sequence of str
         Labels, and the names of the classes, background first.
     spacing : sequence of float, optional
-        Pixel size along each axis; 1 by default. Give one where all axes are spatial.
+        Pixel size along each axis, where all axes are spatial. Without it distances
+        are NaN: time is no distance.
 
     Returns
     -------
@@ -124,7 +125,8 @@ def _agreement(
     sizes = int(first.sum()), int(second.sum())
     both = int((first & second).sum())
     dice = 2 * both / sum(sizes) if sum(sizes) else math.nan
-    return ClassAgreement(name, *sizes, dice, hd95(first, second, spacing))
+    distance = math.nan if spacing is None else hd95(first, second, spacing)
+    return ClassAgreement(name, *sizes, dice, distance)
 
 
 def hd95(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_dmoe.imaging.atomic import write_text
-from napari_dmoe.imaging.files import write_tiff
+from napari_dmoe.imaging.files import safe_stem, write_tiff
 from napari_dmoe.imaging.nifti_writing import write_nifti
 from napari_dmoe.imaging.spatial import (
     SPATIAL_AXES,
@@ -23,9 +22,6 @@ from napari_dmoe.imaging.spatial import (
 from napari_dmoe.imaging.volumes import VOLUME_AXES, ordered_affine
 from napari_dmoe.inference.routing import RoutingMaps
 from napari_dmoe.inference.segmentation import Segmentation
-
-_RESERVED = re.compile(r"^(con|prn|aux|nul|com\d|lpt\d)$", re.IGNORECASE)
-MAX_NAME = 80
 
 FileFormat = Literal["auto", "tiff", "nifti"]
 
@@ -49,12 +45,6 @@ class SavedFiles:
     probabilities: Path | None
 
 
-def safe_stem(name: str) -> str:
-    """Turn any name into one that every file system takes, without folders."""
-    cleaned = re.sub(r"[^\w.-]+", "_", name).strip("._ ")[:MAX_NAME] or "image"
-    return f"_{cleaned}" if _RESERVED.match(cleaned) else cleaned
-
-
 def save_segmentation(
     folder: Path,
     stem: str,
@@ -71,7 +61,7 @@ def save_segmentation(
     folder : Path
         Where to; made where it does not exist.
     stem : str
-        Beginning of the file names; made safe by :func:`safe_stem`.
+        Beginning of the file names; made safe for files.
     result : Segmentation
         What to write: ``<stem>.labels.tif`` and its record; and, where it holds
         probabilities, ``<stem>.probabilities.tif``: float32 with the axes K (class),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from napari_dmoe.imaging.volumes import VOLUME_AXES
+from napari_dmoe.imaging.spatial import SPATIAL_AXES
 from napari_dmoe.viewer import results
 from napari_dmoe.viewer.layers import to_image
 from napari_dmoe.viewer.session import Session, session_of
@@ -56,7 +56,7 @@ def open_demo(viewer: napari.Viewer, sample: str) -> DMoEDock:
     session.set_model(load_checkpoint(model), model)
     image = viewer.open_sample("napari-dmoe", sample)[0]
     mask = _segment(session, image)
-    if image.ndim == len(VOLUME_AXES) and mask is not None:
+    if image.ndim == len(SPATIAL_AXES) and mask is not None:
         largest = int((mask.data > 0).sum((1, 2)).argmax())
         viewer.dims.set_current_step(0, largest)
     dock: DMoEDock = viewer.window.add_plugin_dock_widget("napari-dmoe", "dMoE")[1]
@@ -76,12 +76,11 @@ def _segment(session: Session, image: Image) -> Labels | None:
     segmentation = segment(
         loaded, to_image(image, session.dims), patient, settings=settings
     )
-    result = results.show(
-        viewer,
-        image,
+    outcome = results.Outcome(
         segmentation,
-        request=session.request(image, settings),
-        seconds=time.perf_counter() - began,
+        session.request(image, loaded, settings),
+        time.perf_counter() - began,
     )
+    result = results.show(viewer, image, outcome)
     session.set_result(image, result)
     return result.mask()

@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 from napari.layers import Image
 
-from napari_dmoe.inference.colours import Rgb, class_colours
 from napari_dmoe.inference.provenance import DriverRecord
 from napari_dmoe.patient import Patient, PatientError
-from napari_dmoe.viewer.layers import (
-    axis_names,
-    data_to_world,
-    in_layer_order,
-    length_factors,
-)
-from napari_dmoe.viewer.measuring import Measured, measure
+from napari_dmoe.viewer.axes import AXIS_TITLES, question
+from napari_dmoe.viewer.layers import axis_names, data_to_world, length_factors
 from napari_dmoe.viewer.results import Result
 
 if TYPE_CHECKING:
     from napari_dmoe.models.card import ModelCard
-
-Row = tuple[str, str, str, Rgb | None]
-"""Name, value, span over the values of an unknown driver, and colour."""
 
 
 def describe_image(image: Image, dims: int = 2) -> str:
@@ -43,12 +33,12 @@ def describe_image(image: Image, dims: int = 2) -> str:
     sizes = dict(zip(names, shape, strict=False))
     along = [axis for axis in ("x", "y", "z")[:dims] if axis in sizes]
     parts = [" × ".join(str(sizes.pop(axis)) for axis in along)]
-    parts.append("colour" if image.rgb else "grey")
-    over = ", ".join(f"{n} of {name}" for name, n in sizes.items() if name != "c")
+    n_channels = 3 if image.rgb else sizes.get("c", 1)
+    parts.append("grey" if n_channels == 1 else "colour")
+    over = [f"{AXIS_TITLES.get(a, a)} {n}" for a, n in sizes.items() if a != "c"]
     if over:
-        parts.append(
-            f"{'plane by plane' if dims == 2 else 'volume by volume'} over {over}"
-        )
+        unit = "plane by plane" if dims == 2 else "volume by volume"
+        parts.append(f"{unit} over {', '.join(over)}")
     places = [names.index(axis) for axis in along]
     factors = length_factors(image, places)
     if factors is None:
@@ -72,6 +62,12 @@ def _pixel_size(image: Image, places: Sequence[int]) -> str:
 
 def image_problem(image: Image, dims: int) -> str:
     """Say why a model cannot use an image; nothing where it can."""
+    shape = image.data[0].shape if image.multiscale else image.data.shape
+    if 0 in shape:
+        return "The layer is empty."
+    unanswered = question(image)
+    if unanswered:
+        return unanswered
     if dims == 3 and ("z" not in axis_names(image, dims) or image.rgb):
         return "This model takes grey volumes: open a 3D image, or a 2D model."
     return ""
@@ -104,7 +100,7 @@ def describe_run(result: Result) -> str:
     """Say what a mask was made for, and in what time."""
     drivers = result.segmentation.provenance.drivers
     made_for = "; ".join(map(_driver, drivers)) or "everybody alike"
-    edited = " · painted" if result.is_edited else ""
+    edited = " · painted" if result.looks_edited else ""
     return f"Made for {made_for} · {result.seconds:.1f} s{edited}"
 
 
@@ -120,53 +116,3 @@ def run_notices(result: Result) -> tuple[str, ...]:
     provenance = result.segmentation.provenance
     notices = (provenance.model.notice, *provenance.notices)
     return tuple(notice[:1].upper() + notice[1:] for notice in notices if notice)
-
-
-def result_rows(result: Result, image: Image, step: Sequence[int]) -> list[Row]:
-    """Return the table of a result: areas or volumes, and the cup-to-disc ratio."""
-    segmentation, mask = result.segmentation, result.mask()
-    if mask is None:
-        return []
-    found = measure(mask.data, image, segmentation, step=step)
-    spread = [
-        measure(
-            in_layer_order(image, segmentation, labels), image, segmentation, step=step
-        )
-        for labels in segmentation.by_value.values()
-        if not result.is_edited
-    ]
-    colours = class_colours(segmentation.classes)
-    rows: list[Row] = []
-    for i, size in enumerate(found.sizes):
-        span = _span([each.sizes[i].size for each in spread], _number)
-        rows.append(
-            (size.name, f"{_number(size.size)} {size.unit}", span, colours[i + 1])
-        )
-    return rows + _ratio_rows(found, spread)
-
-
-def _ratio_rows(found: Measured, spread: Sequence[Measured]) -> list[Row]:
-    if found.ratio is None:
-        return []
-    ratios = [each.ratio for each in spread if each.ratio is not None]
-    vertical = _span([ratio.vertical for ratio in ratios], _ratio)
-    area = _span([ratio.area for ratio in ratios], _ratio)
-    return [
-        ("C/D vertical", _ratio(found.ratio.vertical), vertical, None),
-        ("C/D area", _ratio(found.ratio.area), area, None),
-    ]
-
-
-def _span(values: Sequence[float], written: Callable[[float], str]) -> str:
-    finite = [value for value in values if math.isfinite(value)]
-    if not finite:
-        return ""
-    return f"{written(min(finite))}–{written(max(finite))}"
-
-
-def _ratio(value: float) -> str:
-    return f"{value:.2f}" if math.isfinite(value) else "none"
-
-
-def _number(value: float) -> str:
-    return f"{value:.0f}" if value == round(value) else f"{value:.3g}"

@@ -189,7 +189,8 @@ def on_layer(
     Returns
     -------
     array, Grid
-        The samples and where they lie, in the order of the layer's axes.
+        The samples, not copied where that is possible, and where they lie, in the
+        order of the layer's axes.
     """
     dims = len(grid.shape)
     names = axis_names(source, dims)
@@ -211,7 +212,7 @@ def on_layer(
         *(part[0] for part in parts), *behind
     )
     sizes, start, step = zip(*parts, strict=True)
-    return np.array(ordered), Grid(sizes, start, step)
+    return ordered, Grid(sizes, start, step)
 
 
 def _refuse_hidden_colours(layer: Image, names: Sequence[str]) -> None:

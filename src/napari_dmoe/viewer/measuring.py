@@ -78,8 +78,10 @@ def frame_affine(
     volumes only need the frame's own geometry.
     """
     axes = _places(layer, along)
-    factors = length_factors(layer, axes)
-    sides = data_to_world(layer)[:-1, axes] * (factors[0] if factors else 1.0)
+    sides = data_to_world(layer)[:-1, axes]
+    if length_factors(layer, axes) is not None:
+        of_world = [(length_factors(layer, [i]) or [1.0])[0] for i in range(layer.ndim)]
+        sides = sides * np.array(of_world)[:, np.newaxis]
     affine = np.eye(len(along) + 1)
     affine[:-1, :-1] = np.linalg.cholesky(sides.T @ sides).T
     return affine

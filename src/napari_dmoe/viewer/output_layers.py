@@ -65,7 +65,7 @@ def mask_layer(source: Image, result: Segmentation) -> LayerData:
     """Return a result's mask as a Labels layer on its source."""
     data, grid = on_layer(source, result.labels, axes=result.axes, grid=result.grid)
     return (
-        data,
+        data.copy(),  # somebody may paint on it
         placement(source, grid)
         | mask_look(result.classes)
         | {

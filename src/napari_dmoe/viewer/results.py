@@ -8,7 +8,6 @@ showed before can be brought back.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +20,7 @@ from napari_dmoe.inference.provenance import METADATA_KEY
 from napari_dmoe.inference.segmentation import Segmentation
 from napari_dmoe.viewer.layers import PLACE, LayerData, plain
 from napari_dmoe.viewer.output_layers import mask_layer, probability_layers
+from napari_dmoe.viewer.requests import Request
 
 CHANGES_OF_A_MASK = ("paint", "labels_update", "data")
 
@@ -33,14 +33,14 @@ class Outcome:
     ----------
     segmentation : Segmentation
         What the engine returned.
-    request : hashable
+    request : Request
         What it was asked for; a result of another request is outdated.
     seconds : float
         How long it took.
     """
 
     segmentation: Segmentation
-    request: Hashable
+    request: Request
     seconds: float
 
 
@@ -73,8 +73,9 @@ class Result:
     def __post_init__(self) -> None:
         """Follow what happens to the mask."""
         mask = self.mask()
-        for change in CHANGES_OF_A_MASK if mask is not None else ():
-            getattr(mask.events, change).connect(self._on_change)
+        if mask is not None:
+            for change in CHANGES_OF_A_MASK:
+                getattr(mask.events, change).connect(self._on_change)
 
     @property
     def segmentation(self) -> Segmentation:
@@ -82,7 +83,7 @@ class Result:
         return self.outcome.segmentation
 
     @property
-    def request(self) -> Hashable:
+    def request(self) -> Request:
         """What it was asked for."""
         return self.outcome.request
 

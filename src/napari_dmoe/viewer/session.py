@@ -7,7 +7,7 @@ the GUI thread only and knows no Qt.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary, WeakSet
 
@@ -22,6 +22,7 @@ from napari_dmoe.viewer.hovering import HoverStatus
 from napari_dmoe.viewer.layers import PLACE, plain
 from napari_dmoe.viewer.output_layers import Overlay
 from napari_dmoe.viewer.patients import TYPED, Patients
+from napari_dmoe.viewer.requests import Request
 from napari_dmoe.viewer.results import CHANGES_OF_A_MASK, Result
 from napari_dmoe.viewer.routing_layers import RoutingLayers
 
@@ -210,22 +211,22 @@ class Session:
         else:
             self._routing.hide(image, result)
 
-    def request(self, image: Layer, settings: InferenceSettings) -> Hashable:
-        """Return what a run would be asked for now, to compare results with.
-
-        Of the patient only the routers count, and of the image that it is the same.
+    def request(
+        self, image: Layer, model: LoadedModel, settings: InferenceSettings
+    ) -> Request:
+        """Return what a run of a model would be asked for now.
 
         Raises
         ------
         PatientError
             When the model does not know the value of a driver.
         """
-        model = self.model
-        patient = self.patient_of(image)
-        routers = None if model is None else model.card.categories(patient)
-        # Weakly, so that an outdated result does not keep a model's memory.
-        which = None if model is None else weakref.ref(model)
-        return (which, routers, settings, self._versions.get(plain(image), 0))
+        return Request(
+            model=weakref.ref(model),
+            routers=model.card.categories(self.patient_of(image)),
+            settings=settings,
+            image_version=self._versions.get(plain(image), 0),
+        )
 
     def _on_layers(self, event: Any = None) -> None:
         for image in self.images():
@@ -294,4 +295,3 @@ def _is_output(layer: Layer) -> bool:
     """Say whether a layer was made of a result, such as a map of the routing."""
     record = layer.metadata.get(METADATA_KEY)
     return isinstance(record, Mapping) and "shows" in record
-

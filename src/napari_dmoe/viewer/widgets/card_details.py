@@ -63,8 +63,12 @@ def _rows(loaded: LoadedModel) -> dict[str, str]:
     card = loaded.card
     facts = card.training
     counts = facts.n_per_value or {}
-    drivers = {each.label: _values(each, counts.get(each.name)) for each in card.attributes}
-    dice = ", ".join(f"{name} {value:.3f}" for name, value in (facts.dice or {}).items())
+    drivers = {
+        each.label: _values(each, counts.get(each.name)) for each in card.attributes
+    }
+    dice = ", ".join(
+        f"{name} {value:.3f}" for name, value in (facts.dice or {}).items()
+    )
     return {
         "Card": card.name,
         "File": loaded.source or _NOT_STATED,

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QApplication, QPushButton, QWidget
 
+from napari_dmoe.viewer.table_rows import TableRow
 from napari_dmoe.viewer.widgets._parts import (
     column,
     narrow_combo,
@@ -15,7 +16,7 @@ from napari_dmoe.viewer.widgets._parts import (
     say,
 )
 from napari_dmoe.viewer.widgets.fold import Fold
-from napari_dmoe.viewer.widgets.table import Table, TableRow
+from napari_dmoe.viewer.widgets.table import Table
 
 OTHER_FILE = "Another checkpoint…"
 _HELP = (

@@ -18,8 +18,8 @@ from qtpy.QtWidgets import (
 )
 
 from napari_dmoe.inference.provenance import METADATA_KEY
-from napari_dmoe.viewer.descriptions import record_rows
 from napari_dmoe.viewer.layers import plain
+from napari_dmoe.viewer.record_rows import record_rows
 from napari_dmoe.viewer.widgets._connections import Connections
 from napari_dmoe.viewer.widgets._parts import heading, paragraph
 
@@ -74,7 +74,7 @@ class LayerRecord(QWidget):
         """Show the record of a layer; a hint where it has none."""
         stated = None if layer is None else layer.metadata.get(METADATA_KEY)
         rows = record_rows(stated)
-        self.record = stated if rows else {}
+        self.record = dict(stated or {}) if rows else {}
         self.title.setText(layer.name if rows else "About this dMoE layer")
         self.hint.setVisible(not rows)
         self.copy_button.setEnabled(bool(rows))

@@ -8,11 +8,11 @@ from typing import Any
 from qtpy.QtCore import QObject, Signal
 
 from napari_dmoe.progress import ProgressHook
-from napari_dmoe.viewer.engines import Engines, Surroundings
+from napari_dmoe.viewer.engines import Engines, FittingCard, Surroundings
 from napari_dmoe.viewer.session import Session
 from napari_dmoe.viewer.widgets._connections import Connections
 from napari_dmoe.viewer.widgets._job import JobRunner, Task, notify_error
-from napari_dmoe.viewer.widgets.model_section import ModelSection
+from napari_dmoe.viewer.widgets.model_section import ModelSection, is_path
 
 GENERIC_CARD = "generic"
 
@@ -45,10 +45,12 @@ class ModelLoader(QObject):
         self._session, self._engines, self._section = session, engines, section
         self._looking, self._loading = JobRunner(self), JobRunner(self)
         self._current = ""
+        self._offered: list[str] = []
         self._next: tuple[str, str | None] | None = None
         Connections(self).add(session.model_changed, self._show)
         section.model_requested.connect(self.load)
         section.card_requested.connect(self._on_card)
+        section.unload_requested.connect(self.unload)
         self._looking.returned.connect(self._on_surroundings)
         self._looking.failed.connect(self._on_nothing_found)
         self._looking.finished.connect(self.changed)
@@ -62,10 +64,15 @@ class ModelLoader(QObject):
         """Whether a model is being loaded, or looked for."""
         return self._looking.is_busy or self._loading.is_busy
 
+    @property
+    def offered(self) -> tuple[str, ...]:
+        """Models that can be loaded by one click: bundled names and recent paths."""
+        return tuple(self._offered)
+
     def begin(self) -> None:
         """Look for devices and bundled models, and load the first one."""
-        look = self._engines.look_around
-        self._looking.start(Task("dMoE: starting", partial(_without_hook, look)))
+        look = partial(_look_around, self._engines)
+        self._looking.start(Task("dMoE: starting", look))
         self.changed.emit()
 
     def load(self, name: str, card: str | None = None) -> None:
@@ -79,14 +86,21 @@ class ModelLoader(QObject):
         self._loading.start(Task("dMoE: loading a model", work))
         self.changed.emit()
 
+    def unload(self) -> None:
+        """Forget the model, and give its memory back."""
+        self._session.set_model(None)
+        self._engines.release_memory()
+
     def _on_card(self, card: str) -> None:
         self.load(self._session.model_origin, card or None)
 
-    def _on_surroundings(self, surroundings: Any) -> None:
-        for name in surroundings.models:
-            self._section.add_choice(name)
+    def _on_surroundings(self, found: tuple[Any, tuple[str, ...]]) -> None:
+        surroundings, recent = found
+        self._section.offer(surroundings.models, recent)
+        self._offered = [*surroundings.models, *recent]
         self.surroundings_found.emit(surroundings)
-        if self._session.model is None and surroundings.models:
+        is_wanted = self._session.model is None and not self._loading.is_busy
+        if is_wanted and surroundings.models:
             self.load(surroundings.models[0])
         self._show()
 
@@ -95,9 +109,8 @@ class ModelLoader(QObject):
         self._section.show_error(str(error), self._session.model)
         self.surroundings_found.emit(Surroundings("not known", ("auto", "cpu"), ()))
 
-    def _on_loaded(self, outcome: tuple[Any, tuple[str, ...]]) -> None:
+    def _on_loaded(self, outcome: tuple[Any, tuple[FittingCard, ...]]) -> None:
         loaded, cards = outcome
-        self._section.add_choice(self._current)
         self._session.set_model(loaded, self._current, fitting_cards=cards)
 
     def _on_failed(self, error: Exception) -> None:
@@ -115,21 +128,26 @@ class ModelLoader(QObject):
     def _show(self) -> None:
         loaded, origin = self._session.model, self._session.model_origin
         if loaded is None:
+            if not self._loading.is_busy:
+                self._section.show_nothing()
             return
-        if origin:
-            self._section.add_choice(origin)
+        if is_path(origin):
+            self._section.add_recent(origin)
+            self._offered = list(dict.fromkeys([*self._offered, origin]))
         self._section.show_choice(origin)
         self._section.show_model(loaded, self._session.fitting_cards)
 
 
-def _without_hook(function: Any, hook: ProgressHook) -> Any:
-    return function()
+def _look_around(engines: Engines, hook: ProgressHook) -> tuple[Any, tuple[str, ...]]:
+    return engines.look_around(), engines.recent_models()
 
 
 def _load(
     engines: Engines, name: str, card: str | None, hook: ProgressHook
-) -> tuple[Any, tuple[str, ...]]:
+) -> tuple[Any, tuple[FittingCard, ...]]:
     """Load a model; where its file has no card, find those that would fit, too."""
     loaded = engines.load_checkpoint(name, card)
+    if is_path(name):
+        engines.remember_model(name)
     is_bare = card is not None or loaded.card.name == GENERIC_CARD
     return loaded, engines.fitting_cards(loaded) if is_bare else ()

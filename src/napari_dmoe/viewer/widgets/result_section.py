@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QApplication, QGridLayout, QPushButton, QWidget
 
+from napari_dmoe.viewer.table_rows import TableRow
 from napari_dmoe.viewer.widgets._parts import (
     column,
     heading,
@@ -16,7 +17,7 @@ from napari_dmoe.viewer.widgets._parts import (
     row,
     say,
 )
-from napari_dmoe.viewer.widgets.table import Table, TableRow
+from napari_dmoe.viewer.widgets.table import Table
 
 _BUTTONS_IN_A_ROW = 3
 
@@ -90,8 +91,10 @@ class ResultSection(QWidget):
         self._buttons = QWidget()
         _in_rows(
             self._buttons,
-            (self.previous_button, self.keep_button, self.record_button)
-            + (self.copy_button, self.table_button, self.save_button),
+            (
+                *(self.previous_button, self.keep_button, self.record_button),
+                *(self.copy_button, self.table_button, self.save_button),
+            ),
         )
         column(
             self,

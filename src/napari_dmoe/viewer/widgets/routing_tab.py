@@ -6,7 +6,6 @@ It knows neither the viewer nor the results; it ends in one signal.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtGui import QColor, QLinearGradient, QPainter, QPaintEvent
@@ -25,6 +24,7 @@ from superqt import QLabeledSlider
 
 from napari_dmoe.inference.overlays import OVERLAYS
 from napari_dmoe.viewer.output_layers import Overlay
+from napari_dmoe.viewer.routing_state import RoutingState
 from napari_dmoe.viewer.widgets._parts import (
     column,
     heading,
@@ -33,7 +33,7 @@ from napari_dmoe.viewer.widgets._parts import (
     row,
     say,
 )
-from napari_dmoe.viewer.widgets.table import Table, TableRow
+from napari_dmoe.viewer.widgets.table import Table
 
 NOTHING = "No routing yet: segment an image with a model that has experts."
 _HOVER = "Point at the image: the status bar names the experts of the token and their "
@@ -41,44 +41,6 @@ _HOVER += "gates."
 _BAR_HEIGHT = 14
 _MARGIN = 4
 _BETWEEN = 10
-
-
-@dataclass(frozen=True)
-class RoutingState:
-    """What the tab shows of a result.
-
-    Parameters
-    ----------
-    title : str
-        Whose routing it is, and for which values.
-    n_blocks, n_experts : int
-        How many there are; 0 where nothing can be shown.
-    unit : str
-        What a block is called: ``block``, or ``stage`` of a 3D network.
-    overlay : Overlay
-        The map, with a block that the network has.
-    is_shown : bool
-        Whether it is seen on the image.
-    legend : tuple of TableRow
-        A line for each expert: its colour and its share of the gates.
-    limits : tuple of str
-        Ends of the colour bar; empty for maps of expert numbers.
-    ramp : tuple of colours
-        Colours of the bar, from left to right.
-    note : str
-        What must be said of the map.
-    """
-
-    title: str = ""
-    n_blocks: int = 0
-    n_experts: int = 0
-    unit: str = "block"
-    overlay: Overlay = Overlay()
-    is_shown: bool = False
-    legend: tuple[TableRow, ...] = ()
-    limits: tuple[str, str] | None = None
-    ramp: tuple[tuple[int, int, int], ...] = ()
-    note: str = ""
 
 
 class RoutingTab(QScrollArea):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 import weakref
-from collections.abc import Hashable
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from napari.layers import Image
 from qtpy.QtCore import QObject, Signal
@@ -15,30 +15,54 @@ from qtpy.QtCore import QObject, Signal
 from napari_dmoe.inference.settings import InferenceSettings
 from napari_dmoe.progress import ProgressHook
 from napari_dmoe.viewer import results
+from napari_dmoe.viewer.descriptions import patient_problem
 from napari_dmoe.viewer.engines import Engines
 from napari_dmoe.viewer.layers import to_image
+from napari_dmoe.viewer.requests import Request
+from napari_dmoe.viewer.results import Outcome, Result
 from napari_dmoe.viewer.session import Session
-from napari_dmoe.viewer.widgets._job import JobRunner, Task, notify_error
-from napari_dmoe.viewer.widgets.run_footer import RunFooter
+from napari_dmoe.viewer.widgets._work import STOPPED, Order, Work
 
 if TYPE_CHECKING:
+    from napari_dmoe.imaging.spatial import SpatialImage
     from napari_dmoe.inference.segmentation import Segmentation
+    from napari_dmoe.models.checkpoint import LoadedModel
+    from napari_dmoe.patient import Patient
 
 SHORT_RUN_SECONDS = 2.0
 """A run that took less is repeated by itself when the driver changes."""
 
 
 @dataclass(frozen=True)
-class _Run:
-    """What is being segmented."""
+class Run:
+    """One run and how it ended.
+
+    Parameters
+    ----------
+    image : weak reference to an Image
+        What was segmented.
+    name : str
+        Name of that layer when the run began.
+    was_asked_for : bool
+        Whether a person wanted it, or a changed driver.
+    result : Result or None
+        What it gave; None where it was stopped or failed.
+    said : str
+        How it ended, in words.
+    was_stopped : bool
+        Whether it was told to stop.
+    """
 
     image: weakref.ref[Image]
-    request: Hashable
+    name: str
     was_asked_for: bool
+    result: Result | None = None
+    said: str = ""
+    was_stopped: bool = False
 
 
 class RunControl(QObject):
-    """Runs the engine on the session's image and puts its result into the viewer.
+    """Runs the engine on an image of the session and puts its result into the viewer.
 
     Parameters
     ----------
@@ -46,144 +70,166 @@ class RunControl(QObject):
         Gives the image, its patient and the model; keeps the result.
     engines : Engines
         What segments.
-    footer : RunFooter
-        Where it is shown how the run goes.
+    work : Work
+        Does it in the background.
     """
 
-    ended = Signal(bool)
-    """A run ended; tells whether a person had asked for it."""
+    ended = Signal(object)
+    """A :class:`Run` ended; the next may begin."""
 
     def __init__(
         self,
         session: Session,
         engines: Engines,
-        footer: RunFooter,
+        work: Work,
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
         self.settings = InferenceSettings()
-        self._session, self._engines, self._footer = session, engines, footer
-        self._run: _Run | None = None
+        self._session, self._engines, self._work = session, engines, work
+        self._run: Run | None = None
         self._may_rerun, self._rerun_wanted = True, False
-        self._experts_shown = False
-        self._runner = JobRunner(self)
-        self._runner.progressed.connect(footer.show_progress)
-        self._runner.returned.connect(self._on_returned)
-        self._runner.failed.connect(self._on_failed)
-        self._runner.stopped.connect(self._on_stopped)
-        self._runner.finished.connect(self._on_finished)
+        work.ended.connect(self._on_ended)
 
     @property
     def is_busy(self) -> bool:
-        """Whether a run is under way."""
-        return self._runner.is_busy
+        """Whether the dock is at work, on a run or something else."""
+        return self._work.is_busy
 
-    def begin(self, was_asked_for: bool = False) -> None:
-        """Segment the session's image for its patient; nothing while a run goes on."""
-        session, image, loaded = self._session, self._session.image, self._session.model
+    def begin(
+        self, was_asked_for: bool = False, image: Image | None = None
+    ) -> Exception | None:
+        """Segment an image for its patient; nothing while the dock is at work.
+
+        Parameters
+        ----------
+        was_asked_for : bool
+            Whether a person wanted it.
+        image : napari.layers.Image, optional
+            The image; the one that is worked on by default.
+
+        Returns
+        -------
+        Exception or None
+            Why it could not begin, which has been said; None where it did.
+        """
+        session, loaded = self._session, self._session.model
+        image = session.image if image is None else image
         if image is None or loaded is None or self.is_busy:
-            return
+            return None
         try:
             pixels = to_image(image, loaded.card.dims)
-            request = session.request(image, self.settings)
+            request = session.request(image, loaded, self.settings)
         except ValueError as error:
-            self._on_failed(error)
-            return
+            self._work.fail(error)
+            return error
         self._rerun_wanted = False
-        self._run = _Run(weakref.ref(image), request, was_asked_for)
-        self._footer.show_running(True)
-        self._footer.show_status(f"Segmenting “{image.name}” …")
-        patient = session.patient_of(image)
+        self._run = Run(weakref.ref(image), image.name, was_asked_for)
+        patient, settings = session.patient_of(image), self.settings
         work = partial(
-            _segment, self._engines.segment, loaded, pixels, patient, self.settings
+            timed, self._engines.segment, loaded, pixels, patient, settings=settings
         )
-        self._runner.start(Task(f"dMoE: segmenting {image.name}", work))
+        order = Order(
+            title=f"dMoE: segmenting {image.name}",
+            status=f"Segmenting “{image.name}” …",
+            work=work,
+            then=partial(self._on_returned, request),
+            if_failed=self._on_failed,
+            if_stopped=self._on_stopped,
+        )
+        self._work.start(order)
+        return None
 
     def stop(self) -> None:
-        """Tell the run to stop; it does at the engine's next step."""
+        """Tell the dock's work to stop; it does at the engine's next step."""
         self._rerun_wanted = False
-        self._runner.stop()
+        self._work.stop()
 
     def rerun(self) -> None:
         """Segment again where that is wanted, short, and overwrites nobody's work."""
         if self.is_busy:
             self._rerun_wanted = True
             return
-        image = self._session.image
+        image, loaded = self._session.image, self._session.model
         result = None if image is None else self._session.result_of(image)
-        if image is None or result is None or not self._may_rerun:
+        if image is None or result is None or loaded is None or not self._may_rerun:
             return
-        if result.is_edited or result.seconds >= SHORT_RUN_SECONDS:
+        if result.is_kept or result.looks_edited or result.seconds >= SHORT_RUN_SECONDS:
             return
-        if self._request_now(image) not in (None, result.request):
+        is_known = not patient_problem(loaded.card, self._session.patient_of(image))
+        if is_known and self.outdated(image, result):
             self.begin()
 
     def allow_reruns(self, are_allowed: bool) -> None:
         """Let :meth:`rerun` do something, or not."""
         self._may_rerun = are_allowed
 
-    def show_experts(self, are_shown: bool) -> None:
-        """Show the layer of experts that the next run adds, or hide it."""
-        self._experts_shown = are_shown
-
-    def outdated(self, image: Image, result: results.Result) -> str:
+    def outdated(self, image: Image, result: Result) -> str:
         """Say why a result does not belong to what is entered; nothing if it does."""
-        if self._request_now(image) == result.request:
+        loaded = self._session.model
+        if loaded is None:
             return ""
-        return "Outdated: the driver, model, image or settings changed. Segment again."
-
-    def _request_now(self, image: Image) -> Hashable | None:
         try:
-            return self._session.request(image, self.settings)
+            now = self._session.request(image, loaded, self.settings)
         except ValueError:
-            return None
+            return "Outdated: the model does not know the patient's values."
+        changed = result.request.changes(now)
+        if not changed:
+            return ""
+        return f"Outdated: {' and '.join(changed)} changed. Segment again."
 
-    def _on_returned(self, outcome: tuple[Segmentation, float]) -> None:
-        segmentation, seconds = outcome
+    def _on_returned(
+        self, request: Request, timed_outcome: tuple[Segmentation, float]
+    ) -> str:
+        segmentation, seconds = timed_outcome
         run, viewer = self._run, self._session.viewer
         image = None if run is None else run.image()
         if run is None or viewer is None or image is None or image not in viewer.layers:
-            self._footer.show_status("The image was removed: its result was dropped.")
-            return
+            return self._say("The image was removed: its result was dropped.")
         result = results.show(
             viewer,
             image,
-            segmentation,
-            request=run.request,
-            seconds=seconds,
+            Outcome(segmentation, request, seconds),
             previous=self._session.result_of(image),
-            show_experts=self._experts_shown,
         )
         self._session.set_result(image, result)
-        self._footer.show_status(f"Done in {result.seconds:.1f} s.")
+        return self._say(f"Done in {seconds:.1f} s.", result)
 
-    def _on_failed(self, error: Exception) -> None:
-        notify_error(error)
+    def _on_failed(self, error: Exception) -> str:
         self._rerun_wanted = False
-        self._footer.show_status(f"Failed: {error}")
+        return self._say(f"Failed: {error}")
 
-    def _on_stopped(self) -> None:
-        self._footer.show_status("Stopped. No layer was changed.")
+    def _on_stopped(self) -> str:
+        return self._say(STOPPED, was_stopped=True)
 
-    def _on_finished(self) -> None:
-        was_asked_for = self._run is not None and self._run.was_asked_for
-        self._run = None
-        self._footer.show_running(False)
-        self.ended.emit(was_asked_for)
-        if self._rerun_wanted:
+    def _say(
+        self, text: str, result: Result | None = None, *, was_stopped: bool = False
+    ) -> str:
+        """Note how the run ended."""
+        run = self._run
+        if run is not None:
+            self._run = replace(run, result=result, said=text, was_stopped=was_stopped)
+        return text
+
+    def _on_ended(self) -> None:
+        run, self._run = self._run, None
+        if run is not None:
+            self.ended.emit(run)
+        if self._rerun_wanted and not self.is_busy:
             self._rerun_wanted = False
             self.rerun()
 
 
-def _segment(
-    engine: Any,
-    loaded: Any,
-    image: Any,
-    patient: Any,
-    settings: InferenceSettings,
+def timed(
+    engine: Callable[..., Segmentation],
+    loaded: LoadedModel,
+    image: SpatialImage,
+    patient: Patient,
     hook: ProgressHook,
+    *,
+    settings: InferenceSettings,
 ) -> tuple[Segmentation, float]:
-    """Return the result, and the seconds that the engine took."""
+    """Return what an engine gives, and the seconds that it took."""
     began = time.perf_counter()
     result = engine(loaded, image, patient, settings=settings, progress=hook)
     return result, time.perf_counter() - began

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QLabel, QProgressBar, QPushButton, QSizePolicy, QWidget
 
@@ -10,6 +12,7 @@ from napari_dmoe.viewer.widgets._parts import column, paragraph
 
 RESEARCH_ONLY = "Research use only, never a clinical decision."
 _STEPS = 100
+_LEAST_SECONDS, _LEAST_SHARE = 2.0, 0.05  # before, the time left is only guessed
 _BAR_HEIGHT = 8
 
 
@@ -64,6 +67,7 @@ class RunFooter(QWidget):
     def show_running(self, is_running: bool) -> None:
         """Show the button as Stop while a run is under way, else as Segment."""
         self._is_running = is_running
+        self._began = time.monotonic()
         self.bar.setValue(0)
         self.bar.setVisible(is_running)
         self._show_button()
@@ -71,7 +75,9 @@ class RunFooter(QWidget):
     def show_progress(self, progress: Progress) -> None:
         """Show how far the run is."""
         self.bar.setValue(round(_STEPS * progress.fraction))
-        self.show_status(f"{progress.message} ({progress.fraction:.0%})")
+        parts = [f"{progress.message} ({progress.fraction:.0%})"]
+        left = time_left(time.monotonic() - self._began, progress.fraction)
+        self.show_status(" · ".join([*parts, left] if left else parts))
 
     def show_status(self, text: str) -> None:
         """Say what happened last."""
@@ -93,3 +99,21 @@ class RunFooter(QWidget):
             self.stop_requested.emit()
         else:
             self.segment_requested.emit()
+
+
+def time_left(seconds: float, fraction: float) -> str:
+    """Say how long work will still take; nothing while that can only be guessed.
+
+    Parameters
+    ----------
+    seconds : float
+        How long it has taken so far.
+    fraction : float
+        Share of it that is done, in [0, 1].
+    """
+    if seconds < _LEAST_SECONDS or not _LEAST_SHARE <= fraction < 1:
+        return ""
+    left = seconds * (1 - fraction) / fraction
+    if left < 60:
+        return f"about {max(1, round(left))} s left"
+    return f"about {round(left / 60)} min left"

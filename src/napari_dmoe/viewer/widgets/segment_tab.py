@@ -7,13 +7,19 @@ from qtpy.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 
 from napari_dmoe.inference.settings import InferenceSettings
 from napari_dmoe.viewer.widgets._form import SettingsForm
+from napari_dmoe.viewer.widgets._parts import column
+from napari_dmoe.viewer.widgets.compare_section import CompareSection
 from napari_dmoe.viewer.widgets.fold import Fold
 from napari_dmoe.viewer.widgets.image_section import ImageSection
 from napari_dmoe.viewer.widgets.model_section import ModelSection
 from napari_dmoe.viewer.widgets.patient_section import PatientSection
 from napari_dmoe.viewer.widgets.result_section import ResultSection
+from napari_dmoe.viewer.widgets.series_section import SeriesSection
 
-_SETTINGS = ("device", "unknown", "noise", "samples", "seed", "batch", "scored_at")
+_SETTINGS = (
+    *("device", "unknown", "probabilities", "scored_at"),
+    *("noise", "samples", "seed", "batch", "overlap"),
+)
 _DEVICES = ("auto", "cpu")
 _MARGIN = 4
 _BETWEEN_SECTIONS = 12
@@ -28,6 +34,8 @@ class SegmentTab(QScrollArea):
         self.image = ImageSection()
         self.patient = PatientSection()
         self.result = ResultSection()
+        self.compare = CompareSection()
+        self.series = SeriesSection()
         self.settings: SettingsForm[InferenceSettings] = SettingsForm(
             InferenceSettings(), names=_SETTINGS, choices={"device": _DEVICES}
         )
@@ -37,9 +45,11 @@ class SegmentTab(QScrollArea):
         layout = QVBoxLayout(content)
         layout.setContentsMargins(_MARGIN, _MARGIN, _MARGIN, _MARGIN)
         layout.setSpacing(_BETWEEN_SECTIONS)
-        sections = (self.model, self.image, self.patient, self.result, self.advanced)
-        for section in sections:
+        for section in (self.model, self.image, self.patient, self.result):
             layout.addWidget(section)
+        folds = QWidget()
+        column(folds, self.compare, self.series, self.advanced)
+        layout.addWidget(folds)
         layout.addStretch(1)
         self.setWidget(content)
         self.setWidgetResizable(True)

@@ -3,36 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QColor, QPixmap
 from qtpy.QtWidgets import QGridLayout, QLabel, QWidget
 
+from napari_dmoe.viewer.table_rows import TableRow, as_text
+
 _SWATCH = 12
 _DASH_THAT_MAY_BREAK = "–\u200b"  # with a space of no width, for narrow docks
-
-
-@dataclass(frozen=True)
-class TableRow:
-    """One line of the table.
-
-    Parameters
-    ----------
-    name : str
-        What was measured.
-    value : str
-        With its unit.
-    span : str
-        A remark, such as the span over the values of an unknown driver.
-    colour : tuple of int, optional
-        Colour of the swatch.
-    """
-
-    name: str
-    value: str
-    span: str = ""
-    colour: tuple[int, int, int] | None = None
 
 
 class Table(QWidget):
@@ -76,9 +55,7 @@ class Table(QWidget):
 
     def text(self) -> str:
         """Return the lines as text, with tabs between the columns."""
-        return "\n".join(
-            "\t".join((row.name, row.value, row.span)).rstrip() for row in self._rows
-        )
+        return as_text(self._rows)
 
 
 def swatch(colour: tuple[int, int, int] | None) -> QLabel:

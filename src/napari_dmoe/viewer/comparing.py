@@ -1,0 +1,67 @@
+"""Two results of one image beside each other, in words and as a layer. Knows no Qt."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from napari.layers import Image
+
+from napari_dmoe.imaging.spatial import SPATIAL_AXES
+from napari_dmoe.inference.colours import DIFFERENCE_COLOURS
+from napari_dmoe.inference.comparison import DIFFERENCES, ClassAgreement, Comparison
+from napari_dmoe.viewer.layers import LENGTH_UNIT, axis_names, length_factors
+from napari_dmoe.viewer.measuring import frame_affine
+from napari_dmoe.viewer.table_rows import TableRow
+
+PIXELS = "px"
+
+
+def spacing_of(image: Image, dims: int) -> tuple[tuple[float, ...] | None, str]:
+    """Return an image's pixel size and its unit, for distances between masks.
+
+    Parameters
+    ----------
+    image : napari.layers.Image
+        The image.
+    dims : {2, 3}
+        Axes that its model sees at once.
+
+    Returns
+    -------
+    tuple of float or None
+        Sizes along the image's axes; None where some axis is not spatial.
+    str
+        ``"mm"``, or ``"px"`` where the pixel size is not known.
+    """
+    names = axis_names(image, dims)
+    if not set(names) <= set(SPATIAL_AXES):
+        return None, ""
+    if length_factors(image, range(len(names))) is None:
+        return (1.0,) * len(names), PIXELS
+    sides = np.linalg.norm(frame_affine(image, names)[:-1, :-1], axis=0)
+    return tuple(sides.tolist()), LENGTH_UNIT
+
+
+def comparison_rows(
+    comparison: Comparison, classes: Sequence[str], unit: str
+) -> tuple[TableRow, ...]:
+    """Return a line for each shared class, and one for each kind of difference."""
+    rows = [_class_row(each, unit) for each in comparison.classes]
+    counts = np.bincount(comparison.difference.ravel(), minlength=len(DIFFERENCES))
+    rows += [
+        TableRow(name, f"{count} px", colour=colour)
+        for name, count, colour in zip(
+            DIFFERENCES[1:], counts[1:], DIFFERENCE_COLOURS, strict=True
+        )
+    ]
+    return tuple(rows)
+
+
+def _class_row(agreement: ClassAgreement, unit: str) -> TableRow:
+    dice = f"Dice {agreement.dice:.3f}" if math.isfinite(agreement.dice) else "in none"
+    sizes = f"{agreement.n_first} / {agreement.n_second} px"
+    if math.isfinite(agreement.hd95):
+        sizes += f", HD95 {agreement.hd95:.3g} {unit}"
+    return TableRow(agreement.name, dice, sizes)

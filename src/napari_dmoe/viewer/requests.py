@@ -1,0 +1,47 @@
+"""What a run is asked for, so that a result can be told to be outdated, and why."""
+
+from __future__ import annotations
+
+import weakref
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from napari_dmoe.inference.settings import InferenceSettings
+    from napari_dmoe.models.checkpoint import LoadedModel
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a run is asked for.
+
+    Of the patient only the routers count, and of the image that it is the same.
+
+    Parameters
+    ----------
+    model : weak reference to a LoadedModel
+        The model; weakly, so that a result does not keep its memory.
+    routers : tuple of int or None
+        The router of each attribute; None for an unknown one.
+    settings : InferenceSettings
+        How it is run.
+    image_version : int
+        How often the image had been changed.
+    """
+
+    model: weakref.ref[LoadedModel]
+    routers: tuple[int | None, ...]
+    settings: InferenceSettings
+    image_version: int
+
+    def changes(self, other: Request) -> tuple[str, ...]:
+        """Name what differs in another request."""
+        if self.model != other.model:
+            # Routers of two models cannot be compared: they number other values.
+            return ("the model",)
+        parts = {
+            "the driver": self.routers == other.routers,
+            "the settings": self.settings == other.settings,
+            "the image": self.image_version == other.image_version,
+        }
+        return tuple(name for name, is_same in parts.items() if not is_same)

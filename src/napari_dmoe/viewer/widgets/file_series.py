@@ -1,0 +1,178 @@
+"""Segments the files of a folder or a table into another folder."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import QObject, Signal
+from qtpy.QtWidgets import QFileDialog, QMessageBox
+
+from napari_dmoe.imaging.files import image_stem, read_image
+from napari_dmoe.progress import ProgressHook
+from napari_dmoe.viewer.engines import Engines
+from napari_dmoe.viewer.opening import image_layer, mask_layers
+from napari_dmoe.viewer.session import Session
+from napari_dmoe.viewer.widgets._job import notify_error
+from napari_dmoe.viewer.widgets._work import Order, Work
+from napari_dmoe.viewer.widgets.run_control import RunControl
+from napari_dmoe.viewer.widgets.series_section import SeriesSection
+
+if TYPE_CHECKING:
+    from napari_dmoe.cohorts.series import Done, Entry
+    from napari_dmoe.inference.settings import InferenceSettings
+    from napari_dmoe.models.checkpoint import LoadedModel
+
+TABLE_FILES = "Tables (*.csv)"
+
+
+class FileSeries(QObject):
+    """Works through files, and shows line by line what became of each.
+
+    Parameters
+    ----------
+    session : Session
+        Gives the model.
+    engines : Engines
+        List and segment files.
+    run : RunControl
+        Gives the settings.
+    work : Work
+        Does it in the background.
+    section : SeriesSection
+        Where it is asked for and shown; owns this object.
+    """
+
+    listed = Signal(object)
+    told = Signal(object)
+
+    def __init__(
+        self,
+        session: Session,
+        engines: Engines,
+        run: RunControl,
+        work: Work,
+        section: SeriesSection,
+    ) -> None:
+        super().__init__(section)
+        self._session, self._engines, self._run = session, engines, run
+        self._work, self._section = work, section
+        self._entries: list[Entry] = []
+        section.folder_requested.connect(self._on_folder)
+        section.table_requested.connect(self._on_table)
+        # Told in the work's thread; Qt hands them over to the GUI thread.
+        self.listed.connect(self._on_listed)
+        self.told.connect(self._on_told)
+
+    def _on_folder(self) -> None:
+        source = QFileDialog.getExistingDirectory(
+            self._section, "Folder of images to segment"
+        )
+        if source:
+            self._begin_files(Path(source))
+
+    def _on_table(self) -> None:
+        source, _ = QFileDialog.getOpenFileName(
+            self._section, "Table of images and patients", "", TABLE_FILES
+        )
+        if source:
+            self._begin_files(Path(source))
+
+    def _begin_files(self, source: Path) -> None:
+        loaded = self._session.model
+        if loaded is None or self._work.is_busy:
+            return
+        target = QFileDialog.getExistingDirectory(
+            self._section, "Folder for the masks and their records"
+        )
+        if not target or not self._may_write(Path(target)):
+            return
+        self._section.clear()
+        self._section.say(f"Segmenting into {Path(target).name} …")
+        order = Order(
+            title=f"dMoE: segmenting {source.name}",
+            status=f"Listing {source.name} …",
+            work=partial(
+                self._segment_files, loaded, source, Path(target), self._run.settings
+            ),
+            then=partial(self._on_files_done, Path(target)),
+            if_failed=self._on_files_failed,
+            if_stopped=self._on_files_stopped,
+        )
+        self._work.start(order)
+
+    def _may_write(self, target: Path) -> bool:
+        """Ask before files that are there may be replaced."""
+        try:
+            is_empty = next(target.iterdir(), None) is None
+        except OSError as error:
+            notify_error(error)
+            return False
+        if is_empty:
+            return True
+        answer = QMessageBox.question(
+            self._section,
+            "The folder is not empty",
+            f"{target.name} holds files already. Masks of the same names, and the "
+            "table segment.csv, are replaced. Go on?",
+        )
+        return bool(answer == QMessageBox.StandardButton.Yes)
+
+    def _segment_files(
+        self,
+        loaded: LoadedModel,
+        source: Path,
+        target: Path,
+        settings: InferenceSettings,
+        hook: ProgressHook,
+    ) -> list[Done]:
+        """List and segment files; called in the work's thread."""
+        entries = self._engines.entries(source)
+        self.listed.emit(entries)
+        return self._engines.series(
+            loaded,
+            entries,
+            target,
+            settings=settings,
+            progress=hook,
+            tell=self.told.emit,
+        )
+
+    def _on_listed(self, entries: list[Entry]) -> None:
+        self._entries = entries
+
+    def _on_told(self, done: Done) -> None:
+        section, number = self._section, len(self._section.rows)
+        path = self._entries[number].path if number < len(self._entries) else None
+        section.add_row(done.row(), partial(self._open_files, path, done.labels))
+        section.say(f"{number + 1} of {len(self._entries)} images …")
+
+    def _on_files_done(self, target: Path, done: list[Done]) -> str:
+        text = f"{len(done)} images into {target.name}: {self._section.counts()}."
+        self._section.say(text)
+        return text
+
+    def _on_files_failed(self, error: Exception) -> str:
+        self._section.say(f"Failed: {error}")
+        return f"Failed: {error}"
+
+    def _on_files_stopped(self) -> str:
+        n, total = len(self._section.rows), len(self._entries)
+        text = f"Stopped after {n} of {total} images; segment.csv lists them."
+        self._section.say(text)
+        return text
+
+    def _open_files(self, image: Path | None, mask: Path | None) -> None:
+        """Show an image of the series and its mask."""
+        viewer = self._session.viewer
+        if viewer is None or image is None:
+            return
+        try:
+            data, arguments, _ = image_layer(read_image(image), image_stem(image))
+            viewer.add_image(data, **arguments)
+            layers: list[Any] = [] if mask is None else mask_layers(mask)
+            for data, arguments, _ in layers:
+                viewer.add_labels(data, **arguments)
+        except (OSError, ValueError) as error:
+            notify_error(error)

@@ -1,0 +1,161 @@
+"""Many images at once: what to segment, and a table of what was done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import (
+    QAbstractItemView,
+    QApplication,
+    QPushButton,
+    QTableWidget,
+    QTableWidgetItem,
+    QWidget,
+)
+
+from napari_dmoe.viewer.widgets._parts import column, paragraph, row, say
+from napari_dmoe.viewer.widgets.fold import Fold
+
+_HELP = (
+    "Segments several images one after another: the image layers that are selected, "
+    "or the files of a folder or a table. One that fails does not stop the others."
+)
+_ROWS_SEEN = 7
+
+
+class SeriesSection(QWidget):
+    """Tells what is to be segmented, and shows what was done."""
+
+    layers_requested = Signal()
+    folder_requested = Signal()
+    table_requested = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.layers_button = QPushButton("Selected layers")
+        self.layers_button.clicked.connect(self.layers_requested)
+        self.folder_button = QPushButton("Folder…")
+        self.folder_button.setToolTip(
+            "Segment every image of a folder into another folder. Nothing is known of "
+            "the patients; a table can say it."
+        )
+        self.folder_button.clicked.connect(self.folder_requested)
+        self.table_button = QPushButton("Table…")
+        self.table_button.setToolTip(
+            "Segment the images that a CSV table names, each for its own patient: "
+            "columns image, sex, race, age, severity. Labels are not needed."
+        )
+        self.table_button.clicked.connect(self.table_requested)
+        self.summary = paragraph(name="series-summary")
+        self.table = QTableWidget(0, 0)
+        self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        behaviour = QAbstractItemView.SelectionBehavior.SelectRows
+        self.table.setSelectionBehavior(behaviour)
+        self.table.verticalHeader().setVisible(False)
+        self.table.setAccessibleName("What was done")
+        self.table.setToolTip(
+            "Double-click a line, or press Enter: its image is shown."
+        )
+        self.table.setMinimumWidth(1)
+        self.table.activated.connect(self._on_activated)
+        self.copy_button = QPushButton("Copy")
+        self.copy_button.setToolTip("Copy the table as text, with tabs.")
+        self.copy_button.clicked.connect(self._on_copy)
+        self.rows: list[Mapping[str, str]] = []
+        """What was done, by column."""
+        self._open: list[Callable[[], None]] = []
+        content = QWidget()
+        column(
+            content,
+            row(self.layers_button, self.folder_button, self.table_button),
+            self.summary,
+            self.table,
+            self.copy_button,
+        )
+        self.fold = Fold("Many images", _HELP)
+        self.fold.setContent(content)
+        column(self, self.fold)
+        self.offer(0, why_not="")
+        self.clear()
+
+    def offer(self, n_layers: int, *, why_not: str) -> None:
+        """Say how many layers are selected, or why nothing can be segmented."""
+        is_several = n_layers > 1
+        self.layers_button.setText(f"{n_layers} layers" if is_several else "Layers")
+        self.layers_button.setEnabled(is_several and not why_not)
+        self.layers_button.setToolTip(
+            why_not
+            or (
+                "Segment every image layer that is selected, each for its own patient."
+                if is_several
+                else "Select two or more image layers in napari's list first."
+            )
+        )
+        for button in (self.folder_button, self.table_button):
+            button.setEnabled(not why_not)
+
+    def say(self, text: str) -> None:
+        """Say how far the series is, or how it ended."""
+        say(self.summary, text)
+
+    def clear(self) -> None:
+        """Show no line, before another series begins."""
+        self.rows, self._open = [], []
+        self._fill()
+
+    def add_row(
+        self, row: Mapping[str, str], when_opened: Callable[[], None] | None = None
+    ) -> None:
+        """Add a line, and what shows its image when it is double-clicked."""
+        self.rows.append(row)
+        self._open.append(when_opened or _nothing)
+        self._fill()
+
+    def counts(self) -> str:
+        """Say how many images were segmented, and how many failed."""
+        n_done = sum("labels" in line for line in self.rows)
+        n_failed = len(self.rows) - n_done
+        return f"{n_done} segmented" + (f", {n_failed} failed" if n_failed else "")
+
+    def _fill(self) -> None:
+        table, columns = self.table, self._columns()
+        table.setColumnCount(len(columns))
+        table.setHorizontalHeaderLabels(columns)
+        table.setRowCount(len(self.rows))
+        for number, line in enumerate(self.rows):
+            for place, name in enumerate(columns):
+                item = QTableWidgetItem(line.get(name, ""))
+                item.setToolTip(line.get(name, ""))
+                table.setItem(number, place, item)
+        for widget in (table, self.copy_button):
+            widget.setVisible(bool(self.rows))
+        table.resizeColumnsToContents()
+        height = table.rowHeight(0) if self.rows else 0
+        around = table.horizontalHeader().sizeHint().height() + 2 * table.frameWidth()
+        bar = table.horizontalScrollBar().sizeHint().height()
+        table.setFixedHeight(height * min(len(self.rows), _ROWS_SEEN) + around + bar)
+        table.scrollToBottom()
+
+    def _columns(self) -> list[str]:
+        return list(dict.fromkeys(name for line in self.rows for name in line))
+
+    def text(self) -> str:
+        """Return the table as text, with tabs between the columns."""
+        columns = self._columns()
+        lines = [columns, *([line.get(n, "") for n in columns] for line in self.rows)]
+        return "\n".join("\t".join(line) for line in lines)
+
+    def _on_activated(self, index: object) -> None:
+        current = self.table.currentRow()
+        if current >= 0:
+            self._open[current]()
+
+    def _on_copy(self) -> None:
+        clipboard = QApplication.clipboard()
+        if clipboard is not None:
+            clipboard.setText(self.text())
+
+
+def _nothing() -> None:
+    """Do nothing: the line has no image to show."""
