@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 AGREE, ONLY_FIRST, ONLY_SECOND, OTHER_CLASS = range(4)
 """Labels of a difference map."""
@@ -146,26 +147,28 @@ def hd95(
     Returns
     -------
     float
-        Distance in the unit of `spacing`: the larger of both directions' percentiles.
-        NaN where a mask is empty, and for masks of other numbers of axes.
+        Distance in the unit of `spacing`, over both directions together. NaN where a
+        mask is empty, and for masks of other numbers of axes.
 
     References
     ----------
-    MONAI, ``monai.metrics.compute_hausdorff_distance``.
+    medpy's ``hd95`` is defined likewise: connectivity 1, both directions pooled.
     """
-    # Here, because they take seconds, and the viewer reads this file's constants.
-    import torch
-    from monai.metrics import compute_hausdorff_distance
-
     if first.ndim not in (2, 3) or not (first.any() and second.any()):
         return math.nan
     around = _box(first | second)
-    masks = [torch.from_numpy(m[around][None, None].copy()) for m in (first, second)]
-    sides = None if spacing is None else [float(side) for side in spacing]
-    distance = compute_hausdorff_distance(
-        masks[0], masks[1], include_background=True, percentile=95, spacing=sides
-    )
-    return float(distance.item())
+    borders = [_border(mask[around]) for mask in (first, second)]
+    distances = [
+        ndimage.distance_transform_edt(~there, sampling=spacing)[here]
+        for here, there in (borders, borders[::-1])
+    ]
+    return float(np.percentile(np.concatenate(distances), 95))
+
+
+def _border(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return the pixels of a mask that have a neighbour outside it."""
+    border: NDArray[np.bool_] = mask & ~ndimage.binary_erosion(mask)
+    return border
 
 
 def _box(mask: NDArray[np.bool_]) -> tuple[slice, ...]:

@@ -9,8 +9,8 @@ import numpy as np
 from napari.layers import Image
 
 from napari_dmoe.imaging.spatial import SPATIAL_AXES
-from napari_dmoe.inference.colours import DIFFERENCE_COLOURS
-from napari_dmoe.inference.comparison import DIFFERENCES, ClassAgreement, Comparison
+from napari_dmoe.inference.colours import DIFFERENCE_COLOURS, class_colours
+from napari_dmoe.inference.comparison import DIFFERENCES, Comparison
 from napari_dmoe.viewer.layers import LENGTH_UNIT, axis_names, length_factors
 from napari_dmoe.viewer.measuring import frame_affine
 from napari_dmoe.viewer.table_rows import TableRow
@@ -47,8 +47,28 @@ def spacing_of(image: Image, dims: int) -> tuple[tuple[float, ...] | None, str]:
 def comparison_rows(
     comparison: Comparison, classes: Sequence[str], unit: str
 ) -> tuple[TableRow, ...]:
-    """Return a line for each shared class, and one for each kind of difference."""
-    rows = [_class_row(each, unit) for each in comparison.classes]
+    """Return lines for each shared class, and one for each kind of difference.
+
+    Parameters
+    ----------
+    comparison : Comparison
+        How the masks differ.
+    classes : sequence of str
+        Classes of the first model, background first; they decide the colours.
+    unit : str
+        Unit of distances.
+    """
+    colours = class_colours(classes)
+    rows: list[TableRow] = []
+    for each in comparison.classes:
+        colour = colours[list(classes).index(each.name)]
+        is_there = math.isfinite(each.dice)
+        value = f"Dice {each.dice:.3f}" if is_there else "in neither"
+        rows.append(TableRow(each.name, value, colour=colour))
+        if math.isfinite(each.hd95):
+            rows.append(TableRow("", f"HD95 {each.hd95:.3g} {unit}"))
+        if is_there:
+            rows.append(TableRow("", f"{each.n_first} → {each.n_second} px"))
     counts = np.bincount(comparison.difference.ravel(), minlength=len(DIFFERENCES))
     rows += [
         TableRow(name, f"{count} px", colour=colour)
@@ -57,11 +77,3 @@ def comparison_rows(
         )
     ]
     return tuple(rows)
-
-
-def _class_row(agreement: ClassAgreement, unit: str) -> TableRow:
-    dice = f"Dice {agreement.dice:.3f}" if math.isfinite(agreement.dice) else "in none"
-    sizes = f"{agreement.n_first} / {agreement.n_second} px"
-    if math.isfinite(agreement.hd95):
-        sizes += f", HD95 {agreement.hd95:.3g} {unit}"
-    return TableRow(agreement.name, dice, sizes)

@@ -34,9 +34,9 @@ class CardDetails(QWidget):
         self.copy_button = QPushButton("Copy all")
         self.copy_button.setToolTip("Copy the card, shapes and full hash as JSON.")
         self.copy_button.clicked.connect(self._on_copy)
-        self.fold = Fold("About this model", "What the model's card and file state.")
-        self.fold.setContent(self._content)
-        self.fold.collapse(animate=False)
+        self.fold = Fold(
+            "About this model", "What the model's card and file state.", self._content
+        )
         column(self, self.fold)
 
     def show_model(self, loaded: LoadedModel) -> None:

@@ -50,9 +50,7 @@ class CompareSection(QWidget):
             self.table,
             self.copy_button,
         )
-        self.fold = Fold("Compare", _HELP)
-        self.fold.setContent(content)
-        self.fold.collapse(animate=False)
+        self.fold = Fold("Compare", _HELP, content)
         column(self, self.fold)
         self.offer((), why_not="")
         self.show_nothing()

@@ -1,14 +1,17 @@
-"""A part of a form that is folded away until it is asked for."""
+"""A part of a form that is folded away until it is asked for.
+
+superqt's QCollapsible fixes its content's height when it is unfolded, and cuts off what
+is shown in it later; a widget that is shown or hidden takes the room that it needs.
+"""
 
 from __future__ import annotations
 
-from qtpy.QtCore import Qt
-from qtpy.QtGui import QIcon, QPixmap
-from qtpy.QtWidgets import QWidget
-from superqt import QCollapsible
+from qtpy.QtWidgets import QPushButton, QWidget
+
+from napari_dmoe.viewer.widgets._parts import column, row
 
 
-class Fold(QCollapsible):
+class Fold(QWidget):
     """Unfolds at a click on its title.
 
     Parameters
@@ -17,26 +20,27 @@ class Fold(QCollapsible):
         What is folded away.
     tooltip : str
         What it is about.
+    content : QWidget
+        What is shown when it is unfolded.
     """
 
-    def __init__(self, title: str, tooltip: str, parent: QWidget | None = None) -> None:
-        # The arrows stand in the text: superqt would paint them once, in the colour of
-        # the theme of that moment. The icons are blank, not empty: under PySide6
-        # superqt takes an empty one for none.
-        super().__init__(title, parent)
-        blank = QPixmap(1, 1)
-        blank.fill(Qt.GlobalColor.transparent)
-        self.setExpandedIcon(QIcon(blank))
-        self.setCollapsedIcon(QIcon(blank))
-        self.toggleButton().setIconSize(blank.size())
-        self._title = title
-        self.setDuration(0)  # an animation would make the layout jump
-        self.toggleButton().setToolTip(tooltip)
-        self.layout().setContentsMargins(0, 0, 0, 0)
-        self.layout().setSpacing(0)
-        self.toggled.connect(self._show_arrow)
-        self.collapse(animate=False)
-        self._show_arrow(is_open=False)
+    def __init__(
+        self, title: str, tooltip: str, content: QWidget, parent: QWidget | None = None
+    ) -> None:
+        super().__init__(parent)
+        self._title, self._content = title, content
+        self.button = QPushButton()
+        self.button.setToolTip(tooltip)
+        self.button.clicked.connect(self._on_clicked)
+        column(self, row(self.button, QWidget(), stretch=1), content)
+        self.unfold(False)
 
-    def _show_arrow(self, is_open: bool) -> None:
-        self.setText(f"{'▾' if is_open else '▸'} {self._title}")
+    def unfold(self, is_open: bool = True) -> None:
+        """Show the content, or fold it away again."""
+        self._is_open = is_open
+        # The arrow stands in the text, in the colour of whatever theme there is.
+        self.button.setText(f"{'▾' if is_open else '▸'} {self._title}")
+        self._content.setVisible(is_open)
+
+    def _on_clicked(self) -> None:
+        self.unfold(not self._is_open)

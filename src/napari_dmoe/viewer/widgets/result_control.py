@@ -188,7 +188,7 @@ class ResultControl(QObject):
         window = getattr(viewer, "window", None)
         if mask is not None and viewer is not None and window is not None:
             viewer.layers.selection.active = mask
-            window.add_plugin_dock_widget("napari-dmoe", RECORD_WIDGET)
+            window.add_plugin_dock_widget("napari-dmoe", RECORD_WIDGET, tabify=True)
 
     def _ask_where(
         self, title: str, result: Result, suffix: str, kinds: str

@@ -98,7 +98,8 @@ class ResultSection(QWidget):
         )
         column(
             self,
-            row(heading("RESULT"), self.combo, self.open_button, stretch=1),
+            row(heading("RESULT"), self.open_button, stretch=0),
+            self.combo,
             self.summary,
             self.outdated,
             self.table,

@@ -39,8 +39,9 @@ class SegmentTab(QScrollArea):
         self.settings: SettingsForm[InferenceSettings] = SettingsForm(
             InferenceSettings(), names=_SETTINGS, choices={"device": _DEVICES}
         )
-        self.advanced = Fold("Advanced", "Device, noise and unknown drivers.")
-        self.advanced.addWidget(self.settings)
+        self.advanced = Fold(
+            "Advanced", "Device, noise and unknown drivers.", self.settings
+        )
         content = QWidget()
         layout = QVBoxLayout(content)
         layout.setContentsMargins(_MARGIN, _MARGIN, _MARGIN, _MARGIN)

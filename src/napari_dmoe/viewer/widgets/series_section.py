@@ -73,8 +73,7 @@ class SeriesSection(QWidget):
             self.table,
             self.copy_button,
         )
-        self.fold = Fold("Many images", _HELP)
-        self.fold.setContent(content)
+        self.fold = Fold("Many images", _HELP, content)
         column(self, self.fold)
         self.offer(0, why_not="")
         self.clear()
