@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,11 +17,15 @@ from napari_dmoe.inference.provenance import (
 )
 from napari_dmoe.inference.routing import RoutingMaps
 from napari_dmoe.inference.segmentation import Segmentation
+from napari_dmoe.inference.settings import InferenceSettings
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.patient import Patient
 from napari_dmoe.progress import Progress, ProgressHook
+from napari_dmoe.viewer.requests import Request
+from napari_dmoe.viewer.results import Outcome
 
 SIDE = 3
+DRIVER_VALUES = ("healthy", "suspect", "glaucoma")
 N_BLOCKS, N_EXPERTS = 4, 5
 
 
@@ -113,6 +118,12 @@ def _provenance(
         seen=((0, 1), (0, 1)),
         notices=("a notice of the run",),
     )
+
+
+def make_outcome(made: Segmentation, seconds: float = 0.1) -> Outcome:
+    """Return a run's outcome, as if it had been asked for a model that is gone."""
+    request = Request(weakref.ref(set()), (None,), InferenceSettings(), 0)
+    return Outcome(made, request, seconds)
 
 
 @dataclass

@@ -21,11 +21,10 @@ from napari_dmoe.viewer import contributions
 from napari_dmoe.viewer.contributions import nifti_reader
 from napari_dmoe.viewer.layers import (
     LayerData,
-    experts_layer,
-    mask_layer,
     to_image,
 )
 from napari_dmoe.viewer.measuring import measure
+from napari_dmoe.viewer.output_layers import Overlay, mask_layer, overlay_layer
 from napari_dmoe.viewer.saving import save_layer
 from viewer_fakes import make_segmentation
 
@@ -137,7 +136,11 @@ def test_blocks_cover_the_voxels_that_they_stand_for(
     tmp_path: Path, affine: np.ndarray
 ) -> None:
     source = opened(save(tmp_path / "scan.nii", affine))
-    blocks = layer_of(experts_layer(source, volume_result(to_image(source, 3)), 0))
+    blocks = layer_of(
+        overlay_layer(
+            source, volume_result(to_image(source, 3)), Overlay("dominant", 0)
+        )
+    )
     # The first block is voxels 0 to 3, so its centre is voxel 1.5.
     np.testing.assert_allclose(
         blocks.data_to_world((0, 0, 0)), source.data_to_world((1.5,) * 3), atol=1e-6
@@ -181,7 +184,8 @@ def test_only_integers_in_files_named_as_labels_become_labels(tmp_path: Path) ->
 def test_the_reader_is_found_and_leaves_other_files_alone(tmp_path: Path) -> None:
     path = save(tmp_path / "scan.nii.gz", FLIPPED)
     manifest = PluginManifest.from_distribution("napari-dmoe")
-    (reader,) = manifest.contributions.readers
+    readers = {r.command: r for r in manifest.contributions.readers}
+    reader = readers["napari-dmoe.read_nifti"]
     assert reader.filename_patterns == ["*.nii", "*.nii.gz"]
     command = {c.id: c.python_name for c in manifest.contributions.commands}
     module, name = command[reader.command].split(":")

@@ -9,11 +9,10 @@ from napari.layers import Image, Labels
 from napari_dmoe.imaging.spatial import Grid
 from napari_dmoe.viewer.layers import (
     data_to_world,
-    experts_layer,
-    mask_layer,
     placement,
     to_image,
 )
+from napari_dmoe.viewer.output_layers import Overlay, mask_layer, overlay_layer
 from viewer_fakes import N_BLOCKS, N_EXPERTS, SIDE, make_segmentation
 
 
@@ -82,7 +81,7 @@ def test_mask_and_experts_lie_on_a_transformed_image(
     assert kind == "labels"
     assert data.shape == shape
     assert_same_place(source, mask, Grid.identity(shape))
-    data, arguments, _ = experts_layer(source, result, 1)
+    data, arguments, _ = overlay_layer(source, result, Overlay("dominant", 1))
     experts = Labels(data, **arguments)
     extra = shape[:-2]
     assert data.shape == (*extra, SIDE, SIDE)
@@ -96,7 +95,9 @@ def test_mask_and_experts_lie_on_a_transformed_image(
 
 def test_token_blocks_tile_the_image_without_a_gap() -> None:
     source = Image(np.zeros((12, 9)), scale=(0.5, 2))
-    data, arguments, _ = experts_layer(source, make_segmentation(to_image(source)), 0)
+    data, arguments, _ = overlay_layer(
+        source, make_segmentation(to_image(source)), Overlay("dominant", 0)
+    )
     experts = Labels(data, **arguments)
     corner = np.full(2, -0.5)
     np.testing.assert_allclose(
@@ -133,7 +134,9 @@ def test_one_thick_sample_covers_the_channels(n_channels: int) -> None:
 
 def test_expert_0_has_a_colour_and_its_own_number() -> None:
     source = Image(np.zeros((12, 9)))
-    data, arguments, _ = experts_layer(source, make_segmentation(to_image(source)), 0)
+    data, arguments, _ = overlay_layer(
+        source, make_segmentation(to_image(source)), Overlay("dominant", 0)
+    )
     layer = Labels(data, **arguments)
     assert set(np.unique(data)) == {0}
     assert layer.colormap.map(np.array([0]))[0][3] == 1
@@ -146,7 +149,7 @@ def test_a_block_that_is_not_there_is_refused() -> None:
     source = Image(np.zeros((12, 9)))
     result = make_segmentation(to_image(source))
     with pytest.raises(ValueError, match="no routing of block"):
-        experts_layer(source, result, N_BLOCKS)
+        overlay_layer(source, result, Overlay("dominant", N_BLOCKS))
 
 
 def test_the_mask_shows_class_names_and_hides_the_background() -> None:

@@ -8,11 +8,12 @@ from napari.components import ViewerModel
 from napari.layers import Image
 
 from napari_dmoe.viewer import results
-from napari_dmoe.viewer.descriptions import describe_run, result_rows
+from napari_dmoe.viewer.descriptions import describe_run
 from napari_dmoe.viewer.layers import to_image
-from napari_dmoe.viewer.results import Result
+from napari_dmoe.viewer.result_rows import file_rows, result_rows
+from napari_dmoe.viewer.results import Result, show_previous
 from napari_dmoe.viewer.session import session_of
-from viewer_fakes import N_BLOCKS, make_segmentation
+from viewer_fakes import make_outcome, make_segmentation
 
 
 @pytest.fixture
@@ -29,22 +30,16 @@ def show(
     has_routing: bool = True,
 ) -> Result:
     made = make_segmentation(to_image(image), value=value, has_routing=has_routing)
-    return results.show(
-        viewer, image, made, request=value, seconds=0.1, previous=previous
-    )
+    return results.show(viewer, image, make_outcome(made), previous=previous)
 
 
 def names(viewer: ViewerModel) -> list[str]:
     return [layer.name for layer in viewer.layers]
 
 
-def test_a_run_adds_a_mask_above_hidden_experts(
-    viewer: ViewerModel, image: Image
-) -> None:
+def test_a_run_adds_a_mask_and_nothing_else(viewer: ViewerModel, image: Image) -> None:
     show(viewer, image)
-    assert names(viewer) == ["retina", "retina / experts", "retina / mask"]
-    assert not viewer.layers["retina / experts"].visible
-    assert not viewer.layers["retina / experts"].editable
+    assert names(viewer) == ["retina", "retina / mask"]
 
 
 def test_an_untouched_result_is_replaced_where_it_stands(
@@ -54,7 +49,7 @@ def test_an_untouched_result_is_replaced_where_it_stands(
     mask = viewer.layers["retina / mask"]
     mask.opacity, mask.name = 0.9, "my mask"
     second = show(viewer, image, first, value="glaucoma")
-    assert len(viewer.layers) == 3
+    assert len(viewer.layers) == 2
     assert second.mask() is mask
     assert (mask.opacity, mask.name) == (0.9, "my mask")
     assert np.count_nonzero(mask.data == 2) == 9
@@ -73,7 +68,7 @@ def test_a_painted_mask_is_never_overwritten(viewer: ViewerModel, image: Image) 
     assert not second.is_edited
     third = show(viewer, image, second, value="healthy")
     assert third.mask() is second.mask()
-    assert len(viewer.layers) == 4
+    assert len(viewer.layers) == 3
 
 
 def test_a_mask_whose_paint_was_undone_is_untouched(
@@ -105,30 +100,64 @@ def test_the_layers_follow_an_image_that_was_moved(
     image.scale = (2, 3)
     show(viewer, image, first)
     np.testing.assert_array_equal(viewer.layers["retina / mask"].scale, (2, 3))
-    np.testing.assert_allclose(
-        viewer.layers["retina / experts"].scale, (2 * 12 / 3, 3 * 9 / 3)
-    )
 
 
-def test_another_block_shows_other_experts_in_the_same_layer(
+def test_the_previous_result_comes_back_and_goes_again(
+    viewer: ViewerModel, image: Image
+) -> None:
+    first = show(viewer, image, value="healthy")
+    mask = viewer.layers["retina / mask"]
+    healthy = mask.data.copy()
+    second = show(viewer, image, first, value="glaucoma")
+    glaucoma = mask.data.copy()
+    assert (healthy != glaucoma).any()
+    third = show_previous(viewer, image, second)
+    np.testing.assert_array_equal(mask.data, healthy)
+    assert mask.metadata["napari-dmoe"]["drivers"][0]["value"] == "healthy"
+    show_previous(viewer, image, third)
+    np.testing.assert_array_equal(mask.data, glaucoma)
+    assert names(viewer) == ["retina", "retina / mask"]
+
+
+def test_a_first_result_has_none_before_it(viewer: ViewerModel, image: Image) -> None:
+    first = show(viewer, image)
+    assert show_previous(viewer, image, first) is first
+
+
+def test_a_kept_result_gets_its_successor_beside_it(
+    viewer: ViewerModel, image: Image
+) -> None:
+    first = show(viewer, image, value="healthy")
+    first.is_kept = True
+    second = show(viewer, image, first, value="glaucoma")
+    assert names(viewer) == ["retina", "retina / mask", "retina / mask [2]"]
+    assert second.before is None
+
+
+def test_painting_on_a_mask_does_not_change_the_result_behind_it(
     viewer: ViewerModel, image: Image
 ) -> None:
     result = show(viewer, image)
-    layer = viewer.layers["retina / experts"]
-    assert set(np.unique(layer.data)) == {N_BLOCKS - 1}
-    result.show_block(image, 1)
-    assert set(np.unique(layer.data)) == {1}
-    again = show(viewer, image, result)
-    assert again.block == 1
+    result_labels = result.segmentation.labels.copy()
+    viewer.layers["retina / mask"].paint((6, 6), 1)
+    np.testing.assert_array_equal(result.segmentation.labels, result_labels)
+    assert result.looks_edited
+    assert viewer.layers["retina / mask"].metadata["napari-dmoe"]["edited"] is True
 
 
-def test_a_network_without_experts_takes_away_those_of_the_last(
-    viewer: ViewerModel, image: Image
-) -> None:
-    first = show(viewer, image)
-    second = show(viewer, image, first, has_routing=False)
-    assert names(viewer) == ["retina", "retina / mask"]
-    assert second.n_blocks == 0
+def test_a_file_has_a_line_for_every_plane(viewer: ViewerModel) -> None:
+    image = viewer.add_image(np.zeros((3, 12, 9)), axis_labels=("t", "y", "x"))
+    result = show(viewer, image, value=None)
+    rows = file_rows(result, image, (0, 0, 0))
+    assert [row["t"] for row in rows] == [t for t in "012" for _ in range(4)]
+    assert rows[1] == {
+        "t": "0",
+        "measure": "cup",
+        "value": "4",
+        "unit": "px",
+        "least": "1",
+        "most": "9",
+    }
 
 
 def test_areas_are_in_square_millimetres_where_the_unit_is_known(
@@ -138,7 +167,7 @@ def test_areas_are_in_square_millimetres_where_the_unit_is_known(
         np.zeros((12, 9)), scale=(500, 200), units=("um", "um"), name="scaled"
     )
     rows = result_rows(show(viewer, image), image, (0, 0))
-    assert [row[:2] for row in rows] == [
+    assert [(row.name, row.value) for row in rows] == [
         ("rim", "2 mm²"),  # 6 x 4 pixels less 2 x 2, of 0.1 mm2
         ("cup", "0.4 mm²"),
         ("C/D vertical", "0.33"),
@@ -150,7 +179,7 @@ def test_pixels_are_counted_where_the_unit_is_not_known(
     viewer: ViewerModel, image: Image
 ) -> None:
     rows = result_rows(show(viewer, image), image, (0, 0))
-    assert [row[1] for row in rows[:2]] == ["20 px", "4 px"]
+    assert [row.value for row in rows[:2]] == ["20 px", "4 px"]
 
 
 def test_an_unknown_driver_shows_the_span_over_its_values(
@@ -159,7 +188,7 @@ def test_an_unknown_driver_shows_the_span_over_its_values(
     result = show(viewer, image, value=None)
     assert "unknown: 3 values mixed" in describe_run(result)
     cup = result_rows(result, image, (0, 0))[1]
-    assert cup[1:3] == ("4 px", "1–9")
+    assert (cup.value, cup.span) == ("4 px", "1–9")
 
 
 def test_the_plane_that_is_shown_is_measured(viewer: ViewerModel) -> None:
@@ -168,7 +197,7 @@ def test_the_plane_that_is_shown_is_measured(viewer: ViewerModel) -> None:
     mask = result.mask()
     assert mask is not None
     mask.data[2] = 0
-    rows = [result_rows(result, image, (step, 0, 0))[1][1] for step in range(3)]
+    rows = [result_rows(result, image, (step, 0, 0))[1].value for step in range(3)]
     assert rows == ["4 px", "4 px", "0 px"]
 
 
@@ -184,4 +213,4 @@ def test_a_rotated_stack_keeps_its_areas(viewer: ViewerModel) -> None:
         rotate=rotate,
     )
     cup = result_rows(show(viewer, image), image, (0, 0, 0))[1]
-    assert cup[1] == "0.4 mm²"
+    assert cup.value == "0.4 mm²"

@@ -49,7 +49,6 @@ def test_sample_patient_segment_change_and_paint(
     assert set(np.unique(mask.data)) == {0, 1, 2}
     np.testing.assert_array_equal(mask.scale, image.scale)
     assert mask.units == image.units
-    assert "phantom fundus / experts" in viewer.layers
     assert "mm²" in dock.tab.result.text()
 
     healthy = mask.data.copy()
@@ -77,7 +76,10 @@ def test_the_demo_opens_with_its_result(
     qtbot.waitUntil(lambda: not dock.loader.is_busy, timeout=MODEL_TIMEOUT_MS)
     qtbot.waitUntil(lambda: "Made for" in dock.tab.result.text())
     assert dock.tab.result.outdated.text() == ""
+    assert [layer.name.split(" / ")[-1] for layer in viewer.layers][1:] == ["mask"]
+    dock.routing.shown_box.click()
     assert [layer.name.split(" / ")[-1] for layer in viewer.layers][1:] == [
         "experts",
         "mask",
     ]
+    assert dock.routing.shown_box.isChecked()

@@ -75,6 +75,8 @@ def make_desk(
             load_checkpoint=load,
             segment=segment,
             fitting_cards=fitting_cards,
+            recent_models=lambda: (),
+            remember_model=lambda path: None,
         )
         dock = DMoEDock(viewer, engines=engines)
         viewer.window.add_dock_widget(dock, name="dMoE", area="right")

@@ -262,11 +262,23 @@ def test_what_does_not_drive_the_model_is_in_no_record(desk: Desk) -> None:
     assert "63" not in record
 
 
-def test_an_image_that_cannot_be_used_says_why(
+def test_an_ambiguous_image_asks_what_its_axes_are(
     desk: Desk, notifications: list[Notification]
 ) -> None:
-    desk.viewer.add_layer(Image(np.zeros((40, 50, 3)), rgb=False, name="odd"))
+    odd = Image(np.zeros((40, 50, 3)), rgb=False, name="odd")
+    desk.viewer.add_layer(odd)
+    section = desk.dock.tab.image
+    assert "channels or planes" in section.problem.text()
+    assert "channels or planes" in desk.status
+    assert not desk.dock.footer.button.isEnabled()
+    assert notifications == []
+    offered = [
+        section.axes_combo.itemText(i) for i in range(section.axes_combo.count())
+    ]
+    assert offered[1:] == ["z, y, x", "time, y, x", "y, x, channel"]
+    section.axes_combo.setCurrentIndex(3)
+    section.axes_combo.activated.emit(3)
+    assert odd.axis_labels == ("y", "x", "c")
+    assert section.problem.text() == ""
     desk.run()
-    assert "looks like colours" in desk.status
-    assert len(notifications) == 1
-    assert desk.segment.calls == []
+    assert len(desk.segment.calls) == 1

@@ -54,7 +54,8 @@ class AttributeInput(QWidget):
             self.edit.editingFinished.connect(self.commit)
             if self.combo is None:
                 layout.addWidget(self.edit)
-        self.setFocusProxy(self.combo or self.edit)
+        # An empty combo box is false, so this asks for None.
+        self.setFocusProxy(self.edit if self.combo is None else self.combo)
         self.show_value(None)
 
     def show_value(self, value: str | float | None) -> None:

@@ -59,6 +59,7 @@ class DMoEDock(QWidget):
         self._session = session = session_of(napari_viewer)
         self._was_docked = False
         self.tab, self.routing, self.footer = SegmentTab(), RoutingTab(), RunFooter()
+        self._lay_out()  # first: it decides the order of Tab
         tab = self.tab
         self.work = Work(self.footer, self)
         self.run = RunControl(session, engines, self.work, self)
@@ -71,7 +72,6 @@ class DMoEDock(QWidget):
         self.layer_series = LayerSeries(session, self.run, self.work, tab.series)
         self.file_series = FileSeries(session, engines, self.run, self.work, tab.series)
         self.maps = RoutingControl(session, self.routing)
-        self._lay_out()
         self._connect()
         self.loader.begin()
 

@@ -79,6 +79,7 @@ class ResultControl(QObject):
         section.save_requested.connect(self._on_save)
         section.open_requested.connect(self._on_open)
         section.record_requested.connect(self._on_record)
+        self.show_soon()
 
     def show_soon(self, *_: object) -> None:
         """Show the result again, once events stop coming in."""
