@@ -12,12 +12,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import napari
+import numpy as np
 from napari.settings import get_settings
 from qtpy.QtWidgets import QApplication, QWidget
 
+from napari_dmoe.inference.overlays import OVERLAYS
+
 IMAGES = Path(__file__).parent / "images"
 WINDOW = (1360, 860)
-NARROW = 300
+NARROW, WIDE = 300, 600
 COMFORTABLE = 350
 LOW = 768
 PATIENCE_SECONDS = 120
@@ -39,8 +42,8 @@ def main() -> None:
         viewer.window.resize(*WINDOW)
         _, dock = viewer.window.add_plugin_dock_widget("napari-dmoe", "dMoE")
         shoot = Shooter(viewer, dock, options.output)
-        if make is retina:
-            shoot.dock("dock-empty")
+        if make is states:
+            shoot.state("empty")
         wait(lambda dock=dock: not dock.loader.is_busy)
         if options.model:
             load(dock, options.model)
@@ -48,19 +51,48 @@ def main() -> None:
         viewer.close()
 
 
+def states(viewer: napari.Viewer, dock: QWidget, shoot: Shooter) -> None:
+    """Go through the states of the Segment tab, at both widths."""
+    viewer.open_sample("napari-dmoe", "phantom-fundus")
+    shoot.state("ready")
+    run(dock)
+    viewer.reset_view()
+    shoot.state("finished")
+    dock.tab.patient.rerun_box.click()
+    dock.tab.patient.inputs["severity"].entered.emit("glaucoma")
+    shoot.state("outdated")
+    dock.tab.settings.inputs["unknown"].value = "refuse"
+    dock.tab.patient.inputs["severity"].entered.emit(None)
+    run(dock)
+    shoot.state("failed")
+    dock.tab.settings.inputs["unknown"].value = "mix"
+    dock.tab.patient.inputs["severity"].entered.emit("healthy")
+    mask = viewer.layers["phantom fundus / mask"]
+    for row in range(40, 70):
+        mask.paint((row, 150), 1)
+    settle()
+    shoot.state("edited")
+    load(dock, "pelvis-phantom")
+    viewer.layers.clear()
+    viewer.open_sample("napari-dmoe", "ct-pelvis")
+    wait(dock.footer.button.isEnabled)
+    dock.footer.button.click()
+    settle(1.5)
+    shoot.state("running")
+    dock.footer.button.click()
+    wait(lambda: not dock.run.is_busy)
+
+
 def retina(viewer: napari.Viewer, dock: QWidget, shoot: Shooter) -> None:
     """Segment the real photograph, of whose patient nothing is known."""
-    shoot.dock("dock-no-image")
     viewer.open_sample("napari-dmoe", "retina-colour")
-    shoot.dock("dock-ready")
     run(dock)
     settle()
     shoot.dock("dock-mixture")
     shoot.window("main")
-    dock.tab.result.experts_box.setChecked(True)
-    dock.tab.result.block_slider.setValue(dock.tab.result.block_slider.maximum())
+    show_map(dock, "dominant")
     shoot.window("retina-experts")
-    dock.tab.result.experts_box.setChecked(False)
+    hide_map(dock)
     get_settings().appearance.theme = "light"
     shoot.window("retina-mask-light")
     shoot.dock("dock-light")
@@ -74,16 +106,49 @@ def phantom(viewer: napari.Viewer, dock: QWidget, shoot: Shooter) -> None:
     viewer.reset_view()
     shoot.dock("dock-driver")
     shoot.window("phantom-mask")
-    dock.tab.model.details.fold.expand(animate=False)
-    dock.tab.advanced.expand(animate=False)
-    shoot.dock("dock-unfolded")
-    dock.tab.verticalScrollBar().setValue(dock.tab.verticalScrollBar().maximum())
-    shoot.dock("dock-unfolded-end")
-    dock.tab.model.details.fold.collapse(animate=False)
-    dock.tab.advanced.collapse(animate=False)
+    folds = (dock.tab.model.details.fold, dock.tab.advanced)
+    folds[0].unfold()
     dock.tab.verticalScrollBar().setValue(0)
-    dock.tab.result.experts_box.setChecked(True)
-    shoot.window("phantom-experts")
+    shoot.dock("dock-card")
+    folds[0].unfold(False)
+    folds[1].unfold()
+    to_the_end(dock)
+    shoot.dock("dock-advanced")
+    folds[1].unfold(False)
+    show_map(dock, "gate")
+    shoot.dock("dock-routing")
+    shoot.window("phantom-gate")
+    show_map(dock, "entropy")
+    shoot.window("phantom-entropy")
+    hide_map(dock)
+    dock.tab.compare.fold.unfold()
+    combo = dock.tab.compare.combo
+    combo.setCurrentIndex(combo.findText("fundus-race-phantom"))
+    dock.tab.compare.button.click()
+    wait(lambda: not dock.run.is_busy)
+    settle()
+    to_the_end(dock)
+    shoot.dock("dock-compare")
+    shoot.window("compare")
+    dock.tab.compare.fold.unfold(False)
+    dock.tab.result.record_button.click()
+    shoot.window("about")
+
+
+def many(viewer: napari.Viewer, dock: QWidget, shoot: Shooter) -> None:
+    """Segment several layers, one of which does not fit."""
+    for severity in ("healthy", "suspect", "glaucoma"):
+        image = viewer.open_sample("napari-dmoe", "phantom-fundus")[0]
+        image.name = f"fundus of a {severity} eye"
+        dock.tab.patient.inputs["severity"].entered.emit(severity)
+    viewer.add_image(np.zeros((3, 64, 64)), name="stack without names")
+    viewer.layers.selection = set(viewer.layers)
+    dock.tab.series.fold.unfold()
+    dock.tab.series.layers_button.click()
+    wait(lambda: "segmented" in dock.tab.series.summary.text())
+    settle()
+    to_the_end(dock)
+    shoot.dock("dock-many")
 
 
 def skin(viewer: napari.Viewer, dock: QWidget, shoot: Shooter) -> None:
@@ -106,8 +171,7 @@ def pelvis(viewer: napari.Viewer, dock: QWidget, shoot: Shooter) -> None:
     viewer.reset_view()
     shoot.dock("dock-volume")
     shoot.window("pelvis-mask")
-    dock.tab.result.experts_box.setChecked(True)
-    dock.tab.result.block_slider.setValue(3)
+    show_map(dock, "dominant", block=3)
     shoot.window("pelvis-experts")
     viewer.dims.ndisplay = 3
     viewer.layers["phantom pelvis"].visible = False
@@ -131,7 +195,29 @@ def ct(viewer: napari.Viewer, dock: QWidget, shoot: Shooter) -> None:
     shoot.window("ct-mask")
 
 
-SCENES = (retina, phantom, skin, pelvis, ct)
+SCENES = (states, retina, phantom, many, skin, pelvis, ct)
+
+
+def show_map(dock: QWidget, name: str, block: int | None = None) -> None:
+    """Show a map of the routing, as a person does in the Routing tab."""
+    tab = dock.routing
+    dock.tabs.setCurrentWidget(tab)
+    tab.kinds.button(list(OVERLAYS).index(name)).click()
+    if block is not None:
+        tab.block_slider.setValue(block)
+    settle()
+
+
+def hide_map(dock: QWidget) -> None:
+    """Hide the map, and go back to the Segment tab."""
+    dock.routing.shown_box.click()
+    dock.tabs.setCurrentWidget(dock.tab)
+
+
+def to_the_end(dock: QWidget) -> None:
+    """Scroll the Segment tab down."""
+    settle()
+    dock.tab.verticalScrollBar().setValue(dock.tab.verticalScrollBar().maximum())
 
 
 def load(dock: QWidget, model: str) -> None:
@@ -145,7 +231,7 @@ def run(dock: QWidget) -> None:
     wait(dock.footer.button.isEnabled)
     dock.footer.button.click()
     wait(lambda: dock.footer.button.text() == "Segment")
-    wait(lambda: bool(dock.tab.result.text()))
+    settle()
 
 
 class Shooter:
@@ -164,14 +250,21 @@ class Shooter:
             str(self.folder / f"{name}.png"), canvas_only=False, flash=False
         )
 
-    def dock(self, name: str) -> None:
-        """Write the dock as narrow and low as it has to work."""
+    def state(self, name: str) -> None:
+        """Write the dock in one state, narrow and wide."""
+        self.dock(f"state-{name}-{NARROW}")
+        self.dock(f"state-{name}-{WIDE}", width=WIDE)
+
+    def dock(self, name: str, width: int = NARROW) -> None:
+        """Write the dock as low as it has to work; by default as narrow, too."""
         self.viewer.window.resize(WINDOW[0], LOW)
         widest = self.dock_widget.maximumWidth()
-        self.dock_widget.setMaximumWidth(NARROW)
+        self.dock_widget.setMaximumWidth(width)
+        self.dock_widget.setMinimumWidth(width)
         settle()
         self.dock_widget.grab().save(str(self.folder / f"{name}.png"))
         self.dock_widget.setMaximumWidth(widest)
+        self.dock_widget.setMinimumWidth(NARROW)
         self.viewer.window.resize(*WINDOW)
 
 

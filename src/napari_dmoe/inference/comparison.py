@@ -13,7 +13,7 @@ from scipy import ndimage
 AGREE, ONLY_FIRST, ONLY_SECOND, OTHER_CLASS = range(4)
 """Labels of a difference map."""
 
-DIFFERENCES = ("the same", "only in the first", "only in the second", "another class")
+DIFFERENCES = ("the same", "first only", "second only", "another class")
 """What the labels of a difference map mean."""
 
 

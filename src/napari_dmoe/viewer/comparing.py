@@ -66,9 +66,9 @@ def comparison_rows(
         value = f"Dice {each.dice:.3f}" if is_there else "in neither"
         rows.append(TableRow(each.name, value, colour=colour))
         if math.isfinite(each.hd95):
-            rows.append(TableRow("", f"HD95 {each.hd95:.3g} {unit}"))
+            rows.append(TableRow("  HD95", f"{each.hd95:.3g} {unit}"))
         if is_there:
-            rows.append(TableRow("", f"{each.n_first} → {each.n_second} px"))
+            rows.append(TableRow("  pixels", f"{each.n_first} → {each.n_second}"))
     counts = np.bincount(comparison.difference.ravel(), minlength=len(DIFFERENCES))
     rows += [
         TableRow(name, f"{count} px", colour=colour)

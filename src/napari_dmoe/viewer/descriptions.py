@@ -100,7 +100,7 @@ def describe_run(result: Result) -> str:
     """Say what a mask was made for, and in what time."""
     drivers = result.segmentation.provenance.drivers
     made_for = "; ".join(map(_driver, drivers)) or "everybody alike"
-    edited = " · painted" if result.looks_edited else ""
+    edited = " · painted, so the next run leaves it" if result.looks_edited else ""
     return f"Made for {made_for} · {result.seconds:.1f} s{edited}"
 
 

@@ -30,7 +30,9 @@ def record_rows(stated: Any) -> list[tuple[str, str]]:
         return []
     model = record.model
     settings = {
-        name: value for name, value in record.settings.items() if value is not None
+        name: value
+        for name, value in record.settings.items()
+        if value is not None and name != "schema_version"
     }
     rows = [
         ("Shows", str(stated.get("shows", "mask"))),

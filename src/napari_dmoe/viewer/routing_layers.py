@@ -12,11 +12,9 @@ from napari.layers import Image, Labels, Layer
 from numpy.typing import NDArray
 
 from napari_dmoe.viewer.layers import plain
+from napari_dmoe.viewer.outlines import Outlines
 from napari_dmoe.viewer.output_layers import Overlay, gates_on_layer, overlay_layer
 from napari_dmoe.viewer.results import Result, put
-
-_CONTOUR = 2
-"""Width of a mask's outline, in pixels, while a map is shown below it."""
 
 _LEAST_GATE = 0.005
 """Smaller gates would read 0.00."""
@@ -32,10 +30,12 @@ class RoutingLayers:
     ----------
     viewer : weak reference to a ViewerModel
         The viewer.
+    outlines : Outlines
+        Draws the masks above a map as outlines.
     """
 
-    def __init__(self, viewer: weakref.ref[ViewerModel]) -> None:
-        self._viewer = viewer
+    def __init__(self, viewer: weakref.ref[ViewerModel], outlines: Outlines) -> None:
+        self._viewer, self._outlines = viewer, outlines
         self._layers: WeakKeyDictionary[Layer, dict[str, weakref.ref[Layer]]] = (
             WeakKeyDictionary()
         )
@@ -86,14 +86,14 @@ class RoutingLayers:
             self._blocks[layer] = overlay.block
         for each in self.of(image):
             each.visible = each is layer
-        _outline(result, _CONTOUR)
+        self._outlines.add(result.mask())
 
     def hide(self, image: Layer, result: Result | None) -> None:
         """Hide the maps of an image's routing."""
         for layer in self.of(image):
             layer.visible = False
         if result is not None:
-            _outline(result, 0)
+            self._outlines.discard(result.mask())
 
     def text_at(
         self,
@@ -160,10 +160,3 @@ def _text(gates: NDArray[np.float32], block: int) -> str:
         if gates[expert] >= _LEAST_GATE
     ]
     return f"{' | '.join(parts)}, block {block}"
-
-
-def _outline(result: Result, width: int) -> None:
-    """Show a mask as an outline, so that the map below it can be seen, or filled."""
-    mask = result.mask()
-    if mask is not None and mask.contour in (0, _CONTOUR):
-        mask.contour = width

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from napari.utils.colormaps import ensure_colormap
+from numpy.typing import NDArray
 
 from napari_dmoe.inference.colours import OKABE_ITO, Rgb, expert_colours
 from napari_dmoe.inference.overlays import OVERLAYS
@@ -35,6 +36,8 @@ class RoutingState:
         Whether it is seen on the image.
     legend : tuple of TableRow
         A line for each expert: its colour and its share of the gates.
+    busiest : int
+        The expert with the largest share.
     limits : tuple of str
         Ends of the colour bar; None for maps of expert numbers.
     ramp : tuple of colours
@@ -50,6 +53,7 @@ class RoutingState:
     overlay: Overlay = field(default_factory=Overlay)
     is_shown: bool = False
     legend: tuple[TableRow, ...] = ()
+    busiest: int = 0
     limits: tuple[str, str] | None = None
     ramp: tuple[Rgb, ...] = ()
     note: str = ""
@@ -77,6 +81,7 @@ def routing_state(
         return RoutingState(title=title)
     chosen = overlay.within(routing)
     kind = OVERLAYS[chosen.name]
+    load = expert_load(routing.mean(chosen.block))
     limits = None
     if kind.limits is not None:
         low, high = (f"{limit:g}" for limit in kind.limits)
@@ -88,16 +93,16 @@ def routing_state(
         unit="stage" if len(routing.token_axes) == 3 else "block",
         overlay=chosen,
         is_shown=is_shown,
-        legend=_legend(routing, chosen),
+        legend=_legend(load),
+        busiest=int(load.argmax()),
         limits=limits,
         ramp=_ramp(routing, chosen) if limits else (),
-        note=_note(routing),
+        note=_note(routing, chosen),
     )
 
 
-def _legend(routing: RoutingMaps, overlay: Overlay) -> tuple[TableRow, ...]:
-    load = expert_load(routing.mean(overlay.block))
-    colours = expert_colours(routing.n_experts)
+def _legend(load: NDArray[np.float32]) -> tuple[TableRow, ...]:
+    colours = expert_colours(len(load))
     return tuple(
         TableRow(f"expert {expert}", f"{share:.0%}", colour=colours[expert])
         for expert, share in enumerate(load)
@@ -113,12 +118,14 @@ def _ramp(routing: RoutingMaps, overlay: Overlay) -> tuple[Rgb, ...]:
     return tuple((red, green, blue) for red, green, blue in rows)
 
 
-def _note(routing: RoutingMaps) -> str:
+def _note(routing: RoutingMaps, overlay: Overlay) -> str:
     parts = []
     if len(routing.values) > 1:
         parts.append(
             f"Mean over {len(routing.values)} values, by their shares in the mixture."
         )
+        if overlay.name == "entropy":
+            parts.append("More than 1 bit, which a mean can have, looks like 1.")
     if routing.n_experts > len(OKABE_ITO):
         parts.append(f"Colours repeat after {len(OKABE_ITO)} experts.")
     return " ".join(parts)

@@ -20,6 +20,7 @@ from napari_dmoe.patient import Patient
 from napari_dmoe.viewer.gallery import Gallery
 from napari_dmoe.viewer.hovering import HoverStatus
 from napari_dmoe.viewer.layers import PLACE, plain
+from napari_dmoe.viewer.outlines import Outlines
 from napari_dmoe.viewer.output_layers import Overlay
 from napari_dmoe.viewer.patients import TYPED, Patients
 from napari_dmoe.viewer.requests import Request
@@ -74,7 +75,9 @@ class Session:
         self.overlay = Overlay()
         """Which map of the routing is wanted."""
         self._wants_routing = False
-        self._routing = RoutingLayers(self._viewer)
+        self.outlines = Outlines(viewer)
+        """Masks that are drawn as outlines."""
+        self._routing = RoutingLayers(self._viewer, self.outlines)
         self._hover = HoverStatus(viewer, self._routing)
         self._versions: WeakKeyDictionary[Layer, int] = WeakKeyDictionary()
         self._masks: WeakSet[Layer] = WeakSet()

@@ -224,6 +224,9 @@ class CompareControl(QObject):
         mask.editable = False
         self._difference = weakref.ref(mask)
         self._compared = weakref.ref(result)
+        for each in self._session.results_of(image):
+            if each.title in names:
+                self._session.outlines.add(each.mask())
         n, total = comparison.n_different, comparison.difference.size
         summary = (
             f"First: “{names[0]}”. Second: “{names[1]}”. They differ in {n} pixels "

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtGui import QColor, QLinearGradient, QPainter, QPaintEvent
+from qtpy.QtGui import QColor, QIcon, QLinearGradient, QPainter, QPaintEvent
 from qtpy.QtWidgets import (
     QButtonGroup,
     QCheckBox,
@@ -33,7 +33,7 @@ from napari_dmoe.viewer.widgets._parts import (
     row,
     say,
 )
-from napari_dmoe.viewer.widgets.table import Table
+from napari_dmoe.viewer.widgets.table import Table, coloured
 
 NOTHING = "No routing yet: segment an image with a model that has experts."
 _HOVER = "Point at the image: the status bar names the experts of the token and their "
@@ -64,6 +64,7 @@ class RoutingTab(QScrollArea):
         self.block_slider.valueChanged.connect(self._tell)
         self.expert_combo = narrow_combo("Expert", "Expert whose gate is shown.")
         self.expert_combo.activated.connect(self._on_expert)
+        self._is_expert_chosen, self._busiest = False, 0
         self.kinds = QButtonGroup(self)
         self._names = list(OVERLAYS)
         self.bar = ColourBar()
@@ -97,7 +98,7 @@ class RoutingTab(QScrollArea):
             if kind.is_of_one_expert:
                 grid.addWidget(self.expert_combo, place, 1)
         grid.setColumnStretch(1, 1)
-        self.kinds.idClicked.connect(self._tell)
+        self.kinds.idClicked.connect(self._on_kind)
         return box
 
     def _lay_out(self) -> None:
@@ -136,15 +137,24 @@ class RoutingTab(QScrollArea):
         self.block_slider.blockSignals(False)
         button = self.kinds.button(self._names.index(state.overlay.name))
         button.setChecked(True)
-        if self.expert_combo.count() != state.n_experts:
-            self.expert_combo.clear()
-            self.expert_combo.addItems([str(e) for e in range(state.n_experts)])
+        self._busiest = state.busiest
+        self.expert_combo.clear()
+        for expert, line in enumerate(state.legend):
+            icon = QIcon(coloured(line.colour or (0, 0, 0)))
+            self.expert_combo.addItem(icon, str(expert))
         self.expert_combo.setCurrentIndex(state.overlay.expert)
         self.bar.show_ramp(state.ramp, state.limits)
         self.legend.show_rows(state.legend)
         say(self.note, state.note)
 
+    def _on_kind(self, place: int) -> None:
+        kind = OVERLAYS[self._names[place]]
+        if kind.is_of_one_expert and not self._is_expert_chosen:
+            self.expert_combo.setCurrentIndex(self._busiest)  # others may be empty
+        self._tell()
+
     def _on_expert(self) -> None:
+        self._is_expert_chosen = True
         place = next(
             i for i, kind in enumerate(OVERLAYS.values()) if kind.is_of_one_expert
         )

@@ -62,7 +62,12 @@ def swatch(colour: tuple[int, int, int] | None) -> QLabel:
     """Return a small square of a colour; an empty label without one."""
     label = QLabel()
     if colour is not None:
-        pixmap = QPixmap(_SWATCH, _SWATCH)
-        pixmap.fill(QColor(*colour))
-        label.setPixmap(pixmap)
+        label.setPixmap(coloured(colour))
     return label
+
+
+def coloured(colour: tuple[int, int, int]) -> QPixmap:
+    """Return a small square of a colour as a picture."""
+    pixmap = QPixmap(_SWATCH, _SWATCH)
+    pixmap.fill(QColor(*colour))
+    return pixmap
