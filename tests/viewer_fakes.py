@@ -36,38 +36,56 @@ def make_segmentation(
     value: str | None = "suspect",
     values: tuple[str, ...] = ("healthy", "suspect", "glaucoma"),
     has_routing: bool = True,
+    has_probabilities: bool = False,
+    dims: int = 2,
 ) -> Segmentation:
-    """Return a mask whose cup is the larger the later the value comes."""
-    axes = tuple(a for a in image.axes if a not in ("y", "x", "c"))
+    """Return a mask whose cup is the larger the later the value comes.
+
+    In block b every token belongs to expert b alone, but for the first one, which
+    gives 0.29 of itself to the next expert. The probability of each class is 0.75 in
+    its mask and 0 elsewhere.
+    """
+    along = ("z", "y", "x")[-dims:]
+    axes = tuple(a for a in image.axes if a not in (*along, "c"))
     sizes = dict(zip(image.axes, image.data.shape, strict=True))
     extra = tuple(sizes[axis] for axis in axes)
-    plane = (sizes["y"], sizes["x"])
+    frame = tuple(sizes[axis] for axis in along)
     used = values if value is None else (value,)
-    masks = {name: _mask(extra, plane, values.index(name)) for name in used}
-    gates = [
-        np.zeros((len(used), *extra, SIDE, SIDE, N_EXPERTS), np.float32)
-        for _ in range(N_BLOCKS)
-    ]
-    for block in range(N_BLOCKS):
-        gates[block][..., block % N_EXPERTS] = 1
+    last = len(classes) - 1
+    masks = {
+        name: np.minimum(_mask((*extra, *frame[:-2]), frame[-2:], number), last)
+        for number, name in enumerate(values)
+        if name in used
+    }
+    labels = masks[used[len(used) // 2]]
     routing = RoutingMaps(
-        gates=tuple(gates),
-        grids=(Grid.identity(plane).resize((SIDE,) * 2, "half-pixel"),) * N_BLOCKS,
+        gates=tuple(_gates(len(used), extra, dims, b) for b in range(N_BLOCKS)),
+        grids=(Grid.identity(frame).resize((SIDE,) * dims, "half-pixel"),) * N_BLOCKS,
         values=used,
         weights=(1 / len(used),) * len(used),
         axes=axes,
-        token_axes=("y", "x"),
+        token_axes=along,
     )
+    maps = np.stack([0.75 * (labels == i) for i in range(len(classes))])
     return Segmentation(
-        labels=masks[used[len(used) // 2]],
-        axes=(*axes, "y", "x"),
-        grid=Grid.identity(plane),
+        labels=labels,
+        axes=(*axes, *along),
+        grid=Grid.identity(frame),
         classes=classes,
         by_value=masks if value is None else {},
-        probabilities=None,
+        probabilities=maps.astype(np.float32) if has_probabilities else None,
         routing=routing if has_routing else None,
         provenance=_provenance(image, classes, value, used),
     )
+
+
+def _gates(n: int, extra: tuple[int, ...], dims: int, block: int) -> np.ndarray:
+    gates = np.zeros((n, *extra, *(SIDE,) * dims, N_EXPERTS), np.float32)
+    gates[..., block % N_EXPERTS] = 1
+    first = (..., *(0,) * dims)
+    gates[(*first, block % N_EXPERTS)] = 0.71
+    gates[(*first, (block + 1) % N_EXPERTS)] = 0.29
+    return gates
 
 
 def _mask(extra: tuple[int, ...], plane: tuple[int, int], number: int) -> np.ndarray:
@@ -131,6 +149,7 @@ class FakeSegment:
     """Segments at once, or waits at its gate and reports until it is told to stop."""
 
     error: Exception | None = None
+    has_routing: bool = True
     gate: threading.Event = field(default_factory=threading.Event)
     calls: list[Patient] = field(default_factory=list)
     threads: set[int] = field(default_factory=set)
@@ -145,7 +164,7 @@ class FakeSegment:
         image: SpatialImage,
         patient: Patient,
         *,
-        settings: object,
+        settings: InferenceSettings,
         progress: ProgressHook,
     ) -> Segmentation:
         self.calls.append(patient)
@@ -157,4 +176,12 @@ class FakeSegment:
         if self.error is not None:
             raise self.error
         progress(Progress(2, 2, "done"))
-        return make_segmentation(image, value=patient.severity)
+        card = loaded.card
+        return make_segmentation(
+            image,
+            classes=card.classes if card.dims == 3 else ("background", "rim", "cup"),
+            value=patient.severity if card.dims == 2 else DRIVER_VALUES[0],
+            has_routing=self.has_routing,
+            has_probabilities=settings.probabilities,
+            dims=card.dims,
+        )

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import napari
 import pytest
 from desk import IMAGE, Desk
+from napari.components import ViewerModel
 from napari.utils.notifications import Notification, notification_manager
 from pytestqt.qtbot import QtBot
 from qtpy.QtCore import QThreadPool
@@ -67,10 +69,12 @@ def make_desk(
             raise CheckpointError(f"{name} is no checkpoint")
         return models[name]
 
-    def make(viewer: napari.Viewer | None = None) -> Desk:
+    def make(
+        viewer: ViewerModel | None = None, **others: Callable[..., object]
+    ) -> Desk:
         viewer = viewer or make_napari_viewer()
         segment = FakeSegment()
-        engines = Engines(
+        fakes = Engines(
             look_around=lambda: Surroundings("CPU", ("auto", "cpu"), tuple(models)),
             load_checkpoint=load,
             segment=segment,
@@ -78,8 +82,12 @@ def make_desk(
             recent_models=lambda: (),
             remember_model=lambda path: None,
         )
+        engines = replace(fakes, **others)
         dock = DMoEDock(viewer, engines=engines)
-        viewer.window.add_dock_widget(dock, name="dMoE", area="right")
+        if isinstance(viewer, napari.Viewer):
+            viewer.window.add_dock_widget(dock, name="dMoE", area="right")
+        else:
+            qtbot.addWidget(dock)
         desk = Desk(viewer, dock, segment, qtbot)
         qtbot.waitUntil(lambda: "Loading" not in desk.status)
         desk.wait_until_idle()
@@ -92,5 +100,13 @@ def make_desk(
 def desk(make_desk: Callable[..., Desk]) -> Desk:
     """Return a desk with one image, called retina."""
     desk = make_desk()
+    desk.viewer.add_image(IMAGE, name="retina")
+    return desk
+
+
+@pytest.fixture
+def quick_desk(make_desk: Callable[..., Desk]) -> Desk:
+    """Return the same without a window, for what concerns the dock alone."""
+    desk = make_desk(ViewerModel())
     desk.viewer.add_image(IMAGE, name="retina")
     return desk

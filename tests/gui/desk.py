@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import napari
 import numpy as np
+from napari.components import ViewerModel
 from napari.layers import Labels
 from pytestqt.qtbot import QtBot
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QComboBox
+from qtpy.QtWidgets import QComboBox, QWidget
 
 from napari_dmoe.viewer.widgets.dmoe_dock import DMoEDock
 from viewer_fakes import FakeSegment
@@ -21,7 +21,7 @@ IMAGE = np.zeros((12, 9), np.uint8)
 class Desk:
     """A window with its dock, and what a person does with them."""
 
-    viewer: napari.Viewer
+    viewer: ViewerModel
     dock: DMoEDock
     segment: FakeSegment
     qtbot: QtBot
@@ -37,6 +37,14 @@ class Desk:
         self.qtbot.waitUntil(
             lambda: not self.dock.run.is_busy and not self.dock.loader.is_busy
         )
+
+    def click(self, button: QWidget) -> None:
+        self.qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+
+    def load(self, name: str) -> None:
+        """Ask for a model by its name or path, as the model section does."""
+        self.dock.tab.model.model_requested.emit(name)
+        self.wait_until_idle()
 
     def choose(self, attribute: str, value: str) -> None:
         """Choose a value in a combo box with the keyboard, as it is used."""
