@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from napari.components import ViewerModel
 from napari.layers import Image
 
+from napari_dmoe.inference.segmentation import Segmentation
 from napari_dmoe.viewer import results
 from napari_dmoe.viewer.descriptions import describe_run
 from napari_dmoe.viewer.layers import to_image
@@ -214,3 +217,30 @@ def test_a_rotated_stack_keeps_its_areas(viewer: ViewerModel) -> None:
     )
     cup = result_rows(show(viewer, image), image, (0, 0, 0))[1]
     assert cup.value == "0.4 mm²"
+
+
+def with_probabilities(image: Image, *, value: str) -> Segmentation:
+    made = make_segmentation(to_image(image), value=value)
+    return replace(made, probabilities=np.full((3, 12, 9), 1 / 3, np.float32))
+
+
+def test_probabilities_follow_their_own_result(
+    viewer: ViewerModel, image: Image
+) -> None:
+    mine = viewer.add_image(np.zeros((12, 9)), name="retina / probability of cup")
+    first = results.show(
+        viewer, image, make_outcome(with_probabilities(image, value="healthy"))
+    )
+    maps = [layer() for layer in first.maps]
+    assert [layer.name for layer in maps] == [
+        "retina / probability of rim",
+        "retina / probability of cup [2]",
+    ]
+    again = make_outcome(with_probabilities(image, value="suspect"))
+    second = results.show(viewer, image, again, previous=first)
+    assert [layer() for layer in second.maps] == maps
+    assert maps[0].metadata["napari-dmoe"]["drivers"][0]["value"] == "suspect"
+    # A run without them leaves none that would look like its own.
+    show(viewer, image, second)
+    assert not any(layer in viewer.layers for layer in maps)
+    assert mine in viewer.layers

@@ -8,6 +8,7 @@ showed before can be brought back.
 from __future__ import annotations
 
 import weakref
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -58,6 +59,8 @@ class Result:
         The mask as it was put into that layer.
     before : Outcome, optional
         What the mask showed before this run.
+    maps : tuple of weak references to Layers
+        The probabilities, where they were asked for.
     is_kept : bool
         Whether the next run leaves it as it is, and puts its own beside it.
     """
@@ -66,6 +69,7 @@ class Result:
     mask: weakref.ref[Labels]
     original: NDArray[Any]
     before: Outcome | None = None
+    maps: tuple[weakref.ref[Layer], ...] = ()
     is_kept: bool = False
     _may_be_edited: bool = field(default=False, repr=False)
     _was_edited: bool = field(default=False, repr=False)
@@ -152,16 +156,29 @@ def show(
         arguments["name"] = f"{source.name} / {name}"
     existing = _reusable_mask(viewer, previous, data.ndim)
     mask = put(viewer, (data, arguments, kind), existing)
-    for layer_data in probability_layers(source, outcome.segmentation):
-        layers = {str(layer.name): layer for layer in viewer.layers}
-        put(viewer, layer_data, plain(layers.get(layer_data[1]["name"])))
-    is_replaced = existing is not None and previous is not None
+    replaced = None if existing is None else previous
+    maps = probability_layers(source, outcome.segmentation)
     return Result(
         outcome=outcome,
         mask=weakref.ref(mask),
         original=np.array(mask.data),
-        before=previous.outcome if is_replaced and previous is not None else None,
+        before=None if replaced is None else replaced.outcome,
+        maps=_put_maps(viewer, maps, () if replaced is None else replaced.maps),
     )
+
+
+def _put_maps(
+    viewer: ViewerModel,
+    maps: Sequence[LayerData],
+    replaced: Sequence[weakref.ref[Layer]],
+) -> tuple[weakref.ref[Layer], ...]:
+    """Put maps where those of a replaced result are; take away what is left of them."""
+    there = [layer for each in replaced if (layer := each()) in viewer.layers]
+    for layer in there[len(maps) :]:
+        viewer.layers.remove(layer)
+    existing = [*there, *[None] * len(maps)]
+    put_there = (put(viewer, *pair) for pair in zip(maps, existing, strict=False))
+    return tuple(weakref.ref(layer) for layer in put_there)
 
 
 def show_previous(viewer: ViewerModel, source: Image, result: Result) -> Result:
