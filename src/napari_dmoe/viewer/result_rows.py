@@ -16,6 +16,9 @@ from napari_dmoe.viewer.results import Result
 from napari_dmoe.viewer.table_rows import TableRow
 
 
+_THREE_DIGITS = 100  # from here on, digits behind the point say nothing
+
+
 def result_rows(result: Result, image: Image, step: Sequence[int]) -> list[TableRow]:
     """Return the lines for the plane or volume that the viewer shows.
 
@@ -160,4 +163,5 @@ def _ratio(value: float) -> str:
 
 
 def _number(value: float) -> str:
-    return f"{value:.0f}" if value == round(value) else f"{value:.3g}"
+    is_whole = value == round(value) or abs(value) >= _THREE_DIGITS
+    return f"{value:.0f}" if is_whole else f"{value:.3g}"
