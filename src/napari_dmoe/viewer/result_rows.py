@@ -15,7 +15,6 @@ from napari_dmoe.viewer.output_layers import in_layer_order
 from napari_dmoe.viewer.results import Result
 from napari_dmoe.viewer.table_rows import TableRow
 
-
 _THREE_DIGITS = 100  # from here on, digits behind the point say nothing
 
 
