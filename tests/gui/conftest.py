@@ -70,7 +70,10 @@ def make_desk(
         return models[name]
 
     def make(
-        viewer: ViewerModel | None = None, **others: Callable[..., object]
+        viewer: ViewerModel | None = None,
+        *,
+        ready: Callable[[DMoEDock], None] = lambda dock: None,
+        **others: Callable[..., object],
     ) -> Desk:
         viewer = viewer or make_napari_viewer()
         segment = FakeSegment()
@@ -88,6 +91,7 @@ def make_desk(
             viewer.window.add_dock_widget(dock, name="dMoE", area="right")
         else:
             qtbot.addWidget(dock)
+        ready(dock)
         desk = Desk(viewer, dock, segment, qtbot)
         qtbot.waitUntil(lambda: "Loading" not in desk.status)
         desk.wait_until_idle()

@@ -126,6 +126,7 @@ class ModelSection(QWidget):
     def show_nothing(self) -> None:
         """Say that no model is loaded, and what to do."""
         say(self.facts, NOTHING)
+        self.details.forget()
         self.details.setVisible(False)
         self._question.setVisible(False)
         self.unload_button.setEnabled(False)
