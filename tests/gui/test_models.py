@@ -174,7 +174,8 @@ def test_the_answer_to_what_drives_a_bare_file_builds_its_form(
         asked.append(card)
         if card is None:
             return with_card(fundus_model, name="generic")
-        return LoadedModel(fundus_model.network, read_card(card), "dmoe-vit", "bare.pth")
+        network = fundus_model.network
+        return LoadedModel(network, read_card(card), "dmoe-vit", "bare.pth")
 
     quick_desk.dock._engines.__dict__["load_checkpoint"] = load_bare
     quick_desk.load("/there/bare.pth")
