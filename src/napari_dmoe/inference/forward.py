@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,17 @@ from napari_dmoe.inference.drivers import RouterChoice
 from napari_dmoe.inference.settings import InferenceSettings
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.models.gating import SegmentationOutput
+from napari_dmoe.models.vit import ViTConfig
+
+Done = Callable[[int], None]
+"""Takes the number of rows that are done; may raise ``Cancelled``."""
+
+COST_AT_ONCE = 6 * 10**10
+"""Parameters x tokens of one pass on the CPU at most: a second or so on two cores."""
+
+
+def ignore(_: int) -> None:
+    """Do nothing; the default for `Done`."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +70,10 @@ class Forward:
         self.loaded, self.choice, self.settings = loaded, choice, settings
         self.n_samples = settings.samples if settings.noise else 1
         self.device = choose_device(settings.device)
-        self.batches = Batches(self.device.device, batch)
+        cost = loaded.n_parameters * _n_tokens(loaded)
+        self.batches = Batches(
+            self.device.device, batch, cpu_batch=max(1, COST_AT_ONCE // cost)
+        )
         loaded.module.eval()
 
     @property
@@ -72,7 +86,15 @@ class Forward:
         """Inputs whose rows fill a batch."""
         return max(1, self.batches.batch // self.rows_per_input)
 
-    def __call__(self, inputs: Tensor, numbers: Sequence[int]) -> Answers:
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What a person should know of the device."""
+        said = (self.device.notice, *self.batches.notices)
+        return tuple(notice for notice in said if notice)
+
+    def __call__(
+        self, inputs: Tensor, numbers: Sequence[int], *, done: Done = ignore
+    ) -> Answers:
         """Run some inputs.
 
         Parameters
@@ -81,18 +103,22 @@ class Forward:
             What the network sees.
         numbers : sequence of int
             Place of each input in the run; the gating noise depends on it.
+        done : callable
+            Called between batches with the number of rows that are done.
         """
         shape = (len(inputs), len(self.choice.categories), self.n_samples)
-        n_rows, outputs, done = math.prod(shape), list[SegmentationOutput](), 0
+        n_rows, outputs, n_done = math.prod(shape), list[SegmentationOutput](), 0
         with torch.inference_mode():
-            while done < n_rows:
+            while n_done < n_rows:
+                if n_done:
+                    done(n_done)
                 outputs.append(
                     self.batches.run(
-                        range(done, n_rows),
+                        range(n_done, n_rows),
                         lambda part, device: self._rows(inputs, numbers, part, device),
                     )
                 )
-                done += len(outputs[-1].logits)
+                n_done += len(outputs[-1].logits)
             logits = torch.cat([out.logits for out in outputs]).unflatten(0, shape)
             blocks = zip(*(out.gates for out in outputs), strict=True)
             gates = (torch.cat(parts).unflatten(0, shape).mean(2) for parts in blocks)
@@ -125,6 +151,15 @@ class Forward:
         weights = torch.tensor(self.choice.weights)
         mixed: Tensor = torch.tensordot(weights, probabilities, ([0], [0]))
         return mixed
+
+
+def _n_tokens(loaded: LoadedModel) -> int:
+    """Return how often a row uses the parameters: once for each token.
+
+    The passes of a U-Net are limited by their voxels, where they are cut out.
+    """
+    config = loaded.config
+    return config.grid**2 if isinstance(config, ViTConfig) else 1
 
 
 def noise_generator(seed: int, number: int, sample: int) -> torch.Generator:
