@@ -114,3 +114,15 @@ def quick_desk(make_desk: Callable[..., Desk]) -> Desk:
     desk = make_desk(ViewerModel())
     desk.viewer.add_image(IMAGE, name="retina")
     return desk
+
+
+@pytest.fixture
+def settle(quick_desk: Desk) -> Callable[[], None]:
+    """Return what waits until the dock has shown what changed."""
+    dock, qtbot = quick_desk.dock, quick_desk.qtbot
+    timers = (dock.results._timer, dock.maps._timer)
+
+    def settle() -> None:
+        qtbot.waitUntil(lambda: not any(timer.isActive() for timer in timers))
+
+    return settle

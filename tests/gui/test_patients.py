@@ -90,7 +90,7 @@ def test_an_age_is_typed_as_a_number_or_chosen_as_a_band(quick_desk: Desk) -> No
     )
     desk.type("age", "")
     assert source(desk, "age") == ""
-    assert "below 60 1/2" in desk.dock.tab.patient.mixture_label.text()
+    assert "mixes below 60" in desk.dock.tab.patient.mixture_label.text()
 
 
 def test_a_band_that_the_model_does_not_have_is_said(quick_desk: Desk) -> None:
