@@ -15,6 +15,7 @@ from qtpy.QtCore import QThreadPool
 
 from napari_dmoe.models.card_files import read_card
 from napari_dmoe.models.checkpoint import CheckpointError, LoadedModel, new_model
+from napari_dmoe.models.unet3d import UNet3DConfig
 from napari_dmoe.training.recipes import RECIPES
 from napari_dmoe.viewer.engines import Engines, Surroundings, fitting_cards
 from napari_dmoe.viewer.widgets.dmoe_dock import DMoEDock
@@ -51,6 +52,13 @@ def age_model(tiny_network: Callable[..., object]) -> LoadedModel:
     card = read_card("fairseg-age")
     config = tiny_network(n_routers=card.n_routers).config
     return new_model("dmoe-vit", config, card)
+
+
+@pytest.fixture(scope="session")
+def volume_model() -> LoadedModel:
+    """Return an untrained model of volumes, with the card of the pelvis phantom."""
+    config = UNet3DConfig(feature_size=4, n_routers=4, n_experts=2)
+    return new_model("dmoe-unet3d", config, RECIPES["pelvis-phantom"].card)
 
 
 @pytest.fixture

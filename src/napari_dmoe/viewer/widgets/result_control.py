@@ -142,10 +142,11 @@ class ResultControl(QObject):
         if path is None:
             return
         rows = file_rows(result, image, viewer.dims.current_step[-image.ndim :])
+        path = path if path.suffix else path.with_suffix(".csv")
         try:
-            write_table(path if path.suffix else path.with_suffix(".csv"), rows)
+            write_table(path, rows)
         except OSError as error:
-            notify_error(error)
+            notify_error(_not_saved(path, error))
         else:
             show_info(f"Saved {path.name}")
 
@@ -159,6 +160,7 @@ class ResultControl(QObject):
         path = self._ask_where("Save the mask", result, suffix, MASK_FILES)
         if path is None:
             return
+        result.looks_edited  # noqa: B018  the record says it, from now on
         data, meta, _ = mask.as_layer_data_tuple()
         order = Order(
             title=f"dMoE: saving {path.name}",
@@ -202,4 +204,15 @@ class ResultControl(QObject):
 
 def _save(path: Path, data: Any, meta: dict[str, Any], hook: ProgressHook) -> list[str]:
     hook(Progress(0, 1, f"saving {path.name}"))
-    return [Path(each).name for each in save_mask(path, data, meta)]
+    try:
+        return [Path(each).name for each in save_mask(path, data, meta)]
+    except OSError as error:
+        raise _not_saved(path, error) from error
+
+
+def _not_saved(path: Path, error: OSError) -> OSError:
+    """Return an error that says what could not be saved, and what to do."""
+    why = error.strerror or str(error)
+    return OSError(
+        f"{path.name} cannot be saved in {path.parent}: {why}. Choose another place."
+    )
