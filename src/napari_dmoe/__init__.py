@@ -18,9 +18,15 @@ if TYPE_CHECKING:
         ImageReadError,
         SpatialImage,
     )
+    from napari_dmoe.inference.ablation import Ablation, ablate
+    from napari_dmoe.inference.interpolation import interpolate
+    from napari_dmoe.inference.routing_reading import read_routing
     from napari_dmoe.inference.segment import segment
     from napari_dmoe.inference.segmentation import Segmentation
     from napari_dmoe.inference.settings import InferenceSettings
+    from napari_dmoe.inference.sweep import sweep
+    from napari_dmoe.inference.sweep_result import Sweep
+    from napari_dmoe.inference.uncertainty import Uncertainty, uncertainty
     from napari_dmoe.models.card import ModelCard
     from napari_dmoe.models.card_files import CardError, card_names, read_card
     from napari_dmoe.models.checkpoint import (
@@ -38,9 +44,15 @@ if TYPE_CHECKING:
 _HOMES = {
     "imaging.files": ("read_image",),
     "imaging.spatial": ("Grid", "ImageError", "ImageReadError", "SpatialImage"),
+    "inference.ablation": ("Ablation", "ablate"),
+    "inference.interpolation": ("interpolate",),
+    "inference.routing_reading": ("read_routing",),
     "inference.segment": ("segment",),
     "inference.segmentation": ("Segmentation",),
     "inference.settings": ("InferenceSettings",),
+    "inference.sweep": ("sweep",),
+    "inference.sweep_result": ("Sweep",),
+    "inference.uncertainty": ("Uncertainty", "uncertainty"),
     "models.card": ("ModelCard",),
     "models.card_files": ("CardError", "card_names", "read_card"),
     "models.checkpoint": (
@@ -63,6 +75,7 @@ except PackageNotFoundError:  # a source tree that was never installed
     __version__ = "0.0.0"
 
 __all__ = [
+    "Ablation",
     "Cancelled",
     "CardError",
     "CheckpointError",
@@ -80,15 +93,22 @@ __all__ = [
     "Segmentation",
     "SegmentationOutput",
     "SpatialImage",
+    "Sweep",
+    "Uncertainty",
     "UnsafeCheckpointError",
     "__version__",
+    "ablate",
     "bundled_names",
     "card_names",
+    "interpolate",
     "load_checkpoint",
     "read_card",
     "read_image",
+    "read_routing",
     "save_checkpoint",
     "segment",
+    "sweep",
+    "uncertainty",
 ]
 
 
