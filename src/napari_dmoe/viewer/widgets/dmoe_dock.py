@@ -27,6 +27,7 @@ from napari_dmoe.viewer.widgets.run_control import Run, RunControl
 from napari_dmoe.viewer.widgets.run_footer import RunFooter
 from napari_dmoe.viewer.widgets.segment_tab import SegmentTab
 from napari_dmoe.viewer.widgets.subject_control import SubjectControl
+from napari_dmoe.viewer.widgets.what_if_tab import WhatIfTab
 
 if TYPE_CHECKING:
     import napari
@@ -59,6 +60,7 @@ class DMoEDock(QWidget):
         self._session = session = session_of(napari_viewer)
         self._was_docked = False
         self.tab, self.routing, self.footer = SegmentTab(), RoutingTab(), RunFooter()
+        self.what_if = WhatIfTab()
         self._lay_out()  # first: it decides the order of Tab
         tab = self.tab
         self.work = Work(self.footer, self)
@@ -80,7 +82,9 @@ class DMoEDock(QWidget):
         self.tabs.addTab(self.tab, "Segment")
         self.tabs.addTab(self.routing, "Routing")
         self.tabs.setTabToolTip(0, "Segment an image for its patient.")
+        self.tabs.addTab(self.what_if, "What if")
         self.tabs.setTabToolTip(1, "See which experts of the network drew what.")
+        self.tabs.setTabToolTip(2, "See what another patient would have got, and why.")
         self.tabs.setDocumentMode(True)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(2, 2, 2, 2)
