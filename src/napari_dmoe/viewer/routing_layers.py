@@ -137,14 +137,14 @@ def token_at(
     In 3D it is the sample in which a ray through the point enters the layer, which is
     what is seen of a map without holes.
     """
-    place: NDArray[np.float64] | None = np.asarray(layer.world_to_data(position), float)
+    place = np.asarray(layer.world_to_data(position), float)
     if view_direction is not None and len(dims_displayed) == 3:
-        place = _entry(layer, position, view_direction)
-        if place is None:
+        entry = _entry(layer, position, view_direction)
+        if entry is None:
             return None
         # On the box itself: a hair inside it, so that rounding stays within.
         largest = np.array(layer.data.shape) - 0.5
-        place = np.clip(place, -0.5 + 1e-6, largest - 1e-6)
+        place = np.clip(entry, -0.5 + 1e-6, largest - 1e-6)
     index = tuple(int(i) for i in np.floor(place + 0.5))
     inside = all(0 <= i < n for i, n in zip(index, layer.data.shape, strict=True))
     return index if inside else None
