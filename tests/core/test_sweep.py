@@ -166,7 +166,7 @@ def test_two_drivers_make_a_grid(two: LoadedModel, image: SpatialImage) -> None:
 @pytest.mark.parametrize(
     ("attribute", "message"),
     [
-        ("age", "age does not drive this model.*race does"),
+        ("age", "age does not drive this model.*drivers are race"),
         ((), "one attribute, or two"),
         (("race", "race"), "two that differ"),
     ],
