@@ -6,6 +6,7 @@ Each imports what it needs when it is called, in a worker's thread: torch takes 
 from __future__ import annotations
 
 import gc
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +15,19 @@ from typing import TYPE_CHECKING, Any
 from napari_dmoe.viewer.recent import recent_models, remember_model
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from napari_dmoe.cohorts.series import Done, Entry
+    from napari_dmoe.imaging.spatial import SpatialImage
     from napari_dmoe.inference.comparison import Comparison
     from napari_dmoe.inference.segmentation import Segmentation
+    from napari_dmoe.inference.settings import InferenceSettings
+    from napari_dmoe.inference.sweep_result import Sweep
     from napari_dmoe.models.checkpoint import LoadedModel
+    from napari_dmoe.patient import Patient
+    from napari_dmoe.progress import ProgressHook
+    from napari_dmoe.viewer.swept import Swept
 
 
 @dataclass(frozen=True)
@@ -128,6 +138,66 @@ def series(*arguments: Any, **options: Any) -> list[Done]:
     return segment_series(*arguments, options=SeriesOptions(settings), **options)
 
 
+def sweep(
+    loaded: LoadedModel,
+    image: SpatialImage,
+    patient: Patient,
+    attributes: tuple[str, ...],
+    positions: tuple[float, ...] = (),
+    *,
+    settings: InferenceSettings,
+    progress: ProgressHook,
+) -> Swept:
+    """Segment an image for every value of a driver, and between them if asked to."""
+    from napari_dmoe.inference.interpolation import interpolate
+    from napari_dmoe.inference.sweep import sweep as run_sweep
+    from napari_dmoe.inference.variants import part_of
+    from napari_dmoe.viewer.swept import interleaved
+
+    began = time.perf_counter()
+    n_parts = 2 if positions else 1
+    found = run_sweep(
+        loaded,
+        image,
+        attribute=attributes,
+        patient=patient,
+        settings=settings,
+        progress=part_of(progress, 0, n_parts),
+    )
+    between: tuple[Segmentation, ...] = ()
+    if positions:
+        between = interpolate(
+            loaded,
+            image,
+            attribute=attributes[0],
+            positions=positions,
+            patient=patient,
+            settings=settings,
+            progress=part_of(progress, 1, n_parts),
+        )
+    return interleaved(found, positions, between, time.perf_counter() - began)
+
+
+def draw_sweep(image: SpatialImage, found: Sweep) -> NDArray[np.uint8]:
+    """Draw all masks side by side."""
+    from napari_dmoe.inference.sweep_pictures import sweep_picture
+
+    return sweep_picture(image, found)
+
+
+def save_sweep(folder: Path, stem: str, found: Sweep, image: SpatialImage) -> int:
+    """Write a sweep and its table; return the number of files."""
+    from napari_dmoe.cohorts.tables import write_table
+    from napari_dmoe.imaging.files import safe_stem
+    from napari_dmoe.inference.sweep_files import save_sweep as save
+    from napari_dmoe.inference.sweep_result import text_rows
+
+    saved = save(folder, stem, found, image)
+    table = folder / f"{safe_stem(stem)}.sweep.csv"
+    write_table(table, text_rows(found.rows()))
+    return len(saved.labels) + 5
+
+
 def release_memory() -> None:
     """Give memory that is no longer used back to the system and the GPU."""
     import torch
@@ -151,3 +221,6 @@ class Engines:
     recent_models: Callable[[], tuple[str, ...]] = recent_models
     remember_model: Callable[[str], None] = remember_model
     release_memory: Callable[[], None] = release_memory
+    sweep: Callable[..., Swept] = sweep
+    draw_sweep: Callable[..., NDArray[np.uint8]] = draw_sweep
+    save_sweep: Callable[..., int] = save_sweep

@@ -28,6 +28,7 @@ from napari_dmoe.viewer.widgets.run_control import Run, RunControl
 from napari_dmoe.viewer.widgets.run_footer import RunFooter
 from napari_dmoe.viewer.widgets.segment_tab import SegmentTab
 from napari_dmoe.viewer.widgets.subject_control import SubjectControl
+from napari_dmoe.viewer.widgets.sweep_control import SweepControl
 from napari_dmoe.viewer.widgets.what_if_tab import WhatIfTab
 
 if TYPE_CHECKING:
@@ -83,6 +84,9 @@ class DMoEDock(QWidget):
             open_mask=self.files.open_mask,
         )
         self.maps = RoutingControl(session, self.routing)
+        self.sweep = SweepControl(
+            session, engines, self.run, self.work, self.what_if.sweep
+        )
         self._connect()
         self.loader.begin()
 
