@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import torch
 from torch import nn
 
 from napari_dmoe.cohorts.case import Case, Selection
-from napari_dmoe.models.card import ModelCard
-from napari_dmoe.models.checkpoint import new_model
+from napari_dmoe.models.checkpoint import LoadedModel, new_model
 from napari_dmoe.models.moe import SparseMoE
 from napari_dmoe.progress import ProgressHook, silent
-from napari_dmoe.training.fit import Fitted, TrainSettings, fit
+from napari_dmoe.training.fit import fit
+from napari_dmoe.training.history import Fitted
 from napari_dmoe.training.recipes import Recipe
 
 HELD_OUT_EVERY = 25
@@ -50,19 +49,22 @@ def train_new(
     """
     training = [i for i in range(len(cases)) if i % HELD_OUT_EVERY]
     held_out = [i for i in range(len(cases)) if i % HELD_OUT_EVERY == 0]
-    with torch.random.fork_rng():
-        torch.manual_seed(recipe.settings.seed)
-        untrained = new_model(recipe.architecture, recipe.config, recipe.card)
-        _quieten(untrained.module)
-    fitted = fit(
-        untrained,
+    return fit(
+        untrained(recipe),
         Selection(cases, training),
         settings=recipe.settings,
         held_out=Selection(cases, held_out),
         progress=progress,
     )
-    card = _with_facts(fitted, recipe.settings)
-    return replace(fitted, loaded=replace(fitted.loaded, card=card))
+
+
+def untrained(recipe: Recipe) -> LoadedModel:
+    """Return the model that a recipe begins with, as its seed draws it."""
+    with torch.random.fork_rng():
+        torch.manual_seed(recipe.settings.seed)
+        model = new_model(recipe.architecture, recipe.config, recipe.card)
+        _quieten(model.module)
+    return model
 
 
 def _quieten(network: nn.Module) -> None:
@@ -74,25 +76,3 @@ def _quieten(network: nn.Module) -> None:
     for module in network.modules():
         if isinstance(module, SparseMoE):
             nn.init.constant_(module.noise_bias, _QUIET)
-
-
-def _with_facts(fitted: Fitted, settings: TrainSettings) -> ModelCard:
-    """State in the card what the model was trained on, and what it reached."""
-    card, counts = fitted.loaded.card, fitted.cases_per_router
-    n_per_value, attributes = {}, []
-    for attribute, first in zip(card.attributes, card.first_routers, strict=True):
-        n = counts[first : first + len(attribute.values)]
-        n_per_value[attribute.name] = dict(zip(attribute.values, n, strict=True))
-        # An attribute that no case states leaves its frequencies open.
-        shares = tuple(count / sum(n) for count in n) if sum(n) else None
-        attributes.append(attribute.model_copy(update={"frequencies": shares}))
-    facts = {
-        "n_cases": fitted.n_cases,
-        "n_per_value": n_per_value or None,
-        "dice": {k: round(v, 3) for k, v in fitted.history[-1].dice.items()},
-        "settings": settings.model_dump(exclude={"device", "augmentation"}),
-    }
-    training = card.training.model_copy(update=facts)
-    return card.model_copy(
-        update={"training": training, "attributes": tuple(attributes)}
-    )
