@@ -272,6 +272,5 @@ def _collapsed(load: Sequence[Tensor]) -> Iterator[str]:
         if len(gates) > 1 and share > COLLAPSED:
             yield (
                 f"expert {int(expert)} of block {block} takes {float(share):.0%} of "
-                "the gates: the others hardly learn. A lower learning rate or more gating "
-                "noise may help"
+                "the gates: the others hardly learn. A lower learning rate may help"
             )

@@ -117,7 +117,12 @@ def _transform(settings: FullerAugmentSettings, shape: tuple[int, ...]) -> Compo
             mode=("bilinear", "nearest"),
             padding_mode="zeros",
         ),
-        RandSimulateLowResolutiond(IMAGE, prob=often / 2, zoom_range=(0.6, 1.0)),
+        RandSimulateLowResolutiond(
+            IMAGE,
+            prob=often / 2,
+            zoom_range=(0.6, 1.0),
+            upsample_mode="bilinear" if len(shape) == 2 else "trilinear",
+        ),
         RandGaussianSmoothd(
             IMAGE,
             prob=often,

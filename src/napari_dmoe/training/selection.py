@@ -133,3 +133,8 @@ class FixedRouters:
         """Put them back after a step of the optimiser."""
         for parameter, rows, values in self._kept:
             parameter[rows] = values
+
+
+def is_router(name: str) -> bool:
+    """Say whether a tensor holds routers, one a row."""
+    return _matches(name, ROUTERS)
