@@ -226,7 +226,7 @@ def _end_epoch(run: Run, saver: Saver) -> Epoch:
         found.dice if found else {},
         groups=found.groups if found else {},
         worst=found.worst if found and not math.isnan(found.worst) else None,
-        learning_rate=run.optimiser.param_groups[0]["lr"],
+        learning_rate=rate_at(run.step - 1, run.steps, settings),
         expert_load=tuple(tuple((load / load.sum()).tolist()) for load in run.load),
         notices=tuple(_collapsed(run.load)),
         seconds=run.seconds,
