@@ -1,4 +1,4 @@
-"""Nothing is lost: resuming, kills, full disks (ROBUSTNESS list F, 11, 13, 16, 17, 20)."""
+"""Resuming and kills (ROBUSTNESS list F, cases 11, 13, 16, 17 and 20)."""
 
 from __future__ import annotations
 

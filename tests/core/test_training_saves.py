@@ -34,9 +34,7 @@ def test_a_read_only_folder_is_told_before_anything_is_read(
 
     monkeypatch.setattr(Path, "write_bytes", refuse)
     seen: list[Progress] = []
-    with pytest.raises(
-        TrainingError, match=r"Permission denied. Choose another folder"
-    ):
+    with pytest.raises(TrainingError, match=r"Permission denied\. Choose another"):
         train(tmp_path / "run", progress=seen.append)
     assert seen == []
 

@@ -107,7 +107,12 @@ def _resampled(
         _ordered_affine(labels, axes), _ordered_affine(image, axes)
     )
     placed: Labels = ndimage.affine_transform(
-        values.astype(np.int64), to_labels, output_shape=shape, order=0, cval=-1
+        values.astype(np.int64),
+        to_labels,
+        output_shape=shape,
+        order=0,
+        mode="grid-constant",  # a pixel reaches half a pixel beyond its middle
+        cval=-1,
     )
     if (placed == -1).all():
         raise TrainingError(
