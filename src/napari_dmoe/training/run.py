@@ -105,6 +105,7 @@ class Run:
         self.waited = 0
         self.is_stopped = False
         self.good: Weights | None = None
+        self.told: set[str] = set()
 
     @property
     def is_over(self) -> bool:
