@@ -13,7 +13,7 @@ from napari_dmoe.models.card import CardAttribute, ModelCard
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.patient import Patient
 from napari_dmoe.progress import ProgressHook
-from napari_dmoe.training.augment import AugmentSettings
+from napari_dmoe.training.augment_settings import AugmentSettings, VolumeAugmentSettings
 from napari_dmoe.training.groups import Groups, attributes_named, crossed, groups_of
 from napari_dmoe.training.held_out import ENOUGH_CASES, hold_out_slices
 from napari_dmoe.training.labelled import IGNORED, Annotation, TrainingError
@@ -21,7 +21,6 @@ from napari_dmoe.training.pool import Pool, read_pool
 from napari_dmoe.training.run import Measured, Run
 from napari_dmoe.training.sampling import Sampler
 from napari_dmoe.training.settings import TrainSettings
-from napari_dmoe.training.volume_augment import VolumeAugmentSettings
 from napari_dmoe.training.volume_pool import VolumePool
 
 
