@@ -197,7 +197,7 @@ SCENARIOS: Mapping[str, Scenario] = {
             "balanced": BALANCED,
         },
         views=(("target", ("severity",)),),
-        budget=Budget(120, 20, 4, 20, 2e-3, 64),
+        budget=Budget(120, 15, 2, 16, 2e-3, 64),
     ),
 }
 """What is compared, by name."""

@@ -143,19 +143,21 @@ def _rounded(scores: Mapping[str, Sequence[float]]) -> dict[str, list[float | No
 def run_scenario(
     name: str,
     *,
+    arms: Sequence[str] | None,
     seeds: Sequence[int],
     folder: Path,
     budget: Budget,
     say: Callable[[str], None],
 ) -> dict[str, Any]:
-    """Train and measure every arm with every seed, but for what the folder holds."""
+    """Train and measure arms with every seed, but for what the folder holds."""
     scenario, runs = SCENARIOS[name], []
     n_test = budget.n_test_per_cell * len(cells(scenario.shares))
     test = draw_cohort(
         scenario, balanced(scenario.shares), n_test, seed=TEST_SEED, side=budget.side
     )
     cohorts: dict[int, list[Case]] = {}
-    for arm_name, arm in scenario.arms.items():
+    chosen = {k: a for k, a in scenario.arms.items() if arms is None or k in arms}
+    for arm_name, arm in chosen.items():
         for seed in seeds:
             path = folder / f"{name}-{arm_name}-{seed}.json"
             asked = {"arm": asdict(arm) | {"drivers": list(arm.drivers)}}
@@ -172,7 +174,7 @@ def run_scenario(
     groups = [
         {key: case.patient.value(key) for key in scenario.shares} for case in test
     ]
-    return summarise(scenario, runs, groups)
+    return summarise(replace(scenario, arms=chosen), runs, groups)
 
 
 def _training_cohort(scenario: Scenario, budget: Budget, seed: int) -> list[Case]:
@@ -198,6 +200,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, required=True, help="for finished runs")
     parser.add_argument("--scenario", nargs="*", choices=sorted(SCENARIOS))
+    parser.add_argument("--arms", nargs="*", help="some of them; all by default")
     parser.add_argument("--seeds", type=int, default=3, help="how many")
     parser.add_argument("--docs", type=Path, help="folder for the figure and tables")
     parser.add_argument("--tiny", action="store_true", help="only show that it runs")
@@ -207,6 +210,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     found = {
         name: run_scenario(
             name,
+            arms=options.arms,
             seeds=range(options.seeds),
             folder=options.folder,
             budget=TINY[name] if options.tiny else SCENARIOS[name].budget,

@@ -43,6 +43,10 @@ def test_a_tiny_run_reports_every_arm_and_goes_on_after_a_stop(
     monkeypatch.setattr(benchmark, "train_new", None)  # nothing is trained again
     benchmark.main(asked)
     assert capsys.readouterr().out == first
+    benchmark.main([*asked, "--arms", "no-moe", "dmoe", "--scenario", "pelvis"])
+    some = json.loads(capsys.readouterr().out)["pelvis"]
+    assert set(some["arms"]) == {"no-moe", "dmoe"}
+    assert set(some["views"]["target by severity"]["differences"]) == {"dmoe - no-moe"}
     pytest.importorskip("matplotlib")
     benchmark.main([*asked, "--docs", str(tmp_path / "docs")])
     page = (tmp_path / "docs" / "evidence.md").read_text("utf-8")
