@@ -129,7 +129,7 @@ def _epochs(run: Run, saver: Saver, progress: ProgressHook) -> Iterator[Epoch]:
             run.order = run.sampler.order(run.generator)
         while run.position < len(run.order):
             chosen = run.order[run.position : run.position + run.per_step]
-            loss = _step(run, chosen, loss_of)
+            loss = take_step(run, chosen, loss_of)
             run.position += len(chosen)
             run.losses.append(loss)
             run.seconds = time.perf_counter() - began
@@ -143,7 +143,7 @@ def _epochs(run: Run, saver: Saver, progress: ProgressHook) -> Iterator[Epoch]:
         yield epoch
 
 
-def _step(
+def take_step(
     run: Run, chosen: Tensor, loss_of: Callable[[Tensor, Tensor], Tensor]
 ) -> float:
     """Take one step of the optimiser; return the loss before it."""
