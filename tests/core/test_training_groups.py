@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -19,6 +20,7 @@ from training_cases import (
 )
 
 from napari_dmoe.models.card import CardAttribute
+from napari_dmoe.models.checkpoint import load_checkpoint
 from napari_dmoe.patient import Patient
 from napari_dmoe.training.evaluation import evaluate
 from napari_dmoe.training.fit import COLLAPSED, fit
@@ -29,6 +31,7 @@ from napari_dmoe.training.history import Diverged, Epoch, history_csv
 from napari_dmoe.training.labelled import IGNORED, TrainingError
 from napari_dmoe.training.modes import in_mode
 from napari_dmoe.training.pool import read_pool
+from napari_dmoe.training.run_folder import RunFolder
 from napari_dmoe.training.sampling import Sampler
 from napari_dmoe.training.settings import TrainSettings, preset
 
@@ -217,7 +220,9 @@ def test_a_group_of_one_case_is_allowed_with_a_notice() -> None:
     )
 
 
-def test_a_loss_that_is_no_number_gives_back_the_last_good_model() -> None:
+def test_a_loss_that_is_no_number_gives_back_the_last_good_model(
+    tmp_path: Path,
+) -> None:
     seen: list[Epoch] = []
     # So high a rate breaks down after a few epochs, and the first ones are kept.
     settings = preset(
@@ -226,12 +231,20 @@ def test_a_loss_that_is_no_number_gives_back_the_last_good_model() -> None:
     with pytest.raises(
         Diverged, match=r"with the learning rate .* Lower the"
     ) as caught:
-        fit(tiny_model(), squares(), settings=settings, on_epoch=seen.append)
+        fit(
+            tiny_model(),
+            squares(),
+            settings=settings.model_copy(update={"save_every": 50}),
+            folder=RunFolder(tmp_path),
+            on_epoch=seen.append,
+        )
     good = caught.value.last_good
     assert good is not None
     assert good.history == tuple(seen)
     assert "the weights of epoch" in str(caught.value)
     assert weights(good.loaded).isfinite().all()
+    saved = load_checkpoint(tmp_path / "last.safetensors")
+    assert torch.equal(weights(saved), weights(good.loaded))
 
 
 def test_an_expert_that_takes_over_is_told_once(

@@ -116,6 +116,10 @@ def fit(
         except Cancelled:
             saver.save(run)
             raise
+        except Diverged as error:
+            if error.last_good is not None:
+                saver.save_last(run)
+            raise
     return saver.finish(run)
 
 

@@ -87,6 +87,13 @@ class Saver:
 
         self._attempt(write, run)
 
+    def save_last(self, run: Run) -> None:
+        """Save the model as it is, but not the state, which led to a breakdown."""
+        folder = self._folder
+        if folder is not None:
+            record = self._record(run)
+            self._attempt(lambda: folder.save_last(run.model(), record), run)
+
     def save_best(self, run: Run) -> None:
         """Save the model as the best one.
 
