@@ -222,6 +222,28 @@ def test_the_nearest_value_is_the_one_whose_masks_fit_best() -> None:
         assert nearest_value(model, "severity", cases[:6]) == value
 
 
+def test_the_card_of_a_tuned_model_counts_old_and_new_cases() -> None:
+    model = load_checkpoint("fundus-phantom")
+    before = model.card.training
+    settings = PLAIN.model_copy(update={"epochs": 1, "train": "routers"})
+    card = fit(model, squares(2), settings=settings).loaded.card
+    assert card.training.n_cases == before.n_cases + 2
+    counts = card.training.n_per_value["severity"]
+    assert counts["suspect"] == before.n_per_value["severity"]["suspect"] + 2
+    assert sum(card.attributes[0].frequencies) == pytest.approx(1)
+    assert card.training.data == (f"{before.data}; then fine-tuned on 2 further cases")
+
+
+def test_the_card_of_a_tuned_model_guesses_no_counts(race_model: LoadedModel) -> None:
+    cases = [Case(c.id, c.image, c.labels, Patient(race="Black")) for c in squares(2)]
+    settings = PLAIN.model_copy(update={"epochs": 1, "train": "routers"})
+    card = fit(race_model, cases, settings=settings).loaded.card
+    assert card.training.n_per_value is None
+    assert card.training.n_cases is None
+    assert card.attributes[0].frequencies == race_model.card.attributes[0].frequencies
+    assert "further cases" in card.training.data
+
+
 def test_baselines_keep_everything_but_their_routers(tmp_path) -> None:
     start = tiny_model()
     single, none = in_mode(start, "single-router"), in_mode(start, "no-moe")

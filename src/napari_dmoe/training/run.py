@@ -209,6 +209,7 @@ class Run:
             n_cases=len(self.pool),
             dice=self.history[of].dice if self.history else {},
             settings=self.settings,
+            is_fine_tuned=bool(self.start.sha256),
         )
         return LoadedModel(cast("Network", module), card, self.start.architecture)
 
