@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 from training_cases import (
@@ -239,7 +241,7 @@ def test_the_card_of_a_tuned_model_guesses_no_counts(race_model: LoadedModel) ->
     settings = PLAIN.model_copy(update={"epochs": 1, "train": "routers"})
     card = fit(race_model, cases, settings=settings).loaded.card
     assert card.training.n_per_value is None
-    assert card.training.n_cases is None
+    assert card.training.n_cases == race_model.card.training.n_cases + 2
     assert card.attributes[0].frequencies == race_model.card.attributes[0].frequencies
     assert "further cases" in card.training.data
 
@@ -266,3 +268,13 @@ def test_baselines_keep_everything_but_their_routers(tmp_path) -> None:
     with pytest.raises(TrainingError, match="no MoE to make a single router of"):
         in_mode(none, "single-router")
     assert in_mode(cube_model(), "no-moe").config.n_experts == 0
+
+
+def test_a_card_that_counts_no_cases_goes_on_counting_none(tmp_path: Path) -> None:
+    path = tmp_path / "start.safetensors"
+    save_checkpoint(path, tiny_model())
+    fitted = fit(load_checkpoint(path), squares(2), settings=PLAIN)
+    assert fitted.loaded.card.training.n_cases is None
+    assert fitted.loaded.card.training.data == (
+        "not stated; then fine-tuned on 2 further cases"
+    )
