@@ -26,7 +26,14 @@ REPORTED = ("mean", "worst", "gap", "es_sum", "es_std")
 BASELINES = ("no-moe", "single-router", "balanced")
 BEGIN, END = "<!-- tables: written by the script -->", "<!-- end of tables -->"
 
-COLOURS = ("#999999", "#56B4E9", "#0072B2", "#F0E442", "#D55E00", "#CC79A7")
+COLOURS = {
+    "no-moe": "#999999",
+    "single-router": "#56B4E9",
+    "dmoe": "#D55E00",
+    "dmoe-two": "#0072B2",
+    "dmoe-sex": "#CC79A7",
+    "balanced": "#009E73",
+}
 """Okabe and Ito's, which people with any colour vision can tell apart."""
 
 
@@ -190,6 +197,15 @@ def _tables(found: Summary) -> Iterator[str]:
             stats[1] += f" ({own['worst_group']})"
             yield _line([titles[arm], stats[0], *cells, *stats[1:]])
         yield ""
+        for arm, own in one["arms"].items():
+            drop = own.get("drop_when_drivers_are_shuffled")
+            if drop is not None:
+                low, high = drop["interval"]
+                yield (
+                    f"- {titles[arm]}, told another case's attribute: mean Dice "
+                    f"{-drop['mean']:+.3f} [{-high:+.3f}, {-low:+.3f}]"
+                )
+        yield ""
         yield _line(["difference", "mean", "worst", "gap", "ES (sum)", "ES (std)"])
         yield _line(["---"] * 6)
         for pair, differences in one["differences"].items():
@@ -233,10 +249,13 @@ def _draw(found: Mapping[str, Summary], path: Path) -> None:
             entries = [own["groups"][name] for name in figures["groups"]]
             values = np.array([entry["dice"] for entry in entries])
             ends = np.array([entry["interval"] for entry in entries]).T
-            colour = COLOURS[list(one["arms"]).index(arm)]
-            label = one["arms"][arm]["title"]
             panel.errorbar(
-                place, values, abs(ends - values), fmt="o", color=colour, label=label
+                place,
+                values,
+                abs(ends - values),
+                fmt="o",
+                color=COLOURS[arm],
+                label=one["arms"][arm]["title"],
             )
         panel.set_xticks(range(len(figures["groups"])), figures["groups"])
         panel.set_title(view, fontsize=10)
