@@ -1,5 +1,6 @@
 """The comparison on unbalanced phantoms runs, goes on after a stop, and is not vain."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -117,6 +118,31 @@ def test_a_gain_needs_the_interval_and_every_training(interval, by_training, ver
     assert _verdict(Interval(*interval), by_training, sign=1) == verdict
     mirrored = {"gain": "loss", "loss": "gain", "tie": "tie"}[verdict]
     assert _verdict(Interval(*interval), by_training, sign=-1) == mirrored
+
+
+def test_cases_without_the_region_count_for_no_model(benchmark):
+    from fairness_report import summarise
+
+    whole = benchmark.SCENARIOS["pelvis"]
+    arms = {name: whole.arms[name] for name in ("no-moe", "single-router")}
+    scenario = dataclasses.replace(whole, arms=arms)
+    even = benchmark.balanced(scenario.shares)
+    cases = benchmark.draw_cohort(scenario, even, 8, seed=2, side=32)
+    hidden = dataclasses.replace(
+        cases[0].labels, data=np.zeros_like(cases[0].labels.data)
+    )
+    cases[0] = dataclasses.replace(cases[0], labels=hidden)
+    shared = {"budget": {"n_train": 1}, "n_parameters": 1, "cpu_seconds": 1.0}
+    shared |= {"loss": [1.0], "cases_per_router": [1]}
+    runs = [
+        shared | {"name": name, "dice": {"target": [first, *[0.5] * 7]}}
+        for name, first in (("no-moe", None), ("single-router", 0.0))
+    ]
+    found = summarise(scenario, runs, cases)["views"]["target by severity"]["arms"]
+    for arm in arms:
+        assert found[arm]["not_counted"] >= 1
+        assert found[arm]["statistics"]["mean"]["value"] == 0.5
+    assert found["no-moe"] == found["single-router"]
 
 
 def test_quotas_add_up(benchmark):

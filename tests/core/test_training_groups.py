@@ -284,6 +284,13 @@ def test_settings_that_do_not_fit_the_model_are_refused() -> None:
         fit(tiny_model(), squares(), settings=settings)
     with pytest.raises(ValueError, match="no augmentation 'lots': use none, planes"):
         TrainSettings(augmentation="lots")
+    slices = PLAIN.model_copy(update={"hold_out": "slices"})
+    with pytest.raises(TrainingError, match="planes have no slices to hold out"):
+        fit(tiny_model(), squares(), settings=slices)
+    patient = PLAIN.model_copy(update={"patience": 3})
+    assert fit(tiny_model(), squares(), settings=patient).notices == (
+        "nothing is held out, so that training cannot stop early",
+    )
     mixed = PLAIN.model_copy(update={"mixed_precision": True})
     assert (
         "mixed precision is for cuda"

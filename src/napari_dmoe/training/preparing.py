@@ -58,6 +58,8 @@ def prepare_run(
     elif isinstance(pool, VolumePool) and _slices_are_wanted(pool, settings):
         pool, watched = hold_out_slices(pool, settings)
         kind = "slices"
+    elif settings.hold_out == "slices":
+        raise TrainingError("planes have no slices to hold out: hold out cases")
     attributes = card.attributes if watch is None else tuple(watch)
     by = _grouped_by(settings, attributes, pool.patients)
     names, group = crossed(pool.patients, by)
@@ -79,7 +81,11 @@ def prepare_run(
         pool=pool,
         sampler=Sampler(group, settings.sampling, per_epoch),
         measured=measured,
-        notices=_notices(settings, groups_of(pool.patients, attributes)),
+        notices=_notices(
+            settings,
+            groups_of(pool.patients, attributes),
+            is_measured=measured is not None,
+        ),
     )
 
 
@@ -132,13 +138,17 @@ def _measured(
     return Measured(pool, kind, groups_of(pool.patients, attributes), in_training)
 
 
-def _notices(settings: TrainSettings, groups: Groups) -> list[str]:
+def _notices(
+    settings: TrainSettings, groups: Groups, *, is_measured: bool
+) -> list[str]:
     notices = []
     for name, n in zip(groups.names, groups.members.sum(0).tolist(), strict=True):
         if n == 1:
             notices.append(
                 f"{name} has one case only: what is learnt of it may be that case"
             )
+    if settings.patience is not None and not is_measured:
+        notices.append("nothing is held out, so that training cannot stop early")
     if settings.mixed_precision and settings.device == "cpu":
         notices.append("mixed precision is for cuda and mps: 32 bits are used")
     return notices
