@@ -171,10 +171,7 @@ def run_scenario(
                 write_text(path, json.dumps(run) + "\n")
                 say(f"{path.stem}: {run['seconds']:.0f} s")
             runs.append(run | {"name": arm_name})
-    groups = [
-        {key: case.patient.value(key) for key in scenario.shares} for case in test
-    ]
-    return summarise(replace(scenario, arms=chosen), runs, groups)
+    return summarise(replace(scenario, arms=chosen), runs, test)
 
 
 def _training_cohort(scenario: Scenario, budget: Budget, seed: int) -> list[Case]:

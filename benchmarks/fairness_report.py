@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 
 from fairness_cohorts import Scenario
 from napari_dmoe.cohorts.bootstrap import bootstrap, bootstrap_difference
-from napari_dmoe.cohorts.group_table import crossed, disaggregate
+from napari_dmoe.cohorts.case import Case
+from napari_dmoe.cohorts.group_table import crossed, disaggregate, group_names
+from napari_dmoe.cohorts.mask_pair import regions_of
 from napari_dmoe.imaging.atomic import write_text
 
 Run = Mapping[str, Any]
@@ -37,22 +39,26 @@ COLOURS = {
 """Okabe and Ito's, which people with any colour vision can tell apart."""
 
 
-def summarise(
-    scenario: Scenario, runs: Sequence[Run], groups: Sequence[Mapping[str, Any]]
-) -> Summary:
-    """Return every view's figures by arm, and dMoE's differences from baselines."""
+def summarise(scenario: Scenario, runs: Sequence[Run], test: Sequence[Case]) -> Summary:
+    """Return every view's figures by arm, and dMoE's differences from baselines.
+
+    Cases that truly lack a region do not count for it, whatever a model finds there,
+    so that every arm is measured on the same cases.
+    """
     by_arm = {arm: [run for run in runs if run["name"] == arm] for arm in scenario.arms}
     views = {}
     for region, attributes in scenario.views:
-        values = [[str(g[name]) for name in attributes] for g in groups]
-        of_case = [", ".join(parts) for parts in values]
+        of_case = [
+            name or "" for name in group_names([c.patient for c in test], attributes)
+        ]
+        is_there = _is_there(scenario, region, test)
         expected = crossed(*(tuple(scenario.shares[name]) for name in attributes))
         views[f"{region} by {' and '.join(attributes)}"] = _view(
-            {arm: _scores(own, region) for arm, own in by_arm.items()},
+            {arm: _scores(own, region, is_there) for arm, own in by_arm.items()},
             of_case,
             expected,
             shuffled={
-                arm: _scores(own, region, key="dice_drivers_shuffled")
+                arm: _scores(own, region, is_there, key="dice_drivers_shuffled")
                 for arm, own in by_arm.items()
                 if scenario.arms[arm].drivers
             },
@@ -61,15 +67,29 @@ def summarise(
         "title": scenario.title,
         "n_train": runs[0]["budget"]["n_train"],
         "training_shares": {k: dict(v) for k, v in scenario.shares.items()},
-        "n_test": len(groups),
+        "n_test": len(test),
         "arms": {arm: _facts(scenario, arm, own) for arm, own in by_arm.items()},
         "views": views,
     }
 
 
-def _scores(runs: Sequence[Run], region: str, *, key: str = "dice") -> NDArray[Any]:
-    """Return (trainings, cases) Dice."""
-    return np.array([run[key][region] for run in runs], np.float64)
+def _is_there(
+    scenario: Scenario, region: str, test: Sequence[Case]
+) -> NDArray[np.bool_]:
+    """Return which cases truly have a region."""
+    regions = {r.name: r for r in regions_of(scenario.recipe.card.classes)}
+    labels = regions[region].labels
+    return np.array(
+        [bool(c.labels and np.isin(c.labels.data, labels).any()) for c in test]
+    )
+
+
+def _scores(
+    runs: Sequence[Run], region: str, is_there: NDArray[np.bool_], *, key: str = "dice"
+) -> NDArray[Any]:
+    """Return (trainings, cases) Dice; NaN for cases that do not count."""
+    found = np.array([run[key][region] for run in runs], np.float64)
+    return np.where(is_there, found, np.nan)
 
 
 def _facts(scenario: Scenario, arm: str, runs: Sequence[Run]) -> Summary:
@@ -188,7 +208,9 @@ def _tables(found: Summary) -> Iterator[str]:
     yield f"{n_train} training cases ({shares}); {n_test} test cases.\n"
     for view, one in found["views"].items():
         names = one["groups"] if len(one["groups"]) <= 4 else []
-        yield f"**Dice of the {view}**\n"
+        left_out = max(own["not_counted"] for own in one["arms"].values())
+        counted = f" ({left_out} cases that have none do not count)" if left_out else ""
+        yield f"**Dice of the {view}**{counted}\n"
         yield _line(["model", "mean", *names, "worst", "gap", "ES (sum)", "ES (std)"])
         yield _line(["---"] * (6 + len(names)))
         for arm, own in one["arms"].items():
