@@ -10,9 +10,10 @@ import typer
 
 from napari_dmoe.cli.demonstrate import demo
 from napari_dmoe.cli.inspection import inspect
+from napari_dmoe.cli.phantoms import phantoms
 from napari_dmoe.cli.replaying import case, replay
 from napari_dmoe.cli.segmentation import segment
-from napari_dmoe.cli.training import phantoms, train
+from napari_dmoe.cli.training import fine_tune, train
 from napari_dmoe.cli.what_if import sweep
 
 __all__ = ["app", "main"]
@@ -24,7 +25,10 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (demo, inspect, segment, sweep, replay, case, phantoms, train):
+for command in (
+    *(demo, inspect, segment, sweep, replay, case),
+    *(phantoms, train, fine_tune),
+):
     app.command()(command)
 
 
