@@ -99,7 +99,7 @@ def test_an_age_driver_is_a_number_and_shows_its_band() -> None:
 @pytest.mark.parametrize(
     ("frequencies", "expected"),
     [
-        (None, "a 1/2, b 1/2, as no frequencies are stated"),
+        (None, "mixes a, b evenly, as no frequencies are stated"),
         ((3, 1), "a 3/4, b 1/4."),
         ((0.123, 0.877), "a 12%, b 88%."),
     ],

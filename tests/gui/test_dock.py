@@ -134,7 +134,7 @@ def test_a_second_image_shows_its_own_unknown_patient(desk: Desk) -> None:
     assert patient.title.text() == "PATIENT of “second”"
     assert patient.inputs["severity"].combo.currentText() == "unknown"
     assert patient.inputs["age"].edit.text() == ""
-    assert "mixes healthy 1/3" in patient.mixture_label.text()
+    assert "mixes healthy, suspect, glaucoma evenly" in patient.mixture_label.text()
     desk.viewer.layers.selection.active = desk.viewer.layers["retina"]
     assert patient.inputs["severity"].combo.currentText() == "glaucoma"
     assert patient.inputs["age"].edit.text() == "63"

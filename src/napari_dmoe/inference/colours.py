@@ -1,6 +1,7 @@
 """The colours of classes and experts, the same in the viewer, in pictures and reports.
 
-They are Okabe and Ito's, which people with any colour vision can tell apart.
+They are Okabe and Ito's but for the last; people with any colour vision can tell them
+apart.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ OKABE_ITO: tuple[Rgb, ...] = (
     (0, 114, 178),  # blue
     (213, 94, 0),  # vermilion
     (204, 121, 167),  # reddish purple
-    (153, 153, 153),  # grey, where the original has black
+    (136, 34, 85),  # Paul Tol's wine, where the original has black: seen on grey scans
 )
 
 CLASS_COLOURS = (OKABE_ITO[1], OKABE_ITO[3], OKABE_ITO[2], OKABE_ITO[6])

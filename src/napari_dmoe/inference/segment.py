@@ -16,6 +16,7 @@ from napari_dmoe.inference.controls import checked_control
 from napari_dmoe.inference.drivers import Priors, choose_routers
 from napari_dmoe.inference.plane_run import PlaneRun
 from napari_dmoe.inference.recording import finished
+from napari_dmoe.inference.running_out import memory_told
 from napari_dmoe.inference.segmentation import Segmentation
 from napari_dmoe.inference.settings import InferenceSettings
 from napari_dmoe.inference.volume_run import VolumeRun
@@ -50,7 +51,7 @@ def segment(
     settings : InferenceSettings, optional
         How to run it.
     progress : callable, optional
-        Called with a :class:`Progress` after each batch; may raise ``Cancelled``.
+        Called with a :class:`Progress` once a second or so; may raise ``Cancelled``.
     experts : ExpertControl, optional
         Experts to mute or pin. The record says so; such a result is not ``is_plain``.
     priors : mapping of str to sequence of float, optional
@@ -72,7 +73,9 @@ def segment(
         When a block or expert does not exist, a block would have none left, or a
         prior does not fit its attribute.
     DeviceError
-        When a device that was named is not there.
+        When a device that was named is not there, or does not work.
+    NotEnoughMemory
+        When the image or its result does not fit into memory.
 
     Notes
     -----
@@ -95,6 +98,7 @@ def segment(
     choice = choose_routers(loaded, patient or Patient(), settings, priors)
     choice = choice.with_experts(checked_control(loaded, experts))
     kind = VolumeRun if loaded.card.dims == 3 else PlaneRun
-    run = kind(loaded, image, choice, settings)
-    run.work(progress or silent)
-    return finished(run.result())
+    with memory_told():
+        run = kind(loaded, image, choice, settings)
+        run.work(progress or silent)
+        return finished(run.result())

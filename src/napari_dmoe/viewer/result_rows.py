@@ -15,6 +15,8 @@ from napari_dmoe.viewer.output_layers import in_layer_order
 from napari_dmoe.viewer.results import Result
 from napari_dmoe.viewer.table_rows import TableRow
 
+_THREE_DIGITS = 100  # from here on, digits behind the point say nothing
+
 
 def result_rows(result: Result, image: Image, step: Sequence[int]) -> list[TableRow]:
     """Return the lines for the plane or volume that the viewer shows.
@@ -114,7 +116,7 @@ def frame_note(image: Image, result: Result, step: Sequence[int]) -> str:
     at = zip(axis_names(image, dims), step, strict=True)
     where = ", ".join(f"{name} {int(i)}" for name, i in at if name in further)
     frame = "plane" if dims == 2 else "volume"
-    return f"Of the {frame} that is shown ({where}); Table… has every {frame}."
+    return f"Of the {frame} that is shown ({where}); CSV… has every {frame}."
 
 
 def _ratio_rows(found: Measured, spread: Sequence[Measured]) -> list[TableRow]:
@@ -160,4 +162,5 @@ def _ratio(value: float) -> str:
 
 
 def _number(value: float) -> str:
-    return f"{value:.0f}" if value == round(value) else f"{value:.3g}"
+    is_whole = value == round(value) or abs(value) >= _THREE_DIGITS
+    return f"{value:.0f}" if is_whole else f"{value:#.3g}"

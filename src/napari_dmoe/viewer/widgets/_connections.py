@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
-from weakref import WeakMethod
+from weakref import WeakMethod, finalize
 
 from qtpy.QtCore import QObject
 
@@ -20,8 +20,7 @@ class Connections:
 
     def __init__(self, owner: QObject) -> None:
         self._made: list[tuple[Any, WeakMethod[Callable[..., Any]]]] = []
-        # Holds these connections, not the widget: else it would never be deleted.
-        owner.destroyed.connect(lambda: self.end())
+        at_its_end(owner, self.end)
 
     def add(self, signal: Any, method: Callable[..., Any]) -> None:
         """Connect a psygnal signal or a napari event to a bound method."""
@@ -35,3 +34,25 @@ class Connections:
             method = reference()
             if method is not None:
                 signal.disconnect(method)
+
+
+def at_its_end(owner: QObject, method: Callable[[], None]) -> None:
+    """Call a method of another object when a widget is destroyed; once or twice.
+
+    Parameters
+    ----------
+    owner : QObject
+        The widget.
+    method : callable
+        A bound method of an object that does not hold the widget: else this would
+        never be deleted.
+
+    Notes
+    -----
+    Qt may destroy a widget whose Python object the garbage collector has taken apart
+    already. A lambda that belongs to it is then an empty shell, and calling it ends
+    the program; a bound method is only referred to weakly, and is kept alive here
+    until the Python object is gone.
+    """
+    finalize(owner, method).atexit = False
+    owner.destroyed.connect(method)

@@ -23,6 +23,7 @@ from qtpy.compat import isalive
 from qtpy.QtCore import QObject, Signal
 
 from napari_dmoe.progress import Cancelled, Progress, ProgressHook
+from napari_dmoe.viewer.widgets._connections import at_its_end
 
 _SECONDS_BETWEEN_REPORTS = 0.05
 _STEPS = 100
@@ -145,8 +146,7 @@ class JobRunner(QObject):
         super().__init__(parent)
         self._running = _Running()
         self._has_outcome = False
-        running = self._running
-        self.destroyed.connect(lambda: running.abandon())
+        at_its_end(self, self._running.abandon)
 
     @property
     def is_busy(self) -> bool:
