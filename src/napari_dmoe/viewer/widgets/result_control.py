@@ -15,7 +15,7 @@ from napari_dmoe.imaging.files import safe_stem
 from napari_dmoe.imaging.spatial import SPATIAL_AXES
 from napari_dmoe.progress import Progress, ProgressHook
 from napari_dmoe.viewer import results
-from napari_dmoe.viewer.descriptions import describe_run, run_notices
+from napari_dmoe.viewer.descriptions import describe_run, result_badge, run_notices
 from napari_dmoe.viewer.opening import mask_layers
 from napari_dmoe.viewer.result_rows import file_rows, frame_note, result_rows
 from napari_dmoe.viewer.results import Result
@@ -97,6 +97,7 @@ class ResultControl(QObject):
         section.show_result(
             describe_run(result),
             result_rows(result, image, step),
+            badge=result_badge(result),
             outdated=self._run.outdated(image, result),
             notices=[note for note in notes if note],
         )
