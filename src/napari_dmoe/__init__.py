@@ -19,7 +19,11 @@ if TYPE_CHECKING:
         SpatialImage,
     )
     from napari_dmoe.inference.ablation import Ablation, ablate
+    from napari_dmoe.inference.case_files import CaseFileError, read_case, write_case
     from napari_dmoe.inference.interpolation import interpolate
+    from napari_dmoe.inference.provenance import Provenance
+    from napari_dmoe.inference.record_comparison import compare_records
+    from napari_dmoe.inference.replay import Replay, ReplayError, replay
     from napari_dmoe.inference.routing_reading import read_routing
     from napari_dmoe.inference.segment import segment
     from napari_dmoe.inference.segmentation import Segmentation
@@ -45,7 +49,11 @@ _HOMES = {
     "imaging.files": ("read_image",),
     "imaging.spatial": ("Grid", "ImageError", "ImageReadError", "SpatialImage"),
     "inference.ablation": ("Ablation", "ablate"),
+    "inference.case_files": ("CaseFileError", "read_case", "write_case"),
     "inference.interpolation": ("interpolate",),
+    "inference.provenance": ("Provenance",),
+    "inference.record_comparison": ("compare_records",),
+    "inference.replay": ("Replay", "ReplayError", "replay"),
     "inference.routing_reading": ("read_routing",),
     "inference.segment": ("segment",),
     "inference.segmentation": ("Segmentation",),
@@ -78,6 +86,7 @@ __all__ = [
     "Ablation",
     "Cancelled",
     "CardError",
+    "CaseFileError",
     "CheckpointError",
     "ExpertControl",
     "Grid",
@@ -89,6 +98,9 @@ __all__ = [
     "Patient",
     "PatientError",
     "Progress",
+    "Provenance",
+    "Replay",
+    "ReplayError",
     "Routing",
     "Segmentation",
     "SegmentationOutput",
@@ -100,15 +112,19 @@ __all__ = [
     "ablate",
     "bundled_names",
     "card_names",
+    "compare_records",
     "interpolate",
     "load_checkpoint",
     "read_card",
+    "read_case",
     "read_image",
     "read_routing",
+    "replay",
     "save_checkpoint",
     "segment",
     "sweep",
     "uncertainty",
+    "write_case",
 ]
 
 

@@ -13,19 +13,18 @@ from hypothesis import strategies as st
 
 from napari_dmoe.imaging.spatial import Grid, SpatialImage
 from napari_dmoe.inference.overlays import FURTHER_OVERLAYS, OVERLAYS
+from napari_dmoe.inference.router_similarity import gate_divergence, router_similarity
 from napari_dmoe.inference.routing import RoutingMaps
 from napari_dmoe.inference.routing_measures import (
     block_agreement,
     collapsed,
     expert_pair,
-    gate_divergence,
     js_divergence,
     load_matrix,
     load_per_class,
     load_within,
     pair_names,
     pixels_per_token,
-    router_similarity,
     stacked,
 )
 from napari_dmoe.inference.routing_reading import chance_in_top, read_routing

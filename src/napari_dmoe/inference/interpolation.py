@@ -99,9 +99,8 @@ def interpolate(
     for number, group in enumerate(groups):
         part = part_of(progress or silent, number, len(groups))
         chosen = [choices[i] for i in group]
-        made = segment_variants(
-            loaded, image, chosen, settings, part, swept=(attribute,)
-        )
+        # One by one, so that each can be replayed without the others.
+        made = segment_variants(loaded, image, chosen, settings, part, at_once=1)
         results |= dict(zip(group, made, strict=True))
     return tuple(results[i] for i in range(len(choices)))
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from napari_dmoe.imaging.spatial import Grid, SpatialImage
 from napari_dmoe.inference.agreement import Votes
-from napari_dmoe.inference.drivers import Priors, choose_routers
+from napari_dmoe.inference.drivers import Priors, RouterChoice, choose_routers
 from napari_dmoe.inference.mask_measures import measure_mask
 from napari_dmoe.inference.provenance import Provenance, labels_sha256
 from napari_dmoe.inference.routing import dominant_expert
@@ -149,17 +149,44 @@ def uncertainty(
     if not loaded.config.n_routers:
         raise ValueError("this network has no routers, so there is no gating noise")
     image = image if isinstance(image, SpatialImage) else SpatialImage.from_array(image)
-    one = {"noise": True, "samples": 1, "seed": seed, "probabilities": False}
+    noisy = {"noise": True, "samples": samples, "seed": seed, "probabilities": False}
     settings = InferenceSettings.model_validate(
-        (settings or InferenceSettings()).model_dump() | one
+        (settings or InferenceSettings()).model_dump() | noisy
     )
     choice = choose_routers(loaded, patient or Patient(), settings, priors)
+    return count_samples(loaded, image, choice, settings, progress or silent)
+
+
+def count_samples(
+    loaded: LoadedModel,
+    image: SpatialImage,
+    choice: RouterChoice,
+    settings: InferenceSettings,
+    progress: ProgressHook,
+) -> Uncertainty:
+    """Run noise samples for routers that are already chosen, and count their votes.
+
+    Parameters
+    ----------
+    loaded : LoadedModel
+        The model.
+    image : SpatialImage
+        The image.
+    choice : RouterChoice
+        Routers of every sample.
+    settings : InferenceSettings
+        Number of samples, their seed, and how to run them.
+    progress : callable
+        Called before each batch; may raise ``Cancelled``.
+    """
+    samples, seed = settings.samples, settings.seed
+    settings = settings.model_copy(update={"samples": 1})
     runs = segment_variants(
         loaded,
         image,
         [choice.with_sample(number) for number in range(samples)],
         settings,
-        progress or silent,
+        progress,
         at_once=max(1, settings.batch // len(choice.categories)),
     )
     count = _Count(loaded.config.n_classes, image)
