@@ -43,7 +43,7 @@ def kind(record: Provenance) -> Kind:
 
 
 def mask_name(record: Provenance) -> str:
-    """Return what a mask is called after its image's name, such as ``mask without expert 3``."""
+    """Return what a mask is called after its image: ``mask without expert 3``."""
     words = [
         *_experts_words(record.experts or ControlRecord()),
         *(_between(driver) for driver in record.drivers if driver.between is not None),

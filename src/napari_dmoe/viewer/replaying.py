@@ -14,7 +14,7 @@ from napari_dmoe.imaging.spatial import SPATIAL_AXES, Grid, ImageError, SpatialI
 from napari_dmoe.inference.provenance import METADATA_KEY, Provenance
 from napari_dmoe.inference.segmentation import Segmentation
 from napari_dmoe.viewer.badges import badge, mask_name
-from napari_dmoe.viewer.layers import LayerData, axis_names, placement, to_image
+from napari_dmoe.viewer.layers import LayerData, axis_names, to_image
 from napari_dmoe.viewer.noise import vote_result
 from napari_dmoe.viewer.output_layers import mask_layer
 from napari_dmoe.viewer.record_rows import record_of
@@ -119,10 +119,11 @@ def case_layer(image: Image, case: CaseFile, name: str) -> LayerData:
     pixels = to_image(image, dims)
     shape = tuple(map(int, pixels.data.shape))
     if (shape, pixels.axes) != (record.image.shape, record.image.axes):
+        known = _size(record.image.axes, record.image.shape)
         raise ImageError(
-            f"{name} belongs to an image of {_size(record.image.axes, record.image.shape)}"
-            f", and “{image.name}” has {_size(pixels.axes, shape)}: choose its image in "
-            "the Segment tab, then open the case again"
+            f"{name} belongs to an image of {known}, and “{image.name}” has "
+            f"{_size(pixels.axes, shape)}: choose its image in the Segment tab, then "
+            "open the case again"
         )
     axes = [axis for axis in pixels.axes if axis != _CHANNELS]
     along = SPATIAL_AXES[-dims:]
@@ -199,8 +200,8 @@ def missing_model(record: Provenance) -> str:
     model = record.model
     if not model.sha256:
         return (
-            f"Missing: the model ({model.title}) had not been saved when this was made, "
-            "so no file can be found for it."
+            f"Missing: the model ({model.title}) had not been saved when this was "
+            "made, so no file can be found for it."
         )
     return (
         f"Missing: the checkpoint {model.file} (SHA-256 "
@@ -228,4 +229,3 @@ def records_text(names: Sequence[str], differences: Sequence[str]) -> str:
     n = len(differences)
     things = "thing differs" if n == 1 else "things differ"
     return f"First “{names[0]}”, then “{names[1]}”: {n} {things}."
-

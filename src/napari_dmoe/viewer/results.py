@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 
 from napari_dmoe.inference.provenance import METADATA_KEY
 from napari_dmoe.inference.segmentation import Segmentation
-from napari_dmoe.viewer.badges import Kind, kind
+from napari_dmoe.viewer import badges
+from napari_dmoe.viewer.badges import Kind
 from napari_dmoe.viewer.layers import PLACE, LayerData, plain
 from napari_dmoe.viewer.output_layers import mask_layer, probability_layers
 from napari_dmoe.viewer.requests import Request
@@ -101,7 +102,7 @@ class Result:
     @property
     def kind(self) -> Kind:
         """What sort of result it is; empty for a plain run of the model."""
-        return kind(self.segmentation.provenance)
+        return badges.kind(self.segmentation.provenance)
 
     @property
     def is_plain(self) -> bool:
@@ -168,9 +169,8 @@ def show(
     data, arguments, kind = mask_layer(source, outcome.segmentation)
     if name:
         arguments["name"] = f"{source.name} / {name}"
-    is_alike = previous is not None and previous.kind == kind(
-        outcome.segmentation.provenance
-    )
+    made = badges.kind(outcome.segmentation.provenance)
+    is_alike = previous is not None and previous.kind == made
     existing = _reusable_mask(viewer, previous, data.ndim) if is_alike else None
     mask = put(viewer, (data, arguments, kind), existing)
     replaced = None if existing is None else previous

@@ -19,6 +19,9 @@ from napari_dmoe.viewer.requests import Request
 from napari_dmoe.viewer.results import Result
 from napari_dmoe.viewer.session import Session
 
+_OPACITY = 0.9
+"""What changes may be a rim of single pixels between the outlines of two masks."""
+
 if TYPE_CHECKING:
     from napari_dmoe.imaging.spatial import SpatialImage
     from napari_dmoe.inference.segmentation import Segmentation
@@ -112,4 +115,9 @@ def placed_difference(
     """
     data, grid = on_layer(source, difference, axes=result.axes, grid=result.grid)
     _, look, kind = difference_layer(source, data)
-    return data, look | placement(source, grid) | {"name": f"{source.name} / {name}"}, kind
+    look["opacity"] = _OPACITY
+    return (
+        data,
+        look | placement(source, grid) | {"name": f"{source.name} / {name}"},
+        kind,
+    )

@@ -214,7 +214,9 @@ class ExpertsControl(QObject):
         self._plain, self._image = weakref.ref(plain), weakref.ref(image)
         summary = f"“{made.title}”: {change_summary(ablation)}"
         self._section.show_change(badge(record), summary, change_rows(ablation))
-        return f"Done in {seconds:.1f} s: {ablation.comparison.n_different} pixels change."
+        return (
+            f"Done in {seconds:.1f} s: {ablation.comparison.n_different} pixels change."
+        )
 
     def _put_difference(
         self, viewer: ViewerModel, image: Image, ablation: Ablation
@@ -234,7 +236,9 @@ class ExpertsControl(QObject):
         self, subject: Subject, plain: Result, ablation: Ablation, seconds: float
     ) -> str:
         self._section.show_effects(effects_summary(ablation), effect_rows(ablation))
-        return f"Done in {seconds:.1f} s: {len(ablation.effects)} experts muted in turn."
+        return (
+            f"Done in {seconds:.1f} s: {len(ablation.effects)} experts muted in turn."
+        )
 
     def _on_reset(self) -> None:
         """Leave every expert as it is, and look at the plain mask alone."""

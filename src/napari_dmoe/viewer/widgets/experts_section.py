@@ -7,7 +7,7 @@ from typing import Any
 
 from qtpy.QtCore import Signal
 from qtpy.QtGui import QIcon
-from qtpy.QtWidgets import QCheckBox, QGridLayout, QLabel, QPushButton, QWidget
+from qtpy.QtWidgets import QCheckBox, QLabel, QPushButton, QWidget
 
 from napari_dmoe.inference.colours import expert_colours
 from napari_dmoe.viewer.interventions import EFFECTS_HELP, ExpertsState, Intervention
@@ -22,6 +22,7 @@ from napari_dmoe.viewer.widgets._parts import (
     row,
     say,
 )
+from napari_dmoe.viewer.widgets.box_grid import BoxGrid
 from napari_dmoe.viewer.widgets.number_table import NumberTable
 from napari_dmoe.viewer.widgets.table import Table, coloured
 
@@ -29,7 +30,6 @@ ABOUT = (
     "What is an expert for? See the mask without it, or with it alone. The result is a "
     "layer of its own, marked as not the plain model."
 )
-_BOXES_IN_A_ROW = 4
 _RUN_HELP = "Run the model with these experts muted or pinned, beside the plain model."
 _EFFECTS_BUTTON_HELP = (
     "Mute every expert in turn, each alone, and measure what changes in the mask."
@@ -84,14 +84,12 @@ class ExpertsSection(QWidget):
         self.show_effects("", ())
 
     def _lay_out(self) -> None:
-        boxes = QWidget()
-        self._grid = QGridLayout(boxes)
-        self._grid.setContentsMargins(0, 0, 0, 0)
+        self._boxes = BoxGrid()
         self._inputs = QWidget()
         column(
             self._inputs,
             row(QLabel("in"), self.block_combo, stretch=1),
-            row(QLabel("mute"), boxes, stretch=1),
+            row(QLabel("mute"), self._boxes, stretch=1),
             row(QLabel("pin"), self.pin_combo, stretch=1),
             row(self.run_button, self.reset_button, stretch=0),
         )
@@ -147,10 +145,6 @@ class ExpertsSection(QWidget):
         self.block_combo.clear()
         blocks = [f"{state.unit} {number}" for number in range(state.n_blocks)]
         self.block_combo.addItems([f"all {state.unit}s", *blocks])
-        for box in self.mute_boxes:
-            self._grid.removeWidget(box)
-            box.hide()
-            box.deleteLater()
         self.mute_boxes = []
         self.pin_combo.clear()
         self.pin_combo.addItem("none")
@@ -160,9 +154,9 @@ class ExpertsSection(QWidget):
             box.setIcon(icon)
             box.setAccessibleName(f"Mute expert {expert}")
             box.clicked.connect(self._on_changed)
-            self._grid.addWidget(box, *divmod(expert, _BOXES_IN_A_ROW))
             self.mute_boxes.append(box)
             self.pin_combo.addItem(icon, f"expert {expert}")
+        self._boxes.show_boxes(self.mute_boxes)
 
     def _show_loads(self, *_: object) -> None:
         loads = (self._state.loads or {}).get(self.block())
@@ -172,9 +166,9 @@ class ExpertsSection(QWidget):
             box.setText(f"{expert} · {share}" if share else str(expert))
             box.setToolTip(
                 f"Mute expert {expert}: no token may use it, and the next best one "
-                "steps in."
-                + (f" It has {share} of the gates there." if share else "")
+                "steps in." + (f" It has {share} of the gates there." if share else "")
             )
+        self._boxes.fit()  # texts may have become longer
 
     def reset(self) -> None:
         """Leave every expert as it is."""

@@ -61,10 +61,8 @@ class NoiseSection(QWidget):
         self._inputs = QWidget()
         column(
             self._inputs,
-            row(
-                *(QLabel("samples"), self.samples, QLabel("seed"), self.seed),
-                stretch=3,
-            ),
+            row(QLabel("samples"), self.samples, stretch=1),
+            row(QLabel("seed"), self.seed, stretch=1),
             self.run_button,
         )
         column(

@@ -25,8 +25,8 @@ from napari_dmoe.viewer import results
 from napari_dmoe.viewer.engines import Engines
 from napari_dmoe.viewer.replaying import (
     ReplaySubject,
-    is_mask,
     case_layer,
+    is_mask,
     layer_record,
     missing_model,
     n_changed,
@@ -186,7 +186,7 @@ class ReplayControl(QObject):
             viewer.layers.selection = selected
         said = verdict(subject, found)
         self._section.show_found(said, found.differences)
-        return said.split(":")[0] + "."
+        return said
 
     def _on_compare(self) -> None:
         layers = self._selected()
