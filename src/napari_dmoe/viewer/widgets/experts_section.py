@@ -200,12 +200,8 @@ class ExpertsSection(QWidget):
     def show_effects(self, summary: str, rows: Sequence[Mapping[str, Any]]) -> None:
         """Show what every expert does; nothing without rows."""
         say(self.effects_summary, summary)
-        titles = {
-            "muted expert": "expert",
-            "in block": "in",
-            "pixels that change": "pixels",
-        }
-        self.effects.show_rows(rows, titles)
+        titles = {"muted expert": "expert", "pixels that change": "pixels"}
+        self.effects.show_rows(rows, titles, left_out=("in block",))
         self.effects_exports.setVisible(bool(rows))
 
     def show_problem(self, text: str) -> None:

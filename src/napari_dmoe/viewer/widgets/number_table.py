@@ -46,7 +46,11 @@ class NumberTable(QTableWidget):
         self.setVisible(False)
 
     def show_rows(
-        self, rows: Sequence[Mapping[str, Any]], titles: Mapping[str, str] | None = None
+        self,
+        rows: Sequence[Mapping[str, Any]],
+        titles: Mapping[str, str] | None = None,
+        *,
+        left_out: Sequence[str] = (),
     ) -> None:
         """Show other rows; none take no room.
 
@@ -57,9 +61,12 @@ class NumberTable(QTableWidget):
             swatch before the first column.
         titles : mapping of str to str, optional
             Shorter titles of some columns.
+        left_out : sequence of str
+            Columns that only copies and files have.
         """
         self._rows = [dict(row) for row in rows]
-        columns = [c for c in (self._rows[0] if self._rows else ()) if c != COLOUR]
+        hidden = {COLOUR, *left_out}
+        columns = [c for c in (self._rows[0] if self._rows else ()) if c not in hidden]
         self.setSortingEnabled(False)
         self.clear()
         self.setRowCount(len(self._rows))
