@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from napari_dmoe.viewer.finding import find_model
 from napari_dmoe.viewer.recent import recent_models, remember_model
 
 if TYPE_CHECKING:
@@ -20,10 +21,13 @@ if TYPE_CHECKING:
 
     from napari_dmoe.cohorts.series import Done, Entry
     from napari_dmoe.imaging.spatial import SpatialImage
+    from napari_dmoe.inference.ablation import Ablation
     from napari_dmoe.inference.comparison import Comparison
+    from napari_dmoe.inference.replay import Replay
     from napari_dmoe.inference.segmentation import Segmentation
     from napari_dmoe.inference.settings import InferenceSettings
     from napari_dmoe.inference.sweep_result import Sweep
+    from napari_dmoe.inference.uncertainty import Uncertainty
     from napari_dmoe.models.checkpoint import LoadedModel
     from napari_dmoe.patient import Patient
     from napari_dmoe.progress import ProgressHook
@@ -123,6 +127,27 @@ def compare(*arguments: Any, **options: Any) -> Comparison:
     return compare_masks(*arguments, **options)
 
 
+def ablate(*arguments: Any, **options: Any) -> Ablation:
+    """Mute or pin experts; see :func:`napari_dmoe.ablate`."""
+    from napari_dmoe.inference import ablation
+
+    return ablation.ablate(*arguments, **options)
+
+
+def uncertainty(*arguments: Any, **options: Any) -> Uncertainty:
+    """Draw noise samples; see :func:`napari_dmoe.uncertainty`."""
+    from napari_dmoe.inference import uncertainty as drawing
+
+    return drawing.uncertainty(*arguments, **options)
+
+
+def replay(*arguments: Any, **options: Any) -> Replay:
+    """Make a result again from its record; see :func:`napari_dmoe.replay`."""
+    from napari_dmoe.inference import replay as replaying
+
+    return replaying.replay(*arguments, **options)
+
+
 def entries(source: Path) -> list[Entry]:
     """List what a folder or table holds; see :mod:`napari_dmoe.cohorts.series`."""
     from napari_dmoe.cohorts.series import entries_of
@@ -216,6 +241,10 @@ class Engines:
     segment: Callable[..., Segmentation] = run
     fitting_cards: Callable[[LoadedModel], tuple[FittingCard, ...]] = fitting_cards
     compare: Callable[..., Comparison] = compare
+    ablate: Callable[..., Ablation] = ablate
+    uncertainty: Callable[..., Uncertainty] = uncertainty
+    replay: Callable[..., Replay] = replay
+    find_model: Callable[..., LoadedModel | None] = find_model
     entries: Callable[[Path], list[Entry]] = entries
     series: Callable[..., list[Done]] = series
     recent_models: Callable[[], tuple[str, ...]] = recent_models

@@ -27,6 +27,7 @@ from napari_dmoe.inference.overlays import OVERLAYS, OverlayName
 from napari_dmoe.inference.provenance import METADATA_KEY
 from napari_dmoe.inference.routing import RoutingMaps
 from napari_dmoe.inference.segmentation import Segmentation
+from napari_dmoe.viewer.badges import mask_name
 from napari_dmoe.viewer.layers import FILE_KEY, LayerData, on_layer, placement
 
 _MASK_OPACITY = 0.5
@@ -69,7 +70,7 @@ def mask_layer(source: Image, result: Segmentation) -> LayerData:
         placement(source, grid)
         | mask_look(result.classes)
         | {
-            "name": f"{source.name} / mask",
+            "name": f"{source.name} / {mask_name(result.provenance)}",
             "metadata": {
                 **{k: v for k, v in source.metadata.items() if k == FILE_KEY},
                 METADATA_KEY: result.provenance.model_dump(mode="json"),

@@ -17,9 +17,12 @@ from napari_dmoe.viewer.engines import Engines
 from napari_dmoe.viewer.session import session_of
 from napari_dmoe.viewer.widgets._work import Work
 from napari_dmoe.viewer.widgets.compare_control import CompareControl
+from napari_dmoe.viewer.widgets.experts_control import ExpertsControl
 from napari_dmoe.viewer.widgets.file_series import FileSeries
 from napari_dmoe.viewer.widgets.layer_series import LayerSeries
 from napari_dmoe.viewer.widgets.model_loader import ModelLoader
+from napari_dmoe.viewer.widgets.noise_control import NoiseControl
+from napari_dmoe.viewer.widgets.replay_control import ReplayControl
 from napari_dmoe.viewer.widgets.result_control import ResultControl
 from napari_dmoe.viewer.widgets.result_files import ResultFiles
 from napari_dmoe.viewer.widgets.routing_control import RoutingControl
@@ -84,9 +87,13 @@ class DMoEDock(QWidget):
             open_mask=self.files.open_mask,
         )
         self.maps = RoutingControl(session, self.routing)
-        self.sweep = SweepControl(
-            session, engines, self.run, self.work, self.what_if.sweep
+        what_if = self.what_if
+        self.sweep = SweepControl(session, engines, self.run, self.work, what_if.sweep)
+        self.experts = ExpertsControl(
+            session, engines, self.run, self.work, what_if.experts
         )
+        self.noise = NoiseControl(session, engines, self.run, self.work, what_if.noise)
+        self.replay = ReplayControl(session, engines, self.work, what_if.replay)
         self._connect()
         self.loader.begin()
 
@@ -152,6 +159,7 @@ class DMoEDock(QWidget):
 
     def _on_loader(self) -> None:
         self.compare.offer(self.loader.offered)
+        self.replay.offer(self.loader.offered)
         self._show_readiness()
 
     def _show_readiness(self) -> None:

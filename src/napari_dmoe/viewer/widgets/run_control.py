@@ -157,6 +157,8 @@ class RunControl(QObject):
             return
         if result.looks_edited or result.seconds >= SHORT_RUN_SECONDS:
             return
+        if not result.is_plain:  # a what-if is made again only when it is asked for
+            return
         is_known = not patient_problem(loaded.card, self._session.patient_of(image))
         if is_known and self.outdated(image, result):
             self.begin()
@@ -177,7 +179,8 @@ class RunControl(QObject):
         changed = result.request.changes(now)
         if not changed:
             return ""
-        return f"Outdated: {' and '.join(changed)} changed. Segment again."
+        what = "Segment again" if result.is_plain else "Make it again in “What if”"
+        return f"Outdated: {' and '.join(changed)} changed. {what}."
 
     def _on_returned(
         self, request: Request, timed_outcome: tuple[Segmentation, float]
@@ -191,7 +194,9 @@ class RunControl(QObject):
             viewer,
             image,
             Outcome(segmentation, request, seconds),
-            previous=self._session.result_of(image),
+            previous=results.latest(
+                self._session.results_of(image), chosen=self._session.result_of(image)
+            ),
         )
         self._session.set_result(image, result)
         text = f"Done in {seconds:.1f} s."

@@ -5,6 +5,9 @@ from __future__ import annotations
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 
+from napari_dmoe.viewer.widgets.experts_section import ExpertsSection
+from napari_dmoe.viewer.widgets.noise_section import NoiseSection
+from napari_dmoe.viewer.widgets.replay_section import ReplaySection
 from napari_dmoe.viewer.widgets.sweep_section import SweepSection
 
 _MARGIN = 4
@@ -17,11 +20,14 @@ class WhatIfTab(QScrollArea):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.sweep = SweepSection()
+        self.experts = ExpertsSection()
+        self.noise = NoiseSection()
+        self.replay = ReplaySection()
         content = QWidget()
         layout = QVBoxLayout(content)
         layout.setContentsMargins(_MARGIN, _MARGIN, _MARGIN, _MARGIN)
         layout.setSpacing(_BETWEEN_SECTIONS)
-        for section in (self.sweep,):
+        for section in (self.sweep, self.experts, self.noise, self.replay):
             layout.addWidget(section)
         layout.addStretch(1)
         self.setWidget(content)
