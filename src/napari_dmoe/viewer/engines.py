@@ -210,17 +210,16 @@ def draw_sweep(image: SpatialImage, found: Sweep) -> NDArray[np.uint8]:
     return sweep_picture(image, found)
 
 
-def save_sweep(folder: Path, stem: str, found: Sweep, image: SpatialImage) -> int:
-    """Write a sweep and its table; return the number of files."""
+def save_sweep(folder: Path, stem: str, found: Sweep, image: SpatialImage) -> None:
+    """Write a sweep and its table."""
     from napari_dmoe.cohorts.tables import write_table
     from napari_dmoe.imaging.files import safe_stem
     from napari_dmoe.inference.sweep_files import save_sweep as save
     from napari_dmoe.inference.sweep_result import text_rows
 
-    saved = save(folder, stem, found, image)
+    save(folder, stem, found, image)
     table = folder / f"{safe_stem(stem)}.sweep.csv"
     write_table(table, text_rows(found.rows()))
-    return len(saved.labels) + 5
 
 
 def release_memory() -> None:
@@ -252,4 +251,4 @@ class Engines:
     release_memory: Callable[[], None] = release_memory
     sweep: Callable[..., Swept] = sweep
     draw_sweep: Callable[..., NDArray[np.uint8]] = draw_sweep
-    save_sweep: Callable[..., int] = save_sweep
+    save_sweep: Callable[..., None] = save_sweep

@@ -272,7 +272,7 @@ class SweepControl(QObject):
             title="dMoE: saving the sweep",
             status=f"Saving into {Path(folder).name} …",
             work=save,
-            then=lambda n: f"Saved {n} files into {Path(folder).name}.",
+            then=lambda _: f"Saved into {Path(folder).name}.",
         )
         self._work.start(order)
 
@@ -316,5 +316,5 @@ def _save(
     swept: Swept,
     pixels: Any,
     hook: ProgressHook,
-) -> int:
-    return engines.save_sweep(folder, stem, swept.sweep, pixels)
+) -> None:
+    engines.save_sweep(folder, stem, swept.sweep, pixels)
