@@ -32,6 +32,7 @@ from napari_dmoe.viewer.widgets.run_footer import RunFooter
 from napari_dmoe.viewer.widgets.segment_tab import SegmentTab
 from napari_dmoe.viewer.widgets.subject_control import SubjectControl
 from napari_dmoe.viewer.widgets.sweep_control import SweepControl
+from napari_dmoe.viewer.widgets.sweep_export import SweepExport
 from napari_dmoe.viewer.widgets.what_if_tab import WhatIfTab
 
 if TYPE_CHECKING:
@@ -89,6 +90,7 @@ class DMoEDock(QWidget):
         self.maps = RoutingControl(session, self.routing)
         what_if = self.what_if
         self.sweep = SweepControl(session, engines, self.run, self.work, what_if.sweep)
+        self.sweep_export = SweepExport(self.sweep, engines, self.work, what_if.sweep)
         self.experts = ExpertsControl(
             session, engines, self.run, self.work, what_if.experts
         )

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import weakref
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari.layers import Image, Layer
 from qtpy.QtCore import QObject
-from qtpy.QtWidgets import QFileDialog
 
 from napari_dmoe.progress import ProgressHook
 from napari_dmoe.viewer import results
@@ -24,7 +22,6 @@ from napari_dmoe.viewer.sweep_rows import region_text, value_rows
 from napari_dmoe.viewer.swept import Swept, between_positions
 from napari_dmoe.viewer.widgets._connections import Connections
 from napari_dmoe.viewer.widgets._work import Order, Work
-from napari_dmoe.viewer.widgets.picture_dialog import PictureDialog
 from napari_dmoe.viewer.widgets.run_control import RunControl
 from napari_dmoe.viewer.widgets.sweep_section import SweepSection, SweepView
 
@@ -80,9 +77,13 @@ class SweepControl(QObject):
         section.step_chosen.connect(self._on_step)
         section.map_chosen.connect(self._on_map)
         section.region_activated.connect(self._on_region)
-        section.picture_requested.connect(self._on_picture)
-        section.save_requested.connect(self._on_save)
         self.show()
+
+    @property
+    def swept(self) -> tuple[Image, Swept] | None:
+        """The image and the sweep that are shown; None where there is none."""
+        image = self._current_image()
+        return None if image is None or self._swept is None else (image, self._swept)
 
     def show(self, *_: object) -> None:
         """Offer what can be swept, and say whether what is shown still holds."""
@@ -232,54 +233,6 @@ class SweepControl(QObject):
         sweep = self._swept.sweep
         centre_on(viewer, image, sweep.axes, sweep.regions[place].centroid)
 
-    def _on_picture(self) -> None:
-        image = self._current_image()
-        if image is None or self._swept is None:
-            return
-        draw = partial(_draw, self._engines, self._pixels(image), self._swept)
-        order = Order(
-            title="dMoE: drawing the sweep",
-            status="Drawing all masks side by side …",
-            work=draw,
-            then=self._on_drawn,
-        )
-        self._work.start(order)
-
-    def _on_drawn(self, picture: Any) -> str:
-        name = "" if self._swept is None else "-".join(self._swept.sweep.attributes)
-        dialog = PictureDialog(picture, f"sweep-{name}", self._section)
-        dialog.show()
-        return "All masks stand side by side."
-
-    def _on_save(self) -> None:
-        image = self._current_image()
-        if image is None or self._swept is None:
-            return
-        folder = QFileDialog.getExistingDirectory(
-            self._section, "Folder for masks, maps, table, picture and records"
-        )
-        if not folder:
-            return
-        save = partial(
-            _save,
-            self._engines,
-            Path(folder),
-            image.name,
-            self._swept,
-            self._pixels(image),
-        )
-        order = Order(
-            title="dMoE: saving the sweep",
-            status=f"Saving into {Path(folder).name} …",
-            work=save,
-            then=lambda _: f"Saved into {Path(folder).name}.",
-        )
-        self._work.start(order)
-
-    def _pixels(self, image: Image) -> Any:
-        dims = 2 if self._swept is None else len(self._swept.sweep.grid.shape)
-        return to_image(image, dims)
-
     def _current_image(self) -> Image | None:
         return None if self._image is None else self._image()
 
@@ -303,18 +256,3 @@ def _sweep(
     hook: ProgressHook,
 ) -> Swept:
     return engines.sweep(*subject, names, positions, settings=settings, progress=hook)
-
-
-def _draw(engines: Engines, pixels: Any, swept: Swept, hook: ProgressHook) -> Any:
-    return engines.draw_sweep(pixels, swept.sweep)
-
-
-def _save(
-    engines: Engines,
-    folder: Path,
-    stem: str,
-    swept: Swept,
-    pixels: Any,
-    hook: ProgressHook,
-) -> None:
-    engines.save_sweep(folder, stem, swept.sweep, pixels)

@@ -192,7 +192,9 @@ class SweepSection(QWidget):
         self.regions.setVisible(bool(view.regions))
         line = self.regions.sizeHintForRow(0) if view.regions else 0
         n_lines = min(len(view.regions), _REGIONS_SEEN)
-        self.regions.setFixedHeight(line * n_lines + 2 * self.regions.frameWidth() + 4)
+        bar = self.regions.horizontalScrollBar().sizeHint().height()
+        around = 2 * self.regions.frameWidth() + bar + 4
+        self.regions.setFixedHeight(line * n_lines + around)
 
     def show_step(self, step: int) -> None:
         """Show which step the viewer is at; nothing is told."""
