@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from napari_dmoe.imaging.spatial import SpatialImage
     from napari_dmoe.inference.ablation import Ablation
     from napari_dmoe.inference.comparison import Comparison
+    from napari_dmoe.inference.drivers import Priors
     from napari_dmoe.inference.replay import Replay
     from napari_dmoe.inference.segmentation import Segmentation
     from napari_dmoe.inference.settings import InferenceSettings
@@ -172,6 +173,7 @@ def sweep(
     *,
     settings: InferenceSettings,
     progress: ProgressHook,
+    priors: Priors | None = None,
 ) -> Swept:
     """Segment an image for every value of a driver, and between them if asked to."""
     from napari_dmoe.inference.interpolation import interpolate
@@ -188,6 +190,7 @@ def sweep(
         patient=patient,
         settings=settings,
         progress=part_of(progress, 0, n_parts),
+        priors=priors,
     )
     between: tuple[Segmentation, ...] = ()
     if positions:
@@ -199,6 +202,7 @@ def sweep(
             patient=patient,
             settings=settings,
             progress=part_of(progress, 1, n_parts),
+            priors=priors,
         )
     return interleaved(found, positions, between, time.perf_counter() - began)
 

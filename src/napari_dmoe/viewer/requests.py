@@ -28,12 +28,15 @@ class Request:
         How it is run.
     image_version : int
         How often the image had been changed.
+    shares : tuple of (str, tuple of float)
+        Shares that a person stated for the values of unknown drivers.
     """
 
     model: weakref.ref[LoadedModel]
     routers: Mapping[str, int | None]
     settings: InferenceSettings
     image_version: int
+    shares: tuple[tuple[str, tuple[float, ...]], ...] = ()
 
     def changes(self, other: Request) -> tuple[str, ...]:
         """Name what differs in another request."""
@@ -44,6 +47,7 @@ class Request:
             name.replace("_", " "): router == other.routers.get(name)
             for name, router in self.routers.items()
         } | {
+            "the shares of unknown values": dict(self.shares) == dict(other.shares),
             "the settings": self.settings == other.settings,
             "the image": self.image_version == other.image_version,
         }

@@ -22,6 +22,7 @@ from napari_dmoe.viewer.widgets.file_series import FileSeries
 from napari_dmoe.viewer.widgets.layer_series import LayerSeries
 from napari_dmoe.viewer.widgets.model_loader import ModelLoader
 from napari_dmoe.viewer.widgets.noise_control import NoiseControl
+from napari_dmoe.viewer.widgets.priors_control import PriorsControl
 from napari_dmoe.viewer.widgets.replay_control import ReplayControl
 from napari_dmoe.viewer.widgets.result_control import ResultControl
 from napari_dmoe.viewer.widgets.result_files import ResultFiles
@@ -90,6 +91,7 @@ class DMoEDock(QWidget):
         self.maps = RoutingControl(session, self.routing)
         what_if = self.what_if
         self.sweep = SweepControl(session, engines, self.run, self.work, what_if.sweep)
+        self.priors = PriorsControl(session, what_if.priors)
         self.sweep_export = SweepExport(self.sweep, engines, self.work, what_if.sweep)
         self.experts = ExpertsControl(
             session, engines, self.run, self.work, what_if.experts

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from napari.layers import Image
 from qtpy.QtCore import QObject, Signal
@@ -127,9 +127,8 @@ class RunControl(QObject):
         self._rerun_wanted = False
         self._run = Run(weakref.ref(image), image.name, was_asked_for)
         patient, settings = session.patient_of(image), self.settings
-        work = partial(
-            timed, self._engines.segment, loaded, pixels, patient, settings=settings
-        )
+        engine = with_priors(self._engines.segment, session.shares.by_driver)
+        work = partial(timed, engine, loaded, pixels, patient, settings=settings)
         order = Order(
             title=f"dMoE: segmenting {image.name}",
             status=f"Segmenting “{image.name}” …",
@@ -228,6 +227,13 @@ class RunControl(QObject):
         if self._rerun_wanted and not self.is_busy:
             self._rerun_wanted = False
             self.rerun()
+
+
+def with_priors(
+    engine: Callable[..., Any], priors: Mapping[str, tuple[float, ...]]
+) -> Callable[..., Any]:
+    """Return an engine that mixes by stated shares, where there are any."""
+    return partial(engine, priors=priors) if priors else engine
 
 
 def timed(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,7 @@ from napari_dmoe.viewer.sweep_rows import region_text, value_rows
 from napari_dmoe.viewer.swept import Swept, between_positions
 from napari_dmoe.viewer.widgets._connections import Connections
 from napari_dmoe.viewer.widgets._work import Order, Work
-from napari_dmoe.viewer.widgets.run_control import RunControl
+from napari_dmoe.viewer.widgets.run_control import RunControl, with_priors
 from napari_dmoe.viewer.widgets.sweep_section import SweepSection, SweepView
 
 if TYPE_CHECKING:
@@ -149,7 +150,7 @@ class SweepControl(QObject):
         positions = between_positions(model.card, names[0]) if between else ()
         work = partial(
             _sweep,
-            self._engines,
+            with_priors(self._engines.sweep, self._session.shares.by_driver),
             (model, pixels, self._session.patient_of(image)),
             names,
             positions,
@@ -248,11 +249,11 @@ class SweepControl(QObject):
 
 
 def _sweep(
-    engines: Engines,
+    engine: Callable[..., Swept],
     subject: tuple[Any, Any, Any],
     names: tuple[str, ...],
     positions: tuple[float, ...],
     settings: Any,
     hook: ProgressHook,
 ) -> Swept:
-    return engines.sweep(*subject, names, positions, settings=settings, progress=hook)
+    return engine(*subject, names, positions, settings=settings, progress=hook)

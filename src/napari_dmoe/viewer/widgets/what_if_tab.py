@@ -7,6 +7,7 @@ from qtpy.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 
 from napari_dmoe.viewer.widgets.experts_section import ExpertsSection
 from napari_dmoe.viewer.widgets.noise_section import NoiseSection
+from napari_dmoe.viewer.widgets.priors_section import PriorsSection
 from napari_dmoe.viewer.widgets.replay_section import ReplaySection
 from napari_dmoe.viewer.widgets.sweep_section import SweepSection
 
@@ -20,6 +21,7 @@ class WhatIfTab(QScrollArea):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.sweep = SweepSection()
+        self.priors = PriorsSection()
         self.experts = ExpertsSection()
         self.noise = NoiseSection()
         self.replay = ReplaySection()
@@ -27,7 +29,7 @@ class WhatIfTab(QScrollArea):
         layout = QVBoxLayout(content)
         layout.setContentsMargins(_MARGIN, _MARGIN, _MARGIN, _MARGIN)
         layout.setSpacing(_BETWEEN_SECTIONS)
-        for section in (self.sweep, self.experts, self.noise, self.replay):
+        for section in (self.sweep, self.priors, self.experts, self.noise, self.replay):
             layout.addWidget(section)
         layout.addStretch(1)
         self.setWidget(content)
