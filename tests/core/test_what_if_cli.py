@@ -197,4 +197,4 @@ def test_replays_of_something_else_say_what(
     changed = json.loads(record.read_text()) | {"labels_sha256": "0"}
     record.write_text(json.dumps(changed))
     code, said, _ = run("replay", record, picture, *race_net)
-    assert (code, "another one" in said) == (1, True)
+    assert (code, "not the same" in said) == (1, True)

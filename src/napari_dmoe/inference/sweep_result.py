@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -163,7 +164,7 @@ class Sweep:
         """What must be said with it; empty where nothing needs to be."""
         return BEHAVIOUR if set(SOCIAL) & set(self.attributes) else ""
 
-    @property
+    @cached_property
     def summary(self) -> str:
         """One sentence that says how much the values matter, and any caution."""
         n = int(np.count_nonzero(self.votes.max(0) < len(self.values)))
