@@ -73,16 +73,14 @@ class FakeAblate:
         return Ablation(
             plain=plain,
             result=result,
-            comparison=compare_masks(
-                (plain.labels, classes), (result.labels, classes)
-            ),
+            comparison=compare_masks((plain.labels, classes), (result.labels, classes)),
             block=options.get("block"),
             effects=tuple(map(_effect, range(N_EXPERTS))) if options["effects"] else (),
         )
 
 
 def _effect(expert: int) -> ExpertEffect:
-    sizes = (ClassSize("rim", 10.0, "px"), ClassSize("cup", 4.0 - expert, "px"))
+    sizes = (ClassSize("rim", 10, 10.0, "px"), ClassSize("cup", 4, 4.0, "px"))
     return ExpertEffect(
         expert=expert,
         load=expert / 10,
