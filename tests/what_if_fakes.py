@@ -80,7 +80,7 @@ class FakeAblate:
 
 
 def _effect(expert: int) -> ExpertEffect:
-    sizes = (ClassSize("rim", 10.0, "px"), ClassSize("cup", 4.0 - expert, "px"))
+    sizes = (ClassSize("rim", 10, 10.0, "px"), ClassSize("cup", 4, 4.0, "px"))
     return ExpertEffect(
         expert=expert,
         load=expert / 10,

@@ -160,6 +160,7 @@ def test_a_volumes_maps_are_volumes(
     models["volume"] = volume_model
     desk = make_desk(ViewerModel(), uncertainty=FakeUncertainty())
     desk.load("volume")
-    desk.viewer.add_image(np.zeros((4, 12, 9)), name="ct")
+    desk.viewer.add_image(np.zeros((4, 12, 9)), name="ct", axis_labels=("z", "y", "x"))
     draw(desk)
+    assert section_of(desk).problem.text() == ""
     assert desk.viewer.layers["ct / noise entropy"].data.shape == (4, 12, 9)

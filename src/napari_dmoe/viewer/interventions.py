@@ -142,7 +142,7 @@ def change_rows(ablation: Ablation) -> tuple[TableRow, ...]:
         cells = {
             "class": each.name,
             "pixels plain": str(each.n_first),
-            "pixels without": str(each.n_second),
+            "pixels what-if": str(each.n_second),
             "Dice": "" if math.isnan(each.dice) else f"{each.dice:.6g}",
         }
         rows.append(TableRow(each.name, dice, span, colours[number], cells))

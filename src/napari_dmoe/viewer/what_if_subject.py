@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari.layers import Image
 
+from napari_dmoe.inference.provenance import METADATA_KEY
 from napari_dmoe.viewer import results
 from napari_dmoe.viewer.descriptions import image_problem, patient_problem
 from napari_dmoe.viewer.layers import LayerData, on_layer, placement, to_image
@@ -116,6 +117,8 @@ def placed_difference(
     data, grid = on_layer(source, difference, axes=result.axes, grid=result.grid)
     _, look, kind = difference_layer(source, data)
     look["opacity"] = _OPACITY
+    record = result.provenance.model_dump(mode="json")
+    look["metadata"] = {METADATA_KEY: record | {"shows": f"{name}, to the plain mask"}}
     return (
         data,
         look | placement(source, grid) | {"name": f"{source.name} / {name}"},

@@ -202,7 +202,7 @@ class ExpertsControl(QObject):
         viewer, session, image = self._session.viewer, self._session, subject.image
         if viewer is None:
             return GONE
-        record = ablation.result.provenance
+        record, selected = ablation.result.provenance, set(viewer.layers.selection)
         made = results.show(
             viewer,
             image,
@@ -210,8 +210,9 @@ class ExpertsControl(QObject):
             previous=results.latest(session.results_of(image), kind(record)),
         )
         session.set_result(image, made)
-        session.choose_result(image, plain)
         self._put_difference(viewer, image, ablation)
+        viewer.layers.selection = selected  # nobody who paints loses their layer
+        session.choose_result(image, plain)
         for each in (plain, made):
             _show(each, True)
             session.outlines.add(each.mask())

@@ -119,7 +119,7 @@ class NoiseControl(QObject):
         viewer, session, image = self._session.viewer, self._session, subject.image
         if viewer is None or image not in viewer.layers:
             return GONE
-        looked_at = session.result_of(image)
+        looked_at, selected = session.result_of(image), set(viewer.layers.selection)
         self._put_maps(viewer, image, found)
         made = results.show(
             viewer,
@@ -129,6 +129,7 @@ class NoiseControl(QObject):
         )
         session.set_result(image, made)
         session.outlines.add(made.mask())
+        viewer.layers.selection = selected  # nobody who paints loses their layer
         if looked_at is not None and looked_at in session.results_of(image):
             session.choose_result(image, looked_at)
         self._vote = weakref.ref(made)

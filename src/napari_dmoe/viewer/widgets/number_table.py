@@ -135,11 +135,11 @@ def _order(value: float) -> float:
 
 def _shown(value: Any) -> str:
     if isinstance(value, float):
-        return "–" if math.isnan(value) else f"{value:.3g}"
+        return "–" if math.isnan(value) else f"{value + 0.0:.3g}"  # + 0.0 makes -0 a 0
     return str(value)
 
 
 def _exact(value: Any) -> str:
     if isinstance(value, float):
-        return "" if math.isnan(value) else f"{value:.6g}"
+        return "" if math.isnan(value) else f"{value + 0.0:.6g}"
     return str(value)
