@@ -12,7 +12,9 @@ from napari_dmoe.viewer.layers import (
     placement,
     to_image,
 )
-from napari_dmoe.viewer.output_layers import Overlay, mask_layer, overlay_layer
+from napari_dmoe.viewer.maps import Overlay
+from napari_dmoe.viewer.output_layers import mask_layer
+from napari_dmoe.viewer.overlay_layers import overlay_layer
 from viewer_fakes import N_BLOCKS, N_EXPERTS, SIDE, make_segmentation
 
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from napari_dmoe.imaging.spatial import Grid, SpatialImage
 from napari_dmoe.inference.overlays import FURTHER_OVERLAYS, OVERLAYS
+from napari_dmoe.inference.router_similarity import router_similarity
 from napari_dmoe.inference.routing import RoutingMaps
 from napari_dmoe.inference.routing_measures import (
     block_agreement,
@@ -25,7 +26,6 @@ from napari_dmoe.inference.routing_measures import (
     load_within,
     pair_names,
     pixels_per_token,
-    router_similarity,
     stacked,
 )
 from napari_dmoe.inference.routing_reading import chance_in_top, read_routing

@@ -11,13 +11,10 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from napari_dmoe.imaging.spatial import Grid
 from napari_dmoe.inference.routing import RoutingMaps, dominant_expert, expert_load
-from napari_dmoe.models.checkpoint import LoadedModel
-from napari_dmoe.models.moe import SparseMoE
 
 COLLAPSE = 0.95
 """Load of one expert above which a block makes no use of the others."""
@@ -239,46 +236,6 @@ def pixels_per_token(
             sums = np.add.reduceat(kept, starts, place, dtype=np.int64)
             counts[(slice(None),) * place + (found,)] = sums
     return counts
-
-
-def router_similarity(loaded: LoadedModel, attribute: str) -> NDArray[np.float32]:
-    """Return how alike the routers of an attribute's values are, by their weights.
-
-    Parameters
-    ----------
-    loaded : LoadedModel
-        The model.
-    attribute : str
-        One of its drivers.
-
-    Returns
-    -------
-    (M, V, V) float32 array
-        Cosine of the weights and biases of V values' routers, in each of M layers: 1 in
-        a 2D network, whose blocks share it, 5 in a 3D one.
-
-    Raises
-    ------
-    ValueError
-        When the attribute does not drive the model.
-    """
-    card = loaded.card
-    names = [each.name for each in card.attributes]
-    if attribute not in names:
-        raise ValueError(f"{attribute} does not drive this model")
-    place = names.index(attribute)
-    first = card.first_routers[place]
-    chosen = slice(first, first + len(card.attributes[place].values))
-    layers = [m for m in loaded.module.modules() if isinstance(m, SparseMoE)]
-    return np.stack([_cosines(layer, chosen) for layer in layers])
-
-
-def _cosines(layer: SparseMoE, routers: slice) -> NDArray[np.float32]:
-    weight, bias = layer.router_weight[routers], layer.router_bias[routers]
-    rows = torch.cat([weight.flatten(1), bias.flatten(1)], 1).detach().float().cpu()
-    rows = torch.nn.functional.normalize(rows)
-    cosines: NDArray[np.float32] = (rows @ rows.T).clamp(-1, 1).numpy()
-    return cosines
 
 
 def gate_divergence(maps: Sequence[RoutingMaps], block: int) -> NDArray[np.float32]:

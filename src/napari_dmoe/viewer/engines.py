@@ -16,7 +16,9 @@ from napari_dmoe.viewer.recent import recent_models, remember_model
 if TYPE_CHECKING:
     from napari_dmoe.cohorts.series import Done, Entry
     from napari_dmoe.inference.comparison import Comparison
+    from napari_dmoe.inference.routing import RoutingMaps
     from napari_dmoe.inference.segmentation import Segmentation
+    from napari_dmoe.inference.uncertainty import Uncertainty
     from napari_dmoe.models.checkpoint import LoadedModel
 
 
@@ -113,6 +115,20 @@ def compare(*arguments: Any, **options: Any) -> Comparison:
     return compare_masks(*arguments, **options)
 
 
+def uncertainty(*arguments: Any, **options: Any) -> Uncertainty:
+    """Draw noise samples; see :func:`napari_dmoe.uncertainty`."""
+    from napari_dmoe.inference.uncertainty import uncertainty
+
+    return uncertainty(*arguments, **options)
+
+
+def read_routing(*arguments: Any, **options: Any) -> RoutingMaps:
+    """Read the routers; see :func:`napari_dmoe.read_routing`."""
+    from napari_dmoe.inference.routing_reading import read_routing
+
+    return read_routing(*arguments, **options)
+
+
 def entries(source: Path) -> list[Entry]:
     """List what a folder or table holds; see :mod:`napari_dmoe.cohorts.series`."""
     from napari_dmoe.cohorts.series import entries_of
@@ -146,6 +162,8 @@ class Engines:
     segment: Callable[..., Segmentation] = run
     fitting_cards: Callable[[LoadedModel], tuple[FittingCard, ...]] = fitting_cards
     compare: Callable[..., Comparison] = compare
+    uncertainty: Callable[..., Uncertainty] = uncertainty
+    read_routing: Callable[..., RoutingMaps] = read_routing
     entries: Callable[[Path], list[Entry]] = entries
     series: Callable[..., list[Done]] = series
     recent_models: Callable[[], tuple[str, ...]] = recent_models
