@@ -22,7 +22,9 @@ from napari_dmoe.inference.routing import RoutingMaps
 
 MapName = OverlayName | FurtherOverlayName
 
-MAPS: Mapping[MapName, OverlayKind] = {**OVERLAYS, **FURTHER_OVERLAYS}
+MAPS: Mapping[MapName, OverlayKind] = dict(
+    (*OVERLAYS.items(), *FURTHER_OVERLAYS.items())
+)
 """Every map by its key, in the order in which they are offered."""
 
 SAMPLES = 16

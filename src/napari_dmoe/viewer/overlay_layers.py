@@ -120,8 +120,8 @@ def shown_map(
     }
     if overlay.kind.limits is None:
         look = labels_look(overlay, routing.n_experts)
-        alike = (overlay.name, routing.n_experts)
-        return ShownMap((data, common | look, "labels"), gates, alike)
+        kind = (overlay.name, routing.n_experts)
+        return ShownMap((data, common | look, "labels"), gates, kind)
     look = {
         "colormap": map_colours(overlay, routing.n_experts),
         "contrast_limits": limits_of(overlay, routing.n_experts),

@@ -73,7 +73,7 @@ class DMoEDock(QWidget):
         )
         self.layer_series = LayerSeries(session, self.run, self.work, tab.series)
         self.file_series = FileSeries(session, engines, self.run, self.work, tab.series)
-        self.maps = RoutingControl(session, self.routing)
+        self.maps = RoutingControl(session, engines, self.work, self.routing)
         self._connect()
         self.loader.begin()
 
