@@ -30,7 +30,8 @@ from napari_dmoe.viewer.routing_extras import Extras, map_input
 
 MEASURE_COLORMAP = "viridis"
 _EXPERTS_OPACITY = 0.4
-_LIGHTNESS = (0.42, 0.72, 0.57)  # neighbours in hue differ in lightness, too
+_LIGHTNESS = (0.42, 0.72, 0.57)
+_GOLDEN = 0.618034
 
 
 @dataclass(frozen=True)
@@ -159,13 +160,14 @@ def labels_look(overlay: Overlay, n_experts: int) -> dict[str, Any]:
 def pair_colours(n_experts: int) -> tuple[Rgb, ...]:
     """Return a colour of its own for each pair of experts, in the order of their names.
 
-    Hues go round once; neighbours differ in lightness, too.
+    Hues go on by the golden ratio, so that pairs which follow each other, and share an
+    expert, look different; they differ in lightness, too.
     """
     n = len(pair_names(n_experts))
     found = []
     for place in range(n):
         lightness = _LIGHTNESS[place % len(_LIGHTNESS)]
-        parts = colorsys.hls_to_rgb(place / max(n, 1), lightness, 0.75)
+        parts = colorsys.hls_to_rgb(place * _GOLDEN % 1, lightness, 0.75)
         red, green, blue = (round(255 * part) for part in parts)
         found.append((red, green, blue))
     return tuple(found)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from napari_dmoe.inference.colours import OKABE_ITO, expert_colours
 
 _SMALL, _TINY = 8, 7  # points
-_CHARACTER = 5.2  # pixels that a letter takes, about
+_CHARACTER = 6.6  # pixels that a letter takes, about
 _LOAD_COLORMAP = "viridis"
 _ALIKE_COLORMAP = "cividis"
 _MOST_WRITTEN = 48
@@ -93,7 +93,7 @@ def draw_classes(
         Colours.
     """
     width = max(map(len, classes), default=0) * _CHARACTER + 10
-    axes = _fresh(figure, ink, left=width, right=14, top=4, bottom=20)
+    axes = _fresh(figure, ink, left=width, right=24, top=4, bottom=20)
     rows = np.arange(len(classes))
     left = np.zeros(len(classes))
     filled = np.nan_to_num(shares)
@@ -101,11 +101,10 @@ def draw_classes(
         axes.barh(rows, filled[:, expert], left=left, color=_hex(colour), height=0.7)
         left += filled[:, expert]
     for row in np.flatnonzero(np.isnan(shares).any(1)):
-        axes.text(
-            0.02, int(row), "not here", color=ink.text, fontsize=_TINY, va="center"
-        )
+        note = axes.text(0.02, int(row), "not here", color=ink.text, va="center")
+        note.set_fontsize(_TINY)
     axes.set_yticks(rows, classes)
-    axes.set_xticks([0, 0.5, 1], ["0", "50 %", "100 %"])
+    axes.set_xticks([0, 0.5, 1], ["0", "50%", "100%"])
     axes.set_xlim(0, 1)
     axes.invert_yaxis()
 
@@ -134,15 +133,15 @@ def draw_alike(
 def _fresh(
     figure: Figure, ink: Ink, *, left: float, right: float, top: float, bottom: float
 ) -> Axes:
-    """Clear a figure and return its axes, with margins in pixels of 96 to the inch."""
+    """Clear a figure and return its axes, with margins in pixels."""
     figure.clear()
     figure.set_facecolor(ink.background)
-    width, height = (96 * inches for inches in figure.get_size_inches())
+    width, height = (figure.dpi * inches for inches in figure.get_size_inches())
     x, y = min(left / width, 0.6), min(bottom / height, 0.6)
     across = max(1 - x - right / width, 0.1)
     axes = figure.add_axes((x, y, across, max(1 - y - top / height, 0.1)))
     axes.set_facecolor(ink.background)
-    axes.tick_params(colors=ink.text, labelsize=_SMALL, length=0, pad=3)
+    axes.tick_params(colors=ink.text, labelsize=_SMALL, length=0, pad=4)
     for part in (axes.xaxis.label, axes.yaxis.label):
         part.set_color(ink.text)
     for spine in axes.spines.values():

@@ -224,8 +224,7 @@ def _ramp(routing: RoutingMaps, overlay: Overlay) -> tuple[Rgb, ...]:
 def _note(routing: RoutingMaps, overlay: Overlay) -> str:
     parts = []
     if overlay.kind.needs == "two values":
-        parts.append(BEHAVIOUR)
-        if overlay.values[0] == overlay.values[1]:
+        if overlay.values[0] == overlay.values[1] and overlay.attribute:
             parts.append("Choose two values that differ.")
     elif len(routing.values) > 1:
         parts.append(

@@ -6,7 +6,14 @@ from collections.abc import Sequence
 
 from qtpy.QtCore import QSignalBlocker, Qt, Signal
 from qtpy.QtGui import QIcon, QStandardItemModel
-from qtpy.QtWidgets import QComboBox, QLabel, QPushButton, QSpinBox, QWidget
+from qtpy.QtWidgets import (
+    QComboBox,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QSpinBox,
+    QWidget,
+)
 
 from napari_dmoe.viewer.maps import MAPS, Overlay, map_names
 from napari_dmoe.viewer.routing_state import RoutingState
@@ -20,7 +27,7 @@ from napari_dmoe.viewer.widgets._parts import (
 from napari_dmoe.viewer.widgets.table import coloured
 
 _MOST_SAMPLES = 64
-_LARGEST_SEED = 999_999
+_LARGEST_SEED = 99_999
 _COMPUTE_HELP = (
     "Runs the model in the background for what this map needs. What it finds is kept "
     "for as long as the result is, for every block."
@@ -82,7 +89,7 @@ class MapSection(QWidget):
             self.first_combo, QLabel("and"), self.second_combo, stretch=0
         )
         layout = self._values_row.layout()
-        if layout is not None:
+        if isinstance(layout, QHBoxLayout):
             layout.setStretch(2, 1)
 
     def _make_samples(self) -> None:
@@ -103,8 +110,11 @@ class MapSection(QWidget):
             spin.setToolTip(text)
             spin.setKeyboardTracking(False)
             spin.valueChanged.connect(self._tell)
-        self._samples_row = row(
-            QLabel("Samples"), self.samples_spin, QLabel("seed"), self.seed_spin
+        self._samples_row = QWidget()
+        column(
+            self._samples_row,
+            row(QLabel("Samples"), self.samples_spin, stretch=1),
+            row(QLabel("Seed"), self.seed_spin, stretch=1),
         )
 
     def overlay(self) -> Overlay:

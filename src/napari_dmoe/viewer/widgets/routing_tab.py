@@ -5,9 +5,10 @@ It knows neither the viewer nor the results; it ends in signals.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
-from qtpy.QtCore import QSignalBlocker, Qt, Signal
+from qtpy.QtCore import QSignalBlocker, QSize, Qt, Signal
 from qtpy.QtWidgets import (
     QCheckBox,
     QFrame,
@@ -20,12 +21,12 @@ from superqt import QLabeledSlider
 
 from napari_dmoe.viewer.maps import Overlay
 from napari_dmoe.viewer.routing_state import RoutingState
+from napari_dmoe.viewer.table_rows import TableRow
 from napari_dmoe.viewer.widgets._parts import column, heading, paragraph, row, say
 from napari_dmoe.viewer.widgets.colour_bar import ColourBar
 from napari_dmoe.viewer.widgets.expert_legend import ExpertLegend
 from napari_dmoe.viewer.widgets.map_section import MapSection
 from napari_dmoe.viewer.widgets.plots_section import PlotsSection
-from napari_dmoe.viewer.widgets.table import Table
 
 NOTHING = "No routing yet: segment an image with a model that has experts."
 _HOVER = "Point at the image: the status bar names the experts of the token and their "
@@ -61,7 +62,8 @@ class RoutingTab(QScrollArea):
         self.bar = ColourBar()
         self.legend = ExpertLegend()
         self.legend.expert_clicked.connect(self._on_expert)
-        self.pairs = Table("Share of the tokens.")
+        self.pairs = paragraph(name="pairs")
+        self.pairs.setToolTip("Share of this block's tokens that each pair has.")
         self.plots = PlotsSection()
         self.plots.cell_clicked.connect(self._on_cell)
         self._lay_out()
@@ -82,7 +84,7 @@ class RoutingTab(QScrollArea):
             self.plots,
             spacing=_BETWEEN,
         )
-        content = QWidget()
+        content = _Content()
         layout = QVBoxLayout(content)
         layout.setContentsMargins(_MARGIN, _MARGIN, _MARGIN, _MARGIN)
         layout.setSpacing(_BETWEEN)
@@ -114,7 +116,7 @@ class RoutingTab(QScrollArea):
         self.block_slider.setEnabled(state.n_blocks > 1)
         self.maps.show_state(state)
         self.bar.show_ramp(state.ramp, state.limits)
-        self.pairs.show_rows(state.pairs)
+        say(self.pairs, _as_lines(state.pairs))
         overlay = state.overlay
         is_of_one = overlay.kind.is_of_one_expert and state.is_shown
         self.legend.show_rows(state.legend, overlay.expert if is_of_one else None)
@@ -152,3 +154,21 @@ class RoutingTab(QScrollArea):
         # Choosing a map or a block is the wish to see it; the tick alone can hide it.
         is_wanted = self.shown_box.isChecked() or self.sender() is not self.shown_box
         self.overlay_wanted.emit(self.overlay(), is_wanted)
+
+
+class _Content(QWidget):
+    """As high as its text is at its width: Qt would leave room for narrower lines."""
+
+    def minimumSizeHint(self) -> QSize:
+        """Return the least width; the height follows from the width."""
+        return QSize(super().minimumSizeHint().width(), 0)
+
+
+def _as_lines(rows: Sequence[TableRow]) -> str:
+    """Return lines with a square of their colour; quicker than a widget for each."""
+    lines = []
+    for line in rows:
+        red, green, blue = line.colour or (0, 0, 0)
+        square = f'<font color="#{red:02x}{green:02x}{blue:02x}">■</font> '
+        lines.append(f"{square if line.colour else ''}{line.name} · {line.value}")
+    return "<br>".join(lines)
