@@ -9,7 +9,7 @@ from napari.layers import Image
 
 from napari_dmoe.viewer import results
 from napari_dmoe.viewer.layers import to_image
-from napari_dmoe.viewer.output_layers import Overlay
+from napari_dmoe.viewer.maps import Overlay
 from napari_dmoe.viewer.routing_layers import token_at
 from napari_dmoe.viewer.session import Session, session_of
 from viewer_fakes import make_outcome, make_segmentation

@@ -114,7 +114,7 @@ def describe_run(result: Result) -> str:
     drivers = result.segmentation.provenance.drivers
     made_for = "; ".join(map(_driver, drivers)) or "everybody alike"
     edited = " · painted, so the next run leaves it" if result.looks_edited else ""
-    how = "from a file" if result.request is None else f"{result.seconds:.1f} s"
+    how = "from a file" if result.request.is_of_file else f"{result.seconds:.1f} s"
     return f"Made for {made_for} · {how}{edited}"
 
 

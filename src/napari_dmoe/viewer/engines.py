@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from napari_dmoe.inference.comparison import Comparison
     from napari_dmoe.inference.drivers import Priors
     from napari_dmoe.inference.replay import Replay
+    from napari_dmoe.inference.routing import RoutingMaps
     from napari_dmoe.inference.segmentation import Segmentation
     from napari_dmoe.inference.settings import InferenceSettings
     from napari_dmoe.inference.sweep_result import Sweep
@@ -149,6 +150,13 @@ def replay(*arguments: Any, **options: Any) -> Replay:
     return replaying.replay(*arguments, **options)
 
 
+def read_routing(*arguments: Any, **options: Any) -> RoutingMaps:
+    """Read the routers; see :func:`napari_dmoe.read_routing`."""
+    from napari_dmoe.inference.routing_reading import read_routing
+
+    return read_routing(*arguments, **options)
+
+
 def entries(source: Path) -> list[Entry]:
     """List what a folder or table holds; see :mod:`napari_dmoe.cohorts.series`."""
     from napari_dmoe.cohorts.series import entries_of
@@ -248,6 +256,7 @@ class Engines:
     uncertainty: Callable[..., Uncertainty] = uncertainty
     replay: Callable[..., Replay] = replay
     find_model: Callable[..., LoadedModel | None] = find_model
+    read_routing: Callable[..., RoutingMaps] = read_routing
     entries: Callable[[Path], list[Entry]] = entries
     series: Callable[..., list[Done]] = series
     recent_models: Callable[[], tuple[str, ...]] = recent_models

@@ -5,11 +5,16 @@ from __future__ import annotations
 import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from napari_dmoe.inference.settings import InferenceSettings
 
 if TYPE_CHECKING:
-    from napari_dmoe.inference.settings import InferenceSettings
     from napari_dmoe.models.checkpoint import LoadedModel
+
+
+class _Gone:
+    """What a request refers to whose model is not here."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +35,8 @@ class Request:
         How often the image had been changed.
     shares : tuple of (str, tuple of float)
         Shares that a person stated for the values of unknown drivers.
+    is_of_file : bool
+        Whether it stands for a mask from a file, of whose run nothing else is known.
     """
 
     model: weakref.ref[LoadedModel]
@@ -37,6 +44,14 @@ class Request:
     settings: InferenceSettings
     image_version: int
     shares: tuple[tuple[str, tuple[float, ...]], ...] = ()
+    is_of_file: bool = False
+
+    @classmethod
+    def of_file(cls) -> Request:
+        """Return what stands for the request of a mask from a file: nobody knows it."""
+        gone: weakref.ref[Any] = weakref.ref(_Gone())
+        settings = InferenceSettings()
+        return cls(gone, {}, settings, image_version=0, is_of_file=True)
 
     def changes(self, other: Request) -> tuple[str, ...]:
         """Name what differs in another request."""

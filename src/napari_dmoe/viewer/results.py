@@ -37,15 +37,14 @@ class Outcome:
     ----------
     segmentation : Segmentation
         What the engine returned.
-    request : Request or None
-        What it was asked for; a result of another request is outdated. None for a mask
-        from a file, of which nobody knows.
+    request : Request
+        What it was asked for; a result of another request is outdated.
     seconds : float
         How long it took.
     """
 
     segmentation: Segmentation
-    request: Request | None
+    request: Request
     seconds: float
 
 
@@ -91,7 +90,7 @@ class Result:
         return self.outcome.segmentation
 
     @property
-    def request(self) -> Request | None:
+    def request(self) -> Request:
         """What it was asked for."""
         return self.outcome.request
 

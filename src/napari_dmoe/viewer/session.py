@@ -20,8 +20,8 @@ from napari_dmoe.patient import Patient
 from napari_dmoe.viewer.gallery import Gallery
 from napari_dmoe.viewer.hovering import HoverStatus
 from napari_dmoe.viewer.layers import PLACE, plain
+from napari_dmoe.viewer.maps import Overlay
 from napari_dmoe.viewer.outlines import Outlines
-from napari_dmoe.viewer.output_layers import Overlay
 from napari_dmoe.viewer.patients import TYPED, Patients
 from napari_dmoe.viewer.requests import Request
 from napari_dmoe.viewer.results import CHANGES_OF_A_MASK, Result

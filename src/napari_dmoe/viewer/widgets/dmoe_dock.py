@@ -88,7 +88,7 @@ class DMoEDock(QWidget):
             tab.series,
             open_mask=self.files.open_mask,
         )
-        self.maps = RoutingControl(session, self.routing)
+        self.maps = RoutingControl(session, engines, self.work, self.routing)
         what_if = self.what_if
         self.sweep = SweepControl(session, engines, self.run, self.work, what_if.sweep)
         self.priors = PriorsControl(session, what_if.priors)

@@ -103,11 +103,7 @@ class ExpertsControl(QObject):
     def _current_loads(self) -> Loads | None:
         image, loaded = self._session.image, self._session.model
         shown = [] if image is None else self._session.results_of(image)
-        shown = [
-            each
-            for each in shown
-            if each.request is not None and each.request.model() is loaded
-        ]
+        shown = [each for each in shown if each.request.model() is loaded]
         chosen = None if image is None else self._session.result_of(image)
         plain = results.latest(shown, chosen=chosen)
         if plain is None or plain.segmentation.routing is None:

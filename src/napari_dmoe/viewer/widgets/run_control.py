@@ -169,7 +169,7 @@ class RunControl(QObject):
     def outdated(self, image: Image, result: Result) -> str:
         """Say why a result does not belong to what is entered; nothing if it does."""
         loaded = self._session.model
-        if loaded is None or result.request is None:
+        if loaded is None or result.request.is_of_file:
             return ""
         try:
             now = self._session.request(image, loaded, self.settings)
