@@ -210,9 +210,17 @@ def routing_fundus(viewer: napari.Viewer, dock: QWidget, shoot: Shooter) -> None
     show_map(dock, "agreement")
     shoot.window("routing-agreement")
     show_map(dock, "dominant", block=0)
+    image = viewer.layers["phantom fundus"]
     around = np.array([[40, 120], [40, 215], [130, 215], [130, 120]])
     viewer.add_shapes(
-        [around], shape_type="ellipse", face_color="transparent", name="region"
+        [around],
+        shape_type="ellipse",
+        face_color="transparent",
+        edge_color="white",
+        edge_width=2,
+        scale=image.scale,
+        units=image.units,
+        name="region",
     )
     to_the_end(dock.routing)
     shoot.window("routing-region")

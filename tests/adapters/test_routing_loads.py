@@ -108,6 +108,7 @@ def test_a_region_beside_the_image_has_no_load(viewer: ViewerModel) -> None:
     viewer.add_shapes([BOX + 100], shape_type="polygon", name="region")
     loads = loads_of(image, shown_part(viewer, image, 2))
     assert np.isnan(loads.load).all()
+    assert loads.words == "the region “region”, of which nothing lies on the image"
     assert loads.warning("block") == ""
 
 
