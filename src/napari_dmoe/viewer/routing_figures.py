@@ -127,7 +127,7 @@ def draw_alike(
     axes.set_xticks(range(len(names)), short)
     for (row, place), value in np.ndenumerate(matrix):
         is_dark = (value - low) / max(high - low, 1e-9) < 0.6
-        _write(axes, place, row, value, is_dark=is_dark, text=f"{value:.2f}")
+        _write(axes, place, row, value, is_dark=is_dark, text=_rounded(value))
 
 
 def _fresh(
@@ -159,6 +159,10 @@ def _write(
     if np.isfinite(value):
         colour = "white" if is_dark else "black"
         axes.text(x, y, text, color=colour, fontsize=_TINY, ha="center", va="center")
+
+
+def _rounded(value: float) -> str:
+    return f"{round(float(value), 2) + 0.0:.2f}"  # no minus before 0
 
 
 def _hex(colour: tuple[int, int, int]) -> str:

@@ -63,6 +63,8 @@ class PartLoads:
             blocks = range(routing.n_blocks)
             rows = [load_within(self._maps, b, inside, self._grid) for b in blocks]
             self.load: NDArray[Any] = np.stack(rows)
+            if not inside.any():
+                self.words += ", of which nothing lies on the image"
         else:
             self.load = load_matrix(self._maps)
         self._per_class: dict[int, NDArray[np.float64]] = {}

@@ -78,7 +78,7 @@ class RoutingTab(QScrollArea):
             self.maps,
             self.bar,
             self.pairs,
-            heading("EXPERTS"),
+            heading("EXPERTS · share of the gates"),
             self.legend,
             paragraph(_HOVER),
             self.plots,
