@@ -228,7 +228,8 @@ def whatif_noise(viewer: napari.Viewer, dock: QWidget, shoot: Shooter) -> None:
     wait(lambda: not dock.run.is_busy)
     show_section(what_if, what_if.noise)
     shoot.dock("whatif-noise-dock")
-    viewer.camera.zoom *= 2
+    camera = viewer.scene.camera if hasattr(viewer, "scene") else viewer.camera
+    camera.zoom *= 2
     shoot.window("whatif-noise")
 
 
