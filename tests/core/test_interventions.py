@@ -142,6 +142,17 @@ def test_effects_can_be_those_of_one_block(
     assert ablated.effects[0].n_different == expected
 
 
+def test_a_result_of_somebody_else_is_not_compared_with(
+    race: LoadedModel, image: np.ndarray
+) -> None:
+    other = segment(race, image, Patient(race="Asian"))
+    control = ExpertControl(frozenset({(None, 0)}))
+    muted = segment(race, image, BLACK, experts=control)
+    for wrong in (other, muted):
+        with pytest.raises(ValueError, match="another model or patient"):
+            ablate(race, image, BLACK, plain=wrong)
+
+
 def test_a_pinned_expert_has_every_gate(race: LoadedModel, image: np.ndarray) -> None:
     ablated = ablate(race, image, BLACK, pin={None: 3, 0: 1}, effects=False)
     gates = ablated.result.routing.gates

@@ -61,7 +61,7 @@ def test_the_list_chooses_which_result_is_shown(
     section.combo.activated.emit(0)
     settle()
     assert "healthy" in section.summary.text()
-    assert "the driver changed" in section.outdated.text()
+    assert "severity changed" in section.outdated.text()
     assert section.keep_button.isChecked()
 
 
@@ -108,7 +108,7 @@ def test_the_previous_result_comes_back_and_is_outdated(
     desk.click(section.previous_button)
     settle()
     assert "healthy" in section.summary.text()
-    assert "Outdated: the driver changed" in section.outdated.text()
+    assert "Outdated: severity changed" in section.outdated.text()
     assert np.count_nonzero(desk.masks[0].data == 2) == 1
     desk.click(section.previous_button)
     settle()
@@ -132,7 +132,7 @@ def test_what_was_painted_cannot_be_lost_to_the_previous_result(
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        (lambda desk: desk.choose("severity", "healthy"), "the driver changed"),
+        (lambda desk: desk.choose("severity", "healthy"), "severity changed"),
         (lambda desk: desk.load("age"), "the model changed"),
         (lambda desk: desk.viewer.layers["retina"].events.data(), "the image changed"),
         (

@@ -44,6 +44,44 @@ def read_part(
     return np.concatenate(pieces) if pieces else np.asarray(data[index])
 
 
+class LazyFrame:
+    """A lazy array with some axes fixed at one index; read only where it is indexed.
+
+    Indexing a zarr array reads it at once, so frames must not be made by indexing.
+
+    Parameters
+    ----------
+    data : array
+        The lazy array.
+    index : tuple of int or slice(None)
+        One entry for each of its axes.
+    """
+
+    def __init__(self, data: Any, index: tuple[Any, ...]) -> None:
+        self._data, self._index = data, index
+        self._kept = [i for i, each in enumerate(index) if isinstance(each, slice)]
+        self.shape = tuple(int(data.shape[i]) for i in self._kept)
+        self.ndim, self.dtype = len(self.shape), data.dtype
+        stated = getattr(data, "chunks", None)
+        self.chunks = None if stated is None else tuple(stated[i] for i in self._kept)
+
+    def __getitem__(self, index: tuple[Any, ...]) -> Any:
+        """Read a part; one entry for each axis that was kept."""
+        place = list(self._index)
+        for axis, each in zip(self._kept, index, strict=True):
+            place[axis] = each
+        return self._data[tuple(place)]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        """Read everything."""
+        return np.asarray(self._data[self._index], dtype)
+
+
+def frame_of(data: Any, index: tuple[Any, ...]) -> Any:
+    """Return ``data[index]`` without reading lazy arrays."""
+    return data[index] if isinstance(data, np.ndarray) else LazyFrame(data, index)
+
+
 def _rows_at_once(data: Any, index: tuple[Any, ...], along: int) -> int:
     """Return rows that are read at a time: whole chunks, and not too many of them."""
     others = [

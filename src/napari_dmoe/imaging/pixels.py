@@ -14,6 +14,13 @@ from napari_dmoe.imaging.lazy import read_part
 from napari_dmoe.imaging.spatial import CHANNEL_AXIS, ImageError, SpatialImage
 from napari_dmoe.progress import Pulse, no_pulse
 
+NOTHING_FINITE = "the image has no finite value"
+
+
+def not_finite(n: int) -> str:
+    """Say how many values are NaN or infinite, and what became of them."""
+    return f"{n} values that are no finite numbers were set to 0"
+
 
 def channels_first(
     image: SpatialImage,
@@ -80,14 +87,16 @@ def finite_numbers(values: NDArray[Any]) -> tuple[NDArray[np.floating], list[str
     ImageError
         When nothing is finite.
     """
-    floats = values.astype(np.result_type(values.dtype, np.float32), copy=False)
+    kept = np.result_type(values.dtype, np.float32)
+    kind = kept if kept.itemsize <= 8 else np.dtype(np.float64)  # scipy takes no more
+    with np.errstate(over="ignore"):  # what is too large becomes infinite
+        floats = values.astype(kind, copy=False)
     if values.dtype.kind in "bui":
         return floats, []
     finite = np.isfinite(floats)
     if not finite.any():
-        raise ImageError("the image has no finite value")
+        raise ImageError(NOTHING_FINITE)
     if finite.all():
         return floats, []
     n_bad = int(floats.size - finite.sum())
-    notice = f"{n_bad} values that are no finite numbers were set to 0"
-    return np.where(finite, floats, 0), [notice]
+    return np.where(finite, floats, 0), [not_finite(n_bad)]

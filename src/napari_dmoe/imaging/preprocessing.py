@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from torch.nn import functional as F
 
-from napari_dmoe.imaging.pixels import channels_first, finite_numbers
-from napari_dmoe.imaging.resampling import cubic_plane
+from napari_dmoe.imaging.pixels import NOTHING_FINITE, channels_first, not_finite
+from napari_dmoe.imaging.resampling import PIXELS_AT_ONCE, cubic_plane
 from napari_dmoe.imaging.spatial import (
     CHANNEL_AXIS,
     Grid,
@@ -31,7 +31,10 @@ MAX_BYTES = 8 * 2**30
 """Memory that preparing one plane may take."""
 
 _BYTES_PER_PIXEL = 24
-"""Three arrays of 64-bit floats: as read, without infinities, scaled."""
+"""Three arrays of 64-bit floats: scaled, and two while the spline is fitted."""
+
+BYTE = 255.0
+"""White, as published."""
 
 
 class Preprocessing(BaseModel):
@@ -178,33 +181,67 @@ def standardised(images: torch.Tensor) -> torch.Tensor:
 def _unit_range(
     values: NDArray[Any], pulse: Pulse
 ) -> tuple[NDArray[np.float64], list[str]]:
-    """Bring any numbers to [0, 1] as the published 0-255 range does."""
-    notices = []
-    is_fraction = values.dtype.kind == "f"
+    """Bring any numbers (C, H, W) to [0, 1] as the published 0-255 range does."""
     if values.dtype == bool:
-        notices.append("the image is a mask: True was taken for white")
-        return values.astype(np.float64), notices
-    pulse()
-    values = values.astype(np.float64)
-    pulse()
-    values, more = finite_numbers(values)
-    notices += more
-    pulse()
-    low, high = float(values.min()), float(values.max())
+        notice = "the image is a mask: True was taken for white"
+        return values.astype(np.float64), [notice]
+    low, high, n_bad = _range(values, pulse)
+    top, notices = _white(low, high, is_float=values.dtype.kind == "f")
+    if n_bad:
+        notices.insert(0, not_finite(n_bad))
+    scaled = np.empty(values.shape, np.float64)
+    for rows in _rows_of(values):
+        pulse()
+        part, _ = _finite(values[rows])
+        np.clip(part, 0, top, out=part)
+        scaled[rows] = part / np.float64(top)
+    return scaled, notices
+
+
+def _range(values: NDArray[Any], pulse: Pulse) -> tuple[float, float, int]:
+    """Return the lowest and the highest number, and how many are not finite."""
+    low, high, n_bad = math.inf, -math.inf, 0
+    for rows in _rows_of(values):
+        pulse()
+        part, n = _finite(values[rows])
+        low, high = min(low, float(part.min())), max(high, float(part.max()))
+        n_bad += n
+    if n_bad == values.size:
+        raise ImageError(NOTHING_FINITE)
+    return low, high, n_bad
+
+
+def _white(low: float, high: float, *, is_float: bool) -> tuple[float, list[str]]:
+    """Return the number that becomes 1, and what is to be said of such numbers."""
+    notices = []
     if low == high:
         notices.append("the image is constant: there is nothing to segment in it")
     if low < 0:
         notices.append(f"values below 0 (down to {low:g}) were set to 0")
-    top = 255.0
-    if high > top:
+    if high > BYTE:
         notices.append(f"values reach {high:g}: 0 to {high:g} was scaled to 0 to 255")
-        top = high
-    elif is_fraction and 0 < high <= 1:
-        top = 1.0
-    pulse()
-    clipped = np.clip(values, 0, top)
-    clipped /= np.float64(top)
-    return clipped, notices
+        return high, notices
+    return (1.0 if is_float and 0 < high <= 1 else BYTE), notices
+
+
+def _finite(values: NDArray[Any]) -> tuple[NDArray[np.float64], int]:
+    """Return new 64-bit floats, with 0 for what is not finite, and how many are not."""
+    with np.errstate(over="ignore"):  # what is too large becomes infinite
+        floats = values.astype(np.float64)
+    if values.dtype.kind in "ui":
+        return floats, 0
+    bad = ~np.isfinite(floats)
+    n_bad = int(np.count_nonzero(bad))
+    if n_bad:
+        floats[bad] = 0
+    return floats, n_bad
+
+
+def _rows_of(values: NDArray[Any]) -> list[tuple[slice, slice]]:
+    """Return the rows (C, H, W) that are scaled at a time."""
+    n = values.shape[1]
+    step = max(1, n * PIXELS_AT_ONCE // values.size)
+    return [(slice(None), slice(i, i + step)) for i in range(0, n, step)]
 
 
 def _resample(

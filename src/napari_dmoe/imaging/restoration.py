@@ -16,7 +16,7 @@ STRIP_VOXELS = 2**22
 """Class scores restored at a time (16 MB), so that large images need little memory."""
 
 
-_MULTIPLICATIONS_AT_ONCE = 2**33
+MULTIPLICATIONS_AT_ONCE = 2**33
 """Products that one matrix multiplication makes, in a tenth of a second or so."""
 
 
@@ -131,7 +131,10 @@ def _strips(
         if first is None:
             yield strip, maps[:, strip]
         else:
-            yield strip, torch.tensordot(first[strip], maps, ([1], [1])).movedim(0, 1)
+            used = first[strip].any(0).nonzero()  # a few rows of many
+            near = slice(int(used[0]), int(used[-1]) + 1)
+            made = torch.tensordot(first[strip, near], maps[:, near], ([1], [1]))
+            yield strip, made.movedim(0, 1)
 
 
 def _along(
@@ -142,7 +145,7 @@ def _along(
     shape[axis] = len(weights)
     made = maps.new_empty(shape)
     a_row = math.prod(maps.shape) // maps.shape[1] * len(weights)
-    step = max(1, _MULTIPLICATIONS_AT_ONCE // a_row)
+    step = max(1, MULTIPLICATIONS_AT_ONCE // a_row)
     for begin in range(0, shape[1], step):
         pulse()
         rows = slice(begin, begin + step)

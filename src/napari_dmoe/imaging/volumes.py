@@ -29,6 +29,9 @@ LEAST_LONG_SIDE = 64
 
 _PERCENTILES = (0.5, 99.5)
 
+_WIDEST_RANGE, _FARTHEST = 1e37, 1e300
+"""Ranges whose differences would be infinite as 32-bit and as 64-bit floats."""
+
 VOXELS_FOR_PERCENTILES = 2**25
 """Larger volumes are thinned out for their percentiles, evenly along each axis."""
 
@@ -206,6 +209,8 @@ def _windowed(
     """Scale intensities to [0, 1]; say so where a volume hardly reaches the window."""
     notices = []
     least, most = float(values.min()), float(values.max())
+    if most - least > _WIDEST_RANGE:
+        values = np.clip(values.astype(np.float64), -_FARTHEST, _FARTHEST)
     if least == most:
         notices.append("the image is constant: there is nothing to segment in it")
     pulse()

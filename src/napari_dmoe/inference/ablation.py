@@ -150,8 +150,8 @@ def ablate(
     Raises
     ------
     ValueError
-        When the network has no experts, a block or an expert does not exist, or a
-        block would have no expert left.
+        When the network has no experts, a block or an expert does not exist, a block
+        would have no expert left, or `plain` is of another model or patient.
 
     Examples
     --------
@@ -171,6 +171,8 @@ def ablate(
     for expert in experts:
         checked_control(loaded, ExpertControl(frozenset({(block, expert)})))
     choice = choose_routers(loaded, patient or Patient(), settings, priors)
+    if plain is not None:
+        _check_plain(plain, loaded, choice)
     run = _Runs(loaded, image, choice, settings, progress or silent)
     plain = plain or run.of([None], 0)[0]
     result = plain if control is None else run.of([control], 1, plain)[0]
@@ -187,6 +189,18 @@ def ablate(
             for expert, muted in zip(experts, without, strict=True)
         ),
     )
+
+
+def _check_plain(
+    plain: Segmentation, loaded: LoadedModel, choice: RouterChoice
+) -> None:
+    record = plain.provenance
+    is_same = record.model.sha256 == loaded.sha256 and record.drivers == choice.drivers
+    if not (is_same and record.is_plain):
+        raise ValueError(
+            "the result to compare with is of another model or patient, or was changed "
+            "itself: leave it out, and it is made anew"
+        )
 
 
 @dataclass(frozen=True)

@@ -160,17 +160,10 @@ class Batches:
         Where to begin.
     batch : int
         Rows at a time to begin with.
-    cpu_batch : int, optional
-        Rows at a time on the CPU at most; `batch` by default.
     """
 
-    def __init__(
-        self, device: torch.device, batch: int, *, cpu_batch: int | None = None
-    ) -> None:
-        self.device = device
-        self._cpu_batch = batch if cpu_batch is None else cpu_batch
-        is_cpu = device.type == "cpu"
-        self.batch = min(batch, self._cpu_batch) if is_cpu else batch
+    def __init__(self, device: torch.device, batch: int) -> None:
+        self.device, self.batch = device, batch
         self.notices: list[str] = []
 
     def run(
@@ -233,4 +226,3 @@ class Batches:
     def _move_to_cpu(self, why: str) -> None:
         self.notices.append(f"the device {self.device} {why}: the CPU took over")
         self.device = torch.device("cpu")
-        self.batch = min(self.batch, self._cpu_batch)

@@ -3,29 +3,55 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 from napari_dmoe.inference.devices import Batches, choose_device
 from napari_dmoe.inference.drivers import RouterChoice
 from napari_dmoe.inference.settings import InferenceSettings
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.models.gating import SegmentationOutput
-from napari_dmoe.models.vit import ViTConfig
+from napari_dmoe.progress import Pulse
 
 Done = Callable[[int], None]
 """Takes the number of rows that are done; may raise ``Cancelled``."""
 
-COST_AT_ONCE = 6 * 10**10
-"""Parameters x tokens of one pass on the CPU at most: a second or so on two cores."""
+SECONDS_BETWEEN_CALLS = 0.1
+"""Time between two calls of `Done` within a pass."""
 
 
 def ignore(_: int) -> None:
     """Do nothing; the default for `Done`."""
+
+
+class _Stoppable(TorchFunctionMode):
+    """Lets Stop act between a network's operations: one pass may take many seconds."""
+
+    def __init__(self, pulse: Pulse) -> None:
+        super().__init__()
+        self._pulse, self._last = pulse, time.monotonic()
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        """Do one operation of torch."""
+        now = time.monotonic()
+        if now - self._last >= SECONDS_BETWEEN_CALLS:
+            self._last = now
+            self._pulse()
+        return func(*args, **(kwargs or {}))
 
 
 @dataclass(frozen=True)
@@ -70,10 +96,7 @@ class Forward:
         self.loaded, self.choice, self.settings = loaded, choice, settings
         self.n_samples = settings.samples if settings.noise else 1
         self.device = choose_device(settings.device)
-        cost = loaded.n_parameters * _n_tokens(loaded)
-        self.batches = Batches(
-            self.device.device, batch, cpu_batch=max(1, COST_AT_ONCE // cost)
-        )
+        self.batches = Batches(self.device.device, batch)
         loaded.module.eval()
 
     @property
@@ -104,20 +127,18 @@ class Forward:
         numbers : sequence of int
             Place of each input in the run; the gating noise depends on it.
         done : callable
-            Called between batches with the number of rows that are done.
+            Called with the number of rows that are done: between batches, and now and
+            then within one.
         """
         shape = (len(inputs), len(self.choice.categories), self.n_samples)
         n_rows, outputs, n_done = math.prod(shape), list[SegmentationOutput](), 0
+        run_rows = partial(self._rows, inputs, numbers)
         with torch.inference_mode():
             while n_done < n_rows:
                 if n_done:
                     done(n_done)
-                outputs.append(
-                    self.batches.run(
-                        range(n_done, n_rows),
-                        lambda part, device: self._rows(inputs, numbers, part, device),
-                    )
-                )
+                with _Stoppable(partial(done, n_done)):
+                    outputs.append(self.batches.run(range(n_done, n_rows), run_rows))
                 n_done += len(outputs[-1].logits)
             logits = torch.cat([out.logits for out in outputs]).unflatten(0, shape)
             blocks = zip(*(out.gates for out in outputs), strict=True)
@@ -159,15 +180,6 @@ class Forward:
         weights = torch.tensor(self.choice.weights)
         mixed: Tensor = torch.tensordot(weights, probabilities, ([0], [0]))
         return mixed
-
-
-def _n_tokens(loaded: LoadedModel) -> int:
-    """Return how often a row uses the parameters: once for each token.
-
-    The passes of a U-Net are limited by their voxels, where they are cut out.
-    """
-    config = loaded.config
-    return config.grid**2 if isinstance(config, ViTConfig) else 1
 
 
 def noise_generator(seed: int, number: int, sample: int) -> torch.Generator:

@@ -92,7 +92,7 @@ def interpolate(
         for position in positions
     ]
     # Trained values are run as such, so that they are what segment() returns.
-    kinds = [choice.drivers and _is_between(choice) for choice in choices]
+    kinds = [_is_between(choice) for choice in choices]
     results: dict[int, Segmentation] = {}
     groups = [[i for i, kind in enumerate(kinds) if kind == k] for k in (False, True)]
     groups = [group for group in groups if group]

@@ -212,7 +212,7 @@ def versions() -> dict[str, str]:
     }
 
 
-_NUMBERS_AT_ONCE = 2**25
+NUMBERS_AT_ONCE = 2**25
 """Numbers whose SHA-256 takes a fraction of a second."""
 
 
@@ -225,9 +225,9 @@ class InputDigest:
     def add(self, tensor: torch.Tensor, *, pulse: Pulse = no_pulse) -> None:
         """Take the bytes of one more CPU tensor; `pulse` is called between parts."""
         values: NDArray[Any] = tensor.contiguous().numpy().reshape(-1)
-        for begin in range(0, values.size, _NUMBERS_AT_ONCE):
+        for begin in range(0, values.size, NUMBERS_AT_ONCE):
             pulse()
-            self._digest.update(values[begin : begin + _NUMBERS_AT_ONCE].data)
+            self._digest.update(values[begin : begin + NUMBERS_AT_ONCE].data)
 
     def hexdigest(self) -> str:
         """Return the digest so far."""

@@ -74,7 +74,10 @@ class Replay:
         text = {
             "equal": "The mask was rebuilt bit for bit.",
             "near": f"The mask was rebuilt but for near ties{share}.",
-            "different": f"The mask is another one{share}.",
+            "different": f"The mask is another one{share}."
+            if share
+            else "The mask is not the same; without the first one nobody can say by "
+            "how much.",
             "unknown": "The mask was made again, but there is nothing to compare with.",
         }[self.verdict]
         changed = "; ".join(self.differences)

@@ -11,13 +11,12 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from napari_dmoe.imaging.memory import NotEnoughMemory
 from napari_dmoe.imaging.spatial import SpatialImage
 from napari_dmoe.inference.controls import checked_control
-from napari_dmoe.inference.devices import is_out_of_memory
 from napari_dmoe.inference.drivers import Priors, choose_routers
-from napari_dmoe.inference.plane_run import REMEDY, PlaneRun
+from napari_dmoe.inference.plane_run import PlaneRun
 from napari_dmoe.inference.recording import finished
+from napari_dmoe.inference.running_out import memory_told
 from napari_dmoe.inference.segmentation import Segmentation
 from napari_dmoe.inference.settings import InferenceSettings
 from napari_dmoe.inference.volume_run import VolumeRun
@@ -99,15 +98,7 @@ def segment(
     choice = choose_routers(loaded, patient or Patient(), settings, priors)
     choice = choice.with_experts(checked_control(loaded, experts))
     kind = VolumeRun if loaded.card.dims == 3 else PlaneRun
-    try:
+    with memory_told():
         run = kind(loaded, image, choice, settings)
         run.work(progress or silent)
         return finished(run.result())
-    except NotEnoughMemory:
-        raise
-    except (MemoryError, RuntimeError) as error:
-        if not is_out_of_memory(error):
-            raise
-        raise NotEnoughMemory(
-            f"the image and its result do not fit into memory: {REMEDY} ({error})"
-        ) from error

@@ -168,8 +168,8 @@ def _swept(
     for name in names:
         if name not in known:
             raise ValueError(
-                f"{name} does not drive this model, so it cannot be swept: "
-                f"{', '.join(known) or 'nothing'} does"
+                f"{name} does not drive this model, so it cannot be swept: its drivers "
+                f"are {', '.join(known) or 'none'}"
             )
     return tuple(known[name] for name in names)
 

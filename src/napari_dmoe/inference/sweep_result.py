@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -163,17 +164,19 @@ class Sweep:
         """What must be said with it; empty where nothing needs to be."""
         return BEHAVIOUR if set(SOCIAL) & set(self.attributes) else ""
 
-    @property
+    @cached_property
     def summary(self) -> str:
         """One sentence that says how much the values matter, and any caution."""
         n = int(np.count_nonzero(self.votes.max(0) < len(self.values)))
         what = " and ".join(title.lower() for title in self.titles)
+        what = f"{'values' if len(self.titles) == 1 else 'pairs'} of {what}"
+        parts = "voxels" if len(self.grid.shape) == 3 else "pixels"
         if not n:
-            text = f"All {len(self.values)} values of {what} give the same mask."
+            text = f"All {len(self.values)} {what} give the same mask."
         else:
             text = (
-                f"Across {len(self.values)} values of {what}, the label changes in "
-                f"{n:,} of {self.differs.size:,} pixels ({n / self.differs.size:.2%})"
+                f"Across {len(self.values)} {what}, the label changes in "
+                f"{n:,} of {self.differs.size:,} {parts} ({n / self.differs.size:.2%})"
                 f"{self._largest_change()}."
             )
         return f"{text} {self.caution}".rstrip()
@@ -220,6 +223,17 @@ class Sweep:
             summary=self.summary,
             values={value.name: value.provenance for value in self.values},
         )
+
+
+def text_rows(rows: list[dict[str, Any]]) -> list[dict[str, str]]:
+    """Return a table's cells as text, numbers with six digits."""
+    return [
+        {
+            name: f"{v:.6g}" if isinstance(v, float) else str(v)
+            for name, v in row.items()
+        }
+        for row in rows
+    ]
 
 
 def _number(value: float) -> str:

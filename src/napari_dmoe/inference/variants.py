@@ -13,17 +13,19 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from napari_dmoe.imaging.memory import refuse_beyond_memory
 from napari_dmoe.imaging.spatial import SpatialImage
 from napari_dmoe.inference.drivers import Category, RouterChoice
 from napari_dmoe.inference.forward import Answers, Forward
-from napari_dmoe.inference.plane_run import PlaneRun
+from napari_dmoe.inference.plane_run import REMEDY, PlaneRun
 from napari_dmoe.inference.recording import finished
+from napari_dmoe.inference.running_out import memory_told
 from napari_dmoe.inference.segmentation import Segmentation
 from napari_dmoe.inference.settings import InferenceSettings
 from napari_dmoe.inference.volume_run import VolumeRun
 from napari_dmoe.models.checkpoint import LoadedModel
-from napari_dmoe.models.gating import ExpertControl, SegmentationOutput
-from napari_dmoe.progress import Progress, ProgressHook, Pulse, no_pulse
+from napari_dmoe.models.gating import ExpertControl
+from napari_dmoe.progress import Progress, ProgressHook
 
 KEPT_PLANES = 8
 """Prepared planes that are kept for the next group of runs, where there are no more."""
@@ -70,21 +72,34 @@ def segment_variants(
     """
     if loaded.card.dims == 3:
         for number, choice in enumerate(choices):
-            volume = VolumeRun(loaded, image, choice, settings)
-            volume.work(part_of(progress, number, len(choices)))
-            yield finished(volume.result())
+            with memory_told():
+                volume = VolumeRun(loaded, image, choice, settings)
+                volume.work(part_of(progress, number, len(choices)))
+                result = finished(volume.result())
+            yield result
         return
     size = at_once or len(choices)
     groups = [choices[i : i + size] for i in range(0, len(choices), size)]
     lead: _PlaneVariant | None = None
     for number, group in enumerate(groups):
-        runs = [_PlaneVariant(loaded, image, choice, settings) for choice in group]
-        for run in runs:
-            run.follow(lead or runs[0])
-        lead = runs[0] if runs[0].keeps_inputs else None
-        _run_together(runs, part_of(progress, number, len(groups)))
-        for run in runs:
-            yield finished(run.result(), swept=swept)
+        with memory_told():
+            runs = [_PlaneVariant(loaded, image, choice, settings) for choice in group]
+            _refuse_too_many(runs)
+            for run in runs:
+                run.follow(lead or runs[0])
+            lead = runs[0] if runs[0].keeps_inputs else None
+            _run_together(runs, part_of(progress, number, len(groups)))
+            results = [finished(run.result(), swept=swept) for run in runs]
+        yield from results
+
+
+def _refuse_too_many(runs: Sequence[_PlaneVariant]) -> None:
+    """Say before anything is run that the masks of all runs would not fit."""
+    refuse_beyond_memory(
+        sum(run.labels.nbytes + run.by_value.nbytes for run in runs),
+        what=f"the masks of {len(runs)} runs need",
+        remedy=REMEDY,
+    )
 
 
 def part_of(progress: ProgressHook, number: int, n: int) -> ProgressHook:
@@ -110,6 +125,10 @@ class _PlaneVariant(PlaneRun):
         self.digest, self.notices = lead.digest, lead.notices
         self.forward.batches = lead.forward.batches
 
+    def listen(self, progress: ProgressHook, step: Progress) -> None:
+        """Repeat a step of the progress while planes are prepared and drawn."""
+        self._progress, self._last = progress, step
+
     @property
     def keeps_inputs(self) -> bool:
         """Whether prepared planes are kept for later runs."""
@@ -133,38 +152,29 @@ class _PlaneVariant(PlaneRun):
             self._keep(number, scores)
 
 
-class _Joint(Forward):
-    """Runs the combinations of several runs; Stop acts between its batches."""
-
-    pulse: Pulse = no_pulse
-
-    def _rows(
-        self,
-        inputs: Tensor,
-        numbers: Sequence[int],
-        part: range,
-        device: torch.device,
-    ) -> SegmentationOutput:
-        self.pulse()
-        return super()._rows(inputs, numbers, part, device)
-
-
 def _run_together(runs: Sequence[_PlaneVariant], progress: ProgressHook) -> None:
     lead = runs[0]
     choice, places = joined([run.forward.choice for run in runs])
-    forward = _Joint(lead.loaded, choice, lead.settings, batch=lead.settings.batch)
+    forward = Forward(lead.loaded, choice, lead.settings, batch=lead.settings.batch)
     forward.batches = lead.forward.batches
-    begin, n = 0, len(lead.planes)
+    begin, n, rows = 0, len(lead.planes), forward.rows_per_input
+
+    def say(first: int, n_rows: int) -> None:
+        message = f"image {first + 1} of {n}" if first < n else "done"
+        step = Progress(first * rows + n_rows, n * rows, message)
+        for run in runs:
+            run.listen(progress, step)
+        progress(step)
+
     while begin < n:
-        forward.pulse = partial(
-            progress, Progress(begin, n, f"image {begin + 1} of {n}")
-        )
+        say(begin, 0)
         chunk = range(begin, min(begin + forward.inputs_at_once, n))
-        answers = forward(lead.inputs(chunk), chunk)
+        answers = forward(lead.inputs(chunk), chunk, done=partial(say, begin))
+        say(begin, len(chunk) * rows)
         for run, place in zip(runs, places, strict=True):
             run.take(chunk, _part(answers, place))
         begin = chunk.stop
-    progress(Progress(n, n, "done"))
+    say(n, 0)
 
 
 def _part(answers: Answers, places: list[int]) -> Answers:

@@ -219,7 +219,7 @@ def _empty_sum(windows: Windows, leading: tuple[int, int]) -> WeightedSum:
     refuse_beyond_memory(n_bytes, what=what, remedy=remedy)
     try:
         return WeightedSum(windows, leading)
-    except RuntimeError as error:  # torch's own word for memory that ran out
+    except MemoryError as error:
         raise NotEnoughMemory(
             f"{what} {n_bytes / 2**30:.1f} GiB, more than there is: {remedy}"
         ) from error

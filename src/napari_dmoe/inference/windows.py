@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from monai.data.utils import compute_importance_map, dense_patch_slices
 from torch import Tensor
@@ -111,8 +112,9 @@ class WeightedSum:
 
     def __init__(self, windows: Windows, leading: Sequence[int]) -> None:
         self.windows = windows
-        self._sum = torch.zeros(*leading, *windows.shape)
-        self._weight = torch.zeros(windows.shape)
+        # numpy's zeros take no memory, and no time, until they are written to.
+        self._sum = torch.from_numpy(np.zeros((*leading, *windows.shape), np.float32))
+        self._weight = torch.from_numpy(np.zeros(windows.shape, np.float32))
 
     def add(self, number: int, answer: Tensor) -> None:
         """Take window `number`'s answer (*leading, d, h, w)."""

@@ -132,7 +132,6 @@ class NoiseControl(QObject):
         if looked_at is not None and looked_at in session.results_of(image):
             session.choose_result(image, looked_at)
             session.outlines.add(looked_at.mask())  # the maps lie on its border
-        session.outlines.add(made.mask())
         self._vote = weakref.ref(made)
         self._section.show_found(
             badge(found.provenance), noise_summary(found), interval_rows(found)
