@@ -253,9 +253,92 @@ def routing_pelvis(viewer: napari.Viewer, dock: QWidget, shoot: Shooter) -> None
     shoot.window("routing-pelvis")
 
 
+def whatif_experts(viewer: napari.Viewer, dock: QWidget, shoot: Shooter) -> None:
+    """Mute the expert that matters most, and measure what every expert does."""
+    what_if = begin_what_if(viewer, dock)
+    section = what_if.experts
+    section.effects_button.click()
+    wait(lambda: not dock.run.is_busy)
+    most = int(section.effects.item(0, 0).text())
+    section.mute_boxes[most].click()
+    section.run_button.click()
+    wait(lambda: not dock.run.is_busy)
+    show_section(what_if, section)
+    shoot.window("whatif-experts")
+    shoot.dock("whatif-experts-dock")
+    show_section(what_if, section.effects_button)
+    shoot.dock("whatif-experts-effects")
+    mask = next(e for e in viewer.layers if "mask without" in e.name)
+    viewer.layers.selection.active = mask
+    dock.tabs.setCurrentWidget(dock.tab)
+    to_the_end(dock)
+    shoot.dock("whatif-experts-badge")
+    get_settings().appearance.theme = "light"
+    show_section(what_if, section)
+    shoot.window("whatif-experts-light")
+    get_settings().appearance.theme = "dark"
+
+
+def whatif_noise(viewer: napari.Viewer, dock: QWidget, shoot: Shooter) -> None:
+    """Draw noise samples, and show where they disagree."""
+    what_if = begin_what_if(viewer, dock)
+    what_if.noise.run_button.click()
+    wait(lambda: not dock.run.is_busy)
+    show_section(what_if, what_if.noise)
+    shoot.dock("whatif-noise-dock")
+    camera = viewer.scene.camera if hasattr(viewer, "scene") else viewer.camera
+    camera.zoom *= 2
+    shoot.window("whatif-noise")
+
+
+def whatif_replay(viewer: napari.Viewer, dock: QWidget, shoot: Shooter) -> None:
+    """Replay a mask, compare two records, and show what stands in the way."""
+    what_if = begin_what_if(viewer, dock)
+    what_if.experts.mute_boxes[3].click()
+    what_if.experts.run_button.click()
+    wait(lambda: not dock.run.is_busy)
+    section, layers = what_if.replay, viewer.layers
+    masks = [each for each in layers if "/ mask" in each.name]
+    layers.selection = {masks[1]}
+    section.replay_button.click()
+    wait(lambda: not dock.run.is_busy)
+    show_section(what_if, section)
+    shoot.dock("whatif-replay-dock")
+    layers.selection = set(masks)
+    section.compare_button.click()
+    show_section(what_if, section)
+    shoot.dock("whatif-replay-compare")
+    layers.selection = {masks[0]}
+    layers[0].data = layers[0].data[:-20]
+    section.replay_button.click()
+    wait(lambda: not dock.run.is_busy)
+    show_section(what_if, section)
+    shoot.dock("whatif-replay-changed")
+
+
+def begin_what_if(viewer: napari.Viewer, dock: QWidget) -> QWidget:
+    """Segment the skin phantom and go to the What if tab."""
+    load(dock, "skin-phantom")
+    viewer.open_sample("napari-dmoe", "phantom-skin")
+    run(dock)
+    viewer.reset_view()
+    dock.tabs.setCurrentWidget(dock.what_if)
+    return dock.what_if
+
+
+def show_section(what_if: QWidget, section: QWidget) -> None:
+    """Scroll the What if tab so that a section is at its top."""
+    what_if.parentWidget().parentWidget().setCurrentWidget(what_if)
+    settle()
+    top = section.mapTo(what_if.widget(), section.rect().topLeft()).y()
+    what_if.verticalScrollBar().setValue(top - 4)
+    settle()
+
+
 SCENES = (
     *(states, retina, phantom, many, skin, pelvis, ct),
     *(routing_fundus, routing_skin, routing_pelvis),
+    *(whatif_experts, whatif_noise, whatif_replay),
 )
 
 

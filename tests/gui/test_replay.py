@@ -192,7 +192,9 @@ def test_a_case_travels_without_the_image_and_is_replayed_when_it_is_opened(
     opened = desk.viewer.layers["retina / mask from eye"]
     np.testing.assert_array_equal(opened.data, mask)
     session = session_of(desk.viewer)
-    assert session.result_of(session.image) is None  # nothing that a run replaces
+    result = session.result_of(session.image)
+    assert result is not None
+    assert result.is_kept  # no run replaces it
 
 
 def test_a_case_of_another_image_and_a_damaged_one_are_refused(

@@ -68,13 +68,16 @@ def test_maps_and_vote_lie_on_the_image_and_say_what_they_are(
     section = section_of(desk)
     section.seed.setValue(7)
     draw(desk)
+    plain, vote = desk.masks  # the maps can be seen
+    assert plain.contour
+    assert not vote.visible
     assert engine.calls == [{"samples": 16, "seed": 7}]
     assert names(desk)[1:] == [
         "retina / mask",
+        VOTE,
         "retina / noise entropy",
         "retina / votes for rim",
         "retina / votes for cup",
-        VOTE,
     ]
     layers = desk.viewer.layers
     entropy, votes = layers["retina / noise entropy"], layers["retina / votes for cup"]

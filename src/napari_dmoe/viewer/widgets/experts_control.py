@@ -103,7 +103,7 @@ class ExpertsControl(QObject):
     def _current_loads(self) -> Loads | None:
         image, loaded = self._session.image, self._session.model
         shown = [] if image is None else self._session.results_of(image)
-        shown = [each for each in shown if each.request.model() is loaded]
+        shown = [e for e in shown if e.request and e.request.model() is loaded]
         chosen = None if image is None else self._session.result_of(image)
         plain = results.latest(shown, chosen=chosen)
         if plain is None or plain.segmentation.routing is None:
@@ -209,9 +209,9 @@ class ExpertsControl(QObject):
         self._put_difference(viewer, image, ablation)
         viewer.layers.selection = selected  # nobody who paints loses their layer
         session.choose_result(image, plain)
-        for each in (plain, made):
-            _show(each, True)
-            session.outlines.add(each.mask())
+        # The plain one as an outline; of both, nobody could tell which is which.
+        _show(plain, True)
+        session.outlines.add(plain.mask())
         self._plain, self._image = weakref.ref(plain), weakref.ref(image)
         summary = f"“{made.title}”: {change_summary(ablation)}"
         self._section.show_change(badge(record), summary, change_rows(ablation))

@@ -120,7 +120,6 @@ class NoiseControl(QObject):
         if viewer is None or image not in viewer.layers:
             return GONE
         looked_at, selected = session.result_of(image), set(viewer.layers.selection)
-        self._put_maps(viewer, image, found)
         made = results.show(
             viewer,
             image,
@@ -128,10 +127,11 @@ class NoiseControl(QObject):
             previous=results.latest(session.results_of(image), kind(found.provenance)),
         )
         session.set_result(image, made)
-        session.outlines.add(made.mask())
+        self._put_maps(viewer, image, found)
         viewer.layers.selection = selected  # nobody who paints loses their layer
         if looked_at is not None and looked_at in session.results_of(image):
             session.choose_result(image, looked_at)
+            session.outlines.add(looked_at.mask())  # the maps lie on its border
         self._vote = weakref.ref(made)
         self._section.show_found(
             badge(found.provenance), noise_summary(found), interval_rows(found)

@@ -23,6 +23,7 @@ from napari_dmoe.inference.record_comparison import compare_records
 from napari_dmoe.progress import Progress, ProgressHook
 from napari_dmoe.viewer import results
 from napari_dmoe.viewer.engines import Engines
+from napari_dmoe.viewer.reopening import reopened_result
 from napari_dmoe.viewer.replaying import (
     ReplaySubject,
     case_layer,
@@ -136,7 +137,7 @@ class ReplayControl(QObject):
         if image is None:
             return
         for result in session.results_of(image):
-            result.looks_edited  # noqa: B018  the record says it, from now on
+            result.note_edits()
         try:
             subject = replay_subject(layer, image)
         except ValueError as error:
@@ -203,7 +204,7 @@ class ReplayControl(QObject):
         if image is None:
             return
         for result in self._session.results_of(image):
-            result.looks_edited  # noqa: B018  the record says it, from now on
+            result.note_edits()
         subject = replay_subject(layers[0], image)
         if subject.labels is None:
             self._section.show_found("Not saved: the mask is not on its image.", ())
@@ -253,6 +254,9 @@ class ReplayControl(QObject):
             return "Not opened: the image is another one."
         arguments["name"] = f"{arguments['name']} from {Path(name).stem}"
         layer = results.put(viewer, (data, arguments, kind), None)
+        result = reopened_result(layer, image)
+        if result is not None:
+            self._session.set_result(image, result)
         self._opened = weakref.ref(layer)  # replayed once the dock is free again
         return f"Opened {name}."
 

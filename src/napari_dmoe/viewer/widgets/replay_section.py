@@ -12,6 +12,7 @@ from napari_dmoe.viewer.widgets._parts import (
     emphasise,
     heading,
     paragraph,
+    row,
     say,
 )
 
@@ -76,7 +77,7 @@ class ReplaySection(QWidget):
             self.verdict,
             self.details,
             self.checkpoint_button,
-            self.copy_button,
+            row(self.copy_button, QWidget(), stretch=1),
         )
         self.show_nothing()
 
