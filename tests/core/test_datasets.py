@@ -9,8 +9,10 @@ import pytest
 from napari_dmoe.cohorts.case import Case, Selection
 from napari_dmoe.cohorts.datasets import CohortError, read_cohort
 from napari_dmoe.cohorts.fundus import NOTICE, fundus_cohort
+from napari_dmoe.cohorts.pelvis import pelvis_cohort
 from napari_dmoe.cohorts.writing import write_cohort
 from napari_dmoe.imaging.files import write_tiff
+from napari_dmoe.imaging.nifti_writing import write_nifti
 from napari_dmoe.imaging.spatial import SpatialImage
 from napari_dmoe.patient import Patient
 from napari_dmoe.progress import Cancelled
@@ -133,6 +135,75 @@ def test_labels_of_another_size_are_refused(tmp_path):
         CohortError, match=r"\(2, 5\) pixels, but the image has \(4, 5\)"
     ):
         read_cohort(path)[0]
+
+
+def test_labels_in_colour_or_with_fractions_are_refused(tmp_path):
+    path = table(tmp_path, "image,labels", "one.tif,colour.tif", "two.tif,part.tif")
+    write_tiff(tmp_path / "colour.tif", np.stack([PIXELS] * 3, -1), axes="yxc")
+    write_tiff(tmp_path / "part.tif", PIXELS.astype(np.float32) / 2, axes="yx")
+    with pytest.raises(CohortError, match=r"row 2: colour\.tif: .* axes y, x, c"):
+        read_cohort(path)[0]
+    with pytest.raises(CohortError, match=r"row 3: part\.tif: .*probabilities"):
+        read_cohort(path)[1]
+
+
+def test_whole_numbers_stored_as_floats_become_labels(tmp_path):
+    path = table(tmp_path, "image,labels", "one.tif,float.tif")
+    write_tiff(tmp_path / "float.tif", (PIXELS % 3).astype(np.float32), axes="yx")
+    labels = read_cohort(path)[0].labels
+    assert labels.data.dtype == np.int32
+    np.testing.assert_array_equal(labels.data, PIXELS % 3)
+
+
+@pytest.mark.parametrize(
+    ("affine", "is_refused"),
+    [
+        (np.diag([2.0, 1, 1, 1]), False),
+        (np.diag([2.0, 1, 1, 1]) + 0.4 * np.eye(4, k=3), False),
+        (np.diag([2.0, 1, 1, 1]) + 0.6 * np.eye(4, k=3), True),
+        (np.diag([2.0, -1, 1, 1]), True),
+        (np.diag([4.0, 1, 1, 1]), True),
+    ],
+)
+def test_labels_that_lie_elsewhere_are_refused(tmp_path, affine, is_refused):
+    volume = np.arange(64, dtype=np.int16).reshape(4, 4, 4)
+    axes = ("z", "y", "x")
+    here = np.diag([2.0, 1, 1, 1])
+    write_nifti(tmp_path / "v.nii.gz", SpatialImage(volume, axes, here, "mm"))
+    write_nifti(tmp_path / "l.nii.gz", SpatialImage(volume % 2, axes, affine, "mm"))
+    (tmp_path / "cohort.csv").write_text("image,labels\nv.nii.gz,l.nii.gz\n")
+    if is_refused:
+        with pytest.raises(CohortError, match=r"l\.nii\.gz: the labels lie up to"):
+            read_cohort(tmp_path)[0]
+    else:
+        np.testing.assert_array_equal(read_cohort(tmp_path)[0].labels.data, volume % 2)
+
+
+def test_volumes_survive_the_round_trip(tmp_path):
+    cases = list(pelvis_cohort(2, seed=3, shape=(8, 10, 12)))
+    write_cohort(tmp_path, cases)
+    for before, after in zip(cases, read_cohort(tmp_path), strict=True):
+        assert (after.id, after.patient) == (before.id, before.patient)
+        assert (after.image.axes, after.image.unit) == (("z", "y", "x"), "mm")
+        np.testing.assert_allclose(after.image.affine, before.image.affine, atol=1e-5)
+        np.testing.assert_array_equal(after.image.data, before.image.data)
+        np.testing.assert_array_equal(after.labels.data, before.labels.data)
+
+
+def test_a_table_may_stand_beside_its_folder_and_name_any_attribute(tmp_path):
+    (tmp_path / "pictures").mkdir()
+    write_tiff(tmp_path / "pictures" / "a b.tif", PIXELS, axes="yx")
+    (tmp_path / "mine.csv").write_text(
+        "image,sex,race,age,severity,body_site,group\n"
+        "pictures/a b.tif,m,,045Y,T2,Back,2\n",
+        encoding="utf-8",
+    )
+    (case,) = read_cohort(tmp_path / "mine.csv")
+    assert case.id == "pictures/a b.tif"
+    assert case.labels is None
+    assert case.patient == Patient(
+        sex="male", age=45, severity="T2", others={"body_site": "back", "group": "2"}
+    )
 
 
 def test_a_cohort_is_never_overwritten(tmp_path):

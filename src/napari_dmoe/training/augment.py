@@ -7,6 +7,7 @@ values in [0, 1], before any standardisation.
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
@@ -19,6 +20,7 @@ class AugmentSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    kind: Literal["planes"] = "planes"
     rotation: float = Field(
         30.0, ge=0, le=180, title="Rotation", description="largest angle in degrees"
     )

@@ -6,102 +6,39 @@ change; the fitted copy is returned with the history of its training.
 
 from __future__ import annotations
 
-import copy
+import logging
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, cast
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import NoReturn
 
 import numpy as np
 import torch
-from monai.losses import DiceCELoss
-from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from napari_dmoe.cohorts.case import Case
-from napari_dmoe.models.architectures import Network
-from napari_dmoe.models.card import ModelCard
+from napari_dmoe.models.card import CardAttribute
 from napari_dmoe.models.checkpoint import LoadedModel
-from napari_dmoe.models.gating import LEFT_OUT
-from napari_dmoe.progress import Progress, ProgressHook, silent
-from napari_dmoe.training.augment import AugmentSettings
-from napari_dmoe.training.labelled import TrainingError
-from napari_dmoe.training.pool import Pool, read_pool
-from napari_dmoe.training.volume_augment import VolumeAugmentSettings
+from napari_dmoe.progress import Cancelled, Progress, ProgressHook, silent
+from napari_dmoe.training.evaluation import Evaluation, evaluate
+from napari_dmoe.training.history import Diverged, Epoch, Fitted
+from napari_dmoe.training.losses import loss_named
+from napari_dmoe.training.optimisers import rate_at
+from napari_dmoe.training.preparing import prepare_run
+from napari_dmoe.training.run import Measured, Run, Weights
+from napari_dmoe.training.run_folder import RunFolder
+from napari_dmoe.training.saving import Saver
+from napari_dmoe.training.selection import training_mode
+from napari_dmoe.training.settings import TrainSettings
 
+__all__ = ["Diverged", "Epoch", "Fitted", "TrainSettings", "fit"]
 
-class TrainSettings(BaseModel):
-    """How a network is trained."""
+_logger = logging.getLogger(__name__)
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+COLLAPSED = 0.95
+"""Share of a block's gates from which one expert is said to have taken over."""
 
-    epochs: int = Field(
-        30, gt=0, title="Epochs", description="times that every case is seen"
-    )
-    batch: int = Field(
-        16, gt=0, title="Batch", description="cases per step of the optimiser"
-    )
-    learning_rate: float = Field(
-        1e-3, gt=0, title="Learning rate", description="largest, after the warm-up"
-    )
-    weight_decay: float = Field(
-        0.02, ge=0, title="Weight decay", description="AdamW's, on matrices only"
-    )
-    warm_up: float = Field(
-        0.05, ge=0, lt=1, title="Warm-up", description="share of the steps that rise"
-    )
-    dropout: float = Field(
-        0.1, ge=0, lt=1, title="Dropout", description="share of features left out"
-    )
-    seed: int = Field(0, ge=0, title="Seed", description="decides every random draw")
-    device: str = Field("cpu", title="Device", description="where torch computes")
-    augmentation: AugmentSettings | VolumeAugmentSettings | None = Field(
-        AugmentSettings(),
-        title="Augmentation",
-        description="none to train on cases as they are",
-    )
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """What one pass over the cases gave.
-
-    Parameters
-    ----------
-    number : int
-        Which pass, counted from 0.
-    loss : float
-        Mean training loss.
-    dice : mapping of str to float
-        Mean Dice of each class but the background over the held-out cases, at the
-        network's resolution; empty where none were held out.
-    """
-
-    number: int
-    loss: float
-    dice: Mapping[str, float]
-
-
-@dataclass(frozen=True)
-class Fitted:
-    """A fitted model and how it came about.
-
-    Parameters
-    ----------
-    loaded : LoadedModel
-        The model, in evaluation mode, on the CPU.
-    history : tuple of Epoch
-        One entry per pass over the cases.
-    cases_per_router : tuple of int
-        How many cases each router was trained on, in router order.
-    n_cases : int
-        How many cases there were; each has a router of every attribute.
-    """
-
-    loaded: LoadedModel
-    history: tuple[Epoch, ...]
-    cases_per_router: tuple[int, ...]
-    n_cases: int
+EpochHook = Callable[[Epoch], None]
 
 
 def fit(
@@ -110,7 +47,11 @@ def fit(
     *,
     settings: TrainSettings,
     held_out: Sequence[Case] = (),
+    watch: Sequence[CardAttribute] | None = None,
+    folder: RunFolder | None = None,
+    resume: bool = False,
     progress: ProgressHook = silent,
+    on_epoch: EpochHook | None = None,
 ) -> Fitted:
     """Train a copy of a model on labelled cases.
 
@@ -123,9 +64,21 @@ def fit(
     settings : TrainSettings
         How to train. The seed decides every draw, dropout and gating noise included.
     held_out : sequence of Case
-        Cases to measure after each epoch, not to train on.
+        Cases to measure after each epoch, not to train on. Without any, slices of
+        volumes may be held out, as the settings say.
+    watch : sequence of CardAttribute, optional
+        Attributes whose groups are measured and may be balanced, whether or not they
+        drive the model; the card's by default.
+    folder : RunFolder, optional
+        Where to save the last and the best model, the state to resume, and the
+        history; nothing is written without one.
+    resume : bool
+        Go on from what `folder` holds, as if there had been no break.
     progress : callable
-        Told after every case read, and after every step. It may raise ``Cancelled``.
+        Told after every case read, and after every step. It may raise ``Cancelled``:
+        then the state is saved first.
+    on_epoch : callable, optional
+        Told of every epoch once it is over.
 
     Returns
     -------
@@ -136,156 +89,188 @@ def fit(
     ------
     TrainingError
         For no cases, a case without labels or without a known driver, labels that the
-        card has no class for, and a loss that is no finite number.
+        card has no class for, a folder that cannot be written, a state that does not
+        belong to this model, cohort and settings, and a last model that could not be
+        saved.
+    Diverged
+        For a loss that is no finite number; it holds the last good model.
 
-    Notes
-    -----
-    The loss is 0.5 cross-entropy + 0.5 soft Dice over all classes; the optimiser is
-    AdamW, its rate rising linearly at first and then falling as half a cosine.
+    Examples
+    --------
+    >>> from napari_dmoe.training.settings import preset
+    >>> preset("published", batch=24).learning_rate
+    0.01
     """
-    pool = read_pool(cases, loaded.card, progress=progress)
-    watched = read_pool(held_out, loaded.card, progress=progress) if held_out else None
+    saver = Saver(folder, settings)
+    saver.prepare(resume=resume)
     with torch.random.fork_rng():
         torch.manual_seed(settings.seed)  # dropout takes no generator
-        network = copy.deepcopy(loaded.module).to(settings.device)
-        for module in network.modules():
-            if isinstance(module, nn.Dropout):
-                module.p = settings.dropout
-        run = _Run(network, loaded.card, settings, pool, watched)
-        history = tuple(_epochs(run, progress))
-    fitted = cast("Network", network.eval().cpu())
-    n_routers = max(1, loaded.config.n_routers)
-    routers = pool.category[pool.category != LEFT_OUT]
-    return Fitted(
-        LoadedModel(fitted, loaded.card, loaded.architecture),
-        history,
-        cases_per_router=tuple(routers.bincount(minlength=n_routers).tolist()),
-        n_cases=len(pool.category),
-    )
+        run = prepare_run(
+            loaded, cases, settings, held_out=held_out, watch=watch, progress=progress
+        )
+        saver.begin(run, resume=resume)
+        try:
+            for epoch in _epochs(run, saver, progress):
+                if on_epoch is not None:
+                    on_epoch(epoch)
+        except Cancelled:
+            saver.save(run)
+            raise
+    return saver.finish(run)
 
 
-@dataclass(frozen=True)
-class _Run:
-    """What one training is made of; only the network changes."""
-
-    network: nn.Module
-    card: ModelCard
-    settings: TrainSettings
-    pool: Pool
-    held_out: Pool | None
-
-
-def _epochs(run: _Run, progress: ProgressHook) -> Iterator[Epoch]:
-    """Train, one pass over the cases after the other."""
-    network, settings = run.network, run.settings
-    generator = torch.Generator().manual_seed(settings.seed)
-    loss_of = _loss()
-    optimiser = torch.optim.AdamW(_parameter_groups(network, settings))
-    steps = settings.epochs * math.ceil(len(run.pool.category) / settings.batch)
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimiser, lambda step: _rate(step, steps, warm_up=settings.warm_up)
-    )
-    done = 0
-    for number in range(settings.epochs):
-        losses = []
-        network.train()
-        for images, labels, category in _batches(run, generator):
-            out = network(images, category, noise=generator)
-            loss = loss_of(out.logits, labels)
-            done += 1
-            losses.append(_finite(loss, done))
-            optimiser.zero_grad()
-            loss.backward()
-            nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-            optimiser.step()
-            schedule.step()
-            message = f"epoch {number + 1} of {settings.epochs}, loss {losses[-1]:.3f}"
-            progress(Progress(done, steps, message))
-        yield Epoch(number, float(np.mean(losses)), _held_out_dice(run))
+def _epochs(run: Run, saver: Saver, progress: ProgressHook) -> Iterator[Epoch]:
+    """Train, one pass over the cases after the other, from where the run stands."""
+    loss_of = loss_named(run.settings.loss)
+    while not run.is_over:
+        began = time.perf_counter() - run.seconds
+        training_mode(run.network)
+        if run.order is None:
+            run.order = run.sampler.order(run.generator)
+        while run.position < len(run.order):
+            chosen = run.order[run.position : run.position + run.per_step]
+            loss = _step(run, chosen, loss_of)
+            run.position += len(chosen)
+            run.losses.append(loss)
+            run.seconds = time.perf_counter() - began
+            message = f"epoch {run.epoch + 1} of {run.settings.epochs}, loss {loss:.3f}"
+            progress(Progress(run.step, run.steps, message))
+            saver.save_in_time(run)
+        epoch = _end_epoch(run, saver)
+        for notice in epoch.notices:
+            _logger.warning("epoch %d: %s", epoch.number + 1, notice)
+        yield epoch
 
 
-def _batches(
-    run: _Run, generator: torch.Generator
-) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    """Yield every case once, varied: images, labels (B, 1, *S) and routers (B, A)."""
+def _step(
+    run: Run, chosen: Tensor, loss_of: Callable[[Tensor, Tensor], Tensor]
+) -> float:
+    """Take one step of the optimiser; return the loss before it."""
+    settings, total = run.settings, 0.0
+    rate = rate_at(run.step, run.steps, settings)
+    for group in run.optimiser.param_groups:
+        group["lr"] = rate
+    run.optimiser.zero_grad()
+    for part in chosen.split(settings.batch):
+        images, labels, category = _batch(run, part)
+        with _precision(settings):
+            out = run.network(images, category, noise=run.generator)
+        loss = loss_of(out.logits.float(), labels) * (len(part) / len(chosen))
+        total += float(loss.detach())
+        if not math.isfinite(total):
+            _diverged(run, total, rate)
+        loss.backward()
+        _count_load(run, out.gates)
+    if settings.clip is not None:
+        learning = [p for p in run.network.parameters() if p.requires_grad]
+        norm = nn.utils.clip_grad_norm_(learning, settings.clip)
+        if not norm.isfinite():
+            _diverged(run, float(norm), rate)
+    run.optimiser.step()
+    run.fixed.restore()
+    run.step += 1
+    return total
+
+
+def _batch(run: Run, chosen: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Return images, labels (B, *S) and routers (B, A) of some cases, varied."""
     pool, settings = run.pool, run.settings
-    order = torch.randperm(len(pool.category), generator=generator)
-    for chosen in order.split(settings.batch):
-        if settings.augmentation is None:
-            images, labels = pool.plain(chosen)
-        else:
-            images, labels = pool.varied(chosen, settings.augmentation, generator)
-        yield (
-            images.to(settings.device),
-            labels[:, None].to(settings.device),
-            pool.category[chosen].to(settings.device),
-        )
+    if settings.augmentation is None:
+        images, labels = pool.plain(chosen)
+    else:
+        images, labels = pool.varied(chosen, settings.augmentation, run.generator)
+    category = pool.category[chosen].to(settings.device) if run.has_moe else None
+    return images.to(settings.device), labels.to(settings.device), category
 
 
-def _loss() -> DiceCELoss:
-    """Return the published loss: the denominators squared, the background counted."""
-    return DiceCELoss(
-        to_onehot_y=True,
-        softmax=True,
-        squared_pred=True,
-        smooth_nr=1e-5,
-        smooth_dr=1e-5,
-        lambda_ce=0.5,
-        lambda_dice=0.5,
+def _precision(settings: TrainSettings) -> torch.autocast:
+    kind = torch.device(settings.device).type
+    is_on = settings.mixed_precision and kind != "cpu"
+    return torch.autocast(kind, torch.bfloat16, enabled=is_on)
+
+
+def _count_load(run: Run, gates: Sequence[Tensor]) -> None:
+    """Add up the gates of every expert, block by block."""
+    loads = [block.detach().sum((0, 1)) for block in gates]
+    before = run.load or [torch.zeros_like(load) for load in loads]
+    run.load = [a + b for a, b in zip(before, loads, strict=True)]
+
+
+def _diverged(run: Run, value: float, rate: float) -> NoReturn:
+    """Stop, with the weights of the last epoch that went well."""
+    kept = ""
+    if run.good is not None:
+        run.network.load_state_dict(run.good)
+        kept = f", and the weights of epoch {len(run.history)} were restored"
+    raise Diverged(
+        f"the loss became {value} at step {run.step + 1} with the learning rate "
+        f"{rate:.3g}: training stopped{kept}. Lower the learning rate, or look for "
+        "images without contrast",
+        run.fitted(keep="last") if run.good is not None else None,
     )
 
 
-def _rate(step: int, steps: int, *, warm_up: float) -> float:
-    """Return the share of the largest learning rate at a step."""
-    rising = max(1, round(warm_up * steps))
-    if step < rising:
-        return (step + 1) / rising
-    return 0.5 + 0.5 * math.cos(math.pi * (step - rising) / max(1, steps - rising))
+def _end_epoch(run: Run, saver: Saver) -> Epoch:
+    """Measure, remember the best, decide whether to go on, and save."""
+    weights = run.weights()
+    if not all(t.isfinite().all() for t in weights.values()):
+        _diverged(run, math.nan, rate_at(run.step - 1, run.steps, run.settings))
+    settings, number = run.settings, run.epoch
+    is_last = number + 1 == settings.epochs
+    found = None
+    if run.measured and (is_last or (number + 1) % settings.evaluate_every == 0):
+        found = _measure(run, run.measured)
+    epoch = Epoch(
+        number,
+        float(np.mean(run.losses)),
+        found.dice if found else {},
+        groups=found.groups if found else {},
+        worst=found.worst if found and not math.isnan(found.worst) else None,
+        learning_rate=rate_at(run.step - 1, run.steps, settings),
+        expert_load=tuple(tuple((load / load.sum()).tolist()) for load in run.load),
+        notices=tuple(_collapsed(run.load)),
+        seconds=run.seconds,
+    )
+    run.close_epoch(epoch, weights)
+    if epoch.worst is not None and _judge(run, epoch.worst, weights):
+        saver.save_best(run)
+    if run.is_over or run.epoch % settings.save_every == 0:
+        saver.save(run)
+    return epoch
 
 
-def _parameter_groups(
-    network: nn.Module, settings: TrainSettings
-) -> list[dict[str, Any]]:
-    """Keep weight decay off biases, norms and positions, which it only harms."""
-    named = list(network.named_parameters())
-    decayed = [
-        p for n, p in named if p.ndim > 1 and "bias" not in n and "position" not in n
-    ]
-    kept = {id(p) for p in decayed}
-    rest = [p for _, p in named if id(p) not in kept]
-    rate = settings.learning_rate
-    return [
-        {"params": decayed, "lr": rate, "weight_decay": settings.weight_decay},
-        {"params": rest, "lr": rate, "weight_decay": 0.0},
-    ]
+def _measure(run: Run, measured: Measured) -> Evaluation:
+    """Measure what is held out, and let sampling know."""
+    found = evaluate(
+        run.network,
+        measured.pool,
+        classes=run.start.card.classes,
+        groups=measured.groups,
+        has_moe=run.has_moe,
+        batch=run.settings.batch,
+        device=run.settings.device,
+    )
+    run.sampler.learn(found.by_group(measured.group, len(run.sampler.sizes)))
+    return found
 
 
-def _finite(loss: Tensor, step: int) -> float:
-    value = float(loss.detach())
-    if not math.isfinite(value):
-        raise TrainingError(
-            f"the loss became {value} at step {step}: training stopped. Lower the "
-            "learning rate, or look for images without contrast"
-        )
-    return value
+def _judge(run: Run, worst: float, weights: Weights) -> bool:
+    """Say whether the worst group is better off than ever; else wait for it no more."""
+    best = None if run.best_epoch is None else run.history[run.best_epoch].worst
+    if best is None or worst > best:
+        run.best, run.best_epoch, run.waited = weights, run.history[-1].number, 0
+        return True
+    run.waited += 1
+    patience = run.settings.patience
+    run.is_stopped = patience is not None and run.waited >= patience
+    return False
 
 
-@torch.inference_mode()
-def _held_out_dice(run: _Run) -> dict[str, float]:
-    """Return the mean Dice per class; cases where both masks are empty do not count."""
-    if run.held_out is None:
-        return {}
-    pool, device = run.held_out, run.settings.device
-    run.network.eval()
-    scores: dict[str, list[float]] = {name: [] for name in run.card.classes[1:]}
-    for chosen in torch.arange(len(pool.category)).split(run.settings.batch):
-        images, truth = pool.plain(chosen)
-        category = pool.category[chosen].to(device)
-        logits = run.network(images.to(device), category).logits
-        found = logits.argmax(1).cpu()
-        for index, name in enumerate(scores, start=1):
-            both = ((found == index) & (truth == index)).flatten(1).sum(1)
-            sizes = (found == index).flatten(1).sum(1)
-            sizes = sizes + (truth == index).flatten(1).sum(1)
-            scores[name] += (2 * both[sizes > 0] / sizes[sizes > 0]).tolist()
-    return {name: float(np.mean(v)) if v else math.nan for name, v in scores.items()}
+def _collapsed(load: Sequence[Tensor]) -> Iterator[str]:
+    for block, gates in enumerate(load):
+        share, expert = (gates / gates.sum()).max(0)
+        if len(gates) > 1 and share > COLLAPSED:
+            yield (
+                f"expert {int(expert)} of block {block} takes {float(share):.0%} of "
+                "the gates: the others hardly learn. A lower learning rate may help"
+            )

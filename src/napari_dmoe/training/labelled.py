@@ -6,14 +6,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_dmoe.cohorts.case import Case
-from napari_dmoe.imaging.preprocessing import prepare_labels
 from napari_dmoe.imaging.spatial import Grid
 from napari_dmoe.models.card import ModelCard
 from napari_dmoe.models.gating import LEFT_OUT
+from napari_dmoe.training.annotation import (
+    IGNORED,
+    Annotation,
+    TrainingError,
+    placed_labels,
+    read_classes,
+    sampled_classes,
+)
 
+__all__ = ["IGNORED", "Annotation", "TrainingError", "category_of", "labels_of"]
 
-class TrainingError(ValueError):
-    """A network cannot be trained on what was given, or training went astray."""
+EVERYTHING = Annotation()
 
 
 def category_of(case: Case, card: ModelCard) -> list[int]:
@@ -46,9 +53,14 @@ def category_of(case: Case, card: ModelCard) -> list[int]:
 
 
 def labels_of(
-    case: Case, axes: tuple[str, ...], grid: Grid, *, n_classes: int
+    case: Case,
+    axes: tuple[str, ...],
+    grid: Grid,
+    *,
+    n_classes: int,
+    annotation: Annotation = EVERYTHING,
 ) -> NDArray[np.uint8]:
-    """Return a case's labels on the network's grid.
+    """Return a case's classes on the network's grid.
 
     Parameters
     ----------
@@ -60,20 +72,30 @@ def labels_of(
         Where the network's samples lie.
     n_classes : int
         Classes of the card, counted from 0.
+    annotation : Annotation
+        How the labels are to be read.
+
+    Returns
+    -------
+    uint8 array
+        Classes, and :data:`IGNORED` for what is not annotated.
 
     Raises
     ------
     TrainingError
-        When there are no labels, or labels that the card has no class for.
+        When there are no labels, labels that the card has no class for, or labels that
+        do not fit the image.
     """
-    if case.labels is None:
-        raise TrainingError(f"case {case.id} has no labels: training needs them")
-    stated = np.asarray(case.labels.data)
-    order = [case.labels.axes.index(axis) for axis in axes]
-    labels = prepare_labels(stated.transpose(order), grid)
-    if labels.min() < 0 or labels.max() >= n_classes:
+    classes = read_classes(
+        placed_labels(case, axes),
+        axes,
+        annotation=annotation,
+        n_classes=n_classes,
+        case=case.id,
+    )
+    sampled = sampled_classes(classes, grid)
+    if (sampled == IGNORED).all():
         raise TrainingError(
-            f"case {case.id}: labels reach from {labels.min()} to {labels.max()}, but "
-            f"the card has {n_classes} classes, counted from 0"
+            f"case {case.id}: what is annotated lies outside of what the network sees"
         )
-    return labels.astype(np.uint8)
+    return sampled

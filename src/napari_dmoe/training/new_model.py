@@ -1,23 +1,28 @@
-"""A new model, trained from nothing as a recipe says."""
+"""A new model, trained from nothing or from ImageNet as a recipe says."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from pathlib import Path
 
 import torch
 from torch import nn
 
-from napari_dmoe.cohorts.case import Case, Selection
-from napari_dmoe.models.card import ModelCard
-from napari_dmoe.models.checkpoint import new_model
+from napari_dmoe.cohorts.case import Case
+from napari_dmoe.models.checkpoint import LoadedModel, new_model
+from napari_dmoe.models.imagenet import start_from_imagenet
 from napari_dmoe.models.moe import SparseMoE
 from napari_dmoe.progress import ProgressHook, silent
-from napari_dmoe.training.fit import Fitted, TrainSettings, fit
+from napari_dmoe.training.fit import EpochHook
+from napari_dmoe.training.fit_cohort import fit_cohort
+from napari_dmoe.training.held_out import ENOUGH_CASES
+from napari_dmoe.training.history import Fitted
+from napari_dmoe.training.modes import Mode, card_in_mode, config_in_mode
 from napari_dmoe.training.recipes import Recipe
+from napari_dmoe.training.run_folder import RunFolder
 
 HELD_OUT_EVERY = 25
-"""One case in so many is kept out of training and measured after each epoch."""
+"""One case in so many, from the first, is held out where a recipe leaves that open."""
 
 
 _QUIET = -4.0
@@ -25,7 +30,15 @@ _QUIET = -4.0
 
 
 def train_new(
-    recipe: Recipe, cases: Sequence[Case], *, progress: ProgressHook = silent
+    recipe: Recipe,
+    cases: Sequence[Case],
+    *,
+    mode: Mode = "dmoe",
+    start: Path | None = None,
+    folder: RunFolder | None = None,
+    resume: bool = False,
+    progress: ProgressHook = silent,
+    on_epoch: EpochHook | None = None,
 ) -> Fitted:
     """Train a new model as a recipe says.
 
@@ -34,8 +47,14 @@ def train_new(
     recipe : Recipe
         Shape, card and settings.
     cases : sequence of Case
-        The cohort. Every 25th case, from the first, is held out and only measured.
-    progress : callable
+        The cohort. Where the recipe's settings leave it open, every 25th case, from the
+        first, is held out and only measured.
+    mode : {"dmoe", "single-router", "no-moe"}
+        The network of the recipe, or a baseline of it. The groups of the recipe's
+        attributes are measured in each.
+    start : Path, optional
+        ImageNet weights to start from.
+    folder, resume, progress, on_epoch
         See :func:`napari_dmoe.training.fit.fit`.
 
     Returns
@@ -48,21 +67,45 @@ def train_new(
     TrainingError
         See :func:`napari_dmoe.training.fit.fit`.
     """
-    training = [i for i in range(len(cases)) if i % HELD_OUT_EVERY]
-    held_out = [i for i in range(len(cases)) if i % HELD_OUT_EVERY == 0]
+    settings = recipe.settings
+    if settings.hold_out == "auto" and len(cases) >= ENOUGH_CASES:
+        every = {"hold_out": "every", "hold_out_every": HELD_OUT_EVERY}
+        settings = settings.model_copy(update=every)
+    return fit_cohort(
+        untrained(recipe, mode=mode, start=start),
+        cases,
+        settings=settings,
+        watch=recipe.card.attributes,
+        folder=folder,
+        resume=resume,
+        progress=progress,
+        on_epoch=on_epoch,
+    )
+
+
+def untrained(
+    recipe: Recipe, *, mode: Mode = "dmoe", start: Path | None = None
+) -> LoadedModel:
+    """Return the model that a recipe begins with, as its seed draws it.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        Shape, card and seed.
+    mode : {"dmoe", "single-router", "no-moe"}
+        Which network.
+    start : Path, optional
+        ImageNet weights for its transformer.
+    """
     with torch.random.fork_rng():
         torch.manual_seed(recipe.settings.seed)
-        untrained = new_model(recipe.architecture, recipe.config, recipe.card)
-        _quieten(untrained.module)
-    fitted = fit(
-        untrained,
-        Selection(cases, training),
-        settings=recipe.settings,
-        held_out=Selection(cases, held_out),
-        progress=progress,
-    )
-    card = _with_facts(fitted, recipe.settings)
-    return replace(fitted, loaded=replace(fitted.loaded, card=card))
+        model = new_model(
+            recipe.architecture,
+            config_in_mode(recipe.config, mode),
+            card_in_mode(recipe.card, mode),
+        )
+        _quieten(model.module)
+    return model if start is None else start_from_imagenet(model, start)
 
 
 def _quieten(network: nn.Module) -> None:
@@ -74,25 +117,3 @@ def _quieten(network: nn.Module) -> None:
     for module in network.modules():
         if isinstance(module, SparseMoE):
             nn.init.constant_(module.noise_bias, _QUIET)
-
-
-def _with_facts(fitted: Fitted, settings: TrainSettings) -> ModelCard:
-    """State in the card what the model was trained on, and what it reached."""
-    card, counts = fitted.loaded.card, fitted.cases_per_router
-    n_per_value, attributes = {}, []
-    for attribute, first in zip(card.attributes, card.first_routers, strict=True):
-        n = counts[first : first + len(attribute.values)]
-        n_per_value[attribute.name] = dict(zip(attribute.values, n, strict=True))
-        # An attribute that no case states leaves its frequencies open.
-        shares = tuple(count / sum(n) for count in n) if sum(n) else None
-        attributes.append(attribute.model_copy(update={"frequencies": shares}))
-    facts = {
-        "n_cases": fitted.n_cases,
-        "n_per_value": n_per_value or None,
-        "dice": {k: round(v, 3) for k, v in fitted.history[-1].dice.items()},
-        "settings": settings.model_dump(exclude={"device", "augmentation"}),
-    }
-    training = card.training.model_copy(update=facts)
-    return card.model_copy(
-        update={"training": training, "attributes": tuple(attributes)}
-    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from typing import Any, Protocol
 
@@ -10,8 +11,9 @@ from torch import Tensor
 
 from napari_dmoe.cohorts.case import Case
 from napari_dmoe.models.card import ModelCard
+from napari_dmoe.patient import Patient
 from napari_dmoe.progress import ProgressHook, silent
-from napari_dmoe.training.labelled import TrainingError
+from napari_dmoe.training.labelled import EVERYTHING, Annotation, TrainingError
 from napari_dmoe.training.plane_pool import read_planes
 from napari_dmoe.training.volume_pool import read_volumes
 
@@ -23,6 +25,28 @@ class Pool(Protocol):
     def category(self) -> Tensor:
         """Routers (N, A) of every case; -1 where an attribute is unknown."""
 
+    @property
+    def images(self) -> Any:
+        """Images at the network's resolution, in 8 bits, case by case."""
+
+    @property
+    def labels(self) -> Any:
+        """Their labels, case by case; 255 is not annotated."""
+
+    @property
+    def patients(self) -> tuple[Patient, ...]:
+        """Whom they show."""
+
+    @property
+    def patch(self) -> tuple[int, int, int] | None:
+        """Size that the network sees at once; None where that is a whole case."""
+
+    def __len__(self) -> int:
+        """Return the number of cases."""
+
+    def whole(self, chosen: Tensor) -> tuple[Tensor, Tensor]:
+        """Return cases at their full size; of volumes one at a time."""
+
     def plain(self, chosen: Tensor) -> tuple[Tensor, Tensor]:
         """Return inputs (B, C, *S) and labels (B, *S) of some cases, as they are."""
 
@@ -33,7 +57,11 @@ class Pool(Protocol):
 
 
 def read_pool(
-    cases: Sequence[Case], card: ModelCard, *, progress: ProgressHook = silent
+    cases: Sequence[Case],
+    card: ModelCard,
+    *,
+    annotation: Annotation = EVERYTHING,
+    progress: ProgressHook = silent,
 ) -> Pool:
     """Prepare every case as a card asks.
 
@@ -43,6 +71,8 @@ def read_pool(
         Labelled cases with a known value of a driver at least.
     card : ModelCard
         Names the drivers, the classes and the preprocessing.
+    annotation : Annotation
+        How their labels are to be read.
     progress : callable
         Told after every case.
 
@@ -54,5 +84,16 @@ def read_pool(
     """
     if not len(cases):
         raise TrainingError("there are no cases to train on")
-    read = read_volumes if card.dims == 3 else read_planes
-    return read(cases, card, progress=progress)
+    if card.dims == 3:
+        return read_volumes(cases, card, annotation=annotation, progress=progress)
+    return read_planes(cases, card, annotation=annotation, progress=progress)
+
+
+def pool_sha256(pool: Pool) -> str:
+    """Return a hash of everything that a network can learn from a pool."""
+    digest = hashlib.sha256(pool.category.numpy().tobytes())
+    for part in (pool.images, pool.labels):
+        for case in part:
+            digest.update(str(tuple(case.shape)).encode())
+            digest.update(case.contiguous().numpy().data)
+    return digest.hexdigest()

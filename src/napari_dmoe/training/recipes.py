@@ -19,7 +19,7 @@ from napari_dmoe.models.card import CardAttribute, ModelCard, TrainingFacts
 from napari_dmoe.models.unet3d import UNet3DConfig
 from napari_dmoe.models.vit import ViTConfig
 from napari_dmoe.training.augment import AugmentSettings
-from napari_dmoe.training.fit import TrainSettings
+from napari_dmoe.training.settings import TrainSettings
 from napari_dmoe.training.volume_augment import VolumeAugmentSettings
 
 
@@ -89,6 +89,7 @@ _FUNDUS_SETTINGS = TrainSettings(
     epochs=16,
     learning_rate=1e-3,
     dropout=0.0,
+    keep="last",
     augmentation=AugmentSettings(
         rotation=20, zoom=1.3, shift=0.1, light=0.2, colour=0.2, blur_px=1.0, noise=0.02
     ),
@@ -188,6 +189,7 @@ _PELVIS_SETTINGS = TrainSettings(
     batch=4,
     learning_rate=2e-3,
     dropout=0.0,
+    keep="last",
     augmentation=VolumeAugmentSettings(foreground=0.6, flip=True),
 )
 

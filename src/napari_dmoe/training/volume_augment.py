@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
@@ -12,6 +14,7 @@ class VolumeAugmentSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    kind: Literal["volumes"] = "volumes"
     foreground: float = Field(
         0.7, ge=0, le=1, title="Foreground", description="patches near what is labelled"
     )

@@ -1,0 +1,259 @@
+"""Starting a 2D network from ImageNet: ViT and R50+ViT weights in their JAX layout.
+
+Only numbers are read, never pickled objects.
+"""
+
+from __future__ import annotations
+
+import copy
+import zipfile
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from napari_dmoe.models.architectures import ARCHITECTURES, Network
+from napari_dmoe.models.checkpoint import LoadedModel
+from napari_dmoe.models.names import count, from_published
+from napari_dmoe.models.resnet import N_STAGES, ResNetConfig
+from napari_dmoe.models.vit import ViTConfig
+from napari_dmoe.models.vit_files import HYBRID, POSITIONS
+from napari_dmoe.models.weights import BOMB_FACTOR, CheckpointError
+
+_EMBEDDING = "embedding/kernel"
+_POSITIONS = "Transformer/posembed_input/pos_embedding"
+_ROOT = "conv_root/kernel"
+_ATTENTION = "MultiHeadDotProductAttention_1"
+_LAYER = "transformer.encoder.layer."
+
+Arrays = Mapping[str, NDArray[Any]]
+
+
+def read_imagenet(path: Path) -> dict[str, NDArray[np.float32]]:
+    """Read the arrays of an ImageNet ``.npz`` file.
+
+    Raises
+    ------
+    CheckpointError
+        When it is none, is damaged, would unpack to far more than its size, or holds
+        objects.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            unpacked = sum(member.file_size for member in archive.infolist())
+        if unpacked > BOMB_FACTOR * path.stat().st_size:
+            raise CheckpointError(
+                f"{path.name} would unpack to {unpacked / 1e6:,.0f} MB: refused"
+            )
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: np.asarray(file[name]) for name in file.files}
+    except (OSError, ValueError, zipfile.BadZipFile, KeyError, EOFError) as error:
+        if isinstance(error, CheckpointError):
+            raise
+        raise CheckpointError(
+            f"{path.name} holds no ImageNet weights that can be read: {error}"
+        ) from error
+    missing = [name for name in (_EMBEDDING, _POSITIONS) if name not in arrays]
+    if missing:
+        raise CheckpointError(
+            f"{path.name} is no ImageNet ViT in its JAX layout: {missing[0]} is missing"
+        )
+    numbers = {n: a for n, a in arrays.items() if a.dtype.kind == "f"}
+    broken = [n for n, a in numbers.items() if not np.isfinite(a).all()]
+    if broken:
+        raise CheckpointError(f"{path.name}: {broken[0]} holds no finite numbers")
+    return {name: array.astype(np.float32) for name, array in numbers.items()}
+
+
+def imagenet_config(path: Path, **changes: Any) -> ViTConfig:
+    """Return the shape of the network that ImageNet weights fit.
+
+    Parameters
+    ----------
+    path : Path
+        The ``.npz`` file.
+    **changes
+        What it does not tell: ``n_classes``, ``n_routers``, ``grid``, the decoder.
+
+    Raises
+    ------
+    CheckpointError
+        See :func:`read_imagenet`.
+    """
+    arrays = read_imagenet(path)
+    try:
+        width = arrays[_EMBEDDING].shape[-1]
+        shapes = {name: array.shape for name, array in arrays.items()}
+        block = "Transformer/encoderblock_0/"
+        stated = {
+            "width": width,
+            "depth": _count_blocks(shapes),
+            "n_heads": shapes[f"{block}{_ATTENTION}/query/kernel"][1],
+            "mlp_width": shapes[f"{block}MlpBlock_3/Dense_0/kernel"][1],
+            "expert_width": 4 * width,
+            "stem": _stem(shapes),
+        }
+        return ViTConfig.model_validate(stated | changes)
+    except (KeyError, IndexError) as error:
+        raise CheckpointError(f"{path.name}: {error} is missing") from error
+
+
+def _count_blocks(shapes: Mapping[str, tuple[int, ...]]) -> int:
+    names = {n.replace("/", "."): s for n, s in shapes.items()}
+    return count(names, "Transformer.encoderblock_")
+
+
+def _stem(shapes: Mapping[str, tuple[int, ...]]) -> ResNetConfig | None:
+    if _ROOT not in shapes:
+        return None
+    names = {n.replace("/", "."): s for n, s in shapes.items()}
+    units = [count(names, f"block{b + 1}.unit", first=1) for b in range(N_STAGES)]
+    return ResNetConfig(width=shapes[_ROOT][-1], units=(units[0], units[1], units[2]))
+
+
+def start_from_imagenet(loaded: LoadedModel, path: Path) -> LoadedModel:
+    """Return a 2D model whose patches, transformer and stem come from ImageNet.
+
+    Parameters
+    ----------
+    loaded : LoadedModel
+        The model, whose MoE, decoder and head stay as they are. It is not changed.
+    path : Path
+        A ``ViT-B_16.npz``, ``R50+ViT-B_16.npz`` or the like.
+
+    Raises
+    ------
+    CheckpointError
+        When the weights are of a network of another shape.
+
+    Notes
+    -----
+    The class token's position is dropped; positions of another grid are resized
+    bilinearly.
+
+    References
+    ----------
+    .. [1] Dosovitskiy et al., "An Image is Worth 16x16 Words", ICLR 2021,
+       arXiv:2010.11929.
+    """
+    config = loaded.config
+    if not isinstance(config, ViTConfig):
+        raise CheckpointError(f"{path.name} is for 2D networks, and the model is 3D")
+    arrays = read_imagenet(path)
+    try:
+        named = dict(_published(arrays, config))
+    except (KeyError, ValueError, RuntimeError) as error:
+        raise CheckpointError(
+            f"{path.name} does not fit a network of {config.depth} blocks of width "
+            f"{config.width} and {config.n_heads} heads"
+            f"{' behind a ResNet' if config.stem else ''}: {error}"
+        ) from error
+    rows = [
+        row
+        for row in ARCHITECTURES[loaded.architecture].names(config)
+        if set(row.published) <= set(named)
+    ]
+    module = copy.deepcopy(loaded.module)
+    state = module.state_dict()
+    for name, tensor in from_published(rows, named).items():
+        if state[name].shape != tensor.shape:
+            raise CheckpointError(
+                f"{path.name}: {name} is {tuple(tensor.shape)}, where the network has "
+                f"{tuple(state[name].shape)}"
+            )
+        state[name] = tensor
+    module.load_state_dict(state)
+    return replace(loaded, network=cast("Network", module))
+
+
+def _published(arrays: Arrays, config: ViTConfig) -> Iterator[tuple[str, Tensor]]:
+    """Yield the tensors under their published names."""
+    if (_ROOT in arrays) != (config.stem is not None):
+        raise ValueError("one of the two has a ResNet, the other has none")
+
+    def tensor(name: str) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(arrays[name]))
+
+    def kernel(name: str) -> Tensor:
+        return tensor(f"{name}/kernel").permute(3, 2, 0, 1)  # HWIO to OIHW
+
+    embedding = "transformer.embeddings.patch_embeddings"
+    yield f"{embedding}.weight", kernel("embedding")
+    yield f"{embedding}.bias", tensor("embedding/bias")
+    yield POSITIONS, _positions(tensor(_POSITIONS), config.grid)
+    for ours, theirs in _norms(config):
+        yield f"{ours}.weight", tensor(f"{theirs}/scale").flatten()
+        yield f"{ours}.bias", tensor(f"{theirs}/bias").flatten()
+    for block in range(config.depth):
+        ours, theirs = f"{_LAYER}{block}.", f"Transformer/encoderblock_{block}/"
+        for part in ("query", "key", "value", "out"):
+            weight = tensor(f"{theirs}{_ATTENTION}/{part}/kernel")
+            heads = weight.shape[0 if part == "out" else 1]
+            if heads != config.n_heads:
+                raise ValueError(f"it has {heads} heads")
+            square = weight.reshape(config.width, config.width)
+            yield f"{ours}attn.{part}.weight", square.T
+            bias = tensor(f"{theirs}{_ATTENTION}/{part}/bias")
+            yield f"{ours}attn.{part}.bias", bias.flatten()
+        for layer in (0, 1):
+            dense = f"{theirs}MlpBlock_3/Dense_{layer}"
+            yield f"{ours}ffn.fc{layer + 1}.weight", tensor(f"{dense}/kernel").T
+            yield f"{ours}ffn.fc{layer + 1}.bias", tensor(f"{dense}/bias")
+    for ours, theirs in _convs(config):
+        yield f"{ours}.weight", kernel(theirs)
+
+
+def _norms(config: ViTConfig) -> Iterator[tuple[str, str]]:
+    yield "transformer.encoder.encoder_norm", "Transformer/encoder_norm"
+    for block in range(config.depth):
+        ours, theirs = f"{_LAYER}{block}.", f"Transformer/encoderblock_{block}/"
+        yield f"{ours}attention_norm", f"{theirs}LayerNorm_0"
+        yield f"{ours}ffn_norm", f"{theirs}LayerNorm_2"
+    for unit, number in _units(config):
+        ours, theirs = _unit_names(unit)
+        for norm in ("gn1", "gn2", "gn3", *(("gn_proj",) if number == 0 else ())):
+            yield f"{ours}{norm}", f"{theirs}{norm}"
+    if config.stem is not None:
+        yield f"{HYBRID}root.gn", "gn_root"
+
+
+def _convs(config: ViTConfig) -> Iterator[tuple[str, str]]:
+    if config.stem is not None:
+        yield f"{HYBRID}root.conv", "conv_root"
+    for unit, number in _units(config):
+        ours, theirs = _unit_names(unit)
+        for conv in ("conv1", "conv2", "conv3"):
+            yield f"{ours}{conv}", f"{theirs}{conv}"
+        if number == 0:
+            yield f"{ours}downsample", f"{theirs}conv_proj"
+
+
+def _units(config: ViTConfig) -> Iterator[tuple[tuple[int, int], int]]:
+    """Yield the stage and unit, both from 1, and the unit's place from 0."""
+    for stage, n_units in enumerate(config.stem.units if config.stem else ()):
+        for number in range(n_units):
+            yield (stage + 1, number + 1), number
+
+
+def _unit_names(unit: tuple[int, int]) -> tuple[str, str]:
+    stage, number = unit
+    return f"{HYBRID}body.block{stage}.unit{number}.", f"block{stage}/unit{number}/"
+
+
+def _positions(positions: Tensor, grid: int) -> Tensor:
+    """Drop the class token's position, and resize the others (1, N, H) to a grid."""
+    tokens = positions[:, 1:]
+    side = round(tokens.shape[1] ** 0.5)
+    if side**2 != tokens.shape[1]:
+        raise ValueError(f"{tokens.shape[1]} positions are no square grid")
+    planes = tokens.unflatten(1, (side, side)).movedim(-1, 1)
+    if side != grid:
+        planes = F.interpolate(planes, (grid, grid), mode="bilinear")
+    resized: Tensor = planes.flatten(2).transpose(1, 2)
+    return resized

@@ -1,0 +1,163 @@
+"""What came of a training: epoch by epoch, and in the end."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import defusedcsv.csv as csv
+
+from napari_dmoe.models.checkpoint import LoadedModel
+from napari_dmoe.training.labelled import TrainingError
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What one pass over the cases gave.
+
+    Parameters
+    ----------
+    number : int
+        Which pass, counted from 0.
+    loss : float
+        Mean training loss.
+    dice : mapping of str to float
+        Mean Dice of each class but the background over what was held out, at the
+        network's resolution; empty where nothing was measured.
+    groups : mapping of str to mapping of str to float
+        The same for each group.
+    worst : float or None
+        Mean Dice over the classes of the worst group; None where nothing was measured.
+    learning_rate : float
+        Of its last step.
+    expert_load : tuple of tuple of float
+        Share of the gates that went to each expert, block by block.
+    notices : tuple of str
+        What a person should know, such as experts that nothing reaches.
+    seconds : float
+        How long it took.
+    """
+
+    number: int
+    loss: float
+    dice: Mapping[str, float]
+    groups: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    worst: float | None = None
+    learning_rate: float = 0.0
+    expert_load: tuple[tuple[float, ...], ...] = ()
+    notices: tuple[str, ...] = ()
+    seconds: float = field(default=0.0, compare=False)
+
+    def facts(self) -> dict[str, Any]:
+        """Return it ready for JSON; null where there is no number."""
+        plain: dict[str, Any] = _without_nan(asdict(self))
+        return plain
+
+    @classmethod
+    def from_facts(cls, facts: Mapping[str, Any]) -> Epoch:
+        """Rebuild it from what :meth:`facts` gave."""
+        stated = dict(facts)
+        stated["dice"] = _with_nan(facts["dice"])
+        stated["groups"] = {k: _with_nan(v) for k, v in facts["groups"].items()}
+        stated["expert_load"] = tuple(tuple(row) for row in facts["expert_load"])
+        stated["notices"] = tuple(facts["notices"])
+        return cls(**stated)
+
+
+def _without_nan(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_nan(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(part) for part in value]
+    return None if isinstance(value, float) and math.isnan(value) else value
+
+
+def _with_nan(scores: Mapping[str, float | None]) -> dict[str, float]:
+    return {name: math.nan if v is None else v for name, v in scores.items()}
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A fitted model and how it came about.
+
+    Parameters
+    ----------
+    loaded : LoadedModel
+        The model, in evaluation mode, on the CPU.
+    history : tuple of Epoch
+        One entry per pass over the cases.
+    cases_per_router : tuple of int
+        How many cases each router was trained on, in router order.
+    n_cases : int
+        How many cases there were; each has a router of every attribute.
+    held_out : str
+        What the Dice was measured on: ``"cases"``, ``"slices"`` or ``"none"``.
+    best_epoch : int or None
+        Which epoch the returned model is of; None for the last one.
+    notices : tuple of str
+        What a person should know.
+    """
+
+    loaded: LoadedModel
+    history: tuple[Epoch, ...]
+    cases_per_router: tuple[int, ...]
+    n_cases: int
+    held_out: str = "none"
+    best_epoch: int | None = None
+    notices: tuple[str, ...] = ()
+
+    @property
+    def kept(self) -> Epoch | None:
+        """The epoch that the returned model is of."""
+        if not self.history:
+            return None
+        place = -1 if self.best_epoch is None else self.best_epoch
+        return self.history[place]
+
+
+class Diverged(TrainingError):
+    """The loss is no number any more.
+
+    Parameters
+    ----------
+    message : str
+        What happened and what to do.
+    last_good : Fitted or None
+        The model of the last epoch that went well; None where there is none.
+    """
+
+    def __init__(self, message: str, last_good: Fitted | None) -> None:
+        super().__init__(message)
+        self.last_good = last_good
+
+
+def history_csv(history: Sequence[Epoch]) -> str:
+    """Return a history as CSV: one row an epoch, a column for each class and group."""
+    rows = [dict(_cells(epoch)) for epoch in history]
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def _cells(epoch: Epoch) -> Iterator[tuple[str, str]]:
+    yield "epoch", str(epoch.number + 1)
+    yield "loss", f"{epoch.loss:.6g}"
+    yield "learning rate", f"{epoch.learning_rate:.6g}"
+    yield "seconds", f"{epoch.seconds:.2f}"
+    yield "worst group", "" if epoch.worst is None else _number(epoch.worst)
+    for name, dice in epoch.dice.items():
+        yield f"Dice {name}", _number(dice)
+    for group, scores in epoch.groups.items():
+        for name, dice in scores.items():
+            yield f"Dice {name}, {group}", _number(dice)
+    yield "notices", "; ".join(epoch.notices)
+
+
+def _number(value: float) -> str:
+    return "" if math.isnan(value) else f"{value:.4f}"
