@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from napari_dmoe.models.card import ModelCard
-from napari_dmoe.training.annotation import IGNORED
-from napari_dmoe.training.fuller_augment import FullerAugmentSettings
-from napari_dmoe.training.settings import TrainSettings
+if TYPE_CHECKING:
+    from napari_dmoe.models.card import ModelCard
+    from napari_dmoe.training.settings import TrainSettings
 
 
 @dataclass(frozen=True)
@@ -81,6 +81,11 @@ def tuning_settings(name: str, card: ModelCard) -> TrainSettings:
     """
     if name not in PRESETS:
         raise ValueError(f"there is no preset {name!r}: use {', '.join(PRESETS)}")
+    # A dock names the presets before it has imported torch.
+    from napari_dmoe.training.annotation import IGNORED
+    from napari_dmoe.training.fuller_augment import FullerAugmentSettings
+    from napari_dmoe.training.settings import TrainSettings
+
     chosen = PRESETS[name]
     train = chosen.train
     if card.n_routers == 0:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from napari_dmoe.inference.comparison import Comparison
     from napari_dmoe.inference.segmentation import Segmentation
     from napari_dmoe.models.checkpoint import LoadedModel
+    from napari_dmoe.training.tuning_order import TuningOrder
+    from napari_dmoe.training.tuning_process import TuningProcess
 
 
 @dataclass(frozen=True)
@@ -128,6 +130,13 @@ def series(*arguments: Any, **options: Any) -> list[Done]:
     return segment_series(*arguments, options=SeriesOptions(settings), **options)
 
 
+def start_tuning(folder: Path, order: TuningOrder) -> TuningProcess:
+    """Start to tune in a process; see :mod:`napari_dmoe.training.tuning_process`."""
+    from napari_dmoe.training.tuning_process import TuningProcess
+
+    return TuningProcess(folder, order)
+
+
 def release_memory() -> None:
     """Give memory that is no longer used back to the system and the GPU."""
     import torch
@@ -148,6 +157,7 @@ class Engines:
     compare: Callable[..., Comparison] = compare
     entries: Callable[[Path], list[Entry]] = entries
     series: Callable[..., list[Done]] = series
+    start_tuning: Callable[[Path, Any], Any] = start_tuning
     recent_models: Callable[[], tuple[str, ...]] = recent_models
     remember_model: Callable[[str], None] = remember_model
     release_memory: Callable[[], None] = release_memory

@@ -24,8 +24,8 @@ NOT_CHECKED = (
 )
 PRIVATE = (
     "Copies of the ticked images and labels go to a private temporary folder, with the "
-    "attributes that drive the model and nothing else. They are deleted at Discard and, "
-    "after Keep, when the dock is closed."
+    "attributes that drive the model and nothing else. They are deleted at Discard, "
+    "after Keep when the dock is closed."
 )
 
 
@@ -180,6 +180,6 @@ def worse_groups(report: TuningReport) -> tuple[str, ...]:
 
 
 def acceptance(report: TuningReport) -> str:
-    """Return what has to be accepted before the model is kept; nothing if all is well."""
+    """Return what has to be accepted before Keep; nothing if all is well."""
     names = worse_groups(report)
     return f"I accept that {' and '.join(names)} got worse" if names else ""

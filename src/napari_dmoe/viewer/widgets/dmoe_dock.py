@@ -12,12 +12,15 @@ from qtpy.QtCore import QEvent, QSize, QTimer
 from qtpy.QtGui import QDragEnterEvent, QDropEvent
 from qtpy.QtWidgets import QSizePolicy, QTabWidget, QVBoxLayout, QWidget
 
+from napari_dmoe.training.tuning_presets import DEFAULT_PRESET, PRESETS
 from napari_dmoe.viewer.contributions import CHECKPOINT_SUFFIXES
 from napari_dmoe.viewer.engines import Engines
 from napari_dmoe.viewer.session import session_of
 from napari_dmoe.viewer.widgets._work import Work
 from napari_dmoe.viewer.widgets.compare_control import CompareControl
 from napari_dmoe.viewer.widgets.file_series import FileSeries
+from napari_dmoe.viewer.widgets.fine_tune_control import FineTuneControl
+from napari_dmoe.viewer.widgets.fine_tune_tab import FineTuneTab
 from napari_dmoe.viewer.widgets.layer_series import LayerSeries
 from napari_dmoe.viewer.widgets.model_loader import ModelLoader
 from napari_dmoe.viewer.widgets.result_control import ResultControl
@@ -27,6 +30,7 @@ from napari_dmoe.viewer.widgets.run_control import Run, RunControl
 from napari_dmoe.viewer.widgets.run_footer import RunFooter
 from napari_dmoe.viewer.widgets.segment_tab import SegmentTab
 from napari_dmoe.viewer.widgets.subject_control import SubjectControl
+from napari_dmoe.viewer.widgets.tune_section import Choice
 
 if TYPE_CHECKING:
     import napari
@@ -59,6 +63,8 @@ class DMoEDock(QWidget):
         self._session = session = session_of(napari_viewer)
         self._was_docked = False
         self.tab, self.routing, self.footer = SegmentTab(), RoutingTab(), RunFooter()
+        choices = [Choice(k, p.title, p.description) for k, p in PRESETS.items()]
+        self.fine_tune = FineTuneTab(choices, DEFAULT_PRESET)
         self._lay_out()  # first: it decides the order of Tab
         tab = self.tab
         self.work = Work(self.footer, self)
@@ -72,6 +78,9 @@ class DMoEDock(QWidget):
         self.layer_series = LayerSeries(session, self.run, self.work, tab.series)
         self.file_series = FileSeries(session, engines, self.run, self.work, tab.series)
         self.maps = RoutingControl(session, self.routing)
+        self.tuner = FineTuneControl(
+            session, engines, self.run, self.work, self.fine_tune, DEFAULT_PRESET
+        )
         self._connect()
         self.loader.begin()
 
@@ -79,8 +88,10 @@ class DMoEDock(QWidget):
         self.tabs = QTabWidget()
         self.tabs.addTab(self.tab, "Segment")
         self.tabs.addTab(self.routing, "Routing")
+        self.tabs.addTab(self.fine_tune, "Fine-tune")
         self.tabs.setTabToolTip(0, "Segment an image for its patient.")
         self.tabs.setTabToolTip(1, "See which experts of the network drew what.")
+        self.tabs.setTabToolTip(2, "Correct masks, tune the model, and see for whom.")
         self.tabs.setDocumentMode(True)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(2, 2, 2, 2)
@@ -102,6 +113,9 @@ class DMoEDock(QWidget):
         footer.segment_requested.connect(self.segment)
         footer.stop_requested.connect(self.run.stop)
         self.run.ended.connect(self._on_run_ended)
+        self.work.begun.connect(self._show_footer)
+        self.work.ended.connect(self._show_footer)
+        self.tabs.currentChanged.connect(self._on_tab)
 
     def segment(self) -> None:
         """Begin to segment the image for its patient, or say why not."""
@@ -117,6 +131,15 @@ class DMoEDock(QWidget):
         self.tabs.setCurrentWidget(self.tab)
         self.tab.model.model_requested.emit(path)
 
+    def _on_tab(self, *_: object) -> None:
+        self.tuner.see(self.tabs.currentWidget() is self.fine_tune)
+        self._show_footer()
+
+    def _show_footer(self) -> None:
+        """Show the foot for segmenting, unless it is idle and another is there."""
+        is_tuning = self.tabs.currentWidget() is self.fine_tune
+        self.footer.setVisible(not is_tuning or self.work.is_busy)
+
     def _on_run_ended(self, run: Run) -> None:
         self.results.show()
         if run.was_asked_for:  # a re-run must not scroll away from the patient
@@ -131,6 +154,7 @@ class DMoEDock(QWidget):
 
     def _on_surroundings(self, surroundings: Any) -> None:
         self.footer.show_device(surroundings.device)
+        self.fine_tune.advanced.offer_devices(surroundings.devices)
         self.tab.settings.set_choices("device", surroundings.devices)
 
     def _on_loader(self) -> None:
@@ -169,9 +193,10 @@ class DMoEDock(QWidget):
 
     def event(self, event: QEvent) -> bool:
         """Stop the work when the dock is taken out of the window."""
-        if event.type() == QEvent.Type.ParentChange and hasattr(self, "run"):
+        if event.type() == QEvent.Type.ParentChange and hasattr(self, "tuner"):
             if self.parent() is None and self._was_docked:
                 self.run.stop()
+                self.tuner.abandon()
             self._was_docked = self.parent() is not None
         return bool(super().event(event))
 
