@@ -26,6 +26,7 @@ class TuningClock:
         self._now = now
         self._began: dict[str, float] = {}
         self._took: dict[str, float] = {}
+        self._totals: dict[str, int] = {}
         self._stage, self._share = "", 0.0
 
     def note(self, stage: str, progress: Progress) -> None:
@@ -36,6 +37,14 @@ class TuningClock:
             self._began[stage] = self._now()
             self._stage = stage
         self._share = progress.fraction
+        self._totals[stage] = progress.total
+
+    def took(self, stage: str) -> tuple[float, int]:
+        """Return the seconds that a stage took so far, and what it had to do."""
+        if stage not in self._began:
+            return 0.0, 0
+        seconds = self._took.get(stage, self._now() - self._began[stage])
+        return seconds, self._totals.get(stage, 0)
 
     @property
     def seconds_left(self) -> float | None:

@@ -14,18 +14,17 @@ if TYPE_CHECKING:
     from napari_dmoe.training.tuning_report import Change, TuningReport
     from napari_dmoe.viewer.pairing import Pair
 
-_STEP_PER_CASE = 3.0
-"""A step takes about as long as so many passes forward, for each case."""
-
 FEW = 10
 NOT_CHECKED = (
     "Groups: not checked. There was no guard, so nothing can be said of how patients "
     "of other groups fare."
 )
-PRIVATE = (
-    "Copies of the ticked images and labels go to a private temporary folder, with the "
-    "attributes that drive the model and nothing else. They are deleted at Discard, "
-    "after Keep when the dock is closed."
+PRIVATE = "Copies go to a private folder, deleted at Discard or with the dock."
+PRIVATE_HELP = (
+    "Copies of the ticked images and labels go to a temporary folder that only you can "
+    "open, with the attributes that drive the model and nothing else of the patient. "
+    "They are deleted at Discard; after Keep, when the dock is closed. Nothing else is "
+    "written unless you save."
 )
 
 
@@ -60,12 +59,24 @@ def pair_row(pair: Pair) -> PairRow:
     )
 
 
+@dataclass(frozen=True)
+class Pace:
+    """How fast the last tuning was.
+
+    Parameters
+    ----------
+    step : float
+        Seconds a step, what is measured after each round included.
+    measuring : float
+        Seconds to measure one case.
+    """
+
+    step: float
+    measuring: float
+
+
 def work_to_come(
-    settings: TrainSettings,
-    *,
-    n_cases: int,
-    n_guard: int,
-    seconds_per_case: float | None,
+    settings: TrainSettings, *, n_cases: int, n_guard: int, pace: Pace | None
 ) -> str:
     """Say how much is trained, and how long that will take where it is known.
 
@@ -75,16 +86,15 @@ def work_to_come(
         How it is trained.
     n_cases, n_guard : int
         Cases that are measured before and after.
-    seconds_per_case : float or None
-        How long one takes to segment; None where none was.
+    pace : Pace or None
+        How fast the last one was, with the same model.
     """
     steps = settings.epochs * (settings.steps_per_epoch or max(1, n_cases))
     said = f"{steps} steps in {settings.epochs} rounds"
-    if seconds_per_case is None:
-        return said
-    passes = steps * settings.batch * _STEP_PER_CASE
-    passes += 2 * (n_cases + n_guard) + settings.epochs * min(n_guard, 24)
-    return f"{said}, {in_words(passes * seconds_per_case)} (a guess)"
+    if pace is None:
+        return f"{said}; how long is known once it runs"
+    seconds = steps * pace.step + 2 * (n_cases + n_guard) * pace.measuring
+    return f"{said}, {in_words(seconds)}"
 
 
 @dataclass(frozen=True)

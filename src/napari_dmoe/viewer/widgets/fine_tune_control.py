@@ -188,15 +188,12 @@ class FineTuneControl(QObject):
         if settings is None or self._session.model is None:
             self._tab.tune.show_facts("")
             return
-        chosen = self.pairs.chosen
-        images = [image for pair in chosen if (image := pair.image()) is not None]
-        known = [r.seconds for i in images if (r := self._session.result_of(i))]
         self._tab.tune.show_facts(
             work_to_come(
                 settings,
-                n_cases=len(chosen),
+                n_cases=len(self.pairs.chosen),
                 n_guard=self.guard.n_cases,
-                seconds_per_case=max(known) if known else None,
+                pace=self.tune.pace(),
             )
         )
 

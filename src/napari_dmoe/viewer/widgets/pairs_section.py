@@ -8,7 +8,7 @@ from qtpy.QtCore import QSize, Qt, Signal
 from qtpy.QtGui import QResizeEvent
 from qtpy.QtWidgets import QAbstractItemView, QListWidget, QListWidgetItem, QWidget
 
-from napari_dmoe.viewer.tuning_words import PRIVATE, PairRow
+from napari_dmoe.viewer.tuning_words import PRIVATE, PRIVATE_HELP, PairRow
 from napari_dmoe.viewer.widgets._parts import column, heading, paragraph, say
 
 NOTHING = (
@@ -37,7 +37,7 @@ class PairsSection(QWidget):
         self.privacy = paragraph(PRIVATE, name="pairs-privacy")
         self.changes = paragraph(name="pairs-changes")
         title = heading("PAIRS")
-        title.setToolTip(PRIVATE)
+        self.privacy.setToolTip(PRIVATE_HELP)
         column(self, title, self.list, self.note, self.changes, self.privacy)
         self.show_pairs((), ())
 

@@ -17,6 +17,7 @@ from napari_dmoe.viewer.session import Session
 from napari_dmoe.viewer.tuning_clock import TuningClock, in_words
 from napari_dmoe.viewer.tuning_folder import TuningFolder, hand_over
 from napari_dmoe.viewer.tuning_state import State, Tuning
+from napari_dmoe.viewer.tuning_words import Pace
 from napari_dmoe.viewer.widgets._connections import at_its_end
 from napari_dmoe.viewer.widgets._job import JobRunner, Task, notify_error
 from napari_dmoe.viewer.widgets.guard_control import GuardControl
@@ -80,6 +81,7 @@ class TuneControl(QObject):
         self._numbers: WeakKeyDictionary[Image, int] = WeakKeyDictionary()
         self._order: Any = None
         self._clock = TuningClock()
+        self._paces: dict[str, Pace] = {}
         self._preparing = JobRunner(self)
         self.runner = TuningRunner(engines.start_tuning, self)
         # After the runner, which ends its process: else that could write again.
@@ -90,8 +92,8 @@ class TuneControl(QObject):
         foot, runner = self._foot, self.runner
         foot.start_requested.connect(self.begin)
         foot.stop_requested.connect(self.stop)
-        foot.resume_requested.connect(partial(self._go_on, "resume"))
-        foot.compare_requested.connect(partial(self._go_on, "compare"))
+        foot.resume_requested.connect(self.resume)
+        foot.compare_requested.connect(self.compare)
         self._preparing.returned.connect(self._on_prepared)
         self._preparing.failed.connect(self._on_not_prepared)
         self._preparing.stopped.connect(self._on_stopped)
@@ -109,6 +111,11 @@ class TuneControl(QObject):
             if image is not None:
                 found.append(self._numbers.setdefault(image, len(self._numbers) + 1))
         return found
+
+    def pace(self) -> Pace | None:
+        """Return how fast the session's model was tuned last; None if it was not."""
+        loaded = self._session.model
+        return None if loaded is None else self._paces.get(_kin(loaded))
 
     def begin(self) -> None:
         """Hand the ticked pairs over, and train on them once that is done."""
@@ -165,6 +172,14 @@ class TuneControl(QObject):
             self._tuning.become(State.STOPPING, "Saving, then stopping …")
             self.runner.stop()
 
+    def resume(self) -> None:
+        """Go on with what was stopped."""
+        self._go_on("resume")
+
+    def compare(self) -> None:
+        """Train no more, and compare what was reached."""
+        self._go_on("compare")
+
     def discard(self) -> None:
         """Forget what was trained, and its cases."""
         self.runner.kill()
@@ -220,6 +235,13 @@ class TuneControl(QObject):
             State.DONE, "Done. Look at the table, then keep or discard."
         )
 
+    def _note_pace(self) -> None:
+        step, n_steps = self._clock.took("training")
+        measuring, n_cases = self._clock.took("after")
+        if n_steps and n_cases and self._tuning.parent is not None:
+            pace = Pace(step / n_steps, measuring / n_cases)
+            self._paces[_kin(self._tuning.parent)] = pace
+
     def _on_stopped(self) -> None:
         self._tuning.has_model = self._folder.tuned_model() is not None
         if self._tuning.has_model:
@@ -238,6 +260,11 @@ class TuneControl(QObject):
 
     def _on_not_prepared(self, error: Exception) -> None:
         self._on_failed(str(error))
+
+
+def _kin(loaded: LoadedModel) -> str:
+    """Return what models share that are equally fast."""
+    return loaded.card.name.removesuffix("-tuned")
 
 
 class _End:

@@ -94,6 +94,7 @@ class TuneSection(QWidget):
         self.n_spin.setAccessibleName("Number of phantoms")
         self.n_spin.setToolTip("How many phantoms are drawn, every group alike.")
         self.n_spin.valueChanged.connect(self.n_changed)
+        self._n_row = row(_space(), QLabel("Drawn, every group alike:"), self.n_spin)
         self.guard_note = paragraph(name="guard-note")
         column(
             self,
@@ -103,7 +104,8 @@ class TuneSection(QWidget):
             self.sparse_box,
             self._background_row,
             self.replay_box,
-            row(heading("GUARD"), self.guard_combo, self.n_spin, stretch=1),
+            row(heading("GUARD"), self.guard_combo, stretch=1),
+            self._n_row,
             self.guard_note,
         )
         self._on_sparse(False)
@@ -142,7 +144,7 @@ class TuneSection(QWidget):
     def show_guard(self, note: str, n: int | None) -> None:
         """Say what a guard does; let its number be chosen, where it has one."""
         say(self.guard_note, note)
-        self.n_spin.setVisible(n is not None)
+        self._n_row.setVisible(n is not None)
         if n is not None and n != self.n_spin.value():
             self.n_spin.blockSignals(True)
             self.n_spin.setValue(n)
