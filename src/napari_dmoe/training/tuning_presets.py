@@ -45,7 +45,7 @@ PRESETS: Mapping[str, TuningPreset] = {
         "routers",
         epochs=5,
         steps=8,
-        learning_rate=1e-2,
+        learning_rate=3e-3,
     ),
     "balanced": TuningPreset(
         "balanced: routers + decoder",
@@ -53,7 +53,7 @@ PRESETS: Mapping[str, TuningPreset] = {
         "routers,decoder",
         epochs=8,
         steps=10,
-        learning_rate=1e-3,
+        learning_rate=3e-4,
     ),
     "all": TuningPreset(
         "all",
@@ -61,7 +61,7 @@ PRESETS: Mapping[str, TuningPreset] = {
         "everything",
         epochs=10,
         steps=12,
-        learning_rate=3e-4,
+        learning_rate=1e-4,
     ),
 }
 """By name, from the least that is changed to the most."""

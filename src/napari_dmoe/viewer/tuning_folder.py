@@ -60,7 +60,7 @@ class TuningFolder:
         return None
 
     def keep(self) -> None:
-        """Put the cases by to be replayed; everything else goes."""
+        """Put the cases by to be replayed; of the rest, the tuned model stays."""
         if not self.exists:
             return
         replay = self.path / _REPLAY
@@ -69,16 +69,20 @@ class TuningFolder:
         for path in sorted((self.path / _CASES).glob("*.npz")):
             number += 1
             path.replace(replay / f"{number:04d}.npz")
-        self.discard()
+        self._empty(_REPLAY, _TUNED)
 
     def discard(self) -> None:
         """Delete everything but what was kept to be replayed."""
-        if not self.exists:
-            return
+        if self.exists:
+            self._empty(_REPLAY)
+
+    def _empty(self, *kept: str) -> None:
         for entry in self.path.iterdir():
-            if entry.is_dir() and entry.name != _REPLAY:
+            if entry.name in kept:
+                continue
+            if entry.is_dir():
                 shutil.rmtree(entry, ignore_errors=True)
-            elif entry.is_file():
+            else:
                 entry.unlink(missing_ok=True)
 
     def forget(self) -> None:

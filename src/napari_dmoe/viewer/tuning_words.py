@@ -143,7 +143,7 @@ def _rows(changes: Sequence[Change], report: TuningReport) -> Iterator[ReportRow
         yield ReportRow(
             group=group_name(change.group),
             region=change.region,
-            change=f"{_dice(change.before)} → {_dice(change.after)}{note}",
+            change=f"{_dice(change.before)}→{_dice(change.after)}{note}",
             n=f"{change.n}{'*' if change.n < FEW else ''}",
             is_worse=is_worse,
             help=f"Mean Dice of {change.n} cases{left_out}{few}.",
@@ -164,7 +164,7 @@ def verdict(report: TuningReport) -> str:
     if report.verdict == "not checked":
         return NOT_CHECKED
     if report.verdict == "worse":
-        said = f"Worse: {' and '.join(worse_groups(report))}, by more than "
+        said = f"Worse: {_listed(worse_groups(report))}, by more than "
         said += f"{report.tolerance:g} Dice."
     else:
         said = (
@@ -184,12 +184,17 @@ def verdict(report: TuningReport) -> str:
 
 
 def worse_groups(report: TuningReport) -> tuple[str, ...]:
-    """Name the groups that got worse, each once."""
-    names = (group_name(change.group) for change in report.worse)
-    return tuple(dict.fromkeys("all together" if n == "all" else n for n in names))
+    """Name the groups that got worse; all together where none of them did."""
+    names = tuple(dict.fromkeys(group_name(change.group) for change in report.worse))
+    groups = tuple(name for name in names if name != "all")
+    return groups or tuple("all together" for _ in names)
 
 
 def acceptance(report: TuningReport) -> str:
     """Return what has to be accepted before Keep; nothing if all is well."""
     names = worse_groups(report)
-    return f"I accept that {' and '.join(names)} got worse" if names else ""
+    return f"{_listed(names)} got worse" if names else ""
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 
+from qtpy.compat import isalive
 from qtpy.QtCore import QEvent, QObject
 from qtpy.QtWidgets import QFileDialog, QMessageBox, QWidget
 
@@ -46,20 +48,24 @@ class ClosingQuestion(QObject):
     ) -> None:
         super().__init__(owner)
         self._tuning, self._finish, self._owner = tuning, finish, owner
-        self._watched: QWidget | None = None
+        self._watched: weakref.ref[QWidget] | None = None
 
     def watch(self) -> None:
         """Watch the window that the owner is in now."""
-        window = self._owner.window()
-        if window is not self._watched and window is not self._owner:
-            if self._watched is not None:
-                self._watched.removeEventFilter(self)
-            self._watched = window
-            window.installEventFilter(self)
+        window, watched = self._owner.window(), self._window()
+        if window is watched or window is self._owner:
+            return
+        if watched is not None and isalive(watched):
+            watched.removeEventFilter(self)
+        self._watched = weakref.ref(window)
+        window.installEventFilter(self)
+
+    def _window(self) -> QWidget | None:
+        return None if self._watched is None else self._watched()
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Ask before the window closes, where something would be lost."""
-        if event.type() != QEvent.Type.Close or watched is not self._watched:
+        if event.type() != QEvent.Type.Close or watched is not self._window():
             return False
         if not self.may_close():
             event.ignore()

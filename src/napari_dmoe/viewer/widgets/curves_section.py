@@ -22,7 +22,7 @@ COLOURS = (
 _DASHES = ("-", "--", "-.", ":")
 _HEIGHT = 230
 _SMALL = 7
-_MOST_GROUPS = 8
+_MOST_GROUPS, _LEGEND_COLUMNS = 8, 3
 
 
 class CurvesSection(QWidget):
@@ -75,12 +75,12 @@ class CurvesSection(QWidget):
         below.set_ylabel("Dice", fontsize=_SMALL)
         below.set_xlabel("round", fontsize=_SMALL)
         below.xaxis.get_major_locator().set_params(integer=True)
-        below.legend(
+        figure.legend(
+            loc="outside lower center",
+            ncols=_LEGEND_COLUMNS,
             fontsize=_SMALL,
             labelcolor=self._ink,
-            facecolor=self._paper,
-            edgecolor=self._ink,
-            framealpha=0.6,
+            frameon=False,
         )
         self._canvas.draw_idle()
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari.utils.theme import get_theme
-from qtpy.QtCore import QObject
+from qtpy.QtCore import QObject, QTimer
 
 from napari_dmoe.viewer.engines import Engines
 from napari_dmoe.viewer.session import Session
@@ -27,6 +27,8 @@ from napari_dmoe.viewer.widgets.tune_control import TuneControl
 
 if TYPE_CHECKING:
     from napari_dmoe.training.annotation import Annotation
+
+_LAYOUT_MS = 50  # until then Qt has laid out the table
 
 
 class FineTuneControl(QObject):
@@ -87,7 +89,7 @@ class FineTuneControl(QObject):
     def _connect(self) -> None:
         tab, connections = self._tab, Connections(self)
         connections.add(self._session.model_changed, self._on_model)
-        connections.add(self._session.images_changed, self._show_outcome)
+        connections.add(self._session.images_changed, self._on_layers)
         connections.add(self.tuning.changed, self._show)
         connections.add(self.tuning.epoch_ended, self._show_curves)
         viewer = self._session.viewer
@@ -152,6 +154,10 @@ class FineTuneControl(QObject):
         self._show_facts()
         self._show_ready()
 
+    def _on_layers(self) -> None:
+        self._show_changed()
+        self.looking.offer()
+
     def _on_painted(self, layer: Any) -> None:
         used = [pair.labels() for pair in self.tuning.pairs]
         if layer in used and layer.name not in self._changed:
@@ -169,6 +175,8 @@ class FineTuneControl(QObject):
         self._show_changed()
         self._show_outcome()
         self._show_ready()
+        if state is State.DONE:
+            QTimer.singleShot(_LAYOUT_MS, self._tab.scroll_to_outcome)
 
     def _show_ready(self) -> None:
         why_not = self._why_not()

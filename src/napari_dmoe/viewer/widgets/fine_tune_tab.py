@@ -61,3 +61,7 @@ class FineTuneTab(QWidget):
         """Let the choices be made, or not while something goes on."""
         for section in (self.pairs.list, self.tune, self.advanced):
             section.setEnabled(not is_at_work)
+
+    def scroll_to_outcome(self) -> None:
+        """Show the outcome from its top."""
+        self.scroll.verticalScrollBar().setValue(self.outcome.y())

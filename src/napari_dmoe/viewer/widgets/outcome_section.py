@@ -25,8 +25,8 @@ from napari_dmoe.viewer.widgets._parts import (
     say,
 )
 
-_COLUMNS = ("group", "class", "Dice before → after", "n")
-_ROWS_SEEN = 12
+_COLUMNS = ("group", "class", "before→after", "n")
+_ROWS_SEEN = 30
 
 
 class OutcomeSection(QWidget):
@@ -57,8 +57,10 @@ class OutcomeSection(QWidget):
         self.verdict = paragraph(name="tuning-verdict")
         self.table = _table()
         self.notices = paragraph(name="tuning-notices")
-        self.accept_box = QCheckBox()
+        self.accept_box = QCheckBox("I accept:")
         self.accept_box.toggled.connect(self._show_keep)
+        self.accepted = paragraph(name="tuning-accepted")
+        self._accept = row(self.accept_box, self.accepted, stretch=1)
         self.keep_button = QPushButton("Keep")
         self.keep_button.clicked.connect(self.keep_requested)
         self.discard_button = QPushButton("Discard")
@@ -70,17 +72,20 @@ class OutcomeSection(QWidget):
             "with its card, its history and the hash of the model it came from."
         )
         self.save_button.clicked.connect(self.save_requested)
-        self._decide = row(self.keep_button, self.discard_button, self.save_button)
+        self._decide = QWidget()
+        column(
+            self._decide, row(self.keep_button, self.discard_button), self.save_button
+        )
         column(
             self,
-            self.case_combo,
-            self.look_button,
             self.title,
             self.verdict,
             self.table,
             self.notices,
+            self.case_combo,
+            self.look_button,
             self.changes_button,
-            self.accept_box,
+            self._accept,
             self._decide,
         )
         self.offer_cases((), may_look=False, may_compare=False)
@@ -100,7 +105,7 @@ class OutcomeSection(QWidget):
 
     def show_nothing(self) -> None:
         """Show no outcome."""
-        for part in (self.title, self.table, self.accept_box, self._decide):
+        for part in (self.title, self.table, self._accept, self._decide):
             part.setVisible(False)
         say(self.verdict, "")
         say(self.notices, "")
@@ -132,10 +137,10 @@ class OutcomeSection(QWidget):
         self.title.setVisible(True)
         say(self.verdict, verdict)
         say(self.notices, "\n".join(notices))
-        if to_accept != self.accept_box.text():
+        if to_accept != self.accepted.text():
             self.accept_box.setChecked(False)
-        self.accept_box.setText(to_accept)
-        self.accept_box.setVisible(bool(to_accept) and not is_kept)
+        say(self.accepted, to_accept)
+        self._accept.setVisible(bool(to_accept) and not is_kept)
         self._is_kept = is_kept
         self._decide.setVisible(True)
         self.discard_button.setVisible(not is_kept)
@@ -152,7 +157,7 @@ class OutcomeSection(QWidget):
                 item = QTableWidgetItem(text)
                 item.setToolTip(entry.help)
                 font = item.font()
-                font.setBold(entry.is_heading or entry.is_worse)
+                font.setBold(entry.is_heading or (entry.is_worse and place == 0))
                 item.setFont(font)
                 table.setItem(number, place, item)
             if entry.is_heading:
@@ -165,7 +170,7 @@ class OutcomeSection(QWidget):
         table.setVisible(True)
 
     def _show_keep(self, *_: object) -> None:
-        needs = bool(self.accept_box.text()) and not self.accept_box.isChecked()
+        needs = bool(self.accepted.text()) and not self.accept_box.isChecked()
         self.keep_button.setText("Kept" if self._is_kept else "Keep")
         self.keep_button.setEnabled(not needs and not self._is_kept)
         self.keep_button.setToolTip(
@@ -184,6 +189,8 @@ class OutcomeSection(QWidget):
 def _table() -> QTableWidget:
     table = QTableWidget(0, len(_COLUMNS))
     table.setHorizontalHeaderLabels(list(_COLUMNS))
+    table.horizontalHeaderItem(2).setToolTip("Mean Dice before and after tuning.")
+    table.horizontalHeaderItem(3).setToolTip("Cases. *: few, so it says little.")
     table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
     table.verticalHeader().setVisible(False)
     table.setAccessibleName("Dice before and after")

@@ -94,7 +94,7 @@ class TuneSection(QWidget):
         self.n_spin.setAccessibleName("Number of phantoms")
         self.n_spin.setToolTip("How many phantoms are drawn, every group alike.")
         self.n_spin.valueChanged.connect(self.n_changed)
-        self._n_row = row(_space(), QLabel("Drawn, every group alike:"), self.n_spin)
+        self._n_row = row(_space(), QLabel("Drawn:"), self.n_spin, stretch=2)
         self.guard_note = paragraph(name="guard-note")
         column(
             self,
