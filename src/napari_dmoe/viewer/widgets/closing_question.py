@@ -17,7 +17,9 @@ _AT_WORK = (
     "A model is being fine-tuned. It can go on without the window and save its result, "
     "or end now and leave nothing."
 )
-_UNDECIDED = "The tuned model was neither kept nor saved."
+_UNDECIDED = "What was tuned was neither kept nor saved."
+
+UNDECIDED = (State.STOPPED, State.DONE)
 
 
 class Answer(StrEnum):
@@ -76,7 +78,7 @@ class ClosingQuestion(QObject):
         """Ask, and do what is answered; return False where the window is to stay."""
         state = self._tuning.state
         is_at_work = state in (State.TRAINING, State.STOPPING)
-        if not is_at_work and state is not State.DONE:
+        if not is_at_work and state not in UNDECIDED:
             return True
         answer = self.ask(_AT_WORK if is_at_work else _UNDECIDED, is_at_work)
         if answer is not Answer.GO_ON:

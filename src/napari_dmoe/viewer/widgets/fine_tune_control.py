@@ -16,7 +16,7 @@ from napari_dmoe.viewer.tuning_words import work_to_come
 from napari_dmoe.viewer.widgets._connections import Connections
 from napari_dmoe.viewer.widgets._job import notify_error
 from napari_dmoe.viewer.widgets._work import Work
-from napari_dmoe.viewer.widgets.closing_question import ClosingQuestion
+from napari_dmoe.viewer.widgets.closing_question import UNDECIDED, ClosingQuestion
 from napari_dmoe.viewer.widgets.fine_tune_tab import FineTuneTab
 from napari_dmoe.viewer.widgets.guard_control import GuardControl
 from napari_dmoe.viewer.widgets.looking_control import LookingControl
@@ -236,7 +236,7 @@ class FineTuneControl(QObject):
 
     def _finish(self, path: Path) -> bool:
         """Save the result at a path: now, or when the process has it."""
-        if self.tuning.state is State.DONE:
+        if self.tuning.state in UNDECIDED:
             return self.outcome.save(path)
         try:
             self.tune.runner.finish_alone(path)
