@@ -13,6 +13,7 @@ from pathlib import Path
 
 import napari
 import numpy as np
+from make_tuning_screenshots import fine_tune
 from napari.settings import get_settings
 from qtpy.QtWidgets import QApplication, QWidget
 
@@ -195,7 +196,7 @@ def ct(viewer: napari.Viewer, dock: QWidget, shoot: Shooter) -> None:
     shoot.window("ct-mask")
 
 
-SCENES = (states, retina, phantom, many, skin, pelvis, ct)
+SCENES = (states, retina, phantom, many, skin, pelvis, ct, fine_tune)
 
 
 def show_map(dock: QWidget, name: str, block: int | None = None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,7 @@ class FakeProcess:
 
     def finish_alone(self, path: Path) -> None:
         self.alone = path
+        shutil.rmtree(self.folder)
 
     def last_words(self) -> str:
         return "Traceback\nSegmentation fault"

@@ -17,7 +17,7 @@ from napari_dmoe.viewer.widgets._connections import at_its_end
 if TYPE_CHECKING:
     from napari_dmoe.training.tuning_order import TuningOrder
 
-_POLL_MS = 150
+_POLL_MS, _POLL_STOPPING_MS = 150, 30
 
 
 class _Held:
@@ -81,6 +81,7 @@ class TuningRunner(QObject):
         """
         self._was_told_to_stop = False
         self._held.process = self._start(folder, order)
+        self._timer.setInterval(_POLL_MS)
         self._timer.start()
 
     def stop(self) -> None:
@@ -88,6 +89,7 @@ class TuningRunner(QObject):
         if self._held.process is not None:
             self._was_told_to_stop = True
             self._held.process.stop()
+            self._timer.setInterval(_POLL_STOPPING_MS)
 
     def finish_alone(self, save_to: Path) -> None:
         """Let the process finish without us.
