@@ -12,7 +12,13 @@ from napari_dmoe.viewer.layers import (
     placement,
     to_image,
 )
-from napari_dmoe.viewer.output_layers import Overlay, mask_layer, overlay_layer
+from napari_dmoe.viewer.output_layers import (
+    Overlay,
+    difference_layer,
+    mask_layer,
+    overlay_layer,
+    probability_layers,
+)
 from viewer_fakes import N_BLOCKS, N_EXPERTS, SIDE, make_segmentation
 
 
@@ -174,3 +180,74 @@ def test_the_affine_is_in_millimetres() -> None:
 def test_the_image_and_its_layer_agree_about_the_world() -> None:
     source = random_layer(5, (3, 6, 7), units=("mm",) * 3)
     np.testing.assert_allclose(to_image(source).affine, data_to_world(source))
+
+
+TURN = np.radians(25)
+HARD = {
+    "negative": {"scale": (-0.7, 0.3, -2.0), "translate": (4.0, -9.0, 1e3)},
+    "scaled by 20 000": {"scale": (2e4, 2e4, 2e4), "translate": (1e5, -3e5, 7.0)},
+    "sheared and turned": {
+        "scale": (5.0, 0.6, 0.6),
+        "shear": (0.2, -0.1, 0.3),
+        "rotate": [
+            [1, 0, 0],
+            [0, np.cos(TURN), -np.sin(TURN)],
+            [0, np.sin(TURN), np.cos(TURN)],
+        ],
+    },
+    "mirrored by its affine": {
+        "affine": [[-2e4, 30, 0, 5], [0, 0, -3, 1], [0.1, -4, 0, 9], [0, 0, 0, 1]]
+    },
+}
+
+
+def assert_covers(source: Image, output: Image | Labels) -> None:
+    """Both reach from the same corners to the same corners of the world."""
+    size = np.linalg.norm(np.ptp(source.extent.world, axis=0))
+    ends = [
+        np.array([(-0.5, n - 0.5) for n in layer.data.shape]).T
+        for layer in (source, output)
+    ]
+    for corner in np.ndindex(*(2,) * source.ndim):
+        expected, found = (
+            np.array(layer.data_to_world(np.choose(corner, end)))
+            for layer, end in zip((source, output), ends, strict=True)
+        )
+        largest = max(size, np.abs(expected).max())
+        assert np.abs(found - expected).max() <= 1e-9 * largest
+    assert output.units == source.units
+    assert output.axis_labels == source.axis_labels
+
+
+@pytest.mark.parametrize("how", HARD)
+@pytest.mark.parametrize(("dims", "first"), [(2, "t"), (3, "z")])
+def test_every_kind_of_output_covers_its_image_exactly(
+    how: str, dims: int, first: str
+) -> None:
+    source = Image(
+        np.zeros((6, 12, 9)),
+        axis_labels=(first, "y", "x"),
+        units=("um", "um", "um") if dims == 3 else ("s", "um", "um"),
+        **HARD[how],
+    )
+    result = make_segmentation(
+        to_image(source, dims), dims=dims, has_probabilities=True
+    )
+    made = [
+        mask_layer(source, result),
+        *(
+            overlay_layer(source, result, Overlay(name, 1, 2))
+            for name in ("dominant", "gate", "entropy")
+        ),
+        *probability_layers(source, result),
+        difference_layer(source, np.zeros((6, 12, 9), np.uint8)),
+    ]
+    assert [kind for *_, kind in made] == [
+        *("labels", "labels", "image", "image"),
+        *("image", "image", "labels"),
+    ]
+    for data, arguments, kind in made:
+        output = (
+            Labels(data, **arguments) if kind == "labels" else Image(data, **arguments)
+        )
+        assert_covers(source, output)

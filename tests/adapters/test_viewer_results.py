@@ -171,8 +171,8 @@ def test_areas_are_in_square_millimetres_where_the_unit_is_known(
     )
     rows = result_rows(show(viewer, image), image, (0, 0))
     assert [(row.name, row.value) for row in rows] == [
-        ("rim", "2 mm²"),  # 6 x 4 pixels less 2 x 2, of 0.1 mm2
-        ("cup", "0.4 mm²"),
+        ("rim", "2.00 mm²"),  # 6 x 4 pixels less 2 x 2, of 0.1 mm2
+        ("cup", "0.400 mm²"),
         ("C/D vertical", "0.33"),
         ("C/D area", "0.17"),
     ]
@@ -216,7 +216,7 @@ def test_a_rotated_stack_keeps_its_areas(viewer: ViewerModel) -> None:
         rotate=rotate,
     )
     cup = result_rows(show(viewer, image), image, (0, 0, 0))[1]
-    assert cup.value == "0.4 mm²"
+    assert cup.value == "0.400 mm²"
 
 
 def with_probabilities(image: Image, *, value: str) -> Segmentation:

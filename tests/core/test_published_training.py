@@ -76,8 +76,8 @@ def test_the_published_settings_are_those_of_the_paper() -> None:
     assert (settings.weight_decay, settings.schedule) == (1e-4, "poly")
     assert preset("published", batch=12, accumulate=2).learning_rate == 0.01
     assert preset("published", learning_rate=0.5).learning_rate == 0.5
-    with pytest.raises(ValueError, match="no preset 'publishd': use adamw"):
-        preset("publishd")
+    with pytest.raises(ValueError, match="no preset 'quick': use adamw"):
+        preset("quick")
 
 
 def test_rates_rise_and_fall_as_their_names_say() -> None:

@@ -53,7 +53,9 @@ def test_a_cohort_of_background_only_is_refused_but_not_one_such_case() -> None:
 
 def test_a_label_without_a_class_is_refused_with_its_number() -> None:
     case = labelled(square(0), np.full((32, 32), 7))
-    with pytest.raises(TrainingError, match=r"reach from 7 to 7.*name it as unlabelled"):
+    with pytest.raises(
+        TrainingError, match=r"reach from 7 to 7.*name it as unlabelled"
+    ):
         fit(tiny_model(), [case], settings=PLAIN)
 
 

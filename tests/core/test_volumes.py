@@ -139,9 +139,9 @@ def test_windows_add_up_as_monais_do(shape: tuple[int, ...], overlap: float) -> 
         x, PATCH, 1, network, overlap=overlap, mode="gaussian"
     )
     windows = Windows(shape, PATCH, overlap)
-    total, padded = WeightedSum(windows, (1,)), windows.padding(x[0])
+    total = WeightedSum(windows, (1,))
     for number in range(len(windows)):
-        part = windows.cut(padded, number)
+        part = windows.cut(x[0], number)
         total.add(number, network(part[None])[0])
     torch.testing.assert_close(total.result(), expected[0], atol=1e-5, rtol=1e-5)
 
@@ -301,9 +301,9 @@ def test_labels_on_a_gpu_are_those_of_the_cpu(unet: LoadedModel) -> None:
 def test_a_volume_that_does_not_fit_says_what_it_needs(
     unet: LoadedModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(*shape: int) -> torch.Tensor:
-        raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+    def full(*_: object) -> None:
+        raise MemoryError("Unable to allocate 9. GiB for an array")
 
-    monkeypatch.setattr("napari_dmoe.inference.windows.torch.zeros", full)
+    monkeypatch.setattr("napari_dmoe.inference.volume_run.WeightedSum", full)
     with pytest.raises(MemoryError, match=r"need 0\.0 GiB, more than there is"):
         segment(unet, volume(), Patient(severity="T1"))

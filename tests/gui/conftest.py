@@ -15,6 +15,7 @@ from qtpy.QtCore import QThreadPool
 
 from napari_dmoe.models.card_files import read_card
 from napari_dmoe.models.checkpoint import CheckpointError, LoadedModel, new_model
+from napari_dmoe.models.unet3d import UNet3DConfig
 from napari_dmoe.training.recipes import RECIPES
 from napari_dmoe.viewer.engines import Engines, Surroundings, fitting_cards
 from napari_dmoe.viewer.widgets.dmoe_dock import DMoEDock
@@ -53,6 +54,13 @@ def age_model(tiny_network: Callable[..., object]) -> LoadedModel:
     return new_model("dmoe-vit", config, card)
 
 
+@pytest.fixture(scope="session")
+def volume_model() -> LoadedModel:
+    """Return an untrained model of volumes, with the card of the pelvis phantom."""
+    config = UNet3DConfig(feature_size=4, n_routers=4, n_experts=2)
+    return new_model("dmoe-unet3d", config, RECIPES["pelvis-phantom"].card)
+
+
 @pytest.fixture
 def models(fundus_model: LoadedModel, age_model: LoadedModel) -> dict[str, LoadedModel]:
     return {"fundus": fundus_model, "age": age_model}
@@ -70,7 +78,10 @@ def make_desk(
         return models[name]
 
     def make(
-        viewer: ViewerModel | None = None, **others: Callable[..., object]
+        viewer: ViewerModel | None = None,
+        *,
+        ready: Callable[[DMoEDock], None] = lambda dock: None,
+        **others: Callable[..., object],
     ) -> Desk:
         viewer = viewer or make_napari_viewer()
         segment = FakeSegment()
@@ -88,6 +99,7 @@ def make_desk(
             viewer.window.add_dock_widget(dock, name="dMoE", area="right")
         else:
             qtbot.addWidget(dock)
+        ready(dock)
         desk = Desk(viewer, dock, segment, qtbot)
         qtbot.waitUntil(lambda: "Loading" not in desk.status)
         desk.wait_until_idle()
@@ -110,3 +122,15 @@ def quick_desk(make_desk: Callable[..., Desk]) -> Desk:
     desk = make_desk(ViewerModel())
     desk.viewer.add_image(IMAGE, name="retina")
     return desk
+
+
+@pytest.fixture
+def settle(quick_desk: Desk) -> Callable[[], None]:
+    """Return what waits until the dock has shown what changed."""
+    dock, qtbot = quick_desk.dock, quick_desk.qtbot
+    timers = (dock.results._timer, dock.maps._timer)
+
+    def settle() -> None:
+        qtbot.waitUntil(lambda: not any(timer.isActive() for timer in timers))
+
+    return settle

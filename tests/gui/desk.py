@@ -59,6 +59,7 @@ class Desk:
         edit = self.dock.tab.patient.inputs[attribute].edit
         assert edit is not None
         edit.selectAll()
+        self.qtbot.keyClick(edit, Qt.Key.Key_Delete)
         self.qtbot.keyClicks(edit, text)
         self.qtbot.keyClick(edit, Qt.Key.Key_Return)
 

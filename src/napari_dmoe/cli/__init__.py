@@ -9,8 +9,9 @@ import typer
 
 from napari_dmoe.cli.demonstrate import demo
 from napari_dmoe.cli.inspection import inspect
+from napari_dmoe.cli.phantoms import phantoms
 from napari_dmoe.cli.segmentation import segment
-from napari_dmoe.cli.training import phantoms, train
+from napari_dmoe.cli.training import fine_tune, train
 
 __all__ = ["app", "main"]
 
@@ -21,7 +22,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (demo, inspect, segment, phantoms, train):
+for command in (demo, inspect, segment, phantoms, train, fine_tune):
     app.command()(command)
 
 

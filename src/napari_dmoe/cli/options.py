@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from functools import wraps
 from inspect import Parameter, signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 from pydantic import BaseModel
@@ -112,6 +112,52 @@ def with_settings(
         return run
 
     return decorate
+
+
+def with_changes(
+    model: type[BaseModel],
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command an option for each field of a settings model, without defaults.
+
+    Parameters
+    ----------
+    model : type of BaseModel
+        The settings, for which files and presets may have other defaults.
+
+    Returns
+    -------
+    callable
+        Decorator for a command that takes, as its argument `changes`, a dict of the
+        fields that were given.
+    """
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        options = [_left_open(option) for option in _options(model)]
+
+        @wraps(command)
+        def run(**arguments: Any) -> None:
+            values = {option.name: arguments.pop(option.name) for option in options}
+            given = {name: v for name, v in values.items() if v is not None}
+            command(**arguments, changes=given)
+
+        own = signature(command, eval_str=True).parameters.values()
+        parameters = [p for p in own if p.name != "changes"] + options
+        run.__signature__ = signature(command).replace(  # type: ignore[attr-defined]
+            parameters=parameters
+        )
+        run.__annotations__ = {p.name: p.annotation for p in parameters}
+        return run
+
+    return decorate
+
+
+def _left_open(option: Parameter) -> Parameter:
+    kind, how = option.annotation.__origin__, option.annotation.__metadata__[0]
+    # What is no plain value, such as an augmentation, is given by its name.
+    models = [part for part in get_args(kind) if isinstance(part, type)]
+    if any(issubclass(part, BaseModel) for part in models):
+        kind = str
+    return option.replace(default=None, annotation=Annotated[kind | None, how])
 
 
 def _options(model: type[BaseModel]) -> Iterator[Parameter]:

@@ -1,96 +1,193 @@
-"""``napari-dmoe phantoms`` and ``napari-dmoe train``."""
+"""``napari-dmoe train`` and ``napari-dmoe fine-tune``."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from tqdm import tqdm
 
-from napari_dmoe.cli.outcome import clear_errors, progress_bar
+from napari_dmoe.cli.options import with_changes
+from napari_dmoe.cli.outcome import INTERRUPTED, clear_errors, progress_bar
+from napari_dmoe.training.settings import TrainSettings
+
+if TYPE_CHECKING:
+    from napari_dmoe.training.history import Epoch
+
+Cohort = Annotated[
+    Path, typer.Argument(help="Folder with cohort.csv, or such a table.")
+]
+Output = Annotated[
+    Path,
+    typer.Option(
+        "--output",
+        "-o",
+        help="Folder to write into; or the model's .safetensors file, beside which a "
+        "folder ending in .training holds the rest.",
+    ),
+]
+Mode = Annotated[
+    str,
+    typer.Option("--mode", help="dmoe, or a baseline: single-router or no-moe."),
+]
+Preset = Annotated[
+    str | None,
+    typer.Option("--preset", help="Settings to begin with: adamw, published."),
+]
+Config = Annotated[
+    Path | None,
+    typer.Option(
+        "--config", help="JSON file of settings; options given here go before it."
+    ),
+]
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Go on with what the output holds.")
+]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Replace what the output holds.")
+]
 
 
-def phantoms(
-    output: Annotated[
-        Path, typer.Argument(metavar="OUT", help="Folder to write into.")
-    ],
-    kind: Annotated[
-        str,
-        typer.Option("--kind", help="fundus, fundus-race, skin or pelvis."),
-    ] = "fundus",
-    number: Annotated[
-        int, typer.Option("--number", "-n", min=1, help="How many cases.")
-    ] = 60,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed.")] = 0,
-) -> None:
-    """Draw a synthetic cohort: images, labels and cohort.csv with the patients."""
-    with clear_errors(), progress_bar() as progress:
-        from napari_dmoe.cohorts.phantoms import KINDS
-        from napari_dmoe.cohorts.writing import write_cohort
-
-        if kind not in KINDS:
-            raise ValueError(f"there is no kind {kind!r}: use {', '.join(KINDS)}")
-        table = write_cohort(
-            output,
-            KINDS[kind].cohort(number, seed=seed),
-            total=number,
-            notice=KINDS[kind].notice,
-            progress=progress,
-        )
-    typer.echo(f"{number} {kind} phantoms: {table}")
-    typer.echo(KINDS[kind].notice)
-
-
+@with_changes(TrainSettings)
 def train(
-    cohort: Annotated[
-        Path, typer.Argument(help="Folder with cohort.csv, or such a table.")
-    ],
-    output: Annotated[
-        Path, typer.Option("--output", "-o", help="The .safetensors file to write.")
-    ],
+    cohort: Cohort,
+    output: Output,
+    changes: dict[str, Any],
     recipe: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--recipe",
-            help="fundus-phantom, fundus-race-phantom, skin-phantom or pelvis-phantom.",
+            help="fundus-phantom (the default), fundus-race-phantom, skin-phantom, "
+            "pelvis-phantom, or a JSON file.",
         ),
-    ] = "fundus-phantom",
-    epochs: Annotated[
-        int | None, typer.Option("--epochs", min=1, help="Instead of the recipe's.")
     ] = None,
-    seed: Annotated[
-        int | None, typer.Option("--seed", min=0, help="Instead of the recipe's.")
+    card: Annotated[
+        str | None,
+        typer.Option(
+            "--card",
+            help="Card, instead of a recipe, to train the published network for: a "
+            "name such as fairseg-race, or a JSON file.",
+        ),
     ] = None,
-    device: Annotated[
-        str, typer.Option("--device", help="cpu, cuda, mps or auto.")
-    ] = "cpu",
+    start: Annotated[
+        str | None,
+        typer.Option("--start", help="ImageNet weights to start from: ViT-B_16.npz."),
+    ] = None,
+    mode: Mode = "dmoe",
+    preset: Preset = None,
+    config: Config = None,
+    resume: Resume = False,
+    overwrite: Overwrite = False,
 ) -> None:
-    """Train a new model from nothing on a cohort, as a recipe says."""
+    """Train a new model on a cohort, from nothing or from ImageNet."""
+    _run(
+        changes,
+        config,
+        kind="train",
+        cohort=cohort,
+        output=output,
+        recipe=recipe,
+        card=card,
+        start=start,
+        mode=mode,
+        preset=preset,
+        resume=resume,
+        overwrite=overwrite,
+    )
+
+
+@with_changes(TrainSettings)
+def fine_tune(
+    checkpoint: Annotated[
+        str, typer.Argument(metavar="CKPT", help="A checkpoint file or bundled name.")
+    ],
+    cohort: Cohort,
+    output: Output,
+    changes: dict[str, Any],
+    card: Annotated[
+        str | None,
+        typer.Option("--card", help="Card of a checkpoint that has none."),
+    ] = None,
+    new_value: Annotated[
+        str | None,
+        typer.Option(
+            "--new-value",
+            metavar="ATTRIBUTE=VALUE",
+            help="A value to learn; its router alone, unless --train says otherwise.",
+        ),
+    ] = None,
+    like: Annotated[
+        str | None,
+        typer.Option(
+            "--like",
+            help="Value whose router the new one begins as; nearest = the one that "
+            "fits its cases best; the mean of all by default.",
+        ),
+    ] = None,
+    new_attribute: Annotated[
+        str | None,
+        typer.Option(
+            "--new-attribute",
+            metavar="ATTRIBUTE=VALUE,VALUE,...",
+            help="An attribute that is to drive the model too.",
+        ),
+    ] = None,
+    mode: Mode = "dmoe",
+    preset: Preset = None,
+    config: Config = None,
+    resume: Resume = False,
+    overwrite: Overwrite = False,
+) -> None:
+    """Train a model further on a cohort, all of it or parts."""
+    _run(
+        changes,
+        config,
+        kind="fine-tune",
+        cohort=cohort,
+        output=output,
+        start=checkpoint,
+        card=card,
+        new_value=new_value,
+        like=like,
+        new_attribute=new_attribute,
+        mode=mode,
+        preset=preset,
+        resume=resume,
+        overwrite=overwrite,
+    )
+
+
+def _run(changes: dict[str, Any], config: Path | None, **stated: Any) -> None:
     with clear_errors(), progress_bar() as progress:
-        from dataclasses import replace
+        from napari_dmoe.progress import Cancelled
+        from napari_dmoe.training.stopping import stop_on_signals
+        from napari_dmoe.training.tasks import TrainingTask, read_settings, run_task
 
-        from napari_dmoe.cohorts.datasets import read_cohort
-        from napari_dmoe.inference.devices import choose_device
-        from napari_dmoe.models.saving import save_checkpoint
-        from napari_dmoe.training.new_model import train_new
-        from napari_dmoe.training.recipes import RECIPES
+        settings = {} if config is None else read_settings(config)
+        named = settings.pop("preset", None)
+        if stated["preset"] is None:
+            stated["preset"] = named
+        task = TrainingTask(settings={**settings, **changes}, **stated)
+        with stop_on_signals() as stop:
+            try:
+                outcome = run_task(
+                    task, progress=stop.obeyed_by(progress), on_epoch=_tell
+                )
+            except Cancelled:
+                typer.echo("napari-dmoe: stopped; go on with --resume", err=True)
+                raise typer.Exit(INTERRUPTED) from None
+    fitted = outcome.fitted
+    for notice in fitted.notices:
+        typer.echo(f"notice: {notice}", err=True)
+    kept = fitted.kept
+    dice = ", ".join(f"{k} {v:.3f}" for k, v in kept.dice.items()) if kept else ""
+    what = "slices" if fitted.held_out == "slices" else "held-out"
+    typer.echo(f"{outcome.path}: {what} Dice {dice or 'not measured'}")
+    typer.echo(f"SHA-256 {outcome.sha256}")
 
-        if recipe not in RECIPES:
-            raise ValueError(f"there is no recipe {recipe!r}: use {', '.join(RECIPES)}")
-        if output.suffix != ".safetensors":
-            raise ValueError(f"{output.name}: give a name that ends in .safetensors")
-        chosen = RECIPES[recipe]
-        changes = {"epochs": epochs, "seed": seed}
-        settings = chosen.settings.model_copy(
-            update={
-                "device": str(choose_device(device).device),
-                **{name: value for name, value in changes.items() if value is not None},
-            }
-        )
-        cases = read_cohort(cohort)
-        output.parent.mkdir(parents=True, exist_ok=True)
-        fitted = train_new(replace(chosen, settings=settings), cases, progress=progress)
-        sha256 = save_checkpoint(output, fitted.loaded)
-    dice = ", ".join(f"{k} {v:.3f}" for k, v in fitted.history[-1].dice.items())
-    typer.echo(f"{output}: held-out Dice {dice or 'not measured'}")
-    typer.echo(f"SHA-256 {sha256}")
+
+def _tell(epoch: Epoch) -> None:
+    worst = "" if epoch.worst is None else f", worst group {epoch.worst:.3f}"
+    line = f"epoch {epoch.number + 1}: loss {epoch.loss:.4f}{worst}"
+    tqdm.write(line, file=typer.get_text_stream("stderr"))

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from napari_dmoe.imaging.lazy import frame_of
 from napari_dmoe.imaging.spatial import CHANNEL_AXIS, ImageError, SpatialImage
 
 
@@ -59,4 +60,4 @@ class Frames:
         ]
         affine = image.affine[np.ix_([*keep, -1], [*keep, -1])]
         axes = tuple(axis for axis in image.axes if axis not in self.axes)
-        return SpatialImage(image.data[place], axes, affine, image.unit)
+        return SpatialImage(frame_of(image.data, place), axes, affine, image.unit)

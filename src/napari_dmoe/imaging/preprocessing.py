@@ -14,9 +14,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
-from scipy import ndimage
 from torch.nn import functional as F
 
+from napari_dmoe.imaging.pixels import NOTHING_FINITE, channels_first, not_finite
+from napari_dmoe.imaging.resampling import PIXELS_AT_ONCE, cubic_plane
 from napari_dmoe.imaging.spatial import (
     CHANNEL_AXIS,
     Grid,
@@ -24,12 +25,16 @@ from napari_dmoe.imaging.spatial import (
     ResizeRule,
     SpatialImage,
 )
+from napari_dmoe.progress import Pulse, no_pulse
 
 MAX_BYTES = 8 * 2**30
 """Memory that preparing one plane may take."""
 
 _BYTES_PER_PIXEL = 24
-"""Three arrays of 64-bit floats: as read, without infinities, scaled."""
+"""Three arrays of 64-bit floats: scaled, and two while the spline is fitted."""
+
+BYTE = 255.0
+"""White, as published."""
 
 
 class Preprocessing(BaseModel):
@@ -84,7 +89,9 @@ class Prepared:
     notices: tuple[str, ...] = ()
 
 
-def prepare(image: SpatialImage, preprocessing: Preprocessing) -> Prepared:
+def prepare(
+    image: SpatialImage, preprocessing: Preprocessing, *, pulse: Pulse = no_pulse
+) -> Prepared:
     """Make one 2D image a network's input.
 
     Parameters
@@ -93,6 +100,8 @@ def prepare(image: SpatialImage, preprocessing: Preprocessing) -> Prepared:
         Axes y and x, and optionally c with 1, 3 or 4 channels (alpha is left out).
     preprocessing : Preprocessing
         What the model's card asks for.
+    pulse : callable
+        Called between the steps, which take a second or so for very large planes.
 
     Raises
     ------
@@ -104,6 +113,34 @@ def prepare(image: SpatialImage, preprocessing: Preprocessing) -> Prepared:
     -----
     Corner-aligned: ``scipy.ndimage.zoom(order=3)`` with its defaults in float64, each
     channel alone, not clipped afterwards. The aspect ratio is not kept.
+    """
+    grid, place = input_grid(image, preprocessing)
+    values, notices = channels_first(image, ("y", "x"), place=place, pulse=pulse)
+    values, scaling = _unit_range(values, pulse)
+    shape = (preprocessing.side, preprocessing.side)
+    tensor = _resample(values, shape, preprocessing.resize, pulse)
+    if preprocessing.standardise:
+        tensor = standardised(tensor)
+    return Prepared(tensor, grid, place, (*notices, *scaling))
+
+
+def input_grid(
+    image: SpatialImage, preprocessing: Preprocessing
+) -> tuple[Grid, tuple[slice, ...]]:
+    """Return where a network's samples would lie in a 2D image; nothing is read.
+
+    Returns
+    -------
+    Grid
+        The samples of the network's input, in the image's pixels.
+    tuple of slice
+        The part of the image that the network would see.
+
+    Raises
+    ------
+    ImageError
+        For other axes, fewer than 2 x 2 pixels, and a plane that would not fit into
+        memory.
     """
     grid = Grid.identity(image.spatial_shape)
     is_plane = image.spatial_axes == ("y", "x") and min(grid.shape) >= 2
@@ -119,14 +156,8 @@ def prepare(image: SpatialImage, preprocessing: Preprocessing) -> Prepared:
     size = min(grid.shape) if crop == "square" else (crop or max(grid.shape))
     grid, place = grid.centre_crop((size, size))
     _refuse_too_large(grid.shape, image.n_channels)
-    values, notices = channels_first(image, ("y", "x"), place=place)
-    values, scaling = _unit_range(values)
     shape = (preprocessing.side, preprocessing.side)
-    tensor = _resample(values, shape, preprocessing.resize)
-    if preprocessing.standardise:
-        tensor = standardised(tensor)
-    grid = grid.resize(shape, preprocessing.resize)
-    return Prepared(tensor, grid, place, (*notices, *scaling))
+    return grid.resize(shape, preprocessing.resize), place
 
 
 def _refuse_too_large(shape: tuple[int, ...], n_channels: int) -> None:
@@ -147,116 +178,78 @@ def standardised(images: torch.Tensor) -> torch.Tensor:
     return (images - mean) / spread.clamp_min(1e-3)
 
 
-def channels_first(
-    image: SpatialImage,
-    axes: tuple[str, ...],
-    *,
-    place: tuple[slice, ...] | None = None,
-    allowed: tuple[int, ...] = (1, 3),
-) -> tuple[NDArray[Any], list[str]]:
-    """Read numbers as (C, *axes); lazy arrays are read no further than asked for.
-
-    Parameters
-    ----------
-    image : SpatialImage
-        The image; its spatial axes are `axes`, in any order.
-    axes : tuple of str
-        Order of the spatial axes to return.
-    place : tuple of slice, optional
-        Part to read, in the order of the image's spatial axes; all by default.
-    allowed : tuple of int
-        Channel counts that the network takes.
-
-    Returns
-    -------
-    array
-        The numbers.
-    list of str
-        What a person should know.
-
-    Raises
-    ------
-    ImageError
-        For complex numbers, other types that are no numbers, and other channel counts.
-    """
-    where = dict(zip(image.spatial_axes, place or (), strict=False))
-    index = tuple(where.get(axis, slice(None)) for axis in image.axes)
-    values = np.asarray(image.data[index])
-    if np.iscomplexobj(values):
-        raise ImageError("the image holds complex numbers: give its magnitude")
-    if values.dtype.kind not in "buif":
-        raise ImageError(f"the image holds {values.dtype}, not numbers")
-    names = axes if CHANNEL_AXIS not in image.axes else (CHANNEL_AXIS, *axes)
-    values = values.transpose([image.axes.index(axis) for axis in names])
-    if CHANNEL_AXIS not in image.axes:
-        values = values[np.newaxis]
-    if len(values) == 4 and 3 in allowed:
-        return values[:3], ["the fourth channel was taken for opacity and left out"]
-    if len(values) not in allowed:
-        wanted = "grey or RGB images" if 3 in allowed else f"{allowed[0]} channel(s)"
-        raise ImageError(
-            f"the model takes {wanted}: found {len(values)} channels. Choose one "
-            "channel" + (", or combine them to RGB" if 3 in allowed else "")
-        )
-    return values, []
-
-
-def finite_numbers(values: NDArray[Any]) -> tuple[NDArray[np.floating], list[str]]:
-    """Return numbers as floats, with 0 for what is no finite number.
-
-    Raises
-    ------
-    ImageError
-        When nothing is finite.
-    """
-    floats = values.astype(np.result_type(values.dtype, np.float32), copy=False)
-    if values.dtype.kind in "bui":
-        return floats, []
-    finite = np.isfinite(floats)
-    if not finite.any():
-        raise ImageError("the image has no finite value")
-    if finite.all():
-        return floats, []
-    n_bad = int(floats.size - finite.sum())
-    notice = f"{n_bad} values that are no finite numbers were set to 0"
-    return np.where(finite, floats, 0), [notice]
-
-
-def _unit_range(values: NDArray[Any]) -> tuple[NDArray[np.float64], list[str]]:
-    """Bring any numbers to [0, 1] as the published 0-255 range does."""
-    notices = []
-    is_fraction = values.dtype.kind == "f"
+def _unit_range(
+    values: NDArray[Any], pulse: Pulse
+) -> tuple[NDArray[np.float64], list[str]]:
+    """Bring any numbers (C, H, W) to [0, 1] as the published 0-255 range does."""
     if values.dtype == bool:
-        notices.append("the image is a mask: True was taken for white")
-        return values.astype(np.float64), notices
-    values, more = finite_numbers(values.astype(np.float64))
-    notices += more
-    low, high = float(values.min()), float(values.max())
+        notice = "the image is a mask: True was taken for white"
+        return values.astype(np.float64), [notice]
+    low, high, n_bad = _range(values, pulse)
+    top, notices = _white(low, high, is_float=values.dtype.kind == "f")
+    if n_bad:
+        notices.insert(0, not_finite(n_bad))
+    scaled = np.empty(values.shape, np.float64)
+    for rows in _rows_of(values):
+        pulse()
+        part, _ = _finite(values[rows])
+        np.clip(part, 0, top, out=part)
+        scaled[rows] = part / np.float64(top)
+    return scaled, notices
+
+
+def _range(values: NDArray[Any], pulse: Pulse) -> tuple[float, float, int]:
+    """Return the lowest and the highest number, and how many are not finite."""
+    low, high, n_bad = math.inf, -math.inf, 0
+    for rows in _rows_of(values):
+        pulse()
+        part, n = _finite(values[rows])
+        low, high = min(low, float(part.min())), max(high, float(part.max()))
+        n_bad += n
+    if n_bad == values.size:
+        raise ImageError(NOTHING_FINITE)
+    return low, high, n_bad
+
+
+def _white(low: float, high: float, *, is_float: bool) -> tuple[float, list[str]]:
+    """Return the number that becomes 1, and what is to be said of such numbers."""
+    notices = []
     if low == high:
         notices.append("the image is constant: there is nothing to segment in it")
     if low < 0:
         notices.append(f"values below 0 (down to {low:g}) were set to 0")
-    top = 255.0
-    if high > top:
+    if high > BYTE:
         notices.append(f"values reach {high:g}: 0 to {high:g} was scaled to 0 to 255")
-        top = high
-    elif is_fraction and 0 < high <= 1:
-        top = 1.0
-    return np.clip(values, 0, top) / np.float64(top), notices
+        return high, notices
+    return (1.0 if is_float and 0 < high <= 1 else BYTE), notices
+
+
+def _finite(values: NDArray[Any]) -> tuple[NDArray[np.float64], int]:
+    """Return new 64-bit floats, with 0 for what is not finite, and how many are not."""
+    with np.errstate(over="ignore"):  # what is too large becomes infinite
+        floats = values.astype(np.float64)
+    if values.dtype.kind in "ui":
+        return floats, 0
+    bad = ~np.isfinite(floats)
+    n_bad = int(np.count_nonzero(bad))
+    if n_bad:
+        floats[bad] = 0
+    return floats, n_bad
+
+
+def _rows_of(values: NDArray[Any]) -> list[tuple[slice, slice]]:
+    """Return the rows (C, H, W) that are scaled at a time."""
+    n = values.shape[1]
+    step = max(1, n * PIXELS_AT_ONCE // values.size)
+    return [(slice(None), slice(i, i + step)) for i in range(0, n, step)]
 
 
 def _resample(
-    values: NDArray[np.float64], shape: tuple[int, int], rule: ResizeRule
+    values: NDArray[np.float64], shape: tuple[int, int], rule: ResizeRule, pulse: Pulse
 ) -> torch.Tensor:
+    pulse()
     if rule == "corner-aligned":
-        zoomed = [
-            ndimage.zoom(
-                channel,
-                [m / n for m, n in zip(shape, channel.shape, strict=True)],
-                order=3,
-            )
-            for channel in values
-        ]
+        zoomed = [cubic_plane(channel, shape, pulse=pulse) for channel in values]
         return torch.from_numpy(np.stack(zoomed).astype(np.float32))
     tensor = torch.from_numpy(values.astype(np.float32))[np.newaxis]
     return F.interpolate(tensor, shape, mode="bilinear", antialias=True)[0]

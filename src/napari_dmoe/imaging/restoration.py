@@ -16,7 +16,17 @@ STRIP_VOXELS = 2**22
 """Class scores restored at a time (16 MB), so that large images need little memory."""
 
 
-def restore_maps(maps: torch.Tensor, grid: Grid, shape: Sequence[int]) -> torch.Tensor:
+MULTIPLICATIONS_AT_ONCE = 2**33
+"""Products that one matrix multiplication makes, in a tenth of a second or so."""
+
+
+def restore_maps(
+    maps: torch.Tensor,
+    grid: Grid,
+    shape: Sequence[int],
+    *,
+    pulse: Pulse = no_pulse,
+) -> torch.Tensor:
     """Resample maps from the network's grid to the source grid, linearly.
 
     Parameters
@@ -27,13 +37,18 @@ def restore_maps(maps: torch.Tensor, grid: Grid, shape: Sequence[int]) -> torch.
         Where their samples lie.
     shape : tuple of int
         Spatial shape T of the source image, in the order of `grid`.
+    pulse : callable
+        Called between strips of the image.
 
     Returns
     -------
     (K, *T) float tensor
         Values at every source pixel; outside the grid the nearest sample's.
     """
-    return torch.cat([strip for _, strip in _strips(maps, grid, shape)], dim=1)
+    restored = maps.new_empty((len(maps), *shape))
+    for rows, strip in _strips(maps, grid, shape, _whole(shape), pulse):
+        restored[:, rows] = strip
+    return restored
 
 
 def restore_labels(
@@ -42,6 +57,7 @@ def restore_labels(
     shape: Sequence[int],
     crop: tuple[slice, ...] | None = None,
     *,
+    out: NDArray[np.uint8] | None = None,
     pulse: Pulse = no_pulse,
 ) -> NDArray[np.uint8]:
     """Resample class scores to the source grid and take the best class.
@@ -56,6 +72,8 @@ def restore_labels(
         Spatial shape T of the source image, in the order of `grid`.
     crop : tuple of slice, optional
         The part that the network saw; outside it the label is 0. All by default.
+    out : (*T) uint8 array of 0, optional
+        Array to write into; a new one by default.
     pulse : callable
         Called between strips of the image.
 
@@ -64,39 +82,76 @@ def restore_labels(
     (*T) uint8 array
         Labels.
     """
-    labels = np.zeros(tuple(shape), np.uint8)
-    for rows, strip in _strips(scores, grid, shape):
-        pulse()
-        # max is several times faster here than argmax, and breaks ties alike.
-        labels[rows] = strip.max(0).indices.to(torch.uint8).cpu().numpy()
-    if crop is not None:
-        outside = np.ones(labels.shape, bool)
-        outside[crop] = False
-        labels[outside] = 0
+    labels = np.zeros(tuple(shape), np.uint8) if out is None else out
+    crop = crop or _whole(shape)
+    seen = labels[crop]  # a view: what lies outside is neither made nor touched
+    for rows, strip in _strips(scores, grid, shape, crop, pulse):
+        seen[rows] = best_class(strip)
     return labels
 
 
+def best_class(scores: torch.Tensor) -> NDArray[np.uint8]:
+    """Return the number of the highest of the scores (K, *S), the first of equal ones.
+
+    Notes
+    -----
+    ``max`` is several times faster here than ``argmax``, and breaks ties alike.
+    """
+    best: NDArray[np.uint8] = scores.max(0).indices.to(torch.uint8).cpu().numpy()
+    return best
+
+
+def _whole(shape: Sequence[int]) -> tuple[slice, ...]:
+    return tuple(slice(0, n) for n in shape)
+
+
 def _strips(
-    maps: torch.Tensor, grid: Grid, shape: Sequence[int]
+    maps: torch.Tensor,
+    grid: Grid,
+    shape: Sequence[int],
+    crop: tuple[slice, ...],
+    pulse: Pulse,
 ) -> Iterator[tuple[slice, torch.Tensor]]:
-    """Yield the maps at the source's pixels, some rows of its first axis at a time."""
+    """Yield the maps at the crop's pixels, some rows of its first axis at a time."""
+    where = grid.samples_at_source(shape)
     first, *others = (
-        None if _is_unchanged(grid, axis, n) else _linear_weights(where, m, like=maps)
-        for axis, (where, m, n) in enumerate(
-            zip(grid.samples_at_source(shape), maps.shape[1:], shape, strict=True)
-        )
+        None
+        if _is_unchanged(grid, axis, n) and len(where[axis][part]) == n
+        else _linear_weights(where[axis][part], maps.shape[axis + 1], like=maps)
+        for axis, (n, part) in enumerate(zip(shape, crop, strict=True))
     )
     for axis, weights in enumerate(others, start=2):
         if weights is not None:
-            maps = (maps.movedim(axis, -1) @ weights.T).movedim(-1, axis)
-    rows_cost = max(1, math.prod(shape[1:]) * len(maps))
-    step = max(1, STRIP_VOXELS // rows_cost)
-    for begin in range(0, shape[0], step):
-        strip = slice(begin, min(begin + step, shape[0]))
+            maps = _along(maps, axis, weights, pulse)
+    n_rows, *size = (len(each[part]) for each, part in zip(where, crop, strict=True))
+    step = max(1, STRIP_VOXELS // max(1, math.prod(size) * len(maps)))
+    for begin in range(0, n_rows, step):
+        pulse()
+        strip = slice(begin, min(begin + step, n_rows))
         if first is None:
             yield strip, maps[:, strip]
         else:
-            yield strip, torch.tensordot(first[strip], maps, ([1], [1])).movedim(0, 1)
+            used = first[strip].any(0).nonzero()  # a few rows of many
+            near = slice(int(used[0]), int(used[-1]) + 1)
+            made = torch.tensordot(first[strip, near], maps[:, near], ([1], [1]))
+            yield strip, made.movedim(0, 1)
+
+
+def _along(
+    maps: torch.Tensor, axis: int, weights: torch.Tensor, pulse: Pulse
+) -> torch.Tensor:
+    """Interpolate maps (K, *S) along one axis behind the first spatial one."""
+    shape = list(maps.shape)
+    shape[axis] = len(weights)
+    made = maps.new_empty(shape)
+    a_row = math.prod(maps.shape) // maps.shape[1] * len(weights)
+    step = max(1, MULTIPLICATIONS_AT_ONCE // a_row)
+    for begin in range(0, shape[1], step):
+        pulse()
+        rows = slice(begin, begin + step)
+        part = maps[:, rows].movedim(axis, -1) @ weights.T
+        made[:, rows] = part.movedim(-1, axis)
+    return made
 
 
 def _is_unchanged(grid: Grid, axis: int, n: int) -> bool:

@@ -6,16 +6,16 @@ The 2D counterpart is :mod:`napari_dmoe.imaging.preprocessing`; the way back is
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, field_validator
-from scipy.ndimage import gaussian_filter1d
-from skimage.transform import resize
 
-from napari_dmoe.imaging.preprocessing import channels_first, finite_numbers
+from napari_dmoe.imaging.pixels import channels_first, finite_numbers
+from napari_dmoe.imaging.resampling import PIXELS_AT_ONCE, linear_volume
 from napari_dmoe.imaging.spatial import Grid, ImageError, SpatialImage
 from napari_dmoe.progress import Pulse, no_pulse
 
@@ -27,10 +27,13 @@ PATCH_STEP = 32
 LEAST_LONG_SIDE = 64
 """One side at least: of 32 voxels each, the last stage would have one voxel to norm."""
 
-_VOXELS_AT_ONCE = 2**24
-"""Voxels smoothed at a time, which takes a third of a second or so."""
-
 _PERCENTILES = (0.5, 99.5)
+
+_WIDEST_RANGE, _FARTHEST = 1e37, 1e300
+"""Ranges whose differences would be infinite as 32-bit and as 64-bit floats."""
+
+VOXELS_FOR_PERCENTILES = 2**25
+"""Larger volumes are thinned out for their percentiles, evenly along each axis."""
 
 
 class VolumePreprocessing(BaseModel):
@@ -143,7 +146,9 @@ def prepare_volume(
             )
             + ". Name the axes, or choose a 2D model for single planes"
         )
-    values, notices = channels_first(image, VOLUME_AXES, allowed=(n_channels,))
+    values, notices = channels_first(
+        image, VOLUME_AXES, allowed=(n_channels,), pulse=pulse
+    )
     pulse()
     values, more = finite_numbers(values)
     pulse()
@@ -160,12 +165,13 @@ def prepare_volume(
         else:
             shape = _shape_at(grid, spacing, preprocessing.spacing)
             if shape != grid.shape:
-                values = np.stack([_resampled(v, shape, pulse) for v in values])
+                values = np.stack(
+                    [linear_volume(v, shape, pulse=pulse) for v in values]
+                )
                 grid = grid.resize(shape, "half-pixel")
     pulse()
-    scaled, unlike = _windowed(values, preprocessing.window)
-    tensor = torch.from_numpy(np.ascontiguousarray(scaled, np.float32))
-    return PreparedVolume(tensor, grid, (*notices, *unlike))
+    scaled, unlike = _windowed(values, preprocessing.window, pulse)
+    return PreparedVolume(torch.from_numpy(scaled), grid, (*notices, *unlike))
 
 
 def ordered_affine(image: SpatialImage) -> NDArray[np.float64]:
@@ -197,47 +203,18 @@ def _shape_at(
     )
 
 
-def _resampled(
-    values: NDArray[np.floating], shape: tuple[int, ...], pulse: Pulse
-) -> NDArray[np.floating]:
-    """Resample a volume linearly; smoothed first along the axes that shrink.
-
-    The same as scikit-image's ``resize`` with its anti-aliasing, in steps.
-    """
-    for axis, (n, m) in enumerate(zip(values.shape, shape, strict=True)):
-        sigma = max(0.0, (n / m - 1) / 2)
-        if sigma > 0:
-            values = _smoothed(values, sigma, axis, pulse)
-    resized: NDArray[np.floating] = resize(
-        values, shape, order=1, mode="edge", anti_aliasing=False
-    )
-    return resized
-
-
-def _smoothed(
-    values: NDArray[np.floating], sigma: float, axis: int, pulse: Pulse
-) -> NDArray[np.floating]:
-    """Smooth a volume along one axis, in slabs across it."""
-    across = 1 if axis == 0 else 0
-    n = values.shape[across]
-    step = max(1, n * _VOXELS_AT_ONCE // max(1, values.size))
-    slabs = []
-    for begin in range(0, n, step):
-        pulse()
-        slab = values[(slice(None),) * across + (slice(begin, begin + step),)]
-        slabs.append(gaussian_filter1d(slab, sigma, axis, mode="nearest"))
-    return np.concatenate(slabs, across)
-
-
 def _windowed(
-    values: NDArray[np.floating], window: tuple[float, float] | None
-) -> tuple[NDArray[np.floating], list[str]]:
+    values: NDArray[np.floating], window: tuple[float, float] | None, pulse: Pulse
+) -> tuple[NDArray[np.float32], list[str]]:
     """Scale intensities to [0, 1]; say so where a volume hardly reaches the window."""
     notices = []
     least, most = float(values.min()), float(values.max())
+    if most - least > _WIDEST_RANGE:
+        values = np.clip(values.astype(np.float64), -_FARTHEST, _FARTHEST)
     if least == most:
         notices.append("the image is constant: there is nothing to segment in it")
-    low, high = window or map(float, np.percentile(values, _PERCENTILES))
+    pulse()
+    low, high = window or _percentiles(values)
     if window is not None and (most <= low or least >= high):
         notices.append(
             f"all intensities ({least:g} to {most:g}) lie outside the model's window "
@@ -248,5 +225,18 @@ def _windowed(
             f"intensities begin at {least:g}, where the model expects values below 0 "
             "such as Hounsfield units"
         )
-    scaled = (np.clip(values, low, high) - low) / ((high - low) or 1.0)
+    scaled = np.empty(values.shape, np.float32)
+    step = max(1, values.shape[1] * PIXELS_AT_ONCE // values.size)
+    for begin in range(0, values.shape[1], step):
+        pulse()
+        rows = (slice(None), slice(begin, begin + step))
+        scaled[rows] = (np.clip(values[rows], low, high) - low) / ((high - low) or 1.0)
     return scaled, notices
+
+
+def _percentiles(values: NDArray[np.floating]) -> tuple[float, float]:
+    """Return the percentiles that become 0 and 1."""
+    skip = math.ceil((values.size / VOXELS_FOR_PERCENTILES) ** (1 / 3))
+    thinned = values[(slice(None), *(slice(None, None, skip),) * 3)]
+    low, high = np.percentile(thinned, _PERCENTILES)
+    return float(low), float(high)

@@ -3,18 +3,55 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 from napari_dmoe.inference.devices import Batches, choose_device
 from napari_dmoe.inference.drivers import RouterChoice
 from napari_dmoe.inference.settings import InferenceSettings
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.models.gating import SegmentationOutput
+from napari_dmoe.progress import Pulse
+
+Done = Callable[[int], None]
+"""Takes the number of rows that are done; may raise ``Cancelled``."""
+
+SECONDS_BETWEEN_CALLS = 0.1
+"""Time between two calls of `Done` within a pass."""
+
+
+def ignore(_: int) -> None:
+    """Do nothing; the default for `Done`."""
+
+
+class _Stoppable(TorchFunctionMode):
+    """Lets Stop act between a network's operations: one pass may take many seconds."""
+
+    def __init__(self, pulse: Pulse) -> None:
+        super().__init__()
+        self._pulse, self._last = pulse, time.monotonic()
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        """Do one operation of torch."""
+        now = time.monotonic()
+        if now - self._last >= SECONDS_BETWEEN_CALLS:
+            self._last = now
+            self._pulse()
+        return func(*args, **(kwargs or {}))
 
 
 @dataclass(frozen=True)
@@ -72,7 +109,15 @@ class Forward:
         """Inputs whose rows fill a batch."""
         return max(1, self.batches.batch // self.rows_per_input)
 
-    def __call__(self, inputs: Tensor, numbers: Sequence[int]) -> Answers:
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What a person should know of the device."""
+        said = (self.device.notice, *self.batches.notices)
+        return tuple(notice for notice in said if notice)
+
+    def __call__(
+        self, inputs: Tensor, numbers: Sequence[int], *, done: Done = ignore
+    ) -> Answers:
         """Run some inputs.
 
         Parameters
@@ -81,18 +126,20 @@ class Forward:
             What the network sees.
         numbers : sequence of int
             Place of each input in the run; the gating noise depends on it.
+        done : callable
+            Called with the number of rows that are done: between batches, and now and
+            then within one.
         """
         shape = (len(inputs), len(self.choice.categories), self.n_samples)
-        n_rows, outputs, done = math.prod(shape), list[SegmentationOutput](), 0
+        n_rows, outputs, n_done = math.prod(shape), list[SegmentationOutput](), 0
+        run_rows = partial(self._rows, inputs, numbers)
         with torch.inference_mode():
-            while done < n_rows:
-                outputs.append(
-                    self.batches.run(
-                        range(done, n_rows),
-                        lambda part, device: self._rows(inputs, numbers, part, device),
-                    )
-                )
-                done += len(outputs[-1].logits)
+            while n_done < n_rows:
+                if n_done:
+                    done(n_done)
+                with _Stoppable(partial(done, n_done)):
+                    outputs.append(self.batches.run(range(n_done, n_rows), run_rows))
+                n_done += len(outputs[-1].logits)
             logits = torch.cat([out.logits for out in outputs]).unflatten(0, shape)
             blocks = zip(*(out.gates for out in outputs), strict=True)
             gates = (torch.cat(parts).unflatten(0, shape).mean(2) for parts in blocks)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import numpy as np
 import torch
@@ -10,8 +11,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from napari_dmoe.imaging.frames import Frames
-from napari_dmoe.imaging.preprocessing import Preprocessing, prepare
-from napari_dmoe.imaging.restoration import restore_labels, restore_maps
+from napari_dmoe.imaging.memory import refuse_beyond_memory
+from napari_dmoe.imaging.preprocessing import Preprocessing, input_grid, prepare
+from napari_dmoe.imaging.restoration import best_class, restore_labels, restore_maps
 from napari_dmoe.imaging.spatial import Grid, ImageError, SpatialImage
 from napari_dmoe.inference.drivers import RouterChoice
 from napari_dmoe.inference.forward import Forward
@@ -22,9 +24,12 @@ from napari_dmoe.inference.routing import RoutingMaps
 from napari_dmoe.inference.segmentation import Segmentation
 from napari_dmoe.inference.settings import InferenceSettings
 from napari_dmoe.models.checkpoint import LoadedModel
-from napari_dmoe.progress import Progress, ProgressHook
+from napari_dmoe.progress import Progress, ProgressHook, silent
 
 PLANE_AXES = ("y", "x")
+
+REMEDY = "crop the image, take fewer of its images, or keep no probabilities"
+"""What a person can do about results that do not fit into memory."""
 
 
 class PlaneRun:
@@ -45,31 +50,55 @@ class PlaneRun:
         if not isinstance(loaded.preprocessing, Preprocessing):
             raise ImageError("the model's card states no preprocessing of planes")
         self.preprocessing = loaded.preprocessing
-        first = prepare(planes[0], self.preprocessing)
-        self.grid, self.crop = first.grid, first.crop
+        self.grid, self.crop = input_grid(planes[0], self.preprocessing)
         self.is_at_source = settings.scored_at == "source"
         shape = planes.frame_shape if self.is_at_source else self.grid.shape
         n, n_values = len(planes), len(choice.categories)
+        n_kept = loaded.config.n_classes if settings.probabilities else 0
+        n_masks = 1 + (n_values if n_values > 1 else 0)
+        refuse_beyond_memory(
+            n * math.prod(shape) * (n_masks + 4 * n_kept),
+            what="the result needs",
+            remedy=REMEDY,
+        )
         self.labels = np.zeros((n, *shape), np.uint8)
         self.by_value = np.zeros((n_values if n_values > 1 else 0, n, *shape), np.uint8)
-        n_kept = loaded.config.n_classes if settings.probabilities else 0
         self.probabilities = np.zeros((n_kept, n, *shape), np.float32)
         self.gates: list[tuple[Tensor, ...]] = []
+        self._progress: ProgressHook = silent
+        self._last = Progress(0, len(planes))
 
     def work(self, progress: ProgressHook) -> None:
         """Segment all planes."""
-        step, n = self.forward.inputs_at_once, len(self.planes)
-        for begin in range(0, n, step):
-            progress(Progress(begin, n, f"image {begin + 1} of {n}"))
+        self._progress = progress
+        begin, n = 0, len(self.planes)
+        while begin < n:
+            step = self.forward.inputs_at_once  # less once memory ran out
+            self._say(begin, 0)
             chunk = range(begin, min(begin + step, n))
-            answers = self.forward(torch.stack([self._input(i) for i in chunk]), chunk)
+            inputs = torch.stack([self._input(i) for i in chunk])
+            answers = self.forward(inputs, chunk, done=partial(self._say, begin))
+            self._say(begin, len(chunk) * self.forward.rows_per_input)
             self.gates.append(answers.gates)
             for number, scores in zip(chunk, answers.logits, strict=True):
                 self._keep(number, scores)
-        progress(Progress(n, n, "done"))
+            begin = chunk.stop
+        self._say(n, 0)
+
+    def _say(self, begin: int, n_rows: int) -> None:
+        """Tell how many rows of the network are done, and let Stop act."""
+        rows, n = self.forward.rows_per_input, len(self.planes)
+        message = f"image {begin + 1} of {n}" if begin < n else "done"
+        self._last = Progress(begin * rows + n_rows, n * rows, message)
+        self._pulse()
+
+    def _pulse(self) -> None:
+        """Say again how far the run is, so that Stop acts."""
+        self._progress(self._last)
 
     def _input(self, number: int) -> Tensor:
-        prepared = prepare(self.planes[number], self.preprocessing)
+        plane = self.planes[number]
+        prepared = prepare(plane, self.preprocessing, pulse=self._pulse)
         self.notices.update(dict.fromkeys(prepared.notices))
         self.digest.add(prepared.tensor)
         return prepared.tensor
@@ -80,19 +109,29 @@ class PlaneRun:
         mixed = self.forward.mixed(probabilities)
         # One known value: logits, as published; their order is the probabilities'.
         is_plain = logits.shape[:2] == (1, 1)
-        self.labels[number] = self._restored(logits[0, 0] if is_plain else mixed)
+        self._draw(logits[0, 0] if is_plain else mixed, self.labels[number])
         for value, kept in enumerate(self.by_value):
-            kept[number] = self._restored(probabilities[value])
+            self._draw(probabilities[value], kept[number])
         if len(self.probabilities):
             maps = mixed
             if self.is_at_source:
-                maps = restore_maps(mixed, self.grid, self.planes.frame_shape)
+                shape = self.planes.frame_shape
+                maps = restore_maps(mixed, self.grid, shape, pulse=self._pulse)
             self.probabilities[:, number] = maps.numpy()
 
-    def _restored(self, scores: Tensor) -> NDArray[np.uint8]:
+    def _draw(self, scores: Tensor, out: NDArray[np.uint8]) -> None:
+        """Write the labels of one plane into its place in the result."""
         if not self.is_at_source:
-            return scores.argmax(0).to(torch.uint8).numpy()
-        return restore_labels(scores, self.grid, self.planes.frame_shape, self.crop)
+            out[:] = best_class(scores)
+            return
+        restore_labels(
+            scores,
+            self.grid,
+            self.planes.frame_shape,
+            self.crop,
+            out=out,
+            pulse=self._pulse,
+        )
 
     def result(self) -> Segmentation:
         """Return everything in the shape of the source."""

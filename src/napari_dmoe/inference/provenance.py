@@ -11,7 +11,10 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Literal
 
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
+
+from napari_dmoe.progress import Pulse, no_pulse
 
 if TYPE_CHECKING:
     import torch
@@ -135,15 +138,22 @@ def versions() -> dict[str, str]:
     }
 
 
+NUMBERS_AT_ONCE = 2**25
+"""Numbers whose SHA-256 takes a fraction of a second."""
+
+
 class InputDigest:
     """SHA-256 of a network's inputs, one after another."""
 
     def __init__(self) -> None:
         self._digest = hashlib.sha256()
 
-    def add(self, tensor: torch.Tensor) -> None:
-        """Take the bytes of one more CPU tensor."""
-        self._digest.update(tensor.contiguous().numpy().tobytes())
+    def add(self, tensor: torch.Tensor, *, pulse: Pulse = no_pulse) -> None:
+        """Take the bytes of one more CPU tensor; `pulse` is called between parts."""
+        values: NDArray[Any] = tensor.contiguous().numpy().reshape(-1)
+        for begin in range(0, values.size, NUMBERS_AT_ONCE):
+            pulse()
+            self._digest.update(values[begin : begin + NUMBERS_AT_ONCE].data)
 
     def hexdigest(self) -> str:
         """Return the digest so far."""

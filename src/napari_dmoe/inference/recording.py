@@ -68,5 +68,5 @@ def provenance_of(forward: Forward, run: Run) -> Provenance:
         classes=loaded.card.classes,
         grid={"shape": grid.shape, "start": grid.start, "step": grid.step},
         seen=tuple((s.start, s.stop) for s in run.seen),
-        notices=(*run.notices, *forward.batches.notices),
+        notices=(*run.notices, *forward.notices),
     )

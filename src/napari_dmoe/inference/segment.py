@@ -11,9 +11,11 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from napari_dmoe.imaging.memory import NotEnoughMemory
 from napari_dmoe.imaging.spatial import SpatialImage
+from napari_dmoe.inference.devices import is_out_of_memory
 from napari_dmoe.inference.drivers import choose_routers
-from napari_dmoe.inference.plane_run import PlaneRun
+from napari_dmoe.inference.plane_run import REMEDY, PlaneRun
 from napari_dmoe.inference.segmentation import Segmentation
 from napari_dmoe.inference.settings import InferenceSettings
 from napari_dmoe.inference.volume_run import VolumeRun
@@ -45,7 +47,7 @@ def segment(
     settings : InferenceSettings, optional
         How to run it.
     progress : callable, optional
-        Called with a :class:`Progress` after each batch; may raise ``Cancelled``.
+        Called with a :class:`Progress` once a second or so; may raise ``Cancelled``.
 
     Returns
     -------
@@ -60,7 +62,9 @@ def segment(
         When the model does not know a driver's value, or one is unknown and
         ``unknown="refuse"``.
     DeviceError
-        When a device that was named is not there.
+        When a device that was named is not there, or does not work.
+    NotEnoughMemory
+        When the image or its result does not fit into memory.
 
     Notes
     -----
@@ -82,6 +86,15 @@ def segment(
     image = image if isinstance(image, SpatialImage) else SpatialImage.from_array(image)
     choice = choose_routers(loaded, patient or Patient(), settings)
     kind = VolumeRun if loaded.card.dims == 3 else PlaneRun
-    run = kind(loaded, image, choice, settings)
-    run.work(progress or silent)
-    return run.result()
+    try:
+        run = kind(loaded, image, choice, settings)
+        run.work(progress or silent)
+        return run.result()
+    except NotEnoughMemory:
+        raise
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise NotEnoughMemory(
+            f"the image and its result do not fit into memory: {REMEDY} ({error})"
+        ) from error

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from napari_dmoe.imaging.frames import Frames
-from napari_dmoe.imaging.restoration import restore_labels, restore_maps
+from napari_dmoe.imaging.memory import NotEnoughMemory, refuse_beyond_memory
+from napari_dmoe.imaging.restoration import best_class, restore_labels, restore_maps
 from napari_dmoe.imaging.spatial import Grid, ImageError, SpatialImage
 from napari_dmoe.imaging.volumes import (
     VOLUME_AXES,
@@ -73,7 +74,8 @@ class VolumeRun:
                 pulse=self._pulse(progress, number, "preparing the volume"),
             )
             self.notices.update(dict.fromkeys(prepared.notices))
-            self.digest.add(prepared.tensor)
+            pulse = self._pulse(progress, number, "preparing the volume")
+            self.digest.add(prepared.tensor, pulse=pulse)
             self.grid = prepared.grid
             scores = self._scores(number, prepared, progress)
             self._keep(scores, self._pulse(progress, number + 1, "drawing the mask"))
@@ -89,17 +91,19 @@ class VolumeRun:
         """Run every window: logits (1, K, *S), or probabilities (V, K, *S) to mix."""
         patch = self.preprocessing.patch
         windows = Windows(prepared.grid.shape, patch, self.settings.overlap)
-        volume = windows.padding(prepared.tensor)
         n_values = len(self.forward.choice.categories)
         total = _empty_sum(windows, (n_values, self.loaded.config.n_classes))
         stages: list[GateSum] = []
-        n, step = len(windows), self.forward.inputs_at_once
-        for begin in range(0, n, step):
-            done, of = number * n + begin, n * len(self.volumes)
-            progress(Progress(done, of, f"window {done + 1} of {of}"))
+        begin, n = 0, len(windows)
+        while begin < n:
+            step = self.forward.inputs_at_once  # less once memory ran out
+            say = partial(self._say, progress, number * n + begin, n)
+            say(0)
             chunk = range(begin, min(begin + step, n))
-            inputs = torch.stack([windows.cut(volume, i) for i in chunk])
-            answers = self.forward(inputs, [number * n + i for i in chunk])
+            begin = chunk.stop
+            inputs = torch.stack([windows.cut(prepared.tensor, i) for i in chunk])
+            numbers = [number * n + i for i in chunk]
+            answers = self.forward(inputs, numbers, done=say)
             stages = stages or [_gate_sum(windows, gates) for gates in answers.gates]
             for place, window in enumerate(chunk):
                 logits = answers.logits[place]
@@ -108,7 +112,15 @@ class VolumeRun:
                 for stage, gates in zip(stages, answers.gates, strict=True):
                     stage.add(window, gates[place])
         self._keep_gates(stages)
-        return total.result()
+        return total.result(pulse=partial(self._say, progress, (number + 1) * n, n, 0))
+
+    def _say(
+        self, progress: ProgressHook, n_done: int, n_windows: int, n_rows: int
+    ) -> None:
+        """Tell how many rows of the network are done, and let Stop act."""
+        rows, of = self.forward.rows_per_input, n_windows * len(self.volumes)
+        message = f"window {min(n_done + 1, of)} of {of}"
+        progress(Progress(n_done * rows + n_rows, of * rows, message))
 
     @property
     def _is_plain(self) -> bool:
@@ -135,7 +147,8 @@ class VolumeRun:
         if self.settings.probabilities:
             maps = mixed.softmax(0) if self._is_plain else mixed
             if self.is_at_source:
-                maps = restore_maps(maps, self.grid, self.volumes.frame_shape)
+                shape = self.volumes.frame_shape
+                maps = restore_maps(maps, self.grid, shape, pulse=pulse)
             else:
                 maps = maps[(slice(None), *self.grid.upright()[1])]
             self.probabilities.append(maps.numpy())
@@ -144,7 +157,7 @@ class VolumeRun:
         if self.is_at_source:
             shape = self.volumes.frame_shape
             return restore_labels(scores, self.grid, shape, pulse=pulse)
-        return scores.argmax(0).to(torch.uint8).numpy()[self.grid.upright()[1]]
+        return best_class(scores)[self.grid.upright()[1]]
 
     def result(self) -> Segmentation:
         """Return everything in the shape of the source, its axes last in z, y, x."""
@@ -200,14 +213,15 @@ class VolumeRun:
 
 
 def _empty_sum(windows: Windows, leading: tuple[int, int]) -> WeightedSum:
+    n_bytes = 4 * (math.prod(leading) + 1) * math.prod(windows.shape)
+    what = "the scores of the volume need"
+    remedy = "crop the volume, or give the driver's value, so that one mask is made"
+    refuse_beyond_memory(n_bytes, what=what, remedy=remedy)
     try:
         return WeightedSum(windows, leading)
-    except RuntimeError as error:  # torch's own word for memory that ran out
-        n_bytes = 4 * math.prod((*leading, *windows.padded))
-        raise MemoryError(
-            f"the scores of the volume need {n_bytes / 2**30:.1f} GiB, more than there "
-            "is: give the driver's value, so that fewer masks are made at once, or "
-            "crop the volume"
+    except MemoryError as error:
+        raise NotEnoughMemory(
+            f"{what} {n_bytes / 2**30:.1f} GiB, more than there is: {remedy}"
         ) from error
 
 

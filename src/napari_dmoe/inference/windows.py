@@ -10,10 +10,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from monai.data.utils import compute_importance_map, dense_patch_slices
 from torch import Tensor
 from torch.nn import functional as F
+
+from napari_dmoe.progress import Pulse, no_pulse
 
 _SIGMA_SCALE = 0.125
 """Standard deviation of the weights, in sides of a window: MONAI's default."""
@@ -43,14 +46,13 @@ class Windows:
         self.before = tuple(m // 2 for m in missing)
         """Voxels of padding before the volume, along each axis."""
         self.shape = tuple(shape)
-        self.padded = tuple(n + m for n, m in zip(shape, missing, strict=True))
-        """Size of the volume with its padding."""
+        padded = tuple(n + m for n, m in zip(shape, missing, strict=True))
         step = [
             p if p == n else max(1, int(p * (1 - overlap)))
-            for n, p in zip(self.padded, self.patch, strict=True)
+            for n, p in zip(padded, self.patch, strict=True)
         ]
         self.places: list[tuple[slice, ...]] = dense_patch_slices(
-            self.padded, self.patch, step
+            padded, self.patch, step
         )
         """Each window's place in the padded volume."""
         weights = compute_importance_map(
@@ -62,17 +64,39 @@ class Windows:
     def __len__(self) -> int:
         return len(self.places)
 
-    def padding(self, volume: Tensor) -> Tensor:
-        """Return a volume (C, D, H, W) with its padding of 0."""
-        ends: list[int] = []
-        for n, m, before in zip(self.shape, self.padded, self.before, strict=True):
-            ends = [before, m - n - before, *ends]  # F.pad begins with the last axis
-        return F.pad(volume, ends) if any(ends) else volume
+    def inside(self, number: int) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
+        """Return what of window `number` is no padding.
+
+        Returns
+        -------
+        tuple of slice
+            Its place in the volume.
+        tuple of slice
+            Its place in the window.
+        """
+        in_volume, in_window = [], []
+        for place, before, n in zip(
+            self.places[number], self.before, self.shape, strict=True
+        ):
+            first = place.start - before
+            begin, end = max(first, 0), min(place.stop - before, n)
+            in_volume.append(slice(begin, end))
+            in_window.append(slice(begin - first, end - first))
+        return tuple(in_volume), tuple(in_window)
 
     def cut(self, volume: Tensor, number: int) -> Tensor:
-        """Return window `number` of a padded volume (C, D, H, W)."""
-        place: Any = self.places[number]
-        return volume[(..., *place)]
+        """Return window `number` of a volume (C, D, H, W), padded where it is beyond.
+
+        The padding is made window by window: a thin volume of thousands of rows would
+        be many times as large with it.
+        """
+        in_volume, in_window = self.inside(number)
+        ends: list[int] = []
+        for part, p in zip(in_window, self.patch, strict=True):
+            ends = [part.start, p - part.stop, *ends]  # F.pad begins with the last axis
+        place: Any = in_volume
+        window = volume[(..., *place)]
+        return F.pad(window, ends) if any(ends) else window
 
 
 class WeightedSum:
@@ -88,22 +112,25 @@ class WeightedSum:
 
     def __init__(self, windows: Windows, leading: Sequence[int]) -> None:
         self.windows = windows
-        self._sum = torch.zeros(*leading, *windows.padded)
-        self._weight = torch.zeros(windows.padded)
+        # numpy's zeros take no memory, and no time, until they are written to.
+        self._sum = torch.from_numpy(np.zeros((*leading, *windows.shape), np.float32))
+        self._weight = torch.from_numpy(np.zeros(windows.shape, np.float32))
 
     def add(self, number: int, answer: Tensor) -> None:
         """Take window `number`'s answer (*leading, d, h, w)."""
-        place: Any = self.windows.places[number]
-        self._sum[(..., *place)] += answer * self.windows.weights
-        self._weight[place] += self.windows.weights
+        place: Any
+        part: Any
+        place, part = self.windows.inside(number)
+        weights = self.windows.weights[part]
+        self._sum[(..., *place)] += answer[(..., *part)] * weights
+        self._weight[place] += weights
 
-    def result(self) -> Tensor:
-        """Return the mean (*leading, D, H, W) without the padding."""
-        inside: Any = tuple(
-            slice(b, b + n)
-            for b, n in zip(self.windows.before, self.windows.shape, strict=True)
-        )
-        return self._sum[(..., *inside)] / self._weight[inside]
+    def result(self, *, pulse: Pulse = no_pulse) -> Tensor:
+        """Return the mean (*leading, D, H, W); the sum itself is gone after it."""
+        for each in self._sum:
+            pulse()
+            each /= self._weight
+        return self._sum
 
 
 class GateSum:

@@ -62,7 +62,7 @@ def save_checkpoint(
     rows = ARCHITECTURES[loaded.architecture].names(loaded.config)
     state = {n: t.detach().cpu() for n, t in loaded.module.state_dict().items()}
     header = {CARD_KEY: loaded.card.model_dump_json()}
-    if training is not None:
+    if training:
         header[TRAINING_KEY] = training
     return write_safetensors(path, to_published(rows, state), header=header)
 

@@ -72,7 +72,7 @@ def placed_labels(case: Case, axes: tuple[str, ...]) -> Labels:
 
 
 def _integers(values: Labels, case: str) -> Labels:
-    if values.dtype.kind in "bui":
+    if values.dtype.kind in "iub":
         return values
     rounded = np.rint(values) if values.dtype.kind == "f" else values
     if values.dtype.kind != "f" or not np.array_equal(rounded, values):

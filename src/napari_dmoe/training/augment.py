@@ -7,44 +7,12 @@ values in [0, 1], before any standardisation.
 from __future__ import annotations
 
 import math
-from typing import Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 from torch.nn import functional as F
 
-
-class AugmentSettings(BaseModel):
-    """How far images are varied. Shares are probabilities, in [0, 1]."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    kind: Literal["planes"] = "planes"
-    rotation: float = Field(
-        30.0, ge=0, le=180, title="Rotation", description="largest angle in degrees"
-    )
-    zoom: float = Field(
-        1.5, ge=1, le=4, title="Zoom", description="largest factor, in and out"
-    )
-    shift: float = Field(
-        0.15, ge=0, le=1, title="Shift", description="largest, in shares of the side"
-    )
-    light: float = Field(
-        0.4, ge=0, lt=1, title="Light", description="spread of gain, gamma and shading"
-    )
-    colour: float = Field(
-        0.2, ge=0, lt=1, title="Colour", description="spread of each channel's gain"
-    )
-    grey_share: float = Field(
-        0.3, ge=0, le=1, title="Grey", description="images made grey, or one channel"
-    )
-    blur_px: float = Field(
-        1.5, ge=0, le=4, title="Blur", description="largest Gaussian blur in pixels"
-    )
-    noise: float = Field(
-        0.03, ge=0, le=1, title="Noise", description="largest standard deviation"
-    )
+from napari_dmoe.training.augment_settings import AugmentSettings
 
 
 def augment(

@@ -18,6 +18,7 @@ def with_facts(
     n_cases: int,
     dice: Mapping[str, float],
     settings: TrainSettings,
+    is_fine_tuned: bool = False,
 ) -> ModelCard:
     """State in a card what a model was trained on, and what it reached.
 
@@ -33,22 +34,26 @@ def with_facts(
         Held-out Dice per class; what is no number is left out.
     settings : TrainSettings
         How it was trained.
+    is_fine_tuned : bool
+        Whether the model was trained before, by whomever.
     """
     before = card.training.n_per_value or {}
-    is_new = card.training.n_cases is None
+    is_new = card.training.n_cases is None and not is_fine_tuned
     n_per_value: Counts = {}
     attributes = []
     for attribute, first in zip(card.attributes, card.first_routers, strict=True):
         n = cases_per_router[first : first + len(attribute.values)]
         counts = dict(zip(attribute.values, n, strict=True))
-        is_known = is_new or attribute.name in before
+        # Of an attribute that is new to the model, these cases are all there are.
+        is_known = is_new or bool(before)
         for value, earlier in before.get(attribute.name, {}).items():
             counts[value] = counts.get(value, 0) + earlier
         if is_known:
             n_per_value[attribute.name] = counts
         attributes.append(_with_frequencies(attribute, counts if is_known else {}))
     facts = {
-        "n_cases": n_cases + (card.training.n_cases or 0),
+        "data": card.training.data if is_new else _and_then(card, n_cases),
+        "n_cases": _total(card, n_cases) if not is_new else n_cases,
         "n_per_value": n_per_value or None,
         "dice": {k: round(v, 3) for k, v in dice.items() if not math.isnan(v)} or None,
         "settings": _stated(settings),
@@ -57,6 +62,17 @@ def with_facts(
     return card.model_copy(
         update={"training": training, "attributes": tuple(attributes)}
     )
+
+
+def _total(card: ModelCard, n_cases: int) -> int | None:
+    before = card.training.n_cases
+    return None if before is None else before + n_cases
+
+
+def _and_then(card: ModelCard, n_cases: int) -> str:
+    """Say that a model was trained on, so that its card stays true."""
+    before = card.training.data or "not stated"
+    return f"{before}; then fine-tuned on {n_cases} further cases"
 
 
 def _with_frequencies(

@@ -116,6 +116,10 @@ def fit(
         except Cancelled:
             saver.save(run)
             raise
+        except Diverged as error:
+            if error.last_good is not None:
+                saver.save_last(run)
+            raise
     return saver.finish(run)
 
 
@@ -129,7 +133,7 @@ def _epochs(run: Run, saver: Saver, progress: ProgressHook) -> Iterator[Epoch]:
             run.order = run.sampler.order(run.generator)
         while run.position < len(run.order):
             chosen = run.order[run.position : run.position + run.per_step]
-            loss = _step(run, chosen, loss_of)
+            loss = take_step(run, chosen, loss_of)
             run.position += len(chosen)
             run.losses.append(loss)
             run.seconds = time.perf_counter() - began
@@ -137,12 +141,13 @@ def _epochs(run: Run, saver: Saver, progress: ProgressHook) -> Iterator[Epoch]:
             progress(Progress(run.step, run.steps, message))
             saver.save_in_time(run)
         epoch = _end_epoch(run, saver)
-        for notice in epoch.notices:
+        for notice in set(epoch.notices) - run.told:
             _logger.warning("epoch %d: %s", epoch.number + 1, notice)
+        run.told.update(epoch.notices)
         yield epoch
 
 
-def _step(
+def take_step(
     run: Run, chosen: Tensor, loss_of: Callable[[Tensor, Tensor], Tensor]
 ) -> float:
     """Take one step of the optimiser; return the loss before it."""
@@ -228,7 +233,7 @@ def _end_epoch(run: Run, saver: Saver) -> Epoch:
         worst=found.worst if found and not math.isnan(found.worst) else None,
         learning_rate=rate_at(run.step - 1, run.steps, settings),
         expert_load=tuple(tuple((load / load.sum()).tolist()) for load in run.load),
-        notices=tuple(_collapsed(run.load)),
+        notices=_collapsed(run.load),
         seconds=run.seconds,
     )
     run.close_epoch(epoch, weights)
@@ -266,11 +271,17 @@ def _judge(run: Run, worst: float, weights: Weights) -> bool:
     return False
 
 
-def _collapsed(load: Sequence[Tensor]) -> Iterator[str]:
+def _collapsed(load: Sequence[Tensor]) -> tuple[str, ...]:
+    """Say in which blocks one expert has taken over."""
+    found = []
     for block, gates in enumerate(load):
         share, expert = (gates / gates.sum()).max(0)
         if len(gates) > 1 and share > COLLAPSED:
-            yield (
-                f"expert {int(expert)} of block {block} takes {float(share):.0%} of "
-                "the gates: the others hardly learn. A lower learning rate may help"
-            )
+            found.append(f"{block} (expert {int(expert)})")
+    if not found:
+        return ()
+    return (
+        f"one expert takes more than {COLLAPSED:.0%} of the gates of block "
+        f"{', '.join(found)}: the others hardly learn there. A lower learning rate may "
+        "help",
+    )

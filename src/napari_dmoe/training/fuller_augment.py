@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Literal
 
 import torch
 from monai.data import MetaTensor
@@ -17,48 +16,11 @@ from monai.transforms import (
     RandScaleIntensityd,
     RandSimulateLowResolutiond,
 )
-from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
+from napari_dmoe.training.augment_settings import FullerAugmentSettings
+
 IMAGE, LABELS = "image", "labels"
-
-
-class FullerAugmentSettings(BaseModel):
-    """How far planes or patches are varied. Shares are probabilities."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    kind: Literal["fuller"] = "fuller"
-    class_balanced: bool = Field(
-        True,
-        title="Class-balanced crops",
-        description="patches of volumes show every class about as often",
-    )
-    flip: bool = Field(True, title="Flip", description="mirror left and right")
-    moved: float = Field(
-        0.5, ge=0, le=1, title="Moved", description="share that is moved, and flipped"
-    )
-    rotation: float = Field(
-        15.0, ge=0, le=180, title="Rotation", description="largest angle in degrees"
-    )
-    zoom: float = Field(
-        0.2, ge=0, lt=1, title="Zoom", description="spread of the size about 1"
-    )
-    shift: float = Field(
-        0.05, ge=0, le=1, title="Shift", description="largest, in shares of the side"
-    )
-    relit: float = Field(
-        0.3, ge=0, le=1, title="Relit", description="share of each change of intensity"
-    )
-    light: float = Field(
-        0.25, ge=0, lt=1, title="Light", description="spread of gain and gamma"
-    )
-    blur_px: float = Field(
-        1.0, gt=0, le=4, title="Blur", description="largest Gaussian blur in pixels"
-    )
-    noise: float = Field(
-        0.03, ge=0, le=1, title="Noise", description="standard deviation"
-    )
 
 
 def fuller_augment(

@@ -99,6 +99,8 @@ class Fitted:
         Which epoch the returned model is of; None for the last one.
     notices : tuple of str
         What a person should know.
+    record : str
+        How the model came about, as JSON; empty where nothing was saved.
     """
 
     loaded: LoadedModel
@@ -108,6 +110,7 @@ class Fitted:
     held_out: str = "none"
     best_epoch: int | None = None
     notices: tuple[str, ...] = ()
+    record: str = ""
 
     @property
     def kept(self) -> Epoch | None:

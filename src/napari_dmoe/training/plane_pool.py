@@ -17,8 +17,13 @@ from napari_dmoe.imaging.preprocessing import Preprocessing, prepare, standardis
 from napari_dmoe.models.card import ModelCard
 from napari_dmoe.patient import Patient
 from napari_dmoe.progress import Progress, ProgressHook, silent
-from napari_dmoe.training.augment import AugmentSettings, augment
-from napari_dmoe.training.fuller_augment import FullerAugmentSettings, fuller_augment
+from napari_dmoe.training.augment import augment
+from napari_dmoe.training.augment_settings import (
+    AugmentSettings,
+    FullerAugmentSettings,
+    PublishedAugmentSettings,
+)
+from napari_dmoe.training.fuller_augment import fuller_augment
 from napari_dmoe.training.labelled import (
     EVERYTHING,
     Annotation,
@@ -26,10 +31,7 @@ from napari_dmoe.training.labelled import (
     category_of,
     labels_of,
 )
-from napari_dmoe.training.published_augment import (
-    PublishedAugmentSettings,
-    published_augment,
-)
+from napari_dmoe.training.published_augment import published_augment
 
 Settings = AugmentSettings | PublishedAugmentSettings | FullerAugmentSettings
 

@@ -13,7 +13,7 @@ from napari_dmoe.models.card import CardAttribute, ModelCard
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.patient import Patient
 from napari_dmoe.progress import ProgressHook
-from napari_dmoe.training.augment import AugmentSettings
+from napari_dmoe.training.augment_settings import AugmentSettings, VolumeAugmentSettings
 from napari_dmoe.training.groups import Groups, attributes_named, crossed, groups_of
 from napari_dmoe.training.held_out import ENOUGH_CASES, hold_out_slices
 from napari_dmoe.training.labelled import IGNORED, Annotation, TrainingError
@@ -21,7 +21,6 @@ from napari_dmoe.training.pool import Pool, read_pool
 from napari_dmoe.training.run import Measured, Run
 from napari_dmoe.training.sampling import Sampler
 from napari_dmoe.training.settings import TrainSettings
-from napari_dmoe.training.volume_augment import VolumeAugmentSettings
 from napari_dmoe.training.volume_pool import VolumePool
 
 
@@ -53,35 +52,40 @@ def prepare_run(
     pool = read_pool(cases, card, annotation=annotation, progress=progress)
     _check_foreground(pool, card)
     watched: Pool | None = None
-    kind = "cases"
     if len(held_out):
         watched = read_pool(held_out, card, annotation=annotation, progress=progress)
-    elif isinstance(pool, VolumePool) and _slices_are_wanted(pool, settings):
-        pool, watched = hold_out_slices(pool, settings)
-        kind = "slices"
+    else:
+        pool, watched = _without_slices(pool, settings)
     attributes = card.attributes if watch is None else tuple(watch)
     by = _grouped_by(settings, attributes, pool.patients)
     names, group = crossed(pool.patients, by)
-    if settings.sampling == "worst-group" and watched is None:
-        raise TrainingError(
-            "sampling by the worst group needs held-out cases to find it: hold some "
-            "out, or balance the groups instead"
-        )
     measured = None
     if watched is not None:
+        kind = "cases" if len(held_out) else "slices"
         measured = _measured(watched, kind, attributes, by=by, names=names)
-    n_steps = settings.steps_per_epoch
-    per_epoch = (
-        None if n_steps is None else n_steps * settings.batch * settings.accumulate
-    )
     return Run(
         loaded,
         settings,
         pool=pool,
-        sampler=Sampler(group, settings.sampling, per_epoch),
+        sampler=_sampler(group, settings, is_measured=measured is not None),
         measured=measured,
-        notices=_notices(settings, groups_of(pool.patients, attributes)),
+        notices=_notices(
+            settings,
+            groups_of(pool.patients, attributes),
+            is_measured=measured is not None,
+        ),
     )
+
+
+def _sampler(group: Tensor, settings: TrainSettings, *, is_measured: bool) -> Sampler:
+    if settings.sampling == "worst-group" and not is_measured:
+        raise TrainingError(
+            "sampling by the worst group needs held-out cases to find it: hold some "
+            "out, or balance the groups instead"
+        )
+    n_steps = settings.steps_per_epoch
+    together = settings.batch * settings.accumulate
+    return Sampler(group, settings.sampling, n_steps and n_steps * together)
 
 
 def _check_augmentation(card: ModelCard, settings: TrainSettings) -> None:
@@ -102,10 +106,15 @@ def _check_foreground(pool: Pool, card: ModelCard) -> None:
         )
 
 
-def _slices_are_wanted(pool: Pool, settings: TrainSettings) -> bool:
-    return settings.hold_out == "slices" or (
-        settings.hold_out == "auto" and len(pool) < ENOUGH_CASES
-    )
+def _without_slices(pool: Pool, settings: TrainSettings) -> tuple[Pool, Pool | None]:
+    """Hold out slices where that is asked for, or no cases could be."""
+    if isinstance(pool, VolumePool):
+        is_open = settings.hold_out == "auto" and len(pool) < ENOUGH_CASES
+        if is_open or settings.hold_out == "slices":
+            return hold_out_slices(pool, settings)
+    elif settings.hold_out == "slices":
+        raise TrainingError("planes have no slices to hold out: hold out cases")
+    return pool, None
 
 
 def _grouped_by(
@@ -133,13 +142,17 @@ def _measured(
     return Measured(pool, kind, groups_of(pool.patients, attributes), in_training)
 
 
-def _notices(settings: TrainSettings, groups: Groups) -> list[str]:
+def _notices(
+    settings: TrainSettings, groups: Groups, *, is_measured: bool
+) -> list[str]:
     notices = []
     for name, n in zip(groups.names, groups.members.sum(0).tolist(), strict=True):
         if n == 1:
             notices.append(
                 f"{name} has one case only: what is learnt of it may be that case"
             )
+    if settings.patience is not None and not is_measured:
+        notices.append("nothing is held out, so that training cannot stop early")
     if settings.mixed_precision and settings.device == "cpu":
         notices.append("mixed precision is for cuda and mps: 32 bits are used")
     return notices

@@ -3,37 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 from torch.nn import functional as F
 
-
-class PublishedAugmentSettings(BaseModel):
-    """How the published training varied its images. Shares are probabilities."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    kind: Literal["published"] = "published"
-    quarter_turns: float = Field(
-        0.5,
-        ge=0,
-        le=1,
-        title="Quarter turns",
-        description="cases turned by a multiple of 90 degrees and then flipped",
-    )
-    rotations: float = Field(
-        0.5,
-        ge=0,
-        le=1,
-        title="Rotations",
-        description="cases rotated, of those that are not turned",
-    )
-    angle: float = Field(
-        20.0, ge=0, le=180, title="Angle", description="largest rotation in degrees"
-    )
+from napari_dmoe.training.augment_settings import PublishedAugmentSettings
 
 
 def published_augment(

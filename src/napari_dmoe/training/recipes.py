@@ -18,9 +18,8 @@ from napari_dmoe.models.architectures import Config
 from napari_dmoe.models.card import CardAttribute, ModelCard, TrainingFacts
 from napari_dmoe.models.unet3d import UNet3DConfig
 from napari_dmoe.models.vit import ViTConfig
-from napari_dmoe.training.augment import AugmentSettings
+from napari_dmoe.training.augment_settings import AugmentSettings, VolumeAugmentSettings
 from napari_dmoe.training.settings import TrainSettings
-from napari_dmoe.training.volume_augment import VolumeAugmentSettings
 
 
 @dataclass(frozen=True)

@@ -105,6 +105,7 @@ class Run:
         self.waited = 0
         self.is_stopped = False
         self.good: Weights | None = None
+        self.told: set[str] = set()
 
     @property
     def is_over(self) -> bool:
@@ -130,12 +131,20 @@ class Run:
             "position": self.position,
             "losses": self.losses,
             "seconds": self.seconds,
-            "history": [epoch.facts() for epoch in self.history],
+            "history": self.history_facts(),
             "best_epoch": self.best_epoch,
             "waited": self.waited,
             "is_stopped": self.is_stopped,
             "notices": self.notices,
         }
+
+    def history_facts(self, *, with_times: bool = True) -> list[dict[str, Any]]:
+        """Return the history, ready for JSON."""
+        rows = [epoch.facts() for epoch in self.history]
+        for row in rows:
+            if not with_times:
+                del row["seconds"]
+        return rows
 
     def tensors(self) -> Weights:
         """Return every tensor that a later run needs to go on as this one would."""
@@ -200,6 +209,7 @@ class Run:
             n_cases=len(self.pool),
             dice=self.history[of].dice if self.history else {},
             settings=self.settings,
+            is_fine_tuned=bool(self.start.sha256),
         )
         return LoadedModel(cast("Network", module), card, self.start.architecture)
 

@@ -125,7 +125,15 @@ class RunFolder:
             return None
         return dict(load_checkpoint(self.path / BEST).module.state_dict())
 
-    def write_history(self, history: list[Epoch], record: str) -> None:
-        """Write the history so far."""
+    def write_history(
+        self, history: list[Epoch], record: str, epochs: list[dict[str, Any]]
+    ) -> None:
+        """Write the history so far, with times, for people and programs."""
         write_text(self.path / TABLE, history_csv(history))
-        write_text(self.path / RECORD, record + "\n")
+        whole = {**json.loads(record), "history": epochs}
+        write_text(self.path / RECORD, json.dumps(whole, indent=1) + "\n")
+
+    def clear(self) -> None:
+        """Remove what an earlier training left here, and nothing else."""
+        for name in (LAST, BEST, RESUME, TABLE, RECORD):
+            (self.path / name).unlink(missing_ok=True)

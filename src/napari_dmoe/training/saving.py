@@ -10,6 +10,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -82,9 +83,16 @@ class Saver:
         def write() -> None:
             folder.save_state(run.tensors(), facts)
             folder.save_last(run.model(), record)
-            folder.write_history(run.history, record)
+            folder.write_history(run.history, record, run.history_facts())
 
         self._attempt(write, run)
+
+    def save_last(self, run: Run) -> None:
+        """Save the model as it is, but not the state, which led to a breakdown."""
+        folder = self._folder
+        if folder is not None:
+            record = self._record(run)
+            self._attempt(lambda: folder.save_last(run.model(), record), run)
 
     def save_best(self, run: Run) -> None:
         """Save the model as the best one.
@@ -114,7 +122,7 @@ class Saver:
                 f"the training is over, but could not be saved: {self._failure}. "
                 "Earlier files are whole: make room, and resume it"
             ) from self._failure
-        return run.fitted()
+        return replace(run.fitted(), record=self._record(run))
 
     def _save_best_again(self, run: Run) -> None:
         if self._folder is not None:
@@ -144,14 +152,19 @@ class Saver:
         }
 
     def _record(self, run: Run) -> str:
-        """Return how the run came about so far, as JSON."""
+        """Return how the run came about so far, as JSON; empty without a folder.
+
+        Times are left out, so that the same training gives the same file.
+        """
+        if self._folder is None:
+            return ""
         return json.dumps(
             {
                 **self._belongs_to(run),
                 "started_from": run.start.sha256 or None,
                 "held_out": run.measured.kind if run.measured else "none",
                 "best_epoch": run.best_epoch,
-                "history": [epoch.facts() for epoch in run.history],
+                "history": run.history_facts(with_times=False),
                 "notices": run.notices,
                 "versions": {
                     "napari-dmoe": napari_dmoe.__version__,

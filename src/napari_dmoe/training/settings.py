@@ -11,10 +11,12 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from napari_dmoe.training.augment import AugmentSettings
-from napari_dmoe.training.fuller_augment import FullerAugmentSettings
-from napari_dmoe.training.published_augment import PublishedAugmentSettings
-from napari_dmoe.training.volume_augment import VolumeAugmentSettings
+from napari_dmoe.training.augment_settings import (
+    AugmentSettings,
+    FullerAugmentSettings,
+    PublishedAugmentSettings,
+    VolumeAugmentSettings,
+)
 
 Augmentation = (
     AugmentSettings

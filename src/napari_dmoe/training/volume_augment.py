@@ -2,38 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
-from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
-
-class VolumeAugmentSettings(BaseModel):
-    """How far patches are varied. Shares are probabilities, in [0, 1]."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    kind: Literal["volumes"] = "volumes"
-    foreground: float = Field(
-        0.7, ge=0, le=1, title="Foreground", description="patches near what is labelled"
-    )
-    reach: float = Field(
-        0.35,
-        ge=0,
-        le=1,
-        title="Reach",
-        description="how far those lie from its middle, in shares of a patch",
-    )
-    flip: bool = Field(
-        False, title="Flip", description="mirror left and right, half of the patches"
-    )
-    light: float = Field(
-        0.1, ge=0, lt=1, title="Light", description="spread of gain, offset and gamma"
-    )
-    noise: float = Field(
-        0.03, ge=0, le=1, title="Noise", description="largest standard deviation"
-    )
+from napari_dmoe.training.augment_settings import VolumeAugmentSettings
 
 
 def relit(

@@ -18,7 +18,12 @@ from napari_dmoe.imaging.volumes import (
 from napari_dmoe.models.card import ModelCard
 from napari_dmoe.patient import Patient
 from napari_dmoe.progress import Progress, ProgressHook, silent
-from napari_dmoe.training.fuller_augment import FullerAugmentSettings, fuller_augment
+from napari_dmoe.training.augment_settings import (
+    FullerAugmentSettings,
+    PublishedAugmentSettings,
+    VolumeAugmentSettings,
+)
+from napari_dmoe.training.fuller_augment import fuller_augment
 from napari_dmoe.training.labelled import (
     EVERYTHING,
     IGNORED,
@@ -27,11 +32,8 @@ from napari_dmoe.training.labelled import (
     category_of,
     labels_of,
 )
-from napari_dmoe.training.published_augment import (
-    PublishedAugmentSettings,
-    published_augment,
-)
-from napari_dmoe.training.volume_augment import VolumeAugmentSettings, relit
+from napari_dmoe.training.published_augment import published_augment
+from napari_dmoe.training.volume_augment import relit
 
 Start = tuple[int, ...]
 

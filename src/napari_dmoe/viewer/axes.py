@@ -20,7 +20,8 @@ _LAYOUTS = {
     5: ("t c z y x", "t z c y x", "t z y x c"),
 }
 _CHANNEL_COUNTS = range(1, 5)
-_COLOUR_COUNTS = (3, 4)
+_FEW = (2, 3, 4)
+"""Sizes of an axis that may hold channels as well as planes."""
 
 _asked: WeakSet[Image] = WeakSet()
 """Layers whose axes were named here, and may be named otherwise."""
@@ -55,9 +56,10 @@ def question(layer: Image) -> str:
     if layer.rgb or layer.ndim < 3 or _states_its_axes(layer):
         return ""
     shape = _shape(layer)
-    if shape[-1] in _COLOUR_COUNTS and min(shape[-3:-1]) > shape[-1]:
-        which, remedy = "last", ", or open it with rgb=True"
-    elif any(n in _COLOUR_COUNTS for n in shape[:-2]):
+    if shape[-1] in _FEW and min(shape[-3:-1]) > shape[-1]:
+        is_colour = shape[-1] > 2
+        which, remedy = "last", ", or open it with rgb=True" if is_colour else ""
+    elif any(n in _FEW for n in shape[:-2]):
         which, remedy = "first", ""
     else:
         return ""

@@ -60,6 +60,9 @@ def _pixel_size(image: Image, places: Sequence[int]) -> str:
     return " × ".join(f"{side:.3g}" for side in sides)
 
 
+_CHANNELS_OF_PLANES = (1, 3, 4)
+
+
 def image_problem(image: Image, dims: int) -> str:
     """Say why a model cannot use an image; nothing where it can."""
     shape = image.data[0].shape if image.multiscale else image.data.shape
@@ -68,6 +71,15 @@ def image_problem(image: Image, dims: int) -> str:
     unanswered = question(image)
     if unanswered:
         return unanswered
+    sizes = dict(zip(axis_names(image, dims), shape, strict=False))
+    n_channels = sizes.get("c", 1)
+    if dims == 2 and n_channels not in _CHANNELS_OF_PLANES:
+        return (
+            f"This model takes grey or colour images, this one has {n_channels} "
+            "channels: choose one of them, or combine them to RGB."
+        )
+    if dims == 2 and min(sizes["y"], sizes["x"]) < 2:
+        return "This model takes images of at least 2 × 2 pixels."
     if dims == 3 and ("z" not in axis_names(image, dims) or image.rgb):
         return "This model takes grey volumes: open a 3D image, or a 2D model."
     return ""
@@ -101,7 +113,8 @@ def describe_run(result: Result) -> str:
     drivers = result.segmentation.provenance.drivers
     made_for = "; ".join(map(_driver, drivers)) or "everybody alike"
     edited = " · painted, so the next run leaves it" if result.looks_edited else ""
-    return f"Made for {made_for} · {result.seconds:.1f} s{edited}"
+    how = "from a file" if result.request is None else f"{result.seconds:.1f} s"
+    return f"Made for {made_for} · {how}{edited}"
 
 
 def _driver(record: DriverRecord) -> str:

@@ -114,14 +114,15 @@ def _recorded(name: str) -> PatientField:
 
 def mixture(attribute: CardAttribute) -> str:
     """Say in words what is mixed where an attribute is unknown."""
+    what = f"{attribute.label} unknown: mixes"
     if not attribute.frequencies:
         values = ", ".join(attribute.values)
-        return f"Unknown: mixes {values} evenly, as no frequencies are stated."
+        return f"{what} {values} evenly, as no frequencies are stated."
     shares = [
         f"{value} {_share(prior)}"
         for value, prior in zip(attribute.values, attribute.prior, strict=True)
     ]
-    return f"Unknown: mixes {', '.join(shares)}."
+    return f"{what} {', '.join(shares)}."
 
 
 def _share(prior: float) -> str:

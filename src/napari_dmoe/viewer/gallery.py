@@ -45,6 +45,13 @@ class Gallery:
         """Look at a result."""
         self._chosen[plain(image)] = result
 
+    def show_alone(self, image: Layer, result: Result) -> None:
+        """Let only one of an image's masks be seen: they have the same colours."""
+        for each in self.of(image):
+            mask = each.mask()
+            if mask is not None:
+                mask.visible = each is result
+
     def add(self, image: Layer, result: Result) -> None:
         """Add a result, instead of one that its mask showed before, and look at it."""
         mask = result.mask()

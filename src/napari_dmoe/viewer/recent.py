@@ -39,4 +39,5 @@ def _listed() -> list[str]:
         stated = json.loads(_file().read_text(encoding="utf-8"))["models"]
     except (OSError, ValueError, KeyError, TypeError):
         return []
-    return [path for path in stated if isinstance(path, str)][:MOST]
+    paths = stated if isinstance(stated, list) else []
+    return [path for path in paths if isinstance(path, str)][:MOST]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 from pydantic import ValidationError
 
 from napari_dmoe.inference.provenance import DriverRecord, Provenance
@@ -48,7 +49,7 @@ def record_rows(stated: Any) -> list[tuple[str, str]]:
         ("Settings", "\n".join(f"{name}: {value}" for name, value in settings.items())),
         ("Versions", "\n".join(f"{n} {v}" for n, v in record.versions.items())),
         ("Painted", "yes, after the run" if record.edited else "no"),
-        ("Notices", "\n".join(record.notices) or "none"),
+        ("Notices", "\n".join(_notices(record)) or "none"),
         ("Use", record.statement),
     ]
     return [(name, text) for name, text in rows if text]
@@ -72,4 +73,18 @@ def _image(record: Provenance) -> str:
     sides = " × ".join(
         f"{name} {n}" for name, n in zip(image.axes, image.shape, strict=True)
     )
-    return f"{sides}, {image.dtype}, {image.unit or 'pixels'}"
+    return f"{sides}, {image.dtype}, {_pixel(record)}"
+
+
+def _pixel(record: Provenance) -> str:
+    """Say how large a pixel is, along the spatial axes in their order."""
+    image = record.image
+    if image.unit is None:
+        return "pixel size unknown"
+    sides = np.linalg.norm(np.array(image.affine)[:-1, :-1], axis=0)
+    return f"{' × '.join(f'{side:.4g}' for side in sides)} {image.unit} a pixel"
+
+
+def _notices(record: Provenance) -> tuple[str, ...]:
+    of_model = record.model.notice
+    return (of_model, *record.notices) if of_model else record.notices

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,7 @@ class Request:
     ----------
     model : weak reference to a LoadedModel
         The model; weakly, so that a result does not keep its memory.
-    routers : tuple of int or None
+    routers : mapping of str to (int or None)
         The router of each attribute; None for an unknown one.
     settings : InferenceSettings
         How it is run.
@@ -30,7 +31,7 @@ class Request:
     """
 
     model: weakref.ref[LoadedModel]
-    routers: tuple[int | None, ...]
+    routers: Mapping[str, int | None]
     settings: InferenceSettings
     image_version: int
 
@@ -40,7 +41,9 @@ class Request:
             # Routers of two models cannot be compared: they number other values.
             return ("the model",)
         parts = {
-            "the driver": self.routers == other.routers,
+            name.replace("_", " "): router == other.routers.get(name)
+            for name, router in self.routers.items()
+        } | {
             "the settings": self.settings == other.settings,
             "the image": self.image_version == other.image_version,
         }

@@ -116,7 +116,7 @@ def frame_note(image: Image, result: Result, step: Sequence[int]) -> str:
     at = zip(axis_names(image, dims), step, strict=True)
     where = ", ".join(f"{name} {int(i)}" for name, i in at if name in further)
     frame = "plane" if dims == 2 else "volume"
-    return f"Of the {frame} that is shown ({where}); Table… has every {frame}."
+    return f"Of the {frame} that is shown ({where}); CSV… has every {frame}."
 
 
 def _ratio_rows(found: Measured, spread: Sequence[Measured]) -> list[TableRow]:
@@ -163,4 +163,4 @@ def _ratio(value: float) -> str:
 
 def _number(value: float) -> str:
     is_whole = value == round(value) or abs(value) >= _THREE_DIGITS
-    return f"{value:.0f}" if is_whole else f"{value:.3g}"
+    return f"{value:.0f}" if is_whole else f"{value:#.3g}"

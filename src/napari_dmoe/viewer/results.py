@@ -34,14 +34,15 @@ class Outcome:
     ----------
     segmentation : Segmentation
         What the engine returned.
-    request : Request
-        What it was asked for; a result of another request is outdated.
+    request : Request or None
+        What it was asked for; a result of another request is outdated. None for a mask
+        from a file, of which nobody knows.
     seconds : float
         How long it took.
     """
 
     segmentation: Segmentation
-    request: Request
+    request: Request | None
     seconds: float
 
 
@@ -87,7 +88,7 @@ class Result:
         return self.outcome.segmentation
 
     @property
-    def request(self) -> Request:
+    def request(self) -> Request | None:
         """What it was asked for."""
         return self.outcome.request
 
@@ -109,8 +110,15 @@ class Result:
             self._may_be_edited, self._was_edited = False, self.is_edited
             mask = self.mask()
             record = {} if mask is None else mask.metadata.get(METADATA_KEY, {})
-            record["edited"] = self._was_edited  # so that it is saved, too
+            # So that it is saved, too. A mask from a file may have been painted before.
+            was_before = self.segmentation.provenance.edited
+            record["edited"] = self._was_edited or was_before
         return self._was_edited
+
+    def note_edits(self) -> None:
+        """Write into the layer's record whether it was painted on."""
+        self._may_be_edited = True
+        _ = self.looks_edited
 
     @property
     def title(self) -> str:

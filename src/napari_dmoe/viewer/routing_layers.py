@@ -139,17 +139,34 @@ def token_at(
     """
     place = np.asarray(layer.world_to_data(position), float)
     if view_direction is not None and len(dims_displayed) == 3:
-        enters, _ = layer.get_ray_intersections(
-            position, view_direction, list(dims_displayed), world=True
-        )
-        if enters is None:
+        entry = _entry(layer, position, view_direction)
+        if entry is None:
             return None
         # On the box itself: a hair inside it, so that rounding stays within.
         largest = np.array(layer.data.shape) - 0.5
-        place = np.clip(np.asarray(enters, float), -0.5 + 1e-6, largest - 1e-6)
+        place = np.clip(entry, -0.5 + 1e-6, largest - 1e-6)
     index = tuple(int(i) for i in np.floor(place + 0.5))
     inside = all(0 <= i < n for i, n in zip(index, layer.data.shape, strict=True))
     return index if inside else None
+
+
+def _entry(
+    layer: Layer, position: Sequence[float], view: NDArray[np.float64]
+) -> NDArray[np.float64] | None:
+    """Return where a ray enters a layer's box, as an index; None where it misses it.
+
+    napari's own ``get_ray_intersections`` takes a box that is shifted by half a
+    sample, which a token shows, and misses it where a ray meets an edge.
+    """
+    ends = (np.asarray(position, float), np.asarray(position, float) + view)
+    start, ahead = (np.asarray(layer.world_to_data(each), float) for each in ends)
+    ray = ahead - start
+    faces = np.array([np.full(layer.ndim, -0.5), np.array(layer.data.shape) - 0.5])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        near, far = np.sort((faces - start) / ray, axis=0)
+    enters, leaves = np.nanmax(near), np.nanmin(far)
+    entry: NDArray[np.float64] = start + enters * ray
+    return entry if enters <= leaves else None
 
 
 def _text(gates: NDArray[np.float32], block: int) -> str:

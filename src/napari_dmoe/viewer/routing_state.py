@@ -77,7 +77,10 @@ def routing_state(
         return RoutingState()
     routing = result.segmentation.routing
     if routing is None:
-        title = f"“{result.title}” came from a network without experts."
+        why = "comes from a file, without its routing: segment the image again"
+        if result.request is not None:
+            why = "came from a network without experts"
+        title = f"“{result.title}” {why}."
         return RoutingState(title=title)
     chosen = overlay.within(routing)
     kind = OVERLAYS[chosen.name]

@@ -10,7 +10,7 @@ from napari.layers import Image
 from pydantic import ValidationError
 
 from napari_dmoe.imaging.atomic import write_text
-from napari_dmoe.imaging.files import image_stem, write_tiff
+from napari_dmoe.imaging.files import TIFF_SUFFIXES, image_stem, write_tiff
 from napari_dmoe.imaging.nifti import NIFTI_SUFFIXES
 from napari_dmoe.imaging.nifti_writing import write_nifti
 from napari_dmoe.imaging.spatial import SPATIAL_AXES, ImageReadError, SpatialImage
@@ -61,14 +61,23 @@ def save_layer(path: Path, data: Any, meta: dict[str, Any]) -> list[str]:
     return [str(path), str(beside)]
 
 
+def mask_path(path: Path) -> Path:
+    """Return where a mask is written: ``.nii``, ``.nii.gz`` or ``.labels.tif``."""
+    if path.name.lower().endswith(NIFTI_SUFFIXES):
+        return path
+    suffix = path.suffix if path.suffix.lower() in TIFF_SUFFIXES else ""
+    stem = path.name.removesuffix(TIFF_LABELS).removesuffix(suffix)
+    return path.with_name(f"{stem}{TIFF_LABELS}")
+
+
 def save_mask(path: Path, data: Any, meta: dict[str, Any]) -> list[str]:
     """Save a mask as TIFF or NIfTI, by the path's ending, and its record beside it.
 
     Parameters
     ----------
     path : Path
-        Where to: ``.nii`` or ``.nii.gz`` for volumes; anything else becomes
-        ``<name>.labels.tif``, as which the mask is found again when it is opened.
+        Where to, see :func:`mask_path`; ``.nii`` and ``.nii.gz`` are for volumes. As
+        ``.labels.tif`` the mask is found again when it is opened.
     data : array
         The mask.
     meta : dict
@@ -88,8 +97,7 @@ def save_mask(path: Path, data: Any, meta: dict[str, Any]) -> list[str]:
     """
     if path.name.lower().endswith(NIFTI_SUFFIXES):
         return save_layer(path, data, meta)
-    stem = path.name.removesuffix(TIFF_LABELS).removesuffix(path.suffix)
-    target = path.with_name(f"{stem}{TIFF_LABELS}")
+    target = mask_path(path)
     placed = _placed(data.shape, meta)
     spacing = None if placed.unit is None else placed.spacing
     write_tiff(

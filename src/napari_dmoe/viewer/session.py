@@ -171,14 +171,18 @@ class Session:
         return self._gallery.chosen(image)
 
     def choose_result(self, image: Layer, result: Result) -> None:
-        """Look at another result of an image."""
+        """Look at another result of an image, instead of the one before."""
         self._gallery.choose(image, result)
+        self._gallery.show_alone(image, result)
         self._tell_result(image)
 
     def set_result(self, image: Layer, result: Result) -> None:
         """Keep a new result of an image, and look at it."""
+        before = self.result_of(image)
         self._gallery.add(image, result)
         mask = result.mask()
+        if before is not None and before.mask() is not mask:
+            self._gallery.show_alone(image, result)
         if mask is not None and mask not in self._masks:
             self._masks.add(mask)
             for change in (*CHANGES_OF_A_MASK, "name"):
@@ -224,9 +228,11 @@ class Session:
         PatientError
             When the model does not know the value of a driver.
         """
+        routers = model.card.categories(self.patient_of(image))
+        names = [attribute.name for attribute in model.card.attributes]
         return Request(
             model=weakref.ref(model),
-            routers=model.card.categories(self.patient_of(image)),
+            routers=dict(zip(names, routers, strict=True)),
             settings=settings,
             image_version=self._versions.get(plain(image), 0),
         )

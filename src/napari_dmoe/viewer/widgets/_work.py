@@ -91,6 +91,11 @@ class Work(QObject):
         """Tell the work to stop; it does at the engine's next step."""
         self._runner.stop()
 
+    def say(self, text: str) -> None:
+        """Say something in the footer, unless an order is under way."""
+        if not self.is_busy:
+            self._footer.show_status(text)
+
     def fail(self, error: Exception) -> None:
         """Say why an order could not even begin."""
         notify_error(error)

@@ -104,6 +104,8 @@ class AttributeInput(QWidget):
                 reason = f"{value}: {unseen[value]}"
                 combo.setItemData(place, reason, Qt.ItemDataRole.ToolTipRole)
         if combo.isEditable():
+            # So that the arrow keys go on from there; the number itself follows.
+            combo.setCurrentIndex(combo.findText(text or UNKNOWN))
             return
         if text and text not in values:
             combo.addItem(text)  # from elsewhere, and to be seen

@@ -52,6 +52,10 @@ class CardDetails(QWidget):
         self.rows["SHA-256"].setToolTip(loaded.sha256)
         self._form.addRow("", self.copy_button)
 
+    def forget(self) -> None:
+        """Let go of the model, so that its memory can be given back."""
+        self._loaded = None
+
     def _on_copy(self) -> None:
         clipboard = QApplication.clipboard()
         if clipboard is not None and self._loaded is not None:

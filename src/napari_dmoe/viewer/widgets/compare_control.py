@@ -77,7 +77,8 @@ class CompareControl(QObject):
         self._others: list[weakref.ref[Result]] = []
         self._offered: list[str] = []
         self._difference: weakref.ref[Labels] | None = None
-        self._compared: weakref.ref[Result] | None = None
+        self._image: weakref.ref[Image] | None = None
+        self._compared: list[weakref.ref[Result]] = []
         connections = Connections(self)
         for signal in (
             session.model_changed,
@@ -104,10 +105,22 @@ class CompareControl(QObject):
         titles = [f"result “{each.title}”" for each in others if each is not result]
         models = [Path(n).name if is_path(n) else n for n in self._offered]
         self._section.offer([*titles, *models], why_not=self._why_not())
-        compared = None if self._compared is None else self._compared()
-        if compared is not None and compared not in others:
-            self._compared = None
-            self._section.show_nothing()
+        if not self._still_holds():
+            self._forget()
+
+    def _still_holds(self) -> bool:
+        """Whether the results that were compared are still there as they were."""
+        image = None if self._image is None else self._image()
+        there = [] if image is None else self._session.results_of(image)
+        return all(reference() in there for reference in self._compared)
+
+    def _forget(self) -> None:
+        """Show no comparison, and hide a difference that no longer is one."""
+        self._compared = []
+        self._section.show_nothing()
+        difference = None if self._difference is None else self._difference()
+        if difference is not None:
+            difference.visible = False
 
     def _current(self) -> tuple[Image | None, Result | None]:
         image = self._session.image
@@ -162,6 +175,7 @@ class CompareControl(QObject):
             partial(in_layer_order, image),
             first,
             spacing,
+            _dims(result),
             (pixels, self._session.patient_of(image)),
             self._run.settings,
         )
@@ -173,7 +187,6 @@ class CompareControl(QObject):
         work: Callable[[ProgressHook], Any],
         then: Callable[[Any], str],
     ) -> None:
-        self._section.show_nothing()
         order = Order(
             title=f"dMoE: comparing on {image.name}",
             status=f"Comparing on “{image.name}” …",
@@ -184,6 +197,7 @@ class CompareControl(QObject):
         self._work.start(order)
 
     def _on_failed(self, error: Exception) -> str:
+        self._forget()  # else an older comparison would look like this one
         self._section.show_problem(f"Not compared: {error}")
         return f"Failed: {error}"
 
@@ -221,12 +235,14 @@ class CompareControl(QObject):
             existing = None
         layer_data = difference_layer(image, comparison.difference)
         mask = results.put(viewer, layer_data, existing)
-        mask.editable = False
+        mask.editable, mask.visible = False, True
         self._difference = weakref.ref(mask)
-        self._compared = weakref.ref(result)
-        for each in self._session.results_of(image):
-            if each.title in names:
-                self._session.outlines.add(each.mask())
+        self._image = weakref.ref(image)
+        shown = [r for r in self._session.results_of(image) if r.title in names]
+        self._compared = [weakref.ref(each) for each in shown]
+        # The first as an outline; of both, nobody could tell which is which.
+        self._session.choose_result(image, result)
+        self._session.outlines.add(result.mask())
         n, total = comparison.n_different, comparison.difference.size
         summary = (
             f"First: “{names[0]}”. Second: “{names[1]}”. They differ in {n} pixels "
@@ -263,6 +279,7 @@ def _run_other(
     in_order: Callable[..., Any],
     first: Any,
     spacing: Any,
+    dims: int,
     subject: tuple[Any, Any],
     settings: InferenceSettings,
     hook: ProgressHook,
@@ -270,6 +287,11 @@ def _run_other(
     """Load another model, run it on the same image and patient, and compare."""
     hook(Progress(0, 1, "loading the other model"))
     loaded = engines.load_checkpoint(name, None)
+    if loaded.card.dims != dims:
+        raise ValueError(
+            f"{loaded.card.name} is a {loaded.card.dims}D model, and the result is of "
+            f"a {dims}D one: choose another model"
+        )
     segmentation, seconds = timed(
         engines.segment, loaded, *subject, hook, settings=settings
     )

@@ -60,7 +60,9 @@ class CompareSection(QWidget):
         chosen = self.combo.currentText()
         self.combo.clear()
         self.combo.addItems([*names, OTHER_FILE])
-        self.combo.setCurrentIndex(max(self.combo.findText(chosen), 0))
+        # Another file is only asked for where somebody chose that just now.
+        place = -1 if chosen == OTHER_FILE else self.combo.findText(chosen)
+        self.combo.setCurrentIndex(max(place, 0))
         self.button.setEnabled(not why_not)
         self.button.setToolTip(why_not or _HELP)
 

@@ -24,6 +24,7 @@ from napari_dmoe.viewer.widgets.fine_tune_tab import FineTuneTab
 from napari_dmoe.viewer.widgets.layer_series import LayerSeries
 from napari_dmoe.viewer.widgets.model_loader import ModelLoader
 from napari_dmoe.viewer.widgets.result_control import ResultControl
+from napari_dmoe.viewer.widgets.result_files import ResultFiles
 from napari_dmoe.viewer.widgets.routing_control import RoutingControl
 from napari_dmoe.viewer.widgets.routing_tab import RoutingTab
 from napari_dmoe.viewer.widgets.run_control import Run, RunControl
@@ -76,7 +77,15 @@ class DMoEDock(QWidget):
             session, engines, self.run, self.work, tab.compare
         )
         self.layer_series = LayerSeries(session, self.run, self.work, tab.series)
-        self.file_series = FileSeries(session, engines, self.run, self.work, tab.series)
+        self.files = ResultFiles(session, self.work, tab.result)
+        self.file_series = FileSeries(
+            session,
+            engines,
+            self.run,
+            self.work,
+            tab.series,
+            open_mask=self.files.open_mask,
+        )
         self.maps = RoutingControl(session, self.routing)
         self.tuner = FineTuneControl(
             session, engines, self.run, self.work, self.fine_tune, DEFAULT_PRESET

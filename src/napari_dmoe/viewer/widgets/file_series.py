@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QFileDialog, QMessageBox
@@ -12,7 +13,8 @@ from qtpy.QtWidgets import QFileDialog, QMessageBox
 from napari_dmoe.imaging.files import image_stem, read_image
 from napari_dmoe.progress import ProgressHook
 from napari_dmoe.viewer.engines import Engines
-from napari_dmoe.viewer.opening import image_layer, mask_layers
+from napari_dmoe.viewer.layers import plain
+from napari_dmoe.viewer.opening import image_layer
 from napari_dmoe.viewer.session import Session
 from napari_dmoe.viewer.widgets._job import notify_error
 from napari_dmoe.viewer.widgets._work import Order, Work
@@ -20,11 +22,14 @@ from napari_dmoe.viewer.widgets.run_control import RunControl
 from napari_dmoe.viewer.widgets.series_section import SeriesSection
 
 if TYPE_CHECKING:
+    from napari.layers import Image
+
     from napari_dmoe.cohorts.series import Done, Entry
     from napari_dmoe.inference.settings import InferenceSettings
     from napari_dmoe.models.checkpoint import LoadedModel
 
 TABLE_FILES = "Tables (*.csv)"
+FROM_TABLE = "table"
 
 
 class FileSeries(QObject):
@@ -42,10 +47,9 @@ class FileSeries(QObject):
         Does it in the background.
     section : SeriesSection
         Where it is asked for and shown; owns this object.
+    open_mask : callable
+        Opens a mask as a result of an image.
     """
-
-    listed = Signal(object)
-    told = Signal(object)
 
     def __init__(
         self,
@@ -54,16 +58,15 @@ class FileSeries(QObject):
         run: RunControl,
         work: Work,
         section: SeriesSection,
+        *,
+        open_mask: Callable[[Path, Image], None],
     ) -> None:
         super().__init__(section)
         self._session, self._engines, self._run = session, engines, run
-        self._work, self._section = work, section
+        self._work, self._section, self._open_mask = work, section, open_mask
         self._entries: list[Entry] = []
         section.folder_requested.connect(self._on_folder)
         section.table_requested.connect(self._on_table)
-        # Told in the work's thread; Qt hands them over to the GUI thread.
-        self.listed.connect(self._on_listed)
-        self.told.connect(self._on_told)
 
     def _on_folder(self) -> None:
         source = QFileDialog.getExistingDirectory(
@@ -94,7 +97,11 @@ class FileSeries(QObject):
             title=f"dMoE: segmenting {source.name}",
             status=f"Listing {source.name} …",
             work=partial(
-                self._segment_files, loaded, source, Path(target), self._run.settings
+                _segment_files,
+                self._engines,
+                self._teller(),
+                (loaded, source, Path(target)),
+                self._run.settings,
             ),
             then=partial(self._on_files_done, Path(target)),
             if_failed=self._on_files_failed,
@@ -119,33 +126,20 @@ class FileSeries(QObject):
         )
         return bool(answer == QMessageBox.StandardButton.Yes)
 
-    def _segment_files(
-        self,
-        loaded: LoadedModel,
-        source: Path,
-        target: Path,
-        settings: InferenceSettings,
-        hook: ProgressHook,
-    ) -> list[Done]:
-        """List and segment files; called in the work's thread."""
-        entries = self._engines.entries(source)
-        self.listed.emit(entries)
-        return self._engines.series(
-            loaded,
-            entries,
-            target,
-            settings=settings,
-            progress=hook,
-            tell=self.told.emit,
-        )
+    def _teller(self) -> _Teller:
+        """Return what tells this object of the work in another thread."""
+        teller = _Teller()
+        teller.listed.connect(self._on_listed)
+        teller.told.connect(self._on_told)
+        return teller
 
     def _on_listed(self, entries: list[Entry]) -> None:
         self._entries = entries
 
     def _on_told(self, done: Done) -> None:
         section, number = self._section, len(self._section.rows)
-        path = self._entries[number].path if number < len(self._entries) else None
-        section.add_row(done.row(), partial(self._open_files, path, done.labels))
+        entry = self._entries[number]
+        section.add_row(done.row(), partial(self._open_files, entry, done.labels))
         section.say(f"{number + 1} of {len(self._entries)} images …")
 
     def _on_files_done(self, target: Path, done: list[Done]) -> str:
@@ -163,16 +157,51 @@ class FileSeries(QObject):
         self._section.say(text)
         return text
 
-    def _open_files(self, image: Path | None, mask: Path | None) -> None:
-        """Show an image of the series and its mask."""
+    def _open_files(self, entry: Entry, mask: Path | None) -> None:
+        """Show an image of the series, with its patient and its mask."""
         viewer = self._session.viewer
-        if viewer is None or image is None:
+        if viewer is None:
             return
         try:
-            data, arguments, _ = image_layer(read_image(image), image_stem(image))
-            viewer.add_image(data, **arguments)
-            layers: list[Any] = [] if mask is None else mask_layers(mask)
-            for data, arguments, _ in layers:
-                viewer.add_labels(data, **arguments)
+            pixels = read_image(entry.path)
+            data, arguments, _ = image_layer(pixels, image_stem(entry.path))
         except (OSError, ValueError) as error:
-            notify_error(error)
+            self._work.fail(error)
+            return
+        image = plain(viewer.add_image(data, **arguments))
+        self._session.set_patient(image, entry.patient, FROM_TABLE)
+        self._session.choose_image(image)
+        if mask is not None:
+            self._open_mask(mask, image)
+
+
+class _Teller(QObject):
+    """Hands over to the GUI thread what the work's thread tells.
+
+    It belongs to the work, not to the dock: the dock may be destroyed meanwhile, and
+    emitting a signal of a destroyed object would end the program.
+    """
+
+    listed = Signal(object)
+    told = Signal(object)
+
+
+def _segment_files(
+    engines: Engines,
+    teller: _Teller,
+    what: tuple[LoadedModel, Path, Path],
+    settings: InferenceSettings,
+    hook: ProgressHook,
+) -> list[Done]:
+    """List and segment files; called in the work's thread."""
+    loaded, source, target = what
+    entries = engines.entries(source)
+    teller.listed.emit(entries)
+    return engines.series(
+        loaded,
+        entries,
+        target,
+        settings=settings,
+        progress=hook,
+        tell=teller.told.emit,
+    )

@@ -40,6 +40,7 @@ class LayerSeries(QObject):
         self._session, self._run = session, run
         self._work, self._section = work, section
         self._waiting: list[weakref.ref[Image]] = []
+        self._asked_for: list[weakref.ref[Image]] = []
         self._total = 0
         connections = Connections(self)
         for signal in (session.model_changed, session.images_changed):
@@ -68,6 +69,7 @@ class LayerSeries(QObject):
             return
         self._section.clear()
         self._waiting = [weakref.ref(image) for image in images]
+        self._asked_for = list(self._waiting)
         self._total = len(images)
         self._next()
 
@@ -89,6 +91,14 @@ class LayerSeries(QObject):
         else:
             self._section.say(f"{self._total} layers: {self._section.counts()}.")
             self._total = 0
+            self._select_again()
+
+    def _select_again(self) -> None:
+        """Select the images again: napari selects every mask that is added."""
+        viewer, images = self._session.viewer, self._session.images()
+        asked_for = {image for each in self._asked_for if (image := each()) in images}
+        if viewer is not None and asked_for:
+            viewer.layers.selection = asked_for
 
     def _why_not(self, image: Image) -> str:
         model = self._session.model
@@ -105,6 +115,7 @@ class LayerSeries(QObject):
         if run.was_stopped:
             n_done, total = len(self._section.rows), self._total
             self._waiting, self._total = [], 0
+            self._select_again()
             self._section.say(f"Stopped after {n_done} of {total} layers.")
             return
         row = {"image": run.name, "outcome": run.said}

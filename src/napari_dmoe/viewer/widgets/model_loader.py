@@ -73,6 +73,7 @@ class ModelLoader(QObject):
         """Look for devices and bundled models, and load the first one."""
         look = partial(_look_around, self._engines)
         self._looking.start(Task("dMoE: starting", look))
+        self._section.show_starting()
         self.changed.emit()
 
     def load(self, name: str, card: str | None = None) -> None:
@@ -128,7 +129,7 @@ class ModelLoader(QObject):
     def _show(self) -> None:
         loaded, origin = self._session.model, self._session.model_origin
         if loaded is None:
-            if not self._loading.is_busy:
+            if not self.is_busy:
                 self._section.show_nothing()
             return
         if is_path(origin):

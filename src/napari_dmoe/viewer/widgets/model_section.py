@@ -123,9 +123,14 @@ class ModelSection(QWidget):
         label = Path(name).name if is_path(name) else name
         say(self.facts, f"Loading {escape(label)} …")
 
+    def show_starting(self) -> None:
+        """Say that models are being looked for."""
+        say(self.facts, "Looking for models …")
+
     def show_nothing(self) -> None:
         """Say that no model is loaded, and what to do."""
         say(self.facts, NOTHING)
+        self.details.forget()
         self.details.setVisible(False)
         self._question.setVisible(False)
         self.unload_button.setEnabled(False)
@@ -158,7 +163,8 @@ class ModelSection(QWidget):
 
     def show_error(self, message: str, loaded: LoadedModel | None) -> None:
         """Say why a checkpoint could not be loaded, and which model is kept."""
-        kept = "" if loaded is None else f" {loaded.card.title} is kept."
+        name = "" if loaded is None else loaded.source or loaded.card.title
+        kept = f" {name} is kept." if name else ""
         text = message.rstrip(".")
         say(self.error, f"<b>Not loaded.</b> {escape(text)}.{escape(kept)}")
         say(self.facts, NOTHING if loaded is None else _facts(loaded))
@@ -201,5 +207,6 @@ def _facts(loaded: LoadedModel) -> str:
     drives = f"driven by {' and '.join(drivers) or 'nothing: one mask for everybody'}"
     kind = str(loaded.facts()["architecture_title"])
     classes = escape(", ".join(card.classes[1:]))
+    expects = f"<br>for: {escape(card.modality)}" if card.modality else ""
     size = f" · {loaded.n_bytes / 1e6:.1f} MB" if loaded.n_bytes else ""
-    return f"{escape(kind)}, {drives}<br>classes {classes}{size}"
+    return f"{escape(kind)}, {drives}<br>classes {classes}{size}{expects}"

@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from napari.utils.notifications import show_info
 from qtpy.QtCore import QObject, QTimer
-from qtpy.QtWidgets import QFileDialog
 
-from napari_dmoe.cohorts.tables import write_table
-from napari_dmoe.imaging.files import safe_stem
-from napari_dmoe.imaging.spatial import SPATIAL_AXES
-from napari_dmoe.progress import Progress, ProgressHook
 from napari_dmoe.viewer import results
 from napari_dmoe.viewer.descriptions import describe_run, run_notices
-from napari_dmoe.viewer.opening import mask_layers
-from napari_dmoe.viewer.result_rows import file_rows, frame_note, result_rows
+from napari_dmoe.viewer.result_rows import frame_note, result_rows
 from napari_dmoe.viewer.results import Result
-from napari_dmoe.viewer.saving import TIFF_LABELS, save_mask
 from napari_dmoe.viewer.session import Session
 from napari_dmoe.viewer.widgets._connections import Connections
-from napari_dmoe.viewer.widgets._job import notify_error
-from napari_dmoe.viewer.widgets._work import Order, Work
+from napari_dmoe.viewer.widgets._work import Work
 from napari_dmoe.viewer.widgets.result_section import ResultSection, ResultState
 from napari_dmoe.viewer.widgets.run_control import RunControl
 
@@ -75,9 +64,6 @@ class ResultControl(QObject):
         section.result_chosen.connect(self._on_chosen)
         section.previous_requested.connect(self._on_previous)
         section.keep_toggled.connect(self._on_keep)
-        section.table_requested.connect(self._on_table)
-        section.save_requested.connect(self._on_save)
-        section.open_requested.connect(self._on_open)
         section.record_requested.connect(self._on_record)
         self.show_soon()
 
@@ -124,64 +110,14 @@ class ResultControl(QObject):
         image, result = self._current()
         viewer = self._session.viewer
         if image is not None and result is not None and viewer is not None:
-            self._session.set_result(
-                image, results.show_previous(viewer, image, result)
-            )
+            back = results.show_previous(viewer, image, result)
+            self._session.set_result(image, back)
+            self._work.say("The result before is back.")
 
     def _on_keep(self, is_kept: bool) -> None:
         _, result = self._current()
         if result is not None:
             result.is_kept = is_kept
-
-    def _on_table(self) -> None:
-        image, result = self._current()
-        viewer = self._session.viewer
-        if image is None or result is None or viewer is None:
-            return
-        path = self._ask_where("Save the table", result, ".csv", TABLE_FILES)
-        if path is None:
-            return
-        rows = file_rows(result, image, viewer.dims.current_step[-image.ndim :])
-        try:
-            write_table(path if path.suffix else path.with_suffix(".csv"), rows)
-        except OSError as error:
-            notify_error(error)
-        else:
-            show_info(f"Saved {path.name}")
-
-    def _on_save(self) -> None:
-        _, result = self._current()
-        mask = None if result is None else result.mask()
-        if result is None or mask is None:
-            return
-        is_volume = len(result.segmentation.grid.shape) == len(SPATIAL_AXES)
-        suffix = ".nii.gz" if is_volume else TIFF_LABELS
-        path = self._ask_where("Save the mask", result, suffix, MASK_FILES)
-        if path is None:
-            return
-        data, meta, _ = mask.as_layer_data_tuple()
-        order = Order(
-            title=f"dMoE: saving {path.name}",
-            status=f"Saving {path.name} …",
-            work=partial(_save, path, data.copy(), meta),
-            then=lambda names: f"Saved {' and '.join(names)}.",
-            if_stopped=lambda: "Stopped. Nothing was saved.",
-        )
-        if not self._work.start(order):
-            show_info("Wait until the run has ended, then save.")
-
-    def _on_open(self) -> None:
-        path, _ = QFileDialog.getOpenFileName(
-            self._parent, "Open a mask that was saved here", "", MASK_FILES
-        )
-        viewer = self._session.viewer
-        if not path or viewer is None:
-            return
-        try:
-            for data, arguments, _ in mask_layers(Path(path)):
-                viewer.add_labels(data, **arguments)
-        except (OSError, ValueError) as error:
-            notify_error(error)
 
     def _on_record(self) -> None:
         _, result = self._current()
@@ -190,16 +126,3 @@ class ResultControl(QObject):
         if mask is not None and viewer is not None and window is not None:
             viewer.layers.selection.active = mask
             window.add_plugin_dock_widget("napari-dmoe", RECORD_WIDGET, tabify=True)
-
-    def _ask_where(
-        self, title: str, result: Result, suffix: str, kinds: str
-    ) -> Path | None:
-        """Let a person choose a file; None where none was chosen."""
-        proposed = f"{safe_stem(result.title)}{suffix}"
-        path, _ = QFileDialog.getSaveFileName(self._parent, title, proposed, kinds)
-        return Path(path) if path else None
-
-
-def _save(path: Path, data: Any, meta: dict[str, Any], hook: ProgressHook) -> list[str]:
-    hook(Progress(0, 1, f"saving {path.name}"))
-    return [Path(each).name for each in save_mask(path, data, meta)]

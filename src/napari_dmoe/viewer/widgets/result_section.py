@@ -76,7 +76,7 @@ class ResultSection(QWidget):
             "About", "How this mask came about: model, routers, settings, versions."
         )
         self.copy_button = _button("Copy", "Copy the table as text, with tabs.")
-        self.table_button = _button("Table…", "Save the table as a CSV file.")
+        self.table_button = _button("CSV…", "Save the table as a CSV file.")
         self.save_button = _button(
             "Save…", "Save the mask as TIFF or NIfTI, with its record beside it."
         )

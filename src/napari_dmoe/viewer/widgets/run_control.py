@@ -20,6 +20,7 @@ from napari_dmoe.viewer.engines import Engines
 from napari_dmoe.viewer.layers import to_image
 from napari_dmoe.viewer.requests import Request
 from napari_dmoe.viewer.results import Outcome, Result
+from napari_dmoe.viewer.revealing import reveal
 from napari_dmoe.viewer.session import Session
 from napari_dmoe.viewer.widgets._work import STOPPED, Order, Work
 
@@ -154,7 +155,7 @@ class RunControl(QObject):
         result = None if image is None else self._session.result_of(image)
         if image is None or result is None or loaded is None or not self._may_rerun:
             return
-        if result.is_kept or result.looks_edited or result.seconds >= SHORT_RUN_SECONDS:
+        if result.looks_edited or result.seconds >= SHORT_RUN_SECONDS:
             return
         is_known = not patient_problem(loaded.card, self._session.patient_of(image))
         if is_known and self.outdated(image, result):
@@ -167,7 +168,7 @@ class RunControl(QObject):
     def outdated(self, image: Image, result: Result) -> str:
         """Say why a result does not belong to what is entered; nothing if it does."""
         loaded = self._session.model
-        if loaded is None:
+        if loaded is None or result.request is None:
             return ""
         try:
             now = self._session.request(image, loaded, self.settings)
@@ -193,7 +194,11 @@ class RunControl(QObject):
             previous=self._session.result_of(image),
         )
         self._session.set_result(image, result)
-        return self._say(f"Done in {seconds:.1f} s.", result)
+        text = f"Done in {seconds:.1f} s."
+        mask = result.mask()
+        if run.was_asked_for and mask is not None and reveal(viewer, mask):
+            text += " Moved to the plane with most of the mask."
+        return self._say(text, result)
 
     def _on_failed(self, error: Exception) -> str:
         self._rerun_wanted = False

@@ -22,6 +22,7 @@ _HELP = (
     "or the files of a folder or a table. One that fails does not stop the others."
 )
 _ROWS_SEEN = 7
+_LONG = ("outcome", "labels")
 
 
 class SeriesSection(QWidget):
@@ -137,7 +138,11 @@ class SeriesSection(QWidget):
         table.scrollToBottom()
 
     def _columns(self) -> list[str]:
-        return list(dict.fromkeys(name for line in self.rows for name in line))
+        """Return the columns, the long ones last: the dock is narrow."""
+        names = dict.fromkeys(name for line in self.rows for name in line)
+        return [name for name in names if name not in _LONG] + [
+            name for name in _LONG if name in names
+        ]
 
     def text(self) -> str:
         """Return the table as text, with tabs between the columns."""

@@ -129,7 +129,8 @@ class SubjectControl(QObject):
 
     def _on_patient(self) -> None:
         self._show_patient()
-        self.patient_entered.emit()
+        if not self._patient.problem:  # what cannot be read is not yet an entry
+            self.patient_entered.emit()
 
     def _on_image_chosen(self, place: int) -> None:
         images = self._session.images()

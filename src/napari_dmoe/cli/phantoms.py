@@ -1,0 +1,41 @@
+"""``napari-dmoe phantoms``: synthetic cohorts to train on and to try things out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from napari_dmoe.cli.outcome import clear_errors, progress_bar
+
+
+def phantoms(
+    output: Annotated[
+        Path, typer.Argument(metavar="OUT", help="Folder to write into.")
+    ],
+    kind: Annotated[
+        str,
+        typer.Option("--kind", help="fundus, fundus-race, skin or pelvis."),
+    ] = "fundus",
+    number: Annotated[
+        int, typer.Option("--number", "-n", min=1, help="How many cases.")
+    ] = 60,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed.")] = 0,
+) -> None:
+    """Draw a synthetic cohort: images, labels and cohort.csv with the patients."""
+    with clear_errors(), progress_bar() as progress:
+        from napari_dmoe.cohorts.phantoms import KINDS
+        from napari_dmoe.cohorts.writing import write_cohort
+
+        if kind not in KINDS:
+            raise ValueError(f"there is no kind {kind!r}: use {', '.join(KINDS)}")
+        table = write_cohort(
+            output,
+            KINDS[kind].cohort(number, seed=seed),
+            total=number,
+            notice=KINDS[kind].notice,
+            progress=progress,
+        )
+    typer.echo(f"{number} {kind} phantoms: {table}")
+    typer.echo(KINDS[kind].notice)

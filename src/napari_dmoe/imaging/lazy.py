@@ -1,0 +1,96 @@
+"""Parts of arrays that may be lazy, read piece by piece so that Stop acts."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_dmoe.progress import Pulse, no_pulse
+
+BYTES_AT_ONCE = 2**26
+"""Bytes of a lazy array that are read between two pulses, or one row of chunks."""
+
+
+def read_part(
+    data: Any, index: tuple[Any, ...], *, pulse: Pulse = no_pulse
+) -> NDArray[Any]:
+    """Return ``data[index]`` as an array in memory.
+
+    Parameters
+    ----------
+    data : array
+        Any array; lazy ones (dask, zarr) are read no further than `index`.
+    index : tuple of int or slice
+        One entry for each axis; slices without a step.
+    pulse : callable
+        Called between pieces of a lazy array.
+    """
+    if isinstance(data, np.ndarray):
+        part: NDArray[Any] = data[index]
+        return part
+    along = next((i for i, each in enumerate(index) if isinstance(each, slice)), None)
+    if along is None:
+        return np.asarray(data[index])
+    begin, end, _ = index[along].indices(int(data.shape[along]))
+    step = _rows_at_once(data, index, along)
+    pieces = []
+    for start in range(begin, end, step):
+        pulse()
+        rows = slice(start, min(start + step, end))
+        pieces.append(np.asarray(data[(*index[:along], rows, *index[along + 1 :])]))
+    return np.concatenate(pieces) if pieces else np.asarray(data[index])
+
+
+class LazyFrame:
+    """A lazy array with some axes fixed at one index; read only where it is indexed.
+
+    Indexing a zarr array reads it at once, so frames must not be made by indexing.
+
+    Parameters
+    ----------
+    data : array
+        The lazy array.
+    index : tuple of int or slice(None)
+        One entry for each of its axes.
+    """
+
+    def __init__(self, data: Any, index: tuple[Any, ...]) -> None:
+        self._data, self._index = data, index
+        self._kept = [i for i, each in enumerate(index) if isinstance(each, slice)]
+        self.shape = tuple(int(data.shape[i]) for i in self._kept)
+        self.ndim, self.dtype = len(self.shape), data.dtype
+        stated = getattr(data, "chunks", None)
+        self.chunks = None if stated is None else tuple(stated[i] for i in self._kept)
+
+    def __getitem__(self, index: tuple[Any, ...]) -> Any:
+        """Read a part; one entry for each axis that was kept."""
+        place = list(self._index)
+        for axis, each in zip(self._kept, index, strict=True):
+            place[axis] = each
+        return self._data[tuple(place)]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        """Read everything."""
+        return np.asarray(self._data[self._index], dtype)
+
+
+def frame_of(data: Any, index: tuple[Any, ...]) -> Any:
+    """Return ``data[index]`` without reading lazy arrays."""
+    return data[index] if isinstance(data, np.ndarray) else LazyFrame(data, index)
+
+
+def _rows_at_once(data: Any, index: tuple[Any, ...], along: int) -> int:
+    """Return rows that are read at a time: whole chunks, and not too many of them."""
+    others = [
+        len(range(*each.indices(int(n))))
+        for axis, (each, n) in enumerate(zip(index, data.shape, strict=True))
+        if axis != along and isinstance(each, slice)
+    ]
+    row_bytes = max(1, math.prod(others) * int(np.dtype(data.dtype).itemsize))
+    stated = getattr(data, "chunks", None)
+    chunk = 1 if stated is None else stated[along]
+    rows = max(1, int(max(chunk) if isinstance(chunk, tuple) else chunk))
+    return rows * max(1, BYTES_AT_ONCE // (row_bytes * rows))

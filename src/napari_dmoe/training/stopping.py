@@ -1,0 +1,64 @@
+"""Stopping a training from outside: signals ask, and the next step obeys."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from napari_dmoe.progress import Cancelled, Progress, ProgressHook
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Stop:
+    """A wish to stop that any thread may state."""
+
+    def __init__(self) -> None:
+        self._asked = threading.Event()
+
+    def ask(self) -> None:
+        """State the wish."""
+        self._asked.set()
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether somebody stated it."""
+        return self._asked.is_set()
+
+    def obeyed_by(self, progress: ProgressHook) -> ProgressHook:
+        """Return a hook that passes progress on, and raises ``Cancelled`` if asked."""
+
+        def hook(step: Progress) -> None:
+            progress(step)
+            if self.is_asked:
+                raise Cancelled
+
+        return hook
+
+
+@contextmanager
+def stop_on_signals() -> Iterator[Stop]:
+    """Take interrupts and terminations for a wish to stop, within a block.
+
+    A second interrupt is not waited for: it stops at once, without saving. Outside of
+    the main thread, which alone may receive signals, nothing changes.
+    """
+    stop = Stop()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+
+    def ask(number: int, _: FrameType | None) -> None:
+        if stop.is_asked and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        stop.ask()
+
+    before = {number: signal.signal(number, ask) for number in _SIGNALS}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
