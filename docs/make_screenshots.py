@@ -13,6 +13,7 @@ from pathlib import Path
 
 import napari
 import numpy as np
+from make_tuning_screenshots import fine_tune
 from napari.settings import get_settings
 from qtpy.QtWidgets import QApplication, QWidget
 
@@ -339,6 +340,7 @@ SCENES = (
     *(states, retina, phantom, many, skin, pelvis, ct),
     *(routing_fundus, routing_skin, routing_pelvis),
     *(whatif_experts, whatif_noise, whatif_replay),
+    fine_tune,
 )
 
 

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from napari_dmoe.models.checkpoint import LoadedModel
     from napari_dmoe.patient import Patient
     from napari_dmoe.progress import ProgressHook
+    from napari_dmoe.training.tuning_order import TuningOrder
+    from napari_dmoe.training.tuning_process import TuningProcess
     from napari_dmoe.viewer.swept import Swept
 
 
@@ -234,6 +236,13 @@ def save_sweep(folder: Path, stem: str, found: Sweep, image: SpatialImage) -> No
     write_table(table, text_rows(found.rows()))
 
 
+def start_tuning(folder: Path, order: TuningOrder) -> TuningProcess:
+    """Start to tune in a process; see :mod:`napari_dmoe.training.tuning_process`."""
+    from napari_dmoe.training.tuning_process import TuningProcess
+
+    return TuningProcess(folder, order)
+
+
 def release_memory() -> None:
     """Give memory that is no longer used back to the system and the GPU."""
     import torch
@@ -259,6 +268,7 @@ class Engines:
     read_routing: Callable[..., RoutingMaps] = read_routing
     entries: Callable[[Path], list[Entry]] = entries
     series: Callable[..., list[Done]] = series
+    start_tuning: Callable[[Path, Any], Any] = start_tuning
     recent_models: Callable[[], tuple[str, ...]] = recent_models
     remember_model: Callable[[str], None] = remember_model
     release_memory: Callable[[], None] = release_memory

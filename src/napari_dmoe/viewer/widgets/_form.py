@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any, Generic, Literal, TypeVar, get_args, get_origin
 
@@ -13,6 +14,7 @@ from qtpy.QtWidgets import QFormLayout, QWidget
 
 Settings = TypeVar("Settings", bound=BaseModel)
 
+_SMALL_NUMBER = 0.1
 _LARGEST_INTEGER = 2**31 - 1  # what a Qt spin box can hold
 
 
@@ -79,6 +81,9 @@ def _widget(
         options |= {"choices": get_args(field.annotation), "widget_type": "ComboBox"}
     elif field.annotation is int:
         options |= _bounds(field)
+    elif field.annotation is float and 0 < value < _SMALL_NUMBER:
+        # Its box would round it to two decimals.
+        options["step"] = 10 ** (math.floor(math.log10(value)) - 1)
     title = field.title or name
     widget = create_widget(
         value=value,

@@ -56,6 +56,7 @@ class Work(QObject):
         Where it is shown how the work goes.
     """
 
+    begun = Signal()
     ended = Signal()
     """An order ended, however it did; the next may begin."""
 
@@ -83,6 +84,7 @@ class Work(QObject):
         self._footer.show_running(True)
         self._footer.show_status(order.status)
         self._runner.start(Task(order.title, order.work))
+        self.begun.emit()
         return True
 
     def stop(self) -> None:

@@ -12,6 +12,7 @@ from qtpy.QtCore import QEvent, QSize, QTimer
 from qtpy.QtGui import QDragEnterEvent, QDropEvent
 from qtpy.QtWidgets import QSizePolicy, QTabWidget, QVBoxLayout, QWidget
 
+from napari_dmoe.training.tuning_presets import DEFAULT_PRESET, PRESETS
 from napari_dmoe.viewer.contributions import CHECKPOINT_SUFFIXES
 from napari_dmoe.viewer.engines import Engines
 from napari_dmoe.viewer.session import session_of
@@ -19,6 +20,8 @@ from napari_dmoe.viewer.widgets._work import Work
 from napari_dmoe.viewer.widgets.compare_control import CompareControl
 from napari_dmoe.viewer.widgets.experts_control import ExpertsControl
 from napari_dmoe.viewer.widgets.file_series import FileSeries
+from napari_dmoe.viewer.widgets.fine_tune_control import FineTuneControl
+from napari_dmoe.viewer.widgets.fine_tune_tab import FineTuneTab
 from napari_dmoe.viewer.widgets.layer_series import LayerSeries
 from napari_dmoe.viewer.widgets.model_loader import ModelLoader
 from napari_dmoe.viewer.widgets.noise_control import NoiseControl
@@ -34,6 +37,7 @@ from napari_dmoe.viewer.widgets.segment_tab import SegmentTab
 from napari_dmoe.viewer.widgets.subject_control import SubjectControl
 from napari_dmoe.viewer.widgets.sweep_control import SweepControl
 from napari_dmoe.viewer.widgets.sweep_export import SweepExport
+from napari_dmoe.viewer.widgets.tune_section import Choice
 from napari_dmoe.viewer.widgets.what_if_tab import WhatIfTab
 
 if TYPE_CHECKING:
@@ -68,6 +72,8 @@ class DMoEDock(QWidget):
         self._was_docked = False
         self.tab, self.routing, self.footer = SegmentTab(), RoutingTab(), RunFooter()
         self.what_if = WhatIfTab()
+        choices = [Choice(k, p.title, p.description) for k, p in PRESETS.items()]
+        self.fine_tune = FineTuneTab(choices, DEFAULT_PRESET)
         self._lay_out()  # first: it decides the order of Tab
         tab = self.tab
         self.work = Work(self.footer, self)
@@ -98,6 +104,9 @@ class DMoEDock(QWidget):
         )
         self.noise = NoiseControl(session, engines, self.run, self.work, what_if.noise)
         self.replay = ReplayControl(session, engines, self.work, what_if.replay)
+        self.tuner = FineTuneControl(
+            session, engines, self.run, self.work, self.fine_tune, DEFAULT_PRESET
+        )
         self._connect()
         self.loader.begin()
 
@@ -105,10 +114,12 @@ class DMoEDock(QWidget):
         self.tabs = QTabWidget()
         self.tabs.addTab(self.tab, "Segment")
         self.tabs.addTab(self.routing, "Routing")
-        self.tabs.setTabToolTip(0, "Segment an image for its patient.")
         self.tabs.addTab(self.what_if, "What if")
+        self.tabs.addTab(self.fine_tune, "Fine-tune")
+        self.tabs.setTabToolTip(0, "Segment an image for its patient.")
         self.tabs.setTabToolTip(1, "See which experts of the network drew what.")
         self.tabs.setTabToolTip(2, "See what another patient would have got, and why.")
+        self.tabs.setTabToolTip(3, "Correct masks, tune the model, and see for whom.")
         self.tabs.setDocumentMode(True)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(2, 2, 2, 2)
@@ -130,6 +141,9 @@ class DMoEDock(QWidget):
         footer.segment_requested.connect(self.segment)
         footer.stop_requested.connect(self.run.stop)
         self.run.ended.connect(self._on_run_ended)
+        self.work.begun.connect(self._show_footer)
+        self.work.ended.connect(self._show_footer)
+        self.tabs.currentChanged.connect(self._on_tab)
 
     def segment(self) -> None:
         """Begin to segment the image for its patient, or say why not."""
@@ -145,6 +159,15 @@ class DMoEDock(QWidget):
         self.tabs.setCurrentWidget(self.tab)
         self.tab.model.model_requested.emit(path)
 
+    def _on_tab(self, *_: object) -> None:
+        self.tuner.see(self.tabs.currentWidget() is self.fine_tune)
+        self._show_footer()
+
+    def _show_footer(self) -> None:
+        """Show the foot for segmenting, unless it is idle and another is there."""
+        is_tuning = self.tabs.currentWidget() is self.fine_tune
+        self.footer.setVisible(not is_tuning or self.work.is_busy)
+
     def _on_run_ended(self, run: Run) -> None:
         self.results.show()
         if run.was_asked_for:  # a re-run must not scroll away from the patient
@@ -159,6 +182,7 @@ class DMoEDock(QWidget):
 
     def _on_surroundings(self, surroundings: Any) -> None:
         self.footer.show_device(surroundings.device)
+        self.fine_tune.advanced.offer_devices(surroundings.devices)
         self.tab.settings.set_choices("device", surroundings.devices)
 
     def _on_loader(self) -> None:
@@ -198,9 +222,10 @@ class DMoEDock(QWidget):
 
     def event(self, event: QEvent) -> bool:
         """Stop the work when the dock is taken out of the window."""
-        if event.type() == QEvent.Type.ParentChange and hasattr(self, "run"):
+        if event.type() == QEvent.Type.ParentChange and hasattr(self, "tuner"):
             if self.parent() is None and self._was_docked:
                 self.run.stop()
+                self.tuner.abandon()
             self._was_docked = self.parent() is not None
         return bool(super().event(event))
 

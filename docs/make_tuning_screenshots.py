@@ -1,0 +1,108 @@
+"""The screenshots of fine-tuning, a scene of ``docs/make_screenshots.py``."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import napari
+import numpy as np
+from napari.settings import get_settings
+from qtpy.QtCore import QPoint
+from qtpy.QtWidgets import QApplication, QWidget
+
+from napari_dmoe.viewer.tuning_state import State
+
+PATIENCE_SECONDS = 900
+NARROW, WIDE = 300, 600
+N_GUARD, ROUNDS = 12, 4
+
+
+def fine_tune(viewer: napari.Viewer, dock: QWidget, shoot: object) -> None:
+    """Go through the states of the Fine-tune tab, with the real model and process."""
+    tab, tuning, foot = dock.fine_tune, dock.tuner.tuning, dock.fine_tune.foot
+    dock.tabs.setCurrentWidget(tab)
+    _state(shoot, "empty")
+    _paint_a_correction(viewer, dock)
+    dock.tabs.setCurrentWidget(tab)
+    _wait(foot.button.isEnabled)
+    _state(shoot, "ready")
+    tab.advanced.fold.unfold()
+    _show(dock, tab.advanced)
+    shoot.dock("tune-advanced-300")
+    tab.advanced.fold.unfold(False)
+    dock.tuner.guard.choose_cohort("people who moved away")
+    foot.button.click()
+    _wait(lambda: tuning.state is State.FAILED)
+    _state(shoot, "failed")
+    tab.tune.guard_combo.activated.emit(0)
+    tab.tune.n_spin.setValue(N_GUARD)
+    tab.advanced.form.inputs["epochs"].value = ROUNDS
+    foot.button.click()
+    _wait(lambda: len(tuning.epochs) >= 2)
+    _show(dock, tab.curves)
+    _state(shoot, "training")
+    foot.button.click()
+    _wait(lambda: tuning.state is State.STOPPED)
+    _state(shoot, "stopped")
+    foot.resume_button.click()
+    _wait(lambda: tuning.state is State.DONE)
+    _show(dock, tab.outcome)
+    _state(shoot, "done")
+    tab.outcome.changes_button.click()
+    _wait(lambda: not dock.work.is_busy)
+    viewer.layers["phantom fundus / mask"].visible = False
+    _show(dock, tab.outcome)
+    shoot.window("tune-changed")
+    get_settings().appearance.theme = "light"
+    _show(dock, tab.curves)
+    shoot.dock("tune-light-300")
+    get_settings().appearance.theme = "dark"
+    if not tab.outcome.keep_button.isEnabled():
+        tab.outcome.accept_box.click()
+    tab.outcome.keep_button.click()
+    _wait(lambda: tuning.state is State.KEPT)
+    _show(dock, tab.outcome)
+    _state(shoot, "kept")
+
+
+def _paint_a_correction(viewer: napari.Viewer, dock: QWidget) -> None:
+    viewer.open_sample("napari-dmoe", "phantom-fundus")
+    dock.tabs.setCurrentWidget(dock.tab)
+    _wait(dock.footer.button.isEnabled)
+    dock.footer.button.click()
+    _wait(lambda: not dock.run.is_busy)
+    mask = viewer.layers["phantom fundus / mask"]
+    rows, columns = np.nonzero(mask.data == 2)
+    mask.brush_size = 56
+    mask.paint((rows.mean(), columns.mean()), 2)
+    viewer.reset_view()
+
+
+def _state(shoot: object, name: str) -> None:
+    shoot.dock(f"tune-{name}-{NARROW}")
+    shoot.dock(f"tune-{name}-{WIDE}", width=WIDE)
+
+
+def _show(dock: QWidget, part: QWidget) -> None:
+    """Scroll to a part of the tab."""
+    _settle()
+    scroll = dock.fine_tune.scroll
+    place = part.mapTo(scroll.widget(), QPoint(0, 0)).y()
+    scroll.verticalScrollBar().setValue(place)
+
+
+def _settle(seconds: float = 0.5) -> None:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        QApplication.processEvents()
+
+
+def _wait(is_done: Callable[[], bool]) -> None:
+    """Process events now and then: the training needs the processor."""
+    end = time.monotonic() + PATIENCE_SECONDS
+    while not is_done():
+        if time.monotonic() > end:
+            raise TimeoutError("the window did not get there")
+        QApplication.processEvents()
+        time.sleep(0.02)
