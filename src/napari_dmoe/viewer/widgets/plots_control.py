@@ -22,7 +22,7 @@ from napari_dmoe.viewer.widgets.plots_section import PlotsSection
 if TYPE_CHECKING:
     from napari_dmoe.viewer.routing_figures import Ink
 
-_PAUSE_MS = 120
+_PAUSE_MS = 250
 """Plots wait until the slider has rested for so long: the map goes first."""
 
 
