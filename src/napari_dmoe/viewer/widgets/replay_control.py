@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import weakref
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +22,7 @@ from napari_dmoe.inference.record_comparison import compare_records
 from napari_dmoe.progress import Progress, ProgressHook
 from napari_dmoe.viewer import results
 from napari_dmoe.viewer.engines import Engines
+from napari_dmoe.viewer.playing import Played, play
 from napari_dmoe.viewer.reopening import reopened_result
 from napari_dmoe.viewer.replaying import (
     ReplaySubject,
@@ -47,19 +47,8 @@ from napari_dmoe.viewer.widgets.replay_section import ReplaySection
 if TYPE_CHECKING:
     from napari.layers import Image, Layer
 
-    from napari_dmoe.inference.replay import Replay
-    from napari_dmoe.models.checkpoint import LoadedModel
 
 CASE_FILES = f"dMoE cases (*{CASE_SUFFIX})"
-
-
-@dataclass(frozen=True, eq=False)
-class _Played:
-    """What a replay came to: it was made, its model is missing, or it cannot be."""
-
-    found: Replay | None = None
-    is_model_missing: bool = False
-    reasons: tuple[str, ...] = ()
 
 
 class ReplayControl(QObject):
@@ -146,7 +135,7 @@ class ReplayControl(QObject):
         order = Order(
             title=f"dMoE: replaying {layer.name}",
             status=f"Replaying “{layer.name}” …",
-            work=partial(_replay, self._engines, subject, session.model, names),
+            work=partial(play, self._engines, subject, session.model, names),
             then=partial(self._on_played, weakref.ref(layer), subject),
             if_failed=self._on_failed,
         )
@@ -167,7 +156,7 @@ class ReplayControl(QObject):
         return f"Failed: {error}"
 
     def _on_played(
-        self, layer: weakref.ref[Layer], subject: ReplaySubject, played: _Played
+        self, layer: weakref.ref[Layer], subject: ReplaySubject, played: Played
     ) -> str:
         viewer, found = self._session.viewer, played.found
         if viewer is None or subject.image not in viewer.layers:
@@ -264,33 +253,6 @@ class ReplayControl(QObject):
         layer, self._opened = None if self._opened is None else self._opened(), None
         if layer is not None and not self._work.is_busy:
             self._replay(layer, self._models)
-
-
-def _replay(
-    engines: Engines,
-    subject: ReplaySubject,
-    loaded: LoadedModel | None,
-    names: tuple[str, ...],
-    hook: ProgressHook,
-) -> _Played:
-    """Find the model and make the result again; called in the job's thread."""
-    from napari_dmoe.inference.replay import ReplayError
-
-    record = subject.record
-    is_loaded = loaded is not None and loaded.sha256 == record.model.sha256
-    if loaded is None or not is_loaded or loaded.card.name != record.model.card:
-        loaded = engines.find_model(record, names, hook) or (
-            loaded if is_loaded else None
-        )
-    if loaded is None:
-        return _Played(is_model_missing=True)
-    try:
-        found = engines.replay(
-            record, loaded, subject.pixels, labels=subject.labels, progress=hook
-        )
-    except ReplayError as error:
-        return _Played(reasons=error.reasons)
-    return _Played(found)
 
 
 def _save(target: Path, subject: ReplaySubject, hook: ProgressHook) -> str:
