@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -32,11 +32,15 @@ def model(tiny_network: Callable[..., object]) -> LoadedModel:
 
 
 @pytest.fixture
-def session(model: LoadedModel) -> Iterator[Session]:
-    viewer = ViewerModel()  # the session refers to it weakly
-    session = Session(viewer)
+def viewer() -> ViewerModel:
+    return ViewerModel()
+
+
+@pytest.fixture
+def session(model: LoadedModel, viewer: ViewerModel) -> Session:
+    session = Session(viewer)  # refers to the viewer weakly
     session.set_model(model)
-    yield session
+    return session
 
 
 def painted(shape: tuple[int, ...] = SHAPE, value: int = 1) -> np.ndarray:

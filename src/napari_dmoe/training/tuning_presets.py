@@ -83,7 +83,7 @@ def tuning_settings(name: str, card: ModelCard) -> TrainSettings:
         raise ValueError(f"there is no preset {name!r}: use {', '.join(PRESETS)}")
     # A dock names the presets before it has imported torch.
     from napari_dmoe.training.annotation import IGNORED
-    from napari_dmoe.training.fuller_augment import FullerAugmentSettings
+    from napari_dmoe.training.augment_settings import FullerAugmentSettings
     from napari_dmoe.training.settings import TrainSettings
 
     chosen = PRESETS[name]

@@ -180,7 +180,11 @@ def _bond(
     for other in images:
         for result in session.results_of(other):
             if result.mask() is layer:
-                own = Bond.CORRECTED if result.looks_edited else Bond.UNTOUCHED
+                was_painted = (
+                    result.segmentation.provenance.edited
+                )  # before it was saved
+                is_painted = result.looks_edited or was_painted
+                own = Bond.CORRECTED if is_painted else Bond.UNTOUCHED
                 return own if other is image else None
     named = _named_after(layer.name, [each.name for each in images])
     if named is not None:

@@ -58,6 +58,7 @@ class OutcomeSection(QWidget):
         self.table = _table()
         self.notices = paragraph(name="tuning-notices")
         self.accept_box = QCheckBox("I accept:")
+        self.accept_box.setToolTip("Tick it to keep the model although this got worse.")
         self.accept_box.toggled.connect(self._show_keep)
         self.accepted = paragraph(name="tuning-accepted")
         self._accept = row(self.accept_box, self.accepted, stretch=1)
