@@ -40,6 +40,29 @@ class OutcomeSection(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._make_looks()
+        self.title = heading("AFTER")
+        self.verdict = paragraph(name="tuning-verdict")
+        self.table = _table()
+        self.notices = paragraph(name="tuning-notices")
+        self._make_decisions()
+        column(
+            self,
+            self.title,
+            self.verdict,
+            self.table,
+            self.notices,
+            self.case_combo,
+            self.look_button,
+            self.changes_button,
+            self._accept,
+            self._decide,
+        )
+        self.offer_cases((), may_look=False, may_compare=False)
+        self.show_nothing()
+
+    def _make_looks(self) -> None:
+        """Make what lets a person look at masks."""
         self.case_combo = narrow_combo("Case", "The image to look at.")
         self.look_button = QPushButton("Show the current prediction")
         self.look_button.setToolTip(
@@ -53,10 +76,9 @@ class OutcomeSection(QWidget):
             "masks differ."
         )
         self.changes_button.clicked.connect(self._on_changes)
-        self.title = heading("AFTER")
-        self.verdict = paragraph(name="tuning-verdict")
-        self.table = _table()
-        self.notices = paragraph(name="tuning-notices")
+
+    def _make_decisions(self) -> None:
+        """Make what lets a person decide."""
         self.accept_box = QCheckBox("I accept:")
         self.accept_box.setToolTip("Tick it to keep the model although this got worse.")
         self.accept_box.toggled.connect(self._show_keep)
@@ -77,20 +99,6 @@ class OutcomeSection(QWidget):
         column(
             self._decide, row(self.keep_button, self.discard_button), self.save_button
         )
-        column(
-            self,
-            self.title,
-            self.verdict,
-            self.table,
-            self.notices,
-            self.case_combo,
-            self.look_button,
-            self.changes_button,
-            self._accept,
-            self._decide,
-        )
-        self.offer_cases((), may_look=False, may_compare=False)
-        self.show_nothing()
 
     def offer_cases(
         self, names: Sequence[str], *, may_look: bool, may_compare: bool
