@@ -34,7 +34,12 @@ from napari_dmoe.training.tuning_report import (
     changes,
     names_of_groups,
 )
-from napari_dmoe.training.tuning_scores import Scores, remember, remembered
+from napari_dmoe.training.tuning_scores import (
+    Scores,
+    remember,
+    remembered,
+    score_both,
+)
 
 BEFORE, TRAINING, AFTER = "before", "training", "after"
 """Stages of a tuning."""
