@@ -107,6 +107,8 @@ def test_a_mask_counts_once_somebody_painted_on_it(
     session.set_result(image, result)
     (pair,) = pairs_of(session)
     assert (pair.bond, pair.is_chosen) == (Bond.UNTOUCHED, False)
+    result.is_kept = True  # to be compared with
+    assert pairs_of(session) == []
     result.mask().paint((10, 8), 1)
     (pair,) = pairs_of(session)
     assert (pair.bond, pair.is_chosen) == (Bond.CORRECTED, True)

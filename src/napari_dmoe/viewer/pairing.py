@@ -185,7 +185,9 @@ def _bond(
                 )  # before it was saved
                 is_painted = result.looks_edited or was_painted
                 own = Bond.CORRECTED if is_painted else Bond.UNTOUCHED
-                return own if other is image else None
+                # An untouched one that is kept is there to be compared.
+                is_meant = is_painted or not result.is_kept
+                return own if other is image and is_meant else None
     named = _named_after(layer.name, [each.name for each in images])
     if named is not None:
         return Bond.NAME if images[named] is image else None
