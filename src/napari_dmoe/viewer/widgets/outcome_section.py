@@ -27,6 +27,7 @@ from napari_dmoe.viewer.widgets._parts import (
 
 _COLUMNS = ("group", "class", "before→after", "n")
 _ROWS_SEEN = 30
+_KEEP_HELP = "Work with the tuned model from now on."
 
 
 class OutcomeSection(QWidget):
@@ -85,6 +86,7 @@ class OutcomeSection(QWidget):
         self.accepted = paragraph(name="tuning-accepted")
         self._accept = row(self.accept_box, self.accepted, stretch=1)
         self.keep_button = QPushButton("Keep")
+        self.keep_button.setToolTip(_KEEP_HELP)
         self.keep_button.clicked.connect(self.keep_requested)
         self.discard_button = QPushButton("Discard")
         self.discard_button.setToolTip("Forget the tuned model, and its cases.")
@@ -185,7 +187,7 @@ class OutcomeSection(QWidget):
         self.keep_button.setToolTip(
             "Tick first that you accept what got worse."
             if needs
-            else "Work with the tuned model from now on."
+            else _KEEP_HELP
         )
 
     def _on_look(self) -> None:
