@@ -31,17 +31,18 @@ def fine_tune(viewer: napari.Viewer, dock: QWidget, shoot: object) -> None:
     _show(dock, tab.advanced)
     shoot.dock("tune-advanced-300")
     tab.advanced.fold.unfold(False)
-    dock.tuner.guard.choose_cohort("people who moved away")
-    foot.button.click()
-    _wait(lambda: tuning.state is State.FAILED)
-    _state(shoot, "failed")
-    tab.tune.guard_combo.activated.emit(0)
     tab.tune.n_spin.setValue(N_GUARD)
     tab.advanced.form.inputs["epochs"].value = ROUNDS
     foot.button.click()
     _wait(lambda: len(tuning.epochs) >= 2)
     _show(dock, tab.curves)
     _state(shoot, "training")
+    _after_a_stop(viewer, dock, shoot)
+
+
+def _after_a_stop(viewer: napari.Viewer, dock: QWidget, shoot: object) -> None:
+    """Stop, resume, look at what changed, keep; then let another one fail."""
+    tab, tuning, foot = dock.fine_tune, dock.tuner.tuning, dock.fine_tune.foot
     foot.button.click()
     _wait(lambda: tuning.state is State.STOPPED)
     _state(shoot, "stopped")
@@ -64,6 +65,11 @@ def fine_tune(viewer: napari.Viewer, dock: QWidget, shoot: object) -> None:
     _wait(lambda: tuning.state is State.KEPT)
     _show(dock, tab.outcome)
     _state(shoot, "kept")
+    dock.tuner.guard.choose_cohort("people who moved away")
+    foot.button.click()
+    _wait(lambda: tuning.state is State.FAILED)
+    _show(dock, tab.pairs)
+    _state(shoot, "failed")
 
 
 def _paint_a_correction(viewer: napari.Viewer, dock: QWidget) -> None:

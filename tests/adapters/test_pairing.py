@@ -33,12 +33,12 @@ def model(tiny_network: Callable[..., object]) -> LoadedModel:
 
 @pytest.fixture
 def viewer() -> ViewerModel:
-    return ViewerModel()  # the session refers to it weakly
+    return ViewerModel()
 
 
 @pytest.fixture
-def session(viewer: ViewerModel, model: LoadedModel) -> Session:
-    session = Session(viewer)
+def session(model: LoadedModel, viewer: ViewerModel) -> Session:
+    session = Session(viewer)  # refers to the viewer weakly
     session.set_model(model)
     return session
 
@@ -107,6 +107,8 @@ def test_a_mask_counts_once_somebody_painted_on_it(
     session.set_result(image, result)
     (pair,) = pairs_of(session)
     assert (pair.bond, pair.is_chosen) == (Bond.UNTOUCHED, False)
+    result.is_kept = True  # to be compared with
+    assert pairs_of(session) == []
     result.mask().paint((10, 8), 1)
     (pair,) = pairs_of(session)
     assert (pair.bond, pair.is_chosen) == (Bond.CORRECTED, True)

@@ -12,12 +12,20 @@ from napari.components import ViewerModel
 from napari.utils.notifications import Notification, notification_manager
 from pytestqt.qtbot import QtBot
 from qtpy.QtCore import QThreadPool
+from tuning_desk import TuningDesk
+from tuning_fakes import FakeTuning
 
 from napari_dmoe.models.card_files import read_card
-from napari_dmoe.models.checkpoint import CheckpointError, LoadedModel, new_model
+from napari_dmoe.models.checkpoint import (
+    CheckpointError,
+    LoadedModel,
+    load_checkpoint,
+    new_model,
+)
 from napari_dmoe.models.unet3d import UNet3DConfig
 from napari_dmoe.training.recipes import RECIPES
 from napari_dmoe.viewer.engines import Engines, Surroundings, fitting_cards
+from napari_dmoe.viewer.widgets.closing_question import Answer, ClosingQuestion
 from napari_dmoe.viewer.widgets.dmoe_dock import DMoEDock
 from viewer_fakes import FakeSegment
 
@@ -134,3 +142,39 @@ def settle(quick_desk: Desk) -> Callable[[], None]:
         qtbot.waitUntil(lambda: not any(timer.isActive() for timer in timers))
 
     return settle
+
+
+@pytest.fixture(autouse=True)
+def no_dialog_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ClosingQuestion, "ask", lambda *_: Answer.END)
+
+
+@pytest.fixture
+def fake() -> FakeTuning:
+    return FakeTuning()
+
+
+@pytest.fixture
+def make_tuning(
+    make_desk: Callable[..., Desk], models: dict[str, LoadedModel], fake: FakeTuning
+) -> Callable[..., TuningDesk]:
+    def load(name: str, card: str | None = None) -> LoadedModel:
+        return models[name] if name in models else load_checkpoint(name)
+
+    def make(viewer: ViewerModel | None = None) -> TuningDesk:
+        desk = make_desk(
+            viewer or ViewerModel(), start_tuning=fake, load_checkpoint=load
+        )
+        desk.viewer.add_image(IMAGE, name="retina")
+        return TuningDesk(desk, fake)
+
+    return make
+
+
+@pytest.fixture
+def tuning(make_tuning: Callable[..., TuningDesk]) -> TuningDesk:
+    """Return a desk with one painted image of a known patient."""
+    tuning = make_tuning()
+    tuning.know()
+    tuning.paint()
+    return tuning

@@ -6,20 +6,17 @@ the tuned model is the caller's business.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from napari_dmoe.cohorts.case import Case
-from napari_dmoe.imaging.atomic import write_text
 from napari_dmoe.inference.devices import choose_device
 from napari_dmoe.models.card import CardAttribute
 from napari_dmoe.models.checkpoint import LoadedModel, load_checkpoint
 from napari_dmoe.progress import Progress, ProgressHook
 from napari_dmoe.training.annotation import IGNORED, TrainingError
-from napari_dmoe.training.case_scores import CaseScore, score_cases
 from napari_dmoe.training.fit import EpochHook, fit
 from napari_dmoe.training.fit_cohort import patients_of
 from napari_dmoe.training.guard import (
@@ -37,11 +34,15 @@ from napari_dmoe.training.tuning_report import (
     changes,
     names_of_groups,
 )
+from napari_dmoe.training.tuning_scores import (
+    Scores,
+    remember,
+    remembered,
+    score_both,
+)
 
 BEFORE, TRAINING, AFTER = "before", "training", "after"
 """Stages of a tuning."""
-
-BEFORE_FILE = "before.json"
 
 StageHook = Callable[[str, Progress], None]
 
@@ -64,14 +65,6 @@ class Tuned:
 
     loaded: LoadedModel
     report: TuningReport
-
-
-@dataclass(frozen=True)
-class _Scores:
-    """What the cases and the guard scored."""
-
-    cases: tuple[CaseScore, ...]
-    guard: tuple[CaseScore, ...]
 
 
 def tune(
@@ -126,22 +119,16 @@ def tune(
     Diverged
         For a loss that is no finite number.
     """
-    if not len(cases):
-        raise TrainingError("there are no cases to train on: tick at least one pair")
-    guard = guard or Guard()
-    device = str(choose_device(settings.device).device)
-    settings = settings.model_copy(
-        update={"device": device, "unlabelled": IGNORED, "background": 0}
-        | {"annotated": "all", "hold_out": "none"}
-    )
-    before_hook, after_hook = (partial(progress, stage) for stage in (BEFORE, AFTER))
-    watch = guard_cases(guard, loaded.card, progress=before_hook)
+    guard, settings = guard or Guard(), _settled(settings, len(cases))
+    watch = guard_cases(guard, loaded.card, progress=partial(progress, BEFORE))
     attributes = groups_to_compare(guard, patients_of(watch), loaded.card)
-    score = partial(_score, cases=cases, guard=watch, by=attributes, device=device)
-    before = _remembered(folder, resume or only_compare)
+    score = partial(
+        score_both, cases=cases, guard=watch, by=attributes, device=settings.device
+    )
+    before = remembered(folder, resume or only_compare)
     if before is None:
-        before = score(loaded, progress=before_hook)
-        _remember(folder, before)
+        before = score(loaded, progress=partial(progress, BEFORE))
+        remember(folder, before)
     if only_compare:
         tuned = _last(folder)
     else:
@@ -155,12 +142,9 @@ def tune(
             progress=partial(progress, TRAINING),
             on_epoch=on_epoch,
         )
-    after = score(tuned, progress=after_hook)
+    after = score(tuned, progress=partial(progress, AFTER))
     report = _report(loaded, before, after, guard=guard, by=attributes)
-    report = replace(report, n_replayed=len(replay), steps=_steps(settings))
-    if settings.keep == "best" and report.guard:
-        told = "the guard also chose the epoch, which makes it look a little better"
-        report = replace(report, notices=(*report.notices, told))
+    report = _with_training(report, settings, n_replayed=len(replay))
     return Tuned(_named(loaded, tuned, report), report)
 
 
@@ -189,72 +173,42 @@ def _train(
     ).loaded
 
 
-def _score(
-    loaded: LoadedModel,
-    *,
-    cases: Sequence[Case],
-    guard: Sequence[Case],
-    by: Sequence[CardAttribute],
-    device: str,
-    progress: ProgressHook,
-) -> _Scores:
-    """Measure the cases and the guard, counted through as one."""
-    total = len(cases) + len(guard)
-    rows = []
-    for what, part, first in (
-        ("the corrected cases", cases, 0),
-        ("the guard", guard, len(cases)),
-    ):
-
-        def told(at: Progress, first: int = first) -> None:
-            progress(Progress(first + at.done, total, at.message))
-
-        rows.append(
-            score_cases(
-                loaded,
-                part,
-                attributes=by,
-                device=device,
-                what=f"measuring {what}",
-                progress=told,
-            )
-        )
-    return _Scores(*rows)
-
-
-def _remember(folder: Path | None, scores: _Scores) -> None:
-    if folder is not None:
-        folder.mkdir(parents=True, exist_ok=True)
-        facts = {
-            name: [score.facts() for score in getattr(scores, name)]
-            for name in ("cases", "guard")
-        }
-        write_text(folder / BEFORE_FILE, json.dumps(facts))
-
-
-def _remembered(folder: Path | None, is_wanted: bool) -> _Scores | None:
-    """Return what the model scored before it was stopped; None to measure anew."""
-    if folder is None or not is_wanted or not (folder / BEFORE_FILE).is_file():
-        return None
-    facts = json.loads((folder / BEFORE_FILE).read_text(encoding="utf-8"))
-    parts = (tuple(map(CaseScore.from_facts, facts[k])) for k in ("cases", "guard"))
-    return _Scores(*parts)
-
-
 def _last(folder: Path | None) -> LoadedModel:
     if folder is None or not (folder / LAST).is_file():
         raise TrainingError("nothing was trained yet: resume the training first")
     return load_checkpoint(folder / LAST)
 
 
-def _steps(settings: TrainSettings) -> int:
-    return settings.epochs * (settings.steps_per_epoch or 0)
+def _settled(settings: TrainSettings, n_cases: int) -> TrainSettings:
+    """Return settings for labels that were read already, on a device that is there."""
+    if not n_cases:
+        raise TrainingError("there are no cases to train on: tick at least one pair")
+    return settings.model_copy(
+        update={
+            "device": str(choose_device(settings.device).device),
+            "unlabelled": IGNORED,
+            "background": 0,
+            "annotated": "all",
+            "hold_out": "none",
+        }
+    )
+
+
+def _with_training(
+    report: TuningReport, settings: TrainSettings, *, n_replayed: int
+) -> TuningReport:
+    """Return a report that says how it was trained, too."""
+    told: tuple[str, ...] = ()
+    if settings.keep == "best" and report.guard:
+        told = ("the guard also chose the epoch, which makes it look a little better",)
+    steps = settings.epochs * (settings.steps_per_epoch or 0)
+    return replace(report, n_replayed=n_replayed, steps=steps, notices=told)
 
 
 def _report(
     loaded: LoadedModel,
-    before: _Scores,
-    after: _Scores,
+    before: Scores,
+    after: Scores,
     *,
     guard: Guard,
     by: Sequence[CardAttribute],

@@ -1,7 +1,9 @@
 """A tuning in a process of its own, seen from whoever started it. Knows no Qt.
 
 A new Python is started, not forked: a fork of a window with threads may hang. Its
-memory goes back to the system when it ends, the GPU's too.
+memory goes back to the system when it ends, the GPU's too. Unlike a
+:class:`napari_dmoe.training.jobs.TrainingProcess`, which ends with whoever reads it, it
+talks by files, so that it can finish after the window was closed.
 """
 
 from __future__ import annotations

@@ -180,8 +180,14 @@ def _bond(
     for other in images:
         for result in session.results_of(other):
             if result.mask() is layer:
-                own = Bond.CORRECTED if result.looks_edited else Bond.UNTOUCHED
-                return own if other is image else None
+                was_painted = (
+                    result.segmentation.provenance.edited
+                )  # before it was saved
+                is_painted = result.looks_edited or was_painted
+                own = Bond.CORRECTED if is_painted else Bond.UNTOUCHED
+                # An untouched one that is kept is there to be compared.
+                is_meant = is_painted or not result.is_kept
+                return own if other is image and is_meant else None
     named = _named_after(layer.name, [each.name for each in images])
     if named is not None:
         return Bond.NAME if images[named] is image else None

@@ -151,7 +151,8 @@ def _rows(changes: Sequence[Change], report: TuningReport) -> Iterator[ReportRow
 
 
 def _dice(value: float) -> str:
-    return "–" if math.isnan(value) else f"{value:.3f}"
+    # Without the 0 before the point: docks are narrow.
+    return "–" if math.isnan(value) else f"{value:.3f}".removeprefix("0")
 
 
 def group_name(group: str) -> str:

@@ -139,8 +139,8 @@ class LookingControl(QObject):
         )
         shown.is_kept = True  # there to be compared: the next run leaves it
         session.set_result(image, shown)
-        if before is not None:
-            session.choose_result(image, before)
+        if before is not None and looked.comparison is not None:
+            session.outlines.add(before.mask())
         if looked.comparison is None:
             return f"Shown: “{shown.title}”."
         return self._show_difference(image, looked.comparison)

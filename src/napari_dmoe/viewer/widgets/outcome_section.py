@@ -27,6 +27,7 @@ from napari_dmoe.viewer.widgets._parts import (
 
 _COLUMNS = ("group", "class", "before→after", "n")
 _ROWS_SEEN = 30
+_KEEP_HELP = "Work with the tuned model from now on."
 
 
 class OutcomeSection(QWidget):
@@ -40,45 +41,12 @@ class OutcomeSection(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.case_combo = narrow_combo("Case", "The image to look at.")
-        self.look_button = QPushButton("Show the current prediction")
-        self.look_button.setToolTip(
-            "Segment the image with the model as it is now; the mask is added as a "
-            "layer of its own."
-        )
-        self.look_button.clicked.connect(self._on_look)
-        self.changes_button = QPushButton("Show what changed")
-        self.changes_button.setToolTip(
-            "Segment the image with the model before and after, and show where the "
-            "masks differ."
-        )
-        self.changes_button.clicked.connect(self._on_changes)
+        self._make_looks()
         self.title = heading("AFTER")
         self.verdict = paragraph(name="tuning-verdict")
         self.table = _table()
         self.notices = paragraph(name="tuning-notices")
-        self.accept_box = QCheckBox("I accept:")
-        self.accept_box.setToolTip(
-            "Say that you know which groups got worse; only then can it be kept."
-        )
-        self.accept_box.toggled.connect(self._show_keep)
-        self.accepted = paragraph(name="tuning-accepted")
-        self._accept = row(self.accept_box, self.accepted, stretch=1)
-        self.keep_button = QPushButton("Keep")
-        self.keep_button.clicked.connect(self.keep_requested)
-        self.discard_button = QPushButton("Discard")
-        self.discard_button.setToolTip("Forget the tuned model, and its cases.")
-        self.discard_button.clicked.connect(self.discard_requested)
-        self.save_button = QPushButton("Save model…")
-        self.save_button.setToolTip(
-            "Save the tuned model as .safetensors, under the published tensor names, "
-            "with its card, its history and the hash of the model it came from."
-        )
-        self.save_button.clicked.connect(self.save_requested)
-        self._decide = QWidget()
-        column(
-            self._decide, row(self.keep_button, self.discard_button), self.save_button
-        )
+        self._make_decisions()
         column(
             self,
             self.title,
@@ -93,6 +61,46 @@ class OutcomeSection(QWidget):
         )
         self.offer_cases((), may_look=False, may_compare=False)
         self.show_nothing()
+
+    def _make_looks(self) -> None:
+        """Make what lets a person look at masks."""
+        self.case_combo = narrow_combo("Case", "The image to look at.")
+        self.look_button = QPushButton("Show the current prediction")
+        self.look_button.setToolTip(
+            "Segment the image with the model as it is now; the mask is added as a "
+            "layer of its own."
+        )
+        self.look_button.clicked.connect(self._on_look)
+        self.changes_button = QPushButton("Show what changed")
+        self.changes_button.setToolTip(
+            "Segment the image with the model before and after, and show where the "
+            "masks differ."
+        )
+        self.changes_button.clicked.connect(self._on_changes)
+
+    def _make_decisions(self) -> None:
+        """Make what lets a person decide."""
+        self.accept_box = QCheckBox("I accept:")
+        self.accept_box.setToolTip("Tick it to keep the model although this got worse.")
+        self.accept_box.toggled.connect(self._show_keep)
+        self.accepted = paragraph(name="tuning-accepted")
+        self._accept = row(self.accept_box, self.accepted, stretch=1)
+        self.keep_button = QPushButton("Keep")
+        self.keep_button.setToolTip(_KEEP_HELP)
+        self.keep_button.clicked.connect(self.keep_requested)
+        self.discard_button = QPushButton("Discard")
+        self.discard_button.setToolTip("Forget the tuned model, and its cases.")
+        self.discard_button.clicked.connect(self.discard_requested)
+        self.save_button = QPushButton("Save model…")
+        self.save_button.setToolTip(
+            "Save the tuned model as .safetensors, under the published tensor names, "
+            "with its card, its history and the hash of the model it came from."
+        )
+        self.save_button.clicked.connect(self.save_requested)
+        self._decide = QWidget()
+        column(
+            self._decide, row(self.keep_button, self.discard_button), self.save_button
+        )
 
     def offer_cases(
         self, names: Sequence[str], *, may_look: bool, may_compare: bool
@@ -177,9 +185,7 @@ class OutcomeSection(QWidget):
         self.keep_button.setText("Kept" if self._is_kept else "Keep")
         self.keep_button.setEnabled(not needs and not self._is_kept)
         self.keep_button.setToolTip(
-            "Tick first that you accept what got worse."
-            if needs
-            else "Work with the tuned model from now on."
+            "Tick first that you accept what got worse." if needs else _KEEP_HELP
         )
 
     def _on_look(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from qtpy.QtCore import QSize, Qt, Signal
+from qtpy.QtCore import QSize, Qt, QTimer, Signal
 from qtpy.QtGui import QResizeEvent
 from qtpy.QtWidgets import QAbstractItemView, QListWidget, QListWidgetItem, QWidget
 
@@ -93,9 +93,17 @@ class _WrappingList(QListWidget):
         self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         self.setMinimumWidth(1)
+        self._timer = QTimer(self)  # lines wrap only once they are laid out
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(0)
+        self._timer.timeout.connect(self._fit)
 
     def fit(self) -> None:
-        """Be as high as the lines."""
+        """Be as high as the lines, once they are laid out."""
+        self._fit()
+        self._timer.start()
+
+    def _fit(self) -> None:
         heights = (self.sizeHintForRow(i) for i in range(self.count()))
         self.setFixedHeight(min(_HEIGHT, sum(heights) + 2 * self.frameWidth() + 4))
 

@@ -216,7 +216,8 @@ class TuneControl(QObject):
         self._foot.show_progress(self._clock.fraction)
         if self._tuning.state is State.TRAINING:
             left = self._clock.seconds_left
-            said = progress.message[:1].upper() + progress.message[1:]
+            said = progress.message.replace("epoch", "round")
+            said = said[:1].upper() + said[1:]
             said += f" · {in_words(left)} left" if left is not None else ""
             self._tuning.said = said
             self._foot.show_status(said)

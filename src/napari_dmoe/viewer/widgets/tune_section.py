@@ -64,38 +64,8 @@ class TuneSection(QWidget):
         buttons[self._names.index(chosen)].setChecked(True)
         self.presets.idClicked.connect(self._on_preset)
         self.facts = paragraph(name="tune-facts")
-        self.sparse_box = QCheckBox("Unpainted (0) is not annotated")
-        self.sparse_box.setToolTip(
-            "Tick it where only parts were painted: label 0 then means nothing, and "
-            "the background is painted with a label of its own."
-        )
-        self.sparse_box.toggled.connect(self._on_sparse)
-        self.background_spin = QSpinBox()
-        self.background_spin.setRange(1, _MOST_LABEL)
-        self.background_spin.setAccessibleName("Label of the background")
-        self.background_spin.valueChanged.connect(self.reading_changed)
-        self._background_row = row(
-            _space(), QLabel("Background is label"), self.background_spin, stretch=1
-        )
-        self.replay_box = QCheckBox()
-        self.replay_box.setToolTip(
-            "Train on the cases that were kept earlier in this session, too, so that "
-            "the model does not forget them."
-        )
-        self.guard_combo = narrow_combo(
-            "Guard",
-            "Labelled cases of every patient group that are measured before and after, "
-            "and never trained on. Only with them can be said that no group got worse.",
-        )
-        self.guard_combo.activated.connect(self.guard_chosen)
-        self.n_spin = QSpinBox()
-        self.n_spin.setRange(1, _MOST_CASES)
-        self.n_spin.setSuffix(" cases")
-        self.n_spin.setAccessibleName("Number of phantoms")
-        self.n_spin.setToolTip("How many phantoms are drawn, every group alike.")
-        self.n_spin.valueChanged.connect(self.n_changed)
-        self._n_row = row(_space(), QLabel("Drawn:"), self.n_spin, stretch=2)
-        self.guard_note = paragraph(name="guard-note")
+        self._make_reading()
+        self._make_guard()
         column(
             self,
             heading("TUNE"),
@@ -110,6 +80,45 @@ class TuneSection(QWidget):
         )
         self._on_sparse(False)
         self.offer_replay(0)
+
+    def _make_reading(self) -> None:
+        """Make what says how labels are read, and what is trained on besides."""
+        self.sparse_box = QCheckBox("Unpainted (0) is not annotated")
+        self.sparse_box.setToolTip(
+            "Tick it where only parts were painted: label 0 then means nothing, and "
+            "the background is painted with a label of its own."
+        )
+        self.sparse_box.toggled.connect(self._on_sparse)
+        self.background_spin = QSpinBox()
+        self.background_spin.setRange(1, _MOST_LABEL)
+        self.background_spin.setAccessibleName("Label of the background")
+        self.background_spin.setToolTip("Label that the background is painted with.")
+        self.background_spin.valueChanged.connect(self.reading_changed)
+        self._background_row = row(
+            _space(), QLabel("Background is label"), self.background_spin, stretch=1
+        )
+        self.replay_box = QCheckBox()
+        self.replay_box.setToolTip(
+            "Train on the cases that were kept earlier in this session, too, so that "
+            "the model does not forget them."
+        )
+
+    def _make_guard(self) -> None:
+        """Make what chooses a guard."""
+        self.guard_combo = narrow_combo(
+            "Guard",
+            "Labelled cases of every patient group that are measured before and after, "
+            "and never trained on. Only with them can be said that no group got worse.",
+        )
+        self.guard_combo.activated.connect(self.guard_chosen)
+        self.n_spin = QSpinBox()
+        self.n_spin.setRange(1, _MOST_CASES)
+        self.n_spin.setSuffix(" cases")
+        self.n_spin.setAccessibleName("Number of phantoms")
+        self.n_spin.setToolTip("How many phantoms are drawn, every group alike.")
+        self.n_spin.valueChanged.connect(self.n_changed)
+        self._n_row = row(_space(), QLabel("Drawn:"), self.n_spin, stretch=2)
+        self.guard_note = paragraph(name="guard-note")
 
     @property
     def background(self) -> int | None:
