@@ -17,7 +17,7 @@ from make_tuning_screenshots import fine_tune
 from napari.settings import get_settings
 from qtpy.QtWidgets import QApplication, QWidget
 
-from napari_dmoe.inference.overlays import OVERLAYS
+from napari_dmoe.viewer.maps import MAPS
 
 IMAGES = Path(__file__).parent / "images"
 WINDOW = (1360, 860)
@@ -113,7 +113,7 @@ def phantom(viewer: napari.Viewer, dock: QWidget, shoot: Shooter) -> None:
     shoot.dock("dock-card")
     folds[0].unfold(False)
     folds[1].unfold()
-    to_the_end(dock)
+    to_the_end(dock.tab)
     shoot.dock("dock-advanced")
     folds[1].unfold(False)
     show_map(dock, "gate")
@@ -128,7 +128,7 @@ def phantom(viewer: napari.Viewer, dock: QWidget, shoot: Shooter) -> None:
     dock.tab.compare.button.click()
     wait(lambda: not dock.run.is_busy)
     settle()
-    to_the_end(dock)
+    to_the_end(dock.tab)
     shoot.dock("dock-compare")
     shoot.window("compare")
     dock.tab.compare.fold.unfold(False)
@@ -148,7 +148,7 @@ def many(viewer: napari.Viewer, dock: QWidget, shoot: Shooter) -> None:
     dock.tab.series.layers_button.click()
     wait(lambda: "segmented" in dock.tab.series.summary.text())
     settle()
-    to_the_end(dock)
+    to_the_end(dock.tab)
     shoot.dock("dock-many")
 
 
@@ -196,16 +196,171 @@ def ct(viewer: napari.Viewer, dock: QWidget, shoot: Shooter) -> None:
     shoot.window("ct-mask")
 
 
-SCENES = (states, retina, phantom, many, skin, pelvis, ct, fine_tune)
+def routing_fundus(viewer: napari.Viewer, dock: QWidget, shoot: Shooter) -> None:
+    """Go through the maps of the fundus, and draw a region."""
+    viewer.open_sample("napari-dmoe", "phantom-fundus")
+    run(dock)
+    viewer.reset_view()
+    show_map(dock, "pair")
+    shoot.window("routing-pair")
+    for name in ("divergence", "uncertainty", "chance"):
+        show_map(dock, name)
+        compute_map(dock)
+        shoot.window(f"routing-{name}")
+    shoot.dock("routing-chance-narrow")
+    show_map(dock, "agreement")
+    shoot.window("routing-agreement")
+    show_map(dock, "dominant", block=0)
+    image = viewer.layers["phantom fundus"]
+    around = np.array([[40, 120], [40, 215], [130, 215], [130, 120]])
+    viewer.add_shapes(
+        [around],
+        shape_type="ellipse",
+        face_color="transparent",
+        edge_color="white",
+        edge_width=2,
+        scale=image.scale,
+        units=image.units,
+        name="region",
+    )
+    to_the_end(dock.routing)
+    shoot.window("routing-region")
+
+
+def routing_skin(viewer: napari.Viewer, dock: QWidget, shoot: Shooter) -> None:
+    """Compare two values of one of two drivers, and their routers."""
+    load(dock, "skin-phantom")
+    viewer.open_sample("napari-dmoe", "phantom-skin")
+    run(dock)
+    viewer.reset_view()
+    show_map(dock, "divergence")
+    compute_map(dock)
+    dock.routing.plots.fold.unfold()
+    to_the_end(dock.routing)
+    shoot.window("routing-similarity")
+    get_settings().appearance.theme = "light"
+    shoot.dock("routing-light")
+    get_settings().appearance.theme = "dark"
+
+
+def routing_pelvis(viewer: napari.Viewer, dock: QWidget, shoot: Shooter) -> None:
+    """Show which stage of the 3D network gives which blocks to one expert."""
+    load(dock, "pelvis-phantom")
+    viewer.open_sample("napari-dmoe", "phantom-pelvis")
+    run(dock)
+    viewer.dims.set_current_step(0, 24)
+    viewer.reset_view()
+    show_map(dock, "pair", block=3)
+    shoot.window("routing-pelvis")
+
+
+def whatif_experts(viewer: napari.Viewer, dock: QWidget, shoot: Shooter) -> None:
+    """Mute the expert that matters most, and measure what every expert does."""
+    what_if = begin_what_if(viewer, dock)
+    section = what_if.experts
+    section.effects_button.click()
+    wait(lambda: not dock.run.is_busy)
+    most = int(section.effects.item(0, 0).text())
+    section.mute_boxes[most].click()
+    section.run_button.click()
+    wait(lambda: not dock.run.is_busy)
+    show_section(what_if, section)
+    shoot.window("whatif-experts")
+    shoot.dock("whatif-experts-dock")
+    show_section(what_if, section.effects_button)
+    shoot.dock("whatif-experts-effects")
+    mask = next(e for e in viewer.layers if "mask without" in e.name)
+    viewer.layers.selection.active = mask
+    dock.tabs.setCurrentWidget(dock.tab)
+    to_the_end(dock)
+    shoot.dock("whatif-experts-badge")
+    get_settings().appearance.theme = "light"
+    show_section(what_if, section)
+    shoot.window("whatif-experts-light")
+    get_settings().appearance.theme = "dark"
+
+
+def whatif_noise(viewer: napari.Viewer, dock: QWidget, shoot: Shooter) -> None:
+    """Draw noise samples, and show where they disagree."""
+    what_if = begin_what_if(viewer, dock)
+    what_if.noise.run_button.click()
+    wait(lambda: not dock.run.is_busy)
+    show_section(what_if, what_if.noise)
+    shoot.dock("whatif-noise-dock")
+    camera = viewer.scene.camera if hasattr(viewer, "scene") else viewer.camera
+    camera.zoom *= 2
+    shoot.window("whatif-noise")
+
+
+def whatif_replay(viewer: napari.Viewer, dock: QWidget, shoot: Shooter) -> None:
+    """Replay a mask, compare two records, and show what stands in the way."""
+    what_if = begin_what_if(viewer, dock)
+    what_if.experts.mute_boxes[3].click()
+    what_if.experts.run_button.click()
+    wait(lambda: not dock.run.is_busy)
+    section, layers = what_if.replay, viewer.layers
+    masks = [each for each in layers if "/ mask" in each.name]
+    layers.selection = {masks[1]}
+    section.replay_button.click()
+    wait(lambda: not dock.run.is_busy)
+    show_section(what_if, section)
+    shoot.dock("whatif-replay-dock")
+    layers.selection = set(masks)
+    section.compare_button.click()
+    show_section(what_if, section)
+    shoot.dock("whatif-replay-compare")
+    layers.selection = {masks[0]}
+    layers[0].data = layers[0].data[:-20]
+    section.replay_button.click()
+    wait(lambda: not dock.run.is_busy)
+    show_section(what_if, section)
+    shoot.dock("whatif-replay-changed")
+
+
+def begin_what_if(viewer: napari.Viewer, dock: QWidget) -> QWidget:
+    """Segment the skin phantom and go to the What if tab."""
+    load(dock, "skin-phantom")
+    viewer.open_sample("napari-dmoe", "phantom-skin")
+    run(dock)
+    viewer.reset_view()
+    dock.tabs.setCurrentWidget(dock.what_if)
+    return dock.what_if
+
+
+def show_section(what_if: QWidget, section: QWidget) -> None:
+    """Scroll the What if tab so that a section is at its top."""
+    what_if.parentWidget().parentWidget().setCurrentWidget(what_if)
+    settle()
+    top = section.mapTo(what_if.widget(), section.rect().topLeft()).y()
+    what_if.verticalScrollBar().setValue(top - 4)
+    settle()
+
+
+SCENES = (
+    *(states, retina, phantom, many, skin, pelvis, ct),
+    *(routing_fundus, routing_skin, routing_pelvis),
+    *(whatif_experts, whatif_noise, whatif_replay),
+    fine_tune,
+)
 
 
 def show_map(dock: QWidget, name: str, block: int | None = None) -> None:
     """Show a map of the routing, as a person does in the Routing tab."""
     tab = dock.routing
     dock.tabs.setCurrentWidget(tab)
-    tab.kinds.button(list(OVERLAYS).index(name)).click()
+    combo = tab.maps.map_combo
+    combo.setCurrentIndex(list(MAPS).index(name))
+    combo.activated.emit(combo.currentIndex())
     if block is not None:
         tab.block_slider.setValue(block)
+    settle()
+
+
+def compute_map(dock: QWidget) -> None:
+    """Run what the chosen map needs, where it does."""
+    if dock.routing.maps.compute_button.isVisible():
+        dock.routing.maps.compute_button.click()
+        wait(lambda: not dock.run.is_busy)
     settle()
 
 
@@ -215,10 +370,10 @@ def hide_map(dock: QWidget) -> None:
     dock.tabs.setCurrentWidget(dock.tab)
 
 
-def to_the_end(dock: QWidget) -> None:
-    """Scroll the Segment tab down."""
+def to_the_end(tab: QWidget) -> None:
+    """Scroll a tab down."""
     settle()
-    dock.tab.verticalScrollBar().setValue(dock.tab.verticalScrollBar().maximum())
+    tab.verticalScrollBar().setValue(tab.verticalScrollBar().maximum())
 
 
 def load(dock: QWidget, model: str) -> None:

@@ -18,9 +18,19 @@ if TYPE_CHECKING:
         ImageReadError,
         SpatialImage,
     )
+    from napari_dmoe.inference.ablation import Ablation, ablate
+    from napari_dmoe.inference.case_files import CaseFileError, read_case, write_case
+    from napari_dmoe.inference.interpolation import interpolate
+    from napari_dmoe.inference.provenance import Provenance
+    from napari_dmoe.inference.record_comparison import compare_records
+    from napari_dmoe.inference.replay import Replay, ReplayError, replay
+    from napari_dmoe.inference.routing_reading import read_routing
     from napari_dmoe.inference.segment import segment
     from napari_dmoe.inference.segmentation import Segmentation
     from napari_dmoe.inference.settings import InferenceSettings
+    from napari_dmoe.inference.sweep import sweep
+    from napari_dmoe.inference.sweep_result import Sweep
+    from napari_dmoe.inference.uncertainty import Uncertainty, uncertainty
     from napari_dmoe.models.card import ModelCard
     from napari_dmoe.models.card_files import CardError, card_names, read_card
     from napari_dmoe.models.checkpoint import (
@@ -38,9 +48,19 @@ if TYPE_CHECKING:
 _HOMES = {
     "imaging.files": ("read_image",),
     "imaging.spatial": ("Grid", "ImageError", "ImageReadError", "SpatialImage"),
+    "inference.ablation": ("Ablation", "ablate"),
+    "inference.case_files": ("CaseFileError", "read_case", "write_case"),
+    "inference.interpolation": ("interpolate",),
+    "inference.provenance": ("Provenance",),
+    "inference.record_comparison": ("compare_records",),
+    "inference.replay": ("Replay", "ReplayError", "replay"),
+    "inference.routing_reading": ("read_routing",),
     "inference.segment": ("segment",),
     "inference.segmentation": ("Segmentation",),
     "inference.settings": ("InferenceSettings",),
+    "inference.sweep": ("sweep",),
+    "inference.sweep_result": ("Sweep",),
+    "inference.uncertainty": ("Uncertainty", "uncertainty"),
     "models.card": ("ModelCard",),
     "models.card_files": ("CardError", "card_names", "read_card"),
     "models.checkpoint": (
@@ -63,8 +83,10 @@ except PackageNotFoundError:  # a source tree that was never installed
     __version__ = "0.0.0"
 
 __all__ = [
+    "Ablation",
     "Cancelled",
     "CardError",
+    "CaseFileError",
     "CheckpointError",
     "ExpertControl",
     "Grid",
@@ -76,19 +98,33 @@ __all__ = [
     "Patient",
     "PatientError",
     "Progress",
+    "Provenance",
+    "Replay",
+    "ReplayError",
     "Routing",
     "Segmentation",
     "SegmentationOutput",
     "SpatialImage",
+    "Sweep",
+    "Uncertainty",
     "UnsafeCheckpointError",
     "__version__",
+    "ablate",
     "bundled_names",
     "card_names",
+    "compare_records",
+    "interpolate",
     "load_checkpoint",
     "read_card",
+    "read_case",
     "read_image",
+    "read_routing",
+    "replay",
     "save_checkpoint",
     "segment",
+    "sweep",
+    "uncertainty",
+    "write_case",
 ]
 
 

@@ -9,7 +9,7 @@ from napari.layers import Image
 
 from napari_dmoe.viewer import results
 from napari_dmoe.viewer.layers import to_image
-from napari_dmoe.viewer.output_layers import Overlay
+from napari_dmoe.viewer.maps import Overlay
 from napari_dmoe.viewer.routing_layers import token_at
 from napari_dmoe.viewer.session import Session, session_of
 from viewer_fakes import make_outcome, make_segmentation
@@ -99,9 +99,10 @@ def test_the_slice_that_is_shown_is_read(viewer: ViewerModel) -> None:
     image = viewer.add_image(
         np.zeros((3, 12, 9)), axis_labels=("t", "y", "x"), scale=(5, 1, 1)
     )
-    session = segment(viewer, image)
-    routing = session.result_of(image).segmentation.routing
-    routing.gates[3][:, 1, 2, 2] = (0.4, 0.6, 0, 0, 0)
+    made = make_segmentation(to_image(image))
+    made.routing.gates[3][:, 1, 2, 2] = (0.4, 0.6, 0, 0, 0)
+    session = session_of(viewer)
+    session.set_result(image, results.show(viewer, image, make_outcome(made)))
     session.set_overlay(Overlay("dominant", 3), is_shown=True)
     assert point(viewer, image, (0, 11, 8)).endswith(ALONE)
     said = "expert 1 0.60 | expert 0 0.40, block 3"

@@ -23,8 +23,10 @@ from napari_dmoe.viewer.layers import (
     LayerData,
     to_image,
 )
+from napari_dmoe.viewer.maps import Overlay
 from napari_dmoe.viewer.measuring import measure
-from napari_dmoe.viewer.output_layers import Overlay, mask_layer, overlay_layer
+from napari_dmoe.viewer.output_layers import mask_layer
+from napari_dmoe.viewer.overlay_layers import overlay_layer
 from napari_dmoe.viewer.saving import save_layer
 from viewer_fakes import make_segmentation
 

@@ -12,13 +12,13 @@ from napari_dmoe.viewer.layers import (
     placement,
     to_image,
 )
+from napari_dmoe.viewer.maps import Overlay
 from napari_dmoe.viewer.output_layers import (
-    Overlay,
     difference_layer,
     mask_layer,
-    overlay_layer,
     probability_layers,
 )
+from napari_dmoe.viewer.overlay_layers import overlay_layer
 from viewer_fakes import N_BLOCKS, N_EXPERTS, SIDE, make_segmentation
 
 

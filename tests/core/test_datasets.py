@@ -2,12 +2,13 @@
 
 import csv
 import itertools
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from napari_dmoe.cohorts.case import Case, Selection
-from napari_dmoe.cohorts.datasets import CohortError, read_cohort
+from napari_dmoe.cohorts.datasets import BadRow, CohortError, read_cohort, read_rows
 from napari_dmoe.cohorts.fundus import NOTICE, fundus_cohort
 from napari_dmoe.cohorts.pelvis import pelvis_cohort
 from napari_dmoe.cohorts.writing import write_cohort
@@ -240,3 +241,17 @@ def test_a_selection_reads_only_what_it_is_asked_for(tmp_path):
     chosen = Selection(read_cohort(tmp_path), [3, 0, 1])
     assert [case.id for case in chosen] == ["d", "a", "b"]
     assert [case.id for case in chosen[1:]] == ["a", "b"]
+
+
+def test_bad_rows_do_not_hide_the_good_ones(tmp_path: Path) -> None:
+    write_tiff(tmp_path / "a.tif", np.zeros((4, 5), np.uint8), axes=("y", "x"))
+    (tmp_path / "cohort.csv").write_text(
+        "image,age\na.tif,63\na.tif,old\nmissing.tif,\na.tif,64\n", encoding="utf-8"
+    )
+    rows = read_rows(tmp_path)
+    assert [isinstance(row, BadRow) for row in rows] == [False, True, True, False]
+    assert "row 3: age" in str(rows[1].problem)
+    assert "old" not in str(rows[1].problem)
+    assert "missing.tif does not exist" in str(rows[2].problem)
+    with pytest.raises(CohortError, match="row 3"):
+        read_cohort(tmp_path)

@@ -12,7 +12,7 @@ from napari.components import ViewerModel
 from pytestqt.qtbot import QtBot
 from qtpy.QtWidgets import QApplication, QFormLayout, QLabel
 
-from napari_dmoe.viewer.output_layers import Overlay
+from napari_dmoe.viewer.maps import Overlay
 from napari_dmoe.viewer.session import session_of
 from napari_dmoe.viewer.widgets.layer_record import NOTHING, LayerRecord
 

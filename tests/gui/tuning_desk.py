@@ -46,8 +46,9 @@ class TuningDesk:
         self.desk.dock._session.set_patient(image, Patient(severity=severity))
 
     def open(self) -> None:
-        bar = self.desk.dock.tabs.tabBar()
-        place = bar.tabRect(2).center()
+        tabs = self.desk.dock.tabs
+        bar = tabs.tabBar()
+        place = bar.tabRect(tabs.indexOf(self.tab)).center()
         self.desk.qtbot.mouseClick(bar, Qt.MouseButton.LeftButton, pos=place)
 
     def start(self) -> FakeProcess:

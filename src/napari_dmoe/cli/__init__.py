@@ -1,6 +1,7 @@
 """The command line: ``napari-dmoe``, or ``python -m napari_dmoe.cli``.
 
-Exit codes: 0 done, 2 bad arguments or input (one clear line), 130 interrupted.
+Exit codes: 0 done, 2 bad arguments or input (one clear line), 130 interrupted; and 1
+from ``replay`` where it gave another mask.
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ import typer
 from napari_dmoe.cli.demonstrate import demo
 from napari_dmoe.cli.inspection import inspect
 from napari_dmoe.cli.phantoms import phantoms
+from napari_dmoe.cli.replaying import case, replay
 from napari_dmoe.cli.segmentation import segment
 from napari_dmoe.cli.training import fine_tune, train
+from napari_dmoe.cli.what_if import sweep
 
 __all__ = ["app", "main"]
 
@@ -22,7 +25,10 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (demo, inspect, segment, phantoms, train, fine_tune):
+for command in (
+    *(demo, inspect, segment, sweep, replay, case),
+    *(phantoms, train, fine_tune),
+):
     app.command()(command)
 
 

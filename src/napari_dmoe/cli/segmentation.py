@@ -74,7 +74,7 @@ def segment(
             loaded,
             entries,
             output,
-            options=SeriesOptions(settings, routing, _format(file_format)),
+            options=SeriesOptions(settings, routing, chosen_format(file_format)),
             progress=progress,
             tell=_tell,
         )
@@ -92,7 +92,14 @@ def _tell(done: Done) -> None:
         typer.echo(f"{done.labels}: {done.outcome}")
 
 
-def _format(name: str) -> FileFormat:
+def chosen_format(name: str) -> FileFormat:
+    """Return a file format by its name.
+
+    Raises
+    ------
+    ValueError
+        When there is no such format.
+    """
     if name not in ("auto", "tiff", "nifti"):
         raise ValueError(f"there is no format {name!r}: use auto, tiff or nifti")
     return cast("FileFormat", name)

@@ -132,6 +132,22 @@ def _same_place(labels: SpatialImage, image: SpatialImage) -> None:
 
 
 @dataclass(frozen=True)
+class BadRow:
+    """A row that cannot be understood.
+
+    Parameters
+    ----------
+    number : int
+        Row in the table, the header being row 1.
+    problem : CohortError
+        What is wrong with it.
+    """
+
+    number: int
+    problem: CohortError
+
+
+@dataclass(frozen=True)
 class Cohort(Sequence[Case]):
     """Cases that are read from disk each time they are asked for.
 
@@ -178,6 +194,43 @@ def read_cohort(path: str | Path) -> Cohort:
         does not exist, or holds a value that cannot be understood. The message names
         the row, counting the header as row 1, but never repeats a patient's value.
     """
+    table = _table_at(path)
+    rows: list[CohortRow] = []
+    seen: dict[str, int] = {}
+    for row in read_rows(path):
+        if isinstance(row, BadRow):
+            raise row.problem
+        if row.id in seen:
+            raise CohortError(
+                f"{table.name}: rows {seen[row.id]} and {row.number} have the same id "
+                f"{row.id!r}: give each case an id of its own"
+            )
+        seen[row.id] = row.number
+        rows.append(row)
+    return Cohort(tuple(rows))
+
+
+def read_rows(path: str | Path) -> list[CohortRow | BadRow]:
+    """Read a cohort's table row by row; bad rows do not hide the good ones.
+
+    Parameters
+    ----------
+    path : str or Path
+        As for :func:`read_cohort`.
+
+    Raises
+    ------
+    CohortError
+        When the table is missing, is no such table, or has no rows.
+    """
+    table = _table_at(path)
+    rows = list(_rows(table))
+    if not rows:
+        raise CohortError(f"{table.name} has no rows below its header")
+    return rows
+
+
+def _table_at(path: str | Path) -> Path:
     table = Path(path)
     table = table / TABLE if table.is_dir() else table
     if not table.is_file():
@@ -185,21 +238,10 @@ def read_cohort(path: str | Path) -> Cohort:
             f"there is no cohort at {path}: expected a folder with {TABLE}, or a CSV "
             "file"
         )
-    rows = tuple(_rows(table))
-    if not rows:
-        raise CohortError(f"{table.name} has no rows below its header")
-    seen: dict[str, int] = {}
-    for row in rows:
-        if row.id in seen:
-            raise CohortError(
-                f"{table.name}: rows {seen[row.id]} and {row.number} have the same id "
-                f"{row.id!r}: give each case an id of its own"
-            )
-        seen[row.id] = row.number
-    return Cohort(rows)
+    return table
 
 
-def _rows(table: Path) -> Iterator[CohortRow]:
+def _rows(table: Path) -> Iterator[CohortRow | BadRow]:
     try:
         with table.open(encoding="utf-8-sig", newline="") as file:
             lines = list(csv.reader(file))
@@ -214,7 +256,10 @@ def _rows(table: Path) -> Iterator[CohortRow]:
         raise CohortError(f"{table.name} has the column {doubled[0]!r} twice")
     for number, cells in enumerate(lines[1:], start=2):
         if any(cell.strip() for cell in cells):
-            yield _row(table, number, header=header, cells=cells)
+            try:
+                yield _row(table, number, header=header, cells=cells)
+            except CohortError as error:
+                yield BadRow(number, error)
 
 
 def _row(

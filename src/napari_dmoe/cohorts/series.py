@@ -13,7 +13,13 @@ from time import perf_counter
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_dmoe.cohorts.datasets import TABLE, CohortError, read_cohort
+from napari_dmoe.cohorts.datasets import (
+    TABLE,
+    BadRow,
+    CohortError,
+    CohortRow,
+    read_rows,
+)
 from napari_dmoe.cohorts.tables import write_table
 from napari_dmoe.imaging.files import (
     IMAGE_SUFFIXES,
@@ -45,6 +51,8 @@ class Entry:
     name: str
     path: Path
     patient: Patient
+    problem: CohortError | None = None
+    """Why its row in the table cannot be understood."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +103,8 @@ def entries_of(source: Path, patient: Patient | None = None) -> list[Entry]:
     Raises
     ------
     CohortError
-        For a table that cannot be read, or a patient beside one.
+        For a table that cannot be read at all, or a patient beside one. A row that
+        cannot be understood has its problem with it, and stops no other.
     ValueError
         For a folder without images.
     """
@@ -106,13 +115,19 @@ def entries_of(source: Path, patient: Patient | None = None) -> list[Entry]:
                 "a cohort's table gives each patient: leave out --sex, --race, --age, "
                 "--severity and --attribute"
             )
-        return [Entry(r.id, r.image, r.patient) for r in read_cohort(source).rows]
+        return [_entry(row) for row in read_rows(source)]
     if not source.is_dir():
         return [Entry(image_stem(source), source, patient)]
     paths = sorted(p for p in source.iterdir() if image_suffix(p) in IMAGE_SUFFIXES)
     if not paths:
         raise ValueError(f"{source.name} holds no image and no {TABLE}")
     return [Entry(image_stem(path), path, patient) for path in paths]
+
+
+def _entry(row: CohortRow | BadRow) -> Entry:
+    if isinstance(row, BadRow):
+        return Entry(f"row {row.number}", Path(), Patient(), row.problem)
+    return Entry(row.id, row.image, row.patient)
 
 
 @dataclass(frozen=True)
@@ -212,6 +227,8 @@ def _segment(
 ) -> Done:
     began = perf_counter()
     settings = options.settings
+    if entry.problem is not None:
+        return Done(entry.name, str(entry.problem), error=entry.problem)
     try:
         image = read_image(entry.path)
         result = segment(

@@ -89,15 +89,10 @@ def save_segmentation(
     OSError
         When something cannot be written. No file is left half-written.
     """
-    is_volume = len(result.grid.shape) == len(VOLUME_AXES)
-    is_nifti = is_volume if file_format == "auto" else file_format == "nifti"
-    if is_nifti and not is_volume:
-        raise ImageReadError(
-            "NIfTI holds volumes, and this is the result of a 2D model: save it as TIFF"
-        )
-    folder.mkdir(parents=True, exist_ok=True)
     record = result.provenance.model_dump_json(indent=2) + "\n"
-    writer = _Writer(folder / safe_stem(stem), image, record, is_nifti)
+    writer = ResultWriter.of(
+        folder / safe_stem(stem), image, record, result.grid, file_format
+    )
     labels = writer.write("labels", result.labels, result.axes, result.grid)
     gates: tuple[Path, ...] = ()
     if routing and result.routing is not None:
@@ -112,13 +107,51 @@ def save_segmentation(
 
 
 @dataclass(frozen=True)
-class _Writer:
-    """Writes arrays that lie on one image, each with the record beside it."""
+class ResultWriter:
+    """Writes arrays that lie on one image, each with the record beside it.
+
+    Parameters
+    ----------
+    stem : Path
+        Folder and beginning of the file names.
+    image : SpatialImage
+        The image, for its place in the world.
+    record : str
+        The record as JSON.
+    is_nifti : bool
+        NIfTI or TIFF.
+    """
 
     stem: Path
     image: SpatialImage
     record: str
     is_nifti: bool
+
+    @classmethod
+    def of(
+        cls,
+        stem: Path,
+        image: SpatialImage,
+        record: str,
+        grid: Grid,
+        file_format: FileFormat,
+    ) -> ResultWriter:
+        """Return a writer for results on a grid; their folder is made.
+
+        Raises
+        ------
+        ImageReadError
+            For the result of a 2D model as NIfTI.
+        """
+        is_volume = len(grid.shape) == len(VOLUME_AXES)
+        is_nifti = is_volume if file_format == "auto" else file_format == "nifti"
+        if is_nifti and not is_volume:
+            raise ImageReadError(
+                "NIfTI holds volumes, and this is the result of a 2D model: save it as "
+                "TIFF"
+            )
+        stem.parent.mkdir(parents=True, exist_ok=True)
+        return cls(stem, image, record, is_nifti)
 
     def write(
         self, what: str, data: NDArray[Any], axes: tuple[str, ...], grid: Grid
@@ -139,7 +172,7 @@ class _Writer:
         return path
 
 
-def _write_gates(writer: _Writer, maps: RoutingMaps) -> Iterator[Path]:
+def _write_gates(writer: ResultWriter, maps: RoutingMaps) -> Iterator[Path]:
     """Write the gates of blocks that share a grid together, of others one by one."""
     axes = ("e", *maps.axes, *maps.token_axes)
     gates = [np.moveaxis(maps.mean(block), -1, 0) for block in range(maps.n_blocks)]

@@ -155,17 +155,25 @@ class Forward:
         """Run some of the rows; row = (input * V + combination) * S + sample."""
         n_values, n_samples = len(self.choice.categories), self.n_samples
         places = [row // (n_values * n_samples) for row in part]
-        chosen = [self.choice.categories[row // n_samples % n_values] for row in part]
+        which = [row // n_samples % n_values for row in part]
+        chosen = [self.choice.categories[combination] for combination in which]
         category = None if chosen[0] is None else torch.tensor(chosen)
+        firsts = self.choice.samples or (0,) * n_values
         noise = None
         if self.settings.noise:
+            seed, samples = self.settings.seed, (row % n_samples for row in part)
             noise = [
-                noise_generator(self.settings.seed, numbers[place], row % n_samples)
-                for place, row in zip(places, part, strict=True)
+                noise_generator(seed, numbers[place], firsts[combination] + sample)
+                for place, combination, sample in zip(
+                    places, which, samples, strict=True
+                )
             ]
+        controls = self.choice.experts
+        experts = [controls[i] for i in which] if any(controls) else None
         self.loaded.module.to(device)
         network = self.loaded.network
-        return network(inputs[places].to(device), category, noise=noise).cpu()
+        rows = inputs[places].to(device)
+        return network(rows, category, noise=noise, experts=experts).cpu()
 
     def mixed(self, probabilities: Tensor) -> Tensor:
         """Return probabilities (V, K, *size) averaged by the combinations' shares."""

@@ -114,6 +114,31 @@ def cup_to_disc(
     return CupToDisc(float(cup.sum()) / float(disc.sum()), heights[0] / heights[1])
 
 
+def frame_of(labels: SpatialImage, n_axes: int) -> NDArray[np.float64]:
+    """Return an affine with the true lengths and angles of the last spatial axes.
+
+    A plane of a rotated stack is no plane of the world's y and x.
+
+    Parameters
+    ----------
+    labels : SpatialImage
+        An image.
+    n_axes : int
+        How many of x, y, z make a frame: 2 or 3.
+    """
+    along = SPATIAL_AXES[-n_axes:]
+    sides = labels.affine[:-1, [labels.spatial_axes.index(axis) for axis in along]]
+    affine = np.eye(n_axes + 1)
+    affine[:-1, :-1] = np.linalg.cholesky(sides.T @ sides).T
+    return affine
+
+
+def dice(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> float:
+    """Return ``2 |A and B| / (|A| + |B|)`` of two masks; NaN where both are empty."""
+    total = int(np.count_nonzero(first)) + int(np.count_nonzero(second))
+    return 2 * int(np.count_nonzero(first & second)) / total if total else math.nan
+
+
 def _extent(is_there: NDArray[np.bool_]) -> int:
     found = np.flatnonzero(is_there)
     return int(found[-1] - found[0] + 1) if len(found) else 0

@@ -13,8 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_dmoe.inference.routing import dominant_expert
+from napari_dmoe.inference.routing_measures import (
+    block_agreement,
+    expert_pair,
+    js_divergence,
+)
 
 OverlayName = Literal["dominant", "gate", "entropy"]
+FurtherOverlayName = Literal["pair", "divergence", "uncertainty", "chance", "agreement"]
+OverlayInput = Literal["gates", "two values", "samples", "chance", "blocks"]
 
 
 @dataclass(frozen=True)
@@ -34,6 +41,11 @@ class OverlayKind:
         Unit of the values.
     is_of_one_expert : bool
         Whether the map depends on the expert.
+    needs : {"gates", "two values", "samples", "chance", "blocks"}
+        What `compute` takes in place of a block's gates (..., E): those of two values
+        (2, ..., E); votes of noise samples for each expert (..., E), as
+        :func:`uncertainty` counts them; chances (..., E), as :func:`read_routing`
+        returns them; or the gates of all blocks (L, ..., E).
     """
 
     title: str
@@ -42,6 +54,7 @@ class OverlayKind:
     limits: tuple[float, float] | None = None
     unit: str = ""
     is_of_one_expert: bool = False
+    needs: OverlayInput = "gates"
 
 
 def gate(gates: NDArray[np.float32], expert: int) -> NDArray[np.float32]:
@@ -93,3 +106,53 @@ OVERLAYS: Mapping[OverlayName, OverlayKind] = {
     ),
 }
 """Every map by its key."""
+
+
+def vote_entropy(votes: NDArray[Any]) -> NDArray[np.float32]:
+    """Return the entropy in bits of votes (..., E), such as those of noise samples."""
+    total = np.maximum(votes.sum(-1, keepdims=True, dtype=np.int64), 1)
+    return gate_entropy((votes / total).astype(np.float32))
+
+
+FURTHER_OVERLAYS: Mapping[FurtherOverlayName, OverlayKind] = {
+    "pair": OverlayKind(
+        title="Pair of experts",
+        help="Which two experts share a token, whichever of them is the stronger.",
+        compute=lambda gates, _: expert_pair(gates),
+    ),
+    "divergence": OverlayKind(
+        title="Divergence of two values",
+        help="How differently two values are routed: 0 bits for alike, 1 for no expert "
+        "in common. This is the model's behaviour, not biology.",
+        compute=lambda gates, _: js_divergence(*gates),
+        limits=(0.0, 1.0),
+        unit="bits",
+        needs="two values",
+    ),
+    "uncertainty": OverlayKind(
+        title="Routing uncertainty",
+        help="Entropy of the dominant expert over noise samples: 0 bits where it is "
+        "always the same.",
+        compute=lambda votes, _: vote_entropy(votes),
+        limits=(0.0, 3.0),
+        unit="bits",
+        needs="samples",
+    ),
+    "chance": OverlayKind(
+        title="Chance of expert",
+        help="Chance that the published gating noise would put an expert among the two "
+        "that are chosen, from 0 to 1.",
+        compute=gate,
+        limits=(0.0, 1.0),
+        is_of_one_expert=True,
+        needs="chance",
+    ),
+    "agreement": OverlayKind(
+        title="Agreement of blocks",
+        help="Share of the blocks in which the commonest dominant expert dominates.",
+        compute=lambda gates, _: block_agreement(gates),
+        limits=(0.0, 1.0),
+        needs="blocks",
+    ),
+}
+"""Maps that need more than one block's gates, or other colours than the experts'."""

@@ -110,8 +110,10 @@ class PlaneRun:
         # One known value: logits, as published; their order is the probabilities'.
         is_plain = logits.shape[:2] == (1, 1)
         self._draw(logits[0, 0] if is_plain else mixed, self.labels[number])
+        # Likewise for each value of a mixture, so that it is what it is alone.
+        alone = logits[:, 0] if logits.shape[1] == 1 else probabilities
         for value, kept in enumerate(self.by_value):
-            self._draw(probabilities[value], kept[number])
+            self._draw(alone[value], kept[number])
         if len(self.probabilities):
             maps = mixed
             if self.is_at_source:

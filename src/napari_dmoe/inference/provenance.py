@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -40,6 +41,12 @@ class DriverRecord(BaseModel):
         Routers that were run.
     weights : tuple of float
         Their shares in the mixture.
+    prior : {"card", "uniform", "given"} or None
+        For an unknown value, where the shares come from: training frequencies that
+        the card states, alike because it states none, or a person.
+    between : float or None
+        Where the router lies between those of the two `values`, in (0, 1); None for a
+        trained router. `weights` then are shares in the router, not in a mixture.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -49,6 +56,36 @@ class DriverRecord(BaseModel):
     values: tuple[str, ...]
     routers: tuple[int, ...]
     weights: tuple[float, ...]
+    prior: Literal["card", "uniform", "given"] | None = None
+    between: float | None = None
+
+
+class ControlRecord(BaseModel):
+    """Experts that somebody muted or pinned.
+
+    Parameters
+    ----------
+    mute : tuple of (int or None, int)
+        Block and expert; block None = all. Both are counted from 0.
+    pin : tuple of (int or None, int)
+        Likewise.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    mute: tuple[tuple[int | None, int], ...] = ()
+    pin: tuple[tuple[int | None, int], ...] = ()
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """What was done, one phrase an expert."""
+        parts = [("muted", entry) for entry in self.mute]
+        parts += [("pinned", entry) for entry in self.pin]
+        return tuple(
+            f"expert {expert} {done} in "
+            + ("all blocks" if block is None else f"block {block}")
+            for done, (block, expert) in parts
+        )
 
 
 class ImageRecord(BaseModel):
@@ -101,6 +138,17 @@ class Provenance(BaseModel):
         What a person should know about this run.
     edited : bool
         Whether somebody painted on the mask after the run.
+    labels_sha256 : str or None
+        SHA-256 of the labels' bytes, as they left the run; None in older records.
+    threads : int or None
+        Threads of the CPU that it was computed with; likewise.
+    made_by : {"segment", "uncertainty"}
+        The function that made the mask; the vote of ``uncertainty`` is no mean.
+    experts : ControlRecord or None
+        Experts that were muted or pinned; None for the model as it is.
+    swept : tuple of str
+        Attributes whose other values were run in the same batches, which can decide
+        the last bits.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -118,7 +166,33 @@ class Provenance(BaseModel):
     seen: tuple[tuple[int, int], ...]
     notices: tuple[str, ...]
     edited: bool = False
+    labels_sha256: str | None = None
+    threads: int | None = None
+    made_by: Literal["segment", "uncertainty"] = "segment"
+    experts: ControlRecord | None = None
+    swept: tuple[str, ...] = ()
     statement: str = RESEARCH_ONLY
+
+    @property
+    def departures(self) -> tuple[str, ...]:
+        """How the model was changed for this result; empty for the model as it is."""
+        between = tuple(
+            f"{driver.attribute.replace('_', ' ')} between trained values: "
+            f"{driver.value}"
+            for driver in self.drivers
+            if driver.between is not None
+        )
+        return (*between, *(self.experts.words if self.experts else ()))
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the model ran as it is, with no expert or router changed."""
+        return not self.departures
+
+
+def labels_sha256(labels: NDArray[np.uint8]) -> str:
+    """Return the SHA-256 of a mask's bytes, its last axis running fastest."""
+    return hashlib.sha256(np.ascontiguousarray(labels).data).hexdigest()
 
 
 def now() -> str:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import torch
 
 from napari_dmoe.imaging.spatial import Grid, SpatialImage
 from napari_dmoe.inference.forward import Forward
 from napari_dmoe.inference.provenance import (
+    ControlRecord,
     ImageRecord,
     ModelRecord,
     Provenance,
+    labels_sha256,
     now,
     versions,
 )
+from napari_dmoe.inference.segmentation import Segmentation
+from napari_dmoe.models.gating import ExpertControl
 
 
 @dataclass(frozen=True)
@@ -69,4 +75,36 @@ def provenance_of(forward: Forward, run: Run) -> Provenance:
         grid={"shape": grid.shape, "start": grid.start, "step": grid.step},
         seen=tuple((s.start, s.stop) for s in run.seen),
         notices=(*run.notices, *forward.notices),
+        threads=torch.get_num_threads(),
+        experts=control_record(*forward.choice.experts[:1]),
     )
+
+
+def control_record(*experts: ExpertControl | None) -> ControlRecord | None:
+    """Return the record of an intervention; None where nothing was changed."""
+    control = experts[0] if experts else None
+    if control is None or not (control.mute or control.pin):
+        return None
+
+    def order(entry: tuple[int | None, int]) -> tuple[int, int]:
+        block, expert = entry
+        return -1 if block is None else block, expert
+
+    return ControlRecord(
+        mute=tuple(sorted(control.mute, key=order)),
+        pin=tuple(sorted(control.pin.items(), key=order)),
+    )
+
+
+def finished(result: Segmentation, *, swept: tuple[str, ...] = ()) -> Segmentation:
+    """Return a result whose record also knows its labels.
+
+    Parameters
+    ----------
+    result : Segmentation
+        What a run returned.
+    swept : tuple of str
+        Attributes whose other values were run in the same batches.
+    """
+    known = {"labels_sha256": labels_sha256(result.labels), "swept": swept}
+    return replace(result, provenance=result.provenance.model_copy(update=known))

@@ -76,9 +76,8 @@ def _tokens(result: Segmentation) -> Iterator[tuple[NDArray[np.float32], Grid]]:
 
 def _of_slice(image: SpatialImage, result: Segmentation) -> ResultPictures:
     number = int((result.labels > 0).sum((1, 2)).argmax())
-    base = _slice_picture(image, number)
-    backwards = np.diag(ordered_affine(image))[1:3] < 0
-    flips = tuple(slice(None, None, -1 if back else 1) for back in backwards)
+    base = slice_picture(image, number)
+    flips = radiological(image)
     mask = mask_picture(base, result.labels[number], result.classes)
     experts = (
         experts_picture(base, *_slice_of(gates, grid, number))[flips]
@@ -87,7 +86,28 @@ def _of_slice(image: SpatialImage, result: Segmentation) -> ResultPictures:
     return ResultPictures(mask[flips], tuple(experts), number)
 
 
-def _slice_picture(image: SpatialImage, number: int) -> Picture:
+def radiological(image: SpatialImage) -> tuple[slice, slice]:
+    """Return how a slice is flipped: the front above, the patient's left on the right.
+
+    Parameters
+    ----------
+    image : SpatialImage
+        The volume.
+    """
+    down, right = np.diag(ordered_affine(image))[1:3] < 0
+    return slice(None, None, -1 if down else 1), slice(None, None, -1 if right else 1)
+
+
+def slice_picture(image: SpatialImage, number: int) -> Picture:
+    """Return a slice along z as (H, W, 3) uint8, in the order of its voxels.
+
+    Parameters
+    ----------
+    image : SpatialImage
+        One volume.
+    number : int
+        Index along z.
+    """
     order = [image.axes.index(axis) for axis in VOLUME_AXES]
     volume = np.asarray(image.data).transpose(order)
     plane = volume[number].astype(np.float64)

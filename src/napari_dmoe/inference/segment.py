@@ -11,15 +11,17 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from napari_dmoe.imaging.memory import NotEnoughMemory
 from napari_dmoe.imaging.spatial import SpatialImage
-from napari_dmoe.inference.devices import is_out_of_memory
-from napari_dmoe.inference.drivers import choose_routers
-from napari_dmoe.inference.plane_run import REMEDY, PlaneRun
+from napari_dmoe.inference.controls import checked_control
+from napari_dmoe.inference.drivers import Priors, choose_routers
+from napari_dmoe.inference.plane_run import PlaneRun
+from napari_dmoe.inference.recording import finished
+from napari_dmoe.inference.running_out import memory_told
 from napari_dmoe.inference.segmentation import Segmentation
 from napari_dmoe.inference.settings import InferenceSettings
 from napari_dmoe.inference.volume_run import VolumeRun
 from napari_dmoe.models.checkpoint import LoadedModel
+from napari_dmoe.models.gating import ExpertControl
 from napari_dmoe.patient import Patient
 from napari_dmoe.progress import ProgressHook, silent
 
@@ -31,6 +33,8 @@ def segment(
     *,
     settings: InferenceSettings | None = None,
     progress: ProgressHook | None = None,
+    experts: ExpertControl | None = None,
+    priors: Priors | None = None,
 ) -> Segmentation:
     """Segment an image for a patient.
 
@@ -48,6 +52,10 @@ def segment(
         How to run it.
     progress : callable, optional
         Called with a :class:`Progress` once a second or so; may raise ``Cancelled``.
+    experts : ExpertControl, optional
+        Experts to mute or pin. The record says so; such a result is not ``is_plain``.
+    priors : mapping of str to sequence of float, optional
+        Shares of the values of unknown drivers, instead of the card's frequencies.
 
     Returns
     -------
@@ -61,6 +69,9 @@ def segment(
     PatientError
         When the model does not know a driver's value, or one is unknown and
         ``unknown="refuse"``.
+    ValueError
+        When a block or expert does not exist, a block would have none left, or a
+        prior does not fit its attribute.
     DeviceError
         When a device that was named is not there, or does not work.
     NotEnoughMemory
@@ -84,17 +95,10 @@ def segment(
     """
     settings = settings or InferenceSettings()
     image = image if isinstance(image, SpatialImage) else SpatialImage.from_array(image)
-    choice = choose_routers(loaded, patient or Patient(), settings)
+    choice = choose_routers(loaded, patient or Patient(), settings, priors)
+    choice = choice.with_experts(checked_control(loaded, experts))
     kind = VolumeRun if loaded.card.dims == 3 else PlaneRun
-    try:
+    with memory_told():
         run = kind(loaded, image, choice, settings)
         run.work(progress or silent)
-        return run.result()
-    except NotEnoughMemory:
-        raise
-    except (MemoryError, RuntimeError) as error:
-        if not is_out_of_memory(error):
-            raise
-        raise NotEnoughMemory(
-            f"the image and its result do not fit into memory: {REMEDY} ({error})"
-        ) from error
+        return finished(run.result())

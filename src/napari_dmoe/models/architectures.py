@@ -12,7 +12,7 @@ from typing import Any, Literal, Protocol
 from torch import Tensor, nn
 
 from napari_dmoe.models import unet3d_files, vit_files
-from napari_dmoe.models.gating import ExpertControl, Noise, SegmentationOutput
+from napari_dmoe.models.gating import Experts, Noise, SegmentationOutput
 from napari_dmoe.models.names import Joined
 from napari_dmoe.models.unet3d import DMoEUNet3D, UNet3DConfig
 from napari_dmoe.models.vit import DMoEViT, ViTConfig
@@ -31,7 +31,7 @@ class Network(Protocol):
         x: Tensor,
         category: Tensor | None,
         noise: Noise | None = None,
-        experts: ExpertControl | None = None,
+        experts: Experts | None = None,
     ) -> SegmentationOutput:
         """Segment a batch."""
 

@@ -96,6 +96,33 @@ class ExpertControl:
         """Return the expert pinned in a block; None where routing decides."""
         return self.pin.get(block, self.pin.get(None))
 
+    def silent(self, block: int, n_experts: int) -> frozenset[int]:
+        """Return the experts that no token of a block may use.
+
+        Raises
+        ------
+        ValueError
+            When an expert does not exist, or none would be left.
+        """
+        silent, pinned = self.muted(block), self.pinned(block)
+        if pinned is not None:
+            silent = silent | (set(range(n_experts)) - {pinned})
+        unknown = {e for e in (*silent, pinned or 0) if not 0 <= e < n_experts}
+        if unknown:
+            raise ValueError(
+                f"expert {min(unknown)} does not exist: there are {n_experts}, "
+                "counted from 0"
+            )
+        if len(silent) == n_experts:
+            raise ValueError(
+                f"all {n_experts} experts of block {block} are muted: leave one"
+            )
+        return frozenset(silent)
+
+
+Experts = ExpertControl | Sequence[ExpertControl | None]
+"""Interventions on all samples of a batch alike, or one for each sample."""
+
 
 def checked_category(
     category: Tensor | None, *, batch: int, n_routers: int, device: torch.device
@@ -104,9 +131,10 @@ def checked_category(
 
     Parameters
     ----------
-    category : (B,) or (B, A) integer tensor, or None
+    category : (B,) or (B, A) integer tensor, (B, R) float tensor, or None
         The router of each sample, or one of each of A attributes. Routers of all
-        attributes are counted together; -1 leaves an attribute out.
+        attributes are counted together; -1 leaves an attribute out. Floats are the
+        share of each of the R routers in the sample's own, between trained ones.
     batch, n_routers : int
         What to check against.
     device : torch.device
@@ -114,19 +142,22 @@ def checked_category(
 
     Returns
     -------
-    (B,) or (B, A) int64 tensor, or None
+    (B,) or (B, A) int64 tensor, (B, R) float32 tensor, or None
         The same; one attribute is always (B,).
 
     Raises
     ------
     ValueError
         For another shape or type, an entry without a router, a sample whose
-        attributes are all left out, and any category if there are no routers.
+        attributes are all left out, shares that do not sum to 1, and any category if
+        there are no routers.
     """
     if category is None:
         return None
     if not n_routers:
         raise ValueError("this network has no MoE: category must be None")
+    if category.is_floating_point() and category.ndim == 2:
+        return _checked_shares(category, batch, n_routers).to(device, torch.float32)
     # A tensor of bool or uint8 would select routers as a mask does.
     is_shaped = category.ndim in (1, 2) and len(category) == batch
     if not is_shaped or 0 in category.shape[1:] or category.dtype not in _INTEGERS:
@@ -140,6 +171,18 @@ def checked_category(
     if rows.shape[1] == 1:
         rows = rows[:, 0]
     return rows.to(device, torch.int64, non_blocking=True)
+
+
+def _checked_shares(shares: Tensor, batch: int, n_routers: int) -> Tensor:
+    if shares.shape != (batch, n_routers):
+        raise ValueError(
+            f"router shares must be of shape ({batch}, {n_routers}), one row an image: "
+            f"found {tuple(shares.shape)}"
+        )
+    sums = shares.sum(1)
+    if not ((shares >= 0).all() and torch.allclose(sums, torch.ones_like(sums))):
+        raise ValueError("router shares must not be below 0, and sum to 1 in each row")
+    return shares
 
 
 def _check_routers(rows: Tensor, n_routers: int) -> None:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from napari_dmoe.models.gating import LEFT_OUT, ExpertControl, Noise, Routing
+from napari_dmoe.models.gating import LEFT_OUT, ExpertControl, Experts, Noise, Routing
 from napari_dmoe.models.names import Joined
 
 
@@ -84,7 +84,7 @@ class SparseMoE(nn.Module):
         category: Tensor,
         *,
         noise: Noise | None = None,
-        experts: ExpertControl | None = None,
+        experts: Experts | None = None,
         block: int = 0,
     ) -> tuple[Tensor, Routing]:
         """Route each token and mix what its experts answer.
@@ -93,13 +93,14 @@ class SparseMoE(nn.Module):
         ----------
         x : (B, T, C) tensor
             Tokens.
-        category : (B,) or (B, A) int64 tensor
+        category : (B,) or (B, A) int64 tensor, or (B, n_routers) float32 tensor
             The router of each sample, in [0, n_routers), or of each of its A
-            attributes, where -1 leaves one out. The network checks it with
+            attributes, where -1 leaves one out; or the share of each router in the
+            mean that decides. The network checks it with
             :func:`napari_dmoe.models.gating.checked_category`.
         noise : torch.Generator or B of them, optional
             Source of the published gating noise; None routes without noise.
-        experts : ExpertControl, optional
+        experts : ExpertControl or B of them, optional
             Experts to mute or pin.
         block : int
             Which block this call is, counted from 0; `experts` refers to it.
@@ -139,29 +140,26 @@ class SparseMoE(nn.Module):
         return logits, F.softplus(linear(self.noise_weight, self.noise_bias))
 
     def _controlled(
-        self, scores: Tensor, experts: ExpertControl | None, block: int
+        self, scores: Tensor, experts: Experts | None, block: int
     ) -> Tensor:
         if experts is None:
             return scores
-        silent = experts.muted(block)
-        pinned = experts.pinned(block)
-        if pinned is not None:
-            silent = silent | (set(range(self.n_experts)) - {pinned})
-        if not silent:
+        each = (experts,) if isinstance(experts, ExpertControl) else experts
+        if len(each) not in (1, len(scores)):
+            raise ValueError(
+                f"experts needs one control, or one a sample: found {len(each)} "
+                f"for {len(scores)} samples"
+            )
+        silent = [
+            frozenset[int]() if one is None else one.silent(block, self.n_experts)
+            for one in each
+        ]
+        if not any(silent):
             return scores
-        unknown = {e for e in (*silent, pinned or 0) if not 0 <= e < self.n_experts}
-        if unknown:
-            raise ValueError(
-                f"expert {min(unknown)} does not exist: there are {self.n_experts}, "
-                "counted from 0"
-            )
-        if len(silent) == self.n_experts:
-            raise ValueError(
-                f"all {self.n_experts} experts of block {block} are muted: leave one"
-            )
-        index = torch.tensor(sorted(silent), device=scores.device)
+        rows = [[expert in row for expert in range(self.n_experts)] for row in silent]
+        mask = torch.tensor(rows, device=scores.device).unsqueeze(1)
         # Finite, so that a silent expert still ranks above the one already chosen.
-        return scores.index_fill(-1, index, torch.finfo(scores.dtype).min)
+        return scores.masked_fill(mask, torch.finfo(scores.dtype).min)
 
     def _mix(self, tokens: Tensor, weights: Tensor, chosen: Tensor) -> Tensor:
         # On a GPU every expert for every token costs less than waiting for counts.
@@ -209,6 +207,9 @@ class SparseMoE(nn.Module):
 
 def _chosen(parameter: Tensor, category: Tensor) -> Tensor:
     """Return each sample's row of a routers' parameter; of several rows the mean."""
+    if category.is_floating_point():
+        mean: Tensor = torch.tensordot(category.to(parameter), parameter, 1)
+        return mean
     if category.ndim == 1:
         return parameter[category]
     takes_part = (category != LEFT_OUT).to(parameter)

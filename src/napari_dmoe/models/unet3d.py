@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from napari_dmoe.models.gating import (
-    ExpertControl,
+    Experts,
     Noise,
     Routing,
     SegmentationOutput,
@@ -129,7 +129,7 @@ class DMoEUNet3D(nn.Module):
         x: Tensor,
         category: Tensor | None,
         noise: Noise | None = None,
-        experts: ExpertControl | None = None,
+        experts: Experts | None = None,
     ) -> SegmentationOutput:
         """Segment a batch of volumes.
 
@@ -137,12 +137,13 @@ class DMoEUNet3D(nn.Module):
         ----------
         x : (B, C, D, H, W) float32 tensor
             Volumes; each side is a multiple of 32, one of them at least 64.
-        category : (B,) or (B, A) int64 tensor, or None
+        category : (B,) or (B, A) int64 tensor, (B, R) float tensor, or None
             Router of each volume, or one of each of A attributes, where -1 leaves an
-            attribute out. None skips the MoE, which is another network.
+            attribute out. Floats are the share of each of the R routers in a mean
+            of them. None skips the MoE, which is another network.
         noise : torch.Generator or B of them, optional
             Source of the published gating noise; None routes without noise.
-        experts : ExpertControl, optional
+        experts : ExpertControl or B of them, optional
             Experts to mute or pin; blocks are the stages 0 to 4.
 
         Returns
@@ -179,7 +180,7 @@ class DMoEUNet3D(nn.Module):
         x: Tensor,
         category: Tensor,
         noise: Noise | None,
-        experts: ExpertControl | None,
+        experts: Experts | None,
         stage: int,
     ) -> tuple[Tensor, Routing]:
         """Return what a stage's experts add to its features (B, C, d, h, w)."""

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from napari_dmoe.models.decoder import Decoder
 from napari_dmoe.models.gating import (
-    ExpertControl,
+    Experts,
     Noise,
     SegmentationOutput,
     checked_category,
@@ -150,7 +150,7 @@ class DMoEViT(nn.Module):
         x: Tensor,
         category: Tensor | None,
         noise: Noise | None = None,
-        experts: ExpertControl | None = None,
+        experts: Experts | None = None,
     ) -> SegmentationOutput:
         """Segment a batch of images.
 
@@ -158,12 +158,13 @@ class DMoEViT(nn.Module):
         ----------
         x : (B, 1 or C, S, S) float32 tensor
             Images; one channel is repeated to as many as the network expects.
-        category : (B,) or (B, A) int64 tensor, or None
+        category : (B,) or (B, A) int64 tensor, (B, R) float tensor, or None
             Router of each image, or one of each of A attributes, where -1 leaves an
-            attribute out. None skips the MoE, which is another network.
+            attribute out. Floats are the share of each of the R routers in a mean
+            of them. None skips the MoE, which is another network.
         noise : torch.Generator or B of them, optional
             Source of the published gating noise; None routes without noise.
-        experts : ExpertControl, optional
+        experts : ExpertControl or B of them, optional
             Experts to mute or pin.
 
         Returns

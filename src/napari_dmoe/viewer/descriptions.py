@@ -11,6 +11,7 @@ from napari.layers import Image
 from napari_dmoe.inference.provenance import DriverRecord
 from napari_dmoe.patient import Patient, PatientError
 from napari_dmoe.viewer.axes import AXIS_TITLES, question
+from napari_dmoe.viewer.badges import badge
 from napari_dmoe.viewer.layers import axis_names, data_to_world, length_factors
 from napari_dmoe.viewer.results import Result
 
@@ -113,7 +114,7 @@ def describe_run(result: Result) -> str:
     drivers = result.segmentation.provenance.drivers
     made_for = "; ".join(map(_driver, drivers)) or "everybody alike"
     edited = " · painted, so the next run leaves it" if result.looks_edited else ""
-    how = "from a file" if result.request is None else f"{result.seconds:.1f} s"
+    how = "from a file" if result.request.is_of_file else f"{result.seconds:.1f} s"
     return f"Made for {made_for} · {how}{edited}"
 
 
@@ -122,6 +123,11 @@ def _driver(record: DriverRecord) -> str:
     if record.value is not None:
         return f"{name}: {record.value}"
     return f"{name} unknown: {len(record.values)} values mixed"
+
+
+def result_badge(result: Result) -> str:
+    """Say in what a mask is not a plain run of the model; nothing where it is one."""
+    return badge(result.segmentation.provenance)
 
 
 def run_notices(result: Result) -> tuple[str, ...]:

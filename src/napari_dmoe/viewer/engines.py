@@ -6,20 +6,36 @@ Each imports what it needs when it is called, in a worker's thread: torch takes 
 from __future__ import annotations
 
 import gc
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from napari_dmoe.viewer.finding import find_model
 from napari_dmoe.viewer.recent import recent_models, remember_model
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from napari_dmoe.cohorts.series import Done, Entry
+    from napari_dmoe.imaging.spatial import SpatialImage
+    from napari_dmoe.inference.ablation import Ablation
     from napari_dmoe.inference.comparison import Comparison
+    from napari_dmoe.inference.drivers import Priors
+    from napari_dmoe.inference.replay import Replay
+    from napari_dmoe.inference.routing import RoutingMaps
     from napari_dmoe.inference.segmentation import Segmentation
+    from napari_dmoe.inference.settings import InferenceSettings
+    from napari_dmoe.inference.sweep_result import Sweep
+    from napari_dmoe.inference.uncertainty import Uncertainty
     from napari_dmoe.models.checkpoint import LoadedModel
+    from napari_dmoe.patient import Patient
+    from napari_dmoe.progress import ProgressHook
     from napari_dmoe.training.tuning_order import TuningOrder
     from napari_dmoe.training.tuning_process import TuningProcess
+    from napari_dmoe.viewer.swept import Swept
 
 
 @dataclass(frozen=True)
@@ -115,6 +131,34 @@ def compare(*arguments: Any, **options: Any) -> Comparison:
     return compare_masks(*arguments, **options)
 
 
+def ablate(*arguments: Any, **options: Any) -> Ablation:
+    """Mute or pin experts; see :func:`napari_dmoe.ablate`."""
+    from napari_dmoe.inference import ablation
+
+    return ablation.ablate(*arguments, **options)
+
+
+def uncertainty(*arguments: Any, **options: Any) -> Uncertainty:
+    """Draw noise samples; see :func:`napari_dmoe.uncertainty`."""
+    from napari_dmoe.inference import uncertainty as drawing
+
+    return drawing.uncertainty(*arguments, **options)
+
+
+def replay(*arguments: Any, **options: Any) -> Replay:
+    """Make a result again from its record; see :func:`napari_dmoe.replay`."""
+    from napari_dmoe.inference import replay as replaying
+
+    return replaying.replay(*arguments, **options)
+
+
+def read_routing(*arguments: Any, **options: Any) -> RoutingMaps:
+    """Read the routers; see :func:`napari_dmoe.read_routing`."""
+    from napari_dmoe.inference.routing_reading import read_routing
+
+    return read_routing(*arguments, **options)
+
+
 def entries(source: Path) -> list[Entry]:
     """List what a folder or table holds; see :mod:`napari_dmoe.cohorts.series`."""
     from napari_dmoe.cohorts.series import entries_of
@@ -128,6 +172,68 @@ def series(*arguments: Any, **options: Any) -> list[Done]:
 
     settings = options.pop("settings")
     return segment_series(*arguments, options=SeriesOptions(settings), **options)
+
+
+def sweep(
+    loaded: LoadedModel,
+    image: SpatialImage,
+    patient: Patient,
+    attributes: tuple[str, ...],
+    positions: tuple[float, ...] = (),
+    *,
+    settings: InferenceSettings,
+    progress: ProgressHook,
+    priors: Priors | None = None,
+) -> Swept:
+    """Segment an image for every value of a driver, and between them if asked to."""
+    from napari_dmoe.inference.interpolation import interpolate
+    from napari_dmoe.inference.sweep import sweep as run_sweep
+    from napari_dmoe.inference.variants import part_of
+    from napari_dmoe.viewer.swept import interleaved
+
+    began = time.perf_counter()
+    n_parts = 2 if positions else 1
+    found = run_sweep(
+        loaded,
+        image,
+        attribute=attributes,
+        patient=patient,
+        settings=settings,
+        progress=part_of(progress, 0, n_parts),
+        priors=priors,
+    )
+    between: tuple[Segmentation, ...] = ()
+    if positions:
+        between = interpolate(
+            loaded,
+            image,
+            attribute=attributes[0],
+            positions=positions,
+            patient=patient,
+            settings=settings,
+            progress=part_of(progress, 1, n_parts),
+            priors=priors,
+        )
+    return interleaved(found, positions, between, time.perf_counter() - began)
+
+
+def draw_sweep(image: SpatialImage, found: Sweep) -> NDArray[np.uint8]:
+    """Draw all masks side by side."""
+    from napari_dmoe.inference.sweep_pictures import sweep_picture
+
+    return sweep_picture(image, found)
+
+
+def save_sweep(folder: Path, stem: str, found: Sweep, image: SpatialImage) -> None:
+    """Write a sweep and its table."""
+    from napari_dmoe.cohorts.tables import write_table
+    from napari_dmoe.imaging.files import safe_stem
+    from napari_dmoe.inference.sweep_files import save_sweep as save
+    from napari_dmoe.inference.sweep_result import text_rows
+
+    save(folder, stem, found, image)
+    table = folder / f"{safe_stem(stem)}.sweep.csv"
+    write_table(table, text_rows(found.rows()))
 
 
 def start_tuning(folder: Path, order: TuningOrder) -> TuningProcess:
@@ -155,9 +261,17 @@ class Engines:
     segment: Callable[..., Segmentation] = run
     fitting_cards: Callable[[LoadedModel], tuple[FittingCard, ...]] = fitting_cards
     compare: Callable[..., Comparison] = compare
+    ablate: Callable[..., Ablation] = ablate
+    uncertainty: Callable[..., Uncertainty] = uncertainty
+    replay: Callable[..., Replay] = replay
+    find_model: Callable[..., LoadedModel | None] = find_model
+    read_routing: Callable[..., RoutingMaps] = read_routing
     entries: Callable[[Path], list[Entry]] = entries
     series: Callable[..., list[Done]] = series
     start_tuning: Callable[[Path, Any], Any] = start_tuning
     recent_models: Callable[[], tuple[str, ...]] = recent_models
     remember_model: Callable[[str], None] = remember_model
     release_memory: Callable[[], None] = release_memory
+    sweep: Callable[..., Swept] = sweep
+    draw_sweep: Callable[..., NDArray[np.uint8]] = draw_sweep
+    save_sweep: Callable[..., None] = save_sweep

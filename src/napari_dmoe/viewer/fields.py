@@ -45,20 +45,37 @@ class PatientField:
     unseen: Mapping[str, str] = field(default_factory=dict)
 
 
-def patient_fields(card: ModelCard | None) -> tuple[PatientField, ...]:
+def patient_fields(
+    card: ModelCard | None, priors: Mapping[str, tuple[float, ...]] | None = None
+) -> tuple[PatientField, ...]:
     """Return the inputs for a card: what drives the model first, then the others.
 
     Sex, race, age and severity are always among them.
+
+    Parameters
+    ----------
+    card : ModelCard or None
+        The card; None without a model.
+    priors : mapping of str to tuple of float, optional
+        Shares that a person stated for the values of unknown drivers.
     """
+    stated = priors or {}
     drivers = card.attributes if card is not None else ()
     counts = (card.training.n_per_value or {}) if card is not None else {}
-    driving = [_driving(each, counts.get(each.name, {})) for each in drivers]
+    driving = [
+        _driving(each, counts.get(each.name, {}), stated.get(each.name))
+        for each in drivers
+    ]
     names = {field.name for field in driving}
     others = [_recorded(name) for name in FORM_ATTRIBUTES if name not in names]
     return (*driving, *others)
 
 
-def _driving(attribute: CardAttribute, counts: Mapping[str, int]) -> PatientField:
+def _driving(
+    attribute: CardAttribute,
+    counts: Mapping[str, int],
+    stated: tuple[float, ...] | None,
+) -> PatientField:
     known = ATTRIBUTES.get(attribute.name)
     is_number = attribute.edges is not None
     return PatientField(
@@ -68,7 +85,7 @@ def _driving(attribute: CardAttribute, counts: Mapping[str, int]) -> PatientFiel
         kind="number" if is_number else "category",
         values=attribute.values,
         drives=True,
-        if_unknown=mixture(attribute),
+        if_unknown=mixture(attribute, stated),
         unseen=unseen_values(attribute, counts),
     )
 
@@ -112,17 +129,20 @@ def _recorded(name: str) -> PatientField:
     )
 
 
-def mixture(attribute: CardAttribute) -> str:
+def mixture(attribute: CardAttribute, stated: tuple[float, ...] | None = None) -> str:
     """Say in words what is mixed where an attribute is unknown."""
     what = f"{attribute.label} unknown: mixes"
-    if not attribute.frequencies:
+    if stated is None and not attribute.frequencies:
         values = ", ".join(attribute.values)
         return f"{what} {values} evenly, as no frequencies are stated."
     shares = [
         f"{value} {_share(prior)}"
-        for value, prior in zip(attribute.values, attribute.prior, strict=True)
+        for value, prior in zip(
+            attribute.values, stated or attribute.prior, strict=True
+        )
     ]
-    return f"{what} {', '.join(shares)}."
+    origin = ", as you stated" if stated else ""
+    return f"{what} {', '.join(shares)}{origin}."
 
 
 def _share(prior: float) -> str:

@@ -54,5 +54,5 @@ class Outlines:
 
 
 def _set(mask: Labels, width: int) -> None:
-    if mask.contour in (0, WIDTH):
+    if mask.contour in (0, WIDTH) and mask.contour != width:  # else it is drawn anew
         mask.contour = width

@@ -9,6 +9,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from napari_dmoe.inference.provenance import DriverRecord, Provenance
+from napari_dmoe.viewer.badges import badge
 
 _SHORT_HASH = 12
 
@@ -37,6 +38,7 @@ def record_rows(stated: Any) -> list[tuple[str, str]]:
     }
     rows = [
         ("Shows", str(stated.get("shows", "mask"))),
+        ("What if", badge(record)),
         ("Made", record.created.replace("T", " ").replace("+00:00", " UTC")),
         ("Model", model.title),
         ("File", model.file or "not saved yet"),
@@ -57,6 +59,8 @@ def record_rows(stated: Any) -> list[tuple[str, str]]:
 
 def _driver(driver: DriverRecord) -> str:
     name = driver.attribute.replace("_", " ")
+    if driver.between is not None:
+        return f"{name}: {driver.value} (between routers {driver.routers})"
     if driver.value is not None:
         return f"{name}: {driver.value} (router {driver.routers[0]})"
     shares = ", ".join(

@@ -12,6 +12,7 @@ from napari_dmoe.inference.provenance import METADATA_KEY
 from napari_dmoe.inference.segmentation import Segmentation
 from napari_dmoe.viewer.layers import axis_names, data_to_world
 from napari_dmoe.viewer.record_rows import record_of
+from napari_dmoe.viewer.requests import Request
 from napari_dmoe.viewer.results import Outcome, Result
 
 _TOLERANCE = 1e-5
@@ -52,7 +53,7 @@ def reopened_result(mask: Labels, image: Image) -> Result | None:
         provenance=record,
     )
     return Result(
-        outcome=Outcome(segmentation, None, 0.0),
+        outcome=Outcome(segmentation, Request.of_file(), 0.0),
         mask=weakref.ref(mask),
         original=np.array(mask.data),
         is_kept=True,

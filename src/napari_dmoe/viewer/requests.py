@@ -5,11 +5,16 @@ from __future__ import annotations
 import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from napari_dmoe.inference.settings import InferenceSettings
 
 if TYPE_CHECKING:
-    from napari_dmoe.inference.settings import InferenceSettings
     from napari_dmoe.models.checkpoint import LoadedModel
+
+
+class _Gone:
+    """What a request refers to whose model is not here."""
 
 
 @dataclass(frozen=True)
@@ -28,12 +33,25 @@ class Request:
         How it is run.
     image_version : int
         How often the image had been changed.
+    shares : tuple of (str, tuple of float)
+        Shares that a person stated for the values of unknown drivers.
+    is_of_file : bool
+        Whether it stands for a mask from a file, of whose run nothing else is known.
     """
 
     model: weakref.ref[LoadedModel]
     routers: Mapping[str, int | None]
     settings: InferenceSettings
     image_version: int
+    shares: tuple[tuple[str, tuple[float, ...]], ...] = ()
+    is_of_file: bool = False
+
+    @classmethod
+    def of_file(cls) -> Request:
+        """Return what stands for the request of a mask from a file: nobody knows it."""
+        gone: weakref.ref[Any] = weakref.ref(_Gone())
+        settings = InferenceSettings()
+        return cls(gone, {}, settings, image_version=0, is_of_file=True)
 
     def changes(self, other: Request) -> tuple[str, ...]:
         """Name what differs in another request."""
@@ -44,6 +62,7 @@ class Request:
             name.replace("_", " "): router == other.routers.get(name)
             for name, router in self.routers.items()
         } | {
+            "the shares of unknown values": dict(self.shares) == dict(other.shares),
             "the settings": self.settings == other.settings,
             "the image": self.image_version == other.image_version,
         }

@@ -9,6 +9,7 @@ import numpy as np
 from napari.layers import Image, Labels
 
 from napari_dmoe.inference.colours import class_colours
+from napari_dmoe.viewer.badges import badge
 from napari_dmoe.viewer.layers import axis_names
 from napari_dmoe.viewer.measuring import Measured, measure
 from napari_dmoe.viewer.output_layers import in_layer_order
@@ -73,13 +74,15 @@ def file_rows(
     -------
     list of dict
         The columns ``measure``, ``value``, ``unit``, ``least`` and ``most``, and one
-        for each axis that the model was run over, counted from 0.
+        for each axis that the model was run over, counted from 0. A ``note`` says of
+        a what-if that it is one.
     """
     mask = result.mask()
     rows: list[dict[str, str]] = []
     for place, at in frames_of(mask, image, result, step) if mask is not None else ():
         rows += [{**at, **row.cells} for row in result_rows(result, image, place)]
-    return rows
+    note = badge(result.segmentation.provenance)
+    return [row | {"note": note} for row in rows] if note else rows
 
 
 def frames_of(

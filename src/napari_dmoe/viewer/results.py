@@ -2,7 +2,8 @@
 
 A mask that somebody painted on is theirs: it is never overwritten. An untouched one is
 replaced where it stands, so that its name, opacity and order stay as they are; what it
-showed before can be brought back.
+showed before can be brought back. Only results of one kind replace each other: a mask
+that the model gave without an expert never takes the place of its plain one.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from numpy.typing import NDArray
 
 from napari_dmoe.inference.provenance import METADATA_KEY
 from napari_dmoe.inference.segmentation import Segmentation
+from napari_dmoe.viewer import badges
+from napari_dmoe.viewer.badges import Kind
 from napari_dmoe.viewer.layers import PLACE, LayerData, plain
 from napari_dmoe.viewer.output_layers import mask_layer, probability_layers
 from napari_dmoe.viewer.requests import Request
@@ -34,15 +37,14 @@ class Outcome:
     ----------
     segmentation : Segmentation
         What the engine returned.
-    request : Request or None
-        What it was asked for; a result of another request is outdated. None for a mask
-        from a file, of which nobody knows.
+    request : Request
+        What it was asked for; a result of another request is outdated.
     seconds : float
         How long it took.
     """
 
     segmentation: Segmentation
-    request: Request | None
+    request: Request
     seconds: float
 
 
@@ -88,7 +90,7 @@ class Result:
         return self.outcome.segmentation
 
     @property
-    def request(self) -> Request | None:
+    def request(self) -> Request:
         """What it was asked for."""
         return self.outcome.request
 
@@ -96,6 +98,16 @@ class Result:
     def seconds(self) -> float:
         """How long it took."""
         return self.outcome.seconds
+
+    @property
+    def kind(self) -> Kind:
+        """What sort of result it is; empty for a plain run of the model."""
+        return badges.kind(self.segmentation.provenance)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is a run of the model as it is."""
+        return not self.kind
 
     @property
     def is_edited(self) -> bool:
@@ -150,9 +162,11 @@ def show(
         What was found.
     previous : Result, optional
         The image's result so far. Its mask is replaced where it is still there, was
-        not painted on and is not kept; otherwise a new layer is added.
+        not painted on, is not kept, and is of the same kind; otherwise a new layer is
+        added.
     name : str
-        What a new layer is called after the image's name; ``mask`` by default.
+        What a new layer is called after the image's name; by default ``mask``, and
+        what was done to the model.
 
     Returns
     -------
@@ -162,7 +176,9 @@ def show(
     data, arguments, kind = mask_layer(source, outcome.segmentation)
     if name:
         arguments["name"] = f"{source.name} / {name}"
-    existing = _reusable_mask(viewer, previous, data.ndim)
+    made = badges.kind(outcome.segmentation.provenance)
+    is_alike = previous is not None and previous.kind == made
+    existing = _reusable_mask(viewer, previous, data.ndim) if is_alike else None
     mask = put(viewer, (data, arguments, kind), existing)
     replaced = None if existing is None else previous
     maps = probability_layers(source, outcome.segmentation)
@@ -194,6 +210,27 @@ def show_previous(viewer: ViewerModel, source: Image, result: Result) -> Result:
     if result.before is None:
         return result
     return show(viewer, source, result.before, previous=result)
+
+
+def latest(
+    shown: Sequence[Result], of_kind: Kind = (), chosen: Result | None = None
+) -> Result | None:
+    """Return the result that a new one of a kind would replace, or stand beside.
+
+    Parameters
+    ----------
+    shown : sequence of Result
+        Results of the image, oldest first.
+    of_kind : tuple of str
+        The kind; a plain run by default.
+    chosen : Result, optional
+        The one that is looked at, which goes first.
+    """
+    alike = [each for each in shown if each.kind == of_kind]
+    if chosen in alike:
+        return chosen
+    free = [each for each in alike if not each.is_kept] or alike
+    return free[-1] if free else None
 
 
 def _reusable_mask(

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from napari.components import ViewerModel
-from napari.layers import Labels
+from napari.layers import Image, Labels
+
+from napari_dmoe.viewer.layers import axis_names
 
 
 def reveal(viewer: ViewerModel, mask: Labels) -> bool:
@@ -43,3 +47,36 @@ def reveal(viewer: ViewerModel, mask: Labels) -> bool:
     for axis in hidden:
         viewer.dims.set_point(axis + offset, float(world[axis]))
     return True
+
+
+def centre_on(
+    viewer: ViewerModel, image: Image, axes: Sequence[str], place: Sequence[float]
+) -> None:
+    """Move the sliders and the camera to a place in an image.
+
+    Parameters
+    ----------
+    viewer : napari.components.ViewerModel
+        The viewer.
+    image : napari.layers.Image
+        The image.
+    axes : sequence of str
+        Names of the axes of `place`; further ones of the image stay where they are.
+    place : sequence of float
+        The place in the image's pixels.
+    """
+    named = dict(zip(axes, place, strict=True))
+    n_spatial = 3 if "z" in named else 2
+    offset = viewer.dims.ndim - image.ndim
+    here = np.array(image.world_to_data(np.array(viewer.dims.point)[offset:]), float)
+    names = axis_names(image, n_spatial)
+    target = [named.get(name, at) for name, at in zip(names, here, strict=True)]
+    world = np.array(image.data_to_world(target), float)
+    for axis in range(image.ndim):
+        if axis + offset not in viewer.dims.displayed:
+            viewer.dims.set_point(axis + offset, float(world[axis]))
+    centre = [
+        float(world[axis - offset]) for axis in viewer.dims.displayed if axis >= offset
+    ]
+    camera = viewer.scene.camera if hasattr(viewer, "scene") else viewer.camera
+    camera.center = tuple(centre[-3:]) if len(centre) > 2 else (0.0, *centre)

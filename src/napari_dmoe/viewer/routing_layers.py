@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -11,13 +13,26 @@ from napari.components import ViewerModel
 from napari.layers import Image, Labels, Layer
 from numpy.typing import NDArray
 
-from napari_dmoe.viewer.layers import plain
+from napari_dmoe.inference.routing_measures import pair_names
+from napari_dmoe.viewer.layers import PLACE, plain
+from napari_dmoe.viewer.maps import Overlay
 from napari_dmoe.viewer.outlines import Outlines
-from napari_dmoe.viewer.output_layers import Overlay, gates_on_layer, overlay_layer
+from napari_dmoe.viewer.overlay_layers import ShownMap, shown_map
 from napari_dmoe.viewer.results import Result, put
+from napari_dmoe.viewer.routing_extras import extras_of
 
 _LEAST_GATE = 0.005
 """Smaller gates would read 0.00."""
+_LOOK = ("colormap", "contrast_limits")
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What a layer shows, and how it was named by itself."""
+
+    shown: ShownMap
+    overlay: Overlay
+    name: str
 
 
 class RoutingLayers:
@@ -39,8 +54,7 @@ class RoutingLayers:
         self._layers: WeakKeyDictionary[Layer, dict[str, weakref.ref[Layer]]] = (
             WeakKeyDictionary()
         )
-        self._gates: WeakKeyDictionary[Layer, NDArray[np.float32]] = WeakKeyDictionary()
-        self._blocks: WeakKeyDictionary[Layer, int] = WeakKeyDictionary()
+        self._seen: WeakKeyDictionary[Layer, _Seen] = WeakKeyDictionary()
 
     def of(self, image: Layer) -> list[Layer]:
         """Return the layers that show an image's routing and are in the viewer."""
@@ -54,7 +68,7 @@ class RoutingLayers:
         return any(layer.visible for layer in self.of(image))
 
     def show(self, image: Image, result: Result, overlay: Overlay) -> None:
-        """Show a map of a result's routing, in the layer for such maps.
+        """Show a map of a result's routing; hide it while a run for it is missing.
 
         Raises
         ------
@@ -64,29 +78,41 @@ class RoutingLayers:
         viewer = self._viewer()
         if viewer is None:
             return
-        layer_data = overlay_layer(image, result.segmentation, overlay)
-        kind = layer_data[2]
+        made, extras = result.segmentation, extras_of(result)
+        shown = shown_map(image, made, overlay, extras)
+        if shown is None:
+            self.hide(image, result)
+            return
+        layer = self._put(viewer, image, shown)
+        self._seen[layer] = _Seen(shown, overlay, layer.name)
+        for each in self.of(image):
+            if each.visible != (each is layer):
+                each.visible = each is layer
+        self._outlines.add(result.mask())
+
+    def _put(self, viewer: ViewerModel, image: Image, shown: ShownMap) -> Layer:
+        kind = shown.layer_data[2]
         kept = self._layers.setdefault(plain(image), {})
         existing = kept[kind]() if kind in kept else None
-        if existing is not None and existing not in viewer.layers:
-            existing = None
+        before = None if existing is None else self._seen.get(existing)
+        if existing is None or before is None or existing not in viewer.layers:
+            return self._add(viewer, image, shown)
+        if existing.ndim != shown.layer_data[0].ndim:
+            return self._add(viewer, image, shown)
+        _update(existing, shown, before)
+        return existing
+
+    def _add(self, viewer: ViewerModel, image: Image, shown: ShownMap) -> Layer:
+        """Add a layer below the masks, and leave the selection to a painter."""
         selected = set(viewer.layers.selection)
-        layer = put(viewer, layer_data, existing)
-        kept[kind] = weakref.ref(layer)
-        if existing is None:
-            # Below the masks, and without taking the selection from a painter.
-            place = viewer.layers.index(image) + 1
-            viewer.layers.move(viewer.layers.index(layer), place)
-            viewer.layers.selection = selected
+        layer: Layer = put(viewer, shown.layer_data, None)
+        self._layers[plain(image)][shown.layer_data[2]] = weakref.ref(layer)
+        place = viewer.layers.index(image) + 1
+        viewer.layers.move(viewer.layers.index(layer), place)
+        viewer.layers.selection = selected
         if isinstance(layer, Labels):
             layer.editable = False
-        routing = result.segmentation.routing
-        if routing is not None:
-            self._gates[layer] = gates_on_layer(image, routing, overlay.block)[0]
-            self._blocks[layer] = overlay.block
-        for each in self.of(image):
-            each.visible = each is layer
-        self._outlines.add(result.mask())
+        return layer
 
     def hide(self, image: Layer, result: Result | None) -> None:
         """Hide the maps of an image's routing."""
@@ -115,14 +141,15 @@ class RoutingLayers:
         Returns
         -------
         str
-            ``"expert 3 0.71 | expert 5 0.29, block 7"``; empty where no map is seen.
+            ``"expert 3 0.71 | expert 5 0.29, block 7"``, after the value of a map that
+            shows something else; empty where no map is seen.
         """
         for image in list(self._layers):
             for layer in self.of(image):
-                if layer.visible and layer in self._gates:
+                if layer.visible and layer in self._seen:
                     token = token_at(layer, position, view_direction, dims_displayed)
                     if token is not None:
-                        return _text(self._gates[layer][token], self._blocks[layer])
+                        return _text(self._seen[layer], token)
         return ""
 
 
@@ -169,11 +196,51 @@ def _entry(
     return entry if enters <= leaves else None
 
 
-def _text(gates: NDArray[np.float32], block: int) -> str:
+def _update(layer: Layer, shown: ShownMap, before: _Seen) -> None:
+    """Show other samples in a layer; only what differs is set, for each is drawn."""
+    data, arguments, _ = shown.layer_data
+    layer.data = data
+    for name in PLACE:
+        if not _is_same(getattr(layer, name), arguments[name]):
+            setattr(layer, name, arguments[name])
+    for name in _LOOK if shown.look != before.shown.look else ():
+        if name in arguments:
+            setattr(layer, name, arguments[name])
+    if "features" in arguments:
+        layer.features = arguments["features"]
+    layer.metadata = arguments["metadata"]
+    was, now = before.shown.layer_data[1]["name"], arguments["name"]
+    if was != now and layer.name == before.name:
+        layer.name = now  # nobody called it otherwise
+
+
+def _is_same(now: Any, wanted: Any) -> bool:
+    matrix = getattr(now, "affine_matrix", now)
+    if isinstance(matrix, np.ndarray):
+        return bool(np.array_equal(matrix, wanted))
+    return bool(matrix == wanted)
+
+
+def _text(seen: _Seen, token: tuple[int, ...]) -> str:
+    gates, block = seen.shown.gates[token], seen.overlay.block
     order = np.argsort(-gates, kind="stable")
     parts = [
         f"expert {expert} {gates[expert]:.2f}"
         for expert in order
         if gates[expert] >= _LEAST_GATE
     ]
-    return f"{' | '.join(parts)}, block {block}"
+    text = f"{' | '.join(parts)}, block {block}"
+    value = _value(seen, token, len(gates))
+    return f"{value} · {text}" if value else text
+
+
+def _value(seen: _Seen, token: tuple[int, ...], n_experts: int) -> str:
+    """Say what a map shows at a token; nothing where the gates say it already."""
+    overlay, value = seen.overlay, seen.shown.layer_data[0][token]
+    if overlay.name == "pair":
+        return f"experts {pair_names(n_experts)[int(value)]}"
+    if overlay.kind.limits is None or overlay.name == "gate":
+        return ""
+    title = overlay.kind.title.lower()
+    title += f" {overlay.expert}" if overlay.kind.is_of_one_expert else ""
+    return f"{title} {value:.2f} {overlay.kind.unit}".rstrip()

@@ -20,12 +20,13 @@ from napari_dmoe.patient import Patient
 from napari_dmoe.viewer.gallery import Gallery
 from napari_dmoe.viewer.hovering import HoverStatus
 from napari_dmoe.viewer.layers import PLACE, plain
+from napari_dmoe.viewer.maps import Overlay
 from napari_dmoe.viewer.outlines import Outlines
-from napari_dmoe.viewer.output_layers import Overlay
 from napari_dmoe.viewer.patients import TYPED, Patients
 from napari_dmoe.viewer.requests import Request
 from napari_dmoe.viewer.results import CHANGES_OF_A_MASK, Result
 from napari_dmoe.viewer.routing_layers import RoutingLayers
+from napari_dmoe.viewer.stated_shares import StatedShares
 
 if TYPE_CHECKING:
     from napari_dmoe.inference.settings import InferenceSettings
@@ -72,6 +73,8 @@ class Session:
         self._image: weakref.ref[Image] | None = None
         self._patients = Patients()
         self._gallery = Gallery(self._viewer)
+        self.shares = StatedShares()
+        """Shares of the values of unknown drivers, where a person stated them."""
         self.overlay = Overlay()
         """Which map of the routing is wanted."""
         self._wants_routing = False
@@ -111,6 +114,7 @@ class Session:
     ) -> None:
         """Work with another model from now on, or with none."""
         self._model = loaded
+        self.shares.reset()
         self.model_origin, self.fitting_cards = origin, fitting_cards
         self.model_changed.emit()
         self.result_changed.emit()
@@ -230,11 +234,13 @@ class Session:
         """
         routers = model.card.categories(self.patient_of(image))
         names = [attribute.name for attribute in model.card.attributes]
+        unknown = [n for n, r in zip(names, routers, strict=True) if r is None]
         return Request(
             model=weakref.ref(model),
             routers=dict(zip(names, routers, strict=True)),
             settings=settings,
             image_version=self._versions.get(plain(image), 0),
+            shares=self.shares.among(unknown),
         )
 
     def _on_layers(self, event: Any = None) -> None:

@@ -16,10 +16,15 @@ from qtpy.QtWidgets import (
 def heading(text: str) -> QLabel:
     """Return a section's heading."""
     label = QLabel(text)
+    emphasise(label)
+    return label
+
+
+def emphasise(label: QLabel) -> None:
+    """Set a label in bold type."""
     font = label.font()
     font.setBold(True)
     label.setFont(font)
-    return label
 
 
 def paragraph(text: str = "", *, name: str = "") -> QLabel:

@@ -18,11 +18,15 @@ from napari_dmoe.viewer.engines import Engines
 from napari_dmoe.viewer.session import session_of
 from napari_dmoe.viewer.widgets._work import Work
 from napari_dmoe.viewer.widgets.compare_control import CompareControl
+from napari_dmoe.viewer.widgets.experts_control import ExpertsControl
 from napari_dmoe.viewer.widgets.file_series import FileSeries
 from napari_dmoe.viewer.widgets.fine_tune_control import FineTuneControl
 from napari_dmoe.viewer.widgets.fine_tune_tab import FineTuneTab
 from napari_dmoe.viewer.widgets.layer_series import LayerSeries
 from napari_dmoe.viewer.widgets.model_loader import ModelLoader
+from napari_dmoe.viewer.widgets.noise_control import NoiseControl
+from napari_dmoe.viewer.widgets.priors_control import PriorsControl
+from napari_dmoe.viewer.widgets.replay_control import ReplayControl
 from napari_dmoe.viewer.widgets.result_control import ResultControl
 from napari_dmoe.viewer.widgets.result_files import ResultFiles
 from napari_dmoe.viewer.widgets.routing_control import RoutingControl
@@ -31,7 +35,10 @@ from napari_dmoe.viewer.widgets.run_control import Run, RunControl
 from napari_dmoe.viewer.widgets.run_footer import RunFooter
 from napari_dmoe.viewer.widgets.segment_tab import SegmentTab
 from napari_dmoe.viewer.widgets.subject_control import SubjectControl
+from napari_dmoe.viewer.widgets.sweep_control import SweepControl
+from napari_dmoe.viewer.widgets.sweep_export import SweepExport
 from napari_dmoe.viewer.widgets.tune_section import Choice
+from napari_dmoe.viewer.widgets.what_if_tab import WhatIfTab
 
 if TYPE_CHECKING:
     import napari
@@ -64,6 +71,7 @@ class DMoEDock(QWidget):
         self._session = session = session_of(napari_viewer)
         self._was_docked = False
         self.tab, self.routing, self.footer = SegmentTab(), RoutingTab(), RunFooter()
+        self.what_if = WhatIfTab()
         choices = [Choice(k, p.title, p.description) for k, p in PRESETS.items()]
         self.fine_tune = FineTuneTab(choices, DEFAULT_PRESET)
         self._lay_out()  # first: it decides the order of Tab
@@ -86,7 +94,16 @@ class DMoEDock(QWidget):
             tab.series,
             open_mask=self.files.open_mask,
         )
-        self.maps = RoutingControl(session, self.routing)
+        self.maps = RoutingControl(session, engines, self.work, self.routing)
+        what_if = self.what_if
+        self.sweep = SweepControl(session, engines, self.run, self.work, what_if.sweep)
+        self.priors = PriorsControl(session, what_if.priors)
+        self.sweep_export = SweepExport(self.sweep, engines, self.work, what_if.sweep)
+        self.experts = ExpertsControl(
+            session, engines, self.run, self.work, what_if.experts
+        )
+        self.noise = NoiseControl(session, engines, self.run, self.work, what_if.noise)
+        self.replay = ReplayControl(session, engines, self.work, what_if.replay)
         self.tuner = FineTuneControl(
             session, engines, self.run, self.work, self.fine_tune, DEFAULT_PRESET
         )
@@ -97,10 +114,12 @@ class DMoEDock(QWidget):
         self.tabs = QTabWidget()
         self.tabs.addTab(self.tab, "Segment")
         self.tabs.addTab(self.routing, "Routing")
+        self.tabs.addTab(self.what_if, "What if")
         self.tabs.addTab(self.fine_tune, "Fine-tune")
         self.tabs.setTabToolTip(0, "Segment an image for its patient.")
         self.tabs.setTabToolTip(1, "See which experts of the network drew what.")
-        self.tabs.setTabToolTip(2, "Correct masks, tune the model, and see for whom.")
+        self.tabs.setTabToolTip(2, "See what another patient would have got, and why.")
+        self.tabs.setTabToolTip(3, "Correct masks, tune the model, and see for whom.")
         self.tabs.setDocumentMode(True)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(2, 2, 2, 2)
@@ -168,6 +187,7 @@ class DMoEDock(QWidget):
 
     def _on_loader(self) -> None:
         self.compare.offer(self.loader.offered)
+        self.replay.offer(self.loader.offered)
         self._show_readiness()
 
     def _show_readiness(self) -> None:

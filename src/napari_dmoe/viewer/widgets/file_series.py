@@ -139,7 +139,8 @@ class FileSeries(QObject):
     def _on_told(self, done: Done) -> None:
         section, number = self._section, len(self._section.rows)
         entry = self._entries[number]
-        section.add_row(done.row(), partial(self._open_files, entry, done.labels))
+        show = partial(self._open_files, entry, done.labels)
+        section.add_row(done.row(), None if entry.problem is not None else show)
         section.say(f"{number + 1} of {len(self._entries)} images …")
 
     def _on_files_done(self, target: Path, done: list[Done]) -> str:

@@ -185,9 +185,7 @@ class OutcomeSection(QWidget):
         self.keep_button.setText("Kept" if self._is_kept else "Keep")
         self.keep_button.setEnabled(not needs and not self._is_kept)
         self.keep_button.setToolTip(
-            "Tick first that you accept what got worse."
-            if needs
-            else _KEEP_HELP
+            "Tick first that you accept what got worse." if needs else _KEEP_HELP
         )
 
     def _on_look(self) -> None:

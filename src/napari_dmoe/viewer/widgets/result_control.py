@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QObject, QTimer
 
 from napari_dmoe.viewer import results
-from napari_dmoe.viewer.descriptions import describe_run, run_notices
+from napari_dmoe.viewer.descriptions import describe_run, result_badge, run_notices
 from napari_dmoe.viewer.result_rows import frame_note, result_rows
 from napari_dmoe.viewer.results import Result
 from napari_dmoe.viewer.session import Session
@@ -83,6 +83,7 @@ class ResultControl(QObject):
         section.show_result(
             describe_run(result),
             result_rows(result, image, step),
+            badge=result_badge(result),
             outdated=self._run.outdated(image, result),
             notices=[note for note in notes if note],
         )

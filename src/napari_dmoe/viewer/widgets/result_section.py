@@ -11,6 +11,7 @@ from qtpy.QtWidgets import QApplication, QGridLayout, QPushButton, QWidget
 from napari_dmoe.viewer.table_rows import TableRow
 from napari_dmoe.viewer.widgets._parts import (
     column,
+    emphasise,
     heading,
     narrow_combo,
     paragraph,
@@ -61,6 +62,8 @@ class ResultSection(QWidget):
             "Result", "Results of this image, side by side. Selecting a mask shows it."
         )
         self.combo.activated.connect(self.result_chosen)
+        self.badge = paragraph(name="result-badge")
+        emphasise(self.badge)
         self.summary = paragraph("No result yet.", name="result-summary")
         self.outdated = paragraph(name="result-outdated")
         self.notices = paragraph(name="result-notices")
@@ -100,6 +103,7 @@ class ResultSection(QWidget):
             self,
             row(heading("RESULT"), self.open_button, stretch=0),
             self.combo,
+            self.badge,
             self.summary,
             self.outdated,
             self.table,
@@ -112,6 +116,7 @@ class ResultSection(QWidget):
         """Say that there is no result."""
         self.table.show_rows(())
         say(self.summary, "No result yet.")
+        say(self.badge, "")
         say(self.outdated, "")
         say(self.notices, "")
         self._buttons.setVisible(False)
@@ -122,6 +127,7 @@ class ResultSection(QWidget):
         summary: str,
         rows: Sequence[TableRow],
         *,
+        badge: str = "",
         outdated: str = "",
         notices: Sequence[str] = (),
     ) -> None:
@@ -133,12 +139,15 @@ class ResultSection(QWidget):
             What the mask was made for.
         rows : sequence of TableRow
             Sizes and ratios.
+        badge : str
+            In what it is not a plain run of the model; empty where it is one.
         outdated : str
             Why it does not belong to what is entered now; empty where it does.
         notices : sequence of str
             What a person should know about the run.
         """
         say(self.summary, summary)
+        say(self.badge, badge)
         say(self.outdated, outdated)
         say(self.notices, "\n".join(notices))
         self.table.show_rows(rows)
@@ -155,7 +164,7 @@ class ResultSection(QWidget):
 
     def text(self) -> str:
         """Return what is shown as text, with tabs between the columns."""
-        head = [self.summary.text(), self.outdated.text()]
+        head = [each.text() for each in (self.badge, self.summary, self.outdated)]
         return "\n".join(part for part in (*head, self.table.text()) if part)
 
     def _on_copy(self) -> None:

@@ -1,53 +1,47 @@
 """The tab that shows the routing: which map, of which block, and what its colours mean.
 
-It knows neither the viewer nor the results; it ends in one signal.
+It knows neither the viewer nor the results; it ends in signals.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from qtpy.QtCore import Qt, Signal
-from qtpy.QtGui import QColor, QIcon, QLinearGradient, QPainter, QPaintEvent
+from qtpy.QtCore import QSignalBlocker, QSize, Qt, Signal
 from qtpy.QtWidgets import (
-    QButtonGroup,
     QCheckBox,
     QFrame,
-    QGridLayout,
     QLabel,
-    QRadioButton,
     QScrollArea,
     QVBoxLayout,
     QWidget,
 )
 from superqt import QLabeledSlider
 
-from napari_dmoe.inference.overlays import OVERLAYS
-from napari_dmoe.viewer.output_layers import Overlay
+from napari_dmoe.viewer.maps import Overlay
 from napari_dmoe.viewer.routing_state import RoutingState
-from napari_dmoe.viewer.widgets._parts import (
-    column,
-    heading,
-    narrow_combo,
-    paragraph,
-    row,
-    say,
-)
-from napari_dmoe.viewer.widgets.table import Table, coloured
+from napari_dmoe.viewer.table_rows import TableRow
+from napari_dmoe.viewer.widgets._parts import column, heading, paragraph, row, say
+from napari_dmoe.viewer.widgets.colour_bar import ColourBar
+from napari_dmoe.viewer.widgets.expert_legend import ExpertLegend
+from napari_dmoe.viewer.widgets.map_section import MapSection
+from napari_dmoe.viewer.widgets.plots_section import PlotsSection
 
 NOTHING = "No routing yet: segment an image with a model that has experts."
 _HOVER = "Point at the image: the status bar names the experts of the token and their "
 _HOVER += "gates."
-_BAR_HEIGHT = 14
 _MARGIN = 4
-_BETWEEN = 10
+_BETWEEN = 8
 
 
 class RoutingTab(QScrollArea):
-    """Lets a person choose a map of the routing."""
+    """Lets a person choose a map of the routing, and shows how the work is shared."""
 
     overlay_wanted = Signal(object, bool)
     """An :class:`Overlay`, and whether it is to be seen."""
+    run_wanted = Signal(object)
+    """An :class:`Overlay` that needs a run."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -62,47 +56,35 @@ class RoutingTab(QScrollArea):
         self.block_slider.setAccessibleName("Block")
         self.block_slider.setToolTip("Block or stage of the network, counted from 0.")
         self.block_slider.valueChanged.connect(self._tell)
-        self.expert_combo = narrow_combo("Expert", "Expert whose gate is shown.")
-        self.expert_combo.activated.connect(self._on_expert)
-        self._is_expert_chosen, self._busiest = False, 0
-        self.kinds = QButtonGroup(self)
-        self._names = list(OVERLAYS)
+        self.maps = MapSection()
+        self.maps.changed.connect(self._tell)
+        self.maps.compute_wanted.connect(self._on_compute)
         self.bar = ColourBar()
-        self.legend = Table("Share of this block's gates that the expert has.")
-        self.note = paragraph(name="routing-note")
+        self.legend = ExpertLegend()
+        self.legend.expert_clicked.connect(self._on_expert)
+        self.pairs = paragraph(name="pairs")
+        self.pairs.setToolTip("Share of this block's tokens that each pair has.")
+        self.plots = PlotsSection()
+        self.plots.cell_clicked.connect(self._on_cell)
+        self._lay_out()
+        self.show_state(RoutingState())
+
+    def _lay_out(self) -> None:
         self._body = QWidget()
         column(
             self._body,
             self.shown_box,
             row(self.block_label, self.block_slider, stretch=1),
-            self._kind_buttons(),
-            heading("LEGEND"),
+            self.maps,
             self.bar,
+            self.pairs,
+            heading("EXPERTS · share of the gates"),
             self.legend,
-            self.note,
             paragraph(_HOVER),
+            self.plots,
             spacing=_BETWEEN,
         )
-        self._lay_out()
-        self.show_state(RoutingState())
-
-    def _kind_buttons(self) -> QWidget:
-        box = QWidget()
-        grid = QGridLayout(box)
-        grid.setContentsMargins(0, 0, 0, 0)
-        for place, kind in enumerate(OVERLAYS.values()):
-            button = QRadioButton(kind.title)
-            button.setToolTip(kind.help)
-            self.kinds.addButton(button, place)
-            grid.addWidget(button, place, 0)
-            if kind.is_of_one_expert:
-                grid.addWidget(self.expert_combo, place, 1)
-        grid.setColumnStretch(1, 1)
-        self.kinds.idClicked.connect(self._on_kind)
-        return box
-
-    def _lay_out(self) -> None:
-        content = QWidget()
+        content = _Content()
         layout = QVBoxLayout(content)
         layout.setContentsMargins(_MARGIN, _MARGIN, _MARGIN, _MARGIN)
         layout.setSpacing(_BETWEEN)
@@ -117,9 +99,7 @@ class RoutingTab(QScrollArea):
 
     def overlay(self) -> Overlay:
         """Return the map that is chosen."""
-        name = self._names[max(self.kinds.checkedId(), 0)]
-        expert = max(self.expert_combo.currentIndex(), 0)
-        return Overlay(name, self.block_slider.value(), expert)
+        return replace(self.maps.overlay(), block=self.block_slider.value())
 
     def show_state(self, state: RoutingState) -> None:
         """Show another result's routing, or another map of it; nothing is told."""
@@ -130,36 +110,45 @@ class RoutingTab(QScrollArea):
             return
         self.shown_box.setChecked(state.is_shown)
         self.block_label.setText(state.unit.capitalize())
-        self.block_slider.blockSignals(True)
-        self.block_slider.setRange(0, state.n_blocks - 1)
-        self.block_slider.setValue(state.overlay.block)
+        with QSignalBlocker(self.block_slider):
+            self.block_slider.setRange(0, state.n_blocks - 1)
+            self.block_slider.setValue(state.overlay.block)
         self.block_slider.setEnabled(state.n_blocks > 1)
-        self.block_slider.blockSignals(False)
-        button = self.kinds.button(self._names.index(state.overlay.name))
-        button.setChecked(True)
-        self._busiest = state.busiest
-        self.expert_combo.clear()
-        for expert, line in enumerate(state.legend):
-            icon = QIcon(coloured(line.colour or (0, 0, 0)))
-            self.expert_combo.addItem(icon, str(expert))
-        self.expert_combo.setCurrentIndex(state.overlay.expert)
+        self.maps.show_state(state)
         self.bar.show_ramp(state.ramp, state.limits)
-        self.legend.show_rows(state.legend)
-        say(self.note, state.note)
+        say(self.pairs, _as_lines(state.pairs))
+        overlay = state.overlay
+        is_of_one = overlay.kind.is_of_one_expert and state.is_shown
+        self.legend.show_rows(state.legend, overlay.expert if is_of_one else None)
 
-    def _on_kind(self, place: int) -> None:
-        kind = OVERLAYS[self._names[place]]
-        if kind.is_of_one_expert and not self._is_expert_chosen:
-            self.expert_combo.setCurrentIndex(self._busiest)  # others may be empty
-        self._tell()
+    def _on_expert(self, expert: int) -> None:
+        """Single an expert out; where it is already, show all again."""
+        now = self.overlay()
+        is_of_one = now.kind.is_of_one_expert
+        if is_of_one and now.expert == expert and self.shown_box.isChecked():
+            self._choose(replace(now, name="dominant"))
+        else:
+            name = now.name if is_of_one else "gate"
+            self._choose(replace(now, name=name, expert=expert))
 
-    def _on_expert(self) -> None:
-        self._is_expert_chosen = True
-        place = next(
-            i for i, kind in enumerate(OVERLAYS.values()) if kind.is_of_one_expert
-        )
-        self.kinds.button(place).setChecked(True)
-        self._tell()
+    def _on_cell(self, x: float | None, y: float | None) -> None:
+        """Show the gate of the expert, in the block, whose cell was clicked."""
+        n_blocks, n_experts = self.block_slider.maximum() + 1, len(self.legend.buttons)
+        if x is None or y is None:
+            return
+        expert, block = round(x), round(y)
+        if 0 <= expert < n_experts and 0 <= block < n_blocks:
+            chosen = replace(self.overlay(), name="gate", expert=expert, block=block)
+            self._choose(chosen)
+
+    def _choose(self, overlay: Overlay) -> None:
+        self.maps.choose(overlay)
+        with QSignalBlocker(self.block_slider):
+            self.block_slider.setValue(overlay.block)
+        self.overlay_wanted.emit(overlay, True)
+
+    def _on_compute(self) -> None:
+        self.run_wanted.emit(self.overlay())
 
     def _tell(self, *_: object) -> None:
         # Choosing a map or a block is the wish to see it; the tick alone can hide it.
@@ -167,42 +156,19 @@ class RoutingTab(QScrollArea):
         self.overlay_wanted.emit(self.overlay(), is_wanted)
 
 
-class ColourBar(QWidget):
-    """A bar of colours with the values at its ends; hidden where there are none."""
+class _Content(QWidget):
+    """As high as its text is at its width: Qt would leave room for narrower lines."""
 
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._ramp: Sequence[tuple[int, int, int]] = ()
-        self._ends = QLabel(), QLabel()
-        strip = _Strip(self)
-        strip.setFixedHeight(_BAR_HEIGHT)
-        self._strip = strip
-        column(self, row(self._ends[0], strip, self._ends[1], stretch=1))
-        self.setAccessibleName("Colours of the map")
-
-    def show_ramp(
-        self, ramp: Sequence[tuple[int, int, int]], limits: tuple[str, str] | None
-    ) -> None:
-        """Show colours from the least to the largest value; nothing without limits."""
-        self.setVisible(limits is not None)
-        for label, text in zip(self._ends, limits or ("", ""), strict=True):
-            label.setText(text)
-        self._strip.ramp = tuple(ramp)
-        self._strip.update()
+    def minimumSizeHint(self) -> QSize:
+        """Return the least width; the height follows from the width."""
+        return QSize(super().minimumSizeHint().width(), 0)
 
 
-class _Strip(QWidget):
-    """Paints a gradient."""
-
-    ramp: tuple[tuple[int, int, int], ...] = ()
-
-    def paintEvent(self, event: QPaintEvent) -> None:
-        """Paint the colours from left to right."""
-        if not self.ramp:
-            return
-        gradient = QLinearGradient(0, 0, self.width(), 0)
-        for place, colour in enumerate(self.ramp):
-            gradient.setColorAt(place / max(len(self.ramp) - 1, 1), QColor(*colour))
-        painter = QPainter(self)
-        painter.fillRect(self.rect(), gradient)
-        painter.end()
+def _as_lines(rows: Sequence[TableRow]) -> str:
+    """Return lines with a square of their colour; quicker than a widget for each."""
+    lines = []
+    for line in rows:
+        red, green, blue = line.colour or (0, 0, 0)
+        square = f'<font color="#{red:02x}{green:02x}{blue:02x}">■</font> '
+        lines.append(f"{square if line.colour else ''}{line.name} · {line.value}")
+    return "<br>".join(lines)

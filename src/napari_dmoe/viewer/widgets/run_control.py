@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from napari.layers import Image
 from qtpy.QtCore import QObject, Signal
@@ -127,9 +127,8 @@ class RunControl(QObject):
         self._rerun_wanted = False
         self._run = Run(weakref.ref(image), image.name, was_asked_for)
         patient, settings = session.patient_of(image), self.settings
-        work = partial(
-            timed, self._engines.segment, loaded, pixels, patient, settings=settings
-        )
+        engine = with_priors(self._engines.segment, session.shares.by_driver)
+        work = partial(timed, engine, loaded, pixels, patient, settings=settings)
         order = Order(
             title=f"dMoE: segmenting {image.name}",
             status=f"Segmenting “{image.name}” …",
@@ -157,6 +156,8 @@ class RunControl(QObject):
             return
         if result.looks_edited or result.seconds >= SHORT_RUN_SECONDS:
             return
+        if not result.is_plain:  # a what-if is made again only when it is asked for
+            return
         is_known = not patient_problem(loaded.card, self._session.patient_of(image))
         if is_known and self.outdated(image, result):
             self.begin()
@@ -168,7 +169,7 @@ class RunControl(QObject):
     def outdated(self, image: Image, result: Result) -> str:
         """Say why a result does not belong to what is entered; nothing if it does."""
         loaded = self._session.model
-        if loaded is None or result.request is None:
+        if loaded is None or result.request.is_of_file:
             return ""
         try:
             now = self._session.request(image, loaded, self.settings)
@@ -177,7 +178,8 @@ class RunControl(QObject):
         changed = result.request.changes(now)
         if not changed:
             return ""
-        return f"Outdated: {' and '.join(changed)} changed. Segment again."
+        what = "Segment again" if result.is_plain else "Make it again in “What if”"
+        return f"Outdated: {' and '.join(changed)} changed. {what}."
 
     def _on_returned(
         self, request: Request, timed_outcome: tuple[Segmentation, float]
@@ -191,7 +193,9 @@ class RunControl(QObject):
             viewer,
             image,
             Outcome(segmentation, request, seconds),
-            previous=self._session.result_of(image),
+            previous=results.latest(
+                self._session.results_of(image), chosen=self._session.result_of(image)
+            ),
         )
         self._session.set_result(image, result)
         text = f"Done in {seconds:.1f} s."
@@ -223,6 +227,13 @@ class RunControl(QObject):
         if self._rerun_wanted and not self.is_busy:
             self._rerun_wanted = False
             self.rerun()
+
+
+def with_priors(
+    engine: Callable[..., Any], priors: Mapping[str, tuple[float, ...]]
+) -> Callable[..., Any]:
+    """Return an engine that mixes by stated shares, where there are any."""
+    return partial(engine, priors=priors) if priors else engine
 
 
 def timed(

@@ -56,6 +56,7 @@ class SubjectControl(QObject):
         self._shown: weakref.ref[Image] | None = None
         connections = Connections(self)
         connections.add(session.model_changed, self.show_model)
+        connections.add(session.shares.changed, self._on_priors)
         connections.add(session.images_changed, self._show_images)
         connections.add(session.image_changed, self._show_image)
         connections.add(session.patient_changed, self._on_patient)
@@ -68,7 +69,8 @@ class SubjectControl(QObject):
         """Show the form that the model asks for, and which images fit it."""
         loaded = self._session.model
         card = None if loaded is None else loaded.card
-        self._patient.show_fields(patient_fields(card))
+        fields = patient_fields(card, self._session.shares.by_driver)
+        self._patient.show_fields(fields)
         self._show_image()
 
     def why_not(self) -> str:
@@ -126,6 +128,10 @@ class SubjectControl(QObject):
             )
             section.show_problem(section.problem or patient_problem(card, patient))
         self.shown.emit()
+
+    def _on_priors(self) -> None:
+        self.show_model()
+        self.patient_entered.emit()
 
     def _on_patient(self) -> None:
         self._show_patient()

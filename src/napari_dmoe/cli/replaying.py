@@ -1,0 +1,109 @@
+"""``napari-dmoe case`` and ``replay``: pass a result on, and make it again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from napari_dmoe.cli.options import Card, Checkpoint
+from napari_dmoe.cli.outcome import clear_errors, progress_bar
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from napari_dmoe.inference.provenance import Provenance
+
+DIFFERENT = 1
+"""Exit code of a replay that gave another mask."""
+
+
+def case(
+    mask: Annotated[
+        Path,
+        typer.Argument(
+            metavar="MASK", help="A mask that segment wrote, with its record beside it."
+        ),
+    ],
+    output: Annotated[
+        Path, typer.Argument(metavar="OUT", help="The file: NAME.dmoe-case.")
+    ],
+) -> None:
+    """Put a mask and its record into one file, without the image.
+
+    A colleague who has the image and the checkpoint can replay it.
+    """
+    with clear_errors():
+        import numpy as np
+
+        from napari_dmoe.imaging.files import image_stem, read_image
+        from napari_dmoe.inference.case_files import (
+            CaseFileError,
+            read_record,
+            write_case,
+        )
+        from napari_dmoe.inference.provenance import labels_sha256
+        from napari_dmoe.inference.saved_masks import in_order_of_result
+
+        record = read_record(mask.with_name(f"{image_stem(mask)}.json"))
+        labels = in_order_of_result(read_image(mask), record)
+        if labels.dtype != np.uint8:
+            raise CaseFileError(f"{mask.name} is no mask: it holds {labels.dtype}")
+        is_changed = record.labels_sha256 not in (None, labels_sha256(labels))
+        if is_changed:
+            record = record.model_copy(update={"edited": True})
+        write_case(output, record, labels)
+    painted = " (the mask was changed after its run)" if is_changed else ""
+    typer.echo(f"{output}{painted}")
+
+
+def replay(
+    source: Annotated[
+        Path,
+        typer.Argument(
+            metavar="CASE", help="A .dmoe-case file, or the JSON record of a mask."
+        ),
+    ],
+    image: Annotated[Path, typer.Argument(metavar="IMAGE", help="The image.")],
+    checkpoint: Checkpoint,
+    card: Card = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Also write the new mask in here."),
+    ] = None,
+) -> None:
+    """Make a mask again from its record, and say whether it is the same.
+
+    Ends with 0 where it is, but for near ties; with 1 where it is another one; with 2
+    where checkpoint, image or settings are not those of the record.
+    """
+    with clear_errors(), progress_bar() as progress:
+        from napari_dmoe.imaging.files import image_stem, read_image
+        from napari_dmoe.inference.export import save_segmentation
+        from napari_dmoe.inference.replay import replay as run
+        from napari_dmoe.inference.segmentation import Segmentation
+        from napari_dmoe.models.checkpoint import load_checkpoint
+
+        record, labels = _read(source)
+        loaded = load_checkpoint(checkpoint, card)
+        pixels = read_image(image)
+        made = run(record, loaded, pixels, labels=labels, progress=progress)
+        if output is not None:
+            if not isinstance(made.result, Segmentation):
+                raise ValueError("a vote of noise samples is replayed, but not written")
+            stem = f"{image_stem(image)}.replay"
+            save_segmentation(output, stem, made.result, pixels)
+    typer.echo(made.sentence)
+    if made.verdict == "different":
+        raise typer.Exit(DIFFERENT)
+
+
+def _read(source: Path) -> tuple[Provenance, NDArray[np.uint8] | None]:
+    from napari_dmoe.inference.case_files import CASE_SUFFIX, read_case, read_record
+
+    if source.suffix != CASE_SUFFIX:
+        return read_record(source), None
+    found = read_case(source)
+    return found.record, found.labels

@@ -1,0 +1,111 @@
+"""``napari-dmoe sweep``: what each value of an attribute would have given."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from napari_dmoe.cli.options import (
+    Age,
+    Card,
+    Checkpoint,
+    Output,
+    Race,
+    Severity,
+    Sex,
+    patient_of,
+    with_settings,
+)
+from napari_dmoe.cli.outcome import clear_errors, progress_bar
+from napari_dmoe.cli.segmentation import chosen_format
+from napari_dmoe.inference.settings import InferenceSettings
+
+
+@with_settings(InferenceSettings)
+def sweep(
+    image: Annotated[Path, typer.Argument(metavar="IMAGE", help="The image.")],
+    checkpoint: Checkpoint,
+    output: Output,
+    swept: Annotated[
+        str,
+        typer.Option(
+            "--attribute",
+            metavar="NAME[=VALUE]",
+            help="What shall vary: a driver of the model. VALUE is the patient's own.",
+        ),
+    ],
+    second: Annotated[
+        str | None,
+        typer.Option(
+            "--attribute2", metavar="NAME[=VALUE]", help="A second one, for all pairs."
+        ),
+    ] = None,
+    card: Card = None,
+    sex: Sex = None,
+    race: Race = None,
+    age: Age = None,
+    severity: Severity = None,
+    further: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--further", metavar="NAME=VALUE", help="Any further attribute of the card."
+        ),
+    ] = None,
+    file_format: Annotated[
+        str,
+        typer.Option(
+            "--format", help="tiff, nifti, or auto: nifti for 3D models, else tiff."
+        ),
+    ] = "auto",
+    *,
+    settings: InferenceSettings,
+) -> None:
+    """Segment an image for every value of one driver, or every pair of two.
+
+    Writes the mask of each value with its record, where they differ (sensitivity), a
+    table, a picture of all masks, and a record of the whole. It shows how the model
+    behaves, not biology.
+    """
+    with clear_errors(), progress_bar() as progress:
+        from napari_dmoe.cohorts.tables import write_table
+        from napari_dmoe.imaging.files import image_stem, read_image, safe_stem
+        from napari_dmoe.inference.sweep import sweep as run
+        from napari_dmoe.inference.sweep_files import save_sweep
+        from napari_dmoe.inference.sweep_result import text_rows
+        from napari_dmoe.models.checkpoint import load_checkpoint
+
+        file_type = chosen_format(file_format)
+        names, own = _named(swept, second)
+        patient = patient_of(
+            sex=sex,
+            race=race,
+            age=age,
+            severity=severity,
+            further=[*(further or ()), *own],
+        )
+        loaded = load_checkpoint(checkpoint, card)
+        source = read_image(image)
+        found = run(
+            loaded,
+            source,
+            attribute=names,
+            patient=patient,
+            settings=settings,
+            progress=progress,
+        )
+        stem = image_stem(image)
+        saved = save_sweep(output, stem, found, source, file_format=file_type)
+        table = output / f"{safe_stem(stem)}.sweep.csv"
+        write_table(table, text_rows(found.rows()))
+    typer.echo(found.summary)
+    for path in (saved.picture, table, saved.sensitivity, *saved.labels):
+        typer.echo(path)
+
+
+def _named(first: str, second: str | None) -> tuple[tuple[str, ...], list[str]]:
+    """Return the names of what is swept, and the values given with them."""
+    given = [text for text in (first, second) if text is not None]
+    names = tuple(text.partition("=")[0].strip() for text in given)
+    return names, [text for text in given if "=" in text]

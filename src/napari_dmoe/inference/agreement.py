@@ -1,0 +1,213 @@
+"""How far several masks of one image agree: votes, entropy, and the regions that flip.
+
+Masks may be those of an attribute's values or of noise samples. Votes are counted in
+bytes, so that a volume's masks need little memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from napari_dmoe.imaging.spatial import SPATIAL_AXES, Grid
+
+MOST_MASKS = 255
+"""Masks whose votes fit into a byte."""
+
+MOST_REGIONS = 200
+"""Regions that are described, the largest first."""
+
+
+class Votes:
+    """Counts how many masks give each pixel each class.
+
+    Parameters
+    ----------
+    n_classes : int
+        Classes, background included.
+    """
+
+    def __init__(self, n_classes: int) -> None:
+        self.n_classes, self.n_masks = n_classes, 0
+        self.counts: NDArray[np.uint8] = np.zeros((n_classes, 0), np.uint8)
+        """(K, *S) uint8 array: masks that give each pixel each class."""
+
+    def add(self, labels: NDArray[np.uint8]) -> None:
+        """Count one more mask (*S).
+
+        Raises
+        ------
+        ValueError
+            For more masks than a byte can count.
+        """
+        if self.n_masks == MOST_MASKS:
+            raise ValueError(f"at most {MOST_MASKS} masks can be compared at once")
+        if not self.n_masks:
+            self.counts = np.zeros((self.n_classes, *labels.shape), np.uint8)
+        for label, count in enumerate(self.counts):
+            count += labels == label
+        self.n_masks += 1
+
+    @property
+    def majority(self) -> NDArray[np.uint8]:
+        """Class with the most votes, (*S); of several alike the first."""
+        best: NDArray[np.uint8] = self.counts.argmax(0).astype(np.uint8)
+        return best
+
+    @property
+    def is_split(self) -> NDArray[np.bool_]:
+        """Where the masks do not all agree, (*S)."""
+        split: NDArray[np.bool_] = self.counts.max(0) < self.n_masks
+        return split
+
+    def entropy(self) -> NDArray[np.float32]:
+        """Return the entropy of the votes in bits, (*S) float32 array.
+
+        Notes
+        -----
+        ``-sum_k p_k log2 p_k`` with ``p_k`` the share of masks that say class ``k``: 0
+        where all agree, 1 where two classes share the votes evenly.
+        """
+        share = np.arange(self.n_masks + 1) / max(self.n_masks, 1)
+        logs = np.log2(share, out=np.zeros_like(share), where=share > 0)
+        terms = (-share * logs + 0.0).astype(np.float32)
+        total = np.zeros(self.counts.shape[1:], np.float32)
+        for count in self.counts:
+            total += terms[count]
+        return total
+
+
+@dataclass(frozen=True)
+class FlippingRegion:
+    """Pixels that touch each other and whose class depends on the mask.
+
+    Parameters
+    ----------
+    n_pixels : int
+        Pixels or voxels in it.
+    size : float
+        Area or volume in `unit`.
+    unit : str
+        ``"mm²"``, ``"mL"``, another unit squared or cubed, or ``"px"``.
+    box : tuple of slice
+        The smallest box around it, in the labels' indices.
+    centroid : tuple of float
+        Its middle along the labels' axes: in source pixels along spatial ones.
+    classes : tuple of str
+        Classes that the masks give there.
+    masks : tuple of str
+        Masks that differ there from the reference.
+    """
+
+    n_pixels: int
+    size: float
+    unit: str
+    box: tuple[slice, ...]
+    centroid: tuple[float, ...]
+    classes: tuple[str, ...]
+    masks: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class LabelFrame:
+    """What labels mean and where they lie.
+
+    Parameters
+    ----------
+    axes : tuple of str
+        Names of the labels' axes.
+    grid : Grid
+        Where they lie in the source image, along the last axes.
+    classes : tuple of str
+        Class names.
+    pixel : float
+        Area or volume of a pixel in `unit`.
+    unit : str
+        Unit of areas or volumes.
+    """
+
+    axes: tuple[str, ...]
+    grid: Grid
+    classes: tuple[str, ...]
+    pixel: float
+    unit: str
+
+
+def flipping_regions(
+    votes: Votes,
+    masks: Sequence[tuple[str, NDArray[np.uint8]]],
+    reference: NDArray[np.uint8],
+    frame: LabelFrame,
+) -> tuple[tuple[FlippingRegion, ...], int]:
+    """Find the regions in which masks do not agree.
+
+    Parameters
+    ----------
+    votes : Votes
+        The masks' votes.
+    masks : sequence of (str, (*S) uint8 array)
+        The masks and their names.
+    reference : (*S) uint8 array
+        What `FlippingRegion.masks` compares with.
+    frame : LabelFrame
+        What labels mean.
+
+    Returns
+    -------
+    tuple of FlippingRegion
+        The largest first, :data:`MOST_REGIONS` at most. Pixels touch where they share
+        a corner, along spatial axes only.
+    int
+        How many regions there are.
+    """
+    structure = np.ones((3,) * len(frame.axes), bool)
+    for place, axis in enumerate(frame.axes):
+        if axis not in SPATIAL_AXES:
+            structure[(slice(None),) * place + ([0, 2],)] = False
+    numbered, n = ndimage.label(votes.is_split, structure)
+    sizes = np.bincount(numbered.ravel(), minlength=n + 1)[1:]
+    boxes = ndimage.find_objects(numbered)
+    order = np.argsort(-sizes, kind="stable")[:MOST_REGIONS]
+    regions = []
+    for index in order:
+        box = boxes[index]
+        inside = numbered[box] == index + 1
+        found = votes.counts[(slice(None), *box)][:, inside].any(1)
+        differing = (
+            name
+            for name, labels in masks
+            if (labels[box] != reference[box])[inside].any()
+        )
+        regions.append(
+            FlippingRegion(
+                n_pixels=int(sizes[index]),
+                size=float(sizes[index]) * frame.pixel,
+                unit=frame.unit,
+                box=box,
+                centroid=_centroid(inside, box, frame),
+                classes=tuple(frame.classes[k] for k in np.flatnonzero(found)),
+                masks=tuple(differing),
+            )
+        )
+    return tuple(regions), int(n)
+
+
+def _centroid(
+    inside: NDArray[np.bool_], box: tuple[slice, ...], frame: LabelFrame
+) -> tuple[float, ...]:
+    middle = [
+        float(place.mean()) + part.start
+        for place, part in zip(np.nonzero(inside), box, strict=True)
+    ]
+    n_extra = len(middle) - len(frame.grid.shape)
+    spatial = (
+        start + step * index
+        for start, step, index in zip(
+            frame.grid.start, frame.grid.step, middle[n_extra:], strict=True
+        )
+    )
+    return (*middle[:n_extra], *spatial)

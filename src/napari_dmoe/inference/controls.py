@@ -1,0 +1,42 @@
+"""Interventions on experts, checked against a model before anything runs."""
+
+from __future__ import annotations
+
+from napari_dmoe.models.checkpoint import LoadedModel
+from napari_dmoe.models.gating import ExpertControl
+from napari_dmoe.models.unet3d import N_STAGES, UNet3DConfig
+
+
+def n_blocks(loaded: LoadedModel) -> int:
+    """Return how often a network calls its experts: once a block, or once a stage."""
+    config = loaded.config
+    if not config.n_routers:
+        return 0
+    return N_STAGES if isinstance(config, UNet3DConfig) else config.depth
+
+
+def checked_control(
+    loaded: LoadedModel, experts: ExpertControl | None
+) -> ExpertControl | None:
+    """Return an intervention that the model can follow; None where it changes nothing.
+
+    Raises
+    ------
+    ValueError
+        When the network has no experts, a block or an expert does not exist, or a
+        block would have no expert left.
+    """
+    if experts is None or not (experts.mute or experts.pin):
+        return None
+    n = n_blocks(loaded)
+    if not n:
+        raise ValueError("this network has no experts that could be muted or pinned")
+    named = {block for block, _ in experts.mute} | set(experts.pin)
+    unknown = [b for b in named if b is not None and not 0 <= b < n]
+    if unknown:
+        raise ValueError(
+            f"block {min(unknown)} does not exist: there are {n}, counted from 0"
+        )
+    for block in range(n):
+        experts.silent(block, loaded.config.n_experts)
+    return experts

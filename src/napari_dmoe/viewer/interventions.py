@@ -1,0 +1,193 @@
+"""Which experts are muted or pinned, and what came of it, in words. Knows no Qt."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from napari_dmoe.inference.colours import class_colours, expert_colours
+from napari_dmoe.viewer.table_rows import TableRow
+
+if TYPE_CHECKING:
+    from napari_dmoe.inference.ablation import Ablation
+    from napari_dmoe.inference.routing import RoutingMaps
+    from napari_dmoe.models.checkpoint import LoadedModel
+
+Loads = Mapping[int | None, Sequence[float]]
+"""Share of the gates of each expert, by block; None = mean over all blocks."""
+
+EFFECTS_HELP = (
+    "Every expert muted alone, in the block that is chosen above. Load: its share of "
+    "the gates. Change: by how much the class grows (+) or shrinks (-) without it. "
+    "Dice: to the plain mask."
+)
+
+
+@dataclass(frozen=True)
+class Intervention:
+    """What is done to a model's experts.
+
+    Parameters
+    ----------
+    mute : frozenset of int
+        Experts that no token may use, counted from 0.
+    pin : int or None
+        The expert that every token uses alone.
+    block : int or None
+        Where, counted from 0; None = all blocks.
+    """
+
+    mute: frozenset[int] = frozenset()
+    pin: int | None = None
+    block: int | None = None
+
+    @property
+    def is_none(self) -> bool:
+        """Whether the model is left as it is."""
+        return not self.mute and self.pin is None
+
+    def problem(self, n_experts: int) -> str:
+        """Say why it cannot be run; nothing where it can."""
+        if self.is_none:
+            return "Nothing is muted or pinned: tick an expert first."
+        if self.pin is not None and self.pin in self.mute:
+            return f"Expert {self.pin} is both muted and pinned: choose one of them."
+        if len(self.mute) >= n_experts:
+            where = "any block" if self.block is None else f"block {self.block}"
+            return (
+                f"All {n_experts} experts are muted, so no expert is left in {where}: "
+                "untick at least one."
+            )
+        return ""
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the arguments of :func:`napari_dmoe.ablate` for it."""
+        return {
+            "mute": [(self.block, expert) for expert in sorted(self.mute)],
+            "pin": None if self.pin is None else {self.block: self.pin},
+        }
+
+
+@dataclass(frozen=True)
+class ExpertsState:
+    """What the section of experts offers.
+
+    Parameters
+    ----------
+    why_not : str
+        Why nothing can be run; empty where something can.
+    n_experts, n_blocks : int
+        What the model has.
+    unit : {"block", "stage"}
+        What its experts are called in.
+    loads : mapping of int or None to sequence of float
+        Share of the gates of each expert, by block; None before anything was
+        segmented.
+    """
+
+    why_not: str = ""
+    n_experts: int = 0
+    n_blocks: int = 0
+    unit: str = "block"
+    loads: Loads | None = None
+
+
+def experts_state(
+    loaded: LoadedModel | None, loads: Loads | None, why_not: str
+) -> ExpertsState:
+    """Return what can be done to a model's experts.
+
+    Parameters
+    ----------
+    loaded : LoadedModel or None
+        The model.
+    loads : mapping of int or None to sequence of float, optional
+        As :func:`loads_of` returns them for the plain result.
+    why_not : str
+        Why nothing can be segmented.
+    """
+    if loaded is None or not loaded.config.n_routers:
+        no_experts = "This model has no experts." if loaded is not None else why_not
+        return ExpertsState(why_not=no_experts)
+    # Here, as it needs torch, which a loaded model has brought along.
+    from napari_dmoe.inference.controls import n_blocks
+
+    return ExpertsState(
+        why_not=why_not,
+        n_experts=loaded.config.n_experts,
+        n_blocks=n_blocks(loaded),
+        unit="stage" if loaded.card.dims == 3 else "block",
+        loads=loads,
+    )
+
+
+def loads_of(routing: RoutingMaps) -> Loads:
+    """Return each expert's share of the gates, by block; None = mean over them."""
+    from napari_dmoe.inference.routing_measures import load_matrix
+
+    loads = load_matrix(routing)
+    whole: dict[int | None, list[float]] = {None: loads.mean(0).tolist()}
+    return whole | {block: each.tolist() for block, each in enumerate(loads)}
+
+
+def change_rows(ablation: Ablation) -> tuple[TableRow, ...]:
+    """Return lines that compare the mask of an intervention with the plain one."""
+    colours = class_colours(ablation.plain.classes)
+    rows = []
+    for number, each in enumerate(ablation.comparison.classes, start=1):
+        dice = "in neither" if math.isnan(each.dice) else f"Dice {each.dice:.3f}"
+        span = f"{each.n_first} → {each.n_second} px"
+        cells = {
+            "class": each.name,
+            "pixels plain": str(each.n_first),
+            "pixels what-if": str(each.n_second),
+            "Dice": "" if math.isnan(each.dice) else f"{each.dice:.6g}",
+        }
+        rows.append(TableRow(each.name, dice, span, colours[number], cells))
+    return tuple(rows)
+
+
+def effect_rows(ablation: Ablation) -> list[dict[str, Any]]:
+    """Return the effects of all experts, the largest first, with their colours.
+
+    Returns
+    -------
+    list of dict
+        As :meth:`Ablation.rows`, with ``colour`` for the swatch.
+    """
+    colours = expert_colours(len(ablation.effects))
+    rows = [
+        row | {"colour": colours[int(row["muted expert"])]} for row in ablation.rows()
+    ]
+    return sorted(rows, key=lambda row: -row["pixels that change"])
+
+
+def effects_summary(ablation: Ablation) -> str:
+    """Say in a sentence which expert matters most, and which do nothing."""
+    effects = ablation.effects
+    if not effects:
+        return ""
+    where = "all blocks" if ablation.block is None else f"block {ablation.block}"
+    most = max(effects, key=lambda effect: effect.n_different)
+    idle = [str(effect.expert) for effect in effects if not effect.n_different]
+    if not most.n_different:
+        return f"No expert changes a pixel when it alone is muted in {where}."
+    share = most.n_different / max(ablation.plain.labels.size, 1)
+    text = (
+        f"Muted alone in {where}, expert {most.expert} changes the most: "
+        f"{most.n_different} pixels ({share:.2%})."
+    )
+    if idle:
+        text += f" No pixel changes without expert {', '.join(idle)}."
+    return text
+
+
+def change_summary(ablation: Ablation) -> str:
+    """Say in a sentence how much an intervention changes."""
+    n = ablation.comparison.n_different
+    if not n:
+        return "The mask does not change by a single pixel."
+    share = n / max(ablation.comparison.difference.size, 1)
+    return f"{n} pixels change ({share:.2%}); the difference is a layer of its own."

@@ -1,0 +1,231 @@
+"""What a replay needs of a layer, and what it found, in words. Knows no Qt."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from napari.layers import Image, Labels, Layer
+from numpy.typing import NDArray
+
+from napari_dmoe.imaging.spatial import SPATIAL_AXES, Grid, ImageError, SpatialImage
+from napari_dmoe.inference.provenance import METADATA_KEY, Provenance
+from napari_dmoe.inference.segmentation import Segmentation
+from napari_dmoe.viewer.badges import badge, mask_name
+from napari_dmoe.viewer.layers import LayerData, axis_names, to_image
+from napari_dmoe.viewer.noise import vote_result
+from napari_dmoe.viewer.output_layers import mask_layer
+from napari_dmoe.viewer.record_rows import record_of
+
+if TYPE_CHECKING:
+    from napari_dmoe.inference.case_files import CaseFile
+    from napari_dmoe.inference.replay import Replay
+
+_CHANNELS = "c"
+_SHORT_HASH = 12
+
+
+@dataclass(frozen=True, eq=False)
+class ReplaySubject:
+    """What is replayed: a snapshot of a layer's record, its mask and its image.
+
+    Parameters
+    ----------
+    title : str
+        Name of the layer.
+    record : Provenance
+        Its record.
+    image : napari.layers.Image
+        The image to replay it on.
+    pixels : SpatialImage
+        Its pixels with their place.
+    labels : array or None
+        The mask in the order of the run's axes; None for maps, and for masks that do
+        not lie on the image's pixels.
+    """
+
+    title: str
+    record: Provenance
+    image: Image
+    pixels: SpatialImage
+    labels: NDArray[np.uint8] | None
+
+
+def layer_record(layer: Layer | None) -> Provenance | None:
+    """Return a layer's record; None where it has none."""
+    return None if layer is None else record_of(layer.metadata.get(METADATA_KEY))
+
+
+def is_mask(layer: Layer | None) -> bool:
+    """Whether a layer is a mask with a record, and no map of the same run."""
+    if not isinstance(layer, Labels) or layer_record(layer) is None:
+        return False
+    return "shows" not in layer.metadata[METADATA_KEY]
+
+
+def dims_of(record: Provenance) -> int:
+    """Return how many axes the record's model sees at once: 2 or 3."""
+    return len(record.grid["shape"])
+
+
+def replay_subject(layer: Layer, image: Image) -> ReplaySubject:
+    """Take the snapshot of a layer that is to be replayed on an image.
+
+    Raises
+    ------
+    ValueError
+        When the layer has no record, or the image cannot be used.
+    """
+    record = layer_record(layer)
+    if record is None:
+        raise ValueError(f"“{layer.name}” has no record of this plugin")
+    dims = dims_of(record)
+    pixels = to_image(image, dims)
+    labels = in_run_order(image, layer.data, dims) if is_mask(layer) else None
+    return ReplaySubject(str(layer.name), record, image, pixels, labels)
+
+
+def in_run_order(
+    image: Image, labels: NDArray[Any], dims: int
+) -> NDArray[np.uint8] | None:
+    """Return a mask on an image in the order of the run's axes: space comes last.
+
+    None where the mask has other axes than the image, or labels beyond a byte.
+    """
+    names = axis_names(image, dims)
+    if labels.ndim != len(names) or (labels.size and labels.max() > 255):
+        return None
+    along = [name for name in SPATIAL_AXES[-dims:] if name in names]
+    over = [name for name in names if name not in along and name != _CHANNELS]
+    channels = [names.index(_CHANNELS)] if _CHANNELS in names else []
+    order = [names.index(name) for name in (*over, *along)]
+    ordered = np.transpose(labels, (*channels, *order))
+    run: NDArray[np.uint8] = (ordered[0] if channels else ordered).astype(np.uint8)
+    return run
+
+
+def case_layer(image: Image, case: CaseFile, name: str) -> LayerData:
+    """Return a case's mask as a Labels layer on the image it is replayed on.
+
+    Raises
+    ------
+    ImageError
+        When the image has another size or other axes than the case's.
+    """
+    record = case.record
+    dims = dims_of(record)
+    pixels = to_image(image, dims)
+    shape = tuple(map(int, pixels.data.shape))
+    if (shape, pixels.axes) != (record.image.shape, record.image.axes):
+        known = _size(record.image.axes, record.image.shape)
+        raise ImageError(
+            f"{name} belongs to an image of {known}, and “{image.name}” has "
+            f"{_size(pixels.axes, shape)}: choose its image in the Segment tab, then "
+            "open the case again"
+        )
+    axes = [axis for axis in pixels.axes if axis != _CHANNELS]
+    along = SPATIAL_AXES[-dims:]
+    axes = [*(axis for axis in axes if axis not in along), *along]
+    grid = Grid.identity(case.labels.shape[-dims:])
+    if record.settings.get("scored_at") == "network":
+        seen = record.grid
+        grid = Grid(tuple(map(int, seen["shape"])), seen["start"], seen["step"])
+    return mask_layer(
+        image,
+        Segmentation(
+            labels=case.labels,
+            axes=tuple(axes),
+            grid=grid,
+            classes=record.classes,
+            by_value={},
+            probabilities=None,
+            routing=None,
+            provenance=record,
+        ),
+    )
+
+
+def _size(axes: Sequence[str], shape: Sequence[int]) -> str:
+    return " × ".join(f"{axis} {n}" for axis, n in zip(axes, shape, strict=True))
+
+
+def rebuilt(found: Replay) -> Segmentation:
+    """Return what a replay made as a result; a vote becomes its mask."""
+    result = found.result
+    return result if isinstance(result, Segmentation) else vote_result(result)
+
+
+def rebuilt_layer(image: Image, found: Replay) -> LayerData:
+    """Return the mask that a replay made as a Labels layer, named as replayed."""
+    data, arguments, kind = mask_layer(image, rebuilt(found))
+    name = f"{image.name} / {mask_name(rebuilt(found).provenance)} replayed"
+    return data, arguments | {"name": name}, kind
+
+
+def n_changed(subject: ReplaySubject, found: Replay) -> int | None:
+    """Return how many pixels of the layer are not as the replay made them.
+
+    None where the layer is no mask of the same size.
+    """
+    labels = found.result.labels
+    if subject.labels is None or subject.labels.shape != labels.shape:
+        return None
+    return int(np.count_nonzero(subject.labels != labels))
+
+
+def verdict(subject: ReplaySubject, found: Replay) -> str:
+    """Say in a sentence whether the layer was rebuilt."""
+    n = n_changed(subject, found)
+    if found.verdict == "equal" and n == 0:
+        return f"The same, bit for bit: “{subject.title}” was rebuilt from its record."
+    if found.verdict == "equal" and n is not None:
+        return (
+            "The run was rebuilt bit for bit, but the layer was changed after it: "
+            f"{n} pixels. The mask of the run is a layer of its own."
+        )
+    if found.verdict == "equal":
+        return "The run was rebuilt bit for bit; its mask is a layer of its own."
+    share = "" if found.agreement is None else f" ({found.agreement:.4%} of labels)"
+    if found.verdict == "near":
+        return f"The same but for near ties{share}; see the layer of its own."
+    if found.verdict == "different":
+        return f"Not the same{share}: the mask made now is a layer of its own."
+    return "Made again, but the record is too old to say whether it is the same."
+
+
+def missing_model(record: Provenance) -> str:
+    """Say which checkpoint is missing."""
+    model = record.model
+    if not model.sha256:
+        return (
+            f"Missing: the model ({model.title}) had not been saved when this was "
+            "made, so no file can be found for it."
+        )
+    return (
+        f"Missing: the checkpoint {model.file} (SHA-256 "
+        f"{model.sha256[:_SHORT_HASH]}…) is neither loaded, nor bundled, nor among the "
+        "recent ones. Choose its file."
+    )
+
+
+def selected_text(layers: Sequence[Layer]) -> str:
+    """Say what the selected layers with records are; a hint without any."""
+    if not layers:
+        return "Select a mask or a map that was made here, or two to compare."
+    lines = []
+    for layer in layers[:2]:
+        record = layer_record(layer)
+        mark = badge(record) if record is not None else ""
+        lines.append(f"“{layer.name}”" + (f" – {mark}" if mark else ""))
+    return "Selected: " + "; ".join(lines)
+
+
+def records_text(names: Sequence[str], differences: Sequence[str]) -> str:
+    """Say how two layers came about differently."""
+    if not differences:
+        return f"“{names[0]}” and “{names[1]}” came about alike."
+    n = len(differences)
+    things = "thing differs" if n == 1 else "things differ"
+    return f"First “{names[0]}”, then “{names[1]}”: {n} {things}."

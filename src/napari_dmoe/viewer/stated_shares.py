@@ -1,0 +1,40 @@
+"""Shares that a person states for the values of unknown drivers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from psygnal import Signal
+
+
+class StatedShares:
+    """Shares by driver; what is not stated is as the model's card has it."""
+
+    changed = Signal()
+
+    def __init__(self) -> None:
+        self._shares: dict[str, tuple[float, ...]] = {}
+
+    @property
+    def by_driver(self) -> Mapping[str, tuple[float, ...]]:
+        """Shares of each driver's values; they sum to 1."""
+        return dict(self._shares)
+
+    def among(
+        self, drivers: Iterable[str]
+    ) -> tuple[tuple[str, tuple[float, ...]], ...]:
+        """Return the shares of some drivers, such as the unknown ones."""
+        return tuple(
+            (name, self._shares[name]) for name in drivers if name in self._shares
+        )
+
+    def state(self, driver: str, shares: tuple[float, ...]) -> None:
+        """Mix a driver's values by these shares from now on, where it is unknown."""
+        self._shares[driver] = shares
+        self.changed.emit()
+
+    def reset(self) -> None:
+        """Mix by the card's shares again."""
+        if self._shares:
+            self._shares = {}
+            self.changed.emit()

@@ -1,0 +1,128 @@
+"""How sure the routing is: how many noise samples to draw, and what they agree on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QLabel, QPushButton, QSpinBox, QWidget
+
+from napari_dmoe.viewer.noise import ABOUT
+from napari_dmoe.viewer.table_rows import TableRow
+from napari_dmoe.viewer.widgets._exporting import Exports
+from napari_dmoe.viewer.widgets._parts import (
+    column,
+    emphasise,
+    heading,
+    paragraph,
+    row,
+    say,
+)
+from napari_dmoe.viewer.widgets.table import Table
+
+MOST_SAMPLES = 64
+"""As :data:`napari_dmoe.inference.uncertainty.MOST_SAMPLES`, which needs torch."""
+
+_SAMPLES = 16
+_LARGEST_SEED = 2**31 - 1  # what a Qt spin box can hold
+_RUN_HELP = (
+    "Run the model with each sample's noise. Adds a map of the votes' entropy, the "
+    "votes for each class, and the mask of the most votes."
+)
+
+
+class NoiseSection(QWidget):
+    """Tells how many samples to draw, and shows what they agree on."""
+
+    run_requested = Signal(int, int)
+    """Number of samples, and the seed."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.samples = _spin(
+            "Noise samples", "How often the noise is drawn: 1 to 64.", _SAMPLES
+        )
+        self.samples.setRange(1, MOST_SAMPLES)
+        self.samples.setValue(_SAMPLES)
+        self.seed = _spin(
+            "Seed of the noise",
+            "The same seed draws the same noise; more samples go on where fewer ended.",
+            0,
+        )
+        self.run_button = QPushButton("Draw samples")
+        self.run_button.clicked.connect(self._on_run)
+        self.problem = paragraph(name="noise-problem")
+        self.badge = paragraph(name="noise-badge")
+        emphasise(self.badge)
+        self.summary = paragraph(name="noise-summary")
+        self.table = Table("The middle 95 % of the samples.")
+        self._rows: list[TableRow] = []
+        self.exports = Exports("the intervals", self.text, self.file_rows)
+        self._inputs = QWidget()
+        column(
+            self._inputs,
+            row(QLabel("samples"), self.samples, stretch=1),
+            row(QLabel("seed"), self.seed, stretch=1),
+            self.run_button,
+        )
+        column(
+            self,
+            heading("NOISE"),
+            paragraph(ABOUT),
+            self._inputs,
+            self.problem,
+            self.badge,
+            self.summary,
+            self.table,
+            self.exports,
+        )
+        self.allow("")
+        self.show_nothing()
+
+    def allow(self, why_not: str) -> None:
+        """Let samples be drawn, or say why they cannot be."""
+        self.run_button.setEnabled(not why_not)
+        self.run_button.setToolTip(why_not or _RUN_HELP)
+        say(self.problem, why_not)
+
+    def show_nothing(self) -> None:
+        """Show no result."""
+        for label in (self.badge, self.summary):
+            say(label, "")
+        self._rows = []
+        self.table.show_rows(())
+        self.exports.setVisible(False)
+
+    def show_found(self, badge: str, summary: str, rows: Sequence[TableRow]) -> None:
+        """Show what the samples agree on."""
+        say(self.problem, "")
+        say(self.badge, badge)
+        say(self.summary, summary)
+        self._rows = list(rows)
+        self.table.show_rows(rows)
+        self.exports.setVisible(True)
+
+    def show_problem(self, text: str) -> None:
+        """Say why no sample was drawn."""
+        say(self.problem, text)
+
+    def text(self) -> str:
+        """Return what is shown as text, with tabs between the columns."""
+        head = (self.badge.text(), self.summary.text())
+        return "\n".join((*head, self.table.text()))
+
+    def file_rows(self) -> list[dict[str, str]]:
+        """Return the intervals for a file; every line says that they are of noise."""
+        return [dict(row.cells) for row in self._rows]
+
+    def _on_run(self) -> None:
+        self.run_requested.emit(self.samples.value(), self.seed.value())
+
+
+def _spin(name: str, tooltip: str, value: int) -> QSpinBox:
+    spin = QSpinBox()
+    spin.setRange(0, _LARGEST_SEED)
+    spin.setValue(value)
+    spin.setAccessibleName(name)
+    spin.setToolTip(tooltip)
+    return spin

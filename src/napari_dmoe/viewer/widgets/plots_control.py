@@ -1,0 +1,162 @@
+"""Fills the plots of the Routing tab, for the slice and the region that are shown."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
+
+from napari.layers import Layer, Shapes
+from napari.utils.theme import get_theme
+from qtpy.QtCore import QObject, QTimer
+
+from napari_dmoe.viewer.results import Outcome, Result
+from napari_dmoe.viewer.routing_extras import extras_of, routing_for
+from napari_dmoe.viewer.routing_loads import PartLoads
+from napari_dmoe.viewer.routing_state import BEHAVIOUR, drivers_of
+from napari_dmoe.viewer.session import Session
+from napari_dmoe.viewer.shown_part import Part, shown_part
+from napari_dmoe.viewer.widgets._connections import Connections
+from napari_dmoe.viewer.widgets.plots_section import PlotsSection
+
+if TYPE_CHECKING:
+    from napari_dmoe.viewer.routing_figures import Ink
+
+_PAUSE_MS = 250
+"""Plots wait until the slider has rested for so long: the map goes first."""
+
+
+class PlotsControl(QObject):
+    """Keeps the plots up to date while they can be seen.
+
+    Parameters
+    ----------
+    session : Session
+        Gives the result and the block.
+    section : PlotsSection
+        Where the plots are shown; owns this object.
+    """
+
+    def __init__(self, session: Session, section: PlotsSection) -> None:
+        super().__init__(section)
+        self._session, self._section = session, section
+        self._loads: tuple[Outcome, Part, PartLoads] | None = None
+        self._regions: WeakSet[Layer] = WeakSet()
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(_PAUSE_MS)
+        self._timer.timeout.connect(self.show)
+        self._connections = Connections(self)
+        self._connect()
+        section.appeared.connect(self.show_soon)
+        section.attribute_chosen.connect(self.show_soon)
+
+    def _connect(self) -> None:
+        session, viewer = self._session, self._session.viewer
+        signals = [
+            session.image_changed,
+            session.result_changed,
+            session.routing_changed,
+        ]
+        if viewer is not None:
+            dims = viewer.dims.events
+            signals += [dims.current_step, dims.ndisplay, dims.order]
+            signals += [viewer.events.theme, viewer.layers.selection.events.active]
+            signals += [viewer.layers.events.inserted, viewer.layers.events.removed]
+        for signal in signals:
+            self._connections.add(signal, self.show_soon)
+
+    def show_soon(self, *_: object) -> None:
+        """Draw the plots once everything rests, if they can be seen."""
+        if self._section.isVisible():
+            self._timer.start()
+
+    def show(self) -> None:
+        """Draw the plots of the result that is looked at."""
+        from napari_dmoe.viewer.routing_figures import draw_classes, draw_loads
+
+        viewer, image = self._session.viewer, self._session.image
+        result = None if image is None else self._session.result_of(image)
+        routing = None if result is None else result.segmentation.routing
+        if viewer is None or image is None or result is None or routing is None:
+            return
+        self._follow_regions()
+        made = result.segmentation
+        dims = len(routing.token_axes)
+        loads = self._loads_in(result, shown_part(viewer, image, dims))
+        block = self._session.overlay.within(routing).block
+        unit, ink = ("stage" if dims == 3 else "block"), self._ink()
+        self._section.show_loads(
+            loads.words,
+            partial(draw_loads, load=loads.load, block=block, unit=unit, ink=ink),
+            routing.n_blocks,
+            warning=loads.warning(unit),
+        )
+        draw = partial(
+            draw_classes, shares=loads.per_class(block), classes=made.classes, ink=ink
+        )
+        title = f"In each class of the mask as it was made, {unit} {block}:"
+        self._section.show_classes(title, draw, len(made.classes))
+        self._show_alike(result, block, ink)
+
+    def _loads_in(self, result: Result, part: Part) -> PartLoads:
+        kept = self._loads
+        if kept is None or kept[0] is not result.outcome or kept[1] != part:
+            loads = PartLoads(result.segmentation, part, extras_of(result))
+            kept = self._loads = (result.outcome, part, loads)
+        return kept[2]
+
+    def _follow_regions(self) -> None:
+        viewer = self._session.viewer
+        for layer in [] if viewer is None else list(viewer.layers):
+            if isinstance(layer, Shapes) and layer not in self._regions:
+                self._regions.add(layer)
+                for event in (layer.events.data, layer.events.name):
+                    self._connections.add(event, self.show_soon)
+
+    def _show_alike(self, result: Result, block: int, ink: Ink) -> None:
+        """Compare the routers of an attribute's values, and what they do here."""
+        from napari_dmoe.viewer.routing_figures import draw_alike
+
+        drivers = drivers_of(result)
+        self._section.offer(
+            [each.name for each in drivers], [each.label for each in drivers]
+        )
+        chosen = {each.name: each for each in drivers}.get(self._section.attribute())
+        loaded = result.request.model()
+        if chosen is None or loaded is None:
+            self._section.show_alike("", None, 0)
+            self._section.show_apart("", None, 0)
+            return
+        from napari_dmoe.inference.router_similarity import (
+            gate_divergence,
+            router_similarity,
+        )
+
+        cosines = router_similarity(loaded, chosen.name)
+        matrix, names = cosines[min(block, len(cosines) - 1)], chosen.values
+        draw = partial(draw_alike, names=names, ink=ink)
+        text = f"Cosine of the routers' weights: 1 for alike. {BEHAVIOUR}"
+        limits = (min(0.0, float(matrix.min())), 1.0)
+        paint = partial(draw, matrix=matrix, limits=limits)
+        self._section.show_alike(text, paint, len(names))
+        made, extras = result.segmentation, extras_of(result)
+        found = [routing_for(made, chosen.name, value, extras) for value in names]
+        maps: list[Any] = [each for each in found if each is not None]
+        if len(maps) < len(names):
+            text = "Their divergence on this image is shown once all were run: leave "
+            text += "the value unknown, or compute the map of each pair."
+            self._section.show_apart(text, None, 0)
+            return
+        apart = gate_divergence(maps, block)
+        text = "Mean divergence of the gates on this image, in bits: 0 for alike."
+        top = max(float(apart.max()), 0.01)
+        paint = partial(draw, matrix=apart, limits=(0.0, top))
+        self._section.show_apart(text, paint, len(names))
+
+    def _ink(self) -> Ink:
+        from napari_dmoe.viewer.routing_figures import Ink
+
+        viewer = self._session.viewer
+        theme = get_theme("dark" if viewer is None else viewer.theme)
+        return Ink(theme.text.as_hex("long"), theme.background.as_hex("long"))

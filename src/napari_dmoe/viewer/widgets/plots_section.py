@@ -1,0 +1,145 @@
+"""How the experts share the work: by block, by class of the mask, and by value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import Signal
+from qtpy.QtGui import QShowEvent
+from qtpy.QtWidgets import QWidget
+
+from napari_dmoe.viewer.widgets._parts import (
+    column,
+    heading,
+    narrow_combo,
+    paragraph,
+    say,
+)
+from napari_dmoe.viewer.widgets.fold import Fold
+from napari_dmoe.viewer.widgets.plot import Plot
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    Paint = Callable[[Figure], None]
+
+_LOAD_HELP = (
+    "Share of the gates that each expert has in each block. Click a cell to show the "
+    "gate of that expert in that block; from the keyboard, use the slider and the "
+    "legend."
+)
+_CLASS_HELP = "What share of the gates the experts have in the pixels of each class."
+_ALIKE_HELP = (
+    "How alike the routers of an attribute's values are, whatever the image: 1 for the "
+    "same direction of their weights."
+)
+_HINT = "Draw shapes in a Shapes layer called “region” to see a part alone."
+_ROW, _FRAME, _LOWEST = 15, 42, 90
+
+
+class PlotsSection(QWidget):
+    """Shows the plots."""
+
+    cell_clicked = Signal(object, object)
+    """Where on the heat map a person clicked: expert, block."""
+    attribute_chosen = Signal()
+    """The routers of another attribute are to be compared."""
+    appeared = Signal()
+    """The plots can be seen now."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.where = paragraph(name="plots-where")
+        self.load_plot = Plot("Load of the experts in each block", _LOAD_HELP)
+        self.load_plot.clicked.connect(self.cell_clicked)
+        self.warning = paragraph(name="collapse-warning")
+        self.class_title = paragraph(name="class-title")
+        self.class_plot = Plot("Load of the experts in each class", _CLASS_HELP)
+        self.attribute_combo = narrow_combo(
+            "Attribute of the routers", "Attribute whose routers are compared."
+        )
+        self.attribute_combo.activated.connect(self._on_attribute)
+        self.alike_text = paragraph(name="alike-text")
+        self.alike_plot = Plot("Similarity of the routers", _ALIKE_HELP)
+        self.apart_text = paragraph(name="apart-text")
+        self.apart_plot = Plot(
+            "Divergence of the values", "Mean divergence on this image, in bits."
+        )
+        content = QWidget()
+        column(
+            content,
+            self.attribute_combo,
+            self.alike_text,
+            self.alike_plot,
+            self.apart_text,
+            self.apart_plot,
+        )
+        self.fold = Fold("Similarity of values", _ALIKE_HELP, content)
+        column(
+            self,
+            heading("LOAD"),
+            self.where,
+            self.load_plot,
+            self.warning,
+            self.class_title,
+            self.class_plot,
+            self.fold,
+            spacing=6,
+        )
+
+    def show_loads(
+        self, words: str, paint: Paint, n_blocks: int, *, warning: str
+    ) -> None:
+        """Show the heat map of the loads, and of what part it is."""
+        say(self.where, f"Of {words}. {_HINT}")
+        height = max(_ROW * n_blocks + _FRAME, _LOWEST)
+        self.load_plot.show_figure(paint, height=height)
+        say(self.warning, f"⚠ {warning}" if warning else "")
+
+    def show_classes(self, title: str, paint: Paint, n_classes: int) -> None:
+        """Show the loads in each class."""
+        say(self.class_title, title)
+        self.class_plot.show_figure(paint, height=22 * n_classes + 28)
+
+    def offer(self, names: Sequence[str], labels: Sequence[str]) -> None:
+        """Offer attributes whose routers can be compared."""
+        now = [
+            self.attribute_combo.itemData(i) for i in range(len(self.attribute_combo))
+        ]
+        if now != list(names):
+            self.attribute_combo.clear()
+            for name, label in zip(names, labels, strict=True):
+                self.attribute_combo.addItem(label, name)
+        self.attribute_combo.setVisible(len(names) > 1)
+        self.fold.setVisible(bool(names))
+
+    def attribute(self) -> str:
+        """Return the attribute whose routers are compared."""
+        return self.attribute_combo.currentData() or ""
+
+    def show_alike(self, text: str, paint: Paint | None, n_values: int) -> None:
+        """Show how alike the routers are."""
+        _show(self.alike_text, self.alike_plot, text, paint, n_values)
+
+    def show_apart(self, text: str, paint: Paint | None, n_values: int) -> None:
+        """Show how differently the values route this image."""
+        _show(self.apart_text, self.apart_plot, text, paint, n_values)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Tell that the plots can be seen."""
+        super().showEvent(event)
+        self.appeared.emit()
+
+    def _on_attribute(self) -> None:
+        self.attribute_chosen.emit()
+
+
+def _show(
+    label: QWidget, plot: Plot, text: str, paint: Paint | None, n_values: int
+) -> None:
+    say(label, text)
+    if paint is None:
+        plot.setVisible(False)
+    else:
+        plot.show_figure(paint, height=24 * n_values + 32)

@@ -1,0 +1,54 @@
+"""Keeps the shares that a person states for unknown drivers in the session."""
+
+from __future__ import annotations
+
+from qtpy.QtCore import QObject
+
+from napari_dmoe.viewer.session import Session
+from napari_dmoe.viewer.widgets._connections import Connections
+from napari_dmoe.viewer.widgets.priors_section import DriverShares, PriorsSection
+
+
+class PriorsControl(QObject):
+    """Connects the section of shares with the session.
+
+    Parameters
+    ----------
+    session : Session
+        Keeps the shares, as long as its model stays.
+    section : PriorsSection
+        Where they are entered; owns this object.
+    """
+
+    def __init__(self, session: Session, section: PriorsSection) -> None:
+        super().__init__(section)
+        self._session, self._section = session, section
+        connections = Connections(self)
+        connections.add(session.model_changed, self.show)
+        connections.add(session.shares.changed, self.show)
+        section.shares_entered.connect(self._on_entered)
+        section.reset_requested.connect(session.shares.reset)
+        self.show()
+
+    def show(self) -> None:
+        """Show the shares of the model's drivers."""
+        model, stated = self._session.model, self._session.shares.by_driver
+        self._section.show_drivers(
+            [
+                DriverShares(
+                    attribute=each.name,
+                    label=each.label,
+                    values=each.values,
+                    shares=stated.get(each.name, each.prior),
+                    is_stated=each.name in stated,
+                )
+                for each in (() if model is None else model.card.attributes)
+            ]
+        )
+
+    def _on_entered(self, attribute: str, shares: tuple[float, ...]) -> None:
+        if sum(shares) > 0:
+            total = sum(shares)
+            self._session.shares.state(attribute, tuple(s / total for s in shares))
+        else:
+            self.show()  # nothing would be mixed

@@ -1,0 +1,200 @@
+"""``sweep``, ``case`` and ``replay`` on the command line."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import imageio.v3 as iio
+import numpy as np
+import pytest
+import tifffile
+from typer.testing import CliRunner
+
+from napari_dmoe.cli import app
+from napari_dmoe.imaging.nifti_writing import write_nifti
+from napari_dmoe.imaging.spatial import SpatialImage
+from napari_dmoe.inference.sweep_result import BEHAVIOUR
+
+Checkpoint = Callable[..., Path]
+DATA = Path(__file__).parents[1] / "data"
+
+
+def run(*arguments: object) -> tuple[int, str, str]:
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result.exit_code, result.stdout, result.stderr
+
+
+@pytest.fixture
+def race_net(tiny_checkpoint: Checkpoint) -> list[object]:
+    return ["--checkpoint", tiny_checkpoint(3, 3), "--card", "fairseg-race"]
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> Path:
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 50), dtype=np.uint8)
+    path = tmp_path / "eye.png"
+    iio.imwrite(path, pixels)
+    return path
+
+
+def test_sweep_writes_masks_maps_table_picture_and_record(
+    tmp_path: Path, race_net: list[object], picture: Path
+) -> None:
+    out = tmp_path / "out"
+    code, said, _ = run(
+        "sweep", picture, *race_net, "--attribute", "race=black", "--age", 61, "-o", out
+    )
+    assert code == 0
+    assert BEHAVIOUR in said
+    for number, value in enumerate(("Asian", "Black", "White")):
+        stem = f"eye.{number}-{value}.labels"
+        assert tifffile.imread(out / f"{stem}.tif").shape == (40, 50)
+        record = json.loads((out / f"{stem}.json").read_text())
+        assert record["drivers"][0]["value"] == value
+    assert tifffile.imread(out / "eye.sensitivity.tif").dtype == np.float32
+    assert tifffile.imread(out / "eye.differs.tif").max() <= 2
+    with (out / "eye.sweep.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["chosen"] for row in rows] == ["", "yes", ""]
+    assert all(row["note"].startswith(BEHAVIOUR) for row in rows)
+    assert iio.imread(out / "eye.sweep.png").ndim == 3
+    record = json.loads((out / "eye.sweep.json").read_text())
+    assert (record["reference"], len(record["values"])) == ("Black", 3)
+    assert "61" not in (out / "eye.sweep.csv").read_text()
+
+
+@pytest.mark.parametrize("scored_at", ["source", "network"])
+def test_stacks_are_swept_and_their_most_changed_plane_drawn(
+    tmp_path: Path, race_net: list[object], scored_at: str
+) -> None:
+    stack = np.random.default_rng(0).integers(0, 256, (2, 30, 36), dtype=np.uint8)
+    tifffile.imwrite(tmp_path / "s.tif", stack, metadata={"axes": "TYX"})
+    code, _, err = run(
+        "sweep",
+        tmp_path / "s.tif",
+        *race_net,
+        "--attribute",
+        "race",
+        "-o",
+        tmp_path / "o",
+        "--scored-at",
+        scored_at,
+    )
+    assert (code, err) == (0, "")
+    assert iio.imread(tmp_path / "o/s.sweep.png").shape[-1] == 3
+
+
+def test_volumes_are_swept_into_nifti(tmp_path: Path) -> None:
+    data = np.random.default_rng(0).normal(0, 100, (32, 32, 64)).astype(np.float32)
+    image = SpatialImage(data, ("z", "y", "x"), np.diag([4.0, 3, 3, 1]), "mm")
+    write_nifti(tmp_path / "ct.nii.gz", image)
+    net = ["-c", DATA / "unet3d_stage5.pth", "--card", "prostate-tstage"]
+    out = tmp_path / "o"
+    code, said, _ = run(
+        "sweep", tmp_path / "ct.nii.gz", *net, "--attribute", "severity=T2", "-o", out
+    )
+    assert code == 0
+    assert "voxels" in said
+    assert (out / "ct.sensitivity.nii.gz").is_file()
+    mask, case = out / "ct.1-T2.labels.nii.gz", tmp_path / "ct.dmoe-case"
+    assert run("case", mask, case)[0] == 0
+    code, said, _ = run("replay", case, tmp_path / "ct.nii.gz", *net)
+    assert (code, said) == (0, "The mask was rebuilt bit for bit.\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--attribute", "age"], "age does not drive this model"),
+        (["--attribute", "race", "--attribute2", "race"], "two that differ"),
+        (["--attribute", "race=Martian"], "it knows Asian, Black, White"),
+        (["--attribute", "race", "--format", "png"], "there is no format 'png'"),
+        (["--attribute", "race", "--further", "x"], "NAME=VALUE"),
+    ],
+)
+def test_bad_sweeps_are_one_clear_line(
+    tmp_path: Path,
+    race_net: list[object],
+    picture: Path,
+    arguments: list[str],
+    message: str,
+) -> None:
+    code, out, err = run("sweep", picture, *race_net, "-o", tmp_path / "o", *arguments)
+    assert (code, out) == (2, "")
+    assert err.count("\n") == 1
+    assert message in err
+    assert not (tmp_path / "o").exists()
+
+
+def test_an_interrupted_sweep_ends_with_130(
+    tmp_path: Path,
+    race_net: list[object],
+    picture: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("napari_dmoe.inference.sweep.sweep", interrupted)
+    arguments = ["--attribute", "race", "-o", tmp_path / "o"]
+    assert run("sweep", picture, *race_net, *arguments)[0] == 130
+
+
+def test_a_case_is_replayed_by_whoever_has_image_and_checkpoint(
+    tmp_path: Path, race_net: list[object], picture: Path
+) -> None:
+    out, case = tmp_path / "o", tmp_path / "eye.dmoe-case"
+    assert run("segment", picture, *race_net, "--race", "Asian", "-o", out)[0] == 0
+    assert run("case", out / "eye.labels.tif", case) == (0, f"{case}\n", "")
+    code, said, _ = run("replay", case, picture, *race_net, "-o", tmp_path / "again")
+    assert (code, said) == (0, "The mask was rebuilt bit for bit.\n")
+    np.testing.assert_array_equal(
+        tifffile.imread(tmp_path / "again/eye.replay.labels.tif"),
+        tifffile.imread(out / "eye.labels.tif"),
+    )
+    code, said, _ = run("replay", out / "eye.labels.json", picture, *race_net)
+    assert code == 0
+
+
+def test_a_mask_that_was_painted_on_says_so(
+    tmp_path: Path, race_net: list[object], picture: Path
+) -> None:
+    out, case = tmp_path / "o", tmp_path / "eye.dmoe-case"
+    run("segment", picture, *race_net, "--race", "Asian", "-o", out)
+    mask = tifffile.imread(out / "eye.labels.tif")
+    mask[:3] = (mask[:3] + 1) % 3
+    tifffile.imwrite(out / "eye.labels.tif", mask, metadata={"axes": "YX"})
+    assert "changed after its run" in run("case", out / "eye.labels.tif", case)[1]
+    code, said, _ = run("replay", case, picture, *race_net)
+    assert (code, "painted on" in said) == (0, True)
+
+
+def test_replays_of_something_else_say_what(
+    tmp_path: Path, race_net: list[object], picture: Path, race_file: Path
+) -> None:
+    out = tmp_path / "o"
+    run("segment", picture, *race_net, "--race", "Asian", "-o", out)
+    record = out / "eye.labels.json"
+    code, _, err = run(
+        "replay", record, picture, "-c", race_file, "--card", "fairseg-race"
+    )
+    assert (code, "the checkpoint is vit2d_race3.pth" in err) == (2, True)
+    other = tmp_path / "other.png"
+    iio.imwrite(other, np.zeros((20, 20), np.uint8))
+    code, _, err = run("replay", record, other, *race_net)
+    assert (code, "size (20, 20)" in err) == (2, True)
+    inverse = tmp_path / "inverse.png"
+    iio.imwrite(inverse, 255 - iio.imread(picture))
+    said = run("replay", record, inverse, *race_net)[1]
+    assert "what the network saw" in said
+    assert run("replay", tmp_path / "no.dmoe-case", picture, *race_net)[0] == 2
+    assert run("case", picture, tmp_path / "a.dmoe-case")[0] == 2
+    changed = json.loads(record.read_text()) | {"labels_sha256": "0"}
+    record.write_text(json.dumps(changed))
+    code, said, _ = run("replay", record, picture, *race_net)
+    assert (code, "not the same" in said) == (1, True)

@@ -1,0 +1,245 @@
+"""Layers made again from their records, records compared, cases saved and opened."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from desk import Desk
+from napari.components import ViewerModel
+from napari.utils.notifications import Notification
+from qtpy.QtWidgets import QApplication, QFileDialog
+
+from napari_dmoe.inference.ablation import ablate
+from napari_dmoe.inference.case_files import read_case
+from napari_dmoe.inference.replay import replay
+from napari_dmoe.inference.segment import segment
+from napari_dmoe.inference.uncertainty import uncertainty
+from napari_dmoe.models.checkpoint import LoadedModel
+from napari_dmoe.viewer.finding import find_model
+from napari_dmoe.viewer.session import session_of
+from napari_dmoe.viewer.widgets.replay_section import ReplaySection
+
+pytestmark = pytest.mark.gui
+
+PIXELS = np.random.default_rng(0).integers(0, 256, (40, 50), dtype=np.uint8)
+REAL = {
+    "segment": segment,
+    "ablate": ablate,
+    "uncertainty": uncertainty,
+    "replay": replay,
+}
+
+
+@pytest.fixture
+def desk(
+    make_desk: Callable[..., Desk],
+    models: dict[str, LoadedModel],
+) -> Iterator[Desk]:
+    """Return a desk with the real engines, whose retina was segmented."""
+    models["fundus"] = replace(models["fundus"], sha256="f" * 64, source="fundus.pth")
+    known = dict(models)
+
+    def find(record: object, names: tuple[str, ...], hook: object) -> object:
+        return next((known[n] for n in names if n in known), None)
+
+    desk = make_desk(ViewerModel(), find_model=find, **REAL)
+    desk.viewer.add_image(PIXELS, name="retina")
+    desk.choose("severity", "suspect")
+    desk.run()
+    return desk
+
+
+def section_of(desk: Desk) -> ReplaySection:
+    return desk.dock.what_if.replay
+
+
+def select(desk: Desk, *names: str) -> None:
+    desk.viewer.layers.selection = {desk.viewer.layers[name] for name in names}
+
+
+def replay_of(desk: Desk, name: str) -> str:
+    select(desk, name)
+    desk.click(section_of(desk).replay_button)
+    desk.wait_until_idle()
+    return section_of(desk).verdict.text()
+
+
+def names(desk: Desk) -> list[str]:
+    return [layer.name for layer in desk.viewer.layers]
+
+
+def test_only_what_was_made_here_can_be_replayed(desk: Desk) -> None:
+    section = section_of(desk)
+    select(desk, "retina")
+    assert not section.replay_button.isEnabled()
+    assert "Select one layer" in section.replay_button.toolTip()
+    select(desk, "retina / mask")
+    assert section.replay_button.isEnabled()
+    assert not section.compare_button.isEnabled()
+    assert "retina / mask" in section.selected.text()
+
+
+def test_a_plain_mask_is_the_same_bit_for_bit_and_no_layer_is_added(
+    desk: Desk,
+) -> None:
+    before = names(desk)
+    text = replay_of(desk, "retina / mask")
+    assert text.startswith("The same, bit for bit: “retina / mask”")
+    assert section_of(desk).details.isHidden()
+    assert names(desk) == before
+    desk.click(section_of(desk).copy_button)
+    assert "bit for bit" in QApplication.clipboard().text()
+
+
+def test_interventions_and_votes_are_replayed_as_what_they_are(desk: Desk) -> None:
+    tab = desk.dock.what_if
+    tab.experts.mute_boxes[1].click()
+    desk.click(tab.experts.run_button)
+    desk.wait_until_idle()
+    tab.noise.samples.setValue(3)
+    desk.click(tab.noise.run_button)
+    desk.wait_until_idle()
+    for name in ("mask without expert 1", "mask (vote of noise samples)"):
+        assert replay_of(desk, f"retina / {name}").startswith("The same, bit for bit")
+    # A map of the same run has no mask: the one it belongs to comes as a layer.
+    text = replay_of(desk, "retina / noise entropy")
+    assert "its mask is a layer of its own" in text
+    assert names(desk)[-1] == "retina / mask (vote of noise samples) replayed"
+
+
+def test_a_painted_mask_is_told_from_its_run(desk: Desk) -> None:
+    mask = desk.viewer.layers["retina / mask"]
+    run = mask.data.copy()
+    mask.data[:5, :5] = 1 - mask.data[:5, :5].clip(0, 1)
+    mask.refresh()
+    mask.events.data()
+    n = int((mask.data != run).sum())
+    assert f"changed after it: {n} pixels" in replay_of(desk, "retina / mask")
+    np.testing.assert_array_equal(
+        desk.viewer.layers["retina / mask replayed"].data, run
+    )
+    assert desk.viewer.layers.selection.active is mask
+
+
+def test_another_image_is_said_exactly(desk: Desk) -> None:
+    image = desk.viewer.layers["retina"]
+    image.data = PIXELS[:20]
+    text = replay_of(desk, "retina / mask")
+    assert text == "“retina / mask” cannot be replayed on “retina”:"
+    assert "size (20, 50), the record's y, x and (40, 50)" in (
+        section_of(desk).details.text()
+    )
+    image.data = 255 - PIXELS
+    replay_of(desk, "retina / mask")
+    assert "what the network saw" in section_of(desk).details.text()
+
+
+def test_a_missing_checkpoint_is_found_or_asked_for(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.load("age")
+    section = section_of(desk)
+    assert replay_of(desk, "retina / mask").startswith("The same, bit for bit")
+    desk.dock.replay.offer(())  # no longer at hand
+    text = replay_of(desk, "retina / mask")
+    assert text.startswith("Missing: the checkpoint fundus.pth (SHA-256 ffffffffffff…)")
+    assert not section.checkpoint_button.isHidden()
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: ("fundus", ""))
+    desk.click(section.checkpoint_button)
+    desk.wait_until_idle()
+    assert section.verdict.text().startswith("The same, bit for bit")
+    assert section.checkpoint_button.isHidden()
+
+
+def test_two_records_are_compared_in_words(desk: Desk) -> None:
+    tab = desk.dock.what_if
+    tab.experts.mute_boxes[1].click()
+    desk.click(tab.experts.run_button)
+    desk.wait_until_idle()
+    select(desk, "retina / mask", "retina / mask without expert 1")
+    section = section_of(desk)
+    assert "Not the plain model" in section.selected.text()
+    desk.click(section.compare_button)
+    assert "differ" in section.verdict.text()
+    assert "• expert 1 muted in all blocks, in the second only" in (
+        section.details.text()
+    )
+
+
+def test_a_case_travels_without_the_image_and_is_replayed_when_it_is_opened(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "eye"
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(path), ""))
+    select(desk, "retina / mask")
+    section = section_of(desk)
+    desk.click(section.save_button)
+    desk.wait_until_idle()
+    file = tmp_path / "eye.dmoe-case"
+    mask = desk.viewer.layers["retina / mask"].data
+    np.testing.assert_array_equal(read_case(file).labels, mask)
+    assert "Saved eye.dmoe-case: record and mask, no image." in desk.status
+    desk.viewer.layers.remove("retina / mask")
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(file), ""))
+    desk.click(section.open_button)
+    desk.qtbot.waitUntil(lambda: "The same" in section.verdict.text())
+    desk.wait_until_idle()
+    assert names(desk) == ["retina", "retina / mask from eye"]
+    opened = desk.viewer.layers["retina / mask from eye"]
+    np.testing.assert_array_equal(opened.data, mask)
+    session = session_of(desk.viewer)
+    result = session.result_of(session.image)
+    assert result is not None
+    assert result.is_kept  # no run replaces it
+
+
+def test_a_case_of_another_image_and_a_damaged_one_are_refused(
+    desk: Desk,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    notifications: list[Notification],
+) -> None:
+    file = tmp_path / "eye.dmoe-case"
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(file), ""))
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(file), ""))
+    select(desk, "retina / mask")
+    section = section_of(desk)
+    desk.click(section.save_button)
+    desk.wait_until_idle()
+    desk.viewer.layers["retina"].data = PIXELS[:20]
+    desk.click(section.open_button)
+    desk.wait_until_idle()
+    assert "belongs to an image of y 40 × x 50" in section.verdict.text()
+    assert "“retina” has y 20 × x 50" in section.verdict.text()
+    file.write_bytes(b"nonsense")
+    desk.click(section.open_button)
+    desk.wait_until_idle()
+    assert "damaged, or no case file" in section.verdict.text()
+    assert names(desk) == ["retina", "retina / mask"]
+
+
+def test_a_checkpoint_is_found_by_its_content_not_its_name(
+    desk: Desk, tiny_checkpoint: Callable[..., Path]
+) -> None:
+    from napari_dmoe.models.checkpoint import load_checkpoint
+
+    path, other = tiny_checkpoint(name="a.pth"), tiny_checkpoint(name="b.pth", seed=1)
+    loaded = load_checkpoint(path)
+    mask = desk.viewer.layers["retina / mask"]
+    from napari_dmoe.viewer.replaying import layer_record
+
+    record = layer_record(mask)
+    assert record is not None
+    model = record.model.model_copy(update={"sha256": loaded.sha256, "file": "x.pth"})
+    record = record.model_copy(update={"model": model})
+    said: list[object] = []
+    names = (str(other), str(path.with_name("gone.pth")), str(path))
+    found = find_model(record, names, said.append)
+    assert found is not None
+    assert found.sha256 == loaded.sha256
+    assert len(said) == 3
+    assert find_model(record, (str(other), "fundus-phantom"), said.append) is None
