@@ -45,7 +45,7 @@ PRESETS: Mapping[str, TuningPreset] = {
         "routers",
         epochs=5,
         steps=8,
-        learning_rate=3e-3,
+        learning_rate=1e-3,
     ),
     "balanced": TuningPreset(
         "balanced: routers + decoder",
