@@ -317,6 +317,23 @@ def whatif_replay(viewer: napari.Viewer, dock: QWidget, shoot: Shooter) -> None:
     shoot.dock("whatif-replay-changed")
 
 
+def whatif_sweep(viewer: napari.Viewer, dock: QWidget, shoot: Shooter) -> None:
+    """Go through every value of a driver, and to the region that flips most."""
+    viewer.open_sample("napari-dmoe", "phantom-fundus")
+    run(dock)
+    viewer.reset_view()
+    dock.tabs.setCurrentWidget(dock.what_if)
+    section = dock.what_if.sweep
+    section.button.click()
+    wait(lambda: not dock.run.is_busy)
+    section.slider.setValue(2)
+    shoot.window("whatif-sweep")
+    shoot.dock("whatif-sweep-dock")
+    section.map_combo.setCurrentIndex(2)
+    section.map_combo.activated.emit(2)
+    shoot.window("whatif-sensitivity")
+
+
 def begin_what_if(viewer: napari.Viewer, dock: QWidget) -> QWidget:
     """Segment the skin phantom and go to the What if tab."""
     load(dock, "skin-phantom")
@@ -339,7 +356,7 @@ def show_section(what_if: QWidget, section: QWidget) -> None:
 SCENES = (
     *(states, retina, phantom, many, skin, pelvis, ct),
     *(routing_fundus, routing_skin, routing_pelvis),
-    *(whatif_experts, whatif_noise, whatif_replay),
+    *(whatif_sweep, whatif_experts, whatif_noise, whatif_replay),
     fine_tune,
 )
 

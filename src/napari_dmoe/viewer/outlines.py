@@ -5,6 +5,7 @@ napari draws outlines in 2D only, and warns in 3D; there the masks are filled.
 
 from __future__ import annotations
 
+import warnings
 import weakref
 from typing import Any
 from weakref import WeakSet
@@ -14,6 +15,8 @@ from napari.layers import Labels
 
 WIDTH = 2
 """Width of an outline in pixels. Masks with another one were set by a person."""
+
+_WARNING = "Contours are not displayed during 3D rendering"
 
 
 class Outlines:
@@ -28,8 +31,10 @@ class Outlines:
     def __init__(self, viewer: ViewerModel) -> None:
         self._viewer = weakref.ref(viewer)
         self._masks: WeakSet[Labels] = WeakSet()
-        # Before napari slices the layers anew.
-        viewer.dims.events.ndisplay.connect(self._on_ndisplay, position="first")
+        viewer.dims.events.ndisplay.connect(self._on_ndisplay)
+        # napari slices the layers before it tells anybody else, and warns then of
+        # outlines that are filled a moment later.
+        warnings.filterwarnings("ignore", _WARNING, UserWarning)
 
     def add(self, mask: Labels | None) -> None:
         """Draw a mask as an outline."""
