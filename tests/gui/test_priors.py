@@ -79,3 +79,33 @@ def test_another_model_brings_its_own(desk: Desk) -> None:
     desk.load("age")
     assert list(desk.dock.what_if.priors.boxes) == ["age"]
     assert session_of(desk.viewer).shares.by_driver == {}
+
+
+def test_experts_and_noise_mix_by_the_same_shares(
+    make_desk: Callable[..., Desk],
+) -> None:
+    asked: list[tuple[str, object]] = []
+
+    def engine(name: str) -> Callable[..., object]:
+        def run(*_: object, priors: object = None, **__: object) -> object:
+            asked.append((name, priors))
+            raise ValueError("only asked")
+
+        return run
+
+    desk = make_desk(
+        ViewerModel(),
+        segment=engines.run,
+        ablate=engine("ablate"),
+        uncertainty=engine("uncertainty"),
+    )
+    desk.viewer.add_image(PICTURE, name="retina", rgb=True)
+    desk.dock.tab.patient.rerun_box.click()
+    desk.dock.what_if.priors.boxes["severity"][0].setValue(0)
+    desk.click(desk.dock.what_if.experts.effects_button)
+    desk.wait_until_idle()
+    desk.click(desk.dock.what_if.noise.run_button)
+    desk.wait_until_idle()
+    assert [name for name, _ in asked] == ["ablate", "uncertainty"]
+    for _, priors in asked:
+        assert priors["severity"] == pytest.approx((0, 0.5, 0.5))

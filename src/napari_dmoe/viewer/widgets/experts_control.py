@@ -36,7 +36,7 @@ from napari_dmoe.viewer.what_if_subject import (
 from napari_dmoe.viewer.widgets._connections import Connections
 from napari_dmoe.viewer.widgets._work import Order, Work
 from napari_dmoe.viewer.widgets.experts_section import ExpertsSection
-from napari_dmoe.viewer.widgets.run_control import RunControl
+from napari_dmoe.viewer.widgets.run_control import RunControl, with_priors
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -280,7 +280,7 @@ def _ablate(
 ) -> tuple[Ablation, float]:
     began = time.perf_counter()
     plain = None if subject.plain is None else subject.plain.segmentation
-    found = engines.ablate(
+    found = with_priors(engines.ablate, dict(subject.request.shares))(
         subject.loaded,
         subject.pixels,
         subject.patient,

@@ -27,7 +27,7 @@ from napari_dmoe.viewer.widgets._connections import Connections
 from napari_dmoe.viewer.widgets._work import Order, Work
 from napari_dmoe.viewer.widgets.experts_control import BUSY, GONE
 from napari_dmoe.viewer.widgets.noise_section import NoiseSection
-from napari_dmoe.viewer.widgets.run_control import RunControl
+from napari_dmoe.viewer.widgets.run_control import RunControl, with_priors
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -160,7 +160,7 @@ def _draw(
     engines: Engines, subject: Subject, samples: int, seed: int, hook: ProgressHook
 ) -> tuple[Uncertainty, float]:
     began = time.perf_counter()
-    found = engines.uncertainty(
+    found = with_priors(engines.uncertainty, dict(subject.request.shares))(
         subject.loaded,
         subject.pixels,
         subject.patient,
