@@ -8,10 +8,12 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from test_imagenet_start import jax_arrays
 from training_cases import (
     CARD,
@@ -30,6 +32,15 @@ from napari_dmoe.models.checkpoint import load_checkpoint
 from napari_dmoe.models.saving import save_checkpoint
 from napari_dmoe.models.weights import read_weights
 from napari_dmoe.training.settings import TrainSettings
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Sum in the same order as the processes that are killed: the last bits depend."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 def run(*arguments: object) -> tuple[int, str, str]:

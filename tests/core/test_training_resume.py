@@ -6,6 +6,7 @@ import json
 import multiprocessing
 import random
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,15 @@ from napari_dmoe.training.labelled import TrainingError
 from napari_dmoe.training.new_routers import add_value
 from napari_dmoe.training.run_folder import RESUME, STATE_KEY, RunFolder
 from napari_dmoe.training.settings import TrainSettings
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Sum in the same order as the processes that are killed: the last bits depend."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 def rewrite(folder: Path, **changes: object) -> None:
