@@ -46,8 +46,7 @@ def hd95(pair: MaskPair) -> float:
     References
     ----------
     MedPy, ``medpy.metric.binary.hd95``. MONAI takes the larger of both directions'
-    percentiles instead, which is what two masks are compared by in
-    :func:`napari_dmoe.inference.comparison.hd95`.
+    percentiles instead; :func:`napari_dmoe.inference.comparison.hd95` pools, as here.
     """
     if pair.presence is not Presence.BOTH:
         return math.nan

@@ -5,24 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import (
-    QAbstractItemView,
-    QApplication,
-    QPushButton,
-    QTableWidget,
-    QTableWidgetItem,
-    QWidget,
-)
+from qtpy.QtWidgets import QApplication, QPushButton, QWidget
 
 from napari_dmoe.viewer.widgets._parts import column, paragraph, row, say
 from napari_dmoe.viewer.widgets.fold import Fold
+from napari_dmoe.viewer.widgets.wide_table import WideTable
 
 _HELP = (
     "Segments several images one after another: the image layers that are selected, "
     "or the files of a folder or a table. One that fails does not stop the others."
 )
-_ROWS_SEEN = 7
-_LONG = ("outcome", "labels")
 
 
 class SeriesSection(QWidget):
@@ -49,16 +41,11 @@ class SeriesSection(QWidget):
         )
         self.table_button.clicked.connect(self.table_requested)
         self.summary = paragraph(name="series-summary")
-        self.table = QTableWidget(0, 0)
-        self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        behaviour = QAbstractItemView.SelectionBehavior.SelectRows
-        self.table.setSelectionBehavior(behaviour)
-        self.table.verticalHeader().setVisible(False)
-        self.table.setAccessibleName("What was done")
-        self.table.setToolTip(
-            "Double-click a line, or press Enter: its image is shown."
+        self.table = WideTable(
+            "What was done",
+            "Double-click a line, or press Enter: its image is shown.",
+            last=("outcome", "labels"),
         )
-        self.table.setMinimumWidth(1)
         self.table.activated.connect(self._on_activated)
         self.copy_button = QPushButton("Copy")
         self.copy_button.setToolTip("Copy the table as text, with tabs.")
@@ -119,36 +106,13 @@ class SeriesSection(QWidget):
         return f"{n_done} segmented" + (f", {n_failed} failed" if n_failed else "")
 
     def _fill(self) -> None:
-        table, columns = self.table, self._columns()
-        table.setColumnCount(len(columns))
-        table.setHorizontalHeaderLabels(columns)
-        table.setRowCount(len(self.rows))
-        for number, line in enumerate(self.rows):
-            for place, name in enumerate(columns):
-                item = QTableWidgetItem(line.get(name, ""))
-                item.setToolTip(line.get(name, ""))
-                table.setItem(number, place, item)
-        for widget in (table, self.copy_button):
-            widget.setVisible(bool(self.rows))
-        table.resizeColumnsToContents()
-        height = table.rowHeight(0) if self.rows else 0
-        around = table.horizontalHeader().sizeHint().height() + 2 * table.frameWidth()
-        bar = table.horizontalScrollBar().sizeHint().height()
-        table.setFixedHeight(height * min(len(self.rows), _ROWS_SEEN) + around + bar)
-        table.scrollToBottom()
-
-    def _columns(self) -> list[str]:
-        """Return the columns, the long ones last: the dock is narrow."""
-        names = dict.fromkeys(name for line in self.rows for name in line)
-        return [name for name in names if name not in _LONG] + [
-            name for name in _LONG if name in names
-        ]
+        self.table.show_rows(self.rows)
+        self.table.scrollToBottom()
+        self.copy_button.setVisible(bool(self.rows))
 
     def text(self) -> str:
         """Return the table as text, with tabs between the columns."""
-        columns = self._columns()
-        lines = [columns, *([line.get(n, "") for n in columns] for line in self.rows)]
-        return "\n".join("\t".join(line) for line in lines)
+        return self.table.text()
 
     def _on_activated(self, index: object) -> None:
         current = self.table.currentRow()
