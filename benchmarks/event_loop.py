@@ -24,6 +24,7 @@ from napari_dmoe.viewer.widgets.dmoe_dock import DMoEDock
 
 SCENES = {
     "fundus, 2D": ("phantom-fundus", "fundus-phantom"),
+    "skin, 2D": ("phantom-skin", "skin-phantom"),
     "pelvis, 3D": ("phantom-pelvis", "pelvis-phantom"),
     "real CT, 3D": ("ct-pelvis", "pelvis-phantom"),
 }
