@@ -1,4 +1,4 @@
-"""How long a new attribute and a sweep take in the window, from the click to the layers.
+"""How long a new attribute and a sweep take in the window, from click to layers.
 
 Run it with ``python benchmarks/what_if_window.py``, under Xvfb where there is no
 display, on a quiet machine. The skin sample is opened with its bundled model in a real
@@ -25,7 +25,6 @@ from qtpy.QtWidgets import QApplication
 
 from event_loop import open_scene, wait
 from napari_dmoe.viewer.session import Session, session_of
-from napari_dmoe.viewer.widgets.dmoe_dock import DMoEDock
 
 SCENE = "skin, 2D"
 LONGEST_S = 0.3

@@ -15,6 +15,9 @@ from napari_dmoe.training.settings import TrainSettings
 if TYPE_CHECKING:
     from napari_dmoe.training.history import Epoch
 
+_GRACE = 1.0
+"""Seconds in which torchrun has passed an interrupt on to everybody."""
+
 Cohort = Annotated[
     Path, typer.Argument(help="Folder with cohort.csv, or such a table.")
 ]
@@ -160,23 +163,30 @@ def fine_tune(
 
 def _run(changes: dict[str, Any], config: Path | None, **stated: Any) -> None:
     with clear_errors(), progress_bar() as progress:
-        from napari_dmoe.progress import Cancelled
+        from napari_dmoe.progress import Cancelled, silent
         from napari_dmoe.training.stopping import stop_on_signals
         from napari_dmoe.training.tasks import TrainingTask, read_settings, run_task
+        from napari_dmoe.training.teams import joined
 
         settings = {} if config is None else read_settings(config)
         named = settings.pop("preset", None)
         if stated["preset"] is None:
             stated["preset"] = named
         task = TrainingTask(settings={**settings, **changes}, **stated)
-        with stop_on_signals() as stop:
+        with (
+            joined() as team,
+            stop_on_signals(grace=0 if team.is_alone else _GRACE) as stop,
+        ):
+            hook = stop.obeyed_by(progress if team.is_first else silent)
+            told = _tell if team.is_first else None
             try:
-                outcome = run_task(
-                    task, progress=stop.obeyed_by(progress), on_epoch=_tell
-                )
+                outcome = run_task(task, progress=hook, on_epoch=told)
             except Cancelled:
-                typer.echo("napari-dmoe: stopped; go on with --resume", err=True)
+                if team.is_first:
+                    typer.echo("napari-dmoe: stopped; go on with --resume", err=True)
                 raise typer.Exit(INTERRUPTED) from None
+    if not team.is_first:
+        return
     fitted = outcome.fitted
     for notice in fitted.notices:
         typer.echo(f"notice: {notice}", err=True)

@@ -10,11 +10,10 @@ import logging
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import NoReturn
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from napari_dmoe.cohorts.case import Case
 from napari_dmoe.models.card import CardAttribute
@@ -30,6 +29,8 @@ from napari_dmoe.training.run_folder import RunFolder
 from napari_dmoe.training.saving import Saver
 from napari_dmoe.training.selection import training_mode
 from napari_dmoe.training.settings import TrainSettings
+from napari_dmoe.training.step import diverged, take_step
+from napari_dmoe.training.teams import team_now
 
 __all__ = ["Diverged", "Epoch", "Fitted", "TrainSettings", "fit"]
 
@@ -101,10 +102,10 @@ def fit(
     >>> preset("published", batch=24).learning_rate
     0.01
     """
-    saver = Saver(folder, settings)
+    saver, team = Saver(folder, settings), team_now()
     saver.prepare(resume=resume)
     with torch.random.fork_rng():
-        torch.manual_seed(settings.seed)  # dropout takes no generator
+        torch.manual_seed(team.seed(settings.seed))  # dropout takes no generator
         run = prepare_run(
             loaded, cases, settings, held_out=held_out, watch=watch, progress=progress
         )
@@ -130,7 +131,7 @@ def _epochs(run: Run, saver: Saver, progress: ProgressHook) -> Iterator[Epoch]:
         began = time.perf_counter() - run.seconds
         training_mode(run.network)
         if run.order is None:
-            run.order = run.sampler.order(run.generator)
+            run.order = run.team.agreed(run.sampler.order(run.generator))
         while run.position < len(run.order):
             chosen = run.order[run.position : run.position + run.per_step]
             loss = take_step(run, chosen, loss_of)
@@ -138,7 +139,7 @@ def _epochs(run: Run, saver: Saver, progress: ProgressHook) -> Iterator[Epoch]:
             run.losses.append(loss)
             run.seconds = time.perf_counter() - began
             message = f"epoch {run.epoch + 1} of {run.settings.epochs}, loss {loss:.3f}"
-            progress(Progress(run.step, run.steps, message))
+            run.team.tell(progress, Progress(run.step, run.steps, message))
             saver.save_in_time(run)
         epoch = _end_epoch(run, saver)
         for notice in set(epoch.notices) - run.told:
@@ -147,84 +148,18 @@ def _epochs(run: Run, saver: Saver, progress: ProgressHook) -> Iterator[Epoch]:
         yield epoch
 
 
-def take_step(
-    run: Run, chosen: Tensor, loss_of: Callable[[Tensor, Tensor], Tensor]
-) -> float:
-    """Take one step of the optimiser; return the loss before it."""
-    settings, total = run.settings, 0.0
-    rate = rate_at(run.step, run.steps, settings)
-    for group in run.optimiser.param_groups:
-        group["lr"] = rate
-    run.optimiser.zero_grad()
-    for part in chosen.split(settings.batch):
-        images, labels, category = _batch(run, part)
-        with _precision(settings):
-            out = run.network(images, category, noise=run.generator)
-        loss = loss_of(out.logits.float(), labels) * (len(part) / len(chosen))
-        total += float(loss.detach())
-        if not math.isfinite(total):
-            _diverged(run, total, rate)
-        loss.backward()
-        _count_load(run, out.gates)
-    if settings.clip is not None:
-        learning = [p for p in run.network.parameters() if p.requires_grad]
-        norm = nn.utils.clip_grad_norm_(learning, settings.clip)
-        if not norm.isfinite():
-            _diverged(run, float(norm), rate)
-    run.optimiser.step()
-    run.fixed.restore()
-    run.step += 1
-    return total
-
-
-def _batch(run: Run, chosen: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
-    """Return images, labels (B, *S) and routers (B, A) of some cases, varied."""
-    pool, settings = run.pool, run.settings
-    if settings.augmentation is None:
-        images, labels = pool.plain(chosen)
-    else:
-        images, labels = pool.varied(chosen, settings.augmentation, run.generator)
-    category = pool.category[chosen].to(settings.device) if run.has_moe else None
-    return images.to(settings.device), labels.to(settings.device), category
-
-
-def _precision(settings: TrainSettings) -> torch.autocast:
-    kind = torch.device(settings.device).type
-    is_on = settings.mixed_precision and kind != "cpu"
-    return torch.autocast(kind, torch.bfloat16, enabled=is_on)
-
-
-def _count_load(run: Run, gates: Sequence[Tensor]) -> None:
-    """Add up the gates of every expert, block by block."""
-    loads = [block.detach().sum((0, 1)) for block in gates]
-    before = run.load or [torch.zeros_like(load) for load in loads]
-    run.load = [a + b for a, b in zip(before, loads, strict=True)]
-
-
-def _diverged(run: Run, value: float, rate: float) -> NoReturn:
-    """Stop, with the weights of the last epoch that went well."""
-    kept = ""
-    if run.good is not None:
-        run.network.load_state_dict(run.good)
-        kept = f", and the weights of epoch {len(run.history)} were restored"
-    raise Diverged(
-        f"the loss became {value} at step {run.step + 1} with the learning rate "
-        f"{rate:.3g}: training stopped{kept}. Lower the learning rate, or look for "
-        "images without contrast",
-        run.fitted(keep="last") if run.good is not None else None,
-    )
-
-
 def _end_epoch(run: Run, saver: Saver) -> Epoch:
     """Measure, remember the best, decide whether to go on, and save."""
     weights = run.weights()
     if not all(t.isfinite().all() for t in weights.values()):
-        _diverged(run, math.nan, rate_at(run.step - 1, run.steps, run.settings))
+        diverged(run, math.nan, rate_at(run.step - 1, run.steps, run.settings))
     settings, number = run.settings, run.epoch
     is_last = number + 1 == settings.epochs
     found = None
-    if run.measured and (is_last or (number + 1) % settings.evaluate_every == 0):
-        found = _measure(run, run.measured)
+    load = [run.team.total(block) for block in run.load]
+    measured = run.measured if run.team.is_first else None
+    if measured and (is_last or (number + 1) % settings.evaluate_every == 0):
+        found = _measure(run, measured)
     epoch = Epoch(
         number,
         float(np.mean(run.losses)),
@@ -232,13 +167,14 @@ def _end_epoch(run: Run, saver: Saver) -> Epoch:
         groups=found.groups if found else {},
         worst=found.worst if found and not math.isnan(found.worst) else None,
         learning_rate=rate_at(run.step - 1, run.steps, settings),
-        expert_load=tuple(tuple((load / load.sum()).tolist()) for load in run.load),
-        notices=_collapsed(run.load),
+        expert_load=tuple(tuple((block / block.sum()).tolist()) for block in load),
+        notices=_collapsed(load),
         seconds=run.seconds,
     )
     run.close_epoch(epoch, weights)
     if epoch.worst is not None and _judge(run, epoch.worst, weights):
         saver.save_best(run)
+    run.is_stopped = bool(run.team.agreed(torch.tensor(run.is_stopped)))
     if run.is_over or run.epoch % settings.save_every == 0:
         saver.save(run)
     return epoch

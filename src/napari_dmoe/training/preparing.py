@@ -21,6 +21,7 @@ from napari_dmoe.training.pool import Pool, read_pool
 from napari_dmoe.training.run import Measured, Run
 from napari_dmoe.training.sampling import Sampler
 from napari_dmoe.training.settings import TrainSettings
+from napari_dmoe.training.teams import team_now
 from napari_dmoe.training.volume_pool import VolumePool
 
 
@@ -44,7 +45,7 @@ def prepare_run(
     """
     card = loaded.card
     _check_augmentation(card, settings)
-    device = str(choose_device(settings.device).device)
+    device = team_now().device(str(choose_device(settings.device).device))
     settings = settings.model_copy(update={"device": device})
     annotation = Annotation(
         settings.unlabelled, settings.background, settings.annotated == "slices"

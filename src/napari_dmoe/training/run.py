@@ -22,6 +22,7 @@ from napari_dmoe.training.pool import Pool
 from napari_dmoe.training.sampling import Sampler
 from napari_dmoe.training.selection import FixedRouters, select
 from napari_dmoe.training.settings import TrainSettings
+from napari_dmoe.training.teams import team_now
 
 Weights = dict[str, Tensor]
 
@@ -90,8 +91,10 @@ class Run:
         self.fixed = FixedRouters(
             self.network, settings.train, _known(pool.category).unique().tolist()
         )
+        self.team = team_now()
+        self.forward = self.team.wrapped(self.network)
         self.optimiser = optimiser_of(self.network, settings)
-        self.generator = torch.Generator().manual_seed(settings.seed)
+        self.generator = torch.Generator().manual_seed(self.team.seed(settings.seed))
         self.per_step = settings.batch * settings.accumulate
         self.steps = settings.epochs * math.ceil(sampler.n / self.per_step)
         self.step = self.epoch = self.position = 0
@@ -188,6 +191,10 @@ class Run:
         self.best_epoch, self.is_stopped = facts["best_epoch"], facts["is_stopped"]
         self.notices = list(facts["notices"])
         self.good = self.weights() if self.history else None
+        if not self.team.is_first:  # the first alone saved where its draws stood
+            own = self.team.seed(self.settings.seed) + self.step
+            self.generator.manual_seed(own)
+            torch.manual_seed(own)
 
     def model(self, weights: Weights | None = None, *, of: int = -1) -> LoadedModel:
         """Return the model as it is, or with other weights, its card stating facts.

@@ -23,12 +23,15 @@ from napari_dmoe.training.pool import pool_sha256
 from napari_dmoe.training.run import Run
 from napari_dmoe.training.run_folder import LAST, RunFolder
 from napari_dmoe.training.settings import CHANGEABLE, TrainSettings
+from napari_dmoe.training.teams import team_now
 
 _logger = logging.getLogger(__name__)
 
 
 class Saver:
     """Saves a run to its folder; does nothing where there is none.
+
+    In a team every member reads from it, and the first alone writes.
 
     Parameters
     ----------
@@ -48,7 +51,8 @@ class Saver:
     def prepare(self, *, resume: bool) -> None:
         """Check the folder, before any work is done."""
         if self._folder is not None:
-            self._folder.prepare(resume=resume)
+            if team_now().is_first:
+                self._folder.prepare(resume=resume)
         elif resume:
             raise TrainingError("to resume a training, name the folder it was saved in")
 
@@ -57,14 +61,15 @@ class Saver:
         if self._folder is None:
             return
         self._cohort = pool_sha256(run.pool)
-        if not resume:
-            return
-        tensors, facts = self._folder.read_state()
-        _check_same(facts["belongs_to"], self._belongs_to(run))
-        run.restore(tensors, facts)
-        if run.best_epoch is not None:
-            run.best = self._folder.read_best()
-        self._saved_at = time.monotonic()
+        if resume:
+            tensors, facts = self._folder.read_state()
+            _check_same(facts["belongs_to"], self._belongs_to(run))
+            run.restore(tensors, facts)
+            if run.best_epoch is not None:
+                run.best = self._folder.read_best()
+            self._saved_at = time.monotonic()
+        if not run.team.is_first:
+            self._folder = None
 
     def save_in_time(self, run: Run) -> None:
         """Save if the last time is too long ago."""
@@ -166,6 +171,7 @@ class Saver:
                 "best_epoch": run.best_epoch,
                 "history": run.history_facts(with_times=False),
                 "notices": run.notices,
+                "processes": run.team.size,
                 "versions": {
                     "napari-dmoe": napari_dmoe.__version__,
                     "torch": torch.__version__,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -40,19 +42,28 @@ class Stop:
 
 
 @contextmanager
-def stop_on_signals() -> Iterator[Stop]:
+def stop_on_signals(*, grace: float = 0.0) -> Iterator[Stop]:
     """Take interrupts and terminations for a wish to stop, within a block.
 
     A second interrupt is not waited for: it stops at once, without saving. Outside of
     the main thread, which alone may receive signals, nothing changes.
+
+    Parameters
+    ----------
+    grace : float
+        Seconds within which a second interrupt is the first one again: torchrun passes
+        on what the terminal has sent to everybody.
     """
-    stop = Stop()
+    stop, first = Stop(), math.inf
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return
 
     def ask(number: int, _: FrameType | None) -> None:
-        if stop.is_asked and number == signal.SIGINT:
+        nonlocal first
+        first = min(first, time.monotonic())
+        is_again = stop.is_asked and time.monotonic() - first >= grace
+        if is_again and number == signal.SIGINT:
             raise KeyboardInterrupt
         stop.ask()
 

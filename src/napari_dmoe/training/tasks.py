@@ -33,6 +33,7 @@ from napari_dmoe.training.recipe_files import read_recipe
 from napari_dmoe.training.recipes import Recipe
 from napari_dmoe.training.run_folder import RunFolder
 from napari_dmoe.training.settings import TrainSettings, preset
+from napari_dmoe.training.teams import team_now
 
 MODEL, TASK = "model.safetensors", "task.json"
 DEFAULT_RECIPE = "fundus-phantom"
@@ -121,7 +122,7 @@ class Outcome:
     path : Path
         Where the model is.
     sha256 : str
-        Its file's hash.
+        Its file's hash; empty in all members of a team but the first, which saved it.
     """
 
     fitted: Fitted
@@ -153,10 +154,10 @@ def run_task(
         raise TrainingError(
             f"{task.output.name}: give a folder, or a name that ends in .safetensors"
         )
-    folder = RunFolder(task.folder)
+    folder, is_first = RunFolder(task.folder), team_now().is_first
     if task.resume:
         task = _resumed(task)
-    elif task.overwrite:
+    elif task.overwrite and is_first:
         folder.clear()
     cases = read_cohort(task.cohort)
     hooks: dict[str, Any] = {"progress": progress, "on_epoch": on_epoch}
@@ -173,7 +174,9 @@ def run_task(
         settings = settings_of(task, preset("fine-tune", **changes))
         _note(task, folder)
         fitted = fit_cohort(loaded, cases, settings=settings, **options)
-    sha256 = save_checkpoint(task.model_path, fitted.loaded, training=fitted.record)
+    sha256 = ""
+    if is_first:
+        sha256 = save_checkpoint(task.model_path, fitted.loaded, training=fitted.record)
     return Outcome(fitted, task.model_path, sha256)
 
 
@@ -248,6 +251,8 @@ def _assignment(text: str, form: str) -> tuple[str, str]:
 
 def _note(task: TrainingTask, folder: RunFolder) -> None:
     """Write down what is trained, so that resuming needs no more than the folder."""
+    if not team_now().is_first:
+        return
     folder.prepare(resume=task.resume)
     stated = task.model_dump_json(indent=1, exclude={"resume", "overwrite"})
     write_text(folder.path / TASK, stated + "\n")
@@ -256,7 +261,8 @@ def _note(task: TrainingTask, folder: RunFolder) -> None:
 def _resumed(task: TrainingTask) -> TrainingTask:
     """Fill in from the folder what is not stated again."""
     folder = RunFolder(task.folder)
-    folder.prepare(resume=True)
+    if team_now().is_first:
+        folder.prepare(resume=True)
     _, facts = folder.read_state()
     try:
         noted = TrainingTask.model_validate_json(
