@@ -48,9 +48,12 @@ TEST_SEED = 2025
 FIRST_TRAINING_SEED = 100
 """Training seed s draws a cohort of its own from this seed + s."""
 
+_TINY_FUNDUS = Budget(12, 1, 6, 1, 1e-3, 48)
 TINY = {
-    "fundus": Budget(12, 1, 6, 1, 1e-3, 48),
+    "fundus": _TINY_FUNDUS,
     "pelvis": Budget(4, 1, 2, 1, 1e-3, 40),
+    "fundus-why": _TINY_FUNDUS,
+    "fundus-long": replace(_TINY_FUNDUS, epochs=2),
 }
 """Budgets that only show that everything runs."""
 

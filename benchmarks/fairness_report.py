@@ -35,6 +35,8 @@ COLOURS = {
     "dmoe-two": "#0072B2",
     "dmoe-sex": "#CC79A7",
     "balanced": "#009E73",
+    "dmoe-balanced": "#E69F00",
+    "dmoe-language": "#CC79A7",
 }
 """Okabe and Ito's, which people with any colour vision can tell apart."""
 

@@ -12,9 +12,8 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
-Mask = NDArray[np.bool_]
+from napari_dmoe.inference.surfaces import Mask, surface_distances
 
 
 class MetricError(ValueError):
@@ -189,32 +188,10 @@ class MaskPair:
         MetricError
             When a mask is empty.
 
-        Notes
-        -----
-        A surface pixel belongs to the mask and has a neighbour along an axis that does
-        not; outside of the image is outside of the mask.
-
-        References
-        ----------
-        MedPy, ``medpy.metric.binary``, with connectivity 1.
+        See Also
+        --------
+        napari_dmoe.inference.surfaces.surface_distances : What a surface is.
         """
         if self.presence is not Presence.BOTH:
             raise MetricError("an empty mask has no surface to measure a distance from")
-        # Nothing outside of the box around both masks changes a distance.
-        (around,) = ndimage.find_objects((self.predicted | self.truth).astype(np.uint8))
-        ours, theirs = _surface(self.predicted[around]), _surface(self.truth[around])
-        return (
-            _distance_to(theirs, self.spacing)[ours],
-            _distance_to(ours, self.spacing)[theirs],
-        )
-
-
-def _surface(mask: Mask) -> Mask:
-    return np.asarray(mask & ~ndimage.binary_erosion(mask), np.bool_)
-
-
-def _distance_to(
-    surface: Mask, spacing: tuple[float, ...] | None
-) -> NDArray[np.float64]:
-    distance = ndimage.distance_transform_edt(~surface, sampling=spacing)
-    return np.asarray(distance, np.float64)
+        return surface_distances(self.predicted, self.truth, self.spacing)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
+
+from napari_dmoe.inference.surfaces import surface_distances
 
 AGREE, ONLY_FIRST, ONLY_SECOND, OTHER_CLASS = range(4)
 """Labels of a difference map."""
@@ -156,26 +157,5 @@ def hd95(
     """
     if first.ndim not in (2, 3) or not (first.any() and second.any()):
         return math.nan
-    around = _box(first | second)
-    borders = [_border(mask[around]) for mask in (first, second)]
-    distances = [
-        ndimage.distance_transform_edt(~there, sampling=spacing)[here]
-        for here, there in (borders, borders[::-1])
-    ]
-    return float(np.percentile(np.concatenate(distances), 95))
-
-
-def _border(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return the pixels of a mask that have a neighbour outside it."""
-    border: NDArray[np.bool_] = mask & ~ndimage.binary_erosion(mask)
-    return border
-
-
-def _box(mask: NDArray[np.bool_]) -> tuple[slice, ...]:
-    """Return the box around a mask, with a margin, so that large images cost little."""
-    box = []
-    for axis in range(mask.ndim):
-        others = tuple(i for i in range(mask.ndim) if i != axis)
-        places = np.flatnonzero(mask.any(others))
-        box.append(slice(max(0, int(places[0]) - 1), int(places[-1]) + 2))
-    return tuple(box)
+    both_ways = np.concatenate(surface_distances(first, second, spacing))
+    return float(np.percentile(both_ways, 95))
