@@ -24,6 +24,8 @@ from napari_dmoe.imaging.atomic import write_text
 Run = Mapping[str, Any]
 Summary = dict[str, Any]
 
+LOOK_FOR_CAUSES = ("fundus-why", "fundus-long")
+"""Scenarios that ask why: tables only, no panels of the figure."""
 REPORTED = ("mean", "worst", "gap", "es_sum", "es_std")
 BASELINES = ("no-moe", "single-router", "balanced")
 BEGIN, END = "<!-- tables: written by the script -->", "<!-- end of tables -->"
@@ -260,9 +262,9 @@ def _draw(found: Mapping[str, Summary], path: Path) -> None:
 
     panels = [
         (one, view, figures)
-        for one in found.values()
+        for name, one in found.items()
         for view, figures in one["views"].items()
-        if len(figures["groups"]) <= 4
+        if len(figures["groups"]) <= 4 and name not in LOOK_FOR_CAUSES
     ]
     figure, axes = plt.subplots(
         1, len(panels), figsize=(3.6 * len(panels), 4.4), squeeze=False

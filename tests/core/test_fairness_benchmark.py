@@ -32,7 +32,7 @@ def test_a_tiny_run_reports_every_arm_and_goes_on_after_a_stop(
     benchmark.main(asked)
     first = capsys.readouterr().out
     found = json.loads(first)
-    assert set(found) == {"fundus", "pelvis"}
+    assert set(found) == {"fundus", "pelvis", "fundus-why", "fundus-long"}
     for name, one in found.items():
         arms = set(benchmark.SCENARIOS[name].arms)
         assert set(one["arms"]) == arms
@@ -71,6 +71,29 @@ def test_arms_get_the_same_budget_and_differ_only_as_stated(benchmark):
             len(a.values) for a in recipe.card.attributes
         )
     assert recipes["dmoe-two"].config.n_routers == 6
+
+
+def test_causes_are_looked_for_one_change_at_a_time(benchmark):
+    scenario = benchmark.SCENARIOS["fundus-why"]
+    recipes = {
+        name: benchmark.recipe_of(scenario, arm, budget=scenario.budget, seed=2)
+        for name, arm in scenario.arms.items()
+    }
+    plain = recipes["dmoe"].settings
+    assert recipes["dmoe-balanced"].settings == plain.model_copy(
+        update={"sampling": "group"}
+    )
+    assert recipes["dmoe-language"].settings == plain
+    long, short = benchmark.SCENARIOS["fundus-long"], benchmark.SCENARIOS["fundus"]
+    assert long.budget.epochs == 2 * short.budget.epochs
+    cases = benchmark.draw_cohort(scenario, scenario.shares, 300, seed=5, side=32)
+    spoken = [case.patient.value("language") for case in cases]
+    severe = [case.patient.severity for case in cases]
+    for told in (spoken, severe):
+        shares = sorted(told.count(value) / len(told) for value in set(told))
+        assert shares == pytest.approx([0.08, 0.32, 0.60], abs=0.07)
+    rare = [s for s, t in zip(severe, spoken, strict=True) if t == "other"]
+    assert rare.count("healthy") / len(rare) == pytest.approx(0.60, abs=0.25)
 
 
 def test_training_is_unbalanced_as_stated_and_the_test_cohort_is_not(benchmark):
