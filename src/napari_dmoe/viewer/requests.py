@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from napari_dmoe.inference.settings import InferenceSettings
@@ -52,6 +52,14 @@ class Request:
         gone: weakref.ref[Any] = weakref.ref(_Gone())
         settings = InferenceSettings()
         return cls(gone, {}, settings, image_version=0, is_of_file=True)
+
+    def for_router(self, attribute: str, router: int) -> Request:
+        """Return the same for another value of a driver, given as its router."""
+        return replace(
+            self,
+            routers={**self.routers, attribute: router},
+            shares=tuple(each for each in self.shares if each[0] != attribute),
+        )
 
     def changes(self, other: Request) -> tuple[str, ...]:
         """Name what differs in another request."""

@@ -27,9 +27,11 @@ from napari_dmoe.viewer.requests import Request
 from napari_dmoe.viewer.results import CHANGES_OF_A_MASK, Result
 from napari_dmoe.viewer.routing_layers import RoutingLayers
 from napari_dmoe.viewer.stated_shares import StatedShares
+from napari_dmoe.viewer.swept_routing import SweptRouting
 
 if TYPE_CHECKING:
     from napari_dmoe.inference.settings import InferenceSettings
+    from napari_dmoe.inference.sweep_result import Sweep
     from napari_dmoe.models.checkpoint import LoadedModel
     from napari_dmoe.viewer.engines import FittingCard
 
@@ -73,6 +75,7 @@ class Session:
         self._image: weakref.ref[Image] | None = None
         self._patients = Patients()
         self._gallery = Gallery(self._viewer)
+        self._swept = SweptRouting()
         self.shares = StatedShares()
         """Shares of the values of unknown drivers, where a person stated them."""
         self.overlay = Overlay()
@@ -184,6 +187,7 @@ class Session:
         """Keep a new result of an image, and look at it."""
         before = self.result_of(image)
         self._gallery.add(image, result)
+        self._swept.serve(image, result)
         mask = result.mask()
         if before is not None and before.mask() is not mask:
             self._gallery.show_alone(image, result)
@@ -192,6 +196,13 @@ class Session:
             for change in (*CHANGES_OF_A_MASK, "name"):
                 getattr(mask.events, change).connect(self._on_mask)
         self._tell_result(image)
+
+    def keep_sweep(self, image: Layer, request: Request, sweep: Sweep) -> None:
+        """Let the routing that a sweep found serve the maps of an image's results."""
+        self._swept.keep(image, request, sweep)
+        for result in self.results_of(image):
+            self._swept.serve(image, result)
+        self.routing_changed.emit()
 
     def set_overlay(self, overlay: Overlay, *, is_shown: bool) -> None:
         """Show another map of the routing, or none."""

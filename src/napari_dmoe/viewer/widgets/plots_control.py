@@ -145,7 +145,7 @@ class PlotsControl(QObject):
         maps: list[Any] = [each for each in found if each is not None]
         if len(maps) < len(names):
             text = "Their divergence on this image is shown once all were run: leave "
-            text += "the value unknown, or compute the map of each pair."
+            text += "the value unknown, sweep it, or compute the map of each pair."
             self._section.show_apart(text, None, 0)
             return
         apart = gate_divergence(maps, block)

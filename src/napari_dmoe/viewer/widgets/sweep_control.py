@@ -172,6 +172,7 @@ class SweepControl(QObject):
             return "The image was removed: its sweep was dropped."
         self._swept, self._image, self._request = swept, reference, request
         sweep = swept.sweep
+        self._session.keep_sweep(image, request, sweep)
         title = " and ".join(name.lower() for name in sweep.titles)
         shown = stack_layer(image, swept.results, title=title, shows=swept.steps)
         stack = results.put(viewer, shown, self._layer(self._stack))
