@@ -10,11 +10,13 @@ from napari.components import ViewerModel
 from napari.layers import Image
 
 from napari_dmoe.imaging.spatial import Grid
+from napari_dmoe.viewer import results
 from napari_dmoe.viewer.layers import to_image
+from napari_dmoe.viewer.painted import painted_labels
 from napari_dmoe.viewer.routing_extras import Extras, routing_for
 from napari_dmoe.viewer.routing_loads import PartLoads, region_mask
 from napari_dmoe.viewer.shown_part import Part, shown_part
-from viewer_fakes import make_segmentation
+from viewer_fakes import make_outcome, make_segmentation
 
 BOX = np.array([[0, 0], [0, 3], [4, 3], [4, 0]], float)
 
@@ -136,3 +138,58 @@ def test_a_mixture_knows_the_routing_of_each_value(viewer: ViewerModel) -> None:
     update = {"drivers": (driver,)}
     between = replace(made, provenance=made.provenance.model_copy(update=update))
     assert routing_for(between, "severity", "suspect", extras) is None
+
+
+@pytest.mark.parametrize(
+    ("axes", "dims"),
+    [
+        (("y", "x"), 2),
+        (("t", "y", "x"), 2),
+        (("x", "t", "y"), 2),
+        (("c", "y", "x"), 2),
+        (("x", "c", "t", "y"), 2),
+        (("z", "y", "x"), 3),
+        (("x", "y", "z"), 3),
+        (("y", "z", "t", "x"), 3),
+    ],
+)
+def test_a_painted_mask_lies_along_the_axes_of_its_result(
+    viewer: ViewerModel, axes: tuple[str, ...], dims: int
+) -> None:
+    sizes = {"t": 4, "c": 2, "z": 6, "y": 12, "x": 9}
+    shape = tuple(sizes[axis] for axis in axes)
+    image = viewer.add_image(np.zeros(shape), axis_labels=axes)
+    made = make_segmentation(to_image(image, dims), dims=dims)
+    result = results.show(viewer, image, make_outcome(made))
+    assert painted_labels(image, result) is None
+    at = {"t": 3, "c": 0, "z": 4, "y": 10, "x": 7}
+    mask = result.mask()
+    mask.data_setitem(tuple(np.array([at[axis]]) for axis in axes), 2)
+    painted = painted_labels(image, result)
+    changed = np.argwhere(painted != made.labels)
+    assert changed.tolist() == [[at[axis] for axis in made.axes]]
+    mask.data = mask.data[..., :-1]
+    assert painted_labels(image, result) is None  # nobody knows where its pixels lie
+
+
+def test_loads_are_of_the_painted_mask_in_the_slice_and_in_a_region(
+    viewer: ViewerModel,
+) -> None:
+    image = viewer.add_image(np.zeros((6, 12, 9)), axis_labels=("z", "y", "x"))
+    made = make_segmentation(to_image(image, 3), dims=3)
+    made.routing.gates[0][:] = 0
+    for x in range(3):  # expert x has the tokens of column x
+        made.routing.gates[0][:, :, :, x, x] = 1
+    labels = np.zeros((6, 12, 9), np.int64)
+    labels[4, :, :3], labels[4, :, 3:6], labels[4, :, 6:] = 1, 2, 9
+    part = Part((("z", 4.0),), (), ("y", "x"))
+    loads = PartLoads(made, part, Extras(), labels=labels)
+    np.testing.assert_array_equal(loads.per_class(0)[1:, :3], [[1, 0, 0], [0, 1, 0]])
+    assert np.isnan(loads.per_class(0)[0]).all()  # 9 is no class, and not background
+    assert loads.is_painted
+    corner = ((-0.5, 2.5), (-0.5, 3.5), (11.5, 3.5), (11.5, 2.5))
+    part = Part((("z", 4.0),), (corner,), ("y", "x"))
+    loads = PartLoads(made, part, Extras(), labels=labels)
+    assert np.isnan(loads.per_class(0)[1]).all()
+    np.testing.assert_array_equal(loads.per_class(0)[2, :3], [0, 1, 0])
+    assert not PartLoads(made, part, Extras()).is_painted

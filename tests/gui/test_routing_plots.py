@@ -117,14 +117,50 @@ def test_the_plots_follow_the_slice_and_the_region(
     assert where.text().startswith("Of the slice t 3.")
 
 
+def bars_of(desk: Desk) -> np.ndarray:
+    """Return the share of each expert (rows) in each class (columns)."""
+    axes = axes_of(desk.dock.routing.plots.class_plot)
+    return np.array([[bar.get_width() for bar in part] for part in axes.containers])
+
+
 def test_classes_have_bars_in_the_experts_colours(plotted: Desk) -> None:
     axes = axes_of(plotted.dock.routing.plots.class_plot)
     names = [tick.get_text() for tick in axes.get_yticklabels()]
     assert names == ["background", "rim", "cup"]
-    bars = np.array([[bar.get_width() for bar in part] for part in axes.containers])
+    bars = bars_of(plotted)
     np.testing.assert_allclose(bars.sum(0), 1)
     # The cup lies in the first token, which expert 3 shares with expert 4.
     np.testing.assert_allclose(bars[:, 2], [0, 0, 0, 0.71, 0.29], atol=1e-6)
+
+
+def test_classes_are_those_of_the_painted_mask_once_painting_rests(
+    plotted: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plots, mask = plotted.dock.routing.plots, plotted.viewer.layers["retina / mask"]
+    made, title = mask.data.copy(), plots.class_title
+    assert title.text() == "In each class of the mask as it was made, block 3:"
+    drawn: list[int] = []
+    show = plots.class_plot.show_figure
+
+    def counted(paint: Any, *, height: int) -> None:
+        drawn.append(height)
+        show(paint, height=height)
+
+    monkeypatch.setattr(plots.class_plot, "show_figure", counted)
+    mask.brush_size = 1
+    for y in range(8, 12):
+        mask.paint((y, 8), 2)
+        assert drawn == []  # not at each stroke
+    rest(plotted)
+    assert len(drawn) == 1
+    assert title.text() == "In each class of the painted mask, block 3:"
+    # 4 pixels of the cup in the first token, and 4 in the last, which is expert 3's.
+    wanted = [0, 0, 0, (4 * 0.71 + 4) / 8, 0.29 / 2]
+    np.testing.assert_allclose(bars_of(plotted)[:, 2], wanted, atol=1e-6)
+    mask.data = made
+    rest(plotted)
+    assert "as it was made" in title.text()
+    np.testing.assert_allclose(bars_of(plotted)[3:, 2], [0.71, 0.29], atol=1e-6)
 
 
 def test_routers_are_compared_and_the_values_once_all_were_run(plotted: Desk) -> None:

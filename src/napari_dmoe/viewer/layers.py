@@ -215,6 +215,35 @@ def on_layer(
     return ordered, Grid(sizes, start, step)
 
 
+def from_layer(
+    source: Image, samples: NDArray[Any], *, axes: Sequence[str], dims: int
+) -> NDArray[Any]:
+    """Put samples in the order of a layer's axes along others: :func:`on_layer` undone.
+
+    Parameters
+    ----------
+    source : napari.layers.Image
+        The layer.
+    samples : array
+        One axis for each of the layer's.
+    axes : sequence of str
+        Axes of what is returned, in their order. Of others, such as channels, the
+        first sample is taken.
+    dims : {2, 3}
+        Axes that a model sees at once; see :func:`axis_names`.
+
+    Returns
+    -------
+    array
+        The samples, not copied.
+    """
+    names = axis_names(source, dims)
+    left_out = [i for i, name in enumerate(names) if name not in axes]
+    order = [names.index(name) for name in axes]
+    ordered = np.transpose(samples, (*left_out, *order))
+    return np.asarray(ordered[(0,) * len(left_out)])
+
+
 def _refuse_hidden_colours(layer: Image, names: Sequence[str]) -> None:
     shape = layer.data[0].shape if layer.multiscale else layer.data.shape
     is_unnamed = {"axis 0", "z"} & set(names) and "z" not in layer.axis_labels

@@ -14,7 +14,7 @@ from napari_dmoe.imaging.spatial import SPATIAL_AXES, Grid, ImageError, SpatialI
 from napari_dmoe.inference.provenance import METADATA_KEY, Provenance
 from napari_dmoe.inference.segmentation import Segmentation
 from napari_dmoe.viewer.badges import badge, mask_name
-from napari_dmoe.viewer.layers import LayerData, axis_names, to_image
+from napari_dmoe.viewer.layers import LayerData, axis_names, from_layer, to_image
 from napari_dmoe.viewer.noise import vote_result
 from napari_dmoe.viewer.output_layers import mask_layer
 from napari_dmoe.viewer.record_rows import record_of
@@ -99,11 +99,8 @@ def in_run_order(
         return None
     along = [name for name in SPATIAL_AXES[-dims:] if name in names]
     over = [name for name in names if name not in along and name != _CHANNELS]
-    channels = [names.index(_CHANNELS)] if _CHANNELS in names else []
-    order = [names.index(name) for name in (*over, *along)]
-    ordered = np.transpose(labels, (*channels, *order))
-    run: NDArray[np.uint8] = (ordered[0] if channels else ordered).astype(np.uint8)
-    return run
+    run = from_layer(image, labels, axes=(*over, *along), dims=dims)
+    return run.astype(np.uint8)
 
 
 def case_layer(image: Image, case: CaseFile, name: str) -> LayerData:

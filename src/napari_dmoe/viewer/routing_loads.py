@@ -36,6 +36,9 @@ class PartLoads:
         The part.
     extras : Extras
         Knows the mean gates.
+    labels : (*S) integer array, optional
+        A mask along the axes of the result that takes the place of its own, such as
+        one that was painted on. Numbers that are no class count for none.
 
     Attributes
     ----------
@@ -45,15 +48,26 @@ class PartLoads:
         What the part is.
     classes : tuple of str
         Names of the classes.
+    is_painted : bool
+        Whether the classes are those of another mask than the result's own.
     """
 
-    def __init__(self, made: Segmentation, part: Part, extras: Extras) -> None:
+    def __init__(
+        self,
+        made: Segmentation,
+        part: Part,
+        extras: Extras,
+        *,
+        labels: NDArray[np.integer] | None = None,
+    ) -> None:
         routing = made.routing
         if routing is None:
             raise ValueError("the network has no MoE, so no expert has a load")
         self.words, self.classes = part.words, made.classes
+        self.is_painted = labels is not None
         at = dict(part.at)
-        self._labels, _, self._grid = cut(made.labels, made.axes, made.grid, at)
+        mask = made.labels if labels is None else labels
+        self._labels, _, self._grid = cut(mask, made.axes, made.grid, at)
         self._maps = routing_at(routing, at, extras)
         names = tuple(axis for axis in made.axes if axis not in at)
         if part.region and len(names) == 2:

@@ -6,10 +6,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
-from napari.layers import Layer, Shapes
+from napari.layers import Image, Layer, Shapes
 from napari.utils.theme import get_theme
 from qtpy.QtCore import QObject, QTimer
 
+from napari_dmoe.viewer.painted import painted_labels
 from napari_dmoe.viewer.results import Outcome, Result
 from napari_dmoe.viewer.routing_extras import extras_of, routing_for
 from napari_dmoe.viewer.routing_loads import PartLoads
@@ -53,11 +54,8 @@ class PlotsControl(QObject):
 
     def _connect(self) -> None:
         session, viewer = self._session, self._session.viewer
-        signals = [
-            session.image_changed,
-            session.result_changed,
-            session.routing_changed,
-        ]
+        self._connections.add(session.result_changed, self._on_result)
+        signals = [session.image_changed, session.routing_changed]
         if viewer is not None:
             dims = viewer.dims.events
             signals += [dims.current_step, dims.ndisplay, dims.order]
@@ -65,6 +63,11 @@ class PlotsControl(QObject):
             signals += [viewer.layers.events.inserted, viewer.layers.events.removed]
         for signal in signals:
             self._connections.add(signal, self.show_soon)
+
+    def _on_result(self) -> None:
+        """Forget the loads: the mask may have been painted on."""
+        self._loads = None
+        self.show_soon()
 
     def show_soon(self, *_: object) -> None:
         """Draw the plots once everything rests, if they can be seen."""
@@ -83,7 +86,7 @@ class PlotsControl(QObject):
         self._follow_regions()
         made = result.segmentation
         dims = len(routing.token_axes)
-        loads = self._loads_in(result, shown_part(viewer, image, dims))
+        loads = self._loads_in(image, result, shown_part(viewer, image, dims))
         block = self._session.overlay.within(routing).block
         unit, ink = ("stage" if dims == 3 else "block"), self._ink()
         self._section.show_loads(
@@ -95,14 +98,16 @@ class PlotsControl(QObject):
         draw = partial(
             draw_classes, shares=loads.per_class(block), classes=made.classes, ink=ink
         )
-        title = f"In each class of the mask as it was made, {unit} {block}:"
+        mask = "painted mask" if loads.is_painted else "mask as it was made"
+        title = f"In each class of the {mask}, {unit} {block}:"
         self._section.show_classes(title, draw, len(made.classes))
         self._show_alike(result, block, ink)
 
-    def _loads_in(self, result: Result, part: Part) -> PartLoads:
+    def _loads_in(self, image: Image, result: Result, part: Part) -> PartLoads:
         kept = self._loads
         if kept is None or kept[0] is not result.outcome or kept[1] != part:
-            loads = PartLoads(result.segmentation, part, extras_of(result))
+            made, painted = result.segmentation, painted_labels(image, result)
+            loads = PartLoads(made, part, extras_of(result), labels=painted)
             kept = self._loads = (result.outcome, part, loads)
         return kept[2]
 
