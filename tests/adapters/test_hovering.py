@@ -139,5 +139,5 @@ def test_in_3d_the_status_bar_names_what_the_camera_sees(viewer: ViewerModel) ->
     viewer.scene.camera.angles = (0, 0, 90)
     corners = [(3, y, x) for y in (0, 11) for x in (0, 8)]
     said = [point(viewer, image, corner) for corner in corners]
-    assert all(text.endswith(", block 3") for text in said)
+    assert all(text.endswith(", stage 3") for text in said)
     assert point(viewer, image, (3, 0, 8.6)) == "retina [0 0]: 0"

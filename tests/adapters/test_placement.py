@@ -151,6 +151,18 @@ def test_expert_0_has_a_colour_and_its_own_number() -> None:
     assert len(colours) == N_EXPERTS
 
 
+@pytest.mark.parametrize(("dims", "unit"), [(2, "block"), (3, "stage")])
+def test_a_map_says_of_which_block_or_stage_it_is(dims: int, unit: str) -> None:
+    source = Image(np.zeros((6, 12, 9)), axis_labels=("z", "y", "x"))
+    result = make_segmentation(to_image(source, dims), dims=dims)
+    _, arguments, _ = overlay_layer(source, result, Overlay("gate", 2, 1))
+    shows = arguments["metadata"]["napari-dmoe"]["shows"]
+    assert shows == f"gate of expert 1, {unit} 2"
+    data, arguments, _ = overlay_layer(source, result, Overlay("dominant", 2))
+    said = Labels(data, **arguments).get_status((0, 0, 0))["value"]
+    assert said.endswith(f"expert: 2 (from 0), {unit} 2")
+
+
 def test_a_block_that_is_not_there_is_refused() -> None:
     source = Image(np.zeros((12, 9)))
     result = make_segmentation(to_image(source))

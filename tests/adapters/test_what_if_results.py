@@ -9,6 +9,7 @@ from napari.layers import Image
 
 from napari_dmoe.inference.case_files import CaseFile
 from napari_dmoe.inference.provenance import ControlRecord, DriverRecord, Provenance
+from napari_dmoe.inference.record_comparison import compare_records
 from napari_dmoe.inference.replay import Replay
 from napari_dmoe.viewer import results
 from napari_dmoe.viewer.badges import badge, kind, mask_name
@@ -66,8 +67,21 @@ def test_an_intervention_is_named_and_marked(
 ) -> None:
     other = changed(record, experts=control)
     assert mask_name(other) == name
-    assert badge(other) == f"Not the plain model: {'; '.join(control.words)}."
+    assert badge(other) == f"Not the plain model: {'; '.join(control.words())}."
     assert kind(other) != kind(record)
+
+
+def test_a_3d_network_has_stages_in_names_and_badges(record: Provenance) -> None:
+    control = ControlRecord(mute=((2, 5),), pin=((None, 4),))
+    grid = {"shape": (1, 1, 1), "start": (0, 0, 0), "step": (1, 1, 1)}
+    volume = changed(record, experts=control, grid=grid)
+    assert mask_name(volume) == "mask without expert 5 in stage 2 of expert 4 alone"
+    assert volume.departures == (
+        "expert 5 muted in stage 2",
+        "expert 4 pinned in all stages",
+    )
+    said = compare_records(changed(record, grid=grid), volume)
+    assert "expert 5 muted in stage 2, in the second only" in said
 
 
 def test_votes_sweeps_and_routers_between_are_marked_too(record: Provenance) -> None:
@@ -133,6 +147,7 @@ def test_what_cannot_be_run_is_said_in_words() -> None:
     everyone = Intervention(frozenset(range(8)), block=3)
     assert everyone.problem(8).startswith("All 8 experts are muted")
     assert "left in block 3" in everyone.problem(8)
+    assert "left in stage 3" in everyone.problem(8, "stage")
     one = Intervention(frozenset({4, 2}), pin=5, block=1)
     assert one.arguments() == {"mute": [(1, 2), (1, 4)], "pin": {1: 5}}
 

@@ -108,7 +108,7 @@ def test_muting_an_unused_expert_of_a_volume_changes_nothing(
         with torch.no_grad():
             unet.network.moes[1].router_bias[:, 5] = kept
     assert ablated.comparison.n_different == 0
-    assert ablated.result.provenance.departures == ("expert 5 muted in block 1",)
+    assert ablated.result.provenance.departures == ("expert 5 muted in stage 1",)
 
 
 def test_effects_are_those_of_muting_each_expert_alone(

@@ -13,6 +13,7 @@ from qtpy.QtCore import QPoint, QPointF, Qt
 from qtpy.QtGui import QWheelEvent
 from qtpy.QtWidgets import QApplication, QWidget
 
+from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.viewer.session import session_of
 from napari_dmoe.viewer.widgets.dmoe_dock import DMoEDock
 from viewer_fakes import N_BLOCKS, N_EXPERTS
@@ -28,10 +29,13 @@ def plotted(make_desk: Callable[..., Desk]) -> Desk:
     return in_sight(make_desk(ViewerModel()), IMAGE)
 
 
-def in_sight(desk: Desk, image: np.ndarray, **options: Any) -> Desk:
+def in_sight(
+    desk: Desk, image: np.ndarray, *, severity: str = "suspect", **options: Any
+) -> Desk:
     """Segment an image, and show the dock in a window of its own."""
     desk.viewer.add_image(image, name="retina", **options)
-    desk.choose("severity", "suspect")
+    if severity:
+        desk.choose("severity", severity)
     desk.run()
     desk.dock.tabs.setCurrentWidget(desk.dock.routing)
     desk.dock.resize(300, 768)
@@ -176,6 +180,29 @@ def test_routers_are_compared_and_the_values_once_all_were_run(plotted: Desk) ->
     plotted.wait_until_idle()
     rest(plotted)
     assert not plots.apart_plot.isHidden()
+
+
+def test_a_3d_network_has_stages_everywhere(
+    make_desk: Callable[..., Desk],
+    models: dict[str, LoadedModel],
+    volume_model: LoadedModel,
+) -> None:
+    models["volume"] = volume_model
+    desk = make_desk(ViewerModel())
+    desk.load("volume")
+    in_sight(desk, np.zeros((6, 12, 9)), severity="")
+    tab = desk.dock.routing
+    assert tab.block_label.text() == tab.block_slider.accessibleName() == "Stage"
+    assert axes_of(tab.plots.load_plot).get_ylabel() == "stage"
+    assert "stage 3:" in tab.plots.class_title.text()
+    parts = [part for part in tab.findChildren(QWidget) if part.isVisible()]
+    combo = tab.maps.map_combo
+    combo.setCurrentIndex(combo.findText("Pair of experts"))
+    combo.activated.emit(combo.currentIndex())
+    rest(desk)
+    for part in parts:
+        said = (part.toolTip(), part.accessibleName(), getattr(part, "text", str)())
+        assert "block" not in " ".join(said).lower(), said
 
 
 def test_the_plots_have_the_colours_of_the_theme(plotted: Desk) -> None:

@@ -20,6 +20,7 @@ from napari_dmoe.inference.drivers import Priors, RouterChoice, choose_routers
 from napari_dmoe.inference.mask_measures import class_dice, measure_mask
 from napari_dmoe.inference.measures import ClassSize
 from napari_dmoe.inference.recording import control_record
+from napari_dmoe.inference.routing import unit_of
 from napari_dmoe.inference.routing_measures import load_matrix
 from napari_dmoe.inference.segmentation import Segmentation
 from napari_dmoe.inference.settings import InferenceSettings
@@ -85,10 +86,11 @@ class Ablation:
 
     def rows(self) -> list[dict[str, Any]]:
         """Return the effects as a table, one row an expert."""
+        unit = unit_of(len(self.plain.grid.shape))
         return [
             {
                 "muted expert": effect.expert,
-                "in block": "all" if self.block is None else self.block,
+                f"in {unit}": "all" if self.block is None else self.block,
                 "load": effect.load,
                 "pixels that change": effect.n_different,
             }

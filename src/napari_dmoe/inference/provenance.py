@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from napari_dmoe.inference.routing import unit_of
 from napari_dmoe.progress import Pulse, no_pulse
 
 if TYPE_CHECKING:
@@ -76,14 +77,13 @@ class ControlRecord(BaseModel):
     mute: tuple[tuple[int | None, int], ...] = ()
     pin: tuple[tuple[int | None, int], ...] = ()
 
-    @property
-    def words(self) -> tuple[str, ...]:
-        """What was done, one phrase an expert."""
+    def words(self, unit: str = "block") -> tuple[str, ...]:
+        """Say what was done, one phrase an expert; `unit` is what a block is called."""
         parts = [("muted", entry) for entry in self.mute]
         parts += [("pinned", entry) for entry in self.pin]
         return tuple(
             f"expert {expert} {done} in "
-            + ("all blocks" if block is None else f"block {block}")
+            + (f"all {unit}s" if block is None else f"{unit} {block}")
             for done, (block, expert) in parts
         )
 
@@ -182,7 +182,12 @@ class Provenance(BaseModel):
             for driver in self.drivers
             if driver.between is not None
         )
-        return (*between, *(self.experts.words if self.experts else ()))
+        return (*between, *(self.experts.words(self.unit) if self.experts else ()))
+
+    @property
+    def unit(self) -> str:
+        """What a block of the network is called; see :func:`unit_of`."""
+        return unit_of(len(self.grid["shape"]))
 
     @property
     def is_plain(self) -> bool:

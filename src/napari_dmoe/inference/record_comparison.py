@@ -90,7 +90,9 @@ def _shares(driver: DriverRecord) -> str:
 
 
 def _of_experts(a: Provenance, b: Provenance) -> Iterator[str]:
-    first, second = (each.experts.words if each.experts else () for each in (a, b))
+    first, second = (
+        each.experts.words(each.unit) if each.experts else () for each in (a, b)
+    )
     for words in first:
         if words not in second:
             yield f"{words}, in the first only"

@@ -15,6 +15,17 @@ from numpy.typing import NDArray
 from napari_dmoe.imaging.spatial import Grid
 
 
+def unit_of(dims: int) -> str:
+    """Return what a part of the network with experts is called: a block, or a stage.
+
+    Parameters
+    ----------
+    dims : {2, 3}
+        Axes that the network sees at once.
+    """
+    return "stage" if dims == 3 else "block"
+
+
 @dataclass(frozen=True)
 class RoutingMaps:
     """Gates of every block, for each combination of values that was run.
@@ -48,6 +59,11 @@ class RoutingMaps:
     def n_blocks(self) -> int:
         """Number of dMoE calls in the network."""
         return len(self.gates)
+
+    @property
+    def unit(self) -> str:
+        """What a block is called: ``block``, or ``stage`` of a 3D network."""
+        return unit_of(len(self.token_axes))
 
     @property
     def n_experts(self) -> int:

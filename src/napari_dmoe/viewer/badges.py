@@ -45,7 +45,7 @@ def kind(record: Provenance) -> Kind:
 def mask_name(record: Provenance) -> str:
     """Return what a mask is called after its image: ``mask without expert 3``."""
     words = [
-        *_experts_words(record.experts or ControlRecord()),
+        *_experts_words(record.experts or ControlRecord(), record.unit),
         *(_between(driver) for driver in record.drivers if driver.between is not None),
     ]
     if record.swept:
@@ -63,7 +63,7 @@ def _between(driver: DriverRecord) -> str:
     return f"{driver.attribute.replace('_', ' ')} {driver.value} (between)"
 
 
-def _experts_words(control: ControlRecord) -> list[str]:
+def _experts_words(control: ControlRecord, unit: str) -> list[str]:
     """Name what was muted and pinned, block by block, in as few words as possible."""
     words = []
     for title, entries in (("without", control.mute), ("of", control.pin)):
@@ -73,7 +73,7 @@ def _experts_words(control: ControlRecord) -> list[str]:
         for block, experts in by_block.items():
             noun = "expert" if len(experts) == 1 else "experts"
             alone = " alone" if title == "of" else ""
-            where = "" if block is None else f" in block {block}"
+            where = "" if block is None else f" in {unit} {block}"
             listed = ", ".join(map(str, sorted(experts)))
             words.append(f"{title} {noun} {listed}{alone}{where}")
     return words

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from napari_dmoe.inference.colours import class_colours, expert_colours
+from napari_dmoe.inference.routing import unit_of
 from napari_dmoe.viewer.table_rows import TableRow
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ Loads = Mapping[int | None, Sequence[float]]
 """Share of the gates of each expert, by block; None = mean over all blocks."""
 
 EFFECTS_HELP = (
-    "Every expert muted alone, in the block that is chosen above. Load: its share of "
+    "Every expert muted alone, in the place that is chosen above. Load: its share of "
     "the gates. Change: by how much the class grows (+) or shrinks (-) without it. "
     "Dice: to the plain mask."
 )
@@ -48,14 +49,14 @@ class Intervention:
         """Whether the model is left as it is."""
         return not self.mute and self.pin is None
 
-    def problem(self, n_experts: int) -> str:
+    def problem(self, n_experts: int, unit: str = "block") -> str:
         """Say why it cannot be run; nothing where it can."""
         if self.is_none:
             return "Nothing is muted or pinned: tick an expert first."
         if self.pin is not None and self.pin in self.mute:
             return f"Expert {self.pin} is both muted and pinned: choose one of them."
         if len(self.mute) >= n_experts:
-            where = "any block" if self.block is None else f"block {self.block}"
+            where = f"any {unit}" if self.block is None else f"{unit} {self.block}"
             return (
                 f"All {n_experts} experts are muted, so no expert is left in {where}: "
                 "untick at least one."
@@ -118,7 +119,7 @@ def experts_state(
         why_not=why_not,
         n_experts=loaded.config.n_experts,
         n_blocks=n_blocks(loaded),
-        unit="stage" if loaded.card.dims == 3 else "block",
+        unit=unit_of(loaded.card.dims),
         loads=loads,
     )
 
@@ -169,7 +170,8 @@ def effects_summary(ablation: Ablation) -> str:
     effects = ablation.effects
     if not effects:
         return ""
-    where = "all blocks" if ablation.block is None else f"block {ablation.block}"
+    unit = unit_of(len(ablation.plain.grid.shape))
+    where = f"all {unit}s" if ablation.block is None else f"{unit} {ablation.block}"
     most = max(effects, key=lambda effect: effect.n_different)
     idle = [str(effect.expert) for effect in effects if not effect.n_different]
     if not most.n_different:

@@ -76,10 +76,9 @@ class Overlay:
             return f"{title}, {self.samples} samples, seed {self.seed}"
         return title
 
-    @property
-    def place(self) -> str:
-        """Where in the network: a block, or all of them."""
-        return "all blocks" if self.kind.needs == "blocks" else f"block {self.block}"
+    def place(self, unit: str) -> str:
+        """Say where in the network: a block, or all; `unit` is what one is called."""
+        return f"all {unit}s" if self.kind.needs == "blocks" else f"{unit} {self.block}"
 
     def within(self, routing: RoutingMaps) -> Overlay:
         """Return the same with a block and an expert that a network has."""

@@ -44,12 +44,15 @@ class ShownMap:
         Data, arguments and kind of the layer.
     gates : (*S, E) float32 array
         Gates of the block, in the order of the layer's axes.
+    unit : str
+        What a block is called.
     look : tuple
         Equal for maps that look alike: their colours need not be set again.
     """
 
     layer_data: LayerData
     gates: NDArray[np.float32]
+    unit: str
     look: tuple[str | int, ...] = ()
 
 
@@ -113,16 +116,17 @@ def shown_map(
     values = overlay.kind.compute(entry, overlay.expert)
     data, _ = on_layer(source, values, axes=axes, grid=routing.grids[overlay.block])
     record = result.provenance.model_dump(mode="json")
-    shows = f"{overlay.words}, {overlay.place}"
+    shows = f"{overlay.words}, {overlay.place(routing.unit)}"
     common = placement(source, grid) | {
         "name": f"{source.name} / {_name(overlay)}",
         "blending": SEEN_THROUGH,
         "metadata": {METADATA_KEY: record | {"shows": shows}},
     }
     if overlay.kind.limits is None:
-        look = labels_look(overlay, routing.n_experts)
+        look = labels_look(overlay, routing.n_experts, routing.unit)
         kind = (overlay.name, routing.n_experts)
-        return ShownMap((data, common | look, "labels"), gates, kind)
+        layer_data: LayerData = (data, common | look, "labels")
+        return ShownMap(layer_data, gates, routing.unit, kind)
     look = {
         "colormap": map_colours(overlay, routing.n_experts),
         "contrast_limits": limits_of(overlay, routing.n_experts),
@@ -132,7 +136,7 @@ def shown_map(
         "rgb": False,
     }
     alike = (overlay.name, routing.n_experts, overlay.expert)
-    return ShownMap((data, common | look, "image"), gates, alike)
+    return ShownMap((data, common | look, "image"), gates, routing.unit, alike)
 
 
 def _name(overlay: Overlay) -> str:
@@ -142,7 +146,7 @@ def _name(overlay: Overlay) -> str:
     return overlay.kind.title.lower()
 
 
-def labels_look(overlay: Overlay, n_experts: int) -> dict[str, Any]:
+def labels_look(overlay: Overlay, n_experts: int, unit: str) -> dict[str, Any]:
     """Return the layer arguments that give experts, or pairs, colours and names."""
     if overlay.name == "pair":
         colours, listed, column = pair_colours(n_experts), pair_names(n_experts), "pair"
@@ -153,7 +157,7 @@ def labels_look(overlay: Overlay, n_experts: int) -> dict[str, Any]:
     return {
         "opacity": _EXPERTS_OPACITY,
         "colormap": colours_of_labels(dict(enumerate(colours))),
-        "features": features_of(column, [f"{e}, {overlay.place}" for e in texts]),
+        "features": features_of(column, [f"{e}, {overlay.place(unit)}" for e in texts]),
     }
 
 

@@ -141,8 +141,8 @@ class RoutingLayers:
         Returns
         -------
         str
-            ``"expert 3 0.71 | expert 5 0.29, block 7"``, after the value of a map that
-            shows something else; empty where no map is seen.
+            ``"expert 3 0.71 | expert 5 0.29, block 7"``, or ``stage 2`` in 3D, after
+            the value of a map that shows something else; empty where no map is seen.
         """
         for image in list(self._layers):
             for layer in self.of(image):
@@ -229,7 +229,7 @@ def _text(seen: _Seen, token: tuple[int, ...]) -> str:
         for expert in order
         if gates[expert] >= _LEAST_GATE
     ]
-    text = f"{' | '.join(parts)}, block {block}"
+    text = f"{' | '.join(parts)}, {seen.shown.unit} {block}"
     value = _value(seen, token, len(gates))
     return f"{value} · {text}" if value else text
 

@@ -133,7 +133,7 @@ def routing_state(
         title=f"of “{result.title}” · {_made_for(result)}",
         n_blocks=routing.n_blocks,
         n_experts=routing.n_experts,
-        unit="stage" if len(routing.token_axes) == 3 else "block",
+        unit=routing.unit,
         overlay=chosen,
         is_shown=is_shown,
         legend=_legend(load),

@@ -13,7 +13,7 @@ from napari_dmoe.viewer.widgets.table import coloured
 
 _COLUMNS = 2
 _HELP = (
-    "Share of this block's gates that the expert has. Click, or press Space, to show "
+    "Share of this {unit}'s gates that the expert has. Click, or press Space, to show "
     "the tokens of this expert alone; again, to show all experts."
 )
 
@@ -32,13 +32,16 @@ class ExpertLegend(QWidget):
         self._grid.setSpacing(3)
         self.setAccessibleName("Experts")
 
-    def show_rows(self, rows: Sequence[TableRow], chosen: int | None) -> None:
-        """Show the experts, and which of them is singled out."""
+    def show_rows(
+        self, rows: Sequence[TableRow], chosen: int | None, *, unit: str
+    ) -> None:
+        """Show the experts of a block or stage, and which of them is singled out."""
         if len(rows) != len(self.buttons):
             self._make(len(rows))
         for number, (button, line) in enumerate(zip(self.buttons, rows, strict=True)):
             button.setText(f"{line.name} · {line.value}")
             button.setChecked(number == chosen)
+            button.setToolTip(_HELP.format(unit=unit))
             if button.icon().isNull() and line.colour is not None:
                 button.setIcon(QIcon(coloured(line.colour)))
 
@@ -51,7 +54,6 @@ class ExpertLegend(QWidget):
         for number in range(n):
             button = QPushButton()
             button.setCheckable(True)
-            button.setToolTip(_HELP)
             policy = QSizePolicy.Policy
             button.setSizePolicy(policy.Expanding, policy.Fixed)
             button.clicked.connect(self._on_clicked)

@@ -11,6 +11,7 @@ from weakref import WeakKeyDictionary
 
 from qtpy.QtCore import QObject
 
+from napari_dmoe.inference.routing import unit_of
 from napari_dmoe.progress import ProgressHook
 from napari_dmoe.viewer import results
 from napari_dmoe.viewer.badges import badge, kind, mask_name
@@ -130,7 +131,10 @@ class ExpertsControl(QObject):
     def _on_run(self) -> None:
         wanted = self._section.intervention()
         loaded = self._session.model
-        problem = "" if loaded is None else wanted.problem(loaded.config.n_experts)
+        problem = ""
+        if loaded is not None:
+            unit = unit_of(loaded.card.dims)
+            problem = wanted.problem(loaded.config.n_experts, unit)
         if problem:
             self._section.show_problem(problem)
             return

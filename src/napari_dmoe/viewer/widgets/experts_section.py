@@ -47,7 +47,7 @@ class ExpertsSection(QWidget):
         super().__init__(parent)
         self.block_combo = narrow_combo(
             "Where experts are muted or pinned",
-            "Where: in all blocks, or in one, counted from 0.",
+            "Where: everywhere, or in one place alone, counted from 0.",
         )
         self.block_combo.activated.connect(self._show_loads)
         self.mute_boxes: list[QCheckBox] = []
@@ -201,7 +201,7 @@ class ExpertsSection(QWidget):
         """Show what every expert does; nothing without rows."""
         say(self.effects_summary, summary)
         titles = {"muted expert": "expert", "pixels that change": "pixels"}
-        self.effects.show_rows(rows, titles, left_out=("in block",))
+        self.effects.show_rows(rows, titles, left_out=("in block", "in stage"))
         self.effects_exports.setVisible(bool(rows))
 
     def show_problem(self, text: str) -> None:

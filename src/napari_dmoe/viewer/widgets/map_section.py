@@ -30,7 +30,7 @@ _MOST_SAMPLES = 64
 _LARGEST_SEED = 99_999
 _COMPUTE_HELP = (
     "Runs the model in the background for what this map needs. What it finds is kept "
-    "for as long as the result is, for every block."
+    "for as long as the result is, for the whole network."
 )
 
 

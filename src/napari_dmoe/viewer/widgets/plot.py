@@ -29,7 +29,9 @@ class Plot(QWidget):
     clicked = Signal(object, object)
     """Where a person clicked, in the units of the axes; None beside them."""
 
-    def __init__(self, name: str, tooltip: str, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, name: str, tooltip: str = "", parent: QWidget | None = None
+    ) -> None:
         super().__init__(parent)
         self._paint: Callable[[Figure], None] | None = None
         self._canvas: Any = None
@@ -38,6 +40,12 @@ class Plot(QWidget):
         self.setToolTip(tooltip)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self._layout = column(self)
+
+    def explain(self, tooltip: str) -> None:
+        """Say how to read it."""
+        self.setToolTip(tooltip)
+        if self._canvas is not None:
+            self._canvas.setToolTip(tooltip)
 
     def show_figure(self, paint: Callable[[Figure], None], *, height: int) -> None:
         """Show what a function draws, at once or as soon as the plot is seen."""

@@ -88,11 +88,12 @@ class PlotsControl(QObject):
         dims = len(routing.token_axes)
         loads = self._loads_in(image, result, shown_part(viewer, image, dims))
         block = self._session.overlay.within(routing).block
-        unit, ink = ("stage" if dims == 3 else "block"), self._ink()
+        unit, ink = routing.unit, self._ink()
         self._section.show_loads(
             loads.words,
             partial(draw_loads, load=loads.load, block=block, unit=unit, ink=ink),
             routing.n_blocks,
+            unit=unit,
             warning=loads.warning(unit),
         )
         draw = partial(

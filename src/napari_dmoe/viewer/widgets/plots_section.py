@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     Paint = Callable[[Figure], None]
 
 _LOAD_HELP = (
-    "Share of the gates that each expert has in each block. Click a cell to show the "
-    "gate of that expert in that block; from the keyboard, use the slider and the "
+    "Share of the gates that each expert has in each {unit}. Click a cell to show the "
+    "gate of that expert in that {unit}; from the keyboard, use the slider and the "
     "legend."
 )
 _CLASS_HELP = "What share of the gates the experts have in the pixels of each class."
@@ -51,7 +51,7 @@ class PlotsSection(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.where = paragraph(name="plots-where")
-        self.load_plot = Plot("Load of the experts in each block", _LOAD_HELP)
+        self.load_plot = Plot("Load of the experts")
         self.load_plot.clicked.connect(self.cell_clicked)
         self.warning = paragraph(name="collapse-warning")
         self.class_title = paragraph(name="class-title")
@@ -89,10 +89,11 @@ class PlotsSection(QWidget):
         )
 
     def show_loads(
-        self, words: str, paint: Paint, n_blocks: int, *, warning: str
+        self, words: str, paint: Paint, n_blocks: int, *, unit: str, warning: str
     ) -> None:
         """Show the heat map of the loads, and of what part it is."""
         say(self.where, f"Of {words}. {_HINT}")
+        self.load_plot.explain(_LOAD_HELP.format(unit=unit))
         height = max(_ROW * n_blocks + _FRAME, _LOWEST)
         self.load_plot.show_figure(paint, height=height)
         say(self.warning, f"⚠ {warning}" if warning else "")

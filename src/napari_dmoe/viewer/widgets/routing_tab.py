@@ -53,8 +53,6 @@ class RoutingTab(QScrollArea):
         self.shown_box.clicked.connect(self._tell)
         self.block_label = QLabel()
         self.block_slider = QLabeledSlider(Qt.Orientation.Horizontal)
-        self.block_slider.setAccessibleName("Block")
-        self.block_slider.setToolTip("Block or stage of the network, counted from 0.")
         self.block_slider.valueChanged.connect(self._tell)
         self.maps = MapSection()
         self.maps.changed.connect(self._tell)
@@ -63,7 +61,6 @@ class RoutingTab(QScrollArea):
         self.legend = ExpertLegend()
         self.legend.expert_clicked.connect(self._on_expert)
         self.pairs = paragraph(name="pairs")
-        self.pairs.setToolTip("Share of this block's tokens that each pair has.")
         self.plots = PlotsSection()
         self.plots.cell_clicked.connect(self._on_cell)
         self._lay_out()
@@ -109,7 +106,7 @@ class RoutingTab(QScrollArea):
         if not has_routing:
             return
         self.shown_box.setChecked(state.is_shown)
-        self.block_label.setText(state.unit.capitalize())
+        self._name_blocks(state.unit)
         with QSignalBlocker(self.block_slider):
             self.block_slider.setRange(0, state.n_blocks - 1)
             self.block_slider.setValue(state.overlay.block)
@@ -119,7 +116,18 @@ class RoutingTab(QScrollArea):
         say(self.pairs, _as_lines(state.pairs))
         overlay = state.overlay
         is_of_one = overlay.kind.is_of_one_expert and state.is_shown
-        self.legend.show_rows(state.legend, overlay.expert if is_of_one else None)
+        self.legend.show_rows(
+            state.legend, overlay.expert if is_of_one else None, unit=state.unit
+        )
+
+    def _name_blocks(self, unit: str) -> None:
+        """Call the blocks of a 3D network stages."""
+        self.block_label.setText(unit.capitalize())
+        self.block_slider.setAccessibleName(unit.capitalize())
+        self.block_slider.setToolTip(
+            f"{unit.capitalize()} of the network, counted from 0."
+        )
+        self.pairs.setToolTip(f"Share of this {unit}'s tokens that each pair has.")
 
     def _on_expert(self, expert: int) -> None:
         """Single an expert out; where it is already, show all again."""
