@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from desk import IMAGE, Desk
 from napari.components import ViewerModel
+from plotting import in_sight, rest
 from qtpy.QtCore import QPoint, QPointF, Qt
 from qtpy.QtGui import QWheelEvent
 from qtpy.QtWidgets import QApplication, QWidget
@@ -27,29 +28,6 @@ STACK = np.zeros((5, 12, 9), np.uint8)
 def plotted(make_desk: Callable[..., Desk]) -> Desk:
     """Return a desk whose image was segmented, with the Routing tab in sight."""
     return in_sight(make_desk(ViewerModel()), IMAGE)
-
-
-def in_sight(
-    desk: Desk, image: np.ndarray, *, severity: str = "suspect", **options: Any
-) -> Desk:
-    """Segment an image, and show the dock in a window of its own."""
-    desk.viewer.add_image(image, name="retina", **options)
-    if severity:
-        desk.choose("severity", severity)
-    desk.run()
-    desk.dock.tabs.setCurrentWidget(desk.dock.routing)
-    desk.dock.resize(300, 768)
-    desk.dock.show()
-    desk.qtbot.waitExposed(desk.dock)
-    desk.qtbot.waitUntil(lambda: desk.dock.routing.plots.load_plot._canvas is not None)
-    rest(desk)
-    return desk
-
-
-def rest(desk: Desk) -> None:
-    """Wait until the plots were drawn."""
-    timers = (desk.dock.maps._timer, desk.dock.maps.plots._timer)
-    desk.qtbot.waitUntil(lambda: not any(timer.isActive() for timer in timers))
 
 
 def axes_of(plot: Any) -> Any:

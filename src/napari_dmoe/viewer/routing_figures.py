@@ -38,6 +38,10 @@ class Ink:
     background: str = "#262930"
 
 
+PAPER = Ink("#000000", "#ffffff")
+"""The colours of what is printed."""
+
+
 def draw_loads(
     figure: Figure, load: NDArray[np.floating], block: int, unit: str, ink: Ink
 ) -> None:
@@ -136,7 +140,7 @@ def _fresh(
     """Clear a figure and return its axes, with margins in pixels."""
     figure.clear()
     figure.set_facecolor(ink.background)
-    width, height = (figure.dpi * inches for inches in figure.get_size_inches())
+    width, height = figure.bbox.width, figure.bbox.height  # of a part of one, too
     x, y = min(left / width, 0.6), min(bottom / height, 0.6)
     across = max(1 - x - right / width, 0.1)
     axes = figure.add_axes((x, y, across, max(1 - y - top / height, 0.1)))

@@ -130,7 +130,7 @@ def routing_state(
     reasons = {name: why_never(made, Overlay(name)) for name in MAPS}
     missing = what_is_missing(made, chosen, extras)
     return RoutingState(
-        title=f"of “{result.title}” · {_made_for(result)}",
+        title=whose(result),
         n_blocks=routing.n_blocks,
         n_experts=routing.n_experts,
         unit=routing.unit,
@@ -240,6 +240,11 @@ def _note(routing: RoutingMaps, overlay: Overlay) -> str:
     if routing.n_experts > len(OKABE_ITO):
         parts.append(f"Colours repeat after {len(OKABE_ITO)} experts.")
     return " ".join(parts)
+
+
+def whose(result: Result) -> str:
+    """Say which result it is, and for whom it was made."""
+    return f"of “{result.title}” · {_made_for(result)}"
 
 
 def _made_for(result: Result) -> str:

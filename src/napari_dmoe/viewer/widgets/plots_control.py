@@ -10,11 +10,21 @@ from napari.layers import Image, Layer, Shapes
 from napari.utils.theme import get_theme
 from qtpy.QtCore import QObject, QTimer
 
+from napari_dmoe.imaging.files import safe_stem
+from napari_dmoe.inference.provenance import RESEARCH_ONLY
+from napari_dmoe.viewer.badges import badge
 from napari_dmoe.viewer.painted import painted_labels
+from napari_dmoe.viewer.plot_files import ShownPlot, ShownPlots
 from napari_dmoe.viewer.results import Outcome, Result
 from napari_dmoe.viewer.routing_extras import extras_of, routing_for
 from napari_dmoe.viewer.routing_loads import PartLoads
-from napari_dmoe.viewer.routing_state import BEHAVIOUR, drivers_of
+from napari_dmoe.viewer.routing_plots import (
+    alike_plot,
+    apart_plot,
+    class_plot,
+    load_plot,
+)
+from napari_dmoe.viewer.routing_state import BEHAVIOUR, drivers_of, whose
 from napari_dmoe.viewer.session import Session
 from napari_dmoe.viewer.shown_part import Part, shown_part
 from napari_dmoe.viewer.widgets._connections import Connections
@@ -25,6 +35,11 @@ if TYPE_CHECKING:
 
 _PAUSE_MS = 250
 """Plots wait until the slider has rested for so long: the map goes first."""
+
+_NOT_ALL_RUN = (
+    "Their divergence on this image is shown once all were run: leave the value "
+    "unknown, sweep it, or compute the map of each pair."
+)
 
 
 class PlotsControl(QObject):
@@ -41,6 +56,8 @@ class PlotsControl(QObject):
     def __init__(self, session: Session, section: PlotsSection) -> None:
         super().__init__(section)
         self._session, self._section = session, section
+        self.shown: ShownPlots | None = None
+        """What is shown, to be saved."""
         self._loads: tuple[Outcome, Part, PartLoads] | None = None
         self._regions: WeakSet[Layer] = WeakSet()
         self._timer = QTimer(self)
@@ -76,33 +93,38 @@ class PlotsControl(QObject):
 
     def show(self) -> None:
         """Draw the plots of the result that is looked at."""
-        from napari_dmoe.viewer.routing_figures import draw_classes, draw_loads
-
         viewer, image = self._session.viewer, self._session.image
         result = None if image is None else self._session.result_of(image)
         routing = None if result is None else result.segmentation.routing
         if viewer is None or image is None or result is None or routing is None:
+            self.shown = None
             return
         self._follow_regions()
-        made = result.segmentation
-        dims = len(routing.token_axes)
-        loads = self._loads_in(image, result, shown_part(viewer, image, dims))
-        block = self._session.overlay.within(routing).block
-        unit, ink = routing.unit, self._ink()
-        self._section.show_loads(
+        loads = self._loads_in(
+            image, result, shown_part(viewer, image, len(routing.token_axes))
+        )
+        block, unit = self._session.overlay.within(routing).block, routing.unit
+        ink, section = self._ink(), self._section
+        load, by_class = load_plot(loads, block, unit), class_plot(loads, block, unit)
+        section.show_loads(
             loads.words,
-            partial(draw_loads, load=loads.load, block=block, unit=unit, ink=ink),
-            routing.n_blocks,
+            partial(load.paint, ink=ink),
+            load.height,
             unit=unit,
             warning=loads.warning(unit),
         )
-        draw = partial(
-            draw_classes, shares=loads.per_class(block), classes=made.classes, ink=ink
+        section.show_classes(
+            by_class.title, partial(by_class.paint, ink=ink), by_class.height
         )
-        mask = "painted mask" if loads.is_painted else "mask as it was made"
-        title = f"In each class of the {mask}, {unit} {block}:"
-        self._section.show_classes(title, draw, len(made.classes))
-        self._show_alike(result, block, ink)
+        plots = {"load": load, "class": by_class}
+        plots |= self._show_alike(result, block, unit, ink)
+        mark = badge(result.segmentation.provenance)
+        self.shown = ShownPlots(
+            plots,
+            whose(result),
+            " ".join(filter(None, (mark, BEHAVIOUR, RESEARCH_ONLY))),
+            f"{safe_stem(result.title)}_routing",
+        )
 
     def _loads_in(self, image: Image, result: Result, part: Part) -> PartLoads:
         kept = self._loads
@@ -120,45 +142,36 @@ class PlotsControl(QObject):
                 for event in (layer.events.data, layer.events.name):
                     self._connections.add(event, self.show_soon)
 
-    def _show_alike(self, result: Result, block: int, ink: Ink) -> None:
+    def _show_alike(
+        self, result: Result, block: int, unit: str, ink: Ink
+    ) -> dict[str, ShownPlot]:
         """Compare the routers of an attribute's values, and what they do here."""
-        from napari_dmoe.viewer.routing_figures import draw_alike
-
-        drivers = drivers_of(result)
-        self._section.offer(
-            [each.name for each in drivers], [each.label for each in drivers]
-        )
-        chosen = {each.name: each for each in drivers}.get(self._section.attribute())
+        drivers, section = drivers_of(result), self._section
+        section.offer([each.name for each in drivers], [each.label for each in drivers])
+        chosen = {each.name: each for each in drivers}.get(section.attribute())
         loaded = result.request.model()
         if chosen is None or loaded is None:
-            self._section.show_alike("", None, 0)
-            self._section.show_apart("", None, 0)
-            return
+            section.show_alike("", None, 0)
+            section.show_apart("", None, 0)
+            return {}
         from napari_dmoe.inference.router_similarity import (
             gate_divergence,
             router_similarity,
         )
 
+        names, of = chosen.values, {"attribute": chosen.name}
         cosines = router_similarity(loaded, chosen.name)
-        matrix, names = cosines[min(block, len(cosines) - 1)], chosen.values
-        draw = partial(draw_alike, names=names, ink=ink)
-        text = f"Cosine of the routers' weights: 1 for alike. {BEHAVIOUR}"
-        limits = (min(0.0, float(matrix.min())), 1.0)
-        paint = partial(draw, matrix=matrix, limits=limits)
-        self._section.show_alike(text, paint, len(names))
+        alike = alike_plot(cosines[min(block, len(cosines) - 1)], names, of)
+        section.show_alike(alike.title, partial(alike.paint, ink=ink), alike.height)
         made, extras = result.segmentation, extras_of(result)
         found = [routing_for(made, chosen.name, value, extras) for value in names]
         maps: list[Any] = [each for each in found if each is not None]
         if len(maps) < len(names):
-            text = "Their divergence on this image is shown once all were run: leave "
-            text += "the value unknown, sweep it, or compute the map of each pair."
-            self._section.show_apart(text, None, 0)
-            return
-        apart = gate_divergence(maps, block)
-        text = "Mean divergence of the gates on this image, in bits: 0 for alike."
-        top = max(float(apart.max()), 0.01)
-        paint = partial(draw, matrix=apart, limits=(0.0, top))
-        self._section.show_apart(text, paint, len(names))
+            section.show_apart(_NOT_ALL_RUN, None, 0)
+            return {"alike": alike}
+        apart = apart_plot(gate_divergence(maps, block), names, of | {unit: str(block)})
+        section.show_apart(apart.title, partial(apart.paint, ink=ink), apart.height)
+        return {"alike": alike, "apart": apart}
 
     def _ink(self) -> Ink:
         from napari_dmoe.viewer.routing_figures import Ink

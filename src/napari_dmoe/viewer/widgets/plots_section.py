@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Signal
 from qtpy.QtGui import QShowEvent
-from qtpy.QtWidgets import QWidget
+from qtpy.QtWidgets import QPushButton, QWidget
 
 from napari_dmoe.viewer.widgets._parts import (
     column,
     heading,
     narrow_combo,
     paragraph,
+    row,
     say,
 )
 from napari_dmoe.viewer.widgets.fold import Fold
@@ -34,8 +35,11 @@ _ALIKE_HELP = (
     "How alike the routers of an attribute's values are, whatever the image: 1 for the "
     "same direction of their weights."
 )
+_SAVE_HELP = (
+    "Save the plots that are shown as PNG, SVG or PDF, or their numbers as CSV, by the "
+    "ending of the name."
+)
 _HINT = "Draw shapes in a Shapes layer called “region” to see a part alone."
-_ROW, _FRAME, _LOWEST = 15, 42, 90
 
 
 class PlotsSection(QWidget):
@@ -45,6 +49,7 @@ class PlotsSection(QWidget):
     """Where on the heat map a person clicked: expert, block."""
     attribute_chosen = Signal()
     """The routers of another attribute are to be compared."""
+    save_requested = Signal()
     appeared = Signal()
     """The plots can be seen now."""
 
@@ -76,6 +81,9 @@ class PlotsSection(QWidget):
             self.apart_plot,
         )
         self.fold = Fold("Similarity of values", _ALIKE_HELP, content)
+        self.save_button = QPushButton("Save…")
+        self.save_button.setToolTip(_SAVE_HELP)
+        self.save_button.clicked.connect(self.save_requested)
         column(
             self,
             heading("LOAD"),
@@ -85,23 +93,23 @@ class PlotsSection(QWidget):
             self.class_title,
             self.class_plot,
             self.fold,
+            row(self.save_button, QWidget(), stretch=1),
             spacing=6,
         )
 
     def show_loads(
-        self, words: str, paint: Paint, n_blocks: int, *, unit: str, warning: str
+        self, words: str, paint: Paint, height: int, *, unit: str, warning: str
     ) -> None:
         """Show the heat map of the loads, and of what part it is."""
         say(self.where, f"Of {words}. {_HINT}")
         self.load_plot.explain(_LOAD_HELP.format(unit=unit))
-        height = max(_ROW * n_blocks + _FRAME, _LOWEST)
         self.load_plot.show_figure(paint, height=height)
         say(self.warning, f"⚠ {warning}" if warning else "")
 
-    def show_classes(self, title: str, paint: Paint, n_classes: int) -> None:
+    def show_classes(self, title: str, paint: Paint, height: int) -> None:
         """Show the loads in each class."""
         say(self.class_title, title)
-        self.class_plot.show_figure(paint, height=22 * n_classes + 28)
+        self.class_plot.show_figure(paint, height=height)
 
     def offer(self, names: Sequence[str], labels: Sequence[str]) -> None:
         """Offer attributes whose routers can be compared."""
@@ -119,13 +127,23 @@ class PlotsSection(QWidget):
         """Return the attribute whose routers are compared."""
         return self.attribute_combo.currentData() or ""
 
-    def show_alike(self, text: str, paint: Paint | None, n_values: int) -> None:
+    def show_alike(self, text: str, paint: Paint | None, height: int) -> None:
         """Show how alike the routers are."""
-        _show(self.alike_text, self.alike_plot, text, paint, n_values)
+        _show(self.alike_text, self.alike_plot, text, paint, height)
 
-    def show_apart(self, text: str, paint: Paint | None, n_values: int) -> None:
+    def show_apart(self, text: str, paint: Paint | None, height: int) -> None:
         """Show how differently the values route this image."""
-        _show(self.apart_text, self.apart_plot, text, paint, n_values)
+        _show(self.apart_text, self.apart_plot, text, paint, height)
+
+    def seen(self) -> tuple[str, ...]:
+        """Return the keys of the plots that are shown: the fold may be closed."""
+        plots = {
+            "load": self.load_plot,
+            "class": self.class_plot,
+            "alike": self.alike_plot,
+            "apart": self.apart_plot,
+        }
+        return tuple(key for key, plot in plots.items() if plot.isVisible())
 
     def showEvent(self, event: QShowEvent) -> None:
         """Tell that the plots can be seen."""
@@ -137,10 +155,10 @@ class PlotsSection(QWidget):
 
 
 def _show(
-    label: QWidget, plot: Plot, text: str, paint: Paint | None, n_values: int
+    label: QWidget, plot: Plot, text: str, paint: Paint | None, height: int
 ) -> None:
     say(label, text)
     if paint is None:
         plot.setVisible(False)
     else:
-        plot.show_figure(paint, height=24 * n_values + 32)
+        plot.show_figure(paint, height=height)

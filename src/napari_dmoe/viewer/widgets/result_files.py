@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject
-from qtpy.QtWidgets import QFileDialog, QMessageBox
+from qtpy.QtWidgets import QFileDialog
 
 from napari_dmoe.cohorts.tables import write_table
 from napari_dmoe.imaging.files import safe_stem
@@ -20,6 +20,7 @@ from napari_dmoe.viewer.result_rows import file_rows
 from napari_dmoe.viewer.results import Result
 from napari_dmoe.viewer.saving import TIFF_LABELS, mask_path, save_mask
 from napari_dmoe.viewer.session import Session
+from napari_dmoe.viewer.widgets._asking import ask_where, may_write, not_saved
 from napari_dmoe.viewer.widgets._work import Order, Work
 from napari_dmoe.viewer.widgets.result_section import ResultSection
 
@@ -59,17 +60,17 @@ class ResultFiles(QObject):
         viewer = self._session.viewer
         if image is None or result is None or viewer is None:
             return
-        path = self._ask_where("Save the table", result, ".csv", TABLE_FILES)
+        path = self._ask("Save the table", result, ".csv", TABLE_FILES)
         if path is None:
             return
         target = path if path.suffix else path.with_suffix(".csv")
-        if not self._may_write(path, target):
+        if not may_write(self._parent, path, target):
             return
         rows = file_rows(result, image, viewer.dims.current_step[-image.ndim :])
         try:
             write_table(target, rows)
         except OSError as error:
-            self._work.fail(_not_saved(target, error))
+            self._work.fail(not_saved(target, error))
         else:
             self._work.say(f"Saved {target.name}.")
 
@@ -80,8 +81,8 @@ class ResultFiles(QObject):
             return
         is_volume = len(result.segmentation.grid.shape) == len(SPATIAL_AXES)
         suffix = ".nii.gz" if is_volume else TIFF_LABELS
-        path = self._ask_where("Save the mask", result, suffix, MASK_FILES)
-        if path is None or not self._may_write(path, mask_path(path)):
+        path = self._ask("Save the mask", result, suffix, MASK_FILES)
+        if path is None or not may_write(self._parent, path, mask_path(path)):
             return
         result.note_edits()
         data, meta, _ = mask.as_layer_data_tuple()
@@ -120,24 +121,9 @@ class ResultFiles(QObject):
         else:
             self._work.say(f"Opened {path.name} as a layer: it is on no image here.")
 
-    def _ask_where(
-        self, title: str, result: Result, suffix: str, kinds: str
-    ) -> Path | None:
-        """Let a person choose a file; None where none was chosen."""
+    def _ask(self, title: str, result: Result, suffix: str, kinds: str) -> Path | None:
         proposed = f"{safe_stem(result.title)}{suffix}"
-        path, _ = QFileDialog.getSaveFileName(self._parent, title, proposed, kinds)
-        return Path(path) if path else None
-
-    def _may_write(self, chosen: Path, target: Path) -> bool:
-        """Ask before a file is replaced that the dialog did not know of."""
-        if target == chosen or not target.exists():
-            return True
-        answer = QMessageBox.question(
-            self._parent,
-            "The file is there already",
-            f"{target.name} exists in {target.parent.name}. Replace it?",
-        )
-        return bool(answer == QMessageBox.StandardButton.Yes)
+        return ask_where(self._parent, title, proposed, kinds)[0]
 
 
 def _save(path: Path, data: Any, meta: dict[str, Any], hook: ProgressHook) -> list[str]:
@@ -145,12 +131,4 @@ def _save(path: Path, data: Any, meta: dict[str, Any], hook: ProgressHook) -> li
     try:
         return [Path(each).name for each in save_mask(path, data, meta)]
     except OSError as error:
-        raise _not_saved(path, error) from error
-
-
-def _not_saved(path: Path, error: OSError) -> OSError:
-    """Return an error that says what could not be saved, and what to do."""
-    why = error.strerror or str(error)
-    return OSError(
-        f"{path.name} cannot be saved in {path.parent}: {why}. Choose another place."
-    )
+        raise not_saved(path, error) from error

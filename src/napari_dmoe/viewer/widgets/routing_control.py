@@ -17,6 +17,7 @@ from napari_dmoe.viewer.session import Session
 from napari_dmoe.viewer.widgets._connections import Connections
 from napari_dmoe.viewer.widgets._work import Order, Work
 from napari_dmoe.viewer.widgets.plots_control import PlotsControl
+from napari_dmoe.viewer.widgets.plots_export import PlotsExport
 from napari_dmoe.viewer.widgets.routing_tab import RoutingTab
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ class RoutingControl(QObject):
         tab.overlay_wanted.connect(self._on_wanted)
         tab.run_wanted.connect(self._on_run_wanted)
         self.plots = PlotsControl(session, tab.plots)
+        self.plots_export = PlotsExport(self.plots, work, tab.plots)
         self.show()
 
     def show(self) -> None:

@@ -1,0 +1,31 @@
+"""A dock whose plots of the routing can be seen."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from desk import Desk
+
+
+def in_sight(
+    desk: Desk, image: np.ndarray, *, severity: str = "suspect", **options: Any
+) -> Desk:
+    """Segment an image, and show the dock in a window of its own."""
+    desk.viewer.add_image(image, name="retina", **options)
+    if severity:
+        desk.choose("severity", severity)
+    desk.run()
+    desk.dock.tabs.setCurrentWidget(desk.dock.routing)
+    desk.dock.resize(300, 768)
+    desk.dock.show()
+    desk.qtbot.waitExposed(desk.dock)
+    desk.qtbot.waitUntil(lambda: desk.dock.routing.plots.load_plot._canvas is not None)
+    rest(desk)
+    return desk
+
+
+def rest(desk: Desk) -> None:
+    """Wait until the plots were drawn."""
+    timers = (desk.dock.maps._timer, desk.dock.maps.plots._timer)
+    desk.qtbot.waitUntil(lambda: not any(timer.isActive() for timer in timers))
