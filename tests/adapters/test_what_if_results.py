@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from napari.components import ViewerModel
@@ -15,14 +17,13 @@ from napari_dmoe.viewer import results
 from napari_dmoe.viewer.badges import badge, kind, mask_name
 from napari_dmoe.viewer.interventions import Intervention
 from napari_dmoe.viewer.layers import to_image
+from napari_dmoe.viewer.rebuilding import missing_from, rebuilt_layers, verdict
 from napari_dmoe.viewer.replaying import (
     ReplaySubject,
     case_layer,
     in_run_order,
     is_mask,
     missing_model,
-    rebuilt_layer,
-    verdict,
 )
 from napari_dmoe.viewer.what_if_subject import placed_difference
 from viewer_fakes import make_outcome, make_segmentation
@@ -230,7 +231,28 @@ def test_a_verdict_says_what_was_rebuilt(
     played = Replay(made, found, agreement, ())  # type: ignore[arg-type]
     subject = ReplaySubject("m", made.provenance, image, pixels, labels)
     assert said in verdict(subject, played)
-    assert rebuilt_layer(image, played)[1]["name"] == "retina / mask replayed"
+    (layer_data,) = rebuilt_layers(image, played)
+    assert layer_data[1]["name"] == "retina / mask replayed"
+
+
+def test_only_the_same_run_with_the_same_samples_is_there_already(
+    viewer: ViewerModel, image: Image
+) -> None:
+    made = make_segmentation(to_image(image))
+    record = changed(made.provenance, labels_sha256="a" * 64)
+    replayed = Replay(replace(made, provenance=record), "equal", 1.0, ())
+    (wanted,) = rebuilt_layers(image, replayed)
+    layer = viewer.add_labels(wanted[0].copy(), metadata=wanted[1]["metadata"])
+    assert missing_from(viewer.layers, [wanted]) == []
+    layer.data_setitem((np.array([9]), np.array([8])), 1)
+    assert missing_from(viewer.layers, [wanted]) == [wanted]
+    layer.undo()
+    assert missing_from(viewer.layers, [wanted]) == []
+    for key, value in (("labels_sha256", "b" * 64), ("shows", "a map")):
+        other = layer.metadata["napari-dmoe"] | {key: value}
+        layer.metadata = {"napari-dmoe": other}
+        assert missing_from(viewer.layers, [wanted]) == [wanted]
+        layer.metadata = wanted[1]["metadata"]
 
 
 def test_a_missing_model_is_named(record: Provenance) -> None:

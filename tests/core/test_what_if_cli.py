@@ -14,9 +14,15 @@ import tifffile
 from typer.testing import CliRunner
 
 from napari_dmoe.cli import app
+from napari_dmoe.imaging.files import read_image
 from napari_dmoe.imaging.nifti_writing import write_nifti
 from napari_dmoe.imaging.spatial import SpatialImage
+from napari_dmoe.inference.case_files import read_record
 from napari_dmoe.inference.sweep_result import BEHAVIOUR
+from napari_dmoe.inference.uncertainty import uncertainty
+from napari_dmoe.inference.uncertainty_files import save_uncertainty
+from napari_dmoe.models.checkpoint import load_checkpoint
+from napari_dmoe.patient import Patient
 
 Checkpoint = Callable[..., Path]
 DATA = Path(__file__).parents[1] / "data"
@@ -152,13 +158,73 @@ def test_a_case_is_replayed_by_whoever_has_image_and_checkpoint(
     assert run("segment", picture, *race_net, "--race", "Asian", "-o", out)[0] == 0
     assert run("case", out / "eye.labels.tif", case) == (0, f"{case}\n", "")
     code, said, _ = run("replay", case, picture, *race_net, "-o", tmp_path / "again")
-    assert (code, said) == (0, "The mask was rebuilt bit for bit.\n")
+    assert code == 0
+    assert said.splitlines() == [
+        "The mask was rebuilt bit for bit.",
+        "Written: eye.replay.labels.tif.",
+    ]
     np.testing.assert_array_equal(
         tifffile.imread(tmp_path / "again/eye.replay.labels.tif"),
         tifffile.imread(out / "eye.labels.tif"),
     )
     code, said, _ = run("replay", out / "eye.labels.json", picture, *race_net)
     assert code == 0
+
+
+def test_everything_that_a_record_is_of_is_written_again(
+    tmp_path: Path, race_net: list[object], picture: Path
+) -> None:
+    out, again = tmp_path / "o", tmp_path / "again"
+    kept = ["--routing", "--probabilities", "--race", "Asian"]
+    assert run("segment", picture, *race_net, *kept, "-o", out)[0] == 0
+    names = ["labels", "routing", "probabilities"]
+    for record, arguments in (("labels", ["--routing"]), ("routing", [])):
+        path = out / f"eye.{record}.json"
+        code, said, _ = run("replay", path, picture, *race_net, *arguments, "-o", again)
+        files = ", ".join(f"eye.replay.{name}.tif" for name in names)
+        assert (code, said.splitlines()[1]) == (0, f"Written: {files}.")
+    for name in names:
+        np.testing.assert_array_equal(
+            tifffile.imread(again / f"eye.replay.{name}.tif"),
+            tifffile.imread(out / f"eye.{name}.tif"),
+        )
+
+
+def test_noise_samples_are_written_again_with_their_maps(
+    tmp_path: Path, race_net: list[object], picture: Path
+) -> None:
+    loaded = load_checkpoint(race_net[1], card="fairseg-race")
+    image, patient = read_image(picture), Patient(race="Black")
+    first = uncertainty(loaded, image, patient, samples=5, seed=3)
+    saved = save_uncertainty(tmp_path / "o", "eye", first, image)
+    again = tmp_path / "again"
+    record = saved.entropy.with_name("eye.entropy.json")
+    code, said, _ = run("replay", record, picture, *race_net, "-o", again)
+    assert code == 0
+    assert said.splitlines() == [
+        "The mask was rebuilt bit for bit.",
+        "Written: eye.replay.labels.tif, eye.replay.votes.tif, eye.replay.entropy.tif.",
+    ]
+    for name in ("labels", "votes", "entropy"):
+        found = tifffile.imread(again / f"eye.replay.{name}.tif")
+        np.testing.assert_array_equal(found, getattr(first, name))
+        beside = read_record(again / f"eye.replay.{name}.json")
+        assert (beside.made_by, beside.settings["samples"]) == ("uncertainty", 5)
+    assert tifffile.imread(saved.votes).sum(0).max() == 5
+
+
+def test_the_record_of_a_whole_sweep_is_refused_with_what_to_take(
+    tmp_path: Path, race_net: list[object], picture: Path
+) -> None:
+    out = tmp_path / "o"
+    run("sweep", picture, *race_net, "--attribute", "race", "-o", out)
+    for name in ("sweep", "sensitivity"):
+        record = out / f"eye.{name}.json"
+        code, _, err = run("replay", record, picture, *race_net)
+        assert code == 2
+        assert "record of a whole sweep: take that of one of its values" in err
+    one = out / "eye.1-Black.labels.json"
+    assert run("replay", one, picture, *race_net)[0] == 0
 
 
 def test_a_mask_that_was_painted_on_says_so(

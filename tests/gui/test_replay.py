@@ -105,10 +105,33 @@ def test_interventions_and_votes_are_replayed_as_what_they_are(desk: Desk) -> No
     desk.wait_until_idle()
     for name in ("mask without expert 1", "mask (vote of noise samples)"):
         assert replay_of(desk, f"retina / {name}").startswith("The same, bit for bit")
-    # A map of the same run has no mask: the one it belongs to comes as a layer.
-    text = replay_of(desk, "retina / noise entropy")
-    assert "its mask is a layer of its own" in text
-    assert names(desk)[-1] == "retina / mask (vote of noise samples) replayed"
+
+
+def test_the_maps_of_noise_are_made_again_where_they_are_gone_or_changed(
+    desk: Desk,
+) -> None:
+    tab, vote = desk.dock.what_if, "retina / mask (vote of noise samples)"
+    tab.noise.samples.setValue(3)
+    desk.click(tab.noise.run_button)
+    desk.wait_until_idle()
+    entropy, votes = "retina / noise entropy", "retina / votes for rim"
+    before = {name: desk.viewer.layers[name].data.copy() for name in names(desk)}
+    for name in (entropy, votes, vote):
+        said = replay_of(desk, name)
+        assert said.startswith(f"The same, bit for bit: “{name}” was rebuilt")
+    assert names(desk) == list(before)  # nothing was missing
+    desk.viewer.layers.remove(entropy)
+    desk.viewer.layers.remove(votes)
+    replay_of(desk, vote)
+    assert names(desk)[-2:] == [f"{entropy} replayed", f"{votes} replayed"]
+    for name in (entropy, votes):
+        again = desk.viewer.layers[f"{name} replayed"].data
+        np.testing.assert_array_equal(again, before[name])
+    changed = desk.viewer.layers[f"{entropy} replayed"]
+    changed.data = np.where(np.arange(50) < 2, 0.5, changed.data)
+    said = replay_of(desk, f"{entropy} replayed")
+    assert "changed after it: 80 pixels. The map of the run is a layer" in said
+    np.testing.assert_array_equal(desk.viewer.layers[-1].data, before[entropy])
 
 
 def test_a_painted_mask_is_told_from_its_run(desk: Desk) -> None:

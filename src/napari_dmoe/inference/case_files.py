@@ -159,12 +159,27 @@ def parse_record(content: bytes, where: str) -> Provenance:
     try:
         return Provenance.model_validate_json(content)
     except ValidationError as error:
+        if _is_of_sweep(content):
+            raise CaseFileError(
+                f"{where} is the record of a whole sweep: take that of one of its "
+                "values, beside its mask, or sweep again"
+            ) from error
         first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(map(str, first["loc"])) or "the text"
         raise CaseFileError(
             f"{where} holds no record that this version can read: {place}: "
             f"{first['msg']}"
         ) from error
+
+
+def _is_of_sweep(content: bytes) -> bool:
+    from napari_dmoe.inference.sweep_result import SweepRecord
+
+    try:
+        SweepRecord.model_validate_json(content)
+    except ValidationError:
+        return False
+    return True
 
 
 def _part(archive: zipfile.ZipFile, name: str, most: int, where: str) -> bytes:

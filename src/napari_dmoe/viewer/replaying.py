@@ -1,4 +1,7 @@
-"""What a replay needs of a layer, and what it found, in words. Knows no Qt."""
+"""What a replay needs of a layer, and what stands in its way, in words.
+
+What came of it is the business of :mod:`napari_dmoe.viewer.rebuilding`. Knows no Qt.
+"""
 
 from __future__ import annotations
 
@@ -13,15 +16,13 @@ from numpy.typing import NDArray
 from napari_dmoe.imaging.spatial import SPATIAL_AXES, Grid, ImageError, SpatialImage
 from napari_dmoe.inference.provenance import METADATA_KEY, Provenance
 from napari_dmoe.inference.segmentation import Segmentation
-from napari_dmoe.viewer.badges import badge, mask_name
+from napari_dmoe.viewer.badges import badge
 from napari_dmoe.viewer.layers import LayerData, axis_names, from_layer, to_image
-from napari_dmoe.viewer.noise import vote_result
 from napari_dmoe.viewer.output_layers import mask_layer
 from napari_dmoe.viewer.record_rows import record_of
 
 if TYPE_CHECKING:
     from napari_dmoe.inference.case_files import CaseFile
-    from napari_dmoe.inference.replay import Replay
 
 _CHANNELS = "c"
 _SHORT_HASH = 12
@@ -44,6 +45,10 @@ class ReplaySubject:
     labels : array or None
         The mask in the order of the run's axes; None for maps, and for masks that do
         not lie on the image's pixels.
+    samples : array or None
+        The samples of a map, as they stand in its layer; None for a mask.
+    shows : str
+        What a map shows; empty for a mask.
     """
 
     title: str
@@ -51,6 +56,8 @@ class ReplaySubject:
     image: Image
     pixels: SpatialImage
     labels: NDArray[np.uint8] | None
+    samples: NDArray[Any] | None = None
+    shows: str = ""
 
 
 def layer_record(layer: Layer | None) -> Provenance | None:
@@ -83,8 +90,11 @@ def replay_subject(layer: Layer, image: Image) -> ReplaySubject:
         raise ValueError(f"“{layer.name}” has no record of this plugin")
     dims = dims_of(record)
     pixels = to_image(image, dims)
-    labels = in_run_order(image, layer.data, dims) if is_mask(layer) else None
-    return ReplaySubject(str(layer.name), record, image, pixels, labels)
+    if is_mask(layer):
+        labels = in_run_order(image, layer.data, dims)
+        return ReplaySubject(str(layer.name), record, image, pixels, labels)
+    samples, shows = np.array(layer.data), str(layer.metadata[METADATA_KEY]["shows"])
+    return ReplaySubject(str(layer.name), record, image, pixels, None, samples, shows)
 
 
 def in_run_order(
@@ -146,50 +156,6 @@ def case_layer(image: Image, case: CaseFile, name: str) -> LayerData:
 
 def _size(axes: Sequence[str], shape: Sequence[int]) -> str:
     return " × ".join(f"{axis} {n}" for axis, n in zip(axes, shape, strict=True))
-
-
-def rebuilt(found: Replay) -> Segmentation:
-    """Return what a replay made as a result; a vote becomes its mask."""
-    result = found.result
-    return result if isinstance(result, Segmentation) else vote_result(result)
-
-
-def rebuilt_layer(image: Image, found: Replay) -> LayerData:
-    """Return the mask that a replay made as a Labels layer, named as replayed."""
-    data, arguments, kind = mask_layer(image, rebuilt(found))
-    name = f"{image.name} / {mask_name(rebuilt(found).provenance)} replayed"
-    return data, arguments | {"name": name}, kind
-
-
-def n_changed(subject: ReplaySubject, found: Replay) -> int | None:
-    """Return how many pixels of the layer are not as the replay made them.
-
-    None where the layer is no mask of the same size.
-    """
-    labels = found.result.labels
-    if subject.labels is None or subject.labels.shape != labels.shape:
-        return None
-    return int(np.count_nonzero(subject.labels != labels))
-
-
-def verdict(subject: ReplaySubject, found: Replay) -> str:
-    """Say in a sentence whether the layer was rebuilt."""
-    n = n_changed(subject, found)
-    if found.verdict == "equal" and n == 0:
-        return f"The same, bit for bit: “{subject.title}” was rebuilt from its record."
-    if found.verdict == "equal" and n is not None:
-        return (
-            "The run was rebuilt bit for bit, but the layer was changed after it: "
-            f"{n} pixels. The mask of the run is a layer of its own."
-        )
-    if found.verdict == "equal":
-        return "The run was rebuilt bit for bit; its mask is a layer of its own."
-    share = "" if found.agreement is None else f" ({found.agreement:.4%} of labels)"
-    if found.verdict == "near":
-        return f"The same but for near ties{share}; see the layer of its own."
-    if found.verdict == "different":
-        return f"Not the same{share}: the mask made now is a layer of its own."
-    return "Made again, but the record is too old to say whether it is the same."
 
 
 def missing_model(record: Provenance) -> str:

@@ -23,6 +23,7 @@ from napari_dmoe.progress import Progress, ProgressHook
 from napari_dmoe.viewer import results
 from napari_dmoe.viewer.engines import Engines
 from napari_dmoe.viewer.playing import Played, play
+from napari_dmoe.viewer.rebuilding import missing_from, rebuilt_layers, verdict
 from napari_dmoe.viewer.reopening import reopened_result
 from napari_dmoe.viewer.replaying import (
     ReplaySubject,
@@ -30,12 +31,9 @@ from napari_dmoe.viewer.replaying import (
     is_mask,
     layer_record,
     missing_model,
-    n_changed,
-    rebuilt_layer,
     records_text,
     replay_subject,
     selected_text,
-    verdict,
 )
 from napari_dmoe.viewer.session import Session
 from napari_dmoe.viewer.widgets._connections import Connections
@@ -170,10 +168,11 @@ class ReplayControl(QObject):
             text = f"“{subject.title}” cannot be replayed on “{subject.image.name}”:"
             self._section.show_found(text, played.reasons)
             return "Not replayed: something is missing or changed."
-        if n_changed(subject, found) != 0:
-            selected = set(viewer.layers.selection)
-            results.put(viewer, rebuilt_layer(subject.image, found), None)
-            viewer.layers.selection = selected
+        selected = set(viewer.layers.selection)
+        made = rebuilt_layers(subject.image, found)
+        for layer_data in missing_from(viewer.layers, made):
+            results.put(viewer, layer_data, None)
+        viewer.layers.selection = selected
         said = verdict(subject, found)
         self._section.show_found(said, found.differences)
         return said
