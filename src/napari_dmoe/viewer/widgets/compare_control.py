@@ -16,6 +16,7 @@ from napari_dmoe.progress import Progress, ProgressHook
 from napari_dmoe.viewer import results
 from napari_dmoe.viewer.comparing import comparison_rows, spacing_of
 from napari_dmoe.viewer.engines import Engines
+from napari_dmoe.viewer.kept_layer import KeptLayer
 from napari_dmoe.viewer.layers import to_image
 from napari_dmoe.viewer.output_layers import difference_layer, in_layer_order
 from napari_dmoe.viewer.results import Outcome, Result
@@ -27,7 +28,7 @@ from napari_dmoe.viewer.widgets.model_section import ask_for_checkpoint, is_path
 from napari_dmoe.viewer.widgets.run_control import RunControl, timed
 
 if TYPE_CHECKING:
-    from napari.layers import Image, Labels
+    from napari.layers import Image
 
     from napari_dmoe.inference.comparison import Comparison
     from napari_dmoe.inference.segmentation import Segmentation
@@ -76,7 +77,7 @@ class CompareControl(QObject):
         self._models: tuple[str, ...] = ()
         self._others: list[weakref.ref[Result]] = []
         self._offered: list[str] = []
-        self._difference: weakref.ref[Labels] | None = None
+        self._difference = KeptLayer()
         self._image: weakref.ref[Image] | None = None
         self._compared: list[weakref.ref[Result]] = []
         connections = Connections(self)
@@ -118,9 +119,7 @@ class CompareControl(QObject):
         """Show no comparison, and hide a difference that no longer is one."""
         self._compared = []
         self._section.show_nothing()
-        difference = None if self._difference is None else self._difference()
-        if difference is not None:
-            difference.visible = False
+        self._difference.show(self._session.viewer, False)
 
     def _current(self) -> tuple[Image | None, Result | None]:
         image = self._session.image
@@ -230,13 +229,9 @@ class CompareControl(QObject):
         viewer = self._session.viewer
         if viewer is None or image not in viewer.layers:
             return "The image was removed: nothing was compared."
-        existing = None if self._difference is None else self._difference()
-        if existing not in viewer.layers:
-            existing = None
         layer_data = difference_layer(image, comparison.difference)
-        mask = results.put(viewer, layer_data, existing)
+        mask = self._difference.put(viewer, layer_data)
         mask.editable, mask.visible = False, True
-        self._difference = weakref.ref(mask)
         self._image = weakref.ref(image)
         shown = [r for r in self._session.results_of(image) if r.title in names]
         self._compared = [weakref.ref(each) for each in shown]

@@ -26,6 +26,7 @@ from napari_dmoe.viewer.interventions import (
     experts_state,
     loads_of,
 )
+from napari_dmoe.viewer.kept_layer import KeptLayer
 from napari_dmoe.viewer.results import Outcome, Result
 from napari_dmoe.viewer.session import Session
 from napari_dmoe.viewer.what_if_subject import (
@@ -41,7 +42,7 @@ from napari_dmoe.viewer.widgets.run_control import RunControl, with_priors
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
-    from napari.layers import Image, Labels
+    from napari.layers import Image
 
     from napari_dmoe.inference.ablation import Ablation
 
@@ -80,7 +81,7 @@ class ExpertsControl(QObject):
         self._loads: WeakKeyDictionary[Result, Loads] = WeakKeyDictionary()
         self._plain: weakref.ref[Result] | None = None
         self._image: weakref.ref[Image] | None = None
-        self._difference: weakref.ref[Labels] | None = None
+        self._difference = KeptLayer()
         connections = Connections(self)
         for signal in (
             session.model_changed,
@@ -126,7 +127,7 @@ class ExpertsControl(QObject):
             self._section.show_nothing()
             self._section.show_effects("", ())
         if is_gone:
-            self._show_difference(False)
+            self._difference.show(self._session.viewer, False)
 
     def _on_run(self) -> None:
         wanted = self._section.intervention()
@@ -230,12 +231,9 @@ class ExpertsControl(QObject):
         layer_data = placed_difference(
             image, ablation.result, ablation.comparison.difference, name=name
         )
-        existing = None if self._difference is None else self._difference()
-        existing = existing if existing in viewer.layers else None
-        layer = results.put(viewer, layer_data, existing)
+        layer = self._difference.put(viewer, layer_data)
         layer.name = layer_data[1]["name"]  # it says what was done
         layer.editable, layer.visible = False, True
-        self._difference = weakref.ref(layer)
 
     def _show_effects(
         self, subject: Subject, plain: Result, ablation: Ablation, seconds: float
@@ -248,7 +246,7 @@ class ExpertsControl(QObject):
     def _on_reset(self) -> None:
         """Leave every expert as it is, and look at the plain mask alone."""
         self._section.reset()
-        self._show_difference(False)
+        self._difference.show(self._session.viewer, False)
         image = self._session.image
         if image is None:
             return
@@ -261,11 +259,6 @@ class ExpertsControl(QObject):
             _show(plain, True)
             self._session.outlines.discard(plain.mask())
             self._session.choose_result(image, plain)
-
-    def _show_difference(self, is_shown: bool) -> None:
-        layer = None if self._difference is None else self._difference()
-        if layer is not None:
-            layer.visible = is_shown
 
 
 def _show(result: Result, is_shown: bool) -> None:

@@ -14,6 +14,7 @@ from napari_dmoe.progress import ProgressHook
 from napari_dmoe.viewer import results
 from napari_dmoe.viewer.badges import badge, kind
 from napari_dmoe.viewer.engines import Engines
+from napari_dmoe.viewer.kept_layer import KeptLayer
 from napari_dmoe.viewer.noise import (
     interval_rows,
     noise_layers,
@@ -31,7 +32,7 @@ from napari_dmoe.viewer.widgets.run_control import RunControl, with_priors
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
-    from napari.layers import Image, Layer
+    from napari.layers import Image
 
     from napari_dmoe.inference.uncertainty import Uncertainty
 
@@ -67,9 +68,7 @@ class NoiseControl(QObject):
         self._session, self._engines, self._run = session, engines, run
         self._work, self._section = work, section
         self._vote: weakref.ref[Result] | None = None
-        self._maps: WeakKeyDictionary[Image, tuple[weakref.ref[Layer], ...]] = (
-            WeakKeyDictionary()
-        )
+        self._maps: WeakKeyDictionary[Image, list[KeptLayer]] = WeakKeyDictionary()
         connections = Connections(self)
         for signal in (
             session.model_changed,
@@ -140,20 +139,13 @@ class NoiseControl(QObject):
 
     def _put_maps(self, viewer: ViewerModel, image: Image, found: Uncertainty) -> None:
         """Put the maps where those of the image's last samples are."""
-        wanted = noise_layers(image, found)
-        kept = [ref() for ref in self._maps.get(image, ())]
-        there = [each if each in viewer.layers else None for each in kept]
-        there += [None] * (len(wanted) - len(there))
-        made = [
-            results.put(viewer, data, existing)
-            for data, existing in zip(wanted, there, strict=False)
-        ]
-        for layer, data in zip(made, wanted, strict=True):
-            layer.name = data[1]["name"]  # another model may have other classes
-        for left in there[len(wanted) :]:
-            if left is not None:
-                viewer.layers.remove(left)
-        self._maps[image] = tuple(weakref.ref(layer) for layer in made)
+        wanted, kept = noise_layers(image, found), self._maps.setdefault(image, [])
+        kept += [KeptLayer() for _ in wanted[len(kept) :]]
+        for each, layer_data in zip(kept, wanted, strict=False):
+            layer = each.put(viewer, layer_data)
+            layer.name = layer_data[1]["name"]  # another model may have other classes
+        for left in kept[len(wanted) :]:
+            left.remove(viewer)
 
 
 def _draw(

@@ -5,15 +5,15 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from napari.layers import Image, Layer
+from napari.layers import Image
 from qtpy.QtCore import QObject
 
 from napari_dmoe.progress import ProgressHook
-from napari_dmoe.viewer import results
 from napari_dmoe.viewer.descriptions import image_problem, patient_problem
 from napari_dmoe.viewer.engines import Engines
+from napari_dmoe.viewer.kept_layer import KeptLayer
 from napari_dmoe.viewer.layers import to_image
 from napari_dmoe.viewer.requests import Request
 from napari_dmoe.viewer.revealing import centre_on
@@ -25,9 +25,6 @@ from napari_dmoe.viewer.widgets._connections import Connections
 from napari_dmoe.viewer.widgets._work import Order, Work
 from napari_dmoe.viewer.widgets.run_control import RunControl, with_priors
 from napari_dmoe.viewer.widgets.sweep_section import SweepSection, SweepView
-
-if TYPE_CHECKING:
-    from napari_dmoe.viewer.layers import LayerData
 
 
 class SweepControl(QObject):
@@ -62,8 +59,8 @@ class SweepControl(QObject):
         self._swept: Swept | None = None
         self._image: weakref.ref[Image] | None = None
         self._request: Request | None = None
-        self._stack: weakref.ref[Layer] | None = None
-        self._maps: list[weakref.ref[Layer]] = []
+        self._stack = KeptLayer()
+        self._maps: list[KeptLayer] = []
         connections = Connections(self)
         for signal in (
             session.model_changed,
@@ -175,11 +172,10 @@ class SweepControl(QObject):
         self._session.keep_sweep(image, request, sweep)
         title = " and ".join(name.lower() for name in sweep.titles)
         shown = stack_layer(image, swept.results, title=title, shows=swept.steps)
-        stack = results.put(viewer, shown, self._layer(self._stack))
+        stack = self._stack.put(viewer, shown)
         stack.editable, stack.visible = False, True
-        self._stack = weakref.ref(stack)
         for each in self._maps:
-            self._remove(each)
+            each.remove(viewer)
         self._maps = []
         plain = self._session.result_of(image)
         mask = None if plain is None else plain.mask()
@@ -199,12 +195,14 @@ class SweepControl(QObject):
         return f"Swept {len(sweep.values)} values in {swept.seconds:.1f} s."
 
     def _on_step(self, step: int) -> None:
-        viewer, stack = self._session.viewer, self._layer(self._stack)
+        viewer = self._session.viewer
+        stack = self._stack.within(viewer)
         if viewer is not None and stack is not None:
             viewer.dims.set_current_step(viewer.dims.ndim - stack.ndim, step)
 
     def _on_dims(self, event: Any = None) -> None:
-        viewer, stack = self._session.viewer, self._layer(self._stack)
+        viewer = self._session.viewer
+        stack = self._stack.within(viewer)
         if viewer is not None and stack is not None and self._swept is not None:
             axis = viewer.dims.ndim - stack.ndim
             self._section.show_step(int(viewer.dims.current_step[axis]))
@@ -215,18 +213,13 @@ class SweepControl(QObject):
         if viewer is None or image is None or self._swept is None:
             return
         if place and not self._maps:
-            made = sensitivity_layers(image, self._swept.sweep)
-            self._maps = [weakref.ref(self._add_map(viewer, each)) for each in made]
-        for number, reference in enumerate(self._maps, start=1):
-            layer = self._layer(reference)
-            if layer is not None:
-                layer.visible = number == place
-
-    def _add_map(self, viewer: Any, layer_data: LayerData) -> Layer:
-        selected = set(viewer.layers.selection)
-        layer = results.put(viewer, layer_data, None)
-        viewer.layers.selection = selected
-        return layer
+            selected = set(viewer.layers.selection)
+            for layer_data in sensitivity_layers(image, self._swept.sweep):
+                self._maps.append(KeptLayer())
+                self._maps[-1].put(viewer, layer_data)
+            viewer.layers.selection = selected
+        for number, kept in enumerate(self._maps, start=1):
+            kept.show(viewer, number == place)
 
     def _on_region(self, place: int) -> None:
         viewer, image = self._session.viewer, self._current_image()
@@ -237,16 +230,6 @@ class SweepControl(QObject):
 
     def _current_image(self) -> Image | None:
         return None if self._image is None else self._image()
-
-    def _layer(self, reference: weakref.ref[Layer] | None) -> Layer | None:
-        viewer = self._session.viewer
-        layer = None if reference is None else reference()
-        return layer if viewer is not None and layer in viewer.layers else None
-
-    def _remove(self, reference: weakref.ref[Layer]) -> None:
-        viewer, layer = self._session.viewer, self._layer(reference)
-        if viewer is not None and layer is not None:
-            viewer.layers.remove(layer)
 
 
 def _sweep(

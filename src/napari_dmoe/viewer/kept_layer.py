@@ -1,0 +1,42 @@
+"""A layer whose place the next one of its sort takes. Knows no Qt."""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any
+
+from napari.components import ViewerModel
+from napari.layers import Layer
+
+from napari_dmoe.viewer.layers import LayerData
+from napari_dmoe.viewer.results import put
+
+
+class KeptLayer:
+    """A layer that was put into a viewer, as long as nobody removes it."""
+
+    def __init__(self) -> None:
+        self._reference: weakref.ref[Layer] | None = None
+
+    def within(self, viewer: ViewerModel | None) -> Any:
+        """Return the layer; None where it is not in the viewer."""
+        layer = None if self._reference is None else self._reference()
+        return layer if viewer is not None and layer in viewer.layers else None
+
+    def put(self, viewer: ViewerModel, layer_data: LayerData) -> Any:
+        """Put data into the layer, or into a new one where it is gone; return it."""
+        layer = put(viewer, layer_data, self.within(viewer))
+        self._reference = weakref.ref(layer)
+        return layer
+
+    def show(self, viewer: ViewerModel | None, is_shown: bool) -> None:
+        """Show or hide the layer, where it is there."""
+        layer = self.within(viewer)
+        if layer is not None:
+            layer.visible = is_shown
+
+    def remove(self, viewer: ViewerModel | None) -> None:
+        """Take the layer out of the viewer, where it is there."""
+        layer = self.within(viewer)
+        if viewer is not None and layer is not None:
+            viewer.layers.remove(layer)
