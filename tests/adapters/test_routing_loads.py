@@ -11,6 +11,7 @@ from napari.layers import Image
 
 from napari_dmoe.imaging.spatial import Grid
 from napari_dmoe.viewer import results
+from napari_dmoe.viewer.drawing_regions import draw_region
 from napari_dmoe.viewer.layers import to_image
 from napari_dmoe.viewer.painted import painted_labels
 from napari_dmoe.viewer.routing_extras import Extras, routing_for
@@ -193,3 +194,52 @@ def test_loads_are_of_the_painted_mask_in_the_slice_and_in_a_region(
     assert np.isnan(loads.per_class(0)[1]).all()
     np.testing.assert_array_equal(loads.per_class(0)[2, :3], [0, 1, 0])
     assert not PartLoads(made, part, Extras()).is_painted
+
+
+def test_the_border_of_the_mask_has_a_row_of_its_own(viewer: ViewerModel) -> None:
+    image = viewer.add_image(np.zeros((12, 9)))
+    made = make_segmentation(to_image(image))
+    labels = np.zeros((12, 9), np.uint8)
+    labels[:, 3:] = 1  # the border is at columns 2 and 3, in the first two tokens
+    made = replace(made, labels=labels)
+    (n_rows, n_columns) = made.routing.grids[0].shape
+    gates = np.zeros_like(made.routing.gates[0])
+    gates[..., 0] = 1
+    gates[:, :, 1] = np.eye(5, dtype=np.float32)[4]
+    made.routing.gates[0][:] = gates
+    loads = PartLoads(made, Part(), Extras())
+    assert (n_rows, n_columns) == (3, 3)
+    np.testing.assert_allclose(loads.at_border(0), [0.5, 0, 0, 0, 0.5])
+    left = Part(region=(((0, 0), (0, 2), (11, 2), (11, 0)),))
+    inside = PartLoads(made, left, Extras()).at_border(0)
+    np.testing.assert_allclose(inside, [1, 0, 0, 0, 0])
+    whole = replace(made, labels=np.zeros_like(labels))
+    assert np.isnan(PartLoads(whole, Part(), Extras()).at_border(0)).all()
+
+
+def test_a_volume_seen_whole_has_no_row_for_the_border(viewer: ViewerModel) -> None:
+    image = viewer.add_image(np.zeros((6, 12, 9)))
+    made = make_segmentation(to_image(image, 3), dims=3)
+    viewer.dims.ndisplay = 3
+    part = shown_part(viewer, image, 3)
+    assert PartLoads(made, part, Extras()).at_border(0) is None
+
+
+@pytest.mark.parametrize(
+    ("scale", "units"), [((1, 1), None), ((0.01, 0.02), ("mm", "mm"))]
+)
+def test_a_region_is_drawn_where_the_image_lies(
+    viewer: ViewerModel, scale: tuple[float, float], units: object
+) -> None:
+    image = viewer.add_image(np.zeros((400, 300)), scale=scale, units=units)
+    layer = draw_region(viewer, image)
+    assert viewer.layers.selection.active is layer
+    assert layer.mode == "add_rectangle"
+    assert layer.units == image.units
+    assert layer.current_edge_width == pytest.approx(1.8)  # pixels of 300
+    layer.add(BOX - 0.5, shape_type="rectangle")
+    part = shown_part(viewer, image, 2)
+    np.testing.assert_allclose(part.region[0], BOX - 0.5)
+    layer.mode = "select"
+    assert draw_region(viewer, image) is layer
+    assert layer.mode == "add_rectangle"

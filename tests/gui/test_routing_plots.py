@@ -108,7 +108,7 @@ def bars_of(desk: Desk) -> np.ndarray:
 def test_classes_have_bars_in_the_experts_colours(plotted: Desk) -> None:
     axes = axes_of(plotted.dock.routing.plots.class_plot)
     names = [tick.get_text() for tick in axes.get_yticklabels()]
-    assert names == ["background", "rim", "cup"]
+    assert names == ["background", "rim", "cup", "border"]
     bars = bars_of(plotted)
     np.testing.assert_allclose(bars.sum(0), 1)
     # The cup lies in the first token, which expert 3 shares with expert 4.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from math import prod
 from typing import cast
 
 import numpy as np
@@ -40,7 +41,7 @@ class Overlay:
     name : str
         Key in :data:`MAPS`.
     block : int
-        Block or stage, counted from 0; -1 is the last.
+        Block or stage, counted from 0; -1 for the finest.
     expert : int
         Expert, counted from 0, where the map is of one expert.
     attribute : str
@@ -83,10 +84,16 @@ class Overlay:
     def within(self, routing: RoutingMaps) -> Overlay:
         """Return the same with a block and an expert that a network has."""
         n = routing.n_blocks
-        block = n - 1 if self.block < 0 else min(self.block, n - 1)
+        block = finest(routing) if self.block < 0 else min(self.block, n - 1)
         return replace(
             self, block=block, expert=min(self.expert, routing.n_experts - 1)
         )
+
+
+def finest(routing: RoutingMaps) -> int:
+    """Return the block with the smallest tokens; the last one among equals."""
+    n_tokens = [prod(grid.shape) for grid in routing.grids]
+    return max(range(len(n_tokens)), key=lambda block: (n_tokens[block], block))
 
 
 def limits_of(overlay: Overlay, n_experts: int) -> tuple[float, float] | None:

@@ -143,6 +143,8 @@ def _name(overlay: Overlay) -> str:
     if overlay.kind.needs == "gates":
         names = {"dominant": "experts", "pair": "expert pairs"}
         return names.get(overlay.name, "gates")
+    if overlay.kind.needs == "two values":
+        return overlay.words
     return overlay.kind.title.lower()
 
 

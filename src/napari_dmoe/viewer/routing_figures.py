@@ -5,6 +5,7 @@ Importing it takes a moment, so that widgets do it when they show their first pl
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,7 +17,8 @@ from numpy.typing import NDArray
 
 from napari_dmoe.inference.colours import OKABE_ITO, expert_colours
 
-_SMALL, _TINY = 8, 7  # points
+_SMALL, _TINY = 8, 7.5  # points
+_FOLDED = 8  # letters
 _CHARACTER = 6.6  # pixels that a letter takes, about
 _LOAD_COLORMAP = "viridis"
 _ALIKE_COLORMAP = "cividis"
@@ -61,11 +63,11 @@ def draw_loads(
         Colours.
     """
     n_blocks, n_experts = load.shape
-    axes = _fresh(figure, ink, left=34, right=10, top=8, bottom=30)
+    axes = _fresh(figure, ink, left=34, right=10, top=8, bottom=40)
     axes.imshow(load, cmap=_LOAD_COLORMAP, vmin=0, vmax=1, aspect="auto")
     axes.set_xticks(range(n_experts))
     axes.set_yticks(_ticks(n_blocks))
-    axes.set_xlabel("expert", fontsize=_SMALL, labelpad=1)
+    axes.set_xlabel("expert", fontsize=_SMALL, labelpad=4)
     axes.set_ylabel(unit, fontsize=_SMALL, labelpad=1)
     for tick, colour in zip(
         axes.get_xticklabels(), expert_colours(n_experts), strict=True
@@ -123,11 +125,11 @@ def draw_alike(
 ) -> None:
     """Draw a small matrix of how alike the values of an attribute are, with numbers."""
     width = max(map(len, names), default=0) * _CHARACTER + 10
-    axes = _fresh(figure, ink, left=width, right=10, top=6, bottom=22)
+    axes = _fresh(figure, ink, left=width, right=10, top=6, bottom=34)
     low, high = limits
     axes.imshow(matrix, cmap=_ALIKE_COLORMAP, vmin=low, vmax=high, aspect="auto")
     axes.set_yticks(range(len(names)), names)
-    short = [name if len(names) < 4 else name[:6] for name in names]
+    short = [name if len(names) < 4 else _folded(name) for name in names]
     axes.set_xticks(range(len(names)), short)
     for (row, place), value in np.ndenumerate(matrix):
         is_dark = (value - low) / max(high - low, 1e-9) < 0.6
@@ -151,6 +153,12 @@ def _fresh(
     for spine in axes.spines.values():
         spine.set_visible(False)
     return axes
+
+
+def _folded(name: str) -> str:
+    """Return a name on two lines at most, each of a few letters."""
+    lines = textwrap.wrap(name, _FOLDED, max_lines=2, placeholder="…")
+    return "\n".join(lines)
 
 
 def _ticks(n: int) -> range:

@@ -243,4 +243,5 @@ def _value(seen: _Seen, token: tuple[int, ...], n_experts: int) -> str:
         return ""
     title = overlay.kind.title.lower()
     title += f" {overlay.expert}" if overlay.kind.is_of_one_expert else ""
+    title = overlay.words if overlay.kind.needs == "two values" else title
     return f"{title} {value:.2f} {overlay.kind.unit}".rstrip()

@@ -19,6 +19,7 @@ from napari_dmoe.inference.routing_measures import (
     load_matrix,
     load_per_class,
     load_within,
+    mask_border,
 )
 from napari_dmoe.inference.segmentation import Segmentation
 from napari_dmoe.viewer.routing_extras import Extras
@@ -70,10 +71,14 @@ class PartLoads:
         self._labels, _, self._grid = cut(mask, made.axes, made.grid, at)
         self._maps = routing_at(routing, at, extras)
         names = tuple(axis for axis in made.axes if axis not in at)
+        self._border: NDArray[np.bool_] | None = None
+        if len(names) == 2:  # in volumes it would take too long
+            self._border = mask_border(self._labels, len(self._grid.shape))
         if part.region and len(names) == 2:
             inside = region_mask(part, names, self._grid, self._labels.shape)
             # A number that is no class: these pixels count for none.
             self._labels = np.where(inside, self._labels, len(self.classes))
+            self._border = None if self._border is None else self._border & inside
             blocks = range(routing.n_blocks)
             rows = [load_within(self._maps, b, inside, self._grid) for b in blocks]
             self.load: NDArray[Any] = np.stack(rows)
@@ -90,6 +95,15 @@ class PartLoads:
                 self._maps, block, self._labels, self._grid, len(self.classes)
             )
         return self._per_class[block]
+
+    def at_border(self, block: int) -> NDArray[np.float64] | None:
+        """Return each expert's share along the borders of the mask, (E,).
+
+        NaN where the part holds no border; None for volumes.
+        """
+        if self._border is None:
+            return None
+        return load_within(self._maps, block, self._border, self._grid)
 
     def warning(self, unit: str) -> str:
         """Say where one expert does nearly everything; nothing where none does."""

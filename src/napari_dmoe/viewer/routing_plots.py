@@ -15,7 +15,10 @@ from napari_dmoe.viewer.plot_files import ShownPlot
 from napari_dmoe.viewer.routing_loads import PartLoads
 from napari_dmoe.viewer.routing_state import BEHAVIOUR
 
-_ROW, _FRAME, _LOWEST = 15, 42, 90  # pixels
+BORDER = "border"
+"""The row of the pixels on both sides of the mask's borders."""
+
+_ROW, _FRAME, _LOWEST = 16, 54, 100  # pixels
 
 
 def load_plot(loads: PartLoads, block: int, unit: str) -> ShownPlot:
@@ -40,6 +43,9 @@ def class_plot(loads: PartLoads, block: int, unit: str) -> ShownPlot:
     from napari_dmoe.viewer.routing_figures import draw_classes
 
     shares, classes = loads.per_class(block), loads.classes
+    border = loads.at_border(block)
+    if border is not None:
+        shares, classes = np.vstack([shares, border]), (*classes, BORDER)
     mask = "painted mask" if loads.is_painted else "mask as it was made"
     rows = (
         {"class": classes[label], "expert": str(expert), "value": _number(share)}
@@ -91,7 +97,7 @@ def _pairs(
     from napari_dmoe.viewer.routing_figures import draw_alike
 
     paint = partial(draw_alike, matrix=matrix, names=names, limits=limits)
-    return ShownPlot(title, paint, 24 * len(names) + 32, rows)
+    return ShownPlot(title, paint, 24 * len(names) + 44, rows)
 
 
 def _pair_rows(

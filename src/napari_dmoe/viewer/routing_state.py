@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from napari_dmoe.inference.colours import OKABE_ITO, Rgb, expert_colours
 from napari_dmoe.inference.routing import RoutingMaps, expert_load
 from napari_dmoe.inference.routing_measures import pair_names
+from napari_dmoe.viewer.badges import badge
 from napari_dmoe.viewer.maps import MAPS, MapName, Overlay, limits_of
 from napari_dmoe.viewer.overlay_layers import MEASURE_COLORMAP, pair_colours
 from napari_dmoe.viewer.results import Result
-from napari_dmoe.viewer.routing_extras import extras_of, why_never
+from napari_dmoe.viewer.routing_extras import extras_of, map_input, why_never
 from napari_dmoe.viewer.routing_runs import what_is_missing
 from napari_dmoe.viewer.table_rows import TableRow
 
@@ -49,6 +50,8 @@ class RoutingState:
     ----------
     title : str
         Whose routing it is, and for which values.
+    departures : str
+        How the result differs from the plain model's; empty where it does not.
     n_blocks, n_experts : int
         How many there are; 0 where nothing can be shown.
     unit : str
@@ -80,6 +83,7 @@ class RoutingState:
     """
 
     title: str = ""
+    departures: str = ""
     n_blocks: int = 0
     n_experts: int = 0
     unit: str = "block"
@@ -131,6 +135,7 @@ def routing_state(
     missing = what_is_missing(made, chosen, extras)
     return RoutingState(
         title=whose(result),
+        departures=badge(made.provenance),
         n_blocks=routing.n_blocks,
         n_experts=routing.n_experts,
         unit=routing.unit,
@@ -139,9 +144,9 @@ def routing_state(
         legend=_legend(load),
         pairs=_pairs(gates) if chosen.name == "pair" else (),
         busiest=int(load.argmax()),
-        limits=_limits(chosen, routing.n_experts),
+        limits=None if missing else _limits(chosen, routing.n_experts),
         ramp=_ramp(routing, chosen) if chosen.kind.limits else (),
-        note=reasons[chosen.name] or _note(routing, chosen),
+        note=reasons[chosen.name] or _note(result, routing, chosen, load),
         drivers=drivers,
         barred={name: reason for name, reason in reasons.items() if reason},
         missing=missing,
@@ -212,7 +217,8 @@ def _limits(overlay: Overlay, n_experts: int) -> tuple[str, str] | None:
     if limits is None:
         return None
     low, high = (f"{limit:.2g}" for limit in limits)
-    return (low, f"{high} {overlay.kind.unit}".rstrip())
+    unit = overlay.kind.unit.removesuffix("s") if high == "1" else overlay.kind.unit
+    return (low, f"{high} {unit}".rstrip())
 
 
 def _ramp(routing: RoutingMaps, overlay: Overlay) -> tuple[Rgb, ...]:
@@ -224,22 +230,46 @@ def _ramp(routing: RoutingMaps, overlay: Overlay) -> tuple[Rgb, ...]:
     return tuple((red, green, blue) for red, green, blue in rows)
 
 
-def _note(routing: RoutingMaps, overlay: Overlay) -> str:
+def _note(
+    result: Result,
+    routing: RoutingMaps,
+    overlay: Overlay,
+    load: NDArray[np.float32],
+) -> str:
     parts = []
     if overlay.kind.needs == "two values":
         if overlay.values[0] == overlay.values[1] and overlay.attribute:
             parts.append("Choose two values that differ.")
+        else:
+            parts.append(_by_block(result, routing, overlay))
     elif len(routing.values) > 1:
         parts.append(
             f"Mean over {len(routing.values)} values, by their shares in the mixture."
         )
         if overlay.name == "entropy":
             parts.append("More than 1 bit, which a mean can have, looks like 1.")
+    if overlay.name == "gate" and not load[overlay.expert] > 0:
+        parts.append(f"Expert {overlay.expert} has no token here, so nothing is seen.")
     if overlay.kind.needs == "blocks":
         parts.append("Of all blocks: the slider moves only the plots.")
     if routing.n_experts > len(OKABE_ITO):
         parts.append(f"Colours repeat after {len(OKABE_ITO)} experts.")
-    return " ".join(parts)
+    return " ".join(filter(None, parts))
+
+
+def _by_block(result: Result, routing: RoutingMaps, overlay: Overlay) -> str:
+    """Say how far two values diverge in each block, in the mean over the image."""
+    extras, means = extras_of(result), []
+    for block in range(routing.n_blocks):
+        there = replace(overlay, block=block)
+        entry = map_input(result.segmentation, there, extras)
+        if entry is None:
+            return ""
+        means.append(float(overlay.kind.compute(entry, 0).mean()))
+    unit = routing.unit
+    listed = " · ".join(f"{block}: {mean:.2f}" for block, mean in enumerate(means))
+    most = f"most in {unit} {int(np.argmax(means))}"
+    return f"Mean by {unit}: {listed} {overlay.kind.unit}; {most}."
 
 
 def whose(result: Result) -> str:

@@ -13,6 +13,7 @@ from qtpy.QtCore import QObject, QTimer
 from napari_dmoe.imaging.files import safe_stem
 from napari_dmoe.inference.provenance import RESEARCH_ONLY
 from napari_dmoe.viewer.badges import badge
+from napari_dmoe.viewer.drawing_regions import draw_region
 from napari_dmoe.viewer.painted import painted_labels
 from napari_dmoe.viewer.plot_files import ShownPlot, ShownPlots
 from napari_dmoe.viewer.results import Outcome, Result
@@ -68,6 +69,7 @@ class PlotsControl(QObject):
         self._connect()
         section.appeared.connect(self.show_soon)
         section.attribute_chosen.connect(self.show_soon)
+        section.region_wanted.connect(self._on_region)
 
     def _connect(self) -> None:
         session, viewer = self._session, self._session.viewer
@@ -100,29 +102,30 @@ class PlotsControl(QObject):
             self.shown = None
             return
         self._follow_regions()
-        loads = self._loads_in(
-            image, result, shown_part(viewer, image, len(routing.token_axes))
-        )
+        part = shown_part(viewer, image, len(routing.token_axes))
+        loads = self._loads_in(image, result, part)
         block, unit = self._session.overlay.within(routing).block, routing.unit
         ink, section = self._ink(), self._section
         load, by_class = load_plot(loads, block, unit), class_plot(loads, block, unit)
+        record = result.segmentation.provenance
         section.show_loads(
             loads.words,
             partial(load.paint, ink=ink),
             load.height,
             unit=unit,
-            warning=loads.warning(unit),
+            is_region=bool(part.region),
+            # Where a person muted or pinned experts it would be of their own doing.
+            warning="" if record.departures else loads.warning(unit),
         )
         section.show_classes(
             by_class.title, partial(by_class.paint, ink=ink), by_class.height
         )
         plots = {"load": load, "class": by_class}
         plots |= self._show_alike(result, block, unit, ink)
-        mark = badge(result.segmentation.provenance)
         self.shown = ShownPlots(
             plots,
             whose(result),
-            " ".join(filter(None, (mark, BEHAVIOUR, RESEARCH_ONLY))),
+            " ".join(filter(None, (badge(record), BEHAVIOUR, RESEARCH_ONLY))),
             f"{safe_stem(result.title)}_routing",
         )
 
@@ -133,6 +136,12 @@ class PlotsControl(QObject):
             loads = PartLoads(made, part, extras_of(result), labels=painted)
             kept = self._loads = (result.outcome, part, loads)
         return kept[2]
+
+    def _on_region(self) -> None:
+        viewer, image = self._session.viewer, self._session.image
+        if viewer is not None and image is not None:
+            draw_region(viewer, image)
+            self.show_soon()
 
     def _follow_regions(self) -> None:
         viewer = self._session.viewer

@@ -39,7 +39,12 @@ _SAVE_HELP = (
     "Save the plots that are shown as PNG, SVG or PDF, or their numbers as CSV, by the "
     "ending of the name."
 )
-_HINT = "Draw shapes in a Shapes layer called “region” to see a part alone."
+_REGION_HELP = (
+    "Adds a Shapes layer with the tool for rectangles; ellipses and polygons do too. "
+    "The plots are of what is drawn in the Shapes layer that is selected, or else in "
+    "the one called “region”."
+)
+_IN_A_REGION = "The shares on the buttons above are of the whole image."
 
 
 class PlotsSection(QWidget):
@@ -50,12 +55,17 @@ class PlotsSection(QWidget):
     attribute_chosen = Signal()
     """The routers of another attribute are to be compared."""
     save_requested = Signal()
+    region_wanted = Signal()
+    """A person wants to draw what the plots are of."""
     appeared = Signal()
     """The plots can be seen now."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.where = paragraph(name="plots-where")
+        self.region_button = QPushButton("Draw a region")
+        self.region_button.setToolTip(_REGION_HELP)
+        self.region_button.clicked.connect(self._on_region)
         self.load_plot = Plot("Load of the experts")
         self.load_plot.clicked.connect(self.cell_clicked)
         self.warning = paragraph(name="collapse-warning")
@@ -87,7 +97,7 @@ class PlotsSection(QWidget):
         column(
             self,
             heading("LOAD"),
-            self.where,
+            row(self.where, self.region_button),
             self.load_plot,
             self.warning,
             self.class_title,
@@ -98,10 +108,17 @@ class PlotsSection(QWidget):
         )
 
     def show_loads(
-        self, words: str, paint: Paint, height: int, *, unit: str, warning: str
+        self,
+        words: str,
+        paint: Paint,
+        height: int,
+        *,
+        unit: str,
+        is_region: bool = False,
+        warning: str,
     ) -> None:
         """Show the heat map of the loads, and of what part it is."""
-        say(self.where, f"Of {words}. {_HINT}")
+        say(self.where, f"Of {words}. {_IN_A_REGION if is_region else ''}".rstrip())
         self.load_plot.explain(_LOAD_HELP.format(unit=unit))
         self.load_plot.show_figure(paint, height=height)
         say(self.warning, f"⚠ {warning}" if warning else "")
@@ -149,6 +166,9 @@ class PlotsSection(QWidget):
         """Tell that the plots can be seen."""
         super().showEvent(event)
         self.appeared.emit()
+
+    def _on_region(self) -> None:
+        self.region_wanted.emit()
 
     def _on_attribute(self) -> None:
         self.attribute_chosen.emit()

@@ -22,7 +22,14 @@ from superqt import QLabeledSlider
 from napari_dmoe.viewer.maps import Overlay
 from napari_dmoe.viewer.routing_state import RoutingState
 from napari_dmoe.viewer.table_rows import TableRow
-from napari_dmoe.viewer.widgets._parts import column, heading, paragraph, row, say
+from napari_dmoe.viewer.widgets._parts import (
+    column,
+    emphasise,
+    heading,
+    paragraph,
+    row,
+    say,
+)
 from napari_dmoe.viewer.widgets.colour_bar import ColourBar
 from napari_dmoe.viewer.widgets.expert_legend import ExpertLegend
 from napari_dmoe.viewer.widgets.map_section import MapSection
@@ -46,6 +53,8 @@ class RoutingTab(QScrollArea):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.title = paragraph(NOTHING, name="routing-title")
+        self.departures = paragraph(name="routing-departures")
+        emphasise(self.departures)
         self.shown_box = QCheckBox("Show on the image")
         self.shown_box.setToolTip(
             "Shows the map below the mask, which becomes an outline meanwhile."
@@ -87,6 +96,7 @@ class RoutingTab(QScrollArea):
         layout.setSpacing(_BETWEEN)
         layout.addWidget(heading("ROUTING"))
         layout.addWidget(self.title)
+        layout.addWidget(self.departures)
         layout.addWidget(self._body)
         layout.addStretch(1)
         self.setWidget(content)
@@ -102,6 +112,7 @@ class RoutingTab(QScrollArea):
         """Show another result's routing, or another map of it; nothing is told."""
         has_routing = state.n_blocks > 0
         say(self.title, state.title or NOTHING)
+        say(self.departures, state.departures)
         self._body.setVisible(has_routing)
         if not has_routing:
             return
