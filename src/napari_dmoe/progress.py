@@ -6,8 +6,11 @@ Engines take ``progress``, any callable of one :class:`Progress`. A hook that ra
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+
+_STEPS = 1000
+"""Steps of progress in one part of a job."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,3 +52,60 @@ Pulse = Callable[[], None]
 
 def no_pulse() -> None:
     """Do nothing; the default pulse."""
+
+
+Words = Callable[[int, int], str]
+"""Says which of several runs are under way, from the first to the last of them."""
+
+
+def part_of(
+    progress: ProgressHook, number: int, n: int, words: str = ""
+) -> ProgressHook:
+    """Return the progress of part `number` of n alike, out of a whole job's.
+
+    Parameters
+    ----------
+    progress : callable
+        Told of the whole job.
+    number, n : int
+        Which part it is, counted from 0, and how many there are.
+    words : str
+        What the part does; stands before what its own steps say.
+    """
+
+    def tell(step: Progress) -> None:
+        done = round(_STEPS * (number + step.fraction))
+        message = ", ".join(filter(None, (words, step.message)))
+        progress(Progress(done, _STEPS * n, message))
+
+    return tell
+
+
+def numbered(noun: str, n: int, names: Sequence[str] = ()) -> Words:
+    """Return what says which of n runs are under way.
+
+    Parameters
+    ----------
+    noun : str
+        What each of them is.
+    n : int
+        How many there are.
+    names : sequence of str
+        What each of them is called, where they have names.
+
+    Examples
+    --------
+    >>> words = numbered("value", 3, ["0-19", "20-39", "40-59"])
+    >>> words(1, 1)
+    'value 2 of 3: 20-39'
+    >>> words(0, 2)
+    'values 1 to 3 of 3'
+    """
+
+    def say(first: int, last: int) -> str:
+        if first < last:
+            return f"{noun}s {first + 1} to {last + 1} of {n}"
+        name = f": {names[first]}" if first < len(names) else ""
+        return f"{noun} {first + 1} of {n}{name}"
+
+    return say

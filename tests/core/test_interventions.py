@@ -18,6 +18,7 @@ from napari_dmoe.inference.uncertainty import uncertainty
 from napari_dmoe.models.checkpoint import LoadedModel, load_checkpoint
 from napari_dmoe.models.gating import ExpertControl
 from napari_dmoe.patient import Patient
+from napari_dmoe.progress import Progress
 
 Checkpoint = Callable[..., Path]
 DATA = Path(__file__).parents[1] / "data"
@@ -279,3 +280,24 @@ def test_samples_out_of_range_are_refused(
 ) -> None:
     with pytest.raises(ValueError, match=r"1\.\.64"):
         uncertainty(race, image, samples=samples)
+
+
+def test_the_progress_names_samples_and_muted_experts(
+    race: LoadedModel, image: np.ndarray
+) -> None:
+    steps: list[Progress] = []
+    told = {"settings": ONE, "progress": steps.append}
+    uncertainty(race, image, BLACK, samples=3, **told)
+    said = list(dict.fromkeys(step.message for step in steps))
+    assert said == ["sample 1 of 3", "done", "sample 2 of 3", "sample 3 of 3"]
+    steps.clear()
+    uncertainty(race, image, BLACK, samples=16, progress=steps.append)
+    assert steps[0].message.startswith("samples 1 to ")
+    steps.clear()
+    ablate(race, image, BLACK, mute=[(None, 1)], **told)
+    said = list(dict.fromkeys(step.message for step in steps))
+    assert said[:2] == ["the plain mask", "done"]
+    assert said[2] == "expert 1 muted"
+    runs = [text for text in said if text.startswith("run ")]
+    n = len(runs)
+    assert runs[-1] == f"run {n} of {n}: expert 3 muted"

@@ -19,16 +19,17 @@ from napari_dmoe.inference.controls import checked_control
 from napari_dmoe.inference.drivers import Priors, RouterChoice, choose_routers
 from napari_dmoe.inference.mask_measures import class_dice, measure_mask
 from napari_dmoe.inference.measures import ClassSize
+from napari_dmoe.inference.provenance import ControlRecord
 from napari_dmoe.inference.recording import control_record
 from napari_dmoe.inference.routing import unit_of
 from napari_dmoe.inference.routing_measures import load_matrix
 from napari_dmoe.inference.segmentation import Segmentation
 from napari_dmoe.inference.settings import InferenceSettings
-from napari_dmoe.inference.variants import part_of, segment_variants
+from napari_dmoe.inference.variants import segment_variants
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.models.gating import ExpertControl
 from napari_dmoe.patient import Patient
-from napari_dmoe.progress import ProgressHook, silent
+from napari_dmoe.progress import ProgressHook, Words, numbered, part_of, silent
 
 
 @dataclass(frozen=True)
@@ -229,6 +230,7 @@ class _Runs:
             [self.choice.with_experts(control) for control in needed],
             self.settings,
             part_of(self.progress, part, 3),
+            words=_words_of(needed),
         )
         return [
             _unchanged(plain, control) if known and plain is not None else next(made)
@@ -249,6 +251,22 @@ class _Runs:
             for block, expert in control.mute
             for number, gates in enumerate(plain.routing.gates)
         )
+
+
+def _words_of(controls: Sequence[ExpertControl | None]) -> Words:
+    """Say which of some interventions are under way; experts are counted from 0."""
+    names = []
+    for control in controls:
+        record = control_record(control)
+        names.append("the plain mask" if record is None else _named(record))
+    if len(names) == 1:
+        return lambda first, last: names[0]
+    return numbered("run", len(names), names)
+
+
+def _named(record: ControlRecord) -> str:
+    muted = [f"expert {expert} muted" for _, expert in record.mute]
+    return ", ".join(muted + [f"expert {expert} pinned" for _, expert in record.pin])
 
 
 def _unchanged(plain: Segmentation, control: ExpertControl | None) -> Segmentation:

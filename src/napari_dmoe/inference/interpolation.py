@@ -22,11 +22,11 @@ from napari_dmoe.inference.drivers import (
 from napari_dmoe.inference.provenance import DriverRecord
 from napari_dmoe.inference.segmentation import Segmentation
 from napari_dmoe.inference.settings import InferenceSettings
-from napari_dmoe.inference.variants import part_of, segment_variants
+from napari_dmoe.inference.variants import segment_variants
 from napari_dmoe.models.card import CardAttribute
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.patient import Patient
-from napari_dmoe.progress import ProgressHook, silent
+from napari_dmoe.progress import ProgressHook, numbered, part_of, silent
 
 ORDERED = ("age", "severity")
 """Attributes whose values have an order, whether or not a card states edges."""
@@ -100,9 +100,18 @@ def interpolate(
         part = part_of(progress or silent, number, len(groups))
         chosen = [choices[i] for i in group]
         # One by one, so that each can be replayed without the others.
-        made = segment_variants(loaded, image, chosen, settings, part, at_once=1)
+        values = [_value(choice, attribute) for choice in chosen]
+        words = numbered("step", len(chosen), values)
+        made = segment_variants(
+            loaded, image, chosen, settings, part, at_once=1, words=words
+        )
         results |= dict(zip(group, made, strict=True))
     return tuple(results[i] for i in range(len(choices)))
+
+
+def _value(choice: RouterChoice, attribute: str) -> str:
+    found = (d.value for d in choice.drivers if d.attribute == attribute)
+    return next(found, None) or ""
 
 
 def _is_between(choice: RouterChoice) -> bool:

@@ -23,7 +23,7 @@ from napari_dmoe.inference.settings import InferenceSettings
 from napari_dmoe.inference.variants import segment_variants
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.patient import Patient
-from napari_dmoe.progress import ProgressHook, silent
+from napari_dmoe.progress import ProgressHook, numbered, silent
 
 MOST_SAMPLES = 64
 
@@ -188,6 +188,7 @@ def count_samples(
         settings,
         progress,
         at_once=max(1, settings.batch // len(choice.categories)),
+        words=numbered("sample", samples),
     )
     count = _Count(loaded.config.n_classes, image)
     for result in runs:

@@ -25,13 +25,10 @@ from napari_dmoe.inference.settings import InferenceSettings
 from napari_dmoe.inference.volume_run import VolumeRun
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.models.gating import ExpertControl
-from napari_dmoe.progress import Progress, ProgressHook
+from napari_dmoe.progress import Progress, ProgressHook, Words, numbered, part_of
 
 KEPT_PLANES = 8
 """Prepared planes that are kept for the next group of runs, where there are no more."""
-
-_STEPS = 1000
-"""Steps of progress in one run."""
 
 
 def segment_variants(
@@ -43,6 +40,7 @@ def segment_variants(
     *,
     swept: tuple[str, ...] = (),
     at_once: int | None = None,
+    words: Words | None = None,
 ) -> Iterator[Segmentation]:
     """Segment an image for several choices of routers, in their order.
 
@@ -63,6 +61,8 @@ def segment_variants(
     at_once : int, optional
         Runs of a 2D model that share batches, and whose masks are held together; all
         of them by default.
+    words : callable, optional
+        Says which of the runs are under way, for the progress.
 
     Yields
     ------
@@ -70,11 +70,13 @@ def segment_variants(
         What :func:`segment` returns for each choice. Where batches are shared, other
         kernels may decide the last bits: labels then differ in near ties only.
     """
+    words = words or (numbered("run", len(choices)) if len(choices) > 1 else _nothing)
     if loaded.card.dims == 3:
         for number, choice in enumerate(choices):
+            part = part_of(progress, number, len(choices), words(number, number))
             with memory_told():
                 volume = VolumeRun(loaded, image, choice, settings)
-                volume.work(part_of(progress, number, len(choices)))
+                volume.work(part)
                 result = finished(volume.result())
             yield result
         return
@@ -88,9 +90,19 @@ def segment_variants(
             for run in runs:
                 run.follow(lead or runs[0])
             lead = runs[0] if runs[0].keeps_inputs else None
-            _run_together(runs, part_of(progress, number, len(groups)))
+            part = part_of(progress, number, len(groups))
+            _run_together(runs, part, _shifted(words, number * size))
             results = [finished(run.result(), swept=swept) for run in runs]
         yield from results
+
+
+def _nothing(first: int, last: int) -> str:
+    return ""
+
+
+def _shifted(words: Words, by: int) -> Words:
+    """Return the words of runs whose first is number `by` of all."""
+    return lambda first, last: words(first + by, last + by)
 
 
 def _refuse_too_many(runs: Sequence[_PlaneVariant]) -> None:
@@ -100,17 +112,6 @@ def _refuse_too_many(runs: Sequence[_PlaneVariant]) -> None:
         what=f"the masks of {len(runs)} runs need",
         remedy=REMEDY,
     )
-
-
-def part_of(progress: ProgressHook, number: int, n: int) -> ProgressHook:
-    """Return the progress of part `number` of n alike, out of a whole job's."""
-
-    def tell(step: Progress) -> None:
-        done = round(_STEPS * (number + step.fraction))
-        of = f" ({number + 1} of {n})" if n > 1 else ""
-        progress(Progress(done, _STEPS * n, f"{step.message}{of}"))
-
-    return tell
 
 
 class _PlaneVariant(PlaneRun):
@@ -152,15 +153,28 @@ class _PlaneVariant(PlaneRun):
             self._keep(number, scores)
 
 
-def _run_together(runs: Sequence[_PlaneVariant], progress: ProgressHook) -> None:
+def _run_together(
+    runs: Sequence[_PlaneVariant], progress: ProgressHook, words: Words
+) -> None:
     lead = runs[0]
     choice, places = joined([run.forward.choice for run in runs])
     forward = Forward(lead.loaded, choice, lead.settings, batch=lead.settings.batch)
     forward.batches = lead.forward.batches
     begin, n, rows = 0, len(lead.planes), forward.rows_per_input
+    # Noise samples of one run, which `settings` may ask for, follow one another.
+    owners = [
+        next(i for i, own in enumerate(places) if row // forward.n_samples in own)
+        for row in range(rows)
+    ]
 
     def say(first: int, n_rows: int) -> None:
-        message = f"image {first + 1} of {n}" if first < n else "done"
+        planes = f"image {first + 1} of {n}" if n > 1 else ""
+        # Those of the next batch, which takes all where several images share it.
+        at = n_rows % rows or (rows - 1 if n_rows else 0)
+        under_way = range(at, min(at + forward.batches.batch, rows))
+        whose = [owners[row] for row in under_way]
+        said = (words(min(whose), max(whose)), planes)
+        message = ", ".join(filter(None, said)) if first < n else "done"
         step = Progress(first * rows + n_rows, n * rows, message)
         for run in runs:
             run.listen(progress, step)

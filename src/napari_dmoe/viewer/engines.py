@@ -188,7 +188,7 @@ def sweep(
     """Segment an image for every value of a driver, and between them if asked to."""
     from napari_dmoe.inference.interpolation import interpolate
     from napari_dmoe.inference.sweep import sweep as run_sweep
-    from napari_dmoe.inference.variants import part_of
+    from napari_dmoe.progress import part_of
     from napari_dmoe.viewer.swept import interleaved
 
     began = time.perf_counter()

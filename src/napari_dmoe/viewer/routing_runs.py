@@ -103,12 +103,12 @@ def run_for_map(
         return engines.read_routing(
             loaded, image, patient, reading="chance", progress=hook, **options
         )
-    from napari_dmoe.inference.variants import part_of  # imports torch
+    from napari_dmoe.progress import part_of
 
     found = {}
     for number, value in enumerate(values):
         other = patient.with_value(overlay.attribute, value)
-        part = part_of(hook, number, len(values))
+        part = part_of(hook, number, len(values), value)
         made = engines.segment(loaded, image, other, progress=part, **options)
         found[value] = made.routing
     return found
