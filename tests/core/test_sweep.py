@@ -136,6 +136,9 @@ def test_an_unknown_value_is_compared_with_the_mixture(
     refusing = InferenceSettings(unknown="refuse")
     majority = sweep(race, image, attribute="race", settings=refusing)
     assert majority.reference.name == MAJORITY
+    for found in (swept, majority):
+        pixels = [np.count_nonzero(found.reference.labels == k) for k in (1, 2)]
+        assert [size.n_pixels for size in found.reference.sizes] == pixels
 
 
 def test_values_of_a_mixture_are_what_they_are_alone(
@@ -205,13 +208,13 @@ def test_what_cannot_be_swept_is_refused(
         sweep(race, image, attribute=attribute)
 
 
-def test_race_and_sex_are_said_to_be_the_models_behaviour(
+def test_every_sweep_is_said_to_be_the_models_behaviour(
     race: LoadedModel, two: LoadedModel, image: SpatialImage
 ) -> None:
     swept = sweep(race, image, attribute="race")
     assert swept.summary.endswith(BEHAVIOUR)
     assert all(row["note"].startswith(BEHAVIOUR) for row in swept.rows())
-    assert BEHAVIOUR not in sweep(two, image, attribute="age").summary
+    assert sweep(two, image, attribute="age").summary.endswith(BEHAVIOUR)
     pair = sweep(two, image, attribute=("age", "sex"))
     assert pair.summary.endswith(BEHAVIOUR)
 
@@ -244,6 +247,21 @@ def test_a_sweep_can_be_stopped_between_batches(
     sweep(race, image, attribute="race", progress=steps.append)
     assert [step.fraction for step in steps] == sorted(s.fraction for s in steps)
     assert steps[-1].fraction == 1
+    assert steps[0].message == "values 1 to 3 of 3"
+
+
+def test_the_progress_names_the_values_and_the_images(
+    race: LoadedModel, image: SpatialImage
+) -> None:
+    steps: list[Progress] = []
+    sweep(race, image, attribute="race", settings=ONE, progress=steps.append)
+    values = ["value 1 of 3: Asian", "value 2 of 3: Black", "value 3 of 3: White"]
+    assert list(dict.fromkeys(s.message for s in steps)) == [*values, "done"]
+    stack = np.zeros((5, 20, 24), np.uint8)
+    steps = []
+    sweep(race, stack, attribute="race", settings=ONE, progress=steps.append)
+    said = [f"{value}, image {i} of 5" for i in range(1, 6) for value in values]
+    assert list(dict.fromkeys(s.message for s in steps)) == [*said, "done"]
 
 
 def test_volumes_are_swept_one_value_after_another(
@@ -251,6 +269,10 @@ def test_volumes_are_swept_one_value_after_another(
 ) -> None:
     steps: list[Progress] = []
     swept = sweep(unet, volume, attribute="severity", progress=steps.append)
+    windows = {s.message for s in steps if "window" in s.message}
+    assert "value 2 of 4: T2, window 1 of 4" in windows, windows
+    assert swept.summary.count("voxels") == 1
+    assert "voxels that differ" in swept.rows()[0]
     assert [value.name for value in swept.values] == ["T1", "T2", "T3", "T4"]
     alone = segment(unet, volume, Patient(severity="T3"))
     np.testing.assert_array_equal(swept.values[2].labels, alone.labels)
@@ -382,6 +404,16 @@ def test_a_region_knows_its_place_classes_and_values() -> None:
     assert region.box == (slice(1, 2), slice(1, 4), slice(2, 7))
     assert region.centroid == (1, 14, 28)
     assert (region.classes, region.masks) == (("background", "cup"), ("B",))
+    assert (region.commonest, region.n_apart) == (("background", "cup"), (0, 15))
+    second[1, 2, 3:6] = 0  # a ring, whose middle lies outside of it
+    votes = Votes(3)
+    votes.add(first)
+    votes.add(second)
+    (ring,), _ = flipping_regions(votes, [("A", first), ("B", second)], first, frame)
+    t, y, x = ring.point
+    assert votes.is_split[int(t), round((y - 10) / 2), round((x - 20) / 2)]
+    assert ring.centroid == (1, 14, 28)
+    second[1, 2, 3:6] = 2
     second[0, 1:4, 2:7] = 2  # time is no space: two regions
     votes = Votes(3)
     votes.add(first)

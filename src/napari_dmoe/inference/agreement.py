@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -101,6 +102,13 @@ class FlippingRegion:
         Classes that the masks give there.
     masks : tuple of str
         Masks that differ there from the reference.
+    point : tuple of float
+        The pixel in it that is nearest to its middle, along the same axes as
+        `centroid`, which may lie outside of it.
+    commonest : tuple of str
+        The class that each mask gives most of it, in the order of the masks.
+    n_apart : tuple of int
+        Pixels in it whose label is not the reference's, for each mask.
     """
 
     n_pixels: int
@@ -110,6 +118,9 @@ class FlippingRegion:
     centroid: tuple[float, ...]
     classes: tuple[str, ...]
     masks: tuple[str, ...]
+    point: tuple[float, ...] = ()
+    commonest: tuple[str, ...] = ()
+    n_apart: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -177,37 +188,38 @@ def flipping_regions(
         box = boxes[index]
         inside = numbered[box] == index + 1
         found = votes.counts[(slice(None), *box)][:, inside].any(1)
-        differing = (
-            name
-            for name, labels in masks
-            if (labels[box] != reference[box])[inside].any()
-        )
+        given = [labels[box][inside] for _, labels in masks]
+        apart = [np.count_nonzero(each != reference[box][inside]) for each in given]
+        most = [np.bincount(each, minlength=1).argmax() for each in given]
+        indices = np.argwhere(inside) + [part.start for part in box]
+        middle = indices.mean(0)
+        nearest = indices[((indices - middle) ** 2).sum(1).argmin()]
         regions.append(
             FlippingRegion(
                 n_pixels=int(sizes[index]),
                 size=float(sizes[index]) * frame.pixel,
                 unit=frame.unit,
                 box=box,
-                centroid=_centroid(inside, box, frame),
+                centroid=_in_source(middle, frame),
                 classes=tuple(frame.classes[k] for k in np.flatnonzero(found)),
-                masks=tuple(differing),
+                masks=tuple(
+                    name for (name, _), n in zip(masks, apart, strict=True) if n
+                ),
+                point=_in_source(nearest, frame),
+                commonest=tuple(frame.classes[k] for k in most),
+                n_apart=tuple(map(int, apart)),
             )
         )
     return tuple(regions), int(n)
 
 
-def _centroid(
-    inside: NDArray[np.bool_], box: tuple[slice, ...], frame: LabelFrame
-) -> tuple[float, ...]:
-    middle = [
-        float(place.mean()) + part.start
-        for place, part in zip(np.nonzero(inside), box, strict=True)
-    ]
-    n_extra = len(middle) - len(frame.grid.shape)
+def _in_source(place: NDArray[Any], frame: LabelFrame) -> tuple[float, ...]:
+    """Return a place in the labels as one in source pixels along spatial axes."""
+    n_extra = len(place) - len(frame.grid.shape)
     spatial = (
-        start + step * index
+        start + step * float(index)
         for start, step, index in zip(
-            frame.grid.start, frame.grid.step, middle[n_extra:], strict=True
+            frame.grid.start, frame.grid.step, place[n_extra:], strict=True
         )
     )
-    return (*middle[:n_extra], *spatial)
+    return (*map(float, place[:n_extra]), *spatial)

@@ -19,15 +19,18 @@ from napari_dmoe.inference.drivers import Priors, RouterChoice, choose_routers
 from napari_dmoe.inference.mask_measures import class_dice, label_frame, measure_mask
 from napari_dmoe.inference.segmentation import Segmentation
 from napari_dmoe.inference.settings import InferenceSettings
-from napari_dmoe.inference.sweep_result import Reference, Sweep, SweptValue
+from napari_dmoe.inference.sweep_result import (
+    MAJORITY,
+    MIXTURE,
+    Reference,
+    Sweep,
+    SweptValue,
+)
 from napari_dmoe.inference.variants import segment_variants
 from napari_dmoe.models.card import CardAttribute
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.patient import Patient
-from napari_dmoe.progress import ProgressHook, silent
-
-MIXTURE = "the mixture of all values"
-MAJORITY = "the majority of the values"
+from napari_dmoe.progress import ProgressHook, Words, numbered, silent
 
 
 def sweep(
@@ -101,7 +104,13 @@ def sweep(
     votes = Votes(loaded.config.n_classes)
     results: list[Segmentation] = []
     for result in segment_variants(
-        loaded, image, choices, settings, progress or silent, swept=plan.names
+        loaded,
+        image,
+        choices,
+        settings,
+        progress or silent,
+        swept=plan.names,
+        words=plan.words(),
     ):
         if len(results) < len(plan.places):
             votes.add(result.labels)
@@ -150,6 +159,11 @@ class _Plan:
             for place in self.places
         ]
 
+    def words(self) -> Words:
+        """Say which values are under way."""
+        names = [", ".join(self.value_names(place)) for place in self.places]
+        return numbered("value", len(names), names)
+
     def value_names(self, place: tuple[int, ...]) -> tuple[str, ...]:
         """Return the names of the values at a place."""
         return tuple(
@@ -180,11 +194,13 @@ def _assembled(
     own, n = plan.own, len(plan.places)
     if own is not None:
         name = ", ".join(plan.value_names(plan.places[own]))
-        reference = Reference(name, results[own].labels, own)
+        labels = results[own].labels
     elif len(results) > n:
-        reference = Reference(MIXTURE, results[n].labels, None)
+        name, labels = MIXTURE, results[n].labels
     else:
-        reference = Reference(MAJORITY, votes.majority, None)
+        name, labels = MAJORITY, votes.majority
+    measured = measure_mask(labels, results[0], image)
+    reference = Reference(name, labels, own, measured.sizes, measured.ratio)
     values = [
         _value(plan, number, result, reference, image)
         for number, result in enumerate(results[:n])

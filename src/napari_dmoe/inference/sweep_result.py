@@ -19,10 +19,11 @@ from napari_dmoe.inference.routing import RoutingMaps
 from napari_dmoe.inference.segmentation import Segmentation
 
 BEHAVIOUR = "This is this model's behaviour, not biology."
-"""What is said of every what-if on an attribute of :data:`SOCIAL`."""
+"""What is said of every sweep: differences are easily mistaken for biology."""
 
-SOCIAL = ("sex", "race", "language")
-"""Attributes whose differences are easily mistaken for biology."""
+MIXTURE = "the mixture of all values"
+MAJORITY = "the majority of the values"
+"""Names of what values are compared with where the patient's own is unknown."""
 
 
 @dataclass(frozen=True)
@@ -37,11 +38,17 @@ class Reference:
         Its mask.
     place : int or None
         Its place among the values; None where it is none of them.
+    sizes : tuple of ClassSize
+        Area or volume of each class but the background.
+    ratio : CupToDisc or None
+        The cup-to-disc ratio, for models with rim and cup.
     """
 
     name: str
     labels: NDArray[np.uint8]
     place: int | None
+    sizes: tuple[ClassSize, ...]
+    ratio: CupToDisc | None
 
 
 @dataclass(frozen=True)
@@ -160,26 +167,31 @@ class Sweep:
         return self.values[0].result.grid
 
     @property
+    def pixel_name(self) -> str:
+        """What the masks consist of: ``"pixels"`` or ``"voxels"``."""
+        return "voxels" if len(self.grid.shape) == 3 else "pixels"
+
+    @property
     def caution(self) -> str:
-        """What must be said with it; empty where nothing needs to be."""
-        return BEHAVIOUR if set(SOCIAL) & set(self.attributes) else ""
+        """What must be said with it, whatever was swept."""
+        return BEHAVIOUR
 
     @cached_property
     def summary(self) -> str:
-        """One sentence that says how much the values matter, and any caution."""
+        """One sentence that says how much the values matter, and the caution."""
         n = int(np.count_nonzero(self.votes.max(0) < len(self.values)))
         what = " and ".join(title.lower() for title in self.titles)
         what = f"{'values' if len(self.titles) == 1 else 'pairs'} of {what}"
-        parts = "voxels" if len(self.grid.shape) == 3 else "pixels"
         if not n:
             text = f"All {len(self.values)} {what} give the same mask."
         else:
             text = (
                 f"Across {len(self.values)} {what}, the label changes in "
-                f"{n:,} of {self.differs.size:,} {parts} ({n / self.differs.size:.2%})"
+                f"{n:,} of {self.differs.size:,} {self.pixel_name} "
+                f"({n / self.differs.size:.2%})"
                 f"{self._largest_change()}."
             )
-        return f"{text} {self.caution}".rstrip()
+        return f"{text} {self.caution}"
 
     def _largest_change(self) -> str:
         """Name the class whose size depends most on the value."""
@@ -205,14 +217,14 @@ class Sweep:
         row["chosen"] = "yes" if value.is_chosen else ""
         for size, agreement in zip(value.sizes, value.dice, strict=True):
             row[f"{size.name} ({size.unit})"] = size.size
-            row[f"{size.name} (pixels)"] = size.n_pixels
+            row[f"{size.name} ({self.pixel_name})"] = size.n_pixels
             known = "" if math.isnan(agreement) else agreement
             row[f"{size.name} Dice to {self.reference.name}"] = known
         if value.ratio is not None:
             row["cup/disc (area)"] = value.ratio.area
             row["cup/disc (vertical)"] = value.ratio.vertical
-        row["pixels that differ"] = value.n_different
-        row["note"] = f"{self.caution} {RESEARCH_ONLY}".strip()
+        row[f"{self.pixel_name} that differ"] = value.n_different
+        row["note"] = f"{self.caution} {RESEARCH_ONLY}"
         return row
 
     def record(self) -> SweepRecord:
