@@ -133,6 +133,7 @@ class DMoEDock(QWidget):
         tab, footer = self.tab, self.footer
         self.loader.surroundings_found.connect(self._on_surroundings)
         self.loader.changed.connect(self._on_loader)
+        tab.image.model_wanted.connect(self.loader.choose)
         self.subject.shown.connect(self._show_readiness)
         self.subject.patient_entered.connect(self.results.show)
         self.subject.patient_entered.connect(self.run.rerun)
