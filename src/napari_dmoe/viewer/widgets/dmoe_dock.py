@@ -6,6 +6,8 @@ connects one of them with the session.
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QEvent, QSize, QTimer
@@ -15,7 +17,8 @@ from qtpy.QtWidgets import QSizePolicy, QTabWidget, QVBoxLayout, QWidget
 from napari_dmoe.training.tuning_presets import DEFAULT_PRESET, PRESETS
 from napari_dmoe.viewer.contributions import CHECKPOINT_SUFFIXES
 from napari_dmoe.viewer.engines import Engines
-from napari_dmoe.viewer.session import session_of
+from napari_dmoe.viewer.session import Session, session_of
+from napari_dmoe.viewer.undisturbed import all_or_nothing
 from napari_dmoe.viewer.widgets._work import Work
 from napari_dmoe.viewer.widgets.compare_control import CompareControl
 from napari_dmoe.viewer.widgets.experts_control import ExpertsControl
@@ -76,7 +79,7 @@ class DMoEDock(QWidget):
         self.fine_tune = FineTuneTab(choices, DEFAULT_PRESET)
         self._lay_out()  # first: it decides the order of Tab
         tab = self.tab
-        self.work = Work(self.footer, self)
+        self.work = Work(self.footer, self, showing=partial(_showing, session))
         self.run = RunControl(session, engines, self.work, self)
         self.loader = ModelLoader(session, engines, tab.model, self)
         self.subject = SubjectControl(session, tab.image, tab.patient)
@@ -229,6 +232,11 @@ class DMoEDock(QWidget):
                 self.tuner.abandon()
             self._was_docked = self.parent() is not None
         return bool(super().event(event))
+
+
+def _showing(session: Session) -> AbstractContextManager[None]:
+    """Return the context in which results are put into a session's viewer."""
+    return all_or_nothing(session.viewer)
 
 
 def _checkpoint_in(event: QDropEvent) -> str:
