@@ -190,6 +190,8 @@ class Session:
         self._gallery.add(image, result)
         self._swept.serve(image, result)
         mask = result.mask()
+        if not result.is_plain:
+            self.outlines.mark(mask)
         if before is not None and before.mask() is not mask:
             self._gallery.show_alone(image, result)
         if mask is not None and mask not in self._masks:
