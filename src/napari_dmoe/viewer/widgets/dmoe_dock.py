@@ -37,6 +37,7 @@ from napari_dmoe.viewer.widgets.routing_tab import RoutingTab
 from napari_dmoe.viewer.widgets.run_control import Run, RunControl
 from napari_dmoe.viewer.widgets.run_footer import RunFooter
 from napari_dmoe.viewer.widgets.segment_tab import SegmentTab
+from napari_dmoe.viewer.widgets.start_button import StartButton
 from napari_dmoe.viewer.widgets.subject_control import SubjectControl
 from napari_dmoe.viewer.widgets.sweep_control import SweepControl
 from napari_dmoe.viewer.widgets.sweep_export import SweepExport
@@ -147,6 +148,8 @@ class DMoEDock(QWidget):
         self.run.ended.connect(self._on_run_ended)
         self.work.begun.connect(self._show_footer)
         self.work.ended.connect(self._show_footer)
+        self.work.begun.connect(self._hold_starts)
+        self.work.ended.connect(self._hold_starts)
         self.tabs.currentChanged.connect(self._on_tab)
 
     def segment(self) -> None:
@@ -171,6 +174,11 @@ class DMoEDock(QWidget):
         """Show the foot for segmenting, unless it is idle and another is there."""
         is_tuning = self.tabs.currentWidget() is self.fine_tune
         self.footer.setVisible(not is_tuning or self.work.is_busy)
+
+    def _hold_starts(self) -> None:
+        """Let nothing else be started while the dock is at work."""
+        for button in self.findChildren(StartButton):
+            button.hold(self.work.is_busy)
 
     def _on_run_ended(self, run: Run) -> None:
         self.results.show()
