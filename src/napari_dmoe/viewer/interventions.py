@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from napari_dmoe.inference.routing import RoutingMaps
     from napari_dmoe.models.checkpoint import LoadedModel
 
+_ONE_CLASS = 2  # with the background
+
 Loads = Mapping[int | None, Sequence[float]]
 """Share of the gates of each expert, by block; None = mean over all blocks."""
 
@@ -178,7 +180,9 @@ def difference_words(record: Provenance) -> tuple[str, ...]:
 def difference_legend(record: Provenance) -> tuple[TableRow, ...]:
     """Return a line for each colour of the difference to the plain mask."""
     words = difference_words(record)[1:]
+    if len(record.classes) == _ONE_CLASS:
+        words = words[:-1]  # there is no other class
     return tuple(
         TableRow(word, "", colour=colour)
-        for word, colour in zip(words, DIFFERENCE_COLOURS, strict=True)
+        for word, colour in zip(words, DIFFERENCE_COLOURS, strict=False)
     )
