@@ -17,6 +17,7 @@ from napari_dmoe.viewer import results
 from napari_dmoe.viewer.badges import altered_words, badge, hover_note, kind, layer_name
 from napari_dmoe.viewer.interventions import Intervention
 from napari_dmoe.viewer.layers import to_image
+from napari_dmoe.viewer.output_layers import mask_look
 from napari_dmoe.viewer.rebuilding import missing_from, rebuilt_layers, verdict
 from napari_dmoe.viewer.replaying import (
     ReplaySubject,
@@ -75,6 +76,19 @@ def test_an_intervention_is_named_and_marked(
     assert hover_note(other) == ("not the plain model", "; ".join(control.words()))
     assert badge(other) == f"Not the plain model: {'; '.join(control.words())}."
     assert kind(other) != kind(record)
+
+
+def test_a_mask_that_is_opened_looks_like_what_its_record_says(
+    record: Provenance,
+) -> None:
+    altered = changed(record, experts=ControlRecord(mute=((None, 3),)))
+    plain_look, look = (mask_look(record.classes, each) for each in (record, altered))
+    note = ["expert 3 muted in all blocks"] * len(record.classes)
+    assert look["features"]["not the plain model"] == note
+    assert list(plain_look["features"]) == ["index", "class"]
+    for label in range(1, len(record.classes)):
+        colours = [each["colormap"].map(label) for each in (plain_look, look)]
+        assert not np.array_equal(*colours)
 
 
 def test_a_3d_network_has_stages_in_names_and_badges(record: Provenance) -> None:
