@@ -18,6 +18,7 @@ from napari.settings import get_settings
 from qtpy.QtWidgets import QApplication, QWidget
 
 from napari_dmoe.viewer.maps import MAPS
+from napari_dmoe.viewer.replaying import is_mask
 
 IMAGES = Path(__file__).parent / "images"
 WINDOW = (1360, 860)
@@ -269,7 +270,7 @@ def whatif_experts(viewer: napari.Viewer, dock: QWidget, shoot: Shooter) -> None
     shoot.dock("whatif-experts-dock")
     show_section(what_if, section.effects_button)
     shoot.dock("whatif-experts-effects")
-    mask = next(e for e in viewer.layers if "mask without" in e.name)
+    mask = next(e for e in viewer.layers if e.name.startswith("expert"))
     viewer.layers.selection.active = mask
     dock.tabs.setCurrentWidget(dock.tab)
     to_the_end(dock)
@@ -299,7 +300,7 @@ def whatif_replay(viewer: napari.Viewer, dock: QWidget, shoot: Shooter) -> None:
     what_if.experts.run_button.click()
     wait(lambda: not dock.run.is_busy)
     section, layers = what_if.replay, viewer.layers
-    masks = [each for each in layers if "/ mask" in each.name]
+    masks = [each for each in layers if is_mask(each)]
     layers.selection = {masks[1]}
     section.replay_button.click()
     wait(lambda: not dock.run.is_busy)

@@ -14,9 +14,10 @@ from napari_dmoe.inference.provenance import ControlRecord, DriverRecord, Proven
 from napari_dmoe.inference.record_comparison import compare_records
 from napari_dmoe.inference.replay import Replay
 from napari_dmoe.viewer import results
-from napari_dmoe.viewer.badges import badge, kind, mask_name
+from napari_dmoe.viewer.badges import altered_words, badge, hover_note, kind, layer_name
 from napari_dmoe.viewer.interventions import Intervention
 from napari_dmoe.viewer.layers import to_image
+from napari_dmoe.viewer.output_layers import mask_look
 from napari_dmoe.viewer.rebuilding import missing_from, rebuilt_layers, verdict
 from napari_dmoe.viewer.replaying import (
     ReplaySubject,
@@ -45,21 +46,24 @@ def changed(record: Provenance, **update: object) -> Provenance:
 
 
 def test_a_plain_run_has_no_badge_and_no_kind(record: Provenance) -> None:
-    assert (badge(record), kind(record), mask_name(record)) == ("", (), "mask")
+    assert (badge(record), kind(record), altered_words(record)) == ("", (), "")
+    assert layer_name("retina", record) == "retina / mask"
+    assert layer_name("retina", record, "replayed") == "retina / mask replayed"
+    assert hover_note(record) == ("", "")
 
 
 @pytest.mark.parametrize(
     ("control", "name"),
     [
-        (ControlRecord(mute=((None, 3),)), "mask without expert 3"),
+        (ControlRecord(mute=((None, 3),)), "expert 3 muted"),
         (
             ControlRecord(mute=((2, 5), (2, 1))),
-            "mask without experts 1, 5 in block 2",
+            "experts 1, 5 muted in block 2",
         ),
-        (ControlRecord(pin=((None, 4),)), "mask of expert 4 alone"),
+        (ControlRecord(pin=((None, 4),)), "expert 4 alone"),
         (
             ControlRecord(mute=((0, 1),), pin=((None, 4),)),
-            "mask without expert 1 in block 0 of expert 4 alone",
+            "expert 1 muted in block 0, expert 4 alone",
         ),
     ],
 )
@@ -67,16 +71,31 @@ def test_an_intervention_is_named_and_marked(
     record: Provenance, control: ControlRecord, name: str
 ) -> None:
     other = changed(record, experts=control)
-    assert mask_name(other) == name
+    assert altered_words(other) == name
+    assert layer_name("retina", other) == f"{name} · retina"
+    assert hover_note(other) == ("not the plain model", "; ".join(control.words()))
     assert badge(other) == f"Not the plain model: {'; '.join(control.words())}."
     assert kind(other) != kind(record)
+
+
+def test_a_mask_that_is_opened_looks_like_what_its_record_says(
+    record: Provenance,
+) -> None:
+    altered = changed(record, experts=ControlRecord(mute=((None, 3),)))
+    plain_look, look = (mask_look(record.classes, each) for each in (record, altered))
+    note = ["expert 3 muted in all blocks"] * len(record.classes)
+    assert look["features"]["not the plain model"] == note
+    assert list(plain_look["features"]) == ["index", "class"]
+    for label in range(1, len(record.classes)):
+        colours = [each["colormap"].map(label) for each in (plain_look, look)]
+        assert not np.array_equal(*colours)
 
 
 def test_a_3d_network_has_stages_in_names_and_badges(record: Provenance) -> None:
     control = ControlRecord(mute=((2, 5),), pin=((None, 4),))
     grid = {"shape": (1, 1, 1), "start": (0, 0, 0), "step": (1, 1, 1)}
     volume = changed(record, experts=control, grid=grid)
-    assert mask_name(volume) == "mask without expert 5 in stage 2 of expert 4 alone"
+    assert altered_words(volume) == "expert 5 muted in stage 2, expert 4 alone"
     assert volume.departures == (
         "expert 5 muted in stage 2",
         "expert 4 pinned in all stages",
@@ -90,10 +109,15 @@ def test_votes_sweeps_and_routers_between_are_marked_too(record: Provenance) -> 
     assert badge(vote) == (
         "Not one run: each pixel's most frequent class in 16 noise samples."
     )
-    assert mask_name(vote) == "mask (vote of noise samples)"
+    assert altered_words(vote) == "vote of noise samples"
+    assert hover_note(vote) == (
+        "not one run",
+        "most frequent class in 16 noise samples",
+    )
     swept = changed(record, swept=("severity",))
     assert badge(swept).startswith("From a sweep of severity")
-    assert mask_name(swept) == "mask if severity suspect"
+    assert layer_name("retina", swept) == "if severity suspect · retina"
+    assert hover_note(swept) == ("not this patient", "if severity suspect")
     driver = record.drivers[0].model_copy(update={"value": "healthy"})
     assert kind(swept) != kind(changed(swept, drivers=(driver,)))
     between = DriverRecord(
@@ -106,7 +130,7 @@ def test_votes_sweeps_and_routers_between_are_marked_too(record: Provenance) -> 
     )
     mixed = changed(record, drivers=(between,))
     assert "age between trained values" in badge(mixed)
-    assert mask_name(mixed) == "mask age 40-59 to 60-79, t = 0.50 (between)"
+    assert altered_words(mixed) == "age 40-59 to 60-79, t = 0.50 (between)"
 
 
 def test_only_results_of_one_kind_replace_each_other(
@@ -117,7 +141,7 @@ def test_only_results_of_one_kind_replace_each_other(
     without = muted(made, [(None, 3)])
     marked = results.show(viewer, image, make_outcome(without), previous=plain)
     assert marked.mask() is not plain.mask()
-    assert marked.title == "retina / mask without expert 3"
+    assert marked.title == "expert 3 muted · retina"
     assert (plain.is_plain, marked.is_plain) == (True, False)
     again = results.show(viewer, image, make_outcome(made), previous=marked)
     assert again.title == "retina / mask [2]"
@@ -174,7 +198,7 @@ def test_a_difference_lies_where_its_result_does(viewer: ViewerModel) -> None:
     assert (data.shape, kind_, look["name"]) == (
         (12, 9, 4),
         "labels",
-        f"{image.name} / difference x",
+        f"difference x · {image.name}",
     )
     np.testing.assert_allclose(look["scale"], (2, 3, 1))
     layer = viewer.add_labels(data, **look)
@@ -213,7 +237,7 @@ def test_a_case_on_the_networks_pixels_lies_where_these_do(
     [
         ("equal", 0, "The same, bit for bit: “m”"),
         ("equal", 2, "the layer was changed after it: 2 pixels"),
-        ("equal", None, "its mask is a layer of its own"),
+        ("equal", None, "The mask of the run is “new”."),
         ("near", 1, "The same but for near ties (99.9950% of labels)"),
         ("different", 1, "Not the same (99.9950% of labels)"),
         ("unknown", 0, "too old to say"),
@@ -230,7 +254,7 @@ def test_a_verdict_says_what_was_rebuilt(
     agreement = 0.99995 if found in ("near", "different") else None
     played = Replay(made, found, agreement, ())  # type: ignore[arg-type]
     subject = ReplaySubject("m", made.provenance, image, pixels, labels)
-    assert said in verdict(subject, played)
+    assert said in verdict(subject, played, "new")
     (layer_data,) = rebuilt_layers(image, played)
     assert layer_data[1]["name"] == "retina / mask replayed"
 

@@ -11,6 +11,7 @@ from pytestqt.qtbot import QtBot
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QComboBox, QWidget
 
+from napari_dmoe.viewer.replaying import is_mask
 from napari_dmoe.viewer.widgets.dmoe_dock import DMoEDock
 from viewer_fakes import FakeSegment
 
@@ -65,7 +66,7 @@ class Desk:
 
     @property
     def masks(self) -> list[Labels]:
-        return [layer for layer in self.viewer.layers if "/ mask" in layer.name]
+        return [layer for layer in self.viewer.layers if is_mask(layer)]
 
     @property
     def status(self) -> str:

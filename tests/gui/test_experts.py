@@ -25,7 +25,7 @@ from what_if_fakes import FakeAblate
 pytestmark = pytest.mark.gui
 
 BADGE = "Not the plain model: expert 3 muted in all blocks."
-WITHOUT = "retina / mask without expert 3"
+WITHOUT = "expert 3 muted · retina"
 
 
 @pytest.fixture
@@ -103,16 +103,54 @@ def test_a_muted_expert_gives_a_marked_mask_beside_the_plain_one(
     assert names(desk)[1:] == [
         "retina / mask",
         WITHOUT,
-        "retina / difference without expert 3",
+        "difference, expert 3 muted · retina",
     ]
     np.testing.assert_array_equal(desk.viewer.layers["retina / mask"].data, plain)
     assert not (desk.viewer.layers[WITHOUT].data == 2).any()
-    difference = desk.viewer.layers["retina / difference without expert 3"].data
+    difference = desk.viewer.layers["difference, expert 3 muted · retina"].data
     np.testing.assert_array_equal(difference > 0, plain == 2)
     section = section_of(desk)
     assert section.badge.text() == BADGE
     assert "4 pixels change" in section.summary.text()
-    assert "4 pixels change" in desk.status
+    assert "“difference, expert 3 muted · retina” shows where" in section.summary.text()
+    assert "“expert 3 muted · retina” is shown; 4 pixels change" in desk.status
+
+
+def test_an_altered_mask_cannot_be_mistaken_for_the_plain_one(desk: Desk) -> None:
+    desk.run()
+    intervene(desk, 3)
+    layers = desk.viewer.layers
+    plain, altered = layers["retina / mask"], layers[WITHOUT]
+    difference = layers["difference, expert 3 muted · retina"]
+    assert all(each.visible for each in (plain, altered, difference))
+    assert plain.contour
+    assert altered.contour
+    colours = [set(map(tuple, map(e.colormap.map, (1, 2)))) for e in (plain, altered)]
+    assert not colours[0] & colours[1]
+    said = altered.get_status((0, 0), world=True)["coordinates"]
+    assert "not the plain model: expert 3 muted in all blocks" in said
+    assert "not the plain model" not in plain.get_status((0, 0))["coordinates"]
+    words = list(difference.features["difference"])
+    assert words[1:3] == ["plain model only", "expert 3 muted only"]
+    legend = section_of(desk).legend.text()
+    assert legend.splitlines()[:2] == words[1:3]
+    layers.selection.active = altered  # looked at alone, it is an outline still
+    assert altered.contour
+    assert not plain.visible
+
+
+def test_sizes_have_the_images_unit(desk: Desk) -> None:
+    desk.viewer.layers["retina"].scale = (0.5, 0.5)
+    desk.viewer.layers["retina"].units = ("mm", "mm")
+    desk.run()
+    intervene(desk, 3)
+    section = section_of(desk)
+    assert section.table.text().splitlines()[1].endswith("1 → 0 mm²")  # 4 pixels
+    desk.click(section.effects_button)
+    desk.wait_until_idle()
+    heads = section.effects.horizontalHeaderItem(2).text()
+    assert heads == "flips\nmm²"
+    assert section.effects.item(0, 2).text() == "0.75"  # 3 pixels
 
 
 def test_the_badge_stands_in_the_result_its_record_and_its_table(
@@ -158,8 +196,8 @@ def test_neither_replaces_the_other_and_the_same_intervention_replaces_itself(
     assert (desk.viewer.layers["retina / mask"].data == 2).sum() == 9
     intervene(desk, 0)
     assert names(desk)[-2:] == [
-        "retina / difference without experts 0, 3",
-        "retina / mask without experts 0, 3",
+        "difference, experts 0, 3 muted · retina",
+        "experts 0, 3 muted · retina",
     ]
 
 
@@ -173,7 +211,7 @@ def test_what_was_found_for_a_plain_result_that_is_gone_is_not_shown(
     section = section_of(desk)
     assert section.badge.isHidden()
     assert section.exports.isHidden()
-    assert not desk.viewer.layers["retina / difference without expert 3"].visible
+    assert not desk.viewer.layers["difference, expert 3 muted · retina"].visible
 
 
 def test_without_a_plain_result_both_masks_are_made(
@@ -195,12 +233,18 @@ def test_reset_makes_everything_plain_in_one_click(desk: Desk) -> None:
     section.pin_combo.setCurrentIndex(2)
     section.block_combo.setCurrentIndex(1)
     intervene(desk, 3)
-    (marked,) = [n for n in names(desk) if "without" in n and "mask" in n]
-    assert marked == (
-        "retina / mask without expert 3 in block 0 of expert 1 alone in block 0"
-    )
+    (marked,) = [n for n in names(desk) if n.startswith("expert")]
+    assert marked == ("expert 3 muted in block 0, expert 1 alone in block 0 · retina")
     desk.viewer.layers.selection.active = desk.viewer.layers[marked]
+    desk.click(section.effects_button)
+    desk.wait_until_idle()
+    assert section.effects.rowCount()
     desk.click(section.reset_button)
+    assert section.effects.rowCount() == 0
+    assert section.effects_summary.isHidden()
+    assert section.summary.text() == (
+        f"Hidden, and still in napari's list: “{marked}”, “difference, {marked}”."
+    )
     assert section.intervention().is_none
     assert section.block() is None
     assert section.badge.isHidden()
@@ -240,20 +284,25 @@ def test_the_effect_of_every_expert_comes_largest_first_and_is_sorted_at_a_click
     table = section.effects
     heads = [table.horizontalHeaderItem(i).text() for i in range(table.columnCount())]
     assert heads == [
-        *("expert", "load", "pixels", "rim change (px)", "cup change (px)"),
-        *("rim Dice", "cup Dice"),
+        *("expert", "load\n%", "flips\npx"),
+        *("rim\n± px", "rim\nDice", "cup\n± px", "cup\nDice"),
     ]
+    helps = [table.horizontalHeaderItem(i).toolTip() for i in range(len(heads))]
+    assert all(helps)
+    assert "grows (+) or shrinks (-)" in helps[3]
     assert [table.item(i, 0).text() for i in range(4)] == ["3", "2", "1", "0"]
     assert not table.item(0, 0).icon().isNull()
-    table.sortItems(4)
-    assert [table.item(i, 4).text() for i in range(4)] == ["-3", "-2", "-1", "0"]
+    assert table.item(0, 1).text() == "30"
+    table.sortItems(5)
+    assert [table.item(i, 5).text() for i in range(4)] == ["-3", "-2", "-1", "0"]
     assert "block 1, expert 3 changes the most: 3 pixels" in (
         section.effects_summary.text()
     )
     assert "without expert 0" in section.effects_summary.text()
     desk.click(section.effects_exports.copy_button)
     first = QApplication.clipboard().text().splitlines()[1]
-    assert first.split("\t") == ["3", "1", "0.3", "3", "0", "-3", "1", ""]
+    wanted = ["3", "1", "0.3", "3", "0", "-3", "1", "", "30", "3"]
+    assert first.split("\t") == wanted
     path = tmp_path / "effects"
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(path), ""))
     desk.click(section.effects_exports.save_button)
@@ -290,7 +339,7 @@ def test_the_real_engine_answers_in_the_tab(
     desk.run()
     section = section_of(desk)
     intervene(desk, 1)
-    made = desk.viewer.layers["retina / mask without expert 1"]
+    made = desk.viewer.layers["expert 1 muted · retina"]
     assert made.metadata["napari-dmoe"]["experts"]["mute"] == [[None, 1]]
     desk.click(section.effects_button)
     desk.wait_until_idle()

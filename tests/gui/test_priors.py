@@ -11,6 +11,7 @@ from napari.components import ViewerModel
 
 from napari_dmoe.viewer import engines
 from napari_dmoe.viewer.session import session_of
+from napari_dmoe.viewer.stated_shares import restated
 
 pytestmark = pytest.mark.gui
 
@@ -34,10 +35,37 @@ def test_the_cards_shares_are_shown_first(desk: Desk) -> None:
     assert not desk.dock.what_if.priors.reset_button.isEnabled()
 
 
-def test_stated_shares_are_scaled_used_and_said(desk: Desk) -> None:
+def test_the_typed_share_stands_and_the_others_share_the_rest(desk: Desk) -> None:
     section = desk.dock.what_if.priors
-    section.boxes["severity"][0].setValue(0)
-    section.boxes["severity"][1].setValue(0)
+    section.boxes["severity"][0].setValue(90)
+    assert boxes_of(desk) == [90, 5, 5]
+    section.boxes["severity"][1].setValue(8)
+    assert boxes_of(desk) == pytest.approx([87.2, 8, 4.8], abs=0.05)
+    assert section.total.text() == "Severity: 100 % in all"
+    section.boxes["severity"][2].setValue(100)
+    assert boxes_of(desk) == [0, 0, 100]
+    section.boxes["severity"][2].setValue(40)
+    assert boxes_of(desk) == [30, 30, 40]
+
+
+@pytest.mark.parametrize(
+    ("shares", "place", "share", "wanted"),
+    [
+        ((0.6, 0.4), 0, 0.9, (0.9, 0.1)),
+        ((0.2, 0.3, 0.5), 2, 0.0, (0.4, 0.6, 0.0)),
+        ((1.0, 0.0, 0.0), 0, 0.5, (0.5, 0.25, 0.25)),
+        ((1.0,), 0, 0.3, (1.0,)),
+    ],
+)
+def test_shares_sum_to_one(
+    shares: tuple[float, ...], place: int, share: float, wanted: tuple[float, ...]
+) -> None:
+    assert restated(shares, place, share) == pytest.approx(wanted)
+
+
+def test_stated_shares_are_used_and_said(desk: Desk) -> None:
+    section = desk.dock.what_if.priors
+    section.boxes["severity"][2].setValue(100)
     assert boxes_of(desk) == [0, 0, 100]
     assert "severity are used" in section.note.text()
     mixture = desk.dock.tab.patient.mixture_label.text()
@@ -58,13 +86,6 @@ def test_other_shares_make_the_result_outdated_and_reset_ends_it(desk: Desk) -> 
     desk.click(section.reset_button)
     desk.qtbot.waitUntil(lambda: outdated.text() == "")
     assert boxes_of(desk) == pytest.approx([33.3, 33.3, 33.3], abs=0.1)
-
-
-def test_shares_of_nothing_are_not_taken(desk: Desk) -> None:
-    section = desk.dock.what_if.priors
-    for box in section.boxes["severity"]:
-        box.setValue(0)
-    assert sum(boxes_of(desk)) == pytest.approx(100, abs=0.2)
 
 
 def test_a_known_driver_does_not_depend_on_shares(desk: Desk) -> None:

@@ -103,35 +103,74 @@ def test_interventions_and_votes_are_replayed_as_what_they_are(desk: Desk) -> No
     tab.noise.samples.setValue(3)
     desk.click(tab.noise.run_button)
     desk.wait_until_idle()
-    for name in ("mask without expert 1", "mask (vote of noise samples)"):
-        assert replay_of(desk, f"retina / {name}").startswith("The same, bit for bit")
+    for name in ("expert 1 muted", "vote of noise samples"):
+        assert replay_of(desk, f"{name} · retina").startswith("The same, bit for bit")
 
 
 def test_the_maps_of_noise_are_made_again_where_they_are_gone_or_changed(
     desk: Desk,
 ) -> None:
-    tab, vote = desk.dock.what_if, "retina / mask (vote of noise samples)"
+    tab, vote = desk.dock.what_if, "vote of noise samples · retina"
     tab.noise.samples.setValue(3)
     desk.click(tab.noise.run_button)
     desk.wait_until_idle()
     entropy, votes = "retina / noise entropy", "retina / votes for rim"
-    before = {name: desk.viewer.layers[name].data.copy() for name in names(desk)}
+    layers = desk.viewer.layers
+    before = {name: layers[name].data.copy() for name in names(desk)}
     for name in (entropy, votes, vote):
         said = replay_of(desk, name)
-        assert said.startswith(f"The same, bit for bit: “{name}” was rebuilt")
+        assert said == f"The same, bit for bit: “{name}” was rebuilt from its record."
     assert names(desk) == list(before)  # nothing was missing
-    desk.viewer.layers.remove(entropy)
-    desk.viewer.layers.remove(votes)
-    replay_of(desk, vote)
+    layers.remove(entropy)
+    layers.remove(votes)
+    said = replay_of(desk, vote)
+    assert f"Added hidden: “{entropy} replayed”, “{votes} replayed”." in said
     assert names(desk)[-2:] == [f"{entropy} replayed", f"{votes} replayed"]
+    assert not any(layers[f"{name} replayed"].visible for name in (entropy, votes))
     for name in (entropy, votes):
-        again = desk.viewer.layers[f"{name} replayed"].data
+        again = layers[f"{name} replayed"].data
         np.testing.assert_array_equal(again, before[name])
-    changed = desk.viewer.layers[f"{entropy} replayed"]
+    changed = layers[f"{entropy} replayed"]
     changed.data = np.where(np.arange(50) < 2, 0.5, changed.data)
+    changed.visible = True
     said = replay_of(desk, f"{entropy} replayed")
-    assert "changed after it: 80 pixels. The map of the run is a layer" in said
-    np.testing.assert_array_equal(desk.viewer.layers[-1].data, before[entropy])
+    assert "changed after it: 80 pixels. The map of the run is “" in said
+    assert f"Hidden meanwhile: “{changed.name}”." in said
+    assert (changed.visible, layers[-1].visible) == (False, True)
+    np.testing.assert_array_equal(layers[-1].data, before[entropy])
+
+
+def test_a_map_is_described_for_what_it_is(desk: Desk) -> None:
+    noise = desk.dock.what_if.noise
+    noise.samples.setValue(3)
+    desk.click(noise.run_button)
+    desk.wait_until_idle()
+    select(desk, "retina / noise entropy")
+    said = section_of(desk).selected.text()
+    assert "a map, entropy of 3 noise samples, in bits." in said
+    assert "most frequent class" not in said
+    select(desk, "vote of noise samples · retina")
+    assert "most frequent class" in section_of(desk).selected.text()
+
+
+def test_a_difference_adds_no_mask(desk: Desk) -> None:
+    tab = desk.dock.what_if
+    tab.experts.mute_boxes[1].click()
+    desk.click(tab.experts.run_button)
+    desk.wait_until_idle()
+    before = names(desk)
+    text = replay_of(desk, "difference, expert 1 muted · retina")
+    assert text.startswith("The run was rebuilt bit for bit. A replay does not draw")
+    assert names(desk) == before
+
+
+def test_what_was_found_goes_when_other_layers_are_selected(desk: Desk) -> None:
+    section = section_of(desk)
+    replay_of(desk, "retina / mask")
+    assert not section.verdict.isHidden()
+    select(desk, "retina")
+    assert section.verdict.isHidden()
+    assert section.copy_button.isHidden()
 
 
 def test_a_painted_mask_is_told_from_its_run(desk: Desk) -> None:
@@ -145,6 +184,10 @@ def test_a_painted_mask_is_told_from_its_run(desk: Desk) -> None:
     np.testing.assert_array_equal(
         desk.viewer.layers["retina / mask replayed"].data, run
     )
+    assert "is “retina / mask replayed”" in section_of(desk).verdict.text()
+    assert "Hidden meanwhile: “retina / mask”." in section_of(desk).verdict.text()
+    assert not mask.visible
+    assert desk.viewer.layers["retina / mask replayed"].visible
     assert desk.viewer.layers.selection.active is mask
 
 
@@ -183,7 +226,7 @@ def test_two_records_are_compared_in_words(desk: Desk) -> None:
     tab.experts.mute_boxes[1].click()
     desk.click(tab.experts.run_button)
     desk.wait_until_idle()
-    select(desk, "retina / mask", "retina / mask without expert 1")
+    select(desk, "retina / mask", "expert 1 muted · retina")
     section = section_of(desk)
     assert "Not the plain model" in section.selected.text()
     desk.click(section.compare_button)
@@ -218,6 +261,40 @@ def test_a_case_travels_without_the_image_and_is_replayed_when_it_is_opened(
     result = session.result_of(session.image)
     assert result is not None
     assert result.is_kept  # no run replaces it
+
+
+@pytest.mark.parametrize("typed", ["eye", "eye.case", "eye.dmoe-case"])
+def test_a_case_is_saved_with_one_ending(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, typed: str
+) -> None:
+    path = str(tmp_path / typed)
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (path, ""))
+    select(desk, "retina / mask")
+    desk.click(section_of(desk).save_button)
+    desk.wait_until_idle()
+    assert [each.name for each in tmp_path.iterdir()] == ["eye.dmoe-case"]
+
+
+def test_opening_a_case_says_what_it_hides(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tab, path = desk.dock.what_if, str(tmp_path / "eye.dmoe-case")
+    tab.experts.mute_boxes[1].click()
+    desk.click(tab.experts.run_button)
+    desk.wait_until_idle()
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (path, ""))
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (path, ""))
+    select(desk, "expert 1 muted · retina")
+    section = section_of(desk)
+    desk.click(section.save_button)
+    desk.wait_until_idle()
+    desk.click(section.open_button)
+    desk.qtbot.waitUntil(lambda: "The same" in section.verdict.text())
+    opened = desk.viewer.layers["expert 1 muted, from eye · retina"]
+    assert "Hidden meanwhile: " in section.verdict.text()
+    assert "“expert 1 muted · retina”" in section.verdict.text()
+    assert [mask for mask in desk.masks if mask.visible] == [opened]
+    assert opened.contour
 
 
 def test_a_case_of_another_image_and_a_damaged_one_are_refused(

@@ -155,6 +155,8 @@ def test_a_mask_saved_as_tiff_comes_back_in_place_with_its_record(
     layer = reopened(desk)
     assert layer is not mask
     assert layer.name == "mine"
+    assert "Hidden meanwhile: “turned / mask”." in desk.status
+    assert (mask.visible, layer.visible) == (False, True)
     np.testing.assert_array_equal(layer.data, mask.data)
     assert same_place(mask, layer)
     assert layer.metadata["napari-dmoe"] == mask.metadata["napari-dmoe"]

@@ -22,7 +22,7 @@ from what_if_fakes import FakeUncertainty
 
 pytestmark = pytest.mark.gui
 
-VOTE = "retina / mask (vote of noise samples)"
+VOTE = "vote of noise samples · retina"
 BADGE = "Not one run: each pixel's most frequent class in 16 noise samples."
 
 
@@ -90,6 +90,14 @@ def test_maps_and_vote_lie_on_the_image_and_say_what_they_are(
     shows = votes.metadata["napari-dmoe"]["shows"]
     assert shows == "votes for cup of 16 noise samples"
     assert section.badge.text() == BADGE
+    assert [bar.ends for bar in section.legend.bars] == [
+        ("0", "1.58 bits"),  # log2 of three classes
+        ("0", "16 votes"),
+        ("0", "16 votes"),
+    ]
+    said = section.layers.text()
+    assert said.startswith("Shown: “retina / noise entropy”. Hidden: ")
+    assert f"“{VOTE}”" in said
     assert "disagree in 1 pixels" in section.summary.text()
     assert session_of(desk.viewer).images() == [layers["retina"]]
 

@@ -24,16 +24,32 @@ OKABE_ITO: tuple[Rgb, ...] = (
 CLASS_COLOURS = (OKABE_ITO[1], OKABE_ITO[3], OKABE_ITO[2], OKABE_ITO[6])
 """Colours of classes 1, 2, ...: those that stand out on fundi, skin and grey images."""
 
+ALTERED_COLOURS = (
+    (238, 51, 119),  # Paul Tol's magenta: stands out on fundi, skin and grey images
+    OKABE_ITO[5],
+    OKABE_ITO[7],
+)
+"""Colours of classes 1, 2, ... in a mask that is not the plain model's: none of them is
+one of :data:`CLASS_COLOURS`."""
 
-DIFFERENCE_COLOURS = (OKABE_ITO[0], OKABE_ITO[4], OKABE_ITO[6])
+DIFFERENCE_COLOURS = (OKABE_ITO[4], OKABE_ITO[0], OKABE_ITO[6])
 """Colours of what only the first mask, only the second, and both in another class have:
-none of them is the colour of a class in the models that come with the package."""
+none of them is the colour of a class in the models that come with the package. Blue is
+near the first mask's colours, orange near those of a mask that was altered."""
 
 
 def class_colours(classes: Sequence[str]) -> dict[int, Rgb]:
     """Return the colour of each label but the background, which has none."""
     return {
         label: CLASS_COLOURS[(label - 1) % len(CLASS_COLOURS)]
+        for label in range(1, len(classes))
+    }
+
+
+def altered_colours(classes: Sequence[str]) -> dict[int, Rgb]:
+    """Return the colour of each label in a mask that is not the plain model's."""
+    return {
+        label: ALTERED_COLOURS[(label - 1) % len(ALTERED_COLOURS)]
         for label in range(1, len(classes))
     }
 

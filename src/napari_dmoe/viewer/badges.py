@@ -42,8 +42,8 @@ def kind(record: Provenance) -> Kind:
     return (record.made_by, *record.departures, *record.swept, *for_whom)
 
 
-def mask_name(record: Provenance) -> str:
-    """Return what a mask is called after its image: ``mask without expert 3``."""
+def altered_words(record: Provenance) -> str:
+    """Say in few words what was altered: ``expert 3 muted``; nothing if plain."""
     words = [
         *_experts_words(record.experts or ControlRecord(), record.unit),
         *(_between(driver) for driver in record.drivers if driver.between is not None),
@@ -55,8 +55,50 @@ def mask_name(record: Provenance) -> str:
             if d.attribute in record.swept and d.value is not None
         ]
     if record.made_by == "uncertainty":
-        words.append("(vote of noise samples)")
-    return " ".join(("mask", *words))
+        words.append("vote of noise samples")
+    return ", ".join(words)
+
+
+def layer_name(image: str, record: Provenance, note: str = "") -> str:
+    """Return what the layer of a mask is called.
+
+    Parameters
+    ----------
+    image : str
+        Name of the image.
+    record : Provenance
+        How the mask was made.
+    note : str
+        What else sets it apart, such as ``replayed``.
+
+    Returns
+    -------
+    str
+        ``retina / mask`` for a plain run. Of an altered one comes first what was
+        altered, as in ``expert 3 muted · retina``: napari's list shortens long names in
+        the middle.
+    """
+    altered = altered_words(record)
+    if not altered:
+        return f"{image} / mask {note}".rstrip()
+    return f"{', '.join(filter(None, (altered, note)))} · {image}"
+
+
+def hover_note(record: Provenance) -> tuple[str, str]:
+    """Return what napari's status bar says of every pixel of an altered mask.
+
+    Returns
+    -------
+    tuple of str
+        A name and a text, such as ``not the plain model`` and ``expert 3 muted in all
+        blocks``; both are empty for a plain run.
+    """
+    if record.departures:
+        return "not the plain model", "; ".join(record.departures)
+    if record.made_by == "uncertainty":
+        n = record.settings.get("samples", 1)
+        return "not one run", f"most frequent class in {n} noise samples"
+    return ("not this patient", altered_words(record)) if badge(record) else ("", "")
 
 
 def _between(driver: DriverRecord) -> str:
@@ -66,14 +108,13 @@ def _between(driver: DriverRecord) -> str:
 def _experts_words(control: ControlRecord, unit: str) -> list[str]:
     """Name what was muted and pinned, block by block, in as few words as possible."""
     words = []
-    for title, entries in (("without", control.mute), ("of", control.pin)):
+    for done, entries in (("muted", control.mute), ("alone", control.pin)):
         by_block: dict[int | None, list[int]] = {}
         for block, expert in entries:
             by_block.setdefault(block, []).append(expert)
         for block, experts in by_block.items():
             noun = "expert" if len(experts) == 1 else "experts"
-            alone = " alone" if title == "of" else ""
             where = "" if block is None else f" in {unit} {block}"
             listed = ", ".join(map(str, sorted(experts)))
-            words.append(f"{title} {noun} {listed}{alone}{where}")
+            words.append(f"{noun} {listed} {done}{where}")
     return words

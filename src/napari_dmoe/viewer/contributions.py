@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 SOURCE = "sample"
 
+MODEL_KEY = "model"
+"""Key of the bundled model that a sample was made for, in its layer's record."""
+
 CHECKPOINT_SUFFIXES = (".safetensors", ".pth", ".pt")
 """Endings of the files that are taken for checkpoints."""
 
@@ -24,7 +27,7 @@ def phantom_fundus() -> list[LayerData]:
     from napari_dmoe.cohorts.fundus import NOTICE
     from napari_dmoe.cohorts.samples import sample_fundus
 
-    return _phantom(sample_fundus(), "phantom fundus", NOTICE)
+    return _phantom(sample_fundus(), "phantom fundus", NOTICE, "fundus-phantom")
 
 
 def phantom_skin() -> list[LayerData]:
@@ -32,7 +35,7 @@ def phantom_skin() -> list[LayerData]:
     from napari_dmoe.cohorts.samples import sample_skin
     from napari_dmoe.cohorts.skin import NOTICE
 
-    return _phantom(sample_skin(), "phantom skin lesion", NOTICE)
+    return _phantom(sample_skin(), "phantom skin lesion", NOTICE, "skin-phantom")
 
 
 def phantom_pelvis() -> list[LayerData]:
@@ -40,7 +43,7 @@ def phantom_pelvis() -> list[LayerData]:
     from napari_dmoe.cohorts.pelvis import NOTICE
     from napari_dmoe.cohorts.samples import sample_pelvis
 
-    return _phantom(sample_pelvis(), "phantom pelvis", NOTICE)
+    return _phantom(sample_pelvis(), "phantom pelvis", NOTICE, "pelvis-phantom")
 
 
 def ct_pelvis() -> list[LayerData]:
@@ -72,10 +75,16 @@ def retina_green() -> list[LayerData]:
     return [(green, {"name": "retina green", "colormap": "gray"}, "image")]
 
 
-def _phantom(case: Case, name: str, notice: str) -> list[LayerData]:
+def _phantom(case: Case, name: str, notice: str, model: str) -> list[LayerData]:
+    """Return a made-up case that says whose image it is, and which model is for it."""
     from napari_dmoe.viewer.opening import image_layer
 
-    record = {"patient": case.patient.known(), "source": SOURCE, "notice": notice}
+    record = {
+        "patient": case.patient.known(),
+        "source": SOURCE,
+        "notice": notice,
+        MODEL_KEY: model,
+    }
     return [image_layer(case.image, name, record=record)]
 
 

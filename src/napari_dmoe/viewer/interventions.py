@@ -7,23 +7,25 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from napari_dmoe.inference.colours import class_colours, expert_colours
+from napari_dmoe.inference.colours import (
+    DIFFERENCE_COLOURS,
+    class_colours,
+)
 from napari_dmoe.inference.routing import unit_of
+from napari_dmoe.viewer.badges import altered_words
+from napari_dmoe.viewer.pixel_sizes import PIXELS, PixelSize, pixels_or_voxels
 from napari_dmoe.viewer.table_rows import TableRow
 
 if TYPE_CHECKING:
     from napari_dmoe.inference.ablation import Ablation
+    from napari_dmoe.inference.provenance import Provenance
     from napari_dmoe.inference.routing import RoutingMaps
     from napari_dmoe.models.checkpoint import LoadedModel
 
+_ONE_CLASS = 2  # with the background
+
 Loads = Mapping[int | None, Sequence[float]]
 """Share of the gates of each expert, by block; None = mean over all blocks."""
-
-EFFECTS_HELP = (
-    "Every expert muted alone, in the place that is chosen above. Load: its share of "
-    "the gates. Change: by how much the class grows (+) or shrinks (-) without it. "
-    "Dice: to the plain mask."
-)
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,15 @@ class Intervention:
                 "untick at least one."
             )
         return ""
+
+    @property
+    def words(self) -> str:
+        """What is done, in few words: ``expert 3 muted``."""
+        words = [f"expert {expert} muted" for expert in sorted(self.mute)]
+        return ", ".join([*words, *self._pinned()])
+
+    def _pinned(self) -> list[str]:
+        return [] if self.pin is None else [f"expert {self.pin} pinned"]
 
     def arguments(self) -> dict[str, Any]:
         """Return the arguments of :func:`napari_dmoe.ablate` for it."""
@@ -133,13 +144,13 @@ def loads_of(routing: RoutingMaps) -> Loads:
     return whole | {block: each.tolist() for block, each in enumerate(loads)}
 
 
-def change_rows(ablation: Ablation) -> tuple[TableRow, ...]:
+def change_rows(ablation: Ablation, pixel: PixelSize = PIXELS) -> tuple[TableRow, ...]:
     """Return lines that compare the mask of an intervention with the plain one."""
     colours = class_colours(ablation.plain.classes)
     rows = []
     for number, each in enumerate(ablation.comparison.classes, start=1):
         dice = "in neither" if math.isnan(each.dice) else f"Dice {each.dice:.3f}"
-        span = f"{each.n_first} → {each.n_second} px"
+        span = f"{pixel.text(each.n_first)} → {pixel.text(each.n_second)} {pixel.unit}"
         cells = {
             "class": each.name,
             "pixels plain": str(each.n_first),
@@ -150,46 +161,28 @@ def change_rows(ablation: Ablation) -> tuple[TableRow, ...]:
     return tuple(rows)
 
 
-def effect_rows(ablation: Ablation) -> list[dict[str, Any]]:
-    """Return the effects of all experts, the largest first, with their colours.
-
-    Returns
-    -------
-    list of dict
-        As :meth:`Ablation.rows`, with ``colour`` for the swatch.
-    """
-    colours = expert_colours(len(ablation.effects))
-    rows = [
-        row | {"colour": colours[int(row["muted expert"])]} for row in ablation.rows()
-    ]
-    return sorted(rows, key=lambda row: -row["pixels that change"])
-
-
-def effects_summary(ablation: Ablation) -> str:
-    """Say in a sentence which expert matters most, and which do nothing."""
-    effects = ablation.effects
-    if not effects:
-        return ""
-    unit = unit_of(len(ablation.plain.grid.shape))
-    where = f"all {unit}s" if ablation.block is None else f"{unit} {ablation.block}"
-    most = max(effects, key=lambda effect: effect.n_different)
-    idle = [str(effect.expert) for effect in effects if not effect.n_different]
-    if not most.n_different:
-        return f"No expert changes a pixel when it alone is muted in {where}."
-    share = most.n_different / max(ablation.plain.labels.size, 1)
-    text = (
-        f"Muted alone in {where}, expert {most.expert} changes the most: "
-        f"{most.n_different} pixels ({share:.2%})."
-    )
-    if idle:
-        text += f" No pixel changes without expert {', '.join(idle)}."
-    return text
-
-
-def change_summary(ablation: Ablation) -> str:
-    """Say in a sentence how much an intervention changes."""
+def change_summary(ablation: Ablation, difference: str) -> str:
+    """Say in a sentence how much an intervention changes, and which layer shows it."""
     n = ablation.comparison.n_different
     if not n:
         return "The mask does not change by a single pixel."
     share = n / max(ablation.comparison.difference.size, 1)
-    return f"{n} pixels change ({share:.2%}); the difference is a layer of its own."
+    what = pixels_or_voxels(ablation.plain)
+    return f"{n} {what} change ({share:.2%}); “{difference}” shows where."
+
+
+def difference_words(record: Provenance) -> tuple[str, ...]:
+    """Say what each label of the difference to the plain mask means."""
+    altered = altered_words(record)
+    return ("the same", "plain model only", f"{altered} only", "another class")
+
+
+def difference_legend(record: Provenance) -> tuple[TableRow, ...]:
+    """Return a line for each colour of the difference to the plain mask."""
+    words = difference_words(record)[1:]
+    if len(record.classes) == _ONE_CLASS:
+        words = words[:-1]  # there is no other class
+    return tuple(
+        TableRow(word, "", colour=colour)
+        for word, colour in zip(words, DIFFERENCE_COLOURS, strict=False)
+    )

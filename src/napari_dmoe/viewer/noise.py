@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from napari.utils.colormaps import Colormap
+from napari.utils.colormaps import Colormap, ensure_colormap
 
-from napari_dmoe.inference.colours import class_colours
+from napari_dmoe.inference.colours import Rgb, class_colours
 from napari_dmoe.inference.provenance import METADATA_KEY
 from napari_dmoe.inference.segmentation import Segmentation
 from napari_dmoe.viewer.layers import LayerData, on_layer, placement
@@ -25,6 +26,8 @@ ABOUT = (
 )
 _OPACITY = 0.7
 _ENTROPY_COLORMAP = "inferno"
+_RAMP_STEPS = 16
+_GREY = 90
 
 
 def vote_result(found: Uncertainty) -> Segmentation:
@@ -41,13 +44,61 @@ def vote_result(found: Uncertainty) -> Segmentation:
     )
 
 
+@dataclass(frozen=True)
+class MapColours:
+    """What the colours of a map mean.
+
+    Parameters
+    ----------
+    title : str
+        What the map shows.
+    ramp : tuple of Rgb
+        Its colours, from the least to the largest value.
+    ends : pair of str
+        Those two values; the last one with the unit.
+    """
+
+    title: str
+    ramp: tuple[Rgb, ...]
+    ends: tuple[str, str]
+
+
+def noise_colours(found: Uncertainty) -> tuple[MapColours, ...]:
+    """Return what the colours of the maps of :func:`noise_layers` mean."""
+    steps = np.linspace(0, 1, _RAMP_STEPS)
+    entropy = ensure_colormap(_ENTROPY_COLORMAP).map(steps)[:, :3]
+    ramp = tuple((round(r), round(g), round(b)) for r, g, b in 255 * entropy)
+    most = _most_entropy(found)
+    end = "1 bit" if most == 1 else f"{most:.3g} bits"
+    title = "Noise entropy: nothing where all samples agree"
+    maps = [MapColours(title, ramp, ("0", end))]
+    colours = class_colours(found.classes)
+    for label, name in enumerate(found.classes[1:], start=1):
+        faint, full = _faded(colours[label]), colours[label]
+        ends = ("0", f"{found.n_samples} votes")
+        maps.append(
+            MapColours(f"Votes for {name} (hidden at first)", (faint, full), ends)
+        )
+    return tuple(maps)
+
+
+def _faded(colour: Rgb) -> Rgb:
+    """Return a colour as it looks where hardly any of it lies on a grey image."""
+    red, green, blue = (round(0.2 * part + 0.8 * _GREY) for part in colour)
+    return red, green, blue
+
+
+def _most_entropy(found: Uncertainty) -> float:
+    return float(np.log2(min(len(found.classes), max(found.n_samples, 2))))
+
+
 def noise_layers(source: Image, found: Uncertainty) -> list[LayerData]:
     """Return the entropy of the votes, and the votes for each class, as layers.
 
     The entropy is in bits, float32; votes are counts, uint8. The background's votes are
     left out.
     """
-    most = float(np.log2(min(len(found.classes), max(found.n_samples, 2))))
+    most = _most_entropy(found)
     layers = [
         _layer(
             source,
@@ -129,6 +180,7 @@ def interval_rows(found: Uncertainty) -> tuple[TableRow, ...]:
 
 def noise_summary(found: Uncertainty) -> str:
     """Say in how many pixels the samples disagree."""
+    what = "voxels" if len(found.grid.shape) == 3 else "pixels"
     n = int(np.count_nonzero(found.entropy))
     total = max(found.entropy.size, 1)
     if found.n_samples == 1:
@@ -136,6 +188,6 @@ def noise_summary(found: Uncertainty) -> str:
     if not n:
         return f"All {found.n_samples} samples (seed {found.seed}) agree everywhere."
     return (
-        f"The {found.n_samples} samples (seed {found.seed}) disagree in {n} pixels "
+        f"The {found.n_samples} samples (seed {found.seed}) disagree in {n} {what} "
         f"({n / total:.2%})."
     )

@@ -95,7 +95,7 @@ def mask_layers(path: Path) -> list[LayerData]:
     name = image_stem(path).removesuffix(".labels")
     data, arguments, kind = labels_layer(image, name)
     if record is not None:
-        arguments |= mask_look(record.classes)
+        arguments |= mask_look(record.classes, record)
         arguments["metadata"][METADATA_KEY] = record.model_dump(mode="json")
     return [(data, arguments, kind)]
 

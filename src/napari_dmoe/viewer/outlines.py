@@ -31,6 +31,7 @@ class Outlines:
     def __init__(self, viewer: ViewerModel) -> None:
         self._viewer = weakref.ref(viewer)
         self._masks: WeakSet[Labels] = WeakSet()
+        self._marked: WeakSet[Labels] = WeakSet()
         viewer.dims.events.ndisplay.connect(self._on_ndisplay)
         # napari slices the layers before it tells anybody else, and warns then of
         # outlines that are filled a moment later.
@@ -42,9 +43,15 @@ class Outlines:
             self._masks.add(mask)
             self._draw(mask)
 
+    def mark(self, mask: Labels | None) -> None:
+        """Draw a mask as an outline for good: it is not the plain model's."""
+        if mask is not None:
+            self._marked.add(mask)
+            self.add(mask)
+
     def discard(self, mask: Labels | None) -> None:
-        """Fill a mask again."""
-        if mask is not None and mask in self._masks:
+        """Fill a mask again, unless it is one that is always an outline."""
+        if mask is not None and mask in self._masks and mask not in self._marked:
             self._masks.discard(mask)
             _set(mask, 0)
 

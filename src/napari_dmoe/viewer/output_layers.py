@@ -19,15 +19,17 @@ from napari_dmoe.imaging.spatial import Grid
 from napari_dmoe.inference.colours import (
     DIFFERENCE_COLOURS,
     Rgb,
+    altered_colours,
     class_colours,
 )
 from napari_dmoe.inference.comparison import DIFFERENCES
-from napari_dmoe.inference.provenance import METADATA_KEY
+from napari_dmoe.inference.provenance import METADATA_KEY, Provenance
 from napari_dmoe.inference.segmentation import Segmentation
-from napari_dmoe.viewer.badges import mask_name
+from napari_dmoe.viewer.badges import hover_note, layer_name
 from napari_dmoe.viewer.layers import FILE_KEY, LayerData, on_layer, placement
 
 _MASK_OPACITY = 0.5
+_ALTERED_OPACITY = 0.9  # of an outline: see napari_dmoe.viewer.outlines
 MAP_OPACITY = 0.7
 SEEN_THROUGH = "translucent_no_depth"  # in 3D a mask shows through what is around it
 
@@ -38,9 +40,9 @@ def mask_layer(source: Image, result: Segmentation) -> LayerData:
     return (
         data.copy(),  # somebody may paint on it
         placement(source, grid)
-        | mask_look(result.classes)
+        | mask_look(result.classes, result.provenance)
         | {
-            "name": f"{source.name} / {mask_name(result.provenance)}",
+            "name": layer_name(source.name, result.provenance),
             "metadata": {
                 **{k: v for k, v in source.metadata.items() if k == FILE_KEY},
                 METADATA_KEY: result.provenance.model_dump(mode="json"),
@@ -50,14 +52,37 @@ def mask_layer(source: Image, result: Segmentation) -> LayerData:
     )
 
 
-def mask_look(classes: Sequence[str]) -> dict[str, Any]:
-    """Return the layer arguments that give a mask its colours and class names."""
+def mask_look(
+    classes: Sequence[str], record: Provenance | None = None
+) -> dict[str, Any]:
+    """Return the layer arguments that give a mask its colours and class names.
+
+    Parameters
+    ----------
+    classes : sequence of str
+        Classes, background first.
+    record : Provenance, optional
+        How it was made. A mask that is not the plain model's has other colours, and
+        says under the cursor what it is.
+    """
+    note, text = ("", "") if record is None else hover_note(record)
+    features = features_of("class", classes)
+    if note:
+        features[note] = [text] * len(classes)
     return {
-        "opacity": _MASK_OPACITY,
+        "opacity": _ALTERED_OPACITY if note else _MASK_OPACITY,
         "blending": SEEN_THROUGH,
-        "colormap": colours_of_labels(class_colours(classes)),
-        "features": features_of("class", classes),
+        "colormap": colours_of_labels(mask_colours(classes, record)),
+        "features": features,
     }
+
+
+def mask_colours(
+    classes: Sequence[str], record: Provenance | None = None
+) -> dict[int, Rgb]:
+    """Return the colours of a mask's labels; others where it is not the plain one."""
+    is_altered = record is not None and hover_note(record)[0]
+    return altered_colours(classes) if is_altered else class_colours(classes)
 
 
 def in_layer_order(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,10 +10,10 @@ from napari.layers import Image, Layer
 
 from napari_dmoe.inference.provenance import METADATA_KEY
 from napari_dmoe.inference.segmentation import Segmentation
-from napari_dmoe.viewer.badges import mask_name
+from napari_dmoe.viewer.badges import layer_name
 from napari_dmoe.viewer.layers import LayerData
 from napari_dmoe.viewer.noise import noise_layers, vote_result
-from napari_dmoe.viewer.output_layers import mask_layer
+from napari_dmoe.viewer.output_layers import mask_layer, probability_layers
 from napari_dmoe.viewer.replaying import ReplaySubject
 
 if TYPE_CHECKING:
@@ -27,20 +27,36 @@ def rebuilt(found: Replay) -> Segmentation:
 
 
 def rebuilt_layers(image: Image, found: Replay) -> list[LayerData]:
-    """Return what a replay made, named as replayed: the mask, and maps of noise."""
+    """Return what a replay made, named as replayed: the mask first, and then maps."""
     made = rebuilt(found)
     data, arguments, kind = mask_layer(image, made)
-    name = f"{image.name} / {mask_name(made.provenance)}"
-    layers = [(data, arguments | {"name": name}, kind), *_noise_maps(image, found)]
-    return [
+    name = layer_name(image.name, made.provenance, "replayed")
+    maps = [
         (data, arguments | {"name": f"{arguments['name']} replayed"}, kind)
-        for data, arguments, kind in layers
+        for data, arguments, kind in _maps(image, found)
     ]
+    return [(data, arguments | {"name": name}, kind), *maps]
 
 
-def _noise_maps(image: Image, found: Replay) -> list[LayerData]:
+def _maps(image: Image, found: Replay) -> list[LayerData]:
+    """Return the maps of noise samples, or the probabilities where they were kept."""
     result = found.result
-    return [] if isinstance(result, Segmentation) else noise_layers(image, result)
+    if isinstance(result, Segmentation):
+        return probability_layers(image, result)
+    return noise_layers(image, result)
+
+
+def counterpart(subject: ReplaySubject, made: Sequence[LayerData]) -> LayerData | None:
+    """Return what a replay made of the layer that was replayed; None without it.
+
+    A replay draws no difference and no map of a sweep or of the routing.
+    """
+    if not subject.is_map:
+        return made[0]
+    for each in made[1:]:
+        if each[1]["metadata"][METADATA_KEY]["shows"] == subject.shows:
+            return each
+    return None
 
 
 def missing_from(
@@ -72,16 +88,15 @@ def _identity(record: Any) -> tuple[Any, ...] | None:
 def n_changed(subject: ReplaySubject, found: Replay) -> int | None:
     """Return how many pixels of the layer are not as the replay made them.
 
-    None where the layer is neither a mask nor a map of noise samples of the same size.
+    None where it is of another size, or a map that a replay does not draw.
     """
     if subject.labels is not None:
         pair = (subject.labels, found.result.labels)
         return _n_unlike(*pair)
-    for data, arguments, _ in _noise_maps(subject.image, found):
-        is_it = arguments["metadata"][METADATA_KEY]["shows"] == subject.shows
-        if is_it and subject.samples is not None:
-            return _n_unlike(subject.samples, data)
-    return None
+    made = counterpart(subject, rebuilt_layers(subject.image, found))
+    if made is None or subject.samples is None:
+        return None
+    return _n_unlike(subject.samples, made[0])
 
 
 def _n_unlike(first: Any, second: Any) -> int | None:
@@ -90,22 +105,35 @@ def _n_unlike(first: Any, second: Any) -> int | None:
     return int(np.count_nonzero(first != second))
 
 
-def verdict(subject: ReplaySubject, found: Replay) -> str:
-    """Say in a sentence whether the layer was rebuilt."""
+def verdict(subject: ReplaySubject, found: Replay, added: str = "") -> str:
+    """Say in a sentence whether the layer was rebuilt.
+
+    Parameters
+    ----------
+    subject : ReplaySubject
+        What was replayed.
+    found : Replay
+        What it made.
+    added : str
+        Name of the layer that shows it; empty where none was added.
+    """
     n = n_changed(subject, found)
+    what = "map" if subject.is_map else "mask"
+    see = f" The {what} of the run is “{added}”." if added else ""
+    if subject.is_map and n is None:
+        see = f" A replay does not draw “{subject.title}” itself."
     if found.verdict == "equal" and n == 0:
         return f"The same, bit for bit: “{subject.title}” was rebuilt from its record."
     if found.verdict == "equal" and n is not None:
-        what = "mask" if subject.labels is not None else "map"
         return (
             "The run was rebuilt bit for bit, but the layer was changed after it: "
-            f"{n} pixels. The {what} of the run is a layer of its own."
+            f"{n} pixels.{see}"
         )
     if found.verdict == "equal":
-        return "The run was rebuilt bit for bit; its mask is a layer of its own."
+        return f"The run was rebuilt bit for bit.{see}"
     share = "" if found.agreement is None else f" ({found.agreement:.4%} of labels)"
     if found.verdict == "near":
-        return f"The same but for near ties{share}; see the layer of its own."
+        return f"The same but for near ties{share}.{see}"
     if found.verdict == "different":
-        return f"Not the same{share}: the mask made now is a layer of its own."
-    return "Made again, but the record is too old to say whether it is the same."
+        return f"Not the same{share}.{see}"
+    return f"Made again, but the record is too old to say whether it is the same.{see}"

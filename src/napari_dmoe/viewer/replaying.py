@@ -59,6 +59,11 @@ class ReplaySubject:
     samples: NDArray[Any] | None = None
     shows: str = ""
 
+    @property
+    def is_map(self) -> bool:
+        """Whether it is a map of a run, and no mask."""
+        return bool(self.shows)
+
 
 def layer_record(layer: Layer | None) -> Provenance | None:
     """Return a layer's record; None where it has none."""
@@ -69,7 +74,12 @@ def is_mask(layer: Layer | None) -> bool:
     """Whether a layer is a mask with a record, and no map of the same run."""
     if not isinstance(layer, Labels) or layer_record(layer) is None:
         return False
-    return "shows" not in layer.metadata[METADATA_KEY]
+    return not shown_by(layer)
+
+
+def shown_by(layer: Layer) -> str:
+    """Say what a map of a run shows; nothing for a mask."""
+    return str(layer.metadata[METADATA_KEY].get("shows", ""))
 
 
 def dims_of(record: Provenance) -> int:
@@ -93,7 +103,7 @@ def replay_subject(layer: Layer, image: Image) -> ReplaySubject:
     if is_mask(layer):
         labels = in_run_order(image, layer.data, dims)
         return ReplaySubject(str(layer.name), record, image, pixels, labels)
-    samples, shows = np.array(layer.data), str(layer.metadata[METADATA_KEY]["shows"])
+    samples, shows = np.array(layer.data), shown_by(layer)
     return ReplaySubject(str(layer.name), record, image, pixels, None, samples, shows)
 
 
@@ -180,9 +190,18 @@ def selected_text(layers: Sequence[Layer]) -> str:
     lines = []
     for layer in layers[:2]:
         record = layer_record(layer)
-        mark = badge(record) if record is not None else ""
+        mark = "" if record is None else _mark(layer, record)
         lines.append(f"“{layer.name}”" + (f" – {mark}" if mark else ""))
     return "Selected: " + "; ".join(lines)
+
+
+def _mark(layer: Layer, record: Provenance) -> str:
+    """Say what sets a layer apart: what a map shows, or what was done to the model."""
+    shows = "" if record.swept else shown_by(layer)
+    if not shows:
+        return badge(record)
+    departures = f" Not the plain model: {'; '.join(record.departures)}."
+    return f"a map, {shows}.{departures if record.departures else ''}"
 
 
 def records_text(names: Sequence[str], differences: Sequence[str]) -> str:

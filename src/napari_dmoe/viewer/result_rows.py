@@ -8,11 +8,10 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 from napari.layers import Image, Labels
 
-from napari_dmoe.inference.colours import class_colours
 from napari_dmoe.viewer.badges import badge
 from napari_dmoe.viewer.layers import axis_names
 from napari_dmoe.viewer.measuring import Measured, measure
-from napari_dmoe.viewer.output_layers import in_layer_order
+from napari_dmoe.viewer.output_layers import in_layer_order, mask_colours
 from napari_dmoe.viewer.results import Result
 from napari_dmoe.viewer.table_rows import TableRow
 
@@ -42,7 +41,7 @@ def result_rows(result: Result, image: Image, step: Sequence[int]) -> list[Table
         measure(labels, image, segmentation, step=step)
         for labels in (mask.data, *masks)
     )
-    colours = class_colours(segmentation.classes)
+    colours = mask_colours(segmentation.classes, segmentation.provenance)
     rows = []
     for i, size in enumerate(found.sizes):
         sizes = [each.sizes[i].size for each in spread]

@@ -25,6 +25,7 @@ from napari_dmoe.viewer.badges import Kind
 from napari_dmoe.viewer.layers import PLACE, LayerData, plain
 from napari_dmoe.viewer.output_layers import mask_layer, probability_layers
 from napari_dmoe.viewer.requests import Request
+from napari_dmoe.viewer.undisturbed import pointer_away
 
 CHANGES_OF_A_MASK = ("paint", "labels_update", "data")
 
@@ -267,7 +268,8 @@ def put(viewer: ViewerModel, layer_data: LayerData, existing: Layer | None) -> A
         return existing
     name = free_name(viewer, str(arguments["name"]))
     add = viewer.add_labels if kind == "labels" else viewer.add_image
-    return plain(add(data, **(arguments | {"name": name})))
+    with pointer_away(viewer):
+        return plain(add(data, **(arguments | {"name": name})))
 
 
 def _replace(layer: Layer, layer_data: LayerData) -> None:

@@ -28,6 +28,7 @@ from napari_dmoe.viewer.results import CHANGES_OF_A_MASK, Result
 from napari_dmoe.viewer.routing_layers import RoutingLayers
 from napari_dmoe.viewer.stated_shares import StatedShares
 from napari_dmoe.viewer.swept_routing import SweptRouting
+from napari_dmoe.viewer.undisturbed import pointer_away
 
 if TYPE_CHECKING:
     from napari_dmoe.inference.settings import InferenceSettings
@@ -189,6 +190,8 @@ class Session:
         self._gallery.add(image, result)
         self._swept.serve(image, result)
         mask = result.mask()
+        if not result.is_plain:
+            self.outlines.mark(mask)
         if before is not None and before.mask() is not mask:
             self._gallery.show_alone(image, result)
         if mask is not None and mask not in self._masks:
@@ -227,7 +230,8 @@ class Session:
         result = self.result_of(image)
         routing = None if result is None else result.segmentation.routing
         if self._wants_routing and result is not None and routing is not None:
-            self._routing.show(image, result, self.overlay.within(routing))
+            with pointer_away(self.viewer):
+                self._routing.show(image, result, self.overlay.within(routing))
             for layer in self._routing.of(image):
                 layer.events.visible.connect(self._on_routing)
         else:

@@ -2,9 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from psygnal import Signal
+
+
+def restated(shares: Sequence[float], place: int, share: float) -> tuple[float, ...]:
+    """Return shares of which one is stated anew; the others share what is left.
+
+    Parameters
+    ----------
+    shares : sequence of float
+        Shares so far.
+    place : int
+        Which of them is stated.
+    share : float
+        What it becomes, in [0, 1]; a single value always has everything.
+
+    Returns
+    -------
+    tuple of float
+        Shares that sum to 1. The others keep their proportions; where they had
+        nothing, each gets as much as the next.
+    """
+    others = [each for i, each in enumerate(shares) if i != place]
+    if not others:
+        return (1.0,)
+    left, total = 1 - share, sum(others)
+    return tuple(
+        share if i == place else left * (each / total if total > 0 else 1 / len(others))
+        for i, each in enumerate(shares)
+    )
 
 
 class StatedShares:

@@ -33,6 +33,25 @@ class TableRow:
     cells: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Column:
+    """A column that is shown of a table.
+
+    Parameters
+    ----------
+    key : str
+        Its name in the rows, and in files.
+    title : str
+        What stands above it; short, on two lines at the most.
+    help : str
+        What it means.
+    """
+
+    key: str
+    title: str
+    help: str = ""
+
+
 def as_text(rows: Sequence[TableRow]) -> str:
     """Return lines as text, with tabs between the columns."""
     return "\n".join("\t".join((r.name, r.value, r.span)).rstrip() for r in rows)

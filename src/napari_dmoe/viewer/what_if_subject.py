@@ -6,16 +6,18 @@ so that nothing is computed twice. Knows no Qt.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from napari.layers import Image
 
+from napari_dmoe.inference.comparison import DIFFERENCES
 from napari_dmoe.inference.provenance import METADATA_KEY
 from napari_dmoe.viewer import results
 from napari_dmoe.viewer.descriptions import image_problem, patient_problem
 from napari_dmoe.viewer.layers import LayerData, on_layer, placement, to_image
-from napari_dmoe.viewer.output_layers import difference_layer
+from napari_dmoe.viewer.output_layers import difference_layer, features_of
 from napari_dmoe.viewer.requests import Request
 from napari_dmoe.viewer.results import Result
 from napari_dmoe.viewer.session import Session
@@ -99,7 +101,12 @@ def subject_of(session: Session, settings: InferenceSettings) -> Subject | None:
 
 
 def placed_difference(
-    source: Image, result: Segmentation, difference: Any, *, name: str
+    source: Image,
+    result: Segmentation,
+    difference: Any,
+    *,
+    name: str,
+    words: Sequence[str] = DIFFERENCES,
 ) -> LayerData:
     """Return where a result's labels differ from others, placed as the result is.
 
@@ -112,15 +119,17 @@ def placed_difference(
     difference : array
         Labels as :func:`napari_dmoe.inference.comparison.compare_masks` gives them.
     name : str
-        What the layer is called after the image's name.
+        What the layer is called before the image's name.
+    words : sequence of str
+        What each of its labels means.
     """
     data, grid = on_layer(source, difference, axes=result.axes, grid=result.grid)
     _, look, kind = difference_layer(source, data)
-    look["opacity"] = _OPACITY
+    look |= {"opacity": _OPACITY, "features": features_of("difference", words)}
     record = result.provenance.model_dump(mode="json")
     look["metadata"] = {METADATA_KEY: record | {"shows": f"{name}, to the plain mask"}}
     return (
         data,
-        look | placement(source, grid) | {"name": f"{source.name} / {name}"},
+        look | placement(source, grid) | {"name": f"{name} · {source.name}"},
         kind,
     )

@@ -7,6 +7,7 @@ under way, so that no two of them write into the same layers.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,7 @@ from napari_dmoe.viewer.widgets._job import JobRunner, Task, notify_error
 from napari_dmoe.viewer.widgets.run_footer import RunFooter
 
 STOPPED = "Stopped. No layer was changed."
+BUSY = "The dock is at work: wait until it is done, or press Stop."
 
 
 @dataclass(frozen=True)
@@ -54,15 +56,24 @@ class Work(QObject):
     ----------
     footer : RunFooter
         Where it is shown how the work goes.
+    showing : callable, optional
+        Returns the context in which what was found is shown, such as one that takes
+        half of it away again after an error.
     """
 
     begun = Signal()
     ended = Signal()
     """An order ended, however it did; the next may begin."""
 
-    def __init__(self, footer: RunFooter, parent: QObject | None = None) -> None:
+    def __init__(
+        self,
+        footer: RunFooter,
+        parent: QObject | None = None,
+        *,
+        showing: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
         super().__init__(parent)
-        self._footer = footer
+        self._footer, self._showing = footer, showing
         self._order: Order | None = None
         self._runner = JobRunner(self)
         self._runner.progressed.connect(footer.show_progress)
@@ -102,8 +113,23 @@ class Work(QObject):
         self._footer.show_status(f"Failed: {error}")
 
     def _on_returned(self, outcome: object) -> None:
-        if self._order is not None:
-            self._footer.show_status(self._order.then(outcome))
+        if self._order is None:
+            return
+        try:
+            with self._showing():
+                said = self._order.then(outcome)
+        except Exception as error:  # noqa: BLE001 - it is shown, and the dock goes on
+            self._on_not_shown(error)
+        else:
+            self._footer.show_status(said)
+
+    def _on_not_shown(self, error: Exception) -> None:
+        """Say that the work was done, but that what it found could not be shown."""
+        notify_error(error)
+        if self._order is not None and self._order.if_failed is not None:
+            self._order.if_failed(error)
+        why = str(error) or type(error).__name__
+        self._footer.show_status(f"Failed: the result could not be shown ({why}).")
 
     def _on_failed(self, error: Exception) -> None:
         self.fail(error)

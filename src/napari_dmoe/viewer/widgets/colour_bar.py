@@ -25,6 +25,11 @@ class ColourBar(QWidget):
         column(self, row(self._ends[0], strip, self._ends[1], stretch=1))
         self.setAccessibleName("Colours of the map")
 
+    @property
+    def ends(self) -> tuple[str, str]:
+        """What stands at the ends."""
+        return self._ends[0].text(), self._ends[1].text()
+
     def show_ramp(
         self, ramp: Sequence[tuple[int, int, int]], limits: tuple[str, str] | None
     ) -> None:

@@ -16,6 +16,7 @@ from napari_dmoe.viewer.widgets._parts import (
     say,
 )
 from napari_dmoe.viewer.widgets.fold import Fold
+from napari_dmoe.viewer.widgets.start_button import StartButton
 from napari_dmoe.viewer.widgets.table import Table
 
 OTHER_FILE = "Another checkpoint…"
@@ -34,7 +35,7 @@ class CompareSection(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.combo = narrow_combo("Compare with", _HELP)
-        self.button = QPushButton("Compare")
+        self.button = StartButton("Compare")
         self.button.setToolTip(_HELP)
         self.button.clicked.connect(self._on_compare)
         self.copy_button = QPushButton("Copy")

@@ -6,6 +6,8 @@ connects one of them with the session.
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QEvent, QSize, QTimer
@@ -15,7 +17,8 @@ from qtpy.QtWidgets import QSizePolicy, QTabWidget, QVBoxLayout, QWidget
 from napari_dmoe.training.tuning_presets import DEFAULT_PRESET, PRESETS
 from napari_dmoe.viewer.contributions import CHECKPOINT_SUFFIXES
 from napari_dmoe.viewer.engines import Engines
-from napari_dmoe.viewer.session import session_of
+from napari_dmoe.viewer.session import Session, session_of
+from napari_dmoe.viewer.undisturbed import all_or_nothing
 from napari_dmoe.viewer.widgets._work import Work
 from napari_dmoe.viewer.widgets.compare_control import CompareControl
 from napari_dmoe.viewer.widgets.experts_control import ExpertsControl
@@ -34,6 +37,7 @@ from napari_dmoe.viewer.widgets.routing_tab import RoutingTab
 from napari_dmoe.viewer.widgets.run_control import Run, RunControl
 from napari_dmoe.viewer.widgets.run_footer import RunFooter
 from napari_dmoe.viewer.widgets.segment_tab import SegmentTab
+from napari_dmoe.viewer.widgets.start_button import StartButton
 from napari_dmoe.viewer.widgets.subject_control import SubjectControl
 from napari_dmoe.viewer.widgets.sweep_control import SweepControl
 from napari_dmoe.viewer.widgets.sweep_export import SweepExport
@@ -76,7 +80,7 @@ class DMoEDock(QWidget):
         self.fine_tune = FineTuneTab(choices, DEFAULT_PRESET)
         self._lay_out()  # first: it decides the order of Tab
         tab = self.tab
-        self.work = Work(self.footer, self)
+        self.work = Work(self.footer, self, showing=partial(_showing, session))
         self.run = RunControl(session, engines, self.work, self)
         self.loader = ModelLoader(session, engines, tab.model, self)
         self.subject = SubjectControl(session, tab.image, tab.patient)
@@ -133,6 +137,7 @@ class DMoEDock(QWidget):
         tab, footer = self.tab, self.footer
         self.loader.surroundings_found.connect(self._on_surroundings)
         self.loader.changed.connect(self._on_loader)
+        tab.image.model_wanted.connect(self.loader.choose)
         self.subject.shown.connect(self._show_readiness)
         self.subject.patient_entered.connect(self.results.show)
         self.subject.patient_entered.connect(self.run.rerun)
@@ -143,6 +148,8 @@ class DMoEDock(QWidget):
         self.run.ended.connect(self._on_run_ended)
         self.work.begun.connect(self._show_footer)
         self.work.ended.connect(self._show_footer)
+        self.work.begun.connect(self._hold_starts)
+        self.work.ended.connect(self._hold_starts)
         self.tabs.currentChanged.connect(self._on_tab)
 
     def segment(self) -> None:
@@ -167,6 +174,11 @@ class DMoEDock(QWidget):
         """Show the foot for segmenting, unless it is idle and another is there."""
         is_tuning = self.tabs.currentWidget() is self.fine_tune
         self.footer.setVisible(not is_tuning or self.work.is_busy)
+
+    def _hold_starts(self) -> None:
+        """Let nothing else be started while the dock is at work."""
+        for button in self.findChildren(StartButton):
+            button.hold(self.work.is_busy)
 
     def _on_run_ended(self, run: Run) -> None:
         self.results.show()
@@ -229,6 +241,11 @@ class DMoEDock(QWidget):
                 self.tuner.abandon()
             self._was_docked = self.parent() is not None
         return bool(super().event(event))
+
+
+def _showing(session: Session) -> AbstractContextManager[None]:
+    """Return the context in which results are put into a session's viewer."""
+    return all_or_nothing(session.viewer)
 
 
 def _checkpoint_in(event: QDropEvent) -> str:

@@ -14,40 +14,43 @@ from qtpy.QtCore import QObject
 from napari_dmoe.inference.routing import unit_of
 from napari_dmoe.progress import ProgressHook
 from napari_dmoe.viewer import results
-from napari_dmoe.viewer.badges import badge, kind, mask_name
+from napari_dmoe.viewer.badges import badge, kind
+from napari_dmoe.viewer.difference_of_experts import put_difference
 from napari_dmoe.viewer.engines import Engines
+from napari_dmoe.viewer.expert_effects import (
+    effect_columns,
+    effect_rows,
+    effects_summary,
+)
 from napari_dmoe.viewer.interventions import (
-    Intervention,
     Loads,
     change_rows,
     change_summary,
-    effect_rows,
-    effects_summary,
+    difference_legend,
     experts_state,
     loads_of,
 )
 from napari_dmoe.viewer.kept_layer import KeptLayer
+from napari_dmoe.viewer.pixel_sizes import pixel_size, pixels_or_voxels
 from napari_dmoe.viewer.results import Outcome, Result
 from napari_dmoe.viewer.session import Session
 from napari_dmoe.viewer.what_if_subject import (
     Subject,
-    placed_difference,
     subject_of,
     why_not,
 )
 from napari_dmoe.viewer.widgets._connections import Connections
-from napari_dmoe.viewer.widgets._work import Order, Work
+from napari_dmoe.viewer.widgets._work import BUSY, Order, Work
 from napari_dmoe.viewer.widgets.experts_section import ExpertsSection
 from napari_dmoe.viewer.widgets.run_control import RunControl, with_priors
 
 if TYPE_CHECKING:
-    from napari.components import ViewerModel
     from napari.layers import Image
 
     from napari_dmoe.inference.ablation import Ablation
 
+_FLAT = 2
 GONE = "The image was removed: nothing was shown."
-BUSY = "Wait until the work that is under way has ended, or stop it."
 
 
 class ExpertsControl(QObject):
@@ -139,9 +142,8 @@ class ExpertsControl(QObject):
         if problem:
             self._section.show_problem(problem)
             return
-        title = f"{', '.join(_words(wanted))}"
         options = wanted.arguments() | {"effects": False}
-        self._begin(f"Running with {title} …", options, self._show_change)
+        self._begin(f"Running with {wanted.words} …", options, self._show_change)
 
     def _on_effects(self) -> None:
         options = {"effects": True, "block": self._section.block()}
@@ -211,34 +213,34 @@ class ExpertsControl(QObject):
             previous=results.latest(session.results_of(image), kind(record)),
         )
         session.set_result(image, made)
-        self._put_difference(viewer, image, ablation)
+        difference = put_difference(self._difference, viewer, image, ablation)
         viewer.layers.selection = selected  # nobody who paints loses their layer
         session.choose_result(image, plain)
-        # The plain one as an outline; of both, nobody could tell which is which.
-        _show(plain, True)
+        # Both as outlines of their own colours, with the difference between them.
+        # In 3D both are filled: the altered one and the difference, then.
+        _show(plain, viewer.dims.ndisplay == _FLAT)
+        _show(made, True)
         session.outlines.add(plain.mask())
         self._plain, self._image = weakref.ref(plain), weakref.ref(image)
-        summary = f"“{made.title}”: {change_summary(ablation)}"
-        self._section.show_change(badge(record), summary, change_rows(ablation))
-        return (
-            f"Done in {seconds:.1f} s: {ablation.comparison.n_different} pixels change."
+        summary = f"“{made.title}”: {change_summary(ablation, difference.name)}"
+        self._section.show_change(
+            badge(record),
+            summary,
+            change_rows(ablation, pixel_size(ablation.plain, subject.pixels)),
+            difference_legend(record) if ablation.comparison.n_different else (),
         )
-
-    def _put_difference(
-        self, viewer: ViewerModel, image: Image, ablation: Ablation
-    ) -> None:
-        name = mask_name(ablation.result.provenance).replace("mask", "difference", 1)
-        layer_data = placed_difference(
-            image, ablation.result, ablation.comparison.difference, name=name
-        )
-        layer = self._difference.put(viewer, layer_data)
-        layer.name = layer_data[1]["name"]  # it says what was done
-        layer.editable, layer.visible = False, True
+        n, what = ablation.comparison.n_different, pixels_or_voxels(ablation.plain)
+        return f"Done in {seconds:.1f} s: “{made.title}” is shown; {n} {what} change."
 
     def _show_effects(
         self, subject: Subject, plain: Result, ablation: Ablation, seconds: float
     ) -> str:
-        self._section.show_effects(effects_summary(ablation), effect_rows(ablation))
+        pixel = pixel_size(ablation.plain, subject.pixels)
+        self._section.show_effects(
+            effects_summary(ablation),
+            effect_rows(ablation, pixel),
+            effect_columns(ablation, pixel),
+        )
         return (
             f"Done in {seconds:.1f} s: {len(ablation.effects)} experts muted in turn."
         )
@@ -246,30 +248,36 @@ class ExpertsControl(QObject):
     def _on_reset(self) -> None:
         """Leave every expert as it is, and look at the plain mask alone."""
         self._section.reset()
+        self._section.show_effects("", ())
         self._difference.show(self._session.viewer, False)
         image = self._session.image
         if image is None:
             return
         shown = self._session.results_of(image)
-        for each in shown:
-            if each.segmentation.provenance.experts is not None:
-                _show(each, False)
+        altered = [e for e in shown if e.segmentation.provenance.experts is not None]
+        for each in altered:
+            _show(each, False)
+        self._say_left([each.title for each in altered])
         plain = results.latest(shown)
         if plain is not None:
             _show(plain, True)
             self._session.outlines.discard(plain.mask())
             self._session.choose_result(image, plain)
 
+    def _say_left(self, titles: list[str]) -> None:
+        """Say which layers stay in the list."""
+        difference = self._difference.within(self._session.viewer)
+        if difference is not None:
+            titles = [*titles, difference.name]
+        listed = ", ".join(f"“{title}”" for title in titles)
+        text = f"Hidden, and still in napari's list: {listed}." if listed else ""
+        self._section.show_left(text)
+
 
 def _show(result: Result, is_shown: bool) -> None:
     mask = result.mask()
     if mask is not None:
         mask.visible = is_shown
-
-
-def _words(wanted: Intervention) -> list[str]:
-    words = [f"expert {expert} muted" for expert in sorted(wanted.mute)]
-    return words + ([] if wanted.pin is None else [f"expert {wanted.pin} pinned"])
 
 
 def _ablate(

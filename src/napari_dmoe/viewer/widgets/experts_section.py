@@ -10,8 +10,9 @@ from qtpy.QtGui import QIcon
 from qtpy.QtWidgets import QCheckBox, QLabel, QPushButton, QWidget
 
 from napari_dmoe.inference.colours import expert_colours
-from napari_dmoe.viewer.interventions import EFFECTS_HELP, ExpertsState, Intervention
-from napari_dmoe.viewer.table_rows import TableRow
+from napari_dmoe.viewer.expert_effects import EFFECTS_HELP
+from napari_dmoe.viewer.interventions import ExpertsState, Intervention
+from napari_dmoe.viewer.table_rows import Column, TableRow
 from napari_dmoe.viewer.widgets._exporting import Exports
 from napari_dmoe.viewer.widgets._parts import (
     column,
@@ -24,11 +25,13 @@ from napari_dmoe.viewer.widgets._parts import (
 )
 from napari_dmoe.viewer.widgets.box_grid import BoxGrid
 from napari_dmoe.viewer.widgets.number_table import NumberTable
+from napari_dmoe.viewer.widgets.start_button import StartButton
 from napari_dmoe.viewer.widgets.table import Table, coloured
 
 ABOUT = (
-    "What is an expert for? See the mask without it, or with it alone. The result is a "
-    "layer of its own, marked as not the plain model."
+    "What is an expert for? See the mask without it, or with it alone. It comes as an "
+    "outline of other colours, named and marked as not the plain model; the difference "
+    "lies between both."
 )
 _RUN_HELP = "Run the model with these experts muted or pinned, beside the plain model."
 _EFFECTS_BUTTON_HELP = (
@@ -56,7 +59,7 @@ class ExpertsSection(QWidget):
             "Pin: every token uses this expert alone, instead of its best two.",
         )
         self.pin_combo.activated.connect(self._on_changed)
-        self.run_button = _button("Run", _RUN_HELP, self.run_requested)
+        self.run_button = _button("Run", _RUN_HELP, self.run_requested, StartButton)
         self.reset_button = _button(
             "Reset",
             "Everything plain again: nothing muted or pinned, the plain mask is shown "
@@ -64,13 +67,17 @@ class ExpertsSection(QWidget):
             self.reset_requested,
         )
         self.effects_button = _button(
-            "Effect of every expert", _EFFECTS_BUTTON_HELP, self.effects_requested
+            "Effect of every expert",
+            _EFFECTS_BUTTON_HELP,
+            self.effects_requested,
+            StartButton,
         )
         self.problem = paragraph(name="experts-problem")
         self.badge = paragraph(name="experts-badge")
         emphasise(self.badge)
         self.summary = paragraph(name="experts-summary")
-        self.table = Table("Pixels of the class in the plain mask, and in this one.")
+        self.legend = Table("Colours of the difference.")
+        self.table = Table("How large the class is in the plain mask, and in this one.")
         self.exports = Exports("the comparison", self.text, self.file_rows)
         self.effects_summary = paragraph(name="experts-effects")
         self.effects = NumberTable("Effect of every expert", EFFECTS_HELP)
@@ -101,6 +108,7 @@ class ExpertsSection(QWidget):
             self.problem,
             self.badge,
             self.summary,
+            self.legend,
             self.table,
             self.exports,
             self.effects_button,
@@ -185,23 +193,49 @@ class ExpertsSection(QWidget):
         for label in (self.badge, self.summary):
             say(label, "")
         self._rows = []
+        self.legend.show_rows(())
         self.table.show_rows(())
         self.exports.setVisible(False)
 
-    def show_change(self, badge: str, summary: str, rows: Sequence[TableRow]) -> None:
-        """Show how the mask of an intervention differs from the plain one."""
+    def show_left(self, text: str) -> None:
+        """Say which layers of earlier interventions are still there."""
+        say(self.summary, text)
+
+    def show_change(
+        self,
+        badge: str,
+        summary: str,
+        rows: Sequence[TableRow],
+        legend: Sequence[TableRow] = (),
+    ) -> None:
+        """Show how the mask of an intervention differs from the plain one.
+
+        Parameters
+        ----------
+        badge, summary : str
+            What it is, and how much changes.
+        rows : sequence of TableRow
+            A line for each class.
+        legend : sequence of TableRow
+            A line for each colour of the difference.
+        """
         say(self.problem, "")
         say(self.badge, badge)
         say(self.summary, summary)
         self._rows = list(rows)
+        self.legend.show_rows(legend)
         self.table.show_rows(rows)
         self.exports.setVisible(True)
 
-    def show_effects(self, summary: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    def show_effects(
+        self,
+        summary: str,
+        rows: Sequence[Mapping[str, Any]],
+        columns: Sequence[Column] | None = None,
+    ) -> None:
         """Show what every expert does; nothing without rows."""
         say(self.effects_summary, summary)
-        titles = {"muted expert": "expert", "pixels that change": "pixels"}
-        self.effects.show_rows(rows, titles, left_out=("in block", "in stage"))
+        self.effects.show_rows(rows, columns)
         self.effects_exports.setVisible(bool(rows))
 
     def show_problem(self, text: str) -> None:
@@ -222,8 +256,10 @@ class ExpertsSection(QWidget):
         self.show_problem(self._state.why_not)
 
 
-def _button(text: str, tooltip: str, signal: Any) -> QPushButton:
-    button = QPushButton(text)
+def _button(
+    text: str, tooltip: str, signal: Any, kind: type[QPushButton] = QPushButton
+) -> QPushButton:
+    button = kind(text)
     button.setToolTip(tooltip)
     button.clicked.connect(signal)
     return button

@@ -16,6 +16,7 @@ from napari_dmoe.viewer.engines import Engines
 from napari_dmoe.viewer.layers import plain
 from napari_dmoe.viewer.opening import image_layer
 from napari_dmoe.viewer.session import Session
+from napari_dmoe.viewer.undisturbed import pointer_away
 from napari_dmoe.viewer.widgets._job import notify_error
 from napari_dmoe.viewer.widgets._work import Order, Work
 from napari_dmoe.viewer.widgets.run_control import RunControl
@@ -169,7 +170,8 @@ class FileSeries(QObject):
         except (OSError, ValueError) as error:
             self._work.fail(error)
             return
-        image = plain(viewer.add_image(data, **arguments))
+        with pointer_away(viewer):
+            image = plain(viewer.add_image(data, **arguments))
         self._session.set_patient(image, entry.patient, FROM_TABLE)
         self._session.choose_image(image)
         if mask is not None:

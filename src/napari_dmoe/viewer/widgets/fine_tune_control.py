@@ -15,7 +15,7 @@ from napari_dmoe.viewer.tuning_state import State, Tuning
 from napari_dmoe.viewer.tuning_words import work_to_come
 from napari_dmoe.viewer.widgets._connections import Connections
 from napari_dmoe.viewer.widgets._job import notify_error
-from napari_dmoe.viewer.widgets._work import Work
+from napari_dmoe.viewer.widgets._work import BUSY, Work
 from napari_dmoe.viewer.widgets.closing_question import UNDECIDED, ClosingQuestion
 from napari_dmoe.viewer.widgets.fine_tune_tab import FineTuneTab
 from napari_dmoe.viewer.widgets.guard_control import GuardControl
@@ -61,6 +61,7 @@ class FineTuneControl(QObject):
     ) -> None:
         super().__init__(tab)
         self._session, self._tab, self._preset = session, tab, preset
+        self._work = work
         self.tuning, self.folder = Tuning(), TuningFolder()
         self.pairs = PairsControl(session, tab.pairs, self._reading)
         self.guard = GuardControl(session, tab.tune)
@@ -100,6 +101,8 @@ class FineTuneControl(QObject):
         tab.advanced.changed.connect(self._on_advanced)
         tab.foot.discard_requested.connect(self.tune.discard)
         self.guard.changed.connect(self._show_facts)
+        self._work.begun.connect(self._show_ready)
+        self._work.ended.connect(self._show_ready)
         self.pairs.shown.connect(self._on_pairs)
         self.pairs.painted.connect(self._on_painted)
         self._show_theme()
@@ -187,6 +190,8 @@ class FineTuneControl(QObject):
     def _why_not(self) -> str:
         if self._session.model is None:
             return "Open a model in the Segment tab first."
+        if self._work.is_busy:
+            return BUSY
         if self._tab.advanced.value() is None:
             return "A setting under Advanced cannot be used."
         return self.pairs.why_not()

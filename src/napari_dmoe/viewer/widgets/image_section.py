@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QLabel, QWidget
+from qtpy.QtWidgets import QLabel, QPushButton, QWidget
 
 from napari_dmoe.viewer.axes import AXIS_TITLES
 from napari_dmoe.viewer.widgets._parts import (
@@ -42,6 +42,8 @@ class ImageSection(QWidget):
 
     image_chosen = Signal(int)
     """Place in the list that was shown."""
+    model_wanted = Signal(str)
+    """The bundled model that the image was made for is to be loaded."""
     layout_chosen = Signal(object)
     """Names of the image's axes, in order."""
 
@@ -60,6 +62,11 @@ class ImageSection(QWidget):
         )
         self.axes_combo.activated.connect(self._on_axes)
         self.facts = paragraph(name="image-facts")
+        self.expects = paragraph(name="image-expects")
+        self.made_for = paragraph(name="image-made-for")
+        self.load_button = QPushButton()
+        self.load_button.clicked.connect(self._on_load)
+        self._model = ""
         self.problem = paragraph(name="image-problem")
         self._layouts: list[tuple[str, ...]] = []
         self._axes_row = row(QLabel("Axes"), self.axes_combo, stretch=1)
@@ -69,8 +76,12 @@ class ImageSection(QWidget):
             row(heading("IMAGE"), self.combo, stretch=1),
             self._axes_row,
             self.facts,
+            self.expects,
+            self.made_for,
+            self.load_button,
             self.problem,
         )
+        self.show_model("", "")
 
     def show_images(self, images: Sequence[ImageChoice], current: int) -> None:
         """Show the images, and which one is worked on (-1 for none)."""
@@ -104,6 +115,26 @@ class ImageSection(QWidget):
         """Say what the image is, and why it cannot be used; or what to do without."""
         say(self.facts, text)
         say(self.problem, problem)
+
+    def show_model(self, expects: str, other: str) -> None:
+        """Say what the model expects, and which other one the image was made for.
+
+        Parameters
+        ----------
+        expects : str
+            In a sentence.
+        other : str
+            Name of a bundled model; empty where the image has none or it is loaded.
+        """
+        self._model = other
+        say(self.expects, expects)
+        say(self.made_for, f"This sample was made for {other}." if other else "")
+        self.load_button.setText(f"Load {other}")
+        self.load_button.setToolTip(f"Work with {other}, which knows such images.")
+        self.load_button.setVisible(bool(other))
+
+    def _on_load(self) -> None:
+        self.model_wanted.emit(self._model)
 
     def _on_axes(self, index: int) -> None:
         if index > 0:

@@ -10,7 +10,6 @@ from qtpy.QtWidgets import (
     QComboBox,
     QHBoxLayout,
     QLabel,
-    QPushButton,
     QSpinBox,
     QWidget,
 )
@@ -24,6 +23,7 @@ from napari_dmoe.viewer.widgets._parts import (
     row,
     say,
 )
+from napari_dmoe.viewer.widgets.start_button import StartButton
 from napari_dmoe.viewer.widgets.table import coloured
 
 _MOST_SAMPLES = 64
@@ -57,7 +57,7 @@ class MapSection(QWidget):
         self.expert_combo.activated.connect(self._on_expert)
         self._make_values()
         self._make_samples()
-        self.compute_button = QPushButton("Compute")
+        self.compute_button = StartButton("Compute")
         self.compute_button.setToolTip(_COMPUTE_HELP)
         self.compute_button.clicked.connect(self._on_compute)
         self.missing = paragraph(name="map-missing")

@@ -9,6 +9,7 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_dmoe.progress import ProgressHook
 from napari_dmoe.viewer.engines import Engines, FittingCard, Surroundings
+from napari_dmoe.viewer.sample_models import model_for
 from napari_dmoe.viewer.session import Session
 from napari_dmoe.viewer.widgets._connections import Connections
 from napari_dmoe.viewer.widgets._job import JobRunner, Task, notify_error
@@ -47,8 +48,11 @@ class ModelLoader(QObject):
         self._current = ""
         self._offered: list[str] = []
         self._next: tuple[str, str | None] | None = None
-        Connections(self).add(session.model_changed, self._show)
-        section.model_requested.connect(self.load)
+        self._is_chosen = False
+        connections = Connections(self)
+        connections.add(session.model_changed, self._show)
+        connections.add(session.image_changed, self._on_image)
+        section.model_requested.connect(self.choose)
         section.card_requested.connect(self._on_card)
         section.unload_requested.connect(self.unload)
         self._looking.returned.connect(self._on_surroundings)
@@ -70,11 +74,16 @@ class ModelLoader(QObject):
         return tuple(self._offered)
 
     def begin(self) -> None:
-        """Look for devices and bundled models, and load the first one."""
+        """Look for devices and bundled models, and load the one that fits best."""
         look = partial(_look_around, self._engines)
         self._looking.start(Task("dMoE: starting", look))
         self._section.show_starting()
         self.changed.emit()
+
+    def choose(self, name: str) -> None:
+        """Load what a person chose; from now on no sample brings its own model."""
+        self._is_chosen = True
+        self.load(name)
 
     def load(self, name: str, card: str | None = None) -> None:
         """Load a bundled model by name or a checkpoint by path; the last asked wins."""
@@ -89,10 +98,28 @@ class ModelLoader(QObject):
 
     def unload(self) -> None:
         """Forget the model, and give its memory back."""
+        self._is_chosen = True
         self._session.set_model(None)
         self._engines.release_memory()
 
+    def _on_image(self) -> None:
+        """Load the model that a sample was made for, where no person chose one."""
+        wanted = model_for(self._session.image)
+        session = self._session
+        is_own = session.model is None or session.model_origin == self._current
+        is_other = wanted not in ("", session.model_origin, self._wanted)
+        if is_other and is_own and wanted in self._offered and not self._is_chosen:
+            self.load(wanted)
+
+    @property
+    def _wanted(self) -> str:
+        """What is being loaded, or will be next; nothing while nothing is."""
+        if self._next is not None:
+            return self._next[0]
+        return self._current if self._loading.is_busy else ""
+
     def _on_card(self, card: str) -> None:
+        self._is_chosen = True
         self.load(self._session.model_origin, card or None)
 
     def _on_surroundings(self, found: tuple[Any, tuple[str, ...]]) -> None:
@@ -102,7 +129,9 @@ class ModelLoader(QObject):
         self.surroundings_found.emit(surroundings)
         is_wanted = self._session.model is None and not self._loading.is_busy
         if is_wanted and surroundings.models:
-            self.load(surroundings.models[0])
+            of_sample = model_for(self._session.image)
+            is_there = of_sample in surroundings.models
+            self.load(of_sample if is_there else surroundings.models[0])
         self._show()
 
     def _on_nothing_found(self, error: Exception) -> None:

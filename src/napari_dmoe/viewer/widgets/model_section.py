@@ -207,6 +207,5 @@ def _facts(loaded: LoadedModel) -> str:
     drives = f"driven by {' and '.join(drivers) or 'nothing: one mask for everybody'}"
     kind = str(loaded.facts()["architecture_title"])
     classes = escape(", ".join(card.classes[1:]))
-    expects = f"<br>for: {escape(card.modality)}" if card.modality else ""
     size = f" · {loaded.n_bytes / 1e6:.1f} MB" if loaded.n_bytes else ""
-    return f"{escape(kind)}, {drives}<br>classes {classes}{size}{expects}"
+    return f"{escape(kind)}, {drives}<br>classes {classes}{size}"

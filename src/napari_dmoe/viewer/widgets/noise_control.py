@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import weakref
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
@@ -17,6 +18,7 @@ from napari_dmoe.viewer.engines import Engines
 from napari_dmoe.viewer.kept_layer import KeptLayer
 from napari_dmoe.viewer.noise import (
     interval_rows,
+    noise_colours,
     noise_layers,
     noise_summary,
     vote_result,
@@ -25,14 +27,14 @@ from napari_dmoe.viewer.results import Outcome, Result
 from napari_dmoe.viewer.session import Session
 from napari_dmoe.viewer.what_if_subject import Subject, subject_of, why_not
 from napari_dmoe.viewer.widgets._connections import Connections
-from napari_dmoe.viewer.widgets._work import Order, Work
-from napari_dmoe.viewer.widgets.experts_control import BUSY, GONE
+from napari_dmoe.viewer.widgets._work import BUSY, Order, Work
+from napari_dmoe.viewer.widgets.experts_control import GONE
 from napari_dmoe.viewer.widgets.noise_section import NoiseSection
 from napari_dmoe.viewer.widgets.run_control import RunControl, with_priors
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
-    from napari.layers import Image
+    from napari.layers import Image, Layer
 
     from napari_dmoe.inference.uncertainty import Uncertainty
 
@@ -126,26 +128,45 @@ class NoiseControl(QObject):
             previous=results.latest(session.results_of(image), kind(found.provenance)),
         )
         session.set_result(image, made)
-        self._put_maps(viewer, image, found)
+        maps = self._put_maps(viewer, image, found)
         viewer.layers.selection = selected  # nobody who paints loses their layer
         if looked_at is not None and looked_at in session.results_of(image):
             session.choose_result(image, looked_at)
             session.outlines.add(looked_at.mask())  # the maps lie on its border
         self._vote = weakref.ref(made)
         self._section.show_found(
-            badge(found.provenance), noise_summary(found), interval_rows(found)
+            badge(found.provenance),
+            noise_summary(found),
+            interval_rows(found),
+            layers=_added(made, maps),
+            colours=noise_colours(found),
         )
         return f"Done in {seconds:.1f} s: {noise_summary(found)}"
 
-    def _put_maps(self, viewer: ViewerModel, image: Image, found: Uncertainty) -> None:
+    def _put_maps(
+        self, viewer: ViewerModel, image: Image, found: Uncertainty
+    ) -> list[Layer]:
         """Put the maps where those of the image's last samples are."""
         wanted, kept = noise_layers(image, found), self._maps.setdefault(image, [])
         kept += [KeptLayer() for _ in wanted[len(kept) :]]
+        made = []
         for each, layer_data in zip(kept, wanted, strict=False):
             layer = each.put(viewer, layer_data)
             layer.name = layer_data[1]["name"]  # another model may have other classes
+            made.append(layer)
         for left in kept[len(wanted) :]:
             left.remove(viewer)
+        return made
+
+
+def _added(vote: Result, maps: Sequence[Layer]) -> str:
+    """Say which layers show what was found, and which of them are seen."""
+    mask = vote.mask()
+    layers = [*maps, *([] if mask is None else [mask])]
+    seen = ", ".join(f"“{each.name}”" for each in layers if each.visible)
+    hidden = ", ".join(f"“{each.name}”" for each in layers if not each.visible)
+    parts = (f"Shown: {seen}." if seen else "", f"Hidden: {hidden}." if hidden else "")
+    return " ".join(filter(None, parts))
 
 
 def _draw(

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QLabel, QPushButton, QSpinBox, QWidget
+from qtpy.QtWidgets import QLabel, QSpinBox, QWidget
 
-from napari_dmoe.viewer.noise import ABOUT
+from napari_dmoe.viewer.noise import ABOUT, MapColours
 from napari_dmoe.viewer.table_rows import TableRow
 from napari_dmoe.viewer.widgets._exporting import Exports
 from napari_dmoe.viewer.widgets._parts import (
@@ -18,6 +18,8 @@ from napari_dmoe.viewer.widgets._parts import (
     row,
     say,
 )
+from napari_dmoe.viewer.widgets.map_legend import MapLegend
+from napari_dmoe.viewer.widgets.start_button import StartButton
 from napari_dmoe.viewer.widgets.table import Table
 
 MOST_SAMPLES = 64
@@ -49,12 +51,14 @@ class NoiseSection(QWidget):
             "The same seed draws the same noise; more samples go on where fewer ended.",
             0,
         )
-        self.run_button = QPushButton("Draw samples")
+        self.run_button = StartButton("Draw samples")
         self.run_button.clicked.connect(self._on_run)
         self.problem = paragraph(name="noise-problem")
         self.badge = paragraph(name="noise-badge")
         emphasise(self.badge)
         self.summary = paragraph(name="noise-summary")
+        self.layers = paragraph(name="noise-layers")
+        self.legend = MapLegend()
         self.table = Table("The middle 95 % of the samples.")
         self._rows: list[TableRow] = []
         self.exports = Exports("the intervals", self.text, self.file_rows)
@@ -73,6 +77,8 @@ class NoiseSection(QWidget):
             self.problem,
             self.badge,
             self.summary,
+            self.layers,
+            self.legend,
             self.table,
             self.exports,
         )
@@ -87,18 +93,41 @@ class NoiseSection(QWidget):
 
     def show_nothing(self) -> None:
         """Show no result."""
-        for label in (self.badge, self.summary):
+        for label in (self.badge, self.summary, self.layers):
             say(label, "")
         self._rows = []
+        self.legend.show_maps(())
         self.table.show_rows(())
         self.exports.setVisible(False)
 
-    def show_found(self, badge: str, summary: str, rows: Sequence[TableRow]) -> None:
-        """Show what the samples agree on."""
+    def show_found(
+        self,
+        badge: str,
+        summary: str,
+        rows: Sequence[TableRow],
+        *,
+        layers: str = "",
+        colours: Sequence[MapColours] = (),
+    ) -> None:
+        """Show what the samples agree on.
+
+        Parameters
+        ----------
+        badge, summary : str
+            What the mask of the most votes is, and how much the samples disagree.
+        rows : sequence of TableRow
+            A line for each class.
+        layers : str
+            Which layers were added.
+        colours : sequence of MapColours
+            What the colours of the maps mean.
+        """
         say(self.problem, "")
         say(self.badge, badge)
         say(self.summary, summary)
+        say(self.layers, layers)
         self._rows = list(rows)
+        self.legend.show_maps(colours)
         self.table.show_rows(rows)
         self.exports.setVisible(True)
 

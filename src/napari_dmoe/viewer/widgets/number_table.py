@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from qtpy.QtCore import Qt
-from qtpy.QtGui import QIcon
+from qtpy.QtGui import QIcon, QResizeEvent
 from qtpy.QtWidgets import QAbstractItemView, QTableWidget, QTableWidgetItem, QWidget
 
+from napari_dmoe.viewer.table_rows import Column
 from napari_dmoe.viewer.widgets.table import coloured
 
 COLOUR = "colour"
@@ -17,6 +18,8 @@ COLOUR = "colour"
 
 _MOST_ROWS = 9  # more than these are scrolled
 _PADDING = 10
+_LEAST = 0.0005  # what three decimals round to 0
+_GAP = 6  # around a column's name
 
 
 class NumberTable(QTableWidget):
@@ -48,9 +51,7 @@ class NumberTable(QTableWidget):
     def show_rows(
         self,
         rows: Sequence[Mapping[str, Any]],
-        titles: Mapping[str, str] | None = None,
-        *,
-        left_out: Sequence[str] = (),
+        columns: Sequence[Column] | None = None,
     ) -> None:
         """Show other rows; none take no room.
 
@@ -59,33 +60,61 @@ class NumberTable(QTableWidget):
         rows : sequence of mapping
             Values by column; the first row names the columns. ``"colour"`` is the
             swatch before the first column.
-        titles : mapping of str to str, optional
-            Shorter titles of some columns.
-        left_out : sequence of str
-            Columns that only copies and files have.
+        columns : sequence of Column, optional
+            Those that are shown, all by default; copies and files have every one.
         """
         self._rows = [dict(row) for row in rows]
-        hidden = {COLOUR, *left_out}
-        columns = [c for c in (self._rows[0] if self._rows else ()) if c not in hidden]
+        if columns is None or not self._rows:
+            names = self._rows[0] if self._rows else ()
+            columns = [Column(name, name) for name in names if name != COLOUR]
         self.setSortingEnabled(False)
         self.clear()
         self.setRowCount(len(self._rows))
         self.setColumnCount(len(columns))
-        self.setHorizontalHeaderLabels([(titles or {}).get(c, c) for c in columns])
+        for number, column in enumerate(columns):
+            head = QTableWidgetItem(column.title)
+            head.setToolTip(column.help)
+            self.setHorizontalHeaderItem(number, head)
         for place, row in enumerate(self._rows):
             for number, column in enumerate(columns):
-                item = _Item(row[column])
+                item = _Item(row[column.key])
                 if number == 0 and row.get(COLOUR) is not None:
                     item.setIcon(QIcon(coloured(row[COLOUR])))
                 self.setItem(place, number, item)
         header = self.horizontalHeader()
         if header is not None:
+            header.setMinimumSectionSize(1)
             # No column is sorted by yet: the rows stay as they come.
             header.setSortIndicator(-1, Qt.SortOrder.DescendingOrder)
         self.setSortingEnabled(True)
-        self.resizeColumnsToContents()
+        self._spread()
         self._fit()
         self.setVisible(bool(self._rows))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Share the width out anew."""
+        super().resizeEvent(event)
+        self._spread()
+
+    def _spread(self) -> None:
+        """Give each column what it needs, and its share of what is left."""
+        needed = [self._needed(column) for column in range(self.columnCount())]
+        viewport = self.viewport()
+        if not needed or viewport is None:
+            return
+        left = max(viewport.width() - sum(needed), 0)
+        for column, width in enumerate(needed):
+            # Whole pixels: what one column does not get, the next one does.
+            n = len(needed)
+            more = left * (column + 1) // n - left * column // n
+            self.setColumnWidth(column, width + more)
+
+    def _needed(self, column: int) -> int:
+        """Return the least width of a column: of its name, and of its numbers."""
+        head, metrics = self.horizontalHeaderItem(column), self.fontMetrics()
+        lines = [] if head is None else head.text().splitlines()
+        names = [metrics.horizontalAdvance(line) + _GAP for line in lines]
+        return max([self.sizeHintForColumn(column), *names])
 
     def _fit(self) -> None:
         """Take the height of the rows, up to a limit."""
@@ -135,8 +164,15 @@ def _order(value: float) -> float:
 
 def _shown(value: Any) -> str:
     if isinstance(value, float):
-        return "–" if math.isnan(value) else f"{value + 0.0:.3g}"  # + 0.0 makes -0 a 0
+        return "–" if math.isnan(value) else _rounded(value + 0.0)  # makes -0 a 0
     return str(value)
+
+
+def _rounded(value: float) -> str:
+    """Return a number as short as the dock is narrow; what is almost 0 says so."""
+    if abs(value) >= 0.1 or value == 0:
+        return f"{value:.3g}"
+    return "≈ 0" if abs(value) < _LEAST else f"{value:.3f}"
 
 
 def _exact(value: Any) -> str:

@@ -24,6 +24,7 @@ from napari_dmoe.viewer.widgets._parts import (
     row,
     say,
 )
+from napari_dmoe.viewer.widgets.start_button import StartButton
 
 _COLUMNS = ("group", "class", "before→after", "n")
 _ROWS_SEEN = 30
@@ -65,13 +66,13 @@ class OutcomeSection(QWidget):
     def _make_looks(self) -> None:
         """Make what lets a person look at masks."""
         self.case_combo = narrow_combo("Case", "The image to look at.")
-        self.look_button = QPushButton("Show the current prediction")
+        self.look_button = StartButton("Show the current prediction")
         self.look_button.setToolTip(
             "Segment the image with the model as it is now; the mask is added as a "
             "layer of its own."
         )
         self.look_button.clicked.connect(self._on_look)
-        self.changes_button = QPushButton("Show what changed")
+        self.changes_button = StartButton("Show what changed")
         self.changes_button.setToolTip(
             "Segment the image with the model before and after, and show where the "
             "masks differ."

@@ -5,6 +5,7 @@ from __future__ import annotations
 from qtpy.QtCore import QObject
 
 from napari_dmoe.viewer.session import Session
+from napari_dmoe.viewer.stated_shares import restated
 from napari_dmoe.viewer.widgets._connections import Connections
 from napari_dmoe.viewer.widgets.priors_section import DriverShares, PriorsSection
 
@@ -26,29 +27,29 @@ class PriorsControl(QObject):
         connections = Connections(self)
         connections.add(session.model_changed, self.show)
         connections.add(session.shares.changed, self.show)
-        section.shares_entered.connect(self._on_entered)
+        section.share_entered.connect(self._on_entered)
         section.reset_requested.connect(session.shares.reset)
         self.show()
 
     def show(self) -> None:
         """Show the shares of the model's drivers."""
-        model, stated = self._session.model, self._session.shares.by_driver
-        self._section.show_drivers(
-            [
-                DriverShares(
-                    attribute=each.name,
-                    label=each.label,
-                    values=each.values,
-                    shares=stated.get(each.name, each.prior),
-                    is_stated=each.name in stated,
-                )
-                for each in (() if model is None else model.card.attributes)
-            ]
-        )
+        self._section.show_drivers(self._drivers())
 
-    def _on_entered(self, attribute: str, shares: tuple[float, ...]) -> None:
-        if sum(shares) > 0:
-            total = sum(shares)
-            self._session.shares.state(attribute, tuple(s / total for s in shares))
-        else:
-            self.show()  # nothing would be mixed
+    def _drivers(self) -> list[DriverShares]:
+        model, stated = self._session.model, self._session.shares.by_driver
+        return [
+            DriverShares(
+                attribute=each.name,
+                label=each.label,
+                values=each.values,
+                shares=stated.get(each.name, each.prior),
+                is_stated=each.name in stated,
+            )
+            for each in (() if model is None else model.card.attributes)
+        ]
+
+    def _on_entered(self, attribute: str, place: int, share: float) -> None:
+        for driver in self._drivers():
+            if driver.attribute == attribute:
+                shares = restated(driver.shares, place, share)
+                self._session.shares.state(attribute, shares)

@@ -44,20 +44,23 @@ class DriverShares:
 class PriorsSection(QWidget):
     """Shows the shares of every driver's values, and takes others."""
 
-    shares_entered = Signal(str, object)
-    """A driver, and the new shares of its values as they stand in the boxes."""
+    share_entered = Signal(str, int, float)
+    """A driver, the place of one of its values, and that value's new share."""
     reset_requested = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.boxes: dict[str, tuple[QDoubleSpinBox, ...]] = {}
         self._rows = QWidget()
+        self.total = paragraph(name="priors-total")
         self.note = paragraph(name="priors-note")
         self.reset_button = QPushButton("As the card states")
         self.reset_button.setToolTip("Drop your shares, and take the card's again.")
         self.reset_button.clicked.connect(self.reset_requested)
         content = QWidget()
-        self._column = column(content, self._rows, self.note, self.reset_button)
+        self._column = column(
+            content, self._rows, self.total, self.note, self.reset_button
+        )
         self.fold = Fold("Shares of unknown values", _HELP, content)
         column(self, self.fold)
 
@@ -73,6 +76,7 @@ class PriorsSection(QWidget):
                 box.setValue(100 * share)
                 box.blockSignals(False)
         stated = [d.label.lower() for d in drivers if d.is_stated]
+        say(self.total, "; ".join(map(_total, drivers)))
         is_stated = f"Your shares of {' and '.join(stated)} are used." if stated else ""
         say(self.note, is_stated)
         self.reset_button.setEnabled(bool(stated))
@@ -90,7 +94,7 @@ class PriorsSection(QWidget):
         form.setContentsMargins(4, 0, 0, 0)
         self.boxes = {}
         for driver in drivers:
-            boxes = tuple(self._box(driver, value) for value in driver.values)
+            boxes = tuple(self._box(driver, i) for i in range(len(driver.values)))
             for value, box in zip(driver.values, boxes, strict=True):
                 form.addRow(f"{driver.label}: {value}", box)
             self.boxes[driver.attribute] = boxes
@@ -98,8 +102,8 @@ class PriorsSection(QWidget):
         old.hide()
         old.deleteLater()
 
-    def _box(self, driver: DriverShares, value: str) -> QDoubleSpinBox:
-        box = QDoubleSpinBox()
+    def _box(self, driver: DriverShares, place: int) -> QDoubleSpinBox:
+        box, value = QDoubleSpinBox(), driver.values[place]
         box.setRange(0.0, 100.0)
         box.setDecimals(1)
         box.setSingleStep(_STEP)
@@ -107,14 +111,19 @@ class PriorsSection(QWidget):
         box.setKeyboardTracking(False)
         box.setProperty("value_name", value)
         box.setProperty("attribute", driver.attribute)
+        box.setProperty("place", place)
         box.setAccessibleName(f"Share of {driver.label.lower()} {value}")
-        box.setToolTip(f"{_HELP} The shares are scaled to 100 %.")
+        box.setToolTip(f"{_HELP} The other values share the rest as before.")
         box.valueChanged.connect(self._on_changed)
         return box
 
-    def _on_changed(self, _: float) -> None:
+    def _on_changed(self, value: float) -> None:
         sender = self.sender()
         if sender is not None:
-            attribute = str(sender.property("attribute"))
-            shares = tuple(box.value() / 100 for box in self.boxes[attribute])
-            self.shares_entered.emit(attribute, shares)
+            attribute, place = (sender.property(key) for key in ("attribute", "place"))
+            self.share_entered.emit(str(attribute), int(place), value / 100)
+
+
+def _total(driver: DriverShares) -> str:
+    """Say what the shares sum to."""
+    return f"{driver.label}: {100 * sum(driver.shares):.0f} % in all"

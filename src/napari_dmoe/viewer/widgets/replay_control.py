@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import weakref
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 from napari.utils.notifications import show_info
 from qtpy.QtCore import QObject
@@ -21,10 +23,10 @@ from napari_dmoe.inference.case_files import (
 from napari_dmoe.inference.record_comparison import compare_records
 from napari_dmoe.progress import Progress, ProgressHook
 from napari_dmoe.viewer import results
+from napari_dmoe.viewer.badges import layer_name
 from napari_dmoe.viewer.engines import Engines
 from napari_dmoe.viewer.playing import Played, play
-from napari_dmoe.viewer.rebuilding import missing_from, rebuilt_layers, verdict
-from napari_dmoe.viewer.reopening import reopened_result
+from napari_dmoe.viewer.replayed_layers import show_alone, show_replayed
 from napari_dmoe.viewer.replaying import (
     ReplaySubject,
     case_layer,
@@ -37,15 +39,15 @@ from napari_dmoe.viewer.replaying import (
 )
 from napari_dmoe.viewer.session import Session
 from napari_dmoe.viewer.widgets._connections import Connections
-from napari_dmoe.viewer.widgets._work import Order, Work
-from napari_dmoe.viewer.widgets.experts_control import BUSY, GONE
+from napari_dmoe.viewer.widgets._work import BUSY, Order, Work
+from napari_dmoe.viewer.widgets.experts_control import GONE
 from napari_dmoe.viewer.widgets.model_section import ask_for_checkpoint
 from napari_dmoe.viewer.widgets.replay_section import ReplaySection
 
 if TYPE_CHECKING:
     from napari.layers import Image, Layer
 
-
+_SHORT_SUFFIX = ".case"
 CASE_FILES = f"dMoE cases (*{CASE_SUFFIX})"
 
 
@@ -73,6 +75,8 @@ class ReplayControl(QObject):
         self._models: tuple[str, ...] = ()
         self._missing: weakref.ref[Layer] | None = None
         self._opened: weakref.ref[Layer] | None = None
+        self._found_for: WeakSet[Layer] | None = None
+        self._note = ""
         connections = Connections(self)
         viewer = session.viewer
         if viewer is not None:
@@ -92,8 +96,11 @@ class ReplayControl(QObject):
         self._models = models
 
     def show(self, event: Any = None) -> None:
-        """Show which layers are selected."""
+        """Show which layers are selected; what was found for others is forgotten."""
         layers = self._selected()
+        if self._found_for is not None and set(self._found_for) != set(layers):
+            self._found_for = None
+            self._section.show_nothing()
         self._section.show_selected(
             selected_text(layers),
             n_records=len(layers),
@@ -107,6 +114,19 @@ class ReplayControl(QObject):
         layers = [] if viewer is None else list(viewer.layers)
         chosen = set() if viewer is None else set(viewer.layers.selection)
         return [e for e in layers if e in chosen and layer_record(e) is not None]
+
+    def _tell(
+        self,
+        verdict: str,
+        details: Sequence[str] = (),
+        *,
+        layers: Sequence[Layer] | None = None,
+        is_model_missing: bool = False,
+    ) -> None:
+        """Show what was found, for as long as the same layers are selected."""
+        about = self._selected() if layers is None else layers
+        self._found_for = WeakSet(about)
+        self._section.show_found(verdict, details, is_model_missing=is_model_missing)
 
     def _on_replay(self) -> None:
         layers = self._selected()
@@ -128,7 +148,7 @@ class ReplayControl(QObject):
         try:
             subject = replay_subject(layer, image)
         except ValueError as error:
-            self._section.show_found(f"Not replayed: {error}", ())
+            self._tell(f"Not replayed: {error}", ())
             return
         order = Order(
             title=f"dMoE: replaying {layer.name}",
@@ -139,7 +159,7 @@ class ReplayControl(QObject):
         )
         self._section.show_nothing()
         if not self._work.start(order):
-            self._section.show_found(BUSY, ())
+            self._tell(BUSY, ())
 
     def _image_of(self, layer: Layer) -> Image | None:
         """Return the image of a result's mask; else the one that is worked on."""
@@ -150,7 +170,7 @@ class ReplayControl(QObject):
         return self._session.image
 
     def _on_failed(self, error: Exception) -> str:
-        self._section.show_found(f"Not replayed: {error}", ())
+        self._tell(f"Not replayed: {error}", ())
         return f"Failed: {error}"
 
     def _on_played(
@@ -162,19 +182,17 @@ class ReplayControl(QObject):
         if played.is_model_missing:
             self._missing = layer
             text = missing_model(subject.record)
-            self._section.show_found(text, (), is_model_missing=True)
+            self._tell(text, (), is_model_missing=True)
             return "Not replayed: the checkpoint is missing."
         if found is None:
             text = f"“{subject.title}” cannot be replayed on “{subject.image.name}”:"
-            self._section.show_found(text, played.reasons)
+            self._tell(text, played.reasons)
             return "Not replayed: something is missing or changed."
-        selected = set(viewer.layers.selection)
-        made = rebuilt_layers(subject.image, found)
-        for layer_data in missing_from(viewer.layers, made):
-            results.put(viewer, layer_data, None)
-        viewer.layers.selection = selected
-        said = verdict(subject, found)
-        self._section.show_found(said, found.differences)
+        source = layer()
+        about = [] if source is None else [source]
+        said = show_replayed(self._session, viewer, source, subject, found)
+        said, self._note = f"{said} {self._note}".rstrip(), ""
+        self._tell(said, found.differences, layers=about)
         return said
 
     def _on_compare(self) -> None:
@@ -184,7 +202,7 @@ class ReplayControl(QObject):
             return
         differences = compare_records(records[0], records[1])
         names = [str(layer.name) for layer in layers]
-        self._section.show_found(records_text(names, differences), differences)
+        self._tell(records_text(names, differences), differences)
 
     def _on_save(self) -> None:
         layers = self._selected()
@@ -195,7 +213,7 @@ class ReplayControl(QObject):
             result.note_edits()
         subject = replay_subject(layers[0], image)
         if subject.labels is None:
-            self._section.show_found("Not saved: the mask is not on its image.", ())
+            self._tell("Not saved: the mask is not on its image.", ())
             return
         proposed = f"{safe_stem(subject.title)}{CASE_SUFFIX}"
         path, _ = QFileDialog.getSaveFileName(
@@ -203,7 +221,7 @@ class ReplayControl(QObject):
         )
         if not path:
             return
-        target = Path(path.removesuffix(CASE_SUFFIX) + CASE_SUFFIX)
+        target = Path(path).with_name(_stem(path) + CASE_SUFFIX)
         order = Order(
             title=f"dMoE: saving {target.name}",
             status=f"Saving {target.name} …",
@@ -238,20 +256,24 @@ class ReplayControl(QObject):
         try:
             data, arguments, kind = case_layer(image, case, name)
         except ValueError as error:
-            self._section.show_found(f"Not opened: {error}.", ())
+            self._tell(f"Not opened: {error}.", ())
             return "Not opened: the image is another one."
-        arguments["name"] = f"{arguments['name']} from {Path(name).stem}"
+        arguments["name"] = layer_name(image.name, case.record, f"from {_stem(name)}")
         layer = results.put(viewer, (data, arguments, kind), None)
-        result = reopened_result(layer, image)
-        if result is not None:
-            self._session.set_result(image, result)
+        self._note = show_alone(self._session, layer, image)
         self._opened = weakref.ref(layer)  # replayed once the dock is free again
-        return f"Opened {name}."
+        return f"Opened {name} as “{layer.name}”. {self._note}".rstrip()
 
     def _on_ended(self) -> None:
         layer, self._opened = None if self._opened is None else self._opened(), None
         if layer is not None and not self._work.is_busy:
             self._replay(layer, self._models)
+
+
+def _stem(path: str) -> str:
+    """Return a case file's name without its ending, which may be typed shorter."""
+    name = Path(path).name
+    return name.removesuffix(CASE_SUFFIX).removesuffix(_SHORT_SUFFIX) or "case"
 
 
 def _save(target: Path, subject: ReplaySubject, hook: ProgressHook) -> str:

@@ -15,6 +15,7 @@ from napari_dmoe.viewer.widgets._parts import (
     row,
     say,
 )
+from napari_dmoe.viewer.widgets.start_button import StartButton
 
 ABOUT = (
     "A layer's record is enough to make it again. A case file holds record and mask, "
@@ -40,12 +41,14 @@ class ReplaySection(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.selected = paragraph(name="replay-selected")
-        self.replay_button = _button("Replay", _REPLAY_HELP)
+        self.replay_button = _button("Replay", _REPLAY_HELP, StartButton)
         self.compare_button = _button("Compare records", _COMPARE_HELP)
-        self.save_button = _button("Save case…", _SAVE_HELP)
-        self.open_button = _button("Open case…", _OPEN_HELP)
+        self.save_button = _button("Save case…", _SAVE_HELP, StartButton)
+        self.open_button = _button("Open case…", _OPEN_HELP, StartButton)
         self.checkpoint_button = _button(
-            "Choose checkpoint…", "Choose the checkpoint that the record names."
+            "Choose checkpoint…",
+            "Choose the checkpoint that the record names.",
+            StartButton,
         )
         self.copy_button = _button("Copy", "Copy what was found as text.")
         self.replay_button.clicked.connect(self.replay_requested)
@@ -141,8 +144,10 @@ class ReplaySection(QWidget):
             clipboard.setText(self.text())
 
 
-def _button(text: str, tooltip: str) -> QPushButton:
-    button = QPushButton(text)
+def _button(
+    text: str, tooltip: str, kind: type[QPushButton] = QPushButton
+) -> QPushButton:
+    button = kind(text)
     button.setToolTip(tooltip)
     return button
 

@@ -16,10 +16,12 @@ from napari_dmoe.progress import Progress, ProgressHook
 from napari_dmoe.viewer.layers import plain
 from napari_dmoe.viewer.opening import mask_layers
 from napari_dmoe.viewer.reopening import reopened_result
+from napari_dmoe.viewer.replayed_layers import show_alone
 from napari_dmoe.viewer.result_rows import file_rows
 from napari_dmoe.viewer.results import Result
 from napari_dmoe.viewer.saving import TIFF_LABELS, mask_path, save_mask
 from napari_dmoe.viewer.session import Session
+from napari_dmoe.viewer.undisturbed import pointer_away
 from napari_dmoe.viewer.widgets._asking import ask_where, may_write, not_saved
 from napari_dmoe.viewer.widgets._work import Order, Work
 from napari_dmoe.viewer.widgets.result_section import ResultSection
@@ -113,11 +115,13 @@ class ResultFiles(QObject):
         except (OSError, ValueError) as error:
             self._work.fail(error)
             return
-        mask = plain(viewer.add_labels(data, **arguments))
+        with pointer_away(viewer):
+            mask = plain(viewer.add_labels(data, **arguments))
         result = None if image is None else reopened_result(mask, image)
         if image is not None and result is not None:
-            self._session.set_result(image, result)
-            self._work.say(f"Opened {path.name} as a result of “{image.name}”.")
+            hidden = show_alone(self._session, mask, image)
+            said = f"Opened {path.name} as a result of “{image.name}”. {hidden}"
+            self._work.say(said.rstrip())
         else:
             self._work.say(f"Opened {path.name} as a layer: it is on no image here.")
 

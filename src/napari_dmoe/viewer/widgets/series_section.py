@@ -9,6 +9,7 @@ from qtpy.QtWidgets import QApplication, QPushButton, QWidget
 
 from napari_dmoe.viewer.widgets._parts import column, paragraph, row, say
 from napari_dmoe.viewer.widgets.fold import Fold
+from napari_dmoe.viewer.widgets.start_button import StartButton
 from napari_dmoe.viewer.widgets.wide_table import WideTable
 
 _HELP = (
@@ -26,15 +27,15 @@ class SeriesSection(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.layers_button = QPushButton("Selected layers")
+        self.layers_button = StartButton("Selected layers")
         self.layers_button.clicked.connect(self.layers_requested)
-        self.folder_button = QPushButton("Folder…")
+        self.folder_button = StartButton("Folder…")
         self.folder_button.setToolTip(
             "Segment every image of a folder into another folder. Nothing is known of "
             "the patients; a table can say it."
         )
         self.folder_button.clicked.connect(self.folder_requested)
-        self.table_button = QPushButton("Table…")
+        self.table_button = StartButton("Table…")
         self.table_button.setToolTip(
             "Segment the images that a CSV table names, each for its own patient: "
             "columns image, sex, race, age, severity. Labels are not needed."

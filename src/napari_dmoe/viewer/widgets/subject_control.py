@@ -15,6 +15,7 @@ from napari_dmoe.viewer.descriptions import (
     patient_problem,
 )
 from napari_dmoe.viewer.fields import patient_fields
+from napari_dmoe.viewer.sample_models import expectation, other_model
 from napari_dmoe.viewer.session import Session
 from napari_dmoe.viewer.widgets._connections import Connections
 from napari_dmoe.viewer.widgets.image_section import ImageChoice, ImageSection
@@ -98,7 +99,9 @@ class SubjectControl(QObject):
 
     def _show_image(self) -> None:
         self._show_images()
-        image, dims = self._session.image, self._session.dims
+        session = self._session
+        self._images.show_model(expectation(session), other_model(session))
+        image, dims = session.image, session.dims
         if image is not (self._shown() if self._shown else None):
             self._patient.forget_problems()
         self._shown = None if image is None else weakref.ref(image)

@@ -15,6 +15,7 @@ from napari_dmoe.viewer.widgets._parts import (
     row,
     say,
 )
+from napari_dmoe.viewer.widgets.start_button import StartButton
 from napari_dmoe.viewer.widgets.sweep_found import SweepFound, SweepView
 
 _HELP = (
@@ -42,7 +43,7 @@ class SweepSection(QWidget):
         super().__init__(parent)
         self.combo: QComboBox = narrow_combo("Driver", _HELP)
         self.combo.currentIndexChanged.connect(self._on_driver)
-        self.button = QPushButton("Sweep")
+        self.button = StartButton("Sweep")
         self.button.clicked.connect(self._on_sweep)
         self.between_box = QCheckBox("Also between trained values")
         self.between_box.setToolTip(

@@ -8,6 +8,7 @@ from qtpy.QtWidgets import QProgressBar, QPushButton, QSizePolicy, QWidget
 from napari_dmoe.viewer.tuning_state import State
 from napari_dmoe.viewer.widgets._parts import column, paragraph, row
 from napari_dmoe.viewer.widgets.run_footer import RESEARCH_ONLY
+from napari_dmoe.viewer.widgets.start_button import StartButton
 
 _STEPS = 1000
 _BAR_HEIGHT = 8
@@ -29,10 +30,10 @@ class TuningFoot(QWidget):
         self.button = QPushButton("Start")
         self.button.setMinimumHeight(_TALL)
         self.button.clicked.connect(self._on_clicked)
-        self.resume_button = QPushButton("Resume")
+        self.resume_button = StartButton("Resume")
         self.resume_button.setToolTip("Go on as if there had been no break.")
         self.resume_button.clicked.connect(self.resume_requested)
-        self.compare_button = QPushButton("Compare now")
+        self.compare_button = StartButton("Compare now")
         self.compare_button.setToolTip(
             "Train no more: measure what was reached, and decide."
         )
