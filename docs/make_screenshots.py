@@ -326,11 +326,11 @@ def whatif_sweep(viewer: napari.Viewer, dock: QWidget, shoot: Shooter) -> None:
     section = dock.what_if.sweep
     section.button.click()
     wait(lambda: not dock.run.is_busy)
-    section.slider.setValue(2)
+    section.found.slider.setValue(2)
     shoot.window("whatif-sweep")
     shoot.dock("whatif-sweep-dock")
-    section.map_combo.setCurrentIndex(2)
-    section.map_combo.activated.emit(2)
+    section.found.map_combo.setCurrentIndex(2)
+    section.found.map_combo.activated.emit(2)
     shoot.window("whatif-sensitivity")
 
 

@@ -215,7 +215,7 @@ def test_every_input_has_a_tooltip_a_name_and_the_keyboard(desk: Desk) -> None:
     inside = (
         *(tab.settings, tab.verticalScrollBar(), tab.series.table),
         *(routing.block_slider, routing.verticalScrollBar()),
-        *(desk.dock.what_if.sweep.slider, desk.dock.what_if.priors),
+        *(desk.dock.what_if.sweep.found.slider, desk.dock.what_if.priors),
     )
     for kind in kinds:
         for widget in desk.dock.findChildren(kind):

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from desk import Desk
 from napari.components import ViewerModel
-from napari.layers import Labels
 from qtpy.QtWidgets import QApplication, QDialog, QFileDialog
+from sweeping import PICTURE, look_at_region, section_of, stack_of, sweep
 
 from napari_dmoe.cohorts.samples import sample_fundus
 from napari_dmoe.models.checkpoint import LoadedModel, load_checkpoint, new_model
@@ -20,11 +20,9 @@ from napari_dmoe.training.recipes import RECIPES
 from napari_dmoe.viewer import engines
 from napari_dmoe.viewer.session import session_of
 from napari_dmoe.viewer.widgets.picture_dialog import PictureDialog
-from napari_dmoe.viewer.widgets.sweep_section import NOTHING, SweepSection
+from napari_dmoe.viewer.widgets.sweep_section import NOTHING
 
 pytestmark = pytest.mark.gui
-
-PICTURE = np.random.default_rng(0).integers(0, 255, (40, 30, 3)).astype(np.uint8)
 
 
 @pytest.fixture
@@ -44,22 +42,6 @@ def desk(make_desk: Callable[..., Desk]) -> Desk:
     return desk
 
 
-def section_of(desk: Desk) -> SweepSection:
-    return desk.dock.what_if.sweep
-
-
-def sweep(desk: Desk, driver: str = "Severity") -> SweepSection:
-    section = section_of(desk)
-    section.combo.setCurrentIndex(section.combo.findText(driver))
-    desk.click(section.button)
-    desk.wait_until_idle()
-    return section
-
-
-def stack_of(desk: Desk) -> Labels:
-    return next(layer for layer in desk.viewer.layers if "/ sweep of" in layer.name)
-
-
 def test_nothing_is_offered_without_an_image(make_desk: Callable[..., Desk]) -> None:
     desk = make_desk(ViewerModel())
     section = section_of(desk)
@@ -75,14 +57,14 @@ def test_a_sweep_puts_every_value_on_one_slider(desk: Desk) -> None:
     assert stack.axis_labels[0] == "severity"
     assert not stack.editable
     # It begins with the patient's own value, and the slider goes through all.
-    assert section.step_label.text() == "suspect"
+    assert section.found.step_label.text() == "suspect"
     assert desk.viewer.dims.current_step[0] == 1
-    section.slider.setValue(2)
+    section.found.slider.setValue(2)
     assert desk.viewer.dims.current_step[0] == 2
-    assert section.step_label.text() == "glaucoma"
+    assert section.found.step_label.text() == "glaucoma"
     desk.viewer.dims.set_current_step(0, 0)
-    assert section.slider.value() == 0
-    assert section.step_label.text() == "healthy"
+    assert section.found.slider.value() == 0
+    assert section.found.step_label.text() == "healthy"
     assert "Across 3 values of severity" in section.summary.text() or (
         "All 3 values" in section.summary.text()
     )
@@ -111,10 +93,10 @@ def engines_image(desk: Desk) -> object:
 
 def test_the_table_marks_the_patient_and_chooses_a_step(desk: Desk) -> None:
     section = sweep(desk)
-    values = [section.table.item(i, 0).text() for i in range(3)]
+    values = [section.found.table.item(i, 0).text() for i in range(3)]
     assert values == ["healthy", "suspect ●", "glaucoma"]
-    section.table.setCurrentCell(2, 0)
-    assert section.step_label.text() == "glaucoma"
+    section.found.table.setCurrentCell(2, 0)
+    assert section.found.step_label.text() == "glaucoma"
     desk.click(section.copy_button)
     assert "suspect ●" in QApplication.clipboard().text()
 
@@ -141,15 +123,15 @@ def test_the_maps_of_disagreement_lie_on_the_image(desk: Desk) -> None:
     image = desk.viewer.layers["retina"]
     image.scale = (2, 3)
     section = sweep(desk)
-    section.map_combo.setCurrentIndex(2)
-    section.map_combo.activated.emit(2)
+    section.found.map_combo.setCurrentIndex(2)
+    section.found.map_combo.activated.emit(2)
     changes, entropy = desk.viewer.layers[-2:]
     assert "vote entropy" in entropy.name
     assert (entropy.visible, changes.visible) == (True, False)
     assert entropy.data.shape == (40, 30)
     np.testing.assert_array_equal(entropy.scale, (2, 3))
     assert entropy not in session_of(desk.viewer).images()
-    section.map_combo.activated.emit(0)
+    section.found.map_combo.activated.emit(0)
     assert not entropy.visible
     np.testing.assert_allclose(
         stack_of(desk).data_to_world((1, 5, 7)), (1, 10, 21), atol=1e-12
@@ -164,13 +146,23 @@ def test_a_region_that_flips_is_gone_to(
     picture = np.asarray(sample_fundus().image.data)
     desk.viewer.add_image(picture, name="fundus", rgb=True)
     section = sweep(desk)
-    found = desk.dock.sweep._swept.sweep.regions
-    assert section.regions.count() == len(found) > 0
-    section.regions.setCurrentRow(0)
-    section.regions.activated.emit(section.regions.model().index(0, 0))
+    found = desk.dock.sweep.swept[1].sweep.regions
+    assert section.found.regions.count() == len(found) > 0
+    look_at_region(section)
+    # The middle of its box is centred, and the slider shows another class there.
+    box = found[0].box
+    middle = [(part.start + part.stop - 1) / 2 for part in box]
     viewer = desk.viewer
     camera = viewer.scene.camera if hasattr(viewer, "scene") else viewer.camera
-    np.testing.assert_allclose(camera.center[-2:], found[0].centroid)
+    np.testing.assert_allclose(camera.center[-2:], middle)
+    own, now = (stack_of(desk).data[step] for step in (1, section.found.slider.value()))
+    assert section.found.slider.value() != 1
+    assert (own[box] != now[box]).sum() >= found[0].n_pixels / 2
+    assert stack_of(desk).visible
+    # It fills the canvas, with a margin.
+    size = np.array([part.stop - part.start for part in box])
+    shares = np.maximum(size, 24) * camera.zoom / np.array(viewer.canvas.size)
+    assert 0.5 < shares.max() < 0.9
 
 
 def test_between_trained_values_is_marked(desk: Desk) -> None:
@@ -179,9 +171,9 @@ def test_between_trained_values_is_marked(desk: Desk) -> None:
     section.between_box.setChecked(True)
     sweep(desk)
     assert stack_of(desk).data.shape[0] == 9
-    section.slider.setValue(5)
-    assert "between trained values" in section.step_label.text()
-    assert section.table.rowCount() == 3  # of trained values only
+    section.found.slider.setValue(5)
+    assert "between trained values" in section.found.step_label.text()
+    assert section.found.table.rowCount() == 3  # of trained values only
     assert "between trained values" in stack_of(desk).metadata["napari-dmoe"]["shows"]
 
 
@@ -191,7 +183,7 @@ def test_pairs_of_drivers_and_the_caution_of_race(desk: Desk) -> None:
     section = sweep(desk, "Race × Severity")
     assert stack_of(desk).data.shape[0] == 9
     assert "behaviour, not biology" in section.summary.text()
-    assert section.step_label.text() == "Black, suspect"
+    assert section.found.step_label.text() == "Black, suspect"
     assert not section.between_box.isVisibleTo(section)
 
 
@@ -199,11 +191,11 @@ def test_another_patient_makes_it_outdated_and_another_image_ends_it(
     desk: Desk,
 ) -> None:
     section = sweep(desk)
-    assert section.outdated.text() == ""
+    assert section.found.outdated.text() == ""
     desk.choose("severity", "glaucoma")
-    assert section.outdated.text() == "Outdated: severity changed."
+    assert section.found.outdated.text() == "Outdated: severity changed. Sweep again."
     desk.choose("severity", "suspect")
-    assert section.outdated.text() == ""
+    assert section.found.outdated.text() == ""
     desk.viewer.add_image(PICTURE, name="other", rgb=True)
     assert section.summary.text() == NOTHING
 
@@ -247,6 +239,13 @@ def test_all_masks_stand_side_by_side(
     desk.wait_until_idle()
     (dialog,) = section.findChildren(QDialog)
     assert isinstance(dialog, PictureDialog)
+    assert dialog.windowTitle() == "Sweep of severity on “retina”"
+    # Everything is inside: the picture keeps its proportions in the window's.
+    room = dialog.screen().availableSize()
+    assert dialog.width() <= room.width()
+    assert dialog.height() <= room.height()
+    shape = dialog.pixmap.width() / dialog.pixmap.height()
+    assert dialog.view.width() / dialog.view.height() == pytest.approx(shape, rel=0.1)
     target = str(tmp_path / "grid.png")
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (target, ""))
     desk.click(dialog.save_button)
@@ -257,8 +256,8 @@ def test_all_masks_stand_side_by_side(
 
 def test_play_goes_round(desk: Desk) -> None:
     section = sweep(desk)
-    section.slider.setValue(2)
-    section.play_button.click()
-    desk.qtbot.waitUntil(lambda: section.slider.value() == 0)
-    section.play_button.click()
-    assert not section._timer.isActive()
+    section.found.slider.setValue(2)
+    section.found.play_button.click()
+    desk.qtbot.waitUntil(lambda: section.found.slider.value() == 0)
+    section.found.play_button.click()
+    assert not section.found._timer.isActive()

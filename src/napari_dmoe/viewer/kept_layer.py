@@ -9,7 +9,7 @@ from napari.components import ViewerModel
 from napari.layers import Layer
 
 from napari_dmoe.viewer.layers import LayerData
-from napari_dmoe.viewer.results import put
+from napari_dmoe.viewer.results import free_name, put
 
 
 class KeptLayer:
@@ -17,6 +17,7 @@ class KeptLayer:
 
     def __init__(self) -> None:
         self._reference: weakref.ref[Layer] | None = None
+        self._given = ""
 
     def within(self, viewer: ViewerModel | None) -> Any:
         """Return the layer; None where it is not in the viewer."""
@@ -25,9 +26,19 @@ class KeptLayer:
 
     def put(self, viewer: ViewerModel, layer_data: LayerData) -> Any:
         """Put data into the layer, or into a new one where it is gone; return it."""
-        layer = put(viewer, layer_data, self.within(viewer))
+        before = self.within(viewer)
+        layer = put(viewer, layer_data, before)
+        if before is None:
+            self._given = layer.name
         self._reference = weakref.ref(layer)
         return layer
+
+    def rename(self, viewer: ViewerModel, name: str) -> None:
+        """Give the layer another name, unless a person gave it one."""
+        layer = self.within(viewer)
+        if layer is not None and layer.name == self._given:
+            self._given = free_name(viewer, name, besides=layer)
+            layer.name = self._given
 
     def show(self, viewer: ViewerModel | None, is_shown: bool) -> None:
         """Show or hide the layer, where it is there."""

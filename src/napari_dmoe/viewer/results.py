@@ -265,8 +265,9 @@ def put(viewer: ViewerModel, layer_data: LayerData, existing: Layer | None) -> A
     if existing is not None and existing.ndim == data.ndim:
         _replace(existing, layer_data)
         return existing
+    name = free_name(viewer, str(arguments["name"]))
     add = viewer.add_labels if kind == "labels" else viewer.add_image
-    return plain(add(data, **(arguments | {"name": _free_name(viewer, arguments)})))
+    return plain(add(data, **(arguments | {"name": name})))
 
 
 def _replace(layer: Layer, layer_data: LayerData) -> None:
@@ -278,9 +279,9 @@ def _replace(layer: Layer, layer_data: LayerData) -> None:
             setattr(layer, name, arguments[name])
 
 
-def _free_name(viewer: ViewerModel, arguments: dict[str, Any]) -> str:
-    name = str(arguments["name"])
-    taken = {layer.name for layer in viewer.layers}
+def free_name(viewer: ViewerModel, name: str, besides: Layer | None = None) -> str:
+    """Return a name, or the next that no layer has besides one."""
+    taken = {layer.name for layer in viewer.layers if layer is not besides}
     free, number = name, 2
     while free in taken:
         free, number = f"{name} [{number}]", number + 1

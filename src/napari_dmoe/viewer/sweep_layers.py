@@ -9,13 +9,16 @@ import numpy as np
 from napari.layers import Image
 from napari.utils.colormaps import Colormap, ensure_colormap
 
+from napari_dmoe.inference.colours import Rgb
 from napari_dmoe.inference.provenance import METADATA_KEY
 from napari_dmoe.inference.segmentation import Segmentation
 from napari_dmoe.inference.sweep_result import Sweep
 from napari_dmoe.viewer.layers import LayerData, data_to_world, on_layer, placement
 from napari_dmoe.viewer.output_layers import in_layer_order, mask_look
+from napari_dmoe.viewer.sweep_rows import map_words
 
 _OPACITY = 0.7
+_RAMP_STEPS = 9
 _SEEN_THROUGH = "translucent_no_depth"
 
 
@@ -54,25 +57,36 @@ def stack_layer(
     )
 
 
+def sweep_title(sweep: Sweep) -> str:
+    """Return what was swept, as the layers' names have it."""
+    return " and ".join(name.lower() for name in sweep.titles)
+
+
+def map_ramp() -> tuple[Rgb, ...]:
+    """Return the maps' colours, from 0 to the largest value."""
+    rgba = np.asarray(ensure_colormap("magma").map(np.linspace(0, 1, _RAMP_STEPS)))
+    rows = (255 * rgba[:, :3]).round().astype(int).tolist()
+    return tuple((red, green, blue) for red, green, blue in rows)
+
+
 def sensitivity_layers(source: Image, sweep: Sweep) -> tuple[LayerData, LayerData]:
     """Return where the label changes, and the entropy of the values' votes."""
-    n_values = len(sweep.values)
-    most = float(np.log2(min(n_values, len(sweep.classes))))
-    title = " and ".join(name.lower() for name in sweep.titles)
+    changes, entropy = map_words(sweep)
+    title = sweep_title(sweep)
     return (
         _map(
             source,
             sweep,
             sweep.differs,
             name=f"{source.name} / changes with {title}",
-            limits=(0.0, float(max(1, n_values - 1))),
+            limits=(0.0, changes.most),
         ),
         _map(
             source,
             sweep,
             sweep.entropy,
             name=f"{source.name} / vote entropy over {title}",
-            limits=(0.0, max(most, 1e-3)),
+            limits=(0.0, entropy.most),
         ),
     )
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from napari_dmoe.inference.agreement import FlippingRegion
     from napari_dmoe.inference.segmentation import Segmentation
     from napari_dmoe.inference.sweep_result import Sweep
     from napari_dmoe.models.card import ModelCard
@@ -37,6 +38,11 @@ class Swept:
     results: tuple[Segmentation, ...]
     chosen: int
     seconds: float
+
+    def step_apart(self, region: FlippingRegion) -> int:
+        """Return the step whose mask differs most from the reference in a region."""
+        place = max(range(len(region.n_apart)), key=region.n_apart.__getitem__)
+        return self.steps.index(self.sweep.values[place].name)
 
 
 def between_positions(card: ModelCard | None, attribute: str) -> tuple[float, ...]:

@@ -179,6 +179,7 @@ class DMoEDock(QWidget):
     def _on_settings(self) -> None:
         self.run.settings = self.tab.settings.value()
         self.results.show_soon()
+        self.sweep.show()
 
     def _on_surroundings(self, surroundings: Any) -> None:
         self.footer.show_device(surroundings.device)

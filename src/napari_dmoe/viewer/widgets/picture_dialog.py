@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from qtpy.QtCore import Qt
-from qtpy.QtGui import QImage, QPixmap
+from qtpy.QtCore import QSize, Qt
+from qtpy.QtGui import QImage, QPainter, QPaintEvent, QPixmap
 from qtpy.QtWidgets import (
     QDialog,
     QFileDialog,
-    QLabel,
     QPushButton,
-    QScrollArea,
+    QSizePolicy,
     QVBoxLayout,
     QWidget,
 )
 
-_AROUND = 60
-_LARGEST = 1000, 700
+_SHARE = 0.85
+"""Share of the screen that the window takes at most."""
 
 
 class PictureDialog(QDialog):
@@ -29,14 +28,20 @@ class PictureDialog(QDialog):
         The picture.
     name : str
         Proposed for its file.
+    title : str
+        Of the window.
     """
 
     def __init__(
-        self, picture: NDArray[np.uint8], name: str, parent: QWidget | None = None
+        self,
+        picture: NDArray[np.uint8],
+        name: str,
+        title: str,
+        parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        self.setWindowTitle("All masks side by side")
+        self.setWindowTitle(title)
         self._name = name
         pixels = np.ascontiguousarray(picture)
         height, width = pixels.shape[:2]
@@ -44,19 +49,28 @@ class PictureDialog(QDialog):
             pixels.tobytes(), width, height, 3 * width, QImage.Format.Format_RGB888
         )
         self.pixmap = QPixmap.fromImage(image)
-        label = QLabel()
-        label.setPixmap(self.pixmap)
-        area = QScrollArea()
-        area.setWidget(label)
+        self.view = _Fitted(self.pixmap)
         self.save_button = QPushButton("Save as PNG…")
         self.save_button.setToolTip("Save this picture.")
         self.save_button.clicked.connect(self._on_save)
         layout = QVBoxLayout(self)
-        layout.addWidget(area, stretch=1)
+        layout.addWidget(self.view, stretch=1)
         layout.addWidget(self.save_button)
-        self.resize(
-            min(width + _AROUND, _LARGEST[0]), min(height + 2 * _AROUND, _LARGEST[1])
-        )
+        self._fit_screen()
+
+    def _fit_screen(self) -> None:
+        """Open with everything inside; on a small screen the picture is smaller."""
+        screen = self.screen()
+        wanted = self.sizeHint()
+        if screen is not None:
+            room = screen.availableSize() * _SHARE
+            around = wanted - self.pixmap.size()
+            picture = self.pixmap.size().boundedTo(room - around)
+            fitted = self.pixmap.size().scaled(
+                picture, Qt.AspectRatioMode.KeepAspectRatio
+            )
+            wanted = fitted + around
+        self.resize(wanted)
 
     def _on_save(self) -> None:
         path, _ = QFileDialog.getSaveFileName(
@@ -64,3 +78,32 @@ class PictureDialog(QDialog):
         )
         if path and not self.pixmap.save(path, "PNG"):
             self.setWindowTitle(f"{path} cannot be written: choose another place")
+
+
+class _Fitted(QWidget):
+    """Paints a picture as large as there is room, in its proportions."""
+
+    def __init__(self, pixmap: QPixmap) -> None:
+        super().__init__()
+        self._pixmap = pixmap
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+
+    def sizeHint(self) -> QSize:
+        """Return the picture's own size."""
+        return self._pixmap.size()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Paint the picture in the middle, never larger than it is."""
+        size = self._pixmap.size().boundedTo(self.size())
+        fitted = self._pixmap.scaled(
+            size,
+            Qt.AspectRatioMode.KeepAspectRatio,
+            Qt.TransformationMode.SmoothTransformation,
+        )
+        painter = QPainter(self)
+        painter.drawPixmap(
+            (self.width() - fitted.width()) // 2,
+            (self.height() - fitted.height()) // 2,
+            fitted,
+        )
+        painter.end()

@@ -13,18 +13,25 @@ from qtpy.QtCore import QObject
 from napari_dmoe.progress import ProgressHook
 from napari_dmoe.viewer.descriptions import image_problem, patient_problem
 from napari_dmoe.viewer.engines import Engines
-from napari_dmoe.viewer.kept_layer import KeptLayer
 from napari_dmoe.viewer.layers import to_image
 from napari_dmoe.viewer.requests import Request
-from napari_dmoe.viewer.revealing import centre_on
+from napari_dmoe.viewer.results import Outcome
 from napari_dmoe.viewer.session import Session
-from napari_dmoe.viewer.sweep_layers import sensitivity_layers, stack_layer
-from napari_dmoe.viewer.sweep_rows import region_text, value_rows
+from napari_dmoe.viewer.sweep_layers import map_ramp
+from napari_dmoe.viewer.sweep_rows import (
+    column_help,
+    map_words,
+    reference_note,
+    region_text,
+    value_rows,
+)
+from napari_dmoe.viewer.sweep_shown import SweepLayers
 from napari_dmoe.viewer.swept import Swept, between_positions
 from napari_dmoe.viewer.widgets._connections import Connections
 from napari_dmoe.viewer.widgets._work import Order, Work
 from napari_dmoe.viewer.widgets.run_control import RunControl, with_priors
-from napari_dmoe.viewer.widgets.sweep_section import SweepSection, SweepView
+from napari_dmoe.viewer.widgets.sweep_found import MapView, SweepView
+from napari_dmoe.viewer.widgets.sweep_section import SweepSection
 
 
 class SweepControl(QObject):
@@ -59,22 +66,27 @@ class SweepControl(QObject):
         self._swept: Swept | None = None
         self._image: weakref.ref[Image] | None = None
         self._request: Request | None = None
-        self._stack = KeptLayer()
-        self._maps: list[KeptLayer] = []
+        self._layers = SweepLayers(session)
+        self._outcome: weakref.ref[Outcome] | None = None
         connections = Connections(self)
         for signal in (
             session.model_changed,
             session.image_changed,
             session.patient_changed,
             session.images_changed,
+            session.shares.changed,
         ):
             connections.add(signal, self.show)
+        connections.add(session.result_changed, self._on_result)
+        connections.add(self._layers.removed, self._on_removed)
+        connections.add(self._layers.seen_changed, self._on_seen)
         if session.viewer is not None:
             connections.add(session.viewer.dims.events.current_step, self._on_dims)
         section.sweep_requested.connect(self._on_requested)
-        section.step_chosen.connect(self._on_step)
-        section.map_chosen.connect(self._on_map)
-        section.region_activated.connect(self._on_region)
+        section.layer_requested.connect(self._on_again)
+        section.found.step_chosen.connect(self._on_step)
+        section.found.map_chosen.connect(self._on_map)
+        section.found.region_activated.connect(self._on_region)
         self.show()
 
     @property
@@ -101,11 +113,13 @@ class SweepControl(QObject):
             len(names) == 1 and between_positions(card, names[0]) != ()
             for names in self._drivers
         ]
-        self._section.offer(names, between=between, why_not=self._why_not())
-        image = None if self._image is None else self._image()
-        if self._swept is not None and image is not self._session.image:
+        notice = "" if card is None else card.notice or ""
+        self._section.offer(
+            names, between=between, why_not=self._why_not(), notice=notice
+        )
+        if self._swept is not None and self._current_image() is not self._session.image:
             self._forget()
-        self._section.show_outdated(self._outdated())
+        self._section.found.show_outdated(self._outdated())
 
     def _why_not(self) -> str:
         model, image = self._session.model, self._session.image
@@ -123,14 +137,20 @@ class SweepControl(QObject):
         model, image = self._session.model, self._session.image
         if self._swept is None or self._request is None or image is None:
             return ""
-        if model is None or self._why_not():
+        if model is None:
             return ""
-        now = self._session.request(image, model, self._run.settings)
-        changed = self._request.changes(now)
-        return f"Outdated: {' and '.join(changed)} changed." if changed else ""
+        try:
+            changes = self._request.changes(
+                self._session.request(image, model, self._run.settings)
+            )
+        except ValueError:
+            return "Outdated: the model does not know the patient's values."
+        changed = " and ".join(changes)
+        return f"Outdated: {changed} changed. Sweep again." if changed else ""
 
     def _forget(self) -> None:
         self._swept, self._image, self._request = None, None, None
+        self._layers.forget()
         self._section.show_sweep(SweepView())
 
     def _on_requested(self, place: int, between: bool) -> None:
@@ -170,63 +190,92 @@ class SweepControl(QObject):
         self._swept, self._image, self._request = swept, reference, request
         sweep = swept.sweep
         self._session.keep_sweep(image, request, sweep)
-        title = " and ".join(name.lower() for name in sweep.titles)
-        shown = stack_layer(image, swept.results, title=title, shows=swept.steps)
-        stack = self._stack.put(viewer, shown)
-        stack.editable, stack.visible = False, True
-        for each in self._maps:
-            each.remove(viewer)
-        self._maps = []
-        plain = self._session.result_of(image)
-        mask = None if plain is None else plain.mask()
-        if mask is not None:
-            mask.visible = False  # else it would lie over every step
         self._section.show_sweep(
             SweepView(
                 summary=sweep.summary,
                 steps=swept.steps,
                 current=swept.chosen,
                 rows=tuple(value_rows(sweep)),
-                regions=tuple(map(region_text, sweep.regions)),
+                note=reference_note(sweep),
+                column_help=column_help(sweep),
+                regions=tuple(region_text(sweep, each) for each in sweep.regions),
             )
         )
-        self._section.show_outdated(self._outdated())
-        self._on_step(swept.chosen)
+        self._section.found.show_outdated(self._outdated())
+        self._show_layers(image, swept.chosen)
         return f"Swept {len(sweep.values)} values in {swept.seconds:.1f} s."
 
+    def _show_layers(self, image: Image, step: int) -> None:
+        if self._swept is not None:
+            self._note_outcome()
+            self._layers.show(image, self._swept)
+            self._layers.go_to(step)
+            self._session.result_changed.emit()  # the layer's record is another one
+
+    def _on_again(self) -> None:
+        image = self._current_image()
+        if self._swept is not None and image is not None:
+            self._section.show_there()
+            self._show_layers(image, self._section.found.slider.value())
+
+    def _on_removed(self) -> None:
+        if self._swept is not None:
+            self._section.show_removed()
+
+    def _on_seen(self) -> None:
+        is_there = self._swept is not None and self._layers.is_there
+        self._section.found.show_hidden(is_there and not self._layers.is_seen)
+
+    def _on_result(self) -> None:
+        """Hide the masks when another one is looked at from now on."""
+        image, before = self._session.image, self._outcome
+        outcome = self._note_outcome()
+        is_new = outcome is not None and (before is None or before() is not outcome)
+        if image is None or image is not self._current_image() or not is_new:
+            return
+        result = self._session.result_of(image)
+        mask = None if result is None else result.mask()
+        if not self._layers.is_seen or mask is None:
+            return
+        if mask.visible or self._layers.covers(mask):
+            mask.visible = True
+            self._layers.hide()
+            self._section.found.stop()
+            self._section.found.show_map(0, MapView())
+
+    def _note_outcome(self) -> Outcome | None:
+        """Remember what is looked at, so that something new is noticed."""
+        image = self._session.image
+        result = None if image is None else self._session.result_of(image)
+        outcome = None if result is None else result.outcome
+        self._outcome = None if outcome is None else weakref.ref(outcome)
+        return outcome
+
     def _on_step(self, step: int) -> None:
-        viewer = self._session.viewer
-        stack = self._stack.within(viewer)
-        if viewer is not None and stack is not None:
-            viewer.dims.set_current_step(viewer.dims.ndim - stack.ndim, step)
+        if not self._layers.is_seen:
+            self._layers.reveal()
+        self._layers.go_to(step)
 
     def _on_dims(self, event: Any = None) -> None:
-        viewer = self._session.viewer
-        stack = self._stack.within(viewer)
-        if viewer is not None and stack is not None and self._swept is not None:
-            axis = viewer.dims.ndim - stack.ndim
-            self._section.show_step(int(viewer.dims.current_step[axis]))
+        step = self._layers.step
+        if step is not None and self._swept is not None:
+            self._section.found.show_step(step)
 
     def _on_map(self, place: int) -> None:
         """Show one of the maps of what the values disagree about, or none."""
-        viewer, image = self._session.viewer, self._current_image()
-        if viewer is None or image is None or self._swept is None:
+        if self._swept is None:
             return
-        if place and not self._maps:
-            selected = set(viewer.layers.selection)
-            for layer_data in sensitivity_layers(image, self._swept.sweep):
-                self._maps.append(KeptLayer())
-                self._maps[-1].put(viewer, layer_data)
-            viewer.layers.selection = selected
-        for number, kept in enumerate(self._maps, start=1):
-            kept.show(viewer, number == place)
+        self._layers.show_map(place)
+        view = MapView()
+        if place:
+            words = map_words(self._swept.sweep)[place - 1]
+            view = MapView(map_ramp(), words.limits, words.help)
+        self._section.found.show_map(place, view)
 
     def _on_region(self, place: int) -> None:
-        viewer, image = self._session.viewer, self._current_image()
-        if viewer is None or image is None or self._swept is None:
-            return
-        sweep = self._swept.sweep
-        centre_on(viewer, image, sweep.axes, sweep.regions[place].centroid)
+        step = self._layers.look_at_region(place)
+        if step is not None:
+            self._on_step(step)
 
     def _current_image(self) -> Image | None:
         return None if self._image is None else self._image()

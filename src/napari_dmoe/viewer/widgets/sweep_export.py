@@ -12,6 +12,7 @@ from qtpy.QtWidgets import QFileDialog
 from napari_dmoe.progress import ProgressHook
 from napari_dmoe.viewer.engines import Engines
 from napari_dmoe.viewer.layers import to_image
+from napari_dmoe.viewer.sweep_layers import sweep_title
 from napari_dmoe.viewer.swept import Swept
 from napari_dmoe.viewer.widgets._work import Order, Work
 from napari_dmoe.viewer.widgets.picture_dialog import PictureDialog
@@ -54,16 +55,17 @@ class SweepExport(QObject):
         image, swept = shown
         pixels = to_image(image, len(swept.sweep.grid.shape))
         name = f"sweep-{'-'.join(swept.sweep.attributes)}"
+        title = f"Sweep of {sweep_title(swept.sweep)} on “{image.name}”"
         order = Order(
             title="dMoE: drawing the sweep",
             status="Drawing all masks side by side …",
             work=partial(_draw, self._engines, pixels, swept),
-            then=partial(self._on_drawn, name),
+            then=partial(self._on_drawn, name, title),
         )
         self._work.start(order)
 
-    def _on_drawn(self, name: str, picture: Any) -> str:
-        PictureDialog(picture, name, self._section).show()
+    def _on_drawn(self, name: str, title: str, picture: Any) -> str:
+        PictureDialog(picture, name, title, self._section).show()
         return "All masks stand side by side."
 
     def _on_save(self) -> None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from qtpy.QtGui import QResizeEvent
 from qtpy.QtWidgets import QAbstractItemView, QTableWidget, QTableWidgetItem, QWidget
 
 _ROWS_SEEN = 8
+_GIVES_WAY = 0.4
+"""Share of the first column that may be cut, rather than to scroll; hovering tells."""
 
 
 class WideTable(QTableWidget):
@@ -37,15 +40,33 @@ class WideTable(QTableWidget):
         self.verticalHeader().setVisible(False)
         self.setAccessibleName(name)
         self.setToolTip(tooltip)
+        self.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        self.setWordWrap(False)
         self.setMinimumWidth(1)
         self.setVisible(False)
 
-    def show_rows(self, rows: Sequence[Mapping[str, str]]) -> None:
-        """Show other lines."""
+    def show_rows(
+        self,
+        rows: Sequence[Mapping[str, str]],
+        help_texts: Mapping[str, str] | None = None,
+    ) -> None:
+        """Show other lines.
+
+        Parameters
+        ----------
+        rows : sequence of mapping
+            The lines, by column.
+        help_texts : mapping of str to str, optional
+            What columns mean, by their names.
+        """
         self._rows = list(rows)
         columns = self._columns()
         self.setColumnCount(len(columns))
         self.setHorizontalHeaderLabels(columns)
+        for place, name in enumerate(columns):
+            self.horizontalHeaderItem(place).setToolTip(
+                (help_texts or {}).get(name, "")
+            )
         self.setRowCount(len(rows))
         for number, line in enumerate(rows):
             for place, name in enumerate(columns):
@@ -53,11 +74,36 @@ class WideTable(QTableWidget):
                 item.setToolTip(line.get(name, ""))
                 self.setItem(number, place, item)
         self.setVisible(bool(rows))
-        self.resizeColumnsToContents()
-        height = self.rowHeight(0) if rows else 0
-        around = self.horizontalHeader().sizeHint().height() + 2 * self.frameWidth()
-        bar = self.horizontalScrollBar().sizeHint().height()
-        self.setFixedHeight(height * min(len(rows), _ROWS_SEEN) + around + bar)
+        self._fit()
+
+    def _fit(self) -> None:
+        """Be as high as the lines, and as the scroll bar where there has to be one."""
+        header, room = self.horizontalHeader(), self.viewport().width()
+        if self._rows:  # where that is enough, the first column gives way
+            header.setStretchLastSection(False)
+            self.resizeColumnsToContents()
+            first = self.columnWidth(0)
+            lacking = header.length() - room
+            if 0 < lacking <= _GIVES_WAY * first:
+                self.setColumnWidth(0, first - lacking)
+            header.setStretchLastSection(header.length() <= room)
+        height = self.rowHeight(0) if self._rows else 0
+        around = header.sizeHint().height() + 2 * self.frameWidth()
+        if header.length() > room:
+            around += self.horizontalScrollBar().sizeHint().height()
+        self.setFixedHeight(height * min(len(self._rows), _ROWS_SEEN) + around)
+
+    def show_outdated(self, is_outdated: bool) -> None:
+        """Set what no longer holds in italics."""
+        font = self.font()
+        font.setItalic(is_outdated)
+        self.setFont(font)
+        self._fit()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Fit again: at another width, there may be a scroll bar or none."""
+        super().resizeEvent(event)
+        self._fit()
 
     def text(self) -> str:
         """Return the lines as text, with tabs between the columns."""
