@@ -221,7 +221,7 @@ def test_the_play_button_shows_what_a_click_does(desk: Desk) -> None:
     button = section.found.play_button
     assert button.text() == "▶"
     button.click()
-    assert button.text() == "⏸"
+    assert button.text() == "❚❚"
     button.click()
     assert button.text() == "▶"
 

@@ -25,7 +25,7 @@ from napari_dmoe.viewer.widgets.wide_table import WideTable
 
 MAPS = ("no map", "where the label changes", "entropy of the votes")
 HIDDEN = "These masks are hidden: move the slider to see them."
-_PLAY, _PAUSE = "▶", "⏸"
+_PLAY, _PAUSE = "▶", "❚❚"  # fonts often lack the one pause sign
 _ANIMATION_MS = 600
 
 
