@@ -7,7 +7,6 @@ the GUI thread only and knows no Qt.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary, WeakSet
 
@@ -15,11 +14,11 @@ from napari.components import ViewerModel
 from napari.layers import Image, Layer
 from psygnal import Signal
 
-from napari_dmoe.inference.provenance import METADATA_KEY
 from napari_dmoe.patient import Patient
 from napari_dmoe.viewer.gallery import Gallery
 from napari_dmoe.viewer.hovering import HoverStatus
-from napari_dmoe.viewer.layers import PLACE, plain
+from napari_dmoe.viewer.inputs import Versions, inputs_of, is_input
+from napari_dmoe.viewer.layers import plain
 from napari_dmoe.viewer.maps import Overlay
 from napari_dmoe.viewer.outlines import Outlines
 from napari_dmoe.viewer.patients import TYPED, Patients
@@ -35,8 +34,6 @@ if TYPE_CHECKING:
     from napari_dmoe.inference.sweep_result import Sweep
     from napari_dmoe.models.checkpoint import LoadedModel
     from napari_dmoe.viewer.engines import FittingCard
-
-_CHANGES_OF_AN_IMAGE = ("data", *PLACE)
 
 
 class Session:
@@ -86,7 +83,7 @@ class Session:
         """Masks that are drawn as outlines."""
         self._routing = RoutingLayers(self._viewer, self.outlines)
         self._hover = HoverStatus(viewer, self._routing)
-        self._versions: WeakKeyDictionary[Layer, int] = WeakKeyDictionary()
+        self._versions = Versions(self._on_image_data)
         self._masks: WeakSet[Layer] = WeakSet()
         viewer.layers.events.inserted.connect(self._on_layers)
         viewer.layers.events.removed.connect(self._on_layers)
@@ -125,13 +122,7 @@ class Session:
 
     def images(self) -> list[Image]:
         """Return the viewer's images, the topmost first; maps of results are none."""
-        viewer = self.viewer
-        layers = [] if viewer is None else list(viewer.layers)
-        return [
-            layer
-            for layer in reversed(layers)
-            if isinstance(layer, Image) and not _is_output(layer)
-        ]
+        return inputs_of(self.viewer)
 
     @property
     def image(self) -> Image | None:
@@ -254,17 +245,14 @@ class Session:
             model=weakref.ref(model),
             routers=dict(zip(names, routers, strict=True)),
             settings=settings,
-            image_version=self._versions.get(plain(image), 0),
+            image_version=self._versions.of(image),
             shares=self.shares.among(unknown),
         )
 
     def _on_layers(self, event: Any = None) -> None:
         for image in self.images():
-            if image not in self._versions:
-                self._versions[image] = 0
+            if self._versions.follow(image):
                 image.events.name.connect(self._on_name)
-                for change in _CHANGES_OF_AN_IMAGE:
-                    getattr(image.events, change).connect(self._on_image_data)
         self.images_changed.emit()
         self.routing_changed.emit()  # a map may have been removed
         if self.image is None:
@@ -280,7 +268,7 @@ class Session:
     def _on_active(self, event: Any = None) -> None:
         viewer = self.viewer
         active = None if viewer is None else viewer.layers.selection.active
-        if isinstance(active, Image) and not _is_output(active):
+        if is_input(active):
             self.choose_image(active)
         elif active is not None:
             self._on_active_mask(active)
@@ -298,7 +286,6 @@ class Session:
             self.image_changed.emit()
 
     def _on_image_data(self, event: Any) -> None:
-        self._versions[event.source] += 1
         if event.source is self.image:
             self.image_changed.emit()
             self.result_changed.emit()
@@ -319,9 +306,3 @@ def session_of(viewer: ViewerModel) -> Session:
     if key not in _SESSIONS:
         _SESSIONS[key] = Session(key)
     return _SESSIONS[key]
-
-
-def _is_output(layer: Layer) -> bool:
-    """Say whether a layer was made of a result, such as a map of the routing."""
-    record = layer.metadata.get(METADATA_KEY)
-    return isinstance(record, Mapping) and "shows" in record
