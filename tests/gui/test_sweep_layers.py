@@ -124,7 +124,7 @@ def test_a_sweep_hides_altered_masks_and_differences(desk: Desk) -> None:
     experts.mute_boxes[3].click()
     desk.click(experts.run_button)
     desk.wait_until_idle()
-    difference = desk.viewer.layers["retina / difference without expert 3"]
+    difference = desk.viewer.layers["difference, expert 3 muted · retina"]
     assert difference.visible
     sweep(desk)
     assert [layer.name for layer in desk.viewer.layers if layer.visible] == [

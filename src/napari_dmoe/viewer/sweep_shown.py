@@ -201,11 +201,17 @@ class SweepLayers:
 
 
 def _differences(viewer: ViewerModel, image: Image) -> list[Layer]:
-    """Return the layers that show where two masks of an image differ."""
+    """Return the layers that show where two masks of an image differ.
+
+    Their names begin with the image's, or, of altered masks, end with it.
+    """
     return [
         layer
         for layer in viewer.layers
         if isinstance(layer, Labels)
         and "difference" in layer.features
-        and layer.name.startswith(f"{image.name} / ")
+        and (
+            layer.name.startswith(f"{image.name} / ")
+            or layer.name.endswith(f" · {image.name}")
+        )
     ]
