@@ -273,7 +273,7 @@ def whatif_experts(viewer: napari.Viewer, dock: QWidget, shoot: Shooter) -> None
     mask = next(e for e in viewer.layers if e.name.startswith("expert"))
     viewer.layers.selection.active = mask
     dock.tabs.setCurrentWidget(dock.tab)
-    to_the_end(dock)
+    to_the_end(dock.tab)
     shoot.dock("whatif-experts-badge")
     get_settings().appearance.theme = "light"
     show_section(what_if, section)
@@ -335,6 +335,29 @@ def whatif_sweep(viewer: napari.Viewer, dock: QWidget, shoot: Shooter) -> None:
     shoot.window("whatif-sensitivity")
 
 
+def whatif_volume(viewer: napari.Viewer, dock: QWidget, shoot: Shooter) -> None:
+    """Sweep the T stage of a volume, seen in 3D, and mute its busiest expert."""
+    load(dock, "pelvis-phantom")
+    viewer.open_sample("napari-dmoe", "phantom-pelvis")
+    run(dock)
+    dock.tabs.setCurrentWidget(dock.what_if)
+    section = dock.what_if.sweep
+    section.button.click()
+    wait(lambda: not dock.run.is_busy)
+    section.found.slider.setValue(0)
+    viewer.dims.ndisplay = 3
+    viewer.reset_view()
+    camera = viewer.scene.camera if hasattr(viewer, "scene") else viewer.camera
+    camera.angles = (0, 25, 65)
+    camera.zoom *= 1.6
+    shoot.window("whatif-volume")
+    viewer.dims.ndisplay = 2
+    section.found.map_combo.setCurrentIndex(2)
+    section.found.map_combo.activated.emit(2)
+    viewer.reset_view()
+    shoot.window("whatif-volume-entropy")
+
+
 def begin_what_if(viewer: napari.Viewer, dock: QWidget) -> QWidget:
     """Segment the skin phantom and go to the What if tab."""
     load(dock, "skin-phantom")
@@ -358,6 +381,7 @@ SCENES = (
     *(states, retina, phantom, many, skin, pelvis, ct),
     *(routing_fundus, routing_skin, routing_pelvis),
     *(whatif_sweep, whatif_experts, whatif_noise, whatif_replay),
+    whatif_volume,
     fine_tune,
 )
 
