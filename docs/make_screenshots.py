@@ -345,6 +345,7 @@ def whatif_volume(viewer: napari.Viewer, dock: QWidget, shoot: Shooter) -> None:
     section.button.click()
     wait(lambda: not dock.run.is_busy)
     section.found.slider.setValue(0)
+    settle()
     viewer.dims.ndisplay = 3
     viewer.reset_view()
     camera = viewer.scene.camera if hasattr(viewer, "scene") else viewer.camera
@@ -354,6 +355,7 @@ def whatif_volume(viewer: napari.Viewer, dock: QWidget, shoot: Shooter) -> None:
     viewer.dims.ndisplay = 2
     section.found.map_combo.setCurrentIndex(2)
     section.found.map_combo.activated.emit(2)
+    viewer.dims.set_current_step(1, 24)
     viewer.reset_view()
     shoot.window("whatif-volume-entropy")
 

@@ -8,7 +8,11 @@ from napari.components import ViewerModel
 
 from napari_dmoe.viewer import results
 from napari_dmoe.viewer.layers import to_image
-from napari_dmoe.viewer.undisturbed import all_or_nothing, pointer_away
+from napari_dmoe.viewer.undisturbed import (
+    RestingPointer,
+    all_or_nothing,
+    pointer_away,
+)
 from viewer_fakes import make_outcome, make_segmentation
 
 
@@ -67,3 +71,24 @@ def test_what_succeeds_stays(viewer: ViewerModel) -> None:
     with all_or_nothing(None):
         pass
     assert [layer.name for layer in viewer.layers] == ["whole"]
+
+
+def test_a_pointer_that_rests_while_3d_is_chosen_raises_no_error(
+    viewer: ViewerModel,
+) -> None:
+    viewer.add_image(np.zeros((4, 12, 9)), name="ct")
+    features = {"index": [0, 1], "class": ["a", "b"]}
+    viewer.add_labels(np.ones((4, 4, 4), int), features=features)
+    resting = RestingPointer(viewer)
+    viewer.mouse_over_canvas = True
+    viewer.dims.ndisplay = 3
+    viewer.update_status_from_cursor()  # raised TypeError: see the first test
+    viewer.mouse_over_canvas = True  # the canvas has grown below it
+    assert not viewer.mouse_over_canvas
+    for callback in viewer.mouse_move_callbacks:
+        callback(viewer, None)
+    assert viewer.mouse_over_canvas
+    viewer.mouse_over_canvas = False  # the pointer leaves
+    viewer.dims.ndisplay = 2
+    resting._on_move(viewer, None)
+    assert not viewer.mouse_over_canvas

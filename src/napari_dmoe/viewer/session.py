@@ -27,7 +27,7 @@ from napari_dmoe.viewer.results import CHANGES_OF_A_MASK, Result
 from napari_dmoe.viewer.routing_layers import RoutingLayers
 from napari_dmoe.viewer.stated_shares import StatedShares
 from napari_dmoe.viewer.swept_routing import SweptRouting
-from napari_dmoe.viewer.undisturbed import pointer_away
+from napari_dmoe.viewer.undisturbed import RestingPointer, pointer_away
 
 if TYPE_CHECKING:
     from napari_dmoe.inference.settings import InferenceSettings
@@ -83,6 +83,7 @@ class Session:
         """Masks that are drawn as outlines."""
         self._routing = RoutingLayers(self._viewer, self.outlines)
         self._hover = HoverStatus(viewer, self._routing)
+        self._pointer = RestingPointer(viewer)
         self._versions = Versions(self._on_image_data)
         self._masks: WeakSet[Layer] = WeakSet()
         viewer.layers.events.inserted.connect(self._on_layers)

@@ -8,8 +8,10 @@ elsewhere.
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from napari.components import ViewerModel
 
@@ -51,3 +53,40 @@ def all_or_nothing(viewer: ViewerModel | None) -> Iterator[None]:
             for layer, was_visible in before.items():
                 layer.visible = was_visible
             raise
+
+
+class RestingPointer:
+    """Lets napari read nothing under a pointer that has rested since 3D was chosen.
+
+    Until it moves napari knows no ray below it, and would show an error at each change
+    of the sliders.
+
+    Parameters
+    ----------
+    viewer : napari.components.ViewerModel
+        The viewer.
+    """
+
+    def __init__(self, viewer: ViewerModel) -> None:
+        self._viewer = weakref.ref(viewer)
+        self._is_held = False
+        viewer.dims.events.ndisplay.connect(self._on_ndisplay, position="first")
+        viewer.events.mouse_over_canvas.connect(self._on_canvas, position="first")
+        viewer.mouse_move_callbacks.append(self._on_move)
+
+    def _on_ndisplay(self, event: Any = None) -> None:
+        viewer = self._viewer()
+        if viewer is not None:
+            self._is_held = viewer.dims.ndisplay == 3
+            self._on_canvas()
+
+    def _on_canvas(self, event: Any = None) -> None:
+        """Call the pointer away, also where the canvas has grown below it."""
+        viewer = self._viewer()
+        if viewer is not None and self._is_held and viewer.mouse_over_canvas:
+            viewer.mouse_over_canvas = False
+
+    def _on_move(self, viewer: Any, event: Any) -> None:
+        if self._is_held:
+            self._is_held = False
+            viewer.mouse_over_canvas = True
