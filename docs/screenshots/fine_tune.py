@@ -1,4 +1,4 @@
-"""The screenshots of fine-tuning, a scene of ``docs/make_screenshots.py``."""
+"""The scene of the Fine-tune tab."""
 
 from __future__ import annotations
 

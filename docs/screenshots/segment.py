@@ -1,0 +1,162 @@
+"""The scenes of the Segment tab."""
+
+from __future__ import annotations
+
+import napari
+import numpy as np
+from napari.settings import get_settings
+from qtpy.QtWidgets import QWidget
+from screenshots.tools import (
+    Shooter,
+    hide_map,
+    load,
+    run,
+    settle,
+    show_map,
+    to_the_end,
+    wait,
+)
+
+
+def states(viewer: napari.Viewer, dock: QWidget, shoot: Shooter) -> None:
+    """Go through the states of the Segment tab, at both widths."""
+    viewer.open_sample("napari-dmoe", "phantom-fundus")
+    shoot.state("ready")
+    run(dock)
+    viewer.reset_view()
+    shoot.state("finished")
+    dock.tab.patient.rerun_box.click()
+    dock.tab.patient.inputs["severity"].entered.emit("glaucoma")
+    shoot.state("outdated")
+    dock.tab.settings.inputs["unknown"].value = "refuse"
+    dock.tab.patient.inputs["severity"].entered.emit(None)
+    run(dock)
+    shoot.state("failed")
+    dock.tab.settings.inputs["unknown"].value = "mix"
+    dock.tab.patient.inputs["severity"].entered.emit("healthy")
+    mask = viewer.layers["phantom fundus / mask"]
+    for row in range(40, 70):
+        mask.paint((row, 150), 1)
+    settle()
+    shoot.state("edited")
+    load(dock, "pelvis-phantom")
+    viewer.layers.clear()
+    viewer.open_sample("napari-dmoe", "ct-pelvis")
+    wait(dock.footer.button.isEnabled)
+    dock.footer.button.click()
+    settle(1.5)
+    shoot.state("running")
+    dock.footer.button.click()
+    wait(lambda: not dock.run.is_busy)
+
+
+def retina(viewer: napari.Viewer, dock: QWidget, shoot: Shooter) -> None:
+    """Segment the real photograph, of whose patient nothing is known."""
+    viewer.open_sample("napari-dmoe", "retina-colour")
+    run(dock)
+    settle()
+    shoot.dock("dock-mixture")
+    shoot.window("main")
+    show_map(dock, "dominant")
+    shoot.window("retina-experts")
+    hide_map(dock)
+    get_settings().appearance.theme = "light"
+    shoot.window("retina-mask-light")
+    shoot.dock("dock-light")
+    get_settings().appearance.theme = "dark"
+
+
+def phantom(viewer: napari.Viewer, dock: QWidget, shoot: Shooter) -> None:
+    """Segment the phantom, whose patient the sample brings."""
+    viewer.open_sample("napari-dmoe", "phantom-fundus")
+    run(dock)
+    viewer.reset_view()
+    shoot.dock("dock-driver")
+    shoot.window("phantom-mask")
+    folds = (dock.tab.model.details.fold, dock.tab.advanced)
+    folds[0].unfold()
+    dock.tab.verticalScrollBar().setValue(0)
+    shoot.dock("dock-card")
+    folds[0].unfold(False)
+    folds[1].unfold()
+    to_the_end(dock.tab)
+    shoot.dock("dock-advanced")
+    folds[1].unfold(False)
+    show_map(dock, "gate")
+    shoot.dock("dock-routing")
+    shoot.window("phantom-gate")
+    show_map(dock, "entropy")
+    shoot.window("phantom-entropy")
+    hide_map(dock)
+    dock.tab.compare.fold.unfold()
+    combo = dock.tab.compare.combo
+    combo.setCurrentIndex(combo.findText("fundus-race-phantom"))
+    dock.tab.compare.button.click()
+    wait(lambda: not dock.run.is_busy)
+    settle()
+    to_the_end(dock.tab)
+    shoot.dock("dock-compare")
+    shoot.window("compare")
+    dock.tab.compare.fold.unfold(False)
+    dock.tab.result.record_button.click()
+    shoot.window("about")
+
+
+def many(viewer: napari.Viewer, dock: QWidget, shoot: Shooter) -> None:
+    """Segment several layers, one of which does not fit."""
+    for severity in ("healthy", "suspect", "glaucoma"):
+        image = viewer.open_sample("napari-dmoe", "phantom-fundus")[0]
+        image.name = f"fundus of a {severity} eye"
+        dock.tab.patient.inputs["severity"].entered.emit(severity)
+    viewer.add_image(np.zeros((3, 64, 64)), name="stack without names")
+    viewer.layers.selection = set(viewer.layers)
+    dock.tab.series.fold.unfold()
+    dock.tab.series.layers_button.click()
+    wait(lambda: "segmented" in dock.tab.series.summary.text())
+    settle()
+    to_the_end(dock.tab)
+    shoot.dock("dock-many")
+
+
+def skin(viewer: napari.Viewer, dock: QWidget, shoot: Shooter) -> None:
+    """Segment the skin phantom: two attributes drive its model."""
+    load(dock, "skin-phantom")
+    viewer.open_sample("napari-dmoe", "phantom-skin")
+    run(dock)
+    viewer.reset_view()
+    shoot.dock("dock-two-drivers")
+    shoot.window("skin-mask")
+
+
+def pelvis(viewer: napari.Viewer, dock: QWidget, shoot: Shooter) -> None:
+    """Segment the pelvis phantom, in slices and in 3D."""
+    load(dock, "pelvis-phantom")
+    viewer.open_sample("napari-dmoe", "phantom-pelvis")
+    run(dock)
+    mask = viewer.layers["phantom pelvis / mask"]
+    viewer.dims.set_current_step(0, int((mask.data > 0).sum((1, 2)).argmax()))
+    viewer.reset_view()
+    shoot.dock("dock-volume")
+    shoot.window("pelvis-mask")
+    show_map(dock, "dominant", block=3)
+    shoot.window("pelvis-experts")
+    viewer.dims.ndisplay = 3
+    viewer.layers["phantom pelvis"].visible = False
+    camera = viewer.scene.camera if hasattr(viewer, "scene") else viewer.camera
+    camera.angles = (0, 25, 70)
+    camera.zoom *= 0.8
+    mask.opacity = 1
+    shoot.window("pelvis-3d")
+
+
+def ct(viewer: napari.Viewer, dock: QWidget, shoot: Shooter) -> None:
+    """Segment the real CT, beside its labels."""
+    load(dock, "pelvis-phantom")
+    viewer.open_sample("napari-dmoe", "ct-pelvis")
+    dock.tab.patient.inputs["severity"].entered.emit("T4")
+    run(dock)
+    mask = viewer.layers["CT / mask"]
+    viewer.dims.set_current_step(0, int((mask.data > 0).sum((1, 2)).argmax()))
+    viewer.layers["CT prostate, bladder"].visible = True
+    viewer.reset_view()
+    shoot.window("ct-mask")
