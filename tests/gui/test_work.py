@@ -140,5 +140,8 @@ def test_a_mask_is_shown_in_3d_under_a_resting_pointer(
     shown = {layer.name for layer in viewer.layers if layer.visible}
     assert shown == {"ct", "expert 1 muted · ct", "difference, expert 1 muted · ct"}
     assert "voxels change" in desk.status
+    assert not viewer.mouse_over_canvas  # napari reads nothing there until it moves
+    for callback in viewer.mouse_move_callbacks:
+        callback(viewer, None)
     assert viewer.mouse_over_canvas
     assert notifications == []
