@@ -11,7 +11,6 @@ from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from napari_dmoe.imaging.spatial import Grid
 from napari_dmoe.inference.routing import RoutingMaps, dominant_expert, expert_load
@@ -184,28 +183,6 @@ def load_per_class(
         nothing = np.full(gates.shape[-1], np.nan)
         rows.append(weighted / total if total else nothing)
     return np.stack(rows)
-
-
-def mask_border(labels: NDArray[np.integer], n_axes: int) -> NDArray[np.bool_]:
-    """Return which pixels of a mask touch one of another class.
-
-    Parameters
-    ----------
-    labels : (*extra, *S) integer array
-        The mask.
-    n_axes : int
-        How many axes, the last ones, are spatial; corners touch, too.
-
-    Returns
-    -------
-    (*extra, *S) bool array
-        The pixels on both sides of every border.
-    """
-    size = (1,) * (labels.ndim - n_axes) + (3,) * n_axes
-    highest = ndimage.maximum_filter(labels, size, mode="nearest")
-    lowest = ndimage.minimum_filter(labels, size, mode="nearest")
-    border: NDArray[np.bool_] = highest != lowest
-    return border
 
 
 def load_within(

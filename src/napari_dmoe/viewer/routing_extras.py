@@ -38,6 +38,8 @@ class Extras:
         Votes of noise samples for experts, one array a block, by number and seed.
     chance : RoutingMaps or None
         The chance of each expert to be chosen.
+    apart : dict of tuples of float
+        Mean divergence of two values in each block, by attribute and both values.
     """
 
     by_value: dict[tuple[str, str], RoutingMaps] = field(default_factory=dict)
@@ -45,6 +47,9 @@ class Extras:
         default_factory=dict
     )
     chance: RoutingMaps | None = None
+    apart: dict[tuple[str, tuple[str, str]], tuple[float, ...]] = field(
+        default_factory=dict
+    )
     _means: dict[int, NDArray[np.float32]] = field(default_factory=dict, repr=False)
 
     def mean(self, routing: RoutingMaps, block: int) -> NDArray[np.float32]:
@@ -101,6 +106,26 @@ def map_input(
     if needs == "chance":
         return None if extras.chance is None else extras.chance.mean(block)
     return extras.mean(routing, block)
+
+
+def mean_by_block(
+    made: Segmentation, overlay: Overlay, extras: Extras
+) -> tuple[float, ...]:
+    """Return the mean divergence of two values in each block, computed once.
+
+    Empty where a run for them is missing.
+    """
+    pair = (overlay.attribute, overlay.values)
+    if pair not in extras.apart:
+        n_blocks = 0 if made.routing is None else made.routing.n_blocks
+        blocks = (replace(overlay, block=block) for block in range(n_blocks))
+        entries = [map_input(made, block, extras) for block in blocks]
+        known = [entry for entry in entries if entry is not None]
+        if len(known) < len(entries):
+            return ()
+        compute = overlay.kind.compute
+        extras.apart[pair] = tuple(float(compute(e, 0).mean()) for e in known)
+    return extras.apart[pair]
 
 
 def why_never(made: Segmentation, overlay: Overlay) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from skimage.segmentation import find_boundaries
 
 from napari_dmoe.imaging.spatial import Grid
 from napari_dmoe.inference.routing import RoutingMaps
@@ -19,7 +20,6 @@ from napari_dmoe.inference.routing_measures import (
     load_matrix,
     load_per_class,
     load_within,
-    mask_border,
 )
 from napari_dmoe.inference.segmentation import Segmentation
 from napari_dmoe.viewer.routing_extras import Extras
@@ -73,7 +73,7 @@ class PartLoads:
         names = tuple(axis for axis in made.axes if axis not in at)
         self._border: NDArray[np.bool_] | None = None
         if len(names) == 2:  # in volumes it would take too long
-            self._border = mask_border(self._labels, len(self._grid.shape))
+            self._border = find_boundaries(self._labels, connectivity=2)
         if part.region and len(names) == 2:
             inside = region_mask(part, names, self._grid, self._labels.shape)
             # A number that is no class: these pixels count for none.

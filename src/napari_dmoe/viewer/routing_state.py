@@ -16,7 +16,7 @@ from napari_dmoe.viewer.badges import badge
 from napari_dmoe.viewer.maps import MAPS, MapName, Overlay, limits_of
 from napari_dmoe.viewer.overlay_layers import MEASURE_COLORMAP, pair_colours
 from napari_dmoe.viewer.results import Result
-from napari_dmoe.viewer.routing_extras import extras_of, map_input, why_never
+from napari_dmoe.viewer.routing_extras import extras_of, mean_by_block, why_never
 from napari_dmoe.viewer.routing_runs import what_is_missing
 from napari_dmoe.viewer.table_rows import TableRow
 
@@ -259,13 +259,9 @@ def _note(
 
 def _by_block(result: Result, routing: RoutingMaps, overlay: Overlay) -> str:
     """Say how far two values diverge in each block, in the mean over the image."""
-    extras, means = extras_of(result), []
-    for block in range(routing.n_blocks):
-        there = replace(overlay, block=block)
-        entry = map_input(result.segmentation, there, extras)
-        if entry is None:
-            return ""
-        means.append(float(overlay.kind.compute(entry, 0).mean()))
+    means = mean_by_block(result.segmentation, overlay, extras_of(result))
+    if not means:
+        return ""
     unit = routing.unit
     listed = " · ".join(f"{block}: {mean:.2f}" for block, mean in enumerate(means))
     most = f"most in {unit} {int(np.argmax(means))}"
