@@ -13,21 +13,13 @@ import imageio.v3 as iio
 import numpy as np
 import pytest
 import tifffile
-from typer.testing import CliRunner
+from cli_runs import run
 
 import napari_dmoe
-from napari_dmoe.cli import app
 from napari_dmoe.imaging.files import read_image
 from napari_dmoe.inference.settings import InferenceSettings
 
 Checkpoint = Callable[..., Path]
-
-
-def run(*arguments: object) -> tuple[int, str, str]:
-    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
-    if result.exception and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return result.exit_code, result.stdout, result.stderr
 
 
 @pytest.fixture

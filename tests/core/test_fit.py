@@ -5,14 +5,13 @@ import math
 import numpy as np
 import pytest
 import torch
+from training_cases import CARD, CONFIG, PLAIN
 
 from napari_dmoe.cohorts.case import Case
-from napari_dmoe.imaging.preprocessing import Preprocessing, prepare
+from napari_dmoe.imaging.preprocessing import prepare
 from napari_dmoe.imaging.spatial import SpatialImage
-from napari_dmoe.models.card import CardAttribute, ModelCard
 from napari_dmoe.models.checkpoint import load_checkpoint, new_model
 from napari_dmoe.models.saving import save_checkpoint
-from napari_dmoe.models.vit import ViTConfig
 from napari_dmoe.patient import Patient
 from napari_dmoe.progress import Cancelled
 from napari_dmoe.training.augment import AugmentSettings, augment
@@ -21,34 +20,6 @@ from napari_dmoe.training.labelled import TrainingError
 from napari_dmoe.training.new_model import train_new
 from napari_dmoe.training.pool import read_pool
 from napari_dmoe.training.recipes import RECIPES, Recipe
-
-CONFIG = ViTConfig(
-    width=16,
-    depth=1,
-    n_heads=2,
-    mlp_width=16,
-    grid=2,
-    n_classes=3,
-    n_routers=3,
-    n_experts=4,
-    expert_width=16,
-    decoder_entry=8,
-    decoder_widths=(8, 8, 8, 4),
-)
-CARD = ModelCard(
-    name="tiny",
-    title="Tiny",
-    architecture="dmoe-vit",
-    n_heads=2,
-    attributes=(
-        CardAttribute(name="severity", values=("healthy", "suspect", "glaucoma")),
-    ),
-    classes=("background", "rim", "cup"),
-    preprocessing=Preprocessing(
-        crop="square", side=32, resize="half-pixel", standardise=True
-    ),
-)
-PLAIN = TrainSettings(epochs=2, batch=4, learning_rate=3e-3, augmentation=None)
 
 
 def squares(n=8, severity="suspect"):

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from cli_runs import run
 from test_imagenet_start import jax_arrays
 from training_cases import (
     CARD,
@@ -24,7 +25,6 @@ from training_cases import (
     weights,
 )
 from typer.main import get_command
-from typer.testing import CliRunner
 
 from napari_dmoe.cli import app
 from napari_dmoe.cohorts.writing import write_cohort
@@ -41,13 +41,6 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
-
-
-def run(*arguments: object) -> tuple[int, str, str]:
-    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
-    if result.exception and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return result.exit_code, result.stdout, result.stderr
 
 
 @pytest.fixture

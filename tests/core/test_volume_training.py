@@ -5,14 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from training_cases import CUBE_CARD as CARD
+from training_cases import CUBE_CONFIG as CONFIG
+from training_cases import STAGE, cube
 
 from napari_dmoe.cohorts.case import Case
 from napari_dmoe.imaging.preprocessing import Preprocessing
 from napari_dmoe.imaging.spatial import SpatialImage
-from napari_dmoe.imaging.volumes import VolumePreprocessing
 from napari_dmoe.models.card import CardAttribute, ModelCard
 from napari_dmoe.models.checkpoint import new_model
-from napari_dmoe.models.unet3d import UNet3DConfig
 from napari_dmoe.models.vit import ViTConfig
 from napari_dmoe.patient import Patient
 from napari_dmoe.training.fit import TrainSettings, fit
@@ -22,38 +23,8 @@ from napari_dmoe.training.pool import read_pool
 from napari_dmoe.training.recipes import Recipe
 from napari_dmoe.training.volume_augment import VolumeAugmentSettings
 
-PATCH = (32, 32, 64)
-STAGE = CardAttribute(name="severity", values=("T1", "T2"))
+PATCH = CARD.preprocessing.patch
 SEX = CardAttribute(name="sex", values=("female", "male"))
-CARD = ModelCard(
-    name="cubes",
-    title="Cubes",
-    dims=3,
-    architecture="dmoe-unet3d",
-    attributes=(STAGE,),
-    classes=("background", "cube"),
-    preprocessing=VolumePreprocessing(window=(0, 100), patch=PATCH),
-)
-CONFIG = UNet3DConfig(feature_size=4, n_routers=2, n_experts=2)
-
-
-def cube(
-    number: int, *, shape: tuple[int, ...] = (40, 40, 70), **patient: object
-) -> Case:
-    rng = np.random.default_rng(number)
-    data = rng.normal(20, 5, shape).astype(np.float32)
-    labels = np.zeros(shape, np.uint8)
-    start = rng.integers(2, 18, 3)
-    place = tuple(slice(s, min(s + 14, n)) for s, n in zip(start, shape, strict=True))
-    data[place] += 60
-    labels[place] = 1
-    known = {"severity": "T1" if number % 2 else "T2"} | patient
-    return Case(
-        f"cube-{number}",
-        SpatialImage(data, ("z", "y", "x")),
-        SpatialImage(labels, ("z", "y", "x")),
-        Patient(**known),
-    )
 
 
 def generator(seed: int = 0) -> torch.Generator:

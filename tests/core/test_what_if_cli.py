@@ -11,9 +11,8 @@ import imageio.v3 as iio
 import numpy as np
 import pytest
 import tifffile
-from typer.testing import CliRunner
+from cli_runs import run
 
-from napari_dmoe.cli import app
 from napari_dmoe.imaging.files import read_image
 from napari_dmoe.imaging.nifti_writing import write_nifti
 from napari_dmoe.imaging.spatial import SpatialImage
@@ -26,13 +25,6 @@ from napari_dmoe.patient import Patient
 
 Checkpoint = Callable[..., Path]
 DATA = Path(__file__).parents[1] / "data"
-
-
-def run(*arguments: object) -> tuple[int, str, str]:
-    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
-    if result.exception and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return result.exit_code, result.stdout, result.stderr
 
 
 @pytest.fixture
