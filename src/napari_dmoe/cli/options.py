@@ -103,13 +103,7 @@ def with_settings(
             values = {option.name: arguments.pop(option.name) for option in options}
             command(**arguments, settings=model(**values))
 
-        own = signature(command, eval_str=True).parameters.values()
-        parameters = [p for p in own if p.name != "settings"] + options
-        run.__signature__ = signature(command).replace(  # type: ignore[attr-defined]
-            parameters=parameters
-        )
-        run.__annotations__ = {p.name: p.annotation for p in parameters}
-        return run
+        return _with_options(run, command, options, instead_of="settings")
 
     return decorate
 
@@ -140,15 +134,26 @@ def with_changes(
             given = {name: v for name, v in values.items() if v is not None}
             command(**arguments, changes=given)
 
-        own = signature(command, eval_str=True).parameters.values()
-        parameters = [p for p in own if p.name != "changes"] + options
-        run.__signature__ = signature(command).replace(  # type: ignore[attr-defined]
-            parameters=parameters
-        )
-        run.__annotations__ = {p.name: p.annotation for p in parameters}
-        return run
+        return _with_options(run, command, options, instead_of="changes")
 
     return decorate
+
+
+def _with_options(
+    run: Callable[..., None],
+    command: Callable[..., None],
+    options: list[Parameter],
+    *,
+    instead_of: str,
+) -> Callable[..., None]:
+    """Let a function look like a command that has options instead of an argument."""
+    own = signature(command, eval_str=True).parameters.values()
+    parameters = [each for each in own if each.name != instead_of] + options
+    run.__signature__ = signature(command).replace(  # type: ignore[attr-defined]
+        parameters=parameters
+    )
+    run.__annotations__ = {each.name: each.annotation for each in parameters}
+    return run
 
 
 def _left_open(option: Parameter) -> Parameter:
