@@ -22,19 +22,6 @@ from napari_dmoe.inference.settings import InferenceSettings
 Checkpoint = Callable[..., Path]
 
 
-@pytest.fixture
-def race_net(tiny_checkpoint: Checkpoint) -> list[object]:
-    return ["--checkpoint", tiny_checkpoint(3, 3), "--card", "fairseg-race"]
-
-
-@pytest.fixture
-def picture(tmp_path: Path) -> Path:
-    pixels = np.random.default_rng(0).integers(0, 256, (40, 50), dtype=np.uint8)
-    path = tmp_path / "eye.png"
-    iio.imwrite(path, pixels)
-    return path
-
-
 def test_inspect_prints_what_there_is_to_know(race_file: Path) -> None:
     code, out, _ = run("inspect", race_file, "--card", "fairseg-race")
     assert code == 0

@@ -27,19 +27,6 @@ Checkpoint = Callable[..., Path]
 DATA = Path(__file__).parents[1] / "data"
 
 
-@pytest.fixture
-def race_net(tiny_checkpoint: Checkpoint) -> list[object]:
-    return ["--checkpoint", tiny_checkpoint(3, 3), "--card", "fairseg-race"]
-
-
-@pytest.fixture
-def picture(tmp_path: Path) -> Path:
-    pixels = np.random.default_rng(0).integers(0, 256, (40, 50), dtype=np.uint8)
-    path = tmp_path / "eye.png"
-    iio.imwrite(path, pixels)
-    return path
-
-
 def test_sweep_writes_masks_maps_table_picture_and_record(
     tmp_path: Path, race_net: list[object], picture: Path
 ) -> None:
