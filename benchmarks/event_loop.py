@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from qtpy.QtCore import QCoreApplication, QEvent, QEventLoop, Qt, QTimer
 
-from napari_dmoe.viewer.widgets.dmoe_dock import DMoEDock
+from napari_dmoe.viewer.dock import DMoEDock
 
 SCENES = {
     "fundus, 2D": ("phantom-fundus", "fundus-phantom"),

@@ -14,12 +14,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from napari_dmoe.cohorts.case import Case
-from napari_dmoe.cohorts.fundus import DISC_FACTORS, fundus_case
-from napari_dmoe.cohorts.pelvis import pelvis_case
 from napari_dmoe.models.card import CardAttribute
 from napari_dmoe.patient import ATTRIBUTES
-from napari_dmoe.training.modes import Mode
-from napari_dmoe.training.recipes import RECIPES, Recipe
+from napari_dmoe.phantoms.fundus.cohort import DISC_FACTORS, fundus_case
+from napari_dmoe.phantoms.pelvis.cohort import pelvis_case
+from napari_dmoe.training.starting.modes import Mode
+from napari_dmoe.training.starting.recipes import RECIPES, Recipe
 
 Shares = Mapping[str, Mapping[str, float]]
 

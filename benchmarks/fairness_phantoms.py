@@ -32,15 +32,15 @@ from fairness_cohorts import (
 )
 from fairness_report import summarise, write_docs
 from napari_dmoe.cohorts.case import Case
-from napari_dmoe.cohorts.mask_pair import regions_of
-from napari_dmoe.cohorts.metrics import measure_case
+from napari_dmoe.evaluation.mask_pair import regions_of
+from napari_dmoe.evaluation.metrics import measure_case
 from napari_dmoe.imaging.atomic import write_text
-from napari_dmoe.inference.segment import segment
-from napari_dmoe.inference.settings import InferenceSettings
+from napari_dmoe.inference.running.segment import segment
+from napari_dmoe.inference.running.settings import InferenceSettings
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.patient import Patient
-from napari_dmoe.training.new_model import train_new
-from napari_dmoe.training.recipes import Recipe
+from napari_dmoe.training.starting.new_model import train_new
+from napari_dmoe.training.starting.recipes import Recipe
 
 TEST_SEED = 2025
 """Of the test cohorts, which every model of a scenario is measured on."""

@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fairness_cohorts import Scenario
-from napari_dmoe.cohorts.bootstrap import bootstrap, bootstrap_difference
 from napari_dmoe.cohorts.case import Case
-from napari_dmoe.cohorts.group_table import crossed, disaggregate, group_names
-from napari_dmoe.cohorts.mask_pair import regions_of
+from napari_dmoe.evaluation.group_table import crossed, disaggregate, group_names
+from napari_dmoe.evaluation.intervals import bootstrap, bootstrap_difference
+from napari_dmoe.evaluation.mask_pair import regions_of
 from napari_dmoe.imaging.atomic import write_text
 
 Run = Mapping[str, Any]

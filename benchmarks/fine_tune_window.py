@@ -19,8 +19,8 @@ import psutil
 
 from event_loop import LONGEST_GAP_MS, Beats, open_scene, wait
 from napari_dmoe.models.checkpoint import load_checkpoint
-from napari_dmoe.viewer.tuning_state import State
-from napari_dmoe.viewer.widgets.dmoe_dock import DMoEDock
+from napari_dmoe.viewer.dock import DMoEDock
+from napari_dmoe.viewer.fine_tune.state import State
 
 SCENE = "fundus, 2D"
 LONGEST_STOP_S = 2.0

@@ -15,11 +15,11 @@ import skimage.data
 from numpy.typing import NDArray
 
 from napari_dmoe.cohorts.case import Case
-from napari_dmoe.cohorts.fundus import CUP_FACTORS, fundus_cohort
 from napari_dmoe.imaging.spatial import SpatialImage
-from napari_dmoe.inference.segment import segment
+from napari_dmoe.inference.running.segment import segment
 from napari_dmoe.models.checkpoint import LoadedModel, load_checkpoint
 from napari_dmoe.patient import Patient
+from napari_dmoe.phantoms.fundus.cohort import CUP_FACTORS, fundus_cohort
 
 Mask = NDArray[np.bool_]
 

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from fundus_model import best_constant_dice, dice, paired_interval
 from napari_dmoe.cohorts.case import Case
-from napari_dmoe.cohorts.phantoms import KINDS
-from napari_dmoe.inference.segment import segment
+from napari_dmoe.inference.running.segment import segment
 from napari_dmoe.models.checkpoint import LoadedModel, load_checkpoint
 from napari_dmoe.patient import Patient
+from napari_dmoe.phantoms.kinds import KINDS
 
 
 @dataclass(frozen=True)

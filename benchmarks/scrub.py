@@ -19,8 +19,8 @@ import torch
 from qtpy.QtWidgets import QApplication
 
 from event_loop import SCENES, open_scene, wait
-from napari_dmoe.viewer.maps import MAPS
-from napari_dmoe.viewer.widgets.dmoe_dock import DMoEDock
+from napari_dmoe.viewer.dock import DMoEDock
+from napari_dmoe.viewer.routing.overlay import MAPS
 
 MAPS_TIMED = ("dominant", "gate", "entropy", "pair")
 LONGEST_MS = 50

@@ -21,16 +21,16 @@ import torch
 from monai.losses import DiceCELoss
 from torch import Tensor, nn
 
-from napari_dmoe.cohorts.phantoms import KINDS
 from napari_dmoe.models.gating import Routing
 from napari_dmoe.models.moe import SparseMoE
+from napari_dmoe.phantoms.kinds import KINDS
 from napari_dmoe.progress import silent
-from napari_dmoe.training.losses import loss_named
-from napari_dmoe.training.new_model import untrained
-from napari_dmoe.training.preparing import prepare_run
-from napari_dmoe.training.recipes import RECIPES
-from napari_dmoe.training.run import Run
-from napari_dmoe.training.step import take_step
+from napari_dmoe.training.learning.losses import loss_named
+from napari_dmoe.training.loop.preparing import prepare_run
+from napari_dmoe.training.loop.run import Run
+from napari_dmoe.training.loop.step import take_step
+from napari_dmoe.training.starting.new_model import untrained
+from napari_dmoe.training.starting.recipes import RECIPES
 from plain import plain_gates, plain_mixture
 
 MODELS = {"fundus-phantom": ("fundus", 16), "pelvis-phantom": ("pelvis", 4)}

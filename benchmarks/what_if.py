@@ -19,14 +19,14 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import torch
 
-from napari_dmoe.cohorts.samples import sample_skin
 from napari_dmoe.imaging.preprocessing import prepare
 from napari_dmoe.imaging.restoration import restore_labels
-from napari_dmoe.inference.ablation import ablate
-from napari_dmoe.inference.segment import segment
-from napari_dmoe.inference.sweep import sweep
-from napari_dmoe.inference.uncertainty import uncertainty
+from napari_dmoe.inference.running.segment import segment
+from napari_dmoe.inference.what_if.ablation import ablate
+from napari_dmoe.inference.what_if.sweep import sweep
+from napari_dmoe.inference.what_if.uncertainty import uncertainty
 from napari_dmoe.models.checkpoint import LoadedModel, load_checkpoint
+from napari_dmoe.phantoms.samples import sample_skin
 
 FLOOR, GOAL = 3.5, 2.5
 """A five-value sweep takes at most this many times one run."""

@@ -24,7 +24,7 @@ import torch
 from qtpy.QtWidgets import QApplication
 
 from event_loop import open_scene, wait
-from napari_dmoe.viewer.session import Session, session_of
+from napari_dmoe.viewer.session.session import Session, session_of
 
 SCENE = "skin, 2D"
 LONGEST_S = 0.3

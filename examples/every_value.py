@@ -7,8 +7,8 @@ model's behaviour; in the bundled model it was invented.
 from __future__ import annotations
 
 import napari_dmoe as dmoe
-from napari_dmoe.cohorts.samples import sample_fundus
-from napari_dmoe.inference.measures import class_sizes, cup_to_disc
+from napari_dmoe.inference.masks.measures import class_sizes, cup_to_disc
+from napari_dmoe.phantoms.samples import sample_fundus
 
 loaded = dmoe.load_checkpoint("fundus-phantom")
 image = sample_fundus().image

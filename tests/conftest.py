@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import imageio.v3 as iio
 import numpy as np
 import pytest
 import torch
 from hypothesis import settings
 from numpy.typing import NDArray
+from places import DATA
 from torch import Tensor
 
 from napari_dmoe.models.architectures import ARCHITECTURES
 from napari_dmoe.models.checkpoint import LoadedModel, load_checkpoint
 from napari_dmoe.models.names import to_published
 from napari_dmoe.models.vit import DMoEViT, ViTConfig
-
-TESTS = Path(__file__).parent
-sys.path.insert(0, str(TESTS.parent / "benchmarks"))  # holds the plain formulations
 
 # The same examples every time, and no deadline that a busy machine would miss.
 settings.register_profile("tests", derandomize=True, deadline=None, database=None)
@@ -42,7 +40,7 @@ TINY = {
 
 @pytest.fixture(scope="session")
 def data_folder() -> Path:
-    return TESTS / "data"
+    return DATA
 
 
 @pytest.fixture(scope="session")
@@ -112,3 +110,18 @@ def tiny_checkpoint(
         return path
 
     return write
+
+
+@pytest.fixture
+def race_net(tiny_checkpoint: Callable[..., Path]) -> list[object]:
+    """Return the options that name a tiny network driven by race."""
+    return ["--checkpoint", tiny_checkpoint(3, 3), "--card", "fairseg-race"]
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> Path:
+    """Return the path of a small grey picture."""
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 50), dtype=np.uint8)
+    path = tmp_path / "eye.png"
+    iio.imwrite(path, pixels)
+    return path

@@ -11,7 +11,7 @@ from napari.settings import get_settings
 from qtpy.QtCore import QPoint
 from qtpy.QtWidgets import QApplication, QWidget
 
-from napari_dmoe.viewer.tuning_state import State
+from napari_dmoe.viewer.fine_tune.state import State
 
 PATIENCE_SECONDS = 900
 NARROW, WIDE = 300, 600

@@ -9,7 +9,7 @@ from pathlib import Path
 import napari
 from qtpy.QtWidgets import QApplication, QWidget
 
-from napari_dmoe.viewer.maps import MAPS
+from napari_dmoe.viewer.routing.overlay import MAPS
 
 WINDOW = (1360, 860)
 NARROW, WIDE = 300, 600

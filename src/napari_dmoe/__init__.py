@@ -18,19 +18,23 @@ if TYPE_CHECKING:
         ImageReadError,
         SpatialImage,
     )
-    from napari_dmoe.inference.ablation import Ablation, ablate
-    from napari_dmoe.inference.case_files import CaseFileError, read_case, write_case
-    from napari_dmoe.inference.interpolation import interpolate
-    from napari_dmoe.inference.provenance import Provenance
-    from napari_dmoe.inference.record_comparison import compare_records
-    from napari_dmoe.inference.replay import Replay, ReplayError, replay
-    from napari_dmoe.inference.routing_reading import read_routing
-    from napari_dmoe.inference.segment import segment
-    from napari_dmoe.inference.segmentation import Segmentation
-    from napari_dmoe.inference.settings import InferenceSettings
-    from napari_dmoe.inference.sweep import sweep
-    from napari_dmoe.inference.sweep_result import Sweep
-    from napari_dmoe.inference.uncertainty import Uncertainty, uncertainty
+    from napari_dmoe.inference.replaying.case_files import (
+        CaseFileError,
+        read_case,
+        write_case,
+    )
+    from napari_dmoe.inference.replaying.record_comparison import compare_records
+    from napari_dmoe.inference.replaying.replay import Replay, ReplayError, replay
+    from napari_dmoe.inference.results.provenance import Provenance
+    from napari_dmoe.inference.results.segmentation import Segmentation
+    from napari_dmoe.inference.running.segment import segment
+    from napari_dmoe.inference.running.settings import InferenceSettings
+    from napari_dmoe.inference.what_if.ablation import Ablation, ablate
+    from napari_dmoe.inference.what_if.interpolation import interpolate
+    from napari_dmoe.inference.what_if.routing_reading import read_routing
+    from napari_dmoe.inference.what_if.sweep import sweep
+    from napari_dmoe.inference.what_if.sweep_result import Sweep
+    from napari_dmoe.inference.what_if.uncertainty import Uncertainty, uncertainty
     from napari_dmoe.models.card import ModelCard
     from napari_dmoe.models.card_files import CardError, card_names, read_card
     from napari_dmoe.models.checkpoint import (
@@ -48,19 +52,19 @@ if TYPE_CHECKING:
 _HOMES = {
     "imaging.files": ("read_image",),
     "imaging.spatial": ("Grid", "ImageError", "ImageReadError", "SpatialImage"),
-    "inference.ablation": ("Ablation", "ablate"),
-    "inference.case_files": ("CaseFileError", "read_case", "write_case"),
-    "inference.interpolation": ("interpolate",),
-    "inference.provenance": ("Provenance",),
-    "inference.record_comparison": ("compare_records",),
-    "inference.replay": ("Replay", "ReplayError", "replay"),
-    "inference.routing_reading": ("read_routing",),
-    "inference.segment": ("segment",),
-    "inference.segmentation": ("Segmentation",),
-    "inference.settings": ("InferenceSettings",),
-    "inference.sweep": ("sweep",),
-    "inference.sweep_result": ("Sweep",),
-    "inference.uncertainty": ("Uncertainty", "uncertainty"),
+    "inference.what_if.ablation": ("Ablation", "ablate"),
+    "inference.replaying.case_files": ("CaseFileError", "read_case", "write_case"),
+    "inference.what_if.interpolation": ("interpolate",),
+    "inference.results.provenance": ("Provenance",),
+    "inference.replaying.record_comparison": ("compare_records",),
+    "inference.replaying.replay": ("Replay", "ReplayError", "replay"),
+    "inference.what_if.routing_reading": ("read_routing",),
+    "inference.running.segment": ("segment",),
+    "inference.results.segmentation": ("Segmentation",),
+    "inference.running.settings": ("InferenceSettings",),
+    "inference.what_if.sweep": ("sweep",),
+    "inference.what_if.sweep_result": ("Sweep",),
+    "inference.what_if.uncertainty": ("Uncertainty", "uncertainty"),
     "models.card": ("ModelCard",),
     "models.card_files": ("CardError", "card_names", "read_card"),
     "models.checkpoint": (

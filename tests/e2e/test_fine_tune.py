@@ -11,7 +11,7 @@ from pytestqt.qtbot import QtBot
 from qtpy.QtCore import Qt
 
 from napari_dmoe.models.checkpoint import load_checkpoint
-from napari_dmoe.viewer.tuning_state import State
+from napari_dmoe.viewer.fine_tune.state import State
 
 pytestmark = [pytest.mark.gui, pytest.mark.slow]
 

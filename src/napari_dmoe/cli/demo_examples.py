@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from napari_dmoe.cohorts.case import Case
     from napari_dmoe.imaging.spatial import SpatialImage
-    from napari_dmoe.inference.measures import ClassSize
-    from napari_dmoe.inference.segmentation import Segmentation
+    from napari_dmoe.inference.masks.measures import ClassSize
+    from napari_dmoe.inference.results.segmentation import Segmentation
     from napari_dmoe.models.checkpoint import LoadedModel
     from napari_dmoe.patient import Patient
 
@@ -47,9 +47,9 @@ def examples() -> list[Example]:
     """Return the three kinds: fundi, a skin lesion, and two CT volumes."""
     from skimage.data import retina
 
-    from napari_dmoe.cohorts import samples
     from napari_dmoe.imaging.spatial import SpatialImage
     from napari_dmoe.patient import Patient
+    from napari_dmoe.phantoms import samples
 
     photo = SpatialImage.from_array(retina(), axes="yxc")
     real = "Retina photograph (real)"
@@ -86,9 +86,9 @@ def _loaded(name: str) -> LoadedModel:
 
 def write_example(folder: Path, example: Example) -> dict[str, Any]:
     """Run one example, write its files, and return what the page shows of it."""
-    from napari_dmoe.inference.colours import class_colours, expert_colours
-    from napari_dmoe.inference.export import save_segmentation
-    from napari_dmoe.inference.segment import segment
+    from napari_dmoe.inference.pictures.colours import class_colours, expert_colours
+    from napari_dmoe.inference.results.export import save_segmentation
+    from napari_dmoe.inference.running.segment import segment
 
     loaded = _loaded(example.model)
     result = segment(loaded, example.image, example.patient)
@@ -125,7 +125,7 @@ def _write_pictures(
     """Write the pictures; return names and captions, and which slice they show."""
     import imageio.v3 as iio
 
-    from napari_dmoe.inference.result_pictures import result_pictures
+    from napari_dmoe.inference.pictures.result_pictures import result_pictures
 
     drawn = result_pictures(example.image, result)
     word = "block" if drawn.slice is None else "stage"
@@ -152,7 +152,7 @@ def _sizes(image: SpatialImage, result: Segmentation) -> Iterator[dict[str, str]
     """Yield a row per class and one for the ratio; ranges over unknown drivers."""
     from napari_dmoe.imaging.spatial import SPATIAL_AXES
     from napari_dmoe.imaging.spatial import SpatialImage as Image
-    from napari_dmoe.inference.measures import class_sizes, cup_to_disc
+    from napari_dmoe.inference.masks.measures import class_sizes, cup_to_disc
 
     masks = [result.labels, *result.by_value.values()]
     axes = SPATIAL_AXES[-result.labels.ndim :]

@@ -66,7 +66,7 @@ def _write_page(folder: Path, shown: list[dict[str, Any]]) -> Path:
     from jinja2 import Environment
 
     from napari_dmoe.imaging.atomic import write_text
-    from napari_dmoe.inference.provenance import RESEARCH_ONLY
+    from napari_dmoe.inference.results.provenance import RESEARCH_ONLY
 
     source = (resources.files("napari_dmoe.cli") / "demo.html.j2").read_text("utf-8")
     template = Environment(autoescape=True).from_string(source)

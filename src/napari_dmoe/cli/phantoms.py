@@ -25,8 +25,8 @@ def phantoms(
 ) -> None:
     """Draw a synthetic cohort: images, labels and cohort.csv with the patients."""
     with clear_errors(), progress_bar() as progress:
-        from napari_dmoe.cohorts.phantoms import KINDS
         from napari_dmoe.cohorts.writing import write_cohort
+        from napari_dmoe.phantoms.kinds import KINDS
 
         if kind not in KINDS:
             raise ValueError(f"there is no kind {kind!r}: use {', '.join(KINDS)}")

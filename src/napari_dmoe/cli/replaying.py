@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_dmoe.imaging.spatial import SpatialImage
-    from napari_dmoe.inference.provenance import Provenance
-    from napari_dmoe.inference.segmentation import Segmentation
-    from napari_dmoe.inference.uncertainty import Uncertainty
+    from napari_dmoe.inference.results.provenance import Provenance
+    from napari_dmoe.inference.results.segmentation import Segmentation
+    from napari_dmoe.inference.what_if.uncertainty import Uncertainty
 
 DIFFERENT = 1
 """Exit code of a replay that gave another mask."""
@@ -43,13 +43,13 @@ def case(
         import numpy as np
 
         from napari_dmoe.imaging.files import image_stem, read_image
-        from napari_dmoe.inference.case_files import (
+        from napari_dmoe.inference.replaying.case_files import (
             CaseFileError,
             read_record,
             write_case,
         )
-        from napari_dmoe.inference.provenance import labels_sha256
-        from napari_dmoe.inference.saved_masks import in_order_of_result
+        from napari_dmoe.inference.replaying.saved_masks import in_order_of_result
+        from napari_dmoe.inference.results.provenance import labels_sha256
 
         record = read_record(mask.with_name(f"{image_stem(mask)}.json"))
         labels = in_order_of_result(read_image(mask), record)
@@ -94,7 +94,7 @@ def replay(
     """
     with clear_errors(), progress_bar() as progress:
         from napari_dmoe.imaging.files import image_stem, read_image
-        from napari_dmoe.inference.replay import replay as run
+        from napari_dmoe.inference.replaying.replay import replay as run
         from napari_dmoe.models.checkpoint import load_checkpoint
 
         record, labels = _read(source)
@@ -127,9 +127,9 @@ def _write(
     routing: bool,
 ) -> list[Path]:
     """Write what was made again, and return the files; records lie beside them."""
-    from napari_dmoe.inference.export import save_segmentation
-    from napari_dmoe.inference.segmentation import Segmentation
-    from napari_dmoe.inference.uncertainty_files import save_uncertainty
+    from napari_dmoe.inference.results.export import save_segmentation
+    from napari_dmoe.inference.results.segmentation import Segmentation
+    from napari_dmoe.inference.what_if.uncertainty_files import save_uncertainty
 
     if not isinstance(result, Segmentation):
         noise = save_uncertainty(folder, stem, result, image)
@@ -140,7 +140,11 @@ def _write(
 
 
 def _read(source: Path) -> tuple[Provenance, NDArray[np.uint8] | None]:
-    from napari_dmoe.inference.case_files import CASE_SUFFIX, read_case, read_record
+    from napari_dmoe.inference.replaying.case_files import (
+        CASE_SUFFIX,
+        read_case,
+        read_record,
+    )
 
     if source.suffix != CASE_SUFFIX:
         return read_record(source), None

@@ -20,11 +20,11 @@ from napari_dmoe.cli.options import (
     with_settings,
 )
 from napari_dmoe.cli.outcome import BAD_INPUT, clear_errors, progress_bar
-from napari_dmoe.inference.settings import InferenceSettings
+from napari_dmoe.inference.running.settings import InferenceSettings
 
 if TYPE_CHECKING:
     from napari_dmoe.cohorts.series import Done
-    from napari_dmoe.inference.export import FileFormat
+    from napari_dmoe.inference.results.export import FileFormat
 
 
 @with_settings(InferenceSettings)

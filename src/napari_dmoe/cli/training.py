@@ -13,7 +13,7 @@ from napari_dmoe.cli.outcome import INTERRUPTED, clear_errors, progress_bar
 from napari_dmoe.training.settings import TrainSettings
 
 if TYPE_CHECKING:
-    from napari_dmoe.training.history import Epoch
+    from napari_dmoe.training.loop.history import Epoch
 
 _GRACE = 1.0
 """Seconds in which torchrun has passed an interrupt on to everybody."""
@@ -164,9 +164,13 @@ def fine_tune(
 def _run(changes: dict[str, Any], config: Path | None, **stated: Any) -> None:
     with clear_errors(), progress_bar() as progress:
         from napari_dmoe.progress import Cancelled, silent
-        from napari_dmoe.training.stopping import stop_on_signals
-        from napari_dmoe.training.tasks import TrainingTask, read_settings, run_task
-        from napari_dmoe.training.teams import joined
+        from napari_dmoe.training.child.stopping import stop_on_signals
+        from napari_dmoe.training.loop.teams import joined
+        from napari_dmoe.training.tasks.task import (
+            TrainingTask,
+            read_settings,
+            run_task,
+        )
 
         settings = {} if config is None else read_settings(config)
         named = settings.pop("preset", None)

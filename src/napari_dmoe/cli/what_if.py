@@ -20,7 +20,7 @@ from napari_dmoe.cli.options import (
 )
 from napari_dmoe.cli.outcome import clear_errors, progress_bar
 from napari_dmoe.cli.segmentation import chosen_format
-from napari_dmoe.inference.settings import InferenceSettings
+from napari_dmoe.inference.running.settings import InferenceSettings
 
 
 @with_settings(InferenceSettings)
@@ -71,9 +71,9 @@ def sweep(
     with clear_errors(), progress_bar() as progress:
         from napari_dmoe.cohorts.tables import write_table
         from napari_dmoe.imaging.files import image_stem, read_image, safe_stem
-        from napari_dmoe.inference.sweep import sweep as run
-        from napari_dmoe.inference.sweep_files import save_sweep
-        from napari_dmoe.inference.sweep_result import text_rows
+        from napari_dmoe.inference.what_if.sweep import sweep as run
+        from napari_dmoe.inference.what_if.sweep_files import save_sweep
+        from napari_dmoe.inference.what_if.sweep_result import text_rows
         from napari_dmoe.models.checkpoint import load_checkpoint
 
         file_type = chosen_format(file_format)

@@ -30,12 +30,12 @@ from napari_dmoe.imaging.files import (
 )
 from napari_dmoe.imaging.frames import Frames
 from napari_dmoe.imaging.spatial import SPATIAL_AXES, SpatialImage
-from napari_dmoe.inference.export import FileFormat, save_segmentation
-from napari_dmoe.inference.measures import class_sizes, cup_to_disc
-from napari_dmoe.inference.provenance import Provenance
-from napari_dmoe.inference.segment import segment
-from napari_dmoe.inference.segmentation import Segmentation
-from napari_dmoe.inference.settings import InferenceSettings
+from napari_dmoe.inference.masks.measures import class_sizes, cup_to_disc
+from napari_dmoe.inference.results.export import FileFormat, save_segmentation
+from napari_dmoe.inference.results.provenance import Provenance
+from napari_dmoe.inference.results.segmentation import Segmentation
+from napari_dmoe.inference.running.segment import segment
+from napari_dmoe.inference.running.settings import InferenceSettings
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.patient import Patient
 from napari_dmoe.progress import Progress, ProgressHook, silent
@@ -141,7 +141,7 @@ class SeriesOptions:
     routing : bool
         Whether the gates are written, too.
     file_format : {"auto", "tiff", "nifti"}
-        See :func:`napari_dmoe.inference.export.save_segmentation`.
+        See :func:`napari_dmoe.inference.results.export.save_segmentation`.
     """
 
     settings: InferenceSettings = field(default_factory=InferenceSettings)

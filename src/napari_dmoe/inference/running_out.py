@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from napari_dmoe.imaging.memory import NotEnoughMemory
-from napari_dmoe.inference.devices import is_out_of_memory
-from napari_dmoe.inference.plane_run import REMEDY
+from napari_dmoe.inference.running.devices import is_out_of_memory
+from napari_dmoe.inference.running.planes import REMEDY
 
 
 @contextmanager

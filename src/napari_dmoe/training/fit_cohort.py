@@ -10,11 +10,11 @@ from napari_dmoe.models.card import CardAttribute
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.patient import Patient
 from napari_dmoe.progress import ProgressHook, silent
-from napari_dmoe.training.fit import EpochHook, fit
-from napari_dmoe.training.held_out import hold_out_cases
-from napari_dmoe.training.history import Fitted
+from napari_dmoe.training.cases.held_out import hold_out_cases
 from napari_dmoe.training.labelled import TrainingError
-from napari_dmoe.training.run_folder import RunFolder
+from napari_dmoe.training.loop.fit import EpochHook, fit
+from napari_dmoe.training.loop.folder import RunFolder
+from napari_dmoe.training.loop.history import Fitted
 from napari_dmoe.training.settings import TrainSettings
 
 
@@ -38,7 +38,7 @@ def fit_cohort(
     cases : sequence of Case
         The cohort. What is held out of it, the settings say (`hold_out`).
     settings, watch, folder, resume, progress, on_epoch
-        See :func:`napari_dmoe.training.fit.fit`.
+        See :func:`napari_dmoe.training.loop.fit.fit`.
 
     Returns
     -------
@@ -48,7 +48,7 @@ def fit_cohort(
     Raises
     ------
     TrainingError
-        See :func:`napari_dmoe.training.fit.fit`.
+        See :func:`napari_dmoe.training.loop.fit.fit`.
     """
     if not len(cases):
         raise TrainingError("there are no cases to train on")

@@ -9,7 +9,7 @@ from napari_dmoe.cohorts.case import Case
 from napari_dmoe.imaging.spatial import Grid
 from napari_dmoe.models.card import ModelCard
 from napari_dmoe.models.gating import LEFT_OUT
-from napari_dmoe.training.annotation import (
+from napari_dmoe.training.cases.annotation import (
     IGNORED,
     Annotation,
     TrainingError,

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from napari_dmoe.training.augment_settings import (
+from napari_dmoe.training.augmentation.settings import (
     AugmentSettings,
     FullerAugmentSettings,
     PublishedAugmentSettings,

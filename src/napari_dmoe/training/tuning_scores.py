@@ -12,7 +12,7 @@ from napari_dmoe.imaging.atomic import write_text
 from napari_dmoe.models.card import CardAttribute
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.progress import Progress, ProgressHook
-from napari_dmoe.training.case_scores import CaseScore, score_cases
+from napari_dmoe.training.tuning.scores import CaseScore, score_cases
 
 BEFORE_FILE = "before.json"
 

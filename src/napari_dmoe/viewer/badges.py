@@ -6,7 +6,11 @@ name, in tables and in files that are opened again.
 
 from __future__ import annotations
 
-from napari_dmoe.inference.provenance import ControlRecord, DriverRecord, Provenance
+from napari_dmoe.inference.results.provenance import (
+    ControlRecord,
+    DriverRecord,
+    Provenance,
+)
 
 Kind = tuple[str, ...]
 """What sort of result a record describes; empty for the model as it is, run once."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from napari_dmoe.cohorts.case import Case
-    from napari_dmoe.viewer.layers import LayerData
+    from napari_dmoe.viewer.layers.placement import LayerData
 
 SOURCE = "sample"
 
@@ -24,38 +24,38 @@ _LABEL_NAME = re.compile(r"(^|[^a-z])(labels?|seg|segmentation|mask)([^a-z]|$)")
 
 def phantom_fundus() -> list[LayerData]:
     """Return a made-up fundus that brings its made-up patient."""
-    from napari_dmoe.cohorts.fundus import NOTICE
-    from napari_dmoe.cohorts.samples import sample_fundus
+    from napari_dmoe.phantoms.fundus.cohort import NOTICE
+    from napari_dmoe.phantoms.samples import sample_fundus
 
     return _phantom(sample_fundus(), "phantom fundus", NOTICE, "fundus-phantom")
 
 
 def phantom_skin() -> list[LayerData]:
     """Return a made-up skin lesion that brings its made-up patient."""
-    from napari_dmoe.cohorts.samples import sample_skin
-    from napari_dmoe.cohorts.skin import NOTICE
+    from napari_dmoe.phantoms.samples import sample_skin
+    from napari_dmoe.phantoms.skin.cohort import NOTICE
 
     return _phantom(sample_skin(), "phantom skin lesion", NOTICE, "skin-phantom")
 
 
 def phantom_pelvis() -> list[LayerData]:
     """Return a made-up pelvis CT that brings its made-up patient."""
-    from napari_dmoe.cohorts.pelvis import NOTICE
-    from napari_dmoe.cohorts.samples import sample_pelvis
+    from napari_dmoe.phantoms.pelvis.cohort import NOTICE
+    from napari_dmoe.phantoms.samples import sample_pelvis
 
     return _phantom(sample_pelvis(), "phantom pelvis", NOTICE, "pelvis-phantom")
 
 
 def ct_pelvis() -> list[LayerData]:
     """Return the real CT, with the labels of prostate and bladder hidden."""
-    from napari_dmoe.cohorts.samples import sample_ct
+    from napari_dmoe.phantoms.samples import sample_ct
 
     return _real(sample_ct(), "CT", "CT prostate, bladder")
 
 
 def mr_brain() -> list[LayerData]:
     """Return the real MR, with the label of the tumour hidden."""
-    from napari_dmoe.cohorts.samples import sample_mr
+    from napari_dmoe.phantoms.samples import sample_mr
 
     return _real(sample_mr(), "MR", "MR tumour")
 
@@ -77,7 +77,7 @@ def retina_green() -> list[LayerData]:
 
 def _phantom(case: Case, name: str, notice: str, model: str) -> list[LayerData]:
     """Return a made-up case that says whose image it is, and which model is for it."""
-    from napari_dmoe.viewer.opening import image_layer
+    from napari_dmoe.viewer.layers.opening import image_layer
 
     record = {
         "patient": case.patient.known(),
@@ -89,7 +89,7 @@ def _phantom(case: Case, name: str, notice: str, model: str) -> list[LayerData]:
 
 
 def _real(case: Case, name: str, labels_name: str) -> list[LayerData]:
-    from napari_dmoe.viewer.opening import image_layer, labels_layer
+    from napari_dmoe.viewer.layers.opening import image_layer, labels_layer
 
     layers = [image_layer(case.image, name)]
     if case.labels is not None:
@@ -110,7 +110,7 @@ def _open_nifti(path: str | Sequence[str]) -> list[LayerData]:
     from napari.utils.notifications import show_info
 
     from napari_dmoe.imaging.files import image_stem, read_image
-    from napari_dmoe.viewer.opening import (
+    from napari_dmoe.viewer.layers.opening import (
         image_layer,
         labels_layer,
         mask_layers,
@@ -138,7 +138,7 @@ def mask_reader(path: str | Sequence[str]) -> Callable[[Any], list[LayerData]] |
 
 
 def _open_masks(path: str | Sequence[str]) -> list[LayerData]:
-    from napari_dmoe.viewer.opening import mask_layers
+    from napari_dmoe.viewer.layers.opening import mask_layers
 
     paths = [path] if isinstance(path, str) else path
     return [layer for each in paths for layer in mask_layers(Path(each))]
@@ -164,6 +164,6 @@ def _load_in_dock(path: str | Sequence[str]) -> list[Any]:
 
 def write_nifti_layer(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
     """Save one image or labels layer as NIfTI, in place, with its record."""
-    from napari_dmoe.viewer.saving import save_layer
+    from napari_dmoe.viewer.layers.saving import save_layer
 
     return save_layer(Path(path), data, meta)

@@ -6,15 +6,15 @@ import time
 from typing import TYPE_CHECKING
 
 from napari_dmoe.imaging.spatial import SPATIAL_AXES
-from napari_dmoe.viewer import results
-from napari_dmoe.viewer.layers import to_image
-from napari_dmoe.viewer.session import Session, session_of
+from napari_dmoe.viewer.layers.placement import to_image
+from napari_dmoe.viewer.session import results
+from napari_dmoe.viewer.session.session import Session, session_of
 
 if TYPE_CHECKING:
     import napari
     from napari.layers import Image, Labels
 
-    from napari_dmoe.viewer.widgets.dmoe_dock import DMoEDock
+    from napari_dmoe.viewer.dock import DMoEDock
 
 MODELS = {
     "phantom-skin": "skin-phantom",
@@ -64,8 +64,8 @@ def open_demo(viewer: napari.Viewer, sample: str) -> DMoEDock:
 
 
 def _segment(session: Session, image: Image) -> Labels | None:
-    from napari_dmoe.inference.segment import segment
-    from napari_dmoe.inference.settings import InferenceSettings
+    from napari_dmoe.inference.running.segment import segment
+    from napari_dmoe.inference.running.settings import InferenceSettings
 
     viewer, loaded = session.viewer, session.model
     if viewer is None or loaded is None:

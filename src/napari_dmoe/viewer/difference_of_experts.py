@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from napari_dmoe.viewer.badges import altered_words
-from napari_dmoe.viewer.interventions import difference_words
-from napari_dmoe.viewer.what_if_subject import placed_difference
+from napari_dmoe.viewer.what_if.experts.words import difference_words
+from napari_dmoe.viewer.what_if.subject import placed_difference
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Image, Labels
 
-    from napari_dmoe.inference.ablation import Ablation
-    from napari_dmoe.viewer.kept_layer import KeptLayer
+    from napari_dmoe.inference.what_if.ablation import Ablation
+    from napari_dmoe.viewer.layers.slot import KeptLayer
 
 
 def put_difference(

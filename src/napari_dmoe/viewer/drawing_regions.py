@@ -5,8 +5,8 @@ from __future__ import annotations
 from napari.components import ViewerModel
 from napari.layers import Image, Shapes
 
-from napari_dmoe.viewer.layers import PLACE
-from napari_dmoe.viewer.shown_part import REGION, region_layer
+from napari_dmoe.viewer.layers.placement import PLACE
+from napari_dmoe.viewer.routing.plots.region import REGION, region_layer
 
 _EDGE_COLOUR = "#ff3df2"  # unlike any map's colours, and unlike bone and skin
 _EDGE_SHARE = 0.006

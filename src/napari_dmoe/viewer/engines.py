@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_dmoe.viewer.finding import find_model
+from napari_dmoe.viewer.checkpoints import find_model
 from napari_dmoe.viewer.recent import recent_models, remember_model
 
 if TYPE_CHECKING:
@@ -21,21 +21,21 @@ if TYPE_CHECKING:
 
     from napari_dmoe.cohorts.series import Done, Entry
     from napari_dmoe.imaging.spatial import SpatialImage
-    from napari_dmoe.inference.ablation import Ablation
-    from napari_dmoe.inference.comparison import Comparison
-    from napari_dmoe.inference.drivers import Priors
-    from napari_dmoe.inference.replay import Replay
-    from napari_dmoe.inference.routing import RoutingMaps
-    from napari_dmoe.inference.segmentation import Segmentation
-    from napari_dmoe.inference.settings import InferenceSettings
-    from napari_dmoe.inference.sweep_result import Sweep
-    from napari_dmoe.inference.uncertainty import Uncertainty
+    from napari_dmoe.inference.masks.comparison import Comparison
+    from napari_dmoe.inference.replaying.replay import Replay
+    from napari_dmoe.inference.results.routing import RoutingMaps
+    from napari_dmoe.inference.results.segmentation import Segmentation
+    from napari_dmoe.inference.running.drivers import Priors
+    from napari_dmoe.inference.running.settings import InferenceSettings
+    from napari_dmoe.inference.what_if.ablation import Ablation
+    from napari_dmoe.inference.what_if.steps import Swept
+    from napari_dmoe.inference.what_if.sweep_result import Sweep
+    from napari_dmoe.inference.what_if.uncertainty import Uncertainty
     from napari_dmoe.models.checkpoint import LoadedModel
     from napari_dmoe.patient import Patient
     from napari_dmoe.progress import ProgressHook
-    from napari_dmoe.training.tuning_order import TuningOrder
-    from napari_dmoe.training.tuning_process import TuningProcess
-    from napari_dmoe.viewer.swept import Swept
+    from napari_dmoe.training.tuning.order import TuningOrder
+    from napari_dmoe.training.tuning.process import TuningProcess
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def look_around() -> Surroundings:
     """Import torch and say what there is to work with."""
     import torch
 
-    from napari_dmoe.inference.devices import choose_device
+    from napari_dmoe.inference.running.devices import choose_device
     from napari_dmoe.models.checkpoint import bundled_names
 
     gpus = [f"cuda:{i}" for i in range(torch.cuda.device_count())]
@@ -83,7 +83,7 @@ def load(path: str, card: str | None = None) -> LoadedModel:
 
 def run(*arguments: Any, **options: Any) -> Segmentation:
     """Segment an image; see :func:`napari_dmoe.segment`."""
-    from napari_dmoe.inference.segment import segment
+    from napari_dmoe.inference.running.segment import segment
 
     return segment(*arguments, **options)
 
@@ -125,36 +125,36 @@ def fitting_cards(loaded: LoadedModel) -> tuple[FittingCard, ...]:
 
 
 def compare(*arguments: Any, **options: Any) -> Comparison:
-    """Compare two masks; see :func:`napari_dmoe.inference.comparison.compare_masks`."""
-    from napari_dmoe.inference.comparison import compare_masks
+    """Compare two masks; see :mod:`napari_dmoe.inference.masks.comparison`."""
+    from napari_dmoe.inference.masks.comparison import compare_masks
 
     return compare_masks(*arguments, **options)
 
 
 def ablate(*arguments: Any, **options: Any) -> Ablation:
     """Mute or pin experts; see :func:`napari_dmoe.ablate`."""
-    from napari_dmoe.inference import ablation
+    from napari_dmoe.inference.what_if import ablation
 
     return ablation.ablate(*arguments, **options)
 
 
 def uncertainty(*arguments: Any, **options: Any) -> Uncertainty:
     """Draw noise samples; see :func:`napari_dmoe.uncertainty`."""
-    from napari_dmoe.inference import uncertainty as drawing
+    from napari_dmoe.inference.what_if import uncertainty as drawing
 
     return drawing.uncertainty(*arguments, **options)
 
 
 def replay(*arguments: Any, **options: Any) -> Replay:
     """Make a result again from its record; see :func:`napari_dmoe.replay`."""
-    from napari_dmoe.inference import replay as replaying
+    from napari_dmoe.inference.replaying import replay as replaying
 
     return replaying.replay(*arguments, **options)
 
 
 def read_routing(*arguments: Any, **options: Any) -> RoutingMaps:
     """Read the routers; see :func:`napari_dmoe.read_routing`."""
-    from napari_dmoe.inference.routing_reading import read_routing
+    from napari_dmoe.inference.what_if.routing_reading import read_routing
 
     return read_routing(*arguments, **options)
 
@@ -186,10 +186,10 @@ def sweep(
     priors: Priors | None = None,
 ) -> Swept:
     """Segment an image for every value of a driver, and between them if asked to."""
-    from napari_dmoe.inference.interpolation import interpolate
-    from napari_dmoe.inference.sweep import sweep as run_sweep
+    from napari_dmoe.inference.what_if.interpolation import interpolate
+    from napari_dmoe.inference.what_if.steps import interleaved
+    from napari_dmoe.inference.what_if.sweep import sweep as run_sweep
     from napari_dmoe.progress import part_of
-    from napari_dmoe.viewer.swept import interleaved
 
     began = time.perf_counter()
     n_parts = 2 if positions else 1
@@ -219,7 +219,7 @@ def sweep(
 
 def draw_sweep(image: SpatialImage, found: Sweep) -> NDArray[np.uint8]:
     """Draw all masks side by side."""
-    from napari_dmoe.inference.sweep_pictures import sweep_picture
+    from napari_dmoe.inference.what_if.sweep_pictures import sweep_picture
 
     return sweep_picture(image, found)
 
@@ -228,8 +228,8 @@ def save_sweep(folder: Path, stem: str, found: Sweep, image: SpatialImage) -> No
     """Write a sweep and its table."""
     from napari_dmoe.cohorts.tables import write_table
     from napari_dmoe.imaging.files import safe_stem
-    from napari_dmoe.inference.sweep_files import save_sweep as save
-    from napari_dmoe.inference.sweep_result import text_rows
+    from napari_dmoe.inference.what_if.sweep_files import save_sweep as save
+    from napari_dmoe.inference.what_if.sweep_result import text_rows
 
     save(folder, stem, found, image)
     table = folder / f"{safe_stem(stem)}.sweep.csv"
@@ -237,8 +237,8 @@ def save_sweep(folder: Path, stem: str, found: Sweep, image: SpatialImage) -> No
 
 
 def start_tuning(folder: Path, order: TuningOrder) -> TuningProcess:
-    """Start to tune in a process; see :mod:`napari_dmoe.training.tuning_process`."""
-    from napari_dmoe.training.tuning_process import TuningProcess
+    """Start to tune in a process; see :mod:`napari_dmoe.training.tuning.process`."""
+    from napari_dmoe.training.tuning.process import TuningProcess
 
     return TuningProcess(folder, order)
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from napari_dmoe.inference.colours import expert_colours
-from napari_dmoe.inference.routing import unit_of
+from napari_dmoe.inference.pictures.colours import expert_colours
+from napari_dmoe.inference.results.routing import unit_of
 from napari_dmoe.viewer.pixel_sizes import PIXELS, PixelSize, pixels_or_voxels
-from napari_dmoe.viewer.table_rows import Column
+from napari_dmoe.viewer.rows import Column
 
 if TYPE_CHECKING:
-    from napari_dmoe.inference.ablation import Ablation
+    from napari_dmoe.inference.what_if.ablation import Ablation
 
 EFFECTS_HELP = (
     "Every expert muted alone, in the place that is chosen above. Point at a column's "

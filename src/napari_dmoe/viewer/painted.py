@@ -8,8 +8,8 @@ import numpy as np
 from napari.layers import Image
 from numpy.typing import NDArray
 
-from napari_dmoe.viewer.layers import from_layer
-from napari_dmoe.viewer.results import Result
+from napari_dmoe.viewer.layers.placement import from_layer
+from napari_dmoe.viewer.session.results import Result
 
 
 def painted_labels(source: Image, result: Result) -> NDArray[Any] | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from napari_dmoe.imaging.spatial import SpatialImage
-    from napari_dmoe.inference.segmentation import Segmentation
+    from napari_dmoe.inference.results.segmentation import Segmentation
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ PIXELS = PixelSize()
 
 def pixel_size(result: Segmentation, image: SpatialImage) -> PixelSize:
     """Return how large a pixel of a result is."""
-    from napari_dmoe.inference.mask_measures import label_frame
+    from napari_dmoe.inference.masks.mask_measures import label_frame
 
     frame = label_frame(result, image)
     is_voxel = frame.unit == "px" and len(result.grid.shape) == 3

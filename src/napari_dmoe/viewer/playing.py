@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 from napari_dmoe.progress import ProgressHook
 from napari_dmoe.viewer.engines import Engines
-from napari_dmoe.viewer.replaying import ReplaySubject
+from napari_dmoe.viewer.what_if.replay.replaying import ReplaySubject
 
 if TYPE_CHECKING:
-    from napari_dmoe.inference.replay import Replay
+    from napari_dmoe.inference.replaying.replay import Replay
     from napari_dmoe.models.checkpoint import LoadedModel
 
 
@@ -59,7 +59,7 @@ def play(
     hook : callable
         Told how it goes; may raise ``Cancelled``.
     """
-    from napari_dmoe.inference.replay import ReplayError  # needs torch
+    from napari_dmoe.inference.replaying.replay import ReplayError  # needs torch
 
     record = subject.record
     is_loaded = loaded is not None and loaded.sha256 == record.model.sha256

@@ -6,24 +6,24 @@ from typing import TYPE_CHECKING, Any
 
 from napari.layers import Labels
 
-from napari_dmoe.viewer import results
-from napari_dmoe.viewer.rebuilding import (
+from napari_dmoe.viewer.session import results
+from napari_dmoe.viewer.session.reopening import reopened_result
+from napari_dmoe.viewer.what_if.replay.rebuilt import (
     counterpart,
     missing_from,
     n_changed,
     rebuilt_layers,
     verdict,
 )
-from napari_dmoe.viewer.reopening import reopened_result
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Image, Layer
 
-    from napari_dmoe.inference.replay import Replay
-    from napari_dmoe.viewer.layers import LayerData
-    from napari_dmoe.viewer.replaying import ReplaySubject
-    from napari_dmoe.viewer.session import Session
+    from napari_dmoe.inference.replaying.replay import Replay
+    from napari_dmoe.viewer.layers.placement import LayerData
+    from napari_dmoe.viewer.session.session import Session
+    from napari_dmoe.viewer.what_if.replay.replaying import ReplaySubject
 
 
 def show_replayed(

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from napari_dmoe.inference.provenance import METADATA_KEY
+from napari_dmoe.inference.results.provenance import METADATA_KEY
 from napari_dmoe.viewer.contributions import MODEL_KEY
 
 if TYPE_CHECKING:
     from napari.layers import Image
 
-    from napari_dmoe.viewer.session import Session
+    from napari_dmoe.viewer.session.session import Session
 
 
 def model_for(image: Image | None) -> str:

@@ -15,18 +15,18 @@ from napari.components import ViewerModel
 from napari.layers import Image, Labels, Layer
 from psygnal import Signal
 
-from napari_dmoe.viewer.kept_layer import KeptLayer
-from napari_dmoe.viewer.revealing import camera_kept, look_at
-from napari_dmoe.viewer.sweep_layers import (
+from napari_dmoe.viewer.layers.camera import camera_kept, look_at
+from napari_dmoe.viewer.layers.slot import KeptLayer
+from napari_dmoe.viewer.what_if.sweep.layers import (
     sensitivity_layers,
     stack_layer,
     sweep_title,
 )
-from napari_dmoe.viewer.sweep_rows import region_ends
+from napari_dmoe.viewer.what_if.sweep.rows import region_ends
 
 if TYPE_CHECKING:
-    from napari_dmoe.viewer.session import Session
-    from napari_dmoe.viewer.swept import Swept
+    from napari_dmoe.inference.what_if.steps import Swept
+    from napari_dmoe.viewer.session.session import Session
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from napari.utils.notifications import show_info
 from qtpy.QtWidgets import QApplication, QFileDialog, QPushButton, QWidget
 
 from napari_dmoe.cohorts.tables import write_table
-from napari_dmoe.viewer.widgets._job import notify_error
-from napari_dmoe.viewer.widgets._parts import column, row
+from napari_dmoe.viewer.ui.jobs import notify_error
+from napari_dmoe.viewer.ui.parts import column, row
 
 TABLE_FILES = "CSV (*.csv)"
 

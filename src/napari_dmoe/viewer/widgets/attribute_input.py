@@ -6,8 +6,8 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QComboBox, QLineEdit, QVBoxLayout, QWidget
 
 from napari_dmoe.patient import PatientError, age_or_band
-from napari_dmoe.viewer.fields import PatientField
-from napari_dmoe.viewer.widgets._parts import narrow_combo
+from napari_dmoe.viewer.segment.patient_fields import PatientField
+from napari_dmoe.viewer.ui.parts import narrow_combo
 
 UNKNOWN = "unknown"
 _CHARACTERS = 5  # a value such as "glaucoma" is read whole at 300 px

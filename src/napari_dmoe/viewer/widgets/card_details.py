@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication, QFormLayout, QLabel, QPushButton, QWidget
 
-from napari_dmoe.viewer.widgets._parts import column, paragraph
+from napari_dmoe.viewer.ui.parts import column, paragraph
 from napari_dmoe.viewer.widgets.fold import Fold
 
 if TYPE_CHECKING:

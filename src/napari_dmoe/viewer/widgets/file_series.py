@@ -13,20 +13,20 @@ from qtpy.QtWidgets import QFileDialog, QMessageBox
 from napari_dmoe.imaging.files import image_stem, read_image
 from napari_dmoe.progress import ProgressHook
 from napari_dmoe.viewer.engines import Engines
-from napari_dmoe.viewer.layers import plain
-from napari_dmoe.viewer.opening import image_layer
-from napari_dmoe.viewer.session import Session
-from napari_dmoe.viewer.undisturbed import pointer_away
-from napari_dmoe.viewer.widgets._job import notify_error
-from napari_dmoe.viewer.widgets._work import Order, Work
-from napari_dmoe.viewer.widgets.run_control import RunControl
-from napari_dmoe.viewer.widgets.series_section import SeriesSection
+from napari_dmoe.viewer.layers.opening import image_layer
+from napari_dmoe.viewer.layers.placement import plain
+from napari_dmoe.viewer.layers.pointer import pointer_away
+from napari_dmoe.viewer.segment.many_images_view import SeriesSection
+from napari_dmoe.viewer.segment.run import RunControl
+from napari_dmoe.viewer.session.session import Session
+from napari_dmoe.viewer.ui.jobs import notify_error
+from napari_dmoe.viewer.ui.work import Order, Work
 
 if TYPE_CHECKING:
     from napari.layers import Image
 
     from napari_dmoe.cohorts.series import Done, Entry
-    from napari_dmoe.inference.settings import InferenceSettings
+    from napari_dmoe.inference.running.settings import InferenceSettings
     from napari_dmoe.models.checkpoint import LoadedModel
 
 TABLE_FILES = "Tables (*.csv)"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from qtpy.QtWidgets import QPushButton, QWidget
 
-from napari_dmoe.viewer.widgets._parts import column, row
+from napari_dmoe.viewer.ui.parts import column, row
 
 
 class Fold(QWidget):

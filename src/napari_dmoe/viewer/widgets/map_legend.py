@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
-from napari_dmoe.viewer.noise import MapColours
-from napari_dmoe.viewer.widgets._parts import paragraph
-from napari_dmoe.viewer.widgets.colour_bar import ColourBar
+from napari_dmoe.viewer.ui.colours import ColourBar
+from napari_dmoe.viewer.ui.parts import paragraph
+from napari_dmoe.viewer.what_if.noise.maps import MapColours
 
 
 class MapLegend(QWidget):

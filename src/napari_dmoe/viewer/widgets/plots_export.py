@@ -6,11 +6,11 @@ from dataclasses import replace
 
 from qtpy.QtCore import QObject
 
-from napari_dmoe.viewer.plot_files import plot_path, save_plots
-from napari_dmoe.viewer.widgets._asking import ask_where, may_write, not_saved
-from napari_dmoe.viewer.widgets._work import Work
-from napari_dmoe.viewer.widgets.plots_control import PlotsControl
-from napari_dmoe.viewer.widgets.plots_section import PlotsSection
+from napari_dmoe.viewer.routing.plots.control import PlotsControl
+from napari_dmoe.viewer.routing.plots.files import plot_path, save_plots
+from napari_dmoe.viewer.routing.plots.view import PlotsSection
+from napari_dmoe.viewer.ui.asking import ask_where, may_write, not_saved
+from napari_dmoe.viewer.ui.work import Work
 
 KINDS = "PNG (*.png);;SVG (*.svg);;PDF (*.pdf);;Numbers as CSV (*.csv)"
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from qtpy.QtCore import QObject
 
-from napari_dmoe.viewer.session import Session
-from napari_dmoe.viewer.stated_shares import restated
-from napari_dmoe.viewer.widgets._connections import Connections
-from napari_dmoe.viewer.widgets.priors_section import DriverShares, PriorsSection
+from napari_dmoe.viewer.session.session import Session
+from napari_dmoe.viewer.session.shares import restated
+from napari_dmoe.viewer.ui.connections import Connections
+from napari_dmoe.viewer.what_if.shares import DriverShares, PriorsSection
 
 
 class PriorsControl(QObject):

@@ -13,18 +13,18 @@ from napari_dmoe.cohorts.tables import write_table
 from napari_dmoe.imaging.files import safe_stem
 from napari_dmoe.imaging.spatial import SPATIAL_AXES
 from napari_dmoe.progress import Progress, ProgressHook
-from napari_dmoe.viewer.layers import plain
-from napari_dmoe.viewer.opening import mask_layers
-from napari_dmoe.viewer.reopening import reopened_result
+from napari_dmoe.viewer.layers.opening import mask_layers
+from napari_dmoe.viewer.layers.placement import plain
+from napari_dmoe.viewer.layers.pointer import pointer_away
+from napari_dmoe.viewer.layers.saving import TIFF_LABELS, mask_path, save_mask
 from napari_dmoe.viewer.replayed_layers import show_alone
-from napari_dmoe.viewer.result_rows import file_rows
-from napari_dmoe.viewer.results import Result
-from napari_dmoe.viewer.saving import TIFF_LABELS, mask_path, save_mask
-from napari_dmoe.viewer.session import Session
-from napari_dmoe.viewer.undisturbed import pointer_away
-from napari_dmoe.viewer.widgets._asking import ask_where, may_write, not_saved
-from napari_dmoe.viewer.widgets._work import Order, Work
-from napari_dmoe.viewer.widgets.result_section import ResultSection
+from napari_dmoe.viewer.segment.result_rows import file_rows
+from napari_dmoe.viewer.segment.result_view import ResultSection
+from napari_dmoe.viewer.session.reopening import reopened_result
+from napari_dmoe.viewer.session.results import Result
+from napari_dmoe.viewer.session.session import Session
+from napari_dmoe.viewer.ui.asking import ask_where, may_write, not_saved
+from napari_dmoe.viewer.ui.work import Order, Work
 
 if TYPE_CHECKING:
     from napari.layers import Image

@@ -9,8 +9,10 @@ from qtpy.QtCore import QSignalBlocker, Qt, QTimer, Signal
 from qtpy.QtWidgets import QPushButton, QWidget
 from superqt import QLabeledSlider
 
-from napari_dmoe.inference.colours import Rgb
-from napari_dmoe.viewer.widgets._parts import (
+from napari_dmoe.inference.pictures.colours import Rgb
+from napari_dmoe.viewer.ui.colours import ColourBar
+from napari_dmoe.viewer.ui.lists import RegionList
+from napari_dmoe.viewer.ui.parts import (
     column,
     emphasise,
     heading,
@@ -19,9 +21,7 @@ from napari_dmoe.viewer.widgets._parts import (
     row,
     say,
 )
-from napari_dmoe.viewer.widgets.colour_bar import ColourBar
-from napari_dmoe.viewer.widgets.region_list import RegionList
-from napari_dmoe.viewer.widgets.wide_table import WideTable
+from napari_dmoe.viewer.ui.wide_table import WideTable
 
 MAPS = ("no map", "where the label changes", "entropy of the votes")
 HIDDEN = "These masks are hidden: move the slider to see them."

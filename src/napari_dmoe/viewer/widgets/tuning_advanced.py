@@ -8,8 +8,8 @@ from pydantic import ValidationError
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QWidget
 
-from napari_dmoe.viewer.widgets._form import SettingsForm
-from napari_dmoe.viewer.widgets._parts import column, paragraph, say
+from napari_dmoe.viewer.ui.form import SettingsForm
+from napari_dmoe.viewer.ui.parts import column, paragraph, say
 from napari_dmoe.viewer.widgets.fold import Fold
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""What the routing tells: measures of it, and maps to lay over the image."""

@@ -1,0 +1,1 @@
+"""What is measured of masks: sizes, surfaces, and how two of them agree."""

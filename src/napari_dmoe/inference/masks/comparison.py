@@ -1,0 +1,161 @@
+"""Two masks of one image beside each other: where and by how much they differ."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_dmoe.inference.masks.surfaces import surface_distances
+
+AGREE, ONLY_FIRST, ONLY_SECOND, OTHER_CLASS = range(4)
+"""Labels of a difference map."""
+
+DIFFERENCES = ("the same", "first only", "second only", "another class")
+"""What the labels of a difference map mean."""
+
+
+@dataclass(frozen=True)
+class ClassAgreement:
+    """How far two masks agree about one class.
+
+    Parameters
+    ----------
+    name : str
+        The class.
+    n_first, n_second : int
+        Its pixels in the first and in the second mask.
+    dice : float
+        ``2 |A and B| / (|A| + |B|)``; NaN where neither mask has the class.
+    hd95 : float
+        95th percentile of the distances between the borders, in the unit of the
+        spacing; NaN where one of the masks lacks the class.
+    """
+
+    name: str
+    n_first: int
+    n_second: int
+    dice: float
+    hd95: float
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How two masks of one image differ.
+
+    Parameters
+    ----------
+    difference : (*S) uint8 array
+        One of :data:`DIFFERENCES` for each pixel.
+    classes : tuple of ClassAgreement
+        One for each class that both models have.
+    """
+
+    difference: NDArray[np.uint8]
+    classes: tuple[ClassAgreement, ...]
+
+    @property
+    def n_different(self) -> int:
+        """Number of pixels in which the masks differ."""
+        return int(np.count_nonzero(self.difference))
+
+
+def compare_masks(
+    first: tuple[NDArray[np.integer], Sequence[str]],
+    second: tuple[NDArray[np.integer], Sequence[str]],
+    *,
+    spacing: Sequence[float] | None = None,
+) -> Comparison:
+    """Compare two masks of one image; classes are matched by their names.
+
+    Parameters
+    ----------
+    first, second : pair of (*S) integer array and sequence of str
+        Labels, and the names of the classes, background first.
+    spacing : sequence of float, optional
+        Pixel size along each axis, where all axes are spatial. Without it distances
+        are NaN: time is no distance.
+
+    Returns
+    -------
+    Comparison
+        The difference map, and the agreement about each class.
+
+    Raises
+    ------
+    ValueError
+        When the masks differ in shape, or the models have no class in common.
+    """
+    (a, names_a), (b, names_b) = first, second
+    if a.shape != b.shape:
+        raise ValueError(
+            f"the masks differ in shape, {a.shape} and {b.shape}: compare masks on the "
+            "image's own pixels (Labels at: source)"
+        )
+    shared = [name for name in names_a[1:] if name in names_b[1:]]
+    if not shared:
+        raise ValueError(
+            f"the models have no class in common: {', '.join(names_a[1:])}, and "
+            f"{', '.join(names_b[1:])}"
+        )
+    # Labels of the second in the numbers of the first; classes of its own come after.
+    numbers = [
+        names_a.index(name) if name in names_a else len(names_a) + i
+        for i, name in enumerate(names_b)
+    ]
+    b = np.array(numbers)[b]
+    difference = np.zeros(a.shape, np.uint8)
+    difference[(a != 0) & (b == 0)] = ONLY_FIRST
+    difference[(a == 0) & (b != 0)] = ONLY_SECOND
+    difference[(a != 0) & (b != 0) & (a != b)] = OTHER_CLASS
+    agreements = tuple(
+        _agreement(name, a == names_a.index(name), b == names_a.index(name), spacing)
+        for name in shared
+    )
+    return Comparison(difference, agreements)
+
+
+def _agreement(
+    name: str,
+    first: NDArray[np.bool_],
+    second: NDArray[np.bool_],
+    spacing: Sequence[float] | None,
+) -> ClassAgreement:
+    sizes = int(first.sum()), int(second.sum())
+    both = int((first & second).sum())
+    dice = 2 * both / sum(sizes) if sum(sizes) else math.nan
+    distance = math.nan if spacing is None else hd95(first, second, spacing)
+    return ClassAgreement(name, *sizes, dice, distance)
+
+
+def hd95(
+    first: NDArray[np.bool_],
+    second: NDArray[np.bool_],
+    spacing: Sequence[float] | None = None,
+) -> float:
+    """Return the 95th percentile of the distances between two masks' borders.
+
+    Parameters
+    ----------
+    first, second : (H, W) or (D, H, W) bool array
+        The masks.
+    spacing : sequence of float, optional
+        Pixel size along each axis; 1 by default.
+
+    Returns
+    -------
+    float
+        Distance in the unit of `spacing`, over both directions together. NaN where a
+        mask is empty, and for masks of other numbers of axes.
+
+    References
+    ----------
+    medpy's ``hd95`` is defined likewise: connectivity 1, both directions pooled.
+    """
+    if first.ndim not in (2, 3) or not (first.any() and second.any()):
+        return math.nan
+    both_ways = np.concatenate(surface_distances(first, second, spacing))
+    return float(np.percentile(both_ways, 95))

@@ -1,0 +1,1 @@
+"""Records and case files: runs that can be made again from what was kept."""

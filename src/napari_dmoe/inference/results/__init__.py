@@ -1,0 +1,1 @@
+"""What a run gives: a mask, its routing, its record, and their files."""

@@ -1,0 +1,239 @@
+"""The record of how a result came about.
+
+It names the router's value, such as an age band, never an age, and no attribute that
+did not drive the model. It holds no path and no patient identifier.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from napari_dmoe.inference.results.routing import unit_of
+from napari_dmoe.progress import Pulse, no_pulse
+
+if TYPE_CHECKING:
+    import torch
+
+METADATA_KEY = "napari-dmoe"
+"""Key of the record in a layer's metadata."""
+
+RESEARCH_ONLY = "Research use only, not a medical device, never a clinical decision."
+
+
+class DriverRecord(BaseModel):
+    """Which routers of one attribute were used, and with what weight.
+
+    Parameters
+    ----------
+    attribute : str
+        An attribute that drives the model.
+    value : str or None
+        Its value; None where it was unknown and the values were mixed.
+    values : tuple of str
+        Values that were run.
+    routers : tuple of int
+        Routers that were run.
+    weights : tuple of float
+        Their shares in the mixture.
+    prior : {"card", "uniform", "given"} or None
+        For an unknown value, where the shares come from: training frequencies that
+        the card states, alike because it states none, or a person.
+    between : float or None
+        Where the router lies between those of the two `values`, in (0, 1); None for a
+        trained router. `weights` then are shares in the router, not in a mixture.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    attribute: str
+    value: str | None
+    values: tuple[str, ...]
+    routers: tuple[int, ...]
+    weights: tuple[float, ...]
+    prior: Literal["card", "uniform", "given"] | None = None
+    between: float | None = None
+
+
+class ControlRecord(BaseModel):
+    """Experts that somebody muted or pinned.
+
+    Parameters
+    ----------
+    mute : tuple of (int or None, int)
+        Block and expert; block None = all. Both are counted from 0.
+    pin : tuple of (int or None, int)
+        Likewise.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    mute: tuple[tuple[int | None, int], ...] = ()
+    pin: tuple[tuple[int | None, int], ...] = ()
+
+    def words(self, unit: str = "block") -> tuple[str, ...]:
+        """Say what was done, one phrase an expert; `unit` is what a block is called."""
+        parts = [("muted", entry) for entry in self.mute]
+        parts += [("pinned", entry) for entry in self.pin]
+        return tuple(
+            f"expert {expert} {done} in "
+            + (f"all {unit}s" if block is None else f"{unit} {block}")
+            for done, (block, expert) in parts
+        )
+
+
+class ImageRecord(BaseModel):
+    """Which image it was, without saying whose."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    shape: tuple[int, ...]
+    axes: tuple[str, ...]
+    dtype: str
+    affine: tuple[tuple[float, ...], ...]
+    unit: str | None
+    input_sha256: str = Field(description="SHA-256 of the network's inputs, in order")
+
+
+class ModelRecord(BaseModel):
+    """Which model it was."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    card: str
+    title: str
+    architecture: str
+    file: str
+    sha256: str
+    notice: str | None
+
+
+class Provenance(BaseModel):
+    """How a result came about; enough to make it again.
+
+    Parameters
+    ----------
+    created : str
+        Time in UTC, ISO 8601.
+    versions : dict of str to str
+        Versions of the programs that decide the numbers.
+    device : str
+        Where it was computed, with the reason.
+    drivers : tuple of DriverRecord
+        One for each attribute that drives the model; unknown ones were mixed in all
+        combinations.
+    settings : dict
+        The inference settings.
+    grid : dict
+        Start, step and shape of the grid that the network saw, in source pixels.
+    seen : tuple of (int, int)
+        First and one-past-last source pixel that the network saw, for each axis.
+    notices : tuple of str
+        What a person should know about this run.
+    edited : bool
+        Whether somebody painted on the mask after the run.
+    labels_sha256 : str or None
+        SHA-256 of the labels' bytes, as they left the run; None in older records.
+    threads : int or None
+        Threads of the CPU that it was computed with; likewise.
+    made_by : {"segment", "uncertainty"}
+        The function that made the mask; the vote of ``uncertainty`` is no mean.
+    experts : ControlRecord or None
+        Experts that were muted or pinned; None for the model as it is.
+    swept : tuple of str
+        Attributes whose other values were run in the same batches, which can decide
+        the last bits.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    schema_version: Literal[1] = 1
+    created: str
+    versions: dict[str, str]
+    device: str
+    model: ModelRecord
+    drivers: tuple[DriverRecord, ...]
+    image: ImageRecord
+    settings: dict[str, Any]
+    classes: tuple[str, ...]
+    grid: dict[str, tuple[float, ...]]
+    seen: tuple[tuple[int, int], ...]
+    notices: tuple[str, ...]
+    edited: bool = False
+    labels_sha256: str | None = None
+    threads: int | None = None
+    made_by: Literal["segment", "uncertainty"] = "segment"
+    experts: ControlRecord | None = None
+    swept: tuple[str, ...] = ()
+    statement: str = RESEARCH_ONLY
+
+    @property
+    def departures(self) -> tuple[str, ...]:
+        """How the model was changed for this result; empty for the model as it is."""
+        between = tuple(
+            f"{driver.attribute.replace('_', ' ')} between trained values: "
+            f"{driver.value}"
+            for driver in self.drivers
+            if driver.between is not None
+        )
+        return (*between, *(self.experts.words(self.unit) if self.experts else ()))
+
+    @property
+    def unit(self) -> str:
+        """What a block of the network is called; see :func:`unit_of`."""
+        return unit_of(len(self.grid["shape"]))
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the model ran as it is, with no expert or router changed."""
+        return not self.departures
+
+
+def labels_sha256(labels: NDArray[np.uint8]) -> str:
+    """Return the SHA-256 of a mask's bytes, its last axis running fastest."""
+    return hashlib.sha256(np.ascontiguousarray(labels).data).hexdigest()
+
+
+def now() -> str:
+    """Return the time in UTC, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of the programs that decide the numbers."""
+    import torch  # its own version names the build too, such as 2.10.0+cpu
+
+    return {
+        "napari-dmoe": version("napari-dmoe"),
+        "torch": str(torch.__version__),
+        "numpy": version("numpy"),
+        "scipy": version("scipy"),
+    }
+
+
+NUMBERS_AT_ONCE = 2**25
+"""Numbers whose SHA-256 takes a fraction of a second."""
+
+
+class InputDigest:
+    """SHA-256 of a network's inputs, one after another."""
+
+    def __init__(self) -> None:
+        self._digest = hashlib.sha256()
+
+    def add(self, tensor: torch.Tensor, *, pulse: Pulse = no_pulse) -> None:
+        """Take the bytes of one more CPU tensor; `pulse` is called between parts."""
+        values: NDArray[Any] = tensor.contiguous().numpy().reshape(-1)
+        for begin in range(0, values.size, NUMBERS_AT_ONCE):
+            pulse()
+            self._digest.update(values[begin : begin + NUMBERS_AT_ONCE].data)
+
+    def hexdigest(self) -> str:
+        """Return the digest so far."""
+        return self._digest.hexdigest()

@@ -1,0 +1,48 @@
+"""What a run returns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_dmoe.imaging.spatial import Grid
+from napari_dmoe.inference.results.provenance import Provenance
+from napari_dmoe.inference.results.routing import RoutingMaps
+
+
+@dataclass(frozen=True)
+class Segmentation:
+    """A segmented image.
+
+    Parameters
+    ----------
+    labels : (*extra, H, W) uint8 array
+        Classes, with the source's full shape (or the network's, if scored there).
+        0 where the network saw nothing, outside a centre crop.
+    axes : tuple of str
+        Names of the labels' axes.
+    grid : Grid
+        Where the labels lie in the source image.
+    classes : tuple of str
+        Class names; label i is ``classes[i]``.
+    by_value : mapping of str to (*extra, H, W) uint8 array
+        For an unknown driver, the labels that each of its values alone would give.
+    probabilities : (K, *extra, H, W) float32 array or None
+        Class probabilities, where they were asked for.
+    routing : RoutingMaps or None
+        Gates of every block; None for a network without its MoE.
+    provenance : Provenance
+        How it came about.
+    """
+
+    labels: NDArray[np.uint8]
+    axes: tuple[str, ...]
+    grid: Grid
+    classes: tuple[str, ...]
+    by_value: Mapping[str, NDArray[np.uint8]]
+    probabilities: NDArray[np.float32] | None
+    routing: RoutingMaps | None
+    provenance: Provenance

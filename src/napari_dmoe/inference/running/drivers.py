@@ -1,0 +1,252 @@
+"""From a patient to the routers that a run uses."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from napari_dmoe.inference.results.provenance import DriverRecord
+from napari_dmoe.inference.running.settings import InferenceSettings
+from napari_dmoe.models.card import CardAttribute
+from napari_dmoe.models.checkpoint import LoadedModel
+from napari_dmoe.models.gating import ExpertControl
+from napari_dmoe.patient import Patient, PatientError
+
+Category = tuple[int, ...] | tuple[float, ...] | None
+"""What the network is told of one combination of values."""
+
+
+@dataclass(frozen=True)
+class RouterChoice:
+    """Which routers a run uses, and what intervenes in them.
+
+    Parameters
+    ----------
+    categories : tuple of (tuple of int, tuple of float, or None)
+        What to run one after another: a router of each attribute; or, as floats, the
+        share of every router in a mean of them; None is the network without its MoE.
+    values : tuple of str
+        Names of these combinations, such as ``"female, 40-59"``; one empty name where
+        nothing drives the model.
+    weights : tuple of float
+        Shares of the combinations in the mixture; they sum to 1.
+    drivers : tuple of DriverRecord
+        The same for each attribute, for the provenance.
+    """
+
+    categories: tuple[Category, ...]
+    values: tuple[str, ...]
+    weights: tuple[float, ...]
+    drivers: tuple[DriverRecord, ...] = ()
+    experts: tuple[ExpertControl | None, ...] = ()
+    """Intervention on each combination; empty where there is none."""
+    samples: tuple[int, ...] = ()
+    """Number of each combination's first noise sample; empty = all 0."""
+
+    def with_experts(self, experts: ExpertControl | None) -> RouterChoice:
+        """Return the same with an intervention on every combination."""
+        each = () if experts is None else (experts,) * len(self.categories)
+        return replace(self, experts=each)
+
+    def with_sample(self, number: int) -> RouterChoice:
+        """Return the same with another first noise sample."""
+        return replace(self, samples=(number,) * len(self.categories))
+
+
+Priors = Mapping[str, Sequence[float]]
+"""Share of each value of an attribute where it is unknown, by the attribute's name."""
+
+
+def choose_routers(
+    loaded: LoadedModel,
+    patient: Patient,
+    settings: InferenceSettings,
+    priors: Priors | None = None,
+    *,
+    fixed: Mapping[str, int] | None = None,
+) -> RouterChoice:
+    """Choose the routers for a patient: known values are fixed, unknown ones mixed.
+
+    Parameters
+    ----------
+    loaded : LoadedModel
+        The model.
+    patient : Patient
+        Whose image it is.
+    settings : InferenceSettings
+        Whether unknown values are mixed or refused.
+    priors : mapping of str to sequence of float, optional
+        Shares of the values of unknown attributes, instead of the card's; scaled to
+        sum to 1.
+    fixed : mapping of str to int, optional
+        Places of values that count instead of the patient's, by attribute.
+
+    Raises
+    ------
+    ValueError
+        When shares do not fit their attribute, or it is no driver.
+    PatientError
+        When the model does not know a driver's value, or one is unknown and
+        ``unknown="refuse"``.
+
+    Notes
+    -----
+    Several unknown attributes are mixed in all combinations, each with the product of
+    its values' shares: cards state no joint frequencies.
+    """
+    card = loaded.card
+    if loaded.config.n_routers == 0:
+        return RouterChoice((None,), ("",), (1.0,))
+    if not card.attributes:
+        return RouterChoice(((0,),), ("",), (1.0,))
+    given = checked_priors(loaded, priors or {})
+    places = [
+        fixed[attribute.name]
+        if fixed and attribute.name in fixed
+        else _place(attribute, patient, settings)
+        for attribute in card.attributes
+    ]
+    drivers = tuple(
+        driver_record(attribute, first, place, given.get(attribute.name))
+        for attribute, first, place in zip(
+            card.attributes, card.first_routers, places, strict=True
+        )
+    )
+    return combined(drivers, loaded.config.n_routers)
+
+
+def checked_priors(
+    loaded: LoadedModel, priors: Priors
+) -> Mapping[str, tuple[float, ...]]:
+    """Return shares of attributes' values, scaled to sum to 1.
+
+    Raises
+    ------
+    ValueError
+        For an attribute that drives nothing, another number of shares than values,
+        shares below 0 or not finite, and shares that are all 0.
+    """
+    known = {attribute.name: attribute for attribute in loaded.card.attributes}
+    scaled = {}
+    for name, shares in priors.items():
+        if name not in known:
+            raise ValueError(
+                f"{name} does not drive this model, so it has no prior: "
+                f"{', '.join(known) or 'nothing'} does"
+            )
+        n = len(known[name].values)
+        floats = tuple(float(share) for share in shares)
+        is_right = len(floats) == n and all(0 <= share < math.inf for share in floats)
+        if not is_right or sum(floats) <= 0:
+            raise ValueError(
+                f"the prior of {name} needs {n} shares ("
+                f"{', '.join(known[name].values)}), none below 0 and one above it: "
+                f"found {', '.join(f'{share:g}' for share in floats) or 'none'}"
+            )
+        scaled[name] = tuple(share / sum(floats) for share in floats)
+    return scaled
+
+
+def combined(drivers: tuple[DriverRecord, ...], n_routers: int) -> RouterChoice:
+    """Return all combinations of the drivers' values, each with its share.
+
+    Parameters
+    ----------
+    drivers : tuple of DriverRecord
+        What is run of each attribute.
+    n_routers : int
+        Routers of the model, over all attributes.
+
+    Notes
+    -----
+    A router between two trained ones is their mean, weighted by `DriverRecord.weights`.
+    Routers are linear, so its logits are the mean of theirs. Where one attribute has
+    such a router, all combinations are given as shares of every router.
+    """
+    combinations = list(itertools.product(*map(_options, drivers)))
+    categories: list[Category] = []
+    for options in combinations:
+        routers = [option.routers for option in options]
+        if all(driver.between is None for driver in drivers):
+            categories.append(tuple(next(iter(each)) for each in routers))
+        else:
+            shares = [0.0] * n_routers
+            for router, share in itertools.chain(*(each.items() for each in routers)):
+                shares[router] += share / len(routers)
+            categories.append(tuple(shares))
+    return RouterChoice(
+        categories=tuple(categories),
+        values=tuple(", ".join(o.name for o in options) for options in combinations),
+        weights=tuple(math.prod(o.weight for o in options) for options in combinations),
+        drivers=drivers,
+    )
+
+
+@dataclass(frozen=True)
+class _Option:
+    """One thing to run of an attribute: its name, its share, and routers' shares."""
+
+    name: str
+    weight: float
+    routers: Mapping[int, float]
+
+
+def _options(driver: DriverRecord) -> list[_Option]:
+    if driver.between is not None:
+        routers = dict(zip(driver.routers, driver.weights, strict=True))
+        return [_Option(driver.value or "", 1.0, routers)]
+    return [
+        _Option(name, weight, {router: 1.0})
+        for name, router, weight in zip(
+            driver.values, driver.routers, driver.weights, strict=True
+        )
+    ]
+
+
+def _place(
+    attribute: CardAttribute, patient: Patient, settings: InferenceSettings
+) -> int | None:
+    place = attribute.category(patient.value(attribute.name))
+    if place is None and settings.unknown == "refuse":
+        raise PatientError(
+            f"the patient's {attribute.label.lower()} is unknown, and it drives this "
+            f"model: give one of {', '.join(attribute.values)}"
+        )
+    return place
+
+
+def driver_record(
+    attribute: CardAttribute,
+    first_router: int,
+    place: int | None,
+    given: tuple[float, ...] | None = None,
+) -> DriverRecord:
+    """Return what a run does with one attribute.
+
+    Parameters
+    ----------
+    attribute : CardAttribute
+        The attribute.
+    first_router : int
+        Index of its first router.
+    place : int or None
+        Place of the value among the attribute's; None mixes all of them.
+    given : tuple of float, optional
+        Shares of the values in that mixture, instead of the card's.
+    """
+    places = tuple(range(len(attribute.values))) if place is None else (place,)
+    origin: Literal["card", "uniform", "given"] | None = None
+    if place is None:
+        origin = "uniform" if attribute.frequencies is None else "card"
+        origin = "given" if given else origin
+    return DriverRecord(
+        attribute=attribute.name,
+        value=None if place is None else attribute.values[place],
+        values=tuple(attribute.values[i] for i in places),
+        routers=tuple(first_router + i for i in places),
+        weights=(given or attribute.prior) if place is None else (1.0,),
+        prior=origin,
+    )

@@ -1,0 +1,192 @@
+"""The network on inputs x combinations of values x noise samples, in batches."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+
+from napari_dmoe.inference.running.devices import Batches, choose_device
+from napari_dmoe.inference.running.drivers import RouterChoice
+from napari_dmoe.inference.running.settings import InferenceSettings
+from napari_dmoe.models.checkpoint import LoadedModel
+from napari_dmoe.models.gating import SegmentationOutput
+from napari_dmoe.progress import Pulse
+
+Done = Callable[[int], None]
+"""Takes the number of rows that are done; may raise ``Cancelled``."""
+
+SECONDS_BETWEEN_CALLS = 0.1
+"""Time between two calls of `Done` within a pass."""
+
+
+def ignore(_: int) -> None:
+    """Do nothing; the default for `Done`."""
+
+
+class _Stoppable(TorchFunctionMode):
+    """Lets Stop act between a network's operations: one pass may take many seconds."""
+
+    def __init__(self, pulse: Pulse) -> None:
+        super().__init__()
+        self._pulse, self._last = pulse, time.monotonic()
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        """Do one operation of torch."""
+        now = time.monotonic()
+        if now - self._last >= SECONDS_BETWEEN_CALLS:
+            self._last = now
+            self._pulse()
+        return func(*args, **(kwargs or {}))
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What the network says of some inputs, on the CPU.
+
+    Parameters
+    ----------
+    logits : (P, V, S, K, *size) tensor
+        Class scores of P inputs, V combinations of values and S noise samples.
+    gates : tuple of (P, V, T, E) tensors
+        One a block, averaged over the noise samples.
+    """
+
+    logits: Tensor
+    gates: tuple[Tensor, ...]
+
+
+class Forward:
+    """Runs a model for a choice of routers.
+
+    Parameters
+    ----------
+    loaded : LoadedModel
+        The model. Its network is moved to the device and put in evaluation mode.
+    choice : RouterChoice
+        Combinations of values to run.
+    settings : InferenceSettings
+        Device, batch and noise.
+    batch : int
+        Rows at a time to begin with.
+    """
+
+    def __init__(
+        self,
+        loaded: LoadedModel,
+        choice: RouterChoice,
+        settings: InferenceSettings,
+        *,
+        batch: int,
+    ) -> None:
+        self.loaded, self.choice, self.settings = loaded, choice, settings
+        self.n_samples = settings.samples if settings.noise else 1
+        self.device = choose_device(settings.device)
+        self.batches = Batches(self.device.device, batch)
+        loaded.module.eval()
+
+    @property
+    def rows_per_input(self) -> int:
+        """Rows that every input needs: combinations of values x noise samples."""
+        return len(self.choice.categories) * self.n_samples
+
+    @property
+    def inputs_at_once(self) -> int:
+        """Inputs whose rows fill a batch."""
+        return max(1, self.batches.batch // self.rows_per_input)
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What a person should know of the device."""
+        said = (self.device.notice, *self.batches.notices)
+        return tuple(notice for notice in said if notice)
+
+    def __call__(
+        self, inputs: Tensor, numbers: Sequence[int], *, done: Done = ignore
+    ) -> Answers:
+        """Run some inputs.
+
+        Parameters
+        ----------
+        inputs : (P, C, *size) float32 tensor
+            What the network sees.
+        numbers : sequence of int
+            Place of each input in the run; the gating noise depends on it.
+        done : callable
+            Called with the number of rows that are done: between batches, and now and
+            then within one.
+        """
+        shape = (len(inputs), len(self.choice.categories), self.n_samples)
+        n_rows, outputs, n_done = math.prod(shape), list[SegmentationOutput](), 0
+        run_rows = partial(self._rows, inputs, numbers)
+        with torch.inference_mode():
+            while n_done < n_rows:
+                if n_done:
+                    done(n_done)
+                with _Stoppable(partial(done, n_done)):
+                    outputs.append(self.batches.run(range(n_done, n_rows), run_rows))
+                n_done += len(outputs[-1].logits)
+            logits = torch.cat([out.logits for out in outputs]).unflatten(0, shape)
+            blocks = zip(*(out.gates for out in outputs), strict=True)
+            gates = (torch.cat(parts).unflatten(0, shape).mean(2) for parts in blocks)
+            return Answers(logits, tuple(gates))
+
+    def _rows(
+        self,
+        inputs: Tensor,
+        numbers: Sequence[int],
+        part: range,
+        device: torch.device,
+    ) -> SegmentationOutput:
+        """Run some of the rows; row = (input * V + combination) * S + sample."""
+        n_values, n_samples = len(self.choice.categories), self.n_samples
+        places = [row // (n_values * n_samples) for row in part]
+        which = [row // n_samples % n_values for row in part]
+        chosen = [self.choice.categories[combination] for combination in which]
+        category = None if chosen[0] is None else torch.tensor(chosen)
+        firsts = self.choice.samples or (0,) * n_values
+        noise = None
+        if self.settings.noise:
+            seed, samples = self.settings.seed, (row % n_samples for row in part)
+            noise = [
+                noise_generator(seed, numbers[place], firsts[combination] + sample)
+                for place, combination, sample in zip(
+                    places, which, samples, strict=True
+                )
+            ]
+        controls = self.choice.experts
+        experts = [controls[i] for i in which] if any(controls) else None
+        self.loaded.module.to(device)
+        network = self.loaded.network
+        rows = inputs[places].to(device)
+        return network(rows, category, noise=noise, experts=experts).cpu()
+
+    def mixed(self, probabilities: Tensor) -> Tensor:
+        """Return probabilities (V, K, *size) averaged by the combinations' shares."""
+        weights = torch.tensor(self.choice.weights)
+        mixed: Tensor = torch.tensordot(weights, probabilities, ([0], [0]))
+        return mixed
+
+
+def noise_generator(seed: int, number: int, sample: int) -> torch.Generator:
+    """Return the source of the gating noise of one input and sample.
+
+    It depends on nothing else, so results do not depend on the batch or its order,
+    and all values of a driver meet the same noise.
+    """
+    state = np.random.SeedSequence([seed, number, sample]).generate_state(1, np.uint64)
+    return torch.Generator().manual_seed(int(state[0] >> np.uint64(1)))

@@ -1,0 +1,110 @@
+"""What a run did, as the record that goes with its result."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+
+from napari_dmoe.imaging.spatial import Grid, SpatialImage
+from napari_dmoe.inference.results.provenance import (
+    ControlRecord,
+    ImageRecord,
+    ModelRecord,
+    Provenance,
+    labels_sha256,
+    now,
+    versions,
+)
+from napari_dmoe.inference.results.segmentation import Segmentation
+from napari_dmoe.inference.running.forward import Forward
+from napari_dmoe.models.gating import ExpertControl
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one run saw.
+
+    Parameters
+    ----------
+    image : SpatialImage
+        The image.
+    grid : Grid
+        Where the network's samples lie in it.
+    seen : tuple of slice
+        The part of it that the network saw, in the order of `grid`.
+    input_sha256 : str
+        SHA-256 of the network's inputs.
+    notices : tuple of str
+        What a person should know.
+    """
+
+    image: SpatialImage
+    grid: Grid
+    seen: tuple[slice, ...]
+    input_sha256: str
+    notices: tuple[str, ...]
+
+
+def provenance_of(forward: Forward, run: Run) -> Provenance:
+    """Return the record of a run."""
+    loaded, image, grid = forward.loaded, run.image, run.grid
+    return Provenance(
+        created=now(),
+        versions=versions(),
+        device=f"{forward.batches.device}: {forward.device.reason}",
+        model=ModelRecord(
+            card=loaded.card.name,
+            title=loaded.card.title,
+            architecture=loaded.architecture,
+            file=loaded.source,
+            sha256=loaded.sha256,
+            notice=loaded.card.notice,
+        ),
+        drivers=forward.choice.drivers,
+        image=ImageRecord(
+            shape=tuple(image.data.shape),
+            axes=image.axes,
+            dtype=str(image.data.dtype),
+            affine=tuple(map(tuple, image.affine.tolist())),
+            unit=image.unit,
+            input_sha256=run.input_sha256,
+        ),
+        settings=forward.settings.model_dump(mode="json"),
+        classes=loaded.card.classes,
+        grid={"shape": grid.shape, "start": grid.start, "step": grid.step},
+        seen=tuple((s.start, s.stop) for s in run.seen),
+        notices=(*run.notices, *forward.notices),
+        threads=torch.get_num_threads(),
+        experts=control_record(*forward.choice.experts[:1]),
+    )
+
+
+def control_record(*experts: ExpertControl | None) -> ControlRecord | None:
+    """Return the record of an intervention; None where nothing was changed."""
+    control = experts[0] if experts else None
+    if control is None or not (control.mute or control.pin):
+        return None
+
+    def order(entry: tuple[int | None, int]) -> tuple[int, int]:
+        block, expert = entry
+        return -1 if block is None else block, expert
+
+    return ControlRecord(
+        mute=tuple(sorted(control.mute, key=order)),
+        pin=tuple(sorted(control.pin.items(), key=order)),
+    )
+
+
+def finished(result: Segmentation, *, swept: tuple[str, ...] = ()) -> Segmentation:
+    """Return a result whose record also knows its labels.
+
+    Parameters
+    ----------
+    result : Segmentation
+        What a run returned.
+    swept : tuple of str
+        Attributes whose other values were run in the same batches.
+    """
+    known = {"labels_sha256": labels_sha256(result.labels), "swept": swept}
+    return replace(result, provenance=result.provenance.model_copy(update=known))

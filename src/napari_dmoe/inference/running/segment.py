@@ -1,0 +1,104 @@
+"""Segment an image for a patient.
+
+:func:`segment` runs a 2D model plane by plane over whatever other axes an image has,
+and a 3D model window by window over each volume. An unknown driver is never an index:
+every value is run and the probabilities are mixed.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numpy.typing import NDArray
+
+from napari_dmoe.imaging.spatial import SpatialImage
+from napari_dmoe.inference.results.segmentation import Segmentation
+from napari_dmoe.inference.running.controls import checked_control
+from napari_dmoe.inference.running.drivers import Priors, choose_routers
+from napari_dmoe.inference.running.planes import PlaneRun
+from napari_dmoe.inference.running.recording import finished
+from napari_dmoe.inference.running.settings import InferenceSettings
+from napari_dmoe.inference.running.volumes import VolumeRun
+from napari_dmoe.inference.running_out import memory_told
+from napari_dmoe.models.checkpoint import LoadedModel
+from napari_dmoe.models.gating import ExpertControl
+from napari_dmoe.patient import Patient
+from napari_dmoe.progress import ProgressHook, silent
+
+
+def segment(
+    loaded: LoadedModel,
+    image: SpatialImage | NDArray[Any],
+    patient: Patient | None = None,
+    *,
+    settings: InferenceSettings | None = None,
+    progress: ProgressHook | None = None,
+    experts: ExpertControl | None = None,
+    priors: Priors | None = None,
+) -> Segmentation:
+    """Segment an image for a patient.
+
+    Parameters
+    ----------
+    loaded : LoadedModel
+        The model. Its network is moved to the device and put in evaluation mode.
+    image : SpatialImage or array
+        Axes y and x (and z for a 3D model), optionally channels, and any others, which
+        are run over one by one. The axes of a plain array are told from its shape
+        where that is possible.
+    patient : Patient, optional
+        Only the attributes that drive the model are used. Unknown by default.
+    settings : InferenceSettings, optional
+        How to run it.
+    progress : callable, optional
+        Called with a :class:`Progress` once a second or so; may raise ``Cancelled``.
+    experts : ExpertControl, optional
+        Experts to mute or pin. The record says so; such a result is not ``is_plain``.
+    priors : mapping of str to sequence of float, optional
+        Shares of the values of unknown drivers, instead of the card's frequencies.
+
+    Returns
+    -------
+    Segmentation
+        Labels, routing and provenance.
+
+    Raises
+    ------
+    ImageError
+        When the image cannot be used.
+    PatientError
+        When the model does not know a driver's value, or one is unknown and
+        ``unknown="refuse"``.
+    ValueError
+        When a block or expert does not exist, a block would have none left, or a
+        prior does not fit its attribute.
+    DeviceError
+        When a device that was named is not there, or does not work.
+    NotEnoughMemory
+        When the image or its result does not fit into memory.
+
+    Notes
+    -----
+    For known drivers the labels are the argmax of the logits, resampled linearly to
+    the source grid; for unknown ones, of the probabilities averaged over their values
+    with the card's training frequencies (uniform where it states none). In a volume,
+    overlapping windows are first averaged with Gaussian weights.
+
+    Examples
+    --------
+    >>> import skimage.data
+    >>> from napari_dmoe.models.checkpoint import load_checkpoint
+    >>> loaded = load_checkpoint("fundus-phantom")
+    >>> result = segment(loaded, skimage.data.retina(), Patient(severity="suspect"))
+    >>> result.labels.shape
+    (1411, 1411)
+    """
+    settings = settings or InferenceSettings()
+    image = image if isinstance(image, SpatialImage) else SpatialImage.from_array(image)
+    choice = choose_routers(loaded, patient or Patient(), settings, priors)
+    choice = choice.with_experts(checked_control(loaded, experts))
+    kind = VolumeRun if loaded.card.dims == 3 else PlaneRun
+    with memory_told():
+        run = kind(loaded, image, choice, settings)
+        run.work(progress or silent)
+        return finished(run.result())

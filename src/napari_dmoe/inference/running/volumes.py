@@ -1,0 +1,231 @@
+"""One run of a 3D model over the volumes of an image, window by window, in memory."""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from napari_dmoe.imaging.frames import Frames
+from napari_dmoe.imaging.memory import NotEnoughMemory, refuse_beyond_memory
+from napari_dmoe.imaging.restoration import best_class, restore_labels, restore_maps
+from napari_dmoe.imaging.spatial import Grid, ImageError, SpatialImage
+from napari_dmoe.imaging.volumes import (
+    VOLUME_AXES,
+    PreparedVolume,
+    VolumePreprocessing,
+    prepare_volume,
+)
+from napari_dmoe.inference.results.provenance import InputDigest
+from napari_dmoe.inference.results.routing import RoutingMaps
+from napari_dmoe.inference.results.segmentation import Segmentation
+from napari_dmoe.inference.running.drivers import RouterChoice
+from napari_dmoe.inference.running.forward import Forward
+from napari_dmoe.inference.running.notices import said_once
+from napari_dmoe.inference.running.recording import Run, provenance_of
+from napari_dmoe.inference.running.settings import InferenceSettings
+from napari_dmoe.inference.running.windows import GateSum, WeightedSum, Windows
+from napari_dmoe.models.checkpoint import LoadedModel
+from napari_dmoe.progress import Progress, ProgressHook, Pulse
+
+VOXELS_AT_ONCE = 2 * 96**3
+"""Voxels in one forward pass at most, so that it takes about a second and can stop."""
+
+
+class VolumeRun:
+    """One call of :func:`segment`: volumes in, results out."""
+
+    def __init__(
+        self,
+        loaded: LoadedModel,
+        image: SpatialImage,
+        choice: RouterChoice,
+        settings: InferenceSettings,
+    ) -> None:
+        self.loaded, self.settings = loaded, settings
+        self.volumes = Frames(image, VOLUME_AXES)
+        if not isinstance(loaded.preprocessing, VolumePreprocessing):
+            raise ImageError("the model's card states no preprocessing of volumes")
+        self.preprocessing = loaded.preprocessing
+        at_once = max(1, VOXELS_AT_ONCE // math.prod(self.preprocessing.patch))
+        batch = min(settings.batch, at_once)
+        self.forward = Forward(loaded, choice, settings, batch=batch)
+        self.is_at_source = settings.scored_at == "source"
+        self.digest = InputDigest()
+        self.notices = dict.fromkeys(image.notices)
+        self.labels: list[NDArray[np.uint8]] = []
+        self.by_value: list[list[NDArray[np.uint8]]] = []
+        self.probabilities: list[NDArray[np.float32]] = []
+        self.gates: list[tuple[NDArray[np.float32], ...]] = []
+        self.grid = Grid.identity(self.volumes.frame_shape)
+        self.token_grids: tuple[Grid, ...] = ()
+
+    def work(self, progress: ProgressHook) -> None:
+        """Segment all volumes."""
+        for number in range(len(self.volumes)):
+            prepared = prepare_volume(
+                self.volumes[number],
+                self.preprocessing,
+                n_channels=self.loaded.config.in_channels,
+                pulse=self._pulse(progress, number, "preparing the volume"),
+            )
+            self.notices.update(dict.fromkeys(prepared.notices))
+            pulse = self._pulse(progress, number, "preparing the volume")
+            self.digest.add(prepared.tensor, pulse=pulse)
+            self.grid = prepared.grid
+            scores = self._scores(number, prepared, progress)
+            self._keep(scores, self._pulse(progress, number + 1, "drawing the mask"))
+        progress(Progress(1, 1, "done"))
+
+    def _pulse(self, progress: ProgressHook, n_done: int, message: str) -> Pulse:
+        """Return what repeats the progress between windows, so that Stop acts."""
+        return partial(progress, Progress(n_done, len(self.volumes), message))
+
+    def _scores(
+        self, number: int, prepared: PreparedVolume, progress: ProgressHook
+    ) -> Tensor:
+        """Run every window: logits (1, K, *S), or probabilities (V, K, *S) to mix."""
+        patch = self.preprocessing.patch
+        windows = Windows(prepared.grid.shape, patch, self.settings.overlap)
+        n_values = len(self.forward.choice.categories)
+        total = _empty_sum(windows, (n_values, self.loaded.config.n_classes))
+        stages: list[GateSum] = []
+        begin, n = 0, len(windows)
+        while begin < n:
+            step = self.forward.inputs_at_once  # less once memory ran out
+            say = partial(self._say, progress, number * n + begin, n)
+            say(0)
+            chunk = range(begin, min(begin + step, n))
+            begin = chunk.stop
+            inputs = torch.stack([windows.cut(prepared.tensor, i) for i in chunk])
+            numbers = [number * n + i for i in chunk]
+            answers = self.forward(inputs, numbers, done=say)
+            stages = stages or [_gate_sum(windows, gates) for gates in answers.gates]
+            for place, window in enumerate(chunk):
+                logits = answers.logits[place]
+                answer = logits[:, 0] if self._is_plain else logits.softmax(2).mean(1)
+                total.add(window, answer)
+                for stage, gates in zip(stages, answers.gates, strict=True):
+                    stage.add(window, gates[place])
+        self._keep_gates(stages)
+        return total.result(pulse=partial(self._say, progress, (number + 1) * n, n, 0))
+
+    def _say(
+        self, progress: ProgressHook, n_done: int, n_windows: int, n_rows: int
+    ) -> None:
+        """Tell how many rows of the network are done, and let Stop act."""
+        rows, of = self.forward.rows_per_input, n_windows * len(self.volumes)
+        message = f"window {min(n_done + 1, of)} of {of}"
+        progress(Progress(n_done * rows + n_rows, of * rows, message))
+
+    @property
+    def _is_plain(self) -> bool:
+        """Whether logits are blended, as published, and not probabilities to mix."""
+        return self.forward.rows_per_input == 1
+
+    def _keep_gates(self, stages: list[GateSum]) -> None:
+        grids, maps = [], []
+        for stage in stages:
+            gates = stage.result().numpy()
+            coarse = self.grid.every(stage.step, stage.first_centre, gates.shape[1:-1])
+            grid, flips = coarse.upright()
+            grids.append(grid)
+            maps.append(gates[(slice(None), *flips)])
+        self.token_grids = tuple(grids)
+        self.gates.append(tuple(maps))
+
+    def _keep(self, scores: Tensor, pulse: Pulse) -> None:
+        """Turn one volume's scores (V, K, *S) into labels."""
+        mixed = scores[0] if self._is_plain else self.forward.mixed(scores)
+        self.labels.append(self._labels(mixed, pulse))
+        if len(scores) > 1:
+            self.by_value.append([self._labels(value, pulse) for value in scores])
+        if self.settings.probabilities:
+            maps = mixed.softmax(0) if self._is_plain else mixed
+            if self.is_at_source:
+                shape = self.volumes.frame_shape
+                maps = restore_maps(maps, self.grid, shape, pulse=pulse)
+            else:
+                maps = maps[(slice(None), *self.grid.upright()[1])]
+            self.probabilities.append(maps.numpy())
+
+    def _labels(self, scores: Tensor, pulse: Pulse) -> NDArray[np.uint8]:
+        if self.is_at_source:
+            shape = self.volumes.frame_shape
+            return restore_labels(scores, self.grid, shape, pulse=pulse)
+        return best_class(scores)[self.grid.upright()[1]]
+
+    def result(self) -> Segmentation:
+        """Return everything in the shape of the source, its axes last in z, y, x."""
+        choice, extra = self.forward.choice, self.volumes.shape
+        by_value = {
+            value: self._together([values[i] for values in self.by_value])
+            for i, value in enumerate(choice.values if self.by_value else ())
+        }
+        shape = self.volumes.frame_shape
+        run = Run(
+            image=self.volumes.image,
+            grid=self.grid,
+            seen=tuple(slice(0, n) for n in shape),
+            input_sha256=self.digest.hexdigest(),
+            notices=said_once(self.notices),
+        )
+        return Segmentation(
+            labels=self._together(self.labels),
+            axes=(*self.volumes.axes, *VOLUME_AXES),
+            grid=Grid.identity(shape) if self.is_at_source else self.grid.upright()[0],
+            classes=self.loaded.card.classes,
+            by_value=by_value,
+            probabilities=np.stack(self.probabilities, 1).reshape(
+                -1, *extra, *self.probabilities[0].shape[1:]
+            )
+            if self.probabilities
+            else None,
+            routing=self._routing(),
+            provenance=provenance_of(self.forward, run),
+        )
+
+    def _together(self, frames: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:
+        return np.stack(frames).reshape(*self.volumes.shape, *frames[0].shape)
+
+    def _routing(self) -> RoutingMaps | None:
+        if not self.token_grids:
+            return None
+        gates = tuple(
+            np.stack(frames, 1).reshape(
+                len(frames[0]), *self.volumes.shape, *frames[0].shape[1:]
+            )
+            for frames in zip(*self.gates, strict=True)
+        )
+        choice = self.forward.choice
+        return RoutingMaps(
+            gates=gates,
+            grids=self.token_grids,
+            values=choice.values,
+            weights=choice.weights,
+            axes=self.volumes.axes,
+            token_axes=VOLUME_AXES,
+        )
+
+
+def _empty_sum(windows: Windows, leading: tuple[int, int]) -> WeightedSum:
+    n_bytes = 4 * (math.prod(leading) + 1) * math.prod(windows.shape)
+    what = "the scores of the volume need"
+    remedy = "crop the volume, or give the driver's value, so that one mask is made"
+    refuse_beyond_memory(n_bytes, what=what, remedy=remedy)
+    try:
+        return WeightedSum(windows, leading)
+    except MemoryError as error:
+        raise NotEnoughMemory(
+            f"{what} {n_bytes / 2**30:.1f} GiB, more than there is: {remedy}"
+        ) from error
+
+
+def _gate_sum(windows: Windows, gates: Tensor) -> GateSum:
+    """Return an empty sum for a stage, from its gates (P, V, T, E) of some windows."""
+    _, n_values, n_tokens, n_experts = gates.shape
+    return GateSum(windows, n_values=n_values, n_tokens=n_tokens, n_experts=n_experts)

@@ -1,0 +1,1 @@
+"""What would change: other patients, other experts, and noise."""

@@ -1,0 +1,79 @@
+"""A sweep with its steps between trained values, as the viewer goes through them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from napari_dmoe.inference.masks.agreement import FlippingRegion
+    from napari_dmoe.inference.results.segmentation import Segmentation
+    from napari_dmoe.inference.what_if.sweep_result import Sweep
+    from napari_dmoe.models.card import ModelCard
+
+STEPS_BETWEEN = 3
+"""Steps between two neighbouring values."""
+
+
+@dataclass(frozen=True)
+class Swept:
+    """A sweep, and what its slider goes through.
+
+    Parameters
+    ----------
+    sweep : Sweep
+        What was found for the trained values.
+    steps : tuple of str
+        What each step of the slider shows.
+    results : tuple of Segmentation
+        The result of each step.
+    chosen : int
+        The step of the patient's own value; the first where it is unknown.
+    seconds : float
+        How long it took.
+    """
+
+    sweep: Sweep
+    steps: tuple[str, ...]
+    results: tuple[Segmentation, ...]
+    chosen: int
+    seconds: float
+
+    def step_apart(self, region: FlippingRegion) -> int:
+        """Return the step whose mask differs most from the reference in a region."""
+        place = max(range(len(region.n_apart)), key=region.n_apart.__getitem__)
+        return self.steps.index(self.sweep.values[place].name)
+
+
+def between_positions(card: ModelCard | None, attribute: str) -> tuple[float, ...]:
+    """Return the places between an ordered driver's values; none for other drivers."""
+    from napari_dmoe.inference.what_if.interpolation import is_ordered
+
+    known = {each.name: each for each in card.attributes} if card is not None else {}
+    if attribute not in known or not is_ordered(known[attribute]):
+        return ()
+    parts = STEPS_BETWEEN + 1
+    last = (len(known[attribute].values) - 1) * parts
+    return tuple(i / parts for i in range(last) if i % parts)
+
+
+def interleaved(
+    sweep: Sweep,
+    positions: tuple[float, ...],
+    between: tuple[Segmentation, ...],
+    seconds: float,
+) -> Swept:
+    """Put the steps between trained values into their places."""
+    steps = {float(i): (v.name, v.result) for i, v in enumerate(sweep.values)}
+    for position, result in zip(positions, between, strict=True):
+        name = " and ".join(result.provenance.departures)
+        steps[position] = (name, result)
+    order = sorted(steps)
+    chosen = sweep.reference.place or 0
+    return Swept(
+        sweep=sweep,
+        steps=tuple(steps[place][0] for place in order),
+        results=tuple(steps[place][1] for place in order),
+        chosen=order.index(float(chosen)),
+        seconds=seconds,
+    )

@@ -1,0 +1,256 @@
+"""What another patient would have got: every value of an attribute, side by side.
+
+:func:`sweep` runs all values of one driver, or all pairs of two. It shows how the model
+behaves, which is not the same as what the attribute means for a body.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_dmoe.imaging.spatial import SpatialImage
+from napari_dmoe.inference.masks.agreement import MOST_MASKS, Votes, flipping_regions
+from napari_dmoe.inference.masks.mask_measures import (
+    class_dice,
+    label_frame,
+    measure_mask,
+)
+from napari_dmoe.inference.results.segmentation import Segmentation
+from napari_dmoe.inference.running.drivers import Priors, RouterChoice, choose_routers
+from napari_dmoe.inference.running.settings import InferenceSettings
+from napari_dmoe.inference.running.variants import segment_variants
+from napari_dmoe.inference.what_if.sweep_result import (
+    MAJORITY,
+    MIXTURE,
+    Reference,
+    Sweep,
+    SweptValue,
+)
+from napari_dmoe.models.card import CardAttribute
+from napari_dmoe.models.checkpoint import LoadedModel
+from napari_dmoe.patient import Patient
+from napari_dmoe.progress import ProgressHook, Words, numbered, silent
+
+
+def sweep(
+    loaded: LoadedModel,
+    image: SpatialImage | NDArray[Any],
+    *,
+    attribute: str | Sequence[str],
+    patient: Patient | None = None,
+    settings: InferenceSettings | None = None,
+    progress: ProgressHook | None = None,
+    priors: Priors | None = None,
+) -> Sweep:
+    """Segment an image for every value of one driver, or every pair of two.
+
+    Parameters
+    ----------
+    loaded : LoadedModel
+        The model.
+    image : SpatialImage or array
+        The image, as :func:`segment` takes it.
+    attribute : str or pair of str
+        What drives the model and shall vary.
+    patient : Patient, optional
+        The patient; other drivers keep their values, unknown ones are mixed.
+    settings : InferenceSettings, optional
+        How to run it. Probabilities are not kept.
+    progress : callable, optional
+        Called with a :class:`Progress` before each batch; may raise ``Cancelled``.
+    priors : mapping of str to sequence of float, optional
+        Shares of the values of unknown drivers, instead of the card's frequencies.
+
+    Returns
+    -------
+    Sweep
+        A result for each value, and where and by how much they differ.
+
+    Raises
+    ------
+    ValueError
+        When `attribute` does not drive the model.
+    ImageError, PatientError, DeviceError
+        As :func:`segment` raises them.
+
+    Notes
+    -----
+    Values of a 2D model ride in one batch; each equals its single run, bit for bit
+    where both batches hold as many rows (``batch=1``), else but for near ties. Values
+    of a 3D model follow one another, with only masks and vote counts kept.
+
+    What all are compared with is the patient's own value. Where that is unknown, it is
+    the mixture that :func:`segment` makes, or, for volumes, the majority of the values,
+    as the mixture would need all volumes of scores at once.
+
+    Examples
+    --------
+    >>> from napari_dmoe.phantoms.samples import sample_skin
+    >>> from napari_dmoe.models.checkpoint import load_checkpoint
+    >>> loaded, case = load_checkpoint("skin-phantom"), sample_skin()
+    >>> swept = sweep(loaded, case.image, attribute="age", patient=case.patient)
+    >>> [value.name for value in swept.values]
+    ['0-19', '20-39', '40-59', '60-79', '80 and over']
+    """
+    settings = settings or InferenceSettings()
+    settings = settings.model_copy(update={"probabilities": False})
+    image = image if isinstance(image, SpatialImage) else SpatialImage.from_array(image)
+    plan = _Plan(loaded, _swept(loaded, attribute), patient or Patient(), settings)
+    choices = plan.choices(priors)
+    own = plan.own
+    if own is None and loaded.card.dims == 2 and settings.unknown == "mix":
+        choices.append(choose_routers(loaded, plan.patient, settings, priors))
+    votes = Votes(loaded.config.n_classes)
+    results: list[Segmentation] = []
+    for result in segment_variants(
+        loaded,
+        image,
+        choices,
+        settings,
+        progress or silent,
+        swept=plan.names,
+        words=plan.words(),
+    ):
+        if len(results) < len(plan.places):
+            votes.add(result.labels)
+        results.append(result)
+    return _assembled(plan, results, votes, image)
+
+
+class _Plan:
+    """Which values are run, for whom."""
+
+    def __init__(
+        self,
+        loaded: LoadedModel,
+        attributes: tuple[CardAttribute, ...],
+        patient: Patient,
+        settings: InferenceSettings,
+    ) -> None:
+        self.loaded, self.attributes = loaded, attributes
+        self.patient, self.settings = patient, settings
+        self.names = tuple(attribute.name for attribute in attributes)
+        self.shape = tuple(len(attribute.values) for attribute in attributes)
+        self.places = list(itertools.product(*map(range, self.shape)))
+        if len(self.places) > MOST_MASKS:
+            raise ValueError(
+                f"{len(self.places)} combinations are too many to compare: at most "
+                f"{MOST_MASKS}"
+            )
+
+    @property
+    def own(self) -> int | None:
+        """Place of the patient's own value among those that are run."""
+        places = [a.category(self.patient.value(a.name)) for a in self.attributes]
+        known = tuple(place for place in places if place is not None)
+        return self.places.index(known) if len(known) == len(places) else None
+
+    def choices(self, priors: Priors | None) -> list[RouterChoice]:
+        """Return the routers of each value."""
+        return [
+            choose_routers(
+                self.loaded,
+                self.patient,
+                self.settings,
+                priors,
+                fixed=dict(zip(self.names, place, strict=True)),
+            )
+            for place in self.places
+        ]
+
+    def words(self) -> Words:
+        """Say which values are under way."""
+        names = [", ".join(self.value_names(place)) for place in self.places]
+        return numbered("value", len(names), names)
+
+    def value_names(self, place: tuple[int, ...]) -> tuple[str, ...]:
+        """Return the names of the values at a place."""
+        return tuple(
+            attribute.values[i]
+            for attribute, i in zip(self.attributes, place, strict=True)
+        )
+
+
+def _swept(
+    loaded: LoadedModel, attribute: str | Sequence[str]
+) -> tuple[CardAttribute, ...]:
+    names = (attribute,) if isinstance(attribute, str) else tuple(attribute)
+    known = {each.name: each for each in loaded.card.attributes}
+    if len(names) not in (1, 2) or len(set(names)) < len(names):
+        raise ValueError("sweep one attribute, or two that differ")
+    for name in names:
+        if name not in known:
+            raise ValueError(
+                f"{name} does not drive this model, so it cannot be swept: its drivers "
+                f"are {', '.join(known) or 'none'}"
+            )
+    return tuple(known[name] for name in names)
+
+
+def _assembled(
+    plan: _Plan, results: list[Segmentation], votes: Votes, image: SpatialImage
+) -> Sweep:
+    own, n = plan.own, len(plan.places)
+    if own is not None:
+        name = ", ".join(plan.value_names(plan.places[own]))
+        labels = results[own].labels
+    elif len(results) > n:
+        name, labels = MIXTURE, results[n].labels
+    else:
+        name, labels = MAJORITY, votes.majority
+    measured = measure_mask(labels, results[0], image)
+    reference = Reference(name, labels, own, measured.sizes, measured.ratio)
+    values = [
+        _value(plan, number, result, reference, image)
+        for number, result in enumerate(results[:n])
+    ]
+    masks = [(value.name, value.labels) for value in values]
+    frame = label_frame(results[0], image)
+    regions, n_regions = flipping_regions(votes, masks, reference.labels, frame)
+    return Sweep(
+        attributes=plan.names,
+        titles=tuple(attribute.label for attribute in plan.attributes),
+        shape=plan.shape,
+        values=tuple(values),
+        reference=reference,
+        differs=_differs(masks, reference.labels),
+        entropy=votes.entropy(),
+        votes=votes.counts,
+        regions=regions,
+        n_regions=n_regions,
+    )
+
+
+def _value(
+    plan: _Plan,
+    number: int,
+    result: Segmentation,
+    reference: Reference,
+    image: SpatialImage,
+) -> SweptValue:
+    measured = measure_mask(result.labels, result, image)
+    names = plan.value_names(plan.places[number])
+    return SweptValue(
+        name=", ".join(names),
+        values=names,
+        result=result,
+        is_chosen=number == reference.place,
+        sizes=measured.sizes,
+        ratio=measured.ratio,
+        dice=class_dice(result.labels, reference.labels, len(result.classes)),
+        n_different=int(np.count_nonzero(result.labels != reference.labels)),
+    )
+
+
+def _differs(
+    masks: Sequence[tuple[str, NDArray[np.uint8]]], reference: NDArray[np.uint8]
+) -> NDArray[np.uint8]:
+    count = np.zeros(reference.shape, np.uint8)
+    for _, labels in masks:
+        count += labels != reference
+    return count

@@ -1,0 +1,138 @@
+"""A sweep as one picture: the mask of each value side by side, and where they differ.
+
+Of a stack or a volume, the plane is drawn in which most labels change.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from napari_dmoe.imaging.frames import Frames
+from napari_dmoe.imaging.spatial import SPATIAL_AXES, Grid, SpatialImage
+from napari_dmoe.inference.pictures.colours import OKABE_ITO
+from napari_dmoe.inference.pictures.drawing import Picture, mask_picture, picture_of
+from napari_dmoe.inference.pictures.result_pictures import radiological, slice_picture
+from napari_dmoe.inference.results.provenance import RESEARCH_ONLY
+from napari_dmoe.inference.what_if.sweep_result import Sweep
+
+TILE = 300
+"""Width of a tile in pixels."""
+
+MOST_COLUMNS = 6
+
+_GAP, _CAPTION, _LINE = 8, 24, 18
+_INK, _PAPER = (30, 30, 30), (255, 255, 255)
+_CHANGE = np.array(OKABE_ITO[5], np.float32)
+
+
+def sweep_picture(image: SpatialImage, sweep: Sweep) -> Picture:
+    """Draw the mask of every value, and a map of the pixels that change.
+
+    Parameters
+    ----------
+    image : SpatialImage
+        The image that was swept.
+    sweep : Sweep
+        What was found.
+
+    Returns
+    -------
+    (H, W, 3) uint8 array
+        Tiles in rows, each with its value's name; pairs of two drivers as a grid. Below
+        stand the summary and what must be said of it.
+    """
+    plane = _Plane(image, sweep)
+    tiles = [
+        (_title(value.name, value.is_chosen), plane.with_mask(value.labels))
+        for value in sweep.values
+    ]
+    tiles.append(("where the label changes", plane.with_change(sweep.entropy)))
+    columns = sweep.shape[1] if len(sweep.shape) == 2 else min(len(tiles), MOST_COLUMNS)
+    # The font that comes with Pillow lacks raised digits.
+    text = f"{sweep.summary} {RESEARCH_ONLY}".translate({ord("²"): "2", ord("³"): "3"})
+    return _laid_out(tiles, columns, text)
+
+
+def _title(name: str, is_chosen: bool) -> str:
+    return f"{name} (the patient)" if is_chosen else name
+
+
+class _Plane:
+    """The plane of an image that is drawn, and how masks and maps are brought to it."""
+
+    def __init__(self, image: SpatialImage, sweep: Sweep) -> None:
+        n_axes = len(sweep.grid.shape)
+        self.sweep, self.n_extra = sweep, len(sweep.axes) - n_axes
+        frames = Frames(image, SPATIAL_AXES[-n_axes:])
+        split = sweep.votes.max(0) < len(sweep.values)
+        along = tuple(range(self.n_extra, split.ndim))
+        self.frame = np.unravel_index(int(split.sum(along).argmax()), frames.shape or 1)
+        frame = frames[int(np.ravel_multi_index(self.frame, frames.shape or (1,)))]
+        self.shape = frames.frame_shape
+        self.flips: tuple[slice, ...] = (slice(None), slice(None))
+        self.place: tuple[int, ...] = ()
+        if n_axes == 3:
+            inside = self._at_source(split)
+            self.place = (int(inside.sum((1, 2)).argmax()),)
+            self.flips = radiological(frame)
+            self.base = slice_picture(frame, self.place[0])
+        else:
+            self.base = picture_of(frame)
+
+    def _at_source(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Return one frame of a map on the image's own pixels, by nearest sample."""
+        frame = values[self.frame] if self.n_extra else values
+        if self.sweep.grid == Grid.identity(self.shape):
+            return frame
+        index = [
+            np.clip(np.rint(where), 0, n - 1).astype(int)
+            for where, n in zip(
+                self.sweep.grid.samples_at_source(self.shape), frame.shape, strict=True
+            )
+        ]
+        sampled: NDArray[Any] = frame[np.ix_(*index)]
+        return sampled
+
+    def with_mask(self, labels: NDArray[np.uint8]) -> Picture:
+        """Draw a mask."""
+        plane = self._at_source(labels)[self.place]
+        return mask_picture(self.base, plane, self.sweep.classes)[self.flips]
+
+    def with_change(self, entropy: NDArray[np.float32]) -> Picture:
+        """Tint what changes, the stronger the more evenly the values vote."""
+        plane = np.asarray(self._at_source(entropy)[self.place], np.float32)
+        share = np.clip(plane / max(float(plane.max()), 1e-6), 0, 1)[..., np.newaxis]
+        grey = self.base.mean(-1, keepdims=True).repeat(3, -1)
+        tinted: Picture = ((1 - share) * grey + share * _CHANGE).astype(np.uint8)
+        return tinted[self.flips]
+
+
+def _laid_out(tiles: list[tuple[str, Picture]], columns: int, text: str) -> Picture:
+    pictures = [(name, _fitted(picture)) for name, picture in tiles]
+    height = max(picture.height for _, picture in pictures) + _CAPTION + _GAP
+    n_rows = -(-len(pictures) // columns)
+    width = columns * (TILE + _GAP) + _GAP
+    lines = textwrap.wrap(text, width // 7)
+    page = Image.new(
+        "RGB", (width, n_rows * height + _GAP + _LINE * len(lines) + _GAP), _PAPER
+    )
+    draw, font = ImageDraw.Draw(page), ImageFont.load_default()
+    for number, (name, picture) in enumerate(pictures):
+        row, column = divmod(number, columns)
+        place = (_GAP + column * (TILE + _GAP), _GAP + row * height)
+        draw.text((place[0], place[1] + 4), name, _INK, font)
+        page.paste(picture, (place[0], place[1] + _CAPTION))
+    for number, line in enumerate(lines):
+        draw.text((_GAP, n_rows * height + _GAP + number * _LINE), line, _INK, font)
+    return np.asarray(page)
+
+
+def _fitted(picture: Picture) -> Image.Image:
+    height, width = picture.shape[:2]
+    size = (TILE, max(1, round(TILE * height / width)))
+    return Image.fromarray(np.ascontiguousarray(picture)).resize(size)

@@ -1,0 +1,1 @@
+"""Phantoms drawn by rules that are known, and the samples that the package ships."""

@@ -1,0 +1,1 @@
+"""Phantom fundi: their anatomy, how they are drawn, and cohorts of them."""

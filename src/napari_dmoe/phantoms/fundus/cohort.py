@@ -1,0 +1,200 @@
+"""Made-up fundi with made-up patients, drawn from a seed; no photograph is used.
+
+Every difference between the patients is invented. Severity alone moves the cup's
+border here, and a part of that move cannot be seen in the image: a model that is told
+the severity can do better than one that is not. In real life a diagnosis of glaucoma is
+made *from* the cup, so a model driven by it would be circular. Phantoms show that the
+machinery works; they say nothing about people.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_dmoe.cohorts.case import Case
+from napari_dmoe.imaging.spatial import SpatialImage
+from napari_dmoe.patient import ATTRIBUTES, Patient
+from napari_dmoe.phantoms.fundus.anatomy import (
+    Disc,
+    View,
+    draw_disc,
+    draw_vessels,
+    draw_view,
+)
+from napari_dmoe.phantoms.fundus.drawing import paint
+
+NOTICE = (
+    "These images and patients are made up. Every difference between the patients is "
+    "invented: severity alone decides how far the true cup reaches beyond the pallor "
+    "that can be seen, and sex, race and age decide nothing about it. In real life a "
+    "diagnosis is made from the cup, so a model driven by it would be circular."
+)
+"""What must be said wherever phantoms appear."""
+
+CUP_FACTORS: Mapping[str, float] = {"healthy": 0.72, "suspect": 1.0, "glaucoma": 1.35}
+"""Radius of the true cup over that of the visible pallor, by severity. Invented."""
+
+DISC_FACTORS: Mapping[str, float] = {"Asian": 0.88, "Black": 1.0, "White": 1.12}
+"""Radius of the true disc over that of the visible one, by race, for phantoms whose
+disc depends on it. Invented."""
+
+RACE_NOTICE = (
+    "These images and patients are made up. Every difference between the patients is "
+    "invented: severity decides how far the true cup reaches beyond the pallor that "
+    "can be seen, and race how far the true disc reaches beyond its visible border. "
+    "Nothing of this kind is known of real eyes."
+)
+"""What must be said wherever phantoms appear whose disc depends on race."""
+
+LARGEST_CUP = 0.94
+"""The cup ends at this share of the disc's radius at most, so that a rim is left."""
+
+DISC_HEIGHT_MM = (1.8, 0.12)
+"""Mean and spread of the disc's vertical diameter."""
+
+SIZE = (288, 288)
+"""Height and width of a phantom in pixels, where none are asked for."""
+
+_COLOUR_SHARE = 0.65
+_PIGMENT_OF_RACE = {"Asian": "medium", "Black": "dark", "White": "light"}
+_OTHER_PIGMENT_SHARE = 0.4
+
+
+def fundus_case(
+    seed: int,
+    number: int,
+    *,
+    size: tuple[int, int] = SIZE,
+    severity: str | None = None,
+    disc_factors: Mapping[str, float] | None = None,
+) -> Case:
+    """Draw one fundus, its labels and its patient.
+
+    Parameters
+    ----------
+    seed, number : int
+        Seed of the cohort and place in it; nothing else decides what is drawn.
+    size : tuple of int
+        Height and width in pixels.
+    severity : str, optional
+        A key of :data:`CUP_FACTORS`, to see the same eye under another severity. The
+        image does not change, only the cup's border in the labels.
+    disc_factors : mapping of str to float, optional
+        Radius of the true disc over that of the visible one, by race; 1 by default.
+
+    Returns
+    -------
+    Case
+        Colour (y, x, c) or grey (y, x) uint8 image, and (y, x) uint8 labels: 0
+        background, 1 rim, 2 cup. Pixels are square, in mm, such that the disc is about
+        1.8 mm high.
+
+    Raises
+    ------
+    ValueError
+        For a severity that phantoms do not have, or a side under 32 pixels.
+
+    Notes
+    -----
+    The cup is where the pallor's level is below ``CUP_FACTORS[severity]`` and the
+    disc's level below :data:`LARGEST_CUP`. Sex and age change nothing; race shifts how
+    often each pigmentation is drawn. All of this is invented.
+    """
+    if severity is not None and severity not in CUP_FACTORS:
+        raise ValueError(
+            f"phantoms have no severity {severity!r}: expected one of "
+            f"{', '.join(CUP_FACTORS)}"
+        )
+    if min(size) < 32:
+        raise ValueError(f"a phantom needs sides of at least 32 pixels: found {size}")
+    rng = np.random.default_rng([seed, number])
+    patient = _draw_patient(rng)
+    if severity is not None:
+        patient = patient.with_value("severity", severity)
+    is_colour = bool(rng.random() < _COLOUR_SHARE)
+    # A laser ophthalmoscope is pointed at the disc; it has no view of the whole fundus.
+    view, disc = draw_view(rng, size, may_be_whole=is_colour), draw_disc(rng)
+    spacing = 2 * [rng.normal(*DISC_HEIGHT_MM) / (2 * view.radius_px)]
+    pixels = paint(
+        rng,
+        view=view,
+        disc=disc,
+        vessels=draw_vessels(rng),
+        pigment=_draw_pigment(rng, str(patient.race)),
+        is_colour=is_colour,
+    )
+    axes = "yxc" if is_colour else "yx"
+    labels = _labels(
+        view,
+        disc,
+        cup_factor=CUP_FACTORS[str(patient.severity)],
+        disc_factor=(disc_factors or {}).get(str(patient.race), 1.0),
+    )
+    return Case(
+        id=f"fundus-{number:05d}",
+        image=SpatialImage.from_array(pixels, axes=axes, spacing=spacing, unit="mm"),
+        labels=SpatialImage.from_array(labels, axes="yx", spacing=spacing, unit="mm"),
+        patient=patient,
+    )
+
+
+def fundus_cohort(
+    number: int, *, seed: int, size: tuple[int, int] = SIZE
+) -> Iterator[Case]:
+    """Draw cases 0 to `number` - 1, one at a time; a larger cohort holds a smaller one.
+
+    Parameters
+    ----------
+    number : int
+        How many cases.
+    seed : int
+        Seed of the cohort.
+    size : tuple of int
+        Height and width of each image in pixels.
+    """
+    return (fundus_case(seed, i, size=size) for i in range(number))
+
+
+def fundus_race_cohort(
+    number: int, *, seed: int, size: tuple[int, int] = SIZE
+) -> Iterator[Case]:
+    """Draw the same fundi, whose true disc is narrower or wider with the race.
+
+    Parameters
+    ----------
+    number, seed, size
+        As for :func:`fundus_cohort`.
+    """
+    return (
+        fundus_case(seed, i, size=size, disc_factors=DISC_FACTORS)
+        for i in range(number)
+    )
+
+
+def _draw_patient(rng: np.random.Generator) -> Patient:
+    """Draw the four attributes, each on its own."""
+    return Patient(
+        sex=str(rng.choice(ATTRIBUTES["sex"].values)),
+        race=str(rng.choice(ATTRIBUTES["race"].values)),
+        age=float(rng.integers(20, 90)),
+        severity=str(rng.choice(list(CUP_FACTORS))),
+    )
+
+
+def _draw_pigment(rng: np.random.Generator, race: str) -> str:
+    """Draw a pigmentation: mostly the one made up for the race, else any."""
+    other = str(rng.choice(list(_PIGMENT_OF_RACE.values())))
+    return other if rng.random() < _OTHER_PIGMENT_SHARE else _PIGMENT_OF_RACE[race]
+
+
+def _labels(
+    view: View, disc: Disc, *, cup_factor: float, disc_factor: float
+) -> NDArray[np.uint8]:
+    """Return 0 background, 1 rim, 2 cup at every pixel's centre."""
+    x, y = view.world()
+    level = disc.level(x, y) / np.float32(disc_factor)
+    is_cup = (disc.pallor_level(x, y) < cup_factor) & (level < LARGEST_CUP)
+    return (level < 1).astype(np.uint8) + (is_cup & (level < 1))

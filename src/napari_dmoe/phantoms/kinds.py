@@ -1,0 +1,54 @@
+"""The table of phantoms: what can be drawn, and what must be said of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from napari_dmoe.cohorts.case import Case
+from napari_dmoe.phantoms.fundus import cohort as fundus
+from napari_dmoe.phantoms.pelvis import cohort as pelvis
+from napari_dmoe.phantoms.skin import cohort as skin
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of phantom.
+
+    Parameters
+    ----------
+    title : str
+        What it shows, in a few words.
+    cohort : callable
+        From a number of cases and ``seed`` to these cases, one at a time; a larger
+        cohort holds a smaller one.
+    notice : str
+        What must be said wherever such phantoms appear.
+    """
+
+    title: str
+    cohort: Callable[..., Iterator[Case]]
+    notice: str
+
+
+KINDS: Mapping[str, Kind] = {
+    "fundus": Kind(
+        "fundi whose cup depends on severity", fundus.fundus_cohort, fundus.NOTICE
+    ),
+    "fundus-race": Kind(
+        "the same fundi, whose disc depends on race",
+        fundus.fundus_race_cohort,
+        fundus.RACE_NOTICE,
+    ),
+    "skin": Kind(
+        "skin lesions whose border depends on sex and age",
+        skin.skin_cohort,
+        skin.NOTICE,
+    ),
+    "pelvis": Kind(
+        "CT-like pelvis volumes whose target depends on the T stage",
+        pelvis.pelvis_cohort,
+        pelvis.NOTICE,
+    ),
+}
+"""What can be drawn, by name."""

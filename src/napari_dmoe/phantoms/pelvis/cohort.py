@@ -1,0 +1,148 @@
+"""Made-up pelvis CT volumes with made-up patients, drawn from a seed; no scan is used.
+
+Every difference between the patients is invented: the T stage alone decides what
+belongs to the target beside the prostate, and nothing of it can be seen in the image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_dmoe.cohorts.case import Case
+from napari_dmoe.imaging.spatial import SpatialImage
+from napari_dmoe.patient import ATTRIBUTES, Patient
+from napari_dmoe.phantoms.pelvis.anatomy import Anatomy, View, draw_anatomy, draw_view
+from napari_dmoe.phantoms.pelvis.drawing import paint
+
+NOTICE = (
+    "These volumes and patients are made up. Every difference between the patients is "
+    "invented: the T stage alone decides how wide the target's margin around the "
+    "prostate is and whether the seminal vesicles belong to it; race and age decide "
+    "nothing. In real life a stage is partly read from the same image, so a model "
+    "driven by it would be circular in parts."
+)
+"""What must be said wherever these phantoms appear."""
+
+
+@dataclass(frozen=True)
+class Margin:
+    """What belongs to the target.
+
+    Parameters
+    ----------
+    prostate : float
+        Distance in mm from the prostate's surface, outwards.
+    vesicles : float or None
+        The same from the seminal vesicles'; None leaves them out.
+    """
+
+    prostate: float
+    vesicles: float | None
+
+
+MARGINS: Mapping[str, Margin] = {
+    "T1": Margin(-2.5, None),
+    "T2": Margin(1.0, None),
+    "T3": Margin(4.0, 1.0),
+    "T4": Margin(8.0, 5.0),
+}
+"""What belongs to the target, by T stage. Invented."""
+
+SHAPE = (32, 96, 128)
+"""Slices, rows and columns of a phantom, where none are asked for."""
+
+
+def pelvis_case(
+    seed: int,
+    number: int,
+    *,
+    shape: tuple[int, int, int] = SHAPE,
+    severity: str | None = None,
+) -> Case:
+    """Draw one pelvis CT, its target and its patient.
+
+    Parameters
+    ----------
+    seed, number : int
+        Seed of the cohort and place in it; nothing else decides what is drawn.
+    shape : tuple of int
+        Slices, rows and columns.
+    severity : str, optional
+        A key of :data:`MARGINS`, to see the same pelvis under another T stage. The
+        image does not change, only the labels.
+
+    Returns
+    -------
+    Case
+        (z, y, x) int16 volume in Hounsfield units and uint8 labels: 0 background, 1
+        target. z runs to the head, y to the back, x to the patient's left; slices are
+        farther apart than pixels, in mm.
+
+    Raises
+    ------
+    ValueError
+        For a T stage that phantoms do not have, or fewer than 8 voxels along an axis.
+    """
+    if severity is not None and severity not in MARGINS:
+        raise ValueError(
+            f"phantoms have no T stage {severity!r}: expected one of "
+            f"{', '.join(MARGINS)}"
+        )
+    if min(shape) < 8:
+        raise ValueError(f"a phantom needs sides of at least 8 voxels: found {shape}")
+    rng = np.random.default_rng([seed, number])
+    patient = _draw_patient(rng)
+    if severity is not None:
+        patient = patient.with_value("severity", severity)
+    view, anatomy = draw_view(rng, shape), draw_anatomy(rng)
+    volume = paint(rng, anatomy, view)
+    labels = _target(anatomy, view, MARGINS[str(patient.severity)])
+    affine = np.diag([*view.spacing, 1.0])
+    axes = ("z", "y", "x")
+    return Case(
+        id=f"pelvis-{number:05d}",
+        image=SpatialImage(volume, axes, affine, "mm"),
+        labels=SpatialImage(labels, axes, affine, "mm"),
+        patient=patient,
+    )
+
+
+def pelvis_cohort(
+    number: int, *, seed: int, shape: tuple[int, int, int] = SHAPE
+) -> Iterator[Case]:
+    """Draw cases 0 to `number` - 1, one at a time; a larger cohort holds a smaller one.
+
+    Parameters
+    ----------
+    number : int
+        How many cases.
+    seed : int
+        Seed of the cohort.
+    shape : tuple of int
+        Slices, rows and columns of each volume.
+    """
+    return (pelvis_case(seed, i, shape=shape) for i in range(number))
+
+
+def _draw_patient(rng: np.random.Generator) -> Patient:
+    """Draw the attributes, each on its own."""
+    return Patient(
+        sex="male",
+        race=str(rng.choice(ATTRIBUTES["race"].values)),
+        age=float(rng.integers(45, 90)),
+        severity=str(rng.choice(list(MARGINS))),
+    )
+
+
+def _target(anatomy: Anatomy, view: View, margin: Margin) -> NDArray[np.uint8]:
+    """Return 1 in the target: within the margin, and not in bone."""
+    where = view.coordinates()
+    inside = anatomy.prostate.distance(where) < margin.prostate
+    if margin.vesicles is not None:
+        for vesicle in anatomy.vesicles:
+            inside |= vesicle.distance(where) < margin.vesicles
+    return inside.astype(np.uint8)

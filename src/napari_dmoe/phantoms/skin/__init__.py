@@ -1,0 +1,1 @@
+"""Phantom skin lesions: how they are drawn, and cohorts of them."""

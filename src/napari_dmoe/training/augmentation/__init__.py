@@ -1,0 +1,1 @@
+"""Pictures and volumes altered at random while a model learns."""

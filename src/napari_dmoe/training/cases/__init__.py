@@ -1,0 +1,1 @@
+"""What a model learns from: labels, groups, pools of cases, what is held out."""

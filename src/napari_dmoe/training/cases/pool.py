@@ -1,0 +1,99 @@
+"""Cases prepared for training, whatever their dimension."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from napari_dmoe.cohorts.case import Case
+from napari_dmoe.models.card import ModelCard
+from napari_dmoe.patient import Patient
+from napari_dmoe.progress import ProgressHook, silent
+from napari_dmoe.training.cases.planes import read_planes
+from napari_dmoe.training.cases.volumes import read_volumes
+from napari_dmoe.training.labelled import EVERYTHING, Annotation, TrainingError
+
+
+class Pool(Protocol):
+    """What the training loop asks of its cases."""
+
+    @property
+    def category(self) -> Tensor:
+        """Routers (N, A) of every case; -1 where an attribute is unknown."""
+
+    @property
+    def images(self) -> Any:
+        """Images at the network's resolution, in 8 bits, case by case."""
+
+    @property
+    def labels(self) -> Any:
+        """Their labels, case by case; 255 is not annotated."""
+
+    @property
+    def patients(self) -> tuple[Patient, ...]:
+        """Whom they show."""
+
+    @property
+    def patch(self) -> tuple[int, int, int] | None:
+        """Size that the network sees at once; None where that is a whole case."""
+
+    def __len__(self) -> int:
+        """Return the number of cases."""
+
+    def whole(self, chosen: Tensor) -> tuple[Tensor, Tensor]:
+        """Return cases at their full size; of volumes one at a time."""
+
+    def plain(self, chosen: Tensor) -> tuple[Tensor, Tensor]:
+        """Return inputs (B, C, *S) and labels (B, *S) of some cases, as they are."""
+
+    def varied(
+        self, chosen: Tensor, settings: Any, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor]:
+        """Return the same, varied as augmentation settings of their kind say."""
+
+
+def read_pool(
+    cases: Sequence[Case],
+    card: ModelCard,
+    *,
+    annotation: Annotation = EVERYTHING,
+    progress: ProgressHook = silent,
+) -> Pool:
+    """Prepare every case as a card asks.
+
+    Parameters
+    ----------
+    cases : sequence of Case
+        Labelled cases with a known value of a driver at least.
+    card : ModelCard
+        Names the drivers, the classes and the preprocessing.
+    annotation : Annotation
+        How their labels are to be read.
+    progress : callable
+        Told after every case.
+
+    Raises
+    ------
+    TrainingError
+        For no cases, a case without labels or without a known driver, labels that the
+        card has no class for, and a card that states no preprocessing.
+    """
+    if not len(cases):
+        raise TrainingError("there are no cases to train on")
+    if card.dims == 3:
+        return read_volumes(cases, card, annotation=annotation, progress=progress)
+    return read_planes(cases, card, annotation=annotation, progress=progress)
+
+
+def pool_sha256(pool: Pool) -> str:
+    """Return a hash of everything that a network can learn from a pool."""
+    digest = hashlib.sha256(pool.category.numpy().tobytes())
+    for part in (pool.images, pool.labels):
+        for case in part:
+            digest.update(str(tuple(case.shape)).encode())
+            digest.update(case.contiguous().numpy().data)
+    return digest.hexdigest()

@@ -1,0 +1,221 @@
+"""Volumes prepared for training, kept in memory in 8 bits, and patches of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from napari_dmoe.cohorts.case import Case
+from napari_dmoe.imaging.volumes import (
+    VOLUME_AXES,
+    VolumePreprocessing,
+    prepare_volume,
+)
+from napari_dmoe.models.card import ModelCard
+from napari_dmoe.patient import Patient
+from napari_dmoe.progress import Progress, ProgressHook, silent
+from napari_dmoe.training.augmentation.fuller import fuller_augment
+from napari_dmoe.training.augmentation.published import published_augment
+from napari_dmoe.training.augmentation.settings import (
+    FullerAugmentSettings,
+    PublishedAugmentSettings,
+    VolumeAugmentSettings,
+)
+from napari_dmoe.training.augmentation.volumes import relit
+from napari_dmoe.training.labelled import (
+    EVERYTHING,
+    IGNORED,
+    Annotation,
+    TrainingError,
+    category_of,
+    labels_of,
+)
+
+Start = tuple[int, ...]
+
+Settings = VolumeAugmentSettings | PublishedAugmentSettings | FullerAugmentSettings
+
+_PLACES = VolumeAugmentSettings()
+"""Where patches lie for an augmentation that does not say."""
+
+_BALANCED_REACH = 0.25
+"""How far a class-balanced patch lies from its voxel, in shares of a side."""
+
+
+@dataclass(frozen=True)
+class VolumePool:
+    """Prepared volumes of any size.
+
+    Parameters
+    ----------
+    images : tuple of (C, D, H, W) uint8 tensors
+        Volumes at the network's resolution; 255 is the top of the window.
+    labels : tuple of (D, H, W) uint8 tensors
+        Their labels; 255 is not annotated.
+    category : (N, A) int64 tensor
+        Router of each of the card's attributes, -1 where it is unknown; a column of 0
+        where the card has none.
+    patch : tuple of int
+        Size of what is cut out.
+    patients : tuple of Patient
+        Whom they show.
+    """
+
+    images: tuple[Tensor, ...]
+    labels: tuple[Tensor, ...]
+    category: Tensor
+    patch: tuple[int, int, int]
+    patients: tuple[Patient, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.category)
+
+    def whole(self, chosen: Tensor) -> tuple[Tensor, Tensor]:
+        """Return one case at its full size: (1, C, D, H, W) and (1, D, H, W)."""
+        (case,) = chosen.tolist()
+        return self.images[case][None].float() / 255, self.labels[case][None]
+
+    def plain(self, chosen: Tensor) -> tuple[Tensor, Tensor]:
+        """Return a patch of each case, in the middle of what is labelled.
+
+        Returns
+        -------
+        (B, C, *patch) float32 tensor
+            Intensities, in [0, 1].
+        (B, *patch) uint8 tensor
+            Labels.
+        """
+        starts = [self._around(int(i), _middle(self.labels[i])) for i in chosen]
+        return self._cut(chosen, starts)
+
+    def varied(
+        self,
+        chosen: Tensor,
+        settings: Settings,
+        generator: torch.Generator,
+    ) -> tuple[Tensor, Tensor]:
+        """Return a patch of each case from a random place, varied."""
+        if isinstance(settings, FullerAugmentSettings):
+            draw = self._balanced if settings.class_balanced else self._random
+            starts = [draw(int(i), _PLACES, generator) for i in chosen]
+            images, labels = self._cut(chosen, starts)
+            return fuller_augment(
+                images, labels, settings=settings, generator=generator
+            )
+        places = settings if isinstance(settings, VolumeAugmentSettings) else _PLACES
+        starts = [self._random(int(i), places, generator) for i in chosen]
+        images, labels = self._cut(chosen, starts)
+        if isinstance(settings, PublishedAugmentSettings):
+            return published_augment(
+                images, labels, settings=settings, generator=generator
+            )
+        if settings.flip:
+            flips = torch.rand(len(images), generator=generator) < 0.5
+            images[flips] = images[flips].flip(-1)
+            labels[flips] = labels[flips].flip(-1)
+        return relit(images, settings, generator=generator), labels
+
+    def _random(
+        self, case: int, settings: VolumeAugmentSettings, generator: torch.Generator
+    ) -> Start:
+        labels = self.labels[case]
+        is_near = float(torch.rand(1, generator=generator)) < settings.foreground
+        where = torch.rand(3, generator=generator)
+        is_annotated = labels != IGNORED
+        if is_near and (labels.bool() & is_annotated).any():
+            reach = torch.tensor(self.patch) * settings.reach
+            return self._around(case, _middle(labels) + (2 * where - 1) * reach)
+        if not is_annotated.all():  # a patch elsewhere would teach nothing
+            return self._around(case, _one_of(is_annotated, float(where[0])))
+        free = torch.tensor(labels.shape) - torch.tensor(self.patch)
+        return tuple(torch.floor(where * (free.clamp_min(0) + 1)).int().tolist())
+
+    def _balanced(
+        self, case: int, _: VolumeAugmentSettings, generator: torch.Generator
+    ) -> Start:
+        """Return a patch about a voxel of a class, every class being as likely."""
+        labels = self.labels[case]
+        which, where, *shift = torch.rand(5, generator=generator).tolist()
+        classes = [c for c in labels.unique().tolist() if c != IGNORED]
+        chosen = classes[min(int(which * len(classes)), len(classes) - 1)]
+        reach = torch.tensor(self.patch) * _BALANCED_REACH
+        offset = (2 * torch.tensor(shift) - 1) * reach
+        return self._around(case, _one_of(labels == chosen, where) + offset)
+
+    def _around(self, case: int, centre: Tensor) -> Start:
+        """Return where a patch around a point begins, moved into the volume."""
+        begin = centre - torch.tensor(self.patch) / 2
+        free = torch.tensor(self.labels[case].shape) - torch.tensor(self.patch)
+        begin = torch.minimum(begin.round(), free).clamp_min(0)
+        return tuple(begin.int().tolist())
+
+    def _cut(self, chosen: Tensor, starts: Sequence[Start]) -> tuple[Tensor, Tensor]:
+        images, labels = [], []
+        for case, start in zip(chosen.tolist(), starts, strict=True):
+            place = tuple(
+                slice(s, s + p) for s, p in zip(start, self.patch, strict=True)
+            )
+            images.append(self._padded(self.images[case][(slice(None), *place)]))
+            labels.append(self._padded(self.labels[case][place]))
+        return torch.stack(images).float() / 255, torch.stack(labels)
+
+    def _padded(self, part: Tensor) -> Tensor:
+        """Return a part of a small volume with 0 on both sides, as in inference."""
+        ends: list[int] = []
+        for n, p in zip(part.shape[-3:], self.patch, strict=True):
+            before = (p - n) // 2
+            ends = [before, p - n - before, *ends]  # F.pad begins with the last axis
+        return F.pad(part, ends) if any(ends) else part
+
+
+def _middle(labels: Tensor) -> Tensor:
+    """Return the middle of what is labelled, else of what is annotated."""
+    is_annotated = labels != IGNORED
+    found = (labels.bool() & is_annotated).nonzero()
+    if not len(found):
+        found = is_annotated.nonzero()
+    return (found.amin(0) + found.amax(0) + 1) / 2
+
+
+def _one_of(mask: Tensor, share: float) -> Tensor:
+    """Return the voxel that lies a share of the way through a mask."""
+    found = mask.nonzero()
+    return found[min(int(share * len(found)), len(found) - 1)].float()
+
+
+def read_volumes(
+    cases: Sequence[Case],
+    card: ModelCard,
+    *,
+    annotation: Annotation = EVERYTHING,
+    progress: ProgressHook = silent,
+) -> VolumePool:
+    """Prepare every case as a 3D card asks; see :func:`read_pool`."""
+    if not isinstance(card.preprocessing, VolumePreprocessing):
+        raise TrainingError(f"the card {card.name!r} states no preprocessing")
+    images, labels, categories, patients = [], [], [], []
+    for done, case in enumerate(cases, start=1):
+        prepared = prepare_volume(case.image, card.preprocessing)
+        images.append((255 * prepared.tensor.clamp(0, 1)).round().to(torch.uint8))
+        drawn = labels_of(
+            case,
+            VOLUME_AXES,
+            prepared.grid,
+            n_classes=len(card.classes),
+            annotation=annotation,
+        )
+        labels.append(torch.from_numpy(drawn))
+        categories.append(category_of(case, card))
+        patients.append(case.patient)
+        progress(Progress(done, len(cases), "reading cases"))
+    return VolumePool(
+        tuple(images),
+        tuple(labels),
+        torch.tensor(categories),
+        card.preprocessing.patch,
+        tuple(patients),
+    )

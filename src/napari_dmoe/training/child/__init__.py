@@ -1,0 +1,1 @@
+"""A process of its own for what takes long and must stop at once."""

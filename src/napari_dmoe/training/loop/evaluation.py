@@ -1,0 +1,145 @@
+"""How well a network does on held-out cases: Dice per class and group."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import cast
+
+import torch
+from monai.inferers import sliding_window_inference
+from torch import Tensor, nn
+
+from napari_dmoe.training.cases.groups import Groups
+from napari_dmoe.training.cases.pool import Pool
+from napari_dmoe.training.labelled import IGNORED
+
+OVERLAP = 0.25
+"""Overlap of the windows of a volume, in shares of a side."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Dice on held-out cases, at the network's resolution.
+
+    Parameters
+    ----------
+    cases : (N, K - 1) float64 tensor
+        Dice of each case and class but the background; NaN where the class is neither
+        there nor found.
+    dice : mapping of str to float
+        Mean over the cases for each class; NaN where none counts.
+    groups : mapping of str to mapping of str to float
+        The same for each group that has cases which count.
+    """
+
+    cases: Tensor
+    dice: Mapping[str, float]
+    groups: Mapping[str, Mapping[str, float]]
+
+    @property
+    def worst(self) -> float:
+        """Mean Dice over the classes, of the worst group; of all where none is."""
+        rows = list(self.groups.values()) or [self.dice]
+        means = [_mean(list(row.values())) for row in rows]
+        counted = [mean for mean in means if not math.isnan(mean)]
+        return min(counted) if counted else math.nan
+
+    def by_group(self, group: Tensor, n_groups: int) -> Tensor:
+        """Return the mean Dice (G,) of groups (N,) that exclude each other."""
+        each = self.cases.nanmean(1)
+        means = [each[group == number].nanmean() for number in range(n_groups)]
+        return torch.stack(means)
+
+
+def _mean(values: list[float]) -> float:
+    counted = [value for value in values if not math.isnan(value)]
+    return sum(counted) / len(counted) if counted else math.nan
+
+
+@torch.inference_mode()
+def evaluate(
+    network: nn.Module,
+    pool: Pool,
+    *,
+    classes: tuple[str, ...],
+    groups: Groups,
+    has_moe: bool,
+    batch: int,
+    device: str,
+) -> Evaluation:
+    """Segment held-out cases without noise, and compare.
+
+    Parameters
+    ----------
+    network : nn.Module
+        The network; it is left in evaluation mode.
+    pool : Pool
+        The cases. What is not annotated does not count.
+    classes : tuple of str
+        Names of the classes, background first.
+    groups : Groups
+        Groups of the cases.
+    has_moe : bool
+        Whether the network takes a category.
+    batch : int
+        Planes or windows at once.
+    device : str
+        Where the network is.
+    """
+    network.eval()
+    rows = []
+    for chosen in torch.arange(len(pool)).split(1 if pool.patch else batch):
+        images, truth = pool.whole(chosen)
+        category = pool.category[chosen].to(device) if has_moe else None
+        logits = _logits(network, images.to(device), category, pool.patch, batch)
+        rows.append(_dice(logits.argmax(1).cpu(), truth, len(classes)))
+    cases = torch.cat(rows)
+    return Evaluation(
+        cases,
+        _means(cases, classes),
+        {
+            name: _means(cases[is_in], classes)
+            for name, is_in in zip(groups.names, groups.members.T, strict=True)
+            if not cases[is_in].isnan().all()
+        },
+    )
+
+
+def _logits(
+    network: nn.Module,
+    images: Tensor,
+    category: Tensor | None,
+    patch: tuple[int, int, int] | None,
+    batch: int,
+) -> Tensor:
+    def forward(windows: Tensor) -> Tensor:
+        routers = None if category is None else category.expand(len(windows), -1)
+        return cast("Tensor", network(windows, routers).logits)
+
+    if patch is None:
+        return cast("Tensor", network(images, category).logits)
+    logits = sliding_window_inference(
+        images, patch, batch, forward, overlap=OVERLAP, mode="gaussian"
+    )
+    return cast("Tensor", logits)
+
+
+def _dice(found: Tensor, truth: Tensor, n_classes: int) -> Tensor:
+    """Return the Dice (B, K - 1) of label maps, over what is annotated."""
+    is_annotated = truth != IGNORED
+    scores = []
+    for index in range(1, n_classes):
+        mine, theirs = (found == index) & is_annotated, truth == index
+        both = (mine & theirs).flatten(1).sum(1).double()
+        sizes = (mine.flatten(1).sum(1) + theirs.flatten(1).sum(1)).double()
+        scores.append(2 * both / sizes)  # 0/0 is NaN: such a case does not count
+    return torch.stack(scores, 1)
+
+
+def _means(cases: Tensor, classes: tuple[str, ...]) -> dict[str, float]:
+    means = cases.nanmean(0).tolist() if len(cases) else [math.nan] * len(classes[1:])
+    # One and the same NaN, so that equal histories compare equal.
+    means = [math.nan if math.isnan(mean) else mean for mean in means]
+    return dict(zip(classes[1:], means, strict=True))

@@ -1,0 +1,223 @@
+"""Fit a network to labelled cases: one readable loop, the same for every model.
+
+The cases are prepared once and kept in memory. The network that is passed in does not
+change; the fitted copy is returned with the history of its training.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from napari_dmoe.cohorts.case import Case
+from napari_dmoe.models.card import CardAttribute
+from napari_dmoe.models.checkpoint import LoadedModel
+from napari_dmoe.progress import Cancelled, Progress, ProgressHook, silent
+from napari_dmoe.training.learning.losses import loss_named
+from napari_dmoe.training.learning.optimisers import rate_at
+from napari_dmoe.training.learning.selection import training_mode
+from napari_dmoe.training.loop.evaluation import Evaluation, evaluate
+from napari_dmoe.training.loop.folder import RunFolder
+from napari_dmoe.training.loop.history import Diverged, Epoch, Fitted
+from napari_dmoe.training.loop.preparing import prepare_run
+from napari_dmoe.training.loop.run import Measured, Run, Weights
+from napari_dmoe.training.loop.saving import Saver
+from napari_dmoe.training.loop.step import diverged, take_step
+from napari_dmoe.training.loop.teams import team_now
+from napari_dmoe.training.settings import TrainSettings
+
+__all__ = ["Diverged", "Epoch", "Fitted", "TrainSettings", "fit"]
+
+_logger = logging.getLogger(__name__)
+
+COLLAPSED = 0.95
+"""Share of a block's gates from which one expert is said to have taken over."""
+
+EpochHook = Callable[[Epoch], None]
+
+
+def fit(
+    loaded: LoadedModel,
+    cases: Sequence[Case],
+    *,
+    settings: TrainSettings,
+    held_out: Sequence[Case] = (),
+    watch: Sequence[CardAttribute] | None = None,
+    folder: RunFolder | None = None,
+    resume: bool = False,
+    progress: ProgressHook = silent,
+    on_epoch: EpochHook | None = None,
+) -> Fitted:
+    """Train a copy of a model on labelled cases.
+
+    Parameters
+    ----------
+    loaded : LoadedModel
+        Where to start from, with its card. It is not changed.
+    cases : sequence of Case
+        What to train on; each needs labels and a known value of the card's driver.
+    settings : TrainSettings
+        How to train. The seed decides every draw, dropout and gating noise included.
+    held_out : sequence of Case
+        Cases to measure after each epoch, not to train on. Without any, slices of
+        volumes may be held out, as the settings say.
+    watch : sequence of CardAttribute, optional
+        Attributes whose groups are measured and may be balanced, whether or not they
+        drive the model; the card's by default.
+    folder : RunFolder, optional
+        Where to save the last and the best model, the state to resume, and the
+        history; nothing is written without one.
+    resume : bool
+        Go on from what `folder` holds, as if there had been no break.
+    progress : callable
+        Told after every case read, and after every step. It may raise ``Cancelled``:
+        then the state is saved first.
+    on_epoch : callable, optional
+        Told of every epoch once it is over.
+
+    Returns
+    -------
+    Fitted
+        The trained copy and its history.
+
+    Raises
+    ------
+    TrainingError
+        For no cases, a case without labels or without a known driver, labels that the
+        card has no class for, a folder that cannot be written, a state that does not
+        belong to this model, cohort and settings, and a last model that could not be
+        saved.
+    Diverged
+        For a loss that is no finite number; it holds the last good model.
+
+    Examples
+    --------
+    >>> from napari_dmoe.training.settings import preset
+    >>> preset("published", batch=24).learning_rate
+    0.01
+    """
+    saver, team = Saver(folder, settings), team_now()
+    saver.prepare(resume=resume)
+    with torch.random.fork_rng():
+        torch.manual_seed(team.seed(settings.seed))  # dropout takes no generator
+        run = prepare_run(
+            loaded, cases, settings, held_out=held_out, watch=watch, progress=progress
+        )
+        saver.begin(run, resume=resume)
+        try:
+            for epoch in _epochs(run, saver, progress):
+                if on_epoch is not None:
+                    on_epoch(epoch)
+        except Cancelled:
+            saver.save(run)
+            raise
+        except Diverged as error:
+            if error.last_good is not None:
+                saver.save_last(run)
+            raise
+    return saver.finish(run)
+
+
+def _epochs(run: Run, saver: Saver, progress: ProgressHook) -> Iterator[Epoch]:
+    """Train, one pass over the cases after the other, from where the run stands."""
+    loss_of = loss_named(run.settings.loss)
+    while not run.is_over:
+        began = time.perf_counter() - run.seconds
+        training_mode(run.network)
+        if run.order is None:
+            run.order = run.team.agreed(run.sampler.order(run.generator))
+        while run.position < len(run.order):
+            chosen = run.order[run.position : run.position + run.per_step]
+            loss = take_step(run, chosen, loss_of)
+            run.position += len(chosen)
+            run.losses.append(loss)
+            run.seconds = time.perf_counter() - began
+            message = f"epoch {run.epoch + 1} of {run.settings.epochs}, loss {loss:.3f}"
+            run.team.tell(progress, Progress(run.step, run.steps, message))
+            saver.save_in_time(run)
+        epoch = _end_epoch(run, saver)
+        for notice in set(epoch.notices) - run.told:
+            _logger.warning("epoch %d: %s", epoch.number + 1, notice)
+        run.told.update(epoch.notices)
+        yield epoch
+
+
+def _end_epoch(run: Run, saver: Saver) -> Epoch:
+    """Measure, remember the best, decide whether to go on, and save."""
+    weights = run.weights()
+    if not all(t.isfinite().all() for t in weights.values()):
+        diverged(run, math.nan, rate_at(run.step - 1, run.steps, run.settings))
+    settings, number = run.settings, run.epoch
+    is_last = number + 1 == settings.epochs
+    found = None
+    load = [run.team.total(block) for block in run.load]
+    measured = run.measured if run.team.is_first else None
+    if measured and (is_last or (number + 1) % settings.evaluate_every == 0):
+        found = _measure(run, measured)
+    epoch = Epoch(
+        number,
+        float(np.mean(run.losses)),
+        found.dice if found else {},
+        groups=found.groups if found else {},
+        worst=found.worst if found and not math.isnan(found.worst) else None,
+        learning_rate=rate_at(run.step - 1, run.steps, settings),
+        expert_load=tuple(tuple((block / block.sum()).tolist()) for block in load),
+        notices=_collapsed(load),
+        seconds=run.seconds,
+    )
+    run.close_epoch(epoch, weights)
+    if epoch.worst is not None and _judge(run, epoch.worst, weights):
+        saver.save_best(run)
+    run.is_stopped = bool(run.team.agreed(torch.tensor(run.is_stopped)))
+    if run.is_over or run.epoch % settings.save_every == 0:
+        saver.save(run)
+    return epoch
+
+
+def _measure(run: Run, measured: Measured) -> Evaluation:
+    """Measure what is held out, and let sampling know."""
+    found = evaluate(
+        run.network,
+        measured.pool,
+        classes=run.start.card.classes,
+        groups=measured.groups,
+        has_moe=run.has_moe,
+        batch=run.settings.batch,
+        device=run.settings.device,
+    )
+    run.sampler.learn(found.by_group(measured.group, len(run.sampler.sizes)))
+    return found
+
+
+def _judge(run: Run, worst: float, weights: Weights) -> bool:
+    """Say whether the worst group is better off than ever; else wait for it no more."""
+    best = None if run.best_epoch is None else run.history[run.best_epoch].worst
+    if best is None or worst > best:
+        run.best, run.best_epoch, run.waited = weights, run.history[-1].number, 0
+        return True
+    run.waited += 1
+    patience = run.settings.patience
+    run.is_stopped = patience is not None and run.waited >= patience
+    return False
+
+
+def _collapsed(load: Sequence[Tensor]) -> tuple[str, ...]:
+    """Say in which blocks one expert has taken over."""
+    found = []
+    for block, gates in enumerate(load):
+        share, expert = (gates / gates.sum()).max(0)
+        if len(gates) > 1 and share > COLLAPSED:
+            found.append(f"{block} (expert {int(expert)})")
+    if not found:
+        return ()
+    return (
+        f"one expert takes more than {COLLAPSED:.0%} of the gates of block "
+        f"{', '.join(found)}: the others hardly learn there. A lower learning rate may "
+        "help",
+    )

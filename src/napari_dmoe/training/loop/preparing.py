@@ -1,0 +1,167 @@
+"""Everything that is settled before the first step: cases, groups, what is measured."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from napari_dmoe.cohorts.case import Case
+from napari_dmoe.inference.running.devices import choose_device
+from napari_dmoe.models.card import CardAttribute, ModelCard
+from napari_dmoe.models.checkpoint import LoadedModel
+from napari_dmoe.patient import Patient
+from napari_dmoe.progress import ProgressHook
+from napari_dmoe.training.augmentation.settings import (
+    AugmentSettings,
+    VolumeAugmentSettings,
+)
+from napari_dmoe.training.cases.groups import (
+    Groups,
+    attributes_named,
+    crossed,
+    groups_of,
+)
+from napari_dmoe.training.cases.held_out import ENOUGH_CASES, hold_out_slices
+from napari_dmoe.training.cases.pool import Pool, read_pool
+from napari_dmoe.training.cases.sampling import Sampler
+from napari_dmoe.training.cases.volumes import VolumePool
+from napari_dmoe.training.labelled import IGNORED, Annotation, TrainingError
+from napari_dmoe.training.loop.run import Measured, Run
+from napari_dmoe.training.loop.teams import team_now
+from napari_dmoe.training.settings import TrainSettings
+
+
+def prepare_run(
+    loaded: LoadedModel,
+    cases: Sequence[Case],
+    settings: TrainSettings,
+    *,
+    held_out: Sequence[Case],
+    watch: Sequence[CardAttribute] | None,
+    progress: ProgressHook,
+) -> Run:
+    """Read the cases and put together what a training is made of.
+
+    See :func:`napari_dmoe.training.loop.fit.fit` for the arguments.
+
+    Raises
+    ------
+    TrainingError
+        For cases and settings that cannot be trained with.
+    """
+    card = loaded.card
+    _check_augmentation(card, settings)
+    device = team_now().device(str(choose_device(settings.device).device))
+    settings = settings.model_copy(update={"device": device})
+    annotation = Annotation(
+        settings.unlabelled, settings.background, settings.annotated == "slices"
+    )
+    pool = read_pool(cases, card, annotation=annotation, progress=progress)
+    _check_foreground(pool, card)
+    watched: Pool | None = None
+    if len(held_out):
+        watched = read_pool(held_out, card, annotation=annotation, progress=progress)
+    else:
+        pool, watched = _without_slices(pool, settings)
+    attributes = card.attributes if watch is None else tuple(watch)
+    by = _grouped_by(settings, attributes, pool.patients)
+    names, group = crossed(pool.patients, by)
+    measured = None
+    if watched is not None:
+        kind = "cases" if len(held_out) else "slices"
+        measured = _measured(watched, kind, attributes, by=by, names=names)
+    return Run(
+        loaded,
+        settings,
+        pool=pool,
+        sampler=_sampler(group, settings, is_measured=measured is not None),
+        measured=measured,
+        notices=_notices(
+            settings,
+            groups_of(pool.patients, attributes),
+            is_measured=measured is not None,
+        ),
+    )
+
+
+def _sampler(group: Tensor, settings: TrainSettings, *, is_measured: bool) -> Sampler:
+    if settings.sampling == "worst-group" and not is_measured:
+        raise TrainingError(
+            "sampling by the worst group needs held-out cases to find it: hold some "
+            "out, or balance the groups instead"
+        )
+    n_steps = settings.steps_per_epoch
+    together = settings.batch * settings.accumulate
+    return Sampler(group, settings.sampling, n_steps and n_steps * together)
+
+
+def _check_augmentation(card: ModelCard, settings: TrainSettings) -> None:
+    kinds = {2: VolumeAugmentSettings, 3: AugmentSettings}
+    if isinstance(settings.augmentation, kinds[card.dims]):
+        raise TrainingError(
+            f"the model takes {'planes' if card.dims == 2 else 'volumes'}, but the "
+            f"augmentation is one for {settings.augmentation.kind}: use fuller, "
+            "published, or none"
+        )
+
+
+def _check_foreground(pool: Pool, card: ModelCard) -> None:
+    if not any(((part > 0) & (part != IGNORED)).any() for part in pool.labels):
+        raise TrainingError(
+            "no case shows anything but background: label some "
+            f"{' or '.join(card.classes[1:])} first"
+        )
+
+
+def _without_slices(pool: Pool, settings: TrainSettings) -> tuple[Pool, Pool | None]:
+    """Hold out slices where that is asked for, or no cases could be."""
+    if isinstance(pool, VolumePool):
+        is_open = settings.hold_out == "auto" and len(pool) < ENOUGH_CASES
+        if is_open or settings.hold_out == "slices":
+            return hold_out_slices(pool, settings)
+    elif settings.hold_out == "slices":
+        raise TrainingError("planes have no slices to hold out: hold out cases")
+    return pool, None
+
+
+def _grouped_by(
+    settings: TrainSettings,
+    attributes: Sequence[CardAttribute],
+    patients: Sequence[Patient],
+) -> tuple[CardAttribute, ...]:
+    if settings.group_by is None:
+        return tuple(attributes)
+    names = [name.strip() for name in settings.group_by.split(",") if name.strip()]
+    return attributes_named(names, attributes, patients)
+
+
+def _measured(
+    pool: Pool,
+    kind: str,
+    attributes: Sequence[CardAttribute],
+    *,
+    by: Sequence[CardAttribute],
+    names: Sequence[str],
+) -> Measured:
+    own, group = crossed(pool.patients, by)
+    places = [names.index(name) if name in names else -1 for name in own]
+    in_training: Tensor = torch.tensor(places)[group]
+    return Measured(pool, kind, groups_of(pool.patients, attributes), in_training)
+
+
+def _notices(
+    settings: TrainSettings, groups: Groups, *, is_measured: bool
+) -> list[str]:
+    notices = []
+    for name, n in zip(groups.names, groups.members.sum(0).tolist(), strict=True):
+        if n == 1:
+            notices.append(
+                f"{name} has one case only: what is learnt of it may be that case"
+            )
+    if settings.patience is not None and not is_measured:
+        notices.append("nothing is held out, so that training cannot stop early")
+    if settings.mixed_precision and settings.device == "cpu":
+        notices.append("mixed precision is for cuda and mps: 32 bits are used")
+    return notices

@@ -1,0 +1,254 @@
+"""One training while it goes on: what changes with each step, to save and restore."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from napari_dmoe.models.architectures import Network
+from napari_dmoe.models.checkpoint import LoadedModel
+from napari_dmoe.models.gating import LEFT_OUT
+from napari_dmoe.training.cases.groups import Groups
+from napari_dmoe.training.cases.pool import Pool
+from napari_dmoe.training.cases.sampling import Sampler
+from napari_dmoe.training.learning.optimisers import optimiser_of
+from napari_dmoe.training.learning.selection import FixedRouters, select
+from napari_dmoe.training.loop.card_facts import with_facts
+from napari_dmoe.training.loop.history import Epoch, Fitted
+from napari_dmoe.training.loop.teams import team_now
+from napari_dmoe.training.settings import TrainSettings
+
+Weights = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What is measured after an epoch.
+
+    Parameters
+    ----------
+    pool : Pool
+        Held-out cases, or volumes of which only held-out slices are annotated.
+    kind : {"cases", "slices"}
+        Which of the two.
+    groups : Groups
+        Groups that the Dice is told for; a case may belong to several.
+    group : (N,) int64 tensor
+        The group of each case that sampling goes by, -1 for one that no training case
+        belongs to.
+    """
+
+    pool: Pool
+    kind: str
+    groups: Groups
+    group: Tensor
+
+
+class Run:
+    """One training: the network, its optimiser, and where it stands.
+
+    Parameters
+    ----------
+    loaded : LoadedModel
+        Where it starts. It is not changed.
+    settings : TrainSettings
+        How it is trained.
+    pool : Pool
+        What it is trained on.
+    sampler : Sampler
+        Which cases come, in which order.
+    measured : Measured or None
+        What is measured.
+    notices : sequence of str
+        What is known already that a person should be told.
+    """
+
+    def __init__(
+        self,
+        loaded: LoadedModel,
+        settings: TrainSettings,
+        *,
+        pool: Pool,
+        sampler: Sampler,
+        measured: Measured | None,
+        notices: Sequence[str] = (),
+    ) -> None:
+        self.start, self.settings = loaded, settings
+        self.pool, self.sampler, self.measured = pool, sampler, measured
+        self.notices = list(notices)
+        self.has_moe = loaded.config.n_routers > 0
+        self.network = copy.deepcopy(loaded.module).to(settings.device)
+        for module in self.network.modules():
+            if isinstance(module, nn.Dropout):
+                module.p = settings.dropout
+        select(self.network, settings.train)
+        self.fixed = FixedRouters(
+            self.network, settings.train, _known(pool.category).unique().tolist()
+        )
+        self.team = team_now()
+        self.forward = self.team.wrapped(self.network)
+        self.optimiser = optimiser_of(self.network, settings)
+        self.generator = torch.Generator().manual_seed(self.team.seed(settings.seed))
+        self.per_step = settings.batch * settings.accumulate
+        self.steps = settings.epochs * math.ceil(sampler.n / self.per_step)
+        self.step = self.epoch = self.position = 0
+        self.order: Tensor | None = None
+        self.losses: list[float] = []
+        self.load: list[Tensor] = []
+        self.seconds = 0.0
+        self.history: list[Epoch] = []
+        self.best: Weights | None = None
+        self.best_epoch: int | None = None
+        self.waited = 0
+        self.is_stopped = False
+        self.good: Weights | None = None
+        self.told: set[str] = set()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether there is nothing left to do."""
+        return self.is_stopped or self.epoch >= self.settings.epochs
+
+    def close_epoch(self, epoch: Epoch, weights: Weights) -> None:
+        """Note an epoch that went well, and get ready for the next."""
+        self.history.append(epoch)
+        self.epoch, self.position, self.order = self.epoch + 1, 0, None
+        self.losses, self.load, self.seconds, self.good = [], [], 0.0, weights
+
+    def weights(self) -> Weights:
+        """Return a copy of the network's state, on the CPU."""
+        state = self.network.state_dict()
+        return {name: t.detach().cpu().clone() for name, t in state.items()}
+
+    def facts(self) -> dict[str, Any]:
+        """Return all that stands beside the tensors of a saved state, for JSON."""
+        return {
+            "step": self.step,
+            "epoch": self.epoch,
+            "position": self.position,
+            "losses": self.losses,
+            "seconds": self.seconds,
+            "history": self.history_facts(),
+            "best_epoch": self.best_epoch,
+            "waited": self.waited,
+            "is_stopped": self.is_stopped,
+            "notices": self.notices,
+        }
+
+    def history_facts(self, *, with_times: bool = True) -> list[dict[str, Any]]:
+        """Return the history, ready for JSON."""
+        rows = [epoch.facts() for epoch in self.history]
+        for row in rows:
+            if not with_times:
+                del row["seconds"]
+        return rows
+
+    def tensors(self) -> Weights:
+        """Return every tensor that a later run needs to go on as this one would."""
+        named = {f"network.{name}": t for name, t in self.weights().items()}
+        for place, slots in self.optimiser.state_dict()["state"].items():
+            for slot, value in slots.items():
+                if isinstance(value, Tensor):
+                    named[f"optimiser.{place}.{slot}"] = value.detach().cpu()
+        named["random.draws"] = self.generator.get_state()
+        named["random.torch"] = torch.get_rng_state()
+        if self.settings.device.startswith("cuda"):
+            named["random.cuda"] = torch.cuda.get_rng_state(self.settings.device)
+        named["sampler.shares"] = self.sampler.shares
+        if self.order is not None:
+            named["order"] = self.order
+        for block, load in enumerate(self.load):
+            named[f"load.{block}"] = load.cpu()
+        return named
+
+    def restore(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
+        """Go on from where another run was saved."""
+        self.network.load_state_dict(_below(tensors, "network."))
+        state = self.optimiser.state_dict()
+        slots: dict[int, dict[str, Tensor]] = {}
+        for name, tensor in _below(tensors, "optimiser.").items():
+            place, slot = name.split(".", 1)
+            slots.setdefault(int(place), {})[slot] = tensor
+        self.optimiser.load_state_dict({**state, "state": slots})
+        self.generator.set_state(tensors["random.draws"])
+        torch.set_rng_state(tensors["random.torch"])
+        if "random.cuda" in tensors and self.settings.device.startswith("cuda"):
+            torch.cuda.set_rng_state(tensors["random.cuda"], self.settings.device)
+        self.sampler.shares = tensors["sampler.shares"]
+        self.order = tensors.get("order")
+        loads = _below(tensors, "load.")
+        self.load = [loads[str(i)].to(self.settings.device) for i in range(len(loads))]
+        self.step, self.epoch = facts["step"], facts["epoch"]
+        self.position, self.losses = facts["position"], list(facts["losses"])
+        self.seconds, self.waited = facts["seconds"], facts["waited"]
+        self.history = [Epoch.from_facts(epoch) for epoch in facts["history"]]
+        self.best_epoch, self.is_stopped = facts["best_epoch"], facts["is_stopped"]
+        self.notices = list(facts["notices"])
+        self.good = self.weights() if self.history else None
+        if not self.team.is_first:  # the first alone saved where its draws stood
+            own = self.team.seed(self.settings.seed) + self.step
+            self.generator.manual_seed(own)
+            torch.manual_seed(own)
+
+    def model(self, weights: Weights | None = None, *, of: int = -1) -> LoadedModel:
+        """Return the model as it is, or with other weights, its card stating facts.
+
+        Parameters
+        ----------
+        weights : mapping of str to Tensor, optional
+            Weights of an earlier epoch.
+        of : int
+            Which epoch's Dice the card states.
+        """
+        module = copy.deepcopy(self.network).cpu()
+        if weights is not None:
+            module.load_state_dict(weights)
+        module.requires_grad_(True).eval()
+        card = with_facts(
+            self.start.card,
+            cases_per_router=self.cases_per_router,
+            n_cases=len(self.pool),
+            dice=self.history[of].dice if self.history else {},
+            settings=self.settings,
+            is_fine_tuned=bool(self.start.sha256),
+        )
+        return LoadedModel(cast("Network", module), card, self.start.architecture)
+
+    @property
+    def cases_per_router(self) -> tuple[int, ...]:
+        """How many training cases choose each router."""
+        n_routers = max(1, self.start.config.n_routers)
+        counts = _known(self.pool.category).bincount(minlength=n_routers)
+        return tuple(counts.tolist())
+
+    def fitted(self, *, keep: str | None = None) -> Fitted:
+        """Return what came of it: the best model or the last, as is asked for."""
+        is_best = (keep or self.settings.keep) == "best" and self.best is not None
+        epoch = self.best_epoch if is_best else None
+        return Fitted(
+            self.model(self.best, of=epoch or 0) if is_best else self.model(),
+            tuple(self.history),
+            cases_per_router=self.cases_per_router,
+            n_cases=len(self.pool),
+            held_out=self.measured.kind if self.measured else "none",
+            best_epoch=epoch,
+            notices=tuple(self.notices),
+        )
+
+
+def _known(category: Tensor) -> Tensor:
+    return category[category != LEFT_OUT]
+
+
+def _below(tensors: Mapping[str, Tensor], prefix: str) -> Weights:
+    return {
+        name.removeprefix(prefix): tensor
+        for name, tensor in tensors.items()
+        if name.startswith(prefix)
+    }

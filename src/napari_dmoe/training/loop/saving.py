@@ -1,0 +1,223 @@
+"""When a training is saved, and what happens when that fails.
+
+A save that fails costs no earlier file and does not stop the training; the next one is
+tried as usual, and only the end has to succeed.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+import napari_dmoe
+from napari_dmoe.models.checkpoint import CheckpointError
+from napari_dmoe.training.cases.pool import pool_sha256
+from napari_dmoe.training.labelled import TrainingError
+from napari_dmoe.training.loop.folder import LAST, RunFolder
+from napari_dmoe.training.loop.history import Fitted
+from napari_dmoe.training.loop.run import Run
+from napari_dmoe.training.loop.teams import team_now
+from napari_dmoe.training.settings import CHANGEABLE, TrainSettings
+
+_logger = logging.getLogger(__name__)
+
+
+class Saver:
+    """Saves a run to its folder; does nothing where there is none.
+
+    In a team every member reads from it, and the first alone writes.
+
+    Parameters
+    ----------
+    folder : RunFolder or None
+        Where to.
+    settings : TrainSettings
+        How long to wait between saves.
+    """
+
+    def __init__(self, folder: RunFolder | None, settings: TrainSettings) -> None:
+        self._folder = folder
+        self._seconds = 60 * settings.save_minutes
+        self._saved_at = time.monotonic()
+        self._cohort = ""
+        self._failure: Exception | None = None
+
+    def prepare(self, *, resume: bool) -> None:
+        """Check the folder, before any work is done."""
+        if self._folder is not None:
+            if team_now().is_first:
+                self._folder.prepare(resume=resume)
+        elif resume:
+            raise TrainingError("to resume a training, name the folder it was saved in")
+
+    def begin(self, run: Run, *, resume: bool) -> None:
+        """Take over the state that the folder holds, where it is to be resumed."""
+        if self._folder is None:
+            return
+        self._cohort = pool_sha256(run.pool)
+        if resume:
+            tensors, facts = self._folder.read_state()
+            _check_same(facts["belongs_to"], self._belongs_to(run))
+            run.restore(tensors, facts)
+            if run.best_epoch is not None:
+                run.best = self._folder.read_best()
+            self._saved_at = time.monotonic()
+        if not run.team.is_first:
+            self._folder = None
+
+    def save_in_time(self, run: Run) -> None:
+        """Save if the last time is too long ago."""
+        if time.monotonic() - self._saved_at > self._seconds:
+            self.save(run)
+
+    def save(self, run: Run) -> None:
+        """Save the state to go on from, the model as it is, and the history."""
+        folder = self._folder
+        if folder is None:
+            return
+        self._saved_at = time.monotonic()
+        record = self._record(run)
+        facts = {"belongs_to": self._belongs_to(run), **run.facts()}
+
+        def write() -> None:
+            folder.save_state(run.tensors(), facts)
+            folder.save_last(run.model(), record)
+            folder.write_history(run.history, record, run.history_facts())
+
+        self._attempt(write, run)
+
+    def save_last(self, run: Run) -> None:
+        """Save the model as it is, but not the state, which led to a breakdown."""
+        folder = self._folder
+        if folder is not None:
+            record = self._record(run)
+            self._attempt(lambda: folder.save_last(run.model(), record), run)
+
+    def save_best(self, run: Run) -> None:
+        """Save the model as the best one.
+
+        It is written before the state that calls it the best: were the order reversed,
+        a kill between the two would leave an older model under that name.
+        """
+        folder = self._folder
+        if folder is not None:
+            record = self._record(run)
+            self._attempt(lambda: folder.save_best(run.model(), record), run)
+
+    def finish(self, run: Run) -> Fitted:
+        """Return what came of the run, once it is safe.
+
+        Raises
+        ------
+        TrainingError
+            When it could not be saved in the end either.
+        """
+        if self._failure is not None:
+            self.save(run)
+            if run.best is not None and run.best_epoch is not None:
+                self._attempt(lambda: self._save_best_again(run), run)
+        if self._failure is not None:
+            raise TrainingError(
+                f"the training is over, but could not be saved: {self._failure}. "
+                "Earlier files are whole: make room, and resume it"
+            ) from self._failure
+        return replace(run.fitted(), record=self._record(run))
+
+    def _save_best_again(self, run: Run) -> None:
+        if self._folder is not None:
+            model = run.model(run.best, of=run.best_epoch or 0)
+            self._folder.save_best(model, self._record(run))
+
+    def _attempt(self, write: Callable[[], None], run: Run) -> None:
+        try:
+            write()
+            self._failure = None
+        except (CheckpointError, OSError) as error:
+            self._failure = error
+            notice = f"epoch {run.epoch}: not saved: {error}"
+            run.notices.append(notice)
+            _logger.warning(notice)
+
+    def _belongs_to(self, run: Run) -> dict[str, Any]:
+        """Return what must not change between a save and going on."""
+        card = run.start.card
+        return {
+            "architecture": run.start.architecture,
+            "network": run.start.config.model_dump(mode="json"),
+            "classes": list(card.classes),
+            "attributes": {a.name: list(a.values) for a in card.attributes},
+            "cohort": self._cohort,
+            "settings": run.settings.model_dump(mode="json"),
+        }
+
+    def _record(self, run: Run) -> str:
+        """Return how the run came about so far, as JSON; empty without a folder.
+
+        Times are left out, so that the same training gives the same file.
+        """
+        if self._folder is None:
+            return ""
+        return json.dumps(
+            {
+                **self._belongs_to(run),
+                "started_from": run.start.sha256 or None,
+                "held_out": run.measured.kind if run.measured else "none",
+                "best_epoch": run.best_epoch,
+                "history": run.history_facts(with_times=False),
+                "notices": run.notices,
+                "processes": run.team.size,
+                "versions": {
+                    "napari-dmoe": napari_dmoe.__version__,
+                    "torch": torch.__version__,
+                },
+            },
+            indent=1,
+        )
+
+
+_WORDS = {
+    "architecture": "another kind of network",
+    "network": "a network of another shape",
+    "classes": "other classes",
+    "attributes": "other attributes",
+    "cohort": "other cases or labels",
+}
+
+
+def _check_same(saved: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """Refuse to go on with a model, cohort or settings that are not the saved ones."""
+    for name, words in _WORDS.items():
+        if saved.get(name) != now[name]:
+            raise TrainingError(
+                f"the saved training cannot be resumed with {words}: it had "
+                f"{_difference(saved.get(name), now[name])}. Train anew in another "
+                f"folder, or fine-tune its {LAST}"
+            )
+    before, after = saved["settings"], now["settings"]
+    changed = [
+        name
+        for name in after
+        if name not in CHANGEABLE and before.get(name) != after[name]
+    ]
+    if changed:
+        name = changed[0]
+        raise TrainingError(
+            f"the saved training cannot be resumed with another {name}: it had "
+            f"{before.get(name)}, now {after[name]}. Leave the setting out to keep it"
+        )
+
+
+def _difference(saved: object, now: object) -> str:
+    if isinstance(saved, dict) and isinstance(now, dict):
+        for name in [*saved, *now]:
+            if saved.get(name) != now.get(name):
+                return f"{name} {saved.get(name)}, now {now.get(name)}"
+    if isinstance(saved, str):
+        return f"{saved[:12]}, now {str(now)[:12]}"
+    return f"{saved}, now {now}"

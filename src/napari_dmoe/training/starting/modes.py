@@ -1,0 +1,95 @@
+"""The networks that dMoE is compared with: without its MoE, or with a single router."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, cast
+
+import torch
+from torch import Tensor
+
+from napari_dmoe.models.architectures import ARCHITECTURES, Config, Network
+from napari_dmoe.models.card import ModelCard
+from napari_dmoe.models.checkpoint import LoadedModel
+from napari_dmoe.training.labelled import TrainingError
+from napari_dmoe.training.learning.selection import is_router
+
+Mode = Literal["dmoe", "single-router", "no-moe"]
+
+_TITLES = {"single-router": "single router", "no-moe": "no MoE"}
+
+
+def config_in_mode(config: Config, mode: Mode) -> Config:
+    """Return the shape of a network in another mode."""
+    if mode == "dmoe":
+        return config
+    changes: dict[str, Any] = {"n_routers": int(mode == "single-router")}
+    if mode == "no-moe":
+        none: dict[str, Any] = {
+            "n_experts": 0,
+            "expert_width": 0,
+            "expert_widths": None,
+        }
+        changes |= {k: v for k, v in none.items() if k in type(config).model_fields}
+    return config.model_copy(update=changes)
+
+
+def card_in_mode(card: ModelCard, mode: Mode) -> ModelCard:
+    """Return the card of a network in another mode: nothing drives the baselines."""
+    if mode == "dmoe":
+        return card
+    return card.model_copy(
+        update={
+            "name": f"{card.name}-{mode}",
+            "title": f"{card.title} ({_TITLES[mode]})",
+            "attributes": (),
+        }
+    )
+
+
+def in_mode(loaded: LoadedModel, mode: Mode) -> LoadedModel:
+    """Return a model turned into one of the baselines.
+
+    Parameters
+    ----------
+    loaded : LoadedModel
+        The model. It is not changed.
+    mode : {"dmoe", "single-router", "no-moe"}
+        ``"dmoe"`` returns it as it is. A single router is the mean of all; without its
+        MoE a network keeps everything else.
+
+    Raises
+    ------
+    TrainingError
+        When it has no router, but one is asked for.
+    """
+    has_moe = loaded.config.n_routers > 0
+    if mode == "dmoe" or (mode == "no-moe" and not has_moe):
+        return loaded
+    if not has_moe:
+        raise TrainingError("the model has no MoE to make a single router of")
+    state: dict[str, Tensor] = {}
+    for name, tensor in loaded.module.state_dict().items():
+        if mode == "single-router":
+            state[name] = tensor.mean(0, keepdim=True) if is_router(name) else tensor
+        elif not name.startswith(("moe.", "moes.")):
+            state[name] = tensor
+    return rebuilt(
+        loaded,
+        config=config_in_mode(loaded.config, mode),
+        card=card_in_mode(loaded.card, mode),
+        state=state,
+    )
+
+
+def rebuilt(
+    loaded: LoadedModel, *, config: Config, card: ModelCard, state: Mapping[str, Tensor]
+) -> LoadedModel:
+    """Return a model of another shape, with its own copy of the weights given."""
+    with torch.device("meta"):
+        module = ARCHITECTURES[loaded.architecture].build(config)
+    copies = {name: tensor.detach().clone() for name, tensor in state.items()}
+    module.load_state_dict(copies, assign=True)
+    module.requires_grad_(True).eval()
+    network = cast("Network", module)
+    return LoadedModel(network, card, loaded.architecture, sha256=loaded.sha256)

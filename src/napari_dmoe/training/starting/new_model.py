@@ -1,0 +1,119 @@
+"""A new model, trained from nothing or from ImageNet as a recipe says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from napari_dmoe.cohorts.case import Case
+from napari_dmoe.models.checkpoint import LoadedModel, new_model
+from napari_dmoe.models.imagenet import start_from_imagenet
+from napari_dmoe.models.moe import SparseMoE
+from napari_dmoe.progress import ProgressHook, silent
+from napari_dmoe.training.cases.held_out import ENOUGH_CASES
+from napari_dmoe.training.fit_cohort import fit_cohort
+from napari_dmoe.training.loop.fit import EpochHook
+from napari_dmoe.training.loop.folder import RunFolder
+from napari_dmoe.training.loop.history import Fitted
+from napari_dmoe.training.starting.modes import Mode, card_in_mode, config_in_mode
+from napari_dmoe.training.starting.recipes import Recipe
+
+HELD_OUT_EVERY = 25
+"""One case in so many, from the first, is held out where a recipe leaves that open."""
+
+
+_QUIET = -4.0
+"""Start of the noise scale's bias: softplus(-4) is a standard deviation of 0.02."""
+
+
+def train_new(
+    recipe: Recipe,
+    cases: Sequence[Case],
+    *,
+    mode: Mode = "dmoe",
+    start: Path | None = None,
+    folder: RunFolder | None = None,
+    resume: bool = False,
+    progress: ProgressHook = silent,
+    on_epoch: EpochHook | None = None,
+) -> Fitted:
+    """Train a new model as a recipe says.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        Shape, card and settings.
+    cases : sequence of Case
+        The cohort. Where the recipe's settings leave it open, every 25th case, from the
+        first, is held out and only measured.
+    mode : {"dmoe", "single-router", "no-moe"}
+        The network of the recipe, or a baseline of it. The groups of the recipe's
+        attributes are measured in each.
+    start : Path, optional
+        ImageNet weights to start from.
+    folder, resume, progress, on_epoch
+        See :func:`napari_dmoe.training.loop.fit.fit`.
+
+    Returns
+    -------
+    Fitted
+        The model, whose card states what it was trained on, and its history.
+
+    Raises
+    ------
+    TrainingError
+        See :func:`napari_dmoe.training.loop.fit.fit`.
+    """
+    settings = recipe.settings
+    if settings.hold_out == "auto" and len(cases) >= ENOUGH_CASES:
+        every = {"hold_out": "every", "hold_out_every": HELD_OUT_EVERY}
+        settings = settings.model_copy(update=every)
+    return fit_cohort(
+        untrained(recipe, mode=mode, start=start),
+        cases,
+        settings=settings,
+        watch=recipe.card.attributes,
+        folder=folder,
+        resume=resume,
+        progress=progress,
+        on_epoch=on_epoch,
+    )
+
+
+def untrained(
+    recipe: Recipe, *, mode: Mode = "dmoe", start: Path | None = None
+) -> LoadedModel:
+    """Return the model that a recipe begins with, as its seed draws it.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        Shape, card and seed.
+    mode : {"dmoe", "single-router", "no-moe"}
+        Which network.
+    start : Path, optional
+        ImageNet weights for its transformer.
+    """
+    with torch.random.fork_rng():
+        torch.manual_seed(recipe.settings.seed)
+        model = new_model(
+            recipe.architecture,
+            config_in_mode(recipe.config, mode),
+            card_in_mode(recipe.card, mode),
+        )
+        _quieten(model.module)
+    return model if start is None else start_from_imagenet(model, start)
+
+
+def _quieten(network: nn.Module) -> None:
+    """Let training begin with little gating noise; the noise stays learnable.
+
+    With the usual start the noise is as wide as the router's logits, so that tokens
+    meet experts almost at random at first.
+    """
+    for module in network.modules():
+        if isinstance(module, SparseMoE):
+            nn.init.constant_(module.noise_bias, _QUIET)

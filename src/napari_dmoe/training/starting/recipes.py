@@ -1,0 +1,231 @@
+"""The models that are trained on phantoms: their shape, card and settings.
+
+A recipe and a cohort are all that a bundled checkpoint is made of, so that anybody can
+make it again (:mod:`napari_dmoe.training.starting.new_model`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from napari_dmoe.imaging.preprocessing import Preprocessing
+from napari_dmoe.imaging.volumes import VolumePreprocessing
+from napari_dmoe.models.architectures import Config
+from napari_dmoe.models.card import CardAttribute, ModelCard, TrainingFacts
+from napari_dmoe.models.unet3d import UNet3DConfig
+from napari_dmoe.models.vit import ViTConfig
+from napari_dmoe.phantoms.fundus.cohort import CUP_FACTORS, DISC_FACTORS
+from napari_dmoe.phantoms.pelvis.cohort import MARGINS
+from napari_dmoe.phantoms.skin.cohort import AGE_BANDS, AGE_EDGES, SEX_FACTORS
+from napari_dmoe.training.augmentation.settings import (
+    AugmentSettings,
+    VolumeAugmentSettings,
+)
+from napari_dmoe.training.settings import TrainSettings
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All that a model is made of, but for its cases.
+
+    Parameters
+    ----------
+    architecture : str
+        Key in :data:`napari_dmoe.models.architectures.ARCHITECTURES`.
+    config : ViTConfig or UNet3DConfig
+        Shape of the network.
+    card : ModelCard
+        Its card; what is known only after training is filled in then.
+    settings : TrainSettings
+        How it is trained.
+    """
+
+    architecture: str
+    config: Config
+    card: ModelCard
+    settings: TrainSettings
+
+
+_FUNDUS_CONFIG = ViTConfig(
+    width=128,
+    depth=4,
+    n_heads=2,
+    mlp_width=256,
+    grid=10,
+    n_classes=3,
+    n_routers=3,
+    n_experts=8,
+    expert_width=256,
+    decoder_entry=96,
+    decoder_widths=(48, 24, 8, 8),
+)
+
+_FUNDUS_CARD = ModelCard(
+    name="fundus-phantom",
+    title="Fundus phantom (disc and cup)",
+    architecture="dmoe-vit",
+    attributes=(CardAttribute(name="severity", values=tuple(CUP_FACTORS)),),
+    classes=("background", "rim", "cup"),
+    modality="fundus photograph in colour or grey, with the optic disc in the frame",
+    preprocessing=Preprocessing(
+        crop="square", side=_FUNDUS_CONFIG.side, resize="half-pixel", standardise=True
+    ),
+    training=TrainingFacts(
+        data="synthetic fundi drawn by napari-dmoe phantoms; no photograph",
+        note="The differences between severities are invented: the true cup is "
+        "narrower or wider than the pallor that can be seen, by a factor that the "
+        "severity alone decides.",
+    ),
+    weights_licence="BSD-3-Clause",
+    data_licence="BSD-3-Clause",
+    intended_use="Trying out the software, teaching and tests. Not for research on "
+    "patients, and never for a clinical decision.",
+    notice="Trained on made-up images: what severity changes is invented, and a "
+    "diagnosis that drives the cup's border would be circular in real life.",
+)
+
+# Phantoms can be drawn without end, so nothing needs to keep the network from learning
+# them by heart: no dropout, which slows so small a network down.
+_FUNDUS_SETTINGS = TrainSettings(
+    epochs=16,
+    learning_rate=1e-3,
+    dropout=0.0,
+    keep="last",
+    augmentation=AugmentSettings(
+        rotation=20, zoom=1.3, shift=0.1, light=0.2, colour=0.2, blur_px=1.0, noise=0.02
+    ),
+)
+
+
+_RACE_CONFIG = _FUNDUS_CONFIG.model_copy(update={"n_routers": 6})
+
+_RACE_CARD = _FUNDUS_CARD.model_copy(
+    update={
+        "name": "fundus-race-phantom",
+        "title": "Fundus phantom, race and severity",
+        "attributes": (
+            CardAttribute(name="race", values=tuple(DISC_FACTORS)),
+            CardAttribute(name="severity", values=tuple(CUP_FACTORS)),
+        ),
+        "training": TrainingFacts(
+            data="synthetic fundi drawn by napari-dmoe phantoms --kind fundus-race; no "
+            "photograph",
+            note="The differences are invented: race alone decides how far the true "
+            "disc reaches beyond its visible border, and severity how far the cup "
+            "reaches beyond its pallor.",
+        ),
+        "notice": "Trained on made-up images: what race and severity change is "
+        "invented, and says nothing about people.",
+    }
+)
+
+_SKIN_CONFIG = ViTConfig(
+    width=96,
+    depth=4,
+    n_heads=2,
+    mlp_width=192,
+    grid=8,
+    n_classes=2,
+    n_routers=7,
+    n_experts=8,
+    expert_width=192,
+    decoder_entry=64,
+    decoder_widths=(40, 24, 12, 8),
+)
+
+_SKIN_CARD = ModelCard(
+    name="skin-phantom",
+    title="Skin lesion phantom",
+    architecture="dmoe-vit",
+    attributes=(
+        CardAttribute(name="sex", values=tuple(SEX_FACTORS)),
+        CardAttribute(name="age", values=AGE_BANDS, edges=AGE_EDGES, unit="years"),
+    ),
+    classes=("background", "lesion"),
+    modality="dermoscopic photograph of one lesion, in colour",
+    preprocessing=Preprocessing(
+        side=_SKIN_CONFIG.side, resize="half-pixel", standardise=True
+    ),
+    training=TrainingFacts(
+        data="synthetic lesions drawn by napari-dmoe phantoms --kind skin; no "
+        "photograph",
+        note="The differences are invented: sex and age alone decide how far the true "
+        "border lies inside or outside of the pigment that can be seen.",
+    ),
+    weights_licence="BSD-3-Clause",
+    data_licence="BSD-3-Clause",
+    intended_use=_FUNDUS_CARD.intended_use,
+    notice="Trained on made-up images: what sex and age change is invented, and says "
+    "nothing about people.",
+)
+
+_PELVIS_CONFIG = UNet3DConfig(feature_size=8, n_classes=2, n_routers=4)
+
+_PELVIS_CARD = ModelCard(
+    name="pelvis-phantom",
+    title="Pelvis CT phantom, by T stage",
+    architecture="dmoe-unet3d",
+    dims=3,
+    attributes=(CardAttribute(name="severity", values=tuple(MARGINS)),),
+    classes=("background", "target"),
+    modality="CT of a male pelvis, in Hounsfield units",
+    preprocessing=VolumePreprocessing(
+        spacing=(4.0, 3.0, 3.0), window=(-200.0, 300.0), patch=(32, 64, 64)
+    ),
+    training=TrainingFacts(
+        data="synthetic CT-like volumes drawn by napari-dmoe phantoms --kind pelvis; "
+        "no scan",
+        note="The differences are invented: the T stage alone decides the target's "
+        "margin around the prostate, and whether the seminal vesicles belong to it.",
+    ),
+    weights_licence="BSD-3-Clause",
+    data_licence="BSD-3-Clause",
+    intended_use=_FUNDUS_CARD.intended_use,
+    notice="Trained on made-up volumes: what the T stage changes is invented, and a "
+    "stage that drives the target's border would be circular in parts.",
+)
+
+_PELVIS_SETTINGS = TrainSettings(
+    epochs=17,
+    batch=4,
+    learning_rate=2e-3,
+    dropout=0.0,
+    keep="last",
+    augmentation=VolumeAugmentSettings(foreground=0.6, flip=True),
+)
+
+RECIPES: Mapping[str, Recipe] = {
+    recipe.card.name: recipe
+    for recipe in (
+        Recipe("dmoe-vit", _FUNDUS_CONFIG, _FUNDUS_CARD, _FUNDUS_SETTINGS),
+        Recipe(
+            "dmoe-vit",
+            _RACE_CONFIG,
+            _RACE_CARD,
+            _FUNDUS_SETTINGS.model_copy(update={"epochs": 11}),
+        ),
+        Recipe("dmoe-unet3d", _PELVIS_CONFIG, _PELVIS_CARD, _PELVIS_SETTINGS),
+        Recipe(
+            "dmoe-vit",
+            _SKIN_CONFIG,
+            _SKIN_CARD,
+            _FUNDUS_SETTINGS.model_copy(
+                update={
+                    "epochs": 10,
+                    "augmentation": AugmentSettings(
+                        rotation=90,
+                        zoom=1.2,
+                        shift=0.06,
+                        light=0.15,
+                        colour=0.1,
+                        grey_share=0.0,
+                        blur_px=0.7,
+                        noise=0.02,
+                    ),
+                }
+            ),
+        ),
+    )
+}
+"""What can be trained from nothing, by name."""

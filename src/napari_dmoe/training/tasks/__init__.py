@@ -1,0 +1,1 @@
+"""Trainings as files that a process of its own reads."""

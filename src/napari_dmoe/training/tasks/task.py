@@ -1,0 +1,302 @@
+"""A training from paths and settings alone, for commands and other processes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from napari_dmoe.cohorts.case import Case
+from napari_dmoe.cohorts.datasets import read_cohort
+from napari_dmoe.imaging.atomic import write_text
+from napari_dmoe.models.card import CardAttribute
+from napari_dmoe.models.checkpoint import LoadedModel, load_checkpoint
+from napari_dmoe.models.saving import save_checkpoint
+from napari_dmoe.progress import ProgressHook, silent
+from napari_dmoe.training.fit_cohort import fit_cohort
+from napari_dmoe.training.labelled import Annotation, TrainingError
+from napari_dmoe.training.loop.fit import EpochHook
+from napari_dmoe.training.loop.folder import RunFolder
+from napari_dmoe.training.loop.history import Fitted
+from napari_dmoe.training.loop.teams import team_now
+from napari_dmoe.training.settings import TrainSettings, preset
+from napari_dmoe.training.starting.modes import Mode, in_mode
+from napari_dmoe.training.starting.new_model import train_new
+from napari_dmoe.training.starting.new_routers import (
+    add_attribute,
+    add_value,
+    nearest_value,
+    router_of,
+)
+from napari_dmoe.training.starting.recipe_files import read_recipe
+from napari_dmoe.training.starting.recipes import Recipe
+
+MODEL, TASK = "model.safetensors", "task.json"
+DEFAULT_RECIPE = "fundus-phantom"
+NEAREST = "nearest"
+
+
+class TrainingTask(BaseModel):
+    """What to train, on what, how, and where to.
+
+    Parameters
+    ----------
+    kind : {"train", "fine-tune"}
+        A new model, or one that exists.
+    cohort : Path
+        Folder with ``cohort.csv``, or such a table.
+    output : Path
+        A folder; or the model's own file, ending in ``.safetensors``, beside which
+        a folder ending in ``.training`` holds the rest.
+    recipe : str, optional
+        New models: name of a recipe, or path of one as JSON.
+    card : str, optional
+        New models: name or path of a card instead of a recipe, for the published
+        network with its attributes and classes.
+    start : str, optional
+        Fine-tuning: the checkpoint. New models: an ImageNet ``.npz`` file.
+    mode : {"dmoe", "single-router", "no-moe"}
+        The network, or a baseline of it.
+    new_value : str, optional
+        Fine-tuning: ``ATTRIBUTE=VALUE`` that the model is to know from now on.
+    like : str, optional
+        The value whose router the new one begins as; ``"nearest"`` for the one that
+        segments its cases best; the mean of all by default.
+    new_attribute : str, optional
+        Fine-tuning: ``ATTRIBUTE=VALUE,VALUE,...`` that is to drive the model too.
+    preset : str, optional
+        Name of settings; the recipe's own, or those for fine-tuning, by default.
+    settings : mapping
+        Fields of :class:`TrainSettings` that differ from it.
+    resume : bool
+        Go on with what `output` holds.
+    overwrite : bool
+        Replace what `output` holds.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    schema_version: Literal[1] = 1
+    kind: Literal["train", "fine-tune"]
+    cohort: Path
+    output: Path
+    recipe: str | None = None
+    card: str | None = None
+    start: str | None = None
+    mode: Mode = "dmoe"
+    new_value: str | None = None
+    like: str | None = None
+    new_attribute: str | None = None
+    preset: str | None = None
+    settings: Mapping[str, Any] = Field(default_factory=dict)
+    resume: bool = False
+    overwrite: bool = False
+
+    @property
+    def model_path(self) -> Path:
+        """Where the model is saved in the end."""
+        return self.output if self._is_file else self.output / MODEL
+
+    @property
+    def folder(self) -> Path:
+        """Where everything else is saved."""
+        return self.output.with_suffix(".training") if self._is_file else self.output
+
+    @property
+    def _is_file(self) -> bool:
+        return self.output.suffix == ".safetensors"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a task.
+
+    Parameters
+    ----------
+    fitted : Fitted
+        The model and its history.
+    path : Path
+        Where the model is.
+    sha256 : str
+        Its file's hash; empty in all members of a team but the first, which saved it.
+    """
+
+    fitted: Fitted
+    path: Path
+    sha256: str
+
+
+def run_task(
+    task: TrainingTask,
+    *,
+    progress: ProgressHook = silent,
+    on_epoch: EpochHook | None = None,
+) -> Outcome:
+    """Do a training, and save the model.
+
+    Parameters
+    ----------
+    task : TrainingTask
+        What to do.
+    progress, on_epoch
+        See :func:`napari_dmoe.training.loop.fit.fit`.
+
+    Raises
+    ------
+    ValueError
+        For anything in the task, the cohort or the files that cannot be used.
+    """
+    if task.output.suffix not in ("", ".safetensors"):
+        raise TrainingError(
+            f"{task.output.name}: give a folder, or a name that ends in .safetensors"
+        )
+    folder, is_first = RunFolder(task.folder), team_now().is_first
+    if task.resume:
+        task = _resumed(task)
+    elif task.overwrite and is_first:
+        folder.clear()
+    cases = read_cohort(task.cohort)
+    hooks: dict[str, Any] = {"progress": progress, "on_epoch": on_epoch}
+    options = {"folder": folder, "resume": task.resume, **hooks}
+    if task.kind == "train":
+        recipe = _recipe(task)
+        settings = settings_of(task, recipe.settings)
+        _note(task, folder)
+        start = Path(task.start) if task.start else None
+        recipe = replace(recipe, settings=settings)
+        fitted = train_new(recipe, cases, mode=task.mode, start=start, **options)
+    else:
+        loaded, changes = _prepared(task, cases)
+        settings = settings_of(task, preset("fine-tune", **changes))
+        _note(task, folder)
+        fitted = fit_cohort(loaded, cases, settings=settings, **options)
+    sha256 = ""
+    if is_first:
+        sha256 = save_checkpoint(task.model_path, fitted.loaded, training=fitted.record)
+    return Outcome(fitted, task.model_path, sha256)
+
+
+def settings_of(task: TrainingTask, own: TrainSettings) -> TrainSettings:
+    """Return a task's settings: its changes upon its preset, or upon its own.
+
+    Raises
+    ------
+    TrainingError
+        For a setting that does not exist or is out of bounds.
+    """
+    stated = dict(task.settings)
+    try:
+        if task.preset is not None:
+            return preset(task.preset, **stated)
+        return TrainSettings.model_validate({**own.model_dump(), **stated})
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0]) if first["loc"] else "settings"
+        raise TrainingError(
+            f"the setting {name} cannot be {first['input']!r}: {first['msg']}"
+        ) from error
+
+
+def _recipe(task: TrainingTask) -> Recipe:
+    if task.recipe is not None and task.card is not None:
+        raise TrainingError("name a recipe or a card to train by, not both")
+    start = Path(task.start) if task.start else None
+    if task.card is None:
+        return read_recipe(task.recipe or DEFAULT_RECIPE)
+    return read_recipe(None, card=task.card, start=start)
+
+
+def _prepared(
+    task: TrainingTask, cases: Sequence[Case]
+) -> tuple[LoadedModel, dict[str, Any]]:
+    """Return the model to fine-tune, and what its new routers change in settings."""
+    if task.start is None:
+        raise TrainingError("fine-tuning needs a checkpoint to start from")
+    loaded, changes = load_checkpoint(task.start, task.card), {}
+    if task.new_value is not None:
+        attribute, value = _assignment(task.new_value, "ATTRIBUTE=VALUE")
+        like = task.like
+        if like == NEAREST:
+            annotation = _annotation(task)
+            new = [c for c in cases if c.patient.value(attribute) == value]
+            like = nearest_value(loaded, attribute, new, annotation=annotation)
+        loaded = add_value(loaded, attribute, value, like=like)
+        # The new value alone is learnt, so that no other patient's masks change.
+        changes["train"] = f"router.{router_of(loaded, attribute, value)}"
+    if task.new_attribute is not None:
+        name, values = _assignment(task.new_attribute, "ATTRIBUTE=VALUE,VALUE,...")
+        named = tuple(v.strip() for v in values.split(",") if v.strip())
+        loaded = add_attribute(loaded, CardAttribute(name=name, values=named))
+        changes["train"] = "routers"
+    return in_mode(loaded, task.mode), changes
+
+
+def _annotation(task: TrainingTask) -> Annotation:
+    settings = settings_of(task, preset("fine-tune"))
+    return Annotation(
+        settings.unlabelled, settings.background, settings.annotated == "slices"
+    )
+
+
+def _assignment(text: str, form: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not name.strip() or not value.strip():
+        raise TrainingError(f"expected {form}, such as severity=T5: found {text!r}")
+    return name.strip(), value.strip()
+
+
+def _note(task: TrainingTask, folder: RunFolder) -> None:
+    """Write down what is trained, so that resuming needs no more than the folder."""
+    if not team_now().is_first:
+        return
+    folder.prepare(resume=task.resume)
+    stated = task.model_dump_json(indent=1, exclude={"resume", "overwrite"})
+    write_text(folder.path / TASK, stated + "\n")
+
+
+def _resumed(task: TrainingTask) -> TrainingTask:
+    """Fill in from the folder what is not stated again."""
+    folder = RunFolder(task.folder)
+    if team_now().is_first:
+        folder.prepare(resume=True)
+    _, facts = folder.read_state()
+    try:
+        noted = TrainingTask.model_validate_json(
+            (folder.path / TASK).read_text("utf-8")
+        )
+    except (OSError, ValidationError) as error:
+        raise TrainingError(
+            f"the training in {folder.path} cannot be resumed: {TASK} is missing or "
+            "damaged"
+        ) from error
+    saved = dict(facts["belongs_to"]["settings"])
+    fresh = task.model_dump(exclude_defaults=True, exclude={"settings", "resume"})
+    return noted.model_copy(
+        update={
+            **fresh,
+            "resume": True,
+            "preset": None,
+            "settings": {**saved, **task.settings},
+        }
+    )
+
+
+def read_settings(path: Path) -> dict[str, Any]:
+    """Read fields of :class:`TrainSettings`, and perhaps ``preset``, from JSON.
+
+    Raises
+    ------
+    TrainingError
+        When it is no JSON object.
+    """
+    try:
+        stated = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise TrainingError(f"{path.name} cannot be read as JSON: {error}") from error
+    if not isinstance(stated, dict):
+        raise TrainingError(f"{path.name} holds no settings: expected a JSON object")
+    return stated

@@ -1,0 +1,1 @@
+"""Fine-tuning on corrected masks, with a guard that watches every group."""

@@ -1,0 +1,173 @@
+"""Corrected cases in a private folder: how they travel to the process that trains.
+
+A folder that only its owner can open, deleted when the session is over. Of a patient it
+holds what drives the model and nothing else; no name of a layer or file.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, overload
+
+import numpy as np
+
+from napari_dmoe.cohorts.case import Case
+from napari_dmoe.imaging.spatial import SpatialImage
+from napari_dmoe.models.card import ModelCard
+from napari_dmoe.patient import Patient
+from napari_dmoe.progress import Progress, ProgressHook, silent
+from napari_dmoe.training.cases.annotation import (
+    Annotation,
+    TrainingError,
+    placed_labels,
+    read_classes,
+)
+
+_OWNER_ONLY = 0o700
+_PARTS = ("image", "labels")
+
+
+def annotated_case(case: Case, card: ModelCard, annotation: Annotation) -> Case:
+    """Return a case as training reads it, with nothing of the patient but the drivers.
+
+    Parameters
+    ----------
+    case : Case
+        An image with labels as they were painted.
+    card : ModelCard
+        Names the classes and the drivers.
+    annotation : Annotation
+        How the labels are to be read.
+
+    Returns
+    -------
+    Case
+        Its labels are classes, and 255 where nothing is annotated.
+
+    Raises
+    ------
+    TrainingError
+        For labels that cannot be trained on; the message says why.
+    """
+    image = case.image
+    axes = image.spatial_axes
+    classes = read_classes(
+        placed_labels(case, axes),
+        axes,
+        annotation=annotation,
+        n_classes=len(card.classes),
+        case=case.id,
+    )
+    labels = SpatialImage(classes, axes, image.affine, image.unit)
+    drivers = {name: case.patient.value(name) for name in _drivers(card)}
+    return Case(case.id, image, labels, Patient.from_values(drivers))
+
+
+def _drivers(card: ModelCard) -> tuple[str, ...]:
+    return tuple(attribute.name for attribute in card.attributes)
+
+
+def write_cases(
+    folder: Path, cases: Sequence[Case], *, progress: ProgressHook = silent
+) -> None:
+    """Write cases into a folder that only its owner can open.
+
+    Parameters
+    ----------
+    folder : Path
+        Where to; made where it does not exist.
+    cases : sequence of Case
+        See :func:`annotated_case`. Lazy images are read here.
+    progress : callable
+        Told after every case.
+
+    Raises
+    ------
+    OSError
+        When the folder cannot be written, for example because the disk is full.
+    """
+    folder.mkdir(mode=_OWNER_ONLY, parents=True, exist_ok=True)
+    for number, case in enumerate(cases, start=1):
+        facts: dict[str, Any] = {"id": case.id, "patient": case.patient.known()}
+        arrays: dict[str, Any] = {}
+        for name in _PARTS:
+            part: SpatialImage | None = getattr(case, name)
+            if part is None:
+                raise TrainingError(f"case {case.id} has no labels")
+            arrays[name], arrays[f"{name}_affine"] = np.asarray(part.data), part.affine
+            facts[name] = {"axes": part.axes, "unit": part.unit}
+        path = folder / f"{_next_free(folder):04d}.npz"
+        np.savez(path, facts=np.array(json.dumps(facts)), **arrays)
+        progress(Progress(number, len(cases), "handing the cases over"))
+
+
+def _next_free(folder: Path) -> int:
+    return max((int(path.stem) for path in folder.glob("*.npz")), default=0) + 1
+
+
+@dataclass(frozen=True)
+class StoredCases(Sequence[Case]):
+    """Cases of such folders, read each time they are asked for.
+
+    Parameters
+    ----------
+    paths : tuple of Path
+        One file a case.
+    """
+
+    paths: tuple[Path, ...]
+
+    @classmethod
+    def of(cls, folder: Path) -> StoredCases:
+        """Return the cases of one folder; none where it does not exist."""
+        return cls(tuple(sorted(folder.glob("*.npz"))))
+
+    def without(self, ids: Sequence[str]) -> StoredCases:
+        """Return those whose ids are not among some."""
+        kept = [p for p, i in zip(self.paths, self.ids(), strict=True) if i not in ids]
+        return StoredCases(tuple(kept))
+
+    def ids(self) -> tuple[str, ...]:
+        """Return the ids, without reading the images."""
+        return tuple(str(_facts(path)["id"]) for path in self.paths)
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    @overload
+    def __getitem__(self, index: int) -> Case: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> StoredCases: ...
+
+    def __getitem__(self, index: int | slice) -> Case | StoredCases:
+        if isinstance(index, slice):
+            return StoredCases(self.paths[index])
+        return _read(self.paths[index])
+
+    def __iter__(self) -> Iterator[Case]:
+        return (_read(path) for path in self.paths)
+
+
+def _facts(path: Path) -> dict[str, Any]:
+    with np.load(path, allow_pickle=False) as stored:
+        facts: dict[str, Any] = json.loads(str(stored["facts"]))
+    return facts
+
+
+def _read(path: Path) -> Case:
+    facts = _facts(path)
+    with np.load(path, allow_pickle=False) as stored:
+        image, labels = (
+            SpatialImage(
+                stored[name],
+                tuple(facts[name]["axes"]),
+                stored[f"{name}_affine"],
+                facts[name]["unit"],
+            )
+            for name in _PARTS
+        )
+    return Case(facts["id"], image, labels, Patient.from_values(facts["patient"]))

@@ -1,0 +1,180 @@
+"""The guard: labelled cases of every group that nothing is trained on.
+
+Only with a guard can be said that no group got worse. It is a cohort on disk, or, for
+the bundled models, phantoms of the model's own kind from another seed than theirs.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from napari_dmoe.cohorts.case import Case, Selection
+from napari_dmoe.cohorts.datasets import Cohort, read_cohort
+from napari_dmoe.models.card import CardAttribute, ModelCard
+from napari_dmoe.patient import Patient
+from napari_dmoe.phantoms.kinds import KINDS
+from napari_dmoe.progress import Progress, ProgressHook, silent
+from napari_dmoe.training.cases.annotation import TrainingError
+from napari_dmoe.training.cases.groups import attributes_named, crossed
+from napari_dmoe.training.fit_cohort import patients_of
+
+TUNED = "-tuned"
+"""What the name of a tuned model's card ends in."""
+
+_PHANTOM = "-phantom"
+PLANES, VOLUMES = 60, 8
+"""Phantoms of a guard by default: few enough to be measured while one waits."""
+
+GUARD_SEED = 6006
+_DRAWS = 8
+_WATCHED_PLANES, _WATCHED_VOLUMES = 24, 3
+
+
+class Guard(BaseModel):
+    """Where the guard's cases come from.
+
+    Parameters
+    ----------
+    kind : {"none", "phantoms", "cohort"}
+        None; drawn; or read.
+    name : str
+        What is drawn, a key of :data:`napari_dmoe.phantoms.kinds.KINDS`; or the
+        folder or table that is read.
+    n, seed : int
+        Of phantoms.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["none", "phantoms", "cohort"] = "none"
+    name: str = ""
+    n: int = Field(PLANES, gt=0)
+    seed: int = Field(GUARD_SEED, ge=0)
+
+    @property
+    def title(self) -> str:
+        """What it is, in words."""
+        if self.kind == "none":
+            return "none"
+        if self.kind == "phantoms":
+            return f"{self.n} {self.name} phantoms"
+        return Path(self.name).name
+
+
+def phantom_guard(card: ModelCard) -> Guard | None:
+    """Return the phantoms that can guard a model; None where it is no phantom model."""
+    kind = card.name.removesuffix(TUNED)
+    if not kind.endswith(_PHANTOM) or kind.removesuffix(_PHANTOM) not in KINDS:
+        return None
+    n = VOLUMES if card.dims == 3 else PLANES
+    return Guard(kind="phantoms", name=kind.removesuffix(_PHANTOM), n=n)
+
+
+def guard_cases(
+    guard: Guard, card: ModelCard, *, progress: ProgressHook = silent
+) -> Sequence[Case]:
+    """Return a guard's cases, those of a cohort without reading their images.
+
+    Parameters
+    ----------
+    guard : Guard
+        Which.
+    card : ModelCard
+        Phantoms are balanced over the groups that its attributes make.
+    progress : callable
+        Told after every phantom. It may raise ``Cancelled``.
+
+    Raises
+    ------
+    CohortError
+        When a cohort cannot be read.
+    TrainingError
+        When it has no labels, or there are no such phantoms.
+    """
+    if guard.kind == "none":
+        return ()
+    if guard.kind == "phantoms":
+        return _drawn(guard, card, progress)
+    cohort = read_cohort(guard.name)
+    places = [i for i, row in enumerate(cohort.rows) if row.labels is not None]
+    if not places:
+        raise TrainingError(
+            f"{guard.title} has no labels, so that nothing can be compared with them: "
+            "choose a guard with labels, or none"
+        )
+    return Cohort(tuple(cohort.rows[i] for i in places))
+
+
+def _drawn(guard: Guard, card: ModelCard, progress: ProgressHook) -> list[Case]:
+    """Draw phantoms until every group has its share; rare groups may get less."""
+    if guard.name not in KINDS:
+        raise TrainingError(
+            f"there are no {guard.name!r} phantoms: use {', '.join(KINDS)}"
+        )
+    n_groups = 1
+    for attribute in card.attributes:
+        n_groups *= len(attribute.values)
+    share = -(-guard.n // n_groups)
+    counts: Counter[str] = Counter()
+    drawn: list[Case] = []
+    cohort = KINDS[guard.name].cohort(_DRAWS * guard.n, seed=guard.seed)
+    for case in itertools.takewhile(lambda _: len(drawn) < guard.n, cohort):
+        (group,), _ = crossed([case.patient], card.attributes)
+        if counts[group] < share:
+            counts[group] += 1
+            drawn.append(case)
+            progress(Progress(len(drawn), guard.n, "drawing the guard"))
+    return drawn
+
+
+def watched(cases: Sequence[Case], card: ModelCard) -> Sequence[Case]:
+    """Return some of a guard's cases to measure after each epoch, of every group alike.
+
+    Only cases of which a driver is known; none where there is no such case.
+    """
+    patients = patients_of(cases)
+    usable = [i for i, patient in enumerate(patients) if _drives(patient, card)]
+    if not usable:
+        return ()
+    most = _WATCHED_VOLUMES if card.dims == 3 else _WATCHED_PLANES
+    _, group = crossed([patients[i] for i in usable], card.attributes)
+    rank: Counter[int] = Counter()
+    order = []
+    for place, number in zip(usable, group.tolist(), strict=True):
+        order.append((rank[number], place))
+        rank[number] += 1
+    chosen = sorted(place for _, place in sorted(order)[:most])
+    return Selection(cases, chosen)
+
+
+def _drives(patient: Patient, card: ModelCard) -> bool:
+    if not card.attributes:
+        return True
+    return any(patient.value(a.name) is not None for a in card.attributes)
+
+
+def groups_to_compare(
+    guard: Guard, patients: Sequence[Patient], card: ModelCard
+) -> tuple[CardAttribute, ...]:
+    """Return the attributes whose groups are compared.
+
+    Those of the card, and of a cohort also whatever its table states in words: a group
+    may get worse that does not drive the model.
+    """
+    if guard.kind != "cohort":
+        return card.attributes
+    own = {attribute.name for attribute in card.attributes}
+    stated = dict.fromkeys(name for p in patients for name in p.known())
+    others = [
+        name
+        for name in stated
+        if name not in own
+        and all(isinstance(p.value(name), str | None) for p in patients)
+    ]
+    return (*card.attributes, *attributes_named(others, (), patients))

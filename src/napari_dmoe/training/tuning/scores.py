@@ -1,0 +1,108 @@
+"""The Dice of cases on their own pixels, with the groups that they belong to."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from napari_dmoe.cohorts.case import Case
+from napari_dmoe.evaluation.group_table import group_names
+from napari_dmoe.evaluation.mask_pair import regions_of
+from napari_dmoe.evaluation.metrics import measure_case
+from napari_dmoe.inference.running.segment import segment
+from napari_dmoe.inference.running.settings import InferenceSettings
+from napari_dmoe.models.card import CardAttribute
+from napari_dmoe.models.checkpoint import LoadedModel
+from napari_dmoe.progress import Progress, ProgressHook, silent
+from napari_dmoe.training.cases.annotation import IGNORED, placed_labels
+
+
+@dataclass(frozen=True)
+class CaseScore:
+    """What one case scored.
+
+    Parameters
+    ----------
+    id : str
+        The case.
+    groups : tuple of str
+        ``"severity=healthy"``: one for each attribute that is known.
+    dice : mapping of str to float
+        By region; NaN where neither mask has it.
+    """
+
+    id: str
+    groups: tuple[str, ...]
+    dice: Mapping[str, float]
+
+    def facts(self) -> dict[str, Any]:
+        """Return it ready for JSON; null where there is no number."""
+        dice = {k: None if math.isnan(v) else v for k, v in self.dice.items()}
+        return {"id": self.id, "groups": list(self.groups), "dice": dice}
+
+    @classmethod
+    def from_facts(cls, facts: Mapping[str, Any]) -> CaseScore:
+        """Rebuild it from what :meth:`facts` gave."""
+        dice = {k: math.nan if v is None else v for k, v in facts["dice"].items()}
+        return cls(facts["id"], tuple(facts["groups"]), dice)
+
+
+def score_cases(
+    loaded: LoadedModel,
+    cases: Sequence[Case],
+    *,
+    attributes: Sequence[CardAttribute],
+    device: str = "cpu",
+    what: str = "measuring cases",
+    progress: ProgressHook = silent,
+) -> tuple[CaseScore, ...]:
+    """Segment labelled cases as a person would, and compare on their own pixels.
+
+    Parameters
+    ----------
+    loaded : LoadedModel
+        The model.
+    cases : sequence of Case
+        With labels; pixels of the label 255 are not annotated and do not count.
+    attributes : sequence of CardAttribute
+        What makes up groups.
+    device : str
+        Where to run.
+    what : str
+        What `progress` says.
+    progress : callable
+        Told before every case, and while one is segmented. May raise ``Cancelled``.
+    """
+    settings = InferenceSettings(device=device)
+    scores = []
+    for number, case in enumerate(cases):
+        now = Progress(number, len(cases), f"{what}: {number + 1} of {len(cases)}")
+
+        def beat(_: Progress, now: Progress = now) -> None:
+            progress(now)
+
+        progress(now)
+        found = segment(
+            loaded, case.image, case.patient, settings=settings, progress=beat
+        )
+        truth = placed_labels(case, found.axes)
+        left_out = (truth == IGNORED) | (truth < 0)
+        measured = measure_case(
+            np.where(left_out, 0, found.labels),
+            np.where(left_out, 0, truth),
+            regions_of(loaded.card.classes),
+            metrics=("dice",),
+        )
+        dice = {score.region: score.value for score in measured}
+        scores.append(CaseScore(case.id, _groups(case, attributes), dice))
+    progress(Progress(len(cases), max(1, len(cases)), what))
+    return tuple(scores)
+
+
+def _groups(case: Case, attributes: Sequence[CardAttribute]) -> tuple[str, ...]:
+    named = ((a.name, group_names([case.patient], [a])[0]) for a in attributes)
+    return tuple(f"{name}={value}" for name, value in named if value is not None)

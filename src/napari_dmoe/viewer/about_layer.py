@@ -1,0 +1,96 @@
+"""How a layer came about: its record in words, for the layer that is selected."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import (
+    QApplication,
+    QFormLayout,
+    QFrame,
+    QPushButton,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_dmoe.inference.results.provenance import METADATA_KEY
+from napari_dmoe.viewer.layers.placement import plain
+from napari_dmoe.viewer.layers.records import record_rows
+from napari_dmoe.viewer.ui.connections import Connections
+from napari_dmoe.viewer.ui.parts import heading, paragraph
+
+if TYPE_CHECKING:
+    import napari
+
+NOTHING = "Select a mask or another layer that dMoE made: its record is shown here."
+
+
+class LayerRecord(QWidget):
+    """Shows the record of the selected layer.
+
+    Parameters
+    ----------
+    napari_viewer : napari.Viewer
+        The viewer, or a plugin's proxy of it.
+    """
+
+    def __init__(
+        self, napari_viewer: napari.Viewer, parent: QWidget | None = None
+    ) -> None:
+        super().__init__(parent)
+        viewer = plain(napari_viewer)
+        self.record: Mapping[str, Any] = {}
+        self.title = heading("")
+        self.title.setWordWrap(True)
+        self.hint = paragraph(NOTHING)
+        self.copy_button = QPushButton("Copy as JSON")
+        self.copy_button.setToolTip("Copy the whole record.")
+        self.copy_button.clicked.connect(self._on_copy)
+        content = QWidget()
+        self._form = QFormLayout(content)
+        self._form.setContentsMargins(4, 4, 4, 4)
+        self._form.setLabelAlignment(Qt.AlignmentFlag.AlignLeft)
+        area = QScrollArea()
+        area.setWidget(content)
+        area.setWidgetResizable(True)
+        area.setFrameShape(QFrame.Shape.NoFrame)
+        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(4, 4, 4, 4)
+        for widget in (self.title, self.hint):
+            layout.addWidget(widget)
+        layout.addWidget(area, stretch=1)
+        layout.addWidget(self.copy_button)
+        self._viewer = viewer
+        selection = viewer.layers.selection
+        Connections(self).add(selection.events.active, self._on_active)
+        self._on_active()
+
+    def show_layer(self, layer: Any) -> None:
+        """Show the record of a layer; a hint where it has none."""
+        stated = None if layer is None else layer.metadata.get(METADATA_KEY)
+        rows = record_rows(stated)
+        self.record = dict(stated or {}) if rows else {}
+        self.title.setText(layer.name if rows else "About this dMoE layer")
+        self.hint.setVisible(not rows)
+        self.copy_button.setEnabled(bool(rows))
+        while self._form.rowCount():
+            self._form.removeRow(0)
+        for name, text in rows:
+            self._form.addRow(name, paragraph(text))
+
+    def text(self) -> str:
+        """Return the record as JSON."""
+        return json.dumps(dict(self.record), indent=2, ensure_ascii=False)
+
+    def _on_active(self, event: Any = None) -> None:
+        self.show_layer(plain(self._viewer.layers.selection.active))
+
+    def _on_copy(self) -> None:
+        clipboard = QApplication.clipboard()
+        if clipboard is not None:
+            clipboard.setText(self.text())

@@ -1,0 +1,184 @@
+"""How much of the model is tuned, how labels are read, and what guards the groups."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import (
+    QButtonGroup,
+    QCheckBox,
+    QLabel,
+    QRadioButton,
+    QSpinBox,
+    QWidget,
+)
+
+from napari_dmoe.viewer.ui.parts import (
+    column,
+    heading,
+    narrow_combo,
+    paragraph,
+    row,
+    say,
+)
+
+_MOST_LABEL, _MOST_CASES = 254, 10_000
+_INDENT = 18
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One way to tune.
+
+    Parameters
+    ----------
+    name, title, help : str
+        Its key, what it is called, and when to take it.
+    """
+
+    name: str
+    title: str
+    help: str
+
+
+class TuneSection(QWidget):
+    """Takes the choices that are not in the settings."""
+
+    preset_chosen = Signal(str)
+    reading_changed = Signal()
+    """The labels are to be read another way."""
+    guard_chosen = Signal(int)
+    n_changed = Signal()
+    """Another number of phantoms is wanted."""
+
+    def __init__(
+        self, presets: Sequence[Choice], chosen: str, parent: QWidget | None = None
+    ) -> None:
+        super().__init__(parent)
+        self.presets = QButtonGroup(self)
+        self._names = [preset.name for preset in presets]
+        buttons = [_radio(preset, self.presets, i) for i, preset in enumerate(presets)]
+        buttons[self._names.index(chosen)].setChecked(True)
+        self.presets.idClicked.connect(self._on_preset)
+        self.facts = paragraph(name="tune-facts")
+        self._make_reading()
+        self._make_guard()
+        column(
+            self,
+            heading("TUNE"),
+            *buttons,
+            self.facts,
+            self.sparse_box,
+            self._background_row,
+            self.replay_box,
+            row(heading("GUARD"), self.guard_combo, stretch=1),
+            self._n_row,
+            self.guard_note,
+        )
+        self._on_sparse(False)
+        self.offer_replay(0)
+
+    def _make_reading(self) -> None:
+        """Make what says how labels are read, and what is trained on besides."""
+        self.sparse_box = QCheckBox("Unpainted (0) is not annotated")
+        self.sparse_box.setToolTip(
+            "Tick it where only parts were painted: label 0 then means nothing, and "
+            "the background is painted with a label of its own."
+        )
+        self.sparse_box.toggled.connect(self._on_sparse)
+        self.background_spin = QSpinBox()
+        self.background_spin.setRange(1, _MOST_LABEL)
+        self.background_spin.setAccessibleName("Label of the background")
+        self.background_spin.setToolTip("Label that the background is painted with.")
+        self.background_spin.valueChanged.connect(self.reading_changed)
+        self._background_row = row(
+            _space(), QLabel("Background is label"), self.background_spin, stretch=1
+        )
+        self.replay_box = QCheckBox()
+        self.replay_box.setToolTip(
+            "Train on the cases that were kept earlier in this session, too, so that "
+            "the model does not forget them."
+        )
+
+    def _make_guard(self) -> None:
+        """Make what chooses a guard."""
+        self.guard_combo = narrow_combo(
+            "Guard",
+            "Labelled cases of every patient group that are measured before and after, "
+            "and never trained on. Only with them can be said that no group got worse.",
+        )
+        self.guard_combo.activated.connect(self.guard_chosen)
+        self.n_spin = QSpinBox()
+        self.n_spin.setRange(1, _MOST_CASES)
+        self.n_spin.setSuffix(" cases")
+        self.n_spin.setAccessibleName("Number of phantoms")
+        self.n_spin.setToolTip("How many phantoms are drawn, every group alike.")
+        self.n_spin.valueChanged.connect(self.n_changed)
+        self._n_row = row(_space(), QLabel("Drawn:"), self.n_spin, stretch=2)
+        self.guard_note = paragraph(name="guard-note")
+
+    @property
+    def background(self) -> int | None:
+        """Label of the background, where 0 means not annotated; else None."""
+        is_sparse = self.sparse_box.isChecked()
+        return int(self.background_spin.value()) if is_sparse else None
+
+    @property
+    def wants_replay(self) -> bool:
+        """Whether earlier cases are to be replayed."""
+        return self.replay_box.isVisibleTo(self) and self.replay_box.isChecked()
+
+    def propose_background(self, label: int) -> None:
+        """Propose a label for the background: the first that is no class."""
+        self.background_spin.blockSignals(True)
+        self.background_spin.setValue(label)
+        self.background_spin.blockSignals(False)
+
+    def offer_replay(self, n: int) -> None:
+        """Offer to replay so many earlier cases."""
+        self.replay_box.setText(f"Replay {n} earlier {'case' if n == 1 else 'cases'}")
+        self.replay_box.setVisible(n > 0)
+        if n == 0:
+            self.replay_box.setChecked(True)
+
+    def offer_guards(self, titles: Sequence[str], chosen: int) -> None:
+        """Offer guards; the last one opens a dialog."""
+        self.guard_combo.clear()
+        self.guard_combo.addItems(list(titles))
+        self.guard_combo.setCurrentIndex(chosen)
+
+    def show_guard(self, note: str, n: int | None) -> None:
+        """Say what a guard does; let its number be chosen, where it has one."""
+        say(self.guard_note, note)
+        self._n_row.setVisible(n is not None)
+        if n is not None and n != self.n_spin.value():
+            self.n_spin.blockSignals(True)
+            self.n_spin.setValue(n)
+            self.n_spin.blockSignals(False)
+
+    def show_facts(self, text: str) -> None:
+        """Say how much work it will be."""
+        say(self.facts, text)
+
+    def _on_preset(self, place: int) -> None:
+        self.preset_chosen.emit(self._names[place])
+
+    def _on_sparse(self, is_sparse: bool) -> None:
+        self._background_row.setVisible(is_sparse)
+        self.reading_changed.emit()
+
+
+def _radio(choice: Choice, group: QButtonGroup, place: int) -> Any:
+    button = QRadioButton(choice.title)
+    button.setToolTip(choice.help)
+    group.addButton(button, place)
+    return button
+
+
+def _space() -> QWidget:
+    space = QWidget()
+    space.setFixedWidth(_INDENT)
+    return space

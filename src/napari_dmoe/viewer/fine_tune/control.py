@@ -1,0 +1,253 @@
+"""Puts the parts of the Fine-tune tab together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari.utils.theme import get_theme
+from qtpy.QtCore import QObject, QTimer
+
+from napari_dmoe.viewer.engines import Engines
+from napari_dmoe.viewer.fine_tune.closing import UNDECIDED, ClosingQuestion
+from napari_dmoe.viewer.fine_tune.folder import TuningFolder
+from napari_dmoe.viewer.fine_tune.guard import GuardControl
+from napari_dmoe.viewer.fine_tune.looking import LookingControl
+from napari_dmoe.viewer.fine_tune.pairs_control import PairsControl
+from napari_dmoe.viewer.fine_tune.report import OutcomeControl
+from napari_dmoe.viewer.fine_tune.run import TuneControl
+from napari_dmoe.viewer.fine_tune.state import State, Tuning
+from napari_dmoe.viewer.fine_tune.tab import FineTuneTab
+from napari_dmoe.viewer.fine_tune.words import work_to_come
+from napari_dmoe.viewer.segment.run import RunControl
+from napari_dmoe.viewer.session.session import Session
+from napari_dmoe.viewer.ui.connections import Connections
+from napari_dmoe.viewer.ui.jobs import notify_error
+from napari_dmoe.viewer.ui.work import BUSY, Work
+
+if TYPE_CHECKING:
+    from napari_dmoe.training.cases.annotation import Annotation
+
+_LAYOUT_MS = 50  # until then Qt has laid out the table
+
+
+class FineTuneControl(QObject):
+    """Connects the Fine-tune tab with the session.
+
+    Parameters
+    ----------
+    session : Session
+        Gives the model, images and patients.
+    engines : Engines
+        What is set to work.
+    run : RunControl
+        Gives the settings of segmenting.
+    work : Work
+        Segments in the background.
+    tab : FineTuneTab
+        Where everything is chosen and shown; owns this object.
+    preset : str
+        The preset that is taken at first.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        engines: Engines,
+        run: RunControl,
+        work: Work,
+        tab: FineTuneTab,
+        preset: str,
+    ) -> None:
+        super().__init__(tab)
+        self._session, self._tab, self._preset = session, tab, preset
+        self._work = work
+        self.tuning, self.folder = Tuning(), TuningFolder()
+        self.pairs = PairsControl(session, tab.pairs, self._reading)
+        self.guard = GuardControl(session, tab.tune)
+        self.tune = TuneControl(
+            session,
+            engines,
+            self.tuning,
+            self.folder,
+            pairs=self.pairs,
+            guard=self.guard,
+            settings=tab.advanced.value,
+            reading=self._reading,
+            wants_replay=self._wants_replay,
+            foot=tab.foot,
+        )
+        parts = (session, engines, self.tuning, self.folder)
+        self.outcome = OutcomeControl(
+            *parts, discard=self.tune.discard, section=tab.outcome
+        )
+        self.looking = LookingControl(*parts, run=run, work=work, section=tab.outcome)
+        self.closing = ClosingQuestion(self.tuning, self._finish, tab)
+        self._changed: set[str] = set()
+        self._connect()
+        self._on_model()
+
+    def _connect(self) -> None:
+        tab, connections = self._tab, Connections(self)
+        connections.add(self._session.model_changed, self._on_model)
+        connections.add(self._session.images_changed, self._on_layers)
+        connections.add(self.tuning.changed, self._show)
+        connections.add(self.tuning.epoch_ended, self._show_curves)
+        viewer = self._session.viewer
+        if viewer is not None:
+            connections.add(viewer.events.theme, self._show_theme)
+        tab.tune.preset_chosen.connect(self._on_preset)
+        tab.tune.reading_changed.connect(self.pairs.show_soon)
+        tab.advanced.changed.connect(self._on_advanced)
+        tab.foot.discard_requested.connect(self.tune.discard)
+        self.guard.changed.connect(self._show_facts)
+        self._work.begun.connect(self._show_ready)
+        self._work.ended.connect(self._show_ready)
+        self.pairs.shown.connect(self._on_pairs)
+        self.pairs.painted.connect(self._on_painted)
+        self._show_theme()
+
+    def see(self, is_seen: bool) -> None:
+        """Keep up to date while somebody looks."""
+        self.pairs.see(is_seen)
+        if is_seen:
+            self.closing.watch()
+
+    def abandon(self) -> None:
+        """End everything: the dock is taken out of its window."""
+        self.tune.abandon()
+
+    def _reading(self) -> Annotation:
+        from napari_dmoe.training.cases.annotation import Annotation
+
+        background, settings = self._tab.tune.background, self._tab.advanced.value()
+        return Annotation(
+            unlabelled=None if background is None else 0,
+            background=background or 0,
+            slices=settings is not None and settings.annotated == "slices",
+        )
+
+    def _wants_replay(self) -> bool:
+        return self._tab.tune.wants_replay
+
+    def _on_model(self) -> None:
+        model = self._session.model
+        self.guard.offer()
+        if model is not None:
+            self._tab.tune.propose_background(len(model.card.classes))
+            self._on_preset(self._preset)
+        self._show()
+
+    def _on_preset(self, name: str) -> None:
+        model = self._session.model
+        self._preset = name
+        if model is not None:
+            from napari_dmoe.training.tuning.presets import tuning_settings
+
+            self._tab.advanced.show_settings(tuning_settings(name, model.card))
+        self._show_facts()
+
+    def _on_advanced(self) -> None:
+        self._show_facts()
+        self.pairs.show_soon()
+
+    def _on_pairs(self) -> None:
+        numbers = self.tune.numbers(self.pairs.chosen)
+        self._tab.tune.offer_replay(len(self.folder.replayed(numbers)))
+        self._show_facts()
+        self._show_ready()
+
+    def _on_layers(self) -> None:
+        self._show_changed()
+        self.looking.offer()
+
+    def _on_painted(self, layer: Any) -> None:
+        used = [pair.labels() for pair in self.tuning.pairs]
+        if layer in used and layer.name not in self._changed:
+            self._changed.add(layer.name)
+            self._show_changed()
+
+    def _show(self) -> None:
+        state, foot = self.tuning.state, self._tab.foot
+        foot.show_state(state, has_model=self.tuning.has_model)
+        self._tab.show_at_work(state.is_at_work or state in (State.STOPPED, State.DONE))
+        if state in (State.READY, State.PREPARING):
+            self._changed.clear()
+        if state.is_at_work:
+            self.closing.watch()
+        self._show_changed()
+        self._show_outcome()
+        self._show_ready()
+        if state is State.DONE:
+            QTimer.singleShot(_LAYOUT_MS, self._tab.scroll_to_outcome)
+
+    def _show_ready(self) -> None:
+        why_not = self._why_not()
+        self._tab.foot.show_ready(why_not)
+        is_open = self.tuning.state is State.READY and bool(why_not)
+        self._tab.foot.show_status(why_not if is_open else self.tuning.said or "Ready.")
+
+    def _why_not(self) -> str:
+        if self._session.model is None:
+            return "Open a model in the Segment tab first."
+        if self._work.is_busy:
+            return BUSY
+        if self._tab.advanced.value() is None:
+            return "A setting under Advanced cannot be used."
+        return self.pairs.why_not()
+
+    def _show_facts(self) -> None:
+        settings = self._tab.advanced.value()
+        if settings is None or self._session.model is None:
+            self._tab.tune.show_facts("")
+            return
+        self._tab.tune.show_facts(
+            work_to_come(
+                settings,
+                n_cases=len(self.pairs.chosen),
+                n_guard=self.guard.n_cases,
+                pace=self.tune.pace(),
+            )
+        )
+
+    def _show_outcome(self) -> None:
+        self.outcome.show()
+        self.looking.offer()
+
+    def _show_curves(self) -> None:
+        guard = self.guard.guard
+        has_guard = guard is not None and guard.kind != "none"
+        where = "some cases of the guard" if has_guard else "the corrected cases alone"
+        note = f"Dice on {where}, at the network's resolution."
+        self._tab.curves.show_epochs(self.tuning.epochs, note)
+        self.looking.offer()
+
+    def _show_changed(self) -> None:
+        viewer = self._session.viewer
+        there = [] if viewer is None else list(viewer.layers)
+        gone = [
+            pair.names[1]
+            for pair in self.tuning.pairs
+            if pair.labels() not in there or pair.image() not in there
+        ]
+        self._tab.pairs.show_changes(sorted(self._changed), gone)
+
+    def _show_theme(self, event: Any = None) -> None:
+        viewer = self._session.viewer
+        if viewer is not None:
+            theme = get_theme(viewer.theme)
+            ink, paper = (c.as_hex("long") for c in (theme.text, theme.background))
+            self._tab.curves.show_theme(ink, paper)
+
+    def _finish(self, path: Path) -> bool:
+        """Save the result at a path: now, or when the process has it."""
+        if self.tuning.state in UNDECIDED:
+            return self.outcome.save(path)
+        try:
+            self.tune.runner.finish_alone(path)
+        except OSError as error:
+            notify_error(error)
+            return False
+        self.folder.forget()
+        self.tuning.forget(f"It goes on alone, and will save {path.name}.")
+        return True

@@ -1,0 +1,126 @@
+"""Loss and Dice of every group, epoch by epoch, while a tuning goes on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtWidgets import QVBoxLayout, QWidget
+
+from napari_dmoe.viewer.fine_tune.words import group_name
+from napari_dmoe.viewer.ui.parts import paragraph, say
+
+if TYPE_CHECKING:
+    from napari_dmoe.training.loop.history import Epoch
+
+COLOURS = (
+    *("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442"),
+)
+"""Okabe and Ito's, which most people can tell apart."""
+
+_DASHES = ("-", "--", "-.", ":")
+_HEIGHT = 230
+_SMALL = 7
+_MOST_GROUPS, _LEGEND_COLUMNS = 8, 3
+
+
+class CurvesSection(QWidget):
+    """Draws the curves; takes no room before there is an epoch."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.note = paragraph(name="curves-note")
+        self._layout = QVBoxLayout(self)
+        self._layout.setContentsMargins(0, 0, 0, 0)
+        self._layout.addWidget(self.note)
+        self._canvas: Any = None
+        self._ink, self._paper = "#000000", "#ffffff"
+        self._epochs: Sequence[Epoch] = ()
+        self.setVisible(False)
+
+    def show_theme(self, ink: str, paper: str) -> None:
+        """Draw in other colours of text and background."""
+        self._ink, self._paper = ink, paper
+        self._draw()
+
+    def show_epochs(self, epochs: Sequence[Epoch], note: str) -> None:
+        """Draw some epochs, and say what they were measured on."""
+        self._epochs = list(epochs)
+        say(self.note, note if epochs else "")
+        self.setVisible(bool(epochs))
+        self._draw()
+
+    def _draw(self) -> None:
+        if not self._epochs:
+            return
+        figure = self._figure()
+        figure.clear()
+        figure.set_facecolor(self._paper)
+        above, below = figure.subplots(2, 1, sharex=True, height_ratios=(1, 2))
+        for axes in (above, below):
+            self._dress(axes)
+        rounds = [epoch.number + 1 for epoch in self._epochs]
+        above.plot(rounds, [e.loss for e in self._epochs], color=self._ink, marker=".")
+        above.set_ylabel("loss", fontsize=_SMALL)
+        for place, (group, dice) in enumerate(dice_by_group(self._epochs).items()):
+            below.plot(
+                rounds,
+                dice,
+                marker=".",
+                color=COLOURS[place % len(COLOURS)],
+                linestyle=_DASHES[place % len(_DASHES)],
+                label=group_name(group),
+            )
+        below.set_ylabel("Dice", fontsize=_SMALL)
+        below.set_xlabel("round", fontsize=_SMALL)
+        below.xaxis.get_major_locator().set_params(integer=True)
+        figure.legend(
+            loc="outside lower center",
+            ncols=_LEGEND_COLUMNS,
+            fontsize=_SMALL,
+            labelcolor=self._ink,
+            frameon=False,
+        )
+        self._canvas.draw_idle()
+
+    def _dress(self, axes: Any) -> None:
+        axes.set_facecolor(self._paper)
+        axes.tick_params(colors=self._ink, labelsize=_SMALL)
+        axes.xaxis.label.set_color(self._ink)
+        axes.yaxis.label.set_color(self._ink)
+        for side, spine in axes.spines.items():
+            spine.set_color(self._ink)
+            spine.set_visible(side in ("left", "bottom"))
+
+    def _figure(self) -> Any:
+        """Return the figure; matplotlib is imported when something is to be drawn."""
+        if self._canvas is None:
+            from matplotlib.backends.backend_qtagg import FigureCanvasQTAgg
+            from matplotlib.figure import Figure
+
+            self._canvas = FigureCanvasQTAgg(Figure(layout="constrained"))
+            self._canvas.setFixedHeight(_HEIGHT)
+            self._canvas.setMinimumWidth(1)
+            self._canvas.setAccessibleName("Loss and Dice by round")
+            self._layout.addWidget(self._canvas)
+        return self._canvas.figure
+
+
+def dice_by_group(epochs: Sequence[Epoch]) -> Mapping[str, list[float]]:
+    """Return the mean Dice over the classes, by group and epoch.
+
+    One curve for everybody where there are no groups, or too many to be told apart.
+    """
+    groups = list(dict.fromkeys(name for epoch in epochs for name in epoch.groups))
+    if not 1 < len(groups) <= _MOST_GROUPS:
+        return {"all": [_mean(epoch.dice) for epoch in epochs]}
+    return {
+        group: [_mean(epoch.groups.get(group, {})) for epoch in epochs]
+        for group in groups
+    }
+
+
+def _mean(dice: Mapping[str, float]) -> float:
+    counted = [value for value in dice.values() if not math.isnan(value)]
+    return sum(counted) / len(counted) if counted else math.nan

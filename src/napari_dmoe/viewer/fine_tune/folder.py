@@ -1,0 +1,134 @@
+"""The private folder of a viewer's tunings: what goes in, what stays, what goes.
+
+It holds copies of corrected cases, so it is its owner's alone and is deleted with the
+dock, at the latest. Kept cases stay in it until then, to be replayed.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari_dmoe.progress import Progress, ProgressHook
+
+if TYPE_CHECKING:
+    from napari_dmoe.cohorts.case import Case
+    from napari_dmoe.models.checkpoint import LoadedModel
+    from napari_dmoe.training.cases.annotation import Annotation
+
+# As in napari_dmoe.training.tuning.order and its run folder, which need torch.
+_MODEL, _CASES, _REPLAY, _RUN = "model.safetensors", "cases", "replay", "run"
+_TUNED, _LAST = "tuned.safetensors", "last.safetensors"
+
+
+class TuningFolder:
+    """A private folder, made when it is needed first."""
+
+    def __init__(self) -> None:
+        self._path: Path | None = None
+
+    @property
+    def path(self) -> Path:
+        """The folder."""
+        if self._path is None or not self._path.is_dir():
+            from napari_dmoe.training.tuning.process import private_folder
+
+            self._path = private_folder()
+        return self._path
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is anything on the disk."""
+        return self._path is not None and self._path.is_dir()
+
+    def replayed(self, without: Sequence[int] = ()) -> tuple[str, ...]:
+        """Return the ids of the kept cases, but for those of some images' numbers."""
+        if not self.exists:
+            return ()
+        from napari_dmoe.training.tuning.corrected import StoredCases
+
+        ids = StoredCases.of(self.path / _REPLAY).ids()
+        return tuple(i for i in ids if int(i.partition(".")[0]) not in without)
+
+    def tuned_model(self) -> Path | None:
+        """Return the file of the tuned model; of the last epoch before it is ready."""
+        for name in (_TUNED, f"{_RUN}/{_LAST}"):
+            if self.exists and (self.path / name).is_file():
+                return self.path / name
+        return None
+
+    def keep(self) -> None:
+        """Put the cases by to be replayed; of the rest, the tuned model stays."""
+        if not self.exists:
+            return
+        replay = self.path / _REPLAY
+        replay.mkdir(mode=0o700, exist_ok=True)
+        number = max((int(p.stem) for p in replay.glob("*.npz")), default=0)
+        for path in sorted((self.path / _CASES).glob("*.npz")):
+            number += 1
+            path.replace(replay / f"{number:04d}.npz")
+        self._empty(_REPLAY, _TUNED)
+
+    def discard(self) -> None:
+        """Delete everything but what was kept to be replayed."""
+        if self.exists:
+            self._empty(_REPLAY)
+
+    def _empty(self, *kept: str) -> None:
+        for entry in self.path.iterdir():
+            if entry.name in kept:
+                continue
+            if entry.is_dir():
+                shutil.rmtree(entry, ignore_errors=True)
+            else:
+                entry.unlink(missing_ok=True)
+
+    def forget(self) -> None:
+        """Leave the folder to a process that takes it away itself."""
+        self._path = None
+
+    def remove(self) -> None:
+        """Delete everything."""
+        if self._path is not None:
+            shutil.rmtree(self._path, ignore_errors=True)
+            self._path = None
+
+
+def hand_over(
+    folder: Path,
+    loaded: LoadedModel,
+    cases: Sequence[Case],
+    annotation: Annotation,
+    progress: ProgressHook,
+) -> None:
+    """Write a model and cases into a private folder.
+
+    Parameters
+    ----------
+    folder : Path
+        Where to.
+    loaded : LoadedModel
+        The model to start from.
+    cases : sequence of Case
+        As they were painted.
+    annotation : Annotation
+        How their labels are to be read.
+    progress : callable
+        May raise ``Cancelled``.
+
+    Raises
+    ------
+    TrainingError
+        For labels that cannot be trained on.
+    CheckpointError, OSError
+        When the folder cannot be written.
+    """
+    from napari_dmoe.models.saving import save_checkpoint
+    from napari_dmoe.training.tuning.corrected import annotated_case, write_cases
+
+    progress(Progress(0, len(cases) + 1, "handing the cases over"))
+    ready = [annotated_case(case, loaded.card, annotation) for case in cases]
+    write_cases(folder / _CASES, ready, progress=progress)
+    save_checkpoint(folder / _MODEL, loaded)

@@ -1,0 +1,138 @@
+"""Offers what can guard the groups, and knows which guard is chosen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QObject, Signal
+from qtpy.QtWidgets import QFileDialog
+
+from napari_dmoe.viewer.fine_tune.choices_view import TuneSection
+from napari_dmoe.viewer.session.session import Session
+from napari_dmoe.viewer.ui.connections import Connections
+
+if TYPE_CHECKING:
+    from napari_dmoe.training.tuning.guard import Guard
+
+NONE = "none: not checked"
+FOLDER = "cohort folder…"
+TABLE = "cohort table…"
+_TABLES = "Cohort tables (*.csv)"
+_NOTES = {
+    "none": "Nothing will be said of how other patients fare.",
+    "phantoms": "Made-up cases of the model's own kind, which it has never seen.",
+    "cohort": "Its cases are read, and never trained on.",
+}
+
+
+class GuardControl(QObject):
+    """Connects the choice of a guard with the session's model.
+
+    Parameters
+    ----------
+    session : Session
+        Gives the model.
+    section : TuneSection
+        Where the guard is chosen; owns this object.
+    """
+
+    changed = Signal()
+
+    def __init__(self, session: Session, section: TuneSection) -> None:
+        super().__init__(section)
+        self._session, self._section = session, section
+        self._offered: list[Guard] = []
+        self._cohorts: list[Guard] = []
+        self._place = 0
+        Connections(self).add(session.model_changed, self.offer)
+        section.guard_chosen.connect(self._on_chosen)
+        section.n_changed.connect(self._on_n)
+
+    @property
+    def guard(self) -> Guard | None:
+        """The guard that is chosen; None before there is a model."""
+        return self._offered[self._place] if self._offered else None
+
+    @property
+    def n_cases(self) -> int:
+        """Cases of the guard, as far as it is known without reading any."""
+        guard = self.guard
+        return guard.n if guard is not None and guard.kind == "phantoms" else 0
+
+    def offer(self) -> None:
+        """Offer the guards that there are for the model; phantoms first, if any."""
+        if self._session.model is None:
+            self._offered = []
+            self._section.offer_guards((NONE,), 0)
+            self._section.show_guard(_NOTES["none"], None)
+            return
+        from napari_dmoe.training.tuning.guard import Guard, phantom_guard
+
+        before = self.guard
+        phantoms = phantom_guard(self._session.model.card)
+        drawn = [] if phantoms is None else [phantoms]
+        self._offered = [*drawn, Guard(), *self._cohorts]
+        is_there = before in self._offered and before is not None
+        if is_there and before is not None and before.kind == "cohort":
+            self._place = self._offered.index(before)
+        else:
+            self._place = 0
+        self._show()
+
+    def choose_cohort(self, path: str) -> None:
+        """Let a cohort be the guard."""
+        from napari_dmoe.training.tuning.guard import Guard
+
+        guard = Guard(kind="cohort", name=path)
+        if guard not in self._offered:
+            self._cohorts.append(guard)
+            self._offered.append(guard)
+        self._place = self._offered.index(guard)
+        self._show()
+
+    def _on_chosen(self, place: int) -> None:
+        beyond = place - len(self._offered)
+        if beyond < 0:
+            self._place = place
+            self._show()
+            return
+        path = self._ask_folder() if beyond == 0 else self._ask_table()
+        if path:
+            self.choose_cohort(path)
+        else:
+            self._show()
+
+    def _ask_folder(self) -> str:
+        title = "A cohort: a folder with cohort.csv"
+        return str(QFileDialog.getExistingDirectory(self._section, title))
+
+    def _ask_table(self) -> str:
+        title = "A cohort: a table of images and labels"
+        path, _ = QFileDialog.getOpenFileName(self._section, title, "", _TABLES)
+        return str(path)
+
+    def _on_n(self) -> None:
+        guard = self.guard
+        if guard is not None and guard.kind == "phantoms":
+            n = self._section.n_spin.value()
+            self._offered[self._place] = guard.model_copy(update={"n": n})
+            self._show()
+
+    def _show(self) -> None:
+        guard = self.guard
+        if guard is None:
+            return
+        titles = [_title(each) for each in self._offered]
+        self._section.offer_guards([*titles, FOLDER, TABLE], self._place)
+        is_drawn = guard.kind == "phantoms"
+        self._section.show_guard(_NOTES[guard.kind], guard.n if is_drawn else None)
+        self.changed.emit()
+
+
+def _title(guard: Guard) -> str:
+    if guard.kind == "none":
+        return NONE
+    return (
+        f"{guard.name} phantoms" if guard.kind == "phantoms" else Path(guard.name).name
+    )

@@ -1,0 +1,185 @@
+"""Shows what the tuned model draws, and where that differs from before."""
+
+from __future__ import annotations
+
+import weakref
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from napari.layers import Image, Labels
+from napari.utils.notifications import show_info
+from qtpy.QtCore import QObject
+
+from napari_dmoe.progress import Progress, ProgressHook
+from napari_dmoe.viewer.engines import Engines
+from napari_dmoe.viewer.fine_tune.folder import TuningFolder
+from napari_dmoe.viewer.fine_tune.report_view import OutcomeSection
+from napari_dmoe.viewer.fine_tune.state import State, Tuning
+from napari_dmoe.viewer.layers.look import difference_layer, in_layer_order
+from napari_dmoe.viewer.layers.placement import to_image
+from napari_dmoe.viewer.segment.run import RunControl, timed
+from napari_dmoe.viewer.session import results
+from napari_dmoe.viewer.session.results import Outcome
+from napari_dmoe.viewer.session.session import Session
+from napari_dmoe.viewer.ui.work import Order, Work
+
+if TYPE_CHECKING:
+    from napari_dmoe.inference.masks.comparison import Comparison
+    from napari_dmoe.inference.results.segmentation import Segmentation
+    from napari_dmoe.models.checkpoint import LoadedModel
+
+WAIT = "Wait until the dock's other work has ended, then look."
+
+
+@dataclass(frozen=True)
+class _Looked:
+    """What the tuned model drew, and how it differs from before."""
+
+    loaded: LoadedModel
+    segmentation: Segmentation
+    seconds: float
+    comparison: Comparison | None
+
+
+class LookingControl(QObject):
+    """Connects the outcome section's looks with the viewer.
+
+    Parameters
+    ----------
+    session : Session
+        Gives patients, keeps results.
+    engines : Engines
+        Load, segment, compare.
+    tuning, folder : Tuning, TuningFolder
+        Where the tuning and its model are.
+    run : RunControl
+        Gives the settings.
+    work : Work
+        Does it in the background.
+    section : OutcomeSection
+        Where it is asked for; owns this object.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        engines: Engines,
+        tuning: Tuning,
+        folder: TuningFolder,
+        *,
+        run: RunControl,
+        work: Work,
+        section: OutcomeSection,
+    ) -> None:
+        super().__init__(section)
+        self._session, self._engines = session, engines
+        self._tuning, self._folder = tuning, folder
+        self._run, self._work, self._section = run, work, section
+        self._images: list[weakref.ref[Image]] = []
+        self._difference: weakref.ref[Labels] | None = None
+        section.prediction_requested.connect(self._on_prediction)
+        section.changes_requested.connect(self._on_changes)
+
+    def offer(self) -> None:
+        """Offer the images of the tuning that are still there."""
+        tuning, viewer = self._tuning, self._session.viewer
+        there = [] if viewer is None else list(viewer.layers)
+        images = [pair.image() for pair in tuning.pairs]
+        kept = list(dict.fromkeys(i for i in images if i is not None and i in there))
+        self._images = [weakref.ref(image) for image in kept]
+        is_over = tuning.state in (State.DONE, State.KEPT)
+        self._section.offer_cases(
+            [image.name for image in kept],
+            may_look=bool(kept) and tuning.has_model and not is_over,
+            may_compare=bool(kept) and is_over,
+        )
+
+    def _on_prediction(self, place: int) -> None:
+        self._look(place, is_compared=False)
+
+    def _on_changes(self, place: int) -> None:
+        self._look(place, is_compared=True)
+
+    def _look(self, place: int, *, is_compared: bool) -> None:
+        path, parent = self._folder.tuned_model(), self._tuning.parent
+        image = self._images[place]() if 0 <= place < len(self._images) else None
+        if path is None or parent is None or image is None:
+            return
+        try:
+            pixels = to_image(image, parent.card.dims)
+        except ValueError as error:
+            self._work.fail(error)
+            return
+        subject = (pixels, self._session.patient_of(image))
+        before = parent if is_compared else None
+        order = Order(
+            title=f"dMoE: looking at {image.name}",
+            status=f"Segmenting “{image.name}” with the tuned model …",
+            work=partial(
+                _look, self._engines, path, before, image, subject, self._run.settings
+            ),
+            then=partial(self._show, weakref.ref(image)),
+        )
+        if not self._work.start(order):
+            show_info(WAIT)
+
+    def _show(self, reference: weakref.ref[Image], looked: _Looked) -> str:
+        viewer, image, session = self._session.viewer, reference(), self._session
+        if viewer is None or image is None or image not in viewer.layers:
+            return "The image was removed: nothing is shown."
+        request = session.request(image, looked.loaded, self._run.settings)
+        outcome = Outcome(looked.segmentation, request, looked.seconds)
+        before = session.result_of(image)
+        n = len(self._tuning.epochs)
+        shown = results.show(
+            viewer, image, outcome, name=f"mask by the tuned model, round {n}"
+        )
+        shown.is_kept = True  # there to be compared: the next run leaves it
+        session.set_result(image, shown)
+        if before is not None and looked.comparison is not None:
+            session.outlines.add(before.mask())
+        if looked.comparison is None:
+            return f"Shown: “{shown.title}”."
+        return self._show_difference(image, looked.comparison)
+
+    def _show_difference(self, image: Image, comparison: Comparison) -> str:
+        viewer = self._session.viewer
+        if viewer is None:
+            return ""
+        data, arguments, kind = difference_layer(image, comparison.difference)
+        arguments["name"] = f"{image.name} / changed by tuning"
+        existing = None if self._difference is None else self._difference()
+        if existing not in viewer.layers:
+            existing = None
+        layer = results.put(viewer, (data, arguments, kind), existing)
+        layer.editable = False
+        layer.name = arguments["name"]
+        self._difference = weakref.ref(layer)
+        n, total = comparison.n_different, max(1, comparison.difference.size)
+        return f"Tuning changed {n} pixels of “{image.name}” ({n / total:.2%})."
+
+
+def _look(
+    engines: Engines,
+    path: Path,
+    before: LoadedModel | None,
+    image: Image,
+    subject: tuple[Any, Any],
+    settings: Any,
+    hook: ProgressHook,
+) -> _Looked:
+    """Segment with the tuned model; where wanted, with the one before it, too."""
+    hook(Progress(0, 1, "loading the tuned model"))
+    loaded = engines.load_checkpoint(str(path), None)
+    found, seconds = timed(engines.segment, loaded, *subject, hook, settings=settings)
+    if before is None:
+        return _Looked(loaded, found, seconds, None)
+    old, _ = timed(engines.segment, before, *subject, hook, settings=settings)
+    first, second = (
+        (np.asarray(in_layer_order(image, each, each.labels)), each.classes)
+        for each in (old, found)
+    )
+    return _Looked(loaded, found, seconds, engines.compare(first, second))

@@ -1,0 +1,238 @@
+"""Which labels belong to which image, and whether a model can be tuned on them.
+
+Labels belong to an image that they agree with in shape and place. Our own masks know
+their image; others go by their names, or by being the only ones.
+"""
+
+from __future__ import annotations
+
+import re
+import weakref
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from napari.layers import Image, Labels
+
+from napari_dmoe.imaging.spatial import CHANNEL_AXIS
+from napari_dmoe.inference.results.provenance import METADATA_KEY
+from napari_dmoe.viewer.fine_tune.annotations import content_of, drivers_of
+from napari_dmoe.viewer.layers.placement import axis_names, data_to_world
+from napari_dmoe.viewer.session.checks import image_problem, patient_problem
+from napari_dmoe.viewer.session.session import Session
+
+if TYPE_CHECKING:
+    from napari_dmoe.training.cases.annotation import Annotation
+
+_WORDS = re.compile(
+    r"[\s/_\-.:]+(labels?|masks?|seg(mentation)?s?|annotations?|gt|truth)\b.*$"
+)
+
+
+class Bond(IntEnum):
+    """What an image and labels are paired by, the surest first."""
+
+    CORRECTED = 0
+    NAME = 1
+    ONLY = 2
+    UNTOUCHED = 3
+    SHAPE = 4
+
+
+_SAID = {
+    Bond.CORRECTED: "this image's mask, painted on",
+    Bond.NAME: "by name",
+    Bond.ONLY: "the only ones",
+    Bond.UNTOUCHED: "as the model drew it: paint on it to correct it",
+    Bond.SHAPE: "by shape alone",
+}
+
+
+@dataclass(frozen=True)
+class Pair:
+    """An image with labels to train on.
+
+    Parameters
+    ----------
+    image, labels : weak reference to a layer
+        The layers.
+    names : (str, str)
+        What they are called.
+    bond : Bond
+        What they are paired by.
+    patient : str
+        The drivers, in words.
+    annotated : str
+        What is annotated, in words.
+    problem : str
+        Why it cannot be trained on; empty where it can.
+    is_chosen : bool
+        Whether to train on it unless somebody says otherwise.
+    has_foreground : bool
+        Whether anything but background is painted.
+    """
+
+    image: weakref.ref[Image]
+    labels: weakref.ref[Labels]
+    names: tuple[str, str]
+    bond: Bond
+    patient: str
+    annotated: str
+    problem: str = ""
+    is_chosen: bool = False
+    has_foreground: bool = True
+
+    @property
+    def key(self) -> tuple[int, int]:
+        """Tells pairs apart for as long as their layers live."""
+        return id(self.image()), id(self.labels())
+
+    @property
+    def said(self) -> str:
+        """What it is paired by, in words."""
+        return _SAID[self.bond]
+
+
+def find_pairs(session: Session, annotation: Annotation) -> list[Pair]:
+    """Return what of a viewer could be trained on, the surest pair of an image first.
+
+    Parameters
+    ----------
+    session : Session
+        Knows the images, their patients and results, and the model.
+    annotation : Annotation
+        How labels are to be read.
+    """
+    if session.model is None:
+        return []
+    found = []
+    images, labels = session.images(), _labels(session)
+    for image in images:
+        fitting = [layer for layer in labels if same_grid(image, layer)]
+        own = [
+            _pair(session, image, layer, bond, annotation)
+            for layer in fitting
+            if (bond := _bond(session, image, layer, images, labels)) is not None
+        ]
+        own.sort(key=lambda pair: pair.bond)
+        found += list(_with_choice(own))
+    return found
+
+
+def _with_choice(pairs: Sequence[Pair]) -> Iterator[Pair]:
+    """Choose the first of an image's pairs that can be used and is sure enough."""
+    is_open = True
+    for pair in pairs:
+        is_sure = pair.bond <= Bond.ONLY and not pair.problem
+        yield replace(pair, is_chosen=is_open and is_sure)
+        is_open &= not is_sure
+
+
+def _labels(session: Session) -> list[Labels]:
+    """Return the labels that somebody may have painted; the topmost first."""
+    viewer = session.viewer
+    return [
+        layer
+        for layer in reversed([] if viewer is None else list(viewer.layers))
+        if isinstance(layer, Labels) and layer.editable and not _is_map(layer)
+    ]
+
+
+def _is_map(layer: Labels) -> bool:
+    record = layer.metadata.get(METADATA_KEY)
+    return isinstance(record, Mapping) and "shows" in record
+
+
+def same_grid(image: Image, labels: Labels) -> bool:
+    """Say whether labels lie on an image's pixels, to half a pixel."""
+    names = axis_names(image)
+    if labels.ndim != image.ndim:
+        return False
+    wanted, found = _shape(image), _shape(labels)
+    kept = [i for i, name in enumerate(names) if name != CHANNEL_AXIS]
+    if any(wanted[i] != found[i] for i in kept) or 0 in wanted:
+        return False
+    square = np.ix_([*kept, -1], [*kept, -1])
+    ours, theirs = (data_to_world(layer)[square] for layer in (image, labels))
+    last = np.array([wanted[i] - 1 for i in kept], float)
+    ends = np.array([np.zeros(len(kept)), *np.diag(last), last])
+    corners = np.vstack([ends.T, np.ones(len(ends))])
+    apart = np.linalg.norm(((ours - theirs) @ corners)[:-1], axis=0).max()
+    pixel = np.linalg.norm(ours[:-1, :-1], axis=0).min()
+    return bool(apart <= pixel / 2)
+
+
+def _shape(layer: Any) -> tuple[int, ...]:
+    data = layer.data[0] if layer.multiscale else layer.data
+    return tuple(map(int, data.shape[: layer.ndim]))
+
+
+def _bond(
+    session: Session,
+    image: Image,
+    layer: Labels,
+    images: Sequence[Image],
+    labels: Sequence[Labels],
+) -> Bond | None:
+    """Say what labels are paired by with an image; None where they belong elsewhere."""
+    for other in images:
+        for result in session.results_of(other):
+            if result.mask() is layer:
+                was_painted = (
+                    result.segmentation.provenance.edited
+                )  # before it was saved
+                is_painted = result.looks_edited or was_painted
+                own = Bond.CORRECTED if is_painted else Bond.UNTOUCHED
+                # An untouched one that is kept is there to be compared.
+                is_meant = is_painted or not result.is_kept
+                return own if other is image and is_meant else None
+    named = _named_after(layer.name, [each.name for each in images])
+    if named is not None:
+        return Bond.NAME if images[named] is image else None
+    if len(images) == len(labels) == 1:
+        return Bond.ONLY
+    return Bond.SHAPE
+
+
+def _named_after(labels: str, images: Sequence[str]) -> int | None:
+    """Return which image labels are named after: the longest name that fits."""
+    plain = _WORDS.sub("", labels.casefold()).strip()
+    fitting = []
+    for place, name in enumerate(images):
+        base = name.casefold().strip()
+        start = rf"{re.escape(base)}(?![^\s/_\-.:])"
+        if base == plain or re.match(start, labels.casefold().strip()):
+            fitting.append((len(base), -place))
+    return -max(fitting)[1] if fitting else None
+
+
+def _pair(
+    session: Session,
+    image: Image,
+    labels: Labels,
+    bond: Bond,
+    annotation: Annotation,
+) -> Pair:
+    card = None if session.model is None else session.model.card
+    patient = session.patient_of(image)
+    drivers, unknown = drivers_of(card, patient)
+    may_be_empty = bond is Bond.CORRECTED  # somebody erased what was wrong
+    found = content_of(image, labels, card, annotation, may_be_empty=may_be_empty)
+    problem = (
+        image_problem(image, session.dims)
+        or unknown
+        or patient_problem(card, patient)
+        or found.problem
+    )
+    return Pair(
+        weakref.ref(image),
+        weakref.ref(labels),
+        (image.name, labels.name),
+        bond,
+        drivers,
+        found.said,
+        problem,
+        has_foreground=found.has_foreground,
+    )

@@ -1,0 +1,136 @@
+"""Keeps the list of pairs up to date, and knows which are ticked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
+
+from napari.layers import Labels, Layer
+from qtpy.QtCore import QObject, QTimer, Signal
+
+from napari_dmoe.viewer.fine_tune.pairs import Pair, find_pairs
+from napari_dmoe.viewer.fine_tune.pairs_view import PairsSection
+from napari_dmoe.viewer.fine_tune.words import pair_row
+from napari_dmoe.viewer.session.results import CHANGES_OF_A_MASK
+from napari_dmoe.viewer.session.session import Session
+from napari_dmoe.viewer.ui.connections import Connections
+
+if TYPE_CHECKING:
+    from napari_dmoe.training.cases.annotation import Annotation
+
+_REFRESH_MS = 200
+
+
+class PairsControl(QObject):
+    """Connects the pairs section with the session.
+
+    Parameters
+    ----------
+    session : Session
+        Knows images, patients and results.
+    section : PairsSection
+        Where pairs are ticked; owns this object.
+    reading : callable
+        Returns how labels are to be read now.
+    """
+
+    shown = Signal()
+    """Other pairs are shown or ticked."""
+    painted = Signal(object)
+    """Labels changed."""
+
+    def __init__(
+        self,
+        session: Session,
+        section: PairsSection,
+        reading: Callable[[], Annotation],
+    ) -> None:
+        super().__init__(section)
+        self._session, self._section, self._reading = session, section, reading
+        self._pairs: list[Pair] = []
+        self._said: dict[tuple[int, int], bool] = {}
+        self._followed: WeakSet[Layer] = WeakSet()
+        self._is_seen = False
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(_REFRESH_MS)
+        self._timer.timeout.connect(self.show)
+        self._connections = Connections(self)
+        for signal in (
+            session.model_changed,
+            session.images_changed,
+            session.image_changed,
+            session.patient_changed,
+            session.result_changed,
+        ):
+            self._connections.add(signal, self.show_soon)
+        section.ticked.connect(self._on_ticked)
+
+    @property
+    def pairs(self) -> tuple[Pair, ...]:
+        """The pairs that are shown."""
+        return tuple(self._pairs)
+
+    @property
+    def chosen(self) -> tuple[Pair, ...]:
+        """The pairs that are ticked."""
+        return tuple(pair for pair in self._pairs if self._is_ticked(pair))
+
+    def why_not(self) -> str:
+        """Say why nothing can be trained on; nothing where something can."""
+        if not self._pairs:
+            return "Open an image and paint its labels first."
+        if not self.chosen:
+            return "Tick at least one pair that can be used."
+        if not any(pair.has_foreground for pair in self.chosen):
+            return "Every ticked pair is only background: paint some structure first."
+        return ""
+
+    def see(self, is_seen: bool) -> None:
+        """Keep up to date only while somebody looks: labels may be large."""
+        was_seen, self._is_seen = self._is_seen, is_seen
+        if is_seen and not was_seen:
+            self.show()
+
+    def show_soon(self, *_: Any) -> None:
+        """Show the pairs again, once events stop coming in."""
+        if self._is_seen:
+            self._timer.start()
+
+    def show(self) -> None:
+        """Show the pairs as they are now."""
+        if self._session.model is None:
+            self._pairs = []
+        else:
+            self._pairs = find_pairs(self._session, self._reading())
+        there = {pair.key for pair in self._pairs}
+        self._said = {k: v for k, v in self._said.items() if k in there}
+        self._follow()
+        rows = [pair_row(pair) for pair in self._pairs]
+        ticks = [self._is_ticked(pair) for pair in self._pairs]
+        self._section.show_pairs(rows, ticks)
+        self.shown.emit()
+
+    def _is_ticked(self, pair: Pair) -> bool:
+        return not pair.problem and self._said.get(pair.key, pair.is_chosen)
+
+    def _follow(self) -> None:
+        """Be told when any of the labels is painted."""
+        viewer = self._session.viewer
+        for layer in viewer.layers if viewer is not None else ():
+            if isinstance(layer, Labels) and layer not in self._followed:
+                self._followed.add(layer)
+                for change in (*CHANGES_OF_A_MASK, "name", "scale", "translate"):
+                    signal = getattr(layer.events, change)
+                    self._connections.add(signal, self._on_painted)
+
+    def _on_painted(self, event: Any) -> None:
+        if event.type in CHANGES_OF_A_MASK:
+            self.painted.emit(event.source)
+        self.show_soon()
+
+    def _on_ticked(self, place: int, is_ticked: bool) -> None:
+        if place < len(self._pairs):
+            self._said[self._pairs[place].key] = is_ticked
+            self.shown.emit()

@@ -1,0 +1,118 @@
+"""The list of images with labels, each with a tick."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from qtpy.QtCore import QSize, Qt, QTimer, Signal
+from qtpy.QtGui import QResizeEvent
+from qtpy.QtWidgets import QAbstractItemView, QListWidget, QListWidgetItem, QWidget
+
+from napari_dmoe.viewer.fine_tune.words import PRIVATE, PRIVATE_HELP, PairRow
+from napari_dmoe.viewer.ui.parts import column, heading, paragraph, say
+
+NOTHING = (
+    "Nothing to learn from yet. Segment an image and correct its mask with napari's "
+    "brush, or open an image with its labels."
+)
+_HEIGHT = 190
+
+
+class PairsSection(QWidget):
+    """Shows the pairs and tells which are ticked."""
+
+    ticked = Signal(int, bool)
+    """Place of a pair, and whether it is ticked now."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.list = _WrappingList()
+        self.list.setAccessibleName("Images with labels")
+        self.list.setToolTip(
+            "What is trained on. Labels must lie on the image's own pixels. Tick with "
+            "a click or with the space bar."
+        )
+        self.list.itemChanged.connect(self._on_item)
+        self.note = paragraph(NOTHING, name="pairs-note")
+        self.privacy = paragraph(PRIVATE, name="pairs-privacy")
+        self.changes = paragraph(name="pairs-changes")
+        title = heading("PAIRS")
+        self.privacy.setToolTip(PRIVATE_HELP)
+        column(self, title, self.list, self.note, self.changes, self.privacy)
+        self.show_pairs((), ())
+
+    def show_pairs(self, rows: Sequence[PairRow], are_ticked: Sequence[bool]) -> None:
+        """Show other pairs."""
+        self.list.blockSignals(True)
+        self.list.clear()
+        for row, is_ticked in zip(rows, are_ticked, strict=True):
+            item = QListWidgetItem(row.text)
+            item.setToolTip(row.help)
+            flags = Qt.ItemFlag.ItemIsSelectable | Qt.ItemFlag.ItemIsUserCheckable
+            if row.is_usable:
+                flags |= Qt.ItemFlag.ItemIsEnabled
+            item.setFlags(flags)
+            on, off = Qt.CheckState.Checked, Qt.CheckState.Unchecked
+            item.setCheckState(on if is_ticked else off)
+            self.list.addItem(item)
+        self.list.blockSignals(False)
+        self.list.setVisible(bool(rows))
+        self.list.fit()
+        say(self.note, "" if rows else NOTHING)
+        self.privacy.setVisible(bool(rows))
+
+    def show_changes(self, painted: Sequence[str], gone: Sequence[str]) -> None:
+        """Say which layers changed or were removed since Start."""
+        said = []
+        if painted:
+            said.append(
+                f"Painted since Start: {_quoted(painted)}. What was there at Start is "
+                "what counts."
+            )
+        if gone:
+            said.append(f"Removed since Start: {_quoted(gone)}. A copy is trained on.")
+        say(self.changes, " ".join(said))
+
+    def _on_item(self, item: QListWidgetItem) -> None:
+        is_ticked = item.checkState() == Qt.CheckState.Checked
+        self.ticked.emit(self.list.row(item), is_ticked)
+
+
+def _quoted(names: Sequence[str]) -> str:
+    return ", ".join(f"“{name}”" for name in names)
+
+
+class _WrappingList(QListWidget):
+    """A list whose lines wrap, as high as they need up to a limit."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setWordWrap(True)
+        self.setResizeMode(QListWidget.ResizeMode.Adjust)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
+        self.setMinimumWidth(1)
+        self._timer = QTimer(self)  # lines wrap only once they are laid out
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(0)
+        self._timer.timeout.connect(self._fit)
+
+    def fit(self) -> None:
+        """Be as high as the lines, once they are laid out."""
+        self._fit()
+        self._timer.start()
+
+    def _fit(self) -> None:
+        heights = (self.sizeHintForRow(i) for i in range(self.count()))
+        self.setFixedHeight(min(_HEIGHT, sum(heights) + 2 * self.frameWidth() + 4))
+
+    def sizeHint(self) -> QSize:
+        """Return a size that asks for no width."""
+        return QSize(1, self.height())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Fit again: narrower lines are higher."""
+        super().resizeEvent(event)
+        if event.oldSize().width() != event.size().width():
+            self.fit()

@@ -1,0 +1,145 @@
+"""Shows what a tuning changed, and does what is decided about it."""
+
+from __future__ import annotations
+
+import shutil
+import weakref
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari.utils.notifications import show_info
+from qtpy.QtCore import QObject, Signal
+from qtpy.QtWidgets import QFileDialog
+
+from napari_dmoe.imaging.atomic import atomic_path
+from napari_dmoe.progress import Progress, ProgressHook
+from napari_dmoe.viewer.engines import Engines
+from napari_dmoe.viewer.fine_tune import words as tuning_words
+from napari_dmoe.viewer.fine_tune.folder import TuningFolder
+from napari_dmoe.viewer.fine_tune.report_view import OutcomeSection
+from napari_dmoe.viewer.fine_tune.state import State, Tuning
+from napari_dmoe.viewer.session.session import Session
+from napari_dmoe.viewer.ui.jobs import JobRunner, Task, notify_error
+
+if TYPE_CHECKING:
+    from napari_dmoe.models.checkpoint import LoadedModel
+
+MODEL_FILES = "Checkpoints (*.safetensors)"
+
+
+class OutcomeControl(QObject):
+    """Connects the outcome section with the tuning and the session.
+
+    Parameters
+    ----------
+    session : Session
+        Where the model goes that is kept.
+    engines : Engines
+        What loads it.
+    tuning : Tuning
+        Where the tuning stands.
+    folder : TuningFolder
+        Where the tuned model is.
+    discard : callable
+        Forgets what was trained.
+    section : OutcomeSection
+        Where it is decided; owns this object.
+    """
+
+    kept = Signal()
+
+    def __init__(
+        self,
+        session: Session,
+        engines: Engines,
+        tuning: Tuning,
+        folder: TuningFolder,
+        *,
+        discard: Callable[[], None],
+        section: OutcomeSection,
+    ) -> None:
+        super().__init__(section)
+        self._session, self._engines = session, engines
+        self._tuning, self._folder, self._section = tuning, folder, section
+        self._kept: weakref.ref[LoadedModel] | None = None
+        self._loading = JobRunner(self)
+        self._loading.returned.connect(self._on_loaded)
+        self._loading.failed.connect(notify_error)
+        section.keep_requested.connect(self.keep)
+        section.discard_requested.connect(discard)
+        section.save_requested.connect(self._on_save)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether the tuned model is being loaded."""
+        return self._loading.is_busy
+
+    def show(self) -> None:
+        """Show the outcome, where there is one."""
+        report, state = self._tuning.report, self._tuning.state
+        if report is None or state not in (State.DONE, State.KEPT):
+            self._section.show_nothing()
+            return
+        self._section.show_outcome(
+            tuning_words.verdict(report),
+            tuning_words.report_rows(report),
+            notices=[n[:1].upper() + n[1:] + "." for n in report.notices],
+            to_accept=tuning_words.acceptance(report),
+            is_kept=state is State.KEPT,
+        )
+
+    def keep(self) -> None:
+        """Work with the tuned model from now on."""
+        path = self._folder.tuned_model()
+        is_open = self._tuning.state is State.DONE and not self._loading.is_busy
+        if path is not None and is_open:
+            work = partial(_load, self._engines, path)
+            self._loading.start(Task("dMoE: loading the tuned model", work))
+
+    def _on_loaded(self, loaded: LoadedModel) -> None:
+        self._folder.keep()
+        self._kept = weakref.ref(loaded)
+        self._session.set_model(loaded, f"{loaded.card.name} (not saved)")
+        self._tuning.become(
+            State.KEPT,
+            "Kept: the tuned model is at work. Save it, or it is gone with the window.",
+        )
+        self.kept.emit()
+
+    def _on_save(self) -> None:
+        model = self._tuning.parent
+        name = "tuned" if model is None else model.card.name.removesuffix("-tuned")
+        path, _ = QFileDialog.getSaveFileName(
+            self._section,
+            "Save the tuned model",
+            f"{name}-tuned.safetensors",
+            MODEL_FILES,
+        )
+        if path:
+            self.save(Path(path))
+
+    def save(self, path: Path) -> bool:
+        """Save the tuned model; say why where that fails, and return False."""
+        target = path if path.suffix else path.with_suffix(".safetensors")
+        source = self._folder.tuned_model()
+        if source is None:
+            notify_error(ValueError("there is no tuned model to save any more"))
+            return False
+        try:
+            with atomic_path(target) as partial_path:
+                shutil.copyfile(source, partial_path)
+        except OSError as error:
+            notify_error(error)
+            return False
+        kept = None if self._kept is None else self._kept()
+        if kept is not None and kept is self._session.model:
+            self._session.set_model(kept, str(target))
+        show_info(f"Saved {target.name}")
+        return True
+
+
+def _load(engines: Engines, path: Path, hook: ProgressHook) -> Any:
+    hook(Progress(0, 1, "loading the tuned model"))
+    return engines.load_checkpoint(str(path), None)

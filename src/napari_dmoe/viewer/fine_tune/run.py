@@ -1,0 +1,289 @@
+"""Begins, stops and resumes tunings: from ticked pairs to a report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+from napari.layers import Image
+from qtpy.QtCore import QObject
+
+from napari_dmoe.progress import Progress, ProgressHook
+from napari_dmoe.viewer.engines import Engines
+from napari_dmoe.viewer.fine_tune.annotations import snapshot
+from napari_dmoe.viewer.fine_tune.clock import TuningClock, in_words
+from napari_dmoe.viewer.fine_tune.folder import TuningFolder, hand_over
+from napari_dmoe.viewer.fine_tune.foot import TuningFoot
+from napari_dmoe.viewer.fine_tune.guard import GuardControl
+from napari_dmoe.viewer.fine_tune.pairs_control import PairsControl
+from napari_dmoe.viewer.fine_tune.process import TuningRunner
+from napari_dmoe.viewer.fine_tune.state import State, Tuning
+from napari_dmoe.viewer.fine_tune.words import Pace
+from napari_dmoe.viewer.session.session import Session
+from napari_dmoe.viewer.ui.connections import at_its_end
+from napari_dmoe.viewer.ui.jobs import JobRunner, Task, notify_error
+
+if TYPE_CHECKING:
+    from napari_dmoe.cohorts.case import Case
+    from napari_dmoe.models.checkpoint import LoadedModel
+    from napari_dmoe.training.cases.annotation import Annotation
+    from napari_dmoe.training.settings import TrainSettings
+    from napari_dmoe.viewer.fine_tune.pairs import Pair
+
+STOPPED_EARLY = "Stopped before anything was trained. Nothing was kept."
+REPORT = "report.json"
+
+
+class TuneControl(QObject):
+    """Runs the tuning that is asked for in the tab's foot.
+
+    Parameters
+    ----------
+    session : Session
+        Gives model and patients.
+    engines : Engines
+        What starts the process.
+    tuning : Tuning
+        Where it stands; changed here.
+    folder : TuningFolder
+        Where it works.
+    pairs, guard : PairsControl, GuardControl
+        What is trained on, and what guards the groups.
+    settings : callable
+        Returns the settings as they are chosen; None where they cannot be.
+    reading : callable
+        Returns how labels are to be read.
+    foot : TuningFoot
+        Where it is started and stopped; owns this object.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        engines: Engines,
+        tuning: Tuning,
+        folder: TuningFolder,
+        *,
+        pairs: PairsControl,
+        guard: GuardControl,
+        settings: Callable[[], TrainSettings | None],
+        reading: Callable[[], Annotation],
+        wants_replay: Callable[[], bool],
+        foot: TuningFoot,
+    ) -> None:
+        super().__init__(foot)
+        self._session, self._tuning, self._folder = session, tuning, folder
+        self._pairs, self._guard = pairs, guard
+        self._settings, self._reading = settings, reading
+        self._wants_replay, self._foot = wants_replay, foot
+        self._numbers: WeakKeyDictionary[Image, int] = WeakKeyDictionary()
+        self._order: Any = None
+        self._clock = TuningClock()
+        self._paces: dict[str, Pace] = {}
+        self._preparing = JobRunner(self)
+        self.runner = TuningRunner(engines.start_tuning, self)
+        # After the runner, which ends its process: else that could write again.
+        at_its_end(self, _End(self.runner.end_process, folder).end)
+        self._connect()
+
+    def _connect(self) -> None:
+        foot, runner = self._foot, self.runner
+        foot.start_requested.connect(self.begin)
+        foot.stop_requested.connect(self.stop)
+        foot.resume_requested.connect(self.resume)
+        foot.compare_requested.connect(self.compare)
+        self._preparing.returned.connect(self._on_prepared)
+        self._preparing.failed.connect(self._on_not_prepared)
+        self._preparing.stopped.connect(self._on_stopped)
+        runner.progressed.connect(self._on_progress)
+        runner.epoch_ended.connect(self._tuning.add_epoch)
+        runner.done.connect(self._on_done)
+        runner.stopped.connect(self._on_stopped)
+        runner.failed.connect(self._on_failed)
+
+    def numbers(self, pairs: Sequence[Pair]) -> list[int]:
+        """Return the numbers that stand for pairs' images in the private folder."""
+        found = []
+        for pair in pairs:
+            image = pair.image()
+            if image is not None:
+                found.append(self._numbers.setdefault(image, len(self._numbers) + 1))
+        return found
+
+    def pace(self) -> Pace | None:
+        """Return how fast the session's model was tuned last; None if it was not."""
+        loaded = self._session.model
+        return None if loaded is None else self._paces.get(_kin(loaded))
+
+    def begin(self) -> None:
+        """Hand the ticked pairs over, and train on them once that is done."""
+        loaded, settings = self._session.model, self._settings()
+        pairs, guard = self._pairs.chosen, self._guard.guard
+        is_busy = self._tuning.state.is_at_work
+        if loaded is None or settings is None or guard is None or is_busy or not pairs:
+            return
+        from napari_dmoe.training.tuning.order import TuningOrder
+
+        reading = self._reading()
+        try:
+            cases = self._snapshots(pairs, loaded, reading)
+            self._folder.discard()
+            path = self._folder.path
+        except (ValueError, OSError) as error:
+            self._on_not_prepared(error)
+            return
+        numbers = self.numbers(pairs)
+        replayed = self._folder.replayed(numbers) if self._wants_replay() else ()
+        self._order = TuningOrder(
+            settings=settings,
+            guard=guard,
+            source=loaded.source,
+            sha256=loaded.sha256,
+            replayed=replayed,
+        )
+        self._tuning.begin(loaded, pairs, path)
+        work = partial(_hand_over, path, loaded, cases, reading)
+        self._preparing.start(Task("dMoE: handing cases over", work))
+
+    def _snapshots(
+        self, pairs: Sequence[Pair], loaded: LoadedModel, reading: Annotation
+    ) -> list[Case]:
+        cases = []
+        for pair, number in zip(pairs, self.numbers(pairs), strict=True):
+            image, labels = pair.image(), pair.labels()
+            if image is not None and labels is not None:
+                cases += snapshot(
+                    image,
+                    labels,
+                    self._session.patient_of(image),
+                    dims=loaded.card.dims,
+                    number=number,
+                    annotation=reading,
+                )
+        return cases
+
+    def stop(self) -> None:
+        """Tell the work to save and stop."""
+        if self._tuning.state is State.PREPARING:
+            self._preparing.stop()
+        elif self._tuning.state is State.TRAINING:
+            self._tuning.become(State.STOPPING, "Saving, then stopping …")
+            self.runner.stop()
+
+    def resume(self) -> None:
+        """Go on with what was stopped."""
+        self._go_on("resume")
+
+    def compare(self) -> None:
+        """Train no more, and compare what was reached."""
+        self._go_on("compare")
+
+    def discard(self) -> None:
+        """Forget what was trained, and its cases."""
+        self.runner.kill()
+        self._folder.discard()
+        self._tuning.forget("Discarded. The model is as it was.")
+
+    def abandon(self) -> None:
+        """End everything at once and leave nothing behind."""
+        self._preparing.stop()
+        self.runner.kill()
+        self._folder.remove()
+        if self._tuning.state is not State.READY:
+            self._tuning.forget("Ended, because the dock was closed.")
+
+    def _on_prepared(self, _: object) -> None:
+        self._start("begin")
+
+    def _go_on(self, mode: str) -> None:
+        self._tuning.go_on()
+        self._start(mode)
+
+    def _start(self, mode: str) -> None:
+        self._clock = TuningClock()
+        try:
+            order = self._order.model_copy(update={"mode": mode})
+            self.runner.start(self._folder.path, order)
+        except OSError as error:
+            self._on_failed(f"the training process cannot be started: {error}")
+        else:
+            self._tuning.become(State.TRAINING, "Starting a process of its own …")
+
+    def _on_progress(self, stage: str, progress: Progress) -> None:
+        self._clock.note(stage, progress)
+        self._foot.show_progress(self._clock.fraction)
+        if self._tuning.state is State.TRAINING:
+            left = self._clock.seconds_left
+            said = progress.message.replace("epoch", "round")
+            said = said[:1].upper() + said[1:]
+            said += f" · {in_words(left)} left" if left is not None else ""
+            self._tuning.said = said
+            self._foot.show_status(said)
+
+    def _on_done(self) -> None:
+        from napari_dmoe.training.tuning.report import TuningReport
+
+        try:
+            text = (self._folder.path / REPORT).read_text("utf-8")
+            self._tuning.report = TuningReport.from_json(text)
+        except (OSError, ValueError) as error:
+            self._on_failed(f"the report cannot be read: {error}")
+            return
+        self._tuning.has_model = True
+        self._tuning.become(
+            State.DONE, "Done. Look at the table, then keep or discard."
+        )
+
+    def _note_pace(self) -> None:
+        step, n_steps = self._clock.took("training")
+        measuring, n_cases = self._clock.took("after")
+        if n_steps and n_cases and self._tuning.parent is not None:
+            pace = Pace(step / n_steps, measuring / n_cases)
+            self._paces[_kin(self._tuning.parent)] = pace
+
+    def _on_stopped(self) -> None:
+        self._tuning.has_model = self._folder.tuned_model() is not None
+        if self._tuning.has_model:
+            said = "Stopped and saved. Resume, compare what was reached, or discard."
+            self._tuning.become(State.STOPPED, said)
+        else:
+            self._folder.discard()
+            self._tuning.forget(STOPPED_EARLY)
+
+    def _on_failed(self, message: str) -> None:
+        notify_error(ValueError(f"Fine-tuning failed: {message}"))
+        self._tuning.has_model = self._folder.tuned_model() is not None
+        if not self._tuning.has_model:
+            self._folder.discard()
+        self._tuning.become(State.FAILED, f"Failed: {message}")
+
+    def _on_not_prepared(self, error: Exception) -> None:
+        self._on_failed(str(error))
+
+
+def _kin(loaded: LoadedModel) -> str:
+    """Return what models share that are equally fast."""
+    return loaded.card.name.removesuffix("-tuned")
+
+
+class _End:
+    """Ends a process and deletes its folder, without holding a widget."""
+
+    def __init__(self, end_process: Callable[[], None], folder: TuningFolder) -> None:
+        self._end_process, self._folder = end_process, folder
+
+    def end(self) -> None:
+        self._end_process()
+        self._folder.remove()
+
+
+def _hand_over(
+    path: Any,
+    loaded: LoadedModel,
+    cases: Sequence[Case],
+    reading: Annotation,
+    hook: ProgressHook,
+) -> None:
+    hand_over(path, loaded, cases, reading, hook)

@@ -1,0 +1,1 @@
+"""Layers of napari's: where they lie, how they look, how they are kept. No Qt."""

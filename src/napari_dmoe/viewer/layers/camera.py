@@ -1,0 +1,123 @@
+"""Moves the viewer's sliders and camera to what is to be seen, or leaves them alone."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from napari.components import ViewerModel
+from napari.layers import Image, Labels
+
+from napari_dmoe.imaging.spatial import SPATIAL_AXES
+from napari_dmoe.viewer.layers.placement import axis_names
+
+_FILLED = 0.6
+"""Share of the canvas that a region takes, along the side that is filled first."""
+
+_LEAST_PIXELS = 24
+"""Sides of what is shown of the image around a small region."""
+
+
+def reveal(viewer: ViewerModel, mask: Labels) -> bool:
+    """Show the plane in which most of a mask lies, if the one shown has nothing of it.
+
+    Parameters
+    ----------
+    viewer : napari.components.ViewerModel
+        The viewer.
+    mask : napari.layers.Labels
+        The mask.
+
+    Returns
+    -------
+    bool
+        Whether the sliders were moved. They are not in 3D, nor for an empty mask.
+    """
+    displayed = viewer.dims.displayed
+    offset = viewer.dims.ndim - mask.ndim
+    hidden = [axis for axis in range(mask.ndim) if axis + offset not in displayed]
+    if viewer.dims.ndisplay != 2 or not hidden:
+        return False
+    shown = tuple(axis for axis in range(mask.ndim) if axis not in hidden)
+    counts = np.count_nonzero(np.asarray(mask.data), axis=shown)
+    point = np.array(viewer.dims.point)[offset:]
+    here = np.round(mask.world_to_data(point)).astype(int)
+    place = tuple(
+        int(np.clip(here[axis], 0, mask.data.shape[axis] - 1)) for axis in hidden
+    )
+    if not counts.any() or counts[place]:
+        return False
+    best = np.unravel_index(int(counts.argmax()), counts.shape)
+    target = np.array(here, float)
+    target[hidden] = best
+    world = np.array(mask.data_to_world(target), float)
+    for axis in hidden:
+        viewer.dims.set_point(axis + offset, float(world[axis]))
+    return True
+
+
+@contextmanager
+def camera_kept(viewer: ViewerModel) -> Iterator[None]:
+    """Leave the camera as it is, whatever is added; napari fits all for a new axis."""
+    camera = _camera(viewer)
+    before = camera.center, camera.zoom, camera.angles
+    yield
+    camera.center, camera.zoom, camera.angles = before
+
+
+def look_at(
+    viewer: ViewerModel,
+    image: Image,
+    named: Mapping[str, float],
+    ends: Mapping[str, tuple[float, float]],
+) -> None:
+    """Move the sliders and the camera to a region of an image, and fill the view.
+
+    Parameters
+    ----------
+    viewer : napari.components.ViewerModel
+        The viewer.
+    image : napari.layers.Image
+        The image.
+    named : mapping of str to float
+        Where the sliders go, by the axis' name, in the image's pixels; further axes
+        of the image stay where they are.
+    ends : mapping of str to (float, float)
+        Where the region begins and ends, likewise.
+    """
+    offset = viewer.dims.ndim - image.ndim
+    here = np.array(image.world_to_data(np.array(viewer.dims.point)[offset:]), float)
+    names = axis_names(image, 3 if "z" in named else 2)
+    target = [named.get(name, at) for name, at in zip(names, here, strict=True)]
+    world = np.array(image.data_to_world(target), float)
+    for axis in range(image.ndim):
+        if axis + offset not in viewer.dims.displayed:
+            viewer.dims.set_point(axis + offset, float(world[axis]))
+    sides = [
+        _widened(*ends[name]) if name in SPATIAL_AXES and name in ends else (at, at)
+        for name, at in zip(names, target, strict=True)
+    ]
+    corners = [image.data_to_world(corner) for corner in itertools.product(*sides)]
+    shown = [axis - offset for axis in viewer.dims.displayed if axis >= offset]
+    low, high = (np.array(of(corners, 0))[shown] for of in (np.min, np.max))
+    camera = _camera(viewer)
+    centre = ((low + high) / 2)[-3:].tolist()
+    camera.center = (*(0.0,) * (3 - len(centre)), *centre)
+    canvas = getattr(viewer, "canvas", None)  # napari 0.8 does not tell its size
+    if canvas is not None:
+        room = np.array(canvas.size, float)
+        size = (high - low)[-2:] if len(centre) == 2 else (high - low).max()
+        camera.zoom = float(_FILLED * (room / size).min())
+
+
+def _widened(low: float, high: float) -> tuple[float, float]:
+    """Show some pixels around a region of a few."""
+    middle, half = (low + high) / 2, max(high - low, _LEAST_PIXELS) / 2
+    return middle - half, middle + half
+
+
+def _camera(viewer: ViewerModel) -> Any:
+    return viewer.scene.camera if hasattr(viewer, "scene") else viewer.camera

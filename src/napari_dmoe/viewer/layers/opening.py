@@ -1,0 +1,176 @@
+"""Images that come with their place in the world, as new layers.
+
+What is computed from a layer that is there already is placed by
+:mod:`napari_dmoe.viewer.layers.placement`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_dmoe.imaging.files import (
+    TIFF_SUFFIXES,
+    image_stem,
+    image_suffix,
+    read_image,
+)
+from napari_dmoe.imaging.nifti import NIFTI_SUFFIXES, read_record
+from napari_dmoe.imaging.spatial import (
+    CHANNEL_AXIS,
+    SPATIAL_AXES,
+    ImageReadError,
+    SpatialImage,
+)
+from napari_dmoe.inference.results.provenance import METADATA_KEY, Provenance
+from napari_dmoe.viewer.layers.look import mask_look
+from napari_dmoe.viewer.layers.placement import FILE_KEY, LayerData
+
+CT_WINDOW = (-160.0, 240.0)
+"""Hounsfield units shown at first: the usual window for soft tissue."""
+
+_AIR = -500
+"""Integer images that reach below this are taken for CT."""
+
+_SAMPLED = 200_000
+
+
+def image_layer(
+    image: SpatialImage, name: str, *, record: Mapping[str, Any] | None = None
+) -> LayerData:
+    """Return an image as a layer with its whole affine.
+
+    Parameters
+    ----------
+    image : SpatialImage
+        The image.
+    name : str
+        Name of the layer.
+    record : mapping, optional
+        What this plugin keeps in the layer's metadata, such as a patient.
+    """
+    data, arguments = _placed(image, name, record)
+    is_colour = CHANNEL_AXIS in image.axes
+    if is_colour:
+        data = np.moveaxis(data, image.axes.index(CHANNEL_AXIS), -1)
+    else:
+        arguments |= {"colormap": "gray", "contrast_limits": _contrast(data)}
+    return data, arguments | {"rgb": is_colour}, "image"
+
+
+def labels_layer(image: SpatialImage, name: str) -> LayerData:
+    """Return integer labels as a layer with their whole affine."""
+    data, arguments = _placed(image, name, None)
+    return data, arguments, "labels"
+
+
+def mask_layers(path: Path) -> list[LayerData]:
+    """Open a mask that was saved here, in its place, with its names and its record.
+
+    Parameters
+    ----------
+    path : Path
+        A ``.labels.tif`` whose record lies beside it, or NIfTI with a record in its
+        header.
+
+    Returns
+    -------
+    list of layer data
+        One Labels layer. Without a record it has its file's own place only.
+
+    Raises
+    ------
+    ImageReadError
+        When the file cannot be read or holds no integers.
+    """
+    image = read_image(path)
+    if image.data.dtype.kind not in "iub":
+        raise ImageReadError(f"{path.name} holds no labels, but {image.data.dtype}")
+    record = record_of(path)
+    if record is not None and image_suffix(path) in TIFF_SUFFIXES:
+        image = _in_place(image, record)
+    name = image_stem(path).removesuffix(".labels")
+    data, arguments, kind = labels_layer(image, name)
+    if record is not None:
+        arguments |= mask_look(record.classes, record)
+        arguments["metadata"][METADATA_KEY] = record.model_dump(mode="json")
+    return [(data, arguments, kind)]
+
+
+def record_of(path: Path) -> Provenance | None:
+    """Return the record in a NIfTI header or beside a file; None without one."""
+    try:
+        if image_suffix(path) in NIFTI_SUFFIXES:
+            text = read_record(path)
+        else:
+            text = path.with_suffix(".json").read_text(encoding="utf-8")
+        return None if text is None else Provenance.model_validate_json(text)
+    except (OSError, ValueError):
+        return None
+
+
+def _in_place(image: SpatialImage, record: Provenance) -> SpatialImage:
+    """Put a mask from a TIFF, which has no rotation, where its record says it lies."""
+    stated = record.image
+    sizes = dict(zip(stated.axes, stated.shape, strict=True))
+    initials = {name[:1]: name for name in stated.axes}
+    axes = tuple(initials.get(axis[:1], axis) for axis in image.axes)
+    of_mask = dict(zip(axes, image.data.shape, strict=True))
+    spatial = [axis for axis in stated.axes if axis in SPATIAL_AXES]
+    # Scored at the network: another grid, whose place the file's spacing gives.
+    if any(of_mask.get(axis) != sizes[axis] for axis in spatial):
+        return image
+    order = [spatial.index(axis) for axis in axes if axis in spatial]
+    affine = np.array(stated.affine)[np.ix_([*order, -1], [*order, -1])]
+    return SpatialImage(image.data, axes, affine, stated.unit)
+
+
+def _placed(
+    image: SpatialImage, name: str, record: Mapping[str, Any] | None
+) -> tuple[Any, dict[str, Any]]:
+    """Return data with its spatial axes as z, y, x, and the layer's arguments."""
+    further = [a for a in image.axes if a not in (*SPATIAL_AXES, CHANNEL_AXIS)]
+    spatial = [axis for axis in SPATIAL_AXES if axis in image.spatial_axes]
+    channels = [CHANNEL_AXIS] if CHANNEL_AXIS in image.axes else []
+    order = [image.axes.index(axis) for axis in (*further, *spatial, *channels)]
+    data = image.data.transpose(order)
+    place = [image.spatial_axes.index(axis) for axis in spatial]
+    n = len(further) + len(spatial)
+    affine = np.eye(n + 1)
+    inner = np.array([*range(len(further), n), n])
+    affine[np.ix_(inner, inner)] = image.affine[np.ix_([*place, -1], [*place, -1])]
+    unit = image.unit or "pixel"
+    arguments: dict[str, Any] = {
+        "name": name,
+        "axis_labels": (*further, *spatial),
+        "units": (*("pixel",) * len(further), *(unit,) * len(spatial)),
+        "metadata": {FILE_KEY: {"axes": list(image.spatial_axes)}},
+    }
+    if record is not None:
+        arguments["metadata"][METADATA_KEY] = dict(record)
+    return data, arguments | _transform(affine)
+
+
+def _transform(affine: Any) -> dict[str, Any]:
+    """Return scale and translate where they are enough, and else the affine."""
+    sizes = np.diag(affine)[:-1]
+    is_straight = np.count_nonzero(affine[:-1, :-1] - np.diag(sizes)) == 0
+    if is_straight and (sizes > 0).all():
+        return {"scale": sizes, "translate": affine[:-1, -1]}
+    return {"affine": affine}
+
+
+def _contrast(data: Any) -> tuple[float, float]:
+    """Return the grey values to show as black and white."""
+    step = max(1, int((data.size / _SAMPLED) ** (1 / data.ndim)))
+    seen = np.asarray(data[(slice(None, None, step),) * data.ndim], np.float64)
+    seen = seen[np.isfinite(seen)]
+    if not seen.size:
+        return 0.0, 1.0
+    if data.dtype.kind == "i" and seen.min() < _AIR:
+        return CT_WINDOW
+    low, high = np.percentile(seen, (0.5, 99.5)).tolist()
+    return (low, high) if high > low else (low, low + 1)

@@ -1,0 +1,256 @@
+"""Layers to images, and samples of an image to the right place on its layer.
+
+The only file that reads a layer's geometry, and the only one that writes it. Nothing is
+resampled for display. What is put into new layers stands in
+:mod:`napari_dmoe.viewer.layers.look`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from napari.layers import Image
+from napari.utils.transforms import CompositeAffine
+from numpy.typing import NDArray
+
+from napari_dmoe.imaging.spatial import (
+    CHANNEL_AXIS,
+    SPATIAL_AXES,
+    Grid,
+    ImageError,
+    SpatialImage,
+)
+
+LayerData = tuple[Any, dict[str, Any], str]
+
+PLACE = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
+"""What says where a layer lies."""
+
+LENGTH_UNIT = "mm"
+"""World unit of every image that is handed over, where its layer has a length unit."""
+
+FILE_KEY = "napari-dmoe-file"
+"""Key of a layer's metadata that says in which order its file stores the axes."""
+
+_NAMES_OF_AXES = {"time": "t", "channel": "c", "channels": "c"}
+_COLOUR_SIZES = (3, 4)
+
+
+def plain(proxy: Any) -> Any:
+    """Return the napari object behind a plugin's proxy, or the object itself.
+
+    Proxies are made anew at each access, so only the object behind them can be a key.
+    """
+    return getattr(proxy, "__wrapped__", proxy)
+
+
+def axis_names(layer: Image, dims: int = 2) -> tuple[str, ...]:
+    """Name a layer's axes: its own labels where they name x and y.
+
+    Without them the last two are y and x. Further ones are called ``axis 0``, ``axis
+    1`` and so on, because nothing says whether they are depth, time or channels.
+
+    Parameters
+    ----------
+    layer : napari.layers.Image
+        The layer.
+    dims : {2, 3}
+        Axes that a model sees at once. A 3D model takes the unnamed axis before y and
+        x for z.
+
+    Returns
+    -------
+    tuple of str
+        One name per axis of the layer, in its order. The colours of an rgb layer are
+        no axis of it, as everywhere in napari.
+    """
+    stated = [str(label).strip().lower() for label in layer.axis_labels]
+    names = tuple(_NAMES_OF_AXES.get(name, name) for name in stated)
+    if {"y", "x"} <= set(names) and len(set(names)) == len(names):
+        return names
+    unnamed = [f"axis {i}" for i in range(layer.ndim - 2)]
+    if dims == 3 and unnamed:
+        unnamed[-1] = "z"
+    return (*unnamed, "y", "x")
+
+
+def to_image(layer: Image, dims: int = 2) -> SpatialImage:
+    """Return a layer's pixels with their place in the world.
+
+    Parameters
+    ----------
+    layer : napari.layers.Image
+        Any image layer; of a multiscale one the finest level is taken.
+    dims : {2, 3}
+        Axes that a model sees at once; see :func:`axis_names`.
+
+    Returns
+    -------
+    SpatialImage
+        The layer's own array, not a copy. World coordinates are in mm where the
+        layer's units are lengths; else the unit is None.
+
+    Raises
+    ------
+    ImageError
+        When the last axis looks like colours, but the layer is not shown in colour.
+    """
+    names = axis_names(layer, dims)
+    _refuse_hidden_colours(layer, names)
+    data = layer.data[0] if layer.multiscale else layer.data
+    spatial = [i for i, name in enumerate(names) if name in SPATIAL_AXES]
+    factors = length_factors(layer, spatial)
+    place = np.ix_([*spatial, -1], [*spatial, -1])
+    affine = data_to_world(layer)[place]
+    if factors is not None:
+        affine[:-1] *= np.array(factors)[:, np.newaxis]
+    axes = (*names, CHANNEL_AXIS) if layer.rgb else names
+    return SpatialImage(data, axes, affine, None if factors is None else LENGTH_UNIT)
+
+
+def data_to_world(layer: Image) -> NDArray[np.float64]:
+    """Return the (n + 1, n + 1) affine from a layer's indices to world coordinates."""
+    n = layer.ndim
+    origin = np.array(layer.data_to_world(np.zeros(n)), float)
+    matrix = np.eye(n + 1)
+    matrix[:-1, -1] = origin
+    for axis, unit in enumerate(np.eye(n)):
+        matrix[:-1, axis] = np.array(layer.data_to_world(unit), float) - origin
+    return matrix
+
+
+def length_factors(layer: Image, axes: Sequence[int]) -> list[float] | None:
+    """Return mm per world unit along some axes; None if their units are no lengths."""
+    units = [layer.units[axis] for axis in axes]
+    if not all(unit.is_compatible_with(LENGTH_UNIT) for unit in units):
+        return None
+    return [float((1.0 * unit).to(LENGTH_UNIT).magnitude) for unit in units]
+
+
+def placement(source: Image, grid: Grid) -> dict[str, Any]:
+    """Return the layer arguments that put samples on a source layer.
+
+    Parameters
+    ----------
+    source : napari.layers.Image
+        The layer that the samples were computed from.
+    grid : Grid
+        Where they lie in its pixels, along every axis of the layer.
+
+    Returns
+    -------
+    dict
+        ``scale``, ``translate``, ``rotate``, ``shear``, ``affine``, ``units`` and
+        ``axis_labels``.
+
+    Notes
+    -----
+    napari maps an index ``i`` to ``A (R S diag(scale) i + translate)``. With source
+    pixel ``start + step * i`` only scale and translate change: ``scale * step`` and
+    ``R S diag(scale) start + translate``.
+    """
+    to_physical = CompositeAffine(
+        scale=source.scale,
+        translate=source.translate,
+        rotate=source.rotate,
+        shear=source.shear,
+        ndim=source.ndim,
+    )
+    return {
+        "scale": np.asarray(source.scale, float) * np.array(grid.step),
+        "translate": np.array(to_physical(np.array(grid.start)), float),
+        "rotate": np.array(source.rotate),
+        "shear": np.array(source.shear),
+        "affine": np.array(source.affine.affine_matrix),
+        "units": source.units,
+        "axis_labels": source.axis_labels,
+    }
+
+
+def on_layer(
+    source: Image, samples: NDArray[Any], *, axes: Sequence[str], grid: Grid
+) -> tuple[NDArray[Any], Grid]:
+    """Put samples into the order of a layer's axes, with a grid for all of these.
+
+    Parameters
+    ----------
+    source : napari.layers.Image
+        The layer that the samples were computed from.
+    samples : array
+        One axis for each of `axes`; further ones behind them stay where they are.
+    axes : sequence of str
+        Names of the axes. Those that were run over are kept as they are. Channels,
+        which were not, become one sample that is as thick as all of them.
+    grid : Grid
+        Where the samples lie, along the last ones of `axes`.
+
+    Returns
+    -------
+    array, Grid
+        The samples, not copied where that is possible, and where they lie, in the
+        order of the layer's axes.
+    """
+    dims = len(grid.shape)
+    names = axis_names(source, dims)
+    shape = source.data[0].shape if source.multiscale else source.data.shape
+    along = zip(grid.shape, grid.start, grid.step, strict=True)
+    seen = dict(zip(axes[-dims:], along, strict=True))
+    parts = []
+    for name, n in zip(names, shape, strict=False):
+        if name in seen:
+            parts.append(seen[name])
+        elif name in axes:
+            parts.append((int(n), 0.0, 1.0))
+        else:
+            parts.append((1, (n - 1) / 2, float(n)))
+    order = [axes.index(name) for name in names if name in axes]
+    behind = tuple(samples.shape[len(axes) :])
+    order += range(len(axes), samples.ndim)
+    ordered = np.transpose(samples, order).reshape(
+        *(part[0] for part in parts), *behind
+    )
+    sizes, start, step = zip(*parts, strict=True)
+    return ordered, Grid(sizes, start, step)
+
+
+def from_layer(
+    source: Image, samples: NDArray[Any], *, axes: Sequence[str], dims: int
+) -> NDArray[Any]:
+    """Put samples in the order of a layer's axes along others: :func:`on_layer` undone.
+
+    Parameters
+    ----------
+    source : napari.layers.Image
+        The layer.
+    samples : array
+        One axis for each of the layer's.
+    axes : sequence of str
+        Axes of what is returned, in their order. Of others, such as channels, the
+        first sample is taken.
+    dims : {2, 3}
+        Axes that a model sees at once; see :func:`axis_names`.
+
+    Returns
+    -------
+    array
+        The samples, not copied.
+    """
+    names = axis_names(source, dims)
+    left_out = [i for i, name in enumerate(names) if name not in axes]
+    order = [names.index(name) for name in axes]
+    ordered = np.transpose(samples, (*left_out, *order))
+    return np.asarray(ordered[(0,) * len(left_out)])
+
+
+def _refuse_hidden_colours(layer: Image, names: Sequence[str]) -> None:
+    shape = layer.data[0].shape if layer.multiscale else layer.data.shape
+    is_unnamed = {"axis 0", "z"} & set(names) and "z" not in layer.axis_labels
+    if layer.rgb or not is_unnamed or shape[-1] not in _COLOUR_SIZES:
+        return
+    if min(shape[-3:-1]) > shape[-1]:
+        raise ImageError(
+            f"the last axis of the layer, of size {shape[-1]}, looks like colours: "
+            "open the image with rgb=True, or name the layer's axes (axis_labels)"
+        )

@@ -1,0 +1,142 @@
+"""A layer as a file, in place, with the record of how it came about."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from napari.layers import Image
+from pydantic import ValidationError
+
+from napari_dmoe.imaging.atomic import write_text
+from napari_dmoe.imaging.files import TIFF_SUFFIXES, image_stem, write_tiff
+from napari_dmoe.imaging.nifti import NIFTI_SUFFIXES
+from napari_dmoe.imaging.nifti_writing import write_nifti
+from napari_dmoe.imaging.spatial import SPATIAL_AXES, ImageReadError, SpatialImage
+from napari_dmoe.inference.results.provenance import METADATA_KEY, Provenance
+from napari_dmoe.viewer.layers.placement import FILE_KEY, PLACE, to_image
+
+TIFF_LABELS = ".labels.tif"
+"""Ending of masks as TIFF; the record lies beside them, ending in ``.labels.json``."""
+
+
+def save_layer(path: Path, data: Any, meta: dict[str, Any]) -> list[str]:
+    """Save an image or labels layer.
+
+    Parameters
+    ----------
+    path : Path
+        Where to, ending in ``.nii`` or ``.nii.gz``.
+    data : array
+        The layer's pixels: a volume, with or without further axes in front.
+    meta : dict
+        The layer's arguments, as napari hands them to writers.
+
+    Returns
+    -------
+    list of str
+        What was written: the file and, for a result of this plugin, its record.
+
+    Raises
+    ------
+    ImageReadError
+        For a layer that is no volume.
+    """
+    data = data[0] if isinstance(data, list | tuple) else data
+    placed = _placed(data.shape, meta) if not meta.get("rgb") else None
+    if placed is None or set(placed.spatial_axes) != set(SPATIAL_AXES):
+        raise ImageReadError(
+            f"{path.name}: NIfTI holds grey volumes along z, y and x, and this layer "
+            f"has the shape {data.shape}: save it as TIFF or PNG"
+        )
+    image = SpatialImage(_compact(data), placed.axes, placed.affine, placed.unit)
+    metadata = meta.get("metadata") or {}
+    record = _record(metadata.get(METADATA_KEY))
+    write_nifti(path, image, order=_stored_axes(metadata), record=record)
+    if record is None:
+        return [str(path)]
+    beside = path.with_name(f"{image_stem(path)}.json")
+    write_text(beside, record)
+    return [str(path), str(beside)]
+
+
+def mask_path(path: Path) -> Path:
+    """Return where a mask is written: ``.nii``, ``.nii.gz`` or ``.labels.tif``."""
+    if path.name.lower().endswith(NIFTI_SUFFIXES):
+        return path
+    suffix = path.suffix if path.suffix.lower() in TIFF_SUFFIXES else ""
+    stem = path.name.removesuffix(TIFF_LABELS).removesuffix(suffix)
+    return path.with_name(f"{stem}{TIFF_LABELS}")
+
+
+def save_mask(path: Path, data: Any, meta: dict[str, Any]) -> list[str]:
+    """Save a mask as TIFF or NIfTI, by the path's ending, and its record beside it.
+
+    Parameters
+    ----------
+    path : Path
+        Where to, see :func:`mask_path`; ``.nii`` and ``.nii.gz`` are for volumes. As
+        ``.labels.tif`` the mask is found again when it is opened.
+    data : array
+        The mask.
+    meta : dict
+        The layer's arguments, as napari hands them to writers.
+
+    Returns
+    -------
+    list of str
+        What was written.
+
+    Raises
+    ------
+    ImageReadError
+        For NIfTI and a mask that is no volume.
+    OSError
+        When it cannot be written; no file is left half-written.
+    """
+    if path.name.lower().endswith(NIFTI_SUFFIXES):
+        return save_layer(path, data, meta)
+    target = mask_path(path)
+    placed = _placed(data.shape, meta)
+    spacing = None if placed.unit is None else placed.spacing
+    write_tiff(
+        target, _compact(data), axes=placed.axes, spacing=spacing, unit=placed.unit
+    )
+    record = _record((meta.get("metadata") or {}).get(METADATA_KEY))
+    if record is None:
+        return [str(target)]
+    beside = target.with_suffix(".json")
+    write_text(beside, record)
+    return [str(target), str(beside)]
+
+
+def _placed(shape: tuple[int, ...], meta: dict[str, Any]) -> SpatialImage:
+    """Return where a layer lies, as an image without content."""
+    place = {name: meta[name] for name in PLACE if meta.get(name) is not None}
+    empty = np.broadcast_to(np.uint8(0), shape)
+    return to_image(Image(empty, rgb=False, **place), dims=3)
+
+
+def _compact(data: Any) -> Any:
+    """Store labels, which napari may hold in 64 bits, in as few bits as they need."""
+    values = np.asarray(data)
+    if values.dtype.kind not in "ui" or values.dtype.itemsize <= 2 or not values.size:
+        return values
+    return values.astype(np.min_scalar_type(max(values.max(), -values.min() - 1)))
+
+
+def _stored_axes(metadata: Any) -> tuple[str, ...] | None:
+    """Return the axes' order in the file that the image came from."""
+    stated = metadata.get(FILE_KEY)
+    axes = stated.get("axes") if isinstance(stated, dict) else None
+    is_order = isinstance(axes, list) and sorted(map(str, axes)) == ["x", "y", "z"]
+    return tuple(axes) if is_order and axes is not None else None
+
+
+def _record(stated: Any) -> str | None:
+    """Return a result's record as JSON; nothing else of a layer's metadata goes out."""
+    try:
+        return Provenance.model_validate(stated).model_dump_json(indent=2) + "\n"
+    except ValidationError:
+        return None

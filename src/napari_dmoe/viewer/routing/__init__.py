@@ -1,0 +1,1 @@
+"""The tab Routing: maps of the experts over the image."""

@@ -1,0 +1,247 @@
+"""The map of the routing on an image: put there, kept up to date, read at a point."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from napari.components import ViewerModel
+from napari.layers import Image, Labels, Layer
+from numpy.typing import NDArray
+
+from napari_dmoe.inference.maps.measures import pair_names
+from napari_dmoe.viewer.layers.outlines import Outlines
+from napari_dmoe.viewer.layers.placement import PLACE, plain
+from napari_dmoe.viewer.routing.extras import extras_of
+from napari_dmoe.viewer.routing.map_layers import ShownMap, shown_map
+from napari_dmoe.viewer.routing.overlay import Overlay
+from napari_dmoe.viewer.session.results import Result, put
+
+_LEAST_GATE = 0.005
+"""Smaller gates would read 0.00."""
+_LOOK = ("colormap", "contrast_limits")
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What a layer shows, and how it was named by itself."""
+
+    shown: ShownMap
+    overlay: Overlay
+    name: str
+
+
+class RoutingLayers:
+    """The layers that show routing, by image: one of experts, one of other maps.
+
+    Only one of them is seen at a time. They are hidden, not removed, when the other
+    kind of map is wanted, so that what a person set in them stays.
+
+    Parameters
+    ----------
+    viewer : weak reference to a ViewerModel
+        The viewer.
+    outlines : Outlines
+        Draws the masks above a map as outlines.
+    """
+
+    def __init__(self, viewer: weakref.ref[ViewerModel], outlines: Outlines) -> None:
+        self._viewer, self._outlines = viewer, outlines
+        self._layers: WeakKeyDictionary[Layer, dict[str, weakref.ref[Layer]]] = (
+            WeakKeyDictionary()
+        )
+        self._seen: WeakKeyDictionary[Layer, _Seen] = WeakKeyDictionary()
+
+    def of(self, image: Layer) -> list[Layer]:
+        """Return the layers that show an image's routing and are in the viewer."""
+        viewer = self._viewer()
+        kept = self._layers.get(plain(image), {}).values()
+        layers = [layer for ref in kept if (layer := ref()) is not None]
+        return [] if viewer is None else [e for e in layers if e in viewer.layers]
+
+    def is_shown(self, image: Layer) -> bool:
+        """Whether a map of an image's routing can be seen."""
+        return any(layer.visible for layer in self.of(image))
+
+    def show(self, image: Image, result: Result, overlay: Overlay) -> None:
+        """Show a map of a result's routing; hide it while a run for it is missing.
+
+        Raises
+        ------
+        ValueError
+            When the network has no MoE, no such block or no such expert.
+        """
+        viewer = self._viewer()
+        if viewer is None:
+            return
+        made, extras = result.segmentation, extras_of(result)
+        shown = shown_map(image, made, overlay, extras)
+        if shown is None:
+            self.hide(image, result)
+            return
+        layer = self._put(viewer, image, shown)
+        self._seen[layer] = _Seen(shown, overlay, layer.name)
+        for each in self.of(image):
+            if each.visible != (each is layer):
+                each.visible = each is layer
+        self._outlines.add(result.mask())
+
+    def _put(self, viewer: ViewerModel, image: Image, shown: ShownMap) -> Layer:
+        kind = shown.layer_data[2]
+        kept = self._layers.setdefault(plain(image), {})
+        existing = kept[kind]() if kind in kept else None
+        before = None if existing is None else self._seen.get(existing)
+        if existing is None or before is None or existing not in viewer.layers:
+            return self._add(viewer, image, shown)
+        if existing.ndim != shown.layer_data[0].ndim:
+            return self._add(viewer, image, shown)
+        _update(existing, shown, before)
+        return existing
+
+    def _add(self, viewer: ViewerModel, image: Image, shown: ShownMap) -> Layer:
+        """Add a layer below the masks, and leave the selection to a painter."""
+        selected = set(viewer.layers.selection)
+        layer: Layer = put(viewer, shown.layer_data, None)
+        self._layers[plain(image)][shown.layer_data[2]] = weakref.ref(layer)
+        place = viewer.layers.index(image) + 1
+        viewer.layers.move(viewer.layers.index(layer), place)
+        viewer.layers.selection = selected
+        if isinstance(layer, Labels):
+            layer.editable = False
+        return layer
+
+    def hide(self, image: Layer, result: Result | None) -> None:
+        """Hide the maps of an image's routing."""
+        for layer in self.of(image):
+            layer.visible = False
+        if result is not None:
+            self._outlines.discard(result.mask())
+
+    def text_at(
+        self,
+        position: Sequence[float],
+        view_direction: NDArray[np.float64] | None = None,
+        dims_displayed: Sequence[int] = (),
+    ) -> str:
+        """Say which experts share the token at a point of the world.
+
+        Parameters
+        ----------
+        position : sequence of float
+            The point, as napari's cursor gives it.
+        view_direction : array, optional
+            In 3D, the direction in which the camera looks.
+        dims_displayed : sequence of int
+            Axes of the viewer that are displayed.
+
+        Returns
+        -------
+        str
+            ``"expert 3 0.71 | expert 5 0.29, block 7"``, or ``stage 2`` in 3D, after
+            the value of a map that shows something else; empty where no map is seen.
+        """
+        for image in list(self._layers):
+            for layer in self.of(image):
+                if layer.visible and layer in self._seen:
+                    token = token_at(layer, position, view_direction, dims_displayed)
+                    if token is not None:
+                        return _text(self._seen[layer], token)
+        return ""
+
+
+def token_at(
+    layer: Layer,
+    position: Sequence[float],
+    view_direction: NDArray[np.float64] | None = None,
+    dims_displayed: Sequence[int] = (),
+) -> tuple[int, ...] | None:
+    """Return the index of a layer's sample at a point; None beside the layer.
+
+    In 3D it is the sample in which a ray through the point enters the layer, which is
+    what is seen of a map without holes.
+    """
+    place = np.asarray(layer.world_to_data(position), float)
+    if view_direction is not None and len(dims_displayed) == 3:
+        entry = _entry(layer, position, view_direction)
+        if entry is None:
+            return None
+        # On the box itself: a hair inside it, so that rounding stays within.
+        largest = np.array(layer.data.shape) - 0.5
+        place = np.clip(entry, -0.5 + 1e-6, largest - 1e-6)
+    index = tuple(int(i) for i in np.floor(place + 0.5))
+    inside = all(0 <= i < n for i, n in zip(index, layer.data.shape, strict=True))
+    return index if inside else None
+
+
+def _entry(
+    layer: Layer, position: Sequence[float], view: NDArray[np.float64]
+) -> NDArray[np.float64] | None:
+    """Return where a ray enters a layer's box, as an index; None where it misses it.
+
+    napari's own ``get_ray_intersections`` takes a box that is shifted by half a
+    sample, which a token shows, and misses it where a ray meets an edge.
+    """
+    ends = (np.asarray(position, float), np.asarray(position, float) + view)
+    start, ahead = (np.asarray(layer.world_to_data(each), float) for each in ends)
+    ray = ahead - start
+    faces = np.array([np.full(layer.ndim, -0.5), np.array(layer.data.shape) - 0.5])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        near, far = np.sort((faces - start) / ray, axis=0)
+    enters, leaves = np.nanmax(near), np.nanmin(far)
+    entry: NDArray[np.float64] = start + enters * ray
+    return entry if enters <= leaves else None
+
+
+def _update(layer: Layer, shown: ShownMap, before: _Seen) -> None:
+    """Show other samples in a layer; only what differs is set, for each is drawn."""
+    data, arguments, _ = shown.layer_data
+    layer.data = data
+    for name in PLACE:
+        if not _is_same(getattr(layer, name), arguments[name]):
+            setattr(layer, name, arguments[name])
+    for name in _LOOK if shown.look != before.shown.look else ():
+        if name in arguments:
+            setattr(layer, name, arguments[name])
+    if "features" in arguments:
+        layer.features = arguments["features"]
+    layer.metadata = arguments["metadata"]
+    was, now = before.shown.layer_data[1]["name"], arguments["name"]
+    if was != now and layer.name == before.name:
+        layer.name = now  # nobody called it otherwise
+
+
+def _is_same(now: Any, wanted: Any) -> bool:
+    matrix = getattr(now, "affine_matrix", now)
+    if isinstance(matrix, np.ndarray):
+        return bool(np.array_equal(matrix, wanted))
+    return bool(matrix == wanted)
+
+
+def _text(seen: _Seen, token: tuple[int, ...]) -> str:
+    gates, block = seen.shown.gates[token], seen.overlay.block
+    order = np.argsort(-gates, kind="stable")
+    parts = [
+        f"expert {expert} {gates[expert]:.2f}"
+        for expert in order
+        if gates[expert] >= _LEAST_GATE
+    ]
+    text = f"{' | '.join(parts)}, {seen.shown.unit} {block}"
+    value = _value(seen, token, len(gates))
+    return f"{value} · {text}" if value else text
+
+
+def _value(seen: _Seen, token: tuple[int, ...], n_experts: int) -> str:
+    """Say what a map shows at a token; nothing where the gates say it already."""
+    overlay, value = seen.overlay, seen.shown.layer_data[0][token]
+    if overlay.name == "pair":
+        return f"experts {pair_names(n_experts)[int(value)]}"
+    if overlay.kind.limits is None or overlay.name == "gate":
+        return ""
+    title = overlay.kind.title.lower()
+    title += f" {overlay.expert}" if overlay.kind.is_of_one_expert else ""
+    title = overlay.words if overlay.kind.needs == "two values" else title
+    return f"{title} {value:.2f} {overlay.kind.unit}".rstrip()

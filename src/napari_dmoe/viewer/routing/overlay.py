@@ -1,0 +1,112 @@
+"""Which map of the routing is wanted: every kind by its name, and what it is asked for.
+
+Knows no napari and no Qt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from math import prod
+from typing import cast
+
+import numpy as np
+
+from napari_dmoe.inference.maps.overlays import (
+    FURTHER_OVERLAYS,
+    OVERLAYS,
+    FurtherOverlayName,
+    OverlayKind,
+    OverlayName,
+)
+from napari_dmoe.inference.results.routing import RoutingMaps
+
+MapName = OverlayName | FurtherOverlayName
+
+MAPS: Mapping[MapName, OverlayKind] = dict(
+    (*OVERLAYS.items(), *FURTHER_OVERLAYS.items())
+)
+"""Every map by its key, in the order in which they are offered."""
+
+SAMPLES = 16
+"""Noise samples that a map of the uncertainty is begun with."""
+
+
+@dataclass(frozen=True)
+class Overlay:
+    """Which map of the routing is shown.
+
+    Parameters
+    ----------
+    name : str
+        Key in :data:`MAPS`.
+    block : int
+        Block or stage, counted from 0; -1 for the finest.
+    expert : int
+        Expert, counted from 0, where the map is of one expert.
+    attribute : str
+        Driver whose values are told apart, where the map is of two values.
+    values : tuple of str
+        Those two values.
+    samples, seed : int
+        Noise samples, and their seed, where the map is of such.
+    """
+
+    name: MapName = "dominant"
+    block: int = -1
+    expert: int = 0
+    attribute: str = ""
+    values: tuple[str, str] = ("", "")
+    samples: int = SAMPLES
+    seed: int = 0
+
+    @property
+    def kind(self) -> OverlayKind:
+        """What is known of the map."""
+        return MAPS[self.name]
+
+    @property
+    def words(self) -> str:
+        """What it shows, without the block: ``"chance of expert 3"``."""
+        title = self.kind.title.lower()
+        if self.kind.is_of_one_expert:
+            return f"{title} {self.expert}"
+        if self.kind.needs == "two values":
+            return f"divergence of {self.values[0]} and {self.values[1]}"
+        if self.kind.needs == "samples":
+            return f"{title}, {self.samples} samples, seed {self.seed}"
+        return title
+
+    def place(self, unit: str) -> str:
+        """Say where in the network: a block, or all; `unit` is what one is called."""
+        return f"all {unit}s" if self.kind.needs == "blocks" else f"{unit} {self.block}"
+
+    def within(self, routing: RoutingMaps) -> Overlay:
+        """Return the same with a block and an expert that a network has."""
+        n = routing.n_blocks
+        block = finest(routing) if self.block < 0 else min(self.block, n - 1)
+        return replace(
+            self, block=block, expert=min(self.expert, routing.n_experts - 1)
+        )
+
+
+def finest(routing: RoutingMaps) -> int:
+    """Return the block with the smallest tokens; the last one among equals."""
+    n_tokens = [prod(grid.shape) for grid in routing.grids]
+    return max(range(len(n_tokens)), key=lambda block: (n_tokens[block], block))
+
+
+def limits_of(overlay: Overlay, n_experts: int) -> tuple[float, float] | None:
+    """Return the least and the largest value of a map; None for expert numbers.
+
+    Votes can be spread over all experts, so that their number is the limit.
+    """
+    limits = overlay.kind.limits
+    if limits is None or overlay.kind.needs != "samples":
+        return limits
+    return (0.0, float(max(np.log2(n_experts), 1)))
+
+
+def map_names() -> tuple[MapName, ...]:
+    """Return the keys of all maps."""
+    return cast("tuple[MapName, ...]", tuple(MAPS))

@@ -1,0 +1,190 @@
+"""Fills the plots of the Routing tab, for the slice and the region that are shown."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
+
+from napari.layers import Image, Layer, Shapes
+from napari.utils.theme import get_theme
+from qtpy.QtCore import QObject, QTimer
+
+from napari_dmoe.imaging.files import safe_stem
+from napari_dmoe.inference.results.provenance import RESEARCH_ONLY
+from napari_dmoe.viewer.badges import badge
+from napari_dmoe.viewer.drawing_regions import draw_region
+from napari_dmoe.viewer.painted import painted_labels
+from napari_dmoe.viewer.routing.extras import extras_of, routing_for
+from napari_dmoe.viewer.routing.plots.files import ShownPlot, ShownPlots
+from napari_dmoe.viewer.routing.plots.loads import PartLoads
+from napari_dmoe.viewer.routing.plots.plots import (
+    alike_plot,
+    apart_plot,
+    class_plot,
+    load_plot,
+)
+from napari_dmoe.viewer.routing.plots.region import Part, shown_part
+from napari_dmoe.viewer.routing.plots.view import PlotsSection
+from napari_dmoe.viewer.routing.state import BEHAVIOUR, drivers_of, whose
+from napari_dmoe.viewer.session.results import Outcome, Result
+from napari_dmoe.viewer.session.session import Session
+from napari_dmoe.viewer.ui.connections import Connections
+
+if TYPE_CHECKING:
+    from napari_dmoe.viewer.routing.plots.figures import Ink
+
+_PAUSE_MS = 250
+"""Plots wait until the slider has rested for so long: the map goes first."""
+
+_NOT_ALL_RUN = (
+    "Their divergence on this image is shown once all were run: leave the value "
+    "unknown, sweep it, or compute the map of each pair."
+)
+
+
+class PlotsControl(QObject):
+    """Keeps the plots up to date while they can be seen.
+
+    Parameters
+    ----------
+    session : Session
+        Gives the result and the block.
+    section : PlotsSection
+        Where the plots are shown; owns this object.
+    """
+
+    def __init__(self, session: Session, section: PlotsSection) -> None:
+        super().__init__(section)
+        self._session, self._section = session, section
+        self.shown: ShownPlots | None = None
+        """What is shown, to be saved."""
+        self._loads: tuple[Outcome, Part, PartLoads] | None = None
+        self._regions: WeakSet[Layer] = WeakSet()
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(_PAUSE_MS)
+        self._timer.timeout.connect(self.show)
+        self._connections = Connections(self)
+        self._connect()
+        section.appeared.connect(self.show_soon)
+        section.attribute_chosen.connect(self.show_soon)
+        section.region_wanted.connect(self._on_region)
+
+    def _connect(self) -> None:
+        session, viewer = self._session, self._session.viewer
+        self._connections.add(session.result_changed, self._on_result)
+        signals = [session.image_changed, session.routing_changed]
+        if viewer is not None:
+            dims = viewer.dims.events
+            signals += [dims.current_step, dims.ndisplay, dims.order]
+            signals += [viewer.events.theme, viewer.layers.selection.events.active]
+            signals += [viewer.layers.events.inserted, viewer.layers.events.removed]
+        for signal in signals:
+            self._connections.add(signal, self.show_soon)
+
+    def _on_result(self) -> None:
+        """Forget the loads: the mask may have been painted on."""
+        self._loads = None
+        self.show_soon()
+
+    def show_soon(self, *_: object) -> None:
+        """Draw the plots once everything rests, if they can be seen."""
+        if self._section.isVisible():
+            self._timer.start()
+
+    def show(self) -> None:
+        """Draw the plots of the result that is looked at."""
+        viewer, image = self._session.viewer, self._session.image
+        result = None if image is None else self._session.result_of(image)
+        routing = None if result is None else result.segmentation.routing
+        if viewer is None or image is None or result is None or routing is None:
+            self.shown = None
+            return
+        self._follow_regions()
+        part = shown_part(viewer, image, len(routing.token_axes))
+        loads = self._loads_in(image, result, part)
+        block, unit = self._session.overlay.within(routing).block, routing.unit
+        ink, section = self._ink(), self._section
+        load, by_class = load_plot(loads, block, unit), class_plot(loads, block, unit)
+        record = result.segmentation.provenance
+        section.show_loads(
+            loads.words,
+            partial(load.paint, ink=ink),
+            load.height,
+            unit=unit,
+            is_region=bool(part.region),
+            # Where a person muted or pinned experts it would be of their own doing.
+            warning="" if record.departures else loads.warning(unit),
+        )
+        section.show_classes(
+            by_class.title, partial(by_class.paint, ink=ink), by_class.height
+        )
+        plots = {"load": load, "class": by_class}
+        plots |= self._show_alike(result, block, unit, ink)
+        self.shown = ShownPlots(
+            plots,
+            whose(result),
+            " ".join(filter(None, (badge(record), BEHAVIOUR, RESEARCH_ONLY))),
+            f"{safe_stem(result.title)}_routing",
+        )
+
+    def _loads_in(self, image: Image, result: Result, part: Part) -> PartLoads:
+        kept = self._loads
+        if kept is None or kept[0] is not result.outcome or kept[1] != part:
+            made, painted = result.segmentation, painted_labels(image, result)
+            loads = PartLoads(made, part, extras_of(result), labels=painted)
+            kept = self._loads = (result.outcome, part, loads)
+        return kept[2]
+
+    def _on_region(self) -> None:
+        viewer, image = self._session.viewer, self._session.image
+        if viewer is not None and image is not None:
+            draw_region(viewer, image)
+            self.show_soon()
+
+    def _follow_regions(self) -> None:
+        viewer = self._session.viewer
+        for layer in [] if viewer is None else list(viewer.layers):
+            if isinstance(layer, Shapes) and layer not in self._regions:
+                self._regions.add(layer)
+                for event in (layer.events.data, layer.events.name):
+                    self._connections.add(event, self.show_soon)
+
+    def _show_alike(
+        self, result: Result, block: int, unit: str, ink: Ink
+    ) -> dict[str, ShownPlot]:
+        """Compare the routers of an attribute's values, and what they do here."""
+        drivers, section = drivers_of(result), self._section
+        section.offer([each.name for each in drivers], [each.label for each in drivers])
+        chosen = {each.name: each for each in drivers}.get(section.attribute())
+        loaded = result.request.model()
+        if chosen is None or loaded is None:
+            section.show_alike("", None, 0)
+            section.show_apart("", None, 0)
+            return {}
+        from napari_dmoe.inference.maps.router_similarity import (
+            gate_divergence,
+            router_similarity,
+        )
+
+        names, of = chosen.values, {"attribute": chosen.name}
+        cosines = router_similarity(loaded, chosen.name)
+        alike = alike_plot(cosines[min(block, len(cosines) - 1)], names, of)
+        section.show_alike(alike.title, partial(alike.paint, ink=ink), alike.height)
+        made, extras = result.segmentation, extras_of(result)
+        found = [routing_for(made, chosen.name, value, extras) for value in names]
+        maps: list[Any] = [each for each in found if each is not None]
+        if len(maps) < len(names):
+            section.show_apart(_NOT_ALL_RUN, None, 0)
+            return {"alike": alike}
+        apart = apart_plot(gate_divergence(maps, block), names, of | {unit: str(block)})
+        section.show_apart(apart.title, partial(apart.paint, ink=ink), apart.height)
+        return {"alike": alike, "apart": apart}
+
+    def _ink(self) -> Ink:
+        from napari_dmoe.viewer.routing.plots.figures import Ink
+
+        viewer = self._session.viewer
+        theme = get_theme("dark" if viewer is None else viewer.theme)
+        return Ink(theme.text.as_hex("long"), theme.background.as_hex("long"))

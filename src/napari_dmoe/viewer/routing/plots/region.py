@@ -1,0 +1,129 @@
+"""Which part of an image is looked at: the slice that is shown, and a drawn region.
+
+Reads napari's slider and Shapes layers; knows no Qt.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from napari.components import ViewerModel
+from napari.layers import Image, Shapes
+from numpy.typing import NDArray
+
+from napari_dmoe.imaging.spatial import CHANNEL_AXIS
+from napari_dmoe.viewer.layers.placement import axis_names
+
+REGION = "region"
+"""Name of the Shapes layer whose shapes count even while another is selected."""
+
+_ELLIPSE_CORNERS = 64
+_WITHIN_A_SLICE = 0.5
+_AREAS = ("polygon", "rectangle", "ellipse")
+
+Outline = tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of an image.
+
+    Parameters
+    ----------
+    at : tuple of (str, float)
+        Axes that are not displayed, and where on them, in pixels of the image.
+    region : tuple of outlines
+        Corners of each drawn shape, in pixels along the axes of `plane`.
+    plane : tuple of str
+        The displayed axes.
+    words : str
+        What it is.
+    """
+
+    at: tuple[tuple[str, float], ...] = ()
+    region: tuple[Outline, ...] = ()
+    plane: tuple[str, ...] = ("y", "x")
+    words: str = "the whole image"
+
+
+def shown_part(viewer: ViewerModel, image: Image, dims: int) -> Part:
+    """Return the part of an image that a viewer shows.
+
+    Parameters
+    ----------
+    viewer : napari.components.ViewerModel
+        The viewer.
+    image : napari.layers.Image
+        The image.
+    dims : {2, 3}
+        Axes that the model sees at once.
+    """
+    names = axis_names(image, dims)
+    before = viewer.dims.ndim - image.ndim
+    shown = {axis - before for axis in viewer.dims.displayed}
+    where = np.asarray(image.world_to_data(viewer.dims.point), float)
+    at = tuple(
+        (name, float(np.round(where[axis])))
+        for axis, name in enumerate(names)
+        if axis not in shown and name != CHANNEL_AXIS
+    )
+    plane = tuple(name for axis, name in enumerate(names) if axis in shown)
+    words = ", ".join(f"{name} {place:.0f}" for name, place in at)
+    words = f"the slice {words}" if words else "the whole image"
+    layer = region_layer(viewer)
+    if layer is None or len(plane) != 2:
+        return Part(at, (), plane, words)
+    region = _outlines(layer, image, where, sorted(shown))
+    if not region:
+        return Part(at, (), plane, words)
+    words = f"the region “{layer.name}”" + (f" of {words}" if at else "")
+    return Part(at, region, plane, words)
+
+
+def region_layer(viewer: ViewerModel) -> Shapes | None:
+    """Return the Shapes layer that is selected, or else the one called ``region``."""
+    active = viewer.layers.selection.active
+    if isinstance(active, Shapes):
+        return active
+    found = (layer for layer in viewer.layers if isinstance(layer, Shapes))
+    return next((layer for layer in found if layer.name == REGION), None)
+
+
+def _outlines(
+    layer: Shapes, image: Image, where: NDArray[np.float64], shown: list[int]
+) -> tuple[Outline, ...]:
+    """Return the shapes of a slice that have an area, in the image's pixels."""
+    found = []
+    for kind, corners in zip(layer.shape_type, layer.data, strict=True):
+        if kind not in _AREAS:
+            continue
+        points = _in_world(_round(corners) if kind == "ellipse" else corners, layer)
+        lacking = image.ndim - points.shape[1]
+        world = np.array(image.data_to_world(where))
+        if lacking > 0:  # a shape without a place on the sliders is in every slice
+            points = np.column_stack(
+                [np.tile(world[:lacking], (len(points), 1)), points]
+            )
+        pixels = np.array([image.world_to_data(point) for point in points], float)
+        hidden = [axis for axis in range(image.ndim) if axis not in shown]
+        off = np.abs(pixels[:, hidden] - where[hidden])
+        if (off <= _WITHIN_A_SLICE).all():
+            found.append(tuple((float(a), float(b)) for a, b in pixels[:, shown]))
+    return tuple(found)
+
+
+def _in_world(corners: NDArray[np.float64], layer: Shapes) -> NDArray[np.float64]:
+    """Return points of a layer in the world."""
+    return np.array([layer.data_to_world(point) for point in corners], float)
+
+
+def _round(corners: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return points on an ellipse, from the corners of the box around it."""
+    box = np.asarray(corners, float)
+    centre, first, second = box.mean(0), box[1] - box[0], box[2] - box[1]
+    angles = np.linspace(0, 2 * np.pi, _ELLIPSE_CORNERS, endpoint=False)[:, np.newaxis]
+    ring: NDArray[np.float64] = (
+        centre + np.cos(angles) * first / 2 + np.sin(angles) * second / 2
+    )
+    return ring

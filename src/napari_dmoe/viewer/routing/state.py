@@ -1,0 +1,282 @@
+"""What the Routing tab says of a result's routing. Knows no Qt."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from napari.utils.colormaps import ensure_colormap
+from numpy.typing import NDArray
+
+from napari_dmoe.inference.maps.measures import pair_names
+from napari_dmoe.inference.pictures.colours import OKABE_ITO, Rgb, expert_colours
+from napari_dmoe.inference.results.routing import RoutingMaps, expert_load
+from napari_dmoe.viewer.badges import badge
+from napari_dmoe.viewer.routing.extras import extras_of, mean_by_block, why_never
+from napari_dmoe.viewer.routing.map_layers import MEASURE_COLORMAP, pair_colours
+from napari_dmoe.viewer.routing.overlay import MAPS, MapName, Overlay, limits_of
+from napari_dmoe.viewer.routing.runs import what_is_missing
+from napari_dmoe.viewer.rows import TableRow
+from napari_dmoe.viewer.session.results import Result
+
+_RAMP_STEPS = 9
+_LISTED_PAIRS = 8
+BEHAVIOUR = "This model's behaviour, not biology."
+
+
+@dataclass(frozen=True)
+class ValuesOf:
+    """A driver, and the values that can be compared.
+
+    Parameters
+    ----------
+    name, label : str
+        Key of the attribute, and its name for a person.
+    values : tuple of str
+        Names of its values.
+    """
+
+    name: str
+    label: str
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class RoutingState:
+    """What the tab shows of a result.
+
+    Parameters
+    ----------
+    title : str
+        Whose routing it is, and for which values.
+    departures : str
+        How the result differs from the plain model's; empty where it does not.
+    n_blocks, n_experts : int
+        How many there are; 0 where nothing can be shown.
+    unit : str
+        What a block is called: ``block``, or ``stage`` of a 3D network.
+    overlay : Overlay
+        The map, with a block that the network has.
+    is_shown : bool
+        Whether it is seen on the image.
+    legend : tuple of TableRow
+        A line for each expert: its colour and its share of the gates.
+    pairs : tuple of TableRow
+        A line for each of the commonest pairs, where the map is of pairs.
+    busiest : int
+        The expert with the largest share.
+    limits : tuple of str
+        Ends of the colour bar; None for maps of expert numbers.
+    ramp : tuple of colours
+        Colours of the bar, from left to right.
+    note : str
+        What must be said of the map.
+    drivers : tuple of ValuesOf
+        What two values can be taken from.
+    barred : mapping of str to str
+        Maps that this result cannot have, and why.
+    missing : str
+        Which runs the map needs; empty where it can be shown.
+    why_no_run : str
+        Why they cannot be run; empty where they can.
+    """
+
+    title: str = ""
+    departures: str = ""
+    n_blocks: int = 0
+    n_experts: int = 0
+    unit: str = "block"
+    overlay: Overlay = field(default_factory=Overlay)
+    is_shown: bool = False
+    legend: tuple[TableRow, ...] = ()
+    pairs: tuple[TableRow, ...] = ()
+    busiest: int = 0
+    limits: tuple[str, str] | None = None
+    ramp: tuple[Rgb, ...] = ()
+    note: str = ""
+    drivers: tuple[ValuesOf, ...] = ()
+    barred: Mapping[MapName, str] = field(default_factory=dict)
+    missing: str = ""
+    why_no_run: str = ""
+
+
+def routing_state(
+    result: Result | None, overlay: Overlay, *, is_shown: bool, why_no_run: str = ""
+) -> RoutingState:
+    """Return what the tab shows of a result.
+
+    Parameters
+    ----------
+    result : Result or None
+        The result; None where there is none.
+    overlay : Overlay
+        The map that is wanted.
+    is_shown : bool
+        Whether it is seen on the image.
+    why_no_run : str
+        Why nothing more can be run for the result; empty where it can.
+    """
+    if result is None:
+        return RoutingState()
+    made = result.segmentation
+    routing = made.routing
+    if routing is None:
+        why = "comes from a file, without its routing: segment the image again"
+        if not result.request.is_of_file:
+            why = "came from a network without experts"
+        title = f"“{result.title}” {why}."
+        return RoutingState(title=title)
+    drivers, extras = drivers_of(result), extras_of(result)
+    chosen = _filled(overlay.within(routing), drivers)
+    gates = extras.mean(routing, chosen.block)
+    load = expert_load(gates)
+    reasons = {name: why_never(made, Overlay(name)) for name in MAPS}
+    missing = what_is_missing(made, chosen, extras)
+    return RoutingState(
+        title=whose(result),
+        departures=badge(made.provenance),
+        n_blocks=routing.n_blocks,
+        n_experts=routing.n_experts,
+        unit=routing.unit,
+        overlay=chosen,
+        is_shown=is_shown,
+        legend=_legend(load),
+        pairs=_pairs(gates) if chosen.name == "pair" else (),
+        busiest=int(load.argmax()),
+        limits=None if missing else _limits(chosen, routing.n_experts),
+        ramp=_ramp(routing, chosen) if chosen.kind.limits else (),
+        note=reasons[chosen.name] or _note(result, routing, chosen, load),
+        drivers=drivers,
+        barred={name: reason for name, reason in reasons.items() if reason},
+        missing=missing,
+        why_no_run=why_no_run if missing else "",
+    )
+
+
+def drivers_of(result: Result) -> tuple[ValuesOf, ...]:
+    """Return the drivers of a result whose values can be compared.
+
+    Of a model that was closed only those that were run are known.
+    """
+    loaded = result.request.model()
+    if loaded is not None:
+        return tuple(
+            ValuesOf(each.name, each.label, tuple(each.values))
+            for each in loaded.card.attributes
+            if len(each.values) > 1
+        )
+    return tuple(
+        ValuesOf(each.attribute, each.attribute.replace("_", " "), each.values)
+        for each in result.segmentation.provenance.drivers
+        if len(each.values) > 1
+    )
+
+
+def _filled(overlay: Overlay, drivers: tuple[ValuesOf, ...]) -> Overlay:
+    """Return the map with two values that there are; the ends by default."""
+    if not drivers:
+        return replace(overlay, attribute="", values=("", ""))
+    named = {driver.name: driver for driver in drivers}
+    driver = named.get(overlay.attribute, drivers[0])
+    first, second = overlay.values
+    if driver.name != overlay.attribute or first not in driver.values:
+        first = driver.values[0]
+    if driver.name != overlay.attribute or second not in driver.values:
+        second = driver.values[-1]
+    return replace(overlay, attribute=driver.name, values=(first, second))
+
+
+def _legend(load: NDArray[np.float32]) -> tuple[TableRow, ...]:
+    colours = expert_colours(len(load))
+    return tuple(
+        TableRow(f"expert {expert}", f"{share:.0%}", colour=colours[expert])
+        for expert, share in enumerate(load)
+    )
+
+
+def _pairs(gates: NDArray[np.float32]) -> tuple[TableRow, ...]:
+    n = gates.shape[-1]
+    names, colours = pair_names(n), pair_colours(n)
+    numbers = MAPS["pair"].compute(gates, 0)
+    shares = np.bincount(numbers.ravel(), minlength=len(names)) / max(numbers.size, 1)
+    order = [i for i in np.argsort(-shares, kind="stable") if shares[i] > 0]
+    rows = [
+        TableRow(f"experts {names[i]}", f"{shares[i]:.0%}", colour=colours[i])
+        for i in order[:_LISTED_PAIRS]
+    ]
+    left = len(order) - len(rows)
+    if left > 0:
+        rest = sum(shares[i] for i in order[_LISTED_PAIRS:])
+        rows.append(TableRow(f"{left} more", f"{rest:.0%}"))
+    return tuple(rows)
+
+
+def _limits(overlay: Overlay, n_experts: int) -> tuple[str, str] | None:
+    limits = limits_of(overlay, n_experts)
+    if limits is None:
+        return None
+    low, high = (f"{limit:.2g}" for limit in limits)
+    unit = overlay.kind.unit.removesuffix("s") if high == "1" else overlay.kind.unit
+    return (low, f"{high} {unit}".rstrip())
+
+
+def _ramp(routing: RoutingMaps, overlay: Overlay) -> tuple[Rgb, ...]:
+    if overlay.kind.is_of_one_expert:
+        return ((0, 0, 0), expert_colours(routing.n_experts)[overlay.expert])
+    steps = np.linspace(0, 1, _RAMP_STEPS)
+    rgba = np.asarray(ensure_colormap(MEASURE_COLORMAP).map(steps))
+    rows = (255 * rgba[:, :3]).round().astype(int).tolist()
+    return tuple((red, green, blue) for red, green, blue in rows)
+
+
+def _note(
+    result: Result,
+    routing: RoutingMaps,
+    overlay: Overlay,
+    load: NDArray[np.float32],
+) -> str:
+    parts = []
+    if overlay.kind.needs == "two values":
+        if overlay.values[0] == overlay.values[1] and overlay.attribute:
+            parts.append("Choose two values that differ.")
+        else:
+            parts.append(_by_block(result, routing, overlay))
+    elif len(routing.values) > 1:
+        parts.append(
+            f"Mean over {len(routing.values)} values, by their shares in the mixture."
+        )
+        if overlay.name == "entropy":
+            parts.append("More than 1 bit, which a mean can have, looks like 1.")
+    if overlay.name == "gate" and not load[overlay.expert] > 0:
+        parts.append(f"Expert {overlay.expert} has no token here, so nothing is seen.")
+    if overlay.kind.needs == "blocks":
+        parts.append("Of all blocks: the slider moves only the plots.")
+    if routing.n_experts > len(OKABE_ITO):
+        parts.append(f"Colours repeat after {len(OKABE_ITO)} experts.")
+    return " ".join(filter(None, parts))
+
+
+def _by_block(result: Result, routing: RoutingMaps, overlay: Overlay) -> str:
+    """Say how far two values diverge in each block, in the mean over the image."""
+    means = mean_by_block(result.segmentation, overlay, extras_of(result))
+    if not means:
+        return ""
+    unit = routing.unit
+    listed = " · ".join(f"{block}: {mean:.2f}" for block, mean in enumerate(means))
+    most = f"most in {unit} {int(np.argmax(means))}"
+    return f"Mean by {unit}: {listed} {overlay.kind.unit}; {most}."
+
+
+def whose(result: Result) -> str:
+    """Say which result it is, and for whom it was made."""
+    return f"of “{result.title}” · {_made_for(result)}"
+
+
+def _made_for(result: Result) -> str:
+    drivers = result.segmentation.provenance.drivers
+    texts = (
+        f"{each.attribute.replace('_', ' ')}: {each.value or 'unknown'}"
+        for each in drivers
+    )
+    return "; ".join(texts) or "everybody alike"

@@ -1,0 +1,186 @@
+"""The tab that shows the routing: which map, of which block, and what its colours mean.
+
+It knows neither the viewer nor the results; it ends in signals.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from qtpy.QtCore import QSignalBlocker, QSize, Qt, Signal
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QFrame,
+    QLabel,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
+from superqt import QLabeledSlider
+
+from napari_dmoe.viewer.routing.expert_legend import ExpertLegend
+from napari_dmoe.viewer.routing.map_view import MapSection
+from napari_dmoe.viewer.routing.overlay import Overlay
+from napari_dmoe.viewer.routing.plots.view import PlotsSection
+from napari_dmoe.viewer.routing.state import RoutingState
+from napari_dmoe.viewer.rows import TableRow
+from napari_dmoe.viewer.ui.colours import ColourBar
+from napari_dmoe.viewer.ui.parts import column, emphasise, heading, paragraph, row, say
+
+NOTHING = "No routing yet: segment an image with a model that has experts."
+_HOVER = "Point at the image: the status bar names the experts of the token and their "
+_HOVER += "gates."
+_MARGIN = 4
+_BETWEEN = 8
+
+
+class RoutingTab(QScrollArea):
+    """Lets a person choose a map of the routing, and shows how the work is shared."""
+
+    overlay_wanted = Signal(object, bool)
+    """An :class:`Overlay`, and whether it is to be seen."""
+    run_wanted = Signal(object)
+    """An :class:`Overlay` that needs a run."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.title = paragraph(NOTHING, name="routing-title")
+        self.departures = paragraph(name="routing-departures")
+        emphasise(self.departures)
+        self.shown_box = QCheckBox("Show on the image")
+        self.shown_box.setToolTip(
+            "Shows the map below the mask, which becomes an outline meanwhile."
+        )
+        self.shown_box.clicked.connect(self._tell)
+        self.block_label = QLabel()
+        self.block_slider = QLabeledSlider(Qt.Orientation.Horizontal)
+        self.block_slider.valueChanged.connect(self._tell)
+        self.maps = MapSection()
+        self.maps.changed.connect(self._tell)
+        self.maps.compute_wanted.connect(self._on_compute)
+        self.bar = ColourBar()
+        self.legend = ExpertLegend()
+        self.legend.expert_clicked.connect(self._on_expert)
+        self.pairs = paragraph(name="pairs")
+        self.plots = PlotsSection()
+        self.plots.cell_clicked.connect(self._on_cell)
+        self._lay_out()
+        self.show_state(RoutingState())
+
+    def _lay_out(self) -> None:
+        self._body = QWidget()
+        column(
+            self._body,
+            self.shown_box,
+            row(self.block_label, self.block_slider, stretch=1),
+            self.maps,
+            self.bar,
+            self.pairs,
+            heading("EXPERTS · share of the gates"),
+            self.legend,
+            paragraph(_HOVER),
+            self.plots,
+            spacing=_BETWEEN,
+        )
+        content = _Content()
+        layout = QVBoxLayout(content)
+        layout.setContentsMargins(_MARGIN, _MARGIN, _MARGIN, _MARGIN)
+        layout.setSpacing(_BETWEEN)
+        layout.addWidget(heading("ROUTING"))
+        layout.addWidget(self.title)
+        layout.addWidget(self.departures)
+        layout.addWidget(self._body)
+        layout.addStretch(1)
+        self.setWidget(content)
+        self.setWidgetResizable(True)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+
+    def overlay(self) -> Overlay:
+        """Return the map that is chosen."""
+        return replace(self.maps.overlay(), block=self.block_slider.value())
+
+    def show_state(self, state: RoutingState) -> None:
+        """Show another result's routing, or another map of it; nothing is told."""
+        has_routing = state.n_blocks > 0
+        say(self.title, state.title or NOTHING)
+        say(self.departures, state.departures)
+        self._body.setVisible(has_routing)
+        if not has_routing:
+            return
+        self.shown_box.setChecked(state.is_shown)
+        self._name_blocks(state.unit)
+        with QSignalBlocker(self.block_slider):
+            self.block_slider.setRange(0, state.n_blocks - 1)
+            self.block_slider.setValue(state.overlay.block)
+        self.block_slider.setEnabled(state.n_blocks > 1)
+        self.maps.show_state(state)
+        self.bar.show_ramp(state.ramp, state.limits)
+        say(self.pairs, _as_lines(state.pairs))
+        overlay = state.overlay
+        is_of_one = overlay.kind.is_of_one_expert and state.is_shown
+        self.legend.show_rows(
+            state.legend, overlay.expert if is_of_one else None, unit=state.unit
+        )
+
+    def _name_blocks(self, unit: str) -> None:
+        """Call the blocks of a 3D network stages."""
+        self.block_label.setText(unit.capitalize())
+        self.block_slider.setAccessibleName(unit.capitalize())
+        self.block_slider.setToolTip(
+            f"{unit.capitalize()} of the network, counted from 0."
+        )
+        self.pairs.setToolTip(f"Share of this {unit}'s tokens that each pair has.")
+
+    def _on_expert(self, expert: int) -> None:
+        """Single an expert out; where it is already, show all again."""
+        now = self.overlay()
+        is_of_one = now.kind.is_of_one_expert
+        if is_of_one and now.expert == expert and self.shown_box.isChecked():
+            self._choose(replace(now, name="dominant"))
+        else:
+            name = now.name if is_of_one else "gate"
+            self._choose(replace(now, name=name, expert=expert))
+
+    def _on_cell(self, x: float | None, y: float | None) -> None:
+        """Show the gate of the expert, in the block, whose cell was clicked."""
+        n_blocks, n_experts = self.block_slider.maximum() + 1, len(self.legend.buttons)
+        if x is None or y is None:
+            return
+        expert, block = round(x), round(y)
+        if 0 <= expert < n_experts and 0 <= block < n_blocks:
+            chosen = replace(self.overlay(), name="gate", expert=expert, block=block)
+            self._choose(chosen)
+
+    def _choose(self, overlay: Overlay) -> None:
+        self.maps.choose(overlay)
+        with QSignalBlocker(self.block_slider):
+            self.block_slider.setValue(overlay.block)
+        self.overlay_wanted.emit(overlay, True)
+
+    def _on_compute(self) -> None:
+        self.run_wanted.emit(self.overlay())
+
+    def _tell(self, *_: object) -> None:
+        # Choosing a map or a block is the wish to see it; the tick alone can hide it.
+        is_wanted = self.shown_box.isChecked() or self.sender() is not self.shown_box
+        self.overlay_wanted.emit(self.overlay(), is_wanted)
+
+
+class _Content(QWidget):
+    """As high as its text is at its width: Qt would leave room for narrower lines."""
+
+    def minimumSizeHint(self) -> QSize:
+        """Return the least width; the height follows from the width."""
+        return QSize(super().minimumSizeHint().width(), 0)
+
+
+def _as_lines(rows: Sequence[TableRow]) -> str:
+    """Return lines with a square of their colour; quicker than a widget for each."""
+    lines = []
+    for line in rows:
+        red, green, blue = line.colour or (0, 0, 0)
+        square = f'<font color="#{red:02x}{green:02x}{blue:02x}">■</font> '
+        lines.append(f"{square if line.colour else ''}{line.name} · {line.value}")
+    return "<br>".join(lines)

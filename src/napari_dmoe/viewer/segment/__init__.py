@@ -1,0 +1,1 @@
+"""The tab Segment: model, image, patient, and the mask."""

@@ -1,0 +1,296 @@
+"""Compares the result that is shown with another model's, or with another result."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from qtpy.QtCore import QObject
+
+from napari_dmoe.progress import Progress, ProgressHook
+from napari_dmoe.viewer.engines import Engines
+from napari_dmoe.viewer.layers.look import difference_layer, in_layer_order
+from napari_dmoe.viewer.layers.placement import to_image
+from napari_dmoe.viewer.layers.slot import KeptLayer
+from napari_dmoe.viewer.segment.compare_rows import comparison_rows, spacing_of
+from napari_dmoe.viewer.segment.compare_view import CompareSection
+from napari_dmoe.viewer.segment.model_view import ask_for_checkpoint, is_path
+from napari_dmoe.viewer.segment.run import RunControl, timed
+from napari_dmoe.viewer.session import results
+from napari_dmoe.viewer.session.results import Outcome, Result
+from napari_dmoe.viewer.session.session import Session
+from napari_dmoe.viewer.ui.connections import Connections
+from napari_dmoe.viewer.ui.work import Order, Work
+
+if TYPE_CHECKING:
+    from napari.layers import Image
+
+    from napari_dmoe.inference.masks.comparison import Comparison
+    from napari_dmoe.inference.results.segmentation import Segmentation
+    from napari_dmoe.inference.running.settings import InferenceSettings
+    from napari_dmoe.models.checkpoint import LoadedModel
+
+
+@dataclass(frozen=True)
+class _OtherRun:
+    """What another model gave for the same image and patient."""
+
+    loaded: LoadedModel
+    segmentation: Segmentation
+    seconds: float
+    comparison: Comparison
+
+
+class CompareControl(QObject):
+    """Fills the section, and puts both masks and their difference into the viewer.
+
+    Parameters
+    ----------
+    session : Session
+        Gives the image, its patient and its results.
+    engines : Engines
+        Load, segment and compare.
+    run : RunControl
+        Gives the settings, and knows whether the result is outdated.
+    work : Work
+        Does it in the background.
+    section : CompareSection
+        Where it is asked for and shown; owns this object.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        engines: Engines,
+        run: RunControl,
+        work: Work,
+        section: CompareSection,
+    ) -> None:
+        super().__init__(section)
+        self._session, self._engines, self._run = session, engines, run
+        self._work, self._section = work, section
+        self._models: tuple[str, ...] = ()
+        self._others: list[weakref.ref[Result]] = []
+        self._offered: list[str] = []
+        self._difference = KeptLayer()
+        self._image: weakref.ref[Image] | None = None
+        self._compared: list[weakref.ref[Result]] = []
+        connections = Connections(self)
+        for signal in (
+            session.model_changed,
+            session.image_changed,
+            session.result_changed,
+            session.patient_changed,
+        ):
+            connections.add(signal, self.show)
+        section.compare_requested.connect(self._on_requested)
+        self.show()
+
+    def offer(self, models: tuple[str, ...]) -> None:
+        """Offer models by bundled name or path."""
+        self._models = models
+        self.show()
+
+    def show(self) -> None:
+        """Offer what there is to compare with, and forget what no longer holds."""
+        image, result = self._current()
+        origin = self._session.model_origin
+        others = [] if image is None else self._session.results_of(image)
+        self._others = [weakref.ref(each) for each in others if each is not result]
+        self._offered = [name for name in self._models if name != origin]
+        titles = [f"result “{each.title}”" for each in others if each is not result]
+        models = [Path(n).name if is_path(n) else n for n in self._offered]
+        self._section.offer([*titles, *models], why_not=self._why_not())
+        if not self._still_holds():
+            self._forget()
+
+    def _still_holds(self) -> bool:
+        """Whether the results that were compared are still there as they were."""
+        image = None if self._image is None else self._image()
+        there = [] if image is None else self._session.results_of(image)
+        return all(reference() in there for reference in self._compared)
+
+    def _forget(self) -> None:
+        """Show no comparison, and hide a difference that no longer is one."""
+        self._compared = []
+        self._section.show_nothing()
+        self._difference.show(self._session.viewer, False)
+
+    def _current(self) -> tuple[Image | None, Result | None]:
+        image = self._session.image
+        return image, None if image is None else self._session.result_of(image)
+
+    def _why_not(self) -> str:
+        image, result = self._current()
+        if image is None or result is None:
+            return "Segment first: two masks of one image are compared."
+        if result.segmentation.provenance.settings.get("scored_at") == "network":
+            return "Segment with “Labels at: source” first."
+        return ""
+
+    def _on_requested(self, place: int) -> None:
+        n_results = len(self._others)
+        if place < n_results:
+            other = self._others[place]()
+            if other is not None:
+                self._compare_results(other)
+            return
+        models = self._offered
+        name = models[place - n_results] if place - n_results < len(models) else ""
+        name = name or ask_for_checkpoint(self._section)
+        if name:
+            self._compare_models(name)
+
+    def _compare_results(self, other: Result) -> None:
+        image, result = self._current()
+        first, second = (_mask_of(each) for each in (result, other))
+        if image is None or result is None or first is None or second is None:
+            return
+        spacing, unit = spacing_of(image, _dims(result))
+        work = partial(_compare, self._engines, first, second, spacing)
+        names = (result.title, other.title)
+        self._order(image, work, partial(self._show, image, result, names, unit))
+
+    def _compare_models(self, name: str) -> None:
+        image, result = self._current()
+        first = _mask_of(result)
+        if image is None or result is None or first is None:
+            return
+        spacing, unit = spacing_of(image, _dims(result))
+        try:
+            pixels = to_image(image, _dims(result))
+        except ValueError as error:
+            self._work.fail(error)
+            return
+        work = partial(
+            _run_other,
+            self._engines,
+            name,
+            partial(in_layer_order, image),
+            first,
+            spacing,
+            _dims(result),
+            (pixels, self._session.patient_of(image)),
+            self._run.settings,
+        )
+        self._order(image, work, partial(self._on_other, image, result, unit))
+
+    def _order(
+        self,
+        image: Image,
+        work: Callable[[ProgressHook], Any],
+        then: Callable[[Any], str],
+    ) -> None:
+        order = Order(
+            title=f"dMoE: comparing on {image.name}",
+            status=f"Comparing on “{image.name}” …",
+            work=work,
+            then=then,
+            if_failed=self._on_failed,
+        )
+        self._work.start(order)
+
+    def _on_failed(self, error: Exception) -> str:
+        self._forget()  # else an older comparison would look like this one
+        self._section.show_problem(f"Not compared: {error}")
+        return f"Failed: {error}"
+
+    def _on_other(
+        self, image: Image, result: Result, unit: str, other: _OtherRun
+    ) -> str:
+        viewer, session = self._session.viewer, self._session
+        if viewer is None or image not in viewer.layers:
+            return "The image was removed: nothing was compared."
+        settings = self._run.settings
+        request = session.request(image, other.loaded, settings)
+        outcome = Outcome(other.segmentation, request, other.seconds)
+        title = other.loaded.card.name
+        # Neither is replaced by the next run: they are there to be compared.
+        shown = results.show(viewer, image, outcome, name=f"mask by {title}")
+        shown.is_kept = True
+        session.set_result(image, shown)
+        session.choose_result(image, result)
+        names = (result.title, shown.title)
+        return self._show(image, result, names, unit, other.comparison)
+
+    def _show(
+        self,
+        image: Image,
+        result: Result,
+        names: tuple[str, str],
+        unit: str,
+        comparison: Comparison,
+    ) -> str:
+        viewer = self._session.viewer
+        if viewer is None or image not in viewer.layers:
+            return "The image was removed: nothing was compared."
+        layer_data = difference_layer(image, comparison.difference)
+        mask = self._difference.put(viewer, layer_data)
+        mask.editable, mask.visible = False, True
+        self._image = weakref.ref(image)
+        shown = [r for r in self._session.results_of(image) if r.title in names]
+        self._compared = [weakref.ref(each) for each in shown]
+        # The first as an outline; of both, nobody could tell which is which.
+        self._session.choose_result(image, result)
+        self._session.outlines.add(result.mask())
+        n, total = comparison.n_different, comparison.difference.size
+        summary = (
+            f"First: “{names[0]}”. Second: “{names[1]}”. They differ in {n} pixels "
+            f"({n / max(total, 1):.2%})."
+        )
+        classes = result.segmentation.classes
+        rows = comparison_rows(comparison, classes, unit)
+        self._section.show_comparison(summary, rows)
+        return f"Compared: {n} pixels differ."
+
+
+def _dims(result: Result) -> int:
+    return len(result.segmentation.grid.shape)
+
+
+def _mask_of(result: Result | None) -> tuple[np.ndarray, tuple[str, ...]] | None:
+    """Return a result's mask as it stands, and the names of its classes."""
+    mask = None if result is None else result.mask()
+    if result is None or mask is None:
+        return None
+    return np.array(mask.data), result.segmentation.classes
+
+
+def _compare(
+    engines: Engines, first: Any, second: Any, spacing: Any, hook: ProgressHook
+) -> Comparison:
+    hook(Progress(0, 1, "comparing"))
+    return engines.compare(first, second, spacing=spacing)
+
+
+def _run_other(
+    engines: Engines,
+    name: str,
+    in_order: Callable[..., Any],
+    first: Any,
+    spacing: Any,
+    dims: int,
+    subject: tuple[Any, Any],
+    settings: InferenceSettings,
+    hook: ProgressHook,
+) -> _OtherRun:
+    """Load another model, run it on the same image and patient, and compare."""
+    hook(Progress(0, 1, "loading the other model"))
+    loaded = engines.load_checkpoint(name, None)
+    if loaded.card.dims != dims:
+        raise ValueError(
+            f"{loaded.card.name} is a {loaded.card.dims}D model, and the result is of "
+            f"a {dims}D one: choose another model"
+        )
+    segmentation, seconds = timed(
+        engines.segment, loaded, *subject, hook, settings=settings
+    )
+    second = in_order(segmentation, segmentation.labels), segmentation.classes
+    hook(Progress(1, 1, "comparing"))
+    comparison = engines.compare(first, second, spacing=spacing)
+    return _OtherRun(loaded, segmentation, seconds, comparison)

@@ -1,0 +1,130 @@
+"""Many images at once: what to segment, and a table of what was done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QApplication, QPushButton, QWidget
+
+from napari_dmoe.viewer.ui.parts import column, paragraph, row, say
+from napari_dmoe.viewer.ui.start_button import StartButton
+from napari_dmoe.viewer.ui.wide_table import WideTable
+from napari_dmoe.viewer.widgets.fold import Fold
+
+_HELP = (
+    "Segments several images one after another: the image layers that are selected, "
+    "or the files of a folder or a table. One that fails does not stop the others."
+)
+
+
+class SeriesSection(QWidget):
+    """Tells what is to be segmented, and shows what was done."""
+
+    layers_requested = Signal()
+    folder_requested = Signal()
+    table_requested = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.layers_button = StartButton("Selected layers")
+        self.layers_button.clicked.connect(self.layers_requested)
+        self.folder_button = StartButton("Folder…")
+        self.folder_button.setToolTip(
+            "Segment every image of a folder into another folder. Nothing is known of "
+            "the patients; a table can say it."
+        )
+        self.folder_button.clicked.connect(self.folder_requested)
+        self.table_button = StartButton("Table…")
+        self.table_button.setToolTip(
+            "Segment the images that a CSV table names, each for its own patient: "
+            "columns image, sex, race, age, severity. Labels are not needed."
+        )
+        self.table_button.clicked.connect(self.table_requested)
+        self.summary = paragraph(name="series-summary")
+        self.table = WideTable(
+            "What was done",
+            "Double-click a line, or press Enter: its image is shown.",
+            last=("outcome", "labels"),
+        )
+        self.table.activated.connect(self._on_activated)
+        self.copy_button = QPushButton("Copy")
+        self.copy_button.setToolTip("Copy the table as text, with tabs.")
+        self.copy_button.clicked.connect(self._on_copy)
+        self.rows: list[Mapping[str, str]] = []
+        """What was done, by column."""
+        self._open: list[Callable[[], None]] = []
+        content = QWidget()
+        column(
+            content,
+            row(self.layers_button, self.folder_button, self.table_button),
+            self.summary,
+            self.table,
+            self.copy_button,
+        )
+        self.fold = Fold("Many images", _HELP, content)
+        column(self, self.fold)
+        self.offer(0, why_not="")
+        self.clear()
+
+    def offer(self, n_layers: int, *, why_not: str) -> None:
+        """Say how many layers are selected, or why nothing can be segmented."""
+        is_several = n_layers > 1
+        self.layers_button.setText(f"{n_layers} layers" if is_several else "Layers")
+        self.layers_button.setEnabled(is_several and not why_not)
+        self.layers_button.setToolTip(
+            why_not
+            or (
+                "Segment every image layer that is selected, each for its own patient."
+                if is_several
+                else "Select two or more image layers in napari's list first."
+            )
+        )
+        for button in (self.folder_button, self.table_button):
+            button.setEnabled(not why_not)
+
+    def say(self, text: str) -> None:
+        """Say how far the series is, or how it ended."""
+        say(self.summary, text)
+
+    def clear(self) -> None:
+        """Show no line, before another series begins."""
+        self.rows, self._open = [], []
+        self._fill()
+
+    def add_row(
+        self, row: Mapping[str, str], when_opened: Callable[[], None] | None = None
+    ) -> None:
+        """Add a line, and what shows its image when it is double-clicked."""
+        self.rows.append(row)
+        self._open.append(when_opened or _nothing)
+        self._fill()
+
+    def counts(self) -> str:
+        """Say how many images were segmented, and how many failed."""
+        n_done = sum("labels" in line for line in self.rows)
+        n_failed = len(self.rows) - n_done
+        return f"{n_done} segmented" + (f", {n_failed} failed" if n_failed else "")
+
+    def _fill(self) -> None:
+        self.table.show_rows(self.rows)
+        self.table.scrollToBottom()
+        self.copy_button.setVisible(bool(self.rows))
+
+    def text(self) -> str:
+        """Return the table as text, with tabs between the columns."""
+        return self.table.text()
+
+    def _on_activated(self, index: object) -> None:
+        current = self.table.currentRow()
+        if current >= 0:
+            self._open[current]()
+
+    def _on_copy(self) -> None:
+        clipboard = QApplication.clipboard()
+        if clipboard is not None:
+            clipboard.setText(self.text())
+
+
+def _nothing() -> None:
+    """Do nothing: the line has no image to show."""

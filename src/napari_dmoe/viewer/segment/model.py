@@ -1,0 +1,183 @@
+"""Loads models in a thread, keeps the old one where that fails, and takes drops."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from qtpy.QtCore import QObject, Signal
+
+from napari_dmoe.progress import ProgressHook
+from napari_dmoe.viewer.engines import Engines, FittingCard, Surroundings
+from napari_dmoe.viewer.sample_models import model_for
+from napari_dmoe.viewer.segment.model_view import ModelSection, is_path
+from napari_dmoe.viewer.session.session import Session
+from napari_dmoe.viewer.ui.connections import Connections
+from napari_dmoe.viewer.ui.jobs import JobRunner, Task, notify_error
+
+GENERIC_CARD = "generic"
+
+
+class ModelLoader(QObject):
+    """Brings the models that are asked for in the model section into the session.
+
+    Parameters
+    ----------
+    session : Session
+        Where the model goes.
+    engines : Engines
+        What loads it.
+    section : ModelSection
+        Where models are asked for and shown.
+    """
+
+    surroundings_found = Signal(object)
+    changed = Signal()
+    """Loading began or ended."""
+
+    def __init__(
+        self,
+        session: Session,
+        engines: Engines,
+        section: ModelSection,
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._session, self._engines, self._section = session, engines, section
+        self._looking, self._loading = JobRunner(self), JobRunner(self)
+        self._current = ""
+        self._offered: list[str] = []
+        self._next: tuple[str, str | None] | None = None
+        self._is_chosen = False
+        connections = Connections(self)
+        connections.add(session.model_changed, self._show)
+        connections.add(session.image_changed, self._on_image)
+        section.model_requested.connect(self.choose)
+        section.card_requested.connect(self._on_card)
+        section.unload_requested.connect(self.unload)
+        self._looking.returned.connect(self._on_surroundings)
+        self._looking.failed.connect(self._on_nothing_found)
+        self._looking.finished.connect(self.changed)
+        self._loading.returned.connect(self._on_loaded)
+        self._loading.failed.connect(self._on_failed)
+        self._loading.finished.connect(self._on_finished)
+        self._show()
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a model is being loaded, or looked for."""
+        return self._looking.is_busy or self._loading.is_busy
+
+    @property
+    def offered(self) -> tuple[str, ...]:
+        """Models that can be loaded by one click: bundled names and recent paths."""
+        return tuple(self._offered)
+
+    def begin(self) -> None:
+        """Look for devices and bundled models, and load the one that fits best."""
+        look = partial(_look_around, self._engines)
+        self._looking.start(Task("dMoE: starting", look))
+        self._section.show_starting()
+        self.changed.emit()
+
+    def choose(self, name: str) -> None:
+        """Load what a person chose; from now on no sample brings its own model."""
+        self._is_chosen = True
+        self.load(name)
+
+    def load(self, name: str, card: str | None = None) -> None:
+        """Load a bundled model by name or a checkpoint by path; the last asked wins."""
+        if self._loading.is_busy:
+            self._next = (name, card)
+            return
+        self._current = name
+        self._section.show_loading(name)
+        work = partial(_load, self._engines, name, card)
+        self._loading.start(Task("dMoE: loading a model", work))
+        self.changed.emit()
+
+    def unload(self) -> None:
+        """Forget the model, and give its memory back."""
+        self._is_chosen = True
+        self._session.set_model(None)
+        self._engines.release_memory()
+
+    def _on_image(self) -> None:
+        """Load the model that a sample was made for, where no person chose one."""
+        wanted = model_for(self._session.image)
+        session = self._session
+        is_own = session.model is None or session.model_origin == self._current
+        is_other = wanted not in ("", session.model_origin, self._wanted)
+        if is_other and is_own and wanted in self._offered and not self._is_chosen:
+            self.load(wanted)
+
+    @property
+    def _wanted(self) -> str:
+        """What is being loaded, or will be next; nothing while nothing is."""
+        if self._next is not None:
+            return self._next[0]
+        return self._current if self._loading.is_busy else ""
+
+    def _on_card(self, card: str) -> None:
+        self._is_chosen = True
+        self.load(self._session.model_origin, card or None)
+
+    def _on_surroundings(self, found: tuple[Any, tuple[str, ...]]) -> None:
+        surroundings, recent = found
+        self._section.offer(surroundings.models, recent)
+        self._offered = [*surroundings.models, *recent]
+        self.surroundings_found.emit(surroundings)
+        is_wanted = self._session.model is None and not self._loading.is_busy
+        if is_wanted and surroundings.models:
+            of_sample = model_for(self._session.image)
+            is_there = of_sample in surroundings.models
+            self.load(of_sample if is_there else surroundings.models[0])
+        self._show()
+
+    def _on_nothing_found(self, error: Exception) -> None:
+        notify_error(error)
+        self._section.show_error(str(error), self._session.model)
+        self.surroundings_found.emit(Surroundings("not known", ("auto", "cpu"), ()))
+
+    def _on_loaded(self, outcome: tuple[Any, tuple[FittingCard, ...]]) -> None:
+        loaded, cards = outcome
+        self._session.set_model(loaded, self._current, fitting_cards=cards)
+
+    def _on_failed(self, error: Exception) -> None:
+        notify_error(error)
+        self._section.show_error(str(error), self._session.model)
+        self._section.show_choice(self._session.model_origin)
+
+    def _on_finished(self) -> None:
+        wanted, self._next = self._next, None
+        if wanted is not None:
+            self.load(*wanted)
+        else:
+            self.changed.emit()
+
+    def _show(self) -> None:
+        loaded, origin = self._session.model, self._session.model_origin
+        if loaded is None:
+            if not self.is_busy:
+                self._section.show_nothing()
+            return
+        if is_path(origin):
+            self._section.add_recent(origin)
+            self._offered = list(dict.fromkeys([*self._offered, origin]))
+        self._section.show_choice(origin)
+        self._section.show_model(loaded, self._session.fitting_cards)
+
+
+def _look_around(engines: Engines, hook: ProgressHook) -> tuple[Any, tuple[str, ...]]:
+    return engines.look_around(), engines.recent_models()
+
+
+def _load(
+    engines: Engines, name: str, card: str | None, hook: ProgressHook
+) -> tuple[Any, tuple[FittingCard, ...]]:
+    """Load a model; where its file has no card, find those that would fit, too."""
+    loaded = engines.load_checkpoint(name, card)
+    if is_path(name):
+        engines.remember_model(name)
+    is_bare = card is not None or loaded.card.name == GENERIC_CARD
+    return loaded, engines.fitting_cards(loaded) if is_bare else ()

@@ -1,0 +1,211 @@
+"""The choice of a model, and what its card says of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import QFileDialog, QPushButton, QWidget
+
+from napari_dmoe.viewer.contributions import CHECKPOINT_SUFFIXES
+from napari_dmoe.viewer.ui.parts import (
+    column,
+    heading,
+    narrow_combo,
+    paragraph,
+    row,
+    say,
+)
+from napari_dmoe.viewer.widgets.card_details import CardDetails
+
+if TYPE_CHECKING:
+    from napari_dmoe.models.checkpoint import LoadedModel
+    from napari_dmoe.viewer.engines import FittingCard
+
+NOT_KNOWN = "not known: values 0, 1, …"
+"""The answer that stands for the file's own card or, without one, a generic card."""
+
+NOTHING = "No model is loaded. Choose one above, or open or drop a checkpoint."
+
+
+class ModelSection(QWidget):
+    """Shows a model and tells which one, and which card, a person wants."""
+
+    model_requested = Signal(str)
+    """Name of a bundled model, or path of a checkpoint."""
+    card_requested = Signal(str)
+    """Name of a published card for the model that is shown; empty for the generic."""
+    unload_requested = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.combo = narrow_combo(
+            "Model", "Bundled models, and checkpoints that were opened last."
+        )
+        self.combo.setPlaceholderText("no model")
+        self.combo.activated.connect(self._on_activated)
+        self.browse_button = QPushButton("Open…")
+        self.browse_button.setToolTip(
+            "Open a dMoE checkpoint (.safetensors, .pth, .pt). A file can also be "
+            "dropped on this dock or on the canvas."
+        )
+        self.browse_button.clicked.connect(self._on_browse)
+        self.unload_button = QPushButton("Unload")
+        self.unload_button.setToolTip("Forget the model and give its memory back.")
+        self.unload_button.clicked.connect(self.unload_requested)
+        self.facts = paragraph(name="model-facts")
+        self.error = paragraph(name="model-error")
+        self.details = CardDetails()
+        self.card_combo = narrow_combo(
+            "What drives this model?",
+            "The file does not say what its routers stand for. These are the published "
+            "cards whose shapes fit it.",
+        )
+        self.card_combo.activated.connect(self._on_card)
+        self._question = QWidget()
+        column(
+            self._question,
+            heading("What drives this model?"),
+            paragraph(
+                "The file does not say what its routers stand for. Choose only what "
+                "you know; its shapes fit:"
+            ),
+            self.card_combo,
+        )
+        self._bundled: list[str] = []
+        self._recent: list[str] = []
+        self._cards: list[str] = []
+        column(
+            self,
+            row(heading("MODEL"), self.browse_button, self.unload_button),
+            self.combo,
+            self.error,
+            self._question,
+            self.facts,
+            self.details,
+        )
+        self.show_nothing()
+
+    def offer(self, bundled: Sequence[str], recent: Sequence[str]) -> None:
+        """Offer bundled models by name, and files by their paths, the last first."""
+        self._bundled, self._recent = list(bundled), list(recent)
+        chosen = self.combo.currentData()
+        self.combo.clear()
+        for title, names in (("Bundled", bundled), ("Recent", recent)):
+            if names and bundled and recent:
+                self.combo.addItem(title)
+                item = self.combo.model().item(self.combo.count() - 1)
+                item.setFlags(Qt.ItemFlag.NoItemFlags)
+            for name in names:
+                label = Path(name).name if is_path(name) else name
+                self.combo.addItem(label, name)
+                self.combo.setItemData(
+                    self.combo.count() - 1, name, Qt.ItemDataRole.ToolTipRole
+                )
+        self.show_choice(chosen or "")
+
+    def add_recent(self, path: str) -> None:
+        """Offer a file that was opened just now."""
+        if path not in self._bundled:
+            others = [each for each in self._recent if each != path]
+            self.offer(self._bundled, [path, *others])
+
+    def show_choice(self, name: str) -> None:
+        """Show which model is loaded; none for an empty name."""
+        self.combo.setCurrentIndex(self.combo.findData(name) if name else -1)
+
+    def show_loading(self, name: str) -> None:
+        """Say that a model is being loaded."""
+        say(self.error, "")
+        label = Path(name).name if is_path(name) else name
+        say(self.facts, f"Loading {escape(label)} …")
+
+    def show_starting(self) -> None:
+        """Say that models are being looked for."""
+        say(self.facts, "Looking for models …")
+
+    def show_nothing(self) -> None:
+        """Say that no model is loaded, and what to do."""
+        say(self.facts, NOTHING)
+        self.details.forget()
+        self.details.setVisible(False)
+        self._question.setVisible(False)
+        self.unload_button.setEnabled(False)
+        self.show_choice("")
+
+    def show_model(self, loaded: LoadedModel, cards: Sequence[FittingCard]) -> None:
+        """Show a model.
+
+        Parameters
+        ----------
+        loaded : LoadedModel
+            The model.
+        cards : sequence of FittingCard
+            Published cards to choose from; empty where the file brought its own.
+        """
+        say(self.error, "")
+        say(self.facts, _facts(loaded))
+        self.details.setVisible(True)
+        self.details.show_model(loaded)
+        self.unload_button.setEnabled(True)
+        self._cards = [card.name for card in cards]
+        self.card_combo.clear()
+        self.card_combo.addItem(NOT_KNOWN)
+        for card in cards:
+            self.card_combo.addItem(f"{card.drives} ({card.name})")
+        chosen = loaded.card.name
+        place = self._cards.index(chosen) + 1 if chosen in self._cards else 0
+        self.card_combo.setCurrentIndex(place)
+        self._question.setVisible(bool(cards))
+
+    def show_error(self, message: str, loaded: LoadedModel | None) -> None:
+        """Say why a checkpoint could not be loaded, and which model is kept."""
+        name = "" if loaded is None else loaded.source or loaded.card.title
+        kept = f" {name} is kept." if name else ""
+        text = message.rstrip(".")
+        say(self.error, f"<b>Not loaded.</b> {escape(text)}.{escape(kept)}")
+        say(self.facts, NOTHING if loaded is None else _facts(loaded))
+
+    def _on_activated(self, index: int) -> None:
+        name = self.combo.itemData(index)
+        if name:
+            self.model_requested.emit(name)
+
+    def _on_browse(self) -> None:
+        path = ask_for_checkpoint(self)
+        if path:
+            self.model_requested.emit(path)
+
+    def _on_card(self, index: int) -> None:
+        self.card_requested.emit("" if index == 0 else self._cards[index - 1])
+
+
+def ask_for_checkpoint(parent: QWidget) -> str:
+    """Let a person choose a checkpoint; an empty path where none was chosen."""
+    patterns = " ".join(f"*{suffix}" for suffix in CHECKPOINT_SUFFIXES)
+    path, _ = QFileDialog.getOpenFileName(
+        parent, "Open a dMoE checkpoint", "", f"Checkpoints ({patterns})"
+    )
+    return str(path)
+
+
+def is_path(name: str) -> bool:
+    """Say whether a model is named by its file, and not as a bundled one."""
+    return Path(name).suffix in CHECKPOINT_SUFFIXES
+
+
+def _facts(loaded: LoadedModel) -> str:
+    """Say in two lines what the model is and what drives it."""
+    card = loaded.card
+    drivers = [
+        f"<b>{escape(driver.label.lower())}</b> ({escape(', '.join(driver.values))})"
+        for driver in card.attributes
+    ]
+    drives = f"driven by {' and '.join(drivers) or 'nothing: one mask for everybody'}"
+    kind = str(loaded.facts()["architecture_title"])
+    classes = escape(", ".join(card.classes[1:]))
+    size = f" · {loaded.n_bytes / 1e6:.1f} MB" if loaded.n_bytes else ""
+    return f"{escape(kind)}, {drives}<br>classes {classes}{size}"

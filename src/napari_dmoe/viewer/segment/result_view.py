@@ -1,0 +1,189 @@
+"""What a run found: sizes, the cup-to-disc ratio, and what can be done with it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QApplication, QGridLayout, QPushButton, QWidget
+
+from napari_dmoe.viewer.rows import TableRow
+from napari_dmoe.viewer.ui.parts import (
+    column,
+    emphasise,
+    heading,
+    narrow_combo,
+    paragraph,
+    row,
+    say,
+)
+from napari_dmoe.viewer.ui.start_button import StartButton
+from napari_dmoe.viewer.ui.table import Table
+
+_BUTTONS_IN_A_ROW = 3
+
+
+@dataclass(frozen=True)
+class ResultState:
+    """What can be done with a result now.
+
+    Parameters
+    ----------
+    names : tuple of str
+        Results of the image, side by side, by the names of their masks.
+    current : int
+        Which of them is shown.
+    has_previous : bool
+        Whether an earlier one can be brought back.
+    is_kept : bool
+        Whether the next run leaves it as it is.
+    """
+
+    names: tuple[str, ...] = ()
+    current: int = -1
+    has_previous: bool = False
+    is_kept: bool = False
+
+
+class ResultSection(QWidget):
+    """Shows what a mask measures, and tells what a person wants to do with it."""
+
+    result_chosen = Signal(int)
+    previous_requested = Signal()
+    keep_toggled = Signal(bool)
+    table_requested = Signal()
+    save_requested = Signal()
+    open_requested = Signal()
+    record_requested = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.combo = narrow_combo(
+            "Result", "Results of this image, side by side. Selecting a mask shows it."
+        )
+        self.combo.activated.connect(self.result_chosen)
+        self.badge = paragraph(name="result-badge")
+        emphasise(self.badge)
+        self.summary = paragraph("No result yet.", name="result-summary")
+        self.outdated = paragraph(name="result-outdated")
+        self.notices = paragraph(name="result-notices")
+        self.table = Table()
+        self.previous_button = _button(
+            "Previous", "Bring back the result before this one; again, and it is back."
+        )
+        self.keep_button = _button(
+            "Keep", "Leave this result as it is; the next run adds its own beside it."
+        )
+        self.keep_button.setCheckable(True)
+        self.record_button = _button(
+            "About", "How this mask came about: model, routers, settings, versions."
+        )
+        self.copy_button = _button("Copy", "Copy the table as text, with tabs.")
+        self.table_button = _button("CSV…", "Save the table as a CSV file.")
+        self.save_button = StartButton("Save…")
+        self.save_button.setToolTip(
+            "Save the mask as TIFF or NIfTI, with its record beside it."
+        )
+        self.open_button = _button("Reopen…", "Open a mask that was saved here.")
+        self.previous_button.clicked.connect(self.previous_requested)
+        self.keep_button.clicked.connect(self.keep_toggled)
+        self.record_button.clicked.connect(self.record_requested)
+        self.copy_button.clicked.connect(self._on_copy)
+        self.table_button.clicked.connect(self.table_requested)
+        self.save_button.clicked.connect(self.save_requested)
+        self.open_button.clicked.connect(self.open_requested)
+        self._buttons = QWidget()
+        _in_rows(
+            self._buttons,
+            (
+                *(self.previous_button, self.keep_button, self.record_button),
+                *(self.copy_button, self.table_button, self.save_button),
+            ),
+        )
+        column(
+            self,
+            row(heading("RESULT"), self.open_button, stretch=0),
+            self.combo,
+            self.badge,
+            self.summary,
+            self.outdated,
+            self.table,
+            self._buttons,
+            self.notices,
+        )
+        self.show_nothing()
+
+    def show_nothing(self) -> None:
+        """Say that there is no result."""
+        self.table.show_rows(())
+        say(self.summary, "No result yet.")
+        say(self.badge, "")
+        say(self.outdated, "")
+        say(self.notices, "")
+        self._buttons.setVisible(False)
+        self.show_state(ResultState())
+
+    def show_result(
+        self,
+        summary: str,
+        rows: Sequence[TableRow],
+        *,
+        badge: str = "",
+        outdated: str = "",
+        notices: Sequence[str] = (),
+    ) -> None:
+        """Show what was found.
+
+        Parameters
+        ----------
+        summary : str
+            What the mask was made for.
+        rows : sequence of TableRow
+            Sizes and ratios.
+        badge : str
+            In what it is not a plain run of the model; empty where it is one.
+        outdated : str
+            Why it does not belong to what is entered now; empty where it does.
+        notices : sequence of str
+            What a person should know about the run.
+        """
+        say(self.summary, summary)
+        say(self.badge, badge)
+        say(self.outdated, outdated)
+        say(self.notices, "\n".join(notices))
+        self.table.show_rows(rows)
+        self._buttons.setVisible(True)
+
+    def show_state(self, state: ResultState) -> None:
+        """Show which results there are and what can be done with this one."""
+        self.combo.clear()
+        self.combo.addItems(list(state.names))
+        self.combo.setCurrentIndex(state.current)
+        self.combo.setVisible(len(state.names) > 1)
+        self.previous_button.setEnabled(state.has_previous)
+        self.keep_button.setChecked(state.is_kept)
+
+    def text(self) -> str:
+        """Return what is shown as text, with tabs between the columns."""
+        head = [each.text() for each in (self.badge, self.summary, self.outdated)]
+        return "\n".join(part for part in (*head, self.table.text()) if part)
+
+    def _on_copy(self) -> None:
+        clipboard = QApplication.clipboard()
+        if clipboard is not None:
+            clipboard.setText(self.text())
+
+
+def _button(text: str, tooltip: str) -> QPushButton:
+    button = QPushButton(text)
+    button.setToolTip(tooltip)
+    return button
+
+
+def _in_rows(widget: QWidget, buttons: Sequence[QPushButton]) -> None:
+    grid = QGridLayout(widget)
+    grid.setContentsMargins(0, 0, 0, 0)
+    grid.setSpacing(4)
+    for place, button in enumerate(buttons):
+        grid.addWidget(button, *divmod(place, _BUTTONS_IN_A_ROW))

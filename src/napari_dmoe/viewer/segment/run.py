@@ -1,0 +1,251 @@
+"""Begins and ends the runs: from the session's image and patient to its result."""
+
+from __future__ import annotations
+
+import time
+import weakref
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from napari.layers import Image
+from qtpy.QtCore import QObject, Signal
+
+from napari_dmoe.inference.running.settings import InferenceSettings
+from napari_dmoe.progress import ProgressHook
+from napari_dmoe.viewer.engines import Engines
+from napari_dmoe.viewer.layers.camera import reveal
+from napari_dmoe.viewer.layers.placement import to_image
+from napari_dmoe.viewer.session import results
+from napari_dmoe.viewer.session.checks import patient_problem
+from napari_dmoe.viewer.session.requests import Request
+from napari_dmoe.viewer.session.results import Outcome, Result
+from napari_dmoe.viewer.session.session import Session
+from napari_dmoe.viewer.ui.work import STOPPED, Order, Work
+
+if TYPE_CHECKING:
+    from napari_dmoe.imaging.spatial import SpatialImage
+    from napari_dmoe.inference.results.segmentation import Segmentation
+    from napari_dmoe.models.checkpoint import LoadedModel
+    from napari_dmoe.patient import Patient
+
+SHORT_RUN_SECONDS = 2.0
+"""A run that took less is repeated by itself when the driver changes."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run and how it ended.
+
+    Parameters
+    ----------
+    image : weak reference to an Image
+        What was segmented.
+    name : str
+        Name of that layer when the run began.
+    was_asked_for : bool
+        Whether a person wanted it, or a changed driver.
+    result : Result or None
+        What it gave; None where it was stopped or failed.
+    said : str
+        How it ended, in words.
+    was_stopped : bool
+        Whether it was told to stop.
+    """
+
+    image: weakref.ref[Image]
+    name: str
+    was_asked_for: bool
+    result: Result | None = None
+    said: str = ""
+    was_stopped: bool = False
+
+
+class RunControl(QObject):
+    """Runs the engine on an image of the session and puts its result into the viewer.
+
+    Parameters
+    ----------
+    session : Session
+        Gives the image, its patient and the model; keeps the result.
+    engines : Engines
+        What segments.
+    work : Work
+        Does it in the background.
+    """
+
+    ended = Signal(object)
+    """A :class:`Run` ended; the next may begin."""
+
+    def __init__(
+        self,
+        session: Session,
+        engines: Engines,
+        work: Work,
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self.settings = InferenceSettings()
+        self._session, self._engines, self._work = session, engines, work
+        self._run: Run | None = None
+        self._may_rerun, self._rerun_wanted = True, False
+        work.ended.connect(self._on_ended)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether the dock is at work, on a run or something else."""
+        return self._work.is_busy
+
+    def begin(
+        self, was_asked_for: bool = False, image: Image | None = None
+    ) -> Exception | None:
+        """Segment an image for its patient; nothing while the dock is at work.
+
+        Parameters
+        ----------
+        was_asked_for : bool
+            Whether a person wanted it.
+        image : napari.layers.Image, optional
+            The image; the one that is worked on by default.
+
+        Returns
+        -------
+        Exception or None
+            Why it could not begin, which has been said; None where it did.
+        """
+        session, loaded = self._session, self._session.model
+        image = session.image if image is None else image
+        if image is None or loaded is None or self.is_busy:
+            return None
+        try:
+            pixels = to_image(image, loaded.card.dims)
+            request = session.request(image, loaded, self.settings)
+        except ValueError as error:
+            self._work.fail(error)
+            return error
+        self._rerun_wanted = False
+        self._run = Run(weakref.ref(image), image.name, was_asked_for)
+        patient, settings = session.patient_of(image), self.settings
+        engine = with_priors(self._engines.segment, session.shares.by_driver)
+        work = partial(timed, engine, loaded, pixels, patient, settings=settings)
+        order = Order(
+            title=f"dMoE: segmenting {image.name}",
+            status=f"Segmenting “{image.name}” …",
+            work=work,
+            then=partial(self._on_returned, request),
+            if_failed=self._on_failed,
+            if_stopped=self._on_stopped,
+        )
+        self._work.start(order)
+        return None
+
+    def stop(self) -> None:
+        """Tell the dock's work to stop; it does at the engine's next step."""
+        self._rerun_wanted = False
+        self._work.stop()
+
+    def rerun(self) -> None:
+        """Segment again where that is wanted, short, and overwrites nobody's work."""
+        if self.is_busy:
+            self._rerun_wanted = True
+            return
+        image, loaded = self._session.image, self._session.model
+        result = None if image is None else self._session.result_of(image)
+        if image is None or result is None or loaded is None or not self._may_rerun:
+            return
+        if result.looks_edited or result.seconds >= SHORT_RUN_SECONDS:
+            return
+        if not result.is_plain:  # a what-if is made again only when it is asked for
+            return
+        is_known = not patient_problem(loaded.card, self._session.patient_of(image))
+        if is_known and self.outdated(image, result):
+            self.begin()
+
+    def allow_reruns(self, are_allowed: bool) -> None:
+        """Let :meth:`rerun` do something, or not."""
+        self._may_rerun = are_allowed
+
+    def outdated(self, image: Image, result: Result) -> str:
+        """Say why a result does not belong to what is entered; nothing if it does."""
+        loaded = self._session.model
+        if loaded is None or result.request.is_of_file:
+            return ""
+        try:
+            now = self._session.request(image, loaded, self.settings)
+        except ValueError:
+            return "Outdated: the model does not know the patient's values."
+        changed = result.request.changes(now)
+        if not changed:
+            return ""
+        what = "Segment again" if result.is_plain else "Make it again in “What if”"
+        return f"Outdated: {' and '.join(changed)} changed. {what}."
+
+    def _on_returned(
+        self, request: Request, timed_outcome: tuple[Segmentation, float]
+    ) -> str:
+        segmentation, seconds = timed_outcome
+        run, viewer = self._run, self._session.viewer
+        image = None if run is None else run.image()
+        if run is None or viewer is None or image is None or image not in viewer.layers:
+            return self._say("The image was removed: its result was dropped.")
+        result = results.show(
+            viewer,
+            image,
+            Outcome(segmentation, request, seconds),
+            previous=results.latest(
+                self._session.results_of(image), chosen=self._session.result_of(image)
+            ),
+        )
+        self._session.set_result(image, result)
+        text = f"Done in {seconds:.1f} s."
+        mask = result.mask()
+        if run.was_asked_for and mask is not None and reveal(viewer, mask):
+            text += " Moved to the plane with most of the mask."
+        return self._say(text, result)
+
+    def _on_failed(self, error: Exception) -> str:
+        self._rerun_wanted = False
+        return self._say(f"Failed: {error}")
+
+    def _on_stopped(self) -> str:
+        return self._say(STOPPED, was_stopped=True)
+
+    def _say(
+        self, text: str, result: Result | None = None, *, was_stopped: bool = False
+    ) -> str:
+        """Note how the run ended."""
+        run = self._run
+        if run is not None:
+            self._run = replace(run, result=result, said=text, was_stopped=was_stopped)
+        return text
+
+    def _on_ended(self) -> None:
+        run, self._run = self._run, None
+        if run is not None:
+            self.ended.emit(run)
+        if self._rerun_wanted and not self.is_busy:
+            self._rerun_wanted = False
+            self.rerun()
+
+
+def with_priors(
+    engine: Callable[..., Any], priors: Mapping[str, tuple[float, ...]]
+) -> Callable[..., Any]:
+    """Return an engine that mixes by stated shares, where there are any."""
+    return partial(engine, priors=priors) if priors else engine
+
+
+def timed(
+    engine: Callable[..., Segmentation],
+    loaded: LoadedModel,
+    image: SpatialImage,
+    patient: Patient,
+    hook: ProgressHook,
+    *,
+    settings: InferenceSettings,
+) -> tuple[Segmentation, float]:
+    """Return what an engine gives, and the seconds that it took."""
+    began = time.perf_counter()
+    result = engine(loaded, image, patient, settings=settings, progress=hook)
+    return result, time.perf_counter() - began

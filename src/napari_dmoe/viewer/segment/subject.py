@@ -1,0 +1,158 @@
+"""Shows which image is worked on and whose it is, and takes what is entered."""
+
+from __future__ import annotations
+
+import weakref
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QObject, Signal
+
+from napari_dmoe.viewer.layers.axes import chosen_layout, layouts, name_axes
+from napari_dmoe.viewer.sample_models import expectation, other_model
+from napari_dmoe.viewer.segment.image_view import ImageChoice, ImageSection
+from napari_dmoe.viewer.segment.patient_fields import patient_fields
+from napari_dmoe.viewer.segment.patient_view import PatientSection
+from napari_dmoe.viewer.session.checks import (
+    band_notes,
+    describe_image,
+    image_problem,
+    patient_problem,
+)
+from napari_dmoe.viewer.session.session import Session
+from napari_dmoe.viewer.ui.connections import Connections
+
+if TYPE_CHECKING:
+    from napari.layers import Image
+
+NO_IMAGE = "Open an image, or File > Open Sample > dMoE."
+
+
+class SubjectControl(QObject):
+    """Connects the image and the patient section with the session.
+
+    Parameters
+    ----------
+    session : Session
+        Knows the images and their patients.
+    image_section : ImageSection
+        Where the image is chosen; owns this object.
+    patient_section : PatientSection
+        Where the patient is entered.
+    """
+
+    shown = Signal()
+    """Another image or patient is shown."""
+    patient_entered = Signal()
+    """A value of the patient changed."""
+
+    def __init__(
+        self,
+        session: Session,
+        image_section: ImageSection,
+        patient_section: PatientSection,
+    ) -> None:
+        super().__init__(image_section)
+        self._session = session
+        self._images, self._patient = image_section, patient_section
+        self._shown: weakref.ref[Image] | None = None
+        connections = Connections(self)
+        connections.add(session.model_changed, self.show_model)
+        connections.add(session.shares.changed, self._on_priors)
+        connections.add(session.images_changed, self._show_images)
+        connections.add(session.image_changed, self._show_image)
+        connections.add(session.patient_changed, self._on_patient)
+        image_section.image_chosen.connect(self._on_image_chosen)
+        image_section.layout_chosen.connect(self._on_layout_chosen)
+        patient_section.value_entered.connect(self._on_value_entered)
+        self.show_model()
+
+    def show_model(self) -> None:
+        """Show the form that the model asks for, and which images fit it."""
+        loaded = self._session.model
+        card = None if loaded is None else loaded.card
+        fields = patient_fields(card, self._session.shares.by_driver)
+        self._patient.show_fields(fields)
+        self._show_image()
+
+    def why_not(self) -> str:
+        """Say why the image cannot be segmented for the patient; nothing if it can."""
+        loaded, image = self._session.model, self._session.image
+        if loaded is None:
+            return "Open a model first."
+        if image is None:
+            return "Open an image first."
+        return (
+            image_problem(image, loaded.card.dims)
+            or self._patient.problem
+            or patient_problem(loaded.card, self._session.patient_of(image))
+        )
+
+    def _show_images(self) -> None:
+        session, current = self._session, self._session.image
+        images = session.images()
+        choices = [
+            ImageChoice(image.name, image_problem(image, session.dims))
+            for image in images
+        ]
+        place = images.index(current) if current is not None else -1
+        self._images.show_images(choices, place)
+
+    def _show_image(self) -> None:
+        self._show_images()
+        session = self._session
+        self._images.show_model(expectation(session), other_model(session))
+        image, dims = session.image, session.dims
+        if image is not (self._shown() if self._shown else None):
+            self._patient.forget_problems()
+        self._shown = None if image is None else weakref.ref(image)
+        if image is None:
+            self._images.show_axes((), None)
+            self._images.show_facts(NO_IMAGE)
+        else:
+            self._images.show_axes(layouts(image), chosen_layout(image))
+            self._images.show_facts(
+                describe_image(image, dims), image_problem(image, dims)
+            )
+        self._show_patient()
+
+    def _show_patient(self) -> None:
+        image, session, section = self._session.image, self._session, self._patient
+        card = None if session.model is None else session.model.card
+        if image is None:
+            section.show_nobody()
+        else:
+            patient = session.patient_of(image)
+            known = patient.known()
+            section.show_patient(
+                image.name,
+                patient,
+                sources={name: session.source_of(image, name) for name in known},
+                notes=band_notes(card, patient),
+            )
+            section.show_problem(section.problem or patient_problem(card, patient))
+        self.shown.emit()
+
+    def _on_priors(self) -> None:
+        self.show_model()
+        self.patient_entered.emit()
+
+    def _on_patient(self) -> None:
+        self._show_patient()
+        if not self._patient.problem:  # what cannot be read is not yet an entry
+            self.patient_entered.emit()
+
+    def _on_image_chosen(self, place: int) -> None:
+        images = self._session.images()
+        if 0 <= place < len(images):
+            self._session.choose_image(images[place])
+
+    def _on_layout_chosen(self, names: tuple[str, ...]) -> None:
+        image = self._session.image
+        if image is not None:
+            name_axes(image, names)
+
+    def _on_value_entered(self, attribute: str, value: object) -> None:
+        image = self._session.image
+        if image is not None:
+            patient = self._session.patient_of(image).with_value(attribute, value)
+            self._session.set_patient(image, patient)

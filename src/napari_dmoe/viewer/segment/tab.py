@@ -1,0 +1,58 @@
+"""The tab for the main job: model, image, patient and result, one below the other."""
+
+from __future__ import annotations
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
+
+from napari_dmoe.inference.running.settings import InferenceSettings
+from napari_dmoe.viewer.segment.compare_view import CompareSection
+from napari_dmoe.viewer.segment.image_view import ImageSection
+from napari_dmoe.viewer.segment.many_images_view import SeriesSection
+from napari_dmoe.viewer.segment.model_view import ModelSection
+from napari_dmoe.viewer.segment.patient_view import PatientSection
+from napari_dmoe.viewer.segment.result_view import ResultSection
+from napari_dmoe.viewer.ui.form import SettingsForm
+from napari_dmoe.viewer.ui.parts import column
+from napari_dmoe.viewer.widgets.fold import Fold
+
+_SETTINGS = (
+    *("device", "unknown", "probabilities", "scored_at"),
+    *("noise", "samples", "seed", "batch", "overlap"),
+)
+_DEVICES = ("auto", "cpu")
+_MARGIN = 4
+_BETWEEN_SECTIONS = 12
+
+
+class SegmentTab(QScrollArea):
+    """Holds the sections; scrolls where the dock is too low for them."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.model = ModelSection()
+        self.image = ImageSection()
+        self.patient = PatientSection()
+        self.result = ResultSection()
+        self.compare = CompareSection()
+        self.series = SeriesSection()
+        self.settings: SettingsForm[InferenceSettings] = SettingsForm(
+            InferenceSettings(), names=_SETTINGS, choices={"device": _DEVICES}
+        )
+        self.advanced = Fold(
+            "Advanced", "Device, noise and unknown drivers.", self.settings
+        )
+        content = QWidget()
+        layout = QVBoxLayout(content)
+        layout.setContentsMargins(_MARGIN, _MARGIN, _MARGIN, _MARGIN)
+        layout.setSpacing(_BETWEEN_SECTIONS)
+        for section in (self.model, self.image, self.patient, self.result):
+            layout.addWidget(section)
+        folds = QWidget()
+        column(folds, self.compare, self.series, self.advanced)
+        layout.addWidget(folds)
+        layout.addStretch(1)
+        self.setWidget(content)
+        self.setWidgetResizable(True)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)

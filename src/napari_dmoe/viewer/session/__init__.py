@@ -1,0 +1,1 @@
+"""What the tabs of one viewer share: images, patients, results. No Qt."""

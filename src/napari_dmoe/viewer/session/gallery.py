@@ -1,0 +1,76 @@
+"""The results of each image that are in a viewer, and which of them is looked at."""
+
+from __future__ import annotations
+
+import weakref
+from weakref import WeakKeyDictionary
+
+from napari.components import ViewerModel
+from napari.layers import Layer
+
+from napari_dmoe.viewer.layers.placement import plain
+from napari_dmoe.viewer.session.results import Result
+
+
+class Gallery:
+    """Keeps results by image, for as long as their masks are in the viewer.
+
+    Parameters
+    ----------
+    viewer : weak reference to a ViewerModel
+        The viewer.
+    """
+
+    def __init__(self, viewer: weakref.ref[ViewerModel]) -> None:
+        self._viewer = viewer
+        self._results: WeakKeyDictionary[Layer, list[Result]] = WeakKeyDictionary()
+        self._chosen: WeakKeyDictionary[Layer, Result] = WeakKeyDictionary()
+
+    def of(self, image: Layer) -> list[Result]:
+        """Return the results of an image whose masks are still there, oldest first."""
+        found = [r for r in self._results.get(plain(image), []) if self._is_there(r)]
+        if plain(image) in self._results:
+            self._results[plain(image)] = found
+        return list(found)
+
+    def chosen(self, image: Layer) -> Result | None:
+        """Return the result that is looked at: the one chosen, or else the newest."""
+        results = self.of(image)
+        chosen = self._chosen.get(plain(image))
+        if chosen in results:
+            return chosen
+        return results[-1] if results else None
+
+    def choose(self, image: Layer, result: Result) -> None:
+        """Look at a result."""
+        self._chosen[plain(image)] = result
+
+    def show_alone(self, image: Layer, result: Result) -> None:
+        """Let only one of an image's masks be seen: they have the same colours."""
+        for each in self.of(image):
+            mask = each.mask()
+            if mask is not None:
+                mask.visible = each is result
+
+    def add(self, image: Layer, result: Result) -> None:
+        """Add a result, instead of one that its mask showed before, and look at it."""
+        mask = result.mask()
+        results = self.of(image)
+        place = next((i for i, r in enumerate(results) if r.mask() is mask), None)
+        if place is None:
+            results.append(result)
+        else:
+            results[place] = result
+        self._results[plain(image)] = results
+        self.choose(image, result)
+
+    def image_of(self, mask: Layer) -> Layer | None:
+        """Return the image that a mask belongs to; None for other layers."""
+        for image in list(self._results):
+            if any(result.mask() is plain(mask) for result in self.of(image)):
+                return image
+        return None
+
+    def _is_there(self, result: Result) -> bool:
+        viewer, mask = self._viewer(), result.mask()
+        return viewer is not None and mask is not None and mask in viewer.layers

@@ -1,0 +1,60 @@
+"""Which layers are images to be segmented, and how often each was changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeGuard
+from weakref import WeakKeyDictionary
+
+from napari.components import ViewerModel
+from napari.layers import Image, Layer
+
+from napari_dmoe.inference.results.provenance import METADATA_KEY
+from napari_dmoe.viewer.layers.placement import PLACE, plain
+
+_CHANGES = ("data", *PLACE)
+
+
+def inputs_of(viewer: ViewerModel | None) -> list[Image]:
+    """Return a viewer's images, the topmost first; maps of results are none."""
+    layers = [] if viewer is None else list(viewer.layers)
+    return [layer for layer in reversed(layers) if is_input(layer)]
+
+
+def is_input(layer: Layer | None) -> TypeGuard[Image]:
+    """Say whether a layer is an image, and not made of a result."""
+    if not isinstance(layer, Image):
+        return False
+    record = layer.metadata.get(METADATA_KEY)
+    return not (isinstance(record, Mapping) and "shows" in record)
+
+
+class Versions:
+    """Counts how often the pixels or the place of images were changed.
+
+    Parameters
+    ----------
+    on_change : callable
+        Called after each change, with napari's event.
+    """
+
+    def __init__(self, on_change: Callable[[Any], None]) -> None:
+        self._on_change = on_change
+        self._counts: WeakKeyDictionary[Layer, int] = WeakKeyDictionary()
+
+    def of(self, image: Layer) -> int:
+        """Return how often an image was changed."""
+        return self._counts.get(plain(image), 0)
+
+    def follow(self, image: Image) -> bool:
+        """Count an image's changes from now on; say whether it is a new one."""
+        if image in self._counts:
+            return False
+        self._counts[image] = 0
+        for change in _CHANGES:
+            getattr(image.events, change).connect(self._on_event)
+        return True
+
+    def _on_event(self, event: Any) -> None:
+        self._counts[event.source] += 1
+        self._on_change(event)

@@ -1,0 +1,75 @@
+"""Whose image a layer is: a patient for each, and where each value came from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from weakref import WeakKeyDictionary
+
+from napari.layers import Layer
+
+from napari_dmoe.inference.results.provenance import METADATA_KEY
+from napari_dmoe.patient import Patient, PatientError
+from napari_dmoe.viewer.layers.placement import plain
+
+UNKNOWN = "unknown"
+TYPED = "typed"
+
+
+@dataclass(frozen=True)
+class _Record:
+    """A patient, and where each known value came from."""
+
+    patient: Patient = field(default_factory=Patient)
+    sources: Mapping[str, str] = field(default_factory=dict)
+
+
+class Patients:
+    """The patients of image layers.
+
+    A new image starts with everything unknown, unless its layer brings a patient in
+    ``metadata["napari-dmoe"]["patient"]``.
+    """
+
+    def __init__(self) -> None:
+        self._records: WeakKeyDictionary[Layer, _Record] = WeakKeyDictionary()
+
+    def of(self, image: Layer) -> Patient:
+        """Return an image's patient; everything unknown until something is known."""
+        return self._record(image).patient
+
+    def source(self, image: Layer, attribute: str) -> str:
+        """Say where the value of an attribute came from, or that it is unknown."""
+        return self._record(image).sources.get(attribute, UNKNOWN)
+
+    def change(self, image: Layer, patient: Patient, source: str) -> None:
+        """Change an image's patient; `source` gave the values that are new."""
+        before = self._record(image)
+        sources = {
+            name: source
+            if value != before.patient.value(name)
+            else before.sources[name]
+            for name, value in patient.known().items()
+        }
+        self._records[plain(image)] = _Record(patient, sources)
+
+    def _record(self, image: Layer) -> _Record:
+        layer = plain(image)
+        if layer not in self._records:
+            self._records[layer] = _brought_by(layer)
+        return self._records[layer]
+
+
+def _brought_by(layer: Layer) -> _Record:
+    """Return the patient that a layer's metadata names; unknown if it names none."""
+    record = layer.metadata.get(METADATA_KEY)
+    values = record.get("patient") if isinstance(record, Mapping) else None
+    if not isinstance(values, Mapping):
+        return _Record()
+    try:
+        patient = Patient.from_values(values)
+    except PatientError:
+        # A file's metadata may hold anything; a wrong patient is worse than none.
+        return _Record()
+    source = str(record.get("source", "from the layer"))
+    return _Record(patient, dict.fromkeys(patient.known(), source))

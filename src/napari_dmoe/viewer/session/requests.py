@@ -1,0 +1,77 @@
+"""What a run is asked for, so that a result can be told to be outdated, and why."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from napari_dmoe.inference.running.settings import InferenceSettings
+
+if TYPE_CHECKING:
+    from napari_dmoe.models.checkpoint import LoadedModel
+
+
+class _Gone:
+    """What a request refers to whose model is not here."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a run is asked for.
+
+    Of the patient only the routers count, and of the image that it is the same.
+
+    Parameters
+    ----------
+    model : weak reference to a LoadedModel
+        The model; weakly, so that a result does not keep its memory.
+    routers : mapping of str to (int or None)
+        The router of each attribute; None for an unknown one.
+    settings : InferenceSettings
+        How it is run.
+    image_version : int
+        How often the image had been changed.
+    shares : tuple of (str, tuple of float)
+        Shares that a person stated for the values of unknown drivers.
+    is_of_file : bool
+        Whether it stands for a mask from a file, of whose run nothing else is known.
+    """
+
+    model: weakref.ref[LoadedModel]
+    routers: Mapping[str, int | None]
+    settings: InferenceSettings
+    image_version: int
+    shares: tuple[tuple[str, tuple[float, ...]], ...] = ()
+    is_of_file: bool = False
+
+    @classmethod
+    def of_file(cls) -> Request:
+        """Return what stands for the request of a mask from a file: nobody knows it."""
+        gone: weakref.ref[Any] = weakref.ref(_Gone())
+        settings = InferenceSettings()
+        return cls(gone, {}, settings, image_version=0, is_of_file=True)
+
+    def for_router(self, attribute: str, router: int) -> Request:
+        """Return the same for another value of a driver, given as its router."""
+        return replace(
+            self,
+            routers={**self.routers, attribute: router},
+            shares=tuple(each for each in self.shares if each[0] != attribute),
+        )
+
+    def changes(self, other: Request) -> tuple[str, ...]:
+        """Name what differs in another request."""
+        if self.model != other.model:
+            # Routers of two models cannot be compared: they number other values.
+            return ("the model",)
+        parts = {
+            name.replace("_", " "): router == other.routers.get(name)
+            for name, router in self.routers.items()
+        } | {
+            "the shares of unknown values": dict(self.shares) == dict(other.shares),
+            "the settings": self.settings == other.settings,
+            "the image": self.image_version == other.image_version,
+        }
+        return tuple(name for name, is_same in parts.items() if not is_same)

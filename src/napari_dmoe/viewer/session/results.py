@@ -1,0 +1,290 @@
+"""What a run leaves in a viewer, and what the next run may do with it.
+
+A mask that somebody painted on is theirs: it is never overwritten. An untouched one is
+replaced where it stands, so that its name, opacity and order stay as they are; what it
+showed before can be brought back. Only results of one kind replace each other: a mask
+that the model gave without an expert never takes the place of its plain one.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from napari.components import ViewerModel
+from napari.layers import Image, Labels, Layer
+from numpy.typing import NDArray
+
+from napari_dmoe.inference.results.provenance import METADATA_KEY
+from napari_dmoe.inference.results.segmentation import Segmentation
+from napari_dmoe.viewer import badges
+from napari_dmoe.viewer.badges import Kind
+from napari_dmoe.viewer.layers.look import mask_layer, probability_layers
+from napari_dmoe.viewer.layers.placement import PLACE, LayerData, plain
+from napari_dmoe.viewer.layers.pointer import pointer_away
+from napari_dmoe.viewer.session.requests import Request
+
+CHANGES_OF_A_MASK = ("paint", "labels_update", "data")
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What one run found, without the layers that show it.
+
+    Parameters
+    ----------
+    segmentation : Segmentation
+        What the engine returned.
+    request : Request
+        What it was asked for; a result of another request is outdated.
+    seconds : float
+        How long it took.
+    """
+
+    segmentation: Segmentation
+    request: Request
+    seconds: float
+
+
+@dataclass(eq=False)
+class Result:
+    """One run's outcome in a viewer.
+
+    Parameters
+    ----------
+    outcome : Outcome
+        What was found.
+    mask : weak reference to a Labels layer
+        The mask.
+    original : array
+        The mask as it was put into that layer.
+    before : Outcome, optional
+        What the mask showed before this run.
+    maps : tuple of weak references to Layers
+        The probabilities, where they were asked for.
+    is_kept : bool
+        Whether the next run leaves it as it is, and puts its own beside it.
+    """
+
+    outcome: Outcome
+    mask: weakref.ref[Labels]
+    original: NDArray[Any]
+    before: Outcome | None = None
+    maps: tuple[weakref.ref[Layer], ...] = ()
+    is_kept: bool = False
+    _may_be_edited: bool = field(default=False, repr=False)
+    _was_edited: bool = field(default=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Follow what happens to the mask."""
+        mask = self.mask()
+        if mask is not None:
+            for change in CHANGES_OF_A_MASK:
+                getattr(mask.events, change).connect(self._on_change)
+
+    @property
+    def segmentation(self) -> Segmentation:
+        """What the engine returned."""
+        return self.outcome.segmentation
+
+    @property
+    def request(self) -> Request:
+        """What it was asked for."""
+        return self.outcome.request
+
+    @property
+    def seconds(self) -> float:
+        """How long it took."""
+        return self.outcome.seconds
+
+    @property
+    def kind(self) -> Kind:
+        """What sort of result it is; empty for a plain run of the model."""
+        return badges.kind(self.segmentation.provenance)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is a run of the model as it is."""
+        return not self.kind
+
+    @property
+    def is_edited(self) -> bool:
+        """Whether the mask differs from what the run gave; looks at every pixel."""
+        mask = self.mask()
+        return mask is not None and not np.array_equal(mask.data, self.original)
+
+    @property
+    def looks_edited(self) -> bool:
+        """The same, but looks at the pixels only after napari told of a change."""
+        if self._may_be_edited:
+            self._may_be_edited, self._was_edited = False, self.is_edited
+            mask = self.mask()
+            record = {} if mask is None else mask.metadata.get(METADATA_KEY, {})
+            # So that it is saved, too. A mask from a file may have been painted before.
+            was_before = self.segmentation.provenance.edited
+            record["edited"] = self._was_edited or was_before
+        return self._was_edited
+
+    def note_edits(self) -> None:
+        """Write into the layer's record whether it was painted on."""
+        self._may_be_edited = True
+        _ = self.looks_edited
+
+    @property
+    def title(self) -> str:
+        """Name of the layer that shows it."""
+        mask = self.mask()
+        return "" if mask is None else str(mask.name)
+
+    def _on_change(self, event: Any = None) -> None:
+        self._may_be_edited = True
+
+
+def show(
+    viewer: ViewerModel,
+    source: Image,
+    outcome: Outcome,
+    *,
+    previous: Result | None = None,
+    name: str = "",
+) -> Result:
+    """Put a run's mask into a viewer, and the probabilities where there are any.
+
+    Parameters
+    ----------
+    viewer : napari.components.ViewerModel
+        Where to.
+    source : napari.layers.Image
+        The image that was segmented.
+    outcome : Outcome
+        What was found.
+    previous : Result, optional
+        The image's result so far. Its mask is replaced where it is still there, was
+        not painted on, is not kept, and is of the same kind; otherwise a new layer is
+        added.
+    name : str
+        What a new layer is called after the image's name; by default ``mask``, and
+        what was done to the model.
+
+    Returns
+    -------
+    Result
+        The new result. One that takes an older one's place remembers that.
+    """
+    data, arguments, kind = mask_layer(source, outcome.segmentation)
+    if name:
+        arguments["name"] = f"{source.name} / {name}"
+    made = badges.kind(outcome.segmentation.provenance)
+    is_alike = previous is not None and previous.kind == made
+    existing = _reusable_mask(viewer, previous, data.ndim) if is_alike else None
+    mask = put(viewer, (data, arguments, kind), existing)
+    replaced = None if existing is None else previous
+    maps = probability_layers(source, outcome.segmentation)
+    return Result(
+        outcome=outcome,
+        mask=weakref.ref(mask),
+        original=np.array(mask.data),
+        before=None if replaced is None else replaced.outcome,
+        maps=_put_maps(viewer, maps, () if replaced is None else replaced.maps),
+    )
+
+
+def _put_maps(
+    viewer: ViewerModel,
+    maps: Sequence[LayerData],
+    replaced: Sequence[weakref.ref[Layer]],
+) -> tuple[weakref.ref[Layer], ...]:
+    """Put maps where those of a replaced result are; take away what is left of them."""
+    there = [layer for each in replaced if (layer := each()) in viewer.layers]
+    for layer in there[len(maps) :]:
+        viewer.layers.remove(layer)
+    existing = [*there, *[None] * len(maps)]
+    put_there = (put(viewer, *pair) for pair in zip(maps, existing, strict=False))
+    return tuple(weakref.ref(layer) for layer in put_there)
+
+
+def show_previous(viewer: ViewerModel, source: Image, result: Result) -> Result:
+    """Bring back what a mask showed before its last run; again, and it is swapped."""
+    if result.before is None:
+        return result
+    return show(viewer, source, result.before, previous=result)
+
+
+def latest(
+    shown: Sequence[Result], of_kind: Kind = (), chosen: Result | None = None
+) -> Result | None:
+    """Return the result that a new one of a kind would replace, or stand beside.
+
+    Parameters
+    ----------
+    shown : sequence of Result
+        Results of the image, oldest first.
+    of_kind : tuple of str
+        The kind; a plain run by default.
+    chosen : Result, optional
+        The one that is looked at, which goes first.
+    """
+    alike = [each for each in shown if each.kind == of_kind]
+    if chosen in alike:
+        return chosen
+    free = [each for each in alike if not each.is_kept] or alike
+    return free[-1] if free else None
+
+
+def _reusable_mask(
+    viewer: ViewerModel, previous: Result | None, ndim: int
+) -> Labels | None:
+    if previous is None or previous.is_kept or previous.is_edited:
+        return None
+    mask = previous.mask()
+    is_there = mask is not None and mask in viewer.layers
+    return mask if is_there and mask is not None and mask.data.ndim == ndim else None
+
+
+def put(viewer: ViewerModel, layer_data: LayerData, existing: Layer | None) -> Any:
+    """Put data into a layer that is there, or add one under a free name.
+
+    Parameters
+    ----------
+    viewer : napari.components.ViewerModel
+        Where to.
+    layer_data : tuple
+        Data, arguments and kind of the layer.
+    existing : napari.layers.Layer or None
+        The layer to change. What a person may have set in it stays: its name,
+        opacity and whether it is seen.
+
+    Returns
+    -------
+    napari.layers.Layer
+        The layer.
+    """
+    data, arguments, kind = layer_data
+    if existing is not None and existing.ndim == data.ndim:
+        _replace(existing, layer_data)
+        return existing
+    name = free_name(viewer, str(arguments["name"]))
+    add = viewer.add_labels if kind == "labels" else viewer.add_image
+    with pointer_away(viewer):
+        return plain(add(data, **(arguments | {"name": name})))
+
+
+def _replace(layer: Layer, layer_data: LayerData) -> None:
+    """Change a layer's samples and place, but nothing that a person may have set."""
+    data, arguments, _ = layer_data
+    layer.data = data
+    for name in (*PLACE, "colormap", "features", "metadata", "contrast_limits"):
+        if name in arguments:
+            setattr(layer, name, arguments[name])
+
+
+def free_name(viewer: ViewerModel, name: str, besides: Layer | None = None) -> str:
+    """Return a name, or the next that no layer has besides one."""
+    taken = {layer.name for layer in viewer.layers if layer is not besides}
+    free, number = name, 2
+    while free in taken:
+        free, number = f"{name} [{number}]", number + 1
+    return free

@@ -1,0 +1,1 @@
+"""Parts made of Qt that know no medicine."""

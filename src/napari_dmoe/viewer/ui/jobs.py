@@ -1,0 +1,229 @@
+"""Long work in a thread of its own, one piece at a time, that can be told to stop.
+
+An engine is a blocking function that takes a progress hook; the hook raises
+:class:`Cancelled` once the work was told to stop. The engine's thread touches no Qt
+object but the signals of its job, which Qt hands over to the GUI thread.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from napari.qt.threading import WorkerBase, WorkerBaseSignals, create_worker
+from napari.utils.notifications import (
+    ErrorNotification,
+    notification_manager,
+    show_error,
+)
+from napari.utils.progress import cancelable_progress
+from qtpy.compat import isalive
+from qtpy.QtCore import QObject, Signal
+
+from napari_dmoe.progress import Cancelled, Progress, ProgressHook
+from napari_dmoe.viewer.ui.connections import at_its_end
+
+_SECONDS_BETWEEN_REPORTS = 0.05
+_STEPS = 100
+
+
+@dataclass(frozen=True)
+class Task:
+    """Something to do, and what to call it where a person sees it."""
+
+    title: str
+    work: Callable[[ProgressHook], Any]
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class _JobSignals(WorkerBaseSignals):
+    progressed = Signal(object)
+    aborted = Signal()
+
+
+class Job(WorkerBase):
+    """A task in a thread of Qt's pool.
+
+    Parameters
+    ----------
+    task : Task
+        What to do.
+    """
+
+    def __init__(self, task: Task) -> None:
+        super().__init__(SignalsClass=_JobSignals)
+        self._task = task
+        self._last_report = 0.0
+
+    def run(self) -> None:
+        """Run the task and tell how it went; called by Qt in the job's thread."""
+        try:
+            super().run()
+        except RuntimeError:
+            # Python is shutting down and took the signals away: nobody is listening,
+            # and an error that leaves a Qt thread would abort the program.
+            if isalive(self.signals):
+                raise
+
+    def work(self) -> Any:
+        """Do the task; called in the job's thread."""
+        try:
+            return self._task.work(self._report)
+        except Cancelled:
+            self.quit()
+            self.signals.aborted.emit()
+            return None
+
+    def _report(self, progress: Progress) -> None:
+        if self.abort_requested:
+            raise Cancelled
+        now = time.monotonic()
+        is_last = progress.done == progress.total
+        if is_last or now - self._last_report > _SECONDS_BETWEEN_REPORTS:
+            self._last_report = now
+            self.signals.progressed.emit(progress)
+
+
+class _ActivityProgress(cancelable_progress):
+    """Progress in napari's activity dock, with a Cancel button that works at once."""
+
+    def cancel(self) -> None:
+        super().cancel()
+        if self.cancel_callback:
+            self.cancel_callback()
+
+
+class _NoFile:
+    """Takes the text that tqdm would print into the terminal."""
+
+    def write(self, text: str) -> None:
+        """Drop the text."""
+
+    def flush(self) -> None:
+        """Do nothing."""
+
+
+class _Running:
+    """A job and its bar, to be ended from the GUI thread even without its runner."""
+
+    def __init__(self) -> None:
+        self.job: Job | None = None
+        self.bar: _ActivityProgress | None = None
+
+    def stop(self) -> None:
+        if self.job is not None:
+            self.job.quit()
+
+    def end(self) -> None:
+        """Forget the job and close its bar."""
+        bar, self.bar, self.job = self.bar, None, None
+        if bar is not None:
+            bar.close()
+
+    def abandon(self) -> None:
+        self.stop()
+        self.end()
+
+
+class JobRunner(QObject):
+    """Runs tasks one at a time and tells how they go, on the GUI thread.
+
+    Every task ends with exactly one of `returned`, `failed` and `stopped`, and then
+    with `finished`. A runner that is destroyed tells its task to stop.
+    """
+
+    progressed = Signal(object)
+    returned = Signal(object)
+    failed = Signal(object)
+    stopped = Signal()
+    finished = Signal()
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._running = _Running()
+        self._has_outcome = False
+        at_its_end(self, self._running.abandon)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a task is under way."""
+        return self._running.job is not None
+
+    def start(self, task: Task) -> None:
+        """Begin a task.
+
+        Raises
+        ------
+        RuntimeError
+            When one is under way already.
+        """
+        if self.is_busy:
+            raise RuntimeError("a task is under way already")
+        self._has_outcome = False
+        # napari's own function tells the window, which asks before it closes.
+        job = create_worker(
+            task, _worker_class=Job, _start_thread=False, _ignore_errors=True
+        )
+        self._running.job = job
+        self._running.bar = _ActivityProgress(
+            total=_STEPS,
+            desc=task.title,
+            cancel_callback=self._running.stop,
+            file=_NoFile(),
+        )
+        job.signals.progressed.connect(self._on_progressed)
+        job.signals.returned.connect(self._on_returned)
+        job.signals.errored.connect(self._on_errored)
+        job.signals.warned.connect(self._on_warned)
+        job.signals.finished.connect(self._on_finished)
+        job.start()
+
+    def stop(self) -> None:
+        """Tell the task to stop; it does at its next report."""
+        self._running.stop()
+
+    def _on_progressed(self, progress: Progress) -> None:
+        if not self.is_busy:
+            return
+        self.progressed.emit(progress)
+        bar = self._running.bar
+        if bar is not None:
+            # May process events, so nothing may be relied on after it.
+            bar.update(round(_STEPS * progress.fraction) - bar.n)
+
+    def _on_returned(self, result: object) -> None:
+        job = self._running.job
+        # Told to stop a moment after it was done: the person wants no result.
+        if job is not None and not job.abort_requested:
+            self._has_outcome = True
+            self.returned.emit(result)
+
+    def _on_errored(self, error: Exception) -> None:
+        if self.is_busy:
+            self._has_outcome = True
+            self.failed.emit(error)
+
+    def _on_warned(self, warning: tuple[Any, ...]) -> None:
+        # napari shows the same warning once, however often a loop repeats it.
+        message, category, file_name, line = warning[:4]
+        notification_manager.receive_warning(message, category, file_name, line)
+
+    def _on_finished(self) -> None:
+        if not self.is_busy:
+            return
+        self._running.end()
+        if not self._has_outcome:
+            self.stopped.emit()
+        self.finished.emit()
+
+
+def notify_error(error: Exception) -> None:
+    """Show what went wrong: a known error by its message, others with their trace."""
+    if isinstance(error, ValueError | MemoryError | OSError):
+        show_error(str(error))
+    else:
+        notification_manager.dispatch(ErrorNotification(error))

@@ -1,0 +1,148 @@
+"""The one thing that the dock does at a time, shown in its footer.
+
+Segmenting, comparing and whole series take turns: a second job is refused while one is
+under way, so that no two of them write into the same layers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+from qtpy.QtCore import QObject, Signal
+
+from napari_dmoe.progress import ProgressHook
+from napari_dmoe.viewer.segment.footer import RunFooter
+from napari_dmoe.viewer.ui.jobs import JobRunner, Task, notify_error
+
+STOPPED = "Stopped. No layer was changed."
+BUSY = "The dock is at work: wait until it is done, or press Stop."
+
+
+@dataclass(frozen=True)
+class Order:
+    """Something to do in the background, and what follows.
+
+    Parameters
+    ----------
+    title : str
+        What napari's activity list calls it.
+    status : str
+        What the footer says at first.
+    work : callable
+        Does it, in a thread of its own; takes a progress hook.
+    then : callable
+        Takes what `work` returned, on the GUI thread; returns what the footer says.
+    if_failed : callable, optional
+        Takes the error, after it was notified; returns what the footer says.
+    if_stopped : callable, optional
+        Called after a stop; returns what the footer says.
+    """
+
+    title: str
+    status: str
+    work: Callable[[ProgressHook], Any]
+    then: Callable[[Any], str]
+    if_failed: Callable[[Exception], str] | None = None
+    if_stopped: Callable[[], str] | None = None
+
+
+class Work(QObject):
+    """Does one order at a time.
+
+    Parameters
+    ----------
+    footer : RunFooter
+        Where it is shown how the work goes.
+    showing : callable, optional
+        Returns the context in which what was found is shown, such as one that takes
+        half of it away again after an error.
+    """
+
+    begun = Signal()
+    ended = Signal()
+    """An order ended, however it did; the next may begin."""
+
+    def __init__(
+        self,
+        footer: RunFooter,
+        parent: QObject | None = None,
+        *,
+        showing: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
+        super().__init__(parent)
+        self._footer, self._showing = footer, showing
+        self._order: Order | None = None
+        self._runner = JobRunner(self)
+        self._runner.progressed.connect(footer.show_progress)
+        self._runner.returned.connect(self._on_returned)
+        self._runner.failed.connect(self._on_failed)
+        self._runner.stopped.connect(self._on_stopped)
+        self._runner.finished.connect(self._on_finished)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether an order is under way."""
+        return self._runner.is_busy
+
+    def start(self, order: Order) -> bool:
+        """Begin an order; return False, and do nothing, while another is under way."""
+        if self.is_busy:
+            return False
+        self._order = order
+        self._footer.show_running(True)
+        self._footer.show_status(order.status)
+        self._runner.start(Task(order.title, order.work))
+        self.begun.emit()
+        return True
+
+    def stop(self) -> None:
+        """Tell the work to stop; it does at the engine's next step."""
+        self._runner.stop()
+
+    def say(self, text: str) -> None:
+        """Say something in the footer, unless an order is under way."""
+        if not self.is_busy:
+            self._footer.show_status(text)
+
+    def fail(self, error: Exception) -> None:
+        """Say why an order could not even begin."""
+        notify_error(error)
+        self._footer.show_status(f"Failed: {error}")
+
+    def _on_returned(self, outcome: object) -> None:
+        if self._order is None:
+            return
+        try:
+            with self._showing():
+                said = self._order.then(outcome)
+        except Exception as error:  # noqa: BLE001 - it is shown, and the dock goes on
+            self._on_not_shown(error)
+        else:
+            self._footer.show_status(said)
+
+    def _on_not_shown(self, error: Exception) -> None:
+        """Say that the work was done, but that what it found could not be shown."""
+        notify_error(error)
+        if self._order is not None and self._order.if_failed is not None:
+            self._order.if_failed(error)
+        why = str(error) or type(error).__name__
+        self._footer.show_status(f"Failed: the result could not be shown ({why}).")
+
+    def _on_failed(self, error: Exception) -> None:
+        self.fail(error)
+        if self._order is not None and self._order.if_failed is not None:
+            self._footer.show_status(self._order.if_failed(error))
+
+    def _on_stopped(self) -> None:
+        text = STOPPED
+        if self._order is not None and self._order.if_stopped is not None:
+            text = self._order.if_stopped()
+        self._footer.show_status(text)
+
+    def _on_finished(self) -> None:
+        self._order = None
+        self._footer.show_running(False)
+        self.ended.emit()

@@ -1,0 +1,1 @@
+"""The tab What if: other patients, other experts, noise, and replays."""

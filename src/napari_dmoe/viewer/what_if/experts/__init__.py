@@ -1,0 +1,1 @@
+"""Experts muted or pinned, and what that changes."""

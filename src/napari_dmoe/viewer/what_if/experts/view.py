@@ -1,0 +1,265 @@
+"""Which experts are muted or pinned, and what the mask would be without them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from qtpy.QtCore import Signal
+from qtpy.QtGui import QIcon
+from qtpy.QtWidgets import QCheckBox, QLabel, QPushButton, QWidget
+
+from napari_dmoe.inference.pictures.colours import expert_colours
+from napari_dmoe.viewer.expert_effects import EFFECTS_HELP
+from napari_dmoe.viewer.rows import Column, TableRow
+from napari_dmoe.viewer.ui.number_table import NumberTable
+from napari_dmoe.viewer.ui.parts import (
+    column,
+    emphasise,
+    heading,
+    narrow_combo,
+    paragraph,
+    row,
+    say,
+)
+from napari_dmoe.viewer.ui.start_button import StartButton
+from napari_dmoe.viewer.ui.table import Table, coloured
+from napari_dmoe.viewer.what_if.experts.words import ExpertsState, Intervention
+from napari_dmoe.viewer.widgets._exporting import Exports
+from napari_dmoe.viewer.widgets.box_grid import BoxGrid
+
+ABOUT = (
+    "What is an expert for? See the mask without it, or with it alone. It comes as an "
+    "outline of other colours, named and marked as not the plain model; the difference "
+    "lies between both."
+)
+_RUN_HELP = "Run the model with these experts muted or pinned, beside the plain model."
+_EFFECTS_BUTTON_HELP = (
+    "Mute every expert in turn, each alone, and measure what changes in the mask."
+)
+
+
+class ExpertsSection(QWidget):
+    """Tells what is to be done to the experts, and shows what came of it."""
+
+    run_requested = Signal()
+    reset_requested = Signal()
+    effects_requested = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.block_combo = narrow_combo(
+            "Where experts are muted or pinned",
+            "Where: everywhere, or in one place alone, counted from 0.",
+        )
+        self.block_combo.activated.connect(self._show_loads)
+        self.mute_boxes: list[QCheckBox] = []
+        self.pin_combo = narrow_combo(
+            "Pinned expert",
+            "Pin: every token uses this expert alone, instead of its best two.",
+        )
+        self.pin_combo.activated.connect(self._on_changed)
+        self.run_button = _button("Run", _RUN_HELP, self.run_requested, StartButton)
+        self.reset_button = _button(
+            "Reset",
+            "Everything plain again: nothing muted or pinned, the plain mask is shown "
+            "and the others are hidden.",
+            self.reset_requested,
+        )
+        self.effects_button = _button(
+            "Effect of every expert",
+            _EFFECTS_BUTTON_HELP,
+            self.effects_requested,
+            StartButton,
+        )
+        self.problem = paragraph(name="experts-problem")
+        self.badge = paragraph(name="experts-badge")
+        emphasise(self.badge)
+        self.summary = paragraph(name="experts-summary")
+        self.legend = Table("Colours of the difference.")
+        self.table = Table("How large the class is in the plain mask, and in this one.")
+        self.exports = Exports("the comparison", self.text, self.file_rows)
+        self.effects_summary = paragraph(name="experts-effects")
+        self.effects = NumberTable("Effect of every expert", EFFECTS_HELP)
+        self.effects_exports = Exports(
+            "the effects", self.effects.text, self.effects.file_rows
+        )
+        self._state, self._rows = ExpertsState(), list[TableRow]()
+        self._lay_out()
+        self.show_state(self._state)
+        self.show_nothing()
+        self.show_effects("", ())
+
+    def _lay_out(self) -> None:
+        self._boxes = BoxGrid()
+        self._inputs = QWidget()
+        column(
+            self._inputs,
+            row(QLabel("in"), self.block_combo, stretch=1),
+            row(QLabel("mute"), self._boxes, stretch=1),
+            row(QLabel("pin"), self.pin_combo, stretch=1),
+            row(self.run_button, self.reset_button, stretch=0),
+        )
+        column(
+            self,
+            heading("EXPERTS"),
+            paragraph(ABOUT),
+            self._inputs,
+            self.problem,
+            self.badge,
+            self.summary,
+            self.legend,
+            self.table,
+            self.exports,
+            self.effects_button,
+            self.effects_summary,
+            self.effects,
+            self.effects_exports,
+        )
+
+    def intervention(self) -> Intervention:
+        """Return what is chosen."""
+        ticked = (i for i, box in enumerate(self.mute_boxes) if box.isChecked())
+        pin, block = self.pin_combo.currentIndex() - 1, self.block()
+        return Intervention(frozenset(ticked), pin if pin >= 0 else None, block)
+
+    def block(self) -> int | None:
+        """Return the block that is chosen; None for all."""
+        place = self.block_combo.currentIndex() - 1
+        return place if place >= 0 else None
+
+    def show_state(self, state: ExpertsState) -> None:
+        """Offer another model's experts, or say why there are none."""
+        is_other = (state.n_experts, state.n_blocks, state.unit) != (
+            self._state.n_experts,
+            self._state.n_blocks,
+            self._state.unit,
+        )
+        self._state = state
+        if is_other:
+            self._offer(state)
+        self._inputs.setVisible(state.n_experts > 0)
+        self.effects_button.setVisible(state.n_experts > 0)
+        for button, tooltip in (
+            (self.run_button, _RUN_HELP),
+            (self.effects_button, _EFFECTS_BUTTON_HELP),
+        ):
+            button.setEnabled(not state.why_not)
+            button.setToolTip(state.why_not or tooltip)
+        self.show_problem(state.why_not)
+        self._show_loads()
+
+    def _offer(self, state: ExpertsState) -> None:
+        self.block_combo.clear()
+        blocks = [f"{state.unit} {number}" for number in range(state.n_blocks)]
+        self.block_combo.addItems([f"all {state.unit}s", *blocks])
+        self.mute_boxes = []
+        self.pin_combo.clear()
+        self.pin_combo.addItem("none")
+        for expert, colour in enumerate(expert_colours(state.n_experts)):
+            icon = QIcon(coloured(colour))
+            box = QCheckBox()
+            box.setIcon(icon)
+            box.setAccessibleName(f"Mute expert {expert}")
+            box.clicked.connect(self._on_changed)
+            self.mute_boxes.append(box)
+            self.pin_combo.addItem(icon, f"expert {expert}")
+        self._boxes.show_boxes(self.mute_boxes)
+
+    def _show_loads(self, *_: object) -> None:
+        loads = (self._state.loads or {}).get(self.block())
+        for expert, box in enumerate(self.mute_boxes):
+            has_load = loads is not None and expert < len(loads)
+            share = f"{loads[expert]:.0%}" if loads is not None and has_load else ""
+            box.setText(f"{expert} · {share}" if share else str(expert))
+            box.setToolTip(
+                f"Mute expert {expert}: no token may use it, and the next best one "
+                "steps in." + (f" It has {share} of the gates there." if share else "")
+            )
+        self._boxes.fit()  # texts may have become longer
+
+    def reset(self) -> None:
+        """Leave every expert as it is."""
+        for box in self.mute_boxes:
+            box.setChecked(False)
+        self.pin_combo.setCurrentIndex(0)
+        self.block_combo.setCurrentIndex(0)
+        self._show_loads()
+        self.show_problem(self._state.why_not)
+        self.show_nothing()
+
+    def show_nothing(self) -> None:
+        """Show no result of an intervention."""
+        for label in (self.badge, self.summary):
+            say(label, "")
+        self._rows = []
+        self.legend.show_rows(())
+        self.table.show_rows(())
+        self.exports.setVisible(False)
+
+    def show_left(self, text: str) -> None:
+        """Say which layers of earlier interventions are still there."""
+        say(self.summary, text)
+
+    def show_change(
+        self,
+        badge: str,
+        summary: str,
+        rows: Sequence[TableRow],
+        legend: Sequence[TableRow] = (),
+    ) -> None:
+        """Show how the mask of an intervention differs from the plain one.
+
+        Parameters
+        ----------
+        badge, summary : str
+            What it is, and how much changes.
+        rows : sequence of TableRow
+            A line for each class.
+        legend : sequence of TableRow
+            A line for each colour of the difference.
+        """
+        say(self.problem, "")
+        say(self.badge, badge)
+        say(self.summary, summary)
+        self._rows = list(rows)
+        self.legend.show_rows(legend)
+        self.table.show_rows(rows)
+        self.exports.setVisible(True)
+
+    def show_effects(
+        self,
+        summary: str,
+        rows: Sequence[Mapping[str, Any]],
+        columns: Sequence[Column] | None = None,
+    ) -> None:
+        """Show what every expert does; nothing without rows."""
+        say(self.effects_summary, summary)
+        self.effects.show_rows(rows, columns)
+        self.effects_exports.setVisible(bool(rows))
+
+    def show_problem(self, text: str) -> None:
+        """Say why nothing was run."""
+        say(self.problem, text)
+
+    def text(self) -> str:
+        """Return the comparison as text; its badge comes first."""
+        head = (self.badge.text(), self.summary.text())
+        return "\n".join((*head, self.table.text()))
+
+    def file_rows(self) -> list[dict[str, str]]:
+        """Return the comparison for a file; every line carries the badge."""
+        note = {"note": self.badge.text()}
+        return [{**row.cells, **note} for row in self._rows]
+
+    def _on_changed(self, *_: object) -> None:
+        self.show_problem(self._state.why_not)
+
+
+def _button(
+    text: str, tooltip: str, signal: Any, kind: type[QPushButton] = QPushButton
+) -> QPushButton:
+    button = kind(text)
+    button.setToolTip(tooltip)
+    button.clicked.connect(signal)
+    return button

@@ -1,0 +1,185 @@
+"""Which experts are muted or pinned, and what came of it, in words. Knows no Qt."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from napari_dmoe.inference.pictures.colours import DIFFERENCE_COLOURS, class_colours
+from napari_dmoe.inference.results.routing import unit_of
+from napari_dmoe.viewer.badges import altered_words
+from napari_dmoe.viewer.pixel_sizes import PIXELS, PixelSize, pixels_or_voxels
+from napari_dmoe.viewer.rows import TableRow
+
+if TYPE_CHECKING:
+    from napari_dmoe.inference.results.provenance import Provenance
+    from napari_dmoe.inference.results.routing import RoutingMaps
+    from napari_dmoe.inference.what_if.ablation import Ablation
+    from napari_dmoe.models.checkpoint import LoadedModel
+
+_ONE_CLASS = 2  # with the background
+
+Loads = Mapping[int | None, Sequence[float]]
+"""Share of the gates of each expert, by block; None = mean over all blocks."""
+
+
+@dataclass(frozen=True)
+class Intervention:
+    """What is done to a model's experts.
+
+    Parameters
+    ----------
+    mute : frozenset of int
+        Experts that no token may use, counted from 0.
+    pin : int or None
+        The expert that every token uses alone.
+    block : int or None
+        Where, counted from 0; None = all blocks.
+    """
+
+    mute: frozenset[int] = frozenset()
+    pin: int | None = None
+    block: int | None = None
+
+    @property
+    def is_none(self) -> bool:
+        """Whether the model is left as it is."""
+        return not self.mute and self.pin is None
+
+    def problem(self, n_experts: int, unit: str = "block") -> str:
+        """Say why it cannot be run; nothing where it can."""
+        if self.is_none:
+            return "Nothing is muted or pinned: tick an expert first."
+        if self.pin is not None and self.pin in self.mute:
+            return f"Expert {self.pin} is both muted and pinned: choose one of them."
+        if len(self.mute) >= n_experts:
+            where = f"any {unit}" if self.block is None else f"{unit} {self.block}"
+            return (
+                f"All {n_experts} experts are muted, so no expert is left in {where}: "
+                "untick at least one."
+            )
+        return ""
+
+    @property
+    def words(self) -> str:
+        """What is done, in few words: ``expert 3 muted``."""
+        words = [f"expert {expert} muted" for expert in sorted(self.mute)]
+        return ", ".join([*words, *self._pinned()])
+
+    def _pinned(self) -> list[str]:
+        return [] if self.pin is None else [f"expert {self.pin} pinned"]
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the arguments of :func:`napari_dmoe.ablate` for it."""
+        return {
+            "mute": [(self.block, expert) for expert in sorted(self.mute)],
+            "pin": None if self.pin is None else {self.block: self.pin},
+        }
+
+
+@dataclass(frozen=True)
+class ExpertsState:
+    """What the section of experts offers.
+
+    Parameters
+    ----------
+    why_not : str
+        Why nothing can be run; empty where something can.
+    n_experts, n_blocks : int
+        What the model has.
+    unit : {"block", "stage"}
+        What its experts are called in.
+    loads : mapping of int or None to sequence of float
+        Share of the gates of each expert, by block; None before anything was
+        segmented.
+    """
+
+    why_not: str = ""
+    n_experts: int = 0
+    n_blocks: int = 0
+    unit: str = "block"
+    loads: Loads | None = None
+
+
+def experts_state(
+    loaded: LoadedModel | None, loads: Loads | None, why_not: str
+) -> ExpertsState:
+    """Return what can be done to a model's experts.
+
+    Parameters
+    ----------
+    loaded : LoadedModel or None
+        The model.
+    loads : mapping of int or None to sequence of float, optional
+        As :func:`loads_of` returns them for the plain result.
+    why_not : str
+        Why nothing can be segmented.
+    """
+    if loaded is None or not loaded.config.n_routers:
+        no_experts = "This model has no experts." if loaded is not None else why_not
+        return ExpertsState(why_not=no_experts)
+    # Here, as it needs torch, which a loaded model has brought along.
+    from napari_dmoe.inference.running.controls import n_blocks
+
+    return ExpertsState(
+        why_not=why_not,
+        n_experts=loaded.config.n_experts,
+        n_blocks=n_blocks(loaded),
+        unit=unit_of(loaded.card.dims),
+        loads=loads,
+    )
+
+
+def loads_of(routing: RoutingMaps) -> Loads:
+    """Return each expert's share of the gates, by block; None = mean over them."""
+    from napari_dmoe.inference.maps.measures import load_matrix
+
+    loads = load_matrix(routing)
+    whole: dict[int | None, list[float]] = {None: loads.mean(0).tolist()}
+    return whole | {block: each.tolist() for block, each in enumerate(loads)}
+
+
+def change_rows(ablation: Ablation, pixel: PixelSize = PIXELS) -> tuple[TableRow, ...]:
+    """Return lines that compare the mask of an intervention with the plain one."""
+    colours = class_colours(ablation.plain.classes)
+    rows = []
+    for number, each in enumerate(ablation.comparison.classes, start=1):
+        dice = "in neither" if math.isnan(each.dice) else f"Dice {each.dice:.3f}"
+        span = f"{pixel.text(each.n_first)} → {pixel.text(each.n_second)} {pixel.unit}"
+        cells = {
+            "class": each.name,
+            "pixels plain": str(each.n_first),
+            "pixels what-if": str(each.n_second),
+            "Dice": "" if math.isnan(each.dice) else f"{each.dice:.6g}",
+        }
+        rows.append(TableRow(each.name, dice, span, colours[number], cells))
+    return tuple(rows)
+
+
+def change_summary(ablation: Ablation, difference: str) -> str:
+    """Say in a sentence how much an intervention changes, and which layer shows it."""
+    n = ablation.comparison.n_different
+    if not n:
+        return "The mask does not change by a single pixel."
+    share = n / max(ablation.comparison.difference.size, 1)
+    what = pixels_or_voxels(ablation.plain)
+    return f"{n} {what} change ({share:.2%}); “{difference}” shows where."
+
+
+def difference_words(record: Provenance) -> tuple[str, ...]:
+    """Say what each label of the difference to the plain mask means."""
+    altered = altered_words(record)
+    return ("the same", "plain model only", f"{altered} only", "another class")
+
+
+def difference_legend(record: Provenance) -> tuple[TableRow, ...]:
+    """Return a line for each colour of the difference to the plain mask."""
+    words = difference_words(record)[1:]
+    if len(record.classes) == _ONE_CLASS:
+        words = words[:-1]  # there is no other class
+    return tuple(
+        TableRow(word, "", colour=colour)
+        for word, colour in zip(words, DIFFERENCE_COLOURS, strict=False)
+    )

@@ -1,0 +1,1 @@
+"""How far the noise of the gates moves the mask."""

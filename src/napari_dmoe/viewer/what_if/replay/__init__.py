@@ -1,0 +1,1 @@
+"""Records and case files, made again and compared."""

@@ -1,0 +1,288 @@
+"""Replays layers from their records, compares records, and opens and saves cases."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
+
+from napari.utils.notifications import show_info
+from qtpy.QtCore import QObject
+from qtpy.QtWidgets import QFileDialog
+
+from napari_dmoe.imaging.files import safe_stem
+from napari_dmoe.inference.replaying.case_files import (
+    CASE_SUFFIX,
+    CaseFile,
+    read_case,
+    write_case,
+)
+from napari_dmoe.inference.replaying.record_comparison import compare_records
+from napari_dmoe.progress import Progress, ProgressHook
+from napari_dmoe.viewer.badges import layer_name
+from napari_dmoe.viewer.engines import Engines
+from napari_dmoe.viewer.playing import Played, play
+from napari_dmoe.viewer.replayed_layers import show_alone, show_replayed
+from napari_dmoe.viewer.segment.model_view import ask_for_checkpoint
+from napari_dmoe.viewer.session import results
+from napari_dmoe.viewer.session.session import Session
+from napari_dmoe.viewer.ui.connections import Connections
+from napari_dmoe.viewer.ui.work import BUSY, Order, Work
+from napari_dmoe.viewer.what_if.experts.control import GONE
+from napari_dmoe.viewer.what_if.replay.replaying import (
+    ReplaySubject,
+    case_layer,
+    is_mask,
+    layer_record,
+    missing_model,
+    records_text,
+    replay_subject,
+    selected_text,
+)
+from napari_dmoe.viewer.what_if.replay.view import ReplaySection
+
+if TYPE_CHECKING:
+    from napari.layers import Image, Layer
+
+_SHORT_SUFFIX = ".case"
+CASE_FILES = f"dMoE cases (*{CASE_SUFFIX})"
+
+
+class ReplayControl(QObject):
+    """Connects the section of replays with the session, the engine and files.
+
+    Parameters
+    ----------
+    session : Session
+        Gives the layers, their images and the model.
+    engines : Engines
+        Replay, and find checkpoints.
+    work : Work
+        Does it in the background.
+    section : ReplaySection
+        Where it is asked for and shown; owns this object.
+    """
+
+    def __init__(
+        self, session: Session, engines: Engines, work: Work, section: ReplaySection
+    ) -> None:
+        super().__init__(section)
+        self._session, self._engines = session, engines
+        self._work, self._section = work, section
+        self._models: tuple[str, ...] = ()
+        self._missing: weakref.ref[Layer] | None = None
+        self._opened: weakref.ref[Layer] | None = None
+        self._found_for: WeakSet[Layer] | None = None
+        self._note = ""
+        connections = Connections(self)
+        viewer = session.viewer
+        if viewer is not None:
+            connections.add(viewer.layers.selection.events.changed, self.show)
+        for signal in (session.image_changed, session.result_changed):
+            connections.add(signal, self.show)
+        work.ended.connect(self._on_ended)
+        section.replay_requested.connect(self._on_replay)
+        section.compare_requested.connect(self._on_compare)
+        section.save_requested.connect(self._on_save)
+        section.open_requested.connect(self._on_open)
+        section.checkpoint_requested.connect(self._on_checkpoint)
+        self.show()
+
+    def offer(self, models: tuple[str, ...]) -> None:
+        """Look for checkpoints among these, by bundled name or path."""
+        self._models = models
+
+    def show(self, event: Any = None) -> None:
+        """Show which layers are selected; what was found for others is forgotten."""
+        layers = self._selected()
+        if self._found_for is not None and set(self._found_for) != set(layers):
+            self._found_for = None
+            self._section.show_nothing()
+        self._section.show_selected(
+            selected_text(layers),
+            n_records=len(layers),
+            is_mask=len(layers) == 1 and is_mask(layers[0]),
+            has_image=self._session.image is not None,
+        )
+
+    def _selected(self) -> list[Layer]:
+        """Return the selected layers that have a record, the lowest first."""
+        viewer = self._session.viewer
+        layers = [] if viewer is None else list(viewer.layers)
+        chosen = set() if viewer is None else set(viewer.layers.selection)
+        return [e for e in layers if e in chosen and layer_record(e) is not None]
+
+    def _tell(
+        self,
+        verdict: str,
+        details: Sequence[str] = (),
+        *,
+        layers: Sequence[Layer] | None = None,
+        is_model_missing: bool = False,
+    ) -> None:
+        """Show what was found, for as long as the same layers are selected."""
+        about = self._selected() if layers is None else layers
+        self._found_for = WeakSet(about)
+        self._section.show_found(verdict, details, is_model_missing=is_model_missing)
+
+    def _on_replay(self) -> None:
+        layers = self._selected()
+        if len(layers) == 1:
+            self._replay(layers[0], self._models)
+
+    def _on_checkpoint(self) -> None:
+        layer = None if self._missing is None else self._missing()
+        path = "" if layer is None else ask_for_checkpoint(self._section)
+        if layer is not None and path:
+            self._replay(layer, (path,))
+
+    def _replay(self, layer: Layer, names: tuple[str, ...]) -> None:
+        image, session = self._image_of(layer), self._session
+        if image is None:
+            return
+        for result in session.results_of(image):
+            result.note_edits()
+        try:
+            subject = replay_subject(layer, image)
+        except ValueError as error:
+            self._tell(f"Not replayed: {error}", ())
+            return
+        order = Order(
+            title=f"dMoE: replaying {layer.name}",
+            status=f"Replaying “{layer.name}” …",
+            work=partial(play, self._engines, subject, session.model, names),
+            then=partial(self._on_played, weakref.ref(layer), subject),
+            if_failed=self._on_failed,
+        )
+        self._section.show_nothing()
+        if not self._work.start(order):
+            self._tell(BUSY, ())
+
+    def _image_of(self, layer: Layer) -> Image | None:
+        """Return the image of a result's mask; else the one that is worked on."""
+        for image in self._session.images():
+            shown = self._session.results_of(image)
+            if any(result.mask() is layer for result in shown):
+                return image
+        return self._session.image
+
+    def _on_failed(self, error: Exception) -> str:
+        self._tell(f"Not replayed: {error}", ())
+        return f"Failed: {error}"
+
+    def _on_played(
+        self, layer: weakref.ref[Layer], subject: ReplaySubject, played: Played
+    ) -> str:
+        viewer, found = self._session.viewer, played.found
+        if viewer is None or subject.image not in viewer.layers:
+            return GONE
+        if played.is_model_missing:
+            self._missing = layer
+            text = missing_model(subject.record)
+            self._tell(text, (), is_model_missing=True)
+            return "Not replayed: the checkpoint is missing."
+        if found is None:
+            text = f"“{subject.title}” cannot be replayed on “{subject.image.name}”:"
+            self._tell(text, played.reasons)
+            return "Not replayed: something is missing or changed."
+        source = layer()
+        about = [] if source is None else [source]
+        said = show_replayed(self._session, viewer, source, subject, found)
+        said, self._note = f"{said} {self._note}".rstrip(), ""
+        self._tell(said, found.differences, layers=about)
+        return said
+
+    def _on_compare(self) -> None:
+        layers = self._selected()
+        records = [layer_record(layer) for layer in layers]
+        if len(records) != 2 or records[0] is None or records[1] is None:
+            return
+        differences = compare_records(records[0], records[1])
+        names = [str(layer.name) for layer in layers]
+        self._tell(records_text(names, differences), differences)
+
+    def _on_save(self) -> None:
+        layers = self._selected()
+        image = self._image_of(layers[0]) if len(layers) == 1 else None
+        if image is None:
+            return
+        for result in self._session.results_of(image):
+            result.note_edits()
+        subject = replay_subject(layers[0], image)
+        if subject.labels is None:
+            self._tell("Not saved: the mask is not on its image.", ())
+            return
+        proposed = f"{safe_stem(subject.title)}{CASE_SUFFIX}"
+        path, _ = QFileDialog.getSaveFileName(
+            self._section, "Save the case", proposed, CASE_FILES
+        )
+        if not path:
+            return
+        target = Path(path).with_name(_stem(path) + CASE_SUFFIX)
+        order = Order(
+            title=f"dMoE: saving {target.name}",
+            status=f"Saving {target.name} …",
+            work=partial(_save, target, subject),
+            then=lambda name: f"Saved {name}: record and mask, no image.",
+            if_stopped=lambda: "Stopped. Nothing was saved.",
+        )
+        if not self._work.start(order):
+            show_info(BUSY)
+
+    def _on_open(self) -> None:
+        image = self._session.image
+        path, _ = QFileDialog.getOpenFileName(
+            self._section, "Open a case", "", CASE_FILES
+        )
+        if not path or image is None:
+            return
+        order = Order(
+            title=f"dMoE: opening {Path(path).name}",
+            status=f"Opening {Path(path).name} …",
+            work=partial(_open, path),
+            then=partial(self._on_opened, image, Path(path).name),
+            if_failed=self._on_failed,
+        )
+        if not self._work.start(order):
+            show_info(BUSY)
+
+    def _on_opened(self, image: Image, name: str, case: CaseFile) -> str:
+        viewer = self._session.viewer
+        if viewer is None or image not in viewer.layers:
+            return GONE
+        try:
+            data, arguments, kind = case_layer(image, case, name)
+        except ValueError as error:
+            self._tell(f"Not opened: {error}.", ())
+            return "Not opened: the image is another one."
+        arguments["name"] = layer_name(image.name, case.record, f"from {_stem(name)}")
+        layer = results.put(viewer, (data, arguments, kind), None)
+        self._note = show_alone(self._session, layer, image)
+        self._opened = weakref.ref(layer)  # replayed once the dock is free again
+        return f"Opened {name} as “{layer.name}”. {self._note}".rstrip()
+
+    def _on_ended(self) -> None:
+        layer, self._opened = None if self._opened is None else self._opened(), None
+        if layer is not None and not self._work.is_busy:
+            self._replay(layer, self._models)
+
+
+def _stem(path: str) -> str:
+    """Return a case file's name without its ending, which may be typed shorter."""
+    name = Path(path).name
+    return name.removesuffix(CASE_SUFFIX).removesuffix(_SHORT_SUFFIX) or "case"
+
+
+def _save(target: Path, subject: ReplaySubject, hook: ProgressHook) -> str:
+    hook(Progress(0, 1, f"saving {target.name}"))
+    if subject.labels is not None:
+        write_case(target, subject.record, subject.labels)
+    return target.name
+
+
+def _open(path: str, hook: ProgressHook) -> CaseFile:
+    hook(Progress(0, 1, f"opening {Path(path).name}"))
+    return read_case(path)

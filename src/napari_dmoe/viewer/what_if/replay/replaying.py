@@ -1,0 +1,219 @@
+"""What a replay needs of a layer, and what stands in its way, in words.
+
+What came of it is the business of :mod:`napari_dmoe.viewer.what_if.replay.rebuilt`.
+Knows no Qt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from napari.layers import Image, Labels, Layer
+from numpy.typing import NDArray
+
+from napari_dmoe.imaging.spatial import SPATIAL_AXES, Grid, ImageError, SpatialImage
+from napari_dmoe.inference.results.provenance import METADATA_KEY, Provenance
+from napari_dmoe.inference.results.segmentation import Segmentation
+from napari_dmoe.viewer.badges import badge
+from napari_dmoe.viewer.layers.look import mask_layer
+from napari_dmoe.viewer.layers.placement import (
+    LayerData,
+    axis_names,
+    from_layer,
+    to_image,
+)
+from napari_dmoe.viewer.layers.records import record_of
+
+if TYPE_CHECKING:
+    from napari_dmoe.inference.replaying.case_files import CaseFile
+
+_CHANNELS = "c"
+_SHORT_HASH = 12
+
+
+@dataclass(frozen=True, eq=False)
+class ReplaySubject:
+    """What is replayed: a snapshot of a layer's record, its mask and its image.
+
+    Parameters
+    ----------
+    title : str
+        Name of the layer.
+    record : Provenance
+        Its record.
+    image : napari.layers.Image
+        The image to replay it on.
+    pixels : SpatialImage
+        Its pixels with their place.
+    labels : array or None
+        The mask in the order of the run's axes; None for maps, and for masks that do
+        not lie on the image's pixels.
+    samples : array or None
+        The samples of a map, as they stand in its layer; None for a mask.
+    shows : str
+        What a map shows; empty for a mask.
+    """
+
+    title: str
+    record: Provenance
+    image: Image
+    pixels: SpatialImage
+    labels: NDArray[np.uint8] | None
+    samples: NDArray[Any] | None = None
+    shows: str = ""
+
+    @property
+    def is_map(self) -> bool:
+        """Whether it is a map of a run, and no mask."""
+        return bool(self.shows)
+
+
+def layer_record(layer: Layer | None) -> Provenance | None:
+    """Return a layer's record; None where it has none."""
+    return None if layer is None else record_of(layer.metadata.get(METADATA_KEY))
+
+
+def is_mask(layer: Layer | None) -> bool:
+    """Whether a layer is a mask with a record, and no map of the same run."""
+    if not isinstance(layer, Labels) or layer_record(layer) is None:
+        return False
+    return not shown_by(layer)
+
+
+def shown_by(layer: Layer) -> str:
+    """Say what a map of a run shows; nothing for a mask."""
+    return str(layer.metadata[METADATA_KEY].get("shows", ""))
+
+
+def dims_of(record: Provenance) -> int:
+    """Return how many axes the record's model sees at once: 2 or 3."""
+    return len(record.grid["shape"])
+
+
+def replay_subject(layer: Layer, image: Image) -> ReplaySubject:
+    """Take the snapshot of a layer that is to be replayed on an image.
+
+    Raises
+    ------
+    ValueError
+        When the layer has no record, or the image cannot be used.
+    """
+    record = layer_record(layer)
+    if record is None:
+        raise ValueError(f"“{layer.name}” has no record of this plugin")
+    dims = dims_of(record)
+    pixels = to_image(image, dims)
+    if is_mask(layer):
+        labels = in_run_order(image, layer.data, dims)
+        return ReplaySubject(str(layer.name), record, image, pixels, labels)
+    samples, shows = np.array(layer.data), shown_by(layer)
+    return ReplaySubject(str(layer.name), record, image, pixels, None, samples, shows)
+
+
+def in_run_order(
+    image: Image, labels: NDArray[Any], dims: int
+) -> NDArray[np.uint8] | None:
+    """Return a mask on an image in the order of the run's axes: space comes last.
+
+    None where the mask has other axes than the image, or labels beyond a byte.
+    """
+    names = axis_names(image, dims)
+    if labels.ndim != len(names) or (labels.size and labels.max() > 255):
+        return None
+    along = [name for name in SPATIAL_AXES[-dims:] if name in names]
+    over = [name for name in names if name not in along and name != _CHANNELS]
+    run = from_layer(image, labels, axes=(*over, *along), dims=dims)
+    return run.astype(np.uint8)
+
+
+def case_layer(image: Image, case: CaseFile, name: str) -> LayerData:
+    """Return a case's mask as a Labels layer on the image it is replayed on.
+
+    Raises
+    ------
+    ImageError
+        When the image has another size or other axes than the case's.
+    """
+    record = case.record
+    dims = dims_of(record)
+    pixels = to_image(image, dims)
+    shape = tuple(map(int, pixels.data.shape))
+    if (shape, pixels.axes) != (record.image.shape, record.image.axes):
+        known = _size(record.image.axes, record.image.shape)
+        raise ImageError(
+            f"{name} belongs to an image of {known}, and “{image.name}” has "
+            f"{_size(pixels.axes, shape)}: choose its image in the Segment tab, then "
+            "open the case again"
+        )
+    axes = [axis for axis in pixels.axes if axis != _CHANNELS]
+    along = SPATIAL_AXES[-dims:]
+    axes = [*(axis for axis in axes if axis not in along), *along]
+    grid = Grid.identity(case.labels.shape[-dims:])
+    if record.settings.get("scored_at") == "network":
+        seen = record.grid
+        grid = Grid(tuple(map(int, seen["shape"])), seen["start"], seen["step"])
+    return mask_layer(
+        image,
+        Segmentation(
+            labels=case.labels,
+            axes=tuple(axes),
+            grid=grid,
+            classes=record.classes,
+            by_value={},
+            probabilities=None,
+            routing=None,
+            provenance=record,
+        ),
+    )
+
+
+def _size(axes: Sequence[str], shape: Sequence[int]) -> str:
+    return " × ".join(f"{axis} {n}" for axis, n in zip(axes, shape, strict=True))
+
+
+def missing_model(record: Provenance) -> str:
+    """Say which checkpoint is missing."""
+    model = record.model
+    if not model.sha256:
+        return (
+            f"Missing: the model ({model.title}) had not been saved when this was "
+            "made, so no file can be found for it."
+        )
+    return (
+        f"Missing: the checkpoint {model.file} (SHA-256 "
+        f"{model.sha256[:_SHORT_HASH]}…) is neither loaded, nor bundled, nor among the "
+        "recent ones. Choose its file."
+    )
+
+
+def selected_text(layers: Sequence[Layer]) -> str:
+    """Say what the selected layers with records are; a hint without any."""
+    if not layers:
+        return "Select a mask or a map that was made here, or two to compare."
+    lines = []
+    for layer in layers[:2]:
+        record = layer_record(layer)
+        mark = "" if record is None else _mark(layer, record)
+        lines.append(f"“{layer.name}”" + (f" – {mark}" if mark else ""))
+    return "Selected: " + "; ".join(lines)
+
+
+def _mark(layer: Layer, record: Provenance) -> str:
+    """Say what sets a layer apart: what a map shows, or what was done to the model."""
+    shows = "" if record.swept else shown_by(layer)
+    if not shows:
+        return badge(record)
+    departures = f" Not the plain model: {'; '.join(record.departures)}."
+    return f"a map, {shows}.{departures if record.departures else ''}"
+
+
+def records_text(names: Sequence[str], differences: Sequence[str]) -> str:
+    """Say how two layers came about differently."""
+    if not differences:
+        return f"“{names[0]}” and “{names[1]}” came about alike."
+    n = len(differences)
+    things = "thing differs" if n == 1 else "things differ"
+    return f"First “{names[0]}”, then “{names[1]}”: {n} {things}."

@@ -1,0 +1,150 @@
+"""Old results made again: which layer, what the replay found, and case files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QApplication, QGridLayout, QPushButton, QWidget
+
+from napari_dmoe.viewer.ui.parts import column, emphasise, heading, paragraph, row, say
+from napari_dmoe.viewer.ui.start_button import StartButton
+
+ABOUT = (
+    "A layer's record is enough to make it again. A case file holds record and mask, "
+    "and no image: who has the image and the checkpoint can replay it."
+)
+_REPLAY_HELP = "Make the selected layer's run again from its record, and compare."
+_COMPARE_HELP = "Say how the records of two selected layers differ."
+_SAVE_HELP = "Save the selected mask with its record, without the image."
+_OPEN_HELP = "Open a case file on the image that is worked on, and replay it."
+_BUTTONS_IN_A_ROW = 2
+
+
+class ReplaySection(QWidget):
+    """Tells what is to be replayed or compared, and shows what came of it."""
+
+    replay_requested = Signal()
+    compare_requested = Signal()
+    save_requested = Signal()
+    open_requested = Signal()
+    checkpoint_requested = Signal()
+    """The checkpoint that is missing is to be chosen by hand."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.selected = paragraph(name="replay-selected")
+        self.replay_button = _button("Replay", _REPLAY_HELP, StartButton)
+        self.compare_button = _button("Compare records", _COMPARE_HELP)
+        self.save_button = _button("Save case…", _SAVE_HELP, StartButton)
+        self.open_button = _button("Open case…", _OPEN_HELP, StartButton)
+        self.checkpoint_button = _button(
+            "Choose checkpoint…",
+            "Choose the checkpoint that the record names.",
+            StartButton,
+        )
+        self.copy_button = _button("Copy", "Copy what was found as text.")
+        self.replay_button.clicked.connect(self.replay_requested)
+        self.compare_button.clicked.connect(self.compare_requested)
+        self.save_button.clicked.connect(self.save_requested)
+        self.open_button.clicked.connect(self.open_requested)
+        self.checkpoint_button.clicked.connect(self.checkpoint_requested)
+        self.copy_button.clicked.connect(self._on_copy)
+        self.verdict = paragraph(name="replay-verdict")
+        emphasise(self.verdict)
+        self.details = paragraph(name="replay-details")
+        buttons = QWidget()
+        grid = QGridLayout(buttons)
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.setSpacing(4)
+        for place, button in enumerate(
+            (
+                *(self.replay_button, self.compare_button),
+                *(self.save_button, self.open_button),
+            )
+        ):
+            grid.addWidget(button, *divmod(place, _BUTTONS_IN_A_ROW))
+        column(
+            self,
+            heading("REPLAY"),
+            paragraph(ABOUT),
+            self.selected,
+            buttons,
+            self.verdict,
+            self.details,
+            self.checkpoint_button,
+            row(self.copy_button, QWidget(), stretch=1),
+        )
+        self.show_nothing()
+
+    def show_selected(
+        self, text: str, *, n_records: int, is_mask: bool, has_image: bool
+    ) -> None:
+        """Show which layers are selected, and offer what can be done with them.
+
+        Parameters
+        ----------
+        text : str
+            The layers in words.
+        n_records : int
+            Selected layers that have a record.
+        is_mask : bool
+            Whether the active layer is a mask with a record.
+        has_image : bool
+            Whether there is an image to replay on.
+        """
+        say(self.selected, text)
+        no_image = "" if has_image else "Open the image first."
+        one = "" if n_records == 1 else "Select one layer that was made here first."
+        two = "" if n_records == 2 else "Select two layers that were made here first."
+        mask = "" if is_mask else "Select a mask that was made here first."
+        _allow(self.replay_button, one or no_image, _REPLAY_HELP)
+        _allow(self.compare_button, two, _COMPARE_HELP)
+        _allow(self.save_button, mask, _SAVE_HELP)
+        _allow(self.open_button, no_image, _OPEN_HELP)
+
+    def show_nothing(self) -> None:
+        """Show no finding."""
+        self.show_found("", ())
+
+    def show_found(
+        self, verdict: str, details: Sequence[str], *, is_model_missing: bool = False
+    ) -> None:
+        """Show what was found.
+
+        Parameters
+        ----------
+        verdict : str
+            In a sentence.
+        details : sequence of str
+            What is missing or changed, one phrase each.
+        is_model_missing : bool
+            Whether a checkpoint is to be chosen.
+        """
+        say(self.verdict, verdict)
+        say(self.details, "\n".join(f"• {each}" for each in details))
+        self.checkpoint_button.setVisible(is_model_missing)
+        self.copy_button.setVisible(bool(verdict))
+
+    def text(self) -> str:
+        """Return what is shown as text."""
+        parts = (self.selected.text(), self.verdict.text(), self.details.text())
+        return "\n".join(part for part in parts if part)
+
+    def _on_copy(self) -> None:
+        clipboard = QApplication.clipboard()
+        if clipboard is not None:
+            clipboard.setText(self.text())
+
+
+def _button(
+    text: str, tooltip: str, kind: type[QPushButton] = QPushButton
+) -> QPushButton:
+    button = kind(text)
+    button.setToolTip(tooltip)
+    return button
+
+
+def _allow(button: QPushButton, why_not: str, tooltip: str) -> None:
+    button.setEnabled(not why_not)
+    button.setToolTip(why_not or tooltip)

@@ -1,0 +1,129 @@
+"""Shares of the values of an unknown driver, which a person may state instead."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QDoubleSpinBox, QFormLayout, QPushButton, QWidget
+
+from napari_dmoe.viewer.ui.parts import column, paragraph, say
+from napari_dmoe.viewer.widgets.fold import Fold
+
+_HELP = (
+    "Where a driver is unknown, the model runs every value and mixes the probabilities "
+    "by these shares: its training frequencies, or what you state."
+)
+_STEP = 5.0
+
+
+@dataclass(frozen=True)
+class DriverShares:
+    """A driver and the shares of its values.
+
+    Parameters
+    ----------
+    attribute, label : str
+        Its key and name.
+    values : tuple of str
+        Its values.
+    shares : tuple of float
+        Their shares; they sum to 1.
+    is_stated : bool
+        Whether a person stated them.
+    """
+
+    attribute: str
+    label: str
+    values: tuple[str, ...]
+    shares: tuple[float, ...]
+    is_stated: bool = False
+
+
+class PriorsSection(QWidget):
+    """Shows the shares of every driver's values, and takes others."""
+
+    share_entered = Signal(str, int, float)
+    """A driver, the place of one of its values, and that value's new share."""
+    reset_requested = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.boxes: dict[str, tuple[QDoubleSpinBox, ...]] = {}
+        self._rows = QWidget()
+        self.total = paragraph(name="priors-total")
+        self.note = paragraph(name="priors-note")
+        self.reset_button = QPushButton("As the card states")
+        self.reset_button.setToolTip("Drop your shares, and take the card's again.")
+        self.reset_button.clicked.connect(self.reset_requested)
+        content = QWidget()
+        self._column = column(
+            content, self._rows, self.total, self.note, self.reset_button
+        )
+        self.fold = Fold("Shares of unknown values", _HELP, content)
+        column(self, self.fold)
+
+    def show_drivers(self, drivers: Sequence[DriverShares]) -> None:
+        """Show other drivers, or other shares; nothing is told."""
+        if {d.attribute: d.values for d in drivers} != self._values():
+            self._build(drivers)
+        for driver in drivers:
+            for box, share in zip(
+                self.boxes[driver.attribute], driver.shares, strict=True
+            ):
+                box.blockSignals(True)
+                box.setValue(100 * share)
+                box.blockSignals(False)
+        stated = [d.label.lower() for d in drivers if d.is_stated]
+        say(self.total, "; ".join(map(_total, drivers)))
+        is_stated = f"Your shares of {' and '.join(stated)} are used." if stated else ""
+        say(self.note, is_stated)
+        self.reset_button.setEnabled(bool(stated))
+        self.setVisible(bool(drivers))
+
+    def _values(self) -> Mapping[str, tuple[str, ...]]:
+        return {
+            name: tuple(box.property("value_name") for box in boxes)
+            for name, boxes in self.boxes.items()
+        }
+
+    def _build(self, drivers: Sequence[DriverShares]) -> None:
+        old, self._rows = self._rows, QWidget()
+        form = QFormLayout(self._rows)
+        form.setContentsMargins(4, 0, 0, 0)
+        self.boxes = {}
+        for driver in drivers:
+            boxes = tuple(self._box(driver, i) for i in range(len(driver.values)))
+            for value, box in zip(driver.values, boxes, strict=True):
+                form.addRow(f"{driver.label}: {value}", box)
+            self.boxes[driver.attribute] = boxes
+        self._column.replaceWidget(old, self._rows)
+        old.hide()
+        old.deleteLater()
+
+    def _box(self, driver: DriverShares, place: int) -> QDoubleSpinBox:
+        box, value = QDoubleSpinBox(), driver.values[place]
+        box.setRange(0.0, 100.0)
+        box.setDecimals(1)
+        box.setSingleStep(_STEP)
+        box.setSuffix(" %")
+        box.setKeyboardTracking(False)
+        box.setProperty("value_name", value)
+        box.setProperty("attribute", driver.attribute)
+        box.setProperty("place", place)
+        box.setAccessibleName(f"Share of {driver.label.lower()} {value}")
+        box.setToolTip(f"{_HELP} The other values share the rest as before.")
+        box.valueChanged.connect(self._on_changed)
+        return box
+
+    def _on_changed(self, value: float) -> None:
+        sender = self.sender()
+        if sender is not None:
+            attribute, place = (sender.property(key) for key in ("attribute", "place"))
+            self.share_entered.emit(str(attribute), int(place), value / 100)
+
+
+def _total(driver: DriverShares) -> str:
+    """Say what the shares sum to."""
+    return f"{driver.label}: {100 * sum(driver.shares):.0f} % in all"

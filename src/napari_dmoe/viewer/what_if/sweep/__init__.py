@@ -1,0 +1,1 @@
+"""The same image for every value of an attribute."""

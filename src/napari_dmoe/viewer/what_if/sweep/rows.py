@@ -1,0 +1,206 @@
+"""A sweep in lines: one a value, one a region that flips, one a map. Knows no Qt."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from napari_dmoe.inference.masks.agreement import FlippingRegion
+from napari_dmoe.inference.masks.measures import ClassSize, CupToDisc
+from napari_dmoe.inference.what_if.sweep_result import MAJORITY, MIXTURE, Sweep
+
+CHOSEN = "●"
+"""Marks what all are compared with, which colour alone would not for everybody."""
+
+DIFFERING = f"≠ {CHOSEN}"
+"""Title of the column of pixels that differ; short, for a narrow dock."""
+
+_SHORT_NAMES = {MIXTURE: "mixture", MAJORITY: "majority"}
+_MOST_NAMES = 4
+
+
+def value_rows(sweep: Sweep) -> list[dict[str, str]]:
+    """Return a short line for each value; :meth:`Sweep.rows` has all of it.
+
+    Where the patient's own value is unknown, the first line is what stands for it.
+    """
+    rows = [
+        _row(
+            sweep,
+            _marked(value.name, value.is_chosen),
+            (value.sizes, value.ratio),
+            value.dice,
+            value.n_different,
+        )
+        for value in sweep.values
+    ]
+    reference = sweep.reference
+    if reference.place is None:
+        name = f"{_SHORT_NAMES.get(reference.name, reference.name)} {CHOSEN}"
+        measured = (reference.sizes, reference.ratio)
+        # A class that no mask has is compared with nothing.
+        dice = [1.0 if size.n_pixels else math.nan for size in reference.sizes]
+        rows.insert(0, _row(sweep, name, measured, dice, 0))
+    return rows
+
+
+def _row(
+    sweep: Sweep,
+    name: str,
+    measured: tuple[Sequence[ClassSize], CupToDisc | None],
+    dice: Sequence[float],
+    n_different: int,
+) -> dict[str, str]:
+    sizes, ratio = measured
+    row = {"value": name}
+    for size in sizes:
+        row[f"{size.name} {size.unit}"] = _number(size.size)
+    if ratio is not None:
+        row["C/D"] = _ratio(ratio.vertical)
+    for size, agreement in zip(sizes, dice, strict=True):
+        row[_dice_title(sweep, size.name)] = _ratio(agreement)
+    row[DIFFERING] = f"{n_different}"
+    return row
+
+
+def _dice_title(sweep: Sweep, name: str) -> str:
+    return f"Dice {CHOSEN}" if len(sweep.classes) == 2 else f"Dice {name}"
+
+
+def column_help(sweep: Sweep) -> dict[str, str]:
+    """Say what the columns of :func:`value_rows` mean, by their titles."""
+    to = f"{CHOSEN}, {sweep.reference.name}"
+    units = {size.name: size.unit for size in sweep.reference.sizes}
+    said = {
+        "value": f"{CHOSEN} marks {sweep.reference.name}.",
+        "C/D": "Vertical cup-to-disc ratio.",
+        DIFFERING: f"{sweep.pixel_name.capitalize()} whose class is not that of {to}.",
+    }
+    for name, unit in units.items():
+        said[f"{name} {unit}"] = f"Size of {name} in {unit}."
+        said[_dice_title(sweep, name)] = f"Dice of {name} to {to}."
+    return said
+
+
+def reference_note(sweep: Sweep) -> str:
+    """Say what the values are compared with, and why."""
+    titles = [title.lower() for title in sweep.titles]
+    name = sweep.reference.name
+    if sweep.reference.place is not None:
+        of = "value" if len(titles) == 1 else "values"
+        what = f"{name}, the patient's own {of}"
+    elif len(titles) == 1:
+        what = f"{name}, as {titles[0]} is unknown"
+    else:
+        what = f"{name}, as {' and '.join(titles)} are not both known"
+    return (
+        f"{CHOSEN} {what}. Dice is to its mask; “{DIFFERING}” counts the "
+        f"{sweep.pixel_name} that differ."
+    )
+
+
+@dataclass(frozen=True)
+class MapWords:
+    """What a map of what the values disagree about shows.
+
+    Parameters
+    ----------
+    most : float
+        The value of the last colour; the first stands for 0.
+    limits : tuple of str
+        Both in words, with their unit.
+    help : str
+        One sentence.
+    """
+
+    most: float
+    limits: tuple[str, str]
+    help: str
+
+
+def map_words(sweep: Sweep) -> tuple[MapWords, MapWords]:
+    """Describe where the label changes, and the entropy of the values' votes."""
+    n = len(sweep.values)
+    others = max(1, n - (sweep.reference.place is not None))
+    bits = max(math.log2(min(n, len(sweep.classes))), 1e-3)
+    return (
+        MapWords(
+            float(others),
+            ("0", f"{others} {'value' if others == 1 else 'values'}"),
+            f"In how many values the class is not that of {CHOSEN}.",
+        ),
+        MapWords(
+            bits,
+            ("0", f"{bits:.3g} {'bit' if bits == 1 else 'bits'}"),
+            "How evenly the values vote for different classes; 0 where all agree.",
+        ),
+    )
+
+
+def region_text(sweep: Sweep, region: FlippingRegion) -> str:
+    """Say how large a region is, and what it is for which values."""
+    size = f"{_number(region.size)} {region.unit}"
+    found = [name for name in reversed(region.classes) if name in region.commonest]
+    if len(found) == 1:  # no value changes most of it
+        apart = [place for place, n in enumerate(region.n_apart) if n]
+        between = " or ".join(reversed(region.classes))
+        return f"{size} · {between} in parts, for {_listed(sweep, apart)}"
+    parts = []
+    for name in found:
+        places = [i for i, each in enumerate(region.commonest) if each == name]
+        parts.append(f"{name} for {_listed(sweep, places)}")
+    return f"{size} · {'; '.join(parts)}"
+
+
+def _listed(sweep: Sweep, places: Sequence[int]) -> str:
+    """List values; those of pairs by the first of both."""
+    values = [sweep.values[place] for place in places]
+    if len(sweep.shape) == 1:
+        return _shortened([_marked(each.name, each.is_chosen) for each in values])
+    groups: dict[str, list[str]] = {}
+    for each in values:
+        first, second = each.values
+        groups.setdefault(first, []).append(_marked(second, each.is_chosen))
+    return _shortened(
+        [
+            first
+            if len(seconds) == sweep.shape[1]
+            else f"{first} ({_shortened(seconds)})"
+            for first, seconds in groups.items()
+        ]
+    )
+
+
+def _marked(name: str, is_chosen: bool) -> str:
+    return f"{name} {CHOSEN}" if is_chosen else name
+
+
+def _shortened(names: Sequence[str]) -> str:
+    if len(names) <= _MOST_NAMES:
+        return ", ".join(names)
+    n_shown = _MOST_NAMES - 1
+    return f"{', '.join(names[:n_shown])} and {len(names) - n_shown} more"
+
+
+def region_ends(
+    sweep: Sweep, region: FlippingRegion
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return the least and largest place of a region, in source pixels."""
+    n_extra = len(region.box) - len(sweep.grid.shape)
+    start = np.array((*(0.0,) * n_extra, *sweep.grid.start))
+    step = np.array((*(1.0,) * n_extra, *sweep.grid.step))
+    low = start + step * np.array([part.start - 0.5 for part in region.box])
+    high = start + step * np.array([part.stop - 0.5 for part in region.box])
+    return tuple(low.tolist()), tuple(high.tolist())
+
+
+def _ratio(value: float) -> str:
+    return f"{value:.3f}" if math.isfinite(value) else "–"
+
+
+def _number(value: float) -> str:
+    is_whole = value == round(value) or value >= 100
+    return f"{value:.0f}" if is_whole else f"{value:#.3g}"

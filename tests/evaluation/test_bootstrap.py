@@ -1,0 +1,157 @@
+"""Intervals are the published ones where asked for, cover, and repeat themselves."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+
+from napari_dmoe.evaluation.group_metrics import STATISTICS
+from napari_dmoe.evaluation.intervals import bootstrap, bootstrap_difference
+from napari_dmoe.evaluation.mask_pair import MetricError
+
+
+@pytest.fixture(scope="module")
+def published(data_folder):
+    expected = json.loads((data_folder / "metrics2d.json").read_text("utf-8"))
+    with np.load(data_folder / "metrics2d.npz") as file:
+        scores = [file[f"dice_group{i}"] for i in range(3)]
+    groups = [str(i) for i, own in enumerate(scores) for _ in own]
+    return np.concatenate(scores), groups, expected
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_reference_convention_gives_the_published_ends(published, seed):
+    values, groups, expected = published
+    found = bootstrap(values, groups, seed=seed, convention="reference").statistics
+    for name, key in (("mean", "mean"), ("es_sum", "es_mean")):
+        ends = expected[f"bootstrap_{key}_lower_upper"][1:]
+        assert found[name] == pytest.approx(ends, abs=0.003)
+
+
+def test_ours_recomputes_the_overall_mean(published):
+    values, groups, _ = published
+    ours = bootstrap(values, groups, seed=0)
+    theirs = bootstrap(values, groups, seed=0, convention="reference")
+    assert ours.statistics["mean"] == theirs.statistics["mean"]
+    assert ours.groups == theirs.groups
+    assert ours.statistics["es_sum"] != theirs.statistics["es_sum"]
+    assert (ours.n_resamples, ours.level, ours.convention) == (1000, 95.0, "default")
+
+
+def test_ours_is_wider_than_an_interval_with_the_mean_held_fixed():
+    # Groups of one mean: the fixed mean hides that all of them move together.
+    rng = np.random.default_rng(3)
+    values, groups = rng.normal(0.7, 0.1, 400), ["A", "B"] * 200
+    ends = [
+        bootstrap(values, groups, seed=0, convention=c).statistics["es_std"]
+        for c in ("default", "reference")
+    ]
+    ours, theirs = (high - low for low, high in ends)
+    assert ours > 1.2 * theirs
+
+
+def test_intervals_equal_a_loop_over_resamples():
+    rng = np.random.default_rng(5)
+    values, groups = rng.random(40), ["A"] * 25 + ["B"] * 15
+    found = bootstrap(values, groups, seed=0, n_resamples=4000)
+    draws = []
+    for _ in range(4000):
+        a, b = rng.choice(values[:25], 25), rng.choice(values[25:], 15)
+        mean = np.concatenate([a, b]).mean()
+        gaps = abs(mean - a.mean()) + abs(mean - b.mean())
+        draws.append((a.mean(), abs(a.mean() - b.mean()), mean / (1 + gaps)))
+    low, high = np.percentile(draws, [2.5, 97.5], axis=0)
+    for i, interval in enumerate(
+        (found.groups["A"], found.statistics["gap"], found.statistics["es_sum"])
+    ):
+        assert interval == pytest.approx((low[i], high[i]), abs=0.01)
+
+
+def test_intervals_cover_the_truth_as_often_as_they_say():
+    rng = np.random.default_rng(13)
+    groups = ["A"] * 100 + ["B"] * 60
+    hits = 0
+    for _ in range(200):
+        values = np.concatenate([rng.normal(0.8, 0.1, 100), rng.normal(0.6, 0.1, 60)])
+        low, high = bootstrap(values, groups, seed=1, n_resamples=500).statistics[
+            "mean"
+        ]
+        hits += low <= (0.8 * 100 + 0.6 * 60) / 160 <= high
+    assert 0.93 <= hits / 200 <= 0.97
+
+
+def test_a_seed_repeats_and_the_order_of_cases_does_not_matter():
+    rng = np.random.default_rng(2)
+    values, groups = rng.random(30), np.array(list("ABC") * 10)
+    first = bootstrap(values, list(groups), seed=7, n_resamples=200)
+    order = rng.permutation(30)
+    assert (
+        bootstrap(values[order], list(groups[order]), seed=7, n_resamples=200) == first
+    )
+    assert bootstrap(values, list(groups), seed=8, n_resamples=200) != first
+
+
+def test_large_cohorts_are_drawn_in_parts(monkeypatch):
+    values, groups = np.random.default_rng(0).random(60), list("AAB") * 20
+    whole = bootstrap(values, groups, seed=0, n_resamples=100)
+    monkeypatch.setattr("napari_dmoe.evaluation.intervals._DRAWN_AT_ONCE", 130)
+    assert bootstrap(values, groups, seed=0, n_resamples=100) == whole
+
+
+def test_cases_that_do_not_count_are_left_out():
+    values, groups = [0.5, 0.7, 0.9, 0.4], list("AAAB")
+    more = ([*values, math.nan, 0.1, math.nan], [*groups, "A", None, "C"])
+    found = bootstrap(*more, seed=0, n_resamples=50)
+    alone = bootstrap(values, groups, seed=0, n_resamples=50)
+    assert found.statistics == alone.statistics
+    assert set(found.groups) == {"A", "B"}
+    assert found.groups["A"] == alone.groups["A"]
+    # One case has no spread to draw an interval from.
+    assert math.isnan(found.groups["B"].low)
+
+
+@pytest.mark.parametrize("convention", ["default", "reference"])
+def test_no_counted_case_gives_no_interval(convention):
+    found = bootstrap([math.nan], ["A"], seed=0, convention=convention)
+    assert found.groups == {}
+    assert set(found.statistics) == set(STATISTICS)
+    assert all(math.isnan(interval.low) for interval in found.statistics.values())
+
+
+def test_lengths_have_no_equity_scaled_interval():
+    found = bootstrap(
+        [3.0, 4.0, 9.0, 8.0], list("AABB"), seed=0, higher_is_better=False
+    ).statistics
+    assert math.isnan(found["es_sum"].low)
+    assert found["worst"].low >= 8
+
+
+def test_a_difference_of_the_same_cases_is_surer_than_two_intervals():
+    rng = np.random.default_rng(1)
+    hardness, groups = rng.normal(0.7, 0.1, 80), list("ABBB") * 20
+    first = hardness + 0.02 + rng.normal(0, 0.005, 80)
+    difference = bootstrap_difference(first, hardness, groups, seed=0)
+    assert difference.statistics["mean"].low > 0.015
+    assert difference.groups["A"].high < 0.025
+    low, high = difference.statistics["mean"]
+    alone = bootstrap(first, groups, seed=0).statistics["mean"]
+    assert high - low < 0.1 * (alone.high - alone.low)
+    nothing = bootstrap_difference(hardness, hardness, groups, seed=0)
+    assert all(tuple(i) == (0, 0) for i in nothing.groups.values())
+
+
+def test_a_difference_leaves_out_cases_that_one_model_lacks():
+    found = bootstrap_difference(
+        [0.5, 0.6, math.nan, 0.9], [0.4, 0.5, 0.1, math.nan], list("AAAA"), seed=0
+    )
+    assert found.groups["A"] == pytest.approx((0.1, 0.1))
+
+
+def test_arguments_that_do_not_fit_are_refused():
+    with pytest.raises(MetricError, match="for 1 groups"):
+        bootstrap([0.5, 0.6], ["A"], seed=0)
+    with pytest.raises(MetricError, match=r"level of 100 % from 1000 resamples"):
+        bootstrap([0.5], ["A"], seed=0, level=100)
+    with pytest.raises(MetricError, match="from 0 resamples"):
+        bootstrap([0.5], ["A"], seed=0, n_resamples=0)

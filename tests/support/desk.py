@@ -1,0 +1,73 @@
+"""A window with its dock, and what a person does with them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from napari.components import ViewerModel
+from napari.layers import Labels
+from pytestqt.qtbot import QtBot
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QComboBox, QWidget
+from viewer_fakes import FakeSegment
+
+from napari_dmoe.viewer.dock import DMoEDock
+from napari_dmoe.viewer.what_if.replay.replaying import is_mask
+
+IMAGE = np.zeros((12, 9), np.uint8)
+
+
+@dataclass
+class Desk:
+    """A window with its dock, and what a person does with them."""
+
+    viewer: ViewerModel
+    dock: DMoEDock
+    segment: FakeSegment
+    qtbot: QtBot
+
+    def click_segment(self) -> None:
+        self.qtbot.mouseClick(self.dock.footer.button, Qt.MouseButton.LeftButton)
+
+    def run(self) -> None:
+        self.click_segment()
+        self.wait_until_idle()
+
+    def wait_until_idle(self) -> None:
+        self.qtbot.waitUntil(
+            lambda: not self.dock.run.is_busy and not self.dock.loader.is_busy
+        )
+
+    def click(self, button: QWidget) -> None:
+        self.qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+
+    def load(self, name: str) -> None:
+        """Ask for a model by its name or path, as the model section does."""
+        self.dock.tab.model.model_requested.emit(name)
+        self.wait_until_idle()
+
+    def choose(self, attribute: str, value: str) -> None:
+        """Choose a value in a combo box with the keyboard, as it is used."""
+        combo = self.dock.tab.patient.inputs[attribute].combo
+        assert isinstance(combo, QComboBox)
+        steps = combo.findText(value) - combo.currentIndex()
+        key = Qt.Key.Key_Down if steps > 0 else Qt.Key.Key_Up
+        for _ in range(abs(steps)):
+            self.qtbot.keyClick(combo, key)
+
+    def type(self, attribute: str, text: str) -> None:
+        edit = self.dock.tab.patient.inputs[attribute].edit
+        assert edit is not None
+        edit.selectAll()
+        self.qtbot.keyClick(edit, Qt.Key.Key_Delete)
+        self.qtbot.keyClicks(edit, text)
+        self.qtbot.keyClick(edit, Qt.Key.Key_Return)
+
+    @property
+    def masks(self) -> list[Labels]:
+        return [layer for layer in self.viewer.layers if is_mask(layer)]
+
+    @property
+    def status(self) -> str:
+        return self.dock.footer.status.text()

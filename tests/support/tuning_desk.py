@@ -1,0 +1,71 @@
+"""A desk whose Fine-tune tab is used, and changes that a guard may show."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from desk import Desk
+from qtpy.QtCore import Qt
+from tuning_fakes import FakeProcess, FakeTuning
+
+from napari_dmoe.patient import Patient
+from napari_dmoe.training.tuning.report import Change
+from napari_dmoe.viewer.fine_tune.state import State
+
+BETTER = (
+    Change("all", "rim", 6, 0, 0.8, 0.85),
+    Change("severity=healthy", "rim", 3, 0, 0.8, 0.85),
+    Change("severity=glaucoma", "rim", 3, 0, 0.8, 0.85),
+)
+WORSE = (*BETTER[:2], Change("severity=glaucoma", "rim", 3, 0, 0.8, 0.7))
+
+
+class TuningDesk:
+    """A desk whose Fine-tune tab is open, and what a person does there."""
+
+    def __init__(self, desk: Desk, fake: FakeTuning) -> None:
+        self.desk, self.fake, self.viewer = desk, fake, desk.viewer
+        self.tab, self.tuner = desk.dock.fine_tune, desk.dock.tuner
+
+    @property
+    def state(self) -> State:
+        return self.tuner.tuning.state
+
+    @property
+    def said(self) -> str:
+        return self.tab.foot.status.text()
+
+    def paint(self, name: str = "retina", value: int = 1) -> None:
+        labels = np.zeros(self.viewer.layers[name].data.shape[:2], np.uint8)
+        labels[2:5, 2:5] = value
+        self.viewer.add_labels(labels, name=f"{name} labels")
+
+    def know(self, name: str = "retina", severity: str | None = "suspect") -> None:
+        image = self.viewer.layers[name]
+        self.desk.dock._session.set_patient(image, Patient(severity=severity))
+
+    def open(self) -> None:
+        tabs = self.desk.dock.tabs
+        bar = tabs.tabBar()
+        place = bar.tabRect(tabs.indexOf(self.tab)).center()
+        self.desk.qtbot.mouseClick(bar, Qt.MouseButton.LeftButton, pos=place)
+
+    def start(self) -> FakeProcess:
+        before = len(self.fake.started)
+        self.desk.click(self.tab.foot.button)
+        self.wait(lambda: len(self.fake.started) > before)
+        return self.fake.last
+
+    def wait(self, is_so: Callable[[], bool]) -> None:
+        self.desk.qtbot.waitUntil(is_so, timeout=20_000)
+
+    def wait_for(self, state: State) -> None:
+        self.wait(lambda: self.state is state)
+
+    def done(self, *guard: Change, **facts: object) -> FakeProcess:
+        process = self.start()
+        process.train()
+        process.finish(*guard, **facts)
+        self.wait_for(State.DONE)
+        return process

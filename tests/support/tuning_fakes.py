@@ -1,0 +1,104 @@
+"""A tuning process that says what it is told to, at once."""
+
+from __future__ import annotations
+
+import math
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from napari_dmoe.models.checkpoint import load_checkpoint
+from napari_dmoe.models.saving import save_checkpoint
+from napari_dmoe.training.loop.history import Epoch
+from napari_dmoe.training.tuning.order import (
+    MODEL,
+    REPORT,
+    RUN,
+    TUNED_MODEL,
+    TuningOrder,
+)
+from napari_dmoe.training.tuning.report import Change, TuningReport
+
+
+class FakeTuning:
+    """Starts fake processes, and remembers them."""
+
+    def __init__(self) -> None:
+        self.started: list[FakeProcess] = []
+        self.error: OSError | None = None
+
+    def __call__(self, folder: Path, order: TuningOrder) -> FakeProcess:
+        if self.error is not None:
+            raise self.error
+        self.started.append(FakeProcess(folder, order))
+        return self.started[-1]
+
+    @property
+    def last(self) -> FakeProcess:
+        return self.started[-1]
+
+
+class FakeProcess:
+    """Says what it is told to."""
+
+    def __init__(self, folder: Path, order: TuningOrder) -> None:
+        self.folder, self.order = folder, order
+        self.is_alive, self.exit_code = True, None
+        self.was_stopped = self.was_killed = False
+        self.alone: Path | None = None
+        self._events: list[dict[str, Any]] = []
+
+    def say(self, event: str, **facts: Any) -> None:
+        self._events.append({"event": event, **facts})
+
+    def events(self) -> list[dict[str, Any]]:
+        said, self._events = self._events, []
+        return said
+
+    def stop(self) -> None:
+        self.was_stopped = True
+
+    def kill(self) -> None:
+        self.was_killed, self.is_alive = True, False
+
+    def finish_alone(self, path: Path) -> None:
+        self.alone = path
+        shutil.rmtree(self.folder)
+
+    def last_words(self) -> str:
+        return "Traceback\nSegmentation fault"
+
+    def end(self, event: str = "", **facts: Any) -> None:
+        """End, with a last word or without."""
+        if event:
+            self.say(event, **facts)
+        self.is_alive, self.exit_code = False, 0 if event else -9
+
+    def train(self, n: int = 1) -> None:
+        """Do as if some epochs were over."""
+        (self.folder / RUN).mkdir(exist_ok=True)
+        for number in range(n):
+            groups = {
+                f"severity={value}": {"rim": 0.5 + number / 10, "cup": math.nan}
+                for value in ("healthy", "glaucoma")
+            }
+            epoch = Epoch(number, 1 / (number + 1), {"rim": 0.5}, groups=groups)
+            self.say("progress", stage="training", done=number, total=9, message="x")
+            self.say("epoch", epoch=epoch.facts())
+        save_checkpoint(
+            self.folder / RUN / "last.safetensors", load_checkpoint(self.folder / MODEL)
+        )
+
+    def finish(self, *guard: Change, **facts: Any) -> None:
+        """Leave a tuned model and a report."""
+        loaded = load_checkpoint(self.folder / MODEL)
+        card = loaded.card.model_copy(update={"name": loaded.card.name + "-tuned"})
+        save_checkpoint(self.folder / TUNED_MODEL, replace(loaded, card=card))
+        own = Change("all", "rim", 1, 0, 0.5, 0.9)
+        title = "60 fundus phantoms" if guard else ""
+        report = TuningReport(
+            (own,), tuple(guard), guard_title=title, n_cases=1, **facts
+        )
+        (self.folder / REPORT).write_text(report.to_json())
+        self.end("done")

@@ -1,0 +1,120 @@
+"""What a training writes, and disks that do not take it (ROBUSTNESS list F, 14, 15)."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from training_runs import SETTINGS, SHORT, saved_facts, train
+
+from napari_dmoe.models.checkpoint import CheckpointError, load_checkpoint
+from napari_dmoe.models.weights import read_weights
+from napari_dmoe.progress import Progress
+from napari_dmoe.training.augmentation.planes import AugmentSettings
+from napari_dmoe.training.labelled import TrainingError
+from napari_dmoe.training.loop import folder as run_folder
+
+
+def test_a_folder_that_cannot_be_written_is_told_before_anything_is_read(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "file").write_text("")
+    seen: list[Progress] = []
+    with pytest.raises(TrainingError, match="nothing can be written to"):
+        train(tmp_path / "file" / "run", progress=seen.append)
+    assert seen == []
+
+
+def test_a_read_only_folder_is_told_before_anything_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "write_bytes", refuse)
+    seen: list[Progress] = []
+    with pytest.raises(TrainingError, match=r"Permission denied\. Choose another"):
+        train(tmp_path / "run", progress=seen.append)
+    assert seen == []
+
+
+def test_a_full_disk_costs_no_file_and_does_not_stop_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write, fails = run_folder.save_checkpoint, {"now": False}
+
+    def sometimes(path: Path, *arguments: object, **options: object) -> str:
+        if fails["now"]:
+            raise CheckpointError(f"{path.name} cannot be saved: No space left")
+        return write(path, *arguments, **options)
+
+    monkeypatch.setattr(run_folder, "save_checkpoint", sometimes)
+
+    def fill(epoch: object) -> None:
+        fails["now"] = epoch.number in (1, 2)
+
+    fitted = train(tmp_path, on_epoch=fill)
+    assert len(fitted.history) == 5
+    assert any("not saved: last.safetensors cannot" in n for n in fitted.notices)
+    load_checkpoint(tmp_path / "last.safetensors")
+    assert not list(tmp_path.glob(".partial*"))
+
+
+def test_a_disk_that_stays_full_is_said_in_the_end_and_old_files_are_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write, state = Path.open, {"is_full": False}
+
+    def full(self: Path, mode: str = "r", *rest: object, **options: object):
+        if state["is_full"] and "w" in mode:
+            raise OSError(28, "No space left on device")
+        return write(self, mode, *rest, **options)
+
+    monkeypatch.setattr(Path, "open", full)
+
+    def fill(epoch: object) -> None:
+        state["is_full"] = epoch.number >= 1
+
+    with pytest.raises(TrainingError, match=r"could not be saved: .*No space left"):
+        train(tmp_path, on_epoch=fill)
+    assert saved_facts(tmp_path)["epoch"] == 2
+    load_checkpoint(tmp_path / "last.safetensors")
+    state["is_full"] = False
+    assert train(tmp_path, resume=True).history == train(None).history
+
+
+def test_a_folder_with_a_training_is_not_overwritten(tmp_path: Path) -> None:
+    train(tmp_path, settings=SHORT.model_copy(update={"sampling": "group"}))
+    with pytest.raises(TrainingError, match="holds a training already: resume it"):
+        train(tmp_path)
+    with pytest.raises(TrainingError, match="no training to resume"):
+        train(tmp_path / "elsewhere", resume=True)
+    with pytest.raises(TrainingError, match="name the folder"):
+        train(None, resume=True)
+
+
+def test_what_a_killed_process_left_half_written_is_removed(tmp_path: Path) -> None:
+    tmp_path.joinpath(".partial-1-last.safetensors").write_text("half")
+    train(tmp_path)
+    assert not list(tmp_path.glob(".partial*"))
+
+
+def test_files_say_how_they_came_about(tmp_path: Path) -> None:
+    fitted = train(tmp_path)
+    header = read_weights(tmp_path / "best.safetensors").header
+    record = json.loads(header["napari-dmoe-training"])
+    assert record["settings"]["seed"] == 3
+    assert record["held_out"] == "cases"
+    assert len(record["cohort"]) == 64
+    assert record["best_epoch"] == fitted.best_epoch
+    whole = json.loads((tmp_path / "history.json").read_text())
+    assert [epoch["number"] for epoch in whole["history"]] == list(range(5))
+    assert whole["history"][0]["groups"].keys() == {
+        "severity=healthy",
+        "severity=glaucoma",
+    }
+    rows = (tmp_path / "history.csv").read_text().splitlines()
+    assert rows[0].startswith("epoch,loss,learning rate,seconds,worst group,Dice rim")
+    assert len(rows) == 6
+    assert SETTINGS.augmentation == AugmentSettings()

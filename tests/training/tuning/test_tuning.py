@@ -1,0 +1,295 @@
+"""Tuning on corrected cases: what is trained, what is measured, what may be said."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from training_cases import (
+    CARD,
+    PLAIN,
+    SEVERITY,
+    cube,
+    cube_model,
+    mixed_squares,
+    square,
+    squares,
+    tiny_model,
+    weights,
+)
+
+from napari_dmoe.cohorts.case import Case
+from napari_dmoe.cohorts.writing import write_cohort
+from napari_dmoe.imaging.spatial import SpatialImage
+from napari_dmoe.models.checkpoint import load_checkpoint
+from napari_dmoe.models.saving import save_checkpoint
+from napari_dmoe.patient import Patient
+from napari_dmoe.progress import Cancelled, Progress
+from napari_dmoe.training.cases.annotation import Annotation, TrainingError
+from napari_dmoe.training.loop.folder import LAST
+from napari_dmoe.training.starting.recipes import RECIPES
+from napari_dmoe.training.tuning import scores as case_scores
+from napari_dmoe.training.tuning.corrected import (
+    StoredCases,
+    annotated_case,
+    write_cases,
+)
+from napari_dmoe.training.tuning.guard import (
+    Guard,
+    groups_to_compare,
+    guard_cases,
+    phantom_guard,
+    watched,
+)
+from napari_dmoe.training.tuning.presets import PRESETS, tuning_settings
+from napari_dmoe.training.tuning.scores import score_cases
+from napari_dmoe.training.tuning.tune import AFTER, BEFORE, TRAINING, tune
+
+SHORT = PLAIN.model_copy(update={"epochs": 3, "steps_per_epoch": 2})
+
+
+def guard_of(tmp_path: Path, cases: list[Case]) -> Guard:
+    write_cohort(tmp_path / "guard", cases)
+    return Guard(kind="cohort", name=str(tmp_path / "guard"))
+
+
+def test_a_tuning_measures_before_trains_and_measures_after(tmp_path: Path) -> None:
+    loaded, stages, epochs = tiny_model(), [], []
+    before = weights(loaded)
+    tuned = tune(
+        loaded,
+        squares(2),
+        settings=SHORT,
+        guard=guard_of(tmp_path, mixed_squares(6)),
+        progress=lambda stage, _: stages.append(stage),
+        on_epoch=epochs.append,
+    )
+    assert list(dict.fromkeys(stages)) == [BEFORE, TRAINING, AFTER]
+    assert len(epochs) == 3
+    assert set(epochs[0].groups) == {f"severity={v}" for v in SEVERITY.values}
+    assert (weights(loaded) == before).all()
+    assert (weights(tuned.loaded) != before).any()
+    report = tuned.report
+    assert report.n_cases == 2
+    assert {c.group for c in report.cases} == {"all", "severity=suspect"}
+    assert {c.region for c in report.guard} == {"rim", "cup", "disc"}
+    assert [c.n for c in report.guard if c.region == "rim"] == [6, 2, 2, 2]
+    assert report.guard_title == "guard"
+    assert report.verdict != "not checked"
+
+
+def test_without_a_guard_groups_are_not_checked() -> None:
+    report = tune(tiny_model(), squares(1), settings=SHORT).report
+    assert report.guard == ()
+    assert report.verdict == "not checked"
+    assert report.worst_group is None
+
+
+def test_the_card_says_what_it_was_tuned_on_and_what_it_reached(tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    save_checkpoint(path, tiny_model())
+    loaded = load_checkpoint(path)
+    guard = guard_of(tmp_path, mixed_squares(3))
+    tuned = tune(loaded, squares(1), settings=SHORT, guard=guard)
+    card = tuned.loaded.card
+    assert card.name == "tiny-tuned"
+    assert card.title == "Tiny, fine-tuned"
+    assert loaded.sha256[:12] in str(card.training.note)
+    assert tuned.report.parent == loaded.sha256
+    overall = {c.region: c.after for c in tuned.report.guard if c.group == "all"}
+    assert card.training.dice == pytest.approx(overall, abs=5e-4)
+    alone = tune(loaded, squares(1), settings=SHORT)
+    assert alone.loaded.card.training.dice is None
+    assert "not checked" in str(alone.loaded.card.training.note)
+    again = tune(tuned.loaded, squares(1), settings=SHORT)
+    assert again.loaded.card.name == "tiny-tuned"
+
+
+def test_what_is_not_annotated_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    case = square(0)
+    found = SimpleNamespace(axes=("y", "x"), labels=np.full((32, 32), 1, np.uint8))
+    monkeypatch.setattr(case_scores, "segment", lambda *_, **__: found)
+    sparse = np.full((32, 32), 255, np.uint8)
+    sparse[0, :3] = (1, 1, 2)
+    labels = SpatialImage(sparse, ("y", "x"))
+    only = Case("only", case.image, labels, case.patient)
+    (score,) = score_cases(tiny_model(), [only], attributes=(SEVERITY,))
+    assert score.groups == ("severity=suspect",)
+    assert score.dice == {"rim": pytest.approx(0.8), "cup": 0.0, "disc": 1.0}
+
+
+def test_a_stopped_tuning_is_resumed_as_if_there_had_been_no_break(
+    tmp_path: Path,
+) -> None:
+    whole = tune(tiny_model(), squares(2), settings=SHORT, folder=tmp_path / "whole")
+
+    def stop(stage: str, at: Progress) -> None:
+        if stage == TRAINING and at.done == 3 and "epoch" in at.message:
+            raise Cancelled
+
+    folder = tmp_path / "parts"
+    with pytest.raises(Cancelled):
+        tune(tiny_model(), squares(2), settings=SHORT, folder=folder, progress=stop)
+    assert (folder / LAST).is_file()
+    stages = []
+    parts = tune(
+        tiny_model(),
+        squares(2),
+        settings=SHORT,
+        folder=folder,
+        resume=True,
+        progress=lambda stage, _: stages.append(stage),
+    )
+    assert BEFORE not in stages  # it was measured already
+    assert (weights(parts.loaded) == weights(whole.loaded)).all()
+    assert parts.report == whole.report
+
+
+def test_what_was_reached_at_a_stop_can_be_compared(tmp_path: Path) -> None:
+    def stop(stage: str, at: Progress) -> None:
+        if stage == TRAINING and at.done == 3 and "epoch" in at.message:
+            raise Cancelled
+
+    options = {"settings": SHORT, "folder": tmp_path}
+    with pytest.raises(Cancelled):
+        tune(tiny_model(), squares(2), progress=stop, **options)
+    compared = tune(tiny_model(), squares(2), only_compare=True, **options)
+    assert (weights(compared.loaded) != weights(tiny_model())).any()
+    with pytest.raises(TrainingError, match="nothing was trained yet"):
+        tune(tiny_model(), squares(2), settings=SHORT, only_compare=True)
+
+
+def test_a_stop_before_training_resumes_from_the_start(tmp_path: Path) -> None:
+    def stop(stage: str, at: Progress) -> None:
+        raise Cancelled
+
+    with pytest.raises(Cancelled):
+        tune(tiny_model(), squares(1), settings=SHORT, folder=tmp_path, progress=stop)
+    tune(tiny_model(), squares(1), settings=SHORT, folder=tmp_path, resume=True)
+
+
+def test_no_cases_are_refused() -> None:
+    with pytest.raises(TrainingError, match="tick at least one pair"):
+        tune(tiny_model(), [], settings=SHORT)
+
+
+def test_volumes_are_tuned_too(tmp_path: Path) -> None:
+    settings = tuning_settings("balanced", cube_model().card).model_copy(
+        update={"epochs": 1, "steps_per_epoch": 1, "device": "cpu"}
+    )
+    guard = guard_of(tmp_path, [cube(1), cube(2)])
+    report = tune(cube_model(), [cube(3)], settings=settings, guard=guard).report
+    assert [c.n for c in report.guard] == [2, 1, 1]
+
+
+def test_earlier_cases_are_replayed_but_not_counted_as_corrected() -> None:
+    report = tune(
+        tiny_model(), squares(1), settings=SHORT, replay=squares(2, first=5)
+    ).report
+    assert (report.n_cases, report.n_replayed) == (1, 2)
+
+
+# The private folder
+
+
+def test_cases_travel_as_they_are_with_the_drivers_alone(tmp_path: Path) -> None:
+    case = square(0, sex="female", age=63)
+    ready = annotated_case(case, CARD, Annotation(unlabelled=0, background=1))
+    assert ready.patient == Patient(severity="suspect")
+    assert set(np.unique(ready.labels.data)) == {0, 2, 255}
+    folder = tmp_path / "cases"
+    write_cases(folder, [ready])
+    write_cases(folder, [annotated_case(square(1), CARD, Annotation())])
+    stored = StoredCases.of(folder)
+    assert stored.ids() == ("0", "1")
+    np.testing.assert_array_equal(stored[0].image.data, case.image.data)
+    np.testing.assert_array_equal(stored[0].labels.data, ready.labels.data)
+    assert stored[0].patient == ready.patient
+    assert folder.stat().st_mode & 0o077 == 0
+    assert b"female" not in b"".join(p.read_bytes() for p in folder.iterdir())
+    assert [case.id for case in stored.without(["0"])] == ["1"]
+    assert StoredCases.of(tmp_path / "nothing") == StoredCases(())
+
+
+@pytest.mark.parametrize(
+    ("value", "words"), [(7, "labels reach from 0 to 7"), (0, "nothing is annotated")]
+)
+def test_labels_that_cannot_be_trained_on_are_refused(value: int, words: str) -> None:
+    case = square(0)
+    wrong = np.zeros((32, 32), np.uint8)
+    wrong[0, 0] = value
+    changed = Case("a", case.image, SpatialImage(wrong, ("y", "x")), case.patient)
+    unlabelled = 0 if value == 0 else None
+    with pytest.raises(TrainingError, match=words):
+        annotated_case(changed, CARD, Annotation(unlabelled=unlabelled))
+
+
+# The guard
+
+
+def test_phantoms_guard_the_models_that_were_trained_on_them() -> None:
+    card = RECIPES["fundus-phantom"].card
+    guard = phantom_guard(card)
+    assert guard == phantom_guard(
+        card.model_copy(update={"name": card.name + "-tuned"})
+    )
+    assert guard is not None
+    assert guard.title == "60 fundus phantoms"
+    assert phantom_guard(CARD) is None
+    assert phantom_guard(card.model_copy(update={"name": "x-phantom"})) is None
+    volumes = phantom_guard(RECIPES["pelvis-phantom"].card)
+    assert volumes is not None
+    assert volumes.n < guard.n
+
+
+def test_phantoms_are_balanced_over_the_groups() -> None:
+    card = RECIPES["skin-phantom"].card
+    guard = Guard(kind="phantoms", name="skin", n=10)
+    told = []
+    cases = guard_cases(guard, card, progress=told.append)
+    groups = [tuple(card.categories(case.patient)) for case in cases]
+    assert len(set(groups)) == len(groups) == 10
+    assert told[-1].done == 10
+    assert len(watched(cases, card)) == 10
+
+
+def test_a_guard_without_labels_is_refused(tmp_path: Path) -> None:
+    case = square(0)
+    guard = guard_of(tmp_path, [Case("a", case.image, None, case.patient)])
+    with pytest.raises(TrainingError, match="has no labels"):
+        guard_cases(guard, CARD)
+    with pytest.raises(TrainingError, match="there are no 'dogs' phantoms"):
+        guard_cases(Guard(kind="phantoms", name="dogs"), CARD)
+
+
+def test_groups_of_a_table_are_compared_though_they_do_not_drive(
+    tmp_path: Path,
+) -> None:
+    cases = [
+        square(i, "suspect", race=race, age=60.0)
+        for i, race in enumerate(("Asian", "Black"))
+    ]
+    guard = guard_of(tmp_path, cases)
+    attributes = groups_to_compare(guard, [c.patient for c in cases], CARD)
+    assert [a.name for a in attributes] == ["severity", "race"]
+    report = tune(tiny_model(), squares(1), settings=SHORT, guard=guard).report
+    groups = list(dict.fromkeys(c.group for c in report.guard))
+    assert groups == ["all", "severity=suspect", "race=Asian", "race=Black"]
+    assert report.missing == ("severity=healthy", "severity=glaucoma")
+
+
+def test_guard_cases_without_a_driver_are_measured_but_not_watched() -> None:
+    cases = [square(0, None), square(1)]
+    assert [case.id for case in watched(cases, CARD)] == ["1"]
+    assert watched([square(0, None)], CARD) == ()
+
+
+def test_every_preset_is_accepted_and_fits_its_model() -> None:
+    for name in PRESETS:
+        assert tuning_settings(name, CARD).unlabelled == 255
+        single = CARD.model_copy(update={"attributes": ()})
+        assert "routers" not in tuning_settings(name, single).train
+    with pytest.raises(ValueError, match="there is no preset 'x'"):
+        tuning_settings("x", CARD)

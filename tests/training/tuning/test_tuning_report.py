@@ -1,0 +1,105 @@
+"""What a tuning's report counts, and what it dares to say."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from napari_dmoe.models.card import CardAttribute
+from napari_dmoe.training.tuning.report import Change, TuningReport, changes
+from napari_dmoe.training.tuning.scores import CaseScore
+
+SEX = CardAttribute(name="sex", values=("male", "female", "other"))
+
+
+def scores(*rows: tuple[str, float]) -> list[CaseScore]:
+    return [
+        CaseScore(str(i), (f"sex={sex}",), {"cup": dice})
+        for i, (sex, dice) in enumerate(rows)
+    ]
+
+
+def report(*guard: Change, **others: object) -> TuningReport:
+    return TuningReport(cases=(), guard=guard, **others)
+
+
+def test_means_by_group_with_what_does_not_count() -> None:
+    before = scores(("female", 0.8), ("male", 0.6), ("female", math.nan))
+    after = scores(("female", 0.9), ("male", 0.4), ("female", 0.5))
+    everybody, male, female = changes(before, after, [SEX])
+    assert [c.group for c in (everybody, male, female)] == [
+        "all",
+        "sex=male",
+        "sex=female",
+    ]
+    assert (everybody.n, everybody.n_nan) == (3, 1)
+    assert everybody.before == pytest.approx(0.7)
+    assert everybody.after == pytest.approx(0.6)
+    assert female.after == pytest.approx(0.7)
+    assert male.gain == pytest.approx(-0.2)
+
+
+@pytest.mark.parametrize(
+    ("after", "verdict"), [(0.795, "no group got worse"), (0.78, "worse")]
+)
+def test_a_fall_beyond_the_tolerance_is_worse(after: float, verdict: str) -> None:
+    found = report(
+        Change("all", "cup", 4, 0, 0.8, 0.8),
+        Change("sex=male", "cup", 2, 0, 0.8, after),
+    )
+    assert found.verdict == verdict
+    assert [c.group for c in found.worse] == (
+        ["sex=male"] if verdict == "worse" else []
+    )
+
+
+def test_a_guard_that_knows_no_group_checks_none() -> None:
+    assert report(Change("all", "cup", 4, 0, 0.8, 0.9)).verdict == "not checked"
+    assert report().verdict == "not checked"
+
+
+def test_what_is_no_number_is_neither_better_nor_worse() -> None:
+    change = Change("sex=male", "cup", 2, 2, math.nan, math.nan)
+    assert not change.is_worse(0.0)
+    assert report(change).worst_group is None
+
+
+def test_the_worst_group_may_be_another_one_afterwards() -> None:
+    found = report(
+        Change("sex=male", "cup", 2, 0, 0.7, 0.9),
+        Change("sex=male", "disc", 2, 0, 0.9, 0.9),
+        Change("sex=female", "cup", 2, 0, 0.85, 0.8),
+        Change("sex=female", "disc", 2, 0, 0.85, 0.8),
+    )
+    assert found.worst_group == (
+        ("sex=male", pytest.approx(0.8)),
+        ("sex=female", pytest.approx(0.8)),
+    )
+
+
+def test_a_report_survives_json() -> None:
+    found = TuningReport(
+        cases=(Change("all", "cup", 1, 1, math.nan, 0.5),),
+        guard=(Change("sex=male", "cup", 2, 0, 0.8, 0.7),),
+        guard_title="people",
+        n_cases=1,
+        missing=("sex=female",),
+        notices=("a notice",),
+    )
+    again = TuningReport.from_json(found.to_json())
+    assert again.to_json() == found.to_json()
+    assert "NaN" not in found.to_json()
+    assert again.guard == found.guard
+    assert math.isnan(again.cases[0].before)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"schema_version": 2}'])
+def test_something_else_is_no_report(text: str) -> None:
+    with pytest.raises(ValueError, match="no report of a tuning"):
+        TuningReport.from_json(text)
+
+
+def test_a_score_survives_json() -> None:
+    score = CaseScore("a", ("sex=male",), {"cup": 0.5})
+    assert CaseScore.from_facts(score.facts()) == score

@@ -1,0 +1,186 @@
+"""A window with the dock, whose engines are fakes that answer when they are told to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import napari
+import pytest
+from desk import IMAGE, Desk
+from napari.components import ViewerModel
+from napari.utils.notifications import Notification, notification_manager
+from pytestqt.qtbot import QtBot
+from qtpy.QtCore import QThreadPool
+from tuning_desk import TuningDesk
+from tuning_fakes import FakeTuning
+from viewer_fakes import FakeSegment
+
+from napari_dmoe.models.card_files import read_card
+from napari_dmoe.models.checkpoint import (
+    CheckpointError,
+    LoadedModel,
+    load_checkpoint,
+    new_model,
+)
+from napari_dmoe.models.unet3d import UNet3DConfig
+from napari_dmoe.training.starting.recipes import RECIPES
+from napari_dmoe.viewer.dock import DMoEDock
+from napari_dmoe.viewer.engines import Engines, Surroundings, fitting_cards
+from napari_dmoe.viewer.fine_tune.closing import Answer, ClosingQuestion
+
+
+@pytest.fixture(autouse=True)
+def strict_qt(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NAPARI_STRICT_QT", "raise")
+
+
+@pytest.fixture(autouse=True)
+def no_thread_is_left(qtbot: QtBot) -> Iterator[None]:
+    yield
+    qtbot.waitUntil(lambda: QThreadPool.globalInstance().activeThreadCount() == 0)
+
+
+@pytest.fixture
+def viewer() -> ViewerModel:
+    """Return a viewer without a window."""
+    return ViewerModel()
+
+
+@pytest.fixture
+def notifications() -> Iterator[list[Notification]]:
+    shown: list[Notification] = []
+    notification_manager.notification_ready.connect(shown.append)
+    yield shown
+    notification_manager.notification_ready.disconnect(shown.append)
+
+
+@pytest.fixture(scope="session")
+def fundus_model(tiny_network: Callable[..., object]) -> LoadedModel:
+    card = RECIPES["fundus-phantom"].card
+    return new_model("dmoe-vit", tiny_network().config, card)
+
+
+@pytest.fixture(scope="session")
+def age_model(tiny_network: Callable[..., object]) -> LoadedModel:
+    card = read_card("fairseg-age")
+    config = tiny_network(n_routers=card.n_routers).config
+    return new_model("dmoe-vit", config, card)
+
+
+@pytest.fixture(scope="session")
+def volume_model() -> LoadedModel:
+    """Return an untrained model of volumes, with the card of the pelvis phantom."""
+    config = UNet3DConfig(feature_size=4, n_routers=4, n_experts=2)
+    return new_model("dmoe-unet3d", config, RECIPES["pelvis-phantom"].card)
+
+
+@pytest.fixture
+def models(fundus_model: LoadedModel, age_model: LoadedModel) -> dict[str, LoadedModel]:
+    return {"fundus": fundus_model, "age": age_model}
+
+
+@pytest.fixture
+def make_desk(
+    make_napari_viewer: Callable[..., napari.Viewer],
+    qtbot: QtBot,
+    models: dict[str, LoadedModel],
+) -> Callable[..., Desk]:
+    def load(name: str, card: str | None = None) -> LoadedModel:
+        if name not in models:
+            raise CheckpointError(f"{name} is no checkpoint")
+        return models[name]
+
+    def make(
+        viewer: ViewerModel | None = None,
+        *,
+        ready: Callable[[DMoEDock], None] = lambda dock: None,
+        **others: Callable[..., object],
+    ) -> Desk:
+        viewer = viewer or make_napari_viewer()
+        segment = FakeSegment()
+        fakes = Engines(
+            look_around=lambda: Surroundings("CPU", ("auto", "cpu"), tuple(models)),
+            load_checkpoint=load,
+            segment=segment,
+            fitting_cards=fitting_cards,
+            recent_models=lambda: (),
+            remember_model=lambda path: None,
+        )
+        engines = replace(fakes, **others)
+        dock = DMoEDock(viewer, engines=engines)
+        if isinstance(viewer, napari.Viewer):
+            viewer.window.add_dock_widget(dock, name="dMoE", area="right")
+        else:
+            qtbot.addWidget(dock)
+        ready(dock)
+        desk = Desk(viewer, dock, segment, qtbot)
+        qtbot.waitUntil(lambda: "Loading" not in desk.status)
+        desk.wait_until_idle()
+        return desk
+
+    return make
+
+
+@pytest.fixture
+def desk(make_desk: Callable[..., Desk]) -> Desk:
+    """Return a desk with one image, called retina."""
+    desk = make_desk()
+    desk.viewer.add_image(IMAGE, name="retina")
+    return desk
+
+
+@pytest.fixture
+def quick_desk(make_desk: Callable[..., Desk]) -> Desk:
+    """Return the same without a window, for what concerns the dock alone."""
+    desk = make_desk(ViewerModel())
+    desk.viewer.add_image(IMAGE, name="retina")
+    return desk
+
+
+@pytest.fixture
+def settle(quick_desk: Desk) -> Callable[[], None]:
+    """Return what waits until the dock has shown what changed."""
+    dock, qtbot = quick_desk.dock, quick_desk.qtbot
+    timers = (dock.results._timer, dock.maps._timer)
+
+    def settle() -> None:
+        qtbot.waitUntil(lambda: not any(timer.isActive() for timer in timers))
+
+    return settle
+
+
+@pytest.fixture(autouse=True)
+def no_dialog_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ClosingQuestion, "ask", lambda *_: Answer.END)
+
+
+@pytest.fixture
+def fake() -> FakeTuning:
+    return FakeTuning()
+
+
+@pytest.fixture
+def make_tuning(
+    make_desk: Callable[..., Desk], models: dict[str, LoadedModel], fake: FakeTuning
+) -> Callable[..., TuningDesk]:
+    def load(name: str, card: str | None = None) -> LoadedModel:
+        return models[name] if name in models else load_checkpoint(name)
+
+    def make(viewer: ViewerModel | None = None) -> TuningDesk:
+        desk = make_desk(
+            viewer or ViewerModel(), start_tuning=fake, load_checkpoint=load
+        )
+        desk.viewer.add_image(IMAGE, name="retina")
+        return TuningDesk(desk, fake)
+
+    return make
+
+
+@pytest.fixture
+def tuning(make_tuning: Callable[..., TuningDesk]) -> TuningDesk:
+    """Return a desk with one painted image of a known patient."""
+    tuning = make_tuning()
+    tuning.know()
+    tuning.paint()
+    return tuning

@@ -1,0 +1,185 @@
+"""The Fine-tune tab: from two clicks to Keep or Discard, with a fake process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from desk import IMAGE
+from napari.utils.notifications import Notification
+from qtpy.QtCore import Qt
+from tuning_desk import TuningDesk
+
+from napari_dmoe.patient import Patient
+from napari_dmoe.training.tuning.corrected import StoredCases
+from napari_dmoe.viewer.fine_tune.state import State
+
+pytestmark = pytest.mark.gui
+
+
+def test_two_clicks_start_a_tuning(tuning: TuningDesk) -> None:
+    tuning.open()
+    process = tuning.start()
+    assert tuning.state is State.TRAINING
+    assert process.order.guard.title == "60 fundus phantoms"
+    assert process.order.settings.train == "routers,decoder"
+    (case,) = StoredCases.of(process.folder / "cases")
+    assert case.patient == Patient(severity="suspect")
+    assert process.folder.stat().st_mode & 0o077 == 0
+    assert "retina" not in str(process.folder)
+
+
+def test_what_is_missing_is_said_in_turn(
+    make_tuning: Callable[..., TuningDesk],
+) -> None:
+    tuning = make_tuning()
+    tuning.open()
+    assert not tuning.tab.foot.button.isEnabled()
+    assert "paint its labels first" in tuning.said
+    tuning.paint()
+    tuning.wait(lambda: tuning.tab.pairs.list.count() == 1)
+    text = tuning.tab.pairs.list.item(0).text()
+    assert "Enter the patient's severity" in text
+    assert "Tick at least one pair" in tuning.said
+    tuning.know()
+    tuning.wait(tuning.tab.foot.button.isEnabled)
+    tuning.desk.dock._session.set_model(None)
+    assert "Open a model" in tuning.said
+
+
+@pytest.mark.parametrize(("value", "words"), [(0, "Paint rim"), (9, "Label 9")])
+def test_labels_that_teach_nothing_cannot_be_ticked(
+    tuning: TuningDesk, value: int, words: str
+) -> None:
+    tuning.viewer.layers["retina labels"].data = np.full((12, 9), value, np.uint8)
+    tuning.open()
+    item = tuning.tab.pairs.list.item(0)
+    assert words in item.text()
+    assert not item.flags() & Qt.ItemFlag.ItemIsEnabled
+    assert not tuning.tab.foot.button.isEnabled()
+
+
+def test_two_patients_with_different_drivers_are_trained_on_together(
+    tuning: TuningDesk,
+) -> None:
+    tuning.viewer.add_image(IMAGE, name="other")
+    tuning.know("other", "glaucoma")
+    tuning.paint("other")
+    tuning.open()
+    process = tuning.start()
+    cases = StoredCases.of(process.folder / "cases")
+    found = {case.id: case.patient.severity for case in cases}
+    assert sorted(found.values()) == ["glaucoma", "suspect"]
+    assert len(found) == 2
+
+
+def test_a_pair_that_is_unticked_stays_out(tuning: TuningDesk) -> None:
+    tuning.open()
+    tuning.tab.pairs.list.item(0).setCheckState(Qt.CheckState.Unchecked)
+    assert not tuning.tab.foot.button.isEnabled()
+    tuning.tab.pairs.list.item(0).setCheckState(Qt.CheckState.Checked)
+    assert tuning.tab.foot.button.isEnabled()
+
+
+def test_unpainted_pixels_may_mean_nothing(tuning: TuningDesk) -> None:
+    labels = tuning.viewer.layers["retina labels"]
+    labels.data[8, 8] = 3
+    labels.refresh()
+    tuning.open()
+    assert "Label 3" in tuning.tab.pairs.list.item(0).text()
+    tuning.tab.tune.sparse_box.click()
+    tuning.wait(tuning.tab.foot.button.isEnabled)
+    process = tuning.start()
+    (case,) = StoredCases.of(process.folder / "cases")
+    assert set(np.unique(case.labels.data)) == {0, 1, 255}
+
+
+def test_progress_and_curves_are_shown_live(tuning: TuningDesk) -> None:
+    tuning.open()
+    process = tuning.start()
+    process.say(
+        "progress", stage="before", done=1, total=4, message="measuring the guard"
+    )
+    tuning.wait(lambda: "Measuring the guard" in tuning.said)
+    process.train(3)
+    tuning.wait(lambda: len(tuning.tuner.tuning.epochs) == 3)
+    assert tuning.tab.curves.isVisibleTo(tuning.tab)
+    canvas = tuning.tab.curves._canvas
+    labels = [text.get_text() for text in canvas.figure.legends[0].get_texts()]
+    assert labels == ["healthy", "glaucoma"]
+    assert tuning.tab.outcome.look_button.isVisibleTo(tuning.tab)
+
+
+def test_stop_saves_and_can_be_resumed_compared_or_discarded(
+    tuning: TuningDesk,
+) -> None:
+    tuning.open()
+    process = tuning.start()
+    process.train()
+    tuning.wait(lambda: tuning.tuner.tuning.has_model)
+    tuning.desk.click(tuning.tab.foot.button)
+    assert process.was_stopped
+    assert tuning.state is State.STOPPING
+    process.end("stopped")
+    tuning.wait_for(State.STOPPED)
+    tuning.desk.click(tuning.tab.foot.resume_button)
+    assert tuning.fake.last.order.mode == "resume"
+    tuning.fake.last.end("stopped")
+    tuning.wait_for(State.STOPPED)
+    tuning.desk.click(tuning.tab.foot.compare_button)
+    assert tuning.fake.last.order.mode == "compare"
+    tuning.fake.last.end("stopped")
+    tuning.wait_for(State.STOPPED)
+    tuning.desk.click(tuning.tab.foot.discard_button)
+    assert tuning.state is State.READY
+    assert not list(process.folder.iterdir())
+
+
+def test_a_stop_before_training_leaves_nothing(tuning: TuningDesk) -> None:
+    tuning.open()
+    process = tuning.start()
+    tuning.desk.click(tuning.tab.foot.button)
+    process.end("stopped")
+    tuning.wait_for(State.READY)
+    assert "Nothing was kept" in tuning.said
+    assert not list(process.folder.iterdir())
+
+
+def test_a_process_killed_after_stop_counts_as_stopped(tuning: TuningDesk) -> None:
+    tuning.open()
+    process = tuning.start()
+    process.train()
+    tuning.wait(lambda: tuning.tuner.tuning.has_model)
+    tuning.desk.click(tuning.tab.foot.button)
+    process.end()
+    tuning.wait_for(State.STOPPED)
+
+
+def test_the_engines_own_words_are_shown(
+    tuning: TuningDesk, notifications: list[Notification]
+) -> None:
+    tuning.open()
+    process = tuning.start()
+    process.end("failed", message="the loss became nan: lower the learning rate")
+    tuning.wait_for(State.FAILED)
+    assert "lower the learning rate" in tuning.said
+    assert ["lower the learning rate" in n.message for n in notifications] == [True]
+    assert tuning.tab.foot.button.isEnabled()  # nothing is left: start again
+    assert not list(process.folder.iterdir())
+
+
+def test_a_process_that_dies_without_a_word_is_noticed(tuning: TuningDesk) -> None:
+    tuning.open()
+    tuning.start().end()
+    tuning.wait_for(State.FAILED)
+    assert "killed, perhaps for want of memory" in tuning.said
+    assert "Segmentation fault" in tuning.said
+
+
+def test_a_process_that_cannot_be_started_is_a_failure(tuning: TuningDesk) -> None:
+    tuning.fake.error = OSError("no such file")
+    tuning.open()
+    tuning.desk.click(tuning.tab.foot.button)
+    tuning.wait_for(State.FAILED)
+    assert "cannot be started: no such file" in tuning.said

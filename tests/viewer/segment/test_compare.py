@@ -1,0 +1,243 @@
+"""Two masks of one image: another model's, another checkpoint's, another result's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from desk import Desk
+from napari.layers import Image
+from napari.utils.notifications import Notification
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QApplication, QFileDialog
+from viewer_fakes import make_segmentation
+
+from napari_dmoe.inference.masks.comparison import AGREE, ONLY_FIRST, OTHER_CLASS
+from napari_dmoe.inference.results.segmentation import Segmentation
+from napari_dmoe.models.checkpoint import LoadedModel
+from napari_dmoe.viewer.layers.placement import data_to_world
+from napari_dmoe.viewer.segment.compare_view import OTHER_FILE
+from napari_dmoe.viewer.session.session import session_of
+
+pytestmark = pytest.mark.gui
+
+PLACE = {
+    "scale": (0.5, 0.25),
+    "translate": (3, -4),
+    "shear": (0.2,),
+    "units": ("mm", "mm"),
+}
+
+
+@pytest.fixture
+def desk(quick_desk: Desk) -> Desk:
+    """Return a desk with a placed image, segmented for suspect, and Compare open.
+
+    Each model draws its own cup: as large as if the severity were healthy for the
+    model called age.
+    """
+    real = quick_desk.segment
+
+    def by_model(loaded: LoadedModel, *arguments: object, **options: object) -> object:
+        made: Segmentation = real(loaded, *arguments, **options)
+        if loaded.card.name != "fairseg-age":
+            return made
+        return make_segmentation(arguments[0], value="healthy")
+
+    quick_desk.dock._engines.__dict__["segment"] = by_model
+    quick_desk.viewer.layers.clear()
+    quick_desk.viewer.add_layer(Image(np.zeros((12, 9), np.uint8), name="eye", **PLACE))
+    quick_desk.choose("severity", "glaucoma")
+    quick_desk.run()
+    quick_desk.click(quick_desk.dock.tab.compare.fold.button)
+    return quick_desk
+
+
+def offered(desk: Desk) -> list[str]:
+    combo = desk.dock.tab.compare.combo
+    return [combo.itemText(place) for place in range(combo.count())]
+
+
+def compare_with(desk: Desk, name: str) -> None:
+    section = desk.dock.tab.compare
+    steps = section.combo.findText(name) - section.combo.currentIndex()
+    for _ in range(abs(steps)):
+        key = Qt.Key.Key_Down if steps > 0 else Qt.Key.Key_Up
+        desk.qtbot.keyClick(section.combo, key)
+    assert section.combo.currentText() == name
+    desk.click(section.button)
+    desk.wait_until_idle()
+
+
+def names(desk: Desk) -> list[str]:
+    return [layer.name for layer in desk.viewer.layers]
+
+
+def test_another_bundled_model_gives_its_mask_and_the_difference(desk: Desk) -> None:
+    first = desk.viewer.layers["eye / mask"].data.copy()
+    assert offered(desk) == ["age", OTHER_FILE]
+    compare_with(desk, "age")
+    assert names(desk) == [
+        *("eye", "eye / mask"),
+        *("eye / mask by fairseg-age", "eye / difference"),
+    ]
+    second = desk.viewer.layers["eye / mask by fairseg-age"].data
+    difference = desk.viewer.layers["eye / difference"]
+    np.testing.assert_array_equal(desk.viewer.layers["eye / mask"].data, first)
+    np.testing.assert_array_equal(difference.data != AGREE, first != second)
+    assert set(np.unique(difference.data)) == {AGREE, OTHER_CLASS}
+    assert not difference.editable
+    place = data_to_world(desk.viewer.layers["eye"])
+    for layer in desk.viewer.layers:
+        np.testing.assert_allclose(data_to_world(layer), place, atol=1e-9)
+        assert layer.units == desk.viewer.layers["eye"].units
+    assert desk.status == "Compared: 8 pixels differ."
+
+
+def test_the_table_tells_each_class_and_is_copied(desk: Desk) -> None:
+    compare_with(desk, "age")
+    section = desk.dock.tab.compare
+    summary = section.summary.text()
+    assert "eye / mask" in summary
+    assert "eye / mask by fairseg-age" in summary
+    assert "8 pixels" in summary
+    lines = [line.strip() for line in section.table.text().split("\n")]
+    assert "rim\tDice 0.789" in lines  # 2 * 15 / (15 + 23)
+    assert "cup\tDice 0.200" in lines  # 2 * 1 / (9 + 1)
+    assert any(line.startswith("HD95\t") and line.endswith(" mm") for line in lines)
+    assert "pixels\t9 → 1" in lines
+    assert "another class\t8 px" in lines
+    desk.click(section.copy_button)
+    assert QApplication.clipboard().text() == section.text()
+
+
+def test_both_results_are_kept_and_neither_is_written_over(desk: Desk) -> None:
+    compare_with(desk, "age")
+    session, image = session_of(desk.viewer), desk.viewer.layers["eye"]
+    first, second = session.results_of(image)
+    assert session.result_of(image) is first
+    assert second.is_kept
+    other = desk.viewer.layers["eye / mask by fairseg-age"]
+    before = other.data.copy()
+    desk.dock.tab.patient.rerun_box.click()
+    desk.choose("severity", "suspect")
+    desk.run()
+    np.testing.assert_array_equal(other.data, before)
+    assert len(session.results_of(image)) == 2
+    assert session_of(desk.viewer).model.card.name != "fairseg-age"
+
+
+def test_a_comparison_that_no_longer_holds_is_not_shown(desk: Desk) -> None:
+    compare_with(desk, "age")
+    section, layers = desk.dock.tab.compare, desk.viewer.layers
+    assert layers["eye / difference"].visible
+    desk.dock.tab.patient.rerun_box.click()
+    desk.choose("severity", "suspect")
+    desk.run()
+    assert section.summary.isHidden()
+    assert section.table.text() == ""
+    assert section.copy_button.isHidden()
+    assert not layers["eye / difference"].visible
+    compare_with(desk, "result “eye / mask by fairseg-age”")
+    assert layers["eye / difference"].visible
+    layers.remove("eye / mask by fairseg-age")
+    assert section.summary.isHidden()
+    assert not layers["eye / difference"].visible
+
+
+def test_another_checkpoint_is_chosen_by_its_file(
+    desk: Desk, models: dict[str, LoadedModel], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = "/there/other.pth"
+    models[path] = models["age"]
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (path, ""))
+    compare_with(desk, OTHER_FILE)
+    assert "eye / mask by fairseg-age" in names(desk)
+    assert session_of(desk.viewer).model is models["fundus"]
+
+
+def test_a_file_dialog_that_is_closed_compares_nothing(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: ("", ""))
+    before = names(desk)
+    compare_with(desk, OTHER_FILE)
+    assert names(desk) == before
+    assert len(desk.segment.calls) == 1
+
+
+def test_another_result_is_compared_without_a_run_as_it_was_painted(
+    desk: Desk,
+) -> None:
+    desk.click(desk.dock.tab.result.keep_button)
+    desk.dock.tab.patient.rerun_box.click()
+    desk.run()
+    mask = desk.viewer.layers["eye / mask [2]"]
+    mask.data_setitem((np.array([9, 10]), np.array([8, 8])), 1)
+    n_runs = len(desk.segment.calls)
+    compare_with(desk, "result “eye / mask”")
+    assert len(desk.segment.calls) == n_runs
+    difference = desk.viewer.layers["eye / difference"].data
+    assert [difference[9, 8], difference[10, 8]] == [ONLY_FIRST] * 2
+    assert np.count_nonzero(difference) == 2
+    assert desk.status == "Compared: 2 pixels differ."
+    compare_with(desk, "age")  # the same layer shows the new difference
+    assert sum("difference" in name for name in names(desk)) == 1
+
+
+def test_a_model_that_cannot_be_loaded_or_run_is_told_beside_the_button(
+    desk: Desk, models: dict[str, LoadedModel], notifications: list[Notification]
+) -> None:
+    before = names(desk)
+    section = desk.dock.tab.compare
+    removed = models.pop("age")
+    compare_with(desk, "age")
+    assert section.summary.text() == "Not compared: age is no checkpoint"
+    models["age"] = removed
+    desk.segment.error = ValueError("the image does not fit")
+    compare_with(desk, "age")
+    assert section.summary.text() == "Not compared: the image does not fit"
+    assert desk.status == "Failed: the image does not fit"
+    assert names(desk) == before
+    assert len(notifications) == 2
+    assert desk.dock.footer.button.isEnabled()
+
+
+def test_a_comparison_can_be_stopped_and_leaves_no_layer(desk: Desk) -> None:
+    before = names(desk)
+    desk.segment.gate.clear()
+    desk.segment.started.clear()
+    desk.click(desk.dock.tab.compare.button)
+    desk.qtbot.waitUntil(desk.segment.started.is_set)
+    desk.click_segment()  # it says Stop
+    desk.wait_until_idle()
+    assert names(desk) == before
+    assert desk.status == "Stopped. No layer was changed."
+
+
+def test_an_image_that_was_removed_meanwhile_gets_no_mask(desk: Desk) -> None:
+    desk.segment.gate.clear()
+    desk.click(desk.dock.tab.compare.button)
+    desk.viewer.layers.clear()
+    desk.segment.gate.set()
+    desk.wait_until_idle()
+    assert names(desk) == []
+    assert "removed" in desk.status
+
+
+def test_without_two_masks_nothing_can_be_compared(quick_desk: Desk) -> None:
+    section = quick_desk.dock.tab.compare
+    assert not section.button.isEnabled()
+    assert "Segment first" in section.button.toolTip()
+
+
+def test_the_comparison_fits_into_300_pixels(
+    desk: Desk, settle: Callable[[], None]
+) -> None:
+    desk.viewer.layers["eye / mask"].name = "a long name of a mask " * 3
+    compare_with(desk, "age")
+    settle()
+    page = desk.dock.tab
+    room = 300 - page.verticalScrollBar().sizeHint().width() - 4
+    assert page.widget().minimumSizeHint().width() <= room

@@ -1,0 +1,239 @@
+"""Tables and masks on the disk, there and back, and the record of a layer."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from desk import IMAGE, Desk
+from napari.layers import Image, Labels, Layer
+from napari.utils.notifications import Notification
+from qtpy.QtWidgets import QFileDialog
+
+from napari_dmoe.models.checkpoint import LoadedModel
+from napari_dmoe.viewer.layers.placement import data_to_world
+from napari_dmoe.viewer.session.session import session_of
+
+pytestmark = pytest.mark.gui
+
+TURN = np.radians(30)
+TURNED = {
+    "scale": (0.5, 0.2),
+    "rotate": [[np.cos(TURN), -np.sin(TURN)], [np.sin(TURN), np.cos(TURN)]],
+    "translate": (7, -3),
+    "units": ("mm", "mm"),
+    "axis_labels": ("y", "x"),
+}
+
+
+@pytest.fixture
+def chosen(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path | str], list[str]]:
+    """Return what lets the next file dialogs answer with a path; it lists proposals."""
+
+    def choose(path: Path | str) -> list[str]:
+        proposed: list[str] = []
+
+        def answer(parent: object, title: str, name: str, *_: object) -> tuple:
+            proposed.append(name)
+            return str(path), ""
+
+        monkeypatch.setattr(QFileDialog, "getSaveFileName", answer)
+        monkeypatch.setattr(QFileDialog, "getOpenFileName", answer)
+        return proposed
+
+    return choose
+
+
+def same_place(first: Layer, second: Layer, tolerance: float = 1e-9) -> bool:
+    places = data_to_world(first), data_to_world(second)
+    extent = np.abs(first.extent.world).max()
+    return bool(np.abs(places[0] - places[1]).max() <= tolerance * max(extent, 1))
+
+
+def test_the_table_is_saved_with_numbers_and_units_apart(
+    quick_desk: Desk, chosen: Callable[..., list[str]], tmp_path: Path
+) -> None:
+    quick_desk.viewer.add_image(IMAGE, name="=eye/left", **TURNED)
+    quick_desk.type("age", "63")
+    quick_desk.run()
+    proposed = chosen(tmp_path / "sizes")  # without its ending
+    quick_desk.click(quick_desk.dock.tab.result.table_button)
+    assert proposed[0].endswith(".csv")
+    assert "/" not in proposed[0]
+    (file,) = tmp_path.iterdir()
+    assert file.name == "sizes.csv"
+    with file.open(encoding="utf-8-sig", newline="") as lines:
+        rows = list(csv.DictReader(lines))
+    cup = {"measure": "cup", "value": "0.4", "unit": "mm²"}
+    assert rows[1] == cup | {"least": "0.1", "most": "0.9"}
+    assert [row["measure"] for row in rows] == [
+        *("rim", "cup"),
+        *("C/D vertical", "C/D area"),
+    ]
+    assert "63" not in file.read_text(encoding="utf-8-sig")
+
+
+def test_the_table_has_every_plane_of_a_stack(
+    quick_desk: Desk, chosen: Callable[..., list[str]], tmp_path: Path
+) -> None:
+    stack = np.zeros((3, 12, 9), np.uint8)
+    quick_desk.viewer.add_image(stack, axis_labels=("t", "y", "x"))
+    quick_desk.run()
+    chosen(tmp_path / "sizes.csv")
+    quick_desk.click(quick_desk.dock.tab.result.table_button)
+    with (tmp_path / "sizes.csv").open(encoding="utf-8-sig", newline="") as lines:
+        assert [row["t"] for row in csv.DictReader(lines)] == list("000011112222")
+    assert "CSV… has every plane" in quick_desk.dock.tab.result.notices.text()
+
+
+@pytest.mark.parametrize("button", ["table_button", "save_button"])
+def test_a_place_that_cannot_be_written_is_told_and_loses_nothing(
+    quick_desk: Desk,
+    chosen: Callable[..., list[str]],
+    tmp_path: Path,
+    notifications: list[Notification],
+    button: str,
+) -> None:
+    quick_desk.run()
+    (tmp_path / "file").write_text("no folder")
+    chosen(tmp_path / "file" / "mine.csv")
+    quick_desk.click(getattr(quick_desk.dock.tab.result, button))
+    quick_desk.wait_until_idle()
+    (note,) = notifications
+    assert note.severity.value == "error"
+    assert note.message.startswith("mine.csv")
+    assert "cannot be saved in" in note.message
+    assert "Choose another place" in note.message
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+    assert len(quick_desk.masks) == 1
+    assert quick_desk.dock.footer.button.isEnabled()
+
+
+@pytest.mark.parametrize("button", ["table_button", "save_button", "open_button"])
+def test_a_dialog_that_is_closed_does_nothing(
+    quick_desk: Desk,
+    chosen: Callable[..., list[str]],
+    notifications: list[Notification],
+    button: str,
+) -> None:
+    quick_desk.run()
+    before = [layer.name for layer in quick_desk.viewer.layers]
+    chosen("")
+    quick_desk.click(getattr(quick_desk.dock.tab.result, button))
+    quick_desk.wait_until_idle()
+    assert [layer.name for layer in quick_desk.viewer.layers] == before
+    assert notifications == []
+
+
+def reopened(desk: Desk) -> Labels:
+    desk.click(desk.dock.tab.result.open_button)
+    layer = desk.viewer.layers[-1]
+    assert isinstance(layer, Labels)
+    return layer
+
+
+def test_a_mask_saved_as_tiff_comes_back_in_place_with_its_record(
+    quick_desk: Desk, chosen: Callable[..., list[str]], tmp_path: Path
+) -> None:
+    desk = quick_desk
+    desk.viewer.add_image(IMAGE, name="turned", **TURNED)
+    desk.choose("severity", "glaucoma")
+    desk.run()
+    mask = desk.masks[0]
+    proposed = chosen(tmp_path / "mine.tif")
+    desk.click(desk.dock.tab.result.save_button)
+    desk.wait_until_idle()
+    assert proposed == ["turned_mask.labels.tif"]
+    assert desk.status == "Saved mine.labels.tif and mine.labels.json."
+    record = json.loads((tmp_path / "mine.labels.json").read_text())
+    assert record["drivers"][0]["value"] == "glaucoma"
+    chosen(tmp_path / "mine.labels.tif")
+    layer = reopened(desk)
+    assert layer is not mask
+    assert layer.name == "mine"
+    assert "Hidden meanwhile: “turned / mask”." in desk.status
+    assert (mask.visible, layer.visible) == (False, True)
+    np.testing.assert_array_equal(layer.data, mask.data)
+    assert same_place(mask, layer)
+    assert layer.metadata["napari-dmoe"] == mask.metadata["napari-dmoe"]
+    assert list(layer.features["class"]) == ["background", "rim", "cup"]
+    assert session_of(desk.viewer).image is desk.viewer.layers["turned"]
+
+
+def test_a_volume_saved_as_nifti_comes_back_in_place_with_its_record(
+    quick_desk: Desk,
+    chosen: Callable[..., list[str]],
+    tmp_path: Path,
+    models: dict[str, LoadedModel],
+    volume_model: LoadedModel,
+) -> None:
+    desk = quick_desk
+    models["volume"] = volume_model
+    desk.load("volume")
+    affine = np.eye(4)
+    affine[:3, :3] = [[-4, 0.2, 0], [0, 0.5, 0.1], [0.3, 0, -0.75]]
+    affine[:3, 3] = (100, -20, 3)
+    volume = Image(
+        np.zeros((6, 8, 7)),
+        name="scan",
+        affine=affine,
+        units=("mm",) * 3,
+        axis_labels=("z", "y", "x"),
+    )
+    desk.viewer.add_layer(volume)
+    desk.run()
+    mask = desk.masks[0]
+    proposed = chosen(tmp_path / "mine.nii.gz")
+    desk.click(desk.dock.tab.result.save_button)
+    desk.wait_until_idle()
+    assert proposed == ["scan_mask.nii.gz"]
+    assert {path.name for path in tmp_path.iterdir()} == {"mine.nii.gz", "mine.json"}
+    layer = reopened(desk)
+    np.testing.assert_array_equal(layer.data, mask.data)
+    assert layer.data.dtype == np.uint8
+    assert same_place(mask, layer, 1e-6)  # NIfTI keeps its affine in 32 bits
+    assert layer.metadata["napari-dmoe"] == mask.metadata["napari-dmoe"]
+
+
+def test_a_plane_cannot_be_saved_as_nifti_and_the_reason_is_told(
+    quick_desk: Desk,
+    chosen: Callable[..., list[str]],
+    tmp_path: Path,
+    notifications: list[Notification],
+) -> None:
+    quick_desk.run()
+    chosen(tmp_path / "mine.nii")
+    quick_desk.click(quick_desk.dock.tab.result.save_button)
+    quick_desk.wait_until_idle()
+    assert "save it as TIFF" in notifications[0].message
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_painted_mask_is_saved_as_painted_even_at_once(
+    quick_desk: Desk, chosen: Callable[..., list[str]], tmp_path: Path
+) -> None:
+    quick_desk.run()
+    quick_desk.masks[0].data_setitem((np.array([9]), np.array([8])), 1)
+    chosen(tmp_path / "mine")
+    quick_desk.click(quick_desk.dock.tab.result.save_button)
+    quick_desk.wait_until_idle()
+    assert json.loads((tmp_path / "mine.labels.json").read_text())["edited"] is True
+    chosen(tmp_path / "mine.labels.tif")
+    assert reopened(quick_desk).data[9, 8] == 1
+
+
+def test_a_file_that_is_no_mask_is_told_and_opens_nothing(
+    quick_desk: Desk,
+    chosen: Callable[..., list[str]],
+    tmp_path: Path,
+    notifications: list[Notification],
+) -> None:
+    (tmp_path / "bad.labels.tif").write_text("no TIFF")
+    chosen(tmp_path / "bad.labels.tif")
+    quick_desk.click(quick_desk.dock.tab.result.open_button)
+    assert "bad.labels.tif" in notifications[0].message
+    assert len(quick_desk.viewer.layers) == 1

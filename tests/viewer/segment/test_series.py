@@ -1,0 +1,284 @@
+"""Many images: layers that are selected, a folder, a table; and what became of each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from desk import IMAGE, Desk
+from napari.layers import Image
+from napari.utils.notifications import Notification
+from PIL import Image as Picture
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QApplication, QFileDialog, QMessageBox
+
+from napari_dmoe.patient import Patient
+from napari_dmoe.viewer.engines import series
+from napari_dmoe.viewer.session.session import session_of
+
+pytestmark = pytest.mark.gui
+
+
+@pytest.fixture
+def desk(quick_desk: Desk) -> Desk:
+    """Return a desk with two images of two patients, and one that does not fit."""
+    layers = quick_desk.viewer.layers
+    quick_desk.choose("severity", "healthy")
+    quick_desk.viewer.add_layer(Image(np.zeros((9, 9, 3)), rgb=False, name="odd"))
+    quick_desk.viewer.add_image(IMAGE, name="second")
+    quick_desk.choose("severity", "glaucoma")
+    quick_desk.click(quick_desk.dock.tab.series.fold.button)
+    layers.selection.clear()
+    return quick_desk
+
+
+def select(desk: Desk, *names: str) -> None:
+    desk.viewer.layers.selection = {desk.viewer.layers[name] for name in names}
+
+
+def segment_layers(desk: Desk) -> None:
+    desk.click(desk.dock.tab.series.layers_button)
+    desk.qtbot.waitUntil(lambda: desk.dock.layer_series._total == 0)
+    desk.wait_until_idle()
+
+
+def test_layers_are_asked_for_by_selecting_them(desk: Desk) -> None:
+    button = desk.dock.tab.series.layers_button
+    select(desk, "retina")
+    assert not button.isEnabled()
+    assert "Select two or more" in button.toolTip()
+    select(desk, "retina", "second")
+    assert button.isEnabled()
+    assert button.text() == "2 layers"
+    desk.click(desk.dock.tab.model.unload_button)
+    assert not button.isEnabled()
+    assert button.toolTip() == "Open a model first."
+
+
+def test_each_layer_is_segmented_for_its_own_patient_and_a_bad_one_is_told(
+    desk: Desk,
+) -> None:
+    section = desk.dock.tab.series
+    select(desk, "retina", "odd", "second")
+    segment_layers(desk)
+    assert [each.severity for each in desk.segment.calls] == ["healthy", "glaucoma"]
+    assert [mask.name for mask in desk.masks] == ["retina / mask", "second / mask"]
+    rows = {row["image"]: row for row in section.rows}
+    assert list(rows) == ["retina", "odd", "second"]
+    assert rows["retina"]["cup"] == "1 px"
+    assert rows["second"]["cup"] == "9 px"
+    assert rows["second"]["labels"] == "second / mask"
+    assert "channels or planes" in rows["odd"]["outcome"]
+    assert section.summary.text() == "3 layers: 2 segmented, 1 failed."
+    desk.click(section.copy_button)
+    assert QApplication.clipboard().text() == section.text()
+    head = section.text().splitlines()[0]
+    assert head == "image\trim\tcup\tC/D vertical\tC/D area\toutcome\tlabels"
+
+
+def test_a_layer_whose_run_fails_does_not_stop_the_others(
+    desk: Desk, notifications: list[Notification]
+) -> None:
+    real = desk.segment
+
+    def fail_at_first(*arguments: object, **options: object) -> object:
+        real.error = None if real.calls else ValueError("too dark")
+        return real(*arguments, **options)
+
+    desk.dock._engines.__dict__["segment"] = fail_at_first
+    select(desk, "retina", "second")
+    segment_layers(desk)
+    outcomes = [row["outcome"] for row in desk.dock.tab.series.rows]
+    assert outcomes[0] == "Failed: too dark"
+    assert outcomes[1].startswith("Done in")
+    assert [mask.name for mask in desk.masks] == ["second / mask"]
+    assert len(notifications) == 1
+
+
+def test_stop_ends_the_whole_series(desk: Desk) -> None:
+    desk.segment.gate.clear()
+    desk.segment.started.clear()
+    select(desk, "retina", "second")
+    desk.click(desk.dock.tab.series.layers_button)
+    desk.qtbot.waitUntil(desk.segment.started.is_set)
+    desk.click_segment()  # it says Stop
+    desk.segment.gate.set()
+    desk.wait_until_idle()
+    assert len(desk.segment.calls) == 1
+    assert desk.masks == []
+    assert desk.dock.tab.series.summary.text() == "Stopped after 0 of 2 layers."
+
+
+def test_opening_a_line_shows_its_layer(desk: Desk) -> None:
+    select(desk, "retina", "second")
+    segment_layers(desk)
+    table = desk.dock.tab.series.table
+    table.setCurrentCell(0, 0)
+    desk.qtbot.keyClick(table, Qt.Key.Key_Return)
+    assert desk.viewer.layers.selection.active is desk.viewer.layers["retina"]
+    assert session_of(desk.viewer).image is desk.viewer.layers["retina"]
+
+
+class Folders:
+    """Answers the dialogs, and notes what was asked."""
+
+    def __init__(self, source: Path, target: Path) -> None:
+        self.folders = [str(source), str(target)]
+        self.asked: list[str] = []
+        self.answer = QMessageBox.StandardButton.Yes
+
+    def folder(self, parent: object, title: str, *_: object) -> str:
+        return self.folders[0 if title.startswith("Folder of") else 1]
+
+    def table(self, *_: object) -> tuple[str, str]:
+        return self.folders[0], ""
+
+    def question(self, parent: object, title: str, text: str) -> object:
+        self.asked.append(text)
+        return self.answer
+
+
+@pytest.fixture
+def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Folders:
+    source, target = tmp_path / "images", tmp_path / "masks"
+    source.mkdir()
+    target.mkdir()
+    rng = np.random.default_rng(0)
+    for name in ("a", "b"):
+        pixels = rng.integers(0, 255, (12, 9, 3), np.uint8)
+        Picture.fromarray(pixels).save(source / f"{name}.png")
+    (source / "broken.png").write_text("no picture")
+    made = Folders(source, target)
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", made.folder)
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", made.table)
+    monkeypatch.setattr(QMessageBox, "question", made.question)
+    return made
+
+
+def run_folder(desk: Desk) -> None:
+    desk.click(desk.dock.tab.series.folder_button)
+    desk.wait_until_idle()
+
+
+def test_a_folder_is_segmented_and_a_broken_file_is_told(
+    quick_desk: Desk, folders: Folders, tmp_path: Path
+) -> None:
+    desk, section = quick_desk, quick_desk.dock.tab.series
+    run_folder(desk)
+    rows = {row["image"]: row for row in section.rows}
+    assert list(rows) == ["a", "b", "broken"]
+    assert rows["a"]["labels"] == "a.labels.tif"
+    assert "unknown (3 values mixed)" in rows["a"]["outcome"]
+    assert "labels" not in rows["broken"]
+    assert "broken.png" in rows["broken"]["outcome"]
+    assert section.summary.text().endswith("masks: 2 segmented, 1 failed.")
+    names = {path.name for path in (tmp_path / "masks").iterdir()}
+    assert {"a.labels.tif", "b.labels.tif", "segment.csv"} <= names
+    assert folders.asked == []
+    assert len(desk.viewer.layers) == 1  # nothing is opened unasked
+    section.table.setCurrentCell(1, 0)
+    desk.qtbot.keyClick(section.table, Qt.Key.Key_Return)
+    image, mask = desk.viewer.layers[-2:]
+    assert image.name == "b"
+    assert mask.name.startswith("b")
+    assert mask.data.shape == image.data.shape[:2] == (12, 9)
+    assert mask.metadata["napari-dmoe"]["drivers"][0]["value"] is None
+
+
+def test_files_are_not_replaced_unasked(
+    quick_desk: Desk, folders: Folders, tmp_path: Path
+) -> None:
+    section = quick_desk.dock.tab.series
+    (tmp_path / "masks" / "a.labels.tif").write_text("mine")
+    folders.answer = QMessageBox.StandardButton.No
+    run_folder(quick_desk)
+    assert section.rows == []
+    assert (tmp_path / "masks" / "a.labels.tif").read_text() == "mine"
+    assert "segment.csv, are replaced" in folders.asked[0]
+    folders.answer = QMessageBox.StandardButton.Yes
+    run_folder(quick_desk)
+    assert len(section.rows) == 3
+    assert len(folders.asked) == 2
+
+
+def test_a_table_gives_each_image_its_patient(
+    quick_desk: Desk, folders: Folders, tmp_path: Path
+) -> None:
+    table = tmp_path / "images" / "mine.csv"
+    table.write_text("image,severity,age\na.png,healthy,63\nb.png,glaucoma,\n")
+    folders.folders[0] = str(table)
+    section = quick_desk.dock.tab.series
+    quick_desk.click(section.table_button)
+    quick_desk.wait_until_idle()
+    outcomes = [row["outcome"] for row in section.rows]
+    assert "severity healthy" in outcomes[0]
+    assert "severity glaucoma" in outcomes[1]
+    written = "".join(p.read_text("latin-1") for p in (tmp_path / "masks").iterdir())
+    assert '"age"' not in written
+
+
+@pytest.mark.parametrize(
+    ("text", "message"), [("name\nx\n", "image"), ("image\nmissing.png\n", "missing")]
+)
+def test_a_table_that_cannot_be_used_is_told(
+    quick_desk: Desk,
+    folders: Folders,
+    tmp_path: Path,
+    notifications: list[Notification],
+    text: str,
+    message: str,
+) -> None:
+    table = tmp_path / "images" / "mine.csv"
+    table.write_text(text)
+    folders.folders[0] = str(table)
+    section = quick_desk.dock.tab.series
+    quick_desk.click(section.table_button)
+    quick_desk.wait_until_idle()
+    said = " ".join([section.summary.text(), *(r["outcome"] for r in section.rows)])
+    assert message in said
+    assert quick_desk.dock.footer.button.isEnabled()
+
+
+def test_a_series_of_files_can_be_stopped_and_lists_what_was_done(
+    quick_desk: Desk, folders: Folders, tmp_path: Path
+) -> None:
+    desk = quick_desk
+
+    def stop_after_one(*arguments: object, tell: Callable, **options: object) -> list:
+        def tell_and_stop(done: object) -> None:
+            tell(done)
+            desk.dock.work.stop()
+
+        return series(*arguments, tell=tell_and_stop, **options)
+
+    desk.dock._engines.__dict__["series"] = stop_after_one
+    run_folder(desk)
+    section = desk.dock.tab.series
+    assert [row["image"] for row in section.rows] == ["a"]
+    assert section.summary.text().startswith("Stopped after 1 of 3 images")
+    table = (tmp_path / "masks" / "segment.csv").read_text()
+    assert "a.labels.tif" in table
+    assert "b.labels.tif" not in table
+
+
+def test_closed_dialogs_begin_nothing(quick_desk: Desk, folders: Folders) -> None:
+    for empty in (0, 1):
+        kept, folders.folders[empty] = folders.folders[empty], ""
+        run_folder(quick_desk)
+        folders.folders[empty] = kept
+    assert quick_desk.dock.tab.series.rows == []
+    assert quick_desk.segment.calls == []
+
+
+def test_the_patient_on_the_screen_plays_no_part_in_a_folder(
+    quick_desk: Desk, folders: Folders
+) -> None:
+    quick_desk.choose("severity", "glaucoma")
+    run_folder(quick_desk)
+    session = session_of(quick_desk.viewer)
+    assert session.patient_of(session.image) == Patient(severity="glaucoma")
+    rows = quick_desk.dock.tab.series.rows
+    assert len(rows) == 3
+    assert all("glaucoma" not in row["outcome"] for row in rows)

@@ -1,0 +1,298 @@
+"""What marks a what-if, and keeps it from being taken for the model as it is."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from napari.components import ViewerModel
+from napari.layers import Image
+from viewer_fakes import make_outcome, make_segmentation
+from what_if_fakes import muted
+
+from napari_dmoe.inference.replaying.case_files import CaseFile
+from napari_dmoe.inference.replaying.record_comparison import compare_records
+from napari_dmoe.inference.replaying.replay import Replay
+from napari_dmoe.inference.results.provenance import (
+    ControlRecord,
+    DriverRecord,
+    Provenance,
+)
+from napari_dmoe.viewer.badges import altered_words, badge, hover_note, kind, layer_name
+from napari_dmoe.viewer.layers.look import mask_look
+from napari_dmoe.viewer.layers.placement import to_image
+from napari_dmoe.viewer.session import results
+from napari_dmoe.viewer.what_if.experts.words import Intervention
+from napari_dmoe.viewer.what_if.replay.rebuilt import (
+    missing_from,
+    rebuilt_layers,
+    verdict,
+)
+from napari_dmoe.viewer.what_if.replay.replaying import (
+    ReplaySubject,
+    case_layer,
+    in_run_order,
+    is_mask,
+    missing_model,
+)
+from napari_dmoe.viewer.what_if.subject import placed_difference
+
+
+@pytest.fixture
+def image(viewer: ViewerModel) -> Image:
+    return viewer.add_image(np.zeros((12, 9)), name="retina")
+
+
+@pytest.fixture
+def record(image: Image) -> Provenance:
+    return make_segmentation(to_image(image)).provenance
+
+
+def changed(record: Provenance, **update: object) -> Provenance:
+    return record.model_copy(update=update)
+
+
+def test_a_plain_run_has_no_badge_and_no_kind(record: Provenance) -> None:
+    assert (badge(record), kind(record), altered_words(record)) == ("", (), "")
+    assert layer_name("retina", record) == "retina / mask"
+    assert layer_name("retina", record, "replayed") == "retina / mask replayed"
+    assert hover_note(record) == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("control", "name"),
+    [
+        (ControlRecord(mute=((None, 3),)), "expert 3 muted"),
+        (
+            ControlRecord(mute=((2, 5), (2, 1))),
+            "experts 1, 5 muted in block 2",
+        ),
+        (ControlRecord(pin=((None, 4),)), "expert 4 alone"),
+        (
+            ControlRecord(mute=((0, 1),), pin=((None, 4),)),
+            "expert 1 muted in block 0, expert 4 alone",
+        ),
+    ],
+)
+def test_an_intervention_is_named_and_marked(
+    record: Provenance, control: ControlRecord, name: str
+) -> None:
+    other = changed(record, experts=control)
+    assert altered_words(other) == name
+    assert layer_name("retina", other) == f"{name} · retina"
+    assert hover_note(other) == ("not the plain model", "; ".join(control.words()))
+    assert badge(other) == f"Not the plain model: {'; '.join(control.words())}."
+    assert kind(other) != kind(record)
+
+
+def test_a_mask_that_is_opened_looks_like_what_its_record_says(
+    record: Provenance,
+) -> None:
+    altered = changed(record, experts=ControlRecord(mute=((None, 3),)))
+    plain_look, look = (mask_look(record.classes, each) for each in (record, altered))
+    note = ["expert 3 muted in all blocks"] * len(record.classes)
+    assert look["features"]["not the plain model"] == note
+    assert list(plain_look["features"]) == ["index", "class"]
+    for label in range(1, len(record.classes)):
+        colours = [each["colormap"].map(label) for each in (plain_look, look)]
+        assert not np.array_equal(*colours)
+
+
+def test_a_3d_network_has_stages_in_names_and_badges(record: Provenance) -> None:
+    control = ControlRecord(mute=((2, 5),), pin=((None, 4),))
+    grid = {"shape": (1, 1, 1), "start": (0, 0, 0), "step": (1, 1, 1)}
+    volume = changed(record, experts=control, grid=grid)
+    assert altered_words(volume) == "expert 5 muted in stage 2, expert 4 alone"
+    assert volume.departures == (
+        "expert 5 muted in stage 2",
+        "expert 4 pinned in all stages",
+    )
+    said = compare_records(changed(record, grid=grid), volume)
+    assert "expert 5 muted in stage 2, in the second only" in said
+
+
+def test_votes_sweeps_and_routers_between_are_marked_too(record: Provenance) -> None:
+    vote = changed(record, made_by="uncertainty", settings={"samples": 16})
+    assert badge(vote) == (
+        "Not one run: each pixel's most frequent class in 16 noise samples."
+    )
+    assert altered_words(vote) == "vote of noise samples"
+    assert hover_note(vote) == (
+        "not one run",
+        "most frequent class in 16 noise samples",
+    )
+    swept = changed(record, swept=("severity",))
+    assert badge(swept).startswith("From a sweep of severity")
+    assert layer_name("retina", swept) == "if severity suspect · retina"
+    assert hover_note(swept) == ("not this patient", "if severity suspect")
+    driver = record.drivers[0].model_copy(update={"value": "healthy"})
+    assert kind(swept) != kind(changed(swept, drivers=(driver,)))
+    between = DriverRecord(
+        attribute="age",
+        value="40-59 to 60-79, t = 0.50",
+        values=("40-59", "60-79"),
+        routers=(1, 2),
+        weights=(0.5, 0.5),
+        between=0.5,
+    )
+    mixed = changed(record, drivers=(between,))
+    assert "age between trained values" in badge(mixed)
+    assert altered_words(mixed) == "age 40-59 to 60-79, t = 0.50 (between)"
+
+
+def test_only_results_of_one_kind_replace_each_other(
+    viewer: ViewerModel, image: Image
+) -> None:
+    made = make_segmentation(to_image(image))
+    plain = results.show(viewer, image, make_outcome(made))
+    without = muted(made, [(None, 3)])
+    marked = results.show(viewer, image, make_outcome(without), previous=plain)
+    assert marked.mask() is not plain.mask()
+    assert marked.title == "expert 3 muted · retina"
+    assert (plain.is_plain, marked.is_plain) == (True, False)
+    again = results.show(viewer, image, make_outcome(made), previous=marked)
+    assert again.title == "retina / mask [2]"
+    same = results.show(viewer, image, make_outcome(without), previous=marked)
+    assert same.mask() is marked.mask()
+
+
+def test_the_latest_of_a_kind_is_the_one_that_is_looked_at_or_free(
+    viewer: ViewerModel, image: Image
+) -> None:
+    made = make_segmentation(to_image(image))
+    shown = [results.show(viewer, image, make_outcome(made)) for _ in range(3)]
+    other = results.show(viewer, image, make_outcome(muted(made, [(None, 3)])))
+    assert results.latest([]) is None
+    assert results.latest([*shown, other]) is shown[2]
+    assert results.latest([*shown, other], chosen=shown[0]) is shown[0]
+    assert results.latest([*shown, other], chosen=other) is shown[2]
+    assert results.latest([*shown, other], other.kind) is other
+    shown[2].is_kept = True
+    assert results.latest(shown) is shown[1]
+
+
+def test_what_cannot_be_run_is_said_in_words() -> None:
+    assert "Nothing is muted" in Intervention().problem(8)
+    assert Intervention(frozenset({1})).problem(8) == ""
+    both = Intervention(frozenset({1}), pin=1)
+    assert "both muted and pinned" in both.problem(8)
+    everyone = Intervention(frozenset(range(8)), block=3)
+    assert everyone.problem(8).startswith("All 8 experts are muted")
+    assert "left in block 3" in everyone.problem(8)
+    assert "left in stage 3" in everyone.problem(8, "stage")
+    one = Intervention(frozenset({4, 2}), pin=5, block=1)
+    assert one.arguments() == {"mute": [(1, 2), (1, 4)], "pin": {1: 5}}
+
+
+def test_masks_of_stacks_go_into_the_runs_order_and_back(viewer: ViewerModel) -> None:
+    labels = np.arange(5 * 7 * 3).reshape(5, 7, 3) % 4
+    layer = viewer.add_image(np.zeros((5, 7, 3)), axis_labels=("y", "x", "t"))
+    found = in_run_order(layer, labels, 2)
+    np.testing.assert_array_equal(found, labels.transpose(2, 0, 1))
+    assert in_run_order(layer, labels[0], 2) is None
+    assert in_run_order(layer, labels + 300, 2) is None
+    channels = viewer.add_image(np.zeros((4, 5, 7)), axis_labels=("c", "y", "x"))
+    found = in_run_order(channels, labels[np.newaxis, :, :, 0], 2)
+    np.testing.assert_array_equal(found, labels[..., 0])
+
+
+def test_a_difference_lies_where_its_result_does(viewer: ViewerModel) -> None:
+    image = viewer.add_image(
+        np.zeros((12, 9, 4)), axis_labels=("y", "x", "t"), scale=(2, 3, 1)
+    )
+    made = make_segmentation(to_image(image))
+    data, look, kind_ = placed_difference(image, made, made.labels, name="difference x")
+    assert (data.shape, kind_, look["name"]) == (
+        (12, 9, 4),
+        "labels",
+        f"difference x · {image.name}",
+    )
+    np.testing.assert_allclose(look["scale"], (2, 3, 1))
+    layer = viewer.add_labels(data, **look)
+    assert not is_mask(layer)  # it shows something else of the same run
+
+
+def test_a_case_comes_back_in_the_order_of_the_images_axes(
+    viewer: ViewerModel,
+) -> None:
+    image = viewer.add_image(np.zeros((12, 9, 4)), axis_labels=("y", "x", "t"))
+    made = make_segmentation(to_image(image))
+    case = CaseFile(made.provenance, made.labels)
+    data, look, _ = case_layer(image, case, "eye.dmoe-case")
+    np.testing.assert_array_equal(data, made.labels.transpose(1, 2, 0))
+    assert is_mask(viewer.add_labels(data, **look))
+    other = viewer.add_image(np.zeros((3, 3, 4)), axis_labels=("y", "x", "t"))
+    with pytest.raises(ValueError, match="belongs to an image of y 12 × x 9 × t 4"):
+        case_layer(other, case, "eye.dmoe-case")
+
+
+def test_a_case_on_the_networks_pixels_lies_where_these_do(
+    viewer: ViewerModel, image: Image
+) -> None:
+    made = make_segmentation(to_image(image))
+    grid = {"shape": (4, 3), "start": (1, 1), "step": (3, 3)}
+    update = {"grid": grid, "settings": {"scored_at": "network"}}
+    record = made.provenance.model_copy(update=update)
+    case = CaseFile(record, np.zeros((4, 3), np.uint8))
+    _, look, _ = case_layer(image, case, "eye.dmoe-case")
+    np.testing.assert_allclose(look["scale"], (3, 3))
+    np.testing.assert_allclose(look["translate"], (1, 1))
+
+
+@pytest.mark.parametrize(
+    ("found", "n_off", "said"),
+    [
+        ("equal", 0, "The same, bit for bit: “m”"),
+        ("equal", 2, "the layer was changed after it: 2 pixels"),
+        ("equal", None, "The mask of the run is “new”."),
+        ("near", 1, "The same but for near ties (99.9950% of labels)"),
+        ("different", 1, "Not the same (99.9950% of labels)"),
+        ("unknown", 0, "too old to say"),
+    ],
+)
+def test_a_verdict_says_what_was_rebuilt(
+    image: Image, found: str, n_off: int | None, said: str
+) -> None:
+    pixels = to_image(image)
+    made = make_segmentation(pixels)
+    labels = None if n_off is None else made.labels.copy()
+    if labels is not None:
+        labels.flat[:n_off] = 7
+    agreement = 0.99995 if found in ("near", "different") else None
+    played = Replay(made, found, agreement, ())  # type: ignore[arg-type]
+    subject = ReplaySubject("m", made.provenance, image, pixels, labels)
+    assert said in verdict(subject, played, "new")
+    (layer_data,) = rebuilt_layers(image, played)
+    assert layer_data[1]["name"] == "retina / mask replayed"
+
+
+def test_only_the_same_run_with_the_same_samples_is_there_already(
+    viewer: ViewerModel, image: Image
+) -> None:
+    made = make_segmentation(to_image(image))
+    record = changed(made.provenance, labels_sha256="a" * 64)
+    replayed = Replay(replace(made, provenance=record), "equal", 1.0, ())
+    (wanted,) = rebuilt_layers(image, replayed)
+    layer = viewer.add_labels(wanted[0].copy(), metadata=wanted[1]["metadata"])
+    assert missing_from(viewer.layers, [wanted]) == []
+    layer.data_setitem((np.array([9]), np.array([8])), 1)
+    assert missing_from(viewer.layers, [wanted]) == [wanted]
+    layer.undo()
+    assert missing_from(viewer.layers, [wanted]) == []
+    for key, value in (("labels_sha256", "b" * 64), ("shows", "a map")):
+        other = layer.metadata["napari-dmoe"] | {key: value}
+        layer.metadata = {"napari-dmoe": other}
+        assert missing_from(viewer.layers, [wanted]) == [wanted]
+        layer.metadata = wanted[1]["metadata"]
+
+
+def test_a_missing_model_is_named(record: Provenance) -> None:
+    assert "had not been saved" in missing_model(record)
+    model = record.model.model_copy(update={"sha256": "a" * 64, "file": "m.pth"})
+    text = missing_model(replace_model(record, model))
+    assert "m.pth (SHA-256 aaaaaaaaaaaa…)" in text
+
+
+def replace_model(record: Provenance, model: object) -> Provenance:
+    return record.model_copy(update={"model": model})

@@ -1,0 +1,121 @@
+"""“About this layer”: how a layer came about, for every kind of layer made here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import napari
+import pytest
+from desk import IMAGE, Desk
+from napari.components import ViewerModel
+from pytestqt.qtbot import QtBot
+from qtpy.QtWidgets import QApplication, QFormLayout, QLabel
+
+from napari_dmoe.viewer.about_layer import NOTHING, LayerRecord
+from napari_dmoe.viewer.routing.overlay import Overlay
+from napari_dmoe.viewer.session.session import session_of
+
+pytestmark = pytest.mark.gui
+
+
+@pytest.fixture
+def record(quick_desk: Desk, qtbot: QtBot) -> LayerRecord:
+    """Return the widget beside a desk whose retina was segmented for glaucoma."""
+    quick_desk.type("age", "63")
+    quick_desk.choose("severity", "glaucoma")
+    quick_desk.run()
+    widget = LayerRecord(quick_desk.viewer)
+    qtbot.addWidget(widget)
+    return widget
+
+
+def rows(widget: LayerRecord) -> dict[str, str]:
+    form = widget._form
+    found = {}
+    for row in range(form.rowCount()):
+        name = form.itemAt(row, QFormLayout.ItemRole.LabelRole).widget()
+        text = form.itemAt(row, QFormLayout.ItemRole.FieldRole).widget()
+        assert isinstance(name, QLabel)
+        assert isinstance(text, QLabel)
+        found[name.text()] = text.text()
+    return found
+
+
+def test_a_mask_says_how_it_came_about_and_nothing_that_did_not_drive_it(
+    quick_desk: Desk, record: LayerRecord
+) -> None:
+    layers = quick_desk.viewer.layers
+    layers.selection.active = layers["retina / mask"]
+    assert record.title.text() == "retina / mask"
+    shown = rows(record)
+    assert shown["Shows"] == "mask"
+    assert shown["Driven by"] == "severity: glaucoma (router 0)"
+    assert shown["Classes"] == "background, rim, cup"
+    assert shown["Image"].startswith("y 12 × x 9, uint8")
+    assert shown["Painted"] == "no"
+    assert "esearch use only" in shown["Use"]
+    assert "63" not in str(shown)
+    quick_desk.click(record.copy_button)
+    copied = json.loads(QApplication.clipboard().text())
+    assert copied == layers["retina / mask"].metadata["napari-dmoe"]
+
+
+def test_an_overlay_says_what_it_shows(quick_desk: Desk, record: LayerRecord) -> None:
+    session, layers = session_of(quick_desk.viewer), quick_desk.viewer.layers
+    session.set_overlay(Overlay("gate", 2, 3), is_shown=True)
+    layers.selection.active = layers["retina / gates"]
+    assert rows(record)["Shows"] == "gate of expert 3, block 2"
+    session.set_overlay(Overlay("entropy", 1), is_shown=True)
+    record.show_layer(layers["retina / gates"])
+    assert rows(record)["Shows"] == "entropy of the gates, block 1"
+    session.set_overlay(Overlay("dominant", 0), is_shown=True)
+    layers.selection.active = layers["retina / experts"]
+    assert rows(record)["Shows"] == "dominant expert, block 0"
+    assert rows(record)["Driven by"] == "severity: glaucoma (router 0)"
+
+
+def test_other_layers_leave_a_hint_and_no_old_record(
+    quick_desk: Desk, record: LayerRecord
+) -> None:
+    layers = quick_desk.viewer.layers
+    for select in (layers["retina"], None):
+        layers.selection.active = layers["retina / mask"]
+        assert record.hint.isHidden()
+        layers.selection.active = select
+        assert rows(record) == {}
+        assert not record.hint.isHidden()
+        assert record.hint.text() == NOTHING
+        assert not record.copy_button.isEnabled()
+
+
+@pytest.mark.parametrize("stated", [{}, {"patient": {}}, 7, "text", {"drivers": 1}])
+def test_metadata_that_is_no_record_is_none(qtbot: QtBot, stated: object) -> None:
+    viewer = ViewerModel()
+    viewer.add_labels(IMAGE, metadata={"napari-dmoe": stated})
+    widget = LayerRecord(viewer)
+    qtbot.addWidget(widget)
+    assert rows(widget) == {}
+    assert not widget.copy_button.isEnabled()
+
+
+def test_a_painted_mask_says_so(quick_desk: Desk, record: LayerRecord) -> None:
+    layers = quick_desk.viewer.layers
+    layers["retina / mask"].paint((9, 8), 1)
+    quick_desk.qtbot.waitUntil(
+        lambda: "painted" in quick_desk.dock.tab.result.summary.text()
+    )
+    record.show_layer(layers["retina / mask"])
+    assert rows(record)["Painted"] == "yes, after the run"
+
+
+def test_about_opens_the_record_of_the_result_that_is_shown(
+    desk: Desk, make_napari_viewer: Callable[..., napari.Viewer]
+) -> None:
+    desk.run()
+    desk.viewer.layers.selection.active = desk.viewer.layers["retina"]
+    desk.click(desk.dock.tab.result.record_button)
+    docks = desk.viewer.window.dock_widgets
+    (widget,) = [each for each in docks.values() if isinstance(each, LayerRecord)]
+    assert widget.title.text() == "retina / mask"
+    assert rows(widget)["Shows"] == "mask"

@@ -1,0 +1,147 @@
+"""The dock does one thing at a time, and says so on everything that would begin."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from desk import IMAGE, Desk
+from napari.components import ViewerModel
+from napari.utils.notifications import Notification
+from qtpy.QtWidgets import QPushButton
+from what_if_fakes import FakeAblate
+
+from napari_dmoe.viewer.ui.work import BUSY
+
+pytestmark = pytest.mark.gui
+
+
+@pytest.fixture
+def engine() -> FakeAblate:
+    return FakeAblate()
+
+
+@pytest.fixture
+def desk(make_desk: Callable[..., Desk], engine: FakeAblate) -> Desk:
+    desk = make_desk(ViewerModel(), ablate=engine)
+    desk.viewer.add_image(IMAGE, name="retina")
+    desk.viewer.add_image(IMAGE, name="other")
+    desk.choose("severity", "suspect")
+    desk.run()
+    return desk
+
+
+def starts_of(desk: Desk) -> dict[str, QPushButton]:
+    dock = desk.dock
+    tab, what_if = dock.tab, dock.what_if
+    return {
+        "sweep": what_if.sweep.button,
+        "experts": what_if.experts.run_button,
+        "effects": what_if.experts.effects_button,
+        "noise": what_if.noise.run_button,
+        "replay": what_if.replay.replay_button,
+        "save case": what_if.replay.save_button,
+        "open case": what_if.replay.open_button,
+        "compare": tab.compare.button,
+        "layers": tab.series.layers_button,
+        "folder": tab.series.folder_button,
+        "table": tab.series.table_button,
+        "save": tab.result.save_button,
+        "compute": dock.routing.maps.compute_button,
+        "tune": dock.fine_tune.foot.button,
+    }
+
+
+def test_while_the_dock_is_at_work_nothing_else_can_be_started(
+    desk: Desk, engine: FakeAblate
+) -> None:
+    buttons = starts_of(desk)
+    desk.viewer.layers.selection = {desk.viewer.layers["other / mask"]}
+    before = {name: (b.isEnabled(), b.toolTip()) for name, b in buttons.items()}
+    assert before["noise"][0]
+    assert before["replay"][0]
+    engine.gate.clear()
+    desk.dock.what_if.experts.mute_boxes[3].click()
+    desk.click(buttons["experts"])
+    desk.qtbot.waitUntil(lambda: bool(engine.calls))
+    assert not [name for name, b in buttons.items() if b.isEnabled()]
+    assert {b.toolTip() for b in buttons.values()} == {BUSY}
+    # What the sections learn meanwhile does not let go of their buttons.
+    desk.dock.noise.show()
+    desk.dock.compare.show()
+    desk.viewer.layers.selection = {desk.viewer.layers["other"]}
+    assert not buttons["noise"].isEnabled()
+    assert not buttons["compare"].isEnabled()
+    engine.gate.set()
+    desk.wait_until_idle()
+    assert buttons["noise"].isEnabled()
+    assert buttons["sweep"].toolTip() != BUSY
+    assert not buttons["replay"].isEnabled()  # an image is selected now
+    assert "Select one layer" in buttons["replay"].toolTip()
+    desk.viewer.layers.selection = {desk.viewer.layers["other / mask"]}
+    after = {name: (b.isEnabled(), b.toolTip()) for name, b in buttons.items()}
+    assert after.pop("compare") == (True, before.pop("compare")[1])
+    assert after == before
+
+
+def test_what_cannot_be_shown_is_a_failure_and_leaves_nothing(
+    desk: Desk,
+    engine: FakeAblate,
+    notifications: list[Notification],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    before = [layer.name for layer in desk.viewer.layers]
+
+    def broken(*_: object) -> None:
+        raise TypeError("no ray")
+
+    monkeypatch.setattr(desk.dock.experts._difference, "put", broken)
+    experts = desk.dock.what_if.experts
+    experts.mute_boxes[3].click()
+    desk.click(experts.run_button)
+    desk.wait_until_idle()
+    assert desk.status == "Failed: the result could not be shown (no ray)."
+    assert experts.problem.text() == "Not run: no ray"
+    assert [layer.name for layer in desk.viewer.layers] == before
+    assert desk.viewer.layers["other / mask"].visible
+    assert desk.dock.footer.button.text() == "Segment"
+    assert len(notifications) == 1
+    monkeypatch.undo()
+    desk.click(experts.run_button)
+    desk.wait_until_idle()
+    assert "Done" in desk.status
+
+
+def test_a_mask_is_shown_in_3d_under_a_resting_pointer(
+    make_desk: Callable[..., Desk],
+    models: dict[str, object],
+    volume_model: object,
+    engine: FakeAblate,
+    notifications: list[Notification],
+) -> None:
+    models["volume"] = volume_model
+    desk = make_desk(ViewerModel(), ablate=engine)
+    desk.load("volume")
+    viewer = desk.viewer
+    viewer.add_image(np.zeros((4, 12, 9)), name="ct", axis_labels=("z", "y", "x"))
+    viewer.dims.ndisplay, viewer.mouse_over_canvas = 3, True
+    desk.run()
+    desk.dock.what_if.experts.mute_boxes[1].click()
+    desk.click(desk.dock.what_if.experts.run_button)
+    desk.wait_until_idle()
+    assert "Done" in desk.status
+    assert [layer.name for layer in viewer.layers] == [
+        "ct",
+        "ct / mask",
+        "expert 1 muted · ct",
+        "difference, expert 1 muted · ct",
+    ]
+    shown = {layer.name for layer in viewer.layers if layer.visible}
+    assert shown == {"ct", "expert 1 muted · ct", "difference, expert 1 muted · ct"}
+    assert "voxels change" in desk.status
+    assert not viewer.mouse_over_canvas  # napari reads nothing there until it moves
+    for callback in viewer.mouse_move_callbacks:
+        callback(viewer, None)
+    assert viewer.mouse_over_canvas
+    assert notifications == []

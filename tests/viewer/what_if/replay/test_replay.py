@@ -1,0 +1,345 @@
+"""Layers made again from their records, records compared, cases saved and opened."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from desk import Desk
+from napari.components import ViewerModel
+from napari.utils.notifications import Notification
+from qtpy.QtWidgets import QApplication, QFileDialog
+
+from napari_dmoe.inference.replaying.case_files import read_case
+from napari_dmoe.inference.replaying.replay import replay
+from napari_dmoe.inference.running.segment import segment
+from napari_dmoe.inference.what_if.ablation import ablate
+from napari_dmoe.inference.what_if.uncertainty import uncertainty
+from napari_dmoe.models.checkpoint import LoadedModel
+from napari_dmoe.viewer.checkpoints import find_model
+from napari_dmoe.viewer.session.session import session_of
+from napari_dmoe.viewer.what_if.replay.view import ReplaySection
+
+pytestmark = pytest.mark.gui
+
+PIXELS = np.random.default_rng(0).integers(0, 256, (40, 50), dtype=np.uint8)
+REAL = {
+    "segment": segment,
+    "ablate": ablate,
+    "uncertainty": uncertainty,
+    "replay": replay,
+}
+
+
+@pytest.fixture
+def desk(
+    make_desk: Callable[..., Desk],
+    models: dict[str, LoadedModel],
+) -> Iterator[Desk]:
+    """Return a desk with the real engines, whose retina was segmented."""
+    models["fundus"] = replace(models["fundus"], sha256="f" * 64, source="fundus.pth")
+    known = dict(models)
+
+    def find(record: object, names: tuple[str, ...], hook: object) -> object:
+        return next((known[n] for n in names if n in known), None)
+
+    desk = make_desk(ViewerModel(), find_model=find, **REAL)
+    desk.viewer.add_image(PIXELS, name="retina")
+    desk.choose("severity", "suspect")
+    desk.run()
+    return desk
+
+
+def section_of(desk: Desk) -> ReplaySection:
+    return desk.dock.what_if.replay
+
+
+def select(desk: Desk, *names: str) -> None:
+    desk.viewer.layers.selection = {desk.viewer.layers[name] for name in names}
+
+
+def replay_of(desk: Desk, name: str) -> str:
+    select(desk, name)
+    desk.click(section_of(desk).replay_button)
+    desk.wait_until_idle()
+    return section_of(desk).verdict.text()
+
+
+def names(desk: Desk) -> list[str]:
+    return [layer.name for layer in desk.viewer.layers]
+
+
+def test_only_what_was_made_here_can_be_replayed(desk: Desk) -> None:
+    section = section_of(desk)
+    select(desk, "retina")
+    assert not section.replay_button.isEnabled()
+    assert "Select one layer" in section.replay_button.toolTip()
+    select(desk, "retina / mask")
+    assert section.replay_button.isEnabled()
+    assert not section.compare_button.isEnabled()
+    assert "retina / mask" in section.selected.text()
+
+
+def test_a_plain_mask_is_the_same_bit_for_bit_and_no_layer_is_added(
+    desk: Desk,
+) -> None:
+    before = names(desk)
+    text = replay_of(desk, "retina / mask")
+    assert text.startswith("The same, bit for bit: “retina / mask”")
+    assert section_of(desk).details.isHidden()
+    assert names(desk) == before
+    desk.click(section_of(desk).copy_button)
+    assert "bit for bit" in QApplication.clipboard().text()
+
+
+def test_interventions_and_votes_are_replayed_as_what_they_are(desk: Desk) -> None:
+    tab = desk.dock.what_if
+    tab.experts.mute_boxes[1].click()
+    desk.click(tab.experts.run_button)
+    desk.wait_until_idle()
+    tab.noise.samples.setValue(3)
+    desk.click(tab.noise.run_button)
+    desk.wait_until_idle()
+    for name in ("expert 1 muted", "vote of noise samples"):
+        assert replay_of(desk, f"{name} · retina").startswith("The same, bit for bit")
+
+
+def test_the_maps_of_noise_are_made_again_where_they_are_gone_or_changed(
+    desk: Desk,
+) -> None:
+    tab, vote = desk.dock.what_if, "vote of noise samples · retina"
+    tab.noise.samples.setValue(3)
+    desk.click(tab.noise.run_button)
+    desk.wait_until_idle()
+    entropy, votes = "retina / noise entropy", "retina / votes for rim"
+    layers = desk.viewer.layers
+    before = {name: layers[name].data.copy() for name in names(desk)}
+    for name in (entropy, votes, vote):
+        said = replay_of(desk, name)
+        assert said == f"The same, bit for bit: “{name}” was rebuilt from its record."
+    assert names(desk) == list(before)  # nothing was missing
+    layers.remove(entropy)
+    layers.remove(votes)
+    said = replay_of(desk, vote)
+    assert f"Added hidden: “{entropy} replayed”, “{votes} replayed”." in said
+    assert names(desk)[-2:] == [f"{entropy} replayed", f"{votes} replayed"]
+    assert not any(layers[f"{name} replayed"].visible for name in (entropy, votes))
+    for name in (entropy, votes):
+        again = layers[f"{name} replayed"].data
+        np.testing.assert_array_equal(again, before[name])
+    changed = layers[f"{entropy} replayed"]
+    changed.data = np.where(np.arange(50) < 2, 0.5, changed.data)
+    changed.visible = True
+    said = replay_of(desk, f"{entropy} replayed")
+    assert "changed after it: 80 pixels. The map of the run is “" in said
+    assert f"Hidden meanwhile: “{changed.name}”." in said
+    assert (changed.visible, layers[-1].visible) == (False, True)
+    np.testing.assert_array_equal(layers[-1].data, before[entropy])
+
+
+def test_a_map_is_described_for_what_it_is(desk: Desk) -> None:
+    noise = desk.dock.what_if.noise
+    noise.samples.setValue(3)
+    desk.click(noise.run_button)
+    desk.wait_until_idle()
+    select(desk, "retina / noise entropy")
+    said = section_of(desk).selected.text()
+    assert "a map, entropy of 3 noise samples, in bits." in said
+    assert "most frequent class" not in said
+    select(desk, "vote of noise samples · retina")
+    assert "most frequent class" in section_of(desk).selected.text()
+
+
+def test_a_difference_adds_no_mask(desk: Desk) -> None:
+    tab = desk.dock.what_if
+    tab.experts.mute_boxes[1].click()
+    desk.click(tab.experts.run_button)
+    desk.wait_until_idle()
+    before = names(desk)
+    text = replay_of(desk, "difference, expert 1 muted · retina")
+    assert text.startswith("The run was rebuilt bit for bit. A replay does not draw")
+    assert names(desk) == before
+
+
+def test_what_was_found_goes_when_other_layers_are_selected(desk: Desk) -> None:
+    section = section_of(desk)
+    replay_of(desk, "retina / mask")
+    assert not section.verdict.isHidden()
+    select(desk, "retina")
+    assert section.verdict.isHidden()
+    assert section.copy_button.isHidden()
+
+
+def test_a_painted_mask_is_told_from_its_run(desk: Desk) -> None:
+    mask = desk.viewer.layers["retina / mask"]
+    run = mask.data.copy()
+    mask.data[:5, :5] = 1 - mask.data[:5, :5].clip(0, 1)
+    mask.refresh()
+    mask.events.data()
+    n = int((mask.data != run).sum())
+    assert f"changed after it: {n} pixels" in replay_of(desk, "retina / mask")
+    np.testing.assert_array_equal(
+        desk.viewer.layers["retina / mask replayed"].data, run
+    )
+    assert "is “retina / mask replayed”" in section_of(desk).verdict.text()
+    assert "Hidden meanwhile: “retina / mask”." in section_of(desk).verdict.text()
+    assert not mask.visible
+    assert desk.viewer.layers["retina / mask replayed"].visible
+    assert desk.viewer.layers.selection.active is mask
+
+
+def test_another_image_is_said_exactly(desk: Desk) -> None:
+    image = desk.viewer.layers["retina"]
+    image.data = PIXELS[:20]
+    text = replay_of(desk, "retina / mask")
+    assert text == "“retina / mask” cannot be replayed on “retina”:"
+    assert "size (20, 50), the record's y, x and (40, 50)" in (
+        section_of(desk).details.text()
+    )
+    image.data = 255 - PIXELS
+    replay_of(desk, "retina / mask")
+    assert "what the network saw" in section_of(desk).details.text()
+
+
+def test_a_missing_checkpoint_is_found_or_asked_for(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.load("age")
+    section = section_of(desk)
+    assert replay_of(desk, "retina / mask").startswith("The same, bit for bit")
+    desk.dock.replay.offer(())  # no longer at hand
+    text = replay_of(desk, "retina / mask")
+    assert text.startswith("Missing: the checkpoint fundus.pth (SHA-256 ffffffffffff…)")
+    assert not section.checkpoint_button.isHidden()
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: ("fundus", ""))
+    desk.click(section.checkpoint_button)
+    desk.wait_until_idle()
+    assert section.verdict.text().startswith("The same, bit for bit")
+    assert section.checkpoint_button.isHidden()
+
+
+def test_two_records_are_compared_in_words(desk: Desk) -> None:
+    tab = desk.dock.what_if
+    tab.experts.mute_boxes[1].click()
+    desk.click(tab.experts.run_button)
+    desk.wait_until_idle()
+    select(desk, "retina / mask", "expert 1 muted · retina")
+    section = section_of(desk)
+    assert "Not the plain model" in section.selected.text()
+    desk.click(section.compare_button)
+    assert "differ" in section.verdict.text()
+    assert "• expert 1 muted in all blocks, in the second only" in (
+        section.details.text()
+    )
+
+
+def test_a_case_travels_without_the_image_and_is_replayed_when_it_is_opened(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "eye"
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(path), ""))
+    select(desk, "retina / mask")
+    section = section_of(desk)
+    desk.click(section.save_button)
+    desk.wait_until_idle()
+    file = tmp_path / "eye.dmoe-case"
+    mask = desk.viewer.layers["retina / mask"].data
+    np.testing.assert_array_equal(read_case(file).labels, mask)
+    assert "Saved eye.dmoe-case: record and mask, no image." in desk.status
+    desk.viewer.layers.remove("retina / mask")
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(file), ""))
+    desk.click(section.open_button)
+    desk.qtbot.waitUntil(lambda: "The same" in section.verdict.text())
+    desk.wait_until_idle()
+    assert names(desk) == ["retina", "retina / mask from eye"]
+    opened = desk.viewer.layers["retina / mask from eye"]
+    np.testing.assert_array_equal(opened.data, mask)
+    session = session_of(desk.viewer)
+    result = session.result_of(session.image)
+    assert result is not None
+    assert result.is_kept  # no run replaces it
+
+
+@pytest.mark.parametrize("typed", ["eye", "eye.case", "eye.dmoe-case"])
+def test_a_case_is_saved_with_one_ending(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, typed: str
+) -> None:
+    path = str(tmp_path / typed)
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (path, ""))
+    select(desk, "retina / mask")
+    desk.click(section_of(desk).save_button)
+    desk.wait_until_idle()
+    assert [each.name for each in tmp_path.iterdir()] == ["eye.dmoe-case"]
+
+
+def test_opening_a_case_says_what_it_hides(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tab, path = desk.dock.what_if, str(tmp_path / "eye.dmoe-case")
+    tab.experts.mute_boxes[1].click()
+    desk.click(tab.experts.run_button)
+    desk.wait_until_idle()
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (path, ""))
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (path, ""))
+    select(desk, "expert 1 muted · retina")
+    section = section_of(desk)
+    desk.click(section.save_button)
+    desk.wait_until_idle()
+    desk.click(section.open_button)
+    desk.qtbot.waitUntil(lambda: "The same" in section.verdict.text())
+    opened = desk.viewer.layers["expert 1 muted, from eye · retina"]
+    assert "Hidden meanwhile: " in section.verdict.text()
+    assert "“expert 1 muted · retina”" in section.verdict.text()
+    assert [mask for mask in desk.masks if mask.visible] == [opened]
+    assert opened.contour
+
+
+def test_a_case_of_another_image_and_a_damaged_one_are_refused(
+    desk: Desk,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    notifications: list[Notification],
+) -> None:
+    file = tmp_path / "eye.dmoe-case"
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(file), ""))
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(file), ""))
+    select(desk, "retina / mask")
+    section = section_of(desk)
+    desk.click(section.save_button)
+    desk.wait_until_idle()
+    desk.viewer.layers["retina"].data = PIXELS[:20]
+    desk.click(section.open_button)
+    desk.wait_until_idle()
+    assert "belongs to an image of y 40 × x 50" in section.verdict.text()
+    assert "“retina” has y 20 × x 50" in section.verdict.text()
+    file.write_bytes(b"nonsense")
+    desk.click(section.open_button)
+    desk.wait_until_idle()
+    assert "damaged, or no case file" in section.verdict.text()
+    assert names(desk) == ["retina", "retina / mask"]
+
+
+def test_a_checkpoint_is_found_by_its_content_not_its_name(
+    desk: Desk, tiny_checkpoint: Callable[..., Path]
+) -> None:
+    from napari_dmoe.models.checkpoint import load_checkpoint
+
+    path, other = tiny_checkpoint(name="a.pth"), tiny_checkpoint(name="b.pth", seed=1)
+    loaded = load_checkpoint(path)
+    mask = desk.viewer.layers["retina / mask"]
+    from napari_dmoe.viewer.what_if.replay.replaying import layer_record
+
+    record = layer_record(mask)
+    assert record is not None
+    model = record.model.model_copy(update={"sha256": loaded.sha256, "file": "x.pth"})
+    record = record.model_copy(update={"model": model})
+    said: list[object] = []
+    names = (str(other), str(path.with_name("gone.pth")), str(path))
+    found = find_model(record, names, said.append)
+    assert found is not None
+    assert found.sha256 == loaded.sha256
+    assert len(said) == 3
+    assert find_model(record, (str(other), "fundus-phantom"), said.append) is None
