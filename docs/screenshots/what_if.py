@@ -14,7 +14,7 @@ from screenshots.tools import (
     wait,
 )
 
-from napari_dmoe.viewer.what_if.replay.replaying import is_mask
+from napari_dmoe.viewer.layers.records import is_mask
 
 
 def whatif_sweep(viewer: napari.Viewer, dock: QWidget, shoot: Shooter) -> None:

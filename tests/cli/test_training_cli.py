@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import torch
 from cli_runs import run
-from test_imagenet_start import jax_arrays
+from imagenet_arrays import jax_arrays
 from training_cases import (
     CARD,
     CONFIG,

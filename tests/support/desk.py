@@ -13,7 +13,7 @@ from qtpy.QtWidgets import QComboBox, QWidget
 from viewer_fakes import FakeSegment
 
 from napari_dmoe.viewer.dock import DMoEDock
-from napari_dmoe.viewer.what_if.replay.replaying import is_mask
+from napari_dmoe.viewer.layers.records import is_mask
 
 IMAGE = np.zeros((12, 9), np.uint8)
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from napari_dmoe.viewer import recent
-from napari_dmoe.viewer.recent import MOST, recent_models, remember_model
+from napari_dmoe.viewer import checkpoints as recent
+from napari_dmoe.viewer.checkpoints import MOST, recent_models, remember_model
 
 
 @pytest.fixture

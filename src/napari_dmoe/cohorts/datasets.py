@@ -19,7 +19,7 @@ from typing import overload
 import defusedcsv.csv as csv
 import numpy as np
 
-from napari_dmoe.cohorts.case import Case
+from napari_dmoe.cohorts.case import Case, Selection
 from napari_dmoe.imaging.files import read_image
 from napari_dmoe.imaging.spatial import ImageError, SpatialImage
 from napari_dmoe.patient import Patient, PatientError
@@ -300,3 +300,13 @@ def _existing(table: Path, name: str, *, where: str) -> Path | None:
 def _unescaped(cell: str) -> str:
     """Undo what writing does to text that a spreadsheet would compute."""
     return cell[1:].replace("\\|", "|") if _ESCAPED.match(cell) else cell
+
+
+def patients_of(cases: Sequence[Case]) -> tuple[Patient, ...]:
+    """Return whom cases show, without reading images where a table tells it."""
+    if isinstance(cases, Cohort):
+        return tuple(row.patient for row in cases.rows)
+    if isinstance(cases, Selection):
+        everyone = patients_of(cases.cases)
+        return tuple(everyone[place] for place in cases.places)
+    return tuple(case.patient for case in cases)

@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from napari_dmoe.viewer.checkpoints import CHECKPOINT_SUFFIXES
+
 if TYPE_CHECKING:
     from napari_dmoe.cohorts.case import Case
     from napari_dmoe.viewer.layers.placement import LayerData
@@ -16,8 +18,6 @@ SOURCE = "sample"
 MODEL_KEY = "model"
 """Key of the bundled model that a sample was made for, in its layer's record."""
 
-CHECKPOINT_SUFFIXES = (".safetensors", ".pth", ".pt")
-"""Endings of the files that are taken for checkpoints."""
 
 _LABEL_NAME = re.compile(r"(^|[^a-z])(labels?|seg|segmentation|mask)([^a-z]|$)")
 

@@ -15,7 +15,7 @@ from qtpy.QtGui import QDragEnterEvent, QDropEvent
 from qtpy.QtWidgets import QSizePolicy, QTabWidget, QVBoxLayout, QWidget
 
 from napari_dmoe.training.tuning.presets import DEFAULT_PRESET, PRESETS
-from napari_dmoe.viewer.contributions import CHECKPOINT_SUFFIXES
+from napari_dmoe.viewer.checkpoints import CHECKPOINT_SUFFIXES
 from napari_dmoe.viewer.engines import Engines
 from napari_dmoe.viewer.fine_tune.choices_view import Choice
 from napari_dmoe.viewer.fine_tune.control import FineTuneControl
@@ -25,9 +25,9 @@ from napari_dmoe.viewer.routing.control import RoutingControl
 from napari_dmoe.viewer.routing.tab import RoutingTab
 from napari_dmoe.viewer.segment.compare import CompareControl
 from napari_dmoe.viewer.segment.footer import RunFooter
-from napari_dmoe.viewer.segment.many_images import LayerSeries
+from napari_dmoe.viewer.segment.many_images import FileSeries, LayerSeries
 from napari_dmoe.viewer.segment.model import ModelLoader
-from napari_dmoe.viewer.segment.result import ResultControl
+from napari_dmoe.viewer.segment.result import ResultControl, ResultFiles
 from napari_dmoe.viewer.segment.run import Run, RunControl
 from napari_dmoe.viewer.segment.subject import SubjectControl
 from napari_dmoe.viewer.segment.tab import SegmentTab
@@ -37,12 +37,10 @@ from napari_dmoe.viewer.ui.work import Work
 from napari_dmoe.viewer.what_if.experts.control import ExpertsControl
 from napari_dmoe.viewer.what_if.noise.control import NoiseControl
 from napari_dmoe.viewer.what_if.replay.control import ReplayControl
+from napari_dmoe.viewer.what_if.shares import PriorsControl
 from napari_dmoe.viewer.what_if.sweep.control import SweepControl
 from napari_dmoe.viewer.what_if.sweep.export import SweepExport
 from napari_dmoe.viewer.what_if.tab import WhatIfTab
-from napari_dmoe.viewer.widgets.file_series import FileSeries
-from napari_dmoe.viewer.widgets.priors_control import PriorsControl
-from napari_dmoe.viewer.widgets.result_files import ResultFiles
 
 if TYPE_CHECKING:
     import napari

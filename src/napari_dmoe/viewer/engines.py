@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_dmoe.viewer.checkpoints import find_model
-from napari_dmoe.viewer.recent import recent_models, remember_model
+from napari_dmoe.inference.running.settings import InferenceSettings
+from napari_dmoe.progress import ProgressHook
+from napari_dmoe.viewer.checkpoints import find_model, recent_models, remember_model
 
 if TYPE_CHECKING:
     import numpy as np
@@ -275,3 +277,25 @@ class Engines:
     sweep: Callable[..., Swept] = sweep
     draw_sweep: Callable[..., NDArray[np.uint8]] = draw_sweep
     save_sweep: Callable[..., None] = save_sweep
+
+
+def with_priors(
+    engine: Callable[..., Any], priors: Mapping[str, tuple[float, ...]]
+) -> Callable[..., Any]:
+    """Return an engine that mixes by stated shares, where there are any."""
+    return partial(engine, priors=priors) if priors else engine
+
+
+def timed(
+    engine: Callable[..., Segmentation],
+    loaded: LoadedModel,
+    image: SpatialImage,
+    patient: Patient,
+    hook: ProgressHook,
+    *,
+    settings: InferenceSettings,
+) -> tuple[Segmentation, float]:
+    """Return what an engine gives, and the seconds that it took."""
+    began = time.perf_counter()
+    result = engine(loaded, image, patient, settings=settings, progress=hook)
+    return result, time.perf_counter() - began

@@ -23,8 +23,8 @@ from napari_dmoe.cohorts.case import Case
 from napari_dmoe.imaging.spatial import SpatialImage
 from napari_dmoe.imaging.volumes import VolumePreprocessing
 from napari_dmoe.training.augmentation.volumes import VolumeAugmentSettings
+from napari_dmoe.training.cases.annotation import IGNORED, Annotation, TrainingError
 from napari_dmoe.training.cases.pool import read_pool
-from napari_dmoe.training.labelled import IGNORED, Annotation, TrainingError
 from napari_dmoe.training.loop.fit import fit
 from napari_dmoe.training.settings import TrainSettings
 

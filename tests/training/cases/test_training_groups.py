@@ -19,17 +19,17 @@ from training_cases import (
     weights,
 )
 
+from napari_dmoe.cohorts.datasets import patients_of
 from napari_dmoe.models.card import CardAttribute
 from napari_dmoe.models.checkpoint import load_checkpoint
 from napari_dmoe.patient import Patient
+from napari_dmoe.training.cases.annotation import IGNORED, TrainingError
 from napari_dmoe.training.cases.groups import attributes_named, crossed, groups_of
 from napari_dmoe.training.cases.held_out import hold_out_cases
 from napari_dmoe.training.cases.pool import read_pool
 from napari_dmoe.training.cases.sampling import Sampler
-from napari_dmoe.training.fit_cohort import fit_cohort, patients_of
-from napari_dmoe.training.labelled import IGNORED, TrainingError
 from napari_dmoe.training.loop.evaluation import evaluate
-from napari_dmoe.training.loop.fit import COLLAPSED, fit
+from napari_dmoe.training.loop.fit import COLLAPSED, fit, fit_cohort
 from napari_dmoe.training.loop.folder import RunFolder
 from napari_dmoe.training.loop.history import Diverged, Epoch, history_csv
 from napari_dmoe.training.settings import TrainSettings, preset

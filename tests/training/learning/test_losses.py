@@ -7,7 +7,7 @@ import torch
 from monai.losses import DiceCELoss
 from torch.nn import functional as F
 
-from napari_dmoe.training.labelled import IGNORED
+from napari_dmoe.training.cases.annotation import IGNORED
 from napari_dmoe.training.learning.losses import loss_named
 
 NAMES = ("dice-ce", "published", "dice-focal")

@@ -15,8 +15,8 @@ from napari_dmoe.models.saving import save_checkpoint
 from napari_dmoe.patient import Patient
 from napari_dmoe.progress import Cancelled
 from napari_dmoe.training.augmentation.planes import AugmentSettings, augment
+from napari_dmoe.training.cases.annotation import TrainingError
 from napari_dmoe.training.cases.pool import read_pool
-from napari_dmoe.training.labelled import TrainingError
 from napari_dmoe.training.loop.fit import TrainSettings, fit
 from napari_dmoe.training.starting.new_model import train_new
 from napari_dmoe.training.starting.recipes import RECIPES, Recipe

@@ -28,7 +28,7 @@ from napari_dmoe.models.checkpoint import load_checkpoint, new_model
 from napari_dmoe.models.saving import write_safetensors
 from napari_dmoe.models.weights import read_weights
 from napari_dmoe.progress import Cancelled
-from napari_dmoe.training.labelled import TrainingError
+from napari_dmoe.training.cases.annotation import TrainingError
 from napari_dmoe.training.loop.fit import fit
 from napari_dmoe.training.loop.folder import RESUME, STATE_KEY, RunFolder
 from napari_dmoe.training.loop.history import Epoch

@@ -12,7 +12,7 @@ from napari_dmoe.models.checkpoint import CheckpointError, load_checkpoint
 from napari_dmoe.models.weights import read_weights
 from napari_dmoe.progress import Progress
 from napari_dmoe.training.augmentation.planes import AugmentSettings
-from napari_dmoe.training.labelled import TrainingError
+from napari_dmoe.training.cases.annotation import TrainingError
 from napari_dmoe.training.loop import folder as run_folder
 
 

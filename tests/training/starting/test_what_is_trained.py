@@ -21,7 +21,7 @@ from napari_dmoe.models.card import CardAttribute
 from napari_dmoe.models.checkpoint import LoadedModel, load_checkpoint
 from napari_dmoe.models.saving import save_checkpoint
 from napari_dmoe.patient import Patient
-from napari_dmoe.training.labelled import TrainingError
+from napari_dmoe.training.cases.annotation import TrainingError
 from napari_dmoe.training.loop.fit import fit
 from napari_dmoe.training.starting.modes import in_mode
 from napari_dmoe.training.starting.new_routers import (

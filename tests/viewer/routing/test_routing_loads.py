@@ -11,12 +11,15 @@ from napari.layers import Image
 from viewer_fakes import make_outcome, make_segmentation
 
 from napari_dmoe.imaging.spatial import Grid
-from napari_dmoe.viewer.drawing_regions import draw_region
 from napari_dmoe.viewer.layers.placement import to_image
-from napari_dmoe.viewer.painted import painted_labels
 from napari_dmoe.viewer.routing.extras import Extras, routing_for
 from napari_dmoe.viewer.routing.plots.loads import PartLoads, region_mask
-from napari_dmoe.viewer.routing.plots.region import Part, shown_part
+from napari_dmoe.viewer.routing.plots.region import (
+    Part,
+    draw_region,
+    painted_labels,
+    shown_part,
+)
 from napari_dmoe.viewer.session import results
 
 BOX = np.array([[0, 0], [0, 3], [4, 3], [4, 0]], float)

@@ -19,9 +19,16 @@ from napari_dmoe.inference.results.provenance import (
     DriverRecord,
     Provenance,
 )
-from napari_dmoe.viewer.badges import altered_words, badge, hover_note, kind, layer_name
 from napari_dmoe.viewer.layers.look import mask_look
 from napari_dmoe.viewer.layers.placement import to_image
+from napari_dmoe.viewer.layers.records import (
+    altered_words,
+    badge,
+    hover_note,
+    is_mask,
+    kind,
+    layer_name,
+)
 from napari_dmoe.viewer.session import results
 from napari_dmoe.viewer.what_if.experts.words import Intervention
 from napari_dmoe.viewer.what_if.replay.rebuilt import (
@@ -33,7 +40,6 @@ from napari_dmoe.viewer.what_if.replay.replaying import (
     ReplaySubject,
     case_layer,
     in_run_order,
-    is_mask,
     missing_model,
 )
 from napari_dmoe.viewer.what_if.subject import placed_difference

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -226,3 +227,28 @@ class Batches:
     def _move_to_cpu(self, why: str) -> None:
         self.notices.append(f"the device {self.device} {why}: the CPU took over")
         self.device = torch.device("cpu")
+
+
+REMEDY = "crop the image, take fewer of its images, or keep no probabilities"
+"""What a person can do about results that do not fit into memory."""
+
+
+@contextmanager
+def memory_told() -> Iterator[None]:
+    """Turn torch's and Python's words for too little memory into ours.
+
+    Raises
+    ------
+    NotEnoughMemory
+        When what the block does, does not fit into memory; says what to do.
+    """
+    try:
+        yield
+    except NotEnoughMemory:
+        raise
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise NotEnoughMemory(
+            f"the image and its result do not fit into memory: {REMEDY} ({error})"
+        ) from error

@@ -18,6 +18,7 @@ from napari_dmoe.imaging.spatial import Grid, ImageError, SpatialImage
 from napari_dmoe.inference.results.provenance import InputDigest
 from napari_dmoe.inference.results.routing import RoutingMaps
 from napari_dmoe.inference.results.segmentation import Segmentation
+from napari_dmoe.inference.running.devices import REMEDY
 from napari_dmoe.inference.running.drivers import RouterChoice
 from napari_dmoe.inference.running.forward import Forward
 from napari_dmoe.inference.running.notices import said_once
@@ -27,9 +28,6 @@ from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.progress import Progress, ProgressHook, silent
 
 PLANE_AXES = ("y", "x")
-
-REMEDY = "crop the image, take fewer of its images, or keep no probabilities"
-"""What a person can do about results that do not fit into memory."""
 
 
 class PlaneRun:

@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from napari_dmoe.imaging.spatial import SpatialImage
 from napari_dmoe.inference.results.segmentation import Segmentation
 from napari_dmoe.inference.running.controls import checked_control
+from napari_dmoe.inference.running.devices import memory_told
 from napari_dmoe.inference.running.drivers import Priors, choose_routers
 from napari_dmoe.inference.running.planes import PlaneRun
 from napari_dmoe.inference.running.recording import finished
 from napari_dmoe.inference.running.settings import InferenceSettings
 from napari_dmoe.inference.running.volumes import VolumeRun
-from napari_dmoe.inference.running_out import memory_told
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.models.gating import ExpertControl
 from napari_dmoe.patient import Patient

@@ -16,13 +16,13 @@ from torch import Tensor
 from napari_dmoe.imaging.memory import refuse_beyond_memory
 from napari_dmoe.imaging.spatial import SpatialImage
 from napari_dmoe.inference.results.segmentation import Segmentation
+from napari_dmoe.inference.running.devices import REMEDY, memory_told
 from napari_dmoe.inference.running.drivers import Category, RouterChoice
 from napari_dmoe.inference.running.forward import Answers, Forward
-from napari_dmoe.inference.running.planes import REMEDY, PlaneRun
+from napari_dmoe.inference.running.planes import PlaneRun
 from napari_dmoe.inference.running.recording import finished
 from napari_dmoe.inference.running.settings import InferenceSettings
 from napari_dmoe.inference.running.volumes import VolumeRun
-from napari_dmoe.inference.running_out import memory_told
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.models.gating import ExpertControl
 from napari_dmoe.progress import Progress, ProgressHook, Words, numbered, part_of

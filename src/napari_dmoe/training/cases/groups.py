@@ -10,7 +10,7 @@ from torch import Tensor
 
 from napari_dmoe.models.card import CardAttribute
 from napari_dmoe.patient import Patient
-from napari_dmoe.training.labelled import TrainingError
+from napari_dmoe.training.cases.annotation import TrainingError
 
 UNKNOWN = -1
 """Place of a value that is not known."""

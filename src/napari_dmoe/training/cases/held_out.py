@@ -11,9 +11,9 @@ from torch import Tensor
 from napari_dmoe.cohorts.case import Case, Selection
 from napari_dmoe.models.card import CardAttribute
 from napari_dmoe.patient import Patient
+from napari_dmoe.training.cases.annotation import IGNORED
 from napari_dmoe.training.cases.groups import crossed
 from napari_dmoe.training.cases.volumes import VolumePool
-from napari_dmoe.training.labelled import IGNORED
 from napari_dmoe.training.settings import TrainSettings
 
 ENOUGH_CASES = 5

@@ -25,7 +25,7 @@ from napari_dmoe.training.augmentation.settings import (
     FullerAugmentSettings,
     PublishedAugmentSettings,
 )
-from napari_dmoe.training.labelled import (
+from napari_dmoe.training.cases.annotation import (
     EVERYTHING,
     Annotation,
     TrainingError,

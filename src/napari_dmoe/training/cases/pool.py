@@ -13,9 +13,9 @@ from napari_dmoe.cohorts.case import Case
 from napari_dmoe.models.card import ModelCard
 from napari_dmoe.patient import Patient
 from napari_dmoe.progress import ProgressHook, silent
+from napari_dmoe.training.cases.annotation import EVERYTHING, Annotation, TrainingError
 from napari_dmoe.training.cases.planes import read_planes
 from napari_dmoe.training.cases.volumes import read_volumes
-from napari_dmoe.training.labelled import EVERYTHING, Annotation, TrainingError
 
 
 class Pool(Protocol):

@@ -26,7 +26,7 @@ from napari_dmoe.training.augmentation.settings import (
     VolumeAugmentSettings,
 )
 from napari_dmoe.training.augmentation.volumes import relit
-from napari_dmoe.training.labelled import (
+from napari_dmoe.training.cases.annotation import (
     EVERYTHING,
     IGNORED,
     Annotation,

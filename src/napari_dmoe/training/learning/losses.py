@@ -13,7 +13,7 @@ from monai.losses import DiceLoss, FocalLoss
 from torch import Tensor
 from torch.nn import functional as F
 
-from napari_dmoe.training.labelled import IGNORED
+from napari_dmoe.training.cases.annotation import IGNORED
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 

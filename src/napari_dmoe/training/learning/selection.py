@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 import torch
 from torch import Tensor, nn
 
-from napari_dmoe.training.labelled import TrainingError
+from napari_dmoe.training.cases.annotation import TrainingError
 
 ROUTERS = ("*router_weight", "*router_bias", "*noise_weight", "*noise_bias")
 EXPERTS = ("*expert_in_*", "*expert_out_*")

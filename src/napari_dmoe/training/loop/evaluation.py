@@ -11,9 +11,9 @@ import torch
 from monai.inferers import sliding_window_inference
 from torch import Tensor, nn
 
+from napari_dmoe.training.cases.annotation import IGNORED
 from napari_dmoe.training.cases.groups import Groups
 from napari_dmoe.training.cases.pool import Pool
-from napari_dmoe.training.labelled import IGNORED
 
 OVERLAP = 0.25
 """Overlap of the windows of a volume, in shares of a side."""

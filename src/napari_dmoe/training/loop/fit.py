@@ -16,9 +16,12 @@ import torch
 from torch import Tensor
 
 from napari_dmoe.cohorts.case import Case
+from napari_dmoe.cohorts.datasets import patients_of
 from napari_dmoe.models.card import CardAttribute
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.progress import Cancelled, Progress, ProgressHook, silent
+from napari_dmoe.training.cases.annotation import TrainingError
+from napari_dmoe.training.cases.held_out import hold_out_cases
 from napari_dmoe.training.learning.losses import loss_named
 from napari_dmoe.training.learning.optimisers import rate_at
 from napari_dmoe.training.learning.selection import training_mode
@@ -220,4 +223,57 @@ def _collapsed(load: Sequence[Tensor]) -> tuple[str, ...]:
         f"one expert takes more than {COLLAPSED:.0%} of the gates of block "
         f"{', '.join(found)}: the others hardly learn there. A lower learning rate may "
         "help",
+    )
+
+
+def fit_cohort(
+    loaded: LoadedModel,
+    cases: Sequence[Case],
+    *,
+    settings: TrainSettings,
+    watch: Sequence[CardAttribute] | None = None,
+    folder: RunFolder | None = None,
+    resume: bool = False,
+    progress: ProgressHook = silent,
+    on_epoch: EpochHook | None = None,
+) -> Fitted:
+    """Train a copy of a model on a cohort.
+
+    Parameters
+    ----------
+    loaded : LoadedModel
+        Where to start from.
+    cases : sequence of Case
+        The cohort. What is held out of it, the settings say (`hold_out`).
+    settings, watch, folder, resume, progress, on_epoch
+        See :func:`napari_dmoe.training.loop.fit.fit`.
+
+    Returns
+    -------
+    Fitted
+        The trained copy and its history.
+
+    Raises
+    ------
+    TrainingError
+        See :func:`napari_dmoe.training.loop.fit.fit`.
+    """
+    if not len(cases):
+        raise TrainingError("there are no cases to train on")
+    training, held_out = hold_out_cases(
+        cases,
+        patients_of(cases),
+        attributes=loaded.card.attributes if watch is None else watch,
+        settings=settings,
+    )
+    return fit(
+        loaded,
+        training,
+        settings=settings,
+        held_out=held_out,
+        watch=watch,
+        folder=folder,
+        resume=resume,
+        progress=progress,
+        on_epoch=on_epoch,
     )

@@ -24,7 +24,7 @@ from napari_dmoe.imaging.atomic import atomic_path, write_text
 from napari_dmoe.models.checkpoint import LoadedModel, load_checkpoint
 from napari_dmoe.models.saving import save_checkpoint, write_safetensors
 from napari_dmoe.models.weights import CheckpointError, read_weights
-from napari_dmoe.training.labelled import TrainingError
+from napari_dmoe.training.cases.annotation import TrainingError
 from napari_dmoe.training.loop.history import Epoch, history_csv
 from napari_dmoe.training.settings import SCHEMA_VERSION
 

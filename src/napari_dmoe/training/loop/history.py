@@ -11,7 +11,7 @@ from typing import Any
 import defusedcsv.csv as csv
 
 from napari_dmoe.models.checkpoint import LoadedModel
-from napari_dmoe.training.labelled import TrainingError
+from napari_dmoe.training.cases.annotation import TrainingError
 
 
 @dataclass(frozen=True)

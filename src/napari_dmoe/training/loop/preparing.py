@@ -17,6 +17,7 @@ from napari_dmoe.training.augmentation.settings import (
     AugmentSettings,
     VolumeAugmentSettings,
 )
+from napari_dmoe.training.cases.annotation import IGNORED, Annotation, TrainingError
 from napari_dmoe.training.cases.groups import (
     Groups,
     attributes_named,
@@ -27,7 +28,6 @@ from napari_dmoe.training.cases.held_out import ENOUGH_CASES, hold_out_slices
 from napari_dmoe.training.cases.pool import Pool, read_pool
 from napari_dmoe.training.cases.sampling import Sampler
 from napari_dmoe.training.cases.volumes import VolumePool
-from napari_dmoe.training.labelled import IGNORED, Annotation, TrainingError
 from napari_dmoe.training.loop.run import Measured, Run
 from napari_dmoe.training.loop.teams import team_now
 from napari_dmoe.training.settings import TrainSettings

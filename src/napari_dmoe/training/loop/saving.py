@@ -17,8 +17,8 @@ import torch
 
 import napari_dmoe
 from napari_dmoe.models.checkpoint import CheckpointError
+from napari_dmoe.training.cases.annotation import TrainingError
 from napari_dmoe.training.cases.pool import pool_sha256
-from napari_dmoe.training.labelled import TrainingError
 from napari_dmoe.training.loop.folder import LAST, RunFolder
 from napari_dmoe.training.loop.history import Fitted
 from napari_dmoe.training.loop.run import Run

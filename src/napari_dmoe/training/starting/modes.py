@@ -11,7 +11,7 @@ from torch import Tensor
 from napari_dmoe.models.architectures import ARCHITECTURES, Config, Network
 from napari_dmoe.models.card import ModelCard
 from napari_dmoe.models.checkpoint import LoadedModel
-from napari_dmoe.training.labelled import TrainingError
+from napari_dmoe.training.cases.annotation import TrainingError
 from napari_dmoe.training.learning.selection import is_router
 
 Mode = Literal["dmoe", "single-router", "no-moe"]

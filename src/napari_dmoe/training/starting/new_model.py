@@ -14,8 +14,7 @@ from napari_dmoe.models.imagenet import start_from_imagenet
 from napari_dmoe.models.moe import SparseMoE
 from napari_dmoe.progress import ProgressHook, silent
 from napari_dmoe.training.cases.held_out import ENOUGH_CASES
-from napari_dmoe.training.fit_cohort import fit_cohort
-from napari_dmoe.training.loop.fit import EpochHook
+from napari_dmoe.training.loop.fit import EpochHook, fit_cohort
 from napari_dmoe.training.loop.folder import RunFolder
 from napari_dmoe.training.loop.history import Fitted
 from napari_dmoe.training.starting.modes import Mode, card_in_mode, config_in_mode

@@ -15,7 +15,7 @@ from napari_dmoe.models.card_files import CardError, read_card
 from napari_dmoe.models.imagenet import imagenet_config
 from napari_dmoe.models.unet3d import UNet3DConfig
 from napari_dmoe.models.vit import PATCH, ViTConfig
-from napari_dmoe.training.labelled import TrainingError
+from napari_dmoe.training.cases.annotation import TrainingError
 from napari_dmoe.training.settings import TrainSettings, preset
 from napari_dmoe.training.starting.recipes import RECIPES, Recipe
 

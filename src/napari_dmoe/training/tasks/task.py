@@ -17,9 +17,8 @@ from napari_dmoe.models.card import CardAttribute
 from napari_dmoe.models.checkpoint import LoadedModel, load_checkpoint
 from napari_dmoe.models.saving import save_checkpoint
 from napari_dmoe.progress import ProgressHook, silent
-from napari_dmoe.training.fit_cohort import fit_cohort
-from napari_dmoe.training.labelled import Annotation, TrainingError
-from napari_dmoe.training.loop.fit import EpochHook
+from napari_dmoe.training.cases.annotation import Annotation, TrainingError
+from napari_dmoe.training.loop.fit import EpochHook, fit_cohort
 from napari_dmoe.training.loop.folder import RunFolder
 from napari_dmoe.training.loop.history import Fitted
 from napari_dmoe.training.loop.teams import team_now

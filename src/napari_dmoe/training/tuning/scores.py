@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,7 @@ from napari_dmoe.cohorts.case import Case
 from napari_dmoe.evaluation.group_table import group_names
 from napari_dmoe.evaluation.mask_pair import regions_of
 from napari_dmoe.evaluation.metrics import measure_case
+from napari_dmoe.imaging.atomic import write_text
 from napari_dmoe.inference.running.segment import segment
 from napari_dmoe.inference.running.settings import InferenceSettings
 from napari_dmoe.models.card import CardAttribute
@@ -106,3 +109,67 @@ def score_cases(
 def _groups(case: Case, attributes: Sequence[CardAttribute]) -> tuple[str, ...]:
     named = ((a.name, group_names([case.patient], [a])[0]) for a in attributes)
     return tuple(f"{name}={value}" for name, value in named if value is not None)
+
+
+BEFORE_FILE = "before.json"
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What the cases and the guard scored."""
+
+    cases: tuple[CaseScore, ...]
+    guard: tuple[CaseScore, ...]
+
+
+def score_both(
+    loaded: LoadedModel,
+    *,
+    cases: Sequence[Case],
+    guard: Sequence[Case],
+    by: Sequence[CardAttribute],
+    device: str,
+    progress: ProgressHook,
+) -> Scores:
+    """Measure the cases and the guard, counted through as one."""
+    total = len(cases) + len(guard)
+    rows = []
+    for what, part, first in (
+        ("the corrected cases", cases, 0),
+        ("the guard", guard, len(cases)),
+    ):
+
+        def told(at: Progress, first: int = first) -> None:
+            progress(Progress(first + at.done, total, at.message))
+
+        rows.append(
+            score_cases(
+                loaded,
+                part,
+                attributes=by,
+                device=device,
+                what=f"measuring {what}",
+                progress=told,
+            )
+        )
+    return Scores(*rows)
+
+
+def remember(folder: Path | None, scores: Scores) -> None:
+    """Write scores into a folder, where there is one."""
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        facts = {
+            name: [score.facts() for score in getattr(scores, name)]
+            for name in ("cases", "guard")
+        }
+        write_text(folder / BEFORE_FILE, json.dumps(facts))
+
+
+def remembered(folder: Path | None, is_wanted: bool) -> Scores | None:
+    """Return what the model scored before it was stopped; None to measure anew."""
+    if folder is None or not is_wanted or not (folder / BEFORE_FILE).is_file():
+        return None
+    facts = json.loads((folder / BEFORE_FILE).read_text(encoding="utf-8"))
+    parts = (tuple(map(CaseScore.from_facts, facts[k])) for k in ("cases", "guard"))
+    return Scores(*parts)

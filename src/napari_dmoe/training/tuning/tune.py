@@ -12,12 +12,12 @@ from functools import partial
 from pathlib import Path
 
 from napari_dmoe.cohorts.case import Case
+from napari_dmoe.cohorts.datasets import patients_of
 from napari_dmoe.inference.running.devices import choose_device
 from napari_dmoe.models.card import CardAttribute
 from napari_dmoe.models.checkpoint import LoadedModel, load_checkpoint
 from napari_dmoe.progress import Progress, ProgressHook
 from napari_dmoe.training.cases.annotation import IGNORED, TrainingError
-from napari_dmoe.training.fit_cohort import patients_of
 from napari_dmoe.training.loop.fit import EpochHook, fit
 from napari_dmoe.training.loop.folder import LAST, RESUME, RunFolder
 from napari_dmoe.training.settings import TrainSettings
@@ -34,12 +34,7 @@ from napari_dmoe.training.tuning.report import (
     changes,
     names_of_groups,
 )
-from napari_dmoe.training.tuning_scores import (
-    Scores,
-    remember,
-    remembered,
-    score_both,
-)
+from napari_dmoe.training.tuning.scores import Scores, remember, remembered, score_both
 
 BEFORE, TRAINING, AFTER = "before", "training", "after"
 """Stages of a tuning."""

@@ -14,13 +14,14 @@ from napari.utils.notifications import show_info
 from qtpy.QtCore import QObject
 
 from napari_dmoe.progress import Progress, ProgressHook
-from napari_dmoe.viewer.engines import Engines
+from napari_dmoe.viewer.engines import Engines, timed
 from napari_dmoe.viewer.fine_tune.folder import TuningFolder
 from napari_dmoe.viewer.fine_tune.report_view import OutcomeSection
 from napari_dmoe.viewer.fine_tune.state import State, Tuning
+from napari_dmoe.viewer.layers import slot
 from napari_dmoe.viewer.layers.look import difference_layer, in_layer_order
 from napari_dmoe.viewer.layers.placement import to_image
-from napari_dmoe.viewer.segment.run import RunControl, timed
+from napari_dmoe.viewer.segment.run import RunControl
 from napari_dmoe.viewer.session import results
 from napari_dmoe.viewer.session.results import Outcome
 from napari_dmoe.viewer.session.session import Session
@@ -154,7 +155,7 @@ class LookingControl(QObject):
         existing = None if self._difference is None else self._difference()
         if existing not in viewer.layers:
             existing = None
-        layer = results.put(viewer, (data, arguments, kind), existing)
+        layer = slot.put(viewer, (data, arguments, kind), existing)
         layer.editable = False
         layer.name = arguments["name"]
         self._difference = weakref.ref(layer)

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from qtpy.QtCore import QSize, Qt, QTimer, Signal
-from qtpy.QtGui import QResizeEvent
-from qtpy.QtWidgets import QAbstractItemView, QListWidget, QListWidgetItem, QWidget
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import QListWidgetItem, QWidget
 
 from napari_dmoe.viewer.fine_tune.words import PRIVATE, PRIVATE_HELP, PairRow
+from napari_dmoe.viewer.ui.lists import _WrappingList
 from napari_dmoe.viewer.ui.parts import column, heading, paragraph, say
 
 NOTHING = (
     "Nothing to learn from yet. Segment an image and correct its mask with napari's "
     "brush, or open an image with its labels."
 )
-_HEIGHT = 190
 
 
 class PairsSection(QWidget):
@@ -80,39 +79,3 @@ class PairsSection(QWidget):
 
 def _quoted(names: Sequence[str]) -> str:
     return ", ".join(f"“{name}”" for name in names)
-
-
-class _WrappingList(QListWidget):
-    """A list whose lines wrap, as high as they need up to a limit."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.setWordWrap(True)
-        self.setResizeMode(QListWidget.ResizeMode.Adjust)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
-        self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
-        self.setMinimumWidth(1)
-        self._timer = QTimer(self)  # lines wrap only once they are laid out
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(0)
-        self._timer.timeout.connect(self._fit)
-
-    def fit(self) -> None:
-        """Be as high as the lines, once they are laid out."""
-        self._fit()
-        self._timer.start()
-
-    def _fit(self) -> None:
-        heights = (self.sizeHintForRow(i) for i in range(self.count()))
-        self.setFixedHeight(min(_HEIGHT, sum(heights) + 2 * self.frameWidth() + 4))
-
-    def sizeHint(self) -> QSize:
-        """Return a size that asks for no width."""
-        return QSize(1, self.height())
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        """Fit again: narrower lines are higher."""
-        super().resizeEvent(event)
-        if event.oldSize().width() != event.size().width():
-            self.fit()

@@ -7,12 +7,15 @@ from collections.abc import Sequence
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 
-from napari_dmoe.viewer.fine_tune.choices_view import Choice, TuneSection
+from napari_dmoe.viewer.fine_tune.choices_view import (
+    Choice,
+    TuneSection,
+    TuningAdvanced,
+)
 from napari_dmoe.viewer.fine_tune.curves_view import CurvesSection
 from napari_dmoe.viewer.fine_tune.foot import TuningFoot
 from napari_dmoe.viewer.fine_tune.pairs_view import PairsSection
 from napari_dmoe.viewer.fine_tune.report_view import OutcomeSection
-from napari_dmoe.viewer.widgets.tuning_advanced import TuningAdvanced
 
 _MARGIN = 4
 _BETWEEN_SECTIONS = 12

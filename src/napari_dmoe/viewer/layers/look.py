@@ -26,8 +26,8 @@ from napari_dmoe.inference.pictures.colours import (
 )
 from napari_dmoe.inference.results.provenance import METADATA_KEY, Provenance
 from napari_dmoe.inference.results.segmentation import Segmentation
-from napari_dmoe.viewer.badges import hover_note, layer_name
 from napari_dmoe.viewer.layers.placement import FILE_KEY, LayerData, on_layer, placement
+from napari_dmoe.viewer.layers.records import hover_note, layer_name
 
 _MASK_OPACITY = 0.5
 _ALTERED_OPACITY = 0.9  # of an outline: see napari_dmoe.viewer.layers.outlines

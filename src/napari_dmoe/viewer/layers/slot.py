@@ -8,8 +8,8 @@ from typing import Any
 from napari.components import ViewerModel
 from napari.layers import Layer
 
-from napari_dmoe.viewer.layers.placement import LayerData
-from napari_dmoe.viewer.session.results import free_name, put
+from napari_dmoe.viewer.layers.placement import PLACE, LayerData, plain
+from napari_dmoe.viewer.layers.pointer import pointer_away
 
 
 class KeptLayer:
@@ -51,3 +51,49 @@ class KeptLayer:
         layer = self.within(viewer)
         if viewer is not None and layer is not None:
             viewer.layers.remove(layer)
+
+
+def put(viewer: ViewerModel, layer_data: LayerData, existing: Layer | None) -> Any:
+    """Put data into a layer that is there, or add one under a free name.
+
+    Parameters
+    ----------
+    viewer : napari.components.ViewerModel
+        Where to.
+    layer_data : tuple
+        Data, arguments and kind of the layer.
+    existing : napari.layers.Layer or None
+        The layer to change. What a person may have set in it stays: its name,
+        opacity and whether it is seen.
+
+    Returns
+    -------
+    napari.layers.Layer
+        The layer.
+    """
+    data, arguments, kind = layer_data
+    if existing is not None and existing.ndim == data.ndim:
+        _replace(existing, layer_data)
+        return existing
+    name = free_name(viewer, str(arguments["name"]))
+    add = viewer.add_labels if kind == "labels" else viewer.add_image
+    with pointer_away(viewer):
+        return plain(add(data, **(arguments | {"name": name})))
+
+
+def _replace(layer: Layer, layer_data: LayerData) -> None:
+    """Change a layer's samples and place, but nothing that a person may have set."""
+    data, arguments, _ = layer_data
+    layer.data = data
+    for name in (*PLACE, "colormap", "features", "metadata", "contrast_limits"):
+        if name in arguments:
+            setattr(layer, name, arguments[name])
+
+
+def free_name(viewer: ViewerModel, name: str, besides: Layer | None = None) -> str:
+    """Return a name, or the next that no layer has besides one."""
+    taken = {layer.name for layer in viewer.layers if layer is not besides}
+    free, number = name, 2
+    while free in taken:
+        free, number = f"{name} [{number}]", number + 1
+    return free

@@ -10,7 +10,7 @@ from qtpy.QtCore import QObject, QTimer
 from napari_dmoe.viewer.engines import Engines
 from napari_dmoe.viewer.layers.placement import to_image
 from napari_dmoe.viewer.routing.extras import extras_of, keep, missing_values
-from napari_dmoe.viewer.routing.plots.control import PlotsControl
+from napari_dmoe.viewer.routing.plots.control import PlotsControl, PlotsExport
 from napari_dmoe.viewer.routing.runs import run_for_map, why_no_run
 from napari_dmoe.viewer.routing.state import routing_state
 from napari_dmoe.viewer.routing.tab import RoutingTab
@@ -18,7 +18,6 @@ from napari_dmoe.viewer.session.results import Result
 from napari_dmoe.viewer.session.session import Session
 from napari_dmoe.viewer.ui.connections import Connections
 from napari_dmoe.viewer.ui.work import Order, Work
-from napari_dmoe.viewer.widgets.plots_export import PlotsExport
 
 if TYPE_CHECKING:
     from napari.layers import Image

@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 from napari_dmoe.inference.maps.measures import pair_names
 from napari_dmoe.viewer.layers.outlines import Outlines
 from napari_dmoe.viewer.layers.placement import PLACE, plain
+from napari_dmoe.viewer.layers.slot import put
 from napari_dmoe.viewer.routing.extras import extras_of
 from napari_dmoe.viewer.routing.map_layers import ShownMap, shown_map
 from napari_dmoe.viewer.routing.overlay import Overlay
-from napari_dmoe.viewer.session.results import Result, put
+from napari_dmoe.viewer.session.results import Result
 
 _LEAST_GATE = 0.005
 """Smaller gates would read 0.00."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from napari_dmoe.inference.maps.measures import pair_names
 from napari_dmoe.inference.pictures.colours import OKABE_ITO, Rgb, expert_colours
 from napari_dmoe.inference.results.routing import RoutingMaps, expert_load
-from napari_dmoe.viewer.badges import badge
+from napari_dmoe.viewer.layers.records import badge
 from napari_dmoe.viewer.routing.extras import extras_of, mean_by_block, why_never
 from napari_dmoe.viewer.routing.map_layers import MEASURE_COLORMAP, pair_colours
 from napari_dmoe.viewer.routing.overlay import MAPS, MapName, Overlay, limits_of

@@ -13,17 +13,17 @@ import numpy as np
 from qtpy.QtCore import QObject
 
 from napari_dmoe.progress import Progress, ProgressHook
-from napari_dmoe.viewer.engines import Engines
+from napari_dmoe.viewer.engines import Engines, timed
 from napari_dmoe.viewer.layers.look import difference_layer, in_layer_order
 from napari_dmoe.viewer.layers.placement import to_image
 from napari_dmoe.viewer.layers.slot import KeptLayer
 from napari_dmoe.viewer.segment.compare_rows import comparison_rows, spacing_of
 from napari_dmoe.viewer.segment.compare_view import CompareSection
-from napari_dmoe.viewer.segment.model_view import ask_for_checkpoint, is_path
-from napari_dmoe.viewer.segment.run import RunControl, timed
+from napari_dmoe.viewer.segment.run import RunControl
 from napari_dmoe.viewer.session import results
 from napari_dmoe.viewer.session.results import Outcome, Result
 from napari_dmoe.viewer.session.session import Session
+from napari_dmoe.viewer.ui.asking import ask_for_checkpoint, is_path
 from napari_dmoe.viewer.ui.connections import Connections
 from napari_dmoe.viewer.ui.work import Order, Work
 

@@ -8,10 +8,9 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QApplication, QPushButton, QWidget
 
 from napari_dmoe.viewer.rows import TableRow
-from napari_dmoe.viewer.ui.parts import column, narrow_combo, paragraph, row, say
+from napari_dmoe.viewer.ui.parts import Fold, column, narrow_combo, paragraph, row, say
 from napari_dmoe.viewer.ui.start_button import StartButton
 from napari_dmoe.viewer.ui.table import Table
-from napari_dmoe.viewer.widgets.fold import Fold
 
 OTHER_FILE = "Another checkpoint…"
 _HELP = (

@@ -3,19 +3,36 @@
 from __future__ import annotations
 
 import weakref
+from collections.abc import Callable
 from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from napari.layers import Image
-from qtpy.QtCore import QObject
+from qtpy.QtCore import QObject, Signal
+from qtpy.QtWidgets import QFileDialog, QMessageBox
 
+from napari_dmoe.imaging.files import image_stem, read_image
+from napari_dmoe.progress import ProgressHook
+from napari_dmoe.viewer.engines import Engines
+from napari_dmoe.viewer.layers.opening import image_layer
 from napari_dmoe.viewer.layers.placement import plain
+from napari_dmoe.viewer.layers.pointer import pointer_away
 from napari_dmoe.viewer.segment.many_images_view import SeriesSection
 from napari_dmoe.viewer.segment.result_rows import result_rows
 from napari_dmoe.viewer.segment.run import Run, RunControl
 from napari_dmoe.viewer.session.checks import image_problem, patient_problem
 from napari_dmoe.viewer.session.session import Session
 from napari_dmoe.viewer.ui.connections import Connections
-from napari_dmoe.viewer.ui.work import Work
+from napari_dmoe.viewer.ui.jobs import notify_error
+from napari_dmoe.viewer.ui.work import Order, Work
+
+if TYPE_CHECKING:
+    from napari.layers import Image
+
+    from napari_dmoe.cohorts.series import Done, Entry
+    from napari_dmoe.inference.running.settings import InferenceSettings
+    from napari_dmoe.models.checkpoint import LoadedModel
 
 
 class LayerSeries(QObject):
@@ -132,3 +149,184 @@ class LayerSeries(QObject):
         image, viewer = reference(), self._session.viewer
         if image is not None and viewer is not None and image in viewer.layers:
             viewer.layers.selection.active = image
+
+
+TABLE_FILES = "Tables (*.csv)"
+FROM_TABLE = "table"
+
+
+class FileSeries(QObject):
+    """Works through files, and shows line by line what became of each.
+
+    Parameters
+    ----------
+    session : Session
+        Gives the model.
+    engines : Engines
+        List and segment files.
+    run : RunControl
+        Gives the settings.
+    work : Work
+        Does it in the background.
+    section : SeriesSection
+        Where it is asked for and shown; owns this object.
+    open_mask : callable
+        Opens a mask as a result of an image.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        engines: Engines,
+        run: RunControl,
+        work: Work,
+        section: SeriesSection,
+        *,
+        open_mask: Callable[[Path, Image], None],
+    ) -> None:
+        super().__init__(section)
+        self._session, self._engines, self._run = session, engines, run
+        self._work, self._section, self._open_mask = work, section, open_mask
+        self._entries: list[Entry] = []
+        section.folder_requested.connect(self._on_folder)
+        section.table_requested.connect(self._on_table)
+
+    def _on_folder(self) -> None:
+        source = QFileDialog.getExistingDirectory(
+            self._section, "Folder of images to segment"
+        )
+        if source:
+            self._begin_files(Path(source))
+
+    def _on_table(self) -> None:
+        source, _ = QFileDialog.getOpenFileName(
+            self._section, "Table of images and patients", "", TABLE_FILES
+        )
+        if source:
+            self._begin_files(Path(source))
+
+    def _begin_files(self, source: Path) -> None:
+        loaded = self._session.model
+        if loaded is None or self._work.is_busy:
+            return
+        target = QFileDialog.getExistingDirectory(
+            self._section, "Folder for the masks and their records"
+        )
+        if not target or not self._may_write(Path(target)):
+            return
+        self._section.clear()
+        self._section.say(f"Segmenting into {Path(target).name} …")
+        order = Order(
+            title=f"dMoE: segmenting {source.name}",
+            status=f"Listing {source.name} …",
+            work=partial(
+                _segment_files,
+                self._engines,
+                self._teller(),
+                (loaded, source, Path(target)),
+                self._run.settings,
+            ),
+            then=partial(self._on_files_done, Path(target)),
+            if_failed=self._on_files_failed,
+            if_stopped=self._on_files_stopped,
+        )
+        self._work.start(order)
+
+    def _may_write(self, target: Path) -> bool:
+        """Ask before files that are there may be replaced."""
+        try:
+            is_empty = next(target.iterdir(), None) is None
+        except OSError as error:
+            notify_error(error)
+            return False
+        if is_empty:
+            return True
+        answer = QMessageBox.question(
+            self._section,
+            "The folder is not empty",
+            f"{target.name} holds files already. Masks of the same names, and the "
+            "table segment.csv, are replaced. Go on?",
+        )
+        return bool(answer == QMessageBox.StandardButton.Yes)
+
+    def _teller(self) -> _Teller:
+        """Return what tells this object of the work in another thread."""
+        teller = _Teller()
+        teller.listed.connect(self._on_listed)
+        teller.told.connect(self._on_told)
+        return teller
+
+    def _on_listed(self, entries: list[Entry]) -> None:
+        self._entries = entries
+
+    def _on_told(self, done: Done) -> None:
+        section, number = self._section, len(self._section.rows)
+        entry = self._entries[number]
+        show = partial(self._open_files, entry, done.labels)
+        section.add_row(done.row(), None if entry.problem is not None else show)
+        section.say(f"{number + 1} of {len(self._entries)} images …")
+
+    def _on_files_done(self, target: Path, done: list[Done]) -> str:
+        text = f"{len(done)} images into {target.name}: {self._section.counts()}."
+        self._section.say(text)
+        return text
+
+    def _on_files_failed(self, error: Exception) -> str:
+        self._section.say(f"Failed: {error}")
+        return f"Failed: {error}"
+
+    def _on_files_stopped(self) -> str:
+        n, total = len(self._section.rows), len(self._entries)
+        text = f"Stopped after {n} of {total} images; segment.csv lists them."
+        self._section.say(text)
+        return text
+
+    def _open_files(self, entry: Entry, mask: Path | None) -> None:
+        """Show an image of the series, with its patient and its mask."""
+        viewer = self._session.viewer
+        if viewer is None:
+            return
+        try:
+            pixels = read_image(entry.path)
+            data, arguments, _ = image_layer(pixels, image_stem(entry.path))
+        except (OSError, ValueError) as error:
+            self._work.fail(error)
+            return
+        with pointer_away(viewer):
+            image = plain(viewer.add_image(data, **arguments))
+        self._session.set_patient(image, entry.patient, FROM_TABLE)
+        self._session.choose_image(image)
+        if mask is not None:
+            self._open_mask(mask, image)
+
+
+class _Teller(QObject):
+    """Hands over to the GUI thread what the work's thread tells.
+
+    It belongs to the work, not to the dock: the dock may be destroyed meanwhile, and
+    emitting a signal of a destroyed object would end the program.
+    """
+
+    listed = Signal(object)
+    told = Signal(object)
+
+
+def _segment_files(
+    engines: Engines,
+    teller: _Teller,
+    what: tuple[LoadedModel, Path, Path],
+    settings: InferenceSettings,
+    hook: ProgressHook,
+) -> list[Done]:
+    """List and segment files; called in the work's thread."""
+    loaded, source, target = what
+    entries = engines.entries(source)
+    teller.listed.emit(entries)
+    return engines.series(
+        loaded,
+        entries,
+        target,
+        settings=settings,
+        progress=hook,
+        tell=teller.told.emit,
+    )

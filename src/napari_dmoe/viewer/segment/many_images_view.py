@@ -7,10 +7,9 @@ from collections.abc import Callable, Mapping
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QApplication, QPushButton, QWidget
 
-from napari_dmoe.viewer.ui.parts import column, paragraph, row, say
+from napari_dmoe.viewer.ui.parts import Fold, column, paragraph, row, say
 from napari_dmoe.viewer.ui.start_button import StartButton
 from napari_dmoe.viewer.ui.wide_table import WideTable
-from napari_dmoe.viewer.widgets.fold import Fold
 
 _HELP = (
     "Segments several images one after another: the image layers that are selected, "

@@ -9,9 +9,10 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_dmoe.progress import ProgressHook
 from napari_dmoe.viewer.engines import Engines, FittingCard, Surroundings
-from napari_dmoe.viewer.sample_models import model_for
-from napari_dmoe.viewer.segment.model_view import ModelSection, is_path
+from napari_dmoe.viewer.segment.model_view import ModelSection
+from napari_dmoe.viewer.segment.subject import model_for
 from napari_dmoe.viewer.session.session import Session
+from napari_dmoe.viewer.ui.asking import is_path
 from napari_dmoe.viewer.ui.connections import Connections
 from napari_dmoe.viewer.ui.jobs import JobRunner, Task, notify_error
 

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 from napari.layers import Image, Labels
 
-from napari_dmoe.viewer.badges import badge
 from napari_dmoe.viewer.layers.look import in_layer_order, mask_colours
 from napari_dmoe.viewer.layers.measuring import Measured, measure
 from napari_dmoe.viewer.layers.placement import axis_names
+from napari_dmoe.viewer.layers.records import badge
 from napari_dmoe.viewer.rows import TableRow
 from napari_dmoe.viewer.session.results import Result
 

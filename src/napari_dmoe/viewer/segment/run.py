@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import time
 import weakref
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from napari.layers import Image
 from qtpy.QtCore import QObject, Signal
 
 from napari_dmoe.inference.running.settings import InferenceSettings
-from napari_dmoe.progress import ProgressHook
-from napari_dmoe.viewer.engines import Engines
+from napari_dmoe.viewer.engines import Engines, timed, with_priors
 from napari_dmoe.viewer.layers.camera import reveal
 from napari_dmoe.viewer.layers.placement import to_image
 from napari_dmoe.viewer.session import results
@@ -25,10 +22,7 @@ from napari_dmoe.viewer.session.session import Session
 from napari_dmoe.viewer.ui.work import STOPPED, Order, Work
 
 if TYPE_CHECKING:
-    from napari_dmoe.imaging.spatial import SpatialImage
     from napari_dmoe.inference.results.segmentation import Segmentation
-    from napari_dmoe.models.checkpoint import LoadedModel
-    from napari_dmoe.patient import Patient
 
 SHORT_RUN_SECONDS = 2.0
 """A run that took less is repeated by itself when the driver changes."""
@@ -227,25 +221,3 @@ class RunControl(QObject):
         if self._rerun_wanted and not self.is_busy:
             self._rerun_wanted = False
             self.rerun()
-
-
-def with_priors(
-    engine: Callable[..., Any], priors: Mapping[str, tuple[float, ...]]
-) -> Callable[..., Any]:
-    """Return an engine that mixes by stated shares, where there are any."""
-    return partial(engine, priors=priors) if priors else engine
-
-
-def timed(
-    engine: Callable[..., Segmentation],
-    loaded: LoadedModel,
-    image: SpatialImage,
-    patient: Patient,
-    hook: ProgressHook,
-    *,
-    settings: InferenceSettings,
-) -> tuple[Segmentation, float]:
-    """Return what an engine gives, and the seconds that it took."""
-    began = time.perf_counter()
-    result = engine(loaded, image, patient, settings=settings, progress=hook)
-    return result, time.perf_counter() - began

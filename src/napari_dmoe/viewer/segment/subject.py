@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import weakref
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject, Signal
 
+from napari_dmoe.inference.results.provenance import METADATA_KEY
+from napari_dmoe.viewer.contributions import MODEL_KEY
 from napari_dmoe.viewer.layers.axes import chosen_layout, layouts, name_axes
-from napari_dmoe.viewer.sample_models import expectation, other_model
 from napari_dmoe.viewer.segment.image_view import ImageChoice, ImageSection
 from napari_dmoe.viewer.segment.patient_fields import patient_fields
 from napari_dmoe.viewer.segment.patient_view import PatientSection
@@ -23,6 +25,8 @@ from napari_dmoe.viewer.ui.connections import Connections
 
 if TYPE_CHECKING:
     from napari.layers import Image
+
+    from napari_dmoe.viewer.session.session import Session
 
 NO_IMAGE = "Open an image, or File > Open Sample > dMoE."
 
@@ -156,3 +160,24 @@ class SubjectControl(QObject):
         if image is not None:
             patient = self._session.patient_of(image).with_value(attribute, value)
             self._session.set_patient(image, patient)
+
+
+def model_for(image: Image | None) -> str:
+    """Return the bundled model that a sample was made for; nothing for other images."""
+    record = None if image is None else image.metadata.get(METADATA_KEY)
+    return str(record.get(MODEL_KEY, "")) if isinstance(record, Mapping) else ""
+
+
+def other_model(session: Session) -> str:
+    """Return the model of the sample that is worked on, where another one is loaded."""
+    wanted, model = model_for(session.image), session.model
+    if model is None or not wanted:
+        return ""
+    return "" if wanted in (session.model_origin, model.card.name) else wanted
+
+
+def expectation(session: Session) -> str:
+    """Say what the model expects of an image; nothing where its card does not say."""
+    model = session.model
+    modality = None if model is None else model.card.modality
+    return f"The model is for: {modality}" if modality else ""

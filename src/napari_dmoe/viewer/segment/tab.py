@@ -13,8 +13,7 @@ from napari_dmoe.viewer.segment.model_view import ModelSection
 from napari_dmoe.viewer.segment.patient_view import PatientSection
 from napari_dmoe.viewer.segment.result_view import ResultSection
 from napari_dmoe.viewer.ui.form import SettingsForm
-from napari_dmoe.viewer.ui.parts import column
-from napari_dmoe.viewer.widgets.fold import Fold
+from napari_dmoe.viewer.ui.parts import Fold, column
 
 _SETTINGS = (
     *("device", "unknown", "probabilities", "scored_at"),

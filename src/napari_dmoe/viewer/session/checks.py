@@ -10,13 +10,13 @@ from napari.layers import Image
 
 from napari_dmoe.inference.results.provenance import DriverRecord
 from napari_dmoe.patient import Patient, PatientError
-from napari_dmoe.viewer.badges import badge
 from napari_dmoe.viewer.layers.axes import AXIS_TITLES, question
 from napari_dmoe.viewer.layers.placement import (
     axis_names,
     data_to_world,
     length_factors,
 )
+from napari_dmoe.viewer.layers.records import badge
 from napari_dmoe.viewer.session.results import Result
 
 if TYPE_CHECKING:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.layers import Image, Labels
@@ -14,6 +15,11 @@ from napari_dmoe.viewer.layers.placement import axis_names, data_to_world
 from napari_dmoe.viewer.layers.records import record_of
 from napari_dmoe.viewer.session.requests import Request
 from napari_dmoe.viewer.session.results import Outcome, Result
+
+if TYPE_CHECKING:
+    from napari.layers import Image, Layer
+
+    from napari_dmoe.viewer.session.session import Session
 
 _TOLERANCE = 1e-5
 """Share of a pixel by which a file may have rounded a mask's place."""
@@ -69,3 +75,33 @@ def _is_on(mask: Labels, image: Image) -> bool:
     return bool(
         np.allclose(data_to_world(mask), place, rtol=0, atol=_TOLERANCE * pixel)
     )
+
+
+def show_alone(
+    session: Session, made: Labels, image: Image, source: Layer | None = None
+) -> str:
+    """Let a new mask be seen instead of the image's others, and say which.
+
+    It becomes a result of the image where it lies on its pixels; no run replaces it.
+    """
+    shown = [result.mask() for result in session.results_of(image)]
+    others = [each for each in dict.fromkeys([*shown, source]) if each is not None]
+    said = _hide([each for each in others if each is not made])
+    result = reopened_result(made, image)
+    if result is not None:
+        session.set_result(image, result)
+    made.visible = True
+    return said
+
+
+def _hide(layers: list[Any]) -> str:
+    """Hide layers, and say which of them were seen."""
+    hidden = [each for each in layers if each.visible]
+    for each in hidden:
+        each.visible = False
+    listed = _listed([each.name for each in hidden])
+    return f"Hidden meanwhile: {listed}." if listed else ""
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(f"“{name}”" for name in names)

@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 
 from napari_dmoe.inference.results.provenance import METADATA_KEY
 from napari_dmoe.inference.results.segmentation import Segmentation
-from napari_dmoe.viewer import badges
-from napari_dmoe.viewer.badges import Kind
+from napari_dmoe.viewer.layers import records as badges
 from napari_dmoe.viewer.layers.look import mask_layer, probability_layers
-from napari_dmoe.viewer.layers.placement import PLACE, LayerData, plain
-from napari_dmoe.viewer.layers.pointer import pointer_away
+from napari_dmoe.viewer.layers.placement import LayerData
+from napari_dmoe.viewer.layers.records import Kind
+from napari_dmoe.viewer.layers.slot import put
 from napari_dmoe.viewer.session.requests import Request
 
 CHANGES_OF_A_MASK = ("paint", "labels_update", "data")
@@ -242,49 +242,3 @@ def _reusable_mask(
     mask = previous.mask()
     is_there = mask is not None and mask in viewer.layers
     return mask if is_there and mask is not None and mask.data.ndim == ndim else None
-
-
-def put(viewer: ViewerModel, layer_data: LayerData, existing: Layer | None) -> Any:
-    """Put data into a layer that is there, or add one under a free name.
-
-    Parameters
-    ----------
-    viewer : napari.components.ViewerModel
-        Where to.
-    layer_data : tuple
-        Data, arguments and kind of the layer.
-    existing : napari.layers.Layer or None
-        The layer to change. What a person may have set in it stays: its name,
-        opacity and whether it is seen.
-
-    Returns
-    -------
-    napari.layers.Layer
-        The layer.
-    """
-    data, arguments, kind = layer_data
-    if existing is not None and existing.ndim == data.ndim:
-        _replace(existing, layer_data)
-        return existing
-    name = free_name(viewer, str(arguments["name"]))
-    add = viewer.add_labels if kind == "labels" else viewer.add_image
-    with pointer_away(viewer):
-        return plain(add(data, **(arguments | {"name": name})))
-
-
-def _replace(layer: Layer, layer_data: LayerData) -> None:
-    """Change a layer's samples and place, but nothing that a person may have set."""
-    data, arguments, _ = layer_data
-    layer.data = data
-    for name in (*PLACE, "colormap", "features", "metadata", "contrast_limits"):
-        if name in arguments:
-            setattr(layer, name, arguments[name])
-
-
-def free_name(viewer: ViewerModel, name: str, besides: Layer | None = None) -> str:
-    """Return a name, or the next that no layer has besides one."""
-    taken = {layer.name for layer in viewer.layers if layer is not besides}
-    free, number = name, 2
-    while free in taken:
-        free, number = f"{name} [{number}]", number + 1
-    return free

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from qtpy.QtGui import QColor, QLinearGradient, QPainter, QPaintEvent
-from qtpy.QtWidgets import QLabel, QWidget
+from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
-from napari_dmoe.viewer.ui.parts import column, row
+from napari_dmoe.viewer.rows import MapColours
+from napari_dmoe.viewer.ui.parts import column, paragraph, row
 
 _BAR_HEIGHT = 14
 
@@ -56,3 +57,32 @@ class _Strip(QWidget):
         painter = QPainter(self)
         painter.fillRect(self.rect(), gradient)
         painter.end()
+
+
+class MapLegend(QWidget):
+    """A name and a bar of colours for each map; hidden without maps."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.bars: list[ColourBar] = []
+        self._layout = QVBoxLayout(self)
+        self._layout.setContentsMargins(0, 0, 0, 0)
+        self._layout.setSpacing(2)
+        self.setVisible(False)
+
+    def show_maps(self, maps: Sequence[MapColours]) -> None:
+        """Show other maps."""
+        while (item := self._layout.takeAt(0)) is not None:
+            part = item.widget()
+            if part is not None:
+                part.hide()
+                part.deleteLater()
+        self.bars = []
+        for each in maps:
+            bar = ColourBar()
+            bar.show_ramp(each.ramp, each.ends)
+            bar.setAccessibleName(f"Colours of {each.title}")
+            self._layout.addWidget(paragraph(each.title))
+            self._layout.addWidget(bar)
+            self.bars.append(bar)
+        self.setVisible(bool(maps))

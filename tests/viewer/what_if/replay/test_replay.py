@@ -330,7 +330,7 @@ def test_a_checkpoint_is_found_by_its_content_not_its_name(
     path, other = tiny_checkpoint(name="a.pth"), tiny_checkpoint(name="b.pth", seed=1)
     loaded = load_checkpoint(path)
     mask = desk.viewer.layers["retina / mask"]
-    from napari_dmoe.viewer.what_if.replay.replaying import layer_record
+    from napari_dmoe.viewer.layers.records import layer_record
 
     record = layer_record(mask)
     assert record is not None

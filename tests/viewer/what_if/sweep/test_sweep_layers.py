@@ -14,8 +14,7 @@ from what_if_fakes import FakeAblate
 
 from napari_dmoe.models.checkpoint import LoadedModel, new_model
 from napari_dmoe.training.starting.recipes import RECIPES
-from napari_dmoe.viewer.what_if.sweep.view import REMOVED
-from napari_dmoe.viewer.widgets.sweep_found import HIDDEN
+from napari_dmoe.viewer.what_if.sweep.view import HIDDEN, REMOVED
 
 pytestmark = pytest.mark.gui
 

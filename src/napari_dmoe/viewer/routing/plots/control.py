@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
@@ -12,11 +13,14 @@ from qtpy.QtCore import QObject, QTimer
 
 from napari_dmoe.imaging.files import safe_stem
 from napari_dmoe.inference.results.provenance import RESEARCH_ONLY
-from napari_dmoe.viewer.badges import badge
-from napari_dmoe.viewer.drawing_regions import draw_region
-from napari_dmoe.viewer.painted import painted_labels
+from napari_dmoe.viewer.layers.records import badge
 from napari_dmoe.viewer.routing.extras import extras_of, routing_for
-from napari_dmoe.viewer.routing.plots.files import ShownPlot, ShownPlots
+from napari_dmoe.viewer.routing.plots.files import (
+    ShownPlot,
+    ShownPlots,
+    plot_path,
+    save_plots,
+)
 from napari_dmoe.viewer.routing.plots.loads import PartLoads
 from napari_dmoe.viewer.routing.plots.plots import (
     alike_plot,
@@ -24,12 +28,19 @@ from napari_dmoe.viewer.routing.plots.plots import (
     class_plot,
     load_plot,
 )
-from napari_dmoe.viewer.routing.plots.region import Part, shown_part
+from napari_dmoe.viewer.routing.plots.region import (
+    Part,
+    draw_region,
+    painted_labels,
+    shown_part,
+)
 from napari_dmoe.viewer.routing.plots.view import PlotsSection
 from napari_dmoe.viewer.routing.state import BEHAVIOUR, drivers_of, whose
 from napari_dmoe.viewer.session.results import Outcome, Result
 from napari_dmoe.viewer.session.session import Session
+from napari_dmoe.viewer.ui.asking import ask_where, may_write, not_saved
 from napari_dmoe.viewer.ui.connections import Connections
+from napari_dmoe.viewer.ui.work import Work
 
 if TYPE_CHECKING:
     from napari_dmoe.viewer.routing.plots.figures import Ink
@@ -188,3 +199,50 @@ class PlotsControl(QObject):
         viewer = self._session.viewer
         theme = get_theme("dark" if viewer is None else viewer.theme)
         return Ink(theme.text.as_hex("long"), theme.background.as_hex("long"))
+
+
+KINDS = "PNG (*.png);;SVG (*.svg);;PDF (*.pdf);;Numbers as CSV (*.csv)"
+
+
+class PlotsExport(QObject):
+    """Saves the plots that can be seen.
+
+    Parameters
+    ----------
+    plots : PlotsControl
+        Knows what is shown.
+    work : Work
+        Says how it went.
+    section : PlotsSection
+        Where it is asked for; owns this object.
+    """
+
+    def __init__(self, plots: PlotsControl, work: Work, section: PlotsSection) -> None:
+        super().__init__(section)
+        self._plots, self._work, self._section = plots, work, section
+        section.save_requested.connect(self._on_save)
+
+    def _on_save(self) -> None:
+        shown = self._plots.shown
+        if shown is None:
+            return
+        seen = self._section.seen()
+        plots = {key: plot for key, plot in shown.plots.items() if key in seen}
+        chosen, kind = ask_where(
+            self._section, "Save the plots", f"{shown.name}.png", KINDS
+        )
+        if chosen is None:
+            return
+        try:
+            target = plot_path(chosen, kind)
+        except ValueError as error:
+            self._work.fail(error)
+            return
+        if not may_write(self._section, chosen, target):
+            return
+        try:
+            save_plots(target, replace(shown, plots=plots))
+        except OSError as error:
+            self._work.fail(not_saved(target, error))
+        else:
+            self._work.say(f"Saved {target.name}.")

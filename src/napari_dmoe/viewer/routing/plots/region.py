@@ -6,6 +6,7 @@ Reads napari's slider and Shapes layers; knows no Qt.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from napari.components import ViewerModel
@@ -13,7 +14,8 @@ from napari.layers import Image, Shapes
 from numpy.typing import NDArray
 
 from napari_dmoe.imaging.spatial import CHANNEL_AXIS
-from napari_dmoe.viewer.layers.placement import axis_names
+from napari_dmoe.viewer.layers.placement import PLACE, axis_names, from_layer
+from napari_dmoe.viewer.session.results import Result
 
 REGION = "region"
 """Name of the Shapes layer whose shapes count even while another is selected."""
@@ -127,3 +129,58 @@ def _round(corners: NDArray[np.float64]) -> NDArray[np.float64]:
         centre + np.cos(angles) * first / 2 + np.sin(angles) * second / 2
     )
     return ring
+
+
+_EDGE_COLOUR = "#ff3df2"  # unlike any map's colours, and unlike bone and skin
+_EDGE_SHARE = 0.006
+"""Width of an outline as a share of the shorter displayed side."""
+
+
+def draw_region(viewer: ViewerModel, image: Image) -> Shapes:
+    """Let a person draw rectangles on an image, in the region layer or a new one.
+
+    A new layer lies where the image does, in its units, so that napari need not ignore
+    either's, and its outlines are thin whatever the size of a pixel.
+
+    Parameters
+    ----------
+    viewer : napari.components.ViewerModel
+        The viewer.
+    image : napari.layers.Image
+        What is drawn on.
+
+    Returns
+    -------
+    Shapes
+        The layer, selected, with the tool for rectangles.
+    """
+    layer = region_layer(viewer)
+    if layer is None:
+        shape = image.data[0].shape if image.multiscale else image.data.shape
+        shown = [shape[axis] for axis in range(image.ndim)][-2:]
+        layer = Shapes(
+            ndim=image.ndim,
+            name=REGION,
+            face_color="transparent",
+            edge_color=_EDGE_COLOUR,
+            edge_width=max(_EDGE_SHARE * min(shown), 0.2),
+            **{name: getattr(image, name) for name in PLACE},
+        )
+        viewer.add_layer(layer)
+    viewer.layers.selection.active = layer
+    layer.mode = "add_rectangle"
+    return layer
+
+
+def painted_labels(source: Image, result: Result) -> NDArray[Any] | None:
+    """Return a mask that was painted on, along the axes of its result, not copied.
+
+    None where it is as the run made it, and where it was given another shape.
+    """
+    mask, made = result.mask(), result.segmentation
+    if mask is None or not result.looks_edited:
+        return None
+    if mask.data.shape != result.original.shape:
+        return None
+    labels = np.asarray(mask.data)
+    return from_layer(source, labels, axes=made.axes, dims=len(made.grid.shape))

@@ -10,6 +10,7 @@ from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QPushButton, QWidget
 
 from napari_dmoe.viewer.ui.parts import (
+    Fold,
     column,
     heading,
     narrow_combo,
@@ -18,7 +19,6 @@ from napari_dmoe.viewer.ui.parts import (
     say,
 )
 from napari_dmoe.viewer.ui.plot import Plot
-from napari_dmoe.viewer.widgets.fold import Fold
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -13,40 +13,43 @@ from qtpy.QtCore import QObject
 
 from napari_dmoe.inference.results.routing import unit_of
 from napari_dmoe.progress import ProgressHook
-from napari_dmoe.viewer.badges import badge, kind
-from napari_dmoe.viewer.difference_of_experts import put_difference
-from napari_dmoe.viewer.engines import Engines
-from napari_dmoe.viewer.expert_effects import (
-    effect_columns,
-    effect_rows,
-    effects_summary,
-)
+from napari_dmoe.viewer.engines import Engines, with_priors
+from napari_dmoe.viewer.layers.measuring import pixel_size, pixels_or_voxels
+from napari_dmoe.viewer.layers.records import altered_words, badge, kind
 from napari_dmoe.viewer.layers.slot import KeptLayer
-from napari_dmoe.viewer.pixel_sizes import pixel_size, pixels_or_voxels
-from napari_dmoe.viewer.segment.run import RunControl, with_priors
+from napari_dmoe.viewer.segment.run import RunControl
 from napari_dmoe.viewer.session import results
 from napari_dmoe.viewer.session.results import Outcome, Result
 from napari_dmoe.viewer.session.session import Session
 from napari_dmoe.viewer.ui.connections import Connections
-from napari_dmoe.viewer.ui.work import BUSY, Order, Work
+from napari_dmoe.viewer.ui.work import BUSY, GONE, Order, Work
 from napari_dmoe.viewer.what_if.experts.view import ExpertsSection
 from napari_dmoe.viewer.what_if.experts.words import (
     Loads,
     change_rows,
     change_summary,
     difference_legend,
+    difference_words,
+    effect_columns,
+    effect_rows,
+    effects_summary,
     experts_state,
     loads_of,
 )
-from napari_dmoe.viewer.what_if.subject import Subject, subject_of, why_not
+from napari_dmoe.viewer.what_if.subject import (
+    Subject,
+    placed_difference,
+    subject_of,
+    why_not,
+)
 
 if TYPE_CHECKING:
-    from napari.layers import Image
+    from napari.components import ViewerModel
+    from napari.layers import Image, Labels
 
     from napari_dmoe.inference.what_if.ablation import Ablation
 
 _FLAT = 2
-GONE = "The image was removed: nothing was shown."
 
 
 class ExpertsControl(QObject):
@@ -291,3 +294,21 @@ def _ablate(
         **options,
     )
     return found, time.perf_counter() - began
+
+
+def put_difference(
+    kept: KeptLayer, viewer: ViewerModel, image: Image, ablation: Ablation
+) -> Labels:
+    """Show the difference of an intervention, where the last one's was."""
+    record = ablation.result.provenance
+    layer_data = placed_difference(
+        image,
+        ablation.result,
+        ablation.comparison.difference,
+        name=f"difference, {altered_words(record)}",
+        words=difference_words(record),
+    )
+    layer: Labels = kept.put(viewer, layer_data)
+    layer.name = layer_data[1]["name"]  # it says what was done
+    layer.editable, layer.visible = False, True
+    return layer

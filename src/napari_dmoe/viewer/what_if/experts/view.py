@@ -10,8 +10,9 @@ from qtpy.QtGui import QIcon
 from qtpy.QtWidgets import QCheckBox, QLabel, QPushButton, QWidget
 
 from napari_dmoe.inference.pictures.colours import expert_colours
-from napari_dmoe.viewer.expert_effects import EFFECTS_HELP
 from napari_dmoe.viewer.rows import Column, TableRow
+from napari_dmoe.viewer.ui.asking import Exports
+from napari_dmoe.viewer.ui.lists import BoxGrid
 from napari_dmoe.viewer.ui.number_table import NumberTable
 from napari_dmoe.viewer.ui.parts import (
     column,
@@ -24,9 +25,11 @@ from napari_dmoe.viewer.ui.parts import (
 )
 from napari_dmoe.viewer.ui.start_button import StartButton
 from napari_dmoe.viewer.ui.table import Table, coloured
-from napari_dmoe.viewer.what_if.experts.words import ExpertsState, Intervention
-from napari_dmoe.viewer.widgets._exporting import Exports
-from napari_dmoe.viewer.widgets.box_grid import BoxGrid
+from napari_dmoe.viewer.what_if.experts.words import (
+    EFFECTS_HELP,
+    ExpertsState,
+    Intervention,
+)
 
 ABOUT = (
     "What is an expert for? See the mask without it, or with it alone. It comes as an "

@@ -12,16 +12,15 @@ from weakref import WeakKeyDictionary
 from qtpy.QtCore import QObject
 
 from napari_dmoe.progress import ProgressHook
-from napari_dmoe.viewer.badges import badge, kind
-from napari_dmoe.viewer.engines import Engines
+from napari_dmoe.viewer.engines import Engines, with_priors
+from napari_dmoe.viewer.layers.records import badge, kind
 from napari_dmoe.viewer.layers.slot import KeptLayer
-from napari_dmoe.viewer.segment.run import RunControl, with_priors
+from napari_dmoe.viewer.segment.run import RunControl
 from napari_dmoe.viewer.session import results
 from napari_dmoe.viewer.session.results import Outcome, Result
 from napari_dmoe.viewer.session.session import Session
 from napari_dmoe.viewer.ui.connections import Connections
-from napari_dmoe.viewer.ui.work import BUSY, Order, Work
-from napari_dmoe.viewer.what_if.experts.control import GONE
+from napari_dmoe.viewer.ui.work import BUSY, GONE, Order, Work
 from napari_dmoe.viewer.what_if.noise.maps import (
     interval_rows,
     noise_colours,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +11,7 @@ from napari_dmoe.inference.pictures.colours import Rgb, class_colours
 from napari_dmoe.inference.results.provenance import METADATA_KEY
 from napari_dmoe.inference.results.segmentation import Segmentation
 from napari_dmoe.viewer.layers.placement import LayerData, on_layer, placement
-from napari_dmoe.viewer.rows import TableRow
+from napari_dmoe.viewer.rows import MapColours, TableRow
 
 if TYPE_CHECKING:
     from napari.layers import Image
@@ -42,25 +41,6 @@ def vote_result(found: Uncertainty) -> Segmentation:
         routing=None,
         provenance=found.provenance,
     )
-
-
-@dataclass(frozen=True)
-class MapColours:
-    """What the colours of a map mean.
-
-    Parameters
-    ----------
-    title : str
-        What the map shows.
-    ramp : tuple of Rgb
-        Its colours, from the least to the largest value.
-    ends : pair of str
-        Those two values; the last one with the unit.
-    """
-
-    title: str
-    ramp: tuple[Rgb, ...]
-    ends: tuple[str, str]
 
 
 def noise_colours(found: Uncertainty) -> tuple[MapColours, ...]:

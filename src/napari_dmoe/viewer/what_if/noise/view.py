@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QLabel, QSpinBox, QWidget
 
-from napari_dmoe.viewer.rows import TableRow
+from napari_dmoe.viewer.rows import MapColours, TableRow
+from napari_dmoe.viewer.ui.asking import Exports
+from napari_dmoe.viewer.ui.colours import MapLegend
 from napari_dmoe.viewer.ui.parts import column, emphasise, heading, paragraph, row, say
 from napari_dmoe.viewer.ui.start_button import StartButton
 from napari_dmoe.viewer.ui.table import Table
-from napari_dmoe.viewer.what_if.noise.maps import ABOUT, MapColours
-from napari_dmoe.viewer.widgets._exporting import Exports
-from napari_dmoe.viewer.widgets.map_legend import MapLegend
+from napari_dmoe.viewer.what_if.noise.maps import ABOUT
 
 MOST_SAMPLES = 64
 """As :data:`napari_dmoe.inference.what_if.uncertainty.MOST_SAMPLES`, without torch."""

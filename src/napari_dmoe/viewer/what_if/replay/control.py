@@ -22,22 +22,21 @@ from napari_dmoe.inference.replaying.case_files import (
 )
 from napari_dmoe.inference.replaying.record_comparison import compare_records
 from napari_dmoe.progress import Progress, ProgressHook
-from napari_dmoe.viewer.badges import layer_name
 from napari_dmoe.viewer.engines import Engines
-from napari_dmoe.viewer.playing import Played, play
-from napari_dmoe.viewer.replayed_layers import show_alone, show_replayed
-from napari_dmoe.viewer.segment.model_view import ask_for_checkpoint
-from napari_dmoe.viewer.session import results
+from napari_dmoe.viewer.layers import slot
+from napari_dmoe.viewer.layers.records import is_mask, layer_name, layer_record
+from napari_dmoe.viewer.session.reopening import show_alone
 from napari_dmoe.viewer.session.session import Session
+from napari_dmoe.viewer.ui.asking import ask_for_checkpoint
 from napari_dmoe.viewer.ui.connections import Connections
-from napari_dmoe.viewer.ui.work import BUSY, Order, Work
-from napari_dmoe.viewer.what_if.experts.control import GONE
+from napari_dmoe.viewer.ui.work import BUSY, GONE, Order, Work
+from napari_dmoe.viewer.what_if.replay.rebuilt import show_replayed
 from napari_dmoe.viewer.what_if.replay.replaying import (
+    Played,
     ReplaySubject,
     case_layer,
-    is_mask,
-    layer_record,
     missing_model,
+    play,
     records_text,
     replay_subject,
     selected_text,
@@ -259,7 +258,7 @@ class ReplayControl(QObject):
             self._tell(f"Not opened: {error}.", ())
             return "Not opened: the image is another one."
         arguments["name"] = layer_name(image.name, case.record, f"from {_stem(name)}")
-        layer = results.put(viewer, (data, arguments, kind), None)
+        layer = slot.put(viewer, (data, arguments, kind), None)
         self._note = show_alone(self._session, layer, image)
         self._opened = weakref.ref(layer)  # replayed once the dock is free again
         return f"Opened {name} as “{layer.name}”. {self._note}".rstrip()

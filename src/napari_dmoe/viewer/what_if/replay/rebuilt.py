@@ -6,18 +6,26 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from napari.layers import Image, Layer
+from napari.layers import Image, Labels, Layer
 
 from napari_dmoe.inference.results.provenance import METADATA_KEY
 from napari_dmoe.inference.results.segmentation import Segmentation
-from napari_dmoe.viewer.badges import layer_name
+from napari_dmoe.viewer.layers import slot
 from napari_dmoe.viewer.layers.look import mask_layer, probability_layers
 from napari_dmoe.viewer.layers.placement import LayerData
+from napari_dmoe.viewer.layers.records import layer_name
+from napari_dmoe.viewer.session.reopening import _hide, _listed, show_alone
 from napari_dmoe.viewer.what_if.noise.maps import noise_layers, vote_result
 from napari_dmoe.viewer.what_if.replay.replaying import ReplaySubject
 
 if TYPE_CHECKING:
+    from napari.components import ViewerModel
+    from napari.layers import Image, Layer
+
     from napari_dmoe.inference.replaying.replay import Replay
+    from napari_dmoe.viewer.layers.placement import LayerData
+    from napari_dmoe.viewer.session.session import Session
+    from napari_dmoe.viewer.what_if.replay.replaying import ReplaySubject
 
 
 def rebuilt(found: Replay) -> Segmentation:
@@ -137,3 +145,61 @@ def verdict(subject: ReplaySubject, found: Replay, added: str = "") -> str:
     if found.verdict == "different":
         return f"Not the same{share}.{see}"
     return f"Made again, but the record is too old to say whether it is the same.{see}"
+
+
+def show_replayed(
+    session: Session,
+    viewer: ViewerModel,
+    source: Layer | None,
+    subject: ReplaySubject,
+    found: Replay,
+) -> str:
+    """Put what a replay made and is not there into the viewer, and say how it went.
+
+    What was replayed is seen instead of the layer, where it is another one. What only
+    accompanies it, such as the other maps of noise samples, is added hidden.
+
+    Parameters
+    ----------
+    session : Session
+        Knows the results of the image.
+    viewer : napari.components.ViewerModel
+        Where to.
+    source : napari.layers.Layer or None
+        The layer that was replayed; None where it is gone.
+    subject : ReplaySubject
+        The snapshot of it.
+    found : Replay
+        What was made.
+    """
+    made = rebuilt_layers(subject.image, found)
+    wanted = counterpart(subject, made)
+    added, hidden, others = "", "", []
+    is_same = n_changed(subject, found) == 0
+    for each in missing_from(viewer.layers, made):
+        if each is not wanted:
+            other = _put_unselected(viewer, each)
+            other.visible = False
+            others.append(other.name)
+        elif not is_same:
+            layer = _put_unselected(viewer, each)
+            added = layer.name
+            hidden = _instead_of(session, layer, subject.image, source)
+    also = f"Added hidden: {_listed(others)}." if others else ""
+    return " ".join(filter(None, (verdict(subject, found, added), hidden, also)))
+
+
+def _instead_of(
+    session: Session, made: Layer, image: Image, source: Layer | None
+) -> str:
+    if isinstance(made, Labels):
+        return show_alone(session, made, image, source)
+    return _hide([] if source is None else [source])
+
+
+def _put_unselected(viewer: ViewerModel, layer_data: LayerData) -> Layer:
+    """Add a layer, and leave the selection to who paints."""
+    selected = set(viewer.layers.selection)
+    layer: Layer = slot.put(viewer, layer_data, None)
+    viewer.layers.selection = selected
+    return layer

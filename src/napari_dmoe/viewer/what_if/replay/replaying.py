@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from napari.layers import Image, Labels, Layer
+from napari.layers import Image, Layer
 from numpy.typing import NDArray
 
 from napari_dmoe.imaging.spatial import SPATIAL_AXES, Grid, ImageError, SpatialImage
-from napari_dmoe.inference.results.provenance import METADATA_KEY, Provenance
+from napari_dmoe.inference.results.provenance import Provenance
 from napari_dmoe.inference.results.segmentation import Segmentation
-from napari_dmoe.viewer.badges import badge
+from napari_dmoe.progress import ProgressHook
+from napari_dmoe.viewer.engines import Engines
 from napari_dmoe.viewer.layers.look import mask_layer
 from napari_dmoe.viewer.layers.placement import (
     LayerData,
@@ -25,10 +26,18 @@ from napari_dmoe.viewer.layers.placement import (
     from_layer,
     to_image,
 )
-from napari_dmoe.viewer.layers.records import record_of
+from napari_dmoe.viewer.layers.records import (
+    badge,
+    dims_of,
+    is_mask,
+    layer_record,
+    shown_by,
+)
 
 if TYPE_CHECKING:
     from napari_dmoe.inference.replaying.case_files import CaseFile
+    from napari_dmoe.inference.replaying.replay import Replay
+    from napari_dmoe.models.checkpoint import LoadedModel
 
 _CHANNELS = "c"
 _SHORT_HASH = 12
@@ -69,28 +78,6 @@ class ReplaySubject:
     def is_map(self) -> bool:
         """Whether it is a map of a run, and no mask."""
         return bool(self.shows)
-
-
-def layer_record(layer: Layer | None) -> Provenance | None:
-    """Return a layer's record; None where it has none."""
-    return None if layer is None else record_of(layer.metadata.get(METADATA_KEY))
-
-
-def is_mask(layer: Layer | None) -> bool:
-    """Whether a layer is a mask with a record, and no map of the same run."""
-    if not isinstance(layer, Labels) or layer_record(layer) is None:
-        return False
-    return not shown_by(layer)
-
-
-def shown_by(layer: Layer) -> str:
-    """Say what a map of a run shows; nothing for a mask."""
-    return str(layer.metadata[METADATA_KEY].get("shows", ""))
-
-
-def dims_of(record: Provenance) -> int:
-    """Return how many axes the record's model sees at once: 2 or 3."""
-    return len(record.grid["shape"])
 
 
 def replay_subject(layer: Layer, image: Image) -> ReplaySubject:
@@ -217,3 +204,62 @@ def records_text(names: Sequence[str], differences: Sequence[str]) -> str:
     n = len(differences)
     things = "thing differs" if n == 1 else "things differ"
     return f"First “{names[0]}”, then “{names[1]}”: {n} {things}."
+
+
+@dataclass(frozen=True, eq=False)
+class Played:
+    """What a replay came to: it was made, its model is missing, or it cannot be.
+
+    Parameters
+    ----------
+    found : Replay or None
+        What was made.
+    is_model_missing : bool
+        Whether the checkpoint was not found.
+    reasons : tuple of str
+        What else stands in the way.
+    """
+
+    found: Replay | None = None
+    is_model_missing: bool = False
+    reasons: tuple[str, ...] = ()
+
+
+def play(
+    engines: Engines,
+    subject: ReplaySubject,
+    loaded: LoadedModel | None,
+    names: Sequence[str],
+    hook: ProgressHook,
+) -> Played:
+    """Make a result again.
+
+    Parameters
+    ----------
+    engines : Engines
+        Find models, and replay.
+    subject : ReplaySubject
+        What is replayed.
+    loaded : LoadedModel or None
+        The model that is loaded; taken where it is the record's.
+    names : sequence of str
+        Where else to look, by bundled name or path.
+    hook : callable
+        Told how it goes; may raise ``Cancelled``.
+    """
+    from napari_dmoe.inference.replaying.replay import ReplayError  # needs torch
+
+    record = subject.record
+    is_loaded = loaded is not None and loaded.sha256 == record.model.sha256
+    if loaded is None or not is_loaded or loaded.card.name != record.model.card:
+        found = engines.find_model(record, names, hook)
+        loaded = found or (loaded if is_loaded else None)
+    if loaded is None:
+        return Played(is_model_missing=True)
+    try:
+        made = engines.replay(
+            record, loaded, subject.pixels, labels=subject.labels, progress=hook
+        )
+    except ReplayError as error:
+        return Played(reasons=error.reasons)
+    return Played(made)

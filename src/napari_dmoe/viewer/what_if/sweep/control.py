@@ -12,17 +12,16 @@ from qtpy.QtCore import QObject
 
 from napari_dmoe.inference.what_if.steps import Swept, between_positions
 from napari_dmoe.progress import ProgressHook
-from napari_dmoe.viewer.engines import Engines
+from napari_dmoe.viewer.engines import Engines, with_priors
 from napari_dmoe.viewer.layers.placement import to_image
-from napari_dmoe.viewer.segment.run import RunControl, with_priors
+from napari_dmoe.viewer.segment.run import RunControl
 from napari_dmoe.viewer.session.checks import image_problem, patient_problem
 from napari_dmoe.viewer.session.requests import Request
 from napari_dmoe.viewer.session.results import Outcome
 from napari_dmoe.viewer.session.session import Session
-from napari_dmoe.viewer.sweep_shown import SweepLayers
 from napari_dmoe.viewer.ui.connections import Connections
 from napari_dmoe.viewer.ui.work import Order, Work
-from napari_dmoe.viewer.what_if.sweep.layers import map_ramp
+from napari_dmoe.viewer.what_if.sweep.layers import SweepLayers, map_ramp
 from napari_dmoe.viewer.what_if.sweep.rows import (
     column_help,
     map_words,
@@ -30,8 +29,7 @@ from napari_dmoe.viewer.what_if.sweep.rows import (
     region_text,
     value_rows,
 )
-from napari_dmoe.viewer.what_if.sweep.view import SweepSection
-from napari_dmoe.viewer.widgets.sweep_found import MapView, SweepView
+from napari_dmoe.viewer.what_if.sweep.view import MapView, SweepSection, SweepView
 
 
 class SweepControl(QObject):

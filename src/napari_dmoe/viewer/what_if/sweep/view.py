@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
-from qtpy.QtCore import Signal
+from qtpy.QtCore import QSignalBlocker, Qt, QTimer, Signal
 from qtpy.QtWidgets import QApplication, QCheckBox, QComboBox, QPushButton, QWidget
+from superqt import QLabeledSlider
 
+from napari_dmoe.inference.pictures.colours import Rgb
+from napari_dmoe.viewer.ui.colours import ColourBar
+from napari_dmoe.viewer.ui.lists import RegionList
 from napari_dmoe.viewer.ui.parts import (
     column,
+    emphasise,
     heading,
     narrow_combo,
     paragraph,
@@ -16,7 +22,7 @@ from napari_dmoe.viewer.ui.parts import (
     say,
 )
 from napari_dmoe.viewer.ui.start_button import StartButton
-from napari_dmoe.viewer.widgets.sweep_found import SweepFound, SweepView
+from napari_dmoe.viewer.ui.wide_table import WideTable
 
 _HELP = (
     "Segments the image for every value of what drives the model, and shows what "
@@ -155,3 +161,204 @@ def _button(text: str, tooltip: str) -> QPushButton:
     button = QPushButton(text)
     button.setToolTip(tooltip)
     return button
+
+
+MAPS = ("no map", "where the label changes", "entropy of the votes")
+HIDDEN = "These masks are hidden: move the slider to see them."
+_PLAY, _PAUSE = "▶", "❚❚"  # fonts often lack the one pause sign
+_ANIMATION_MS = 600
+
+
+@dataclass(frozen=True)
+class MapView:
+    """What the section shows of a map.
+
+    Parameters
+    ----------
+    ramp : tuple of colours
+        From the least to the largest value.
+    limits : tuple of str or None
+        Both in words; None where no map is shown.
+    help : str
+        What the map shows.
+    """
+
+    ramp: tuple[Rgb, ...] = ()
+    limits: tuple[str, str] | None = None
+    help: str = ""
+
+
+@dataclass(frozen=True)
+class SweepView:
+    """What the section shows of a sweep.
+
+    Parameters
+    ----------
+    summary : str
+        One sentence, and what must be said with it.
+    steps : tuple of str
+        What each step of the slider shows.
+    current : int
+        The step at first.
+    rows : tuple of mappings
+        A line a value.
+    note : str
+        What the values are compared with.
+    column_help : mapping of str to str
+        What the columns of `rows` mean.
+    regions : tuple of str
+        Regions that flip, the largest first.
+    """
+
+    summary: str = ""
+    steps: tuple[str, ...] = ()
+    current: int = 0
+    rows: tuple[Mapping[str, str], ...] = ()
+    note: str = ""
+    column_help: Mapping[str, str] = field(default_factory=dict)
+    regions: tuple[str, ...] = ()
+
+
+class SweepFound(QWidget):
+    """Shows what came of a sweep; hidden without one."""
+
+    step_chosen = Signal(int)
+    map_chosen = Signal(int)
+    """Place in :data:`MAPS`."""
+    region_activated = Signal(int)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._steps: tuple[str, ...] = ()
+        self.slider = QLabeledSlider(Qt.Orientation.Horizontal)
+        self.slider.setAccessibleName("Value")
+        self.slider.setToolTip("Goes through the masks of all values.")
+        self.slider.setEdgeLabelMode(QLabeledSlider.EdgeLabelMode.NoLabel)
+        self.slider.valueChanged.connect(self._on_slider)
+        self.play_button = QPushButton(_PLAY)
+        self.play_button.setToolTip("Play through the values; again, and it stops.")
+        self.play_button.setCheckable(True)
+        self.play_button.setAccessibleName("Play")
+        self.play_button.toggled.connect(self._on_play)
+        self.step_label = paragraph(" ", name="sweep-step")
+        self.hidden = paragraph(name="sweep-hidden")
+        self.outdated = paragraph(name="sweep-outdated")
+        emphasise(self.outdated)
+        self.note = paragraph(name="sweep-note")
+        self.table = WideTable(
+            "Values", "One line a value; ● is the patient's own. A click shows it."
+        )
+        self.table.cellClicked.connect(self._on_cell)
+        self.table.currentCellChanged.connect(self._on_cell)
+        self.map_combo = narrow_combo("Map", "What the values disagree about.")
+        self.map_combo.addItems(MAPS)
+        self.map_combo.activated.connect(self.map_chosen)
+        self.bar = ColourBar()
+        self.map_help = paragraph(name="sweep-map")
+        self.regions_heading = heading("Regions that flip")
+        self.regions = RegionList(
+            "Regions that flip",
+            "Regions whose class depends on the value, the largest first. Double-click "
+            "one, or press Enter, to see it, with a value that changes it.",
+        )
+        self.regions.activated.connect(self._on_region)
+        self.buttons = QWidget()
+        self._timer = QTimer(self)
+        self._timer.setInterval(_ANIMATION_MS)
+        self._timer.timeout.connect(self._on_tick)
+        column(
+            self,
+            row(self.slider, self.play_button),
+            self.step_label,
+            self.hidden,
+            self.outdated,
+            self.note,
+            self.table,
+            self.buttons,
+            row(heading("Map"), self.map_combo, stretch=1),
+            self.bar,
+            self.map_help,
+            self.regions_heading,
+            self.regions,
+        )
+
+    def show_sweep(self, view: SweepView) -> None:
+        """Show a sweep; nothing of one without steps."""
+        self._steps = view.steps
+        self.stop()
+        self.setVisible(bool(view.steps))
+        with QSignalBlocker(self.slider):
+            self.slider.setRange(0, max(len(view.steps) - 1, 0))
+            self.slider.setValue(view.current)
+        self._say_step(view.current)
+        with QSignalBlocker(self.table):
+            self.table.show_rows(view.rows, view.column_help)
+        say(self.note, view.note)
+        self.show_map(0, MapView())
+        self.regions.show_lines(view.regions)
+        self.regions_heading.setVisible(bool(view.regions))
+
+    def show_step(self, step: int) -> None:
+        """Show which step the viewer is at; nothing is told."""
+        with QSignalBlocker(self.slider):
+            self.slider.setValue(step)
+        self._say_step(step)
+
+    def show_map(self, place: int, view: MapView) -> None:
+        """Show which map is seen, and what it means."""
+        self.map_combo.setCurrentIndex(place)
+        self.bar.show_ramp(view.ramp, view.limits)
+        say(self.map_help, view.help)
+
+    def show_hidden(self, is_hidden: bool) -> None:
+        """Say that the masks are not seen."""
+        say(self.hidden, HIDDEN if is_hidden else "")
+
+    def show_outdated(self, text: str) -> None:
+        """Say why the sweep is not of what is entered now; nothing if it is."""
+        say(self.outdated, text)
+        self.table.show_outdated(bool(text))
+
+    def stop(self) -> None:
+        """Play no longer."""
+        self.play_button.setChecked(False)
+
+    def text(self) -> str:
+        """Return the table and what it says, with tabs between the columns."""
+        lines = (self.outdated.text(), self.note.text(), self.table.text())
+        return "\n".join(filter(None, lines))
+
+    def _say_step(self, step: int) -> None:
+        if 0 <= step < len(self._steps):
+            say(self.step_label, self._steps[step])
+
+    def _on_slider(self, step: int) -> None:
+        self._say_step(step)
+        self.step_chosen.emit(step)
+
+    def _on_cell(self, line: int, *_: int) -> None:
+        """Show a value's mask, even where the slider is at it already."""
+        item = self.table.item(line, 0)
+        name = "" if item is None else item.text().removesuffix(" ●")
+        if name in self._steps:
+            step = self._steps.index(name)
+            with QSignalBlocker(self.slider):
+                self.slider.setValue(step)
+            self._on_slider(step)
+
+    def _on_play(self, is_on: bool) -> None:
+        self.play_button.setText(_PAUSE if is_on else _PLAY)
+        self.play_button.setAccessibleName("Pause" if is_on else "Play")
+        if is_on:
+            self._timer.start()
+            self.step_chosen.emit(self.slider.value())
+        else:
+            self._timer.stop()
+
+    def _on_tick(self) -> None:
+        n_steps = len(self._steps)
+        self.slider.setValue((self.slider.value() + 1) % max(n_steps, 1))
+
+    def _on_region(self) -> None:
+        if self.regions.currentRow() >= 0:
+            self.region_activated.emit(self.regions.currentRow())

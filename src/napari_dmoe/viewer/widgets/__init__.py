@@ -1,1 +1,0 @@
-"""The Qt widgets, one a file. Only here is Qt imported, and only through qtpy."""
