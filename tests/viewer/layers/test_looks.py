@@ -21,6 +21,7 @@ from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.patient import Patient
 from napari_dmoe.viewer.layers.look import (
     difference_layer,
+    difference_to_plain,
     mask_layer,
     probability_layers,
 )
@@ -28,8 +29,7 @@ from napari_dmoe.viewer.layers.placement import LayerData, placement, to_image
 from napari_dmoe.viewer.routing.extras import Extras
 from napari_dmoe.viewer.routing.map_layers import shown_map
 from napari_dmoe.viewer.routing.overlay import Overlay
-from napari_dmoe.viewer.what_if.noise.maps import noise_colours, noise_layers
-from napari_dmoe.viewer.what_if.subject import placed_difference
+from napari_dmoe.viewer.what_if.noise.maps import noise_keys, noise_layers
 from napari_dmoe.viewer.what_if.sweep.layers import sensitivity_layers, stack_layer
 
 SEEN_THROUGH = "translucent_no_depth"
@@ -115,7 +115,7 @@ def test_a_difference_has_three_colours(source: Image, result: Segmentation) -> 
     assert looks(plain) == ("retina / difference", 0.5, SEEN_THROUGH, True)
     assert plain.metadata == {}
     words = ("the same", "a only", "b only", "another")
-    named = placed_difference(source, result, labels, name="b", words=words)
+    named = difference_to_plain(source, result, labels, name="b", words=words)
     layer = a_layer(named)
     assert looks(layer) == ("b · retina", 0.9, SEEN_THROUGH, True)
     assert shows(layer) == "b, to the plain mask"
@@ -227,7 +227,7 @@ def test_noise_is_added_to_the_image_and_votes_are_hidden(
     assert cup.colormap.name == "dmoe votes 2"
     assert rgba(cup, (0, 1)) == [(240, 228, 66, 0), (240, 228, 66, 255)]
     assert_measures(cup, (0, 16))
-    keys = noise_colours(found)
+    keys = noise_keys(found)
     assert [(key.title, key.ends) for key in keys] == [
         ("Noise entropy: nothing where all samples agree", ("0", "1.58 bits")),
         ("Votes for rim (hidden at first)", ("0", "16 votes")),
@@ -291,7 +291,7 @@ def test_the_masks_of_a_sweep_look_like_a_mask(
 def outputs(source: Image, result: Segmentation) -> Iterator[LayerData]:
     yield mask_layer(source, result)
     yield from probability_layers(source, result)
-    yield placed_difference(source, result, result.labels, name="b")
+    yield difference_to_plain(source, result, result.labels, name="b")
     yield difference_layer(source, result.labels)
     yield from sensitivity_layers(source, a_sweep(result))
 

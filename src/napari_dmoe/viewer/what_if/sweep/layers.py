@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,31 +12,29 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from napari.components import ViewerModel
 from napari.layers import Image, Labels, Layer
-from napari.utils.colormaps import Colormap, ensure_colormap
 from psygnal import Signal
 
-from napari_dmoe.inference.pictures.colours import Rgb
-from napari_dmoe.inference.results.provenance import METADATA_KEY
+from napari_dmoe.inference.pictures.colours import ColourKey, ends_from_0
 from napari_dmoe.inference.results.segmentation import Segmentation
 from napari_dmoe.inference.what_if.sweep_result import Sweep
 from napari_dmoe.viewer.layers.camera import camera_kept, look_at
 from napari_dmoe.viewer.layers.look import in_layer_order, mask_look
-from napari_dmoe.viewer.layers.placement import (
-    LayerData,
-    data_to_world,
-    on_layer,
-    placement,
+from napari_dmoe.viewer.layers.maps import (
+    map_layer,
+    map_metadata,
+    measure_look,
+    nothing_at_0,
+    ramp_of,
 )
+from napari_dmoe.viewer.layers.placement import LayerData, data_to_world
 from napari_dmoe.viewer.layers.slot import KeptLayer
-from napari_dmoe.viewer.what_if.sweep.rows import map_words, region_ends
+from napari_dmoe.viewer.what_if.sweep.rows import CHOSEN, region_ends
 
 if TYPE_CHECKING:
     from napari_dmoe.inference.what_if.steps import Swept
     from napari_dmoe.viewer.session.session import Session
 
-_OPACITY = 0.7
-_RAMP_STEPS = 9
-_SEEN_THROUGH = "translucent_no_depth"
+_COLORMAP = "magma"
 
 
 def stack_layer(
@@ -58,7 +57,6 @@ def stack_layer(
     n = source.ndim
     affine = np.eye(n + 2)
     affine[1:, 1:] = data_to_world(source)
-    record = results[0].provenance.model_dump(mode="json")
     return (
         np.stack(masks),
         {
@@ -66,7 +64,7 @@ def stack_layer(
             "affine": affine,
             "axis_labels": (title, *source.axis_labels),
             "units": ("pixel", *source.units),
-            "metadata": {METADATA_KEY: record | {"shows": "; ".join(shows)}},
+            "metadata": map_metadata(results[0].provenance, "; ".join(shows)),
             **mask_look(results[0].classes),
         },
         "labels",
@@ -78,54 +76,53 @@ def sweep_title(sweep: Sweep) -> str:
     return " and ".join(name.lower() for name in sweep.titles)
 
 
-def map_ramp() -> tuple[Rgb, ...]:
-    """Return the maps' colours, from 0 to the largest value."""
-    rgba = np.asarray(ensure_colormap("magma").map(np.linspace(0, 1, _RAMP_STEPS)))
-    rows = (255 * rgba[:, :3]).round().astype(int).tolist()
-    return tuple((red, green, blue) for red, green, blue in rows)
-
-
-def sensitivity_layers(source: Image, sweep: Sweep) -> tuple[LayerData, LayerData]:
-    """Return where the label changes, and the entropy of the values' votes."""
-    changes, entropy = map_words(sweep)
-    title = sweep_title(sweep)
+def map_keys(sweep: Sweep) -> tuple[ColourKey, ColourKey]:
+    """Return what the colours of :func:`sensitivity_layers` mean."""
+    n = len(sweep.values)
+    others = max(1, n - (sweep.reference.place is not None))
+    bits = max(math.log2(min(n, len(sweep.classes))), 1e-3)
     return (
-        _map(
-            source,
-            sweep,
-            sweep.differs,
-            name=f"{source.name} / changes with {title}",
-            limits=(0.0, changes.most),
+        _key(
+            f"In how many values the class is not that of {CHOSEN}.", others, "values"
         ),
-        _map(
-            source,
-            sweep,
-            sweep.entropy,
-            name=f"{source.name} / vote entropy over {title}",
-            limits=(0.0, entropy.most),
+        _key(
+            "How evenly the values vote for different classes; 0 where all agree.",
+            bits,
+            "bits",
         ),
     )
 
 
+def _key(title: str, most: float, unit: str) -> ColourKey:
+    return ColourKey(
+        title, ramp_of(_COLORMAP), (0.0, float(most)), ends_from_0(most, unit)
+    )
+
+
+def sensitivity_layers(source: Image, sweep: Sweep) -> tuple[LayerData, LayerData]:
+    """Return where the label changes, and the entropy of the values' votes."""
+    title, (changes, entropy) = sweep_title(sweep), map_keys(sweep)
+    return (
+        _map(source, sweep, sweep.differs, changes, f"changes with {title}"),
+        _map(source, sweep, sweep.entropy, entropy, f"vote entropy over {title}"),
+    )
+
+
 def _map(
-    source: Image, sweep: Sweep, values: Any, *, name: str, limits: tuple[float, float]
+    source: Image, sweep: Sweep, values: Any, key: ColourKey, shows: str
 ) -> LayerData:
-    data, grid = on_layer(source, values, axes=sweep.axes, grid=sweep.grid)
-    magma = ensure_colormap("magma").colors.copy()
-    magma[0, 3] = 0.0  # where nothing changes, the image shows through
-    record = sweep.values[0].provenance.model_dump(mode="json")
-    shows = name.rpartition(" / ")[2]
-    look = {
-        "name": name,
-        "colormap": Colormap(magma, name="dmoe sensitivity"),
-        "contrast_limits": limits,
-        "opacity": _OPACITY,
-        "blending": _SEEN_THROUGH,
-        "interpolation2d": "nearest",
-        "rgb": False,
-        "metadata": {METADATA_KEY: record | {"shows": shows}},
-    }
-    return data, placement(source, grid) | look, "image"
+    """Return a map through which the image is seen where nothing changes."""
+    colormap = nothing_at_0(_COLORMAP, "dmoe sensitivity")
+    return map_layer(
+        source,
+        values,
+        measure_look(colormap, key.limits),
+        axes=sweep.axes,
+        grid=sweep.grid,
+        name=f"{source.name} / {shows}",
+        record=sweep.values[0].provenance,
+        shows=shows,
+    )
 
 
 @dataclass(frozen=True)
