@@ -65,21 +65,21 @@ class ColourKey:
     limits: tuple[float, float]
     ends: tuple[str, str]
 
-
-def ends_from_0(most: float, unit: str, *, digits: int = 3) -> tuple[str, str]:
-    """Return the ends of a key in words: ``0``, and ``2.32 bits`` or ``1 bit``.
-
-    Parameters
-    ----------
-    most : float
-        The largest value.
-    unit : str
-        In the plural; empty for none.
-    digits : int
-        Significant digits of the largest value.
-    """
-    number = f"{most:.{digits}g}"
-    return "0", f"{number} {unit.removesuffix('s') if number == '1' else unit}".rstrip()
+    @classmethod
+    def from_0(
+        cls,
+        title: str,
+        ramp: tuple[Rgb, ...],
+        most: float,
+        unit: str,
+        *,
+        digits: int = 3,
+    ) -> ColourKey:
+        """Return the key of values from 0 on; `unit` is in the plural, or empty."""
+        number = f"{most:.{digits}g}"
+        unit = unit.removesuffix("s") if number == "1" else unit
+        ends = ("0", f"{number} {unit}".rstrip())
+        return cls(title, ramp, (0.0, float(most)), ends)
 
 
 def class_colours(classes: Sequence[str]) -> dict[int, Rgb]:

@@ -12,8 +12,6 @@ from numpy.typing import NDArray
 from napari_dmoe.inference.maps.measures import pair_names
 from napari_dmoe.inference.pictures.colours import (
     ColourKey,
-    Rgb,
-    ends_from_0,
     expert_colours,
     unlike_colours,
 )
@@ -97,22 +95,13 @@ def colour_key(overlay: Overlay, n_experts: int) -> ColourKey | None:
     kind = overlay.kind
     if kind.limits is None:
         return None
-    low, high = kind.limits
+    most = kind.limits[1]
     if kind.needs == "samples":  # votes can be spread over all experts
-        high = float(max(np.log2(n_experts), 1))
+        most = max(np.log2(n_experts), 1)
     ramp = ramp_of(_COLORMAP)
     if kind.is_of_one_expert:
         ramp = ((0, 0, 0), expert_colours(n_experts)[overlay.expert])
-    ends = ends_from_0(high, kind.unit, digits=2)
-    return ColourKey(overlay.words, ramp, (low, high), ends)
-
-
-def pair_colours(n_experts: int) -> tuple[Rgb, ...]:
-    """Return a colour of its own for each pair of experts, in the order of their names.
-
-    Pairs that follow each other, and share an expert, look different.
-    """
-    return unlike_colours(len(pair_names(n_experts)))
+    return ColourKey.from_0(overlay.words, ramp, most, kind.unit, digits=2)
 
 
 def _look(overlay: Overlay, n_experts: int, unit: str) -> dict[str, Any]:
@@ -132,8 +121,8 @@ def _labels_look(overlay: Overlay, n_experts: int, unit: str) -> dict[str, Any]:
     column, colours = "expert", expert_colours(n_experts)
     texts = [f"{expert} (from 0)" for expert in range(n_experts)]
     if overlay.name == "pair":
-        column, colours = "pair", pair_colours(n_experts)
         texts = [f"experts {each}" for each in pair_names(n_experts)]
+        column, colours = "pair", unlike_colours(len(texts))
     names = [f"{text}, {overlay.place(unit)}" for text in texts]
     return labels_look(column, names, dict(enumerate(colours)), _EXPERTS_OPACITY)
 

@@ -14,11 +14,12 @@ from napari_dmoe.inference.pictures.colours import (
     OKABE_ITO,
     ColourKey,
     expert_colours,
+    unlike_colours,
 )
 from napari_dmoe.inference.results.routing import RoutingMaps, expert_load
 from napari_dmoe.viewer.layers.records import badge
 from napari_dmoe.viewer.routing.extras import extras_of, mean_by_block, why_never
-from napari_dmoe.viewer.routing.map_layers import colour_key, pair_colours
+from napari_dmoe.viewer.routing.map_layers import colour_key
 from napari_dmoe.viewer.routing.overlay import Overlay
 from napari_dmoe.viewer.routing.runs import what_is_missing
 from napari_dmoe.viewer.rows import TableRow
@@ -195,8 +196,8 @@ def _legend(load: NDArray[np.float32]) -> tuple[TableRow, ...]:
 
 
 def _pairs(gates: NDArray[np.float32]) -> tuple[TableRow, ...]:
-    n = gates.shape[-1]
-    names, colours = pair_names(n), pair_colours(n)
+    names = pair_names(gates.shape[-1])
+    colours = unlike_colours(len(names))
     numbers = OVERLAYS["pair"].compute(gates, 0)
     shares = np.bincount(numbers.ravel(), minlength=len(names)) / max(numbers.size, 1)
     order = [i for i in np.argsort(-shares, kind="stable") if shares[i] > 0]

@@ -11,7 +11,6 @@ from napari_dmoe.inference.pictures.colours import (
     ColourKey,
     Rgb,
     class_colours,
-    ends_from_0,
 )
 from napari_dmoe.inference.results.segmentation import Segmentation
 from napari_dmoe.viewer.layers.maps import (
@@ -40,27 +39,20 @@ _GREY = 90
 
 def vote_result(found: Uncertainty) -> Segmentation:
     """Return the vote as a result; its record says that it is one."""
-    return Segmentation(
-        labels=found.labels,
-        axes=found.axes,
-        grid=found.grid,
-        classes=found.classes,
-        by_value={},
-        probabilities=None,
-        routing=None,
-        provenance=found.provenance,
+    return Segmentation.of_mask(
+        found.labels, axes=found.axes, grid=found.grid, record=found.provenance
     )
 
 
 def noise_keys(found: Uncertainty) -> tuple[ColourKey, ...]:
     """Return what the colours of the maps of :func:`noise_layers` mean."""
     n, colours = found.n_samples, class_colours(found.classes)
-    most = float(np.log2(min(len(found.classes), max(n, 2))))
-    entropy = ColourKey(
+    most = np.log2(min(len(found.classes), max(n, 2)))
+    entropy = ColourKey.from_0(
         "Noise entropy: nothing where all samples agree",
         ramp_of(_ENTROPY_COLORMAP, _ENTROPY_STEPS),
-        (0.0, most),
-        ends_from_0(most, "bits"),
+        most,
+        "bits",
     )
     votes = (
         ColourKey(

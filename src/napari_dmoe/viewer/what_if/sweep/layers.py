@@ -1,11 +1,14 @@
-"""A sweep as layers: the masks of all values on one slider, and where they differ."""
+"""A sweep as layers: the masks of all values on one slider, and where they differ.
+
+What is said of it in lines is the business of
+:mod:`napari_dmoe.viewer.what_if.sweep.rows`.
+"""
 
 from __future__ import annotations
 
 import math
 import weakref
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -14,7 +17,7 @@ from napari.components import ViewerModel
 from napari.layers import Image, Labels, Layer
 from psygnal import Signal
 
-from napari_dmoe.inference.pictures.colours import ColourKey, ends_from_0
+from napari_dmoe.inference.pictures.colours import ColourKey
 from napari_dmoe.inference.results.segmentation import Segmentation
 from napari_dmoe.inference.what_if.sweep_result import Sweep
 from napari_dmoe.viewer.layers.camera import camera_kept, look_at
@@ -35,6 +38,9 @@ if TYPE_CHECKING:
     from napari_dmoe.viewer.session.session import Session
 
 _COLORMAP = "magma"
+
+_Slots = tuple[KeptLayer, KeptLayer, KeptLayer]
+"""Where the masks of an image's last sweep are, and both of its maps."""
 
 
 def stack_layer(
@@ -78,60 +84,26 @@ def sweep_title(sweep: Sweep) -> str:
 
 def map_keys(sweep: Sweep) -> tuple[ColourKey, ColourKey]:
     """Return what the colours of :func:`sensitivity_layers` mean."""
-    n = len(sweep.values)
+    n, ramp = len(sweep.values), ramp_of(_COLORMAP)
     others = max(1, n - (sweep.reference.place is not None))
     bits = max(math.log2(min(n, len(sweep.classes))), 1e-3)
+    changes = f"In how many values the class is not that of {CHOSEN}."
+    entropy = "How evenly the values vote for different classes; 0 where all agree."
     return (
-        _key(
-            f"In how many values the class is not that of {CHOSEN}.", others, "values"
-        ),
-        _key(
-            "How evenly the values vote for different classes; 0 where all agree.",
-            bits,
-            "bits",
-        ),
-    )
-
-
-def _key(title: str, most: float, unit: str) -> ColourKey:
-    return ColourKey(
-        title, ramp_of(_COLORMAP), (0.0, float(most)), ends_from_0(most, unit)
+        ColourKey.from_0(changes, ramp, others, "values"),
+        ColourKey.from_0(entropy, ramp, bits, "bits"),
     )
 
 
 def sensitivity_layers(source: Image, sweep: Sweep) -> tuple[LayerData, LayerData]:
-    """Return where the label changes, and the entropy of the values' votes."""
+    """Return where the label changes, and the entropy of the values' votes.
+
+    The image is seen through them where nothing changes.
+    """
     title, (changes, entropy) = sweep_title(sweep), map_keys(sweep)
     return (
         _map(source, sweep, sweep.differs, changes, f"changes with {title}"),
         _map(source, sweep, sweep.entropy, entropy, f"vote entropy over {title}"),
-    )
-
-
-def _map(
-    source: Image, sweep: Sweep, values: Any, key: ColourKey, shows: str
-) -> LayerData:
-    """Return a map through which the image is seen where nothing changes."""
-    colormap = nothing_at_0(_COLORMAP, "dmoe sensitivity")
-    return map_layer(
-        source,
-        values,
-        measure_look(colormap, key.limits),
-        axes=sweep.axes,
-        grid=sweep.grid,
-        name=f"{source.name} / {shows}",
-        record=sweep.values[0].provenance,
-        shows=shows,
-    )
-
-
-@dataclass(frozen=True)
-class _Kept:
-    """Where the layers of an image's last sweep are."""
-
-    stack: KeptLayer = field(default_factory=KeptLayer)
-    maps: tuple[KeptLayer, KeptLayer] = field(
-        default_factory=lambda: (KeptLayer(), KeptLayer())
     )
 
 
@@ -153,7 +125,7 @@ class SweepLayers:
         self._session = session
         self._swept: Swept | None = None
         self._image: weakref.ref[Image] | None = None
-        self._kept: WeakKeyDictionary[Image, _Kept] = WeakKeyDictionary()
+        self._kept: WeakKeyDictionary[Image, _Slots] = WeakKeyDictionary()
         self._was_there = False
         self._covered: weakref.ref[Labels] | None = None
         if session.viewer is not None:
@@ -186,11 +158,12 @@ class SweepLayers:
             return
         title = sweep_title(swept.sweep)
         data = stack_layer(image, swept.results, title=title, shows=swept.steps)
-        kept = self._kept.setdefault(image, _Kept())
-        before = kept.stack.within(viewer)
+        slots = (KeptLayer(), KeptLayer(), KeptLayer())
+        kept, *_ = self._kept.setdefault(image, slots)
+        before = kept.within(viewer)
         with camera_kept(viewer):
-            stack = kept.stack.put(viewer, data)
-        kept.stack.rename(viewer, data[1]["name"])
+            stack = kept.put(viewer, data)
+        kept.rename(viewer, data[1]["name"])
         if before is None:
             stack.events.visible.connect(self._on_visible)
         self._swept, self._image = swept, weakref.ref(image)
@@ -214,7 +187,7 @@ class SweepLayers:
 
     def hide(self) -> None:
         """Hide the masks and the maps; another mask is looked at."""
-        for kept in (*self._maps(), *self._current()):
+        for kept in reversed(self._slots()):
             kept.show(self._session.viewer, False)
 
     def go_to(self, step: int) -> None:
@@ -237,13 +210,13 @@ class SweepLayers:
         if viewer is None or image is None or self._swept is None:
             return
         if place:  # a person may have removed one of them
-            selected, maps = set(viewer.layers.selection), self._maps()
+            selected = set(viewer.layers.selection)
             made = sensitivity_layers(image, self._swept.sweep)
-            for kept, layer_data in zip(maps, made, strict=True):
+            for kept, layer_data in zip(self._slots()[1:], made, strict=True):
                 if kept.within(viewer) is None:
                     kept.put(viewer, layer_data)
             viewer.layers.selection = selected
-        for number, kept in enumerate(self._maps(), start=1):
+        for number, kept in enumerate(self._slots()[1:], start=1):
             kept.show(viewer, number == place)
 
     def look_at_region(self, place: int) -> int | None:
@@ -276,24 +249,35 @@ class SweepLayers:
         self.seen_changed.emit()
 
     def _remove_maps(self) -> None:
-        for kept in self._maps():
+        for kept in self._slots()[1:]:
             kept.remove(self._session.viewer)
 
     def _shown_image(self) -> Image | None:
         return None if self._image is None else self._image()
 
-    def _current(self) -> tuple[KeptLayer, ...]:
-        """Return where the masks are; nothing without a sweep."""
+    def _slots(self) -> _Slots | tuple[()]:
+        """Return where the masks and both maps are; nothing without a sweep."""
         image = self._shown_image()
-        return () if image not in self._kept else (self._kept[image].stack,)
-
-    def _maps(self) -> tuple[KeptLayer, ...]:
-        image = self._shown_image()
-        return () if image not in self._kept else self._kept[image].maps
+        return () if image is None else self._kept.get(image, ())
 
     def _stack(self) -> Labels | None:
-        found = [kept.within(self._session.viewer) for kept in self._current()]
-        return found[0] if found else None
+        slots = self._slots()
+        return slots[0].within(self._session.viewer) if slots else None
+
+
+def _map(
+    source: Image, sweep: Sweep, values: Any, key: ColourKey, shows: str
+) -> LayerData:
+    return map_layer(
+        source,
+        values,
+        measure_look(nothing_at_0(_COLORMAP, "dmoe sensitivity"), key.limits),
+        axes=sweep.axes,
+        grid=sweep.grid,
+        name=f"{source.name} / {shows}",
+        record=sweep.values[0].provenance,
+        shows=shows,
+    )
 
 
 def _differences(viewer: ViewerModel, image: Image) -> list[Layer]:
