@@ -70,6 +70,18 @@ def test_two_values_are_told_apart_block_by_block(viewer: ViewerModel) -> None:
     assert state.key.ends == ("0", "1 bit")
 
 
+def test_the_bar_has_the_colours_of_the_map(viewer: ViewerModel) -> None:
+    result = made_on(viewer)
+    gate = state_of(result, Overlay("gate", block=0, expert=2)).key
+    assert (gate.ramp, gate.ends) == (((0, 0, 0), (0, 158, 115)), ("0", "1"))
+    entropy = state_of(result, Overlay("entropy", block=0)).key
+    assert entropy.ends == ("0", "1 bit")
+    assert entropy.limits == (0, 1)
+    assert len(entropy.ramp) == 9
+    assert (entropy.ramp[0], entropy.ramp[-1]) == ((68, 1, 84), (253, 231, 37))
+    assert state_of(result, Overlay("dominant", block=0)).key is None
+
+
 def test_an_expert_without_a_token_is_said_to_have_none(viewer: ViewerModel) -> None:
     result = made_on(viewer)
     said = state_of(result, Overlay("gate", block=0, expert=N_EXPERTS - 1)).note

@@ -35,7 +35,6 @@ from napari_dmoe.viewer.layers.placement import (
     LayerData,
     axis_names,
     on_layer,
-    placement,
 )
 from napari_dmoe.viewer.layers.records import hover_note, layer_name
 
@@ -48,20 +47,18 @@ single pixels between the outlines of both."""
 
 def mask_layer(source: Image, result: Segmentation) -> LayerData:
     """Return a result's mask as a Labels layer on its source."""
-    data, grid = on_layer(source, result.labels, axes=result.axes, grid=result.grid)
-    return (
-        data.copy(),  # somebody may paint on it
-        placement(source, grid)
-        | mask_look(result.classes, result.provenance)
-        | {
-            "name": layer_name(source.name, result.provenance),
-            "metadata": {
-                **{k: v for k, v in source.metadata.items() if k == FILE_KEY},
-                METADATA_KEY: result.provenance.model_dump(mode="json"),
-            },
-        },
-        "labels",
+    record = result.provenance
+    data, arguments, kind = map_layer(
+        source,
+        result.labels,
+        mask_look(result.classes, record),
+        axes=result.axes,
+        grid=result.grid,
+        name=layer_name(source.name, record),
     )
+    kept = {k: v for k, v in source.metadata.items() if k == FILE_KEY}
+    arguments["metadata"] = kept | {METADATA_KEY: record.model_dump(mode="json")}
+    return data.copy(), arguments, kind  # somebody may paint on it
 
 
 def mask_look(

@@ -1,4 +1,7 @@
-"""What a mask measures in the plane or volume that the viewer shows, and pixel sizes."""
+"""What a mask measures in the plane or volume that is shown, and how large pixels are.
+
+The measures themselves are those of :mod:`napari_dmoe.inference.masks.measures`.
+"""
 
 from __future__ import annotations
 

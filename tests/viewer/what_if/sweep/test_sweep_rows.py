@@ -143,6 +143,9 @@ def test_maps_end_at_what_can_be_reached() -> None:
     changes, entropy = map_keys(a_sweep(AGES))
     assert (changes.limits, changes.ends) == ((0, 4), ("0", "4 values"))
     assert (entropy.limits, entropy.ends) == ((0, 1), ("0", "1 bit"))
+    for key in (changes, entropy):
+        assert len(key.ramp) == 9
+        assert (key.ramp[0], key.ramp[-1]) == ((0, 0, 4), (252, 253, 191))
     unknown, _ = map_keys(a_sweep(AGES, place=None))
     assert unknown.ends == ("0", "5 values")
     _, three = map_keys(a_sweep(AGES, classes=3))
