@@ -39,6 +39,12 @@ DIFFERENCE_COLOURS = (OKABE_ITO[4], OKABE_ITO[0], OKABE_ITO[6])
 none of them is the colour of a class in the models that come with the package. Blue is
 near the first mask's colours, orange near those of a mask that was altered."""
 
+CT_WINDOW = (-160.0, 240.0)
+"""Hounsfield units that are black and white: the usual window for soft tissue."""
+
+AIR = -500
+"""Images that reach below this are taken for CT."""
+
 _LIGHTNESS = (0.42, 0.72, 0.57)
 _SATURATION = 0.75
 _GOLDEN = 0.618034
