@@ -1,13 +1,10 @@
-"""What a mask measures in the plane or volume that is shown, and how large pixels are.
-
-The measures themselves are those of :mod:`napari_dmoe.inference.masks.measures`.
-"""
+"""What a mask measures, in the plane or the volume that the viewer shows."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.layers import Image
@@ -28,6 +25,9 @@ from napari_dmoe.viewer.layers.placement import (
     length_factors,
 )
 
+if TYPE_CHECKING:
+    from napari_dmoe.inference.results.segmentation import Segmentation
+
 
 @dataclass(frozen=True)
 class Measured:
@@ -43,34 +43,6 @@ class Measured:
 
     sizes: tuple[ClassSize, ...]
     ratio: CupToDisc | None
-
-
-@dataclass(frozen=True)
-class PixelSize:
-    """How large a pixel or voxel is.
-
-    Parameters
-    ----------
-    size : float
-        Its area or volume.
-    unit : str
-        ``"mm²"`` or ``"mL"``; ``"px"`` or ``"voxels"`` where its size is not known.
-    """
-
-    size: float = 1.0
-    unit: str = "px"
-
-    def text(self, n: int) -> str:
-        """Say how large a number of them is, without the unit."""
-        return f"{n * self.size:.0f}" if self.is_count else f"{n * self.size:.3g}"
-
-    @property
-    def is_count(self) -> bool:
-        """Whether they can only be counted."""
-        return self.unit in ("px", "voxels")
-
-
-PIXELS = PixelSize()
 
 
 def measure(
@@ -147,6 +119,39 @@ def shown_frame(
     return shown.transpose([kept.index(name) for name in along])
 
 
+def _places(layer: Image, along: tuple[str, ...]) -> list[int]:
+    names = axis_names(layer, len(along))
+    return [names.index(name) for name in along]
+
+
+@dataclass(frozen=True)
+class PixelSize:
+    """How large a pixel or voxel is.
+
+    Parameters
+    ----------
+    size : float
+        Its area or volume.
+    unit : str
+        ``"mm²"`` or ``"mL"``; ``"px"`` or ``"voxels"`` where its size is not known.
+    """
+
+    size: float = 1.0
+    unit: str = "px"
+
+    def text(self, n: int) -> str:
+        """Say how large a number of them is, without the unit."""
+        return f"{n * self.size:.0f}" if self.is_count else f"{n * self.size:.3g}"
+
+    @property
+    def is_count(self) -> bool:
+        """Whether they can only be counted."""
+        return self.unit in ("px", "voxels")
+
+
+PIXELS = PixelSize()
+
+
 def pixel_size(result: Segmentation, image: SpatialImage) -> PixelSize:
     """Return how large a pixel of a result is."""
     from napari_dmoe.inference.masks.mask_measures import label_frame
@@ -159,8 +164,3 @@ def pixel_size(result: Segmentation, image: SpatialImage) -> PixelSize:
 def pixels_or_voxels(result: Segmentation) -> str:
     """Say what a mask is made of."""
     return "voxels" if len(result.grid.shape) == 3 else "pixels"
-
-
-def _places(layer: Image, along: tuple[str, ...]) -> list[int]:
-    names = axis_names(layer, len(along))
-    return [names.index(name) for name in along]
