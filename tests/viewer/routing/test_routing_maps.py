@@ -89,6 +89,21 @@ def test_two_kinds_of_maps_share_a_layer_that_keeps_a_persons_name(
     assert gates.name == "mine"
 
 
+def test_colours_that_a_person_set_stay_until_another_kind_of_map(
+    mapped: Desk,
+) -> None:
+    choose(mapped, "entropy")
+    layer = shown(mapped)
+    layer.colormap, layer.contrast_limits = "gray", (0, 0.5)
+    mapped.dock.routing.block_slider.setValue(1)
+    wait(mapped)
+    assert shown(mapped) is layer
+    assert "block 1" in layer.metadata["napari-dmoe"]["shows"]
+    assert (layer.colormap.name, layer.contrast_limits) == ("gray", [0, 0.5])
+    choose(mapped, "agreement")
+    assert (layer.colormap.name, layer.contrast_limits) == ("viridis", [0, 1])
+
+
 def test_agreement_is_of_all_blocks(mapped: Desk) -> None:
     choose(mapped, "agreement")
     np.testing.assert_array_equal(shown(mapped).data, np.full((SIDE, SIDE), 0.25))
