@@ -22,8 +22,8 @@ def test_two_clicks_start_a_tuning(tuning: TuningDesk) -> None:
     tuning.open()
     process = tuning.start()
     assert tuning.state is State.TRAINING
-    assert process.order.guard.title == "60 fundus phantoms"
-    assert process.order.settings.train == "routers,decoder"
+    assert process.task.guard.title == "60 fundus phantoms"
+    assert process.task.settings.train == "routers,decoder"
     (case,) = StoredCases.of(process.folder / "cases")
     assert case.patient == Patient(severity="suspect")
     assert process.folder.stat().st_mode & 0o077 == 0
@@ -124,11 +124,11 @@ def test_stop_saves_and_can_be_resumed_compared_or_discarded(
     process.end("stopped")
     tuning.wait_for(State.STOPPED)
     tuning.desk.click(tuning.tab.foot.resume_button)
-    assert tuning.fake.last.order.mode == "resume"
+    assert tuning.fake.last.task.mode == "resume"
     tuning.fake.last.end("stopped")
     tuning.wait_for(State.STOPPED)
     tuning.desk.click(tuning.tab.foot.compare_button)
-    assert tuning.fake.last.order.mode == "compare"
+    assert tuning.fake.last.task.mode == "compare"
     tuning.fake.last.end("stopped")
     tuning.wait_for(State.STOPPED)
     tuning.desk.click(tuning.tab.foot.discard_button)
@@ -161,7 +161,7 @@ def test_the_engines_own_words_are_shown(
 ) -> None:
     tuning.open()
     process = tuning.start()
-    process.end("failed", message="the loss became nan: lower the learning rate")
+    process.end("error", message="the loss became nan: lower the learning rate")
     tuning.wait_for(State.FAILED)
     assert "lower the learning rate" in tuning.said
     assert ["lower the learning rate" in n.message for n in notifications] == [True]

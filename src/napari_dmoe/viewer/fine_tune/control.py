@@ -244,7 +244,7 @@ class FineTuneControl(QObject):
         if self.tuning.state in UNDECIDED:
             return self.outcome.save(path)
         try:
-            self.tune.runner.finish_alone(path)
+            self.tune.runner.save_alone(path)
         except OSError as error:
             notify_error(error)
             return False

@@ -79,7 +79,7 @@ class TuneControl(QObject):
         self._settings, self._reading = settings, reading
         self._wants_replay, self._foot = wants_replay, foot
         self._numbers: WeakKeyDictionary[Image, int] = WeakKeyDictionary()
-        self._order: Any = None
+        self._task: Any = None
         self._clock = TuningClock()
         self._paces: dict[str, Pace] = {}
         self._preparing = JobRunner(self)
@@ -124,7 +124,7 @@ class TuneControl(QObject):
         is_busy = self._tuning.state.is_at_work
         if loaded is None or settings is None or guard is None or is_busy or not pairs:
             return
-        from napari_dmoe.training.tuning.order import TuningOrder
+        from napari_dmoe.training.tuning.process import TuningTask
 
         reading = self._reading()
         try:
@@ -136,7 +136,7 @@ class TuneControl(QObject):
             return
         numbers = self.numbers(pairs)
         replayed = self._folder.replayed(numbers) if self._wants_replay() else ()
-        self._order = TuningOrder(
+        self._task = TuningTask(
             settings=settings,
             guard=guard,
             source=loaded.source,
@@ -204,8 +204,8 @@ class TuneControl(QObject):
     def _start(self, mode: str) -> None:
         self._clock = TuningClock()
         try:
-            order = self._order.model_copy(update={"mode": mode})
-            self.runner.start(self._folder.path, order)
+            task = self._task.model_copy(update={"mode": mode})
+            self.runner.start(self._folder.path, task)
         except OSError as error:
             self._on_failed(f"the training process cannot be started: {error}")
         else:
