@@ -72,6 +72,9 @@ class FakeProcess:
         silent = silent_end(-9, words, was_stopped=self.was_stopped)
         self._events.append({"event": event, **facts} if event else dict(silent))
 
+    def progress(self, stage: str, done: int, total: int) -> None:
+        self.say("progress", stage=stage, done=done, total=total, message="x")
+
     def train(self, n: int = 1) -> None:
         """Do as if some epochs were over."""
         (self.folder / RUN).mkdir(exist_ok=True)
@@ -81,7 +84,7 @@ class FakeProcess:
                 for value in ("healthy", "glaucoma")
             }
             epoch = Epoch(number, 1 / (number + 1), {"rim": 0.5}, groups=groups)
-            self.say("progress", stage="training", done=number, total=9, message="x")
+            self.progress("training", number, 9)
             self.say("epoch", **epoch.facts())
         save_checkpoint(
             self.folder / RUN / "last.safetensors", load_checkpoint(self.folder / MODEL)

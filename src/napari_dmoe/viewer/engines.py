@@ -276,6 +276,7 @@ class Engines:
     sweep: Callable[..., Swept] = sweep
     draw_sweep: Callable[..., NDArray[np.uint8]] = draw_sweep
     save_sweep: Callable[..., None] = save_sweep
+    now: Callable[[], float] = time.monotonic
 
 
 def with_priors(

@@ -149,7 +149,7 @@ def test_sigterm_stops_it_too(start: Callable[[int], ChildProcess]) -> None:
 def test_one_that_does_not_stop_in_time_is_killed_and_counts_as_stopped(
     start: Callable[[int], ChildProcess], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ChildProcess, "patience", -1.0)
+    monkeypatch.setattr(ChildProcess, "patience", 1e-9)
     process = start(100_000)
     until(process, "progress")
     os.kill(process.pid, signal.SIGSTOP)
@@ -262,7 +262,11 @@ def test_an_unknown_error_names_its_kind(
     assert "not enough memory" in said[-1]["message"]
     assert "Traceback" in capsys.readouterr().err
     said = served(broken(KeyError("x")), folder, "{}")[1]
-    assert said[-1] == {"event": "error", "message": "KeyError: 'x'", "kind": "KeyError"}
+    assert said[-1] == {
+        "event": "error",
+        "message": "KeyError: 'x'",
+        "kind": "KeyError",
+    }
     assert served(broken(ValueError()), folder, "{}")[1][-1]["message"]
     assert served(broken(KeyboardInterrupt()), folder, "{}")[0] == 130
 

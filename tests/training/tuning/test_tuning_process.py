@@ -120,9 +120,7 @@ def test_a_farewell_leaves_model_and_report_where_it_says(
 def test_it_is_given_longer_where_something_would_be_lost(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        "napari_dmoe.training.child.process._started", lambda *_: None
-    )
+    monkeypatch.setattr("napari_dmoe.training.child.process._started", lambda *_: None)
     process = TuningProcess(folder, TuningTask(settings=SHORT))
     assert process.patience == GRACE_SECONDS
     process._note([{"event": "progress", "stage": "training"}])

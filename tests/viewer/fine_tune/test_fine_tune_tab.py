@@ -9,7 +9,7 @@ import pytest
 from desk import IMAGE
 from napari.utils.notifications import Notification
 from qtpy.QtCore import Qt
-from tuning_desk import TuningDesk
+from tuning_desk import BETTER, TuningDesk
 
 from napari_dmoe.patient import Patient
 from napari_dmoe.training.tuning.corrected import StoredCases
@@ -109,6 +109,51 @@ def test_progress_and_curves_are_shown_live(tuning: TuningDesk) -> None:
     labels = [text.get_text() for text in canvas.figure.legends[0].get_texts()]
     assert labels == ["healthy", "glaucoma"]
     assert tuning.tab.outcome.look_button.isVisibleTo(tuning.tab)
+
+
+def test_how_long_it_takes_is_shown_before_and_while_it_runs(
+    make_tuning: Callable[..., TuningDesk],
+) -> None:
+    at = [0.0]
+    tuning = make_tuning(now=lambda: at[0])
+    tuning.know()
+    tuning.paint()
+    tuning.open()
+    facts = tuning.tab.tune.facts
+    assert facts.text() == "80 steps in 8 rounds; how long is known once it runs"
+    process = tuning.start()
+
+    def goes_on(seconds: float, stage: str, done: int, total: int) -> None:
+        tuning.tab.foot.status.clear()
+        at[0] = seconds
+        process.progress(stage, done, total)
+        tuning.wait(lambda: tuning.said.startswith("X"))
+
+    goes_on(0, "before", 0, 61)
+    goes_on(122, "before", 61, 61)
+    assert tuning.said == "X · time left not yet known"
+    goes_on(130, "training", 1, 1)
+    goes_on(140, "training", 1, 80)
+    assert tuning.said == "X · time left not yet known"
+    goes_on(149, "training", 10, 80)
+    assert tuning.said == "X · about 3 min left"  # 70 steps and 61 cases: 192 s
+    process.train()
+    tuning.wait(lambda: facts.text() == "80 steps in 8 rounds, about 5 min")
+    goes_on(219, "training", 80, 80)
+    goes_on(220, "after", 0, 61)
+    goes_on(226, "after", 6, 61)
+    assert tuning.said == "X · about 55 s left"
+    goes_on(281, "after", 61, 61)
+    process.finish(*BETTER)
+    tuning.wait_for(State.DONE)
+    # 80 steps of 1 s, and 61 cases of 1 s before and after: 202 s.
+    assert facts.text() == "80 steps in 8 rounds, about 3 min"
+    tuning.desk.click(tuning.tab.outcome.discard_button)
+    process = tuning.start()
+    goes_on(300, "before", 0, 61)
+    assert tuning.said == "X · about 3 min left"
+    goes_on(452, "before", 50, 61)
+    assert tuning.said == "X · about 50 s left"
 
 
 def test_stop_saves_and_can_be_resumed_compared_or_discarded(

@@ -191,10 +191,14 @@ class ChildProcess:
             self._note(found[-1:])
         if is_over:
             self._close_input()
-        elif self._stop_at is not None:
-            if time.monotonic() - self._stop_at > self.patience:
-                self.kill()
+        elif self._waited > self.patience:
+            self.kill()
         return found
+
+    @property
+    def _waited(self) -> float:
+        """Seconds since it was told to stop."""
+        return 0.0 if self._stop_at is None else time.monotonic() - self._stop_at
 
     def _new_lines(self) -> list[Event]:
         """Read on; only whole lines."""

@@ -101,8 +101,10 @@ def serve(work: Work, folder: Path, commands: IO[str]) -> int:
         stop_on_signals() as stop,
     ):
         reporter = Reporter(folder, file, stop)
-        listening = {"target": reporter.listen, "args": (commands,), "daemon": True}
-        threading.Thread(**listening).start()
+        listener = threading.Thread(
+            target=reporter.listen, args=(commands,), daemon=True
+        )
+        listener.start()
         try:
             reporter.say("done", **work(folder, reporter))
         except (Cancelled, KeyboardInterrupt):
