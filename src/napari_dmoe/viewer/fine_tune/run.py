@@ -213,7 +213,7 @@ class TuneControl(QObject):
 
     def _on_progress(self, stage: str, progress: Progress) -> None:
         self._clock.note(stage, progress)
-        self._foot.show_progress(self._clock.fraction)
+        self._foot.show_fraction(self._clock.fraction)
         if self._tuning.state is State.TRAINING:
             left = self._clock.seconds_left
             said = progress.message.replace("epoch", "round")

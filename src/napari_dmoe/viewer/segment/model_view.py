@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QApplication, QFormLayout, QLabel, QPushButton, QWidget
+from qtpy.QtWidgets import QFormLayout, QLabel, QWidget
 
 from napari_dmoe.viewer.ui.asking import ask_for_checkpoint, is_path
 from napari_dmoe.viewer.ui.parts import (
     Fold,
+    button,
     column,
+    copy_text,
     heading,
     narrow_combo,
     paragraph,
@@ -25,12 +27,13 @@ from napari_dmoe.viewer.ui.parts import (
 if TYPE_CHECKING:
     from napari_dmoe.models.card import CardAttribute
     from napari_dmoe.models.checkpoint import LoadedModel
-    from napari_dmoe.viewer.engines import FittingCard
 
 NOT_KNOWN = "not known: values 0, 1, …"
 """The answer that stands for the file's own card or, without one, a generic card."""
 
 NOTHING = "No model is loaded. Choose one above, or open or drop a checkpoint."
+_SHORT_HASH = 12
+_NOT_STATED = "not stated"
 
 
 class ModelSection(QWidget):
@@ -49,15 +52,17 @@ class ModelSection(QWidget):
         )
         self.combo.setPlaceholderText("no model")
         self.combo.activated.connect(self._on_activated)
-        self.browse_button = QPushButton("Open…")
-        self.browse_button.setToolTip(
+        self.browse_button = button(
+            "Open…",
             "Open a dMoE checkpoint (.safetensors, .pth, .pt). A file can also be "
-            "dropped on this dock or on the canvas."
+            "dropped on this dock or on the canvas.",
+            self._on_browse,
         )
-        self.browse_button.clicked.connect(self._on_browse)
-        self.unload_button = QPushButton("Unload")
-        self.unload_button.setToolTip("Forget the model and give its memory back.")
-        self.unload_button.clicked.connect(self.unload_requested)
+        self.unload_button = button(
+            "Unload",
+            "Forget the model and give its memory back.",
+            self.unload_requested,
+        )
         self.facts = paragraph(name="model-facts")
         self.error = paragraph(name="model-error")
         self.details = CardDetails()
@@ -138,26 +143,27 @@ class ModelSection(QWidget):
         self.unload_button.setEnabled(False)
         self.show_choice("")
 
-    def show_model(self, loaded: LoadedModel, cards: Sequence[FittingCard]) -> None:
+    def show_model(self, loaded: LoadedModel, cards: Mapping[str, str]) -> None:
         """Show a model.
 
         Parameters
         ----------
         loaded : LoadedModel
             The model.
-        cards : sequence of FittingCard
-            Published cards to choose from; empty where the file brought its own.
+        cards : mapping of str to str
+            Published cards to choose from, and what drives a model with each; empty
+            where the file brought its own.
         """
         say(self.error, "")
         say(self.facts, _facts(loaded))
         self.details.setVisible(True)
         self.details.show_model(loaded)
         self.unload_button.setEnabled(True)
-        self._cards = [card.name for card in cards]
+        self._cards = list(cards)
         self.card_combo.clear()
         self.card_combo.addItem(NOT_KNOWN)
-        for card in cards:
-            self.card_combo.addItem(f"{card.drives} ({card.name})")
+        for name, drives in cards.items():
+            self.card_combo.addItem(f"{drives} ({name})")
         chosen = loaded.card.name
         place = self._cards.index(chosen) + 1 if chosen in self._cards else 0
         self.card_combo.setCurrentIndex(place)
@@ -185,24 +191,6 @@ class ModelSection(QWidget):
         self.card_requested.emit("" if index == 0 else self._cards[index - 1])
 
 
-def _facts(loaded: LoadedModel) -> str:
-    """Say in two lines what the model is and what drives it."""
-    card = loaded.card
-    drivers = [
-        f"<b>{escape(driver.label.lower())}</b> ({escape(', '.join(driver.values))})"
-        for driver in card.attributes
-    ]
-    drives = f"driven by {' and '.join(drivers) or 'nothing: one mask for everybody'}"
-    kind = str(loaded.facts()["architecture_title"])
-    classes = escape(", ".join(card.classes[1:]))
-    size = f" · {loaded.n_bytes / 1e6:.1f} MB" if loaded.n_bytes else ""
-    return f"{escape(kind)}, {drives}<br>classes {classes}{size}"
-
-
-_SHORT_HASH = 12
-_NOT_STATED = "not stated"
-
-
 class CardDetails(QWidget):
     """Shows a model card; unfolds at a click."""
 
@@ -215,9 +203,9 @@ class CardDetails(QWidget):
         self._form.setContentsMargins(4, 4, 0, 4)
         self._form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.DontWrapRows)
         self._form.setLabelAlignment(Qt.AlignmentFlag.AlignLeft)
-        self.copy_button = QPushButton("Copy all")
-        self.copy_button.setToolTip("Copy the card, shapes and full hash as JSON.")
-        self.copy_button.clicked.connect(self._on_copy)
+        self.copy_button = button(
+            "Copy all", "Copy the card, shapes and full hash as JSON.", self._on_copy
+        )
         self.fold = Fold(
             "About this model", "What the model's card and file state.", self._content
         )
@@ -241,10 +229,22 @@ class CardDetails(QWidget):
         self._loaded = None
 
     def _on_copy(self) -> None:
-        clipboard = QApplication.clipboard()
-        if clipboard is not None and self._loaded is not None:
-            text = json.dumps(self._loaded.facts(), indent=2, ensure_ascii=False)
-            clipboard.setText(text)
+        if self._loaded is not None:
+            copy_text(json.dumps(self._loaded.facts(), indent=2, ensure_ascii=False))
+
+
+def _facts(loaded: LoadedModel) -> str:
+    """Say in two lines what the model is and what drives it."""
+    card = loaded.card
+    drivers = [
+        f"<b>{escape(driver.label.lower())}</b> ({escape(', '.join(driver.values))})"
+        for driver in card.attributes
+    ]
+    drives = f"driven by {' and '.join(drivers) or 'nothing: one mask for everybody'}"
+    kind = str(loaded.facts()["architecture_title"])
+    classes = escape(", ".join(card.classes[1:]))
+    size = f" · {loaded.n_bytes / 1e6:.1f} MB" if loaded.n_bytes else ""
+    return f"{escape(kind)}, {drives}<br>classes {classes}{size}"
 
 
 def _rows(loaded: LoadedModel) -> dict[str, str]:

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Signal
 from qtpy.QtGui import QShowEvent
-from qtpy.QtWidgets import QPushButton, QWidget
+from qtpy.QtWidgets import QWidget
 
 from napari_dmoe.viewer.ui.parts import (
     Fold,
+    button,
     column,
     heading,
     narrow_combo,
@@ -63,9 +64,7 @@ class PlotsSection(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.where = paragraph(name="plots-where")
-        self.region_button = QPushButton("Draw a region")
-        self.region_button.setToolTip(_REGION_HELP)
-        self.region_button.clicked.connect(self._on_region)
+        self.region_button = button("Draw a region", _REGION_HELP, self.region_wanted)
         self.load_plot = Plot("Load of the experts")
         self.load_plot.clicked.connect(self.cell_clicked)
         self.warning = paragraph(name="collapse-warning")
@@ -91,9 +90,7 @@ class PlotsSection(QWidget):
             self.apart_plot,
         )
         self.fold = Fold("Similarity of values", _ALIKE_HELP, content)
-        self.save_button = QPushButton("Save…")
-        self.save_button.setToolTip(_SAVE_HELP)
-        self.save_button.clicked.connect(self.save_requested)
+        self.save_button = button("Save…", _SAVE_HELP, self.save_requested)
         column(
             self,
             heading("LOAD"),
@@ -166,9 +163,6 @@ class PlotsSection(QWidget):
         """Tell that the plots can be seen."""
         super().showEvent(event)
         self.appeared.emit()
-
-    def _on_region(self) -> None:
-        self.region_wanted.emit()
 
     def _on_attribute(self) -> None:
         self.attribute_chosen.emit()

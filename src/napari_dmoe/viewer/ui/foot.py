@@ -1,96 +1,108 @@
-"""The fixed foot of the dock: device, Segment or Stop, progress, and what happened."""
+"""The fixed foot of a tab: the button that starts and stops, and how it goes."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QLabel, QProgressBar, QPushButton, QSizePolicy, QWidget
+from qtpy.QtWidgets import QProgressBar, QSizePolicy, QWidget
 
 from napari_dmoe.progress import Progress
-from napari_dmoe.viewer.ui.parts import column, paragraph
+from napari_dmoe.viewer.ui.parts import button, column, paragraph
 
 RESEARCH_ONLY = "Research use only, never a clinical decision."
-_STEPS = 100
+_STEPS = 1000
 _LEAST_SECONDS, _LEAST_SHARE = 2.0, 0.05  # before, the time left is only guessed
-_BAR_HEIGHT = 8
+_BAR_HEIGHT, _BUTTON_HEIGHT = 8, 32
 
 
-class RunFooter(QWidget):
-    """Lets a person start and stop the run, and shows how it goes."""
+class Foot(QWidget):
+    """Lets a person start and stop something, and shows how it goes.
 
-    segment_requested = Signal()
+    Parameters
+    ----------
+    name : str
+        Of its parts, for people who cannot see it, such as ``"run"``.
+    start : str
+        What is on the button while nothing goes on.
+    start_help, stop_help : str
+        What starting and stopping do.
+    above, below : sequence of QWidget
+        What stands above the button, and below it.
+    """
+
+    start_requested = Signal()
     stop_requested = Signal()
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        *,
+        start: str,
+        start_help: str,
+        stop_help: str,
+        above: Sequence[QWidget] = (),
+        below: Sequence[QWidget] = (),
+        parent: QWidget | None = None,
+    ) -> None:
         super().__init__(parent)
-        self.device_label = QLabel("Device: looking …")
-        self.button = QPushButton("Segment")
-        self.button.setMinimumHeight(32)
-        self.button.clicked.connect(self._on_clicked)
+        self._start, self._helps = start, (start_help, stop_help)
+        self.button = button(start, clicked=self._on_clicked)
+        self.button.setMinimumHeight(_BUTTON_HEIGHT)
         self.bar = QProgressBar()
         self.bar.setRange(0, _STEPS)
         self.bar.setTextVisible(False)
         self.bar.setFixedHeight(_BAR_HEIGHT)
-        self.bar.setAccessibleName("Progress")
-        # Its room is kept, so that nothing jumps when a run begins.
+        self.bar.setAccessibleName(f"Progress of the {name}")
+        # Its room is kept, so that nothing jumps when work begins.
         policy = QSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         policy.setRetainSizeWhenHidden(True)
         self.bar.setSizePolicy(policy)
-        self.status = paragraph(name="run-status")
+        self.status = paragraph(name=f"{name}-status")
         self.status.setVisible(True)
         self.status.setMinimumHeight(2 * self.fontMetrics().lineSpacing())
         self.research_label = paragraph(RESEARCH_ONLY, name="research-only")
-        column(
-            self,
-            self.device_label,
-            self.button,
-            self.bar,
-            self.status,
-            self.research_label,
-        )
+        texts = self.status, self.research_label
+        column(self, *above, self.button, *below, self.bar, *texts)
+        self._may_start = self._may_stop = True
         self._why_not = ""
         self.show_running(False)
 
-    def show_device(self, text: str) -> None:
-        """Name the device."""
-        self.device_label.setText(f"Device: {text}")
-        self.device_label.setToolTip(
-            "Where the model runs. Another device can be chosen under Advanced."
-        )
-
     def show_ready(self, why_not: str = "") -> None:
-        """Say that a run can begin, or why it cannot."""
+        """Say that it can be started, or why it cannot."""
         self._why_not = why_not
         self._show_button()
 
     def show_running(self, is_running: bool) -> None:
-        """Show the button as Stop while a run is under way, else as Segment."""
+        """Offer to stop while something goes on, else to start."""
         self._is_running = is_running
         self._began = time.monotonic()
         self.bar.setValue(0)
         self.bar.setVisible(is_running)
         self._show_button()
 
+    def show_fraction(self, fraction: float) -> None:
+        """Show how far it is; never backwards."""
+        self.bar.setValue(max(self.bar.value(), round(_STEPS * fraction)))
+
     def show_progress(self, progress: Progress) -> None:
-        """Show how far the run is."""
+        """Show how far it is, what is done, and how long it will still take."""
         self.bar.setValue(round(_STEPS * progress.fraction))
         parts = [f"{progress.message} ({progress.fraction:.0%})"]
         left = time_left(time.monotonic() - self._began, progress.fraction)
         self.show_status(" · ".join([*parts, left] if left else parts))
 
     def show_status(self, text: str) -> None:
-        """Say what happened last."""
+        """Say what happens, or happened last."""
         self.status.setText(text)
 
     def _show_button(self) -> None:
-        running = self._is_running
-        self.button.setText("Stop" if running else "Segment")
-        self.button.setEnabled(running or not self._why_not)
-        help_text = "Stop the run; it leaves no layer." if running else self._why_not
-        self.button.setToolTip(
-            help_text or "Segment the image for its patient (one click, one mask)."
-        )
+        is_running, (start_help, stop_help) = self._is_running, self._helps
+        may_start = self._may_start and not self._why_not
+        self.button.setText("Stop" if is_running else self._start)
+        self.button.setEnabled(self._may_stop if is_running else may_start)
+        self.button.setToolTip(stop_help if is_running else self._why_not or start_help)
 
     def _on_clicked(self) -> None:
         if self._is_running:
@@ -98,7 +110,7 @@ class RunFooter(QWidget):
             self.show_status("Stopping …")
             self.stop_requested.emit()
         else:
-            self.segment_requested.emit()
+            self.start_requested.emit()
 
 
 def time_left(seconds: float, fraction: float) -> str:
