@@ -6,8 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QFormLayout, QWidget
+from qtpy.QtWidgets import QWidget
 
 from napari_dmoe.inference.results.provenance import METADATA_KEY
 from napari_dmoe.viewer.layers.placement import plain
@@ -15,6 +14,7 @@ from napari_dmoe.viewer.layers.records import record_rows
 from napari_dmoe.viewer.ui.connections import Connections
 from napari_dmoe.viewer.ui.parts import (
     ScrollColumn,
+    TextForm,
     button,
     column,
     copy_text,
@@ -49,12 +49,9 @@ class LayerRecord(QWidget):
         self.copy_button = button(
             "Copy as JSON", "Copy the whole record.", self._on_copy
         )
-        content = QWidget()
-        self._form = QFormLayout(content)
-        self._form.setContentsMargins(0, 0, 0, 0)
-        self._form.setLabelAlignment(Qt.AlignmentFlag.AlignLeft)
+        self._form = TextForm()
         area = ScrollColumn()
-        area.stack(content)
+        area.stack(self._form)
         layout = column(self, self.title, self.hint, area, self.copy_button, spacing=6)
         layout.setContentsMargins(4, 4, 4, 4)
         layout.setStretch(2, 1)
@@ -71,10 +68,7 @@ class LayerRecord(QWidget):
         self.title.setText(layer.name if rows else "About this dMoE layer")
         self.hint.setVisible(not rows)
         self.copy_button.setEnabled(bool(rows))
-        while self._form.rowCount():
-            self._form.removeRow(0)
-        for name, text in rows:
-            self._form.addRow(name, paragraph(text))
+        self._form.show_texts(dict(rows))
 
     def text(self) -> str:
         """Return the record as JSON."""

@@ -109,7 +109,7 @@ def test_the_table_tells_each_class_and_is_copied(desk: Desk) -> None:
     assert "pixels\t9 → 1" in lines
     assert "another class\t8 px" in lines
     desk.click(section.found.copy_button)
-    assert QApplication.clipboard().text() == section.text()
+    assert QApplication.clipboard().text() == section.found.text()
 
 
 def test_both_results_are_kept_and_neither_is_written_over(desk: Desk) -> None:

@@ -13,7 +13,8 @@ from qtpy.QtWidgets import QApplication, QFileDialog
 from tables import cell, column_of, go_to, heads_of, text_of
 
 from napari_dmoe.viewer.rows import Column, Line, TableRow
-from napari_dmoe.viewer.ui.tables import Facts, FindingView, Table
+from napari_dmoe.viewer.ui.findings import FindingView
+from napari_dmoe.viewer.ui.tables import Facts, Table
 
 pytestmark = pytest.mark.gui
 

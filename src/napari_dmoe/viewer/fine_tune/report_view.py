@@ -15,6 +15,7 @@ from napari_dmoe.viewer.ui.parts import (
     column,
     heading,
     narrow_combo,
+    offer,
     paragraph,
     row,
     say,
@@ -108,10 +109,7 @@ class OutcomeSection(QWidget):
         self, names: Sequence[str], *, may_look: bool, may_compare: bool
     ) -> None:
         """Offer images to look at."""
-        shown = [self.case_combo.itemText(i) for i in range(self.case_combo.count())]
-        if shown != list(names):
-            self.case_combo.clear()
-            self.case_combo.addItems(list(names))
+        offer(self.case_combo, names)
         self.case_combo.setVisible(bool(names) and (may_look or may_compare))
         self.look_button.setVisible(may_look)
         self.changes_button.setVisible(may_compare)

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtGui import QIcon, QStandardItemModel
-from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QWidget
 from superqt.utils import signals_blocked
 
 from napari_dmoe.viewer.routing.overlay import MAPS, Overlay, map_names
 from napari_dmoe.viewer.routing.state import RoutingState
 from napari_dmoe.viewer.ui.parts import (
     StartButton,
+    allow,
     button,
     column,
     narrow_combo,
+    offer,
     paragraph,
     row,
     say,
@@ -136,7 +136,7 @@ class MapSection(QWidget):
         self._bar(state)
         self.map_combo.setCurrentIndex(self._names.index(overlay.name))
         say(self.help, kind.help)
-        _offer(self.expert_combo, [str(e) for e in range(state.n_experts)])
+        offer(self.expert_combo, [str(e) for e in range(state.n_experts)])
         for expert, line in enumerate(state.legend):
             self.expert_combo.setItemIcon(
                 expert, QIcon(swatch(line.colour or (0, 0, 0)))
@@ -153,8 +153,7 @@ class MapSection(QWidget):
         self._samples_row.setVisible(kind.needs == "samples")
         say(self.missing, " ".join(filter(None, (state.missing, state.why_no_run))))
         self.compute_button.setVisible(bool(state.missing))
-        self.compute_button.setEnabled(not state.why_no_run)
-        self.compute_button.setToolTip(state.why_no_run or _COMPUTE_HELP)
+        allow(self.compute_button, state.why_no_run, _COMPUTE_HELP)
         say(self.note, state.note)
 
     def _bar(self, state: RoutingState) -> None:
@@ -170,14 +169,14 @@ class MapSection(QWidget):
     def _show_values(self, state: RoutingState) -> None:
         self._drivers = {each.name: each.values for each in state.drivers}
         labels = [each.label for each in state.drivers]
-        _offer(self.attribute_combo, labels, list(self._drivers))
+        offer(self.attribute_combo, labels, list(self._drivers))
         place = self.attribute_combo.findData(state.overlay.attribute)
         self.attribute_combo.setCurrentIndex(place)
         values = self._drivers.get(state.overlay.attribute, ())
         for combo, value in zip(
             (self.first_combo, self.second_combo), state.overlay.values, strict=True
         ):
-            _offer(combo, values)
+            offer(combo, values)
             combo.setCurrentIndex(combo.findText(value))
         are_shown = state.overlay.kind.needs == "two values" and bool(values)
         self._values_row.setVisible(are_shown)
@@ -195,21 +194,9 @@ class MapSection(QWidget):
     def _on_attribute(self) -> None:
         values = self._drivers.get(self.attribute_combo.currentData() or "", ())
         for combo, value in ((self.first_combo, 0), (self.second_combo, -1)):
-            _offer(combo, values)
+            offer(combo, values)
             combo.setCurrentIndex(combo.findText(values[value]) if values else -1)
         self._tell()
 
     def _tell(self, *_: object) -> None:
         self.changed.emit()
-
-
-def _offer(
-    combo: QComboBox, texts: Sequence[str], keys: Sequence[str] | None = None
-) -> None:
-    """Offer other items, where they are others."""
-    now = [combo.itemText(place) for place in range(combo.count())]
-    if now == list(texts):
-        return
-    combo.clear()
-    for text, key in zip(texts, keys or texts, strict=True):
-        combo.addItem(text, key)

@@ -8,15 +8,17 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QWidget
 
 from napari_dmoe.viewer.rows import TableRow
+from napari_dmoe.viewer.ui.findings import FindingView
 from napari_dmoe.viewer.ui.parts import (
     Fold,
     StartButton,
+    allow,
     button,
     column,
     narrow_combo,
     row,
 )
-from napari_dmoe.viewer.ui.tables import Facts, FindingView
+from napari_dmoe.viewer.ui.tables import Facts
 
 OTHER_FILE = "Another checkpoint…"
 _HELP = (
@@ -52,8 +54,7 @@ class CompareSection(QWidget):
         # Another file is only asked for where somebody chose that just now.
         place = -1 if chosen == OTHER_FILE else self.combo.findText(chosen)
         self.combo.setCurrentIndex(max(place, 0))
-        self.button.setEnabled(not why_not)
-        self.button.setToolTip(why_not or _HELP)
+        allow(self.button, why_not, _HELP)
 
     def show_nothing(self) -> None:
         """Show no comparison."""

@@ -8,8 +8,9 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QWidget
 
 from napari_dmoe.viewer.rows import Line
+from napari_dmoe.viewer.ui.findings import FindingView
 from napari_dmoe.viewer.ui.parts import Fold, StartButton, button, column, row
-from napari_dmoe.viewer.ui.tables import FindingView, Table
+from napari_dmoe.viewer.ui.tables import Table
 
 _HELP = (
     "Segments several images one after another: the image layers that are selected, "

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QFormLayout, QLabel, QWidget
+from qtpy.QtWidgets import QLabel, QWidget
 
 from napari_dmoe.viewer.ui.asking import ask_for_checkpoint, is_path
 from napari_dmoe.viewer.ui.parts import (
     Fold,
+    TextForm,
     button,
     column,
     copy_text,
@@ -196,33 +197,29 @@ class CardDetails(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.rows: dict[str, QLabel] = {}
         self._loaded: LoadedModel | None = None
-        self._content = QWidget()
-        self._form = QFormLayout(self._content)
-        self._form.setContentsMargins(4, 4, 0, 4)
-        self._form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.DontWrapRows)
-        self._form.setLabelAlignment(Qt.AlignmentFlag.AlignLeft)
+        self._form = TextForm()
         self.copy_button = button(
             "Copy all", "Copy the card, shapes and full hash as JSON.", self._on_copy
         )
+        content = QWidget()
+        layout = column(content, self._form, self.copy_button)
+        layout.setContentsMargins(4, 4, 0, 4)
         self.fold = Fold(
-            "About this model", "What the model's card and file state.", self._content
+            "About this model", "What the model's card and file state.", content
         )
         column(self, self.fold)
+
+    @property
+    def rows(self) -> Mapping[str, QLabel]:
+        """What is said, by name."""
+        return self._form.texts
 
     def show_model(self, loaded: LoadedModel) -> None:
         """Show another model's card."""
         self._loaded = loaded
-        self.copy_button.setParent(None)
-        while self._form.rowCount():
-            self._form.removeRow(0)
-        self.rows = {}
-        for name, text in _rows(loaded).items():
-            self.rows[name] = paragraph(text)
-            self._form.addRow(name, self.rows[name])
+        self._form.show_texts(_rows(loaded))
         self.rows["SHA-256"].setToolTip(loaded.sha256)
-        self._form.addRow("", self.copy_button)
 
     def forget(self) -> None:
         """Let go of the model, so that its memory can be given back."""

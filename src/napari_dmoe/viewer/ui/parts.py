@@ -5,7 +5,7 @@ Texts and inputs first, then what lays them out, then widgets that hold others.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from qtpy.QtCore import QSize, Qt
@@ -13,6 +13,7 @@ from qtpy.QtGui import QColor, QPixmap
 from qtpy.QtWidgets import (
     QApplication,
     QComboBox,
+    QFormLayout,
     QFrame,
     QGridLayout,
     QHBoxLayout,
@@ -114,6 +115,12 @@ def say(label: QLabel, text: str) -> None:
     label.setVisible(bool(text))
 
 
+def allow(start: QPushButton, why_not: str, tooltip: str) -> None:
+    """Let a button be pressed, which says what it does; or let it say why not."""
+    start.setEnabled(not why_not)
+    start.setToolTip(why_not or tooltip)
+
+
 def narrow_combo(name: str, tooltip: str, *, characters: int = 4) -> QComboBox:
     """Return a combo box that may show as few characters; the dock can be narrow."""
     combo = QComboBox()
@@ -124,6 +131,17 @@ def narrow_combo(name: str, tooltip: str, *, characters: int = 4) -> QComboBox:
     combo.setAccessibleName(name)
     combo.setToolTip(tooltip)
     return combo
+
+
+def offer(
+    combo: QComboBox, texts: Sequence[str], keys: Sequence[str] | None = None
+) -> None:
+    """Offer other items, where they are others; each has its text or a key as data."""
+    if [combo.itemText(place) for place in range(combo.count())] == list(texts):
+        return
+    combo.clear()
+    for text, key in zip(texts, keys or texts, strict=True):
+        combo.addItem(text, key)
 
 
 def spin_box(
@@ -204,6 +222,27 @@ class _Content(QWidget):
     def minimumSizeHint(self) -> QSize:
         """Return the least width; the height follows from the width."""
         return QSize(super().minimumSizeHint().width(), 0)
+
+
+class TextForm(QWidget):
+    """Names with texts beside them, which wrap and can be selected."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.texts: dict[str, QLabel] = {}
+        """The labels of the texts, by name."""
+        self._form = QFormLayout(self)
+        self._form.setContentsMargins(0, 0, 0, 0)
+        self._form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.DontWrapRows)
+        self._form.setLabelAlignment(Qt.AlignmentFlag.AlignLeft)
+
+    def show_texts(self, texts: Mapping[str, str]) -> None:
+        """Show other texts."""
+        while self._form.rowCount():
+            self._form.removeRow(0)
+        self.texts = {name: paragraph(text) for name, text in texts.items()}
+        for name, label in self.texts.items():
+            self._form.addRow(name, label)
 
 
 class Fold(QWidget):

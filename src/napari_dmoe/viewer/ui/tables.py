@@ -1,13 +1,13 @@
-"""Tables in a narrow dock: as high as their lines, sorted, copied and saved.
+"""Tables in a narrow dock: as high as their lines, and sorted at a click.
 
-One model and one view for all of them. A finding is a table with what must be said of
-it, and with what takes it elsewhere.
+One model and one view for all of them. They can be had as text and as rows for a file;
+what copies and saves them stands in :mod:`napari_dmoe.viewer.ui.findings`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 from qtpy.QtCore import (
@@ -23,23 +23,14 @@ from qtpy.QtWidgets import QAbstractItemView, QFrame, QTableView, QWidget
 from superqt.utils import signals_blocked
 
 from napari_dmoe.viewer.rows import Column, Line, TableRow, as_text
-from napari_dmoe.viewer.ui.asking import save_table
-from napari_dmoe.viewer.ui.parts import (
-    button,
-    column,
-    copy_text,
-    emphasise,
-    paragraph,
-    row,
-    say,
-    swatch,
-)
+from napari_dmoe.viewer.ui.parts import swatch
 
 SORT_ROLE = Qt.ItemDataRole.UserRole
 _MOST_LINES = 9  # more than these are scrolled
 _GIVES_WAY = 0.4
 """Share of the first column that may be cut, rather than to scroll; hovering tells."""
-_GAP = 6  # around a column's name
+_MEASURED = 100  # lines that decide how wide a column is; more would take long
+_GAP = 6  # around a column's name, and between lines
 _LEAST = 0.0005  # what three decimals round to 0
 _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 _DASH_THAT_MAY_BREAK = "–\u200b"  # with a space of no width, for narrow docks
@@ -157,6 +148,7 @@ class Table(QTableView):
         self.setMinimumWidth(1)
         for header in (self.verticalHeader(), self.horizontalHeader()):
             header.setMinimumSectionSize(1)
+            header.setResizeContentsPrecision(_MEASURED)
         self.verticalHeader().setVisible(False)
         self.clicked.connect(self._on_index)
         self.selectionModel().currentRowChanged.connect(self._on_index)
@@ -233,7 +225,7 @@ class Table(QTableView):
 
     def _share_height(self) -> None:
         """Give all lines the height of the first one."""
-        self.verticalHeader().setDefaultSectionSize(self.sizeHintForRow(0))
+        self.verticalHeader().setDefaultSectionSize(self.sizeHintForRow(0) + _GAP)
 
     def _needed(self, place: int) -> int:
         """Return the least width of a column: of its name, and of its cells."""
@@ -309,7 +301,7 @@ class Facts(Table):
     def _share_width(self) -> None:
         """Wrap the spans in what is left of the width."""
         *others, last = range(len(_OF_FACTS))
-        widths = [self._needed(place) for place in others]
+        widths = [self._needed(place) + _GAP * (place > 0) for place in others]
         for place, width in zip(others, widths, strict=True):
             self.setColumnWidth(place, width)
         self.setColumnWidth(last, max(self.viewport().width() - sum(widths), 1))
@@ -324,88 +316,6 @@ class Facts(Table):
     def text(self) -> str:
         """Return the lines as text, with tabs between the columns."""
         return as_text(self._facts)
-
-
-class FindingView(QWidget):
-    """What was found: what it is, in a sentence, in a table; copied and saved whole.
-
-    Parameters
-    ----------
-    name : str
-        Begins the names of its texts.
-    what : str
-        What is copied and saved, as in ``"the effects"``.
-    table : Table, optional
-        Where it is shown by numbers.
-    between : sequence of QWidget
-        What stands between the texts and the table.
-    text : callable, optional
-        Returns what is copied; the texts and the table by default.
-    rows : callable, optional
-        Returns what is saved; without it, nothing can be.
-    """
-
-    def __init__(
-        self,
-        name: str,
-        what: str,
-        table: Table | None = None,
-        *,
-        between: Sequence[QWidget] = (),
-        text: Callable[[], str] | None = None,
-        rows: Callable[[], Sequence[Mapping[str, str]]] | None = None,
-        parent: QWidget | None = None,
-    ) -> None:
-        super().__init__(parent)
-        self._what, self._table, self._rows = what, table, rows
-        self._text = text or self.text
-        self.badge = paragraph(name=f"{name}-badge")
-        emphasise(self.badge)
-        self.summary = paragraph(name=f"{name}-summary")
-        tabs = "" if table is None else ", with tabs"
-        self.copy_button = button("Copy", f"Copy {what} as text{tabs}.", self._on_copy)
-        self.save_button = button(
-            "Table…", f"Save {what} as a CSV file.", self._on_save
-        )
-        self.save_button.setVisible(rows is not None)
-        self.exports = row(self.copy_button, self.save_button, QWidget(), stretch=2)
-        shown = () if table is None else (table,)
-        column(self, self.badge, self.summary, *between, *shown, self.exports)
-        if table is not None:
-            table.model().modelReset.connect(self._offer)
-        self._offer()
-
-    def say(self, badge: str, summary: str) -> None:
-        """Say what it is, and in a sentence what was found."""
-        say(self.badge, badge)
-        say(self.summary, summary)
-        self._offer()
-
-    def show_nothing(self) -> None:
-        """Show no finding."""
-        self.say("", "")
-        if self._table is not None:
-            self._table.show_nothing()
-
-    def text(self) -> str:
-        """Return what is shown as text, with tabs between the columns."""
-        numbers = "" if self._table is None else self._table.text()
-        parts = (self.badge.text(), self.summary.text(), numbers)
-        return "\n".join(filter(None, parts))
-
-    def _offer(self) -> None:
-        """Offer to copy and save where there is something."""
-        table = self._table
-        has_lines = table is not None and table.model().rowCount() > 0
-        is_said = table is None and bool(self.badge.text())
-        self.exports.setVisible(has_lines or is_said)
-
-    def _on_copy(self) -> None:
-        copy_text(self._text())
-
-    def _on_save(self) -> None:
-        if self._rows is not None:
-            save_table(self, self._what, self._rows())
 
 
 def _keys(lines: Sequence[Line], last: Sequence[str]) -> list[str]:

@@ -15,6 +15,7 @@ from napari_dmoe.viewer.ui.parts import (
     column,
     heading,
     narrow_combo,
+    offer,
     paragraph,
     row,
     say,
@@ -127,13 +128,7 @@ class PlotsSection(QWidget):
 
     def offer(self, names: Sequence[str], labels: Sequence[str]) -> None:
         """Offer attributes whose routers can be compared."""
-        now = [
-            self.attribute_combo.itemData(i) for i in range(len(self.attribute_combo))
-        ]
-        if now != list(names):
-            self.attribute_combo.clear()
-            for name, label in zip(names, labels, strict=True):
-                self.attribute_combo.addItem(label, name)
+        offer(self.attribute_combo, labels, names)
         self.attribute_combo.setVisible(len(names) > 1)
         self.fold.setVisible(bool(names))
 

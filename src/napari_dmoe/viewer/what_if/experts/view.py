@@ -11,9 +11,11 @@ from qtpy.QtWidgets import QCheckBox, QLabel, QWidget
 
 from napari_dmoe.inference.pictures.colours import expert_colours
 from napari_dmoe.viewer.rows import Column, Line, TableRow
+from napari_dmoe.viewer.ui.findings import FindingView
 from napari_dmoe.viewer.ui.lists import BoxFlow
 from napari_dmoe.viewer.ui.parts import (
     StartButton,
+    allow,
     button,
     column,
     heading,
@@ -23,7 +25,7 @@ from napari_dmoe.viewer.ui.parts import (
     say,
     swatch,
 )
-from napari_dmoe.viewer.ui.tables import Facts, FindingView, Table
+from napari_dmoe.viewer.ui.tables import Facts, Table
 from napari_dmoe.viewer.what_if.experts.words import (
     EFFECTS_HELP,
     ExpertsState,
@@ -150,8 +152,7 @@ class ExpertsSection(QWidget):
             (self.run_button, _RUN_HELP),
             (self.effects_button, _EFFECTS_BUTTON_HELP),
         ):
-            start.setEnabled(not state.why_not)
-            start.setToolTip(state.why_not or tooltip)
+            allow(start, state.why_not, tooltip)
         self.show_problem(state.why_not)
         self._show_loads()
 

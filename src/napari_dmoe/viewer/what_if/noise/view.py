@@ -9,8 +9,10 @@ from qtpy.QtWidgets import QLabel, QWidget
 
 from napari_dmoe.viewer.rows import MapColours, TableRow
 from napari_dmoe.viewer.ui.colours import MapLegend
+from napari_dmoe.viewer.ui.findings import FindingView
 from napari_dmoe.viewer.ui.parts import (
     StartButton,
+    allow,
     button,
     column,
     heading,
@@ -19,7 +21,7 @@ from napari_dmoe.viewer.ui.parts import (
     say,
     spin_box,
 )
-from napari_dmoe.viewer.ui.tables import Facts, FindingView
+from napari_dmoe.viewer.ui.tables import Facts
 from napari_dmoe.viewer.what_if.noise.maps import ABOUT
 
 MOST_SAMPLES = 64
@@ -81,8 +83,7 @@ class NoiseSection(QWidget):
 
     def allow(self, why_not: str) -> None:
         """Let samples be drawn, or say why they cannot be."""
-        self.run_button.setEnabled(not why_not)
-        self.run_button.setToolTip(why_not or _RUN_HELP)
+        allow(self.run_button, why_not, _RUN_HELP)
         say(self.problem, why_not)
 
     def show_nothing(self) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QPushButton, QWidget
+from qtpy.QtWidgets import QWidget
 
+from napari_dmoe.viewer.ui.findings import FindingView
 from napari_dmoe.viewer.ui.parts import (
     StartButton,
+    allow,
     button,
     column,
     heading,
@@ -16,7 +18,6 @@ from napari_dmoe.viewer.ui.parts import (
     paragraph,
     say,
 )
-from napari_dmoe.viewer.ui.tables import FindingView
 
 ABOUT = (
     "A layer's record is enough to make it again. A case file holds record and mask, "
@@ -98,10 +99,10 @@ class ReplaySection(QWidget):
         one = "" if n_records == 1 else "Select one layer that was made here first."
         two = "" if n_records == 2 else "Select two layers that were made here first."
         mask = "" if is_mask else "Select a mask that was made here first."
-        _allow(self.replay_button, one or no_image, _REPLAY_HELP)
-        _allow(self.compare_button, two, _COMPARE_HELP)
-        _allow(self.save_button, mask, _SAVE_HELP)
-        _allow(self.open_button, no_image, _OPEN_HELP)
+        allow(self.replay_button, one or no_image, _REPLAY_HELP)
+        allow(self.compare_button, two, _COMPARE_HELP)
+        allow(self.save_button, mask, _SAVE_HELP)
+        allow(self.open_button, no_image, _OPEN_HELP)
 
     def show_nothing(self) -> None:
         """Show no finding."""
@@ -128,8 +129,3 @@ class ReplaySection(QWidget):
         """Return what is shown as text."""
         parts = (self.selected.text(), self.found.text())
         return "\n".join(filter(None, parts))
-
-
-def _allow(start: QPushButton, why_not: str, tooltip: str) -> None:
-    start.setEnabled(not why_not)
-    start.setToolTip(why_not or tooltip)
