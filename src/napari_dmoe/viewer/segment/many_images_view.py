@@ -27,23 +27,7 @@ class SeriesSection(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.layers_button = button(
-            "Selected layers", "", self.layers_requested, StartButton
-        )
-        self.folder_button = button(
-            "Folder…",
-            "Segment every image of a folder into another folder. Nothing is known of "
-            "the patients; a table can say it.",
-            self.folder_requested,
-            StartButton,
-        )
-        self.table_button = button(
-            "Table…",
-            "Segment the images that a CSV table names, each for its own patient: "
-            "columns image, sex, race, age, severity. Labels are not needed.",
-            self.table_requested,
-            StartButton,
-        )
+        self._make_starts()
         self.table = Table(
             "What was done",
             "Double-click a line, or press Enter: its image is shown.",
@@ -66,6 +50,26 @@ class SeriesSection(QWidget):
         column(self, self.fold)
         self.offer(0, why_not="")
         self.clear()
+
+    def _make_starts(self) -> None:
+        """Make what begins."""
+        self.layers_button = button(
+            "Selected layers", "", self.layers_requested, StartButton
+        )
+        self.folder_button = button(
+            "Folder…",
+            "Segment every image of a folder into another folder. Nothing is known of "
+            "the patients; a table can say it.",
+            self.folder_requested,
+            StartButton,
+        )
+        self.table_button = button(
+            "Table…",
+            "Segment the images that a CSV table names, each for its own patient: "
+            "columns image, sex, race, age, severity. Labels are not needed.",
+            self.table_requested,
+            StartButton,
+        )
 
     def offer(self, n_layers: int, *, why_not: str) -> None:
         """Say how many layers are selected, or why nothing can be segmented."""

@@ -67,6 +67,23 @@ class ModelSection(QWidget):
         self.facts = paragraph(name="model-facts")
         self.error = paragraph(name="model-error")
         self.details = CardDetails()
+        self._make_question()
+        self._bundled: list[str] = []
+        self._recent: list[str] = []
+        self._cards: list[str] = []
+        column(
+            self,
+            row(heading("MODEL"), self.browse_button, self.unload_button),
+            self.combo,
+            self.error,
+            self._question,
+            self.facts,
+            self.details,
+        )
+        self.show_nothing()
+
+    def _make_question(self) -> None:
+        """Make what asks for the card of a file that has none."""
         self.card_combo = narrow_combo(
             "What drives this model?",
             "The file does not say what its routers stand for. These are the published "
@@ -83,19 +100,6 @@ class ModelSection(QWidget):
             ),
             self.card_combo,
         )
-        self._bundled: list[str] = []
-        self._recent: list[str] = []
-        self._cards: list[str] = []
-        column(
-            self,
-            row(heading("MODEL"), self.browse_button, self.unload_button),
-            self.combo,
-            self.error,
-            self._question,
-            self.facts,
-            self.details,
-        )
-        self.show_nothing()
 
     def offer(self, bundled: Sequence[str], recent: Sequence[str]) -> None:
         """Offer bundled models by name, and files by their paths, the last first."""

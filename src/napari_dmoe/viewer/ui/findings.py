@@ -60,8 +60,8 @@ class FindingView(QWidget):
         self.save_button = button(
             "Table…", f"Save {what} as a CSV file.", self._on_save
         )
-        self.save_button.setVisible(rows is not None)
         self.exports = row(self.copy_button, self.save_button, QWidget(), stretch=2)
+        self.save_button.setVisible(rows is not None)
         shown = () if table is None else (table,)
         column(self, self.badge, self.summary, *between, *shown, self.exports)
         if table is not None:

@@ -60,11 +60,11 @@ class Foot(QWidget):
         policy.setRetainSizeWhenHidden(True)
         self.bar.setSizePolicy(policy)
         self.status = paragraph(name=f"{name}-status")
-        self.status.setVisible(True)
         self.status.setMinimumHeight(2 * self.fontMetrics().lineSpacing())
         self.research_label = paragraph(RESEARCH_ONLY, name="research-only")
         texts = self.status, self.research_label
         column(self, *above, self.button, *below, self.bar, *texts)
+        self.status.setVisible(True)
         self._may_start = self._may_stop = True
         self._why_not = ""
         self.show_running(False)

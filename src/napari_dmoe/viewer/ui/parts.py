@@ -105,7 +105,8 @@ def paragraph(text: str = "", *, name: str = "") -> QLabel:
     label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
     label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
     label.setObjectName(name)
-    label.setVisible(bool(text))
+    if not text:  # shown without a parent it would be a window
+        label.hide()
     return label
 
 

@@ -71,6 +71,23 @@ class PlotsSection(QWidget):
         self.warning = paragraph(name="collapse-warning")
         self.class_title = paragraph(name="class-title")
         self.class_plot = Plot("Load of the experts in each class", _CLASS_HELP)
+        self._make_similarity()
+        self.save_button = button("Save…", _SAVE_HELP, self.save_requested)
+        column(
+            self,
+            heading("LOAD"),
+            row(self.where, self.region_button),
+            self.load_plot,
+            self.warning,
+            self.class_title,
+            self.class_plot,
+            self.fold,
+            row(self.save_button, QWidget(), stretch=1),
+            spacing=6,
+        )
+
+    def _make_similarity(self) -> None:
+        """Make what compares the routers of an attribute's values."""
         self.attribute_combo = narrow_combo(
             "Attribute of the routers", "Attribute whose routers are compared."
         )
@@ -91,19 +108,6 @@ class PlotsSection(QWidget):
             self.apart_plot,
         )
         self.fold = Fold("Similarity of values", _ALIKE_HELP, content)
-        self.save_button = button("Save…", _SAVE_HELP, self.save_requested)
-        column(
-            self,
-            heading("LOAD"),
-            row(self.where, self.region_button),
-            self.load_plot,
-            self.warning,
-            self.class_title,
-            self.class_plot,
-            self.fold,
-            row(self.save_button, QWidget(), stretch=1),
-            spacing=6,
-        )
 
     def show_loads(
         self,

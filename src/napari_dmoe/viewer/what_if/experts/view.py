@@ -78,6 +78,15 @@ class ExpertsSection(QWidget):
             self.effects_requested,
             StartButton,
         )
+        self._make_findings()
+        self._state = ExpertsState()
+        self._lay_out()
+        self.show_state(self._state)
+        self.show_nothing()
+        self.show_effects("", ())
+
+    def _make_findings(self) -> None:
+        """Make what shows the outcome of both kinds of runs."""
         self.problem = paragraph(name="experts-problem")
         self.legend = Facts("Colours of the difference.")
         self.table = Facts("How large the class is in the plain mask, and in this one.")
@@ -98,11 +107,6 @@ class ExpertsSection(QWidget):
             text=self.effects_table.text,
             rows=self.effects_table.file_rows,
         )
-        self._state = ExpertsState()
-        self._lay_out()
-        self.show_state(self._state)
-        self.show_nothing()
-        self.show_effects("", ())
 
     def _lay_out(self) -> None:
         self._boxes = BoxFlow()

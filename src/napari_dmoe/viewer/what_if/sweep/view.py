@@ -227,17 +227,7 @@ class SweepFound(QWidget):
         super().__init__(parent)
         self._steps: tuple[str, ...] = ()
         self._values: list[str] = []
-        self.slider = QLabeledSlider(Qt.Orientation.Horizontal)
-        self.slider.setAccessibleName("Value")
-        self.slider.setToolTip("Goes through the masks of all values.")
-        self.slider.setEdgeLabelMode(QLabeledSlider.EdgeLabelMode.NoLabel)
-        self.slider.valueChanged.connect(self._on_slider)
-        self.play_button = button(
-            _PLAY, "Play through the values; again, and it stops."
-        )
-        self.play_button.setCheckable(True)
-        self.play_button.setAccessibleName("Play")
-        self.play_button.toggled.connect(self._on_play)
+        self._make_player()
         self.step_label = paragraph(" ", name="sweep-step")
         self.hidden = paragraph(name="sweep-hidden")
         self.outdated = paragraph(name="sweep-outdated")
@@ -260,9 +250,6 @@ class SweepFound(QWidget):
         )
         self.regions.activated.connect(self._on_region)
         self.buttons = QWidget()
-        self._timer = QTimer(self)
-        self._timer.setInterval(_ANIMATION_MS)
-        self._timer.timeout.connect(self._on_tick)
         column(
             self,
             row(self.slider, self.play_button),
@@ -278,6 +265,23 @@ class SweepFound(QWidget):
             self.regions_heading,
             self.regions,
         )
+
+    def _make_player(self) -> None:
+        """Make what goes through the values."""
+        self.slider = QLabeledSlider(Qt.Orientation.Horizontal)
+        self.slider.setAccessibleName("Value")
+        self.slider.setToolTip("Goes through the masks of all values.")
+        self.slider.setEdgeLabelMode(QLabeledSlider.EdgeLabelMode.NoLabel)
+        self.slider.valueChanged.connect(self._on_slider)
+        self.play_button = button(
+            _PLAY, "Play through the values; again, and it stops."
+        )
+        self.play_button.setCheckable(True)
+        self.play_button.setAccessibleName("Play")
+        self.play_button.toggled.connect(self._on_play)
+        self._timer = QTimer(self)
+        self._timer.setInterval(_ANIMATION_MS)
+        self._timer.timeout.connect(self._on_tick)
 
     def show_sweep(self, view: SweepView) -> None:
         """Show a sweep; nothing of one without steps."""
