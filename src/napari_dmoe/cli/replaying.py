@@ -129,7 +129,7 @@ def _write(
     """Write what was made again, and return the files; records lie beside them."""
     from napari_dmoe.inference.results.export import save_segmentation
     from napari_dmoe.inference.results.segmentation import Segmentation
-    from napari_dmoe.inference.what_if.uncertainty_files import save_uncertainty
+    from napari_dmoe.inference.what_if.files import save_uncertainty
 
     if not isinstance(result, Segmentation):
         noise = save_uncertainty(folder, stem, result, image)

@@ -69,11 +69,9 @@ def sweep(
     behaves, not biology.
     """
     with clear_errors(), progress_bar() as progress:
-        from napari_dmoe.cohorts.tables import write_table
-        from napari_dmoe.imaging.files import image_stem, read_image, safe_stem
+        from napari_dmoe.imaging.files import image_stem, read_image
+        from napari_dmoe.inference.what_if.files import save_sweep
         from napari_dmoe.inference.what_if.sweep import sweep as run
-        from napari_dmoe.inference.what_if.sweep_files import save_sweep
-        from napari_dmoe.inference.what_if.sweep_result import text_rows
         from napari_dmoe.models.checkpoint import load_checkpoint
 
         file_type = chosen_format(file_format)
@@ -95,12 +93,11 @@ def sweep(
             settings=settings,
             progress=progress,
         )
-        stem = image_stem(image)
-        saved = save_sweep(output, stem, found, source, file_format=file_type)
-        table = output / f"{safe_stem(stem)}.sweep.csv"
-        write_table(table, text_rows(found.rows()))
+        saved = save_sweep(
+            output, image_stem(image), found, source, file_format=file_type
+        )
     typer.echo(found.summary)
-    for path in (saved.picture, table, saved.sensitivity, *saved.labels):
+    for path in (saved.picture, saved.table, saved.sensitivity, *saved.labels):
         typer.echo(path)
 
 

@@ -20,6 +20,7 @@ from training_cases import (
 )
 
 from napari_dmoe.cohorts.datasets import patients_of
+from napari_dmoe.imaging.tables import write_table
 from napari_dmoe.models.card import CardAttribute
 from napari_dmoe.models.checkpoint import load_checkpoint
 from napari_dmoe.patient import Patient
@@ -31,7 +32,7 @@ from napari_dmoe.training.cases.sampling import Sampler
 from napari_dmoe.training.loop.evaluation import evaluate
 from napari_dmoe.training.loop.fit import COLLAPSED, fit, fit_cohort
 from napari_dmoe.training.loop.folder import RunFolder
-from napari_dmoe.training.loop.history import Diverged, Epoch, history_csv
+from napari_dmoe.training.loop.history import Diverged, Epoch, history_rows
 from napari_dmoe.training.settings import TrainSettings, preset
 from napari_dmoe.training.starting.modes import in_mode
 
@@ -265,9 +266,12 @@ def test_an_expert_that_takes_over_is_told_once(
     assert fit(tiny_model(), squares(), settings=PLAIN).history[0].notices == ()
 
 
-def test_the_history_is_a_table_with_a_column_for_each_group() -> None:
+def test_the_history_is_a_table_with_a_column_for_each_group(tmp_path: Path) -> None:
     epoch = Epoch(0, 0.5, {"rim": math.nan}, {"severity=healthy": {"rim": 0.25}}, 0.25)
-    text = history_csv([epoch, replace(epoch, number=1)])
+    rows = history_rows([epoch, replace(epoch, number=1)])
+    write_table(tmp_path / "history.csv", rows, line_end="\n")
+    text = (tmp_path / "history.csv").read_bytes().decode("utf-8")
+    assert "\r" not in text
     header, first, _ = text.splitlines()
     assert header.split(",")[:2] == ["epoch", "loss"]
     assert '"Dice rim, severity=healthy"' in header

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from napari_dmoe.imaging.spatial import SpatialImage
 from napari_dmoe.inference.maps.measures import load_matrix
 from napari_dmoe.inference.masks.comparison import Comparison, compare_masks
-from napari_dmoe.inference.masks.mask_measures import class_dice, measure_mask
-from napari_dmoe.inference.masks.measures import ClassSize
+from napari_dmoe.inference.masks.measures import ClassSize, measure_mask
+from napari_dmoe.inference.masks.pairs import class_dice
 from napari_dmoe.inference.results.provenance import ControlRecord
 from napari_dmoe.inference.results.routing import unit_of
 from napari_dmoe.inference.results.segmentation import Segmentation

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from napari_dmoe.imaging.spatial import Grid, SpatialImage
 from napari_dmoe.inference.masks.agreement import Votes
-from napari_dmoe.inference.masks.mask_measures import measure_mask
+from napari_dmoe.inference.masks.measures import measure_mask
 from napari_dmoe.inference.results.provenance import Provenance, labels_sha256
 from napari_dmoe.inference.results.routing import dominant_expert
 from napari_dmoe.inference.results.segmentation import Segmentation

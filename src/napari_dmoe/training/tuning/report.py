@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from napari_dmoe.evaluation.json_scores import with_nan, with_null
 from napari_dmoe.models.card import CardAttribute
 from napari_dmoe.training.tuning.scores import CaseScore
 
@@ -165,10 +166,8 @@ class TuningReport:
 
     def to_json(self) -> str:
         """Return it as JSON; null where there is no number."""
-        facts = asdict(self)
-        for name in ("cases", "guard"):
-            facts[name] = [_without_nan(row) for row in facts[name]]
-        return json.dumps({"schema_version": 1, **facts}, indent=1)
+        facts = {"schema_version": 1, **asdict(self)}
+        return json.dumps(with_null(facts), indent=1)
 
     @classmethod
     def from_json(cls, text: str) -> TuningReport:
@@ -184,8 +183,7 @@ class TuningReport:
             if facts.pop("schema_version") != 1:
                 raise ValueError("it is of another version")
             for name in ("cases", "guard"):
-                rows = [Change(**_with_nan(row)) for row in facts[name]]
-                facts[name] = tuple(rows)
+                facts[name] = tuple(map(_change_of, facts[name]))
             for name in ("missing", "notices"):
                 facts[name] = tuple(facts[name])
             return cls(**facts)
@@ -206,15 +204,6 @@ def _worst(rows: Sequence[Change], when: str) -> tuple[str, float] | None:
     return name, counted[name]
 
 
-def _without_nan(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        key: None if isinstance(value, float) and math.isnan(value) else value
-        for key, value in row.items()
-    }
-
-
-def _with_nan(row: Mapping[str, Any]) -> dict[str, Any]:
-    stated = dict(row)
-    for key in ("before", "after"):
-        stated[key] = math.nan if stated[key] is None else float(stated[key])
-    return stated
+def _change_of(row: Mapping[str, Any]) -> Change:
+    means = with_nan({key: row[key] for key in ("before", "after")})
+    return Change(**{**row, **means})

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import numpy as np
 
 from napari_dmoe.cohorts.case import Case
 from napari_dmoe.evaluation.group_table import group_names
+from napari_dmoe.evaluation.json_scores import with_nan, with_null
 from napari_dmoe.evaluation.mask_pair import regions_of
 from napari_dmoe.evaluation.metrics import measure_case
 from napari_dmoe.imaging.atomic import write_text
@@ -44,14 +44,13 @@ class CaseScore:
 
     def facts(self) -> dict[str, Any]:
         """Return it ready for JSON; null where there is no number."""
-        dice = {k: None if math.isnan(v) else v for k, v in self.dice.items()}
-        return {"id": self.id, "groups": list(self.groups), "dice": dice}
+        plain: dict[str, Any] = with_null(asdict(self))
+        return plain
 
     @classmethod
     def from_facts(cls, facts: Mapping[str, Any]) -> CaseScore:
         """Rebuild it from what :meth:`facts` gave."""
-        dice = {k: math.nan if v is None else v for k, v in facts["dice"].items()}
-        return cls(facts["id"], tuple(facts["groups"]), dice)
+        return cls(facts["id"], tuple(facts["groups"]), with_nan(facts["dice"]))
 
 
 def score_cases(
