@@ -2,7 +2,7 @@
 
 A metric is one function of a :class:`~napari_dmoe.evaluation.mask_pair.MaskPair` and
 its line in :data:`METRICS`. Means over patient groups stand in
-:mod:`napari_dmoe.evaluation.group_metrics`.
+:mod:`napari_dmoe.evaluation.group_table`.
 """
 
 from __future__ import annotations

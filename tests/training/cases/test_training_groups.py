@@ -20,12 +20,11 @@ from training_cases import (
 )
 
 from napari_dmoe.cohorts.datasets import patients_of
+from napari_dmoe.evaluation.groups import groups_of
 from napari_dmoe.imaging.tables import write_table
 from napari_dmoe.models.card import CardAttribute
 from napari_dmoe.models.checkpoint import load_checkpoint
-from napari_dmoe.patient import Patient
 from napari_dmoe.training.cases.annotation import IGNORED, TrainingError
-from napari_dmoe.training.cases.groups import attributes_named, crossed, groups_of
 from napari_dmoe.training.cases.held_out import hold_out_cases
 from napari_dmoe.training.cases.pool import read_pool
 from napari_dmoe.training.cases.sampling import Sampler
@@ -37,34 +36,6 @@ from napari_dmoe.training.settings import TrainSettings, preset
 from napari_dmoe.training.starting.modes import in_mode
 
 SEX = CardAttribute(name="sex", values=("female", "male"))
-
-
-def people(*rows: tuple[str | None, str | None]) -> list[Patient]:
-    return [Patient(sex=sex, severity=severity) for sex, severity in rows]
-
-
-def test_groups_are_the_values_of_each_attribute_or_of_all_together() -> None:
-    patients = people(("F", "healthy"), ("M", None), (None, "suspect"))
-    groups = groups_of(patients, (SEX, SEVERITY))
-    assert groups.names[:3] == ("sex=female", "sex=male", "severity=healthy")
-    assert groups.members.sum(0).tolist() == [1, 1, 1, 1, 0]
-    names, group = crossed(patients, (SEX, SEVERITY))
-    assert [names[i] for i in group] == [
-        "sex=female, severity=healthy",
-        "sex=male, severity=unknown",
-        "sex=unknown, severity=suspect",
-    ]
-    assert crossed(patients, ()) == (("all",), pytest.approx([0, 0, 0]))
-
-
-def test_groups_may_be_of_attributes_that_no_card_knows() -> None:
-    patients = [Patient(race="b", age=40), Patient(race="A"), Patient(race="a")]
-    (race,) = attributes_named(["race"], (SEVERITY,), patients)
-    assert [value.casefold() for value in race.values] == ["a", "b"]
-    with pytest.raises(TrainingError, match="no case states its language"):
-        attributes_named(["language"], (), patients)
-    with pytest.raises(TrainingError, match="age is a number"):
-        attributes_named(["age"], (), patients)
 
 
 def order_of(sampler: Sampler, seed: int = 0) -> torch.Tensor:

@@ -11,9 +11,9 @@ import torch
 from monai.inferers import sliding_window_inference
 from torch import Tensor, nn
 
+from napari_dmoe.evaluation.groups import Groups
 from napari_dmoe.inference.masks.pairs import class_dice
 from napari_dmoe.training.cases.annotation import IGNORED
-from napari_dmoe.training.cases.groups import Groups
 from napari_dmoe.training.cases.pool import Pool
 
 OVERLAP = 0.25
@@ -102,7 +102,9 @@ def evaluate(
         _means(cases, classes),
         {
             name: _means(cases[is_in], classes)
-            for name, is_in in zip(groups.names, groups.members.T, strict=True)
+            for name, is_in in zip(
+                groups.names, torch.from_numpy(groups.members.T), strict=True
+            )
             if not cases[is_in].isnan().all()
         },
     )

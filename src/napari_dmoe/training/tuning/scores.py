@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from napari_dmoe.cohorts.case import Case
-from napari_dmoe.evaluation.group_table import group_names
+from napari_dmoe.evaluation.groups import groups_of
 from napari_dmoe.evaluation.json_scores import with_nan, with_null
 from napari_dmoe.evaluation.mask_pair import regions_of
 from napari_dmoe.evaluation.metrics import measure_case
@@ -100,14 +100,10 @@ def score_cases(
             metrics=("dice",),
         )
         dice = {score.region: score.value for score in measured}
-        scores.append(CaseScore(case.id, _groups(case, attributes), dice))
+        groups = groups_of([case.patient], attributes)
+        scores.append(CaseScore(case.id, groups.of_case(0), dice))
     progress(Progress(len(cases), max(1, len(cases)), what))
     return tuple(scores)
-
-
-def _groups(case: Case, attributes: Sequence[CardAttribute]) -> tuple[str, ...]:
-    named = ((a.name, group_names([case.patient], [a])[0]) for a in attributes)
-    return tuple(f"{name}={value}" for name, value in named if value is not None)
 
 
 BEFORE_FILE = "before.json"
