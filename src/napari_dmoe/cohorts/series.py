@@ -13,10 +13,10 @@ from time import perf_counter
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_dmoe.cohorts.case import CohortError
 from napari_dmoe.cohorts.datasets import (
     TABLE,
     BadRow,
-    CohortError,
     CohortRow,
     read_rows,
 )

@@ -124,6 +124,12 @@ class SpatialImage:
         """Names of the spatial axes, in the array's order."""
         return tuple(name for name in self.axes if name in SPATIAL_AXES)
 
+    def affine_along(self, axes: Sequence[str]) -> NDArray[np.float64]:
+        """Return the affine with rows and columns in the order of all spatial axes."""
+        order = [*(self.spatial_axes.index(axis) for axis in axes), -1]
+        affine: NDArray[np.float64] = self.affine[np.ix_(order, order)]
+        return affine
+
     @property
     def spatial_shape(self) -> tuple[int, ...]:
         """Size along each spatial axis, in pixels."""

@@ -20,7 +20,7 @@ from napari_dmoe.imaging.spatial import (
     ImageReadError,
     SpatialImage,
 )
-from napari_dmoe.imaging.volumes import VOLUME_AXES, ordered_affine
+from napari_dmoe.imaging.volumes import VOLUME_AXES
 from napari_dmoe.inference.results.routing import RoutingMaps
 from napari_dmoe.inference.results.segmentation import Segmentation
 
@@ -173,7 +173,7 @@ class ResultWriter:
         """Write samples along `axes`, the last of which are those of `grid`."""
         path = self.path(f"{what}.nii.gz" if self.is_nifti else f"{what}.tif")
         if self.is_nifti:
-            affine = ordered_affine(self.image) @ grid.to_source()
+            affine = self.image.affine_along(VOLUME_AXES) @ grid.to_source()
             placed = SpatialImage(data, axes, affine, self.image.unit)
             order = self.image.spatial_axes
             write_nifti(path, placed, order=order, record=self.record)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from napari_dmoe.cohorts.case import Case
+from napari_dmoe.cohorts.labels import OUTSIDE, check_classes, placed_labels
 from napari_dmoe.evaluation.groups import groups_of
 from napari_dmoe.evaluation.json_scores import with_nan, with_null
 from napari_dmoe.evaluation.mask_pair import regions_of
@@ -21,7 +22,7 @@ from napari_dmoe.inference.running.settings import InferenceSettings
 from napari_dmoe.models.card import CardAttribute
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.progress import Progress, ProgressHook, silent
-from napari_dmoe.training.cases.annotation import IGNORED, placed_labels
+from napari_dmoe.training.cases.annotation import IGNORED
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,11 @@ def score_cases(
         What `progress` says.
     progress : callable
         Told before every case, and while one is segmented. May raise ``Cancelled``.
+
+    Raises
+    ------
+    CohortError
+        For labels that do not fit their image, or that the card has no class for.
     """
     settings = InferenceSettings(device=device)
     scores = []
@@ -92,7 +98,8 @@ def score_cases(
             loaded, case.image, case.patient, settings=settings, progress=beat
         )
         truth = placed_labels(case, found.axes)
-        left_out = (truth == IGNORED) | (truth < 0)
+        left_out = (truth == IGNORED) | (truth == OUTSIDE)
+        check_classes(truth[~left_out], len(loaded.card.classes), case=case.id)
         measured = measure_case(
             np.where(left_out, 0, found.labels),
             np.where(left_out, 0, truth),
