@@ -11,15 +11,16 @@ from napari_dmoe.cli.options import (
     Age,
     Card,
     Checkpoint,
+    Format,
     Output,
     Race,
     Severity,
     Sex,
+    chosen_format,
     patient_of,
     with_settings,
 )
 from napari_dmoe.cli.outcome import clear_errors, progress_bar
-from napari_dmoe.cli.segmentation import chosen_format
 from napari_dmoe.inference.running.settings import InferenceSettings
 
 
@@ -53,12 +54,7 @@ def sweep(
             "--further", metavar="NAME=VALUE", help="Any further attribute of the card."
         ),
     ] = None,
-    file_format: Annotated[
-        str,
-        typer.Option(
-            "--format", help="tiff, nifti, or auto: nifti for 3D models, else tiff."
-        ),
-    ] = "auto",
+    file_format: Format = "auto",
     *,
     settings: InferenceSettings,
 ) -> None:

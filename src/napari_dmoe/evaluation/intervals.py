@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -239,64 +239,45 @@ def _intervals(
             "between 0 and 100 and at least one resample"
         )
     names = (*by_group, *STATISTICS)
-    ends = np.full((len(names), 2), np.nan)
-    methods: dict[str, Method] = {}
-    drawn = {name: own for name, own in by_group.items() if own.shape[1] > 1}
-    if drawn:
+    sizes = np.array([own.shape[1] for own in by_group.values()], np.float64)
+    ends, is_bca = np.full((len(names), 2), np.nan), np.zeros(len(names), bool)
+
+    def statistic(*samples: Values, axis: int) -> Values:
+        means = np.stack([own.mean(axis) for own in samples])
+        return compared(means, np.tensordot(sizes, means, axes=1) / sizes.sum())
+
+    if (sizes > 1).any():
+        # One case cannot be drawn otherwise, and scipy takes no sample of one.
+        samples = [own.repeat(1 + (own.shape[1] == 1), 1) for own in by_group.values()]
         ends, is_bca = _ends(
-            [*drawn.values()],
-            _of_samples(by_group, compared),
+            samples,
+            statistic,
             level=level,
             n_resamples=n_resamples,
             seed=seed,
             is_published=convention == "reference",
         )
-        for place, name in enumerate(by_group):
-            if name not in drawn:
-                ends[place] = math.nan
-        methods = {
-            name: "BCa" if bca else "percentile"
-            for name, bca, end in zip(names, is_bca, ends, strict=True)
-            if not np.isnan(end).any()
-        }
-    found = [Interval(float(low), float(high)) for low, high in ends]
+        ends[: len(sizes)][sizes == 1] = np.nan
+    found = {
+        name: Interval(*map(float, row)) for name, row in zip(names, ends, strict=True)
+    }
     return Intervals(
-        groups=dict(zip(by_group, found, strict=False)),
-        statistics=dict(zip(STATISTICS, found[len(by_group) :], strict=True)),
+        groups={name: found[name] for name in by_group},
+        statistics={name: found[name] for name in STATISTICS},
         level=level,
         n_resamples=n_resamples,
         seed=seed,
         convention=convention,
-        methods=methods,
+        methods={
+            name: "BCa" if bca else "percentile"
+            for name, bca in zip(names, is_bca, strict=True)
+            if not np.isnan(found[name]).any()
+        },
     )
 
 
-def _of_samples(
-    by_group: Mapping[str, Values], compared: Callable[[Values, Values], Values]
-) -> Callable[..., Values]:
-    """Return what scipy resamples: rows from the groups that have cases to draw."""
-    sizes = np.array([own.shape[1] for own in by_group.values()], np.float64)
-
-    def statistic(*samples: Values, axis: int = -1) -> Values:
-        drawn = iter(samples)
-        shape = samples[0].shape[:-1]
-        means = np.stack(
-            [
-                next(drawn).mean(axis)
-                if own.shape[1] > 1
-                # One case cannot be drawn otherwise; it is there in every resample.
-                else np.broadcast_to(own.reshape(-1, *(1,) * (len(shape) - 1)), shape)
-                for own in by_group.values()
-            ]
-        )
-        overall = np.tensordot(sizes, means, axes=1) / sizes.sum()
-        return compared(means, overall)
-
-    return statistic
-
-
 def _ends(
-    samples: list[Values],
+    samples: Sequence[Values],
     statistic: Callable[..., Values],
     *,
     level: float,
@@ -305,32 +286,24 @@ def _ends(
     is_published: bool,
 ) -> tuple[Values, NDArray[np.bool_]]:
     """Return (rows, 2) ends of intervals, and which of them are BCa ends."""
-    n_cases = sum(own.shape[1] for own in samples)
-    how = {
-        "vectorized": True,
-        "axis": -1,
-        "confidence_level": level / 100,
-        "batch": max(1, _DRAWN_AT_ONCE // n_cases),
-    }
+    resampled = partial(
+        stats.bootstrap,
+        samples,
+        statistic,
+        vectorized=True,
+        axis=-1,
+        confidence_level=level / 100,
+        batch=max(1, _DRAWN_AT_ONCE // sum(own.shape[1] for own in samples)),
+    )
     with warnings.catch_warnings(), np.errstate(invalid="ignore", divide="ignore"):
         # Where BCa is not defined, percentiles stand instead, and are called so.
         warnings.simplefilter("ignore", DegenerateDataWarning)
-        found = stats.bootstrap(
-            samples,
-            statistic,
+        found = resampled(
             n_resamples=n_resamples,
             method="percentile" if is_published else "BCa",
             rng=np.random.default_rng(seed),
-            **how,
         )
-        plain = stats.bootstrap(
-            samples,
-            statistic,
-            n_resamples=0,
-            bootstrap_result=found,
-            method="percentile",
-            **how,
-        )
+        plain = resampled(n_resamples=0, bootstrap_result=found, method="percentile")
     ends, fallback = (np.stack(each.confidence_interval, -1) for each in (found, plain))
     is_bca = ~np.isnan(ends).any(1) & (not is_published)
     return np.where(is_bca[:, None], ends, fallback), is_bca

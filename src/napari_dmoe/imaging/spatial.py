@@ -79,6 +79,17 @@ class SpatialImage:
         object.__setattr__(self, "affine", affine)
 
     @classmethod
+    def of(cls, image: SpatialImage | NDArray[Any]) -> SpatialImage:
+        """Return an image as it is, or a plain array with its axes told by its shape.
+
+        Raises
+        ------
+        ImageError
+            As :meth:`from_array` raises it.
+        """
+        return image if isinstance(image, SpatialImage) else cls.from_array(image)
+
+    @classmethod
     def from_array(
         cls,
         data: Any,

@@ -96,7 +96,7 @@ def sweep(
     """
     settings = settings or InferenceSettings()
     settings = settings.model_copy(update={"probabilities": False})
-    image = image if isinstance(image, SpatialImage) else SpatialImage.from_array(image)
+    image = SpatialImage.of(image)
     plan = _Plan(loaded, _swept(loaded, attribute), patient or Patient(), settings)
     choices = plan.choices(priors)
     own = plan.own
