@@ -258,20 +258,18 @@ def _intervals(
             is_published=convention == "reference",
         )
         ends[: len(sizes)][sizes == 1] = np.nan
-    found = {
-        name: Interval(*map(float, row)) for name, row in zip(names, ends, strict=True)
-    }
+    found = [Interval(float(low), float(high)) for low, high in ends]
     return Intervals(
-        groups={name: found[name] for name in by_group},
-        statistics={name: found[name] for name in STATISTICS},
+        groups=dict(zip(by_group, found, strict=False)),
+        statistics=dict(zip(STATISTICS, found[len(sizes) :], strict=True)),
         level=level,
         n_resamples=n_resamples,
         seed=seed,
         convention=convention,
         methods={
             name: "BCa" if bca else "percentile"
-            for name, bca in zip(names, is_bca, strict=True)
-            if not np.isnan(found[name]).any()
+            for name, bca, interval in zip(names, is_bca, found, strict=True)
+            if not np.isnan(interval).any()
         },
     )
 
