@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -258,7 +259,11 @@ def _intervals(
             is_published=convention == "reference",
         )
         ends[: len(sizes)][sizes == 1] = np.nan
-    found = [Interval(float(low), float(high)) for low, high in ends]
+    # One and the same NaN, so that equal intervals compare equal.
+    found = [
+        Interval(*(math.nan if np.isnan(end) else float(end) for end in row))
+        for row in ends
+    ]
     return Intervals(
         groups=dict(zip(by_group, found, strict=False)),
         statistics=dict(zip(STATISTICS, found[len(sizes) :], strict=True)),
