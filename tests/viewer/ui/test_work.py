@@ -41,13 +41,11 @@ def starts_of(desk: Desk) -> dict[str, QPushButton]:
         "effects": what_if.experts.effects_button,
         "noise": what_if.noise.run_button,
         "replay": what_if.replay.replay_button,
-        "save case": what_if.replay.save_button,
         "open case": what_if.replay.open_button,
         "compare": tab.compare.button,
         "layers": tab.series.layers_button,
         "folder": tab.series.folder_button,
         "table": tab.series.table_button,
-        "save": tab.result.save_button,
         "compute": dock.routing.maps.compute_button,
         "tune": dock.fine_tune.foot.button,
     }

@@ -12,7 +12,7 @@ from qtpy.QtCore import QObject, QTimer, Signal
 from napari_dmoe.viewer.fine_tune.pairs import Pair, find_pairs
 from napari_dmoe.viewer.fine_tune.pairs_view import PairsSection
 from napari_dmoe.viewer.fine_tune.words import pair_row
-from napari_dmoe.viewer.session.results import CHANGES_OF_A_MASK
+from napari_dmoe.viewer.layers.measuring import CHANGES_OF_A_MASK
 from napari_dmoe.viewer.session.session import Session
 from napari_dmoe.viewer.ui.connections import Connections
 

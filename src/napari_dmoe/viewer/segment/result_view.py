@@ -18,7 +18,6 @@ from napari_dmoe.viewer.ui.parts import (
     row,
     say,
 )
-from napari_dmoe.viewer.ui.start_button import StartButton
 from napari_dmoe.viewer.ui.table import Table
 
 _BUTTONS_IN_A_ROW = 3
@@ -81,9 +80,8 @@ class ResultSection(QWidget):
         )
         self.copy_button = _button("Copy", "Copy the table as text, with tabs.")
         self.table_button = _button("CSV…", "Save the table as a CSV file.")
-        self.save_button = StartButton("Save…")
-        self.save_button.setToolTip(
-            "Save the mask as TIFF or NIfTI, with its record beside it."
+        self.save_button = _button(
+            "Save…", "Save the mask as TIFF or NIfTI, with its record beside it."
         )
         self.open_button = _button("Reopen…", "Open a mask that was saved here.")
         self.previous_button.clicked.connect(self.previous_requested)

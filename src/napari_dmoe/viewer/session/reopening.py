@@ -48,8 +48,9 @@ def reopened_result(mask: Labels, image: Image) -> Result | None:
     names = axis_names(image, dims)
     shape = tuple(mask.data.shape)
     kept = [i for i, name in enumerate(names) if name != CHANNEL_AXIS]
+    as_saved = np.array(mask.data)  # somebody may paint on the layer
     segmentation = Segmentation(
-        labels=np.array(mask.data).reshape([shape[i] for i in kept]),
+        labels=as_saved.reshape([shape[i] for i in kept]),
         axes=tuple(names[i] for i in kept),
         grid=Grid.identity(tuple(shape[i] for i in kept[-dims:])),
         classes=record.classes,
@@ -61,7 +62,7 @@ def reopened_result(mask: Labels, image: Image) -> Result | None:
     return Result(
         outcome=Outcome(segmentation, Request.of_file(), 0.0),
         mask=weakref.ref(mask),
-        original=np.array(mask.data),
+        original=as_saved,
         is_kept=True,
     )
 
