@@ -38,6 +38,9 @@ CHANGES_OF_A_MASK = ("paint", "labels_update", "data")
 AT_ONCE = 2_000_000
 """So many samples are measured where it is asked for: it takes some milliseconds."""
 
+_MOST = 64
+"""So many measures of a layer are remembered: a slider must not fill the memory."""
+
 Edits = tuple[int, int]
 """How often a layer's samples were changed, and how much of it can be undone."""
 
@@ -84,7 +87,7 @@ class Measures:
         """Remember something, unless the layer was changed since."""
         if edits == edits_of(layer):
             before, found = self._known.get(layer, (None, {}))
-            kept = found if before == edits else {}
+            kept = dict([*found.items()][1 - _MOST :]) if before == edits else {}
             self._known[layer] = (edits, kept | {key: value})
 
 

@@ -50,7 +50,7 @@ class Ending:
     then : callable
         Takes what the task returned.
     if_failed : callable
-        Takes the error; shows it, by default.
+        Takes the error.
     if_stopped : callable
         Called after a stop.
     """
@@ -254,6 +254,9 @@ class JobQueue(QObject):
     save while a model runs, and two saves never write at once.
     """
 
+    emptied = Signal()
+    """The last task ended."""
+
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._waiting: deque[tuple[Task, Ending]] = deque()
@@ -280,6 +283,8 @@ class JobQueue(QObject):
         if self._waiting:
             task, self._ending = self._waiting.popleft()
             self._runner.start(task)
+        else:
+            self.emptied.emit()
 
     def _on_returned(self, outcome: object) -> None:
         if self._ending is None:
