@@ -192,8 +192,7 @@ def test_a_process_that_cannot_be_started_is_a_failure(tuning: TuningDesk) -> No
 def test_large_labels_are_looked_through_aside(
     tuning: TuningDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (pairs_control, measuring):
-        monkeypatch.setattr(module, "AT_ONCE", 0)
+    monkeypatch.setattr(measuring, "AT_ONCE", 0)
     threads, look = [], pairs_control.look_through
 
     def noted(*arguments: object) -> object:

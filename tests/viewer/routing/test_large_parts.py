@@ -24,7 +24,7 @@ def test_the_loads_of_a_large_part_are_computed_aside_once(
     desk = in_sight(make_desk(ViewerModel()), IMAGE)
     plots = desk.dock.maps.plots
     before = plots.shown
-    for module in (measuring, aside, results, control):
+    for module in (measuring, aside, results):
         monkeypatch.setattr(module, "AT_ONCE", 0)
     threads, compute = [], control.loads_of
 

@@ -149,3 +149,28 @@ def test_an_undone_stroke_is_a_change_of_its_own(quick_desk: Desk) -> None:
         act()
         assert edits_of(mask) not in seen
         seen.append(edits_of(mask))
+
+
+def test_what_was_measured_while_somebody_painted_is_forgotten(
+    quick_desk: Desk, rest: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quick_desk.choose("severity", "suspect")
+    quick_desk.run()
+    rest()
+    mask, measure = quick_desk.masks[0], MaskFrame.measure
+    began, may_end = threading.Event(), threading.Event()
+
+    def slow(frame: MaskFrame, shown: np.ndarray) -> object:
+        found = measure(frame, shown)
+        began.set()
+        may_end.wait(10)
+        return found
+
+    monkeypatch.setattr(MaskFrame, "measure", slow)
+    mask.data_setitem((np.array([9]), np.array([8])), 1)
+    quick_desk.dock.results.show()
+    quick_desk.qtbot.waitUntil(began.is_set)
+    mask.data_setitem((np.array([9]), np.array([7])), 1)
+    may_end.set()
+    rest()
+    assert "22 px" in shown(quick_desk)[0]

@@ -81,7 +81,7 @@ def look_through(placed: SpatialImage, dims: int, annotation: Annotation) -> Pai
     Parameters
     ----------
     placed : SpatialImage
-        What :func:`on_image` returns, or a copy of it.
+        What :func:`on_image` returns.
     dims : {2, 3}
         Axes that the model sees at once.
     annotation : Annotation

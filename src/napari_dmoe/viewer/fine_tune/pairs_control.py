@@ -11,11 +11,11 @@ import numpy as np
 from napari.layers import Labels, Layer
 from qtpy.QtCore import QObject, QTimer, Signal
 
-from napari_dmoe.viewer.fine_tune.annotations import Painted, copied, look_through
+from napari_dmoe.viewer.fine_tune.annotations import Painted, look_through
 from napari_dmoe.viewer.fine_tune.pairs import Pair, find_pairs
 from napari_dmoe.viewer.fine_tune.pairs_view import PairsSection
 from napari_dmoe.viewer.fine_tune.words import pair_row
-from napari_dmoe.viewer.layers.measuring import AT_ONCE, CHANGES_OF_A_MASK
+from napari_dmoe.viewer.layers.measuring import CHANGES_OF_A_MASK
 from napari_dmoe.viewer.session.session import Session
 from napari_dmoe.viewer.ui.connections import Connections
 from napari_dmoe.viewer.ui.measuring import Measuring
@@ -125,12 +125,8 @@ class PairsControl(QObject):
         """Find out what is painted, aside where the labels are large."""
         dims, size = self._session.dims, int(np.prod(placed.data.shape))
         key = (placed.axes, dims, annotation.unlabelled)
-
-        def prepare() -> Callable[[], Painted]:
-            taken = copied(placed) if size > AT_ONCE else placed
-            return partial(look_through, taken, dims, annotation)
-
-        return self._measuring.of(labels, key, size, prepare)
+        look = partial(look_through, placed, dims, annotation)
+        return self._measuring.of(labels, key, size, look)
 
     def _is_ticked(self, pair: Pair) -> bool:
         return not pair.problem and self._said.get(pair.key, pair.is_chosen)

@@ -152,7 +152,7 @@ class LayerSeries(QObject):
         order = Order(
             title=f"dMoE: measuring {run.name}",
             status=f"Measuring “{run.name}” …",
-            work=partial(_measured, masks.copied(), step),
+            work=partial(_measured, masks, step),
             then=lambda found: self._add(row | found, run),
             if_failed=lambda error: self._add(row | {"outcome": str(error)}, run),
             if_stopped=lambda: self._add(row, run),

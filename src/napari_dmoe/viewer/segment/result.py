@@ -276,21 +276,17 @@ class ResultControl(QObject):
             mask,
             (id(result.outcome), place, len(shown), frame.affine.tobytes(), frame.unit),
             sum(each.size for each in shown),
-            lambda: partial(masks.measure, (shown[0].copy(), *shown[1:])),
+            partial(masks.measure, shown),
         )
         return None if measured is None else masks.rows(measured)
 
     def _compare(self, result: Result) -> None:
         """Find out whether a mask differs from what was made, if that takes long."""
-        mask, original = result.mask(), result.original
+        mask = result.mask()
         if mask is None or result.is_compared:
             return
-        found = self._measuring.of(
-            mask,
-            "is another",
-            mask.data.size,
-            lambda: partial(differ, np.array(mask.data), original),
-        )
+        compare = partial(differ, np.asarray(mask.data), result.original)
+        found = self._measuring.of(mask, "is another", mask.data.size, compare)
         if found is not None:
             result.note_compared(edits_of(mask), found)
 

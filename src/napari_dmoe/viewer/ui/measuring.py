@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Hashable
+from functools import partial
 from typing import TypeVar
 
 from napari.layers import Layer
@@ -49,7 +50,7 @@ class Measuring(QObject):
         layer: Layer,
         key: Hashable,
         n_samples: int,
-        prepare: Callable[[], Callable[[], T]],
+        measure: Callable[[], T],
     ) -> T | None:
         """Return a measure of a layer as it is now; None while it is measured.
 
@@ -61,20 +62,22 @@ class Measuring(QObject):
             What is measured, and with which choices.
         n_samples : int
             How many samples it takes.
-        prepare : callable
-            Takes copies of the samples, and returns what measures them. That is called
-            in another thread, so it must hold no layer.
+        measure : callable
+            Measures them. It is called in another thread, so it must hold no layer. It
+            may read the layer's own array: to copy a large one here would take longer
+            than a person may wait, and what is found is forgotten where somebody
+            painted meanwhile.
         """
         known: T | None = self._measures.of(layer, key)
         if known is not None:
             return known
         if n_samples <= AT_ONCE:
-            found = prepare()()
+            found = measure()
             self._measures.keep(layer, key, found, edits_of(layer))
             return found
         if not self._runner.is_busy:
             self._asked = (weakref.ref(layer), key, edits_of(layer))
-            self._runner.start(Task("dMoE: measuring", _Measure(prepare())))
+            self._runner.start(Task("dMoE: measuring", partial(_measure, measure)))
         return None
 
     def _on_returned(self, found: object) -> None:
@@ -94,11 +97,5 @@ class Measuring(QObject):
             self.arrived.emit()
 
 
-class _Measure:
-    """Lets a measure be a task, which is told of a hook that it has no use for."""
-
-    def __init__(self, measure: Callable[[], object]) -> None:
-        self._measure = measure
-
-    def __call__(self, hook: ProgressHook) -> object:
-        return self._measure()
+def _measure(measure: Callable[[], object], hook: ProgressHook) -> object:
+    return measure()

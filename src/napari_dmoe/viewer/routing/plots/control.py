@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -16,7 +15,6 @@ from qtpy.QtCore import QObject, QTimer
 from napari_dmoe.imaging.files import safe_stem
 from napari_dmoe.inference.results.provenance import RESEARCH_ONLY
 from napari_dmoe.progress import Progress, ProgressHook
-from napari_dmoe.viewer.layers.measuring import AT_ONCE
 from napari_dmoe.viewer.layers.records import badge
 from napari_dmoe.viewer.routing.extras import extras_of, routing_for
 from napari_dmoe.viewer.routing.plots.files import (
@@ -151,18 +149,11 @@ class PlotsControl(QObject):
         mask, made = result.mask(), result.segmentation
         if mask is None:
             return None
-        n = n_samples(made, part)
-
-        def prepare() -> Callable[[], PartLoads]:
-            painted = painted_labels(image, result)
-            if painted is not None and n > AT_ONCE:
-                painted = painted.copy()
-            return partial(
-                loads_of, made, part, extras_of(result), labels=painted, block=block
-            )
-
-        key = ("loads", id(result.outcome), part, block, result.looks_edited)
-        return self._measuring.of(mask, key, n, prepare)
+        painted = painted_labels(image, result)
+        extras = extras_of(result)
+        key = ("loads", id(result.outcome), part, block, painted is not None)
+        load = partial(loads_of, made, part, extras, labels=painted, block=block)
+        return self._measuring.of(mask, key, n_samples(made, part), load)
 
     def _on_region(self) -> None:
         viewer, image = self._session.viewer, self._session.image
@@ -209,7 +200,7 @@ class PlotsControl(QObject):
             mask,
             ("apart", id(result.outcome), chosen.name, block),
             sum(each.gates[block].size for each in maps),
-            lambda: partial(gate_divergence, maps, block),
+            partial(gate_divergence, maps, block),
         )
         if bits is None:
             section.show_apart(MEASURING, None, 0)
