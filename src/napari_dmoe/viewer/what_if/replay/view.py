@@ -36,7 +36,7 @@ class ReplaySection(QWidget):
         self.selected = paragraph(name="replay-selected")
         self.replay_button = _button("Replay", _REPLAY_HELP, StartButton)
         self.compare_button = _button("Compare records", _COMPARE_HELP)
-        self.save_button = _button("Save case…", _SAVE_HELP, StartButton)
+        self.save_button = _button("Save case…", _SAVE_HELP)
         self.open_button = _button("Open case…", _OPEN_HELP, StartButton)
         self.checkpoint_button = _button(
             "Choose checkpoint…",

@@ -68,9 +68,8 @@ class SweepSection(QWidget):
         self.grid_button = StartButton("Grid…")
         self.grid_button.setToolTip("Show all masks side by side.")
         self.grid_button.clicked.connect(self.picture_requested)
-        self.save_button = StartButton("Save…")
-        self.save_button.setToolTip(
-            "Save masks, maps, table, picture and records into a folder."
+        self.save_button = _button(
+            "Save…", "Save masks, maps, table, picture and records into a folder."
         )
         self.save_button.clicked.connect(self.save_requested)
         self._lay_out()
