@@ -108,7 +108,8 @@ def in_run_order(
     None where the mask has other axes than the image, or labels beyond a byte.
     """
     names = axis_names(image, dims)
-    if labels.ndim != len(names) or (labels.size and labels.max() > 255):
+    is_wide = labels.dtype.itemsize > 1 and labels.size
+    if labels.ndim != len(names) or (is_wide and labels.max() > 255):
         return None
     along = [name for name in SPATIAL_AXES[-dims:] if name in names]
     over = [name for name in names if name not in along and name != _CHANNELS]
