@@ -209,7 +209,7 @@ class HandMade:
 
 def _corner(image: Any) -> Any:
     """Return a small part, so that a record of a real run is there at once."""
-    return replace(image, data=np.ascontiguousarray(image.data[:32, :64, :64]))
+    return replace(image, data=image.data[:32, :64, :64])
 
 
 def ball(share: float = 1.0) -> np.ndarray:

@@ -83,7 +83,7 @@ class ResultFiles(QObject):
         if masks is None:
             return
         step = viewer.dims.current_step[-image.ndim :]
-        self._begin("saving", target, partial(_save_table, masks.copied(), step))
+        self._save(target, partial(_save_table, masks.copied(), step))
 
     def _on_save(self) -> None:
         _, result = self._current()
@@ -100,16 +100,14 @@ class ResultFiles(QObject):
         save = partial(
             _save_mask, data.copy(), meta | {"metadata": deepcopy(mask.metadata)}
         )
-        self._begin("saving", mask_path(path), save)
+        self._save(mask_path(path), save)
 
-    def _begin(
-        self, doing: str, path: Path, work: Callable[[Path], Sequence[str]]
-    ) -> None:
-        """Write a file in the background, beside a run."""
+    def _save(self, path: Path, work: Callable[[Path], Sequence[str]]) -> None:
+        """Write files in the background, beside a run."""
         order = Order(
-            title=f"dMoE: {doing} {path.name}",
-            status=f"{doing.capitalize()} {path.name} …",
-            work=partial(_at, path, doing, work),
+            title=f"dMoE: saving {path.name}",
+            status=f"Saving {path.name} …",
+            work=partial(_at, path, "saving", work),
             then=lambda names: f"Saved {' and '.join(names)}.",
         )
         self._work.start_beside(order)
