@@ -36,7 +36,13 @@ class Desk:
 
     def wait_until_idle(self) -> None:
         self.qtbot.waitUntil(
-            lambda: not self.dock.run.is_busy and not self.dock.loader.is_busy
+            lambda: (
+                not (
+                    self.dock.run.is_busy
+                    or self.dock.loader.is_busy
+                    or self.dock.work.is_at_files
+                )
+            )
         )
 
     def click(self, button: QWidget) -> None:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 
 import numpy as np
 import pytest
 from desk import IMAGE
+from napari.layers import Layer
 from napari.utils.notifications import Notification
 from qtpy.QtCore import Qt
 from tuning_desk import BETTER, TuningDesk
 
 from napari_dmoe.patient import Patient
 from napari_dmoe.training.tuning.corrected import StoredCases
+from napari_dmoe.viewer.fine_tune import pairs_control
 from napari_dmoe.viewer.fine_tune.state import State
+from napari_dmoe.viewer.ui import measuring
 
 pytestmark = pytest.mark.gui
 
@@ -230,3 +234,24 @@ def test_a_process_that_cannot_be_started_is_a_failure(tuning: TuningDesk) -> No
     tuning.desk.click(tuning.tab.foot.button)
     tuning.wait_for(State.FAILED)
     assert "cannot be started: no such file" in tuning.said
+
+
+def test_large_labels_are_looked_through_aside(
+    tuning: TuningDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(measuring, "AT_ONCE", 0)
+    threads, look = [], pairs_control.look_through
+
+    def noted(*arguments: object) -> object:
+        threads.append(threading.get_ident())
+        assert not [each for each in arguments if isinstance(each, Layer)]
+        return look(*arguments)
+
+    monkeypatch.setattr(pairs_control, "look_through", noted)
+    tuning.open()
+    assert "measuring …" in tuning.tab.pairs.list.item(0).text()
+    tuning.wait(lambda: "rim" in tuning.tab.pairs.list.item(0).text())
+    assert threading.get_ident() not in threads
+    assert len(threads) == 1
+    tuning.tuner.pairs.show()
+    assert len(threads) == 1

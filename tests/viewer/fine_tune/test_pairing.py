@@ -10,11 +10,18 @@ from napari.components import ViewerModel
 from napari.layers import Image, Labels
 from viewer_fakes import make_outcome, make_segmentation
 
+from napari_dmoe.imaging.spatial import SpatialImage
 from napari_dmoe.models.checkpoint import LoadedModel, new_model
 from napari_dmoe.patient import Patient
 from napari_dmoe.training.cases.annotation import Annotation
 from napari_dmoe.training.starting.recipes import RECIPES
-from napari_dmoe.viewer.fine_tune.annotations import snapshot
+from napari_dmoe.viewer.fine_tune.annotations import (
+    Painted,
+    Snapshot,
+    copied,
+    look_through,
+    on_image,
+)
 from napari_dmoe.viewer.fine_tune.pairs import Bond, Pair, find_pairs, same_grid
 from napari_dmoe.viewer.layers.placement import to_image
 from napari_dmoe.viewer.session import results
@@ -57,7 +64,12 @@ def open_image(session: Session, name: str = "retina", **options: object) -> Ima
 
 
 def pairs_of(session: Session, annotation: Annotation = EVERYTHING) -> list[Pair]:
-    return find_pairs(session, annotation)
+    dims = session.dims
+
+    def look(_: object, placed: SpatialImage, reading: Annotation) -> Painted:
+        return look_through(placed, dims, reading)
+
+    return find_pairs(session, annotation, look)
 
 
 @pytest.mark.parametrize(
@@ -200,14 +212,14 @@ def test_two_patients_with_different_drivers_stay_apart(session: Session) -> Non
 def cases_of(
     session: Session, pair: Pair, annotation: Annotation = EVERYTHING, dims: int = 2
 ) -> list:
-    return snapshot(
-        pair.image(),
-        pair.labels(),
-        session.patient_of(pair.image()),
-        dims=dims,
+    image, labels = pair.image(), pair.labels()
+    taken = Snapshot(
+        to_image(image, dims),
+        copied(on_image(image, labels, dims)),
+        session.patient_of(image),
         number=4,
-        annotation=annotation,
     )
+    return taken.cases(dims, annotation)
 
 
 def test_each_annotated_frame_of_a_stack_is_a_case(session: Session) -> None:
@@ -254,3 +266,11 @@ def test_without_a_model_there_is_nothing_to_tune(session: Session) -> None:
     session.viewer.add_labels(painted(), name="retina labels")
     session.set_model(None)
     assert pairs_of(session) == []
+
+
+def test_labels_that_are_not_looked_through_yet_can_be_ticked(session: Session) -> None:
+    open_image(session)
+    session.viewer.add_labels(painted(), name="retina labels")
+    (pair,) = find_pairs(session, EVERYTHING, lambda *_: None)
+    assert pair.annotated == "measuring …"
+    assert pair.is_chosen

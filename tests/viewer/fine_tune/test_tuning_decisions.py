@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import gc
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from desk import IMAGE
+from napari.utils.notifications import Notification
 from qtpy.QtCore import QCoreApplication, QEvent
 from qtpy.QtWidgets import QFileDialog, QLabel
 from tables import column_of
@@ -16,6 +18,7 @@ from tuning_fakes import FakeProcess, FakeTuning
 
 from napari_dmoe.models.checkpoint import load_checkpoint
 from napari_dmoe.training.tuning.corrected import StoredCases
+from napari_dmoe.viewer.fine_tune import report
 from napari_dmoe.viewer.fine_tune.closing import Answer, ClosingQuestion
 from napari_dmoe.viewer.fine_tune.report import OutcomeControl
 from napari_dmoe.viewer.fine_tune.state import State
@@ -100,8 +103,34 @@ def test_the_tuned_model_is_saved_with_its_hash(
     tuning.wait_for(State.KEPT)
     tuning.desk.click(tuning.tab.outcome.save_button)
     session = tuning.desk.dock._session
+    tuning.wait(lambda: session.model_origin == str(target))
     assert load_checkpoint(target).sha256 == session.model.sha256
     assert session.model_origin == str(target)
+
+
+def test_the_tuned_model_is_copied_aside_even_before_the_window_closes(
+    tuning: TuningDesk,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    notifications: list[Notification],
+) -> None:
+    threads, copy = [], report.shutil.copyfile
+
+    def noted(*paths: Path) -> object:
+        threads.append(threading.get_ident())
+        return copy(*paths)
+
+    monkeypatch.setattr(report.shutil, "copyfile", noted)
+    tuning.open()
+    tuning.done(*BETTER)
+    outcome = tuning.tuner.outcome
+    assert outcome.save_before_closing(tmp_path / "mine")
+    assert load_checkpoint(tmp_path / "mine.safetensors")
+    (tmp_path / "file").write_text("no folder")
+    assert not outcome.save_before_closing(tmp_path / "file" / "mine")
+    assert notifications[-1].severity.value == "error"
+    assert threads
+    assert threading.get_ident() not in threads
 
 
 def test_kept_cases_are_replayed_with_other_images(tuning: TuningDesk) -> None:

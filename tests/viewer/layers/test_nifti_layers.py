@@ -21,7 +21,7 @@ from napari_dmoe.phantoms.samples import sample_folder
 from napari_dmoe.viewer import contributions
 from napari_dmoe.viewer.contributions import nifti_reader
 from napari_dmoe.viewer.layers.look import mask_layer
-from napari_dmoe.viewer.layers.measuring import measure
+from napari_dmoe.viewer.layers.measuring import MaskFrame
 from napari_dmoe.viewer.layers.placement import LayerData, to_image
 from napari_dmoe.viewer.layers.saving import save_layer
 from napari_dmoe.viewer.routing.extras import Extras
@@ -156,7 +156,8 @@ def test_blocks_cover_the_voxels_that_they_stand_for(
 def test_volumes_are_measured_in_millilitres(tmp_path: Path) -> None:
     source = opened(save(tmp_path / "scan.nii", FLIPPED))
     result = volume_result(to_image(source, dims=3))
-    (target,) = measure(result.labels, source, result, step=(0, 0, 0)).sizes
+    frame = MaskFrame.of(source, result)
+    (target,) = frame.measure(frame.shown(result.labels, (0, 0, 0))).sizes
     assert (target.n_pixels, target.unit) == (24, "mL")
     assert target.size == pytest.approx(24 * 24 / 1000)
 

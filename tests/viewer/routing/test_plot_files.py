@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -50,6 +51,7 @@ def choose(monkeypatch: pytest.MonkeyPatch) -> Choose:
 
 def save(desk: Desk) -> None:
     desk.click(desk.dock.routing.plots.save_button)
+    desk.wait_until_idle()
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:
@@ -191,6 +193,29 @@ def test_what_cannot_be_written_is_told_and_leaves_nothing(
     save(desk)
     assert "No space left" in notifications[2].message
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_plots_are_drawn_and_written_aside(
+    desk: Desk, choose: Choose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads, draw = set(), plot_files.drawn
+
+    def noted(shown: ShownPlots) -> object:
+        threads.add(threading.get_ident())
+        return draw(shown)
+
+    monkeypatch.setattr(plot_files, "drawn", noted)
+    choose(tmp_path / "plots.pdf")
+    desk.segment.gate.clear()
+    desk.click_segment()  # a run does not stand in the way
+    desk.click(desk.dock.routing.plots.save_button)
+    desk.qtbot.waitUntil(lambda: not desk.dock.work.is_at_files)
+    assert desk.dock.run.is_busy
+    assert (tmp_path / "plots.pdf").read_bytes().startswith(b"%PDF")
+    assert threads
+    assert threading.get_ident() not in threads
+    desk.segment.gate.set()
+    desk.wait_until_idle()
 
 
 class Broken:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from qtpy.QtWidgets import QFileDialog
 
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.viewer.layers.placement import data_to_world
+from napari_dmoe.viewer.segment import result as result_files
 from napari_dmoe.viewer.session.session import session_of
 
 pytestmark = pytest.mark.gui
@@ -62,6 +64,7 @@ def test_the_table_is_saved_with_numbers_and_units_apart(
     quick_desk.run()
     proposed = chosen(tmp_path / "sizes")  # without its ending
     quick_desk.click(quick_desk.dock.tab.result.table_button)
+    quick_desk.wait_until_idle()
     assert proposed[0].endswith(".csv")
     assert "/" not in proposed[0]
     (file,) = tmp_path.iterdir()
@@ -85,6 +88,7 @@ def test_the_table_has_every_plane_of_a_stack(
     quick_desk.run()
     chosen(tmp_path / "sizes.csv")
     quick_desk.click(quick_desk.dock.tab.result.table_button)
+    quick_desk.wait_until_idle()
     with (tmp_path / "sizes.csv").open(encoding="utf-8-sig", newline="") as lines:
         assert [row["t"] for row in csv.DictReader(lines)] == list("000011112222")
     assert "CSV… has every plane" in quick_desk.dock.tab.result.notices.text()
@@ -131,6 +135,7 @@ def test_a_dialog_that_is_closed_does_nothing(
 
 def reopened(desk: Desk) -> Labels:
     desk.click(desk.dock.tab.result.open_button)
+    desk.wait_until_idle()
     layer = desk.viewer.layers[-1]
     assert isinstance(layer, Labels)
     return layer
@@ -235,5 +240,81 @@ def test_a_file_that_is_no_mask_is_told_and_opens_nothing(
     (tmp_path / "bad.labels.tif").write_text("no TIFF")
     chosen(tmp_path / "bad.labels.tif")
     quick_desk.click(quick_desk.dock.tab.result.open_button)
+    quick_desk.wait_until_idle()
     assert "bad.labels.tif" in notifications[0].message
     assert len(quick_desk.viewer.layers) == 1
+
+
+@pytest.fixture
+def threads(monkeypatch: pytest.MonkeyPatch) -> set[int]:
+    """Return the threads in which files are read and written from now on."""
+    seen: set[int] = set()
+
+    def noted(function: Callable[..., object]) -> Callable[..., object]:
+        def call(*arguments: object) -> object:
+            seen.add(threading.get_ident())
+            assert not [each for each in arguments if isinstance(each, Layer)]
+            return function(*arguments)
+
+        return call
+
+    for name in ("write_table", "save_mask", "mask_layers"):
+        monkeypatch.setattr(result_files, name, noted(getattr(result_files, name)))
+    return seen
+
+
+@pytest.mark.parametrize("button", ["table_button", "save_button", "open_button"])
+def test_files_are_read_and_written_aside_and_no_layer_goes_with_them(
+    quick_desk: Desk,
+    chosen: Callable[..., list[str]],
+    tmp_path: Path,
+    threads: set[int],
+    button: str,
+) -> None:
+    quick_desk.run()
+    chosen(tmp_path / "mine.labels.tif")
+    quick_desk.click(getattr(quick_desk.dock.tab.result, button))
+    quick_desk.wait_until_idle()
+    assert threads
+    assert threading.get_ident() not in threads
+
+
+def test_a_mask_is_saved_while_a_model_runs(
+    quick_desk: Desk,
+    chosen: Callable[..., list[str]],
+    tmp_path: Path,
+    notifications: list[Notification],
+) -> None:
+    desk, result = quick_desk, quick_desk.dock.tab.result
+    desk.run()
+    desk.segment.gate.clear()
+    desk.click_segment()
+    chosen(tmp_path / "mine")
+    assert result.save_button.isEnabled()
+    desk.click(result.save_button)
+    chosen(tmp_path / "mine.csv")
+    desk.click(result.table_button)  # in its turn
+    desk.qtbot.waitUntil(lambda: not desk.dock.work.is_at_files)
+    assert desk.dock.run.is_busy
+    assert "image 1 of 1" in desk.status  # the footer is the run's
+    assert [note.message for note in notifications] == [
+        "Saved mine.labels.tif and mine.labels.json.",
+        "Saved mine.csv.",
+    ]
+    assert len(list(tmp_path.iterdir())) == 3
+    desk.segment.gate.set()
+    desk.wait_until_idle()
+    assert "Done" in desk.status
+
+
+def test_what_is_painted_while_it_is_saved_is_not_in_the_file(
+    quick_desk: Desk, chosen: Callable[..., list[str]], tmp_path: Path
+) -> None:
+    quick_desk.run()
+    chosen(tmp_path / "mine")
+    quick_desk.click(quick_desk.dock.tab.result.save_button)
+    quick_desk.masks[0].data_setitem((np.array([9]), np.array([8])), 1)
+    quick_desk.wait_until_idle()
+    assert json.loads((tmp_path / "mine.labels.json").read_text())["edited"] is False
+    chosen(tmp_path / "mine.labels.tif")
+    assert reopened(quick_desk).data[9, 8] == 0

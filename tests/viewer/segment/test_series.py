@@ -181,6 +181,7 @@ def test_a_folder_is_segmented_and_a_broken_file_is_told(
     assert len(desk.viewer.layers) == 1  # nothing is opened unasked
     go_to(section.table, 1)
     desk.qtbot.keyClick(section.table, Qt.Key.Key_Return)
+    desk.wait_until_idle()
     image, mask = desk.viewer.layers[-2:]
     assert image.name == "b"
     assert mask.name.startswith("b")

@@ -12,7 +12,8 @@ from viewer_fakes import make_outcome, make_segmentation
 
 from napari_dmoe.inference.results.segmentation import Segmentation
 from napari_dmoe.viewer.layers.placement import to_image
-from napari_dmoe.viewer.segment.result_rows import file_rows, result_rows
+from napari_dmoe.viewer.rows import TableRow
+from napari_dmoe.viewer.segment.result_rows import ShownMasks, file_rows
 from napari_dmoe.viewer.session import results
 from napari_dmoe.viewer.session.checks import describe_run
 from napari_dmoe.viewer.session.results import Result, show_previous
@@ -34,6 +35,14 @@ def show(
 ) -> Result:
     made = make_segmentation(to_image(image), value=value, has_routing=has_routing)
     return results.show(viewer, image, make_outcome(made), previous=previous)
+
+
+def result_rows(
+    result: results.Result, image: Image, step: tuple[int, ...]
+) -> list[TableRow]:
+    masks = ShownMasks.of(result, image)
+    assert masks is not None
+    return masks.rows(masks.measure(masks.at(step)))
 
 
 def names(viewer: ViewerModel) -> list[str]:
@@ -151,7 +160,9 @@ def test_painting_on_a_mask_does_not_change_the_result_behind_it(
 def test_a_file_has_a_line_for_every_plane(viewer: ViewerModel) -> None:
     image = viewer.add_image(np.zeros((3, 12, 9)), axis_labels=("t", "y", "x"))
     result = show(viewer, image, value=None)
-    rows = file_rows(result, image, (0, 0, 0))
+    masks = ShownMasks.of(result, image)
+    assert masks is not None
+    rows = file_rows(masks, (0, 0, 0))
     assert [row["t"] for row in rows] == [t for t in "012" for _ in range(4)]
     assert rows[1] == {
         "t": "0",

@@ -41,13 +41,11 @@ def starts_of(desk: Desk) -> dict[str, QPushButton]:
         "effects": what_if.experts.effects_button,
         "noise": what_if.noise.run_button,
         "replay": what_if.replay.replay_button,
-        "save case": what_if.replay.save_button,
         "open case": what_if.replay.open_button,
         "compare": tab.compare.button,
         "layers": tab.series.layers_button,
         "folder": tab.series.folder_button,
         "table": tab.series.table_button,
-        "save": tab.result.save_button,
         "compute": dock.routing.maps.compute_button,
         "tune": dock.fine_tune.foot.button,
     }
@@ -67,6 +65,9 @@ def test_while_the_dock_is_at_work_nothing_else_can_be_started(
     desk.qtbot.waitUntil(lambda: bool(engine.calls))
     assert not [name for name, b in buttons.items() if b.isEnabled()]
     assert {b.toolTip() for b in buttons.values()} == {BUSY}
+    # Files are written beside it.
+    assert desk.dock.tab.result.save_button.isEnabled()
+    assert desk.dock.what_if.replay.save_button.isEnabled()
     # What the sections learn meanwhile does not let go of their buttons.
     desk.dock.noise.show()
     desk.dock.compare.show()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,10 +58,18 @@ class Comparison:
     difference: NDArray[np.uint8]
     classes: tuple[ClassAgreement, ...]
 
+    @cached_property
+    def counts(self) -> tuple[int, ...]:
+        """Number of pixels of each of :data:`DIFFERENCES`."""
+        counts = np.zeros(len(DIFFERENCES), np.int64)
+        for part in np.atleast_2d(self.difference):  # so that others have their turn
+            counts += np.bincount(part.ravel(), minlength=len(DIFFERENCES))
+        return tuple(counts.tolist())
+
     @property
     def n_different(self) -> int:
         """Number of pixels in which the masks differ."""
-        return int(np.count_nonzero(self.difference))
+        return sum(self.counts[1:])
 
 
 def compare_masks(

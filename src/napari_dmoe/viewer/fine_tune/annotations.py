@@ -6,26 +6,21 @@ Which labels belong to which image is settled in
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from napari.layers import Image, Labels
-from numpy.typing import NDArray
 
 from napari_dmoe.cohorts.case import Case
 from napari_dmoe.imaging.frames import Frames
 from napari_dmoe.imaging.spatial import CHANNEL_AXIS, SPATIAL_AXES, SpatialImage
 from napari_dmoe.viewer.layers.placement import axis_names, to_image
-from napari_dmoe.viewer.session.checks import image_problem
 
 if TYPE_CHECKING:
     from napari_dmoe.models.card import ModelCard
     from napari_dmoe.patient import Patient
     from napari_dmoe.training.cases.annotation import Annotation
-
-_LARGE = 50_000_000
-"""Labels with more voxels are counted only when the training begins."""
 
 
 def drivers_of(card: ModelCard | None, patient: Patient) -> tuple[str, str]:
@@ -64,10 +59,42 @@ class Content:
     has_foreground: bool = False
 
 
+@dataclass(frozen=True)
+class Painted:
+    """Which labels are painted, and in how many frames.
+
+    Parameters
+    ----------
+    values : frozenset of int
+        The labels.
+    n_frames : int
+        Planes, or volumes for a 3D model, that are annotated.
+    """
+
+    values: frozenset[int]
+    n_frames: int
+
+
+def look_through(placed: SpatialImage, dims: int, annotation: Annotation) -> Painted:
+    """Look through labels; plane by plane, so that other threads have their turn.
+
+    Parameters
+    ----------
+    placed : SpatialImage
+        What :func:`on_image` returns.
+    dims : {2, 3}
+        Axes that the model sees at once.
+    annotation : Annotation
+        How the labels are to be read.
+    """
+    parts = np.atleast_2d(np.asarray(placed.data))
+    values = frozenset(int(v) for part in parts for v in np.unique(part))
+    return Painted(values, len(annotated_frames(placed, dims, annotation)))
+
+
 def content_of(
-    image: Image,
-    layer: Labels,
-    card: ModelCard | None,
+    found: Painted,
+    card: ModelCard,
     annotation: Annotation,
     *,
     may_be_empty: bool = False,
@@ -76,31 +103,25 @@ def content_of(
 
     Parameters
     ----------
-    image, layer : napari.layers.Image, napari.layers.Labels
-        A pair of layers.
-    card : ModelCard or None
+    found : Painted
+        What is painted.
+    card : ModelCard
         Names the classes.
     annotation : Annotation
         How the labels are to be read.
     may_be_empty : bool
         Whether nothing but background says that there is nothing to be found.
     """
-    if card is None or image_problem(image, card.dims):
-        return Content()
-    data = layer.data[0] if layer.multiscale else layer.data
-    if data.size > _LARGE:
-        return Content("large: counted at Start", has_foreground=True)
-    values = set(np.unique(np.asarray(data)).tolist())
-    painted = values - {annotation.unlabelled}
-    classes = {0 if v == annotation.background else v for v in painted}
+    values = found.values - {annotation.unlabelled}
+    classes = {0 if v == annotation.background else v for v in values}
     unknown = sorted(v for v in classes if not 0 <= v < len(card.classes))
     if unknown:
         return Content(problem=_no_class(unknown[0], card))
     names = [card.classes[v] for v in sorted(classes - {0})]
-    said = ", ".join(names) or ("only background" if painted else "nothing")
-    if not painted or (not names and not may_be_empty):
+    said = ", ".join(names) or ("only background" if values else "nothing")
+    if not values or (not names and not may_be_empty):
         return Content(said, f"Paint {' or '.join(card.classes[1:])} first.")
-    n = len(annotated_frames(image, np.asarray(data), card.dims, annotation))
+    n = found.n_frames
     if n > 1:
         said += f" · {n} {'frames' if card.dims == 2 else 'volumes'}"
     return Content(said, has_foreground=bool(names))
@@ -112,12 +133,10 @@ def _no_class(label: int, card: ModelCard) -> str:
 
 
 def annotated_frames(
-    image: Image, labels: NDArray[Any], dims: int, annotation: Annotation
+    placed: SpatialImage, dims: int, annotation: Annotation
 ) -> list[int]:
     """Return the frames of an image that are annotated; one that has no others is."""
-    placed = _on_image(image, labels, dims)
-    along = SPATIAL_AXES[-dims:]
-    frames = Frames(placed, along)
+    frames = Frames(placed, SPATIAL_AXES[-dims:])
     if len(frames) == 1:
         return [0]
     empty = 0 if annotation.unlabelled is None else annotation.unlabelled
@@ -126,56 +145,63 @@ def annotated_frames(
     ]
 
 
-def _on_image(image: Image, labels: NDArray[Any], dims: int) -> SpatialImage:
-    """Return labels with the axes of their image, but for channels."""
-    pixels = to_image(image, dims)
-    names = axis_names(image, dims)
-    flat = tuple(0 if name == CHANNEL_AXIS else slice(None) for name in names)
-    axes = tuple(name for name in names if name != CHANNEL_AXIS)
-    return SpatialImage(labels[flat], axes, pixels.affine, pixels.unit)
-
-
-def snapshot(
-    image: Image,
-    layer: Labels,
-    patient: Patient,
-    *,
-    dims: int,
-    number: int,
-    annotation: Annotation,
-) -> list[Case]:
-    """Return a pair's cases as they are now: one for each annotated frame.
-
-    Parameters
-    ----------
-    image, layer : napari.layers.Image, napari.layers.Labels
-        A pair of layers; later painting changes nothing in the cases.
-    patient : Patient
-        Whom they show.
-    dims : {2, 3}
-        Axes that the model sees at once.
-    number : int
-        What to call the cases: no name of a layer leaves the viewer.
-    annotation : Annotation
-        How the labels are to be read; they are returned as they were painted.
+def on_image(image: Image, layer: Labels, dims: int) -> SpatialImage:
+    """Return labels with the axes of their image, but for channels; not copied.
 
     Raises
     ------
     ImageError
         When the image cannot be used.
     """
-    data = np.array(layer.data[0] if layer.multiscale else layer.data)
-    chosen = annotated_frames(image, data, dims, annotation)
-    images, labels = (
-        Frames(each, SPATIAL_AXES[-dims:])
-        for each in (to_image(image, dims), _on_image(image, data, dims))
-    )
-    return [
-        Case(
-            str(number) if len(images) == 1 else f"{number}.{frame + 1}",
-            images[frame],
-            labels[frame],
-            patient,
-        )
-        for frame in chosen
-    ]
+    pixels, names = to_image(image, dims), axis_names(image, dims)
+    flat = tuple(0 if name == CHANNEL_AXIS else slice(None) for name in names)
+    axes = tuple(name for name in names if name != CHANNEL_AXIS)
+    data = layer.data[0] if layer.multiscale else layer.data
+    return SpatialImage(data[flat], axes, pixels.affine, pixels.unit)
+
+
+def copied(placed: SpatialImage) -> SpatialImage:
+    """Return the same, of samples that nobody paints on."""
+    return replace(placed, data=np.array(placed.data))
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A pair as it is now: later painting changes nothing in it.
+
+    Parameters
+    ----------
+    image, labels : SpatialImage
+        The image, and a copy of the labels on it.
+    patient : Patient
+        Whom they show.
+    number : int
+        What to call the cases: no name of a layer leaves the viewer.
+    """
+
+    image: SpatialImage
+    labels: SpatialImage
+    patient: Patient
+    number: int
+
+    def cases(self, dims: int, annotation: Annotation) -> list[Case]:
+        """Return a case for each annotated frame, labelled as it was painted.
+
+        Parameters
+        ----------
+        dims : {2, 3}
+            Axes that the model sees at once.
+        annotation : Annotation
+            How the labels are to be read.
+        """
+        along = SPATIAL_AXES[-dims:]
+        images, labels = Frames(self.image, along), Frames(self.labels, along)
+        return [
+            Case(
+                str(self.number) if len(images) == 1 else f"{self.number}.{frame + 1}",
+                images[frame],
+                labels[frame],
+                self.patient,
+            )
+            for frame in annotated_frames(self.labels, dims, annotation)
+        ]

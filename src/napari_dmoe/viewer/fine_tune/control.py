@@ -235,7 +235,7 @@ class FineTuneControl(QObject):
     def _finish(self, path: Path) -> bool:
         """Save the result at a path: now, or when the process has it."""
         if self.tuning.state in UNDECIDED:
-            return self.outcome.save(path)
+            return self.outcome.save_before_closing(path)
         try:
             self.tune.runner.save_alone(path)
         except OSError as error:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any
@@ -16,9 +16,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from napari.layers import Image, Labels
 
-from napari_dmoe.imaging.spatial import CHANNEL_AXIS
+from napari_dmoe.imaging.spatial import CHANNEL_AXIS, SpatialImage
 from napari_dmoe.inference.results.provenance import METADATA_KEY
-from napari_dmoe.viewer.fine_tune.annotations import content_of, drivers_of
+from napari_dmoe.viewer.fine_tune.annotations import (
+    Content,
+    Painted,
+    content_of,
+    drivers_of,
+    on_image,
+)
 from napari_dmoe.viewer.layers.placement import axis_names, data_to_world
 from napari_dmoe.viewer.session.checks import image_problem, patient_problem
 from napari_dmoe.viewer.session.session import Session
@@ -26,9 +32,15 @@ from napari_dmoe.viewer.session.session import Session
 if TYPE_CHECKING:
     from napari_dmoe.training.cases.annotation import Annotation
 
+    Look = Callable[[Labels, SpatialImage, Annotation], Painted | None]
+    """Finds out what is painted; None while that is not known yet."""
+
 _WORDS = re.compile(
     r"[\s/_\-.:]+(labels?|masks?|seg(mentation)?s?|annotations?|gt|truth)\b.*$"
 )
+
+
+MEASURED_LATER = Content("measuring …", has_foreground=True)
 
 
 class Bond(IntEnum):
@@ -95,7 +107,7 @@ class Pair:
         return _SAID[self.bond]
 
 
-def find_pairs(session: Session, annotation: Annotation) -> list[Pair]:
+def find_pairs(session: Session, annotation: Annotation, look: Look) -> list[Pair]:
     """Return what of a viewer could be trained on, the surest pair of an image first.
 
     Parameters
@@ -104,6 +116,8 @@ def find_pairs(session: Session, annotation: Annotation) -> list[Pair]:
         Knows the images, their patients and results, and the model.
     annotation : Annotation
         How labels are to be read.
+    look : callable
+        Looks through labels that lie on an image.
     """
     if session.model is None:
         return []
@@ -112,7 +126,7 @@ def find_pairs(session: Session, annotation: Annotation) -> list[Pair]:
     for image in images:
         fitting = [layer for layer in labels if same_grid(image, layer)]
         own = [
-            _pair(session, image, layer, bond, annotation)
+            _pair(session, image, layer, bond, annotation, look)
             for layer in fitting
             if (bond := _bond(session, image, layer, images, labels)) is not None
         ]
@@ -214,18 +228,18 @@ def _pair(
     labels: Labels,
     bond: Bond,
     annotation: Annotation,
+    look: Look,
 ) -> Pair:
     card = None if session.model is None else session.model.card
     patient = session.patient_of(image)
     drivers, unknown = drivers_of(card, patient)
-    may_be_empty = bond is Bond.CORRECTED  # somebody erased what was wrong
-    found = content_of(image, labels, card, annotation, may_be_empty=may_be_empty)
-    problem = (
-        image_problem(image, session.dims)
-        or unknown
-        or patient_problem(card, patient)
-        or found.problem
-    )
+    problem, found = image_problem(image, session.dims), Content()
+    if card is not None and not problem:
+        seen = look(labels, on_image(image, labels, card.dims), annotation)
+        found = MEASURED_LATER
+        if seen is not None:
+            may_be_empty = bond is Bond.CORRECTED  # somebody erased what was wrong
+            found = content_of(seen, card, annotation, may_be_empty=may_be_empty)
     return Pair(
         weakref.ref(image),
         weakref.ref(labels),
@@ -233,6 +247,6 @@ def _pair(
         bond,
         drivers,
         found.said,
-        problem,
+        problem or unknown or patient_problem(card, patient) or found.problem,
         has_foreground=found.has_foreground,
     )

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
+import numpy as np
 from napari.layers import Labels, Layer
 from qtpy.QtCore import QObject, QTimer, Signal
 
+from napari_dmoe.viewer.fine_tune.annotations import Painted, look_through
 from napari_dmoe.viewer.fine_tune.pairs import Pair, find_pairs
 from napari_dmoe.viewer.fine_tune.pairs_view import PairsSection
 from napari_dmoe.viewer.fine_tune.words import pair_row
-from napari_dmoe.viewer.session.results import CHANGES_OF_A_MASK
+from napari_dmoe.viewer.layers.measuring import CHANGES_OF_A_MASK
 from napari_dmoe.viewer.session.session import Session
 from napari_dmoe.viewer.ui.connections import Connections
+from napari_dmoe.viewer.ui.measuring import Measuring
 
 if TYPE_CHECKING:
+    from napari_dmoe.imaging.spatial import SpatialImage
     from napari_dmoe.training.cases.annotation import Annotation
 
 _REFRESH_MS = 200
@@ -52,6 +57,8 @@ class PairsControl(QObject):
         self._said: dict[tuple[int, int], bool] = {}
         self._followed: WeakSet[Layer] = WeakSet()
         self._is_seen = False
+        self._measuring = Measuring(self)
+        self._measuring.arrived.connect(self.show_soon)
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.setInterval(_REFRESH_MS)
@@ -103,7 +110,7 @@ class PairsControl(QObject):
         if self._session.model is None:
             self._pairs = []
         else:
-            self._pairs = find_pairs(self._session, self._reading())
+            self._pairs = find_pairs(self._session, self._reading(), self._look)
         there = {pair.key for pair in self._pairs}
         self._said = {k: v for k, v in self._said.items() if k in there}
         self._follow()
@@ -111,6 +118,15 @@ class PairsControl(QObject):
         ticks = [self._is_ticked(pair) for pair in self._pairs]
         self._section.show_pairs(rows, ticks)
         self.shown.emit()
+
+    def _look(
+        self, labels: Labels, placed: SpatialImage, annotation: Annotation
+    ) -> Painted | None:
+        """Find out what is painted, aside where the labels are large."""
+        dims, size = self._session.dims, int(np.prod(placed.data.shape))
+        key = (placed.axes, dims, annotation.unlabelled)
+        look = partial(look_through, placed, dims, annotation)
+        return self._measuring.of(labels, key, size, look)
 
     def _is_ticked(self, pair: Pair) -> bool:
         return not pair.problem and self._said.get(pair.key, pair.is_chosen)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari.utils.notifications import show_info
-from qtpy.QtCore import QObject, Signal
+from qtpy.QtCore import QEventLoop, QObject, Signal
 from qtpy.QtWidgets import QFileDialog
 
 from napari_dmoe.imaging.atomic import atomic_path
@@ -21,7 +21,14 @@ from napari_dmoe.viewer.fine_tune.folder import TuningFolder
 from napari_dmoe.viewer.fine_tune.report_view import OutcomeSection
 from napari_dmoe.viewer.fine_tune.state import State, Tuning
 from napari_dmoe.viewer.session.session import Session
-from napari_dmoe.viewer.ui.jobs import JobRunner, Task, notify_error
+from napari_dmoe.viewer.ui.jobs import (
+    Ending,
+    JobQueue,
+    JobRunner,
+    Task,
+    notify_error,
+)
+from napari_dmoe.viewer.ui.work import NOT_SAVED
 
 if TYPE_CHECKING:
     from napari_dmoe.models.checkpoint import LoadedModel
@@ -67,6 +74,8 @@ class OutcomeControl(QObject):
         self._loading = JobRunner(self)
         self._loading.returned.connect(self._on_loaded)
         self._loading.failed.connect(notify_error)
+        self._saving = JobQueue(self)
+        self._saved: Path | None = None
         section.keep_requested.connect(self.keep)
         section.discard_requested.connect(discard)
         section.save_requested.connect(self._on_save)
@@ -120,24 +129,45 @@ class OutcomeControl(QObject):
         if path:
             self.save(Path(path))
 
-    def save(self, path: Path) -> bool:
-        """Save the tuned model; say why where that fails, and return False."""
+    def save(self, path: Path) -> None:
+        """Save the tuned model in the background; say why where that fails."""
         target = path if path.suffix else path.with_suffix(".safetensors")
         source = self._folder.tuned_model()
         if source is None:
             notify_error(ValueError("there is no tuned model to save any more"))
-            return False
-        try:
-            with atomic_path(target) as partial_path:
-                shutil.copyfile(source, partial_path)
-        except OSError as error:
-            notify_error(error)
-            return False
+            return
+        task = Task(f"dMoE: saving {target.name}", partial(_copy, source, target))
+        ending = Ending(self._on_saved, notify_error, lambda: show_info(NOT_SAVED))
+        self._saving.add(task, ending)
+
+    def save_before_closing(self, path: Path) -> bool:
+        """Save the tuned model while its window is drawn, but takes no input.
+
+        Returns
+        -------
+        bool
+            Whether it was saved; it has been said why not.
+        """
+        self._saved, loop = None, QEventLoop()
+        self.save(path)
+        if self._saving.is_busy:
+            self._saving.emptied.connect(loop.quit)
+            loop.exec(QEventLoop.ProcessEventsFlag.ExcludeUserInputEvents)
+        return self._saved is not None
+
+    def _on_saved(self, target: Path) -> None:
+        self._saved = target
         kept = None if self._kept is None else self._kept()
         if kept is not None and kept is self._session.model:
             self._session.set_model(kept, str(target))
         show_info(f"Saved {target.name}")
-        return True
+
+
+def _copy(source: Path, target: Path, hook: ProgressHook) -> Path:
+    hook(Progress(0, 1, f"saving {target.name}"))
+    with atomic_path(target) as partial_path:
+        shutil.copyfile(source, partial_path)
+    return target
 
 
 def _load(engines: Engines, path: Path, hook: ProgressHook) -> Any:

@@ -10,9 +10,9 @@ from weakref import WeakKeyDictionary
 from napari.layers import Image
 from qtpy.QtCore import QObject
 
-from napari_dmoe.progress import Progress
+from napari_dmoe.progress import Progress, ProgressHook
 from napari_dmoe.viewer.engines import Engines
-from napari_dmoe.viewer.fine_tune.annotations import snapshot
+from napari_dmoe.viewer.fine_tune.annotations import Snapshot, copied, on_image
 from napari_dmoe.viewer.fine_tune.clock import Paces, TuningClock, n_steps
 from napari_dmoe.viewer.fine_tune.folder import TuningFolder, hand_over
 from napari_dmoe.viewer.fine_tune.foot import TuningFoot
@@ -21,12 +21,12 @@ from napari_dmoe.viewer.fine_tune.pairs_control import PairsControl
 from napari_dmoe.viewer.fine_tune.process import TuningRunner
 from napari_dmoe.viewer.fine_tune.state import State, Tuning
 from napari_dmoe.viewer.fine_tune.words import at_work, work_to_come
+from napari_dmoe.viewer.layers.placement import to_image
 from napari_dmoe.viewer.session.session import Session
 from napari_dmoe.viewer.ui.connections import at_its_end
 from napari_dmoe.viewer.ui.jobs import JobRunner, Task, notify_error
 
 if TYPE_CHECKING:
-    from napari_dmoe.cohorts.case import Case
     from napari_dmoe.models.checkpoint import LoadedModel
     from napari_dmoe.training.cases.annotation import Annotation
     from napari_dmoe.training.loop.history import Epoch
@@ -138,7 +138,7 @@ class TuneControl(QObject):
 
         reading = self._reading()
         try:
-            cases = self._snapshots(pairs, loaded, reading)
+            taken = self._snapshots(pairs, loaded)
             self._folder.discard()
             path = self._folder.path
         except (ValueError, OSError) as error:
@@ -153,30 +153,23 @@ class TuneControl(QObject):
             sha256=loaded.sha256,
             replayed=replayed,
         )
-        self._n_cases = len(cases)
-        steps = n_steps(settings, len(cases) + len(replayed))
+        self._n_cases = len(taken)
+        steps = n_steps(settings, len(taken) + len(replayed))
         expected = self._expected(settings)
         self._clock = TuningClock(steps, expected=expected, now=self._now)
         self._tuning.begin(loaded, pairs, path)
-        work = partial(hand_over, path, loaded, cases, reading)
+        work = partial(_hand_over, path, loaded, taken, reading)
         self._preparing.start(Task("dMoE: handing cases over", work))
 
-    def _snapshots(
-        self, pairs: Sequence[Pair], loaded: LoadedModel, reading: Annotation
-    ) -> list[Case]:
-        cases = []
+    def _snapshots(self, pairs: Sequence[Pair], loaded: LoadedModel) -> list[Snapshot]:
+        taken, dims = [], loaded.card.dims
         for pair, number in zip(pairs, self.numbers(pairs), strict=True):
             image, labels = pair.image(), pair.labels()
             if image is not None and labels is not None:
-                cases += snapshot(
-                    image,
-                    labels,
-                    self._session.patient_of(image),
-                    dims=loaded.card.dims,
-                    number=number,
-                    annotation=reading,
-                )
-        return cases
+                placed = copied(on_image(image, labels, dims))
+                patient = self._session.patient_of(image)
+                taken.append(Snapshot(to_image(image, dims), placed, patient, number))
+        return taken
 
     def stop(self) -> None:
         """Tell the work to save and stop."""
@@ -285,3 +278,15 @@ class _End:
     def end(self) -> None:
         self._end_process()
         self._folder.remove()
+
+
+def _hand_over(
+    path: Any,
+    loaded: LoadedModel,
+    taken: Sequence[Snapshot],
+    reading: Annotation,
+    hook: ProgressHook,
+) -> None:
+    dims = loaded.card.dims
+    cases = [case for each in taken for case in each.cases(dims, reading)]
+    hand_over(path, loaded, cases, reading, hook)

@@ -41,14 +41,19 @@ def reveal(viewer: ViewerModel, mask: Labels) -> bool:
     hidden = [axis for axis in range(mask.ndim) if axis + offset not in displayed]
     if viewer.dims.ndisplay != 2 or not hidden:
         return False
-    shown = tuple(axis for axis in range(mask.ndim) if axis not in hidden)
-    counts = np.count_nonzero(np.asarray(mask.data), axis=shown)
+    planes = np.moveaxis(np.asarray(mask.data), hidden, range(len(hidden)))
     point = np.array(viewer.dims.point)[offset:]
     here = np.round(mask.world_to_data(point)).astype(int)
     place = tuple(
         int(np.clip(here[axis], 0, mask.data.shape[axis] - 1)) for axis in hidden
     )
-    if not counts.any() or counts[place]:
+    if planes[place].any():
+        return False
+    # Plane by plane: of all at once numpy would first make a copy.
+    counts = np.zeros(planes.shape[: len(hidden)], np.int64)
+    for index in np.ndindex(*counts.shape):
+        counts[index] = np.count_nonzero(planes[index])
+    if not counts.any():
         return False
     best = np.unravel_index(int(counts.argmax()), counts.shape)
     target = np.array(here, float)

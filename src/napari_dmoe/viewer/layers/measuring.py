@@ -1,13 +1,18 @@
-"""What a mask measures, in the plane or the volume that the viewer shows."""
+"""What masks measure, remembered by how often their layers were changed.
+
+Large masks are measured in jobs, by :class:`napari_dmoe.viewer.ui.measuring.Measuring`;
+what is remembered of a layer, and for how long, is settled here.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
-from napari.layers import Image
+from napari.layers import Image, Layer
 from numpy.typing import NDArray
 
 from napari_dmoe.imaging.spatial import SPATIAL_AXES, SpatialImage
@@ -18,7 +23,6 @@ from napari_dmoe.inference.masks.measures import (
     cup_to_disc,
     label_frame,
 )
-from napari_dmoe.inference.results.segmentation import Segmentation
 from napari_dmoe.viewer.layers.placement import (
     LENGTH_UNIT,
     axis_names,
@@ -28,6 +32,72 @@ from napari_dmoe.viewer.layers.placement import (
 
 if TYPE_CHECKING:
     from napari_dmoe.inference.results.segmentation import Segmentation
+
+
+CHANGES_OF_A_MASK = ("paint", "labels_update", "data")
+
+AT_ONCE = 2_000_000
+"""So many samples are measured where it is asked for: it takes some milliseconds."""
+
+_MOST = 64
+"""So many measures of a layer are remembered: a slider must not fill the memory."""
+
+Edits = tuple[int, int]
+"""How often a layer's samples were changed, and how much of it can be undone."""
+
+
+class _Counted:
+    """Counts the changes of a layer that napari tells of."""
+
+    def __init__(self, layer: Layer) -> None:
+        self.n = 0
+        for change in CHANGES_OF_A_MASK:
+            if change in layer.events:
+                getattr(layer.events, change).connect(self._on_change)
+
+    def _on_change(self, event: Any = None) -> None:
+        self.n += 1
+
+
+_COUNTED: WeakKeyDictionary[Layer, _Counted] = WeakKeyDictionary()
+
+
+def edits_of(layer: Layer) -> Edits:
+    """Return what is another whenever a layer holds other samples.
+
+    napari tells of nothing when a stroke is undone, so what can be undone counts, too.
+    """
+    if layer not in _COUNTED:
+        _COUNTED[layer] = _Counted(layer)
+    return _COUNTED[layer].n, len(getattr(layer, "_undo_history", ()))
+
+
+class Measures:
+    """What was measured in layers, each remembered until it is changed."""
+
+    def __init__(self) -> None:
+        self._known: WeakKeyDictionary[Layer, tuple[Edits, dict[Hashable, Any]]]
+        self._known = WeakKeyDictionary()
+
+    def of(self, layer: Layer, key: Hashable) -> Any | None:
+        """Return what is known of a layer as it is now; None where it is not."""
+        edits, found = self._known.get(layer, (None, {}))
+        return found.get(key) if edits == edits_of(layer) else None
+
+    def keep(self, layer: Layer, key: Hashable, value: Any, edits: Edits) -> None:
+        """Remember something, unless the layer was changed since."""
+        if edits == edits_of(layer):
+            before, found = self._known.get(layer, (None, {}))
+            kept = dict([*found.items()][1 - _MOST :]) if before == edits else {}
+            self._known[layer] = (edits, kept | {key: value})
+
+
+def differ(first: NDArray[Any], second: NDArray[Any]) -> bool:
+    """Say whether two arrays differ, plane by plane: it ends at the first that does."""
+    if first.shape != second.shape:
+        return True
+    pairs = zip(first, second, strict=True) if first.ndim > 2 else [(first, second)]
+    return any(not np.array_equal(one, other) for one, other in pairs)
 
 
 @dataclass(frozen=True)
@@ -46,31 +116,69 @@ class Measured:
     ratio: CupToDisc | None
 
 
-def measure(
-    labels: NDArray[Any], source: Image, result: Segmentation, *, step: Sequence[int]
-) -> Measured:
-    """Measure the plane or volume of a mask that the viewer shows.
+@dataclass(frozen=True)
+class MaskFrame:
+    """How a mask is measured, plane by plane or volume by volume.
+
+    It holds no layer, so that a job may measure copies of the samples.
 
     Parameters
     ----------
-    labels : array
-        Mask in the order of the source layer's axes.
-    source : napari.layers.Image
-        The layer it was computed from.
-    result : Segmentation
-        The result it belongs to; gives the grid, whose axes are measured together,
-        and the classes.
-    step : sequence of int
-        Index along each axis of the layer; those of measured axes are ignored.
+    names : tuple of str
+        Names of the mask's axes.
+    along : tuple of str
+        Axes that are measured together, in the order of `affine`.
+    affine : array
+        True lengths and angles of a pixel along them.
+    unit : str or None
+        Unit of the affine; None where pixels can only be counted.
+    classes : tuple of str
+        Class names, background first.
     """
-    along = SPATIAL_AXES[-len(result.grid.shape) :]
-    shown = shown_frame(labels, source, step, along)
-    affine = frame_affine(source, along) @ result.grid.to_source()
-    is_length = length_factors(source, _places(source, along)) is not None
-    image = SpatialImage(shown, along, affine, LENGTH_UNIT if is_length else None)
-    return Measured(
-        tuple(class_sizes(image, result.classes)), cup_to_disc(shown, result.classes)
-    )
+
+    names: tuple[str, ...]
+    along: tuple[str, ...]
+    affine: NDArray[np.float64]
+    unit: str | None
+    classes: tuple[str, ...]
+
+    @classmethod
+    def of(cls, source: Image, result: Segmentation) -> MaskFrame:
+        """Return how masks of a result are measured on its source layer."""
+        along = SPATIAL_AXES[-len(result.grid.shape) :]
+        is_length = length_factors(source, _places(source, along)) is not None
+        return cls(
+            axis_names(source, len(along)),
+            along,
+            frame_affine(source, along) @ result.grid.to_source(),
+            LENGTH_UNIT if is_length else None,
+            result.classes,
+        )
+
+    def shown(self, labels: NDArray[Any], step: Sequence[int]) -> NDArray[Any]:
+        """Return the plane or volume at a place, not copied.
+
+        Parameters
+        ----------
+        labels : array
+            Mask in the order of its layer's axes.
+        step : sequence of int
+            Index along each of them; those of measured axes are ignored.
+        """
+        place = tuple(
+            slice(None) if name in self.along else min(max(int(i), 0), n - 1)
+            for name, i, n in zip(self.names, step, labels.shape, strict=True)
+        )
+        kept = [name for name in self.names if name in self.along]
+        shown = np.asarray(labels[place])
+        return shown.transpose([kept.index(name) for name in self.along])
+
+    def measure(self, shown: NDArray[Any]) -> Measured:
+        """Measure what :meth:`shown` returned, or a copy of it."""
+        image = SpatialImage(shown, self.along, self.affine, self.unit)
+        return Measured(
+            tuple(class_sizes(image, self.classes)), cup_to_disc(shown, self.classes)
+        )
 
 
 def frame_affine(
@@ -89,35 +197,6 @@ def frame_affine(
     affine = np.eye(len(along) + 1)
     affine[:-1, :-1] = np.linalg.cholesky(sides.T @ sides).T
     return affine
-
-
-def shown_frame(
-    labels: NDArray[Any],
-    source: Image,
-    step: Sequence[int],
-    along: tuple[str, ...] = ("y", "x"),
-) -> NDArray[Any]:
-    """Return the plane or volume of a mask that the viewer shows.
-
-    Parameters
-    ----------
-    labels : array
-        Mask in the order of the source layer's axes.
-    source : napari.layers.Image
-        Its source.
-    step : sequence of int
-        Index along each axis of the layer; those of `along` are ignored.
-    along : tuple of str
-        Axes of what is returned, in their order there.
-    """
-    names = axis_names(source, len(along))
-    place = tuple(
-        slice(None) if name in along else min(max(int(i), 0), n - 1)
-        for name, i, n in zip(names, step, labels.shape, strict=True)
-    )
-    shown = np.asarray(labels[place])
-    kept = [name for name in names if name in along]
-    return shown.transpose([kept.index(name) for name in along])
 
 
 def _places(layer: Image, along: tuple[str, ...]) -> list[int]:

@@ -69,11 +69,10 @@ def comparison_rows(
             rows.append(TableRow("  HD95", f"{each.hd95:.3g} {unit}"))
         if is_there:
             rows.append(TableRow("  pixels", f"{each.n_first} → {each.n_second}"))
-    counts = np.bincount(comparison.difference.ravel(), minlength=len(DIFFERENCES))
     rows += [
         TableRow(name, f"{count} px", colour=colour)
         for name, count, colour in zip(
-            DIFFERENCES[1:], counts[1:], DIFFERENCE_COLOURS, strict=True
+            DIFFERENCES[1:], comparison.counts[1:], DIFFERENCE_COLOURS, strict=True
         )
     ]
     return tuple(rows)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,19 +13,19 @@ from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QFileDialog, QMessageBox
 
 from napari_dmoe.imaging.files import image_stem, read_image
-from napari_dmoe.progress import ProgressHook
+from napari_dmoe.progress import Progress, ProgressHook
 from napari_dmoe.viewer.engines import Engines
 from napari_dmoe.viewer.layers.opening import image_layer
-from napari_dmoe.viewer.layers.placement import plain
+from napari_dmoe.viewer.layers.placement import LayerData, plain
 from napari_dmoe.viewer.layers.pointer import pointer_away
 from napari_dmoe.viewer.segment.many_images_view import SeriesSection
-from napari_dmoe.viewer.segment.result_rows import result_rows
+from napari_dmoe.viewer.segment.result_rows import ShownMasks
 from napari_dmoe.viewer.segment.run import Run, RunControl
 from napari_dmoe.viewer.session.checks import image_problem, patient_problem
 from napari_dmoe.viewer.session.session import Session
 from napari_dmoe.viewer.ui.connections import Connections
 from napari_dmoe.viewer.ui.jobs import notify_error
-from napari_dmoe.viewer.ui.work import Order, Work
+from napari_dmoe.viewer.ui.work import GONE, Order, Work
 
 if TYPE_CHECKING:
     from napari.layers import Image
@@ -139,16 +139,42 @@ class LayerSeries(QObject):
         image, viewer = run.image(), self._session.viewer
         if image is not None and run.result is not None and viewer is not None:
             row["labels"] = run.result.title
-            step = viewer.dims.current_step[-image.ndim :]
-            lines = result_rows(run.result, image, step)
-            row |= {line.name: line.value for line in lines}
+            masks = ShownMasks.of(run.result, image)
+            if masks is not None:
+                self._measure(row, masks, viewer.dims.current_step[-image.ndim :], run)
+                return
+        self._add(row, run)
+
+    def _measure(
+        self, row: dict[str, str], masks: ShownMasks, step: Sequence[int], run: Run
+    ) -> None:
+        """Measure a layer's mask in the background; then its row is complete."""
+        order = Order(
+            title=f"dMoE: measuring {run.name}",
+            status=f"Measuring “{run.name}” …",
+            work=partial(_measured, masks, step),
+            then=lambda found: self._add(row | found, run),
+            if_failed=lambda error: self._add(row | {"outcome": str(error)}, run),
+            if_stopped=lambda: self._add(row, run),
+        )
+        self._work.start_beside(order)
+
+    def _add(self, row: dict[str, str], run: Run) -> str:
         self._section.add_row(row, partial(self._show_layer, run.image))
         self._next()
+        return run.said
 
     def _show_layer(self, reference: weakref.ref[Image]) -> None:
         image, viewer = reference(), self._session.viewer
         if image is not None and viewer is not None and image in viewer.layers:
             viewer.layers.selection.active = image
+
+
+def _measured(
+    masks: ShownMasks, step: Sequence[int], hook: ProgressHook
+) -> dict[str, str]:
+    rows = masks.rows(masks.measure(masks.at(step)))
+    return {row.name: row.value for row in rows}
 
 
 TABLE_FILES = "Tables (*.csv)"
@@ -283,21 +309,32 @@ class FileSeries(QObject):
 
     def _open_files(self, entry: Entry, mask: Path | None) -> None:
         """Show an image of the series, with its patient and its mask."""
-        viewer = self._session.viewer
+        order = Order(
+            title=f"dMoE: opening {entry.path.name}",
+            status=f"Opening {entry.path.name} …",
+            work=partial(_opened, entry.path),
+            then=partial(self._on_opened, entry, mask),
+            if_stopped=lambda: "Stopped. Nothing was opened.",
+        )
+        self._work.start_beside(order)
+
+    def _on_opened(self, entry: Entry, mask: Path | None, opened: LayerData) -> str:
+        viewer, (data, arguments, _) = self._session.viewer, opened
         if viewer is None:
-            return
-        try:
-            pixels = read_image(entry.path)
-            data, arguments, _ = image_layer(pixels, image_stem(entry.path))
-        except (OSError, ValueError) as error:
-            self._work.fail(error)
-            return
+            return GONE
         with pointer_away(viewer):
             image = plain(viewer.add_image(data, **arguments))
         self._session.set_patient(image, entry.patient, FROM_TABLE)
         self._session.choose_image(image)
         if mask is not None:
             self._open_mask(mask, image)
+        return f"Opened {entry.path.name}."
+
+
+def _opened(path: Path, hook: ProgressHook) -> LayerData:
+    """Read an image as a layer; called in the work's thread."""
+    hook(Progress(0, 1, f"opening {path.name}"))
+    return image_layer(read_image(path), image_stem(path))
 
 
 class _Teller(QObject):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from copy import deepcopy
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from qtpy.QtCore import QObject, QTimer
 from qtpy.QtWidgets import QFileDialog
 
@@ -13,11 +16,13 @@ from napari_dmoe.imaging.files import safe_stem
 from napari_dmoe.imaging.spatial import SPATIAL_AXES
 from napari_dmoe.imaging.tables import write_table
 from napari_dmoe.progress import Progress, ProgressHook
+from napari_dmoe.viewer.layers.measuring import differ, edits_of
 from napari_dmoe.viewer.layers.opening import mask_layers
 from napari_dmoe.viewer.layers.placement import plain
 from napari_dmoe.viewer.layers.pointer import pointer_away
 from napari_dmoe.viewer.layers.saving import TIFF_LABELS, mask_path, save_mask
-from napari_dmoe.viewer.segment.result_rows import file_rows, frame_note, result_rows
+from napari_dmoe.viewer.rows import TableRow
+from napari_dmoe.viewer.segment.result_rows import ShownMasks, file_rows, frame_note
 from napari_dmoe.viewer.segment.result_view import ResultSection, ResultState
 from napari_dmoe.viewer.segment.run import RunControl
 from napari_dmoe.viewer.session import results
@@ -27,10 +32,13 @@ from napari_dmoe.viewer.session.results import Result
 from napari_dmoe.viewer.session.session import Session
 from napari_dmoe.viewer.ui.asking import ask_where, may_write, not_saved
 from napari_dmoe.viewer.ui.connections import Connections
-from napari_dmoe.viewer.ui.work import Order, Work
+from napari_dmoe.viewer.ui.measuring import MEASURING, Measuring
+from napari_dmoe.viewer.ui.work import GONE, Order, Work
 
 if TYPE_CHECKING:
     from napari.layers import Image
+
+    from napari_dmoe.viewer.layers.placement import LayerData
 
 TABLE_FILES = "CSV (*.csv)"
 MASK_FILES = "Masks (*.labels.tif *.nii.gz *.nii)"
@@ -71,13 +79,11 @@ class ResultFiles(QObject):
         target = path if path.suffix else path.with_suffix(".csv")
         if not may_write(self._parent, path, target):
             return
-        rows = file_rows(result, image, viewer.dims.current_step[-image.ndim :])
-        try:
-            write_table(target, rows)
-        except OSError as error:
-            self._work.fail(not_saved(target, error))
-        else:
-            self._work.say(f"Saved {target.name}.")
+        masks = ShownMasks.of(result, image)
+        if masks is None:
+            return
+        step = viewer.dims.current_step[-image.ndim :]
+        self._save(target, partial(_save_table, masks.copied(), step))
 
     def _on_save(self) -> None:
         _, result = self._current()
@@ -91,15 +97,20 @@ class ResultFiles(QObject):
             return
         result.note_edits()
         data, meta, _ = mask.as_layer_data_tuple()
+        save = partial(
+            _save_mask, data.copy(), meta | {"metadata": deepcopy(mask.metadata)}
+        )
+        self._save(mask_path(path), save)
+
+    def _save(self, path: Path, work: Callable[[Path], Sequence[str]]) -> None:
+        """Write files in the background, beside a run."""
         order = Order(
             title=f"dMoE: saving {path.name}",
             status=f"Saving {path.name} …",
-            work=partial(_save, mask_path(path), data.copy(), meta),
+            work=partial(_at, path, "saving", work),
             then=lambda names: f"Saved {' and '.join(names)}.",
-            if_stopped=lambda: "Stopped. Nothing was saved.",
         )
-        if not self._work.start(order):
-            self._work.say("Wait until the run has ended, then save.")
+        self._work.start_beside(order)
 
     def _on_open(self) -> None:
         path, _ = QFileDialog.getOpenFileName(
@@ -110,35 +121,54 @@ class ResultFiles(QObject):
 
     def open_mask(self, path: Path, image: Image | None) -> None:
         """Open a mask, as a result of an image if it lies on its pixels."""
-        viewer = self._session.viewer
+        order = Order(
+            title=f"dMoE: opening {path.name}",
+            status=f"Opening {path.name} …",
+            work=partial(_at, path, "opening", mask_layers),
+            then=partial(self._on_opened, path, image),
+            if_stopped=lambda: "Stopped. Nothing was opened.",
+        )
+        self._work.start_beside(order)
+
+    def _on_opened(
+        self, path: Path, image: Image | None, opened: Sequence[LayerData]
+    ) -> str:
+        viewer, ((data, arguments, _),) = self._session.viewer, opened
         if viewer is None:
-            return
-        try:
-            ((data, arguments, _),) = mask_layers(path)
-        except (OSError, ValueError) as error:
-            self._work.fail(error)
-            return
+            return GONE
         with pointer_away(viewer):
             mask = plain(viewer.add_labels(data, **arguments))
-        result = None if image is None else reopened_result(mask, image)
-        if image is not None and result is not None:
-            hidden = show_alone(self._session, mask, image)
-            said = f"Opened {path.name} as a result of “{image.name}”. {hidden}"
-            self._work.say(said.rstrip())
-        else:
-            self._work.say(f"Opened {path.name} as a layer: it is on no image here.")
+        is_there = image is not None and image in viewer.layers
+        result = reopened_result(mask, image) if is_there else None
+        if image is None or result is None:
+            return f"Opened {path.name} as a layer: it is on no image here."
+        hidden = show_alone(self._session, mask, image)
+        return f"Opened {path.name} as a result of “{image.name}”. {hidden}".rstrip()
 
     def _ask(self, title: str, result: Result, suffix: str, kinds: str) -> Path | None:
         proposed = f"{safe_stem(result.title)}{suffix}"
         return ask_where(self._parent, title, proposed, kinds)[0]
 
 
-def _save(path: Path, data: Any, meta: dict[str, Any], hook: ProgressHook) -> list[str]:
-    hook(Progress(0, 1, f"saving {path.name}"))
+def _at(path: Path, doing: str, work: Callable[[Path], Any], hook: ProgressHook) -> Any:
+    """Read or write a file; called in the work's thread."""
+    hook(Progress(0, 1, f"{doing} {path.name}"))
+    return work(path)
+
+
+def _save_mask(data: Any, meta: dict[str, Any], path: Path) -> list[str]:
     try:
         return [Path(each).name for each in save_mask(path, data, meta)]
     except OSError as error:
         raise not_saved(path, error) from error
+
+
+def _save_table(masks: ShownMasks, step: Sequence[int], path: Path) -> list[str]:
+    try:
+        write_table(path, file_rows(masks, step))
+    except OSError as error:
+        raise not_saved(path, error) from error
+    return [path.name]
 
 
 _REFRESH_MS = 100
@@ -174,6 +204,9 @@ class ResultControl(QObject):
         self._timer.setSingleShot(True)
         self._timer.setInterval(_REFRESH_MS)
         self._timer.timeout.connect(self.show)
+        self._measuring = Measuring(self)
+        self._measuring.arrived.connect(self.show)
+        self._rows: list[TableRow] = []
         connections = Connections(self)
         for signal in (session.model_changed, session.image_changed):
             connections.add(signal, self.show_soon)
@@ -199,10 +232,15 @@ class ResultControl(QObject):
             section.show_nothing()
             return
         step = viewer.dims.current_step[-image.ndim :]
+        rows = self._measured(image, result, step)
+        is_known = rows is not None
+        self._rows = rows if rows is not None else self._rows
         notes = [frame_note(image, result, step), *run_notices(result)]
+        notes += [] if is_known else [MEASURING]
+        section.table.setEnabled(is_known)  # else it is of the mask before
         section.show_result(
             describe_run(result),
-            result_rows(result, image, step),
+            self._rows,
             badge=result_badge(result),
             outdated=self._run.outdated(image, result),
             notices=[note for note in notes if note],
@@ -216,6 +254,39 @@ class ResultControl(QObject):
                 is_kept=result.is_kept,
             )
         )
+
+    def _measured(
+        self, image: Image, result: Result, step: Sequence[int]
+    ) -> list[TableRow] | None:
+        """Return the lines of the table; None while a large mask is measured."""
+        self._compare(result)
+        mask, masks = result.mask(), ShownMasks.of(result, image)
+        if mask is None or masks is None:
+            return []
+        shown = masks.at(step)
+        frame = masks.frame
+        place = tuple(
+            int(at)
+            for name, at in zip(frame.names, step, strict=True)
+            if name not in frame.along
+        )
+        measured = self._measuring.of(
+            mask,
+            (id(result.outcome), place, len(shown), frame.affine.tobytes(), frame.unit),
+            sum(each.size for each in shown),
+            partial(masks.measure, shown),
+        )
+        return None if measured is None else masks.rows(measured)
+
+    def _compare(self, result: Result) -> None:
+        """Find out whether a mask differs from what was made, if that takes long."""
+        mask = result.mask()
+        if mask is None or result.is_compared:
+            return
+        compare = partial(differ, np.asarray(mask.data), result.original)
+        found = self._measuring.of(mask, "is another", mask.data.size, compare)
+        if found is not None:
+            result.note_compared(edits_of(mask), found)
 
     def _current(self) -> tuple[Image | None, Result | None]:
         image = self._session.image

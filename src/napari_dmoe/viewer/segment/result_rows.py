@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
-from napari.layers import Image, Labels
+from napari.layers import Image
+from numpy.typing import NDArray
 
+from napari_dmoe.inference.results.segmentation import Segmentation
 from napari_dmoe.viewer.layers.look import in_layer_order, mask_colours
-from napari_dmoe.viewer.layers.measuring import Measured, measure
+from napari_dmoe.viewer.layers.measuring import MaskFrame, Measured
 from napari_dmoe.viewer.layers.placement import axis_names
 from napari_dmoe.viewer.layers.records import badge
 from napari_dmoe.viewer.rows import TableRow
@@ -18,56 +22,77 @@ from napari_dmoe.viewer.session.results import Result
 _THREE_DIGITS = 100  # from here on, digits behind the point say nothing
 
 
-def result_rows(result: Result, image: Image, step: Sequence[int]) -> list[TableRow]:
-    """Return the lines for the plane or volume that the viewer shows.
+@dataclass(frozen=True)
+class ShownMasks:
+    """What a table is made of: a mask, and those of a driver's values; no layer.
 
     Parameters
     ----------
-    result : Result
-        The result; of an unknown driver each line has the span over its values, as
-        long as nobody painted on the mask.
-    image : napari.layers.Image
-        Its image.
-    step : sequence of int
-        Index along each axis of the image; those of measured axes are ignored.
+    made : Segmentation
+        The result.
+    frame : MaskFrame
+        How its masks are measured.
+    masks : tuple of arrays
+        The mask; of an unknown driver also that of each value, as long as nobody
+        painted on it. All in the order of the image's axes, not copied.
     """
-    mask = result.mask()
-    if mask is None:
-        return []
-    segmentation = result.segmentation
-    values = {} if result.looks_edited else segmentation.by_value
-    masks = [in_layer_order(image, segmentation, each) for each in values.values()]
-    found, *spread = (
-        measure(labels, image, segmentation, step=step)
-        for labels in (mask.data, *masks)
-    )
-    colours = mask_colours(segmentation.classes, segmentation.provenance)
-    rows = []
-    for i, size in enumerate(found.sizes):
-        sizes = [each.sizes[i].size for each in spread]
-        span = _span(sizes, _number)
-        cells = {"measure": size.name, "value": f"{size.size:.6g}", "unit": size.unit}
-        rows.append(
-            TableRow(
-                size.name,
-                f"{_number(size.size)} {size.unit}",
-                span,
-                colours[i + 1],
-                cells | _ends(sizes),
+
+    made: Segmentation
+    frame: MaskFrame
+    masks: tuple[NDArray[Any], ...]
+
+    @classmethod
+    def of(cls, result: Result, image: Image) -> ShownMasks | None:
+        """Return what a result's table is made of; None where its mask is gone."""
+        mask, made = result.mask(), result.segmentation
+        if mask is None:
+            return None
+        values = {} if result.looks_edited else made.by_value
+        in_order = (in_layer_order(image, made, each) for each in values.values())
+        return cls(made, MaskFrame.of(image, made), (mask.data, *in_order))
+
+    def at(self, step: Sequence[int]) -> tuple[NDArray[Any], ...]:
+        """Return the plane or volume of each mask at a place, not copied."""
+        return tuple(self.frame.shown(mask, step) for mask in self.masks)
+
+    def measure(self, shown: Sequence[NDArray[Any]]) -> tuple[Measured, ...]:
+        """Measure what :meth:`at` returned, or copies of it."""
+        return tuple(self.frame.measure(each) for each in shown)
+
+    def copied(self) -> ShownMasks:
+        """Return the same, of a mask that nobody paints on."""
+        return replace(self, masks=(self.masks[0].copy(), *self.masks[1:]))
+
+    def rows(self, measured: Sequence[Measured]) -> list[TableRow]:
+        """Return the lines for what was measured at one place."""
+        found, *spread = measured
+        colours = mask_colours(self.made.classes, self.made.provenance)
+        rows = []
+        for i, size in enumerate(found.sizes):
+            sizes = [each.sizes[i].size for each in spread]
+            number = f"{size.size:.6g}"
+            cells = {"measure": size.name, "value": number, "unit": size.unit}
+            rows.append(
+                TableRow(
+                    size.name,
+                    f"{_number(size.size)} {size.unit}",
+                    _span(sizes, _number),
+                    colours[i + 1],
+                    cells | _ends(sizes),
+                )
             )
-        )
-    return rows + _ratio_rows(found, spread)
+        return rows + _ratio_rows(found, spread)
 
 
-def file_rows(
-    result: Result, image: Image, step: Sequence[int]
-) -> list[dict[str, str]]:
+def file_rows(masks: ShownMasks, step: Sequence[int]) -> list[dict[str, str]]:
     """Return the lines for every plane or volume, for a file.
 
     Parameters
     ----------
-    result, image, step
-        As for :func:`result_rows`.
+    masks : ShownMasks
+        What is measured.
+    step : sequence of int
+        Index along each axis of the image; only that of channels counts.
 
     Returns
     -------
@@ -76,23 +101,22 @@ def file_rows(
         for each axis that the model was run over, counted from 0. A ``note`` says of
         a what-if that it is one.
     """
-    mask = result.mask()
     rows: list[dict[str, str]] = []
-    for place, at in frames_of(mask, image, result, step) if mask is not None else ():
-        rows += [{**at, **row.cells} for row in result_rows(result, image, place)]
-    note = badge(result.segmentation.provenance)
+    for place, at in _places(masks, step):
+        measured = masks.measure(masks.at(place))
+        rows += [{**at, **row.cells} for row in masks.rows(measured)]
+    note = badge(masks.made.provenance)
     return [row | {"note": note} for row in rows] if note else rows
 
 
-def frames_of(
-    mask: Labels, image: Image, result: Result, step: Sequence[int]
+def _places(
+    masks: ShownMasks, step: Sequence[int]
 ) -> Iterator[tuple[tuple[int, ...], dict[str, str]]]:
     """Yield the index of every plane or volume, and its place by axis name."""
-    further = further_axes(image, result)
-    names = axis_names(image, len(result.segmentation.grid.shape))
+    further, names = further_axes(masks.made), masks.frame.names
     shape = [
         n if name in further else 1
-        for name, n in zip(names, mask.data.shape, strict=True)
+        for name, n in zip(names, masks.masks[0].shape, strict=True)
     ]
     for index in np.ndindex(*shape):
         place = tuple(
@@ -103,15 +127,14 @@ def frames_of(
         yield place, {name: str(i) for name, i in named if name in further}
 
 
-def further_axes(image: Image, result: Result) -> tuple[str, ...]:
+def further_axes(made: Segmentation) -> tuple[str, ...]:
     """Return the axes of an image that a result's model was run over one by one."""
-    segmentation = result.segmentation
-    return segmentation.axes[: len(segmentation.axes) - len(segmentation.grid.shape)]
+    return made.axes[: len(made.axes) - len(made.grid.shape)]
 
 
 def frame_note(image: Image, result: Result, step: Sequence[int]) -> str:
     """Say which plane or volume of several is measured; nothing where there is one."""
-    further = further_axes(image, result)
+    further = further_axes(result.segmentation)
     if not further:
         return ""
     dims = len(result.segmentation.grid.shape)

@@ -10,7 +10,6 @@ from qtpy.QtWidgets import QWidget
 
 from napari_dmoe.viewer.rows import TableRow
 from napari_dmoe.viewer.ui.parts import (
-    StartButton,
     button,
     column,
     copy_text,
@@ -111,7 +110,6 @@ class ResultSection(QWidget):
             "Save…",
             "Save the mask as TIFF or NIfTI, with its record beside it.",
             self.save_requested,
-            StartButton,
         )
         self.open_button = button(
             "Reopen…", "Open a mask that was saved here.", self.open_requested

@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 from napari.components import ViewerModel
 from napari.layers import Image, Labels, Layer
 from numpy.typing import NDArray
@@ -21,13 +20,16 @@ from numpy.typing import NDArray
 from napari_dmoe.inference.results.provenance import METADATA_KEY
 from napari_dmoe.inference.results.segmentation import Segmentation
 from napari_dmoe.viewer.layers import records as badges
-from napari_dmoe.viewer.layers.look import mask_layer, probability_layers
+from napari_dmoe.viewer.layers.look import (
+    in_layer_order,
+    mask_layer,
+    probability_layers,
+)
+from napari_dmoe.viewer.layers.measuring import AT_ONCE, Edits, differ, edits_of
 from napari_dmoe.viewer.layers.placement import LayerData
 from napari_dmoe.viewer.layers.records import Kind
 from napari_dmoe.viewer.layers.slot import put
 from napari_dmoe.viewer.session.requests import Request
-
-CHANGES_OF_A_MASK = ("paint", "labels_update", "data")
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +62,7 @@ class Result:
     mask : weak reference to a Labels layer
         The mask.
     original : array
-        The mask as it was put into that layer.
+        The mask as it was put into that layer; never painted on.
     before : Outcome, optional
         What the mask showed before this run.
     maps : tuple of weak references to Layers
@@ -75,15 +77,13 @@ class Result:
     before: Outcome | None = None
     maps: tuple[weakref.ref[Layer], ...] = ()
     is_kept: bool = False
-    _may_be_edited: bool = field(default=False, repr=False)
-    _was_edited: bool = field(default=False, repr=False)
+    _compared: tuple[Edits, bool] = field(default=((0, 0), False), repr=False)
 
     def __post_init__(self) -> None:
         """Follow what happens to the mask."""
         mask = self.mask()
         if mask is not None:
-            for change in CHANGES_OF_A_MASK:
-                getattr(mask.events, change).connect(self._on_change)
+            self._compared = (edits_of(mask), False)
 
     @property
     def segmentation(self) -> Segmentation:
@@ -111,36 +111,57 @@ class Result:
         return not self.kind
 
     @property
-    def is_edited(self) -> bool:
-        """Whether the mask differs from what the run gave; looks at every pixel."""
+    def is_compared(self) -> bool:
+        """Whether it is known if the mask, as it is now, differs from what was made."""
         mask = self.mask()
-        return mask is not None and not np.array_equal(mask.data, self.original)
+        return mask is None or self._compared[0] == edits_of(mask)
+
+    @property
+    def is_edited(self) -> bool:
+        """Whether the mask differs from what the run gave.
+
+        A small one is compared, whatever napari told of it.
+        """
+        mask = self.mask()
+        if mask is None:
+            return False
+        if mask.data.size <= AT_ONCE:
+            self.note_compared(edits_of(mask), differ(mask.data, self.original))
+        return self.looks_edited
 
     @property
     def looks_edited(self) -> bool:
-        """The same, but looks at the pixels only after napari told of a change."""
-        if self._may_be_edited:
-            self._may_be_edited, self._was_edited = False, self.is_edited
-            mask = self.mask()
-            record = {} if mask is None else mask.metadata.get(METADATA_KEY, {})
-            # So that it is saved, too. A mask from a file may have been painted before.
-            was_before = self.segmentation.provenance.edited
-            record["edited"] = self._was_edited or was_before
-        return self._was_edited
+        """The same, but compares only after napari told of a change.
+
+        A large mask is never compared here, which would take too long. Until
+        :meth:`note_compared` has told of it, one that was changed counts as edited.
+        """
+        mask = self.mask()
+        if mask is None or self.is_compared:
+            return self._compared[1]
+        if mask.data.size > AT_ONCE:
+            return True
+        self.note_compared(edits_of(mask), differ(mask.data, self.original))
+        return self._compared[1]
+
+    def note_compared(self, edits: Edits, is_edited: bool) -> None:
+        """Take note whether the mask differed from what was made, after some edits."""
+        self._compared = (edits, is_edited)
+        self.note_edits()
 
     def note_edits(self) -> None:
         """Write into the layer's record whether it was painted on."""
-        self._may_be_edited = True
-        _ = self.looks_edited
+        mask = self.mask()
+        if mask is not None and METADATA_KEY in mask.metadata:
+            # A mask from a file may have been painted before.
+            was_before = self.segmentation.provenance.edited
+            mask.metadata[METADATA_KEY]["edited"] = self.looks_edited or was_before
 
     @property
     def title(self) -> str:
         """Name of the layer that shows it."""
         mask = self.mask()
         return "" if mask is None else str(mask.name)
-
-    def _on_change(self, event: Any = None) -> None:
-        self._may_be_edited = True
 
 
 def show(
@@ -174,19 +195,19 @@ def show(
     Result
         The new result. One that takes an older one's place remembers that.
     """
-    data, arguments, kind = mask_layer(source, outcome.segmentation)
+    made = outcome.segmentation
+    data, arguments, kind = mask_layer(source, made)
     if name:
         arguments["name"] = f"{source.name} / {name}"
-    made = badges.kind(outcome.segmentation.provenance)
-    is_alike = previous is not None and previous.kind == made
+    is_alike = previous is not None and previous.kind == badges.kind(made.provenance)
     existing = _reusable_mask(viewer, previous, data.ndim) if is_alike else None
     mask = put(viewer, (data, arguments, kind), existing)
     replaced = None if existing is None else previous
-    maps = probability_layers(source, outcome.segmentation)
+    maps = probability_layers(source, made)
     return Result(
         outcome=outcome,
         mask=weakref.ref(mask),
-        original=np.array(mask.data),
+        original=in_layer_order(source, made, made.labels),
         before=None if replaced is None else replaced.outcome,
         maps=_put_maps(viewer, maps, () if replaced is None else replaced.maps),
     )

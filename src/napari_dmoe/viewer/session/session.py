@@ -15,6 +15,7 @@ from napari.layers import Image, Layer
 from psygnal import Signal
 
 from napari_dmoe.patient import Patient
+from napari_dmoe.viewer.layers.measuring import CHANGES_OF_A_MASK
 from napari_dmoe.viewer.layers.outlines import Outlines
 from napari_dmoe.viewer.layers.placement import plain
 from napari_dmoe.viewer.layers.pointer import RestingPointer, pointer_away
@@ -26,7 +27,7 @@ from napari_dmoe.viewer.session.gallery import Gallery
 from napari_dmoe.viewer.session.images import Versions, inputs_of, is_input
 from napari_dmoe.viewer.session.patients import TYPED, Patients
 from napari_dmoe.viewer.session.requests import Request
-from napari_dmoe.viewer.session.results import CHANGES_OF_A_MASK, Result
+from napari_dmoe.viewer.session.results import Result
 from napari_dmoe.viewer.session.shares import StatedShares
 
 if TYPE_CHECKING:

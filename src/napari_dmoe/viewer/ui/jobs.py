@@ -1,4 +1,4 @@
-"""Long work in a thread of its own, one piece at a time, that can be told to stop.
+"""Long work in threads of its own, that can be told to stop.
 
 An engine is a blocking function that takes a progress hook; the hook raises
 :class:`Cancelled` once the work was told to stop. The engine's thread touches no Qt
@@ -8,6 +8,7 @@ object but the signals of its job, which Qt hands over to the GUI thread.
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -38,6 +39,25 @@ class Task:
 
     def __str__(self) -> str:
         return self.title
+
+
+@dataclass(frozen=True)
+class Ending:
+    """What follows a task, on the GUI thread.
+
+    Parameters
+    ----------
+    then : callable
+        Takes what the task returned.
+    if_failed : callable
+        Takes the error.
+    if_stopped : callable
+        Called after a stop.
+    """
+
+    then: Callable[[Any], object]
+    if_failed: Callable[[Exception], object]
+    if_stopped: Callable[[], object]
 
 
 class _JobSignals(WorkerBaseSignals):
@@ -134,6 +154,11 @@ class JobRunner(QObject):
 
     Every task ends with exactly one of `returned`, `failed` and `stopped`, and then
     with `finished`. A runner that is destroyed tells its task to stop.
+
+    Parameters
+    ----------
+    has_bar : bool
+        Whether napari's activity list shows the task.
     """
 
     progressed = Signal(object)
@@ -142,10 +167,10 @@ class JobRunner(QObject):
     stopped = Signal()
     finished = Signal()
 
-    def __init__(self, parent: QObject | None = None) -> None:
+    def __init__(self, parent: QObject | None = None, *, has_bar: bool = True) -> None:
         super().__init__(parent)
         self._running = _Running()
-        self._has_outcome = False
+        self._has_bar, self._has_outcome = has_bar, False
         at_its_end(self, self._running.abandon)
 
     @property
@@ -169,12 +194,13 @@ class JobRunner(QObject):
             task, _worker_class=Job, _start_thread=False, _ignore_errors=True
         )
         self._running.job = job
-        self._running.bar = _ActivityProgress(
-            total=_STEPS,
-            desc=task.title,
-            cancel_callback=self._running.stop,
-            file=_NoFile(),
-        )
+        if self._has_bar:
+            self._running.bar = _ActivityProgress(
+                total=_STEPS,
+                desc=task.title,
+                cancel_callback=self._running.stop,
+                file=_NoFile(),
+            )
         job.signals.progressed.connect(self._on_progressed)
         job.signals.returned.connect(self._on_returned)
         job.signals.errored.connect(self._on_errored)
@@ -219,6 +245,62 @@ class JobRunner(QObject):
         if not self._has_outcome:
             self.stopped.emit()
         self.finished.emit()
+
+
+class JobQueue(QObject):
+    """Runs tasks one after another, each in its turn.
+
+    Files are read and written here, beside what the dock is at work on: a person may
+    save while a model runs, and two saves never write at once.
+    """
+
+    emptied = Signal()
+    """The last task ended."""
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._waiting: deque[tuple[Task, Ending]] = deque()
+        self._ending: Ending | None = None
+        self._runner = JobRunner(self)
+        self._runner.returned.connect(self._on_returned)
+        self._runner.failed.connect(self._on_failed)
+        self._runner.stopped.connect(self._on_stopped)
+        self._runner.finished.connect(self._next)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a task is under way or waits for its turn."""
+        return self._runner.is_busy or bool(self._waiting)
+
+    def add(self, task: Task, ending: Ending) -> None:
+        """Do a task, at once or after those before it."""
+        self._waiting.append((task, ending))
+        if not self._runner.is_busy:
+            self._next()
+
+    def _next(self) -> None:
+        self._ending = None
+        if self._waiting:
+            task, self._ending = self._waiting.popleft()
+            self._runner.start(task)
+        else:
+            self.emptied.emit()
+
+    def _on_returned(self, outcome: object) -> None:
+        if self._ending is None:
+            return
+        try:
+            self._ending.then(outcome)
+        except Exception as error:  # noqa: BLE001 - it is shown, and the next begins
+            self._ending.if_failed(error)
+
+    def _on_failed(self, error: Exception) -> None:
+        if self._ending is not None:
+            self._ending.if_failed(error)
+
+    def _on_stopped(self) -> None:
+        if self._ending is not None:
+            self._ending.if_stopped()
 
 
 def notify_error(error: Exception) -> None:

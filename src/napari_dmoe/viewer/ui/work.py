@@ -1,7 +1,8 @@
-"""The one thing that the dock does at a time, shown in its footer.
+"""The one thing that the dock does at a time, shown in its footer, and files beside it.
 
 Segmenting, comparing and whole series take turns: a second job is refused while one is
-under way, so that no two of them write into the same layers.
+under way, so that no two of them write into the same layers. Reading and writing files
+is never refused: it goes on beside, one file after another.
 """
 
 from __future__ import annotations
@@ -9,15 +10,24 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
+from napari.utils.notifications import show_info
 from qtpy.QtCore import QObject, Signal
 
 from napari_dmoe.progress import ProgressHook
 from napari_dmoe.viewer.ui.foot import Foot
-from napari_dmoe.viewer.ui.jobs import JobRunner, Task, notify_error
+from napari_dmoe.viewer.ui.jobs import (
+    Ending,
+    JobQueue,
+    JobRunner,
+    Task,
+    notify_error,
+)
 
 STOPPED = "Stopped. No layer was changed."
+NOT_SAVED = "Stopped. Nothing was saved."
 BUSY = "The dock is at work: wait until it is done, or press Stop."
 
 
@@ -50,7 +60,7 @@ class Order:
 
 
 class Work(QObject):
-    """Does one order at a time.
+    """Does one order at a time, and files beside it.
 
     Parameters
     ----------
@@ -81,6 +91,12 @@ class Work(QObject):
         self._runner.failed.connect(self._on_failed)
         self._runner.stopped.connect(self._on_stopped)
         self._runner.finished.connect(self._on_finished)
+        self._files = JobQueue(self)
+
+    @property
+    def is_at_files(self) -> bool:
+        """Whether files are read or written."""
+        return self._files.is_busy
 
     @property
     def is_busy(self) -> bool:
@@ -101,6 +117,39 @@ class Work(QObject):
     def stop(self) -> None:
         """Tell the work to stop; it does at the engine's next step."""
         self._runner.stop()
+
+    def start_beside(self, order: Order) -> None:
+        """Read or write files, whatever else is under way, each in its turn.
+
+        Stop it in napari's activity list: the footer's button is for the run.
+        """
+        ending = Ending(
+            partial(self._on_file, order),
+            partial(self._on_file_failed, order),
+            partial(self._on_file_stopped, order),
+        )
+        self.say(order.status)
+        self._files.add(Task(order.title, order.work), ending)
+
+    def _on_file(self, order: Order, outcome: object) -> None:
+        with self._showing():
+            said = order.then(outcome)
+        self._tell(said)
+
+    def _on_file_failed(self, order: Order, error: Exception) -> None:
+        notify_error(error)
+        said = "" if order.if_failed is None else order.if_failed(error)
+        self.say(said or f"Failed: {error}")
+
+    def _on_file_stopped(self, order: Order) -> None:
+        self._tell(NOT_SAVED if order.if_stopped is None else order.if_stopped())
+
+    def _tell(self, text: str) -> None:
+        """Say something in the footer; in a notification while that is taken."""
+        if self.is_busy:
+            show_info(text)
+        else:
+            self.say(text)
 
     def say(self, text: str) -> None:
         """Say something in the footer, unless an order is under way."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
@@ -13,6 +14,7 @@ from qtpy.QtCore import QObject, QTimer
 
 from napari_dmoe.imaging.files import safe_stem
 from napari_dmoe.inference.results.provenance import RESEARCH_ONLY
+from napari_dmoe.progress import Progress, ProgressHook
 from napari_dmoe.viewer.layers.records import badge
 from napari_dmoe.viewer.routing.extras import extras_of, routing_for
 from napari_dmoe.viewer.routing.plots.files import (
@@ -21,7 +23,7 @@ from napari_dmoe.viewer.routing.plots.files import (
     plot_path,
     save_plots,
 )
-from napari_dmoe.viewer.routing.plots.loads import PartLoads
+from napari_dmoe.viewer.routing.plots.loads import PartLoads, loads_of, n_samples
 from napari_dmoe.viewer.routing.plots.plots import (
     alike_plot,
     apart_plot,
@@ -36,11 +38,12 @@ from napari_dmoe.viewer.routing.plots.region import (
 )
 from napari_dmoe.viewer.routing.plots.view import PlotsSection
 from napari_dmoe.viewer.routing.state import BEHAVIOUR, drivers_of, whose
-from napari_dmoe.viewer.session.results import Outcome, Result
+from napari_dmoe.viewer.session.results import Result
 from napari_dmoe.viewer.session.session import Session
 from napari_dmoe.viewer.ui.asking import ask_where, may_write, not_saved
 from napari_dmoe.viewer.ui.connections import Connections
-from napari_dmoe.viewer.ui.work import Work
+from napari_dmoe.viewer.ui.measuring import MEASURING, Measuring
+from napari_dmoe.viewer.ui.work import Order, Work
 
 if TYPE_CHECKING:
     from napari_dmoe.viewer.routing.plots.figures import Ink
@@ -70,7 +73,8 @@ class PlotsControl(QObject):
         self._session, self._section = session, section
         self.shown: ShownPlots | None = None
         """What is shown, to be saved."""
-        self._loads: tuple[Outcome, Part, PartLoads] | None = None
+        self._measuring = Measuring(self)
+        self._measuring.arrived.connect(self.show_soon)
         self._regions: WeakSet[Layer] = WeakSet()
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
@@ -84,8 +88,8 @@ class PlotsControl(QObject):
 
     def _connect(self) -> None:
         session, viewer = self._session, self._session.viewer
-        self._connections.add(session.result_changed, self._on_result)
-        signals = [session.image_changed, session.routing_changed]
+        signals = [session.image_changed, session.result_changed]
+        signals += [session.routing_changed]
         if viewer is not None:
             dims = viewer.dims.events
             signals += [dims.current_step, dims.ndisplay, dims.order]
@@ -93,11 +97,6 @@ class PlotsControl(QObject):
             signals += [viewer.layers.events.inserted, viewer.layers.events.removed]
         for signal in signals:
             self._connections.add(signal, self.show_soon)
-
-    def _on_result(self) -> None:
-        """Forget the loads: the mask may have been painted on."""
-        self._loads = None
-        self.show_soon()
 
     def show_soon(self, *_: object) -> None:
         """Draw the plots once everything rests, if they can be seen."""
@@ -114,9 +113,12 @@ class PlotsControl(QObject):
             return
         self._follow_regions()
         part = shown_part(viewer, image, len(routing.token_axes))
-        loads = self._loads_in(image, result, part)
-        block, unit = self._session.overlay.within(routing).block, routing.unit
-        ink, section = self._ink(), self._section
+        block = self._session.overlay.within(routing).block
+        loads = self._loads_in(image, result, part, block)
+        if loads is None:  # asked for again when it is known; what was drawn stays
+            self._section.say_measuring()
+            return
+        unit, ink, section = routing.unit, self._ink(), self._section
         load, by_class = load_plot(loads, block, unit), class_plot(loads, block, unit)
         record = result.segmentation.provenance
         section.show_loads(
@@ -140,13 +142,18 @@ class PlotsControl(QObject):
             f"{safe_stem(result.title)}_routing",
         )
 
-    def _loads_in(self, image: Image, result: Result, part: Part) -> PartLoads:
-        kept = self._loads
-        if kept is None or kept[0] is not result.outcome or kept[1] != part:
-            made, painted = result.segmentation, painted_labels(image, result)
-            loads = PartLoads(made, part, extras_of(result), labels=painted)
-            kept = self._loads = (result.outcome, part, loads)
-        return kept[2]
+    def _loads_in(
+        self, image: Image, result: Result, part: Part, block: int
+    ) -> PartLoads | None:
+        """Return the loads in a part; None while those of a large one are computed."""
+        mask, made = result.mask(), result.segmentation
+        if mask is None:
+            return None
+        painted = painted_labels(image, result)
+        extras = extras_of(result)
+        key = ("loads", id(result.outcome), part, block, painted is not None)
+        load = partial(loads_of, made, part, extras, labels=painted, block=block)
+        return self._measuring.of(mask, key, n_samples(made, part), load)
 
     def _on_region(self) -> None:
         viewer, image = self._session.viewer, self._session.image
@@ -169,8 +176,8 @@ class PlotsControl(QObject):
         drivers, section = drivers_of(result), self._section
         section.offer([each.name for each in drivers], [each.label for each in drivers])
         chosen = {each.name: each for each in drivers}.get(section.attribute())
-        loaded = result.request.model()
-        if chosen is None or loaded is None:
+        loaded, mask = result.request.model(), result.mask()
+        if chosen is None or loaded is None or mask is None:
             section.show_alike("", None, 0)
             section.show_apart("", None, 0)
             return {}
@@ -189,7 +196,16 @@ class PlotsControl(QObject):
         if len(maps) < len(names):
             section.show_apart(_NOT_ALL_RUN, None, 0)
             return {"alike": alike}
-        apart = apart_plot(gate_divergence(maps, block), names, of | {unit: str(block)})
+        bits = self._measuring.of(
+            mask,
+            ("apart", id(result.outcome), chosen.name, block),
+            sum(each.gates[block].size for each in maps),
+            partial(gate_divergence, maps, block),
+        )
+        if bits is None:
+            section.show_apart(MEASURING, None, 0)
+            return {"alike": alike}
+        apart = apart_plot(bits, names, of | {unit: str(block)})
         section.show_apart(apart.title, partial(apart.paint, ink=ink), apart.height)
         return {"alike": alike, "apart": apart}
 
@@ -212,7 +228,7 @@ class PlotsExport(QObject):
     plots : PlotsControl
         Knows what is shown.
     work : Work
-        Says how it went.
+        Draws and writes them in the background.
     section : PlotsSection
         Where it is asked for; owns this object.
     """
@@ -240,9 +256,18 @@ class PlotsExport(QObject):
             return
         if not may_write(self._section, chosen, target):
             return
-        try:
-            save_plots(target, replace(shown, plots=plots))
-        except OSError as error:
-            self._work.fail(not_saved(target, error))
-        else:
-            self._work.say(f"Saved {target.name}.")
+        order = Order(
+            title=f"dMoE: saving {target.name}",
+            status=f"Saving {target.name} …",
+            work=partial(_save, target, replace(shown, plots=plots)),
+            then=lambda _: f"Saved {target.name}.",
+        )
+        self._work.start_beside(order)
+
+
+def _save(target: Path, shown: ShownPlots, hook: ProgressHook) -> None:
+    hook(Progress(0, 1, f"saving {target.name}"))
+    try:
+        save_plots(target, shown)
+    except OSError as error:
+        raise not_saved(target, error) from error

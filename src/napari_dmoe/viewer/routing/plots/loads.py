@@ -114,6 +114,27 @@ class PartLoads:
         return f"One expert does nearly all the work: {', '.join(parts)}."
 
 
+def loads_of(
+    made: Segmentation,
+    part: Part,
+    extras: Extras,
+    *,
+    labels: NDArray[np.integer] | None,
+    block: int,
+) -> PartLoads:
+    """Return the loads in a part, with what takes long of one block computed."""
+    loads = PartLoads(made, part, extras, labels=labels)
+    loads.per_class(block)
+    return loads
+
+
+def n_samples(made: Segmentation, part: Part) -> int:
+    """Return from how many samples the loads in a part are computed."""
+    pixels, _, _ = cut(made.labels, made.axes, made.grid, dict(part.at))
+    gates = () if made.routing is None else made.routing.gates
+    return pixels.size + max((each.size for each in gates), default=0)
+
+
 def routing_at(
     routing: RoutingMaps, at: Mapping[str, float], extras: Extras
 ) -> RoutingMaps:

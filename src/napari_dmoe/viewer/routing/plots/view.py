@@ -9,6 +9,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QWidget
 
+from napari_dmoe.viewer.ui.measuring import MEASURING
 from napari_dmoe.viewer.ui.parts import (
     Fold,
     button,
@@ -124,6 +125,10 @@ class PlotsSection(QWidget):
         self.load_plot.explain(_LOAD_HELP.format(unit=unit))
         self.load_plot.show_figure(paint, height=height)
         say(self.warning, f"⚠ {warning}" if warning else "")
+
+    def say_measuring(self) -> None:
+        """Say that what is drawn is of before, until a large part was measured."""
+        say(self.where, MEASURING)
 
     def show_classes(self, title: str, paint: Paint, height: int) -> None:
         """Show the loads in each class."""

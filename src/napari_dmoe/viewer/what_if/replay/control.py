@@ -226,10 +226,8 @@ class ReplayControl(QObject):
             status=f"Saving {target.name} …",
             work=partial(_save, target, subject),
             then=lambda name: f"Saved {name}: record and mask, no image.",
-            if_stopped=lambda: "Stopped. Nothing was saved.",
         )
-        if not self._work.start(order):
-            show_info(BUSY)
+        self._work.start_beside(order)
 
     def _on_open(self) -> None:
         image = self._session.image

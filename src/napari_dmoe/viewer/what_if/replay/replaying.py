@@ -132,7 +132,8 @@ def in_run_order(
     None where the mask has other axes than the image, or labels beyond a byte.
     """
     names = axis_names(image, dims)
-    if labels.ndim != len(names) or (labels.size and labels.max() > 255):
+    is_wide = labels.dtype.itemsize > 1 and labels.size
+    if labels.ndim != len(names) or (is_wide and labels.max() > 255):
         return None
     run = from_layer(image, labels, axes=_run_axes(names, dims), dims=dims)
     return run.astype(np.uint8)

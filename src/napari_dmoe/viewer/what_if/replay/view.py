@@ -48,9 +48,7 @@ class ReplaySection(QWidget):
         self.compare_button = button(
             "Compare records", _COMPARE_HELP, self.compare_requested
         )
-        self.save_button = button(
-            "Save case…", _SAVE_HELP, self.save_requested, StartButton
-        )
+        self.save_button = button("Save case…", _SAVE_HELP, self.save_requested)
         self.open_button = button(
             "Open case…", _OPEN_HELP, self.open_requested, StartButton
         )

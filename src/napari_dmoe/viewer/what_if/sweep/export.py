@@ -86,7 +86,7 @@ class SweepExport(QObject):
             work=partial(_save, self._engines, target, image.name, swept, pixels),
             then=lambda _: f"Saved into {target.name}.",
         )
-        self._work.start(order)
+        self._work.start_beside(order)
 
 
 def _draw(engines: Engines, pixels: Any, swept: Swept, hook: ProgressHook) -> Any:

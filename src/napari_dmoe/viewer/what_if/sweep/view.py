@@ -112,7 +112,6 @@ class SweepSection(QWidget):
             "Save…",
             "Save masks, maps, table, picture and records into a folder.",
             self.save_requested,
-            StartButton,
         )
         self._lay_out()
         self.offer((), between=(), why_not="")
