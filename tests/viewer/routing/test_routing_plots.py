@@ -17,7 +17,7 @@ from viewer_fakes import N_BLOCKS, N_EXPERTS
 
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.viewer.dock import DMoEDock
-from napari_dmoe.viewer.session.session import session_of
+from napari_dmoe.viewer.routing.on_images import routing_of
 
 pytestmark = pytest.mark.gui
 
@@ -78,7 +78,7 @@ def test_a_click_beside_the_cells_changes_nothing(plotted: Desk) -> None:
     for place in ((None, None), (9.0, 0.0), (0.0, -3.0)):
         tab.plots.load_plot.clicked.emit(*place)
     assert tab.overlay() == before
-    assert not session_of(plotted.viewer).shows_routing()
+    assert not routing_of(plotted.session).is_shown
 
 
 def test_the_plots_follow_the_slice_and_the_region(

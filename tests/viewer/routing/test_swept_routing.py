@@ -158,11 +158,11 @@ def test_a_changed_image_is_not_mixed_up(desk: Desk) -> None:
 
 def test_other_settings_and_another_image_are_not_mixed_up(desk: Desk) -> None:
     sweep(desk)
-    desk.dock.run.settings = desk.dock.run.settings.model_copy(update={"noise": True})
+    desk.change_settings(noise=True)
     desk.run()
     wait(desk)
     assert missing(desk) == NOT_RUN
-    desk.dock.run.settings = desk.dock.run.settings.model_copy(update={"noise": False})
+    desk.change_settings(noise=False)
     desk.viewer.add_image(PICTURE, name="other", rgb=True)
     desk.choose("race", "Black")
     desk.choose("severity", "suspect")

@@ -19,7 +19,6 @@ from napari_dmoe.viewer.fine_tune.run import TuneControl
 from napari_dmoe.viewer.fine_tune.state import State, Tuning
 from napari_dmoe.viewer.fine_tune.tab import FineTuneTab
 from napari_dmoe.viewer.fine_tune.words import work_to_come
-from napari_dmoe.viewer.segment.run import RunControl
 from napari_dmoe.viewer.session.session import Session
 from napari_dmoe.viewer.ui.connections import Connections
 from napari_dmoe.viewer.ui.jobs import notify_error
@@ -40,8 +39,6 @@ class FineTuneControl(QObject):
         Gives the model, images and patients.
     engines : Engines
         What is set to work.
-    run : RunControl
-        Gives the settings of segmenting.
     work : Work
         Segments in the background.
     tab : FineTuneTab
@@ -54,7 +51,6 @@ class FineTuneControl(QObject):
         self,
         session: Session,
         engines: Engines,
-        run: RunControl,
         work: Work,
         tab: FineTuneTab,
         preset: str,
@@ -81,7 +77,7 @@ class FineTuneControl(QObject):
         self.outcome = OutcomeControl(
             *parts, discard=self.tune.discard, section=tab.outcome
         )
-        self.looking = LookingControl(*parts, run=run, work=work, section=tab.outcome)
+        self.looking = LookingControl(*parts, work=work, section=tab.outcome)
         self.closing = ClosingQuestion(self.tuning, self._finish, tab)
         self._changed: set[str] = set()
         self._connect()

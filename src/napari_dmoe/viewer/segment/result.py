@@ -19,7 +19,6 @@ from napari_dmoe.viewer.layers.pointer import pointer_away
 from napari_dmoe.viewer.layers.saving import TIFF_LABELS, mask_path, save_mask
 from napari_dmoe.viewer.segment.result_rows import file_rows, frame_note, result_rows
 from napari_dmoe.viewer.segment.result_view import ResultSection, ResultState
-from napari_dmoe.viewer.segment.run import RunControl
 from napari_dmoe.viewer.session import results
 from napari_dmoe.viewer.session.checks import describe_run, result_badge, run_notices
 from napari_dmoe.viewer.session.reopening import reopened_result, show_alone
@@ -56,12 +55,8 @@ class ResultFiles(QObject):
         section.save_requested.connect(self._on_save)
         section.open_requested.connect(self._on_open)
 
-    def _current(self) -> tuple[Image | None, Result | None]:
-        image = self._session.image
-        return image, None if image is None else self._session.result_of(image)
-
     def _on_table(self) -> None:
-        image, result = self._current()
+        image, result = self._session.current
         viewer = self._session.viewer
         if image is None or result is None or viewer is None:
             return
@@ -80,7 +75,7 @@ class ResultFiles(QObject):
             self._work.say(f"Saved {target.name}.")
 
     def _on_save(self) -> None:
-        _, result = self._current()
+        _, result = self._session.current
         mask = None if result is None else result.mask()
         if result is None or mask is None:
             return
@@ -152,33 +147,26 @@ class ResultControl(QObject):
     ----------
     session : Session
         Knows the results.
-    run : RunControl
-        Knows which of them are outdated.
     work : Work
         Saves in the background.
     section : ResultSection
         Shows them, and tells what is wanted; owns this object.
     """
 
-    def __init__(
-        self,
-        session: Session,
-        run: RunControl,
-        work: Work,
-        section: ResultSection,
-    ) -> None:
+    def __init__(self, session: Session, work: Work, section: ResultSection) -> None:
         super().__init__(section)
-        self._session, self._run, self._section = session, run, section
+        self._session, self._section = session, section
         self._work, self._parent = work, section
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.setInterval(_REFRESH_MS)
         self._timer.timeout.connect(self.show)
         connections = Connections(self)
-        for signal in (session.model_changed, session.image_changed):
+        for signal in (session.model_changed, session.settings_changed):
             connections.add(signal, self.show_soon)
         for signal in (session.result_changed, session.patient_changed):
             connections.add(signal, self.show_soon)
+        connections.add(session.image_changed, self.show_soon)
         if session.viewer is not None:
             connections.add(session.viewer.dims.events.current_step, self.show_soon)
         section.result_chosen.connect(self._on_chosen)
@@ -194,7 +182,7 @@ class ResultControl(QObject):
     def show(self) -> None:
         """Show the result of the image that is worked on."""
         section, viewer = self._section, self._session.viewer
-        image, result = self._current()
+        image, result = self._session.current
         if image is None or result is None or viewer is None:
             section.show_nothing()
             return
@@ -204,7 +192,7 @@ class ResultControl(QObject):
             describe_run(result),
             result_rows(result, image, step),
             badge=result_badge(result),
-            outdated=self._run.outdated(image, result),
+            outdated=self._outdated(image, result),
             notices=[note for note in notes if note],
         )
         shown = self._session.results_of(image)
@@ -217,9 +205,10 @@ class ResultControl(QObject):
             )
         )
 
-    def _current(self) -> tuple[Image | None, Result | None]:
-        image = self._session.image
-        return image, None if image is None else self._session.result_of(image)
+    def _outdated(self, image: Image, result: Result) -> str:
+        said = self._session.outdated(image, result.request)
+        what = "Segment again" if result.is_plain else "Make it again in “What if”"
+        return f"{said} {what}." if said else ""
 
     def _on_chosen(self, place: int) -> None:
         image = self._session.image
@@ -228,7 +217,7 @@ class ResultControl(QObject):
             self._session.choose_result(image, shown[place])
 
     def _on_previous(self) -> None:
-        image, result = self._current()
+        image, result = self._session.current
         viewer = self._session.viewer
         if image is not None and result is not None and viewer is not None:
             back = results.show_previous(viewer, image, result)
@@ -236,12 +225,12 @@ class ResultControl(QObject):
             self._work.say("The result before is back.")
 
     def _on_keep(self, is_kept: bool) -> None:
-        _, result = self._current()
+        _, result = self._session.current
         if result is not None:
             result.is_kept = is_kept
 
     def _on_record(self) -> None:
-        _, result = self._current()
+        _, result = self._session.current
         mask, viewer = None if result is None else result.mask(), self._session.viewer
         window = getattr(viewer, "window", None)
         if mask is not None and viewer is not None and window is not None:

@@ -146,6 +146,3 @@ class Work(QObject):
         self._order = None
         self._footer.show_running(False)
         self.ended.emit()
-
-
-GONE = "The image was removed: nothing was shown."

@@ -201,8 +201,7 @@ def test_what_is_outdated_looks_so_beside_the_table(desk: Desk) -> None:
     assert "Outdated" in found.text()
     sweep(desk)
     assert not found.table.font().italic()
-    desk.dock.run.settings = desk.dock.run.settings.model_copy(update={"batch": 3})
-    desk.dock.sweep.show()
+    desk.change_settings(batch=3)
     assert "the settings changed" in found.outdated.text()
 
 

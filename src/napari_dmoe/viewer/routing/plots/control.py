@@ -15,6 +15,7 @@ from napari_dmoe.imaging.files import safe_stem
 from napari_dmoe.inference.results.provenance import RESEARCH_ONLY
 from napari_dmoe.viewer.layers.records import badge
 from napari_dmoe.viewer.routing.extras import extras_of, routing_for
+from napari_dmoe.viewer.routing.on_images import routing_of
 from napari_dmoe.viewer.routing.plots.files import (
     ShownPlot,
     ShownPlots,
@@ -85,7 +86,7 @@ class PlotsControl(QObject):
     def _connect(self) -> None:
         session, viewer = self._session, self._session.viewer
         self._connections.add(session.result_changed, self._on_result)
-        signals = [session.image_changed, session.routing_changed]
+        signals = [session.image_changed, routing_of(session).changed]
         if viewer is not None:
             dims = viewer.dims.events
             signals += [dims.current_step, dims.ndisplay, dims.order]
@@ -115,7 +116,10 @@ class PlotsControl(QObject):
         self._follow_regions()
         part = shown_part(viewer, image, len(routing.token_axes))
         loads = self._loads_in(image, result, part)
-        block, unit = self._session.overlay.within(routing).block, routing.unit
+        block, unit = (
+            routing_of(self._session).overlay.within(routing).block,
+            routing.unit,
+        )
         ink, section = self._ink(), self._section
         load, by_class = load_plot(loads, block, unit), class_plot(loads, block, unit)
         record = result.segmentation.provenance

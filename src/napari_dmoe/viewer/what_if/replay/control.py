@@ -25,11 +25,12 @@ from napari_dmoe.progress import Progress, ProgressHook
 from napari_dmoe.viewer.engines import Engines
 from napari_dmoe.viewer.layers import slot
 from napari_dmoe.viewer.layers.records import is_mask, layer_name, layer_record
+from napari_dmoe.viewer.session.inquiry import GONE
 from napari_dmoe.viewer.session.reopening import show_alone
 from napari_dmoe.viewer.session.session import Session
 from napari_dmoe.viewer.ui.asking import ask_for_checkpoint
 from napari_dmoe.viewer.ui.connections import Connections
-from napari_dmoe.viewer.ui.work import BUSY, GONE, Order, Work
+from napari_dmoe.viewer.ui.work import BUSY, Order, Work
 from napari_dmoe.viewer.what_if.replay.rebuilt import show_replayed
 from napari_dmoe.viewer.what_if.replay.replaying import (
     Played,
