@@ -39,6 +39,11 @@ class Desk:
         self.qtbot.waitUntil(
             lambda: not self.dock.run.is_busy and not self.dock.loader.is_busy
         )
+        self.settle()
+
+    def settle(self) -> None:
+        """Wait until every section shows what changed."""
+        self.qtbot.waitUntil(lambda: not self.dock.is_refreshing)
 
     def click(self, button: QWidget) -> None:
         self.qtbot.mouseClick(button, Qt.MouseButton.LeftButton)

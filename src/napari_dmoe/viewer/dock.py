@@ -32,6 +32,7 @@ from napari_dmoe.viewer.segment.run import Run, RunControl
 from napari_dmoe.viewer.segment.subject import SubjectControl
 from napari_dmoe.viewer.segment.tab import SegmentTab
 from napari_dmoe.viewer.session.session import Session, session_of
+from napari_dmoe.viewer.ui.connections import Refresh
 from napari_dmoe.viewer.ui.start_button import StartButton
 from napari_dmoe.viewer.ui.work import Work
 from napari_dmoe.viewer.what_if.experts.control import ExpertsControl
@@ -145,6 +146,11 @@ class DMoEDock(QWidget):
         self.work.begun.connect(self._hold_starts)
         self.work.ended.connect(self._hold_starts)
         self.tabs.currentChanged.connect(self._on_tab)
+
+    @property
+    def is_refreshing(self) -> bool:
+        """Whether a section waits to be shown anew."""
+        return any(each.is_pending for each in self.findChildren(Refresh))
 
     def segment(self) -> None:
         """Begin to segment the image for its patient, or say why not."""

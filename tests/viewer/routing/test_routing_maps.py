@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from desk import IMAGE, Desk
-from mapping import FakeRuns, box, choose, compute, pick, shown, wait, words
+from mapping import FakeRuns, box, choose, compute, pick, shown, words
 from napari.components import ViewerModel
 from qtpy.QtCore import Qt
 from viewer_fakes import N_EXPERTS, SIDE
@@ -36,7 +36,7 @@ def mapped(make_desk: Callable[..., Desk], runs: FakeRuns) -> Desk:
     desk.viewer.add_image(IMAGE, name="retina")
     desk.choose("severity", "suspect")
     desk.run()
-    wait(desk)
+    desk.settle()
     return desk
 
 
@@ -133,7 +133,7 @@ def test_uncertainty_is_computed_once_for_each_number_and_seed(
     assert words(maps.missing) == "Needs a run for 16 noise samples."
     maps.samples_spin.setValue(8)
     maps.seed_spin.setValue(3)
-    wait(mapped)
+    mapped.settle()
     compute(mapped)
     name, options = runs.calls[0]
     assert (name, options["samples"], options["seed"]) == ("uncertainty", 8, 3)
@@ -141,10 +141,10 @@ def test_uncertainty_is_computed_once_for_each_number_and_seed(
     np.testing.assert_allclose(layer.data, np.ones((SIDE, SIDE)))
     np.testing.assert_allclose(layer.contrast_limits, (0, np.log2(N_EXPERTS)))
     maps.seed_spin.setValue(4)
-    wait(mapped)
+    mapped.settle()
     assert shown(mapped) is None
     maps.seed_spin.setValue(3)
-    wait(mapped)
+    mapped.settle()
     assert shown(mapped) is layer
     assert len(runs.calls) == 1
 
@@ -170,7 +170,7 @@ def test_a_new_result_forgets_what_was_run_for_the_old_one(
     mapped.dock.tab.patient.rerun_box.setChecked(False)
     mapped.choose("severity", "healthy")
     mapped.run()
-    wait(mapped)
+    mapped.settle()
     assert shown(mapped) is None
     assert not mapped.dock.routing.maps.compute_button.isHidden()
 
@@ -178,7 +178,7 @@ def test_a_new_result_forgets_what_was_run_for_the_old_one(
 def test_a_changed_image_is_not_run_again_for_an_old_result(mapped: Desk) -> None:
     choose(mapped, "chance")
     mapped.viewer.layers["retina"].data = np.ones_like(IMAGE)
-    wait(mapped)
+    mapped.settle()
     maps = mapped.dock.routing.maps
     assert "The image changed" in words(maps.missing)
     assert not maps.compute_button.isEnabled()
@@ -193,7 +193,7 @@ def test_a_stopped_run_leaves_the_map_as_it_was(mapped: Desk) -> None:
     assert not mapped.dock.routing.maps.compute_button.isEnabled()
     mapped.dock.run.stop()
     mapped.wait_until_idle()
-    wait(mapped)
+    mapped.settle()
     assert shown(mapped) is None
     assert mapped.dock.routing.maps.compute_button.isEnabled()
 
@@ -219,14 +219,14 @@ def test_a_click_in_the_legend_singles_an_expert_out_and_again_lets_it_go(
         "expert 4 · 3%",
     ]
     mapped.qtbot.keyClick(tab.legend.buttons[4], Qt.Key.Key_Space)
-    wait(mapped)
+    mapped.settle()
     assert shown(mapped).metadata["napari-dmoe"]["shows"] == "gate of expert 4, block 3"
     assert tab.legend.buttons[4].isChecked()
     mapped.click(tab.legend.buttons[3])
-    wait(mapped)
+    mapped.settle()
     assert shown(mapped).data[0, 0] == pytest.approx(0.71)
     mapped.click(tab.legend.buttons[3])
-    wait(mapped)
+    mapped.settle()
     assert tab.maps.map_combo.currentText() == "Dominant expert"
     assert not any(button.isChecked() for button in tab.legend.buttons)
 
@@ -257,7 +257,7 @@ def test_stages_of_a_volume_cannot_agree_and_their_other_maps_are_blocks(
     desk.load("volume")
     desk.viewer.add_image(np.zeros((6, 12, 9)), name="retina")
     desk.run()
-    wait(desk)
+    desk.settle()
     combo = desk.dock.routing.maps.map_combo
     place = combo.findText(MAPS["agreement"].title)
     assert not combo.model().item(place).isEnabled()

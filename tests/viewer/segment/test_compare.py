@@ -145,6 +145,7 @@ def test_a_comparison_that_no_longer_holds_is_not_shown(desk: Desk) -> None:
     compare_with(desk, "result “eye / mask by fairseg-age”")
     assert layers["eye / difference"].visible
     layers.remove("eye / mask by fairseg-age")
+    desk.settle()
     assert section.summary.isHidden()
     assert not layers["eye / difference"].visible
 
@@ -279,11 +280,11 @@ def test_without_two_masks_nothing_can_be_compared(quick_desk: Desk) -> None:
 
 
 def test_the_comparison_fits_into_300_pixels(
-    desk: Desk, settle: Callable[[], None]
+    desk: Desk,
 ) -> None:
     desk.viewer.layers["eye / mask"].name = "a long name of a mask " * 3
     compare_with(desk, "age")
-    settle()
+    desk.settle()
     page = desk.dock.tab
     room = 300 - page.verticalScrollBar().sizeHint().width() - 4
     assert page.widget().minimumSizeHint().width() <= room

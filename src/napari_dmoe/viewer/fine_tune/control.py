@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 from napari.utils.theme import get_theme
 from qtpy.QtCore import QObject, QTimer
@@ -25,6 +26,8 @@ from napari_dmoe.viewer.ui.jobs import notify_error
 from napari_dmoe.viewer.ui.work import BUSY, Work
 
 if TYPE_CHECKING:
+    from napari.layers import Layer
+
     from napari_dmoe.training.cases.annotation import Annotation
 
 _LAYOUT_MS = 50  # until then Qt has laid out the table
@@ -79,7 +82,7 @@ class FineTuneControl(QObject):
         )
         self.looking = LookingControl(*parts, work=work, section=tab.outcome)
         self.closing = ClosingQuestion(self.tuning, self._finish, tab)
-        self._changed: set[str] = set()
+        self._changed: WeakSet[Layer] = WeakSet()
         self._connect()
         self._on_model()
 
@@ -93,7 +96,7 @@ class FineTuneControl(QObject):
         if viewer is not None:
             connections.add(viewer.events.theme, self._show_theme)
         tab.tune.preset_chosen.connect(self._on_preset)
-        tab.tune.reading_changed.connect(self.pairs.show_soon)
+        tab.tune.reading_changed.connect(self.pairs.refresh.soon)
         tab.advanced.changed.connect(self._on_advanced)
         tab.foot.discard_requested.connect(self.tune.discard)
         self.guard.changed.connect(self._show_facts)
@@ -145,7 +148,7 @@ class FineTuneControl(QObject):
 
     def _on_advanced(self) -> None:
         self._show_facts()
-        self.pairs.show_soon()
+        self.pairs.refresh.soon()
 
     def _on_pairs(self) -> None:
         numbers = self.tune.numbers(self.pairs.chosen)
@@ -157,10 +160,10 @@ class FineTuneControl(QObject):
         self._show_changed()
         self.looking.offer()
 
-    def _on_painted(self, layer: Any) -> None:
+    def _on_painted(self, layer: Layer) -> None:
         used = [pair.labels() for pair in self.tuning.pairs]
-        if layer in used and layer.name not in self._changed:
-            self._changed.add(layer.name)
+        if layer in used and layer not in self._changed:
+            self._changed.add(layer)
             self._show_changed()
 
     def _show(self) -> None:
@@ -226,7 +229,8 @@ class FineTuneControl(QObject):
             for pair in self.tuning.pairs
             if pair.labels() not in there or pair.image() not in there
         ]
-        self._tab.pairs.show_changes(sorted(self._changed), gone)
+        changed = sorted(layer.name for layer in self._changed)
+        self._tab.pairs.show_changes(changed, gone)
 
     def _show_theme(self, event: Any = None) -> None:
         viewer = self._session.viewer

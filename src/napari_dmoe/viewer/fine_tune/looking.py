@@ -101,13 +101,17 @@ class LookingControl(QObject):
         image = self._images[place]() if 0 <= place < len(self._images) else None
         if path is None or parent is None or image is None:
             return
-        try:
-            inquiry = self._session.inquire(image, dims=parent.card.dims)
-        except ValueError as error:
-            self._work.fail(error)
-            return
-        before = parent if is_compared else None
-        order = Order(
+        if self._work.is_busy:
+            show_info(WAIT)
+        else:
+            before = parent if is_compared else None
+            self._work.begin(partial(self._order, path, parent, before, image))
+
+    def _order(
+        self, path: Path, parent: LoadedModel, before: LoadedModel | None, image: Image
+    ) -> Order:
+        inquiry = self._session.inquire(image, dims=parent.card.dims)
+        return Order(
             title=f"dMoE: looking at {image.name}",
             status=f"Segmenting “{image.name}” with the tuned model …",
             work=partial(_look, self._engines, path, before, inquiry),
@@ -118,8 +122,6 @@ class LookingControl(QObject):
                 if_gone=lambda: "The image was removed: nothing is shown.",
             ),
         )
-        if not self._work.start(order):
-            show_info(WAIT)
 
     def _show(self, image: Image, looked: _Looked) -> str:
         session, n = self._session, len(self._tuning.epochs)
@@ -140,6 +142,7 @@ class LookingControl(QObject):
         data, arguments, kind = difference_layer(image, comparison.difference)
         arguments["name"] = f"{image.name} / changed by tuning"
         layer = self._difference.put(viewer, (data, arguments, kind))
+        self._session.differences.note(image, layer)
         layer.editable = False
         layer.name = arguments["name"]
         n, total = comparison.n_different, max(1, comparison.difference.size)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QObject, QTimer
+from qtpy.QtCore import QObject
 
 from napari_dmoe.viewer.engines import Engines
 from napari_dmoe.viewer.routing.extras import extras_of, keep, missing_values
@@ -16,10 +16,13 @@ from napari_dmoe.viewer.routing.state import routing_state
 from napari_dmoe.viewer.routing.tab import RoutingTab
 from napari_dmoe.viewer.session.results import Result
 from napari_dmoe.viewer.session.session import Session
-from napari_dmoe.viewer.ui.connections import Connections
+from napari_dmoe.viewer.ui.connections import Refresh
 from napari_dmoe.viewer.ui.work import Order, Work
 
 if TYPE_CHECKING:
+    from napari.layers import Image
+
+    from napari_dmoe.models.checkpoint import LoadedModel
     from napari_dmoe.viewer.routing.overlay import Overlay
 
 BUSY = "The dock is at work: wait until it is done."
@@ -47,19 +50,17 @@ class RoutingControl(QObject):
         self._session, self._engines = session, engines
         self._routing = routing_of(session)
         self._work, self._tab = work, tab
-        self._timer = QTimer(self)
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(0)  # once after everything that one event changed
-        self._timer.timeout.connect(self.show)
-        connections = Connections(self)
-        for signal in (
-            session.model_changed,
-            session.image_changed,
-            session.result_changed,
-            self._routing.changed,
-        ):
-            connections.add(signal, self._show_soon)
-        work.ended.connect(self._show_soon)
+        self._refresh = Refresh(
+            self,
+            self.show,
+            soon=(
+                session.model_changed,
+                session.image_changed,
+                session.result_changed,
+                self._routing.changed,
+            ),
+        )
+        work.ended.connect(self._refresh.soon)
         tab.overlay_wanted.connect(self._on_wanted)
         tab.run_wanted.connect(self._on_run_wanted)
         self.plots = PlotsControl(session, tab.plots)
@@ -81,11 +82,9 @@ class RoutingControl(QObject):
         )
         self._tab.show_state(state)
 
-    def _show_soon(self, *_: object) -> None:
-        self._timer.start()
-
     def _on_wanted(self, overlay: Overlay, is_shown: bool) -> None:
         self._routing.want(overlay, is_shown=is_shown)
+        self._refresh.now()
 
     def _on_run_wanted(self, overlay: Overlay) -> None:
         """Begin the run that a map needs."""
@@ -96,22 +95,22 @@ class RoutingControl(QObject):
         if loaded is None or why_no_run(self._session, image, result):
             self.show()
             return
-        try:
-            inquiry = inquiry_of(self._session, image, result, loaded)
-        except ValueError as error:
-            self._work.fail(error)
-            return
+        self._work.begin(partial(self._order, image, result, loaded, overlay))
+        self.show()
+
+    def _order(
+        self, image: Image, result: Result, loaded: LoadedModel, overlay: Overlay
+    ) -> Order:
         values: tuple[str, ...] = ()
         if overlay.kind.needs == "two values":
             values = missing_values(result.segmentation, overlay, extras_of(result))
-        order = Order(
+        inquiry = inquiry_of(image, result, loaded)
+        return Order(
             title=f"dMoE: {overlay.kind.title.lower()} on {image.name}",
             status=f"Computing the {overlay.words} on “{image.name}” …",
             work=partial(run_for_map, self._engines, loaded, inquiry, overlay, values),
             then=partial(self._on_found, result, overlay),
         )
-        self._work.start(order)
-        self.show()
 
     def _on_found(self, result: Result, overlay: Overlay, found: Any) -> str:
         keep(extras_of(result), overlay, found)
@@ -119,5 +118,5 @@ class RoutingControl(QObject):
         if now is not None and now.outcome is result.outcome:
             # Whatever is chosen by now, which may be another map.
             self._routing.want(self._tab.overlay(), is_shown=True)
-        self.plots.show_soon()
+        self.plots.refresh.soon()
         return f"Computed the {overlay.words}."

@@ -58,15 +58,13 @@ def why_no_run(session: Session, image: Image, result: Result) -> str:
     if departures:
         return f"Only for the model as it is, but here: {'; '.join(departures)}."
     try:
-        now = session.request(image, loaded, result.request.settings)
+        now = session.request(image, loaded)
     except ValueError as error:
         return f"{str(error)[:1].upper()}{str(error)[1:]}."
     return "" if now.image_version == result.request.image_version else CHANGED
 
 
-def inquiry_of(
-    session: Session, image: Image, result: Result, loaded: LoadedModel
-) -> Inquiry:
+def inquiry_of(image: Image, result: Result, loaded: LoadedModel) -> Inquiry:
     """Return what a result was asked about, as far as it drove the model.
 
     Raises

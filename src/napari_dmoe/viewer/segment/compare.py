@@ -22,7 +22,7 @@ from napari_dmoe.viewer.session.inquiry import GONE, Inquiry, if_there
 from napari_dmoe.viewer.session.results import Outcome, Result
 from napari_dmoe.viewer.session.session import Session
 from napari_dmoe.viewer.ui.asking import ask_for_checkpoint, is_path
-from napari_dmoe.viewer.ui.connections import Connections
+from napari_dmoe.viewer.ui.connections import Refresh
 from napari_dmoe.viewer.ui.work import Order, Work
 
 if TYPE_CHECKING:
@@ -71,14 +71,12 @@ class CompareControl(QObject):
         self._difference = KeptLayer()
         self._image: weakref.ref[Image] | None = None
         self._compared: list[weakref.ref[Result]] = []
-        connections = Connections(self)
-        for signal in (
-            session.model_changed,
-            session.image_changed,
-            session.result_changed,
-            session.patient_changed,
-        ):
-            connections.add(signal, self.show)
+        self._refresh = Refresh(
+            self,
+            self.show,
+            soon=[session.result_changed],
+            at_once=session.subject_changes,
+        )
         section.compare_requested.connect(self._on_requested)
         self.show()
 
@@ -140,31 +138,28 @@ class CompareControl(QObject):
             return
         spacing, unit = spacing_of(image, _dims(result))
         work = partial(_compare, self._engines, first, second, spacing)
-        self._order(image, work, partial(self._show, image, result, other, unit))
+        show = partial(self._show, image, result, other, unit)
+        self._work.start(self._order(image, work, show))
 
     def _compare_models(self, name: str) -> None:
         image, result = self._session.current
-        first = _mask_of(result)
-        if image is None or result is None or first is None:
-            return
-        spacing, unit = spacing_of(image, _dims(result))
-        try:
-            inquiry = self._session.inquire(image, dims=_dims(result))
-        except ValueError as error:
-            self._work.fail(error)
-            return
-        work = partial(
-            _run_other, self._engines, name, inquiry, first, spacing, _dims(result)
-        )
-        self._order(image, work, partial(self._on_other, image, result, unit))
+        if image is not None and result is not None and result.mask() is not None:
+            self._work.begin(partial(self._order_of_model, name, image, result))
+
+    def _order_of_model(self, name: str, image: Image, result: Result) -> Order:
+        dims = _dims(result)
+        spacing, unit = spacing_of(image, dims)
+        what = (self._session.inquire(image, dims=dims), _mask_of(result), spacing)
+        work = partial(_run_other, self._engines, name, *what, dims)
+        return self._order(image, work, partial(self._on_other, image, result, unit))
 
     def _order(
         self,
         image: Image,
         work: Callable[[ProgressHook], Any],
         show: Callable[[Any], str],
-    ) -> None:
-        order = Order(
+    ) -> Order:
+        return Order(
             title=f"dMoE: comparing on {image.name}",
             status=f"Comparing on “{image.name}” …",
             work=work,
@@ -176,9 +171,9 @@ class CompareControl(QObject):
             ),
             if_failed=self._on_failed,
         )
-        self._work.start(order)
 
     def _on_failed(self, error: Exception) -> str:
+        self._refresh.now()  # else it would soon say that all is well
         self._forget()  # else an older comparison would look like this one
         self._section.show_problem(f"Not compared: {error}")
         return f"Failed: {error}"
@@ -206,6 +201,7 @@ class CompareControl(QObject):
             return GONE
         layer_data = difference_layer(image, comparison.difference)
         mask = self._difference.put(viewer, layer_data)
+        session.differences.note(image, mask)
         mask.editable, mask.visible = False, True
         self._image = weakref.ref(image)
         there = session.results_of(image)
@@ -247,7 +243,7 @@ def _run_other(
     engines: Engines,
     name: str,
     inquiry: Inquiry,
-    first: tuple[np.ndarray, tuple[str, ...]],
+    first: Any,
     spacing: Any,
     dims: int,
     hook: ProgressHook,

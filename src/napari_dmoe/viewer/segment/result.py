@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QObject, QTimer
+from qtpy.QtCore import QObject
 from qtpy.QtWidgets import QFileDialog
 
 from napari_dmoe.cohorts.tables import write_table
@@ -25,7 +25,7 @@ from napari_dmoe.viewer.session.reopening import reopened_result, show_alone
 from napari_dmoe.viewer.session.results import Result
 from napari_dmoe.viewer.session.session import Session
 from napari_dmoe.viewer.ui.asking import ask_where, may_write, not_saved
-from napari_dmoe.viewer.ui.connections import Connections
+from napari_dmoe.viewer.ui.connections import Refresh
 from napari_dmoe.viewer.ui.work import Order, Work
 
 if TYPE_CHECKING:
@@ -136,7 +136,6 @@ def _save(path: Path, data: Any, meta: dict[str, Any], hook: ProgressHook) -> li
         raise not_saved(path, error) from error
 
 
-_REFRESH_MS = 100
 RECORD_WIDGET = "About this dMoE layer"
 
 
@@ -157,27 +156,23 @@ class ResultControl(QObject):
         super().__init__(section)
         self._session, self._section = session, section
         self._work, self._parent = work, section
-        self._timer = QTimer(self)
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(_REFRESH_MS)
-        self._timer.timeout.connect(self.show)
-        connections = Connections(self)
-        for signal in (session.model_changed, session.settings_changed):
-            connections.add(signal, self.show_soon)
-        for signal in (session.result_changed, session.patient_changed):
-            connections.add(signal, self.show_soon)
-        connections.add(session.image_changed, self.show_soon)
-        if session.viewer is not None:
-            connections.add(session.viewer.dims.events.current_step, self.show_soon)
+        viewer = session.viewer
+        dims = () if viewer is None else (viewer.dims.events.current_step,)
+        self._refresh = Refresh(
+            self,
+            self.show,
+            soon=(
+                *session.subject_changes,
+                session.result_changed,
+                session.settings_changed,
+                *dims,
+            ),
+        )
         section.result_chosen.connect(self._on_chosen)
         section.previous_requested.connect(self._on_previous)
         section.keep_toggled.connect(self._on_keep)
         section.record_requested.connect(self._on_record)
-        self.show_soon()
-
-    def show_soon(self, *_: object) -> None:
-        """Show the result again, once events stop coming in."""
-        self._timer.start()
+        self._refresh.soon()
 
     def show(self) -> None:
         """Show the result of the image that is worked on."""

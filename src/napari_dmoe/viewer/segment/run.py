@@ -20,6 +20,7 @@ from napari_dmoe.viewer.ui.work import STOPPED, Order, Work
 
 if TYPE_CHECKING:
     from napari_dmoe.inference.results.segmentation import Segmentation
+    from napari_dmoe.models.checkpoint import LoadedModel
 
 SHORT_RUN_SECONDS = 2.0
 """A run that took less is repeated by itself when the driver changes."""
@@ -104,26 +105,26 @@ class RunControl(QObject):
         Exception or None
             Why it could not begin, which has been said; None where it did.
         """
-        session, loaded = self._session, self._session.model
-        image = session.image if image is None else image
+        loaded = self._session.model
+        image = self._session.image if image is None else image
         if image is None or loaded is None or self.is_busy:
             return None
-        try:
-            inquiry = session.inquire(image)
-            request = inquiry.request(loaded)
-        except ValueError as error:
-            self._work.fail(error)
-            return error
-        self._rerun_wanted = False
-        self._run = Run(weakref.ref(image), image.name, was_asked_for)
-        order = Order(
+        error = self._work.begin(partial(self._order, loaded, image))
+        if error is None:
+            self._rerun_wanted = False
+            self._run = Run(weakref.ref(image), image.name, was_asked_for)
+        return error
+
+    def _order(self, loaded: LoadedModel, image: Image) -> Order:
+        inquiry = self._session.inquire(image)
+        return Order(
             title=f"dMoE: segmenting {image.name}",
             status=f"Segmenting “{image.name}” …",
             work=inquiry.work(self._engines.segment, loaded),
             then=if_there(
-                session,
+                self._session,
                 image,
-                partial(self._on_returned, image, request),
+                partial(self._on_returned, image, inquiry.request(loaded)),
                 if_gone=partial(
                     self._say, "The image was removed: its result was dropped."
                 ),
@@ -131,8 +132,6 @@ class RunControl(QObject):
             if_failed=self._on_failed,
             if_stopped=self._on_stopped,
         )
-        self._work.start(order)
-        return None
 
     def stop(self) -> None:
         """Tell the dock's work to stop; it does at the engine's next step."""

@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary, WeakSet
 
 from napari.components import ViewerModel
 from napari.layers import Image, Layer
-from psygnal import Signal
+from psygnal import Signal, SignalInstance
 
 from napari_dmoe.inference.running.settings import InferenceSettings
 from napari_dmoe.patient import Patient, PatientError
@@ -22,7 +22,7 @@ from napari_dmoe.viewer.layers.pointer import RestingPointer
 from napari_dmoe.viewer.layers.records import kind
 from napari_dmoe.viewer.layers.slot import selection_kept
 from napari_dmoe.viewer.session.checks import image_problem, patient_problem
-from napari_dmoe.viewer.session.gallery import Gallery
+from napari_dmoe.viewer.session.gallery import Differences, Gallery
 from napari_dmoe.viewer.session.images import Versions, inputs_of, is_input
 from napari_dmoe.viewer.session.inquiry import Inquiry
 from napari_dmoe.viewer.session.patients import TYPED, Patients
@@ -80,6 +80,8 @@ class Session:
         self._settings = InferenceSettings()
         self._patients = Patients()
         self._gallery = Gallery(self._viewer)
+        self.differences = Differences(self._viewer)
+        """Layers that compare masks of an image."""
         self.shares = StatedShares()
         """Shares of the values of unknown drivers, where a person stated them."""
         self.outlines = Outlines(viewer)
@@ -127,6 +129,11 @@ class Session:
         """The shares that are stated now, for the drivers of the model."""
         card = None if self._model is None else self._model.card
         return Stated(card, self.shares.by_driver)
+
+    @property
+    def subject_changes(self) -> tuple[SignalInstance, ...]:
+        """Told when another model, image or patient is worked on."""
+        return self.model_changed, self.image_changed, self.patient_changed
 
     @property
     def settings(self) -> InferenceSettings:
@@ -266,12 +273,7 @@ class Session:
         if plain(image) is self.image:
             self.result_changed.emit()
 
-    def request(
-        self,
-        image: Layer,
-        model: LoadedModel,
-        settings: InferenceSettings | None = None,
-    ) -> Request:
+    def request(self, image: Layer, model: LoadedModel) -> Request:
         """Return what a run of a model would be asked for now.
 
         Raises
@@ -282,7 +284,7 @@ class Session:
         return Request.of(
             model,
             self.patient_of(image),
-            settings or self.settings,
+            self.settings,
             self._versions.of(image),
             self.stated,
         )

@@ -20,7 +20,7 @@ from napari_dmoe.viewer.session.inquiry import GONE, Inquiry, if_there
 from napari_dmoe.viewer.session.requests import Request
 from napari_dmoe.viewer.session.results import Outcome, Result
 from napari_dmoe.viewer.session.session import Session
-from napari_dmoe.viewer.ui.connections import Connections
+from napari_dmoe.viewer.ui.connections import Refresh
 from napari_dmoe.viewer.ui.work import Order, Work
 from napari_dmoe.viewer.what_if.experts.view import ExpertsSection
 from napari_dmoe.viewer.what_if.experts.words import (
@@ -35,7 +35,7 @@ from napari_dmoe.viewer.what_if.experts.words import (
     experts_state,
     loads_of,
 )
-from napari_dmoe.viewer.what_if.subject import begin, placed_difference, plain_result
+from napari_dmoe.viewer.what_if.subject import placed_difference
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -76,14 +76,12 @@ class ExpertsControl(QObject):
         self._plain: weakref.ref[Result] | None = None
         self._image: weakref.ref[Image] | None = None
         self._difference = KeptLayer()
-        connections = Connections(self)
-        for signal in (
-            session.model_changed,
-            session.image_changed,
-            session.result_changed,
-            session.patient_changed,
-        ):
-            connections.add(signal, self.show)
+        self._refresh = Refresh(
+            self,
+            self.show,
+            soon=[session.result_changed],
+            at_once=session.subject_changes,
+        )
         section.run_requested.connect(self._on_run)
         section.reset_requested.connect(self._on_reset)
         section.effects_requested.connect(self._on_effects)
@@ -143,23 +141,23 @@ class ExpertsControl(QObject):
     def _begin(
         self, status: str, options: dict[str, Any], then: Callable[..., str]
     ) -> None:
-        begin(
-            self._session,
-            self._work,
-            partial(self._order, status, options, then),
-            show_problem=self._section.show_problem,
-        )
+        loaded, image = self._session.model, self._session.image
+        if loaded is not None and image is not None:
+            order = partial(self._order, loaded, image, status, options, then)
+            self._work.begin(order, if_not=self._section.show_problem)
 
     def _order(
         self,
+        loaded: LoadedModel,
+        image: Image,
         status: str,
         options: dict[str, Any],
         then: Callable[..., str],
-        inquiry: Inquiry,
-        loaded: LoadedModel,
     ) -> Order:
-        image, request = inquiry.image, inquiry.request(loaded)
-        plain = plain_result(self._session, image, request)
+        session, inquiry = self._session, self._session.inquire(image)
+        request = inquiry.request(loaded)
+        shown = [e for e in session.results_of(image) if e.request == request]
+        plain = results.latest(shown, chosen=session.result_of(image))
         options |= {"plain": None if plain is None else plain.segmentation}
         show = partial(self._on_returned, then, inquiry, request, plain)
         return Order(
@@ -171,6 +169,7 @@ class ExpertsControl(QObject):
         )
 
     def _on_failed(self, error: Exception) -> str:
+        self._refresh.now()  # else it would soon say that all is well
         self._section.show_problem(f"Not run: {error}")
         return f"Failed: {error}"
 
@@ -202,6 +201,7 @@ class ExpertsControl(QObject):
         with selection_kept(viewer):
             made = session.show_outcome(image, outcome, beside=plain)
             difference = put_difference(self._difference, viewer, image, ablation)
+        session.differences.note(image, difference)
         # Both as outlines of their own colours, with the difference between them.
         # In 3D both are filled: the altered one and the difference, then.
         _show(plain, viewer.dims.ndisplay == _FLAT)

@@ -13,11 +13,11 @@ from qtpy.QtCore import QObject
 from napari_dmoe.viewer.engines import Engines
 from napari_dmoe.viewer.layers.records import badge
 from napari_dmoe.viewer.layers.slot import KeptLayer, selection_kept
-from napari_dmoe.viewer.session.inquiry import Inquiry, if_there
+from napari_dmoe.viewer.session.inquiry import if_there
 from napari_dmoe.viewer.session.requests import Request
 from napari_dmoe.viewer.session.results import Outcome, Result
 from napari_dmoe.viewer.session.session import Session
-from napari_dmoe.viewer.ui.connections import Connections
+from napari_dmoe.viewer.ui.connections import Refresh
 from napari_dmoe.viewer.ui.work import Order, Work
 from napari_dmoe.viewer.what_if.noise.maps import (
     interval_rows,
@@ -27,7 +27,6 @@ from napari_dmoe.viewer.what_if.noise.maps import (
     vote_result,
 )
 from napari_dmoe.viewer.what_if.noise.view import NoiseSection
-from napari_dmoe.viewer.what_if.subject import begin
 
 if TYPE_CHECKING:
     from napari.layers import Image, Layer
@@ -65,14 +64,12 @@ class NoiseControl(QObject):
         self._work, self._section = work, section
         self._vote: weakref.ref[Result] | None = None
         self._maps: WeakKeyDictionary[Image, list[KeptLayer]] = WeakKeyDictionary()
-        connections = Connections(self)
-        for signal in (
-            session.model_changed,
-            session.image_changed,
-            session.result_changed,
-            session.patient_changed,
-        ):
-            connections.add(signal, self.show)
+        self._refresh = Refresh(
+            self,
+            self.show,
+            soon=[session.result_changed],
+            at_once=session.subject_changes,
+        )
         section.run_requested.connect(self._on_run)
         self.show()
 
@@ -88,17 +85,15 @@ class NoiseControl(QObject):
             self._section.show_nothing()
 
     def _on_run(self, samples: int, seed: int) -> None:
-        begin(
-            self._session,
-            self._work,
-            partial(self._order, samples, seed),
-            show_problem=self._section.show_problem,
-        )
+        loaded, image = self._session.model, self._session.image
+        if loaded is not None and image is not None:
+            order = partial(self._order, loaded, image, samples, seed)
+            self._work.begin(order, if_not=self._section.show_problem)
 
     def _order(
-        self, samples: int, seed: int, inquiry: Inquiry, loaded: LoadedModel
+        self, loaded: LoadedModel, image: Image, samples: int, seed: int
     ) -> Order:
-        image, draw = inquiry.image, self._engines.uncertainty
+        inquiry, draw = self._session.inquire(image), self._engines.uncertainty
         show = partial(self._on_returned, image, inquiry.request(loaded))
         return Order(
             title=f"dMoE: noise samples on {image.name}",
@@ -109,6 +104,7 @@ class NoiseControl(QObject):
         )
 
     def _on_failed(self, error: Exception) -> str:
+        self._refresh.now()  # else it would soon say that all is well
         self._section.show_problem(f"Not drawn: {error}")
         return f"Failed: {error}"
 

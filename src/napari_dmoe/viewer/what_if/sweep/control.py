@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import weakref
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from napari.layers import Image
 from qtpy.QtCore import QObject
@@ -16,7 +16,7 @@ from napari_dmoe.viewer.session.inquiry import if_there
 from napari_dmoe.viewer.session.requests import Request
 from napari_dmoe.viewer.session.results import Outcome
 from napari_dmoe.viewer.session.session import Session
-from napari_dmoe.viewer.ui.connections import Connections
+from napari_dmoe.viewer.ui.connections import Connections, Refresh
 from napari_dmoe.viewer.ui.work import Order, Work
 from napari_dmoe.viewer.what_if.sweep.layers import SweepLayers, map_ramp
 from napari_dmoe.viewer.what_if.sweep.rows import (
@@ -27,6 +27,9 @@ from napari_dmoe.viewer.what_if.sweep.rows import (
     value_rows,
 )
 from napari_dmoe.viewer.what_if.sweep.view import MapView, SweepSection, SweepView
+
+if TYPE_CHECKING:
+    from napari_dmoe.models.checkpoint import LoadedModel
 
 
 class SweepControl(QObject):
@@ -60,16 +63,17 @@ class SweepControl(QObject):
         self._request: Request | None = None
         self._layers = SweepLayers(session)
         self._outcome: weakref.ref[Outcome] | None = None
+        self._refresh = Refresh(
+            self,
+            self.show,
+            soon=(session.images_changed,),
+            at_once=(
+                *session.subject_changes,
+                session.shares.changed,
+                session.settings_changed,
+            ),
+        )
         connections = Connections(self)
-        for signal in (
-            session.model_changed,
-            session.image_changed,
-            session.patient_changed,
-            session.images_changed,
-            session.shares.changed,
-            session.settings_changed,
-        ):
-            connections.add(signal, self.show)
         connections.add(session.result_changed, self._on_result)
         connections.add(self._layers.removed, self._on_removed)
         connections.add(self._layers.seen_changed, self._on_seen)
@@ -88,7 +92,7 @@ class SweepControl(QObject):
         image = self._current_image()
         return None if image is None or self._swept is None else (image, self._swept)
 
-    def show(self, *_: object) -> None:
+    def show(self) -> None:
         """Offer what can be swept, and say whether what is shown still holds."""
         model = self._session.model
         card = None if model is None or not model.config.n_routers else model.card
@@ -137,27 +141,30 @@ class SweepControl(QObject):
         loaded, image = self._session.model, self._session.image
         if loaded is None or image is None or self._why_not():
             return
-        names = self._drivers[place]
+        self._work.begin(partial(self._order, loaded, image, place, between))
+
+    def _order(
+        self, loaded: LoadedModel, image: Image, place: int, between: bool
+    ) -> Order:
+        names, inquiry = self._drivers[place], self._session.inquire(image)
         positions = between_positions(loaded.card, names[0]) if between else ()
-        try:
-            inquiry = self._session.inquire(image)
-            request = inquiry.request(loaded)
-        except ValueError as error:
-            self._work.fail(error)
-            return
-        what: dict[str, Any] = {"attributes": names, "positions": positions}
-        order = Order(
+        return Order(
             title=f"dMoE: sweeping {image.name}",
             status=f"Sweeping {' and '.join(names)} on “{image.name}” …",
-            work=partial(inquiry.run, self._engines.sweep, loaded, **what),
+            work=partial(
+                inquiry.run,
+                self._engines.sweep,
+                loaded,
+                attributes=names,
+                positions=positions,
+            ),
             then=if_there(
                 self._session,
                 image,
-                partial(self._on_found, image, request),
+                partial(self._on_found, image, inquiry.request(loaded)),
                 if_gone=lambda: "The image was removed: its sweep was dropped.",
             ),
         )
-        self._work.start(order)
 
     def _on_found(self, image: Image, request: Request, swept: Swept) -> str:
         self._swept, self._image, self._request = swept, weakref.ref(image), request

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
-from napari.components import ViewerModel
 from napari.layers import Image, Labels, Layer
 from napari.utils.colormaps import Colormap, ensure_colormap
 from psygnal import Signal
@@ -211,7 +210,7 @@ class SweepLayers:
         covered = None if looked_at is None else looked_at.mask()
         self._covered = None if covered is None else weakref.ref(covered)
         masks = (each.mask() for each in self._session.results_of(image))
-        for layer in (*masks, *_differences(viewer, image)):
+        for layer in (*masks, *self._session.differences.of(image)):
             if layer is not None:
                 layer.visible = False
 
@@ -297,20 +296,3 @@ class SweepLayers:
     def _stack(self) -> Labels | None:
         found = [kept.within(self._session.viewer) for kept in self._current()]
         return found[0] if found else None
-
-
-def _differences(viewer: ViewerModel, image: Image) -> list[Layer]:
-    """Return the layers that show where two masks of an image differ.
-
-    Their names begin with the image's, or, of altered masks, end with it.
-    """
-    return [
-        layer
-        for layer in viewer.layers
-        if isinstance(layer, Labels)
-        and "difference" in layer.features
-        and (
-            layer.name.startswith(f"{image.name} / ")
-            or layer.name.endswith(f" · {image.name}")
-        )
-    ]
