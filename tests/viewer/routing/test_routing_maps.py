@@ -16,8 +16,8 @@ from viewer_fakes import N_EXPERTS, SIDE
 
 from napari_dmoe.inference.maps.measures import pair_names
 from napari_dmoe.models.checkpoint import LoadedModel
+from napari_dmoe.viewer.routing.on_images import routing_of
 from napari_dmoe.viewer.routing.overlay import MAPS
-from napari_dmoe.viewer.session.session import session_of
 
 pytestmark = pytest.mark.gui
 
@@ -199,7 +199,7 @@ def test_a_stopped_run_leaves_the_map_as_it_was(mapped: Desk) -> None:
 
 
 def test_the_cursor_reads_the_value_and_the_gates(mapped: Desk) -> None:
-    read = session_of(mapped.viewer)._routing.text_at
+    read = routing_of(mapped.session)._layers.text_at
     mapped.click(mapped.dock.routing.shown_box)
     assert read((0, 0)) == "expert 3 0.71 | expert 4 0.29, block 3"
     choose(mapped, "pair")

@@ -229,7 +229,7 @@ class Session:
         name: str = "",
         beside: Result | None = None,
     ) -> Result:
-        """Put what a run found into the viewer, and keep it as a result of its image.
+        """Put what a run found into the viewer; return it as a result of its image.
 
         Parameters
         ----------
@@ -243,11 +243,6 @@ class Session:
         beside : Result, optional
             The result that stays looked at, with the layers that are selected:
             nobody who paints loses their layer. By default the new one is looked at.
-
-        Returns
-        -------
-        Result
-            The new result.
 
         Raises
         ------
@@ -264,7 +259,7 @@ class Session:
             result = show(viewer, image, outcome, previous=before, name=name)
             result.is_kept = bool(name)
             self.set_result(image, result)
-        if beside is not None:
+        if beside is not None and beside in self.results_of(image):
             self.choose_result(image, beside)
         return result
 
