@@ -254,14 +254,13 @@ def _segment(
     except (ValueError, OSError, MemoryError) as error:
         return Done(entry.name, " ".join(str(error).split()), error=error)
     on_source = settings.scored_at == "source"
-    is_one = len(result.axes) == len(result.grid.shape)
+    has_sizes = on_source and len(result.axes) == len(result.grid.shape)
+    sizes = sizes_of(result.labels, image, result.classes) if has_sizes else {}
     return Done(
         name=entry.name,
         outcome="; ".join((_made_for(result), *result.provenance.notices)),
         labels=saved.labels,
-        sizes=sizes_of(result.labels, image, result.classes)
-        if on_source and is_one
-        else {},
+        sizes=sizes,
         seconds=perf_counter() - began,
     )
 
