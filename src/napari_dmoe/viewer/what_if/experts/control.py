@@ -12,6 +12,7 @@ from qtpy.QtCore import QObject
 
 from napari_dmoe.inference.results.routing import unit_of
 from napari_dmoe.viewer.engines import Engines
+from napari_dmoe.viewer.layers.look import difference_to_plain
 from napari_dmoe.viewer.layers.measuring import pixel_size, pixels_or_voxels
 from napari_dmoe.viewer.layers.records import altered_words, badge
 from napari_dmoe.viewer.layers.slot import KeptLayer, selection_kept
@@ -35,7 +36,6 @@ from napari_dmoe.viewer.what_if.experts.words import (
     experts_state,
     loads_of,
 )
-from napari_dmoe.viewer.what_if.subject import placed_difference
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -271,7 +271,7 @@ def put_difference(
 ) -> Labels:
     """Show the difference of an intervention, where the last one's was."""
     record = ablation.result.provenance
-    layer_data = placed_difference(
+    layer_data = difference_to_plain(
         image,
         ablation.result,
         ablation.comparison.difference,
