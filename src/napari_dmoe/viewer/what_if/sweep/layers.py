@@ -29,7 +29,7 @@ from napari_dmoe.viewer.layers.maps import (
     ramp_of,
 )
 from napari_dmoe.viewer.layers.placement import LayerData, data_to_world
-from napari_dmoe.viewer.layers.slot import KeptLayer
+from napari_dmoe.viewer.layers.slot import KeptLayer, selection_kept
 from napari_dmoe.viewer.what_if.sweep.rows import CHOSEN, region_ends
 
 if TYPE_CHECKING:
@@ -209,12 +209,11 @@ class SweepLayers:
         if viewer is None or image is None or self._swept is None:
             return
         if place:  # a person may have removed one of them
-            selected = set(viewer.layers.selection)
             made = sensitivity_layers(image, self._swept.sweep)
-            for kept, layer_data in zip(self._slots()[1:], made, strict=True):
-                if kept.within(viewer) is None:
-                    kept.put(viewer, layer_data)
-            viewer.layers.selection = selected
+            with selection_kept(viewer):
+                for kept, layer_data in zip(self._slots()[1:], made, strict=True):
+                    if kept.within(viewer) is None:
+                        kept.put(viewer, layer_data)
         for number, kept in enumerate(self._slots()[1:], start=1):
             kept.show(viewer, number == place)
 
