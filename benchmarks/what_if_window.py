@@ -24,6 +24,7 @@ import torch
 from qtpy.QtWidgets import QApplication
 
 from event_loop import open_scene, wait
+from napari_dmoe.viewer.routing.on_images import routing_of
 from napari_dmoe.viewer.session.session import Session, session_of
 
 SCENE = "skin, 2D"
@@ -45,7 +46,7 @@ class Window:
             self.segment()
         dock.routing.shown_box.click()
         self.rest()
-        if not self.session.shows_routing():
+        if not routing_of(self.session).is_shown:
             raise RuntimeError("no map of the routing is seen")
         dock.what_if.sweep.combo.setCurrentText("Age")
         card = self.session.model.card

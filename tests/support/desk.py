@@ -14,6 +14,7 @@ from viewer_fakes import FakeSegment
 
 from napari_dmoe.viewer.dock import DMoEDock
 from napari_dmoe.viewer.layers.records import is_mask
+from napari_dmoe.viewer.session.session import Session, session_of
 
 IMAGE = np.zeros((12, 9), np.uint8)
 
@@ -44,6 +45,11 @@ class Desk:
                 )
             )
         )
+        self.settle()
+
+    def settle(self) -> None:
+        """Wait until every section shows what changed."""
+        self.qtbot.waitUntil(lambda: not self.dock.is_refreshing)
 
     def click(self, button: QWidget) -> None:
         self.qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
@@ -69,6 +75,14 @@ class Desk:
         self.qtbot.keyClick(edit, Qt.Key.Key_Delete)
         self.qtbot.keyClicks(edit, text)
         self.qtbot.keyClick(edit, Qt.Key.Key_Return)
+
+    @property
+    def session(self) -> Session:
+        return session_of(self.viewer)
+
+    def change_settings(self, **changes: object) -> None:
+        settings = self.session.settings.model_copy(update=changes)
+        self.session.set_settings(settings)
 
     @property
     def masks(self) -> list[Labels]:

@@ -37,18 +37,13 @@ class FakeRuns:
         return make_segmentation(image).routing
 
 
-def wait(desk: Desk) -> None:
-    timers = (desk.dock.results._timer, desk.dock.maps._timer)
-    desk.qtbot.waitUntil(lambda: not any(timer.isActive() for timer in timers))
-
-
 def pick(desk: Desk, combo: QComboBox, text: str) -> None:
     """Choose in a combo box with the keyboard."""
     steps = combo.findText(text) - combo.currentIndex()
     key = Qt.Key.Key_Down if steps > 0 else Qt.Key.Key_Up
     for _ in range(abs(steps)):
         desk.qtbot.keyClick(combo, key)
-    wait(desk)
+    desk.settle()
     assert combo.currentText() == text
 
 
@@ -59,7 +54,6 @@ def choose(desk: Desk, name: str) -> None:
 def compute(desk: Desk) -> None:
     desk.click(desk.dock.routing.maps.compute_button)
     desk.wait_until_idle()
-    wait(desk)
 
 
 def shown(desk: Desk) -> Any:

@@ -21,11 +21,5 @@ def in_sight(
     desk.dock.show()
     desk.qtbot.waitExposed(desk.dock)
     desk.qtbot.waitUntil(lambda: desk.dock.routing.plots.load_plot._canvas is not None)
-    rest(desk)
+    desk.settle()
     return desk
-
-
-def rest(desk: Desk) -> None:
-    """Wait until the plots were drawn."""
-    timers = (desk.dock.maps._timer, desk.dock.maps.plots._timer)
-    desk.qtbot.waitUntil(lambda: not any(timer.isActive() for timer in timers))

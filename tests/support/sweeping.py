@@ -21,6 +21,7 @@ def sweep(desk: Desk, driver: str = "Severity") -> SweepSection:
     desk.click(section.button)
     # A volume takes a few seconds on a busy machine.
     desk.qtbot.waitUntil(lambda: not desk.dock.run.is_busy, timeout=60_000)
+    desk.settle()
     return section
 
 

@@ -138,18 +138,6 @@ def quick_desk(make_desk: Callable[..., Desk]) -> Desk:
     return desk
 
 
-@pytest.fixture
-def settle(quick_desk: Desk) -> Callable[[], None]:
-    """Return what waits until the dock has shown what changed."""
-    dock, qtbot = quick_desk.dock, quick_desk.qtbot
-    timers = (dock.results._timer, dock.maps._timer)
-
-    def settle() -> None:
-        qtbot.waitUntil(lambda: not any(timer.isActive() for timer in timers))
-
-    return settle
-
-
 @pytest.fixture(autouse=True)
 def no_dialog_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ClosingQuestion, "ask", lambda *_: Answer.END)

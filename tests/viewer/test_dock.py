@@ -200,8 +200,8 @@ def test_the_notices_of_card_and_run_stand_under_the_result(desk: Desk) -> None:
 def test_the_settings_of_the_form_reach_the_engine(desk: Desk) -> None:
     desk.dock.tab.settings.inputs["unknown"].value = "refuse"
     desk.dock.tab.settings.inputs["seed"].value = 7
-    assert desk.dock.run.settings.seed == 7
-    assert desk.dock.run.settings.unknown == "refuse"
+    assert desk.session.settings.seed == 7
+    assert desk.session.settings.unknown == "refuse"
     samples = desk.dock.tab.settings.inputs["samples"]
     assert samples.max == 64
     assert "noise" in samples.tooltip.lower()

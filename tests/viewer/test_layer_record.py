@@ -13,8 +13,8 @@ from pytestqt.qtbot import QtBot
 from qtpy.QtWidgets import QApplication, QFormLayout, QLabel
 
 from napari_dmoe.viewer.about_layer import NOTHING, LayerRecord
+from napari_dmoe.viewer.routing.on_images import routing_of
 from napari_dmoe.viewer.routing.overlay import Overlay
-from napari_dmoe.viewer.session.session import session_of
 
 pytestmark = pytest.mark.gui
 
@@ -63,14 +63,14 @@ def test_a_mask_says_how_it_came_about_and_nothing_that_did_not_drive_it(
 
 
 def test_an_overlay_says_what_it_shows(quick_desk: Desk, record: LayerRecord) -> None:
-    session, layers = session_of(quick_desk.viewer), quick_desk.viewer.layers
-    session.set_overlay(Overlay("gate", 2, 3), is_shown=True)
+    routing, layers = routing_of(quick_desk.session), quick_desk.viewer.layers
+    routing.want(Overlay("gate", 2, 3), is_shown=True)
     layers.selection.active = layers["retina / gates"]
     assert rows(record)["Shows"] == "gate of expert 3, block 2"
-    session.set_overlay(Overlay("entropy", 1), is_shown=True)
+    routing.want(Overlay("entropy", 1), is_shown=True)
     record.show_layer(layers["retina / gates"])
     assert rows(record)["Shows"] == "entropy of the gates, block 1"
-    session.set_overlay(Overlay("dominant", 0), is_shown=True)
+    routing.want(Overlay("dominant", 0), is_shown=True)
     layers.selection.active = layers["retina / experts"]
     assert rows(record)["Shows"] == "dominant expert, block 0"
     assert rows(record)["Driven by"] == "severity: glaucoma (router 0)"

@@ -34,6 +34,7 @@ from napari_dmoe.inference.masks.measures import class_sizes, cup_to_disc
 from napari_dmoe.inference.results.export import FileFormat, save_segmentation
 from napari_dmoe.inference.results.provenance import Provenance
 from napari_dmoe.inference.results.segmentation import Segmentation
+from napari_dmoe.inference.running.drivers import Priors
 from napari_dmoe.inference.running.segment import segment
 from napari_dmoe.inference.running.settings import InferenceSettings
 from napari_dmoe.models.checkpoint import LoadedModel
@@ -132,7 +133,7 @@ def _entry(row: CohortRow | BadRow) -> Entry:
 
 @dataclass(frozen=True)
 class SeriesOptions:
-    """What is written for each image.
+    """How each image is run, and what is written for it.
 
     Parameters
     ----------
@@ -142,11 +143,14 @@ class SeriesOptions:
         Whether the gates are written, too.
     file_format : {"auto", "tiff", "nifti"}
         See :func:`napari_dmoe.inference.results.export.save_segmentation`.
+    priors : mapping of str to sequence of float, optional
+        Shares of the values of unknown attributes, instead of the card's.
     """
 
     settings: InferenceSettings = field(default_factory=InferenceSettings)
     routing: bool = False
     file_format: FileFormat = "auto"
+    priors: Priors | None = None
 
 
 def segment_series(
@@ -232,7 +236,12 @@ def _segment(
     try:
         image = read_image(entry.path)
         result = segment(
-            loaded, image, entry.patient, settings=settings, progress=progress
+            loaded,
+            image,
+            entry.patient,
+            settings=settings,
+            progress=progress,
+            priors=options.priors,
         )
         saved = save_segmentation(
             target.parent,
@@ -245,14 +254,13 @@ def _segment(
     except (ValueError, OSError, MemoryError) as error:
         return Done(entry.name, " ".join(str(error).split()), error=error)
     on_source = settings.scored_at == "source"
-    is_one = len(result.axes) == len(result.grid.shape)
+    has_sizes = on_source and len(result.axes) == len(result.grid.shape)
+    sizes = sizes_of(result.labels, image, result.classes) if has_sizes else {}
     return Done(
         name=entry.name,
         outcome="; ".join((_made_for(result), *result.provenance.notices)),
         labels=saved.labels,
-        sizes=sizes_of(result.labels, image, result.classes)
-        if on_source and is_one
-        else {},
+        sizes=sizes,
         seconds=perf_counter() - began,
     )
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 from napari_dmoe.imaging.spatial import SPATIAL_AXES
-from napari_dmoe.viewer.layers.placement import to_image
-from napari_dmoe.viewer.session import results
+from napari_dmoe.progress import silent
+from napari_dmoe.viewer.engines import timed
+from napari_dmoe.viewer.session.results import Outcome
 from napari_dmoe.viewer.session.session import Session, session_of
 
 if TYPE_CHECKING:
@@ -65,22 +65,10 @@ def open_demo(viewer: napari.Viewer, sample: str) -> DMoEDock:
 
 def _segment(session: Session, image: Image) -> Labels | None:
     from napari_dmoe.inference.running.segment import segment
-    from napari_dmoe.inference.running.settings import InferenceSettings
 
-    viewer, loaded = session.viewer, session.model
-    if viewer is None or loaded is None:
+    inquiry, loaded = session.inquire(image), session.model
+    if loaded is None:
         return None
-    settings = InferenceSettings()
-    began = time.perf_counter()
-    patient = session.patient_of(image)
-    segmentation = segment(
-        loaded, to_image(image, session.dims), patient, settings=settings
-    )
-    outcome = results.Outcome(
-        segmentation,
-        session.request(image, loaded, settings),
-        time.perf_counter() - began,
-    )
-    result = results.show(viewer, image, outcome)
-    session.set_result(image, result)
-    return result.mask()
+    found, seconds = timed(inquiry.run, segment, loaded, silent)
+    outcome = Outcome(found, inquiry.request(loaded), seconds)
+    return session.show_outcome(image, outcome).mask()

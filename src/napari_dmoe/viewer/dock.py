@@ -31,6 +31,7 @@ from napari_dmoe.viewer.segment.run import Run, RunControl
 from napari_dmoe.viewer.segment.subject import SubjectControl
 from napari_dmoe.viewer.segment.tab import RunFoot, SegmentTab
 from napari_dmoe.viewer.session.session import Session, session_of
+from napari_dmoe.viewer.ui.connections import Refresh
 from napari_dmoe.viewer.ui.parts import StartButton
 from napari_dmoe.viewer.ui.work import BUSY, Work
 from napari_dmoe.viewer.what_if.experts.control import ExpertsControl
@@ -81,34 +82,30 @@ class DMoEDock(QWidget):
         self.run = RunControl(session, engines, self.work, self)
         self.loader = ModelLoader(session, engines, tab.model, self)
         self.subject = SubjectControl(session, tab.image, tab.patient)
-        self.results = ResultControl(session, self.run, self.work, tab.result)
-        self.compare = CompareControl(
-            session, engines, self.run, self.work, tab.compare
-        )
+        self.results = ResultControl(session, self.work, tab.result)
+        self.compare = CompareControl(session, engines, self.work, tab.compare)
         self.layer_series = LayerSeries(session, self.run, self.work, tab.series)
         self.files = ResultFiles(session, self.work, tab.result)
         self.file_series = FileSeries(
             session,
             engines,
-            self.run,
             self.work,
             tab.series,
             open_mask=self.files.open_mask,
         )
         self.maps = RoutingControl(session, engines, self.work, self.routing)
         what_if = self.what_if
-        self.sweep = SweepControl(session, engines, self.run, self.work, what_if.sweep)
+        self.sweep = SweepControl(session, engines, self.work, what_if.sweep)
         self.priors = PriorsControl(session, what_if.priors)
         self.sweep_export = SweepExport(self.sweep, engines, self.work, what_if.sweep)
-        self.experts = ExpertsControl(
-            session, engines, self.run, self.work, what_if.experts
-        )
-        self.noise = NoiseControl(session, engines, self.run, self.work, what_if.noise)
+        self.experts = ExpertsControl(session, engines, self.work, what_if.experts)
+        self.noise = NoiseControl(session, engines, self.work, what_if.noise)
         self.replay = ReplayControl(session, engines, self.work, what_if.replay)
         self.tuner = FineTuneControl(
-            session, engines, self.run, self.work, self.fine_tune, DEFAULT_PRESET
+            session, engines, self.work, self.fine_tune, DEFAULT_PRESET
         )
         self._connect()
+        self._on_settings()
         self.loader.begin()
 
     def _lay_out(self) -> None:
@@ -149,6 +146,11 @@ class DMoEDock(QWidget):
         self.work.ended.connect(self._hold_starts)
         self.tabs.currentChanged.connect(self._on_tab)
 
+    @property
+    def is_refreshing(self) -> bool:
+        """Whether a section waits to be shown anew."""
+        return any(each.is_pending for each in self.findChildren(Refresh))
+
     def segment(self) -> None:
         """Begin to segment the image for its patient, or say why not."""
         self.tab.patient.commit()
@@ -186,9 +188,7 @@ class DMoEDock(QWidget):
         self.tab.ensureWidgetVisible(self.tab.result, 0, 0)
 
     def _on_settings(self) -> None:
-        self.run.settings = self.tab.settings.value()
-        self.results.show_soon()
-        self.sweep.show()
+        self._session.set_settings(self.tab.settings.value())
 
     def _on_surroundings(self, surroundings: Any) -> None:
         self.footer.show_device(surroundings.device)

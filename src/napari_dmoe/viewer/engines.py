@@ -173,8 +173,8 @@ def series(*arguments: Any, **options: Any) -> list[Done]:
     """Segment many files; see :func:`napari_dmoe.cohorts.series.segment_series`."""
     from napari_dmoe.cohorts.series import SeriesOptions, segment_series
 
-    settings = options.pop("settings")
-    return segment_series(*arguments, options=SeriesOptions(settings), **options)
+    how = SeriesOptions(options.pop("settings"), priors=options.pop("priors", None))
+    return segment_series(*arguments, options=how, **options)
 
 
 def sweep(
@@ -285,15 +285,9 @@ def with_priors(
 
 
 def timed(
-    engine: Callable[..., Segmentation],
-    loaded: LoadedModel,
-    image: SpatialImage,
-    patient: Patient,
-    hook: ProgressHook,
-    *,
-    settings: InferenceSettings,
-) -> tuple[Segmentation, float]:
-    """Return what an engine gives, and the seconds that it took."""
+    work: Callable[..., Any], *arguments: Any, **options: Any
+) -> tuple[Any, float]:
+    """Return what some work gives, and the seconds that it took."""
     began = time.perf_counter()
-    result = engine(loaded, image, patient, settings=settings, progress=hook)
-    return result, time.perf_counter() - began
+    found = work(*arguments, **options)
+    return found, time.perf_counter() - began

@@ -179,6 +179,24 @@ def test_the_prediction_of_now_is_a_layer_of_its_own(tuning: TuningDesk) -> None
     assert not tuning.viewer.layers["retina / changed by tuning"].editable
 
 
+def test_a_look_mixes_by_the_stated_shares(tuning: TuningDesk) -> None:
+    asked: list[object] = []
+    real = tuning.desk.segment
+
+    def segment(*what: object, priors: object = None, **options: object) -> object:
+        asked.append(priors)
+        return real(*what, **options)
+
+    tuning.desk.dock._engines.__dict__["segment"] = segment
+    tuning.open()
+    tuning.done(*BETTER)
+    tuning.know(severity=None)
+    tuning.desk.session.shares.state("severity", (0.5, 0.5, 0.0))
+    tuning.desk.click(tuning.tab.outcome.changes_button)
+    tuning.desk.wait_until_idle()
+    assert asked == [{"severity": (0.5, 0.5, 0.0)}] * 2
+
+
 @pytest.mark.parametrize("answer", list(Answer))
 def test_closing_the_window_asks_what_becomes_of_it(
     make_tuning: Callable[..., TuningDesk],

@@ -10,6 +10,7 @@ from viewer_fakes import make_outcome, make_segmentation
 
 from napari_dmoe.viewer.layers.placement import to_image
 from napari_dmoe.viewer.routing.layers import token_at
+from napari_dmoe.viewer.routing.on_images import routing_of
 from napari_dmoe.viewer.routing.overlay import Overlay
 from napari_dmoe.viewer.session import results
 from napari_dmoe.viewer.session.session import Session, session_of
@@ -25,7 +26,7 @@ def segment(viewer: ViewerModel, image: Image, dims: int = 2) -> Session:
     made = make_segmentation(to_image(image, dims), dims=dims)
     result = results.show(viewer, image, make_outcome(made))
     session.set_result(image, result)
-    session.set_overlay(Overlay("dominant", 3), is_shown=True)
+    routing_of(session).want(Overlay("dominant", 3), is_shown=True)
     return session
 
 
@@ -79,7 +80,7 @@ def test_other_maps_name_the_same_gates(viewer: ViewerModel) -> None:
     image = viewer.add_image(np.zeros((12, 9)))
     session = segment(viewer, image)
     for overlay in (Overlay("gate", 2, 1), Overlay("entropy", 2)):
-        session.set_overlay(overlay, is_shown=True)
+        routing_of(session).want(overlay, is_shown=True)
         said = "expert 2 0.71 | expert 3 0.29, block 2"
         assert point(viewer, image, (0, 0)).endswith(f" · {said}")
 
@@ -91,7 +92,7 @@ def test_a_hidden_or_removed_map_says_nothing(viewer: ViewerModel) -> None:
     assert point(viewer, image, (0, 0)) == "retina [0 0]: 0"
     viewer.layers.remove("retina / experts")
     assert point(viewer, image, (0, 0)) == "retina [0 0]: 0"
-    session.set_overlay(Overlay("dominant", 3), is_shown=True)
+    routing_of(session).want(Overlay("dominant", 3), is_shown=True)
     assert point(viewer, image, (0, 0)).endswith(SHARED)
 
 
@@ -103,7 +104,7 @@ def test_the_slice_that_is_shown_is_read(viewer: ViewerModel) -> None:
     made.routing.gates[3][:, 1, 2, 2] = (0.4, 0.6, 0, 0, 0)
     session = session_of(viewer)
     session.set_result(image, results.show(viewer, image, make_outcome(made)))
-    session.set_overlay(Overlay("dominant", 3), is_shown=True)
+    routing_of(session).want(Overlay("dominant", 3), is_shown=True)
     assert point(viewer, image, (0, 11, 8)).endswith(ALONE)
     said = "expert 1 0.60 | expert 0 0.40, block 3"
     assert point(viewer, image, (1, 11, 8)).endswith(said)
@@ -120,7 +121,7 @@ def test_in_3d_the_token_is_the_first_one_that_the_ray_meets(
     routing = session.result_of(image).segmentation.routing
     routing.gates[3][:, 0, 1, 1] = (1, 0, 0, 0, 0)
     routing.gates[3][:, 2, 1, 1] = (0, 1, 0, 0, 0)
-    session.set_overlay(Overlay("dominant", 3), is_shown=True)
+    routing_of(session).want(Overlay("dominant", 3), is_shown=True)
     viewer.dims.ndisplay = 3
     layer = next(each for each in viewer.layers if "experts" in each.name)
     view = np.array([direction, 0.0, 0.0])

@@ -13,7 +13,7 @@ import pytest
 from desk import IMAGE, Desk
 from napari.components import ViewerModel
 from napari.utils.notifications import Notification
-from plotting import in_sight, rest
+from plotting import in_sight
 from qtpy.QtWidgets import QFileDialog, QMessageBox
 from viewer_fakes import N_BLOCKS, N_EXPERTS
 
@@ -142,7 +142,7 @@ def test_a_class_that_is_not_there_is_blank(
 ) -> None:
     mask = desk.viewer.layers["retina / mask"]
     mask.data = np.where(mask.data == 2, 1, mask.data)
-    rest(desk)
+    desk.settle()
     choose(tmp_path / "plots.csv")
     save(desk)
     cup = [r for r in rows_of(tmp_path / "plots.csv") if r["class"] == "cup"]

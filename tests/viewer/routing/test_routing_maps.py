@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from desk import IMAGE, Desk
-from mapping import FakeRuns, box, choose, compute, pick, shown, wait, words
+from mapping import FakeRuns, box, choose, compute, pick, shown, words
 from napari.components import ViewerModel
 from qtpy.QtCore import Qt
 from viewer_fakes import N_EXPERTS, SIDE
@@ -17,7 +17,7 @@ from viewer_fakes import N_EXPERTS, SIDE
 from napari_dmoe.inference.maps.measures import pair_names
 from napari_dmoe.inference.maps.overlays import OVERLAYS
 from napari_dmoe.models.checkpoint import LoadedModel
-from napari_dmoe.viewer.session.session import session_of
+from napari_dmoe.viewer.routing.on_images import routing_of
 
 pytestmark = pytest.mark.gui
 
@@ -36,7 +36,7 @@ def mapped(make_desk: Callable[..., Desk], runs: FakeRuns) -> Desk:
     desk.viewer.add_image(IMAGE, name="retina")
     desk.choose("severity", "suspect")
     desk.run()
-    wait(desk)
+    desk.settle()
     return desk
 
 
@@ -96,7 +96,7 @@ def test_colours_that_a_person_set_stay_until_another_kind_of_map(
     layer = shown(mapped)
     layer.colormap, layer.contrast_limits = "gray", (0, 0.5)
     mapped.dock.routing.block_slider.setValue(1)
-    wait(mapped)
+    mapped.settle()
     assert shown(mapped) is layer
     assert "block 1" in layer.metadata["napari-dmoe"]["shows"]
     assert (layer.colormap.name, layer.contrast_limits) == ("gray", [0, 0.5])
@@ -148,7 +148,7 @@ def test_uncertainty_is_computed_once_for_each_number_and_seed(
     assert words(maps.missing) == "Needs a run for 16 noise samples."
     maps.samples_spin.setValue(8)
     maps.seed_spin.setValue(3)
-    wait(mapped)
+    mapped.settle()
     compute(mapped)
     name, options = runs.calls[0]
     assert (name, options["samples"], options["seed"]) == ("uncertainty", 8, 3)
@@ -156,10 +156,10 @@ def test_uncertainty_is_computed_once_for_each_number_and_seed(
     np.testing.assert_allclose(layer.data, np.ones((SIDE, SIDE)))
     np.testing.assert_allclose(layer.contrast_limits, (0, np.log2(N_EXPERTS)))
     maps.seed_spin.setValue(4)
-    wait(mapped)
+    mapped.settle()
     assert shown(mapped) is None
     maps.seed_spin.setValue(3)
-    wait(mapped)
+    mapped.settle()
     assert shown(mapped) is layer
     assert len(runs.calls) == 1
 
@@ -185,7 +185,7 @@ def test_a_new_result_forgets_what_was_run_for_the_old_one(
     mapped.dock.tab.patient.rerun_box.setChecked(False)
     mapped.choose("severity", "healthy")
     mapped.run()
-    wait(mapped)
+    mapped.settle()
     assert shown(mapped) is None
     assert not mapped.dock.routing.maps.compute_button.isHidden()
 
@@ -193,7 +193,7 @@ def test_a_new_result_forgets_what_was_run_for_the_old_one(
 def test_a_changed_image_is_not_run_again_for_an_old_result(mapped: Desk) -> None:
     choose(mapped, "chance")
     mapped.viewer.layers["retina"].data = np.ones_like(IMAGE)
-    wait(mapped)
+    mapped.settle()
     maps = mapped.dock.routing.maps
     assert "The image changed" in words(maps.missing)
     assert not maps.compute_button.isEnabled()
@@ -208,13 +208,13 @@ def test_a_stopped_run_leaves_the_map_as_it_was(mapped: Desk) -> None:
     assert not mapped.dock.routing.maps.compute_button.isEnabled()
     mapped.dock.run.stop()
     mapped.wait_until_idle()
-    wait(mapped)
+    mapped.settle()
     assert shown(mapped) is None
     assert mapped.dock.routing.maps.compute_button.isEnabled()
 
 
 def test_the_cursor_reads_the_value_and_the_gates(mapped: Desk) -> None:
-    read = session_of(mapped.viewer)._routing.text_at
+    read = routing_of(mapped.session)._layers.text_at
     mapped.click(mapped.dock.routing.shown_box)
     assert read((0, 0)) == "expert 3 0.71 | expert 4 0.29, block 3"
     choose(mapped, "pair")
@@ -234,14 +234,14 @@ def test_a_click_in_the_legend_singles_an_expert_out_and_again_lets_it_go(
         "expert 4 · 3%",
     ]
     mapped.qtbot.keyClick(tab.legend.buttons[4], Qt.Key.Key_Space)
-    wait(mapped)
+    mapped.settle()
     assert shown(mapped).metadata["napari-dmoe"]["shows"] == "gate of expert 4, block 3"
     assert tab.legend.buttons[4].isChecked()
     mapped.click(tab.legend.buttons[3])
-    wait(mapped)
+    mapped.settle()
     assert shown(mapped).data[0, 0] == pytest.approx(0.71)
     mapped.click(tab.legend.buttons[3])
-    wait(mapped)
+    mapped.settle()
     assert tab.maps.map_combo.currentText() == "Dominant expert"
     assert not any(button.isChecked() for button in tab.legend.buttons)
 
@@ -272,7 +272,7 @@ def test_stages_of_a_volume_cannot_agree_and_their_other_maps_are_blocks(
     desk.load("volume")
     desk.viewer.add_image(np.zeros((6, 12, 9)), name="retina")
     desk.run()
-    wait(desk)
+    desk.settle()
     combo = desk.dock.routing.maps.map_combo
     place = combo.findText(OVERLAYS["agreement"].title)
     assert not combo.model().item(place).isEnabled()

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from desk import IMAGE, Desk
 from napari.components import ViewerModel
-from plotting import in_sight, rest
+from plotting import in_sight
 from qtpy.QtCore import QPoint, QPointF, Qt
 from qtpy.QtGui import QWheelEvent
 from qtpy.QtWidgets import QApplication, QWidget
@@ -17,7 +17,7 @@ from viewer_fakes import N_BLOCKS, N_EXPERTS
 
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.viewer.dock import DMoEDock
-from napari_dmoe.viewer.session.session import session_of
+from napari_dmoe.viewer.routing.on_images import routing_of
 
 pytestmark = pytest.mark.gui
 
@@ -48,7 +48,7 @@ def click_cell(desk: Desk, block: int, expert: int) -> None:
     ratio = canvas.device_pixel_ratio
     place = QPoint(round(x / ratio), round(canvas.height() - y / ratio))
     desk.qtbot.mouseClick(canvas, Qt.MouseButton.LeftButton, pos=place)
-    rest(desk)
+    desk.settle()
 
 
 def test_the_heat_map_has_a_cell_for_each_block_and_expert(plotted: Desk) -> None:
@@ -78,7 +78,7 @@ def test_a_click_beside_the_cells_changes_nothing(plotted: Desk) -> None:
     for place in ((None, None), (9.0, 0.0), (0.0, -3.0)):
         tab.plots.load_plot.clicked.emit(*place)
     assert tab.overlay() == before
-    assert not session_of(plotted.viewer).shows_routing()
+    assert not routing_of(plotted.session).is_shown
 
 
 def test_the_plots_follow_the_slice_and_the_region(
@@ -86,16 +86,16 @@ def test_the_plots_follow_the_slice_and_the_region(
 ) -> None:
     desk = in_sight(make_desk(ViewerModel()), STACK, axis_labels=("t", "y", "x"))
     desk.viewer.dims.set_current_step(0, 3)
-    rest(desk)
+    desk.settle()
     where = desk.dock.routing.plots.where
     assert where.text().startswith("Of the slice t 3.")
     box = np.array([[0, 0], [0, 3], [4, 3], [4, 0]]) - 0.5
     desk.viewer.add_shapes([box], shape_type="polygon", name="region")
-    rest(desk)
+    desk.settle()
     assert where.text().startswith("Of the region “region” of the slice t 3.")
     np.testing.assert_allclose(cells(desk)[0], [0.71, 0.29, 0, 0, 0], atol=1e-6)
     desk.viewer.layers["region"].data = []
-    rest(desk)
+    desk.settle()
     assert where.text().startswith("Of the slice t 3.")
 
 
@@ -133,14 +133,14 @@ def test_classes_are_those_of_the_painted_mask_once_painting_rests(
     for y in range(8, 12):
         mask.paint((y, 8), 2)
         assert drawn == []  # not at each stroke
-    rest(plotted)
+    plotted.settle()
     assert len(drawn) == 1
     assert title.text() == "In each class of the painted mask, block 3:"
     # 4 pixels of the cup in the first token, and 4 in the last, which is expert 3's.
     wanted = [0, 0, 0, (4 * 0.71 + 4) / 8, 0.29 / 2]
     np.testing.assert_allclose(bars_of(plotted)[:, 2], wanted, atol=1e-6)
     mask.data = made
-    rest(plotted)
+    plotted.settle()
     assert "as it was made" in title.text()
     np.testing.assert_allclose(bars_of(plotted)[3:, 2], [0.71, 0.29], atol=1e-6)
 
@@ -148,7 +148,7 @@ def test_classes_are_those_of_the_painted_mask_once_painting_rests(
 def test_routers_are_compared_and_the_values_once_all_were_run(plotted: Desk) -> None:
     plots = plotted.dock.routing.plots
     plotted.click(plots.fold.button)
-    rest(plotted)
+    plotted.settle()
     matrix = np.asarray(axes_of(plots.alike_plot).images[0].get_array())
     np.testing.assert_allclose(np.diag(matrix), 1, atol=1e-6)
     assert matrix.shape == (3, 3)
@@ -156,7 +156,7 @@ def test_routers_are_compared_and_the_values_once_all_were_run(plotted: Desk) ->
     assert plots.apart_plot.isHidden()
     plotted.dock.tab.patient.inputs["severity"].entered.emit(None)
     plotted.wait_until_idle()
-    rest(plotted)
+    plotted.settle()
     assert not plots.apart_plot.isHidden()
 
 
@@ -177,7 +177,7 @@ def test_a_3d_network_has_stages_everywhere(
     combo = tab.maps.map_combo
     combo.setCurrentIndex(combo.findText("Pair of experts"))
     combo.activated.emit(combo.currentIndex())
-    rest(desk)
+    desk.settle()
     for part in parts:
         said = (part.toolTip(), part.accessibleName(), getattr(part, "text", str)())
         assert "block" not in " ".join(said).lower(), said
@@ -187,7 +187,7 @@ def test_the_plots_have_the_colours_of_the_theme(plotted: Desk) -> None:
     figure = plotted.dock.routing.plots.load_plot._canvas.figure
     dark = figure.get_facecolor()
     plotted.viewer.theme = "light"
-    rest(plotted)
+    plotted.settle()
     assert sum(figure.get_facecolor()[:3]) > sum(dark[:3]) + 1
 
 
@@ -220,7 +220,7 @@ def test_every_map_fits_into_300_pixels(plotted: Desk) -> None:
     for place in range(combo.count()):
         combo.setCurrentIndex(place)
         combo.activated.emit(place)
-        rest(plotted)
+        plotted.settle()
         scroll_bar = tab.verticalScrollBar().sizeHint().width()
         assert tab.widget().minimumSizeHint().width() <= 300 - scroll_bar - 4
         for part in tab.findChildren(QWidget):

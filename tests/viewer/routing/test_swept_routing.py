@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from desk import Desk
-from mapping import choose, compute, shown, wait, words
+from mapping import choose, compute, shown, words
 from napari.components import ViewerModel
 
 from napari_dmoe.inference.what_if.ablation import ablate
@@ -68,7 +68,7 @@ def sweep(desk: Desk, driver: str = RACE) -> None:
     section.combo.setCurrentIndex(section.combo.findText(driver))
     desk.click(section.button)
     desk.wait_until_idle()
-    wait(desk)
+    desk.settle()
 
 
 def missing(desk: Desk) -> str:
@@ -103,7 +103,7 @@ def test_results_after_a_sweep_are_served_too_and_for_any_value(desk: Desk) -> N
     sweep(desk)
     desk.choose("race", "White")
     desk.run()
-    wait(desk)
+    desk.settle()
     assert missing(desk) == ""
     assert set(by_value(desk)) == {("race", "Asian"), ("race", "Black")}
 
@@ -112,7 +112,7 @@ def test_an_attribute_that_drives_nothing_changes_nothing(desk: Desk) -> None:
     sweep(desk)
     desk.type("age", "63")
     desk.run()
-    wait(desk)
+    desk.settle()
     assert missing(desk) == ""
 
 
@@ -123,7 +123,7 @@ def test_another_driver_is_not_mixed_up(desk: Desk, when: str) -> None:
     desk.choose("severity", "glaucoma")
     if when == "before the run":
         desk.run()
-        wait(desk)
+        desk.settle()
     else:
         sweep(desk)
     assert by_value(desk) == {}
@@ -137,7 +137,7 @@ def test_an_unknown_driver_and_its_shares_are_not_mixed_up(desk: Desk) -> None:
     assert missing(desk) == NOT_RUN  # the result is for suspect
     session.shares.state("severity", (0.0, 0.5, 0.5))
     desk.run()
-    wait(desk)
+    desk.settle()
     assert missing(desk) == NOT_RUN  # the sweep mixed by the card's shares
     sweep(desk)
     assert missing(desk) == ""
@@ -148,26 +148,26 @@ def test_a_changed_image_is_not_mixed_up(desk: Desk) -> None:
     sweep(desk)
     assert by_value(desk) == {}
     desk.run()
-    wait(desk)
+    desk.settle()
     assert missing(desk) == ""
     desk.viewer.layers["retina"].data = PICTURE
     desk.run()
-    wait(desk)
+    desk.settle()
     assert missing(desk) == NOT_RUN
 
 
 def test_other_settings_and_another_image_are_not_mixed_up(desk: Desk) -> None:
     sweep(desk)
-    desk.dock.run.settings = desk.dock.run.settings.model_copy(update={"noise": True})
+    desk.change_settings(noise=True)
     desk.run()
-    wait(desk)
+    desk.settle()
     assert missing(desk) == NOT_RUN
-    desk.dock.run.settings = desk.dock.run.settings.model_copy(update={"noise": False})
+    desk.change_settings(noise=False)
     desk.viewer.add_image(PICTURE, name="other", rgb=True)
     desk.choose("race", "Black")
     desk.choose("severity", "suspect")
     desk.run()
-    wait(desk)
+    desk.settle()
     assert missing(desk) == NOT_RUN
 
 
@@ -179,7 +179,7 @@ def test_another_model_is_not_mixed_up(
     models["again"] = new_model("dmoe-vit", config, card)
     desk.load("again")
     desk.run()
-    wait(desk)
+    desk.settle()
     assert missing(desk) == NOT_RUN
 
 

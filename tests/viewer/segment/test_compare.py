@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from desk import Desk
+from napari.components import ViewerModel
 from napari.layers import Image
 from napari.utils.notifications import Notification
 from qtpy.QtCore import Qt
@@ -16,6 +18,7 @@ from viewer_fakes import make_segmentation
 from napari_dmoe.inference.masks.comparison import AGREE, ONLY_FIRST, OTHER_CLASS
 from napari_dmoe.inference.results.segmentation import Segmentation
 from napari_dmoe.models.checkpoint import LoadedModel
+from napari_dmoe.viewer import engines
 from napari_dmoe.viewer.layers.placement import data_to_world
 from napari_dmoe.viewer.segment.compare_view import OTHER_FILE
 from napari_dmoe.viewer.session.session import session_of
@@ -142,6 +145,7 @@ def test_a_comparison_that_no_longer_holds_is_not_shown(desk: Desk) -> None:
     compare_with(desk, "result “eye / mask by fairseg-age”")
     assert layers["eye / difference"].visible
     layers.remove("eye / mask by fairseg-age")
+    desk.settle()
     assert section.found.summary.isHidden()
     assert not layers["eye / difference"].visible
 
@@ -184,6 +188,49 @@ def test_another_result_is_compared_without_a_run_as_it_was_painted(
     assert desk.status == "Compared: 2 pixels differ."
     compare_with(desk, "age")  # the same layer shows the new difference
     assert sum("difference" in name for name in names(desk)) == 1
+
+
+def test_the_other_model_mixes_by_the_stated_shares_where_they_hold(
+    make_desk: Callable[..., Desk], models: dict[str, LoadedModel]
+) -> None:
+    fundus = models["fundus"]
+    models["twin"] = replace(
+        fundus, card=fundus.card.model_copy(update={"name": "twin"})
+    )
+    desk = make_desk(ViewerModel(), segment=engines.run)
+    picture = np.zeros((40, 30, 3), np.uint8)
+    desk.viewer.add_image(picture, name="eye", rgb=True)
+    desk.dock.what_if.priors.boxes["severity"][0].setValue(100)
+    desk.run()
+    desk.click(desk.dock.tab.compare.fold.button)
+    for name in ("twin", "age"):
+        compare_with(desk, name)
+    of = {
+        result.segmentation.provenance.model.card: result
+        for result in desk.session.results_of(desk.session.image)
+    }
+    twin, age = of["twin"], of["fairseg-age"]
+    (driver,) = twin.segmentation.provenance.drivers
+    assert (driver.prior, driver.weights) == ("given", (1, 0, 0))
+    assert dict(twin.request.shares) == {"severity": (1, 0, 0)}
+    assert age.segmentation.provenance.drivers[0].prior != "given"
+    assert age.request.shares == ()
+
+
+def test_layers_of_confusable_names_are_not_mixed_up(desk: Desk) -> None:
+    session, layers = desk.session, desk.viewer.layers
+    layers["eye / mask"].name = "eye / mask by fairseg-age"
+    compare_with(desk, "age")
+    first, second = session.results_of(session.image)
+    layers[first.title].name = "renamed"
+    compare_with(desk, f"result “{second.title}”")
+    assert f"First: “renamed”. Second: “{second.title}”" in said(desk)
+    layers.remove(second.mask())
+    desk.qtbot.waitUntil(lambda: not said(desk))
+
+
+def said(desk: Desk) -> str:
+    return desk.dock.tab.compare.found.summary.text()
 
 
 def test_a_model_that_cannot_be_loaded_or_run_is_told_beside_the_button(
@@ -233,11 +280,11 @@ def test_without_two_masks_nothing_can_be_compared(quick_desk: Desk) -> None:
 
 
 def test_the_comparison_fits_into_300_pixels(
-    desk: Desk, settle: Callable[[], None]
+    desk: Desk,
 ) -> None:
     desk.viewer.layers["eye / mask"].name = "a long name of a mask " * 3
     compare_with(desk, "age")
-    settle()
+    desk.settle()
     page = desk.dock.tab
     room = 300 - page.verticalScrollBar().sizeHint().width() - 4
     assert page.widget().minimumSizeHint().width() <= room

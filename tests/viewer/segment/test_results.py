@@ -49,7 +49,7 @@ def test_a_kept_result_stays_and_the_next_one_comes_beside_it(desk: Desk) -> Non
 
 
 def test_the_list_chooses_which_result_is_shown(
-    desk: Desk, settle: Callable[[], None]
+    desk: Desk,
 ) -> None:
     section = desk.dock.tab.result
     run_for(desk, "healthy")
@@ -59,37 +59,37 @@ def test_the_list_chooses_which_result_is_shown(
     assert section.outdated.text() == ""
     section.combo.setCurrentIndex(0)
     section.combo.activated.emit(0)
-    settle()
+    desk.settle()
     assert "healthy" in section.summary.text()
     assert "severity changed" in section.outdated.text()
     assert section.keep_button.isChecked()
 
 
 def test_selecting_a_mask_chooses_its_result_and_its_image(
-    desk: Desk, settle: Callable[[], None]
+    desk: Desk,
 ) -> None:
     section, layers = desk.dock.tab.result, desk.viewer.layers
     run_for(desk, "healthy")
     desk.click(section.keep_button)
     run_for(desk, "glaucoma")
     layers.selection.active = layers["retina / mask"]
-    settle()
+    desk.settle()
     assert section.combo.currentText() == "retina / mask"
     assert "healthy" in section.summary.text()
     layers.selection.active = layers["retina / mask [2]"]
-    settle()
+    desk.settle()
     assert "glaucoma" in section.summary.text()
 
 
 def test_a_run_replaces_the_result_that_is_looked_at(
-    desk: Desk, settle: Callable[[], None]
+    desk: Desk,
 ) -> None:
     section, layers = desk.dock.tab.result, desk.viewer.layers
     run_for(desk, "healthy")
     desk.click(section.keep_button)
     run_for(desk, "glaucoma")
     layers.selection.active = layers["retina / mask"]
-    settle()
+    desk.settle()
     desk.click(section.keep_button)  # no longer
     run_for(desk, "suspect")
     assert len(desk.masks) == 2
@@ -98,7 +98,7 @@ def test_a_run_replaces_the_result_that_is_looked_at(
 
 
 def test_the_previous_result_comes_back_and_is_outdated(
-    desk: Desk, settle: Callable[[], None]
+    desk: Desk,
 ) -> None:
     section = desk.dock.tab.result
     run_for(desk, "healthy")
@@ -106,25 +106,25 @@ def test_the_previous_result_comes_back_and_is_outdated(
     run_for(desk, "glaucoma")
     assert section.previous_button.isEnabled()
     desk.click(section.previous_button)
-    settle()
+    desk.settle()
     assert "healthy" in section.summary.text()
     assert "Outdated: severity changed" in section.outdated.text()
     assert np.count_nonzero(desk.masks[0].data == 2) == 1
     desk.click(section.previous_button)
-    settle()
+    desk.settle()
     assert "glaucoma" in section.summary.text()
     assert section.outdated.text() == ""
     assert len(desk.masks) == 1
 
 
 def test_what_was_painted_cannot_be_lost_to_the_previous_result(
-    desk: Desk, settle: Callable[[], None]
+    desk: Desk,
 ) -> None:
     section = desk.dock.tab.result
     run_for(desk, "healthy")
     run_for(desk, "glaucoma")
     desk.masks[0].data_setitem((np.array([9]), np.array([8])), 1)
-    settle()
+    desk.settle()
     assert not section.previous_button.isEnabled()
     assert "painted" in section.summary.text()
 
@@ -149,14 +149,13 @@ def test_what_was_painted_cannot_be_lost_to_the_previous_result(
 )
 def test_an_outdated_result_says_why(
     desk: Desk,
-    settle: Callable[[], None],
     change: Callable[[Desk], object],
     reason: str,
 ) -> None:
     desk.run()
     assert desk.dock.tab.result.outdated.isHidden()
     change(desk)
-    settle()
+    desk.settle()
     text = desk.dock.tab.result.outdated.text()
     assert text.startswith(f"Outdated: {reason}")
     assert not desk.dock.tab.result.outdated.isHidden()
@@ -164,18 +163,18 @@ def test_an_outdated_result_says_why(
 
 
 def test_a_removed_mask_leaves_the_others_and_no_old_numbers(
-    desk: Desk, settle: Callable[[], None]
+    desk: Desk,
 ) -> None:
     section = desk.dock.tab.result
     run_for(desk, "healthy")
     desk.click(section.keep_button)
     run_for(desk, "glaucoma")
     desk.viewer.layers.remove("retina / mask [2]")
-    settle()
+    desk.settle()
     assert "healthy" in section.summary.text()
     assert section.combo.isHidden()
     desk.viewer.layers.remove("retina / mask")
-    settle()
+    desk.settle()
     assert section.text() == "No result yet."
 
 
@@ -196,15 +195,15 @@ def test_probabilities_come_on_request_one_for_each_class(desk: Desk) -> None:
 
 
 def test_two_images_keep_their_results_apart(
-    desk: Desk, settle: Callable[[], None]
+    desk: Desk,
 ) -> None:
     run_for(desk, "healthy")
     desk.viewer.add_layer(Image(IMAGE, name="second"))
-    settle()
+    desk.settle()
     assert desk.dock.tab.result.text() == "No result yet."
     run_for(desk, "glaucoma")
     desk.viewer.layers.selection.active = desk.viewer.layers["retina"]
-    settle()
+    desk.settle()
     assert "healthy" in desk.dock.tab.result.summary.text()
     assert [mask.name for mask in desk.masks] == ["retina / mask", "second / mask"]
 

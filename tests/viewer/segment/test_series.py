@@ -17,6 +17,7 @@ from tables import go_to
 
 from napari_dmoe.patient import Patient
 from napari_dmoe.viewer.engines import series
+from napari_dmoe.viewer.layers.opening import mask_layers
 from napari_dmoe.viewer.session.session import session_of
 
 pytestmark = pytest.mark.gui
@@ -187,6 +188,31 @@ def test_a_folder_is_segmented_and_a_broken_file_is_told(
     assert mask.name.startswith("b")
     assert mask.data.shape == image.data.shape[:2] == (12, 9)
     assert mask.metadata["napari-dmoe"]["drivers"][0]["value"] is None
+
+
+@pytest.mark.parametrize("from_table", [False, True])
+def test_stated_shares_are_used_and_recorded_for_files(
+    quick_desk: Desk, folders: Folders, tmp_path: Path, from_table: bool
+) -> None:
+    section = quick_desk.dock.tab.series
+    quick_desk.dock.what_if.priors.boxes["severity"][0].setValue(100)
+    if from_table:
+        table = tmp_path / "images" / "mine.csv"
+        table.write_text("image,severity\na.png,\nb.png,glaucoma\n")
+        folders.folders[0] = str(table)
+        quick_desk.click(section.table_button)
+        quick_desk.wait_until_idle()
+    else:
+        run_folder(quick_desk)
+    drivers = []
+    for row in section.rows[:2]:
+        mask = tmp_path / "masks" / row["labels"]
+        (layer,) = mask_layers(mask)
+        drivers.append(layer[1]["metadata"]["napari-dmoe"]["drivers"][0])
+    assert drivers[0]["prior"] == "given"
+    assert drivers[0]["weights"] == pytest.approx((1, 0, 0))
+    assert drivers[1]["prior"] == (None if from_table else "given")
+    assert drivers[1]["value"] == ("glaucoma" if from_table else None)
 
 
 def test_files_are_not_replaced_unasked(

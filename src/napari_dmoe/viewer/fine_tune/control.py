@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 from napari.utils.theme import get_theme
 from qtpy.QtCore import QObject, QTimer
@@ -18,13 +19,14 @@ from napari_dmoe.viewer.fine_tune.report import OutcomeControl
 from napari_dmoe.viewer.fine_tune.run import TuneControl
 from napari_dmoe.viewer.fine_tune.state import State, Tuning
 from napari_dmoe.viewer.fine_tune.tab import FineTuneTab
-from napari_dmoe.viewer.segment.run import RunControl
 from napari_dmoe.viewer.session.session import Session
 from napari_dmoe.viewer.ui.connections import Connections
 from napari_dmoe.viewer.ui.jobs import notify_error
 from napari_dmoe.viewer.ui.work import BUSY, Work
 
 if TYPE_CHECKING:
+    from napari.layers import Layer
+
     from napari_dmoe.training.cases.annotation import Annotation
 
 _LAYOUT_MS = 50  # until then Qt has laid out the table
@@ -39,8 +41,6 @@ class FineTuneControl(QObject):
         Gives the model, images and patients.
     engines : Engines
         What is set to work.
-    run : RunControl
-        Gives the settings of segmenting.
     work : Work
         Segments in the background.
     tab : FineTuneTab
@@ -53,7 +53,6 @@ class FineTuneControl(QObject):
         self,
         session: Session,
         engines: Engines,
-        run: RunControl,
         work: Work,
         tab: FineTuneTab,
         preset: str,
@@ -80,9 +79,9 @@ class FineTuneControl(QObject):
         self.outcome = OutcomeControl(
             *parts, discard=self.tune.discard, section=tab.outcome
         )
-        self.looking = LookingControl(*parts, run=run, work=work, section=tab.outcome)
+        self.looking = LookingControl(*parts, work=work, section=tab.outcome)
         self.closing = ClosingQuestion(self.tuning, self._finish, tab)
-        self._changed: set[str] = set()
+        self._changed: WeakSet[Layer] = WeakSet()
         self._connect()
         self._on_model()
 
@@ -96,7 +95,7 @@ class FineTuneControl(QObject):
         if viewer is not None:
             connections.add(viewer.events.theme, self._show_theme)
         tab.tune.preset_chosen.connect(self._on_preset)
-        tab.tune.reading_changed.connect(self.pairs.show_soon)
+        tab.tune.reading_changed.connect(self.pairs.refresh.soon)
         tab.advanced.changed.connect(self._on_advanced)
         tab.foot.discard_requested.connect(self.tune.discard)
         self.guard.changed.connect(self._show_facts)
@@ -148,7 +147,7 @@ class FineTuneControl(QObject):
 
     def _on_advanced(self) -> None:
         self._show_facts()
-        self.pairs.show_soon()
+        self.pairs.refresh.soon()
 
     def _on_pairs(self) -> None:
         numbers = self.tune.numbers(self.pairs.chosen)
@@ -160,10 +159,10 @@ class FineTuneControl(QObject):
         self._show_changed()
         self.looking.offer()
 
-    def _on_painted(self, layer: Any) -> None:
+    def _on_painted(self, layer: Layer) -> None:
         used = [pair.labels() for pair in self.tuning.pairs]
-        if layer in used and layer.name not in self._changed:
-            self._changed.add(layer.name)
+        if layer in used and layer not in self._changed:
+            self._changed.add(layer)
             self._show_changed()
 
     def _show(self) -> None:
@@ -223,7 +222,8 @@ class FineTuneControl(QObject):
             for pair in self.tuning.pairs
             if pair.labels() not in there or pair.image() not in there
         ]
-        self._tab.pairs.show_changes(sorted(self._changed), gone)
+        changed = sorted(layer.name for layer in self._changed)
+        self._tab.pairs.show_changes(changed, gone)
 
     def _show_theme(self, event: Any = None) -> None:
         viewer = self._session.viewer

@@ -6,10 +6,10 @@ import weakref
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from napari.layers import Image, Labels
+from napari.layers import Image
 from napari.utils.notifications import show_info
 from qtpy.QtCore import QObject
 
@@ -18,18 +18,15 @@ from napari_dmoe.viewer.engines import Engines, timed
 from napari_dmoe.viewer.fine_tune.folder import TuningFolder
 from napari_dmoe.viewer.fine_tune.report_view import OutcomeSection
 from napari_dmoe.viewer.fine_tune.state import State, Tuning
-from napari_dmoe.viewer.layers import slot
 from napari_dmoe.viewer.layers.look import difference_layer, in_layer_order
-from napari_dmoe.viewer.layers.placement import to_image
-from napari_dmoe.viewer.segment.run import RunControl
-from napari_dmoe.viewer.session import results
+from napari_dmoe.viewer.layers.slot import KeptLayer
+from napari_dmoe.viewer.session.inquiry import Inquiry, if_there
 from napari_dmoe.viewer.session.results import Outcome
 from napari_dmoe.viewer.session.session import Session
 from napari_dmoe.viewer.ui.work import Order, Work
 
 if TYPE_CHECKING:
     from napari_dmoe.inference.masks.comparison import Comparison
-    from napari_dmoe.inference.results.segmentation import Segmentation
     from napari_dmoe.models.checkpoint import LoadedModel
 
 WAIT = "Wait until the dock's other work has ended, then look."
@@ -39,9 +36,7 @@ WAIT = "Wait until the dock's other work has ended, then look."
 class _Looked:
     """What the tuned model drew, and how it differs from before."""
 
-    loaded: LoadedModel
-    segmentation: Segmentation
-    seconds: float
+    outcome: Outcome
     comparison: Comparison | None
 
 
@@ -56,8 +51,6 @@ class LookingControl(QObject):
         Load, segment, compare.
     tuning, folder : Tuning, TuningFolder
         Where the tuning and its model are.
-    run : RunControl
-        Gives the settings.
     work : Work
         Does it in the background.
     section : OutcomeSection
@@ -71,16 +64,15 @@ class LookingControl(QObject):
         tuning: Tuning,
         folder: TuningFolder,
         *,
-        run: RunControl,
         work: Work,
         section: OutcomeSection,
     ) -> None:
         super().__init__(section)
         self._session, self._engines = session, engines
         self._tuning, self._folder = tuning, folder
-        self._run, self._work, self._section = run, work, section
+        self._work, self._section = work, section
         self._images: list[weakref.ref[Image]] = []
-        self._difference: weakref.ref[Labels] | None = None
+        self._difference = KeptLayer()
         section.prediction_requested.connect(self._on_prediction)
         section.changes_requested.connect(self._on_changes)
 
@@ -109,37 +101,34 @@ class LookingControl(QObject):
         image = self._images[place]() if 0 <= place < len(self._images) else None
         if path is None or parent is None or image is None:
             return
-        try:
-            pixels = to_image(image, parent.card.dims)
-        except ValueError as error:
-            self._work.fail(error)
-            return
-        subject = (pixels, self._session.patient_of(image))
-        before = parent if is_compared else None
-        order = Order(
+        if self._work.is_busy:
+            show_info(WAIT)
+        else:
+            before = parent if is_compared else None
+            self._work.begin(partial(self._order, path, parent, before, image))
+
+    def _order(
+        self, path: Path, parent: LoadedModel, before: LoadedModel | None, image: Image
+    ) -> Order:
+        inquiry = self._session.inquire(image, dims=parent.card.dims)
+        return Order(
             title=f"dMoE: looking at {image.name}",
             status=f"Segmenting “{image.name}” with the tuned model …",
-            work=partial(
-                _look, self._engines, path, before, image, subject, self._run.settings
+            work=partial(_look, self._engines, path, before, inquiry),
+            then=if_there(
+                self._session,
+                image,
+                partial(self._show, image),
+                if_gone=lambda: "The image was removed: nothing is shown.",
             ),
-            then=partial(self._show, weakref.ref(image)),
         )
-        if not self._work.start(order):
-            show_info(WAIT)
 
-    def _show(self, reference: weakref.ref[Image], looked: _Looked) -> str:
-        viewer, image, session = self._session.viewer, reference(), self._session
-        if viewer is None or image is None or image not in viewer.layers:
-            return "The image was removed: nothing is shown."
-        request = session.request(image, looked.loaded, self._run.settings)
-        outcome = Outcome(looked.segmentation, request, looked.seconds)
+    def _show(self, image: Image, looked: _Looked) -> str:
+        session, n = self._session, len(self._tuning.epochs)
         before = session.result_of(image)
-        n = len(self._tuning.epochs)
-        shown = results.show(
-            viewer, image, outcome, name=f"mask by the tuned model, round {n}"
-        )
-        shown.is_kept = True  # there to be compared: the next run leaves it
-        session.set_result(image, shown)
+        # There to be compared: the next run leaves it.
+        name = f"mask by the tuned model, round {n}"
+        shown = session.show_outcome(image, looked.outcome, name=name)
         if before is not None and looked.comparison is not None:
             session.outlines.add(before.mask())
         if looked.comparison is None:
@@ -152,13 +141,10 @@ class LookingControl(QObject):
             return ""
         data, arguments, kind = difference_layer(image, comparison.difference)
         arguments["name"] = f"{image.name} / changed by tuning"
-        existing = None if self._difference is None else self._difference()
-        if existing not in viewer.layers:
-            existing = None
-        layer = slot.put(viewer, (data, arguments, kind), existing)
+        layer = self._difference.put(viewer, (data, arguments, kind))
+        self._session.differences.note(image, layer)
         layer.editable = False
         layer.name = arguments["name"]
-        self._difference = weakref.ref(layer)
         n, total = comparison.n_different, max(1, comparison.difference.size)
         return f"Tuning changed {n} pixels of “{image.name}” ({n / total:.2%})."
 
@@ -167,20 +153,19 @@ def _look(
     engines: Engines,
     path: Path,
     before: LoadedModel | None,
-    image: Image,
-    subject: tuple[Any, Any],
-    settings: Any,
+    inquiry: Inquiry,
     hook: ProgressHook,
 ) -> _Looked:
     """Segment with the tuned model; where wanted, with the one before it, too."""
     hook(Progress(0, 1, "loading the tuned model"))
     loaded = engines.load_checkpoint(str(path), None)
-    found, seconds = timed(engines.segment, loaded, *subject, hook, settings=settings)
+    found, seconds = timed(inquiry.run, engines.segment, loaded, hook)
+    outcome = Outcome(found, inquiry.request(loaded), seconds)
     if before is None:
-        return _Looked(loaded, found, seconds, None)
-    old, _ = timed(engines.segment, before, *subject, hook, settings=settings)
+        return _Looked(outcome, None)
+    old = inquiry.run(engines.segment, before, hook)
     first, second = (
-        (np.asarray(in_layer_order(image, each, each.labels)), each.classes)
+        (np.asarray(in_layer_order(inquiry.image, each, each.labels)), each.classes)
         for each in (old, found)
     )
-    return _Looked(loaded, found, seconds, engines.compare(first, second))
+    return _Looked(outcome, engines.compare(first, second))

@@ -9,7 +9,7 @@ from weakref import WeakSet
 
 import numpy as np
 from napari.layers import Labels, Layer
-from qtpy.QtCore import QObject, QTimer, Signal
+from qtpy.QtCore import QObject, Signal
 
 from napari_dmoe.viewer.fine_tune.annotations import Painted, look_through
 from napari_dmoe.viewer.fine_tune.pairs import Pair, find_pairs
@@ -17,7 +17,7 @@ from napari_dmoe.viewer.fine_tune.pairs_view import PairsSection
 from napari_dmoe.viewer.fine_tune.words import pair_row
 from napari_dmoe.viewer.layers.measuring import CHANGES_OF_A_MASK
 from napari_dmoe.viewer.session.session import Session
-from napari_dmoe.viewer.ui.connections import Connections
+from napari_dmoe.viewer.ui.connections import Connections, Refresh
 from napari_dmoe.viewer.ui.measuring import Measuring
 
 if TYPE_CHECKING:
@@ -58,20 +58,19 @@ class PairsControl(QObject):
         self._followed: WeakSet[Layer] = WeakSet()
         self._is_seen = False
         self._measuring = Measuring(self)
-        self._measuring.arrived.connect(self.show_soon)
-        self._timer = QTimer(self)
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(_REFRESH_MS)
-        self._timer.timeout.connect(self.show)
         self._connections = Connections(self)
-        for signal in (
-            session.model_changed,
-            session.images_changed,
-            session.image_changed,
-            session.patient_changed,
-            session.result_changed,
-        ):
-            self._connections.add(signal, self.show_soon)
+        self.refresh = Refresh(
+            self,
+            self.show,
+            soon=(
+                *session.subject_changes,
+                session.images_changed,
+                session.result_changed,
+            ),
+            pause_ms=_REFRESH_MS,
+            may=lambda: self._is_seen,
+        )
+        self._measuring.arrived.connect(self.refresh.soon)
         section.ticked.connect(self._on_ticked)
 
     @property
@@ -99,11 +98,6 @@ class PairsControl(QObject):
         was_seen, self._is_seen = self._is_seen, is_seen
         if is_seen and not was_seen:
             self.show()
-
-    def show_soon(self, *_: Any) -> None:
-        """Show the pairs again, once events stop coming in."""
-        if self._is_seen:
-            self._timer.start()
 
     def show(self) -> None:
         """Show the pairs as they are now."""
@@ -144,7 +138,7 @@ class PairsControl(QObject):
     def _on_painted(self, event: Any) -> None:
         if event.type in CHANGES_OF_A_MASK:
             self.painted.emit(event.source)
-        self.show_soon()
+        self.refresh.soon()
 
     def _on_ticked(self, place: int, is_ticked: bool) -> None:
         if place < len(self._pairs):

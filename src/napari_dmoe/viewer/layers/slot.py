@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -55,6 +57,15 @@ class KeptLayer:
         layer = self.within(viewer)
         if viewer is not None and layer is not None:
             viewer.layers.remove(layer)
+
+
+@contextmanager
+def selection_kept(viewer: ViewerModel | None) -> Iterator[None]:
+    """Let the same layers be selected afterwards: nobody who paints loses theirs."""
+    selected = set() if viewer is None else set(viewer.layers.selection)
+    yield
+    if viewer is not None:
+        viewer.layers.selection = selected
 
 
 def put(viewer: ViewerModel, layer_data: LayerData, existing: Layer | None) -> Any:

@@ -5,23 +5,24 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QObject, QTimer
+from qtpy.QtCore import QObject
 
 from napari_dmoe.viewer.engines import Engines
-from napari_dmoe.viewer.layers.placement import to_image
 from napari_dmoe.viewer.routing.extras import extras_of, keep, missing_values
+from napari_dmoe.viewer.routing.on_images import routing_of
 from napari_dmoe.viewer.routing.plots.control import PlotsControl, PlotsExport
-from napari_dmoe.viewer.routing.runs import run_for_map, why_no_run
+from napari_dmoe.viewer.routing.runs import inquiry_of, run_for_map, why_no_run
 from napari_dmoe.viewer.routing.state import routing_state
 from napari_dmoe.viewer.routing.tab import RoutingTab
 from napari_dmoe.viewer.session.results import Result
 from napari_dmoe.viewer.session.session import Session
-from napari_dmoe.viewer.ui.connections import Connections
+from napari_dmoe.viewer.ui.connections import Refresh
 from napari_dmoe.viewer.ui.work import Order, Work
 
 if TYPE_CHECKING:
     from napari.layers import Image
 
+    from napari_dmoe.models.checkpoint import LoadedModel
     from napari_dmoe.viewer.routing.overlay import Overlay
 
 BUSY = "The dock is at work: wait until it is done."
@@ -33,7 +34,7 @@ class RoutingControl(QObject):
     Parameters
     ----------
     session : Session
-        Knows the results and shows their maps.
+        Knows the results.
     engines : Engines
         Run what a map needs beyond a result's gates.
     work : Work
@@ -47,20 +48,19 @@ class RoutingControl(QObject):
     ) -> None:
         super().__init__(tab)
         self._session, self._engines = session, engines
+        self._routing = routing_of(session)
         self._work, self._tab = work, tab
-        self._timer = QTimer(self)
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(0)  # once after everything that one event changed
-        self._timer.timeout.connect(self.show)
-        connections = Connections(self)
-        for signal in (
-            session.model_changed,
-            session.image_changed,
-            session.result_changed,
-            session.routing_changed,
-        ):
-            connections.add(signal, self._show_soon)
-        work.ended.connect(self._show_soon)
+        self._refresh = Refresh(
+            self,
+            self.show,
+            soon=(
+                session.model_changed,
+                session.image_changed,
+                session.result_changed,
+                self._routing.changed,
+            ),
+        )
+        work.ended.connect(self._refresh.soon)
         tab.overlay_wanted.connect(self._on_wanted)
         tab.run_wanted.connect(self._on_run_wanted)
         self.plots = PlotsControl(session, tab.plots)
@@ -70,61 +70,53 @@ class RoutingControl(QObject):
     def show(self) -> None:
         """Show the routing of the result that is looked at."""
         session = self._session
-        image, result = self._current()
-        is_shown = session.shows_routing()
+        image, result = self._session.current
         why_not = BUSY if self._work.is_busy else ""
         if image is not None and result is not None and not why_not:
             why_not = why_no_run(session, image, result)
         state = routing_state(
-            result, session.overlay, is_shown=is_shown, why_no_run=why_not
+            result,
+            self._routing.overlay,
+            is_shown=self._routing.is_shown,
+            why_no_run=why_not,
         )
         self._tab.show_state(state)
 
-    def _current(self) -> tuple[Image | None, Result | None]:
-        image = self._session.image
-        return image, None if image is None else self._session.result_of(image)
-
-    def _show_soon(self, *_: object) -> None:
-        self._timer.start()
-
     def _on_wanted(self, overlay: Overlay, is_shown: bool) -> None:
-        self._session.set_overlay(overlay, is_shown=is_shown)
+        self._routing.want(overlay, is_shown=is_shown)
+        self._refresh.now()
 
     def _on_run_wanted(self, overlay: Overlay) -> None:
         """Begin the run that a map needs."""
-        image, result = self._current()
+        image, result = self._session.current
         if image is None or result is None or self._work.is_busy:
             return
         loaded = result.request.model()
         if loaded is None or why_no_run(self._session, image, result):
             self.show()
             return
-        try:
-            pixels = to_image(image, loaded.card.dims)
-        except ValueError as error:
-            self._work.fail(error)
-            return
-        made, extras = result.segmentation, extras_of(result)
+        self._work.begin(partial(self._order, image, result, loaded, overlay))
+        self.show()
+
+    def _order(
+        self, image: Image, result: Result, loaded: LoadedModel, overlay: Overlay
+    ) -> Order:
         values: tuple[str, ...] = ()
         if overlay.kind.needs == "two values":
-            values = missing_values(made, overlay, extras)
-        run = partial(
-            run_for_map, self._engines, loaded, pixels, result, overlay, values
-        )
-        order = Order(
+            values = missing_values(result.segmentation, overlay, extras_of(result))
+        inquiry = inquiry_of(image, result, loaded)
+        return Order(
             title=f"dMoE: {overlay.kind.title.lower()} on {image.name}",
             status=f"Computing the {overlay.words} on “{image.name}” …",
-            work=run,
+            work=partial(run_for_map, self._engines, loaded, inquiry, overlay, values),
             then=partial(self._on_found, result, overlay),
         )
-        self._work.start(order)
-        self.show()
 
     def _on_found(self, result: Result, overlay: Overlay, found: Any) -> str:
         keep(extras_of(result), overlay, found)
-        _, now = self._current()
+        _, now = self._session.current
         if now is not None and now.outcome is result.outcome:
             # Whatever is chosen by now, which may be another map.
-            self._session.set_overlay(self._tab.overlay(), is_shown=True)
-        self.plots.show_soon()
+            self._routing.want(self._tab.overlay(), is_shown=True)
+        self.plots.refresh.soon()
         return f"Computed the {overlay.words}."

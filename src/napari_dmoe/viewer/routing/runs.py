@@ -5,6 +5,7 @@ Knows no Qt; :func:`run_for_map` is called in a worker's thread.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from napari.layers import Image
@@ -12,6 +13,7 @@ from napari.layers import Image
 from napari_dmoe.patient import Patient
 from napari_dmoe.progress import ProgressHook
 from napari_dmoe.viewer.engines import Engines
+from napari_dmoe.viewer.layers.placement import to_image
 from napari_dmoe.viewer.routing.extras import (
     Extras,
     map_input,
@@ -19,11 +21,12 @@ from napari_dmoe.viewer.routing.extras import (
     why_never,
 )
 from napari_dmoe.viewer.routing.overlay import Overlay
+from napari_dmoe.viewer.session.inquiry import Inquiry
 from napari_dmoe.viewer.session.results import Result
 from napari_dmoe.viewer.session.session import Session
+from napari_dmoe.viewer.session.shares import Stated
 
 if TYPE_CHECKING:
-    from napari_dmoe.imaging.spatial import SpatialImage
     from napari_dmoe.inference.results.segmentation import Segmentation
     from napari_dmoe.models.checkpoint import LoadedModel
 
@@ -55,17 +58,40 @@ def why_no_run(session: Session, image: Image, result: Result) -> str:
     if departures:
         return f"Only for the model as it is, but here: {'; '.join(departures)}."
     try:
-        now = session.request(image, loaded, result.request.settings)
+        now = session.request(image, loaded)
     except ValueError as error:
         return f"{str(error)[:1].upper()}{str(error)[1:]}."
     return "" if now.image_version == result.request.image_version else CHANGED
 
 
+def inquiry_of(image: Image, result: Result, loaded: LoadedModel) -> Inquiry:
+    """Return what a result was asked about, as far as it drove the model.
+
+    Raises
+    ------
+    ValueError
+        When the model cannot use the image.
+    """
+    patient, given = Patient(), {}
+    for driver in result.segmentation.provenance.drivers:
+        if driver.value is not None:
+            patient = patient.with_value(driver.attribute, driver.value)
+        elif driver.prior == "given":
+            given[driver.attribute] = driver.weights
+    return Inquiry(
+        image=image,
+        pixels=to_image(image, loaded.card.dims),
+        patient=patient,
+        settings=result.request.settings,
+        image_version=result.request.image_version,
+        stated=Stated(loaded.card, given),
+    )
+
+
 def run_for_map(
     engines: Engines,
     loaded: LoadedModel,
-    image: SpatialImage,
-    result: Result,
+    inquiry: Inquiry,
     overlay: Overlay,
     values: tuple[str, ...],
     hook: ProgressHook,
@@ -78,10 +104,8 @@ def run_for_map(
         What runs.
     loaded : LoadedModel
         The result's model.
-    image : SpatialImage
-        The result's image.
-    result : Result
-        For whose patient, and with which settings.
+    inquiry : Inquiry
+        What the result was asked about.
     overlay : Overlay
         The map.
     values : tuple of str
@@ -94,39 +118,17 @@ def run_for_map(
     object
         What :func:`napari_dmoe.viewer.routing.extras.keep` takes.
     """
-    patient = _patient_of(result)
-    options = {"settings": result.request.settings} | _priors_of(result)
     if overlay.kind.needs == "samples":
-        options |= {"samples": overlay.samples, "seed": overlay.seed}
-        return engines.uncertainty(loaded, image, patient, progress=hook, **options)
+        options = {"samples": overlay.samples, "seed": overlay.seed}
+        return inquiry.run(engines.uncertainty, loaded, hook, **options)
     if overlay.kind.needs == "chance":
-        return engines.read_routing(
-            loaded, image, patient, reading="chance", progress=hook, **options
-        )
+        return inquiry.run(engines.read_routing, loaded, hook, reading="chance")
     from napari_dmoe.progress import part_of
 
     found = {}
     for number, value in enumerate(values):
-        other = patient.with_value(overlay.attribute, value)
+        patient = inquiry.patient.with_value(overlay.attribute, value)
         part = part_of(hook, number, len(values), value)
-        made = engines.segment(loaded, image, other, progress=part, **options)
+        made = replace(inquiry, patient=patient).run(engines.segment, loaded, part)
         found[value] = made.routing
     return found
-
-
-def _patient_of(result: Result) -> Patient:
-    """Return the patient that a result was made for, as far as it drove the model."""
-    patient = Patient()
-    for driver in result.segmentation.provenance.drivers:
-        if driver.value is not None:
-            patient = patient.with_value(driver.attribute, driver.value)
-    return patient
-
-
-def _priors_of(result: Result) -> dict[str, Any]:
-    given = {
-        driver.attribute: driver.weights
-        for driver in result.segmentation.provenance.drivers
-        if driver.prior == "given"
-    }
-    return {"priors": given} if given else {}

@@ -15,34 +15,28 @@ from qtpy.QtCore import QObject
 from napari_dmoe.progress import Progress, ProgressHook
 from napari_dmoe.viewer.engines import Engines, timed
 from napari_dmoe.viewer.layers.look import difference_layer, in_layer_order
-from napari_dmoe.viewer.layers.placement import to_image
 from napari_dmoe.viewer.layers.slot import KeptLayer
 from napari_dmoe.viewer.segment.compare_rows import comparison_rows, spacing_of
 from napari_dmoe.viewer.segment.compare_view import CompareSection
-from napari_dmoe.viewer.segment.run import RunControl
-from napari_dmoe.viewer.session import results
+from napari_dmoe.viewer.session.inquiry import GONE, Inquiry, if_there
 from napari_dmoe.viewer.session.results import Outcome, Result
 from napari_dmoe.viewer.session.session import Session
 from napari_dmoe.viewer.ui.asking import ask_for_checkpoint, is_path
-from napari_dmoe.viewer.ui.connections import Connections
+from napari_dmoe.viewer.ui.connections import Refresh
 from napari_dmoe.viewer.ui.work import Order, Work
 
 if TYPE_CHECKING:
     from napari.layers import Image
 
     from napari_dmoe.inference.masks.comparison import Comparison
-    from napari_dmoe.inference.results.segmentation import Segmentation
-    from napari_dmoe.inference.running.settings import InferenceSettings
-    from napari_dmoe.models.checkpoint import LoadedModel
 
 
 @dataclass(frozen=True)
 class _OtherRun:
     """What another model gave for the same image and patient."""
 
-    loaded: LoadedModel
-    segmentation: Segmentation
-    seconds: float
+    model: str
+    outcome: Outcome
     comparison: Comparison
 
 
@@ -55,8 +49,6 @@ class CompareControl(QObject):
         Gives the image, its patient and its results.
     engines : Engines
         Load, segment and compare.
-    run : RunControl
-        Gives the settings, and knows whether the result is outdated.
     work : Work
         Does it in the background.
     section : CompareSection
@@ -67,12 +59,11 @@ class CompareControl(QObject):
         self,
         session: Session,
         engines: Engines,
-        run: RunControl,
         work: Work,
         section: CompareSection,
     ) -> None:
         super().__init__(section)
-        self._session, self._engines, self._run = session, engines, run
+        self._session, self._engines = session, engines
         self._work, self._section = work, section
         self._models: tuple[str, ...] = ()
         self._others: list[weakref.ref[Result]] = []
@@ -80,14 +71,12 @@ class CompareControl(QObject):
         self._difference = KeptLayer()
         self._image: weakref.ref[Image] | None = None
         self._compared: list[weakref.ref[Result]] = []
-        connections = Connections(self)
-        for signal in (
-            session.model_changed,
-            session.image_changed,
-            session.result_changed,
-            session.patient_changed,
-        ):
-            connections.add(signal, self.show)
+        self._refresh = Refresh(
+            self,
+            self.show,
+            soon=[session.result_changed],
+            at_once=session.subject_changes,
+        )
         section.compare_requested.connect(self._on_requested)
         self.show()
 
@@ -98,7 +87,7 @@ class CompareControl(QObject):
 
     def show(self) -> None:
         """Offer what there is to compare with, and forget what no longer holds."""
-        image, result = self._current()
+        image, result = self._session.current
         origin = self._session.model_origin
         others = [] if image is None else self._session.results_of(image)
         self._others = [weakref.ref(each) for each in others if each is not result]
@@ -121,12 +110,8 @@ class CompareControl(QObject):
         self._section.show_nothing()
         self._difference.show(self._session.viewer, False)
 
-    def _current(self) -> tuple[Image | None, Result | None]:
-        image = self._session.image
-        return image, None if image is None else self._session.result_of(image)
-
     def _why_not(self) -> str:
-        image, result = self._current()
+        image, result = self._session.current
         if image is None or result is None:
             return "Segment first: two masks of one image are compared."
         if result.segmentation.provenance.settings.get("scored_at") == "network":
@@ -147,55 +132,48 @@ class CompareControl(QObject):
             self._compare_models(name)
 
     def _compare_results(self, other: Result) -> None:
-        image, result = self._current()
+        image, result = self._session.current
         first, second = (_mask_of(each) for each in (result, other))
         if image is None or result is None or first is None or second is None:
             return
         spacing, unit = spacing_of(image, _dims(result))
         work = partial(_compare, self._engines, first, second, spacing)
-        names = (result.title, other.title)
-        self._order(image, work, partial(self._show, image, result, names, unit))
+        show = partial(self._show, image, result, other, unit)
+        self._work.start(self._order(image, work, show))
 
     def _compare_models(self, name: str) -> None:
-        image, result = self._current()
-        first = _mask_of(result)
-        if image is None or result is None or first is None:
-            return
-        spacing, unit = spacing_of(image, _dims(result))
-        try:
-            pixels = to_image(image, _dims(result))
-        except ValueError as error:
-            self._work.fail(error)
-            return
-        work = partial(
-            _run_other,
-            self._engines,
-            name,
-            partial(in_layer_order, image),
-            first,
-            spacing,
-            _dims(result),
-            (pixels, self._session.patient_of(image)),
-            self._run.settings,
-        )
-        self._order(image, work, partial(self._on_other, image, result, unit))
+        image, result = self._session.current
+        if image is not None and result is not None and result.mask() is not None:
+            self._work.begin(partial(self._order_of_model, name, image, result))
+
+    def _order_of_model(self, name: str, image: Image, result: Result) -> Order:
+        dims = _dims(result)
+        spacing, unit = spacing_of(image, dims)
+        what = (self._session.inquire(image, dims=dims), _mask_of(result), spacing)
+        work = partial(_run_other, self._engines, name, *what, dims)
+        return self._order(image, work, partial(self._on_other, image, result, unit))
 
     def _order(
         self,
         image: Image,
         work: Callable[[ProgressHook], Any],
-        then: Callable[[Any], str],
-    ) -> None:
-        order = Order(
+        show: Callable[[Any], str],
+    ) -> Order:
+        return Order(
             title=f"dMoE: comparing on {image.name}",
             status=f"Comparing on “{image.name}” …",
             work=work,
-            then=then,
+            then=if_there(
+                self._session,
+                image,
+                show,
+                if_gone=lambda: "The image was removed: nothing was compared.",
+            ),
             if_failed=self._on_failed,
         )
-        self._work.start(order)
 
     def _on_failed(self, error: Exception) -> str:
+        self._refresh.now()  # else it would soon say that all is well
         self._forget()  # else an older comparison would look like this one
         self._section.show_problem(f"Not compared: {error}")
         return f"Failed: {error}"
@@ -203,45 +181,38 @@ class CompareControl(QObject):
     def _on_other(
         self, image: Image, result: Result, unit: str, other: _OtherRun
     ) -> str:
-        viewer, session = self._session.viewer, self._session
-        if viewer is None or image not in viewer.layers:
-            return "The image was removed: nothing was compared."
-        settings = self._run.settings
-        request = session.request(image, other.loaded, settings)
-        outcome = Outcome(other.segmentation, request, other.seconds)
-        title = other.loaded.card.name
         # Neither is replaced by the next run: they are there to be compared.
-        shown = results.show(viewer, image, outcome, name=f"mask by {title}")
-        shown.is_kept = True
-        session.set_result(image, shown)
-        session.choose_result(image, result)
-        names = (result.title, shown.title)
-        return self._show(image, result, names, unit, other.comparison)
+        name = f"mask by {other.model}"
+        shown = self._session.show_outcome(
+            image, other.outcome, name=name, beside=result
+        )
+        return self._show(image, result, shown, unit, other.comparison)
 
     def _show(
         self,
         image: Image,
         result: Result,
-        names: tuple[str, str],
+        other: Result,
         unit: str,
         comparison: Comparison,
     ) -> str:
-        viewer = self._session.viewer
-        if viewer is None or image not in viewer.layers:
-            return "The image was removed: nothing was compared."
+        session, viewer = self._session, self._session.viewer
+        if viewer is None:
+            return GONE
         layer_data = difference_layer(image, comparison.difference)
         mask = self._difference.put(viewer, layer_data)
+        session.differences.note(image, mask)
         mask.editable, mask.visible = False, True
         self._image = weakref.ref(image)
-        shown = [r for r in self._session.results_of(image) if r.title in names]
-        self._compared = [weakref.ref(each) for each in shown]
+        there = session.results_of(image)
+        self._compared = [weakref.ref(e) for e in (result, other) if e in there]
         # The first as an outline; of both, nobody could tell which is which.
-        self._session.choose_result(image, result)
-        self._session.outlines.add(result.mask())
+        session.choose_result(image, result)
+        session.outlines.add(result.mask())
         n, total = comparison.n_different, comparison.difference.size
         summary = (
-            f"First: “{names[0]}”. Second: “{names[1]}”. They differ in {n} pixels "
-            f"({n / max(total, 1):.2%})."
+            f"First: “{result.title}”. Second: “{other.title}”. They differ in {n} "
+            f"pixels ({n / max(total, 1):.2%})."
         )
         classes = result.segmentation.classes
         rows = comparison_rows(comparison, classes, unit)
@@ -271,12 +242,10 @@ def _compare(
 def _run_other(
     engines: Engines,
     name: str,
-    in_order: Callable[..., Any],
+    inquiry: Inquiry,
     first: Any,
     spacing: Any,
     dims: int,
-    subject: tuple[Any, Any],
-    settings: InferenceSettings,
     hook: ProgressHook,
 ) -> _OtherRun:
     """Load another model, run it on the same image and patient, and compare."""
@@ -287,10 +256,9 @@ def _run_other(
             f"{loaded.card.name} is a {loaded.card.dims}D model, and the result is of "
             f"a {dims}D one: choose another model"
         )
-    segmentation, seconds = timed(
-        engines.segment, loaded, *subject, hook, settings=settings
-    )
-    second = in_order(segmentation, segmentation.labels), segmentation.classes
+    found, seconds = timed(inquiry.run, engines.segment, loaded, hook)
+    labels = in_layer_order(inquiry.image, found, found.labels)
     hook(Progress(1, 1, "comparing"))
-    comparison = engines.compare(first, second, spacing=spacing)
-    return _OtherRun(loaded, segmentation, seconds, comparison)
+    comparison = engines.compare(first, (labels, found.classes), spacing=spacing)
+    outcome = Outcome(found, inquiry.request(loaded), seconds)
+    return _OtherRun(loaded.card.name, outcome, comparison)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,18 +14,18 @@ from qtpy.QtWidgets import QFileDialog, QMessageBox
 
 from napari_dmoe.imaging.files import image_stem, read_image
 from napari_dmoe.progress import Progress, ProgressHook
-from napari_dmoe.viewer.engines import Engines
+from napari_dmoe.viewer.engines import Engines, with_priors
 from napari_dmoe.viewer.layers.opening import image_layer
 from napari_dmoe.viewer.layers.placement import LayerData, plain
 from napari_dmoe.viewer.layers.pointer import pointer_away
 from napari_dmoe.viewer.segment.many_images_view import SeriesSection
 from napari_dmoe.viewer.segment.result_rows import ShownMasks
 from napari_dmoe.viewer.segment.run import Run, RunControl
-from napari_dmoe.viewer.session.checks import image_problem, patient_problem
+from napari_dmoe.viewer.session.inquiry import GONE
 from napari_dmoe.viewer.session.session import Session
 from napari_dmoe.viewer.ui.connections import Connections
 from napari_dmoe.viewer.ui.jobs import notify_error
-from napari_dmoe.viewer.ui.work import GONE, Order, Work
+from napari_dmoe.viewer.ui.work import Order, Work
 
 if TYPE_CHECKING:
     from napari.layers import Image
@@ -96,7 +96,7 @@ class LayerSeries(QObject):
             image = self._waiting.pop(0)()
             if image is None or image not in self._session.images():
                 continue
-            why_not = self._why_not(image)
+            why_not = self._session.why_not(image)
             if not why_not:
                 error = self._run.begin(image=image)
                 why_not = "" if error is None else str(error)
@@ -116,15 +116,6 @@ class LayerSeries(QObject):
         asked_for = {image for each in self._asked_for if (image := each()) in images}
         if viewer is not None and asked_for:
             viewer.layers.selection = asked_for
-
-    def _why_not(self, image: Image) -> str:
-        model = self._session.model
-        if model is None:
-            return "No model is loaded."
-        patient = self._session.patient_of(image)
-        return image_problem(image, model.card.dims) or patient_problem(
-            model.card, patient
-        )
 
     def _on_run_ended(self, run: Run) -> None:
         if not self._total:
@@ -190,8 +181,6 @@ class FileSeries(QObject):
         Gives the model.
     engines : Engines
         List and segment files.
-    run : RunControl
-        Gives the settings.
     work : Work
         Does it in the background.
     section : SeriesSection
@@ -204,14 +193,13 @@ class FileSeries(QObject):
         self,
         session: Session,
         engines: Engines,
-        run: RunControl,
         work: Work,
         section: SeriesSection,
         *,
         open_mask: Callable[[Path, Image], None],
     ) -> None:
         super().__init__(section)
-        self._session, self._engines, self._run = session, engines, run
+        self._session, self._engines = session, engines
         self._work, self._section, self._open_mask = work, section, open_mask
         self._entries: list[Entry] = []
         section.folder_requested.connect(self._on_folder)
@@ -250,7 +238,8 @@ class FileSeries(QObject):
                 self._engines,
                 self._teller(),
                 (loaded, source, Path(target)),
-                self._run.settings,
+                self._session.settings,
+                self._session.shares.by_driver,
             ),
             then=partial(self._on_files_done, Path(target)),
             if_failed=self._on_files_failed,
@@ -353,13 +342,14 @@ def _segment_files(
     teller: _Teller,
     what: tuple[LoadedModel, Path, Path],
     settings: InferenceSettings,
+    stated: Mapping[str, tuple[float, ...]],
     hook: ProgressHook,
 ) -> list[Done]:
     """List and segment files; called in the work's thread."""
     loaded, source, target = what
     entries = engines.entries(source)
     teller.listed.emit(entries)
-    return engines.series(
+    return with_priors(engines.series, stated)(
         loaded,
         entries,
         target,

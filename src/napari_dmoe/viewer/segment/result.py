@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from qtpy.QtCore import QObject, QTimer
+from qtpy.QtCore import QObject
 from qtpy.QtWidgets import QFileDialog
 
 from napari_dmoe.imaging.files import safe_stem
@@ -24,16 +24,16 @@ from napari_dmoe.viewer.layers.saving import TIFF_LABELS, mask_path, save_mask
 from napari_dmoe.viewer.rows import TableRow
 from napari_dmoe.viewer.segment.result_rows import ShownMasks, file_rows, frame_note
 from napari_dmoe.viewer.segment.result_view import ResultSection, ResultState
-from napari_dmoe.viewer.segment.run import RunControl
 from napari_dmoe.viewer.session import results
 from napari_dmoe.viewer.session.checks import describe_run, result_badge, run_notices
+from napari_dmoe.viewer.session.inquiry import GONE
 from napari_dmoe.viewer.session.reopening import reopened_result, show_alone
 from napari_dmoe.viewer.session.results import Result
 from napari_dmoe.viewer.session.session import Session
 from napari_dmoe.viewer.ui.asking import ask_where, may_write, not_saved
-from napari_dmoe.viewer.ui.connections import Connections
+from napari_dmoe.viewer.ui.connections import Refresh
 from napari_dmoe.viewer.ui.measuring import MEASURING, Measuring
-from napari_dmoe.viewer.ui.work import GONE, Order, Work
+from napari_dmoe.viewer.ui.work import Order, Work
 
 if TYPE_CHECKING:
     from napari.layers import Image
@@ -64,12 +64,8 @@ class ResultFiles(QObject):
         section.save_requested.connect(self._on_save)
         section.open_requested.connect(self._on_open)
 
-    def _current(self) -> tuple[Image | None, Result | None]:
-        image = self._session.image
-        return image, None if image is None else self._session.result_of(image)
-
     def _on_table(self) -> None:
-        image, result = self._current()
+        image, result = self._session.current
         viewer = self._session.viewer
         if image is None or result is None or viewer is None:
             return
@@ -86,7 +82,7 @@ class ResultFiles(QObject):
         self._save(target, partial(_save_table, masks.copied(), step))
 
     def _on_save(self) -> None:
-        _, result = self._current()
+        _, result = self._session.current
         mask = None if result is None else result.mask()
         if result is None or mask is None:
             return
@@ -171,7 +167,6 @@ def _save_table(masks: ShownMasks, step: Sequence[int], path: Path) -> list[str]
     return [path.name]
 
 
-_REFRESH_MS = 100
 RECORD_WIDGET = "About this dMoE layer"
 
 
@@ -182,52 +177,41 @@ class ResultControl(QObject):
     ----------
     session : Session
         Knows the results.
-    run : RunControl
-        Knows which of them are outdated.
     work : Work
         Saves in the background.
     section : ResultSection
         Shows them, and tells what is wanted; owns this object.
     """
 
-    def __init__(
-        self,
-        session: Session,
-        run: RunControl,
-        work: Work,
-        section: ResultSection,
-    ) -> None:
+    def __init__(self, session: Session, work: Work, section: ResultSection) -> None:
         super().__init__(section)
-        self._session, self._run, self._section = session, run, section
+        self._session, self._section = session, section
         self._work, self._parent = work, section
-        self._timer = QTimer(self)
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(_REFRESH_MS)
-        self._timer.timeout.connect(self.show)
         self._measuring = Measuring(self)
         self._measuring.arrived.connect(self.show)
         self._rows: list[TableRow] = []
-        connections = Connections(self)
-        for signal in (session.model_changed, session.image_changed):
-            connections.add(signal, self.show_soon)
-        for signal in (session.result_changed, session.patient_changed):
-            connections.add(signal, self.show_soon)
-        if session.viewer is not None:
-            connections.add(session.viewer.dims.events.current_step, self.show_soon)
+        viewer = session.viewer
+        dims = () if viewer is None else (viewer.dims.events.current_step,)
+        self._refresh = Refresh(
+            self,
+            self.show,
+            soon=(
+                *session.subject_changes,
+                session.result_changed,
+                session.settings_changed,
+                *dims,
+            ),
+        )
         section.result_chosen.connect(self._on_chosen)
         section.previous_requested.connect(self._on_previous)
         section.keep_toggled.connect(self._on_keep)
         section.record_requested.connect(self._on_record)
-        self.show_soon()
-
-    def show_soon(self, *_: object) -> None:
-        """Show the result again, once events stop coming in."""
-        self._timer.start()
+        self._refresh.soon()
 
     def show(self) -> None:
         """Show the result of the image that is worked on."""
         section, viewer = self._section, self._session.viewer
-        image, result = self._current()
+        image, result = self._session.current
         if image is None or result is None or viewer is None:
             section.show_nothing()
             return
@@ -242,7 +226,7 @@ class ResultControl(QObject):
             describe_run(result),
             self._rows,
             badge=result_badge(result),
-            outdated=self._run.outdated(image, result),
+            outdated=self._outdated(image, result),
             notices=[note for note in notes if note],
         )
         shown = self._session.results_of(image)
@@ -288,9 +272,10 @@ class ResultControl(QObject):
         if found is not None:
             result.note_compared(edits_of(mask), found)
 
-    def _current(self) -> tuple[Image | None, Result | None]:
-        image = self._session.image
-        return image, None if image is None else self._session.result_of(image)
+    def _outdated(self, image: Image, result: Result) -> str:
+        said = self._session.outdated(image, result.request)
+        what = "Segment again" if result.is_plain else "Make it again in “What if”"
+        return f"{said} {what}." if said else ""
 
     def _on_chosen(self, place: int) -> None:
         image = self._session.image
@@ -299,7 +284,7 @@ class ResultControl(QObject):
             self._session.choose_result(image, shown[place])
 
     def _on_previous(self) -> None:
-        image, result = self._current()
+        image, result = self._session.current
         viewer = self._session.viewer
         if image is not None and result is not None and viewer is not None:
             back = results.show_previous(viewer, image, result)
@@ -307,12 +292,12 @@ class ResultControl(QObject):
             self._work.say("The result before is back.")
 
     def _on_keep(self, is_kept: bool) -> None:
-        _, result = self._current()
+        _, result = self._session.current
         if result is not None:
             result.is_kept = is_kept
 
     def _on_record(self) -> None:
-        _, result = self._current()
+        _, result = self._session.current
         mask, viewer = None if result is None else result.mask(), self._session.viewer
         window = getattr(viewer, "window", None)
         if mask is not None and viewer is not None and window is not None:

@@ -10,12 +10,9 @@ from typing import TYPE_CHECKING
 from napari.layers import Image
 from qtpy.QtCore import QObject, Signal
 
-from napari_dmoe.inference.running.settings import InferenceSettings
-from napari_dmoe.viewer.engines import Engines, timed, with_priors
+from napari_dmoe.viewer.engines import Engines
 from napari_dmoe.viewer.layers.camera import reveal
-from napari_dmoe.viewer.layers.placement import to_image
-from napari_dmoe.viewer.session import results
-from napari_dmoe.viewer.session.checks import patient_problem
+from napari_dmoe.viewer.session.inquiry import if_there
 from napari_dmoe.viewer.session.requests import Request
 from napari_dmoe.viewer.session.results import Outcome, Result
 from napari_dmoe.viewer.session.session import Session
@@ -23,6 +20,7 @@ from napari_dmoe.viewer.ui.work import STOPPED, Order, Work
 
 if TYPE_CHECKING:
     from napari_dmoe.inference.results.segmentation import Segmentation
+    from napari_dmoe.models.checkpoint import LoadedModel
 
 SHORT_RUN_SECONDS = 2.0
 """A run that took less is repeated by itself when the driver changes."""
@@ -80,7 +78,6 @@ class RunControl(QObject):
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
-        self.settings = InferenceSettings()
         self._session, self._engines, self._work = session, engines, work
         self._run: Run | None = None
         self._may_rerun, self._rerun_wanted = True, False
@@ -108,31 +105,33 @@ class RunControl(QObject):
         Exception or None
             Why it could not begin, which has been said; None where it did.
         """
-        session, loaded = self._session, self._session.model
-        image = session.image if image is None else image
+        loaded = self._session.model
+        image = self._session.image if image is None else image
         if image is None or loaded is None or self.is_busy:
             return None
-        try:
-            pixels = to_image(image, loaded.card.dims)
-            request = session.request(image, loaded, self.settings)
-        except ValueError as error:
-            self._work.fail(error)
-            return error
-        self._rerun_wanted = False
-        self._run = Run(weakref.ref(image), image.name, was_asked_for)
-        patient, settings = session.patient_of(image), self.settings
-        engine = with_priors(self._engines.segment, session.shares.by_driver)
-        work = partial(timed, engine, loaded, pixels, patient, settings=settings)
-        order = Order(
+        error = self._work.begin(partial(self._order, loaded, image))
+        if error is None:
+            self._rerun_wanted = False
+            self._run = Run(weakref.ref(image), image.name, was_asked_for)
+        return error
+
+    def _order(self, loaded: LoadedModel, image: Image) -> Order:
+        inquiry = self._session.inquire(image)
+        return Order(
             title=f"dMoE: segmenting {image.name}",
             status=f"Segmenting “{image.name}” …",
-            work=work,
-            then=partial(self._on_returned, request),
+            work=inquiry.work(self._engines.segment, loaded),
+            then=if_there(
+                self._session,
+                image,
+                partial(self._on_returned, image, inquiry.request(loaded)),
+                if_gone=partial(
+                    self._say, "The image was removed: its result was dropped."
+                ),
+            ),
             if_failed=self._on_failed,
             if_stopped=self._on_stopped,
         )
-        self._work.start(order)
-        return None
 
     def stop(self) -> None:
         """Tell the dock's work to stop; it does at the engine's next step."""
@@ -144,57 +143,31 @@ class RunControl(QObject):
         if self.is_busy:
             self._rerun_wanted = True
             return
-        image, loaded = self._session.image, self._session.model
-        result = None if image is None else self._session.result_of(image)
-        if image is None or result is None or loaded is None or not self._may_rerun:
+        session = self._session
+        image, result = session.current
+        if image is None or result is None or not self._may_rerun:
             return
         if result.looks_edited or result.seconds >= SHORT_RUN_SECONDS:
             return
         if not result.is_plain:  # a what-if is made again only when it is asked for
             return
-        is_known = not patient_problem(loaded.card, self._session.patient_of(image))
-        if is_known and self.outdated(image, result):
+        if not session.why_not() and session.outdated(image, result.request):
             self.begin()
 
     def allow_reruns(self, are_allowed: bool) -> None:
         """Let :meth:`rerun` do something, or not."""
         self._may_rerun = are_allowed
 
-    def outdated(self, image: Image, result: Result) -> str:
-        """Say why a result does not belong to what is entered; nothing if it does."""
-        loaded = self._session.model
-        if loaded is None or result.request.is_of_file:
-            return ""
-        try:
-            now = self._session.request(image, loaded, self.settings)
-        except ValueError:
-            return "Outdated: the model does not know the patient's values."
-        changed = result.request.changes(now)
-        if not changed:
-            return ""
-        what = "Segment again" if result.is_plain else "Make it again in “What if”"
-        return f"Outdated: {' and '.join(changed)} changed. {what}."
-
     def _on_returned(
-        self, request: Request, timed_outcome: tuple[Segmentation, float]
+        self, image: Image, request: Request, found: tuple[Segmentation, float]
     ) -> str:
-        segmentation, seconds = timed_outcome
-        run, viewer = self._run, self._session.viewer
-        image = None if run is None else run.image()
-        if run is None or viewer is None or image is None or image not in viewer.layers:
-            return self._say("The image was removed: its result was dropped.")
-        result = results.show(
-            viewer,
-            image,
-            Outcome(segmentation, request, seconds),
-            previous=results.latest(
-                self._session.results_of(image), chosen=self._session.result_of(image)
-            ),
-        )
-        self._session.set_result(image, result)
+        segmentation, seconds = found
+        outcome = Outcome(segmentation, request, seconds)
+        result = self._session.show_outcome(image, outcome)
         text = f"Done in {seconds:.1f} s."
-        mask = result.mask()
-        if run.was_asked_for and mask is not None and reveal(viewer, mask):
+        run, viewer, mask = self._run, self._session.viewer, result.mask()
+        may_move = run is not None and run.was_asked_for and viewer is not None
+        if may_move and mask is not None and reveal(viewer, mask):
             text += " Moved to the plane with most of the mask."
         return self._say(text, result)
 

@@ -80,16 +80,7 @@ class SubjectControl(QObject):
 
     def why_not(self) -> str:
         """Say why the image cannot be segmented for the patient; nothing if it can."""
-        loaded, image = self._session.model, self._session.image
-        if loaded is None:
-            return "Open a model first."
-        if image is None:
-            return "Open an image first."
-        return (
-            image_problem(image, loaded.card.dims)
-            or self._patient.problem
-            or patient_problem(loaded.card, self._session.patient_of(image))
-        )
+        return self._session.why_not(entered=self._patient.problem)
 
     def _show_images(self) -> None:
         session, current = self._session, self._session.image

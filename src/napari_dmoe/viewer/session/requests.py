@@ -11,6 +11,8 @@ from napari_dmoe.inference.running.settings import InferenceSettings
 
 if TYPE_CHECKING:
     from napari_dmoe.models.checkpoint import LoadedModel
+    from napari_dmoe.patient import Patient
+    from napari_dmoe.viewer.session.shares import Stated
 
 
 class _Gone:
@@ -45,6 +47,33 @@ class Request:
     image_version: int
     shares: tuple[tuple[str, tuple[float, ...]], ...] = ()
     is_of_file: bool = False
+
+    @classmethod
+    def of(
+        cls,
+        loaded: LoadedModel,
+        patient: Patient,
+        settings: InferenceSettings,
+        image_version: int,
+        stated: Stated,
+    ) -> Request:
+        """Return what a run of a model for a patient is asked for.
+
+        Raises
+        ------
+        PatientError
+            When the model does not know the value of a driver.
+        """
+        names = [attribute.name for attribute in loaded.card.attributes]
+        routers = dict(zip(names, loaded.card.categories(patient), strict=True))
+        shares = stated.of(loaded.card)
+        return cls(
+            weakref.ref(loaded),
+            routers,
+            settings,
+            image_version,
+            tuple(each for each in shares.items() if routers[each[0]] is None),
+        )
 
     @classmethod
     def of_file(cls) -> Request:

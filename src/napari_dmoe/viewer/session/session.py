@@ -12,27 +12,31 @@ from weakref import WeakKeyDictionary, WeakSet
 
 from napari.components import ViewerModel
 from napari.layers import Image, Layer
-from psygnal import Signal
+from psygnal import Signal, SignalInstance
 
-from napari_dmoe.patient import Patient
+from napari_dmoe.inference.running.settings import InferenceSettings
+from napari_dmoe.patient import Patient, PatientError
 from napari_dmoe.viewer.layers.measuring import CHANGES_OF_A_MASK
 from napari_dmoe.viewer.layers.outlines import Outlines
-from napari_dmoe.viewer.layers.placement import plain
-from napari_dmoe.viewer.layers.pointer import RestingPointer, pointer_away
-from napari_dmoe.viewer.routing.hovering import HoverStatus
-from napari_dmoe.viewer.routing.layers import RoutingLayers
-from napari_dmoe.viewer.routing.overlay import Overlay
-from napari_dmoe.viewer.routing.swept import SweptRouting
-from napari_dmoe.viewer.session.gallery import Gallery
+from napari_dmoe.viewer.layers.placement import plain, to_image
+from napari_dmoe.viewer.layers.pointer import RestingPointer
+from napari_dmoe.viewer.layers.records import kind
+from napari_dmoe.viewer.layers.slot import selection_kept
+from napari_dmoe.viewer.session.checks import image_problem, patient_problem
+from napari_dmoe.viewer.session.gallery import Differences, Gallery
 from napari_dmoe.viewer.session.images import Versions, inputs_of, is_input
+from napari_dmoe.viewer.session.inquiry import Inquiry
 from napari_dmoe.viewer.session.patients import TYPED, Patients
 from napari_dmoe.viewer.session.requests import Request
-from napari_dmoe.viewer.session.results import Result
-from napari_dmoe.viewer.session.shares import StatedShares
+from napari_dmoe.viewer.session.results import (
+    Outcome,
+    Result,
+    latest,
+    show,
+)
+from napari_dmoe.viewer.session.shares import Stated, StatedShares
 
 if TYPE_CHECKING:
-    from napari_dmoe.inference.running.settings import InferenceSettings
-    from napari_dmoe.inference.what_if.sweep_result import Sweep
     from napari_dmoe.models.checkpoint import LoadedModel
     from napari_dmoe.viewer.engines import FittingCard
 
@@ -61,8 +65,9 @@ class Session:
     """The patient of the image that is worked on changed."""
     result_changed = Signal()
     """The result of the image that is worked on changed, or became outdated."""
-    routing_changed = Signal()
-    """Another map of the routing is wanted, or none."""
+    settings_changed = Signal()
+    looked_at = Signal(object)
+    """A result of this image is looked at, another or the same anew."""
 
     def __init__(self, viewer: ViewerModel) -> None:
         self._viewer = weakref.ref(viewer)
@@ -72,18 +77,15 @@ class Session:
         self.fitting_cards: tuple[FittingCard, ...] = ()
         """Published cards that could describe the model; none if it brought its own."""
         self._image: weakref.ref[Image] | None = None
+        self._settings = InferenceSettings()
         self._patients = Patients()
         self._gallery = Gallery(self._viewer)
-        self._swept = SweptRouting()
+        self.differences = Differences(self._viewer)
+        """Layers that compare masks of an image."""
         self.shares = StatedShares()
         """Shares of the values of unknown drivers, where a person stated them."""
-        self.overlay = Overlay()
-        """Which map of the routing is wanted."""
-        self._wants_routing = False
         self.outlines = Outlines(viewer)
         """Masks that are drawn as outlines."""
-        self._routing = RoutingLayers(self._viewer, self.outlines)
-        self._hover = HoverStatus(viewer, self._routing)
         self._pointer = RestingPointer(viewer)
         self._versions = Versions(self._on_image_data)
         self._masks: WeakSet[Layer] = WeakSet()
@@ -121,6 +123,27 @@ class Session:
         self.model_origin, self.fitting_cards = origin, fitting_cards
         self.model_changed.emit()
         self.result_changed.emit()
+
+    @property
+    def stated(self) -> Stated:
+        """The shares that are stated now, for the drivers of the model."""
+        card = None if self._model is None else self._model.card
+        return Stated(card, self.shares.by_driver)
+
+    @property
+    def subject_changes(self) -> tuple[SignalInstance, ...]:
+        """Told when another model, image or patient is worked on."""
+        return self.model_changed, self.image_changed, self.patient_changed
+
+    @property
+    def settings(self) -> InferenceSettings:
+        """How a model is run."""
+        return self._settings
+
+    def set_settings(self, settings: InferenceSettings) -> None:
+        """Run models in another way from now on."""
+        self._settings = settings
+        self.settings_changed.emit()
 
     def images(self) -> list[Image]:
         """Return the viewer's images, the topmost first; maps of results are none."""
@@ -171,6 +194,12 @@ class Session:
         """Return the result of an image that is looked at; None without results."""
         return self._gallery.chosen(image)
 
+    @property
+    def current(self) -> tuple[Image | None, Result | None]:
+        """The image that is worked on, and its result that is looked at."""
+        image = self.image
+        return image, None if image is None else self.result_of(image)
+
     def choose_result(self, image: Layer, result: Result) -> None:
         """Look at another result of an image, instead of the one before."""
         self._gallery.choose(image, result)
@@ -181,7 +210,6 @@ class Session:
         """Keep a new result of an image, and look at it."""
         before = self.result_of(image)
         self._gallery.add(image, result)
-        self._swept.serve(image, result)
         mask = result.mask()
         if not result.is_plain:
             self.outlines.mark(mask)
@@ -193,46 +221,54 @@ class Session:
                 getattr(mask.events, change).connect(self._on_mask)
         self._tell_result(image)
 
-    def keep_sweep(self, image: Layer, request: Request, sweep: Sweep) -> None:
-        """Let the routing that a sweep found serve the maps of an image's results."""
-        self._swept.keep(image, request, sweep)
-        for result in self.results_of(image):
-            self._swept.serve(image, result)
-        self.routing_changed.emit()
+    def show_outcome(
+        self,
+        image: Image,
+        outcome: Outcome,
+        *,
+        name: str = "",
+        beside: Result | None = None,
+    ) -> Result:
+        """Put what a run found into the viewer; return it as a result of its image.
 
-    def set_overlay(self, overlay: Overlay, *, is_shown: bool) -> None:
-        """Show another map of the routing, or none."""
-        self.overlay, self._wants_routing = overlay, is_shown
-        if self.image is not None:
-            self._show_routing(self.image)
-        self.routing_changed.emit()
+        Parameters
+        ----------
+        image : napari.layers.Image
+            The image.
+        outcome : Outcome
+            What was found.
+        name : str
+            What its mask is called after the image's name. It is a layer of its own
+            then, which no run replaces; else the next of its kind does.
+        beside : Result, optional
+            The result that stays looked at, with the layers that are selected:
+            nobody who paints loses their layer. By default the new one is looked at.
 
-    def shows_routing(self) -> bool:
-        """Say whether a map of the routing is seen on the image that is worked on."""
-        image = self.image
-        return image is not None and self._routing.is_shown(image)
+        Raises
+        ------
+        RuntimeError
+            When the viewer is gone.
+        """
+        viewer = self.viewer
+        if viewer is None:
+            raise RuntimeError("the viewer is gone")
+        chosen = self.result_of(image) if beside is None else None
+        made = kind(outcome.segmentation.provenance)
+        before = None if name else latest(self.results_of(image), made, chosen)
+        with selection_kept(None if beside is None else viewer):
+            result = show(viewer, image, outcome, previous=before, name=name)
+            result.is_kept = bool(name)
+            self.set_result(image, result)
+        if beside is not None and beside in self.results_of(image):
+            self.choose_result(image, beside)
+        return result
 
     def _tell_result(self, image: Layer) -> None:
-        if self._routing.of(image) and not self._routing.is_shown(image):
-            self._wants_routing = False  # somebody hid it in napari's list
-        self._show_routing(plain(image))
+        self.looked_at.emit(plain(image))
         if plain(image) is self.image:
             self.result_changed.emit()
 
-    def _show_routing(self, image: Image) -> None:
-        result = self.result_of(image)
-        routing = None if result is None else result.segmentation.routing
-        if self._wants_routing and result is not None and routing is not None:
-            with pointer_away(self.viewer):
-                self._routing.show(image, result, self.overlay.within(routing))
-            for layer in self._routing.of(image):
-                layer.events.visible.connect(self._on_routing)
-        else:
-            self._routing.hide(image, result)
-
-    def request(
-        self, image: Layer, model: LoadedModel, settings: InferenceSettings
-    ) -> Request:
+    def request(self, image: Layer, model: LoadedModel) -> Request:
         """Return what a run of a model would be asked for now.
 
         Raises
@@ -240,23 +276,74 @@ class Session:
         PatientError
             When the model does not know the value of a driver.
         """
-        routers = model.card.categories(self.patient_of(image))
-        names = [attribute.name for attribute in model.card.attributes]
-        unknown = [n for n, r in zip(names, routers, strict=True) if r is None]
-        return Request(
-            model=weakref.ref(model),
-            routers=dict(zip(names, routers, strict=True)),
-            settings=settings,
-            image_version=self._versions.of(image),
-            shares=self.shares.among(unknown),
+        return Request.of(
+            model,
+            self.patient_of(image),
+            self.settings,
+            self._versions.of(image),
+            self.stated,
         )
+
+    def inquire(self, image: Image, *, dims: int | None = None) -> Inquiry:
+        """Return what a run on an image is asked about now.
+
+        Parameters
+        ----------
+        image : napari.layers.Image
+            The image.
+        dims : {2, 3}, optional
+            Axes that the model sees at once; by default those of the loaded one.
+
+        Raises
+        ------
+        ValueError
+            When no such model can use the image.
+        """
+        return Inquiry(
+            image=image,
+            pixels=to_image(image, dims or self.dims),
+            patient=self.patient_of(image),
+            settings=self.settings,
+            image_version=self._versions.of(image),
+            stated=self.stated,
+        )
+
+    def why_not(self, image: Image | None = None, *, entered: str = "") -> str:
+        """Say why no run can begin; nothing where one can.
+
+        Parameters
+        ----------
+        image : napari.layers.Image, optional
+            The image; the one that is worked on by default.
+        entered : str
+            What is wrong with what was entered of the patient and not yet taken over.
+        """
+        model, image = self.model, self.image if image is None else image
+        if model is None:
+            return "Open a model first."
+        if image is None:
+            return "Open an image first."
+        return (
+            image_problem(image, model.card.dims)
+            or entered
+            or patient_problem(model.card, self.patient_of(image))
+        )
+
+    def outdated(self, image: Layer, request: Request) -> str:
+        """Say why what was asked for is not what would be now; nothing if it is."""
+        if self.model is None or request.is_of_file:
+            return ""
+        try:
+            changed = request.changes(self.request(image, self.model))
+        except PatientError:
+            return "Outdated: the model does not know the patient's values."
+        return f"Outdated: {' and '.join(changed)} changed." if changed else ""
 
     def _on_layers(self, event: Any = None) -> None:
         for image in self.images():
             if self._versions.follow(image):
                 image.events.name.connect(self._on_name)
         self.images_changed.emit()
-        self.routing_changed.emit()  # a map may have been removed
         if self.image is None:
             images = self.images()
             self._image = None
@@ -294,9 +381,6 @@ class Session:
 
     def _on_mask(self, event: Any) -> None:
         self.result_changed.emit()
-
-    def _on_routing(self, event: Any = None) -> None:
-        self.routing_changed.emit()
 
 
 _SESSIONS: WeakKeyDictionary[ViewerModel, Session] = WeakKeyDictionary()

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from psygnal import Signal
+
+if TYPE_CHECKING:
+    from napari_dmoe.models.card import ModelCard
 
 
 def restated(shares: Sequence[float], place: int, share: float) -> tuple[float, ...]:
@@ -35,6 +40,32 @@ def restated(shares: Sequence[float], place: int, share: float) -> tuple[float, 
     )
 
 
+@dataclass(frozen=True)
+class Stated:
+    """What shares were stated at one moment, and for whose drivers.
+
+    Parameters
+    ----------
+    card : ModelCard or None
+        Card of the model whose drivers they are.
+    by_driver : mapping of str to tuple of float
+        Shares of each driver's values.
+    """
+
+    card: ModelCard | None = None
+    by_driver: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+
+    def of(self, card: ModelCard) -> dict[str, tuple[float, ...]]:
+        """Return those that hold for a model: for a driver with the same values."""
+        ours = () if self.card is None else self.card.attributes
+        values = {each.name: each.values for each in ours}
+        return {
+            each.name: self.by_driver[each.name]
+            for each in card.attributes
+            if each.name in self.by_driver and each.values == values.get(each.name)
+        }
+
+
 class StatedShares:
     """Shares by driver; what is not stated is as the model's card has it."""
 
@@ -47,14 +78,6 @@ class StatedShares:
     def by_driver(self) -> Mapping[str, tuple[float, ...]]:
         """Shares of each driver's values; they sum to 1."""
         return dict(self._shares)
-
-    def among(
-        self, drivers: Iterable[str]
-    ) -> tuple[tuple[str, tuple[float, ...]], ...]:
-        """Return the shares of some drivers, such as the unknown ones."""
-        return tuple(
-            (name, self._shares[name]) for name in drivers if name in self._shares
-        )
 
     def state(self, driver: str, shares: tuple[float, ...]) -> None:
         """Mix a driver's values by these shares from now on, where it is unknown."""

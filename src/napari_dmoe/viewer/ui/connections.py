@@ -1,12 +1,15 @@
-"""Connections of a widget to something that outlives it, ended with the widget."""
+"""Connections of a widget to what outlives it, and when it is shown anew."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 from weakref import WeakMethod, finalize
 
 from qtpy.QtCore import QObject
+from superqt.utils import QSignalDebouncer
+
+PAUSE_MS = 100
 
 
 class Connections:
@@ -34,6 +37,63 @@ class Connections:
             method = reference()
             if method is not None:
                 signal.disconnect(method)
+
+
+class Refresh(QSignalDebouncer):
+    """Shows a section anew once events stop coming in, however many there were.
+
+    Parameters
+    ----------
+    owner : QObject
+        Whose section it is; owns this object.
+    show : callable
+        Its method that shows the section.
+    soon : iterable of signals
+        What comes in numbers, such as the steps of a brush: psygnal's or napari's.
+    at_once : iterable of signals
+        What a person does once and looks at, such as choosing another image.
+    pause_ms : int
+        How long it rests before the section is shown.
+    may : callable, optional
+        Says whether the section is worth showing now; always by default.
+    """
+
+    def __init__(
+        self,
+        owner: QObject,
+        show: Callable[[], None],
+        *,
+        soon: Iterable[Any],
+        at_once: Iterable[Any] = (),
+        pause_ms: int = PAUSE_MS,
+        may: Callable[[], bool] = lambda: True,
+    ) -> None:
+        super().__init__(parent=owner)
+        self.is_pending = False
+        """Whether the section will be shown anew."""
+        self._may = may
+        self.setTimeout(pause_ms)
+        self.triggered.connect(self._on_triggered)  # first: `show` may ask for more
+        self.triggered.connect(show)
+        connections = Connections(owner)
+        for signal in soon:
+            connections.add(signal, self.soon)
+        for signal in at_once:
+            connections.add(signal, self.now)
+
+    def soon(self, *_: object) -> None:
+        """Show the section after a pause, in which nothing else happens."""
+        if self._may():
+            self.is_pending = True
+            self.throttle()
+
+    def now(self, *_: object) -> None:
+        """Show the section at once, and not again for what happened before."""
+        self.throttle()
+        self.flush(restart_timer=False)
+
+    def _on_triggered(self) -> None:
+        self.is_pending = False
 
 
 def at_its_end(owner: QObject, method: Callable[[], None]) -> None:

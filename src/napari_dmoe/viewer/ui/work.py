@@ -114,6 +114,39 @@ class Work(QObject):
         self.begun.emit()
         return True
 
+    def begin(
+        self,
+        order: Callable[[], Order],
+        *,
+        if_not: Callable[[str], None] | None = None,
+    ) -> Exception | None:
+        """Begin an order that may turn out impossible, or say why not.
+
+        Parameters
+        ----------
+        order : callable
+            Returns the order; may raise ``ValueError``.
+        if_not : callable, optional
+            Says why it was not begun, also while another is under way; by default
+            the footer says why it is impossible.
+
+        Returns
+        -------
+        Exception or None
+            Why it is impossible, which has been said.
+        """
+        try:
+            made = order()
+        except ValueError as error:
+            if if_not is None:
+                self.fail(error)
+            else:
+                if_not(str(error))
+            return error
+        if not self.start(made) and if_not is not None:
+            if_not(BUSY)
+        return None
+
     def stop(self) -> None:
         """Tell the work to stop; it does at the engine's next step."""
         self._runner.stop()
@@ -195,6 +228,3 @@ class Work(QObject):
         self._order = None
         self._footer.show_running(False)
         self.ended.emit()
-
-
-GONE = "The image was removed: nothing was shown."

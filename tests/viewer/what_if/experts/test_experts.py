@@ -228,7 +228,7 @@ def test_without_a_plain_result_both_masks_are_made(
     result = session.result_of(session.image)
     assert result is not None
     assert result.title == "retina / mask"
-    assert desk.dock.run.outdated(session.image, result) == ""
+    assert session.outdated(session.image, result.request) == ""
 
 
 def test_reset_makes_everything_plain_in_one_click(desk: Desk) -> None:

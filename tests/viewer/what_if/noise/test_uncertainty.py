@@ -148,6 +148,7 @@ def test_new_samples_take_the_place_of_the_last_ones(desk: Desk) -> None:
     draw(desk)
     assert len(desk.viewer.layers) == n_layers
     desk.viewer.layers.remove(VOTE)
+    desk.settle()
     assert section_of(desk).found.badge.isHidden()
 
 

@@ -138,6 +138,26 @@ def test_a_sweep_hides_altered_masks_and_differences(desk: Desk) -> None:
     assert not stack_of(desk).visible
 
 
+def test_a_sweep_hides_differences_of_its_image_whatever_they_are_called(
+    desk: Desk,
+) -> None:
+    desk.run()
+    experts = desk.dock.what_if.experts
+    experts.mute_boxes[3].click()
+    desk.click(experts.run_button)
+    desk.wait_until_idle()
+    difference = desk.viewer.layers["difference, expert 3 muted · retina"]
+    difference.name = "mine"
+    other = desk.viewer.add_labels(
+        np.zeros(difference.data.shape, np.uint8),
+        name="retina / difference",
+        features=difference.features,
+    )
+    sweep(desk)
+    assert not difference.visible
+    assert other.visible
+
+
 def test_each_image_keeps_its_own_layer(desk: Desk) -> None:
     sweep(desk)
     first = stack_of(desk)
@@ -203,8 +223,7 @@ def test_what_is_outdated_looks_so_beside_the_table(desk: Desk) -> None:
     assert "Outdated" in found.text()
     sweep(desk)
     assert not found.table.font().italic()
-    desk.dock.run.settings = desk.dock.run.settings.model_copy(update={"batch": 3})
-    desk.dock.sweep.show()
+    desk.change_settings(batch=3)
     assert "the settings changed" in found.outdated.text()
 
 

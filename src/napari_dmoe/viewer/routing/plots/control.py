@@ -10,13 +10,14 @@ from weakref import WeakSet
 
 from napari.layers import Image, Layer, Shapes
 from napari.utils.theme import get_theme
-from qtpy.QtCore import QObject, QTimer
+from qtpy.QtCore import QObject
 
 from napari_dmoe.imaging.files import safe_stem
 from napari_dmoe.inference.results.provenance import RESEARCH_ONLY
 from napari_dmoe.progress import Progress, ProgressHook
 from napari_dmoe.viewer.layers.records import badge
 from napari_dmoe.viewer.routing.extras import extras_of, routing_for
+from napari_dmoe.viewer.routing.on_images import routing_of
 from napari_dmoe.viewer.routing.plots.files import (
     ShownPlot,
     ShownPlots,
@@ -41,7 +42,7 @@ from napari_dmoe.viewer.routing.state import BEHAVIOUR, drivers_of, whose
 from napari_dmoe.viewer.session.results import Result
 from napari_dmoe.viewer.session.session import Session
 from napari_dmoe.viewer.ui.asking import ask_where, may_write, not_saved
-from napari_dmoe.viewer.ui.connections import Connections
+from napari_dmoe.viewer.ui.connections import Connections, Refresh
 from napari_dmoe.viewer.ui.measuring import MEASURING, Measuring
 from napari_dmoe.viewer.ui.work import Order, Work
 
@@ -74,34 +75,35 @@ class PlotsControl(QObject):
         self.shown: ShownPlots | None = None
         """What is shown, to be saved."""
         self._measuring = Measuring(self)
-        self._measuring.arrived.connect(self.show_soon)
         self._regions: WeakSet[Layer] = WeakSet()
-        self._timer = QTimer(self)
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(_PAUSE_MS)
-        self._timer.timeout.connect(self.show)
         self._connections = Connections(self)
-        self._connect()
-        section.appeared.connect(self.show_soon)
-        section.attribute_chosen.connect(self.show_soon)
+        self.refresh = Refresh(
+            self,
+            self.show,
+            soon=(
+                session.image_changed,
+                session.result_changed,
+                routing_of(session).changed,
+                *self._events(),
+            ),
+            pause_ms=_PAUSE_MS,
+            may=section.isVisible,
+        )
+        self._measuring.arrived.connect(self.refresh.soon)
+        section.appeared.connect(self.refresh.soon)
+        section.attribute_chosen.connect(self.refresh.soon)
         section.region_wanted.connect(self._on_region)
 
-    def _connect(self) -> None:
-        session, viewer = self._session, self._session.viewer
-        signals = [session.image_changed, session.result_changed]
-        signals += [session.routing_changed]
-        if viewer is not None:
-            dims = viewer.dims.events
-            signals += [dims.current_step, dims.ndisplay, dims.order]
-            signals += [viewer.events.theme, viewer.layers.selection.events.active]
-            signals += [viewer.layers.events.inserted, viewer.layers.events.removed]
-        for signal in signals:
-            self._connections.add(signal, self.show_soon)
-
-    def show_soon(self, *_: object) -> None:
-        """Draw the plots once everything rests, if they can be seen."""
-        if self._section.isVisible():
-            self._timer.start()
+    def _events(self) -> list[Any]:
+        viewer = self._session.viewer
+        if viewer is None:
+            return []
+        dims, layers = viewer.dims.events, viewer.layers
+        return [
+            *(dims.current_step, dims.ndisplay, dims.order, viewer.events.theme),
+            *(layers.events.inserted, layers.events.removed),
+            layers.selection.events.active,
+        ]
 
     def show(self) -> None:
         """Draw the plots of the result that is looked at."""
@@ -113,7 +115,7 @@ class PlotsControl(QObject):
             return
         self._follow_regions()
         part = shown_part(viewer, image, len(routing.token_axes))
-        block = self._session.overlay.within(routing).block
+        block = routing_of(self._session).overlay.within(routing).block
         loads = self._loads_in(image, result, part, block)
         if loads is None:  # asked for again when it is known; what was drawn stays
             self._section.say_measuring()
@@ -159,7 +161,7 @@ class PlotsControl(QObject):
         viewer, image = self._session.viewer, self._session.image
         if viewer is not None and image is not None:
             draw_region(viewer, image)
-            self.show_soon()
+            self.refresh.soon()
 
     def _follow_regions(self) -> None:
         viewer = self._session.viewer
@@ -167,7 +169,7 @@ class PlotsControl(QObject):
             if isinstance(layer, Shapes) and layer not in self._regions:
                 self._regions.add(layer)
                 for event in (layer.events.data, layer.events.name):
-                    self._connections.add(event, self.show_soon)
+                    self._connections.add(event, self.refresh.soon)
 
     def _show_alike(
         self, result: Result, block: int, unit: str, ink: Ink

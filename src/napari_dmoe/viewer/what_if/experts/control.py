@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import weakref
 from collections.abc import Callable
 from functools import partial
@@ -12,18 +11,18 @@ from weakref import WeakKeyDictionary
 from qtpy.QtCore import QObject
 
 from napari_dmoe.inference.results.routing import unit_of
-from napari_dmoe.progress import ProgressHook
-from napari_dmoe.viewer.engines import Engines, with_priors
+from napari_dmoe.viewer.engines import Engines
 from napari_dmoe.viewer.layers.look import difference_to_plain
 from napari_dmoe.viewer.layers.measuring import pixel_size, pixels_or_voxels
-from napari_dmoe.viewer.layers.records import altered_words, badge, kind
-from napari_dmoe.viewer.layers.slot import KeptLayer
-from napari_dmoe.viewer.segment.run import RunControl
+from napari_dmoe.viewer.layers.records import altered_words, badge
+from napari_dmoe.viewer.layers.slot import KeptLayer, selection_kept
 from napari_dmoe.viewer.session import results
+from napari_dmoe.viewer.session.inquiry import GONE, Inquiry, if_there
+from napari_dmoe.viewer.session.requests import Request
 from napari_dmoe.viewer.session.results import Outcome, Result
 from napari_dmoe.viewer.session.session import Session
-from napari_dmoe.viewer.ui.connections import Connections
-from napari_dmoe.viewer.ui.work import BUSY, GONE, Order, Work
+from napari_dmoe.viewer.ui.connections import Refresh
+from napari_dmoe.viewer.ui.work import Order, Work
 from napari_dmoe.viewer.what_if.experts.view import ExpertsSection
 from napari_dmoe.viewer.what_if.experts.words import (
     Loads,
@@ -37,17 +36,13 @@ from napari_dmoe.viewer.what_if.experts.words import (
     experts_state,
     loads_of,
 )
-from napari_dmoe.viewer.what_if.subject import (
-    Subject,
-    subject_of,
-    why_not,
-)
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Image, Labels
 
     from napari_dmoe.inference.what_if.ablation import Ablation
+    from napari_dmoe.models.checkpoint import LoadedModel
 
 _FLAT = 2
 
@@ -61,8 +56,6 @@ class ExpertsControl(QObject):
         Gives the image, its patient, the model and the plain result.
     engines : Engines
         Ablate.
-    run : RunControl
-        Gives the settings.
     work : Work
         Does it in the background.
     section : ExpertsSection
@@ -73,25 +66,22 @@ class ExpertsControl(QObject):
         self,
         session: Session,
         engines: Engines,
-        run: RunControl,
         work: Work,
         section: ExpertsSection,
     ) -> None:
         super().__init__(section)
-        self._session, self._engines, self._run = session, engines, run
+        self._session, self._engines = session, engines
         self._work, self._section = work, section
         self._loads: WeakKeyDictionary[Result, Loads] = WeakKeyDictionary()
         self._plain: weakref.ref[Result] | None = None
         self._image: weakref.ref[Image] | None = None
         self._difference = KeptLayer()
-        connections = Connections(self)
-        for signal in (
-            session.model_changed,
-            session.image_changed,
-            session.result_changed,
-            session.patient_changed,
-        ):
-            connections.add(signal, self.show)
+        self._refresh = Refresh(
+            self,
+            self.show,
+            soon=[session.result_changed],
+            at_once=session.subject_changes,
+        )
         section.run_requested.connect(self._on_run)
         section.reset_requested.connect(self._on_reset)
         section.effects_requested.connect(self._on_effects)
@@ -100,7 +90,7 @@ class ExpertsControl(QObject):
     def show(self) -> None:
         """Offer the model's experts, and forget what no longer holds."""
         loaded = self._session.model
-        state = experts_state(loaded, self._current_loads(), why_not(self._session))
+        state = experts_state(loaded, self._current_loads(), self._session.why_not())
         self._section.show_state(state)
         self._forget()
 
@@ -149,99 +139,96 @@ class ExpertsControl(QObject):
         self._begin("Muting every expert in turn …", options, self._show_effects)
 
     def _begin(
+        self, status: str, options: dict[str, Any], then: Callable[..., str]
+    ) -> None:
+        loaded, image = self._session.model, self._session.image
+        if loaded is not None and image is not None:
+            order = partial(self._order, loaded, image, status, options, then)
+            self._work.begin(order, if_not=self._section.show_problem)
+
+    def _order(
         self,
+        loaded: LoadedModel,
+        image: Image,
         status: str,
         options: dict[str, Any],
-        then: Callable[[Subject, Result, Ablation, float], str],
-    ) -> None:
-        try:
-            subject = subject_of(self._session, self._run.settings)
-        except ValueError as error:
-            self._section.show_problem(str(error))
-            return
-        if subject is None:
-            return
-        order = Order(
-            title=f"dMoE: experts on {subject.image.name}",
+        then: Callable[..., str],
+    ) -> Order:
+        session, inquiry = self._session, self._session.inquire(image)
+        request = inquiry.request(loaded)
+        shown = [e for e in session.results_of(image) if e.request == request]
+        plain = results.latest(shown, chosen=session.result_of(image))
+        options |= {"plain": None if plain is None else plain.segmentation}
+        show = partial(self._on_returned, then, inquiry, request, plain)
+        return Order(
+            title=f"dMoE: experts on {image.name}",
             status=status,
-            work=partial(_ablate, self._engines, subject, options),
-            then=partial(self._on_returned, subject, then),
+            work=inquiry.work(self._engines.ablate, loaded, **options),
+            then=if_there(self._session, image, show),
             if_failed=self._on_failed,
         )
-        if not self._work.start(order):
-            self._section.show_problem(BUSY)
 
     def _on_failed(self, error: Exception) -> str:
+        self._refresh.now()  # else it would soon say that all is well
         self._section.show_problem(f"Not run: {error}")
         return f"Failed: {error}"
 
     def _on_returned(
         self,
-        subject: Subject,
-        then: Callable[[Subject, Result, Ablation, float], str],
-        timed_ablation: tuple[Ablation, float],
+        then: Callable[..., str],
+        inquiry: Inquiry,
+        request: Request,
+        plain: Result | None,
+        found: tuple[Ablation, float],
     ) -> str:
-        ablation, seconds = timed_ablation
-        viewer, session, image = self._session.viewer, self._session, subject.image
-        if viewer is None or image not in viewer.layers:
-            return GONE
-        plain = subject.plain
+        ablation, seconds = found
+        session, image = self._session, inquiry.image
         if plain is None or plain not in session.results_of(image):
-            shown = session.results_of(image)
-            plain = results.show(
-                viewer,
-                image,
-                Outcome(ablation.plain, subject.request, seconds),
-                previous=results.latest(shown, chosen=session.result_of(image)),
-            )
-            session.set_result(image, plain)
+            outcome = Outcome(ablation.plain, request, seconds)
+            plain = session.show_outcome(image, outcome)
         self._plain, self._image = weakref.ref(plain), weakref.ref(image)
-        return then(subject, plain, ablation, seconds)
+        return then(
+            inquiry, Outcome(ablation.result, request, seconds), plain, ablation
+        )
 
     def _show_change(
-        self, subject: Subject, plain: Result, ablation: Ablation, seconds: float
+        self, inquiry: Inquiry, outcome: Outcome, plain: Result, ablation: Ablation
     ) -> str:
-        viewer, session, image = self._session.viewer, self._session, subject.image
+        session, image, viewer = self._session, inquiry.image, self._session.viewer
         if viewer is None:
             return GONE
-        record, selected = ablation.result.provenance, set(viewer.layers.selection)
-        made = results.show(
-            viewer,
-            image,
-            Outcome(ablation.result, subject.request, seconds),
-            previous=results.latest(session.results_of(image), kind(record)),
-        )
-        session.set_result(image, made)
-        difference = put_difference(self._difference, viewer, image, ablation)
-        viewer.layers.selection = selected  # nobody who paints loses their layer
-        session.choose_result(image, plain)
+        record, seconds = ablation.result.provenance, outcome.seconds
+        with selection_kept(viewer):
+            made = session.show_outcome(image, outcome, beside=plain)
+            difference = put_difference(self._difference, viewer, image, ablation)
+        session.differences.note(image, difference)
         # Both as outlines of their own colours, with the difference between them.
         # In 3D both are filled: the altered one and the difference, then.
         _show(plain, viewer.dims.ndisplay == _FLAT)
         _show(made, True)
         session.outlines.add(plain.mask())
-        self._plain, self._image = weakref.ref(plain), weakref.ref(image)
         summary = f"“{made.title}”: {change_summary(ablation, difference.name)}"
         self._section.show_change(
             badge(record),
             summary,
-            change_rows(ablation, pixel_size(ablation.plain, subject.pixels)),
+            change_rows(ablation, pixel_size(ablation.plain, inquiry.pixels)),
             difference_legend(record) if ablation.comparison.n_different else (),
         )
         n, what = ablation.comparison.n_different, pixels_or_voxels(ablation.plain)
         return f"Done in {seconds:.1f} s: “{made.title}” is shown; {n} {what} change."
 
     def _show_effects(
-        self, subject: Subject, plain: Result, ablation: Ablation, seconds: float
+        self, inquiry: Inquiry, outcome: Outcome, plain: Result, ablation: Ablation
     ) -> str:
-        pixel = pixel_size(ablation.plain, subject.pixels)
+        pixel = pixel_size(ablation.plain, inquiry.pixels)
         self._section.show_effects(
             effects_summary(ablation),
             effect_rows(ablation, pixel),
             effect_columns(ablation, pixel),
         )
         return (
-            f"Done in {seconds:.1f} s: {len(ablation.effects)} experts muted in turn."
+            f"Done in {outcome.seconds:.1f} s: {len(ablation.effects)} experts muted "
+            "in turn."
         )
 
     def _on_reset(self) -> None:
@@ -277,23 +264,6 @@ def _show(result: Result, is_shown: bool) -> None:
     mask = result.mask()
     if mask is not None:
         mask.visible = is_shown
-
-
-def _ablate(
-    engines: Engines, subject: Subject, options: dict[str, Any], hook: ProgressHook
-) -> tuple[Ablation, float]:
-    began = time.perf_counter()
-    plain = None if subject.plain is None else subject.plain.segmentation
-    found = with_priors(engines.ablate, dict(subject.request.shares))(
-        subject.loaded,
-        subject.pixels,
-        subject.patient,
-        plain=plain,
-        settings=subject.settings,
-        progress=hook,
-        **options,
-    )
-    return found, time.perf_counter() - began
 
 
 def put_difference(

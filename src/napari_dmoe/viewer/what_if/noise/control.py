@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import weakref
 from collections.abc import Sequence
 from functools import partial
@@ -11,16 +10,15 @@ from weakref import WeakKeyDictionary
 
 from qtpy.QtCore import QObject
 
-from napari_dmoe.progress import ProgressHook
-from napari_dmoe.viewer.engines import Engines, with_priors
-from napari_dmoe.viewer.layers.records import badge, kind
-from napari_dmoe.viewer.layers.slot import KeptLayer
-from napari_dmoe.viewer.segment.run import RunControl
-from napari_dmoe.viewer.session import results
+from napari_dmoe.viewer.engines import Engines
+from napari_dmoe.viewer.layers.records import badge
+from napari_dmoe.viewer.layers.slot import KeptLayer, selection_kept
+from napari_dmoe.viewer.session.inquiry import if_there
+from napari_dmoe.viewer.session.requests import Request
 from napari_dmoe.viewer.session.results import Outcome, Result
 from napari_dmoe.viewer.session.session import Session
-from napari_dmoe.viewer.ui.connections import Connections
-from napari_dmoe.viewer.ui.work import BUSY, GONE, Order, Work
+from napari_dmoe.viewer.ui.connections import Refresh
+from napari_dmoe.viewer.ui.work import Order, Work
 from napari_dmoe.viewer.what_if.noise.maps import (
     interval_rows,
     noise_keys,
@@ -29,13 +27,12 @@ from napari_dmoe.viewer.what_if.noise.maps import (
     vote_result,
 )
 from napari_dmoe.viewer.what_if.noise.view import NoiseSection
-from napari_dmoe.viewer.what_if.subject import Subject, subject_of, why_not
 
 if TYPE_CHECKING:
-    from napari.components import ViewerModel
     from napari.layers import Image, Layer
 
     from napari_dmoe.inference.what_if.uncertainty import Uncertainty
+    from napari_dmoe.models.checkpoint import LoadedModel
 
 _NO_ROUTERS = "This model has no routers, so there is no noise to draw."
 
@@ -49,8 +46,6 @@ class NoiseControl(QObject):
         Gives the image, its patient and the model.
     engines : Engines
         Draw the samples.
-    run : RunControl
-        Gives the settings.
     work : Work
         Does it in the background.
     section : NoiseSection
@@ -61,23 +56,20 @@ class NoiseControl(QObject):
         self,
         session: Session,
         engines: Engines,
-        run: RunControl,
         work: Work,
         section: NoiseSection,
     ) -> None:
         super().__init__(section)
-        self._session, self._engines, self._run = session, engines, run
+        self._session, self._engines = session, engines
         self._work, self._section = work, section
         self._vote: weakref.ref[Result] | None = None
         self._maps: WeakKeyDictionary[Image, list[KeptLayer]] = WeakKeyDictionary()
-        connections = Connections(self)
-        for signal in (
-            session.model_changed,
-            session.image_changed,
-            session.result_changed,
-            session.patient_changed,
-        ):
-            connections.add(signal, self.show)
+        self._refresh = Refresh(
+            self,
+            self.show,
+            soon=[session.result_changed],
+            at_once=session.subject_changes,
+        )
         section.run_requested.connect(self._on_run)
         self.show()
 
@@ -85,7 +77,7 @@ class NoiseControl(QObject):
         """Let samples be drawn where they can be, and forget what no longer holds."""
         loaded, image = self._session.model, self._session.image
         has_routers = loaded is None or loaded.config.n_routers
-        self._section.allow(why_not(self._session) if has_routers else _NO_ROUTERS)
+        self._section.allow(self._session.why_not() if has_routers else _NO_ROUTERS)
         vote = None if self._vote is None else self._vote()
         shown = [] if image is None else self._session.results_of(image)
         if self._vote is not None and vote not in shown:
@@ -93,44 +85,39 @@ class NoiseControl(QObject):
             self._section.show_nothing()
 
     def _on_run(self, samples: int, seed: int) -> None:
-        try:
-            subject = subject_of(self._session, self._run.settings)
-        except ValueError as error:
-            self._section.show_problem(str(error))
-            return
-        if subject is None:
-            return
-        order = Order(
-            title=f"dMoE: noise samples on {subject.image.name}",
-            status=f"Drawing {samples} noise samples on “{subject.image.name}” …",
-            work=partial(_draw, self._engines, subject, samples, seed),
-            then=partial(self._on_returned, subject),
+        loaded, image = self._session.model, self._session.image
+        if loaded is not None and image is not None:
+            order = partial(self._order, loaded, image, samples, seed)
+            self._work.begin(order, if_not=self._section.show_problem)
+
+    def _order(
+        self, loaded: LoadedModel, image: Image, samples: int, seed: int
+    ) -> Order:
+        inquiry, draw = self._session.inquire(image), self._engines.uncertainty
+        show = partial(self._on_returned, image, inquiry.request(loaded))
+        return Order(
+            title=f"dMoE: noise samples on {image.name}",
+            status=f"Drawing {samples} noise samples on “{image.name}” …",
+            work=inquiry.work(draw, loaded, samples=samples, seed=seed),
+            then=if_there(self._session, image, show),
             if_failed=self._on_failed,
         )
-        if not self._work.start(order):
-            self._section.show_problem(BUSY)
 
     def _on_failed(self, error: Exception) -> str:
+        self._refresh.now()  # else it would soon say that all is well
         self._section.show_problem(f"Not drawn: {error}")
         return f"Failed: {error}"
 
-    def _on_returned(self, subject: Subject, timed: tuple[Uncertainty, float]) -> str:
-        found, seconds = timed
-        viewer, session, image = self._session.viewer, self._session, subject.image
-        if viewer is None or image not in viewer.layers:
-            return GONE
-        looked_at, selected = session.result_of(image), set(viewer.layers.selection)
-        made = results.show(
-            viewer,
-            image,
-            Outcome(vote_result(found), subject.request, seconds),
-            previous=results.latest(session.results_of(image), kind(found.provenance)),
-        )
-        session.set_result(image, made)
-        maps = self._put_maps(viewer, image, found)
-        viewer.layers.selection = selected  # nobody who paints loses their layer
-        if looked_at is not None and looked_at in session.results_of(image):
-            session.choose_result(image, looked_at)
+    def _on_returned(
+        self, image: Image, request: Request, drawn: tuple[Uncertainty, float]
+    ) -> str:
+        found, seconds = drawn
+        session, looked_at = self._session, self._session.result_of(image)
+        outcome = Outcome(vote_result(found), request, seconds)
+        with selection_kept(session.viewer):
+            made = session.show_outcome(image, outcome, beside=looked_at)
+            maps = self._put_maps(image, found)
+        if looked_at is not None:
             session.outlines.add(looked_at.mask())  # the maps lie on its border
         self._vote = weakref.ref(made)
         self._section.show_found(
@@ -142,10 +129,11 @@ class NoiseControl(QObject):
         )
         return f"Done in {seconds:.1f} s: {noise_summary(found)}"
 
-    def _put_maps(
-        self, viewer: ViewerModel, image: Image, found: Uncertainty
-    ) -> list[Layer]:
+    def _put_maps(self, image: Image, found: Uncertainty) -> list[Layer]:
         """Put the maps where those of the image's last samples are."""
+        viewer = self._session.viewer
+        if viewer is None:
+            return []
         wanted, kept = noise_layers(image, found), self._maps.setdefault(image, [])
         kept += [KeptLayer() for _ in wanted[len(kept) :]]
         made = []
@@ -166,19 +154,3 @@ def _added(vote: Result, maps: Sequence[Layer]) -> str:
     hidden = ", ".join(f"“{each.name}”" for each in layers if not each.visible)
     parts = (f"Shown: {seen}." if seen else "", f"Hidden: {hidden}." if hidden else "")
     return " ".join(filter(None, parts))
-
-
-def _draw(
-    engines: Engines, subject: Subject, samples: int, seed: int, hook: ProgressHook
-) -> tuple[Uncertainty, float]:
-    began = time.perf_counter()
-    found = with_priors(engines.uncertainty, dict(subject.request.shares))(
-        subject.loaded,
-        subject.pixels,
-        subject.patient,
-        samples=samples,
-        seed=seed,
-        settings=subject.settings,
-        progress=hook,
-    )
-    return found, time.perf_counter() - began

@@ -6,7 +6,7 @@ import weakref
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from weakref import WeakSet
 
 from napari.utils.notifications import show_info
@@ -25,11 +25,12 @@ from napari_dmoe.progress import Progress, ProgressHook
 from napari_dmoe.viewer.engines import Engines
 from napari_dmoe.viewer.layers import slot
 from napari_dmoe.viewer.layers.records import is_mask, layer_name, layer_record
+from napari_dmoe.viewer.session.inquiry import GONE
 from napari_dmoe.viewer.session.reopening import show_alone
 from napari_dmoe.viewer.session.session import Session
 from napari_dmoe.viewer.ui.asking import ask_for_checkpoint
-from napari_dmoe.viewer.ui.connections import Connections
-from napari_dmoe.viewer.ui.work import BUSY, GONE, Order, Work
+from napari_dmoe.viewer.ui.connections import Refresh
+from napari_dmoe.viewer.ui.work import BUSY, Order, Work
 from napari_dmoe.viewer.what_if.replay.rebuilt import show_replayed
 from napari_dmoe.viewer.what_if.replay.replaying import (
     Played,
@@ -76,12 +77,14 @@ class ReplayControl(QObject):
         self._opened: weakref.ref[Layer] | None = None
         self._found_for: WeakSet[Layer] | None = None
         self._note = ""
-        connections = Connections(self)
         viewer = session.viewer
-        if viewer is not None:
-            connections.add(viewer.layers.selection.events.changed, self.show)
-        for signal in (session.image_changed, session.result_changed):
-            connections.add(signal, self.show)
+        selection = () if viewer is None else (viewer.layers.selection.events.changed,)
+        self._refresh = Refresh(
+            self,
+            self.show,
+            soon=(session.result_changed,),
+            at_once=(session.image_changed, *selection),
+        )
         work.ended.connect(self._on_ended)
         section.replay_requested.connect(self._on_replay)
         section.compare_requested.connect(self._on_compare)
@@ -94,7 +97,7 @@ class ReplayControl(QObject):
         """Look for checkpoints among these, by bundled name or path."""
         self._models = models
 
-    def show(self, event: Any = None) -> None:
+    def show(self) -> None:
         """Show which layers are selected; what was found for others is forgotten."""
         layers = self._selected()
         if self._found_for is not None and set(self._found_for) != set(layers):

@@ -194,7 +194,6 @@ def _instead_of(
 
 def _put_unselected(viewer: ViewerModel, layer_data: LayerData) -> Layer:
     """Add a layer, and leave the selection to who paints."""
-    selected = set(viewer.layers.selection)
-    layer: Layer = slot.put(viewer, layer_data, None)
-    viewer.layers.selection = selected
+    with slot.selection_kept(viewer):
+        layer: Layer = slot.put(viewer, layer_data, None)
     return layer

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from napari.layers import Image
 from qtpy.QtCore import QObject
 
 from napari_dmoe.inference.what_if.steps import Swept, between_positions
-from napari_dmoe.progress import ProgressHook
-from napari_dmoe.viewer.engines import Engines, with_priors
-from napari_dmoe.viewer.layers.placement import to_image
-from napari_dmoe.viewer.segment.run import RunControl
-from napari_dmoe.viewer.session.checks import image_problem, patient_problem
+from napari_dmoe.viewer.engines import Engines
+from napari_dmoe.viewer.routing.on_images import routing_of
+from napari_dmoe.viewer.session.inquiry import if_there
 from napari_dmoe.viewer.session.requests import Request
 from napari_dmoe.viewer.session.results import Outcome
 from napari_dmoe.viewer.session.session import Session
-from napari_dmoe.viewer.ui.connections import Connections
+from napari_dmoe.viewer.ui.connections import Connections, Refresh
 from napari_dmoe.viewer.ui.work import Order, Work
 from napari_dmoe.viewer.what_if.sweep.layers import SweepLayers, map_keys
 from napari_dmoe.viewer.what_if.sweep.rows import (
@@ -29,6 +26,9 @@ from napari_dmoe.viewer.what_if.sweep.rows import (
     value_rows,
 )
 from napari_dmoe.viewer.what_if.sweep.view import SweepSection, SweepView
+
+if TYPE_CHECKING:
+    from napari_dmoe.models.checkpoint import LoadedModel
 
 
 class SweepControl(QObject):
@@ -40,8 +40,6 @@ class SweepControl(QObject):
         Gives the model, the image and its patient.
     engines : Engines
         Sweep, draw and save.
-    run : RunControl
-        Gives the settings.
     work : Work
         Does it in the background.
     section : SweepSection
@@ -52,12 +50,11 @@ class SweepControl(QObject):
         self,
         session: Session,
         engines: Engines,
-        run: RunControl,
         work: Work,
         section: SweepSection,
     ) -> None:
         super().__init__(section)
-        self._session, self._engines, self._run = session, engines, run
+        self._session, self._engines = session, engines
         self._work, self._section = work, section
         self._drivers: list[tuple[str, ...]] = []
         self._swept: Swept | None = None
@@ -65,15 +62,17 @@ class SweepControl(QObject):
         self._request: Request | None = None
         self._layers = SweepLayers(session)
         self._outcome: weakref.ref[Outcome] | None = None
+        self._refresh = Refresh(
+            self,
+            self.show,
+            soon=(session.images_changed,),
+            at_once=(
+                *session.subject_changes,
+                session.shares.changed,
+                session.settings_changed,
+            ),
+        )
         connections = Connections(self)
-        for signal in (
-            session.model_changed,
-            session.image_changed,
-            session.patient_changed,
-            session.images_changed,
-            session.shares.changed,
-        ):
-            connections.add(signal, self.show)
         connections.add(session.result_changed, self._on_result)
         connections.add(self._layers.removed, self._on_removed)
         connections.add(self._layers.seen_changed, self._on_seen)
@@ -92,7 +91,7 @@ class SweepControl(QObject):
         image = self._current_image()
         return None if image is None or self._swept is None else (image, self._swept)
 
-    def show(self, *_: object) -> None:
+    def show(self) -> None:
         """Offer what can be swept, and say whether what is shown still holds."""
         model = self._session.model
         card = None if model is None or not model.config.n_routers else model.card
@@ -119,31 +118,18 @@ class SweepControl(QObject):
         self._section.found.show_outdated(self._outdated())
 
     def _why_not(self) -> str:
-        model, image = self._session.model, self._session.image
-        if model is None:
-            return "Open a model first."
-        if image is None:
-            return "Open an image first."
-        if not self._drivers:
+        session = self._session
+        is_open = session.model is not None and session.image is not None
+        if is_open and not self._drivers:
             return "Nothing drives this model: everybody gets the same mask."
-        patient = self._session.patient_of(image)
-        problem = image_problem(image, model.card.dims)
-        return problem or patient_problem(model.card, patient)
+        return session.why_not()
 
     def _outdated(self) -> str:
-        model, image = self._session.model, self._session.image
+        image = self._session.image
         if self._swept is None or self._request is None or image is None:
             return ""
-        if model is None:
-            return ""
-        try:
-            changes = self._request.changes(
-                self._session.request(image, model, self._run.settings)
-            )
-        except ValueError:
-            return "Outdated: the model does not know the patient's values."
-        changed = " and ".join(changes)
-        return f"Outdated: {changed} changed. Sweep again." if changed else ""
+        said = self._session.outdated(image, self._request)
+        return f"{said} Sweep again." if said else ""
 
     def _forget(self) -> None:
         self._swept, self._image, self._request = None, None, None
@@ -151,42 +137,38 @@ class SweepControl(QObject):
         self._section.show_sweep(SweepView())
 
     def _on_requested(self, place: int, between: bool) -> None:
-        model, image = self._session.model, self._session.image
-        if model is None or image is None or self._why_not():
+        loaded, image = self._session.model, self._session.image
+        if loaded is None or image is None or self._why_not():
             return
-        names = self._drivers[place]
-        try:
-            pixels = to_image(image, model.card.dims)
-            request = self._session.request(image, model, self._run.settings)
-        except ValueError as error:
-            self._work.fail(error)
-            return
-        positions = between_positions(model.card, names[0]) if between else ()
-        work = partial(
-            _sweep,
-            with_priors(self._engines.sweep, self._session.shares.by_driver),
-            (model, pixels, self._session.patient_of(image)),
-            names,
-            positions,
-            self._run.settings,
-        )
-        order = Order(
+        self._work.begin(partial(self._order, loaded, image, place, between))
+
+    def _order(
+        self, loaded: LoadedModel, image: Image, place: int, between: bool
+    ) -> Order:
+        names, inquiry = self._drivers[place], self._session.inquire(image)
+        positions = between_positions(loaded.card, names[0]) if between else ()
+        return Order(
             title=f"dMoE: sweeping {image.name}",
             status=f"Sweeping {' and '.join(names)} on “{image.name}” …",
-            work=work,
-            then=partial(self._on_found, weakref.ref(image), request),
+            work=partial(
+                inquiry.run,
+                self._engines.sweep,
+                loaded,
+                attributes=names,
+                positions=positions,
+            ),
+            then=if_there(
+                self._session,
+                image,
+                partial(self._on_found, image, inquiry.request(loaded)),
+                if_gone=lambda: "The image was removed: its sweep was dropped.",
+            ),
         )
-        self._work.start(order)
 
-    def _on_found(
-        self, reference: weakref.ref[Image], request: Request, swept: Swept
-    ) -> str:
-        viewer, image = self._session.viewer, reference()
-        if viewer is None or image is None or image not in viewer.layers:
-            return "The image was removed: its sweep was dropped."
-        self._swept, self._image, self._request = swept, reference, request
+    def _on_found(self, image: Image, request: Request, swept: Swept) -> str:
+        self._swept, self._image, self._request = swept, weakref.ref(image), request
         sweep = swept.sweep
-        self._session.keep_sweep(image, request, sweep)
+        routing_of(self._session).keep_sweep(image, request, sweep)
         self._section.show_sweep(
             SweepView(
                 summary=sweep.summary,
@@ -273,14 +255,3 @@ class SweepControl(QObject):
 
     def _current_image(self) -> Image | None:
         return None if self._image is None else self._image()
-
-
-def _sweep(
-    engine: Callable[..., Swept],
-    subject: tuple[Any, Any, Any],
-    names: tuple[str, ...],
-    positions: tuple[float, ...],
-    settings: Any,
-    hook: ProgressHook,
-) -> Swept:
-    return engine(*subject, names, positions, settings=settings, progress=hook)

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
-from napari.components import ViewerModel
 from napari.layers import Image, Labels, Layer
 from psygnal import Signal
 
@@ -30,7 +29,7 @@ from napari_dmoe.viewer.layers.maps import (
     ramp_of,
 )
 from napari_dmoe.viewer.layers.placement import LayerData, data_to_world
-from napari_dmoe.viewer.layers.slot import KeptLayer
+from napari_dmoe.viewer.layers.slot import KeptLayer, selection_kept
 from napari_dmoe.viewer.what_if.sweep.rows import CHOSEN, region_ends
 
 if TYPE_CHECKING:
@@ -181,7 +180,7 @@ class SweepLayers:
         covered = None if looked_at is None else looked_at.mask()
         self._covered = None if covered is None else weakref.ref(covered)
         masks = (each.mask() for each in self._session.results_of(image))
-        for layer in (*masks, *_differences(viewer, image)):
+        for layer in (*masks, *self._session.differences.of(image)):
             if layer is not None:
                 layer.visible = False
 
@@ -210,12 +209,11 @@ class SweepLayers:
         if viewer is None or image is None or self._swept is None:
             return
         if place:  # a person may have removed one of them
-            selected = set(viewer.layers.selection)
             made = sensitivity_layers(image, self._swept.sweep)
-            for kept, layer_data in zip(self._slots()[1:], made, strict=True):
-                if kept.within(viewer) is None:
-                    kept.put(viewer, layer_data)
-            viewer.layers.selection = selected
+            with selection_kept(viewer):
+                for kept, layer_data in zip(self._slots()[1:], made, strict=True):
+                    if kept.within(viewer) is None:
+                        kept.put(viewer, layer_data)
         for number, kept in enumerate(self._slots()[1:], start=1):
             kept.show(viewer, number == place)
 
@@ -278,20 +276,3 @@ def _map(
         record=sweep.values[0].provenance,
         shows=shows,
     )
-
-
-def _differences(viewer: ViewerModel, image: Image) -> list[Layer]:
-    """Return the layers that show where two masks of an image differ.
-
-    Their names begin with the image's, or, of altered masks, end with it.
-    """
-    return [
-        layer
-        for layer in viewer.layers
-        if isinstance(layer, Labels)
-        and "difference" in layer.features
-        and (
-            layer.name.startswith(f"{image.name} / ")
-            or layer.name.endswith(f" · {image.name}")
-        )
-    ]

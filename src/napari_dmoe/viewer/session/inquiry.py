@@ -1,0 +1,133 @@
+"""What a run is asked about: an image, its patient, and how to run, at one moment.
+
+Every run on an image of the viewer begins with one, so that none of them forgets what
+was entered or stated, and what happens meanwhile changes nothing. Knows no Qt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from napari_dmoe.viewer.engines import timed, with_priors
+from napari_dmoe.viewer.session.requests import Request
+
+if TYPE_CHECKING:
+    from napari.layers import Image
+
+    from napari_dmoe.imaging.spatial import SpatialImage
+    from napari_dmoe.inference.running.settings import InferenceSettings
+    from napari_dmoe.models.checkpoint import LoadedModel
+    from napari_dmoe.patient import Patient
+    from napari_dmoe.progress import ProgressHook
+    from napari_dmoe.viewer.session.session import Session
+    from napari_dmoe.viewer.session.shares import Stated
+
+GONE = "The image was removed: nothing was shown."
+
+
+@dataclass(frozen=True, eq=False)
+class Inquiry:
+    """A snapshot of what would be run now, with any model.
+
+    Parameters
+    ----------
+    image : napari.layers.Image
+        The layer.
+    pixels : SpatialImage
+        Its pixels with their place.
+    patient : Patient
+        Whose image it is.
+    settings : InferenceSettings
+        How it would be run.
+    image_version : int
+        How often the image had been changed.
+    stated : Stated
+        Shares that a person stated for the values of unknown drivers.
+    """
+
+    image: Image
+    pixels: SpatialImage
+    patient: Patient
+    settings: InferenceSettings
+    image_version: int
+    stated: Stated
+
+    def request(self, loaded: LoadedModel) -> Request:
+        """Return what a run of a model is asked for.
+
+        Raises
+        ------
+        PatientError
+            When the model does not know the value of a driver.
+        """
+        return Request.of(
+            loaded, self.patient, self.settings, self.image_version, self.stated
+        )
+
+    def run(
+        self,
+        engine: Callable[..., Any],
+        loaded: LoadedModel,
+        hook: ProgressHook,
+        **options: Any,
+    ) -> Any:
+        """Return what an engine finds out with a model; called in the work's thread.
+
+        Parameters
+        ----------
+        engine : callable
+            Takes model, image and patient, ``settings`` and ``progress``, and
+            ``priors`` where shares were stated that hold for this model.
+        loaded : LoadedModel
+            The model.
+        hook : callable
+            Told of the progress; raises ``Cancelled``.
+        **options : object
+            What else the engine takes.
+        """
+        return with_priors(engine, dict(self.request(loaded).shares))(
+            loaded,
+            self.pixels,
+            self.patient,
+            settings=self.settings,
+            progress=hook,
+            **options,
+        )
+
+    def work(
+        self, engine: Callable[..., Any], loaded: LoadedModel, **options: Any
+    ) -> Callable[[ProgressHook], Any]:
+        """Return the same as the work of an order, which gives the seconds, too."""
+        return partial(timed, self.run, engine, loaded, **options)
+
+
+def if_there(
+    session: Session,
+    image: Image,
+    show: Callable[[Any], str],
+    *,
+    if_gone: Callable[[], str] = lambda: GONE,
+) -> Callable[[Any], str]:
+    """Return what shows something on an image, unless that was removed meanwhile.
+
+    Parameters
+    ----------
+    session : Session
+        Where the image is.
+    image : napari.layers.Image
+        The image.
+    show : callable
+        Takes what was found; returns what is said.
+    if_gone : callable
+        Returns what is said where the image is gone.
+    """
+
+    def then(found: Any) -> str:
+        viewer = session.viewer
+        is_there = viewer is not None and image in viewer.layers
+        return show(found) if is_there else if_gone()
+
+    return then
