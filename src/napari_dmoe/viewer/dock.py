@@ -1,53 +1,46 @@
-"""The dMoE dock: its tabs, its footer, and the controls that connect them.
+"""The dMoE dock: its tabs above the foot of the main job.
 
-The sections know neither the viewer nor the engines; they end in signals. Each control
-connects one of them with the session.
+A new tab is a folder beside this file, and its line in :data:`TABS`.
 """
 
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
 
-from qtpy.QtCore import QEvent, QSize, QTimer
+from qtpy.QtCore import QEvent, QSize
 from qtpy.QtGui import QDragEnterEvent, QDropEvent
 from qtpy.QtWidgets import QSizePolicy, QTabWidget, QVBoxLayout, QWidget
 
-from napari_dmoe.training.tuning.presets import DEFAULT_PRESET, PRESETS
+from napari_dmoe.viewer.bench import Bench, TabControl
 from napari_dmoe.viewer.checkpoints import CHECKPOINT_SUFFIXES
 from napari_dmoe.viewer.engines import Engines
-from napari_dmoe.viewer.fine_tune.choices_view import Choice
 from napari_dmoe.viewer.fine_tune.control import FineTuneControl
-from napari_dmoe.viewer.fine_tune.tab import FineTuneTab
 from napari_dmoe.viewer.layers.pointer import all_or_nothing
 from napari_dmoe.viewer.routing.control import RoutingControl
-from napari_dmoe.viewer.routing.tab import RoutingTab
-from napari_dmoe.viewer.segment.compare import CompareControl
-from napari_dmoe.viewer.segment.many_images import FileSeries, LayerSeries
-from napari_dmoe.viewer.segment.model import ModelLoader
-from napari_dmoe.viewer.segment.result import ResultControl, ResultFiles
-from napari_dmoe.viewer.segment.run import Run, RunControl
-from napari_dmoe.viewer.segment.subject import SubjectControl
-from napari_dmoe.viewer.segment.tab import RunFoot, SegmentTab
+from napari_dmoe.viewer.segment.control import SegmentControl
+from napari_dmoe.viewer.segment.foot import RunFoot
 from napari_dmoe.viewer.session.session import Session, session_of
-from napari_dmoe.viewer.ui.connections import Refresh
+from napari_dmoe.viewer.ui.connections import Connections, Refresh
 from napari_dmoe.viewer.ui.parts import StartButton
 from napari_dmoe.viewer.ui.work import BUSY, Work
-from napari_dmoe.viewer.what_if.experts.control import ExpertsControl
-from napari_dmoe.viewer.what_if.noise.control import NoiseControl
-from napari_dmoe.viewer.what_if.replay.control import ReplayControl
-from napari_dmoe.viewer.what_if.shares import PriorsControl
-from napari_dmoe.viewer.what_if.sweep.control import SweepControl
-from napari_dmoe.viewer.what_if.sweep.export import SweepExport
-from napari_dmoe.viewer.what_if.tab import WhatIfTab
+from napari_dmoe.viewer.what_if.control import WhatIfControl
 
 if TYPE_CHECKING:
     import napari
 
-_LAYOUT_MS = 50  # until then Qt has laid out the new result
+TABS: tuple[type[TabControl], ...] = (
+    SegmentControl,
+    RoutingControl,
+    WhatIfControl,
+    FineTuneControl,
+)
+"""The tabs, from left to right."""
+
 _NARROWEST = 280
 _COMFORTABLE = QSize(350, 700)
+Kind = TypeVar("Kind", bound=TabControl)
 
 
 class DMoEDock(QWidget):
@@ -69,55 +62,27 @@ class DMoEDock(QWidget):
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
-        self._engines = engines = engines or Engines()
         self._session = session = session_of(napari_viewer)
         self._was_docked = False
-        self.tab, self.routing, self.footer = SegmentTab(), RoutingTab(), RunFoot()
-        self.what_if = WhatIfTab()
-        choices = [Choice(k, p.title, p.description) for k, p in PRESETS.items()]
-        self.fine_tune = FineTuneTab(choices, DEFAULT_PRESET)
-        self._lay_out()  # first: it decides the order of Tab
-        tab = self.tab
+        self.footer = RunFoot()
+        tabs = [kind.make() for kind in TABS]
+        self._lay_out(tabs)  # first: it decides the order of Tab
         self.work = Work(self.footer, self, showing=partial(_showing, session))
-        self.run = RunControl(session, engines, self.work, self)
-        self.loader = ModelLoader(session, engines, tab.model, self)
-        self.subject = SubjectControl(session, tab.image, tab.patient)
-        self.results = ResultControl(session, self.work, tab.result)
-        self.compare = CompareControl(session, engines, self.work, tab.compare)
-        self.layer_series = LayerSeries(session, self.run, self.work, tab.series)
-        self.files = ResultFiles(session, self.work, tab.result)
-        self.file_series = FileSeries(
-            session,
-            engines,
-            self.work,
-            tab.series,
-            open_mask=self.files.open_mask,
+        self.work.begun.connect(self._on_work)
+        self.work.ended.connect(self._on_work)
+        connections = Connections(self)
+        connections.add(session.surroundings_changed, self._on_surroundings)
+        bench = Bench(session, engines or Engines(), self.work, self.footer)
+        self._controls = tuple(
+            kind(bench, tab) for kind, tab in zip(TABS, tabs, strict=True)
         )
-        self.maps = RoutingControl(session, engines, self.work, self.routing)
-        what_if = self.what_if
-        self.sweep = SweepControl(session, engines, self.work, what_if.sweep)
-        self.priors = PriorsControl(session, what_if.priors)
-        self.sweep_export = SweepExport(self.sweep, engines, self.work, what_if.sweep)
-        self.experts = ExpertsControl(session, engines, self.work, what_if.experts)
-        self.noise = NoiseControl(session, engines, self.work, what_if.noise)
-        self.replay = ReplayControl(session, engines, self.work, what_if.replay)
-        self.tuner = FineTuneControl(
-            session, engines, self.work, self.fine_tune, DEFAULT_PRESET
-        )
-        self._connect()
-        self._on_settings()
-        self.loader.begin()
+        self.tabs.currentChanged.connect(self._on_tab)
 
-    def _lay_out(self) -> None:
+    def _lay_out(self, tabs: list[QWidget]) -> None:
         self.tabs = QTabWidget()
-        self.tabs.addTab(self.tab, "Segment")
-        self.tabs.addTab(self.routing, "Routing")
-        self.tabs.addTab(self.what_if, "What if")
-        self.tabs.addTab(self.fine_tune, "Fine-tune")
-        self.tabs.setTabToolTip(0, "Segment an image for its patient.")
-        self.tabs.setTabToolTip(1, "See which experts of the network drew what.")
-        self.tabs.setTabToolTip(2, "See what another patient would have got, and why.")
-        self.tabs.setTabToolTip(3, "Correct masks, tune the model, and see for whom.")
+        for place, (kind, tab) in enumerate(zip(TABS, tabs, strict=True)):
+            self.tabs.addTab(tab, kind.title)
+            self.tabs.setTabToolTip(place, kind.tool_tip)
         self.tabs.setDocumentMode(True)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(2, 2, 2, 2)
@@ -127,24 +92,9 @@ class DMoEDock(QWidget):
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
         self.setAcceptDrops(True)
 
-    def _connect(self) -> None:
-        tab, footer = self.tab, self.footer
-        self.loader.surroundings_found.connect(self._on_surroundings)
-        self.loader.changed.connect(self._on_loader)
-        tab.image.model_wanted.connect(self.loader.choose)
-        self.subject.shown.connect(self._show_readiness)
-        self.subject.patient_entered.connect(self.results.show)
-        self.subject.patient_entered.connect(self.run.rerun)
-        tab.settings.changed.connect(self._on_settings)
-        tab.patient.rerun_toggled.connect(self.run.allow_reruns)
-        footer.start_requested.connect(self.segment)
-        footer.stop_requested.connect(self.run.stop)
-        self.run.ended.connect(self._on_run_ended)
-        self.work.begun.connect(self._show_footer)
-        self.work.ended.connect(self._show_footer)
-        self.work.begun.connect(self._hold_starts)
-        self.work.ended.connect(self._hold_starts)
-        self.tabs.currentChanged.connect(self._on_tab)
+    def control(self, kind: type[Kind]) -> Kind:
+        """Return what makes one of the tabs work."""
+        return next(each for each in self._controls if isinstance(each, kind))
 
     @property
     def is_refreshing(self) -> bool:
@@ -153,62 +103,32 @@ class DMoEDock(QWidget):
 
     def segment(self) -> None:
         """Begin to segment the image for its patient, or say why not."""
-        self.tab.patient.commit()
-        why_not = self._why_not()
-        if why_not:
-            self.footer.show_ready(why_not)
-        else:
-            self.run.begin(was_asked_for=True)
+        self.control(SegmentControl).segment()
 
     def open_model(self, path: str) -> None:
         """Load a checkpoint, as if it had been chosen in the dock."""
-        self.tabs.setCurrentWidget(self.tab)
-        self.tab.model.model_requested.emit(path)
+        segmenting = self.control(SegmentControl)
+        self.tabs.setCurrentWidget(segmenting.tab)
+        segmenting.tab.model.model_requested.emit(path)
 
-    def _on_tab(self, *_: object) -> None:
-        self.tuner.see(self.tabs.currentWidget() is self.fine_tune)
+    def _on_tab(self, place: int) -> None:
+        for each, control in enumerate(self._controls):
+            control.see(each == place)
         self._show_footer()
 
-    def _show_footer(self) -> None:
-        """Show the foot for segmenting, unless it is idle and another is there."""
-        is_tuning = self.tabs.currentWidget() is self.fine_tune
-        self.footer.setVisible(not is_tuning or self.work.is_busy)
-
-    def _hold_starts(self) -> None:
+    def _on_work(self) -> None:
         """Let nothing else be started while the dock is at work."""
+        self._show_footer()
         for button in self.findChildren(StartButton):
             button.hold(BUSY if self.work.is_busy else "")
 
-    def _on_run_ended(self, run: Run) -> None:
-        self.results.show()
-        if run.was_asked_for:  # a re-run must not scroll away from the patient
-            QTimer.singleShot(_LAYOUT_MS, self._scroll_to_result)
+    def _show_footer(self) -> None:
+        """Show the foot for segmenting, unless it is idle and another is there."""
+        has_other = TABS[self.tabs.currentIndex()].has_own_foot
+        self.footer.setVisible(not has_other or self.work.is_busy)
 
-    def _scroll_to_result(self) -> None:
-        self.tab.ensureWidgetVisible(self.tab.result, 0, 0)
-
-    def _on_settings(self) -> None:
-        self._session.set_settings(self.tab.settings.value())
-
-    def _on_surroundings(self, surroundings: Any) -> None:
-        self.footer.show_device(surroundings.device)
-        self.fine_tune.advanced.offer_devices(surroundings.devices)
-        self.tab.settings.set_choices("device", surroundings.devices)
-
-    def _on_loader(self) -> None:
-        self.compare.offer(self.loader.offered)
-        self.replay.offer(self.loader.offered)
-        self._show_readiness()
-
-    def _show_readiness(self) -> None:
-        why_not = self._why_not()
-        self.footer.show_ready(why_not)
-        if not self.run.is_busy:
-            self.footer.show_status(why_not or "Ready.")
-
-    def _why_not(self) -> str:
-        """Say why no run can begin; nothing where one can."""
-        return "Loading the model …" if self.loader.is_busy else self.subject.why_not()
+    def _on_surroundings(self) -> None:
+        self.footer.show_device(self._session.surroundings.device)
 
     def sizeHint(self) -> QSize:
         """Return the size to begin with; the dock can be made narrower and lower."""
@@ -232,10 +152,10 @@ class DMoEDock(QWidget):
 
     def event(self, event: QEvent) -> bool:
         """Stop the work when the dock is taken out of the window."""
-        if event.type() == QEvent.Type.ParentChange and hasattr(self, "tuner"):
+        if event.type() == QEvent.Type.ParentChange and hasattr(self, "_controls"):
             if self.parent() is None and self._was_docked:
-                self.run.stop()
-                self.tuner.abandon()
+                for control in self._controls:
+                    control.abandon()
             self._was_docked = self.parent() is not None
         return bool(super().event(event))
 

@@ -50,7 +50,7 @@ class Surroundings:
     devices : tuple of str
         Names of the devices that can be chosen.
     models : tuple of str
-        Names of the bundled models.
+        Models that can be loaded by one click: bundled names, and paths.
     """
 
     device: str

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
 from napari.utils.theme import get_theme
-from qtpy.QtCore import QObject, QTimer
+from qtpy.QtCore import QTimer
 
-from napari_dmoe.viewer.engines import Engines
+from napari_dmoe.training.tuning.presets import DEFAULT_PRESET, PRESETS
+from napari_dmoe.viewer.bench import Bench, TabControl
+from napari_dmoe.viewer.fine_tune.choices_view import Choice
 from napari_dmoe.viewer.fine_tune.closing import UNDECIDED, ClosingQuestion
 from napari_dmoe.viewer.fine_tune.folder import TuningFolder
 from napari_dmoe.viewer.fine_tune.guard import GuardControl
@@ -19,10 +21,9 @@ from napari_dmoe.viewer.fine_tune.report import OutcomeControl
 from napari_dmoe.viewer.fine_tune.run import TuneControl
 from napari_dmoe.viewer.fine_tune.state import State, Tuning
 from napari_dmoe.viewer.fine_tune.tab import FineTuneTab
-from napari_dmoe.viewer.session.session import Session
 from napari_dmoe.viewer.ui.connections import Connections
 from napari_dmoe.viewer.ui.jobs import notify_error
-from napari_dmoe.viewer.ui.work import BUSY, Work
+from napari_dmoe.viewer.ui.work import BUSY
 
 if TYPE_CHECKING:
     from napari.layers import Layer
@@ -32,40 +33,27 @@ if TYPE_CHECKING:
 _LAYOUT_MS = 50  # until then Qt has laid out the table
 
 
-class FineTuneControl(QObject):
-    """Connects the Fine-tune tab with the session.
+def _tab() -> FineTuneTab:
+    choices = [Choice(k, p.title, p.description) for k, p in PRESETS.items()]
+    return FineTuneTab(choices, DEFAULT_PRESET)
 
-    Parameters
-    ----------
-    session : Session
-        Gives the model, images and patients.
-    engines : Engines
-        What is set to work.
-    work : Work
-        Segments in the background.
-    tab : FineTuneTab
-        Where everything is chosen and shown; owns this object.
-    preset : str
-        The preset that is taken at first.
-    """
 
-    def __init__(
-        self,
-        session: Session,
-        engines: Engines,
-        work: Work,
-        tab: FineTuneTab,
-        preset: str,
-    ) -> None:
-        super().__init__(tab)
-        self._session, self._tab, self._preset = session, tab, preset
-        self._work = work
+class FineTuneControl(TabControl):
+    """Connects the Fine-tune tab with the session."""
+
+    title = "Fine-tune"
+    tool_tip = "Correct masks, tune the model, and see for whom."
+    make = staticmethod(_tab)
+    has_own_foot = True
+
+    def __init__(self, bench: Bench, tab: FineTuneTab) -> None:
+        super().__init__(bench, tab)
+        self.tab, self._preset = tab, DEFAULT_PRESET
         self.tuning, self.folder = Tuning(), TuningFolder()
-        self.pairs = PairsControl(session, tab.pairs, self._reading)
-        self.guard = GuardControl(session, tab.tune)
+        self.pairs = PairsControl(bench, tab.pairs, self._reading)
+        self.guard = GuardControl(bench, tab.tune)
         self.tune = TuneControl(
-            session,
-            engines,
+            bench,
             self.tuning,
             self.folder,
             pairs=self.pairs,
@@ -75,19 +63,20 @@ class FineTuneControl(QObject):
             wants_replay=self._wants_replay,
             foot=tab.foot,
         )
-        parts = (session, engines, self.tuning, self.folder)
+        parts = (bench, self.tuning, self.folder)
         self.outcome = OutcomeControl(
             *parts, discard=self.tune.discard, section=tab.outcome
         )
-        self.looking = LookingControl(*parts, work=work, section=tab.outcome)
+        self.looking = LookingControl(*parts, section=tab.outcome)
         self.closing = ClosingQuestion(self.tuning, self._finish, tab)
         self._changed: WeakSet[Layer] = WeakSet()
         self._connect()
         self._on_model()
 
     def _connect(self) -> None:
-        tab, connections = self._tab, Connections(self)
+        tab, connections = self.tab, Connections(self)
         connections.add(self._session.model_changed, self._on_model)
+        connections.add(self._session.surroundings_changed, self._on_surroundings)
         connections.add(self._session.images_changed, self._on_layers)
         connections.add(self.tuning.changed, self._show)
         connections.add(self.tuning.epoch_ended, self._show_curves)
@@ -115,10 +104,13 @@ class FineTuneControl(QObject):
         """End everything: the dock is taken out of its window."""
         self.tune.abandon()
 
+    def _on_surroundings(self) -> None:
+        self.tab.advanced.offer_devices(self._session.surroundings.devices)
+
     def _reading(self) -> Annotation:
         from napari_dmoe.training.cases.annotation import Annotation
 
-        background, settings = self._tab.tune.background, self._tab.advanced.value()
+        background, settings = self.tab.tune.background, self.tab.advanced.value()
         return Annotation(
             unlabelled=None if background is None else 0,
             background=background or 0,
@@ -126,13 +118,13 @@ class FineTuneControl(QObject):
         )
 
     def _wants_replay(self) -> bool:
-        return self._tab.tune.wants_replay
+        return self.tab.tune.wants_replay
 
     def _on_model(self) -> None:
         model = self._session.model
         self.guard.offer()
         if model is not None:
-            self._tab.tune.propose_background(len(model.card.classes))
+            self.tab.tune.propose_background(len(model.card.classes))
             self._on_preset(self._preset)
         self._show()
 
@@ -142,7 +134,7 @@ class FineTuneControl(QObject):
         if model is not None:
             from napari_dmoe.training.tuning.presets import tuning_settings
 
-            self._tab.advanced.show_settings(tuning_settings(name, model.card))
+            self.tab.advanced.show_settings(tuning_settings(name, model.card))
         self._show_facts()
 
     def _on_advanced(self) -> None:
@@ -151,7 +143,7 @@ class FineTuneControl(QObject):
 
     def _on_pairs(self) -> None:
         numbers = self.tune.numbers(self.pairs.chosen)
-        self._tab.tune.offer_replay(len(self.folder.replayed(numbers)))
+        self.tab.tune.offer_replay(len(self.folder.replayed(numbers)))
         self._show_facts()
         self._show_ready()
 
@@ -166,9 +158,9 @@ class FineTuneControl(QObject):
             self._show_changed()
 
     def _show(self) -> None:
-        state, foot = self.tuning.state, self._tab.foot
+        state, foot = self.tuning.state, self.tab.foot
         foot.show_state(state, has_model=self.tuning.has_model)
-        self._tab.show_at_work(state.is_at_work or state in (State.STOPPED, State.DONE))
+        self.tab.show_at_work(state.is_at_work or state in (State.STOPPED, State.DONE))
         if state in (State.READY, State.PREPARING):
             self._changed.clear()
         if state.is_at_work:
@@ -178,29 +170,29 @@ class FineTuneControl(QObject):
         self._show_outcome()
         self._show_ready()
         if state is State.DONE:
-            QTimer.singleShot(_LAYOUT_MS, self._tab.scroll_to_outcome)
+            QTimer.singleShot(_LAYOUT_MS, self.tab.scroll_to_outcome)
 
     def _show_ready(self) -> None:
         why_not = self._why_not()
-        self._tab.foot.show_ready(why_not)
+        self.tab.foot.show_ready(why_not)
         is_open = self.tuning.state is State.READY and bool(why_not)
-        self._tab.foot.show_status(why_not if is_open else self.tuning.said or "Ready.")
+        self.tab.foot.show_status(why_not if is_open else self.tuning.said or "Ready.")
 
     def _why_not(self) -> str:
         if self._session.model is None:
             return "Open a model in the Segment tab first."
         if self._work.is_busy:
             return BUSY
-        if self._tab.advanced.value() is None:
+        if self.tab.advanced.value() is None:
             return "A setting under Advanced cannot be used."
         return self.pairs.why_not()
 
     def _show_facts(self) -> None:
-        settings = self._tab.advanced.value()
+        settings = self.tab.advanced.value()
         if settings is None or self._session.model is None:
-            self._tab.tune.show_facts("")
+            self.tab.tune.show_facts("")
             return
-        self._tab.tune.show_facts(self.tune.work_to_come(settings))
+        self.tab.tune.show_facts(self.tune.work_to_come(settings))
 
     def _show_outcome(self) -> None:
         self.outcome.show()
@@ -211,7 +203,7 @@ class FineTuneControl(QObject):
         has_guard = guard is not None and guard.kind != "none"
         where = "some cases of the guard" if has_guard else "the corrected cases alone"
         note = f"Dice on {where}, at the network's resolution."
-        self._tab.curves.show_epochs(self.tuning.epochs, note)
+        self.tab.curves.show_epochs(self.tuning.epochs, note)
         self.looking.offer()
 
     def _show_changed(self) -> None:
@@ -223,14 +215,14 @@ class FineTuneControl(QObject):
             if pair.labels() not in there or pair.image() not in there
         ]
         changed = sorted(layer.name for layer in self._changed)
-        self._tab.pairs.show_changes(changed, gone)
+        self.tab.pairs.show_changes(changed, gone)
 
     def _show_theme(self, event: Any = None) -> None:
         viewer = self._session.viewer
         if viewer is not None:
             theme = get_theme(viewer.theme)
             ink, paper = (c.as_hex("long") for c in (theme.text, theme.background))
-            self._tab.curves.show_theme(ink, paper)
+            self.tab.curves.show_theme(ink, paper)
 
     def _finish(self, path: Path) -> bool:
         """Save the result at a path: now, or when the process has it."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QObject, Signal
+from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFileDialog
 
+from napari_dmoe.viewer.bench import Bench, Control
 from napari_dmoe.viewer.fine_tune.choices_view import TuneSection
-from napari_dmoe.viewer.session.session import Session
 from napari_dmoe.viewer.ui.connections import Connections
 
 if TYPE_CHECKING:
@@ -26,22 +26,15 @@ _NOTES = {
 }
 
 
-class GuardControl(QObject):
-    """Connects the choice of a guard with the session's model.
-
-    Parameters
-    ----------
-    session : Session
-        Gives the model.
-    section : TuneSection
-        Where the guard is chosen; owns this object.
-    """
+class GuardControl(Control):
+    """Connects the choice of a guard with the session's model."""
 
     changed = Signal()
 
-    def __init__(self, session: Session, section: TuneSection) -> None:
-        super().__init__(section)
-        self._session, self._section = session, section
+    def __init__(self, bench: Bench, section: TuneSection) -> None:
+        super().__init__(bench, section)
+        session = bench.session
+        self._section = section
         self._offered: list[Guard] = []
         self._cohorts: list[Guard] = []
         self._place = 0

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from napari.layers import Image
 from napari.utils.notifications import show_info
-from qtpy.QtCore import QObject
 
 from napari_dmoe.progress import Progress, ProgressHook
+from napari_dmoe.viewer.bench import Bench, Control
 from napari_dmoe.viewer.engines import Engines, timed
 from napari_dmoe.viewer.fine_tune.folder import TuningFolder
 from napari_dmoe.viewer.fine_tune.report_view import OutcomeSection
@@ -22,8 +22,7 @@ from napari_dmoe.viewer.layers.look import difference_layer, in_layer_order
 from napari_dmoe.viewer.layers.slot import KeptLayer
 from napari_dmoe.viewer.session.inquiry import Inquiry, if_there
 from napari_dmoe.viewer.session.results import Outcome
-from napari_dmoe.viewer.session.session import Session
-from napari_dmoe.viewer.ui.work import Order, Work
+from napari_dmoe.viewer.ui.work import Order
 
 if TYPE_CHECKING:
     from napari_dmoe.inference.masks.comparison import Comparison
@@ -40,37 +39,26 @@ class _Looked:
     comparison: Comparison | None
 
 
-class LookingControl(QObject):
+class LookingControl(Control):
     """Connects the outcome section's looks with the viewer.
 
     Parameters
     ----------
-    session : Session
-        Gives patients, keeps results.
-    engines : Engines
-        Load, segment, compare.
     tuning, folder : Tuning, TuningFolder
         Where the tuning and its model are.
-    work : Work
-        Does it in the background.
-    section : OutcomeSection
-        Where it is asked for; owns this object.
     """
 
     def __init__(
         self,
-        session: Session,
-        engines: Engines,
+        bench: Bench,
         tuning: Tuning,
         folder: TuningFolder,
         *,
-        work: Work,
         section: OutcomeSection,
     ) -> None:
-        super().__init__(section)
-        self._session, self._engines = session, engines
+        super().__init__(bench, section)
         self._tuning, self._folder = tuning, folder
-        self._work, self._section = work, section
+        self._section = section
         self._images: list[weakref.ref[Image]] = []
         self._difference = KeptLayer()
         section.prediction_requested.connect(self._on_prediction)

@@ -9,14 +9,14 @@ from weakref import WeakSet
 
 import numpy as np
 from napari.layers import Labels, Layer
-from qtpy.QtCore import QObject, Signal
+from qtpy.QtCore import Signal
 
+from napari_dmoe.viewer.bench import Bench, Control
 from napari_dmoe.viewer.fine_tune.annotations import Painted, look_through
 from napari_dmoe.viewer.fine_tune.pairs import Pair, find_pairs
 from napari_dmoe.viewer.fine_tune.pairs_view import PairsSection
 from napari_dmoe.viewer.fine_tune.words import pair_row
 from napari_dmoe.viewer.layers.measuring import CHANGES_OF_A_MASK
-from napari_dmoe.viewer.session.session import Session
 from napari_dmoe.viewer.ui.connections import Connections, Refresh
 from napari_dmoe.viewer.ui.measuring import Measuring
 
@@ -27,15 +27,11 @@ if TYPE_CHECKING:
 _REFRESH_MS = 200
 
 
-class PairsControl(QObject):
+class PairsControl(Control):
     """Connects the pairs section with the session.
 
     Parameters
     ----------
-    session : Session
-        Knows images, patients and results.
-    section : PairsSection
-        Where pairs are ticked; owns this object.
     reading : callable
         Returns how labels are to be read now.
     """
@@ -47,12 +43,13 @@ class PairsControl(QObject):
 
     def __init__(
         self,
-        session: Session,
+        bench: Bench,
         section: PairsSection,
         reading: Callable[[], Annotation],
     ) -> None:
-        super().__init__(section)
-        self._session, self._section, self._reading = session, section, reading
+        super().__init__(bench, section)
+        session = bench.session
+        self._section, self._reading = section, reading
         self._pairs: list[Pair] = []
         self._said: dict[tuple[int, int], bool] = {}
         self._followed: WeakSet[Layer] = WeakSet()

@@ -10,17 +10,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari.utils.notifications import show_info
-from qtpy.QtCore import QEventLoop, QObject, Signal
+from qtpy.QtCore import QEventLoop, Signal
 from qtpy.QtWidgets import QFileDialog
 
 from napari_dmoe.imaging.atomic import atomic_path
 from napari_dmoe.progress import Progress, ProgressHook
+from napari_dmoe.viewer.bench import Bench, Control
 from napari_dmoe.viewer.engines import Engines
 from napari_dmoe.viewer.fine_tune import words as tuning_words
 from napari_dmoe.viewer.fine_tune.folder import TuningFolder
 from napari_dmoe.viewer.fine_tune.report_view import OutcomeSection
 from napari_dmoe.viewer.fine_tune.state import State, Tuning
-from napari_dmoe.viewer.session.session import Session
 from napari_dmoe.viewer.ui.jobs import (
     Ending,
     JobQueue,
@@ -36,39 +36,31 @@ if TYPE_CHECKING:
 MODEL_FILES = "Checkpoints (*.safetensors)"
 
 
-class OutcomeControl(QObject):
+class OutcomeControl(Control):
     """Connects the outcome section with the tuning and the session.
 
     Parameters
     ----------
-    session : Session
-        Where the model goes that is kept.
-    engines : Engines
-        What loads it.
     tuning : Tuning
         Where the tuning stands.
     folder : TuningFolder
         Where the tuned model is.
     discard : callable
         Forgets what was trained.
-    section : OutcomeSection
-        Where it is decided; owns this object.
     """
 
     kept = Signal()
 
     def __init__(
         self,
-        session: Session,
-        engines: Engines,
+        bench: Bench,
         tuning: Tuning,
         folder: TuningFolder,
         *,
         discard: Callable[[], None],
         section: OutcomeSection,
     ) -> None:
-        super().__init__(section)
-        self._session, self._engines = session, engines
+        super().__init__(bench, section)
         self._tuning, self._folder, self._section = tuning, folder, section
         self._kept: weakref.ref[LoadedModel] | None = None
         self._loading = JobRunner(self)

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from napari.layers import Image
-from qtpy.QtCore import QObject
 
 from napari_dmoe.progress import Progress, ProgressHook
-from napari_dmoe.viewer.engines import Engines
+from napari_dmoe.viewer.bench import Bench, Control
 from napari_dmoe.viewer.fine_tune.annotations import Snapshot, copied, on_image
 from napari_dmoe.viewer.fine_tune.clock import Paces, TuningClock, n_steps
 from napari_dmoe.viewer.fine_tune.folder import TuningFolder, hand_over
@@ -22,7 +21,6 @@ from napari_dmoe.viewer.fine_tune.process import TuningRunner
 from napari_dmoe.viewer.fine_tune.state import State, Tuning
 from napari_dmoe.viewer.fine_tune.words import at_work, work_to_come
 from napari_dmoe.viewer.layers.placement import to_image
-from napari_dmoe.viewer.session.session import Session
 from napari_dmoe.viewer.ui.connections import at_its_end
 from napari_dmoe.viewer.ui.jobs import JobRunner, Task, notify_error
 
@@ -37,15 +35,11 @@ STOPPED_EARLY = "Stopped before anything was trained. Nothing was kept."
 REPORT = "report.json"
 
 
-class TuneControl(QObject):
+class TuneControl(Control):
     """Runs the tuning that is asked for in the tab's foot.
 
     Parameters
     ----------
-    session : Session
-        Gives model and patients.
-    engines : Engines
-        What starts the process.
     tuning : Tuning
         Where it stands; changed here.
     folder : TuningFolder
@@ -56,14 +50,11 @@ class TuneControl(QObject):
         Returns the settings as they are chosen; None where they cannot be.
     reading : callable
         Returns how labels are to be read.
-    foot : TuningFoot
-        Where it is started and stopped; owns this object.
     """
 
     def __init__(
         self,
-        session: Session,
-        engines: Engines,
+        bench: Bench,
         tuning: Tuning,
         folder: TuningFolder,
         *,
@@ -74,18 +65,18 @@ class TuneControl(QObject):
         wants_replay: Callable[[], bool],
         foot: TuningFoot,
     ) -> None:
-        super().__init__(foot)
-        self._session, self._tuning, self._folder = session, tuning, folder
+        super().__init__(bench, foot)
+        self._tuning, self._folder = tuning, folder
         self._pairs, self._guard = pairs, guard
         self._settings, self._reading = settings, reading
         self._wants_replay, self._foot = wants_replay, foot
         self._numbers: WeakKeyDictionary[Image, int] = WeakKeyDictionary()
         self._task: Any = None
         self._n_cases = 0
-        self._now, self._clock = engines.now, TuningClock(0)
+        self._now, self._clock = bench.engines.now, TuningClock(0)
         self._paces = Paces()
         self._preparing = JobRunner(self)
-        self.runner = TuningRunner(engines.start_tuning, self)
+        self.runner = TuningRunner(bench.engines.start_tuning, self)
         # After the runner, which ends its process: else that could write again.
         at_its_end(self, _End(self.runner.end_process, folder).end)
         self._connect()

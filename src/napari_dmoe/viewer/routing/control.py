@@ -5,9 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QObject
-
-from napari_dmoe.viewer.engines import Engines
+from napari_dmoe.viewer.bench import Bench, TabControl
 from napari_dmoe.viewer.routing.extras import extras_of, keep, missing_values
 from napari_dmoe.viewer.routing.on_images import routing_of
 from napari_dmoe.viewer.routing.plots.control import PlotsControl, PlotsExport
@@ -15,9 +13,8 @@ from napari_dmoe.viewer.routing.runs import inquiry_of, run_for_map, why_no_run
 from napari_dmoe.viewer.routing.state import routing_state
 from napari_dmoe.viewer.routing.tab import RoutingTab
 from napari_dmoe.viewer.session.results import Result
-from napari_dmoe.viewer.session.session import Session
 from napari_dmoe.viewer.ui.connections import Refresh
-from napari_dmoe.viewer.ui.work import Order, Work
+from napari_dmoe.viewer.ui.work import Order
 
 if TYPE_CHECKING:
     from napari.layers import Image
@@ -28,28 +25,19 @@ if TYPE_CHECKING:
 BUSY = "The dock is at work: wait until it is done."
 
 
-class RoutingControl(QObject):
-    """Keeps the Routing tab up to date, and runs what its maps need.
+class RoutingControl(TabControl):
+    """Keeps the Routing tab up to date, and runs what its maps need."""
 
-    Parameters
-    ----------
-    session : Session
-        Knows the results.
-    engines : Engines
-        Run what a map needs beyond a result's gates.
-    work : Work
-        Does that in the background.
-    tab : RoutingTab
-        Where maps are chosen; owns this object.
-    """
+    title = "Routing"
+    tool_tip = "See which experts of the network drew what."
+    make = RoutingTab
 
-    def __init__(
-        self, session: Session, engines: Engines, work: Work, tab: RoutingTab
-    ) -> None:
-        super().__init__(tab)
-        self._session, self._engines = session, engines
+    def __init__(self, bench: Bench, tab: RoutingTab) -> None:
+        super().__init__(bench, tab)
+        session = bench.session
+        work = bench.work
         self._routing = routing_of(session)
-        self._work, self._tab = work, tab
+        self.tab = tab
         self._refresh = Refresh(
             self,
             self.show,
@@ -63,8 +51,8 @@ class RoutingControl(QObject):
         work.ended.connect(self._refresh.soon)
         tab.overlay_wanted.connect(self._on_wanted)
         tab.run_wanted.connect(self._on_run_wanted)
-        self.plots = PlotsControl(session, tab.plots)
-        self.plots_export = PlotsExport(self.plots, work, tab.plots)
+        self.plots = PlotsControl(bench, tab.plots)
+        self.plots_export = PlotsExport(bench, self.plots, tab.plots)
         self.show()
 
     def show(self) -> None:
@@ -80,7 +68,7 @@ class RoutingControl(QObject):
             is_shown=self._routing.is_shown,
             why_no_run=why_not,
         )
-        self._tab.show_state(state)
+        self.tab.show_state(state)
 
     def _on_wanted(self, overlay: Overlay, is_shown: bool) -> None:
         self._routing.want(overlay, is_shown=is_shown)
@@ -117,6 +105,6 @@ class RoutingControl(QObject):
         _, now = self._session.current
         if now is not None and now.outcome is result.outcome:
             # Whatever is chosen by now, which may be another map.
-            self._routing.want(self._tab.overlay(), is_shown=True)
+            self._routing.want(self.tab.overlay(), is_shown=True)
         self.plots.refresh.soon()
         return f"Computed the {overlay.words}."

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from qtpy.QtCore import QObject
 
 from napari_dmoe.progress import Progress, ProgressHook
+from napari_dmoe.viewer.bench import Bench, Control
 from napari_dmoe.viewer.engines import Engines, timed
 from napari_dmoe.viewer.layers.look import difference_layer, in_layer_order
 from napari_dmoe.viewer.layers.slot import KeptLayer
@@ -20,10 +20,9 @@ from napari_dmoe.viewer.segment.compare_rows import comparison_rows, spacing_of
 from napari_dmoe.viewer.segment.compare_view import CompareSection
 from napari_dmoe.viewer.session.inquiry import GONE, Inquiry, if_there
 from napari_dmoe.viewer.session.results import Outcome, Result
-from napari_dmoe.viewer.session.session import Session
 from napari_dmoe.viewer.ui.asking import ask_for_checkpoint, is_path
 from napari_dmoe.viewer.ui.connections import Refresh
-from napari_dmoe.viewer.ui.work import Order, Work
+from napari_dmoe.viewer.ui.work import Order
 
 if TYPE_CHECKING:
     from napari.layers import Image
@@ -40,32 +39,13 @@ class _OtherRun:
     comparison: Comparison
 
 
-class CompareControl(QObject):
-    """Fills the section, and puts both masks and their difference into the viewer.
+class CompareControl(Control):
+    """Fills the section, and puts both masks and their difference into the viewer."""
 
-    Parameters
-    ----------
-    session : Session
-        Gives the image, its patient and its results.
-    engines : Engines
-        Load, segment and compare.
-    work : Work
-        Does it in the background.
-    section : CompareSection
-        Where it is asked for and shown; owns this object.
-    """
-
-    def __init__(
-        self,
-        session: Session,
-        engines: Engines,
-        work: Work,
-        section: CompareSection,
-    ) -> None:
-        super().__init__(section)
-        self._session, self._engines = session, engines
-        self._work, self._section = work, section
-        self._models: tuple[str, ...] = ()
+    def __init__(self, bench: Bench, section: CompareSection) -> None:
+        super().__init__(bench, section)
+        session = bench.session
+        self._section = section
         self._others: list[weakref.ref[Result]] = []
         self._offered: list[str] = []
         self._difference = KeptLayer()
@@ -75,26 +55,21 @@ class CompareControl(QObject):
             self,
             self.show,
             soon=[session.result_changed],
-            at_once=session.subject_changes,
+            at_once=(*session.subject_changes, session.surroundings_changed),
         )
         section.compare_requested.connect(self._on_requested)
-        self.show()
-
-    def offer(self, models: tuple[str, ...]) -> None:
-        """Offer models by bundled name or path."""
-        self._models = models
         self.show()
 
     def show(self) -> None:
         """Offer what there is to compare with, and forget what no longer holds."""
         image, result = self._session.current
-        origin = self._session.model_origin
+        models, origin = self._session.surroundings.models, self._session.model_origin
         others = [] if image is None else self._session.results_of(image)
         self._others = [weakref.ref(each) for each in others if each is not result]
-        self._offered = [name for name in self._models if name != origin]
+        self._offered = [name for name in models if name != origin]
         titles = [f"result “{each.title}”" for each in others if each is not result]
-        models = [Path(n).name if is_path(n) else n for n in self._offered]
-        self._section.offer([*titles, *models], why_not=self._why_not())
+        names = [Path(n).name if is_path(n) else n for n in self._offered]
+        self._section.offer([*titles, *names], why_not=self._why_not())
         if not self._still_holds():
             self._forget()
 

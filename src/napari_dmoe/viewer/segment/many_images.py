@@ -14,6 +14,7 @@ from qtpy.QtWidgets import QFileDialog, QMessageBox
 
 from napari_dmoe.imaging.files import image_stem, read_image
 from napari_dmoe.progress import Progress, ProgressHook
+from napari_dmoe.viewer.bench import Bench, Control
 from napari_dmoe.viewer.engines import Engines, with_priors
 from napari_dmoe.viewer.layers.opening import image_layer
 from napari_dmoe.viewer.layers.placement import LayerData, plain
@@ -22,10 +23,9 @@ from napari_dmoe.viewer.segment.many_images_view import SeriesSection
 from napari_dmoe.viewer.segment.result_rows import ShownMasks
 from napari_dmoe.viewer.segment.run import Run, RunControl
 from napari_dmoe.viewer.session.inquiry import GONE
-from napari_dmoe.viewer.session.session import Session
 from napari_dmoe.viewer.ui.connections import Connections
 from napari_dmoe.viewer.ui.jobs import notify_error
-from napari_dmoe.viewer.ui.work import Order, Work
+from napari_dmoe.viewer.ui.work import Order
 
 if TYPE_CHECKING:
     from napari.layers import Image
@@ -35,27 +35,14 @@ if TYPE_CHECKING:
     from napari_dmoe.models.checkpoint import LoadedModel
 
 
-class LayerSeries(QObject):
-    """Works through the selected layers, each for its own patient.
+class LayerSeries(Control):
+    """Works through the selected layers, each for its own patient."""
 
-    Parameters
-    ----------
-    session : Session
-        Gives the model, the layers and their patients.
-    run : RunControl
-        Segments them.
-    work : Work
-        Whether the dock is at work.
-    section : SeriesSection
-        Where it is asked for and shown; owns this object.
-    """
-
-    def __init__(
-        self, session: Session, run: RunControl, work: Work, section: SeriesSection
-    ) -> None:
-        super().__init__(section)
-        self._session, self._run = session, run
-        self._work, self._section = work, section
+    def __init__(self, bench: Bench, run: RunControl, section: SeriesSection) -> None:
+        super().__init__(bench, section)
+        session = bench.session
+        self._run = run
+        self._section = section
         self._waiting: list[weakref.ref[Image]] = []
         self._asked_for: list[weakref.ref[Image]] = []
         self._total = 0
@@ -172,35 +159,24 @@ TABLE_FILES = "Tables (*.csv)"
 FROM_TABLE = "table"
 
 
-class FileSeries(QObject):
+class FileSeries(Control):
     """Works through files, and shows line by line what became of each.
 
     Parameters
     ----------
-    session : Session
-        Gives the model.
-    engines : Engines
-        List and segment files.
-    work : Work
-        Does it in the background.
-    section : SeriesSection
-        Where it is asked for and shown; owns this object.
     open_mask : callable
         Opens a mask as a result of an image.
     """
 
     def __init__(
         self,
-        session: Session,
-        engines: Engines,
-        work: Work,
+        bench: Bench,
         section: SeriesSection,
         *,
         open_mask: Callable[[Path, Image], None],
     ) -> None:
-        super().__init__(section)
-        self._session, self._engines = session, engines
-        self._work, self._section, self._open_mask = work, section, open_mask
+        super().__init__(bench, section)
+        self._section, self._open_mask = section, open_mask
         self._entries: list[Entry] = []
         section.folder_requested.connect(self._on_folder)
         section.table_requested.connect(self._on_table)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from qtpy.QtCore import QObject, Signal
 
 from napari_dmoe.progress import ProgressHook
+from napari_dmoe.viewer.bench import Bench, Control
 from napari_dmoe.viewer.engines import Engines, FittingCard, Surroundings
 from napari_dmoe.viewer.segment.model_view import ModelSection
 from napari_dmoe.viewer.segment.subject import model_for
-from napari_dmoe.viewer.session.session import Session
 from napari_dmoe.viewer.ui.asking import is_path
 from napari_dmoe.viewer.ui.connections import Connections
 from napari_dmoe.viewer.ui.jobs import JobRunner, Task, notify_error
@@ -19,35 +20,18 @@ from napari_dmoe.viewer.ui.jobs import JobRunner, Task, notify_error
 GENERIC_CARD = "generic"
 
 
-class ModelLoader(QObject):
-    """Brings the models that are asked for in the model section into the session.
+class ModelLoader(Control):
+    """Brings the models that are asked for in the model section into the session."""
 
-    Parameters
-    ----------
-    session : Session
-        Where the model goes.
-    engines : Engines
-        What loads it.
-    section : ModelSection
-        Where models are asked for and shown.
-    """
-
-    surroundings_found = Signal(object)
     changed = Signal()
     """Loading began or ended."""
 
-    def __init__(
-        self,
-        session: Session,
-        engines: Engines,
-        section: ModelSection,
-        parent: QObject | None = None,
-    ) -> None:
-        super().__init__(parent)
-        self._session, self._engines, self._section = session, engines, section
+    def __init__(self, bench: Bench, section: ModelSection, owner: QObject) -> None:
+        super().__init__(bench, owner)
+        session = bench.session
+        self._section = section
         self._looking, self._loading = JobRunner(self), JobRunner(self)
         self._current = ""
-        self._offered: list[str] = []
         self._next: tuple[str, str | None] | None = None
         self._is_chosen = False
         connections = Connections(self)
@@ -68,11 +52,6 @@ class ModelLoader(QObject):
     def is_busy(self) -> bool:
         """Whether a model is being loaded, or looked for."""
         return self._looking.is_busy or self._loading.is_busy
-
-    @property
-    def offered(self) -> tuple[str, ...]:
-        """Models that can be loaded by one click: bundled names and recent paths."""
-        return tuple(self._offered)
 
     def begin(self) -> None:
         """Look for devices and bundled models, and load the one that fits best."""
@@ -109,7 +88,12 @@ class ModelLoader(QObject):
         session = self._session
         is_own = session.model is None or session.model_origin == self._current
         is_other = wanted not in ("", session.model_origin, self._wanted)
-        if is_other and is_own and wanted in self._offered and not self._is_chosen:
+        if (
+            is_other
+            and is_own
+            and wanted in session.surroundings.models
+            and not self._is_chosen
+        ):
             self.load(wanted)
 
     @property
@@ -126,8 +110,8 @@ class ModelLoader(QObject):
     def _on_surroundings(self, found: tuple[Any, tuple[str, ...]]) -> None:
         surroundings, recent = found
         self._section.offer(surroundings.models, recent)
-        self._offered = [*surroundings.models, *recent]
-        self.surroundings_found.emit(surroundings)
+        offered = (*surroundings.models, *recent)
+        self._session.set_surroundings(replace(surroundings, models=offered))
         is_wanted = self._session.model is None and not self._loading.is_busy
         if is_wanted and surroundings.models:
             of_sample = model_for(self._session.image)
@@ -138,7 +122,7 @@ class ModelLoader(QObject):
     def _on_nothing_found(self, error: Exception) -> None:
         notify_error(error)
         self._section.show_error(str(error), self._session.model)
-        self.surroundings_found.emit(Surroundings("not known", ("auto", "cpu"), ()))
+        self._session.set_surroundings(Surroundings("not known", ("auto", "cpu"), ()))
 
     def _on_loaded(self, outcome: tuple[Any, tuple[FittingCard, ...]]) -> None:
         loaded, cards = outcome
@@ -164,7 +148,10 @@ class ModelLoader(QObject):
             return
         if is_path(origin):
             self._section.add_recent(origin)
-            self._offered = list(dict.fromkeys([*self._offered, origin]))
+            known = self._session.surroundings
+            if origin not in known.models:
+                models = (*known.models, origin)
+                self._session.set_surroundings(replace(known, models=models))
         self._section.show_choice(origin)
         cards = {card.name: card.drives for card in self._session.fitting_cards}
         self._section.show_model(loaded, cards)

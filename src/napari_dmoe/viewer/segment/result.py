@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from qtpy.QtCore import QObject
 from qtpy.QtWidgets import QFileDialog
 
 from napari_dmoe.imaging.files import safe_stem
 from napari_dmoe.imaging.spatial import SPATIAL_AXES
 from napari_dmoe.imaging.tables import write_table
 from napari_dmoe.progress import Progress, ProgressHook
+from napari_dmoe.viewer.bench import Bench, Control
 from napari_dmoe.viewer.layers.measuring import differ, edits_of
 from napari_dmoe.viewer.layers.opening import mask_layers
 from napari_dmoe.viewer.layers.placement import plain
@@ -29,11 +29,10 @@ from napari_dmoe.viewer.session.checks import describe_run, result_badge, run_no
 from napari_dmoe.viewer.session.inquiry import GONE
 from napari_dmoe.viewer.session.reopening import reopened_result, show_alone
 from napari_dmoe.viewer.session.results import Result
-from napari_dmoe.viewer.session.session import Session
 from napari_dmoe.viewer.ui.asking import ask_where, may_write, not_saved
 from napari_dmoe.viewer.ui.connections import Refresh
 from napari_dmoe.viewer.ui.measuring import MEASURING, Measuring
-from napari_dmoe.viewer.ui.work import Order, Work
+from napari_dmoe.viewer.ui.work import Order
 
 if TYPE_CHECKING:
     from napari.layers import Image
@@ -44,22 +43,12 @@ TABLE_FILES = "CSV (*.csv)"
 MASK_FILES = "Masks (*.labels.tif *.nii.gz *.nii)"
 
 
-class ResultFiles(QObject):
-    """Saves what the result section shows, and opens what was saved.
+class ResultFiles(Control):
+    """Saves what the result section shows, and opens what was saved."""
 
-    Parameters
-    ----------
-    session : Session
-        Knows the results.
-    work : Work
-        Saves in the background, and says so.
-    section : ResultSection
-        Where it is asked for; owns this object.
-    """
-
-    def __init__(self, session: Session, work: Work, section: ResultSection) -> None:
-        super().__init__(section)
-        self._session, self._work, self._parent = session, work, section
+    def __init__(self, bench: Bench, section: ResultSection) -> None:
+        super().__init__(bench, section)
+        self._parent = section
         section.table_requested.connect(self._on_table)
         section.save_requested.connect(self._on_save)
         section.open_requested.connect(self._on_open)
@@ -170,23 +159,14 @@ def _save_table(masks: ShownMasks, step: Sequence[int], path: Path) -> list[str]
 RECORD_WIDGET = "About this dMoE layer"
 
 
-class ResultControl(QObject):
-    """Keeps the result section up to date.
+class ResultControl(Control):
+    """Keeps the result section up to date."""
 
-    Parameters
-    ----------
-    session : Session
-        Knows the results.
-    work : Work
-        Saves in the background.
-    section : ResultSection
-        Shows them, and tells what is wanted; owns this object.
-    """
-
-    def __init__(self, session: Session, work: Work, section: ResultSection) -> None:
-        super().__init__(section)
-        self._session, self._section = session, section
-        self._work, self._parent = work, section
+    def __init__(self, bench: Bench, section: ResultSection) -> None:
+        super().__init__(bench, section)
+        session = bench.session
+        self._section = section
+        self._parent = section
         self._measuring = Measuring(self)
         self._measuring.arrived.connect(self.show)
         self._rows: list[TableRow] = []

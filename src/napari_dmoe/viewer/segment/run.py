@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING
 from napari.layers import Image
 from qtpy.QtCore import QObject, Signal
 
-from napari_dmoe.viewer.engines import Engines
+from napari_dmoe.viewer.bench import Bench, Control
 from napari_dmoe.viewer.layers.camera import reveal
 from napari_dmoe.viewer.session.inquiry import if_there
 from napari_dmoe.viewer.session.requests import Request
 from napari_dmoe.viewer.session.results import Outcome, Result
-from napari_dmoe.viewer.session.session import Session
-from napari_dmoe.viewer.ui.work import STOPPED, Order, Work
+from napari_dmoe.viewer.ui.work import STOPPED, Order
 
 if TYPE_CHECKING:
     from napari_dmoe.inference.results.segmentation import Segmentation
@@ -54,31 +53,15 @@ class Run:
     was_stopped: bool = False
 
 
-class RunControl(QObject):
-    """Runs the engine on an image of the session and puts its result into the viewer.
-
-    Parameters
-    ----------
-    session : Session
-        Gives the image, its patient and the model; keeps the result.
-    engines : Engines
-        What segments.
-    work : Work
-        Does it in the background.
-    """
+class RunControl(Control):
+    """Runs the engine on an image, and puts its result into the viewer."""
 
     ended = Signal(object)
     """A :class:`Run` ended; the next may begin."""
 
-    def __init__(
-        self,
-        session: Session,
-        engines: Engines,
-        work: Work,
-        parent: QObject | None = None,
-    ) -> None:
-        super().__init__(parent)
-        self._session, self._engines, self._work = session, engines, work
+    def __init__(self, bench: Bench, owner: QObject) -> None:
+        super().__init__(bench, owner)
+        work = bench.work
         self._run: Run | None = None
         self._may_rerun, self._rerun_wanted = True, False
         work.ended.connect(self._on_ended)

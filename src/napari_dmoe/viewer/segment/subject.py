@@ -6,9 +6,10 @@ import weakref
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QObject, Signal
+from qtpy.QtCore import Signal
 
 from napari_dmoe.inference.results.provenance import METADATA_KEY
+from napari_dmoe.viewer.bench import Bench, Control
 from napari_dmoe.viewer.contributions import MODEL_KEY
 from napari_dmoe.viewer.layers.axes import chosen_layout, layouts, name_axes
 from napari_dmoe.viewer.segment.image_view import ImageChoice, ImageSection
@@ -31,13 +32,11 @@ if TYPE_CHECKING:
 NO_IMAGE = "Open an image, or File > Open Sample > dMoE."
 
 
-class SubjectControl(QObject):
+class SubjectControl(Control):
     """Connects the image and the patient section with the session.
 
     Parameters
     ----------
-    session : Session
-        Knows the images and their patients.
     image_section : ImageSection
         Where the image is chosen; owns this object.
     patient_section : PatientSection
@@ -51,12 +50,12 @@ class SubjectControl(QObject):
 
     def __init__(
         self,
-        session: Session,
+        bench: Bench,
         image_section: ImageSection,
         patient_section: PatientSection,
     ) -> None:
-        super().__init__(image_section)
-        self._session = session
+        super().__init__(bench, image_section)
+        session = bench.session
         self._images, self._patient = image_section, patient_section
         self._shown: weakref.ref[Image] | None = None
         connections = Connections(self)

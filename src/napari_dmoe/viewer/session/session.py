@@ -16,6 +16,7 @@ from psygnal import Signal, SignalInstance
 
 from napari_dmoe.inference.running.settings import InferenceSettings
 from napari_dmoe.patient import Patient, PatientError
+from napari_dmoe.viewer.engines import FittingCard, Surroundings
 from napari_dmoe.viewer.layers.measuring import CHANGES_OF_A_MASK
 from napari_dmoe.viewer.layers.outlines import Outlines
 from napari_dmoe.viewer.layers.placement import plain, to_image
@@ -38,7 +39,6 @@ from napari_dmoe.viewer.session.shares import Stated, StatedShares
 
 if TYPE_CHECKING:
     from napari_dmoe.models.checkpoint import LoadedModel
-    from napari_dmoe.viewer.engines import FittingCard
 
 
 class Session:
@@ -66,6 +66,8 @@ class Session:
     result_changed = Signal()
     """The result of the image that is worked on changed, or became outdated."""
     settings_changed = Signal()
+    surroundings_changed = Signal()
+    """Other devices or models can be chosen."""
     looked_at = Signal(object)
     """A result of this image is looked at, another or the same anew."""
 
@@ -76,6 +78,8 @@ class Session:
         """Name or path that the model was loaded from."""
         self.fitting_cards: tuple[FittingCard, ...] = ()
         """Published cards that could describe the model; none if it brought its own."""
+        self.surroundings = Surroundings("looking …", ("auto", "cpu"), ())
+        """The devices and models that can be chosen."""
         self._image: weakref.ref[Image] | None = None
         self._settings = InferenceSettings()
         self._patients = Patients()
@@ -144,6 +148,11 @@ class Session:
         """Run models in another way from now on."""
         self._settings = settings
         self.settings_changed.emit()
+
+    def set_surroundings(self, surroundings: Surroundings) -> None:
+        """Offer other devices and models from now on."""
+        self.surroundings = surroundings
+        self.surroundings_changed.emit()
 
     def images(self) -> list[Image]:
         """Return the viewer's images, the topmost first; maps of results are none."""

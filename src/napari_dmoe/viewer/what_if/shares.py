@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from qtpy.QtCore import QObject, Signal
+from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QDoubleSpinBox, QFormLayout, QWidget
 from superqt.utils import signals_blocked
 
-from napari_dmoe.viewer.session.session import Session
+from napari_dmoe.viewer.bench import Bench, Control
 from napari_dmoe.viewer.session.shares import restated
 from napari_dmoe.viewer.ui.connections import Connections
 from napari_dmoe.viewer.ui.parts import Fold, button, column, paragraph, say
@@ -133,20 +133,13 @@ def _total(driver: DriverShares) -> str:
     return f"{driver.label}: {100 * sum(driver.shares):.0f} % in all"
 
 
-class PriorsControl(QObject):
-    """Connects the section of shares with the session.
+class PriorsControl(Control):
+    """Connects the section of shares with the session."""
 
-    Parameters
-    ----------
-    session : Session
-        Keeps the shares, as long as its model stays.
-    section : PriorsSection
-        Where they are entered; owns this object.
-    """
-
-    def __init__(self, session: Session, section: PriorsSection) -> None:
-        super().__init__(section)
-        self._session, self._section = session, section
+    def __init__(self, bench: Bench, section: PriorsSection) -> None:
+        super().__init__(bench, section)
+        session = bench.session
+        self._section = section
         connections = Connections(self)
         connections.add(session.model_changed, self.show)
         connections.add(session.shares.changed, self.show)

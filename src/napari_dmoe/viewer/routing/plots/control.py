@@ -10,11 +10,11 @@ from weakref import WeakSet
 
 from napari.layers import Image, Layer, Shapes
 from napari.utils.theme import get_theme
-from qtpy.QtCore import QObject
 
 from napari_dmoe.imaging.files import safe_stem
 from napari_dmoe.inference.results.provenance import RESEARCH_ONLY
 from napari_dmoe.progress import Progress, ProgressHook
+from napari_dmoe.viewer.bench import Bench, Control
 from napari_dmoe.viewer.layers.records import badge
 from napari_dmoe.viewer.routing.extras import extras_of, routing_for
 from napari_dmoe.viewer.routing.on_images import routing_of
@@ -40,11 +40,10 @@ from napari_dmoe.viewer.routing.plots.region import (
 from napari_dmoe.viewer.routing.plots.view import PlotsSection
 from napari_dmoe.viewer.routing.state import BEHAVIOUR, drivers_of, whose
 from napari_dmoe.viewer.session.results import Result
-from napari_dmoe.viewer.session.session import Session
 from napari_dmoe.viewer.ui.asking import ask_where, may_write, not_saved
 from napari_dmoe.viewer.ui.connections import Connections, Refresh
 from napari_dmoe.viewer.ui.measuring import MEASURING, Measuring
-from napari_dmoe.viewer.ui.work import Order, Work
+from napari_dmoe.viewer.ui.work import Order
 
 if TYPE_CHECKING:
     from napari_dmoe.viewer.routing.plots.figures import Ink
@@ -58,20 +57,13 @@ _NOT_ALL_RUN = (
 )
 
 
-class PlotsControl(QObject):
-    """Keeps the plots up to date while they can be seen.
+class PlotsControl(Control):
+    """Keeps the plots up to date while they can be seen."""
 
-    Parameters
-    ----------
-    session : Session
-        Gives the result and the block.
-    section : PlotsSection
-        Where the plots are shown; owns this object.
-    """
-
-    def __init__(self, session: Session, section: PlotsSection) -> None:
-        super().__init__(section)
-        self._session, self._section = session, section
+    def __init__(self, bench: Bench, section: PlotsSection) -> None:
+        super().__init__(bench, section)
+        session = bench.session
+        self._section = section
         self.shown: ShownPlots | None = None
         """What is shown, to be saved."""
         self._measuring = Measuring(self)
@@ -222,22 +214,23 @@ class PlotsControl(QObject):
 KINDS = "PNG (*.png);;SVG (*.svg);;PDF (*.pdf);;Numbers as CSV (*.csv)"
 
 
-class PlotsExport(QObject):
+class PlotsExport(Control):
     """Saves the plots that can be seen.
 
     Parameters
     ----------
     plots : PlotsControl
         Knows what is shown.
-    work : Work
-        Draws and writes them in the background.
-    section : PlotsSection
-        Where it is asked for; owns this object.
     """
 
-    def __init__(self, plots: PlotsControl, work: Work, section: PlotsSection) -> None:
-        super().__init__(section)
-        self._plots, self._work, self._section = plots, work, section
+    def __init__(
+        self,
+        bench: Bench,
+        plots: PlotsControl,
+        section: PlotsSection,
+    ) -> None:
+        super().__init__(bench, section)
+        self._plots, self._section = plots, section
         section.save_requested.connect(self._on_save)
 
     def _on_save(self) -> None:

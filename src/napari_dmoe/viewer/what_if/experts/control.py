@@ -8,10 +8,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-from qtpy.QtCore import QObject
-
 from napari_dmoe.inference.results.routing import unit_of
-from napari_dmoe.viewer.engines import Engines
+from napari_dmoe.viewer.bench import Bench, Control
 from napari_dmoe.viewer.layers.look import difference_to_plain
 from napari_dmoe.viewer.layers.measuring import pixel_size, pixels_or_voxels
 from napari_dmoe.viewer.layers.records import altered_words, badge
@@ -20,9 +18,8 @@ from napari_dmoe.viewer.session import results
 from napari_dmoe.viewer.session.inquiry import GONE, Inquiry, if_there
 from napari_dmoe.viewer.session.requests import Request
 from napari_dmoe.viewer.session.results import Outcome, Result
-from napari_dmoe.viewer.session.session import Session
 from napari_dmoe.viewer.ui.connections import Refresh
-from napari_dmoe.viewer.ui.work import Order, Work
+from napari_dmoe.viewer.ui.work import Order
 from napari_dmoe.viewer.what_if.experts.view import ExpertsSection
 from napari_dmoe.viewer.what_if.experts.words import (
     Loads,
@@ -47,31 +44,13 @@ if TYPE_CHECKING:
 _FLAT = 2
 
 
-class ExpertsControl(QObject):
-    """Connects the section of experts with the session and the engine.
+class ExpertsControl(Control):
+    """Connects the section of experts with the session and the engine."""
 
-    Parameters
-    ----------
-    session : Session
-        Gives the image, its patient, the model and the plain result.
-    engines : Engines
-        Ablate.
-    work : Work
-        Does it in the background.
-    section : ExpertsSection
-        Where it is asked for and shown; owns this object.
-    """
-
-    def __init__(
-        self,
-        session: Session,
-        engines: Engines,
-        work: Work,
-        section: ExpertsSection,
-    ) -> None:
-        super().__init__(section)
-        self._session, self._engines = session, engines
-        self._work, self._section = work, section
+    def __init__(self, bench: Bench, section: ExpertsSection) -> None:
+        super().__init__(bench, section)
+        session = bench.session
+        self._section = section
         self._loads: WeakKeyDictionary[Result, Loads] = WeakKeyDictionary()
         self._plain: weakref.ref[Result] | None = None
         self._image: weakref.ref[Image] | None = None

@@ -8,17 +8,14 @@ from functools import partial
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
-from qtpy.QtCore import QObject
-
-from napari_dmoe.viewer.engines import Engines
+from napari_dmoe.viewer.bench import Bench, Control
 from napari_dmoe.viewer.layers.records import badge
 from napari_dmoe.viewer.layers.slot import KeptLayer, selection_kept
 from napari_dmoe.viewer.session.inquiry import if_there
 from napari_dmoe.viewer.session.requests import Request
 from napari_dmoe.viewer.session.results import Outcome, Result
-from napari_dmoe.viewer.session.session import Session
 from napari_dmoe.viewer.ui.connections import Refresh
-from napari_dmoe.viewer.ui.work import Order, Work
+from napari_dmoe.viewer.ui.work import Order
 from napari_dmoe.viewer.what_if.noise.maps import (
     interval_rows,
     noise_keys,
@@ -37,31 +34,13 @@ if TYPE_CHECKING:
 _NO_ROUTERS = "This model has no routers, so there is no noise to draw."
 
 
-class NoiseControl(QObject):
-    """Connects the section of noise samples with the session and the engine.
+class NoiseControl(Control):
+    """Connects the section of noise samples with the session and the engine."""
 
-    Parameters
-    ----------
-    session : Session
-        Gives the image, its patient and the model.
-    engines : Engines
-        Draw the samples.
-    work : Work
-        Does it in the background.
-    section : NoiseSection
-        Where it is asked for and shown; owns this object.
-    """
-
-    def __init__(
-        self,
-        session: Session,
-        engines: Engines,
-        work: Work,
-        section: NoiseSection,
-    ) -> None:
-        super().__init__(section)
-        self._session, self._engines = session, engines
-        self._work, self._section = work, section
+    def __init__(self, bench: Bench, section: NoiseSection) -> None:
+        super().__init__(bench, section)
+        session = bench.session
+        self._section = section
         self._vote: weakref.ref[Result] | None = None
         self._maps: WeakKeyDictionary[Image, list[KeptLayer]] = WeakKeyDictionary()
         self._refresh = Refresh(

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from weakref import WeakSet
 
 from napari.utils.notifications import show_info
-from qtpy.QtCore import QObject
 from qtpy.QtWidgets import QFileDialog
 
 from napari_dmoe.imaging.files import safe_stem
@@ -22,15 +21,14 @@ from napari_dmoe.inference.replaying.case_files import (
 )
 from napari_dmoe.inference.replaying.record_comparison import compare_records
 from napari_dmoe.progress import Progress, ProgressHook
-from napari_dmoe.viewer.engines import Engines
+from napari_dmoe.viewer.bench import Bench, Control
 from napari_dmoe.viewer.layers import slot
 from napari_dmoe.viewer.layers.records import is_mask, layer_name, layer_record
 from napari_dmoe.viewer.session.inquiry import GONE
 from napari_dmoe.viewer.session.reopening import show_alone
-from napari_dmoe.viewer.session.session import Session
 from napari_dmoe.viewer.ui.asking import ask_for_checkpoint
 from napari_dmoe.viewer.ui.connections import Refresh
-from napari_dmoe.viewer.ui.work import BUSY, Order, Work
+from napari_dmoe.viewer.ui.work import BUSY, Order
 from napari_dmoe.viewer.what_if.replay.rebuilt import show_replayed
 from napari_dmoe.viewer.what_if.replay.replaying import (
     Played,
@@ -51,28 +49,14 @@ _SHORT_SUFFIX = ".case"
 CASE_FILES = f"dMoE cases (*{CASE_SUFFIX})"
 
 
-class ReplayControl(QObject):
-    """Connects the section of replays with the session, the engine and files.
+class ReplayControl(Control):
+    """Connects the section of replays with the session, the engine and files."""
 
-    Parameters
-    ----------
-    session : Session
-        Gives the layers, their images and the model.
-    engines : Engines
-        Replay, and find checkpoints.
-    work : Work
-        Does it in the background.
-    section : ReplaySection
-        Where it is asked for and shown; owns this object.
-    """
-
-    def __init__(
-        self, session: Session, engines: Engines, work: Work, section: ReplaySection
-    ) -> None:
-        super().__init__(section)
-        self._session, self._engines = session, engines
-        self._work, self._section = work, section
-        self._models: tuple[str, ...] = ()
+    def __init__(self, bench: Bench, section: ReplaySection) -> None:
+        super().__init__(bench, section)
+        session = bench.session
+        work = bench.work
+        self._section = section
         self._missing: weakref.ref[Layer] | None = None
         self._opened: weakref.ref[Layer] | None = None
         self._found_for: WeakSet[Layer] | None = None
@@ -92,10 +76,6 @@ class ReplayControl(QObject):
         section.open_requested.connect(self._on_open)
         section.checkpoint_requested.connect(self._on_checkpoint)
         self.show()
-
-    def offer(self, models: tuple[str, ...]) -> None:
-        """Look for checkpoints among these, by bundled name or path."""
-        self._models = models
 
     def show(self) -> None:
         """Show which layers are selected; what was found for others is forgotten."""
@@ -133,7 +113,7 @@ class ReplayControl(QObject):
     def _on_replay(self) -> None:
         layers = self._selected()
         if len(layers) == 1:
-            self._replay(layers[0], self._models)
+            self._replay(layers[0], self._session.surroundings.models)
 
     def _on_checkpoint(self) -> None:
         layer = None if self._missing is None else self._missing()
@@ -267,7 +247,7 @@ class ReplayControl(QObject):
     def _on_ended(self) -> None:
         layer, self._opened = None if self._opened is None else self._opened(), None
         if layer is not None and not self._work.is_busy:
-            self._replay(layer, self._models)
+            self._replay(layer, self._session.surroundings.models)
 
 
 def _stem(path: str) -> str:

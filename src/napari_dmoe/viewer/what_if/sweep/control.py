@@ -7,17 +7,15 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from napari.layers import Image
-from qtpy.QtCore import QObject
 
 from napari_dmoe.inference.what_if.steps import Swept, between_positions
-from napari_dmoe.viewer.engines import Engines
+from napari_dmoe.viewer.bench import Bench, Control
 from napari_dmoe.viewer.routing.on_images import routing_of
 from napari_dmoe.viewer.session.inquiry import if_there
 from napari_dmoe.viewer.session.requests import Request
 from napari_dmoe.viewer.session.results import Outcome
-from napari_dmoe.viewer.session.session import Session
 from napari_dmoe.viewer.ui.connections import Connections, Refresh
-from napari_dmoe.viewer.ui.work import Order, Work
+from napari_dmoe.viewer.ui.work import Order
 from napari_dmoe.viewer.what_if.sweep.layers import SweepLayers, map_keys
 from napari_dmoe.viewer.what_if.sweep.rows import (
     column_help,
@@ -31,31 +29,13 @@ if TYPE_CHECKING:
     from napari_dmoe.models.checkpoint import LoadedModel
 
 
-class SweepControl(QObject):
-    """Connects the sweep section with the session and the engines.
+class SweepControl(Control):
+    """Connects the sweep section with the session and the engines."""
 
-    Parameters
-    ----------
-    session : Session
-        Gives the model, the image and its patient.
-    engines : Engines
-        Sweep, draw and save.
-    work : Work
-        Does it in the background.
-    section : SweepSection
-        Where it is asked for and shown; owns this object.
-    """
-
-    def __init__(
-        self,
-        session: Session,
-        engines: Engines,
-        work: Work,
-        section: SweepSection,
-    ) -> None:
-        super().__init__(section)
-        self._session, self._engines = session, engines
-        self._work, self._section = work, section
+    def __init__(self, bench: Bench, section: SweepSection) -> None:
+        super().__init__(bench, section)
+        session = bench.session
+        self._section = section
         self._drivers: list[tuple[str, ...]] = []
         self._swept: Swept | None = None
         self._image: weakref.ref[Image] | None = None

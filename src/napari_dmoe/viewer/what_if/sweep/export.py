@@ -6,45 +6,38 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from qtpy.QtCore import QObject
 from qtpy.QtWidgets import QFileDialog
 
 from napari_dmoe.inference.what_if.steps import Swept
 from napari_dmoe.progress import ProgressHook
+from napari_dmoe.viewer.bench import Bench, Control
 from napari_dmoe.viewer.engines import Engines
 from napari_dmoe.viewer.layers.placement import to_image
 from napari_dmoe.viewer.ui.picture import PictureDialog
-from napari_dmoe.viewer.ui.work import Order, Work
+from napari_dmoe.viewer.ui.work import Order
 from napari_dmoe.viewer.what_if.sweep.control import SweepControl
 from napari_dmoe.viewer.what_if.sweep.layers import sweep_title
 from napari_dmoe.viewer.what_if.sweep.view import SweepSection
 
 
-class SweepExport(QObject):
+class SweepExport(Control):
     """Draws and saves the sweep that is shown.
 
     Parameters
     ----------
     sweeps : SweepControl
         Knows the sweep.
-    engines : Engines
-        Draw and save.
-    work : Work
-        Does it in the background.
-    section : SweepSection
-        Where it is asked for; owns this object.
     """
 
     def __init__(
         self,
+        bench: Bench,
         sweeps: SweepControl,
-        engines: Engines,
-        work: Work,
         section: SweepSection,
     ) -> None:
-        super().__init__(section)
-        self._sweeps, self._engines = sweeps, engines
-        self._work, self._section = work, section
+        super().__init__(bench, section)
+        self._sweeps = sweeps
+        self._section = section
         section.picture_requested.connect(self._on_picture)
         section.save_requested.connect(self._on_save)
 

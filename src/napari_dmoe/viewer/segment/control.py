@@ -1,0 +1,91 @@
+"""Makes the Segment tab and the dock's foot work: from the model to the mask."""
+
+from __future__ import annotations
+
+from qtpy.QtCore import QTimer
+
+from napari_dmoe.viewer.bench import Bench, TabControl
+from napari_dmoe.viewer.segment.compare import CompareControl
+from napari_dmoe.viewer.segment.many_images import FileSeries, LayerSeries
+from napari_dmoe.viewer.segment.model import ModelLoader
+from napari_dmoe.viewer.segment.result import ResultControl, ResultFiles
+from napari_dmoe.viewer.segment.run import Run, RunControl
+from napari_dmoe.viewer.segment.subject import SubjectControl
+from napari_dmoe.viewer.segment.tab import SegmentTab
+from napari_dmoe.viewer.ui.connections import Connections
+
+_LAYOUT_MS = 50  # until then Qt has laid out the new result
+
+
+class SegmentControl(TabControl):
+    """Connects the sections of the Segment tab, and the foot, with the session."""
+
+    title = "Segment"
+    tool_tip = "Segment an image for its patient."
+    make = SegmentTab
+
+    def __init__(self, bench: Bench, tab: SegmentTab) -> None:
+        super().__init__(bench, tab)
+        self.tab, self._foot = tab, bench.foot
+        self.run = RunControl(bench, self)
+        self.loader = ModelLoader(bench, tab.model, self)
+        self.subject = SubjectControl(bench, tab.image, tab.patient)
+        self.results = ResultControl(bench, tab.result)
+        self.compare = CompareControl(bench, tab.compare)
+        self.layer_series = LayerSeries(bench, self.run, tab.series)
+        self.files = ResultFiles(bench, tab.result)
+        self.file_series = FileSeries(bench, tab.series, open_mask=self.files.open_mask)
+        self._connect()
+        self._on_settings()
+        self.loader.begin()
+
+    def _connect(self) -> None:
+        tab, foot, run = self.tab, self._foot, self.run
+        surroundings_changed = self._session.surroundings_changed
+        Connections(self).add(surroundings_changed, self._on_surroundings)
+        self.loader.changed.connect(self._show_readiness)
+        tab.image.model_wanted.connect(self.loader.choose)
+        self.subject.shown.connect(self._show_readiness)
+        self.subject.patient_entered.connect(self.results.show)
+        self.subject.patient_entered.connect(run.rerun)
+        tab.settings.changed.connect(self._on_settings)
+        tab.patient.rerun_toggled.connect(run.allow_reruns)
+        foot.start_requested.connect(self.segment)
+        foot.stop_requested.connect(run.stop)
+        run.ended.connect(self._on_run_ended)
+
+    def segment(self) -> None:
+        """Begin to segment the image for its patient, or say why not."""
+        self.tab.patient.commit()
+        why_not = self._why_not()
+        if why_not:
+            self._foot.show_ready(why_not)
+        else:
+            self.run.begin(was_asked_for=True)
+
+    def abandon(self) -> None:
+        """Stop the run: the dock is taken out of the window."""
+        self.run.stop()
+
+    def _on_run_ended(self, run: Run) -> None:
+        self.results.show()
+        if run.was_asked_for:  # a re-run must not scroll away from the patient
+            QTimer.singleShot(_LAYOUT_MS, self._scroll_to_result)
+
+    def _scroll_to_result(self) -> None:
+        self.tab.ensureWidgetVisible(self.tab.result, 0, 0)
+
+    def _on_settings(self) -> None:
+        self._session.set_settings(self.tab.settings.value())
+
+    def _on_surroundings(self) -> None:
+        self.tab.settings.set_choices("device", self._session.surroundings.devices)
+
+    def _show_readiness(self) -> None:
+        why_not = self._why_not()
+        self._foot.show_ready(why_not)
+        self._work.say(why_not or "Ready.")
+
+    def _why_not(self) -> str:
+        """Say why no run can begin; nothing where one can."""
+        return "Loading the model …" if self.loader.is_busy else self.subject.why_not()
