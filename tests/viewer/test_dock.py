@@ -256,11 +256,12 @@ def test_the_dock_fits_into_300_by_768_pixels(desk: Desk) -> None:
     assert desk.dock.minimumSizeHint().width() <= 300
 
 
-def test_fifty_docks_leave_nothing_behind(make_desk: Callable[..., Desk]) -> None:
-    desk = make_desk()
+@pytest.mark.parametrize("number", [5, pytest.param(50, marks=pytest.mark.full)])
+def test_docks_leave_nothing_behind(window_desk: Desk, number: int) -> None:
+    desk = window_desk
     session = session_of(desk.viewer)
     before = len(session.model_changed)
-    for _ in range(50):
+    for _ in range(number):
         dock = DMoEDock(desk.viewer, engines=desk.dock._engines)
         desk.qtbot.waitUntil(lambda dock=dock: not dock.loader.is_busy)
         with desk.qtbot.waitSignal(dock.destroyed):
@@ -272,7 +273,7 @@ def test_fifty_docks_leave_nothing_behind(make_desk: Callable[..., Desk]) -> Non
 def test_a_new_window_starts_afresh(
     make_desk: Callable[..., Desk], make_napari_viewer: Callable[..., napari.Viewer]
 ) -> None:
-    first = make_desk()
+    first = make_desk(make_napari_viewer())
     first.viewer.add_image(IMAGE, name="retina")
     first.choose("severity", "healthy")
     first.viewer.close()

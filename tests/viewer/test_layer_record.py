@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 
-import napari
 import pytest
 from desk import IMAGE, Desk
 from napari.components import ViewerModel
@@ -110,12 +108,12 @@ def test_a_painted_mask_says_so(quick_desk: Desk, record: LayerRecord) -> None:
 
 
 def test_about_opens_the_record_of_the_result_that_is_shown(
-    desk: Desk, make_napari_viewer: Callable[..., napari.Viewer]
+    window_desk: Desk,
 ) -> None:
-    desk.run()
-    desk.viewer.layers.selection.active = desk.viewer.layers["retina"]
-    desk.click(desk.dock.tab.result.record_button)
-    docks = desk.viewer.window.dock_widgets
+    window_desk.run()
+    window_desk.viewer.layers.selection.active = window_desk.viewer.layers["retina"]
+    window_desk.click(window_desk.dock.tab.result.record_button)
+    docks = window_desk.viewer.window.dock_widgets
     (widget,) = [each for each in docks.values() if isinstance(each, LayerRecord)]
     assert widget.title.text() == "retina / mask"
     assert rows(widget)["Shows"] == "mask"

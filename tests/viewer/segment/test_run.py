@@ -216,42 +216,42 @@ def test_a_repeated_warning_is_shown_once_and_freezes_nothing(
 
 
 def test_the_window_closed_during_the_run_ends_its_thread(
-    desk: Desk, notifications: list[Notification]
+    window_desk: Desk, notifications: list[Notification]
 ) -> None:
-    desk.segment.gate.clear()
-    desk.click_segment()
-    desk.qtbot.waitUntil(desk.segment.started.is_set)
-    desk.viewer.close()
-    desk.qtbot.waitUntil(
+    window_desk.segment.gate.clear()
+    window_desk.click_segment()
+    window_desk.qtbot.waitUntil(window_desk.segment.started.is_set)
+    window_desk.viewer.close()
+    window_desk.qtbot.waitUntil(
         lambda: QThreadPool.globalInstance().activeThreadCount() == 0, timeout=2000
     )
     assert notifications == []
 
 
-def test_the_dock_taken_out_during_the_run_stops_it(desk: Desk) -> None:
-    desk.segment.gate.clear()
-    desk.click_segment()
-    desk.qtbot.waitUntil(desk.segment.started.is_set)
-    desk.viewer.window.remove_dock_widget(desk.dock)
-    desk.wait_until_idle()
-    assert desk.masks == []
-    with desk.qtbot.waitSignal(desk.dock.destroyed):
-        desk.dock.deleteLater()
+def test_the_dock_taken_out_during_the_run_stops_it(window_desk: Desk) -> None:
+    window_desk.segment.gate.clear()
+    window_desk.click_segment()
+    window_desk.qtbot.waitUntil(window_desk.segment.started.is_set)
+    window_desk.viewer.window.remove_dock_widget(window_desk.dock)
+    window_desk.wait_until_idle()
+    assert window_desk.masks == []
+    with window_desk.qtbot.waitSignal(window_desk.dock.destroyed):
+        window_desk.dock.deleteLater()
 
 
-def test_the_dock_destroyed_during_the_run_gets_no_result(desk: Desk) -> None:
-    desk.segment.gate.clear()
-    desk.click_segment()
-    desk.qtbot.waitUntil(desk.segment.started.is_set)
-    desk.viewer.window.remove_dock_widget(desk.dock)
-    with desk.qtbot.waitSignal(desk.dock.destroyed):
-        desk.dock.deleteLater()
-    desk.segment.gate.set()
-    desk.qtbot.waitUntil(
+def test_the_dock_destroyed_during_the_run_gets_no_result(window_desk: Desk) -> None:
+    window_desk.segment.gate.clear()
+    window_desk.click_segment()
+    window_desk.qtbot.waitUntil(window_desk.segment.started.is_set)
+    window_desk.viewer.window.remove_dock_widget(window_desk.dock)
+    with window_desk.qtbot.waitSignal(window_desk.dock.destroyed):
+        window_desk.dock.deleteLater()
+    window_desk.segment.gate.set()
+    window_desk.qtbot.waitUntil(
         lambda: QThreadPool.globalInstance().activeThreadCount() == 0, timeout=2000
     )
-    desk.viewer.layers["retina"].name = "still alive"
-    assert desk.masks == []
+    window_desk.viewer.layers["retina"].name = "still alive"
+    assert window_desk.masks == []
 
 
 def test_what_does_not_drive_the_model_is_in_no_record(desk: Desk) -> None:
