@@ -86,7 +86,7 @@ def test_causes_are_looked_for_one_change_at_a_time(benchmark):
     assert recipes["dmoe-language"].settings == plain
     long, short = benchmark.SCENARIOS["fundus-long"], benchmark.SCENARIOS["fundus"]
     assert long.budget.epochs == 2 * short.budget.epochs
-    cases = benchmark.draw_cohort(scenario, scenario.shares, 300, seed=5, side=32)
+    cases = benchmark.draw_cohort(scenario, scenario.shares, 100, seed=5, side=32)
     spoken = [case.patient.value("language") for case in cases]
     severe = [case.patient.severity for case in cases]
     for told in (spoken, severe):
