@@ -13,7 +13,7 @@ from qtpy.QtCore import Qt
 from napari_dmoe.models.checkpoint import load_checkpoint
 from napari_dmoe.viewer.fine_tune.state import State
 
-pytestmark = [pytest.mark.gui, pytest.mark.slow]
+pytestmark = pytest.mark.gui
 
 TIMEOUT_MS = 280_000
 ROUNDS, BATCH, RATE = 2, 1, 1e-3

@@ -141,11 +141,6 @@ def window_desk(
 
 
 @pytest.fixture
-def quick_desk(desk: Desk) -> Desk:
-    return desk
-
-
-@pytest.fixture
 def settle(desk: Desk) -> Callable[[], None]:
     """Return what waits until the dock has shown what changed."""
     dock, qtbot = desk.dock, desk.qtbot

@@ -18,12 +18,12 @@ pytestmark = pytest.mark.gui
 
 
 @pytest.fixture
-def record(quick_desk: Desk, qtbot: QtBot) -> LayerRecord:
+def record(desk: Desk, qtbot: QtBot) -> LayerRecord:
     """Return the widget beside a desk whose retina was segmented for glaucoma."""
-    quick_desk.type("age", "63")
-    quick_desk.choose("severity", "glaucoma")
-    quick_desk.run()
-    widget = LayerRecord(quick_desk.viewer)
+    desk.type("age", "63")
+    desk.choose("severity", "glaucoma")
+    desk.run()
+    widget = LayerRecord(desk.viewer)
     qtbot.addWidget(widget)
     return widget
 
@@ -41,9 +41,9 @@ def rows(widget: LayerRecord) -> dict[str, str]:
 
 
 def test_a_mask_says_how_it_came_about_and_nothing_that_did_not_drive_it(
-    quick_desk: Desk, record: LayerRecord
+    desk: Desk, record: LayerRecord
 ) -> None:
-    layers = quick_desk.viewer.layers
+    layers = desk.viewer.layers
     layers.selection.active = layers["retina / mask"]
     assert record.title.text() == "retina / mask"
     shown = rows(record)
@@ -54,13 +54,13 @@ def test_a_mask_says_how_it_came_about_and_nothing_that_did_not_drive_it(
     assert shown["Painted"] == "no"
     assert "esearch use only" in shown["Use"]
     assert "63" not in str(shown)
-    quick_desk.click(record.copy_button)
+    desk.click(record.copy_button)
     copied = json.loads(QApplication.clipboard().text())
     assert copied == layers["retina / mask"].metadata["napari-dmoe"]
 
 
-def test_an_overlay_says_what_it_shows(quick_desk: Desk, record: LayerRecord) -> None:
-    session, layers = session_of(quick_desk.viewer), quick_desk.viewer.layers
+def test_an_overlay_says_what_it_shows(desk: Desk, record: LayerRecord) -> None:
+    session, layers = session_of(desk.viewer), desk.viewer.layers
     session.set_overlay(Overlay("gate", 2, 3), is_shown=True)
     layers.selection.active = layers["retina / gates"]
     assert rows(record)["Shows"] == "gate of expert 3, block 2"
@@ -74,9 +74,9 @@ def test_an_overlay_says_what_it_shows(quick_desk: Desk, record: LayerRecord) ->
 
 
 def test_other_layers_leave_a_hint_and_no_old_record(
-    quick_desk: Desk, record: LayerRecord
+    desk: Desk, record: LayerRecord
 ) -> None:
-    layers = quick_desk.viewer.layers
+    layers = desk.viewer.layers
     for select in (layers["retina"], None):
         layers.selection.active = layers["retina / mask"]
         assert record.hint.isHidden()
@@ -97,12 +97,10 @@ def test_metadata_that_is_no_record_is_none(qtbot: QtBot, stated: object) -> Non
     assert not widget.copy_button.isEnabled()
 
 
-def test_a_painted_mask_says_so(quick_desk: Desk, record: LayerRecord) -> None:
-    layers = quick_desk.viewer.layers
+def test_a_painted_mask_says_so(desk: Desk, record: LayerRecord) -> None:
+    layers = desk.viewer.layers
     layers["retina / mask"].paint((9, 8), 1)
-    quick_desk.qtbot.waitUntil(
-        lambda: "painted" in quick_desk.dock.tab.result.summary.text()
-    )
+    desk.qtbot.waitUntil(lambda: "painted" in desk.dock.tab.result.summary.text())
     record.show_layer(layers["retina / mask"])
     assert rows(record)["Painted"] == "yes, after the run"
 

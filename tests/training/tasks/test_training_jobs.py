@@ -111,7 +111,6 @@ def test_signals_ask_and_the_second_interrupt_insists() -> None:
     assert not found[0].is_asked
 
 
-@pytest.mark.slow
 def test_a_process_is_stopped_resumed_and_killed(task: TrainingTask) -> None:
     long = {"settings": {**task.settings, "epochs": 3000}}
     job = TrainingProcess(task.model_copy(update=long))
@@ -136,7 +135,6 @@ def test_a_process_is_stopped_resumed_and_killed(task: TrainingTask) -> None:
     assert "ended with code -9" in last["message"]
 
 
-@pytest.mark.slow
 def test_a_process_ends_when_the_other_one_is_gone(task: TrainingTask) -> None:
     long = {"settings": {**task.settings, "epochs": 3000}}
     job = TrainingProcess(task.model_copy(update=long))

@@ -174,7 +174,6 @@ def test_a_farewell_leaves_the_result_where_it_says(
     assert not folder.exists()
 
 
-@pytest.mark.slow
 def test_a_process_trains_stops_within_two_seconds_and_resumes(folder: Path) -> None:
     order = prepared(folder, LONG)
     process = TuningProcess(folder, order)
@@ -192,7 +191,6 @@ def test_a_process_trains_stops_within_two_seconds_and_resumes(folder: Path) -> 
     load_checkpoint(folder / TUNED_MODEL)
 
 
-@pytest.mark.slow
 def test_a_process_that_is_killed_says_nothing_but_its_exit_code(folder: Path) -> None:
     process = TuningProcess(folder, prepared(folder, LONG))
     wait_for(process, lambda said: "began" in kinds(said))
@@ -202,7 +200,6 @@ def test_a_process_that_is_killed_says_nothing_but_its_exit_code(folder: Path) -
     assert "failed" not in kinds(process.events())
 
 
-@pytest.mark.slow
 def test_a_process_finishes_alone_and_cleans_up(folder: Path, tmp_path: Path) -> None:
     process = TuningProcess(folder, prepared(folder))
     target = tmp_path / "alone.safetensors"

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
 
 from napari_dmoe.cohorts.case import Case
 from napari_dmoe.imaging.spatial import SpatialImage
-from napari_dmoe.models.checkpoint import LoadedModel, new_model
+from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.patient import Patient
 from napari_dmoe.progress import Progress
 from napari_dmoe.training.cases.annotation import Annotation, TrainingError
 from napari_dmoe.training.settings import TrainSettings
-from napari_dmoe.training.starting.recipes import RECIPES
 from napari_dmoe.training.tuning.report import Change, TuningReport
 from napari_dmoe.viewer.fine_tune.clock import TuningClock, in_words
 from napari_dmoe.viewer.fine_tune.folder import TuningFolder, hand_over
@@ -110,12 +109,6 @@ def test_the_clock_counts_the_measuring_that_comes_after() -> None:
 
 
 @pytest.fixture
-def model(tiny_network: Callable[..., object]) -> LoadedModel:
-    card = RECIPES["fundus-phantom"].card
-    return new_model("dmoe-vit", tiny_network().config, card)
-
-
-@pytest.fixture
 def folder() -> Iterator[TuningFolder]:
     folder = TuningFolder()
     yield folder
@@ -135,13 +128,15 @@ def case(name: str, value: int = 1) -> Case:
 
 
 def test_kept_cases_stay_and_everything_else_goes(
-    model: LoadedModel, folder: TuningFolder
+    fundus_model: LoadedModel, folder: TuningFolder
 ) -> None:
     assert not folder.exists
     assert folder.replayed() == ()
     assert folder.tuned_model() is None
     for number in ("1", "2.3"):
-        hand_over(folder.path, model, [case(number)], Annotation(), lambda _: None)
+        hand_over(
+            folder.path, fundus_model, [case(number)], Annotation(), lambda _: None
+        )
         (folder.path / "tuned.safetensors").touch()
         folder.keep()
     assert folder.tuned_model() is not None  # it may still be saved
@@ -155,9 +150,9 @@ def test_kept_cases_stay_and_everything_else_goes(
 
 
 def test_labels_that_cannot_be_trained_on_are_not_handed_over(
-    model: LoadedModel, folder: TuningFolder
+    fundus_model: LoadedModel, folder: TuningFolder
 ) -> None:
     cases = [case("1"), case("2", value=9)]
     with pytest.raises(TrainingError, match="case 2: labels reach from 0 to 9"):
-        hand_over(folder.path, model, cases, Annotation(), lambda _: None)
+        hand_over(folder.path, fundus_model, cases, Annotation(), lambda _: None)
     assert not list(folder.path.iterdir())

@@ -191,10 +191,10 @@ def test_the_plots_have_the_colours_of_the_theme(plotted: Desk) -> None:
     assert sum(figure.get_facecolor()[:3]) > sum(dark[:3]) + 1
 
 
-def test_nothing_is_drawn_while_the_tab_is_hidden(quick_desk: Desk) -> None:
-    quick_desk.dock.show()
-    quick_desk.run()
-    assert quick_desk.dock.routing.plots.load_plot._canvas is None
+def test_nothing_is_drawn_while_the_tab_is_hidden(desk: Desk) -> None:
+    desk.dock.show()
+    desk.run()
+    assert desk.dock.routing.plots.load_plot._canvas is None
 
 
 def test_the_wheel_scrolls_the_tab_over_a_plot(plotted: Desk) -> None:

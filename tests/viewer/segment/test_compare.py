@@ -31,13 +31,13 @@ PLACE = {
 
 
 @pytest.fixture
-def desk(quick_desk: Desk) -> Desk:
+def desk(desk: Desk) -> Desk:
     """Return a desk with a placed image, segmented for suspect, and Compare open.
 
     Each model draws its own cup: as large as if the severity were healthy for the
     model called age.
     """
-    real = quick_desk.segment
+    real = desk.segment
 
     def by_model(loaded: LoadedModel, *arguments: object, **options: object) -> object:
         made: Segmentation = real(loaded, *arguments, **options)
@@ -45,13 +45,13 @@ def desk(quick_desk: Desk) -> Desk:
             return made
         return make_segmentation(arguments[0], value="healthy")
 
-    quick_desk.dock._engines.__dict__["segment"] = by_model
-    quick_desk.viewer.layers.clear()
-    quick_desk.viewer.add_layer(Image(np.zeros((12, 9), np.uint8), name="eye", **PLACE))
-    quick_desk.choose("severity", "glaucoma")
-    quick_desk.run()
-    quick_desk.click(quick_desk.dock.tab.compare.fold.button)
-    return quick_desk
+    desk.dock._engines.__dict__["segment"] = by_model
+    desk.viewer.layers.clear()
+    desk.viewer.add_layer(Image(np.zeros((12, 9), np.uint8), name="eye", **PLACE))
+    desk.choose("severity", "glaucoma")
+    desk.run()
+    desk.click(desk.dock.tab.compare.fold.button)
+    return desk
 
 
 def offered(desk: Desk) -> list[str]:
@@ -226,8 +226,8 @@ def test_an_image_that_was_removed_meanwhile_gets_no_mask(desk: Desk) -> None:
     assert "removed" in desk.status
 
 
-def test_without_two_masks_nothing_can_be_compared(quick_desk: Desk) -> None:
-    section = quick_desk.dock.tab.compare
+def test_without_two_masks_nothing_can_be_compared(desk: Desk) -> None:
+    section = desk.dock.tab.compare
     assert not section.button.isEnabled()
     assert "Segment first" in section.button.toolTip()
 

@@ -16,10 +16,10 @@ pytestmark = pytest.mark.gui
 
 
 @pytest.fixture
-def desk(quick_desk: Desk) -> Desk:
+def desk(desk: Desk) -> Desk:
     """Return a desk that re-runs nothing by itself."""
-    quick_desk.dock.tab.patient.rerun_box.click()
-    return quick_desk
+    desk.dock.tab.patient.rerun_box.click()
+    return desk
 
 
 def run_for(desk: Desk, severity: str) -> None:

@@ -55,13 +55,13 @@ def same_place(first: Layer, second: Layer, tolerance: float = 1e-9) -> bool:
 
 
 def test_the_table_is_saved_with_numbers_and_units_apart(
-    quick_desk: Desk, chosen: Callable[..., list[str]], tmp_path: Path
+    desk: Desk, chosen: Callable[..., list[str]], tmp_path: Path
 ) -> None:
-    quick_desk.viewer.add_image(IMAGE, name="=eye/left", **TURNED)
-    quick_desk.type("age", "63")
-    quick_desk.run()
+    desk.viewer.add_image(IMAGE, name="=eye/left", **TURNED)
+    desk.type("age", "63")
+    desk.run()
     proposed = chosen(tmp_path / "sizes")  # without its ending
-    quick_desk.click(quick_desk.dock.tab.result.table_button)
+    desk.click(desk.dock.tab.result.table_button)
     assert proposed[0].endswith(".csv")
     assert "/" not in proposed[0]
     (file,) = tmp_path.iterdir()
@@ -78,54 +78,54 @@ def test_the_table_is_saved_with_numbers_and_units_apart(
 
 
 def test_the_table_has_every_plane_of_a_stack(
-    quick_desk: Desk, chosen: Callable[..., list[str]], tmp_path: Path
+    desk: Desk, chosen: Callable[..., list[str]], tmp_path: Path
 ) -> None:
     stack = np.zeros((3, 12, 9), np.uint8)
-    quick_desk.viewer.add_image(stack, axis_labels=("t", "y", "x"))
-    quick_desk.run()
+    desk.viewer.add_image(stack, axis_labels=("t", "y", "x"))
+    desk.run()
     chosen(tmp_path / "sizes.csv")
-    quick_desk.click(quick_desk.dock.tab.result.table_button)
+    desk.click(desk.dock.tab.result.table_button)
     with (tmp_path / "sizes.csv").open(encoding="utf-8-sig", newline="") as lines:
         assert [row["t"] for row in csv.DictReader(lines)] == list("000011112222")
-    assert "CSV… has every plane" in quick_desk.dock.tab.result.notices.text()
+    assert "CSV… has every plane" in desk.dock.tab.result.notices.text()
 
 
 @pytest.mark.parametrize("button", ["table_button", "save_button"])
 def test_a_place_that_cannot_be_written_is_told_and_loses_nothing(
-    quick_desk: Desk,
+    desk: Desk,
     chosen: Callable[..., list[str]],
     tmp_path: Path,
     notifications: list[Notification],
     button: str,
 ) -> None:
-    quick_desk.run()
+    desk.run()
     (tmp_path / "file").write_text("no folder")
     chosen(tmp_path / "file" / "mine.csv")
-    quick_desk.click(getattr(quick_desk.dock.tab.result, button))
-    quick_desk.wait_until_idle()
+    desk.click(getattr(desk.dock.tab.result, button))
+    desk.wait_until_idle()
     (note,) = notifications
     assert note.severity.value == "error"
     assert note.message.startswith("mine.csv")
     assert "cannot be saved in" in note.message
     assert "Choose another place" in note.message
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
-    assert len(quick_desk.masks) == 1
-    assert quick_desk.dock.footer.button.isEnabled()
+    assert len(desk.masks) == 1
+    assert desk.dock.footer.button.isEnabled()
 
 
 @pytest.mark.parametrize("button", ["table_button", "save_button", "open_button"])
 def test_a_dialog_that_is_closed_does_nothing(
-    quick_desk: Desk,
+    desk: Desk,
     chosen: Callable[..., list[str]],
     notifications: list[Notification],
     button: str,
 ) -> None:
-    quick_desk.run()
-    before = [layer.name for layer in quick_desk.viewer.layers]
+    desk.run()
+    before = [layer.name for layer in desk.viewer.layers]
     chosen("")
-    quick_desk.click(getattr(quick_desk.dock.tab.result, button))
-    quick_desk.wait_until_idle()
-    assert [layer.name for layer in quick_desk.viewer.layers] == before
+    desk.click(getattr(desk.dock.tab.result, button))
+    desk.wait_until_idle()
+    assert [layer.name for layer in desk.viewer.layers] == before
     assert notifications == []
 
 
@@ -137,9 +137,9 @@ def reopened(desk: Desk) -> Labels:
 
 
 def test_a_mask_saved_as_tiff_comes_back_in_place_with_its_record(
-    quick_desk: Desk, chosen: Callable[..., list[str]], tmp_path: Path
+    desk: Desk, chosen: Callable[..., list[str]], tmp_path: Path
 ) -> None:
-    desk = quick_desk
+    desk = desk
     desk.viewer.add_image(IMAGE, name="turned", **TURNED)
     desk.choose("severity", "glaucoma")
     desk.run()
@@ -165,13 +165,13 @@ def test_a_mask_saved_as_tiff_comes_back_in_place_with_its_record(
 
 
 def test_a_volume_saved_as_nifti_comes_back_in_place_with_its_record(
-    quick_desk: Desk,
+    desk: Desk,
     chosen: Callable[..., list[str]],
     tmp_path: Path,
     models: dict[str, LoadedModel],
     volume_model: LoadedModel,
 ) -> None:
-    desk = quick_desk
+    desk = desk
     models["volume"] = volume_model
     desk.load("volume")
     affine = np.eye(4)
@@ -200,40 +200,40 @@ def test_a_volume_saved_as_nifti_comes_back_in_place_with_its_record(
 
 
 def test_a_plane_cannot_be_saved_as_nifti_and_the_reason_is_told(
-    quick_desk: Desk,
+    desk: Desk,
     chosen: Callable[..., list[str]],
     tmp_path: Path,
     notifications: list[Notification],
 ) -> None:
-    quick_desk.run()
+    desk.run()
     chosen(tmp_path / "mine.nii")
-    quick_desk.click(quick_desk.dock.tab.result.save_button)
-    quick_desk.wait_until_idle()
+    desk.click(desk.dock.tab.result.save_button)
+    desk.wait_until_idle()
     assert "save it as TIFF" in notifications[0].message
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_painted_mask_is_saved_as_painted_even_at_once(
-    quick_desk: Desk, chosen: Callable[..., list[str]], tmp_path: Path
+    desk: Desk, chosen: Callable[..., list[str]], tmp_path: Path
 ) -> None:
-    quick_desk.run()
-    quick_desk.masks[0].data_setitem((np.array([9]), np.array([8])), 1)
+    desk.run()
+    desk.masks[0].data_setitem((np.array([9]), np.array([8])), 1)
     chosen(tmp_path / "mine")
-    quick_desk.click(quick_desk.dock.tab.result.save_button)
-    quick_desk.wait_until_idle()
+    desk.click(desk.dock.tab.result.save_button)
+    desk.wait_until_idle()
     assert json.loads((tmp_path / "mine.labels.json").read_text())["edited"] is True
     chosen(tmp_path / "mine.labels.tif")
-    assert reopened(quick_desk).data[9, 8] == 1
+    assert reopened(desk).data[9, 8] == 1
 
 
 def test_a_file_that_is_no_mask_is_told_and_opens_nothing(
-    quick_desk: Desk,
+    desk: Desk,
     chosen: Callable[..., list[str]],
     tmp_path: Path,
     notifications: list[Notification],
 ) -> None:
     (tmp_path / "bad.labels.tif").write_text("no TIFF")
     chosen(tmp_path / "bad.labels.tif")
-    quick_desk.click(quick_desk.dock.tab.result.open_button)
+    desk.click(desk.dock.tab.result.open_button)
     assert "bad.labels.tif" in notifications[0].message
-    assert len(quick_desk.viewer.layers) == 1
+    assert len(desk.viewer.layers) == 1

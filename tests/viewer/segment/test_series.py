@@ -22,16 +22,16 @@ pytestmark = pytest.mark.gui
 
 
 @pytest.fixture
-def desk(quick_desk: Desk) -> Desk:
+def desk(desk: Desk) -> Desk:
     """Return a desk with two images of two patients, and one that does not fit."""
-    layers = quick_desk.viewer.layers
-    quick_desk.choose("severity", "healthy")
-    quick_desk.viewer.add_layer(Image(np.zeros((9, 9, 3)), rgb=False, name="odd"))
-    quick_desk.viewer.add_image(IMAGE, name="second")
-    quick_desk.choose("severity", "glaucoma")
-    quick_desk.click(quick_desk.dock.tab.series.fold.button)
+    layers = desk.viewer.layers
+    desk.choose("severity", "healthy")
+    desk.viewer.add_layer(Image(np.zeros((9, 9, 3)), rgb=False, name="odd"))
+    desk.viewer.add_image(IMAGE, name="second")
+    desk.choose("severity", "glaucoma")
+    desk.click(desk.dock.tab.series.fold.button)
     layers.selection.clear()
-    return quick_desk
+    return desk
 
 
 def select(desk: Desk, *names: str) -> None:
@@ -163,9 +163,9 @@ def run_folder(desk: Desk) -> None:
 
 
 def test_a_folder_is_segmented_and_a_broken_file_is_told(
-    quick_desk: Desk, folders: Folders, tmp_path: Path
+    desk: Desk, folders: Folders, tmp_path: Path
 ) -> None:
-    desk, section = quick_desk, quick_desk.dock.tab.series
+    desk, section = desk, desk.dock.tab.series
     run_folder(desk)
     rows = {row["image"]: row for row in section.rows}
     assert list(rows) == ["a", "b", "broken"]
@@ -188,30 +188,30 @@ def test_a_folder_is_segmented_and_a_broken_file_is_told(
 
 
 def test_files_are_not_replaced_unasked(
-    quick_desk: Desk, folders: Folders, tmp_path: Path
+    desk: Desk, folders: Folders, tmp_path: Path
 ) -> None:
-    section = quick_desk.dock.tab.series
+    section = desk.dock.tab.series
     (tmp_path / "masks" / "a.labels.tif").write_text("mine")
     folders.answer = QMessageBox.StandardButton.No
-    run_folder(quick_desk)
+    run_folder(desk)
     assert section.rows == []
     assert (tmp_path / "masks" / "a.labels.tif").read_text() == "mine"
     assert "segment.csv, are replaced" in folders.asked[0]
     folders.answer = QMessageBox.StandardButton.Yes
-    run_folder(quick_desk)
+    run_folder(desk)
     assert len(section.rows) == 3
     assert len(folders.asked) == 2
 
 
 def test_a_table_gives_each_image_its_patient(
-    quick_desk: Desk, folders: Folders, tmp_path: Path
+    desk: Desk, folders: Folders, tmp_path: Path
 ) -> None:
     table = tmp_path / "images" / "mine.csv"
     table.write_text("image,severity,age\na.png,healthy,63\nb.png,glaucoma,\n")
     folders.folders[0] = str(table)
-    section = quick_desk.dock.tab.series
-    quick_desk.click(section.table_button)
-    quick_desk.wait_until_idle()
+    section = desk.dock.tab.series
+    desk.click(section.table_button)
+    desk.wait_until_idle()
     outcomes = [row["outcome"] for row in section.rows]
     assert "severity healthy" in outcomes[0]
     assert "severity glaucoma" in outcomes[1]
@@ -223,7 +223,7 @@ def test_a_table_gives_each_image_its_patient(
     ("text", "message"), [("name\nx\n", "image"), ("image\nmissing.png\n", "missing")]
 )
 def test_a_table_that_cannot_be_used_is_told(
-    quick_desk: Desk,
+    desk: Desk,
     folders: Folders,
     tmp_path: Path,
     notifications: list[Notification],
@@ -233,18 +233,18 @@ def test_a_table_that_cannot_be_used_is_told(
     table = tmp_path / "images" / "mine.csv"
     table.write_text(text)
     folders.folders[0] = str(table)
-    section = quick_desk.dock.tab.series
-    quick_desk.click(section.table_button)
-    quick_desk.wait_until_idle()
+    section = desk.dock.tab.series
+    desk.click(section.table_button)
+    desk.wait_until_idle()
     said = " ".join([section.summary.text(), *(r["outcome"] for r in section.rows)])
     assert message in said
-    assert quick_desk.dock.footer.button.isEnabled()
+    assert desk.dock.footer.button.isEnabled()
 
 
 def test_a_series_of_files_can_be_stopped_and_lists_what_was_done(
-    quick_desk: Desk, folders: Folders, tmp_path: Path
+    desk: Desk, folders: Folders, tmp_path: Path
 ) -> None:
-    desk = quick_desk
+    desk = desk
 
     def stop_after_one(*arguments: object, tell: Callable, **options: object) -> list:
         def tell_and_stop(done: object) -> None:
@@ -263,22 +263,22 @@ def test_a_series_of_files_can_be_stopped_and_lists_what_was_done(
     assert "b.labels.tif" not in table
 
 
-def test_closed_dialogs_begin_nothing(quick_desk: Desk, folders: Folders) -> None:
+def test_closed_dialogs_begin_nothing(desk: Desk, folders: Folders) -> None:
     for empty in (0, 1):
         kept, folders.folders[empty] = folders.folders[empty], ""
-        run_folder(quick_desk)
+        run_folder(desk)
         folders.folders[empty] = kept
-    assert quick_desk.dock.tab.series.rows == []
-    assert quick_desk.segment.calls == []
+    assert desk.dock.tab.series.rows == []
+    assert desk.segment.calls == []
 
 
 def test_the_patient_on_the_screen_plays_no_part_in_a_folder(
-    quick_desk: Desk, folders: Folders
+    desk: Desk, folders: Folders
 ) -> None:
-    quick_desk.choose("severity", "glaucoma")
-    run_folder(quick_desk)
-    session = session_of(quick_desk.viewer)
+    desk.choose("severity", "glaucoma")
+    run_folder(desk)
+    session = session_of(desk.viewer)
     assert session.patient_of(session.image) == Patient(severity="glaucoma")
-    rows = quick_desk.dock.tab.series.rows
+    rows = desk.dock.tab.series.rows
     assert len(rows) == 3
     assert all("glaucoma" not in row["outcome"] for row in rows)
