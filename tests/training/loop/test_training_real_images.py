@@ -90,5 +90,4 @@ def test_the_bladder_of_a_real_ct_is_learnt_by_a_small_3d_network(
     with torch.random.fork_rng():
         fitted = train_new(recipe, [Case("ct", ct.image, labels, ct.patient)])
     found = segment(fitted.loaded, ct.image, ct.patient).labels == 1
-    print("DICE", dice(found, truth))
     assert dice(found, truth) > reached
