@@ -19,8 +19,8 @@ import torch
 from qtpy.QtWidgets import QApplication
 
 from event_loop import SCENES, open_scene, wait
+from napari_dmoe.inference.maps.overlays import OVERLAYS
 from napari_dmoe.viewer.dock import DMoEDock
-from napari_dmoe.viewer.routing.overlay import MAPS
 
 MAPS_TIMED = ("dominant", "gate", "entropy", "pair")
 LONGEST_MS = 50
@@ -30,7 +30,7 @@ LONGEST_MS = 50
 def show_map(dock: DMoEDock, name: str) -> None:
     """Choose a map, as a person does, and wait until everything rests."""
     combo = dock.routing.maps.map_combo
-    combo.setCurrentIndex(list(MAPS).index(name))
+    combo.setCurrentIndex(list(OVERLAYS).index(name))
     combo.activated.emit(combo.currentIndex())
     rest()
 

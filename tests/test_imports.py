@@ -1,13 +1,18 @@
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+import tomllib
+from importlib.metadata import requires
 
 import pytest
+from places import REPOSITORY
 
 import napari_dmoe
 
-HEAVY = ("torch", "napari", "monai", "qtpy", "PyQt6", "PySide6", "magicgui")
+WINDOW = ("napari", "qtpy", "PyQt6", "PySide6", "superqt", "magicgui")
+HEAVY = ("torch", "monai", *WINDOW)
 
 
 def loaded_after(statement: str) -> set[str]:
@@ -40,6 +45,24 @@ def test_the_check_sees_what_is_loaded() -> None:
 def test_core_loads_neither_napari_nor_qt() -> None:
     everything = "import napari_dmoe as d\nfor n in d.__all__: getattr(d, n)"
     assert loaded_after(everything) <= {"torch", "monai"}
+
+
+def test_a_headless_installation_draws_in_no_window() -> None:
+    without_extras = [r for r in requires("napari-dmoe") or () if "extra ==" not in r]
+    names = {re.match(r"[\w.-]+", each)[0].lower() for each in without_extras}
+    assert {"torch", "numpy"} <= names
+    assert not names & {each.lower() for each in WINDOW}
+
+
+def test_the_contract_names_every_view() -> None:
+    """Import-linter takes no pattern for parts of a name, so the views are listed."""
+    settings = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
+    contracts = settings["tool"]["importlinter"]["contracts"]
+    listed = next(c["source_modules"] for c in contracts if "Views" in c["name"])
+    source = REPOSITORY / "src"
+    views = (source / "napari_dmoe" / "viewer").rglob("*view.py")
+    modules = [".".join(v.relative_to(source).with_suffix("").parts) for v in views]
+    assert sorted(listed) == sorted(modules)
 
 
 @pytest.mark.parametrize("name", napari_dmoe.__all__)

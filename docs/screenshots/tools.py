@@ -9,7 +9,7 @@ from pathlib import Path
 import napari
 from qtpy.QtWidgets import QApplication, QWidget
 
-from napari_dmoe.viewer.routing.overlay import MAPS
+from napari_dmoe.inference.maps.overlays import OVERLAYS
 
 WINDOW = (1360, 860)
 NARROW, WIDE = 300, 600
@@ -57,7 +57,7 @@ def show_map(dock: QWidget, name: str, block: int | None = None) -> None:
     tab = dock.routing
     dock.tabs.setCurrentWidget(tab)
     combo = tab.maps.map_combo
-    combo.setCurrentIndex(list(MAPS).index(name))
+    combo.setCurrentIndex(list(OVERLAYS).index(name))
     combo.activated.emit(combo.currentIndex())
     if block is not None:
         tab.block_slider.setValue(block)

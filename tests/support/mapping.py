@@ -12,8 +12,8 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QComboBox
 from viewer_fakes import N_BLOCKS, N_EXPERTS, make_segmentation
 
+from napari_dmoe.inference.maps.overlays import OVERLAYS
 from napari_dmoe.progress import Progress
-from napari_dmoe.viewer.routing.overlay import MAPS
 
 
 @dataclass
@@ -53,7 +53,7 @@ def pick(desk: Desk, combo: QComboBox, text: str) -> None:
 
 
 def choose(desk: Desk, name: str) -> None:
-    pick(desk, desk.dock.routing.maps.map_combo, MAPS[name].title)
+    pick(desk, desk.dock.routing.maps.map_combo, OVERLAYS[name].title)
 
 
 def compute(desk: Desk) -> None:

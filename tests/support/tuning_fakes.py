@@ -10,13 +10,14 @@ from typing import Any
 
 from napari_dmoe.models.checkpoint import load_checkpoint
 from napari_dmoe.models.saving import save_checkpoint
+from napari_dmoe.training.child.process import silent_end
 from napari_dmoe.training.loop.history import Epoch
-from napari_dmoe.training.tuning.order import (
+from napari_dmoe.training.tuning.process import (
     MODEL,
     REPORT,
     RUN,
     TUNED_MODEL,
-    TuningOrder,
+    TuningTask,
 )
 from napari_dmoe.training.tuning.report import Change, TuningReport
 
@@ -28,10 +29,10 @@ class FakeTuning:
         self.started: list[FakeProcess] = []
         self.error: OSError | None = None
 
-    def __call__(self, folder: Path, order: TuningOrder) -> FakeProcess:
+    def __call__(self, folder: Path, task: TuningTask) -> FakeProcess:
         if self.error is not None:
             raise self.error
-        self.started.append(FakeProcess(folder, order))
+        self.started.append(FakeProcess(folder, task))
         return self.started[-1]
 
     @property
@@ -42,9 +43,8 @@ class FakeTuning:
 class FakeProcess:
     """Says what it is told to."""
 
-    def __init__(self, folder: Path, order: TuningOrder) -> None:
-        self.folder, self.order = folder, order
-        self.is_alive, self.exit_code = True, None
+    def __init__(self, folder: Path, task: TuningTask) -> None:
+        self.folder, self.task = folder, task
         self.was_stopped = self.was_killed = False
         self.alone: Path | None = None
         self._events: list[dict[str, Any]] = []
@@ -52,7 +52,7 @@ class FakeProcess:
     def say(self, event: str, **facts: Any) -> None:
         self._events.append({"event": event, **facts})
 
-    def events(self) -> list[dict[str, Any]]:
+    def new_events(self) -> list[dict[str, Any]]:
         said, self._events = self._events, []
         return said
 
@@ -60,20 +60,20 @@ class FakeProcess:
         self.was_stopped = True
 
     def kill(self) -> None:
-        self.was_killed, self.is_alive = True, False
+        self.was_killed = True
 
-    def finish_alone(self, path: Path) -> None:
+    def save_alone(self, path: Path) -> None:
         self.alone = path
         shutil.rmtree(self.folder)
 
-    def last_words(self) -> str:
-        return "Traceback\nSegmentation fault"
-
     def end(self, event: str = "", **facts: Any) -> None:
         """End, with a last word or without."""
-        if event:
-            self.say(event, **facts)
-        self.is_alive, self.exit_code = False, 0 if event else -9
+        words = "Traceback\nSegmentation fault"
+        silent = silent_end(-9, words, was_stopped=self.was_stopped)
+        self._events.append({"event": event, **facts} if event else dict(silent))
+
+    def progress(self, stage: str, done: int, total: int) -> None:
+        self.say("progress", stage=stage, done=done, total=total, message="x")
 
     def train(self, n: int = 1) -> None:
         """Do as if some epochs were over."""
@@ -84,8 +84,8 @@ class FakeProcess:
                 for value in ("healthy", "glaucoma")
             }
             epoch = Epoch(number, 1 / (number + 1), {"rim": 0.5}, groups=groups)
-            self.say("progress", stage="training", done=number, total=9, message="x")
-            self.say("epoch", epoch=epoch.facts())
+            self.progress("training", number, 9)
+            self.say("epoch", **epoch.facts())
         save_checkpoint(
             self.folder / RUN / "last.safetensors", load_checkpoint(self.folder / MODEL)
         )

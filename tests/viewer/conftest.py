@@ -169,10 +169,11 @@ def make_tuning(
     def load(name: str, card: str | None = None) -> LoadedModel:
         return models[name] if name in models else load_checkpoint(name)
 
-    def make(viewer: ViewerModel | None = None) -> TuningDesk:
-        desk = make_desk(
-            viewer or ViewerModel(), start_tuning=fake, load_checkpoint=load
-        )
+    def make(
+        viewer: ViewerModel | None = None, **engines: Callable[..., object]
+    ) -> TuningDesk:
+        engines = {"start_tuning": fake, "load_checkpoint": load, **engines}
+        desk = make_desk(viewer or ViewerModel(), **engines)
         desk.viewer.add_image(IMAGE, name="retina")
         return TuningDesk(desk, fake)
 

@@ -36,8 +36,7 @@ if TYPE_CHECKING:
     from napari_dmoe.models.checkpoint import LoadedModel
     from napari_dmoe.patient import Patient
     from napari_dmoe.progress import ProgressHook
-    from napari_dmoe.training.tuning.order import TuningOrder
-    from napari_dmoe.training.tuning.process import TuningProcess
+    from napari_dmoe.training.tuning.process import TuningProcess, TuningTask
 
 
 @dataclass(frozen=True)
@@ -238,11 +237,11 @@ def save_sweep(folder: Path, stem: str, found: Sweep, image: SpatialImage) -> No
     write_table(table, text_rows(found.rows()))
 
 
-def start_tuning(folder: Path, order: TuningOrder) -> TuningProcess:
+def start_tuning(folder: Path, task: TuningTask) -> TuningProcess:
     """Start to tune in a process; see :mod:`napari_dmoe.training.tuning.process`."""
     from napari_dmoe.training.tuning.process import TuningProcess
 
-    return TuningProcess(folder, order)
+    return TuningProcess(folder, task)
 
 
 def release_memory() -> None:
@@ -277,6 +276,7 @@ class Engines:
     sweep: Callable[..., Swept] = sweep
     draw_sweep: Callable[..., NDArray[np.uint8]] = draw_sweep
     save_sweep: Callable[..., None] = save_sweep
+    now: Callable[[], float] = time.monotonic
 
 
 def with_priors(

@@ -55,22 +55,3 @@ class Column:
 def as_text(rows: Sequence[TableRow]) -> str:
     """Return lines as text, with tabs between the columns."""
     return "\n".join("\t".join((r.name, r.value, r.span)).rstrip() for r in rows)
-
-
-@dataclass(frozen=True)
-class MapColours:
-    """What the colours of a map mean.
-
-    Parameters
-    ----------
-    title : str
-        What the map shows.
-    ramp : tuple of Rgb
-        Its colours, from the least to the largest value.
-    ends : pair of str
-        Those two values; the last one with the unit.
-    """
-
-    title: str
-    ramp: tuple[Rgb, ...]
-    ends: tuple[str, str]

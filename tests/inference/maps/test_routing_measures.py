@@ -25,7 +25,7 @@ from napari_dmoe.inference.maps.measures import (
     pixels_per_token,
     stacked,
 )
-from napari_dmoe.inference.maps.overlays import FURTHER_OVERLAYS, OVERLAYS
+from napari_dmoe.inference.maps.overlays import OVERLAYS
 from napari_dmoe.inference.maps.router_similarity import (
     gate_divergence,
     router_similarity,
@@ -273,7 +273,7 @@ def test_every_overlay_makes_a_map_within_its_limits() -> None:
         "blocks": np.stack([gates, random_gates(3, 4, seed=2)]),
     }
     inputs["chance"] = np.clip(inputs["chance"], 0, 1)
-    for kind in (*OVERLAYS.values(), *FURTHER_OVERLAYS.values()):
+    for kind in OVERLAYS.values():
         shown = kind.compute(inputs[kind.needs], 3)
         assert shown.shape == (3, 4)
         if kind.limits:

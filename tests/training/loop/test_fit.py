@@ -17,7 +17,8 @@ from napari_dmoe.progress import Cancelled
 from napari_dmoe.training.augmentation.planes import AugmentSettings, augment
 from napari_dmoe.training.cases.annotation import TrainingError
 from napari_dmoe.training.cases.pool import read_pool
-from napari_dmoe.training.loop.fit import TrainSettings, fit
+from napari_dmoe.training.loop.fit import fit
+from napari_dmoe.training.settings import TrainSettings
 from napari_dmoe.training.starting.new_model import train_new
 from napari_dmoe.training.starting.recipes import RECIPES, Recipe
 

@@ -13,7 +13,7 @@ from napari_dmoe.training.augmentation.published import (
     PublishedAugmentSettings,
     published_augment,
 )
-from napari_dmoe.training.cases.planes import read_planes
+from napari_dmoe.training.cases.pool import read_pool
 from napari_dmoe.training.learning.optimisers import rate_at
 from napari_dmoe.training.loop.fit import fit
 from napari_dmoe.training.settings import TrainSettings, preset
@@ -39,7 +39,7 @@ def test_three_steps_equal_a_loop_written_by_hand() -> None:
         if isinstance(module, torch.nn.Dropout):
             module.p = 0.0
     generator = torch.Generator().manual_seed(0)
-    pool = read_planes(cases, CARD)
+    pool = read_pool(cases, CARD)
     base = 0.01 * BATCH / 24
     velocity = {name: None for name, _ in network.named_parameters()}
     losses = []

@@ -19,7 +19,8 @@ from napari_dmoe.patient import Patient
 from napari_dmoe.training.augmentation.volumes import VolumeAugmentSettings
 from napari_dmoe.training.cases.annotation import TrainingError, category_of
 from napari_dmoe.training.cases.pool import read_pool
-from napari_dmoe.training.loop.fit import TrainSettings, fit
+from napari_dmoe.training.loop.fit import fit
+from napari_dmoe.training.settings import TrainSettings
 from napari_dmoe.training.starting.new_model import train_new
 from napari_dmoe.training.starting.recipes import Recipe
 

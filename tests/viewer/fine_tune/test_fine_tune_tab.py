@@ -9,7 +9,7 @@ import pytest
 from desk import IMAGE
 from napari.utils.notifications import Notification
 from qtpy.QtCore import Qt
-from tuning_desk import TuningDesk
+from tuning_desk import BETTER, TuningDesk
 
 from napari_dmoe.patient import Patient
 from napari_dmoe.training.tuning.corrected import StoredCases
@@ -22,8 +22,8 @@ def test_two_clicks_start_a_tuning(tuning: TuningDesk) -> None:
     tuning.open()
     process = tuning.start()
     assert tuning.state is State.TRAINING
-    assert process.order.guard.title == "60 fundus phantoms"
-    assert process.order.settings.train == "routers,decoder"
+    assert process.task.guard.title == "60 fundus phantoms"
+    assert process.task.settings.train == "routers,decoder"
     (case,) = StoredCases.of(process.folder / "cases")
     assert case.patient == Patient(severity="suspect")
     assert process.folder.stat().st_mode & 0o077 == 0
@@ -111,6 +111,51 @@ def test_progress_and_curves_are_shown_live(tuning: TuningDesk) -> None:
     assert tuning.tab.outcome.look_button.isVisibleTo(tuning.tab)
 
 
+def test_how_long_it_takes_is_shown_before_and_while_it_runs(
+    make_tuning: Callable[..., TuningDesk],
+) -> None:
+    at = [0.0]
+    tuning = make_tuning(now=lambda: at[0])
+    tuning.know()
+    tuning.paint()
+    tuning.open()
+    facts = tuning.tab.tune.facts
+    assert facts.text() == "80 steps in 8 rounds; how long is known once it runs"
+    process = tuning.start()
+
+    def goes_on(seconds: float, stage: str, done: int, total: int) -> None:
+        tuning.tab.foot.status.clear()
+        at[0] = seconds
+        process.progress(stage, done, total)
+        tuning.wait(lambda: tuning.said.startswith("X"))
+
+    goes_on(0, "before", 0, 61)
+    goes_on(122, "before", 61, 61)
+    assert tuning.said == "X · time left not yet known"
+    goes_on(130, "training", 1, 1)
+    goes_on(140, "training", 1, 80)
+    assert tuning.said == "X · time left not yet known"
+    goes_on(149, "training", 10, 80)
+    assert tuning.said == "X · about 3 min left"  # 70 steps and 61 cases: 192 s
+    process.train()
+    tuning.wait(lambda: facts.text() == "80 steps in 8 rounds, about 5 min")
+    goes_on(219, "training", 80, 80)
+    goes_on(220, "after", 0, 61)
+    goes_on(226, "after", 6, 61)
+    assert tuning.said == "X · about 55 s left"
+    goes_on(281, "after", 61, 61)
+    process.finish(*BETTER)
+    tuning.wait_for(State.DONE)
+    # 80 steps of 1 s, and 61 cases of 1 s before and after: 202 s.
+    assert facts.text() == "80 steps in 8 rounds, about 3 min"
+    tuning.desk.click(tuning.tab.outcome.discard_button)
+    process = tuning.start()
+    goes_on(300, "before", 0, 61)
+    assert tuning.said == "X · about 3 min left"
+    goes_on(452, "before", 50, 61)
+    assert tuning.said == "X · about 50 s left"
+
+
 def test_stop_saves_and_can_be_resumed_compared_or_discarded(
     tuning: TuningDesk,
 ) -> None:
@@ -124,11 +169,11 @@ def test_stop_saves_and_can_be_resumed_compared_or_discarded(
     process.end("stopped")
     tuning.wait_for(State.STOPPED)
     tuning.desk.click(tuning.tab.foot.resume_button)
-    assert tuning.fake.last.order.mode == "resume"
+    assert tuning.fake.last.task.mode == "resume"
     tuning.fake.last.end("stopped")
     tuning.wait_for(State.STOPPED)
     tuning.desk.click(tuning.tab.foot.compare_button)
-    assert tuning.fake.last.order.mode == "compare"
+    assert tuning.fake.last.task.mode == "compare"
     tuning.fake.last.end("stopped")
     tuning.wait_for(State.STOPPED)
     tuning.desk.click(tuning.tab.foot.discard_button)
@@ -161,7 +206,7 @@ def test_the_engines_own_words_are_shown(
 ) -> None:
     tuning.open()
     process = tuning.start()
-    process.end("failed", message="the loss became nan: lower the learning rate")
+    process.end("error", message="the loss became nan: lower the learning rate")
     tuning.wait_for(State.FAILED)
     assert "lower the learning rate" in tuning.said
     assert ["lower the learning rate" in n.message for n in notifications] == [True]

@@ -68,7 +68,7 @@ def test_without_a_guard_nothing_is_said_of_groups(tuning: TuningDesk) -> None:
     combo.setCurrentIndex(1)
     combo.activated.emit(1)
     tuning.done()
-    assert tuning.fake.last.order.guard.kind == "none"
+    assert tuning.fake.last.task.guard.kind == "none"
     text = tuning.tab.outcome.verdict.text()
     assert "not checked" in text
     assert "worse" not in text.casefold()
@@ -84,7 +84,7 @@ def test_a_cohort_can_be_the_guard(
     combo = tuning.tab.tune.guard_combo
     combo.activated.emit(combo.findText("cohort folder…"))
     assert combo.currentText() == "people"
-    assert tuning.start().order.guard.name == "/data/people"
+    assert tuning.start().task.guard.name == "/data/people"
 
 
 def test_the_tuned_model_is_saved_with_its_hash(
@@ -116,7 +116,7 @@ def test_kept_cases_are_replayed_with_other_images(tuning: TuningDesk) -> None:
     tuning.wait(lambda: "Replay 1 earlier case" in tuning.tab.tune.replay_box.text())
     tuning.wait(tuning.tab.foot.button.isEnabled)
     process = tuning.start()
-    assert process.order.replayed == ("1",)
+    assert process.task.replayed == ("1",)
     assert len(StoredCases.of(process.folder / "replay")) == 1
 
 

@@ -15,13 +15,21 @@ from napari_dmoe.patient import Patient
 from napari_dmoe.progress import Progress
 from napari_dmoe.training.cases.annotation import Annotation, TrainingError
 from napari_dmoe.training.settings import TrainSettings
+from napari_dmoe.training.tuning.guard import Guard
+from napari_dmoe.training.tuning.process import TuningTask
 from napari_dmoe.training.tuning.report import Change, TuningReport
-from napari_dmoe.viewer.fine_tune.clock import TuningClock, in_words
+from napari_dmoe.viewer.fine_tune.clock import (
+    Pace,
+    Paces,
+    TuningClock,
+    in_words,
+    n_steps,
+)
 from napari_dmoe.viewer.fine_tune.folder import TuningFolder, hand_over
 from napari_dmoe.viewer.fine_tune.words import (
     NOT_CHECKED,
-    Pace,
     acceptance,
+    at_work,
     report_rows,
     verdict,
     work_to_come,
@@ -78,34 +86,112 @@ def test_the_table_marks_what_is_worse_few_and_without_a_score() -> None:
 
 
 def test_how_long_it_takes_is_said_once_it_is_known() -> None:
-    options = {"n_cases": 1, "n_guard": 9}
-    assert "known once it runs" in work_to_come(SETTINGS, pace=None, **options)
-    said = work_to_come(SETTINGS, pace=Pace(step=2.0, measuring=2.0), **options)
-    assert said == "40 steps in 4 rounds, about 2 min"
+    said = work_to_come(SETTINGS, 40, None)
+    assert said == "40 steps in 4 rounds; how long is known once it runs"
+    seconds = Pace(step=2.0, measuring=2.0).seconds(steps=40, measured=10)
+    assert work_to_come(SETTINGS, 40, seconds) == "40 steps in 4 rounds, about 2 min"
     assert in_words(0.2) == "about 1 s"
+    step = Progress(7, 40, "epoch 1 of 4, loss 0.700")
+    assert at_work(step, None).endswith("loss 0.700 · time left not yet known")
+    assert at_work(step, 90.0) == "Round 1 of 4, loss 0.700 · about 2 min left"
+
+
+def test_steps_are_counted_as_training_counts_them() -> None:
+    assert n_steps(SETTINGS, 3) == 40
+    all_cases = SETTINGS.model_copy(
+        update={"steps_per_epoch": None, "batch": 4, "accumulate": 2}
+    )
+    assert n_steps(all_cases, 9) == 4 * 2
+
+
+class Watch:
+    """A clock that a test sets."""
+
+    def __init__(self) -> None:
+        self.at = 0.0
+
+    def __call__(self) -> float:
+        return self.at
+
+    def note(self, clock: TuningClock, at: float, stage: str, *of: int) -> None:
+        self.at = at
+        clock.note(stage, Progress(*of))
 
 
 def test_the_clock_counts_the_measuring_that_comes_after() -> None:
-    now = [0.0]
-    clock = TuningClock(lambda: now[0])
+    watch = Watch()
+    clock = TuningClock(10, now=watch)
     assert (clock.fraction, clock.seconds_left) == (0.0, None)
-    clock.note("before", Progress(0, 4))
-    now[0] = 10.0
-    clock.note("before", Progress(2, 4))
+    watch.note(clock, 0, "before", 0, 4)
+    watch.note(clock, 10, "before", 2, 4)
     assert clock.seconds_left is None  # how fast a step is, nobody knows
-    now[0] = 20.0
-    clock.note("training", Progress(0, 10))
-    now[0] = 40.0
-    clock.note("training", Progress(5, 10))
+    watch.note(clock, 18, "training", 1, 1)
+    assert clock.seconds_left is None  # cases are read
+    assert clock.fraction == pytest.approx(1 / 3)
+    watch.note(clock, 20, "training", 0, 10)
+    assert clock.pace is None
+    watch.note(clock, 40, "training", 5, 10)
     assert clock.seconds_left == pytest.approx(20 + 20)
     assert clock.fraction == pytest.approx(0.5)
-    now[0] = 60.0
-    clock.note("after", Progress(0, 4))
-    now[0] = 70.0
-    clock.note("after", Progress(2, 4))
+    assert clock.pace == Pace(step=4.0, measuring=5.0)
+    watch.note(clock, 60, "after", 0, 4)
+    watch.note(clock, 70, "after", 2, 4)
     assert clock.seconds_left == pytest.approx(10)
-    assert clock.took("training") == (40.0, 10)
-    assert clock.took("never") == (0.0, 0)
+    watch.note(clock, 84, "after", 4, 4)
+    assert clock.pace == Pace(step=4.0, measuring=6.0)
+    assert clock.measured == 4
+
+
+def test_until_it_is_measured_the_clock_goes_by_what_is_expected() -> None:
+    watch = Watch()
+    clock = TuningClock(10, expected=60.0, now=watch)
+    watch.note(clock, 100, "before", 1, 60)
+    assert clock.seconds_left == 60.0
+    watch.note(clock, 115, "before", 0, 4)
+    assert clock.seconds_left == 45.0
+    assert clock.fraction == pytest.approx(0.25)
+    watch.note(clock, 161, "before", 1, 4)
+    assert clock.seconds_left is None  # it takes longer than expected
+
+
+def test_a_resumed_tuning_is_not_measured_before_again() -> None:
+    watch = Watch()
+    clock = TuningClock(10, now=watch)
+    watch.note(clock, 0, "before", 0, 4)
+    watch.note(clock, 20, "before", 4, 4)
+    watch.note(clock, 20, "training", 1, 10)
+    watch.note(clock, 30, "training", 2, 10)
+    clock.go_on()
+    assert (clock.fraction, clock.seconds_left) == (0.0, None)
+    watch.note(clock, 1000, "before", 1, 60)  # the guard is drawn again
+    watch.note(clock, 1005, "training", 3, 10)
+    watch.note(clock, 1011, "training", 6, 10)
+    assert clock.seconds_left == pytest.approx(4 * 2 + 4 * 5)
+    assert clock.pace == Pace(step=2.0, measuring=5.0)
+
+
+def test_a_pace_is_known_for_tunings_of_its_kind_alone(
+    fundus_model: LoadedModel,
+) -> None:
+    watch, paces = Watch(), Paces()
+    clock = TuningClock(40, now=watch)
+    none, cohort = Guard(), Guard(kind="cohort", name="people")
+    task = TuningTask(settings=SETTINGS, guard=cohort)
+    paces.note(clock, fundus_model, task, 1)
+    assert paces.expected(fundus_model, SETTINGS, none, 1) is None
+    watch.note(clock, 0, "before", 0, 5)
+    watch.note(clock, 10, "before", 5, 5)
+    watch.note(clock, 10, "training", 1, 40)
+    watch.note(clock, 40, "training", 11, 40)
+    paces.note(clock, fundus_model, task, 1)
+    assert paces.expected(fundus_model, SETTINGS, none, 3) == 40 * 3 + 2 * 3 * 2
+    assert paces.expected(fundus_model, SETTINGS, cohort, 1) == 40 * 3 + 2 * 5 * 2
+    others = Guard(kind="cohort", name="others")
+    assert paces.expected(fundus_model, SETTINGS, others, 1) is None
+    drawn = Guard(kind="phantoms", name="fundus", n=60)
+    assert paces.expected(fundus_model, SETTINGS, drawn, 1) == 40 * 3 + 2 * 61 * 2
+    larger = SETTINGS.model_copy(update={"batch": 2 * SETTINGS.batch})
+    assert paces.expected(fundus_model, larger, none, 1) is None
 
 
 @pytest.fixture

@@ -24,7 +24,8 @@ from napari_dmoe.viewer.layers.look import mask_layer
 from napari_dmoe.viewer.layers.measuring import measure
 from napari_dmoe.viewer.layers.placement import LayerData, to_image
 from napari_dmoe.viewer.layers.saving import save_layer
-from napari_dmoe.viewer.routing.map_layers import overlay_layer
+from napari_dmoe.viewer.routing.extras import Extras
+from napari_dmoe.viewer.routing.map_layers import shown_map
 from napari_dmoe.viewer.routing.overlay import Overlay
 
 STRAIGHT = np.diag([-2.0, -3, 4, 1])  # NIfTI's world: right, front, head
@@ -136,9 +137,12 @@ def test_blocks_cover_the_voxels_that_they_stand_for(
 ) -> None:
     source = opened(save(tmp_path / "scan.nii", affine))
     blocks = layer_of(
-        overlay_layer(
-            source, volume_result(to_image(source, 3)), Overlay("dominant", 0)
-        )
+        shown_map(
+            source,
+            volume_result(to_image(source, 3)),
+            Overlay("dominant", 0),
+            Extras(),
+        ).layer_data
     )
     # The first block is voxels 0 to 3, so its centre is voxel 1.5.
     np.testing.assert_allclose(

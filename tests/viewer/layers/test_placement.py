@@ -8,13 +8,20 @@ from napari.layers import Image, Labels
 from viewer_fakes import N_BLOCKS, N_EXPERTS, SIDE, make_segmentation
 
 from napari_dmoe.imaging.spatial import Grid
+from napari_dmoe.inference.results.segmentation import Segmentation
 from napari_dmoe.viewer.layers.look import (
     difference_layer,
     mask_layer,
     probability_layers,
 )
-from napari_dmoe.viewer.layers.placement import data_to_world, placement, to_image
-from napari_dmoe.viewer.routing.map_layers import overlay_layer
+from napari_dmoe.viewer.layers.placement import (
+    LayerData,
+    data_to_world,
+    placement,
+    to_image,
+)
+from napari_dmoe.viewer.routing.extras import Extras
+from napari_dmoe.viewer.routing.map_layers import shown_map
 from napari_dmoe.viewer.routing.overlay import Overlay
 
 
@@ -69,6 +76,10 @@ def test_the_source_grid_copies_every_transform_as_it_is() -> None:
     for name in ("scale", "translate", "rotate", "shear"):
         np.testing.assert_array_equal(copied[name], getattr(source, name))
     np.testing.assert_array_equal(copied["affine"], source.affine.affine_matrix)
+
+
+def overlay_layer(source: Image, result: Segmentation, overlay: Overlay) -> LayerData:
+    return shown_map(source, result, overlay, Extras()).layer_data
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -15,8 +15,8 @@ from qtpy.QtCore import Qt
 from viewer_fakes import N_EXPERTS, SIDE
 
 from napari_dmoe.inference.maps.measures import pair_names
+from napari_dmoe.inference.maps.overlays import OVERLAYS
 from napari_dmoe.models.checkpoint import LoadedModel
-from napari_dmoe.viewer.routing.overlay import MAPS
 from napari_dmoe.viewer.session.session import session_of
 
 pytestmark = pytest.mark.gui
@@ -54,10 +54,10 @@ def test_opening_the_dock_imports_neither_torch_nor_matplotlib() -> None:
 def test_every_map_is_offered_with_its_help(mapped: Desk) -> None:
     combo = mapped.dock.routing.maps.map_combo
     titles = [combo.itemText(i) for i in range(combo.count())]
-    assert titles == [kind.title for kind in MAPS.values()]
+    assert titles == [kind.title for kind in OVERLAYS.values()]
     for name in ("pair", "entropy"):
         choose(mapped, name)
-        assert words(mapped.dock.routing.maps.help) == MAPS[name].help
+        assert words(mapped.dock.routing.maps.help) == OVERLAYS[name].help
 
 
 def test_pairs_have_names_and_colours_of_their_own(mapped: Desk) -> None:
@@ -87,6 +87,21 @@ def test_two_kinds_of_maps_share_a_layer_that_keeps_a_persons_name(
     gates.name = "mine"
     choose(mapped, "entropy")
     assert gates.name == "mine"
+
+
+def test_colours_that_a_person_set_stay_until_another_kind_of_map(
+    mapped: Desk,
+) -> None:
+    choose(mapped, "entropy")
+    layer = shown(mapped)
+    layer.colormap, layer.contrast_limits = "gray", (0, 0.5)
+    mapped.dock.routing.block_slider.setValue(1)
+    wait(mapped)
+    assert shown(mapped) is layer
+    assert "block 1" in layer.metadata["napari-dmoe"]["shows"]
+    assert (layer.colormap.name, layer.contrast_limits) == ("gray", [0, 0.5])
+    choose(mapped, "agreement")
+    assert (layer.colormap.name, layer.contrast_limits) == ("viridis", [0, 1])
 
 
 def test_agreement_is_of_all_blocks(mapped: Desk) -> None:
@@ -259,7 +274,7 @@ def test_stages_of_a_volume_cannot_agree_and_their_other_maps_are_blocks(
     desk.run()
     wait(desk)
     combo = desk.dock.routing.maps.map_combo
-    place = combo.findText(MAPS["agreement"].title)
+    place = combo.findText(OVERLAYS["agreement"].title)
     assert not combo.model().item(place).isEnabled()
     assert "stages" in combo.model().item(place).toolTip()
     choose(desk, "pair")

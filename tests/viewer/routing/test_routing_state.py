@@ -55,7 +55,7 @@ def test_a_mask_of_changed_experts_is_called_so(viewer: ViewerModel) -> None:
 def test_two_values_are_told_apart_block_by_block(viewer: ViewerModel) -> None:
     lacking = state_of(made_on(viewer), TWO)
     assert "Mean by" not in lacking.note
-    assert lacking.limits is None  # there is nothing that a bar would explain
+    assert lacking.key is None  # there is nothing that a bar would explain
     result = made_on(viewer, value=None)
     made, extras = result.segmentation, extras_of(result)
     for value, expert in (("healthy", 0), ("glaucoma", 1)):
@@ -67,7 +67,19 @@ def test_two_values_are_told_apart_block_by_block(viewer: ViewerModel) -> None:
     expected = "Mean by block: 0: 1.00 · 1: 1.00 · 2: 0.00"
     assert expected in state.note
     assert "bits; most in block 0." in state.note
-    assert state.limits == ("0", "1 bit")
+    assert state.key.ends == ("0", "1 bit")
+
+
+def test_the_bar_has_the_colours_of_the_map(viewer: ViewerModel) -> None:
+    result = made_on(viewer)
+    gate = state_of(result, Overlay("gate", block=0, expert=2)).key
+    assert (gate.ramp, gate.ends) == (((0, 0, 0), (0, 158, 115)), ("0", "1"))
+    entropy = state_of(result, Overlay("entropy", block=0)).key
+    assert entropy.ends == ("0", "1 bit")
+    assert entropy.limits == (0, 1)
+    assert len(entropy.ramp) == 9
+    assert (entropy.ramp[0], entropy.ramp[-1]) == ((68, 1, 84), (253, 231, 37))
+    assert state_of(result, Overlay("dominant", block=0)).key is None
 
 
 def test_an_expert_without_a_token_is_said_to_have_none(viewer: ViewerModel) -> None:

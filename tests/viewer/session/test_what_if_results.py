@@ -19,7 +19,7 @@ from napari_dmoe.inference.results.provenance import (
     DriverRecord,
     Provenance,
 )
-from napari_dmoe.viewer.layers.look import mask_look
+from napari_dmoe.viewer.layers.look import difference_to_plain, mask_look
 from napari_dmoe.viewer.layers.placement import to_image
 from napari_dmoe.viewer.layers.records import (
     altered_words,
@@ -42,7 +42,6 @@ from napari_dmoe.viewer.what_if.replay.replaying import (
     in_run_order,
     missing_model,
 )
-from napari_dmoe.viewer.what_if.subject import placed_difference
 
 
 @pytest.fixture
@@ -208,7 +207,9 @@ def test_a_difference_lies_where_its_result_does(viewer: ViewerModel) -> None:
         np.zeros((12, 9, 4)), axis_labels=("y", "x", "t"), scale=(2, 3, 1)
     )
     made = make_segmentation(to_image(image))
-    data, look, kind_ = placed_difference(image, made, made.labels, name="difference x")
+    data, look, kind_ = difference_to_plain(
+        image, made, made.labels, name="difference x"
+    )
     assert (data.shape, kind_, look["name"]) == (
         (12, 9, 4),
         "labels",

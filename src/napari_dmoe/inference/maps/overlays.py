@@ -19,8 +19,16 @@ from napari_dmoe.inference.maps.measures import (
 )
 from napari_dmoe.inference.results.routing import dominant_expert
 
-OverlayName = Literal["dominant", "gate", "entropy"]
-FurtherOverlayName = Literal["pair", "divergence", "uncertainty", "chance", "agreement"]
+OverlayName = Literal[
+    "dominant",
+    "gate",
+    "entropy",
+    "pair",
+    "divergence",
+    "uncertainty",
+    "chance",
+    "agreement",
+]
 OverlayInput = Literal["gates", "two values", "samples", "chance", "blocks"]
 
 
@@ -84,6 +92,12 @@ def gate_entropy(gates: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.maximum(entropy, 0).astype(np.float32, copy=False)
 
 
+def vote_entropy(votes: NDArray[Any]) -> NDArray[np.float32]:
+    """Return the entropy in bits of votes (..., E), such as those of noise samples."""
+    total = np.maximum(votes.sum(-1, keepdims=True, dtype=np.int64), 1)
+    return gate_entropy((votes / total).astype(np.float32))
+
+
 OVERLAYS: Mapping[OverlayName, OverlayKind] = {
     "dominant": OverlayKind(
         title="Dominant expert",
@@ -104,17 +118,6 @@ OVERLAYS: Mapping[OverlayName, OverlayKind] = {
         limits=(0.0, 1.0),
         unit="bits",
     ),
-}
-"""Every map by its key."""
-
-
-def vote_entropy(votes: NDArray[Any]) -> NDArray[np.float32]:
-    """Return the entropy in bits of votes (..., E), such as those of noise samples."""
-    total = np.maximum(votes.sum(-1, keepdims=True, dtype=np.int64), 1)
-    return gate_entropy((votes / total).astype(np.float32))
-
-
-FURTHER_OVERLAYS: Mapping[FurtherOverlayName, OverlayKind] = {
     "pair": OverlayKind(
         title="Pair of experts",
         help="Which two experts share a token, whichever of them is the stronger.",
@@ -155,4 +158,4 @@ FURTHER_OVERLAYS: Mapping[FurtherOverlayName, OverlayKind] = {
         needs="blocks",
     ),
 }
-"""Maps that need more than one block's gates, or other colours than the experts'."""
+"""Every map by its key, in the order in which they are offered."""

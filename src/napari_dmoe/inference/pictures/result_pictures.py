@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from napari_dmoe.imaging.spatial import Grid, SpatialImage
 from napari_dmoe.imaging.volumes import VOLUME_AXES, ordered_affine
+from napari_dmoe.inference.pictures.colours import AIR, CT_WINDOW
 from napari_dmoe.inference.pictures.drawing import (
     Picture,
     experts_picture,
@@ -22,12 +23,6 @@ from napari_dmoe.inference.pictures.drawing import (
     picture_of,
 )
 from napari_dmoe.inference.results.segmentation import Segmentation
-
-CT_WINDOW = (-160.0, 240.0)
-"""Hounsfield units drawn as black and white: the usual window for soft tissue."""
-
-_AIR = -500
-"""Volumes that reach below this are taken for CT."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +107,7 @@ def slice_picture(image: SpatialImage, number: int) -> Picture:
     volume = np.asarray(image.data).transpose(order)
     plane = volume[number].astype(np.float64)
     low, high = CT_WINDOW
-    if volume.min() >= _AIR:
+    if volume.min() >= AIR:
         low, high = np.percentile(volume, (0.5, 99.5))
     grey = (np.clip(plane, low, high) - low) / ((high - low) or 1) * 255
     return picture_of(SpatialImage(grey.astype(np.uint8), ("y", "x")))

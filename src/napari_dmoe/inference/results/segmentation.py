@@ -46,3 +46,15 @@ class Segmentation:
     probabilities: NDArray[np.float32] | None
     routing: RoutingMaps | None
     provenance: Provenance
+
+    @classmethod
+    def of_mask(
+        cls,
+        labels: NDArray[np.uint8],
+        *,
+        axes: tuple[str, ...],
+        grid: Grid,
+        record: Provenance,
+    ) -> Segmentation:
+        """Return a mask without what else its run found, such as one from a file."""
+        return cls(labels, axes, grid, record.classes, {}, None, None, record)

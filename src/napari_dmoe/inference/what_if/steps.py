@@ -1,4 +1,7 @@
-"""A sweep with its steps between trained values, as the viewer goes through them."""
+"""A sweep in steps: the trained values, and what lies between them, in their order.
+
+It runs nothing; :mod:`napari_dmoe.inference.what_if.interpolation` does.
+"""
 
 from __future__ import annotations
 
@@ -12,19 +15,19 @@ if TYPE_CHECKING:
     from napari_dmoe.models.card import ModelCard
 
 STEPS_BETWEEN = 3
-"""Steps between two neighbouring values."""
+"""Steps between two neighbouring values of an ordered driver."""
 
 
 @dataclass(frozen=True)
 class Swept:
-    """A sweep, and what its slider goes through.
+    """A sweep, and its steps from the first value to the last.
 
     Parameters
     ----------
     sweep : Sweep
         What was found for the trained values.
     steps : tuple of str
-        What each step of the slider shows.
+        What each step is: a value, or what lies between two.
     results : tuple of Segmentation
         The result of each step.
     chosen : int

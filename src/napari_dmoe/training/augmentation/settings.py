@@ -7,10 +7,12 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 
-class AugmentSettings(BaseModel):
-    """How far images are varied. Shares are probabilities, in [0, 1]."""
-
+class _Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class AugmentSettings(_Settings):
+    """How far images are varied. Shares are probabilities, in [0, 1]."""
 
     kind: Literal["planes"] = "planes"
     rotation: float = Field(
@@ -39,10 +41,8 @@ class AugmentSettings(BaseModel):
     )
 
 
-class VolumeAugmentSettings(BaseModel):
+class VolumeAugmentSettings(_Settings):
     """How far patches are varied. Shares are probabilities, in [0, 1]."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["volumes"] = "volumes"
     foreground: float = Field(
@@ -66,10 +66,8 @@ class VolumeAugmentSettings(BaseModel):
     )
 
 
-class PublishedAugmentSettings(BaseModel):
+class PublishedAugmentSettings(_Settings):
     """How the published training varied its images. Shares are probabilities."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["published"] = "published"
     quarter_turns: float = Field(
@@ -91,10 +89,8 @@ class PublishedAugmentSettings(BaseModel):
     )
 
 
-class FullerAugmentSettings(BaseModel):
+class FullerAugmentSettings(_Settings):
     """How far planes or patches are varied. Shares are probabilities."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["fuller"] = "fuller"
     class_balanced: bool = Field(

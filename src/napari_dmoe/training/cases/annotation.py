@@ -1,4 +1,4 @@
-"""From a case's labels to classes: which voxels are annotated, and where they lie.
+"""From a case to what a network learns: its classes, and the routers it chooses.
 
 Not every voxel of an image need be annotated. What is not becomes :data:`IGNORED`,
 which neither losses nor Dice count.
@@ -46,6 +46,10 @@ class Annotation:
     unlabelled: int | None = None
     background: int = 0
     slices: bool = False
+
+
+EVERYTHING = Annotation()
+"""Every voxel is annotated."""
 
 
 def placed_labels(case: Case, axes: tuple[str, ...]) -> Labels:
@@ -208,11 +212,6 @@ def sampled_classes(classes: NDArray[np.uint8], grid: Grid) -> NDArray[np.uint8]
     filled = (sampled == IGNORED) & is_within
     sampled[filled] = classes[tuple(found)][filled]
     return sampled
-
-
-__all__ = ["IGNORED", "Annotation", "TrainingError", "category_of", "labels_of"]
-
-EVERYTHING = Annotation()
 
 
 def category_of(case: Case, card: ModelCard) -> list[int]:

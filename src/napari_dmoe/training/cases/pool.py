@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, Protocol, cast
 
 import torch
 from torch import Tensor
 
 from napari_dmoe.cohorts.case import Case
+from napari_dmoe.imaging.preprocessing import Preprocessing, prepare
+from napari_dmoe.imaging.volumes import (
+    VOLUME_AXES,
+    VolumePreprocessing,
+    prepare_volume,
+)
 from napari_dmoe.models.card import ModelCard
 from napari_dmoe.patient import Patient
-from napari_dmoe.progress import ProgressHook, silent
-from napari_dmoe.training.cases.annotation import EVERYTHING, Annotation, TrainingError
-from napari_dmoe.training.cases.planes import read_planes
-from napari_dmoe.training.cases.volumes import read_volumes
+from napari_dmoe.progress import Progress, ProgressHook, silent
+from napari_dmoe.training.cases.annotation import (
+    EVERYTHING,
+    Annotation,
+    TrainingError,
+    category_of,
+    labels_of,
+)
+from napari_dmoe.training.cases.planes import PlanePool
+from napari_dmoe.training.cases.volumes import VolumePool
 
 
 class Pool(Protocol):
@@ -84,9 +97,41 @@ def read_pool(
     """
     if not len(cases):
         raise TrainingError("there are no cases to train on")
-    if card.dims == 3:
-        return read_volumes(cases, card, annotation=annotation, progress=progress)
-    return read_planes(cases, card, annotation=annotation, progress=progress)
+    read, axes = _reading(card)
+    images, labels, categories, patients = [], [], [], []
+    for done, case in enumerate(cases, start=1):
+        prepared = read(case.image)
+        images.append((255 * prepared.tensor.clamp(0, 1)).round().to(torch.uint8))
+        drawn = labels_of(
+            case,
+            axes,
+            prepared.grid,
+            n_classes=len(card.classes),
+            annotation=annotation,
+        )
+        labels.append(torch.from_numpy(drawn))
+        categories.append(category_of(case, card))
+        patients.append(case.patient)
+        progress(Progress(done, len(cases), "reading cases"))
+    how, category, whom = card.preprocessing, torch.tensor(categories), tuple(patients)
+    if isinstance(how, VolumePreprocessing):
+        return VolumePool(tuple(images), tuple(labels), category, how.patch, whom)
+    planes = torch.stack([image.expand(3, -1, -1) for image in images])
+    return PlanePool(
+        planes, torch.stack(labels), category, cast("Preprocessing", how), whom
+    )
+
+
+def _reading(card: ModelCard) -> tuple[Callable[..., Any], tuple[str, ...]]:
+    """Return what prepares an image as a card asks, and the order of its axes."""
+    how = card.preprocessing
+    if card.dims == 3 and isinstance(how, VolumePreprocessing):
+        return partial(prepare_volume, preprocessing=how), VOLUME_AXES
+    if card.dims == 2 and isinstance(how, Preprocessing):
+        # Brightness is varied before it is standardised.
+        raw = how.model_copy(update={"standardise": False})
+        return partial(prepare, preprocessing=raw), ("y", "x")
+    raise TrainingError(f"the card {card.name!r} states no preprocessing")
 
 
 def pool_sha256(pool: Pool) -> str:

@@ -9,15 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from napari_dmoe.cohorts.case import Case
-from napari_dmoe.imaging.volumes import (
-    VOLUME_AXES,
-    VolumePreprocessing,
-    prepare_volume,
-)
-from napari_dmoe.models.card import ModelCard
 from napari_dmoe.patient import Patient
-from napari_dmoe.progress import Progress, ProgressHook, silent
 from napari_dmoe.training.augmentation.fuller import fuller_augment
 from napari_dmoe.training.augmentation.published import published_augment
 from napari_dmoe.training.augmentation.settings import (
@@ -26,14 +18,7 @@ from napari_dmoe.training.augmentation.settings import (
     VolumeAugmentSettings,
 )
 from napari_dmoe.training.augmentation.volumes import relit
-from napari_dmoe.training.cases.annotation import (
-    EVERYTHING,
-    IGNORED,
-    Annotation,
-    TrainingError,
-    category_of,
-    labels_of,
-)
+from napari_dmoe.training.cases.annotation import IGNORED
 
 Start = tuple[int, ...]
 
@@ -185,37 +170,3 @@ def _one_of(mask: Tensor, share: float) -> Tensor:
     """Return the voxel that lies a share of the way through a mask."""
     found = mask.nonzero()
     return found[min(int(share * len(found)), len(found) - 1)].float()
-
-
-def read_volumes(
-    cases: Sequence[Case],
-    card: ModelCard,
-    *,
-    annotation: Annotation = EVERYTHING,
-    progress: ProgressHook = silent,
-) -> VolumePool:
-    """Prepare every case as a 3D card asks; see :func:`read_pool`."""
-    if not isinstance(card.preprocessing, VolumePreprocessing):
-        raise TrainingError(f"the card {card.name!r} states no preprocessing")
-    images, labels, categories, patients = [], [], [], []
-    for done, case in enumerate(cases, start=1):
-        prepared = prepare_volume(case.image, card.preprocessing)
-        images.append((255 * prepared.tensor.clamp(0, 1)).round().to(torch.uint8))
-        drawn = labels_of(
-            case,
-            VOLUME_AXES,
-            prepared.grid,
-            n_classes=len(card.classes),
-            annotation=annotation,
-        )
-        labels.append(torch.from_numpy(drawn))
-        categories.append(category_of(case, card))
-        patients.append(case.patient)
-        progress(Progress(done, len(cases), "reading cases"))
-    return VolumePool(
-        tuple(images),
-        tuple(labels),
-        torch.tensor(categories),
-        card.preprocessing.patch,
-        tuple(patients),
-    )

@@ -1,4 +1,4 @@
-"""Fit a network to labelled cases: one readable loop, the same for every model.
+"""Fit a network to cases or a cohort: one readable loop, the same for every model.
 
 The cases are prepared once and kept in memory. The network that is passed in does not
 change; the fitted copy is returned with the history of its training.
@@ -10,6 +10,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
+from typing import TypedDict, Unpack
 
 import numpy as np
 import torch
@@ -35,14 +36,21 @@ from napari_dmoe.training.loop.step import diverged, take_step
 from napari_dmoe.training.loop.teams import team_now
 from napari_dmoe.training.settings import TrainSettings
 
-__all__ = ["Diverged", "Epoch", "Fitted", "TrainSettings", "fit"]
-
 _logger = logging.getLogger(__name__)
 
 COLLAPSED = 0.95
 """Share of a block's gates from which one expert is said to have taken over."""
 
 EpochHook = Callable[[Epoch], None]
+
+
+class FitOptions(TypedDict, total=False):
+    """Where a training is saved and who is told of it; see :func:`fit`."""
+
+    folder: RunFolder | None
+    resume: bool
+    progress: ProgressHook
+    on_epoch: EpochHook | None
 
 
 def fit(
@@ -125,6 +133,46 @@ def fit(
                 saver.save_last(run)
             raise
     return saver.finish(run)
+
+
+def fit_cohort(
+    loaded: LoadedModel,
+    cases: Sequence[Case],
+    *,
+    settings: TrainSettings,
+    watch: Sequence[CardAttribute] | None = None,
+    **options: Unpack[FitOptions],
+) -> Fitted:
+    """Train a copy of a model on a cohort, of which the settings hold some cases out.
+
+    Parameters
+    ----------
+    loaded, settings, watch, **options
+        See :func:`fit`.
+    cases : sequence of Case
+        The cohort. What is held out of it, the settings say (`hold_out`).
+
+    Returns
+    -------
+    Fitted
+        The trained copy and its history.
+
+    Raises
+    ------
+    TrainingError
+        See :func:`fit`.
+    """
+    if not len(cases):
+        raise TrainingError("there are no cases to train on")
+    training, held_out = hold_out_cases(
+        cases,
+        patients_of(cases),
+        attributes=loaded.card.attributes if watch is None else watch,
+        settings=settings,
+    )
+    return fit(
+        loaded, training, settings=settings, held_out=held_out, watch=watch, **options
+    )
 
 
 def _epochs(run: Run, saver: Saver, progress: ProgressHook) -> Iterator[Epoch]:
@@ -223,57 +271,4 @@ def _collapsed(load: Sequence[Tensor]) -> tuple[str, ...]:
         f"one expert takes more than {COLLAPSED:.0%} of the gates of block "
         f"{', '.join(found)}: the others hardly learn there. A lower learning rate may "
         "help",
-    )
-
-
-def fit_cohort(
-    loaded: LoadedModel,
-    cases: Sequence[Case],
-    *,
-    settings: TrainSettings,
-    watch: Sequence[CardAttribute] | None = None,
-    folder: RunFolder | None = None,
-    resume: bool = False,
-    progress: ProgressHook = silent,
-    on_epoch: EpochHook | None = None,
-) -> Fitted:
-    """Train a copy of a model on a cohort.
-
-    Parameters
-    ----------
-    loaded : LoadedModel
-        Where to start from.
-    cases : sequence of Case
-        The cohort. What is held out of it, the settings say (`hold_out`).
-    settings, watch, folder, resume, progress, on_epoch
-        See :func:`napari_dmoe.training.loop.fit.fit`.
-
-    Returns
-    -------
-    Fitted
-        The trained copy and its history.
-
-    Raises
-    ------
-    TrainingError
-        See :func:`napari_dmoe.training.loop.fit.fit`.
-    """
-    if not len(cases):
-        raise TrainingError("there are no cases to train on")
-    training, held_out = hold_out_cases(
-        cases,
-        patients_of(cases),
-        attributes=loaded.card.attributes if watch is None else watch,
-        settings=settings,
-    )
-    return fit(
-        loaded,
-        training,
-        settings=settings,
-        held_out=held_out,
-        watch=watch,
-        folder=folder,
-        resume=resume,
-        progress=progress,
-        on_epoch=on_epoch,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Unpack
 
 import torch
 from torch import nn
@@ -12,17 +13,14 @@ from napari_dmoe.cohorts.case import Case
 from napari_dmoe.models.checkpoint import LoadedModel, new_model
 from napari_dmoe.models.imagenet import start_from_imagenet
 from napari_dmoe.models.moe import SparseMoE
-from napari_dmoe.progress import ProgressHook, silent
 from napari_dmoe.training.cases.held_out import ENOUGH_CASES
-from napari_dmoe.training.loop.fit import EpochHook, fit_cohort
-from napari_dmoe.training.loop.folder import RunFolder
+from napari_dmoe.training.loop.fit import FitOptions, fit_cohort
 from napari_dmoe.training.loop.history import Fitted
 from napari_dmoe.training.starting.modes import Mode, card_in_mode, config_in_mode
 from napari_dmoe.training.starting.recipes import Recipe
 
 HELD_OUT_EVERY = 25
 """One case in so many, from the first, is held out where a recipe leaves that open."""
-
 
 _QUIET = -4.0
 """Start of the noise scale's bias: softplus(-4) is a standard deviation of 0.02."""
@@ -34,10 +32,7 @@ def train_new(
     *,
     mode: Mode = "dmoe",
     start: Path | None = None,
-    folder: RunFolder | None = None,
-    resume: bool = False,
-    progress: ProgressHook = silent,
-    on_epoch: EpochHook | None = None,
+    **options: Unpack[FitOptions],
 ) -> Fitted:
     """Train a new model as a recipe says.
 
@@ -53,7 +48,7 @@ def train_new(
         attributes are measured in each.
     start : Path, optional
         ImageNet weights to start from.
-    folder, resume, progress, on_epoch
+    **options
         See :func:`napari_dmoe.training.loop.fit.fit`.
 
     Returns
@@ -75,10 +70,7 @@ def train_new(
         cases,
         settings=settings,
         watch=recipe.card.attributes,
-        folder=folder,
-        resume=resume,
-        progress=progress,
-        on_epoch=on_epoch,
+        **options,
     )
 
 

@@ -47,6 +47,14 @@ class Recipe:
     settings: TrainSettings
 
 
+_TERMS: Mapping[str, str] = {
+    "weights_licence": "BSD-3-Clause",
+    "data_licence": "BSD-3-Clause",
+    "intended_use": "Trying out the software, teaching and tests. Not for research on "
+    "patients, and never for a clinical decision.",
+}
+"""What every phantom's card says of its use."""
+
 _FUNDUS_CONFIG = ViTConfig(
     width=128,
     depth=4,
@@ -77,10 +85,7 @@ _FUNDUS_CARD = ModelCard(
         "narrower or wider than the pallor that can be seen, by a factor that the "
         "severity alone decides.",
     ),
-    weights_licence="BSD-3-Clause",
-    data_licence="BSD-3-Clause",
-    intended_use="Trying out the software, teaching and tests. Not for research on "
-    "patients, and never for a clinical decision.",
+    **_TERMS,
     notice="Trained on made-up images: what severity changes is invented, and a "
     "diagnosis that drives the cup's border would be circular in real life.",
 )
@@ -153,9 +158,7 @@ _SKIN_CARD = ModelCard(
         note="The differences are invented: sex and age alone decide how far the true "
         "border lies inside or outside of the pigment that can be seen.",
     ),
-    weights_licence="BSD-3-Clause",
-    data_licence="BSD-3-Clause",
-    intended_use=_FUNDUS_CARD.intended_use,
+    **_TERMS,
     notice="Trained on made-up images: what sex and age change is invented, and says "
     "nothing about people.",
 )
@@ -179,9 +182,7 @@ _PELVIS_CARD = ModelCard(
         note="The differences are invented: the T stage alone decides the target's "
         "margin around the prostate, and whether the seminal vesicles belong to it.",
     ),
-    weights_licence="BSD-3-Clause",
-    data_licence="BSD-3-Clause",
-    intended_use=_FUNDUS_CARD.intended_use,
+    **_TERMS,
     notice="Trained on made-up volumes: what the T stage changes is invented, and a "
     "stage that drives the target's border would be circular in parts.",
 )

@@ -18,7 +18,7 @@ from napari_dmoe.models.checkpoint import LoadedModel, load_checkpoint
 from napari_dmoe.models.saving import save_checkpoint
 from napari_dmoe.progress import ProgressHook, silent
 from napari_dmoe.training.cases.annotation import Annotation, TrainingError
-from napari_dmoe.training.loop.fit import EpochHook, fit_cohort
+from napari_dmoe.training.loop.fit import EpochHook, FitOptions, fit_cohort
 from napari_dmoe.training.loop.folder import RunFolder
 from napari_dmoe.training.loop.history import Fitted
 from napari_dmoe.training.loop.teams import team_now
@@ -159,8 +159,12 @@ def run_task(
     elif task.overwrite and is_first:
         folder.clear()
     cases = read_cohort(task.cohort)
-    hooks: dict[str, Any] = {"progress": progress, "on_epoch": on_epoch}
-    options = {"folder": folder, "resume": task.resume, **hooks}
+    options: FitOptions = {
+        "folder": folder,
+        "resume": task.resume,
+        "progress": progress,
+        "on_epoch": on_epoch,
+    }
     if task.kind == "train":
         recipe = _recipe(task)
         settings = settings_of(task, recipe.settings)

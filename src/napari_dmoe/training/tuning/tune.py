@@ -16,7 +16,7 @@ from napari_dmoe.cohorts.datasets import patients_of
 from napari_dmoe.inference.running.devices import choose_device
 from napari_dmoe.models.card import CardAttribute
 from napari_dmoe.models.checkpoint import LoadedModel, load_checkpoint
-from napari_dmoe.progress import Progress, ProgressHook
+from napari_dmoe.progress import Progress
 from napari_dmoe.training.cases.annotation import IGNORED, TrainingError
 from napari_dmoe.training.loop.fit import EpochHook, fit
 from napari_dmoe.training.loop.folder import LAST, RESUME, RunFolder
@@ -127,45 +127,22 @@ def tune(
     if only_compare:
         tuned = _last(folder)
     else:
-        tuned = _train(
+        # Where it was stopped before its first save, there is nothing to go on from.
+        is_saved = folder is not None and (folder / RESUME).is_file()
+        tuned = fit(
             loaded,
             (*cases, *replay),
             settings=settings,
             held_out=watched(watch, loaded.card) or cases,
-            folder=folder,
-            resume=resume,
+            folder=None if folder is None else RunFolder(folder),
+            resume=resume and is_saved,
             progress=partial(progress, TRAINING),
             on_epoch=on_epoch,
-        )
+        ).loaded
     after = score(tuned, progress=partial(progress, AFTER))
     report = _report(loaded, before, after, guard=guard, by=attributes)
     report = _with_training(report, settings, n_replayed=len(replay))
     return Tuned(_named(loaded, tuned, report), report)
-
-
-def _train(
-    loaded: LoadedModel,
-    cases: Sequence[Case],
-    *,
-    settings: TrainSettings,
-    held_out: Sequence[Case],
-    folder: Path | None,
-    resume: bool,
-    progress: ProgressHook,
-    on_epoch: EpochHook | None,
-) -> LoadedModel:
-    run_folder = None if folder is None else RunFolder(folder)
-    return fit(
-        loaded,
-        cases,
-        settings=settings,
-        held_out=held_out,
-        folder=run_folder,
-        # Where it was stopped before its first save, there is nothing to go on from.
-        resume=resume and folder is not None and (folder / RESUME).is_file(),
-        progress=progress,
-        on_epoch=on_epoch,
-    ).loaded
 
 
 def _last(folder: Path | None) -> LoadedModel:

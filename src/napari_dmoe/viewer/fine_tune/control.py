@@ -18,7 +18,6 @@ from napari_dmoe.viewer.fine_tune.report import OutcomeControl
 from napari_dmoe.viewer.fine_tune.run import TuneControl
 from napari_dmoe.viewer.fine_tune.state import State, Tuning
 from napari_dmoe.viewer.fine_tune.tab import FineTuneTab
-from napari_dmoe.viewer.fine_tune.words import work_to_come
 from napari_dmoe.viewer.segment.run import RunControl
 from napari_dmoe.viewer.session.session import Session
 from napari_dmoe.viewer.ui.connections import Connections
@@ -176,6 +175,7 @@ class FineTuneControl(QObject):
         if state.is_at_work:
             self.closing.watch()
         self._show_changed()
+        self._show_facts()
         self._show_outcome()
         self._show_ready()
         if state is State.DONE:
@@ -201,14 +201,7 @@ class FineTuneControl(QObject):
         if settings is None or self._session.model is None:
             self._tab.tune.show_facts("")
             return
-        self._tab.tune.show_facts(
-            work_to_come(
-                settings,
-                n_cases=len(self.pairs.chosen),
-                n_guard=self.guard.n_cases,
-                pace=self.tune.pace(),
-            )
-        )
+        self._tab.tune.show_facts(self.tune.work_to_come(settings))
 
     def _show_outcome(self) -> None:
         self.outcome.show()
@@ -244,7 +237,7 @@ class FineTuneControl(QObject):
         if self.tuning.state in UNDECIDED:
             return self.outcome.save(path)
         try:
-            self.tune.runner.finish_alone(path)
+            self.tune.runner.save_alone(path)
         except OSError as error:
             notify_error(error)
             return False

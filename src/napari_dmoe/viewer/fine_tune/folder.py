@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from napari_dmoe.models.checkpoint import LoadedModel
     from napari_dmoe.training.cases.annotation import Annotation
 
-# As in napari_dmoe.training.tuning.order and its run folder, which need torch.
+# As in napari_dmoe.training.tuning.process and its run folder, which need torch.
 _MODEL, _CASES, _REPLAY, _RUN = "model.safetensors", "cases", "replay", "run"
 _TUNED, _LAST = "tuned.safetensors", "last.safetensors"
 
@@ -33,9 +33,9 @@ class TuningFolder:
     def path(self) -> Path:
         """The folder."""
         if self._path is None or not self._path.is_dir():
-            from napari_dmoe.training.tuning.process import private_folder
+            from napari_dmoe.training.child.process import private_folder
 
-            self._path = private_folder()
+            self._path = private_folder("tuning")
         return self._path
 
     @property

@@ -15,7 +15,7 @@ from napari_dmoe.progress import Progress
 from napari_dmoe.viewer.ui.connections import at_its_end
 
 if TYPE_CHECKING:
-    from napari_dmoe.training.tuning.order import TuningOrder
+    from napari_dmoe.training.tuning.process import TuningProcess, TuningTask
 
 _POLL_MS, _POLL_STOPPING_MS = 150, 30
 
@@ -24,7 +24,7 @@ class _Held:
     """The process, to be ended even without its runner."""
 
     def __init__(self) -> None:
-        self.process: Any = None
+        self.process: TuningProcess | None = None
 
     def kill(self) -> None:
         process, self.process = self.process, None
@@ -41,7 +41,7 @@ class TuningRunner(QObject):
     Parameters
     ----------
     start : callable
-        From a private folder and an order to a process.
+        From a private folder and a task to a process.
     """
 
     progressed = Signal(str, object)
@@ -53,14 +53,12 @@ class TuningRunner(QObject):
 
     def __init__(
         self,
-        start: Callable[[Path, TuningOrder], Any],
+        start: Callable[[Path, TuningTask], Any],
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
         self._start, self._held = start, _Held()
-        self._was_told_to_stop = False
         self._timer = QTimer(self)
-        self._timer.setInterval(_POLL_MS)
         self._timer.timeout.connect(self.poll)
         self.end_process = self._held.kill
         """Kills the process; can be called even without the runner."""
@@ -71,7 +69,7 @@ class TuningRunner(QObject):
         """Whether a process is at work."""
         return self._held.process is not None
 
-    def start(self, folder: Path, order: TuningOrder) -> None:
+    def start(self, folder: Path, task: TuningTask) -> None:
         """Start a process.
 
         Raises
@@ -79,20 +77,17 @@ class TuningRunner(QObject):
         OSError
             When it cannot be started.
         """
-        self._was_told_to_stop = False
-        self._held.process = self._start(folder, order)
-        self._timer.setInterval(_POLL_MS)
-        self._timer.start()
+        self._held.process = self._start(folder, task)
+        self._timer.start(_POLL_MS)
 
     def stop(self) -> None:
         """Tell the process to save and stop."""
         if self._held.process is not None:
-            self._was_told_to_stop = True
             self._held.process.stop()
-            self._timer.setInterval(_POLL_STOPPING_MS)
+            self._timer.start(_POLL_STOPPING_MS)
 
-    def finish_alone(self, save_to: Path) -> None:
-        """Let the process finish without us.
+    def save_alone(self, path: Path) -> None:
+        """Let the process finish without us, and save its result at a path.
 
         Raises
         ------
@@ -100,7 +95,7 @@ class TuningRunner(QObject):
             When it cannot be told.
         """
         if self._held.process is not None:
-            self._held.process.finish_alone(save_to)
+            self._held.process.save_alone(path)
             self._timer.stop()
             self._held.process = None
 
@@ -112,56 +107,25 @@ class TuningRunner(QObject):
     def poll(self) -> None:
         """Read what the process says."""
         process = self._held.process
-        if process is None:
-            return
-        is_alive = process.is_alive  # before reading: it may say something and end
-        last = ""
-        for event in process.events():
-            last = event["event"]
-            self._tell(event)
+        for event in [] if process is None else process.new_events():
+            self._tell(dict(event))
             if process is not self._held.process:
-                return  # somebody answered by ending it
-        if last in ("done", "stopped", "failed"):
-            self._end()
-            self._tell_end(event)
-        elif not is_alive:
-            self._end()
-            self._tell_silent_end(process)
+                return  # it ended, or somebody answered by ending it
 
-    def _tell(self, event: Any) -> None:
-        if event["event"] == "progress":
-            progress = Progress(event["done"], event["total"], event["message"])
-            self.progressed.emit(event["stage"], progress)
-        elif event["event"] == "epoch":
+    def _tell(self, facts: dict[str, Any]) -> None:
+        event = facts.pop("event")
+        if event in ("done", "stopped", "error"):
+            self._timer.stop()
+            self._held.process = None
+        if event == "progress":
+            self.progressed.emit(facts.pop("stage"), Progress(**facts))
+        elif event == "epoch":
             from napari_dmoe.training.loop.history import Epoch
 
-            self.epoch_ended.emit(Epoch.from_facts(event["epoch"]))
-
-    def _end(self) -> None:
-        self._timer.stop()
-        self._held.process = None
-
-    def _tell_end(self, event: Any) -> None:
-        if event["event"] == "done":
+            self.epoch_ended.emit(Epoch.from_facts(facts))
+        elif event == "done":
             self.done.emit()
-        elif event["event"] == "failed":
-            self.failed.emit(event["message"])
-        else:
+        elif event == "stopped":
             self.stopped.emit()
-
-    def _tell_silent_end(self, process: Any) -> None:
-        """Say how a process ended that said nothing: it was killed, or it broke."""
-        if self._was_told_to_stop:
-            self.stopped.emit()
-            return
-        words = process.last_words()
-        code = process.exit_code
-        cause = (
-            "it was killed, perhaps for want of memory"
-            if code and code < 0
-            else (f"exit code {code}")
-        )
-        detail = f" It said: {words.splitlines()[-1]}" if words else ""
-        self.failed.emit(
-            f"the training process ended without a word ({cause}).{detail}"
-        )
+        elif event == "error":
+            self.failed.emit(facts["message"])

@@ -10,17 +10,17 @@ from weakref import WeakKeyDictionary
 from napari.layers import Image
 from qtpy.QtCore import QObject
 
-from napari_dmoe.progress import Progress, ProgressHook
+from napari_dmoe.progress import Progress
 from napari_dmoe.viewer.engines import Engines
 from napari_dmoe.viewer.fine_tune.annotations import snapshot
-from napari_dmoe.viewer.fine_tune.clock import TuningClock, in_words
+from napari_dmoe.viewer.fine_tune.clock import Paces, TuningClock, n_steps
 from napari_dmoe.viewer.fine_tune.folder import TuningFolder, hand_over
 from napari_dmoe.viewer.fine_tune.foot import TuningFoot
 from napari_dmoe.viewer.fine_tune.guard import GuardControl
 from napari_dmoe.viewer.fine_tune.pairs_control import PairsControl
 from napari_dmoe.viewer.fine_tune.process import TuningRunner
 from napari_dmoe.viewer.fine_tune.state import State, Tuning
-from napari_dmoe.viewer.fine_tune.words import Pace
+from napari_dmoe.viewer.fine_tune.words import at_work, work_to_come
 from napari_dmoe.viewer.session.session import Session
 from napari_dmoe.viewer.ui.connections import at_its_end
 from napari_dmoe.viewer.ui.jobs import JobRunner, Task, notify_error
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from napari_dmoe.cohorts.case import Case
     from napari_dmoe.models.checkpoint import LoadedModel
     from napari_dmoe.training.cases.annotation import Annotation
+    from napari_dmoe.training.loop.history import Epoch
     from napari_dmoe.training.settings import TrainSettings
     from napari_dmoe.viewer.fine_tune.pairs import Pair
 
@@ -79,9 +80,10 @@ class TuneControl(QObject):
         self._settings, self._reading = settings, reading
         self._wants_replay, self._foot = wants_replay, foot
         self._numbers: WeakKeyDictionary[Image, int] = WeakKeyDictionary()
-        self._order: Any = None
-        self._clock = TuningClock()
-        self._paces: dict[str, Pace] = {}
+        self._task: Any = None
+        self._n_cases = 0
+        self._now, self._clock = engines.now, TuningClock(0)
+        self._paces = Paces()
         self._preparing = JobRunner(self)
         self.runner = TuningRunner(engines.start_tuning, self)
         # After the runner, which ends its process: else that could write again.
@@ -98,7 +100,7 @@ class TuneControl(QObject):
         self._preparing.failed.connect(self._on_not_prepared)
         self._preparing.stopped.connect(self._on_stopped)
         runner.progressed.connect(self._on_progress)
-        runner.epoch_ended.connect(self._tuning.add_epoch)
+        runner.epoch_ended.connect(self._on_epoch)
         runner.done.connect(self._on_done)
         runner.stopped.connect(self._on_stopped)
         runner.failed.connect(self._on_failed)
@@ -112,10 +114,18 @@ class TuneControl(QObject):
                 found.append(self._numbers.setdefault(image, len(self._numbers) + 1))
         return found
 
-    def pace(self) -> Pace | None:
-        """Return how fast the session's model was tuned last; None if it was not."""
-        loaded = self._session.model
-        return None if loaded is None else self._paces.get(_kin(loaded))
+    def work_to_come(self, settings: TrainSettings) -> str:
+        """Say how much would be trained now, and how long that takes where known."""
+        steps = n_steps(settings, len(self._pairs.chosen))
+        return work_to_come(settings, steps, self._expected(settings))
+
+    def _expected(self, settings: TrainSettings) -> float | None:
+        """Return the seconds that a tuning would take; None while nobody knows."""
+        loaded, guard = self._session.model, self._guard.guard
+        if loaded is None or guard is None:
+            return None
+        n_cases = len(self._pairs.chosen)
+        return self._paces.expected(loaded, settings, guard, n_cases)
 
     def begin(self) -> None:
         """Hand the ticked pairs over, and train on them once that is done."""
@@ -124,7 +134,7 @@ class TuneControl(QObject):
         is_busy = self._tuning.state.is_at_work
         if loaded is None or settings is None or guard is None or is_busy or not pairs:
             return
-        from napari_dmoe.training.tuning.order import TuningOrder
+        from napari_dmoe.training.tuning.process import TuningTask
 
         reading = self._reading()
         try:
@@ -136,15 +146,19 @@ class TuneControl(QObject):
             return
         numbers = self.numbers(pairs)
         replayed = self._folder.replayed(numbers) if self._wants_replay() else ()
-        self._order = TuningOrder(
+        self._task = TuningTask(
             settings=settings,
             guard=guard,
             source=loaded.source,
             sha256=loaded.sha256,
             replayed=replayed,
         )
+        self._n_cases = len(cases)
+        steps = n_steps(settings, len(cases) + len(replayed))
+        expected = self._expected(settings)
+        self._clock = TuningClock(steps, expected=expected, now=self._now)
         self._tuning.begin(loaded, pairs, path)
-        work = partial(_hand_over, path, loaded, cases, reading)
+        work = partial(hand_over, path, loaded, cases, reading)
         self._preparing.start(Task("dMoE: handing cases over", work))
 
     def _snapshots(
@@ -199,13 +213,13 @@ class TuneControl(QObject):
 
     def _go_on(self, mode: str) -> None:
         self._tuning.go_on()
+        self._clock.go_on()
         self._start(mode)
 
     def _start(self, mode: str) -> None:
-        self._clock = TuningClock()
         try:
-            order = self._order.model_copy(update={"mode": mode})
-            self.runner.start(self._folder.path, order)
+            task = self._task.model_copy(update={"mode": mode})
+            self.runner.start(self._folder.path, task)
         except OSError as error:
             self._on_failed(f"the training process cannot be started: {error}")
         else:
@@ -215,16 +229,17 @@ class TuneControl(QObject):
         self._clock.note(stage, progress)
         self._foot.show_progress(self._clock.fraction)
         if self._tuning.state is State.TRAINING:
-            left = self._clock.seconds_left
-            said = progress.message.replace("epoch", "round")
-            said = said[:1].upper() + said[1:]
-            said += f" · {in_words(left)} left" if left is not None else ""
-            self._tuning.said = said
-            self._foot.show_status(said)
+            self._tuning.said = at_work(progress, self._clock.seconds_left)
+            self._foot.show_status(self._tuning.said)
+
+    def _on_epoch(self, epoch: Epoch) -> None:
+        self._note_pace()
+        self._tuning.add_epoch(epoch)
 
     def _on_done(self) -> None:
         from napari_dmoe.training.tuning.report import TuningReport
 
+        self._note_pace()
         try:
             text = (self._folder.path / REPORT).read_text("utf-8")
             self._tuning.report = TuningReport.from_json(text)
@@ -237,11 +252,9 @@ class TuneControl(QObject):
         )
 
     def _note_pace(self) -> None:
-        step, n_steps = self._clock.took("training")
-        measuring, n_cases = self._clock.took("after")
-        if n_steps and n_cases and self._tuning.parent is not None:
-            pace = Pace(step / n_steps, measuring / n_cases)
-            self._paces[_kin(self._tuning.parent)] = pace
+        if self._tuning.parent is not None:
+            facts = (self._clock, self._tuning.parent, self._task, self._n_cases)
+            self._paces.note(*facts)
 
     def _on_stopped(self) -> None:
         self._tuning.has_model = self._folder.tuned_model() is not None
@@ -263,11 +276,6 @@ class TuneControl(QObject):
         self._on_failed(str(error))
 
 
-def _kin(loaded: LoadedModel) -> str:
-    """Return what models share that are equally fast."""
-    return loaded.card.name.removesuffix("-tuned")
-
-
 class _End:
     """Ends a process and deletes its folder, without holding a widget."""
 
@@ -277,13 +285,3 @@ class _End:
     def end(self) -> None:
         self._end_process()
         self._folder.remove()
-
-
-def _hand_over(
-    path: Any,
-    loaded: LoadedModel,
-    cases: Sequence[Case],
-    reading: Annotation,
-    hook: ProgressHook,
-) -> None:
-    hand_over(path, loaded, cases, reading, hook)

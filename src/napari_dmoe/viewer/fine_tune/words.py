@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from napari_dmoe.viewer.fine_tune.clock import in_words
 
 if TYPE_CHECKING:
+    from napari_dmoe.progress import Progress
     from napari_dmoe.training.settings import TrainSettings
     from napari_dmoe.training.tuning.report import Change, TuningReport
     from napari_dmoe.viewer.fine_tune.pairs import Pair
@@ -59,42 +60,32 @@ def pair_row(pair: Pair) -> PairRow:
     )
 
 
-@dataclass(frozen=True)
-class Pace:
-    """How fast the last tuning was.
-
-    Parameters
-    ----------
-    step : float
-        Seconds a step, what is measured after each round included.
-    measuring : float
-        Seconds to measure one case.
-    """
-
-    step: float
-    measuring: float
-
-
-def work_to_come(
-    settings: TrainSettings, *, n_cases: int, n_guard: int, pace: Pace | None
-) -> str:
+def work_to_come(settings: TrainSettings, steps: int, seconds: float | None) -> str:
     """Say how much is trained, and how long that will take where it is known.
 
     Parameters
     ----------
     settings : TrainSettings
         How it is trained.
-    n_cases, n_guard : int
-        Cases that are measured before and after.
-    pace : Pace or None
-        How fast the last one was, with the same model.
+    steps : int
+        Steps in all.
+    seconds : float or None
+        How long it is expected to take.
     """
-    steps = settings.epochs * (settings.steps_per_epoch or max(1, n_cases))
     said = f"{steps} steps in {settings.epochs} rounds"
-    if pace is None:
+    if seconds is None:
         return f"{said}; how long is known once it runs"
-    seconds = steps * pace.step + 2 * (n_cases + n_guard) * pace.measuring
     return f"{said}, {in_words(seconds)}"
+
+
+def at_work(progress: Progress, seconds_left: float | None) -> str:
+    """Say what is done now, and how long everything will take where it is known."""
+    said = progress.message.replace("epoch", "round")
+    said = said[:1].upper() + said[1:]
+    known = "time left not yet known"
+    if seconds_left is not None:
+        known = f"{in_words(seconds_left)} left"
+    return f"{said} · {known}"
 
 
 @dataclass(frozen=True)

@@ -1,19 +1,17 @@
-"""Results as new layers on their source: masks, probabilities, differences.
+"""What a run gives of itself as new layers on its source.
 
-Where they lie is the business of :mod:`napari_dmoe.viewer.layers.placement`; maps of
-the routing are that of :mod:`napari_dmoe.viewer.routing.map_layers`; what happens to
-layers that are already in a viewer is that of
-:mod:`napari_dmoe.viewer.session.results`.
+These are its mask, its probabilities, and where masks differ. All other maps are built
+by :mod:`napari_dmoe.viewer.layers.maps`, too; what happens to layers that are already
+in a viewer is the business of :mod:`napari_dmoe.viewer.session.results`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from napari.layers import Image
-from napari.utils.colormaps import Colormap, DirectLabelColormap
 from numpy.typing import NDArray
 
 from napari_dmoe.imaging.spatial import Grid
@@ -26,31 +24,41 @@ from napari_dmoe.inference.pictures.colours import (
 )
 from napari_dmoe.inference.results.provenance import METADATA_KEY, Provenance
 from napari_dmoe.inference.results.segmentation import Segmentation
-from napari_dmoe.viewer.layers.placement import FILE_KEY, LayerData, on_layer, placement
+from napari_dmoe.viewer.layers.maps import (
+    fading_in,
+    labels_look,
+    map_layer,
+    measure_look,
+)
+from napari_dmoe.viewer.layers.placement import (
+    FILE_KEY,
+    LayerData,
+    axis_names,
+    on_layer,
+)
 from napari_dmoe.viewer.layers.records import hover_note, layer_name
 
 _MASK_OPACITY = 0.5
-_ALTERED_OPACITY = 0.9  # of an outline: see napari_dmoe.viewer.layers.outlines
-MAP_OPACITY = 0.7
-SEEN_THROUGH = "translucent_no_depth"  # in 3D a mask shows through what is around it
+_ALTERED_OPACITY = 0.9
+"""Of an outline (:mod:`napari_dmoe.viewer.layers.outlines`), which a mask that is not
+the plain model's is, and of its difference to the plain one, which may be a rim of
+single pixels between the outlines of both."""
 
 
 def mask_layer(source: Image, result: Segmentation) -> LayerData:
     """Return a result's mask as a Labels layer on its source."""
-    data, grid = on_layer(source, result.labels, axes=result.axes, grid=result.grid)
-    return (
-        data.copy(),  # somebody may paint on it
-        placement(source, grid)
-        | mask_look(result.classes, result.provenance)
-        | {
-            "name": layer_name(source.name, result.provenance),
-            "metadata": {
-                **{k: v for k, v in source.metadata.items() if k == FILE_KEY},
-                METADATA_KEY: result.provenance.model_dump(mode="json"),
-            },
-        },
-        "labels",
+    record = result.provenance
+    data, arguments, kind = map_layer(
+        source,
+        result.labels,
+        mask_look(result.classes, record),
+        axes=result.axes,
+        grid=result.grid,
+        name=layer_name(source.name, record),
     )
+    kept = {k: v for k, v in source.metadata.items() if k == FILE_KEY}
+    arguments["metadata"] = kept | {METADATA_KEY: record.model_dump(mode="json")}
+    return data.copy(), arguments, kind  # somebody may paint on it
 
 
 def mask_look(
@@ -67,15 +75,11 @@ def mask_look(
         says under the cursor what it is.
     """
     note, text = ("", "") if record is None else hover_note(record)
-    features = features_of("class", classes)
+    opacity = _ALTERED_OPACITY if note else _MASK_OPACITY
+    look = labels_look("class", classes, mask_colours(classes, record), opacity)
     if note:
-        features[note] = [text] * len(classes)
-    return {
-        "opacity": _ALTERED_OPACITY if note else _MASK_OPACITY,
-        "blending": SEEN_THROUGH,
-        "colormap": colours_of_labels(mask_colours(classes, record)),
-        "features": features,
-    }
+        look["features"][note] = [text] * len(classes)
+    return look
 
 
 def mask_colours(
@@ -95,62 +99,72 @@ def in_layer_order(
 
 def probability_layers(source: Image, result: Segmentation) -> list[LayerData]:
     """Return each class's probability as an Image layer; none where none were kept."""
-    maps = [] if result.probabilities is None else list(result.probabilities)
-    layers: list[LayerData] = []
+    if result.probabilities is None:
+        return []
     colours = class_colours(result.classes)
-    record = result.provenance.model_dump(mode="json")
-    for label, (name, values) in enumerate(zip(result.classes, maps, strict=False)):
-        if label == 0:
-            continue
-        data, grid = on_layer(source, values, axes=result.axes, grid=result.grid)
-        look = {
-            "name": f"{source.name} / probability of {name}",
-            "colormap": fading_in(colours[label], f"dmoe class {label}"),
-            "contrast_limits": (0.0, 1.0),
-            "opacity": MAP_OPACITY,
-            "blending": SEEN_THROUGH,
-            "rgb": False,
-            "metadata": {METADATA_KEY: record | {"shows": f"probability of {name}"}},
-        }
-        layers.append((data, placement(source, grid) | look, "image"))
-    return layers
+    return [
+        map_layer(
+            source,
+            result.probabilities[label],
+            measure_look(fading_in(colours[label], f"dmoe class {label}"), (0.0, 1.0)),
+            axes=result.axes,
+            grid=result.grid,
+            name=f"{source.name} / probability of {name}",
+            record=result.provenance,
+            shows=f"probability of {name}",
+        )
+        for label, name in enumerate(result.classes[1:], start=1)
+    ]
 
 
 def difference_layer(source: Image, difference: NDArray[np.uint8]) -> LayerData:
-    """Return where two masks differ as a Labels layer on their source."""
-    colours = dict(enumerate(DIFFERENCE_COLOURS, start=1))
-    return (
+    """Return where two masks on a source differ, in the order of its axes."""
+    return map_layer(
+        source,
         difference,
-        placement(source, Grid.identity(difference.shape))
-        | {
-            "name": f"{source.name} / difference",
-            "opacity": _MASK_OPACITY,
-            "blending": SEEN_THROUGH,
-            "colormap": colours_of_labels(colours),
-            "features": features_of("difference", DIFFERENCES),
-        },
-        "labels",
+        _difference_look(DIFFERENCES, _MASK_OPACITY),
+        axes=axis_names(source, difference.ndim),
+        grid=Grid.identity(difference.shape),
+        name=f"{source.name} / difference",
     )
 
 
-def features_of(name: str, texts: Iterable[str]) -> dict[str, list[Any]]:
-    """Return the features of a Labels layer: a text for each label, from 0."""
-    listed = list(texts)
-    return {"index": list(range(len(listed))), name: listed}
+def difference_to_plain(
+    source: Image,
+    result: Segmentation,
+    difference: NDArray[np.uint8],
+    *,
+    name: str,
+    words: Sequence[str] = DIFFERENCES,
+) -> LayerData:
+    """Return where a result that is not the plain model's differs from its mask.
+
+    Parameters
+    ----------
+    source : napari.layers.Image
+        The image.
+    result : Segmentation
+        Says along which axes the labels lie, and where.
+    difference : array
+        Labels as :func:`napari_dmoe.inference.masks.comparison.compare_masks` gives
+        them.
+    name : str
+        What the layer is called before the image's name.
+    words : sequence of str
+        What each of its labels means.
+    """
+    return map_layer(
+        source,
+        difference,
+        _difference_look(words, _ALTERED_OPACITY),
+        axes=result.axes,
+        grid=result.grid,
+        name=f"{name} · {source.name}",
+        record=result.provenance,
+        shows=f"{name}, to the plain mask",
+    )
 
 
-def fading_in(colour: Rgb, name: str) -> Colormap:
-    """Return a colormap from nothing to a colour, so that the image shows through."""
-    red, green, blue = (part / 255 for part in colour)
-    return Colormap([[red, green, blue, 0.0], [red, green, blue, 1.0]], name=name)
-
-
-def colours_of_labels(colours: dict[int, Rgb]) -> DirectLabelColormap:
-    """Return a colormap that gives some labels a colour, and the others none."""
-    nothing = np.zeros(4, np.float32)
-    rgba = {
-        label: np.array([*colour, 255], np.float32) / 255
-        for label, colour in colours.items()
-    }
-    # napari takes label 0 for background, unless it has a colour of its own.
-    return DirectLabelColormap(color_dict={None: nothing, 0: nothing} | rgba)
+def _difference_look(words: Sequence[str], opacity: float) -> dict[str, Any]:
+    colours = dict(enumerate(DIFFERENCE_COLOURS, start=1))
+    return labels_look("difference", words, colours, opacity)

@@ -25,15 +25,10 @@ from napari_dmoe.imaging.spatial import (
     ImageReadError,
     SpatialImage,
 )
+from napari_dmoe.inference.pictures.colours import AIR, CT_WINDOW
 from napari_dmoe.inference.results.provenance import METADATA_KEY, Provenance
 from napari_dmoe.viewer.layers.look import mask_look
 from napari_dmoe.viewer.layers.placement import FILE_KEY, LayerData
-
-CT_WINDOW = (-160.0, 240.0)
-"""Hounsfield units shown at first: the usual window for soft tissue."""
-
-_AIR = -500
-"""Integer images that reach below this are taken for CT."""
 
 _SAMPLED = 200_000
 
@@ -170,7 +165,7 @@ def _contrast(data: Any) -> tuple[float, float]:
     seen = seen[np.isfinite(seen)]
     if not seen.size:
         return 0.0, 1.0
-    if data.dtype.kind == "i" and seen.min() < _AIR:
+    if data.dtype.kind == "i" and seen.min() < AIR:
         return CT_WINDOW
     low, high = np.percentile(seen, (0.5, 99.5)).tolist()
     return (low, high) if high > low else (low, low + 1)

@@ -1,4 +1,7 @@
-"""A layer's record in words: how a result of this plugin came about."""
+"""A layer's record, and what it says in words: how a result came about.
+
+It is read from the metadata that whoever makes a layer wrote there.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,14 @@ from napari_dmoe.inference.results.provenance import (
 
 _SHORT_HASH = 12
 
+Kind = tuple[str, ...]
+"""What sort of result a record describes; empty for the model as it is, run once."""
+
+
+def layer_record(layer: Layer | None) -> Provenance | None:
+    """Return a layer's record; None where it has none."""
+    return None if layer is None else record_of(layer.metadata.get(METADATA_KEY))
+
 
 def record_of(stated: Any) -> Provenance | None:
     """Return the record that a layer's metadata holds; None where it holds none."""
@@ -28,6 +39,106 @@ def record_of(stated: Any) -> Provenance | None:
         return Provenance.model_validate(known)
     except ValidationError:
         return None
+
+
+def is_mask(layer: Layer | None) -> bool:
+    """Whether a layer is a mask with a record, and no map of the same run."""
+    if not isinstance(layer, Labels) or layer_record(layer) is None:
+        return False
+    return not shown_by(layer)
+
+
+def shown_by(layer: Layer) -> str:
+    """Say what a map of a run shows; nothing for a mask."""
+    return str(layer.metadata[METADATA_KEY].get("shows", ""))
+
+
+def dims_of(record: Provenance) -> int:
+    """Return how many axes the record's model sees at once: 2 or 3."""
+    return len(record.grid["shape"])
+
+
+def badge(record: Provenance) -> str:
+    """Say in what a result is not a plain run of the model; nothing where it is one."""
+    sentences = []
+    if record.departures:
+        sentences.append(f"Not the plain model: {'; '.join(record.departures)}.")
+    if record.made_by == "uncertainty":
+        sentences.append(f"Not one run: each pixel's {_vote(record)}.")
+    if record.swept:
+        swept = " and ".join(map(_spoken, record.swept))
+        sentences.append(f"From a sweep of {swept}: what this value would have got.")
+    return " ".join(sentences)
+
+
+def hover_note(record: Provenance) -> tuple[str, str]:
+    """Return what napari's status bar says of every pixel of an altered mask.
+
+    Returns
+    -------
+    tuple of str
+        A name and a text, such as ``not the plain model`` and ``expert 3 muted in all
+        blocks``; both are empty for a plain run.
+    """
+    if record.departures:
+        return "not the plain model", "; ".join(record.departures)
+    if record.made_by == "uncertainty":
+        return "not one run", _vote(record)
+    return ("not this patient", altered_words(record)) if badge(record) else ("", "")
+
+
+def kind(record: Provenance) -> Kind:
+    """Return what sort of result a record describes.
+
+    Only results of one kind may replace each other. The values of a sweep, and places
+    between trained values, are told apart by the values that they are for.
+    """
+    if not badge(record):
+        return ()
+    for_whom: Kind = ()
+    if record.swept or any(driver.between is not None for driver in record.drivers):
+        for_whom = tuple(f"{d.attribute}: {d.value}" for d in record.drivers)
+    return (record.made_by, *record.departures, *record.swept, *for_whom)
+
+
+def altered_words(record: Provenance) -> str:
+    """Say in few words what was altered: ``expert 3 muted``; nothing if plain."""
+    words = _experts_words(record.experts or ControlRecord(), record.unit)
+    known = [(_spoken(each.attribute), each) for each in record.drivers]
+    words += [f"{n} {d.value} (between)" for n, d in known if d.between is not None]
+    words += [
+        f"if {name} {driver.value}"
+        for name, driver in known
+        if driver.attribute in record.swept and driver.value is not None
+    ]
+    if record.made_by == "uncertainty":
+        words.append("vote of noise samples")
+    return ", ".join(words)
+
+
+def layer_name(image: str, record: Provenance, note: str = "") -> str:
+    """Return what the layer of a mask is called.
+
+    Parameters
+    ----------
+    image : str
+        Name of the image.
+    record : Provenance
+        How the mask was made.
+    note : str
+        What else sets it apart, such as ``replayed``.
+
+    Returns
+    -------
+    str
+        ``retina / mask`` for a plain run. Of an altered one comes first what was
+        altered, as in ``expert 3 muted · retina``: napari's list shortens long names in
+        the middle.
+    """
+    altered = altered_words(record)
+    if not altered:
+        return f"{image} / mask {note}".rstrip()
+    return f"{', '.join(filter(None, (altered, note)))} · {image}"
 
 
 def record_rows(stated: Any) -> list[tuple[str, str]]:
@@ -63,7 +174,7 @@ def record_rows(stated: Any) -> list[tuple[str, str]]:
 
 
 def _driver(driver: DriverRecord) -> str:
-    name = driver.attribute.replace("_", " ")
+    name = _spoken(driver.attribute)
     if driver.between is not None:
         return f"{name}: {driver.value} (between routers {driver.routers})"
     if driver.value is not None:
@@ -99,123 +210,12 @@ def _notices(record: Provenance) -> tuple[str, ...]:
     return (of_model, *record.notices) if of_model else record.notices
 
 
-def layer_record(layer: Layer | None) -> Provenance | None:
-    """Return a layer's record; None where it has none."""
-    return None if layer is None else record_of(layer.metadata.get(METADATA_KEY))
+def _spoken(attribute: str) -> str:
+    return attribute.replace("_", " ")
 
 
-def is_mask(layer: Layer | None) -> bool:
-    """Whether a layer is a mask with a record, and no map of the same run."""
-    if not isinstance(layer, Labels) or layer_record(layer) is None:
-        return False
-    return not shown_by(layer)
-
-
-def shown_by(layer: Layer) -> str:
-    """Say what a map of a run shows; nothing for a mask."""
-    return str(layer.metadata[METADATA_KEY].get("shows", ""))
-
-
-def dims_of(record: Provenance) -> int:
-    """Return how many axes the record's model sees at once: 2 or 3."""
-    return len(record.grid["shape"])
-
-
-Kind = tuple[str, ...]
-"""What sort of result a record describes; empty for the model as it is, run once."""
-
-
-def badge(record: Provenance) -> str:
-    """Say in what a result is not a plain run of the model; nothing where it is one."""
-    sentences = []
-    if record.departures:
-        sentences.append(f"Not the plain model: {'; '.join(record.departures)}.")
-    if record.made_by == "uncertainty":
-        n = record.settings.get("samples", 1)
-        sentences.append(
-            f"Not one run: each pixel's most frequent class in {n} noise samples."
-        )
-    if record.swept:
-        swept = " and ".join(name.replace("_", " ") for name in record.swept)
-        sentences.append(f"From a sweep of {swept}: what this value would have got.")
-    return " ".join(sentences)
-
-
-def kind(record: Provenance) -> Kind:
-    """Return what sort of result a record describes.
-
-    Only results of one kind may replace each other. The values of a sweep, and places
-    between trained values, are told apart by the values that they are for.
-    """
-    if not badge(record):
-        return ()
-    for_whom: Kind = ()
-    if record.swept or any(driver.between is not None for driver in record.drivers):
-        for_whom = tuple(f"{d.attribute}: {d.value}" for d in record.drivers)
-    return (record.made_by, *record.departures, *record.swept, *for_whom)
-
-
-def altered_words(record: Provenance) -> str:
-    """Say in few words what was altered: ``expert 3 muted``; nothing if plain."""
-    words = [
-        *_experts_words(record.experts or ControlRecord(), record.unit),
-        *(_between(driver) for driver in record.drivers if driver.between is not None),
-    ]
-    if record.swept:
-        words += [
-            f"if {d.attribute.replace('_', ' ')} {d.value}"
-            for d in record.drivers
-            if d.attribute in record.swept and d.value is not None
-        ]
-    if record.made_by == "uncertainty":
-        words.append("vote of noise samples")
-    return ", ".join(words)
-
-
-def layer_name(image: str, record: Provenance, note: str = "") -> str:
-    """Return what the layer of a mask is called.
-
-    Parameters
-    ----------
-    image : str
-        Name of the image.
-    record : Provenance
-        How the mask was made.
-    note : str
-        What else sets it apart, such as ``replayed``.
-
-    Returns
-    -------
-    str
-        ``retina / mask`` for a plain run. Of an altered one comes first what was
-        altered, as in ``expert 3 muted · retina``: napari's list shortens long names in
-        the middle.
-    """
-    altered = altered_words(record)
-    if not altered:
-        return f"{image} / mask {note}".rstrip()
-    return f"{', '.join(filter(None, (altered, note)))} · {image}"
-
-
-def hover_note(record: Provenance) -> tuple[str, str]:
-    """Return what napari's status bar says of every pixel of an altered mask.
-
-    Returns
-    -------
-    tuple of str
-        A name and a text, such as ``not the plain model`` and ``expert 3 muted in all
-        blocks``; both are empty for a plain run.
-    """
-    if record.departures:
-        return "not the plain model", "; ".join(record.departures)
-    if record.made_by == "uncertainty":
-        n = record.settings.get("samples", 1)
-        return "not one run", f"most frequent class in {n} noise samples"
-    return ("not this patient", altered_words(record)) if badge(record) else ("", "")
-
-
-def _between(driver: DriverRecord) -> str:
-    return f"{driver.attribute.replace('_', ' ')} {driver.value} (between)"
+def _vote(record: Provenance) -> str:
+    return f"most frequent class in {record.settings.get('samples', 1)} noise samples"
 
 
 def _experts_words(control: ControlRecord, unit: str) -> list[str]:

@@ -5,11 +5,15 @@ from __future__ import annotations
 import weakref
 from typing import Any
 
+import numpy as np
 from napari.components import ViewerModel
 from napari.layers import Layer
 
 from napari_dmoe.viewer.layers.placement import PLACE, LayerData, plain
 from napari_dmoe.viewer.layers.pointer import pointer_away
+
+_SHOWN = ("colormap", "features", "metadata", "contrast_limits")
+"""What of a layer goes with its samples, and is no person's to set for good."""
 
 
 class KeptLayer:
@@ -28,7 +32,7 @@ class KeptLayer:
         """Put data into the layer, or into a new one where it is gone; return it."""
         before = self.within(viewer)
         layer = put(viewer, layer_data, before)
-        if before is None:
+        if layer is not before:
             self._given = layer.name
         self._reference = weakref.ref(layer)
         return layer
@@ -37,7 +41,7 @@ class KeptLayer:
         """Give the layer another name, unless a person gave it one."""
         layer = self.within(viewer)
         if layer is not None and layer.name == self._given:
-            self._given = free_name(viewer, name, besides=layer)
+            self._given = _free_name(viewer, name, besides=layer)
             layer.name = self._given
 
     def show(self, viewer: ViewerModel | None, is_shown: bool) -> None:
@@ -64,7 +68,7 @@ def put(viewer: ViewerModel, layer_data: LayerData, existing: Layer | None) -> A
         Data, arguments and kind of the layer.
     existing : napari.layers.Layer or None
         The layer to change. What a person may have set in it stays: its name,
-        opacity and whether it is seen.
+        opacity and whether it is seen; so does what `layer_data` does not state.
 
     Returns
     -------
@@ -73,24 +77,33 @@ def put(viewer: ViewerModel, layer_data: LayerData, existing: Layer | None) -> A
     """
     data, arguments, kind = layer_data
     if existing is not None and existing.ndim == data.ndim:
-        _replace(existing, layer_data)
+        _replace(existing, data, arguments)
         return existing
-    name = free_name(viewer, str(arguments["name"]))
+    name = _free_name(viewer, str(arguments["name"]))
     add = viewer.add_labels if kind == "labels" else viewer.add_image
     with pointer_away(viewer):
         return plain(add(data, **(arguments | {"name": name})))
 
 
-def _replace(layer: Layer, layer_data: LayerData) -> None:
-    """Change a layer's samples and place, but nothing that a person may have set."""
-    data, arguments, _ = layer_data
+def _replace(layer: Layer, data: Any, arguments: dict[str, Any]) -> None:
+    """Change a layer's samples and place; only what differs, for each is drawn."""
     layer.data = data
-    for name in (*PLACE, "colormap", "features", "metadata", "contrast_limits"):
+    for name in PLACE:
+        if name in arguments and not _is_same(getattr(layer, name), arguments[name]):
+            setattr(layer, name, arguments[name])
+    for name in _SHOWN:
         if name in arguments:
             setattr(layer, name, arguments[name])
 
 
-def free_name(viewer: ViewerModel, name: str, besides: Layer | None = None) -> str:
+def _is_same(now: Any, wanted: Any) -> bool:
+    matrix = getattr(now, "affine_matrix", now)
+    if isinstance(matrix, np.ndarray):
+        return bool(np.array_equal(matrix, wanted))
+    return bool(matrix == wanted)
+
+
+def _free_name(viewer: ViewerModel, name: str, besides: Layer | None = None) -> str:
     """Return a name, or the next that no layer has besides one."""
     taken = {layer.name for layer in viewer.layers if layer is not besides}
     free, number = name, 2

@@ -5,7 +5,6 @@ from __future__ import annotations
 import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -15,8 +14,8 @@ from numpy.typing import NDArray
 
 from napari_dmoe.inference.maps.measures import pair_names
 from napari_dmoe.viewer.layers.outlines import Outlines
-from napari_dmoe.viewer.layers.placement import PLACE, plain
-from napari_dmoe.viewer.layers.slot import put
+from napari_dmoe.viewer.layers.placement import plain
+from napari_dmoe.viewer.layers.slot import KeptLayer
 from napari_dmoe.viewer.routing.extras import extras_of
 from napari_dmoe.viewer.routing.map_layers import ShownMap, shown_map
 from napari_dmoe.viewer.routing.overlay import Overlay
@@ -29,11 +28,10 @@ _LOOK = ("colormap", "contrast_limits")
 
 @dataclass(frozen=True)
 class _Seen:
-    """What a layer shows, and how it was named by itself."""
+    """What a layer shows."""
 
     shown: ShownMap
     overlay: Overlay
-    name: str
 
 
 class RoutingLayers:
@@ -52,17 +50,14 @@ class RoutingLayers:
 
     def __init__(self, viewer: weakref.ref[ViewerModel], outlines: Outlines) -> None:
         self._viewer, self._outlines = viewer, outlines
-        self._layers: WeakKeyDictionary[Layer, dict[str, weakref.ref[Layer]]] = (
-            WeakKeyDictionary()
-        )
+        self._kept: WeakKeyDictionary[Layer, dict[str, KeptLayer]] = WeakKeyDictionary()
         self._seen: WeakKeyDictionary[Layer, _Seen] = WeakKeyDictionary()
 
     def of(self, image: Layer) -> list[Layer]:
         """Return the layers that show an image's routing and are in the viewer."""
-        viewer = self._viewer()
-        kept = self._layers.get(plain(image), {}).values()
-        layers = [layer for ref in kept if (layer := ref()) is not None]
-        return [] if viewer is None else [e for e in layers if e in viewer.layers]
+        viewer, kept = self._viewer(), self._kept.get(plain(image), {})
+        layers = (each.within(viewer) for each in kept.values())
+        return [layer for layer in layers if layer is not None]
 
     def is_shown(self, image: Layer) -> bool:
         """Whether a map of an image's routing can be seen."""
@@ -85,34 +80,29 @@ class RoutingLayers:
             self.hide(image, result)
             return
         layer = self._put(viewer, image, shown)
-        self._seen[layer] = _Seen(shown, overlay, layer.name)
+        self._seen[layer] = _Seen(shown, overlay)
         for each in self.of(image):
             if each.visible != (each is layer):
                 each.visible = each is layer
         self._outlines.add(result.mask())
 
     def _put(self, viewer: ViewerModel, image: Image, shown: ShownMap) -> Layer:
-        kind = shown.layer_data[2]
-        kept = self._layers.setdefault(plain(image), {})
-        existing = kept[kind]() if kind in kept else None
-        before = None if existing is None else self._seen.get(existing)
-        if existing is None or before is None or existing not in viewer.layers:
-            return self._add(viewer, image, shown)
-        if existing.ndim != shown.layer_data[0].ndim:
-            return self._add(viewer, image, shown)
-        _update(existing, shown, before)
-        return existing
-
-    def _add(self, viewer: ViewerModel, image: Image, shown: ShownMap) -> Layer:
-        """Add a layer below the masks, and leave the selection to a painter."""
-        selected = set(viewer.layers.selection)
-        layer: Layer = put(viewer, shown.layer_data, None)
-        self._layers[plain(image)][shown.layer_data[2]] = weakref.ref(layer)
-        place = viewer.layers.index(image) + 1
-        viewer.layers.move(viewer.layers.index(layer), place)
-        viewer.layers.selection = selected
-        if isinstance(layer, Labels):
-            layer.editable = False
+        """Put a map where the image's last one of its sort is, or below the masks."""
+        data, arguments, kind = shown.layer_data
+        kept = self._kept.setdefault(plain(image), {}).setdefault(kind, KeptLayer())
+        before, selected = kept.within(viewer), set(viewer.layers.selection)
+        is_there = before is not None and before.ndim == data.ndim
+        if is_there and self._seen[before].shown.look == shown.look:
+            # What a person set in the colours stays.
+            arguments = {k: v for k, v in arguments.items() if k not in _LOOK}
+        layer: Layer = kept.put(viewer, (data, arguments, kind))
+        kept.rename(viewer, arguments["name"])
+        if layer is not before:
+            place = viewer.layers.index(image) + 1
+            viewer.layers.move(viewer.layers.index(layer), place)
+            viewer.layers.selection = selected  # a painter keeps their layer
+            if isinstance(layer, Labels):
+                layer.editable = False
         return layer
 
     def hide(self, image: Layer, result: Result | None) -> None:
@@ -145,7 +135,7 @@ class RoutingLayers:
             ``"expert 3 0.71 | expert 5 0.29, block 7"``, or ``stage 2`` in 3D, after
             the value of a map that shows something else; empty where no map is seen.
         """
-        for image in list(self._layers):
+        for image in list(self._kept):
             for layer in self.of(image):
                 if layer.visible and layer in self._seen:
                     token = token_at(layer, position, view_direction, dims_displayed)
@@ -195,31 +185,6 @@ def _entry(
     enters, leaves = np.nanmax(near), np.nanmin(far)
     entry: NDArray[np.float64] = start + enters * ray
     return entry if enters <= leaves else None
-
-
-def _update(layer: Layer, shown: ShownMap, before: _Seen) -> None:
-    """Show other samples in a layer; only what differs is set, for each is drawn."""
-    data, arguments, _ = shown.layer_data
-    layer.data = data
-    for name in PLACE:
-        if not _is_same(getattr(layer, name), arguments[name]):
-            setattr(layer, name, arguments[name])
-    for name in _LOOK if shown.look != before.shown.look else ():
-        if name in arguments:
-            setattr(layer, name, arguments[name])
-    if "features" in arguments:
-        layer.features = arguments["features"]
-    layer.metadata = arguments["metadata"]
-    was, now = before.shown.layer_data[1]["name"], arguments["name"]
-    if was != now and layer.name == before.name:
-        layer.name = now  # nobody called it otherwise
-
-
-def _is_same(now: Any, wanted: Any) -> bool:
-    matrix = getattr(now, "affine_matrix", now)
-    if isinstance(matrix, np.ndarray):
-        return bool(np.array_equal(matrix, wanted))
-    return bool(matrix == wanted)
 
 
 def _text(seen: _Seen, token: tuple[int, ...]) -> str:

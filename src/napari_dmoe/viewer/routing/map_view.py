@@ -14,7 +14,8 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_dmoe.viewer.routing.overlay import MAPS, Overlay, map_names
+from napari_dmoe.inference.maps.overlays import OVERLAYS
+from napari_dmoe.viewer.routing.overlay import Overlay
 from napari_dmoe.viewer.routing.state import RoutingState
 from napari_dmoe.viewer.ui.parts import column, narrow_combo, paragraph, row, say
 from napari_dmoe.viewer.ui.start_button import StartButton
@@ -38,11 +39,11 @@ class MapSection(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._names = map_names()
+        self._names = tuple(OVERLAYS)
         self._busiest, self._is_expert_chosen = 0, False
         self._drivers: dict[str, tuple[str, ...]] = {}
         self.map_combo = narrow_combo("Map", "What is shown of the routing.")
-        for place, kind in enumerate(MAPS.values()):
+        for place, kind in enumerate(OVERLAYS.values()):
             self.map_combo.addItem(kind.title)
             self.map_combo.setItemData(place, kind.help, Qt.ItemDataRole.ToolTipRole)
         self.map_combo.activated.connect(self._on_map)
@@ -159,7 +160,7 @@ class MapSection(QWidget):
     def _bar(self, state: RoutingState) -> None:
         """Make maps that the result cannot have impossible to choose, and say why."""
         model = self.map_combo.model()
-        for place, (name, kind) in enumerate(MAPS.items()):
+        for place, (name, kind) in enumerate(OVERLAYS.items()):
             why = state.barred.get(name, "")
             item = model.item(place) if isinstance(model, QStandardItemModel) else None
             if item is not None:
@@ -183,7 +184,7 @@ class MapSection(QWidget):
         self.attribute_combo.setVisible(are_shown and len(labels) > 1)
 
     def _on_map(self, place: int) -> None:
-        if MAPS[self._names[place]].is_of_one_expert and not self._is_expert_chosen:
+        if OVERLAYS[self._names[place]].is_of_one_expert and not self._is_expert_chosen:
             self.expert_combo.setCurrentIndex(self._busiest)  # others may be empty
         self._tell()
 

@@ -1,32 +1,15 @@
-"""Which map of the routing is wanted: every kind by its name, and what it is asked for.
+"""Which map of the routing is wanted: its kind by name, and what it is asked for.
 
 Knows no napari and no Qt.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import prod
-from typing import cast
 
-import numpy as np
-
-from napari_dmoe.inference.maps.overlays import (
-    FURTHER_OVERLAYS,
-    OVERLAYS,
-    FurtherOverlayName,
-    OverlayKind,
-    OverlayName,
-)
+from napari_dmoe.inference.maps.overlays import OVERLAYS, OverlayKind, OverlayName
 from napari_dmoe.inference.results.routing import RoutingMaps
-
-MapName = OverlayName | FurtherOverlayName
-
-MAPS: Mapping[MapName, OverlayKind] = dict(
-    (*OVERLAYS.items(), *FURTHER_OVERLAYS.items())
-)
-"""Every map by its key, in the order in which they are offered."""
 
 SAMPLES = 16
 """Noise samples that a map of the uncertainty is begun with."""
@@ -39,7 +22,7 @@ class Overlay:
     Parameters
     ----------
     name : str
-        Key in :data:`MAPS`.
+        Key in :data:`napari_dmoe.inference.maps.overlays.OVERLAYS`.
     block : int
         Block or stage, counted from 0; -1 for the finest.
     expert : int
@@ -52,7 +35,7 @@ class Overlay:
         Noise samples, and their seed, where the map is of such.
     """
 
-    name: MapName = "dominant"
+    name: OverlayName = "dominant"
     block: int = -1
     expert: int = 0
     attribute: str = ""
@@ -63,7 +46,7 @@ class Overlay:
     @property
     def kind(self) -> OverlayKind:
         """What is known of the map."""
-        return MAPS[self.name]
+        return OVERLAYS[self.name]
 
     @property
     def words(self) -> str:
@@ -94,19 +77,3 @@ def finest(routing: RoutingMaps) -> int:
     """Return the block with the smallest tokens; the last one among equals."""
     n_tokens = [prod(grid.shape) for grid in routing.grids]
     return max(range(len(n_tokens)), key=lambda block: (n_tokens[block], block))
-
-
-def limits_of(overlay: Overlay, n_experts: int) -> tuple[float, float] | None:
-    """Return the least and the largest value of a map; None for expert numbers.
-
-    Votes can be spread over all experts, so that their number is the limit.
-    """
-    limits = overlay.kind.limits
-    if limits is None or overlay.kind.needs != "samples":
-        return limits
-    return (0.0, float(max(np.log2(n_experts), 1)))
-
-
-def map_names() -> tuple[MapName, ...]:
-    """Return the keys of all maps."""
-    return cast("tuple[MapName, ...]", tuple(MAPS))

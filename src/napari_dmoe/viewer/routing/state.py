@@ -6,21 +6,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from napari.utils.colormaps import ensure_colormap
 from numpy.typing import NDArray
 
 from napari_dmoe.inference.maps.measures import pair_names
-from napari_dmoe.inference.pictures.colours import OKABE_ITO, Rgb, expert_colours
+from napari_dmoe.inference.maps.overlays import OVERLAYS, OverlayName
+from napari_dmoe.inference.pictures.colours import (
+    OKABE_ITO,
+    ColourKey,
+    expert_colours,
+    unlike_colours,
+)
 from napari_dmoe.inference.results.routing import RoutingMaps, expert_load
 from napari_dmoe.viewer.layers.records import badge
 from napari_dmoe.viewer.routing.extras import extras_of, mean_by_block, why_never
-from napari_dmoe.viewer.routing.map_layers import MEASURE_COLORMAP, pair_colours
-from napari_dmoe.viewer.routing.overlay import MAPS, MapName, Overlay, limits_of
+from napari_dmoe.viewer.routing.map_layers import colour_key
+from napari_dmoe.viewer.routing.overlay import Overlay
 from napari_dmoe.viewer.routing.runs import what_is_missing
 from napari_dmoe.viewer.rows import TableRow
 from napari_dmoe.viewer.session.results import Result
 
-_RAMP_STEPS = 9
 _LISTED_PAIRS = 8
 BEHAVIOUR = "This model's behaviour, not biology."
 
@@ -66,10 +70,8 @@ class RoutingState:
         A line for each of the commonest pairs, where the map is of pairs.
     busiest : int
         The expert with the largest share.
-    limits : tuple of str
-        Ends of the colour bar; None for maps of expert numbers.
-    ramp : tuple of colours
-        Colours of the bar, from left to right.
+    key : ColourKey or None
+        What the colours mean; None for maps of expert numbers, and without a map.
     note : str
         What must be said of the map.
     drivers : tuple of ValuesOf
@@ -92,11 +94,10 @@ class RoutingState:
     legend: tuple[TableRow, ...] = ()
     pairs: tuple[TableRow, ...] = ()
     busiest: int = 0
-    limits: tuple[str, str] | None = None
-    ramp: tuple[Rgb, ...] = ()
+    key: ColourKey | None = None
     note: str = ""
     drivers: tuple[ValuesOf, ...] = ()
-    barred: Mapping[MapName, str] = field(default_factory=dict)
+    barred: Mapping[OverlayName, str] = field(default_factory=dict)
     missing: str = ""
     why_no_run: str = ""
 
@@ -131,7 +132,7 @@ def routing_state(
     chosen = _filled(overlay.within(routing), drivers)
     gates = extras.mean(routing, chosen.block)
     load = expert_load(gates)
-    reasons = {name: why_never(made, Overlay(name)) for name in MAPS}
+    reasons = {name: why_never(made, Overlay(name)) for name in OVERLAYS}
     missing = what_is_missing(made, chosen, extras)
     return RoutingState(
         title=whose(result),
@@ -144,8 +145,7 @@ def routing_state(
         legend=_legend(load),
         pairs=_pairs(gates) if chosen.name == "pair" else (),
         busiest=int(load.argmax()),
-        limits=None if missing else _limits(chosen, routing.n_experts),
-        ramp=_ramp(routing, chosen) if chosen.kind.limits else (),
+        key=None if missing else colour_key(chosen, routing.n_experts),
         note=reasons[chosen.name] or _note(result, routing, chosen, load),
         drivers=drivers,
         barred={name: reason for name, reason in reasons.items() if reason},
@@ -196,9 +196,9 @@ def _legend(load: NDArray[np.float32]) -> tuple[TableRow, ...]:
 
 
 def _pairs(gates: NDArray[np.float32]) -> tuple[TableRow, ...]:
-    n = gates.shape[-1]
-    names, colours = pair_names(n), pair_colours(n)
-    numbers = MAPS["pair"].compute(gates, 0)
+    names = pair_names(gates.shape[-1])
+    colours = unlike_colours(len(names))
+    numbers = OVERLAYS["pair"].compute(gates, 0)
     shares = np.bincount(numbers.ravel(), minlength=len(names)) / max(numbers.size, 1)
     order = [i for i in np.argsort(-shares, kind="stable") if shares[i] > 0]
     rows = [
@@ -210,24 +210,6 @@ def _pairs(gates: NDArray[np.float32]) -> tuple[TableRow, ...]:
         rest = sum(shares[i] for i in order[_LISTED_PAIRS:])
         rows.append(TableRow(f"{left} more", f"{rest:.0%}"))
     return tuple(rows)
-
-
-def _limits(overlay: Overlay, n_experts: int) -> tuple[str, str] | None:
-    limits = limits_of(overlay, n_experts)
-    if limits is None:
-        return None
-    low, high = (f"{limit:.2g}" for limit in limits)
-    unit = overlay.kind.unit.removesuffix("s") if high == "1" else overlay.kind.unit
-    return (low, f"{high} {unit}".rstrip())
-
-
-def _ramp(routing: RoutingMaps, overlay: Overlay) -> tuple[Rgb, ...]:
-    if overlay.kind.is_of_one_expert:
-        return ((0, 0, 0), expert_colours(routing.n_experts)[overlay.expert])
-    steps = np.linspace(0, 1, _RAMP_STEPS)
-    rgba = np.asarray(ensure_colormap(MEASURE_COLORMAP).map(steps))
-    rows = (255 * rgba[:, :3]).round().astype(int).tolist()
-    return tuple((red, green, blue) for red, green, blue in rows)
 
 
 def _note(

@@ -19,6 +19,7 @@ from qtpy.QtWidgets import (
 )
 from superqt import QLabeledSlider
 
+from napari_dmoe.inference.pictures.colours import hex_of
 from napari_dmoe.viewer.routing.expert_legend import ExpertLegend
 from napari_dmoe.viewer.routing.map_view import MapSection
 from napari_dmoe.viewer.routing.overlay import Overlay
@@ -116,7 +117,7 @@ class RoutingTab(QScrollArea):
             self.block_slider.setValue(state.overlay.block)
         self.block_slider.setEnabled(state.n_blocks > 1)
         self.maps.show_state(state)
-        self.bar.show_ramp(state.ramp, state.limits)
+        self.bar.show_key(state.key)
         say(self.pairs, _as_lines(state.pairs))
         overlay = state.overlay
         is_of_one = overlay.kind.is_of_one_expert and state.is_shown
@@ -180,7 +181,6 @@ def _as_lines(rows: Sequence[TableRow]) -> str:
     """Return lines with a square of their colour; quicker than a widget for each."""
     lines = []
     for line in rows:
-        red, green, blue = line.colour or (0, 0, 0)
-        square = f'<font color="#{red:02x}{green:02x}{blue:02x}">■</font> '
-        lines.append(f"{square if line.colour else ''}{line.name} · {line.value}")
+        square = f'<font color="{hex_of(line.colour)}">■</font> ' if line.colour else ""
+        lines.append(f"{square}{line.name} · {line.value}")
     return "<br>".join(lines)

@@ -1,4 +1,4 @@
-"""A bar of colours with the values at its ends."""
+"""Colour keys as widgets: a bar of colours with the values at its ends."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from qtpy.QtGui import QColor, QLinearGradient, QPainter, QPaintEvent
 from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
-from napari_dmoe.viewer.rows import MapColours
+from napari_dmoe.inference.pictures.colours import ColourKey, Rgb
 from napari_dmoe.viewer.ui.parts import column, paragraph, row
 
 _BAR_HEIGHT = 14
@@ -18,12 +18,10 @@ class ColourBar(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._ramp: Sequence[tuple[int, int, int]] = ()
         self._ends = QLabel(), QLabel()
-        strip = _Strip(self)
-        strip.setFixedHeight(_BAR_HEIGHT)
-        self._strip = strip
-        column(self, row(self._ends[0], strip, self._ends[1], stretch=1))
+        self._strip = _Strip(self)
+        self._strip.setFixedHeight(_BAR_HEIGHT)
+        column(self, row(self._ends[0], self._strip, self._ends[1], stretch=1))
         self.setAccessibleName("Colours of the map")
 
     @property
@@ -31,21 +29,20 @@ class ColourBar(QWidget):
         """What stands at the ends."""
         return self._ends[0].text(), self._ends[1].text()
 
-    def show_ramp(
-        self, ramp: Sequence[tuple[int, int, int]], limits: tuple[str, str] | None
-    ) -> None:
-        """Show colours from the least to the largest value; nothing without limits."""
-        self.setVisible(limits is not None)
-        for label, text in zip(self._ends, limits or ("", ""), strict=True):
+    def show_key(self, key: ColourKey | None) -> None:
+        """Show colours from the least to the largest value; nothing without a key."""
+        self.setVisible(key is not None)
+        ends = ("", "") if key is None else key.ends
+        for label, text in zip(self._ends, ends, strict=True):
             label.setText(text)
-        self._strip.ramp = tuple(ramp)
+        self._strip.ramp = () if key is None else key.ramp
         self._strip.update()
 
 
 class _Strip(QWidget):
     """Paints a gradient."""
 
-    ramp: tuple[tuple[int, int, int], ...] = ()
+    ramp: tuple[Rgb, ...] = ()
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Paint the colours from left to right."""
@@ -70,19 +67,19 @@ class MapLegend(QWidget):
         self._layout.setSpacing(2)
         self.setVisible(False)
 
-    def show_maps(self, maps: Sequence[MapColours]) -> None:
-        """Show other maps."""
+    def show_keys(self, keys: Sequence[ColourKey]) -> None:
+        """Show the keys of other maps."""
         while (item := self._layout.takeAt(0)) is not None:
             part = item.widget()
             if part is not None:
                 part.hide()
                 part.deleteLater()
         self.bars = []
-        for each in maps:
+        for key in keys:
             bar = ColourBar()
-            bar.show_ramp(each.ramp, each.ends)
-            bar.setAccessibleName(f"Colours of {each.title}")
-            self._layout.addWidget(paragraph(each.title))
+            bar.show_key(key)
+            bar.setAccessibleName(f"Colours of {key.title}")
+            self._layout.addWidget(paragraph(key.title))
             self._layout.addWidget(bar)
             self.bars.append(bar)
-        self.setVisible(bool(maps))
+        self.setVisible(bool(keys))

@@ -6,28 +6,20 @@ so that nothing is computed twice. Knows no Qt.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from napari.layers import Image
 
-from napari_dmoe.inference.masks.comparison import DIFFERENCES
-from napari_dmoe.inference.results.provenance import METADATA_KEY
-from napari_dmoe.viewer.layers.look import difference_layer, features_of
-from napari_dmoe.viewer.layers.placement import LayerData, on_layer, placement, to_image
+from napari_dmoe.viewer.layers.placement import to_image
 from napari_dmoe.viewer.session import results
 from napari_dmoe.viewer.session.checks import image_problem, patient_problem
 from napari_dmoe.viewer.session.requests import Request
 from napari_dmoe.viewer.session.results import Result
 from napari_dmoe.viewer.session.session import Session
 
-_OPACITY = 0.9
-"""What changes may be a rim of single pixels between the outlines of two masks."""
-
 if TYPE_CHECKING:
     from napari_dmoe.imaging.spatial import SpatialImage
-    from napari_dmoe.inference.results.segmentation import Segmentation
     from napari_dmoe.inference.running.settings import InferenceSettings
     from napari_dmoe.models.checkpoint import LoadedModel
     from napari_dmoe.patient import Patient
@@ -97,40 +89,4 @@ def subject_of(session: Session, settings: InferenceSettings) -> Subject | None:
         settings=settings,
         request=request,
         plain=results.latest(shown, chosen=session.result_of(image)),
-    )
-
-
-def placed_difference(
-    source: Image,
-    result: Segmentation,
-    difference: Any,
-    *,
-    name: str,
-    words: Sequence[str] = DIFFERENCES,
-) -> LayerData:
-    """Return where a result's labels differ from others, placed as the result is.
-
-    Parameters
-    ----------
-    source : napari.layers.Image
-        The image.
-    result : Segmentation
-        Says along which axes the labels lie, and where.
-    difference : array
-        Labels as :func:`napari_dmoe.inference.masks.comparison.compare_masks` gives
-        them.
-    name : str
-        What the layer is called before the image's name.
-    words : sequence of str
-        What each of its labels means.
-    """
-    data, grid = on_layer(source, difference, axes=result.axes, grid=result.grid)
-    _, look, kind = difference_layer(source, data)
-    look |= {"opacity": _OPACITY, "features": features_of("difference", words)}
-    record = result.provenance.model_dump(mode="json")
-    look["metadata"] = {METADATA_KEY: record | {"shows": f"{name}, to the plain mask"}}
-    return (
-        data,
-        look | placement(source, grid) | {"name": f"{name} · {source.name}"},
-        kind,
     )

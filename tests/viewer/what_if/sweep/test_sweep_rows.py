@@ -13,6 +13,7 @@ from napari_dmoe.inference.masks.agreement import FlippingRegion
 from napari_dmoe.inference.masks.measures import ClassSize
 from napari_dmoe.inference.what_if.sweep_result import MIXTURE, Reference
 from napari_dmoe.viewer.what_if.sweep import rows as sweep_rows
+from napari_dmoe.viewer.what_if.sweep.layers import map_keys
 
 AGES = ("0-19", "20-39", "40-59", "60-79", "80 and over")
 MASK = np.zeros((4, 5), np.uint8)
@@ -139,10 +140,13 @@ def test_every_column_has_a_help_text() -> None:
 
 
 def test_maps_end_at_what_can_be_reached() -> None:
-    changes, entropy = sweep_rows.map_words(a_sweep(AGES))
-    assert (changes.most, changes.limits) == (4, ("0", "4 values"))
-    assert (entropy.most, entropy.limits) == (1, ("0", "1 bit"))
-    unknown, _ = sweep_rows.map_words(a_sweep(AGES, place=None))
-    assert unknown.limits == ("0", "5 values")
-    _, three = sweep_rows.map_words(a_sweep(AGES, classes=3))
-    assert three.limits == ("0", "1.58 bits")
+    changes, entropy = map_keys(a_sweep(AGES))
+    assert (changes.limits, changes.ends) == ((0, 4), ("0", "4 values"))
+    assert (entropy.limits, entropy.ends) == ((0, 1), ("0", "1 bit"))
+    for key in (changes, entropy):
+        assert len(key.ramp) == 9
+        assert (key.ramp[0], key.ramp[-1]) == ((0, 0, 4), (252, 253, 191))
+    unknown, _ = map_keys(a_sweep(AGES, place=None))
+    assert unknown.ends == ("0", "5 values")
+    _, three = map_keys(a_sweep(AGES, classes=3))
+    assert three.ends == ("0", "1.58 bits")

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from napari_dmoe.inference.pictures.colours import OKABE_ITO, expert_colours
+from napari_dmoe.inference.pictures.colours import OKABE_ITO, expert_colours, hex_of
 
 _SMALL, _TINY = 8, 7.5  # points
 _FOLDED = 8  # letters
@@ -72,13 +72,13 @@ def draw_loads(
     for tick, colour in zip(
         axes.get_xticklabels(), expert_colours(n_experts), strict=True
     ):
-        tick.set_bbox({"facecolor": _hex(colour), "edgecolor": "none", "pad": 1.5})
+        tick.set_bbox({"facecolor": hex_of(colour), "edgecolor": "none", "pad": 1.5})
         tick.set_color("black")
     if load.size <= _MOST_WRITTEN:
         for (row, place), share in np.ndenumerate(load):
             _write(axes, place, row, share, is_dark=share < 0.6, text=f"{share:.0%}")
     frame = Rectangle((-0.5, block - 0.5), n_experts, 1, fill=False)
-    frame.set(edgecolor=_hex(OKABE_ITO[5]), linewidth=2.5, clip_on=False, zorder=3)
+    frame.set(edgecolor=hex_of(OKABE_ITO[5]), linewidth=2.5, clip_on=False, zorder=3)
     axes.add_patch(frame)
 
 
@@ -104,7 +104,7 @@ def draw_classes(
     left = np.zeros(len(classes))
     filled = np.nan_to_num(shares)
     for expert, colour in enumerate(expert_colours(shares.shape[1])):
-        axes.barh(rows, filled[:, expert], left=left, color=_hex(colour), height=0.7)
+        axes.barh(rows, filled[:, expert], left=left, color=hex_of(colour), height=0.7)
         left += filled[:, expert]
     for row in np.flatnonzero(np.isnan(shares).any(1)):
         note = axes.text(0.02, int(row), "not here", color=ink.text, va="center")
@@ -175,7 +175,3 @@ def _write(
 
 def _rounded(value: float) -> str:
     return f"{round(float(value), 2) + 0.0:.2f}"  # no minus before 0
-
-
-def _hex(colour: tuple[int, int, int]) -> str:
-    return "#{:02x}{:02x}{:02x}".format(*colour)

@@ -1,6 +1,7 @@
-"""Which part of an image is looked at: the slice that is shown, and a drawn region.
+"""What of a result the plots are of: the shown slice, a drawn region, a painted mask.
 
-Reads napari's slider and Shapes layers; knows no Qt.
+Reads napari's slider, Shapes and Labels layers, and lets a person draw regions; what is
+computed in them is the business of :mod:`napari_dmoe.viewer.routing.plots.loads`.
 """
 
 from __future__ import annotations
@@ -19,6 +20,10 @@ from napari_dmoe.viewer.session.results import Result
 
 REGION = "region"
 """Name of the Shapes layer whose shapes count even while another is selected."""
+
+_EDGE_COLOUR = "#ff3df2"  # unlike any map's colours, and unlike bone and skin
+_EDGE_SHARE = 0.006
+"""Width of an outline as a share of the shorter displayed side."""
 
 _ELLIPSE_CORNERS = 64
 _WITHIN_A_SLICE = 0.5
@@ -73,67 +78,13 @@ def shown_part(viewer: ViewerModel, image: Image, dims: int) -> Part:
     plane = tuple(name for axis, name in enumerate(names) if axis in shown)
     words = ", ".join(f"{name} {place:.0f}" for name, place in at)
     words = f"the slice {words}" if words else "the whole image"
-    layer = region_layer(viewer)
-    if layer is None or len(plane) != 2:
-        return Part(at, (), plane, words)
-    region = _outlines(layer, image, where, sorted(shown))
-    if not region:
-        return Part(at, (), plane, words)
-    words = f"the region “{layer.name}”" + (f" of {words}" if at else "")
+    region: tuple[Outline, ...] = ()
+    layer = _region_layer(viewer)
+    if layer is not None and len(plane) == 2:
+        region = _outlines(layer, image, where, sorted(shown))
+        if region:
+            words = f"the region “{layer.name}”" + (f" of {words}" if at else "")
     return Part(at, region, plane, words)
-
-
-def region_layer(viewer: ViewerModel) -> Shapes | None:
-    """Return the Shapes layer that is selected, or else the one called ``region``."""
-    active = viewer.layers.selection.active
-    if isinstance(active, Shapes):
-        return active
-    found = (layer for layer in viewer.layers if isinstance(layer, Shapes))
-    return next((layer for layer in found if layer.name == REGION), None)
-
-
-def _outlines(
-    layer: Shapes, image: Image, where: NDArray[np.float64], shown: list[int]
-) -> tuple[Outline, ...]:
-    """Return the shapes of a slice that have an area, in the image's pixels."""
-    found = []
-    for kind, corners in zip(layer.shape_type, layer.data, strict=True):
-        if kind not in _AREAS:
-            continue
-        points = _in_world(_round(corners) if kind == "ellipse" else corners, layer)
-        lacking = image.ndim - points.shape[1]
-        world = np.array(image.data_to_world(where))
-        if lacking > 0:  # a shape without a place on the sliders is in every slice
-            points = np.column_stack(
-                [np.tile(world[:lacking], (len(points), 1)), points]
-            )
-        pixels = np.array([image.world_to_data(point) for point in points], float)
-        hidden = [axis for axis in range(image.ndim) if axis not in shown]
-        off = np.abs(pixels[:, hidden] - where[hidden])
-        if (off <= _WITHIN_A_SLICE).all():
-            found.append(tuple((float(a), float(b)) for a, b in pixels[:, shown]))
-    return tuple(found)
-
-
-def _in_world(corners: NDArray[np.float64], layer: Shapes) -> NDArray[np.float64]:
-    """Return points of a layer in the world."""
-    return np.array([layer.data_to_world(point) for point in corners], float)
-
-
-def _round(corners: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return points on an ellipse, from the corners of the box around it."""
-    box = np.asarray(corners, float)
-    centre, first, second = box.mean(0), box[1] - box[0], box[2] - box[1]
-    angles = np.linspace(0, 2 * np.pi, _ELLIPSE_CORNERS, endpoint=False)[:, np.newaxis]
-    ring: NDArray[np.float64] = (
-        centre + np.cos(angles) * first / 2 + np.sin(angles) * second / 2
-    )
-    return ring
-
-
-_EDGE_COLOUR = "#ff3df2"  # unlike any map's colours, and unlike bone and skin
-_EDGE_SHARE = 0.006
-"""Width of an outline as a share of the shorter displayed side."""
 
 
 def draw_region(viewer: ViewerModel, image: Image) -> Shapes:
@@ -154,7 +105,7 @@ def draw_region(viewer: ViewerModel, image: Image) -> Shapes:
     Shapes
         The layer, selected, with the tool for rectangles.
     """
-    layer = region_layer(viewer)
+    layer = _region_layer(viewer)
     if layer is None:
         shape = image.data[0].shape if image.multiscale else image.data.shape
         shown = [shape[axis] for axis in range(image.ndim)][-2:]
@@ -184,3 +135,47 @@ def painted_labels(source: Image, result: Result) -> NDArray[Any] | None:
         return None
     labels = np.asarray(mask.data)
     return from_layer(source, labels, axes=made.axes, dims=len(made.grid.shape))
+
+
+def _region_layer(viewer: ViewerModel) -> Shapes | None:
+    """Return the Shapes layer that is selected, or else the one called ``region``."""
+    active = viewer.layers.selection.active
+    if isinstance(active, Shapes):
+        return active
+    found = (layer for layer in viewer.layers if isinstance(layer, Shapes))
+    return next((layer for layer in found if layer.name == REGION), None)
+
+
+def _outlines(
+    layer: Shapes, image: Image, where: NDArray[np.float64], shown: list[int]
+) -> tuple[Outline, ...]:
+    """Return the shapes of a slice that have an area, in the image's pixels."""
+    found = []
+    for kind, corners in zip(layer.shape_type, layer.data, strict=True):
+        if kind not in _AREAS:
+            continue
+        corners = _round(corners) if kind == "ellipse" else corners
+        points = np.array([layer.data_to_world(point) for point in corners], float)
+        lacking = image.ndim - points.shape[1]
+        world = np.array(image.data_to_world(where))
+        if lacking > 0:  # a shape without a place on the sliders is in every slice
+            points = np.column_stack(
+                [np.tile(world[:lacking], (len(points), 1)), points]
+            )
+        pixels = np.array([image.world_to_data(point) for point in points], float)
+        hidden = [axis for axis in range(image.ndim) if axis not in shown]
+        off = np.abs(pixels[:, hidden] - where[hidden])
+        if (off <= _WITHIN_A_SLICE).all():
+            found.append(tuple((float(a), float(b)) for a, b in pixels[:, shown]))
+    return tuple(found)
+
+
+def _round(corners: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return points on an ellipse, from the corners of the box around it."""
+    box = np.asarray(corners, float)
+    centre, first, second = box.mean(0), box[1] - box[0], box[2] - box[1]
+    angles = np.linspace(0, 2 * np.pi, _ELLIPSE_CORNERS, endpoint=False)[:, np.newaxis]
+    ring: NDArray[np.float64] = (
+        centre + np.cos(angles) * first / 2 + np.sin(angles) * second / 2
+    )
+    return ring

@@ -14,6 +14,7 @@ from qtpy.QtCore import QObject
 from napari_dmoe.inference.results.routing import unit_of
 from napari_dmoe.progress import ProgressHook
 from napari_dmoe.viewer.engines import Engines, with_priors
+from napari_dmoe.viewer.layers.look import difference_to_plain
 from napari_dmoe.viewer.layers.measuring import pixel_size, pixels_or_voxels
 from napari_dmoe.viewer.layers.records import altered_words, badge, kind
 from napari_dmoe.viewer.layers.slot import KeptLayer
@@ -38,7 +39,6 @@ from napari_dmoe.viewer.what_if.experts.words import (
 )
 from napari_dmoe.viewer.what_if.subject import (
     Subject,
-    placed_difference,
     subject_of,
     why_not,
 )
@@ -301,7 +301,7 @@ def put_difference(
 ) -> Labels:
     """Show the difference of an intervention, where the last one's was."""
     record = ablation.result.provenance
-    layer_data = placed_difference(
+    layer_data = difference_to_plain(
         image,
         ablation.result,
         ablation.comparison.difference,

@@ -1,4 +1,7 @@
-"""Which experts are muted or pinned, and what came of it, in words. Knows no Qt."""
+"""Which experts are muted or pinned, and what came of it, in rows and words.
+
+Knows no Qt, and runs nothing.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +25,11 @@ if TYPE_CHECKING:
     from napari_dmoe.inference.results.routing import RoutingMaps
     from napari_dmoe.inference.what_if.ablation import Ablation
     from napari_dmoe.models.checkpoint import LoadedModel
+
+EFFECTS_HELP = (
+    "Every expert muted alone, in the place that is chosen above. Point at a column's "
+    "name to see what it is; a click sorts by it."
+)
 
 _ONE_CLASS = 2  # with the background
 
@@ -69,11 +77,8 @@ class Intervention:
     @property
     def words(self) -> str:
         """What is done, in few words: ``expert 3 muted``."""
-        words = [f"expert {expert} muted" for expert in sorted(self.mute)]
-        return ", ".join([*words, *self._pinned()])
-
-    def _pinned(self) -> list[str]:
-        return [] if self.pin is None else [f"expert {self.pin} pinned"]
+        pinned = [] if self.pin is None else [f"expert {self.pin} pinned"]
+        return ", ".join([*(f"expert {e} muted" for e in sorted(self.mute)), *pinned])
 
     def arguments(self) -> dict[str, Any]:
         """Return the arguments of :func:`napari_dmoe.ablate` for it."""
@@ -187,12 +192,6 @@ def difference_legend(record: Provenance) -> tuple[TableRow, ...]:
         TableRow(word, "", colour=colour)
         for word, colour in zip(words, DIFFERENCE_COLOURS, strict=False)
     )
-
-
-EFFECTS_HELP = (
-    "Every expert muted alone, in the place that is chosen above. Point at a column's "
-    "name to see what it is; a click sorts by it."
-)
 
 
 def effect_rows(ablation: Ablation, pixel: PixelSize = PIXELS) -> list[dict[str, Any]]:

@@ -23,7 +23,7 @@ from napari_dmoe.viewer.ui.connections import Connections
 from napari_dmoe.viewer.ui.work import BUSY, GONE, Order, Work
 from napari_dmoe.viewer.what_if.noise.maps import (
     interval_rows,
-    noise_colours,
+    noise_keys,
     noise_layers,
     noise_summary,
     vote_result,
@@ -138,7 +138,7 @@ class NoiseControl(QObject):
             noise_summary(found),
             interval_rows(found),
             layers=_added(made, maps),
-            colours=noise_colours(found),
+            keys=noise_keys(found),
         )
         return f"Done in {seconds:.1f} s: {noise_summary(found)}"
 

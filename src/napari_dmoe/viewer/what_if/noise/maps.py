@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
-from napari.utils.colormaps import Colormap, ensure_colormap
 
-from napari_dmoe.inference.pictures.colours import Rgb, class_colours
-from napari_dmoe.inference.results.provenance import METADATA_KEY
+from napari_dmoe.inference.pictures.colours import (
+    ColourKey,
+    Rgb,
+    class_colours,
+)
 from napari_dmoe.inference.results.segmentation import Segmentation
-from napari_dmoe.viewer.layers.placement import LayerData, on_layer, placement
-from napari_dmoe.viewer.rows import MapColours, TableRow
+from napari_dmoe.viewer.layers.maps import (
+    fading_in,
+    map_layer,
+    measure_look,
+    ramp_of,
+)
+from napari_dmoe.viewer.layers.placement import LayerData
+from napari_dmoe.viewer.rows import TableRow
 
 if TYPE_CHECKING:
     from napari.layers import Image
@@ -23,43 +32,38 @@ ABOUT = (
     "that noise again and again: what changes says how sure the routing is. It is not "
     "how sure the model is of the class, nor how often it is right."
 )
-_OPACITY = 0.7
 _ENTROPY_COLORMAP = "inferno"
-_RAMP_STEPS = 16
+_ENTROPY_STEPS = 16
 _GREY = 90
 
 
 def vote_result(found: Uncertainty) -> Segmentation:
     """Return the vote as a result; its record says that it is one."""
-    return Segmentation(
-        labels=found.labels,
-        axes=found.axes,
-        grid=found.grid,
-        classes=found.classes,
-        by_value={},
-        probabilities=None,
-        routing=None,
-        provenance=found.provenance,
+    return Segmentation.of_mask(
+        found.labels, axes=found.axes, grid=found.grid, record=found.provenance
     )
 
 
-def noise_colours(found: Uncertainty) -> tuple[MapColours, ...]:
+def noise_keys(found: Uncertainty) -> tuple[ColourKey, ...]:
     """Return what the colours of the maps of :func:`noise_layers` mean."""
-    steps = np.linspace(0, 1, _RAMP_STEPS)
-    entropy = ensure_colormap(_ENTROPY_COLORMAP).map(steps)[:, :3]
-    ramp = tuple((round(r), round(g), round(b)) for r, g, b in 255 * entropy)
-    most = _most_entropy(found)
-    end = "1 bit" if most == 1 else f"{most:.3g} bits"
-    title = "Noise entropy: nothing where all samples agree"
-    maps = [MapColours(title, ramp, ("0", end))]
-    colours = class_colours(found.classes)
-    for label, name in enumerate(found.classes[1:], start=1):
-        faint, full = _faded(colours[label]), colours[label]
-        ends = ("0", f"{found.n_samples} votes")
-        maps.append(
-            MapColours(f"Votes for {name} (hidden at first)", (faint, full), ends)
+    n, colours = found.n_samples, class_colours(found.classes)
+    most = np.log2(min(len(found.classes), max(n, 2)))
+    entropy = ColourKey.from_0(
+        "Noise entropy: nothing where all samples agree",
+        ramp_of(_ENTROPY_COLORMAP, _ENTROPY_STEPS),
+        most,
+        "bits",
+    )
+    votes = (
+        ColourKey(
+            f"Votes for {name} (hidden at first)",
+            (_faded(colours[label]), colours[label]),
+            (0.0, float(n)),
+            ("0", f"{n} votes"),
         )
-    return tuple(maps)
+        for label, name in enumerate(found.classes[1:], start=1)
+    )
+    return (entropy, *votes)
 
 
 def _faded(colour: Rgb) -> Rgb:
@@ -68,67 +72,36 @@ def _faded(colour: Rgb) -> Rgb:
     return red, green, blue
 
 
-def _most_entropy(found: Uncertainty) -> float:
-    return float(np.log2(min(len(found.classes), max(found.n_samples, 2))))
-
-
 def noise_layers(source: Image, found: Uncertainty) -> list[LayerData]:
     """Return the entropy of the votes, and the votes for each class, as layers.
 
     The entropy is in bits, float32; votes are counts, uint8. The background's votes are
     left out.
     """
-    most = _most_entropy(found)
-    layers = [
-        _layer(
-            source,
-            found,
-            found.entropy,
-            shows=f"entropy of {found.n_samples} noise samples, in bits",
-            look={
-                "name": f"{source.name} / noise entropy",
-                "colormap": _ENTROPY_COLORMAP,
-                "contrast_limits": (0.0, most),
-                "blending": "additive",  # where samples agree, the image is as it was
-            },
+    placed = partial(
+        map_layer, source, axes=found.axes, grid=found.grid, record=found.provenance
+    )
+    of = f"of {found.n_samples} noise samples"
+    key, *keys = noise_keys(found)
+    look = measure_look(_ENTROPY_COLORMAP, key.limits)
+    entropy = placed(
+        found.entropy,
+        # Where samples agree, the image is as it was.
+        look | {"blending": "additive"},
+        name=f"{source.name} / noise entropy",
+        shows=f"entropy {of}, in bits",
+    )
+    votes = (
+        placed(
+            found.votes[label],
+            measure_look(fading_in(key.ramp[-1], f"dmoe votes {label}"), key.limits)
+            | {"visible": False},
+            name=f"{source.name} / votes for {found.classes[label]}",
+            shows=f"votes for {found.classes[label]} {of}",
         )
-    ]
-    colours = class_colours(found.classes)
-    for label, name in enumerate(found.classes):
-        if label == 0:
-            continue
-        red, green, blue = (part / 255 for part in colours[label])
-        ramp = [[red, green, blue, 0.0], [red, green, blue, 1.0]]
-        layers.append(
-            _layer(
-                source,
-                found,
-                found.votes[label],
-                shows=f"votes for {name} of {found.n_samples} noise samples",
-                look={
-                    "name": f"{source.name} / votes for {name}",
-                    "colormap": Colormap(ramp, name=f"dmoe votes {label}"),
-                    "contrast_limits": (0, found.n_samples),
-                    "blending": "translucent_no_depth",
-                    "visible": False,
-                },
-            )
-        )
-    return layers
-
-
-def _layer(
-    source: Image, found: Uncertainty, values: Any, *, shows: str, look: dict[str, Any]
-) -> LayerData:
-    data, grid = on_layer(source, values, axes=found.axes, grid=found.grid)
-    record = found.provenance.model_dump(mode="json")
-    common = placement(source, grid) | {
-        "opacity": _OPACITY,
-        "rgb": False,
-        "interpolation2d": "nearest",
-        "metadata": {METADATA_KEY: record | {"shows": shows}},
-    }
-    return data, common | look, "image"
+        for label, key in enumerate(keys, start=1)
+    )
+    return [entropy, *votes]
 
 
 def interval_rows(found: Uncertainty) -> tuple[TableRow, ...]:

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QLabel, QSpinBox, QWidget
 
-from napari_dmoe.viewer.rows import MapColours, TableRow
+from napari_dmoe.inference.pictures.colours import ColourKey
+from napari_dmoe.viewer.rows import TableRow
 from napari_dmoe.viewer.ui.asking import Exports
 from napari_dmoe.viewer.ui.colours import MapLegend
 from napari_dmoe.viewer.ui.parts import column, emphasise, heading, paragraph, row, say
@@ -89,7 +90,7 @@ class NoiseSection(QWidget):
         for label in (self.badge, self.summary, self.layers):
             say(label, "")
         self._rows = []
-        self.legend.show_maps(())
+        self.legend.show_keys(())
         self.table.show_rows(())
         self.exports.setVisible(False)
 
@@ -100,7 +101,7 @@ class NoiseSection(QWidget):
         rows: Sequence[TableRow],
         *,
         layers: str = "",
-        colours: Sequence[MapColours] = (),
+        keys: Sequence[ColourKey] = (),
     ) -> None:
         """Show what the samples agree on.
 
@@ -112,7 +113,7 @@ class NoiseSection(QWidget):
             A line for each class.
         layers : str
             Which layers were added.
-        colours : sequence of MapColours
+        keys : sequence of ColourKey
             What the colours of the maps mean.
         """
         say(self.problem, "")
@@ -120,7 +121,7 @@ class NoiseSection(QWidget):
         say(self.summary, summary)
         say(self.layers, layers)
         self._rows = list(rows)
-        self.legend.show_maps(colours)
+        self.legend.show_keys(keys)
         self.table.show_rows(rows)
         self.exports.setVisible(True)
 

@@ -1,4 +1,8 @@
-"""What a replay made, as layers, and whether it is what was there. Knows no Qt."""
+"""What a replay made, as layers, and whether it is what was there. Knows no Qt.
+
+What it is made from is the business of
+:mod:`napari_dmoe.viewer.what_if.replay.replaying`.
+"""
 
 from __future__ import annotations
 
@@ -14,18 +18,15 @@ from napari_dmoe.viewer.layers import slot
 from napari_dmoe.viewer.layers.look import mask_layer, probability_layers
 from napari_dmoe.viewer.layers.placement import LayerData
 from napari_dmoe.viewer.layers.records import layer_name
-from napari_dmoe.viewer.session.reopening import _hide, _listed, show_alone
+from napari_dmoe.viewer.session.reopening import hide, quoted, show_alone
 from napari_dmoe.viewer.what_if.noise.maps import noise_layers, vote_result
 from napari_dmoe.viewer.what_if.replay.replaying import ReplaySubject
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
-    from napari.layers import Image, Layer
 
     from napari_dmoe.inference.replaying.replay import Replay
-    from napari_dmoe.viewer.layers.placement import LayerData
     from napari_dmoe.viewer.session.session import Session
-    from napari_dmoe.viewer.what_if.replay.replaying import ReplaySubject
 
 
 def rebuilt(found: Replay) -> Segmentation:
@@ -44,14 +45,6 @@ def rebuilt_layers(image: Image, found: Replay) -> list[LayerData]:
         for data, arguments, kind in _maps(image, found)
     ]
     return [(data, arguments | {"name": name}, kind), *maps]
-
-
-def _maps(image: Image, found: Replay) -> list[LayerData]:
-    """Return the maps of noise samples, or the probabilities where they were kept."""
-    result = found.result
-    if isinstance(result, Segmentation):
-        return probability_layers(image, result)
-    return noise_layers(image, result)
 
 
 def counterpart(subject: ReplaySubject, made: Sequence[LayerData]) -> LayerData | None:
@@ -75,42 +68,18 @@ def missing_from(
     return [each for each in wanted if not any(_shows(layer, each) for layer in there)]
 
 
-def _shows(layer: Layer, layer_data: LayerData) -> bool:
-    data, arguments, _ = layer_data
-    known, wanted = (
-        _identity(each.get(METADATA_KEY))
-        for each in (layer.metadata, arguments["metadata"])
-    )
-    return known == wanted and np.array_equal(np.asarray(layer.data), data)
-
-
-def _identity(record: Any) -> tuple[Any, ...] | None:
-    """Return what tells apart the runs, and the maps of a run."""
-    if not isinstance(record, Mapping):
-        return None
-    image = record.get("image") or {}
-    names = ("made_by", "labels_sha256", "shows")
-    return (image.get("input_sha256"), *(record.get(name) for name in names))
-
-
 def n_changed(subject: ReplaySubject, found: Replay) -> int | None:
     """Return how many pixels of the layer are not as the replay made them.
 
     None where it is of another size, or a map that a replay does not draw.
     """
-    if subject.labels is not None:
-        pair = (subject.labels, found.result.labels)
-        return _n_unlike(*pair)
-    made = counterpart(subject, rebuilt_layers(subject.image, found))
-    if made is None or subject.samples is None:
-        return None
-    return _n_unlike(subject.samples, made[0])
-
-
-def _n_unlike(first: Any, second: Any) -> int | None:
-    if first.shape != second.shape:
-        return None
-    return int(np.count_nonzero(first != second))
+    first, second = subject.labels, found.result.labels
+    if first is None:
+        made = counterpart(subject, rebuilt_layers(subject.image, found))
+        if made is None or subject.samples is None:
+            return None
+        first, second = subject.samples, made[0]
+    return None if first.shape != second.shape else int((first != second).sum())
 
 
 def verdict(subject: ReplaySubject, found: Replay, added: str = "") -> str:
@@ -185,8 +154,34 @@ def show_replayed(
             layer = _put_unselected(viewer, each)
             added = layer.name
             hidden = _instead_of(session, layer, subject.image, source)
-    also = f"Added hidden: {_listed(others)}." if others else ""
+    also = f"Added hidden: {quoted(others)}." if others else ""
     return " ".join(filter(None, (verdict(subject, found, added), hidden, also)))
+
+
+def _maps(image: Image, found: Replay) -> list[LayerData]:
+    """Return the maps of noise samples, or the probabilities where they were kept."""
+    result = found.result
+    if isinstance(result, Segmentation):
+        return probability_layers(image, result)
+    return noise_layers(image, result)
+
+
+def _shows(layer: Layer, layer_data: LayerData) -> bool:
+    data, arguments, _ = layer_data
+    known, wanted = (
+        _identity(each.get(METADATA_KEY))
+        for each in (layer.metadata, arguments["metadata"])
+    )
+    return known == wanted and np.array_equal(np.asarray(layer.data), data)
+
+
+def _identity(record: Any) -> tuple[Any, ...] | None:
+    """Return what tells apart the runs, and the maps of a run."""
+    if not isinstance(record, Mapping):
+        return None
+    image = record.get("image") or {}
+    names = ("made_by", "labels_sha256", "shows")
+    return (image.get("input_sha256"), *(record.get(name) for name in names))
 
 
 def _instead_of(
@@ -194,7 +189,7 @@ def _instead_of(
 ) -> str:
     if isinstance(made, Labels):
         return show_alone(session, made, image, source)
-    return _hide([] if source is None else [source])
+    return hide([] if source is None else [source])
 
 
 def _put_unselected(viewer: ViewerModel, layer_data: LayerData) -> Layer:

@@ -1,4 +1,4 @@
-"""What a replay needs of a layer, and what stands in its way, in words.
+"""A replay: what it needs of a layer, what stands in its way, and making it.
 
 What came of it is the business of :mod:`napari_dmoe.viewer.what_if.replay.rebuilt`.
 Knows no Qt.
@@ -14,7 +14,13 @@ import numpy as np
 from napari.layers import Image, Layer
 from numpy.typing import NDArray
 
-from napari_dmoe.imaging.spatial import SPATIAL_AXES, Grid, ImageError, SpatialImage
+from napari_dmoe.imaging.spatial import (
+    CHANNEL_AXIS,
+    SPATIAL_AXES,
+    Grid,
+    ImageError,
+    SpatialImage,
+)
 from napari_dmoe.inference.results.provenance import Provenance
 from napari_dmoe.inference.results.segmentation import Segmentation
 from napari_dmoe.progress import ProgressHook
@@ -39,7 +45,6 @@ if TYPE_CHECKING:
     from napari_dmoe.inference.replaying.replay import Replay
     from napari_dmoe.models.checkpoint import LoadedModel
 
-_CHANNELS = "c"
 _SHORT_HASH = 12
 
 
@@ -80,6 +85,25 @@ class ReplaySubject:
         return bool(self.shows)
 
 
+@dataclass(frozen=True, eq=False)
+class Played:
+    """What a replay came to: it was made, its model is missing, or it cannot be.
+
+    Parameters
+    ----------
+    found : Replay or None
+        What was made.
+    is_model_missing : bool
+        Whether the checkpoint was not found.
+    reasons : tuple of str
+        What else stands in the way.
+    """
+
+    found: Replay | None = None
+    is_model_missing: bool = False
+    reasons: tuple[str, ...] = ()
+
+
 def replay_subject(layer: Layer, image: Image) -> ReplaySubject:
     """Take the snapshot of a layer that is to be replayed on an image.
 
@@ -110,9 +134,7 @@ def in_run_order(
     names = axis_names(image, dims)
     if labels.ndim != len(names) or (labels.size and labels.max() > 255):
         return None
-    along = [name for name in SPATIAL_AXES[-dims:] if name in names]
-    over = [name for name in names if name not in along and name != _CHANNELS]
-    run = from_layer(image, labels, axes=(*over, *along), dims=dims)
+    run = from_layer(image, labels, axes=_run_axes(names, dims), dims=dims)
     return run.astype(np.uint8)
 
 
@@ -135,30 +157,13 @@ def case_layer(image: Image, case: CaseFile, name: str) -> LayerData:
             f"{_size(pixels.axes, shape)}: choose its image in the Segment tab, then "
             "open the case again"
         )
-    axes = [axis for axis in pixels.axes if axis != _CHANNELS]
-    along = SPATIAL_AXES[-dims:]
-    axes = [*(axis for axis in axes if axis not in along), *along]
     grid = Grid.identity(case.labels.shape[-dims:])
     if record.settings.get("scored_at") == "network":
         seen = record.grid
         grid = Grid(tuple(map(int, seen["shape"])), seen["start"], seen["step"])
-    return mask_layer(
-        image,
-        Segmentation(
-            labels=case.labels,
-            axes=tuple(axes),
-            grid=grid,
-            classes=record.classes,
-            by_value={},
-            probabilities=None,
-            routing=None,
-            provenance=record,
-        ),
-    )
-
-
-def _size(axes: Sequence[str], shape: Sequence[int]) -> str:
-    return " × ".join(f"{axis} {n}" for axis, n in zip(axes, shape, strict=True))
+    axes = _run_axes(pixels.axes, dims)
+    made = Segmentation.of_mask(case.labels, axes=axes, grid=grid, record=record)
+    return mask_layer(image, made)
 
 
 def missing_model(record: Provenance) -> str:
@@ -188,15 +193,6 @@ def selected_text(layers: Sequence[Layer]) -> str:
     return "Selected: " + "; ".join(lines)
 
 
-def _mark(layer: Layer, record: Provenance) -> str:
-    """Say what sets a layer apart: what a map shows, or what was done to the model."""
-    shows = "" if record.swept else shown_by(layer)
-    if not shows:
-        return badge(record)
-    departures = f" Not the plain model: {'; '.join(record.departures)}."
-    return f"a map, {shows}.{departures if record.departures else ''}"
-
-
 def records_text(names: Sequence[str], differences: Sequence[str]) -> str:
     """Say how two layers came about differently."""
     if not differences:
@@ -204,25 +200,6 @@ def records_text(names: Sequence[str], differences: Sequence[str]) -> str:
     n = len(differences)
     things = "thing differs" if n == 1 else "things differ"
     return f"First “{names[0]}”, then “{names[1]}”: {n} {things}."
-
-
-@dataclass(frozen=True, eq=False)
-class Played:
-    """What a replay came to: it was made, its model is missing, or it cannot be.
-
-    Parameters
-    ----------
-    found : Replay or None
-        What was made.
-    is_model_missing : bool
-        Whether the checkpoint was not found.
-    reasons : tuple of str
-        What else stands in the way.
-    """
-
-    found: Replay | None = None
-    is_model_missing: bool = False
-    reasons: tuple[str, ...] = ()
 
 
 def play(
@@ -263,3 +240,23 @@ def play(
     except ReplayError as error:
         return Played(reasons=error.reasons)
     return Played(made)
+
+
+def _run_axes(names: Sequence[str], dims: int) -> tuple[str, ...]:
+    """Return an image's axes in the order of the run's: space comes last."""
+    along = [name for name in SPATIAL_AXES[-dims:] if name in names]
+    over = [name for name in names if name not in (*along, CHANNEL_AXIS)]
+    return (*over, *along)
+
+
+def _size(axes: Sequence[str], shape: Sequence[int]) -> str:
+    return " × ".join(f"{axis} {n}" for axis, n in zip(axes, shape, strict=True))
+
+
+def _mark(layer: Layer, record: Provenance) -> str:
+    """Say what sets a layer apart: what a map shows, or what was done to the model."""
+    shows = "" if record.swept else shown_by(layer)
+    if not shows:
+        return badge(record)
+    departures = f" Not the plain model: {'; '.join(record.departures)}."
+    return f"a map, {shows}.{departures if record.departures else ''}"

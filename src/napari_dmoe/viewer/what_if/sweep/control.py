@@ -21,15 +21,14 @@ from napari_dmoe.viewer.session.results import Outcome
 from napari_dmoe.viewer.session.session import Session
 from napari_dmoe.viewer.ui.connections import Connections
 from napari_dmoe.viewer.ui.work import Order, Work
-from napari_dmoe.viewer.what_if.sweep.layers import SweepLayers, map_ramp
+from napari_dmoe.viewer.what_if.sweep.layers import SweepLayers, map_keys
 from napari_dmoe.viewer.what_if.sweep.rows import (
     column_help,
-    map_words,
     reference_note,
     region_text,
     value_rows,
 )
-from napari_dmoe.viewer.what_if.sweep.view import MapView, SweepSection, SweepView
+from napari_dmoe.viewer.what_if.sweep.view import SweepSection, SweepView
 
 
 class SweepControl(QObject):
@@ -239,7 +238,7 @@ class SweepControl(QObject):
             mask.visible = True
             self._layers.hide()
             self._section.found.stop()
-            self._section.found.show_map(0, MapView())
+            self._section.found.show_map(0)
 
     def _note_outcome(self) -> Outcome | None:
         """Remember what is looked at, so that something new is noticed."""
@@ -264,11 +263,8 @@ class SweepControl(QObject):
         if self._swept is None:
             return
         self._layers.show_map(place)
-        view = MapView()
-        if place:
-            words = map_words(self._swept.sweep)[place - 1]
-            view = MapView(map_ramp(), words.limits, words.help)
-        self._section.found.show_map(place, view)
+        key = map_keys(self._swept.sweep)[place - 1] if place else None
+        self._section.found.show_map(place, key)
 
     def _on_region(self, place: int) -> None:
         step = self._layers.look_at_region(place)

@@ -1,41 +1,46 @@
-"""A sweep as layers: the masks of all values on one slider, and where they differ."""
+"""A sweep as layers: the masks of all values on one slider, and where they differ.
+
+What is said of it in lines is the business of
+:mod:`napari_dmoe.viewer.what_if.sweep.rows`.
+"""
 
 from __future__ import annotations
 
+import math
 import weakref
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
 from napari.components import ViewerModel
 from napari.layers import Image, Labels, Layer
-from napari.utils.colormaps import Colormap, ensure_colormap
 from psygnal import Signal
 
-from napari_dmoe.inference.pictures.colours import Rgb
-from napari_dmoe.inference.results.provenance import METADATA_KEY
+from napari_dmoe.inference.pictures.colours import ColourKey
 from napari_dmoe.inference.results.segmentation import Segmentation
 from napari_dmoe.inference.what_if.sweep_result import Sweep
 from napari_dmoe.viewer.layers.camera import camera_kept, look_at
 from napari_dmoe.viewer.layers.look import in_layer_order, mask_look
-from napari_dmoe.viewer.layers.placement import (
-    LayerData,
-    data_to_world,
-    on_layer,
-    placement,
+from napari_dmoe.viewer.layers.maps import (
+    map_layer,
+    map_metadata,
+    measure_look,
+    nothing_at_0,
+    ramp_of,
 )
+from napari_dmoe.viewer.layers.placement import LayerData, data_to_world
 from napari_dmoe.viewer.layers.slot import KeptLayer
-from napari_dmoe.viewer.what_if.sweep.rows import map_words, region_ends
+from napari_dmoe.viewer.what_if.sweep.rows import CHOSEN, region_ends
 
 if TYPE_CHECKING:
     from napari_dmoe.inference.what_if.steps import Swept
     from napari_dmoe.viewer.session.session import Session
 
-_OPACITY = 0.7
-_RAMP_STEPS = 9
-_SEEN_THROUGH = "translucent_no_depth"
+_COLORMAP = "magma"
+
+_Slots = tuple[KeptLayer, KeptLayer, KeptLayer]
+"""Where the masks of an image's last sweep are, and both of its maps."""
 
 
 def stack_layer(
@@ -58,7 +63,6 @@ def stack_layer(
     n = source.ndim
     affine = np.eye(n + 2)
     affine[1:, 1:] = data_to_world(source)
-    record = results[0].provenance.model_dump(mode="json")
     return (
         np.stack(masks),
         {
@@ -66,7 +70,7 @@ def stack_layer(
             "affine": affine,
             "axis_labels": (title, *source.axis_labels),
             "units": ("pixel", *source.units),
-            "metadata": {METADATA_KEY: record | {"shows": "; ".join(shows)}},
+            "metadata": map_metadata(results[0].provenance, "; ".join(shows)),
             **mask_look(results[0].classes),
         },
         "labels",
@@ -78,63 +82,28 @@ def sweep_title(sweep: Sweep) -> str:
     return " and ".join(name.lower() for name in sweep.titles)
 
 
-def map_ramp() -> tuple[Rgb, ...]:
-    """Return the maps' colours, from 0 to the largest value."""
-    rgba = np.asarray(ensure_colormap("magma").map(np.linspace(0, 1, _RAMP_STEPS)))
-    rows = (255 * rgba[:, :3]).round().astype(int).tolist()
-    return tuple((red, green, blue) for red, green, blue in rows)
-
-
-def sensitivity_layers(source: Image, sweep: Sweep) -> tuple[LayerData, LayerData]:
-    """Return where the label changes, and the entropy of the values' votes."""
-    changes, entropy = map_words(sweep)
-    title = sweep_title(sweep)
+def map_keys(sweep: Sweep) -> tuple[ColourKey, ColourKey]:
+    """Return what the colours of :func:`sensitivity_layers` mean."""
+    n, ramp = len(sweep.values), ramp_of(_COLORMAP)
+    others = max(1, n - (sweep.reference.place is not None))
+    bits = max(math.log2(min(n, len(sweep.classes))), 1e-3)
+    changes = f"In how many values the class is not that of {CHOSEN}."
+    entropy = "How evenly the values vote for different classes; 0 where all agree."
     return (
-        _map(
-            source,
-            sweep,
-            sweep.differs,
-            name=f"{source.name} / changes with {title}",
-            limits=(0.0, changes.most),
-        ),
-        _map(
-            source,
-            sweep,
-            sweep.entropy,
-            name=f"{source.name} / vote entropy over {title}",
-            limits=(0.0, entropy.most),
-        ),
+        ColourKey.from_0(changes, ramp, others, "values"),
+        ColourKey.from_0(entropy, ramp, bits, "bits"),
     )
 
 
-def _map(
-    source: Image, sweep: Sweep, values: Any, *, name: str, limits: tuple[float, float]
-) -> LayerData:
-    data, grid = on_layer(source, values, axes=sweep.axes, grid=sweep.grid)
-    magma = ensure_colormap("magma").colors.copy()
-    magma[0, 3] = 0.0  # where nothing changes, the image shows through
-    record = sweep.values[0].provenance.model_dump(mode="json")
-    shows = name.rpartition(" / ")[2]
-    look = {
-        "name": name,
-        "colormap": Colormap(magma, name="dmoe sensitivity"),
-        "contrast_limits": limits,
-        "opacity": _OPACITY,
-        "blending": _SEEN_THROUGH,
-        "interpolation2d": "nearest",
-        "rgb": False,
-        "metadata": {METADATA_KEY: record | {"shows": shows}},
-    }
-    return data, placement(source, grid) | look, "image"
+def sensitivity_layers(source: Image, sweep: Sweep) -> tuple[LayerData, LayerData]:
+    """Return where the label changes, and the entropy of the values' votes.
 
-
-@dataclass(frozen=True)
-class _Kept:
-    """Where the layers of an image's last sweep are."""
-
-    stack: KeptLayer = field(default_factory=KeptLayer)
-    maps: tuple[KeptLayer, KeptLayer] = field(
-        default_factory=lambda: (KeptLayer(), KeptLayer())
+    The image is seen through them where nothing changes.
+    """
+    title, (changes, entropy) = sweep_title(sweep), map_keys(sweep)
+    return (
+        _map(source, sweep, sweep.differs, changes, f"changes with {title}"),
+        _map(source, sweep, sweep.entropy, entropy, f"vote entropy over {title}"),
     )
 
 
@@ -156,7 +125,7 @@ class SweepLayers:
         self._session = session
         self._swept: Swept | None = None
         self._image: weakref.ref[Image] | None = None
-        self._kept: WeakKeyDictionary[Image, _Kept] = WeakKeyDictionary()
+        self._kept: WeakKeyDictionary[Image, _Slots] = WeakKeyDictionary()
         self._was_there = False
         self._covered: weakref.ref[Labels] | None = None
         if session.viewer is not None:
@@ -189,11 +158,12 @@ class SweepLayers:
             return
         title = sweep_title(swept.sweep)
         data = stack_layer(image, swept.results, title=title, shows=swept.steps)
-        kept = self._kept.setdefault(image, _Kept())
-        before = kept.stack.within(viewer)
+        slots = (KeptLayer(), KeptLayer(), KeptLayer())
+        kept, *_ = self._kept.setdefault(image, slots)
+        before = kept.within(viewer)
         with camera_kept(viewer):
-            stack = kept.stack.put(viewer, data)
-        kept.stack.rename(viewer, data[1]["name"])
+            stack = kept.put(viewer, data)
+        kept.rename(viewer, data[1]["name"])
         if before is None:
             stack.events.visible.connect(self._on_visible)
         self._swept, self._image = swept, weakref.ref(image)
@@ -217,7 +187,7 @@ class SweepLayers:
 
     def hide(self) -> None:
         """Hide the masks and the maps; another mask is looked at."""
-        for kept in (*self._maps(), *self._current()):
+        for kept in reversed(self._slots()):
             kept.show(self._session.viewer, False)
 
     def go_to(self, step: int) -> None:
@@ -240,13 +210,13 @@ class SweepLayers:
         if viewer is None or image is None or self._swept is None:
             return
         if place:  # a person may have removed one of them
-            selected, maps = set(viewer.layers.selection), self._maps()
+            selected = set(viewer.layers.selection)
             made = sensitivity_layers(image, self._swept.sweep)
-            for kept, layer_data in zip(maps, made, strict=True):
+            for kept, layer_data in zip(self._slots()[1:], made, strict=True):
                 if kept.within(viewer) is None:
                     kept.put(viewer, layer_data)
             viewer.layers.selection = selected
-        for number, kept in enumerate(self._maps(), start=1):
+        for number, kept in enumerate(self._slots()[1:], start=1):
             kept.show(viewer, number == place)
 
     def look_at_region(self, place: int) -> int | None:
@@ -279,24 +249,35 @@ class SweepLayers:
         self.seen_changed.emit()
 
     def _remove_maps(self) -> None:
-        for kept in self._maps():
+        for kept in self._slots()[1:]:
             kept.remove(self._session.viewer)
 
     def _shown_image(self) -> Image | None:
         return None if self._image is None else self._image()
 
-    def _current(self) -> tuple[KeptLayer, ...]:
-        """Return where the masks are; nothing without a sweep."""
+    def _slots(self) -> _Slots | tuple[()]:
+        """Return where the masks and both maps are; nothing without a sweep."""
         image = self._shown_image()
-        return () if image not in self._kept else (self._kept[image].stack,)
-
-    def _maps(self) -> tuple[KeptLayer, ...]:
-        image = self._shown_image()
-        return () if image not in self._kept else self._kept[image].maps
+        return () if image is None else self._kept.get(image, ())
 
     def _stack(self) -> Labels | None:
-        found = [kept.within(self._session.viewer) for kept in self._current()]
-        return found[0] if found else None
+        slots = self._slots()
+        return slots[0].within(self._session.viewer) if slots else None
+
+
+def _map(
+    source: Image, sweep: Sweep, values: Any, key: ColourKey, shows: str
+) -> LayerData:
+    return map_layer(
+        source,
+        values,
+        measure_look(nothing_at_0(_COLORMAP, "dmoe sensitivity"), key.limits),
+        axes=sweep.axes,
+        grid=sweep.grid,
+        name=f"{source.name} / {shows}",
+        record=sweep.values[0].provenance,
+        shows=shows,
+    )
 
 
 def _differences(viewer: ViewerModel, image: Image) -> list[Layer]:

@@ -1,10 +1,9 @@
-"""A sweep in lines: one a value, one a region that flips, one a map. Knows no Qt."""
+"""A sweep in lines: one a value, one a region that flips. Knows no Qt."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -99,44 +98,6 @@ def reference_note(sweep: Sweep) -> str:
     return (
         f"{CHOSEN} {what}. Dice is to its mask; “{DIFFERING}” counts the "
         f"{sweep.pixel_name} that differ."
-    )
-
-
-@dataclass(frozen=True)
-class MapWords:
-    """What a map of what the values disagree about shows.
-
-    Parameters
-    ----------
-    most : float
-        The value of the last colour; the first stands for 0.
-    limits : tuple of str
-        Both in words, with their unit.
-    help : str
-        One sentence.
-    """
-
-    most: float
-    limits: tuple[str, str]
-    help: str
-
-
-def map_words(sweep: Sweep) -> tuple[MapWords, MapWords]:
-    """Describe where the label changes, and the entropy of the values' votes."""
-    n = len(sweep.values)
-    others = max(1, n - (sweep.reference.place is not None))
-    bits = max(math.log2(min(n, len(sweep.classes))), 1e-3)
-    return (
-        MapWords(
-            float(others),
-            ("0", f"{others} {'value' if others == 1 else 'values'}"),
-            f"In how many values the class is not that of {CHOSEN}.",
-        ),
-        MapWords(
-            bits,
-            ("0", f"{bits:.3g} {'bit' if bits == 1 else 'bits'}"),
-            "How evenly the values vote for different classes; 0 where all agree.",
-        ),
     )
 
 

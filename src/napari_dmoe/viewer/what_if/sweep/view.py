@@ -9,7 +9,7 @@ from qtpy.QtCore import QSignalBlocker, Qt, QTimer, Signal
 from qtpy.QtWidgets import QApplication, QCheckBox, QComboBox, QPushButton, QWidget
 from superqt import QLabeledSlider
 
-from napari_dmoe.inference.pictures.colours import Rgb
+from napari_dmoe.inference.pictures.colours import ColourKey
 from napari_dmoe.viewer.ui.colours import ColourBar
 from napari_dmoe.viewer.ui.lists import RegionList
 from napari_dmoe.viewer.ui.parts import (
@@ -170,25 +170,6 @@ _ANIMATION_MS = 600
 
 
 @dataclass(frozen=True)
-class MapView:
-    """What the section shows of a map.
-
-    Parameters
-    ----------
-    ramp : tuple of colours
-        From the least to the largest value.
-    limits : tuple of str or None
-        Both in words; None where no map is shown.
-    help : str
-        What the map shows.
-    """
-
-    ramp: tuple[Rgb, ...] = ()
-    limits: tuple[str, str] | None = None
-    help: str = ""
-
-
-@dataclass(frozen=True)
 class SweepView:
     """What the section shows of a sweep.
 
@@ -294,7 +275,7 @@ class SweepFound(QWidget):
         with QSignalBlocker(self.table):
             self.table.show_rows(view.rows, view.column_help)
         say(self.note, view.note)
-        self.show_map(0, MapView())
+        self.show_map(0)
         self.regions.show_lines(view.regions)
         self.regions_heading.setVisible(bool(view.regions))
 
@@ -304,11 +285,11 @@ class SweepFound(QWidget):
             self.slider.setValue(step)
         self._say_step(step)
 
-    def show_map(self, place: int, view: MapView) -> None:
+    def show_map(self, place: int, key: ColourKey | None = None) -> None:
         """Show which map is seen, and what it means."""
         self.map_combo.setCurrentIndex(place)
-        self.bar.show_ramp(view.ramp, view.limits)
-        say(self.map_help, view.help)
+        self.bar.show_key(key)
+        say(self.map_help, "" if key is None else key.title)
 
     def show_hidden(self, is_hidden: bool) -> None:
         """Say that the masks are not seen."""

@@ -1,0 +1,288 @@
+"""A Python of its own for what takes long, seen from whoever started it. Knows no Qt.
+
+A new Python is started, not forked: a fork of a window with threads may hang. Its
+memory goes back to the system when it ends, the GPU's too. A line on its input tells
+it to stop; the end of its input, that nobody waits any more. The rest is files in a
+private folder, so that it can finish after a window was closed:
+
+``task.json``
+    What to do: a pydantic model.
+``events.jsonl``
+    What it says: one JSON object a line; see :data:`LAST_EVENTS`.
+``log.txt``
+    What it prints.
+``finish.json``
+    A :class:`Farewell`: it is to go on though nobody waits.
+
+What it does inside is :mod:`napari_dmoe.training.child.serving`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from napari_dmoe.imaging.atomic import atomic_path, write_text
+
+TASK, EVENTS, LOG, FINISH = "task.json", "events.jsonl", "log.txt", "finish.json"
+
+LAST_EVENTS = frozenset({"done", "stopped", "error"})
+"""Exactly one of them ends what a process says."""
+
+_NICER = 5
+_LOG_TAIL = 400
+_SECONDS_BETWEEN_LOOKS = 0.05
+
+Event = Mapping[str, Any]
+
+
+class Farewell(BaseModel):
+    """What becomes of the result when nobody waits for it any more.
+
+    Parameters
+    ----------
+    copies : mapping of str to str
+        Where to copy which of the folder's files.
+    failed : str
+        File to write why there is none.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    copies: Mapping[str, str]
+    failed: str
+
+
+def private_folder(what: str) -> Path:
+    """Make a folder among the temporary ones that only its owner can open."""
+    return Path(tempfile.mkdtemp(prefix=f"napari-dmoe-{what}-"))
+
+
+def leave(folder: Path, *, failed: str = "") -> None:
+    """Save the result where a farewell says, and take the folder away.
+
+    Nothing is done where nobody said farewell, or the folder is gone already.
+
+    Parameters
+    ----------
+    folder : Path
+        The private folder.
+    failed : str
+        Why there is no result.
+    """
+    if not (folder / FINISH).exists():
+        return
+    farewell = Farewell.model_validate_json((folder / FINISH).read_text("utf-8"))
+    if failed:
+        write_text(farewell.failed, f"Not tuned: {failed}\n")
+    else:
+        for name, target in farewell.copies.items():
+            with atomic_path(Path(target)) as partial:
+                shutil.copyfile(folder / name, partial)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def silent_end(code: int | None, words: str, *, was_stopped: bool) -> Event:
+    """Return the last event of a process that ended without one.
+
+    Parameters
+    ----------
+    code : int
+        How it ended; negative: killed by that signal.
+    words : str
+        What it printed last.
+    was_stopped : bool
+        Whether it was told to stop, which explains it.
+    """
+    if was_stopped:
+        return {"event": "stopped"}
+    is_killed = code is not None and code < 0
+    cause = "it was killed, perhaps for want of memory" if is_killed else ""
+    message = (
+        f"the training process ended without a word ({cause or f'exit code {code}'})."
+    )
+    if words:
+        message += f" It said: {words.splitlines()[-1]}"
+    return {"event": "error", "kind": "ProcessEnded", "message": message}
+
+
+class ChildProcess:
+    """One process at work on a private folder.
+
+    Parameters
+    ----------
+    module : str
+        What it runs; calls :func:`napari_dmoe.training.child.serving.be_child`.
+    folder : Path
+        The folder.
+    task : BaseModel
+        What it is to do.
+
+    Raises
+    ------
+    OSError
+        When it cannot be started.
+    """
+
+    def __init__(self, module: str, folder: Path, task: BaseModel) -> None:
+        self.folder = folder
+        for left in (EVENTS, FINISH):
+            (folder / left).unlink(missing_ok=True)
+        write_text(folder / TASK, task.model_dump_json())
+        self._read, self._failure = 0, ""
+        self._said: set[str] = set()
+        self._stage = ""
+        self._stop_at: float | None = None
+        self._process = _started(module, folder)
+
+    @property
+    def pid(self) -> int:
+        """Its number."""
+        return self._process.pid
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it is still there."""
+        return self._process.poll() is None
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether its last event was read."""
+        return bool(self._said & LAST_EVENTS)
+
+    @property
+    def patience(self) -> float:
+        """Seconds that it may take to stop before it is killed."""
+        return math.inf
+
+    def events(self) -> Iterator[Event]:
+        """Yield its events until it ends; the last is one of :data:`LAST_EVENTS`."""
+        while not self.has_ended:
+            yield from self.new_events()
+            if not self.has_ended:
+                time.sleep(_SECONDS_BETWEEN_LOOKS)
+        self._process.wait()
+
+    def new_events(self) -> list[Event]:
+        """Return what it said since the last time, without waiting.
+
+        One that ended without a last event is given it; one that was told to stop and
+        does not is killed when :attr:`patience` is over.
+        """
+        is_over = not self.is_running  # before reading: it may say something and end
+        found = self._new_lines()
+        self._note(found)
+        if is_over and not self.has_ended:
+            was_stopped = self._stop_at is not None
+            code = self._process.returncode
+            found.append(silent_end(code, self._last_words(), was_stopped=was_stopped))
+            self._note(found[-1:])
+        if is_over:
+            self._close_input()
+        elif self._waited > self.patience:
+            self.kill()
+        return found
+
+    @property
+    def _waited(self) -> float:
+        """Seconds since it was told to stop."""
+        return 0.0 if self._stop_at is None else time.monotonic() - self._stop_at
+
+    def _new_lines(self) -> list[Event]:
+        """Read on; only whole lines."""
+        path = self.folder / EVENTS
+        if not path.is_file():
+            return []
+        with path.open("rb") as file:
+            file.seek(self._read)
+            whole, newline, _ = file.read().rpartition(b"\n")
+        self._read += len(whole) + len(newline)
+        return [json.loads(line) for line in whole.splitlines() if line.strip()]
+
+    def _note(self, events: list[Event]) -> None:
+        for event in events:
+            self._said.add(event["event"])
+            self._stage = event.get("stage", self._stage)
+            if event["event"] == "error":
+                self._failure = event["message"]
+
+    def _last_words(self) -> str:
+        with suppress(OSError):
+            text = (self.folder / LOG).read_text("utf-8", errors="replace")
+            return text[-_LOG_TAIL:].strip()
+        return ""
+
+    def stop(self) -> None:
+        """Tell it to save and stop at its next step."""
+        if self._stop_at is None:
+            self._stop_at = time.monotonic()
+            self._write(b"stop\n")
+
+    def kill(self) -> None:
+        """End it at once, without saving; what it saved last is whole."""
+        if self.is_running:
+            self._process.kill()
+        self._process.wait()
+        self._close_input()
+
+    def finish_alone(self, farewell: Farewell) -> None:
+        """Let it finish without us: it leaves its result and takes the folder away.
+
+        Raises
+        ------
+        OSError
+            When it cannot be told.
+        """
+        write_text(self.folder / FINISH, farewell.model_dump_json())
+        self.new_events()
+        if self.has_ended:  # it may have looked just before
+            self._process.wait()
+            is_done = "done" in self._said
+            leave(self.folder, failed="" if is_done else self._failure or "stopped")
+        self._close_input()
+
+    def _write(self, line: bytes) -> None:
+        stream = self._process.stdin
+        if stream is not None and not stream.closed:
+            with suppress(OSError):  # it has ended already: its events say how
+                stream.write(line)
+
+    def _close_input(self) -> None:
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+
+
+def _started(module: str, folder: Path) -> subprocess.Popen[bytes]:
+    options: dict[str, Any] = {"start_new_session": True}
+    if sys.platform == "win32":
+        options = {
+            "creationflags": subprocess.CREATE_NEW_PROCESS_GROUP
+            | subprocess.BELOW_NORMAL_PRIORITY_CLASS
+            | subprocess.CREATE_NO_WINDOW
+        }
+    with (folder / LOG).open("wb") as log:
+        process = subprocess.Popen(
+            # -P: a file in the working folder must not be taken for a module.
+            [sys.executable, "-P", "-m", module, str(folder)],
+            bufsize=0,
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            **options,
+        )
+    if hasattr(os, "setpriority"):
+        with suppress(OSError):  # it may be over already
+            os.setpriority(os.PRIO_PROCESS, process.pid, _NICER)
+    return process

@@ -1,0 +1,139 @@
+"""A child process from inside: it does one task, says how it goes, and stops when told.
+
+See :mod:`napari_dmoe.training.child.process` for the folder that it works on.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+from napari_dmoe.progress import Cancelled, Progress
+from napari_dmoe.training.child.process import EVENTS, FINISH, leave
+from napari_dmoe.training.child.stopping import Stop, stop_on_signals
+
+_SECONDS_BETWEEN = 0.1
+"""Between two events of progress, which nobody could read any faster."""
+
+
+class Reporter:
+    """Says how it goes, and looks whether the work is to stop.
+
+    Parameters
+    ----------
+    folder : Path
+        The private folder.
+    file : text file
+        Where events go, one a line.
+    stop : Stop
+        The wish to stop.
+    """
+
+    def __init__(self, folder: Path, file: IO[str], stop: Stop) -> None:
+        self._folder, self._file, self._stop = folder, file, stop
+        self._is_left = False
+        self._told_at, self._stage = -_SECONDS_BETWEEN, ""
+
+    def say(self, event: str, **facts: Any) -> None:
+        """Write one event."""
+        self._file.write(json.dumps({"event": event, **facts}) + "\n")
+        self._file.flush()
+
+    def on_progress(self, at: Progress, *, stage: str = "") -> None:
+        """Say how far it is, not too often.
+
+        Raises
+        ------
+        Cancelled
+            When the work is to stop, or nobody waits for it any more.
+        """
+        if self._stop.is_asked or self.is_orphan:
+            self.say("stopping")
+            raise Cancelled
+        now = time.monotonic()
+        is_due = now - self._told_at >= _SECONDS_BETWEEN
+        if is_due or stage != self._stage or at.done == at.total:
+            self._told_at, self._stage = now, stage
+            staged = {"stage": stage} if stage else {}
+            at_facts = {"done": at.done, "total": at.total, "message": at.message}
+            self.say("progress", **staged, **at_facts)
+
+    def listen(self, commands: IO[str]) -> None:
+        """Wait for a line, which says stop, or for the end of whoever writes them."""
+        if commands.readline():
+            self._stop.ask()
+        else:
+            self._is_left = True
+
+    @property
+    def is_orphan(self) -> bool:
+        """Whether whoever started the process is gone and said no farewell."""
+        return self._is_left and not (self._folder / FINISH).exists()
+
+
+Work = Callable[[Path, Reporter], Mapping[str, Any]]
+"""Does the task of a folder; returns the facts of the event ``done``."""
+
+
+def serve(work: Work, folder: Path, commands: IO[str]) -> int:
+    """Do a folder's task; return the exit status.
+
+    Parameters
+    ----------
+    work : callable
+        Does it.
+    folder : Path
+        The private folder. An orphan takes it away.
+    commands : text stream
+        Where it is told to stop.
+    """
+    status, failed = 0, ""
+    with (
+        (folder / EVENTS).open("a", encoding="utf-8") as file,
+        stop_on_signals() as stop,
+    ):
+        reporter = Reporter(folder, file, stop)
+        listener = threading.Thread(
+            target=reporter.listen, args=(commands,), daemon=True
+        )
+        listener.start()
+        try:
+            reporter.say("done", **work(folder, reporter))
+        except (Cancelled, KeyboardInterrupt):
+            reporter.say("stopped")
+            status, failed = 130, "stopped"
+        # Whatever went wrong, the other process has to be told, and by a sentence.
+        except Exception as error:  # noqa: BLE001
+            failed = _in_words(error)
+            reporter.say("error", message=failed, kind=type(error).__name__)
+            status = 2
+    leave(folder, failed=failed)
+    if reporter.is_orphan:
+        shutil.rmtree(folder, ignore_errors=True)
+    return status
+
+
+def _in_words(error: Exception) -> str:
+    """Say what went wrong: a known error in its words, any other with its kind."""
+    if not isinstance(error, ValueError | OSError):
+        traceback.print_exception(error)
+        if isinstance(error, MemoryError) or "out of memory" in str(error).lower():
+            return "there was not enough memory: choose a smaller batch, or the CPU"
+        return f"{type(error).__name__}: {error}"
+    return str(error) or "no reason was given"
+
+
+def be_child(work: Work) -> None:
+    """Be ``python -m MODULE FOLDER``; does not return."""
+    status = serve(work, Path(sys.argv[1]), sys.stdin)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)  # taking torch apart takes seconds, and nobody needs it
