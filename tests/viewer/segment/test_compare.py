@@ -226,8 +226,10 @@ def test_an_image_that_was_removed_meanwhile_gets_no_mask(desk: Desk) -> None:
     assert "removed" in desk.status
 
 
-def test_without_two_masks_nothing_can_be_compared(desk: Desk) -> None:
-    section = desk.dock.tab.compare
+def test_without_two_masks_nothing_can_be_compared(
+    make_desk: Callable[..., Desk],
+) -> None:
+    section = make_desk().dock.tab.compare
     assert not section.button.isEnabled()
     assert "Segment first" in section.button.toolTip()
 

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.gui
 
 
 @pytest.fixture
-def desk(desk: Desk) -> Desk:
+def layered(desk: Desk) -> Desk:
     """Return a desk with two images of two patients, and one that does not fit."""
     layers = desk.viewer.layers
     desk.choose("severity", "healthy")
@@ -44,27 +44,27 @@ def segment_layers(desk: Desk) -> None:
     desk.wait_until_idle()
 
 
-def test_layers_are_asked_for_by_selecting_them(desk: Desk) -> None:
-    button = desk.dock.tab.series.layers_button
-    select(desk, "retina")
+def test_layers_are_asked_for_by_selecting_them(layered: Desk) -> None:
+    button = layered.dock.tab.series.layers_button
+    select(layered, "retina")
     assert not button.isEnabled()
     assert "Select two or more" in button.toolTip()
-    select(desk, "retina", "second")
+    select(layered, "retina", "second")
     assert button.isEnabled()
     assert button.text() == "2 layers"
-    desk.click(desk.dock.tab.model.unload_button)
+    layered.click(layered.dock.tab.model.unload_button)
     assert not button.isEnabled()
     assert button.toolTip() == "Open a model first."
 
 
 def test_each_layer_is_segmented_for_its_own_patient_and_a_bad_one_is_told(
-    desk: Desk,
+    layered: Desk,
 ) -> None:
-    section = desk.dock.tab.series
-    select(desk, "retina", "odd", "second")
-    segment_layers(desk)
-    assert [each.severity for each in desk.segment.calls] == ["healthy", "glaucoma"]
-    assert [mask.name for mask in desk.masks] == ["retina / mask", "second / mask"]
+    section = layered.dock.tab.series
+    select(layered, "retina", "odd", "second")
+    segment_layers(layered)
+    assert [each.severity for each in layered.segment.calls] == ["healthy", "glaucoma"]
+    assert [mask.name for mask in layered.masks] == ["retina / mask", "second / mask"]
     rows = {row["image"]: row for row in section.rows}
     assert list(rows) == ["retina", "odd", "second"]
     assert rows["retina"]["cup"] == "1 px"
@@ -72,53 +72,53 @@ def test_each_layer_is_segmented_for_its_own_patient_and_a_bad_one_is_told(
     assert rows["second"]["labels"] == "second / mask"
     assert "channels or planes" in rows["odd"]["outcome"]
     assert section.summary.text() == "3 layers: 2 segmented, 1 failed."
-    desk.click(section.copy_button)
+    layered.click(section.copy_button)
     assert QApplication.clipboard().text() == section.text()
     head = section.text().splitlines()[0]
     assert head == "image\trim\tcup\tC/D vertical\tC/D area\toutcome\tlabels"
 
 
 def test_a_layer_whose_run_fails_does_not_stop_the_others(
-    desk: Desk, notifications: list[Notification]
+    layered: Desk, notifications: list[Notification]
 ) -> None:
-    real = desk.segment
+    real = layered.segment
 
     def fail_at_first(*arguments: object, **options: object) -> object:
         real.error = None if real.calls else ValueError("too dark")
         return real(*arguments, **options)
 
-    desk.dock._engines.__dict__["segment"] = fail_at_first
-    select(desk, "retina", "second")
-    segment_layers(desk)
-    outcomes = [row["outcome"] for row in desk.dock.tab.series.rows]
+    layered.dock._engines.__dict__["segment"] = fail_at_first
+    select(layered, "retina", "second")
+    segment_layers(layered)
+    outcomes = [row["outcome"] for row in layered.dock.tab.series.rows]
     assert outcomes[0] == "Failed: too dark"
     assert outcomes[1].startswith("Done in")
-    assert [mask.name for mask in desk.masks] == ["second / mask"]
+    assert [mask.name for mask in layered.masks] == ["second / mask"]
     assert len(notifications) == 1
 
 
-def test_stop_ends_the_whole_series(desk: Desk) -> None:
-    desk.segment.gate.clear()
-    desk.segment.started.clear()
-    select(desk, "retina", "second")
-    desk.click(desk.dock.tab.series.layers_button)
-    desk.qtbot.waitUntil(desk.segment.started.is_set)
-    desk.click_segment()  # it says Stop
-    desk.segment.gate.set()
-    desk.wait_until_idle()
-    assert len(desk.segment.calls) == 1
-    assert desk.masks == []
-    assert desk.dock.tab.series.summary.text() == "Stopped after 0 of 2 layers."
+def test_stop_ends_the_whole_series(layered: Desk) -> None:
+    layered.segment.gate.clear()
+    layered.segment.started.clear()
+    select(layered, "retina", "second")
+    layered.click(layered.dock.tab.series.layers_button)
+    layered.qtbot.waitUntil(layered.segment.started.is_set)
+    layered.click_segment()  # it says Stop
+    layered.segment.gate.set()
+    layered.wait_until_idle()
+    assert len(layered.segment.calls) == 1
+    assert layered.masks == []
+    assert layered.dock.tab.series.summary.text() == "Stopped after 0 of 2 layers."
 
 
-def test_opening_a_line_shows_its_layer(desk: Desk) -> None:
-    select(desk, "retina", "second")
-    segment_layers(desk)
-    table = desk.dock.tab.series.table
+def test_opening_a_line_shows_its_layer(layered: Desk) -> None:
+    select(layered, "retina", "second")
+    segment_layers(layered)
+    table = layered.dock.tab.series.table
     table.setCurrentCell(0, 0)
-    desk.qtbot.keyClick(table, Qt.Key.Key_Return)
-    assert desk.viewer.layers.selection.active is desk.viewer.layers["retina"]
-    assert session_of(desk.viewer).image is desk.viewer.layers["retina"]
+    layered.qtbot.keyClick(table, Qt.Key.Key_Return)
+    assert layered.viewer.layers.selection.active is layered.viewer.layers["retina"]
+    assert session_of(layered.viewer).image is layered.viewer.layers["retina"]
 
 
 class Folders:
@@ -165,7 +165,7 @@ def run_folder(desk: Desk) -> None:
 def test_a_folder_is_segmented_and_a_broken_file_is_told(
     desk: Desk, folders: Folders, tmp_path: Path
 ) -> None:
-    desk, section = desk, desk.dock.tab.series
+    section = desk.dock.tab.series
     run_folder(desk)
     rows = {row["image"]: row for row in section.rows}
     assert list(rows) == ["a", "b", "broken"]
