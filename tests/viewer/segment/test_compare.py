@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from desk import Desk
+from desk import IMAGE, Desk
 from napari.layers import Image
 from napari.utils.notifications import Notification
 from qtpy.QtCore import Qt
@@ -229,7 +229,9 @@ def test_an_image_that_was_removed_meanwhile_gets_no_mask(desk: Desk) -> None:
 def test_without_two_masks_nothing_can_be_compared(
     make_desk: Callable[..., Desk],
 ) -> None:
-    section = make_desk().dock.tab.compare
+    desk = make_desk()
+    desk.viewer.add_image(IMAGE, name="retina")
+    section = desk.dock.tab.compare
     assert not section.button.isEnabled()
     assert "Segment first" in section.button.toolTip()
 
