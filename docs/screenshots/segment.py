@@ -112,7 +112,7 @@ def many(viewer: napari.Viewer, dock: QWidget, shoot: Shooter) -> None:
     viewer.layers.selection = set(viewer.layers)
     dock.tab.series.fold.unfold()
     dock.tab.series.layers_button.click()
-    wait(lambda: "segmented" in dock.tab.series.summary.text())
+    wait(lambda: "segmented" in dock.tab.series.found.summary.text())
     settle()
     to_the_end(dock.tab)
     shoot.dock("dock-many")

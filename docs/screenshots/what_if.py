@@ -40,7 +40,7 @@ def whatif_experts(viewer: napari.Viewer, dock: QWidget, shoot: Shooter) -> None
     section = what_if.experts
     section.effects_button.click()
     wait(lambda: not dock.run.is_busy)
-    most = int(section.effects.item(0, 0).text())
+    most = int(section.effects_table.model().index(0, 0).data())
     section.mute_boxes[most].click()
     section.run_button.click()
     wait(lambda: not dock.run.is_busy)

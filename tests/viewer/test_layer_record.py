@@ -29,7 +29,8 @@ def record(desk: Desk, qtbot: QtBot) -> LayerRecord:
 
 
 def rows(widget: LayerRecord) -> dict[str, str]:
-    form = widget._form
+    form = widget._form.layout()
+    assert isinstance(form, QFormLayout)
     found = {}
     for row in range(form.rowCount()):
         name = form.itemAt(row, QFormLayout.ItemRole.LabelRole).widget()

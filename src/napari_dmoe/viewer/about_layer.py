@@ -6,22 +6,21 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import Qt
-from qtpy.QtWidgets import (
-    QApplication,
-    QFormLayout,
-    QFrame,
-    QPushButton,
-    QScrollArea,
-    QVBoxLayout,
-    QWidget,
-)
+from qtpy.QtWidgets import QWidget
 
 from napari_dmoe.inference.results.provenance import METADATA_KEY
 from napari_dmoe.viewer.layers.placement import plain
 from napari_dmoe.viewer.layers.records import record_rows
 from napari_dmoe.viewer.ui.connections import Connections
-from napari_dmoe.viewer.ui.parts import heading, paragraph
+from napari_dmoe.viewer.ui.parts import (
+    ScrollColumn,
+    TextForm,
+    button,
+    column,
+    copy_text,
+    heading,
+    paragraph,
+)
 
 if TYPE_CHECKING:
     import napari
@@ -47,24 +46,15 @@ class LayerRecord(QWidget):
         self.title = heading("")
         self.title.setWordWrap(True)
         self.hint = paragraph(NOTHING)
-        self.copy_button = QPushButton("Copy as JSON")
-        self.copy_button.setToolTip("Copy the whole record.")
-        self.copy_button.clicked.connect(self._on_copy)
-        content = QWidget()
-        self._form = QFormLayout(content)
-        self._form.setContentsMargins(4, 4, 4, 4)
-        self._form.setLabelAlignment(Qt.AlignmentFlag.AlignLeft)
-        area = QScrollArea()
-        area.setWidget(content)
-        area.setWidgetResizable(True)
-        area.setFrameShape(QFrame.Shape.NoFrame)
-        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        layout = QVBoxLayout(self)
+        self.copy_button = button(
+            "Copy as JSON", "Copy the whole record.", self._on_copy
+        )
+        self._form = TextForm()
+        area = ScrollColumn()
+        area.stack(self._form)
+        layout = column(self, self.title, self.hint, area, self.copy_button, spacing=6)
         layout.setContentsMargins(4, 4, 4, 4)
-        for widget in (self.title, self.hint):
-            layout.addWidget(widget)
-        layout.addWidget(area, stretch=1)
-        layout.addWidget(self.copy_button)
+        layout.setStretch(2, 1)
         self._viewer = viewer
         selection = viewer.layers.selection
         Connections(self).add(selection.events.active, self._on_active)
@@ -78,10 +68,7 @@ class LayerRecord(QWidget):
         self.title.setText(layer.name if rows else "About this dMoE layer")
         self.hint.setVisible(not rows)
         self.copy_button.setEnabled(bool(rows))
-        while self._form.rowCount():
-            self._form.removeRow(0)
-        for name, text in rows:
-            self._form.addRow(name, paragraph(text))
+        self._form.show_texts(dict(rows))
 
     def text(self) -> str:
         """Return the record as JSON."""
@@ -91,6 +78,4 @@ class LayerRecord(QWidget):
         self.show_layer(plain(self._viewer.layers.selection.active))
 
     def _on_copy(self) -> None:
-        clipboard = QApplication.clipboard()
-        if clipboard is not None:
-            clipboard.setText(self.text())
+        copy_text(self.text())

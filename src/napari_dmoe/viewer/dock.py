@@ -24,16 +24,15 @@ from napari_dmoe.viewer.layers.pointer import all_or_nothing
 from napari_dmoe.viewer.routing.control import RoutingControl
 from napari_dmoe.viewer.routing.tab import RoutingTab
 from napari_dmoe.viewer.segment.compare import CompareControl
-from napari_dmoe.viewer.segment.footer import RunFooter
 from napari_dmoe.viewer.segment.many_images import FileSeries, LayerSeries
 from napari_dmoe.viewer.segment.model import ModelLoader
 from napari_dmoe.viewer.segment.result import ResultControl, ResultFiles
 from napari_dmoe.viewer.segment.run import Run, RunControl
 from napari_dmoe.viewer.segment.subject import SubjectControl
-from napari_dmoe.viewer.segment.tab import SegmentTab
+from napari_dmoe.viewer.segment.tab import RunFoot, SegmentTab
 from napari_dmoe.viewer.session.session import Session, session_of
-from napari_dmoe.viewer.ui.start_button import StartButton
-from napari_dmoe.viewer.ui.work import Work
+from napari_dmoe.viewer.ui.parts import StartButton
+from napari_dmoe.viewer.ui.work import BUSY, Work
 from napari_dmoe.viewer.what_if.experts.control import ExpertsControl
 from napari_dmoe.viewer.what_if.noise.control import NoiseControl
 from napari_dmoe.viewer.what_if.replay.control import ReplayControl
@@ -72,7 +71,7 @@ class DMoEDock(QWidget):
         self._engines = engines = engines or Engines()
         self._session = session = session_of(napari_viewer)
         self._was_docked = False
-        self.tab, self.routing, self.footer = SegmentTab(), RoutingTab(), RunFooter()
+        self.tab, self.routing, self.footer = SegmentTab(), RoutingTab(), RunFoot()
         self.what_if = WhatIfTab()
         choices = [Choice(k, p.title, p.description) for k, p in PRESETS.items()]
         self.fine_tune = FineTuneTab(choices, DEFAULT_PRESET)
@@ -141,7 +140,7 @@ class DMoEDock(QWidget):
         self.subject.patient_entered.connect(self.run.rerun)
         tab.settings.changed.connect(self._on_settings)
         tab.patient.rerun_toggled.connect(self.run.allow_reruns)
-        footer.segment_requested.connect(self.segment)
+        footer.start_requested.connect(self.segment)
         footer.stop_requested.connect(self.run.stop)
         self.run.ended.connect(self._on_run_ended)
         self.work.begun.connect(self._show_footer)
@@ -176,7 +175,7 @@ class DMoEDock(QWidget):
     def _hold_starts(self) -> None:
         """Let nothing else be started while the dock is at work."""
         for button in self.findChildren(StartButton):
-            button.hold(self.work.is_busy)
+            button.hold(BUSY if self.work.is_busy else "")
 
     def _on_run_ended(self, run: Run) -> None:
         self.results.show()

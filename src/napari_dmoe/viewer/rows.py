@@ -1,9 +1,10 @@
-"""The lines of the small tables that widgets show, copy and save. Knows no Qt."""
+"""The lines of the tables that widgets show, copy and save. Knows no Qt."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from napari_dmoe.inference.pictures.colours import Rgb
 
@@ -45,11 +46,39 @@ class Column:
         What stands above it; short, on two lines at the most.
     help : str
         What it means.
+    is_right : bool
+        Whether its texts end at its right edge, as its numbers always do.
     """
 
     key: str
     title: str
     help: str = ""
+    is_right: bool = False
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of a table of many columns.
+
+    Parameters
+    ----------
+    cells : mapping of str to object
+        Texts and numbers, by the keys of their columns; NaN is not known.
+    help : mapping of str to str
+        What is said when a cell is pointed at, by the same keys.
+    colour : tuple of int, optional
+        Colour of the swatch in its first cell.
+    bold : collection of str
+        Keys of the cells in bold type.
+    is_heading : bool
+        Whether its first cell takes the whole width.
+    """
+
+    cells: Mapping[str, Any]
+    help: Mapping[str, str] = field(default_factory=dict)
+    colour: Rgb | None = None
+    bold: Collection[str] = ()
+    is_heading: bool = False
 
 
 def as_text(rows: Sequence[TableRow]) -> str:

@@ -105,8 +105,10 @@ def test_progress_and_curves_are_shown_live(tuning: TuningDesk) -> None:
     process.train(3)
     tuning.wait(lambda: len(tuning.tuner.tuning.epochs) == 3)
     assert tuning.tab.curves.isVisibleTo(tuning.tab)
-    canvas = tuning.tab.curves._canvas
-    labels = [text.get_text() for text in canvas.figure.legends[0].get_texts()]
+    tuning.desk.dock.show()  # what nobody sees is not drawn
+    plot = tuning.tab.curves.plot
+    tuning.wait(lambda: plot._canvas is not None)
+    labels = [text.get_text() for text in plot._canvas.figure.legends[0].get_texts()]
     assert labels == ["healthy", "glaucoma"]
     assert tuning.tab.outcome.look_button.isVisibleTo(tuning.tab)
 

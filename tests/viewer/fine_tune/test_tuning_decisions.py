@@ -10,6 +10,7 @@ import pytest
 from desk import IMAGE
 from qtpy.QtCore import QCoreApplication, QEvent
 from qtpy.QtWidgets import QFileDialog, QLabel
+from tables import column_of
 from tuning_desk import BETTER, WORSE, TuningDesk
 from tuning_fakes import FakeProcess, FakeTuning
 
@@ -55,8 +56,7 @@ def test_a_group_that_got_worse_has_to_be_accepted(tuning: TuningDesk) -> None:
     outcome = tuning.tab.outcome
     assert "Worse: glaucoma" in outcome.verdict.text()
     assert outcome.accepted.text() == "glaucoma got worse"
-    cells = [outcome.table.item(row, 2) for row in range(outcome.table.rowCount())]
-    assert sum("worse" in cell.text() for cell in cells if cell is not None) == 1
+    assert sum("worse" in text for text in column_of(outcome.table, 2)) == 1
     assert not outcome.keep_button.isEnabled()
     outcome.accept_box.click()
     assert outcome.keep_button.isEnabled()

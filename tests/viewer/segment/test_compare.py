@@ -98,7 +98,7 @@ def test_another_bundled_model_gives_its_mask_and_the_difference(desk: Desk) -> 
 def test_the_table_tells_each_class_and_is_copied(desk: Desk) -> None:
     compare_with(desk, "age")
     section = desk.dock.tab.compare
-    summary = section.summary.text()
+    summary = section.found.summary.text()
     assert "eye / mask" in summary
     assert "eye / mask by fairseg-age" in summary
     assert "8 pixels" in summary
@@ -108,8 +108,8 @@ def test_the_table_tells_each_class_and_is_copied(desk: Desk) -> None:
     assert any(line.startswith("HD95\t") and line.endswith(" mm") for line in lines)
     assert "pixels\t9 → 1" in lines
     assert "another class\t8 px" in lines
-    desk.click(section.copy_button)
-    assert QApplication.clipboard().text() == section.text()
+    desk.click(section.found.copy_button)
+    assert QApplication.clipboard().text() == section.found.text()
 
 
 def test_both_results_are_kept_and_neither_is_written_over(desk: Desk) -> None:
@@ -135,14 +135,14 @@ def test_a_comparison_that_no_longer_holds_is_not_shown(desk: Desk) -> None:
     desk.dock.tab.patient.rerun_box.click()
     desk.choose("severity", "suspect")
     desk.run()
-    assert section.summary.isHidden()
+    assert section.found.summary.isHidden()
     assert section.table.text() == ""
-    assert section.copy_button.isHidden()
+    assert section.found.exports.isHidden()
     assert not layers["eye / difference"].visible
     compare_with(desk, "result “eye / mask by fairseg-age”")
     assert layers["eye / difference"].visible
     layers.remove("eye / mask by fairseg-age")
-    assert section.summary.isHidden()
+    assert section.found.summary.isHidden()
     assert not layers["eye / difference"].visible
 
 
@@ -193,11 +193,11 @@ def test_a_model_that_cannot_be_loaded_or_run_is_told_beside_the_button(
     section = desk.dock.tab.compare
     removed = models.pop("age")
     compare_with(desk, "age")
-    assert section.summary.text() == "Not compared: age is no checkpoint"
+    assert section.found.summary.text() == "Not compared: age is no checkpoint"
     models["age"] = removed
     desk.segment.error = ValueError("the image does not fit")
     compare_with(desk, "age")
-    assert section.summary.text() == "Not compared: the image does not fit"
+    assert section.found.summary.text() == "Not compared: the image does not fit"
     assert desk.status == "Failed: the image does not fit"
     assert names(desk) == before
     assert len(notifications) == 2

@@ -13,6 +13,7 @@ from napari.utils.notifications import Notification
 from PIL import Image as Picture
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication, QFileDialog, QMessageBox
+from tables import go_to
 
 from napari_dmoe.patient import Patient
 from napari_dmoe.viewer.engines import series
@@ -71,10 +72,10 @@ def test_each_layer_is_segmented_for_its_own_patient_and_a_bad_one_is_told(
     assert rows["second"]["cup"] == "9 px"
     assert rows["second"]["labels"] == "second / mask"
     assert "channels or planes" in rows["odd"]["outcome"]
-    assert section.summary.text() == "3 layers: 2 segmented, 1 failed."
-    layered.click(section.copy_button)
-    assert QApplication.clipboard().text() == section.text()
-    head = section.text().splitlines()[0]
+    assert section.found.summary.text() == "3 layers: 2 segmented, 1 failed."
+    desk.click(section.found.copy_button)
+    assert QApplication.clipboard().text() == section.table.text()
+    head = section.table.text().splitlines()[0]
     assert head == "image\trim\tcup\tC/D vertical\tC/D area\toutcome\tlabels"
 
 
@@ -97,28 +98,28 @@ def test_a_layer_whose_run_fails_does_not_stop_the_others(
     assert len(notifications) == 1
 
 
-def test_stop_ends_the_whole_series(layered: Desk) -> None:
-    layered.segment.gate.clear()
-    layered.segment.started.clear()
-    select(layered, "retina", "second")
-    layered.click(layered.dock.tab.series.layers_button)
-    layered.qtbot.waitUntil(layered.segment.started.is_set)
-    layered.click_segment()  # it says Stop
-    layered.segment.gate.set()
-    layered.wait_until_idle()
-    assert len(layered.segment.calls) == 1
-    assert layered.masks == []
-    assert layered.dock.tab.series.summary.text() == "Stopped after 0 of 2 layers."
+def test_stop_ends_the_whole_series(desk: Desk) -> None:
+    desk.segment.gate.clear()
+    desk.segment.started.clear()
+    select(desk, "retina", "second")
+    desk.click(desk.dock.tab.series.layers_button)
+    desk.qtbot.waitUntil(desk.segment.started.is_set)
+    desk.click_segment()  # it says Stop
+    desk.segment.gate.set()
+    desk.wait_until_idle()
+    assert len(desk.segment.calls) == 1
+    assert desk.masks == []
+    assert desk.dock.tab.series.found.summary.text() == "Stopped after 0 of 2 layers."
 
 
-def test_opening_a_line_shows_its_layer(layered: Desk) -> None:
-    select(layered, "retina", "second")
-    segment_layers(layered)
-    table = layered.dock.tab.series.table
-    table.setCurrentCell(0, 0)
-    layered.qtbot.keyClick(table, Qt.Key.Key_Return)
-    assert layered.viewer.layers.selection.active is layered.viewer.layers["retina"]
-    assert session_of(layered.viewer).image is layered.viewer.layers["retina"]
+def test_opening_a_line_shows_its_layer(desk: Desk) -> None:
+    select(desk, "retina", "second")
+    segment_layers(desk)
+    table = desk.dock.tab.series.table
+    go_to(table, 0)
+    desk.qtbot.keyClick(table, Qt.Key.Key_Return)
+    assert desk.viewer.layers.selection.active is desk.viewer.layers["retina"]
+    assert session_of(desk.viewer).image is desk.viewer.layers["retina"]
 
 
 class Folders:
@@ -173,12 +174,12 @@ def test_a_folder_is_segmented_and_a_broken_file_is_told(
     assert "unknown (3 values mixed)" in rows["a"]["outcome"]
     assert "labels" not in rows["broken"]
     assert "broken.png" in rows["broken"]["outcome"]
-    assert section.summary.text().endswith("masks: 2 segmented, 1 failed.")
+    assert section.found.summary.text().endswith("masks: 2 segmented, 1 failed.")
     names = {path.name for path in (tmp_path / "masks").iterdir()}
     assert {"a.labels.tif", "b.labels.tif", "segment.csv"} <= names
     assert folders.asked == []
     assert len(desk.viewer.layers) == 1  # nothing is opened unasked
-    section.table.setCurrentCell(1, 0)
+    go_to(section.table, 1)
     desk.qtbot.keyClick(section.table, Qt.Key.Key_Return)
     image, mask = desk.viewer.layers[-2:]
     assert image.name == "b"
@@ -236,7 +237,9 @@ def test_a_table_that_cannot_be_used_is_told(
     section = desk.dock.tab.series
     desk.click(section.table_button)
     desk.wait_until_idle()
-    said = " ".join([section.summary.text(), *(r["outcome"] for r in section.rows)])
+    said = " ".join(
+        [section.found.summary.text(), *(r["outcome"] for r in section.rows)]
+    )
     assert message in said
     assert desk.dock.footer.button.isEnabled()
 
@@ -244,8 +247,6 @@ def test_a_table_that_cannot_be_used_is_told(
 def test_a_series_of_files_can_be_stopped_and_lists_what_was_done(
     desk: Desk, folders: Folders, tmp_path: Path
 ) -> None:
-    desk = desk
-
     def stop_after_one(*arguments: object, tell: Callable, **options: object) -> list:
         def tell_and_stop(done: object) -> None:
             tell(done)
@@ -257,7 +258,7 @@ def test_a_series_of_files_can_be_stopped_and_lists_what_was_done(
     run_folder(desk)
     section = desk.dock.tab.series
     assert [row["image"] for row in section.rows] == ["a"]
-    assert section.summary.text().startswith("Stopped after 1 of 3 images")
+    assert section.found.summary.text().startswith("Stopped after 1 of 3 images")
     table = (tmp_path / "masks" / "segment.csv").read_text()
     assert "a.labels.tif" in table
     assert "b.labels.tif" not in table

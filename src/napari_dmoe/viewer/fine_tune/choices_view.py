@@ -1,4 +1,4 @@
-"""How much of the model is tuned, how labels are read, and what guards the groups."""
+"""How a model is tuned: how much of it, from which labels, guarded, set how."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from qtpy.QtWidgets import (
     QCheckBox,
     QLabel,
     QRadioButton,
-    QSpinBox,
     QWidget,
 )
+from superqt.utils import signals_blocked
 
 from napari_dmoe.viewer.ui.form import SettingsForm
 from napari_dmoe.viewer.ui.parts import (
@@ -26,6 +26,7 @@ from napari_dmoe.viewer.ui.parts import (
     paragraph,
     row,
     say,
+    spin_box,
 )
 
 if TYPE_CHECKING:
@@ -33,6 +34,11 @@ if TYPE_CHECKING:
 
 _MOST_LABEL, _MOST_CASES = 254, 10_000
 _INDENT = 18
+_SETTINGS = (
+    *("device", "epochs", "batch", "learning_rate", "loss", "dropout"),
+    *("sampling", "annotated", "keep", "seed"),
+)
+_DEVICES = ("auto", "cpu")
 
 
 @dataclass(frozen=True)
@@ -95,10 +101,12 @@ class TuneSection(QWidget):
             "the background is painted with a label of its own."
         )
         self.sparse_box.toggled.connect(self._on_sparse)
-        self.background_spin = QSpinBox()
-        self.background_spin.setRange(1, _MOST_LABEL)
-        self.background_spin.setAccessibleName("Label of the background")
-        self.background_spin.setToolTip("Label that the background is painted with.")
+        self.background_spin = spin_box(
+            "Label of the background",
+            "Label that the background is painted with.",
+            1,
+            _MOST_LABEL,
+        )
         self.background_spin.valueChanged.connect(self.reading_changed)
         self._background_row = row(
             _space(), QLabel("Background is label"), self.background_spin, stretch=1
@@ -117,11 +125,13 @@ class TuneSection(QWidget):
             "and never trained on. Only with them can be said that no group got worse.",
         )
         self.guard_combo.activated.connect(self.guard_chosen)
-        self.n_spin = QSpinBox()
-        self.n_spin.setRange(1, _MOST_CASES)
+        self.n_spin = spin_box(
+            "Number of phantoms",
+            "How many phantoms are drawn, every group alike.",
+            1,
+            _MOST_CASES,
+        )
         self.n_spin.setSuffix(" cases")
-        self.n_spin.setAccessibleName("Number of phantoms")
-        self.n_spin.setToolTip("How many phantoms are drawn, every group alike.")
         self.n_spin.valueChanged.connect(self.n_changed)
         self._n_row = row(_space(), QLabel("Drawn:"), self.n_spin, stretch=2)
         self.guard_note = paragraph(name="guard-note")
@@ -139,9 +149,8 @@ class TuneSection(QWidget):
 
     def propose_background(self, label: int) -> None:
         """Propose a label for the background: the first that is no class."""
-        self.background_spin.blockSignals(True)
-        self.background_spin.setValue(label)
-        self.background_spin.blockSignals(False)
+        with signals_blocked(self.background_spin):
+            self.background_spin.setValue(label)
 
     def offer_replay(self, n: int) -> None:
         """Offer to replay so many earlier cases."""
@@ -161,9 +170,8 @@ class TuneSection(QWidget):
         say(self.guard_note, note)
         self._n_row.setVisible(n is not None)
         if n is not None and n != self.n_spin.value():
-            self.n_spin.blockSignals(True)
-            self.n_spin.setValue(n)
-            self.n_spin.blockSignals(False)
+            with signals_blocked(self.n_spin):
+                self.n_spin.setValue(n)
 
     def show_facts(self, text: str) -> None:
         """Say how much work it will be."""
@@ -175,26 +183,6 @@ class TuneSection(QWidget):
     def _on_sparse(self, is_sparse: bool) -> None:
         self._background_row.setVisible(is_sparse)
         self.reading_changed.emit()
-
-
-def _radio(choice: Choice, group: QButtonGroup, place: int) -> Any:
-    button = QRadioButton(choice.title)
-    button.setToolTip(choice.help)
-    group.addButton(button, place)
-    return button
-
-
-def _space() -> QWidget:
-    space = QWidget()
-    space.setFixedWidth(_INDENT)
-    return space
-
-
-_NAMES = (
-    *("device", "epochs", "batch", "learning_rate", "loss", "dropout"),
-    *("sampling", "annotated", "keep", "seed"),
-)
-_DEVICES = ("auto", "cpu")
 
 
 class TuningAdvanced(QWidget):
@@ -227,7 +215,7 @@ class TuningAdvanced(QWidget):
             self.form.hide()
             self.form.deleteLater()
         self.form = SettingsForm(
-            settings, names=_NAMES, choices={"device": self._devices}
+            settings, names=_SETTINGS, choices={"device": self._devices}
         )
         self.form.changed.connect(self._on_changed)
         self._layout.addWidget(self.form)
@@ -249,3 +237,16 @@ class TuningAdvanced(QWidget):
         if self.value() is not None:
             say(self.problem, "")
         self.changed.emit()
+
+
+def _radio(choice: Choice, group: QButtonGroup, place: int) -> Any:
+    button = QRadioButton(choice.title)
+    button.setToolTip(choice.help)
+    group.addButton(button, place)
+    return button
+
+
+def _space() -> QWidget:
+    space = QWidget()
+    space.setFixedWidth(_INDENT)
+    return space

@@ -6,12 +6,15 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtWidgets import QVBoxLayout, QWidget
+from qtpy.QtWidgets import QWidget
 
 from napari_dmoe.viewer.fine_tune.words import group_name
-from napari_dmoe.viewer.ui.parts import paragraph, say
+from napari_dmoe.viewer.ui.parts import column, paragraph, say
+from napari_dmoe.viewer.ui.plot import Plot
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from napari_dmoe.training.loop.history import Epoch
 
 COLOURS = (
@@ -31,10 +34,8 @@ class CurvesSection(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.note = paragraph(name="curves-note")
-        self._layout = QVBoxLayout(self)
-        self._layout.setContentsMargins(0, 0, 0, 0)
-        self._layout.addWidget(self.note)
-        self._canvas: Any = None
+        self.plot = Plot("Loss and Dice by round")
+        column(self, self.note, self.plot)
         self._ink, self._paper = "#000000", "#ffffff"
         self._epochs: Sequence[Epoch] = ()
         self.setVisible(False)
@@ -52,10 +53,12 @@ class CurvesSection(QWidget):
         self._draw()
 
     def _draw(self) -> None:
-        if not self._epochs:
-            return
-        figure = self._figure()
+        if self._epochs:
+            self.plot.show_figure(self._paint, height=_HEIGHT)
+
+    def _paint(self, figure: Figure) -> None:
         figure.clear()
+        figure.set_layout_engine("constrained")
         figure.set_facecolor(self._paper)
         above, below = figure.subplots(2, 1, sharex=True, height_ratios=(1, 2))
         for axes in (above, below):
@@ -82,7 +85,6 @@ class CurvesSection(QWidget):
             labelcolor=self._ink,
             frameon=False,
         )
-        self._canvas.draw_idle()
 
     def _dress(self, axes: Any) -> None:
         axes.set_facecolor(self._paper)
@@ -92,19 +94,6 @@ class CurvesSection(QWidget):
         for side, spine in axes.spines.items():
             spine.set_color(self._ink)
             spine.set_visible(side in ("left", "bottom"))
-
-    def _figure(self) -> Any:
-        """Return the figure; matplotlib is imported when something is to be drawn."""
-        if self._canvas is None:
-            from matplotlib.backends.backend_qtagg import FigureCanvasQTAgg
-            from matplotlib.figure import Figure
-
-            self._canvas = FigureCanvasQTAgg(Figure(layout="constrained"))
-            self._canvas.setFixedHeight(_HEIGHT)
-            self._canvas.setMinimumWidth(1)
-            self._canvas.setAccessibleName("Loss and Dice by round")
-            self._layout.addWidget(self._canvas)
-        return self._canvas.figure
 
 
 def dice_by_group(epochs: Sequence[Epoch]) -> Mapping[str, list[float]]:

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QListWidgetItem, QWidget
+from superqt.utils import signals_blocked
 
 from napari_dmoe.viewer.fine_tune.words import PRIVATE, PRIVATE_HELP, PairRow
-from napari_dmoe.viewer.ui.lists import _WrappingList
+from napari_dmoe.viewer.ui.lists import WrappingList
 from napari_dmoe.viewer.ui.parts import column, heading, paragraph, say
 
 NOTHING = (
@@ -25,12 +26,12 @@ class PairsSection(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.list = _WrappingList()
-        self.list.setAccessibleName("Images with labels")
-        self.list.setToolTip(
+        self.list = WrappingList(
+            "Images with labels",
             "What is trained on. Labels must lie on the image's own pixels. Tick with "
-            "a click or with the space bar."
+            "a click or with the space bar.",
         )
+        self.list.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         self.list.itemChanged.connect(self._on_item)
         self.note = paragraph(NOTHING, name="pairs-note")
         self.privacy = paragraph(PRIVATE, name="pairs-privacy")
@@ -42,21 +43,8 @@ class PairsSection(QWidget):
 
     def show_pairs(self, rows: Sequence[PairRow], are_ticked: Sequence[bool]) -> None:
         """Show other pairs."""
-        self.list.blockSignals(True)
-        self.list.clear()
-        for row, is_ticked in zip(rows, are_ticked, strict=True):
-            item = QListWidgetItem(row.text)
-            item.setToolTip(row.help)
-            flags = Qt.ItemFlag.ItemIsSelectable | Qt.ItemFlag.ItemIsUserCheckable
-            if row.is_usable:
-                flags |= Qt.ItemFlag.ItemIsEnabled
-            item.setFlags(flags)
-            on, off = Qt.CheckState.Checked, Qt.CheckState.Unchecked
-            item.setCheckState(on if is_ticked else off)
-            self.list.addItem(item)
-        self.list.blockSignals(False)
-        self.list.setVisible(bool(rows))
-        self.list.fit()
+        with signals_blocked(self.list):
+            self.list.show_items(list(map(_item, rows, are_ticked)))
         say(self.note, "" if rows else NOTHING)
         self.privacy.setVisible(bool(rows))
 
@@ -75,6 +63,18 @@ class PairsSection(QWidget):
     def _on_item(self, item: QListWidgetItem) -> None:
         is_ticked = item.checkState() == Qt.CheckState.Checked
         self.ticked.emit(self.list.row(item), is_ticked)
+
+
+def _item(row: PairRow, is_ticked: bool) -> QListWidgetItem:
+    item = QListWidgetItem(row.text)
+    item.setToolTip(row.help)
+    flags = Qt.ItemFlag.ItemIsSelectable | Qt.ItemFlag.ItemIsUserCheckable
+    if row.is_usable:
+        flags |= Qt.ItemFlag.ItemIsEnabled
+    item.setFlags(flags)
+    on, off = Qt.CheckState.Checked, Qt.CheckState.Unchecked
+    item.setCheckState(on if is_ticked else off)
+    return item
 
 
 def _quoted(names: Sequence[str]) -> str:

@@ -4,30 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import (
-    QAbstractItemView,
-    QCheckBox,
-    QHeaderView,
-    QPushButton,
-    QTableWidget,
-    QTableWidgetItem,
-    QWidget,
-)
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QCheckBox, QWidget
 
 from napari_dmoe.viewer.fine_tune.words import ReportRow
+from napari_dmoe.viewer.rows import Column, Line
 from napari_dmoe.viewer.ui.parts import (
+    StartButton,
+    button,
     column,
     heading,
     narrow_combo,
+    offer,
     paragraph,
     row,
     say,
 )
-from napari_dmoe.viewer.ui.start_button import StartButton
+from napari_dmoe.viewer.ui.tables import Table
 
-_COLUMNS = ("group", "class", "before→after", "n")
-_ROWS_SEEN = 30
+_COLUMNS = (
+    Column("group", "group"),
+    Column("class", "class"),
+    Column("change", "before→after", "Mean Dice before and after tuning."),
+    Column("n", "n", "Cases. *: few, so it says little."),
+)
+_KEYS = tuple(each.key for each in _COLUMNS)
+_MOST_LINES = 30
 _KEEP_HELP = "Work with the tuned model from now on."
 
 
@@ -45,7 +47,7 @@ class OutcomeSection(QWidget):
         self._make_looks()
         self.title = heading("AFTER")
         self.verdict = paragraph(name="tuning-verdict")
-        self.table = _table()
+        self.table = Table("Dice before and after", most_lines=_MOST_LINES)
         self.notices = paragraph(name="tuning-notices")
         self._make_decisions()
         column(
@@ -66,18 +68,20 @@ class OutcomeSection(QWidget):
     def _make_looks(self) -> None:
         """Make what lets a person look at masks."""
         self.case_combo = narrow_combo("Case", "The image to look at.")
-        self.look_button = StartButton("Show the current prediction")
-        self.look_button.setToolTip(
+        self.look_button = button(
+            "Show the current prediction",
             "Segment the image with the model as it is now; the mask is added as a "
-            "layer of its own."
+            "layer of its own.",
+            self._on_look,
+            StartButton,
         )
-        self.look_button.clicked.connect(self._on_look)
-        self.changes_button = StartButton("Show what changed")
-        self.changes_button.setToolTip(
+        self.changes_button = button(
+            "Show what changed",
             "Segment the image with the model before and after, and show where the "
-            "masks differ."
+            "masks differ.",
+            self._on_changes,
+            StartButton,
         )
-        self.changes_button.clicked.connect(self._on_changes)
 
     def _make_decisions(self) -> None:
         """Make what lets a person decide."""
@@ -86,18 +90,16 @@ class OutcomeSection(QWidget):
         self.accept_box.toggled.connect(self._show_keep)
         self.accepted = paragraph(name="tuning-accepted")
         self._accept = row(self.accept_box, self.accepted, stretch=1)
-        self.keep_button = QPushButton("Keep")
-        self.keep_button.setToolTip(_KEEP_HELP)
-        self.keep_button.clicked.connect(self.keep_requested)
-        self.discard_button = QPushButton("Discard")
-        self.discard_button.setToolTip("Forget the tuned model, and its cases.")
-        self.discard_button.clicked.connect(self.discard_requested)
-        self.save_button = QPushButton("Save model…")
-        self.save_button.setToolTip(
-            "Save the tuned model as .safetensors, under the published tensor names, "
-            "with its card, its history and the hash of the model it came from."
+        self.keep_button = button("Keep", _KEEP_HELP, self.keep_requested)
+        self.discard_button = button(
+            "Discard", "Forget the tuned model, and its cases.", self.discard_requested
         )
-        self.save_button.clicked.connect(self.save_requested)
+        self.save_button = button(
+            "Save model…",
+            "Save the tuned model as .safetensors, under the published tensor names, "
+            "with its card, its history and the hash of the model it came from.",
+            self.save_requested,
+        )
         self._decide = QWidget()
         column(
             self._decide, row(self.keep_button, self.discard_button), self.save_button
@@ -107,10 +109,7 @@ class OutcomeSection(QWidget):
         self, names: Sequence[str], *, may_look: bool, may_compare: bool
     ) -> None:
         """Offer images to look at."""
-        shown = [self.case_combo.itemText(i) for i in range(self.case_combo.count())]
-        if shown != list(names):
-            self.case_combo.clear()
-            self.case_combo.addItems(list(names))
+        offer(self.case_combo, names)
         self.case_combo.setVisible(bool(names) and (may_look or may_compare))
         self.look_button.setVisible(may_look)
         self.changes_button.setVisible(may_compare)
@@ -156,30 +155,8 @@ class OutcomeSection(QWidget):
         self._is_kept = is_kept
         self._decide.setVisible(True)
         self.discard_button.setVisible(not is_kept)
-        self._fill(rows)
+        self.table.show_lines(list(map(_line, rows)), _COLUMNS)
         self._show_keep()
-
-    def _fill(self, rows: Sequence[ReportRow]) -> None:
-        table = self.table
-        table.clearSpans()
-        table.setRowCount(len(rows))
-        for number, entry in enumerate(rows):
-            cells = (entry.group, entry.region, entry.change, entry.n)
-            for place, text in enumerate(cells):
-                item = QTableWidgetItem(text)
-                item.setToolTip(entry.help)
-                font = item.font()
-                font.setBold(entry.is_heading or (entry.is_worse and place == 0))
-                item.setFont(font)
-                table.setItem(number, place, item)
-            if entry.is_heading:
-                table.setSpan(number, 0, 1, len(cells))
-        table.resizeRowsToContents()
-        shown = min(len(rows), _ROWS_SEEN)
-        heights = sum(table.rowHeight(i) for i in range(shown))
-        head = table.horizontalHeader().sizeHint().height()
-        table.setFixedHeight(heights + head + 2 * table.frameWidth() + 2)
-        table.setVisible(True)
 
     def _show_keep(self, *_: object) -> None:
         needs = bool(self.accepted.text()) and not self.accept_box.isChecked()
@@ -196,17 +173,11 @@ class OutcomeSection(QWidget):
         self.changes_requested.emit(self.case_combo.currentIndex())
 
 
-def _table() -> QTableWidget:
-    table = QTableWidget(0, len(_COLUMNS))
-    table.setHorizontalHeaderLabels(list(_COLUMNS))
-    table.horizontalHeaderItem(2).setToolTip("Mean Dice before and after tuning.")
-    table.horizontalHeaderItem(3).setToolTip("Cases. *: few, so it says little.")
-    table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-    table.verticalHeader().setVisible(False)
-    table.setAccessibleName("Dice before and after")
-    table.setMinimumWidth(1)
-    table.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAsNeeded)
-    header = table.horizontalHeader()
-    header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-    header.setSectionResizeMode(2, QHeaderView.ResizeMode.Stretch)
-    return table
+def _line(said: ReportRow) -> Line:
+    texts = said.group, said.region, said.change, said.n
+    return Line(
+        dict(zip(_KEYS, texts, strict=True)),
+        help=dict.fromkeys(_KEYS, said.help),
+        bold=_KEYS if said.is_heading else _KEYS[: int(said.is_worse)],
+        is_heading=said.is_heading,
+    )

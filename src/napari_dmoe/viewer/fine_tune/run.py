@@ -227,7 +227,7 @@ class TuneControl(QObject):
 
     def _on_progress(self, stage: str, progress: Progress) -> None:
         self._clock.note(stage, progress)
-        self._foot.show_progress(self._clock.fraction)
+        self._foot.show_fraction(self._clock.fraction)
         if self._tuning.state is State.TRAINING:
             self._tuning.said = at_work(progress, self._clock.seconds_left)
             self._foot.show_status(self._tuning.said)

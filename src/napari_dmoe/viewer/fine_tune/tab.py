@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QWidget
 
 from napari_dmoe.viewer.fine_tune.choices_view import (
     Choice,
@@ -16,9 +15,9 @@ from napari_dmoe.viewer.fine_tune.curves_view import CurvesSection
 from napari_dmoe.viewer.fine_tune.foot import TuningFoot
 from napari_dmoe.viewer.fine_tune.pairs_view import PairsSection
 from napari_dmoe.viewer.fine_tune.report_view import OutcomeSection
+from napari_dmoe.viewer.ui.parts import ScrollColumn, column
 
-_MARGIN = 4
-_BETWEEN_SECTIONS = 12
+_ABOVE_FOOT = 6
 
 
 class FineTuneTab(QWidget):
@@ -42,23 +41,11 @@ class FineTuneTab(QWidget):
         self.curves = CurvesSection()
         self.outcome = OutcomeSection()
         self.foot = TuningFoot()
-        content = QWidget()
-        inner = QVBoxLayout(content)
-        inner.setContentsMargins(_MARGIN, _MARGIN, _MARGIN, _MARGIN)
-        inner.setSpacing(_BETWEEN_SECTIONS)
-        sections = (self.pairs, self.tune, self.advanced, self.curves, self.outcome)
-        for section in sections:
-            inner.addWidget(section)
-        inner.addStretch(1)
-        self.scroll = QScrollArea()
-        self.scroll.setWidget(content)
-        self.scroll.setWidgetResizable(True)
-        self.scroll.setFrameShape(QFrame.Shape.NoFrame)
-        self.scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self.scroll, stretch=1)
-        layout.addWidget(self.foot)
+        self.scroll = ScrollColumn()
+        self.scroll.stack(
+            self.pairs, self.tune, self.advanced, self.curves, self.outcome
+        )
+        column(self, self.scroll, self.foot, spacing=_ABOVE_FOOT).setStretch(0, 1)
 
     def show_at_work(self, is_at_work: bool) -> None:
         """Let the choices be made, or not while something goes on."""

@@ -9,7 +9,7 @@ from qtpy.QtGui import QIcon
 from qtpy.QtWidgets import QGridLayout, QPushButton, QSizePolicy, QWidget
 
 from napari_dmoe.viewer.rows import TableRow
-from napari_dmoe.viewer.ui.table import coloured
+from napari_dmoe.viewer.ui.parts import swatch
 
 _COLUMNS = 2
 _HELP = (
@@ -43,7 +43,7 @@ class ExpertLegend(QWidget):
             button.setChecked(number == chosen)
             button.setToolTip(_HELP.format(unit=unit))
             if button.icon().isNull() and line.colour is not None:
-                button.setIcon(QIcon(coloured(line.colour)))
+                button.setIcon(QIcon(swatch(line.colour)))
 
     def _make(self, n: int) -> None:
         for button in self.buttons:

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from qtpy.QtCore import QSignalBlocker, Qt, Signal
+from qtpy.QtCore import Qt, Signal
 from qtpy.QtGui import QIcon, QStandardItemModel
-from qtpy.QtWidgets import (
-    QComboBox,
-    QHBoxLayout,
-    QLabel,
-    QSpinBox,
-    QWidget,
-)
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QWidget
+from superqt.utils import signals_blocked
 
 from napari_dmoe.inference.maps.overlays import OVERLAYS
 from napari_dmoe.viewer.routing.overlay import Overlay
 from napari_dmoe.viewer.routing.state import RoutingState
-from napari_dmoe.viewer.ui.parts import column, narrow_combo, paragraph, row, say
-from napari_dmoe.viewer.ui.start_button import StartButton
-from napari_dmoe.viewer.ui.table import coloured
+from napari_dmoe.viewer.ui.parts import (
+    StartButton,
+    allow,
+    button,
+    column,
+    narrow_combo,
+    offer,
+    paragraph,
+    row,
+    say,
+    spin_box,
+    swatch,
+)
 
 _MOST_SAMPLES = 64
 _LARGEST_SEED = 99_999
@@ -52,9 +55,9 @@ class MapSection(QWidget):
         self.expert_combo.activated.connect(self._on_expert)
         self._make_values()
         self._make_samples()
-        self.compute_button = StartButton("Compute")
-        self.compute_button.setToolTip(_COMPUTE_HELP)
-        self.compute_button.clicked.connect(self._on_compute)
+        self.compute_button = button(
+            "Compute", _COMPUTE_HELP, self.compute_wanted, StartButton
+        )
         self.missing = paragraph(name="map-missing")
         self.note = paragraph(name="routing-note")
         self._expert_row = row(QLabel("Expert"), self.expert_combo, stretch=1)
@@ -88,21 +91,19 @@ class MapSection(QWidget):
             layout.setStretch(2, 1)
 
     def _make_samples(self) -> None:
-        self.samples_spin, self.seed_spin = QSpinBox(), QSpinBox()
-        self.samples_spin.setRange(1, _MOST_SAMPLES)
-        self.seed_spin.setRange(0, _LARGEST_SEED)
-        help_texts = (
+        self.samples_spin = spin_box(
+            "Samples",
             "Draws of the published gating noise, 1 to 64; each is one run.",
-            "Seed of the noise: the same seed gives the same samples.",
+            1,
+            _MOST_SAMPLES,
         )
-        for spin, name, text in zip(
-            (self.samples_spin, self.seed_spin),
-            ("Samples", "Seed"),
-            help_texts,
-            strict=True,
-        ):
-            spin.setAccessibleName(name)
-            spin.setToolTip(text)
+        self.seed_spin = spin_box(
+            "Seed",
+            "Seed of the noise: the same seed gives the same samples.",
+            0,
+            _LARGEST_SEED,
+        )
+        for spin in (self.samples_spin, self.seed_spin):
             spin.setKeyboardTracking(False)
             spin.valueChanged.connect(self._tell)
         self._samples_row = QWidget()
@@ -136,10 +137,10 @@ class MapSection(QWidget):
         self._bar(state)
         self.map_combo.setCurrentIndex(self._names.index(overlay.name))
         say(self.help, kind.help)
-        _offer(self.expert_combo, [str(e) for e in range(state.n_experts)])
+        offer(self.expert_combo, [str(e) for e in range(state.n_experts)])
         for expert, line in enumerate(state.legend):
             self.expert_combo.setItemIcon(
-                expert, QIcon(coloured(line.colour or (0, 0, 0)))
+                expert, QIcon(swatch(line.colour or (0, 0, 0)))
             )
         self.expert_combo.setCurrentIndex(overlay.expert)
         self._expert_row.setVisible(kind.is_of_one_expert)
@@ -148,13 +149,12 @@ class MapSection(QWidget):
             (self.samples_spin, overlay.samples),
             (self.seed_spin, overlay.seed),
         ):
-            with QSignalBlocker(spin):
+            with signals_blocked(spin):
                 spin.setValue(value)
         self._samples_row.setVisible(kind.needs == "samples")
         say(self.missing, " ".join(filter(None, (state.missing, state.why_no_run))))
         self.compute_button.setVisible(bool(state.missing))
-        self.compute_button.setEnabled(not state.why_no_run)
-        self.compute_button.setToolTip(state.why_no_run or _COMPUTE_HELP)
+        allow(self.compute_button, state.why_no_run, _COMPUTE_HELP)
         say(self.note, state.note)
 
     def _bar(self, state: RoutingState) -> None:
@@ -170,14 +170,14 @@ class MapSection(QWidget):
     def _show_values(self, state: RoutingState) -> None:
         self._drivers = {each.name: each.values for each in state.drivers}
         labels = [each.label for each in state.drivers]
-        _offer(self.attribute_combo, labels, list(self._drivers))
+        offer(self.attribute_combo, labels, list(self._drivers))
         place = self.attribute_combo.findData(state.overlay.attribute)
         self.attribute_combo.setCurrentIndex(place)
         values = self._drivers.get(state.overlay.attribute, ())
         for combo, value in zip(
             (self.first_combo, self.second_combo), state.overlay.values, strict=True
         ):
-            _offer(combo, values)
+            offer(combo, values)
             combo.setCurrentIndex(combo.findText(value))
         are_shown = state.overlay.kind.needs == "two values" and bool(values)
         self._values_row.setVisible(are_shown)
@@ -195,24 +195,9 @@ class MapSection(QWidget):
     def _on_attribute(self) -> None:
         values = self._drivers.get(self.attribute_combo.currentData() or "", ())
         for combo, value in ((self.first_combo, 0), (self.second_combo, -1)):
-            _offer(combo, values)
+            offer(combo, values)
             combo.setCurrentIndex(combo.findText(values[value]) if values else -1)
         self._tell()
 
-    def _on_compute(self) -> None:
-        self.compute_wanted.emit()
-
     def _tell(self, *_: object) -> None:
         self.changed.emit()
-
-
-def _offer(
-    combo: QComboBox, texts: Sequence[str], keys: Sequence[str] | None = None
-) -> None:
-    """Offer other items, where they are others."""
-    now = [combo.itemText(place) for place in range(combo.count())]
-    if now == list(texts):
-        return
-    combo.clear()
-    for text, key in zip(texts, keys or texts, strict=True):
-        combo.addItem(text, key)

@@ -8,16 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from qtpy.QtCore import QSignalBlocker, QSize, Qt, Signal
-from qtpy.QtWidgets import (
-    QCheckBox,
-    QFrame,
-    QLabel,
-    QScrollArea,
-    QVBoxLayout,
-    QWidget,
-)
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import QCheckBox, QLabel, QWidget
 from superqt import QLabeledSlider
+from superqt.utils import signals_blocked
 
 from napari_dmoe.inference.pictures.colours import hex_of
 from napari_dmoe.viewer.routing.expert_legend import ExpertLegend
@@ -27,16 +21,23 @@ from napari_dmoe.viewer.routing.plots.view import PlotsSection
 from napari_dmoe.viewer.routing.state import RoutingState
 from napari_dmoe.viewer.rows import TableRow
 from napari_dmoe.viewer.ui.colours import ColourBar
-from napari_dmoe.viewer.ui.parts import column, emphasise, heading, paragraph, row, say
+from napari_dmoe.viewer.ui.parts import (
+    ScrollColumn,
+    column,
+    emphasise,
+    heading,
+    paragraph,
+    row,
+    say,
+)
 
 NOTHING = "No routing yet: segment an image with a model that has experts."
 _HOVER = "Point at the image: the status bar names the experts of the token and their "
 _HOVER += "gates."
-_MARGIN = 4
 _BETWEEN = 8
 
 
-class RoutingTab(QScrollArea):
+class RoutingTab(ScrollColumn):
     """Lets a person choose a map of the routing, and shows how the work is shared."""
 
     overlay_wanted = Signal(object, bool)
@@ -84,19 +85,13 @@ class RoutingTab(QScrollArea):
             self.plots,
             spacing=_BETWEEN,
         )
-        content = _Content()
-        layout = QVBoxLayout(content)
-        layout.setContentsMargins(_MARGIN, _MARGIN, _MARGIN, _MARGIN)
-        layout.setSpacing(_BETWEEN)
-        layout.addWidget(heading("ROUTING"))
-        layout.addWidget(self.title)
-        layout.addWidget(self.departures)
-        layout.addWidget(self._body)
-        layout.addStretch(1)
-        self.setWidget(content)
-        self.setWidgetResizable(True)
-        self.setFrameShape(QFrame.Shape.NoFrame)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.stack(
+            heading("ROUTING"),
+            self.title,
+            self.departures,
+            self._body,
+            spacing=_BETWEEN,
+        )
 
     def overlay(self) -> Overlay:
         """Return the map that is chosen."""
@@ -112,7 +107,7 @@ class RoutingTab(QScrollArea):
             return
         self.shown_box.setChecked(state.is_shown)
         self._name_blocks(state.unit)
-        with QSignalBlocker(self.block_slider):
+        with signals_blocked(self.block_slider):
             self.block_slider.setRange(0, state.n_blocks - 1)
             self.block_slider.setValue(state.overlay.block)
         self.block_slider.setEnabled(state.n_blocks > 1)
@@ -156,7 +151,7 @@ class RoutingTab(QScrollArea):
 
     def _choose(self, overlay: Overlay) -> None:
         self.maps.choose(overlay)
-        with QSignalBlocker(self.block_slider):
+        with signals_blocked(self.block_slider):
             self.block_slider.setValue(overlay.block)
         self.overlay_wanted.emit(overlay, True)
 
@@ -167,14 +162,6 @@ class RoutingTab(QScrollArea):
         # Choosing a map or a block is the wish to see it; the tick alone can hide it.
         is_wanted = self.shown_box.isChecked() or self.sender() is not self.shown_box
         self.overlay_wanted.emit(self.overlay(), is_wanted)
-
-
-class _Content(QWidget):
-    """As high as its text is at its width: Qt would leave room for narrower lines."""
-
-    def minimumSizeHint(self) -> QSize:
-        """Return the least width; the height follows from the width."""
-        return QSize(super().minimumSizeHint().width(), 0)
 
 
 def _as_lines(rows: Sequence[TableRow]) -> str:

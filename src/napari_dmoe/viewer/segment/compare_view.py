@@ -5,12 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QApplication, QPushButton, QWidget
+from qtpy.QtWidgets import QWidget
 
 from napari_dmoe.viewer.rows import TableRow
-from napari_dmoe.viewer.ui.parts import Fold, column, narrow_combo, paragraph, row, say
-from napari_dmoe.viewer.ui.start_button import StartButton
-from napari_dmoe.viewer.ui.table import Table
+from napari_dmoe.viewer.ui.findings import FindingView
+from napari_dmoe.viewer.ui.parts import (
+    Fold,
+    StartButton,
+    allow,
+    button,
+    column,
+    narrow_combo,
+    row,
+)
+from napari_dmoe.viewer.ui.tables import Facts
 
 OTHER_FILE = "Another checkpoint…"
 _HELP = (
@@ -28,22 +36,11 @@ class CompareSection(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.combo = narrow_combo("Compare with", _HELP)
-        self.button = StartButton("Compare")
-        self.button.setToolTip(_HELP)
-        self.button.clicked.connect(self._on_compare)
-        self.copy_button = QPushButton("Copy")
-        self.copy_button.setToolTip("Copy the comparison as text, with tabs.")
-        self.copy_button.clicked.connect(self._on_copy)
-        self.summary = paragraph(name="compare-summary")
-        self.table = Table("Pixels of the class in the first and the second mask.")
+        self.button = button("Compare", _HELP, self._on_compare, StartButton)
+        self.table = Facts("Pixels of the class in the first and the second mask.")
+        self.found = FindingView("compare", "the comparison", self.table)
         content = QWidget()
-        column(
-            content,
-            row(self.combo, self.button, stretch=0),
-            self.summary,
-            self.table,
-            self.copy_button,
-        )
+        column(content, row(self.combo, self.button, stretch=0), self.found)
         self.fold = Fold("Compare", _HELP, content)
         column(self, self.fold)
         self.offer((), why_not="")
@@ -57,34 +54,21 @@ class CompareSection(QWidget):
         # Another file is only asked for where somebody chose that just now.
         place = -1 if chosen == OTHER_FILE else self.combo.findText(chosen)
         self.combo.setCurrentIndex(max(place, 0))
-        self.button.setEnabled(not why_not)
-        self.button.setToolTip(why_not or _HELP)
+        allow(self.button, why_not, _HELP)
 
     def show_nothing(self) -> None:
         """Show no comparison."""
-        say(self.summary, "")
-        self.table.show_rows(())
-        self.copy_button.setVisible(False)
+        self.found.show_nothing()
 
     def show_comparison(self, summary: str, rows: Sequence[TableRow]) -> None:
         """Show by how much two masks differ."""
-        say(self.summary, summary)
-        self.table.show_rows(rows)
-        self.copy_button.setVisible(True)
+        self.found.say("", summary)
+        self.table.show_facts(rows)
 
     def show_problem(self, text: str) -> None:
         """Say why nothing was compared."""
-        self.show_nothing()
-        say(self.summary, text)
-
-    def text(self) -> str:
-        """Return the comparison as text."""
-        return f"{self.summary.text()}\n{self.table.text()}"
+        self.found.show_nothing()
+        self.found.say("", text)
 
     def _on_compare(self) -> None:
         self.compare_requested.emit(self.combo.currentIndex())
-
-    def _on_copy(self) -> None:
-        clipboard = QApplication.clipboard()
-        if clipboard is not None:
-            clipboard.setText(self.text())

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QLabel, QPushButton, QWidget
+from qtpy.QtWidgets import QLabel, QWidget
 
 from napari_dmoe.viewer.layers.axes import AXIS_TITLES
 from napari_dmoe.viewer.ui.parts import (
+    button,
     column,
     heading,
     narrow_combo,
@@ -64,8 +65,7 @@ class ImageSection(QWidget):
         self.facts = paragraph(name="image-facts")
         self.expects = paragraph(name="image-expects")
         self.made_for = paragraph(name="image-made-for")
-        self.load_button = QPushButton()
-        self.load_button.clicked.connect(self._on_load)
+        self.load_button = button("", clicked=self._on_load)
         self._model = ""
         self.problem = paragraph(name="image-problem")
         self._layouts: list[tuple[str, ...]] = []

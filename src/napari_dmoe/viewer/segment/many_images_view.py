@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QApplication, QPushButton, QWidget
+from qtpy.QtWidgets import QWidget
 
-from napari_dmoe.viewer.ui.parts import Fold, column, paragraph, row, say
-from napari_dmoe.viewer.ui.start_button import StartButton
-from napari_dmoe.viewer.ui.wide_table import WideTable
+from napari_dmoe.viewer.rows import Line
+from napari_dmoe.viewer.ui.findings import FindingView
+from napari_dmoe.viewer.ui.parts import Fold, StartButton, button, column, row
+from napari_dmoe.viewer.ui.tables import Table
 
 _HELP = (
     "Segments several images one after another: the image layers that are selected, "
@@ -26,30 +27,16 @@ class SeriesSection(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.layers_button = StartButton("Selected layers")
-        self.layers_button.clicked.connect(self.layers_requested)
-        self.folder_button = StartButton("Folder…")
-        self.folder_button.setToolTip(
-            "Segment every image of a folder into another folder. Nothing is known of "
-            "the patients; a table can say it."
-        )
-        self.folder_button.clicked.connect(self.folder_requested)
-        self.table_button = StartButton("Table…")
-        self.table_button.setToolTip(
-            "Segment the images that a CSV table names, each for its own patient: "
-            "columns image, sex, race, age, severity. Labels are not needed."
-        )
-        self.table_button.clicked.connect(self.table_requested)
-        self.summary = paragraph(name="series-summary")
-        self.table = WideTable(
+        self._make_starts()
+        self.table = Table(
             "What was done",
             "Double-click a line, or press Enter: its image is shown.",
             last=("outcome", "labels"),
         )
-        self.table.activated.connect(self._on_activated)
-        self.copy_button = QPushButton("Copy")
-        self.copy_button.setToolTip("Copy the table as text, with tabs.")
-        self.copy_button.clicked.connect(self._on_copy)
+        self.table.line_activated.connect(self._on_activated)
+        self.found = FindingView(
+            "series", "the table", self.table, text=self.table.text
+        )
         self.rows: list[Mapping[str, str]] = []
         """What was done, by column."""
         self._open: list[Callable[[], None]] = []
@@ -57,14 +44,32 @@ class SeriesSection(QWidget):
         column(
             content,
             row(self.layers_button, self.folder_button, self.table_button),
-            self.summary,
-            self.table,
-            self.copy_button,
+            self.found,
         )
         self.fold = Fold("Many images", _HELP, content)
         column(self, self.fold)
         self.offer(0, why_not="")
         self.clear()
+
+    def _make_starts(self) -> None:
+        """Make what begins."""
+        self.layers_button = button(
+            "Selected layers", "", self.layers_requested, StartButton
+        )
+        self.folder_button = button(
+            "Folder…",
+            "Segment every image of a folder into another folder. Nothing is known of "
+            "the patients; a table can say it.",
+            self.folder_requested,
+            StartButton,
+        )
+        self.table_button = button(
+            "Table…",
+            "Segment the images that a CSV table names, each for its own patient: "
+            "columns image, sex, race, age, severity. Labels are not needed.",
+            self.table_requested,
+            StartButton,
+        )
 
     def offer(self, n_layers: int, *, why_not: str) -> None:
         """Say how many layers are selected, or why nothing can be segmented."""
@@ -79,12 +84,12 @@ class SeriesSection(QWidget):
                 else "Select two or more image layers in napari's list first."
             )
         )
-        for button in (self.folder_button, self.table_button):
-            button.setEnabled(not why_not)
+        for start in (self.folder_button, self.table_button):
+            start.setEnabled(not why_not)
 
     def say(self, text: str) -> None:
         """Say how far the series is, or how it ended."""
-        say(self.summary, text)
+        self.found.say("", text)
 
     def clear(self) -> None:
         """Show no line, before another series begins."""
@@ -106,23 +111,11 @@ class SeriesSection(QWidget):
         return f"{n_done} segmented" + (f", {n_failed} failed" if n_failed else "")
 
     def _fill(self) -> None:
-        self.table.show_rows(self.rows)
+        self.table.show_lines([Line(line, help=line) for line in self.rows])
         self.table.scrollToBottom()
-        self.copy_button.setVisible(bool(self.rows))
 
-    def text(self) -> str:
-        """Return the table as text, with tabs between the columns."""
-        return self.table.text()
-
-    def _on_activated(self, index: object) -> None:
-        current = self.table.currentRow()
-        if current >= 0:
-            self._open[current]()
-
-    def _on_copy(self) -> None:
-        clipboard = QApplication.clipboard()
-        if clipboard is not None:
-            clipboard.setText(self.text())
+    def _on_activated(self, place: int) -> None:
+        self._open[place]()
 
 
 def _nothing() -> None:

@@ -166,7 +166,8 @@ class ModelLoader(QObject):
             self._section.add_recent(origin)
             self._offered = list(dict.fromkeys([*self._offered, origin]))
         self._section.show_choice(origin)
-        self._section.show_model(loaded, self._session.fitting_cards)
+        cards = {card.name: card.drives for card in self._session.fitting_cards}
+        self._section.show_model(loaded, cards)
 
 
 def _look_around(engines: Engines, hook: ProgressHook) -> tuple[Any, tuple[str, ...]]:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QApplication, QFormLayout, QLabel, QPushButton, QWidget
+from qtpy.QtWidgets import QLabel, QWidget
 
 from napari_dmoe.viewer.ui.asking import ask_for_checkpoint, is_path
 from napari_dmoe.viewer.ui.parts import (
     Fold,
+    TextForm,
+    button,
     column,
+    copy_text,
     heading,
     narrow_combo,
     paragraph,
@@ -25,12 +28,13 @@ from napari_dmoe.viewer.ui.parts import (
 if TYPE_CHECKING:
     from napari_dmoe.models.card import CardAttribute
     from napari_dmoe.models.checkpoint import LoadedModel
-    from napari_dmoe.viewer.engines import FittingCard
 
 NOT_KNOWN = "not known: values 0, 1, …"
 """The answer that stands for the file's own card or, without one, a generic card."""
 
 NOTHING = "No model is loaded. Choose one above, or open or drop a checkpoint."
+_SHORT_HASH = 12
+_NOT_STATED = "not stated"
 
 
 class ModelSection(QWidget):
@@ -49,18 +53,37 @@ class ModelSection(QWidget):
         )
         self.combo.setPlaceholderText("no model")
         self.combo.activated.connect(self._on_activated)
-        self.browse_button = QPushButton("Open…")
-        self.browse_button.setToolTip(
+        self.browse_button = button(
+            "Open…",
             "Open a dMoE checkpoint (.safetensors, .pth, .pt). A file can also be "
-            "dropped on this dock or on the canvas."
+            "dropped on this dock or on the canvas.",
+            self._on_browse,
         )
-        self.browse_button.clicked.connect(self._on_browse)
-        self.unload_button = QPushButton("Unload")
-        self.unload_button.setToolTip("Forget the model and give its memory back.")
-        self.unload_button.clicked.connect(self.unload_requested)
+        self.unload_button = button(
+            "Unload",
+            "Forget the model and give its memory back.",
+            self.unload_requested,
+        )
         self.facts = paragraph(name="model-facts")
         self.error = paragraph(name="model-error")
         self.details = CardDetails()
+        self._make_question()
+        self._bundled: list[str] = []
+        self._recent: list[str] = []
+        self._cards: list[str] = []
+        column(
+            self,
+            row(heading("MODEL"), self.browse_button, self.unload_button),
+            self.combo,
+            self.error,
+            self._question,
+            self.facts,
+            self.details,
+        )
+        self.show_nothing()
+
+    def _make_question(self) -> None:
+        """Make what asks for the card of a file that has none."""
         self.card_combo = narrow_combo(
             "What drives this model?",
             "The file does not say what its routers stand for. These are the published "
@@ -77,19 +100,6 @@ class ModelSection(QWidget):
             ),
             self.card_combo,
         )
-        self._bundled: list[str] = []
-        self._recent: list[str] = []
-        self._cards: list[str] = []
-        column(
-            self,
-            row(heading("MODEL"), self.browse_button, self.unload_button),
-            self.combo,
-            self.error,
-            self._question,
-            self.facts,
-            self.details,
-        )
-        self.show_nothing()
 
     def offer(self, bundled: Sequence[str], recent: Sequence[str]) -> None:
         """Offer bundled models by name, and files by their paths, the last first."""
@@ -138,26 +148,27 @@ class ModelSection(QWidget):
         self.unload_button.setEnabled(False)
         self.show_choice("")
 
-    def show_model(self, loaded: LoadedModel, cards: Sequence[FittingCard]) -> None:
+    def show_model(self, loaded: LoadedModel, cards: Mapping[str, str]) -> None:
         """Show a model.
 
         Parameters
         ----------
         loaded : LoadedModel
             The model.
-        cards : sequence of FittingCard
-            Published cards to choose from; empty where the file brought its own.
+        cards : mapping of str to str
+            Published cards to choose from, and what drives a model with each; empty
+            where the file brought its own.
         """
         say(self.error, "")
         say(self.facts, _facts(loaded))
         self.details.setVisible(True)
         self.details.show_model(loaded)
         self.unload_button.setEnabled(True)
-        self._cards = [card.name for card in cards]
+        self._cards = list(cards)
         self.card_combo.clear()
         self.card_combo.addItem(NOT_KNOWN)
-        for card in cards:
-            self.card_combo.addItem(f"{card.drives} ({card.name})")
+        for name, drives in cards.items():
+            self.card_combo.addItem(f"{drives} ({name})")
         chosen = loaded.card.name
         place = self._cards.index(chosen) + 1 if chosen in self._cards else 0
         self.card_combo.setCurrentIndex(place)
@@ -185,6 +196,44 @@ class ModelSection(QWidget):
         self.card_requested.emit("" if index == 0 else self._cards[index - 1])
 
 
+class CardDetails(QWidget):
+    """Shows a model card; unfolds at a click."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._loaded: LoadedModel | None = None
+        self._form = TextForm()
+        self.copy_button = button(
+            "Copy all", "Copy the card, shapes and full hash as JSON.", self._on_copy
+        )
+        content = QWidget()
+        layout = column(content, self._form, self.copy_button)
+        layout.setContentsMargins(4, 4, 0, 4)
+        self.fold = Fold(
+            "About this model", "What the model's card and file state.", content
+        )
+        column(self, self.fold)
+
+    @property
+    def rows(self) -> Mapping[str, QLabel]:
+        """What is said, by name."""
+        return self._form.texts
+
+    def show_model(self, loaded: LoadedModel) -> None:
+        """Show another model's card."""
+        self._loaded = loaded
+        self._form.show_texts(_rows(loaded))
+        self.rows["SHA-256"].setToolTip(loaded.sha256)
+
+    def forget(self) -> None:
+        """Let go of the model, so that its memory can be given back."""
+        self._loaded = None
+
+    def _on_copy(self) -> None:
+        if self._loaded is not None:
+            copy_text(json.dumps(self._loaded.facts(), indent=2, ensure_ascii=False))
+
+
 def _facts(loaded: LoadedModel) -> str:
     """Say in two lines what the model is and what drives it."""
     card = loaded.card
@@ -197,54 +246,6 @@ def _facts(loaded: LoadedModel) -> str:
     classes = escape(", ".join(card.classes[1:]))
     size = f" · {loaded.n_bytes / 1e6:.1f} MB" if loaded.n_bytes else ""
     return f"{escape(kind)}, {drives}<br>classes {classes}{size}"
-
-
-_SHORT_HASH = 12
-_NOT_STATED = "not stated"
-
-
-class CardDetails(QWidget):
-    """Shows a model card; unfolds at a click."""
-
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.rows: dict[str, QLabel] = {}
-        self._loaded: LoadedModel | None = None
-        self._content = QWidget()
-        self._form = QFormLayout(self._content)
-        self._form.setContentsMargins(4, 4, 0, 4)
-        self._form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.DontWrapRows)
-        self._form.setLabelAlignment(Qt.AlignmentFlag.AlignLeft)
-        self.copy_button = QPushButton("Copy all")
-        self.copy_button.setToolTip("Copy the card, shapes and full hash as JSON.")
-        self.copy_button.clicked.connect(self._on_copy)
-        self.fold = Fold(
-            "About this model", "What the model's card and file state.", self._content
-        )
-        column(self, self.fold)
-
-    def show_model(self, loaded: LoadedModel) -> None:
-        """Show another model's card."""
-        self._loaded = loaded
-        self.copy_button.setParent(None)
-        while self._form.rowCount():
-            self._form.removeRow(0)
-        self.rows = {}
-        for name, text in _rows(loaded).items():
-            self.rows[name] = paragraph(text)
-            self._form.addRow(name, self.rows[name])
-        self.rows["SHA-256"].setToolTip(loaded.sha256)
-        self._form.addRow("", self.copy_button)
-
-    def forget(self) -> None:
-        """Let go of the model, so that its memory can be given back."""
-        self._loaded = None
-
-    def _on_copy(self) -> None:
-        clipboard = QApplication.clipboard()
-        if clipboard is not None and self._loaded is not None:
-            text = json.dumps(self._loaded.facts(), indent=2, ensure_ascii=False)
-            clipboard.setText(text)
 
 
 def _rows(loaded: LoadedModel) -> dict[str, str]:

@@ -19,7 +19,9 @@ from napari_dmoe.patient import Patient, PatientError, age_or_band
 from napari_dmoe.viewer.segment.patient_fields import PatientField
 from napari_dmoe.viewer.ui.parts import column, heading, narrow_combo, paragraph, say
 
+UNKNOWN = "unknown"
 _TITLE_LENGTH = 24
+_CHARACTERS = 5  # a value such as "glaucoma" is read whole at 300 px
 
 
 class PatientSection(QWidget):
@@ -172,10 +174,6 @@ class PatientSection(QWidget):
         attribute = self.sender()
         if isinstance(attribute, AttributeInput):
             self.value_entered.emit(attribute.field.name, value)
-
-
-UNKNOWN = "unknown"
-_CHARACTERS = 5  # a value such as "glaucoma" is read whole at 300 px
 
 
 class AttributeInput(QWidget):

@@ -6,22 +6,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QApplication, QGridLayout, QPushButton, QWidget
+from qtpy.QtWidgets import QWidget
 
 from napari_dmoe.viewer.rows import TableRow
 from napari_dmoe.viewer.ui.parts import (
+    StartButton,
+    button,
     column,
+    copy_text,
     emphasise,
     heading,
+    in_rows,
     narrow_combo,
     paragraph,
     row,
     say,
 )
-from napari_dmoe.viewer.ui.start_button import StartButton
-from napari_dmoe.viewer.ui.table import Table
-
-_BUTTONS_IN_A_ROW = 3
+from napari_dmoe.viewer.ui.tables import Facts
 
 
 @dataclass(frozen=True)
@@ -68,39 +69,8 @@ class ResultSection(QWidget):
         self.summary = paragraph("No result yet.", name="result-summary")
         self.outdated = paragraph(name="result-outdated")
         self.notices = paragraph(name="result-notices")
-        self.table = Table()
-        self.previous_button = _button(
-            "Previous", "Bring back the result before this one; again, and it is back."
-        )
-        self.keep_button = _button(
-            "Keep", "Leave this result as it is; the next run adds its own beside it."
-        )
-        self.keep_button.setCheckable(True)
-        self.record_button = _button(
-            "About", "How this mask came about: model, routers, settings, versions."
-        )
-        self.copy_button = _button("Copy", "Copy the table as text, with tabs.")
-        self.table_button = _button("CSV…", "Save the table as a CSV file.")
-        self.save_button = StartButton("Save…")
-        self.save_button.setToolTip(
-            "Save the mask as TIFF or NIfTI, with its record beside it."
-        )
-        self.open_button = _button("Reopen…", "Open a mask that was saved here.")
-        self.previous_button.clicked.connect(self.previous_requested)
-        self.keep_button.clicked.connect(self.keep_toggled)
-        self.record_button.clicked.connect(self.record_requested)
-        self.copy_button.clicked.connect(self._on_copy)
-        self.table_button.clicked.connect(self.table_requested)
-        self.save_button.clicked.connect(self.save_requested)
-        self.open_button.clicked.connect(self.open_requested)
-        self._buttons = QWidget()
-        _in_rows(
-            self._buttons,
-            (
-                *(self.previous_button, self.keep_button, self.record_button),
-                *(self.copy_button, self.table_button, self.save_button),
-            ),
-        )
+        self.table = Facts()
+        self._make_buttons()
         column(
             self,
             row(heading("RESULT"), self.open_button, stretch=0),
@@ -114,9 +84,45 @@ class ResultSection(QWidget):
         )
         self.show_nothing()
 
+    def _make_buttons(self) -> None:
+        self.previous_button = button(
+            "Previous",
+            "Bring back the result before this one; again, and it is back.",
+            self.previous_requested,
+        )
+        self.keep_button = button(
+            "Keep",
+            "Leave this result as it is; the next run adds its own beside it.",
+            self.keep_toggled,
+        )
+        self.keep_button.setCheckable(True)
+        self.record_button = button(
+            "About",
+            "How this mask came about: model, routers, settings, versions.",
+            self.record_requested,
+        )
+        self.copy_button = button(
+            "Copy", "Copy the table as text, with tabs.", self._on_copy
+        )
+        self.table_button = button(
+            "CSV…", "Save the table as a CSV file.", self.table_requested
+        )
+        self.save_button = button(
+            "Save…",
+            "Save the mask as TIFF or NIfTI, with its record beside it.",
+            self.save_requested,
+            StartButton,
+        )
+        self.open_button = button(
+            "Reopen…", "Open a mask that was saved here.", self.open_requested
+        )
+        above = self.previous_button, self.keep_button, self.record_button
+        below = self.copy_button, self.table_button, self.save_button
+        self._buttons = in_rows((*above, *below), len(above))
+
     def show_nothing(self) -> None:
         """Say that there is no result."""
-        self.table.show_rows(())
+        self.table.show_facts(())
         say(self.summary, "No result yet.")
         say(self.badge, "")
         say(self.outdated, "")
@@ -152,7 +158,7 @@ class ResultSection(QWidget):
         say(self.badge, badge)
         say(self.outdated, outdated)
         say(self.notices, "\n".join(notices))
-        self.table.show_rows(rows)
+        self.table.show_facts(rows)
         self._buttons.setVisible(True)
 
     def show_state(self, state: ResultState) -> None:
@@ -170,20 +176,4 @@ class ResultSection(QWidget):
         return "\n".join(part for part in (*head, self.table.text()) if part)
 
     def _on_copy(self) -> None:
-        clipboard = QApplication.clipboard()
-        if clipboard is not None:
-            clipboard.setText(self.text())
-
-
-def _button(text: str, tooltip: str) -> QPushButton:
-    button = QPushButton(text)
-    button.setToolTip(tooltip)
-    return button
-
-
-def _in_rows(widget: QWidget, buttons: Sequence[QPushButton]) -> None:
-    grid = QGridLayout(widget)
-    grid.setContentsMargins(0, 0, 0, 0)
-    grid.setSpacing(4)
-    for place, button in enumerate(buttons):
-        grid.addWidget(button, *divmod(place, _BUTTONS_IN_A_ROW))
+        copy_text(self.text())

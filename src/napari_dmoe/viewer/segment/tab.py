@@ -1,9 +1,8 @@
-"""The tab for the main job: model, image, patient and result, one below the other."""
+"""The tab for the main job: model, image, patient and result, and its fixed foot."""
 
 from __future__ import annotations
 
-from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QLabel, QWidget
 
 from napari_dmoe.inference.running.settings import InferenceSettings
 from napari_dmoe.viewer.segment.compare_view import CompareSection
@@ -12,20 +11,19 @@ from napari_dmoe.viewer.segment.many_images_view import SeriesSection
 from napari_dmoe.viewer.segment.model_view import ModelSection
 from napari_dmoe.viewer.segment.patient_view import PatientSection
 from napari_dmoe.viewer.segment.result_view import ResultSection
+from napari_dmoe.viewer.ui.foot import Foot
 from napari_dmoe.viewer.ui.form import SettingsForm
-from napari_dmoe.viewer.ui.parts import Fold, column
+from napari_dmoe.viewer.ui.parts import Fold, ScrollColumn, column
 
 _SETTINGS = (
     *("device", "unknown", "probabilities", "scored_at"),
     *("noise", "samples", "seed", "batch", "overlap"),
 )
 _DEVICES = ("auto", "cpu")
-_MARGIN = 4
-_BETWEEN_SECTIONS = 12
 
 
-class SegmentTab(QScrollArea):
-    """Holds the sections; scrolls where the dock is too low for them."""
+class SegmentTab(ScrollColumn):
+    """Holds the sections, one below the other."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -41,17 +39,28 @@ class SegmentTab(QScrollArea):
         self.advanced = Fold(
             "Advanced", "Device, noise and unknown drivers.", self.settings
         )
-        content = QWidget()
-        layout = QVBoxLayout(content)
-        layout.setContentsMargins(_MARGIN, _MARGIN, _MARGIN, _MARGIN)
-        layout.setSpacing(_BETWEEN_SECTIONS)
-        for section in (self.model, self.image, self.patient, self.result):
-            layout.addWidget(section)
         folds = QWidget()
         column(folds, self.compare, self.series, self.advanced)
-        layout.addWidget(folds)
-        layout.addStretch(1)
-        self.setWidget(content)
-        self.setWidgetResizable(True)
-        self.setFrameShape(QFrame.Shape.NoFrame)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.stack(self.model, self.image, self.patient, self.result, folds)
+
+
+class RunFoot(Foot):
+    """Names the device, lets a person segment and stop, and shows how it goes."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        self.device_label = QLabel("Device: looking …")
+        super().__init__(
+            "run",
+            start="Segment",
+            start_help="Segment the image for its patient (one click, one mask).",
+            stop_help="Stop the run; it leaves no layer.",
+            above=(self.device_label,),
+            parent=parent,
+        )
+
+    def show_device(self, text: str) -> None:
+        """Name the device."""
+        self.device_label.setText(f"Device: {text}")
+        self.device_label.setToolTip(
+            "Where the model runs. Another device can be chosen under Advanced."
+        )

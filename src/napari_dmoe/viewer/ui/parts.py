@@ -1,17 +1,87 @@
-"""Small parts that the sections share, so that they look alike."""
+"""Small parts that the sections share, so that they look alike.
+
+Texts and inputs first, then what lays them out, then widgets that hold others.
+"""
 
 from __future__ import annotations
 
-from qtpy.QtCore import Qt
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from qtpy.QtCore import QSize, Qt
+from qtpy.QtGui import QColor, QPixmap
 from qtpy.QtWidgets import (
+    QApplication,
     QComboBox,
+    QFormLayout,
+    QFrame,
+    QGridLayout,
     QHBoxLayout,
     QLabel,
     QPushButton,
+    QScrollArea,
     QSizePolicy,
+    QSpinBox,
     QVBoxLayout,
     QWidget,
 )
+
+LARGEST_INTEGER = 2**31 - 1  # what a Qt spin box can hold
+_SWATCH = 12
+_MARGIN = 4
+_BETWEEN_SECTIONS = 12
+
+
+class StartButton(QPushButton):
+    """Begins something that takes its turn with the dock's other work.
+
+    While it is held it is disabled and says why, whatever its section asks of it
+    meanwhile; that is taken up afterwards.
+    """
+
+    def __init__(self, text: str = "", parent: QWidget | None = None) -> None:
+        super().__init__(text, parent)
+        self._why_held, self._is_allowed, self._tooltip = "", True, ""
+
+    def setEnabled(self, is_enabled: bool) -> None:
+        """Enable it, now or when it is no longer held."""
+        self._is_allowed = is_enabled
+        super().setEnabled(is_enabled and not self._why_held)
+
+    def setToolTip(self, text: str | None) -> None:
+        """Set what is said while it is not held."""
+        self._tooltip = text or ""
+        super().setToolTip(self._why_held or self._tooltip)
+
+    def hold(self, why: str) -> None:
+        """Let nobody press it for a reason; without one, let them again."""
+        self._why_held = why
+        self.setEnabled(self._is_allowed)
+        self.setToolTip(self._tooltip)
+
+
+def button(
+    text: str,
+    tooltip: str = "",
+    clicked: Any = None,
+    kind: type[QPushButton] = QPushButton,
+) -> QPushButton:
+    """Return a button.
+
+    Parameters
+    ----------
+    text, tooltip : str
+        What is on it, and what it does.
+    clicked : signal or callable, optional
+        What a click is passed on to.
+    kind : type of QPushButton
+        :class:`StartButton` for one that takes its turn.
+    """
+    made = kind(text)
+    made.setToolTip(tooltip)
+    if clicked is not None:
+        made.clicked.connect(clicked)
+    return made
 
 
 def heading(text: str) -> QLabel:
@@ -35,7 +105,8 @@ def paragraph(text: str = "", *, name: str = "") -> QLabel:
     label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
     label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
     label.setObjectName(name)
-    label.setVisible(bool(text))
+    if not text:  # shown without a parent it would be a window
+        label.hide()
     return label
 
 
@@ -43,6 +114,12 @@ def say(label: QLabel, text: str) -> None:
     """Set a paragraph's text; an empty one takes no room."""
     label.setText(text)
     label.setVisible(bool(text))
+
+
+def allow(start: QPushButton, why_not: str, tooltip: str) -> None:
+    """Let a button be pressed, which says what it does; or let it say why not."""
+    start.setEnabled(not why_not)
+    start.setToolTip(why_not or tooltip)
 
 
 def narrow_combo(name: str, tooltip: str, *, characters: int = 4) -> QComboBox:
@@ -55,6 +132,53 @@ def narrow_combo(name: str, tooltip: str, *, characters: int = 4) -> QComboBox:
     combo.setAccessibleName(name)
     combo.setToolTip(tooltip)
     return combo
+
+
+def offer(
+    combo: QComboBox, texts: Sequence[str], keys: Sequence[str] | None = None
+) -> None:
+    """Offer other items, where they are others; each has its text or a key as data."""
+    if [combo.itemText(place) for place in range(combo.count())] == list(texts):
+        return
+    combo.clear()
+    for text, key in zip(texts, keys or texts, strict=True):
+        combo.addItem(text, key)
+
+
+def spin_box(
+    name: str, tooltip: str, least: int, most: int = LARGEST_INTEGER
+) -> QSpinBox:
+    """Return a box for an integer."""
+    spin = QSpinBox()
+    spin.setRange(least, most)
+    spin.setAccessibleName(name)
+    spin.setToolTip(tooltip)
+    return spin
+
+
+def swatch(colour: tuple[int, int, int]) -> QPixmap:
+    """Return a small square of a colour."""
+    pixmap = QPixmap(_SWATCH, _SWATCH)
+    pixmap.fill(QColor(*colour))
+    return pixmap
+
+
+def copy_text(text: str) -> None:
+    """Put a text into the clipboard."""
+    clipboard = QApplication.clipboard()
+    if clipboard is not None:
+        clipboard.setText(text)
+
+
+def in_rows(buttons: Sequence[QPushButton], n: int) -> QWidget:
+    """Put buttons into rows of `n`, all of one width."""
+    widget = QWidget()
+    grid = QGridLayout(widget)
+    grid.setContentsMargins(0, 0, 0, 0)
+    grid.setSpacing(4)
+    for place, each in enumerate(buttons):
+        grid.addWidget(each, *divmod(place, n))
+    return widget
 
 
 def row(*parts: QWidget, stretch: int = 0) -> QWidget:
@@ -78,6 +202,50 @@ def column(widget: QWidget, *parts: QWidget, spacing: int = 4) -> QVBoxLayout:
     return layout
 
 
+class ScrollColumn(QScrollArea):
+    """Sections below each other; they scroll where there is no room for all."""
+
+    def stack(self, *sections: QWidget, spacing: int = _BETWEEN_SECTIONS) -> None:
+        """Put the sections in, once."""
+        content = _Content()
+        layout = column(content, *sections, spacing=spacing)
+        layout.setContentsMargins(_MARGIN, _MARGIN, _MARGIN, _MARGIN)
+        layout.addStretch(1)
+        self.setWidget(content)
+        self.setWidgetResizable(True)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+
+
+class _Content(QWidget):
+    """As high as its text is at its width: Qt would leave room for narrower lines."""
+
+    def minimumSizeHint(self) -> QSize:
+        """Return the least width; the height follows from the width."""
+        return QSize(super().minimumSizeHint().width(), 0)
+
+
+class TextForm(QWidget):
+    """Names with texts beside them, which wrap and can be selected."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.texts: dict[str, QLabel] = {}
+        """The labels of the texts, by name."""
+        self._form = QFormLayout(self)
+        self._form.setContentsMargins(0, 0, 0, 0)
+        self._form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.DontWrapRows)
+        self._form.setLabelAlignment(Qt.AlignmentFlag.AlignLeft)
+
+    def show_texts(self, texts: Mapping[str, str]) -> None:
+        """Show other texts."""
+        while self._form.rowCount():
+            self._form.removeRow(0)
+        self.texts = {name: paragraph(text) for name, text in texts.items()}
+        for name, label in self.texts.items():
+            self._form.addRow(name, label)
+
+
 class Fold(QWidget):
     """Unfolds at a click on its title.
 
@@ -96,9 +264,7 @@ class Fold(QWidget):
     ) -> None:
         super().__init__(parent)
         self._title, self._content = title, content
-        self.button = QPushButton()
-        self.button.setToolTip(tooltip)
-        self.button.clicked.connect(self._on_clicked)
+        self.button = button("", tooltip, self._on_clicked)
         column(self, row(self.button, QWidget(), stretch=1), content)
         self.unfold(False)
 

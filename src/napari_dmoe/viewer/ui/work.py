@@ -14,7 +14,7 @@ from typing import Any
 from qtpy.QtCore import QObject, Signal
 
 from napari_dmoe.progress import ProgressHook
-from napari_dmoe.viewer.segment.footer import RunFooter
+from napari_dmoe.viewer.ui.foot import Foot
 from napari_dmoe.viewer.ui.jobs import JobRunner, Task, notify_error
 
 STOPPED = "Stopped. No layer was changed."
@@ -54,7 +54,7 @@ class Work(QObject):
 
     Parameters
     ----------
-    footer : RunFooter
+    footer : Foot
         Where it is shown how the work goes.
     showing : callable, optional
         Returns the context in which what was found is shown, such as one that takes
@@ -67,7 +67,7 @@ class Work(QObject):
 
     def __init__(
         self,
-        footer: RunFooter,
+        footer: Foot,
         parent: QObject | None = None,
         *,
         showing: Callable[[], AbstractContextManager[None]] = nullcontext,

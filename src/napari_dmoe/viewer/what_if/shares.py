@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from qtpy.QtCore import QObject, Signal
-from qtpy.QtWidgets import QDoubleSpinBox, QFormLayout, QPushButton, QWidget
+from qtpy.QtWidgets import QDoubleSpinBox, QFormLayout, QWidget
+from superqt.utils import signals_blocked
 
 from napari_dmoe.viewer.session.session import Session
 from napari_dmoe.viewer.session.shares import restated
 from napari_dmoe.viewer.ui.connections import Connections
-from napari_dmoe.viewer.ui.parts import Fold, column, paragraph, say
+from napari_dmoe.viewer.ui.parts import Fold, button, column, paragraph, say
 
 _HELP = (
     "Where a driver is unknown, the model runs every value and mixes the probabilities "
@@ -56,9 +57,11 @@ class PriorsSection(QWidget):
         self._rows = QWidget()
         self.total = paragraph(name="priors-total")
         self.note = paragraph(name="priors-note")
-        self.reset_button = QPushButton("As the card states")
-        self.reset_button.setToolTip("Drop your shares, and take the card's again.")
-        self.reset_button.clicked.connect(self.reset_requested)
+        self.reset_button = button(
+            "As the card states",
+            "Drop your shares, and take the card's again.",
+            self.reset_requested,
+        )
         content = QWidget()
         self._column = column(
             content, self._rows, self.total, self.note, self.reset_button
@@ -74,9 +77,8 @@ class PriorsSection(QWidget):
             for box, share in zip(
                 self.boxes[driver.attribute], driver.shares, strict=True
             ):
-                box.blockSignals(True)
-                box.setValue(100 * share)
-                box.blockSignals(False)
+                with signals_blocked(box):
+                    box.setValue(100 * share)
         stated = [d.label.lower() for d in drivers if d.is_stated]
         say(self.total, "; ".join(map(_total, drivers)))
         is_stated = f"Your shares of {' and '.join(stated)} are used." if stated else ""

@@ -12,7 +12,9 @@ import pytest
 from desk import IMAGE, Desk
 from napari.components import ViewerModel
 from napari.utils.notifications import Notification
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication, QFileDialog
+from tables import cell, column_of, heads_of, text_of
 from what_if_fakes import FakeAblate
 
 from napari_dmoe.inference.running.segment import segment
@@ -110,9 +112,12 @@ def test_a_muted_expert_gives_a_marked_mask_beside_the_plain_one(
     difference = desk.viewer.layers["difference, expert 3 muted · retina"].data
     np.testing.assert_array_equal(difference > 0, plain == 2)
     section = section_of(desk)
-    assert section.badge.text() == BADGE
-    assert "4 pixels change" in section.summary.text()
-    assert "“difference, expert 3 muted · retina” shows where" in section.summary.text()
+    assert section.change.badge.text() == BADGE
+    assert "4 pixels change" in section.change.summary.text()
+    assert (
+        "“difference, expert 3 muted · retina” shows where"
+        in section.change.summary.text()
+    )
     assert "“expert 3 muted · retina” is shown; 4 pixels change" in desk.status
 
 
@@ -148,9 +153,8 @@ def test_sizes_have_the_images_unit(desk: Desk) -> None:
     assert section.table.text().splitlines()[1].endswith("1 → 0 mm²")  # 4 pixels
     desk.click(section.effects_button)
     desk.wait_until_idle()
-    heads = section.effects.horizontalHeaderItem(2).text()
-    assert heads == "flips\nmm²"
-    assert section.effects.item(0, 2).text() == "0.75"  # 3 pixels
+    assert heads_of(section.effects_table)[2] == "flips\nmm²"
+    assert text_of(section.effects_table, 0, 2) == "0.75"  # 3 pixels
 
 
 def test_the_badge_stands_in_the_result_its_record_and_its_table(
@@ -168,7 +172,7 @@ def test_the_badge_stands_in_the_result_its_record_and_its_table(
     path = tmp_path / "sizes.csv"
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(path), ""))
     desk.click(result.table_button)
-    desk.click(section_of(desk).exports.save_button)
+    desk.click(section_of(desk).change.save_button)
     with path.open(encoding="utf-8-sig", newline="") as lines:
         assert {row["note"] for row in csv.DictReader(lines)} == {BADGE}
     plain = desk.viewer.layers["retina / mask"].metadata["napari-dmoe"]
@@ -209,8 +213,8 @@ def test_what_was_found_for_a_plain_result_that_is_gone_is_not_shown(
     desk.choose("severity", "glaucoma")  # the plain mask is re-run by itself
     desk.wait_until_idle()
     section = section_of(desk)
-    assert section.badge.isHidden()
-    assert section.exports.isHidden()
+    assert section.change.badge.isHidden()
+    assert section.change.exports.isHidden()
     assert not desk.viewer.layers["difference, expert 3 muted · retina"].visible
 
 
@@ -238,16 +242,16 @@ def test_reset_makes_everything_plain_in_one_click(desk: Desk) -> None:
     desk.viewer.layers.selection.active = desk.viewer.layers[marked]
     desk.click(section.effects_button)
     desk.wait_until_idle()
-    assert section.effects.rowCount()
+    assert section.effects_table.model().rowCount()
     desk.click(section.reset_button)
-    assert section.effects.rowCount() == 0
-    assert section.effects_summary.isHidden()
-    assert section.summary.text() == (
+    assert section.effects_table.model().rowCount() == 0
+    assert section.effects.summary.isHidden()
+    assert section.change.summary.text() == (
         f"Hidden, and still in napari's list: “{marked}”, “difference, {marked}”."
     )
     assert section.intervention().is_none
     assert section.block() is None
-    assert section.badge.isHidden()
+    assert section.change.badge.isHidden()
     shown = {layer.name for layer in desk.viewer.layers if layer.visible}
     assert shown == {"retina", "retina / mask"}
     session = session_of(desk.viewer)
@@ -281,31 +285,30 @@ def test_the_effect_of_every_expert_comes_largest_first_and_is_sorted_at_a_click
     desk.click(section.effects_button)
     desk.wait_until_idle()
     assert (engine.calls[0]["block"], engine.calls[0].get("mute")) == (1, None)
-    table = section.effects
-    heads = [table.horizontalHeaderItem(i).text() for i in range(table.columnCount())]
-    assert heads == [
+    table = section.effects_table
+    assert heads_of(table) == [
         *("expert", "load\n%", "flips\npx"),
         *("rim\n± px", "rim\nDice", "cup\n± px", "cup\nDice"),
     ]
-    helps = [table.horizontalHeaderItem(i).toolTip() for i in range(len(heads))]
+    helps = heads_of(table, Qt.ItemDataRole.ToolTipRole)
     assert all(helps)
     assert "grows (+) or shrinks (-)" in helps[3]
-    assert [table.item(i, 0).text() for i in range(4)] == ["3", "2", "1", "0"]
-    assert not table.item(0, 0).icon().isNull()
-    assert table.item(0, 1).text() == "30"
-    table.sortItems(5)
-    assert [table.item(i, 5).text() for i in range(4)] == ["-3", "-2", "-1", "0"]
+    assert column_of(table, 0) == ["3", "2", "1", "0"]
+    assert not cell(table, 0, 0).data(Qt.ItemDataRole.DecorationRole).isNull()
+    assert text_of(table, 0, 1) == "30"
+    table.sortByColumn(5, Qt.SortOrder.AscendingOrder)
+    assert column_of(table, 5) == ["-3", "-2", "-1", "0"]
     assert "block 1, expert 3 changes the most: 3 pixels" in (
-        section.effects_summary.text()
+        section.effects.summary.text()
     )
-    assert "without expert 0" in section.effects_summary.text()
-    desk.click(section.effects_exports.copy_button)
+    assert "without expert 0" in section.effects.summary.text()
+    desk.click(section.effects.copy_button)
     first = QApplication.clipboard().text().splitlines()[1]
     wanted = ["3", "1", "0.3", "3", "0", "-3", "1", "", "30", "3"]
     assert first.split("\t") == wanted
     path = tmp_path / "effects"
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(path), ""))
-    desk.click(section.effects_exports.save_button)
+    desk.click(section.effects.save_button)
     assert "in block" in path.with_suffix(".csv").read_text(encoding="utf-8-sig")
     assert names(desk) == ["retina", "retina / mask"]
 
@@ -343,4 +346,4 @@ def test_the_real_engine_answers_in_the_tab(
     assert made.metadata["napari-dmoe"]["experts"]["mute"] == [[None, 1]]
     desk.click(section.effects_button)
     desk.wait_until_idle()
-    assert section.effects.rowCount() == fundus_model.config.n_experts
+    assert section.effects_table.model().rowCount() == fundus_model.config.n_experts

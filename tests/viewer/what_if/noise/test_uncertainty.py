@@ -89,7 +89,7 @@ def test_maps_and_vote_lie_on_the_image_and_say_what_they_are(
         np.testing.assert_allclose(layers[name].translate, (3, 4))
     shows = votes.metadata["napari-dmoe"]["shows"]
     assert shows == "votes for cup of 16 noise samples"
-    assert section.badge.text() == BADGE
+    assert section.found.badge.text() == BADGE
     assert [bar.ends for bar in section.legend.bars] == [
         ("0", "1.58 bits"),  # log2 of three classes
         ("0", "16 votes"),
@@ -98,7 +98,7 @@ def test_maps_and_vote_lie_on_the_image_and_say_what_they_are(
     said = section.layers.text()
     assert said.startswith("Shown: “retina / noise entropy”. Hidden: ")
     assert f"“{VOTE}”" in said
-    assert "disagree in 1 pixels" in section.summary.text()
+    assert "disagree in 1 pixels" in section.found.summary.text()
     assert session_of(desk.viewer).images() == [layers["retina"]]
 
 
@@ -108,11 +108,11 @@ def test_the_intervals_have_low_median_high_and_unit_and_are_exported(
     draw(desk)
     section = section_of(desk)
     assert section.table.text().splitlines()[1] == "cup\t2 px\t1–3.5"
-    desk.click(section.exports.copy_button)
+    desk.click(section.found.copy_button)
     assert QApplication.clipboard().text().splitlines()[0] == BADGE
     path = tmp_path / "intervals.csv"
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(path), ""))
-    desk.click(section.exports.save_button)
+    desk.click(section.found.save_button)
     with path.open(encoding="utf-8-sig", newline="") as lines:
         rows = list(csv.DictReader(lines))
     wanted = {"low": "1", "median": "2", "high": "3.5", "unit": "px", "samples": "16"}
@@ -148,7 +148,7 @@ def test_new_samples_take_the_place_of_the_last_ones(desk: Desk) -> None:
     draw(desk)
     assert len(desk.viewer.layers) == n_layers
     desk.viewer.layers.remove(VOTE)
-    assert section_of(desk).badge.isHidden()
+    assert section_of(desk).found.badge.isHidden()
 
 
 def test_a_failure_and_a_model_without_routers_are_said(

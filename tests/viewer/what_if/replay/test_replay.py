@@ -65,7 +65,7 @@ def replay_of(desk: Desk, name: str) -> str:
     select(desk, name)
     desk.click(section_of(desk).replay_button)
     desk.wait_until_idle()
-    return section_of(desk).verdict.text()
+    return section_of(desk).found.badge.text()
 
 
 def names(desk: Desk) -> list[str]:
@@ -89,9 +89,9 @@ def test_a_plain_mask_is_the_same_bit_for_bit_and_no_layer_is_added(
     before = names(desk)
     text = replay_of(desk, "retina / mask")
     assert text.startswith("The same, bit for bit: “retina / mask”")
-    assert section_of(desk).details.isHidden()
+    assert section_of(desk).found.summary.isHidden()
     assert names(desk) == before
-    desk.click(section_of(desk).copy_button)
+    desk.click(section_of(desk).found.copy_button)
     assert "bit for bit" in QApplication.clipboard().text()
 
 
@@ -167,10 +167,10 @@ def test_a_difference_adds_no_mask(desk: Desk) -> None:
 def test_what_was_found_goes_when_other_layers_are_selected(desk: Desk) -> None:
     section = section_of(desk)
     replay_of(desk, "retina / mask")
-    assert not section.verdict.isHidden()
+    assert not section.found.badge.isHidden()
     select(desk, "retina")
-    assert section.verdict.isHidden()
-    assert section.copy_button.isHidden()
+    assert section.found.badge.isHidden()
+    assert section.found.exports.isHidden()
 
 
 def test_a_painted_mask_is_told_from_its_run(desk: Desk) -> None:
@@ -184,8 +184,8 @@ def test_a_painted_mask_is_told_from_its_run(desk: Desk) -> None:
     np.testing.assert_array_equal(
         desk.viewer.layers["retina / mask replayed"].data, run
     )
-    assert "is “retina / mask replayed”" in section_of(desk).verdict.text()
-    assert "Hidden meanwhile: “retina / mask”." in section_of(desk).verdict.text()
+    assert "is “retina / mask replayed”" in section_of(desk).found.badge.text()
+    assert "Hidden meanwhile: “retina / mask”." in section_of(desk).found.badge.text()
     assert not mask.visible
     assert desk.viewer.layers["retina / mask replayed"].visible
     assert desk.viewer.layers.selection.active is mask
@@ -197,11 +197,11 @@ def test_another_image_is_said_exactly(desk: Desk) -> None:
     text = replay_of(desk, "retina / mask")
     assert text == "“retina / mask” cannot be replayed on “retina”:"
     assert "size (20, 50), the record's y, x and (40, 50)" in (
-        section_of(desk).details.text()
+        section_of(desk).found.summary.text()
     )
     image.data = 255 - PIXELS
     replay_of(desk, "retina / mask")
-    assert "what the network saw" in section_of(desk).details.text()
+    assert "what the network saw" in section_of(desk).found.summary.text()
 
 
 def test_a_missing_checkpoint_is_found_or_asked_for(
@@ -217,7 +217,7 @@ def test_a_missing_checkpoint_is_found_or_asked_for(
     monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: ("fundus", ""))
     desk.click(section.checkpoint_button)
     desk.wait_until_idle()
-    assert section.verdict.text().startswith("The same, bit for bit")
+    assert section.found.badge.text().startswith("The same, bit for bit")
     assert section.checkpoint_button.isHidden()
 
 
@@ -230,9 +230,9 @@ def test_two_records_are_compared_in_words(desk: Desk) -> None:
     section = section_of(desk)
     assert "Not the plain model" in section.selected.text()
     desk.click(section.compare_button)
-    assert "differ" in section.verdict.text()
+    assert "differ" in section.found.badge.text()
     assert "• expert 1 muted in all blocks, in the second only" in (
-        section.details.text()
+        section.found.summary.text()
     )
 
 
@@ -252,7 +252,7 @@ def test_a_case_travels_without_the_image_and_is_replayed_when_it_is_opened(
     desk.viewer.layers.remove("retina / mask")
     monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(file), ""))
     desk.click(section.open_button)
-    desk.qtbot.waitUntil(lambda: "The same" in section.verdict.text())
+    desk.qtbot.waitUntil(lambda: "The same" in section.found.badge.text())
     desk.wait_until_idle()
     assert names(desk) == ["retina", "retina / mask from eye"]
     opened = desk.viewer.layers["retina / mask from eye"]
@@ -289,10 +289,10 @@ def test_opening_a_case_says_what_it_hides(
     desk.click(section.save_button)
     desk.wait_until_idle()
     desk.click(section.open_button)
-    desk.qtbot.waitUntil(lambda: "The same" in section.verdict.text())
+    desk.qtbot.waitUntil(lambda: "The same" in section.found.badge.text())
     opened = desk.viewer.layers["expert 1 muted, from eye · retina"]
-    assert "Hidden meanwhile: " in section.verdict.text()
-    assert "“expert 1 muted · retina”" in section.verdict.text()
+    assert "Hidden meanwhile: " in section.found.badge.text()
+    assert "“expert 1 muted · retina”" in section.found.badge.text()
     assert [mask for mask in desk.masks if mask.visible] == [opened]
     assert opened.contour
 
@@ -313,12 +313,12 @@ def test_a_case_of_another_image_and_a_damaged_one_are_refused(
     desk.viewer.layers["retina"].data = PIXELS[:20]
     desk.click(section.open_button)
     desk.wait_until_idle()
-    assert "belongs to an image of y 40 × x 50" in section.verdict.text()
-    assert "“retina” has y 20 × x 50" in section.verdict.text()
+    assert "belongs to an image of y 40 × x 50" in section.found.badge.text()
+    assert "“retina” has y 20 × x 50" in section.found.badge.text()
     file.write_bytes(b"nonsense")
     desk.click(section.open_button)
     desk.wait_until_idle()
-    assert "damaged, or no case file" in section.verdict.text()
+    assert "damaged, or no case file" in section.found.badge.text()
     assert names(desk) == ["retina", "retina / mask"]
 
 

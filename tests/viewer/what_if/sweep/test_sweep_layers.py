@@ -10,6 +10,7 @@ import pytest
 from desk import Desk
 from napari.components import ViewerModel
 from sweeping import PICTURE, choose_map, look_at_region, section_of, stack_of, sweep
+from tables import cell, go_to, text_of
 from what_if_fakes import FakeAblate
 
 from napari_dmoe.models.checkpoint import LoadedModel, new_model
@@ -113,7 +114,8 @@ def test_a_new_result_hides_the_sweep_until_it_is_wanted(desk: Desk) -> None:
     assert (mask.visible, stack.visible) == (False, True)
     section.found.play_button.click()
     desk.run()
-    section.found.table.cellClicked.emit(1, 0)
+    table = section.found.table
+    table.clicked.emit(cell(table, 1, 0))
     assert (mask.visible, stack.visible) == (False, True)
 
 
@@ -181,12 +183,12 @@ def test_an_unknown_value_is_compared_with_a_row_of_its_own(desk: Desk) -> None:
     desk.choose("severity", "unknown")
     section = sweep(desk)
     found = section.found
-    cells = [found.table.item(0, i).text() for i in range(found.table.columnCount())]
-    assert cells[0] == "mixture ●"
-    assert cells[-1] == "0"
+    n = found.table.model().columnCount()
+    assert text_of(found.table, 0, 0) == "mixture ●"
+    assert text_of(found.table, 0, n - 1) == "0"
     assert "the mixture of all values, as severity is unknown" in found.note.text()
     step = found.slider.value()
-    found.table.setCurrentCell(0, 0)  # it is no step
+    go_to(found.table, 0)  # it is no step
     assert found.slider.value() == step
 
 

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Signal
 from qtpy.QtGui import QShowEvent
-from qtpy.QtWidgets import QPushButton, QWidget
+from qtpy.QtWidgets import QWidget
 
 from napari_dmoe.viewer.ui.parts import (
     Fold,
+    button,
     column,
     heading,
     narrow_combo,
+    offer,
     paragraph,
     row,
     say,
@@ -63,14 +65,29 @@ class PlotsSection(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.where = paragraph(name="plots-where")
-        self.region_button = QPushButton("Draw a region")
-        self.region_button.setToolTip(_REGION_HELP)
-        self.region_button.clicked.connect(self._on_region)
+        self.region_button = button("Draw a region", _REGION_HELP, self.region_wanted)
         self.load_plot = Plot("Load of the experts")
         self.load_plot.clicked.connect(self.cell_clicked)
         self.warning = paragraph(name="collapse-warning")
         self.class_title = paragraph(name="class-title")
         self.class_plot = Plot("Load of the experts in each class", _CLASS_HELP)
+        self._make_similarity()
+        self.save_button = button("Save…", _SAVE_HELP, self.save_requested)
+        column(
+            self,
+            heading("LOAD"),
+            row(self.where, self.region_button),
+            self.load_plot,
+            self.warning,
+            self.class_title,
+            self.class_plot,
+            self.fold,
+            row(self.save_button, QWidget(), stretch=1),
+            spacing=6,
+        )
+
+    def _make_similarity(self) -> None:
+        """Make what compares the routers of an attribute's values."""
         self.attribute_combo = narrow_combo(
             "Attribute of the routers", "Attribute whose routers are compared."
         )
@@ -91,21 +108,6 @@ class PlotsSection(QWidget):
             self.apart_plot,
         )
         self.fold = Fold("Similarity of values", _ALIKE_HELP, content)
-        self.save_button = QPushButton("Save…")
-        self.save_button.setToolTip(_SAVE_HELP)
-        self.save_button.clicked.connect(self.save_requested)
-        column(
-            self,
-            heading("LOAD"),
-            row(self.where, self.region_button),
-            self.load_plot,
-            self.warning,
-            self.class_title,
-            self.class_plot,
-            self.fold,
-            row(self.save_button, QWidget(), stretch=1),
-            spacing=6,
-        )
 
     def show_loads(
         self,
@@ -130,13 +132,7 @@ class PlotsSection(QWidget):
 
     def offer(self, names: Sequence[str], labels: Sequence[str]) -> None:
         """Offer attributes whose routers can be compared."""
-        now = [
-            self.attribute_combo.itemData(i) for i in range(len(self.attribute_combo))
-        ]
-        if now != list(names):
-            self.attribute_combo.clear()
-            for name, label in zip(names, labels, strict=True):
-                self.attribute_combo.addItem(label, name)
+        offer(self.attribute_combo, labels, names)
         self.attribute_combo.setVisible(len(names) > 1)
         self.fold.setVisible(bool(names))
 
@@ -166,9 +162,6 @@ class PlotsSection(QWidget):
         """Tell that the plots can be seen."""
         super().showEvent(event)
         self.appeared.emit()
-
-    def _on_region(self) -> None:
-        self.region_wanted.emit()
 
     def _on_attribute(self) -> None:
         self.attribute_chosen.emit()

@@ -7,24 +7,25 @@ from typing import Any
 
 from qtpy.QtCore import Signal
 from qtpy.QtGui import QIcon
-from qtpy.QtWidgets import QCheckBox, QLabel, QPushButton, QWidget
+from qtpy.QtWidgets import QCheckBox, QLabel, QWidget
 
 from napari_dmoe.inference.pictures.colours import expert_colours
-from napari_dmoe.viewer.rows import Column, TableRow
-from napari_dmoe.viewer.ui.asking import Exports
-from napari_dmoe.viewer.ui.lists import BoxGrid
-from napari_dmoe.viewer.ui.number_table import NumberTable
+from napari_dmoe.viewer.rows import Column, Line, TableRow
+from napari_dmoe.viewer.ui.findings import FindingView
+from napari_dmoe.viewer.ui.lists import BoxFlow
 from napari_dmoe.viewer.ui.parts import (
+    StartButton,
+    allow,
+    button,
     column,
-    emphasise,
     heading,
     narrow_combo,
     paragraph,
     row,
     say,
+    swatch,
 )
-from napari_dmoe.viewer.ui.start_button import StartButton
-from napari_dmoe.viewer.ui.table import Table, coloured
+from napari_dmoe.viewer.ui.tables import Facts, Table
 from napari_dmoe.viewer.what_if.experts.words import (
     EFFECTS_HELP,
     ExpertsState,
@@ -36,6 +37,8 @@ ABOUT = (
     "outline of other colours, named and marked as not the plain model; the difference "
     "lies between both."
 )
+_COLOUR = "colour"
+"""Key of a row's swatch, which is no column."""
 _RUN_HELP = "Run the model with these experts muted or pinned, beside the plain model."
 _EFFECTS_BUTTON_HELP = (
     "Mute every expert in turn, each alone, and measure what changes in the mask."
@@ -62,39 +65,51 @@ class ExpertsSection(QWidget):
             "Pin: every token uses this expert alone, instead of its best two.",
         )
         self.pin_combo.activated.connect(self._on_changed)
-        self.run_button = _button("Run", _RUN_HELP, self.run_requested, StartButton)
-        self.reset_button = _button(
+        self.run_button = button("Run", _RUN_HELP, self.run_requested, StartButton)
+        self.reset_button = button(
             "Reset",
             "Everything plain again: nothing muted or pinned, the plain mask is shown "
             "and the others are hidden.",
             self.reset_requested,
         )
-        self.effects_button = _button(
+        self.effects_button = button(
             "Effect of every expert",
             _EFFECTS_BUTTON_HELP,
             self.effects_requested,
             StartButton,
         )
-        self.problem = paragraph(name="experts-problem")
-        self.badge = paragraph(name="experts-badge")
-        emphasise(self.badge)
-        self.summary = paragraph(name="experts-summary")
-        self.legend = Table("Colours of the difference.")
-        self.table = Table("How large the class is in the plain mask, and in this one.")
-        self.exports = Exports("the comparison", self.text, self.file_rows)
-        self.effects_summary = paragraph(name="experts-effects")
-        self.effects = NumberTable("Effect of every expert", EFFECTS_HELP)
-        self.effects_exports = Exports(
-            "the effects", self.effects.text, self.effects.file_rows
-        )
-        self._state, self._rows = ExpertsState(), list[TableRow]()
+        self._make_findings()
+        self._state = ExpertsState()
         self._lay_out()
         self.show_state(self._state)
         self.show_nothing()
         self.show_effects("", ())
 
+    def _make_findings(self) -> None:
+        """Make what shows the outcome of both kinds of runs."""
+        self.problem = paragraph(name="experts-problem")
+        self.legend = Facts("Colours of the difference.")
+        self.table = Facts("How large the class is in the plain mask, and in this one.")
+        self.change = FindingView(
+            "experts",
+            "the comparison",
+            self.table,
+            between=(self.legend,),
+            rows=self.file_rows,
+        )
+        self.effects_table = Table(
+            "Effect of every expert", EFFECTS_HELP, is_sorted=True
+        )
+        self.effects = FindingView(
+            "effects",
+            "the effects",
+            self.effects_table,
+            text=self.effects_table.text,
+            rows=self.effects_table.file_rows,
+        )
+
     def _lay_out(self) -> None:
-        self._boxes = BoxGrid()
+        self._boxes = BoxFlow()
         self._inputs = QWidget()
         column(
             self._inputs,
@@ -109,15 +124,9 @@ class ExpertsSection(QWidget):
             paragraph(ABOUT),
             self._inputs,
             self.problem,
-            self.badge,
-            self.summary,
-            self.legend,
-            self.table,
-            self.exports,
+            self.change,
             self.effects_button,
-            self.effects_summary,
             self.effects,
-            self.effects_exports,
         )
 
     def intervention(self) -> Intervention:
@@ -143,12 +152,11 @@ class ExpertsSection(QWidget):
             self._offer(state)
         self._inputs.setVisible(state.n_experts > 0)
         self.effects_button.setVisible(state.n_experts > 0)
-        for button, tooltip in (
+        for start, tooltip in (
             (self.run_button, _RUN_HELP),
             (self.effects_button, _EFFECTS_BUTTON_HELP),
         ):
-            button.setEnabled(not state.why_not)
-            button.setToolTip(state.why_not or tooltip)
+            allow(start, state.why_not, tooltip)
         self.show_problem(state.why_not)
         self._show_loads()
 
@@ -160,7 +168,7 @@ class ExpertsSection(QWidget):
         self.pin_combo.clear()
         self.pin_combo.addItem("none")
         for expert, colour in enumerate(expert_colours(state.n_experts)):
-            icon = QIcon(coloured(colour))
+            icon = QIcon(swatch(colour))
             box = QCheckBox()
             box.setIcon(icon)
             box.setAccessibleName(f"Mute expert {expert}")
@@ -170,16 +178,16 @@ class ExpertsSection(QWidget):
         self._boxes.show_boxes(self.mute_boxes)
 
     def _show_loads(self, *_: object) -> None:
-        loads = (self._state.loads or {}).get(self.block())
+        loads, texts = (self._state.loads or {}).get(self.block()), []
         for expert, box in enumerate(self.mute_boxes):
             has_load = loads is not None and expert < len(loads)
             share = f"{loads[expert]:.0%}" if loads is not None and has_load else ""
-            box.setText(f"{expert} · {share}" if share else str(expert))
+            texts.append(f"{expert} · {share}" if share else str(expert))
             box.setToolTip(
                 f"Mute expert {expert}: no token may use it, and the next best one "
                 "steps in." + (f" It has {share} of the gates there." if share else "")
             )
-        self._boxes.fit()  # texts may have become longer
+        self._boxes.show_texts(texts)
 
     def reset(self) -> None:
         """Leave every expert as it is."""
@@ -193,16 +201,12 @@ class ExpertsSection(QWidget):
 
     def show_nothing(self) -> None:
         """Show no result of an intervention."""
-        for label in (self.badge, self.summary):
-            say(label, "")
-        self._rows = []
-        self.legend.show_rows(())
-        self.table.show_rows(())
-        self.exports.setVisible(False)
+        self.change.show_nothing()
+        self.legend.show_facts(())
 
     def show_left(self, text: str) -> None:
         """Say which layers of earlier interventions are still there."""
-        say(self.summary, text)
+        self.change.say("", text)
 
     def show_change(
         self,
@@ -223,12 +227,9 @@ class ExpertsSection(QWidget):
             A line for each colour of the difference.
         """
         say(self.problem, "")
-        say(self.badge, badge)
-        say(self.summary, summary)
-        self._rows = list(rows)
-        self.legend.show_rows(legend)
-        self.table.show_rows(rows)
-        self.exports.setVisible(True)
+        self.change.say(badge, summary)
+        self.legend.show_facts(legend)
+        self.table.show_facts(rows)
 
     def show_effects(
         self,
@@ -237,32 +238,21 @@ class ExpertsSection(QWidget):
         columns: Sequence[Column] | None = None,
     ) -> None:
         """Show what every expert does; nothing without rows."""
-        say(self.effects_summary, summary)
-        self.effects.show_rows(rows, columns)
-        self.effects_exports.setVisible(bool(rows))
+        self.effects.say("", summary)
+        lines = [
+            Line({k: each[k] for k in each if k != _COLOUR}, colour=each.get(_COLOUR))
+            for each in rows
+        ]
+        self.effects_table.show_lines(lines, columns)
 
     def show_problem(self, text: str) -> None:
         """Say why nothing was run."""
         say(self.problem, text)
 
-    def text(self) -> str:
-        """Return the comparison as text; its badge comes first."""
-        head = (self.badge.text(), self.summary.text())
-        return "\n".join((*head, self.table.text()))
-
     def file_rows(self) -> list[dict[str, str]]:
         """Return the comparison for a file; every line carries the badge."""
-        note = {"note": self.badge.text()}
-        return [{**row.cells, **note} for row in self._rows]
+        note = {"note": self.change.badge.text()}
+        return [{**line, **note} for line in self.table.file_rows()]
 
     def _on_changed(self, *_: object) -> None:
         self.show_problem(self._state.why_not)
-
-
-def _button(
-    text: str, tooltip: str, signal: Any, kind: type[QPushButton] = QPushButton
-) -> QPushButton:
-    button = kind(text)
-    button.setToolTip(tooltip)
-    button.clicked.connect(signal)
-    return button

@@ -5,22 +5,30 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QLabel, QSpinBox, QWidget
+from qtpy.QtWidgets import QLabel, QWidget
 
 from napari_dmoe.inference.pictures.colours import ColourKey
 from napari_dmoe.viewer.rows import TableRow
-from napari_dmoe.viewer.ui.asking import Exports
 from napari_dmoe.viewer.ui.colours import MapLegend
-from napari_dmoe.viewer.ui.parts import column, emphasise, heading, paragraph, row, say
-from napari_dmoe.viewer.ui.start_button import StartButton
-from napari_dmoe.viewer.ui.table import Table
+from napari_dmoe.viewer.ui.findings import FindingView
+from napari_dmoe.viewer.ui.parts import (
+    StartButton,
+    allow,
+    button,
+    column,
+    heading,
+    paragraph,
+    row,
+    say,
+    spin_box,
+)
+from napari_dmoe.viewer.ui.tables import Facts
 from napari_dmoe.viewer.what_if.noise.maps import ABOUT
 
 MOST_SAMPLES = 64
 """As :data:`napari_dmoe.inference.what_if.uncertainty.MOST_SAMPLES`, without torch."""
 
 _SAMPLES = 16
-_LARGEST_SEED = 2**31 - 1  # what a Qt spin box can hold
 _RUN_HELP = (
     "Run the model with each sample's noise. Adds a map of the votes' entropy, the "
     "votes for each class, and the mask of the most votes."
@@ -35,27 +43,27 @@ class NoiseSection(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.samples = _spin(
-            "Noise samples", "How often the noise is drawn: 1 to 64.", _SAMPLES
+        self.samples = spin_box(
+            "Noise samples", "How often the noise is drawn: 1 to 64.", 1, MOST_SAMPLES
         )
-        self.samples.setRange(1, MOST_SAMPLES)
         self.samples.setValue(_SAMPLES)
-        self.seed = _spin(
+        self.seed = spin_box(
             "Seed of the noise",
             "The same seed draws the same noise; more samples go on where fewer ended.",
             0,
         )
-        self.run_button = StartButton("Draw samples")
-        self.run_button.clicked.connect(self._on_run)
+        self.run_button = button("Draw samples", "", self._on_run, StartButton)
         self.problem = paragraph(name="noise-problem")
-        self.badge = paragraph(name="noise-badge")
-        emphasise(self.badge)
-        self.summary = paragraph(name="noise-summary")
         self.layers = paragraph(name="noise-layers")
         self.legend = MapLegend()
-        self.table = Table("The middle 95 % of the samples.")
-        self._rows: list[TableRow] = []
-        self.exports = Exports("the intervals", self.text, self.file_rows)
+        self.table = Facts("The middle 95 % of the samples.")
+        self.found = FindingView(
+            "noise",
+            "the intervals",
+            self.table,
+            between=(self.layers, self.legend),
+            rows=self.table.file_rows,
+        )
         self._inputs = QWidget()
         column(
             self._inputs,
@@ -69,30 +77,21 @@ class NoiseSection(QWidget):
             paragraph(ABOUT),
             self._inputs,
             self.problem,
-            self.badge,
-            self.summary,
-            self.layers,
-            self.legend,
-            self.table,
-            self.exports,
+            self.found,
         )
         self.allow("")
         self.show_nothing()
 
     def allow(self, why_not: str) -> None:
         """Let samples be drawn, or say why they cannot be."""
-        self.run_button.setEnabled(not why_not)
-        self.run_button.setToolTip(why_not or _RUN_HELP)
+        allow(self.run_button, why_not, _RUN_HELP)
         say(self.problem, why_not)
 
     def show_nothing(self) -> None:
         """Show no result."""
-        for label in (self.badge, self.summary, self.layers):
-            say(label, "")
-        self._rows = []
+        self.found.show_nothing()
+        say(self.layers, "")
         self.legend.show_keys(())
-        self.table.show_rows(())
-        self.exports.setVisible(False)
 
     def show_found(
         self,
@@ -117,35 +116,14 @@ class NoiseSection(QWidget):
             What the colours of the maps mean.
         """
         say(self.problem, "")
-        say(self.badge, badge)
-        say(self.summary, summary)
+        self.found.say(badge, summary)
         say(self.layers, layers)
-        self._rows = list(rows)
         self.legend.show_keys(keys)
-        self.table.show_rows(rows)
-        self.exports.setVisible(True)
+        self.table.show_facts(rows)
 
     def show_problem(self, text: str) -> None:
         """Say why no sample was drawn."""
         say(self.problem, text)
 
-    def text(self) -> str:
-        """Return what is shown as text, with tabs between the columns."""
-        head = (self.badge.text(), self.summary.text())
-        return "\n".join((*head, self.table.text()))
-
-    def file_rows(self) -> list[dict[str, str]]:
-        """Return the intervals for a file; every line says that they are of noise."""
-        return [dict(row.cells) for row in self._rows]
-
     def _on_run(self) -> None:
         self.run_requested.emit(self.samples.value(), self.seed.value())
-
-
-def _spin(name: str, tooltip: str, value: int) -> QSpinBox:
-    spin = QSpinBox()
-    spin.setRange(0, _LARGEST_SEED)
-    spin.setValue(value)
-    spin.setAccessibleName(name)
-    spin.setToolTip(tooltip)
-    return spin

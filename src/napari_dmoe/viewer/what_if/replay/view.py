@@ -5,10 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QApplication, QGridLayout, QPushButton, QWidget
+from qtpy.QtWidgets import QWidget
 
-from napari_dmoe.viewer.ui.parts import column, emphasise, heading, paragraph, row, say
-from napari_dmoe.viewer.ui.start_button import StartButton
+from napari_dmoe.viewer.ui.findings import FindingView
+from napari_dmoe.viewer.ui.parts import (
+    StartButton,
+    allow,
+    button,
+    column,
+    heading,
+    in_rows,
+    paragraph,
+    say,
+)
 
 ABOUT = (
     "A layer's record is enough to make it again. A case file holds record and mask, "
@@ -18,7 +27,6 @@ _REPLAY_HELP = "Make the selected layer's run again from its record, and compare
 _COMPARE_HELP = "Say how the records of two selected layers differ."
 _SAVE_HELP = "Save the selected mask with its record, without the image."
 _OPEN_HELP = "Open a case file on the image that is worked on, and replay it."
-_BUTTONS_IN_A_ROW = 2
 
 
 class ReplaySection(QWidget):
@@ -34,46 +42,39 @@ class ReplaySection(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.selected = paragraph(name="replay-selected")
-        self.replay_button = _button("Replay", _REPLAY_HELP, StartButton)
-        self.compare_button = _button("Compare records", _COMPARE_HELP)
-        self.save_button = _button("Save case…", _SAVE_HELP, StartButton)
-        self.open_button = _button("Open case…", _OPEN_HELP, StartButton)
-        self.checkpoint_button = _button(
+        self.replay_button = button(
+            "Replay", _REPLAY_HELP, self.replay_requested, StartButton
+        )
+        self.compare_button = button(
+            "Compare records", _COMPARE_HELP, self.compare_requested
+        )
+        self.save_button = button(
+            "Save case…", _SAVE_HELP, self.save_requested, StartButton
+        )
+        self.open_button = button(
+            "Open case…", _OPEN_HELP, self.open_requested, StartButton
+        )
+        self.checkpoint_button = button(
             "Choose checkpoint…",
             "Choose the checkpoint that the record names.",
+            self.checkpoint_requested,
             StartButton,
         )
-        self.copy_button = _button("Copy", "Copy what was found as text.")
-        self.replay_button.clicked.connect(self.replay_requested)
-        self.compare_button.clicked.connect(self.compare_requested)
-        self.save_button.clicked.connect(self.save_requested)
-        self.open_button.clicked.connect(self.open_requested)
-        self.checkpoint_button.clicked.connect(self.checkpoint_requested)
-        self.copy_button.clicked.connect(self._on_copy)
-        self.verdict = paragraph(name="replay-verdict")
-        emphasise(self.verdict)
-        self.details = paragraph(name="replay-details")
-        buttons = QWidget()
-        grid = QGridLayout(buttons)
-        grid.setContentsMargins(0, 0, 0, 0)
-        grid.setSpacing(4)
-        for place, button in enumerate(
-            (
-                *(self.replay_button, self.compare_button),
-                *(self.save_button, self.open_button),
-            )
-        ):
-            grid.addWidget(button, *divmod(place, _BUTTONS_IN_A_ROW))
+        self.found = FindingView(
+            "replay",
+            "what was found",
+            between=(self.checkpoint_button,),
+            text=self.text,
+        )
+        firsts = self.replay_button, self.compare_button
+        buttons = in_rows((*firsts, self.save_button, self.open_button), 2)
         column(
             self,
             heading("REPLAY"),
             paragraph(ABOUT),
             self.selected,
             buttons,
-            self.verdict,
-            self.details,
-            self.checkpoint_button,
-            row(self.copy_button, QWidget(), stretch=1),
+            self.found,
         )
         self.show_nothing()
 
@@ -98,10 +99,10 @@ class ReplaySection(QWidget):
         one = "" if n_records == 1 else "Select one layer that was made here first."
         two = "" if n_records == 2 else "Select two layers that were made here first."
         mask = "" if is_mask else "Select a mask that was made here first."
-        _allow(self.replay_button, one or no_image, _REPLAY_HELP)
-        _allow(self.compare_button, two, _COMPARE_HELP)
-        _allow(self.save_button, mask, _SAVE_HELP)
-        _allow(self.open_button, no_image, _OPEN_HELP)
+        allow(self.replay_button, one or no_image, _REPLAY_HELP)
+        allow(self.compare_button, two, _COMPARE_HELP)
+        allow(self.save_button, mask, _SAVE_HELP)
+        allow(self.open_button, no_image, _OPEN_HELP)
 
     def show_nothing(self) -> None:
         """Show no finding."""
@@ -121,30 +122,10 @@ class ReplaySection(QWidget):
         is_model_missing : bool
             Whether a checkpoint is to be chosen.
         """
-        say(self.verdict, verdict)
-        say(self.details, "\n".join(f"• {each}" for each in details))
+        self.found.say(verdict, "\n".join(f"• {each}" for each in details))
         self.checkpoint_button.setVisible(is_model_missing)
-        self.copy_button.setVisible(bool(verdict))
 
     def text(self) -> str:
         """Return what is shown as text."""
-        parts = (self.selected.text(), self.verdict.text(), self.details.text())
-        return "\n".join(part for part in parts if part)
-
-    def _on_copy(self) -> None:
-        clipboard = QApplication.clipboard()
-        if clipboard is not None:
-            clipboard.setText(self.text())
-
-
-def _button(
-    text: str, tooltip: str, kind: type[QPushButton] = QPushButton
-) -> QPushButton:
-    button = kind(text)
-    button.setToolTip(tooltip)
-    return button
-
-
-def _allow(button: QPushButton, why_not: str, tooltip: str) -> None:
-    button.setEnabled(not why_not)
-    button.setToolTip(why_not or tooltip)
+        parts = (self.selected.text(), self.found.text())
+        return "\n".join(filter(None, parts))

@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from qtpy.QtCore import QSignalBlocker, Qt, QTimer, Signal
-from qtpy.QtWidgets import QApplication, QCheckBox, QComboBox, QPushButton, QWidget
+from qtpy.QtCore import Qt, QTimer, Signal
+from qtpy.QtWidgets import QCheckBox, QComboBox, QWidget
 from superqt import QLabeledSlider
+from superqt.utils import signals_blocked
 
 from napari_dmoe.inference.pictures.colours import ColourKey
+from napari_dmoe.viewer.rows import Column, Line
 from napari_dmoe.viewer.ui.colours import ColourBar
-from napari_dmoe.viewer.ui.lists import RegionList
+from napari_dmoe.viewer.ui.lists import WrappingList
 from napari_dmoe.viewer.ui.parts import (
+    StartButton,
+    button,
     column,
+    copy_text,
     emphasise,
     heading,
     narrow_combo,
@@ -21,8 +26,7 @@ from napari_dmoe.viewer.ui.parts import (
     row,
     say,
 )
-from napari_dmoe.viewer.ui.start_button import StartButton
-from napari_dmoe.viewer.ui.wide_table import WideTable
+from napari_dmoe.viewer.ui.tables import Table
 
 _HELP = (
     "Segments the image for every value of what drives the model, and shows what "
@@ -33,6 +37,41 @@ NOTHING = (
     "values; unknown ones stay mixed."
 )
 REMOVED = "The layer with the masks of all values was removed."
+HIDDEN = "These masks are hidden: move the slider to see them."
+MAPS = ("no map", "where the label changes", "entropy of the votes")
+_PLAY, _PAUSE = "▶", "❚❚"  # fonts often lack the one pause sign
+_ANIMATION_MS = 600
+
+
+@dataclass(frozen=True)
+class SweepView:
+    """What the section shows of a sweep.
+
+    Parameters
+    ----------
+    summary : str
+        One sentence, and what must be said with it.
+    steps : tuple of str
+        What each step of the slider shows.
+    current : int
+        The step at first.
+    rows : tuple of mappings
+        A line a value.
+    note : str
+        What the values are compared with.
+    column_help : mapping of str to str
+        What the columns of `rows` mean.
+    regions : tuple of str
+        Regions that flip, the largest first.
+    """
+
+    summary: str = ""
+    steps: tuple[str, ...] = ()
+    current: int = 0
+    rows: tuple[Mapping[str, str], ...] = ()
+    note: str = ""
+    column_help: Mapping[str, str] = field(default_factory=dict)
+    regions: tuple[str, ...] = ()
 
 
 class SweepSection(QWidget):
@@ -49,8 +88,7 @@ class SweepSection(QWidget):
         super().__init__(parent)
         self.combo: QComboBox = narrow_combo("Driver", _HELP)
         self.combo.currentIndexChanged.connect(self._on_driver)
-        self.button = StartButton("Sweep")
-        self.button.clicked.connect(self._on_sweep)
+        self.button = button("Sweep", "", self._on_sweep, StartButton)
         self.between_box = QCheckBox("Also between trained values")
         self.between_box.setToolTip(
             "Adds steps between neighbouring values, with routers between theirs. They "
@@ -60,19 +98,22 @@ class SweepSection(QWidget):
         self.notice = paragraph(name="sweep-notice")
         self.summary = paragraph(NOTHING, name="sweep-summary")
         self.removed = paragraph(REMOVED, name="sweep-removed")
-        self.again_button = _button("Show again", "Put the masks into a layer again.")
-        self.again_button.clicked.connect(self.layer_requested)
-        self.found = SweepFound()
-        self.copy_button = _button("Copy", "Copy the table as text, with tabs.")
-        self.copy_button.clicked.connect(self._on_copy)
-        self.grid_button = StartButton("Grid…")
-        self.grid_button.setToolTip("Show all masks side by side.")
-        self.grid_button.clicked.connect(self.picture_requested)
-        self.save_button = StartButton("Save…")
-        self.save_button.setToolTip(
-            "Save masks, maps, table, picture and records into a folder."
+        self.again_button = button(
+            "Show again", "Put the masks into a layer again.", self.layer_requested
         )
-        self.save_button.clicked.connect(self.save_requested)
+        self.found = SweepFound()
+        self.copy_button = button(
+            "Copy", "Copy the table as text, with tabs.", self._on_copy
+        )
+        self.grid_button = button(
+            "Grid…", "Show all masks side by side.", self.picture_requested, StartButton
+        )
+        self.save_button = button(
+            "Save…",
+            "Save masks, maps, table, picture and records into a folder.",
+            self.save_requested,
+            StartButton,
+        )
         self._lay_out()
         self.offer((), between=(), why_not="")
         self.show_sweep(SweepView())
@@ -152,52 +193,7 @@ class SweepSection(QWidget):
         self.sweep_requested.emit(self.combo.currentIndex(), between)
 
     def _on_copy(self) -> None:
-        clipboard = QApplication.clipboard()
-        if clipboard is not None:
-            clipboard.setText(f"{self.summary.text()}\n{self.found.text()}")
-
-
-def _button(text: str, tooltip: str) -> QPushButton:
-    button = QPushButton(text)
-    button.setToolTip(tooltip)
-    return button
-
-
-MAPS = ("no map", "where the label changes", "entropy of the votes")
-HIDDEN = "These masks are hidden: move the slider to see them."
-_PLAY, _PAUSE = "▶", "❚❚"  # fonts often lack the one pause sign
-_ANIMATION_MS = 600
-
-
-@dataclass(frozen=True)
-class SweepView:
-    """What the section shows of a sweep.
-
-    Parameters
-    ----------
-    summary : str
-        One sentence, and what must be said with it.
-    steps : tuple of str
-        What each step of the slider shows.
-    current : int
-        The step at first.
-    rows : tuple of mappings
-        A line a value.
-    note : str
-        What the values are compared with.
-    column_help : mapping of str to str
-        What the columns of `rows` mean.
-    regions : tuple of str
-        Regions that flip, the largest first.
-    """
-
-    summary: str = ""
-    steps: tuple[str, ...] = ()
-    current: int = 0
-    rows: tuple[Mapping[str, str], ...] = ()
-    note: str = ""
-    column_help: Mapping[str, str] = field(default_factory=dict)
-    regions: tuple[str, ...] = ()
+        copy_text(f"{self.summary.text()}\n{self.found.text()}")
 
 
 class SweepFound(QWidget):
@@ -211,42 +207,30 @@ class SweepFound(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._steps: tuple[str, ...] = ()
-        self.slider = QLabeledSlider(Qt.Orientation.Horizontal)
-        self.slider.setAccessibleName("Value")
-        self.slider.setToolTip("Goes through the masks of all values.")
-        self.slider.setEdgeLabelMode(QLabeledSlider.EdgeLabelMode.NoLabel)
-        self.slider.valueChanged.connect(self._on_slider)
-        self.play_button = QPushButton(_PLAY)
-        self.play_button.setToolTip("Play through the values; again, and it stops.")
-        self.play_button.setCheckable(True)
-        self.play_button.setAccessibleName("Play")
-        self.play_button.toggled.connect(self._on_play)
+        self._values: list[str] = []
+        self._make_player()
         self.step_label = paragraph(" ", name="sweep-step")
         self.hidden = paragraph(name="sweep-hidden")
         self.outdated = paragraph(name="sweep-outdated")
         emphasise(self.outdated)
         self.note = paragraph(name="sweep-note")
-        self.table = WideTable(
+        self.table = Table(
             "Values", "One line a value; ● is the patient's own. A click shows it."
         )
-        self.table.cellClicked.connect(self._on_cell)
-        self.table.currentCellChanged.connect(self._on_cell)
+        self.table.line_chosen.connect(self._on_line)
         self.map_combo = narrow_combo("Map", "What the values disagree about.")
         self.map_combo.addItems(MAPS)
         self.map_combo.activated.connect(self.map_chosen)
         self.bar = ColourBar()
         self.map_help = paragraph(name="sweep-map")
         self.regions_heading = heading("Regions that flip")
-        self.regions = RegionList(
+        self.regions = WrappingList(
             "Regions that flip",
             "Regions whose class depends on the value, the largest first. Double-click "
             "one, or press Enter, to see it, with a value that changes it.",
         )
         self.regions.activated.connect(self._on_region)
         self.buttons = QWidget()
-        self._timer = QTimer(self)
-        self._timer.setInterval(_ANIMATION_MS)
-        self._timer.timeout.connect(self._on_tick)
         column(
             self,
             row(self.slider, self.play_button),
@@ -263,17 +247,38 @@ class SweepFound(QWidget):
             self.regions,
         )
 
+    def _make_player(self) -> None:
+        """Make what goes through the values."""
+        self.slider = QLabeledSlider(Qt.Orientation.Horizontal)
+        self.slider.setAccessibleName("Value")
+        self.slider.setToolTip("Goes through the masks of all values.")
+        self.slider.setEdgeLabelMode(QLabeledSlider.EdgeLabelMode.NoLabel)
+        self.slider.valueChanged.connect(self._on_slider)
+        self.play_button = button(
+            _PLAY, "Play through the values; again, and it stops."
+        )
+        self.play_button.setCheckable(True)
+        self.play_button.setAccessibleName("Play")
+        self.play_button.toggled.connect(self._on_play)
+        self._timer = QTimer(self)
+        self._timer.setInterval(_ANIMATION_MS)
+        self._timer.timeout.connect(self._on_tick)
+
     def show_sweep(self, view: SweepView) -> None:
         """Show a sweep; nothing of one without steps."""
         self._steps = view.steps
         self.stop()
         self.setVisible(bool(view.steps))
-        with QSignalBlocker(self.slider):
+        with signals_blocked(self.slider):
             self.slider.setRange(0, max(len(view.steps) - 1, 0))
             self.slider.setValue(view.current)
         self._say_step(view.current)
-        with QSignalBlocker(self.table):
-            self.table.show_rows(view.rows, view.column_help)
+        names, helps = view.rows[0] if view.rows else (), view.column_help
+        self._values = [next(iter(line.values())) for line in view.rows]
+        self.table.show_lines(
+            [Line(line, help=line) for line in view.rows],
+            [Column(name, name, helps.get(name, "")) for name in names],
+        )
         say(self.note, view.note)
         self.show_map(0)
         self.regions.show_lines(view.regions)
@@ -281,7 +286,7 @@ class SweepFound(QWidget):
 
     def show_step(self, step: int) -> None:
         """Show which step the viewer is at; nothing is told."""
-        with QSignalBlocker(self.slider):
+        with signals_blocked(self.slider):
             self.slider.setValue(step)
         self._say_step(step)
 
@@ -317,13 +322,12 @@ class SweepFound(QWidget):
         self._say_step(step)
         self.step_chosen.emit(step)
 
-    def _on_cell(self, line: int, *_: int) -> None:
+    def _on_line(self, line: int) -> None:
         """Show a value's mask, even where the slider is at it already."""
-        item = self.table.item(line, 0)
-        name = "" if item is None else item.text().removesuffix(" ●")
+        name = self._values[line].removesuffix(" ●")
         if name in self._steps:
             step = self._steps.index(name)
-            with QSignalBlocker(self.slider):
+            with signals_blocked(self.slider):
                 self.slider.setValue(step)
             self._on_slider(step)
 

@@ -1,0 +1,350 @@
+"""Tables in a narrow dock: as high as their lines, and sorted at a click.
+
+One model and one view for all of them. They can be had as text and as rows for a file;
+what copies and saves them stands in :mod:`napari_dmoe.viewer.ui.findings`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+from qtpy.QtCore import (
+    QAbstractTableModel,
+    QModelIndex,
+    QPersistentModelIndex,
+    QSortFilterProxyModel,
+    Qt,
+    Signal,
+)
+from qtpy.QtGui import QFont, QResizeEvent
+from qtpy.QtWidgets import QAbstractItemView, QFrame, QTableView, QWidget
+from superqt.utils import signals_blocked
+
+from napari_dmoe.viewer.rows import Column, Line, TableRow, as_text
+from napari_dmoe.viewer.ui.parts import swatch
+
+SORT_ROLE = Qt.ItemDataRole.UserRole
+_MOST_LINES = 9  # more than these are scrolled
+_GIVES_WAY = 0.4
+"""Share of the first column that may be cut, rather than to scroll; hovering tells."""
+_MEASURED = 100  # lines that decide how wide a column is; more would take long
+_GAP = 6  # around a column's name, and between lines
+_LEAST = 0.0005  # what three decimals round to 0
+_RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+_DASH_THAT_MAY_BREAK = "–\u200b"  # with a space of no width, for narrow docks
+_MOST_FACTS = 100
+_OF_FACTS = (
+    Column("colour", ""),
+    Column("name", ""),
+    Column("value", "", is_right=True),
+    Column("span", ""),
+)
+_Index: TypeAlias = QModelIndex | QPersistentModelIndex
+
+
+class TableModel(QAbstractTableModel):
+    """Holds the lines of a table, and says how each cell looks and is sorted."""
+
+    lines: Sequence[Line] = ()
+    columns: Sequence[Column] = ()
+
+    def fill(self, lines: Sequence[Line], columns: Sequence[Column]) -> None:
+        """Hold other lines."""
+        self.beginResetModel()
+        self.lines, self.columns = tuple(lines), tuple(columns)
+        self.endResetModel()
+
+    def rowCount(self, parent: _Index | None = None) -> int:
+        """Return the number of lines."""
+        return len(self.lines)
+
+    def columnCount(self, parent: _Index | None = None) -> int:
+        """Return the number of columns."""
+        return len(self.columns)
+
+    def data(self, index: _Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        """Return what a cell shows, or how."""
+        line, of = self.lines[index.row()], self.columns[index.column()]
+        value = line.cells.get(of.key, "")
+        is_number = isinstance(value, int | float)
+        match role:
+            case Qt.ItemDataRole.DisplayRole:
+                return _shown(value)
+            case Qt.ItemDataRole.ToolTipRole:
+                return line.help.get(of.key, "")
+            case Qt.ItemDataRole.TextAlignmentRole if is_number or of.is_right:
+                return _RIGHT
+            case Qt.ItemDataRole.FontRole if of.key in line.bold:
+                font = QFont()
+                font.setBold(True)
+                return font
+            case Qt.ItemDataRole.DecorationRole if index.column() == 0 and line.colour:
+                return swatch(line.colour)
+        return _order(value) if role == SORT_ROLE else None
+
+    def headerData(
+        self,
+        section: int,
+        orientation: Qt.Orientation,
+        role: int = Qt.ItemDataRole.DisplayRole,
+    ) -> Any:
+        """Return a column's name, or what it means."""
+        if orientation == Qt.Orientation.Horizontal:
+            if role == Qt.ItemDataRole.DisplayRole:
+                return self.columns[section].title
+            if role == Qt.ItemDataRole.ToolTipRole:
+                return self.columns[section].help
+        return None
+
+
+class Table(QTableView):
+    """Shows lines by column; none take no room.
+
+    Parameters
+    ----------
+    name, tooltip : str
+        What it is called, and what it shows.
+    last : sequence of str
+        Columns that stand behind all others.
+    most_lines : int
+        More than these are scrolled.
+    is_sorted : bool
+        Whether a click on a column's name sorts by it.
+    """
+
+    line_chosen = Signal(int)
+    """A line was clicked, or reached from the keyboard."""
+    line_activated = Signal(int)
+    """A line was double-clicked, or Enter was pressed on it."""
+
+    def __init__(
+        self,
+        name: str = "",
+        tooltip: str = "",
+        *,
+        last: Sequence[str] = (),
+        most_lines: int = _MOST_LINES,
+        is_sorted: bool = False,
+        parent: QWidget | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._last, self._most_lines = tuple(last), most_lines
+        self._lines = TableModel(self)
+        self._order = QSortFilterProxyModel(self)
+        self._order.setSourceModel(self._lines)
+        self._order.setSortRole(SORT_ROLE)
+        self.setModel(self._order)
+        self.setSortingEnabled(is_sorted)
+        self.setAccessibleName(name)
+        self.setToolTip(tooltip)
+        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        # Tab leaves the table, as it leaves every other input of the dock.
+        self.setTabKeyNavigation(False)
+        self.setWordWrap(False)
+        self.setMinimumWidth(1)
+        for header in (self.verticalHeader(), self.horizontalHeader()):
+            header.setMinimumSectionSize(1)
+            header.setResizeContentsPrecision(_MEASURED)
+        self.verticalHeader().setVisible(False)
+        self.clicked.connect(self._on_index)
+        self.selectionModel().currentRowChanged.connect(self._on_index)
+        self.activated.connect(self._on_activated)
+        self.setVisible(False)
+
+    def show_lines(
+        self, lines: Sequence[Line], columns: Sequence[Column] | None = None
+    ) -> None:
+        """Show other lines.
+
+        Parameters
+        ----------
+        lines : sequence of Line
+            The lines.
+        columns : sequence of Column, optional
+            Those that are shown, all by default; copies and files have every one.
+        """
+        place = self.currentIndex()
+        shown = [Column(name, name) for name in _keys(lines, self._last)]
+        with signals_blocked(self):
+            self._lines.fill(lines, shown if columns is None else columns)
+            # No column is sorted by yet: the lines stay as they come.
+            self.sortByColumn(-1, Qt.SortOrder.AscendingOrder)
+            self.setCurrentIndex(self._order.index(place.row(), place.column()))
+        self.clearSpans()
+        for number, line in enumerate(lines):
+            if line.is_heading:
+                self.setSpan(number, 0, 1, self._lines.columnCount())
+        self.setVisible(bool(lines))
+        self._fit()
+
+    def show_nothing(self) -> None:
+        """Show no line."""
+        self.show_lines(())
+
+    def show_outdated(self, is_outdated: bool) -> None:
+        """Set what no longer holds in italics."""
+        font = self.font()
+        font.setItalic(is_outdated)
+        self.setFont(font)
+        self._fit()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Fit again: at another width, there may be a scroll bar or none."""
+        super().resizeEvent(event)
+        self._fit()
+
+    def _fit(self) -> None:
+        """Share the width out, and be as high as the lines, up to a limit."""
+        if not self._lines.lines:
+            return
+        self._share_width()
+        self._share_height()
+        header, n_lines = self.horizontalHeader(), self._lines.rowCount()
+        around = 0 if header.isHidden() else header.sizeHint().height()
+        around += 2 * self.frameWidth()
+        if header.length() > self.viewport().width():
+            around += self.horizontalScrollBar().sizeHint().height()
+        seen = sum(map(self.rowHeight, range(min(n_lines, self._most_lines))))
+        self.setFixedHeight(seen + around)
+
+    def _share_width(self) -> None:
+        """Give each column what it needs, and its share of what is left."""
+        widths = [self._needed(place) for place in range(self._lines.columnCount())]
+        left = self.viewport().width() - sum(widths)
+        if 0 > left >= -_GIVES_WAY * widths[0]:
+            widths[0] += left
+        left, n = max(left, 0), len(widths)
+        for place, width in enumerate(widths):
+            # Whole pixels: what one column does not get, the next one does.
+            more = left * (place + 1) // n - left * place // n
+            self.setColumnWidth(place, width + more)
+
+    def _share_height(self) -> None:
+        """Give all lines the height of the first one."""
+        self.verticalHeader().setDefaultSectionSize(self.sizeHintForRow(0) + _GAP)
+
+    def _needed(self, place: int) -> int:
+        """Return the least width of a column: of its name, and of its cells."""
+        lines = self._lines.columns[place].title.splitlines()
+        names = [self.fontMetrics().horizontalAdvance(line) + _GAP for line in lines]
+        return max([self.sizeHintForColumn(place), *names])
+
+    def file_rows(self) -> list[dict[str, str]]:
+        """Return the lines for a file, with all columns and digits."""
+        lines = self._lines.lines
+        names = _keys(lines, self._last)
+        return [
+            {name: _exact(line.cells.get(name, "")) for name in names} for line in lines
+        ]
+
+    def text(self) -> str:
+        """Return the lines as text, with tabs between the columns."""
+        rows = self.file_rows()
+        lines = [*map(list, rows[:1]), *(list(row.values()) for row in rows)]
+        return "\n".join("\t".join(line) for line in lines)
+
+    def _on_index(self, index: _Index, *_: object) -> None:
+        if index.isValid():
+            self.line_chosen.emit(self._order.mapToSource(index).row())
+
+    def _on_activated(self, index: _Index) -> None:
+        self.line_activated.emit(self._order.mapToSource(index).row())
+
+
+class Facts(Table):
+    """Shows names, values and spans as plain text, with a swatch of colour before each.
+
+    Parameters
+    ----------
+    span_help : str
+        What the spans are.
+    """
+
+    def __init__(
+        self,
+        span_help: str = "From the least to the most over the driver's values.",
+        parent: QWidget | None = None,
+    ) -> None:
+        super().__init__(most_lines=_MOST_FACTS, parent=parent)
+        self._facts: tuple[TableRow, ...] = ()
+        self._help = {"span": span_help}
+        self.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setShowGrid(False)
+        self.setWordWrap(True)
+        self.horizontalHeader().setVisible(False)
+        for part in (self, self.viewport()):  # what lies below is seen
+            part.setAttribute(Qt.WidgetAttribute.WA_NoSystemBackground)
+            part.setAutoFillBackground(False)
+
+    def show_facts(self, rows: Sequence[TableRow]) -> None:
+        """Show other lines."""
+        self._facts = tuple(rows)
+        self.show_lines([self._line(each) for each in rows], _OF_FACTS)
+
+    def show_nothing(self) -> None:
+        """Show no line."""
+        self.show_facts(())
+
+    def _line(self, fact: TableRow) -> Line:
+        span = fact.span.replace("–", _DASH_THAT_MAY_BREAK)
+        cells = {"name": fact.name, "value": fact.value, "span": span}
+        return Line(cells, self._help if span else {}, fact.colour)
+
+    def _share_width(self) -> None:
+        """Wrap the spans in what is left of the width."""
+        *others, last = range(len(_OF_FACTS))
+        widths = [self._needed(place) + _GAP * (place > 0) for place in others]
+        for place, width in zip(others, widths, strict=True):
+            self.setColumnWidth(place, width)
+        self.setColumnWidth(last, max(self.viewport().width() - sum(widths), 1))
+
+    def _share_height(self) -> None:
+        self.resizeRowsToContents()
+
+    def file_rows(self) -> list[dict[str, str]]:
+        """Return the lines for a file: numbers and units apart."""
+        return [dict(each.cells) for each in self._facts]
+
+    def text(self) -> str:
+        """Return the lines as text, with tabs between the columns."""
+        return as_text(self._facts)
+
+
+def _keys(lines: Sequence[Line], last: Sequence[str]) -> list[str]:
+    """Return the keys of all cells, in order; some of them behind the others."""
+    names = dict.fromkeys(name for line in lines for name in line.cells)
+    return sorted(names, key=lambda name: name in last and last.index(name) + 1)
+
+
+def _order(value: Any) -> float | str:
+    """Return what a cell is sorted by: its number; what is not known comes first."""
+    if isinstance(value, int | float):
+        return -math.inf if math.isnan(value) else float(value)
+    return str(value)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, float):
+        return "–" if math.isnan(value) else _rounded(value + 0.0)  # makes -0 a 0
+    return str(value)
+
+
+def _rounded(value: float) -> str:
+    """Return a number as short as the dock is narrow; what is almost 0 says so."""
+    if abs(value) >= 0.1 or value == 0:
+        return f"{value:.3g}"
+    return "≈ 0" if abs(value) < _LEAST else f"{value:.3f}"
+
+
+def _exact(value: Any) -> str:
+    if isinstance(value, float):
+        return "" if math.isnan(value) else f"{value + 0.0:.6g}"
+    return str(value)
