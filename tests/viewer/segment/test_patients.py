@@ -37,7 +37,6 @@ def brings(**values: object) -> dict[str, object]:
 
 
 def test_every_field_says_where_its_value_came_from(desk: Desk) -> None:
-    desk = desk
     metadata = brings(severity="suspect", age=70)
     desk.viewer.add_image(IMAGE, name="brought", metadata=metadata)
     inputs = desk.dock.tab.patient.inputs
@@ -71,7 +70,6 @@ def test_a_driver_cannot_be_mistaken_for_what_is_only_recorded(
 
 
 def test_an_age_is_typed_as_a_number_or_chosen_as_a_band(desk: Desk) -> None:
-    desk = desk
     desk.load("age")
     entry = desk.dock.tab.patient.inputs["age"]
     assert entry.edit.placeholderText() == "unknown"
@@ -94,7 +92,6 @@ def test_an_age_is_typed_as_a_number_or_chosen_as_a_band(desk: Desk) -> None:
 
 
 def test_a_band_that_the_model_does_not_have_is_said(desk: Desk) -> None:
-    desk = desk
     desk.load("age")
     desk.type("age", "20-39")
     section = desk.dock.tab.patient
@@ -156,7 +153,6 @@ def test_a_value_without_a_router_is_greyed_with_the_reason(
 def test_a_patient_stays_with_its_image_when_the_model_changes(
     desk: Desk,
 ) -> None:
-    desk = desk
     desk.choose("severity", "suspect")
     desk.type("age", "63")
     desk.load("age")

@@ -139,7 +139,6 @@ def reopened(desk: Desk) -> Labels:
 def test_a_mask_saved_as_tiff_comes_back_in_place_with_its_record(
     desk: Desk, chosen: Callable[..., list[str]], tmp_path: Path
 ) -> None:
-    desk = desk
     desk.viewer.add_image(IMAGE, name="turned", **TURNED)
     desk.choose("severity", "glaucoma")
     desk.run()
@@ -171,7 +170,6 @@ def test_a_volume_saved_as_nifti_comes_back_in_place_with_its_record(
     models: dict[str, LoadedModel],
     volume_model: LoadedModel,
 ) -> None:
-    desk = desk
     models["volume"] = volume_model
     desk.load("volume")
     affine = np.eye(4)

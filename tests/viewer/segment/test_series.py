@@ -73,7 +73,7 @@ def test_each_layer_is_segmented_for_its_own_patient_and_a_bad_one_is_told(
     assert rows["second"]["labels"] == "second / mask"
     assert "channels or planes" in rows["odd"]["outcome"]
     assert section.found.summary.text() == "3 layers: 2 segmented, 1 failed."
-    desk.click(section.found.copy_button)
+    layered.click(section.found.copy_button)
     assert QApplication.clipboard().text() == section.table.text()
     head = section.table.text().splitlines()[0]
     assert head == "image\trim\tcup\tC/D vertical\tC/D area\toutcome\tlabels"
