@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from fairness_cohorts import Scenario
 from napari_dmoe.cohorts.case import Case
-from napari_dmoe.evaluation.group_table import crossed, disaggregate, group_names
+from napari_dmoe.evaluation.group_table import disaggregate
+from napari_dmoe.evaluation.groups import group_names, names_of_crossed, values_in
 from napari_dmoe.evaluation.intervals import bootstrap, bootstrap_difference
 from napari_dmoe.evaluation.mask_pair import regions_of
 from napari_dmoe.imaging.atomic import write_text
@@ -52,11 +53,12 @@ def summarise(scenario: Scenario, runs: Sequence[Run], test: Sequence[Case]) -> 
     by_arm = {arm: [run for run in runs if run["name"] == arm] for arm in scenario.arms}
     views = {}
     for region, attributes in scenario.views:
+        by = scenario.attributes(attributes)
         of_case = [
-            name or "" for name in group_names([c.patient for c in test], attributes)
+            values_in(name or "") for name in group_names([c.patient for c in test], by)
         ]
         is_there = _is_there(scenario, region, test)
-        expected = crossed(*(tuple(scenario.shares[name]) for name in attributes))
+        expected = [values_in(name) for name in names_of_crossed(by)]
         views[f"{region} by {' and '.join(attributes)}"] = _view(
             {arm: _scores(own, region, is_there) for arm, own in by_arm.items()},
             of_case,

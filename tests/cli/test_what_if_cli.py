@@ -18,9 +18,9 @@ from napari_dmoe.imaging.files import read_image
 from napari_dmoe.imaging.nifti_writing import write_nifti
 from napari_dmoe.imaging.spatial import SpatialImage
 from napari_dmoe.inference.replaying.case_files import read_record
+from napari_dmoe.inference.what_if.files import save_uncertainty
 from napari_dmoe.inference.what_if.sweep_result import BEHAVIOUR
 from napari_dmoe.inference.what_if.uncertainty import uncertainty
-from napari_dmoe.inference.what_if.uncertainty_files import save_uncertainty
 from napari_dmoe.models.checkpoint import load_checkpoint
 from napari_dmoe.patient import Patient
 

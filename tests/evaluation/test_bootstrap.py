@@ -5,8 +5,9 @@ import math
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 
-from napari_dmoe.evaluation.group_metrics import STATISTICS
+from napari_dmoe.evaluation.group_table import STATISTICS, statistics
 from napari_dmoe.evaluation.intervals import bootstrap, bootstrap_difference
 from napari_dmoe.evaluation.mask_pair import MetricError
 
@@ -33,10 +34,14 @@ def test_ours_recomputes_the_overall_mean(published):
     values, groups, _ = published
     ours = bootstrap(values, groups, seed=0)
     theirs = bootstrap(values, groups, seed=0, convention="reference")
-    assert ours.statistics["mean"] == theirs.statistics["mean"]
-    assert ours.groups == theirs.groups
+    # The same draws; ours are corrected for bias and skewness.
+    assert ours.statistics["mean"] == pytest.approx(theirs.statistics["mean"], abs=0.01)
+    for name, interval in ours.groups.items():
+        assert interval == pytest.approx(theirs.groups[name], abs=0.01)
     assert ours.statistics["es_sum"] != theirs.statistics["es_sum"]
     assert (ours.n_resamples, ours.level, ours.convention) == (1000, 95.0, "default")
+    assert set(ours.methods.values()) == {"BCa"}
+    assert set(theirs.methods.values()) == {"percentile"}
 
 
 def test_ours_is_wider_than_an_interval_with_the_mean_held_fixed():
@@ -51,21 +56,60 @@ def test_ours_is_wider_than_an_interval_with_the_mean_held_fixed():
     assert ours > 1.2 * theirs
 
 
+def compared(a, b):
+    mean = np.concatenate([a, b]).mean()
+    gaps = abs(mean - a.mean()) + abs(mean - b.mean())
+    return a.mean(), abs(a.mean() - b.mean()), mean / (1 + gaps)
+
+
+def bca_of_a_loop(rng, a, b, *, n_resamples):
+    """Return ends by Efron and Tibshirani 1993, equations 14.9 to 14.15, in words."""
+    drawn = [
+        compared(rng.choice(a, len(a)), rng.choice(b, len(b)))
+        for _ in range(n_resamples)
+    ]
+    bias = norm.ppf((np.array(drawn) < compared(a, b)).mean(0))
+    thirds, seconds = np.zeros(3), np.zeros(3)
+    for n, left in (
+        (len(a), [compared(np.delete(a, i), b) for i in range(len(a))]),
+        (len(b), [compared(a, np.delete(b, i)) for i in range(len(b))]),
+    ):
+        pull = (n - 1) * (np.mean(left, 0) - left)
+        thirds += (pull**3).sum(0) / n**3
+        seconds += (pull**2).sum(0) / n**2
+    skewness = thirds / (6 * seconds**1.5)
+    ends = []
+    for z in norm.ppf([0.025, 0.975]):
+        levels = norm.cdf(bias + (bias + z) / (1 - skewness * (bias + z)))
+        columns = zip(np.transpose(drawn), levels, strict=True)
+        ends.append([np.quantile(column, level) for column, level in columns])
+    return np.transpose(ends)
+
+
 def test_intervals_equal_a_loop_over_resamples():
     rng = np.random.default_rng(5)
     values, groups = rng.random(40), ["A"] * 25 + ["B"] * 15
     found = bootstrap(values, groups, seed=0, n_resamples=4000)
-    draws = []
-    for _ in range(4000):
-        a, b = rng.choice(values[:25], 25), rng.choice(values[25:], 15)
-        mean = np.concatenate([a, b]).mean()
-        gaps = abs(mean - a.mean()) + abs(mean - b.mean())
-        draws.append((a.mean(), abs(a.mean() - b.mean()), mean / (1 + gaps)))
-    low, high = np.percentile(draws, [2.5, 97.5], axis=0)
-    for i, interval in enumerate(
-        (found.groups["A"], found.statistics["gap"], found.statistics["es_sum"])
-    ):
-        assert interval == pytest.approx((low[i], high[i]), abs=0.01)
+    of_a, gap, es_sum = bca_of_a_loop(rng, values[:25], values[25:], n_resamples=4000)
+    assert found.groups["A"] == pytest.approx(tuple(of_a), abs=0.01)
+    assert found.statistics["gap"] == pytest.approx(tuple(gap), abs=0.01)
+    assert found.statistics["es_sum"] == pytest.approx(tuple(es_sum), abs=0.01)
+
+
+def test_percentiles_stand_where_bca_is_not_defined_and_are_called_so():
+    found = bootstrap([0.5] * 4 + [0.6, 0.7, 0.9], list("AAAABBB"), seed=0)
+    assert found.groups["A"] == (0.5, 0.5)
+    assert (found.methods["A"], found.methods["B"]) == ("percentile", "BCa")
+    assert not any(math.isnan(low) for low, _ in found.statistics.values())
+    assert set(found.methods) == {"A", "B", *STATISTICS}
+
+
+def test_groups_of_one_case_have_no_spread_at_all():
+    found = bootstrap([0.5, 0.7], list("AB"), seed=0)
+    assert set(found.groups) == {"A", "B"}
+    every = [*found.groups.values(), *found.statistics.values()]
+    assert all(math.isnan(end) for interval in every for end in interval)
+    assert found.methods == {}
 
 
 def test_intervals_cover_the_truth_as_often_as_they_say():
@@ -94,9 +138,19 @@ def test_a_seed_repeats_and_the_order_of_cases_does_not_matter():
 
 def test_large_cohorts_are_drawn_in_parts(monkeypatch):
     values, groups = np.random.default_rng(0).random(60), list("AAB") * 20
-    whole = bootstrap(values, groups, seed=0, n_resamples=100)
+    whole = bootstrap(values, groups, seed=0, n_resamples=2000)
+    sizes = []
+
+    def watched(overall, means, **how):
+        sizes.append(np.shape(means)[-1])
+        return statistics(overall, means, **how)
+
+    monkeypatch.setattr("napari_dmoe.evaluation.intervals.statistics", watched)
     monkeypatch.setattr("napari_dmoe.evaluation.intervals._DRAWN_AT_ONCE", 130)
-    assert bootstrap(values, groups, seed=0, n_resamples=100) == whole
+    parts = bootstrap(values, groups, seed=0, n_resamples=2000)
+    assert max(sizes) == 130 // 60
+    for name, interval in whole.groups.items():
+        assert parts.groups[name] == pytest.approx(interval, abs=0.02)
 
 
 def test_cases_that_do_not_count_are_left_out():

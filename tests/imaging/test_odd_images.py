@@ -35,7 +35,7 @@ from scipy.spatial.distance import cdist
 from stub_networks import THRESHOLD, thresholding_model
 
 from napari_dmoe.imaging.spatial import ImageError, SpatialImage
-from napari_dmoe.inference.masks.comparison import hd95
+from napari_dmoe.inference.masks.pairs import hd95
 from napari_dmoe.inference.running.segment import segment
 from napari_dmoe.inference.running.settings import InferenceSettings
 from napari_dmoe.inference.running.windows import Windows

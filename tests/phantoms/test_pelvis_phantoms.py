@@ -36,31 +36,6 @@ def staged(cases):
     }
 
 
-def test_same_seed_gives_the_same_voxels_labels_and_patient(cases):
-    again = pelvis_case(3, 5, shape=SHAPE)
-    np.testing.assert_array_equal(again.image.data, cases[5].image.data)
-    np.testing.assert_array_equal(again.labels.data, cases[5].labels.data)
-    assert again.patient == cases[5].patient
-    assert again.image.spacing == cases[5].image.spacing
-
-
-def test_another_seed_and_another_number_give_other_voxels(cases):
-    for other in (pelvis_case(4, 5, shape=SHAPE), cases[6]):
-        assert np.any(other.image.data != cases[5].image.data)
-
-
-def test_larger_cohort_holds_the_smaller_one(cases):
-    few = list(pelvis_cohort(2, seed=3, shape=SHAPE))
-    assert len(few) == 2
-    for one, same in zip(few, cases, strict=False):
-        assert one.id == same.id
-        np.testing.assert_array_equal(one.image.data, same.image.data)
-
-
-def test_ids_differ(cases):
-    assert len({case.id for case in cases}) == len(cases)
-
-
 def test_volumes_are_int16_in_z_y_x_with_thick_slices_in_mm(cases):
     for case in cases:
         image, labels = case.image, case.labels

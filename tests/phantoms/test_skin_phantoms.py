@@ -32,33 +32,6 @@ def cases():
     return list(skin_cohort(12, seed=3, size=SIZE))
 
 
-def test_same_seed_gives_the_same_pixels_labels_and_patient(cases):
-    again = skin_case(3, 5, size=SIZE)
-    np.testing.assert_array_equal(again.image.data, cases[5].image.data)
-    np.testing.assert_array_equal(again.labels.data, cases[5].labels.data)
-    assert again.patient == cases[5].patient
-    assert again.image.spacing == cases[5].image.spacing
-
-
-def test_another_seed_and_another_number_give_other_pixels(cases):
-    for other in (skin_case(4, 5, size=SIZE), cases[6]):
-        assert np.any(other.image.data != cases[5].image.data)
-
-
-def test_larger_cohort_holds_the_smaller_one(cases):
-    few = list(skin_cohort(3, seed=3, size=SIZE))
-    assert len(few) == 3
-    for one, same in zip(few, cases, strict=False):
-        assert one.id == same.id
-        assert one.patient == same.patient
-        np.testing.assert_array_equal(one.image.data, same.image.data)
-        np.testing.assert_array_equal(one.labels.data, same.labels.data)
-
-
-def test_ids_differ(cases):
-    assert len({case.id for case in cases}) == len(cases)
-
-
 def test_images_are_rgb_bytes_with_square_pixels_in_mm(cases):
     for case in cases:
         image, labels = case.image, case.labels

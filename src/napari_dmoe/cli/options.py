@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterator
 from functools import wraps
 from inspect import Parameter, signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_args
+from typing import TYPE_CHECKING, Annotated, Any, cast, get_args
 
 import typer
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 if TYPE_CHECKING:
+    from napari_dmoe.inference.results.export import FileFormat
     from napari_dmoe.patient import Patient
 
 Checkpoint = Annotated[
@@ -46,6 +47,12 @@ Further = Annotated[
         "--attribute", metavar="NAME=VALUE", help="Any further attribute of the card."
     ),
 ]
+Format = Annotated[
+    str,
+    typer.Option(
+        "--format", help="tiff, nifti, or auto: nifti for 3D models, else tiff."
+    ),
+]
 
 
 def patient_of(
@@ -77,6 +84,19 @@ def patient_of(
             raise ValueError("--attribute needs NAME=VALUE, such as body_site=back")
         values[name.strip()] = value
     return Patient.from_values(values)
+
+
+def chosen_format(name: str) -> FileFormat:
+    """Return a file format by its name.
+
+    Raises
+    ------
+    ValueError
+        When there is no such format.
+    """
+    if name not in ("auto", "tiff", "nifti"):
+        raise ValueError(f"there is no format {name!r}: use auto, tiff or nifti")
+    return cast("FileFormat", name)
 
 
 def with_settings(

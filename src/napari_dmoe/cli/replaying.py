@@ -45,10 +45,10 @@ def case(
         from napari_dmoe.imaging.files import image_stem, read_image
         from napari_dmoe.inference.replaying.case_files import (
             CaseFileError,
+            in_order_of_result,
             read_record,
             write_case,
         )
-        from napari_dmoe.inference.replaying.saved_masks import in_order_of_result
         from napari_dmoe.inference.results.provenance import labels_sha256
 
         record = read_record(mask.with_name(f"{image_stem(mask)}.json"))
@@ -129,7 +129,7 @@ def _write(
     """Write what was made again, and return the files; records lie beside them."""
     from napari_dmoe.inference.results.export import save_segmentation
     from napari_dmoe.inference.results.segmentation import Segmentation
-    from napari_dmoe.inference.what_if.uncertainty_files import save_uncertainty
+    from napari_dmoe.inference.what_if.files import save_uncertainty
 
     if not isinstance(result, Segmentation):
         noise = save_uncertainty(folder, stem, result, image)

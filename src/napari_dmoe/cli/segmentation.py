@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,11 +11,13 @@ from napari_dmoe.cli.options import (
     Age,
     Card,
     Checkpoint,
+    Format,
     Further,
     Output,
     Race,
     Severity,
     Sex,
+    chosen_format,
     patient_of,
     with_settings,
 )
@@ -24,7 +26,6 @@ from napari_dmoe.inference.running.settings import InferenceSettings
 
 if TYPE_CHECKING:
     from napari_dmoe.cohorts.series import Done
-    from napari_dmoe.inference.results.export import FileFormat
 
 
 @with_settings(InferenceSettings)
@@ -43,12 +44,7 @@ def segment(
     routing: Annotated[
         bool, typer.Option("--routing", help="Also write the gates of every block.")
     ] = False,
-    file_format: Annotated[
-        str,
-        typer.Option(
-            "--format", help="tiff, nifti, or auto: nifti for 3D models, else tiff."
-        ),
-    ] = "auto",
+    file_format: Format = "auto",
     *,
     settings: InferenceSettings,
 ) -> None:
@@ -90,16 +86,3 @@ def segment(
 def _tell(done: Done) -> None:
     if done.labels is not None:
         typer.echo(f"{done.labels}: {done.outcome}")
-
-
-def chosen_format(name: str) -> FileFormat:
-    """Return a file format by its name.
-
-    Raises
-    ------
-    ValueError
-        When there is no such format.
-    """
-    if name not in ("auto", "tiff", "nifti"):
-        raise ValueError(f"there is no format {name!r}: use auto, tiff or nifti")
-    return cast("FileFormat", name)

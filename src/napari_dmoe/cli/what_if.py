@@ -11,15 +11,16 @@ from napari_dmoe.cli.options import (
     Age,
     Card,
     Checkpoint,
+    Format,
     Output,
     Race,
     Severity,
     Sex,
+    chosen_format,
     patient_of,
     with_settings,
 )
 from napari_dmoe.cli.outcome import clear_errors, progress_bar
-from napari_dmoe.cli.segmentation import chosen_format
 from napari_dmoe.inference.running.settings import InferenceSettings
 
 
@@ -53,12 +54,7 @@ def sweep(
             "--further", metavar="NAME=VALUE", help="Any further attribute of the card."
         ),
     ] = None,
-    file_format: Annotated[
-        str,
-        typer.Option(
-            "--format", help="tiff, nifti, or auto: nifti for 3D models, else tiff."
-        ),
-    ] = "auto",
+    file_format: Format = "auto",
     *,
     settings: InferenceSettings,
 ) -> None:
@@ -69,11 +65,9 @@ def sweep(
     behaves, not biology.
     """
     with clear_errors(), progress_bar() as progress:
-        from napari_dmoe.cohorts.tables import write_table
-        from napari_dmoe.imaging.files import image_stem, read_image, safe_stem
+        from napari_dmoe.imaging.files import image_stem, read_image
+        from napari_dmoe.inference.what_if.files import save_sweep
         from napari_dmoe.inference.what_if.sweep import sweep as run
-        from napari_dmoe.inference.what_if.sweep_files import save_sweep
-        from napari_dmoe.inference.what_if.sweep_result import text_rows
         from napari_dmoe.models.checkpoint import load_checkpoint
 
         file_type = chosen_format(file_format)
@@ -95,12 +89,11 @@ def sweep(
             settings=settings,
             progress=progress,
         )
-        stem = image_stem(image)
-        saved = save_sweep(output, stem, found, source, file_format=file_type)
-        table = output / f"{safe_stem(stem)}.sweep.csv"
-        write_table(table, text_rows(found.rows()))
+        saved = save_sweep(
+            output, image_stem(image), found, source, file_format=file_type
+        )
     typer.echo(found.summary)
-    for path in (saved.picture, table, saved.sensitivity, *saved.labels):
+    for path in (saved.picture, saved.table, saved.sensitivity, *saved.labels):
         typer.echo(path)
 
 

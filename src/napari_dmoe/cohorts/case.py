@@ -10,6 +10,10 @@ from napari_dmoe.imaging.spatial import SpatialImage
 from napari_dmoe.patient import Patient
 
 
+class CohortError(ValueError):
+    """A cohort cannot be read or written, or its labels do not fit."""
+
+
 @dataclass(frozen=True)
 class Case:
     """One image with what is known of it.

@@ -9,17 +9,16 @@ names. A blank cell means that a value is not known. Cohorts are written by
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import overload
 
 import defusedcsv.csv as csv
-import numpy as np
 
-from napari_dmoe.cohorts.case import Case, Selection
+from napari_dmoe.cohorts.case import Case, CohortError, Selection
+from napari_dmoe.cohorts.labels import fitting
 from napari_dmoe.imaging.files import read_image
 from napari_dmoe.imaging.spatial import ImageError, SpatialImage
 from napari_dmoe.patient import Patient, PatientError
@@ -31,10 +30,6 @@ FILE_COLUMNS = ("id", "image", "labels")
 """Columns that are no attributes of the patient."""
 
 _ESCAPED = re.compile(r"'[@+\-=|%]")
-
-
-class CohortError(ValueError):
-    """A cohort cannot be read or written."""
 
 
 @dataclass(frozen=True)
@@ -75,8 +70,8 @@ class CohortRow:
             return Case(self.id, image, None, self.patient)
         labels = self._file(self.labels)
         try:
-            return Case(self.id, image, _fitting(labels, image), self.patient)
-        except ValueError as error:
+            return Case(self.id, image, fitting(labels, image), self.patient)
+        except CohortError as error:
             raise CohortError(
                 f"row {self.number}: {self.labels.name}: {error}"
             ) from error
@@ -88,47 +83,6 @@ class CohortRow:
             raise CohortError(
                 f"row {self.number}: {path.name} cannot be read: {error}"
             ) from error
-
-
-def _fitting(labels: SpatialImage, image: SpatialImage) -> SpatialImage:
-    """Return labels as whole numbers, after a look at whether they fit the image."""
-    if labels.axes != labels.spatial_axes:
-        raise ValueError(
-            f"labels are one number a pixel, but these have the axes "
-            f"{', '.join(labels.axes)}: save them as a grey image"
-        )
-    if labels.spatial_shape != image.spatial_shape:
-        raise ValueError(
-            f"the labels have {labels.spatial_shape} pixels, but the image has "
-            f"{image.spatial_shape}"
-        )
-    if labels.unit is not None and labels.unit == image.unit:
-        _same_place(labels, image)
-    values = np.asarray(labels.data)
-    if values.dtype.kind in "bui":
-        return labels
-    whole = np.rint(values)
-    if not np.array_equal(whole, values):
-        raise ValueError(
-            f"labels are whole numbers, one a class, but these have fractions "
-            f"({values.dtype}). Are they probabilities?"
-        )
-    return replace(labels, data=whole.astype(np.int32))
-
-
-def _same_place(labels: SpatialImage, image: SpatialImage) -> None:
-    """Refuse labels of which a corner lies over half a pixel from the image's."""
-    order = [*(image.spatial_axes.index(axis) for axis in labels.spatial_axes), -1]
-    placed = image.affine[np.ix_(order, order)]
-    last = [side - 1 for side in labels.spatial_shape]
-    corners = np.array([*itertools.product(*((0, end) for end in last))]).T
-    corners = np.vstack([corners, np.ones(corners.shape[1])])
-    apart = np.linalg.norm(((labels.affine - placed) @ corners)[:-1], axis=0).max()
-    if apart > min(labels.spacing) / 2:
-        raise ValueError(
-            f"the labels lie up to {apart:.3g} {labels.unit} away from the image: "
-            "resample them onto it, or give labels that were drawn on it"
-        )
 
 
 @dataclass(frozen=True)

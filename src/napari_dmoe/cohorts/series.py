@@ -13,14 +13,13 @@ from time import perf_counter
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_dmoe.cohorts.case import CohortError
 from napari_dmoe.cohorts.datasets import (
     TABLE,
     BadRow,
-    CohortError,
     CohortRow,
     read_rows,
 )
-from napari_dmoe.cohorts.tables import write_table
 from napari_dmoe.imaging.files import (
     IMAGE_SUFFIXES,
     image_stem,
@@ -30,6 +29,7 @@ from napari_dmoe.imaging.files import (
 )
 from napari_dmoe.imaging.frames import Frames
 from napari_dmoe.imaging.spatial import SPATIAL_AXES, SpatialImage
+from napari_dmoe.imaging.tables import write_table
 from napari_dmoe.inference.masks.measures import class_sizes, cup_to_disc
 from napari_dmoe.inference.results.export import FileFormat, save_segmentation
 from napari_dmoe.inference.results.provenance import Provenance

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
-import defusedcsv.csv as csv
 import numpy as np
 
-from napari_dmoe.cohorts.case import Case
-from napari_dmoe.cohorts.datasets import FILE_COLUMNS, TABLE, CohortError
-from napari_dmoe.imaging.atomic import atomic_path, write_text
+from napari_dmoe.cohorts.case import Case, CohortError
+from napari_dmoe.cohorts.datasets import FILE_COLUMNS, TABLE
+from napari_dmoe.imaging.atomic import write_text
 from napari_dmoe.imaging.files import write_tiff
 from napari_dmoe.imaging.nifti_writing import write_nifti
 from napari_dmoe.imaging.spatial import SpatialImage
+from napari_dmoe.imaging.tables import write_table
 from napari_dmoe.patient import FORM_ATTRIBUTES
 from napari_dmoe.progress import Progress, ProgressHook, silent
+
+_COLUMNS = (*FILE_COLUMNS, *FORM_ATTRIBUTES)
 
 
 def write_cohort(
@@ -69,7 +71,9 @@ def write_cohort(
             progress(Progress(len(rows), max(total, len(rows)), "writing cases"))
         if notice is not None:
             write_text(folder / "README.txt", notice + "\n")
-        return _write_table(folder / TABLE, rows)
+        others = {name for row in rows for name in row} - set(_COLUMNS)
+        write_table(folder / TABLE, rows, [*_COLUMNS, *sorted(others)])
+        return folder / TABLE
     except OSError as error:
         raise CohortError(f"the cohort cannot be written: {error}") from error
 
@@ -96,16 +100,3 @@ def _write_image(path: Path, image: SpatialImage) -> None:
     spacing = image.spacing if image.unit else None
     pixels = np.asarray(image.data)
     write_tiff(path, pixels, axes=image.axes, spacing=spacing, unit=image.unit)
-
-
-def _write_table(path: Path, rows: Sequence[Mapping[str, str]]) -> Path:
-    others = {name for row in rows for name in row} - {*FILE_COLUMNS, *FORM_ATTRIBUTES}
-    columns = [*FILE_COLUMNS, *FORM_ATTRIBUTES, *sorted(others)]
-    with (
-        atomic_path(path) as partial,
-        partial.open("w", encoding="utf-8", newline="") as file,
-    ):
-        writer = csv.DictWriter(file, columns, restval="")
-        writer.writeheader()
-        writer.writerows(rows)
-    return path

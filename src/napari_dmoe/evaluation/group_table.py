@@ -1,26 +1,124 @@
-"""The scores of a cohort's cases by patient group, with what does not count.
+"""The scores of a cohort's cases by patient group, and what groups are compared by.
 
-The formulas stand in :mod:`napari_dmoe.evaluation.group_metrics`, how cases are scored
-in :mod:`napari_dmoe.evaluation.metrics`.
+Worst group, gap, skewness and the equity-scaled scores take the groups' means, one set
+of them or many at once. How cases are scored stands in
+:mod:`napari_dmoe.evaluation.metrics`, who belongs to a group in
+:mod:`napari_dmoe.evaluation.groups`, and how sure the results are in
+:mod:`napari_dmoe.evaluation.intervals`.
 """
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
-from napari_dmoe.evaluation.group_metrics import STATISTICS, Values, statistics
+from napari_dmoe.evaluation.groups import SMALL_GROUP
 from napari_dmoe.evaluation.mask_pair import MetricError
-from napari_dmoe.models.card import CardAttribute
-from napari_dmoe.patient import Patient
 
-SMALL_GROUP = 10
-"""Groups with fewer counted cases are marked: their mean says little."""
+Values = NDArray[np.float64]
+
+STATISTICS = ("mean", "worst", "gap", "skewness", "es_sum", "es_std")
+"""Keys of :func:`statistics`."""
+
+
+def es_sum(overall: ArrayLike, means: ArrayLike) -> Values:
+    """Return the equity-scaled score, in the form with the sum of the gaps.
+
+    Parameters
+    ----------
+    overall : (...) array
+        Mean over all cases.
+    means : (G, ...) array
+        Means of the groups.
+
+    Returns
+    -------
+    (...) float array
+        ``I / (1 + sum_g |I - I_g|)``, which the published tables use. Comparable only
+        with the same form.
+
+    References
+    ----------
+    Y. Tian et al., FairSeg, ICLR 2024, arXiv:2311.02189.
+
+    Examples
+    --------
+    >>> float(es_sum(0.77, [0.85, 0.65]).round(6))
+    0.641667
+    """
+    whole, parts = np.asarray(overall, np.float64), np.asarray(means, np.float64)
+    return np.asarray(whole / (1 + np.abs(whole - parts).sum(0)), np.float64)
+
+
+def es_std(overall: ArrayLike, means: ArrayLike) -> Values:
+    """Return the equity-scaled score, in the form with the spread of the groups.
+
+    Parameters
+    ----------
+    overall, means
+        As for :func:`es_sum`.
+
+    Returns
+    -------
+    (...) float array
+        ``I / (1 + sd_g(I_g))`` with the sample's standard deviation (G - 1), which is
+        0 for one group.
+
+    References
+    ----------
+    Y. Tian et al., FairSeg, ICLR 2024, arXiv:2311.02189, whose code has both forms.
+
+    Examples
+    --------
+    >>> float(es_std(0.77, [0.85, 0.65]).round(6))
+    0.674598
+    """
+    whole, parts = np.asarray(overall, np.float64), np.asarray(means, np.float64)
+    spread = parts.std(0, ddof=1) if len(parts) > 1 else np.zeros(parts.shape[1:])
+    return np.asarray(whole / (1 + spread), np.float64)
+
+
+def statistics(
+    overall: ArrayLike, means: ArrayLike, *, higher_is_better: bool = True
+) -> dict[str, Values]:
+    """Return what groups are compared by.
+
+    Parameters
+    ----------
+    overall : (...) array
+        Mean over all cases.
+    means : (G, ...) array
+        Means of the groups that have a counted case, at least one.
+    higher_is_better : bool
+        Direction of the score.
+
+    Returns
+    -------
+    dict of str to (...) float array
+        ``mean``; ``worst``, the worst group's mean; ``gap``, best and worst apart;
+        ``skewness``, the worst group's error over the best group's, with an error of
+        1 - score where higher is better, NaN where the best has none; ``es_sum`` and
+        ``es_std``, NaN where lower is better, because they would reward a gap.
+    """
+    whole, parts = np.asarray(overall, np.float64), np.asarray(means, np.float64)
+    lowest, highest = parts.min(0), parts.max(0)
+    errors = (1 - lowest, 1 - highest) if higher_is_better else (highest, lowest)
+    undefined = np.full(np.shape(whole), np.nan)
+    skewness = np.divide(
+        errors[0], errors[1], out=undefined.copy(), where=errors[1] > 0
+    )
+    return {
+        "mean": whole,
+        "worst": lowest if higher_is_better else highest,
+        "gap": highest - lowest,
+        "skewness": skewness,
+        "es_sum": es_sum(whole, parts) if higher_is_better else undefined,
+        "es_std": es_std(whole, parts) if higher_is_better else undefined,
+    }
 
 
 @dataclass(frozen=True)
@@ -171,62 +269,11 @@ def group_order(
     return (*dict.fromkeys(expected), *sorted(others))
 
 
-def group_names(
-    patients: Sequence[Patient], attributes: Sequence[CardAttribute | str]
-) -> tuple[str | None, ...]:
-    """Return each patient's group by one attribute, or by several crossed.
-
-    Parameters
-    ----------
-    patients : sequence of Patient
-        The patients.
-    attributes : sequence of CardAttribute or str
-        A card's attribute, whose edges sort numbers into values (the edge itself
-        belongs to the value above), or the name of one whose values are names.
-
-    Returns
-    -------
-    tuple of str or None
-        ``"Black"``, or ``"Black, female"`` for race and sex; None where any of the
-        attributes is unknown.
-
-    Raises
-    ------
-    PatientError
-        When a card does not know a value.
-    MetricError
-        When no attribute is given, or a number without edges.
-    """
-    if not attributes:
-        raise MetricError("name at least one attribute to group the patients by")
-    return tuple(
-        None if None in parts else ", ".join(str(part) for part in parts)
-        for parts in ([_value(p, a) for a in attributes] for p in patients)
-    )
-
-
-def crossed(*values: Sequence[str]) -> tuple[str, ...]:
-    """Return the names of all groups that attributes' values make, in order.
-
-    Examples
-    --------
-    >>> crossed(("Asian", "Black"), ("female", "male"))[:2]
-    ('Asian, female', 'Asian, male')
-    """
-    return tuple(", ".join(parts) for parts in itertools.product(*values))
-
-
-def _value(patient: Patient, attribute: CardAttribute | str) -> str | None:
-    if isinstance(attribute, CardAttribute):
-        place = attribute.category(patient.value(attribute.name))
-        return None if place is None else attribute.values[place]
-    value = patient.value(attribute)
-    if isinstance(value, float):
-        raise MetricError(
-            f"{attribute} is a number: give a card's attribute, whose edges say where "
-            "one group ends and the next begins"
-        )
-    return value
+def counted_mean(values: Iterable[float]) -> float:
+    """Return the mean of the values that are numbers; NaN where none is."""
+    counted = [float(value) for value in values if not math.isnan(value)]
+    # fsum rounds once, so that the order of the cases changes no bit.
+    return math.fsum(counted) / len(counted) if counted else math.nan
 
 
 def _row(
@@ -234,7 +281,7 @@ def _row(
 ) -> GroupRow:
     places = [i for i, group in enumerate(groups) if group == name]
     own = [float(scores[i]) for i in places if not math.isnan(scores[i])]
-    mean = _mean(own)
+    mean = counted_mean(own)
     squares = math.fsum((value - mean) ** 2 for value in own)
     return GroupRow(
         name,
@@ -244,11 +291,6 @@ def _row(
         mean=mean,
         sd=math.sqrt(squares / (len(own) - 1)) if len(own) > 1 else math.nan,
     )
-
-
-def _mean(values: Sequence[float]) -> float:
-    # fsum rounds once, so that the order of the cases changes no bit.
-    return math.fsum(values) / len(values) if values else math.nan
 
 
 def _worst(counted: Sequence[GroupRow], *, higher_is_better: bool) -> str | None:
@@ -263,7 +305,7 @@ def _statistics(
     if not counted:
         return dict.fromkeys(STATISTICS, math.nan)
     found = statistics(
-        _mean([float(value) for value in pooled if not math.isnan(value)]),
+        counted_mean(pooled),
         [row.mean for row in counted],
         higher_is_better=higher_is_better,
     )

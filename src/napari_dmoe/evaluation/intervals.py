@@ -1,24 +1,34 @@
-"""How sure scores by group are: percentile bootstrap intervals over cases."""
+"""How sure scores by group are: bootstrap intervals over cases."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from functools import partial
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+from scipy.stats import DegenerateDataWarning
 
-from napari_dmoe.evaluation.group_metrics import STATISTICS, Values, statistics
-from napari_dmoe.evaluation.group_table import group_order
+from napari_dmoe.evaluation.group_table import (
+    STATISTICS,
+    Values,
+    group_order,
+    statistics,
+)
 from napari_dmoe.evaluation.mask_pair import MetricError
 from napari_dmoe.evaluation.metrics import Convention
 
 N_RESAMPLES = 1000
 """Resamples of an interval, as published."""
 
-_DRAWN_AT_ONCE = 2_000_000  # indices, so that large cohorts need little memory
+_DRAWN_AT_ONCE = 2_000_000  # scores, so that large cohorts need little memory
+
+Method = Literal["BCa", "percentile"]
 
 
 class Interval(NamedTuple):
@@ -37,13 +47,16 @@ class Intervals:
     groups : mapping of str to Interval
         Of each group's mean; NaN for a group with fewer than two counted cases.
     statistics : mapping of str to Interval
-        Of what :func:`napari_dmoe.evaluation.group_metrics.statistics` returns.
+        Of what :func:`napari_dmoe.evaluation.group_table.statistics` returns.
     level : float
         Coverage in percent.
     n_resamples, seed : int
         How they were drawn.
     convention : {"default", "reference"}
         Whether the overall mean was recomputed or held fixed.
+    methods : mapping of str to {"BCa", "percentile"}
+        How the ends of each group and statistic were found; those without an interval
+        are left out.
     """
 
     groups: Mapping[str, Interval]
@@ -52,6 +65,7 @@ class Intervals:
     n_resamples: int
     seed: int
     convention: Convention
+    methods: Mapping[str, Method]
 
 
 def bootstrap(
@@ -64,7 +78,7 @@ def bootstrap(
     level: float = 95.0,
     convention: Convention = "default",
 ) -> Intervals:
-    """Return percentile intervals of a score by group.
+    """Return intervals of a score by group.
 
     Parameters
     ----------
@@ -81,9 +95,10 @@ def bootstrap(
     level : float
         Coverage in percent.
     convention : {"default", "reference"}
-        By default each resample's overall mean is the mean of its own cases. The
-        reference holds it fixed at the whole cohort's, as the published equity-scaled
-        intervals do, which makes those too narrow.
+        By default each resample's overall mean is the mean of its own cases, and the
+        ends are corrected for bias and skewness (BCa). The reference holds the mean
+        fixed at the whole cohort's and takes percentiles, as the published
+        equity-scaled intervals do, which makes those too narrow.
 
     Returns
     -------
@@ -98,30 +113,39 @@ def bootstrap(
     Notes
     -----
     Cases are drawn with replacement within each group, so that groups keep their sizes.
+    A group of one case is as it is in every resample. BCa is not defined where leaving
+    out a case changes nothing, such as for equal scores, nor where all resamples lie on
+    one side of what was found, as a gap's may; percentiles stand there instead, and
+    :attr:`Intervals.methods` says so. The cost grows with the square of the cases.
+
+    Where groups hardly differ, resamples differ more than the groups do, and no
+    bootstrap interval of what compares them covers as often as it says: of three equal
+    groups with 40, 20 and 12 cases, 95 % intervals of `es_sum` held the truth in 70 %
+    of 300 cohorts by BCa, and in 47 % by percentiles. A gap of 0 is never inside.
 
     References
     ----------
-    B. Efron and R. Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13.
+    B. Efron and R. Tibshirani, An Introduction to the Bootstrap, 1993, chapters 13 and
+    14.
     """
     by_group = _by_group(np.asarray(values, np.float64)[None], groups)
-    _check(level, n_resamples)
-    rng = np.random.default_rng(seed)
-    means, overall = _resampled_means(rng, by_group, n_resamples)
-    if convention == "reference":
-        fixed = np.concatenate([*by_group.values()], axis=1) if by_group else overall
-        found = _statistics(overall, means, higher_is_better=higher_is_better)
-        held = _statistics(
-            np.broadcast_to(fixed.mean(1, keepdims=True), overall.shape),
-            means,
-            higher_is_better=higher_is_better,
-        )
-        drawn = held | {"mean": found["mean"]}
-    else:
-        drawn = _statistics(overall, means, higher_is_better=higher_is_better)
+
+    def found(means: Values, overall: Values) -> Values:
+        ours, *_ = _compared(means, overall, higher_is_better)
+        return ours
+
+    def published(means: Values, overall: Values) -> Values:
+        fixed = np.concatenate([*by_group.values()], axis=1).mean()
+        held = np.full_like(overall, fixed)
+        ours, *_ = _compared(means, held, higher_is_better)
+        ours[len(means) + STATISTICS.index("mean")] = overall[0]
+        return ours
+
     return _intervals(
-        {name: (means[i, 0], own.shape[1]) for i, (name, own) in _numbered(by_group)},
-        {name: array[0] for name, array in drawn.items()},
+        by_group,
+        published if convention == "reference" else found,
         level=level,
+        n_resamples=n_resamples,
         seed=seed,
         convention=convention,
     )
@@ -159,35 +183,19 @@ def bootstrap_difference(
         When the arguments do not fit together.
     """
     pair = np.stack([np.asarray(v, np.float64) for v in (first, second)])
-    by_group = _by_group(pair, groups)
-    _check(level, n_resamples)
-    rng = np.random.default_rng(seed)
-    means, overall = _resampled_means(rng, by_group, n_resamples)
-    drawn = _statistics(overall, means, higher_is_better=higher_is_better)
+
+    def found(means: Values, overall: Values) -> Values:
+        ours, theirs = _compared(means, overall, higher_is_better)
+        return np.asarray(ours - theirs)
+
     return _intervals(
-        {
-            name: (means[i, 0] - means[i, 1], own.shape[1])
-            for i, (name, own) in _numbered(by_group)
-        },
-        {name: array[0] - array[1] for name, array in drawn.items()},
+        _by_group(pair, groups),
+        found,
         level=level,
+        n_resamples=n_resamples,
         seed=seed,
         convention="default",
     )
-
-
-def _check(level: float, n_resamples: int) -> None:
-    if not 0 < level < 100 or n_resamples < 1:
-        raise MetricError(
-            f"a level of {level} % from {n_resamples} resamples: expected a level "
-            "between 0 and 100 and at least one resample"
-        )
-
-
-def _numbered(
-    by_group: Mapping[str, Values],
-) -> Iterator[tuple[int, tuple[str, Values]]]:
-    return enumerate(by_group.items())
 
 
 def _by_group(values: Values, groups: Sequence[str | None]) -> dict[str, Values]:
@@ -209,64 +217,96 @@ def _by_group(values: Values, groups: Sequence[str | None]) -> dict[str, Values]
     return found
 
 
-def _resampled_means(
-    rng: np.random.Generator, by_group: Mapping[str, Values], n_resamples: int
-) -> tuple[Values, Values]:
-    """Return the means of the groups (G, M, R) and of all their cases (M, R)."""
-    if not by_group:
-        return np.empty((0, 1, n_resamples)), np.full((1, n_resamples), np.nan)
-    means = np.stack(
-        [_means(rng, own, n_resamples) for own in by_group.values()], axis=0
-    )
-    sizes = np.array([own.shape[1] for own in by_group.values()], np.float64)
-    return means, np.tensordot(sizes, means, axes=1) / sizes.sum()
-
-
-def _means(rng: np.random.Generator, own: Values, n_resamples: int) -> Values:
-    """Return (M, R) means of resamples of (M, n) scores."""
-    n = own.shape[1]
-    means = np.empty((len(own), n_resamples))
-    at_once = max(1, _DRAWN_AT_ONCE // n)
-    for start in range(0, n_resamples, at_once):
-        stop = min(n_resamples, start + at_once)
-        drawn: NDArray[np.integer] = rng.integers(0, n, (stop - start, n))
-        means[:, start:stop] = own[:, drawn].mean(-1)
-    return means
-
-
-def _statistics(
-    overall: Values, means: Values, *, higher_is_better: bool
-) -> dict[str, Values]:
-    if not len(means):
-        return dict.fromkeys(STATISTICS, overall)
-    return statistics(overall, means, higher_is_better=higher_is_better)
+def _compared(means: Values, overall: Values, higher_is_better: bool) -> list[Values]:
+    """Return M arrays (G + S, ...) of means and statistics, from (G, M, ...) means."""
+    found = statistics(overall, means, higher_is_better=higher_is_better)
+    rows = np.stack([*means, *(found[name] for name in STATISTICS)], axis=0)
+    return [rows[:, model] for model in range(rows.shape[1])]
 
 
 def _intervals(
-    groups: Mapping[str, tuple[Values, int]],
-    drawn: Mapping[str, Values],
+    by_group: Mapping[str, Values],
+    compared: Callable[[Values, Values], Values],
     *,
     level: float,
+    n_resamples: int,
     seed: int,
     convention: Convention,
 ) -> Intervals:
-    none = Interval(math.nan, math.nan)
+    """Return the intervals of (G + S, ...) rows of (G, M, ...) and (M, ...) means."""
+    if not 0 < level < 100 or n_resamples < 1:
+        raise MetricError(
+            f"a level of {level} % from {n_resamples} resamples: expected a level "
+            "between 0 and 100 and at least one resample"
+        )
+    names = (*by_group, *STATISTICS)
+    sizes = np.array([own.shape[1] for own in by_group.values()], np.float64)
+    ends, is_bca = np.full((len(names), 2), np.nan), np.zeros(len(names), bool)
+
+    def statistic(*samples: Values, axis: int) -> Values:
+        means = np.stack([own.mean(axis) for own in samples])
+        return compared(means, np.tensordot(sizes, means, axes=1) / sizes.sum())
+
+    if (sizes > 1).any():
+        # One case cannot be drawn otherwise, and scipy takes no sample of one.
+        samples = [own.repeat(1 + (own.shape[1] == 1), 1) for own in by_group.values()]
+        ends, is_bca = _ends(
+            samples,
+            statistic,
+            level=level,
+            n_resamples=n_resamples,
+            seed=seed,
+            is_published=convention == "reference",
+        )
+        ends[: len(sizes)][sizes == 1] = np.nan
+    # One and the same NaN, so that equal intervals compare equal.
+    found = [
+        Interval(*(math.nan if np.isnan(end) else float(end) for end in row))
+        for row in ends
+    ]
     return Intervals(
-        groups={
-            name: _interval(array, level) if n > 1 else none
-            for name, (array, n) in groups.items()
-        },
-        statistics={name: _interval(array, level) for name, array in drawn.items()},
+        groups=dict(zip(by_group, found, strict=False)),
+        statistics=dict(zip(STATISTICS, found[len(sizes) :], strict=True)),
         level=level,
-        n_resamples=len(next(iter(drawn.values()))),
+        n_resamples=n_resamples,
         seed=seed,
         convention=convention,
+        methods={
+            name: "BCa" if bca else "percentile"
+            for name, bca, interval in zip(names, is_bca, found, strict=True)
+            if not np.isnan(interval).any()
+        },
     )
 
 
-def _interval(drawn: Values, level: float) -> Interval:
-    if np.isnan(drawn).any():
-        return Interval(math.nan, math.nan)
-    tail = (100 - level) / 2
-    low, high = np.percentile(drawn, [tail, 100 - tail])
-    return Interval(float(low), float(high))
+def _ends(
+    samples: Sequence[Values],
+    statistic: Callable[..., Values],
+    *,
+    level: float,
+    n_resamples: int,
+    seed: int,
+    is_published: bool,
+) -> tuple[Values, NDArray[np.bool_]]:
+    """Return (rows, 2) ends of intervals, and which of them are BCa ends."""
+    resampled = partial(
+        stats.bootstrap,
+        samples,
+        statistic,
+        vectorized=True,
+        axis=-1,
+        confidence_level=level / 100,
+        batch=max(1, _DRAWN_AT_ONCE // sum(own.shape[1] for own in samples)),
+    )
+    with warnings.catch_warnings(), np.errstate(invalid="ignore", divide="ignore"):
+        # Where BCa is not defined, percentiles stand instead, and are called so.
+        warnings.simplefilter("ignore", DegenerateDataWarning)
+        found = resampled(
+            n_resamples=n_resamples,
+            method="percentile" if is_published else "BCa",
+            rng=np.random.default_rng(seed),
+        )
+        plain = resampled(n_resamples=0, bootstrap_result=found, method="percentile")
+    ends, fallback = (np.stack(each.confidence_interval, -1) for each in (found, plain))
+    is_bca = ~np.isnan(ends).any(1) & (not is_published)
+    return np.where(is_bca[:, None], ends, fallback), is_bca

@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_dmoe.inference.masks.surfaces import Mask, surface_distances
+from napari_dmoe.inference.masks.pairs import Mask, surface_distances
 
 
 class MetricError(ValueError):
@@ -190,7 +190,7 @@ class MaskPair:
 
         See Also
         --------
-        napari_dmoe.inference.masks.surfaces.surface_distances : What a surface is.
+        napari_dmoe.inference.masks.pairs.surface_distances : What a surface is.
         """
         if self.presence is not Presence.BOTH:
             raise MetricError("an empty mask has no surface to measure a distance from")

@@ -2,7 +2,7 @@
 
 A metric is one function of a :class:`~napari_dmoe.evaluation.mask_pair.MaskPair` and
 its line in :data:`METRICS`. Means over patient groups stand in
-:mod:`napari_dmoe.evaluation.group_metrics`.
+:mod:`napari_dmoe.evaluation.group_table`.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_dmoe.evaluation.mask_pair import MaskPair, MetricError, Presence, Region
+from napari_dmoe.inference.masks import pairs
 
 Convention = Literal["default", "reference"]
 """How empty masks are scored: see :func:`measure_case`."""
@@ -23,13 +24,10 @@ Convention = Literal["default", "reference"]
 NSD_PIXELS = 5.0
 """Tolerance of the normalised surface distance, in sides of the smallest pixel."""
 
-PERCENTILE = 95
-
 
 def dice(pair: MaskPair) -> float:
     """Return 2 |A and B| / (|A| + |B|); NaN where both masks are empty."""
-    total = pair.n_predicted + pair.n_true
-    return 2 * pair.n_both / total if total else math.nan
+    return pairs.dice(pair.predicted, pair.truth)
 
 
 def iou(pair: MaskPair) -> float:
@@ -41,17 +39,12 @@ def iou(pair: MaskPair) -> float:
 def hd95(pair: MaskPair) -> float:
     """Return the 95th percentile of the distances between the surfaces.
 
-    The distances of both directions are pooled. NaN where a mask is empty.
-
-    References
-    ----------
-    MedPy, ``medpy.metric.binary.hd95``. MONAI takes the larger of both directions'
-    percentiles instead; :func:`napari_dmoe.inference.masks.comparison.hd95` pools, as
-    here.
+    The distances of both directions are pooled, as by
+    :func:`napari_dmoe.inference.masks.pairs.pooled_hd95`. NaN where a mask is empty.
     """
     if pair.presence is not Presence.BOTH:
         return math.nan
-    return float(np.percentile(np.hstack(pair.surface_distances), PERCENTILE))
+    return pairs.pooled_hd95(pair.surface_distances)
 
 
 def asd(pair: MaskPair) -> float:

@@ -31,4 +31,5 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
         When the file cannot be written; nothing is left behind.
     """
     with atomic_path(Path(path)) as partial:
-        partial.write_text(text, encoding="utf-8")
+        # Line ends stay as they are: a table has its own, on every system.
+        partial.write_text(text, encoding="utf-8", newline="")

@@ -79,6 +79,17 @@ class SpatialImage:
         object.__setattr__(self, "affine", affine)
 
     @classmethod
+    def of(cls, image: SpatialImage | NDArray[Any]) -> SpatialImage:
+        """Return an image as it is, or a plain array with its axes told by its shape.
+
+        Raises
+        ------
+        ImageError
+            As :meth:`from_array` raises it.
+        """
+        return image if isinstance(image, SpatialImage) else cls.from_array(image)
+
+    @classmethod
     def from_array(
         cls,
         data: Any,
@@ -123,6 +134,12 @@ class SpatialImage:
     def spatial_axes(self) -> tuple[str, ...]:
         """Names of the spatial axes, in the array's order."""
         return tuple(name for name in self.axes if name in SPATIAL_AXES)
+
+    def affine_along(self, axes: Sequence[str]) -> NDArray[np.float64]:
+        """Return the affine with rows and columns in the order of all spatial axes."""
+        order = [*(self.spatial_axes.index(axis) for axis in axes), -1]
+        affine: NDArray[np.float64] = self.affine[np.ix_(order, order)]
+        return affine
 
     @property
     def spatial_shape(self) -> tuple[int, ...]:

@@ -153,7 +153,7 @@ def prepare_volume(
     values, more = finite_numbers(values)
     pulse()
     notices = [*notices, *more]
-    affine = ordered_affine(image)
+    affine = image.affine_along(VOLUME_AXES)
     grid, values = _along_the_world(affine, values)
     spacing = np.linalg.norm(affine[:-1, :-1], axis=0)
     if preprocessing.spacing is not None:
@@ -172,13 +172,6 @@ def prepare_volume(
     pulse()
     scaled, unlike = _windowed(values, preprocessing.window, pulse)
     return PreparedVolume(torch.from_numpy(scaled), grid, (*notices, *unlike))
-
-
-def ordered_affine(image: SpatialImage) -> NDArray[np.float64]:
-    """Return a volume's (4, 4) affine with rows and columns in the order z, y, x."""
-    order = [image.spatial_axes.index(axis) for axis in VOLUME_AXES]
-    affine: NDArray[np.float64] = image.affine[np.ix_([*order, -1], [*order, -1])]
-    return affine
 
 
 def _along_the_world(

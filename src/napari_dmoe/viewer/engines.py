@@ -227,14 +227,9 @@ def draw_sweep(image: SpatialImage, found: Sweep) -> NDArray[np.uint8]:
 
 def save_sweep(folder: Path, stem: str, found: Sweep, image: SpatialImage) -> None:
     """Write a sweep and its table."""
-    from napari_dmoe.cohorts.tables import write_table
-    from napari_dmoe.imaging.files import safe_stem
-    from napari_dmoe.inference.what_if.sweep_files import save_sweep as save
-    from napari_dmoe.inference.what_if.sweep_result import text_rows
+    from napari_dmoe.inference.what_if.files import save_sweep as save
 
     save(folder, stem, found, image)
-    table = folder / f"{safe_stem(stem)}.sweep.csv"
-    write_table(table, text_rows(found.rows()))
 
 
 def start_tuning(folder: Path, task: TuningTask) -> TuningProcess:

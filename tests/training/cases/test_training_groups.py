@@ -20,50 +20,22 @@ from training_cases import (
 )
 
 from napari_dmoe.cohorts.datasets import patients_of
+from napari_dmoe.evaluation.groups import groups_of
+from napari_dmoe.imaging.tables import write_table
 from napari_dmoe.models.card import CardAttribute
 from napari_dmoe.models.checkpoint import load_checkpoint
-from napari_dmoe.patient import Patient
 from napari_dmoe.training.cases.annotation import IGNORED, TrainingError
-from napari_dmoe.training.cases.groups import attributes_named, crossed, groups_of
 from napari_dmoe.training.cases.held_out import hold_out_cases
 from napari_dmoe.training.cases.pool import read_pool
 from napari_dmoe.training.cases.sampling import Sampler
 from napari_dmoe.training.loop.evaluation import evaluate
 from napari_dmoe.training.loop.fit import COLLAPSED, fit, fit_cohort
 from napari_dmoe.training.loop.folder import RunFolder
-from napari_dmoe.training.loop.history import Diverged, Epoch, history_csv
+from napari_dmoe.training.loop.history import Diverged, Epoch, history_rows
 from napari_dmoe.training.settings import TrainSettings, preset
 from napari_dmoe.training.starting.modes import in_mode
 
 SEX = CardAttribute(name="sex", values=("female", "male"))
-
-
-def people(*rows: tuple[str | None, str | None]) -> list[Patient]:
-    return [Patient(sex=sex, severity=severity) for sex, severity in rows]
-
-
-def test_groups_are_the_values_of_each_attribute_or_of_all_together() -> None:
-    patients = people(("F", "healthy"), ("M", None), (None, "suspect"))
-    groups = groups_of(patients, (SEX, SEVERITY))
-    assert groups.names[:3] == ("sex=female", "sex=male", "severity=healthy")
-    assert groups.members.sum(0).tolist() == [1, 1, 1, 1, 0]
-    names, group = crossed(patients, (SEX, SEVERITY))
-    assert [names[i] for i in group] == [
-        "sex=female, severity=healthy",
-        "sex=male, severity=unknown",
-        "sex=unknown, severity=suspect",
-    ]
-    assert crossed(patients, ()) == (("all",), pytest.approx([0, 0, 0]))
-
-
-def test_groups_may_be_of_attributes_that_no_card_knows() -> None:
-    patients = [Patient(race="b", age=40), Patient(race="A"), Patient(race="a")]
-    (race,) = attributes_named(["race"], (SEVERITY,), patients)
-    assert [value.casefold() for value in race.values] == ["a", "b"]
-    with pytest.raises(TrainingError, match="no case states its language"):
-        attributes_named(["language"], (), patients)
-    with pytest.raises(TrainingError, match="age is a number"):
-        attributes_named(["age"], (), patients)
 
 
 def order_of(sampler: Sampler, seed: int = 0) -> torch.Tensor:
@@ -265,9 +237,12 @@ def test_an_expert_that_takes_over_is_told_once(
     assert fit(tiny_model(), squares(), settings=PLAIN).history[0].notices == ()
 
 
-def test_the_history_is_a_table_with_a_column_for_each_group() -> None:
+def test_the_history_is_a_table_with_a_column_for_each_group(tmp_path: Path) -> None:
     epoch = Epoch(0, 0.5, {"rim": math.nan}, {"severity=healthy": {"rim": 0.25}}, 0.25)
-    text = history_csv([epoch, replace(epoch, number=1)])
+    rows = history_rows([epoch, replace(epoch, number=1)])
+    write_table(tmp_path / "history.csv", rows, line_end="\n")
+    text = (tmp_path / "history.csv").read_bytes().decode("utf-8")
+    assert "\r" not in text
     header, first, _ = text.splitlines()
     assert header.split(",")[:2] == ["epoch", "loss"]
     assert '"Dice rim, severity=healthy"' in header

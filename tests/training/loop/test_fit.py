@@ -7,7 +7,7 @@ import pytest
 import torch
 from training_cases import CARD, CONFIG, PLAIN
 
-from napari_dmoe.cohorts.case import Case
+from napari_dmoe.cohorts.case import Case, CohortError
 from napari_dmoe.imaging.preprocessing import prepare
 from napari_dmoe.imaging.spatial import SpatialImage
 from napari_dmoe.models.checkpoint import load_checkpoint, new_model
@@ -113,10 +113,15 @@ def test_a_loss_that_is_no_number_stops_training(tiny):
 
 def test_cases_that_cannot_be_trained_on_are_refused(tiny):
     good = squares(1)[0]
-    for case, message in (
-        (Case("a", good.image, None, good.patient), "case a has no labels"),
+    for case, error, message in (
+        (
+            Case("a", good.image, None, good.patient),
+            CohortError,
+            "case a has no labels",
+        ),
         (
             Case("b", good.image, good.labels, Patient()),
+            TrainingError,
             "case b: severity is not known",
         ),
         (
@@ -126,10 +131,11 @@ def test_cases_that_cannot_be_trained_on_are_refused(tiny):
                 SpatialImage(good.labels.data + 1, ("y", "x")),
                 good.patient,
             ),
+            CohortError,
             "case c: labels reach from 1 to 3, but the card has 3 classes",
         ),
     ):
-        with pytest.raises(TrainingError, match=message):
+        with pytest.raises(error, match=message):
             fit(tiny, [case], settings=PLAIN)
     with pytest.raises(TrainingError, match="no cases"):
         fit(tiny, [], settings=PLAIN)

@@ -9,7 +9,7 @@ from training_cases import CUBE_CARD as CARD
 from training_cases import CUBE_CONFIG as CONFIG
 from training_cases import STAGE, cube
 
-from napari_dmoe.cohorts.case import Case
+from napari_dmoe.cohorts.case import Case, CohortError
 from napari_dmoe.imaging.preprocessing import Preprocessing
 from napari_dmoe.imaging.spatial import SpatialImage
 from napari_dmoe.models.card import CardAttribute, ModelCard
@@ -102,10 +102,18 @@ def test_labels_follow_axes_and_directions() -> None:
 
 
 @pytest.mark.parametrize(
-    ("case", "message"),
+    ("case", "error", "message"),
     [
-        (Case("c", cube(0).image, None, Patient(severity="T1")), "c has no labels"),
-        (cube(0, severity=None), "severity is not known, but drives the model"),
+        (
+            Case("c", cube(0).image, None, Patient(severity="T1")),
+            CohortError,
+            "c has no labels",
+        ),
+        (
+            cube(0, severity=None),
+            TrainingError,
+            "severity is not known, but drives the model",
+        ),
         (
             Case(
                 "c",
@@ -113,12 +121,15 @@ def test_labels_follow_axes_and_directions() -> None:
                 SpatialImage(np.full((40, 40, 70), 3), ("z", "y", "x")),
                 Patient(severity="T1"),
             ),
+            CohortError,
             "reach from 3 to 3",
         ),
     ],
 )
-def test_cases_that_cannot_be_trained_on_are_named(case: Case, message: str) -> None:
-    with pytest.raises(TrainingError, match=message):
+def test_cases_that_cannot_be_trained_on_are_named(
+    case: Case, error: type[ValueError], message: str
+) -> None:
+    with pytest.raises(error, match=message):
         read_pool([case], CARD)
 
 

@@ -20,7 +20,7 @@ from training_cases import (
     weights,
 )
 
-from napari_dmoe.cohorts.case import Case
+from napari_dmoe.cohorts.case import Case, CohortError
 from napari_dmoe.cohorts.writing import write_cohort
 from napari_dmoe.imaging.spatial import SpatialImage
 from napari_dmoe.models.checkpoint import load_checkpoint
@@ -120,6 +120,15 @@ def test_what_is_not_annotated_does_not_count(monkeypatch: pytest.MonkeyPatch) -
     assert score.dice == {"rim": pytest.approx(0.8), "cup": 0.0, "disc": 1.0}
 
 
+def test_a_label_without_a_class_is_not_measured_as_background() -> None:
+    case = square(0)
+    wrong = case.labels.data.copy()
+    wrong[0, 0] = 9
+    odd = Case("odd", case.image, SpatialImage(wrong, ("y", "x")), case.patient)
+    with pytest.raises(CohortError, match="case odd: labels reach from 0 to 9"):
+        score_cases(tiny_model(), [odd], attributes=())
+
+
 def test_a_stopped_tuning_is_resumed_as_if_there_had_been_no_break(
     tmp_path: Path,
 ) -> None:
@@ -214,15 +223,21 @@ def test_cases_travel_as_they_are_with_the_drivers_alone(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("value", "words"), [(7, "labels reach from 0 to 7"), (0, "nothing is annotated")]
+    ("value", "error", "words"),
+    [
+        (7, CohortError, "labels reach from 0 to 7"),
+        (0, TrainingError, "nothing is annotated"),
+    ],
 )
-def test_labels_that_cannot_be_trained_on_are_refused(value: int, words: str) -> None:
+def test_labels_that_cannot_be_trained_on_are_refused(
+    value: int, error: type[ValueError], words: str
+) -> None:
     case = square(0)
     wrong = np.zeros((32, 32), np.uint8)
     wrong[0, 0] = value
     changed = Case("a", case.image, SpatialImage(wrong, ("y", "x")), case.patient)
     unlabelled = 0 if value == 0 else None
-    with pytest.raises(TrainingError, match=words):
+    with pytest.raises(error, match=words):
         annotated_case(changed, CARD, Annotation(unlabelled=unlabelled))
 
 

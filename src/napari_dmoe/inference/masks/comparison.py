@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_dmoe.inference.masks.surfaces import surface_distances
+from napari_dmoe.inference.masks.pairs import dice, hd95
 
 AGREE, ONLY_FIRST, ONLY_SECOND, OTHER_CLASS = range(4)
 """Labels of a difference map."""
@@ -124,38 +124,11 @@ def _agreement(
     second: NDArray[np.bool_],
     spacing: Sequence[float] | None,
 ) -> ClassAgreement:
-    sizes = int(first.sum()), int(second.sum())
-    both = int((first & second).sum())
-    dice = 2 * both / sum(sizes) if sum(sizes) else math.nan
     distance = math.nan if spacing is None else hd95(first, second, spacing)
-    return ClassAgreement(name, *sizes, dice, distance)
-
-
-def hd95(
-    first: NDArray[np.bool_],
-    second: NDArray[np.bool_],
-    spacing: Sequence[float] | None = None,
-) -> float:
-    """Return the 95th percentile of the distances between two masks' borders.
-
-    Parameters
-    ----------
-    first, second : (H, W) or (D, H, W) bool array
-        The masks.
-    spacing : sequence of float, optional
-        Pixel size along each axis; 1 by default.
-
-    Returns
-    -------
-    float
-        Distance in the unit of `spacing`, over both directions together. NaN where a
-        mask is empty, and for masks of other numbers of axes.
-
-    References
-    ----------
-    medpy's ``hd95`` is defined likewise: connectivity 1, both directions pooled.
-    """
-    if first.ndim not in (2, 3) or not (first.any() and second.any()):
-        return math.nan
-    both_ways = np.concatenate(surface_distances(first, second, spacing))
-    return float(np.percentile(both_ways, 95))
+    return ClassAgreement(
+        name,
+        int(np.count_nonzero(first)),
+        int(np.count_nonzero(second)),
+        dice(first, second),
+        distance,
+    )

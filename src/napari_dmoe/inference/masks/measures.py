@@ -1,4 +1,8 @@
-"""What a mask measures: area or volume per class, and the cup-to-disc ratio."""
+"""What a mask measures: area or volume per class, and the cup-to-disc ratio.
+
+A mask may have axes besides the spatial ones: sizes are summed over the planes of a
+stack or a time series.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_dmoe.imaging.spatial import SPATIAL_AXES, SpatialImage
+from napari_dmoe.inference.masks.agreement import LabelFrame
+from napari_dmoe.inference.results.segmentation import Segmentation
 
 MM3_PER_ML = 1000.0
 
@@ -71,19 +77,22 @@ def class_sizes(labels: SpatialImage, classes: Sequence[str]) -> list[ClassSize]
     if set(labels.axes) - set(SPATIAL_AXES):
         raise ValueError(f"measure one image at a time: found axes {labels.axes}")
     counts = np.bincount(np.asarray(labels.data).ravel(), minlength=len(classes))
-    n_axes = len(labels.spatial_axes)
-    pixel = abs(float(np.linalg.det(labels.affine[:-1, :-1])))
-    if labels.unit is None:
-        pixel, unit = 1.0, "px"
-    elif n_axes == 3 and labels.unit == "mm":
-        pixel, unit = pixel / MM3_PER_ML, "mL"
-    else:
-        unit = labels.unit + ("³" if n_axes == 3 else "²")
+    pixel, unit = _pixel_size(labels.affine, labels.unit)
     return [
         ClassSize(name, int(counts[i]), float(counts[i]) * pixel, unit)
         for i, name in enumerate(classes)
         if i > 0
     ]
+
+
+def _pixel_size(affine: NDArray[np.float64], unit: str | None) -> tuple[float, str]:
+    """Return the area or volume of a pixel, and its unit as in :class:`ClassSize`."""
+    if unit is None:
+        return 1.0, "px"
+    pixel, n_axes = abs(float(np.linalg.det(affine[:-1, :-1]))), len(affine) - 1
+    if n_axes == 3 and unit == "mm":
+        return pixel / MM3_PER_ML, "mL"
+    return pixel, unit + ("³" if n_axes == 3 else "²")
 
 
 def cup_to_disc(
@@ -114,6 +123,11 @@ def cup_to_disc(
     return CupToDisc(float(cup.sum()) / float(disc.sum()), heights[0] / heights[1])
 
 
+def _extent(is_there: NDArray[np.bool_]) -> int:
+    found = np.flatnonzero(is_there)
+    return int(found[-1] - found[0] + 1) if len(found) else 0
+
+
 def frame_of(labels: SpatialImage, n_axes: int) -> NDArray[np.float64]:
     """Return an affine with the true lengths and angles of the last spatial axes.
 
@@ -133,12 +147,46 @@ def frame_of(labels: SpatialImage, n_axes: int) -> NDArray[np.float64]:
     return affine
 
 
-def dice(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> float:
-    """Return ``2 |A and B| / (|A| + |B|)`` of two masks; NaN where both are empty."""
-    total = int(np.count_nonzero(first)) + int(np.count_nonzero(second))
-    return 2 * int(np.count_nonzero(first & second)) / total if total else math.nan
+@dataclass(frozen=True)
+class MaskMeasures:
+    """Sizes in one mask.
+
+    Parameters
+    ----------
+    sizes : tuple of ClassSize
+        Area or volume of each class but the background.
+    ratio : CupToDisc or None
+        The cup-to-disc ratio; None for models without rim and cup, and for stacks.
+    """
+
+    sizes: tuple[ClassSize, ...]
+    ratio: CupToDisc | None
 
 
-def _extent(is_there: NDArray[np.bool_]) -> int:
-    found = np.flatnonzero(is_there)
-    return int(found[-1] - found[0] + 1) if len(found) else 0
+def measure_mask(
+    labels: NDArray[np.uint8], result: Segmentation, image: SpatialImage
+) -> MaskMeasures:
+    """Measure a mask that lies where a result's does.
+
+    Parameters
+    ----------
+    labels : (*S) uint8 array
+        The mask.
+    result : Segmentation
+        Says what its labels mean and where they lie.
+    image : SpatialImage
+        The image it was made from.
+    """
+    n_axes = len(result.grid.shape)
+    affine = frame_of(image, n_axes) @ result.grid.to_source()
+    flat = labels.reshape(-1, *labels.shape[-n_axes + 1 :])
+    placed = SpatialImage(flat, SPATIAL_AXES[-n_axes:], affine, image.unit)
+    ratio = cup_to_disc(labels, result.classes)
+    return MaskMeasures(tuple(class_sizes(placed, result.classes)), ratio)
+
+
+def label_frame(result: Segmentation, image: SpatialImage) -> LabelFrame:
+    """Return what a result's labels mean, and how large a pixel of them is."""
+    affine = frame_of(image, len(result.grid.shape)) @ result.grid.to_source()
+    pixel, unit = _pixel_size(affine, image.unit)
+    return LabelFrame(result.axes, result.grid, result.classes, pixel, unit)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_dmoe.imaging.spatial import Grid, SpatialImage
-from napari_dmoe.imaging.volumes import VOLUME_AXES, ordered_affine
+from napari_dmoe.imaging.volumes import VOLUME_AXES
 from napari_dmoe.inference.pictures.colours import AIR, CT_WINDOW
 from napari_dmoe.inference.pictures.drawing import (
     Picture,
@@ -89,7 +89,7 @@ def radiological(image: SpatialImage) -> tuple[slice, slice]:
     image : SpatialImage
         The volume.
     """
-    down, right = np.diag(ordered_affine(image))[1:3] < 0
+    down, right = np.diag(image.affine_along(VOLUME_AXES))[1:3] < 0
     return slice(None, None, -1 if down else 1), slice(None, None, -1 if right else 1)
 
 

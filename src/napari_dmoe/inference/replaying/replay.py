@@ -191,7 +191,7 @@ def replay(
     ReplayError
         When checkpoint, image or settings are not those of the record.
     """
-    image = image if isinstance(image, SpatialImage) else SpatialImage.from_array(image)
+    image = SpatialImage.of(image)
     reasons = obstacles(record, loaded, image)
     if reasons:
         raise ReplayError(reasons)

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BaseModel
 
 from napari_dmoe.imaging.atomic import write_text
 from napari_dmoe.imaging.files import safe_stem, write_tiff
@@ -19,7 +20,7 @@ from napari_dmoe.imaging.spatial import (
     ImageReadError,
     SpatialImage,
 )
-from napari_dmoe.imaging.volumes import VOLUME_AXES, ordered_affine
+from napari_dmoe.imaging.volumes import VOLUME_AXES
 from napari_dmoe.inference.results.routing import RoutingMaps
 from napari_dmoe.inference.results.segmentation import Segmentation
 
@@ -89,9 +90,13 @@ def save_segmentation(
     OSError
         When something cannot be written. No file is left half-written.
     """
-    record = result.provenance.model_dump_json(indent=2) + "\n"
     writer = ResultWriter.of(
-        folder / safe_stem(stem), image, record, result.grid, file_format
+        folder,
+        stem,
+        image,
+        result.provenance,
+        grid=result.grid,
+        file_format=file_format,
     )
     labels = writer.write("labels", result.labels, result.axes, result.grid)
     gates: tuple[Path, ...] = ()
@@ -130,13 +135,17 @@ class ResultWriter:
     @classmethod
     def of(
         cls,
-        stem: Path,
+        folder: Path,
+        stem: str,
         image: SpatialImage,
-        record: str,
+        record: BaseModel,
+        *,
         grid: Grid,
         file_format: FileFormat,
     ) -> ResultWriter:
         """Return a writer for results on a grid; their folder is made.
+
+        Their file names begin with `stem`, made safe for files.
 
         Raises
         ------
@@ -150,25 +159,28 @@ class ResultWriter:
                 "NIfTI holds volumes, and this is the result of a 2D model: save it as "
                 "TIFF"
             )
-        stem.parent.mkdir(parents=True, exist_ok=True)
-        return cls(stem, image, record, is_nifti)
+        folder.mkdir(parents=True, exist_ok=True)
+        text = record.model_dump_json(indent=2) + "\n"
+        return cls(folder / safe_stem(stem), image, text, is_nifti)
+
+    def path(self, ending: str) -> Path:
+        """Return the path of a file that ends in a dot and an ending."""
+        return self.stem.with_name(f"{self.stem.name}.{ending}")
 
     def write(
         self, what: str, data: NDArray[Any], axes: tuple[str, ...], grid: Grid
     ) -> Path:
         """Write samples along `axes`, the last of which are those of `grid`."""
-        suffix = ".nii.gz" if self.is_nifti else ".tif"
-        path = self.stem.with_name(f"{self.stem.name}.{what}{suffix}")
+        path = self.path(f"{what}.nii.gz" if self.is_nifti else f"{what}.tif")
         if self.is_nifti:
-            affine = ordered_affine(self.image) @ grid.to_source()
+            affine = self.image.affine_along(VOLUME_AXES) @ grid.to_source()
             placed = SpatialImage(data, axes, affine, self.image.unit)
             order = self.image.spatial_axes
             write_nifti(path, placed, order=order, record=self.record)
         else:
             spacing, unit = _spacing(self.image, axes, grid), self.image.unit
             write_tiff(path, data, axes=axes, spacing=spacing, unit=unit)
-        record = self.stem.with_name(f"{self.stem.name}.{what}.json")
-        write_text(record, self.record)
+        write_text(self.path(f"{what}.json"), self.record)
         return path
 
 

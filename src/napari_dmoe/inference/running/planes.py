@@ -21,8 +21,7 @@ from napari_dmoe.inference.results.segmentation import Segmentation
 from napari_dmoe.inference.running.devices import REMEDY
 from napari_dmoe.inference.running.drivers import RouterChoice
 from napari_dmoe.inference.running.forward import Forward
-from napari_dmoe.inference.running.notices import said_once
-from napari_dmoe.inference.running.recording import Run, provenance_of
+from napari_dmoe.inference.running.recording import Run, provenance_of, said_once
 from napari_dmoe.inference.running.settings import InferenceSettings
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.progress import Progress, ProgressHook, silent

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import torch
@@ -19,6 +21,8 @@ from napari_dmoe.inference.results.provenance import (
 from napari_dmoe.inference.results.segmentation import Segmentation
 from napari_dmoe.inference.running.forward import Forward
 from napari_dmoe.models.gating import ExpertControl
+
+_NUMBER = re.compile(r"-?\d+(\.\d+)?(e[+-]?\d+)?")
 
 
 @dataclass(frozen=True)
@@ -78,6 +82,39 @@ def provenance_of(forward: Forward, run: Run) -> Provenance:
         threads=torch.get_num_threads(),
         experts=control_record(*forward.choice.experts[:1]),
     )
+
+
+def said_once(notices: Iterable[str]) -> tuple[str, ...]:
+    """Fold notices that differ in their numbers alone, as those of many planes do.
+
+    Parameters
+    ----------
+    notices : iterable of str
+        Notices in the order in which they came up.
+
+    Returns
+    -------
+    tuple of str
+        The first of each kind, with a word on how many more there were.
+
+    Examples
+    --------
+    >>> said_once(["values reach 300", "values reach 301", "the image is constant"])
+    ('values reach 300 (and likewise 1 more time)', 'the image is constant')
+    """
+    kinds: dict[str, list[str]] = {}
+    for notice in notices:
+        same = kinds.setdefault(_NUMBER.sub("#", notice), [])
+        if notice not in same:
+            same.append(notice)
+    return tuple(_folded(*same) for same in kinds.values())
+
+
+def _folded(first: str, *more: str) -> str:
+    if not more:
+        return first
+    times = "time" if len(more) == 1 else "times"
+    return f"{first} (and likewise {len(more)} more {times})"
 
 
 def control_record(*experts: ExpertControl | None) -> ControlRecord | None:

@@ -94,7 +94,7 @@ def segment(
     (1411, 1411)
     """
     settings = settings or InferenceSettings()
-    image = image if isinstance(image, SpatialImage) else SpatialImage.from_array(image)
+    image = SpatialImage.of(image)
     choice = choose_routers(loaded, patient or Patient(), settings, priors)
     choice = choice.with_experts(checked_control(loaded, experts))
     kind = VolumeRun if loaded.card.dims == 3 else PlaneRun

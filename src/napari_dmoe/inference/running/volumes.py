@@ -25,8 +25,7 @@ from napari_dmoe.inference.results.routing import RoutingMaps
 from napari_dmoe.inference.results.segmentation import Segmentation
 from napari_dmoe.inference.running.drivers import RouterChoice
 from napari_dmoe.inference.running.forward import Forward
-from napari_dmoe.inference.running.notices import said_once
-from napari_dmoe.inference.running.recording import Run, provenance_of
+from napari_dmoe.inference.running.recording import Run, provenance_of, said_once
 from napari_dmoe.inference.running.settings import InferenceSettings
 from napari_dmoe.inference.running.windows import GateSum, WeightedSum, Windows
 from napari_dmoe.models.checkpoint import LoadedModel

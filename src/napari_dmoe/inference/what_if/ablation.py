@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from napari_dmoe.imaging.spatial import SpatialImage
 from napari_dmoe.inference.maps.measures import load_matrix
 from napari_dmoe.inference.masks.comparison import Comparison, compare_masks
-from napari_dmoe.inference.masks.mask_measures import class_dice, measure_mask
-from napari_dmoe.inference.masks.measures import ClassSize
+from napari_dmoe.inference.masks.measures import ClassSize, measure_mask
+from napari_dmoe.inference.masks.pairs import class_dice
 from napari_dmoe.inference.results.provenance import ControlRecord
 from napari_dmoe.inference.results.routing import unit_of
 from napari_dmoe.inference.results.segmentation import Segmentation
@@ -168,7 +168,7 @@ def ablate(
     8
     """
     settings = settings or InferenceSettings()
-    image = image if isinstance(image, SpatialImage) else SpatialImage.from_array(image)
+    image = SpatialImage.of(image)
     control = checked_control(loaded, ExpertControl(frozenset(mute), dict(pin or {})))
     experts = range(loaded.config.n_experts) if effects else range(0)
     for expert in experts:
@@ -181,6 +181,7 @@ def ablate(
     result = plain if control is None else run.of([control], 1, plain)[0]
     each = [ExpertControl(frozenset({(block, expert)})) for expert in experts]
     without = run.of(each, 2, plain)
+    before = measure_mask(plain.labels, plain, image).sizes
     classes = plain.classes
     return Ablation(
         plain=plain,
@@ -188,7 +189,7 @@ def ablate(
         comparison=compare_masks((plain.labels, classes), (result.labels, classes)),
         block=block,
         effects=tuple(
-            _effect(expert, block, plain, muted, image)
+            _effect(expert, block, plain, muted, image, before=before)
             for expert, muted in zip(experts, without, strict=True)
         ),
     )
@@ -280,9 +281,10 @@ def _effect(
     plain: Segmentation,
     muted: Segmentation,
     image: SpatialImage,
+    *,
+    before: tuple[ClassSize, ...],
 ) -> ExpertEffect:
     sizes = measure_mask(muted.labels, muted, image).sizes
-    before = measure_mask(plain.labels, plain, image).sizes
     load = 0.0
     if plain.routing is not None:
         loads = load_matrix(plain.routing)[:, expert]

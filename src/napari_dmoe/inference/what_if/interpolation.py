@@ -80,7 +80,7 @@ def interpolate(
     are its logits; its noise scale is the softplus of the mean.
     """
     settings = settings or InferenceSettings()
-    image = image if isinstance(image, SpatialImage) else SpatialImage.from_array(image)
+    image = SpatialImage.of(image)
     known = {each.name: each for each in loaded.card.attributes}
     if attribute not in known or not is_ordered(known[attribute]):
         raise ValueError(

@@ -15,11 +15,8 @@ from numpy.typing import NDArray
 
 from napari_dmoe.imaging.spatial import SpatialImage
 from napari_dmoe.inference.masks.agreement import MOST_MASKS, Votes, flipping_regions
-from napari_dmoe.inference.masks.mask_measures import (
-    class_dice,
-    label_frame,
-    measure_mask,
-)
+from napari_dmoe.inference.masks.measures import label_frame, measure_mask
+from napari_dmoe.inference.masks.pairs import class_dice
 from napari_dmoe.inference.results.segmentation import Segmentation
 from napari_dmoe.inference.running.drivers import Priors, RouterChoice, choose_routers
 from napari_dmoe.inference.running.settings import InferenceSettings
@@ -99,7 +96,7 @@ def sweep(
     """
     settings = settings or InferenceSettings()
     settings = settings.model_copy(update={"probabilities": False})
-    image = image if isinstance(image, SpatialImage) else SpatialImage.from_array(image)
+    image = SpatialImage.of(image)
     plan = _Plan(loaded, _swept(loaded, attribute), patient or Patient(), settings)
     choices = plan.choices(priors)
     own = plan.own

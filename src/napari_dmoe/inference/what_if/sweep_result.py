@@ -237,16 +237,5 @@ class Sweep:
         )
 
 
-def text_rows(rows: list[dict[str, Any]]) -> list[dict[str, str]]:
-    """Return a table's cells as text, numbers with six digits."""
-    return [
-        {
-            name: f"{v:.6g}" if isinstance(v, float) else str(v)
-            for name, v in row.items()
-        }
-        for row in rows
-    ]
-
-
 def _number(value: float) -> str:
     return f"{value:.3g}" if value < 1000 else f"{value:,.0f}"

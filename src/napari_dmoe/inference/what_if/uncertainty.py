@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from napari_dmoe.imaging.spatial import Grid, SpatialImage
 from napari_dmoe.inference.masks.agreement import Votes
-from napari_dmoe.inference.masks.mask_measures import measure_mask
+from napari_dmoe.inference.masks.measures import measure_mask
 from napari_dmoe.inference.results.provenance import Provenance, labels_sha256
 from napari_dmoe.inference.results.routing import dominant_expert
 from napari_dmoe.inference.results.segmentation import Segmentation
@@ -148,7 +148,7 @@ def uncertainty(
         raise ValueError(f"samples must lie in 1..{MOST_SAMPLES}: found {samples}")
     if not loaded.config.n_routers:
         raise ValueError("this network has no routers, so there is no gating noise")
-    image = image if isinstance(image, SpatialImage) else SpatialImage.from_array(image)
+    image = SpatialImage.of(image)
     noisy = {"noise": True, "samples": samples, "seed": seed, "probabilities": False}
     settings = InferenceSettings.model_validate(
         (settings or InferenceSettings()).model_dump() | noisy

@@ -9,14 +9,20 @@ machinery works; they say nothing about people.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_dmoe.cohorts.case import Case
-from napari_dmoe.imaging.spatial import SpatialImage
 from napari_dmoe.patient import ATTRIBUTES, Patient
+from napari_dmoe.phantoms.cases import (
+    check_sides,
+    draw_cases,
+    phantom,
+    with_stated,
+)
 from napari_dmoe.phantoms.fundus.anatomy import (
     Disc,
     View,
@@ -103,17 +109,11 @@ def fundus_case(
     disc's level below :data:`LARGEST_CUP`. Sex and age change nothing; race shifts how
     often each pigmentation is drawn. All of this is invented.
     """
-    if severity is not None and severity not in CUP_FACTORS:
-        raise ValueError(
-            f"phantoms have no severity {severity!r}: expected one of "
-            f"{', '.join(CUP_FACTORS)}"
-        )
-    if min(size) < 32:
-        raise ValueError(f"a phantom needs sides of at least 32 pixels: found {size}")
+    check_sides(size, 32, unit="pixels")
     rng = np.random.default_rng([seed, number])
-    patient = _draw_patient(rng)
-    if severity is not None:
-        patient = patient.with_value("severity", severity)
+    patient = with_stated(
+        _draw_patient(rng), "severity", severity, CUP_FACTORS, title="severity"
+    )
     is_colour = bool(rng.random() < _COLOUR_SHARE)
     # A laser ophthalmoscope is pointed at the disc; it has no view of the whole fundus.
     view, disc = draw_view(rng, size, may_be_whole=is_colour), draw_disc(rng)
@@ -126,52 +126,27 @@ def fundus_case(
         pigment=_draw_pigment(rng, str(patient.race)),
         is_colour=is_colour,
     )
-    axes = "yxc" if is_colour else "yx"
     labels = _labels(
         view,
         disc,
         cup_factor=CUP_FACTORS[str(patient.severity)],
         disc_factor=(disc_factors or {}).get(str(patient.race), 1.0),
     )
-    return Case(
-        id=f"fundus-{number:05d}",
-        image=SpatialImage.from_array(pixels, axes=axes, spacing=spacing, unit="mm"),
-        labels=SpatialImage.from_array(labels, axes="yx", spacing=spacing, unit="mm"),
+    return phantom(
+        f"fundus-{number:05d}",
+        pixels,
+        labels,
+        axes="yxc" if is_colour else "yx",
+        spacing=spacing,
         patient=patient,
     )
 
 
-def fundus_cohort(
-    number: int, *, seed: int, size: tuple[int, int] = SIZE
-) -> Iterator[Case]:
-    """Draw cases 0 to `number` - 1, one at a time; a larger cohort holds a smaller one.
+fundus_cohort = partial(draw_cases, fundus_case)
+"""From a number of fundi and ``seed`` to them: see :func:`draw_cases`."""
 
-    Parameters
-    ----------
-    number : int
-        How many cases.
-    seed : int
-        Seed of the cohort.
-    size : tuple of int
-        Height and width of each image in pixels.
-    """
-    return (fundus_case(seed, i, size=size) for i in range(number))
-
-
-def fundus_race_cohort(
-    number: int, *, seed: int, size: tuple[int, int] = SIZE
-) -> Iterator[Case]:
-    """Draw the same fundi, whose true disc is narrower or wider with the race.
-
-    Parameters
-    ----------
-    number, seed, size
-        As for :func:`fundus_cohort`.
-    """
-    return (
-        fundus_case(seed, i, size=size, disc_factors=DISC_FACTORS)
-        for i in range(number)
-    )
+fundus_race_cohort = partial(draw_cases, fundus_case, disc_factors=DISC_FACTORS)
+"""The same fundi, whose true disc is narrower or wider with the race."""
 
 
 def _draw_patient(rng: np.random.Generator) -> Patient:

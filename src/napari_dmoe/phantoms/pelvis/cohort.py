@@ -6,15 +6,21 @@ belongs to the target beside the prostate, and nothing of it can be seen in the 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_dmoe.cohorts.case import Case
-from napari_dmoe.imaging.spatial import SpatialImage
 from napari_dmoe.patient import ATTRIBUTES, Patient
+from napari_dmoe.phantoms.cases import (
+    check_sides,
+    draw_cases,
+    phantom,
+    with_stated,
+)
 from napari_dmoe.phantoms.pelvis.anatomy import Anatomy, View, draw_anatomy, draw_view
 from napari_dmoe.phantoms.pelvis.drawing import paint
 
@@ -87,45 +93,24 @@ def pelvis_case(
     ValueError
         For a T stage that phantoms do not have, or fewer than 8 voxels along an axis.
     """
-    if severity is not None and severity not in MARGINS:
-        raise ValueError(
-            f"phantoms have no T stage {severity!r}: expected one of "
-            f"{', '.join(MARGINS)}"
-        )
-    if min(shape) < 8:
-        raise ValueError(f"a phantom needs sides of at least 8 voxels: found {shape}")
+    check_sides(shape, 8, unit="voxels")
     rng = np.random.default_rng([seed, number])
-    patient = _draw_patient(rng)
-    if severity is not None:
-        patient = patient.with_value("severity", severity)
+    patient = with_stated(
+        _draw_patient(rng), "severity", severity, MARGINS, title="T stage"
+    )
     view, anatomy = draw_view(rng, shape), draw_anatomy(rng)
-    volume = paint(rng, anatomy, view)
-    labels = _target(anatomy, view, MARGINS[str(patient.severity)])
-    affine = np.diag([*view.spacing, 1.0])
-    axes = ("z", "y", "x")
-    return Case(
-        id=f"pelvis-{number:05d}",
-        image=SpatialImage(volume, axes, affine, "mm"),
-        labels=SpatialImage(labels, axes, affine, "mm"),
+    return phantom(
+        f"pelvis-{number:05d}",
+        paint(rng, anatomy, view),
+        _target(anatomy, view, MARGINS[str(patient.severity)]),
+        axes="zyx",
+        spacing=view.spacing,
         patient=patient,
     )
 
 
-def pelvis_cohort(
-    number: int, *, seed: int, shape: tuple[int, int, int] = SHAPE
-) -> Iterator[Case]:
-    """Draw cases 0 to `number` - 1, one at a time; a larger cohort holds a smaller one.
-
-    Parameters
-    ----------
-    number : int
-        How many cases.
-    seed : int
-        Seed of the cohort.
-    shape : tuple of int
-        Slices, rows and columns of each volume.
-    """
-    return (pelvis_case(seed, i, shape=shape) for i in range(number))
+pelvis_cohort = partial(draw_cases, pelvis_case)
+"""From a number of volumes and ``seed`` to them: see :func:`draw_cases`."""
 
 
 def _draw_patient(rng: np.random.Generator) -> Patient:

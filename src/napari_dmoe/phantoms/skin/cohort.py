@@ -7,13 +7,19 @@ true border lies inside or outside of the pigment that can be seen.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from functools import partial
 
 import numpy as np
 
 from napari_dmoe.cohorts.case import Case
-from napari_dmoe.imaging.spatial import SpatialImage
 from napari_dmoe.patient import ATTRIBUTES, Patient
+from napari_dmoe.phantoms.cases import (
+    check_sides,
+    draw_cases,
+    phantom,
+    with_stated,
+)
 from napari_dmoe.phantoms.skin.drawing import draw_lesion, paint
 
 NOTICE = (
@@ -82,45 +88,27 @@ def skin_case(
     The lesion is where the level of its outline is below
     ``AGE_FACTORS[band] * SEX_FACTORS[sex]``; 1 is the middle of the visible border.
     """
-    if sex is not None and sex not in SEX_FACTORS:
-        raise ValueError(
-            f"phantoms have no sex {sex!r}: expected one of {', '.join(SEX_FACTORS)}"
-        )
-    if min(size) < 32:
-        raise ValueError(f"a phantom needs sides of at least 32 pixels: found {size}")
+    check_sides(size, 32, unit="pixels")
     rng = np.random.default_rng([seed, number])
-    patient = _draw_patient(rng)
-    if sex is not None:
-        patient = patient.with_value("sex", sex)
+    patient = with_stated(_draw_patient(rng), "sex", sex, SEX_FACTORS, title="sex")
     if age is not None:
         patient = patient.with_value("age", age)
     lesion = draw_lesion(rng)
     spacing = 2 * [rng.uniform(*FIELD_MM) / size[1]]
     pixels = paint(rng, lesion, size=size)
     labels = (lesion.level(size) < border_factor(patient)).astype(np.uint8)
-    return Case(
-        id=f"skin-{number:05d}",
-        image=SpatialImage.from_array(pixels, axes="yxc", spacing=spacing, unit="mm"),
-        labels=SpatialImage.from_array(labels, axes="yx", spacing=spacing, unit="mm"),
+    return phantom(
+        f"skin-{number:05d}",
+        pixels,
+        labels,
+        axes="yxc",
+        spacing=spacing,
         patient=patient,
     )
 
 
-def skin_cohort(
-    number: int, *, seed: int, size: tuple[int, int] = SIZE
-) -> Iterator[Case]:
-    """Draw cases 0 to `number` - 1, one at a time; a larger cohort holds a smaller one.
-
-    Parameters
-    ----------
-    number : int
-        How many cases.
-    seed : int
-        Seed of the cohort.
-    size : tuple of int
-        Height and width of each image in pixels.
-    """
-    return (skin_case(seed, i, size=size) for i in range(number))
+skin_cohort = partial(draw_cases, skin_case)
+"""From a number of lesions and ``seed`` to them: see :func:`draw_cases`."""
 
 
 def border_factor(patient: Patient) -> float:

@@ -7,22 +7,20 @@ which neither losses nor Dice count.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
 from napari_dmoe.cohorts.case import Case
+from napari_dmoe.cohorts.labels import OUTSIDE, check_classes, placed_labels
 from napari_dmoe.imaging.preprocessing import prepare_labels
-from napari_dmoe.imaging.spatial import Grid, SpatialImage
+from napari_dmoe.imaging.spatial import Grid
 from napari_dmoe.models.card import ModelCard
 from napari_dmoe.models.gating import LEFT_OUT
 
 IGNORED = 255
 """Label, in prepared cases, of what is not annotated."""
-
-Labels = NDArray[Any]
 
 
 class TrainingError(ValueError):
@@ -52,111 +50,41 @@ EVERYTHING = Annotation()
 """Every voxel is annotated."""
 
 
-def placed_labels(case: Case, axes: tuple[str, ...]) -> Labels:
-    """Return a case's labels on the pixels of its image, before they are read.
-
-    Labels of another shape are placed by where they lie in the world, to the nearest;
-    -1 stands where they do not reach.
-
-    Raises
-    ------
-    TrainingError
-        When there are none, they are no integers, or they do not fit the image.
-    """
-    if case.labels is None:
-        raise TrainingError(f"case {case.id} has no labels: training needs them")
-    labels = case.labels
-    if set(labels.axes) != set(axes):
-        raise TrainingError(
-            f"case {case.id}: the labels have the axes {', '.join(labels.axes)}, where "
-            f"{', '.join(axes)} are expected"
-        )
-    values = _integers(np.asarray(labels.data), case.id)
-    values = values.transpose([labels.axes.index(axis) for axis in axes])
-    shape = _ordered_shape(case.image, axes)
-    return values if values.shape == shape else _resampled(case, values, axes, shape)
-
-
-def _integers(values: Labels, case: str) -> Labels:
-    if values.dtype.kind in "iub":
-        return values
-    rounded = np.rint(values) if values.dtype.kind == "f" else values
-    if values.dtype.kind != "f" or not np.array_equal(rounded, values):
-        raise TrainingError(
-            f"case {case}: labels are whole numbers, one a class; found {values.dtype} "
-            "with fractions. Are these probabilities?"
-        )
-    return rounded.astype(np.int64)
-
-
-def _ordered_shape(image: SpatialImage, axes: tuple[str, ...]) -> tuple[int, ...]:
-    sizes = dict(zip(image.spatial_axes, image.spatial_shape, strict=True))
-    return tuple(sizes[axis] for axis in axes)
-
-
-def _ordered_affine(image: SpatialImage, axes: tuple[str, ...]) -> NDArray[np.float64]:
-    order = [*(image.spatial_axes.index(axis) for axis in axes), -1]
-    affine: NDArray[np.float64] = image.affine[np.ix_(order, order)]
-    return affine
-
-
-def _resampled(
-    case: Case, values: Labels, axes: tuple[str, ...], shape: tuple[int, ...]
-) -> Labels:
-    image, labels = case.image, case.labels
-    if labels is None or image.unit is None or image.unit != labels.unit:
-        raise TrainingError(
-            f"case {case.id}: the labels have {values.shape} pixels, but the image has "
-            f"{shape}, and where they lie is not stated in one unit for both"
-        )
-    to_labels = np.linalg.solve(
-        _ordered_affine(labels, axes), _ordered_affine(image, axes)
-    )
-    placed: Labels = ndimage.affine_transform(
-        values.astype(np.int64),
-        to_labels,
-        output_shape=shape,
-        order=0,
-        mode="grid-constant",  # a pixel reaches half a pixel beyond its middle
-        cval=-1,
-    )
-    if (placed == -1).all():
-        raise TrainingError(
-            f"case {case.id}: the labels lie elsewhere than the image: they do not "
-            "overlap in the world"
-        )
-    return placed
-
-
 def read_classes(
-    placed: Labels,
+    case: Case,
     axes: tuple[str, ...],
     *,
-    annotation: Annotation,
     n_classes: int,
-    case: str,
+    annotation: Annotation = EVERYTHING,
 ) -> NDArray[np.uint8]:
-    """Return classes, and :data:`IGNORED` for what is not annotated.
+    """Return a case's classes on its image's pixels.
 
     Parameters
     ----------
-    placed : (*S) integer array
-        Labels on the image's pixels; -1 is never annotated.
+    case : Case
+        The case.
     axes : tuple of str
-        Their axes.
-    annotation : Annotation
-        How they are to be read.
+        Axes of what is returned.
     n_classes : int
         Classes of the card, counted from 0.
-    case : str
-        Id of the case, for errors.
+    annotation : Annotation
+        How the labels are to be read.
+
+    Returns
+    -------
+    (*S) uint8 array
+        Classes, and :data:`IGNORED` for what is not annotated.
 
     Raises
     ------
+    CohortError
+        When there are no labels, labels that the card has no class for, or labels that
+        do not fit the image.
     TrainingError
-        For labels that the card has no class for, and where nothing is annotated.
+        Where nothing is annotated.
     """
-    is_ignored = placed == -1
+    placed = placed_labels(case, axes)
+    is_ignored = placed == OUTSIDE
     if annotation.unlabelled is not None:
         is_ignored |= placed == annotation.unlabelled
     values = np.where(placed == annotation.background, 0, placed)
@@ -167,15 +95,10 @@ def read_classes(
     counted = values[~is_ignored]
     if not counted.size:
         raise TrainingError(
-            f"case {case}: nothing is annotated: paint at least one class in it, or "
+            f"case {case.id}: nothing is annotated: paint at least one class in it, or "
             "leave the case out"
         )
-    if counted.min() < 0 or counted.max() >= n_classes:
-        raise TrainingError(
-            f"case {case}: labels reach from {counted.min()} to {counted.max()}, but "
-            f"the card has {n_classes} classes, counted from 0. If a label stands for "
-            "what is not annotated, name it as unlabelled"
-        )
+    check_classes(counted, n_classes, case=case.id)
     return np.where(is_ignored, IGNORED, values).astype(np.uint8)
 
 
@@ -273,17 +196,10 @@ def labels_of(
 
     Raises
     ------
-    TrainingError
-        When there are no labels, labels that the card has no class for, or labels that
-        do not fit the image.
+    CohortError, TrainingError
+        As :func:`read_classes` raises them, and for what lies outside of the grid.
     """
-    classes = read_classes(
-        placed_labels(case, axes),
-        axes,
-        annotation=annotation,
-        n_classes=n_classes,
-        case=case.id,
-    )
+    classes = read_classes(case, axes, n_classes=n_classes, annotation=annotation)
     sampled = sampled_classes(classes, grid)
     if (sampled == IGNORED).all():
         raise TrainingError(

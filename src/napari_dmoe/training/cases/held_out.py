@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from napari_dmoe.cohorts.case import Case, Selection
+from napari_dmoe.evaluation.groups import crossed
 from napari_dmoe.models.card import CardAttribute
 from napari_dmoe.patient import Patient
 from napari_dmoe.training.cases.annotation import IGNORED
-from napari_dmoe.training.cases.groups import crossed
 from napari_dmoe.training.cases.volumes import VolumePool
 from napari_dmoe.training.settings import TrainSettings
 
@@ -58,7 +59,7 @@ def hold_out_cases(
     elif wanted:
         _, group = crossed(patients, attributes)
         for number in range(int(group.max()) + 1):
-            members = (group == number).nonzero()[:, 0].tolist()
+            members = np.flatnonzero(group == number).tolist()
             held |= set(_every(members, settings.hold_out_every))
         # Groups that are all too small: then one in so many of all cases.
         held = held or set(_every(list(range(len(cases))), settings.hold_out_every))

@@ -11,8 +11,9 @@ import torch
 from monai.inferers import sliding_window_inference
 from torch import Tensor, nn
 
+from napari_dmoe.evaluation.groups import Groups
+from napari_dmoe.inference.masks.pairs import class_dice
 from napari_dmoe.training.cases.annotation import IGNORED
-from napari_dmoe.training.cases.groups import Groups
 from napari_dmoe.training.cases.pool import Pool
 
 OVERLAP = 0.25
@@ -101,7 +102,9 @@ def evaluate(
         _means(cases, classes),
         {
             name: _means(cases[is_in], classes)
-            for name, is_in in zip(groups.names, groups.members.T, strict=True)
+            for name, is_in in zip(
+                groups.names, torch.from_numpy(groups.members.T), strict=True
+            )
             if not cases[is_in].isnan().all()
         },
     )
@@ -128,14 +131,10 @@ def _logits(
 
 def _dice(found: Tensor, truth: Tensor, n_classes: int) -> Tensor:
     """Return the Dice (B, K - 1) of label maps, over what is annotated."""
-    is_annotated = truth != IGNORED
-    scores = []
-    for index in range(1, n_classes):
-        mine, theirs = (found == index) & is_annotated, truth == index
-        both = (mine & theirs).flatten(1).sum(1).double()
-        sizes = (mine.flatten(1).sum(1) + theirs.flatten(1).sum(1)).double()
-        scores.append(2 * both / sizes)  # 0/0 is NaN: such a case does not count
-    return torch.stack(scores, 1)
+    # What is not annotated counts as background in both.
+    mine, theirs = (m.where(truth != IGNORED, 0).numpy() for m in (found, truth))
+    rows = [class_dice(m, t, n_classes) for m, t in zip(mine, theirs, strict=True)]
+    return torch.tensor(rows, dtype=torch.float64)
 
 
 def _means(cases: Tensor, classes: tuple[str, ...]) -> dict[str, float]:

@@ -21,11 +21,12 @@ from typing import Any
 from torch import Tensor
 
 from napari_dmoe.imaging.atomic import atomic_path, write_text
+from napari_dmoe.imaging.tables import write_table
 from napari_dmoe.models.checkpoint import LoadedModel, load_checkpoint
 from napari_dmoe.models.saving import save_checkpoint, write_safetensors
 from napari_dmoe.models.weights import CheckpointError, read_weights
 from napari_dmoe.training.cases.annotation import TrainingError
-from napari_dmoe.training.loop.history import Epoch, history_csv
+from napari_dmoe.training.loop.history import Epoch, history_rows
 from napari_dmoe.training.settings import SCHEMA_VERSION
 
 LAST, BEST, RESUME = "last.safetensors", "best.safetensors", "resume.safetensors"
@@ -129,7 +130,7 @@ class RunFolder:
         self, history: list[Epoch], record: str, epochs: list[dict[str, Any]]
     ) -> None:
         """Write the history so far, with times, for people and programs."""
-        write_text(self.path / TABLE, history_csv(history))
+        write_table(self.path / TABLE, history_rows(history), line_end="\n")
         whole = {**json.loads(record), "history": epochs}
         write_text(self.path / RECORD, json.dumps(whole, indent=1) + "\n")
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-import defusedcsv.csv as csv
-
+from napari_dmoe.evaluation.json_scores import with_nan, with_null
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.training.cases.annotation import TrainingError
 
@@ -53,30 +51,18 @@ class Epoch:
 
     def facts(self) -> dict[str, Any]:
         """Return it ready for JSON; null where there is no number."""
-        plain: dict[str, Any] = _without_nan(asdict(self))
+        plain: dict[str, Any] = with_null(asdict(self))
         return plain
 
     @classmethod
     def from_facts(cls, facts: Mapping[str, Any]) -> Epoch:
         """Rebuild it from what :meth:`facts` gave."""
         stated = dict(facts)
-        stated["dice"] = _with_nan(facts["dice"])
-        stated["groups"] = {k: _with_nan(v) for k, v in facts["groups"].items()}
+        stated["dice"] = with_nan(facts["dice"])
+        stated["groups"] = {k: with_nan(v) for k, v in facts["groups"].items()}
         stated["expert_load"] = tuple(tuple(row) for row in facts["expert_load"])
         stated["notices"] = tuple(facts["notices"])
         return cls(**stated)
-
-
-def _without_nan(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _without_nan(part) for key, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [_without_nan(part) for part in value]
-    return None if isinstance(value, float) and math.isnan(value) else value
-
-
-def _with_nan(scores: Mapping[str, float | None]) -> dict[str, float]:
-    return {name: math.nan if v is None else v for name, v in scores.items()}
 
 
 @dataclass(frozen=True)
@@ -137,15 +123,9 @@ class Diverged(TrainingError):
         self.last_good = last_good
 
 
-def history_csv(history: Sequence[Epoch]) -> str:
-    """Return a history as CSV: one row an epoch, a column for each class and group."""
-    rows = [dict(_cells(epoch)) for epoch in history]
-    columns = list(dict.fromkeys(name for row in rows for name in row))
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
+def history_rows(history: Sequence[Epoch]) -> list[dict[str, str]]:
+    """Return a history as a table: one row an epoch, a column a class and group."""
+    return [dict(_cells(epoch)) for epoch in history]
 
 
 def _cells(epoch: Epoch) -> Iterator[tuple[str, str]]:

@@ -8,6 +8,12 @@ import torch
 from torch import Tensor
 
 from napari_dmoe.cohorts.case import Case
+from napari_dmoe.evaluation.groups import (
+    Groups,
+    attributes_named,
+    crossed,
+    groups_of,
+)
 from napari_dmoe.inference.running.devices import choose_device
 from napari_dmoe.models.card import CardAttribute, ModelCard
 from napari_dmoe.models.checkpoint import LoadedModel
@@ -18,12 +24,6 @@ from napari_dmoe.training.augmentation.settings import (
     VolumeAugmentSettings,
 )
 from napari_dmoe.training.cases.annotation import IGNORED, Annotation, TrainingError
-from napari_dmoe.training.cases.groups import (
-    Groups,
-    attributes_named,
-    crossed,
-    groups_of,
-)
 from napari_dmoe.training.cases.held_out import ENOUGH_CASES, hold_out_slices
 from napari_dmoe.training.cases.pool import Pool, read_pool
 from napari_dmoe.training.cases.sampling import Sampler
@@ -67,7 +67,8 @@ def prepare_run(
         pool, watched = _without_slices(pool, settings)
     attributes = card.attributes if watch is None else tuple(watch)
     by = _grouped_by(settings, attributes, pool.patients)
-    names, group = crossed(pool.patients, by)
+    names, places = crossed(pool.patients, by)
+    group = torch.from_numpy(places)
     measured = None
     if watched is not None:
         kind = "cases" if len(held_out) else "slices"
@@ -147,7 +148,7 @@ def _measured(
 ) -> Measured:
     own, group = crossed(pool.patients, by)
     places = [names.index(name) if name in names else -1 for name in own]
-    in_training: Tensor = torch.tensor(places)[group]
+    in_training: Tensor = torch.tensor(places)[torch.from_numpy(group)]
     return Measured(pool, kind, groups_of(pool.patients, attributes), in_training)
 
 

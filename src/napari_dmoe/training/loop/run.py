@@ -11,10 +11,10 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from napari_dmoe.evaluation.groups import Groups
 from napari_dmoe.models.architectures import Network
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.models.gating import LEFT_OUT
-from napari_dmoe.training.cases.groups import Groups
 from napari_dmoe.training.cases.pool import Pool
 from napari_dmoe.training.cases.sampling import Sampler
 from napari_dmoe.training.learning.optimisers import optimiser_of

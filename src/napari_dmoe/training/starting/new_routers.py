@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from napari_dmoe.cohorts.case import Case
+from napari_dmoe.evaluation.groups import groups_of
 from napari_dmoe.models.card import CardAttribute
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.training.cases.annotation import EVERYTHING, Annotation, TrainingError
-from napari_dmoe.training.cases.groups import groups_of
 from napari_dmoe.training.cases.pool import read_pool
 from napari_dmoe.training.learning.selection import is_router
 from napari_dmoe.training.loop.evaluation import evaluate

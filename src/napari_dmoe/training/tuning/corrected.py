@@ -22,7 +22,6 @@ from napari_dmoe.progress import Progress, ProgressHook, silent
 from napari_dmoe.training.cases.annotation import (
     Annotation,
     TrainingError,
-    placed_labels,
     read_classes,
 )
 
@@ -49,17 +48,13 @@ def annotated_case(case: Case, card: ModelCard, annotation: Annotation) -> Case:
 
     Raises
     ------
-    TrainingError
+    CohortError, TrainingError
         For labels that cannot be trained on; the message says why.
     """
     image = case.image
     axes = image.spatial_axes
     classes = read_classes(
-        placed_labels(case, axes),
-        axes,
-        annotation=annotation,
-        n_classes=len(card.classes),
-        case=case.id,
+        case, axes, n_classes=len(card.classes), annotation=annotation
     )
     labels = SpatialImage(classes, axes, image.affine, image.unit)
     drivers = {name: case.patient.value(name) for name in _drivers(card)}

@@ -16,12 +16,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from napari_dmoe.cohorts.case import Case, Selection
 from napari_dmoe.cohorts.datasets import Cohort, patients_of, read_cohort
+from napari_dmoe.evaluation.groups import attributes_named, crossed
 from napari_dmoe.models.card import CardAttribute, ModelCard
 from napari_dmoe.patient import Patient
 from napari_dmoe.phantoms.kinds import KINDS
 from napari_dmoe.progress import Progress, ProgressHook, silent
 from napari_dmoe.training.cases.annotation import TrainingError
-from napari_dmoe.training.cases.groups import attributes_named, crossed
 
 TUNED = "-tuned"
 """What the name of a tuned model's card ends in."""

@@ -11,15 +11,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from napari_dmoe.evaluation.group_table import counted_mean
+from napari_dmoe.evaluation.groups import EVERYBODY, names_of_groups
+from napari_dmoe.evaluation.json_scores import with_nan, with_null
 from napari_dmoe.models.card import CardAttribute
 from napari_dmoe.training.tuning.scores import CaseScore
 
 TOLERANCE = 0.01
 """A group whose Dice fell by more is said to have got worse."""
-
-EVERYBODY = "all"
-FEW = 10
-"""Groups with fewer cases are marked: their mean says little."""
 
 Verdict = Literal["not checked", "no group got worse", "worse"]
 
@@ -75,11 +74,6 @@ def changes(
     )
 
 
-def names_of_groups(attributes: Sequence[CardAttribute]) -> tuple[str, ...]:
-    """Return the names of the groups that attributes' values make, in order."""
-    return tuple(f"{a.name}={value}" for a in attributes for value in a.values)
-
-
 def _change(
     before: Sequence[CaseScore],
     after: Sequence[CaseScore],
@@ -97,14 +91,9 @@ def _change(
         region=region,
         n=len(pairs),
         n_nan=sum(any(math.isnan(value) for value in pair) for pair in pairs),
-        before=_mean([old for old, _ in pairs]),
-        after=_mean([new for _, new in pairs]),
+        before=counted_mean(old for old, _ in pairs),
+        after=counted_mean(new for _, new in pairs),
     )
-
-
-def _mean(values: Sequence[float]) -> float:
-    counted = [value for value in values if not math.isnan(value)]
-    return math.fsum(counted) / len(counted) if counted else math.nan
 
 
 @dataclass(frozen=True)
@@ -165,10 +154,8 @@ class TuningReport:
 
     def to_json(self) -> str:
         """Return it as JSON; null where there is no number."""
-        facts = asdict(self)
-        for name in ("cases", "guard"):
-            facts[name] = [_without_nan(row) for row in facts[name]]
-        return json.dumps({"schema_version": 1, **facts}, indent=1)
+        facts = {"schema_version": 1, **asdict(self)}
+        return json.dumps(with_null(facts), indent=1)
 
     @classmethod
     def from_json(cls, text: str) -> TuningReport:
@@ -184,8 +171,7 @@ class TuningReport:
             if facts.pop("schema_version") != 1:
                 raise ValueError("it is of another version")
             for name in ("cases", "guard"):
-                rows = [Change(**_with_nan(row)) for row in facts[name]]
-                facts[name] = tuple(rows)
+                facts[name] = tuple(map(_change_of, facts[name]))
             for name in ("missing", "notices"):
                 facts[name] = tuple(facts[name])
             return cls(**facts)
@@ -198,7 +184,7 @@ def _worst(rows: Sequence[Change], when: str) -> tuple[str, float] | None:
     for row in rows:
         if row.group != EVERYBODY:
             means.setdefault(row.group, []).append(getattr(row, when))
-    counted = {name: _mean(values) for name, values in means.items()}
+    counted = {name: counted_mean(values) for name, values in means.items()}
     counted = {name: mean for name, mean in counted.items() if not math.isnan(mean)}
     if not counted:
         return None
@@ -206,15 +192,6 @@ def _worst(rows: Sequence[Change], when: str) -> tuple[str, float] | None:
     return name, counted[name]
 
 
-def _without_nan(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        key: None if isinstance(value, float) and math.isnan(value) else value
-        for key, value in row.items()
-    }
-
-
-def _with_nan(row: Mapping[str, Any]) -> dict[str, Any]:
-    stated = dict(row)
-    for key in ("before", "after"):
-        stated[key] = math.nan if stated[key] is None else float(stated[key])
-    return stated
+def _change_of(row: Mapping[str, Any]) -> Change:
+    means = with_nan({key: row[key] for key in ("before", "after")})
+    return Change(**{**row, **means})

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from napari_dmoe.cohorts.case import Case
-from napari_dmoe.evaluation.group_table import group_names
+from napari_dmoe.cohorts.labels import OUTSIDE, check_classes, placed_labels
+from napari_dmoe.evaluation.groups import groups_of
+from napari_dmoe.evaluation.json_scores import with_nan, with_null
 from napari_dmoe.evaluation.mask_pair import regions_of
 from napari_dmoe.evaluation.metrics import measure_case
 from napari_dmoe.imaging.atomic import write_text
@@ -21,7 +22,7 @@ from napari_dmoe.inference.running.settings import InferenceSettings
 from napari_dmoe.models.card import CardAttribute
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.progress import Progress, ProgressHook, silent
-from napari_dmoe.training.cases.annotation import IGNORED, placed_labels
+from napari_dmoe.training.cases.annotation import IGNORED
 
 
 @dataclass(frozen=True)
@@ -44,14 +45,13 @@ class CaseScore:
 
     def facts(self) -> dict[str, Any]:
         """Return it ready for JSON; null where there is no number."""
-        dice = {k: None if math.isnan(v) else v for k, v in self.dice.items()}
-        return {"id": self.id, "groups": list(self.groups), "dice": dice}
+        plain: dict[str, Any] = with_null(asdict(self))
+        return plain
 
     @classmethod
     def from_facts(cls, facts: Mapping[str, Any]) -> CaseScore:
         """Rebuild it from what :meth:`facts` gave."""
-        dice = {k: math.nan if v is None else v for k, v in facts["dice"].items()}
-        return cls(facts["id"], tuple(facts["groups"]), dice)
+        return cls(facts["id"], tuple(facts["groups"]), with_nan(facts["dice"]))
 
 
 def score_cases(
@@ -79,6 +79,11 @@ def score_cases(
         What `progress` says.
     progress : callable
         Told before every case, and while one is segmented. May raise ``Cancelled``.
+
+    Raises
+    ------
+    CohortError
+        For labels that do not fit their image, or that the card has no class for.
     """
     settings = InferenceSettings(device=device)
     scores = []
@@ -93,7 +98,8 @@ def score_cases(
             loaded, case.image, case.patient, settings=settings, progress=beat
         )
         truth = placed_labels(case, found.axes)
-        left_out = (truth == IGNORED) | (truth < 0)
+        left_out = (truth == IGNORED) | (truth == OUTSIDE)
+        check_classes(truth[~left_out], len(loaded.card.classes), case=case.id)
         measured = measure_case(
             np.where(left_out, 0, found.labels),
             np.where(left_out, 0, truth),
@@ -101,14 +107,10 @@ def score_cases(
             metrics=("dice",),
         )
         dice = {score.region: score.value for score in measured}
-        scores.append(CaseScore(case.id, _groups(case, attributes), dice))
+        groups = groups_of([case.patient], attributes)
+        scores.append(CaseScore(case.id, groups.of_case(0), dice))
     progress(Progress(len(cases), max(1, len(cases)), what))
     return tuple(scores)
-
-
-def _groups(case: Case, attributes: Sequence[CardAttribute]) -> tuple[str, ...]:
-    named = ((a.name, group_names([case.patient], [a])[0]) for a in attributes)
-    return tuple(f"{name}={value}" for name, value in named if value is not None)
 
 
 BEFORE_FILE = "before.json"

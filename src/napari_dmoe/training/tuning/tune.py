@@ -13,6 +13,7 @@ from pathlib import Path
 
 from napari_dmoe.cohorts.case import Case
 from napari_dmoe.cohorts.datasets import patients_of
+from napari_dmoe.evaluation.groups import EVERYBODY, names_of_groups
 from napari_dmoe.inference.running.devices import choose_device
 from napari_dmoe.models.card import CardAttribute
 from napari_dmoe.models.checkpoint import LoadedModel, load_checkpoint
@@ -28,12 +29,7 @@ from napari_dmoe.training.tuning.guard import (
     guard_cases,
     watched,
 )
-from napari_dmoe.training.tuning.report import (
-    EVERYBODY,
-    TuningReport,
-    changes,
-    names_of_groups,
-)
+from napari_dmoe.training.tuning.report import TuningReport, changes
 from napari_dmoe.training.tuning.scores import Scores, remember, remembered, score_both
 
 BEFORE, TRAINING, AFTER = "before", "training", "after"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtWidgets import QWidget
 
-from napari_dmoe.viewer.fine_tune.words import group_name
+from napari_dmoe.evaluation.groups import EVERYBODY, values_in
 from napari_dmoe.viewer.ui.parts import column, paragraph, say
 from napari_dmoe.viewer.ui.plot import Plot
 
@@ -73,7 +73,7 @@ class CurvesSection(QWidget):
                 marker=".",
                 color=COLOURS[place % len(COLOURS)],
                 linestyle=_DASHES[place % len(_DASHES)],
-                label=group_name(group),
+                label=values_in(group),
             )
         below.set_ylabel("Dice", fontsize=_SMALL)
         below.set_xlabel("round", fontsize=_SMALL)
@@ -103,7 +103,7 @@ def dice_by_group(epochs: Sequence[Epoch]) -> Mapping[str, list[float]]:
     """
     groups = list(dict.fromkeys(name for epoch in epochs for name in epoch.groups))
     if not 1 < len(groups) <= _MOST_GROUPS:
-        return {"all": [_mean(epoch.dice) for epoch in epochs]}
+        return {EVERYBODY: [_mean(epoch.dice) for epoch in epochs]}
     return {
         group: [_mean(epoch.groups.get(group, {})) for epoch in epochs]
         for group in groups

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from napari_dmoe.evaluation.groups import EVERYBODY, SMALL_GROUP, values_in
 from napari_dmoe.viewer.fine_tune.clock import in_words
 
 if TYPE_CHECKING:
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from napari_dmoe.training.tuning.report import Change, TuningReport
     from napari_dmoe.viewer.fine_tune.pairs import Pair
 
-FEW = 10
 NOT_CHECKED = (
     "Groups: not checked. There was no guard, so nothing can be said of how patients "
     "of other groups fare."
@@ -121,7 +121,7 @@ def report_rows(report: TuningReport) -> list[ReportRow]:
     title = f"Trained on: {n} corrected {'case' if n == 1 else 'cases'}"
     rows.append(ReportRow(title, is_heading=True))
     groups = {change.group for change in report.cases}
-    shown = [c for c in report.cases if c.group == "all" or len(groups) > 2]
+    shown = [c for c in report.cases if c.group == EVERYBODY or len(groups) > 2]
     return [*rows, *_rows(shown, report)]
 
 
@@ -130,12 +130,13 @@ def _rows(changes: Sequence[Change], report: TuningReport) -> Iterator[ReportRow
         is_worse = change in report.worse
         note = " worse" if is_worse else ""
         left_out = f"; {change.n_nan} without a score" if change.n_nan else ""
-        few = f"; fewer than {FEW}: says little" if change.n < FEW else ""
+        is_small = change.n < SMALL_GROUP
+        few = f"; fewer than {SMALL_GROUP}: says little" if is_small else ""
         yield ReportRow(
-            group=group_name(change.group),
+            group=values_in(change.group),
             region=change.region,
             change=f"{_dice(change.before)}→{_dice(change.after)}{note}",
-            n=f"{change.n}{'*' if change.n < FEW else ''}",
+            n=f"{change.n}{'*' if is_small else ''}",
             is_worse=is_worse,
             help=f"Mean Dice of {change.n} cases{left_out}{few}.",
         )
@@ -144,11 +145,6 @@ def _rows(changes: Sequence[Change], report: TuningReport) -> Iterator[ReportRow
 def _dice(value: float) -> str:
     # Without the 0 before the point: docks are narrow.
     return "–" if math.isnan(value) else f"{value:.3f}".removeprefix("0")
-
-
-def group_name(group: str) -> str:
-    """Return a group's name for a person: its value."""
-    return group.partition("=")[2] or group
 
 
 def verdict(report: TuningReport) -> str:
@@ -166,19 +162,19 @@ def verdict(report: TuningReport) -> str:
     if worst is not None:
         (old, before), (new, after) = worst
         said += (
-            f" Worst group: {group_name(old)} {before:.3f} before, {group_name(new)} "
+            f" Worst group: {values_in(old)} {before:.3f} before, {values_in(new)} "
             f"{after:.3f} after."
         )
     if report.missing:
-        names = ", ".join(map(group_name, report.missing))
+        names = ", ".join(map(values_in, report.missing))
         said += f" Not checked, because the guard has no case of them: {names}."
     return said
 
 
 def worse_groups(report: TuningReport) -> tuple[str, ...]:
     """Name the groups that got worse; all together where none of them did."""
-    names = tuple(dict.fromkeys(group_name(change.group) for change in report.worse))
-    groups = tuple(name for name in names if name != "all")
+    names = tuple(dict.fromkeys(values_in(change.group) for change in report.worse))
+    groups = tuple(name for name in names if name != EVERYBODY)
     return groups or tuple("all together" for _ in names)
 
 

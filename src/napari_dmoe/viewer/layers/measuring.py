@@ -16,6 +16,7 @@ from napari_dmoe.inference.masks.measures import (
     CupToDisc,
     class_sizes,
     cup_to_disc,
+    label_frame,
 )
 from napari_dmoe.inference.results.segmentation import Segmentation
 from napari_dmoe.viewer.layers.placement import (
@@ -154,8 +155,6 @@ PIXELS = PixelSize()
 
 def pixel_size(result: Segmentation, image: SpatialImage) -> PixelSize:
     """Return how large a pixel of a result is."""
-    from napari_dmoe.inference.masks.mask_measures import label_frame
-
     frame = label_frame(result, image)
     is_voxel = frame.unit == "px" and len(result.grid.shape) == 3
     return PixelSize(frame.pixel, "voxels" if is_voxel else frame.unit)

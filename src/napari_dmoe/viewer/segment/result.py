@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QObject, QTimer
 from qtpy.QtWidgets import QFileDialog
 
-from napari_dmoe.cohorts.tables import write_table
 from napari_dmoe.imaging.files import safe_stem
 from napari_dmoe.imaging.spatial import SPATIAL_AXES
+from napari_dmoe.imaging.tables import write_table
 from napari_dmoe.progress import Progress, ProgressHook
 from napari_dmoe.viewer.layers.opening import mask_layers
 from napari_dmoe.viewer.layers.placement import plain

@@ -8,7 +8,7 @@ from pathlib import Path
 from napari.utils.notifications import show_info
 from qtpy.QtWidgets import QFileDialog, QMessageBox, QWidget
 
-from napari_dmoe.cohorts.tables import write_table
+from napari_dmoe.imaging.tables import write_table
 from napari_dmoe.viewer.checkpoints import CHECKPOINT_SUFFIXES
 from napari_dmoe.viewer.ui.jobs import notify_error
 

@@ -9,8 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_dmoe.cohorts.tables import write_table
 from napari_dmoe.imaging.atomic import atomic_path
+from napari_dmoe.imaging.tables import write_table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

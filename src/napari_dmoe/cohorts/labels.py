@@ -1,0 +1,142 @@
+"""Labels as they are read: whole numbers, one a class, on the pixels of their image."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from napari_dmoe.cohorts.case import Case, CohortError
+from napari_dmoe.imaging.spatial import SpatialImage
+
+Labels = NDArray[Any]
+
+OUTSIDE = -1
+"""Stands for pixels of the image that its labels do not reach."""
+
+
+def whole_numbers(values: Labels) -> Labels:
+    """Return labels as integers.
+
+    Raises
+    ------
+    CohortError
+        When they have fractions, or are no numbers.
+    """
+    if values.dtype.kind in "bui":
+        return values
+    whole = np.rint(values) if values.dtype.kind == "f" else values
+    if values.dtype.kind != "f" or not np.array_equal(whole, values):
+        raise CohortError(
+            f"labels are whole numbers, one a class, but these have fractions "
+            f"({values.dtype}). Are they probabilities?"
+        )
+    return whole.astype(np.int64)
+
+
+def fitting(labels: SpatialImage, image: SpatialImage) -> SpatialImage:
+    """Return labels as whole numbers, after a look at whether they fit the image.
+
+    Raises
+    ------
+    CohortError
+        When they are no whole numbers, one a pixel of the image, or lie elsewhere.
+    """
+    if labels.axes != labels.spatial_axes:
+        raise CohortError(
+            f"labels are one number a pixel, but these have the axes "
+            f"{', '.join(labels.axes)}: save them as a grey image"
+        )
+    if labels.spatial_shape != image.spatial_shape:
+        raise CohortError(
+            f"the labels have {labels.spatial_shape} pixels, but the image has "
+            f"{image.spatial_shape}"
+        )
+    if labels.unit is not None and labels.unit == image.unit:
+        _same_place(labels, image)
+    values = np.asarray(labels.data)
+    whole = whole_numbers(values)
+    return labels if whole is values else replace(labels, data=whole.astype(np.int32))
+
+
+def _same_place(labels: SpatialImage, image: SpatialImage) -> None:
+    """Refuse labels of which a corner lies over half a pixel from the image's."""
+    placed = image.affine_along(labels.spatial_axes)
+    last = [side - 1 for side in labels.spatial_shape]
+    corners = np.array([*itertools.product(*((0, end) for end in last))]).T
+    corners = np.vstack([corners, np.ones(corners.shape[1])])
+    apart = np.linalg.norm(((labels.affine - placed) @ corners)[:-1], axis=0).max()
+    if apart > min(labels.spacing) / 2:
+        raise CohortError(
+            f"the labels lie up to {apart:.3g} {labels.unit} away from the image: "
+            "resample them onto it, or give labels that were drawn on it"
+        )
+
+
+def placed_labels(case: Case, axes: tuple[str, ...]) -> Labels:
+    """Return a case's labels on the pixels of its image.
+
+    Labels of another shape are placed by where they lie in the world, to the nearest;
+    :data:`OUTSIDE` stands where they do not reach.
+
+    Raises
+    ------
+    CohortError
+        When there are none, they are no integers, or they do not fit the image.
+    """
+    labels = case.labels
+    if labels is None:
+        raise CohortError(f"case {case.id} has no labels: training needs them")
+    if set(labels.axes) != set(axes):
+        raise CohortError(
+            f"case {case.id}: the labels have the axes {', '.join(labels.axes)}, where "
+            f"{', '.join(axes)} are expected"
+        )
+    try:
+        values = whole_numbers(np.asarray(labels.data))
+    except CohortError as error:
+        raise CohortError(f"case {case.id}: {error}") from error
+    values = values.transpose([labels.axes.index(axis) for axis in axes])
+    sizes = dict(zip(case.image.spatial_axes, case.image.spatial_shape, strict=True))
+    shape = tuple(sizes[axis] for axis in axes)
+    if values.shape == shape:
+        return values
+    if case.image.unit is None or case.image.unit != labels.unit:
+        raise CohortError(
+            f"case {case.id}: the labels have {values.shape} pixels, but the image has "
+            f"{shape}, and where they lie is not stated in one unit for both"
+        )
+    placed: Labels = ndimage.affine_transform(
+        values.astype(np.int64),
+        np.linalg.solve(labels.affine_along(axes), case.image.affine_along(axes)),
+        output_shape=shape,
+        order=0,
+        mode="grid-constant",  # a pixel reaches half a pixel beyond its middle
+        cval=OUTSIDE,
+    )
+    if (placed == OUTSIDE).all():
+        raise CohortError(
+            f"case {case.id}: the labels lie elsewhere than the image: they do not "
+            "overlap in the world"
+        )
+    return placed
+
+
+def check_classes(counted: Labels, n_classes: int, *, case: str) -> None:
+    """Refuse labels, those that count, that a card has no class for.
+
+    Raises
+    ------
+    CohortError
+        The message names the case and the least and largest label.
+    """
+    if counted.size and (counted.min() < 0 or counted.max() >= n_classes):
+        raise CohortError(
+            f"case {case}: labels reach from {counted.min()} to {counted.max()}, but "
+            f"the card has {n_classes} classes, counted from 0. If a label stands for "
+            "what is not annotated, name it as unlabelled"
+        )

@@ -1,0 +1,198 @@
+"""Which patient group a case belongs to, and what a group is called.
+
+Groups are the values of attributes, whether or not they drive a model. A group is
+called ``"severity=healthy"``; one of several attributes ``"sex=male, age=0-19"``.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_dmoe.evaluation.mask_pair import MetricError
+from napari_dmoe.models.card import CardAttribute
+from napari_dmoe.patient import Patient
+
+UNKNOWN = -1
+"""Place of a value that is not known."""
+
+EVERYBODY = "all"
+"""Name of the group of all cases."""
+
+SMALL_GROUP = 10
+"""Groups with fewer counted cases are marked: their mean says little."""
+
+
+@dataclass(frozen=True)
+class Groups:
+    """Which case belongs to which groups.
+
+    Parameters
+    ----------
+    names : tuple of str
+        A case may belong to several, one an attribute.
+    members : (N, G) bool array
+        Whether case n belongs to group g.
+    """
+
+    names: tuple[str, ...]
+    members: NDArray[np.bool_]
+
+    def of_case(self, place: int) -> tuple[str, ...]:
+        """Return the names of the groups that one case belongs to."""
+        return tuple(itertools.compress(self.names, self.members[place]))
+
+
+def groups_of(
+    patients: Sequence[Patient], attributes: Sequence[CardAttribute]
+) -> Groups:
+    """Return the groups that the attributes' values make, unknown ones left out."""
+    places = _places(patients, attributes)
+    columns = [
+        places[:, number] == place
+        for number, attribute in enumerate(attributes)
+        for place in range(len(attribute.values))
+    ]
+    members = np.array(columns, bool).reshape(len(columns), len(patients)).T
+    return Groups(names_of_groups(attributes), members)
+
+
+def crossed(
+    patients: Sequence[Patient], attributes: Sequence[CardAttribute]
+) -> tuple[tuple[str, ...], NDArray[np.int64]]:
+    """Return groups of all attributes together, and each case's.
+
+    Returns
+    -------
+    tuple of str
+        Names of the groups that there are cases of. An unknown value is a value of its
+        own.
+    (N,) int64 array
+        Which of them each case belongs to.
+    """
+    if not attributes:
+        return (EVERYBODY,), np.zeros(len(patients), np.int64)
+    rows, group = np.unique(_places(patients, attributes), axis=0, return_inverse=True)
+    return tuple(_name(attributes, row) for row in rows), group.reshape(-1)
+
+
+def group_names(
+    patients: Sequence[Patient], attributes: Sequence[CardAttribute]
+) -> tuple[str | None, ...]:
+    """Return each patient's group by one attribute, or by several crossed.
+
+    Parameters
+    ----------
+    patients : sequence of Patient
+        The patients.
+    attributes : sequence of CardAttribute
+        Their edges sort numbers into values; the edge itself belongs to the value
+        above.
+
+    Returns
+    -------
+    tuple of str or None
+        None where any of the attributes is unknown.
+
+    Raises
+    ------
+    PatientError
+        When an attribute does not know a value.
+    MetricError
+        When no attribute is given.
+    """
+    if not attributes:
+        raise MetricError("name at least one attribute to group the patients by")
+    rows = _places(patients, attributes)
+    return tuple(None if UNKNOWN in row else _name(attributes, row) for row in rows)
+
+
+def names_of_groups(attributes: Sequence[CardAttribute]) -> tuple[str, ...]:
+    """Return the names of the groups that attributes' values make, in order."""
+    return tuple(name for a in attributes for name in names_of_crossed([a]))
+
+
+def names_of_crossed(attributes: Sequence[CardAttribute]) -> tuple[str, ...]:
+    """Return the names of all groups that attributes make together, in order.
+
+    Examples
+    --------
+    >>> sex = CardAttribute(name="sex", values=("female", "male"))
+    >>> names_of_crossed([sex])
+    ('sex=female', 'sex=male')
+    """
+    places = itertools.product(*(range(len(a.values)) for a in attributes))
+    return tuple(_name(attributes, row) for row in places)
+
+
+def values_in(name: str) -> str:
+    """Return the values in a group's name, where the attributes are said elsewhere.
+
+    Examples
+    --------
+    >>> values_in("race=Black, sex=female"), values_in("all")
+    ('Black, female', 'all')
+    """
+    parts = (part.partition("=") for part in name.split(", "))
+    return ", ".join(value if equals else whole for whole, equals, value in parts)
+
+
+def attributes_named(
+    names: Sequence[str],
+    known: Sequence[CardAttribute],
+    patients: Sequence[Patient] = (),
+) -> tuple[CardAttribute, ...]:
+    """Return attributes by name, those that no card knows with the cases' own values.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Which.
+    known : sequence of CardAttribute
+        Those whose values and bands are stated.
+    patients : sequence of Patient
+        Where to look for the values of others.
+
+    Raises
+    ------
+    MetricError
+        For an attribute that no case states, and for a number without bands.
+    """
+    stated = {attribute.name: attribute for attribute in known}
+    return tuple(stated.get(name) or _from_cases(name, patients) for name in names)
+
+
+def _from_cases(name: str, patients: Sequence[Patient]) -> CardAttribute:
+    values = {value for p in patients if (value := p.value(name)) is not None}
+    if not values:
+        raise MetricError(
+            f"no case states its {name}: name an attribute that the cohort has"
+        )
+    if not all(isinstance(value, str) for value in values):
+        raise MetricError(
+            f"{name} is a number, and bands for it are stated nowhere: groups need a "
+            "card that has them"
+        )
+    spelt = {str(value).casefold(): str(value) for value in sorted(map(str, values))}
+    return CardAttribute(name=name, values=tuple(spelt.values()))
+
+
+def _places(
+    patients: Sequence[Patient], attributes: Sequence[CardAttribute]
+) -> NDArray[np.int64]:
+    """Return the place of each patient's value among each attribute's, (N, A)."""
+    places = [[a.category(p.value(a.name)) for a in attributes] for p in patients]
+    filled = [[UNKNOWN if v is None else v for v in row] for row in places]
+    return np.array(filled, np.int64).reshape(len(patients), len(attributes))
+
+
+def _name(attributes: Sequence[CardAttribute], row: Sequence[int]) -> str:
+    """Return a group's name from the place of its value of each attribute."""
+    return ", ".join(
+        f"{a.name}={'unknown' if place == UNKNOWN else a.values[place]}"
+        for a, place in zip(attributes, row, strict=True)
+    )

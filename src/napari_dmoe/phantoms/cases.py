@@ -1,0 +1,87 @@
+"""What every kind of phantom does alike: stated values, one case, and many in a row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_dmoe.cohorts.case import Case
+from napari_dmoe.imaging.spatial import CHANNEL_AXIS, SpatialImage
+from napari_dmoe.patient import Patient
+
+
+def with_stated(
+    patient: Patient,
+    name: str,
+    value: str | None,
+    known: Collection[str],
+    *,
+    title: str,
+) -> Patient:
+    """Return a drawn patient with a value that was asked for, if one was.
+
+    Raises
+    ------
+    ValueError
+        For a value that phantoms do not have.
+    """
+    if value is None:
+        return patient
+    if value not in known:
+        raise ValueError(
+            f"phantoms have no {title} {value!r}: expected one of {', '.join(known)}"
+        )
+    return patient.with_value(name, value)
+
+
+def check_sides(sides: Sequence[int], least: int, *, unit: str) -> None:
+    """Refuse phantoms that are too small to hold what is drawn.
+
+    Raises
+    ------
+    ValueError
+        For a side under `least`.
+    """
+    if min(sides) < least:
+        raise ValueError(
+            f"a phantom needs sides of at least {least} {unit}: found {sides}"
+        )
+
+
+def phantom(
+    identity: str,
+    pixels: NDArray[Any],
+    labels: NDArray[np.uint8],
+    *,
+    axes: str,
+    spacing: Sequence[float],
+    patient: Patient,
+) -> Case:
+    """Return what was drawn as a case; `spacing` in mm, labels without a channel."""
+    image, truth = (
+        SpatialImage.from_array(data, axes=names, spacing=spacing, unit="mm")
+        for data, names in ((pixels, axes), (labels, axes.replace(CHANNEL_AXIS, "")))
+    )
+    return Case(identity, image, truth, patient)
+
+
+def draw_cases(
+    draw: Callable[..., Case], number: int, *, seed: int, **how: Any
+) -> Iterator[Case]:
+    """Draw cases 0 to `number` - 1, one at a time; a larger cohort holds a smaller one.
+
+    Parameters
+    ----------
+    draw : callable
+        Draws one case from a seed, its number and `how`.
+    number : int
+        How many cases.
+    seed : int
+        Seed of the cohort.
+    **how
+        What else `draw` takes, such as the size of each image in pixels.
+    """
+    return (draw(seed, place, **how) for place in range(number))
