@@ -31,6 +31,9 @@ from napari_dmoe.inference.results.segmentation import Segmentation
 from napari_dmoe.inference.what_if.steps import Swept, interleaved
 from napari_dmoe.viewer.dock import DMoEDock
 from napari_dmoe.viewer.engines import Engines
+from napari_dmoe.viewer.routing.control import RoutingControl
+from napari_dmoe.viewer.segment.control import SegmentControl
+from napari_dmoe.viewer.what_if.control import WhatIfControl
 
 SCENES = {
     "fundus, 2D": ("phantom-fundus", "fundus-phantom"),
@@ -87,7 +90,10 @@ def wait(is_so: Callable[[], bool]) -> None:
 
 def is_ready(dock: DMoEDock) -> bool:
     """Whether the dock has a model and an image, and nothing to do."""
-    is_idle = not dock.run.is_busy and not dock.loader.is_busy
+    is_idle = (
+        not dock.control(SegmentControl).run.is_busy
+        and not dock.control(SegmentControl).loader.is_busy
+    )
     return is_idle and dock.footer.button.isEnabled()
 
 
@@ -100,7 +106,7 @@ def open_scene(scene: str) -> tuple[napari.Viewer, DMoEDock]:
     _, dock = viewer.window.add_plugin_dock_widget("napari-dmoe", "dMoE")
     pulse = QTimer()  # so that waiting wakes up now and then
     pulse.start(20)
-    wait(lambda: not dock.loader.is_busy)
+    wait(lambda: not dock.control(SegmentControl).loader.is_busy)
     dock.open_model(model)
     wait(lambda: is_ready(dock))
     dock.pulse = pulse
@@ -111,7 +117,7 @@ def run_once(dock: DMoEDock, beats: Beats) -> dict[str, float]:
     """Segment once; return what the gaps were until the mask was shown."""
     beats.start()
     dock.footer.button.click()
-    wait(lambda: not dock.run.is_busy)
+    wait(lambda: not dock.control(SegmentControl).run.is_busy)
     seconds = time.perf_counter() - beats.times[0]
     until = time.perf_counter() + 0.3
     wait(lambda: time.perf_counter() > until)  # the mask is drawn, the table filled
@@ -135,11 +141,11 @@ def stop_after(dock: DMoEDock, seconds: float) -> float:
     dock.footer.button.click()
     until = time.perf_counter() + seconds
     wait(lambda: time.perf_counter() > until)
-    if not dock.run.is_busy:
+    if not dock.control(SegmentControl).run.is_busy:
         raise RuntimeError(f"the run was over within {seconds} s: nothing to stop")
     stopped = time.perf_counter()
     dock.footer.button.click()
-    wait(lambda: not dock.run.is_busy)
+    wait(lambda: not dock.control(SegmentControl).run.is_busy)
     return round(time.perf_counter() - stopped, 3)
 
 
@@ -263,7 +269,7 @@ class PaintedVolume:
         self.viewer.window.add_dock_widget(dock, name="dMoE", area="right")
         dock.pulse = QTimer()
         dock.pulse.start(20)
-        wait(lambda: not dock.loader.is_busy)
+        wait(lambda: not dock.control(SegmentControl).loader.is_busy)
         dock.open_model("pelvis-phantom")
         wait(lambda: is_ready(dock))
         patient = dock._session.patient_of(self.image)
@@ -271,7 +277,7 @@ class PaintedVolume:
         known = patient.with_value(driver.name, driver.values[0])
         dock._session.set_patient(self.image, known)
         dock.footer.button.click()
-        wait(lambda: not dock.run.is_busy)
+        wait(lambda: not dock.control(SegmentControl).run.is_busy)
         self.mask = dock._session.result_of(self.image).mask()
 
     def pause(self, seconds: float) -> None:
@@ -286,8 +292,8 @@ class PaintedVolume:
         if self.dock is None:
             self.viewer.add_labels(self._stack, name="stack")
         else:
-            self.dock.what_if.sweep.button.click()
-            wait(lambda: not self.dock.run.is_busy)
+            self.dock.control(WhatIfControl).tab.sweep.button.click()
+            wait(lambda: not self.dock.control(SegmentControl).run.is_busy)
         self.pause(AFTERWARDS_S)
 
     def see(self, tab: str) -> None:
@@ -319,12 +325,12 @@ class PaintedVolume:
             if self.dock is None:
                 self.viewer.dims.set_point(0, step)
             else:
-                self.dock.what_if.sweep.found.slider.setValue(step)
+                self.dock.control(WhatIfControl).tab.sweep.found.slider.setValue(step)
             yield
 
     def choose_maps(self) -> Iterator[None]:
         """Choose maps of the routing, block by block."""
-        routing = self.dock.routing
+        routing = self.dock.control(RoutingControl).tab
         for block in (0, 1, 2, 0, 1, 2):
             routing.block_slider.setValue(block)
             yield
@@ -372,7 +378,7 @@ def measure_painting(repeats: int) -> dict[str, object]:
         for name, tab, act in acts:
             window.see(tab)
             if name == "choose maps":
-                window.dock.routing.shown_box.click()
+                window.dock.control(RoutingControl).tab.shown_box.click()
             rows[name] = [gaps_of(window, act) for _ in range(repeats)]
         window.add_stack()
         window.see("what_if")

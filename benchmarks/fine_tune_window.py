@@ -20,7 +20,9 @@ import psutil
 from event_loop import LONGEST_GAP_MS, Beats, open_scene, wait
 from napari_dmoe.models.checkpoint import load_checkpoint
 from napari_dmoe.viewer.dock import DMoEDock
+from napari_dmoe.viewer.fine_tune.control import FineTuneControl
 from napari_dmoe.viewer.fine_tune.state import State
+from napari_dmoe.viewer.segment.control import SegmentControl
 
 SCENE = "fundus, 2D"
 LONGEST_STOP_S = 2.0
@@ -62,18 +64,22 @@ def idle(beats: Beats, seconds: float) -> np.ndarray:
 def prepare(viewer: napari.Viewer, dock: DMoEDock, n_guard: int) -> None:
     """Segment the sample, paint on its mask, and open the tab."""
     dock.footer.button.click()
-    wait(lambda: not dock.run.is_busy)
+    wait(lambda: not dock.control(SegmentControl).run.is_busy)
     viewer.layers[-1].paint((60, 60), 1)
-    dock.tabs.setCurrentWidget(dock.fine_tune)
-    dock.fine_tune.tune.n_spin.setValue(n_guard)
-    dock.fine_tune.advanced.form.inputs["epochs"].value = 1000
-    wait(dock.fine_tune.foot.button.isEnabled)
+    dock.tabs.setCurrentWidget(dock.control(FineTuneControl).tab)
+    dock.control(FineTuneControl).tab.tune.n_spin.setValue(n_guard)
+    dock.control(FineTuneControl).tab.advanced.form.inputs["epochs"].value = 1000
+    wait(dock.control(FineTuneControl).tab.foot.button.isEnabled)
 
 
 def measure(rounds: int, n_guard: int) -> dict[str, object]:
     """Tune for some rounds, stop, and return all figures."""
     viewer, dock = open_scene(SCENE)
-    tuning, foot, beats = dock.tuner.tuning, dock.fine_tune.foot, Beats()
+    tuning, foot, beats = (
+        dock.control(FineTuneControl).tuning,
+        dock.control(FineTuneControl).tab.foot,
+        Beats(),
+    )
     prepare(viewer, dock, n_guard)
     quiet, before = figures(idle(beats, QUIET_S)), rss_mb()
     beats.start()
@@ -86,7 +92,7 @@ def measure(rounds: int, n_guard: int) -> dict[str, object]:
     foot.button.click()
     wait(lambda: tuning.state is not State.STOPPING)
     stop_s = round(time.perf_counter() - began, 3)
-    path = dock.tuner.folder.tuned_model()
+    path = dock.control(FineTuneControl).folder.tuned_model()
     found = {
         "idle": quiet,
         "training": figures(gaps),

@@ -21,6 +21,8 @@ from qtpy.QtWidgets import QApplication
 from event_loop import SCENES, open_scene, wait
 from napari_dmoe.inference.maps.overlays import OVERLAYS
 from napari_dmoe.viewer.dock import DMoEDock
+from napari_dmoe.viewer.routing.control import RoutingControl
+from napari_dmoe.viewer.segment.control import SegmentControl
 
 MAPS_TIMED = ("dominant", "gate", "entropy", "pair")
 LONGEST_MS = 50
@@ -29,7 +31,7 @@ LONGEST_MS = 50
 
 def show_map(dock: DMoEDock, name: str) -> None:
     """Choose a map, as a person does, and wait until everything rests."""
-    combo = dock.routing.maps.map_combo
+    combo = dock.control(RoutingControl).tab.maps.map_combo
     combo.setCurrentIndex(list(OVERLAYS).index(name))
     combo.activated.emit(combo.currentIndex())
     rest()
@@ -43,7 +45,7 @@ def rest(seconds: float = 0.5) -> None:
 
 def scrub(viewer: napari.Viewer, dock: DMoEDock, repeats: int) -> dict[str, object]:
     """Move the slider to each block; return the times in ms."""
-    slider = dock.routing.block_slider
+    slider = dock.control(RoutingControl).tab.block_slider
     steps: dict[str, list[float]] = {"layer": [], "tab": [], "drawn": []}
     for _ in range(repeats):
         for block in [*range(slider.maximum() + 1)]:
@@ -52,7 +54,7 @@ def scrub(viewer: napari.Viewer, dock: DMoEDock, repeats: int) -> dict[str, obje
             began = time.perf_counter()
             slider.setValue(block)
             steps["layer"].append(time.perf_counter() - began)
-            dock.maps.show()
+            dock.control(RoutingControl).show()
             steps["tab"].append(time.perf_counter() - began)
             QApplication.processEvents()
             steps["drawn"].append(time.perf_counter() - began)
@@ -86,10 +88,10 @@ def plots(dock: DMoEDock, repeats: int = 5) -> dict[str, float]:
     """Return how long all plots take."""
     found = []
     for block in range(repeats):
-        dock.routing.block_slider.setValue(block % 2)
+        dock.control(RoutingControl).tab.block_slider.setValue(block % 2)
         rest()
         began = time.perf_counter()
-        dock.maps.plots.show()
+        dock.control(RoutingControl).plots.show()
         QApplication.processEvents()
         found.append(time.perf_counter() - began)
     return summary(found)
@@ -99,8 +101,8 @@ def measure(scene: str, repeats: int) -> dict[str, object]:
     """Return the figures of one scene."""
     viewer, dock = open_scene(scene)
     dock.footer.button.click()
-    wait(lambda: not dock.run.is_busy)
-    dock.tabs.setCurrentWidget(dock.routing)
+    wait(lambda: not dock.control(SegmentControl).run.is_busy)
+    dock.tabs.setCurrentWidget(dock.control(RoutingControl).tab)
     rest()
     found: dict[str, object] = {"image": list(viewer.layers[0].data.shape)}
     for name in MAPS_TIMED:

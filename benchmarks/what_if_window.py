@@ -24,8 +24,11 @@ import torch
 from qtpy.QtWidgets import QApplication
 
 from event_loop import open_scene, wait
+from napari_dmoe.viewer.routing.control import RoutingControl
 from napari_dmoe.viewer.routing.on_images import routing_of
+from napari_dmoe.viewer.segment.control import SegmentControl
 from napari_dmoe.viewer.session.session import Session, session_of
+from napari_dmoe.viewer.what_if.control import WhatIfControl
 
 SCENE = "skin, 2D"
 LONGEST_S = 0.3
@@ -44,11 +47,11 @@ class Window:
         dock = self.dock
         for _ in range(2):  # the first warms torch up, which can take seconds
             self.segment()
-        dock.routing.shown_box.click()
+        dock.control(RoutingControl).tab.shown_box.click()
         self.rest()
         if not routing_of(self.session).is_shown:
             raise RuntimeError("no map of the routing is seen")
-        dock.what_if.sweep.combo.setCurrentText("Age")
+        dock.control(WhatIfControl).tab.sweep.combo.setCurrentText("Age")
         card = self.session.model.card
         (driver,) = (each for each in card.attributes if each.name == _DRIVER)
         self.bands = itertools.cycle(driver.values)
@@ -63,24 +66,24 @@ class Window:
         """Choose the next age band, and wait for its mask and its map."""
         image = self.session.image
         before = self.session.result_of(image).segmentation
-        combo = self.dock.tab.patient.inputs[_DRIVER].combo
+        combo = self.dock.control(SegmentControl).tab.patient.inputs[_DRIVER].combo
         place = combo.findText(next(self.bands))
         combo.setCurrentIndex(place)
         combo.activated.emit(place)
-        wait(lambda: not self.dock.run.is_busy)
+        wait(lambda: not self.dock.control(SegmentControl).run.is_busy)
         if self.session.result_of(image).segmentation is before:
             raise RuntimeError("the new age gave no new result")
 
     def segment(self) -> None:
         """Press Segment, and wait for the mask and the map."""
         self.dock.footer.button.click()
-        wait(lambda: not self.dock.run.is_busy)
+        wait(lambda: not self.dock.control(SegmentControl).run.is_busy)
 
     def sweep(self) -> None:
         """Press Sweep, and wait for the masks of all values."""
-        self.dock.what_if.sweep.button.click()
-        wait(lambda: not self.dock.run.is_busy)
-        if len(self.dock.sweep.swept[1].steps) != self.n_values:
+        self.dock.control(WhatIfControl).tab.sweep.button.click()
+        wait(lambda: not self.dock.control(SegmentControl).run.is_busy)
+        if len(self.dock.control(WhatIfControl).sweep.swept[1].steps) != self.n_values:
             raise RuntimeError("the sweep is not of these values")
 
 
@@ -96,9 +99,9 @@ def timed(action: Callable[[], None]) -> tuple[float, float]:
 def measure(window: Window, repeats: int) -> dict[str, object]:
     """Let the actions take turns; return their medians and ratios."""
     tabs: dict[str, tuple[Callable[[], None], object]] = {
-        "a new attribute": (window.choose_age, window.dock.tab),
-        "one run": (window.segment, window.dock.tab),
-        "a sweep": (window.sweep, window.dock.what_if),
+        "a new attribute": (window.choose_age, window.dock.control(SegmentControl).tab),
+        "one run": (window.segment, window.dock.control(SegmentControl).tab),
+        "a sweep": (window.sweep, window.dock.control(WhatIfControl).tab),
     }
     times: dict[str, list[tuple[float, float]]] = {name: [] for name in tabs}
     for turn in range(repeats + 1):

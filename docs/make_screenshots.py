@@ -23,6 +23,8 @@ from screenshots.what_if import (
     whatif_volume,
 )
 
+from napari_dmoe.viewer.segment.control import SegmentControl
+
 IMAGES = Path(__file__).parent / "images"
 SCENES = (
     *(states, retina, phantom, many, skin, pelvis, ct),
@@ -51,7 +53,7 @@ def main() -> None:
         shoot = Shooter(viewer, dock, options.output)
         if make is states:
             shoot.state("empty")
-        wait(lambda dock=dock: not dock.loader.is_busy)
+        wait(lambda dock=dock: not dock.control(SegmentControl).loader.is_busy)
         if options.model:
             load(dock, options.model)
         make(viewer, dock, shoot)

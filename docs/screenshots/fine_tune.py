@@ -11,7 +11,9 @@ from napari.settings import get_settings
 from qtpy.QtCore import QPoint
 from qtpy.QtWidgets import QApplication, QWidget
 
+from napari_dmoe.viewer.fine_tune.control import FineTuneControl
 from napari_dmoe.viewer.fine_tune.state import State
+from napari_dmoe.viewer.segment.control import SegmentControl
 
 PATIENCE_SECONDS = 900
 NARROW, WIDE = 300, 600
@@ -20,7 +22,11 @@ N_GUARD, ROUNDS = 12, 4
 
 def fine_tune(viewer: napari.Viewer, dock: QWidget, shoot: object) -> None:
     """Go through the states of the Fine-tune tab, with the real model and process."""
-    tab, tuning, foot = dock.fine_tune, dock.tuner.tuning, dock.fine_tune.foot
+    tab, tuning, foot = (
+        dock.control(FineTuneControl).tab,
+        dock.control(FineTuneControl).tuning,
+        dock.control(FineTuneControl).tab.foot,
+    )
     dock.tabs.setCurrentWidget(tab)
     _state(shoot, "empty")
     _paint_a_correction(viewer, dock)
@@ -42,7 +48,11 @@ def fine_tune(viewer: napari.Viewer, dock: QWidget, shoot: object) -> None:
 
 def _after_a_stop(viewer: napari.Viewer, dock: QWidget, shoot: object) -> None:
     """Stop, resume, look at what changed, keep; then let another one fail."""
-    tab, tuning, foot = dock.fine_tune, dock.tuner.tuning, dock.fine_tune.foot
+    tab, tuning, foot = (
+        dock.control(FineTuneControl).tab,
+        dock.control(FineTuneControl).tuning,
+        dock.control(FineTuneControl).tab.foot,
+    )
     foot.button.click()
     _wait(lambda: tuning.state is State.STOPPED)
     _state(shoot, "stopped")
@@ -65,7 +75,7 @@ def _after_a_stop(viewer: napari.Viewer, dock: QWidget, shoot: object) -> None:
     _wait(lambda: tuning.state is State.KEPT)
     _show(dock, tab.outcome)
     _state(shoot, "kept")
-    dock.tuner.guard.choose_cohort("people who moved away")
+    dock.control(FineTuneControl).guard.choose_cohort("people who moved away")
     foot.button.click()
     _wait(lambda: tuning.state is State.FAILED)
     _show(dock, tab.pairs)
@@ -74,10 +84,10 @@ def _after_a_stop(viewer: napari.Viewer, dock: QWidget, shoot: object) -> None:
 
 def _paint_a_correction(viewer: napari.Viewer, dock: QWidget) -> None:
     viewer.open_sample("napari-dmoe", "phantom-fundus")
-    dock.tabs.setCurrentWidget(dock.tab)
+    dock.tabs.setCurrentWidget(dock.control(SegmentControl).tab)
     _wait(dock.footer.button.isEnabled)
     dock.footer.button.click()
-    _wait(lambda: not dock.run.is_busy)
+    _wait(lambda: not dock.control(SegmentControl).run.is_busy)
     mask = viewer.layers["phantom fundus / mask"]
     rows, columns = np.nonzero(mask.data == 2)
     mask.brush_size = 56
@@ -93,7 +103,7 @@ def _state(shoot: object, name: str) -> None:
 def _show(dock: QWidget, part: QWidget) -> None:
     """Scroll to a part of the tab."""
     _settle()
-    scroll = dock.fine_tune.scroll
+    scroll = dock.control(FineTuneControl).tab.scroll
     place = part.mapTo(scroll.widget(), QPoint(0, 0)).y()
     scroll.verticalScrollBar().setValue(place)
 

@@ -15,6 +15,8 @@ from screenshots.tools import (
     to_the_end,
 )
 
+from napari_dmoe.viewer.routing.control import RoutingControl
+
 
 def routing_fundus(viewer: napari.Viewer, dock: QWidget, shoot: Shooter) -> None:
     """Go through the maps of the fundus, and draw a region."""
@@ -43,7 +45,7 @@ def routing_fundus(viewer: napari.Viewer, dock: QWidget, shoot: Shooter) -> None
         units=image.units,
         name="region",
     )
-    to_the_end(dock.routing)
+    to_the_end(dock.control(RoutingControl).tab)
     shoot.window("routing-region")
 
 
@@ -55,8 +57,8 @@ def routing_skin(viewer: napari.Viewer, dock: QWidget, shoot: Shooter) -> None:
     viewer.reset_view()
     show_map(dock, "divergence")
     compute_map(dock)
-    dock.routing.plots.fold.unfold()
-    to_the_end(dock.routing)
+    dock.control(RoutingControl).tab.plots.fold.unfold()
+    to_the_end(dock.control(RoutingControl).tab)
     shoot.window("routing-similarity")
     get_settings().appearance.theme = "light"
     shoot.dock("routing-light")

@@ -17,6 +17,8 @@ from screenshots.tools import (
     wait,
 )
 
+from napari_dmoe.viewer.segment.control import SegmentControl
+
 
 def states(viewer: napari.Viewer, dock: QWidget, shoot: Shooter) -> None:
     """Go through the states of the Segment tab, at both widths."""
@@ -25,15 +27,15 @@ def states(viewer: napari.Viewer, dock: QWidget, shoot: Shooter) -> None:
     run(dock)
     viewer.reset_view()
     shoot.state("finished")
-    dock.tab.patient.rerun_box.click()
-    dock.tab.patient.inputs["severity"].entered.emit("glaucoma")
+    dock.control(SegmentControl).tab.patient.rerun_box.click()
+    dock.control(SegmentControl).tab.patient.inputs["severity"].entered.emit("glaucoma")
     shoot.state("outdated")
-    dock.tab.settings.inputs["unknown"].value = "refuse"
-    dock.tab.patient.inputs["severity"].entered.emit(None)
+    dock.control(SegmentControl).tab.settings.inputs["unknown"].value = "refuse"
+    dock.control(SegmentControl).tab.patient.inputs["severity"].entered.emit(None)
     run(dock)
     shoot.state("failed")
-    dock.tab.settings.inputs["unknown"].value = "mix"
-    dock.tab.patient.inputs["severity"].entered.emit("healthy")
+    dock.control(SegmentControl).tab.settings.inputs["unknown"].value = "mix"
+    dock.control(SegmentControl).tab.patient.inputs["severity"].entered.emit("healthy")
     mask = viewer.layers["phantom fundus / mask"]
     for row in range(40, 70):
         mask.paint((row, 150), 1)
@@ -47,7 +49,7 @@ def states(viewer: napari.Viewer, dock: QWidget, shoot: Shooter) -> None:
     settle(1.5)
     shoot.state("running")
     dock.footer.button.click()
-    wait(lambda: not dock.run.is_busy)
+    wait(lambda: not dock.control(SegmentControl).run.is_busy)
 
 
 def retina(viewer: napari.Viewer, dock: QWidget, shoot: Shooter) -> None:
@@ -73,13 +75,16 @@ def phantom(viewer: napari.Viewer, dock: QWidget, shoot: Shooter) -> None:
     viewer.reset_view()
     shoot.dock("dock-driver")
     shoot.window("phantom-mask")
-    folds = (dock.tab.model.details.fold, dock.tab.advanced)
+    folds = (
+        dock.control(SegmentControl).tab.model.details.fold,
+        dock.control(SegmentControl).tab.advanced,
+    )
     folds[0].unfold()
-    dock.tab.verticalScrollBar().setValue(0)
+    dock.control(SegmentControl).tab.verticalScrollBar().setValue(0)
     shoot.dock("dock-card")
     folds[0].unfold(False)
     folds[1].unfold()
-    to_the_end(dock.tab)
+    to_the_end(dock.control(SegmentControl).tab)
     shoot.dock("dock-advanced")
     folds[1].unfold(False)
     show_map(dock, "gate")
@@ -88,17 +93,17 @@ def phantom(viewer: napari.Viewer, dock: QWidget, shoot: Shooter) -> None:
     show_map(dock, "entropy")
     shoot.window("phantom-entropy")
     hide_map(dock)
-    dock.tab.compare.fold.unfold()
-    combo = dock.tab.compare.combo
+    dock.control(SegmentControl).tab.compare.fold.unfold()
+    combo = dock.control(SegmentControl).tab.compare.combo
     combo.setCurrentIndex(combo.findText("fundus-race-phantom"))
-    dock.tab.compare.button.click()
-    wait(lambda: not dock.run.is_busy)
+    dock.control(SegmentControl).tab.compare.button.click()
+    wait(lambda: not dock.control(SegmentControl).run.is_busy)
     settle()
-    to_the_end(dock.tab)
+    to_the_end(dock.control(SegmentControl).tab)
     shoot.dock("dock-compare")
     shoot.window("compare")
-    dock.tab.compare.fold.unfold(False)
-    dock.tab.result.record_button.click()
+    dock.control(SegmentControl).tab.compare.fold.unfold(False)
+    dock.control(SegmentControl).tab.result.record_button.click()
     shoot.window("about")
 
 
@@ -107,14 +112,20 @@ def many(viewer: napari.Viewer, dock: QWidget, shoot: Shooter) -> None:
     for severity in ("healthy", "suspect", "glaucoma"):
         image = viewer.open_sample("napari-dmoe", "phantom-fundus")[0]
         image.name = f"fundus of a {severity} eye"
-        dock.tab.patient.inputs["severity"].entered.emit(severity)
+        dock.control(SegmentControl).tab.patient.inputs["severity"].entered.emit(
+            severity
+        )
     viewer.add_image(np.zeros((3, 64, 64)), name="stack without names")
     viewer.layers.selection = set(viewer.layers)
-    dock.tab.series.fold.unfold()
-    dock.tab.series.layers_button.click()
-    wait(lambda: "segmented" in dock.tab.series.found.summary.text())
+    dock.control(SegmentControl).tab.series.fold.unfold()
+    dock.control(SegmentControl).tab.series.layers_button.click()
+    wait(
+        lambda: (
+            "segmented" in dock.control(SegmentControl).tab.series.found.summary.text()
+        )
+    )
     settle()
-    to_the_end(dock.tab)
+    to_the_end(dock.control(SegmentControl).tab)
     shoot.dock("dock-many")
 
 
@@ -153,7 +164,7 @@ def ct(viewer: napari.Viewer, dock: QWidget, shoot: Shooter) -> None:
     """Segment the real CT, beside its labels."""
     load(dock, "pelvis-phantom")
     viewer.open_sample("napari-dmoe", "ct-pelvis")
-    dock.tab.patient.inputs["severity"].entered.emit("T4")
+    dock.control(SegmentControl).tab.patient.inputs["severity"].entered.emit("T4")
     run(dock)
     mask = viewer.layers["CT / mask"]
     viewer.dims.set_current_step(0, int((mask.data > 0).sum((1, 2)).argmax()))

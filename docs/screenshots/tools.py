@@ -10,6 +10,8 @@ import napari
 from qtpy.QtWidgets import QApplication, QWidget
 
 from napari_dmoe.inference.maps.overlays import OVERLAYS
+from napari_dmoe.viewer.routing.control import RoutingControl
+from napari_dmoe.viewer.segment.control import SegmentControl
 
 WINDOW = (1360, 860)
 NARROW, WIDE = 300, 600
@@ -54,7 +56,7 @@ class Shooter:
 
 def show_map(dock: QWidget, name: str, block: int | None = None) -> None:
     """Show a map of the routing, as a person does in the Routing tab."""
-    tab = dock.routing
+    tab = dock.control(RoutingControl).tab
     dock.tabs.setCurrentWidget(tab)
     combo = tab.maps.map_combo
     combo.setCurrentIndex(list(OVERLAYS).index(name))
@@ -66,16 +68,16 @@ def show_map(dock: QWidget, name: str, block: int | None = None) -> None:
 
 def compute_map(dock: QWidget) -> None:
     """Run what the chosen map needs, where it does."""
-    if dock.routing.maps.compute_button.isVisible():
-        dock.routing.maps.compute_button.click()
-        wait(lambda: not dock.run.is_busy)
+    if dock.control(RoutingControl).tab.maps.compute_button.isVisible():
+        dock.control(RoutingControl).tab.maps.compute_button.click()
+        wait(lambda: not dock.control(SegmentControl).run.is_busy)
     settle()
 
 
 def hide_map(dock: QWidget) -> None:
     """Hide the map, and go back to the Segment tab."""
-    dock.routing.shown_box.click()
-    dock.tabs.setCurrentWidget(dock.tab)
+    dock.control(RoutingControl).tab.shown_box.click()
+    dock.tabs.setCurrentWidget(dock.control(SegmentControl).tab)
 
 
 def to_the_end(tab: QWidget) -> None:
@@ -86,8 +88,8 @@ def to_the_end(tab: QWidget) -> None:
 
 def load(dock: QWidget, model: str) -> None:
     """Open a model and wait for it."""
-    dock.tab.model.model_requested.emit(model)
-    wait(lambda: not dock.loader.is_busy)
+    dock.control(SegmentControl).tab.model.model_requested.emit(model)
+    wait(lambda: not dock.control(SegmentControl).loader.is_busy)
 
 
 def run(dock: QWidget) -> None:

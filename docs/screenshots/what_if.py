@@ -15,6 +15,8 @@ from screenshots.tools import (
 )
 
 from napari_dmoe.viewer.layers.records import is_mask
+from napari_dmoe.viewer.segment.control import SegmentControl
+from napari_dmoe.viewer.what_if.control import WhatIfControl
 
 
 def whatif_sweep(viewer: napari.Viewer, dock: QWidget, shoot: Shooter) -> None:
@@ -22,10 +24,10 @@ def whatif_sweep(viewer: napari.Viewer, dock: QWidget, shoot: Shooter) -> None:
     viewer.open_sample("napari-dmoe", "phantom-fundus")
     run(dock)
     viewer.reset_view()
-    dock.tabs.setCurrentWidget(dock.what_if)
-    section = dock.what_if.sweep
+    dock.tabs.setCurrentWidget(dock.control(WhatIfControl).tab)
+    section = dock.control(WhatIfControl).tab.sweep
     section.button.click()
-    wait(lambda: not dock.run.is_busy)
+    wait(lambda: not dock.control(SegmentControl).run.is_busy)
     section.found.slider.setValue(2)
     shoot.window("whatif-sweep")
     shoot.dock("whatif-sweep-dock")
@@ -39,11 +41,11 @@ def whatif_experts(viewer: napari.Viewer, dock: QWidget, shoot: Shooter) -> None
     what_if = begin_what_if(viewer, dock)
     section = what_if.experts
     section.effects_button.click()
-    wait(lambda: not dock.run.is_busy)
+    wait(lambda: not dock.control(SegmentControl).run.is_busy)
     most = int(section.effects_table.model().index(0, 0).data())
     section.mute_boxes[most].click()
     section.run_button.click()
-    wait(lambda: not dock.run.is_busy)
+    wait(lambda: not dock.control(SegmentControl).run.is_busy)
     show_section(what_if, section)
     shoot.window("whatif-experts")
     shoot.dock("whatif-experts-dock")
@@ -51,8 +53,8 @@ def whatif_experts(viewer: napari.Viewer, dock: QWidget, shoot: Shooter) -> None
     shoot.dock("whatif-experts-effects")
     mask = next(e for e in viewer.layers if e.name.startswith("expert"))
     viewer.layers.selection.active = mask
-    dock.tabs.setCurrentWidget(dock.tab)
-    to_the_end(dock.tab)
+    dock.tabs.setCurrentWidget(dock.control(SegmentControl).tab)
+    to_the_end(dock.control(SegmentControl).tab)
     shoot.dock("whatif-experts-badge")
     get_settings().appearance.theme = "light"
     show_section(what_if, section)
@@ -64,7 +66,7 @@ def whatif_noise(viewer: napari.Viewer, dock: QWidget, shoot: Shooter) -> None:
     """Draw noise samples, and show where they disagree."""
     what_if = begin_what_if(viewer, dock)
     what_if.noise.run_button.click()
-    wait(lambda: not dock.run.is_busy)
+    wait(lambda: not dock.control(SegmentControl).run.is_busy)
     show_section(what_if, what_if.noise)
     shoot.dock("whatif-noise-dock")
     camera = viewer.scene.camera if hasattr(viewer, "scene") else viewer.camera
@@ -77,12 +79,12 @@ def whatif_replay(viewer: napari.Viewer, dock: QWidget, shoot: Shooter) -> None:
     what_if = begin_what_if(viewer, dock)
     what_if.experts.mute_boxes[3].click()
     what_if.experts.run_button.click()
-    wait(lambda: not dock.run.is_busy)
+    wait(lambda: not dock.control(SegmentControl).run.is_busy)
     section, layers = what_if.replay, viewer.layers
     masks = [each for each in layers if is_mask(each)]
     layers.selection = {masks[1]}
     section.replay_button.click()
-    wait(lambda: not dock.run.is_busy)
+    wait(lambda: not dock.control(SegmentControl).run.is_busy)
     show_section(what_if, section)
     shoot.dock("whatif-replay-dock")
     layers.selection = set(masks)
@@ -92,7 +94,7 @@ def whatif_replay(viewer: napari.Viewer, dock: QWidget, shoot: Shooter) -> None:
     layers.selection = {masks[0]}
     layers[0].data = layers[0].data[:-20]
     section.replay_button.click()
-    wait(lambda: not dock.run.is_busy)
+    wait(lambda: not dock.control(SegmentControl).run.is_busy)
     show_section(what_if, section)
     shoot.dock("whatif-replay-changed")
 
@@ -102,10 +104,10 @@ def whatif_volume(viewer: napari.Viewer, dock: QWidget, shoot: Shooter) -> None:
     load(dock, "pelvis-phantom")
     viewer.open_sample("napari-dmoe", "phantom-pelvis")
     run(dock)
-    dock.tabs.setCurrentWidget(dock.what_if)
-    section = dock.what_if.sweep
+    dock.tabs.setCurrentWidget(dock.control(WhatIfControl).tab)
+    section = dock.control(WhatIfControl).tab.sweep
     section.button.click()
-    wait(lambda: not dock.run.is_busy)
+    wait(lambda: not dock.control(SegmentControl).run.is_busy)
     section.found.slider.setValue(0)
     settle()
     viewer.dims.ndisplay = 3
@@ -128,8 +130,8 @@ def begin_what_if(viewer: napari.Viewer, dock: QWidget) -> QWidget:
     viewer.open_sample("napari-dmoe", "phantom-skin")
     run(dock)
     viewer.reset_view()
-    dock.tabs.setCurrentWidget(dock.what_if)
-    return dock.what_if
+    dock.tabs.setCurrentWidget(dock.control(WhatIfControl).tab)
+    return dock.control(WhatIfControl).tab
 
 
 def show_section(what_if: QWidget, section: QWidget) -> None:

@@ -264,11 +264,10 @@ def test_a_folder_without_its_task_cannot_be_resumed(
     assert (code, "task.json is missing or damaged" in told) == (2, True)
 
 
-@pytest.mark.slow
 def test_a_terminated_command_saves_and_is_resumed_to_the_same_file(
     tmp_path: Path, cohort: Path, recipe: Path
 ) -> None:
-    options = ["--recipe", recipe, "--epochs", 200, "--save-every", 200]
+    options = ["--recipe", recipe, "--epochs", 40, "--save-every", 40]
     command = [sys.executable, "-m", "napari_dmoe.cli", "train", cohort, *options]
     cut, whole = tmp_path / "cut", tmp_path / "whole"
     with subprocess.Popen(

@@ -11,9 +11,11 @@ from pytestqt.qtbot import QtBot
 from qtpy.QtCore import Qt
 
 from napari_dmoe.models.checkpoint import load_checkpoint
+from napari_dmoe.viewer.fine_tune.control import FineTuneControl
 from napari_dmoe.viewer.fine_tune.state import State
+from napari_dmoe.viewer.segment.control import SegmentControl
 
-pytestmark = [pytest.mark.gui, pytest.mark.slow]
+pytestmark = pytest.mark.gui
 
 TIMEOUT_MS = 280_000
 ROUNDS, BATCH, RATE = 2, 1, 1e-3
@@ -30,14 +32,19 @@ def test_sample_segment_paint_tune_keep_segment(
     viewer = make_napari_viewer()
     viewer.open_sample("napari-dmoe", "phantom-fundus")
     _, dock = viewer.window.add_plugin_dock_widget("napari-dmoe", "dMoE")
-    tab, tuning = dock.fine_tune, dock.tuner.tuning
+    tab, tuning = (
+        dock.control(FineTuneControl).tab,
+        dock.control(FineTuneControl).tuning,
+    )
     qtbot.waitUntil(dock.footer.button.isEnabled, timeout=TIMEOUT_MS)
-    dock.tab.patient.rerun_box.click()
+    dock.control(SegmentControl).tab.patient.rerun_box.click()
 
     def segment() -> None:
         qtbot.waitUntil(dock.footer.button.isEnabled, timeout=TIMEOUT_MS)
         qtbot.mouseClick(dock.footer.button, Qt.MouseButton.LeftButton)
-        qtbot.waitUntil(lambda: not dock.run.is_busy, timeout=TIMEOUT_MS)
+        qtbot.waitUntil(
+            lambda: not dock.control(SegmentControl).run.is_busy, timeout=TIMEOUT_MS
+        )
 
     segment()
     mask = viewer.layers["phantom fundus / mask"]
@@ -58,7 +65,7 @@ def test_sample_segment_paint_tune_keep_segment(
     qtbot.waitUntil(tab.foot.button.isEnabled)
     qtbot.mouseClick(tab.foot.button, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: tuning.state is State.TRAINING, timeout=TIMEOUT_MS)
-    folder = dock.tuner.folder.path
+    folder = dock.control(FineTuneControl).folder.path
     qtbot.waitUntil(lambda: not tuning.state.is_at_work, timeout=TIMEOUT_MS)
     assert tuning.state is State.DONE, tuning.said
     assert len(tuning.epochs) == ROUNDS
@@ -69,7 +76,7 @@ def test_sample_segment_paint_tune_keep_segment(
     tuned = dock._session.model
     assert tuned.sha256 == load_checkpoint(folder / "tuned.safetensors").sha256
     assert parent.sha256[:12] in str(tuned.card.training.note)
-    dock.tabs.setCurrentWidget(dock.tab)
+    dock.tabs.setCurrentWidget(dock.control(SegmentControl).tab)
     segment()
     new = viewer.layers["phantom fundus / mask [2]"]  # the painted one is left alone
     assert dice(new.data == 2, wanted) > dice(before, wanted)
@@ -77,5 +84,5 @@ def test_sample_segment_paint_tune_keep_segment(
     assert record["card"] == "fundus-phantom-tuned"
     assert record["sha256"] == tuned.sha256
     np.testing.assert_array_equal(mask.data == 2, wanted)
-    dock.tuner.abandon()
+    dock.control(FineTuneControl).abandon()
     assert not folder.exists()

@@ -11,6 +11,8 @@ from pytestqt.qtbot import QtBot
 from qtpy.QtCore import Qt
 
 from napari_dmoe.viewer.demonstration import MODELS, open_demo
+from napari_dmoe.viewer.routing.control import RoutingControl
+from napari_dmoe.viewer.segment.control import SegmentControl
 
 pytestmark = pytest.mark.gui
 
@@ -30,17 +32,22 @@ def test_sample_patient_segment_change_and_paint(
     def click_segment_and_wait() -> None:
         qtbot.waitUntil(dock.footer.button.isEnabled, timeout=MODEL_TIMEOUT_MS)
         qtbot.mouseClick(dock.footer.button, Qt.MouseButton.LeftButton)
-        qtbot.waitUntil(lambda: not dock.run.is_busy, timeout=MODEL_TIMEOUT_MS)
+        qtbot.waitUntil(
+            lambda: not dock.control(SegmentControl).run.is_busy,
+            timeout=MODEL_TIMEOUT_MS,
+        )
 
     def choose_severity(value: str) -> None:
-        combo = dock.tab.patient.inputs["severity"].combo
+        combo = dock.control(SegmentControl).tab.patient.inputs["severity"].combo
         while combo.currentText() != value:
             index = combo.findText(value)
             key = Qt.Key.Key_Down if index > combo.currentIndex() else Qt.Key.Key_Up
             qtbot.keyClick(combo, key)
 
     qtbot.waitUntil(dock.footer.button.isEnabled, timeout=MODEL_TIMEOUT_MS)
-    dock.tab.patient.rerun_box.click()  # runs may be slow on this machine
+    dock.control(
+        SegmentControl
+    ).tab.patient.rerun_box.click()  # runs may be slow on this machine
     choose_severity("healthy")
     click_segment_and_wait()
     mask = viewer.layers["phantom fundus / mask"]
@@ -49,11 +56,11 @@ def test_sample_patient_segment_change_and_paint(
     assert set(np.unique(mask.data)) == {0, 1, 2}
     np.testing.assert_array_equal(mask.scale, image.scale)
     assert mask.units == image.units
-    assert "mm²" in dock.tab.result.text()
+    assert "mm²" in dock.control(SegmentControl).tab.result.text()
 
     healthy = mask.data.copy()
     choose_severity("glaucoma")
-    assert "Outdated" in dock.tab.result.outdated.text()
+    assert "Outdated" in dock.control(SegmentControl).tab.result.outdated.text()
     click_segment_and_wait()
     assert np.count_nonzero(mask.data == 2) > np.count_nonzero(healthy == 2)
 
@@ -73,13 +80,18 @@ def test_the_demo_opens_with_its_result(
 ) -> None:
     viewer = make_napari_viewer()
     dock = open_demo(viewer, sample)
-    qtbot.waitUntil(lambda: not dock.loader.is_busy, timeout=MODEL_TIMEOUT_MS)
-    qtbot.waitUntil(lambda: "Made for" in dock.tab.result.text())
-    assert dock.tab.result.outdated.text() == ""
+    qtbot.waitUntil(
+        lambda: not dock.control(SegmentControl).loader.is_busy,
+        timeout=MODEL_TIMEOUT_MS,
+    )
+    qtbot.waitUntil(
+        lambda: "Made for" in dock.control(SegmentControl).tab.result.text()
+    )
+    assert dock.control(SegmentControl).tab.result.outdated.text() == ""
     assert [layer.name.split(" / ")[-1] for layer in viewer.layers][1:] == ["mask"]
-    dock.routing.shown_box.click()
+    dock.control(RoutingControl).tab.shown_box.click()
     assert [layer.name.split(" / ")[-1] for layer in viewer.layers][1:] == [
         "experts",
         "mask",
     ]
-    assert dock.routing.shown_box.isChecked()
+    assert dock.control(RoutingControl).tab.shown_box.isChecked()

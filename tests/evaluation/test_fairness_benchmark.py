@@ -25,14 +25,25 @@ def keep_threads():
 
 
 @pytest.mark.usefixtures("keep_threads")
+@pytest.mark.parametrize(
+    "scenarios",
+    [
+        {"fundus", "pelvis"},
+        pytest.param(
+            {"fundus", "pelvis", "fundus-why", "fundus-long"}, marks=pytest.mark.full
+        ),
+    ],
+    ids=len,
+)
 def test_a_tiny_run_reports_every_arm_and_goes_on_after_a_stop(
-    benchmark, tmp_path, capsys, monkeypatch
+    benchmark, tmp_path, capsys, monkeypatch, scenarios
 ):
     asked = ["--folder", str(tmp_path), "--tiny", "--seeds", "1"]
+    asked += ["--scenario", *sorted(scenarios)]
     benchmark.main(asked)
     first = capsys.readouterr().out
     found = json.loads(first)
-    assert set(found) == {"fundus", "pelvis", "fundus-why", "fundus-long"}
+    assert set(found) == scenarios
     for name, one in found.items():
         arms = set(benchmark.SCENARIOS[name].arms)
         assert set(one["arms"]) == arms
@@ -86,7 +97,7 @@ def test_causes_are_looked_for_one_change_at_a_time(benchmark):
     assert recipes["dmoe-language"].settings == plain
     long, short = benchmark.SCENARIOS["fundus-long"], benchmark.SCENARIOS["fundus"]
     assert long.budget.epochs == 2 * short.budget.epochs
-    cases = benchmark.draw_cohort(scenario, scenario.shares, 300, seed=5, side=32)
+    cases = benchmark.draw_cohort(scenario, scenario.shares, 100, seed=5, side=32)
     spoken = [case.patient.value("language") for case in cases]
     severe = [case.patient.severity for case in cases]
     for told in (spoken, severe):

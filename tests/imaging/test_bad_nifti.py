@@ -109,7 +109,7 @@ def test_bad_files_are_refused_with_file_and_field(
     [
         (bytes(good()), "no gzip"),
         (gzip.compress(good())[:-20], "cut off"),
-        (gzip.compress(good())[:30], "cut off"),
+        (gzip.compress(good(), mtime=0)[:30], "cut off"),
         (gzip.compress(good())[:-8] + bytes(8), "damaged|cut off"),
         (gzip.compress(changed(dim=dims(20000, 20000, 9))), "dim claims"),
         (gzip.compress(changed(dim=dims(20, 20, 9))), "promises"),

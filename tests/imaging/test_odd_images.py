@@ -204,7 +204,6 @@ def test_a_very_long_plane_is_segmented_as_its_card_says(
         assert seen == [min(n, side) for n in shape]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(1, 65_000, 40), (1, 40, 6_500)])
 def test_a_very_long_volume_is_tiled_and_not_padded_as_a_whole(
     shape: tuple[int, ...],

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-from types import ModuleType
-
 import pytest
-from places import BENCHMARKS
 
+import phantom_models
 from napari_dmoe.models.checkpoint import load_checkpoint
 from napari_dmoe.phantoms.kinds import KINDS
 
@@ -25,16 +22,10 @@ DRIVEN = {
     ("pelvis-phantom", "severity"): "target",
 }
 PROMISED = {"lesion": 0.90, "target": 0.80, "disc": 0.85, "cup": 0.80}
-
-
-@pytest.fixture(scope="module")
-def benchmark() -> ModuleType:
-    sys.path.insert(0, str(BENCHMARKS))
-    try:
-        import phantom_models
-    finally:
-        sys.path.remove(str(BENCHMARKS))
-    return phantom_models
+FEW = {"skin-phantom": 12, "fundus-race-phantom": 30, "pelvis-phantom": 8}
+MANY = {"skin-phantom": 100, "fundus-race-phantom": 100, "pelvis-phantom": 60}
+LUCK = 0.05
+"""By which the mean of few phantoms may miss what is promised for many."""
 
 
 @pytest.mark.parametrize("model", DRIVERS)
@@ -53,9 +44,9 @@ def test_files_are_small_and_cards_say_what_is_invented(model: str) -> None:
         assert sum(attribute.frequencies) == pytest.approx(1)
 
 
-def test_only_the_attribute_that_is_named_is_shuffled(benchmark: ModuleType) -> None:
+def test_only_the_attribute_that_is_named_is_shuffled() -> None:
     cases = list(KINDS["skin"].cohort(12, seed=1))
-    asked = benchmark.patients(load_checkpoint("skin-phantom"), cases)
+    asked = phantom_models.patients(load_checkpoint("skin-phantom"), cases)
     assert list(asked) == ["told", "sex shuffled", "age shuffled"]
     for told, other in zip(asked["told"], asked["age shuffled"], strict=True):
         assert other.with_value("age", told.age) == told
@@ -64,16 +55,22 @@ def test_only_the_attribute_that_is_named_is_shuffled(benchmark: ModuleType) -> 
     assert ages != [patient.age for patient in asked["age shuffled"]]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("model", DRIVERS)
+@pytest.mark.parametrize(
+    ("model", "number", "luck"),
+    [
+        *((model, number, LUCK) for model, number in FEW.items()),
+        *(pytest.param(*each, 0, marks=pytest.mark.full) for each in MANY.items()),
+    ],
+)
 def test_unseen_phantoms_are_segmented_and_need_their_patient(
-    benchmark: ModuleType, model: str
+    model: str, number: int, luck: float
 ) -> None:
-    number = 60 if model == "pelvis-phantom" else 100
-    measured = benchmark.measure(model, number=number, seed=UNSEEN_SEED, unknown=False)
+    measured = phantom_models.measure(
+        model, number=number, seed=UNSEEN_SEED, unknown=False
+    )
     found = measured["structures"]
     for name, figures in found.items():
-        assert figures["dice"] >= PROMISED[name]
+        assert figures["dice"] >= PROMISED[name] - luck
         assert figures["dice"] >= figures["best_constant_dice"] + 0.2
     for attribute in DRIVERS[model]:
         structure = found[DRIVEN[model, attribute]]

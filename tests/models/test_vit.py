@@ -77,7 +77,6 @@ def test_attributes_change_the_answer(
     assert (one - other).abs().max() > 0.1
 
 
-@pytest.mark.slow
 def test_noisy_mean_and_spread_match_the_published_ones_over_400_runs(
     race_model: LoadedModel, race_reference: Reference
 ) -> None:

@@ -13,8 +13,12 @@ from qtpy.QtWidgets import QComboBox, QWidget
 from viewer_fakes import FakeSegment
 
 from napari_dmoe.viewer.dock import DMoEDock
+from napari_dmoe.viewer.fine_tune.control import FineTuneControl
 from napari_dmoe.viewer.layers.records import is_mask
+from napari_dmoe.viewer.routing.control import RoutingControl
+from napari_dmoe.viewer.segment.control import SegmentControl
 from napari_dmoe.viewer.session.session import Session, session_of
+from napari_dmoe.viewer.what_if.control import WhatIfControl
 
 IMAGE = np.zeros((12, 9), np.uint8)
 
@@ -28,6 +32,22 @@ class Desk:
     segment: FakeSegment
     qtbot: QtBot
 
+    @property
+    def segmenting(self) -> SegmentControl:
+        return self.dock.control(SegmentControl)
+
+    @property
+    def routing(self) -> RoutingControl:
+        return self.dock.control(RoutingControl)
+
+    @property
+    def what_if(self) -> WhatIfControl:
+        return self.dock.control(WhatIfControl)
+
+    @property
+    def tuner(self) -> FineTuneControl:
+        return self.dock.control(FineTuneControl)
+
     def click_segment(self) -> None:
         self.qtbot.mouseClick(self.dock.footer.button, Qt.MouseButton.LeftButton)
 
@@ -39,8 +59,8 @@ class Desk:
         self.qtbot.waitUntil(
             lambda: (
                 not (
-                    self.dock.run.is_busy
-                    or self.dock.loader.is_busy
+                    self.segmenting.run.is_busy
+                    or self.segmenting.loader.is_busy
                     or self.dock.work.is_at_files
                 )
             )
@@ -56,12 +76,12 @@ class Desk:
 
     def load(self, name: str) -> None:
         """Ask for a model by its name or path, as the model section does."""
-        self.dock.tab.model.model_requested.emit(name)
+        self.segmenting.tab.model.model_requested.emit(name)
         self.wait_until_idle()
 
     def choose(self, attribute: str, value: str) -> None:
         """Choose a value in a combo box with the keyboard, as it is used."""
-        combo = self.dock.tab.patient.inputs[attribute].combo
+        combo = self.segmenting.tab.patient.inputs[attribute].combo
         assert isinstance(combo, QComboBox)
         steps = combo.findText(value) - combo.currentIndex()
         key = Qt.Key.Key_Down if steps > 0 else Qt.Key.Key_Up
@@ -69,7 +89,7 @@ class Desk:
             self.qtbot.keyClick(combo, key)
 
     def type(self, attribute: str, text: str) -> None:
-        edit = self.dock.tab.patient.inputs[attribute].edit
+        edit = self.segmenting.tab.patient.inputs[attribute].edit
         assert edit is not None
         edit.selectAll()
         self.qtbot.keyClick(edit, Qt.Key.Key_Delete)

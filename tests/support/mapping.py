@@ -48,11 +48,11 @@ def pick(desk: Desk, combo: QComboBox, text: str) -> None:
 
 
 def choose(desk: Desk, name: str) -> None:
-    pick(desk, desk.dock.routing.maps.map_combo, OVERLAYS[name].title)
+    pick(desk, desk.routing.tab.maps.map_combo, OVERLAYS[name].title)
 
 
 def compute(desk: Desk) -> None:
-    desk.click(desk.dock.routing.maps.compute_button)
+    desk.click(desk.routing.tab.maps.compute_button)
     desk.wait_until_idle()
 
 

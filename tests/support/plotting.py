@@ -16,10 +16,10 @@ def in_sight(
     if severity:
         desk.choose("severity", severity)
     desk.run()
-    desk.dock.tabs.setCurrentWidget(desk.dock.routing)
+    desk.dock.tabs.setCurrentWidget(desk.routing.tab)
     desk.dock.resize(300, 768)
     desk.dock.show()
     desk.qtbot.waitExposed(desk.dock)
-    desk.qtbot.waitUntil(lambda: desk.dock.routing.plots.load_plot._canvas is not None)
+    desk.qtbot.waitUntil(lambda: desk.routing.tab.plots.load_plot._canvas is not None)
     desk.settle()
     return desk

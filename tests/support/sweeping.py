@@ -12,7 +12,7 @@ PICTURE = np.random.default_rng(0).integers(0, 255, (40, 30, 3)).astype(np.uint8
 
 
 def section_of(desk: Desk) -> SweepSection:
-    return desk.dock.what_if.sweep
+    return desk.what_if.tab.sweep
 
 
 def sweep(desk: Desk, driver: str = "Severity") -> SweepSection:
@@ -20,7 +20,7 @@ def sweep(desk: Desk, driver: str = "Severity") -> SweepSection:
     section.combo.setCurrentIndex(section.combo.findText(driver))
     desk.click(section.button)
     # A volume takes a few seconds on a busy machine.
-    desk.qtbot.waitUntil(lambda: not desk.dock.run.is_busy, timeout=60_000)
+    desk.qtbot.waitUntil(lambda: not desk.segmenting.run.is_busy, timeout=60_000)
     desk.settle()
     return section
 

@@ -26,7 +26,10 @@ class TuningDesk:
 
     def __init__(self, desk: Desk, fake: FakeTuning) -> None:
         self.desk, self.fake, self.viewer = desk, fake, desk.viewer
-        self.tab, self.tuner = desk.dock.fine_tune, desk.dock.tuner
+        self.tab, self.tuner = (
+            desk.tuner.tab,
+            desk.tuner,
+        )
 
     @property
     def state(self) -> State:

@@ -1,4 +1,8 @@
-"""A window with the dock, whose engines are fakes that answer when they are told to."""
+"""The dock on a viewer, with engines that are fakes and answer when they are told to.
+
+A window of napari costs as much as ten tests, so that only tests which need its canvas,
+menus or docking ask for ``window_desk``; all others get a viewer without a window.
+"""
 
 from __future__ import annotations
 
@@ -81,11 +85,7 @@ def models(fundus_model: LoadedModel, age_model: LoadedModel) -> dict[str, Loade
 
 
 @pytest.fixture
-def make_desk(
-    make_napari_viewer: Callable[..., napari.Viewer],
-    qtbot: QtBot,
-    models: dict[str, LoadedModel],
-) -> Callable[..., Desk]:
+def make_desk(qtbot: QtBot, models: dict[str, LoadedModel]) -> Callable[..., Desk]:
     def load(name: str, card: str | None = None) -> LoadedModel:
         if name not in models:
             raise CheckpointError(f"{name} is no checkpoint")
@@ -97,7 +97,7 @@ def make_desk(
         ready: Callable[[DMoEDock], None] = lambda dock: None,
         **others: Callable[..., object],
     ) -> Desk:
-        viewer = viewer or make_napari_viewer()
+        viewer = viewer or ViewerModel()
         segment = FakeSegment()
         fakes = Engines(
             look_around=lambda: Surroundings("CPU", ("auto", "cpu"), tuple(models)),
@@ -131,9 +131,11 @@ def desk(make_desk: Callable[..., Desk]) -> Desk:
 
 
 @pytest.fixture
-def quick_desk(make_desk: Callable[..., Desk]) -> Desk:
-    """Return the same without a window, for what concerns the dock alone."""
-    desk = make_desk(ViewerModel())
+def window_desk(
+    make_desk: Callable[..., Desk], make_napari_viewer: Callable[..., napari.Viewer]
+) -> Desk:
+    """Return the same in a window of napari."""
+    desk = make_desk(make_napari_viewer())
     desk.viewer.add_image(IMAGE, name="retina")
     return desk
 

@@ -23,6 +23,7 @@ from qtpy.QtWidgets import (
 
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.viewer.dock import DMoEDock
+from napari_dmoe.viewer.segment.control import SegmentControl
 from napari_dmoe.viewer.session.session import session_of
 
 pytestmark = pytest.mark.gui
@@ -32,12 +33,12 @@ def test_an_empty_window_says_what_to_do(make_desk: Callable[..., Desk]) -> None
     desk = make_desk()
     assert not desk.dock.footer.button.isEnabled()
     assert desk.status == "Open an image first."
-    assert "Open Sample" in desk.dock.tab.image.facts.text()
+    assert "Open Sample" in desk.segmenting.tab.image.facts.text()
     assert desk.dock.footer.button.toolTip() == "Open an image first."
 
 
 def test_the_bundled_model_is_there_at_once(desk: Desk) -> None:
-    section = desk.dock.tab.model
+    section = desk.segmenting.tab.model
     assert section.combo.currentText() == "fundus"
     assert "severity" in section.facts.text()
     assert desk.dock.footer.device_label.text() == "Device: CPU"
@@ -45,26 +46,26 @@ def test_the_bundled_model_is_there_at_once(desk: Desk) -> None:
 
 
 def test_another_model_brings_its_own_form(desk: Desk) -> None:
-    combo = desk.dock.tab.model.combo
+    combo = desk.segmenting.tab.model.combo
     desk.qtbot.keyClick(combo, Qt.Key.Key_Down)
     desk.wait_until_idle()
     assert combo.currentText() == "age"
-    inputs = desk.dock.tab.patient.inputs
+    inputs = desk.segmenting.tab.patient.inputs
     assert next(iter(inputs)) == "age"
     assert inputs["age"].field.drives
     desk.type("age", "63 y")
-    assert desk.dock.tab.patient._sources["age"].text() == "typed · from 60"
+    assert desk.segmenting.tab.patient._sources["age"].text() == "typed · from 60"
 
 
 def test_a_bad_checkpoint_keeps_the_old_model(
     desk: Desk, notifications: list[Notification]
 ) -> None:
     model = session_of(desk.viewer).model
-    desk.dock.tab.model.model_requested.emit("/there/broken.pth")
+    desk.segmenting.tab.model.model_requested.emit("/there/broken.pth")
     desk.wait_until_idle()
     assert session_of(desk.viewer).model is model
-    assert "is no checkpoint" in desk.dock.tab.model.error.text()
-    assert desk.dock.tab.model.combo.currentText() == "fundus"
+    assert "is no checkpoint" in desk.segmenting.tab.model.error.text()
+    assert desk.segmenting.tab.model.combo.currentText() == "fundus"
     assert len(notifications) == 1
     assert desk.dock.footer.button.isEnabled()
 
@@ -76,10 +77,13 @@ def test_browse_opens_what_is_chosen(
     monkeypatch.setattr(
         QFileDialog, "getOpenFileName", lambda *_: ("/there/mine.pth", "")
     )
-    desk.qtbot.mouseClick(desk.dock.tab.model.browse_button, Qt.MouseButton.LeftButton)
+    desk.qtbot.mouseClick(
+        desk.segmenting.tab.model.browse_button,
+        Qt.MouseButton.LeftButton,
+    )
     desk.wait_until_idle()
     assert session_of(desk.viewer).model is models["age"]
-    assert desk.dock.tab.model.combo.currentText() == "mine.pth"
+    assert desk.segmenting.tab.model.combo.currentText() == "mine.pth"
 
 
 def test_a_checkpoint_dropped_on_the_dock_is_opened(
@@ -117,9 +121,9 @@ def test_a_file_without_a_card_offers_those_that_fit(
     generic = fundus_model.card.model_copy(update={"name": "generic"})
     bare = LoadedModel(fundus_model.network, generic, "dmoe-vit", "bare.pth")
     models["bare.pth"] = bare
-    desk.dock.tab.model.model_requested.emit("bare.pth")
+    desk.segmenting.tab.model.model_requested.emit("bare.pth")
     desk.wait_until_idle()
-    combo = desk.dock.tab.model.card_combo
+    combo = desk.segmenting.tab.model.card_combo
     offered = [combo.itemText(i) for i in range(combo.count())]
     assert any("race: Asian, Black, White" in text for text in offered)
     assert not any("fairseg-sex" in text for text in offered)
@@ -130,7 +134,7 @@ def test_a_second_image_shows_its_own_unknown_patient(desk: Desk) -> None:
     desk.choose("severity", "glaucoma")
     desk.type("age", "63")
     desk.viewer.add_image(IMAGE, name="second")
-    patient = desk.dock.tab.patient
+    patient = desk.segmenting.tab.patient
     assert patient.title.text() == "PATIENT of “second”"
     assert patient.inputs["severity"].combo.currentText() == "unknown"
     assert patient.inputs["age"].edit.text() == ""
@@ -143,7 +147,7 @@ def test_a_second_image_shows_its_own_unknown_patient(desk: Desk) -> None:
 
 def test_the_image_is_chosen_in_the_dock_too(desk: Desk) -> None:
     desk.viewer.add_image(IMAGE, name="second")
-    combo = desk.dock.tab.image.combo
+    combo = desk.segmenting.tab.image.combo
     assert combo.currentText() == "second"
     desk.qtbot.keyClick(combo, Qt.Key.Key_Down)
     assert session_of(desk.viewer).image is desk.viewer.layers["retina"]
@@ -151,7 +155,7 @@ def test_the_image_is_chosen_in_the_dock_too(desk: Desk) -> None:
 
 def test_an_age_that_cannot_be_read_is_said_beside_the_form(desk: Desk) -> None:
     desk.type("age", "sixty")
-    patient = desk.dock.tab.patient
+    patient = desk.segmenting.tab.patient
     assert "cannot be read" in patient.problem_label.text()
     assert not desk.dock.footer.button.isEnabled()
     assert patient.inputs["age"].edit.text() == "sixty"
@@ -165,7 +169,7 @@ def test_an_age_that_cannot_be_read_is_said_beside_the_form(desk: Desk) -> None:
 
 
 def test_a_typed_age_counts_without_enter(desk: Desk) -> None:
-    edit = desk.dock.tab.patient.inputs["age"].edit
+    edit = desk.segmenting.tab.patient.inputs["age"].edit
     desk.qtbot.keyClicks(edit, "71")
     desk.run()
     assert desk.segment.calls[0].age == 71
@@ -174,7 +178,7 @@ def test_a_typed_age_counts_without_enter(desk: Desk) -> None:
 def test_a_value_of_another_model_is_shown_and_refused(desk: Desk) -> None:
     metadata = {"napari-dmoe": {"patient": {"severity": "T2"}, "source": "file"}}
     desk.viewer.add_image(IMAGE, name="pelvis", metadata=metadata)
-    patient = desk.dock.tab.patient
+    patient = desk.segmenting.tab.patient
     assert patient.inputs["severity"].combo.currentText() == "T2"
     assert "healthy, suspect, glaucoma" in patient.problem_label.text()
     assert not desk.dock.footer.button.isEnabled()
@@ -182,7 +186,7 @@ def test_a_value_of_another_model_is_shown_and_refused(desk: Desk) -> None:
 
 def test_the_table_is_copied_as_text(desk: Desk) -> None:
     desk.run()
-    section = desk.dock.tab.result
+    section = desk.segmenting.tab.result
     desk.qtbot.mouseClick(section.copy_button, Qt.MouseButton.LeftButton)
     copied = QApplication.clipboard().text()
     assert "cup\t4 px\t1–9" in copied
@@ -192,17 +196,17 @@ def test_the_table_is_copied_as_text(desk: Desk) -> None:
 
 def test_the_notices_of_card_and_run_stand_under_the_result(desk: Desk) -> None:
     desk.run()
-    text = desk.dock.tab.result.notices.text()
+    text = desk.segmenting.tab.result.notices.text()
     assert "invented" in text
     assert "A notice of the run" in text
 
 
 def test_the_settings_of_the_form_reach_the_engine(desk: Desk) -> None:
-    desk.dock.tab.settings.inputs["unknown"].value = "refuse"
-    desk.dock.tab.settings.inputs["seed"].value = 7
+    desk.segmenting.tab.settings.inputs["unknown"].value = "refuse"
+    desk.segmenting.tab.settings.inputs["seed"].value = 7
     assert desk.session.settings.seed == 7
     assert desk.session.settings.unknown == "refuse"
-    samples = desk.dock.tab.settings.inputs["samples"]
+    samples = desk.segmenting.tab.settings.inputs["samples"]
     assert samples.max == 64
     assert "noise" in samples.tooltip.lower()
 
@@ -210,12 +214,15 @@ def test_the_settings_of_the_form_reach_the_engine(desk: Desk) -> None:
 def test_every_input_has_a_tooltip_a_name_and_the_keyboard(desk: Desk) -> None:
     kinds = (QAbstractButton, QComboBox, QLineEdit)
     # Parts of these widgets: their own tooltip is shown over all of them.
-    tab = desk.dock.tab
-    routing = desk.dock.routing
+    tab = desk.segmenting.tab
+    routing = desk.routing.tab
     inside = (
         *(tab.settings, tab.verticalScrollBar(), tab.series.table),
         *(routing.block_slider, routing.verticalScrollBar()),
-        *(desk.dock.what_if.sweep.found.slider, desk.dock.what_if.priors),
+        *(
+            desk.what_if.tab.sweep.found.slider,
+            desk.what_if.tab.priors,
+        ),
     )
     for kind in kinds:
         for widget in desk.dock.findChildren(kind):
@@ -237,11 +244,11 @@ def test_the_dock_fits_into_300_by_768_pixels(desk: Desk) -> None:
     large = np.zeros((1411, 1411), np.uint8)
     desk.viewer.add_image(large, name="a long name of an image", metadata=metadata)
     desk.run()
-    desk.dock.tab.patient.rerun_box.click()
+    desk.segmenting.tab.patient.rerun_box.click()
     desk.choose("severity", "unknown")
     desk.run()
     desk.choose("severity", "glaucoma")
-    tab = desk.dock.tab
+    tab = desk.segmenting.tab
     for fold in (
         tab.compare.fold,
         tab.series.fold,
@@ -249,20 +256,23 @@ def test_the_dock_fits_into_300_by_768_pixels(desk: Desk) -> None:
         tab.model.details.fold,
     ):
         fold.unfold()
-    for page in (tab, desk.dock.routing):
+    for page in (tab, desk.routing.tab):
         scroll_bar = page.verticalScrollBar().sizeHint().width()
         assert page.widget().minimumSizeHint().width() <= 300 - scroll_bar - 4
     assert desk.dock.minimumSizeHint().height() <= 600
     assert desk.dock.minimumSizeHint().width() <= 300
 
 
-def test_fifty_docks_leave_nothing_behind(make_desk: Callable[..., Desk]) -> None:
-    desk = make_desk()
+@pytest.mark.parametrize("number", [5, pytest.param(50, marks=pytest.mark.full)])
+def test_docks_leave_nothing_behind(window_desk: Desk, number: int) -> None:
+    desk = window_desk
     session = session_of(desk.viewer)
     before = len(session.model_changed)
-    for _ in range(50):
-        dock = DMoEDock(desk.viewer, engines=desk.dock._engines)
-        desk.qtbot.waitUntil(lambda dock=dock: not dock.loader.is_busy)
+    for _ in range(number):
+        dock = DMoEDock(desk.viewer, engines=desk.segmenting._engines)
+        desk.qtbot.waitUntil(
+            lambda dock=dock: not dock.control(SegmentControl).loader.is_busy
+        )
         with desk.qtbot.waitSignal(dock.destroyed):
             dock.deleteLater()
     assert len(session.model_changed) == before
@@ -272,13 +282,16 @@ def test_fifty_docks_leave_nothing_behind(make_desk: Callable[..., Desk]) -> Non
 def test_a_new_window_starts_afresh(
     make_desk: Callable[..., Desk], make_napari_viewer: Callable[..., napari.Viewer]
 ) -> None:
-    first = make_desk()
+    first = make_desk(make_napari_viewer())
     first.viewer.add_image(IMAGE, name="retina")
     first.choose("severity", "healthy")
     first.viewer.close()
     second = make_desk(make_napari_viewer())
     second.viewer.add_image(IMAGE, name="retina")
-    assert second.dock.tab.patient.inputs["severity"].combo.currentText() == "unknown"
+    assert (
+        second.segmenting.tab.patient.inputs["severity"].combo.currentText()
+        == "unknown"
+    )
     second.run()
     assert len(second.masks) == 1
 
@@ -289,11 +302,11 @@ def test_tab_goes_through_the_dock_from_top_to_bottom(desk: Desk) -> None:
     while widget not in chain:
         chain.append(widget)
         widget = widget.nextInFocusChain()
-    inputs = desk.dock.tab.patient.inputs
+    inputs = desk.segmenting.tab.patient.inputs
     order = [
-        desk.dock.tab.model.browse_button,
-        desk.dock.tab.model.combo,
-        desk.dock.tab.image.combo,
+        desk.segmenting.tab.model.browse_button,
+        desk.segmenting.tab.model.combo,
+        desk.segmenting.tab.image.combo,
         inputs["severity"].combo,
         inputs["age"].edit,
         desk.dock.footer.button,

@@ -26,13 +26,13 @@ def models(models: dict[str, LoadedModel]) -> dict[str, LoadedModel]:
 
 
 def load(desk: Desk, name: str) -> None:
-    desk.dock.tab.model.model_requested.emit(name)
+    desk.segmenting.tab.model.model_requested.emit(name)
     desk.wait_until_idle()
 
 
 def test_every_driver_is_marked_and_changes_what_is_asked_for(desk: Desk) -> None:
     load(desk, "skin")
-    section = desk.dock.tab.patient
+    section = desk.segmenting.tab.patient
     drivers = [name for name, i in section.inputs.items() if i.field.drives]
     assert drivers == ["sex", "age"]
     section.rerun_box.click()
@@ -40,20 +40,20 @@ def test_every_driver_is_marked_and_changes_what_is_asked_for(desk: Desk) -> Non
     desk.type("age", "63")
     assert "60-79" in section._sources["age"].text()
     desk.run()
-    assert desk.dock.tab.result.outdated.text() == ""
+    assert desk.segmenting.tab.result.outdated.text() == ""
     desk.type("age", "64")  # the same band
-    assert desk.dock.tab.result.outdated.text() == ""
+    assert desk.segmenting.tab.result.outdated.text() == ""
     desk.type("age", "81")
-    assert "Outdated" in desk.dock.tab.result.outdated.text()
+    assert "Outdated" in desk.segmenting.tab.result.outdated.text()
 
 
 def test_each_unknown_driver_says_what_is_mixed(desk: Desk) -> None:
     load(desk, "skin")
-    text = desk.dock.tab.patient.mixture_label.text()
+    text = desk.segmenting.tab.patient.mixture_label.text()
     assert "female" in text
     assert "80 and over" in text
     desk.choose("sex", "male")
-    text = desk.dock.tab.patient.mixture_label.text()
+    text = desk.segmenting.tab.patient.mixture_label.text()
     assert "female" not in text
     assert "80 and over" in text
 
@@ -72,7 +72,7 @@ def test_a_plane_is_refused_by_a_3d_model_before_it_is_run(desk: Desk) -> None:
     desk.viewer.layers.clear()
     desk.viewer.add_layer(volume)
     desk.qtbot.waitUntil(desk.dock.footer.button.isEnabled)
-    facts = desk.dock.tab.image.facts.text()
+    facts = desk.segmenting.tab.image.facts.text()
     assert facts == "12 × 10 × 8 · grey · 3 × 3 × 4 mm voxels"
     desk.qtbot.mouseClick(desk.dock.footer.button, Qt.MouseButton.LeftButton)
     desk.wait_until_idle()

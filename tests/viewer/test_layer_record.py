@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 
-import napari
 import pytest
 from desk import IMAGE, Desk
 from napari.components import ViewerModel
@@ -20,12 +18,12 @@ pytestmark = pytest.mark.gui
 
 
 @pytest.fixture
-def record(quick_desk: Desk, qtbot: QtBot) -> LayerRecord:
+def record(desk: Desk, qtbot: QtBot) -> LayerRecord:
     """Return the widget beside a desk whose retina was segmented for glaucoma."""
-    quick_desk.type("age", "63")
-    quick_desk.choose("severity", "glaucoma")
-    quick_desk.run()
-    widget = LayerRecord(quick_desk.viewer)
+    desk.type("age", "63")
+    desk.choose("severity", "glaucoma")
+    desk.run()
+    widget = LayerRecord(desk.viewer)
     qtbot.addWidget(widget)
     return widget
 
@@ -44,9 +42,9 @@ def rows(widget: LayerRecord) -> dict[str, str]:
 
 
 def test_a_mask_says_how_it_came_about_and_nothing_that_did_not_drive_it(
-    quick_desk: Desk, record: LayerRecord
+    desk: Desk, record: LayerRecord
 ) -> None:
-    layers = quick_desk.viewer.layers
+    layers = desk.viewer.layers
     layers.selection.active = layers["retina / mask"]
     assert record.title.text() == "retina / mask"
     shown = rows(record)
@@ -57,13 +55,13 @@ def test_a_mask_says_how_it_came_about_and_nothing_that_did_not_drive_it(
     assert shown["Painted"] == "no"
     assert "esearch use only" in shown["Use"]
     assert "63" not in str(shown)
-    quick_desk.click(record.copy_button)
+    desk.click(record.copy_button)
     copied = json.loads(QApplication.clipboard().text())
     assert copied == layers["retina / mask"].metadata["napari-dmoe"]
 
 
-def test_an_overlay_says_what_it_shows(quick_desk: Desk, record: LayerRecord) -> None:
-    routing, layers = routing_of(quick_desk.session), quick_desk.viewer.layers
+def test_an_overlay_says_what_it_shows(desk: Desk, record: LayerRecord) -> None:
+    routing, layers = routing_of(desk.session), desk.viewer.layers
     routing.want(Overlay("gate", 2, 3), is_shown=True)
     layers.selection.active = layers["retina / gates"]
     assert rows(record)["Shows"] == "gate of expert 3, block 2"
@@ -77,9 +75,9 @@ def test_an_overlay_says_what_it_shows(quick_desk: Desk, record: LayerRecord) ->
 
 
 def test_other_layers_leave_a_hint_and_no_old_record(
-    quick_desk: Desk, record: LayerRecord
+    desk: Desk, record: LayerRecord
 ) -> None:
-    layers = quick_desk.viewer.layers
+    layers = desk.viewer.layers
     for select in (layers["retina"], None):
         layers.selection.active = layers["retina / mask"]
         assert record.hint.isHidden()
@@ -100,23 +98,21 @@ def test_metadata_that_is_no_record_is_none(qtbot: QtBot, stated: object) -> Non
     assert not widget.copy_button.isEnabled()
 
 
-def test_a_painted_mask_says_so(quick_desk: Desk, record: LayerRecord) -> None:
-    layers = quick_desk.viewer.layers
+def test_a_painted_mask_says_so(desk: Desk, record: LayerRecord) -> None:
+    layers = desk.viewer.layers
     layers["retina / mask"].paint((9, 8), 1)
-    quick_desk.qtbot.waitUntil(
-        lambda: "painted" in quick_desk.dock.tab.result.summary.text()
-    )
+    desk.qtbot.waitUntil(lambda: "painted" in desk.segmenting.tab.result.summary.text())
     record.show_layer(layers["retina / mask"])
     assert rows(record)["Painted"] == "yes, after the run"
 
 
 def test_about_opens_the_record_of_the_result_that_is_shown(
-    desk: Desk, make_napari_viewer: Callable[..., napari.Viewer]
+    window_desk: Desk,
 ) -> None:
-    desk.run()
-    desk.viewer.layers.selection.active = desk.viewer.layers["retina"]
-    desk.click(desk.dock.tab.result.record_button)
-    docks = desk.viewer.window.dock_widgets
+    window_desk.run()
+    window_desk.viewer.layers.selection.active = window_desk.viewer.layers["retina"]
+    window_desk.click(window_desk.segmenting.tab.result.record_button)
+    docks = window_desk.viewer.window.dock_widgets
     (widget,) = [each for each in docks.values() if isinstance(each, LayerRecord)]
     assert widget.title.text() == "retina / mask"
     assert rows(widget)["Shows"] == "mask"

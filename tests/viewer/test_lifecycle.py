@@ -52,7 +52,7 @@ def test_a_dock_destroyed_during_a_series_of_files_gets_no_line(
         return []
 
     desk = make_desk(ViewerModel(), entries=lambda source: [], series=series)
-    desk.click(desk.dock.tab.series.folder_button)
+    desk.click(desk.segmenting.tab.series.folder_button)
     desk.qtbot.waitUntil(begun.is_set)
     with desk.qtbot.waitSignal(desk.dock.destroyed):
         desk.dock.deleteLater()
@@ -63,9 +63,9 @@ def test_a_dock_destroyed_during_a_series_of_files_gets_no_line(
 
 
 def test_the_docks_slots_are_called_in_the_main_thread_only(
-    quick_desk: Desk, monkeypatch: pytest.MonkeyPatch
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    footer, threads = quick_desk.dock.footer, set()
+    footer, threads = desk.dock.footer, set()
 
     def note(*_: object) -> None:
         threads.add(threading.current_thread())
@@ -74,8 +74,8 @@ def test_the_docks_slots_are_called_in_the_main_thread_only(
         part = getattr(footer, name)
         method = "setValue" if name == "bar" else "setText"
         monkeypatch.setattr(part, method, note)
-    quick_desk.viewer.layers.events.inserted.connect(note)
-    quick_desk.run()
+    desk.viewer.layers.events.inserted.connect(note)
+    desk.run()
     assert threads == {threading.main_thread()}
-    assert threading.main_thread().ident not in quick_desk.segment.threads
-    assert len(quick_desk.masks) == 1
+    assert threading.main_thread().ident not in desk.segment.threads
+    assert len(desk.masks) == 1

@@ -31,7 +31,6 @@ def dice(found: NDArray[np.bool_], truth: NDArray[np.bool_]) -> float:
     return 2 * (found & truth).sum() / (found.sum() + truth.sum())
 
 
-@pytest.mark.slow
 def test_the_disc_of_a_real_photograph_is_learnt_within_60_steps() -> None:
     pixels, disc = photograph()
     crop = (
@@ -56,8 +55,12 @@ def test_the_disc_of_a_real_photograph_is_learnt_within_60_steps() -> None:
     assert time.perf_counter() - began < 240
 
 
-@pytest.mark.slow
-def test_the_bladder_of_a_real_ct_is_learnt_by_a_small_3d_network() -> None:
+@pytest.mark.parametrize(
+    ("steps", "reached"), [(45, 0.3), pytest.param(120, 0.85, marks=pytest.mark.full)]
+)
+def test_the_bladder_of_a_real_ct_is_learnt_by_a_small_3d_network(
+    steps: int, reached: float
+) -> None:
     ct = sample_ct()
     truth = np.asarray(ct.labels.data) == BLADDER
     labels = SpatialImage(
@@ -76,7 +79,7 @@ def test_the_bladder_of_a_real_ct_is_learnt_by_a_small_3d_network() -> None:
     settings = preset(
         "adamw",
         epochs=1,
-        steps_per_epoch=120,
+        steps_per_epoch=steps,
         batch=2,
         learning_rate=3e-3,
         dropout=0.0,
@@ -87,4 +90,4 @@ def test_the_bladder_of_a_real_ct_is_learnt_by_a_small_3d_network() -> None:
     with torch.random.fork_rng():
         fitted = train_new(recipe, [Case("ct", ct.image, labels, ct.patient)])
     found = segment(fitted.loaded, ct.image, ct.patient).labels == 1
-    assert dice(found, truth) > 0.85
+    assert dice(found, truth) > reached

@@ -106,15 +106,15 @@ def _train_and_tell(folder: Path, log: Path, resume: bool) -> None:
         )
 
 
-@pytest.mark.slow
-def test_killed_ten_times_at_random_it_loses_at_most_one_interval(
-    tmp_path: Path,
+@pytest.mark.parametrize("times", [2, pytest.param(10, marks=pytest.mark.full)])
+def test_killed_at_random_it_loses_at_most_one_interval(
+    tmp_path: Path, times: int
 ) -> None:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["napari_dmoe.training.loop.fit"])
     folder, log = tmp_path / "run", tmp_path / "log"
     draw = random.Random(0)
-    for _ in range(10):
+    for _ in range(times):
         resume = (folder / RESUME).exists()
         begin = len(log.read_text()) if log.exists() else 0
         child = context.Process(target=_train_and_tell, args=(folder, log, resume))

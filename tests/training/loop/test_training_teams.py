@@ -80,7 +80,6 @@ def losses(folder: Path) -> list[float]:
     return [epoch["loss"] for epoch in history(folder)["history"]]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("mode", "epochs"), [("dmoe", 1), ("no-moe", 3)])
 def test_two_members_train_as_one_that_adds_up_halves(
     tmp_path: Path, cohort: Path, start: Path, mode: str, epochs: int
@@ -111,7 +110,6 @@ def test_two_members_train_as_one_that_adds_up_halves(
     assert apart < moved / 100
 
 
-@pytest.mark.slow
 def test_a_team_stops_together_saves_and_goes_on(
     tmp_path: Path, cohort: Path, start: Path
 ) -> None:

@@ -87,7 +87,6 @@ def test_the_end_of_its_input_stops_it(task: TrainingTask, folder: Path) -> None
     assert not folder.exists()
 
 
-@pytest.mark.slow
 def test_a_process_is_stopped_resumed_and_killed(task: TrainingTask) -> None:
     training = TrainingProcess(lasting(task))
     seen = []
@@ -113,7 +112,6 @@ def test_a_process_is_stopped_resumed_and_killed(task: TrainingTask) -> None:
     assert not training.folder.exists()
 
 
-@pytest.mark.slow
 def test_a_process_ends_when_the_other_one_is_gone(task: TrainingTask) -> None:
     training = TrainingProcess(lasting(task))
     events = training.events()
@@ -125,7 +123,6 @@ def test_a_process_ends_when_the_other_one_is_gone(task: TrainingTask) -> None:
     assert not training.folder.exists()
 
 
-@pytest.mark.slow
 def test_nothing_of_the_working_folder_is_run(
     task: TrainingTask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -132,7 +132,6 @@ def test_it_is_given_longer_where_something_would_be_lost(
     assert process.patience == SAVING_SECONDS
 
 
-@pytest.mark.slow
 def test_a_process_trains_stops_within_two_seconds_and_resumes(folder: Path) -> None:
     task = prepared(folder, LONG)
     process = TuningProcess(folder, task)
@@ -149,7 +148,6 @@ def test_a_process_trains_stops_within_two_seconds_and_resumes(folder: Path) -> 
     load_checkpoint(folder / TUNED_MODEL)
 
 
-@pytest.mark.slow
 def test_a_process_finishes_alone_and_cleans_up(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import pytest
 from napari.components import ViewerModel
@@ -11,10 +9,9 @@ from napari.layers import Image, Labels
 from viewer_fakes import make_outcome, make_segmentation
 
 from napari_dmoe.imaging.spatial import SpatialImage
-from napari_dmoe.models.checkpoint import LoadedModel, new_model
+from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.patient import Patient
 from napari_dmoe.training.cases.annotation import Annotation
-from napari_dmoe.training.starting.recipes import RECIPES
 from napari_dmoe.viewer.fine_tune.annotations import (
     Painted,
     Snapshot,
@@ -32,21 +29,10 @@ SPARSE = Annotation(unlabelled=0, background=3)
 SHAPE = (12, 9)
 
 
-@pytest.fixture(scope="module")
-def model(tiny_network: Callable[..., object]) -> LoadedModel:
-    card = RECIPES["fundus-phantom"].card
-    return new_model("dmoe-vit", tiny_network().config, card)
-
-
 @pytest.fixture
-def viewer() -> ViewerModel:
-    return ViewerModel()
-
-
-@pytest.fixture
-def session(model: LoadedModel, viewer: ViewerModel) -> Session:
+def session(fundus_model: LoadedModel, viewer: ViewerModel) -> Session:
     session = Session(viewer)  # refers to the viewer weakly
-    session.set_model(model)
+    session.set_model(fundus_model)
     return session
 
 
@@ -111,7 +97,7 @@ def test_labels_of_no_name_are_offered_but_not_chosen(session: Session) -> None:
 
 
 def test_a_mask_counts_once_somebody_painted_on_it(
-    session: Session, model: LoadedModel
+    session: Session,
 ) -> None:
     image = open_image(session)
     outcome = make_outcome(make_segmentation(to_image(image)))

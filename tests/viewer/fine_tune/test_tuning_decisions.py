@@ -187,7 +187,7 @@ def test_a_look_mixes_by_the_stated_shares(tuning: TuningDesk) -> None:
         asked.append(priors)
         return real(*what, **options)
 
-    tuning.desk.dock._engines.__dict__["segment"] = segment
+    tuning.desk.segmenting._engines.__dict__["segment"] = segment
     tuning.open()
     tuning.done(*BETTER)
     tuning.know(severity=None)

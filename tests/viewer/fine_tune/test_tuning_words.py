@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
 
 from napari_dmoe.cohorts.case import Case, CohortError
 from napari_dmoe.imaging.spatial import SpatialImage
-from napari_dmoe.models.checkpoint import LoadedModel, new_model
+from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.patient import Patient
 from napari_dmoe.progress import Progress
 from napari_dmoe.training.cases.annotation import Annotation
 from napari_dmoe.training.settings import TrainSettings
-from napari_dmoe.training.starting.recipes import RECIPES
 from napari_dmoe.training.tuning.guard import Guard
 from napari_dmoe.training.tuning.process import TuningTask
 from napari_dmoe.training.tuning.report import Change, TuningReport
@@ -171,32 +170,28 @@ def test_a_resumed_tuning_is_not_measured_before_again() -> None:
     assert clock.pace == Pace(step=2.0, measuring=5.0)
 
 
-def test_a_pace_is_known_for_tunings_of_its_kind_alone(model: LoadedModel) -> None:
+def test_a_pace_is_known_for_tunings_of_its_kind_alone(
+    fundus_model: LoadedModel,
+) -> None:
     watch, paces = Watch(), Paces()
     clock = TuningClock(40, now=watch)
     none, cohort = Guard(), Guard(kind="cohort", name="people")
     task = TuningTask(settings=SETTINGS, guard=cohort)
-    paces.note(clock, model, task, 1)
-    assert paces.expected(model, SETTINGS, none, 1) is None
+    paces.note(clock, fundus_model, task, 1)
+    assert paces.expected(fundus_model, SETTINGS, none, 1) is None
     watch.note(clock, 0, "before", 0, 5)
     watch.note(clock, 10, "before", 5, 5)
     watch.note(clock, 10, "training", 1, 40)
     watch.note(clock, 40, "training", 11, 40)
-    paces.note(clock, model, task, 1)
-    assert paces.expected(model, SETTINGS, none, 3) == 40 * 3 + 2 * 3 * 2
-    assert paces.expected(model, SETTINGS, cohort, 1) == 40 * 3 + 2 * 5 * 2
+    paces.note(clock, fundus_model, task, 1)
+    assert paces.expected(fundus_model, SETTINGS, none, 3) == 40 * 3 + 2 * 3 * 2
+    assert paces.expected(fundus_model, SETTINGS, cohort, 1) == 40 * 3 + 2 * 5 * 2
     others = Guard(kind="cohort", name="others")
-    assert paces.expected(model, SETTINGS, others, 1) is None
+    assert paces.expected(fundus_model, SETTINGS, others, 1) is None
     drawn = Guard(kind="phantoms", name="fundus", n=60)
-    assert paces.expected(model, SETTINGS, drawn, 1) == 40 * 3 + 2 * 61 * 2
+    assert paces.expected(fundus_model, SETTINGS, drawn, 1) == 40 * 3 + 2 * 61 * 2
     larger = SETTINGS.model_copy(update={"batch": 2 * SETTINGS.batch})
-    assert paces.expected(model, larger, none, 1) is None
-
-
-@pytest.fixture
-def model(tiny_network: Callable[..., object]) -> LoadedModel:
-    card = RECIPES["fundus-phantom"].card
-    return new_model("dmoe-vit", tiny_network().config, card)
+    assert paces.expected(fundus_model, larger, none, 1) is None
 
 
 @pytest.fixture
@@ -219,13 +214,15 @@ def case(name: str, value: int = 1) -> Case:
 
 
 def test_kept_cases_stay_and_everything_else_goes(
-    model: LoadedModel, folder: TuningFolder
+    fundus_model: LoadedModel, folder: TuningFolder
 ) -> None:
     assert not folder.exists
     assert folder.replayed() == ()
     assert folder.tuned_model() is None
     for number in ("1", "2.3"):
-        hand_over(folder.path, model, [case(number)], Annotation(), lambda _: None)
+        hand_over(
+            folder.path, fundus_model, [case(number)], Annotation(), lambda _: None
+        )
         (folder.path / "tuned.safetensors").touch()
         folder.keep()
     assert folder.tuned_model() is not None  # it may still be saved
@@ -239,9 +236,9 @@ def test_kept_cases_stay_and_everything_else_goes(
 
 
 def test_labels_that_cannot_be_trained_on_are_not_handed_over(
-    model: LoadedModel, folder: TuningFolder
+    fundus_model: LoadedModel, folder: TuningFolder
 ) -> None:
     cases = [case("1"), case("2", value=9)]
     with pytest.raises(CohortError, match="case 2: labels reach from 0 to 9"):
-        hand_over(folder.path, model, cases, Annotation(), lambda _: None)
+        hand_over(folder.path, fundus_model, cases, Annotation(), lambda _: None)
     assert not list(folder.path.iterdir())

@@ -22,7 +22,7 @@ def test_the_loads_of_a_large_part_are_computed_aside_once(
     make_desk: Callable[..., Desk], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     desk = in_sight(make_desk(ViewerModel()), IMAGE)
-    plots = desk.dock.maps.plots
+    plots = desk.routing.plots
     before = plots.shown
     for module in (measuring, aside, results):
         monkeypatch.setattr(module, "AT_ONCE", 0)
@@ -36,10 +36,10 @@ def test_the_loads_of_a_large_part_are_computed_aside_once(
     desk.viewer.layers["retina / mask"].paint((9, 8), 1)
     plots.show()
     assert plots.shown is before
-    assert "Measuring" in desk.dock.routing.plots.where.text()
+    assert "Measuring" in desk.routing.tab.plots.where.text()
 
     def is_shown() -> bool:
-        return "Measuring" not in desk.dock.routing.plots.where.text()
+        return "Measuring" not in desk.routing.tab.plots.where.text()
 
     desk.qtbot.waitUntil(is_shown)
     rest(desk)

@@ -50,7 +50,7 @@ def choose(monkeypatch: pytest.MonkeyPatch) -> Choose:
 
 
 def save(desk: Desk) -> None:
-    desk.click(desk.dock.routing.plots.save_button)
+    desk.click(desk.routing.tab.plots.save_button)
     desk.wait_until_idle()
 
 
@@ -60,7 +60,7 @@ def rows_of(path: Path) -> list[dict[str, str]]:
 
 
 def shown(desk: Desk) -> ShownPlots:
-    found = desk.dock.maps.plots.shown
+    found = desk.routing.plots.shown
     assert found is not None
     return found
 
@@ -112,7 +112,7 @@ def test_what_is_folded_away_is_not_saved(
     save(desk)
     plots = {row["plot"] for row in rows_of(tmp_path / "plots.csv")}
     assert plots == {"load by block", "load by class"}
-    desk.dock.routing.plots.fold.unfold()
+    desk.routing.tab.plots.fold.unfold()
     save(desk)
     plots |= {row["plot"] for row in rows_of(tmp_path / "plots.csv")}
     assert plots == {"load by block", "load by class", "cosine of the routers"}
@@ -208,9 +208,9 @@ def test_plots_are_drawn_and_written_aside(
     choose(tmp_path / "plots.pdf")
     desk.segment.gate.clear()
     desk.click_segment()  # a run does not stand in the way
-    desk.click(desk.dock.routing.plots.save_button)
+    desk.click(desk.routing.tab.plots.save_button)
     desk.qtbot.waitUntil(lambda: not desk.dock.work.is_at_files)
-    assert desk.dock.run.is_busy
+    assert desk.segmenting.run.is_busy
     assert (tmp_path / "plots.pdf").read_bytes().startswith(b"%PDF")
     assert threads
     assert threading.get_ident() not in threads
@@ -229,11 +229,11 @@ class Broken:
 def test_an_intervention_is_named_in_what_is_saved(desk: Desk) -> None:
     from napari_dmoe.inference.results.provenance import ControlRecord
 
-    session = desk.dock.maps.plots._session
+    session = desk.routing.plots._session
     made = session.result_of(session.image).segmentation
     record = made.provenance.model_copy(
         update={"experts": ControlRecord(mute=((None, 1),))}
     )
     object.__setattr__(made, "provenance", record)
-    desk.dock.maps.plots.show()
+    desk.routing.plots.show()
     assert shown(desk).note.startswith("Not the plain model: expert 1 muted")

@@ -52,12 +52,12 @@ def test_opening_the_dock_imports_neither_torch_nor_matplotlib() -> None:
 
 
 def test_every_map_is_offered_with_its_help(mapped: Desk) -> None:
-    combo = mapped.dock.routing.maps.map_combo
+    combo = mapped.routing.tab.maps.map_combo
     titles = [combo.itemText(i) for i in range(combo.count())]
     assert titles == [kind.title for kind in OVERLAYS.values()]
     for name in ("pair", "entropy"):
         choose(mapped, name)
-        assert words(mapped.dock.routing.maps.help) == OVERLAYS[name].help
+        assert words(mapped.routing.tab.maps.help) == OVERLAYS[name].help
 
 
 def test_pairs_have_names_and_colours_of_their_own(mapped: Desk) -> None:
@@ -72,7 +72,7 @@ def test_pairs_have_names_and_colours_of_their_own(mapped: Desk) -> None:
     )
     every = np.arange(len(pair_names(N_EXPERTS)))
     assert len({tuple(colour) for colour in layer.colormap.map(every)}) == len(every)
-    assert "experts 3 + 4 · 11%" in words(mapped.dock.routing.pairs)
+    assert "experts 3 + 4 · 11%" in words(mapped.routing.tab.pairs)
 
 
 def test_two_kinds_of_maps_share_a_layer_that_keeps_a_persons_name(
@@ -95,7 +95,7 @@ def test_colours_that_a_person_set_stay_until_another_kind_of_map(
     choose(mapped, "entropy")
     layer = shown(mapped)
     layer.colormap, layer.contrast_limits = "gray", (0, 0.5)
-    mapped.dock.routing.block_slider.setValue(1)
+    mapped.routing.tab.block_slider.setValue(1)
     mapped.settle()
     assert shown(mapped) is layer
     assert "block 1" in layer.metadata["napari-dmoe"]["shows"]
@@ -107,12 +107,12 @@ def test_colours_that_a_person_set_stay_until_another_kind_of_map(
 def test_agreement_is_of_all_blocks(mapped: Desk) -> None:
     choose(mapped, "agreement")
     np.testing.assert_array_equal(shown(mapped).data, np.full((SIDE, SIDE), 0.25))
-    assert "Of all blocks" in words(mapped.dock.routing.maps.note)
+    assert "Of all blocks" in words(mapped.routing.tab.maps.note)
 
 
 def test_divergence_runs_the_value_that_is_missing(mapped: Desk) -> None:
     choose(mapped, "divergence")
-    maps = mapped.dock.routing.maps
+    maps = mapped.routing.tab.maps
     assert shown(mapped) is None
     assert "not biology" in words(maps.help)
     pick(mapped, maps.first_combo, "suspect")
@@ -127,7 +127,7 @@ def test_divergence_runs_the_value_that_is_missing(mapped: Desk) -> None:
         "divergence of suspect and glaucoma, block 3"
     )
     assert maps.compute_button.isHidden()
-    mapped.dock.routing.block_slider.setValue(1)
+    mapped.routing.tab.block_slider.setValue(1)
     assert len(mapped.segment.calls) == n_runs + 1
 
 
@@ -144,7 +144,7 @@ def test_uncertainty_is_computed_once_for_each_number_and_seed(
     mapped: Desk, runs: FakeRuns
 ) -> None:
     choose(mapped, "uncertainty")
-    maps = mapped.dock.routing.maps
+    maps = mapped.routing.tab.maps
     assert words(maps.missing) == "Needs a run for 16 noise samples."
     maps.samples_spin.setValue(8)
     maps.seed_spin.setValue(3)
@@ -169,7 +169,7 @@ def test_the_chance_of_every_expert_comes_from_one_reading(
 ) -> None:
     choose(mapped, "chance")
     compute(mapped)
-    maps = mapped.dock.routing.maps
+    maps = mapped.routing.tab.maps
     for expert in (4, 3):
         pick(mapped, maps.expert_combo, str(expert))
         value = {4: 0.29, 3: 0.71}[expert]
@@ -182,19 +182,19 @@ def test_a_new_result_forgets_what_was_run_for_the_old_one(
 ) -> None:
     choose(mapped, "chance")
     compute(mapped)
-    mapped.dock.tab.patient.rerun_box.setChecked(False)
+    mapped.segmenting.tab.patient.rerun_box.setChecked(False)
     mapped.choose("severity", "healthy")
     mapped.run()
     mapped.settle()
     assert shown(mapped) is None
-    assert not mapped.dock.routing.maps.compute_button.isHidden()
+    assert not mapped.routing.tab.maps.compute_button.isHidden()
 
 
 def test_a_changed_image_is_not_run_again_for_an_old_result(mapped: Desk) -> None:
     choose(mapped, "chance")
     mapped.viewer.layers["retina"].data = np.ones_like(IMAGE)
     mapped.settle()
-    maps = mapped.dock.routing.maps
+    maps = mapped.routing.tab.maps
     assert "The image changed" in words(maps.missing)
     assert not maps.compute_button.isEnabled()
 
@@ -203,19 +203,19 @@ def test_a_stopped_run_leaves_the_map_as_it_was(mapped: Desk) -> None:
     choose(mapped, "divergence")
     mapped.segment.gate.clear()
     mapped.segment.started.clear()
-    mapped.click(mapped.dock.routing.maps.compute_button)
+    mapped.click(mapped.routing.tab.maps.compute_button)
     mapped.qtbot.waitUntil(mapped.segment.started.is_set)
-    assert not mapped.dock.routing.maps.compute_button.isEnabled()
-    mapped.dock.run.stop()
+    assert not mapped.routing.tab.maps.compute_button.isEnabled()
+    mapped.segmenting.run.stop()
     mapped.wait_until_idle()
     mapped.settle()
     assert shown(mapped) is None
-    assert mapped.dock.routing.maps.compute_button.isEnabled()
+    assert mapped.routing.tab.maps.compute_button.isEnabled()
 
 
 def test_the_cursor_reads_the_value_and_the_gates(mapped: Desk) -> None:
     read = routing_of(mapped.session)._layers.text_at
-    mapped.click(mapped.dock.routing.shown_box)
+    mapped.click(mapped.routing.tab.shown_box)
     assert read((0, 0)) == "expert 3 0.71 | expert 4 0.29, block 3"
     choose(mapped, "pair")
     assert read((0, 0)).startswith("experts 3 + 4 · expert 3 0.71")
@@ -228,7 +228,7 @@ def test_the_cursor_reads_the_value_and_the_gates(mapped: Desk) -> None:
 def test_a_click_in_the_legend_singles_an_expert_out_and_again_lets_it_go(
     mapped: Desk,
 ) -> None:
-    tab = mapped.dock.routing
+    tab = mapped.routing.tab
     assert [b.text() for b in tab.legend.buttons][3:] == [
         "expert 3 · 97%",
         "expert 4 · 3%",
@@ -273,7 +273,7 @@ def test_stages_of_a_volume_cannot_agree_and_their_other_maps_are_blocks(
     desk.viewer.add_image(np.zeros((6, 12, 9)), name="retina")
     desk.run()
     desk.settle()
-    combo = desk.dock.routing.maps.map_combo
+    combo = desk.routing.tab.maps.map_combo
     place = combo.findText(OVERLAYS["agreement"].title)
     assert not combo.model().item(place).isEnabled()
     assert "stages" in combo.model().item(place).toolTip()

@@ -17,7 +17,9 @@ from viewer_fakes import N_BLOCKS, N_EXPERTS
 
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.viewer.dock import DMoEDock
+from napari_dmoe.viewer.routing.control import RoutingControl
 from napari_dmoe.viewer.routing.on_images import routing_of
+from napari_dmoe.viewer.segment.control import SegmentControl
 
 pytestmark = pytest.mark.gui
 
@@ -35,14 +37,14 @@ def axes_of(plot: Any) -> Any:
 
 
 def cells(desk: Desk) -> np.ndarray:
-    image = axes_of(desk.dock.routing.plots.load_plot).images[0]
+    image = axes_of(desk.routing.tab.plots.load_plot).images[0]
     return np.asarray(image.get_array())
 
 
 def click_cell(desk: Desk, block: int, expert: int) -> None:
     """Click in the middle of a cell of the heat map."""
-    canvas = desk.dock.routing.plots.load_plot._canvas
-    x, y = axes_of(desk.dock.routing.plots.load_plot).transData.transform(
+    canvas = desk.routing.tab.plots.load_plot._canvas
+    x, y = axes_of(desk.routing.tab.plots.load_plot).transData.transform(
         (expert, block)
     )
     ratio = canvas.device_pixel_ratio
@@ -55,14 +57,14 @@ def test_the_heat_map_has_a_cell_for_each_block_and_expert(plotted: Desk) -> Non
     load = cells(plotted)
     assert load.shape == (N_BLOCKS, N_EXPERTS)
     np.testing.assert_allclose(load.sum(1), 1, atol=1e-6)
-    plots = plotted.dock.routing.plots
+    plots = plotted.routing.tab.plots
     assert plots.where.text().startswith("Of the whole image.")
     assert "expert 2 in block 2 (97%)" in plots.warning.text()
 
 
 def test_a_click_on_a_cell_shows_that_expert_in_that_block(plotted: Desk) -> None:
     click_cell(plotted, 1, 2)
-    tab = plotted.dock.routing
+    tab = plotted.routing.tab
     assert tab.block_slider.value() == 1
     assert tab.maps.map_combo.currentText() == "Gate of expert"
     layer = plotted.viewer.layers["retina / gates"]
@@ -73,7 +75,7 @@ def test_a_click_on_a_cell_shows_that_expert_in_that_block(plotted: Desk) -> Non
 
 
 def test_a_click_beside_the_cells_changes_nothing(plotted: Desk) -> None:
-    tab = plotted.dock.routing
+    tab = plotted.routing.tab
     before = tab.overlay()
     for place in ((None, None), (9.0, 0.0), (0.0, -3.0)):
         tab.plots.load_plot.clicked.emit(*place)
@@ -87,7 +89,7 @@ def test_the_plots_follow_the_slice_and_the_region(
     desk = in_sight(make_desk(ViewerModel()), STACK, axis_labels=("t", "y", "x"))
     desk.viewer.dims.set_current_step(0, 3)
     desk.settle()
-    where = desk.dock.routing.plots.where
+    where = desk.routing.tab.plots.where
     assert where.text().startswith("Of the slice t 3.")
     box = np.array([[0, 0], [0, 3], [4, 3], [4, 0]]) - 0.5
     desk.viewer.add_shapes([box], shape_type="polygon", name="region")
@@ -101,12 +103,12 @@ def test_the_plots_follow_the_slice_and_the_region(
 
 def bars_of(desk: Desk) -> np.ndarray:
     """Return the share of each expert (rows) in each class (columns)."""
-    axes = axes_of(desk.dock.routing.plots.class_plot)
+    axes = axes_of(desk.routing.tab.plots.class_plot)
     return np.array([[bar.get_width() for bar in part] for part in axes.containers])
 
 
 def test_classes_have_bars_in_the_experts_colours(plotted: Desk) -> None:
-    axes = axes_of(plotted.dock.routing.plots.class_plot)
+    axes = axes_of(plotted.routing.tab.plots.class_plot)
     names = [tick.get_text() for tick in axes.get_yticklabels()]
     assert names == ["background", "rim", "cup", "border"]
     bars = bars_of(plotted)
@@ -118,7 +120,10 @@ def test_classes_have_bars_in_the_experts_colours(plotted: Desk) -> None:
 def test_classes_are_those_of_the_painted_mask_once_painting_rests(
     plotted: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plots, mask = plotted.dock.routing.plots, plotted.viewer.layers["retina / mask"]
+    plots, mask = (
+        plotted.routing.tab.plots,
+        plotted.viewer.layers["retina / mask"],
+    )
     made, title = mask.data.copy(), plots.class_title
     assert title.text() == "In each class of the mask as it was made, block 3:"
     drawn: list[int] = []
@@ -146,7 +151,7 @@ def test_classes_are_those_of_the_painted_mask_once_painting_rests(
 
 
 def test_routers_are_compared_and_the_values_once_all_were_run(plotted: Desk) -> None:
-    plots = plotted.dock.routing.plots
+    plots = plotted.routing.tab.plots
     plotted.click(plots.fold.button)
     plotted.settle()
     matrix = np.asarray(axes_of(plots.alike_plot).images[0].get_array())
@@ -154,7 +159,7 @@ def test_routers_are_compared_and_the_values_once_all_were_run(plotted: Desk) ->
     assert matrix.shape == (3, 3)
     assert "not biology" in plots.alike_text.text()
     assert plots.apart_plot.isHidden()
-    plotted.dock.tab.patient.inputs["severity"].entered.emit(None)
+    plotted.segmenting.tab.patient.inputs["severity"].entered.emit(None)
     plotted.wait_until_idle()
     plotted.settle()
     assert not plots.apart_plot.isHidden()
@@ -169,7 +174,7 @@ def test_a_3d_network_has_stages_everywhere(
     desk = make_desk(ViewerModel())
     desk.load("volume")
     in_sight(desk, np.zeros((6, 12, 9)), severity="")
-    tab = desk.dock.routing
+    tab = desk.routing.tab
     assert tab.block_label.text() == tab.block_slider.accessibleName() == "Stage"
     assert axes_of(tab.plots.load_plot).get_ylabel() == "stage"
     assert "stage 3:" in tab.plots.class_title.text()
@@ -184,21 +189,21 @@ def test_a_3d_network_has_stages_everywhere(
 
 
 def test_the_plots_have_the_colours_of_the_theme(plotted: Desk) -> None:
-    figure = plotted.dock.routing.plots.load_plot._canvas.figure
+    figure = plotted.routing.tab.plots.load_plot._canvas.figure
     dark = figure.get_facecolor()
     plotted.viewer.theme = "light"
     plotted.settle()
     assert sum(figure.get_facecolor()[:3]) > sum(dark[:3]) + 1
 
 
-def test_nothing_is_drawn_while_the_tab_is_hidden(quick_desk: Desk) -> None:
-    quick_desk.dock.show()
-    quick_desk.run()
-    assert quick_desk.dock.routing.plots.load_plot._canvas is None
+def test_nothing_is_drawn_while_the_tab_is_hidden(desk: Desk) -> None:
+    desk.dock.show()
+    desk.run()
+    assert desk.routing.tab.plots.load_plot._canvas is None
 
 
 def test_the_wheel_scrolls_the_tab_over_a_plot(plotted: Desk) -> None:
-    canvas = plotted.dock.routing.plots.load_plot._canvas
+    canvas = plotted.routing.tab.plots.load_plot._canvas
     event = QWheelEvent(
         QPointF(5, 5),
         QPointF(5, 5),
@@ -214,7 +219,7 @@ def test_the_wheel_scrolls_the_tab_over_a_plot(plotted: Desk) -> None:
 
 
 def test_every_map_fits_into_300_pixels(plotted: Desk) -> None:
-    tab = plotted.dock.routing
+    tab = plotted.routing.tab
     tab.plots.fold.unfold()
     combo = tab.maps.map_combo
     for place in range(combo.count()):
@@ -232,11 +237,13 @@ def test_a_dock_with_plots_leaves_nothing_that_is_told_of_changes(
     plotted: Desk,
 ) -> None:
     viewer, qtbot = plotted.viewer, plotted.qtbot
-    dock = DMoEDock(viewer, engines=plotted.dock._engines)
-    qtbot.waitUntil(lambda: not dock.loader.is_busy)
-    dock.tabs.setCurrentWidget(dock.routing)
+    dock = DMoEDock(viewer, engines=plotted.segmenting._engines)
+    qtbot.waitUntil(lambda: not dock.control(SegmentControl).loader.is_busy)
+    dock.tabs.setCurrentWidget(dock.control(RoutingControl).tab)
     dock.show()
-    qtbot.waitUntil(lambda: dock.routing.plots.load_plot._canvas is not None)
+    qtbot.waitUntil(
+        lambda: dock.control(RoutingControl).tab.plots.load_plot._canvas is not None
+    )
     with qtbot.waitSignal(dock.destroyed):
         dock.deleteLater()
     viewer.theme = "light"

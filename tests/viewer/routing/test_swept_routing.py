@@ -56,7 +56,7 @@ def desk(make_desk: Callable[..., Desk], runs: CountedRuns) -> Desk:
     desk = make_desk(ViewerModel(), segment=runs, ablate=ablate)
     desk.load("race")
     desk.viewer.add_image(PICTURE, name="retina", rgb=True)
-    desk.dock.tab.patient.rerun_box.setChecked(False)
+    desk.segmenting.tab.patient.rerun_box.setChecked(False)
     desk.choose("race", "Black")
     desk.choose("severity", "suspect")
     desk.run()
@@ -64,7 +64,7 @@ def desk(make_desk: Callable[..., Desk], runs: CountedRuns) -> Desk:
 
 
 def sweep(desk: Desk, driver: str = RACE) -> None:
-    section = desk.dock.what_if.sweep
+    section = desk.what_if.tab.sweep
     section.combo.setCurrentIndex(section.combo.findText(driver))
     desk.click(section.button)
     desk.wait_until_idle()
@@ -74,7 +74,7 @@ def sweep(desk: Desk, driver: str = RACE) -> None:
 def missing(desk: Desk) -> str:
     """Choose the map of Asian against White; return which runs it needs."""
     choose(desk, "divergence")
-    return words(desk.dock.routing.maps.missing)
+    return words(desk.routing.tab.maps.missing)
 
 
 def by_value(desk: Desk) -> dict[tuple[str, str], object]:
@@ -94,7 +94,7 @@ def test_a_map_of_two_values_that_were_swept_needs_no_run(
     sweep(desk)
     assert missing(desk) == ""
     desk.viewer.layers["retina / sweep of race"].visible = False
-    desk.click(desk.dock.routing.shown_box)
+    desk.click(desk.routing.tab.shown_box)
     np.testing.assert_allclose(shown(desk).data, single, atol=1e-5)
     assert len(runs.races) == 4
 
@@ -195,7 +195,7 @@ def test_a_pair_of_drivers_serves_what_it_shares_with_the_result(desk: Desk) -> 
 
 
 def test_a_result_with_an_expert_muted_gets_nothing(desk: Desk) -> None:
-    experts = desk.dock.what_if.experts
+    experts = desk.what_if.tab.experts
     experts.mute_boxes[1].click()
     desk.click(experts.run_button)
     desk.wait_until_idle()
@@ -215,7 +215,7 @@ def test_routers_between_trained_values_serve_nothing(
     desk.viewer.add_image(PICTURE, name="retina", rgb=True)
     desk.choose("severity", "suspect")
     desk.run()
-    desk.dock.what_if.sweep.between_box.setChecked(True)
+    desk.what_if.tab.sweep.between_box.setChecked(True)
     sweep(desk, "Severity")
     assert set(by_value(desk)) == {("severity", "healthy"), ("severity", "glaucoma")}
 
@@ -230,8 +230,8 @@ def test_routing_that_takes_much_memory_is_not_kept(
 
 def test_plots_of_how_values_diverge_are_there_after_a_sweep(desk: Desk) -> None:
     sweep(desk)
-    plots = desk.dock.routing.plots
+    plots = desk.routing.tab.plots
     plots.attribute_combo.clear()
-    desk.dock.maps.plots.show()
+    desk.routing.plots.show()
     assert plots.attribute() == "race"
     assert not plots.apart_plot.isHidden()

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from desk import Desk
+from desk import IMAGE, Desk
 from napari.components import ViewerModel
 from napari.layers import Image
 from napari.utils.notifications import Notification
@@ -34,13 +34,13 @@ PLACE = {
 
 
 @pytest.fixture
-def desk(quick_desk: Desk) -> Desk:
+def desk(desk: Desk) -> Desk:
     """Return a desk with a placed image, segmented for suspect, and Compare open.
 
     Each model draws its own cup: as large as if the severity were healthy for the
     model called age.
     """
-    real = quick_desk.segment
+    real = desk.segment
 
     def by_model(loaded: LoadedModel, *arguments: object, **options: object) -> object:
         made: Segmentation = real(loaded, *arguments, **options)
@@ -48,22 +48,22 @@ def desk(quick_desk: Desk) -> Desk:
             return made
         return make_segmentation(arguments[0], value="healthy")
 
-    quick_desk.dock._engines.__dict__["segment"] = by_model
-    quick_desk.viewer.layers.clear()
-    quick_desk.viewer.add_layer(Image(np.zeros((12, 9), np.uint8), name="eye", **PLACE))
-    quick_desk.choose("severity", "glaucoma")
-    quick_desk.run()
-    quick_desk.click(quick_desk.dock.tab.compare.fold.button)
-    return quick_desk
+    desk.segmenting._engines.__dict__["segment"] = by_model
+    desk.viewer.layers.clear()
+    desk.viewer.add_layer(Image(np.zeros((12, 9), np.uint8), name="eye", **PLACE))
+    desk.choose("severity", "glaucoma")
+    desk.run()
+    desk.click(desk.segmenting.tab.compare.fold.button)
+    return desk
 
 
 def offered(desk: Desk) -> list[str]:
-    combo = desk.dock.tab.compare.combo
+    combo = desk.segmenting.tab.compare.combo
     return [combo.itemText(place) for place in range(combo.count())]
 
 
 def compare_with(desk: Desk, name: str) -> None:
-    section = desk.dock.tab.compare
+    section = desk.segmenting.tab.compare
     steps = section.combo.findText(name) - section.combo.currentIndex()
     for _ in range(abs(steps)):
         key = Qt.Key.Key_Down if steps > 0 else Qt.Key.Key_Up
@@ -100,7 +100,7 @@ def test_another_bundled_model_gives_its_mask_and_the_difference(desk: Desk) -> 
 
 def test_the_table_tells_each_class_and_is_copied(desk: Desk) -> None:
     compare_with(desk, "age")
-    section = desk.dock.tab.compare
+    section = desk.segmenting.tab.compare
     summary = section.found.summary.text()
     assert "eye / mask" in summary
     assert "eye / mask by fairseg-age" in summary
@@ -123,7 +123,7 @@ def test_both_results_are_kept_and_neither_is_written_over(desk: Desk) -> None:
     assert second.is_kept
     other = desk.viewer.layers["eye / mask by fairseg-age"]
     before = other.data.copy()
-    desk.dock.tab.patient.rerun_box.click()
+    desk.segmenting.tab.patient.rerun_box.click()
     desk.choose("severity", "suspect")
     desk.run()
     np.testing.assert_array_equal(other.data, before)
@@ -133,9 +133,9 @@ def test_both_results_are_kept_and_neither_is_written_over(desk: Desk) -> None:
 
 def test_a_comparison_that_no_longer_holds_is_not_shown(desk: Desk) -> None:
     compare_with(desk, "age")
-    section, layers = desk.dock.tab.compare, desk.viewer.layers
+    section, layers = desk.segmenting.tab.compare, desk.viewer.layers
     assert layers["eye / difference"].visible
-    desk.dock.tab.patient.rerun_box.click()
+    desk.segmenting.tab.patient.rerun_box.click()
     desk.choose("severity", "suspect")
     desk.run()
     assert section.found.summary.isHidden()
@@ -174,8 +174,8 @@ def test_a_file_dialog_that_is_closed_compares_nothing(
 def test_another_result_is_compared_without_a_run_as_it_was_painted(
     desk: Desk,
 ) -> None:
-    desk.click(desk.dock.tab.result.keep_button)
-    desk.dock.tab.patient.rerun_box.click()
+    desk.click(desk.segmenting.tab.result.keep_button)
+    desk.segmenting.tab.patient.rerun_box.click()
     desk.run()
     mask = desk.viewer.layers["eye / mask [2]"]
     mask.data_setitem((np.array([9, 10]), np.array([8, 8])), 1)
@@ -200,9 +200,9 @@ def test_the_other_model_mixes_by_the_stated_shares_where_they_hold(
     desk = make_desk(ViewerModel(), segment=engines.run)
     picture = np.zeros((40, 30, 3), np.uint8)
     desk.viewer.add_image(picture, name="eye", rgb=True)
-    desk.dock.what_if.priors.boxes["severity"][0].setValue(100)
+    desk.what_if.tab.priors.boxes["severity"][0].setValue(100)
     desk.run()
-    desk.click(desk.dock.tab.compare.fold.button)
+    desk.click(desk.segmenting.tab.compare.fold.button)
     for name in ("twin", "age"):
         compare_with(desk, name)
     of = {
@@ -230,14 +230,14 @@ def test_layers_of_confusable_names_are_not_mixed_up(desk: Desk) -> None:
 
 
 def said(desk: Desk) -> str:
-    return desk.dock.tab.compare.found.summary.text()
+    return desk.segmenting.tab.compare.found.summary.text()
 
 
 def test_a_model_that_cannot_be_loaded_or_run_is_told_beside_the_button(
     desk: Desk, models: dict[str, LoadedModel], notifications: list[Notification]
 ) -> None:
     before = names(desk)
-    section = desk.dock.tab.compare
+    section = desk.segmenting.tab.compare
     removed = models.pop("age")
     compare_with(desk, "age")
     assert section.found.summary.text() == "Not compared: age is no checkpoint"
@@ -255,7 +255,7 @@ def test_a_comparison_can_be_stopped_and_leaves_no_layer(desk: Desk) -> None:
     before = names(desk)
     desk.segment.gate.clear()
     desk.segment.started.clear()
-    desk.click(desk.dock.tab.compare.button)
+    desk.click(desk.segmenting.tab.compare.button)
     desk.qtbot.waitUntil(desk.segment.started.is_set)
     desk.click_segment()  # it says Stop
     desk.wait_until_idle()
@@ -265,7 +265,7 @@ def test_a_comparison_can_be_stopped_and_leaves_no_layer(desk: Desk) -> None:
 
 def test_an_image_that_was_removed_meanwhile_gets_no_mask(desk: Desk) -> None:
     desk.segment.gate.clear()
-    desk.click(desk.dock.tab.compare.button)
+    desk.click(desk.segmenting.tab.compare.button)
     desk.viewer.layers.clear()
     desk.segment.gate.set()
     desk.wait_until_idle()
@@ -273,8 +273,12 @@ def test_an_image_that_was_removed_meanwhile_gets_no_mask(desk: Desk) -> None:
     assert "removed" in desk.status
 
 
-def test_without_two_masks_nothing_can_be_compared(quick_desk: Desk) -> None:
-    section = quick_desk.dock.tab.compare
+def test_without_two_masks_nothing_can_be_compared(
+    make_desk: Callable[..., Desk],
+) -> None:
+    desk = make_desk()
+    desk.viewer.add_image(IMAGE, name="retina")
+    section = desk.segmenting.tab.compare
     assert not section.button.isEnabled()
     assert "Segment first" in section.button.toolTip()
 
@@ -285,6 +289,6 @@ def test_the_comparison_fits_into_300_pixels(
     desk.viewer.layers["eye / mask"].name = "a long name of a mask " * 3
     compare_with(desk, "age")
     desk.settle()
-    page = desk.dock.tab
+    page = desk.segmenting.tab
     room = 300 - page.verticalScrollBar().sizeHint().width() - 4
     assert page.widget().minimumSizeHint().width() <= room

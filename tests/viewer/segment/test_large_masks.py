@@ -41,17 +41,17 @@ def threads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 @pytest.fixture
-def rest(quick_desk: Desk) -> Callable[[], None]:
+def rest(desk: Desk) -> Callable[[], None]:
     """Return what waits until everything was measured and shown."""
-    results_control = quick_desk.dock.results
+    results_control = desk.segmenting.results
 
     def is_shown() -> bool:
-        is_up_to_date = MEASURING not in quick_desk.dock.tab.result.notices.text()
+        is_up_to_date = MEASURING not in desk.segmenting.tab.result.notices.text()
         return is_up_to_date and not results_control._measuring.is_busy
 
     def rest() -> None:
         results_control.show()
-        quick_desk.qtbot.waitUntil(is_shown)
+        desk.qtbot.waitUntil(is_shown)
 
     return rest
 
@@ -64,16 +64,16 @@ def result_of(desk: Desk) -> Result:
 
 
 def shown(desk: Desk) -> list[str]:
-    return desk.dock.tab.result.table.text().splitlines()
+    return desk.segmenting.tab.result.table.text().splitlines()
 
 
 def test_a_large_mask_is_measured_once_and_never_where_a_person_waits(
-    quick_desk: Desk, threads: list[int], rest: Callable[[], None]
+    desk: Desk, threads: list[int], rest: Callable[[], None]
 ) -> None:
-    quick_desk.choose("severity", "suspect")
-    quick_desk.run()
+    desk.choose("severity", "suspect")
+    desk.run()
     rest()
-    assert "20 px" in shown(quick_desk)[0]
+    assert "20 px" in shown(desk)[0]
     assert len(threads) == 1
     assert threading.get_ident() not in threads
     rest()
@@ -81,30 +81,30 @@ def test_a_large_mask_is_measured_once_and_never_where_a_person_waits(
 
 
 def test_until_a_large_mask_is_measured_the_table_before_is_greyed(
-    quick_desk: Desk, rest: Callable[[], None]
+    desk: Desk, rest: Callable[[], None]
 ) -> None:
-    quick_desk.choose("severity", "suspect")
-    quick_desk.run()
+    desk.choose("severity", "suspect")
+    desk.run()
     rest()
-    section, before = quick_desk.dock.tab.result, shown(quick_desk)
-    mask = quick_desk.masks[0]
+    section, before = desk.segmenting.tab.result, shown(desk)
+    mask = desk.masks[0]
     mask.data_setitem((np.array([9]), np.array([8])), 1)
-    quick_desk.dock.results.show()
+    desk.segmenting.results.show()
     assert MEASURING in section.notices.text()
     assert not section.table.isEnabled()
-    assert shown(quick_desk) == before
+    assert shown(desk) == before
     rest()
     assert section.table.isEnabled()
-    assert "21 px" in shown(quick_desk)[0]
+    assert "21 px" in shown(desk)[0]
 
 
 def test_a_large_mask_that_was_changed_counts_as_painted_until_it_is_compared(
-    quick_desk: Desk, rest: Callable[[], None]
+    desk: Desk, rest: Callable[[], None]
 ) -> None:
-    quick_desk.choose("severity", "suspect")
-    quick_desk.run()
+    desk.choose("severity", "suspect")
+    desk.run()
     rest()
-    result, mask = result_of(quick_desk), quick_desk.masks[0]
+    result, mask = result_of(desk), desk.masks[0]
     assert not result.looks_edited
     mask.paint((9, 8), 1)
     assert result.looks_edited
@@ -122,24 +122,24 @@ def test_a_large_mask_that_was_changed_counts_as_painted_until_it_is_compared(
 
 
 def test_a_span_over_values_comes_back_with_an_undone_stroke(
-    quick_desk: Desk, rest: Callable[[], None]
+    desk: Desk, rest: Callable[[], None]
 ) -> None:
-    quick_desk.run()
+    desk.run()
     rest()
-    before = shown(quick_desk)
+    before = shown(desk)
     assert "1–9" in before[1]
-    mask = quick_desk.masks[0]
+    mask = desk.masks[0]
     mask.paint((9, 8), 1)
     rest()
-    assert "–" not in shown(quick_desk)[1]
+    assert "–" not in shown(desk)[1]
     mask.undo()
     rest()
-    assert shown(quick_desk) == before
+    assert shown(desk) == before
 
 
-def test_an_undone_stroke_is_a_change_of_its_own(quick_desk: Desk) -> None:
-    quick_desk.run()
-    mask = quick_desk.masks[0]
+def test_an_undone_stroke_is_a_change_of_its_own(desk: Desk) -> None:
+    desk.run()
+    mask = desk.masks[0]
     seen = [edits_of(mask)]
     for act in (
         lambda: mask.paint((9, 8), 1),
@@ -152,12 +152,12 @@ def test_an_undone_stroke_is_a_change_of_its_own(quick_desk: Desk) -> None:
 
 
 def test_what_was_measured_while_somebody_painted_is_forgotten(
-    quick_desk: Desk, rest: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+    desk: Desk, rest: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    quick_desk.choose("severity", "suspect")
-    quick_desk.run()
+    desk.choose("severity", "suspect")
+    desk.run()
     rest()
-    mask, measure = quick_desk.masks[0], MaskFrame.measure
+    mask, measure = desk.masks[0], MaskFrame.measure
     began, may_end = threading.Event(), threading.Event()
 
     def slow(frame: MaskFrame, shown: np.ndarray) -> object:
@@ -168,9 +168,9 @@ def test_what_was_measured_while_somebody_painted_is_forgotten(
 
     monkeypatch.setattr(MaskFrame, "measure", slow)
     mask.data_setitem((np.array([9]), np.array([8])), 1)
-    quick_desk.dock.results.show()
-    quick_desk.qtbot.waitUntil(began.is_set)
+    desk.segmenting.results.show()
+    desk.qtbot.waitUntil(began.is_set)
     mask.data_setitem((np.array([9]), np.array([7])), 1)
     may_end.set()
     rest()
-    assert "22 px" in shown(quick_desk)[0]
+    assert "22 px" in shown(desk)[0]

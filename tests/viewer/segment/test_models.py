@@ -29,7 +29,7 @@ pytestmark = pytest.mark.gui
 
 
 def offered(desk: Desk) -> list[str]:
-    combo = desk.dock.tab.model.combo
+    combo = desk.segmenting.tab.model.combo
     return [combo.itemText(place) for place in range(combo.count())]
 
 
@@ -49,7 +49,7 @@ def test_models_that_were_opened_last_are_offered_below_the_bundled_ones(
     # The fake offers every model it has as a bundled one, this file among them.
     assert offered(desk)[-2:] == ["Recent", "old.pth"]
     assert offered(desk)[: len(bundled)] == bundled
-    combo = desk.dock.tab.model.combo
+    combo = desk.segmenting.tab.model.combo
     assert combo.currentText() == "fundus"
     heading = combo.model().item(combo.count() - 2)
     assert not heading.isEnabled()
@@ -74,7 +74,7 @@ def test_only_files_are_remembered_and_the_last_one_stands_first(
         desk.load(f"/there/{name}.pth")
     assert remembered == ["/there/a.pth", "/there/b.pth"]
     assert offered(desk) == ["Bundled", "fundus", "Recent", "b.pth", "a.pth"]
-    assert desk.dock.tab.model.combo.currentText() == "b.pth"
+    assert desk.segmenting.tab.model.combo.currentText() == "b.pth"
 
 
 def test_a_wrong_file_is_explained_in_place_and_not_remembered(
@@ -83,11 +83,11 @@ def test_a_wrong_file_is_explained_in_place_and_not_remembered(
     remembered: list[str] = []
     desk = make_desk(ViewerModel(), remember_model=remembered.append)
     model = session_of(desk.viewer).model
-    desk.dock._engines.__dict__["load_checkpoint"] = load  # the real one
+    desk.segmenting._engines.__dict__["load_checkpoint"] = load  # the real one
     path = tmp_path / "notes <1>.pth"
     path.write_text("this is no checkpoint")
     desk.load(str(path))
-    section = desk.dock.tab.model
+    section = desk.segmenting.tab.model
     assert "<b>Not loaded.</b>" in section.error.text()
     assert "notes &lt;1&gt;.pth" in section.error.text()
     assert f"{model.card.title} is kept" in section.error.text()
@@ -120,17 +120,17 @@ def test_a_file_that_is_asked_for_while_the_dock_starts_wins(
     )
     assert loaded == ["/there/mine.pth"]
     assert session_of(desk.viewer).model is models["age"]
-    assert desk.dock.tab.model.combo.currentText() == "mine.pth"
+    assert desk.segmenting.tab.model.combo.currentText() == "mine.pth"
 
 
 def test_the_last_of_several_files_wins(
-    quick_desk: Desk, models: dict[str, LoadedModel]
+    desk: Desk, models: dict[str, LoadedModel]
 ) -> None:
-    section = quick_desk.dock.tab.model
+    section = desk.segmenting.tab.model
     for name in ("age", "fundus", "age"):
         section.model_requested.emit(name)
-    quick_desk.wait_until_idle()
-    assert session_of(quick_desk.viewer).model is models["age"]
+    desk.wait_until_idle()
+    assert session_of(desk.viewer).model is models["age"]
     assert section.combo.currentText() == "age"
 
 
@@ -145,7 +145,7 @@ def test_a_checkpoint_on_the_canvas_opens_the_dock_and_becomes_no_layer(
     path.write_bytes(b"not read: the engine is a fake")
     models[str(path)] = models["age"]
     other = make_desk(ViewerModel())
-    engines, qtbot = other.dock._engines, other.qtbot
+    engines, qtbot = other.segmenting._engines, other.qtbot
     monkeypatch.setattr(dmoe_dock, "Engines", lambda: engines)
     viewer = make_napari_viewer()
     viewer.add_image(IMAGE, name="retina")
@@ -166,7 +166,7 @@ def test_the_reader_of_checkpoints_leaves_other_files_alone(path: object) -> Non
 
 
 def test_the_answer_to_what_drives_a_bare_file_builds_its_form(
-    quick_desk: Desk, models: dict[str, LoadedModel], fundus_model: LoadedModel
+    desk: Desk, models: dict[str, LoadedModel], fundus_model: LoadedModel
 ) -> None:
     asked: list[str | None] = []
 
@@ -177,31 +177,31 @@ def test_the_answer_to_what_drives_a_bare_file_builds_its_form(
         network = fundus_model.network
         return LoadedModel(network, read_card(card), "dmoe-vit", "bare.pth")
 
-    quick_desk.dock._engines.__dict__["load_checkpoint"] = load_bare
-    quick_desk.load("/there/bare.pth")
-    section = quick_desk.dock.tab.model
+    desk.segmenting._engines.__dict__["load_checkpoint"] = load_bare
+    desk.load("/there/bare.pth")
+    section = desk.segmenting.tab.model
     assert section.card_combo.currentText().startswith("not known")
     assert not section.card_combo.isHidden()
     place = section.card_combo.findText("fairseg-race", Qt.MatchFlag.MatchContains)
     for _ in range(place):
-        quick_desk.qtbot.keyClick(section.card_combo, Qt.Key.Key_Down)
-        quick_desk.wait_until_idle()
+        desk.qtbot.keyClick(section.card_combo, Qt.Key.Key_Down)
+        desk.wait_until_idle()
         if section.card_combo.currentText().endswith("(fairseg-race)"):
             break
     assert asked[-1] == "fairseg-race"
-    assert next(iter(quick_desk.dock.tab.patient.inputs)) == "race"
+    assert next(iter(desk.segmenting.tab.patient.inputs)) == "race"
     assert section.card_combo.currentText().endswith("(fairseg-race)")
-    quick_desk.qtbot.keyClick(section.card_combo, Qt.Key.Key_Home)
-    quick_desk.wait_until_idle()
+    desk.qtbot.keyClick(section.card_combo, Qt.Key.Key_Home)
+    desk.wait_until_idle()
     assert asked[-1] is None
 
 
-def test_a_file_with_its_own_card_asks_nothing(quick_desk: Desk) -> None:
-    assert quick_desk.dock.tab.model._question.isHidden()
+def test_a_file_with_its_own_card_asks_nothing(desk: Desk) -> None:
+    assert desk.segmenting.tab.model._question.isHidden()
 
 
 def test_the_sheet_shows_what_the_card_states_and_what_it_does_not(
-    quick_desk: Desk, models: dict[str, LoadedModel], fundus_model: LoadedModel
+    desk: Desk, models: dict[str, LoadedModel], fundus_model: LoadedModel
 ) -> None:
     counts = {"severity": {"healthy": 1200, "suspect": 30, "glaucoma": 7}}
     models["/there/mine.pth"] = with_card(
@@ -212,10 +212,10 @@ def test_the_sheet_shows_what_the_card_states_and_what_it_does_not(
         citation=None,
         data_licence=None,
     )
-    quick_desk.load("/there/mine.pth")
-    details = quick_desk.dock.tab.model.details
+    desk.load("/there/mine.pth")
+    details = desk.segmenting.tab.model.details
     assert not details.copy_button.isVisibleTo(details)
-    quick_desk.click(details.fold.button)
+    desk.click(details.fold.button)
     assert details.copy_button.isVisibleTo(details)
     texts = {name: label.text() for name, label in details.rows.items()}
     assert texts["Severity"].split("\n") == [
@@ -228,17 +228,17 @@ def test_the_sheet_shows_what_the_card_states_and_what_it_does_not(
     assert texts["Cite"] == texts["Data"] == "not stated"
     assert texts["SHA-256"] == "abababababab…"
     assert details.rows["SHA-256"].toolTip() == "ab" * 32
-    quick_desk.click(details.copy_button)
+    desk.click(details.copy_button)
     copied = json.loads(QApplication.clipboard().text())
     assert copied["sha256"] == "ab" * 32
     assert copied["card"]["training"]["n_per_value"] == counts
 
 
 def test_numbers_that_no_card_states_are_said_to_be_missing(
-    quick_desk: Desk, models: dict[str, LoadedModel]
+    desk: Desk, models: dict[str, LoadedModel]
 ) -> None:
-    quick_desk.load("age")
-    rows = quick_desk.dock.tab.model.details.rows
+    desk.load("age")
+    rows = desk.segmenting.tab.model.details.rows
     assert "(training numbers not stated)" in rows["Age"].text()
 
 
@@ -262,7 +262,7 @@ def test_unloading_leaves_nothing_of_the_model_but_its_masks(
     desk.viewer.add_image(IMAGE, name="retina")
     desk.run()
     desk.run()
-    section = desk.dock.tab.model
+    section = desk.segmenting.tab.model
     desk.click(section.unload_button)
     gc.collect()
     assert [reference() for reference in loaded] == [None] * len(loaded)
@@ -274,5 +274,5 @@ def test_unloading_leaves_nothing_of_the_model_but_its_masks(
     assert not desk.dock.footer.button.isEnabled()
     assert desk.status == "Open a model first."
     assert len(desk.masks) == 1
-    assert "Made for" in desk.dock.tab.result.summary.text()
-    assert next(iter(desk.dock.tab.patient.inputs)) == "sex"
+    assert "Made for" in desk.segmenting.tab.result.summary.text()
+    assert next(iter(desk.segmenting.tab.patient.inputs)) == "sex"

@@ -22,7 +22,7 @@ def label_of(section: PatientSection, attribute: str) -> QLabel:
 
 
 def source(desk: Desk, attribute: str) -> str:
-    return desk.dock.tab.patient._sources[attribute].text()
+    return desk.segmenting.tab.patient._sources[attribute].text()
 
 
 def load_with(
@@ -36,11 +36,10 @@ def brings(**values: object) -> dict[str, object]:
     return {"napari-dmoe": {"patient": values, "source": "from file"}}
 
 
-def test_every_field_says_where_its_value_came_from(quick_desk: Desk) -> None:
-    desk = quick_desk
+def test_every_field_says_where_its_value_came_from(desk: Desk) -> None:
     metadata = brings(severity="suspect", age=70)
     desk.viewer.add_image(IMAGE, name="brought", metadata=metadata)
-    inputs = desk.dock.tab.patient.inputs
+    inputs = desk.segmenting.tab.patient.inputs
     assert source(desk, "severity") == source(desk, "age") == "from file"
     assert inputs["sex"].combo.currentText() == "unknown"
     assert source(desk, "sex") == ""
@@ -55,9 +54,9 @@ def test_every_field_says_where_its_value_came_from(quick_desk: Desk) -> None:
 
 
 def test_a_driver_cannot_be_mistaken_for_what_is_only_recorded(
-    quick_desk: Desk,
+    desk: Desk,
 ) -> None:
-    section = quick_desk.dock.tab.patient
+    section = desk.segmenting.tab.patient
     driver, recorded = label_of(section, "severity"), label_of(section, "race")
     assert driver.text() == "Severity *"
     assert driver.font().bold()
@@ -70,16 +69,15 @@ def test_a_driver_cannot_be_mistaken_for_what_is_only_recorded(
     assert texts.index("Severity *") < texts.index(line) < texts.index("Race")
 
 
-def test_an_age_is_typed_as_a_number_or_chosen_as_a_band(quick_desk: Desk) -> None:
-    desk = quick_desk
+def test_an_age_is_typed_as_a_number_or_chosen_as_a_band(desk: Desk) -> None:
     desk.load("age")
-    entry = desk.dock.tab.patient.inputs["age"]
+    entry = desk.segmenting.tab.patient.inputs["age"]
     assert entry.edit.placeholderText() == "unknown"
     for _ in range(2):
         desk.qtbot.keyClick(entry.combo, Qt.Key.Key_Down)
     assert entry.edit.text() == "from 60"
     assert source(desk, "age") == "typed · from 60"
-    assert desk.dock.tab.patient.mixture_label.text() == ""
+    assert desk.segmenting.tab.patient.mixture_label.text() == ""
     desk.run()
     assert desk.segment.calls == [Patient(age="from 60")]
     desk.type("age", "59.5 y")
@@ -90,41 +88,40 @@ def test_an_age_is_typed_as_a_number_or_chosen_as_a_band(quick_desk: Desk) -> No
     )
     desk.type("age", "")
     assert source(desk, "age") == ""
-    assert "mixes below 60" in desk.dock.tab.patient.mixture_label.text()
+    assert "mixes below 60" in desk.segmenting.tab.patient.mixture_label.text()
 
 
-def test_a_band_that_the_model_does_not_have_is_said(quick_desk: Desk) -> None:
-    desk = quick_desk
+def test_a_band_that_the_model_does_not_have_is_said(desk: Desk) -> None:
     desk.load("age")
     desk.type("age", "20-39")
-    section = desk.dock.tab.patient
+    section = desk.segmenting.tab.patient
     assert section.inputs["age"].edit.text() == "20-39"
     assert "below 60, from 60" in section.problem_label.text()
     assert not desk.dock.footer.button.isEnabled()
 
 
 def test_what_is_mixed_for_an_unknown_driver_follows_the_cards_frequencies(
-    quick_desk: Desk, models: dict[str, LoadedModel]
+    desk: Desk, models: dict[str, LoadedModel]
 ) -> None:
     card = models["fundus"].card
     (severity,) = card.attributes
     told = severity.model_copy(update={"frequencies": (0.5, 0.377, 0.123)})
-    load_with(quick_desk, models, card.model_copy(update={"attributes": (told,)}))
-    section = quick_desk.dock.tab.patient
+    load_with(desk, models, card.model_copy(update={"attributes": (told,)}))
+    section = desk.segmenting.tab.patient
     text = section.mixture_label.text()
     assert "mixes healthy 1/2, suspect 38%, glaucoma 12%." in text
-    quick_desk.choose("severity", "suspect")
+    desk.choose("severity", "suspect")
     assert section.mixture_label.isHidden()
 
 
 def test_what_the_model_has_never_seen_is_greyed_with_the_reason(
-    quick_desk: Desk, models: dict[str, LoadedModel]
+    desk: Desk, models: dict[str, LoadedModel]
 ) -> None:
     card = models["fundus"].card
     counts = {"severity": {"healthy": 10, "suspect": 0, "glaucoma": 10}}
     facts = TrainingFacts(n_per_value=counts)
-    load_with(quick_desk, models, card.model_copy(update={"training": facts}))
-    combo = quick_desk.dock.tab.patient.inputs["severity"].combo
+    load_with(desk, models, card.model_copy(update={"training": facts}))
+    combo = desk.segmenting.tab.patient.inputs["severity"].combo
     place = combo.findText("suspect")
     item = combo.model().item(place)
     assert not item.isEnabled()
@@ -133,20 +130,20 @@ def test_what_the_model_has_never_seen_is_greyed_with_the_reason(
     for text in ("unknown", "healthy", "glaucoma"):
         assert combo.model().item(combo.findText(text)).isEnabled()
     combo.setCurrentText("healthy")
-    quick_desk.qtbot.keyClick(combo, Qt.Key.Key_Down)
+    desk.qtbot.keyClick(combo, Qt.Key.Key_Down)
     assert combo.currentText() == "glaucoma"
 
 
 def test_a_value_without_a_router_is_greyed_with_the_reason(
-    quick_desk: Desk, models: dict[str, LoadedModel]
+    desk: Desk, models: dict[str, LoadedModel]
 ) -> None:
     card = models["fundus"].card
     (severity,) = card.attributes
     race = severity.model_copy(
         update={"name": "race", "values": ("Asian", "Black"), "n_routers": 3}
     )
-    load_with(quick_desk, models, card.model_copy(update={"attributes": (race,)}))
-    combo = quick_desk.dock.tab.patient.inputs["race"].combo
+    load_with(desk, models, card.model_copy(update={"attributes": (race,)}))
+    combo = desk.segmenting.tab.patient.inputs["race"].combo
     place = combo.findText("White")
     assert not combo.model().item(place).isEnabled()
     reason = combo.itemData(place, Qt.ItemDataRole.ToolTipRole)
@@ -154,24 +151,25 @@ def test_a_value_without_a_router_is_greyed_with_the_reason(
 
 
 def test_a_patient_stays_with_its_image_when_the_model_changes(
-    quick_desk: Desk,
+    desk: Desk,
 ) -> None:
-    desk = quick_desk
     desk.choose("severity", "suspect")
     desk.type("age", "63")
     desk.load("age")
-    inputs = desk.dock.tab.patient.inputs
+    inputs = desk.segmenting.tab.patient.inputs
     assert inputs["severity"].edit.text() == "suspect"
     assert source(desk, "age") == "typed · from 60"
     desk.load("fundus")
-    assert desk.dock.tab.patient.inputs["severity"].combo.currentText() == "suspect"
-    assert desk.dock.tab.patient.inputs["age"].edit.text() == "63"
+    assert (
+        desk.segmenting.tab.patient.inputs["severity"].combo.currentText() == "suspect"
+    )
+    assert desk.segmenting.tab.patient.inputs["age"].edit.text() == "63"
 
 
-def test_without_an_image_no_patient_can_be_entered(quick_desk: Desk) -> None:
-    section = quick_desk.dock.tab.patient
-    quick_desk.choose("severity", "suspect")
-    quick_desk.viewer.layers.clear()
+def test_without_an_image_no_patient_can_be_entered(desk: Desk) -> None:
+    section = desk.segmenting.tab.patient
+    desk.choose("severity", "suspect")
+    desk.viewer.layers.clear()
     assert section.title.text() == "PATIENT"
     assert not section.isEnabled()
     assert section.inputs["severity"].combo.currentText() == "unknown"

@@ -16,10 +16,10 @@ pytestmark = pytest.mark.gui
 
 
 @pytest.fixture
-def desk(quick_desk: Desk) -> Desk:
+def desk(desk: Desk) -> Desk:
     """Return a desk that re-runs nothing by itself."""
-    quick_desk.dock.tab.patient.rerun_box.click()
-    return quick_desk
+    desk.segmenting.tab.patient.rerun_box.click()
+    return desk
 
 
 def run_for(desk: Desk, severity: str) -> None:
@@ -28,12 +28,12 @@ def run_for(desk: Desk, severity: str) -> None:
 
 
 def offered(desk: Desk) -> list[str]:
-    combo = desk.dock.tab.result.combo
+    combo = desk.segmenting.tab.result.combo
     return [combo.itemText(place) for place in range(combo.count())]
 
 
 def test_a_kept_result_stays_and_the_next_one_comes_beside_it(desk: Desk) -> None:
-    section = desk.dock.tab.result
+    section = desk.segmenting.tab.result
     run_for(desk, "healthy")
     healthy = desk.masks[0].data.copy()
     assert section.combo.isHidden()
@@ -51,7 +51,7 @@ def test_a_kept_result_stays_and_the_next_one_comes_beside_it(desk: Desk) -> Non
 def test_the_list_chooses_which_result_is_shown(
     desk: Desk,
 ) -> None:
-    section = desk.dock.tab.result
+    section = desk.segmenting.tab.result
     run_for(desk, "healthy")
     desk.click(section.keep_button)
     run_for(desk, "glaucoma")
@@ -68,7 +68,7 @@ def test_the_list_chooses_which_result_is_shown(
 def test_selecting_a_mask_chooses_its_result_and_its_image(
     desk: Desk,
 ) -> None:
-    section, layers = desk.dock.tab.result, desk.viewer.layers
+    section, layers = desk.segmenting.tab.result, desk.viewer.layers
     run_for(desk, "healthy")
     desk.click(section.keep_button)
     run_for(desk, "glaucoma")
@@ -84,7 +84,7 @@ def test_selecting_a_mask_chooses_its_result_and_its_image(
 def test_a_run_replaces_the_result_that_is_looked_at(
     desk: Desk,
 ) -> None:
-    section, layers = desk.dock.tab.result, desk.viewer.layers
+    section, layers = desk.segmenting.tab.result, desk.viewer.layers
     run_for(desk, "healthy")
     desk.click(section.keep_button)
     run_for(desk, "glaucoma")
@@ -100,7 +100,7 @@ def test_a_run_replaces_the_result_that_is_looked_at(
 def test_the_previous_result_comes_back_and_is_outdated(
     desk: Desk,
 ) -> None:
-    section = desk.dock.tab.result
+    section = desk.segmenting.tab.result
     run_for(desk, "healthy")
     assert not section.previous_button.isEnabled()
     run_for(desk, "glaucoma")
@@ -120,7 +120,7 @@ def test_the_previous_result_comes_back_and_is_outdated(
 def test_what_was_painted_cannot_be_lost_to_the_previous_result(
     desk: Desk,
 ) -> None:
-    section = desk.dock.tab.result
+    section = desk.segmenting.tab.result
     run_for(desk, "healthy")
     run_for(desk, "glaucoma")
     desk.masks[0].data_setitem((np.array([9]), np.array([8])), 1)
@@ -141,7 +141,9 @@ def test_what_was_painted_cannot_be_lost_to_the_previous_result(
         ),
         (
             lambda desk: setattr(
-                desk.dock.tab.settings.inputs["unknown"], "value", "refuse"
+                desk.segmenting.tab.settings.inputs["unknown"],
+                "value",
+                "refuse",
             ),
             "the settings changed",
         ),
@@ -153,19 +155,19 @@ def test_an_outdated_result_says_why(
     reason: str,
 ) -> None:
     desk.run()
-    assert desk.dock.tab.result.outdated.isHidden()
+    assert desk.segmenting.tab.result.outdated.isHidden()
     change(desk)
     desk.settle()
-    text = desk.dock.tab.result.outdated.text()
+    text = desk.segmenting.tab.result.outdated.text()
     assert text.startswith(f"Outdated: {reason}")
-    assert not desk.dock.tab.result.outdated.isHidden()
-    assert text in desk.dock.tab.result.text()
+    assert not desk.segmenting.tab.result.outdated.isHidden()
+    assert text in desk.segmenting.tab.result.text()
 
 
 def test_a_removed_mask_leaves_the_others_and_no_old_numbers(
     desk: Desk,
 ) -> None:
-    section = desk.dock.tab.result
+    section = desk.segmenting.tab.result
     run_for(desk, "healthy")
     desk.click(section.keep_button)
     run_for(desk, "glaucoma")
@@ -179,7 +181,7 @@ def test_a_removed_mask_leaves_the_others_and_no_old_numbers(
 
 
 def test_probabilities_come_on_request_one_for_each_class(desk: Desk) -> None:
-    desk.dock.tab.settings.inputs["probabilities"].value = True
+    desk.segmenting.tab.settings.inputs["probabilities"].value = True
     desk.run()
     names = [layer.name for layer in desk.viewer.layers]
     assert names[:1] == ["retina"]
@@ -200,17 +202,17 @@ def test_two_images_keep_their_results_apart(
     run_for(desk, "healthy")
     desk.viewer.add_layer(Image(IMAGE, name="second"))
     desk.settle()
-    assert desk.dock.tab.result.text() == "No result yet."
+    assert desk.segmenting.tab.result.text() == "No result yet."
     run_for(desk, "glaucoma")
     desk.viewer.layers.selection.active = desk.viewer.layers["retina"]
     desk.settle()
-    assert "healthy" in desk.dock.tab.result.summary.text()
+    assert "healthy" in desk.segmenting.tab.result.summary.text()
     assert [mask.name for mask in desk.masks] == ["retina / mask", "second / mask"]
 
 
 def test_the_copied_table_is_of_the_result_that_is_shown(desk: Desk) -> None:
     run_for(desk, "glaucoma")
-    desk.click(desk.dock.tab.result.copy_button)
+    desk.click(desk.segmenting.tab.result.copy_button)
     lines = QApplication.clipboard().text().split("\n")
     assert lines[0].startswith("Made for severity: glaucoma")
     assert lines[1:] == [

@@ -24,7 +24,7 @@ def test_one_click_makes_a_mask_in_another_thread(desk: Desk) -> None:
     assert [mask.name for mask in desk.masks] == ["retina / mask"]
     assert desk.status.startswith("Done in")
     assert threading.main_thread().ident not in desk.segment.threads
-    assert "rim\t" in desk.dock.tab.result.text()
+    assert "rim\t" in desk.segmenting.tab.result.text()
 
 
 def test_stop_ends_a_run_within_two_seconds_and_leaves_no_layer(desk: Desk) -> None:
@@ -44,7 +44,7 @@ def test_stop_ends_a_run_within_two_seconds_and_leaves_no_layer(desk: Desk) -> N
 
 def test_a_result_that_came_just_before_stop_is_not_shown(desk: Desk) -> None:
     desk.click_segment()
-    desk.dock.run.stop()
+    desk.segmenting.run.stop()
     desk.wait_until_idle()
     assert desk.masks == []
 
@@ -70,13 +70,13 @@ def test_a_failed_run_never_shows_the_old_result_as_new(desk: Desk) -> None:
     desk.choose("severity", "healthy")
     desk.run()
     before = desk.masks[0].data.copy()
-    desk.dock.tab.patient.rerun_box.click()
+    desk.segmenting.tab.patient.rerun_box.click()
     desk.choose("severity", "glaucoma")
     desk.segment.error = RuntimeError("out of memory")
     desk.run()
     np.testing.assert_array_equal(desk.masks[0].data, before)
-    assert "Outdated" in desk.dock.tab.result.outdated.text()
-    assert "healthy" in desk.dock.tab.result.summary.text()
+    assert "Outdated" in desk.segmenting.tab.result.outdated.text()
+    assert "healthy" in desk.segmenting.tab.result.summary.text()
 
 
 def test_a_double_click_runs_once(desk: Desk) -> None:
@@ -107,9 +107,9 @@ def test_an_image_changed_during_the_run_makes_an_outdated_result(desk: Desk) ->
     desk.viewer.layers["retina"].data = IMAGE + 1
     desk.segment.gate.set()
     desk.wait_until_idle()
-    assert "Outdated" in desk.dock.tab.result.outdated.text()
+    assert "Outdated" in desk.segmenting.tab.result.outdated.text()
     desk.run()
-    assert desk.dock.tab.result.outdated.text() == ""
+    assert desk.segmenting.tab.result.outdated.text() == ""
 
 
 def test_an_image_renamed_during_the_run_gives_its_new_name(desk: Desk) -> None:
@@ -119,7 +119,7 @@ def test_an_image_renamed_during_the_run_gives_its_new_name(desk: Desk) -> None:
     desk.segment.gate.set()
     desk.wait_until_idle()
     assert desk.masks[0].name == "left eye / mask"
-    assert desk.dock.tab.patient.title.text() == "PATIENT of “left eye”"
+    assert desk.segmenting.tab.patient.title.text() == "PATIENT of “left eye”"
 
 
 def test_another_image_chosen_during_the_run_does_not_get_its_mask(desk: Desk) -> None:
@@ -129,7 +129,7 @@ def test_another_image_chosen_during_the_run_does_not_get_its_mask(desk: Desk) -
     desk.segment.gate.set()
     desk.wait_until_idle()
     assert [mask.name for mask in desk.masks] == ["retina / mask"]
-    assert desk.dock.tab.result.summary.text() == "No result yet."
+    assert desk.segmenting.tab.result.summary.text() == "No result yet."
 
 
 def test_the_driver_re_runs_a_short_run_by_itself(desk: Desk) -> None:
@@ -141,8 +141,8 @@ def test_the_driver_re_runs_a_short_run_by_itself(desk: Desk) -> None:
     desk.wait_until_idle()
     assert len(desk.masks) == 1
     assert (desk.masks[0].data != before).any()
-    assert "suspect" in desk.dock.tab.result.summary.text()
-    assert desk.dock.tab.result.outdated.text() == ""
+    assert "suspect" in desk.segmenting.tab.result.summary.text()
+    assert desk.segmenting.tab.result.outdated.text() == ""
 
 
 def test_what_does_not_drive_the_model_re_runs_nothing(desk: Desk) -> None:
@@ -151,7 +151,7 @@ def test_what_does_not_drive_the_model_re_runs_nothing(desk: Desk) -> None:
     desk.type("age", "63 y")
     desk.wait_until_idle()
     assert len(desk.segment.calls) == 1
-    assert desk.dock.tab.result.outdated.text() == ""
+    assert desk.segmenting.tab.result.outdated.text() == ""
 
 
 def test_a_driver_changed_during_the_run_is_run_afterwards(desk: Desk) -> None:
@@ -163,17 +163,17 @@ def test_a_driver_changed_during_the_run_is_run_afterwards(desk: Desk) -> None:
     desk.qtbot.waitUntil(lambda: len(desk.segment.calls) == 2)
     desk.wait_until_idle()
     assert desk.segment.calls[-1].severity == "healthy"
-    assert "healthy" in desk.dock.tab.result.summary.text()
+    assert "healthy" in desk.segmenting.tab.result.summary.text()
 
 
 def test_without_the_tick_the_result_is_marked_outdated(desk: Desk) -> None:
     desk.run()
-    desk.dock.tab.patient.rerun_box.click()
+    desk.segmenting.tab.patient.rerun_box.click()
     desk.choose("severity", "healthy")
     assert len(desk.segment.calls) == 1
-    assert "Outdated" in desk.dock.tab.result.outdated.text()
+    assert "Outdated" in desk.segmenting.tab.result.outdated.text()
     desk.choose("severity", "unknown")
-    assert desk.dock.tab.result.outdated.text() == ""
+    assert desk.segmenting.tab.result.outdated.text() == ""
 
 
 def test_a_painted_mask_is_kept_and_pauses_the_re_run(desk: Desk) -> None:
@@ -193,10 +193,10 @@ def test_a_painted_mask_is_kept_and_pauses_the_re_run(desk: Desk) -> None:
 
 def test_painting_measures_the_mask_again(desk: Desk) -> None:
     desk.run()
-    before = desk.dock.tab.result.text()
+    before = desk.segmenting.tab.result.text()
     desk.masks[0].data_setitem((np.array([9, 10]), np.array([8, 8])), 1)
-    desk.qtbot.waitUntil(lambda: "painted" in desk.dock.tab.result.summary.text())
-    assert desk.dock.tab.result.text() != before
+    desk.qtbot.waitUntil(lambda: "painted" in desk.segmenting.tab.result.summary.text())
+    assert desk.segmenting.tab.result.text() != before
 
 
 def test_a_repeated_warning_is_shown_once_and_freezes_nothing(
@@ -209,49 +209,49 @@ def test_a_repeated_warning_is_shown_once_and_freezes_nothing(
             np.divide(np.ones(1), np.zeros(1))
         return segment(*arguments, **options)
 
-    desk.dock._engines.__dict__["segment"] = warn
+    desk.segmenting._engines.__dict__["segment"] = warn
     desk.run()
     assert len([note for note in notifications if "divide" in note.message]) <= 1
     assert len(desk.masks) == 1
 
 
 def test_the_window_closed_during_the_run_ends_its_thread(
-    desk: Desk, notifications: list[Notification]
+    window_desk: Desk, notifications: list[Notification]
 ) -> None:
-    desk.segment.gate.clear()
-    desk.click_segment()
-    desk.qtbot.waitUntil(desk.segment.started.is_set)
-    desk.viewer.close()
-    desk.qtbot.waitUntil(
+    window_desk.segment.gate.clear()
+    window_desk.click_segment()
+    window_desk.qtbot.waitUntil(window_desk.segment.started.is_set)
+    window_desk.viewer.close()
+    window_desk.qtbot.waitUntil(
         lambda: QThreadPool.globalInstance().activeThreadCount() == 0, timeout=2000
     )
     assert notifications == []
 
 
-def test_the_dock_taken_out_during_the_run_stops_it(desk: Desk) -> None:
-    desk.segment.gate.clear()
-    desk.click_segment()
-    desk.qtbot.waitUntil(desk.segment.started.is_set)
-    desk.viewer.window.remove_dock_widget(desk.dock)
-    desk.wait_until_idle()
-    assert desk.masks == []
-    with desk.qtbot.waitSignal(desk.dock.destroyed):
-        desk.dock.deleteLater()
+def test_the_dock_taken_out_during_the_run_stops_it(window_desk: Desk) -> None:
+    window_desk.segment.gate.clear()
+    window_desk.click_segment()
+    window_desk.qtbot.waitUntil(window_desk.segment.started.is_set)
+    window_desk.viewer.window.remove_dock_widget(window_desk.dock)
+    window_desk.wait_until_idle()
+    assert window_desk.masks == []
+    with window_desk.qtbot.waitSignal(window_desk.dock.destroyed):
+        window_desk.dock.deleteLater()
 
 
-def test_the_dock_destroyed_during_the_run_gets_no_result(desk: Desk) -> None:
-    desk.segment.gate.clear()
-    desk.click_segment()
-    desk.qtbot.waitUntil(desk.segment.started.is_set)
-    desk.viewer.window.remove_dock_widget(desk.dock)
-    with desk.qtbot.waitSignal(desk.dock.destroyed):
-        desk.dock.deleteLater()
-    desk.segment.gate.set()
-    desk.qtbot.waitUntil(
+def test_the_dock_destroyed_during_the_run_gets_no_result(window_desk: Desk) -> None:
+    window_desk.segment.gate.clear()
+    window_desk.click_segment()
+    window_desk.qtbot.waitUntil(window_desk.segment.started.is_set)
+    window_desk.viewer.window.remove_dock_widget(window_desk.dock)
+    with window_desk.qtbot.waitSignal(window_desk.dock.destroyed):
+        window_desk.dock.deleteLater()
+    window_desk.segment.gate.set()
+    window_desk.qtbot.waitUntil(
         lambda: QThreadPool.globalInstance().activeThreadCount() == 0, timeout=2000
     )
-    desk.viewer.layers["retina"].name = "still alive"
-    assert desk.masks == []
+    window_desk.viewer.layers["retina"].name = "still alive"
+    assert window_desk.masks == []
 
 
 def test_what_does_not_drive_the_model_is_in_no_record(desk: Desk) -> None:
@@ -267,7 +267,7 @@ def test_an_ambiguous_image_asks_what_its_axes_are(
 ) -> None:
     odd = Image(np.zeros((40, 50, 3)), rgb=False, name="odd")
     desk.viewer.add_layer(odd)
-    section = desk.dock.tab.image
+    section = desk.segmenting.tab.image
     assert "channels or planes" in section.problem.text()
     assert "channels or planes" in desk.status
     assert not desk.dock.footer.button.isEnabled()

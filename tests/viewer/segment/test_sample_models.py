@@ -48,7 +48,7 @@ def test_a_sample_that_is_opened_later_brings_its_model(
     sample(desk.viewer, "age")
     desk.wait_until_idle()
     assert origin(desk) == "age"
-    assert desk.dock.tab.image.load_button.isHidden()
+    assert desk.segmenting.tab.image.load_button.isHidden()
     sample(desk.viewer, "not bundled", "other")
     desk.viewer.add_image(IMAGE, name="plain")
     desk.wait_until_idle()
@@ -63,7 +63,7 @@ def test_a_model_that_a_person_chose_stays_and_a_button_offers_the_other(
     sample(desk.viewer, "age")
     desk.wait_until_idle()
     assert origin(desk) == "fundus"
-    section = desk.dock.tab.image
+    section = desk.segmenting.tab.image
     assert section.made_for.text() == "This sample was made for age."
     assert not section.load_button.isHidden()
     desk.click(section.load_button)
@@ -90,4 +90,4 @@ def test_the_image_section_says_what_the_model_is_for(
     desk.viewer.add_image(IMAGE, name="plain")
     modality = session_of(desk.viewer).model.card.modality
     assert modality
-    assert desk.dock.tab.image.expects.text() == f"The model is for: {modality}"
+    assert desk.segmenting.tab.image.expects.text() == f"The model is for: {modality}"

@@ -57,14 +57,14 @@ def same_place(first: Layer, second: Layer, tolerance: float = 1e-9) -> bool:
 
 
 def test_the_table_is_saved_with_numbers_and_units_apart(
-    quick_desk: Desk, chosen: Callable[..., list[str]], tmp_path: Path
+    desk: Desk, chosen: Callable[..., list[str]], tmp_path: Path
 ) -> None:
-    quick_desk.viewer.add_image(IMAGE, name="=eye/left", **TURNED)
-    quick_desk.type("age", "63")
-    quick_desk.run()
+    desk.viewer.add_image(IMAGE, name="=eye/left", **TURNED)
+    desk.type("age", "63")
+    desk.run()
     proposed = chosen(tmp_path / "sizes")  # without its ending
-    quick_desk.click(quick_desk.dock.tab.result.table_button)
-    quick_desk.wait_until_idle()
+    desk.click(desk.segmenting.tab.result.table_button)
+    desk.wait_until_idle()
     assert proposed[0].endswith(".csv")
     assert "/" not in proposed[0]
     (file,) = tmp_path.iterdir()
@@ -81,60 +81,60 @@ def test_the_table_is_saved_with_numbers_and_units_apart(
 
 
 def test_the_table_has_every_plane_of_a_stack(
-    quick_desk: Desk, chosen: Callable[..., list[str]], tmp_path: Path
+    desk: Desk, chosen: Callable[..., list[str]], tmp_path: Path
 ) -> None:
     stack = np.zeros((3, 12, 9), np.uint8)
-    quick_desk.viewer.add_image(stack, axis_labels=("t", "y", "x"))
-    quick_desk.run()
+    desk.viewer.add_image(stack, axis_labels=("t", "y", "x"))
+    desk.run()
     chosen(tmp_path / "sizes.csv")
-    quick_desk.click(quick_desk.dock.tab.result.table_button)
-    quick_desk.wait_until_idle()
+    desk.click(desk.segmenting.tab.result.table_button)
+    desk.wait_until_idle()
     with (tmp_path / "sizes.csv").open(encoding="utf-8-sig", newline="") as lines:
         assert [row["t"] for row in csv.DictReader(lines)] == list("000011112222")
-    assert "CSV… has every plane" in quick_desk.dock.tab.result.notices.text()
+    assert "CSV… has every plane" in desk.segmenting.tab.result.notices.text()
 
 
 @pytest.mark.parametrize("button", ["table_button", "save_button"])
 def test_a_place_that_cannot_be_written_is_told_and_loses_nothing(
-    quick_desk: Desk,
+    desk: Desk,
     chosen: Callable[..., list[str]],
     tmp_path: Path,
     notifications: list[Notification],
     button: str,
 ) -> None:
-    quick_desk.run()
+    desk.run()
     (tmp_path / "file").write_text("no folder")
     chosen(tmp_path / "file" / "mine.csv")
-    quick_desk.click(getattr(quick_desk.dock.tab.result, button))
-    quick_desk.wait_until_idle()
+    desk.click(getattr(desk.segmenting.tab.result, button))
+    desk.wait_until_idle()
     (note,) = notifications
     assert note.severity.value == "error"
     assert note.message.startswith("mine.csv")
     assert "cannot be saved in" in note.message
     assert "Choose another place" in note.message
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
-    assert len(quick_desk.masks) == 1
-    assert quick_desk.dock.footer.button.isEnabled()
+    assert len(desk.masks) == 1
+    assert desk.dock.footer.button.isEnabled()
 
 
 @pytest.mark.parametrize("button", ["table_button", "save_button", "open_button"])
 def test_a_dialog_that_is_closed_does_nothing(
-    quick_desk: Desk,
+    desk: Desk,
     chosen: Callable[..., list[str]],
     notifications: list[Notification],
     button: str,
 ) -> None:
-    quick_desk.run()
-    before = [layer.name for layer in quick_desk.viewer.layers]
+    desk.run()
+    before = [layer.name for layer in desk.viewer.layers]
     chosen("")
-    quick_desk.click(getattr(quick_desk.dock.tab.result, button))
-    quick_desk.wait_until_idle()
-    assert [layer.name for layer in quick_desk.viewer.layers] == before
+    desk.click(getattr(desk.segmenting.tab.result, button))
+    desk.wait_until_idle()
+    assert [layer.name for layer in desk.viewer.layers] == before
     assert notifications == []
 
 
 def reopened(desk: Desk) -> Labels:
-    desk.click(desk.dock.tab.result.open_button)
+    desk.click(desk.segmenting.tab.result.open_button)
     desk.wait_until_idle()
     layer = desk.viewer.layers[-1]
     assert isinstance(layer, Labels)
@@ -142,15 +142,14 @@ def reopened(desk: Desk) -> Labels:
 
 
 def test_a_mask_saved_as_tiff_comes_back_in_place_with_its_record(
-    quick_desk: Desk, chosen: Callable[..., list[str]], tmp_path: Path
+    desk: Desk, chosen: Callable[..., list[str]], tmp_path: Path
 ) -> None:
-    desk = quick_desk
     desk.viewer.add_image(IMAGE, name="turned", **TURNED)
     desk.choose("severity", "glaucoma")
     desk.run()
     mask = desk.masks[0]
     proposed = chosen(tmp_path / "mine.tif")
-    desk.click(desk.dock.tab.result.save_button)
+    desk.click(desk.segmenting.tab.result.save_button)
     desk.wait_until_idle()
     assert proposed == ["turned_mask.labels.tif"]
     assert desk.status == "Saved mine.labels.tif and mine.labels.json."
@@ -170,13 +169,12 @@ def test_a_mask_saved_as_tiff_comes_back_in_place_with_its_record(
 
 
 def test_a_volume_saved_as_nifti_comes_back_in_place_with_its_record(
-    quick_desk: Desk,
+    desk: Desk,
     chosen: Callable[..., list[str]],
     tmp_path: Path,
     models: dict[str, LoadedModel],
     volume_model: LoadedModel,
 ) -> None:
-    desk = quick_desk
     models["volume"] = volume_model
     desk.load("volume")
     affine = np.eye(4)
@@ -193,7 +191,7 @@ def test_a_volume_saved_as_nifti_comes_back_in_place_with_its_record(
     desk.run()
     mask = desk.masks[0]
     proposed = chosen(tmp_path / "mine.nii.gz")
-    desk.click(desk.dock.tab.result.save_button)
+    desk.click(desk.segmenting.tab.result.save_button)
     desk.wait_until_idle()
     assert proposed == ["scan_mask.nii.gz"]
     assert {path.name for path in tmp_path.iterdir()} == {"mine.nii.gz", "mine.json"}
@@ -205,44 +203,44 @@ def test_a_volume_saved_as_nifti_comes_back_in_place_with_its_record(
 
 
 def test_a_plane_cannot_be_saved_as_nifti_and_the_reason_is_told(
-    quick_desk: Desk,
+    desk: Desk,
     chosen: Callable[..., list[str]],
     tmp_path: Path,
     notifications: list[Notification],
 ) -> None:
-    quick_desk.run()
+    desk.run()
     chosen(tmp_path / "mine.nii")
-    quick_desk.click(quick_desk.dock.tab.result.save_button)
-    quick_desk.wait_until_idle()
+    desk.click(desk.segmenting.tab.result.save_button)
+    desk.wait_until_idle()
     assert "save it as TIFF" in notifications[0].message
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_painted_mask_is_saved_as_painted_even_at_once(
-    quick_desk: Desk, chosen: Callable[..., list[str]], tmp_path: Path
+    desk: Desk, chosen: Callable[..., list[str]], tmp_path: Path
 ) -> None:
-    quick_desk.run()
-    quick_desk.masks[0].data_setitem((np.array([9]), np.array([8])), 1)
+    desk.run()
+    desk.masks[0].data_setitem((np.array([9]), np.array([8])), 1)
     chosen(tmp_path / "mine")
-    quick_desk.click(quick_desk.dock.tab.result.save_button)
-    quick_desk.wait_until_idle()
+    desk.click(desk.segmenting.tab.result.save_button)
+    desk.wait_until_idle()
     assert json.loads((tmp_path / "mine.labels.json").read_text())["edited"] is True
     chosen(tmp_path / "mine.labels.tif")
-    assert reopened(quick_desk).data[9, 8] == 1
+    assert reopened(desk).data[9, 8] == 1
 
 
 def test_a_file_that_is_no_mask_is_told_and_opens_nothing(
-    quick_desk: Desk,
+    desk: Desk,
     chosen: Callable[..., list[str]],
     tmp_path: Path,
     notifications: list[Notification],
 ) -> None:
     (tmp_path / "bad.labels.tif").write_text("no TIFF")
     chosen(tmp_path / "bad.labels.tif")
-    quick_desk.click(quick_desk.dock.tab.result.open_button)
-    quick_desk.wait_until_idle()
+    desk.click(desk.segmenting.tab.result.open_button)
+    desk.wait_until_idle()
     assert "bad.labels.tif" in notifications[0].message
-    assert len(quick_desk.viewer.layers) == 1
+    assert len(desk.viewer.layers) == 1
 
 
 @pytest.fixture
@@ -265,27 +263,27 @@ def threads(monkeypatch: pytest.MonkeyPatch) -> set[int]:
 
 @pytest.mark.parametrize("button", ["table_button", "save_button", "open_button"])
 def test_files_are_read_and_written_aside_and_no_layer_goes_with_them(
-    quick_desk: Desk,
+    desk: Desk,
     chosen: Callable[..., list[str]],
     tmp_path: Path,
     threads: set[int],
     button: str,
 ) -> None:
-    quick_desk.run()
+    desk.run()
     chosen(tmp_path / "mine.labels.tif")
-    quick_desk.click(getattr(quick_desk.dock.tab.result, button))
-    quick_desk.wait_until_idle()
+    desk.click(getattr(desk.segmenting.tab.result, button))
+    desk.wait_until_idle()
     assert threads
     assert threading.get_ident() not in threads
 
 
 def test_a_mask_is_saved_while_a_model_runs(
-    quick_desk: Desk,
+    desk: Desk,
     chosen: Callable[..., list[str]],
     tmp_path: Path,
     notifications: list[Notification],
 ) -> None:
-    desk, result = quick_desk, quick_desk.dock.tab.result
+    result = desk.segmenting.tab.result
     desk.run()
     desk.segment.gate.clear()
     desk.click_segment()
@@ -295,7 +293,7 @@ def test_a_mask_is_saved_while_a_model_runs(
     chosen(tmp_path / "mine.csv")
     desk.click(result.table_button)  # in its turn
     desk.qtbot.waitUntil(lambda: not desk.dock.work.is_at_files)
-    assert desk.dock.run.is_busy
+    assert desk.segmenting.run.is_busy
     assert "image 1 of 1" in desk.status  # the footer is the run's
     assert [note.message for note in notifications] == [
         "Saved mine.labels.tif and mine.labels.json.",
@@ -308,13 +306,13 @@ def test_a_mask_is_saved_while_a_model_runs(
 
 
 def test_what_is_painted_while_it_is_saved_is_not_in_the_file(
-    quick_desk: Desk, chosen: Callable[..., list[str]], tmp_path: Path
+    desk: Desk, chosen: Callable[..., list[str]], tmp_path: Path
 ) -> None:
-    quick_desk.run()
+    desk.run()
     chosen(tmp_path / "mine")
-    quick_desk.click(quick_desk.dock.tab.result.save_button)
-    quick_desk.masks[0].data_setitem((np.array([9]), np.array([8])), 1)
-    quick_desk.wait_until_idle()
+    desk.click(desk.segmenting.tab.result.save_button)
+    desk.masks[0].data_setitem((np.array([9]), np.array([8])), 1)
+    desk.wait_until_idle()
     assert json.loads((tmp_path / "mine.labels.json").read_text())["edited"] is False
     chosen(tmp_path / "mine.labels.tif")
-    assert reopened(quick_desk).data[9, 8] == 0
+    assert reopened(desk).data[9, 8] == 0

@@ -24,16 +24,16 @@ pytestmark = pytest.mark.gui
 
 
 @pytest.fixture
-def desk(quick_desk: Desk) -> Desk:
+def layered(desk: Desk) -> Desk:
     """Return a desk with two images of two patients, and one that does not fit."""
-    layers = quick_desk.viewer.layers
-    quick_desk.choose("severity", "healthy")
-    quick_desk.viewer.add_layer(Image(np.zeros((9, 9, 3)), rgb=False, name="odd"))
-    quick_desk.viewer.add_image(IMAGE, name="second")
-    quick_desk.choose("severity", "glaucoma")
-    quick_desk.click(quick_desk.dock.tab.series.fold.button)
+    layers = desk.viewer.layers
+    desk.choose("severity", "healthy")
+    desk.viewer.add_layer(Image(np.zeros((9, 9, 3)), rgb=False, name="odd"))
+    desk.viewer.add_image(IMAGE, name="second")
+    desk.choose("severity", "glaucoma")
+    desk.click(desk.segmenting.tab.series.fold.button)
     layers.selection.clear()
-    return quick_desk
+    return desk
 
 
 def select(desk: Desk, *names: str) -> None:
@@ -41,32 +41,32 @@ def select(desk: Desk, *names: str) -> None:
 
 
 def segment_layers(desk: Desk) -> None:
-    desk.click(desk.dock.tab.series.layers_button)
-    desk.qtbot.waitUntil(lambda: desk.dock.layer_series._total == 0)
+    desk.click(desk.segmenting.tab.series.layers_button)
+    desk.qtbot.waitUntil(lambda: desk.segmenting.layer_series._total == 0)
     desk.wait_until_idle()
 
 
-def test_layers_are_asked_for_by_selecting_them(desk: Desk) -> None:
-    button = desk.dock.tab.series.layers_button
-    select(desk, "retina")
+def test_layers_are_asked_for_by_selecting_them(layered: Desk) -> None:
+    button = layered.segmenting.tab.series.layers_button
+    select(layered, "retina")
     assert not button.isEnabled()
     assert "Select two or more" in button.toolTip()
-    select(desk, "retina", "second")
+    select(layered, "retina", "second")
     assert button.isEnabled()
     assert button.text() == "2 layers"
-    desk.click(desk.dock.tab.model.unload_button)
+    layered.click(layered.segmenting.tab.model.unload_button)
     assert not button.isEnabled()
     assert button.toolTip() == "Open a model first."
 
 
 def test_each_layer_is_segmented_for_its_own_patient_and_a_bad_one_is_told(
-    desk: Desk,
+    layered: Desk,
 ) -> None:
-    section = desk.dock.tab.series
-    select(desk, "retina", "odd", "second")
-    segment_layers(desk)
-    assert [each.severity for each in desk.segment.calls] == ["healthy", "glaucoma"]
-    assert [mask.name for mask in desk.masks] == ["retina / mask", "second / mask"]
+    section = layered.segmenting.tab.series
+    select(layered, "retina", "odd", "second")
+    segment_layers(layered)
+    assert [each.severity for each in layered.segment.calls] == ["healthy", "glaucoma"]
+    assert [mask.name for mask in layered.masks] == ["retina / mask", "second / mask"]
     rows = {row["image"]: row for row in section.rows}
     assert list(rows) == ["retina", "odd", "second"]
     assert rows["retina"]["cup"] == "1 px"
@@ -74,28 +74,28 @@ def test_each_layer_is_segmented_for_its_own_patient_and_a_bad_one_is_told(
     assert rows["second"]["labels"] == "second / mask"
     assert "channels or planes" in rows["odd"]["outcome"]
     assert section.found.summary.text() == "3 layers: 2 segmented, 1 failed."
-    desk.click(section.found.copy_button)
+    layered.click(section.found.copy_button)
     assert QApplication.clipboard().text() == section.table.text()
     head = section.table.text().splitlines()[0]
     assert head == "image\trim\tcup\tC/D vertical\tC/D area\toutcome\tlabels"
 
 
 def test_a_layer_whose_run_fails_does_not_stop_the_others(
-    desk: Desk, notifications: list[Notification]
+    layered: Desk, notifications: list[Notification]
 ) -> None:
-    real = desk.segment
+    real = layered.segment
 
     def fail_at_first(*arguments: object, **options: object) -> object:
         real.error = None if real.calls else ValueError("too dark")
         return real(*arguments, **options)
 
-    desk.dock._engines.__dict__["segment"] = fail_at_first
-    select(desk, "retina", "second")
-    segment_layers(desk)
-    outcomes = [row["outcome"] for row in desk.dock.tab.series.rows]
+    layered.segmenting._engines.__dict__["segment"] = fail_at_first
+    select(layered, "retina", "second")
+    segment_layers(layered)
+    outcomes = [row["outcome"] for row in layered.segmenting.tab.series.rows]
     assert outcomes[0] == "Failed: too dark"
     assert outcomes[1].startswith("Done in")
-    assert [mask.name for mask in desk.masks] == ["second / mask"]
+    assert [mask.name for mask in layered.masks] == ["second / mask"]
     assert len(notifications) == 1
 
 
@@ -103,20 +103,23 @@ def test_stop_ends_the_whole_series(desk: Desk) -> None:
     desk.segment.gate.clear()
     desk.segment.started.clear()
     select(desk, "retina", "second")
-    desk.click(desk.dock.tab.series.layers_button)
+    desk.click(desk.segmenting.tab.series.layers_button)
     desk.qtbot.waitUntil(desk.segment.started.is_set)
     desk.click_segment()  # it says Stop
     desk.segment.gate.set()
     desk.wait_until_idle()
     assert len(desk.segment.calls) == 1
     assert desk.masks == []
-    assert desk.dock.tab.series.found.summary.text() == "Stopped after 0 of 2 layers."
+    assert (
+        desk.segmenting.tab.series.found.summary.text()
+        == "Stopped after 0 of 2 layers."
+    )
 
 
 def test_opening_a_line_shows_its_layer(desk: Desk) -> None:
     select(desk, "retina", "second")
     segment_layers(desk)
-    table = desk.dock.tab.series.table
+    table = desk.segmenting.tab.series.table
     go_to(table, 0)
     desk.qtbot.keyClick(table, Qt.Key.Key_Return)
     assert desk.viewer.layers.selection.active is desk.viewer.layers["retina"]
@@ -160,14 +163,14 @@ def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Folders:
 
 
 def run_folder(desk: Desk) -> None:
-    desk.click(desk.dock.tab.series.folder_button)
+    desk.click(desk.segmenting.tab.series.folder_button)
     desk.wait_until_idle()
 
 
 def test_a_folder_is_segmented_and_a_broken_file_is_told(
-    quick_desk: Desk, folders: Folders, tmp_path: Path
+    desk: Desk, folders: Folders, tmp_path: Path
 ) -> None:
-    desk, section = quick_desk, quick_desk.dock.tab.series
+    section = desk.segmenting.tab.series
     run_folder(desk)
     rows = {row["image"]: row for row in section.rows}
     assert list(rows) == ["a", "b", "broken"]
@@ -192,18 +195,18 @@ def test_a_folder_is_segmented_and_a_broken_file_is_told(
 
 @pytest.mark.parametrize("from_table", [False, True])
 def test_stated_shares_are_used_and_recorded_for_files(
-    quick_desk: Desk, folders: Folders, tmp_path: Path, from_table: bool
+    desk: Desk, folders: Folders, tmp_path: Path, from_table: bool
 ) -> None:
-    section = quick_desk.dock.tab.series
-    quick_desk.dock.what_if.priors.boxes["severity"][0].setValue(100)
+    section = desk.segmenting.tab.series
+    desk.what_if.tab.priors.boxes["severity"][0].setValue(100)
     if from_table:
         table = tmp_path / "images" / "mine.csv"
         table.write_text("image,severity\na.png,\nb.png,glaucoma\n")
         folders.folders[0] = str(table)
-        quick_desk.click(section.table_button)
-        quick_desk.wait_until_idle()
+        desk.click(section.table_button)
+        desk.wait_until_idle()
     else:
-        run_folder(quick_desk)
+        run_folder(desk)
     drivers = []
     for row in section.rows[:2]:
         mask = tmp_path / "masks" / row["labels"]
@@ -216,30 +219,30 @@ def test_stated_shares_are_used_and_recorded_for_files(
 
 
 def test_files_are_not_replaced_unasked(
-    quick_desk: Desk, folders: Folders, tmp_path: Path
+    desk: Desk, folders: Folders, tmp_path: Path
 ) -> None:
-    section = quick_desk.dock.tab.series
+    section = desk.segmenting.tab.series
     (tmp_path / "masks" / "a.labels.tif").write_text("mine")
     folders.answer = QMessageBox.StandardButton.No
-    run_folder(quick_desk)
+    run_folder(desk)
     assert section.rows == []
     assert (tmp_path / "masks" / "a.labels.tif").read_text() == "mine"
     assert "segment.csv, are replaced" in folders.asked[0]
     folders.answer = QMessageBox.StandardButton.Yes
-    run_folder(quick_desk)
+    run_folder(desk)
     assert len(section.rows) == 3
     assert len(folders.asked) == 2
 
 
 def test_a_table_gives_each_image_its_patient(
-    quick_desk: Desk, folders: Folders, tmp_path: Path
+    desk: Desk, folders: Folders, tmp_path: Path
 ) -> None:
     table = tmp_path / "images" / "mine.csv"
     table.write_text("image,severity,age\na.png,healthy,63\nb.png,glaucoma,\n")
     folders.folders[0] = str(table)
-    section = quick_desk.dock.tab.series
-    quick_desk.click(section.table_button)
-    quick_desk.wait_until_idle()
+    section = desk.segmenting.tab.series
+    desk.click(section.table_button)
+    desk.wait_until_idle()
     outcomes = [row["outcome"] for row in section.rows]
     assert "severity healthy" in outcomes[0]
     assert "severity glaucoma" in outcomes[1]
@@ -251,7 +254,7 @@ def test_a_table_gives_each_image_its_patient(
     ("text", "message"), [("name\nx\n", "image"), ("image\nmissing.png\n", "missing")]
 )
 def test_a_table_that_cannot_be_used_is_told(
-    quick_desk: Desk,
+    desk: Desk,
     folders: Folders,
     tmp_path: Path,
     notifications: list[Notification],
@@ -261,21 +264,19 @@ def test_a_table_that_cannot_be_used_is_told(
     table = tmp_path / "images" / "mine.csv"
     table.write_text(text)
     folders.folders[0] = str(table)
-    section = quick_desk.dock.tab.series
-    quick_desk.click(section.table_button)
-    quick_desk.wait_until_idle()
+    section = desk.segmenting.tab.series
+    desk.click(section.table_button)
+    desk.wait_until_idle()
     said = " ".join(
         [section.found.summary.text(), *(r["outcome"] for r in section.rows)]
     )
     assert message in said
-    assert quick_desk.dock.footer.button.isEnabled()
+    assert desk.dock.footer.button.isEnabled()
 
 
 def test_a_series_of_files_can_be_stopped_and_lists_what_was_done(
-    quick_desk: Desk, folders: Folders, tmp_path: Path
+    desk: Desk, folders: Folders, tmp_path: Path
 ) -> None:
-    desk = quick_desk
-
     def stop_after_one(*arguments: object, tell: Callable, **options: object) -> list:
         def tell_and_stop(done: object) -> None:
             tell(done)
@@ -283,9 +284,9 @@ def test_a_series_of_files_can_be_stopped_and_lists_what_was_done(
 
         return series(*arguments, tell=tell_and_stop, **options)
 
-    desk.dock._engines.__dict__["series"] = stop_after_one
+    desk.segmenting._engines.__dict__["series"] = stop_after_one
     run_folder(desk)
-    section = desk.dock.tab.series
+    section = desk.segmenting.tab.series
     assert [row["image"] for row in section.rows] == ["a"]
     assert section.found.summary.text().startswith("Stopped after 1 of 3 images")
     table = (tmp_path / "masks" / "segment.csv").read_text()
@@ -293,22 +294,22 @@ def test_a_series_of_files_can_be_stopped_and_lists_what_was_done(
     assert "b.labels.tif" not in table
 
 
-def test_closed_dialogs_begin_nothing(quick_desk: Desk, folders: Folders) -> None:
+def test_closed_dialogs_begin_nothing(desk: Desk, folders: Folders) -> None:
     for empty in (0, 1):
         kept, folders.folders[empty] = folders.folders[empty], ""
-        run_folder(quick_desk)
+        run_folder(desk)
         folders.folders[empty] = kept
-    assert quick_desk.dock.tab.series.rows == []
-    assert quick_desk.segment.calls == []
+    assert desk.segmenting.tab.series.rows == []
+    assert desk.segment.calls == []
 
 
 def test_the_patient_on_the_screen_plays_no_part_in_a_folder(
-    quick_desk: Desk, folders: Folders
+    desk: Desk, folders: Folders
 ) -> None:
-    quick_desk.choose("severity", "glaucoma")
-    run_folder(quick_desk)
-    session = session_of(quick_desk.viewer)
+    desk.choose("severity", "glaucoma")
+    run_folder(desk)
+    session = session_of(desk.viewer)
     assert session.patient_of(session.image) == Patient(severity="glaucoma")
-    rows = quick_desk.dock.tab.series.rows
+    rows = desk.segmenting.tab.series.rows
     assert len(rows) == 3
     assert all("glaucoma" not in row["outcome"] for row in rows)

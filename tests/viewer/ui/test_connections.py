@@ -11,6 +11,8 @@ from psygnal import Signal
 from pytestqt.qtbot import QtBot
 from qtpy.QtCore import QObject
 
+from napari_dmoe.viewer.fine_tune.control import FineTuneControl
+from napari_dmoe.viewer.routing.control import RoutingControl
 from napari_dmoe.viewer.ui.connections import Refresh
 
 pytestmark = pytest.mark.gui
@@ -82,13 +84,17 @@ def test_a_section_that_is_gone_is_left_alone(qtbot: QtBot) -> None:
 
 
 def test_one_stroke_shows_every_section_once(
-    quick_desk: Desk, monkeypatch: pytest.MonkeyPatch
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    desk, shown = quick_desk, Counter[str]()
-    dock, tab, what_if = desk.dock, desk.dock.tab, desk.dock.what_if
+    desk, shown = desk, Counter[str]()
+    dock, tab, what_if = (
+        desk.dock,
+        desk.segmenting.tab,
+        desk.what_if.tab,
+    )
     desk.choose("severity", "suspect")
     desk.run()
-    dock.tabs.setCurrentWidget(dock.fine_tune)
+    dock.tabs.setCurrentWidget(dock.control(FineTuneControl).tab)
     desk.settle()
 
     def counted(name: str, show: Callable[..., None]) -> Callable[..., None]:
@@ -101,11 +107,11 @@ def test_one_stroke_shows_every_section_once(
     sections = {
         "result": (tab.result, "show_result"),
         "compare": (tab.compare, "offer"),
-        "routing": (dock.routing, "show_state"),
+        "routing": (dock.control(RoutingControl).tab, "show_state"),
         "experts": (what_if.experts, "show_state"),
         "noise": (what_if.noise, "allow"),
         "replay": (what_if.replay, "show_selected"),
-        "pairs": (dock.fine_tune.pairs, "show_pairs"),
+        "pairs": (dock.control(FineTuneControl).tab.pairs, "show_pairs"),
     }
     for name, (section, method) in sections.items():
         real = getattr(section, method)

@@ -12,7 +12,11 @@ from napari.utils.notifications import Notification
 from qtpy.QtWidgets import QPushButton
 from what_if_fakes import FakeAblate
 
+from napari_dmoe.viewer.fine_tune.control import FineTuneControl
+from napari_dmoe.viewer.routing.control import RoutingControl
+from napari_dmoe.viewer.segment.control import SegmentControl
 from napari_dmoe.viewer.ui.work import BUSY
+from napari_dmoe.viewer.what_if.control import WhatIfControl
 
 pytestmark = pytest.mark.gui
 
@@ -34,7 +38,7 @@ def desk(make_desk: Callable[..., Desk], engine: FakeAblate) -> Desk:
 
 def starts_of(desk: Desk) -> dict[str, QPushButton]:
     dock = desk.dock
-    tab, what_if = dock.tab, dock.what_if
+    tab, what_if = dock.control(SegmentControl).tab, dock.control(WhatIfControl).tab
     return {
         "sweep": what_if.sweep.button,
         "experts": what_if.experts.run_button,
@@ -46,8 +50,8 @@ def starts_of(desk: Desk) -> dict[str, QPushButton]:
         "layers": tab.series.layers_button,
         "folder": tab.series.folder_button,
         "table": tab.series.table_button,
-        "compute": dock.routing.maps.compute_button,
-        "tune": dock.fine_tune.foot.button,
+        "compute": dock.control(RoutingControl).tab.maps.compute_button,
+        "tune": dock.control(FineTuneControl).tab.foot.button,
     }
 
 
@@ -60,17 +64,17 @@ def test_while_the_dock_is_at_work_nothing_else_can_be_started(
     assert before["noise"][0]
     assert before["replay"][0]
     engine.gate.clear()
-    desk.dock.what_if.experts.mute_boxes[3].click()
+    desk.what_if.tab.experts.mute_boxes[3].click()
     desk.click(buttons["experts"])
     desk.qtbot.waitUntil(lambda: bool(engine.calls))
     assert not [name for name, b in buttons.items() if b.isEnabled()]
     assert {b.toolTip() for b in buttons.values()} == {BUSY}
     # Files are written beside it.
-    assert desk.dock.tab.result.save_button.isEnabled()
-    assert desk.dock.what_if.replay.save_button.isEnabled()
+    assert desk.segmenting.tab.result.save_button.isEnabled()
+    assert desk.what_if.tab.replay.save_button.isEnabled()
     # What the sections learn meanwhile does not let go of their buttons.
-    desk.dock.noise.show()
-    desk.dock.compare.show()
+    desk.what_if.noise.show()
+    desk.segmenting.compare.show()
     desk.viewer.layers.selection = {desk.viewer.layers["other"]}
     assert not buttons["noise"].isEnabled()
     assert not buttons["compare"].isEnabled()
@@ -97,8 +101,8 @@ def test_what_cannot_be_shown_is_a_failure_and_leaves_nothing(
     def broken(*_: object) -> None:
         raise TypeError("no ray")
 
-    monkeypatch.setattr(desk.dock.experts._difference, "put", broken)
-    experts = desk.dock.what_if.experts
+    monkeypatch.setattr(desk.what_if.experts._difference, "put", broken)
+    experts = desk.what_if.tab.experts
     experts.mute_boxes[3].click()
     desk.click(experts.run_button)
     desk.wait_until_idle()
@@ -128,8 +132,8 @@ def test_a_mask_is_shown_in_3d_under_a_resting_pointer(
     viewer.add_image(np.zeros((4, 12, 9)), name="ct", axis_labels=("z", "y", "x"))
     viewer.dims.ndisplay, viewer.mouse_over_canvas = 3, True
     desk.run()
-    desk.dock.what_if.experts.mute_boxes[1].click()
-    desk.click(desk.dock.what_if.experts.run_button)
+    desk.what_if.tab.experts.mute_boxes[1].click()
+    desk.click(desk.what_if.tab.experts.run_button)
     desk.wait_until_idle()
     assert "Done" in desk.status
     assert [layer.name for layer in viewer.layers] == [

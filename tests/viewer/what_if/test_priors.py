@@ -22,21 +22,21 @@ PICTURE = np.random.default_rng(0).integers(0, 255, (40, 30, 3)).astype(np.uint8
 def desk(make_desk: Callable[..., Desk]) -> Desk:
     desk = make_desk(ViewerModel(), segment=engines.run)
     desk.viewer.add_image(PICTURE, name="retina", rgb=True)
-    desk.dock.tab.patient.rerun_box.click()
+    desk.segmenting.tab.patient.rerun_box.click()
     return desk
 
 
 def boxes_of(desk: Desk) -> list[float]:
-    return [box.value() for box in desk.dock.what_if.priors.boxes["severity"]]
+    return [box.value() for box in desk.what_if.tab.priors.boxes["severity"]]
 
 
 def test_the_cards_shares_are_shown_first(desk: Desk) -> None:
     assert boxes_of(desk) == pytest.approx([33.3, 33.3, 33.3], abs=0.1)
-    assert not desk.dock.what_if.priors.reset_button.isEnabled()
+    assert not desk.what_if.tab.priors.reset_button.isEnabled()
 
 
 def test_the_typed_share_stands_and_the_others_share_the_rest(desk: Desk) -> None:
-    section = desk.dock.what_if.priors
+    section = desk.what_if.tab.priors
     section.boxes["severity"][0].setValue(90)
     assert boxes_of(desk) == [90, 5, 5]
     section.boxes["severity"][1].setValue(8)
@@ -64,11 +64,11 @@ def test_shares_sum_to_one(
 
 
 def test_stated_shares_are_used_and_said(desk: Desk) -> None:
-    section = desk.dock.what_if.priors
+    section = desk.what_if.tab.priors
     section.boxes["severity"][2].setValue(100)
     assert boxes_of(desk) == [0, 0, 100]
     assert "severity are used" in section.note.text()
-    mixture = desk.dock.tab.patient.mixture_label.text()
+    mixture = desk.segmenting.tab.patient.mixture_label.text()
     assert "glaucoma 1, as you stated" in mixture
     desk.run()
     result = session_of(desk.viewer).result_of(desk.viewer.layers["retina"])
@@ -79,8 +79,8 @@ def test_stated_shares_are_used_and_said(desk: Desk) -> None:
 
 def test_other_shares_make_the_result_outdated_and_reset_ends_it(desk: Desk) -> None:
     desk.run()
-    outdated = desk.dock.tab.result.outdated
-    section = desk.dock.what_if.priors
+    outdated = desk.segmenting.tab.result.outdated
+    section = desk.what_if.tab.priors
     section.boxes["severity"][0].setValue(90)
     desk.qtbot.waitUntil(lambda: "shares of unknown values" in outdated.text())
     desk.click(section.reset_button)
@@ -91,14 +91,14 @@ def test_other_shares_make_the_result_outdated_and_reset_ends_it(desk: Desk) -> 
 def test_a_known_driver_does_not_depend_on_shares(desk: Desk) -> None:
     desk.choose("severity", "suspect")
     desk.run()
-    desk.dock.what_if.priors.boxes["severity"][0].setValue(90)
-    assert desk.dock.tab.result.outdated.text() == ""
+    desk.what_if.tab.priors.boxes["severity"][0].setValue(90)
+    assert desk.segmenting.tab.result.outdated.text() == ""
 
 
 def test_another_model_brings_its_own(desk: Desk) -> None:
-    desk.dock.what_if.priors.boxes["severity"][0].setValue(90)
+    desk.what_if.tab.priors.boxes["severity"][0].setValue(90)
     desk.load("age")
-    assert list(desk.dock.what_if.priors.boxes) == ["age"]
+    assert list(desk.what_if.tab.priors.boxes) == ["age"]
     assert session_of(desk.viewer).shares.by_driver == {}
 
 
@@ -121,11 +121,11 @@ def test_experts_and_noise_mix_by_the_same_shares(
         uncertainty=engine("uncertainty"),
     )
     desk.viewer.add_image(PICTURE, name="retina", rgb=True)
-    desk.dock.tab.patient.rerun_box.click()
-    desk.dock.what_if.priors.boxes["severity"][0].setValue(0)
-    desk.click(desk.dock.what_if.experts.effects_button)
+    desk.segmenting.tab.patient.rerun_box.click()
+    desk.what_if.tab.priors.boxes["severity"][0].setValue(0)
+    desk.click(desk.what_if.tab.experts.effects_button)
     desk.wait_until_idle()
-    desk.click(desk.dock.what_if.noise.run_button)
+    desk.click(desk.what_if.tab.noise.run_button)
     desk.wait_until_idle()
     assert [name for name, _ in asked] == ["ablate", "uncertainty"]
     for _, priors in asked:

@@ -44,7 +44,7 @@ def desk(make_desk: Callable[..., Desk], engine: FakeAblate) -> Desk:
 
 
 def section_of(desk: Desk) -> ExpertsSection:
-    return desk.dock.what_if.experts
+    return desk.what_if.tab.experts
 
 
 def intervene(desk: Desk, *experts: int) -> None:
@@ -161,7 +161,7 @@ def test_the_badge_stands_in_the_result_its_record_and_its_table(
     desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     desk.run()
-    result = desk.dock.tab.result
+    result = desk.segmenting.tab.result
     assert result.badge.isHidden()
     intervene(desk, 3)
     desk.viewer.layers.selection.active = desk.viewer.layers[WITHOUT]
@@ -192,7 +192,7 @@ def test_neither_replaces_the_other_and_the_same_intervention_replaces_itself(
     desk.choose("severity", "glaucoma")
     desk.wait_until_idle()
     assert len(desk.segment.calls) == 1  # a what-if is not re-run by itself
-    result = desk.dock.tab.result
+    result = desk.segmenting.tab.result
     desk.qtbot.waitUntil(lambda: "Make it again" in result.outdated.text())
     desk.run()
     assert len(desk.masks) == 2

@@ -40,7 +40,7 @@ def desk(make_desk: Callable[..., Desk], engine: FakeUncertainty) -> Desk:
 
 
 def section_of(desk: Desk) -> NoiseSection:
-    return desk.dock.what_if.noise
+    return desk.what_if.tab.noise
 
 
 def draw(desk: Desk) -> None:
@@ -128,7 +128,7 @@ def test_a_vote_is_marked_and_takes_no_plain_masks_place(desk: Desk) -> None:
     assert session.result_of(session.image).title == "retina / mask"
     np.testing.assert_array_equal(desk.viewer.layers["retina / mask"].data, plain)
     desk.viewer.layers.selection.active = desk.viewer.layers[VOTE]
-    result = desk.dock.tab.result
+    result = desk.segmenting.tab.result
     desk.qtbot.waitUntil(lambda: result.badge.text() == BADGE)
     desk.choose("severity", "glaucoma")
     desk.wait_until_idle()

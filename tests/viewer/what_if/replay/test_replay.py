@@ -54,7 +54,7 @@ def desk(
 
 
 def section_of(desk: Desk) -> ReplaySection:
-    return desk.dock.what_if.replay
+    return desk.what_if.tab.replay
 
 
 def select(desk: Desk, *names: str) -> None:
@@ -96,7 +96,7 @@ def test_a_plain_mask_is_the_same_bit_for_bit_and_no_layer_is_added(
 
 
 def test_interventions_and_votes_are_replayed_as_what_they_are(desk: Desk) -> None:
-    tab = desk.dock.what_if
+    tab = desk.what_if.tab
     tab.experts.mute_boxes[1].click()
     desk.click(tab.experts.run_button)
     desk.wait_until_idle()
@@ -110,7 +110,7 @@ def test_interventions_and_votes_are_replayed_as_what_they_are(desk: Desk) -> No
 def test_the_maps_of_noise_are_made_again_where_they_are_gone_or_changed(
     desk: Desk,
 ) -> None:
-    tab, vote = desk.dock.what_if, "vote of noise samples · retina"
+    tab, vote = desk.what_if.tab, "vote of noise samples · retina"
     tab.noise.samples.setValue(3)
     desk.click(tab.noise.run_button)
     desk.wait_until_idle()
@@ -141,7 +141,7 @@ def test_the_maps_of_noise_are_made_again_where_they_are_gone_or_changed(
 
 
 def test_a_map_is_described_for_what_it_is(desk: Desk) -> None:
-    noise = desk.dock.what_if.noise
+    noise = desk.what_if.tab.noise
     noise.samples.setValue(3)
     desk.click(noise.run_button)
     desk.wait_until_idle()
@@ -154,7 +154,7 @@ def test_a_map_is_described_for_what_it_is(desk: Desk) -> None:
 
 
 def test_a_difference_adds_no_mask(desk: Desk) -> None:
-    tab = desk.dock.what_if
+    tab = desk.what_if.tab
     tab.experts.mute_boxes[1].click()
     desk.click(tab.experts.run_button)
     desk.wait_until_idle()
@@ -210,7 +210,7 @@ def test_a_missing_checkpoint_is_found_or_asked_for(
     desk.load("age")
     section = section_of(desk)
     assert replay_of(desk, "retina / mask").startswith("The same, bit for bit")
-    desk.dock.replay.offer(())  # no longer at hand
+    desk.what_if.replay.offer(())  # no longer at hand
     text = replay_of(desk, "retina / mask")
     assert text.startswith("Missing: the checkpoint fundus.pth (SHA-256 ffffffffffff…)")
     assert not section.checkpoint_button.isHidden()
@@ -222,7 +222,7 @@ def test_a_missing_checkpoint_is_found_or_asked_for(
 
 
 def test_two_records_are_compared_in_words(desk: Desk) -> None:
-    tab = desk.dock.what_if
+    tab = desk.what_if.tab
     tab.experts.mute_boxes[1].click()
     desk.click(tab.experts.run_button)
     desk.wait_until_idle()
@@ -278,7 +278,7 @@ def test_a_case_is_saved_with_one_ending(
 def test_opening_a_case_says_what_it_hides(
     desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tab, path = desk.dock.what_if, str(tmp_path / "eye.dmoe-case")
+    tab, path = desk.what_if.tab, str(tmp_path / "eye.dmoe-case")
     tab.experts.mute_boxes[1].click()
     desk.click(tab.experts.run_button)
     desk.wait_until_idle()

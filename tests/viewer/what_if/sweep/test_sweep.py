@@ -146,7 +146,7 @@ def test_a_region_that_flips_is_gone_to(
     picture = np.asarray(sample_fundus().image.data)
     desk.viewer.add_image(picture, name="fundus", rgb=True)
     section = sweep(desk)
-    found = desk.dock.sweep.swept[1].sweep.regions
+    found = desk.what_if.sweep.swept[1].sweep.regions
     assert section.found.regions.count() == len(found) > 0
     look_at_region(section)
     # The middle of its box is centred, and the slider shows another class there.

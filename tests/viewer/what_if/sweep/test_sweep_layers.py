@@ -46,7 +46,7 @@ def test_another_sweep_renames_its_layer_and_record(desk: Desk) -> None:
     sweep(desk, "Severity")
     stack = stack_of(desk)
     assert stack.name == "retina / sweep of severity"
-    replay = desk.dock.what_if.replay
+    replay = desk.what_if.tab.replay
     before = replay.selected.text()
     assert "sweep of severity" in before
     sweep(desk, "Race × Severity")
@@ -121,7 +121,7 @@ def test_a_new_result_hides_the_sweep_until_it_is_wanted(desk: Desk) -> None:
 
 def test_a_sweep_hides_altered_masks_and_differences(desk: Desk) -> None:
     desk.run()
-    experts = desk.dock.what_if.experts
+    experts = desk.what_if.tab.experts
     experts.mute_boxes[3].click()
     desk.click(experts.run_button)
     desk.wait_until_idle()
@@ -142,7 +142,7 @@ def test_a_sweep_hides_differences_of_its_image_whatever_they_are_called(
     desk: Desk,
 ) -> None:
     desk.run()
-    experts = desk.dock.what_if.experts
+    experts = desk.what_if.tab.experts
     experts.mute_boxes[3].click()
     desk.click(experts.run_button)
     desk.wait_until_idle()
@@ -256,7 +256,7 @@ def test_a_region_in_a_volume_moves_the_slice_in_2d_and_the_camera_in_3d(
     volume = np.random.default_rng(0).random((24, 30, 30), np.float32)
     desk.viewer.add_image(volume, name="ct", scale=(2, 1, 1))
     section = sweep(desk, "T stage")
-    swept = desk.dock.sweep.swept[1].sweep
+    swept = desk.what_if.sweep.swept[1].sweep
     assert swept.regions, "the values of an untrained model agree everywhere"
     region = swept.regions[0]
     desk.viewer.dims.set_point(1, 46.0)
