@@ -99,31 +99,31 @@ def test_a_layer_whose_run_fails_does_not_stop_the_others(
     assert len(notifications) == 1
 
 
-def test_stop_ends_the_whole_series(desk: Desk) -> None:
-    desk.segment.gate.clear()
-    desk.segment.started.clear()
-    select(desk, "retina", "second")
-    desk.click(desk.segmenting.tab.series.layers_button)
-    desk.qtbot.waitUntil(desk.segment.started.is_set)
-    desk.click_segment()  # it says Stop
-    desk.segment.gate.set()
-    desk.wait_until_idle()
-    assert len(desk.segment.calls) == 1
-    assert desk.masks == []
+def test_stop_ends_the_whole_series(layered: Desk) -> None:
+    layered.segment.gate.clear()
+    layered.segment.started.clear()
+    select(layered, "retina", "second")
+    layered.click(layered.segmenting.tab.series.layers_button)
+    layered.qtbot.waitUntil(layered.segment.started.is_set)
+    layered.click_segment()  # it says Stop
+    layered.segment.gate.set()
+    layered.wait_until_idle()
+    assert len(layered.segment.calls) == 1
+    assert layered.masks == []
     assert (
-        desk.segmenting.tab.series.found.summary.text()
+        layered.segmenting.tab.series.found.summary.text()
         == "Stopped after 0 of 2 layers."
     )
 
 
-def test_opening_a_line_shows_its_layer(desk: Desk) -> None:
-    select(desk, "retina", "second")
-    segment_layers(desk)
-    table = desk.segmenting.tab.series.table
+def test_opening_a_line_shows_its_layer(layered: Desk) -> None:
+    select(layered, "retina", "second")
+    segment_layers(layered)
+    table = layered.segmenting.tab.series.table
     go_to(table, 0)
-    desk.qtbot.keyClick(table, Qt.Key.Key_Return)
-    assert desk.viewer.layers.selection.active is desk.viewer.layers["retina"]
-    assert session_of(desk.viewer).image is desk.viewer.layers["retina"]
+    layered.qtbot.keyClick(table, Qt.Key.Key_Return)
+    assert layered.viewer.layers.selection.active is layered.viewer.layers["retina"]
+    assert session_of(layered.viewer).image is layered.viewer.layers["retina"]
 
 
 class Folders:
