@@ -24,11 +24,7 @@ from nibabel.orientations import io_orientation
 from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 
-from napari_dmoe.imaging.spatial import (
-    CHANNEL_AXIS,
-    ImageReadError,
-    SpatialImage,
-)
+from napari_dmoe.imaging.spatial import CHANNEL_AXIS, ImageReadError, SpatialImage
 
 NIFTI_SUFFIXES = (".nii", ".nii.gz")
 

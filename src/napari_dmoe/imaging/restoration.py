@@ -21,11 +21,7 @@ MULTIPLICATIONS_AT_ONCE = 2**33
 
 
 def restore_maps(
-    maps: torch.Tensor,
-    grid: Grid,
-    shape: Sequence[int],
-    *,
-    pulse: Pulse = no_pulse,
+    maps: torch.Tensor, grid: Grid, shape: Sequence[int], *, pulse: Pulse = no_pulse
 ) -> torch.Tensor:
     """Resample maps from the network's grid to the source grid, linearly.
 

@@ -9,14 +9,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from typing import Annotated, Literal
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Discriminator,
-    Field,
-    Tag,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from napari_dmoe.imaging.preprocessing import Preprocessing
 from napari_dmoe.imaging.volumes import VolumePreprocessing

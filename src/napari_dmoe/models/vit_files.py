@@ -123,9 +123,7 @@ def configure(
     )
 
 
-def _entrance(
-    shapes: Mapping[str, tuple[int, ...]],
-) -> tuple[ResNetConfig | None, int]:
+def _entrance(shapes: Mapping[str, tuple[int, ...]]) -> tuple[ResNetConfig | None, int]:
     """Read what stands before the transformer, and the channels of the input."""
     patch = shape_of(shapes, "transformer.embeddings.patch_embeddings.weight", 4)
     stem = _stem(shapes) if recognises_hybrid(shapes) else None

@@ -146,11 +146,7 @@ class Forward:
             return Answers(logits, tuple(gates))
 
     def _rows(
-        self,
-        inputs: Tensor,
-        numbers: Sequence[int],
-        part: range,
-        device: torch.device,
+        self, inputs: Tensor, numbers: Sequence[int], part: range, device: torch.device
     ) -> SegmentationOutput:
         """Run some of the rows; row = (input * V + combination) * S + sample."""
         n_values, n_samples = len(self.choice.categories), self.n_samples
