@@ -72,6 +72,8 @@ def part_of(
     words : str
         What the part does; stands before what its own steps say.
     """
+    if n == 1 and not words:
+        return progress
 
     def tell(step: Progress) -> None:
         done = round(_STEPS * (number + step.fraction))

@@ -69,24 +69,16 @@ class Preprocessing(BaseModel):
 
 @dataclass(frozen=True)
 class Prepared:
-    """One image as a network sees it.
-
-    Parameters
-    ----------
-    tensor : (C, S, S) float32 tensor
-        The input; C is 1 or 3.
-    grid : Grid
-        Where its samples lie in the source image.
-    crop : tuple of slice
-        The part of the source image that was seen.
-    notices : tuple of str
-        What a person should know: values outside the expected range, for example.
-    """
+    """One image as a network sees it."""
 
     tensor: torch.Tensor
+    """(C, S, S) float32 tensor: the input; C is 1 or 3."""
     grid: Grid
+    """Where its samples lie in the source image."""
     crop: tuple[slice, ...]
+    """The part of the source image that was seen."""
     notices: tuple[str, ...] = ()
+    """What a person should know: values outside the expected range, for example."""
 
 
 def prepare(

@@ -88,23 +88,16 @@ class VolumePreprocessing(BaseModel):
 
 @dataclass(frozen=True)
 class PreparedVolume:
-    """One volume as a 3D network sees it, before it is cut into windows.
-
-    Parameters
-    ----------
-    tensor : (C, D, H, W) float32 tensor
-        Intensities, most of them in [0, 1]; indices grow towards the world's +z, +y
-        and +x.
-    grid : Grid
-        Where its voxels lie in the source image, in the order (z, y, x) whatever the
-        source's order is. A step is negative where the source runs the other way.
-    notices : tuple of str
-        What a person should know.
-    """
+    """One volume as a 3D network sees it, before it is cut into windows."""
 
     tensor: torch.Tensor
+    """(C, D, H, W) float32 tensor: intensities, most of them in [0, 1]; indices grow
+    towards the world's +z, +y and +x."""
     grid: Grid
+    """Where its voxels lie in the source image, in the order (z, y, x) whatever the
+    source's order is. A step is negative where the source runs the other way."""
     notices: tuple[str, ...] = ()
+    """What a person should know."""
 
 
 def prepare_volume(

@@ -47,33 +47,22 @@ class Configure(Protocol):
 
 @dataclass(frozen=True)
 class Architecture:
-    """One kind of network.
-
-    Parameters
-    ----------
-    name : str
-        Key in cards and provenance.
-    title : str
-        Name for a person.
-    dims : {2, 3}
-        Spatial axes of its input.
-    recognises : callable
-        Whether published tensor names and shapes are of this kind.
-    configure : callable
-        Configuration from those shapes.
-    build : callable
-        Untrained network from a configuration.
-    names : callable
-        Our tensor names and the published ones they are made of.
-    """
+    """One kind of network."""
 
     name: str
+    """Key in cards and provenance."""
     title: str
+    """Name for a person."""
     dims: Literal[2, 3]
+    """Spatial axes of its input."""
     recognises: Callable[[Shapes], bool]
+    """Whether published tensor names and shapes are of this kind."""
     configure: Configure
+    """Configuration from those shapes."""
     build: Callable[[Any], nn.Module]
+    """Untrained network from a configuration."""
     names: Callable[[Any], Iterator[Joined]]
+    """Our tensor names and the published ones they are made of."""
 
 
 ARCHITECTURES: Mapping[str, Architecture] = {

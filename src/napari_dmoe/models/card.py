@@ -17,33 +17,23 @@ from napari_dmoe.patient import ATTRIBUTES, Patient, PatientError, is_unknown
 
 
 class CardAttribute(BaseModel):
-    """An attribute that drives a model, with its values in router order.
-
-    Parameters
-    ----------
-    name : str
-        The attribute, as in :data:`napari_dmoe.patient.ATTRIBUTES` or the card's own.
-    values : tuple of str
-        Names of the values; value ``i`` uses router ``i``.
-    edges : tuple of float, optional
-        For a number: where one value ends and the next begins, in `unit`. Value ``i``
-        covers ``edges[i - 1] <= number < edges[i]``.
-    unit : str, optional
-        Unit of `edges`.
-    n_routers : int, optional
-        Routers in the weights, where there are more of them than values.
-    frequencies : tuple of float, optional
-        Share of each value in the training data; null where it is not stated.
-    """
+    """An attribute that drives a model, with its values in router order."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     name: str = Field(min_length=1)
+    """The attribute, as in :data:`napari_dmoe.patient.ATTRIBUTES` or the card's own."""
     values: tuple[str, ...] = Field(min_length=1)
+    """Names of the values; value ``i`` uses router ``i``."""
     edges: tuple[float, ...] | None = None
+    """For a number: where one value ends and the next begins, in `unit`. Value ``i``
+    covers ``edges[i - 1] <= number < edges[i]``."""
     unit: str | None = None
+    """Unit of `edges`."""
     n_routers: int | None = None
+    """Routers in the weights, where there are more of them than values."""
     frequencies: tuple[float, ...] | None = None
+    """Share of each value in the training data; null where it is not stated."""
 
     @model_validator(mode="after")
     def _parts_agree(self) -> CardAttribute:

@@ -16,21 +16,14 @@ from torch import Tensor
 
 @dataclass(frozen=True, slots=True)
 class Joined:
-    """One of our tensors and the published tensors it is made of.
-
-    Parameters
-    ----------
-    ours : str
-        Name in our state dict.
-    published : tuple of str
-        Names in the published state dict, in order.
-    join : {"same", "cat", "stack"}
-        One tensor as it is; several joined along axis 0; several along a new axis 0.
-    """
+    """One of our tensors and the published tensors it is made of."""
 
     ours: str
+    """Name in our state dict."""
     published: tuple[str, ...]
+    """Names in the published state dict, in order."""
     join: Literal["same", "cat", "stack"] = "same"
+    """One tensor as it is; several joined along axis 0; several along a new axis 0."""
 
 
 def from_published(

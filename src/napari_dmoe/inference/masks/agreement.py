@@ -84,68 +84,45 @@ class Votes:
 
 @dataclass(frozen=True)
 class FlippingRegion:
-    """Pixels that touch each other and whose class depends on the mask.
-
-    Parameters
-    ----------
-    n_pixels : int
-        Pixels or voxels in it.
-    size : float
-        Area or volume in `unit`.
-    unit : str
-        ``"mm²"``, ``"mL"``, another unit squared or cubed, or ``"px"``.
-    box : tuple of slice
-        The smallest box around it, in the labels' indices.
-    centroid : tuple of float
-        Its middle along the labels' axes: in source pixels along spatial ones.
-    classes : tuple of str
-        Classes that the masks give there.
-    masks : tuple of str
-        Masks that differ there from the reference.
-    point : tuple of float
-        The pixel in it that is nearest to its middle, along the same axes as
-        `centroid`, which may lie outside of it.
-    commonest : tuple of str
-        The class that each mask gives most of it, in the order of the masks.
-    n_apart : tuple of int
-        Pixels in it whose label is not the reference's, for each mask.
-    """
+    """Pixels that touch each other and whose class depends on the mask."""
 
     n_pixels: int
+    """Pixels or voxels in it."""
     size: float
+    """Area or volume in `unit`."""
     unit: str
+    """``"mm²"``, ``"mL"``, another unit squared or cubed, or ``"px"``."""
     box: tuple[slice, ...]
+    """The smallest box around it, in the labels' indices."""
     centroid: tuple[float, ...]
+    """Its middle along the labels' axes: in source pixels along spatial ones."""
     classes: tuple[str, ...]
+    """Classes that the masks give there."""
     masks: tuple[str, ...]
+    """Masks that differ there from the reference."""
     point: tuple[float, ...] = ()
+    """The pixel in it that is nearest to its middle, along the same axes as `centroid`,
+    which may lie outside of it."""
     commonest: tuple[str, ...] = ()
+    """The class that each mask gives most of it, in the order of the masks."""
     n_apart: tuple[int, ...] = ()
+    """Pixels in it whose label is not the reference's, for each mask."""
 
 
 @dataclass(frozen=True)
 class LabelFrame:
-    """What labels mean and where they lie.
-
-    Parameters
-    ----------
-    axes : tuple of str
-        Names of the labels' axes.
-    grid : Grid
-        Where they lie in the source image, along the last axes.
-    classes : tuple of str
-        Class names.
-    pixel : float
-        Area or volume of a pixel in `unit`.
-    unit : str
-        Unit of areas or volumes.
-    """
+    """What labels mean and where they lie."""
 
     axes: tuple[str, ...]
+    """Names of the labels' axes."""
     grid: Grid
+    """Where they lie in the source image, along the last axes."""
     classes: tuple[str, ...]
+    """Class names."""
     pixel: float
+    """Area or volume of a pixel in `unit`."""
     unit: str
+    """Unit of areas or volumes."""
 
 
 def flipping_regions(

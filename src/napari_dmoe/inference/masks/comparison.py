@@ -21,42 +21,28 @@ DIFFERENCES = ("the same", "first only", "second only", "another class")
 
 @dataclass(frozen=True)
 class ClassAgreement:
-    """How far two masks agree about one class.
-
-    Parameters
-    ----------
-    name : str
-        The class.
-    n_first, n_second : int
-        Its pixels in the first and in the second mask.
-    dice : float
-        ``2 |A and B| / (|A| + |B|)``; NaN where neither mask has the class.
-    hd95 : float
-        95th percentile of the distances between the borders, in the unit of the
-        spacing; NaN where one of the masks lacks the class.
-    """
+    """How far two masks agree about one class."""
 
     name: str
+    """The class."""
     n_first: int
     n_second: int
+    """Its pixels in the first and in the second mask."""
     dice: float
+    """``2 |A and B| / (|A| + |B|)``; NaN where neither mask has the class."""
     hd95: float
+    """95th percentile of the distances between the borders, in the unit of the spacing;
+    NaN where one of the masks lacks the class."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """How two masks of one image differ.
-
-    Parameters
-    ----------
-    difference : (*S) uint8 array
-        One of :data:`DIFFERENCES` for each pixel.
-    classes : tuple of ClassAgreement
-        One for each class that both models have.
-    """
+    """How two masks of one image differ."""
 
     difference: NDArray[np.uint8]
+    """(*S) uint8 array: one of :data:`DIFFERENCES` for each pixel."""
     classes: tuple[ClassAgreement, ...]
+    """One for each class that both models have."""
 
     @cached_property
     def counts(self) -> tuple[int, ...]:

@@ -23,41 +23,27 @@ MM3_PER_ML = 1000.0
 
 @dataclass(frozen=True)
 class ClassSize:
-    """How large one class is.
-
-    Parameters
-    ----------
-    name : str
-        Name of the class.
-    n_pixels : int
-        Pixels or voxels with its label.
-    size : float
-        Area or volume in `unit`.
-    unit : str
-        ``"mm²"``, ``"mL"``, another unit squared or cubed, or ``"px"`` where the
-        pixel size is not known.
-    """
+    """How large one class is."""
 
     name: str
+    """Name of the class."""
     n_pixels: int
+    """Pixels or voxels with its label."""
     size: float
+    """Area or volume in `unit`."""
     unit: str
+    """``"mm²"``, ``"mL"``, another unit squared or cubed, or ``"px"`` where the pixel
+    size is not known."""
 
 
 @dataclass(frozen=True)
 class CupToDisc:
-    """Cup-to-disc ratio, the disc being rim and cup together.
-
-    Parameters
-    ----------
-    area : float
-        Ratio of the areas; NaN where there is no disc.
-    vertical : float
-        Ratio of the vertical extents (along y); NaN where there is no disc.
-    """
+    """Cup-to-disc ratio, the disc being rim and cup together."""
 
     area: float
+    """Ratio of the areas; NaN where there is no disc."""
     vertical: float
+    """Ratio of the vertical extents (along y); NaN where there is no disc."""
 
 
 def class_sizes(labels: SpatialImage, classes: Sequence[str]) -> list[ClassSize]:
@@ -163,18 +149,12 @@ def frame_of(labels: SpatialImage, n_axes: int) -> NDArray[np.float64]:
 
 @dataclass(frozen=True)
 class MaskMeasures:
-    """Sizes in one mask.
-
-    Parameters
-    ----------
-    sizes : tuple of ClassSize
-        Area or volume of each class but the background.
-    ratio : CupToDisc or None
-        The cup-to-disc ratio; None for models without rim and cup, and for stacks.
-    """
+    """Sizes in one mask."""
 
     sizes: tuple[ClassSize, ...]
+    """Area or volume of each class but the background."""
     ratio: CupToDisc | None
+    """The cup-to-disc ratio; None for models without rim and cup, and for stacks."""
 
 
 def measure_mask(

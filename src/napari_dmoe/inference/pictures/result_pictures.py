@@ -27,21 +27,15 @@ from napari_dmoe.inference.results.segmentation import Segmentation
 
 @dataclass(frozen=True)
 class ResultPictures:
-    """Pictures of one result.
-
-    Parameters
-    ----------
-    mask : (H, W, 3) uint8 array
-        The mask on the image.
-    experts : tuple of (H, W, 3) uint8 arrays
-        The strongest expert of each token, block by block.
-    slice : int or None
-        Index of the slice along z; None for an image that is no volume.
-    """
+    """Pictures of one result."""
 
     mask: Picture
+    """(H, W, 3) uint8 array: the mask on the image."""
     experts: tuple[Picture, ...]
+    """tuple of (H, W, 3) uint8 arrays: the strongest expert of each token, block by
+    block."""
     slice: int | None
+    """Index of the slice along z; None for an image that is no volume."""
 
 
 def result_pictures(image: SpatialImage, result: Segmentation) -> ResultPictures:

@@ -24,21 +24,14 @@ FileFormat = Literal["auto", "tiff", "nifti"]
 
 @dataclass(frozen=True)
 class SavedFiles:
-    """Where a result was written.
-
-    Parameters
-    ----------
-    labels : Path
-        The mask; its record lies beside it with the suffix ``.json``.
-    routing : tuple of Path
-        The gates of every block, in one file or several; likewise.
-    probabilities : Path or None
-        A map for each class; likewise.
-    """
+    """Where a result was written."""
 
     labels: Path
+    """The mask; its record lies beside it with the suffix ``.json``."""
     routing: tuple[Path, ...]
+    """The gates of every block, in one file or several; likewise."""
     probabilities: Path | None
+    """A map for each class; likewise."""
 
 
 def save_segmentation(
@@ -108,24 +101,16 @@ def save_segmentation(
 
 @dataclass(frozen=True)
 class ResultWriter:
-    """Writes arrays that lie on one image, each with the record beside it.
-
-    Parameters
-    ----------
-    stem : Path
-        Folder and beginning of the file names.
-    image : SpatialImage
-        The image, for its place in the world.
-    record : str
-        The record as JSON.
-    is_nifti : bool
-        NIfTI or TIFF.
-    """
+    """Writes arrays that lie on one image, each with the record beside it."""
 
     stem: Path
+    """Folder and beginning of the file names."""
     image: SpatialImage
+    """The image, for its place in the world."""
     record: str
+    """The record as JSON."""
     is_nifti: bool
+    """NIfTI or TIFF."""
 
     @classmethod
     def of(

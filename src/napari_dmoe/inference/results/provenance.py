@@ -28,54 +28,37 @@ RESEARCH_ONLY = "Research use only, not a medical device, never a clinical decis
 
 
 class DriverRecord(BaseModel):
-    """Which routers of one attribute were used, and with what weight.
-
-    Parameters
-    ----------
-    attribute : str
-        An attribute that drives the model.
-    value : str or None
-        Its value; None where it was unknown and the values were mixed.
-    values : tuple of str
-        Values that were run.
-    routers : tuple of int
-        Routers that were run.
-    weights : tuple of float
-        Their shares in the mixture.
-    prior : {"card", "uniform", "given"} or None
-        For an unknown value, where the shares come from: training frequencies that
-        the card states, alike because it states none, or a person.
-    between : float or None
-        Where the router lies between those of the two `values`, in (0, 1); None for a
-        trained router. `weights` then are shares in the router, not in a mixture.
-    """
+    """Which routers of one attribute were used, and with what weight."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     attribute: str
+    """An attribute that drives the model."""
     value: str | None
+    """Its value; None where it was unknown and the values were mixed."""
     values: tuple[str, ...]
+    """Values that were run."""
     routers: tuple[int, ...]
+    """Routers that were run."""
     weights: tuple[float, ...]
+    """Their shares in the mixture."""
     prior: Literal["card", "uniform", "given"] | None = None
+    """For an unknown value, where the shares come from: training frequencies that the
+    card states, alike because it states none, or a person."""
     between: float | None = None
+    """Where the router lies between those of the two `values`, in (0, 1); None for a
+    trained router. `weights` then are shares in the router, not in a mixture."""
 
 
 class ControlRecord(BaseModel):
-    """Experts that somebody muted or pinned.
-
-    Parameters
-    ----------
-    mute : tuple of (int or None, int)
-        Block and expert; block None = all. Both are counted from 0.
-    pin : tuple of (int or None, int)
-        Likewise.
-    """
+    """Experts that somebody muted or pinned."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     mute: tuple[tuple[int | None, int], ...] = ()
+    """Block and expert; block None = all. Both are counted from 0."""
     pin: tuple[tuple[int | None, int], ...] = ()
+    """Likewise."""
 
     def words(self, unit: str = "block") -> tuple[str, ...]:
         """Say what was done, one phrase an expert; `unit` is what a block is called."""

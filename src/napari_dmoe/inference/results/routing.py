@@ -28,32 +28,22 @@ def unit_of(dims: int) -> str:
 
 @dataclass(frozen=True)
 class RoutingMaps:
-    """Gates of every block, for each combination of values that was run.
-
-    Parameters
-    ----------
-    gates : tuple of (V, *extra, *tokens, E) float32 arrays
-        One array a block: gates of V combinations, in [0, 1], sum 1 over the E
-        experts. `extra` are the image's axes that the network was run over, `tokens`
-        the block's own resolution along `token_axes`.
-    grids : tuple of Grid
-        One a block: where its tokens lie in the source image.
-    values : tuple of str
-        Names of the combinations; one empty name where nothing drives the model.
-    weights : tuple of float
-        Share of each combination in the mixture; they sum to 1.
-    axes : tuple of str
-        Names of the extra axes.
-    token_axes : tuple of str
-        Names of the spatial axes: y, x or z, y, x.
-    """
+    """Gates of every block, for each combination of values that was run."""
 
     gates: tuple[NDArray[np.float32], ...]
+    """tuple of (V, *extra, *tokens, E) float32 arrays: one array a block: gates of V
+    combinations, in [0, 1], sum 1 over the E experts. `extra` are the image's axes that
+    the network was run over, `tokens` the block's own resolution along `token_axes`."""
     grids: tuple[Grid, ...]
+    """One a block: where its tokens lie in the source image."""
     values: tuple[str, ...]
+    """Names of the combinations; one empty name where nothing drives the model."""
     weights: tuple[float, ...]
+    """Share of each combination in the mixture; they sum to 1."""
     axes: tuple[str, ...]
+    """Names of the extra axes."""
     token_axes: tuple[str, ...]
+    """Names of the spatial axes: y, x or z, y, x."""
 
     @property
     def n_blocks(self) -> int:

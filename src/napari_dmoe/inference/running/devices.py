@@ -20,21 +20,14 @@ class DeviceError(ValueError):
 
 @dataclass(frozen=True)
 class DeviceChoice:
-    """A device and the reason for it, in words for a person.
-
-    Parameters
-    ----------
-    device : torch.device
-        Where to compute.
-    reason : str
-        Why there.
-    notice : str
-        What a person should know of every run there; empty where there is nothing.
-    """
+    """A device and the reason for it, in words for a person."""
 
     device: torch.device
+    """Where to compute."""
     reason: str
+    """Why there."""
     notice: str = ""
+    """What a person should know of every run there; empty where there is nothing."""
 
 
 def choose_device(name: str = "auto") -> DeviceChoice:

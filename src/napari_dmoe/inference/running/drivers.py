@@ -21,26 +21,18 @@ Category = tuple[int, ...] | tuple[float, ...] | None
 
 @dataclass(frozen=True)
 class RouterChoice:
-    """Which routers a run uses, and what intervenes in them.
-
-    Parameters
-    ----------
-    categories : tuple of (tuple of int, tuple of float, or None)
-        What to run one after another: a router of each attribute; or, as floats, the
-        share of every router in a mean of them; None is the network without its MoE.
-    values : tuple of str
-        Names of these combinations, such as ``"female, 40-59"``; one empty name where
-        nothing drives the model.
-    weights : tuple of float
-        Shares of the combinations in the mixture; they sum to 1.
-    drivers : tuple of DriverRecord
-        The same for each attribute, for the provenance.
-    """
+    """Which routers a run uses, and what intervenes in them."""
 
     categories: tuple[Category, ...]
+    """What to run one after another: a router of each attribute; or, as floats, the
+    share of every router in a mean of them; None is the network without its MoE."""
     values: tuple[str, ...]
+    """Names of these combinations, such as ``"female, 40-59"``; one empty name where
+    nothing drives the model."""
     weights: tuple[float, ...]
+    """Shares of the combinations in the mixture; they sum to 1."""
     drivers: tuple[DriverRecord, ...] = ()
+    """The same for each attribute, for the provenance."""
     experts: tuple[ExpertControl | None, ...] = ()
     """Intervention on each combination; empty where there is none."""
     samples: tuple[int, ...] = ()

@@ -56,18 +56,13 @@ class _Stoppable(TorchFunctionMode):
 
 @dataclass(frozen=True)
 class Answers:
-    """What the network says of some inputs, on the CPU.
-
-    Parameters
-    ----------
-    logits : (P, V, S, K, *size) tensor
-        Class scores of P inputs, V combinations of values and S noise samples.
-    gates : tuple of (P, V, T, E) tensors
-        One a block, averaged over the noise samples.
-    """
+    """What the network says of some inputs, on the CPU."""
 
     logits: Tensor
+    """(P, V, S, K, *size) tensor: class scores of P inputs, V combinations of values
+    and S noise samples."""
     gates: tuple[Tensor, ...]
+    """tuple of (P, V, T, E) tensors: one a block, averaged over the noise samples."""
 
 
 class Forward:
