@@ -29,8 +29,7 @@ def read_part(
         Called between pieces of a lazy array.
     """
     if isinstance(data, np.ndarray):
-        part: NDArray[Any] = data[index]
-        return part
+        return np.asarray(data[index])
     along = next((i for i, each in enumerate(index) if isinstance(each, slice)), None)
     if along is None:
         return np.asarray(data[index])

@@ -286,5 +286,4 @@ def _reordered(
 ) -> NDArray[np.float64]:
     """Return an affine (x, y, z) with rows in the order of names, and other columns."""
     rows = [WORLD_AXES.index(name) for name in names]
-    picked: NDArray[np.float64] = world[np.ix_([*rows, 3], [*columns, 3])]
-    return picked
+    return np.asarray(world[np.ix_([*rows, 3], [*columns, 3])])

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 from torch.nn import functional as F
 
 from napari_dmoe.imaging.pixels import NOTHING_FINITE, channels_first, not_finite
@@ -37,14 +37,12 @@ BYTE = 255.0
 """White, as published."""
 
 
-class Preprocessing(BaseModel):
+class Preprocessing(BaseModel, frozen=True, extra="forbid"):
     """How an image becomes a network's input.
 
     Values are clipped to 0-255 and divided by 255; floats in [0, 1] are taken as
     fractions of 255.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     crop: Annotated[int, Field(ge=2)] | Literal["square"] | None = Field(
         default=None,
@@ -266,5 +264,4 @@ def prepare_labels(labels: NDArray[Any], grid: Grid) -> NDArray[Any]:
         np.clip(np.floor(grid.coordinates(axis) + 0.5), 0, n - 1).astype(int)
         for axis, n in enumerate(labels.shape)
     ]
-    sampled: NDArray[Any] = labels[np.ix_(*index)]
-    return sampled
+    return np.asarray(labels[np.ix_(*index)])

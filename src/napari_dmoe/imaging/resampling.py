@@ -36,10 +36,8 @@ def cubic_plane(
         values = _spline_coefficients(values, axis, pulse)
     pulse()
     factors = [m / n for m, n in zip(shape, values.shape, strict=True)]
-    zoomed: NDArray[np.float64] = ndimage.zoom(
-        values, factors, order=3, prefilter=False
-    )
-    return zoomed
+    zoomed = ndimage.zoom(values, factors, order=3, prefilter=False)
+    return np.asarray(zoomed, np.float64)
 
 
 def linear_volume(

@@ -93,8 +93,7 @@ def best_class(scores: torch.Tensor) -> NDArray[np.uint8]:
     -----
     ``max`` is several times faster here than ``argmax``, and breaks ties alike.
     """
-    best: NDArray[np.uint8] = scores.max(0).indices.to(torch.uint8).cpu().numpy()
-    return best
+    return np.asarray(scores.max(0).indices.to(torch.uint8).cpu().numpy())
 
 
 def _whole(shape: Sequence[int]) -> tuple[slice, ...]:

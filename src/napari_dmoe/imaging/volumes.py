@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, Field, field_validator
 
 from napari_dmoe.imaging.pixels import channels_first, finite_numbers
 from napari_dmoe.imaging.resampling import PIXELS_AT_ONCE, linear_volume
@@ -36,10 +36,8 @@ VOXELS_FOR_PERCENTILES = 2**25
 """Larger volumes are thinned out for their percentiles, evenly along each axis."""
 
 
-class VolumePreprocessing(BaseModel):
+class VolumePreprocessing(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
     """How a volume becomes a 3D network's input."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     spacing: tuple[float, float, float] | None = Field(
         default=None,

@@ -9,17 +9,15 @@ from __future__ import annotations
 from bisect import bisect_right
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import BaseModel, Discriminator, Field, Tag, model_validator
 
 from napari_dmoe.imaging.preprocessing import Preprocessing
 from napari_dmoe.imaging.volumes import VolumePreprocessing
 from napari_dmoe.patient import ATTRIBUTES, Patient, PatientError, is_unknown
 
 
-class CardAttribute(BaseModel):
+class CardAttribute(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
     """An attribute that drives a model, with its values in router order."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     name: str = Field(min_length=1)
     """The attribute, as in :data:`napari_dmoe.patient.ATTRIBUTES` or the card's own."""
@@ -112,10 +110,8 @@ AnyPreprocessing = Annotated[
 ]
 
 
-class TrainingFacts(BaseModel):
+class TrainingFacts(BaseModel, frozen=True, extra="forbid"):
     """What is stated of the training; null where nothing is."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     data: str | None = None
     n_cases: int | None = None
@@ -125,7 +121,7 @@ class TrainingFacts(BaseModel):
     note: str | None = None
 
 
-class ModelCard(BaseModel):
+class ModelCard(BaseModel, frozen=True, extra="forbid"):
     """What a checkpoint is and how it is to be used.
 
     Parameters
@@ -154,8 +150,6 @@ class ModelCard(BaseModel):
     notice : str, optional
         What must be said wherever a result of this model is shown.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     schema_version: Literal[1] = 1
     name: str = Field(min_length=1)

@@ -6,13 +6,13 @@ of its own. Both directions follow from that one list.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import torch
 from torch import Tensor
-
 
 @dataclass(frozen=True, slots=True)
 class Joined:
@@ -26,6 +26,14 @@ class Joined:
     """One tensor as it is; several joined along axis 0; several along a new axis 0."""
 
 
+def pair(
+    ours: str, published: str, parts: Sequence[str] = ("weight", "bias")
+) -> Iterator[Joined]:
+    """Yield a layer's tensors, each of them one published tensor as it is."""
+    for part in parts:
+        yield Joined(f"{ours}.{part}", (f"{published}.{part}",))
+
+
 def from_published(
     rows: Iterable[Joined], published: Mapping[str, Tensor]
 ) -> dict[str, Tensor]:
@@ -33,12 +41,8 @@ def from_published(
     state = {}
     for row in rows:
         parts = [published[name] for name in row.published]
-        if row.join == "same":
-            state[row.ours] = parts[0]
-        else:
-            state[row.ours] = (
-                torch.cat(parts) if row.join == "cat" else torch.stack(parts)
-            )
+        join = torch.cat if row.join == "cat" else torch.stack
+        state[row.ours] = parts[0] if row.join == "same" else join(parts)
     return state
 
 
@@ -78,14 +82,10 @@ def shape_of(
     return shape
 
 
-def count(shapes: Mapping[str, tuple[int, ...]], prefix: str, *, first: int = 0) -> int:
+def count(
+    names: Iterable[str], prefix: str, *, first: int = 0, separator: str = "."
+) -> int:
     """Count how many consecutive indices follow a prefix in the names."""
-    found = {
-        name[len(prefix) :].split(".", 1)[0]
-        for name in shapes
-        if name.startswith(prefix)
-    }
-    number = first
-    while str(number) in found:
-        number += 1
-    return number - first
+    after = (name[len(prefix) :] for name in names if name.startswith(prefix))
+    found = {rest.partition(separator)[0] for rest in after}
+    return next(i for i in itertools.count() if str(first + i) not in found)

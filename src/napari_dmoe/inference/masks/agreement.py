@@ -6,6 +6,7 @@ bytes, so that a volume's masks need little memory.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -56,14 +57,12 @@ class Votes:
     @property
     def majority(self) -> NDArray[np.uint8]:
         """Class with the most votes, (*S); of several alike the first."""
-        best: NDArray[np.uint8] = self.counts.argmax(0).astype(np.uint8)
-        return best
+        return np.asarray(self.counts.argmax(0), np.uint8)
 
     @property
     def is_split(self) -> NDArray[np.bool_]:
         """Where the masks do not all agree, (*S)."""
-        split: NDArray[np.bool_] = self.counts.max(0) < self.n_masks
-        return split
+        return np.asarray(self.counts.max(0) < self.n_masks)
 
     def entropy(self) -> NDArray[np.float32]:
         """Return the entropy of the votes in bits, (*S) float32 array.
@@ -179,9 +178,7 @@ def flipping_regions(
                 box=box,
                 centroid=_in_source(middle, frame),
                 classes=tuple(frame.classes[k] for k in np.flatnonzero(found)),
-                masks=tuple(
-                    name for (name, _), n in zip(masks, apart, strict=True) if n
-                ),
+                masks=tuple(itertools.compress((name for name, _ in masks), apart)),
                 point=_in_source(nearest, frame),
                 commonest=tuple(frame.classes[k] for k in most),
                 n_apart=tuple(map(int, apart)),

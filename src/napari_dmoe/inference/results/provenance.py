@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from napari_dmoe.inference.results.routing import unit_of
 from napari_dmoe.progress import Pulse, no_pulse
@@ -27,10 +27,8 @@ METADATA_KEY = "napari-dmoe"
 RESEARCH_ONLY = "Research use only, not a medical device, never a clinical decision."
 
 
-class DriverRecord(BaseModel):
+class DriverRecord(BaseModel, frozen=True, extra="forbid"):
     """Which routers of one attribute were used, and with what weight."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     attribute: str
     """An attribute that drives the model."""
@@ -50,10 +48,8 @@ class DriverRecord(BaseModel):
     trained router. `weights` then are shares in the router, not in a mixture."""
 
 
-class ControlRecord(BaseModel):
+class ControlRecord(BaseModel, frozen=True, extra="forbid"):
     """Experts that somebody muted or pinned."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     mute: tuple[tuple[int | None, int], ...] = ()
     """Block and expert; block None = all. Both are counted from 0."""
@@ -71,10 +67,8 @@ class ControlRecord(BaseModel):
         )
 
 
-class ImageRecord(BaseModel):
+class ImageRecord(BaseModel, frozen=True, extra="forbid"):
     """Which image it was, without saying whose."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     shape: tuple[int, ...]
     axes: tuple[str, ...]
@@ -84,10 +78,8 @@ class ImageRecord(BaseModel):
     input_sha256: str = Field(description="SHA-256 of the network's inputs, in order")
 
 
-class ModelRecord(BaseModel):
+class ModelRecord(BaseModel, frozen=True, extra="forbid"):
     """Which model it was."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     card: str
     title: str
@@ -97,7 +89,7 @@ class ModelRecord(BaseModel):
     notice: str | None
 
 
-class Provenance(BaseModel):
+class Provenance(BaseModel, frozen=True, extra="forbid"):
     """How a result came about; enough to make it again.
 
     Parameters
@@ -133,8 +125,6 @@ class Provenance(BaseModel):
         Attributes whose other values were run in the same batches, which can decide
         the last bits.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     schema_version: Literal[1] = 1
     created: str

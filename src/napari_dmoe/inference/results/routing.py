@@ -63,17 +63,14 @@ class RoutingMaps:
     def mean(self, block: int) -> NDArray[np.float32]:
         """Return a block's gates (*extra, *tokens, E), averaged by weight."""
         shares = np.array(self.weights, np.float32)
-        mixed: NDArray[np.float32] = np.tensordot(shares, self.gates[block], axes=1)
-        return mixed.astype(np.float32, copy=False)
+        return np.asarray(np.tensordot(shares, self.gates[block], axes=1), np.float32)
 
 
 def dominant_expert(gates: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Return the expert with the largest gate, from gates (..., E); ties: the first."""
-    best: NDArray[np.uint8] = gates.argmax(-1).astype(np.uint8)
-    return best
+    return np.asarray(gates.argmax(-1), np.uint8)
 
 
 def expert_load(gates: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return each expert's share of the gates, (E,), from a block's gates (..., E)."""
-    load: NDArray[np.float32] = gates.reshape(-1, gates.shape[-1]).mean(0)
-    return load
+    return np.asarray(gates.reshape(-1, gates.shape[-1]).mean(0))

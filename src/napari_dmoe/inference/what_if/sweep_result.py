@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from napari_dmoe.imaging.spatial import Grid
 from napari_dmoe.inference.masks.agreement import FlippingRegion
@@ -80,10 +80,8 @@ class SweptValue:
         return self.result.provenance
 
 
-class SweepRecord(BaseModel):
+class SweepRecord(BaseModel, frozen=True, extra="forbid"):
     """A sweep in a file: what was compared, in words, and each value's record."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     schema_version: int = 1
     attributes: tuple[str, ...]
