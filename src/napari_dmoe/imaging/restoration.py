@@ -15,7 +15,6 @@ from napari_dmoe.progress import Pulse, no_pulse
 STRIP_VOXELS = 2**22
 """Class scores restored at a time (16 MB), so that large images need little memory."""
 
-
 MULTIPLICATIONS_AT_ONCE = 2**33
 """Products that one matrix multiplication makes, in a tenth of a second or so."""
 

@@ -104,6 +104,5 @@ ARCHITECTURES: Mapping[str, Architecture] = {
 
 def recognise(shapes: Shapes) -> Architecture | None:
     """Return the architecture that published tensors belong to; None for another."""
-    return next(
-        (each for each in ARCHITECTURES.values() if each.recognises(shapes)), None
-    )
+    known = ARCHITECTURES.values()
+    return next((each for each in known if each.recognises(shapes)), None)

@@ -14,6 +14,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+
 @dataclass(frozen=True, slots=True)
 class Joined:
     """One of our tensors and the published tensors it is made of."""

@@ -10,6 +10,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_dmoe.inference.masks.measures import label_counts
 from napari_dmoe.inference.masks.pairs import dice, hd95
 
 AGREE, ONLY_FIRST, ONLY_SECOND, OTHER_CLASS = range(4)
@@ -47,10 +48,7 @@ class Comparison:
     @cached_property
     def counts(self) -> tuple[int, ...]:
         """Number of pixels of each of :data:`DIFFERENCES`."""
-        counts = np.zeros(len(DIFFERENCES), np.int64)
-        for part in np.atleast_2d(self.difference):  # so that others have their turn
-            counts += np.bincount(part.ravel(), minlength=len(DIFFERENCES))
-        return tuple(counts.tolist())
+        return tuple(label_counts(self.difference, len(DIFFERENCES)).tolist())
 
     @property
     def n_different(self) -> int:
@@ -120,10 +118,5 @@ def _agreement(
     spacing: Sequence[float] | None,
 ) -> ClassAgreement:
     distance = math.nan if spacing is None else hd95(first, second, spacing)
-    return ClassAgreement(
-        name,
-        int(np.count_nonzero(first)),
-        int(np.count_nonzero(second)),
-        dice(first, second),
-        distance,
-    )
+    n_first, n_second = map(int, map(np.count_nonzero, (first, second)))
+    return ClassAgreement(name, n_first, n_second, dice(first, second), distance)

@@ -63,7 +63,7 @@ def class_sizes(labels: SpatialImage, classes: Sequence[str]) -> list[ClassSize]
     """
     if set(labels.axes) - set(SPATIAL_AXES):
         raise ValueError(f"measure one image at a time: found axes {labels.axes}")
-    counts = _counts(np.asarray(labels.data), len(classes))
+    counts = label_counts(np.asarray(labels.data), len(classes))
     pixel, unit = _pixel_size(labels.affine, labels.unit)
     return [
         ClassSize(name, int(counts[i]), float(counts[i]) * pixel, unit)
@@ -82,16 +82,15 @@ def _pixel_size(affine: NDArray[np.float64], unit: str | None) -> tuple[float, s
     return pixel, unit + ("³" if n_axes == 3 else "²")
 
 
-def _counts(labels: NDArray[Any], n: int) -> NDArray[np.int64]:
-    """Count the pixels of the first labels, row by row or plane by plane.
+def label_counts(labels: NDArray[Any], n: int) -> NDArray[np.int64]:
+    """Count the pixels of the first n labels, row by row or plane by plane.
 
     ``np.bincount`` of all at once would take eight times a large mask's memory, and
     lets no other thread run meanwhile.
     """
     counts = np.zeros(n, np.int64)
     for part in np.atleast_2d(labels):
-        found = np.bincount(part.ravel(), minlength=n)
-        counts += found[:n]
+        counts += np.bincount(part.ravel(), minlength=n)[:n]
     return counts
 
 

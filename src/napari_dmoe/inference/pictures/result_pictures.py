@@ -76,27 +76,13 @@ def _of_slice(image: SpatialImage, result: Segmentation) -> ResultPictures:
 
 
 def radiological(image: SpatialImage) -> tuple[slice, slice]:
-    """Return how a slice is flipped: the front above, the patient's left on the right.
-
-    Parameters
-    ----------
-    image : SpatialImage
-        The volume.
-    """
+    """Return a slice's flips: the front above, the patient's left on the right."""
     down, right = np.diag(image.affine_along(VOLUME_AXES))[1:3] < 0
     return slice(None, None, -1 if down else 1), slice(None, None, -1 if right else 1)
 
 
 def slice_picture(image: SpatialImage, number: int) -> Picture:
-    """Return a slice along z as (H, W, 3) uint8, in the order of its voxels.
-
-    Parameters
-    ----------
-    image : SpatialImage
-        One volume.
-    number : int
-        Index along z.
-    """
+    """Return slice `number` along z as (H, W, 3) uint8, in the order of its voxels."""
     order = [image.axes.index(axis) for axis in VOLUME_AXES]
     volume = np.asarray(image.data).transpose(order)
     plane = volume[number].astype(np.float64)

@@ -78,24 +78,18 @@ def save_segmentation(
     OSError
         When something cannot be written. No file is left half-written.
     """
+    record, grid = result.provenance, result.grid
     writer = ResultWriter.of(
-        folder,
-        stem,
-        image,
-        result.provenance,
-        grid=result.grid,
-        file_format=file_format,
+        folder, stem, image, record, grid=grid, file_format=file_format
     )
-    labels = writer.write("labels", result.labels, result.axes, result.grid)
+    labels = writer.write("labels", result.labels, result.axes, grid)
     gates: tuple[Path, ...] = ()
     if routing and result.routing is not None:
         gates = tuple(_write_gates(writer, result.routing))
     probabilities = None
     if result.probabilities is not None:
         axes = ("k", *result.axes)
-        probabilities = writer.write(
-            "probabilities", result.probabilities, axes, result.grid
-        )
+        probabilities = writer.write("probabilities", result.probabilities, axes, grid)
     return SavedFiles(labels, gates, probabilities)
 
 

@@ -145,12 +145,7 @@ def checked_priors(
 def combined(drivers: tuple[DriverRecord, ...], n_routers: int) -> RouterChoice:
     """Return all combinations of the drivers' values, each with its share.
 
-    Parameters
-    ----------
-    drivers : tuple of DriverRecord
-        What is run of each attribute.
-    n_routers : int
-        Routers of the model, over all attributes.
+    `n_routers` counts the routers of the model, over all attributes.
 
     Notes
     -----
@@ -218,16 +213,8 @@ def driver_record(
 ) -> DriverRecord:
     """Return what a run does with one attribute.
 
-    Parameters
-    ----------
-    attribute : CardAttribute
-        The attribute.
-    first_router : int
-        Index of its first router.
-    place : int or None
-        Place of the value among the attribute's; None mixes all of them.
-    given : tuple of float, optional
-        Shares of the values in that mixture, instead of the card's.
+    `place` is that of the value among the attribute's; None mixes all of them, by the
+    shares that are `given`, or else by the card's.
     """
     places = tuple(range(len(attribute.values))) if place is None else (place,)
     origin: Literal["card", "uniform", "given"] | None = None

@@ -66,18 +66,9 @@ class Answers:
 
 
 class Forward:
-    """Runs a model for a choice of routers.
+    """Runs a model for a choice of routers, `batch` rows at a time to begin with.
 
-    Parameters
-    ----------
-    loaded : LoadedModel
-        The model. Its network is moved to the device and put in evaluation mode.
-    choice : RouterChoice
-        Combinations of values to run.
-    settings : InferenceSettings
-        Device, batch and noise.
-    batch : int
-        Rows at a time to begin with.
+    Its network is moved to the device and put in evaluation mode.
     """
 
     def __init__(

@@ -30,7 +30,7 @@ from napari_dmoe.inference.running.recording import provenance_of, said_once
 from napari_dmoe.inference.running.settings import InferenceSettings
 from napari_dmoe.inference.running.windows import GateSum, WeightedSum, Windows
 from napari_dmoe.models.checkpoint import LoadedModel
-from napari_dmoe.progress import Progress, ProgressHook, Pulse
+from napari_dmoe.progress import Progress, ProgressHook, Pulse, silent
 
 VOXELS_AT_ONCE = 2 * 96**3
 """Voxels in one forward pass at most, so that it takes about a second and can stop."""
@@ -63,12 +63,13 @@ class VolumeRun:
         self.gates: list[tuple[NDArray[np.float32], ...]] = []
         self.grid = Grid.identity(self.volumes.frame_shape)
         self.token_grids: tuple[Grid, ...] = ()
+        self._progress: ProgressHook = silent
 
     def work(self, progress: ProgressHook) -> Segmentation:
         """Segment all volumes."""
-        n_channels = self.loaded.config.in_channels
+        self._progress, n_channels = progress, self.loaded.config.in_channels
         for number in range(len(self.volumes)):
-            pulse = self._pulse(progress, number, "preparing the volume")
+            pulse = self._pulse(number, "preparing the volume")
             volume = self.volumes[number]
             prepared = prepare_volume(
                 volume, self.preprocessing, n_channels=n_channels, pulse=pulse
@@ -76,18 +77,16 @@ class VolumeRun:
             self.notices.update(dict.fromkeys(prepared.notices))
             self.digest.add(prepared.tensor, pulse=pulse)
             self.grid = prepared.grid
-            scores = self._scores(number, prepared, progress)
-            self._keep(scores, self._pulse(progress, number + 1, "drawing the mask"))
+            scores = self._scores(number, prepared)
+            self._keep(scores, self._pulse(number + 1, "drawing the mask"))
         progress(Progress(1, 1, "done"))
         return self._result()
 
-    def _pulse(self, progress: ProgressHook, n_done: int, message: str) -> Pulse:
+    def _pulse(self, n_done: int, message: str) -> Pulse:
         """Return what repeats the progress between windows, so that Stop acts."""
-        return partial(progress, Progress(n_done, len(self.volumes), message))
+        return partial(self._progress, Progress(n_done, len(self.volumes), message))
 
-    def _scores(
-        self, number: int, prepared: PreparedVolume, progress: ProgressHook
-    ) -> Tensor:
+    def _scores(self, number: int, prepared: PreparedVolume) -> Tensor:
         """Run every window: logits (1, K, *S), or probabilities (V, K, *S) to mix."""
         patch = self.preprocessing.patch
         windows = Windows(prepared.grid.shape, patch, self.settings.overlap)
@@ -97,7 +96,7 @@ class VolumeRun:
         begin, n = 0, len(windows)
         while begin < n:
             step = self.forward.inputs_at_once  # less once memory ran out
-            say = partial(self._say, progress, number * n + begin, n)
+            say = partial(self._say, number * n + begin, n)
             say(0)
             chunk = range(begin, min(begin + step, n))
             begin = chunk.stop
@@ -112,15 +111,13 @@ class VolumeRun:
                 for stage, gates in zip(stages, answers.gates, strict=True):
                     stage.add(window, gates[place])
         self._keep_gates(stages)
-        return total.result(pulse=partial(self._say, progress, (number + 1) * n, n, 0))
+        return total.result(pulse=partial(self._say, (number + 1) * n, n, 0))
 
-    def _say(
-        self, progress: ProgressHook, n_done: int, n_windows: int, n_rows: int
-    ) -> None:
+    def _say(self, n_done: int, n_windows: int, n_rows: int) -> None:
         """Tell how many rows of the network are done, and let Stop act."""
         rows, of = self.forward.rows_per_input, n_windows * len(self.volumes)
         message = f"window {min(n_done + 1, of)} of {of}"
-        progress(Progress(n_done * rows + n_rows, of * rows, message))
+        self._progress(Progress(n_done * rows + n_rows, of * rows, message))
 
     @property
     def _is_plain(self) -> bool:
