@@ -248,17 +248,8 @@ def _resample(
 def prepare_labels(labels: NDArray[Any], grid: Grid) -> NDArray[Any]:
     """Sample a label map at a prepared image's grid, by nearest neighbour.
 
-    Parameters
-    ----------
-    labels : (*S) integer array
-        Labels on the source grid, their axes in the order of `grid`.
-    grid : Grid
-        Grid of the prepared image.
-
-    Returns
-    -------
-    (*T) array
-        Labels on `grid`, of the same type.
+    From integers (*S) on the source's pixels, their axes in the order of `grid`, to
+    the same type (*T) on `grid`.
     """
     index = [
         np.clip(np.floor(grid.coordinates(axis) + 0.5), 0, n - 1).astype(int)

@@ -85,13 +85,6 @@ class Unit(nn.Module):
 class ResNetStem(nn.Module):
     """Weight-standardised ResNet, from an image to features 16 pixels apart.
 
-    Parameters
-    ----------
-    config : ResNetConfig
-        Shape of the stem.
-    in_channels : int
-        Channels of the image.
-
     References
     ----------
     .. [1] Kolesnikov et al., "Big Transfer (BiT)", ECCV 2020, arXiv:1912.11370.

@@ -61,12 +61,7 @@ class Weights:
 
 
 def read_weights(path: Path) -> Weights:
-    """Read the tensors of a file.
-
-    Parameters
-    ----------
-    path : Path
-        A PyTorch or safetensors file.
+    """Read the tensors of a PyTorch or safetensors file.
 
     Raises
     ------

@@ -39,14 +39,9 @@ class ResultPictures:
 
 
 def result_pictures(image: SpatialImage, result: Segmentation) -> ResultPictures:
-    """Draw a result on its image.
+    """Draw a result, on the image's own pixels, on its image.
 
-    Parameters
-    ----------
-    image : SpatialImage
-        One image or one volume: no axes but y and x, or z, y and x, and channels.
-    result : Segmentation
-        Its result, on the image's own pixels.
+    That is one plane or one volume: no axes but y and x, or z, y and x, and channels.
     """
     if len(result.grid.shape) == len(VOLUME_AXES):
         return _of_slice(image, result)

@@ -125,10 +125,8 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Say whether memory ran out; apart from CUDA's only torch's words tell."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
-    text = str(error).lower()
-    return isinstance(error, RuntimeError) and any(
-        words in text for words in _WORDS_FOR_MEMORY
-    )
+    said = any(words in str(error).lower() for words in _WORDS_FOR_MEMORY)
+    return isinstance(error, RuntimeError) and said
 
 
 _WORDS_FOR_DEVICE = ("CUDA error", "CUDNN_STATUS", "CUBLAS_STATUS", "MPS", "cuDNN")

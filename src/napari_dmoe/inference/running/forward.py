@@ -141,14 +141,11 @@ class Forward:
         chosen = [self.choice.categories[combination] for combination in which]
         category = None if chosen[0] is None else torch.tensor(chosen)
         firsts = self.choice.samples or (0,) * n_values
-        noise = None
+        noise, seed = None, self.settings.seed
         if self.settings.noise:
-            seed, samples = self.settings.seed, (row % n_samples for row in part)
             noise = [
-                noise_generator(seed, numbers[place], firsts[combination] + sample)
-                for place, combination, sample in zip(
-                    places, which, samples, strict=True
-                )
+                noise_generator(seed, numbers[place], firsts[value] + row % n_samples)
+                for row, place, value in zip(part, places, which, strict=True)
             ]
         controls = self.choice.experts
         experts = [controls[i] for i in which] if any(controls) else None
