@@ -63,6 +63,8 @@ def part_of(
 ) -> ProgressHook:
     """Return the progress of part `number` of n alike, out of a whole job's.
 
+    A single part without words of its own is told as it is.
+
     Parameters
     ----------
     progress : callable

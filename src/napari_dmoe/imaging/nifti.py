@@ -69,8 +69,7 @@ def read_nifti(path: str | os.PathLike[str]) -> SpatialImage:
     notices: list[str] = []
     affine = _affine(path, header, notices)
     data = _pixels(path, header, shape)
-    factor = _millimetres(path, header, notices)
-    affine[:3] *= factor
+    affine[:3] *= _millimetres(path, header, notices)
     return _image(path, data, affine, tuple(notices))
 
 
