@@ -67,7 +67,7 @@ def reveal(viewer: ViewerModel, mask: Labels) -> bool:
 @contextmanager
 def camera_kept(viewer: ViewerModel) -> Iterator[None]:
     """Leave the camera as it is, whatever is added; napari fits all for a new axis."""
-    camera = _camera(viewer)
+    camera = camera_of(viewer)
     before = camera.center, camera.zoom, camera.angles
     yield
     camera.center, camera.zoom, camera.angles = before
@@ -108,7 +108,7 @@ def look_at(
     corners = [image.data_to_world(corner) for corner in itertools.product(*sides)]
     shown = [axis - offset for axis in viewer.dims.displayed if axis >= offset]
     low, high = (np.array(of(corners, 0))[shown] for of in (np.min, np.max))
-    camera = _camera(viewer)
+    camera = camera_of(viewer)
     centre = ((low + high) / 2)[-3:].tolist()
     camera.center = (*(0.0,) * (3 - len(centre)), *centre)
     canvas = getattr(viewer, "canvas", None)  # napari 0.8 does not tell its size
@@ -124,5 +124,6 @@ def _widened(low: float, high: float) -> tuple[float, float]:
     return middle - half, middle + half
 
 
-def _camera(viewer: ViewerModel) -> Any:
+def camera_of(viewer: ViewerModel) -> Any:
+    """Return a viewer's camera, wherever this napari keeps it."""
     return viewer.scene.camera if hasattr(viewer, "scene") else viewer.camera
