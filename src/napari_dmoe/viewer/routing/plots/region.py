@@ -15,7 +15,7 @@ from napari.layers import Image, Shapes
 from numpy.typing import NDArray
 
 from napari_dmoe.imaging.spatial import CHANNEL_AXIS
-from napari_dmoe.viewer.layers.placement import PLACE, axis_names, from_layer
+from napari_dmoe.viewer.layers import placement
 from napari_dmoe.viewer.session.results import Result
 
 REGION = "region"
@@ -47,7 +47,7 @@ class Part:
 
 def shown_part(viewer: ViewerModel, image: Image, dims: int) -> Part:
     """Return the part that a viewer shows of an image for a model in 2D or 3D."""
-    names = axis_names(image, dims)
+    names = placement.axis_names(image, dims)
     before = viewer.dims.ndim - image.ndim
     shown = {axis - before for axis in viewer.dims.displayed}
     where = np.asarray(image.world_to_data(viewer.dims.point), float)
@@ -77,15 +77,14 @@ def draw_region(viewer: ViewerModel, image: Image) -> Shapes:
     """
     layer = _region_layer(viewer)
     if layer is None:
-        shape = image.data[0].shape if image.multiscale else image.data.shape
-        shown = shape[: image.ndim][-2:]
+        shown = placement.samples_of(image).shape[: image.ndim][-2:]
         layer = Shapes(
             ndim=image.ndim,
             name=REGION,
             face_color="transparent",
             edge_color=_EDGE_COLOUR,
             edge_width=max(_EDGE_SHARE * min(shown), 0.2),
-            **{name: getattr(image, name) for name in PLACE},
+            **{name: getattr(image, name) for name in placement.PLACE},
         )
         viewer.add_layer(layer)
     viewer.layers.selection.active = layer
@@ -104,7 +103,9 @@ def painted_labels(source: Image, result: Result) -> NDArray[Any] | None:
     if mask.data.shape != result.original.shape:
         return None
     labels = np.asarray(mask.data)
-    return from_layer(source, labels, axes=made.axes, dims=len(made.grid.shape))
+    return placement.from_layer(
+        source, labels, axes=made.axes, dims=len(made.grid.shape)
+    )
 
 
 def _region_layer(viewer: ViewerModel) -> Shapes | None:
