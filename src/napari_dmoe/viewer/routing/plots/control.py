@@ -1,4 +1,4 @@
-"""Fills the plots of the Routing tab, for the slice and the region that are shown."""
+"""Fills the plots of the Routing tab, for what is shown, and saves them."""
 
 from __future__ import annotations
 
@@ -30,6 +30,9 @@ from napari_dmoe.viewer.ui.work import Order
 
 if TYPE_CHECKING:
     from napari_dmoe.viewer.routing.plots.figures import Ink
+
+KINDS = "PNG (*.png);;SVG (*.svg);;PDF (*.pdf);;Numbers as CSV (*.csv)"
+"""What plots can be saved as."""
 
 _PAUSE_MS = 250
 """Plots wait until the slider has rested for so long: the map goes first."""
@@ -97,17 +100,14 @@ class PlotsControl(Control):
         unit, record = routing.unit, result.segmentation.provenance
         # Where a person muted or pinned experts it would be of their own doing.
         warning = "" if record.departures else loads.warning(unit)
-        is_region = bool(part.region)
-        self._section.say_loads(
-            loads.words, unit=unit, is_region=is_region, warning=warning
-        )
+        self._section.say_loads(loads.words, unit, bool(part.region), warning)
         made = {
             "load": plots.load_plot(loads, block, unit),
             "class": plots.class_plot(loads, block, unit),
         }
-        why_no_bits = self._compare_values(made, result, block, unit)
+        why_no_bits, ink = self._compare_values(made, result, block, unit), self._ink()
         for key in ("load", "class", "alike", "apart"):
-            self._section.show_plot(key, made.get(key), self._ink, instead=why_no_bits)
+            self._section.show_plot(key, made.get(key), ink, instead=why_no_bits)
         self.shown = files.ShownPlots(
             made,
             whose(result),
@@ -156,9 +156,8 @@ class PlotsControl(Control):
 
         names, of = chosen.values, {"attribute": chosen.name}
         cosines = similarity.router_similarity(loaded, chosen.name)
-        made["alike"] = plots.alike_plot(
-            cosines[min(block, len(cosines) - 1)], names, of
-        )
+        of_block = cosines[min(block, len(cosines) - 1)]
+        made["alike"] = plots.alike_plot(of_block, names, of)
         segmentation, extras = result.segmentation, extras_of(result)
         found = (routing_for(segmentation, chosen.name, v, extras) for v in names)
         maps = [each for each in found if each is not None]
@@ -175,7 +174,6 @@ class PlotsControl(Control):
         made["apart"] = plots.apart_plot(bits, names, of | {unit: str(block)})
         return ""
 
-    @property
     def _ink(self) -> Ink:
         from napari_dmoe.viewer.routing.plots.figures import Ink
 
@@ -184,17 +182,14 @@ class PlotsControl(Control):
         return Ink(theme.text.as_hex("long"), theme.background.as_hex("long"))
 
 
-KINDS = "PNG (*.png);;SVG (*.svg);;PDF (*.pdf);;Numbers as CSV (*.csv)"
-
-
 class PlotsExport(Control):
-    """Saves the plots that can be seen, of those that `plots` shows."""
+    """Saves the plots that can be seen, of those that `control` shows."""
 
     def __init__(
-        self, bench: Bench, plots: PlotsControl, section: PlotsSection
+        self, bench: Bench, control: PlotsControl, section: PlotsSection
     ) -> None:
         super().__init__(bench, section)
-        self._plots, self._section = plots, section
+        self._plots, self._section = control, section
         section.save_requested.connect(self._on_save)
 
     def _on_save(self) -> None:
@@ -213,11 +208,11 @@ class PlotsExport(Control):
             return
         if not may_write(self._section, chosen, target):
             return
-        plots = {key: plot for key, plot in shown.plots.items() if key in seen}
+        wanted = {key: plot for key, plot in shown.plots.items() if key in seen}
         order = Order(
             title=f"dMoE: saving {target.name}",
             status=f"Saving {target.name} …",
-            work=partial(_save, target, replace(shown, plots=plots)),
+            work=partial(_save, target, replace(shown, plots=wanted)),
             then=lambda _: f"Saved {target.name}.",
         )
         self._work.start_beside(order)

@@ -106,7 +106,7 @@ class PlotsSection(QWidget):
         self.fold = parts.Fold("Similarity of values", _ALIKE_HELP, content)
 
     def show_plot(
-        self, key: str, plot: ShownPlot | None, ink: Ink, *, instead: str = ""
+        self, key: str, plot: ShownPlot | None, ink: Ink, *, instead: str
     ) -> None:
         """Show a plot below its title, or what is said instead of it."""
         title, shown = self._plots[key]
@@ -118,9 +118,7 @@ class PlotsSection(QWidget):
             paint = partial(plot.paint, ink=ink)
             shown.show_figure(paint, height=plot.height, key=(plot, ink))
 
-    def say_loads(
-        self, words: str, *, unit: str, is_region: bool, warning: str
-    ) -> None:
+    def say_loads(self, words: str, unit: str, is_region: bool, warning: str) -> None:
         """Say of what part the loads are, and what to heed."""
         say(self.where, f"Of {words}. {_IN_A_REGION if is_region else ''}".rstrip())
         self.load_plot.setToolTip(_LOAD_HELP.format(unit=unit))
