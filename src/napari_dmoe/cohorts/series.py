@@ -14,12 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_dmoe.cohorts.case import CohortError
-from napari_dmoe.cohorts.datasets import (
-    TABLE,
-    BadRow,
-    CohortRow,
-    read_rows,
-)
+from napari_dmoe.cohorts.datasets import TABLE, BadRow, CohortRow, read_rows
 from napari_dmoe.imaging.files import (
     IMAGE_SUFFIXES,
     image_stem,

@@ -17,12 +17,7 @@ from numpy.typing import NDArray
 
 from napari_dmoe.cohorts.case import Case
 from napari_dmoe.patient import ATTRIBUTES, Patient
-from napari_dmoe.phantoms.cases import (
-    check_sides,
-    draw_cases,
-    phantom,
-    with_stated,
-)
+from napari_dmoe.phantoms.cases import check_sides, draw_cases, phantom, with_stated
 from napari_dmoe.phantoms.fundus.anatomy import (
     Disc,
     View,

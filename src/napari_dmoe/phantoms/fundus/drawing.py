@@ -103,12 +103,7 @@ def _as_slo(rng: np.random.Generator, image: Floats) -> Floats:
 
 
 def _add_disc(
-    rng: np.random.Generator,
-    image: Floats,
-    *,
-    view: View,
-    disc: Disc,
-    is_colour: bool,
+    rng: np.random.Generator, image: Floats, *, view: View, disc: Disc, is_colour: bool
 ) -> Floats:
     """Lay the disc over the retina: border, rim, and the pallor on top."""
     x, y = view.world()

@@ -237,10 +237,7 @@ def _both_sides(
     bones: list[Shape], muscles: list[Shape]
 ) -> tuple[tuple[Shape, ...], tuple[Shape, ...]]:
     """Return both, mirrored to the right as well."""
-    return (
-        (*bones, *map(_mirrored, bones)),
-        (*muscles, *map(_mirrored, muscles)),
-    )
+    return ((*bones, *map(_mirrored, bones)), (*muscles, *map(_mirrored, muscles)))
 
 
 def _mirrored(shape: Shape) -> Shape:

@@ -15,12 +15,7 @@ from numpy.typing import NDArray
 
 from napari_dmoe.cohorts.case import Case
 from napari_dmoe.patient import ATTRIBUTES, Patient
-from napari_dmoe.phantoms.cases import (
-    check_sides,
-    draw_cases,
-    phantom,
-    with_stated,
-)
+from napari_dmoe.phantoms.cases import check_sides, draw_cases, phantom, with_stated
 from napari_dmoe.phantoms.pelvis.anatomy import Anatomy, View, draw_anatomy, draw_view
 from napari_dmoe.phantoms.pelvis.drawing import paint
 

@@ -14,12 +14,7 @@ import numpy as np
 
 from napari_dmoe.cohorts.case import Case
 from napari_dmoe.patient import ATTRIBUTES, Patient
-from napari_dmoe.phantoms.cases import (
-    check_sides,
-    draw_cases,
-    phantom,
-    with_stated,
-)
+from napari_dmoe.phantoms.cases import check_sides, draw_cases, phantom, with_stated
 from napari_dmoe.phantoms.skin.drawing import draw_lesion, paint
 
 NOTICE = (

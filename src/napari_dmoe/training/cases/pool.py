@@ -12,11 +12,7 @@ from torch import Tensor
 
 from napari_dmoe.cohorts.case import Case
 from napari_dmoe.imaging.preprocessing import Preprocessing, prepare
-from napari_dmoe.imaging.volumes import (
-    VOLUME_AXES,
-    VolumePreprocessing,
-    prepare_volume,
-)
+from napari_dmoe.imaging.volumes import VOLUME_AXES, VolumePreprocessing, prepare_volume
 from napari_dmoe.models.card import ModelCard
 from napari_dmoe.patient import Patient
 from napari_dmoe.progress import Progress, ProgressHook, silent

@@ -78,10 +78,7 @@ class VolumePool:
         return self._cut(chosen, starts)
 
     def varied(
-        self,
-        chosen: Tensor,
-        settings: Settings,
-        generator: torch.Generator,
+        self, chosen: Tensor, settings: Settings, generator: torch.Generator
     ) -> tuple[Tensor, Tensor]:
         """Return a patch of each case from a random place, varied."""
         if isinstance(settings, FullerAugmentSettings):

@@ -8,12 +8,7 @@ import torch
 from torch import Tensor
 
 from napari_dmoe.cohorts.case import Case
-from napari_dmoe.evaluation.groups import (
-    Groups,
-    attributes_named,
-    crossed,
-    groups_of,
-)
+from napari_dmoe.evaluation.groups import Groups, attributes_named, crossed, groups_of
 from napari_dmoe.inference.running.devices import choose_device
 from napari_dmoe.models.card import CardAttribute, ModelCard
 from napari_dmoe.models.checkpoint import LoadedModel
