@@ -57,23 +57,9 @@ def read_classes(
     n_classes: int,
     annotation: Annotation = EVERYTHING,
 ) -> NDArray[np.uint8]:
-    """Return a case's classes on its image's pixels.
+    """Return a case's classes on its image's pixels, along `axes`, as uint8 (*S).
 
-    Parameters
-    ----------
-    case : Case
-        The case.
-    axes : tuple of str
-        Axes of what is returned.
-    n_classes : int
-        Classes of the card, counted from 0.
-    annotation : Annotation
-        How the labels are to be read.
-
-    Returns
-    -------
-    (*S) uint8 array
-        Classes, and :data:`IGNORED` for what is not annotated.
+    They are below `n_classes`, or :data:`IGNORED` for what is not annotated.
 
     Raises
     ------
@@ -138,13 +124,9 @@ def sampled_classes(classes: NDArray[np.uint8], grid: Grid) -> NDArray[np.uint8]
 
 
 def category_of(case: Case, card: ModelCard) -> list[int]:
-    """Return the router of each of the card's attributes; some may be unknown.
+    """Return the router of each of the card's attributes, -1 where it is unknown.
 
-    Returns
-    -------
-    list of int
-        One entry per attribute, -1 where it is unknown; ``[0]`` for a card without
-        attributes.
+    It is ``[0]`` for a card without attributes.
 
     Raises
     ------
@@ -174,25 +156,7 @@ def labels_of(
     n_classes: int,
     annotation: Annotation = EVERYTHING,
 ) -> NDArray[np.uint8]:
-    """Return a case's classes on the network's grid.
-
-    Parameters
-    ----------
-    case : Case
-        The case.
-    axes : tuple of str
-        Order of the axes of `grid`.
-    grid : Grid
-        Where the network's samples lie.
-    n_classes : int
-        Classes of the card, counted from 0.
-    annotation : Annotation
-        How the labels are to be read.
-
-    Returns
-    -------
-    uint8 array
-        Classes, and :data:`IGNORED` for what is not annotated.
+    """Return a case's classes as :func:`read_classes`, at the samples of a grid.
 
     Raises
     ------

@@ -77,8 +77,8 @@ def _of_card(stated: dict[str, Any], where: str, *, start: Path | None) -> Recip
         text = " ".join(str(error).split())
         raise TrainingError(f"{where} is no recipe: {text}") from error
     is_hybrid = isinstance(config, ViTConfig) and config.stem is not None
-    kinds = {True: "dmoe-r50-vit", False: "dmoe-vit"}
-    kind = "dmoe-unet3d" if card.dims == 3 else kinds[is_hybrid]
+    plane = "dmoe-r50-vit" if is_hybrid else "dmoe-vit"
+    kind = "dmoe-unet3d" if card.dims == 3 else plane
     architecture = stated.get("architecture", card.architecture) or kind
     return Recipe(architecture, config, card, settings)
 
