@@ -14,19 +14,11 @@ from napari_dmoe.patient import Patient
 
 
 def with_stated(
-    patient: Patient,
-    name: str,
-    value: str | None,
-    known: Collection[str],
-    *,
-    title: str,
+    patient: Patient, name: str, value: str | None, known: Collection[str], title: str
 ) -> Patient:
     """Return a drawn patient with a value that was asked for, if one was.
 
-    Raises
-    ------
-    ValueError
-        For a value that phantoms do not have.
+    One that phantoms do not have raises a ValueError.
     """
     if value is None:
         return patient
@@ -38,13 +30,7 @@ def with_stated(
 
 
 def check_sides(sides: Sequence[int], least: int, *, unit: str) -> None:
-    """Refuse phantoms that are too small to hold what is drawn.
-
-    Raises
-    ------
-    ValueError
-        For a side under `least`.
-    """
+    """Refuse phantoms of a side under `least`, too small to hold what is drawn."""
     if min(sides) < least:
         raise ValueError(
             f"a phantom needs sides of at least {least} {unit}: found {sides}"
@@ -73,15 +59,6 @@ def draw_cases(
 ) -> Iterator[Case]:
     """Draw cases 0 to `number` - 1, one at a time; a larger cohort holds a smaller one.
 
-    Parameters
-    ----------
-    draw : callable
-        Draws one case from a seed, its number and `how`.
-    number : int
-        How many cases.
-    seed : int
-        Seed of the cohort.
-    **how
-        What else `draw` takes, such as the size of each image in pixels.
+    `draw` takes the seed, a case's number and `how`, such as its size in pixels.
     """
     return (draw(seed, place, **how) for place in range(number))

@@ -106,9 +106,8 @@ def fundus_case(
     """
     check_sides(size, 32, unit="pixels")
     rng = np.random.default_rng([seed, number])
-    patient = with_stated(
-        _draw_patient(rng), "severity", severity, CUP_FACTORS, title="severity"
-    )
+    drawn = _draw_patient(rng)
+    patient = with_stated(drawn, "severity", severity, CUP_FACTORS, "severity")
     is_colour = bool(rng.random() < _COLOUR_SHARE)
     # A laser ophthalmoscope is pointed at the disc; it has no view of the whole fundus.
     view, disc = draw_view(rng, size, may_be_whole=is_colour), draw_disc(rng)

@@ -44,23 +44,9 @@ def paint(
     pigment: str,
     is_colour: bool,
 ) -> NDArray[np.uint8]:
-    """Paint one fundus photograph or one SLO-like grey image.
+    """Paint one colour fundus photograph (H, W, 3), or one SLO-like grey image (H, W).
 
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-        Source of every draw.
-    view, disc, vessels
-        What is seen, from :mod:`napari_dmoe.phantoms.fundus.anatomy`.
-    pigment : str
-        A key of :data:`PIGMENTS`.
-    is_colour : bool
-        Colour photograph, or grey image in the manner of a laser ophthalmoscope.
-
-    Returns
-    -------
-    (H, W, 3) or (H, W) uint8 array
-        The image.
+    `pigment` is a key of :data:`PIGMENTS`.
     """
     x, y = view.world()
     image = _background(rng, view, pigment=pigment)

@@ -31,18 +31,10 @@ NOTICE = (
 
 @dataclass(frozen=True)
 class Margin:
-    """What belongs to the target.
-
-    Parameters
-    ----------
-    prostate : float
-        Distance in mm from the prostate's surface, outwards.
-    vesicles : float or None
-        The same from the seminal vesicles'; None leaves them out.
-    """
+    """What belongs to the target: distances in mm from surfaces, outwards."""
 
     prostate: float
-    vesicles: float | None
+    vesicles: float | None  # from the seminal ones; None leaves them out
 
 
 MARGINS: Mapping[str, Margin] = {
@@ -90,9 +82,7 @@ def pelvis_case(
     """
     check_sides(shape, 8, unit="voxels")
     rng = np.random.default_rng([seed, number])
-    patient = with_stated(
-        _draw_patient(rng), "severity", severity, MARGINS, title="T stage"
-    )
+    patient = with_stated(_draw_patient(rng), "severity", severity, MARGINS, "T stage")
     view, anatomy = draw_view(rng, shape), draw_anatomy(rng)
     return phantom(
         f"pelvis-{number:05d}",

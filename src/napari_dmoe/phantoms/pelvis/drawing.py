@@ -18,22 +18,7 @@ _WITH_METAL = 0.1
 
 
 def paint(rng: Rng, anatomy: Anatomy, view: View) -> NDArray[np.int16]:
-    """Paint a volume.
-
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-        Source of every draw.
-    anatomy : Anatomy
-        What lies where.
-    view : View
-        Voxels and their place.
-
-    Returns
-    -------
-    (D, H, W) int16 array
-        Hounsfield units.
-    """
+    """Paint a volume (D, H, W) in Hounsfield units."""
     where = view.coordinates()
     volume = np.full(view.shape, AIR, np.float32)
     skin = anatomy.body.distance(where)

@@ -85,7 +85,7 @@ def skin_case(
     """
     check_sides(size, 32, unit="pixels")
     rng = np.random.default_rng([seed, number])
-    patient = with_stated(_draw_patient(rng), "sex", sex, SEX_FACTORS, title="sex")
+    patient = with_stated(_draw_patient(rng), "sex", sex, SEX_FACTORS, "sex")
     if age is not None:
         patient = patient.with_value("age", age)
     lesion = draw_lesion(rng)

@@ -29,28 +29,14 @@ _HARMONICS = (2, 3, 4, 5, 7)
 
 @dataclass(frozen=True)
 class Lesion:
-    """Outline of a lesion.
+    """Outline of a lesion."""
 
-    Parameters
-    ----------
-    centre : tuple of float
-        Row and column.
-    radius : float
-        Mean radius of the visible border.
-    aspect : float
-        Shorter through longer axis of the ellipse.
-    angle : float
-        Direction of the longer axis in radians.
-    wobble, phase : tuple of float
-        Amplitude and phase of the outline's harmonics.
-    """
-
-    centre: tuple[float, float]
-    radius: float
-    aspect: float
-    angle: float
-    wobble: tuple[float, ...]
-    phase: tuple[float, ...]
+    centre: tuple[float, float]  # row and column
+    radius: float  # mean one of the visible border
+    aspect: float  # shorter through longer axis of the ellipse
+    angle: float  # of the longer axis, in radians
+    wobble: tuple[float, ...]  # amplitude of the outline's harmonics
+    phase: tuple[float, ...]  # in radians
 
     def level(self, size: tuple[int, int]) -> Floats:
         """Return the distance from the centre over that of the border: 1 on it."""
@@ -82,22 +68,7 @@ def draw_lesion(rng: Rng) -> Lesion:
 
 
 def paint(rng: Rng, lesion: Lesion, *, size: tuple[int, int]) -> NDArray[np.uint8]:
-    """Paint skin, lesion, hair and the dermatoscope's light.
-
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-        Source of every draw.
-    lesion : Lesion
-        Its outline.
-    size : tuple of int
-        Height and width in pixels.
-
-    Returns
-    -------
-    (H, W, 3) uint8 array
-        The image.
-    """
+    """Paint skin, lesion, hair and the dermatoscope's light: (H, W, 3) from `size`."""
     image = _skin(rng, size)
     image = image * np.exp(-_pigment(rng, lesion, size)[..., np.newaxis] * _MELANIN)
     image = _reddened(rng, image, lesion, size)
