@@ -1,4 +1,4 @@
-"""What every kind of phantom does alike: stated values, one case, and many in a row."""
+"""What phantoms do alike: smooth noise, stated values, one case, many in a row."""
 
 from __future__ import annotations
 
@@ -7,10 +7,25 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import zoom
 
 from napari_dmoe.cohorts.case import Case
 from napari_dmoe.imaging.spatial import CHANNEL_AXIS, SpatialImage
 from napari_dmoe.patient import Patient
+
+Floats = NDArray[np.float32]
+Rng = np.random.Generator
+
+
+def smooth_noise(
+    rng: Rng, shape: Sequence[int], steps: Sequence[float], *, order: int
+) -> Floats:
+    """Return noise of unit spread; `steps` pixels from one draw to the next."""
+    sides = [int(n / step) + 4 for n, step in zip(shape, steps, strict=True)]
+    fine = zoom(rng.normal(0, 1, sides), steps, order=order)[
+        tuple(slice(0, n) for n in shape)
+    ]
+    return np.asarray(fine / (fine.std() or 1), np.float32)
 
 
 def with_stated(

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float32]
+from napari_dmoe.phantoms.cases import Floats, Rng
 
 MACULA = (5.0, 0.4)
 """Usual place of the fovea, about 2.5 disc diameters beside and a little below."""
@@ -95,7 +95,7 @@ class Vessel:
     is_vein: bool
 
 
-def draw_disc(rng: np.random.Generator) -> Disc:
+def draw_disc(rng: Rng) -> Disc:
     """Draw the outline of a disc and of its pallor."""
     return Disc(
         radius_x=rng.uniform(0.84, 1.03),
@@ -107,9 +107,7 @@ def draw_disc(rng: np.random.Generator) -> Disc:
     )
 
 
-def draw_view(
-    rng: np.random.Generator, shape: tuple[int, int], *, may_be_whole: bool = True
-) -> View:
+def draw_view(rng: Rng, shape: tuple[int, int], *, may_be_whole: bool = True) -> View:
     """Draw a view whose frame and round field hold the whole disc.
 
     The disc lies inside the frame's middle square, which is what a network sees of an
@@ -139,7 +137,7 @@ def draw_view(
     return View(shape, radius_px, place, tilt, is_left, field_centre, field_radius)
 
 
-def draw_vessels(rng: np.random.Generator) -> list[Vessel]:
+def draw_vessels(rng: Rng) -> list[Vessel]:
     """Draw the vascular tree: an artery and a vein to each quadrant, with branches."""
     vessels: list[Vessel] = []
     for up in (-1, 1):
@@ -156,7 +154,7 @@ def draw_vessels(rng: np.random.Generator) -> list[Vessel]:
     return vessels
 
 
-def _arcade(rng: np.random.Generator, up: int, *, is_vein: bool) -> list[Vessel]:
+def _arcade(rng: Rng, up: int, *, is_vein: bool) -> list[Vessel]:
     """Draw a temporal vessel, which leaves upwards or downwards and rounds the macula.
 
     ``up`` is -1 for the upper half, where y is negative, and 1 for the lower one.
@@ -172,7 +170,7 @@ def _arcade(rng: np.random.Generator, up: int, *, is_vein: bool) -> list[Vessel]
     return [trunk, *_branches(rng, trunk, depth=2)]
 
 
-def _nasal(rng: np.random.Generator, up: int, *, is_vein: bool) -> list[Vessel]:
+def _nasal(rng: Rng, up: int, *, is_vein: bool) -> list[Vessel]:
     """Draw a vessel to the nasal side, thinner and straighter."""
     start = np.array([rng.normal(-0.2, 0.08), up * rng.uniform(0.0, 0.25)])
     first = up * rng.normal(2.3, 0.3)
@@ -186,7 +184,7 @@ def _nasal(rng: np.random.Generator, up: int, *, is_vein: bool) -> list[Vessel]:
 
 
 def _vessel(
-    rng: np.random.Generator,
+    rng: Rng,
     start: NDArray[np.float64],
     *,
     turn: tuple[float, float],
@@ -209,7 +207,7 @@ def _vessel(
     return Vessel(points, width * taper, is_vein)
 
 
-def _branches(rng: np.random.Generator, trunk: Vessel, *, depth: int) -> list[Vessel]:
+def _branches(rng: Rng, trunk: Vessel, *, depth: int) -> list[Vessel]:
     """Draw the side branches of a vessel, and theirs."""
     found: list[Vessel] = []
     for at in rng.integers(3, _VESSEL_POINTS - 3, rng.integers(2, 6)):

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-Floats = NDArray[np.float32]
+from napari_dmoe.phantoms.cases import Floats, Rng
+
 Point = tuple[float, float, float]  # (z, y, x)
-Rng = np.random.Generator
 
 _PELVIC_VIEWS = 0.55
 """Share of volumes with the prostate in their middle half, from head to foot."""
@@ -121,7 +121,7 @@ def draw_anatomy(rng: Rng) -> Anatomy:
     depth, width = size * rng.uniform(105, 130), size * rng.uniform(165, 200)
     fat = rng.uniform(10, 32)
     back = rng.uniform(-12, 8)
-    bones, muscles = _both_sides(*_skeleton(rng, size))
+    bones, muscles = map(_both_sides, _skeleton(rng, size))
     return Anatomy(
         body=Ellipsoid((20, back, 0), (900, depth, width)),
         cavity=Ellipsoid((20, back, 0), (880, depth - fat, width - 0.8 * fat)),
@@ -192,11 +192,9 @@ def _skeleton(rng: Rng, size: float) -> tuple[list[Shape], list[Shape]]:
     return bones, muscles
 
 
-def _both_sides(
-    bones: list[Shape], muscles: list[Shape]
-) -> tuple[tuple[Shape, ...], tuple[Shape, ...]]:
-    """Return both, mirrored to the right as well."""
-    return ((*bones, *map(_mirrored, bones)), (*muscles, *map(_mirrored, muscles)))
+def _both_sides(shapes: list[Shape]) -> tuple[Shape, ...]:
+    """Return shapes of the left side, and mirrored to the right as well."""
+    return (*shapes, *map(_mirrored, shapes))
 
 
 def _mirrored(shape: Shape) -> Shape:
