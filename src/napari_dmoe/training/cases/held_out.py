@@ -23,7 +23,6 @@ ENOUGH_CASES = 5
 def hold_out_cases(
     cases: Sequence[Case],
     patients: Sequence[Patient],
-    *,
     attributes: Sequence[CardAttribute],
     settings: TrainSettings,
 ) -> tuple[Selection, Selection]:
