@@ -29,21 +29,14 @@ class TrainingError(ValueError):
 
 @dataclass(frozen=True)
 class Annotation:
-    """How labels are to be read.
-
-    Parameters
-    ----------
-    unlabelled : int, optional
-        Label of what is not annotated.
-    background : int
-        Label of the background, where 0 is taken by `unlabelled`.
-    slices : bool
-        Whether slices along z without any label count as not annotated.
-    """
+    """How labels are to be read."""
 
     unlabelled: int | None = None
+    """Label of what is not annotated."""
     background: int = 0
+    """Label of the background, where 0 is taken by `unlabelled`."""
     slices: bool = False
+    """Whether slices along z without any label count as not annotated."""
 
 
 EVERYTHING = Annotation()
@@ -105,19 +98,14 @@ def sampled_classes(classes: NDArray[np.uint8], grid: Grid) -> NDArray[np.uint8]
         ~is_annotated, sampling=1 / steps, return_distances=False, return_indices=True
     )
     coordinates = [grid.coordinates(axis) for axis in range(classes.ndim)]
-    places = np.ix_(
-        *(
-            np.clip(np.floor(c + 0.5), 0, n - 1).astype(int)
-            for c, n in zip(coordinates, classes.shape, strict=True)
-        )
+    rounded = (
+        np.clip(np.floor(c + 0.5), 0, n - 1).astype(int)
+        for c, n in zip(coordinates, classes.shape, strict=True)
     )
-    found = [axis_indices[places] for axis_indices in nearest]
+    found = nearest[:, *np.ix_(*rounded)]
     is_within = np.ones(grid.shape, bool)
-    for axis, step in enumerate(steps):
-        here = coordinates[axis].reshape(
-            [-1 if a == axis else 1 for a in range(len(steps))]
-        )
-        is_within &= np.abs(found[axis] - here) <= max(step, 1) / 2 + 1e-6
+    for own, here, step in zip(found, np.ix_(*coordinates), steps, strict=True):
+        is_within &= np.abs(own - here) <= max(step, 1) / 2 + 1e-6
     filled = (sampled == IGNORED) & is_within
     sampled[filled] = classes[tuple(found)][filled]
     return sampled

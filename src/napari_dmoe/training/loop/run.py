@@ -27,11 +27,10 @@ from napari_dmoe.training.settings import TrainSettings
 Weights = dict[str, Tensor]
 
 
-_STATE = (
-    *("step", "epoch", "position", "losses", "seconds", "history"),
-    *("best_epoch", "waited", "is_stopped", "notices"),
-)
-"""What of a run is saved beside its tensors."""
+_WHERE = ("step", "epoch", "position", "losses", "seconds")
+_SO_FAR = ("history", "best_epoch", "waited", "is_stopped", "notices")
+_STATE = (*_WHERE, *_SO_FAR)
+"""What of a run is saved beside its tensors: where it stands and what came of it."""
 
 
 @dataclass(frozen=True)

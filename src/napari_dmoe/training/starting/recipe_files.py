@@ -25,19 +25,12 @@ _KEYS = ("architecture", "config", "card", "settings")
 def read_recipe(
     source: str | None, *, card: str | Path | None = None, start: Path | None = None
 ) -> Recipe:
-    """Return a recipe.
+    """Return a recipe by name, or from a file, or for a card.
 
-    Parameters
-    ----------
-    source : str or None
-        Name of a recipe, or path of one in JSON: an object with ``card`` (a card, or
-        the name or path of one), and, all optional, ``architecture``, ``config`` (the
-        network's shape) and ``settings``.
-    card : str or Path, optional
-        Name or path of a card, instead: the published network with its attributes and
-        classes, trained with the preset "adamw".
-    start : Path, optional
-        ImageNet weights that the shape has to fit.
+    In JSON it is an object with ``card`` (a card, or the name or path of one), and, all
+    optional, ``architecture``, ``config`` (the network's shape) and ``settings``. For
+    a `card` alone it is the published network with its attributes and classes, trained
+    with the preset "adamw". `start` are ImageNet weights that the shape has to fit.
 
     Raises
     ------
