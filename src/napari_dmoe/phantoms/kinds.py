@@ -17,7 +17,8 @@ class Kind:
 
     title: str
     cohort: Callable[..., Iterator[Case]]
-    """From a number of cases and ``seed`` to them: see :func:`.cases.draw_cases`."""
+    """From a number of cases and ``seed`` to them, one at a time; a larger cohort holds
+    a smaller one."""
     notice: str
     """What must be said wherever such phantoms appear."""
 

@@ -30,7 +30,7 @@ def fuller_augment(
     settings: FullerAugmentSettings,
     generator: torch.Generator,
 ) -> tuple[Tensor, Tensor]:
-    """Vary each case of a batch: see :func:`.varied.varied`."""
+    """Vary each case: see :mod:`napari_dmoe.training.augmentation.varied`."""
     transform = _transform(settings, tuple(images.shape[2:]))
     transform.set_random_state(int(torch.randint(2**31, (), generator=generator)))
     varied, moved = [], []

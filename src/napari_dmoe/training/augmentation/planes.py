@@ -24,7 +24,8 @@ def augment(
 ) -> tuple[Tensor, Tensor]:
     """Vary a batch: place and size first, then light, colour, sharpness and noise.
 
-    For images (B, C, S, S) and labels (B, S, S): see :func:`.varied.varied`.
+    For images (B, C, S, S) and labels (B, S, S); see
+    :mod:`napari_dmoe.training.augmentation.varied`.
     """
     images, labels = _moved(images, labels, settings=settings, generator=generator)
     images = _relit(images, settings, generator=generator)

@@ -21,7 +21,7 @@ def published_augment(
     """Vary each case of a batch as the published training does; volumes turn about z.
 
     Images are interpolated linearly, labels to the nearest; what comes in from outside
-    is 0 in both. See :func:`.varied.varied`.
+    is 0 in both. See :mod:`napari_dmoe.training.augmentation.varied`.
     """
     varied = [
         _one(image, drawn, settings, generator)

@@ -18,7 +18,7 @@ def augment_patches(
     """Mirror some patches; change gain, offset and gamma of all, and add noise.
 
     For images (B, C, D, H, W) and labels (B, D, H, W), which are changed where they are
-    mirrored: see :func:`.varied.varied`.
+    mirrored: see :mod:`napari_dmoe.training.augmentation.varied`.
     """
 
     def draw(reach: float) -> Tensor:

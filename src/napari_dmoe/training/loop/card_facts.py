@@ -28,13 +28,14 @@ def with_facts(
     """
     before, n_before = card.training.n_per_value or {}, card.training.n_cases
     is_new = n_before is None and not is_fine_tuned
-    # Of an attribute that is new to the model, these cases are all there are.
+    is_unknown = n_before is None and is_fine_tuned
     is_known = is_new or bool(before)
     n_per_value: Counts = {}
     attributes = []
     for attribute, first in zip(card.attributes, card.first_routers, strict=True):
         n = cases_per_router[first : first + len(attribute.values)]
         counts = dict(zip(attribute.values, n, strict=True))
+        # Of an attribute that is new to the model, these cases are all there are.
         for value, earlier in before.get(attribute.name, {}).items():
             counts[value] = counts.get(value, 0) + earlier
         if is_known:
@@ -42,9 +43,7 @@ def with_facts(
         attributes.append(_with_frequencies(attribute, counts if is_known else {}))
     facts = {
         "data": card.training.data if is_new else _and_then(card, n_cases),
-        "n_cases": n_cases + (n_before or 0)
-        if is_new or n_before is not None
-        else None,
+        "n_cases": None if is_unknown else n_cases + (n_before or 0),
         "n_per_value": n_per_value or None,
         "dice": {k: round(v, 3) for k, v in dice.items() if not math.isnan(v)} or None,
         "settings": _stated(settings),
