@@ -49,8 +49,7 @@ class Evaluation:
     def by_group(self, group: Tensor, n_groups: int) -> Tensor:
         """Return the mean Dice (G,) of groups (N,) that exclude each other."""
         each = self.cases.nanmean(1)
-        means = [each[group == number].nanmean() for number in range(n_groups)]
-        return torch.stack(means)
+        return torch.stack([each[group == n].nanmean() for n in range(n_groups)])
 
 
 def _mean(values: Iterable[float]) -> float:
