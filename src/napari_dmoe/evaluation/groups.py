@@ -56,8 +56,8 @@ def groups_of(
     """Return the groups that the attributes' values make, unknown ones left out."""
     places = _places(patients, attributes)
     columns = [
-        places[:, number] == place
-        for number, attribute in enumerate(attributes)
+        own == place
+        for own, attribute in zip(places.T, attributes, strict=True)
         for place in range(len(attribute.values))
     ]
     members = np.array(columns, bool).reshape(len(columns), len(patients)).T
