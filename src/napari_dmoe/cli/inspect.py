@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from napari_dmoe.cli.options import Card
+from napari_dmoe.cli.options import BundledOrFile, Card
 from napari_dmoe.cli.outcome import clear_errors
 
 if TYPE_CHECKING:
@@ -20,9 +20,7 @@ NOT_STATED = "not stated"
 
 
 def inspect(
-    checkpoint: Annotated[
-        str, typer.Argument(metavar="CKPT", help="A checkpoint file or bundled name.")
-    ],
+    checkpoint: BundledOrFile,
     card: Card = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print everything as JSON.")
