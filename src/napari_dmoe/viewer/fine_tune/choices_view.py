@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import (
-    QButtonGroup,
-    QCheckBox,
-    QLabel,
-    QRadioButton,
-    QWidget,
-)
+from qtpy.QtWidgets import QButtonGroup, QCheckBox, QLabel, QRadioButton, QWidget
 from superqt.utils import signals_blocked
 
+from napari_dmoe.training.tuning.presets import DEFAULT_PRESET, PRESETS
 from napari_dmoe.viewer.ui.form import SettingsForm
 from napari_dmoe.viewer.ui.parts import (
     Fold,
@@ -41,40 +35,25 @@ _SETTINGS = (
 _DEVICES = ("auto", "cpu")
 
 
-@dataclass(frozen=True)
-class Choice:
-    """One way to tune.
-
-    Parameters
-    ----------
-    name, title, help : str
-        Its key, what it is called, and when to take it.
-    """
-
-    name: str
-    title: str
-    help: str
-
-
 class TuneSection(QWidget):
     """Takes the choices that are not in the settings."""
 
-    preset_chosen = Signal(str)
+    preset_chosen = Signal()
     reading_changed = Signal()
     """The labels are to be read another way."""
     guard_chosen = Signal(int)
     n_changed = Signal()
     """Another number of phantoms is wanted."""
 
-    def __init__(
-        self, presets: Sequence[Choice], chosen: str, parent: QWidget | None = None
-    ) -> None:
+    def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.presets = QButtonGroup(self)
-        self._names = [preset.name for preset in presets]
-        buttons = [_radio(preset, self.presets, i) for i, preset in enumerate(presets)]
-        buttons[self._names.index(chosen)].setChecked(True)
-        self.presets.idClicked.connect(self._on_preset)
+        buttons = [QRadioButton(preset.title) for preset in PRESETS.values()]
+        for place, (button, name) in enumerate(zip(buttons, PRESETS, strict=True)):
+            button.setToolTip(PRESETS[name].description)
+            self.presets.addButton(button, place)
+            button.setChecked(name == DEFAULT_PRESET)
+        self.presets.idClicked.connect(self.preset_chosen)
         self.facts = paragraph(name="tune-facts")
         self._make_reading()
         self._make_guard()
@@ -137,6 +116,11 @@ class TuneSection(QWidget):
         self.guard_note = paragraph(name="guard-note")
 
     @property
+    def preset(self) -> str:
+        """Name of the way to tune that is chosen."""
+        return list(PRESETS)[self.presets.checkedId()]
+
+    @property
     def background(self) -> int | None:
         """Label of the background, where 0 means not annotated; else None."""
         is_sparse = self.sparse_box.isChecked()
@@ -176,9 +160,6 @@ class TuneSection(QWidget):
     def show_facts(self, text: str) -> None:
         """Say how much work it will be."""
         say(self.facts, text)
-
-    def _on_preset(self, place: int) -> None:
-        self.preset_chosen.emit(self._names[place])
 
     def _on_sparse(self, is_sparse: bool) -> None:
         self._background_row.setVisible(is_sparse)
@@ -237,13 +218,6 @@ class TuningAdvanced(QWidget):
         if self.value() is not None:
             say(self.problem, "")
         self.changed.emit()
-
-
-def _radio(choice: Choice, group: QButtonGroup, place: int) -> Any:
-    button = QRadioButton(choice.title)
-    button.setToolTip(choice.help)
-    group.addButton(button, place)
-    return button
 
 
 def _space() -> QWidget:

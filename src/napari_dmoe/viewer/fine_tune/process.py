@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_dmoe.progress import Progress
+from napari_dmoe.viewer.fine_tune.folder import TuningFolder
 from napari_dmoe.viewer.ui.connections import at_its_end
 
 if TYPE_CHECKING:
@@ -21,22 +22,29 @@ _POLL_MS, _POLL_STOPPING_MS = 150, 30
 
 
 class _Held:
-    """The process, to be ended even without its runner."""
+    """The process and its folder, to be ended even without their runner."""
 
-    def __init__(self) -> None:
+    def __init__(self, folder: TuningFolder) -> None:
         self.process: TuningProcess | None = None
+        self.folder = folder
 
     def kill(self) -> None:
         process, self.process = self.process, None
         if process is not None:
             process.kill()
 
+    def end(self) -> None:
+        """Leave nothing behind; the process first, which could write again."""
+        self.kill()
+        self.folder.remove()
+
 
 class TuningRunner(QObject):
-    """Runs one process at a time.
+    """Runs one process at a time in a private folder.
 
     Every process ends with exactly one of `done`, `stopped` and `failed`. A runner that
-    is destroyed kills its process, unless that was told to finish alone.
+    is destroyed kills its process and deletes the folder, unless that process was told
+    to finish alone.
 
     Parameters
     ----------
@@ -54,22 +62,16 @@ class TuningRunner(QObject):
     def __init__(
         self,
         start: Callable[[Path, TuningTask], Any],
-        parent: QObject | None = None,
+        folder: TuningFolder,
+        parent: QObject,
     ) -> None:
         super().__init__(parent)
-        self._start, self._held = start, _Held()
+        self._start, self._held = start, _Held(folder)
         self._timer = QTimer(self)
         self._timer.timeout.connect(self.poll)
-        self.end_process = self._held.kill
-        """Kills the process; can be called even without the runner."""
-        at_its_end(self, self.end_process)
+        at_its_end(self, self._held.end)
 
-    @property
-    def is_busy(self) -> bool:
-        """Whether a process is at work."""
-        return self._held.process is not None
-
-    def start(self, folder: Path, task: TuningTask) -> None:
+    def start(self, task: TuningTask) -> None:
         """Start a process.
 
         Raises
@@ -77,7 +79,7 @@ class TuningRunner(QObject):
         OSError
             When it cannot be started.
         """
-        self._held.process = self._start(folder, task)
+        self._held.process = self._start(self._held.folder.path, task)
         self._timer.start(_POLL_MS)
 
     def stop(self) -> None:
@@ -98,11 +100,17 @@ class TuningRunner(QObject):
             self._held.process.save_alone(path)
             self._timer.stop()
             self._held.process = None
+            self._held.folder.forget()
 
     def kill(self) -> None:
         """End the process at once, and say nothing."""
         self._timer.stop()
         self._held.kill()
+
+    def end(self) -> None:
+        """Kill the process, and delete the folder."""
+        self._timer.stop()
+        self._held.end()
 
     def poll(self) -> None:
         """Read what the process says."""
