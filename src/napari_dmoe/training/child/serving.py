@@ -62,9 +62,8 @@ class Reporter:
         is_due = now - self._told_at >= _SECONDS_BETWEEN
         if is_due or stage != self._stage or at.done == at.total:
             self._told_at, self._stage = now, stage
-            staged = {"stage": stage} if stage else {}
-            at_facts = {"done": at.done, "total": at.total, "message": at.message}
-            self.say("progress", **staged, **at_facts)
+            facts = {"done": at.done, "total": at.total, "message": at.message}
+            self.say("progress", stage=stage, **facts)
 
     def listen(self, commands: IO[str]) -> None:
         """Wait for a line, which says stop, or for the end of whoever writes them."""

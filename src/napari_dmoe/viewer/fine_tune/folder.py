@@ -63,12 +63,12 @@ class TuningFolder:
         """Put the cases by to be replayed; of the rest, the tuned model stays."""
         if not self.exists:
             return
+        from napari_dmoe.training.tuning.corrected import free_path
+
         replay = self.path / _REPLAY
         replay.mkdir(mode=0o700, exist_ok=True)
-        number = max((int(p.stem) for p in replay.glob("*.npz")), default=0)
         for path in sorted((self.path / _CASES).glob("*.npz")):
-            number += 1
-            path.replace(replay / f"{number:04d}.npz")
+            path.replace(free_path(replay))
         self._empty(_REPLAY, _TUNED)
 
     def discard(self) -> None:
@@ -103,20 +103,7 @@ def hand_over(
     annotation: Annotation,
     progress: ProgressHook,
 ) -> None:
-    """Write a model and cases into a private folder.
-
-    Parameters
-    ----------
-    folder : Path
-        Where to.
-    loaded : LoadedModel
-        The model to start from.
-    cases : sequence of Case
-        As they were painted.
-    annotation : Annotation
-        How their labels are to be read.
-    progress : callable
-        May raise ``Cancelled``.
+    """Write a model and cases, as they were painted, into a private folder.
 
     Raises
     ------
