@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
 from importlib.util import find_spec
@@ -23,7 +23,7 @@ from napari_dmoe.cli.outcome import clear_errors, progress_bar
 if TYPE_CHECKING:
     from napari_dmoe.cohorts.case import Case
     from napari_dmoe.imaging.spatial import SpatialImage
-    from napari_dmoe.inference.masks.measures import ClassSize
+    from napari_dmoe.inference.results.routing import RoutingMaps
     from napari_dmoe.inference.results.segmentation import Segmentation
     from napari_dmoe.models.checkpoint import LoadedModel
     from napari_dmoe.patient import Patient
@@ -150,8 +150,8 @@ def write_example(folder: Path, example: Example) -> dict[str, Any]:
     result = segment(loaded, example.image, example.patient)
     saved = save_segmentation(folder, example.name, result, example.image, routing=True)
     pictures, caption = _write_pictures(folder, example, result)
-    maps = result.routing
-    is_mixed = any(driver.value is None for driver in result.provenance.drivers)
+    maps, drivers = result.routing, result.provenance.drivers
+    is_mixed = any(driver.value is None for driver in drivers)
     return {
         "title": example.title,
         "note": example.note,
@@ -164,9 +164,9 @@ def write_example(folder: Path, example: Example) -> dict[str, Any]:
         "experts": list(enumerate(expert_colours(maps.n_experts if maps else 0))),
         "drivers": [
             (driver.attribute.replace("_", " "), driver.value or "unknown")
-            for driver in result.provenance.drivers
+            for driver in drivers
         ],
-        "mixed": _shares(result) if is_mixed else [],
+        "mixed": _shares(maps) if maps and is_mixed else [],
         "slice": caption,
         "pictures": pictures,
         "sizes": list(_sizes(example.image, result)),
@@ -197,38 +197,27 @@ def _write_pictures(
     return written, "" if drawn.slice is None else f"slice {drawn.slice} along z"
 
 
-def _shares(result: Segmentation) -> list[str]:
-    maps = result.routing
-    if maps is None:
-        return []
+def _shares(maps: RoutingMaps) -> list[str]:
     return [f"{v} {w:.0%}" for v, w in zip(maps.values, maps.weights, strict=True)]
 
 
 def _sizes(image: SpatialImage, result: Segmentation) -> Iterator[dict[str, str]]:
     """Yield a row per class and one for the ratio; ranges over unknown drivers."""
     from napari_dmoe.imaging.spatial import SPATIAL_AXES
-    from napari_dmoe.imaging.spatial import SpatialImage as Image
     from napari_dmoe.inference.masks.measures import class_sizes, cup_to_disc
 
-    masks = [result.labels, *result.by_value.values()]
+    masks, classes = [result.labels, *result.by_value.values()], result.classes
     axes = SPATIAL_AXES[-result.labels.ndim :]
     # The pixel's size is the same in whichever order its axes stand.
-    tables = [
-        class_sizes(Image(mask, axes, image.affine, image.unit), result.classes)
-        for mask in masks
-    ]
-    for sizes in zip(*tables, strict=True):
-        yield _size_row(sizes)
-    ratios = [ratio for m in masks if (ratio := cup_to_disc(m, result.classes))]
+    placed = [replace(image, data=mask, axes=axes) for mask in masks]
+    for sizes in zip(*(class_sizes(m, classes) for m in placed), strict=True):
+        digits = "{:,.0f}" if sizes[0].unit == "px" else "{:.2f}"
+        name = f"{sizes[0].name} ({sizes[0].unit})"
+        yield _row(name, [size.size for size in sizes], digits)
+    ratios = [ratio for m in masks if (ratio := cup_to_disc(m, classes))]
     if ratios:
         yield _row("cup/disc (area)", [r.area for r in ratios], "{:.2f}")
         yield _row("cup/disc (vertical)", [r.vertical for r in ratios], "{:.2f}")
-
-
-def _size_row(sizes: tuple[ClassSize, ...]) -> dict[str, str]:
-    digits = "{:,.0f}" if sizes[0].unit == "px" else "{:.2f}"
-    name = f"{sizes[0].name} ({sizes[0].unit})"
-    return _row(name, [size.size for size in sizes], digits)
 
 
 def _row(name: str, values: list[float], digits: str) -> dict[str, str]:

@@ -32,7 +32,6 @@ _SETTINGS = (
     *("device", "epochs", "batch", "learning_rate", "loss", "dropout"),
     *("sampling", "annotated", "keep", "seed"),
 )
-_DEVICES = ("auto", "cpu")
 
 
 class TuneSection(QWidget):
@@ -80,12 +79,8 @@ class TuneSection(QWidget):
             "the background is painted with a label of its own."
         )
         self.sparse_box.toggled.connect(self._on_sparse)
-        self.background_spin = spin_box(
-            "Label of the background",
-            "Label that the background is painted with.",
-            1,
-            _MOST_LABEL,
-        )
+        told = "Label that the background is painted with."
+        self.background_spin = spin_box("Label of the background", told, 1, _MOST_LABEL)
         self.background_spin.valueChanged.connect(self.reading_changed)
         self._background_row = row(
             _space(), QLabel("Background is label"), self.background_spin, stretch=1
@@ -104,12 +99,8 @@ class TuneSection(QWidget):
             "and never trained on. Only with them can be said that no group got worse.",
         )
         self.guard_combo.activated.connect(self.guard_chosen)
-        self.n_spin = spin_box(
-            "Number of phantoms",
-            "How many phantoms are drawn, every group alike.",
-            1,
-            _MOST_CASES,
-        )
+        told = "How many phantoms are drawn, every group alike."
+        self.n_spin = spin_box("Number of phantoms", told, 1, _MOST_CASES)
         self.n_spin.setSuffix(" cases")
         self.n_spin.valueChanged.connect(self.n_changed)
         self._n_row = row(_space(), QLabel("Drawn:"), self.n_spin, stretch=2)
@@ -175,13 +166,12 @@ class TuningAdvanced(QWidget):
         super().__init__(parent)
         self.form: SettingsForm[TrainSettings] | None = None
         self.problem = paragraph(name="tuning-advanced-problem")
-        self._content = QWidget()
-        self._layout = column(self._content, self.problem)
-        self.fold = Fold(
-            "Advanced", "Device, rounds, batch, learning rate and more.", self._content
-        )
+        content = QWidget()
+        self._layout = column(content, self.problem)
+        told = "Device, rounds, batch, learning rate and more."
+        self.fold = Fold("Advanced", told, content)
         column(self, self.fold)
-        self._devices: tuple[str, ...] = _DEVICES
+        self._devices: tuple[str, ...] = ("auto", "cpu")
 
     def offer_devices(self, names: tuple[str, ...]) -> None:
         """Offer devices."""
@@ -195,9 +185,8 @@ class TuningAdvanced(QWidget):
             self._layout.removeWidget(self.form)
             self.form.hide()
             self.form.deleteLater()
-        self.form = SettingsForm(
-            settings, names=_SETTINGS, choices={"device": self._devices}
-        )
+        devices = {"device": self._devices}
+        self.form = SettingsForm(settings, names=_SETTINGS, choices=devices)
         self.form.changed.connect(self._on_changed)
         self._layout.addWidget(self.form)
         say(self.problem, "")

@@ -35,16 +35,10 @@ class Answer(StrEnum):
 
 
 class ClosingQuestion(QObject):
-    """Watches the dock's window.
+    """Watches the dock's window, of which the owner is a part.
 
-    Parameters
-    ----------
-    tuning : Tuning
-        Where the tuning stands.
-    finish : callable
-        Saves the result at a path, now or when it is ready; returns whether it can.
-    owner : QWidget
-        A part of the window; owns this object.
+    `finish` saves the result at a path, now or when it is ready, and returns whether it
+    can.
     """
 
     def __init__(

@@ -54,10 +54,8 @@ class TuningFolder:
 
     def tuned_model(self) -> Path | None:
         """Return the file of the tuned model; of the last epoch before it is ready."""
-        for name in (_TUNED, f"{_RUN}/{_LAST}"):
-            if self.exists and (self.path / name).is_file():
-                return self.path / name
-        return None
+        found = (self.path / name for name in (_TUNED, f"{_RUN}/{_LAST}"))
+        return next((p for p in found if p.is_file()), None) if self.exists else None
 
     def keep(self) -> None:
         """Put the cases by to be replayed; of the rest, the tuned model stays."""
@@ -78,11 +76,9 @@ class TuningFolder:
 
     def _empty(self, *kept: str) -> None:
         for entry in self.path.iterdir():
-            if entry.name in kept:
-                continue
-            if entry.is_dir():
+            if entry.name not in kept and entry.is_dir():
                 shutil.rmtree(entry, ignore_errors=True)
-            else:
+            elif entry.name not in kept:
                 entry.unlink(missing_ok=True)
 
     def forget(self) -> None:

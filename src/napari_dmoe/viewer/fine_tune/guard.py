@@ -75,21 +75,18 @@ class GuardControl(Control):
 
     def _on_chosen(self, place: int) -> None:
         beyond = place - len(self._offered)
-        if beyond < 0:
-            self._place = place
-            self._show()
-            return
-        path = self._ask_folder() if beyond == 0 else self._ask_table()
+        path = self._ask(is_folder=beyond == 0) if beyond >= 0 else ""
         if path:
             self.choose_cohort(path)
-        else:
-            self._show()
+            return
+        if beyond < 0:
+            self._place = place
+        self._show()
 
-    def _ask_folder(self) -> str:
-        title = "A cohort: a folder with cohort.csv"
-        return str(QFileDialog.getExistingDirectory(self._section, title))
-
-    def _ask_table(self) -> str:
+    def _ask(self, is_folder: bool) -> str:
+        if is_folder:
+            title = "A cohort: a folder with cohort.csv"
+            return str(QFileDialog.getExistingDirectory(self._section, title))
         title = "A cohort: a table of images and labels"
         return str(QFileDialog.getOpenFileName(self._section, title, "", _TABLES)[0])
 

@@ -106,11 +106,10 @@ class LookingControl(Control):
         if viewer is None:
             return ""
         data, arguments, kind = difference_layer(image, comparison.difference)
-        arguments["name"] = f"{image.name} / changed by tuning"
+        arguments["name"] = name = f"{image.name} / changed by tuning"
         layer = self._difference.put(viewer, (data, arguments, kind))
         self._session.differences.note(image, layer)
-        layer.editable = False
-        layer.name = arguments["name"]
+        layer.editable, layer.name = False, name
         n, total = comparison.n_different, max(1, comparison.difference.size)
         return f"Tuning changed {n} pixels of “{image.name}” ({n / total:.2%})."
 

@@ -42,14 +42,9 @@ class _Held:
 class TuningRunner(QObject):
     """Runs one process at a time in a private folder.
 
-    Every process ends with exactly one of `done`, `stopped` and `failed`. A runner that
-    is destroyed kills its process and deletes the folder, unless that process was told
-    to finish alone.
-
-    Parameters
-    ----------
-    start : callable
-        From a private folder and a task to a process.
+    `start` makes a process of the folder and a task. Every process ends with exactly
+    one of `done`, `stopped` and `failed`. A runner that is destroyed kills its process
+    and deletes the folder, unless that process was told to finish alone.
     """
 
     progressed = Signal(str, object)
@@ -72,13 +67,7 @@ class TuningRunner(QObject):
         at_its_end(self, self._held.end)
 
     def start(self, task: TuningTask) -> None:
-        """Start a process.
-
-        Raises
-        ------
-        OSError
-            When it cannot be started.
-        """
+        """Start a process; ``OSError`` when it cannot be started."""
         self._held.process = self._start(self._held.folder.path, task)
         self._timer.start(_POLL_MS)
 
@@ -91,10 +80,7 @@ class TuningRunner(QObject):
     def save_alone(self, path: Path) -> None:
         """Let the process finish without us, and save its result at a path.
 
-        Raises
-        ------
-        OSError
-            When it cannot be told.
+        ``OSError`` when it cannot be told.
         """
         if self._held.process is not None:
             self._held.process.save_alone(path)
@@ -115,7 +101,7 @@ class TuningRunner(QObject):
     def poll(self) -> None:
         """Read what the process says."""
         process = self._held.process
-        for event in [] if process is None else process.new_events():
+        for event in process.new_events() if process is not None else ():
             self._tell(dict(event))
             if process is not self._held.process:
                 return  # it ended, or somebody answered by ending it
@@ -131,9 +117,7 @@ class TuningRunner(QObject):
             from napari_dmoe.training.loop.history import Epoch
 
             self.epoch_ended.emit(Epoch.from_facts(facts))
-        elif event == "done":
-            self.done.emit()
-        elif event == "stopped":
-            self.stopped.emit()
         elif event == "error":
             self.failed.emit(facts["message"])
+        elif event in ("done", "stopped"):
+            (self.done if event == "done" else self.stopped).emit()
