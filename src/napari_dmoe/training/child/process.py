@@ -8,7 +8,9 @@ private folder, so that it can finish after a window was closed:
 ``task.json``
     What to do: a pydantic model.
 ``events.jsonl``
-    What it says: one JSON object a line; see :data:`LAST_EVENTS`.
+    What it says: one JSON object a line, with ``event``. Such as ``progress`` (stage,
+    done, total, message; at most ten a second), ``epoch``, and ``stopping`` where it
+    was told to stop and saves. See :data:`LAST_EVENTS` for the last one.
 ``log.txt``
     What it prints.
 ``finish.json``

@@ -93,10 +93,8 @@ class OutcomeSection(QWidget):
             "with its card, its history and the hash of the model it came from.",
             self.save_requested,
         )
-        self._decide = QWidget()
-        column(
-            self._decide, row(self.keep_button, self.discard_button), self.save_button
-        )
+        self._decide, buttons = QWidget(), row(self.keep_button, self.discard_button)
+        column(self._decide, buttons, self.save_button)
 
     def offer_cases(
         self, names: Sequence[str], *, may_look: bool, may_compare: bool
