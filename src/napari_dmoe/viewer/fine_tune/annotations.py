@@ -15,7 +15,7 @@ from napari.layers import Image, Labels
 from napari_dmoe.cohorts.case import Case
 from napari_dmoe.imaging.frames import Frames
 from napari_dmoe.imaging.spatial import CHANNEL_AXIS, SPATIAL_AXES, SpatialImage
-from napari_dmoe.viewer.layers.placement import axis_names, to_image
+from napari_dmoe.viewer.layers.placement import axis_names, samples_of, to_image
 
 if TYPE_CHECKING:
     from napari_dmoe.models.card import ModelCard
@@ -126,7 +126,7 @@ def on_image(image: Image, layer: Labels, dims: int) -> SpatialImage:
     pixels, names = to_image(image, dims), axis_names(image, dims)
     flat = tuple(0 if name == CHANNEL_AXIS else slice(None) for name in names)
     axes = tuple(name for name in names if name != CHANNEL_AXIS)
-    data = layer.data[0] if layer.multiscale else layer.data
+    data = samples_of(layer)
     return SpatialImage(data[flat], axes, pixels.affine, pixels.unit)
 
 

@@ -25,7 +25,7 @@ from napari_dmoe.viewer.fine_tune.annotations import (
     drivers_of,
     on_image,
 )
-from napari_dmoe.viewer.layers.placement import axis_names, data_to_world
+from napari_dmoe.viewer.layers.placement import axis_names, data_to_world, samples_of
 from napari_dmoe.viewer.session.checks import image_problem, patient_problem
 from napari_dmoe.viewer.session.results import Result
 from napari_dmoe.viewer.session.session import Session
@@ -213,7 +213,7 @@ def same_grid(image: Image, labels: Labels) -> bool:
 
 
 def _shape(layer: Any) -> tuple[int, ...]:
-    data = layer.data[0] if layer.multiscale else layer.data
+    data = samples_of(layer)
     return tuple(map(int, data.shape[: layer.ndim]))
 
 

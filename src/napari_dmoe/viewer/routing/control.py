@@ -35,7 +35,6 @@ class RoutingControl(TabControl):
     def __init__(self, bench: Bench, tab: RoutingTab) -> None:
         super().__init__(bench, tab)
         session = bench.session
-        work = bench.work
         self._routing = routing_of(session)
         self.tab = tab
         self._refresh = Refresh(
@@ -48,7 +47,7 @@ class RoutingControl(TabControl):
                 self._routing.changed,
             ),
         )
-        work.ended.connect(self._refresh.soon)
+        bench.work.ended.connect(self._refresh.soon)
         tab.overlay_wanted.connect(self._on_wanted)
         tab.run_wanted.connect(self._on_run_wanted)
         self.plots = PlotsControl(bench, tab.plots)
@@ -57,18 +56,14 @@ class RoutingControl(TabControl):
 
     def show(self) -> None:
         """Show the routing of the result that is looked at."""
-        session = self._session
         image, result = self._session.current
         why_not = BUSY if self._work.is_busy else ""
         if image is not None and result is not None and not why_not:
-            why_not = why_no_run(session, image, result)
-        state = routing_state(
-            result,
-            self._routing.overlay,
-            is_shown=self._routing.is_shown,
-            why_no_run=why_not,
+            why_not = why_no_run(self._session, image, result)
+        overlay, is_shown = self._routing.overlay, self._routing.is_shown
+        self.tab.show_state(
+            routing_state(result, overlay, is_shown=is_shown, why_no_run=why_not)
         )
-        self.tab.show_state(state)
 
     def _on_wanted(self, overlay: Overlay, is_shown: bool) -> None:
         self._routing.want(overlay, is_shown=is_shown)

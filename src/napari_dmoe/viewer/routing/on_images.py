@@ -28,10 +28,7 @@ if TYPE_CHECKING:
 class RoutingOnImages:
     """Keeps the maps of a session's images in step with what is looked at.
 
-    Parameters
-    ----------
-    session : Session
-        Knows the images and their results; only referred to weakly.
+    It is kept beside the session, and refers to it weakly.
     """
 
     changed = Signal()

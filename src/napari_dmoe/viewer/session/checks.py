@@ -15,6 +15,7 @@ from napari_dmoe.viewer.layers.placement import (
     axis_names,
     data_to_world,
     length_factors,
+    samples_of,
 )
 from napari_dmoe.viewer.layers.records import badge
 from napari_dmoe.viewer.session.results import Result
@@ -34,7 +35,7 @@ def describe_image(image: Image, dims: int = 2) -> str:
         Axes that the model sees at once.
     """
     names = axis_names(image, dims)
-    shape = image.data[0].shape if image.multiscale else image.data.shape
+    shape = samples_of(image).shape
     sizes = dict(zip(names, shape, strict=False))
     along = [axis for axis in ("x", "y", "z")[:dims] if axis in sizes]
     parts = [" × ".join(str(sizes.pop(axis)) for axis in along)]
@@ -70,7 +71,7 @@ _CHANNELS_OF_PLANES = (1, 3, 4)
 
 def image_problem(image: Image, dims: int) -> str:
     """Say why a model cannot use an image; nothing where it can."""
-    shape = image.data[0].shape if image.multiscale else image.data.shape
+    shape = samples_of(image).shape
     if 0 in shape:
         return "The layer is empty."
     unanswered = question(image)

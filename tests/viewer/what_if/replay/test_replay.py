@@ -210,7 +210,8 @@ def test_a_missing_checkpoint_is_found_or_asked_for(
     desk.load("age")
     section = section_of(desk)
     assert replay_of(desk, "retina / mask").startswith("The same, bit for bit")
-    desk.what_if.replay.offer(())  # no longer at hand
+    known = desk.session.surroundings
+    desk.session.set_surroundings(replace(known, models=()))  # no longer at hand
     text = replay_of(desk, "retina / mask")
     assert text.startswith("Missing: the checkpoint fundus.pth (SHA-256 ffffffffffff…)")
     assert not section.checkpoint_button.isHidden()
