@@ -46,11 +46,7 @@ class Measuring(QObject):
         return self._runner.is_busy
 
     def of(
-        self,
-        layer: Layer,
-        key: Hashable,
-        n_samples: int,
-        measure: Callable[[], T],
+        self, layer: Layer, key: Hashable, n_samples: int, measure: Callable[[], T]
     ) -> T | None:
         """Return a measure of a layer as it is now; None while it is measured.
 

@@ -18,13 +18,7 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_dmoe.progress import ProgressHook
 from napari_dmoe.viewer.ui.foot import Foot
-from napari_dmoe.viewer.ui.jobs import (
-    Ending,
-    JobQueue,
-    JobRunner,
-    Task,
-    notify_error,
-)
+from napari_dmoe.viewer.ui.jobs import Ending, JobQueue, JobRunner, Task, notify_error
 
 STOPPED = "Stopped. No layer was changed."
 NOT_SAVED = "Stopped. Nothing was saved."
@@ -115,10 +109,7 @@ class Work(QObject):
         return True
 
     def begin(
-        self,
-        order: Callable[[], Order],
-        *,
-        if_not: Callable[[str], None] | None = None,
+        self, order: Callable[[], Order], *, if_not: Callable[[str], None] | None = None
     ) -> Exception | None:
         """Begin an order that may turn out impossible, or say why not.
 

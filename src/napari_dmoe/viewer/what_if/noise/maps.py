@@ -7,18 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_dmoe.inference.pictures.colours import (
-    ColourKey,
-    Rgb,
-    class_colours,
-)
+from napari_dmoe.inference.pictures.colours import ColourKey, Rgb, class_colours
 from napari_dmoe.inference.results.segmentation import Segmentation
-from napari_dmoe.viewer.layers.maps import (
-    fading_in,
-    map_layer,
-    measure_look,
-    ramp_of,
-)
+from napari_dmoe.viewer.layers.maps import fading_in, map_layer, measure_look, ramp_of
 from napari_dmoe.viewer.layers.placement import LayerData
 from napari_dmoe.viewer.rows import TableRow
 

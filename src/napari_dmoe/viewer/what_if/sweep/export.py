@@ -30,10 +30,7 @@ class SweepExport(Control):
     """
 
     def __init__(
-        self,
-        bench: Bench,
-        sweeps: SweepControl,
-        section: SweepSection,
+        self, bench: Bench, sweeps: SweepControl, section: SweepSection
     ) -> None:
         super().__init__(bench, section)
         self._sweeps = sweeps
