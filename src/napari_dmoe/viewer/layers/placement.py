@@ -216,28 +216,25 @@ def on_layer(
 
 
 def from_layer(
-    source: Image, samples: NDArray[Any], *, axes: Sequence[str], dims: int
+    names: Sequence[str], samples: NDArray[Any], *, axes: Sequence[str]
 ) -> NDArray[Any]:
     """Put samples in the order of a layer's axes along others: :func:`on_layer` undone.
 
     Parameters
     ----------
-    source : napari.layers.Image
-        The layer.
+    names : sequence of str
+        The layer's axes, as :func:`axis_names` returns them.
     samples : array
         One axis for each of the layer's.
     axes : sequence of str
         Axes of what is returned, in their order. Of others, such as channels, the
         first sample is taken.
-    dims : {2, 3}
-        Axes that a model sees at once; see :func:`axis_names`.
 
     Returns
     -------
     array
         The samples, not copied.
     """
-    names = axis_names(source, dims)
     left_out = [i for i, name in enumerate(names) if name not in axes]
     order = [names.index(name) for name in axes]
     ordered = np.transpose(samples, (*left_out, *order))

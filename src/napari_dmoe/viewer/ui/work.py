@@ -11,12 +11,14 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from napari.utils.notifications import show_info
 from qtpy.QtCore import QObject, Signal
 
-from napari_dmoe.progress import ProgressHook
+from napari_dmoe.progress import Progress, ProgressHook
+from napari_dmoe.viewer.ui.asking import not_saved
 from napari_dmoe.viewer.ui.foot import Foot
 from napari_dmoe.viewer.ui.jobs import Ending, JobQueue, JobRunner, Task, notify_error
 
@@ -155,6 +157,25 @@ class Work(QObject):
         self.say(order.status)
         self._files.add(Task(order.title, order.work), ending)
 
+    def save(
+        self,
+        path: Path,
+        write: Callable[[Path], Any],
+        then: Callable[[Any], str] | None = None,
+    ) -> None:
+        """Write a file beside whatever else is under way, and say that it is there.
+
+        `write` is called in a thread of its own; `then` takes what it returns, and
+        returns what the footer says. An error says which file, where, and why.
+        """
+        order = Order(
+            title=f"dMoE: saving {path.name}",
+            status=f"Saving {path.name} …",
+            work=partial(_write, path, write),
+            then=then or (lambda _: f"Saved {path.name}."),
+        )
+        self.start_beside(order)
+
     def _on_file(self, order: Order, outcome: object) -> None:
         with self._showing():
             said = order.then(outcome)
@@ -219,3 +240,11 @@ class Work(QObject):
         self._order = None
         self._footer.show_running(False)
         self.ended.emit()
+
+
+def _write(path: Path, write: Callable[[Path], Any], hook: ProgressHook) -> Any:
+    hook(Progress(0, 1, f"saving {path.name}"))
+    try:
+        return write(path)
+    except OSError as error:
+        raise not_saved(path, error) from error

@@ -173,6 +173,7 @@ def test_the_badge_stands_in_the_result_its_record_and_its_table(
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(path), ""))
     desk.click(result.table_button)
     desk.click(section_of(desk).change.save_button)
+    desk.wait_until_idle()
     with path.open(encoding="utf-8-sig", newline="") as lines:
         assert {row["note"] for row in csv.DictReader(lines)} == {BADGE}
     plain = desk.viewer.layers["retina / mask"].metadata["napari-dmoe"]
@@ -309,6 +310,7 @@ def test_the_effect_of_every_expert_comes_largest_first_and_is_sorted_at_a_click
     path = tmp_path / "effects"
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(path), ""))
     desk.click(section.effects.save_button)
+    desk.wait_until_idle()
     assert "in block" in path.with_suffix(".csv").read_text(encoding="utf-8-sig")
     assert names(desk) == ["retina", "retina / mask"]
 

@@ -134,7 +134,8 @@ def painted_labels(source: Image, result: Result) -> NDArray[Any] | None:
     if mask.data.shape != result.original.shape:
         return None
     labels = np.asarray(mask.data)
-    return from_layer(source, labels, axes=made.axes, dims=len(made.grid.shape))
+    names = axis_names(source, len(made.grid.shape))
+    return from_layer(names, labels, axes=made.axes)
 
 
 def _region_layer(viewer: ViewerModel) -> Shapes | None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from qtpy.QtCore import Qt, QTimer, Signal
-from qtpy.QtWidgets import QCheckBox, QComboBox, QWidget
+from qtpy.QtWidgets import QCheckBox, QWidget
 from superqt import QLabeledSlider
 from superqt.utils import signals_blocked
 
@@ -45,33 +45,22 @@ _ANIMATION_MS = 600
 
 @dataclass(frozen=True)
 class SweepView:
-    """What the section shows of a sweep.
-
-    Parameters
-    ----------
-    summary : str
-        One sentence, and what must be said with it.
-    steps : tuple of str
-        What each step of the slider shows.
-    current : int
-        The step at first.
-    rows : tuple of mappings
-        A line a value.
-    note : str
-        What the values are compared with.
-    column_help : mapping of str to str
-        What the columns of `rows` mean.
-    regions : tuple of str
-        Regions that flip, the largest first.
-    """
+    """What the section shows of a sweep."""
 
     summary: str = ""
+    """One sentence, and what must be said with it."""
     steps: tuple[str, ...] = ()
+    """What each step of the slider shows."""
     current: int = 0
+    """The step at first."""
     rows: tuple[Mapping[str, str], ...] = ()
+    """A line a value."""
     note: str = ""
+    """What the values are compared with."""
     column_help: Mapping[str, str] = field(default_factory=dict)
+    """What the columns of the rows mean."""
     regions: tuple[str, ...] = ()
+    """Regions that flip, the largest first."""
 
 
 class SweepSection(QWidget):
@@ -86,7 +75,7 @@ class SweepSection(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.combo: QComboBox = narrow_combo("Driver", _HELP)
+        self.combo = narrow_combo("Driver", _HELP)
         self.combo.currentIndexChanged.connect(self._on_driver)
         self.button = button("Sweep", "", self._on_sweep, StartButton)
         self.between_box = QCheckBox("Also between trained values")
@@ -114,7 +103,7 @@ class SweepSection(QWidget):
             self.save_requested,
         )
         self._lay_out()
-        self.offer((), between=(), why_not="")
+        self.offer((), (), "", "")
         self.show_sweep(SweepView())
 
     def _lay_out(self) -> None:
@@ -136,25 +125,12 @@ class SweepSection(QWidget):
         )
 
     def offer(
-        self,
-        drivers: Sequence[str],
-        *,
-        between: Sequence[bool],
-        why_not: str,
-        notice: str = "",
+        self, drivers: Sequence[str], between: Sequence[bool], why_not: str, notice: str
     ) -> None:
-        """Offer what can be swept, or say why nothing can be.
+        """Offer drivers and pairs of them, or say why nothing can be swept.
 
-        Parameters
-        ----------
-        drivers : sequence of str
-            Drivers, and pairs of them.
-        between : sequence of bool
-            Whether the values of each have an order, so that there is a between.
-        why_not : str
-            Why nothing can be swept; empty where something can.
-        notice : str
-            What must be said of the model.
+        `between` says whether the values of each have an order, so that there is a
+        between; `notice` must be said of the model.
         """
         chosen = self.combo.currentText()
         self._between = tuple(between)
