@@ -195,7 +195,7 @@ class ExpertsControl(Control):
         pixel = pixel_size(ablation.plain, inquiry.pixels)
         self._section.show_effects(
             words.effects_summary(ablation),
-            words.effect_rows(ablation, pixel),
+            words.effect_lines(ablation, pixel),
             words.effect_columns(ablation, pixel),
         )
         n, seconds = len(ablation.effects), outcome.seconds

@@ -39,12 +39,9 @@ def noise_keys(found: Uncertainty) -> tuple[ColourKey, ...]:
     """Return what the colours of the maps of :func:`noise_layers` mean."""
     n, colours = found.n_samples, class_colours(found.classes)
     most = np.log2(min(len(found.classes), max(n, 2)))
-    entropy = ColourKey.from_0(
-        "Noise entropy: nothing where all samples agree",
-        ramp_of(_ENTROPY_COLORMAP, _ENTROPY_STEPS),
-        most,
-        "bits",
-    )
+    ramp = ramp_of(_ENTROPY_COLORMAP, _ENTROPY_STEPS)
+    title = "Noise entropy: nothing where all samples agree"
+    entropy = ColourKey.from_0(title, ramp, most, "bits")
     votes = (
         ColourKey(
             f"Votes for {name} (hidden at first)",

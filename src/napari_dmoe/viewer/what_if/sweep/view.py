@@ -12,20 +12,10 @@ from superqt.utils import signals_blocked
 
 from napari_dmoe.inference.pictures.colours import ColourKey
 from napari_dmoe.viewer.rows import Column, Line
+from napari_dmoe.viewer.ui import parts
 from napari_dmoe.viewer.ui.colours import ColourBar
 from napari_dmoe.viewer.ui.lists import WrappingList
-from napari_dmoe.viewer.ui.parts import (
-    StartButton,
-    button,
-    column,
-    copy_text,
-    emphasise,
-    heading,
-    narrow_combo,
-    paragraph,
-    row,
-    say,
-)
+from napari_dmoe.viewer.ui.parts import StartButton, button, column, paragraph, row, say
 from napari_dmoe.viewer.ui.tables import Table
 
 _HELP = (
@@ -75,7 +65,7 @@ class SweepSection(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.combo = narrow_combo("Driver", _HELP)
+        self.combo = parts.narrow_combo("Driver", _HELP)
         self.combo.currentIndexChanged.connect(self._on_driver)
         self.button = button("Sweep", "", self._on_sweep, StartButton)
         self.between_box = QCheckBox("Also between trained values")
@@ -107,22 +97,13 @@ class SweepSection(QWidget):
         self.show_sweep(SweepView())
 
     def _lay_out(self) -> None:
-        column(
-            self.found.buttons,
-            row(self.copy_button, self.grid_button, self.save_button),
-        )
+        exports = self.copy_button, self.grid_button, self.save_button
+        column(self.found.buttons, row(*exports))
         self._removed = QWidget()
         column(self._removed, self.removed, self.again_button)
-        column(
-            self,
-            heading("ANOTHER PATIENT"),
-            row(self.combo, self.button),
-            self.between_box,
-            self.notice,
-            self.summary,
-            self._removed,
-            self.found,
-        )
+        title, drivers = parts.heading("ANOTHER PATIENT"), row(self.combo, self.button)
+        texts = self.notice, self.summary, self._removed
+        column(self, title, drivers, self.between_box, *texts, self.found)
 
     def offer(
         self, drivers: Sequence[str], between: Sequence[bool], why_not: str, notice: str
@@ -168,7 +149,7 @@ class SweepSection(QWidget):
         self.sweep_requested.emit(self.combo.currentIndex(), between)
 
     def _on_copy(self) -> None:
-        copy_text(f"{self.summary.text()}\n{self.found.text()}")
+        parts.copy_text(f"{self.summary.text()}\n{self.found.text()}")
 
 
 class SweepFound(QWidget):
@@ -187,18 +168,18 @@ class SweepFound(QWidget):
         self.step_label = paragraph(" ", name="sweep-step")
         self.hidden = paragraph(name="sweep-hidden")
         self.outdated = paragraph(name="sweep-outdated")
-        emphasise(self.outdated)
+        parts.emphasise(self.outdated)
         self.note = paragraph(name="sweep-note")
         self.table = Table(
             "Values", "One line a value; ● is the patient's own. A click shows it."
         )
         self.table.line_chosen.connect(self._on_line)
-        self.map_combo = narrow_combo("Map", "What the values disagree about.")
+        self.map_combo = parts.narrow_combo("Map", "What the values disagree about.")
         self.map_combo.addItems(MAPS)
         self.map_combo.activated.connect(self.map_chosen)
         self.bar = ColourBar()
         self.map_help = paragraph(name="sweep-map")
-        self.regions_heading = heading("Regions that flip")
+        self.regions_heading = parts.heading("Regions that flip")
         self.regions = WrappingList(
             "Regions that flip",
             "Regions whose class depends on the value, the largest first. Double-click "
@@ -206,20 +187,13 @@ class SweepFound(QWidget):
         )
         self.regions.activated.connect(self._on_region)
         self.buttons = QWidget()
+        texts = self.step_label, self.hidden, self.outdated, self.note
         column(
             self,
             row(self.slider, self.play_button),
-            self.step_label,
-            self.hidden,
-            self.outdated,
-            self.note,
-            self.table,
-            self.buttons,
-            row(heading("Map"), self.map_combo, stretch=1),
-            self.bar,
-            self.map_help,
-            self.regions_heading,
-            self.regions,
+            *(*texts, self.table, self.buttons),
+            row(parts.heading("Map"), self.map_combo, stretch=1),
+            *(self.bar, self.map_help, self.regions_heading, self.regions),
         )
 
     def _make_player(self) -> None:
