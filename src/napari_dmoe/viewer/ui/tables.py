@@ -102,16 +102,8 @@ class TableModel(QAbstractTableModel):
 class Table(QTableView):
     """Shows lines by column; none take no room.
 
-    Parameters
-    ----------
-    name, tooltip : str
-        What it is called, and what it shows.
-    last : sequence of str
-        Columns that stand behind all others.
-    most_lines : int
-        More than these are scrolled.
-    is_sorted : bool
-        Whether a click on a column's name sorts by it.
+    More than `most_lines` are scrolled. The columns `last` stand behind all others. A
+    click on a column's name sorts by it where the table `is_sorted`.
     """
 
     line_chosen = Signal(int)
@@ -158,15 +150,7 @@ class Table(QTableView):
     def show_lines(
         self, lines: Sequence[Line], columns: Sequence[Column] | None = None
     ) -> None:
-        """Show other lines.
-
-        Parameters
-        ----------
-        lines : sequence of Line
-            The lines.
-        columns : sequence of Column, optional
-            Those that are shown, all by default; copies and files have every one.
-        """
+        """Show other lines, by all columns or some; copies and files have every one."""
         place = self.currentIndex()
         shown = [Column(name, name) for name in _keys(lines, self._last)]
         with signals_blocked(self):
@@ -258,10 +242,7 @@ class Table(QTableView):
 class Facts(Table):
     """Shows names, values and spans as plain text, with a swatch of colour before each.
 
-    Parameters
-    ----------
-    span_help : str
-        What the spans are.
+    `span_help` says what the spans are.
     """
 
     def __init__(

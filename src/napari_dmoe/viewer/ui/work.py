@@ -29,42 +29,27 @@ BUSY = "The dock is at work: wait until it is done, or press Stop."
 
 @dataclass(frozen=True)
 class Order:
-    """Something to do in the background, and what follows.
-
-    Parameters
-    ----------
-    title : str
-        What napari's activity list calls it.
-    status : str
-        What the footer says at first.
-    work : callable
-        Does it, in a thread of its own; takes a progress hook.
-    then : callable
-        Takes what `work` returned, on the GUI thread; returns what the footer says.
-    if_failed : callable, optional
-        Takes the error, after it was notified; returns what the footer says.
-    if_stopped : callable, optional
-        Called after a stop; returns what the footer says.
-    """
+    """Something to do in the background, and what follows."""
 
     title: str
+    """What napari's activity list calls it."""
     status: str
+    """What the footer says at first."""
     work: Callable[[ProgressHook], Any]
+    """Does it, in a thread of its own."""
     then: Callable[[Any], str]
+    """Takes what `work` returned, on the GUI thread; returns what the footer says."""
     if_failed: Callable[[Exception], str] | None = None
+    """Takes the error, after it was notified; returns what the footer says."""
     if_stopped: Callable[[], str] | None = None
+    """Called after a stop; returns what the footer says."""
 
 
 class Work(QObject):
-    """Does one order at a time, and files beside it.
+    """Does one order at a time, and files beside it; a foot shows how the work goes.
 
-    Parameters
-    ----------
-    footer : Foot
-        Where it is shown how the work goes.
-    showing : callable, optional
-        Returns the context in which what was found is shown, such as one that takes
-        half of it away again after an error.
+    What was found is shown in the context that `showing` returns, such as one that
+    takes half of it away again after an error.
     """
 
     begun = Signal()
@@ -113,20 +98,10 @@ class Work(QObject):
     def begin(
         self, order: Callable[[], Order], *, if_not: Callable[[str], None] | None = None
     ) -> Exception | None:
-        """Begin an order that may turn out impossible, or say why not.
+        """Begin an order, unless making it raises ``ValueError``; return that, or None.
 
-        Parameters
-        ----------
-        order : callable
-            Returns the order; may raise ``ValueError``.
-        if_not : callable, optional
-            Says why it was not begun, also while another is under way; by default
-            the footer says why it is impossible.
-
-        Returns
-        -------
-        Exception or None
-            Why it is impossible, which has been said.
+        `if_not` says why it was not begun, also while another is under way; by default
+        the footer says why it is impossible.
         """
         try:
             made = order()

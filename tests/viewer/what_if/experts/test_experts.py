@@ -23,6 +23,7 @@ from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.viewer.layers.records import record_rows
 from napari_dmoe.viewer.session.session import session_of
 from napari_dmoe.viewer.what_if.experts.view import ExpertsSection
+from napari_dmoe.viewer.what_if.experts.words import Intervention
 
 pytestmark = pytest.mark.gui
 
@@ -250,7 +251,7 @@ def test_reset_makes_everything_plain_in_one_click(desk: Desk) -> None:
     assert section.change.summary.text() == (
         f"Hidden, and still in napari's list: “{marked}”, “difference, {marked}”."
     )
-    assert section.intervention().is_none
+    assert section.intervention() == Intervention()
     assert section.block() is None
     assert section.change.badge.isHidden()
     shown = {layer.name for layer in desk.viewer.layers if layer.visible}
