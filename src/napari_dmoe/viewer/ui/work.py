@@ -39,10 +39,13 @@ class Order:
     """Does it, in a thread of its own."""
     then: Callable[[Any], str]
     """Takes what `work` returned, on the GUI thread; returns what the footer says."""
-    if_failed: Callable[[Exception], str] | None = None
+    if_failed: Callable[[Exception], str] = "Failed: {}".format
     """Takes the error, after it was notified; returns what the footer says."""
     if_stopped: Callable[[], str] | None = None
     """Called after a stop; returns what the footer says."""
+
+
+_NOTHING = Order("", "", work=lambda hook: None, then=lambda outcome: "")
 
 
 class Work(QObject):
@@ -65,7 +68,7 @@ class Work(QObject):
     ) -> None:
         super().__init__(parent)
         self._footer, self._showing = footer, showing
-        self._order: Order | None = None
+        self._order = _NOTHING
         self._runner = JobRunner(self)
         self._runner.progressed.connect(footer.show_progress)
         self._runner.returned.connect(self._on_returned)
@@ -158,8 +161,7 @@ class Work(QObject):
 
     def _on_file_failed(self, order: Order, error: Exception) -> None:
         notify_error(error)
-        said = "" if order.if_failed is None else order.if_failed(error)
-        self.say(said or f"Failed: {error}")
+        self.say(order.if_failed(error) or f"Failed: {error}")
 
     def _on_file_stopped(self, order: Order) -> None:
         self._tell(NOT_SAVED if order.if_stopped is None else order.if_stopped())
@@ -182,37 +184,26 @@ class Work(QObject):
         self._footer.show_status(f"Failed: {error}")
 
     def _on_returned(self, outcome: object) -> None:
-        if self._order is None:
-            return
         try:
             with self._showing():
                 said = self._order.then(outcome)
         except Exception as error:  # noqa: BLE001 - it is shown, and the dock goes on
-            self._on_not_shown(error)
-        else:
-            self._footer.show_status(said)
-
-    def _on_not_shown(self, error: Exception) -> None:
-        """Say that the work was done, but that what it found could not be shown."""
-        notify_error(error)
-        if self._order is not None and self._order.if_failed is not None:
+            notify_error(error)
             self._order.if_failed(error)
-        why = str(error) or type(error).__name__
-        self._footer.show_status(f"Failed: the result could not be shown ({why}).")
+            why = str(error) or type(error).__name__
+            said = f"Failed: the result could not be shown ({why})."
+        self._footer.show_status(said)
 
     def _on_failed(self, error: Exception) -> None:
-        self.fail(error)
-        if self._order is not None and self._order.if_failed is not None:
-            self._footer.show_status(self._order.if_failed(error))
+        notify_error(error)
+        self._footer.show_status(self._order.if_failed(error))
 
     def _on_stopped(self) -> None:
-        text = STOPPED
-        if self._order is not None and self._order.if_stopped is not None:
-            text = self._order.if_stopped()
-        self._footer.show_status(text)
+        if_stopped = self._order.if_stopped
+        self._footer.show_status(STOPPED if if_stopped is None else if_stopped())
 
     def _on_finished(self) -> None:
-        self._order = None
+        self._order = _NOTHING
         self._footer.show_running(False)
         self.ended.emit()
 

@@ -82,8 +82,7 @@ class ExpertsControl(Control):
         """Take away what was found for a plain result that is gone."""
         if self._plain is None:
             return
-        plain = self._plain()
-        image = self._image()
+        plain, image = self._plain(), self._image()
         shown = [] if image is None else self._session.results_of(image)
         is_gone = plain is None or plain not in shown
         if is_gone or image is not self._session.image:
@@ -159,9 +158,8 @@ class ExpertsControl(Control):
             outcome = Outcome(ablation.plain, request, seconds)
             plain = session.show_outcome(image, outcome)
         self._plain, self._image = weakref.ref(plain), weakref.ref(image)
-        return then(
-            inquiry, Outcome(ablation.result, request, seconds), plain, ablation
-        )
+        outcome = Outcome(ablation.result, request, seconds)
+        return then(inquiry, outcome, plain, ablation)
 
     def _show_change(
         self, inquiry: Inquiry, outcome: Outcome, plain: Result, ablation: Ablation

@@ -23,7 +23,7 @@ from napari_dmoe.viewer.session.inquiry import GONE, if_there
 from napari_dmoe.viewer.session.reopening import show_alone
 from napari_dmoe.viewer.ui.asking import ask_for_checkpoint, ask_where
 from napari_dmoe.viewer.ui.connections import Refresh
-from napari_dmoe.viewer.ui.work import BUSY, Order
+from napari_dmoe.viewer.ui.work import BUSY, STOPPED, Order
 from napari_dmoe.viewer.what_if.replay import replaying
 from napari_dmoe.viewer.what_if.replay.rebuilt import Rebuilt, show_replayed
 from napari_dmoe.viewer.what_if.replay.replaying import ReplaySubject
@@ -173,6 +173,7 @@ class ReplayControl(Control):
             work=made.compare,
             then=if_there(self._session, image, show),
             if_failed=self._on_failed,
+            if_stopped=lambda: STOPPED,
         )
         self._work.start_beside(order)
         return order.status

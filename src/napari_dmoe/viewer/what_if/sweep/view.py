@@ -220,8 +220,7 @@ class SweepFound(QWidget):
         self.setVisible(bool(view.steps))
         with signals_blocked(self.slider):
             self.slider.setRange(0, max(len(view.steps) - 1, 0))
-            self.slider.setValue(view.current)
-        self._say_step(view.current)
+        self.show_step(view.current)
         names, helps = view.rows[0] if view.rows else (), view.column_help
         self._values = [next(iter(line.values())) for line in view.rows]
         self.table.show_lines(
@@ -276,9 +275,8 @@ class SweepFound(QWidget):
         name = self._values[line].removesuffix(" ●")
         if name in self._steps:
             step = self._steps.index(name)
-            with signals_blocked(self.slider):
-                self.slider.setValue(step)
-            self._on_slider(step)
+            self.show_step(step)
+            self.step_chosen.emit(step)
 
     def _on_play(self, is_on: bool) -> None:
         self.play_button.setText(_PAUSE if is_on else _PLAY)
@@ -290,8 +288,7 @@ class SweepFound(QWidget):
             self._timer.stop()
 
     def _on_tick(self) -> None:
-        n_steps = len(self._steps)
-        self.slider.setValue((self.slider.value() + 1) % max(n_steps, 1))
+        self.slider.setValue((self.slider.value() + 1) % max(len(self._steps), 1))
 
     def _on_region(self) -> None:
         if self.regions.currentRow() >= 0:
