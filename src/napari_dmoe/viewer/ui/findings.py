@@ -32,9 +32,8 @@ class FindingView(QWidget):
         between: Sequence[QWidget] = (),
         text: Callable[[], str] | None = None,
         rows: Callable[[], Sequence[Mapping[str, str]]] | None = None,
-        parent: QWidget | None = None,
     ) -> None:
-        super().__init__(parent)
+        super().__init__()
         self._what, self._table, self._rows = what, table, rows
         self._text = text or self.text
         self.badge = parts.paragraph(name=f"{name}-badge")

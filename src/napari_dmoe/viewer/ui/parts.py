@@ -242,10 +242,8 @@ class TextForm(QWidget):
 class Fold(QWidget):
     """Unfolds its content at a click on its title."""
 
-    def __init__(
-        self, title: str, tooltip: str, content: QWidget, parent: QWidget | None = None
-    ) -> None:
-        super().__init__(parent)
+    def __init__(self, title: str, tooltip: str, content: QWidget) -> None:
+        super().__init__()
         self._title, self._content = title, content
         self.button = button("", tooltip, self._on_clicked)
         column(self, row(self.button, QWidget(), stretch=1), content)

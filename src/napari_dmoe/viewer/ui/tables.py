@@ -19,7 +19,7 @@ from qtpy.QtCore import (
     Signal,
 )
 from qtpy.QtGui import QFont, QResizeEvent
-from qtpy.QtWidgets import QAbstractItemView, QFrame, QTableView, QWidget
+from qtpy.QtWidgets import QAbstractItemView, QFrame, QTableView
 from superqt.utils import signals_blocked
 
 from napari_dmoe.viewer.rows import Column, Line, TableRow, as_text
@@ -35,6 +35,7 @@ _LEAST = 0.0005  # what three decimals round to 0
 _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 _DASH_THAT_MAY_BREAK = "–\u200b"  # with a space of no width, for narrow docks
 _MOST_FACTS = 100
+_SPAN_HELP = "From the least to the most over the driver's values."
 _OF_FACTS = (
     Column("colour", ""),
     Column("name", ""),
@@ -119,9 +120,8 @@ class Table(QTableView):
         last: Sequence[str] = (),
         most_lines: int = _MOST_LINES,
         is_sorted: bool = False,
-        parent: QWidget | None = None,
     ) -> None:
-        super().__init__(parent)
+        super().__init__()
         self._last, self._most_lines = tuple(last), most_lines
         self._lines = TableModel(self)
         self._order = QSortFilterProxyModel(self)
@@ -245,12 +245,8 @@ class Facts(Table):
     `span_help` says what the spans are.
     """
 
-    def __init__(
-        self,
-        span_help: str = "From the least to the most over the driver's values.",
-        parent: QWidget | None = None,
-    ) -> None:
-        super().__init__(most_lines=_MOST_FACTS, parent=parent)
+    def __init__(self, span_help: str = _SPAN_HELP) -> None:
+        super().__init__(most_lines=_MOST_FACTS)
         self._facts: tuple[TableRow, ...] = ()
         self._help = {"span": span_help}
         self.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)

@@ -25,7 +25,7 @@ from napari_dmoe.viewer.layers.records import layer_name
 from napari_dmoe.viewer.session.inquiry import GONE
 from napari_dmoe.viewer.session.reopening import hide, quoted, show_alone
 from napari_dmoe.viewer.what_if.noise.maps import noise_layers, vote_result
-from napari_dmoe.viewer.what_if.replay.replaying import ReplaySubject
+from napari_dmoe.viewer.what_if.replay.replaying import ReplaySubject, samples_of
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -48,7 +48,7 @@ class Rebuilt:
     made: list[LayerData]
     """The mask, and then the maps, named as replayed."""
     there: list[tuple[_Run, NDArray[Any]]]
-    """Copies of what is in the viewer of the same runs."""
+    """The samples of layers of the same runs that are in the viewer."""
 
     @classmethod
     def of(
@@ -58,11 +58,11 @@ class Rebuilt:
         found: Replay,
         layers: Iterable[Layer],
     ) -> Rebuilt:
-        """Return what was made, and copies of those layers that may be the same."""
+        """Return what was made, and the samples of layers that may be the same."""
         made = _rebuilt_layers(image, found)
         runs = [_run_of(arguments["metadata"]) for _, arguments, _ in made]
         known = [(_run_of(each.metadata), each) for each in layers]
-        there = [(run, np.array(each.data)) for run, each in known if run in runs]
+        there = [(run, samples_of(each)) for run, each in known if run in runs]
         return cls(subject, found, made, there)
 
     def compare(self, hook: ProgressHook) -> Rebuilt:

@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from napari.layers import Image, Layer
+from napari.layers import Image, Labels, Layer
 from numpy.typing import NDArray
 
 from napari_dmoe.imaging.spatial import (
@@ -55,7 +55,7 @@ class ReplaySubject:
     names: tuple[str, ...]
     """The image's axes in the order of its layer."""
     samples: NDArray[Any]
-    """A copy of what stands in the layer."""
+    """What stands in the layer, as :func:`samples_of` returns it."""
     shows: str = ""
     """What a map shows; empty for a mask."""
 
@@ -91,9 +91,17 @@ def replay_subject(layer: Layer, image: Image) -> ReplaySubject:
         record,
         to_image(image, dims_of(record)),
         axis_names(image, dims_of(record)),
-        np.array(layer.data),
+        samples_of(layer),
         shown_by(layer),
     )
+
+
+def samples_of(layer: Layer) -> NDArray[Any]:
+    """Return a layer's samples for a worker: copied, unless nobody can paint on them.
+
+    Maps may be many times as large as a mask.
+    """
+    return np.array(layer.data) if isinstance(layer, Labels) else np.asarray(layer.data)
 
 
 def in_run_order(
