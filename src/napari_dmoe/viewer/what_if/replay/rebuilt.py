@@ -25,7 +25,7 @@ from napari_dmoe.viewer.layers.records import layer_name
 from napari_dmoe.viewer.session.inquiry import GONE
 from napari_dmoe.viewer.session.reopening import hide, quoted, show_alone
 from napari_dmoe.viewer.what_if.noise.maps import noise_layers, vote_result
-from napari_dmoe.viewer.what_if.replay.replaying import ReplaySubject, samples_of
+from napari_dmoe.viewer.what_if.replay.replaying import ReplaySubject, snapshot_of
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -62,7 +62,7 @@ class Rebuilt:
         made = _rebuilt_layers(image, found)
         runs = [_run_of(arguments["metadata"]) for _, arguments, _ in made]
         known = [(_run_of(each.metadata), each) for each in layers]
-        there = [(run, samples_of(each)) for run, each in known if run in runs]
+        there = [(run, snapshot_of(each)) for run, each in known if run in runs]
         return cls(subject, found, made, there)
 
     def compare(self, hook: ProgressHook) -> Rebuilt:

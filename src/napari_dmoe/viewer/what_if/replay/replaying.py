@@ -55,7 +55,7 @@ class ReplaySubject:
     names: tuple[str, ...]
     """The image's axes in the order of its layer."""
     samples: NDArray[Any]
-    """What stands in the layer, as :func:`samples_of` returns it."""
+    """What stands in the layer, as :func:`snapshot_of` returns it."""
     shows: str = ""
     """What a map shows; empty for a mask."""
 
@@ -91,12 +91,12 @@ def replay_subject(layer: Layer, image: Image) -> ReplaySubject:
         record,
         to_image(image, dims_of(record)),
         axis_names(image, dims_of(record)),
-        samples_of(layer),
+        snapshot_of(layer),
         shown_by(layer),
     )
 
 
-def samples_of(layer: Layer) -> NDArray[Any]:
+def snapshot_of(layer: Layer) -> NDArray[Any]:
     """Return a layer's samples for a worker: copied, unless nobody can paint on them.
 
     Maps may be many times as large as a mask.
