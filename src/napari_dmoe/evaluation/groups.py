@@ -9,13 +9,16 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_dmoe.evaluation.mask_pair import MetricError
-from napari_dmoe.models.card import CardAttribute
 from napari_dmoe.patient import Patient
+
+if TYPE_CHECKING:
+    from napari_dmoe.models.card import CardAttribute
 
 UNKNOWN = -1
 """Place of a value that is not known."""
@@ -178,6 +181,8 @@ def _from_cases(name: str, patients: Sequence[Patient]) -> CardAttribute:
             "card that has them"
         )
     spelt = {str(value).casefold(): str(value) for value in sorted(map(str, values))}
+    from napari_dmoe.models.card import CardAttribute  # it needs torch
+
     return CardAttribute(name=name, values=tuple(spelt.values()))
 
 

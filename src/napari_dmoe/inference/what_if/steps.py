@@ -24,27 +24,18 @@ STEPS_BETWEEN = 3
 
 @dataclass(frozen=True)
 class Swept:
-    """A sweep, and its steps from the first value to the last.
-
-    Parameters
-    ----------
-    sweep : Sweep
-        What was found for the trained values.
-    steps : tuple of str
-        What each step is: a value, or what lies between two.
-    results : tuple of Segmentation
-        The result of each step.
-    chosen : int
-        The step of the patient's own value; the first where it is unknown.
-    seconds : float
-        How long it took.
-    """
+    """A sweep, and its steps from the first value to the last."""
 
     sweep: Sweep
+    """What was found for the trained values."""
     steps: tuple[str, ...]
+    """What each step is: a value, or what lies between two."""
     results: tuple[Segmentation, ...]
+    """The result of each step."""
     chosen: int
+    """The step of the patient's own value; the first where it is unknown."""
     seconds: float
+    """How long it took."""
 
     @cached_property
     def stack(self) -> NDArray[np.uint8]:

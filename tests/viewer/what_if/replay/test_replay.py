@@ -255,9 +255,8 @@ def test_a_missing_checkpoint_is_found_or_asked_for(
     desk.load("age")
     section = section_of(desk)
     assert replay_of(desk, "retina / mask").startswith("The same, bit for bit")
-    session = desk.session
-    # It is no longer at hand.
-    session.set_surroundings(replace(session.surroundings, models=()))
+    known = desk.session.surroundings
+    desk.session.set_surroundings(replace(known, models=()))  # no longer at hand
     text = replay_of(desk, "retina / mask")
     assert text.startswith("Missing: the checkpoint fundus.pth (SHA-256 ffffffffffff…)")
     assert not section.checkpoint_button.isHidden()
