@@ -217,8 +217,9 @@ def sweep(
             progress=part_of(progress, 1, n_parts),
             priors=priors,
         )
-    _ = found.summary  # counted here, once, and not where a person waits
-    return interleaved(found, positions, between, time.perf_counter() - began)
+    swept = interleaved(found, positions, between, time.perf_counter() - began)
+    _ = found.summary, swept.stack  # made here, once, and not where a person waits
+    return swept
 
 
 def draw_sweep(image: SpatialImage, found: Sweep) -> NDArray[np.uint8]:

@@ -181,14 +181,13 @@ def on_layer(
 
 
 def from_layer(
-    source: Image, samples: NDArray[Any], *, axes: Sequence[str], dims: int
+    names: Sequence[str], samples: NDArray[Any], *, axes: Sequence[str]
 ) -> NDArray[Any]:
     """Put samples in the order of a layer's axes along others: :func:`on_layer` undone.
 
-    They are not copied. Of axes that are not asked for, such as channels, the first
-    sample is taken; for `dims` see :func:`axis_names`.
+    `names` are the layer's axes as :func:`axis_names` returns them. The samples are not
+    copied. Of axes that are not asked for, such as channels, the first one is taken.
     """
-    names = axis_names(source, dims)
     left_out = [i for i, name in enumerate(names) if name not in axes]
     order = [names.index(name) for name in axes]
     ordered = np.transpose(samples, (*left_out, *order))

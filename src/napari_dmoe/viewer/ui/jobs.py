@@ -11,14 +11,11 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from io import StringIO
 from typing import Any
 
 from napari.qt.threading import WorkerBase, WorkerBaseSignals, create_worker
-from napari.utils.notifications import (
-    ErrorNotification,
-    notification_manager,
-    show_error,
-)
+from napari.utils import notifications
 from napari.utils.progress import cancelable_progress
 from qtpy.compat import isalive
 from qtpy.QtCore import QObject, Signal
@@ -43,19 +40,10 @@ class Task:
 
 @dataclass(frozen=True)
 class Ending:
-    """What follows a task, on the GUI thread.
-
-    Parameters
-    ----------
-    then : callable
-        Takes what the task returned.
-    if_failed : callable
-        Takes the error.
-    if_stopped : callable
-        Called after a stop.
-    """
+    """What follows a task, on the GUI thread."""
 
     then: Callable[[Any], object]
+    """Takes what the task returned."""
     if_failed: Callable[[Exception], object]
     if_stopped: Callable[[], object]
 
@@ -66,13 +54,7 @@ class _JobSignals(WorkerBaseSignals):
 
 
 class Job(WorkerBase):
-    """A task in a thread of Qt's pool.
-
-    Parameters
-    ----------
-    task : Task
-        What to do.
-    """
+    """A task in a thread of Qt's pool."""
 
     def __init__(self, task: Task) -> None:
         super().__init__(SignalsClass=_JobSignals)
@@ -117,16 +99,6 @@ class _ActivityProgress(cancelable_progress):
             self.cancel_callback()
 
 
-class _NoFile:
-    """Takes the text that tqdm would print into the terminal."""
-
-    def write(self, text: str) -> None:
-        """Drop the text."""
-
-    def flush(self) -> None:
-        """Do nothing."""
-
-
 class _Running:
     """A job and its bar, to be ended from the GUI thread even without its runner."""
 
@@ -153,12 +125,8 @@ class JobRunner(QObject):
     """Runs tasks one at a time and tells how they go, on the GUI thread.
 
     Every task ends with exactly one of `returned`, `failed` and `stopped`, and then
-    with `finished`. A runner that is destroyed tells its task to stop.
-
-    Parameters
-    ----------
-    has_bar : bool
-        Whether napari's activity list shows the task.
+    with `finished`. A runner that is destroyed tells its task to stop. Napari's
+    activity list shows the task where it `has_bar`.
     """
 
     progressed = Signal(object)
@@ -199,7 +167,7 @@ class JobRunner(QObject):
                 total=_STEPS,
                 desc=task.title,
                 cancel_callback=self._running.stop,
-                file=_NoFile(),
+                file=StringIO(),  # tqdm would print into the terminal
             )
         job.signals.progressed.connect(self._on_progressed)
         job.signals.returned.connect(self._on_returned)
@@ -235,8 +203,8 @@ class JobRunner(QObject):
 
     def _on_warned(self, warning: tuple[Any, ...]) -> None:
         # napari shows the same warning once, however often a loop repeats it.
-        message, category, file_name, line = warning[:4]
-        notification_manager.receive_warning(message, category, file_name, line)
+        # A warning is its message, its category, its file and its line.
+        notifications.notification_manager.receive_warning(*warning[:4])
 
     def _on_finished(self) -> None:
         if not self.is_busy:
@@ -306,6 +274,7 @@ class JobQueue(QObject):
 def notify_error(error: Exception) -> None:
     """Show what went wrong: a known error by its message, others with their trace."""
     if isinstance(error, ValueError | MemoryError | OSError):
-        show_error(str(error))
+        notifications.show_error(str(error))
     else:
-        notification_manager.dispatch(ErrorNotification(error))
+        error_shown = notifications.ErrorNotification(error)
+        notifications.notification_manager.dispatch(error_shown)

@@ -46,27 +46,14 @@ class Measuring(QObject):
         return self._runner.is_busy
 
     def of(
-        self,
-        layer: Layer,
-        key: Hashable,
-        n_samples: int,
-        measure: Callable[[], T],
+        self, layer: Layer, key: Hashable, n_samples: int, measure: Callable[[], T]
     ) -> T | None:
         """Return a measure of a layer as it is now; None while it is measured.
 
-        Parameters
-        ----------
-        layer : napari.layers.Layer
-            The layer.
-        key : hashable
-            What is measured, and with which choices.
-        n_samples : int
-            How many samples it takes.
-        measure : callable
-            Measures them. It is called in another thread, so it must hold no layer. It
-            may read the layer's own array: to copy a large one here would take longer
-            than a person may wait, and what is found is forgotten where somebody
-            painted meanwhile.
+        The key says what is measured, and with which choices; it takes `n_samples`.
+        `measure` is called in another thread, so it must hold no layer. It may read the
+        layer's own array: to copy a large one here would take longer than a person may
+        wait, and what is found is forgotten where somebody painted meanwhile.
         """
         known: T | None = self._measures.of(layer, key)
         if known is not None:

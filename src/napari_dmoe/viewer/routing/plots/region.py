@@ -103,9 +103,8 @@ def painted_labels(source: Image, result: Result) -> NDArray[Any] | None:
     if mask.data.shape != result.original.shape:
         return None
     labels = np.asarray(mask.data)
-    return placement.from_layer(
-        source, labels, axes=made.axes, dims=len(made.grid.shape)
-    )
+    names = placement.axis_names(source, len(made.grid.shape))
+    return placement.from_layer(names, labels, axes=made.axes)
 
 
 def _region_layer(viewer: ViewerModel) -> Shapes | None:
