@@ -74,7 +74,6 @@ def _loaded(name: str, record: Provenance) -> LoadedModel:
 CHECKPOINT_SUFFIXES = (".safetensors", ".pth", ".pt")
 """Endings of the files that are taken for checkpoints."""
 
-
 MOST = 8
 """Paths that are kept."""
 

@@ -36,20 +36,7 @@ def show_demo() -> None:
 
 
 def open_demo(viewer: napari.Viewer, sample: str) -> DMoEDock:
-    """Open a sample in a viewer, segment it, and open the dock.
-
-    Parameters
-    ----------
-    viewer : napari.Viewer
-        Where to.
-    sample : str
-        A key of :data:`MODELS`.
-
-    Returns
-    -------
-    DMoEDock
-        The dock.
-    """
+    """Open a sample of :data:`MODELS` in a viewer, segment it, return the dock."""
     from napari_dmoe.models.checkpoint import load_checkpoint
 
     session, model = session_of(viewer), MODELS[sample]

@@ -5,8 +5,6 @@ A new tab is a folder beside this file, and its line in :data:`TABS`.
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
-from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from qtpy.QtCore import QEvent, QSize
@@ -21,7 +19,7 @@ from napari_dmoe.viewer.layers.pointer import all_or_nothing
 from napari_dmoe.viewer.routing.control import RoutingControl
 from napari_dmoe.viewer.segment.control import SegmentControl
 from napari_dmoe.viewer.segment.foot import RunFoot
-from napari_dmoe.viewer.session.session import Session, session_of
+from napari_dmoe.viewer.session.session import session_of
 from napari_dmoe.viewer.ui.connections import Connections, Refresh
 from napari_dmoe.viewer.ui.parts import StartButton
 from napari_dmoe.viewer.ui.work import BUSY, Work
@@ -44,15 +42,7 @@ Kind = TypeVar("Kind", bound=TabControl)
 
 
 class DMoEDock(QWidget):
-    """The main dock.
-
-    Parameters
-    ----------
-    napari_viewer : napari.Viewer
-        The viewer, or a plugin's proxy of it.
-    engines : Engines, optional
-        What is set to work; the real ones by default.
-    """
+    """The dock of a viewer, or of a plugin's proxy of it; tests pass other engines."""
 
     def __init__(
         self,
@@ -67,11 +57,12 @@ class DMoEDock(QWidget):
         self.footer = RunFoot()
         tabs = [kind.make() for kind in TABS]
         self._lay_out(tabs)  # first: it decides the order of Tab
-        self.work = Work(self.footer, self, showing=partial(_showing, session))
+        self.work = Work(
+            self.footer, self, showing=lambda: all_or_nothing(session.viewer)
+        )
         self.work.begun.connect(self._on_work)
         self.work.ended.connect(self._on_work)
-        connections = Connections(self)
-        connections.add(session.surroundings_changed, self._on_surroundings)
+        Connections(self).add(session.surroundings_changed, self._on_surroundings)
         bench = Bench(session, engines or Engines(), self.work, self.footer)
         self._controls = tuple(
             kind(bench, tab) for kind, tab in zip(TABS, tabs, strict=True)
@@ -158,11 +149,6 @@ class DMoEDock(QWidget):
                     control.abandon()
             self._was_docked = self.parent() is not None
         return bool(super().event(event))
-
-
-def _showing(session: Session) -> AbstractContextManager[None]:
-    """Return the context in which results are put into a session's viewer."""
-    return all_or_nothing(session.viewer)
 
 
 def _checkpoint_in(event: QDropEvent) -> str:

@@ -166,39 +166,41 @@ def _late(name: str) -> Callable[..., Any]:
     return call
 
 
+load_checkpoint = _late("models.checkpoint:load_checkpoint")
+segment = _late("inference.running.segment:segment")
+ablate = _late("inference.what_if.ablation:ablate")
+uncertainty = _late("inference.what_if.uncertainty:uncertainty")
+replay = _late("inference.replaying.replay:replay")
+read_routing = _late("inference.what_if.routing_reading:read_routing")
+entries = _late("cohorts.series:entries_of")
+start_tuning = _late("training.tuning.process:TuningProcess")
+draw_sweep = _late("inference.what_if.sweep_pictures:sweep_picture")
+save_sweep = _late("inference.what_if.files:save_sweep")
+
+
 @dataclass(frozen=True)
 class Engines:
     """What the dock sets to work; every one may be replaced."""
 
     look_around: Callable[[], Surroundings] = look_around
-    load_checkpoint: Callable[..., LoadedModel] = _late(
-        "models.checkpoint:load_checkpoint"
-    )
-    segment: Callable[..., Segmentation] = _late("inference.running.segment:segment")
+    load_checkpoint: Callable[..., LoadedModel] = load_checkpoint
+    segment: Callable[..., Segmentation] = segment
     fitting_cards: Callable[[LoadedModel], tuple[FittingCard, ...]] = fitting_cards
     compare: Callable[..., Comparison] = compare
-    ablate: Callable[..., Ablation] = _late("inference.what_if.ablation:ablate")
-    uncertainty: Callable[..., Uncertainty] = _late(
-        "inference.what_if.uncertainty:uncertainty"
-    )
-    replay: Callable[..., Replay] = _late("inference.replaying.replay:replay")
+    ablate: Callable[..., Ablation] = ablate
+    uncertainty: Callable[..., Uncertainty] = uncertainty
+    replay: Callable[..., Replay] = replay
     find_model: Callable[..., LoadedModel | None] = find_model
-    read_routing: Callable[..., RoutingMaps] = _late(
-        "inference.what_if.routing_reading:read_routing"
-    )
-    entries: Callable[[Path], list[Entry]] = _late("cohorts.series:entries_of")
+    read_routing: Callable[..., RoutingMaps] = read_routing
+    entries: Callable[[Path], list[Entry]] = entries
     series: Callable[..., list[Done]] = series
-    start_tuning: Callable[[Path, Any], Any] = _late(
-        "training.tuning.process:TuningProcess"
-    )
+    start_tuning: Callable[[Path, Any], Any] = start_tuning
     recent_models: Callable[[], tuple[str, ...]] = recent_models
     remember_model: Callable[[str], None] = remember_model
     release_memory: Callable[[], None] = release_memory
     sweep: Callable[..., Swept] = sweep
-    draw_sweep: Callable[..., NDArray[np.uint8]] = _late(
-        "inference.what_if.sweep_pictures:sweep_picture"
-    )
-    save_sweep: Callable[..., None] = _late("inference.what_if.files:save_sweep")
+    draw_sweep: Callable[..., NDArray[np.uint8]] = draw_sweep
+    save_sweep: Callable[..., None] = save_sweep
     now: Callable[[], float] = time.monotonic
 
 
