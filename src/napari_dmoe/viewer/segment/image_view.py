@@ -24,18 +24,12 @@ _AS_IT_IS = "not named"
 
 @dataclass(frozen=True)
 class ImageChoice:
-    """An image to choose.
-
-    Parameters
-    ----------
-    name : str
-        Name of its layer.
-    problem : str
-        Why the model cannot use it; empty where it can.
-    """
+    """An image to choose."""
 
     name: str
+    """Name of its layer."""
     problem: str = ""
+    """Why the model cannot use it; empty where it can."""
 
 
 class ImageSection(QWidget):

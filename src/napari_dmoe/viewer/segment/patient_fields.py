@@ -17,32 +17,22 @@ _LARGEST_DENOMINATOR = 12
 
 @dataclass(frozen=True)
 class PatientField:
-    """One input of a patient form.
-
-    Parameters
-    ----------
-    name, label, help : str
-        Key, name and explanation of the attribute.
-    kind : {"category", "number"}
-        A choice of values, or a number.
-    values : tuple of str
-        Values to choose from: names, or the bands of a number. Empty for free text.
-    drives : bool
-        Whether the attribute drives the model.
-    if_unknown : str
-        What the model does while the value is unknown; empty where nothing.
-    unseen : mapping of str to str
-        Values that the model has never seen, and why they cannot be chosen.
-    """
+    """One input of a patient form."""
 
     name: str
     label: str
     help: str
+    """Key, name and explanation of the attribute."""
     kind: Literal["category", "number"]
+    """A choice of values, or a number."""
     values: tuple[str, ...]
+    """Values to choose from: names, or the bands of a number. Empty for free text."""
     drives: bool
+    """Whether the attribute drives the model."""
     if_unknown: str = ""
+    """What the model does while the value is unknown; empty where nothing."""
     unseen: Mapping[str, str] = field(default_factory=dict)
+    """Values that the model has never seen, and why they cannot be chosen."""
 
 
 def patient_fields(

@@ -24,22 +24,15 @@ _THREE_DIGITS = 100  # from here on, digits behind the point say nothing
 
 @dataclass(frozen=True)
 class ShownMasks:
-    """What a table is made of: a mask, and those of a driver's values; no layer.
-
-    Parameters
-    ----------
-    made : Segmentation
-        The result.
-    frame : MaskFrame
-        How its masks are measured.
-    masks : tuple of arrays
-        The mask; of an unknown driver also that of each value, as long as nobody
-        painted on it. All in the order of the image's axes, not copied.
-    """
+    """What a table is made of: a mask, and those of a driver's values; no layer."""
 
     made: Segmentation
+    """The result."""
     frame: MaskFrame
+    """How its masks are measured."""
     masks: tuple[NDArray[Any], ...]
+    """The mask; of an unknown driver also that of each value, as long as nobody
+    painted on it. All in the order of the image's axes, not copied."""
 
     @classmethod
     def of(cls, result: Result, image: Image) -> ShownMasks | None:

@@ -26,24 +26,16 @@ from napari_dmoe.viewer.ui.tables import Facts
 
 @dataclass(frozen=True)
 class ResultState:
-    """What can be done with a result now.
-
-    Parameters
-    ----------
-    names : tuple of str
-        Results of the image, side by side, by the names of their masks.
-    current : int
-        Which of them is shown.
-    has_previous : bool
-        Whether an earlier one can be brought back.
-    is_kept : bool
-        Whether the next run leaves it as it is.
-    """
+    """What can be done with a result now."""
 
     names: tuple[str, ...] = ()
+    """Results of the image, side by side, by the names of their masks."""
     current: int = -1
+    """Which of them is shown."""
     has_previous: bool = False
+    """Whether an earlier one can be brought back."""
     is_kept: bool = False
+    """Whether the next run leaves it as it is."""
 
 
 class ResultSection(QWidget):

@@ -27,30 +27,20 @@ SHORT_RUN_SECONDS = 2.0
 
 @dataclass(frozen=True)
 class Run:
-    """One run and how it ended.
-
-    Parameters
-    ----------
-    image : weak reference to an Image
-        What was segmented.
-    name : str
-        Name of that layer when the run began.
-    was_asked_for : bool
-        Whether a person wanted it, or a changed driver.
-    result : Result or None
-        What it gave; None where it was stopped or failed.
-    said : str
-        How it ended, in words.
-    was_stopped : bool
-        Whether it was told to stop.
-    """
+    """One run and how it ended."""
 
     image: weakref.ref[Image]
+    """What was segmented."""
     name: str
+    """Name of that layer when the run began."""
     was_asked_for: bool
+    """Whether a person wanted it, or a changed driver."""
     result: Result | None = None
+    """What it gave; None where it was stopped or failed."""
     said: str = ""
+    """How it ended, in words."""
     was_stopped: bool = False
+    """Whether it was told to stop."""
 
 
 class RunControl(Control):

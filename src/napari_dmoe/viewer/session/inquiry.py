@@ -30,30 +30,20 @@ GONE = "The image was removed: nothing was shown."
 
 @dataclass(frozen=True, eq=False)
 class Inquiry:
-    """A snapshot of what would be run now, with any model.
-
-    Parameters
-    ----------
-    image : napari.layers.Image
-        The layer.
-    pixels : SpatialImage
-        Its pixels with their place.
-    patient : Patient
-        Whose image it is.
-    settings : InferenceSettings
-        How it would be run.
-    image_version : int
-        How often the image had been changed.
-    stated : Stated
-        Shares that a person stated for the values of unknown drivers.
-    """
+    """A snapshot of what would be run now, with any model."""
 
     image: Image
+    """The layer."""
     pixels: SpatialImage
+    """Its pixels with their place."""
     patient: Patient
+    """Whose image it is."""
     settings: InferenceSettings
+    """How it would be run."""
     image_version: int
+    """How often the image had been changed."""
     stated: Stated
+    """Shares that a person stated for the values of unknown drivers."""
 
     def request(self, loaded: LoadedModel) -> Request:
         """Return what a run of a model is asked for.

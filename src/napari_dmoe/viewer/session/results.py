@@ -34,49 +34,32 @@ from napari_dmoe.viewer.session.requests import Request
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """What one run found, without the layers that show it.
-
-    Parameters
-    ----------
-    segmentation : Segmentation
-        What the engine returned.
-    request : Request
-        What it was asked for; a result of another request is outdated.
-    seconds : float
-        How long it took.
-    """
+    """What one run found, without the layers that show it."""
 
     segmentation: Segmentation
+    """What the engine returned."""
     request: Request
+    """What it was asked for; a result of another request is outdated."""
     seconds: float
+    """How long it took."""
 
 
 @dataclass(eq=False)
 class Result:
-    """One run's outcome in a viewer.
-
-    Parameters
-    ----------
-    outcome : Outcome
-        What was found.
-    mask : weak reference to a Labels layer
-        The mask.
-    original : array
-        The mask as it was put into that layer; never painted on.
-    before : Outcome, optional
-        What the mask showed before this run.
-    maps : tuple of weak references to Layers
-        The probabilities, where they were asked for.
-    is_kept : bool
-        Whether the next run leaves it as it is, and puts its own beside it.
-    """
+    """One run's outcome in a viewer."""
 
     outcome: Outcome
+    """What was found."""
     mask: weakref.ref[Labels]
+    """The mask."""
     original: NDArray[Any]
+    """The mask as it was put into that layer; never painted on."""
     before: Outcome | None = None
+    """What the mask showed before this run."""
     maps: tuple[weakref.ref[Layer], ...] = ()
+    """The probabilities, where they were asked for."""
     is_kept: bool = False
+    """Whether the next run leaves it as it is, and puts its own beside it."""
     _compared: tuple[Edits, bool] = field(default=((0, 0), False), repr=False)
 
     def __post_init__(self) -> None:

@@ -42,18 +42,12 @@ def restated(shares: Sequence[float], place: int, share: float) -> tuple[float, 
 
 @dataclass(frozen=True)
 class Stated:
-    """What shares were stated at one moment, and for whose drivers.
-
-    Parameters
-    ----------
-    card : ModelCard or None
-        Card of the model whose drivers they are.
-    by_driver : mapping of str to tuple of float
-        Shares of each driver's values.
-    """
+    """What shares were stated at one moment, and for whose drivers."""
 
     card: ModelCard | None = None
+    """Card of the model whose drivers they are."""
     by_driver: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    """Shares of each driver's values."""
 
     def of(self, card: ModelCard) -> dict[str, tuple[float, ...]]:
         """Return those that hold for a model: for a driver with the same values."""
