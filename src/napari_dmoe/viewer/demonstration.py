@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING
 
 from napari_dmoe.imaging.spatial import SPATIAL_AXES
 from napari_dmoe.progress import silent
-from napari_dmoe.viewer.engines import timed
-from napari_dmoe.viewer.session.results import Outcome
 from napari_dmoe.viewer.session.session import Session, session_of
 
 if TYPE_CHECKING:
@@ -56,6 +54,5 @@ def _segment(session: Session, image: Image) -> Labels | None:
     inquiry, loaded = session.inquire(image), session.model
     if loaded is None:
         return None
-    found, seconds = timed(inquiry.run, segment, loaded, silent)
-    outcome = Outcome(found, inquiry.request(loaded), seconds)
+    outcome = inquiry.outcome(segment, loaded, silent)
     return session.show_outcome(image, outcome).mask()

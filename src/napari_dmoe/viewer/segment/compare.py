@@ -13,7 +13,7 @@ import numpy as np
 
 from napari_dmoe.progress import Progress, ProgressHook
 from napari_dmoe.viewer.bench import Bench, Control
-from napari_dmoe.viewer.engines import Engines, timed
+from napari_dmoe.viewer.engines import Engines
 from napari_dmoe.viewer.layers.look import difference_layer, in_layer_order
 from napari_dmoe.viewer.layers.slot import KeptLayer
 from napari_dmoe.viewer.segment.compare_rows import comparison_rows, spacing_of
@@ -64,7 +64,7 @@ class CompareControl(Control):
         """Offer what there is to compare with, and forget what no longer holds."""
         image, result = self._session.current
         models, origin = self._session.surroundings.models, self._session.model_origin
-        others = [] if image is None else self._session.results_of(image)
+        others = self._session.results_of(image)
         self._others = [weakref.ref(each) for each in others if each is not result]
         self._offered = [name for name in models if name != origin]
         titles = [f"result “{each.title}”" for each in others if each is not result]
@@ -76,7 +76,7 @@ class CompareControl(Control):
     def _still_holds(self) -> bool:
         """Whether the results that were compared are still there as they were."""
         image = None if self._image is None else self._image()
-        there = [] if image is None else self._session.results_of(image)
+        there = self._session.results_of(image)
         return all(reference() in there for reference in self._compared)
 
     def _forget(self) -> None:
@@ -231,9 +231,9 @@ def _run_other(
             f"{loaded.card.name} is a {loaded.card.dims}D model, and the result is of "
             f"a {dims}D one: choose another model"
         )
-    found, seconds = timed(inquiry.run, engines.segment, loaded, hook)
+    outcome = inquiry.outcome(engines.segment, loaded, hook)
+    found = outcome.segmentation
     labels = in_layer_order(inquiry.image, found, found.labels)
     hook(Progress(1, 1, "comparing"))
     comparison = engines.compare(first, (labels, found.classes), spacing=spacing)
-    outcome = Outcome(found, inquiry.request(loaded), seconds)
     return _OtherRun(loaded.card.name, outcome, comparison)

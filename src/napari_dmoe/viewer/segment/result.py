@@ -20,12 +20,13 @@ from napari_dmoe.viewer.layers.measuring import differ, edits_of
 from napari_dmoe.viewer.layers.opening import mask_layers
 from napari_dmoe.viewer.layers.placement import plain
 from napari_dmoe.viewer.layers.pointer import pointer_away
+from napari_dmoe.viewer.layers.records import badge
 from napari_dmoe.viewer.layers.saving import TIFF_LABELS, mask_path, save_mask
 from napari_dmoe.viewer.rows import TableRow
 from napari_dmoe.viewer.segment.result_rows import ShownMasks, file_rows, frame_note
 from napari_dmoe.viewer.segment.result_view import ResultSection, ResultState
 from napari_dmoe.viewer.session import results
-from napari_dmoe.viewer.session.checks import describe_run, result_badge, run_notices
+from napari_dmoe.viewer.session.checks import describe_run, run_notices
 from napari_dmoe.viewer.session.inquiry import GONE
 from napari_dmoe.viewer.session.reopening import reopened_result, show_alone
 from napari_dmoe.viewer.session.results import Result
@@ -205,7 +206,7 @@ class ResultControl(Control):
         section.show_result(
             describe_run(result),
             self._rows,
-            badge=result_badge(result),
+            badge=badge(result.segmentation.provenance),
             outdated=self._outdated(image, result),
             notices=[note for note in notes if note],
         )
@@ -259,7 +260,7 @@ class ResultControl(Control):
 
     def _on_chosen(self, place: int) -> None:
         image = self._session.image
-        shown = [] if image is None else self._session.results_of(image)
+        shown = self._session.results_of(image)
         if image is not None and 0 <= place < len(shown):
             self._session.choose_result(image, shown[place])
 

@@ -10,13 +10,12 @@ from napari.layers import Image
 
 from napari_dmoe.inference.results.provenance import DriverRecord
 from napari_dmoe.patient import Patient, PatientError
-from napari_dmoe.viewer.layers.axes import AXIS_TITLES, question
+from napari_dmoe.viewer.layers.axes import AXIS_TITLES, question, shape_of
 from napari_dmoe.viewer.layers.placement import (
     axis_names,
     data_to_world,
     length_factors,
 )
-from napari_dmoe.viewer.layers.records import badge
 from napari_dmoe.viewer.session.results import Result
 
 if TYPE_CHECKING:
@@ -26,16 +25,10 @@ if TYPE_CHECKING:
 def describe_image(image: Image, dims: int = 2) -> str:
     """Say how large an image is, what it is run over, and how large its pixels are.
 
-    Parameters
-    ----------
-    image : napari.layers.Image
-        The layer.
-    dims : {2, 3}
-        Axes that the model sees at once.
+    The model sees `dims` axes at once: 2 or 3.
     """
     names = axis_names(image, dims)
-    shape = image.data[0].shape if image.multiscale else image.data.shape
-    sizes = dict(zip(names, shape, strict=False))
+    sizes = dict(zip(names, shape_of(image), strict=False))
     along = [axis for axis in ("x", "y", "z")[:dims] if axis in sizes]
     parts = [" × ".join(str(sizes.pop(axis)) for axis in along)]
     n_channels = 3 if image.rgb else sizes.get("c", 1)
@@ -49,16 +42,13 @@ def describe_image(image: Image, dims: int = 2) -> str:
     if factors is None:
         parts.append("pixel size unknown")
     else:
-        parts.append(f"{_pixel_size(image, places)} mm {_PIXELS[len(along)]}")
+        size = _pixel_size(image, places, factors)
+        parts.append(f"{size} mm {'pixels' if len(along) == 2 else 'voxels'}")
     return " · ".join(parts)
 
 
-_PIXELS = {2: "pixels", 3: "voxels"}
-
-
-def _pixel_size(image: Image, places: Sequence[int]) -> str:
+def _pixel_size(image: Image, places: Sequence[int], factors: list[float]) -> str:
     """Return the distances between neighbours in mm; one number where they agree."""
-    factors = length_factors(image, places) or []
     sides = np.linalg.norm(data_to_world(image)[:-1, places], axis=0) * factors
     if np.allclose(sides, sides[0], rtol=1e-3):
         return f"{sides[0]:.3g}"
@@ -70,7 +60,7 @@ _CHANNELS_OF_PLANES = (1, 3, 4)
 
 def image_problem(image: Image, dims: int) -> str:
     """Say why a model cannot use an image; nothing where it can."""
-    shape = image.data[0].shape if image.multiscale else image.data.shape
+    shape = shape_of(image)
     if 0 in shape:
         return "The layer is empty."
     unanswered = question(image)
@@ -127,11 +117,6 @@ def _driver(record: DriverRecord) -> str:
     if record.value is not None:
         return f"{name}: {record.value}"
     return f"{name} unknown: {len(record.values)} values mixed"
-
-
-def result_badge(result: Result) -> str:
-    """Say in what a mask is not a plain run of the model; nothing where it is one."""
-    return badge(result.segmentation.provenance)
 
 
 def run_notices(result: Result) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from napari.layers import Image, Labels, Layer
 
 from napari_dmoe.imaging.spatial import CHANNEL_AXIS, Grid
 from napari_dmoe.inference.results.segmentation import Segmentation
+from napari_dmoe.viewer.layers.axes import shape_of
 from napari_dmoe.viewer.layers.placement import axis_names, data_to_world
 from napari_dmoe.viewer.layers.records import layer_record
 from napari_dmoe.viewer.session.requests import Request
@@ -24,20 +25,10 @@ _TOLERANCE = 1e-5
 
 
 def reopened_result(mask: Labels, image: Image) -> Result | None:
-    """Return a mask from a file as a result of an image.
+    """Return a mask from a file as a result of an image, which no run replaces.
 
-    Parameters
-    ----------
-    mask : napari.layers.Labels
-        The mask, with its record in the metadata.
-    image : napari.layers.Image
-        The image.
-
-    Returns
-    -------
-    Result or None
-        A result without routing, which no run replaces; None for a mask without a
-        record, and for one that lies elsewhere or on other pixels.
+    None for a mask without a record in its metadata, and for one that lies elsewhere
+    or on other pixels.
     """
     record = layer_record(mask)
     if record is None or not _is_on(mask, image):
@@ -68,9 +59,8 @@ def show_alone(
 
     It becomes a result of the image where it lies on its pixels; no run replaces it.
     """
-    shown = [result.mask() for result in session.results_of(image)]
-    others = [each for each in dict.fromkeys([*shown, source]) if each is not None]
-    said = hide([each for each in others if each is not made])
+    shown = dict.fromkeys([*(r.mask() for r in session.results_of(image)), source])
+    said = hide([each for each in shown if each is not None and each is not made])
     result = reopened_result(made, image)
     if result is not None:
         session.set_result(image, result)
@@ -93,8 +83,8 @@ def quoted(names: Sequence[str]) -> str:
 
 
 def _is_on(mask: Labels, image: Image) -> bool:
-    shape = image.data[0].shape if image.multiscale else image.data.shape
-    if mask.ndim != image.ndim or tuple(mask.data.shape) != tuple(shape[: image.ndim]):
+    shape = shape_of(image)[: image.ndim]
+    if mask.ndim != image.ndim or tuple(mask.data.shape) != shape:
         return False
     place = data_to_world(image)
     pixel = float(np.abs(place[:-1, :-1]).max())

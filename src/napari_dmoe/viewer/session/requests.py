@@ -58,13 +58,8 @@ class Request:
         names = [attribute.name for attribute in loaded.card.attributes]
         routers = dict(zip(names, loaded.card.categories(patient), strict=True))
         shares = stated.of(loaded.card)
-        return cls(
-            weakref.ref(loaded),
-            routers,
-            settings,
-            image_version,
-            tuple(each for each in shares.items() if routers[each[0]] is None),
-        )
+        unknown = tuple(each for each in shares.items() if routers[each[0]] is None)
+        return cls(weakref.ref(loaded), routers, settings, image_version, unknown)
 
     @classmethod
     def of_file(cls) -> Request:

@@ -15,6 +15,7 @@ from napari.layers import Image, Shapes
 from numpy.typing import NDArray
 
 from napari_dmoe.imaging.spatial import CHANNEL_AXIS
+from napari_dmoe.viewer.layers.axes import shape_of
 from napari_dmoe.viewer.layers.placement import PLACE, axis_names, from_layer
 from napari_dmoe.viewer.session.results import Result
 
@@ -107,7 +108,7 @@ def draw_region(viewer: ViewerModel, image: Image) -> Shapes:
     """
     layer = _region_layer(viewer)
     if layer is None:
-        shape = image.data[0].shape if image.multiscale else image.data.shape
+        shape = shape_of(image)
         shown = [shape[axis] for axis in range(image.ndim)][-2:]
         layer = Shapes(
             ndim=image.ndim,

@@ -75,7 +75,7 @@ class ExpertsControl(Control):
 
     def _current_loads(self) -> Loads | None:
         image, loaded = self._session.image, self._session.model
-        shown = [] if image is None else self._session.results_of(image)
+        shown = self._session.results_of(image)
         shown = [e for e in shown if e.request and e.request.model() is loaded]
         chosen = None if image is None else self._session.result_of(image)
         plain = results.latest(shown, chosen=chosen)
@@ -91,7 +91,7 @@ class ExpertsControl(Control):
             return
         plain = self._plain()
         image = None if self._image is None else self._image()
-        shown = [] if image is None else self._session.results_of(image)
+        shown = self._session.results_of(image)
         is_gone = plain is None or plain not in shown
         if is_gone or image is not self._session.image:
             self._plain = None

@@ -58,7 +58,7 @@ class NoiseControl(Control):
         has_routers = loaded is None or loaded.config.n_routers
         self._section.allow(self._session.why_not() if has_routers else _NO_ROUTERS)
         vote = None if self._vote is None else self._vote()
-        shown = [] if image is None else self._session.results_of(image)
+        shown = self._session.results_of(image)
         if self._vote is not None and vote not in shown:
             self._vote = None
             self._section.show_nothing()
