@@ -113,12 +113,7 @@ class ImageSection(QWidget):
     def show_model(self, expects: str, other: str) -> None:
         """Say what the model expects, and which other one the image was made for.
 
-        Parameters
-        ----------
-        expects : str
-            In a sentence.
-        other : str
-            Name of a bundled model; empty where the image has none or it is loaded.
+        That is bundled; its name is empty where there is none or it is loaded.
         """
         self._model = other
         say(self.expects, expects)

@@ -71,15 +71,9 @@ class ModelSection(QWidget):
         self._bundled: list[str] = []
         self._recent: list[str] = []
         self._cards: list[str] = []
-        column(
-            self,
-            row(heading("MODEL"), self.browse_button, self.unload_button),
-            self.combo,
-            self.error,
-            self._question,
-            self.facts,
-            self.details,
-        )
+        head = row(heading("MODEL"), self.browse_button, self.unload_button)
+        said = self.error, self._question, self.facts, self.details
+        column(self, head, self.combo, *said)
         self.show_nothing()
 
     def _make_question(self) -> None:
@@ -112,11 +106,9 @@ class ModelSection(QWidget):
                 item = self.combo.model().item(self.combo.count() - 1)
                 item.setFlags(Qt.ItemFlag.NoItemFlags)
             for name in names:
-                label = Path(name).name if is_path(name) else name
-                self.combo.addItem(label, name)
-                self.combo.setItemData(
-                    self.combo.count() - 1, name, Qt.ItemDataRole.ToolTipRole
-                )
+                place, role = self.combo.count(), Qt.ItemDataRole.ToolTipRole
+                self.combo.addItem(Path(name).name if is_path(name) else name, name)
+                self.combo.setItemData(place, name, role)
         self.show_choice(chosen or "")
 
     def add_recent(self, path: str) -> None:
@@ -151,13 +143,8 @@ class ModelSection(QWidget):
     def show_model(self, loaded: LoadedModel, cards: Mapping[str, str]) -> None:
         """Show a model.
 
-        Parameters
-        ----------
-        loaded : LoadedModel
-            The model.
-        cards : mapping of str to str
-            Published cards to choose from, and what drives a model with each; empty
-            where the file brought its own.
+        Its published cards to choose from, and what drives a model with each, are
+        empty where the file brought its own.
         """
         say(self.error, "")
         say(self.facts, _facts(loaded))
@@ -255,9 +242,7 @@ def _rows(loaded: LoadedModel) -> dict[str, str]:
     drivers = {
         each.label: _values(each, counts.get(each.name)) for each in card.attributes
     }
-    dice = ", ".join(
-        f"{name} {value:.3f}" for name, value in (facts.dice or {}).items()
-    )
+    dice = ", ".join(f"{name} {each:.3f}" for name, each in (facts.dice or {}).items())
     return {
         "Card": card.name,
         "File": loaded.source or _NOT_STATED,
@@ -278,15 +263,12 @@ def _rows(loaded: LoadedModel) -> dict[str, str]:
 
 def _values(attribute: CardAttribute, counts: dict[str, int] | None) -> str:
     """Say for each value, one a line, how much of the training data had it."""
-    shares = attribute.frequencies
-    lines = []
-    for place, value in enumerate(attribute.values):
-        text = value
+    shares, lines = attribute.frequencies, []
+    for value, prior in zip(attribute.values, attribute.prior, strict=True):
         if counts is not None and value in counts:
-            text += f": {counts[value]:,} cases"
-        elif shares is not None:
-            text += f": {attribute.prior[place]:.0%} of cases"
-        lines.append(text)
+            lines.append(f"{value}: {counts[value]:,} cases")
+        else:
+            lines.append(value if shares is None else f"{value}: {prior:.0%} of cases")
     if counts is None and shares is None:
         lines.append("(training numbers not stated)")
     spare = attribute.routers - len(attribute.values)

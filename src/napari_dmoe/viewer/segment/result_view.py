@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QWidget
+from qtpy.QtWidgets import QPushButton, QWidget
 
 from napari_dmoe.viewer.rows import TableRow
 from napari_dmoe.viewer.ui.parts import (
@@ -22,6 +23,17 @@ from napari_dmoe.viewer.ui.parts import (
     say,
 )
 from napari_dmoe.viewer.ui.tables import Facts
+
+_BUTTONS = {
+    "Previous": "Bring back the result before this one; again, and it is back.",
+    "Keep": "Leave this result as it is; the next run adds its own beside it.",
+    "About": "How this mask came about: model, routers, settings, versions.",
+    "Copy": "Copy the table as text, with tabs.",
+    "CSV…": "Save the table as a CSV file.",
+    "Save…": "Save the mask as TIFF or NIfTI, with its record beside it.",
+    "Reopen…": "Open a mask that was saved here.",
+}
+"""What is said when a button is pointed at."""
 
 
 @dataclass(frozen=True)
@@ -76,36 +88,14 @@ class ResultSection(QWidget):
         self.show_nothing()
 
     def _make_buttons(self) -> None:
-        self.previous_button = button(
-            "Previous",
-            "Bring back the result before this one; again, and it is back.",
-            self.previous_requested,
-        )
-        self.keep_button = button(
-            "Keep",
-            "Leave this result as it is; the next run adds its own beside it.",
-            self.keep_toggled,
-        )
+        self.previous_button = _button("Previous", self.previous_requested)
+        self.keep_button = _button("Keep", self.keep_toggled)
         self.keep_button.setCheckable(True)
-        self.record_button = button(
-            "About",
-            "How this mask came about: model, routers, settings, versions.",
-            self.record_requested,
-        )
-        self.copy_button = button(
-            "Copy", "Copy the table as text, with tabs.", self._on_copy
-        )
-        self.table_button = button(
-            "CSV…", "Save the table as a CSV file.", self.table_requested
-        )
-        self.save_button = button(
-            "Save…",
-            "Save the mask as TIFF or NIfTI, with its record beside it.",
-            self.save_requested,
-        )
-        self.open_button = button(
-            "Reopen…", "Open a mask that was saved here.", self.open_requested
-        )
+        self.record_button = _button("About", self.record_requested)
+        self.copy_button = _button("Copy", self._on_copy)
+        self.table_button = _button("CSV…", self.table_requested)
+        self.save_button = _button("Save…", self.save_requested)
+        self.open_button = _button("Reopen…", self.open_requested)
         above = self.previous_button, self.keep_button, self.record_button
         below = self.copy_button, self.table_button, self.save_button
         self._buttons = in_rows((*above, *below), len(above))
@@ -114,9 +104,8 @@ class ResultSection(QWidget):
         """Say that there is no result."""
         self.table.show_facts(())
         say(self.summary, "No result yet.")
-        say(self.badge, "")
-        say(self.outdated, "")
-        say(self.notices, "")
+        for each in (self.badge, self.outdated, self.notices):
+            say(each, "")
         self._buttons.setVisible(False)
         self.show_state(ResultState())
 
@@ -129,20 +118,10 @@ class ResultSection(QWidget):
         outdated: str = "",
         notices: Sequence[str] = (),
     ) -> None:
-        """Show what was found.
+        """Show what was found: sizes and ratios, and what the mask was made for.
 
-        Parameters
-        ----------
-        summary : str
-            What the mask was made for.
-        rows : sequence of TableRow
-            Sizes and ratios.
-        badge : str
-            In what it is not a plain run of the model; empty where it is one.
-        outdated : str
-            Why it does not belong to what is entered now; empty where it does.
-        notices : sequence of str
-            What a person should know about the run.
+        The badge says in what it is not a plain run of the model, `outdated` why it
+        does not belong to what is entered now; both are empty where there is nothing.
         """
         say(self.summary, summary)
         say(self.badge, badge)
@@ -167,3 +146,7 @@ class ResultSection(QWidget):
 
     def _on_copy(self) -> None:
         copy_text(self.text())
+
+
+def _button(text: str, clicked: Any) -> QPushButton:
+    return button(text, _BUTTONS[text], clicked)

@@ -51,10 +51,9 @@ class RunControl(Control):
 
     def __init__(self, bench: Bench, owner: QObject) -> None:
         super().__init__(bench, owner)
-        work = bench.work
         self._run: Run | None = None
         self._may_rerun, self._rerun_wanted = True, False
-        work.ended.connect(self._on_ended)
+        bench.work.ended.connect(self._on_ended)
 
     @property
     def is_busy(self) -> bool:
@@ -66,17 +65,8 @@ class RunControl(Control):
     ) -> Exception | None:
         """Segment an image for its patient; nothing while the dock is at work.
 
-        Parameters
-        ----------
-        was_asked_for : bool
-            Whether a person wanted it.
-        image : napari.layers.Image, optional
-            The image; the one that is worked on by default.
-
-        Returns
-        -------
-        Exception or None
-            Why it could not begin, which has been said; None where it did.
+        It is the one that is worked on by default. Returns why it could not begin,
+        which has been said; None where it did.
         """
         loaded = self._session.model
         image = self._session.image if image is None else image
@@ -90,18 +80,13 @@ class RunControl(Control):
 
     def _order(self, loaded: LoadedModel, image: Image) -> Order:
         inquiry = self._session.inquire(image)
+        show = partial(self._on_returned, image, inquiry.request(loaded))
+        if_gone = partial(self._say, "The image was removed: its result was dropped.")
         return Order(
             title=f"dMoE: segmenting {image.name}",
             status=f"Segmenting “{image.name}” …",
             work=inquiry.work(self._engines.segment, loaded),
-            then=if_there(
-                self._session,
-                image,
-                partial(self._on_returned, image, inquiry.request(loaded)),
-                if_gone=partial(
-                    self._say, "The image was removed: its result was dropped."
-                ),
-            ),
+            then=if_there(self._session, image, show, if_gone=if_gone),
             if_failed=self._on_failed,
             if_stopped=self._on_stopped,
         )
