@@ -10,18 +10,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QPushButton, QWidget
 
 from napari_dmoe.viewer.rows import TableRow
-from napari_dmoe.viewer.ui.parts import (
-    button,
-    column,
-    copy_text,
-    emphasise,
-    heading,
-    in_rows,
-    narrow_combo,
-    paragraph,
-    row,
-    say,
-)
+from napari_dmoe.viewer.ui import parts
 from napari_dmoe.viewer.ui.tables import Facts
 
 _BUTTONS = {
@@ -63,20 +52,20 @@ class ResultSection(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.combo = narrow_combo(
+        self.combo = parts.narrow_combo(
             "Result", "Results of this image, side by side. Selecting a mask shows it."
         )
         self.combo.activated.connect(self.result_chosen)
-        self.badge = paragraph(name="result-badge")
-        emphasise(self.badge)
-        self.summary = paragraph("No result yet.", name="result-summary")
-        self.outdated = paragraph(name="result-outdated")
-        self.notices = paragraph(name="result-notices")
+        self.badge = parts.paragraph(name="result-badge")
+        parts.emphasise(self.badge)
+        self.summary = parts.paragraph("No result yet.", name="result-summary")
+        self.outdated = parts.paragraph(name="result-outdated")
+        self.notices = parts.paragraph(name="result-notices")
         self.table = Facts()
         self._make_buttons()
-        column(
+        parts.column(
             self,
-            row(heading("RESULT"), self.open_button, stretch=0),
+            parts.row(parts.heading("RESULT"), self.open_button, stretch=0),
             self.combo,
             self.badge,
             self.summary,
@@ -98,14 +87,14 @@ class ResultSection(QWidget):
         self.open_button = _button("Reopen…", self.open_requested)
         above = self.previous_button, self.keep_button, self.record_button
         below = self.copy_button, self.table_button, self.save_button
-        self._buttons = in_rows((*above, *below), len(above))
+        self._buttons = parts.in_rows((*above, *below), len(above))
 
     def show_nothing(self) -> None:
         """Say that there is no result."""
         self.table.show_facts(())
-        say(self.summary, "No result yet.")
+        parts.say(self.summary, "No result yet.")
         for each in (self.badge, self.outdated, self.notices):
-            say(each, "")
+            parts.say(each, "")
         self._buttons.setVisible(False)
         self.show_state(ResultState())
 
@@ -123,10 +112,10 @@ class ResultSection(QWidget):
         The badge says in what it is not a plain run of the model, `outdated` why it
         does not belong to what is entered now; both are empty where there is nothing.
         """
-        say(self.summary, summary)
-        say(self.badge, badge)
-        say(self.outdated, outdated)
-        say(self.notices, "\n".join(notices))
+        parts.say(self.summary, summary)
+        parts.say(self.badge, badge)
+        parts.say(self.outdated, outdated)
+        parts.say(self.notices, "\n".join(notices))
         self.table.show_facts(rows)
         self._buttons.setVisible(True)
 
@@ -145,8 +134,8 @@ class ResultSection(QWidget):
         return "\n".join(part for part in (*head, self.table.text()) if part)
 
     def _on_copy(self) -> None:
-        copy_text(self.text())
+        parts.copy_text(self.text())
 
 
 def _button(text: str, clicked: Any) -> QPushButton:
-    return button(text, _BUTTONS[text], clicked)
+    return parts.button(text, _BUTTONS[text], clicked)
