@@ -127,19 +127,13 @@ class DMoEDock(QWidget):
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         """Take checkpoints; napari takes everything else."""
-        if _checkpoint_in(event):
-            event.acceptProposedAction()
-        else:
-            event.ignore()
+        _checkpoint_in(event)
 
     def dropEvent(self, event: QDropEvent) -> None:
         """Open the checkpoint that was dropped."""
         path = _checkpoint_in(event)
         if path:
-            event.acceptProposedAction()
             self.open_model(path)
-        else:
-            event.ignore()
 
     def event(self, event: QEvent) -> bool:
         """Stop the work when the dock is taken out of the window."""
@@ -152,9 +146,11 @@ class DMoEDock(QWidget):
 
 
 def _checkpoint_in(event: QDropEvent) -> str:
-    """Return the path of the one checkpoint that is dragged; nothing for others."""
+    """Accept the one checkpoint that is dragged, and return its path; ignore others."""
     mime = event.mimeData()
-    urls = mime.urls() if mime is not None else []
-    paths = [url.toLocalFile() for url in urls]
-    is_one = len(paths) == 1 and paths[0].lower().endswith(CHECKPOINT_SUFFIXES)
-    return paths[0] if is_one else ""
+    paths = [url.toLocalFile() for url in (mime.urls() if mime is not None else [])]
+    if len(paths) == 1 and paths[0].lower().endswith(CHECKPOINT_SUFFIXES):
+        event.acceptProposedAction()
+        return paths[0]
+    event.ignore()
+    return ""

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
     from napari_dmoe.inference.masks.comparison import Comparison
 
-
 _GONE = "The image was removed: nothing was compared."
 
 
@@ -155,9 +154,8 @@ class CompareControl(Control):
         self, image: Image, result: Result, unit: str, other: _OtherRun
     ) -> str:
         # Neither is replaced by the next run: they are there to be compared.
-        name = f"mask by {other.model}"
         shown = self._session.show_outcome(
-            image, other.outcome, name=name, beside=result
+            image, other.outcome, name=f"mask by {other.model}", beside=result
         )
         return self._show(image, result, shown, unit, other.comparison)
 

@@ -16,10 +16,9 @@ _AS_IT_IS = "not named"
 
 @dataclass(frozen=True)
 class ImageChoice:
-    """An image to choose."""
+    """An image to choose, by its layer's name."""
 
     name: str
-    """Name of its layer."""
     problem: str = ""
     """Why the model cannot use it; empty where it can."""
 
@@ -57,16 +56,9 @@ class ImageSection(QWidget):
         self._layouts: list[tuple[str, ...]] = []
         self._axes_row = parts.row(QLabel("Axes"), self.axes_combo, stretch=1)
         self._axes_row.setVisible(False)
-        parts.column(
-            self,
-            parts.row(parts.heading("IMAGE"), self.combo, stretch=1),
-            self._axes_row,
-            self.facts,
-            self.expects,
-            self.made_for,
-            self.load_button,
-            self.problem,
-        )
+        head = parts.row(parts.heading("IMAGE"), self.combo, stretch=1)
+        said = self.facts, self.expects, self.made_for
+        parts.column(self, head, self._axes_row, *said, self.load_button, self.problem)
         self.show_model("", "")
 
     def show_images(self, images: Sequence[ImageChoice], current: int) -> None:

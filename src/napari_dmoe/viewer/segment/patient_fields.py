@@ -24,11 +24,9 @@ class PatientField:
     help: str
     """Key, name and explanation of the attribute."""
     kind: Literal["category", "number"]
-    """A choice of values, or a number."""
     values: tuple[str, ...]
     """Values to choose from: names, or the bands of a number. Empty for free text."""
     drives: bool
-    """Whether the attribute drives the model."""
     if_unknown: str = ""
     """What the model does while the value is unknown; empty where nothing."""
     unseen: Mapping[str, str] = field(default_factory=dict)

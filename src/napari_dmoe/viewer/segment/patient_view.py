@@ -96,9 +96,9 @@ class PatientSection(QWidget):
         for name, attribute in self.inputs.items():
             if not attribute.problem:  # else what was typed stays, to be corrected
                 attribute.show_value(patient.value(name))
-            parts = [sources.get(name, ""), (notes or {}).get(name, "")]
+            said = sources.get(name), (notes or {}).get(name)
             label = self._sources[name]
-            label.setText(" · ".join(part for part in parts if part))
+            label.setText(" · ".join(filter(None, said)))
             label.setToolTip("Where this value came from.")
         self._show_mixtures(patient)
 
@@ -209,7 +209,11 @@ class AttributeInput(QWidget):
                 value = self._number(text)
             except PatientError as error:
                 value, problem = None, str(error)
-        if value != self._shown or problem != self.problem:
+        self._tell(value, problem)
+
+    def _tell(self, value: str | float | None, problem: str = "") -> None:
+        """Tell a value, if it is new."""
+        if (value, problem) != (self._shown, self.problem):
             self._shown, self.problem = value, problem
             self.entered.emit(value)
 
@@ -241,8 +245,5 @@ class AttributeInput(QWidget):
         if self.edit is not None:
             self.edit.setText(text)
             self.commit()
-            return
-        value = text or None
-        if value != self._shown:
-            self._shown = value
-            self.entered.emit(value)
+        else:
+            self._tell(text or None)

@@ -28,7 +28,6 @@ class ShownMasks:
     """What a table is made of: a mask, and those of a driver's values; no layer."""
 
     made: Segmentation
-    """The result."""
     frame: MaskFrame
     """How its masks are measured."""
     masks: tuple[NDArray[Any], ...]

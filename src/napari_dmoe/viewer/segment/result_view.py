@@ -63,17 +63,10 @@ class ResultSection(QWidget):
         self.notices = parts.paragraph(name="result-notices")
         self.table = Facts()
         self._make_buttons()
-        parts.column(
-            self,
-            parts.row(parts.heading("RESULT"), self.open_button, stretch=0),
-            self.combo,
-            self.badge,
-            self.summary,
-            self.outdated,
-            self.table,
-            self._buttons,
-            self.notices,
-        )
+        head = parts.row(parts.heading("RESULT"), self.open_button, stretch=0)
+        said = self.badge, self.summary, self.outdated
+        below = self.table, self._buttons, self.notices
+        parts.column(self, head, self.combo, *said, *below)
         self.show_nothing()
 
     def _make_buttons(self) -> None:

@@ -30,7 +30,6 @@ class Run:
     """One run and how it ended."""
 
     image: weakref.ref[Image]
-    """What was segmented."""
     name: str
     """Name of that layer when the run began."""
     was_asked_for: bool
@@ -40,7 +39,6 @@ class Run:
     said: str = ""
     """How it ended, in words."""
     was_stopped: bool = False
-    """Whether it was told to stop."""
 
 
 class RunControl(Control):

@@ -34,10 +34,7 @@ class SubjectControl(Control):
     """A value of the patient changed."""
 
     def __init__(
-        self,
-        bench: Bench,
-        image_section: ImageSection,
-        patient_section: PatientSection,
+        self, bench: Bench, image_section: ImageSection, patient_section: PatientSection
     ) -> None:
         super().__init__(bench, image_section)
         session = bench.session
@@ -56,10 +53,8 @@ class SubjectControl(Control):
 
     def show_model(self) -> None:
         """Show the form that the model asks for, and which images fit it."""
-        loaded = self._session.model
-        card = None if loaded is None else loaded.card
-        priors = self._session.shares.by_driver
-        self._patient.show_fields(patient_fields(card, priors))
+        stated = self._session.stated
+        self._patient.show_fields(patient_fields(stated.card, stated.by_driver))
         self._show_image()
 
     def why_not(self) -> str:

@@ -34,13 +34,10 @@ class Inquiry:
     """A snapshot of what would be run now, with any model."""
 
     image: Image
-    """The layer."""
     pixels: SpatialImage
     """Its pixels with their place."""
     patient: Patient
-    """Whose image it is."""
     settings: InferenceSettings
-    """How it would be run."""
     image_version: int
     """How often the image had been changed."""
     stated: Stated

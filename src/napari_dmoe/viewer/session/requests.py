@@ -31,7 +31,6 @@ class Request:
     routers: Mapping[str, int | None]
     """The router of each attribute; None for an unknown one."""
     settings: InferenceSettings
-    """How it is run."""
     image_version: int
     """How often the image had been changed."""
     shares: tuple[tuple[str, tuple[float, ...]], ...] = ()

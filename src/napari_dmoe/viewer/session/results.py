@@ -37,7 +37,6 @@ class Outcome:
     request: Request
     """What it was asked for; a result of another request is outdated."""
     seconds: float
-    """How long it took."""
 
 
 @dataclass(eq=False)
@@ -45,9 +44,7 @@ class Result:
     """One run's outcome in a viewer."""
 
     outcome: Outcome
-    """What was found."""
     mask: weakref.ref[Labels]
-    """The mask."""
     original: NDArray[Any]
     """The mask as it was put into that layer; never painted on."""
     before: Outcome | None = None
