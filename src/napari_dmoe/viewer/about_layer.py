@@ -11,16 +11,8 @@ from qtpy.QtWidgets import QWidget
 from napari_dmoe.inference.results.provenance import METADATA_KEY
 from napari_dmoe.viewer.layers.placement import plain
 from napari_dmoe.viewer.layers.records import record_rows
+from napari_dmoe.viewer.ui import parts
 from napari_dmoe.viewer.ui.connections import Connections
-from napari_dmoe.viewer.ui.parts import (
-    ScrollColumn,
-    TextForm,
-    button,
-    column,
-    copy_text,
-    heading,
-    paragraph,
-)
 
 if TYPE_CHECKING:
     import napari
@@ -41,23 +33,23 @@ class LayerRecord(QWidget):
         self, napari_viewer: napari.Viewer, parent: QWidget | None = None
     ) -> None:
         super().__init__(parent)
-        viewer = plain(napari_viewer)
         self.record: Mapping[str, Any] = {}
-        self.title = heading("")
+        self.title = parts.heading("")
         self.title.setWordWrap(True)
-        self.hint = paragraph(NOTHING)
-        self.copy_button = button(
+        self.hint = parts.paragraph(NOTHING)
+        self.copy_button = parts.button(
             "Copy as JSON", "Copy the whole record.", self._on_copy
         )
-        self._form = TextForm()
-        area = ScrollColumn()
+        self._form = parts.TextForm()
+        area = parts.ScrollColumn()
         area.stack(self._form)
-        layout = column(self, self.title, self.hint, area, self.copy_button, spacing=6)
+        shown = self.title, self.hint, area, self.copy_button
+        layout = parts.column(self, *shown, spacing=6)
         layout.setContentsMargins(4, 4, 4, 4)
         layout.setStretch(2, 1)
-        self._viewer = viewer
-        selection = viewer.layers.selection
-        Connections(self).add(selection.events.active, self._on_active)
+        self._viewer = plain(napari_viewer)
+        active = self._viewer.layers.selection.events.active
+        Connections(self).add(active, self._on_active)
         self._on_active()
 
     def show_layer(self, layer: Any) -> None:
@@ -78,4 +70,4 @@ class LayerRecord(QWidget):
         self.show_layer(plain(self._viewer.layers.selection.active))
 
     def _on_copy(self) -> None:
-        copy_text(self.text())
+        parts.copy_text(self.text())

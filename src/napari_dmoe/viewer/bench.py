@@ -45,12 +45,7 @@ class Control(QObject):
 class TabControl(Control):
     """Makes a tab of the dock work: everything in it, and what it is called.
 
-    Parameters
-    ----------
-    bench : Bench
-        What it works with.
-    tab : QWidget
-        What :attr:`make` made; owns this object.
+    Its owner is the tab, which :attr:`make` made.
     """
 
     title: ClassVar[str]
@@ -59,9 +54,6 @@ class TabControl(Control):
     """Whether the dock's foot is not needed while this tab is seen."""
     make: ClassVar[Callable[[], QWidget]]
     """Makes what stands in the tab."""
-
-    def __init__(self, bench: Bench, tab: QWidget) -> None:
-        super().__init__(bench, tab)
 
     def see(self, is_seen: bool) -> None:
         """Take note that the tab is seen, or no longer."""

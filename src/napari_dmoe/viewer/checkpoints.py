@@ -22,19 +22,10 @@ def find_model(
 ) -> LoadedModel | None:
     """Load the checkpoint with the record's SHA-256; None where there is none.
 
-    Parameters
-    ----------
-    record : Provenance
-        Names the checkpoint and its card.
-    names : sequence of str
-        Bundled names and paths to look at.
-    progress : callable
-        Called before each; may raise ``Cancelled``.
-
-    Notes
-    -----
-    A file of another name counts, one of other content does not. Where the file brings
-    another card than the record's, a published card of that name is laid over it.
+    Bundled names and paths are looked at, and the progress is told before each; it may
+    raise ``Cancelled``. A file of another name counts, one of other content does not.
+    Where the file brings another card than the record's, a published card of that name
+    is laid over it.
     """
     from napari_dmoe.models.checkpoint import bundled_names
 
@@ -73,7 +64,6 @@ def _loaded(name: str, record: Provenance) -> LoadedModel:
 
 CHECKPOINT_SUFFIXES = (".safetensors", ".pth", ".pt")
 """Endings of the files that are taken for checkpoints."""
-
 
 MOST = 8
 """Paths that are kept."""

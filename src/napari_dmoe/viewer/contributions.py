@@ -18,7 +18,8 @@ SOURCE = "sample"
 MODEL_KEY = "model"
 """Key of the bundled model that a sample was made for, in its layer's record."""
 
-
+Paths = str | Sequence[str]
+Reader = Callable[[Paths], list[Any]]
 _LABEL_NAME = re.compile(r"(^|[^a-z])(labels?|seg|segmentation|mask)([^a-z]|$)")
 
 
@@ -71,21 +72,16 @@ def retina_green() -> list[LayerData]:
     """Return the photograph's green channel, in which vessels and cup stand out."""
     from skimage.data import retina
 
-    green = retina()[..., 1]
-    return [(green, {"name": "retina green", "colormap": "gray"}, "image")]
+    look = {"name": "retina green", "colormap": "gray"}
+    return [(retina()[..., 1], look, "image")]
 
 
 def _phantom(case: Case, name: str, notice: str, model: str) -> list[LayerData]:
     """Return a made-up case that says whose image it is, and which model is for it."""
     from napari_dmoe.viewer.layers.opening import image_layer
 
-    record = {
-        "patient": case.patient.known(),
-        "source": SOURCE,
-        "notice": notice,
-        MODEL_KEY: model,
-    }
-    return [image_layer(case.image, name, record=record)]
+    brought = {"patient": case.patient.known(), "source": SOURCE, "notice": notice}
+    return [image_layer(case.image, name, record=brought | {MODEL_KEY: model})]
 
 
 def _real(case: Case, name: str, labels_name: str) -> list[LayerData]:
@@ -98,67 +94,69 @@ def _real(case: Case, name: str, labels_name: str) -> list[LayerData]:
     return layers
 
 
-def nifti_reader(path: str | Sequence[str]) -> Callable[[Any], list[LayerData]] | None:
+def nifti_reader(path: Paths) -> Reader | None:
     """Return a function that opens NIfTI files; None for other files."""
-    paths = [path] if isinstance(path, str) else list(path)
-    is_nifti = all(p.lower().endswith((".nii", ".nii.gz")) for p in paths)
-    return _open_nifti if paths and is_nifti else None
+    return _reader(path, (".nii", ".nii.gz"), _open_nifti)
 
 
-def _open_nifti(path: str | Sequence[str]) -> list[LayerData]:
+def mask_reader(path: Paths) -> Reader | None:
+    """Return a function that opens masks saved here as TIFF; None for other files."""
+    return _reader(path, (".labels.tif",), _open_masks)
+
+
+def checkpoint_reader(path: Paths) -> Reader | None:
+    """Return a function that loads a checkpoint dropped on the canvas; else None."""
+    is_one = isinstance(path, str) or len(path) == 1
+    return _reader(path, CHECKPOINT_SUFFIXES, _load_in_dock) if is_one else None
+
+
+def _reader(
+    path: Paths, suffixes: tuple[str, ...], read: Callable[[list[str]], list[Any]]
+) -> Reader | None:
+    """Return what reads files where the names of all end so; None for others."""
+    are_ours = path and all(each.lower().endswith(suffixes) for each in _listed(path))
+    return (lambda asked: read(_listed(asked))) if are_ours else None
+
+
+def _listed(path: Paths) -> list[str]:
+    return [path] if isinstance(path, str) else list(path)
+
+
+def _open_nifti(paths: list[str]) -> list[LayerData]:
     """Open NIfTI files; integers in a file named as labels become a Labels layer."""
     from napari.utils.notifications import show_info
 
     from napari_dmoe.imaging.files import image_stem, read_image
-    from napari_dmoe.viewer.layers.opening import (
-        image_layer,
-        labels_layer,
-        mask_layers,
-        record_of,
-    )
+    from napari_dmoe.viewer.layers import opening
 
     layers = []
-    for each in [path] if isinstance(path, str) else path:
-        if record_of(Path(each)) is not None:
-            layers += mask_layers(Path(each))
+    for path in map(Path, paths):
+        if opening.record_of(path) is not None:
+            layers += opening.mask_layers(path)
             continue
-        image, name = read_image(each), image_stem(Path(each))
+        image, name = read_image(path), image_stem(path)
         is_labels = _LABEL_NAME.search(name.lower()) and image.data.dtype.kind in "iub"
-        layers.append((labels_layer if is_labels else image_layer)(image, name))
+        made = opening.labels_layer if is_labels else opening.image_layer
+        layers.append(made(image, name))
         if image.notices:
             show_info(f"{name}: {'; '.join(image.notices)}")
     return layers
 
 
-def mask_reader(path: str | Sequence[str]) -> Callable[[Any], list[LayerData]] | None:
-    """Return a function that opens masks saved here as TIFF; None for other files."""
-    paths = [path] if isinstance(path, str) else list(path)
-    is_mask = all(p.lower().endswith(".labels.tif") for p in paths)
-    return _open_masks if paths and is_mask else None
-
-
-def _open_masks(path: str | Sequence[str]) -> list[LayerData]:
+def _open_masks(paths: list[str]) -> list[LayerData]:
     from napari_dmoe.viewer.layers.opening import mask_layers
 
-    paths = [path] if isinstance(path, str) else path
-    return [layer for each in paths for layer in mask_layers(Path(each))]
+    return [layer for path in paths for layer in mask_layers(Path(path))]
 
 
-def checkpoint_reader(path: str | Sequence[str]) -> Callable[[Any], list[Any]] | None:
-    """Return a function that loads a checkpoint dropped on the canvas; else None."""
-    paths = [path] if isinstance(path, str) else list(path)
-    is_one = len(paths) == 1 and paths[0].lower().endswith(CHECKPOINT_SUFFIXES)
-    return _load_in_dock if is_one else None
-
-
-def _load_in_dock(path: str | Sequence[str]) -> list[Any]:
+def _load_in_dock(paths: list[str]) -> list[Any]:
     """Open the dock with a checkpoint. It becomes no layer, which napari is told."""
     import napari
 
     viewer = napari.current_viewer()
     if viewer is not None:
         _, dock = viewer.window.add_plugin_dock_widget("napari-dmoe", "dMoE")
-        dock.open_model(path if isinstance(path, str) else path[0])
+        dock.open_model(paths[0])
     return [(None,)]
 
 

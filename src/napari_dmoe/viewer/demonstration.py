@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING
 
 from napari_dmoe.imaging.spatial import SPATIAL_AXES
 from napari_dmoe.progress import silent
-from napari_dmoe.viewer.engines import timed
-from napari_dmoe.viewer.session.results import Outcome
 from napari_dmoe.viewer.session.session import Session, session_of
 
 if TYPE_CHECKING:
@@ -36,20 +34,7 @@ def show_demo() -> None:
 
 
 def open_demo(viewer: napari.Viewer, sample: str) -> DMoEDock:
-    """Open a sample in a viewer, segment it, and open the dock.
-
-    Parameters
-    ----------
-    viewer : napari.Viewer
-        Where to.
-    sample : str
-        A key of :data:`MODELS`.
-
-    Returns
-    -------
-    DMoEDock
-        The dock.
-    """
+    """Open a sample of :data:`MODELS` in a viewer, segment it, return the dock."""
     from napari_dmoe.models.checkpoint import load_checkpoint
 
     session, model = session_of(viewer), MODELS[sample]
@@ -69,6 +54,5 @@ def _segment(session: Session, image: Image) -> Labels | None:
     inquiry, loaded = session.inquire(image), session.model
     if loaded is None:
         return None
-    found, seconds = timed(inquiry.run, segment, loaded, silent)
-    outcome = Outcome(found, inquiry.request(loaded), seconds)
+    outcome = inquiry.outcome(segment, loaded, silent)
     return session.show_outcome(image, outcome).mask()

@@ -5,8 +5,6 @@ A new tab is a folder beside this file, and its line in :data:`TABS`.
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
-from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from qtpy.QtCore import QEvent, QSize
@@ -21,7 +19,7 @@ from napari_dmoe.viewer.layers.pointer import all_or_nothing
 from napari_dmoe.viewer.routing.control import RoutingControl
 from napari_dmoe.viewer.segment.control import SegmentControl
 from napari_dmoe.viewer.segment.foot import RunFoot
-from napari_dmoe.viewer.session.session import Session, session_of
+from napari_dmoe.viewer.session.session import session_of
 from napari_dmoe.viewer.ui.connections import Connections, Refresh
 from napari_dmoe.viewer.ui.parts import StartButton
 from napari_dmoe.viewer.ui.work import BUSY, Work
@@ -44,15 +42,7 @@ Kind = TypeVar("Kind", bound=TabControl)
 
 
 class DMoEDock(QWidget):
-    """The main dock.
-
-    Parameters
-    ----------
-    napari_viewer : napari.Viewer
-        The viewer, or a plugin's proxy of it.
-    engines : Engines, optional
-        What is set to work; the real ones by default.
-    """
+    """The dock of a viewer, or of a plugin's proxy of it; tests pass other engines."""
 
     def __init__(
         self,
@@ -67,11 +57,12 @@ class DMoEDock(QWidget):
         self.footer = RunFoot()
         tabs = [kind.make() for kind in TABS]
         self._lay_out(tabs)  # first: it decides the order of Tab
-        self.work = Work(self.footer, self, showing=partial(_showing, session))
+        self.work = Work(
+            self.footer, self, showing=lambda: all_or_nothing(session.viewer)
+        )
         self.work.begun.connect(self._on_work)
         self.work.ended.connect(self._on_work)
-        connections = Connections(self)
-        connections.add(session.surroundings_changed, self._on_surroundings)
+        Connections(self).add(session.surroundings_changed, self._on_surroundings)
         bench = Bench(session, engines or Engines(), self.work, self.footer)
         self._controls = tuple(
             kind(bench, tab) for kind, tab in zip(TABS, tabs, strict=True)
@@ -136,19 +127,13 @@ class DMoEDock(QWidget):
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         """Take checkpoints; napari takes everything else."""
-        if _checkpoint_in(event):
-            event.acceptProposedAction()
-        else:
-            event.ignore()
+        _checkpoint_in(event)
 
     def dropEvent(self, event: QDropEvent) -> None:
         """Open the checkpoint that was dropped."""
         path = _checkpoint_in(event)
         if path:
-            event.acceptProposedAction()
             self.open_model(path)
-        else:
-            event.ignore()
 
     def event(self, event: QEvent) -> bool:
         """Stop the work when the dock is taken out of the window."""
@@ -160,15 +145,12 @@ class DMoEDock(QWidget):
         return bool(super().event(event))
 
 
-def _showing(session: Session) -> AbstractContextManager[None]:
-    """Return the context in which results are put into a session's viewer."""
-    return all_or_nothing(session.viewer)
-
-
 def _checkpoint_in(event: QDropEvent) -> str:
-    """Return the path of the one checkpoint that is dragged; nothing for others."""
+    """Accept the one checkpoint that is dragged, and return its path; ignore others."""
     mime = event.mimeData()
-    urls = mime.urls() if mime is not None else []
-    paths = [url.toLocalFile() for url in urls]
-    is_one = len(paths) == 1 and paths[0].lower().endswith(CHECKPOINT_SUFFIXES)
-    return paths[0] if is_one else ""
+    paths = [url.toLocalFile() for url in (mime.urls() if mime is not None else [])]
+    if len(paths) == 1 and paths[0].lower().endswith(CHECKPOINT_SUFFIXES):
+        event.acceptProposedAction()
+        return paths[0]
+    event.ignore()
+    return ""

@@ -11,10 +11,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any
 
-from napari_dmoe.inference.running.settings import InferenceSettings
-from napari_dmoe.progress import ProgressHook
 from napari_dmoe.viewer.checkpoints import find_model, recent_models, remember_model
 
 if TYPE_CHECKING:
@@ -27,35 +26,24 @@ if TYPE_CHECKING:
     from napari_dmoe.inference.replaying.replay import Replay
     from napari_dmoe.inference.results.routing import RoutingMaps
     from napari_dmoe.inference.results.segmentation import Segmentation
-    from napari_dmoe.inference.running.drivers import Priors
-    from napari_dmoe.inference.running.settings import InferenceSettings
     from napari_dmoe.inference.what_if.ablation import Ablation
     from napari_dmoe.inference.what_if.steps import Swept
-    from napari_dmoe.inference.what_if.sweep_result import Sweep
     from napari_dmoe.inference.what_if.uncertainty import Uncertainty
     from napari_dmoe.models.checkpoint import LoadedModel
     from napari_dmoe.patient import Patient
     from napari_dmoe.progress import ProgressHook
-    from napari_dmoe.training.tuning.process import TuningProcess, TuningTask
 
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What there is to work with.
-
-    Parameters
-    ----------
-    device : str
-        The device that would be used, with the reason.
-    devices : tuple of str
-        Names of the devices that can be chosen.
-    models : tuple of str
-        Models that can be loaded by one click: bundled names, and paths.
-    """
+    """What there is to work with."""
 
     device: str
+    """The device that would be used, with the reason."""
     devices: tuple[str, ...]
+    """Names of the devices that can be chosen."""
     models: tuple[str, ...]
+    """Models that can be loaded by one click: bundled names, and paths."""
 
 
 def look_around() -> Surroundings:
@@ -75,34 +63,13 @@ def look_around() -> Surroundings:
     )
 
 
-def load(path: str, card: str | None = None) -> LoadedModel:
-    """Load a checkpoint; see :func:`napari_dmoe.load_checkpoint`."""
-    from napari_dmoe.models.checkpoint import load_checkpoint
-
-    return load_checkpoint(path, card)
-
-
-def run(*arguments: Any, **options: Any) -> Segmentation:
-    """Segment an image; see :func:`napari_dmoe.segment`."""
-    from napari_dmoe.inference.running.segment import segment
-
-    return segment(*arguments, **options)
-
-
 @dataclass(frozen=True)
 class FittingCard:
-    """A published card whose shapes fit a model's weights.
-
-    Parameters
-    ----------
-    name : str
-        Name of the card.
-    drives : str
-        What drives the model, if the card is right: attribute and values.
-    """
+    """A published card whose shapes fit a model's weights."""
 
     name: str
     drives: str
+    """What drives the model, if the card is right: attribute and values."""
 
 
 def fitting_cards(loaded: LoadedModel) -> tuple[FittingCard, ...]:
@@ -134,41 +101,6 @@ def compare(*arguments: Any, **options: Any) -> Comparison:
     return found
 
 
-def ablate(*arguments: Any, **options: Any) -> Ablation:
-    """Mute or pin experts; see :func:`napari_dmoe.ablate`."""
-    from napari_dmoe.inference.what_if import ablation
-
-    return ablation.ablate(*arguments, **options)
-
-
-def uncertainty(*arguments: Any, **options: Any) -> Uncertainty:
-    """Draw noise samples; see :func:`napari_dmoe.uncertainty`."""
-    from napari_dmoe.inference.what_if import uncertainty as drawing
-
-    return drawing.uncertainty(*arguments, **options)
-
-
-def replay(*arguments: Any, **options: Any) -> Replay:
-    """Make a result again from its record; see :func:`napari_dmoe.replay`."""
-    from napari_dmoe.inference.replaying import replay as replaying
-
-    return replaying.replay(*arguments, **options)
-
-
-def read_routing(*arguments: Any, **options: Any) -> RoutingMaps:
-    """Read the routers; see :func:`napari_dmoe.read_routing`."""
-    from napari_dmoe.inference.what_if.routing_reading import read_routing
-
-    return read_routing(*arguments, **options)
-
-
-def entries(source: Path) -> list[Entry]:
-    """List what a folder or table holds; see :mod:`napari_dmoe.cohorts.series`."""
-    from napari_dmoe.cohorts.series import entries_of
-
-    return entries_of(source)
-
-
 def series(*arguments: Any, **options: Any) -> list[Done]:
     """Segment many files; see :func:`napari_dmoe.cohorts.series.segment_series`."""
     from napari_dmoe.cohorts.series import SeriesOptions, segment_series
@@ -184,26 +116,23 @@ def sweep(
     attributes: tuple[str, ...],
     positions: tuple[float, ...] = (),
     *,
-    settings: InferenceSettings,
     progress: ProgressHook,
-    priors: Priors | None = None,
+    **how: Any,
 ) -> Swept:
-    """Segment an image for every value of a driver, and between them if asked to."""
+    """Segment an image for every value of a driver, and between them if asked to.
+
+    How it is run are its ``settings``, and ``priors`` where shares were stated.
+    """
     from napari_dmoe.inference.what_if.interpolation import interpolate
     from napari_dmoe.inference.what_if.steps import interleaved
     from napari_dmoe.inference.what_if.sweep import sweep as run_sweep
     from napari_dmoe.progress import part_of
 
     began = time.perf_counter()
-    n_parts = 2 if positions else 1
+    hook, n_parts = partial(part_of, progress), 2 if positions else 1
+    how |= {"patient": patient}
     found = run_sweep(
-        loaded,
-        image,
-        attribute=attributes,
-        patient=patient,
-        settings=settings,
-        progress=part_of(progress, 0, n_parts),
-        priors=priors,
+        loaded, image, attribute=attributes, progress=hook(0, n_parts), **how
     )
     between: tuple[Segmentation, ...] = ()
     if positions:
@@ -212,35 +141,12 @@ def sweep(
             image,
             attribute=attributes[0],
             positions=positions,
-            patient=patient,
-            settings=settings,
-            progress=part_of(progress, 1, n_parts),
-            priors=priors,
+            progress=hook(1, n_parts),
+            **how,
         )
     swept = interleaved(found, positions, between, time.perf_counter() - began)
     _ = found.summary, swept.stack  # made here, once, and not where a person waits
     return swept
-
-
-def draw_sweep(image: SpatialImage, found: Sweep) -> NDArray[np.uint8]:
-    """Draw all masks side by side."""
-    from napari_dmoe.inference.what_if.sweep_pictures import sweep_picture
-
-    return sweep_picture(image, found)
-
-
-def save_sweep(folder: Path, stem: str, found: Sweep, image: SpatialImage) -> None:
-    """Write a sweep and its table."""
-    from napari_dmoe.inference.what_if.files import save_sweep as save
-
-    save(folder, stem, found, image)
-
-
-def start_tuning(folder: Path, task: TuningTask) -> TuningProcess:
-    """Start to tune in a process; see :mod:`napari_dmoe.training.tuning.process`."""
-    from napari_dmoe.training.tuning.process import TuningProcess
-
-    return TuningProcess(folder, task)
 
 
 def release_memory() -> None:
@@ -252,13 +158,34 @@ def release_memory() -> None:
         torch.cuda.empty_cache()
 
 
+def _late(name: str) -> Callable[..., Any]:
+    """Return what is imported when it is called, named as ``module:function``."""
+
+    def call(*arguments: Any, **options: Any) -> Any:
+        return resolve_name(f"napari_dmoe.{name}")(*arguments, **options)
+
+    return call
+
+
+load_checkpoint = _late("models.checkpoint:load_checkpoint")
+segment = _late("inference.running.segment:segment")
+ablate = _late("inference.what_if.ablation:ablate")
+uncertainty = _late("inference.what_if.uncertainty:uncertainty")
+replay = _late("inference.replaying.replay:replay")
+read_routing = _late("inference.what_if.routing_reading:read_routing")
+entries = _late("cohorts.series:entries_of")
+start_tuning = _late("training.tuning.process:TuningProcess")
+draw_sweep = _late("inference.what_if.sweep_pictures:sweep_picture")
+save_sweep = _late("inference.what_if.files:save_sweep")
+
+
 @dataclass(frozen=True)
 class Engines:
     """What the dock sets to work; every one may be replaced."""
 
     look_around: Callable[[], Surroundings] = look_around
-    load_checkpoint: Callable[..., LoadedModel] = load
-    segment: Callable[..., Segmentation] = run
+    load_checkpoint: Callable[..., LoadedModel] = load_checkpoint
+    segment: Callable[..., Segmentation] = segment
     fitting_cards: Callable[[LoadedModel], tuple[FittingCard, ...]] = fitting_cards
     compare: Callable[..., Comparison] = compare
     ablate: Callable[..., Ablation] = ablate

@@ -11,74 +11,45 @@ from napari_dmoe.inference.pictures.colours import Rgb
 
 @dataclass(frozen=True)
 class TableRow:
-    """One line of a table.
-
-    Parameters
-    ----------
-    name : str
-        What was measured.
-    value : str
-        With its unit.
-    span : str
-        A remark, such as the span over the values of an unknown driver.
-    colour : tuple of int, optional
-        Colour of the swatch before it.
-    cells : mapping of str to str
-        The same for a file, by column: numbers and units apart.
-    """
+    """One line of a table: what was measured, its value with its unit, a remark."""
 
     name: str
     value: str
     span: str = ""
+    """A remark, such as the span over the values of an unknown driver."""
     colour: Rgb | None = None
+    """Colour of the swatch before it."""
     cells: Mapping[str, str] = field(default_factory=dict)
+    """The same for a file, by column: numbers and units apart."""
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column that is shown of a table.
-
-    Parameters
-    ----------
-    key : str
-        Its name in the rows, and in files.
-    title : str
-        What stands above it; short, on two lines at the most.
-    help : str
-        What it means.
-    is_right : bool
-        Whether its texts end at its right edge, as its numbers always do.
-    """
+    """A column that is shown of a table."""
 
     key: str
+    """Its name in the rows, and in files."""
     title: str
+    """What stands above it; short, on two lines at the most."""
     help: str = ""
     is_right: bool = False
+    """Whether its texts end at its right edge, as its numbers always do."""
 
 
 @dataclass(frozen=True)
 class Line:
-    """One line of a table of many columns.
-
-    Parameters
-    ----------
-    cells : mapping of str to object
-        Texts and numbers, by the keys of their columns; NaN is not known.
-    help : mapping of str to str
-        What is said when a cell is pointed at, by the same keys.
-    colour : tuple of int, optional
-        Colour of the swatch in its first cell.
-    bold : collection of str
-        Keys of the cells in bold type.
-    is_heading : bool
-        Whether its first cell takes the whole width.
-    """
+    """One line of a table of many columns."""
 
     cells: Mapping[str, Any]
+    """Texts and numbers, by the keys of their columns; NaN is not known."""
     help: Mapping[str, str] = field(default_factory=dict)
+    """What is said when a cell is pointed at, by the same keys."""
     colour: Rgb | None = None
+    """Colour of the swatch in its first cell."""
     bold: Collection[str] = ()
+    """Keys of the cells in bold type."""
     is_heading: bool = False
+    """Whether its first cell takes the whole width."""
 
 
 def as_text(rows: Sequence[TableRow]) -> str:

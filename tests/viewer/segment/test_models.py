@@ -22,7 +22,7 @@ from napari_dmoe.models.card_files import read_card
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.viewer import dock as dmoe_dock
 from napari_dmoe.viewer.contributions import checkpoint_reader
-from napari_dmoe.viewer.engines import Surroundings, load
+from napari_dmoe.viewer.engines import Engines, Surroundings
 from napari_dmoe.viewer.session.session import session_of
 
 pytestmark = pytest.mark.gui
@@ -83,7 +83,8 @@ def test_a_wrong_file_is_explained_in_place_and_not_remembered(
     remembered: list[str] = []
     desk = make_desk(ViewerModel(), remember_model=remembered.append)
     model = session_of(desk.viewer).model
-    desk.segmenting._engines.__dict__["load_checkpoint"] = load  # the real one
+    real = Engines().load_checkpoint
+    desk.segmenting._engines.__dict__["load_checkpoint"] = real
     path = tmp_path / "notes <1>.pth"
     path.write_text("this is no checkpoint")
     desk.load(str(path))

@@ -14,7 +14,7 @@ from napari.utils.notifications import show_info
 
 from napari_dmoe.progress import Progress, ProgressHook
 from napari_dmoe.viewer.bench import Bench, Control
-from napari_dmoe.viewer.engines import Engines, timed
+from napari_dmoe.viewer.engines import Engines
 from napari_dmoe.viewer.fine_tune.report_view import OutcomeSection
 from napari_dmoe.viewer.fine_tune.state import State, Tuning
 from napari_dmoe.viewer.layers.look import difference_layer, in_layer_order
@@ -124,13 +124,12 @@ def _look(
     """Segment with the tuned model; where wanted, with the one before it, too."""
     hook(Progress(0, 1, "loading the tuned model"))
     loaded = engines.load_checkpoint(str(path), None)
-    found, seconds = timed(inquiry.run, engines.segment, loaded, hook)
-    outcome = Outcome(found, inquiry.request(loaded), seconds)
+    outcome = inquiry.outcome(engines.segment, loaded, hook)
     if before is None:
         return _Looked(outcome, None)
     old = inquiry.run(engines.segment, before, hook)
     first, second = (
         (np.asarray(in_layer_order(inquiry.image, each, each.labels)), each.classes)
-        for each in (old, found)
+        for each in (old, outcome.segmentation)
     )
     return _Looked(outcome, engines.compare(first, second))

@@ -13,7 +13,7 @@ import numpy as np
 
 from napari_dmoe.progress import Progress, ProgressHook
 from napari_dmoe.viewer.bench import Bench, Control
-from napari_dmoe.viewer.engines import Engines, timed
+from napari_dmoe.viewer.engines import Engines
 from napari_dmoe.viewer.layers.look import difference_layer, in_layer_order
 from napari_dmoe.viewer.layers.slot import KeptLayer
 from napari_dmoe.viewer.segment.compare_rows import comparison_rows, spacing_of
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from napari.layers import Image
 
     from napari_dmoe.inference.masks.comparison import Comparison
+
+_GONE = "The image was removed: nothing was compared."
 
 
 @dataclass(frozen=True)
@@ -46,8 +48,7 @@ class CompareControl(Control):
         super().__init__(bench, section)
         session = bench.session
         self._section = section
-        self._others: list[weakref.ref[Result]] = []
-        self._offered: list[str] = []
+        self._choices: list[Callable[[], None]] = []
         self._difference = KeptLayer()
         self._image: weakref.ref[Image] | None = None
         self._compared: list[weakref.ref[Result]] = []
@@ -64,11 +65,14 @@ class CompareControl(Control):
         """Offer what there is to compare with, and forget what no longer holds."""
         image, result = self._session.current
         models, origin = self._session.surroundings.models, self._session.model_origin
-        others = [] if image is None else self._session.results_of(image)
-        self._others = [weakref.ref(each) for each in others if each is not result]
-        self._offered = [name for name in models if name != origin]
-        titles = [f"result “{each.title}”" for each in others if each is not result]
-        names = [Path(n).name if is_path(n) else n for n in self._offered]
+        others = [e for e in self._session.results_of(image) if e is not result]
+        offered = [name for name in models if name != origin]
+        self._choices = [
+            *(partial(self._compare_results, weakref.ref(each)) for each in others),
+            *(partial(self._compare_models, name) for name in offered),
+        ]
+        titles = [f"result “{each.title}”" for each in others]
+        names = [Path(n).name if is_path(n) else n for n in offered]
         self._section.offer([*titles, *names], why_not=self._why_not())
         if not self._still_holds():
             self._forget()
@@ -76,7 +80,7 @@ class CompareControl(Control):
     def _still_holds(self) -> bool:
         """Whether the results that were compared are still there as they were."""
         image = None if self._image is None else self._image()
-        there = [] if image is None else self._session.results_of(image)
+        there = self._session.results_of(image)
         return all(reference() in there for reference in self._compared)
 
     def _forget(self) -> None:
@@ -94,26 +98,24 @@ class CompareControl(Control):
         return ""
 
     def _on_requested(self, place: int) -> None:
-        n_results = len(self._others)
-        if place < n_results:
-            other = self._others[place]()
-            if other is not None:
-                self._compare_results(other)
+        if place < len(self._choices):
+            self._choices[place]()
             return
-        models = self._offered
-        name = models[place - n_results] if place - n_results < len(models) else ""
-        name = name or ask_for_checkpoint(self._section)
+        name = ask_for_checkpoint(self._section)
         if name:
             self._compare_models(name)
 
-    def _compare_results(self, other: Result) -> None:
+    def _compare_results(self, other: weakref.ref[Result]) -> None:
         image, result = self._session.current
-        first, second = (_mask_of(each) for each in (result, other))
-        if image is None or result is None or first is None or second is None:
+        compared = other()
+        first, second = _mask_of(result), _mask_of(compared)
+        if image is None or result is None or compared is None:
+            return
+        if first is None or second is None:
             return
         spacing, unit = spacing_of(image, _dims(result))
         work = partial(_compare, self._engines, first, second, spacing)
-        show = partial(self._show, image, result, other, unit)
+        show = partial(self._show, image, result, compared, unit)
         self._work.start(self._order(image, work, show))
 
     def _compare_models(self, name: str) -> None:
@@ -138,12 +140,7 @@ class CompareControl(Control):
             title=f"dMoE: comparing on {image.name}",
             status=f"Comparing on “{image.name}” …",
             work=work,
-            then=if_there(
-                self._session,
-                image,
-                show,
-                if_gone=lambda: "The image was removed: nothing was compared.",
-            ),
+            then=if_there(self._session, image, show, if_gone=lambda: _GONE),
             if_failed=self._on_failed,
         )
 
@@ -157,9 +154,8 @@ class CompareControl(Control):
         self, image: Image, result: Result, unit: str, other: _OtherRun
     ) -> str:
         # Neither is replaced by the next run: they are there to be compared.
-        name = f"mask by {other.model}"
         shown = self._session.show_outcome(
-            image, other.outcome, name=name, beside=result
+            image, other.outcome, name=f"mask by {other.model}", beside=result
         )
         return self._show(image, result, shown, unit, other.comparison)
 
@@ -174,8 +170,8 @@ class CompareControl(Control):
         session, viewer = self._session, self._session.viewer
         if viewer is None:
             return GONE
-        layer_data = difference_layer(image, comparison.difference)
-        mask = self._difference.put(viewer, layer_data)
+        difference = difference_layer(image, comparison.difference)
+        mask = self._difference.put(viewer, difference)
         session.differences.note(image, mask)
         mask.editable, mask.visible = False, True
         self._image = weakref.ref(image)
@@ -189,8 +185,7 @@ class CompareControl(Control):
             f"First: “{result.title}”. Second: “{other.title}”. They differ in {n} "
             f"pixels ({n / max(total, 1):.2%})."
         )
-        classes = result.segmentation.classes
-        rows = comparison_rows(comparison, classes, unit)
+        rows = comparison_rows(comparison, result.segmentation.classes, unit)
         self._section.show_comparison(summary, rows)
         return f"Compared: {n} pixels differ."
 
@@ -231,9 +226,9 @@ def _run_other(
             f"{loaded.card.name} is a {loaded.card.dims}D model, and the result is of "
             f"a {dims}D one: choose another model"
         )
-    found, seconds = timed(inquiry.run, engines.segment, loaded, hook)
+    outcome = inquiry.outcome(engines.segment, loaded, hook)
+    found = outcome.segmentation
     labels = in_layer_order(inquiry.image, found, found.labels)
     hook(Progress(1, 1, "comparing"))
     comparison = engines.compare(first, (labels, found.classes), spacing=spacing)
-    outcome = Outcome(found, inquiry.request(loaded), seconds)
     return _OtherRun(loaded.card.name, outcome, comparison)

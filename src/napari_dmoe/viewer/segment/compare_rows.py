@@ -21,19 +21,9 @@ PIXELS = "px"
 def spacing_of(image: Image, dims: int) -> tuple[tuple[float, ...] | None, str]:
     """Return an image's pixel size and its unit, for distances between masks.
 
-    Parameters
-    ----------
-    image : napari.layers.Image
-        The image.
-    dims : {2, 3}
-        Axes that its model sees at once.
-
-    Returns
-    -------
-    tuple of float or None
-        Sizes along the image's axes; None where some axis is not spatial.
-    str
-        ``"mm"``, or ``"px"`` where the pixel size is not known.
+    Sizes are along the image's axes, of which its model sees `dims` at once (2 or 3);
+    None where some axis is not spatial. The unit is ``"mm"``, or ``"px"`` where the
+    pixel size is not known.
     """
     names = axis_names(image, dims)
     if not set(names) <= set(SPATIAL_AXES):
@@ -49,19 +39,13 @@ def comparison_rows(
 ) -> tuple[TableRow, ...]:
     """Return lines for each shared class, and one for each kind of difference.
 
-    Parameters
-    ----------
-    comparison : Comparison
-        How the masks differ.
-    classes : sequence of str
-        Classes of the first model, background first; they decide the colours.
-    unit : str
-        Unit of distances.
+    The classes of the first model, background first, decide the colours; distances are
+    in `unit`.
     """
     colours = class_colours(classes)
     rows: list[TableRow] = []
     for each in comparison.classes:
-        colour = colours[list(classes).index(each.name)]
+        colour = colours[classes.index(each.name)]
         is_there = math.isfinite(each.dice)
         value = f"Dice {each.dice:.3f}" if is_there else "in neither"
         rows.append(TableRow(each.name, value, colour=colour))

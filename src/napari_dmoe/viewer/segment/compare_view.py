@@ -8,16 +8,8 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QWidget
 
 from napari_dmoe.viewer.rows import TableRow
+from napari_dmoe.viewer.ui import parts
 from napari_dmoe.viewer.ui.findings import FindingView
-from napari_dmoe.viewer.ui.parts import (
-    Fold,
-    StartButton,
-    allow,
-    button,
-    column,
-    narrow_combo,
-    row,
-)
 from napari_dmoe.viewer.ui.tables import Facts
 
 OTHER_FILE = "Another checkpoint…"
@@ -35,14 +27,16 @@ class CompareSection(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.combo = narrow_combo("Compare with", _HELP)
-        self.button = button("Compare", _HELP, self._on_compare, StartButton)
+        self.combo = parts.narrow_combo("Compare with", _HELP)
+        self.button = parts.button(
+            "Compare", _HELP, self._on_compare, parts.StartButton
+        )
         self.table = Facts("Pixels of the class in the first and the second mask.")
         self.found = FindingView("compare", "the comparison", self.table)
         content = QWidget()
-        column(content, row(self.combo, self.button, stretch=0), self.found)
-        self.fold = Fold("Compare", _HELP, content)
-        column(self, self.fold)
+        parts.column(content, parts.row(self.combo, self.button, stretch=0), self.found)
+        self.fold = parts.Fold("Compare", _HELP, content)
+        parts.column(self, self.fold)
         self.offer((), why_not="")
         self.show_nothing()
 
@@ -54,7 +48,7 @@ class CompareSection(QWidget):
         # Another file is only asked for where somebody chose that just now.
         place = -1 if chosen == OTHER_FILE else self.combo.findText(chosen)
         self.combo.setCurrentIndex(max(place, 0))
-        allow(self.button, why_not, _HELP)
+        parts.allow(self.button, why_not, _HELP)
 
     def show_nothing(self) -> None:
         """Show no comparison."""

@@ -34,7 +34,7 @@ class SegmentControl(TabControl):
         self.compare = CompareControl(bench, tab.compare)
         self.layer_series = LayerSeries(bench, self.run, tab.series)
         self.files = ResultFiles(bench, tab.result)
-        self.file_series = FileSeries(bench, tab.series, open_mask=self.files.open_mask)
+        self.file_series = FileSeries(bench, tab.series, self.files)
         self._connect()
         self._on_settings()
         self.loader.begin()

@@ -9,33 +9,18 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QLabel, QWidget
 
 from napari_dmoe.viewer.layers.axes import AXIS_TITLES
-from napari_dmoe.viewer.ui.parts import (
-    button,
-    column,
-    heading,
-    narrow_combo,
-    paragraph,
-    row,
-    say,
-)
+from napari_dmoe.viewer.ui import parts
 
 _AS_IT_IS = "not named"
 
 
 @dataclass(frozen=True)
 class ImageChoice:
-    """An image to choose.
-
-    Parameters
-    ----------
-    name : str
-        Name of its layer.
-    problem : str
-        Why the model cannot use it; empty where it can.
-    """
+    """An image to choose, by its layer's name."""
 
     name: str
     problem: str = ""
+    """Why the model cannot use it; empty where it can."""
 
 
 class ImageSection(QWidget):
@@ -50,37 +35,30 @@ class ImageSection(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.combo = narrow_combo(
+        self.combo = parts.narrow_combo(
             "Image",
             "Image to segment. Selecting a layer chooses it, too. Images that the "
             "model cannot use are greyed; point at one to see why.",
         )
         self.combo.activated.connect(self.image_chosen)
-        self.axes_combo = narrow_combo(
+        self.axes_combo = parts.narrow_combo(
             "Axes",
             "What the image's axes are: its layer does not name them. The choice is "
             "written into the layer's axis labels.",
         )
         self.axes_combo.activated.connect(self._on_axes)
-        self.facts = paragraph(name="image-facts")
-        self.expects = paragraph(name="image-expects")
-        self.made_for = paragraph(name="image-made-for")
-        self.load_button = button("", clicked=self._on_load)
+        self.facts = parts.paragraph(name="image-facts")
+        self.expects = parts.paragraph(name="image-expects")
+        self.made_for = parts.paragraph(name="image-made-for")
+        self.load_button = parts.button("", clicked=self._on_load)
         self._model = ""
-        self.problem = paragraph(name="image-problem")
+        self.problem = parts.paragraph(name="image-problem")
         self._layouts: list[tuple[str, ...]] = []
-        self._axes_row = row(QLabel("Axes"), self.axes_combo, stretch=1)
+        self._axes_row = parts.row(QLabel("Axes"), self.axes_combo, stretch=1)
         self._axes_row.setVisible(False)
-        column(
-            self,
-            row(heading("IMAGE"), self.combo, stretch=1),
-            self._axes_row,
-            self.facts,
-            self.expects,
-            self.made_for,
-            self.load_button,
-            self.problem,
-        )
+        head = parts.row(parts.heading("IMAGE"), self.combo, stretch=1)
+        said = self.facts, self.expects, self.made_for
+        parts.column(self, head, self._axes_row, *said, self.load_button, self.problem)
         self.show_model("", "")
 
     def show_images(self, images: Sequence[ImageChoice], current: int) -> None:
@@ -113,22 +91,17 @@ class ImageSection(QWidget):
 
     def show_facts(self, text: str, problem: str = "") -> None:
         """Say what the image is, and why it cannot be used; or what to do without."""
-        say(self.facts, text)
-        say(self.problem, problem)
+        parts.say(self.facts, text)
+        parts.say(self.problem, problem)
 
     def show_model(self, expects: str, other: str) -> None:
         """Say what the model expects, and which other one the image was made for.
 
-        Parameters
-        ----------
-        expects : str
-            In a sentence.
-        other : str
-            Name of a bundled model; empty where the image has none or it is loaded.
+        That is bundled; its name is empty where there is none or it is loaded.
         """
         self._model = other
-        say(self.expects, expects)
-        say(self.made_for, f"This sample was made for {other}." if other else "")
+        parts.say(self.expects, expects)
+        parts.say(self.made_for, f"This sample was made for {other}." if other else "")
         self.load_button.setText(f"Load {other}")
         self.load_button.setToolTip(f"Work with {other}, which knows such images.")
         self.load_button.setVisible(bool(other))

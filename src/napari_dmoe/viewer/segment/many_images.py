@@ -1,9 +1,9 @@
-"""Segments the image layers that are selected, one after another."""
+"""Segments many images: the layers that are selected, or files, one after another."""
 
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,13 +13,14 @@ from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QFileDialog, QMessageBox
 
 from napari_dmoe.imaging.files import image_stem, read_image
-from napari_dmoe.progress import Progress, ProgressHook
+from napari_dmoe.progress import ProgressHook
 from napari_dmoe.viewer.bench import Bench, Control
 from napari_dmoe.viewer.engines import Engines, with_priors
 from napari_dmoe.viewer.layers.opening import image_layer
 from napari_dmoe.viewer.layers.placement import LayerData, plain
 from napari_dmoe.viewer.layers.pointer import pointer_away
 from napari_dmoe.viewer.segment.many_images_view import SeriesSection
+from napari_dmoe.viewer.segment.result import ResultFiles, opening
 from napari_dmoe.viewer.segment.result_rows import ShownMasks
 from napari_dmoe.viewer.segment.run import Run, RunControl
 from napari_dmoe.viewer.session.inquiry import GONE
@@ -28,8 +29,6 @@ from napari_dmoe.viewer.ui.jobs import notify_error
 from napari_dmoe.viewer.ui.work import Order
 
 if TYPE_CHECKING:
-    from napari.layers import Image
-
     from napari_dmoe.cohorts.series import Done, Entry
     from napari_dmoe.inference.running.settings import InferenceSettings
     from napari_dmoe.models.checkpoint import LoadedModel
@@ -41,8 +40,7 @@ class LayerSeries(Control):
     def __init__(self, bench: Bench, run: RunControl, section: SeriesSection) -> None:
         super().__init__(bench, section)
         session = bench.session
-        self._run = run
-        self._section = section
+        self._run, self._section = run, section
         self._waiting: list[weakref.ref[Image]] = []
         self._asked_for: list[weakref.ref[Image]] = []
         self._total = 0
@@ -69,13 +67,11 @@ class LayerSeries(Control):
 
     def _on_requested(self) -> None:
         images = self._selected()
-        if self._work.is_busy or not images:
-            return
-        self._section.clear()
-        self._waiting = [weakref.ref(image) for image in images]
-        self._asked_for = list(self._waiting)
-        self._total = len(images)
-        self._next()
+        if images and not self._work.is_busy:
+            self._section.clear()
+            self._asked_for = [weakref.ref(image) for image in images]
+            self._waiting, self._total = list(self._asked_for), len(images)
+            self._next()
 
     def _next(self) -> None:
         """Begin the next layer that can be segmented; say why others cannot."""
@@ -151,8 +147,8 @@ class LayerSeries(Control):
 def _measured(
     masks: ShownMasks, step: Sequence[int], hook: ProgressHook
 ) -> dict[str, str]:
-    rows = masks.rows(masks.measure(masks.at(step)))
-    return {row.name: row.value for row in rows}
+    measured = masks.measure(masks.at(step))
+    return {row.name: row.value for row in masks.rows(measured)}
 
 
 TABLE_FILES = "Tables (*.csv)"
@@ -160,23 +156,13 @@ FROM_TABLE = "table"
 
 
 class FileSeries(Control):
-    """Works through files, and shows line by line what became of each.
-
-    Parameters
-    ----------
-    open_mask : callable
-        Opens a mask as a result of an image.
-    """
+    """Works through files, and shows line by line what became of each."""
 
     def __init__(
-        self,
-        bench: Bench,
-        section: SeriesSection,
-        *,
-        open_mask: Callable[[Path, Image], None],
+        self, bench: Bench, section: SeriesSection, files: ResultFiles
     ) -> None:
         super().__init__(bench, section)
-        self._section, self._open_mask = section, open_mask
+        self._section, self._files = section, files
         self._entries: list[Entry] = []
         section.folder_requested.connect(self._on_folder)
         section.table_requested.connect(self._on_table)
@@ -206,19 +192,17 @@ class FileSeries(Control):
             return
         self._section.clear()
         self._section.say(f"Segmenting into {Path(target).name} …")
+        teller = _Teller()
+        teller.listed.connect(self._on_listed)
+        teller.told.connect(self._on_told)
+        what = loaded, source, Path(target)
+        how = self._session.settings, self._session.shares.by_driver
         order = Order(
             title=f"dMoE: segmenting {source.name}",
             status=f"Listing {source.name} …",
-            work=partial(
-                _segment_files,
-                self._engines,
-                self._teller(),
-                (loaded, source, Path(target)),
-                self._session.settings,
-                self._session.shares.by_driver,
-            ),
+            work=partial(_segment_files, self._engines, teller, what, *how),
             then=partial(self._on_files_done, Path(target)),
-            if_failed=self._on_files_failed,
+            if_failed=lambda error: self._say(f"Failed: {error}"),
             if_stopped=self._on_files_stopped,
         )
         self._work.start(order)
@@ -240,13 +224,6 @@ class FileSeries(Control):
         )
         return bool(answer == QMessageBox.StandardButton.Yes)
 
-    def _teller(self) -> _Teller:
-        """Return what tells this object of the work in another thread."""
-        teller = _Teller()
-        teller.listed.connect(self._on_listed)
-        teller.told.connect(self._on_told)
-        return teller
-
     def _on_listed(self, entries: list[Entry]) -> None:
         self._entries = entries
 
@@ -258,30 +235,21 @@ class FileSeries(Control):
         section.say(f"{number + 1} of {len(self._entries)} images …")
 
     def _on_files_done(self, target: Path, done: list[Done]) -> str:
-        text = f"{len(done)} images into {target.name}: {self._section.counts()}."
-        self._section.say(text)
-        return text
-
-    def _on_files_failed(self, error: Exception) -> str:
-        self._section.say(f"Failed: {error}")
-        return f"Failed: {error}"
+        counts = self._section.counts()
+        return self._say(f"{len(done)} images into {target.name}: {counts}.")
 
     def _on_files_stopped(self) -> str:
-        n, total = len(self._section.rows), len(self._entries)
-        text = f"Stopped after {n} of {total} images; segment.csv lists them."
+        how_many = f"{len(self._section.rows)} of {len(self._entries)} images"
+        return self._say(f"Stopped after {how_many}; segment.csv lists them.")
+
+    def _say(self, text: str) -> str:
         self._section.say(text)
         return text
 
     def _open_files(self, entry: Entry, mask: Path | None) -> None:
         """Show an image of the series, with its patient and its mask."""
-        order = Order(
-            title=f"dMoE: opening {entry.path.name}",
-            status=f"Opening {entry.path.name} …",
-            work=partial(_opened, entry.path),
-            then=partial(self._on_opened, entry, mask),
-            if_stopped=lambda: "Stopped. Nothing was opened.",
-        )
-        self._work.start_beside(order)
+        then = partial(self._on_opened, entry, mask)
+        self._work.start_beside(opening(entry.path, _layer_of, then))
 
     def _on_opened(self, entry: Entry, mask: Path | None, opened: LayerData) -> str:
         viewer, (data, arguments, _) = self._session.viewer, opened
@@ -292,13 +260,11 @@ class FileSeries(Control):
         self._session.set_patient(image, entry.patient, FROM_TABLE)
         self._session.choose_image(image)
         if mask is not None:
-            self._open_mask(mask, image)
+            self._files.open_mask(mask, image)
         return f"Opened {entry.path.name}."
 
 
-def _opened(path: Path, hook: ProgressHook) -> LayerData:
-    """Read an image as a layer; called in the work's thread."""
-    hook(Progress(0, 1, f"opening {path.name}"))
+def _layer_of(path: Path) -> LayerData:
     return image_layer(read_image(path), image_stem(path))
 
 
@@ -325,11 +291,5 @@ def _segment_files(
     loaded, source, target = what
     entries = engines.entries(source)
     teller.listed.emit(entries)
-    return with_priors(engines.series, stated)(
-        loaded,
-        entries,
-        target,
-        settings=settings,
-        progress=hook,
-        tell=teller.told.emit,
-    )
+    series, tell = with_priors(engines.series, stated), teller.told.emit
+    return series(loaded, entries, target, settings=settings, progress=hook, tell=tell)

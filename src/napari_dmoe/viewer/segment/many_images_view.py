@@ -9,13 +9,14 @@ from qtpy.QtWidgets import QWidget
 
 from napari_dmoe.viewer.rows import Line
 from napari_dmoe.viewer.ui.findings import FindingView
-from napari_dmoe.viewer.ui.parts import Fold, StartButton, button, column, row
+from napari_dmoe.viewer.ui.parts import Fold, StartButton, allow, button, column, row
 from napari_dmoe.viewer.ui.tables import Table
 
 _HELP = (
     "Segments several images one after another: the image layers that are selected, "
     "or the files of a folder or a table. One that fails does not stop the others."
 )
+_LAYERS = "Segment every image layer that is selected, each for its own patient."
 
 
 class SeriesSection(QWidget):
@@ -39,13 +40,9 @@ class SeriesSection(QWidget):
         )
         self.rows: list[Mapping[str, str]] = []
         """What was done, by column."""
-        self._open: list[Callable[[], None]] = []
-        content = QWidget()
-        column(
-            content,
-            row(self.layers_button, self.folder_button, self.table_button),
-            self.found,
-        )
+        self._open: list[Callable[[], None] | None] = []
+        content, starts = QWidget(), (self.folder_button, self.table_button)
+        column(content, row(self.layers_button, *starts), self.found)
         self.fold = Fold("Many images", _HELP, content)
         column(self, self.fold)
         self.offer(0, why_not="")
@@ -75,15 +72,8 @@ class SeriesSection(QWidget):
         """Say how many layers are selected, or why nothing can be segmented."""
         is_several = n_layers > 1
         self.layers_button.setText(f"{n_layers} layers" if is_several else "Layers")
-        self.layers_button.setEnabled(is_several and not why_not)
-        self.layers_button.setToolTip(
-            why_not
-            or (
-                "Segment every image layer that is selected, each for its own patient."
-                if is_several
-                else "Select two or more image layers in napari's list first."
-            )
-        )
+        too_few = "Select two or more image layers in napari's list first."
+        allow(self.layers_button, why_not or ("" if is_several else too_few), _LAYERS)
         for start in (self.folder_button, self.table_button):
             start.setEnabled(not why_not)
 
@@ -101,7 +91,7 @@ class SeriesSection(QWidget):
     ) -> None:
         """Add a line, and what shows its image when it is double-clicked."""
         self.rows.append(row)
-        self._open.append(when_opened or _nothing)
+        self._open.append(when_opened)
         self._fill()
 
     def counts(self) -> str:
@@ -115,8 +105,6 @@ class SeriesSection(QWidget):
         self.table.scrollToBottom()
 
     def _on_activated(self, place: int) -> None:
-        self._open[place]()
-
-
-def _nothing() -> None:
-    """Do nothing: the line has no image to show."""
+        show = self._open[place]
+        if show is not None:
+            show()

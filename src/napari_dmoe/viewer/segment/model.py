@@ -84,16 +84,11 @@ class ModelLoader(Control):
 
     def _on_image(self) -> None:
         """Load the model that a sample was made for, where no person chose one."""
-        wanted = model_for(self._session.image)
-        session = self._session
+        session, wanted = self._session, model_for(self._session.image)
         is_own = session.model is None or session.model_origin == self._current
         is_other = wanted not in ("", session.model_origin, self._wanted)
-        if (
-            is_other
-            and is_own
-            and wanted in session.surroundings.models
-            and not self._is_chosen
-        ):
+        is_there = wanted in session.surroundings.models
+        if is_other and is_own and is_there and not self._is_chosen:
             self.load(wanted)
 
     @property

@@ -11,19 +11,8 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QLabel, QWidget
 
+from napari_dmoe.viewer.ui import parts
 from napari_dmoe.viewer.ui.asking import ask_for_checkpoint, is_path
-from napari_dmoe.viewer.ui.parts import (
-    Fold,
-    TextForm,
-    button,
-    column,
-    copy_text,
-    heading,
-    narrow_combo,
-    paragraph,
-    row,
-    say,
-)
 
 if TYPE_CHECKING:
     from napari_dmoe.models.card import CardAttribute
@@ -48,53 +37,47 @@ class ModelSection(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.combo = narrow_combo(
+        self.combo = parts.narrow_combo(
             "Model", "Bundled models, and checkpoints that were opened last."
         )
         self.combo.setPlaceholderText("no model")
         self.combo.activated.connect(self._on_activated)
-        self.browse_button = button(
+        self.browse_button = parts.button(
             "Open…",
             "Open a dMoE checkpoint (.safetensors, .pth, .pt). A file can also be "
             "dropped on this dock or on the canvas.",
             self._on_browse,
         )
-        self.unload_button = button(
+        self.unload_button = parts.button(
             "Unload",
             "Forget the model and give its memory back.",
             self.unload_requested,
         )
-        self.facts = paragraph(name="model-facts")
-        self.error = paragraph(name="model-error")
+        self.facts = parts.paragraph(name="model-facts")
+        self.error = parts.paragraph(name="model-error")
         self.details = CardDetails()
         self._make_question()
         self._bundled: list[str] = []
         self._recent: list[str] = []
         self._cards: list[str] = []
-        column(
-            self,
-            row(heading("MODEL"), self.browse_button, self.unload_button),
-            self.combo,
-            self.error,
-            self._question,
-            self.facts,
-            self.details,
-        )
+        head = parts.row(parts.heading("MODEL"), self.browse_button, self.unload_button)
+        said = self.error, self._question, self.facts, self.details
+        parts.column(self, head, self.combo, *said)
         self.show_nothing()
 
     def _make_question(self) -> None:
         """Make what asks for the card of a file that has none."""
-        self.card_combo = narrow_combo(
+        self.card_combo = parts.narrow_combo(
             "What drives this model?",
             "The file does not say what its routers stand for. These are the published "
             "cards whose shapes fit it.",
         )
         self.card_combo.activated.connect(self._on_card)
         self._question = QWidget()
-        column(
+        parts.column(
             self._question,
-            heading("What drives this model?"),
-            paragraph(
+            parts.heading("What drives this model?"),
+            parts.paragraph(
                 "The file does not say what its routers stand for. Choose only what "
                 "you know; its shapes fit:"
             ),
@@ -112,11 +95,9 @@ class ModelSection(QWidget):
                 item = self.combo.model().item(self.combo.count() - 1)
                 item.setFlags(Qt.ItemFlag.NoItemFlags)
             for name in names:
-                label = Path(name).name if is_path(name) else name
-                self.combo.addItem(label, name)
-                self.combo.setItemData(
-                    self.combo.count() - 1, name, Qt.ItemDataRole.ToolTipRole
-                )
+                place, role = self.combo.count(), Qt.ItemDataRole.ToolTipRole
+                self.combo.addItem(Path(name).name if is_path(name) else name, name)
+                self.combo.setItemData(place, name, role)
         self.show_choice(chosen or "")
 
     def add_recent(self, path: str) -> None:
@@ -131,17 +112,17 @@ class ModelSection(QWidget):
 
     def show_loading(self, name: str) -> None:
         """Say that a model is being loaded."""
-        say(self.error, "")
+        parts.say(self.error, "")
         label = Path(name).name if is_path(name) else name
-        say(self.facts, f"Loading {escape(label)} …")
+        parts.say(self.facts, f"Loading {escape(label)} …")
 
     def show_starting(self) -> None:
         """Say that models are being looked for."""
-        say(self.facts, "Looking for models …")
+        parts.say(self.facts, "Looking for models …")
 
     def show_nothing(self) -> None:
         """Say that no model is loaded, and what to do."""
-        say(self.facts, NOTHING)
+        parts.say(self.facts, NOTHING)
         self.details.forget()
         self.details.setVisible(False)
         self._question.setVisible(False)
@@ -151,16 +132,11 @@ class ModelSection(QWidget):
     def show_model(self, loaded: LoadedModel, cards: Mapping[str, str]) -> None:
         """Show a model.
 
-        Parameters
-        ----------
-        loaded : LoadedModel
-            The model.
-        cards : mapping of str to str
-            Published cards to choose from, and what drives a model with each; empty
-            where the file brought its own.
+        Its published cards to choose from, and what drives a model with each, are
+        empty where the file brought its own.
         """
-        say(self.error, "")
-        say(self.facts, _facts(loaded))
+        parts.say(self.error, "")
+        parts.say(self.facts, _facts(loaded))
         self.details.setVisible(True)
         self.details.show_model(loaded)
         self.unload_button.setEnabled(True)
@@ -179,8 +155,8 @@ class ModelSection(QWidget):
         name = "" if loaded is None else loaded.source or loaded.card.title
         kept = f" {name} is kept." if name else ""
         text = message.rstrip(".")
-        say(self.error, f"<b>Not loaded.</b> {escape(text)}.{escape(kept)}")
-        say(self.facts, NOTHING if loaded is None else _facts(loaded))
+        parts.say(self.error, f"<b>Not loaded.</b> {escape(text)}.{escape(kept)}")
+        parts.say(self.facts, NOTHING if loaded is None else _facts(loaded))
 
     def _on_activated(self, index: int) -> None:
         name = self.combo.itemData(index)
@@ -202,17 +178,17 @@ class CardDetails(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._loaded: LoadedModel | None = None
-        self._form = TextForm()
-        self.copy_button = button(
+        self._form = parts.TextForm()
+        self.copy_button = parts.button(
             "Copy all", "Copy the card, shapes and full hash as JSON.", self._on_copy
         )
         content = QWidget()
-        layout = column(content, self._form, self.copy_button)
+        layout = parts.column(content, self._form, self.copy_button)
         layout.setContentsMargins(4, 4, 0, 4)
-        self.fold = Fold(
+        self.fold = parts.Fold(
             "About this model", "What the model's card and file state.", content
         )
-        column(self, self.fold)
+        parts.column(self, self.fold)
 
     @property
     def rows(self) -> Mapping[str, QLabel]:
@@ -231,7 +207,9 @@ class CardDetails(QWidget):
 
     def _on_copy(self) -> None:
         if self._loaded is not None:
-            copy_text(json.dumps(self._loaded.facts(), indent=2, ensure_ascii=False))
+            parts.copy_text(
+                json.dumps(self._loaded.facts(), indent=2, ensure_ascii=False)
+            )
 
 
 def _facts(loaded: LoadedModel) -> str:
@@ -255,9 +233,7 @@ def _rows(loaded: LoadedModel) -> dict[str, str]:
     drivers = {
         each.label: _values(each, counts.get(each.name)) for each in card.attributes
     }
-    dice = ", ".join(
-        f"{name} {value:.3f}" for name, value in (facts.dice or {}).items()
-    )
+    dice = ", ".join(f"{name} {each:.3f}" for name, each in (facts.dice or {}).items())
     return {
         "Card": card.name,
         "File": loaded.source or _NOT_STATED,
@@ -278,15 +254,12 @@ def _rows(loaded: LoadedModel) -> dict[str, str]:
 
 def _values(attribute: CardAttribute, counts: dict[str, int] | None) -> str:
     """Say for each value, one a line, how much of the training data had it."""
-    shares = attribute.frequencies
-    lines = []
-    for place, value in enumerate(attribute.values):
-        text = value
+    shares, lines = attribute.frequencies, []
+    for value, prior in zip(attribute.values, attribute.prior, strict=True):
         if counts is not None and value in counts:
-            text += f": {counts[value]:,} cases"
-        elif shares is not None:
-            text += f": {attribute.prior[place]:.0%} of cases"
-        lines.append(text)
+            lines.append(f"{value}: {counts[value]:,} cases")
+        else:
+            lines.append(value if shares is None else f"{value}: {prior:.0%} of cases")
     if counts is None and shares is None:
         lines.append("(training numbers not stated)")
     spare = attribute.routers - len(attribute.values)

@@ -17,32 +17,20 @@ _LARGEST_DENOMINATOR = 12
 
 @dataclass(frozen=True)
 class PatientField:
-    """One input of a patient form.
-
-    Parameters
-    ----------
-    name, label, help : str
-        Key, name and explanation of the attribute.
-    kind : {"category", "number"}
-        A choice of values, or a number.
-    values : tuple of str
-        Values to choose from: names, or the bands of a number. Empty for free text.
-    drives : bool
-        Whether the attribute drives the model.
-    if_unknown : str
-        What the model does while the value is unknown; empty where nothing.
-    unseen : mapping of str to str
-        Values that the model has never seen, and why they cannot be chosen.
-    """
+    """One input of a patient form."""
 
     name: str
     label: str
     help: str
+    """Key, name and explanation of the attribute."""
     kind: Literal["category", "number"]
     values: tuple[str, ...]
+    """Values to choose from: names, or the bands of a number. Empty for free text."""
     drives: bool
     if_unknown: str = ""
+    """What the model does while the value is unknown; empty where nothing."""
     unseen: Mapping[str, str] = field(default_factory=dict)
+    """Values that the model has never seen, and why they cannot be chosen."""
 
 
 def patient_fields(
@@ -50,22 +38,16 @@ def patient_fields(
 ) -> tuple[PatientField, ...]:
     """Return the inputs for a card: what drives the model first, then the others.
 
-    Sex, race, age and severity are always among them.
-
-    Parameters
-    ----------
-    card : ModelCard or None
-        The card; None without a model.
-    priors : mapping of str to tuple of float, optional
-        Shares that a person stated for the values of unknown drivers.
+    Sex, race, age and severity are always among them. Priors are the shares that a
+    person stated for the values of unknown drivers.
     """
-    stated = priors or {}
-    drivers = card.attributes if card is not None else ()
-    counts = (card.training.n_per_value or {}) if card is not None else {}
-    driving = [
-        _driving(each, counts.get(each.name, {}), stated.get(each.name))
-        for each in drivers
-    ]
+    stated, driving = priors or {}, []
+    if card is not None:
+        counts = card.training.n_per_value or {}
+        driving = [
+            _driving(each, counts.get(each.name, {}), stated.get(each.name))
+            for each in card.attributes
+        ]
     names = {field.name for field in driving}
     others = [_recorded(name) for name in FORM_ATTRIBUTES if name not in names]
     return (*driving, *others)
@@ -95,12 +77,7 @@ def unseen_values(
 ) -> dict[str, str]:
     """Say which values a model has never seen: without a router, or without a case.
 
-    Parameters
-    ----------
-    attribute : CardAttribute
-        What drives the model.
-    counts : mapping of str to int
-        Training cases of each value, where the card states them.
+    The counts are training cases of each value, where the card states them.
     """
     known = ATTRIBUTES.get(attribute.name)
     usual = known.values if known is not None and attribute.edges is None else ()
@@ -119,14 +96,8 @@ def unseen_values(
 
 def _recorded(name: str) -> PatientField:
     known: Attribute = ATTRIBUTES[name]
-    return PatientField(
-        name=name,
-        label=known.label,
-        help=known.help,
-        kind=known.kind,
-        values=known.values,
-        drives=False,
-    )
+    said = name, known.label, known.help
+    return PatientField(*said, known.kind, known.values, drives=False)
 
 
 def mixture(attribute: CardAttribute, stated: tuple[float, ...] | None = None) -> str:
@@ -135,14 +106,9 @@ def mixture(attribute: CardAttribute, stated: tuple[float, ...] | None = None) -
     if stated is None and not attribute.frequencies:
         values = ", ".join(attribute.values)
         return f"{what} {values} evenly, as no frequencies are stated."
-    shares = [
-        f"{value} {_share(prior)}"
-        for value, prior in zip(
-            attribute.values, stated or attribute.prior, strict=True
-        )
-    ]
-    origin = ", as you stated" if stated else ""
-    return f"{what} {', '.join(shares)}{origin}."
+    mixed = zip(attribute.values, stated or attribute.prior, strict=True)
+    shares = ", ".join(f"{value} {_share(prior)}" for value, prior in mixed)
+    return f"{what} {shares}{', as you stated' if stated else ''}."
 
 
 def _share(prior: float) -> str:

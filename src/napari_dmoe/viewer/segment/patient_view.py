@@ -3,17 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import (
-    QCheckBox,
-    QComboBox,
-    QGridLayout,
-    QLabel,
-    QLineEdit,
-    QVBoxLayout,
-    QWidget,
-)
+from qtpy.QtWidgets import QCheckBox, QComboBox, QGridLayout, QLabel, QLineEdit, QWidget
 
 from napari_dmoe.patient import Patient, PatientError, age_or_band
 from napari_dmoe.viewer.segment.patient_fields import PatientField
@@ -46,14 +39,8 @@ class PatientSection(QWidget):
         self.inputs: dict[str, AttributeInput] = {}
         self._sources: dict[str, QLabel] = {}
         self._rows = QWidget()
-        self._column = column(
-            self,
-            self.title,
-            self._rows,
-            self.mixture_label,
-            self.problem_label,
-            self.rerun_box,
-        )
+        below = self.mixture_label, self.problem_label, self.rerun_box
+        self._column = column(self, self.title, self._rows, *below)
 
     @property
     def problem(self) -> str:
@@ -77,13 +64,12 @@ class PatientSection(QWidget):
         grid.setColumnStretch(1, 3)
         grid.setColumnStretch(2, 2)
         drivers = [field for field in fields if field.drives]
-        others = [field for field in fields if not field.drives]
         for field in drivers:
             self._add_row(grid, field)
         if drivers:
             text = "Recorded, does not drive this model:"
             grid.addWidget(QLabel(text), grid.rowCount(), 0, 1, 3)
-        for field in others:
+        for field in (each for each in fields if not each.drives):
             self._add_row(grid, field)
         self._column.replaceWidget(old, self._rows)
         old.hide()
@@ -98,18 +84,10 @@ class PatientSection(QWidget):
         sources: Mapping[str, str],
         notes: Mapping[str, str] | None = None,
     ) -> None:
-        """Show whose image it is and what is known.
+        """Show whose image it is, by its name, and what is known.
 
-        Parameters
-        ----------
-        title : str
-            Name of the image; empty where there is none.
-        patient : Patient
-            Values to show.
-        sources : mapping of str to str
-            Where each attribute's value came from.
-        notes : mapping of str to str
-            What a value means to the model, such as an age band.
+        Sources say where each attribute's value came from, notes what a value means to
+        the model, such as an age band. The title is empty where there is no image.
         """
         short = title if len(title) <= _TITLE_LENGTH else f"{title[:_TITLE_LENGTH]}…"
         self.title.setText(f"PATIENT of “{short}”" if title else "PATIENT")
@@ -118,9 +96,9 @@ class PatientSection(QWidget):
         for name, attribute in self.inputs.items():
             if not attribute.problem:  # else what was typed stays, to be corrected
                 attribute.show_value(patient.value(name))
-            parts = [sources.get(name, ""), (notes or {}).get(name, "")]
+            said = sources.get(name), (notes or {}).get(name)
             label = self._sources[name]
-            label.setText(" · ".join(part for part in parts if part))
+            label.setText(" · ".join(filter(None, said)))
             label.setToolTip("Where this value came from.")
         self._show_mixtures(patient)
 
@@ -155,12 +133,9 @@ class PatientSection(QWidget):
 
     def _order_for_tab(self) -> None:
         """Let Tab go through the new inputs where the old ones were."""
-        last: QWidget = self.rerun_box
-        for attribute in self.inputs.values():
-            following = attribute.focusProxy() or attribute
-            QWidget.setTabOrder(last, following)
-            last = following
-        QWidget.setTabOrder(last, self.rerun_box)
+        inputs = [each.focusProxy() or each for each in self.inputs.values()]
+        for before, after in pairwise((self.rerun_box, *inputs, self.rerun_box)):
+            QWidget.setTabOrder(before, after)
 
     def _show_mixtures(self, patient: Patient) -> None:
         unknown = [
@@ -181,11 +156,6 @@ class AttributeInput(QWidget):
 
     A category is chosen from a list, a number typed; the number of a driver that has
     bands is typed, or its band chosen, in the same box.
-
-    Parameters
-    ----------
-    field : PatientField
-        The attribute.
     """
 
     entered = Signal(object)
@@ -201,24 +171,21 @@ class AttributeInput(QWidget):
         tooltip = f"{field.label}. {role} {field.help}".strip()
         self.combo: QComboBox | None = None
         self.edit: QLineEdit | None = None
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
         if field.values:
             self.combo = narrow_combo(field.label, tooltip, characters=_CHARACTERS)
             self.combo.setEditable(field.kind == "number")
             self.combo.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
             self.combo.activated.connect(self._on_activated)
-            layout.addWidget(self.combo)
         if field.kind == "number" or not field.values:
             self.edit = QLineEdit() if self.combo is None else self.combo.lineEdit()
             self.edit.setPlaceholderText(UNKNOWN)
             self.edit.setAccessibleName(field.label)
             self.edit.setToolTip(tooltip)
             self.edit.editingFinished.connect(self.commit)
-            if self.combo is None:
-                layout.addWidget(self.edit)
         # An empty combo box is false, so this asks for None.
-        self.setFocusProxy(self.edit if self.combo is None else self.combo)
+        shown = self.edit if self.combo is None else self.combo
+        column(self, shown)
+        self.setFocusProxy(shown)
         self.show_value(None)
 
     def show_value(self, value: str | float | None) -> None:
@@ -226,7 +193,7 @@ class AttributeInput(QWidget):
         self._shown, self.problem = value, ""
         text = f"{value:g}" if isinstance(value, int | float) else (value or "")
         if self.combo is not None:
-            self._show_choice(text)
+            self._show_choice(self.combo, text)
         if self.edit is not None:
             self.edit.setText(text)
 
@@ -242,21 +209,20 @@ class AttributeInput(QWidget):
                 value = self._number(text)
             except PatientError as error:
                 value, problem = None, str(error)
-        if value != self._shown or problem != self.problem:
+        self._tell(value, problem)
+
+    def _tell(self, value: str | float | None, problem: str = "") -> None:
+        """Tell a value, if it is new."""
+        if (value, problem) != (self._shown, self.problem):
             self._shown, self.problem = value, problem
             self.entered.emit(value)
 
     def _number(self, text: str) -> str | float | None:
         """Read a number, or the name of a band as the card spells it."""
-        for band in self.field.values:
-            if band.casefold() == text.casefold():
-                return band
-        return age_or_band(text)
+        bands = {band.casefold(): band for band in self.field.values}
+        return bands.get(text.casefold()) or age_or_band(text)
 
-    def _show_choice(self, text: str) -> None:
-        combo = self.combo
-        if combo is None:
-            return
+    def _show_choice(self, combo: QComboBox, text: str) -> None:
         combo.clear()
         unseen = self.field.unseen
         values = list(dict.fromkeys((*self.field.values, *unseen)))
@@ -279,8 +245,5 @@ class AttributeInput(QWidget):
         if self.edit is not None:
             self.edit.setText(text)
             self.commit()
-            return
-        value = text or None
-        if value != self._shown:
-            self._shown = value
-            self.entered.emit(value)
+        else:
+            self._tell(text or None)

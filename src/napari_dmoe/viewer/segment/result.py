@@ -20,15 +20,15 @@ from napari_dmoe.viewer.layers.measuring import differ, edits_of
 from napari_dmoe.viewer.layers.opening import mask_layers
 from napari_dmoe.viewer.layers.placement import plain
 from napari_dmoe.viewer.layers.pointer import pointer_away
+from napari_dmoe.viewer.layers.records import badge
 from napari_dmoe.viewer.layers.saving import TIFF_LABELS, mask_path, save_mask
 from napari_dmoe.viewer.rows import TableRow
 from napari_dmoe.viewer.segment.result_rows import ShownMasks, file_rows, frame_note
 from napari_dmoe.viewer.segment.result_view import ResultSection, ResultState
-from napari_dmoe.viewer.session import results
-from napari_dmoe.viewer.session.checks import describe_run, result_badge, run_notices
+from napari_dmoe.viewer.session.checks import describe_run, run_notices
 from napari_dmoe.viewer.session.inquiry import GONE
 from napari_dmoe.viewer.session.reopening import reopened_result, show_alone
-from napari_dmoe.viewer.session.results import Result
+from napari_dmoe.viewer.session.results import Result, show_previous
 from napari_dmoe.viewer.ui.asking import ask_where, may_write, not_saved
 from napari_dmoe.viewer.ui.connections import Refresh
 from napari_dmoe.viewer.ui.measuring import MEASURING, Measuring
@@ -54,21 +54,17 @@ class ResultFiles(Control):
         section.open_requested.connect(self._on_open)
 
     def _on_table(self) -> None:
-        image, result = self._session.current
-        viewer = self._session.viewer
+        (image, result), viewer = self._session.current, self._session.viewer
         if image is None or result is None or viewer is None:
             return
         path = self._ask("Save the table", result, ".csv", TABLE_FILES)
         if path is None:
             return
         target = path if path.suffix else path.with_suffix(".csv")
-        if not may_write(self._parent, path, target):
-            return
         masks = ShownMasks.of(result, image)
-        if masks is None:
-            return
-        step = viewer.dims.current_step[-image.ndim :]
-        self._save(target, partial(_save_table, masks.copied(), step))
+        if masks is not None and may_write(self._parent, path, target):
+            step = viewer.dims.current_step[-image.ndim :]
+            self._save(target, partial(_save_table, masks.copied(), step))
 
     def _on_save(self) -> None:
         _, result = self._session.current
@@ -82,17 +78,15 @@ class ResultFiles(Control):
             return
         result.note_edits()
         data, meta, _ = mask.as_layer_data_tuple()
-        save = partial(
-            _save_mask, data.copy(), meta | {"metadata": deepcopy(mask.metadata)}
-        )
-        self._save(mask_path(path), save)
+        meta |= {"metadata": deepcopy(mask.metadata)}
+        self._save(mask_path(path), partial(save_mask, data=data.copy(), meta=meta))
 
-    def _save(self, path: Path, work: Callable[[Path], Sequence[str]]) -> None:
+    def _save(self, path: Path, write: Callable[[Path], Sequence[str]]) -> None:
         """Write files in the background, beside a run."""
         order = Order(
             title=f"dMoE: saving {path.name}",
             status=f"Saving {path.name} …",
-            work=partial(_at, path, "saving", work),
+            work=partial(_at, path, "saving", partial(_written, write)),
             then=lambda names: f"Saved {' and '.join(names)}.",
         )
         self._work.start_beside(order)
@@ -106,14 +100,8 @@ class ResultFiles(Control):
 
     def open_mask(self, path: Path, image: Image | None) -> None:
         """Open a mask, as a result of an image if it lies on its pixels."""
-        order = Order(
-            title=f"dMoE: opening {path.name}",
-            status=f"Opening {path.name} …",
-            work=partial(_at, path, "opening", mask_layers),
-            then=partial(self._on_opened, path, image),
-            if_stopped=lambda: "Stopped. Nothing was opened.",
-        )
-        self._work.start_beside(order)
+        then = partial(self._on_opened, path, image)
+        self._work.start_beside(opening(path, mask_layers, then))
 
     def _on_opened(
         self, path: Path, image: Image | None, opened: Sequence[LayerData]
@@ -135,25 +123,36 @@ class ResultFiles(Control):
         return ask_where(self._parent, title, proposed, kinds)[0]
 
 
+def opening(
+    path: Path, read: Callable[[Path], Any], then: Callable[[Any], str]
+) -> Order:
+    """Return the order that reads a file in the background, beside a run."""
+    return Order(
+        title=f"dMoE: opening {path.name}",
+        status=f"Opening {path.name} …",
+        work=partial(_at, path, "opening", read),
+        then=then,
+        if_stopped=lambda: "Stopped. Nothing was opened.",
+    )
+
+
 def _at(path: Path, doing: str, work: Callable[[Path], Any], hook: ProgressHook) -> Any:
     """Read or write a file; called in the work's thread."""
     hook(Progress(0, 1, f"{doing} {path.name}"))
     return work(path)
 
 
-def _save_mask(data: Any, meta: dict[str, Any], path: Path) -> list[str]:
+def _written(write: Callable[[Path], Sequence[str]], path: Path) -> list[str]:
+    """Return the names of the files that were written."""
     try:
-        return [Path(each).name for each in save_mask(path, data, meta)]
+        return [Path(each).name for each in write(path)]
     except OSError as error:
         raise not_saved(path, error) from error
 
 
 def _save_table(masks: ShownMasks, step: Sequence[int], path: Path) -> list[str]:
-    try:
-        write_table(path, file_rows(masks, step))
-    except OSError as error:
-        raise not_saved(path, error) from error
-    return [path.name]
+    write_table(path, file_rows(masks, step))
+    return [str(path)]
 
 
 RECORD_WIDGET = "About this dMoE layer"
@@ -166,21 +165,14 @@ class ResultControl(Control):
         super().__init__(bench, section)
         session = bench.session
         self._section = section
-        self._parent = section
         self._measuring = Measuring(self)
         self._measuring.arrived.connect(self.show)
         self._rows: list[TableRow] = []
         viewer = session.viewer
         dims = () if viewer is None else (viewer.dims.events.current_step,)
+        changes = session.result_changed, session.settings_changed, *dims
         self._refresh = Refresh(
-            self,
-            self.show,
-            soon=(
-                *session.subject_changes,
-                session.result_changed,
-                session.settings_changed,
-                *dims,
-            ),
+            self, self.show, soon=(*session.subject_changes, *changes)
         )
         section.result_chosen.connect(self._on_chosen)
         section.previous_requested.connect(self._on_previous)
@@ -197,27 +189,23 @@ class ResultControl(Control):
             return
         step = viewer.dims.current_step[-image.ndim :]
         rows = self._measured(image, result, step)
-        is_known = rows is not None
-        self._rows = rows if rows is not None else self._rows
         notes = [frame_note(image, result, step), *run_notices(result)]
-        notes += [] if is_known else [MEASURING]
-        section.table.setEnabled(is_known)  # else it is of the mask before
+        if rows is None:
+            notes.append(MEASURING)
+        else:
+            self._rows = rows
+        section.table.setEnabled(rows is not None)  # else it is of the mask before
         section.show_result(
             describe_run(result),
             self._rows,
-            badge=result_badge(result),
+            badge=badge(result.segmentation.provenance),
             outdated=self._outdated(image, result),
             notices=[note for note in notes if note],
         )
         shown = self._session.results_of(image)
-        section.show_state(
-            ResultState(
-                names=tuple(each.title for each in shown),
-                current=shown.index(result),
-                has_previous=result.before is not None and not result.looks_edited,
-                is_kept=result.is_kept,
-            )
-        )
+        names, place = tuple(each.title for each in shown), shown.index(result)
+        has_previous = result.before is not None and not result.looks_edited
+        section.show_state(ResultState(names, place, has_previous, result.is_kept))
 
     def _measured(
         self, image: Image, result: Result, step: Sequence[int]
@@ -227,19 +215,13 @@ class ResultControl(Control):
         mask, masks = result.mask(), ShownMasks.of(result, image)
         if mask is None or masks is None:
             return []
-        shown = masks.at(step)
-        frame = masks.frame
-        place = tuple(
-            int(at)
-            for name, at in zip(frame.names, step, strict=True)
-            if name not in frame.along
-        )
-        measured = self._measuring.of(
-            mask,
-            (id(result.outcome), place, len(shown), frame.affine.tobytes(), frame.unit),
-            sum(each.size for each in shown),
-            partial(masks.measure, shown),
-        )
+        shown, frame = masks.at(step), masks.frame
+        named = zip(frame.names, step, strict=True)
+        place = tuple(int(at) for name, at in named if name not in frame.along)
+        lies = frame.affine.tobytes(), frame.unit
+        key = id(result.outcome), place, len(shown), *lies
+        size, measure = sum(each.size for each in shown), partial(masks.measure, shown)
+        measured = self._measuring.of(mask, key, size, measure)
         return None if measured is None else masks.rows(measured)
 
     def _compare(self, result: Result) -> None:
@@ -259,16 +241,14 @@ class ResultControl(Control):
 
     def _on_chosen(self, place: int) -> None:
         image = self._session.image
-        shown = [] if image is None else self._session.results_of(image)
+        shown = self._session.results_of(image)
         if image is not None and 0 <= place < len(shown):
             self._session.choose_result(image, shown[place])
 
     def _on_previous(self) -> None:
-        image, result = self._session.current
-        viewer = self._session.viewer
+        (image, result), viewer = self._session.current, self._session.viewer
         if image is not None and result is not None and viewer is not None:
-            back = results.show_previous(viewer, image, result)
-            self._session.set_result(image, back)
+            self._session.set_result(image, show_previous(viewer, image, result))
             self._work.say("The result before is back.")
 
     def _on_keep(self, is_kept: bool) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from napari.layers import Image
 from numpy.typing import NDArray
 
+from napari_dmoe.inference.pictures.colours import Rgb
 from napari_dmoe.inference.results.segmentation import Segmentation
 from napari_dmoe.viewer.layers.look import in_layer_order, mask_colours
 from napari_dmoe.viewer.layers.measuring import MaskFrame, Measured
@@ -24,22 +25,14 @@ _THREE_DIGITS = 100  # from here on, digits behind the point say nothing
 
 @dataclass(frozen=True)
 class ShownMasks:
-    """What a table is made of: a mask, and those of a driver's values; no layer.
-
-    Parameters
-    ----------
-    made : Segmentation
-        The result.
-    frame : MaskFrame
-        How its masks are measured.
-    masks : tuple of arrays
-        The mask; of an unknown driver also that of each value, as long as nobody
-        painted on it. All in the order of the image's axes, not copied.
-    """
+    """What a table is made of: a mask, and those of a driver's values; no layer."""
 
     made: Segmentation
     frame: MaskFrame
+    """How its masks are measured."""
     masks: tuple[NDArray[Any], ...]
+    """The mask; of an unknown driver also that of each value, as long as nobody
+    painted on it. All in the order of the image's axes, not copied."""
 
     @classmethod
     def of(cls, result: Result, image: Image) -> ShownMasks | None:
@@ -69,37 +62,18 @@ class ShownMasks:
         colours = mask_colours(self.made.classes, self.made.provenance)
         rows = []
         for i, size in enumerate(found.sizes):
-            sizes = [each.sizes[i].size for each in spread]
-            number = f"{size.size:.6g}"
-            cells = {"measure": size.name, "value": number, "unit": size.unit}
-            rows.append(
-                TableRow(
-                    size.name,
-                    f"{_number(size.size)} {size.unit}",
-                    _span(sizes, _number),
-                    colours[i + 1],
-                    cells | _ends(sizes),
-                )
-            )
+            sizes, colour = [each.sizes[i].size for each in spread], colours[i + 1]
+            rows.append(_row(size.name, size.size, size.unit, sizes, _number, colour))
         return rows + _ratio_rows(found, spread)
 
 
 def file_rows(masks: ShownMasks, step: Sequence[int]) -> list[dict[str, str]]:
     """Return the lines for every plane or volume, for a file.
 
-    Parameters
-    ----------
-    masks : ShownMasks
-        What is measured.
-    step : sequence of int
-        Index along each axis of the image; only that of channels counts.
-
-    Returns
-    -------
-    list of dict
-        The columns ``measure``, ``value``, ``unit``, ``least`` and ``most``, and one
-        for each axis that the model was run over, counted from 0. A ``note`` says of
-        a what-if that it is one.
+    The step is the index along each axis of the image; only that of channels counts.
+    The columns are ``measure``, ``value``, ``unit``, ``least`` and ``most``, and one
+    for each axis that the model was run over, counted from 0. A ``note`` says of a
+    what-if that it is one.
     """
     rows: list[dict[str, str]] = []
     for place, at in _places(masks, step):
@@ -152,34 +126,26 @@ def _ratio_rows(found: Measured, spread: Sequence[Measured]) -> list[TableRow]:
         ("C/D vertical", found.ratio.vertical, [each.vertical for each in ratios]),
         ("C/D area", found.ratio.area, [each.area for each in ratios]),
     )
-    return [
-        TableRow(
-            name,
-            _ratio(value),
-            _span(values, _ratio),
-            cells={
-                "measure": name,
-                "value": f"{value:.6g}" if math.isfinite(value) else "",
-                "unit": "",
-            }
-            | _ends(values),
-        )
-        for name, value, values in kinds
-    ]
+    return [_row(name, value, "", values, _ratio) for name, value, values in kinds]
 
 
-def _ends(values: Sequence[float]) -> dict[str, str]:
-    finite = [value for value in values if math.isfinite(value)]
-    if not finite:
-        return {"least": "", "most": ""}
-    return {"least": f"{min(finite):.6g}", "most": f"{max(finite):.6g}"}
-
-
-def _span(values: Sequence[float], written: Callable[[float], str]) -> str:
-    finite = [value for value in values if math.isfinite(value)]
-    if not finite:
-        return ""
-    return f"{written(min(finite))}–{written(max(finite))}"
+def _row(
+    name: str,
+    value: float,
+    unit: str,
+    spread: Sequence[float],
+    written: Callable[[float], str],
+    colour: Rgb | None = None,
+) -> TableRow:
+    """Return a line, with the least and the most of the values that may be known."""
+    finite = [each for each in spread if math.isfinite(each)]
+    ends = [min(finite), max(finite)] if finite else []
+    number = f"{value:.6g}" if math.isfinite(value) else ""
+    least, most = [f"{end:.6g}" for end in ends] or ["", ""]
+    cells = {"measure": name, "value": number, "unit": unit}
+    cells |= {"least": least, "most": most}
+    text, span = f"{written(value)} {unit}".rstrip(), "–".join(map(written, ends))
+    return TableRow(name, text, span, colour, cells)
 
 
 def _ratio(value: float) -> str:

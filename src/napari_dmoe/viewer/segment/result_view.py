@@ -4,46 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QWidget
+from qtpy.QtWidgets import QPushButton, QWidget
 
 from napari_dmoe.viewer.rows import TableRow
-from napari_dmoe.viewer.ui.parts import (
-    button,
-    column,
-    copy_text,
-    emphasise,
-    heading,
-    in_rows,
-    narrow_combo,
-    paragraph,
-    row,
-    say,
-)
+from napari_dmoe.viewer.ui import parts
 from napari_dmoe.viewer.ui.tables import Facts
+
+_BUTTONS = {
+    "Previous": "Bring back the result before this one; again, and it is back.",
+    "Keep": "Leave this result as it is; the next run adds its own beside it.",
+    "About": "How this mask came about: model, routers, settings, versions.",
+    "Copy": "Copy the table as text, with tabs.",
+    "CSV…": "Save the table as a CSV file.",
+    "Save…": "Save the mask as TIFF or NIfTI, with its record beside it.",
+    "Reopen…": "Open a mask that was saved here.",
+}
+"""What is said when a button is pointed at."""
 
 
 @dataclass(frozen=True)
 class ResultState:
-    """What can be done with a result now.
-
-    Parameters
-    ----------
-    names : tuple of str
-        Results of the image, side by side, by the names of their masks.
-    current : int
-        Which of them is shown.
-    has_previous : bool
-        Whether an earlier one can be brought back.
-    is_kept : bool
-        Whether the next run leaves it as it is.
-    """
+    """What can be done with a result now."""
 
     names: tuple[str, ...] = ()
+    """Results of the image, side by side, by the names of their masks."""
     current: int = -1
+    """Which of them is shown."""
     has_previous: bool = False
+    """Whether an earlier one can be brought back."""
     is_kept: bool = False
+    """Whether the next run leaves it as it is."""
 
 
 class ResultSection(QWidget):
@@ -59,72 +52,42 @@ class ResultSection(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.combo = narrow_combo(
+        self.combo = parts.narrow_combo(
             "Result", "Results of this image, side by side. Selecting a mask shows it."
         )
         self.combo.activated.connect(self.result_chosen)
-        self.badge = paragraph(name="result-badge")
-        emphasise(self.badge)
-        self.summary = paragraph("No result yet.", name="result-summary")
-        self.outdated = paragraph(name="result-outdated")
-        self.notices = paragraph(name="result-notices")
+        self.badge = parts.paragraph(name="result-badge")
+        parts.emphasise(self.badge)
+        self.summary = parts.paragraph("No result yet.", name="result-summary")
+        self.outdated = parts.paragraph(name="result-outdated")
+        self.notices = parts.paragraph(name="result-notices")
         self.table = Facts()
         self._make_buttons()
-        column(
-            self,
-            row(heading("RESULT"), self.open_button, stretch=0),
-            self.combo,
-            self.badge,
-            self.summary,
-            self.outdated,
-            self.table,
-            self._buttons,
-            self.notices,
-        )
+        head = parts.row(parts.heading("RESULT"), self.open_button, stretch=0)
+        said = self.badge, self.summary, self.outdated
+        below = self.table, self._buttons, self.notices
+        parts.column(self, head, self.combo, *said, *below)
         self.show_nothing()
 
     def _make_buttons(self) -> None:
-        self.previous_button = button(
-            "Previous",
-            "Bring back the result before this one; again, and it is back.",
-            self.previous_requested,
-        )
-        self.keep_button = button(
-            "Keep",
-            "Leave this result as it is; the next run adds its own beside it.",
-            self.keep_toggled,
-        )
+        self.previous_button = _button("Previous", self.previous_requested)
+        self.keep_button = _button("Keep", self.keep_toggled)
         self.keep_button.setCheckable(True)
-        self.record_button = button(
-            "About",
-            "How this mask came about: model, routers, settings, versions.",
-            self.record_requested,
-        )
-        self.copy_button = button(
-            "Copy", "Copy the table as text, with tabs.", self._on_copy
-        )
-        self.table_button = button(
-            "CSV…", "Save the table as a CSV file.", self.table_requested
-        )
-        self.save_button = button(
-            "Save…",
-            "Save the mask as TIFF or NIfTI, with its record beside it.",
-            self.save_requested,
-        )
-        self.open_button = button(
-            "Reopen…", "Open a mask that was saved here.", self.open_requested
-        )
+        self.record_button = _button("About", self.record_requested)
+        self.copy_button = _button("Copy", self._on_copy)
+        self.table_button = _button("CSV…", self.table_requested)
+        self.save_button = _button("Save…", self.save_requested)
+        self.open_button = _button("Reopen…", self.open_requested)
         above = self.previous_button, self.keep_button, self.record_button
         below = self.copy_button, self.table_button, self.save_button
-        self._buttons = in_rows((*above, *below), len(above))
+        self._buttons = parts.in_rows((*above, *below), len(above))
 
     def show_nothing(self) -> None:
         """Say that there is no result."""
         self.table.show_facts(())
-        say(self.summary, "No result yet.")
-        say(self.badge, "")
-        say(self.outdated, "")
-        say(self.notices, "")
+        parts.say(self.summary, "No result yet.")
+        for each in (self.badge, self.outdated, self.notices):
+            parts.say(each, "")
         self._buttons.setVisible(False)
         self.show_state(ResultState())
 
@@ -137,25 +100,15 @@ class ResultSection(QWidget):
         outdated: str = "",
         notices: Sequence[str] = (),
     ) -> None:
-        """Show what was found.
+        """Show what was found: sizes and ratios, and what the mask was made for.
 
-        Parameters
-        ----------
-        summary : str
-            What the mask was made for.
-        rows : sequence of TableRow
-            Sizes and ratios.
-        badge : str
-            In what it is not a plain run of the model; empty where it is one.
-        outdated : str
-            Why it does not belong to what is entered now; empty where it does.
-        notices : sequence of str
-            What a person should know about the run.
+        The badge says in what it is not a plain run of the model, `outdated` why it
+        does not belong to what is entered now; both are empty where there is nothing.
         """
-        say(self.summary, summary)
-        say(self.badge, badge)
-        say(self.outdated, outdated)
-        say(self.notices, "\n".join(notices))
+        parts.say(self.summary, summary)
+        parts.say(self.badge, badge)
+        parts.say(self.outdated, outdated)
+        parts.say(self.notices, "\n".join(notices))
         self.table.show_facts(rows)
         self._buttons.setVisible(True)
 
@@ -174,4 +127,8 @@ class ResultSection(QWidget):
         return "\n".join(part for part in (*head, self.table.text()) if part)
 
     def _on_copy(self) -> None:
-        copy_text(self.text())
+        parts.copy_text(self.text())
+
+
+def _button(text: str, clicked: Any) -> QPushButton:
+    return parts.button(text, _BUTTONS[text], clicked)

@@ -27,29 +27,17 @@ SHORT_RUN_SECONDS = 2.0
 
 @dataclass(frozen=True)
 class Run:
-    """One run and how it ended.
-
-    Parameters
-    ----------
-    image : weak reference to an Image
-        What was segmented.
-    name : str
-        Name of that layer when the run began.
-    was_asked_for : bool
-        Whether a person wanted it, or a changed driver.
-    result : Result or None
-        What it gave; None where it was stopped or failed.
-    said : str
-        How it ended, in words.
-    was_stopped : bool
-        Whether it was told to stop.
-    """
+    """One run and how it ended."""
 
     image: weakref.ref[Image]
     name: str
+    """Name of that layer when the run began."""
     was_asked_for: bool
+    """Whether a person wanted it, or a changed driver."""
     result: Result | None = None
+    """What it gave; None where it was stopped or failed."""
     said: str = ""
+    """How it ended, in words."""
     was_stopped: bool = False
 
 
@@ -61,10 +49,9 @@ class RunControl(Control):
 
     def __init__(self, bench: Bench, owner: QObject) -> None:
         super().__init__(bench, owner)
-        work = bench.work
         self._run: Run | None = None
         self._may_rerun, self._rerun_wanted = True, False
-        work.ended.connect(self._on_ended)
+        bench.work.ended.connect(self._on_ended)
 
     @property
     def is_busy(self) -> bool:
@@ -76,17 +63,8 @@ class RunControl(Control):
     ) -> Exception | None:
         """Segment an image for its patient; nothing while the dock is at work.
 
-        Parameters
-        ----------
-        was_asked_for : bool
-            Whether a person wanted it.
-        image : napari.layers.Image, optional
-            The image; the one that is worked on by default.
-
-        Returns
-        -------
-        Exception or None
-            Why it could not begin, which has been said; None where it did.
+        It is the one that is worked on by default. Returns why it could not begin,
+        which has been said; None where it did.
         """
         loaded = self._session.model
         image = self._session.image if image is None else image
@@ -100,18 +78,13 @@ class RunControl(Control):
 
     def _order(self, loaded: LoadedModel, image: Image) -> Order:
         inquiry = self._session.inquire(image)
+        show = partial(self._on_returned, image, inquiry.request(loaded))
+        if_gone = partial(self._say, "The image was removed: its result was dropped.")
         return Order(
             title=f"dMoE: segmenting {image.name}",
             status=f"Segmenting “{image.name}” …",
             work=inquiry.work(self._engines.segment, loaded),
-            then=if_there(
-                self._session,
-                image,
-                partial(self._on_returned, image, inquiry.request(loaded)),
-                if_gone=partial(
-                    self._say, "The image was removed: its result was dropped."
-                ),
-            ),
+            then=if_there(self._session, image, show, if_gone=if_gone),
             if_failed=self._on_failed,
             if_stopped=self._on_stopped,
         )

@@ -15,33 +15,18 @@ from napari_dmoe.viewer.layers.axes import chosen_layout, layouts, name_axes
 from napari_dmoe.viewer.segment.image_view import ImageChoice, ImageSection
 from napari_dmoe.viewer.segment.patient_fields import patient_fields
 from napari_dmoe.viewer.segment.patient_view import PatientSection
-from napari_dmoe.viewer.session.checks import (
-    band_notes,
-    describe_image,
-    image_problem,
-    patient_problem,
-)
+from napari_dmoe.viewer.session import checks
 from napari_dmoe.viewer.session.session import Session
 from napari_dmoe.viewer.ui.connections import Connections
 
 if TYPE_CHECKING:
     from napari.layers import Image
 
-    from napari_dmoe.viewer.session.session import Session
-
 NO_IMAGE = "Open an image, or File > Open Sample > dMoE."
 
 
 class SubjectControl(Control):
-    """Connects the image and the patient section with the session.
-
-    Parameters
-    ----------
-    image_section : ImageSection
-        Where the image is chosen; owns this object.
-    patient_section : PatientSection
-        Where the patient is entered.
-    """
+    """Connects the image section, which owns it, and the patient's with the session."""
 
     shown = Signal()
     """Another image or patient is shown."""
@@ -49,10 +34,7 @@ class SubjectControl(Control):
     """A value of the patient changed."""
 
     def __init__(
-        self,
-        bench: Bench,
-        image_section: ImageSection,
-        patient_section: PatientSection,
+        self, bench: Bench, image_section: ImageSection, patient_section: PatientSection
     ) -> None:
         super().__init__(bench, image_section)
         session = bench.session
@@ -71,10 +53,8 @@ class SubjectControl(Control):
 
     def show_model(self) -> None:
         """Show the form that the model asks for, and which images fit it."""
-        loaded = self._session.model
-        card = None if loaded is None else loaded.card
-        fields = patient_fields(card, self._session.shares.by_driver)
-        self._patient.show_fields(fields)
+        stated = self._session.stated
+        self._patient.show_fields(patient_fields(stated.card, stated.by_driver))
         self._show_image()
 
     def why_not(self) -> str:
@@ -85,7 +65,7 @@ class SubjectControl(Control):
         session, current = self._session, self._session.image
         images = session.images()
         choices = [
-            ImageChoice(image.name, image_problem(image, session.dims))
+            ImageChoice(image.name, checks.image_problem(image, session.dims))
             for image in images
         ]
         place = images.index(current) if current is not None else -1
@@ -104,9 +84,8 @@ class SubjectControl(Control):
             self._images.show_facts(NO_IMAGE)
         else:
             self._images.show_axes(layouts(image), chosen_layout(image))
-            self._images.show_facts(
-                describe_image(image, dims), image_problem(image, dims)
-            )
+            problem = checks.image_problem(image, dims)
+            self._images.show_facts(checks.describe_image(image, dims), problem)
         self._show_patient()
 
     def _show_patient(self) -> None:
@@ -121,9 +100,10 @@ class SubjectControl(Control):
                 image.name,
                 patient,
                 sources={name: session.source_of(image, name) for name in known},
-                notes=band_notes(card, patient),
+                notes=checks.band_notes(card, patient),
             )
-            section.show_problem(section.problem or patient_problem(card, patient))
+            problem = section.problem or checks.patient_problem(card, patient)
+            section.show_problem(problem)
         self.shown.emit()
 
     def _on_priors(self) -> None:

@@ -17,7 +17,6 @@ from napari_dmoe.viewer.layers.placement import (
     length_factors,
     samples_of,
 )
-from napari_dmoe.viewer.layers.records import badge
 from napari_dmoe.viewer.session.results import Result
 
 if TYPE_CHECKING:
@@ -27,12 +26,7 @@ if TYPE_CHECKING:
 def describe_image(image: Image, dims: int = 2) -> str:
     """Say how large an image is, what it is run over, and how large its pixels are.
 
-    Parameters
-    ----------
-    image : napari.layers.Image
-        The layer.
-    dims : {2, 3}
-        Axes that the model sees at once.
+    The model sees `dims` axes at once: 2 or 3.
     """
     names = axis_names(image, dims)
     shape = samples_of(image).shape
@@ -50,16 +44,13 @@ def describe_image(image: Image, dims: int = 2) -> str:
     if factors is None:
         parts.append("pixel size unknown")
     else:
-        parts.append(f"{_pixel_size(image, places)} mm {_PIXELS[len(along)]}")
+        size = _pixel_size(image, places, factors)
+        parts.append(f"{size} mm {'pixels' if len(along) == 2 else 'voxels'}")
     return " · ".join(parts)
 
 
-_PIXELS = {2: "pixels", 3: "voxels"}
-
-
-def _pixel_size(image: Image, places: Sequence[int]) -> str:
+def _pixel_size(image: Image, places: Sequence[int], factors: list[float]) -> str:
     """Return the distances between neighbours in mm; one number where they agree."""
-    factors = length_factors(image, places) or []
     sides = np.linalg.norm(data_to_world(image)[:-1, places], axis=0) * factors
     if np.allclose(sides, sides[0], rtol=1e-3):
         return f"{sides[0]:.3g}"
@@ -128,11 +119,6 @@ def _driver(record: DriverRecord) -> str:
     if record.value is not None:
         return f"{name}: {record.value}"
     return f"{name} unknown: {len(record.values)} values mixed"
-
-
-def result_badge(result: Result) -> str:
-    """Say in what a mask is not a plain run of the model; nothing where it is one."""
-    return badge(result.segmentation.provenance)
 
 
 def run_notices(result: Result) -> tuple[str, ...]:

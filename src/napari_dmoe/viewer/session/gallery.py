@@ -13,13 +13,7 @@ from napari_dmoe.viewer.session.results import Result
 
 
 class Gallery:
-    """Keeps results by image, for as long as their masks are in the viewer.
-
-    Parameters
-    ----------
-    viewer : weak reference to a ViewerModel
-        The viewer.
-    """
+    """Keeps results by image, for as long as their masks are in the viewer."""
 
     def __init__(self, viewer: weakref.ref[ViewerModel]) -> None:
         self._viewer = viewer
@@ -35,11 +29,8 @@ class Gallery:
 
     def chosen(self, image: Layer) -> Result | None:
         """Return the result that is looked at: the one chosen, or else the newest."""
-        results = self.of(image)
-        chosen = self._chosen.get(plain(image))
-        if chosen in results:
-            return chosen
-        return results[-1] if results else None
+        results, chosen = self.of(image), self._chosen.get(plain(image))
+        return chosen if chosen in results else next(reversed(results), None)
 
     def choose(self, image: Layer, result: Result) -> None:
         """Look at a result."""
@@ -54,13 +45,10 @@ class Gallery:
 
     def add(self, image: Layer, result: Result) -> None:
         """Add a result, instead of one that its mask showed before, and look at it."""
-        mask = result.mask()
-        results = self.of(image)
-        place = next((i for i, r in enumerate(results) if r.mask() is mask), None)
-        if place is None:
-            results.append(result)
-        else:
-            results[place] = result
+        mask, results = result.mask(), self.of(image)
+        places = [i for i, each in enumerate(results) if each.mask() is mask]
+        place = places[0] if places else len(results)
+        results[place : place + 1] = [result]
         self._results[plain(image)] = results
         self.choose(image, result)
 
@@ -77,13 +65,7 @@ class Gallery:
 
 
 class Differences:
-    """Layers that show where two masks of an image differ, whatever they are called.
-
-    Parameters
-    ----------
-    viewer : weak reference to a ViewerModel
-        The viewer.
-    """
+    """Layers that show where two masks of an image differ, whatever they are called."""
 
     def __init__(self, viewer: weakref.ref[ViewerModel]) -> None:
         self._viewer = viewer

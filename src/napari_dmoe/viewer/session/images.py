@@ -32,10 +32,7 @@ def is_input(layer: Layer | None) -> TypeGuard[Image]:
 class Versions:
     """Counts how often the pixels or the place of images were changed.
 
-    Parameters
-    ----------
-    on_change : callable
-        Called after each change, with napari's event.
+    After each change `on_change` is called with napari's event.
     """
 
     def __init__(self, on_change: Callable[[Any], None]) -> None:

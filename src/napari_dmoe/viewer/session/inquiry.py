@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_dmoe.viewer.engines import timed, with_priors
 from napari_dmoe.viewer.session.requests import Request
+from napari_dmoe.viewer.session.results import Outcome
 
 if TYPE_CHECKING:
     from napari.layers import Image
@@ -30,30 +31,17 @@ GONE = "The image was removed: nothing was shown."
 
 @dataclass(frozen=True, eq=False)
 class Inquiry:
-    """A snapshot of what would be run now, with any model.
-
-    Parameters
-    ----------
-    image : napari.layers.Image
-        The layer.
-    pixels : SpatialImage
-        Its pixels with their place.
-    patient : Patient
-        Whose image it is.
-    settings : InferenceSettings
-        How it would be run.
-    image_version : int
-        How often the image had been changed.
-    stated : Stated
-        Shares that a person stated for the values of unknown drivers.
-    """
+    """A snapshot of what would be run now, with any model."""
 
     image: Image
     pixels: SpatialImage
+    """Its pixels with their place."""
     patient: Patient
     settings: InferenceSettings
     image_version: int
+    """How often the image had been changed."""
     stated: Stated
+    """Shares that a person stated for the values of unknown drivers."""
 
     def request(self, loaded: LoadedModel) -> Request:
         """Return what a run of a model is asked for.
@@ -76,26 +64,20 @@ class Inquiry:
     ) -> Any:
         """Return what an engine finds out with a model; called in the work's thread.
 
-        Parameters
-        ----------
-        engine : callable
-            Takes model, image and patient, ``settings`` and ``progress``, and
-            ``priors`` where shares were stated that hold for this model.
-        loaded : LoadedModel
-            The model.
-        hook : callable
-            Told of the progress; raises ``Cancelled``.
-        **options : object
-            What else the engine takes.
+        The engine takes model, image and patient, ``settings`` and ``progress``, the
+        further options, and ``priors`` where shares were stated that hold for this
+        model. The hook raises ``Cancelled``.
         """
-        return with_priors(engine, dict(self.request(loaded).shares))(
-            loaded,
-            self.pixels,
-            self.patient,
-            settings=self.settings,
-            progress=hook,
-            **options,
-        )
+        engine = with_priors(engine, dict(self.request(loaded).shares))
+        how = {"settings": self.settings, "progress": hook} | options
+        return engine(loaded, self.pixels, self.patient, **how)
+
+    def outcome(
+        self, engine: Callable[..., Any], loaded: LoadedModel, hook: ProgressHook
+    ) -> Outcome:
+        """Return what an engine that segments finds out, and how long it took."""
+        found, seconds = timed(self.run, engine, loaded, hook)
+        return Outcome(found, self.request(loaded), seconds)
 
     def work(
         self, engine: Callable[..., Any], loaded: LoadedModel, **options: Any
@@ -113,21 +95,11 @@ def if_there(
 ) -> Callable[[Any], str]:
     """Return what shows something on an image, unless that was removed meanwhile.
 
-    Parameters
-    ----------
-    session : Session
-        Where the image is.
-    image : napari.layers.Image
-        The image.
-    show : callable
-        Takes what was found; returns what is said.
-    if_gone : callable
-        Returns what is said where the image is gone.
+    Both callables return what is said; `show` takes what was found.
     """
 
     def then(found: Any) -> str:
-        viewer = session.viewer
-        is_there = viewer is not None and image in viewer.layers
-        return show(found) if is_there else if_gone()
+        layers = () if session.viewer is None else session.viewer.layers
+        return show(found) if image in layers else if_gone()
 
     return then

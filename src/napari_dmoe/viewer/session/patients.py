@@ -45,10 +45,9 @@ class Patients:
     def change(self, image: Layer, patient: Patient, source: str) -> None:
         """Change an image's patient; `source` gave the values that are new."""
         before = self._record(image)
+        old = before.patient.known()
         sources = {
-            name: source
-            if value != before.patient.value(name)
-            else before.sources[name]
+            name: before.sources[name] if old.get(name) == value else source
             for name, value in patient.known().items()
         }
         self._records[plain(image)] = _Record(patient, sources)

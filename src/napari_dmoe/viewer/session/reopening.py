@@ -24,20 +24,10 @@ _TOLERANCE = 1e-5
 
 
 def reopened_result(mask: Labels, image: Image) -> Result | None:
-    """Return a mask from a file as a result of an image.
+    """Return a mask from a file as a result of an image, which no run replaces.
 
-    Parameters
-    ----------
-    mask : napari.layers.Labels
-        The mask, with its record in the metadata.
-    image : napari.layers.Image
-        The image.
-
-    Returns
-    -------
-    Result or None
-        A result without routing, which no run replaces; None for a mask without a
-        record, and for one that lies elsewhere or on other pixels.
+    None for a mask without a record in its metadata, and for one that lies elsewhere
+    or on other pixels.
     """
     record = layer_record(mask)
     if record is None or not _is_on(mask, image):
@@ -68,9 +58,8 @@ def show_alone(
 
     It becomes a result of the image where it lies on its pixels; no run replaces it.
     """
-    shown = [result.mask() for result in session.results_of(image)]
-    others = [each for each in dict.fromkeys([*shown, source]) if each is not None]
-    said = hide([each for each in others if each is not made])
+    shown = dict.fromkeys([*(r.mask() for r in session.results_of(image)), source])
+    said = hide([each for each in shown if each is not None and each is not made])
     result = reopened_result(made, image)
     if result is not None:
         session.set_result(image, result)

@@ -24,29 +24,19 @@ class Request:
     """What a run is asked for.
 
     Of the patient only the routers count, and of the image that it is the same.
-
-    Parameters
-    ----------
-    model : weak reference to a LoadedModel
-        The model; weakly, so that a result does not keep its memory.
-    routers : mapping of str to (int or None)
-        The router of each attribute; None for an unknown one.
-    settings : InferenceSettings
-        How it is run.
-    image_version : int
-        How often the image had been changed.
-    shares : tuple of (str, tuple of float)
-        Shares that a person stated for the values of unknown drivers.
-    is_of_file : bool
-        Whether it stands for a mask from a file, of whose run nothing else is known.
     """
 
     model: weakref.ref[LoadedModel]
+    """The model; weakly, so that a result does not keep its memory."""
     routers: Mapping[str, int | None]
+    """The router of each attribute; None for an unknown one."""
     settings: InferenceSettings
     image_version: int
+    """How often the image had been changed."""
     shares: tuple[tuple[str, tuple[float, ...]], ...] = ()
+    """Shares that a person stated for the values of unknown drivers."""
     is_of_file: bool = False
+    """Whether it stands for a mask from a file, of whose run nothing else is known."""
 
     @classmethod
     def of(
@@ -67,13 +57,8 @@ class Request:
         names = [attribute.name for attribute in loaded.card.attributes]
         routers = dict(zip(names, loaded.card.categories(patient), strict=True))
         shares = stated.of(loaded.card)
-        return cls(
-            weakref.ref(loaded),
-            routers,
-            settings,
-            image_version,
-            tuple(each for each in shares.items() if routers[each[0]] is None),
-        )
+        unknown = tuple(each for each in shares.items() if routers[each[0]] is None)
+        return cls(weakref.ref(loaded), routers, settings, image_version, unknown)
 
     @classmethod
     def of_file(cls) -> Request:

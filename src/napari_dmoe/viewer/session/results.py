@@ -19,12 +19,8 @@ from numpy.typing import NDArray
 
 from napari_dmoe.inference.results.provenance import METADATA_KEY
 from napari_dmoe.inference.results.segmentation import Segmentation
+from napari_dmoe.viewer.layers import look
 from napari_dmoe.viewer.layers import records as badges
-from napari_dmoe.viewer.layers.look import (
-    in_layer_order,
-    mask_layer,
-    probability_layers,
-)
 from napari_dmoe.viewer.layers.measuring import AT_ONCE, Edits, differ, edits_of
 from napari_dmoe.viewer.layers.placement import LayerData
 from napari_dmoe.viewer.layers.records import Kind
@@ -34,49 +30,29 @@ from napari_dmoe.viewer.session.requests import Request
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """What one run found, without the layers that show it.
-
-    Parameters
-    ----------
-    segmentation : Segmentation
-        What the engine returned.
-    request : Request
-        What it was asked for; a result of another request is outdated.
-    seconds : float
-        How long it took.
-    """
+    """What one run found, without the layers that show it."""
 
     segmentation: Segmentation
+    """What the engine returned."""
     request: Request
+    """What it was asked for; a result of another request is outdated."""
     seconds: float
 
 
 @dataclass(eq=False)
 class Result:
-    """One run's outcome in a viewer.
-
-    Parameters
-    ----------
-    outcome : Outcome
-        What was found.
-    mask : weak reference to a Labels layer
-        The mask.
-    original : array
-        The mask as it was put into that layer; never painted on.
-    before : Outcome, optional
-        What the mask showed before this run.
-    maps : tuple of weak references to Layers
-        The probabilities, where they were asked for.
-    is_kept : bool
-        Whether the next run leaves it as it is, and puts its own beside it.
-    """
+    """One run's outcome in a viewer."""
 
     outcome: Outcome
     mask: weakref.ref[Labels]
     original: NDArray[Any]
+    """The mask as it was put into that layer; never painted on."""
     before: Outcome | None = None
+    """What the mask showed before this run."""
     maps: tuple[weakref.ref[Layer], ...] = ()
+    """The probabilities, where they were asked for."""
     is_kept: bool = False
+    """Whether the next run leaves it as it is, and puts its own beside it."""
     _compared: tuple[Edits, bool] = field(default=((0, 0), False), repr=False)
 
     def __post_init__(self) -> None:
@@ -137,11 +113,10 @@ class Result:
         :meth:`note_compared` has told of it, one that was changed counts as edited.
         """
         mask = self.mask()
-        if mask is None or self.is_compared:
-            return self._compared[1]
-        if mask.data.size > AT_ONCE:
-            return True
-        self.note_compared(edits_of(mask), differ(mask.data, self.original))
+        if mask is not None and not self.is_compared:
+            if mask.data.size > AT_ONCE:
+                return True
+            self.note_compared(edits_of(mask), differ(mask.data, self.original))
         return self._compared[1]
 
     def note_compared(self, edits: Edits, is_edited: bool) -> None:
@@ -174,40 +149,24 @@ def show(
 ) -> Result:
     """Put a run's mask into a viewer, and the probabilities where there are any.
 
-    Parameters
-    ----------
-    viewer : napari.components.ViewerModel
-        Where to.
-    source : napari.layers.Image
-        The image that was segmented.
-    outcome : Outcome
-        What was found.
-    previous : Result, optional
-        The image's result so far. Its mask is replaced where it is still there, was
-        not painted on, is not kept, and is of the same kind; otherwise a new layer is
-        added.
-    name : str
-        What a new layer is called after the image's name; by default ``mask``, and
-        what was done to the model.
-
-    Returns
-    -------
-    Result
-        The new result. One that takes an older one's place remembers that.
+    The mask of `previous`, the image's result so far, is replaced where it is still
+    there, was not painted on, is not kept, and is of the same kind; then the new result
+    remembers it. Otherwise a new layer is added. That is called `name` after the
+    image's name; by default ``mask``, and what was done to the model.
     """
     made = outcome.segmentation
-    data, arguments, kind = mask_layer(source, made)
+    data, arguments, kind = look.mask_layer(source, made)
     if name:
         arguments["name"] = f"{source.name} / {name}"
     is_alike = previous is not None and previous.kind == badges.kind(made.provenance)
     existing = _reusable_mask(viewer, previous, data.ndim) if is_alike else None
     mask = put(viewer, (data, arguments, kind), existing)
     replaced = None if existing is None else previous
-    maps = probability_layers(source, made)
+    maps = look.probability_layers(source, made)
     return Result(
         outcome=outcome,
         mask=weakref.ref(mask),
-        original=in_layer_order(source, made, made.labels),
+        original=look.in_layer_order(source, made, made.labels),
         before=None if replaced is None else replaced.outcome,
         maps=_put_maps(viewer, maps, () if replaced is None else replaced.maps),
     )
@@ -239,14 +198,7 @@ def latest(
 ) -> Result | None:
     """Return the result that a new one of a kind would replace, or stand beside.
 
-    Parameters
-    ----------
-    shown : sequence of Result
-        Results of the image, oldest first.
-    of_kind : tuple of str
-        The kind; a plain run by default.
-    chosen : Result, optional
-        The one that is looked at, which goes first.
+    Of those `shown` on an image, oldest first; the one that is looked at goes first.
     """
     alike = [each for each in shown if each.kind == of_kind]
     if chosen in alike:

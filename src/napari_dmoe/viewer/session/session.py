@@ -29,12 +29,7 @@ from napari_dmoe.viewer.session.images import Versions, inputs_of, is_input
 from napari_dmoe.viewer.session.inquiry import Inquiry
 from napari_dmoe.viewer.session.patients import TYPED, Patients
 from napari_dmoe.viewer.session.requests import Request
-from napari_dmoe.viewer.session.results import (
-    Outcome,
-    Result,
-    latest,
-    show,
-)
+from napari_dmoe.viewer.session.results import Outcome, Result, latest, show
 from napari_dmoe.viewer.session.shares import Stated, StatedShares
 
 if TYPE_CHECKING:
@@ -42,15 +37,8 @@ if TYPE_CHECKING:
 
 
 class Session:
-    """What the widgets of one viewer share.
+    """What the widgets of one viewer, which it refers to weakly, share.
 
-    Parameters
-    ----------
-    viewer : napari.components.ViewerModel
-        The viewer; it is only referred to weakly.
-
-    Notes
-    -----
     A patient belongs to an image layer, never to the viewer. A new image starts with
     everything unknown, unless its layer brings a patient in
     ``metadata["napari-dmoe"]["patient"]``.
@@ -180,34 +168,24 @@ class Session:
         return self._patients.source(image, attribute)
 
     def set_patient(self, image: Layer, patient: Patient, source: str = TYPED) -> None:
-        """Change an image's patient.
-
-        Parameters
-        ----------
-        image : napari.layers.Layer
-            The image layer.
-        patient : Patient
-            All that is known now.
-        source : str
-            Where the values that differ from before came from.
-        """
+        """Change an image's patient; `source` gave the values that are new."""
         self._patients.change(image, patient, source)
         if plain(image) is self.image:
             self.patient_changed.emit()
 
-    def results_of(self, image: Layer) -> list[Result]:
+    def results_of(self, image: Layer | None) -> list[Result]:
         """Return the results of an image whose masks are in the viewer."""
-        return self._gallery.of(image)
+        return [] if image is None else self._gallery.of(image)
 
-    def result_of(self, image: Layer) -> Result | None:
+    def result_of(self, image: Layer | None) -> Result | None:
         """Return the result of an image that is looked at; None without results."""
-        return self._gallery.chosen(image)
+        return None if image is None else self._gallery.chosen(image)
 
     @property
     def current(self) -> tuple[Image | None, Result | None]:
         """The image that is worked on, and its result that is looked at."""
         image = self.image
-        return image, None if image is None else self.result_of(image)
+        return image, self.result_of(image)
 
     def choose_result(self, image: Layer, result: Result) -> None:
         """Look at another result of an image, instead of the one before."""
@@ -240,18 +218,10 @@ class Session:
     ) -> Result:
         """Put what a run found into the viewer; return it as a result of its image.
 
-        Parameters
-        ----------
-        image : napari.layers.Image
-            The image.
-        outcome : Outcome
-            What was found.
-        name : str
-            What its mask is called after the image's name. It is a layer of its own
-            then, which no run replaces; else the next of its kind does.
-        beside : Result, optional
-            The result that stays looked at, with the layers that are selected:
-            nobody who paints loses their layer. By default the new one is looked at.
+        Its mask is called `name` after the image's name. It is a layer of its own then,
+        which no run replaces; else the next of its kind does. The result `beside` stays
+        looked at, with the layers that are selected: nobody who paints loses their
+        layer. By default the new one is looked at.
 
         Raises
         ------
@@ -285,23 +255,13 @@ class Session:
         PatientError
             When the model does not know the value of a driver.
         """
-        return Request.of(
-            model,
-            self.patient_of(image),
-            self.settings,
-            self._versions.of(image),
-            self.stated,
-        )
+        patient, version = self.patient_of(image), self._versions.of(image)
+        return Request.of(model, patient, self.settings, version, self.stated)
 
     def inquire(self, image: Image, *, dims: int | None = None) -> Inquiry:
         """Return what a run on an image is asked about now.
 
-        Parameters
-        ----------
-        image : napari.layers.Image
-            The image.
-        dims : {2, 3}, optional
-            Axes that the model sees at once; by default those of the loaded one.
+        The model sees `dims` axes at once: 2 or 3; by default those of the loaded one.
 
         Raises
         ------
@@ -318,14 +278,10 @@ class Session:
         )
 
     def why_not(self, image: Image | None = None, *, entered: str = "") -> str:
-        """Say why no run can begin; nothing where one can.
+        """Say why no run on an image can begin; nothing where one can.
 
-        Parameters
-        ----------
-        image : napari.layers.Image, optional
-            The image; the one that is worked on by default.
-        entered : str
-            What is wrong with what was entered of the patient and not yet taken over.
+        It is the one that is worked on by default. What is wrong with what was
+        `entered` of the patient and not yet taken over stands in the way, too.
         """
         model, image = self.model, self.image if image is None else image
         if model is None:
@@ -353,15 +309,15 @@ class Session:
             if self._versions.follow(image):
                 image.events.name.connect(self._on_name)
         self.images_changed.emit()
-        if self.image is None:
-            images = self.images()
-            self._image = None
-            if images:
-                self.choose_image(images[0])
-            else:
-                self.image_changed.emit()
-        else:
+        if self.image is not None:
             self.result_changed.emit()  # its mask may have been removed
+            return
+        self._image = None
+        images = self.images()
+        if images:
+            self.choose_image(images[0])
+        else:
+            self.image_changed.emit()
 
     def _on_active(self, event: Any = None) -> None:
         viewer = self.viewer
@@ -374,7 +330,7 @@ class Session:
     def _on_active_mask(self, mask: Layer) -> None:
         """Look at the result whose mask was selected."""
         image = self._gallery.image_of(mask)
-        for result in self.results_of(image) if image is not None else ():
+        for result in self.results_of(image):
             if result.mask() is mask and result is not self.result_of(image):
                 self.choose_result(image, result)
 

@@ -13,22 +13,10 @@ if TYPE_CHECKING:
 
 
 def restated(shares: Sequence[float], place: int, share: float) -> tuple[float, ...]:
-    """Return shares of which one is stated anew; the others share what is left.
+    """Return shares of which the one at `place` becomes `share`, in [0, 1].
 
-    Parameters
-    ----------
-    shares : sequence of float
-        Shares so far.
-    place : int
-        Which of them is stated.
-    share : float
-        What it becomes, in [0, 1]; a single value always has everything.
-
-    Returns
-    -------
-    tuple of float
-        Shares that sum to 1. The others keep their proportions; where they had
-        nothing, each gets as much as the next.
+    They sum to 1: the others share what is left and keep their proportions; where they
+    had nothing, each gets as much as the next. A single value always has everything.
     """
     others = [each for i, each in enumerate(shares) if i != place]
     if not others:
@@ -42,18 +30,12 @@ def restated(shares: Sequence[float], place: int, share: float) -> tuple[float, 
 
 @dataclass(frozen=True)
 class Stated:
-    """What shares were stated at one moment, and for whose drivers.
-
-    Parameters
-    ----------
-    card : ModelCard or None
-        Card of the model whose drivers they are.
-    by_driver : mapping of str to tuple of float
-        Shares of each driver's values.
-    """
+    """What shares were stated at one moment, and for whose drivers."""
 
     card: ModelCard | None = None
+    """Card of the model whose drivers they are."""
     by_driver: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    """Shares of each driver's values."""
 
     def of(self, card: ModelCard) -> dict[str, tuple[float, ...]]:
         """Return those that hold for a model: for a driver with the same values."""

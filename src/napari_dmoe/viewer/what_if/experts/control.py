@@ -68,7 +68,7 @@ class ExpertsControl(Control):
 
     def _current_loads(self) -> words.Loads | None:
         image, loaded = self._session.image, self._session.model
-        shown = [] if image is None else self._session.results_of(image)
+        shown = self._session.results_of(image)
         shown = [e for e in shown if e.request and e.request.model() is loaded]
         chosen = None if image is None else self._session.result_of(image)
         plain = results.latest(shown, chosen=chosen)
@@ -83,7 +83,7 @@ class ExpertsControl(Control):
         if self._plain is None:
             return
         plain, image = self._plain(), self._image()
-        shown = [] if image is None else self._session.results_of(image)
+        shown = self._session.results_of(image)
         is_gone = plain is None or plain not in shown
         if is_gone or image is not self._session.image:
             self._plain = None

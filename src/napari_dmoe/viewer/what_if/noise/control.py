@@ -61,7 +61,7 @@ class NoiseControl(Control):
         loaded, image = self._session.model, self._session.image
         has_routers = loaded is None or loaded.config.n_routers
         self._section.allow(self._session.why_not() if has_routers else _NO_ROUTERS)
-        shown = [] if image is None else self._session.results_of(image)
+        shown = self._session.results_of(image)
         if self._vote() not in shown:
             self._vote = lambda: None
             self._section.show_nothing()
