@@ -12,18 +12,12 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, field_validator
 
 from napari_dmoe.training.augmentation.settings import (
+    Augmentation,
     AugmentSettings,
     FullerAugmentSettings,
     PublishedAugmentSettings,
     VolumeAugmentSettings,
     option,
-)
-
-Augmentation = (
-    AugmentSettings
-    | VolumeAugmentSettings
-    | PublishedAugmentSettings
-    | FullerAugmentSettings
 )
 
 SCHEMA_VERSION = 1

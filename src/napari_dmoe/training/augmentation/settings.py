@@ -89,3 +89,12 @@ class FullerAugmentSettings(_Settings):
     light: float = option(0.25, "Light", "spread of gain and gamma", ge=0, lt=1)
     blur_px: float = option(1.0, "Blur", "largest Gaussian blur in pixels", gt=0, le=4)
     noise: float = option(0.03, "Noise", "standard deviation", ge=0, le=1)
+
+
+Augmentation = (
+    AugmentSettings
+    | VolumeAugmentSettings
+    | PublishedAugmentSettings
+    | FullerAugmentSettings
+)
+"""Settings of any kind."""

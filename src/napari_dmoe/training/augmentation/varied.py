@@ -9,9 +9,8 @@ from torch import Tensor
 
 from napari_dmoe.training.augmentation import fuller, planes, published, volumes
 from napari_dmoe.training.augmentation import settings as kinds
-from napari_dmoe.training.settings import Augmentation
 
-_VARIED: Mapping[type[Augmentation], Callable[..., tuple[Tensor, Tensor]]] = {
+_VARIED: Mapping[type[kinds.Augmentation], Callable[..., tuple[Tensor, Tensor]]] = {
     kinds.AugmentSettings: planes.augment,
     kinds.VolumeAugmentSettings: volumes.augment_patches,
     kinds.PublishedAugmentSettings: published.published_augment,
@@ -23,7 +22,7 @@ def varied(
     images: Tensor,
     labels: Tensor,
     *,
-    settings: Augmentation,
+    settings: kinds.Augmentation,
     generator: torch.Generator,
 ) -> tuple[Tensor, Tensor]:
     """Vary the cases of a batch.

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from napari_dmoe.imaging.preprocessing import Preprocessing, standardised
 from napari_dmoe.patient import Patient
+from napari_dmoe.training.augmentation.settings import Augmentation
 from napari_dmoe.training.augmentation.varied import varied
-from napari_dmoe.training.settings import Augmentation
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,12 @@ from torch.nn import functional as F
 
 from napari_dmoe.patient import Patient
 from napari_dmoe.training.augmentation.settings import (
+    Augmentation,
     FullerAugmentSettings,
     VolumeAugmentSettings,
 )
 from napari_dmoe.training.augmentation.varied import varied
 from napari_dmoe.training.cases.annotation import IGNORED
-from napari_dmoe.training.settings import Augmentation
 
 Start = tuple[int, ...]
 
