@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 from napari.layers import Image
 from napari.utils.notifications import show_info
 
@@ -17,8 +16,9 @@ from napari_dmoe.viewer.bench import Bench, Control
 from napari_dmoe.viewer.engines import Engines
 from napari_dmoe.viewer.fine_tune.report_view import OutcomeSection
 from napari_dmoe.viewer.fine_tune.state import State, Tuning
-from napari_dmoe.viewer.layers.look import difference_layer, in_layer_order
-from napari_dmoe.viewer.layers.slot import KeptLayer
+from napari_dmoe.viewer.layers.look import difference_layer
+from napari_dmoe.viewer.layers.placement import in_order
+from napari_dmoe.viewer.layers.slot import LayerSlot
 from napari_dmoe.viewer.session.inquiry import Inquiry, if_there
 from napari_dmoe.viewer.session.results import Outcome
 from napari_dmoe.viewer.ui.work import Order
@@ -45,7 +45,7 @@ class LookingControl(Control):
         super().__init__(bench, section)
         self._tuning, self._section = tuning, section
         self._images: list[weakref.ref[Image]] = []
-        self._difference = KeptLayer()
+        self._difference = LayerSlot()
         section.look_requested.connect(self._look)
 
     def offer(self) -> None:
@@ -129,7 +129,7 @@ def _look(
         return _Looked(outcome, None)
     old = inquiry.run(engines.segment, before, hook)
     first, second = (
-        (np.asarray(in_layer_order(inquiry.image, each, each.labels)), each.classes)
+        (in_order(inquiry.axes, each.labels, axes=each.axes), each.classes)
         for each in (old, outcome.segmentation)
     )
     return _Looked(outcome, engines.compare(first, second))

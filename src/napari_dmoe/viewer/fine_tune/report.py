@@ -20,7 +20,7 @@ from napari_dmoe.viewer.fine_tune.closing import MODEL_FILES, named_as_model
 from napari_dmoe.viewer.fine_tune.report_view import OutcomeSection
 from napari_dmoe.viewer.fine_tune.state import State, Tuning
 from napari_dmoe.viewer.ui.asking import ask_where
-from napari_dmoe.viewer.ui.jobs import Ending, JobQueue, JobRunner, Task, notify_error
+from napari_dmoe.viewer.ui.jobs import Ending, Job, JobQueue, JobRunner, notify_error
 from napari_dmoe.viewer.ui.work import NOT_SAVED
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class OutcomeControl(Control):
         is_open = self._tuning.state is State.DONE and not self._loading.is_busy
         if path is not None and is_open:
             work = partial(_load, self._engines, path)
-            self._loading.start(Task("dMoE: loading the tuned model", work))
+            self._loading.start(Job("dMoE: loading the tuned model", work))
 
     def _on_loaded(self, loaded: LoadedModel) -> None:
         self._folder.keep()
@@ -87,7 +87,7 @@ class OutcomeControl(Control):
         if source is None:
             notify_error(ValueError("there is no tuned model to save any more"))
             return
-        task = Task(f"dMoE: saving {target.name}", partial(_copy, source, target))
+        task = Job(f"dMoE: saving {target.name}", partial(_copy, source, target))
         ending = Ending(self._on_saved, notify_error, lambda: show_info(NOT_SAVED))
         self._saving.add(task, ending)
 

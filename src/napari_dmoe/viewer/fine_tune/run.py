@@ -21,7 +21,7 @@ from napari_dmoe.viewer.fine_tune.state import State, Tuning
 from napari_dmoe.viewer.fine_tune.tab import FineTuneTab
 from napari_dmoe.viewer.fine_tune.words import at_work, work_to_come
 from napari_dmoe.viewer.layers.placement import to_image
-from napari_dmoe.viewer.ui.jobs import JobRunner, Task, notify_error
+from napari_dmoe.viewer.ui.jobs import Job, JobRunner, notify_error
 
 if TYPE_CHECKING:
     from napari_dmoe.models.checkpoint import LoadedModel
@@ -141,7 +141,7 @@ class TuneControl(Control):
         self._clock = TuningClock(steps, expected=expected, now=self._now)
         self._tuning.begin(loaded, pairs)
         work = partial(_hand_over, path, loaded, taken, self._tab.reading())
-        self._preparing.start(Task("dMoE: handing cases over", work))
+        self._preparing.start(Job("dMoE: handing cases over", work))
 
     def _snapshots(self, pairs: Sequence[Pair], loaded: LoadedModel) -> list[Snapshot]:
         taken, dims = [], loaded.card.dims

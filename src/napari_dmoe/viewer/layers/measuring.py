@@ -79,7 +79,7 @@ class Measures:
         edits, found = self._known.get(layer, (None, {}))
         return found.get(key) if edits == edits_of(layer) else None
 
-    def keep(self, layer: Layer, key: Hashable, value: Any, edits: Edits) -> None:
+    def remember(self, layer: Layer, key: Hashable, value: Any, edits: Edits) -> None:
         """Remember something, unless the layer was changed since."""
         if edits == edits_of(layer):
             before, found = self._known.get(layer, (None, {}))

@@ -172,12 +172,22 @@ def on_layer(
             parts.append((int(n), 0.0, 1.0))
         else:
             parts.append((1, (n - 1) / 2, float(n)))
+    sizes, start, step = zip(*parts, strict=True)
+    return in_order(names, samples, axes=axes), Grid(sizes, start, step)
+
+
+def in_order(
+    names: Sequence[str], samples: NDArray[Any], *, axes: Sequence[str]
+) -> NDArray[Any]:
+    """Put samples along some axes in the order of a layer's.
+
+    `names` are the layer's axes as :func:`axis_names` returns them. Those that the
+    samples lack get one; what stands behind `axes` stays where it is.
+    """
     order = [axes.index(name) for name in names if name in axes]
     order += range(len(axes), samples.ndim)
-    sizes, start, step = zip(*parts, strict=True)
-    ordered = np.transpose(samples, order)
-    ordered = ordered.reshape(*sizes, *samples.shape[len(axes) :])
-    return ordered, Grid(sizes, start, step)
+    lacking = [i for i, name in enumerate(names) if name not in axes]
+    return np.expand_dims(np.transpose(samples, order), lacking)
 
 
 def from_layer(

@@ -18,7 +18,7 @@ _SHOWN = ("colormap", "features", "metadata", "contrast_limits")
 """What of a layer goes with its samples, and is no person's to set for good."""
 
 
-class KeptLayer:
+class LayerSlot:
     """A layer that was put into a viewer, as long as nobody removes it."""
 
     def __init__(self) -> None:

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from napari_dmoe.viewer.bench import Bench, TabControl
-from napari_dmoe.viewer.routing.extras import extras_of, keep, missing_values
+from napari_dmoe.viewer.routing.extras import extras_of, missing_values, remember
 from napari_dmoe.viewer.routing.on_images import routing_of
 from napari_dmoe.viewer.routing.plots.control import PlotsControl, PlotsExport
 from napari_dmoe.viewer.routing.runs import inquiry_of, run_for_map, why_no_run
@@ -96,7 +96,7 @@ class RoutingControl(TabControl):
         )
 
     def _on_found(self, result: Result, overlay: Overlay, found: Any) -> str:
-        keep(extras_of(result), overlay, found)
+        remember(extras_of(result), overlay, found)
         _, now = self._session.current
         if now is not None and now.outcome is result.outcome:
             # Whatever is chosen by now, which may be another map.

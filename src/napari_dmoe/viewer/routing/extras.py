@@ -160,7 +160,7 @@ def routing_for(
     )
 
 
-def keep(extras: Extras, overlay: Overlay, found: Any) -> None:
+def remember(extras: Extras, overlay: Overlay, found: Any) -> None:
     """Keep what a run for a map returned."""
     needs = overlay.kind.needs
     if needs == "two values":

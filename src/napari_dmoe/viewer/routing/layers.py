@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from napari_dmoe.inference.maps.measures import pair_names
 from napari_dmoe.viewer.layers.outlines import Outlines
 from napari_dmoe.viewer.layers.placement import plain
-from napari_dmoe.viewer.layers.slot import KeptLayer
+from napari_dmoe.viewer.layers.slot import LayerSlot
 from napari_dmoe.viewer.routing.extras import extras_of
 from napari_dmoe.viewer.routing.map_layers import ShownMap, shown_map
 from napari_dmoe.viewer.routing.overlay import Overlay
@@ -36,13 +36,15 @@ class RoutingLayers:
 
     def __init__(self, viewer: weakref.ref[ViewerModel], outlines: Outlines) -> None:
         self._viewer, self._outlines = viewer, outlines
-        self._kept: WeakKeyDictionary[Layer, dict[str, KeptLayer]] = WeakKeyDictionary()
+        self._slots: WeakKeyDictionary[Layer, dict[str, LayerSlot]] = (
+            WeakKeyDictionary()
+        )
         self._seen: WeakKeyDictionary[Layer, ShownMap] = WeakKeyDictionary()
 
     def of(self, image: Layer) -> list[Layer]:
         """Return the layers that show an image's routing and are in the viewer."""
-        viewer, kept = self._viewer(), self._kept.get(plain(image), {})
-        layers = (each.within(viewer) for each in kept.values())
+        viewer, slots = self._viewer(), self._slots.get(plain(image), {})
+        layers = (each.within(viewer) for each in slots.values())
         return [layer for layer in layers if layer is not None]
 
     def is_shown(self, image: Layer) -> bool:
@@ -74,14 +76,14 @@ class RoutingLayers:
     def _put(self, viewer: ViewerModel, image: Image, shown: ShownMap) -> Layer:
         """Put a map where the image's last one of its sort is, or below the masks."""
         data, arguments, kind = shown.layer_data
-        kept = self._kept.setdefault(plain(image), {}).setdefault(kind, KeptLayer())
-        before, selected = kept.within(viewer), set(viewer.layers.selection)
+        slot = self._slots.setdefault(plain(image), {}).setdefault(kind, LayerSlot())
+        before, selected = slot.within(viewer), set(viewer.layers.selection)
         is_there = before is not None and before.ndim == data.ndim
         if is_there and self._seen[before].look == shown.look:
             # What a person set in the colours stays.
             arguments = {k: v for k, v in arguments.items() if k not in _LOOK}
-        layer: Layer = kept.put(viewer, (data, arguments, kind))
-        kept.rename(viewer, arguments["name"])
+        layer: Layer = slot.put(viewer, (data, arguments, kind))
+        slot.rename(viewer, arguments["name"])
         if layer is not before:
             place = viewer.layers.index(image) + 1
             viewer.layers.move(viewer.layers.index(layer), place)
@@ -110,7 +112,7 @@ class RoutingLayers:
         2`` in 3D, after the value of a map that shows something else; nothing where no
         map is seen.
         """
-        for layer in chain.from_iterable(map(self.of, list(self._kept))):
+        for layer in chain.from_iterable(map(self.of, list(self._slots))):
             if layer.visible and layer in self._seen:
                 token = token_at(layer, position, view_direction, dims_displayed)
                 if token is not None:

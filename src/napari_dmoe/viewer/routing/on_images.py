@@ -63,10 +63,10 @@ class RoutingOnImages:
             self._show(session, session.image)
         self.changed.emit()
 
-    def keep_sweep(self, image: Image, request: Request, sweep: Sweep) -> None:
+    def remember_sweep(self, image: Image, request: Request, sweep: Sweep) -> None:
         """Let the routing that a sweep found serve the maps of an image's results."""
         session = self._session()
-        self._swept.keep(image, request, sweep)
+        self._swept.remember(image, request, sweep)
         for result in () if session is None else session.results_of(image):
             self._swept.serve(image, result)
         self.changed.emit()

@@ -13,7 +13,7 @@ from napari.layers import Image
 from napari_dmoe.patient import Patient
 from napari_dmoe.progress import ProgressHook, part_of
 from napari_dmoe.viewer.engines import Engines
-from napari_dmoe.viewer.layers.placement import to_image
+from napari_dmoe.viewer.layers.placement import axis_names, to_image
 from napari_dmoe.viewer.routing import extras as kept
 from napari_dmoe.viewer.routing.overlay import Overlay
 from napari_dmoe.viewer.session.inquiry import Inquiry
@@ -74,8 +74,8 @@ def inquiry_of(image: Image, result: Result, loaded: LoadedModel) -> Inquiry:
         elif driver.prior == "given":
             given[driver.attribute] = driver.weights
     return Inquiry(
-        image=image,
         pixels=to_image(image, loaded.card.dims),
+        axes=axis_names(image, loaded.card.dims),
         patient=patient,
         settings=result.request.settings,
         image_version=result.request.image_version,

@@ -43,7 +43,7 @@ class SweptRouting:
     def __init__(self) -> None:
         self._found: WeakKeyDictionary[Layer, tuple[_Found, ...]] = WeakKeyDictionary()
 
-    def keep(self, image: Layer, request: Request, sweep: Sweep) -> None:
+    def remember(self, image: Layer, request: Request, sweep: Sweep) -> None:
         """Keep what a sweep found, instead of what the image's last one did.
 
         `request` is what a plain run would have been asked for when the sweep began.

@@ -12,7 +12,7 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_dmoe.progress import ProgressHook
 from napari_dmoe.viewer.layers.measuring import AT_ONCE, Edits, Measures, edits_of
-from napari_dmoe.viewer.ui.jobs import JobRunner, Task, notify_error
+from napari_dmoe.viewer.ui.jobs import Job, JobRunner, notify_error
 
 T = TypeVar("T")
 
@@ -60,11 +60,11 @@ class Measuring(QObject):
             return known
         if n_samples <= AT_ONCE:
             found = measure()
-            self._measures.keep(layer, key, found, edits_of(layer))
+            self._measures.remember(layer, key, found, edits_of(layer))
             return found
         if not self._runner.is_busy:
             self._asked = (weakref.ref(layer), key, edits_of(layer))
-            self._runner.start(Task("dMoE: measuring", partial(_measure, measure)))
+            self._runner.start(Job("dMoE: measuring", partial(_measure, measure)))
         return None
 
     def _on_returned(self, found: object) -> None:
@@ -72,7 +72,7 @@ class Measuring(QObject):
             reference, key, edits = self._asked
             layer = reference()
             if layer is not None:
-                self._measures.keep(layer, key, found, edits)
+                self._measures.remember(layer, key, found, edits)
 
     def _on_failed(self, error: Exception) -> None:
         self._asked = None  # asked for again it would fail again, without end

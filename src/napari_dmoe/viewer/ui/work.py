@@ -20,7 +20,7 @@ from qtpy.QtCore import QObject, Signal
 from napari_dmoe.progress import Progress, ProgressHook
 from napari_dmoe.viewer.ui.asking import not_saved
 from napari_dmoe.viewer.ui.foot import Foot
-from napari_dmoe.viewer.ui.jobs import Ending, JobQueue, JobRunner, Task, notify_error
+from napari_dmoe.viewer.ui.jobs import Ending, Job, JobQueue, JobRunner, notify_error
 
 STOPPED = "Stopped. No layer was changed."
 NOT_SAVED = "Stopped. Nothing was saved."
@@ -94,7 +94,7 @@ class Work(QObject):
         self._order = order
         self._footer.show_running(True)
         self._footer.show_status(order.status)
-        self._runner.start(Task(order.title, order.work))
+        self._runner.start(Job(order.title, order.work))
         self.begun.emit()
         return True
 
@@ -133,7 +133,7 @@ class Work(QObject):
             partial(self._on_file_stopped, order),
         )
         self.say(order.status)
-        self._files.add(Task(order.title, order.work), ending)
+        self._files.add(Job(order.title, order.work), ending)
 
     def save(
         self,

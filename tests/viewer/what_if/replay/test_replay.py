@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import is_dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from carried import parts_of
 from desk import Desk
 from napari.components import ViewerModel
 from napari.layers import Layer
@@ -156,20 +157,6 @@ def test_a_map_is_described_for_what_it_is(desk: Desk) -> None:
     assert "most frequent class" not in said
     select(desk, "vote of noise samples · retina")
     assert "most frequent class" in section_of(desk).selected.text()
-
-
-def parts_of(thing: object) -> Iterator[object]:
-    """Go through all that a piece of work takes along."""
-    yield thing
-    inner: list[object] = [getattr(thing, "__self__", None)]
-    inner += [*getattr(thing, "args", ()), *getattr(thing, "keywords", {}).values()]
-    if isinstance(thing, tuple | list):
-        inner += thing
-    elif is_dataclass(thing) and not isinstance(thing, type):
-        inner += vars(thing).values()
-    for each in inner:
-        if each is not None:
-            yield from parts_of(each)
 
 
 def test_workers_compare_and_get_copies_of_what_is_in_layers(

@@ -13,7 +13,7 @@ from napari_dmoe.viewer.bench import Bench, Control
 from napari_dmoe.viewer.layers.look import difference_to_plain
 from napari_dmoe.viewer.layers.measuring import pixel_size, pixels_or_voxels
 from napari_dmoe.viewer.layers.records import altered_words, badge
-from napari_dmoe.viewer.layers.slot import KeptLayer, selection_kept
+from napari_dmoe.viewer.layers.slot import LayerSlot, selection_kept
 from napari_dmoe.viewer.session import results
 from napari_dmoe.viewer.session.inquiry import GONE, Inquiry, if_there
 from napari_dmoe.viewer.session.reopening import quoted
@@ -45,7 +45,7 @@ class ExpertsControl(Control):
         self._loads: WeakKeyDictionary[Result, words.Loads] = WeakKeyDictionary()
         self._plain: Callable[[], Result | None] | None = None
         self._image: Callable[[], Image | None] = lambda: None
-        self._difference = KeptLayer()
+        self._difference = LayerSlot()
         self._refresh = Refresh(
             self,
             self.show,
@@ -130,7 +130,7 @@ class ExpertsControl(Control):
         shown = [e for e in session.results_of(image) if e.request == request]
         plain = results.latest(shown, chosen=session.result_of(image))
         options |= {"plain": None if plain is None else plain.segmentation}
-        show = partial(self._on_returned, then, inquiry, request, plain)
+        show = partial(self._on_returned, then, image, inquiry, request, plain)
         return Order(
             title=f"dMoE: experts on {image.name}",
             status=status,
@@ -147,24 +147,30 @@ class ExpertsControl(Control):
     def _on_returned(
         self,
         then: Callable[..., str],
+        image: Image,
         inquiry: Inquiry,
         request: Request,
         plain: Result | None,
         found: tuple[Ablation, float],
     ) -> str:
         ablation, seconds = found
-        session, image = self._session, inquiry.image
+        session = self._session
         if plain is None or plain not in session.results_of(image):
             outcome = Outcome(ablation.plain, request, seconds)
             plain = session.show_outcome(image, outcome)
         self._plain, self._image = weakref.ref(plain), weakref.ref(image)
         outcome = Outcome(ablation.result, request, seconds)
-        return then(inquiry, outcome, plain, ablation)
+        return then(image, inquiry, outcome, plain, ablation)
 
     def _show_change(
-        self, inquiry: Inquiry, outcome: Outcome, plain: Result, ablation: Ablation
+        self,
+        image: Image,
+        inquiry: Inquiry,
+        outcome: Outcome,
+        plain: Result,
+        ablation: Ablation,
     ) -> str:
-        session, image, viewer = self._session, inquiry.image, self._session.viewer
+        session, viewer = self._session, self._session.viewer
         if viewer is None:
             return GONE
         record, seconds = ablation.result.provenance, outcome.seconds
@@ -188,7 +194,12 @@ class ExpertsControl(Control):
         return f"Done in {seconds:.1f} s: “{made.title}” is shown; {n} {what} change."
 
     def _show_effects(
-        self, inquiry: Inquiry, outcome: Outcome, plain: Result, ablation: Ablation
+        self,
+        image: Image,
+        inquiry: Inquiry,
+        outcome: Outcome,
+        plain: Result,
+        ablation: Ablation,
     ) -> str:
         pixel = pixel_size(ablation.plain, inquiry.pixels)
         self._section.show_effects(
@@ -233,7 +244,7 @@ def _show(result: Result, is_shown: bool) -> None:
 
 
 def put_difference(
-    kept: KeptLayer, viewer: ViewerModel, image: Image, ablation: Ablation
+    slot: LayerSlot, viewer: ViewerModel, image: Image, ablation: Ablation
 ) -> Labels:
     """Show the difference of an intervention, where the last one's was."""
     record = ablation.result.provenance
@@ -244,7 +255,7 @@ def put_difference(
         name=f"difference, {altered_words(record)}",
         words=words.difference_words(record),
     )
-    layer: Labels = kept.put(viewer, layer_data)
+    layer: Labels = slot.put(viewer, layer_data)
     layer.name = layer_data[1]["name"]  # it says what was done
     layer.editable, layer.visible = False, True
     return layer

@@ -11,7 +11,7 @@ from weakref import WeakKeyDictionary
 from napari_dmoe.progress import ProgressHook
 from napari_dmoe.viewer.bench import Bench, Control
 from napari_dmoe.viewer.layers.records import badge
-from napari_dmoe.viewer.layers.slot import KeptLayer, selection_kept
+from napari_dmoe.viewer.layers.slot import LayerSlot, selection_kept
 from napari_dmoe.viewer.session.inquiry import if_there
 from napari_dmoe.viewer.session.reopening import quoted
 from napari_dmoe.viewer.session.requests import Request
@@ -45,7 +45,7 @@ class NoiseControl(Control):
         session = bench.session
         self._section = section
         self._vote: Callable[[], Result | None] = lambda: None
-        self._maps: WeakKeyDictionary[Image, list[KeptLayer]] = WeakKeyDictionary()
+        self._maps: WeakKeyDictionary[Image, list[LayerSlot]] = WeakKeyDictionary()
         self._refresh = Refresh(
             self,
             self.show,
@@ -120,14 +120,14 @@ class NoiseControl(Control):
         viewer = self._session.viewer
         if viewer is None:
             return []
-        wanted, kept = noise_layers(image, found), self._maps.setdefault(image, [])
-        kept += [KeptLayer() for _ in wanted[len(kept) :]]
+        wanted, slots = noise_layers(image, found), self._maps.setdefault(image, [])
+        slots += [LayerSlot() for _ in wanted[len(slots) :]]
         made = []
-        for each, layer_data in zip(kept, wanted, strict=False):
+        for each, layer_data in zip(slots, wanted, strict=False):
             layer = each.put(viewer, layer_data)
             layer.name = layer_data[1]["name"]  # another model may have other classes
             made.append(layer)
-        for left in kept[len(wanted) :]:
+        for left in slots[len(wanted) :]:
             left.remove(viewer)
         return made
 

@@ -130,7 +130,7 @@ class SweepControl(Control):
     def _on_found(self, image: Image, request: Request, swept: Swept) -> str:
         self._swept, self._image, self._request = swept, weakref.ref(image), request
         sweep = swept.sweep
-        routing_of(self._session).keep_sweep(image, request, sweep)
+        routing_of(self._session).remember_sweep(image, request, sweep)
         view = SweepView(
             summary=sweep.summary,
             steps=swept.steps,

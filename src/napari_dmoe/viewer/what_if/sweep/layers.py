@@ -22,7 +22,7 @@ from napari_dmoe.viewer.layers import maps
 from napari_dmoe.viewer.layers.camera import camera_kept, look_at
 from napari_dmoe.viewer.layers.look import in_layer_order, mask_look
 from napari_dmoe.viewer.layers.placement import LayerData, data_to_world
-from napari_dmoe.viewer.layers.slot import KeptLayer, selection_kept
+from napari_dmoe.viewer.layers.slot import LayerSlot, selection_kept
 from napari_dmoe.viewer.what_if.sweep.rows import CHOSEN, region_ends
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 _COLORMAP = "magma"
 
-_Slots = tuple[KeptLayer, KeptLayer, KeptLayer]
+_Slots = tuple[LayerSlot, LayerSlot, LayerSlot]
 """Where the masks of an image's last sweep are, and both of its maps."""
 
 
@@ -124,7 +124,7 @@ class SweepLayers:
         if viewer is None:
             return
         data = stack_layer(image, swept)
-        slots = (KeptLayer(), KeptLayer(), KeptLayer())
+        slots = (LayerSlot(), LayerSlot(), LayerSlot())
         kept, *_ = self._kept.setdefault(image, slots)
         before = kept.within(viewer)
         with camera_kept(viewer):
