@@ -249,10 +249,11 @@ def threads(monkeypatch: pytest.MonkeyPatch) -> set[int]:
     seen: set[int] = set()
 
     def noted(function: Callable[..., object]) -> Callable[..., object]:
-        def call(*arguments: object) -> object:
+        def call(*arguments: object, **options: object) -> object:
             seen.add(threading.get_ident())
-            assert not [each for each in arguments if isinstance(each, Layer)]
-            return function(*arguments)
+            taken = (*arguments, *options.values())
+            assert not [each for each in taken if isinstance(each, Layer)]
+            return function(*arguments, **options)
 
         return call
 
