@@ -33,7 +33,7 @@ class CountedRuns:
 
     def __call__(self, loaded: object, image: object, patient: object, **how: object):
         self.races.append(patient.race)
-        return engines.run(loaded, image, patient, **how)
+        return engines.segment(loaded, image, patient, **how)
 
 
 @pytest.fixture
@@ -210,7 +210,7 @@ def test_a_result_with_an_expert_muted_gets_nothing(desk: Desk) -> None:
 def test_routers_between_trained_values_serve_nothing(
     make_desk: Callable[..., Desk],
 ) -> None:
-    desk = make_desk(ViewerModel(), segment=engines.run)
+    desk = make_desk(ViewerModel(), segment=engines.segment)
     desk.load("fundus")
     desk.viewer.add_image(PICTURE, name="retina", rgb=True)
     desk.choose("severity", "suspect")

@@ -197,7 +197,7 @@ def test_the_other_model_mixes_by_the_stated_shares_where_they_hold(
     models["twin"] = replace(
         fundus, card=fundus.card.model_copy(update={"name": "twin"})
     )
-    desk = make_desk(ViewerModel(), segment=engines.run)
+    desk = make_desk(ViewerModel(), segment=engines.segment)
     picture = np.zeros((40, 30, 3), np.uint8)
     desk.viewer.add_image(picture, name="eye", rgb=True)
     desk.what_if.tab.priors.boxes["severity"][0].setValue(100)

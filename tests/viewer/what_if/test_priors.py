@@ -20,7 +20,7 @@ PICTURE = np.random.default_rng(0).integers(0, 255, (40, 30, 3)).astype(np.uint8
 
 @pytest.fixture
 def desk(make_desk: Callable[..., Desk]) -> Desk:
-    desk = make_desk(ViewerModel(), segment=engines.run)
+    desk = make_desk(ViewerModel(), segment=engines.segment)
     desk.viewer.add_image(PICTURE, name="retina", rgb=True)
     desk.segmenting.tab.patient.rerun_box.click()
     return desk
@@ -116,7 +116,7 @@ def test_experts_and_noise_mix_by_the_same_shares(
 
     desk = make_desk(
         ViewerModel(),
-        segment=engines.run,
+        segment=engines.segment,
         ablate=engine("ablate"),
         uncertainty=engine("uncertainty"),
     )

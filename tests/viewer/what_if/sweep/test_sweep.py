@@ -74,7 +74,7 @@ def test_a_sweep_puts_every_value_on_one_slider(desk: Desk) -> None:
 def test_a_sweep_equals_single_runs(desk: Desk, models: dict[str, LoadedModel]) -> None:
     sweep(desk)
     single = [
-        engines.run(
+        engines.segment(
             models["fundus"],
             engines_image(desk),
             session_of(desk.viewer)
