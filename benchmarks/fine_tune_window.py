@@ -92,7 +92,7 @@ def measure(rounds: int, n_guard: int) -> dict[str, object]:
     foot.button.click()
     wait(lambda: tuning.state is not State.STOPPING)
     stop_s = round(time.perf_counter() - began, 3)
-    path = dock.control(FineTuneControl).folder.tuned_model()
+    path = dock.control(FineTuneControl).tuning.folder.tuned_model()
     found = {
         "idle": quiet,
         "training": figures(gaps),

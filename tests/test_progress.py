@@ -28,6 +28,12 @@ def test_a_part_is_told_in_its_place_and_in_words() -> None:
     assert [s.message for s in steps] == ["value 2 of 4: T2, window 1 of 2", "done"]
 
 
+def test_the_only_part_keeps_its_own_steps() -> None:
+    steps: list[Progress] = []
+    part_of(steps.append, 0, 1)(Progress(2, 15, "image 1 of 1"))
+    assert steps == [Progress(2, 15, "image 1 of 1")]
+
+
 def test_runs_are_numbered_and_named() -> None:
     assert numbered("sample", 16)(2, 2) == "sample 3 of 16"
     assert numbered("sample", 16)(8, 15) == "samples 9 to 16 of 16"

@@ -63,6 +63,8 @@ def part_of(
 ) -> ProgressHook:
     """Return the progress of part `number` of n alike, out of a whole job's.
 
+    A single part without words of its own is told as it is.
+
     Parameters
     ----------
     progress : callable
@@ -72,6 +74,8 @@ def part_of(
     words : str
         What the part does; stands before what its own steps say.
     """
+    if n == 1 and not words:
+        return progress
 
     def tell(step: Progress) -> None:
         done = round(_STEPS * (number + step.fraction))

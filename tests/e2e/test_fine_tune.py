@@ -65,7 +65,7 @@ def test_sample_segment_paint_tune_keep_segment(
     qtbot.waitUntil(tab.foot.button.isEnabled)
     qtbot.mouseClick(tab.foot.button, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: tuning.state is State.TRAINING, timeout=TIMEOUT_MS)
-    folder = dock.control(FineTuneControl).folder.path
+    folder = dock.control(FineTuneControl).tuning.folder.path
     qtbot.waitUntil(lambda: not tuning.state.is_at_work, timeout=TIMEOUT_MS)
     assert tuning.state is State.DONE, tuning.said
     assert len(tuning.epochs) == ROUNDS

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from napari_dmoe.evaluation.group_table import STATISTICS, statistics
+from napari_dmoe.evaluation.group_table import STATISTICS
 from napari_dmoe.evaluation.intervals import bootstrap, bootstrap_difference
 from napari_dmoe.evaluation.mask_pair import MetricError
 
@@ -136,21 +136,34 @@ def test_a_seed_repeats_and_the_order_of_cases_does_not_matter():
     assert bootstrap(values, list(groups), seed=8, n_resamples=200) != first
 
 
-def test_large_cohorts_are_drawn_in_parts(monkeypatch):
+@pytest.mark.parametrize("at_once", [1, 130, 777])
+def test_large_cohorts_are_drawn_in_parts(monkeypatch, at_once):
     values, groups = np.random.default_rng(0).random(60), list("AAB") * 20
-    whole = bootstrap(values, groups, seed=0, n_resamples=2000)
-    sizes = []
+    whole = bootstrap(values, groups, seed=0, n_resamples=100)
+    draw, sizes = np.random.default_rng, []
 
-    def watched(overall, means, **how):
-        sizes.append(np.shape(means)[-1])
-        return statistics(overall, means, **how)
+    class Watched:
+        def __init__(self, seed):
+            self.rng = draw(seed)
 
-    monkeypatch.setattr("napari_dmoe.evaluation.intervals.statistics", watched)
+        def integers(self, low, high, size):
+            sizes.append(size)
+            return self.rng.integers(low, high, size)
+
+    monkeypatch.setattr("numpy.random.default_rng", Watched)
+    monkeypatch.setattr("napari_dmoe.evaluation.intervals._DRAWN_AT_ONCE", at_once)
+    assert bootstrap(values, groups, seed=0, n_resamples=100) == whole
+    # One resample of a group is the least that can be drawn: 40 cases of A, 20 of B.
+    assert max(n * of for n, of in sizes) <= max(at_once, 40)
+
+
+def test_a_difference_does_not_depend_on_how_it_is_drawn_either(monkeypatch):
+    first, second = np.random.default_rng(0).random((2, 60))
+    groups = list("AAB") * 20
+    whole = bootstrap_difference(first, second, groups, seed=0, n_resamples=100)
     monkeypatch.setattr("napari_dmoe.evaluation.intervals._DRAWN_AT_ONCE", 130)
-    parts = bootstrap(values, groups, seed=0, n_resamples=2000)
-    assert max(sizes) == 130 // 60
-    for name, interval in whole.groups.items():
-        assert parts.groups[name] == pytest.approx(interval, abs=0.02)
+    parts = bootstrap_difference(first, second, groups, seed=0, n_resamples=100)
+    assert parts == whole
 
 
 def test_cases_that_do_not_count_are_left_out():

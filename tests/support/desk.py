@@ -18,6 +18,7 @@ from napari_dmoe.viewer.layers.records import is_mask
 from napari_dmoe.viewer.routing.control import RoutingControl
 from napari_dmoe.viewer.segment.control import SegmentControl
 from napari_dmoe.viewer.session.session import Session, session_of
+from napari_dmoe.viewer.ui.plot import Plot
 from napari_dmoe.viewer.what_if.control import WhatIfControl
 
 IMAGE = np.zeros((12, 9), np.uint8)
@@ -68,8 +69,12 @@ class Desk:
         self.settle()
 
     def settle(self) -> None:
-        """Wait until every section shows what changed."""
+        """Wait until every section shows what changed, and the plots that are seen."""
         self.qtbot.waitUntil(lambda: not self.dock.is_refreshing)
+        plots = self.dock.findChildren(Plot)
+        self.qtbot.waitUntil(
+            lambda: not any(plot.is_stale and plot.isVisible() for plot in plots)
+        )
 
     def click(self, button: QWidget) -> None:
         self.qtbot.mouseClick(button, Qt.MouseButton.LeftButton)

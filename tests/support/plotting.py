@@ -20,6 +20,6 @@ def in_sight(
     desk.dock.resize(300, 768)
     desk.dock.show()
     desk.qtbot.waitExposed(desk.dock)
-    desk.qtbot.waitUntil(lambda: desk.routing.tab.plots.load_plot._canvas is not None)
+    desk.qtbot.waitUntil(lambda: desk.routing.tab.plots.load_plot.figure is not None)
     desk.settle()
     return desk

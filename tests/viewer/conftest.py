@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import Any
 
 import napari
 import pytest
+from carried import parts_of
 from desk import IMAGE, Desk
 from napari.components import ViewerModel
+from napari.layers import Layer
 from napari.utils.notifications import Notification, notification_manager
 from pytestqt.qtbot import QtBot
 from qtpy.QtCore import QThreadPool
@@ -32,6 +35,7 @@ from napari_dmoe.training.starting.recipes import RECIPES
 from napari_dmoe.viewer.dock import DMoEDock
 from napari_dmoe.viewer.engines import Engines, Surroundings, fitting_cards
 from napari_dmoe.viewer.fine_tune.closing import Answer, ClosingQuestion
+from napari_dmoe.viewer.ui.jobs import JobRunner
 
 
 @pytest.fixture(autouse=True)
@@ -138,6 +142,19 @@ def window_desk(
     desk = make_desk(make_napari_viewer())
     desk.viewer.add_image(IMAGE, name="retina")
     return desk
+
+
+@pytest.fixture(autouse=True)
+def workers_get_no_layers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers get copies: a layer may change under their hands."""
+    start = JobRunner.start
+
+    def checked(runner: JobRunner, job: Any) -> None:
+        taken = [type(each) for each in parts_of(job.work)]
+        assert [kind for kind in taken if issubclass(kind, Layer | ViewerModel)] == []
+        start(runner, job)
+
+    monkeypatch.setattr(JobRunner, "start", checked)
 
 
 @pytest.fixture(autouse=True)

@@ -18,10 +18,13 @@ from qtpy.QtWidgets import (
     QComboBox,
     QFileDialog,
     QLineEdit,
+    QTextEdit,
     QWidget,
 )
 
 from napari_dmoe.models.checkpoint import LoadedModel
+from napari_dmoe.viewer import dock as dock_module
+from napari_dmoe.viewer.bench import TabControl
 from napari_dmoe.viewer.dock import DMoEDock
 from napari_dmoe.viewer.segment.control import SegmentControl
 from napari_dmoe.viewer.session.session import session_of
@@ -313,3 +316,33 @@ def test_tab_goes_through_the_dock_from_top_to_bottom(desk: Desk) -> None:
     ]
     places = [chain.index(part) for part in order]
     assert places == sorted(places)
+
+
+class Notes(TabControl):
+    """A tab that somebody adds."""
+
+    title = "Notes"
+    tool_tip = "Write something down."
+    make = QTextEdit
+    has_own_foot = True
+    was_seen = False
+
+    def see(self, is_seen: bool) -> None:
+        self.was_seen |= is_seen
+
+
+def test_a_tab_is_its_line_in_the_table(
+    make_desk: Callable[..., Desk], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dock_module, "TABS", (*dock_module.TABS, Notes))
+    desk = make_desk()
+    tabs, notes = desk.dock.tabs, desk.dock.control(Notes)
+    last = tabs.count() - 1
+    assert tabs.tabText(last) == "Notes"
+    assert tabs.tabToolTip(last) == "Write something down."
+    assert not notes.was_seen
+    tabs.setCurrentIndex(last)
+    assert notes.was_seen
+    assert desk.dock.footer.isHidden()
+    tabs.setCurrentIndex(0)
+    assert not desk.dock.footer.isHidden()

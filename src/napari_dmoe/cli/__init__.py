@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import typer
 
-from napari_dmoe.cli.demonstrate import demo
-from napari_dmoe.cli.inspection import inspect
+from napari_dmoe.cli.case import case
+from napari_dmoe.cli.demo import demo
+from napari_dmoe.cli.fine_tune import fine_tune
+from napari_dmoe.cli.inspect import inspect
 from napari_dmoe.cli.phantoms import phantoms
-from napari_dmoe.cli.replaying import case, replay
-from napari_dmoe.cli.segmentation import segment
-from napari_dmoe.cli.training import fine_tune, train
-from napari_dmoe.cli.what_if import sweep
+from napari_dmoe.cli.replay import replay
+from napari_dmoe.cli.segment import segment
+from napari_dmoe.cli.sweep import sweep
+from napari_dmoe.cli.train import train
 
 __all__ = ["app", "main"]
 
@@ -25,10 +27,9 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (
-    *(demo, inspect, segment, sweep, replay, case),
-    *(phantoms, train, fine_tune),
-):
+_FOR_EVERYBODY = demo, inspect, segment, sweep, replay, case
+_FOR_TRAINING = phantoms, train, fine_tune
+for command in _FOR_EVERYBODY + _FOR_TRAINING:
     app.command()(command)
 
 

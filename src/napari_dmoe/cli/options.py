@@ -1,4 +1,4 @@
-"""Options that several commands share, and the patient that they describe."""
+"""Options that several commands share, and what they describe."""
 
 from __future__ import annotations
 
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from napari_dmoe.inference.results.export import FileFormat
     from napari_dmoe.patient import Patient
 
+BundledOrFile = Annotated[
+    str, typer.Argument(metavar="CKPT", help="A checkpoint file or bundled name.")
+]
 Checkpoint = Annotated[
     str,
     typer.Option(
@@ -35,34 +38,73 @@ Card = Annotated[
 Output = Annotated[
     Path, typer.Option("--output", "-o", help="Folder to write into.", file_okay=False)
 ]
-Sex = Annotated[str | None, typer.Option("--sex", help="female, male, or unknown.")]
-Race = Annotated[str | None, typer.Option("--race", help="As the card names it.")]
-Age = Annotated[str | None, typer.Option("--age", help="63, '63 y' or '18 months'.")]
-Severity = Annotated[
-    str | None, typer.Option("--severity", help="As the card names it.")
-]
-Further = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--attribute", metavar="NAME=VALUE", help="Any further attribute of the card."
-    ),
-]
 Format = Annotated[
     str,
     typer.Option(
         "--format", help="tiff, nifti, or auto: nifti for 3D models, else tiff."
     ),
 ]
+Cohort = Annotated[
+    Path, typer.Argument(help="Folder with cohort.csv, or such a table.")
+]
+ModelOutput = Annotated[
+    Path,
+    typer.Option(
+        "--output",
+        "-o",
+        help="Folder to write into; or the model's .safetensors file, beside which a "
+        "folder ending in .training holds the rest.",
+    ),
+]
+
+Command = Callable[..., None]
 
 
-def patient_of(
+def _patient(
     *,
-    sex: str | None,
-    race: str | None,
-    age: str | None,
-    severity: str | None,
-    further: list[str] | None,
-) -> Patient:
+    sex: Annotated[
+        str | None, typer.Option("--sex", help="female, male, or unknown.")
+    ] = None,
+    race: Annotated[
+        str | None, typer.Option("--race", help="As the card names it.")
+    ] = None,
+    age: Annotated[
+        str | None, typer.Option("--age", help="63, '63 y' or '18 months'.")
+    ] = None,
+    severity: Annotated[
+        str | None, typer.Option("--severity", help="As the card names it.")
+    ] = None,
+) -> None:
+    """Hold the options that describe a patient."""
+
+
+def _training(
+    *,
+    mode: Annotated[
+        str,
+        typer.Option("--mode", help="dmoe, or a baseline: single-router or no-moe."),
+    ] = "dmoe",
+    preset: Annotated[
+        str | None,
+        typer.Option("--preset", help="Settings to begin with: adamw, published."),
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            "--config", help="JSON file of settings; options given here go before it."
+        ),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with what the output holds.")
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace what the output holds.")
+    ] = False,
+) -> None:
+    """Hold the options that every training has, beside its settings."""
+
+
+def patient_of(stated: dict[str, Any], further: list[str] | None) -> Patient:
     """Return the patient that the options describe; what is left out is unknown.
 
     Raises
@@ -72,12 +114,7 @@ def patient_of(
     """
     from napari_dmoe.patient import Patient
 
-    values: dict[str, str | None] = {
-        "sex": sex,
-        "race": race,
-        "age": age,
-        "severity": severity,
-    }
+    values = dict(stated)
     for text in further or ():
         name, equals, value = text.partition("=")
         if not equals or not name.strip():
@@ -99,79 +136,70 @@ def chosen_format(name: str) -> FileFormat:
     return cast("FileFormat", name)
 
 
-def with_settings(
-    model: type[BaseModel],
-) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def with_patient(command: Command) -> Command:
+    """Give a command the patient's options, as a dict in its argument `stated`."""
+    return _instead_of("stated", command, _parameters(_patient), dict)
+
+
+def with_run(command: Command) -> Command:
+    """Give a command the options of every training, as a dict in its argument `run`."""
+    return _instead_of("run", command, _parameters(_training), dict)
+
+
+def with_settings(model: type[BaseModel]) -> Callable[[Command], Command]:
     """Give a command one option for each field of a settings model.
 
-    Parameters
-    ----------
-    model : type of BaseModel
-        The settings. Names, types, defaults, help and bounds come from its fields.
-
-    Returns
-    -------
-    callable
-        Decorator for a command that takes the settings as its argument `settings`.
+    Names, types, defaults, help and bounds come from its fields; the command takes the
+    settings as its argument `settings`.
     """
 
-    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+    def decorate(command: Command) -> Command:
         options = list(_options(model))
-
-        @wraps(command)
-        def run(**arguments: Any) -> None:
-            values = {option.name: arguments.pop(option.name) for option in options}
-            command(**arguments, settings=model(**values))
-
-        return _with_options(run, command, options, instead_of="settings")
+        return _instead_of("settings", command, options, lambda v: model(**v))
 
     return decorate
 
 
-def with_changes(
-    model: type[BaseModel],
-) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def with_changes(model: type[BaseModel]) -> Callable[[Command], Command]:
     """Give a command an option for each field of a settings model, without defaults.
 
-    Parameters
-    ----------
-    model : type of BaseModel
-        The settings, for which files and presets may have other defaults.
-
-    Returns
-    -------
-    callable
-        Decorator for a command that takes, as its argument `changes`, a dict of the
-        fields that were given.
+    Files and presets may have other defaults. The command takes, as its argument
+    `changes`, a dict of the fields that were given.
     """
 
-    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+    def decorate(command: Command) -> Command:
         options = [_left_open(option) for option in _options(model)]
-
-        @wraps(command)
-        def run(**arguments: Any) -> None:
-            values = {option.name: arguments.pop(option.name) for option in options}
-            given = {name: v for name, v in values.items() if v is not None}
-            command(**arguments, changes=given)
-
-        return _with_options(run, command, options, instead_of="changes")
+        return _instead_of("changes", command, options, _given)
 
     return decorate
 
 
-def _with_options(
-    run: Callable[..., None],
-    command: Callable[..., None],
+def _given(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _parameters(function: Command) -> list[Parameter]:
+    return list(signature(function, eval_str=True).parameters.values())
+
+
+def _instead_of(
+    name: str,
+    command: Command,
     options: list[Parameter],
-    *,
-    instead_of: str,
-) -> Callable[..., None]:
-    """Let a function look like a command that has options instead of an argument."""
-    own = signature(command, eval_str=True).parameters.values()
-    parameters = [each for each in own if each.name != instead_of] + options
-    run.__signature__ = signature(command).replace(  # type: ignore[attr-defined]
-        parameters=parameters
-    )
+    made: Callable[[dict[str, Any]], Any],
+) -> Command:
+    """Return a command that has options where an argument, made of them, stood."""
+
+    @wraps(command)
+    def run(**arguments: Any) -> None:
+        values = {option.name: arguments.pop(option.name) for option in options}
+        command(**arguments, **{name: made(values)})
+
+    parameters: list[Parameter] = []
+    for own in _parameters(command):
+        parameters += options if own.name == name else [own]
+    changed = signature(command).replace(parameters=parameters)
+    run.__signature__ = changed  # type: ignore[attr-defined]
     run.__annotations__ = {each.name: each.annotation for each in parameters}
     return run
 

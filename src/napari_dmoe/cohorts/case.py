@@ -16,37 +16,20 @@ class CohortError(ValueError):
 
 @dataclass(frozen=True)
 class Case:
-    """One image with what is known of it.
-
-    Parameters
-    ----------
-    id : str
-        Unique in its cohort. Not a patient's identifier.
-    image : SpatialImage
-        The image.
-    labels : SpatialImage or None
-        Integer labels on the image's grid; None where there are none.
-    patient : Patient
-        Whom it shows.
-    """
+    """One image with what is known of it."""
 
     id: str
+    """Unique in its cohort. Not a patient's identifier."""
     image: SpatialImage
     labels: SpatialImage | None
+    """Integers on the image's grid; None where there are none."""
     patient: Patient
+    """Whom it shows."""
 
 
 @dataclass(frozen=True)
 class Selection(Sequence[Case]):
-    """Some cases of a cohort, without reading any of them.
-
-    Parameters
-    ----------
-    cases : sequence of Case
-        The cohort, which may read its cases when they are asked for.
-    places : sequence of int
-        Which of them, in order.
-    """
+    """Some cases of a cohort by their places; each is read when it is asked for."""
 
     cases: Sequence[Case]
     places: Sequence[int]

@@ -34,24 +34,12 @@ _ESCAPED = re.compile(r"'[@+\-=|%]")
 
 @dataclass(frozen=True)
 class CohortRow:
-    """One row of a cohort's table, its files not yet read.
-
-    Parameters
-    ----------
-    number : int
-        Row in the table, as spreadsheets count: the header is row 1.
-    id : str
-        The case's id; the image's path where the table gives none.
-    image : Path
-        The image file.
-    labels : Path or None
-        The label file.
-    patient : Patient
-        The row's attributes.
-    """
+    """One row of a cohort's table, its files not yet read."""
 
     number: int
+    """As spreadsheets count: the header is row 1."""
     id: str
+    """The case's id; the image's path where the table gives none."""
     image: Path
     labels: Path | None
     patient: Patient
@@ -87,15 +75,7 @@ class CohortRow:
 
 @dataclass(frozen=True)
 class BadRow:
-    """A row that cannot be understood.
-
-    Parameters
-    ----------
-    number : int
-        Row in the table, the header being row 1.
-    problem : CohortError
-        What is wrong with it.
-    """
+    """A row that cannot be understood, counted as in :class:`CohortRow`."""
 
     number: int
     problem: CohortError
@@ -103,13 +83,7 @@ class BadRow:
 
 @dataclass(frozen=True)
 class Cohort(Sequence[Case]):
-    """Cases that are read from disk each time they are asked for.
-
-    Parameters
-    ----------
-    rows : tuple of CohortRow
-        The table.
-    """
+    """Cases of a table, which are read from disk each time they are asked for."""
 
     rows: tuple[CohortRow, ...]
 
@@ -166,11 +140,6 @@ def read_cohort(path: str | Path) -> Cohort:
 
 def read_rows(path: str | Path) -> list[CohortRow | BadRow]:
     """Read a cohort's table row by row; bad rows do not hide the good ones.
-
-    Parameters
-    ----------
-    path : str or Path
-        As for :func:`read_cohort`.
 
     Raises
     ------

@@ -29,13 +29,12 @@ def whole_numbers(values: Labels) -> Labels:
     """
     if values.dtype.kind in "bui":
         return values
-    whole = np.rint(values) if values.dtype.kind == "f" else values
-    if values.dtype.kind != "f" or not np.array_equal(whole, values):
+    if values.dtype.kind != "f" or not np.array_equal(np.rint(values), values):
         raise CohortError(
             f"labels are whole numbers, one a class, but these have fractions "
             f"({values.dtype}). Are they probabilities?"
         )
-    return whole.astype(np.int64)
+    return values.astype(np.int64)
 
 
 def fitting(labels: SpatialImage, image: SpatialImage) -> SpatialImage:

@@ -14,12 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_dmoe.cohorts.case import CohortError
-from napari_dmoe.cohorts.datasets import (
-    TABLE,
-    BadRow,
-    CohortRow,
-    read_rows,
-)
+from napari_dmoe.cohorts.datasets import TABLE, BadRow, CohortRow, read_rows
 from napari_dmoe.imaging.files import (
     IMAGE_SUFFIXES,
     image_stem,
@@ -33,7 +28,6 @@ from napari_dmoe.imaging.tables import write_table
 from napari_dmoe.inference.masks.measures import class_sizes, cup_to_disc
 from napari_dmoe.inference.results.export import FileFormat, save_segmentation
 from napari_dmoe.inference.results.provenance import Provenance
-from napari_dmoe.inference.results.segmentation import Segmentation
 from napari_dmoe.inference.running.drivers import Priors
 from napari_dmoe.inference.running.segment import segment
 from napari_dmoe.inference.running.settings import InferenceSettings
@@ -58,48 +52,28 @@ class Entry:
 
 @dataclass(frozen=True)
 class Done:
-    """What became of one image.
-
-    Parameters
-    ----------
-    name : str
-        Name of the image.
-    outcome : str
-        For which values it was segmented and with which notices, or what went wrong.
-    labels : Path or None
-        The mask's file; None where it failed.
-    sizes : mapping of str to str
-        Sizes of the classes, with the unit in the key, and the cup-to-disc ratio.
-    seconds : float
-        How long it took.
-    error : Exception or None
-        What went wrong.
-    """
+    """What became of one image."""
 
     name: str
     outcome: str
+    """For which values it was segmented and with which notices, or what went wrong."""
     labels: Path | None = None
+    """The mask's file; None where it failed."""
     sizes: Mapping[str, str] = field(default_factory=dict)
+    """Sizes of the classes, with the unit in the key, and the cup-to-disc ratio."""
     seconds: float = 0.0
     error: Exception | None = None
 
     def row(self) -> dict[str, str]:
         """Return the line of the table."""
-        row = {"image": self.name, "outcome": self.outcome}
-        if self.labels is not None:
-            row["labels"] = self.labels.name
-        return row | dict(self.sizes)
+        labels = {} if self.labels is None else {"labels": self.labels.name}
+        return {"image": self.name, "outcome": self.outcome, **labels, **self.sizes}
 
 
 def entries_of(source: Path, patient: Patient | None = None) -> list[Entry]:
-    """List the images of a file, a folder or a cohort.
+    """List images: of a file, a folder of them or with ``cohort.csv``, or such a table.
 
-    Parameters
-    ----------
-    source : Path
-        An image, a folder of images, a folder with ``cohort.csv``, or such a table.
-    patient : Patient, optional
-        Whom images without a table show; everything unknown by default.
+    Those without a table show `patient`; everything is unknown by default.
 
     Raises
     ------
@@ -133,24 +107,15 @@ def _entry(row: CohortRow | BadRow) -> Entry:
 
 @dataclass(frozen=True)
 class SeriesOptions:
-    """How each image is run, and what is written for it.
-
-    Parameters
-    ----------
-    settings : InferenceSettings
-        How to run the model.
-    routing : bool
-        Whether the gates are written, too.
-    file_format : {"auto", "tiff", "nifti"}
-        See :func:`napari_dmoe.inference.results.export.save_segmentation`.
-    priors : mapping of str to sequence of float, optional
-        Shares of the values of unknown attributes, instead of the card's.
-    """
+    """How each image is run, and what is written for it."""
 
     settings: InferenceSettings = field(default_factory=InferenceSettings)
     routing: bool = False
+    """Whether the gates are written, too."""
     file_format: FileFormat = "auto"
+    """See :func:`napari_dmoe.inference.results.export.save_segmentation`."""
     priors: Priors | None = None
+    """Shares of the values of unknown attributes, instead of the card's."""
 
 
 def segment_series(
@@ -159,33 +124,16 @@ def segment_series(
     output: Path,
     *,
     options: SeriesOptions | None = None,
-    progress: ProgressHook | None = None,
+    progress: ProgressHook = silent,
     tell: Callable[[Done], None] | None = None,
 ) -> list[Done]:
     """Segment images, and write masks, records and the table ``segment.csv``.
 
-    Parameters
-    ----------
-    loaded : LoadedModel
-        The model.
-    entries : sequence of Entry
-        The images, each with its patient.
-    output : Path
-        Folder of the results; made where it does not exist.
-    options : SeriesOptions, optional
-        What is written.
-    progress : callable, optional
-        Called with a :class:`Progress`; may raise ``Cancelled``, and then the table
-        holds what was done until then.
-    tell : callable, optional
-        Called with each :class:`Done`.
-
-    Returns
-    -------
-    list of Done
-        One for each entry, in order.
+    The folder `output` is made where it does not exist. `progress` may raise
+    ``Cancelled``, and then the table holds what was done until then; `tell` is called
+    with what became of each entry, and all of it is returned in order.
     """
-    options, progress = options or SeriesOptions(), progress or silent
+    options = options or SeriesOptions()
     done: list[Done] = []
     stems: set[str] = set()
     try:
@@ -230,7 +178,6 @@ def _segment(
     progress: ProgressHook,
 ) -> Done:
     began = perf_counter()
-    settings = options.settings
     if entry.problem is not None:
         return Done(entry.name, str(entry.problem), error=entry.problem)
     try:
@@ -239,7 +186,7 @@ def _segment(
             loaded,
             image,
             entry.patient,
-            settings=settings,
+            settings=options.settings,
             progress=progress,
             priors=options.priors,
         )
@@ -253,32 +200,22 @@ def _segment(
         )
     except (ValueError, OSError, MemoryError) as error:
         return Done(entry.name, " ".join(str(error).split()), error=error)
-    on_source = settings.scored_at == "source"
+    on_source = options.settings.scored_at == "source"
     has_sizes = on_source and len(result.axes) == len(result.grid.shape)
     sizes = sizes_of(result.labels, image, result.classes) if has_sizes else {}
-    return Done(
-        name=entry.name,
-        outcome="; ".join((_made_for(result), *result.provenance.notices)),
-        labels=saved.labels,
-        sizes=sizes,
-        seconds=perf_counter() - began,
-    )
-
-
-def _made_for(result: Segmentation) -> str:
-    """Say for which values of the drivers an image was segmented."""
-    parts = describe_drivers(result.provenance)
-    return f"segmented for {', '.join(parts)}" if parts else "segmented"
+    drivers = ", ".join(describe_drivers(result.provenance))
+    made_for = f"segmented for {drivers}" if drivers else "segmented"
+    outcome = "; ".join((made_for, *result.provenance.notices))
+    return Done(entry.name, outcome, saved.labels, sizes, perf_counter() - began)
 
 
 def describe_drivers(provenance: Provenance) -> list[str]:
     """Say the value of each driver, or that it was unknown."""
-    parts = []
-    for driver in provenance.drivers:
-        name = driver.attribute.replace("_", " ")
-        value = driver.value or f"unknown ({len(driver.values)} values mixed)"
-        parts.append(f"{name} {value}")
-    return parts
+    return [
+        f"{driver.attribute.replace('_', ' ')} "
+        + (driver.value or f"unknown ({len(driver.values)} values mixed)")
+        for driver in provenance.drivers
+    ]
 
 
 def sizes_of(

@@ -28,7 +28,9 @@ def write_cohort(
     notice: str | None = None,
     progress: ProgressHook = silent,
 ) -> Path:
-    """Write cases as a folder with a table, images and labels.
+    """Write cases as a folder with images, labels and a table, whose path is returned.
+
+    The table is written last: a folder with a table is complete.
 
     Parameters
     ----------
@@ -43,11 +45,6 @@ def write_cohort(
         What a reader of the folder must know, written to ``README.txt``.
     progress : callable
         Told after every case. It may raise ``Cancelled``.
-
-    Returns
-    -------
-    Path
-        The table, written last: a folder with a table is complete.
 
     Raises
     ------
@@ -86,11 +83,8 @@ def _write_case(folder: Path, case: Case, *, number: int) -> dict[str, str]:
     if case.labels is not None:
         row["labels"] = f"labels/{number:05d}{suffix}"
         _write_image(folder / row["labels"], case.labels)
-    known = case.patient.known()
-    number_or_name = (
-        f"{v:.10g}" if isinstance(v, float) else v for v in known.values()
-    )
-    return row | dict(zip(known, number_or_name, strict=True))
+    known = case.patient.known().items()
+    return row | {k: f"{v:.10g}" if isinstance(v, float) else v for k, v in known}
 
 
 def _write_image(path: Path, image: SpatialImage) -> None:

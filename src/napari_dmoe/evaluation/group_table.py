@@ -247,6 +247,12 @@ def disaggregate(
     counted = [row for row in rows if row.n_counted]
     pooled = [v for v, g in zip(scores, groups, strict=True) if g is not None]
     left_out = tuple(row.name for row in all_rows if not row.n_counted)
+    pick = min if higher_is_better else max
+    worst = pick(counted, key=lambda row: row.mean, default=None)
+    found: Mapping[str, Values | float] = dict.fromkeys(STATISTICS, math.nan)
+    if counted:
+        overall, means = counted_mean(pooled), [row.mean for row in counted]
+        found = statistics(overall, means, higher_is_better=higher_is_better)
     n_without = sum(group is None for group in groups)
     return GroupTable(
         rows=rows,
@@ -255,8 +261,8 @@ def disaggregate(
         n_missed=sum(row.n_missed for row in rows),
         n_without_group=n_without,
         left_out=left_out,
-        worst=_worst(counted, higher_is_better=higher_is_better),
-        statistics=_statistics(pooled, counted, higher_is_better=higher_is_better),
+        worst=worst.name if worst else None,
+        statistics={name: float(value) for name, value in found.items()},
         notes=_notes(rows, left_out, n_without),
     )
 
@@ -291,25 +297,6 @@ def _row(
         mean=mean,
         sd=math.sqrt(squares / (len(own) - 1)) if len(own) > 1 else math.nan,
     )
-
-
-def _worst(counted: Sequence[GroupRow], *, higher_is_better: bool) -> str | None:
-    sign = 1 if higher_is_better else -1
-    row = min(counted, key=lambda row: sign * row.mean, default=None)
-    return row.name if row else None
-
-
-def _statistics(
-    pooled: Sequence[float], counted: Sequence[GroupRow], *, higher_is_better: bool
-) -> dict[str, float]:
-    if not counted:
-        return dict.fromkeys(STATISTICS, math.nan)
-    found = statistics(
-        counted_mean(pooled),
-        [row.mean for row in counted],
-        higher_is_better=higher_is_better,
-    )
-    return {name: float(value) for name, value in found.items()}
 
 
 def _notes(

@@ -9,13 +9,16 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_dmoe.evaluation.mask_pair import MetricError
-from napari_dmoe.models.card import CardAttribute
 from napari_dmoe.patient import Patient
+
+if TYPE_CHECKING:
+    from napari_dmoe.models.card import CardAttribute
 
 UNKNOWN = -1
 """Place of a value that is not known."""
@@ -53,8 +56,8 @@ def groups_of(
     """Return the groups that the attributes' values make, unknown ones left out."""
     places = _places(patients, attributes)
     columns = [
-        places[:, number] == place
-        for number, attribute in enumerate(attributes)
+        own == place
+        for own, attribute in zip(places.T, attributes, strict=True)
         for place in range(len(attribute.values))
     ]
     members = np.array(columns, bool).reshape(len(columns), len(patients)).T
@@ -178,6 +181,8 @@ def _from_cases(name: str, patients: Sequence[Patient]) -> CardAttribute:
             "card that has them"
         )
     spelt = {str(value).casefold(): str(value) for value in sorted(map(str, values))}
+    from napari_dmoe.models.card import CardAttribute  # it needs torch
+
     return CardAttribute(name=name, values=tuple(spelt.values()))
 
 

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from types import SimpleNamespace
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -14,21 +15,28 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 from scipy.stats import DegenerateDataWarning
 
-from napari_dmoe.evaluation.group_table import (
-    STATISTICS,
-    Values,
-    group_order,
-    statistics,
-)
+from napari_dmoe.evaluation import group_table
+from napari_dmoe.evaluation.group_table import STATISTICS, Values
 from napari_dmoe.evaluation.mask_pair import MetricError
 from napari_dmoe.evaluation.metrics import Convention
 
 N_RESAMPLES = 1000
 """Resamples of an interval, as published."""
 
-_DRAWN_AT_ONCE = 2_000_000  # scores, so that large cohorts need little memory
+_DRAWN_AT_ONCE = _LEFT_OUT_AT_ONCE = 2_000_000
+"""Scores at once, so that large cohorts need little memory. How many are drawn at once
+changes nothing; how many cases BCa leaves out at once, the last bit at most."""
 
 Method = Literal["BCa", "percentile"]
+
+
+class _How(NamedTuple):
+    """How resamples are drawn and what is made of them: see :func:`bootstrap`."""
+
+    level: float
+    n_resamples: int
+    seed: int
+    convention: Convention = "default"
 
 
 class Interval(NamedTuple):
@@ -131,24 +139,15 @@ def bootstrap(
     by_group = _by_group(np.asarray(values, np.float64)[None], groups)
 
     def found(means: Values, overall: Values) -> Values:
-        ours, *_ = _compared(means, overall, higher_is_better)
-        return ours
-
-    def published(means: Values, overall: Values) -> Values:
+        if convention == "default":
+            return _compared(means, overall, higher_is_better)[0]
         fixed = np.concatenate([*by_group.values()], axis=1).mean()
-        held = np.full_like(overall, fixed)
-        ours, *_ = _compared(means, held, higher_is_better)
+        ours = _compared(means, np.full_like(overall, fixed), higher_is_better)[0]
         ours[len(means) + STATISTICS.index("mean")] = overall[0]
         return ours
 
-    return _intervals(
-        by_group,
-        published if convention == "reference" else found,
-        level=level,
-        n_resamples=n_resamples,
-        seed=seed,
-        convention=convention,
-    )
+    how = _How(level, n_resamples, seed, convention)
+    return _intervals(by_group, found, how)
 
 
 def bootstrap_difference(
@@ -188,14 +187,7 @@ def bootstrap_difference(
         ours, theirs = _compared(means, overall, higher_is_better)
         return np.asarray(ours - theirs)
 
-    return _intervals(
-        _by_group(pair, groups),
-        found,
-        level=level,
-        n_resamples=n_resamples,
-        seed=seed,
-        convention="default",
-    )
+    return _intervals(_by_group(pair, groups), found, _How(level, n_resamples, seed))
 
 
 def _by_group(values: Values, groups: Sequence[str | None]) -> dict[str, Values]:
@@ -209,7 +201,7 @@ def _by_group(values: Values, groups: Sequence[str | None]) -> dict[str, Values]
     is_known = np.array([group is not None for group in groups], bool)
     counts = ~np.isnan(values).any(0) & is_known
     found = {}
-    for name in group_order(groups):
+    for name in group_table.group_order(groups):
         own = values[:, counts & (of_case == name)]
         if own.shape[1]:
             # Sorted, so that the order of the cases does not matter.
@@ -219,7 +211,7 @@ def _by_group(values: Values, groups: Sequence[str | None]) -> dict[str, Values]
 
 def _compared(means: Values, overall: Values, higher_is_better: bool) -> list[Values]:
     """Return M arrays (G + S, ...) of means and statistics, from (G, M, ...) means."""
-    found = statistics(overall, means, higher_is_better=higher_is_better)
+    found = group_table.statistics(overall, means, higher_is_better=higher_is_better)
     rows = np.stack([*means, *(found[name] for name in STATISTICS)], axis=0)
     return [rows[:, model] for model in range(rows.shape[1])]
 
@@ -227,86 +219,79 @@ def _compared(means: Values, overall: Values, higher_is_better: bool) -> list[Va
 def _intervals(
     by_group: Mapping[str, Values],
     compared: Callable[[Values, Values], Values],
-    *,
-    level: float,
-    n_resamples: int,
-    seed: int,
-    convention: Convention,
+    how: _How,
 ) -> Intervals:
     """Return the intervals of (G + S, ...) rows of (G, M, ...) and (M, ...) means."""
-    if not 0 < level < 100 or n_resamples < 1:
+    if not 0 < how.level < 100 or how.n_resamples < 1:
         raise MetricError(
-            f"a level of {level} % from {n_resamples} resamples: expected a level "
-            "between 0 and 100 and at least one resample"
+            f"a level of {how.level} % from {how.n_resamples} resamples: expected a "
+            "level between 0 and 100 and at least one resample"
         )
     names = (*by_group, *STATISTICS)
     sizes = np.array([own.shape[1] for own in by_group.values()], np.float64)
     ends, is_bca = np.full((len(names), 2), np.nan), np.zeros(len(names), bool)
 
-    def statistic(*samples: Values, axis: int) -> Values:
-        means = np.stack([own.mean(axis) for own in samples])
+    def of_means(means: Values) -> Values:
         return compared(means, np.tensordot(sizes, means, axes=1) / sizes.sum())
 
     if (sizes > 1).any():
         # One case cannot be drawn otherwise, and scipy takes no sample of one.
         samples = [own.repeat(1 + (own.shape[1] == 1), 1) for own in by_group.values()]
-        ends, is_bca = _ends(
-            samples,
-            statistic,
-            level=level,
-            n_resamples=n_resamples,
-            seed=seed,
-            is_published=convention == "reference",
-        )
+        ends, is_bca = _ends(samples, of_means, how)
         ends[: len(sizes)][sizes == 1] = np.nan
     # One and the same NaN, so that equal intervals compare equal.
     found = [
         Interval(*(math.nan if np.isnan(end) else float(end) for end in row))
         for row in ends
     ]
+    methods: dict[str, Method] = {
+        name: "BCa" if bca else "percentile"
+        for name, bca, interval in zip(names, is_bca, found, strict=True)
+        if not np.isnan(interval).any()
+    }
     return Intervals(
         groups=dict(zip(by_group, found, strict=False)),
         statistics=dict(zip(STATISTICS, found[len(sizes) :], strict=True)),
-        level=level,
-        n_resamples=n_resamples,
-        seed=seed,
-        convention=convention,
-        methods={
-            name: "BCa" if bca else "percentile"
-            for name, bca, interval in zip(names, is_bca, found, strict=True)
-            if not np.isnan(interval).any()
-        },
+        methods=methods,
+        **how._asdict(),
     )
 
 
 def _ends(
-    samples: Sequence[Values],
-    statistic: Callable[..., Values],
-    *,
-    level: float,
-    n_resamples: int,
-    seed: int,
-    is_published: bool,
+    samples: Sequence[Values], of_means: Callable[[Values], Values], how: _How
 ) -> tuple[Values, NDArray[np.bool_]]:
     """Return (rows, 2) ends of intervals, and which of them are BCa ends."""
+    # Drawn here: in scipy's own draws the size of a batch decides which they are.
+    rng = np.random.default_rng(how.seed)
+    drawn = [_drawn_means(own, how.n_resamples, rng) for own in samples]
     resampled = partial(
         stats.bootstrap,
         samples,
-        statistic,
+        lambda *each, axis: of_means(np.stack([own.mean(axis) for own in each])),
+        n_resamples=0,
+        bootstrap_result=SimpleNamespace(
+            bootstrap_distribution=of_means(np.stack(drawn))
+        ),
+        confidence_level=how.level / 100,
         vectorized=True,
         axis=-1,
-        confidence_level=level / 100,
-        batch=max(1, _DRAWN_AT_ONCE // sum(own.shape[1] for own in samples)),
+        batch=max(1, _LEFT_OUT_AT_ONCE // sum(own.shape[1] for own in samples)),
     )
+    is_published = how.convention == "reference"
     with warnings.catch_warnings(), np.errstate(invalid="ignore", divide="ignore"):
         # Where BCa is not defined, percentiles stand instead, and are called so.
         warnings.simplefilter("ignore", DegenerateDataWarning)
-        found = resampled(
-            n_resamples=n_resamples,
-            method="percentile" if is_published else "BCa",
-            rng=np.random.default_rng(seed),
-        )
-        plain = resampled(n_resamples=0, bootstrap_result=found, method="percentile")
+        plain = resampled(method="percentile")
+        found = plain if is_published else resampled(method="BCa")
     ends, fallback = (np.stack(each.confidence_interval, -1) for each in (found, plain))
     is_bca = ~np.isnan(ends).any(1) & (not is_published)
     return np.where(is_bca[:, None], ends, fallback), is_bca
+
+
+def _drawn_means(own: Values, n_resamples: int, rng: np.random.Generator) -> Values:
+    """Return the means (M, R) of resamples of (M, n) scores, drawn a part at a time."""
+    n = own.shape[1]
+    starts = range(0, n_resamples, max(1, _DRAWN_AT_ONCE // n))
+    parts = [min(starts.step, n_resamples - start) for start in starts]
+    means = [own[..., rng.integers(0, n, (part, n))].mean(-1) for part in parts]
+    return np.concatenate(means, -1)

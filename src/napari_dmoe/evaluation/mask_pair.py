@@ -6,7 +6,7 @@ What is measured of a pair stands in :mod:`napari_dmoe.evaluation.metrics`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
 
@@ -72,15 +72,12 @@ def regions_of(classes: Sequence[str]) -> tuple[Region, ...]:
     >>> [region.name for region in regions_of(("background", "rim", "cup"))]
     ['rim', 'cup', 'disc']
     """
-    names = list(classes)
-    regions = [Region(name, (i,)) for i, name in enumerate(names) if i > 0]
-    if {"rim", "cup"} <= set(names):
-        disc = (names.index("rim"), names.index("cup"))
-        regions = [
-            Region("cup", r.labels, disc) if r.name == "cup" else r for r in regions
-        ]
-        regions.append(Region("disc", disc))
-    return tuple(regions)
+    regions = [Region(name, (i,)) for i, name in enumerate(classes) if i > 0]
+    if not {"rim", "cup"} <= set(classes):
+        return tuple(regions)
+    disc = (classes.index("rim"), classes.index("cup"))
+    own = (replace(r, whole=disc if r.name == "cup" else None) for r in regions)
+    return (*own, Region("disc", disc))
 
 
 @dataclass(frozen=True)
@@ -138,17 +135,12 @@ class MaskPair:
     ) -> MaskPair:
         """Take one region out of two (*S) label arrays."""
         sides = None if spacing is None else tuple(float(side) for side in spacing)
-        whole = None
-        if region.whole is not None:
-            whole = cls(
-                np.isin(predicted, region.whole), np.isin(truth, region.whole), sides
-            )
-        return cls(
-            np.isin(predicted, region.labels),
-            np.isin(truth, region.labels),
-            sides,
-            whole,
-        )
+
+        def masks(labels: tuple[int, ...]) -> tuple[Mask, Mask]:
+            return np.isin(predicted, labels), np.isin(truth, labels)
+
+        whole = None if region.whole is None else cls(*masks(region.whole), sides)
+        return cls(*masks(region.labels), sides, whole)
 
     @cached_property
     def n_predicted(self) -> int:

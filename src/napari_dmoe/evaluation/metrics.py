@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -113,29 +113,6 @@ def part_ratio_distance(pair: MaskPair) -> float:
 
 
 @dataclass(frozen=True)
-class WhenEmpty:
-    """The published scores of empty masks.
-
-    Parameters
-    ----------
-    only_prediction, only_truth, neither : float
-        Score where only that mask has a pixel, and where neither has.
-    """
-
-    only_prediction: float
-    only_truth: float
-    neither: float
-
-    def score(self, presence: Presence) -> float:
-        """Return the score of a pair of which a mask is empty."""
-        return {
-            Presence.ONLY_PREDICTION: self.only_prediction,
-            Presence.ONLY_TRUTH: self.only_truth,
-            Presence.NEITHER: self.neither,
-        }[presence]
-
-
-@dataclass(frozen=True)
 class Metric:
     """One line of :data:`METRICS`.
 
@@ -149,7 +126,7 @@ class Metric:
         Its direction.
     is_length : bool
         Whether it is in the unit of the spacing; else it is a number without unit.
-    published_when_empty : WhenEmpty, optional
+    published_when_empty : mapping of Presence to float
         Scores of empty masks under the reference convention, where they differ.
     of_parts : bool
         Whether it is measured only of regions that are part of a whole.
@@ -159,25 +136,22 @@ class Metric:
     function: Callable[[MaskPair], float]
     higher_is_better: bool
     is_length: bool = False
-    published_when_empty: WhenEmpty | None = None
+    published_when_empty: Mapping[Presence, float] = field(default_factory=dict)
     of_parts: bool = False
 
     def score(self, pair: MaskPair, convention: Convention) -> float:
         """Return the score of one pair of masks."""
-        published = self.published_when_empty
-        if convention == "default" or published is None:
-            return self.function(pair)
-        if pair.presence is Presence.BOTH:
-            return self.function(pair)
-        return published.score(pair.presence)
+        if convention == "reference" and pair.presence in self.published_when_empty:
+            return self.published_when_empty[pair.presence]
+        return self.function(pair)
 
     def presence(self, pair: MaskPair) -> Presence:
         """Return which mask has what the metric needs: the part, or the whole."""
         return pair.whole.presence if self.of_parts and pair.whole else pair.presence
 
 
-_OVERLAP = WhenEmpty(only_prediction=1.0, only_truth=0.0, neither=0.0)
-_DISTANCE = WhenEmpty(only_prediction=0.0, only_truth=0.0, neither=0.0)
+_DISTANCE = dict.fromkeys(set(Presence) - {Presence.BOTH}, 0.0)
+_OVERLAP = _DISTANCE | {Presence.ONLY_PREDICTION: 1.0}
 
 METRICS: Mapping[str, Metric] = {
     "dice": Metric("Dice", dice, True, published_when_empty=_OVERLAP),

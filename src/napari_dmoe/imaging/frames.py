@@ -50,14 +50,10 @@ class Frames:
         """Return frame `number`: its axes and, where there is one, c, as they stand."""
         if not 0 <= number < len(self):
             raise IndexError(f"frame {number} of {len(self)}")
-        where = dict(
-            zip(self.axes, np.unravel_index(number, self.shape or (1,)), strict=False)
-        )
-        image = self.image
+        image, indices = self.image, np.unravel_index(number, self.shape or (1,))
+        where = dict(zip(self.axes, indices, strict=False))
         place = tuple(where.get(axis, slice(None)) for axis in image.axes)
-        keep = [
-            image.spatial_axes.index(a) for a in image.spatial_axes if a in self.along
-        ]
+        keep = [i for i, a in enumerate(image.spatial_axes) if a in self.along]
         affine = image.affine[np.ix_([*keep, -1], [*keep, -1])]
         axes = tuple(axis for axis in image.axes if axis not in self.axes)
         return SpatialImage(frame_of(image.data, place), axes, affine, image.unit)

@@ -19,18 +19,11 @@ def read_part(
 ) -> NDArray[Any]:
     """Return ``data[index]`` as an array in memory.
 
-    Parameters
-    ----------
-    data : array
-        Any array; lazy ones (dask, zarr) are read no further than `index`.
-    index : tuple of int or slice
-        One entry for each axis; slices without a step.
-    pulse : callable
-        Called between pieces of a lazy array.
+    Lazy arrays (dask, zarr) are read no further than `index`, which has one entry for
+    each axis, slices without a step; `pulse` is called between their pieces.
     """
     if isinstance(data, np.ndarray):
-        part: NDArray[Any] = data[index]
-        return part
+        return np.asarray(data[index])
     along = next((i for i, each in enumerate(index) if isinstance(each, slice)), None)
     if along is None:
         return np.asarray(data[index])
@@ -49,12 +42,7 @@ class LazyFrame:
 
     Indexing a zarr array reads it at once, so frames must not be made by indexing.
 
-    Parameters
-    ----------
-    data : array
-        The lazy array.
-    index : tuple of int or slice(None)
-        One entry for each of its axes.
+    `index` has one entry for each of its axes, an int or ``slice(None)``.
     """
 
     def __init__(self, data: Any, index: tuple[Any, ...]) -> None:

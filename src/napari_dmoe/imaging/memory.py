@@ -6,6 +6,7 @@ waiting for an error is not enough.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 _MEMINFO = Path("/proc/meminfo")
@@ -18,27 +19,17 @@ class NotEnoughMemory(MemoryError):
 def available_bytes() -> int | None:
     """Return the memory that can be had without swapping; None where nobody says."""
     try:
-        lines = _MEMINFO.read_text().splitlines()
+        found = re.search(r"^MemAvailable:\s*(\d+)", _MEMINFO.read_text(), re.MULTILINE)
     except OSError:
         return None
-    for line in lines:
-        name, _, rest = line.partition(":")
-        if name == "MemAvailable":
-            return int(rest.split()[0]) * 1024
-    return None
+    return int(found[1]) * 1024 if found else None
 
 
 def refuse_beyond_memory(n_bytes: int, *, what: str, remedy: str) -> None:
     """Refuse what needs more memory than there is.
 
-    Parameters
-    ----------
-    n_bytes : int
-        What it needs.
-    what : str
-        What needs it, such as ``"the masks of the image need"``.
-    remedy : str
-        What a person can do.
+    `what` needs it, such as ``"the masks of the image need"``; `remedy` is what a
+    person can do.
 
     Raises
     ------

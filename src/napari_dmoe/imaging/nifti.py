@@ -24,11 +24,7 @@ from nibabel.orientations import io_orientation
 from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 
-from napari_dmoe.imaging.spatial import (
-    CHANNEL_AXIS,
-    ImageReadError,
-    SpatialImage,
-)
+from napari_dmoe.imaging.spatial import CHANNEL_AXIS, ImageReadError, SpatialImage
 
 NIFTI_SUFFIXES = (".nii", ".nii.gz")
 
@@ -73,8 +69,7 @@ def read_nifti(path: str | os.PathLike[str]) -> SpatialImage:
     notices: list[str] = []
     affine = _affine(path, header, notices)
     data = _pixels(path, header, shape)
-    factor = _millimetres(path, header, notices)
-    affine[:3] *= factor
+    affine[:3] *= _millimetres(path, header, notices)
     return _image(path, data, affine, tuple(notices))
 
 
@@ -290,5 +285,4 @@ def _reordered(
 ) -> NDArray[np.float64]:
     """Return an affine (x, y, z) with rows in the order of names, and other columns."""
     rows = [WORLD_AXES.index(name) for name in names]
-    picked: NDArray[np.float64] = world[np.ix_([*rows, 3], [*columns, 3])]
-    return picked
+    return np.asarray(world[np.ix_([*rows, 3], [*columns, 3])])

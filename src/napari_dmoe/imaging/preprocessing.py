@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 from torch.nn import functional as F
 
 from napari_dmoe.imaging.pixels import NOTHING_FINITE, channels_first, not_finite
@@ -37,14 +37,12 @@ BYTE = 255.0
 """White, as published."""
 
 
-class Preprocessing(BaseModel):
+class Preprocessing(BaseModel, frozen=True, extra="forbid"):
     """How an image becomes a network's input.
 
     Values are clipped to 0-255 and divided by 255; floats in [0, 1] are taken as
     fractions of 255.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     crop: Annotated[int, Field(ge=2)] | Literal["square"] | None = Field(
         default=None,
@@ -69,24 +67,16 @@ class Preprocessing(BaseModel):
 
 @dataclass(frozen=True)
 class Prepared:
-    """One image as a network sees it.
-
-    Parameters
-    ----------
-    tensor : (C, S, S) float32 tensor
-        The input; C is 1 or 3.
-    grid : Grid
-        Where its samples lie in the source image.
-    crop : tuple of slice
-        The part of the source image that was seen.
-    notices : tuple of str
-        What a person should know: values outside the expected range, for example.
-    """
+    """One image as a network sees it."""
 
     tensor: torch.Tensor
+    """(C, S, S) float32 tensor: the input; C is 1 or 3."""
     grid: Grid
+    """Where its samples lie in the source image."""
     crop: tuple[slice, ...]
+    """The part of the source image that was seen."""
     notices: tuple[str, ...] = ()
+    """What a person should know: values outside the expected range, for example."""
 
 
 def prepare(
@@ -258,21 +248,11 @@ def _resample(
 def prepare_labels(labels: NDArray[Any], grid: Grid) -> NDArray[Any]:
     """Sample a label map at a prepared image's grid, by nearest neighbour.
 
-    Parameters
-    ----------
-    labels : (*S) integer array
-        Labels on the source grid, their axes in the order of `grid`.
-    grid : Grid
-        Grid of the prepared image.
-
-    Returns
-    -------
-    (*T) array
-        Labels on `grid`, of the same type.
+    From integers (*S) on the source's pixels, their axes in the order of `grid`, to
+    the same type (*T) on `grid`.
     """
     index = [
         np.clip(np.floor(grid.coordinates(axis) + 0.5), 0, n - 1).astype(int)
         for axis, n in enumerate(labels.shape)
     ]
-    sampled: NDArray[Any] = labels[np.ix_(*index)]
-    return sampled
+    return np.asarray(labels[np.ix_(*index)])

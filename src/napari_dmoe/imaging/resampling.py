@@ -1,4 +1,4 @@
-"""Resampling of planes and volumes in steps, so that Stop acts between them.
+"""Resampling of planes and volumes in steps; `pulse`, called between them, may stop it.
 
 The results are those of scipy's ``zoom`` and scikit-image's ``resize``.
 """
@@ -21,45 +21,25 @@ PIXELS_AT_ONCE = 2**23
 def cubic_plane(
     values: NDArray[np.float64], shape: tuple[int, int], *, pulse: Pulse = no_pulse
 ) -> NDArray[np.float64]:
-    """Resample a plane (H, W) as ``scipy.ndimage.zoom(order=3)`` does.
-
-    Parameters
-    ----------
-    values : (H, W) float64 array
-        The plane.
-    shape : tuple of int
-        Size of the result.
-    pulse : callable
-        Called between the steps.
-    """
+    """Resample a plane (H, W) to `shape`, as ``scipy.ndimage.zoom(order=3)`` does."""
     for axis in range(values.ndim):
         values = _spline_coefficients(values, axis, pulse)
     pulse()
     factors = [m / n for m, n in zip(shape, values.shape, strict=True)]
-    zoomed: NDArray[np.float64] = ndimage.zoom(
-        values, factors, order=3, prefilter=False
-    )
-    return zoomed
+    zoomed = ndimage.zoom(values, factors, order=3, prefilter=False)
+    return np.asarray(zoomed, np.float64)
 
 
 def linear_volume(
     values: NDArray[np.floating], shape: tuple[int, ...], *, pulse: Pulse = no_pulse
 ) -> NDArray[np.floating]:
-    """Resample a volume linearly; smoothed first along the axes that shrink.
-
-    Parameters
-    ----------
-    values : (D, H, W) float array
-        The volume.
-    shape : tuple of int
-        Size of the result.
-    pulse : callable
-        Called between the steps.
+    """Resample a volume (D, H, W) to `shape`, linearly.
 
     Notes
     -----
-    The same as ``skimage.transform.resize`` with ``order=1`` and its anti-aliasing:
-    voxels are areas, and beyond the volume its outermost voxels go on.
+    It is smoothed first along the axes that shrink. The same as
+    ``skimage.transform.resize`` with ``order=1`` and its anti-aliasing: voxels are
+    areas, and beyond the volume its outermost voxels go on.
     """
     scales = [n / m for n, m in zip(values.shape, shape, strict=True)]
     for axis, scale in enumerate(scales):

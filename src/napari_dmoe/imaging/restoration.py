@@ -15,17 +15,12 @@ from napari_dmoe.progress import Pulse, no_pulse
 STRIP_VOXELS = 2**22
 """Class scores restored at a time (16 MB), so that large images need little memory."""
 
-
 MULTIPLICATIONS_AT_ONCE = 2**33
 """Products that one matrix multiplication makes, in a tenth of a second or so."""
 
 
 def restore_maps(
-    maps: torch.Tensor,
-    grid: Grid,
-    shape: Sequence[int],
-    *,
-    pulse: Pulse = no_pulse,
+    maps: torch.Tensor, grid: Grid, shape: Sequence[int], *, pulse: Pulse = no_pulse
 ) -> torch.Tensor:
     """Resample maps from the network's grid to the source grid, linearly.
 
@@ -97,8 +92,7 @@ def best_class(scores: torch.Tensor) -> NDArray[np.uint8]:
     -----
     ``max`` is several times faster here than ``argmax``, and breaks ties alike.
     """
-    best: NDArray[np.uint8] = scores.max(0).indices.to(torch.uint8).cpu().numpy()
-    return best
+    return np.asarray(scores.max(0).indices.to(torch.uint8).cpu().numpy())
 
 
 def _whole(shape: Sequence[int]) -> tuple[slice, ...]:

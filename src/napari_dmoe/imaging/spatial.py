@@ -138,8 +138,7 @@ class SpatialImage:
     def affine_along(self, axes: Sequence[str]) -> NDArray[np.float64]:
         """Return the affine with rows and columns in the order of all spatial axes."""
         order = [*(self.spatial_axes.index(axis) for axis in axes), -1]
-        affine: NDArray[np.float64] = self.affine[np.ix_(order, order)]
-        return affine
+        return np.asarray(self.affine[np.ix_(order, order)])
 
     @property
     def spatial_shape(self) -> tuple[int, ...]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, Field, field_validator
 
 from napari_dmoe.imaging.pixels import channels_first, finite_numbers
 from napari_dmoe.imaging.resampling import PIXELS_AT_ONCE, linear_volume
@@ -36,10 +36,8 @@ VOXELS_FOR_PERCENTILES = 2**25
 """Larger volumes are thinned out for their percentiles, evenly along each axis."""
 
 
-class VolumePreprocessing(BaseModel):
+class VolumePreprocessing(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
     """How a volume becomes a 3D network's input."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     spacing: tuple[float, float, float] | None = Field(
         default=None,
@@ -88,23 +86,16 @@ class VolumePreprocessing(BaseModel):
 
 @dataclass(frozen=True)
 class PreparedVolume:
-    """One volume as a 3D network sees it, before it is cut into windows.
-
-    Parameters
-    ----------
-    tensor : (C, D, H, W) float32 tensor
-        Intensities, most of them in [0, 1]; indices grow towards the world's +z, +y
-        and +x.
-    grid : Grid
-        Where its voxels lie in the source image, in the order (z, y, x) whatever the
-        source's order is. A step is negative where the source runs the other way.
-    notices : tuple of str
-        What a person should know.
-    """
+    """One volume as a 3D network sees it, before it is cut into windows."""
 
     tensor: torch.Tensor
+    """(C, D, H, W) float32 tensor: intensities, most of them in [0, 1]; indices grow
+    towards the world's +z, +y and +x."""
     grid: Grid
+    """Where its voxels lie in the source image, in the order (z, y, x) whatever the
+    source's order is. A step is negative where the source runs the other way."""
     notices: tuple[str, ...] = ()
+    """What a person should know."""
 
 
 def prepare_volume(

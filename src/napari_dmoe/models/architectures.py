@@ -6,7 +6,7 @@ A new network is one file beside this one, and one line in :data:`ARCHITECTURES`
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol
 
 from torch import Tensor, nn
@@ -42,77 +42,67 @@ class Configure(Protocol):
     def __call__(
         self, shapes: Shapes, *, n_heads: int | None, top_k: int | None
     ) -> Config:
-        """Return the configuration."""
+        """Return the configuration; None takes heads 64 wide, and the best 2 experts.
+
+        Raises
+        ------
+        KeyError
+            When a tensor that tells a size is missing.
+        ValueError
+            When shapes contradict the architecture.
+        """
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """One kind of network.
-
-    Parameters
-    ----------
-    name : str
-        Key in cards and provenance.
-    title : str
-        Name for a person.
-    dims : {2, 3}
-        Spatial axes of its input.
-    recognises : callable
-        Whether published tensor names and shapes are of this kind.
-    configure : callable
-        Configuration from those shapes.
-    build : callable
-        Untrained network from a configuration.
-    names : callable
-        Our tensor names and the published ones they are made of.
-    """
+    """One kind of network."""
 
     name: str
+    """Key in cards and provenance."""
     title: str
+    """Name for a person."""
     dims: Literal[2, 3]
+    """Spatial axes of its input."""
     recognises: Callable[[Shapes], bool]
+    """Whether published tensor names and shapes are of this kind."""
     configure: Configure
+    """Configuration from those shapes."""
     build: Callable[[Any], nn.Module]
+    """Untrained network from a configuration."""
     names: Callable[[Any], Iterator[Joined]]
+    """Our tensor names and the published ones they are made of."""
 
 
+_VIT = Architecture(
+    name="dmoe-vit",
+    title="2D dMoE ViT",
+    dims=2,
+    recognises=vit_files.recognises,
+    configure=vit_files.configure,
+    build=DMoEViT,
+    names=vit_files.names,
+)
+_HYBRID = replace(
+    _VIT,
+    name="dmoe-r50-vit",
+    title="2D dMoE R50-ViT hybrid",
+    recognises=vit_files.recognises_hybrid,
+)
+_UNET3D = Architecture(
+    name="dmoe-unet3d",
+    title="3D dMoE U-Net",
+    dims=3,
+    recognises=unet3d_files.recognises,
+    configure=unet3d_files.configure,
+    build=DMoEUNet3D,
+    names=unet3d_files.names,
+)
 ARCHITECTURES: Mapping[str, Architecture] = {
-    architecture.name: architecture
-    for architecture in (
-        Architecture(
-            name="dmoe-vit",
-            title="2D dMoE ViT",
-            dims=2,
-            recognises=vit_files.recognises,
-            configure=vit_files.configure,
-            build=DMoEViT,
-            names=vit_files.names,
-        ),
-        Architecture(
-            name="dmoe-r50-vit",
-            title="2D dMoE R50-ViT hybrid",
-            dims=2,
-            recognises=vit_files.recognises_hybrid,
-            configure=vit_files.configure,
-            build=DMoEViT,
-            names=vit_files.names,
-        ),
-        Architecture(
-            name="dmoe-unet3d",
-            title="3D dMoE U-Net",
-            dims=3,
-            recognises=unet3d_files.recognises,
-            configure=unet3d_files.configure,
-            build=DMoEUNet3D,
-            names=unet3d_files.names,
-        ),
-    )
+    each.name: each for each in (_VIT, _HYBRID, _UNET3D)
 }
 
 
 def recognise(shapes: Shapes) -> Architecture | None:
     """Return the architecture that published tensors belong to; None for another."""
-    for architecture in ARCHITECTURES.values():
-        if architecture.recognises(shapes):
-            return architecture
-    return None
+    known = ARCHITECTURES.values()
+    return next((each for each in known if each.recognises(shapes)), None)

@@ -9,48 +9,29 @@ from __future__ import annotations
 from bisect import bisect_right
 from typing import Annotated, Literal
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Discriminator,
-    Field,
-    Tag,
-    model_validator,
-)
+from pydantic import BaseModel, Discriminator, Field, Tag, model_validator
 
 from napari_dmoe.imaging.preprocessing import Preprocessing
 from napari_dmoe.imaging.volumes import VolumePreprocessing
 from napari_dmoe.patient import ATTRIBUTES, Patient, PatientError, is_unknown
 
 
-class CardAttribute(BaseModel):
-    """An attribute that drives a model, with its values in router order.
-
-    Parameters
-    ----------
-    name : str
-        The attribute, as in :data:`napari_dmoe.patient.ATTRIBUTES` or the card's own.
-    values : tuple of str
-        Names of the values; value ``i`` uses router ``i``.
-    edges : tuple of float, optional
-        For a number: where one value ends and the next begins, in `unit`. Value ``i``
-        covers ``edges[i - 1] <= number < edges[i]``.
-    unit : str, optional
-        Unit of `edges`.
-    n_routers : int, optional
-        Routers in the weights, where there are more of them than values.
-    frequencies : tuple of float, optional
-        Share of each value in the training data; null where it is not stated.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+class CardAttribute(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
+    """An attribute that drives a model, with its values in router order."""
 
     name: str = Field(min_length=1)
+    """The attribute, as in :data:`napari_dmoe.patient.ATTRIBUTES` or the card's own."""
     values: tuple[str, ...] = Field(min_length=1)
+    """Names of the values; value ``i`` uses router ``i``."""
     edges: tuple[float, ...] | None = None
+    """For a number: where one value ends and the next begins, in `unit`. Value ``i``
+    covers ``edges[i - 1] <= number < edges[i]``."""
     unit: str | None = None
+    """Unit of `edges`."""
     n_routers: int | None = None
+    """Routers in the weights, where there are more of them than values."""
     frequencies: tuple[float, ...] | None = None
+    """Share of each value in the training data; null where it is not stated."""
 
     @model_validator(mode="after")
     def _parts_agree(self) -> CardAttribute:
@@ -129,10 +110,8 @@ AnyPreprocessing = Annotated[
 ]
 
 
-class TrainingFacts(BaseModel):
+class TrainingFacts(BaseModel, frozen=True, extra="forbid"):
     """What is stated of the training; null where nothing is."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     data: str | None = None
     n_cases: int | None = None
@@ -142,7 +121,7 @@ class TrainingFacts(BaseModel):
     note: str | None = None
 
 
-class ModelCard(BaseModel):
+class ModelCard(BaseModel, frozen=True, extra="forbid"):
     """What a checkpoint is and how it is to be used.
 
     Parameters
@@ -171,8 +150,6 @@ class ModelCard(BaseModel):
     notice : str, optional
         What must be said wherever a result of this model is shown.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     schema_version: Literal[1] = 1
     name: str = Field(min_length=1)

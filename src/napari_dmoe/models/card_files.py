@@ -13,6 +13,7 @@ from napari_dmoe.imaging.volumes import VolumePreprocessing
 from napari_dmoe.models.card import OF_PLANES, OF_VOLUMES, CardAttribute, ModelCard
 
 SCHEMA_VERSION = 1
+_CARDS = resources.files("napari_dmoe.models") / "cards"
 
 
 class CardError(ValueError):
@@ -47,14 +48,8 @@ def generic_card(
 
 def card_names() -> tuple[str, ...]:
     """Return the names of the cards that the package holds, sorted."""
-    folder = resources.files("napari_dmoe.models") / "cards"
-    return tuple(
-        sorted(
-            entry.name.removesuffix(".json")
-            for entry in folder.iterdir()
-            if entry.name.endswith(".json")
-        )
-    )
+    names = [entry.name for entry in _CARDS.iterdir()]
+    return tuple(sorted(n.removesuffix(".json") for n in names if n.endswith(".json")))
 
 
 def read_card(source: str | Path | ModelCard) -> ModelCard:
@@ -73,8 +68,7 @@ def read_card(source: str | Path | ModelCard) -> ModelCard:
     if isinstance(source, ModelCard):
         return source
     if str(source) in card_names():
-        folder = resources.files("napari_dmoe.models") / "cards"
-        return parse_card((folder / f"{source}.json").read_text("utf-8"), str(source))
+        return parse_card((_CARDS / f"{source}.json").read_text("utf-8"), str(source))
     path = Path(source)
     try:
         text = path.read_text("utf-8")

@@ -18,18 +18,9 @@ from torch import nn
 
 from napari_dmoe.imaging.preprocessing import Preprocessing
 from napari_dmoe.imaging.volumes import VolumePreprocessing
-from napari_dmoe.models.architectures import (
-    ARCHITECTURES,
-    Config,
-    Network,
-)
+from napari_dmoe.models.architectures import ARCHITECTURES, Config, Network
 from napari_dmoe.models.card import ModelCard
-from napari_dmoe.models.card_files import (
-    CardError,
-    generic_card,
-    parse_card,
-    read_card,
-)
+from napari_dmoe.models.card_files import CardError, generic_card, parse_card, read_card
 from napari_dmoe.models.identification import check_card, interpret
 from napari_dmoe.models.unet3d import UNet3DConfig
 from napari_dmoe.models.vit import ViTConfig

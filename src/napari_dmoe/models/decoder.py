@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from napari_dmoe.models.names import Joined
+from napari_dmoe.models.names import Joined, pair
 
 N_STAGES = 4
 """Doublings; together they undo a patch of 16 pixels."""
@@ -55,12 +55,6 @@ def decoder_names(prefix: str) -> Iterator[Joined]:
 
 
 def _conv_norm_names(ours: str, published: str) -> Iterator[Joined]:
-    yield Joined(f"{ours}.0.weight", (f"{published}.0.weight",))
-    for part in (
-        "weight",
-        "bias",
-        "running_mean",
-        "running_var",
-        "num_batches_tracked",
-    ):
-        yield Joined(f"{ours}.1.{part}", (f"{published}.1.{part}",))
+    yield from pair(f"{ours}.0", f"{published}.0", ["weight"])
+    norm = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
+    yield from pair(f"{ours}.1", f"{published}.1", norm)

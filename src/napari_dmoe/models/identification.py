@@ -31,23 +31,8 @@ def interpret(
 ) -> tuple[Architecture, Config, dict[str, Tensor]]:
     """Tell the network from its tensors, and take them over under our names.
 
-    Parameters
-    ----------
-    tensors : mapping of str to Tensor
-        Published names and tensors.
-    where : str
-        Name of the file, for errors.
-    card : ModelCard or None
-        States what the weights cannot tell.
-
-    Returns
-    -------
-    Architecture
-        Which network it is.
-    Config
-        Its shape.
-    dict of str to Tensor
-        Our state dict, in float32.
+    Returned are its kind, its shape and our state dict, in float32. `where` names the
+    file in errors; the card states what the weights cannot tell.
 
     Raises
     ------

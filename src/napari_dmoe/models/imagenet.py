@@ -93,7 +93,7 @@ def imagenet_config(path: Path, **changes: Any) -> ViTConfig:
         block = "Transformer/encoderblock_0/"
         stated = {
             "width": width,
-            "depth": _count_blocks(shapes),
+            "depth": count(shapes, "Transformer/encoderblock_", separator="/"),
             "n_heads": shapes[f"{block}{_ATTENTION}/query/kernel"][1],
             "mlp_width": shapes[f"{block}MlpBlock_3/Dense_0/kernel"][1],
             "expert_width": 4 * width,
@@ -104,16 +104,11 @@ def imagenet_config(path: Path, **changes: Any) -> ViTConfig:
         raise CheckpointError(f"{path.name}: {error} is missing") from error
 
 
-def _count_blocks(shapes: Mapping[str, tuple[int, ...]]) -> int:
-    names = {n.replace("/", "."): s for n, s in shapes.items()}
-    return count(names, "Transformer.encoderblock_")
-
-
 def _stem(shapes: Mapping[str, tuple[int, ...]]) -> ResNetConfig | None:
     if _ROOT not in shapes:
         return None
-    names = {n.replace("/", "."): s for n, s in shapes.items()}
-    units = [count(names, f"block{b + 1}.unit", first=1) for b in range(N_STAGES)]
+    blocks = [f"block{stage + 1}/unit" for stage in range(N_STAGES)]
+    units = [count(shapes, block, first=1, separator="/") for block in blocks]
     return ResNetConfig(width=shapes[_ROOT][-1], units=(units[0], units[1], units[2]))
 
 
@@ -215,9 +210,8 @@ def _norms(config: ViTConfig) -> Iterator[tuple[str, str]]:
         ours, theirs = f"{_LAYER}{block}.", f"Transformer/encoderblock_{block}/"
         yield f"{ours}attention_norm", f"{theirs}LayerNorm_0"
         yield f"{ours}ffn_norm", f"{theirs}LayerNorm_2"
-    for unit, number in _units(config):
-        ours, theirs = _unit_names(unit)
-        for norm in ("gn1", "gn2", "gn3", *(("gn_proj",) if number == 0 else ())):
+    for ours, theirs, is_first in _units(config):
+        for norm in ("gn1", "gn2", "gn3", *(("gn_proj",) if is_first else ())):
             yield f"{ours}{norm}", f"{theirs}{norm}"
     if config.stem is not None:
         yield f"{HYBRID}root.gn", "gn_root"
@@ -226,24 +220,19 @@ def _norms(config: ViTConfig) -> Iterator[tuple[str, str]]:
 def _convs(config: ViTConfig) -> Iterator[tuple[str, str]]:
     if config.stem is not None:
         yield f"{HYBRID}root.conv", "conv_root"
-    for unit, number in _units(config):
-        ours, theirs = _unit_names(unit)
+    for ours, theirs, is_first in _units(config):
         for conv in ("conv1", "conv2", "conv3"):
             yield f"{ours}{conv}", f"{theirs}{conv}"
-        if number == 0:
+        if is_first:
             yield f"{ours}downsample", f"{theirs}conv_proj"
 
 
-def _units(config: ViTConfig) -> Iterator[tuple[tuple[int, int], int]]:
-    """Yield the stage and unit, both from 1, and the unit's place from 0."""
-    for stage, n_units in enumerate(config.stem.units if config.stem else ()):
-        for number in range(n_units):
-            yield (stage + 1, number + 1), number
-
-
-def _unit_names(unit: tuple[int, int]) -> tuple[str, str]:
-    stage, number = unit
-    return f"{HYBRID}body.block{stage}.unit{number}.", f"block{stage}/unit{number}/"
+def _units(config: ViTConfig) -> Iterator[tuple[str, str, bool]]:
+    """Yield both prefixes of each unit, and whether it is the first of its stage."""
+    for stage, n_units in enumerate(config.stem.units if config.stem else (), start=1):
+        for unit in range(1, n_units + 1):
+            ours = f"{HYBRID}body.block{stage}.unit{unit}."
+            yield ours, f"block{stage}/unit{unit}/", unit == 1
 
 
 def _positions(positions: Tensor, grid: int) -> Tensor:

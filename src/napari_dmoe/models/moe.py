@@ -71,11 +71,9 @@ class SparseMoE(nn.Module):
     def reset_parameters(self) -> None:
         """Draw every linear layer as ``torch.nn.Linear`` does, from the global seed."""
         for name, parameter in self.named_parameters():
-            fan_in = (
-                self.expert_out_weight.shape[-1]
-                if name.startswith("expert_out")
-                else self.expert_in_weight.shape[-1]
-            )
+            of_out = name.startswith("expert_out")
+            weight = self.expert_out_weight if of_out else self.expert_in_weight
+            fan_in = weight.shape[-1]
             nn.init.uniform_(parameter, -(fan_in**-0.5), fan_in**-0.5)
 
     def forward(
@@ -253,12 +251,7 @@ def moe_names(
 ) -> Iterator[Joined]:
     """Yield how the layer's tensors are made of the published ones.
 
-    Parameters
-    ----------
-    ours, published : str
-        Prefix of the layer in our and in the published state dict, with its dot.
-    n_routers, n_experts : int
-        How many routers and experts the published state dict names.
+    `ours` and `published` are its prefixes in both state dicts, with their dots.
     """
     for part in ("weight", "bias"):
         for name, theirs in (("router", "topkroute_linear"), ("noise", "noise_linear")):

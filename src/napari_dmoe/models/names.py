@@ -6,7 +6,8 @@ of its own. Both directions follow from that one list.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,21 +17,22 @@ from torch import Tensor
 
 @dataclass(frozen=True, slots=True)
 class Joined:
-    """One of our tensors and the published tensors it is made of.
-
-    Parameters
-    ----------
-    ours : str
-        Name in our state dict.
-    published : tuple of str
-        Names in the published state dict, in order.
-    join : {"same", "cat", "stack"}
-        One tensor as it is; several joined along axis 0; several along a new axis 0.
-    """
+    """One of our tensors and the published tensors it is made of."""
 
     ours: str
+    """Name in our state dict."""
     published: tuple[str, ...]
+    """Names in the published state dict, in order."""
     join: Literal["same", "cat", "stack"] = "same"
+    """One tensor as it is; several joined along axis 0; several along a new axis 0."""
+
+
+def pair(
+    ours: str, published: str, parts: Sequence[str] = ("weight", "bias")
+) -> Iterator[Joined]:
+    """Yield a layer's tensors, each of them one published tensor as it is."""
+    for part in parts:
+        yield Joined(f"{ours}.{part}", (f"{published}.{part}",))
 
 
 def from_published(
@@ -40,12 +42,8 @@ def from_published(
     state = {}
     for row in rows:
         parts = [published[name] for name in row.published]
-        if row.join == "same":
-            state[row.ours] = parts[0]
-        else:
-            state[row.ours] = (
-                torch.cat(parts) if row.join == "cat" else torch.stack(parts)
-            )
+        join = torch.cat if row.join == "cat" else torch.stack
+        state[row.ours] = parts[0] if row.join == "same" else join(parts)
     return state
 
 
@@ -85,14 +83,10 @@ def shape_of(
     return shape
 
 
-def count(shapes: Mapping[str, tuple[int, ...]], prefix: str, *, first: int = 0) -> int:
+def count(
+    names: Iterable[str], prefix: str, *, first: int = 0, separator: str = "."
+) -> int:
     """Count how many consecutive indices follow a prefix in the names."""
-    found = {
-        name[len(prefix) :].split(".", 1)[0]
-        for name in shapes
-        if name.startswith(prefix)
-    }
-    number = first
-    while str(number) in found:
-        number += 1
-    return number - first
+    after = (name[len(prefix) :] for name in names if name.startswith(prefix))
+    found = {rest.partition(separator)[0] for rest in after}
+    return next(i for i in itertools.count() if str(first + i) not in found)

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from napari_dmoe.models.names import Joined
+from napari_dmoe.models.names import Joined, pair
 
 N_STAGES = 3
 GROUPS = 32
@@ -21,10 +21,8 @@ EXPANSION = 4
 """A unit's output has so many times the features of its 3x3 convolution."""
 
 
-class ResNetConfig(BaseModel):
+class ResNetConfig(BaseModel, frozen=True, extra="forbid"):
     """Shape of the stem; the published one is the default."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     width: int = Field(64, gt=0, description="features after the first convolution")
     units: tuple[int, int, int] = Field((3, 4, 9), description="units of each stage")
@@ -87,13 +85,6 @@ class Unit(nn.Module):
 class ResNetStem(nn.Module):
     """Weight-standardised ResNet, from an image to features 16 pixels apart.
 
-    Parameters
-    ----------
-    config : ResNetConfig
-        Shape of the stem.
-    in_channels : int
-        Channels of the image.
-
     References
     ----------
     .. [1] Kolesnikov et al., "Big Transfer (BiT)", ECCV 2020, arXiv:1912.11370.
@@ -106,9 +97,8 @@ class ResNetStem(nn.Module):
         )
         self.gn = _norm(config.width)
         before, stages = config.width, []
-        for stage, (width, n_units) in enumerate(
-            zip(config.stage_widths, config.units, strict=True)
-        ):
+        widths = zip(config.stage_widths, config.units, strict=True)
+        for stage, (width, n_units) in enumerate(widths):
             units = []
             for unit in range(n_units):
                 stride = 2 if stage > 0 and unit == 0 else 1
@@ -128,15 +118,10 @@ class ResNetStem(nn.Module):
 def stem_names(config: ResNetConfig, ours: str, published: str) -> Iterator[Joined]:
     """Yield how the stem's tensors are made of the published ones.
 
-    Parameters
-    ----------
-    config : ResNetConfig
-        Shape of the stem.
-    ours, published : str
-        Prefix of the stem in our and in the published state dict, with its dot.
+    `ours` and `published` are its prefixes in both state dicts, with their dots.
     """
-    yield Joined(f"{ours}conv.weight", (f"{published}root.conv.weight",))
-    yield from _norm_names(f"{ours}gn", f"{published}root.gn")
+    yield from pair(f"{ours}conv", f"{published}root.conv", ["weight"])
+    yield from pair(f"{ours}gn", f"{published}root.gn")
     for stage, n_units in enumerate(config.units):
         for unit in range(n_units):
             mine = f"{ours}stages.{stage}.{unit}."
@@ -145,10 +130,5 @@ def stem_names(config: ResNetConfig, ours: str, published: str) -> Iterator[Join
             if unit == 0:
                 parts.append(("downsample", "gn_proj"))
             for conv, norm in parts:
-                yield Joined(f"{mine}{conv}.weight", (f"{theirs}{conv}.weight",))
-                yield from _norm_names(f"{mine}{norm}", f"{theirs}{norm}")
-
-
-def _norm_names(ours: str, published: str) -> Iterator[Joined]:
-    for part in ("weight", "bias"):
-        yield Joined(f"{ours}.{part}", (f"{published}.{part}",))
+                yield from pair(f"{mine}{conv}", f"{theirs}{conv}", ["weight"])
+                yield from pair(f"{mine}{norm}", f"{theirs}{norm}")

@@ -19,11 +19,7 @@ from napari_dmoe.imaging.atomic import atomic_path
 from napari_dmoe.models.architectures import ARCHITECTURES
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.models.names import to_published
-from napari_dmoe.models.weights import (
-    CARD_KEY,
-    PAYLOAD_HASH,
-    CheckpointError,
-)
+from napari_dmoe.models.weights import CARD_KEY, PAYLOAD_HASH, CheckpointError
 
 TRAINING_KEY = "napari-dmoe-training"
 """Header key of how such a file was trained: settings, history and hashes, as JSON."""

@@ -11,9 +11,10 @@ from itertools import pairwise
 
 from monai.networks.blocks import UnetrBasicBlock, UnetrUpBlock
 from monai.networks.blocks.dynunet_block import get_conv_layer
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 from torch import Tensor, nn
 
+from napari_dmoe.imaging.volumes import LEAST_LONG_SIDE
 from napari_dmoe.models.gating import (
     Experts,
     Noise,
@@ -27,19 +28,14 @@ N_STAGES = 5
 STRIDE = 2**N_STAGES
 """Sides of the input are multiples of this; a token of the last stage is as long."""
 
-LEAST_LONG_SIDE = 64
-"""One side at least: of 32 voxels each, the last stage would have one voxel to norm."""
-
 _WIDTH_FACTORS = (1, 1, 2, 4, 8)
 
 
-class UNet3DConfig(BaseModel):
+class UNet3DConfig(BaseModel, frozen=True, extra="forbid"):
     """Shape of a 3D dMoE network.
 
     Every field but `top_k` follows from the shapes in a checkpoint.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     feature_size: int = Field(24, gt=0, description="features of the first stage")
     in_channels: int = Field(1, gt=0, description="channels of the input")
@@ -193,11 +189,8 @@ class DMoEUNet3D(nn.Module):
     def _check_input(self, x: Tensor) -> None:
         channels, sides = self.config.in_channels, x.shape[2:]
         fits = x.ndim == 5 and x.shape[1] == channels and min(sides) > 0
-        if (
-            not fits
-            or any(side % STRIDE for side in sides)
-            or (max(sides) < LEAST_LONG_SIDE)
-        ):
+        fits = fits and not any(side % STRIDE for side in sides)
+        if not fits or max(sides) < LEAST_LONG_SIDE:
             raise ValueError(
                 f"the network takes volumes of shape (B, {channels}, D, H, W), each "
                 f"side a multiple of {STRIDE} and one at least {LEAST_LONG_SIDE}: "

@@ -33,8 +33,8 @@ def names(config: UNet3DConfig) -> Iterator[Joined]:
                 n_routers=config.n_routers,
                 n_experts=config.n_experts,
             )
+    parts = ("transp_conv.conv", *(f"conv_block.{conv}.conv" for conv in _CONVS))
     for index, decoder in enumerate(DECODERS):
-        parts = ("transp_conv.conv", *(f"conv_block.{conv}.conv" for conv in _CONVS))
         for part in parts:
             yield Joined(f"ups.{index}.{part}.weight", (f"{decoder}.{part}.weight",))
     yield Joined("out.conv.weight", (_LAST,))
@@ -48,24 +48,7 @@ def recognises(shapes: Mapping[str, tuple[int, ...]]) -> bool:
 def configure(
     shapes: Mapping[str, tuple[int, ...]], *, n_heads: int | None, top_k: int | None
 ) -> UNet3DConfig:
-    """Read a network's shape from the shapes of its published tensors.
-
-    Parameters
-    ----------
-    shapes : mapping of str to tuple of int
-        Published tensor names and shapes.
-    n_heads : int or None
-        Not used: the network has no attention.
-    top_k : int or None
-        What the weights cannot tell; None takes 2.
-
-    Raises
-    ------
-    KeyError
-        When a tensor that tells a size is missing.
-    ValueError
-        When shapes contradict the architecture.
-    """
+    """Read a network's shape from its published tensors; it has no attention heads."""
     first = shape_of(shapes, _FIRST, 5)
     n_classes = shape_of(shapes, _LAST, 5)[1]
     if n_classes < 2:
@@ -75,9 +58,8 @@ def configure(
         raise ValueError(f"its stages differ in routers: {routers}")
     n_experts, widths = 0, None
     if routers[0]:
-        n_experts = shape_of(shapes, "sparseMoE.0.router.0.topkroute_linear.weight", 2)[
-            0
-        ]
+        router = "sparseMoE.0.router.0.topkroute_linear.weight"
+        n_experts = shape_of(shapes, router, 2)[0]
         widths = tuple(
             shape_of(shapes, f"sparseMoE.{i}.experts.0.net.0.weight", 2)[0]
             for i in range(N_STAGES)

@@ -6,7 +6,7 @@ The one dMoE layer is shared by all blocks and called after each of them.
 from __future__ import annotations
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -24,13 +24,11 @@ PATCH = 16
 """Side of a patch in pixels; the decoder's four doublings undo exactly this."""
 
 
-class ViTConfig(BaseModel):
+class ViTConfig(BaseModel, frozen=True, extra="forbid"):
     """Shape of a 2D dMoE network.
 
     Every field but `n_heads` and `top_k` follows from the shapes in a checkpoint.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     width: int = Field(768, gt=0, description="features of a token")
     depth: int = Field(12, gt=0, description="transformer blocks")
@@ -200,11 +198,8 @@ class DMoEViT(nn.Module):
 
     def _checked_input(self, x: Tensor) -> Tensor:
         side, channels = self.config.side, self.config.in_channels
-        if (
-            x.ndim != 4
-            or x.shape[1] not in (1, channels)
-            or x.shape[2:] != (side, side)
-        ):
+        fits = x.ndim == 4 and x.shape[1] in (1, channels)
+        if not fits or x.shape[2:] != (side, side):
             raise ValueError(
                 f"the network takes images of shape (B, 1 or {channels}, {side}, "
                 f"{side}): found {tuple(x.shape)}"

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from napari_dmoe.models.decoder import N_STAGES, decoder_names
 from napari_dmoe.models.moe import moe_names
-from napari_dmoe.models.names import Joined, count, shape_of
+from napari_dmoe.models.names import Joined, count, pair, shape_of
 from napari_dmoe.models.resnet import N_STAGES as RESNET_STAGES
 from napari_dmoe.models.resnet import ResNetConfig, stem_names
 from napari_dmoe.models.vit import PATCH, ViTConfig
@@ -19,11 +19,6 @@ PUBLISHED_HEAD_WIDTH = 64
 def names(config: ViTConfig) -> Iterator[Joined]:
     """Yield how our tensors are made of the published ones."""
     root = "transformer."
-
-    def pair(ours: str, published: str) -> Iterator[Joined]:
-        for part in ("weight", "bias"):
-            yield Joined(f"{ours}.{part}", (f"{published}.{part}",))
-
     yield Joined("position_embedding", (f"{root}embeddings.position_embeddings",))
     if config.stem is not None:
         yield from stem_names(config.stem, "stem.", HYBRID)
@@ -67,33 +62,17 @@ def recognises_hybrid(shapes: Mapping[str, tuple[int, ...]]) -> bool:
 def configure(
     shapes: Mapping[str, tuple[int, ...]], *, n_heads: int | None, top_k: int | None
 ) -> ViTConfig:
-    """Read a network's shape from the shapes of its published tensors.
-
-    Parameters
-    ----------
-    shapes : mapping of str to tuple of int
-        Published tensor names and shapes.
-    n_heads, top_k : int or None
-        What the weights cannot tell; None takes heads 64 wide, and 2.
-
-    Raises
-    ------
-    KeyError
-        When a tensor that tells a size is missing.
-    ValueError
-        When shapes contradict the architecture.
-    """
+    """Read a network's shape from the shapes of its published tensors."""
     _, tokens, width = shape_of(shapes, POSITIONS, 3)
     grid = math.isqrt(tokens)
     if grid**2 != tokens:
         raise ValueError(f"{tokens} position embeddings are no square grid")
     layer, moe = "transformer.encoder.layer.", "transformer.encoder.sparseMoE."
     n_routers = count(shapes, f"{moe}router.")
-    router: tuple[int, ...] = (0, 0)
-    hidden: tuple[int, ...] = (0, 0)
+    n_experts, hidden = 0, 0
     if n_routers:
-        router = shape_of(shapes, f"{moe}router.0.topkroute_linear.weight", 2)
-        hidden = shape_of(shapes, f"{moe}experts.0.net.0.weight", 2)
+        n_experts = shape_of(shapes, f"{moe}router.0.topkroute_linear.weight", 2)[0]
+        hidden = shape_of(shapes, f"{moe}experts.0.net.0.weight", 2)[0]
     heads = n_heads or max(1, width // PUBLISHED_HEAD_WIDTH)
     if width % heads:
         raise ValueError(f"{heads} attention heads do not divide a width of {width}")
@@ -115,17 +94,15 @@ def configure(
         stem=stem,
         n_classes=n_classes,
         n_routers=n_routers,
-        n_experts=router[0],
-        expert_width=hidden[0],
+        n_experts=n_experts,
+        expert_width=hidden,
         top_k=top_k or 2,
         decoder_entry=shape_of(shapes, "decoder.conv_more.0.weight", 4)[0],
         decoder_widths=tuple(decoder),
     )
 
 
-def _entrance(
-    shapes: Mapping[str, tuple[int, ...]],
-) -> tuple[ResNetConfig | None, int]:
+def _entrance(shapes: Mapping[str, tuple[int, ...]]) -> tuple[ResNetConfig | None, int]:
     """Read what stands before the transformer, and the channels of the input."""
     patch = shape_of(shapes, "transformer.embeddings.patch_embeddings.weight", 4)
     stem = _stem(shapes) if recognises_hybrid(shapes) else None

@@ -52,27 +52,16 @@ class UnsafeCheckpointError(CheckpointError):
 
 @dataclass(frozen=True)
 class Weights:
-    """Named tensors of a file, and its header.
-
-    Parameters
-    ----------
-    tensors : mapping of str to Tensor
-        CPU tensors under the names in the file, without wrappers' prefixes.
-    header : mapping of str to str
-        The safetensors header's own entries; empty for PyTorch files.
-    """
+    """Named tensors of a file, and its header."""
 
     tensors: Mapping[str, Tensor]
+    """CPU tensors under the names in the file, without wrappers' prefixes."""
     header: Mapping[str, str]
+    """The safetensors header's own entries; empty for PyTorch files."""
 
 
 def read_weights(path: Path) -> Weights:
-    """Read the tensors of a file.
-
-    Parameters
-    ----------
-    path : Path
-        A PyTorch or safetensors file.
+    """Read the tensors of a PyTorch or safetensors file.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What every kind of phantom does alike: stated values, one case, and many in a row."""
+"""What phantoms do alike: smooth noise, stated values, one case, many in a row."""
 
 from __future__ import annotations
 
@@ -7,26 +7,33 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import zoom
 
 from napari_dmoe.cohorts.case import Case
 from napari_dmoe.imaging.spatial import CHANNEL_AXIS, SpatialImage
 from napari_dmoe.patient import Patient
 
+Floats = NDArray[np.float32]
+Rng = np.random.Generator
+
+
+def smooth_noise(
+    rng: Rng, shape: Sequence[int], steps: Sequence[float], *, order: int
+) -> Floats:
+    """Return noise of unit spread; `steps` pixels from one draw to the next."""
+    sides = [int(n / step) + 4 for n, step in zip(shape, steps, strict=True)]
+    fine = zoom(rng.normal(0, 1, sides), steps, order=order)[
+        tuple(slice(0, n) for n in shape)
+    ]
+    return np.asarray(fine / (fine.std() or 1), np.float32)
+
 
 def with_stated(
-    patient: Patient,
-    name: str,
-    value: str | None,
-    known: Collection[str],
-    *,
-    title: str,
+    patient: Patient, name: str, value: str | None, known: Collection[str], title: str
 ) -> Patient:
     """Return a drawn patient with a value that was asked for, if one was.
 
-    Raises
-    ------
-    ValueError
-        For a value that phantoms do not have.
+    One that phantoms do not have raises a ValueError.
     """
     if value is None:
         return patient
@@ -38,13 +45,7 @@ def with_stated(
 
 
 def check_sides(sides: Sequence[int], least: int, *, unit: str) -> None:
-    """Refuse phantoms that are too small to hold what is drawn.
-
-    Raises
-    ------
-    ValueError
-        For a side under `least`.
-    """
+    """Refuse phantoms of a side under `least`, too small to hold what is drawn."""
     if min(sides) < least:
         raise ValueError(
             f"a phantom needs sides of at least {least} {unit}: found {sides}"
@@ -73,15 +74,6 @@ def draw_cases(
 ) -> Iterator[Case]:
     """Draw cases 0 to `number` - 1, one at a time; a larger cohort holds a smaller one.
 
-    Parameters
-    ----------
-    draw : callable
-        Draws one case from a seed, its number and `how`.
-    number : int
-        How many cases.
-    seed : int
-        Seed of the cohort.
-    **how
-        What else `draw` takes, such as the size of each image in pixels.
+    `draw` takes the seed, a case's number and `how`, such as its size in pixels.
     """
     return (draw(seed, place, **how) for place in range(number))

@@ -13,22 +13,14 @@ from napari_dmoe.phantoms.skin import cohort as skin
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind of phantom.
-
-    Parameters
-    ----------
-    title : str
-        What it shows, in a few words.
-    cohort : callable
-        From a number of cases and ``seed`` to these cases, one at a time; a larger
-        cohort holds a smaller one.
-    notice : str
-        What must be said wherever such phantoms appear.
-    """
+    """One kind of phantom."""
 
     title: str
     cohort: Callable[..., Iterator[Case]]
+    """From a number of cases and ``seed`` to them, one at a time; a larger cohort holds
+    a smaller one."""
     notice: str
+    """What must be said wherever such phantoms appear."""
 
 
 KINDS: Mapping[str, Kind] = {

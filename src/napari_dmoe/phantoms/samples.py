@@ -12,12 +12,7 @@ from napari_dmoe.patient import Patient
 
 
 def sample_folder(name: str) -> Path:
-    """Return a folder of the sample data.
-
-    Parameters
-    ----------
-    name : str
-        Name of the folder, such as ``"fundus"``.
+    """Return a folder of the sample data, such as ``"fundus"``.
 
     Raises
     ------
@@ -25,9 +20,8 @@ def sample_folder(name: str) -> Path:
         When the installation holds no such folder.
     """
     package = Path(napari_dmoe.__file__).parent
-    in_wheel = package / "sample_data" / name
-    in_source = package.parents[1] / "sample_data" / name
-    for folder in (in_wheel, in_source):
+    for home in (package, package.parents[1]):  # of a wheel, and of a source tree
+        folder = home / "sample_data" / name
         if folder.is_dir():
             return folder
     raise FileNotFoundError(f"this installation of napari-dmoe has no sample {name!r}")

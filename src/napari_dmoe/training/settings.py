@@ -9,20 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, field_validator
 
 from napari_dmoe.training.augmentation.settings import (
+    Augmentation,
     AugmentSettings,
     FullerAugmentSettings,
     PublishedAugmentSettings,
     VolumeAugmentSettings,
-)
-
-Augmentation = (
-    AugmentSettings
-    | VolumeAugmentSettings
-    | PublishedAugmentSettings
-    | FullerAugmentSettings
+    option,
 )
 
 SCHEMA_VERSION = 1
@@ -43,130 +38,111 @@ class TrainSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     schema_version: Literal[1] = 1
-    epochs: int = Field(
-        30, gt=0, title="Epochs", description="times that every case is seen"
-    )
-    steps_per_epoch: int | None = Field(
+    epochs: int = option(30, "Epochs", "times that every case is seen", gt=0)
+    steps_per_epoch: int | None = option(
         None,
+        "Steps an epoch",
+        "steps of the optimiser in an epoch; none = every case once",
         gt=0,
-        title="Steps an epoch",
-        description="steps of the optimiser in an epoch; none = every case once",
     )
-    batch: int = Field(
-        16, gt=0, title="Batch", description="cases that the network sees at once"
+    batch: int = option(16, "Batch", "cases that the network sees at once", gt=0)
+    accumulate: int = option(
+        1, "Accumulate", "batches to each step of the optimiser", gt=0
     )
-    accumulate: int = Field(
-        1, gt=0, title="Accumulate", description="batches to each step of the optimiser"
+    optimiser: Literal["adamw", "sgd"] = option(
+        "adamw", "Optimiser", "adamw, or sgd with momentum"
     )
-    optimiser: Literal["adamw", "sgd"] = Field(
-        "adamw", title="Optimiser", description="adamw, or sgd with momentum"
+    learning_rate: float = option(
+        1e-3, "Learning rate", "largest, after the warm-up", gt=0
     )
-    learning_rate: float = Field(
-        1e-3, gt=0, title="Learning rate", description="largest, after the warm-up"
-    )
-    schedule: Literal["cosine", "poly"] = Field(
+    schedule: Literal["cosine", "poly"] = option(
         "cosine",
-        title="Schedule",
-        description="how the rate falls: half a cosine, or (1 - step/steps)^0.9",
+        "Schedule",
+        "how the rate falls: half a cosine, or (1 - step/steps)^0.9",
     )
-    warm_up: float = Field(
-        0.05, ge=0, lt=1, title="Warm-up", description="share of the steps that rise"
-    )
-    weight_decay: float = Field(
+    warm_up: float = option(0.05, "Warm-up", "share of the steps that rise", ge=0, lt=1)
+    weight_decay: float = option(
         0.02,
+        "Weight decay",
+        "adamw: on matrices only; sgd: on everything, as published",
         ge=0,
-        title="Weight decay",
-        description="adamw: on matrices only; sgd: on everything, as published",
     )
-    momentum: float = Field(
-        0.9, ge=0, lt=1, title="Momentum", description="of sgd; adamw has its own"
+    momentum: float = option(0.9, "Momentum", "of sgd; adamw has its own", ge=0, lt=1)
+    clip: float | None = option(
+        1.0, "Clip", "largest norm of the gradient; none = any", gt=0
     )
-    clip: float | None = Field(
-        1.0, gt=0, title="Clip", description="largest norm of the gradient; none = any"
-    )
-    loss: Literal["dice-ce", "published", "dice-focal"] = Field(
+    loss: Literal["dice-ce", "published", "dice-focal"] = option(
         "dice-ce",
-        title="Loss",
-        description="Dice with cross-entropy, case by case; as published, the batch as "
+        "Loss",
+        "Dice with cross-entropy, case by case; as published, the batch as "
         "one; or Dice with focal loss",
     )
-    dropout: float = Field(
-        0.1, ge=0, lt=1, title="Dropout", description="share of features left out"
-    )
-    mixed_precision: bool = Field(
+    dropout: float = option(0.1, "Dropout", "share of features left out", ge=0, lt=1)
+    mixed_precision: bool = option(
         False,
-        title="Mixed precision",
-        description="16-bit floats where they do no harm; on cuda and mps only",
+        "Mixed precision",
+        "16-bit floats where they do no harm; on cuda and mps only",
     )
-    train: str = Field(
+    train: str = option(
         "everything",
-        min_length=1,
-        title="Train",
-        description="everything, or some of routers, experts, decoder, encoder, and "
+        "Train",
+        "everything, or some of routers, experts, decoder, encoder, and "
         "patterns of parameter names such as blocks.3.*, with commas between",
+        min_length=1,
     )
-    sampling: Literal["uniform", "group", "worst-group"] = Field(
+    sampling: Literal["uniform", "group", "worst-group"] = option(
         "uniform",
-        title="Sampling",
-        description="every case once; every group as often; or the groups with the "
+        "Sampling",
+        "every case once; every group as often; or the groups with the "
         "lowest held-out Dice more often",
     )
-    group_by: str | None = Field(
+    group_by: str | None = option(
         None,
-        title="Group by",
-        description="attributes that make up the groups of sampling, with commas "
+        "Group by",
+        "attributes that make up the groups of sampling, with commas "
         "between; none = all that are watched",
     )
-    unlabelled: int | None = Field(
+    unlabelled: int | None = option(
         None,
-        title="Unlabelled",
-        description="label of what is not annotated: neither loss nor Dice counts it",
+        "Unlabelled",
+        "label of what is not annotated: neither loss nor Dice counts it",
     )
-    background: int = Field(
-        0, ge=0, title="Background", description="label of the background"
-    )
-    annotated: Literal["all", "slices"] = Field(
+    background: int = option(0, "Background", "label of the background", ge=0)
+    annotated: Literal["all", "slices"] = option(
         "all",
-        title="Annotated",
-        description="all; slices: a slice along z without any label counts as not "
-        "annotated",
+        "Annotated",
+        "all; slices: a slice along z without any label counts as not annotated",
     )
-    hold_out: Literal["auto", "cases", "every", "slices", "none"] = Field(
+    hold_out: Literal["auto", "cases", "every", "slices", "none"] = option(
         "auto",
-        title="Hold out",
-        description="what is kept out of training and measured: cases, one in so many "
+        "Hold out",
+        "what is kept out of training and measured: cases, one in so many "
         "of each group; every so many cases, from the first; annotated slices of "
         "volumes; auto = cases from 5 on, else slices of volumes, else none",
     )
-    hold_out_every: int = Field(
-        5, gt=1, title="Hold out every", description="one in so many is held out"
+    hold_out_every: int = option(
+        5, "Hold out every", "one in so many is held out", gt=1
     )
-    evaluate_every: int = Field(
-        1, gt=0, title="Evaluate every", description="epochs between measurements"
+    evaluate_every: int = option(
+        1, "Evaluate every", "epochs between measurements", gt=0
     )
-    patience: int | None = Field(
+    patience: int | None = option(
         None,
+        "Patience",
+        "stop after so many measurements without a better worst group",
         gt=0,
-        title="Patience",
-        description="stop after so many measurements without a better worst group",
     )
-    keep: Literal["best", "last"] = Field(
-        "best",
-        title="Keep",
-        description="the model to return: of the best worst group, or the last one",
+    keep: Literal["best", "last"] = option(
+        "best", "Keep", "the model to return: of the best worst group, or the last one"
     )
-    save_every: int = Field(
-        1, gt=0, title="Save every", description="epochs between saves"
+    save_every: int = option(1, "Save every", "epochs between saves", gt=0)
+    save_minutes: float = option(
+        10.0, "Save minutes", "longest time between saves", gt=0
     )
-    save_minutes: float = Field(
-        10.0, gt=0, title="Save minutes", description="longest time between saves"
-    )
-    seed: int = Field(0, ge=0, title="Seed", description="decides every random draw")
-    device: str = Field("cpu", title="Device", description="cpu, cuda, mps or auto")
-    augmentation: Augmentation | None = Field(
-        AugmentSettings(),
-        title="Augmentation",
-        description="none to train on cases as they are",
+    seed: int = option(0, "Seed", "decides every random draw", ge=0)
+    device: str = option("cpu", "Device", "cpu, cuda, mps or auto")
+    augmentation: Augmentation | None = option(
+        AugmentSettings(), "Augmentation", "none to train on cases as they are"
     )
 
     @field_validator("augmentation", mode="before")

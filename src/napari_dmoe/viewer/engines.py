@@ -144,8 +144,9 @@ def sweep(
             progress=hook(1, n_parts),
             **how,
         )
-    _ = found.summary  # counted here, once, and not where a person waits
-    return interleaved(found, positions, between, time.perf_counter() - began)
+    swept = interleaved(found, positions, between, time.perf_counter() - began)
+    _ = found.summary, swept.stack  # made here, once, and not where a person waits
+    return swept
 
 
 def release_memory() -> None:

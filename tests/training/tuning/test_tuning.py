@@ -218,7 +218,7 @@ def test_cases_travel_as_they_are_with_the_drivers_alone(tmp_path: Path) -> None
     assert stored[0].patient == ready.patient
     assert folder.stat().st_mode & 0o077 == 0
     assert b"female" not in b"".join(p.read_bytes() for p in folder.iterdir())
-    assert [case.id for case in stored.without(["0"])] == ["1"]
+    assert [case.id for case in stored.only(["1"])] == ["1"]
     assert StoredCases.of(tmp_path / "nothing") == StoredCases(())
 
 

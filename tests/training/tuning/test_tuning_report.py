@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from napari_dmoe.models.card import CardAttribute
 from napari_dmoe.training.tuning.report import Change, TuningReport, changes
-from napari_dmoe.training.tuning.scores import CaseScore
+from napari_dmoe.training.tuning.scores import (
+    CaseScore,
+    Scores,
+    remember,
+    remembered,
+)
 
 SEX = CardAttribute(name="sex", values=("male", "female", "other"))
 
@@ -100,6 +107,14 @@ def test_something_else_is_no_report(text: str) -> None:
         TuningReport.from_json(text)
 
 
-def test_a_score_survives_json() -> None:
+def test_scores_survive_a_stop(tmp_path: Path) -> None:
     score = CaseScore("a", ("sex=male",), {"cup": 0.5})
-    assert CaseScore.from_facts(score.facts()) == score
+    remember(tmp_path / "run", Scores((score,), ()))
+    assert remembered(tmp_path / "run", True) == Scores((score,), ())
+    assert remembered(tmp_path / "run", False) is None
+    assert remembered(None, True) is None
+    unknown = replace(score, dice={"cup": math.nan})
+    remember(tmp_path, Scores((), (unknown,)))
+    assert "NaN" not in (tmp_path / "before.json").read_text()
+    (found,) = remembered(tmp_path, True).guard
+    assert math.isnan(found.dice["cup"])

@@ -111,8 +111,8 @@ def test_progress_and_curves_are_shown_live(tuning: TuningDesk) -> None:
     assert tuning.tab.curves.isVisibleTo(tuning.tab)
     tuning.desk.dock.show()  # what nobody sees is not drawn
     plot = tuning.tab.curves.plot
-    tuning.wait(lambda: plot._canvas is not None)
-    labels = [text.get_text() for text in plot._canvas.figure.legends[0].get_texts()]
+    tuning.wait(lambda: plot.figure is not None)
+    labels = [text.get_text() for text in plot.figure.legends[0].get_texts()]
     assert labels == ["healthy", "glaucoma"]
     assert tuning.tab.outcome.look_button.isVisibleTo(tuning.tab)
 

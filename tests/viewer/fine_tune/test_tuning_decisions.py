@@ -223,7 +223,7 @@ def test_closing_the_window_asks_what_becomes_of_it(
         tmp_path / "a.safetensors" if answer is Answer.GO_ON else None
     )
     if answer is Answer.GO_ON:
-        assert not tuning.tuner.folder.exists
+        assert not tuning.tuner.tuning.folder.exists
     tuning.tuner.abandon()
 
 

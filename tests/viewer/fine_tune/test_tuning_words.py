@@ -28,9 +28,10 @@ from napari_dmoe.viewer.fine_tune.clock import (
 from napari_dmoe.viewer.fine_tune.folder import TuningFolder, hand_over
 from napari_dmoe.viewer.fine_tune.words import (
     NOT_CHECKED,
+    REPORT_COLUMNS,
     acceptance,
     at_work,
-    report_rows,
+    report_lines,
     verdict,
     work_to_come,
 )
@@ -73,16 +74,18 @@ def test_what_got_worse_is_named_once_and_has_to_be_accepted() -> None:
 
 
 def test_the_table_marks_what_is_worse_few_and_without_a_score() -> None:
-    rows = report_rows(report(change("all", 0.8), change("sex=male", 0.7, n=3)))
-    assert [row.group for row in rows if row.is_heading] == [
+    rows = report_lines(report(change("all", 0.8), change("sex=male", 0.7, n=3)))
+    assert [row.cells["group"] for row in rows if row.is_heading] == [
         "Guard: people",
         "Trained on: 1 corrected case",
     ]
-    male = next(row for row in rows if row.group == "male")
-    assert (male.change, male.n, male.is_worse) == (".800→.700 worse", "3*", True)
-    assert "says little" in male.help
-    assert rows[-1].change == "–→.900"
-    assert "1 without a score" in rows[-1].help
+    male = next(row for row in rows if row.cells["group"] == "male")
+    assert (male.cells["change"], male.cells["n"]) == (".800→.700 worse", "3*")
+    assert male.bold == ("group",)
+    assert "says little" in male.help["change"]
+    assert rows[-1].cells["change"] == "–→.900"
+    assert "1 without a score" in rows[-1].help["n"]
+    assert {key for row in rows for key in row.cells} == {c.key for c in REPORT_COLUMNS}
 
 
 def test_how_long_it_takes_is_said_once_it_is_known() -> None:

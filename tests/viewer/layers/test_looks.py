@@ -16,6 +16,7 @@ from what_if_fakes import FakeUncertainty
 
 from napari_dmoe.inference.pictures.colours import OKABE_ITO
 from napari_dmoe.inference.results.segmentation import Segmentation
+from napari_dmoe.inference.what_if.steps import Swept
 from napari_dmoe.inference.what_if.sweep_result import Reference, Sweep, SweptValue
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.patient import Patient
@@ -277,7 +278,7 @@ def test_the_masks_of_a_sweep_look_like_a_mask(
     source: Image, result: Segmentation
 ) -> None:
     steps = ("healthy", "suspect")
-    made = stack_layer(source, [result, result], title="severity", shows=steps)
+    made = stack_layer(source, Swept(a_sweep(result), steps, (result, result), 0, 0.0))
     layer = a_layer(made)
     assert looks(layer) == ("retina / sweep of severity", 0.5, SEEN_THROUGH, True)
     assert layer.data.shape == (2, 12, 9)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from desk import IMAGE, Desk
 from napari.components import ViewerModel
-from plotting import in_sight, rest
+from plotting import in_sight
 
 from napari_dmoe.viewer.layers import measuring
 from napari_dmoe.viewer.routing.plots import control
@@ -42,7 +42,7 @@ def test_the_loads_of_a_large_part_are_computed_aside_once(
         return "Measuring" not in desk.routing.tab.plots.where.text()
 
     desk.qtbot.waitUntil(is_shown)
-    rest(desk)
+    desk.settle()
     assert plots.shown is not before
     assert "painted mask" in plots.shown.plots["class"].title
     assert threading.get_ident() not in threads

@@ -20,6 +20,7 @@ from napari_dmoe.viewer.dock import DMoEDock
 from napari_dmoe.viewer.routing.control import RoutingControl
 from napari_dmoe.viewer.routing.on_images import routing_of
 from napari_dmoe.viewer.segment.control import SegmentControl
+from napari_dmoe.viewer.ui.plot import Plot
 
 pytestmark = pytest.mark.gui
 
@@ -33,7 +34,7 @@ def plotted(make_desk: Callable[..., Desk]) -> Desk:
 
 
 def axes_of(plot: Any) -> Any:
-    return plot._canvas.figure.axes[0]
+    return plot.figure.axes[0]
 
 
 def cells(desk: Desk) -> np.ndarray:
@@ -43,13 +44,11 @@ def cells(desk: Desk) -> np.ndarray:
 
 def click_cell(desk: Desk, block: int, expert: int) -> None:
     """Click in the middle of a cell of the heat map."""
-    canvas = desk.routing.tab.plots.load_plot._canvas
-    x, y = axes_of(desk.routing.tab.plots.load_plot).transData.transform(
-        (expert, block)
-    )
-    ratio = canvas.device_pixel_ratio
-    place = QPoint(round(x / ratio), round(canvas.height() - y / ratio))
-    desk.qtbot.mouseClick(canvas, Qt.MouseButton.LeftButton, pos=place)
+    plot = desk.routing.tab.plots.load_plot
+    x, y = axes_of(plot).transData.transform((expert, block))
+    ratio = plot.devicePixelRatioF()
+    place = QPoint(round(x / ratio), round(plot.height() - y / ratio))
+    desk.qtbot.mouseClick(plot, Qt.MouseButton.LeftButton, pos=place)
     desk.settle()
 
 
@@ -129,9 +128,9 @@ def test_classes_are_those_of_the_painted_mask_once_painting_rests(
     drawn: list[int] = []
     show = plots.class_plot.show_figure
 
-    def counted(paint: Any, *, height: int) -> None:
+    def counted(paint: Any, *, height: int, key: object) -> None:
         drawn.append(height)
-        show(paint, height=height)
+        show(paint, height=height, key=key)
 
     monkeypatch.setattr(plots.class_plot, "show_figure", counted)
     mask.brush_size = 1
@@ -189,21 +188,40 @@ def test_a_3d_network_has_stages_everywhere(
 
 
 def test_the_plots_have_the_colours_of_the_theme(plotted: Desk) -> None:
-    figure = plotted.routing.tab.plots.load_plot._canvas.figure
-    dark = figure.get_facecolor()
+    plot = plotted.routing.tab.plots.load_plot
+    dark = plot.figure.get_facecolor()
     plotted.viewer.theme = "light"
     plotted.settle()
-    assert sum(figure.get_facecolor()[:3]) > sum(dark[:3]) + 1
+    assert sum(plot.figure.get_facecolor()[:3]) > sum(dark[:3]) + 1
+
+
+def test_a_plot_whose_content_is_unchanged_is_not_drawn_again(
+    plotted: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plots, drawn = plotted.routing.tab.plots, []
+
+    def counted(plot: Plot) -> None:
+        drawn.append(plot)
+        draw(plot)
+
+    draw = Plot.draw
+    monkeypatch.setattr(Plot, "draw", counted)
+    plotted.routing.plots.show()
+    plotted.settle()
+    assert drawn == []
+    plotted.routing.tab.block_slider.setValue(0)
+    plotted.settle()
+    assert drawn == [plots.load_plot, plots.class_plot]  # the mark moved
 
 
 def test_nothing_is_drawn_while_the_tab_is_hidden(desk: Desk) -> None:
     desk.dock.show()
     desk.run()
-    assert desk.routing.tab.plots.load_plot._canvas is None
+    assert desk.routing.tab.plots.load_plot.figure is None
 
 
 def test_the_wheel_scrolls_the_tab_over_a_plot(plotted: Desk) -> None:
-    canvas = plotted.routing.tab.plots.load_plot._canvas
+    plot = plotted.routing.tab.plots.load_plot
     event = QWheelEvent(
         QPointF(5, 5),
         QPointF(5, 5),
@@ -214,7 +232,7 @@ def test_the_wheel_scrolls_the_tab_over_a_plot(plotted: Desk) -> None:
         Qt.ScrollPhase.NoScrollPhase,
         False,
     )
-    QApplication.sendEvent(canvas, event)
+    QApplication.sendEvent(plot, event)
     assert not event.isAccepted()  # Qt offers it to the tab then
 
 
@@ -242,7 +260,7 @@ def test_a_dock_with_plots_leaves_nothing_that_is_told_of_changes(
     dock.tabs.setCurrentWidget(dock.control(RoutingControl).tab)
     dock.show()
     qtbot.waitUntil(
-        lambda: dock.control(RoutingControl).tab.plots.load_plot._canvas is not None
+        lambda: dock.control(RoutingControl).tab.plots.load_plot.figure is not None
     )
     with qtbot.waitSignal(dock.destroyed):
         dock.deleteLater()

@@ -20,7 +20,7 @@ from napari_dmoe.inference.results.provenance import (
     Provenance,
 )
 from napari_dmoe.viewer.layers.look import difference_to_plain, mask_look
-from napari_dmoe.viewer.layers.placement import to_image
+from napari_dmoe.viewer.layers.placement import LayerData, axis_names, to_image
 from napari_dmoe.viewer.layers.records import (
     altered_words,
     badge,
@@ -31,11 +31,7 @@ from napari_dmoe.viewer.layers.records import (
 )
 from napari_dmoe.viewer.session import results
 from napari_dmoe.viewer.what_if.experts.words import Intervention
-from napari_dmoe.viewer.what_if.replay.rebuilt import (
-    missing_from,
-    rebuilt_layers,
-    verdict,
-)
+from napari_dmoe.viewer.what_if.replay.rebuilt import Rebuilt
 from napari_dmoe.viewer.what_if.replay.replaying import (
     ReplaySubject,
     case_layer,
@@ -193,12 +189,13 @@ def test_what_cannot_be_run_is_said_in_words() -> None:
 def test_masks_of_stacks_go_into_the_runs_order_and_back(viewer: ViewerModel) -> None:
     labels = np.arange(5 * 7 * 3).reshape(5, 7, 3) % 4
     layer = viewer.add_image(np.zeros((5, 7, 3)), axis_labels=("y", "x", "t"))
-    found = in_run_order(layer, labels, 2)
+    names = axis_names(layer)
+    found = in_run_order(labels, names, 2)
     np.testing.assert_array_equal(found, labels.transpose(2, 0, 1))
-    assert in_run_order(layer, labels[0], 2) is None
-    assert in_run_order(layer, labels + 300, 2) is None
+    assert in_run_order(labels[0], names, 2) is None
+    assert in_run_order(labels + 300, names, 2) is None
     channels = viewer.add_image(np.zeros((4, 5, 7)), axis_labels=("c", "y", "x"))
-    found = in_run_order(channels, labels[np.newaxis, :, :, 0], 2)
+    found = in_run_order(labels[np.newaxis, :, :, 0], axis_names(channels), 2)
     np.testing.assert_array_equal(found, labels[..., 0])
 
 
@@ -263,14 +260,16 @@ def test_a_verdict_says_what_was_rebuilt(
 ) -> None:
     pixels = to_image(image)
     made = make_segmentation(pixels)
-    labels = None if n_off is None else made.labels.copy()
-    if labels is not None:
-        labels.flat[:n_off] = 7
+    labels = made.labels.copy()
+    labels.flat[:n_off] = 7
+    samples = labels[:3] if n_off is None else labels
     agreement = 0.99995 if found in ("near", "different") else None
     played = Replay(made, found, agreement, ())  # type: ignore[arg-type]
-    subject = ReplaySubject("m", made.provenance, image, pixels, labels)
-    assert said in verdict(subject, played, "new")
-    (layer_data,) = rebuilt_layers(image, played)
+    names = axis_names(image)
+    subject = ReplaySubject("m", made.provenance, pixels, names, samples)
+    rebuilt = Rebuilt.of(image, subject, played, ())
+    assert said in rebuilt.verdict("new")
+    (layer_data,) = rebuilt.made
     assert layer_data[1]["name"] == "retina / mask replayed"
 
 
@@ -280,17 +279,23 @@ def test_only_the_same_run_with_the_same_samples_is_there_already(
     made = make_segmentation(to_image(image))
     record = changed(made.provenance, labels_sha256="a" * 64)
     replayed = Replay(replace(made, provenance=record), "equal", 1.0, ())
-    (wanted,) = rebuilt_layers(image, replayed)
+    samples = made.labels.copy()
+    subject = ReplaySubject("m", record, to_image(image), axis_names(image), samples)
+
+    def missing() -> list[LayerData]:
+        return Rebuilt.of(image, subject, replayed, viewer.layers).missing
+
+    (wanted,) = missing()
     layer = viewer.add_labels(wanted[0].copy(), metadata=wanted[1]["metadata"])
-    assert missing_from(viewer.layers, [wanted]) == []
+    assert missing() == []
     layer.data_setitem((np.array([9]), np.array([8])), 1)
-    assert missing_from(viewer.layers, [wanted]) == [wanted]
+    assert len(missing()) == 1
     layer.undo()
-    assert missing_from(viewer.layers, [wanted]) == []
+    assert missing() == []
     for key, value in (("labels_sha256", "b" * 64), ("shows", "a map")):
         other = layer.metadata["napari-dmoe"] | {key: value}
         layer.metadata = {"napari-dmoe": other}
-        assert missing_from(viewer.layers, [wanted]) == [wanted]
+        assert len(missing()) == 1
         layer.metadata = wanted[1]["metadata"]
 
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 import math
-from pathlib import Path
 
 import pytest
 from pytestqt.qtbot import QtBot
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QApplication, QFileDialog
+from qtpy.QtWidgets import QApplication
 from tables import cell, column_of, go_to, heads_of, text_of
 
 from napari_dmoe.viewer.rows import Column, Line, TableRow
@@ -200,7 +198,7 @@ def test_facts_wrap_their_spans_and_take_no_room_without_any(qtbot: QtBot) -> No
 
 
 def test_a_finding_is_copied_and_saved_whole_and_offers_nothing_without_one(
-    qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    qtbot: QtBot,
 ) -> None:
     facts = Facts()
     found = FindingView("noise", "the intervals", facts, rows=facts.file_rows)
@@ -212,11 +210,9 @@ def test_a_finding_is_copied_and_saved_whole_and_offers_nothing_without_one(
     found.copy_button.click()
     copied = QApplication.clipboard().text()
     assert copied == "Not one run\nThe samples disagree.\ncup\t2 px"
-    path = tmp_path / "intervals"
-    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(path), ""))
-    found.save_button.click()
-    with path.with_suffix(".csv").open(encoding="utf-8-sig", newline="") as lines:
-        assert list(csv.DictReader(lines)) == [{"class": "cup", "pixels": "2"}]
+    with qtbot.waitSignal(found.save_requested) as wanted:
+        found.save_button.click()
+    assert wanted.args == ["the intervals", [{"class": "cup", "pixels": "2"}]]
     found.show_nothing()
     assert found.exports.isHidden()
     assert found.badge.isHidden()

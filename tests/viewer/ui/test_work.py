@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 from desk import IMAGE, Desk
 from napari.components import ViewerModel
 from napari.utils.notifications import Notification
-from qtpy.QtWidgets import QPushButton
+from pytestqt.qtbot import QtBot
+from qtpy.QtWidgets import QFileDialog, QPushButton
 from what_if_fakes import FakeAblate
 
+from napari_dmoe.imaging.tables import write_table
 from napari_dmoe.viewer.fine_tune.control import FineTuneControl
 from napari_dmoe.viewer.routing.control import RoutingControl
 from napari_dmoe.viewer.segment.control import SegmentControl
-from napari_dmoe.viewer.ui.work import BUSY
+from napari_dmoe.viewer.ui.asking import save_table
+from napari_dmoe.viewer.ui.foot import Foot
+from napari_dmoe.viewer.ui.work import BUSY, Work
 from napari_dmoe.viewer.what_if.control import WhatIfControl
 
 pytestmark = pytest.mark.gui
@@ -150,3 +156,33 @@ def test_a_mask_is_shown_in_3d_under_a_resting_pointer(
         callback(viewer, None)
     assert viewer.mouse_over_canvas
     assert notifications == []
+
+
+def test_files_are_written_by_a_worker_and_an_error_says_where_and_why(
+    qtbot: QtBot,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    notifications: list[Notification],
+) -> None:
+    foot = Foot("work", start="Start", start_help="", stop_help="")
+    qtbot.addWidget(foot)
+    work = Work(foot, foot)
+    threads: list[threading.Thread] = []
+
+    def write(path: Path) -> None:
+        threads.append(threading.current_thread())
+        write_table(path, [{"expert": "1"}])
+
+    work.save(tmp_path / "a.csv", write)
+    qtbot.waitUntil(lambda: not work.is_at_files)
+    assert threads[0] is not threading.main_thread()
+    assert foot.status.text() == "Saved a.csv."
+    # A name without an ending gets one; a folder is no file.
+    (tmp_path / "b.csv").mkdir()
+    chosen = str(tmp_path / "b")
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (chosen, ""))
+    save_table(work, foot, "the effects", [{"expert": "1"}])
+    qtbot.waitUntil(lambda: not work.is_at_files)
+    said = notifications[-1].message
+    assert said.startswith(f"b.csv cannot be saved in {tmp_path}: ")
+    assert foot.status.text() == f"Failed: {said}"

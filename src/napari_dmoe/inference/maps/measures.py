@@ -45,8 +45,8 @@ def expert_pair(gates: NDArray[np.float32]) -> NDArray[np.uint8]:
     n = gates.shape[-1]
     top = np.argsort(-gates, axis=-1, kind="stable")[..., :2]
     low, high = top.min(-1), top.max(-1)
-    number: NDArray[np.uint8] = low * (2 * n - low - 1) // 2 + high - low - 1
-    return number.astype(np.uint8)
+    number = low * (2 * n - low - 1) // 2 + high - low - 1
+    return np.asarray(number, np.uint8)
 
 
 def js_divergence(
@@ -73,8 +73,7 @@ def js_divergence(
     middle = (first + second) / 2
     total = _plogp(first).sum(-1) / 2 + _plogp(second).sum(-1) / 2
     divergence = np.clip(total - _plogp(middle).sum(-1), 0, 1)
-    bits: NDArray[np.float32] = divergence.astype(np.float32)
-    return bits
+    return np.asarray(divergence, np.float32)
 
 
 def _plogp(p: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -97,8 +96,7 @@ def block_agreement(gates: NDArray[np.float32]) -> NDArray[np.float32]:
     """
     experts = dominant_expert(gates)
     counts = np.stack([(experts == e).sum(0) for e in range(gates.shape[-1])])
-    agreement: NDArray[np.float32] = (counts.max(0) / len(gates)).astype(np.float32)
-    return agreement
+    return np.asarray(counts.max(0) / len(gates), np.float32)
 
 
 def stacked(maps: RoutingMaps) -> NDArray[np.float32]:
@@ -201,10 +199,8 @@ def load_within(
     region : (*extra, *S) bool array
         The region.
     """
-    shares: NDArray[np.float64] = load_per_class(
-        maps, block, region.astype(np.uint8), grid, 2
-    )[1]
-    return shares
+    shares = load_per_class(maps, block, region.astype(np.uint8), grid, 2)
+    return np.asarray(shares[1])
 
 
 def pixels_per_token(

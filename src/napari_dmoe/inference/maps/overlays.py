@@ -34,35 +34,25 @@ OverlayInput = Literal["gates", "two values", "samples", "chance", "blocks"]
 
 @dataclass(frozen=True)
 class OverlayKind:
-    """One map of the routing.
-
-    Parameters
-    ----------
-    title, help : str
-        Name and explanation for a person.
-    compute : callable
-        From a block's gates (..., E) and an expert's number to a map (...).
-    limits : tuple of float or None
-        Least and largest value that the map can have; None for expert numbers, which
-        are colours of their own.
-    unit : str
-        Unit of the values.
-    is_of_one_expert : bool
-        Whether the map depends on the expert.
-    needs : {"gates", "two values", "samples", "chance", "blocks"}
-        What `compute` takes in place of a block's gates (..., E): those of two values
-        (2, ..., E); votes of noise samples for each expert (..., E), as
-        :func:`uncertainty` counts them; chances (..., E), as :func:`read_routing`
-        returns them; or the gates of all blocks (L, ..., E).
-    """
+    """One map of the routing."""
 
     title: str
     help: str
+    """Name and explanation for a person."""
     compute: Callable[[NDArray[np.float32], int], NDArray[Any]]
+    """From a block's gates (..., E) and an expert's number to a map (...)."""
     limits: tuple[float, float] | None = None
+    """Least and largest value that the map can have; None for expert numbers, which are
+    colours of their own."""
     unit: str = ""
+    """Unit of the values."""
     is_of_one_expert: bool = False
+    """Whether the map depends on the expert."""
     needs: OverlayInput = "gates"
+    """What `compute` takes in place of a block's gates (..., E): those of two values
+    (2, ..., E); votes of noise samples for each expert (..., E), as :func:`uncertainty`
+    counts them; chances (..., E), as :func:`read_routing` returns them; or the gates of
+    all blocks (L, ..., E)."""
 
 
 def gate(gates: NDArray[np.float32], expert: int) -> NDArray[np.float32]:

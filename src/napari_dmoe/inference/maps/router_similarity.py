@@ -51,8 +51,7 @@ def _cosines(layer: SparseMoE, routers: slice) -> NDArray[np.float32]:
     weight, bias = layer.router_weight[routers], layer.router_bias[routers]
     rows = torch.cat([weight.flatten(1), bias.flatten(1)], 1).detach().float().cpu()
     rows = torch.nn.functional.normalize(rows)
-    cosines: NDArray[np.float32] = (rows @ rows.T).clamp(-1, 1).numpy()
-    return cosines
+    return np.asarray((rows @ rows.T).clamp(-1, 1).numpy(), np.float32)
 
 
 def gate_divergence(maps: Sequence[RoutingMaps], block: int) -> NDArray[np.float32]:

@@ -6,6 +6,7 @@ bytes, so that a volume's masks need little memory.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -56,14 +57,12 @@ class Votes:
     @property
     def majority(self) -> NDArray[np.uint8]:
         """Class with the most votes, (*S); of several alike the first."""
-        best: NDArray[np.uint8] = self.counts.argmax(0).astype(np.uint8)
-        return best
+        return np.asarray(self.counts.argmax(0), np.uint8)
 
     @property
     def is_split(self) -> NDArray[np.bool_]:
         """Where the masks do not all agree, (*S)."""
-        split: NDArray[np.bool_] = self.counts.max(0) < self.n_masks
-        return split
+        return np.asarray(self.counts.max(0) < self.n_masks)
 
     def entropy(self) -> NDArray[np.float32]:
         """Return the entropy of the votes in bits, (*S) float32 array.
@@ -84,68 +83,45 @@ class Votes:
 
 @dataclass(frozen=True)
 class FlippingRegion:
-    """Pixels that touch each other and whose class depends on the mask.
-
-    Parameters
-    ----------
-    n_pixels : int
-        Pixels or voxels in it.
-    size : float
-        Area or volume in `unit`.
-    unit : str
-        ``"mm²"``, ``"mL"``, another unit squared or cubed, or ``"px"``.
-    box : tuple of slice
-        The smallest box around it, in the labels' indices.
-    centroid : tuple of float
-        Its middle along the labels' axes: in source pixels along spatial ones.
-    classes : tuple of str
-        Classes that the masks give there.
-    masks : tuple of str
-        Masks that differ there from the reference.
-    point : tuple of float
-        The pixel in it that is nearest to its middle, along the same axes as
-        `centroid`, which may lie outside of it.
-    commonest : tuple of str
-        The class that each mask gives most of it, in the order of the masks.
-    n_apart : tuple of int
-        Pixels in it whose label is not the reference's, for each mask.
-    """
+    """Pixels that touch each other and whose class depends on the mask."""
 
     n_pixels: int
+    """Pixels or voxels in it."""
     size: float
+    """Area or volume in `unit`."""
     unit: str
+    """``"mm²"``, ``"mL"``, another unit squared or cubed, or ``"px"``."""
     box: tuple[slice, ...]
+    """The smallest box around it, in the labels' indices."""
     centroid: tuple[float, ...]
+    """Its middle along the labels' axes: in source pixels along spatial ones."""
     classes: tuple[str, ...]
+    """Classes that the masks give there."""
     masks: tuple[str, ...]
+    """Masks that differ there from the reference."""
     point: tuple[float, ...] = ()
+    """The pixel in it that is nearest to its middle, along the same axes as `centroid`,
+    which may lie outside of it."""
     commonest: tuple[str, ...] = ()
+    """The class that each mask gives most of it, in the order of the masks."""
     n_apart: tuple[int, ...] = ()
+    """Pixels in it whose label is not the reference's, for each mask."""
 
 
 @dataclass(frozen=True)
 class LabelFrame:
-    """What labels mean and where they lie.
-
-    Parameters
-    ----------
-    axes : tuple of str
-        Names of the labels' axes.
-    grid : Grid
-        Where they lie in the source image, along the last axes.
-    classes : tuple of str
-        Class names.
-    pixel : float
-        Area or volume of a pixel in `unit`.
-    unit : str
-        Unit of areas or volumes.
-    """
+    """What labels mean and where they lie."""
 
     axes: tuple[str, ...]
+    """Names of the labels' axes."""
     grid: Grid
+    """Where they lie in the source image, along the last axes."""
     classes: tuple[str, ...]
+    """Class names."""
     pixel: float
+    """Area or volume of a pixel in `unit`."""
     unit: str
+    """Unit of areas or volumes."""
 
 
 def flipping_regions(
@@ -202,9 +178,7 @@ def flipping_regions(
                 box=box,
                 centroid=_in_source(middle, frame),
                 classes=tuple(frame.classes[k] for k in np.flatnonzero(found)),
-                masks=tuple(
-                    name for (name, _), n in zip(masks, apart, strict=True) if n
-                ),
+                masks=tuple(itertools.compress((name for name, _ in masks), apart)),
                 point=_in_source(nearest, frame),
                 commonest=tuple(frame.classes[k] for k in most),
                 n_apart=tuple(map(int, apart)),

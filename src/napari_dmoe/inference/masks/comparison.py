@@ -10,6 +10,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_dmoe.inference.masks.measures import label_counts
 from napari_dmoe.inference.masks.pairs import dice, hd95
 
 AGREE, ONLY_FIRST, ONLY_SECOND, OTHER_CLASS = range(4)
@@ -21,50 +22,33 @@ DIFFERENCES = ("the same", "first only", "second only", "another class")
 
 @dataclass(frozen=True)
 class ClassAgreement:
-    """How far two masks agree about one class.
-
-    Parameters
-    ----------
-    name : str
-        The class.
-    n_first, n_second : int
-        Its pixels in the first and in the second mask.
-    dice : float
-        ``2 |A and B| / (|A| + |B|)``; NaN where neither mask has the class.
-    hd95 : float
-        95th percentile of the distances between the borders, in the unit of the
-        spacing; NaN where one of the masks lacks the class.
-    """
+    """How far two masks agree about one class."""
 
     name: str
+    """The class."""
     n_first: int
     n_second: int
+    """Its pixels in the first and in the second mask."""
     dice: float
+    """``2 |A and B| / (|A| + |B|)``; NaN where neither mask has the class."""
     hd95: float
+    """95th percentile of the distances between the borders, in the unit of the spacing;
+    NaN where one of the masks lacks the class."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """How two masks of one image differ.
-
-    Parameters
-    ----------
-    difference : (*S) uint8 array
-        One of :data:`DIFFERENCES` for each pixel.
-    classes : tuple of ClassAgreement
-        One for each class that both models have.
-    """
+    """How two masks of one image differ."""
 
     difference: NDArray[np.uint8]
+    """(*S) uint8 array: one of :data:`DIFFERENCES` for each pixel."""
     classes: tuple[ClassAgreement, ...]
+    """One for each class that both models have."""
 
     @cached_property
     def counts(self) -> tuple[int, ...]:
         """Number of pixels of each of :data:`DIFFERENCES`."""
-        counts = np.zeros(len(DIFFERENCES), np.int64)
-        for part in np.atleast_2d(self.difference):  # so that others have their turn
-            counts += np.bincount(part.ravel(), minlength=len(DIFFERENCES))
-        return tuple(counts.tolist())
+        return tuple(label_counts(self.difference, len(DIFFERENCES)).tolist())
 
     @property
     def n_different(self) -> int:
@@ -134,10 +118,5 @@ def _agreement(
     spacing: Sequence[float] | None,
 ) -> ClassAgreement:
     distance = math.nan if spacing is None else hd95(first, second, spacing)
-    return ClassAgreement(
-        name,
-        int(np.count_nonzero(first)),
-        int(np.count_nonzero(second)),
-        dice(first, second),
-        distance,
-    )
+    n_first, n_second = map(int, map(np.count_nonzero, (first, second)))
+    return ClassAgreement(name, n_first, n_second, dice(first, second), distance)

@@ -23,41 +23,27 @@ MM3_PER_ML = 1000.0
 
 @dataclass(frozen=True)
 class ClassSize:
-    """How large one class is.
-
-    Parameters
-    ----------
-    name : str
-        Name of the class.
-    n_pixels : int
-        Pixels or voxels with its label.
-    size : float
-        Area or volume in `unit`.
-    unit : str
-        ``"mm²"``, ``"mL"``, another unit squared or cubed, or ``"px"`` where the
-        pixel size is not known.
-    """
+    """How large one class is."""
 
     name: str
+    """Name of the class."""
     n_pixels: int
+    """Pixels or voxels with its label."""
     size: float
+    """Area or volume in `unit`."""
     unit: str
+    """``"mm²"``, ``"mL"``, another unit squared or cubed, or ``"px"`` where the pixel
+    size is not known."""
 
 
 @dataclass(frozen=True)
 class CupToDisc:
-    """Cup-to-disc ratio, the disc being rim and cup together.
-
-    Parameters
-    ----------
-    area : float
-        Ratio of the areas; NaN where there is no disc.
-    vertical : float
-        Ratio of the vertical extents (along y); NaN where there is no disc.
-    """
+    """Cup-to-disc ratio, the disc being rim and cup together."""
 
     area: float
+    """Ratio of the areas; NaN where there is no disc."""
     vertical: float
+    """Ratio of the vertical extents (along y); NaN where there is no disc."""
 
 
 def class_sizes(labels: SpatialImage, classes: Sequence[str]) -> list[ClassSize]:
@@ -77,7 +63,7 @@ def class_sizes(labels: SpatialImage, classes: Sequence[str]) -> list[ClassSize]
     """
     if set(labels.axes) - set(SPATIAL_AXES):
         raise ValueError(f"measure one image at a time: found axes {labels.axes}")
-    counts = _counts(np.asarray(labels.data), len(classes))
+    counts = label_counts(np.asarray(labels.data), len(classes))
     pixel, unit = _pixel_size(labels.affine, labels.unit)
     return [
         ClassSize(name, int(counts[i]), float(counts[i]) * pixel, unit)
@@ -96,16 +82,15 @@ def _pixel_size(affine: NDArray[np.float64], unit: str | None) -> tuple[float, s
     return pixel, unit + ("³" if n_axes == 3 else "²")
 
 
-def _counts(labels: NDArray[Any], n: int) -> NDArray[np.int64]:
-    """Count the pixels of the first labels, row by row or plane by plane.
+def label_counts(labels: NDArray[Any], n: int) -> NDArray[np.int64]:
+    """Count the pixels of the first n labels, row by row or plane by plane.
 
     ``np.bincount`` of all at once would take eight times a large mask's memory, and
     lets no other thread run meanwhile.
     """
     counts = np.zeros(n, np.int64)
     for part in np.atleast_2d(labels):
-        found = np.bincount(part.ravel(), minlength=n)
-        counts += found[:n]
+        counts += np.bincount(part.ravel(), minlength=n)[:n]
     return counts
 
 
@@ -163,18 +148,12 @@ def frame_of(labels: SpatialImage, n_axes: int) -> NDArray[np.float64]:
 
 @dataclass(frozen=True)
 class MaskMeasures:
-    """Sizes in one mask.
-
-    Parameters
-    ----------
-    sizes : tuple of ClassSize
-        Area or volume of each class but the background.
-    ratio : CupToDisc or None
-        The cup-to-disc ratio; None for models without rim and cup, and for stacks.
-    """
+    """Sizes in one mask."""
 
     sizes: tuple[ClassSize, ...]
+    """Area or volume of each class but the background."""
     ratio: CupToDisc | None
+    """The cup-to-disc ratio; None for models without rim and cup, and for stacks."""
 
 
 def measure_mask(

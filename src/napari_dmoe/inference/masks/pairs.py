@@ -34,18 +34,9 @@ def class_dice(
 def hd95(first: Mask, second: Mask, spacing: Sequence[float] | None = None) -> float:
     """Return the 95th percentile of the distances between two masks' surfaces.
 
-    Parameters
-    ----------
-    first, second : (H, W) or (D, H, W) bool array
-        The masks.
-    spacing : sequence of float, optional
-        Pixel size along each axis; 1 by default.
-
-    Returns
-    -------
-    float
-        Distance in the unit of `spacing`. NaN where a mask is empty, and for masks of
-        other numbers of axes.
+    The masks are (H, W) or (D, H, W); `spacing` is the size of a pixel along each axis,
+    1 by default, and the distance in its unit. NaN where a mask is empty, and for masks
+    of other numbers of axes.
     """
     if first.ndim not in (2, 3) or not (first.any() and second.any()):
         return math.nan

@@ -52,24 +52,16 @@ _GOLDEN = 0.618034
 
 @dataclass(frozen=True)
 class ColourKey:
-    """What the colours of a map mean, for a bar of them in a widget or a picture.
-
-    Parameters
-    ----------
-    title : str
-        What the map shows.
-    ramp : tuple of Rgb
-        Its colours, from the least to the largest value.
-    limits : pair of float
-        Those two values.
-    ends : pair of str
-        The same in words, the last with the unit.
-    """
+    """What the colours of a map mean, for a bar of them in a widget or a picture."""
 
     title: str
+    """What the map shows."""
     ramp: tuple[Rgb, ...]
+    """Its colours, from the least to the largest value."""
     limits: tuple[float, float]
+    """Those two values."""
     ends: tuple[str, str]
+    """The same in words, the last with the unit."""
 
     @classmethod
     def from_0(

@@ -14,6 +14,7 @@ from napari_dmoe.inference.pictures.colours import class_colours, expert_colours
 from napari_dmoe.inference.results.routing import dominant_expert
 
 Picture = NDArray[np.uint8]
+"""A picture, (H, W, 3)."""
 
 LONGEST_SIDE = 720
 """Pictures are shrunk to this many pixels along their longer side."""
@@ -38,21 +39,9 @@ def picture_of(plane: SpatialImage) -> Picture:
 def mask_picture(
     image: Picture, labels: NDArray[Any], classes: tuple[str, ...]
 ) -> Picture:
-    """Draw a mask over a picture: classes tinted, their borders in full colour.
+    """Draw a mask (H, W) over a picture: classes tinted, borders in full colour.
 
-    Parameters
-    ----------
-    image : (H, W, 3) uint8 array
-        The picture.
-    labels : (H, W) integer array
-        The mask.
-    classes : tuple of str
-        Class names.
-
-    Returns
-    -------
-    (h, w, 3) uint8 array
-        The picture, at most :data:`LONGEST_SIDE` pixels long.
+    The result (h, w, 3) is at most :data:`LONGEST_SIDE` pixels long.
     """
     small, mask = _shrunk(image), _shrunk_labels(labels)
     drawn = small.astype(np.float32)
@@ -70,16 +59,11 @@ def experts_picture(image: Picture, gates: NDArray[np.float32], grid: Grid) -> P
     Parameters
     ----------
     image : (H, W, 3) uint8 array
-        The picture.
+        The picture; grey under the tint, and untinted where the network saw nothing.
     gates : (h, w, E) float32 array
         Gates of one block.
     grid : Grid
         Where the tokens lie in the image.
-
-    Returns
-    -------
-    (h, w, 3) uint8 array
-        The picture, grey under the tint; untinted where the network saw nothing.
     """
     palette = np.array(expert_colours(gates.shape[-1]), np.float32)
     experts = dominant_expert(gates)
@@ -93,8 +77,7 @@ def experts_picture(image: Picture, gates: NDArray[np.float32], grid: Grid) -> P
         seen.append((where > -0.5) & (where < grid.shape[axis] - 0.5))
     tint = palette[experts[np.ix_(*index)]]
     is_seen = np.outer(*seen)[..., np.newaxis]
-    mixed: Picture = np.where(is_seen, 0.5 * grey + 0.5 * tint, grey).astype(np.uint8)
-    return mixed
+    return np.asarray(np.where(is_seen, 0.5 * grey + 0.5 * tint, grey), np.uint8)
 
 
 def _factor(shape: tuple[int, ...]) -> int:

@@ -27,32 +27,21 @@ from napari_dmoe.inference.results.segmentation import Segmentation
 
 @dataclass(frozen=True)
 class ResultPictures:
-    """Pictures of one result.
-
-    Parameters
-    ----------
-    mask : (H, W, 3) uint8 array
-        The mask on the image.
-    experts : tuple of (H, W, 3) uint8 arrays
-        The strongest expert of each token, block by block.
-    slice : int or None
-        Index of the slice along z; None for an image that is no volume.
-    """
+    """Pictures of one result."""
 
     mask: Picture
+    """(H, W, 3) uint8 array: the mask on the image."""
     experts: tuple[Picture, ...]
+    """tuple of (H, W, 3) uint8 arrays: the strongest expert of each token, block by
+    block."""
     slice: int | None
+    """Index of the slice along z; None for an image that is no volume."""
 
 
 def result_pictures(image: SpatialImage, result: Segmentation) -> ResultPictures:
-    """Draw a result on its image.
+    """Draw a result, on the image's own pixels, on its image.
 
-    Parameters
-    ----------
-    image : SpatialImage
-        One image or one volume: no axes but y and x, or z, y and x, and channels.
-    result : Segmentation
-        Its result, on the image's own pixels.
+    That is one plane or one volume: no axes but y and x, or z, y and x, and channels.
     """
     if len(result.grid.shape) == len(VOLUME_AXES):
         return _of_slice(image, result)
@@ -82,27 +71,13 @@ def _of_slice(image: SpatialImage, result: Segmentation) -> ResultPictures:
 
 
 def radiological(image: SpatialImage) -> tuple[slice, slice]:
-    """Return how a slice is flipped: the front above, the patient's left on the right.
-
-    Parameters
-    ----------
-    image : SpatialImage
-        The volume.
-    """
+    """Return a slice's flips: the front above, the patient's left on the right."""
     down, right = np.diag(image.affine_along(VOLUME_AXES))[1:3] < 0
     return slice(None, None, -1 if down else 1), slice(None, None, -1 if right else 1)
 
 
 def slice_picture(image: SpatialImage, number: int) -> Picture:
-    """Return a slice along z as (H, W, 3) uint8, in the order of its voxels.
-
-    Parameters
-    ----------
-    image : SpatialImage
-        One volume.
-    number : int
-        Index along z.
-    """
+    """Return slice `number` along z as (H, W, 3) uint8, in the order of its voxels."""
     order = [image.axes.index(axis) for axis in VOLUME_AXES]
     volume = np.asarray(image.data).transpose(order)
     plane = volume[number].astype(np.float64)

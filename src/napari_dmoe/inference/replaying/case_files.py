@@ -42,18 +42,12 @@ class CaseFileError(ValueError):
 
 @dataclass(frozen=True)
 class CaseFile:
-    """What a case file holds.
-
-    Parameters
-    ----------
-    record : Provenance
-        How the mask came about.
-    labels : (*S) uint8 array
-        The mask; painted on where ``record.edited`` says so.
-    """
+    """What a case file holds."""
 
     record: Provenance
+    """How the mask came about."""
     labels: NDArray[np.uint8]
+    """(*S) uint8 array: the mask; painted on where ``record.edited`` says so."""
 
 
 def write_case(

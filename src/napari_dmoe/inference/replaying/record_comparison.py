@@ -77,28 +77,20 @@ def _of_patient(a: Provenance, b: Provenance) -> Iterator[str]:
 
 
 def _driver(driver: DriverRecord | None) -> str:
-    if driver is None:
-        return "no driver"
-    return driver.value or "unknown (mixed)"
+    return (driver.value or "unknown (mixed)") if driver else "no driver"
 
 
 def _shares(driver: DriverRecord) -> str:
-    return ", ".join(
-        f"{value} {weight:.3g}"
-        for value, weight in zip(driver.values, driver.weights, strict=True)
-    )
+    shares = zip(driver.values, driver.weights, strict=True)
+    return ", ".join(f"{value} {weight:.3g}" for value, weight in shares)
 
 
 def _of_experts(a: Provenance, b: Provenance) -> Iterator[str]:
     first, second = (
         each.experts.words(each.unit) if each.experts else () for each in (a, b)
     )
-    for words in first:
-        if words not in second:
-            yield f"{words}, in the first only"
-    for words in second:
-        if words not in first:
-            yield f"{words}, in the second only"
+    yield from (f"{said}, in the first only" for said in first if said not in second)
+    yield from (f"{said}, in the second only" for said in second if said not in first)
 
 
 def _of_image(a: Provenance, b: Provenance) -> Iterator[str]:

@@ -14,12 +14,7 @@ from pydantic import BaseModel
 from napari_dmoe.imaging.atomic import write_text
 from napari_dmoe.imaging.files import safe_stem, write_tiff
 from napari_dmoe.imaging.nifti_writing import write_nifti
-from napari_dmoe.imaging.spatial import (
-    SPATIAL_AXES,
-    Grid,
-    ImageReadError,
-    SpatialImage,
-)
+from napari_dmoe.imaging.spatial import SPATIAL_AXES, Grid, ImageReadError, SpatialImage
 from napari_dmoe.imaging.volumes import VOLUME_AXES
 from napari_dmoe.inference.results.routing import RoutingMaps
 from napari_dmoe.inference.results.segmentation import Segmentation
@@ -29,21 +24,14 @@ FileFormat = Literal["auto", "tiff", "nifti"]
 
 @dataclass(frozen=True)
 class SavedFiles:
-    """Where a result was written.
-
-    Parameters
-    ----------
-    labels : Path
-        The mask; its record lies beside it with the suffix ``.json``.
-    routing : tuple of Path
-        The gates of every block, in one file or several; likewise.
-    probabilities : Path or None
-        A map for each class; likewise.
-    """
+    """Where a result was written."""
 
     labels: Path
+    """The mask; its record lies beside it with the suffix ``.json``."""
     routing: tuple[Path, ...]
+    """The gates of every block, in one file or several; likewise."""
     probabilities: Path | None
+    """A map for each class; likewise."""
 
 
 def save_segmentation(
@@ -90,47 +78,33 @@ def save_segmentation(
     OSError
         When something cannot be written. No file is left half-written.
     """
+    record, grid = result.provenance, result.grid
     writer = ResultWriter.of(
-        folder,
-        stem,
-        image,
-        result.provenance,
-        grid=result.grid,
-        file_format=file_format,
+        folder, stem, image, record, grid=grid, file_format=file_format
     )
-    labels = writer.write("labels", result.labels, result.axes, result.grid)
+    labels = writer.write("labels", result.labels, result.axes, grid)
     gates: tuple[Path, ...] = ()
     if routing and result.routing is not None:
         gates = tuple(_write_gates(writer, result.routing))
     probabilities = None
     if result.probabilities is not None:
         axes = ("k", *result.axes)
-        probabilities = writer.write(
-            "probabilities", result.probabilities, axes, result.grid
-        )
+        probabilities = writer.write("probabilities", result.probabilities, axes, grid)
     return SavedFiles(labels, gates, probabilities)
 
 
 @dataclass(frozen=True)
 class ResultWriter:
-    """Writes arrays that lie on one image, each with the record beside it.
-
-    Parameters
-    ----------
-    stem : Path
-        Folder and beginning of the file names.
-    image : SpatialImage
-        The image, for its place in the world.
-    record : str
-        The record as JSON.
-    is_nifti : bool
-        NIfTI or TIFF.
-    """
+    """Writes arrays that lie on one image, each with the record beside it."""
 
     stem: Path
+    """Folder and beginning of the file names."""
     image: SpatialImage
+    """The image, for its place in the world."""
     record: str
+    """The record as JSON."""
     is_nifti: bool
+    """NIfTI or TIFF."""
 
     @classmethod
     def of(

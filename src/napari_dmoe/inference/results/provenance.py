@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from napari_dmoe.inference.results.routing import unit_of
 from napari_dmoe.progress import Pulse, no_pulse
@@ -27,55 +27,34 @@ METADATA_KEY = "napari-dmoe"
 RESEARCH_ONLY = "Research use only, not a medical device, never a clinical decision."
 
 
-class DriverRecord(BaseModel):
-    """Which routers of one attribute were used, and with what weight.
-
-    Parameters
-    ----------
-    attribute : str
-        An attribute that drives the model.
-    value : str or None
-        Its value; None where it was unknown and the values were mixed.
-    values : tuple of str
-        Values that were run.
-    routers : tuple of int
-        Routers that were run.
-    weights : tuple of float
-        Their shares in the mixture.
-    prior : {"card", "uniform", "given"} or None
-        For an unknown value, where the shares come from: training frequencies that
-        the card states, alike because it states none, or a person.
-    between : float or None
-        Where the router lies between those of the two `values`, in (0, 1); None for a
-        trained router. `weights` then are shares in the router, not in a mixture.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+class DriverRecord(BaseModel, frozen=True, extra="forbid"):
+    """Which routers of one attribute were used, and with what weight."""
 
     attribute: str
+    """An attribute that drives the model."""
     value: str | None
+    """Its value; None where it was unknown and the values were mixed."""
     values: tuple[str, ...]
+    """Values that were run."""
     routers: tuple[int, ...]
+    """Routers that were run."""
     weights: tuple[float, ...]
+    """Their shares in the mixture."""
     prior: Literal["card", "uniform", "given"] | None = None
+    """For an unknown value, where the shares come from: training frequencies that the
+    card states, alike because it states none, or a person."""
     between: float | None = None
+    """Where the router lies between those of the two `values`, in (0, 1); None for a
+    trained router. `weights` then are shares in the router, not in a mixture."""
 
 
-class ControlRecord(BaseModel):
-    """Experts that somebody muted or pinned.
-
-    Parameters
-    ----------
-    mute : tuple of (int or None, int)
-        Block and expert; block None = all. Both are counted from 0.
-    pin : tuple of (int or None, int)
-        Likewise.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+class ControlRecord(BaseModel, frozen=True, extra="forbid"):
+    """Experts that somebody muted or pinned."""
 
     mute: tuple[tuple[int | None, int], ...] = ()
+    """Block and expert; block None = all. Both are counted from 0."""
     pin: tuple[tuple[int | None, int], ...] = ()
+    """Likewise."""
 
     def words(self, unit: str = "block") -> tuple[str, ...]:
         """Say what was done, one phrase an expert; `unit` is what a block is called."""
@@ -88,10 +67,8 @@ class ControlRecord(BaseModel):
         )
 
 
-class ImageRecord(BaseModel):
+class ImageRecord(BaseModel, frozen=True, extra="forbid"):
     """Which image it was, without saying whose."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     shape: tuple[int, ...]
     axes: tuple[str, ...]
@@ -101,10 +78,8 @@ class ImageRecord(BaseModel):
     input_sha256: str = Field(description="SHA-256 of the network's inputs, in order")
 
 
-class ModelRecord(BaseModel):
+class ModelRecord(BaseModel, frozen=True, extra="forbid"):
     """Which model it was."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     card: str
     title: str
@@ -114,7 +89,7 @@ class ModelRecord(BaseModel):
     notice: str | None
 
 
-class Provenance(BaseModel):
+class Provenance(BaseModel, frozen=True, extra="forbid"):
     """How a result came about; enough to make it again.
 
     Parameters
@@ -150,8 +125,6 @@ class Provenance(BaseModel):
         Attributes whose other values were run in the same batches, which can decide
         the last bits.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     schema_version: Literal[1] = 1
     created: str

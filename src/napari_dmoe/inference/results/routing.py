@@ -28,32 +28,22 @@ def unit_of(dims: int) -> str:
 
 @dataclass(frozen=True)
 class RoutingMaps:
-    """Gates of every block, for each combination of values that was run.
-
-    Parameters
-    ----------
-    gates : tuple of (V, *extra, *tokens, E) float32 arrays
-        One array a block: gates of V combinations, in [0, 1], sum 1 over the E
-        experts. `extra` are the image's axes that the network was run over, `tokens`
-        the block's own resolution along `token_axes`.
-    grids : tuple of Grid
-        One a block: where its tokens lie in the source image.
-    values : tuple of str
-        Names of the combinations; one empty name where nothing drives the model.
-    weights : tuple of float
-        Share of each combination in the mixture; they sum to 1.
-    axes : tuple of str
-        Names of the extra axes.
-    token_axes : tuple of str
-        Names of the spatial axes: y, x or z, y, x.
-    """
+    """Gates of every block, for each combination of values that was run."""
 
     gates: tuple[NDArray[np.float32], ...]
+    """tuple of (V, *extra, *tokens, E) float32 arrays: one array a block: gates of V
+    combinations, in [0, 1], sum 1 over the E experts. `extra` are the image's axes that
+    the network was run over, `tokens` the block's own resolution along `token_axes`."""
     grids: tuple[Grid, ...]
+    """One a block: where its tokens lie in the source image."""
     values: tuple[str, ...]
+    """Names of the combinations; one empty name where nothing drives the model."""
     weights: tuple[float, ...]
+    """Share of each combination in the mixture; they sum to 1."""
     axes: tuple[str, ...]
+    """Names of the extra axes."""
     token_axes: tuple[str, ...]
+    """Names of the spatial axes: y, x or z, y, x."""
 
     @property
     def n_blocks(self) -> int:
@@ -73,17 +63,14 @@ class RoutingMaps:
     def mean(self, block: int) -> NDArray[np.float32]:
         """Return a block's gates (*extra, *tokens, E), averaged by weight."""
         shares = np.array(self.weights, np.float32)
-        mixed: NDArray[np.float32] = np.tensordot(shares, self.gates[block], axes=1)
-        return mixed.astype(np.float32, copy=False)
+        return np.asarray(np.tensordot(shares, self.gates[block], axes=1), np.float32)
 
 
 def dominant_expert(gates: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Return the expert with the largest gate, from gates (..., E); ties: the first."""
-    best: NDArray[np.uint8] = gates.argmax(-1).astype(np.uint8)
-    return best
+    return np.asarray(gates.argmax(-1), np.uint8)
 
 
 def expert_load(gates: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return each expert's share of the gates, (E,), from a block's gates (..., E)."""
-    load: NDArray[np.float32] = gates.reshape(-1, gates.shape[-1]).mean(0)
-    return load
+    return np.asarray(gates.reshape(-1, gates.shape[-1]).mean(0))

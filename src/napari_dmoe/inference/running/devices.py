@@ -20,21 +20,14 @@ class DeviceError(ValueError):
 
 @dataclass(frozen=True)
 class DeviceChoice:
-    """A device and the reason for it, in words for a person.
-
-    Parameters
-    ----------
-    device : torch.device
-        Where to compute.
-    reason : str
-        Why there.
-    notice : str
-        What a person should know of every run there; empty where there is nothing.
-    """
+    """A device and the reason for it, in words for a person."""
 
     device: torch.device
+    """Where to compute."""
     reason: str
+    """Why there."""
     notice: str = ""
+    """What a person should know of every run there; empty where there is nothing."""
 
 
 def choose_device(name: str = "auto") -> DeviceChoice:
@@ -132,10 +125,8 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Say whether memory ran out; apart from CUDA's only torch's words tell."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
-    text = str(error).lower()
-    return isinstance(error, RuntimeError) and any(
-        words in text for words in _WORDS_FOR_MEMORY
-    )
+    said = any(words in str(error).lower() for words in _WORDS_FOR_MEMORY)
+    return isinstance(error, RuntimeError) and said
 
 
 _WORDS_FOR_DEVICE = ("CUDA error", "CUDNN_STATUS", "CUBLAS_STATUS", "MPS", "cuDNN")

@@ -21,26 +21,18 @@ Category = tuple[int, ...] | tuple[float, ...] | None
 
 @dataclass(frozen=True)
 class RouterChoice:
-    """Which routers a run uses, and what intervenes in them.
-
-    Parameters
-    ----------
-    categories : tuple of (tuple of int, tuple of float, or None)
-        What to run one after another: a router of each attribute; or, as floats, the
-        share of every router in a mean of them; None is the network without its MoE.
-    values : tuple of str
-        Names of these combinations, such as ``"female, 40-59"``; one empty name where
-        nothing drives the model.
-    weights : tuple of float
-        Shares of the combinations in the mixture; they sum to 1.
-    drivers : tuple of DriverRecord
-        The same for each attribute, for the provenance.
-    """
+    """Which routers a run uses, and what intervenes in them."""
 
     categories: tuple[Category, ...]
+    """What to run one after another: a router of each attribute; or, as floats, the
+    share of every router in a mean of them; None is the network without its MoE."""
     values: tuple[str, ...]
+    """Names of these combinations, such as ``"female, 40-59"``; one empty name where
+    nothing drives the model."""
     weights: tuple[float, ...]
+    """Shares of the combinations in the mixture; they sum to 1."""
     drivers: tuple[DriverRecord, ...] = ()
+    """The same for each attribute, for the provenance."""
     experts: tuple[ExpertControl | None, ...] = ()
     """Intervention on each combination; empty where there is none."""
     samples: tuple[int, ...] = ()
@@ -153,12 +145,7 @@ def checked_priors(
 def combined(drivers: tuple[DriverRecord, ...], n_routers: int) -> RouterChoice:
     """Return all combinations of the drivers' values, each with its share.
 
-    Parameters
-    ----------
-    drivers : tuple of DriverRecord
-        What is run of each attribute.
-    n_routers : int
-        Routers of the model, over all attributes.
+    `n_routers` counts the routers of the model, over all attributes.
 
     Notes
     -----
@@ -226,16 +213,8 @@ def driver_record(
 ) -> DriverRecord:
     """Return what a run does with one attribute.
 
-    Parameters
-    ----------
-    attribute : CardAttribute
-        The attribute.
-    first_router : int
-        Index of its first router.
-    place : int or None
-        Place of the value among the attribute's; None mixes all of them.
-    given : tuple of float, optional
-        Shares of the values in that mixture, instead of the card's.
+    `place` is that of the value among the attribute's; None mixes all of them, by the
+    shares that are `given`, or else by the card's.
     """
     places = tuple(range(len(attribute.values))) if place is None else (place,)
     origin: Literal["card", "uniform", "given"] | None = None

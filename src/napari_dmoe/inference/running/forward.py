@@ -56,33 +56,19 @@ class _Stoppable(TorchFunctionMode):
 
 @dataclass(frozen=True)
 class Answers:
-    """What the network says of some inputs, on the CPU.
-
-    Parameters
-    ----------
-    logits : (P, V, S, K, *size) tensor
-        Class scores of P inputs, V combinations of values and S noise samples.
-    gates : tuple of (P, V, T, E) tensors
-        One a block, averaged over the noise samples.
-    """
+    """What the network says of some inputs, on the CPU."""
 
     logits: Tensor
+    """(P, V, S, K, *size) tensor: class scores of P inputs, V combinations of values
+    and S noise samples."""
     gates: tuple[Tensor, ...]
+    """tuple of (P, V, T, E) tensors: one a block, averaged over the noise samples."""
 
 
 class Forward:
-    """Runs a model for a choice of routers.
+    """Runs a model for a choice of routers, `batch` rows at a time to begin with.
 
-    Parameters
-    ----------
-    loaded : LoadedModel
-        The model. Its network is moved to the device and put in evaluation mode.
-    choice : RouterChoice
-        Combinations of values to run.
-    settings : InferenceSettings
-        Device, batch and noise.
-    batch : int
-        Rows at a time to begin with.
+    Its network is moved to the device and put in evaluation mode.
     """
 
     def __init__(
@@ -146,11 +132,7 @@ class Forward:
             return Answers(logits, tuple(gates))
 
     def _rows(
-        self,
-        inputs: Tensor,
-        numbers: Sequence[int],
-        part: range,
-        device: torch.device,
+        self, inputs: Tensor, numbers: Sequence[int], part: range, device: torch.device
     ) -> SegmentationOutput:
         """Run some of the rows; row = (input * V + combination) * S + sample."""
         n_values, n_samples = len(self.choice.categories), self.n_samples
@@ -159,14 +141,11 @@ class Forward:
         chosen = [self.choice.categories[combination] for combination in which]
         category = None if chosen[0] is None else torch.tensor(chosen)
         firsts = self.choice.samples or (0,) * n_values
-        noise = None
+        noise, seed = None, self.settings.seed
         if self.settings.noise:
-            seed, samples = self.settings.seed, (row % n_samples for row in part)
             noise = [
-                noise_generator(seed, numbers[place], firsts[combination] + sample)
-                for place, combination, sample in zip(
-                    places, which, samples, strict=True
-                )
+                noise_generator(seed, numbers[place], firsts[value] + row % n_samples)
+                for row, place, value in zip(part, places, which, strict=True)
             ]
         controls = self.choice.experts
         experts = [controls[i] for i in which] if any(controls) else None

@@ -1,9 +1,8 @@
-"""One run of a 2D model over the planes of an image."""
+"""A run of a 2D model over the planes of an image, in batches with other such runs."""
 
 from __future__ import annotations
 
 import math
-from functools import partial
 
 import numpy as np
 import torch
@@ -20,17 +19,20 @@ from napari_dmoe.inference.results.routing import RoutingMaps
 from napari_dmoe.inference.results.segmentation import Segmentation
 from napari_dmoe.inference.running.devices import REMEDY
 from napari_dmoe.inference.running.drivers import RouterChoice
-from napari_dmoe.inference.running.forward import Forward
-from napari_dmoe.inference.running.recording import Run, provenance_of, said_once
+from napari_dmoe.inference.running.forward import Answers, Forward
+from napari_dmoe.inference.running.recording import provenance_of, said_once
 from napari_dmoe.inference.running.settings import InferenceSettings
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.progress import Progress, ProgressHook, silent
 
 PLANE_AXES = ("y", "x")
 
+KEPT_PLANES = 8
+"""Prepared planes that are kept for the next group of runs, where there are no more."""
+
 
 class PlaneRun:
-    """One call of :func:`segment`: planes in, results out, chunk by chunk."""
+    """One of several runs that share their inputs: planes in, results out."""
 
     def __init__(
         self,
@@ -51,47 +53,45 @@ class PlaneRun:
         self.is_at_source = settings.scored_at == "source"
         shape = planes.frame_shape if self.is_at_source else self.grid.shape
         n, n_values = len(planes), len(choice.categories)
+        n_alone = n_values if n_values > 1 else 0
         n_kept = loaded.config.n_classes if settings.probabilities else 0
-        n_masks = 1 + (n_values if n_values > 1 else 0)
-        refuse_beyond_memory(
-            n * math.prod(shape) * (n_masks + 4 * n_kept),
-            what="the result needs",
-            remedy=REMEDY,
-        )
+        n_bytes = n * math.prod(shape) * (1 + n_alone + 4 * n_kept)
+        refuse_beyond_memory(n_bytes, what="the result needs", remedy=REMEDY)
         self.labels = np.zeros((n, *shape), np.uint8)
-        self.by_value = np.zeros((n_values if n_values > 1 else 0, n, *shape), np.uint8)
+        self.by_value = np.zeros((n_alone, n, *shape), np.uint8)
         self.probabilities = np.zeros((n_kept, n, *shape), np.float32)
         self.gates: list[tuple[Tensor, ...]] = []
+        self._inputs: dict[int, Tensor] = {}
         self._progress: ProgressHook = silent
         self._last = Progress(0, len(planes))
 
-    def work(self, progress: ProgressHook) -> None:
-        """Segment all planes."""
-        self._progress = progress
-        begin, n = 0, len(self.planes)
-        while begin < n:
-            step = self.forward.inputs_at_once  # less once memory ran out
-            self._say(begin, 0)
-            chunk = range(begin, min(begin + step, n))
-            inputs = torch.stack([self._input(i) for i in chunk])
-            answers = self.forward(inputs, chunk, done=partial(self._say, begin))
-            self._say(begin, len(chunk) * self.forward.rows_per_input)
-            self.gates.append(answers.gates)
-            for number, scores in zip(chunk, answers.logits, strict=True):
-                self._keep(number, scores)
-            begin = chunk.stop
-        self._say(n, 0)
+    def follow(self, lead: PlaneRun) -> None:
+        """Take inputs, what is known of them, and the device from another run."""
+        self._inputs = lead._inputs
+        self.digest, self.notices = lead.digest, lead.notices
+        self.forward.batches = lead.forward.batches
 
-    def _say(self, begin: int, n_rows: int) -> None:
-        """Tell how many rows of the network are done, and let Stop act."""
-        rows, n = self.forward.rows_per_input, len(self.planes)
-        message = f"image {begin + 1} of {n}" if begin < n else "done"
-        self._last = Progress(begin * rows + n_rows, n * rows, message)
-        self._pulse()
+    def listen(self, progress: ProgressHook, step: Progress) -> None:
+        """Repeat a step of the progress while planes are prepared and drawn."""
+        self._progress, self._last = progress, step
 
     def _pulse(self) -> None:
         """Say again how far the run is, so that Stop acts."""
         self._progress(self._last)
+
+    @property
+    def keeps_inputs(self) -> bool:
+        """Whether prepared planes are kept for later runs."""
+        return len(self.planes) <= KEPT_PLANES
+
+    def inputs(self, chunk: range) -> Tensor:
+        """Return prepared planes (P, C, S, S)."""
+        planes = [
+            self._inputs[i] if i in self._inputs else self._input(i) for i in chunk
+        ]
+        if self.keeps_inputs:
+            self._inputs.update(zip(chunk, planes, strict=True))
+        return torch.stack(planes)
 
     def _input(self, number: int) -> Tensor:
         plane = self.planes[number]
@@ -99,6 +99,12 @@ class PlaneRun:
         self.notices.update(dict.fromkeys(prepared.notices))
         self.digest.add(prepared.tensor)
         return prepared.tensor
+
+    def take(self, chunk: range, answers: Answers) -> None:
+        """Turn what the network says of some planes into labels and gates."""
+        self.gates.append(answers.gates)
+        for number, scores in zip(chunk, answers.logits, strict=True):
+            self._keep(number, scores)
 
     def _keep(self, number: int, logits: Tensor) -> None:
         """Turn one plane's logits (V, S, K, h, w) into labels."""
@@ -112,9 +118,8 @@ class PlaneRun:
         for value, kept in enumerate(self.by_value):
             self._draw(alone[value], kept[number])
         if len(self.probabilities):
-            maps = mixed
+            maps, shape = mixed, self.planes.frame_shape
             if self.is_at_source:
-                shape = self.planes.frame_shape
                 maps = restore_maps(mixed, self.grid, shape, pulse=self._pulse)
             self.probabilities[:, number] = maps.numpy()
 
@@ -123,41 +128,34 @@ class PlaneRun:
         if not self.is_at_source:
             out[:] = best_class(scores)
             return
-        restore_labels(
-            scores,
-            self.grid,
-            self.planes.frame_shape,
-            self.crop,
-            out=out,
-            pulse=self._pulse,
-        )
+        shape, pulse = self.planes.frame_shape, self._pulse
+        restore_labels(scores, self.grid, shape, self.crop, out=out, pulse=pulse)
 
-    def result(self) -> Segmentation:
+    def result(self, swept: tuple[str, ...]) -> Segmentation:
         """Return everything in the shape of the source."""
         extra, shape = self.planes.shape, self.labels.shape[1:]
-        choice = self.forward.choice
-        values = choice.values if len(self.by_value) else ()
-        run = Run(
-            image=self.planes.image,
-            grid=self.grid,
-            seen=self.crop,
-            input_sha256=self.digest.hexdigest(),
-            notices=(*said_once(self.notices), *self._cropped()),
-        )
+        labels = self.labels.reshape(*extra, *shape)
+        values = self.forward.choice.values if len(self.by_value) else ()
+        alone = self.by_value.reshape(-1, *extra, *shape)
+        maps = self.probabilities.reshape(-1, *extra, *shape)
         return Segmentation(
-            labels=self.labels.reshape(*extra, *shape),
+            labels=labels,
             axes=(*self.planes.axes, *PLANE_AXES),
             grid=Grid.identity(shape) if self.is_at_source else self.grid,
             classes=self.loaded.card.classes,
-            by_value={
-                value: labels.reshape(*extra, *shape)
-                for value, labels in zip(values, self.by_value, strict=True)
-            },
-            probabilities=self.probabilities.reshape(-1, *extra, *shape)
-            if len(self.probabilities)
-            else None,
+            by_value=dict(zip(values, alone, strict=True)),
+            probabilities=maps if len(maps) else None,
             routing=self._routing(),
-            provenance=provenance_of(self.forward, run),
+            provenance=provenance_of(
+                self.forward,
+                self.planes.image,
+                labels,
+                grid=self.grid,
+                seen=self.crop,
+                input_sha256=self.digest.hexdigest(),
+                notices=(*said_once(self.notices), *self._cropped()),
+                swept=swept,
+            ),
         )
 
     def _routing(self) -> RoutingMaps | None:
@@ -172,14 +170,9 @@ class PlaneRun:
             .numpy()
             for gates in blocks
         )
-        choice = self.forward.choice
+        grids, choice = (tokens,) * len(maps), self.forward.choice
         return RoutingMaps(
-            gates=maps,
-            grids=(tokens,) * len(maps),
-            values=choice.values,
-            weights=choice.weights,
-            axes=self.planes.axes,
-            token_axes=PLANE_AXES,
+            maps, grids, choice.values, choice.weights, self.planes.axes, PLANE_AXES
         )
 
     def _cropped(self) -> tuple[str, ...]:

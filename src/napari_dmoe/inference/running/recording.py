@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from napari_dmoe.imaging.spatial import Grid, SpatialImage
 from napari_dmoe.inference.results.provenance import (
@@ -18,41 +19,30 @@ from napari_dmoe.inference.results.provenance import (
     now,
     versions,
 )
-from napari_dmoe.inference.results.segmentation import Segmentation
 from napari_dmoe.inference.running.forward import Forward
 from napari_dmoe.models.gating import ExpertControl
 
 _NUMBER = re.compile(r"-?\d+(\.\d+)?(e[+-]?\d+)?")
 
 
-@dataclass(frozen=True)
-class Run:
-    """What one run saw.
+def provenance_of(
+    forward: Forward,
+    image: SpatialImage,
+    labels: NDArray[np.uint8],
+    *,
+    grid: Grid,
+    seen: tuple[slice, ...],
+    input_sha256: str,
+    notices: Iterable[str],
+    swept: tuple[str, ...] = (),
+) -> Provenance:
+    """Return the record of a run.
 
-    Parameters
-    ----------
-    image : SpatialImage
-        The image.
-    grid : Grid
-        Where the network's samples lie in it.
-    seen : tuple of slice
-        The part of it that the network saw, in the order of `grid`.
-    input_sha256 : str
-        SHA-256 of the network's inputs.
-    notices : tuple of str
-        What a person should know.
+    `grid` is where the network's samples lie in the image, and `seen` the part of it
+    that the network saw, in the order of `grid`; `swept` are attributes whose other
+    values were run in the same batches.
     """
-
-    image: SpatialImage
-    grid: Grid
-    seen: tuple[slice, ...]
-    input_sha256: str
-    notices: tuple[str, ...]
-
-
-def provenance_of(forward: Forward, run: Run) -> Provenance:
-    """Return the record of a run."""
-    loaded, image, grid = forward.loaded, run.image, run.grid
+    loaded = forward.loaded
     return Provenance(
         created=now(),
         versions=versions(),
@@ -72,30 +62,24 @@ def provenance_of(forward: Forward, run: Run) -> Provenance:
             dtype=str(image.data.dtype),
             affine=tuple(map(tuple, image.affine.tolist())),
             unit=image.unit,
-            input_sha256=run.input_sha256,
+            input_sha256=input_sha256,
         ),
         settings=forward.settings.model_dump(mode="json"),
         classes=loaded.card.classes,
         grid={"shape": grid.shape, "start": grid.start, "step": grid.step},
-        seen=tuple((s.start, s.stop) for s in run.seen),
-        notices=(*run.notices, *forward.notices),
+        seen=tuple((s.start, s.stop) for s in seen),
+        notices=(*notices, *forward.notices),
+        labels_sha256=labels_sha256(labels),
         threads=torch.get_num_threads(),
         experts=control_record(*forward.choice.experts[:1]),
+        swept=swept,
     )
 
 
 def said_once(notices: Iterable[str]) -> tuple[str, ...]:
     """Fold notices that differ in their numbers alone, as those of many planes do.
 
-    Parameters
-    ----------
-    notices : iterable of str
-        Notices in the order in which they came up.
-
-    Returns
-    -------
-    tuple of str
-        The first of each kind, with a word on how many more there were.
+    The first of each kind stays, with a word on how many more there were.
 
     Examples
     --------
@@ -131,17 +115,3 @@ def control_record(*experts: ExpertControl | None) -> ControlRecord | None:
         mute=tuple(sorted(control.mute, key=order)),
         pin=tuple(sorted(control.pin.items(), key=order)),
     )
-
-
-def finished(result: Segmentation, *, swept: tuple[str, ...] = ()) -> Segmentation:
-    """Return a result whose record also knows its labels.
-
-    Parameters
-    ----------
-    result : Segmentation
-        What a run returned.
-    swept : tuple of str
-        Attributes whose other values were run in the same batches.
-    """
-    known = {"labels_sha256": labels_sha256(result.labels), "swept": swept}
-    return replace(result, provenance=result.provenance.model_copy(update=known))

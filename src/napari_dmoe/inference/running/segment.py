@@ -14,12 +14,9 @@ from numpy.typing import NDArray
 from napari_dmoe.imaging.spatial import SpatialImage
 from napari_dmoe.inference.results.segmentation import Segmentation
 from napari_dmoe.inference.running.controls import checked_control
-from napari_dmoe.inference.running.devices import memory_told
 from napari_dmoe.inference.running.drivers import Priors, choose_routers
-from napari_dmoe.inference.running.planes import PlaneRun
-from napari_dmoe.inference.running.recording import finished
 from napari_dmoe.inference.running.settings import InferenceSettings
-from napari_dmoe.inference.running.volumes import VolumeRun
+from napari_dmoe.inference.running.variants import segment_variants
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.models.gating import ExpertControl
 from napari_dmoe.patient import Patient
@@ -97,8 +94,4 @@ def segment(
     image = SpatialImage.of(image)
     choice = choose_routers(loaded, patient or Patient(), settings, priors)
     choice = choice.with_experts(checked_control(loaded, experts))
-    kind = VolumeRun if loaded.card.dims == 3 else PlaneRun
-    with memory_told():
-        run = kind(loaded, image, choice, settings)
-        run.work(progress or silent)
-        return finished(run.result())
+    return next(segment_variants(loaded, image, [choice], settings, progress or silent))

@@ -8,13 +8,11 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 
-class InferenceSettings(BaseModel):
+class InferenceSettings(BaseModel, frozen=True, extra="forbid"):
     """How to run a model."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     schema_version: Literal[1] = 1
     device: str = Field(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
@@ -25,11 +26,11 @@ from napari_dmoe.inference.results.routing import RoutingMaps
 from napari_dmoe.inference.results.segmentation import Segmentation
 from napari_dmoe.inference.running.drivers import RouterChoice
 from napari_dmoe.inference.running.forward import Forward
-from napari_dmoe.inference.running.recording import Run, provenance_of, said_once
+from napari_dmoe.inference.running.recording import provenance_of, said_once
 from napari_dmoe.inference.running.settings import InferenceSettings
 from napari_dmoe.inference.running.windows import GateSum, WeightedSum, Windows
 from napari_dmoe.models.checkpoint import LoadedModel
-from napari_dmoe.progress import Progress, ProgressHook, Pulse
+from napari_dmoe.progress import Progress, ProgressHook, Pulse, silent
 
 VOXELS_AT_ONCE = 2 * 96**3
 """Voxels in one forward pass at most, so that it takes about a second and can stop."""
@@ -62,31 +63,30 @@ class VolumeRun:
         self.gates: list[tuple[NDArray[np.float32], ...]] = []
         self.grid = Grid.identity(self.volumes.frame_shape)
         self.token_grids: tuple[Grid, ...] = ()
+        self._progress: ProgressHook = silent
 
-    def work(self, progress: ProgressHook) -> None:
+    def work(self, progress: ProgressHook) -> Segmentation:
         """Segment all volumes."""
+        self._progress, n_channels = progress, self.loaded.config.in_channels
         for number in range(len(self.volumes)):
+            pulse = self._pulse(number, "preparing the volume")
+            volume = self.volumes[number]
             prepared = prepare_volume(
-                self.volumes[number],
-                self.preprocessing,
-                n_channels=self.loaded.config.in_channels,
-                pulse=self._pulse(progress, number, "preparing the volume"),
+                volume, self.preprocessing, n_channels=n_channels, pulse=pulse
             )
             self.notices.update(dict.fromkeys(prepared.notices))
-            pulse = self._pulse(progress, number, "preparing the volume")
             self.digest.add(prepared.tensor, pulse=pulse)
             self.grid = prepared.grid
-            scores = self._scores(number, prepared, progress)
-            self._keep(scores, self._pulse(progress, number + 1, "drawing the mask"))
+            scores = self._scores(number, prepared)
+            self._keep(scores, self._pulse(number + 1, "drawing the mask"))
         progress(Progress(1, 1, "done"))
+        return self._result()
 
-    def _pulse(self, progress: ProgressHook, n_done: int, message: str) -> Pulse:
+    def _pulse(self, n_done: int, message: str) -> Pulse:
         """Return what repeats the progress between windows, so that Stop acts."""
-        return partial(progress, Progress(n_done, len(self.volumes), message))
+        return partial(self._progress, Progress(n_done, len(self.volumes), message))
 
-    def _scores(
-        self, number: int, prepared: PreparedVolume, progress: ProgressHook
-    ) -> Tensor:
+    def _scores(self, number: int, prepared: PreparedVolume) -> Tensor:
         """Run every window: logits (1, K, *S), or probabilities (V, K, *S) to mix."""
         patch = self.preprocessing.patch
         windows = Windows(prepared.grid.shape, patch, self.settings.overlap)
@@ -96,7 +96,7 @@ class VolumeRun:
         begin, n = 0, len(windows)
         while begin < n:
             step = self.forward.inputs_at_once  # less once memory ran out
-            say = partial(self._say, progress, number * n + begin, n)
+            say = partial(self._say, number * n + begin, n)
             say(0)
             chunk = range(begin, min(begin + step, n))
             begin = chunk.stop
@@ -111,15 +111,13 @@ class VolumeRun:
                 for stage, gates in zip(stages, answers.gates, strict=True):
                     stage.add(window, gates[place])
         self._keep_gates(stages)
-        return total.result(pulse=partial(self._say, progress, (number + 1) * n, n, 0))
+        return total.result(pulse=partial(self._say, (number + 1) * n, n, 0))
 
-    def _say(
-        self, progress: ProgressHook, n_done: int, n_windows: int, n_rows: int
-    ) -> None:
+    def _say(self, n_done: int, n_windows: int, n_rows: int) -> None:
         """Tell how many rows of the network are done, and let Stop act."""
         rows, of = self.forward.rows_per_input, n_windows * len(self.volumes)
         message = f"window {min(n_done + 1, of)} of {of}"
-        progress(Progress(n_done * rows + n_rows, of * rows, message))
+        self._progress(Progress(n_done * rows + n_rows, of * rows, message))
 
     @property
     def _is_plain(self) -> bool:
@@ -144,9 +142,9 @@ class VolumeRun:
         if len(scores) > 1:
             self.by_value.append([self._labels(value, pulse) for value in scores])
         if self.settings.probabilities:
-            maps = mixed.softmax(0) if self._is_plain else mixed
+            maps, shape = mixed, self.volumes.frame_shape
+            maps = maps.softmax(0) if self._is_plain else maps
             if self.is_at_source:
-                shape = self.volumes.frame_shape
                 maps = restore_maps(maps, self.grid, shape, pulse=pulse)
             else:
                 maps = maps[(slice(None), *self.grid.upright()[1])]
@@ -158,56 +156,48 @@ class VolumeRun:
             return restore_labels(scores, self.grid, shape, pulse=pulse)
         return best_class(scores)[self.grid.upright()[1]]
 
-    def result(self) -> Segmentation:
+    def _result(self) -> Segmentation:
         """Return everything in the shape of the source, its axes last in z, y, x."""
-        choice, extra = self.forward.choice, self.volumes.shape
-        by_value = {
-            value: self._together([values[i] for values in self.by_value])
-            for i, value in enumerate(choice.values if self.by_value else ())
-        }
-        shape = self.volumes.frame_shape
-        run = Run(
-            image=self.volumes.image,
-            grid=self.grid,
-            seen=tuple(slice(0, n) for n in shape),
-            input_sha256=self.digest.hexdigest(),
-            notices=said_once(self.notices),
-        )
+        labels, shape = self._together(self.labels), self.volumes.frame_shape
+        values = self.forward.choice.values if self.by_value else ()
+        alone = map(self._together, zip(*self.by_value, strict=True))
+        kept = self.probabilities
         return Segmentation(
-            labels=self._together(self.labels),
+            labels=labels,
             axes=(*self.volumes.axes, *VOLUME_AXES),
             grid=Grid.identity(shape) if self.is_at_source else self.grid.upright()[0],
             classes=self.loaded.card.classes,
-            by_value=by_value,
-            probabilities=np.stack(self.probabilities, 1).reshape(
-                -1, *extra, *self.probabilities[0].shape[1:]
-            )
-            if self.probabilities
-            else None,
+            by_value=dict(zip(values, alone, strict=True)),
+            probabilities=self._maps_together(kept) if kept else None,
             routing=self._routing(),
-            provenance=provenance_of(self.forward, run),
+            provenance=provenance_of(
+                self.forward,
+                self.volumes.image,
+                labels,
+                grid=self.grid,
+                seen=tuple(slice(0, n) for n in shape),
+                input_sha256=self.digest.hexdigest(),
+                notices=said_once(self.notices),
+            ),
         )
 
-    def _together(self, frames: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:
+    def _together(self, frames: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
         return np.stack(frames).reshape(*self.volumes.shape, *frames[0].shape)
+
+    def _maps_together(
+        self, frames: Sequence[NDArray[np.float32]]
+    ) -> NDArray[np.float32]:
+        """Return maps (N, *extra, *S) from those of each volume, (N, *S)."""
+        n, *shape = frames[0].shape
+        return np.stack(frames, 1).reshape(n, *self.volumes.shape, *shape)
 
     def _routing(self) -> RoutingMaps | None:
         if not self.token_grids:
             return None
-        gates = tuple(
-            np.stack(frames, 1).reshape(
-                len(frames[0]), *self.volumes.shape, *frames[0].shape[1:]
-            )
-            for frames in zip(*self.gates, strict=True)
-        )
-        choice = self.forward.choice
+        gates = tuple(map(self._maps_together, zip(*self.gates, strict=True)))
+        grids, choice, axes = self.token_grids, self.forward.choice, self.volumes.axes
         return RoutingMaps(
-            gates=gates,
-            grids=self.token_grids,
-            values=choice.values,
-            weights=choice.weights,
-            axes=self.volumes.axes,
-            token_axes=VOLUME_AXES,
+            gates, grids, choice.values, choice.weights, axes, VOLUME_AXES
         )
 
 

@@ -26,16 +26,10 @@ _LEAST_WEIGHT = 1e-3
 
 
 class Windows:
-    """Where the windows of one volume lie.
+    """Where the windows of one volume (D, H, W) lie.
 
-    Parameters
-    ----------
-    shape : tuple of int
-        Size of the volume, (D, H, W).
-    patch : tuple of int
-        Size of a window. A volume that is smaller is padded with 0 on both sides.
-    overlap : float
-        Share of a window that it has in common with the next, in [0, 1).
+    A volume that is smaller than a window, the `patch`, is padded with 0 on both sides.
+    `overlap` is the share of a window that it has in common with the next, in [0, 1).
     """
 
     def __init__(
@@ -65,15 +59,7 @@ class Windows:
         return len(self.places)
 
     def inside(self, number: int) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
-        """Return what of window `number` is no padding.
-
-        Returns
-        -------
-        tuple of slice
-            Its place in the volume.
-        tuple of slice
-            Its place in the window.
-        """
+        """Return where window `number` is no padding: in the volume, in the window."""
         in_volume, in_window = [], []
         for place, before, n in zip(
             self.places[number], self.before, self.shape, strict=True
@@ -102,12 +88,7 @@ class Windows:
 class WeightedSum:
     """Adds up what windows answer, and divides by their weights.
 
-    Parameters
-    ----------
-    windows : Windows
-        Where they lie.
-    leading : sequence of int
-        Leading axes of an answer: combinations of values and classes.
+    `leading` are the first axes of an answer: combinations of values and classes.
     """
 
     def __init__(self, windows: Windows, leading: Sequence[int]) -> None:
@@ -137,14 +118,8 @@ class GateSum:
     """Adds up the gates of one stage on the stage's own, coarser grid.
 
     A token of a stage is a block of `step` voxels along each axis. Windows that do not
-    begin on a block's border give each block the token that covers its centre.
-
-    Parameters
-    ----------
-    windows : Windows
-        Where they lie.
-    n_values, n_tokens, n_experts : int
-        Sizes of a window's gates (V, T, E).
+    begin on a block's border give each block the token that covers its centre. A
+    window's gates are (n_values, n_tokens, n_experts).
     """
 
     def __init__(

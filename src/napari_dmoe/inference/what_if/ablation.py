@@ -34,31 +34,21 @@ from napari_dmoe.progress import ProgressHook, Words, numbered, part_of, silent
 
 @dataclass(frozen=True)
 class ExpertEffect:
-    """What changes when one expert is muted.
-
-    Parameters
-    ----------
-    expert : int
-        The expert, counted from 0.
-    load : float
-        Its share of the gates in the blocks where it was muted, in [0, 1].
-    n_different : int
-        Pixels whose label changes.
-    sizes : tuple of ClassSize
-        Area or volume of each class without it.
-    changes : tuple of float
-        By how much each class grows, in the unit of `sizes`; below 0 it shrinks.
-    dice : tuple of float
-        Dice to the mask of the model as it is, for each class; NaN where neither mask
-        has the class.
-    """
+    """What changes when one expert is muted."""
 
     expert: int
+    """The expert, counted from 0."""
     load: float
+    """Its share of the gates in the blocks where it was muted, in [0, 1]."""
     n_different: int
+    """Pixels whose label changes."""
     sizes: tuple[ClassSize, ...]
+    """Area or volume of each class without it."""
     changes: tuple[float, ...]
+    """By how much each class grows, in the unit of `sizes`; below 0 it shrinks."""
     dice: tuple[float, ...]
+    """Dice to the mask of the model as it is, for each class; NaN where neither mask
+    has the class."""
 
 
 @dataclass(frozen=True)
@@ -171,15 +161,15 @@ def ablate(
     image = SpatialImage.of(image)
     control = checked_control(loaded, ExpertControl(frozenset(mute), dict(pin or {})))
     experts = range(loaded.config.n_experts) if effects else range(0)
-    for expert in experts:
-        checked_control(loaded, ExpertControl(frozenset({(block, expert)})))
+    each = [ExpertControl(frozenset({(block, expert)})) for expert in experts]
+    for muting in each:
+        checked_control(loaded, muting)
     choice = choose_routers(loaded, patient or Patient(), settings, priors)
     if plain is not None:
         _check_plain(plain, loaded, choice)
     run = _Runs(loaded, image, choice, settings, progress or silent)
     plain = plain or run.of([None], 0)[0]
     result = plain if control is None else run.of([control], 1, plain)[0]
-    each = [ExpertControl(frozenset({(block, expert)})) for expert in experts]
     without = run.of(each, 2, plain)
     before = measure_mask(plain.labels, plain, image).sizes
     classes = plain.classes
@@ -234,7 +224,7 @@ class _Runs:
             words=_words_of(needed),
         )
         return [
-            _unchanged(plain, control) if known and plain is not None else next(made)
+            _unchanged(plain, control) if plain is not None and known else next(made)
             for control, known in zip(controls, idle, strict=True)
         ]
 

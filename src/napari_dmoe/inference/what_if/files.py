@@ -23,30 +23,20 @@ from napari_dmoe.inference.what_if.uncertainty import Uncertainty
 
 @dataclass(frozen=True)
 class SavedSweep:
-    """Where a sweep was written.
-
-    Parameters
-    ----------
-    labels : tuple of Path
-        The mask of each value; its record lies beside it.
-    sensitivity : Path
-        Entropy of the values' votes in bits, float32.
-    differs : Path
-        In how many values the label is not the reference's, uint8.
-    picture : Path
-        All masks side by side.
-    table : Path
-        A row for each value: see :meth:`Sweep.rows`.
-    record : Path
-        The records of all values, the reference and the summary.
-    """
+    """Where a sweep was written."""
 
     labels: tuple[Path, ...]
+    """The mask of each value; its record lies beside it."""
     sensitivity: Path
+    """Entropy of the values' votes in bits, float32."""
     differs: Path
+    """In how many values the label is not the reference's, uint8."""
     picture: Path
+    """All masks side by side."""
     table: Path
+    """A row for each value: see :meth:`Sweep.rows`."""
     record: Path
+    """The records of all values, the reference and the summary."""
 
 
 def save_sweep(
@@ -57,26 +47,12 @@ def save_sweep(
     *,
     file_format: FileFormat = "auto",
 ) -> SavedSweep:
-    """Write a sweep.
-
-    Parameters
-    ----------
-    sweep : Sweep
-        What to write.
-    folder, stem, image, file_format
-        As :func:`save_segmentation` takes them, and with its errors.
-
-    Returns
-    -------
-    SavedSweep
-        Where everything is.
-    """
+    """Write a sweep, as :func:`save_segmentation` writes a result, with its errors."""
     labels = []
     for number, value in enumerate(sweep.values):
         name = f"{stem}.{number}-{safe_stem(value.name)}"
-        saved = save_segmentation(
-            folder, name, value.result, image, file_format=file_format
-        )
+        result = value.result
+        saved = save_segmentation(folder, name, result, image, file_format=file_format)
         labels.append(saved.labels)
     writer = ResultWriter.of(
         folder, stem, image, sweep.record(), grid=sweep.grid, file_format=file_format
@@ -93,21 +69,14 @@ def save_sweep(
 
 @dataclass(frozen=True)
 class SavedUncertainty:
-    """Where noise samples were written; the record lies beside each file.
-
-    Parameters
-    ----------
-    labels : Path
-        The class that most samples give.
-    votes : Path
-        How many samples give each pixel each class, uint8, the class first.
-    entropy : Path
-        Entropy of the votes in bits, float32.
-    """
+    """Where noise samples were written; the record lies beside each file."""
 
     labels: Path
+    """The class that most samples give."""
     votes: Path
+    """How many samples give each pixel each class, uint8, the class first."""
     entropy: Path
+    """Entropy of the votes in bits, float32."""
 
 
 def save_uncertainty(
@@ -120,17 +89,7 @@ def save_uncertainty(
 ) -> SavedUncertainty:
     """Write what noise samples agree on, but not their experts' votes.
 
-    Parameters
-    ----------
-    found : Uncertainty
-        What to write.
-    folder, stem, image, file_format
-        As :func:`save_segmentation` takes them, and with its errors.
-
-    Returns
-    -------
-    SavedUncertainty
-        Where they are.
+    The other arguments, and what is raised, are those of :func:`save_segmentation`.
     """
     writer = ResultWriter.of(
         folder, stem, image, found.provenance, grid=found.grid, file_format=file_format

@@ -26,7 +26,7 @@ from napari_dmoe.inference.running.variants import segment_variants
 from napari_dmoe.models.card import CardAttribute
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.patient import Patient
-from napari_dmoe.progress import ProgressHook, numbered, part_of, silent
+from napari_dmoe.progress import ProgressHook, numbered, silent
 
 ORDERED = ("age", "severity")
 """Attributes whose values have an order, whether or not a card states edges."""
@@ -91,31 +91,17 @@ def interpolate(
         _choice(loaded, known[attribute], position, patient, settings, priors)
         for position in positions
     ]
-    # Trained values are run as such, so that they are what segment() returns.
-    kinds = [_is_between(choice) for choice in choices]
-    results: dict[int, Segmentation] = {}
-    groups = [[i for i, kind in enumerate(kinds) if kind == k] for k in (False, True)]
-    groups = [group for group in groups if group]
-    for number, group in enumerate(groups):
-        part = part_of(progress or silent, number, len(groups))
-        chosen = [choices[i] for i in group]
-        # One by one, so that each can be replayed without the others.
-        values = [_value(choice, attribute) for choice in chosen]
-        words = numbered("step", len(chosen), values)
-        made = segment_variants(
-            loaded, image, chosen, settings, part, at_once=1, words=words
-        )
-        results |= dict(zip(group, made, strict=True))
-    return tuple(results[i] for i in range(len(choices)))
+    values = [_value(choice, attribute) for choice in choices]
+    words, hook = numbered("step", len(choices), values), progress or silent
+    # One by one, so that each can be replayed without the others.
+    return tuple(
+        segment_variants(loaded, image, choices, settings, hook, at_once=1, words=words)
+    )
 
 
 def _value(choice: RouterChoice, attribute: str) -> str:
     found = (d.value for d in choice.drivers if d.attribute == attribute)
     return next(found, None) or ""
-
-
-def _is_between(choice: RouterChoice) -> bool:
-    return any(driver.between is not None for driver in choice.drivers)
 
 
 def _choice(
@@ -135,7 +121,7 @@ def _choice(
     place = math.floor(position)
     fixed = {attribute.name: place}
     choice = choose_routers(loaded, patient or Patient(), settings, priors, fixed=fixed)
-    if place == position:
+    if place == position:  # a trained value, so that it is what segment() returns
         return choice
     t = position - place
     drivers = tuple(

@@ -6,7 +6,11 @@ It runs nothing; :mod:`napari_dmoe.inference.what_if.interpolation` does.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from napari_dmoe.inference.masks.agreement import FlippingRegion
@@ -20,27 +24,23 @@ STEPS_BETWEEN = 3
 
 @dataclass(frozen=True)
 class Swept:
-    """A sweep, and its steps from the first value to the last.
-
-    Parameters
-    ----------
-    sweep : Sweep
-        What was found for the trained values.
-    steps : tuple of str
-        What each step is: a value, or what lies between two.
-    results : tuple of Segmentation
-        The result of each step.
-    chosen : int
-        The step of the patient's own value; the first where it is unknown.
-    seconds : float
-        How long it took.
-    """
+    """A sweep, and its steps from the first value to the last."""
 
     sweep: Sweep
+    """What was found for the trained values."""
     steps: tuple[str, ...]
+    """What each step is: a value, or what lies between two."""
     results: tuple[Segmentation, ...]
+    """The result of each step."""
     chosen: int
+    """The step of the patient's own value; the first where it is unknown."""
     seconds: float
+    """How long it took."""
+
+    @cached_property
+    def stack(self) -> NDArray[np.uint8]:
+        """The masks of all steps: (n, *S) labels, made when first asked for."""
+        return np.stack([each.labels for each in self.results])
 
     def step_apart(self, region: FlippingRegion) -> int:
         """Return the step whose mask differs most from the reference in a region."""

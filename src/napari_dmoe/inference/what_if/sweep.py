@@ -104,14 +104,9 @@ def sweep(
         choices.append(choose_routers(loaded, plan.patient, settings, priors))
     votes = Votes(loaded.config.n_classes)
     results: list[Segmentation] = []
+    hook = progress or silent
     for result in segment_variants(
-        loaded,
-        image,
-        choices,
-        settings,
-        progress or silent,
-        swept=plan.names,
-        words=plan.words(),
+        loaded, image, choices, settings, hook, swept=plan.names, words=plan.words()
     ):
         if len(results) < len(plan.places):
             votes.add(result.labels)
@@ -149,16 +144,9 @@ class _Plan:
 
     def choices(self, priors: Priors | None) -> list[RouterChoice]:
         """Return the routers of each value."""
-        return [
-            choose_routers(
-                self.loaded,
-                self.patient,
-                self.settings,
-                priors,
-                fixed=dict(zip(self.names, place, strict=True)),
-            )
-            for place in self.places
-        ]
+        asked = self.loaded, self.patient, self.settings, priors
+        fixed = [dict(zip(self.names, place, strict=True)) for place in self.places]
+        return [choose_routers(*asked, fixed=each) for each in fixed]
 
     def words(self) -> Words:
         """Say which values are under way."""
@@ -202,20 +190,23 @@ def _assembled(
         name, labels = MAJORITY, votes.majority
     measured = measure_mask(labels, results[0], image)
     reference = Reference(name, labels, own, measured.sizes, measured.ratio)
-    values = [
+    values = tuple(
         _value(plan, number, result, reference, image)
         for number, result in enumerate(results[:n])
-    ]
+    )
     masks = [(value.name, value.labels) for value in values]
+    differs = np.zeros(labels.shape, np.uint8)
+    for _, mask in masks:
+        differs += mask != labels
     frame = label_frame(results[0], image)
-    regions, n_regions = flipping_regions(votes, masks, reference.labels, frame)
+    regions, n_regions = flipping_regions(votes, masks, labels, frame)
     return Sweep(
         attributes=plan.names,
         titles=tuple(attribute.label for attribute in plan.attributes),
         shape=plan.shape,
-        values=tuple(values),
+        values=values,
         reference=reference,
-        differs=_differs(masks, reference.labels),
+        differs=differs,
         entropy=votes.entropy(),
         votes=votes.counts,
         regions=regions,
@@ -242,12 +233,3 @@ def _value(
         dice=class_dice(result.labels, reference.labels, len(result.classes)),
         n_different=int(np.count_nonzero(result.labels != reference.labels)),
     )
-
-
-def _differs(
-    masks: Sequence[tuple[str, NDArray[np.uint8]]], reference: NDArray[np.uint8]
-) -> NDArray[np.uint8]:
-    count = np.zeros(reference.shape, np.uint8)
-    for _, labels in masks:
-        count += labels != reference
-    return count

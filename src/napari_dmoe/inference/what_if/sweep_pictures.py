@@ -33,33 +33,19 @@ _CHANGE = np.array(OKABE_ITO[5], np.float32)
 def sweep_picture(image: SpatialImage, sweep: Sweep) -> Picture:
     """Draw the mask of every value, and a map of the pixels that change.
 
-    Parameters
-    ----------
-    image : SpatialImage
-        The image that was swept.
-    sweep : Sweep
-        What was found.
-
-    Returns
-    -------
-    (H, W, 3) uint8 array
-        Tiles in rows, each with its value's name; pairs of two drivers as a grid. Below
-        stand the summary and what must be said of it.
+    The tiles stand in rows, each with its value's name; pairs of two drivers make a
+    grid. Below stand the summary and what must be said of it.
     """
     plane = _Plane(image, sweep)
-    tiles = [
-        (_title(value.name, value.is_chosen), plane.with_mask(value.labels))
-        for value in sweep.values
-    ]
+    values = sweep.values
+    titles = [f"{v.name} (the patient)" if v.is_chosen else v.name for v in values]
+    drawn = (plane.with_mask(value.labels) for value in values)
+    tiles = list(zip(titles, drawn, strict=True))
     tiles.append(("where the label changes", plane.with_change(sweep.entropy)))
     columns = sweep.shape[1] if len(sweep.shape) == 2 else min(len(tiles), MOST_COLUMNS)
     # The font that comes with Pillow lacks raised digits.
     text = f"{sweep.summary} {RESEARCH_ONLY}".translate({ord("²"): "2", ord("³"): "3"})
     return _laid_out(tiles, columns, text)
-
-
-def _title(name: str, is_chosen: bool) -> str:
-    return f"{name} (the patient)" if is_chosen else name
 
 
 class _Plane:
@@ -95,8 +81,7 @@ class _Plane:
                 self.sweep.grid.samples_at_source(self.shape), frame.shape, strict=True
             )
         ]
-        sampled: NDArray[Any] = frame[np.ix_(*index)]
-        return sampled
+        return np.asarray(frame[np.ix_(*index)])
 
     def with_mask(self, labels: NDArray[np.uint8]) -> Picture:
         """Draw a mask."""
@@ -108,7 +93,7 @@ class _Plane:
         plane = np.asarray(self._at_source(entropy)[self.place], np.float32)
         share = np.clip(plane / max(float(plane.max()), 1e-6), 0, 1)[..., np.newaxis]
         grey = self.base.mean(-1, keepdims=True).repeat(3, -1)
-        tinted: Picture = ((1 - share) * grey + share * _CHANGE).astype(np.uint8)
+        tinted = np.asarray((1 - share) * grey + share * _CHANGE, np.uint8)
         return tinted[self.flips]
 
 
@@ -118,9 +103,8 @@ def _laid_out(tiles: list[tuple[str, Picture]], columns: int, text: str) -> Pict
     n_rows = -(-len(pictures) // columns)
     width = columns * (TILE + _GAP) + _GAP
     lines = textwrap.wrap(text, width // 7)
-    page = Image.new(
-        "RGB", (width, n_rows * height + _GAP + _LINE * len(lines) + _GAP), _PAPER
-    )
+    size = (width, n_rows * height + _GAP + _LINE * len(lines) + _GAP)
+    page = Image.new("RGB", size, _PAPER)
     draw, font = ImageDraw.Draw(page), ImageFont.load_default()
     for number, (name, picture) in enumerate(pictures):
         row, column = divmod(number, columns)

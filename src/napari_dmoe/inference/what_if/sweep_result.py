@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from napari_dmoe.imaging.spatial import Grid
 from napari_dmoe.inference.masks.agreement import FlippingRegion
@@ -28,62 +28,41 @@ MAJORITY = "the majority of the values"
 
 @dataclass(frozen=True)
 class Reference:
-    """What the values of a sweep are compared with.
-
-    Parameters
-    ----------
-    name : str
-        The patient's own value, or what stands for it where it is unknown.
-    labels : (*S) uint8 array
-        Its mask.
-    place : int or None
-        Its place among the values; None where it is none of them.
-    sizes : tuple of ClassSize
-        Area or volume of each class but the background.
-    ratio : CupToDisc or None
-        The cup-to-disc ratio, for models with rim and cup.
-    """
+    """What the values of a sweep are compared with."""
 
     name: str
+    """The patient's own value, or what stands for it where it is unknown."""
     labels: NDArray[np.uint8]
+    """(*S) uint8 array: its mask."""
     place: int | None
+    """Its place among the values; None where it is none of them."""
     sizes: tuple[ClassSize, ...]
+    """Area or volume of each class but the background."""
     ratio: CupToDisc | None
+    """The cup-to-disc ratio, for models with rim and cup."""
 
 
 @dataclass(frozen=True)
 class SweptValue:
-    """The result for one value, or one pair of values.
-
-    Parameters
-    ----------
-    name : str
-        ``"40-59"``, or ``"female, 40-59"`` for a pair.
-    values : tuple of str
-        The value of each swept attribute.
-    result : Segmentation
-        Mask, routing and record, as :func:`segment` returns them.
-    is_chosen : bool
-        Whether it is the patient's own.
-    sizes : tuple of ClassSize
-        Area or volume of each class but the background.
-    ratio : CupToDisc or None
-        The cup-to-disc ratio, for models with rim and cup.
-    dice : tuple of float
-        Dice to the reference for each class but the background; NaN where neither mask
-        has the class.
-    n_different : int
-        Pixels whose label is not the reference's.
-    """
+    """The result for one value, or one pair of values."""
 
     name: str
+    """``"40-59"``, or ``"female, 40-59"`` for a pair."""
     values: tuple[str, ...]
+    """The value of each swept attribute."""
     result: Segmentation
+    """Mask, routing and record, as :func:`segment` returns them."""
     is_chosen: bool
+    """Whether it is the patient's own."""
     sizes: tuple[ClassSize, ...]
+    """Area or volume of each class but the background."""
     ratio: CupToDisc | None
+    """The cup-to-disc ratio, for models with rim and cup."""
     dice: tuple[float, ...]
+    """Dice to the reference for each class but the background; NaN where neither mask
+    has the class."""
     n_different: int
+    """Pixels whose label is not the reference's."""
 
     @property
     def labels(self) -> NDArray[np.uint8]:
@@ -101,10 +80,8 @@ class SweptValue:
         return self.result.provenance
 
 
-class SweepRecord(BaseModel):
+class SweepRecord(BaseModel, frozen=True, extra="forbid"):
     """A sweep in a file: what was compared, in words, and each value's record."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     schema_version: int = 1
     attributes: tuple[str, ...]

@@ -33,26 +33,18 @@ LEVEL = 0.95
 
 @dataclass(frozen=True)
 class SizeInterval:
-    """How large a class is over the noise samples.
-
-    Parameters
-    ----------
-    name : str
-        The class.
-    unit : str
-        Unit of the sizes, as in :class:`ClassSize`.
-    sizes : tuple of float
-        Area or volume in each sample.
-    low, median, high : float
-        The middle, and the ends that hold 95 % of the samples.
-    """
+    """How large a class is over the noise samples."""
 
     name: str
+    """The class."""
     unit: str
+    """Unit of the sizes, as in :class:`ClassSize`."""
     sizes: tuple[float, ...]
+    """Area or volume in each sample."""
     low: float
     median: float
     high: float
+    """The middle, and the ends that hold 95 % of the samples."""
 
 
 @dataclass(frozen=True)
@@ -166,18 +158,7 @@ def count_samples(
 ) -> Uncertainty:
     """Run noise samples for routers that are already chosen, and count their votes.
 
-    Parameters
-    ----------
-    loaded : LoadedModel
-        The model.
-    image : SpatialImage
-        The image.
-    choice : RouterChoice
-        Routers of every sample.
-    settings : InferenceSettings
-        Number of samples, their seed, and how to run them.
-    progress : callable
-        Called before each batch; may raise ``Cancelled``.
+    The settings say how many samples, from which seed, and how to run them.
     """
     samples, seed = settings.samples, settings.seed
     settings = settings.model_copy(update={"samples": 1})
@@ -193,7 +174,7 @@ def count_samples(
     count = _Count(loaded.config.n_classes, image)
     for result in runs:
         count.add(result)
-    return count.result(samples, seed)
+    return count.result(result, samples, seed)
 
 
 class _Count:
@@ -203,7 +184,6 @@ class _Count:
         self.image, self.votes = image, Votes(n_classes)
         self.experts: list[Votes] = []
         self.sizes: list[tuple[float, ...]] = []
-        self.last: Segmentation | None = None
 
     def add(self, result: Segmentation) -> None:
         """Count one sample."""
@@ -217,13 +197,9 @@ class _Count:
         sizes = measure_mask(result.labels, result, self.image).sizes
         self.sizes.append(tuple(size.size for size in sizes))
         self.names = [(size.name, size.unit) for size in sizes]
-        self.last = result
 
-    def result(self, samples: int, seed: int) -> Uncertainty:
-        """Return what was counted."""
-        last = self.last
-        if last is None:
-            raise ValueError("no sample was drawn")
+    def result(self, last: Segmentation, samples: int, seed: int) -> Uncertainty:
+        """Return what was counted; `last` tells what all samples have in common."""
         labels = self.votes.majority
         settings = last.provenance.settings | {"samples": samples}
         update = {

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float32]
+from napari_dmoe.phantoms.cases import Floats, Rng
 
 MACULA = (5.0, 0.4)
 """Usual place of the fovea, about 2.5 disc diameters beside and a little below."""
@@ -31,28 +31,14 @@ _VESSEL_POINTS = 28
 
 @dataclass(frozen=True)
 class Disc:
-    """Outline of an optic disc and of the pallor that hints at its cup.
+    """Outline of an optic disc and of the pallor, which is what is seen of its cup."""
 
-    Parameters
-    ----------
-    radius_x : float
-        Horizontal radius; the vertical one is 1.
-    wobble, wobble_phase : tuple of float
-        Amplitude and phase (radians) of the outline's second and third harmonic.
-    pallor_centre : tuple of float
-        Centre (x, y) of the pallor, and of the true cup.
-    pallor_radius : float
-        Vertical radius of the pallor, which is what can be seen of the cup.
-    pallor_aspect : float
-        Horizontal through vertical radius of the pallor.
-    """
-
-    radius_x: float
-    wobble: tuple[float, float]
-    wobble_phase: tuple[float, float]
-    pallor_centre: tuple[float, float]
-    pallor_radius: float
-    pallor_aspect: float
+    radius_x: float  # the vertical one is 1
+    wobble: tuple[float, float]  # of the outline's second and third harmonic
+    wobble_phase: tuple[float, float]  # in radians
+    pallor_centre: tuple[float, float]  # (x, y), and that of the true cup
+    pallor_radius: float  # the vertical one
+    pallor_aspect: float  # horizontal through vertical radius
 
     def level(self, x: Floats, y: Floats) -> Floats:
         """Return the distance from the centre over that of the outline: 1 on it."""
@@ -71,33 +57,15 @@ class Disc:
 
 @dataclass(frozen=True)
 class View:
-    """Where the camera looks, and how far its round field reaches.
+    """Where the camera looks, and how far its round field reaches."""
 
-    Parameters
-    ----------
-    shape : tuple of int
-        Height and width of the frame in pixels.
-    radius_px : float
-        Vertical radius of the disc in pixels: pixels per world unit.
-    disc_px : tuple of float
-        Row and column of the disc's centre.
-    tilt : float
-        Rotation of the eye in radians.
-    is_left : bool
-        Whether the macula lies to the right of the disc in the frame.
-    field_centre : tuple of float
-        World (x, y) of the centre of the camera's round field.
-    field_radius : float
-        Its radius in world units; beyond it the frame is black.
-    """
-
-    shape: tuple[int, int]
-    radius_px: float
-    disc_px: tuple[float, float]
-    tilt: float
-    is_left: bool
-    field_centre: tuple[float, float]
-    field_radius: float
+    shape: tuple[int, int]  # height and width of the frame in pixels
+    radius_px: float  # vertical radius of the disc: pixels per world unit
+    disc_px: tuple[float, float]  # row and column of the disc's centre
+    tilt: float  # rotation of the eye in radians
+    is_left: bool  # whether the macula lies to the right of the disc in the frame
+    field_centre: tuple[float, float]  # world (x, y) of the camera's round field
+    field_radius: float  # in world units; beyond it the frame is black
 
     def world(self) -> tuple[Floats, Floats]:
         """Return the world x and y of every pixel, two (H, W) float32 arrays."""
@@ -120,24 +88,14 @@ class View:
 
 @dataclass(frozen=True)
 class Vessel:
-    """One vessel from its root outwards.
+    """One vessel from its root outwards; veins are wider and darker than arteries."""
 
-    Parameters
-    ----------
-    points : (n, 2) float64 array
-        World (x, y) along its middle.
-    width : (n,) float64 array
-        Full width at each point.
-    is_vein : bool
-        Veins are wider and darker than arteries.
-    """
-
-    points: NDArray[np.float64]
-    width: NDArray[np.float64]
+    points: NDArray[np.float64]  # (n, 2), world (x, y) along its middle
+    width: NDArray[np.float64]  # (n,), the full width at each point
     is_vein: bool
 
 
-def draw_disc(rng: np.random.Generator) -> Disc:
+def draw_disc(rng: Rng) -> Disc:
     """Draw the outline of a disc and of its pallor."""
     return Disc(
         radius_x=rng.uniform(0.84, 1.03),
@@ -149,20 +107,11 @@ def draw_disc(rng: np.random.Generator) -> Disc:
     )
 
 
-def draw_view(
-    rng: np.random.Generator, shape: tuple[int, int], *, may_be_whole: bool = True
-) -> View:
+def draw_view(rng: Rng, shape: tuple[int, int], *, may_be_whole: bool = True) -> View:
     """Draw a view whose frame and round field hold the whole disc.
 
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-        Source of every draw.
-    shape : tuple of int
-        Height and width of the frame. The disc lies inside its middle square, which is
-        what a network sees of an oblong image.
-    may_be_whole : bool
-        Whether the whole round field may be seen, or closer views only.
+    The disc lies inside the frame's middle square, which is what a network sees of an
+    oblong image. The whole round field is seen only where it `may_be_whole`.
     """
     side = min(shape)
     field_radius = rng.uniform(5.5, 9.0)
@@ -188,7 +137,7 @@ def draw_view(
     return View(shape, radius_px, place, tilt, is_left, field_centre, field_radius)
 
 
-def draw_vessels(rng: np.random.Generator) -> list[Vessel]:
+def draw_vessels(rng: Rng) -> list[Vessel]:
     """Draw the vascular tree: an artery and a vein to each quadrant, with branches."""
     vessels: list[Vessel] = []
     for up in (-1, 1):
@@ -205,7 +154,7 @@ def draw_vessels(rng: np.random.Generator) -> list[Vessel]:
     return vessels
 
 
-def _arcade(rng: np.random.Generator, up: int, *, is_vein: bool) -> list[Vessel]:
+def _arcade(rng: Rng, up: int, *, is_vein: bool) -> list[Vessel]:
     """Draw a temporal vessel, which leaves upwards or downwards and rounds the macula.
 
     ``up`` is -1 for the upper half, where y is negative, and 1 for the lower one.
@@ -221,7 +170,7 @@ def _arcade(rng: np.random.Generator, up: int, *, is_vein: bool) -> list[Vessel]
     return [trunk, *_branches(rng, trunk, depth=2)]
 
 
-def _nasal(rng: np.random.Generator, up: int, *, is_vein: bool) -> list[Vessel]:
+def _nasal(rng: Rng, up: int, *, is_vein: bool) -> list[Vessel]:
     """Draw a vessel to the nasal side, thinner and straighter."""
     start = np.array([rng.normal(-0.2, 0.08), up * rng.uniform(0.0, 0.25)])
     first = up * rng.normal(2.3, 0.3)
@@ -235,7 +184,7 @@ def _nasal(rng: np.random.Generator, up: int, *, is_vein: bool) -> list[Vessel]:
 
 
 def _vessel(
-    rng: np.random.Generator,
+    rng: Rng,
     start: NDArray[np.float64],
     *,
     turn: tuple[float, float],
@@ -258,7 +207,7 @@ def _vessel(
     return Vessel(points, width * taper, is_vein)
 
 
-def _branches(rng: np.random.Generator, trunk: Vessel, *, depth: int) -> list[Vessel]:
+def _branches(rng: Rng, trunk: Vessel, *, depth: int) -> list[Vessel]:
     """Draw the side branches of a vessel, and theirs."""
     found: list[Vessel] = []
     for at in rng.integers(3, _VESSEL_POINTS - 3, rng.integers(2, 6)):

@@ -17,19 +17,9 @@ from numpy.typing import NDArray
 
 from napari_dmoe.cohorts.case import Case
 from napari_dmoe.patient import ATTRIBUTES, Patient
-from napari_dmoe.phantoms.cases import (
-    check_sides,
-    draw_cases,
-    phantom,
-    with_stated,
-)
-from napari_dmoe.phantoms.fundus.anatomy import (
-    Disc,
-    View,
-    draw_disc,
-    draw_vessels,
-    draw_view,
-)
+from napari_dmoe.phantoms.cases import check_sides, draw_cases, phantom, with_stated
+from napari_dmoe.phantoms.fundus import anatomy
+from napari_dmoe.phantoms.fundus.anatomy import Disc, View
 from napari_dmoe.phantoms.fundus.drawing import paint
 
 NOTICE = (
@@ -111,18 +101,18 @@ def fundus_case(
     """
     check_sides(size, 32, unit="pixels")
     rng = np.random.default_rng([seed, number])
-    patient = with_stated(
-        _draw_patient(rng), "severity", severity, CUP_FACTORS, title="severity"
-    )
+    drawn = _draw_patient(rng)
+    patient = with_stated(drawn, "severity", severity, CUP_FACTORS, "severity")
     is_colour = bool(rng.random() < _COLOUR_SHARE)
     # A laser ophthalmoscope is pointed at the disc; it has no view of the whole fundus.
-    view, disc = draw_view(rng, size, may_be_whole=is_colour), draw_disc(rng)
+    view = anatomy.draw_view(rng, size, may_be_whole=is_colour)
+    disc = anatomy.draw_disc(rng)
     spacing = 2 * [rng.normal(*DISC_HEIGHT_MM) / (2 * view.radius_px)]
     pixels = paint(
         rng,
         view=view,
         disc=disc,
-        vessels=draw_vessels(rng),
+        vessels=anatomy.draw_vessels(rng),
         pigment=_draw_pigment(rng, str(patient.race)),
         is_colour=is_colour,
     )

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from scipy import ndimage
 
-from napari_dmoe.phantoms.fundus.anatomy import MACULA, Disc, Floats, Vessel, View
+from napari_dmoe.phantoms.cases import Floats, Rng
+from napari_dmoe.phantoms.fundus.anatomy import MACULA, Disc, Vessel, View
 
 PIGMENTS = {
     "light": (0.84, 0.44, 0.28),
@@ -36,7 +37,7 @@ _FAINTEST_PX = 0.3
 
 
 def paint(
-    rng: np.random.Generator,
+    rng: Rng,
     *,
     view: View,
     disc: Disc,
@@ -44,23 +45,9 @@ def paint(
     pigment: str,
     is_colour: bool,
 ) -> NDArray[np.uint8]:
-    """Paint one fundus photograph or one SLO-like grey image.
+    """Paint one colour fundus photograph (H, W, 3), or one SLO-like grey image (H, W).
 
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-        Source of every draw.
-    view, disc, vessels
-        What is seen, from :mod:`napari_dmoe.phantoms.fundus.anatomy`.
-    pigment : str
-        A key of :data:`PIGMENTS`.
-    is_colour : bool
-        Colour photograph, or grey image in the manner of a laser ophthalmoscope.
-
-    Returns
-    -------
-    (H, W, 3) or (H, W) uint8 array
-        The image.
+    `pigment` is a key of :data:`PIGMENTS`.
     """
     x, y = view.world()
     image = _background(rng, view, pigment=pigment)
@@ -75,7 +62,7 @@ def paint(
     return _photographed(rng, image if is_colour else image[1])
 
 
-def _background(rng: np.random.Generator, view: View, *, pigment: str) -> Floats:
+def _background(rng: Rng, view: View, *, pigment: str) -> Floats:
     """Paint the retina without disc and vessels, (3, H, W)."""
     x, y = view.world()
     colour = np.array(PIGMENTS[pigment]) * rng.uniform(0.85, 1.12, 3)
@@ -96,19 +83,14 @@ def _background(rng: np.random.Generator, view: View, *, pigment: str) -> Floats
     return np.asarray(colour[:, None, None] * light, np.float32)
 
 
-def _as_slo(rng: np.random.Generator, image: Floats) -> Floats:
+def _as_slo(rng: Rng, image: Floats) -> Floats:
     """Turn the retina grey, evenly lit and with a level of its own."""
     grey = image.mean(axis=0) / image.mean()
     return np.repeat(grey[None] * np.float32(rng.uniform(0.25, 0.6)), 3, axis=0)
 
 
 def _add_disc(
-    rng: np.random.Generator,
-    image: Floats,
-    *,
-    view: View,
-    disc: Disc,
-    is_colour: bool,
+    rng: Rng, image: Floats, *, view: View, disc: Disc, is_colour: bool
 ) -> Floats:
     """Lay the disc over the retina: border, rim, and the pallor on top."""
     x, y = view.world()
@@ -134,9 +116,7 @@ def _add_disc(
     return np.asarray(image * (1 - pale) + white * pale, np.float32)
 
 
-def _add_crescent(
-    rng: np.random.Generator, image: Floats, *, view: View, level: Floats
-) -> Floats:
+def _add_crescent(rng: Rng, image: Floats, *, view: View, level: Floats) -> Floats:
     """Add what may lie around a disc: a pale ring, a crescent, patches of pigment."""
     x, y = view.world()
     towards = rng.normal(0, 0.9)
@@ -149,9 +129,7 @@ def _add_crescent(
     return np.asarray(image * (1 + pale) * (1 - pigment), np.float32)
 
 
-def _through_vessels(
-    rng: np.random.Generator, view: View, *, vessels: Sequence[Vessel]
-) -> Floats:
+def _through_vessels(rng: Rng, view: View, *, vessels: Sequence[Vessel]) -> Floats:
     """Return the share of light that the vessels let through, (3, H, W)."""
     passed = np.ones((3, *view.shape), np.float32)
     depth, wider = rng.uniform(0.55, 1.1), rng.uniform(0.85, 1.25)
@@ -185,7 +163,7 @@ def _coverage(view: View, vessels: Sequence[Vessel], *, width: float) -> Floats:
     return np.asarray(mask.reduce(_FINE), np.float32) / np.float32(255)
 
 
-def _lit(rng: np.random.Generator, image: Floats, *, view: View) -> Floats:
+def _lit(rng: Rng, image: Floats, *, view: View) -> Floats:
     """Light the eye unevenly: brightest at some place, with haze from another."""
     x, y = view.world()
     middle = rng.uniform([-2, -3], [6, 3])
@@ -197,7 +175,7 @@ def _lit(rng: np.random.Generator, image: Floats, *, view: View) -> Floats:
     return np.asarray(image * light + rng.uniform(0, 0.2) * tint * haze, np.float32)
 
 
-def _photographed(rng: np.random.Generator, image: Floats) -> NDArray[np.uint8]:
+def _photographed(rng: Rng, image: Floats) -> NDArray[np.uint8]:
     """Pass the scene through a camera: exposure, blur, lost colour detail, noise.
 
     Takes (3, H, W) or (H, W) and returns channels last.
@@ -219,7 +197,7 @@ def _photographed(rng: np.random.Generator, image: Floats) -> NDArray[np.uint8]:
     return np.moveaxis(levels, 0, -1) if levels.ndim == 3 else levels
 
 
-def _white(rng: np.random.Generator, shape: tuple[int, ...]) -> Floats:
+def _white(rng: Rng, shape: tuple[int, ...]) -> Floats:
     return rng.standard_normal(shape, np.float32)
 
 
@@ -228,7 +206,7 @@ def _step(value: NDArray[np.floating]) -> Floats:
     return np.asarray(0.5 + 0.5 * np.tanh(2 * value), np.float32)
 
 
-def _noise(rng: np.random.Generator, view: View, *, cell: float) -> Floats:
+def _noise(rng: Rng, view: View, *, cell: float) -> Floats:
     """Return smooth noise of unit spread, with features of `cell` world units.
 
     White noise on a coarse grid is spread by a Gaussian of 0.6 cells along each axis,

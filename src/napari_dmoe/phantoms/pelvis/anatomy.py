@@ -14,10 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-Floats = NDArray[np.float32]
-Point = tuple[float, float, float]
-Rng = np.random.Generator
+from napari_dmoe.phantoms.cases import Floats, Rng
 
+Point = tuple[float, float, float]  # (z, y, x)
 
 _PELVIC_VIEWS = 0.55
 """Share of volumes with the prostate in their middle half, from head to foot."""
@@ -25,13 +24,7 @@ _PELVIC_VIEWS = 0.55
 
 @dataclass(frozen=True)
 class Ellipsoid:
-    """A solid ellipsoid along the axes.
-
-    Parameters
-    ----------
-    centre, radii : tuple of float
-        In mm, (z, y, x).
-    """
+    """A solid ellipsoid along the axes, in mm."""
 
     centre: Point
     radii: Point
@@ -48,15 +41,7 @@ class Ellipsoid:
 
 @dataclass(frozen=True)
 class Capsule:
-    """A rod with round ends.
-
-    Parameters
-    ----------
-    start, end : tuple of float
-        In mm, (z, y, x).
-    radius : float
-        In mm.
-    """
+    """A rod with round ends, in mm."""
 
     start: Point
     end: Point
@@ -77,52 +62,26 @@ Shape = Ellipsoid | Capsule
 
 @dataclass(frozen=True)
 class Anatomy:
-    """What one pelvis holds.
+    """What one pelvis holds."""
 
-    Parameters
-    ----------
-    body, cavity : Ellipsoid
-        The skin, and the inner border of the fat beneath it.
-    prostate, bladder : Ellipsoid
-        Organs.
-    vesicles : tuple of Ellipsoid
-        The seminal vesicles.
-    rectum : tuple of Capsule
-        The rectum, from below upwards.
-    bones, muscles : tuple of Shape
-        Left and right.
-    """
-
-    body: Ellipsoid
-    cavity: Ellipsoid
+    body: Ellipsoid  # the skin
+    cavity: Ellipsoid  # the inner border of the fat beneath it
     prostate: Ellipsoid
     bladder: Ellipsoid
-    vesicles: tuple[Ellipsoid, ...]
-    rectum: tuple[Capsule, ...]
+    vesicles: tuple[Ellipsoid, ...]  # the seminal ones
+    rectum: tuple[Capsule, ...]  # from below upwards
     bones: tuple[Shape, ...]
     muscles: tuple[Shape, ...]
 
 
 @dataclass(frozen=True)
 class View:
-    """Where the scanner looks.
+    """Where the scanner looks."""
 
-    Parameters
-    ----------
-    shape : tuple of int
-        Slices, rows and columns.
-    spacing : tuple of float
-        Distances in mm, (z, y, x).
-    prostate : tuple of float
-        Where the prostate's centre lies, in mm from the first voxel.
-    turn : tuple of float
-        Rotation of the patient in degrees about z, y and x.
-    """
-
-    shape: tuple[int, int, int]
-    spacing: tuple[float, float, float]
-    prostate: Point
-    turn: Point
+    shape: tuple[int, int, int]  # slices, rows and columns
+    spacing: Point  # in mm
+    prostate: Point  # where its centre lies, in mm from the first voxel
+    turn: Point  # of the patient, in degrees about z, y and x
 
     def coordinates(self) -> Floats:
         """Return the patient coordinates (3, D, H, W) of all voxels."""
@@ -162,7 +121,7 @@ def draw_anatomy(rng: Rng) -> Anatomy:
     depth, width = size * rng.uniform(105, 130), size * rng.uniform(165, 200)
     fat = rng.uniform(10, 32)
     back = rng.uniform(-12, 8)
-    bones, muscles = _both_sides(*_skeleton(rng, size))
+    bones, muscles = map(_both_sides, _skeleton(rng, size))
     return Anatomy(
         body=Ellipsoid((20, back, 0), (900, depth, width)),
         cavity=Ellipsoid((20, back, 0), (880, depth - fat, width - 0.8 * fat)),
@@ -233,14 +192,9 @@ def _skeleton(rng: Rng, size: float) -> tuple[list[Shape], list[Shape]]:
     return bones, muscles
 
 
-def _both_sides(
-    bones: list[Shape], muscles: list[Shape]
-) -> tuple[tuple[Shape, ...], tuple[Shape, ...]]:
-    """Return both, mirrored to the right as well."""
-    return (
-        (*bones, *map(_mirrored, bones)),
-        (*muscles, *map(_mirrored, muscles)),
-    )
+def _both_sides(shapes: list[Shape]) -> tuple[Shape, ...]:
+    """Return shapes of the left side, and mirrored to the right as well."""
+    return (*shapes, *map(_mirrored, shapes))
 
 
 def _mirrored(shape: Shape) -> Shape:

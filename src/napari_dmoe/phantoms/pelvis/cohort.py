@@ -15,12 +15,7 @@ from numpy.typing import NDArray
 
 from napari_dmoe.cohorts.case import Case
 from napari_dmoe.patient import ATTRIBUTES, Patient
-from napari_dmoe.phantoms.cases import (
-    check_sides,
-    draw_cases,
-    phantom,
-    with_stated,
-)
+from napari_dmoe.phantoms.cases import check_sides, draw_cases, phantom, with_stated
 from napari_dmoe.phantoms.pelvis.anatomy import Anatomy, View, draw_anatomy, draw_view
 from napari_dmoe.phantoms.pelvis.drawing import paint
 
@@ -36,18 +31,10 @@ NOTICE = (
 
 @dataclass(frozen=True)
 class Margin:
-    """What belongs to the target.
-
-    Parameters
-    ----------
-    prostate : float
-        Distance in mm from the prostate's surface, outwards.
-    vesicles : float or None
-        The same from the seminal vesicles'; None leaves them out.
-    """
+    """What belongs to the target: distances in mm from surfaces, outwards."""
 
     prostate: float
-    vesicles: float | None
+    vesicles: float | None  # from the seminal ones; None leaves them out
 
 
 MARGINS: Mapping[str, Margin] = {
@@ -95,9 +82,7 @@ def pelvis_case(
     """
     check_sides(shape, 8, unit="voxels")
     rng = np.random.default_rng([seed, number])
-    patient = with_stated(
-        _draw_patient(rng), "severity", severity, MARGINS, title="T stage"
-    )
+    patient = with_stated(_draw_patient(rng), "severity", severity, MARGINS, "T stage")
     view, anatomy = draw_view(rng, shape), draw_anatomy(rng)
     return phantom(
         f"pelvis-{number:05d}",

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial, reduce
+
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter, zoom
+from scipy.ndimage import gaussian_filter
 
+from napari_dmoe.phantoms.cases import Floats, Rng, smooth_noise
 from napari_dmoe.phantoms.pelvis.anatomy import Anatomy, Shape, View
 
-Floats = NDArray[np.float32]
-Rng = np.random.Generator
+_texture = partial(smooth_noise, order=1)
+"""Smooth noise from its shape, and the voxels from one draw to the next."""
 
 AIR, FAT = -1000.0, -100.0
 _CORTEX_MM = 3.0
@@ -18,22 +21,7 @@ _WITH_METAL = 0.1
 
 
 def paint(rng: Rng, anatomy: Anatomy, view: View) -> NDArray[np.int16]:
-    """Paint a volume.
-
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-        Source of every draw.
-    anatomy : Anatomy
-        What lies where.
-    view : View
-        Voxels and their place.
-
-    Returns
-    -------
-    (D, H, W) int16 array
-        Hounsfield units.
-    """
+    """Paint a volume (D, H, W) in Hounsfield units."""
     where = view.coordinates()
     volume = np.full(view.shape, AIR, np.float32)
     skin = anatomy.body.distance(where)
@@ -54,13 +42,6 @@ def _lay(volume: Floats, distance: Floats, value: float | Floats) -> None:
     volume += share * (value - volume)
 
 
-def _texture(rng: Rng, shape: tuple[int, ...], step: tuple[int, ...]) -> Floats:
-    """Return smooth noise of unit spread; `step` voxels from one draw to the next."""
-    coarse = rng.normal(0, 1, [n // s + 4 for n, s in zip(shape, step, strict=True)])
-    fine = zoom(coarse, step, order=1)[tuple(slice(0, n) for n in shape)]
-    return np.asarray(fine / (fine.std() or 1), np.float32)
-
-
 def _fill_cavity(rng: Rng, volume: Floats, anatomy: Anatomy, where: Floats) -> None:
     """Fill the inside with fat, loops of bowel above, and muscle walls around."""
     wall = anatomy.cavity.distance(where)
@@ -78,9 +59,7 @@ def _lay_bones(
     rng: Rng, volume: Floats, bones: tuple[Shape, ...], where: Floats
 ) -> None:
     """Lay bones: a dense cortex around a softer core."""
-    nearest = np.full(volume.shape, 1e3, np.float32)
-    for bone in bones:
-        nearest = np.minimum(nearest, bone.distance(where))
+    nearest = reduce(np.minimum, (bone.distance(where) for bone in bones))
     _lay(volume, nearest, rng.uniform(480, 800))
     core = rng.uniform(130, 300) + 40 * _texture(rng, volume.shape, (2, 2, 2))
     _lay(volume, nearest + _CORTEX_MM, core)
@@ -90,9 +69,7 @@ def _lay_bones(
 
 def _lay_organs(rng: Rng, volume: Floats, anatomy: Anatomy, where: Floats) -> None:
     """Lay rectum, bladder, seminal vesicles and prostate."""
-    nearest = np.full(volume.shape, 1e3, np.float32)
-    for part in anatomy.rectum:
-        nearest = np.minimum(nearest, part.distance(where))
+    nearest = reduce(np.minimum, (part.distance(where) for part in anatomy.rectum))
     _lay(volume, nearest, rng.normal(42, 4))
     stool = 15 + 30 * _texture(rng, volume.shape, (2, 3, 3))
     gas = _texture(rng, volume.shape, (6, 6, 6)) - where[1] / 60 > rng.uniform(-0.5, 2)

@@ -14,12 +14,7 @@ import numpy as np
 
 from napari_dmoe.cohorts.case import Case
 from napari_dmoe.patient import ATTRIBUTES, Patient
-from napari_dmoe.phantoms.cases import (
-    check_sides,
-    draw_cases,
-    phantom,
-    with_stated,
-)
+from napari_dmoe.phantoms.cases import check_sides, draw_cases, phantom, with_stated
 from napari_dmoe.phantoms.skin.drawing import draw_lesion, paint
 
 NOTICE = (
@@ -90,7 +85,7 @@ def skin_case(
     """
     check_sides(size, 32, unit="pixels")
     rng = np.random.default_rng([seed, number])
-    patient = with_stated(_draw_patient(rng), "sex", sex, SEX_FACTORS, title="sex")
+    patient = with_stated(_draw_patient(rng), "sex", sex, SEX_FACTORS, "sex")
     if age is not None:
         patient = patient.with_value("age", age)
     lesion = draw_lesion(rng)

@@ -10,11 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter, zoom
+from scipy.ndimage import gaussian_filter
 from skimage.draw import bezier_curve
 
-Floats = NDArray[np.float32]
-Rng = np.random.Generator
+from napari_dmoe.phantoms.cases import Floats, Rng, smooth_noise
 
 _TONES = np.array(
     [(0.95, 0.80, 0.74), (0.87, 0.68, 0.57), (0.66, 0.45, 0.34), (0.38, 0.25, 0.19)]
@@ -29,28 +28,14 @@ _HARMONICS = (2, 3, 4, 5, 7)
 
 @dataclass(frozen=True)
 class Lesion:
-    """Outline of a lesion.
+    """Outline of a lesion."""
 
-    Parameters
-    ----------
-    centre : tuple of float
-        Row and column.
-    radius : float
-        Mean radius of the visible border.
-    aspect : float
-        Shorter through longer axis of the ellipse.
-    angle : float
-        Direction of the longer axis in radians.
-    wobble, phase : tuple of float
-        Amplitude and phase of the outline's harmonics.
-    """
-
-    centre: tuple[float, float]
-    radius: float
-    aspect: float
-    angle: float
-    wobble: tuple[float, ...]
-    phase: tuple[float, ...]
+    centre: tuple[float, float]  # row and column
+    radius: float  # mean one of the visible border
+    aspect: float  # shorter through longer axis of the ellipse
+    angle: float  # of the longer axis, in radians
+    wobble: tuple[float, ...]  # amplitude of the outline's harmonics
+    phase: tuple[float, ...]  # in radians
 
     def level(self, size: tuple[int, int]) -> Floats:
         """Return the distance from the centre over that of the border: 1 on it."""
@@ -82,22 +67,7 @@ def draw_lesion(rng: Rng) -> Lesion:
 
 
 def paint(rng: Rng, lesion: Lesion, *, size: tuple[int, int]) -> NDArray[np.uint8]:
-    """Paint skin, lesion, hair and the dermatoscope's light.
-
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-        Source of every draw.
-    lesion : Lesion
-        Its outline.
-    size : tuple of int
-        Height and width in pixels.
-
-    Returns
-    -------
-    (H, W, 3) uint8 array
-        The image.
-    """
+    """Paint skin, lesion, hair and the dermatoscope's light: (H, W, 3) from `size`."""
     image = _skin(rng, size)
     image = image * np.exp(-_pigment(rng, lesion, size)[..., np.newaxis] * _MELANIN)
     image = _reddened(rng, image, lesion, size)
@@ -108,8 +78,7 @@ def paint(rng: Rng, lesion: Lesion, *, size: tuple[int, int]) -> NDArray[np.uint
     image = image + rng.normal(0, rng.uniform(0.004, 0.014), image.shape)
     if rng.random() < 0.35:
         image = image * _vignette(rng, size)[..., np.newaxis]
-    pixels: NDArray[np.uint8] = np.rint(255 * np.clip(image, 0, 1)).astype(np.uint8)
-    return pixels
+    return np.asarray(np.rint(255 * np.clip(image, 0, 1)), np.uint8)
 
 
 def _coordinates(size: tuple[int, int]) -> tuple[Floats, Floats]:
@@ -123,10 +92,7 @@ def _coordinates(size: tuple[int, int]) -> tuple[Floats, Floats]:
 
 def _smooth(rng: Rng, size: tuple[int, int], scale: float) -> Floats:
     """Return noise of unit spread whose blobs are `scale` of the shorter side wide."""
-    step = max(1.0, scale * min(size) / 3)
-    coarse = rng.normal(0, 1, [int(n / step) + 4 for n in size])
-    fine = zoom(coarse, step, order=3)[: size[0], : size[1]]
-    return np.asarray(fine / (fine.std() or 1.0), np.float32)
+    return smooth_noise(rng, size, 2 * [max(1.0, scale * min(size) / 3)], order=3)
 
 
 def _skin(rng: Rng, size: tuple[int, int]) -> NDArray[np.float64]:
@@ -138,8 +104,7 @@ def _skin(rng: Rng, size: tuple[int, int]) -> NDArray[np.float64]:
     relief = 0.035 * _smooth(rng, size, 0.5) + 0.02 * _smooth(rng, size, 0.06)
     relief += 0.012 * rng.normal(0, 1, size)
     blush = 0.03 * _smooth(rng, size, 0.3)[..., np.newaxis] * (0.2, -1.0, -0.6)
-    skin: NDArray[np.float64] = tone * (1 + relief[..., np.newaxis]) + tone * blush
-    return skin
+    return np.asarray(tone * (1 + relief[..., np.newaxis]) + tone * blush)
 
 
 def _pigment(rng: Rng, lesion: Lesion, size: tuple[int, int]) -> NDArray[np.float64]:
@@ -155,10 +120,8 @@ def _pigment(rng: Rng, lesion: Lesion, size: tuple[int, int]) -> NDArray[np.floa
     profile = 1 + rng.uniform(-0.45, 0.3) * np.clip(level, 0, 1.2) ** 2
     globules = 1 + 0.8 * (rng.random() < 0.4) * (_smooth(rng, size, 0.035) > 1.7)
     amount = rng.uniform(0.4, 1.3)
-    pigment: NDArray[np.float64] = (
-        amount * inside * blotches * network * profile * globules
-    )
-    return np.clip(pigment, 0, 3)
+    pigment = amount * inside * blotches * network * profile * globules
+    return np.asarray(np.clip(pigment, 0, 3))
 
 
 def _reddened(
@@ -169,8 +132,7 @@ def _reddened(
     patch = inside * np.clip(_smooth(rng, size, 0.25), 0, 2)
     tint = np.array([(0.10, -0.03, -0.02), (-0.04, 0.02, 0.09)][int(rng.integers(2))])
     strength = rng.uniform(0, 1) * (rng.random() < 0.4)
-    tinted: NDArray[np.float64] = image + strength * patch[..., np.newaxis] * tint
-    return tinted
+    return np.asarray(image + strength * patch[..., np.newaxis] * tint)
 
 
 def _with_hair(rng: Rng, image: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -186,8 +148,7 @@ def _with_hair(rng: Rng, image: NDArray[np.float64]) -> NDArray[np.float64]:
     cover = np.clip(gaussian_filter(cover, rng.uniform(0.5, 0.9)) * 1.9, 0, 0.9)
     colour = np.array([0.16, 0.11, 0.09]) * rng.uniform(0.4, 2.5)
     cover = cover[..., np.newaxis]
-    mixed: NDArray[np.float64] = (1 - cover) * image + cover * colour
-    return mixed
+    return np.asarray((1 - cover) * image + cover * colour)
 
 
 def _lit(rng: Rng, image: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -212,5 +173,4 @@ def _vignette(rng: Rng, size: tuple[int, int]) -> NDArray[np.float64]:
     radius = rng.uniform(0.58, 0.72)
     distance = np.hypot(rows - rng.normal(0, 0.02), columns - rng.normal(0, 0.02))
     edge = 1 / (1 + np.exp(np.clip((distance - radius) / 0.012, -30, 30)))
-    field: NDArray[np.float64] = 0.03 + 0.97 * edge
-    return field
+    return np.asarray(0.03 + 0.97 * edge)

@@ -30,26 +30,7 @@ def fuller_augment(
     settings: FullerAugmentSettings,
     generator: torch.Generator,
 ) -> tuple[Tensor, Tensor]:
-    """Vary each case of a batch.
-
-    Parameters
-    ----------
-    images : (B, C, *S) float32 tensor
-        Intensities, in [0, 1].
-    labels : (B, *S) integer tensor
-        Their labels, which follow the geometry. What comes in from outside is 0.
-    settings : FullerAugmentSettings
-        How far.
-    generator : torch.Generator
-        Source of every draw, on the CPU.
-
-    Returns
-    -------
-    (B, C, *S) float32 tensor
-        Varied images, in [0, 1].
-    (B, *S) integer tensor
-        Their labels.
-    """
+    """Vary each case: see :mod:`napari_dmoe.training.augmentation.varied`."""
     transform = _transform(settings, tuple(images.shape[2:]))
     transform.set_random_state(int(torch.randint(2**31, (), generator=generator)))
     varied, moved = [], []

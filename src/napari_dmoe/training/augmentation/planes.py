@@ -24,23 +24,8 @@ def augment(
 ) -> tuple[Tensor, Tensor]:
     """Vary a batch: place and size first, then light, colour, sharpness and noise.
 
-    Parameters
-    ----------
-    images : (B, C, S, S) float32 tensor
-        Images with values in [0, 1].
-    labels : (B, S, S) integer tensor
-        Their labels, which follow the geometry. What comes in from outside is 0.
-    settings : AugmentSettings
-        How far.
-    generator : torch.Generator
-        Source of every draw, on the CPU.
-
-    Returns
-    -------
-    (B, C, S, S) float32 tensor
-        Varied images, in [0, 1].
-    (B, S, S) integer tensor
-        Their labels.
+    For images (B, C, S, S) and labels (B, S, S); see
+    :mod:`napari_dmoe.training.augmentation.varied`.
     """
     images, labels = _moved(images, labels, settings=settings, generator=generator)
     images = _relit(images, settings, generator=generator)

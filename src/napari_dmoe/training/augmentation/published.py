@@ -18,25 +18,10 @@ def published_augment(
     settings: PublishedAugmentSettings,
     generator: torch.Generator,
 ) -> tuple[Tensor, Tensor]:
-    """Vary each case of a batch as the published training does.
+    """Vary each case of a batch as the published training does; volumes turn about z.
 
-    Parameters
-    ----------
-    images : (B, C, H, W) or (B, C, D, H, W) float32 tensor
-        Images. Volumes are turned about z.
-    labels : (B, H, W) or (B, D, H, W) integer tensor
-        Their labels, which follow. What comes in from outside is 0 in both.
-    settings : PublishedAugmentSettings
-        How often and how far.
-    generator : torch.Generator
-        Source of every draw, on the CPU.
-
-    Returns
-    -------
-    tensor
-        Varied images, interpolated linearly.
-    tensor
-        Their labels, to the nearest.
+    Images are interpolated linearly, labels to the nearest; what comes in from outside
+    is 0 in both. See :mod:`napari_dmoe.training.augmentation.varied`.
     """
     varied = [
         _one(image, drawn, settings, generator)

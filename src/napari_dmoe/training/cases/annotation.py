@@ -29,21 +29,14 @@ class TrainingError(ValueError):
 
 @dataclass(frozen=True)
 class Annotation:
-    """How labels are to be read.
-
-    Parameters
-    ----------
-    unlabelled : int, optional
-        Label of what is not annotated.
-    background : int
-        Label of the background, where 0 is taken by `unlabelled`.
-    slices : bool
-        Whether slices along z without any label count as not annotated.
-    """
+    """How labels are to be read."""
 
     unlabelled: int | None = None
+    """Label of what is not annotated."""
     background: int = 0
+    """Label of the background, where 0 is taken by `unlabelled`."""
     slices: bool = False
+    """Whether slices along z without any label count as not annotated."""
 
 
 EVERYTHING = Annotation()
@@ -57,23 +50,9 @@ def read_classes(
     n_classes: int,
     annotation: Annotation = EVERYTHING,
 ) -> NDArray[np.uint8]:
-    """Return a case's classes on its image's pixels.
+    """Return a case's classes on its image's pixels, along `axes`, as uint8 (*S).
 
-    Parameters
-    ----------
-    case : Case
-        The case.
-    axes : tuple of str
-        Axes of what is returned.
-    n_classes : int
-        Classes of the card, counted from 0.
-    annotation : Annotation
-        How the labels are to be read.
-
-    Returns
-    -------
-    (*S) uint8 array
-        Classes, and :data:`IGNORED` for what is not annotated.
+    They are below `n_classes`, or :data:`IGNORED` for what is not annotated.
 
     Raises
     ------
@@ -119,32 +98,23 @@ def sampled_classes(classes: NDArray[np.uint8], grid: Grid) -> NDArray[np.uint8]
         ~is_annotated, sampling=1 / steps, return_distances=False, return_indices=True
     )
     coordinates = [grid.coordinates(axis) for axis in range(classes.ndim)]
-    places = np.ix_(
-        *(
-            np.clip(np.floor(c + 0.5), 0, n - 1).astype(int)
-            for c, n in zip(coordinates, classes.shape, strict=True)
-        )
+    rounded = (
+        np.clip(np.floor(c + 0.5), 0, n - 1).astype(int)
+        for c, n in zip(coordinates, classes.shape, strict=True)
     )
-    found = [axis_indices[places] for axis_indices in nearest]
+    found = nearest[:, *np.ix_(*rounded)]
     is_within = np.ones(grid.shape, bool)
-    for axis, step in enumerate(steps):
-        here = coordinates[axis].reshape(
-            [-1 if a == axis else 1 for a in range(len(steps))]
-        )
-        is_within &= np.abs(found[axis] - here) <= max(step, 1) / 2 + 1e-6
+    for own, here, step in zip(found, np.ix_(*coordinates), steps, strict=True):
+        is_within &= np.abs(own - here) <= max(step, 1) / 2 + 1e-6
     filled = (sampled == IGNORED) & is_within
     sampled[filled] = classes[tuple(found)][filled]
     return sampled
 
 
 def category_of(case: Case, card: ModelCard) -> list[int]:
-    """Return the router of each of the card's attributes; some may be unknown.
+    """Return the router of each of the card's attributes, -1 where it is unknown.
 
-    Returns
-    -------
-    list of int
-        One entry per attribute, -1 where it is unknown; ``[0]`` for a card without
-        attributes.
+    It is ``[0]`` for a card without attributes.
 
     Raises
     ------
@@ -174,25 +144,7 @@ def labels_of(
     n_classes: int,
     annotation: Annotation = EVERYTHING,
 ) -> NDArray[np.uint8]:
-    """Return a case's classes on the network's grid.
-
-    Parameters
-    ----------
-    case : Case
-        The case.
-    axes : tuple of str
-        Order of the axes of `grid`.
-    grid : Grid
-        Where the network's samples lie.
-    n_classes : int
-        Classes of the card, counted from 0.
-    annotation : Annotation
-        How the labels are to be read.
-
-    Returns
-    -------
-    uint8 array
-        Classes, and :data:`IGNORED` for what is not annotated.
+    """Return a case's classes as :func:`read_classes`, at the samples of a grid.
 
     Raises
     ------

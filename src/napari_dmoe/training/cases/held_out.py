@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from napari_dmoe.cohorts.case import Case, Selection
@@ -24,31 +23,14 @@ ENOUGH_CASES = 5
 def hold_out_cases(
     cases: Sequence[Case],
     patients: Sequence[Patient],
-    *,
     attributes: Sequence[CardAttribute],
     settings: TrainSettings,
 ) -> tuple[Selection, Selection]:
-    """Split cases in those to train on and those to measure.
+    """Split cases, none of which is read, in those to train on and those to measure.
 
-    Parameters
-    ----------
-    cases : sequence of Case
-        The cohort; none of its cases is read.
-    patients : sequence of Patient
-        Whom they show.
-    attributes : sequence of CardAttribute
-        What makes up groups.
-    settings : TrainSettings
-        Whether to hold out cases, and one in how many.
-
-    Returns
-    -------
-    Selection
-        Cases to train on.
-    Selection
-        One in `hold_out_every` of every group; a group too small for that keeps its
-        cases. Under the rule "every", one in so many of all, from the first. Empty
-        where no cases are held out.
+    Held out is one in `hold_out_every` of every group that the attributes make up; a
+    group too small for that keeps its cases. Under the rule "every", it is one in so
+    many of all, from the first.
     """
     wanted = settings.hold_out == "cases" or (
         settings.hold_out == "auto" and len(cases) >= ENOUGH_CASES
@@ -76,14 +58,9 @@ def hold_out_slices(
 ) -> tuple[VolumePool, VolumePool | None]:
     """Split the annotated slices of volumes in those to train on and to measure.
 
-    Returns
-    -------
-    VolumePool
-        The volumes, the held-out slices not annotated.
-    VolumePool or None
-        Those that have held-out slices, and nothing else annotated; None where no
-        volume has enough of them. Slices next to each other look alike, so that their
-        Dice promises less than that of other cases.
+    In the first pool held-out slices are not annotated, in the second nothing else is;
+    there is none where no volume has enough of them. Slices next to each other look
+    alike, so that their Dice promises less than that of other cases.
     """
     training, measured, places = [], [], []
     for place, labels in enumerate(pool.labels):
@@ -99,7 +76,7 @@ def hold_out_slices(
     watched = VolumePool(
         tuple(pool.images[i] for i in places),
         tuple(measured),
-        pool.category[torch.tensor(places)],
+        pool.category[places],
         pool.patch,
         tuple(pool.patients[i] for i in places),
     )

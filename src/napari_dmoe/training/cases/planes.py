@@ -6,7 +6,6 @@ and standardises them for the network.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -14,22 +13,8 @@ from torch import Tensor
 
 from napari_dmoe.imaging.preprocessing import Preprocessing, standardised
 from napari_dmoe.patient import Patient
-from napari_dmoe.training.augmentation.fuller import fuller_augment
-from napari_dmoe.training.augmentation.planes import augment
-from napari_dmoe.training.augmentation.published import published_augment
-from napari_dmoe.training.augmentation.settings import (
-    AugmentSettings,
-    FullerAugmentSettings,
-    PublishedAugmentSettings,
-)
-
-Settings = AugmentSettings | PublishedAugmentSettings | FullerAugmentSettings
-
-_VARIED: Mapping[type[Settings], Callable[..., tuple[Tensor, Tensor]]] = {
-    AugmentSettings: augment,
-    PublishedAugmentSettings: published_augment,
-    FullerAugmentSettings: fuller_augment,
-}
+from napari_dmoe.training.augmentation.settings import Augmentation
+from napari_dmoe.training.augmentation.varied import varied
 
 
 @dataclass(frozen=True)
@@ -61,21 +46,18 @@ class PlanePool:
     def __len__(self) -> int:
         return len(self.category)
 
-    def whole(self, chosen: Tensor) -> tuple[Tensor, Tensor]:
-        """Return some cases as they are."""
-        return self.plain(chosen)
-
     def plain(self, chosen: Tensor) -> tuple[Tensor, Tensor]:
         """Return some cases as they are: inputs (B, 3, S, S), labels (B, S, S)."""
         return self._input(self.images[chosen].float() / 255), self.labels[chosen]
 
+    whole = plain
+
     def varied(
-        self, chosen: Tensor, settings: Settings, generator: torch.Generator
+        self, chosen: Tensor, settings: Augmentation, generator: torch.Generator
     ) -> tuple[Tensor, Tensor]:
         """Return some cases, varied."""
         images, labels = self.images[chosen].float() / 255, self.labels[chosen]
-        vary = _VARIED[type(settings)]
-        images, labels = vary(images, labels, settings=settings, generator=generator)
+        images, labels = varied(images, labels, settings=settings, generator=generator)
         return self._input(images), labels
 
     def _input(self, images: Tensor) -> Tensor:

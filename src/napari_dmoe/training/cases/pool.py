@@ -5,20 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 import torch
-from torch import Tensor
 
 from napari_dmoe.cohorts.case import Case
 from napari_dmoe.imaging.preprocessing import Preprocessing, prepare
-from napari_dmoe.imaging.volumes import (
-    VOLUME_AXES,
-    VolumePreprocessing,
-    prepare_volume,
-)
+from napari_dmoe.imaging.volumes import VOLUME_AXES, VolumePreprocessing, prepare_volume
 from napari_dmoe.models.card import ModelCard
-from napari_dmoe.patient import Patient
 from napari_dmoe.progress import Progress, ProgressHook, silent
 from napari_dmoe.training.cases.annotation import (
     EVERYTHING,
@@ -30,43 +24,8 @@ from napari_dmoe.training.cases.annotation import (
 from napari_dmoe.training.cases.planes import PlanePool
 from napari_dmoe.training.cases.volumes import VolumePool
 
-
-class Pool(Protocol):
-    """What the training loop asks of its cases."""
-
-    @property
-    def category(self) -> Tensor:
-        """Routers (N, A) of every case; -1 where an attribute is unknown."""
-
-    @property
-    def images(self) -> Any:
-        """Images at the network's resolution, in 8 bits, case by case."""
-
-    @property
-    def labels(self) -> Any:
-        """Their labels, case by case; 255 is not annotated."""
-
-    @property
-    def patients(self) -> tuple[Patient, ...]:
-        """Whom they show."""
-
-    @property
-    def patch(self) -> tuple[int, int, int] | None:
-        """Size that the network sees at once; None where that is a whole case."""
-
-    def __len__(self) -> int:
-        """Return the number of cases."""
-
-    def whole(self, chosen: Tensor) -> tuple[Tensor, Tensor]:
-        """Return cases at their full size; of volumes one at a time."""
-
-    def plain(self, chosen: Tensor) -> tuple[Tensor, Tensor]:
-        """Return inputs (B, C, *S) and labels (B, *S) of some cases, as they are."""
-
-    def varied(
-        self, chosen: Tensor, settings: Any, generator: torch.Generator
-    ) -> tuple[Tensor, Tensor]:
-        """Return the same, varied as augmentation settings of their kind say."""
+Pool = PlanePool | VolumePool
+"""Cases at the network's resolution, in 8 bits, and what they are labelled with."""
 
 
 def read_pool(
@@ -76,18 +35,7 @@ def read_pool(
     annotation: Annotation = EVERYTHING,
     progress: ProgressHook = silent,
 ) -> Pool:
-    """Prepare every case as a card asks.
-
-    Parameters
-    ----------
-    cases : sequence of Case
-        Labelled cases with a known value of a driver at least.
-    card : ModelCard
-        Names the drivers, the classes and the preprocessing.
-    annotation : Annotation
-        How their labels are to be read.
-    progress : callable
-        Told after every case.
+    """Prepare every case as a card asks; `progress` is told after each.
 
     Raises
     ------

@@ -12,21 +12,13 @@ TILT = 4.0
 
 
 class Sampler:
-    """Draws the order of an epoch.
-
-    Parameters
-    ----------
-    group : (N,) int64 tensor
-        The group of each case.
-    rule : {"uniform", "group", "worst-group"}
-        Every case once; every group as often, with replacement; or so that groups with
-        a lower held-out Dice come more often.
-    n : int, optional
-        Cases an epoch; all by default.
+    """Draws the order of an epoch of `n` cases, by default all, of groups (N,).
 
     Notes
     -----
-    The worst-group rule is group DRO by sampling: after each measurement the share q of
+    By the rule "uniform" every case comes once; by "group" every group as often, with
+    replacement; by "worst-group" groups with a lower held-out Dice come more often. The
+    worst-group rule is group DRO by sampling: after each measurement the share q of
     every group is multiplied by exp(TILT x (best Dice - its Dice)) and normed.
 
     References
@@ -44,11 +36,9 @@ class Sampler:
     def order(self, generator: torch.Generator) -> Tensor:
         """Return the places of the cases of one epoch."""
         if self.rule == "uniform":
-            n_cases = len(self.group)
-            rounds = math.ceil(self.n / n_cases)
-            orders = [
-                torch.randperm(n_cases, generator=generator) for _ in range(rounds)
-            ]
+            n = len(self.group)
+            rounds = range(math.ceil(self.n / n))
+            orders = [torch.randperm(n, generator=generator) for _ in rounds]
             return torch.cat(orders)[: self.n]
         weights = (self.shares / self.sizes)[self.group]
         return torch.multinomial(weights, self.n, replacement=True, generator=generator)

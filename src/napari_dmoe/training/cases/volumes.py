@@ -10,19 +10,15 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from napari_dmoe.patient import Patient
-from napari_dmoe.training.augmentation.fuller import fuller_augment
-from napari_dmoe.training.augmentation.published import published_augment
 from napari_dmoe.training.augmentation.settings import (
+    Augmentation,
     FullerAugmentSettings,
-    PublishedAugmentSettings,
     VolumeAugmentSettings,
 )
-from napari_dmoe.training.augmentation.volumes import relit
+from napari_dmoe.training.augmentation.varied import varied
 from napari_dmoe.training.cases.annotation import IGNORED
 
 Start = tuple[int, ...]
-
-Settings = VolumeAugmentSettings | PublishedAugmentSettings | FullerAugmentSettings
 
 _PLACES = VolumeAugmentSettings()
 """Where patches lie for an augmentation that does not say."""
@@ -67,42 +63,22 @@ class VolumePool:
     def plain(self, chosen: Tensor) -> tuple[Tensor, Tensor]:
         """Return a patch of each case, in the middle of what is labelled.
 
-        Returns
-        -------
-        (B, C, *patch) float32 tensor
-            Intensities, in [0, 1].
-        (B, *patch) uint8 tensor
-            Labels.
+        Intensities (B, C, *patch) are in [0, 1], labels (B, *patch) uint8.
         """
         starts = [self._around(int(i), _middle(self.labels[i])) for i in chosen]
         return self._cut(chosen, starts)
 
     def varied(
-        self,
-        chosen: Tensor,
-        settings: Settings,
-        generator: torch.Generator,
+        self, chosen: Tensor, settings: Augmentation, generator: torch.Generator
     ) -> tuple[Tensor, Tensor]:
         """Return a patch of each case from a random place, varied."""
-        if isinstance(settings, FullerAugmentSettings):
-            draw = self._balanced if settings.class_balanced else self._random
-            starts = [draw(int(i), _PLACES, generator) for i in chosen]
-            images, labels = self._cut(chosen, starts)
-            return fuller_augment(
-                images, labels, settings=settings, generator=generator
-            )
         places = settings if isinstance(settings, VolumeAugmentSettings) else _PLACES
-        starts = [self._random(int(i), places, generator) for i in chosen]
+        draw = self._random
+        if isinstance(settings, FullerAugmentSettings) and settings.class_balanced:
+            draw = self._balanced
+        starts = [draw(int(i), places, generator) for i in chosen]
         images, labels = self._cut(chosen, starts)
-        if isinstance(settings, PublishedAugmentSettings):
-            return published_augment(
-                images, labels, settings=settings, generator=generator
-            )
-        if settings.flip:
-            flips = torch.rand(len(images), generator=generator) < 0.5
-            images[flips] = images[flips].flip(-1)
-            labels[flips] = labels[flips].flip(-1)
-        return relit(images, settings, generator=generator), labels
+        return varied(images, labels, settings=settings, generator=generator)
 
     def _random(
         self, case: int, settings: VolumeAugmentSettings, generator: torch.Generator
@@ -120,7 +96,7 @@ class VolumePool:
         return tuple(torch.floor(where * (free.clamp_min(0) + 1)).int().tolist())
 
     def _balanced(
-        self, case: int, _: VolumeAugmentSettings, generator: torch.Generator
+        self, case: int, settings: VolumeAugmentSettings, generator: torch.Generator
     ) -> Start:
         """Return a patch about a voxel of a class, every class being as likely."""
         labels = self.labels[case]

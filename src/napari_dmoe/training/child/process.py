@@ -8,7 +8,9 @@ private folder, so that it can finish after a window was closed:
 ``task.json``
     What to do: a pydantic model.
 ``events.jsonl``
-    What it says: one JSON object a line; see :data:`LAST_EVENTS`.
+    What it says: one JSON object a line, with ``event``. Such as ``progress`` (stage,
+    done, total, message; at most ten a second), ``epoch``, and ``stopping`` where it
+    was told to stop and saves. See :data:`LAST_EVENTS` for the last one.
 ``log.txt``
     What it prints.
 ``finish.json``
@@ -49,20 +51,14 @@ Event = Mapping[str, Any]
 
 
 class Farewell(BaseModel):
-    """What becomes of the result when nobody waits for it any more.
-
-    Parameters
-    ----------
-    copies : mapping of str to str
-        Where to copy which of the folder's files.
-    failed : str
-        File to write why there is none.
-    """
+    """What becomes of the result when nobody waits for it any more."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     copies: Mapping[str, str]
+    """Where to copy which of the folder's files."""
     failed: str
+    """File to write why there is none."""
 
 
 def private_folder(what: str) -> Path:
@@ -73,14 +69,8 @@ def private_folder(what: str) -> Path:
 def leave(folder: Path, *, failed: str = "") -> None:
     """Save the result where a farewell says, and take the folder away.
 
-    Nothing is done where nobody said farewell, or the folder is gone already.
-
-    Parameters
-    ----------
-    folder : Path
-        The private folder.
-    failed : str
-        Why there is no result.
+    Or save why there is none, in `failed`. Nothing is done where nobody said farewell,
+    or the folder is gone already.
     """
     if not (folder / FINISH).exists():
         return
@@ -97,22 +87,15 @@ def leave(folder: Path, *, failed: str = "") -> None:
 def silent_end(code: int | None, words: str, *, was_stopped: bool) -> Event:
     """Return the last event of a process that ended without one.
 
-    Parameters
-    ----------
-    code : int
-        How it ended; negative: killed by that signal.
-    words : str
-        What it printed last.
-    was_stopped : bool
-        Whether it was told to stop, which explains it.
+    `code` is how it ended, negative: killed by that signal; `words` what it printed
+    last. That it was told to stop explains it.
     """
     if was_stopped:
         return {"event": "stopped"}
-    is_killed = code is not None and code < 0
-    cause = "it was killed, perhaps for want of memory" if is_killed else ""
-    message = (
-        f"the training process ended without a word ({cause or f'exit code {code}'})."
-    )
+    cause = f"exit code {code}"
+    if code is not None and code < 0:
+        cause = "it was killed, perhaps for want of memory"
+    message = f"the training process ended without a word ({cause})."
     if words:
         message += f" It said: {words.splitlines()[-1]}"
     return {"event": "error", "kind": "ProcessEnded", "message": message}
@@ -141,10 +124,10 @@ class ChildProcess:
         for left in (EVENTS, FINISH):
             (folder / left).unlink(missing_ok=True)
         write_text(folder / TASK, task.model_dump_json())
-        self._read, self._failure = 0, ""
+        self._read, self._failure, self._stage = 0, "", ""
         self._said: set[str] = set()
-        self._stage = ""
-        self._stop_at: float | None = None
+        self._stop_at = math.inf
+        """When it was told to stop."""
         self._process = _started(module, folder)
 
     @property
@@ -185,20 +168,14 @@ class ChildProcess:
         found = self._new_lines()
         self._note(found)
         if is_over and not self.has_ended:
-            was_stopped = self._stop_at is not None
-            code = self._process.returncode
+            code, was_stopped = self._process.returncode, self._stop_at < math.inf
             found.append(silent_end(code, self._last_words(), was_stopped=was_stopped))
             self._note(found[-1:])
         if is_over:
             self._close_input()
-        elif self._waited > self.patience:
+        elif time.monotonic() - self._stop_at > self.patience:
             self.kill()
         return found
-
-    @property
-    def _waited(self) -> float:
-        """Seconds since it was told to stop."""
-        return 0.0 if self._stop_at is None else time.monotonic() - self._stop_at
 
     def _new_lines(self) -> list[Event]:
         """Read on; only whole lines."""
@@ -226,7 +203,7 @@ class ChildProcess:
 
     def stop(self) -> None:
         """Tell it to save and stop at its next step."""
-        if self._stop_at is None:
+        if self._stop_at == math.inf:
             self._stop_at = time.monotonic()
             self._write(b"stop\n")
 

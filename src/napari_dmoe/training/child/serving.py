@@ -13,6 +13,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -25,17 +26,7 @@ _SECONDS_BETWEEN = 0.1
 
 
 class Reporter:
-    """Says how it goes, and looks whether the work is to stop.
-
-    Parameters
-    ----------
-    folder : Path
-        The private folder.
-    file : text file
-        Where events go, one a line.
-    stop : Stop
-        The wish to stop.
-    """
+    """Says in a file how it goes, one event a line, and looks whether to stop."""
 
     def __init__(self, folder: Path, file: IO[str], stop: Stop) -> None:
         self._folder, self._file, self._stop = folder, file, stop
@@ -62,9 +53,8 @@ class Reporter:
         is_due = now - self._told_at >= _SECONDS_BETWEEN
         if is_due or stage != self._stage or at.done == at.total:
             self._told_at, self._stage = now, stage
-            staged = {"stage": stage} if stage else {}
-            at_facts = {"done": at.done, "total": at.total, "message": at.message}
-            self.say("progress", **staged, **at_facts)
+            facts = {"done": at.done, "total": at.total, "message": at.message}
+            self.say("progress", stage=stage, **facts)
 
     def listen(self, commands: IO[str]) -> None:
         """Wait for a line, which says stop, or for the end of whoever writes them."""
@@ -84,27 +74,15 @@ Work = Callable[[Path, Reporter], Mapping[str, Any]]
 
 
 def serve(work: Work, folder: Path, commands: IO[str]) -> int:
-    """Do a folder's task; return the exit status.
+    """Do a folder's task; return the exit status. An orphan takes the folder away.
 
-    Parameters
-    ----------
-    work : callable
-        Does it.
-    folder : Path
-        The private folder. An orphan takes it away.
-    commands : text stream
-        Where it is told to stop.
+    It is told to stop by a line of `commands`.
     """
-    status, failed = 0, ""
-    with (
-        (folder / EVENTS).open("a", encoding="utf-8") as file,
-        stop_on_signals() as stop,
-    ):
+    status, failed, events = 0, "", folder / EVENTS
+    with events.open("a", encoding="utf-8") as file, stop_on_signals() as stop:
         reporter = Reporter(folder, file, stop)
-        listener = threading.Thread(
-            target=reporter.listen, args=(commands,), daemon=True
-        )
-        listener.start()
+        listen = partial(reporter.listen, commands)
+        threading.Thread(target=listen, daemon=True).start()
         try:
             reporter.say("done", **work(folder, reporter))
         except (Cancelled, KeyboardInterrupt):

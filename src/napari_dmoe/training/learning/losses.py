@@ -22,18 +22,10 @@ SMOOTH = 1e-5
 
 
 def loss_named(name: str) -> Loss:
-    """Return a loss of logits (B, K, *S) and labels (B, *S).
+    """Return ``"dice-ce"``, ``"published"`` or ``"dice-focal"``.
 
-    Parameters
-    ----------
-    name : str
-        ``"dice-ce"``, ``"published"`` or ``"dice-focal"``.
-
-    Returns
-    -------
-    callable
-        From logits and uint8 labels, which are below K or :data:`IGNORED`, to a
-        scalar. Where everything is ignored, the loss is 0.
+    They map logits (B, K, *S) and uint8 labels (B, *S), which are below K or
+    :data:`IGNORED`, to a scalar. Where everything is ignored, the loss is 0.
 
     Notes
     -----

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import torch
 from torch import nn
@@ -16,31 +15,28 @@ POLY_POWER = 0.9
 
 def optimiser_of(network: nn.Module, settings: TrainSettings) -> torch.optim.Optimizer:
     """Return the optimiser of what a network trains."""
-    named = [(n, p) for n, p in network.named_parameters() if p.requires_grad]
+    named = {n: p for n, p in network.named_parameters() if p.requires_grad}
     if settings.optimiser == "sgd":
         return torch.optim.SGD(
-            [parameter for _, parameter in named],
+            named.values(),
             lr=settings.learning_rate,
             momentum=settings.momentum,
             weight_decay=settings.weight_decay,
         )
-    return torch.optim.AdamW(_parameter_groups(named, settings))
-
-
-def _parameter_groups(
-    named: list[tuple[str, nn.Parameter]], settings: TrainSettings
-) -> list[dict[str, Any]]:
-    """Keep weight decay off biases, norms and positions, which it only harms."""
+    # Weight decay is kept off biases, norms and positions, which it only harms.
     decayed = [
-        p for n, p in named if p.ndim > 1 and "bias" not in n and "position" not in n
+        name
+        for name, parameter in named.items()
+        if parameter.ndim > 1 and "bias" not in name and "position" not in name
     ]
-    kept = {id(p) for p in decayed}
-    rest = [p for _, p in named if id(p) not in kept]
-    rate = settings.learning_rate
-    return [
-        {"params": decayed, "lr": rate, "weight_decay": settings.weight_decay},
-        {"params": rest, "lr": rate, "weight_decay": 0.0},
-    ]
+    rest = [name for name in named if name not in decayed]
+    return torch.optim.AdamW(
+        [
+            {"params": [named[name] for name in names], "weight_decay": decay}
+            for names, decay in ((decayed, settings.weight_decay), (rest, 0.0))
+        ],
+        lr=settings.learning_rate,
+    )
 
 
 def rate_at(step: int, steps: int, settings: TrainSettings) -> float:

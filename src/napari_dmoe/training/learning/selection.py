@@ -28,16 +28,11 @@ _BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
 
 def select(network: nn.Module, train: str) -> None:
-    """Let only some parameters of a network learn.
+    """Let only some parameters of a network learn; others require no gradient any more.
 
-    Parameters
-    ----------
-    network : nn.Module
-        The network, which is changed: others no longer require a gradient.
-    train : str
-        Parts and patterns, with commas between: ``everything``, ``routers``,
-        ``experts``, ``decoder``, ``encoder``, ``router.3`` (that one alone), or
-        patterns of our parameter names such as ``blocks.3.*``.
+    `train` are parts and patterns, with commas between: ``everything``, ``routers``,
+    ``experts``, ``decoder``, ``encoder``, ``router.3`` (that one alone), or patterns of
+    our parameter names such as ``blocks.3.*``.
 
     Raises
     ------
@@ -89,16 +84,8 @@ class FixedRouters:
     """Routers that stay as they are while others of the same tensors are trained.
 
     These are the routers that no case chooses, which weight decay alone would change,
-    and where single routers are named, all others.
-
-    Parameters
-    ----------
-    network : nn.Module
-        The network, what is trained being selected already.
-    train : str
-        See :func:`select`.
-    used : iterable of int
-        Routers that the training cases choose.
+    and where single routers are named, all others. `used` are those that the training
+    cases choose; what is trained is selected already, as `train` says.
 
     Raises
     ------

@@ -22,30 +22,20 @@ def with_facts(
 ) -> ModelCard:
     """State in a card what a model was trained on, and what it reached.
 
-    Parameters
-    ----------
-    card : ModelCard
-        The card it started with. Cases that this states count too.
-    cases_per_router : sequence of int
-        Cases of this training, in router order.
-    n_cases : int
-        Cases of this training.
-    dice : mapping of str to float
-        Held-out Dice per class; what is no number is left out.
-    settings : TrainSettings
-        How it was trained.
-    is_fine_tuned : bool
-        Whether the model was trained before, by whomever.
+    Cases that the card states already count too. `cases_per_router` and `n_cases` are
+    this training's; held-out `dice` that is no number is left out; `is_fine_tuned` is
+    whether the model was trained before, by whomever.
     """
-    before = card.training.n_per_value or {}
-    is_new = card.training.n_cases is None and not is_fine_tuned
+    before, n_before = card.training.n_per_value or {}, card.training.n_cases
+    is_new = n_before is None and not is_fine_tuned
+    is_unknown = n_before is None and is_fine_tuned
+    is_known = is_new or bool(before)
     n_per_value: Counts = {}
     attributes = []
     for attribute, first in zip(card.attributes, card.first_routers, strict=True):
         n = cases_per_router[first : first + len(attribute.values)]
         counts = dict(zip(attribute.values, n, strict=True))
         # Of an attribute that is new to the model, these cases are all there are.
-        is_known = is_new or bool(before)
         for value, earlier in before.get(attribute.name, {}).items():
             counts[value] = counts.get(value, 0) + earlier
         if is_known:
@@ -53,7 +43,7 @@ def with_facts(
         attributes.append(_with_frequencies(attribute, counts if is_known else {}))
     facts = {
         "data": card.training.data if is_new else _and_then(card, n_cases),
-        "n_cases": _total(card, n_cases) if not is_new else n_cases,
+        "n_cases": None if is_unknown else n_cases + (n_before or 0),
         "n_per_value": n_per_value or None,
         "dice": {k: round(v, 3) for k, v in dice.items() if not math.isnan(v)} or None,
         "settings": _stated(settings),
@@ -62,11 +52,6 @@ def with_facts(
     return card.model_copy(
         update={"training": training, "attributes": tuple(attributes)}
     )
-
-
-def _total(card: ModelCard, n_cases: int) -> int | None:
-    before = card.training.n_cases
-    return None if before is None else before + n_cases
 
 
 def _and_then(card: ModelCard, n_cases: int) -> str:
@@ -79,9 +64,9 @@ def _with_frequencies(
     attribute: CardAttribute, counts: Mapping[str, int]
 ) -> CardAttribute:
     """State the share of each value; one that no case states leaves them open."""
-    n = [counts.get(value, 0) for value in attribute.values]
     if not counts:
         return attribute
+    n = [counts.get(value, 0) for value in attribute.values]
     shares = tuple(count / sum(n) for count in n) if sum(n) else None
     return attribute.model_copy(update={"frequencies": shares})
 

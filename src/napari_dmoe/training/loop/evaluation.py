@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import cast
 
@@ -43,18 +43,16 @@ class Evaluation:
     def worst(self) -> float:
         """Mean Dice over the classes, of the worst group; of all where none is."""
         rows = list(self.groups.values()) or [self.dice]
-        means = [_mean(list(row.values())) for row in rows]
-        counted = [mean for mean in means if not math.isnan(mean)]
-        return min(counted) if counted else math.nan
+        counted = [mean for row in rows if not math.isnan(mean := _mean(row.values()))]
+        return min(counted, default=math.nan)
 
     def by_group(self, group: Tensor, n_groups: int) -> Tensor:
         """Return the mean Dice (G,) of groups (N,) that exclude each other."""
         each = self.cases.nanmean(1)
-        means = [each[group == number].nanmean() for number in range(n_groups)]
-        return torch.stack(means)
+        return torch.stack([each[group == n].nanmean() for n in range(n_groups)])
 
 
-def _mean(values: list[float]) -> float:
+def _mean(values: Iterable[float]) -> float:
     counted = [value for value in values if not math.isnan(value)]
     return sum(counted) / len(counted) if counted else math.nan
 
@@ -97,17 +95,10 @@ def evaluate(
         logits = _logits(network, images.to(device), category, pool.patch, batch)
         rows.append(_dice(logits.argmax(1).cpu(), truth, len(classes)))
     cases = torch.cat(rows)
-    return Evaluation(
-        cases,
-        _means(cases, classes),
-        {
-            name: _means(cases[is_in], classes)
-            for name, is_in in zip(
-                groups.names, torch.from_numpy(groups.members.T), strict=True
-            )
-            if not cases[is_in].isnan().all()
-        },
-    )
+    members = zip(groups.names, torch.from_numpy(groups.members.T), strict=True)
+    own = {name: cases[is_in] for name, is_in in members}
+    means = {n: _means(c, classes) for n, c in own.items() if not c.isnan().all()}
+    return Evaluation(cases, _means(cases, classes), means)
 
 
 def _logits(

@@ -145,31 +145,12 @@ def fit_cohort(
 ) -> Fitted:
     """Train a copy of a model on a cohort, of which the settings hold some cases out.
 
-    Parameters
-    ----------
-    loaded, settings, watch, **options
-        See :func:`fit`.
-    cases : sequence of Case
-        The cohort. What is held out of it, the settings say (`hold_out`).
-
-    Returns
-    -------
-    Fitted
-        The trained copy and its history.
-
-    Raises
-    ------
-    TrainingError
-        See :func:`fit`.
+    Which they are, `hold_out` says; all else is as for :func:`fit`.
     """
     if not len(cases):
         raise TrainingError("there are no cases to train on")
-    training, held_out = hold_out_cases(
-        cases,
-        patients_of(cases),
-        attributes=loaded.card.attributes if watch is None else watch,
-        settings=settings,
-    )
+    by = loaded.card.attributes if watch is None else watch
+    training, held_out = hold_out_cases(cases, patients_of(cases), by, settings)
     return fit(
         loaded, training, settings=settings, held_out=held_out, watch=watch, **options
     )
@@ -204,9 +185,8 @@ def _end_epoch(run: Run, saver: Saver) -> Epoch:
     weights = run.weights()
     if not all(t.isfinite().all() for t in weights.values()):
         diverged(run, math.nan, rate_at(run.step - 1, run.steps, run.settings))
-    settings, number = run.settings, run.epoch
+    settings, number, found = run.settings, run.epoch, None
     is_last = number + 1 == settings.epochs
-    found = None
     load = [run.team.total(block) for block in run.load]
     measured = run.measured if run.team.is_first else None
     if measured and (is_last or (number + 1) % settings.evaluate_every == 0):
@@ -260,11 +240,11 @@ def _judge(run: Run, worst: float, weights: Weights) -> bool:
 
 def _collapsed(load: Sequence[Tensor]) -> tuple[str, ...]:
     """Say in which blocks one expert has taken over."""
-    found = []
-    for block, gates in enumerate(load):
-        share, expert = (gates / gates.sum()).max(0)
-        if len(gates) > 1 and share > COLLAPSED:
-            found.append(f"{block} (expert {int(expert)})")
+    found = [
+        f"{block} (expert {int(gates.argmax())})"
+        for block, gates in enumerate(load)
+        if len(gates) > 1 and (gates / gates.sum()).max() > COLLAPSED
+    ]
     if not found:
         return ()
     return (

@@ -77,13 +77,9 @@ class RunFolder:
                 "Choose another folder"
             ) from error
 
-    def save_best(self, model: LoadedModel, record: str) -> None:
-        """Save the best model so far."""
-        save_checkpoint(self.path / BEST, model, training=record)
-
-    def save_last(self, model: LoadedModel, record: str) -> None:
-        """Save the model as it is now."""
-        save_checkpoint(self.path / LAST, model, training=record)
+    def save_model(self, name: str, model: LoadedModel, record: str) -> None:
+        """Save a model under the name :data:`LAST` or :data:`BEST`."""
+        save_checkpoint(self.path / name, model, training=record)
 
     def save_state(
         self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]

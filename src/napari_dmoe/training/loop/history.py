@@ -101,10 +101,8 @@ class Fitted:
     @property
     def kept(self) -> Epoch | None:
         """The epoch that the returned model is of."""
-        if not self.history:
-            return None
         place = -1 if self.best_epoch is None else self.best_epoch
-        return self.history[place]
+        return self.history[place] if self.history else None
 
 
 class Diverged(TrainingError):

@@ -5,15 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
 
 from napari_dmoe.cohorts.case import Case
-from napari_dmoe.evaluation.groups import (
-    Groups,
-    attributes_named,
-    crossed,
-    groups_of,
-)
+from napari_dmoe.evaluation.groups import Groups, attributes_named, crossed, groups_of
 from napari_dmoe.inference.running.devices import choose_device
 from napari_dmoe.models.card import CardAttribute, ModelCard
 from napari_dmoe.models.checkpoint import LoadedModel
@@ -67,35 +61,33 @@ def prepare_run(
         pool, watched = _without_slices(pool, settings)
     attributes = card.attributes if watch is None else tuple(watch)
     by = _grouped_by(settings, attributes, pool.patients)
-    names, places = crossed(pool.patients, by)
-    group = torch.from_numpy(places)
+    names, group = crossed(pool.patients, by)
+    in_training = torch.from_numpy(group)
     measured = None
     if watched is not None:
-        kind = "cases" if len(held_out) else "slices"
-        measured = _measured(watched, kind, attributes, by=by, names=names)
-    return Run(
-        loaded,
-        settings,
-        pool=pool,
-        sampler=_sampler(group, settings, is_measured=measured is not None),
-        measured=measured,
-        notices=_notices(
-            settings,
-            groups_of(pool.patients, attributes),
-            is_measured=measured is not None,
-        ),
-    )
-
-
-def _sampler(group: Tensor, settings: TrainSettings, *, is_measured: bool) -> Sampler:
-    if settings.sampling == "worst-group" and not is_measured:
+        own, group = crossed(watched.patients, by)
+        places = [names.index(name) if name in names else -1 for name in own]
+        measured = Measured(
+            watched,
+            "cases" if len(held_out) else "slices",
+            groups_of(watched.patients, attributes),
+            torch.tensor(places)[torch.from_numpy(group)],
+        )
+    elif settings.sampling == "worst-group":
         raise TrainingError(
             "sampling by the worst group needs held-out cases to find it: hold some "
             "out, or balance the groups instead"
         )
-    n_steps = settings.steps_per_epoch
-    together = settings.batch * settings.accumulate
-    return Sampler(group, settings.sampling, n_steps and n_steps * together)
+    n_steps, together = settings.steps_per_epoch, settings.batch * settings.accumulate
+    groups = groups_of(pool.patients, attributes)
+    return Run(
+        loaded,
+        settings,
+        pool=pool,
+        sampler=Sampler(in_training, settings.sampling, n_steps and n_steps * together),
+        measured=measured,
+        notices=_notices(settings, groups, is_measured=measured is not None),
+    )
 
 
 def _check_augmentation(card: ModelCard, settings: TrainSettings) -> None:
@@ -138,29 +130,14 @@ def _grouped_by(
     return attributes_named(names, attributes, patients)
 
 
-def _measured(
-    pool: Pool,
-    kind: str,
-    attributes: Sequence[CardAttribute],
-    *,
-    by: Sequence[CardAttribute],
-    names: Sequence[str],
-) -> Measured:
-    own, group = crossed(pool.patients, by)
-    places = [names.index(name) if name in names else -1 for name in own]
-    in_training: Tensor = torch.tensor(places)[torch.from_numpy(group)]
-    return Measured(pool, kind, groups_of(pool.patients, attributes), in_training)
-
-
 def _notices(
     settings: TrainSettings, groups: Groups, *, is_measured: bool
 ) -> list[str]:
-    notices = []
-    for name, n in zip(groups.names, groups.members.sum(0).tolist(), strict=True):
-        if n == 1:
-            notices.append(
-                f"{name} has one case only: what is learnt of it may be that case"
-            )
+    notices = [
+        f"{name} has one case only: what is learnt of it may be that case"
+        for name, n in zip(groups.names, groups.members.sum(0), strict=True)
+        if n == 1
+    ]
     if settings.patience is not None and not is_measured:
         notices.append("nothing is held out, so that training cannot stop early")
     if settings.mixed_precision and settings.device == "cpu":

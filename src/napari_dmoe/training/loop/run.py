@@ -6,7 +6,7 @@ import copy
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -27,46 +27,31 @@ from napari_dmoe.training.settings import TrainSettings
 Weights = dict[str, Tensor]
 
 
+_WHERE = ("step", "epoch", "position", "losses", "seconds")
+_SO_FAR = ("history", "best_epoch", "waited", "is_stopped", "notices")
+_STATE = (*_WHERE, *_SO_FAR)
+"""What of a run is saved beside its tensors: where it stands and what came of it."""
+
+
 @dataclass(frozen=True)
 class Measured:
-    """What is measured after an epoch.
-
-    Parameters
-    ----------
-    pool : Pool
-        Held-out cases, or volumes of which only held-out slices are annotated.
-    kind : {"cases", "slices"}
-        Which of the two.
-    groups : Groups
-        Groups that the Dice is told for; a case may belong to several.
-    group : (N,) int64 tensor
-        The group of each case that sampling goes by, -1 for one that no training case
-        belongs to.
-    """
+    """What is measured after an epoch."""
 
     pool: Pool
-    kind: str
+    """Held-out cases, or volumes of which only held-out slices are annotated."""
+    kind: Literal["cases", "slices"]
     groups: Groups
+    """Groups that the Dice is told for; a case may belong to several."""
     group: Tensor
+    """The group (N,) of each case that sampling goes by, -1 for one that no training
+    case belongs to."""
 
 
 class Run:
     """One training: the network, its optimiser, and where it stands.
 
-    Parameters
-    ----------
-    loaded : LoadedModel
-        Where it starts. It is not changed.
-    settings : TrainSettings
-        How it is trained.
-    pool : Pool
-        What it is trained on.
-    sampler : Sampler
-        Which cases come, in which order.
-    measured : Measured or None
-        What is measured.
-    notices : sequence of str
-        What is known already that a person should be told.
+    `loaded` is where it starts, and is not changed; `notices` are what is known already
+    that a person should be told.
     """
 
     def __init__(
@@ -128,18 +113,8 @@ class Run:
 
     def facts(self) -> dict[str, Any]:
         """Return all that stands beside the tensors of a saved state, for JSON."""
-        return {
-            "step": self.step,
-            "epoch": self.epoch,
-            "position": self.position,
-            "losses": self.losses,
-            "seconds": self.seconds,
-            "history": self.history_facts(),
-            "best_epoch": self.best_epoch,
-            "waited": self.waited,
-            "is_stopped": self.is_stopped,
-            "notices": self.notices,
-        }
+        stated = {name: getattr(self, name) for name in _STATE}
+        return stated | {"history": self.history_facts()}
 
     def history_facts(self, *, with_times: bool = True) -> list[dict[str, Any]]:
         """Return the history, ready for JSON."""
@@ -184,12 +159,9 @@ class Run:
         self.order = tensors.get("order")
         loads = _below(tensors, "load.")
         self.load = [loads[str(i)].to(self.settings.device) for i in range(len(loads))]
-        self.step, self.epoch = facts["step"], facts["epoch"]
-        self.position, self.losses = facts["position"], list(facts["losses"])
-        self.seconds, self.waited = facts["seconds"], facts["waited"]
+        for name in _STATE:
+            setattr(self, name, facts[name])
         self.history = [Epoch.from_facts(epoch) for epoch in facts["history"]]
-        self.best_epoch, self.is_stopped = facts["best_epoch"], facts["is_stopped"]
-        self.notices = list(facts["notices"])
         self.good = self.weights() if self.history else None
         if not self.team.is_first:  # the first alone saved where its draws stood
             own = self.team.seed(self.settings.seed) + self.step
@@ -197,14 +169,9 @@ class Run:
             torch.manual_seed(own)
 
     def model(self, weights: Weights | None = None, *, of: int = -1) -> LoadedModel:
-        """Return the model as it is, or with other weights, its card stating facts.
+        """Return the model as it is, or with the weights of an earlier epoch.
 
-        Parameters
-        ----------
-        weights : mapping of str to Tensor, optional
-            Weights of an earlier epoch.
-        of : int
-            Which epoch's Dice the card states.
+        Its card states facts of the training, and the Dice of epoch `of`.
         """
         module = copy.deepcopy(self.network).cpu()
         if weights is not None:

@@ -19,9 +19,9 @@ import napari_dmoe
 from napari_dmoe.models.checkpoint import CheckpointError
 from napari_dmoe.training.cases.annotation import TrainingError
 from napari_dmoe.training.cases.pool import pool_sha256
-from napari_dmoe.training.loop.folder import LAST, RunFolder
+from napari_dmoe.training.loop.folder import BEST, LAST, RunFolder
 from napari_dmoe.training.loop.history import Fitted
-from napari_dmoe.training.loop.run import Run
+from napari_dmoe.training.loop.run import Run, Weights
 from napari_dmoe.training.loop.teams import team_now
 from napari_dmoe.training.settings import CHANGEABLE, TrainSettings
 
@@ -32,13 +32,6 @@ class Saver:
     """Saves a run to its folder; does nothing where there is none.
 
     In a team every member reads from it, and the first alone writes.
-
-    Parameters
-    ----------
-    folder : RunFolder or None
-        Where to.
-    settings : TrainSettings
-        How long to wait between saves.
     """
 
     def __init__(self, folder: RunFolder | None, settings: TrainSettings) -> None:
@@ -87,17 +80,14 @@ class Saver:
 
         def write() -> None:
             folder.save_state(run.tensors(), facts)
-            folder.save_last(run.model(), record)
+            folder.save_model(LAST, run.model(), record)
             folder.write_history(run.history, record, run.history_facts())
 
         self._attempt(write, run)
 
     def save_last(self, run: Run) -> None:
         """Save the model as it is, but not the state, which led to a breakdown."""
-        folder = self._folder
-        if folder is not None:
-            record = self._record(run)
-            self._attempt(lambda: folder.save_last(run.model(), record), run)
+        self._save_model(LAST, run)
 
     def save_best(self, run: Run) -> None:
         """Save the model as the best one.
@@ -105,10 +95,7 @@ class Saver:
         It is written before the state that calls it the best: were the order reversed,
         a kill between the two would leave an older model under that name.
         """
-        folder = self._folder
-        if folder is not None:
-            record = self._record(run)
-            self._attempt(lambda: folder.save_best(run.model(), record), run)
+        self._save_model(BEST, run)
 
     def finish(self, run: Run) -> Fitted:
         """Return what came of the run, once it is safe.
@@ -121,7 +108,7 @@ class Saver:
         if self._failure is not None:
             self.save(run)
             if run.best is not None and run.best_epoch is not None:
-                self._attempt(lambda: self._save_best_again(run), run)
+                self._save_model(BEST, run, run.best, of=run.best_epoch)
         if self._failure is not None:
             raise TrainingError(
                 f"the training is over, but could not be saved: {self._failure}. "
@@ -129,10 +116,13 @@ class Saver:
             ) from self._failure
         return replace(run.fitted(), record=self._record(run))
 
-    def _save_best_again(self, run: Run) -> None:
-        if self._folder is not None:
-            model = run.model(run.best, of=run.best_epoch or 0)
-            self._folder.save_best(model, self._record(run))
+    def _save_model(
+        self, name: str, run: Run, weights: Weights | None = None, *, of: int = -1
+    ) -> None:
+        folder, record = self._folder, self._record(run)
+        if folder is not None:
+            model = run.model(weights, of=of)
+            self._attempt(lambda: folder.save_model(name, model, record), run)
 
     def _attempt(self, write: Callable[[], None], run: Run) -> None:
         try:
@@ -200,17 +190,12 @@ def _check_same(saved: Mapping[str, Any], now: Mapping[str, Any]) -> None:
                 f"folder, or fine-tune its {LAST}"
             )
     before, after = saved["settings"], now["settings"]
-    changed = [
-        name
-        for name in after
-        if name not in CHANGEABLE and before.get(name) != after[name]
-    ]
-    if changed:
-        name = changed[0]
-        raise TrainingError(
-            f"the saved training cannot be resumed with another {name}: it had "
-            f"{before.get(name)}, now {after[name]}. Leave the setting out to keep it"
-        )
+    for name, value in after.items():
+        if name not in CHANGEABLE and before.get(name) != value:
+            raise TrainingError(
+                f"the saved training cannot be resumed with another {name}: it had "
+                f"{before.get(name)}, now {value}. Leave the setting out to keep it"
+            )
 
 
 def _difference(saved: object, now: object) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, cast
+from typing import Literal, cast
 
 import torch
 from torch import Tensor
@@ -23,28 +23,19 @@ def config_in_mode(config: Config, mode: Mode) -> Config:
     """Return the shape of a network in another mode."""
     if mode == "dmoe":
         return config
-    changes: dict[str, Any] = {"n_routers": int(mode == "single-router")}
-    if mode == "no-moe":
-        none: dict[str, Any] = {
-            "n_experts": 0,
-            "expert_width": 0,
-            "expert_widths": None,
-        }
-        changes |= {k: v for k, v in none.items() if k in type(config).model_fields}
-    return config.model_copy(update=changes)
+    if mode == "single-router":
+        return config.model_copy(update={"n_routers": 1})
+    none = {"n_routers": 0, "n_experts": 0, "expert_width": 0, "expert_widths": None}
+    own = {name: none[name] for name in none.keys() & type(config).model_fields}
+    return config.model_copy(update=own)
 
 
 def card_in_mode(card: ModelCard, mode: Mode) -> ModelCard:
     """Return the card of a network in another mode: nothing drives the baselines."""
     if mode == "dmoe":
         return card
-    return card.model_copy(
-        update={
-            "name": f"{card.name}-{mode}",
-            "title": f"{card.title} ({_TITLES[mode]})",
-            "attributes": (),
-        }
-    )
+    name, title = f"{card.name}-{mode}", f"{card.title} ({_TITLES[mode]})"
+    return card.model_copy(update={"name": name, "title": title, "attributes": ()})
 
 
 def in_mode(loaded: LoadedModel, mode: Mode) -> LoadedModel:
@@ -68,18 +59,14 @@ def in_mode(loaded: LoadedModel, mode: Mode) -> LoadedModel:
         return loaded
     if not has_moe:
         raise TrainingError("the model has no MoE to make a single router of")
-    state: dict[str, Tensor] = {}
-    for name, tensor in loaded.module.state_dict().items():
-        if mode == "single-router":
-            state[name] = tensor.mean(0, keepdim=True) if is_router(name) else tensor
-        elif not name.startswith(("moe.", "moes.")):
-            state[name] = tensor
-    return rebuilt(
-        loaded,
-        config=config_in_mode(loaded.config, mode),
-        card=card_in_mode(loaded.card, mode),
-        state=state,
-    )
+    left_out = ("moe.", "moes.") if mode == "no-moe" else ()
+    state = {
+        name: tensor.mean(0, keepdim=True) if is_router(name) else tensor
+        for name, tensor in loaded.module.state_dict().items()
+        if not name.startswith(left_out)
+    }
+    config, card = config_in_mode(loaded.config, mode), card_in_mode(loaded.card, mode)
+    return rebuilt(loaded, config=config, card=card, state=state)
 
 
 def rebuilt(

@@ -49,29 +49,15 @@ def train_new(
     start : Path, optional
         ImageNet weights to start from.
     **options
-        See :func:`napari_dmoe.training.loop.fit.fit`.
-
-    Returns
-    -------
-    Fitted
-        The model, whose card states what it was trained on, and its history.
-
-    Raises
-    ------
-    TrainingError
-        See :func:`napari_dmoe.training.loop.fit.fit`.
+        See :func:`napari_dmoe.training.loop.fit.fit`, as for what is returned and
+        raised. The model's card states what it was trained on.
     """
     settings = recipe.settings
     if settings.hold_out == "auto" and len(cases) >= ENOUGH_CASES:
         every = {"hold_out": "every", "hold_out_every": HELD_OUT_EVERY}
         settings = settings.model_copy(update=every)
-    return fit_cohort(
-        untrained(recipe, mode=mode, start=start),
-        cases,
-        settings=settings,
-        watch=recipe.card.attributes,
-        **options,
-    )
+    model, watch = untrained(recipe, mode=mode, start=start), recipe.card.attributes
+    return fit_cohort(model, cases, settings=settings, watch=watch, **options)
 
 
 def untrained(
@@ -79,14 +65,7 @@ def untrained(
 ) -> LoadedModel:
     """Return the model that a recipe begins with, as its seed draws it.
 
-    Parameters
-    ----------
-    recipe : Recipe
-        Shape, card and seed.
-    mode : {"dmoe", "single-router", "no-moe"}
-        Which network.
-    start : Path, optional
-        ImageNet weights for its transformer.
+    See :func:`train_new` for the arguments; weights are those of the transformer.
     """
     with torch.random.fork_rng():
         torch.manual_seed(recipe.settings.seed)

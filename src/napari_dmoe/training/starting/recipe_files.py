@@ -25,19 +25,12 @@ _KEYS = ("architecture", "config", "card", "settings")
 def read_recipe(
     source: str | None, *, card: str | Path | None = None, start: Path | None = None
 ) -> Recipe:
-    """Return a recipe.
+    """Return a recipe by name, or from a file, or for a card.
 
-    Parameters
-    ----------
-    source : str or None
-        Name of a recipe, or path of one in JSON: an object with ``card`` (a card, or
-        the name or path of one), and, all optional, ``architecture``, ``config`` (the
-        network's shape) and ``settings``.
-    card : str or Path, optional
-        Name or path of a card, instead: the published network with its attributes and
-        classes, trained with the preset "adamw".
-    start : Path, optional
-        ImageNet weights that the shape has to fit.
+    In JSON it is an object with ``card`` (a card, or the name or path of one), and, all
+    optional, ``architecture``, ``config`` (the network's shape) and ``settings``. For
+    a `card` alone it is the published network with its attributes and classes, trained
+    with the preset "adamw". `start` are ImageNet weights that the shape has to fit.
 
     Raises
     ------
@@ -77,8 +70,8 @@ def _of_card(stated: dict[str, Any], where: str, *, start: Path | None) -> Recip
         text = " ".join(str(error).split())
         raise TrainingError(f"{where} is no recipe: {text}") from error
     is_hybrid = isinstance(config, ViTConfig) and config.stem is not None
-    kinds = {True: "dmoe-r50-vit", False: "dmoe-vit"}
-    kind = "dmoe-unet3d" if card.dims == 3 else kinds[is_hybrid]
+    plane = "dmoe-r50-vit" if is_hybrid else "dmoe-vit"
+    kind = "dmoe-unet3d" if card.dims == 3 else plane
     architecture = stated.get("architecture", card.architecture) or kind
     return Recipe(architecture, config, card, settings)
 

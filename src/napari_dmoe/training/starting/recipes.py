@@ -102,7 +102,6 @@ _FUNDUS_SETTINGS = TrainSettings(
     ),
 )
 
-
 _RACE_CONFIG = _FUNDUS_CONFIG.model_copy(update={"n_routers": 6})
 
 _RACE_CARD = _FUNDUS_CARD.model_copy(
@@ -124,6 +123,8 @@ _RACE_CARD = _FUNDUS_CARD.model_copy(
         "invented, and says nothing about people.",
     }
 )
+
+_RACE_SETTINGS = _FUNDUS_SETTINGS.model_copy(update={"epochs": 11})
 
 _SKIN_CONFIG = ViTConfig(
     width=96,
@@ -163,6 +164,20 @@ _SKIN_CARD = ModelCard(
     "nothing about people.",
 )
 
+_SKIN_AUGMENTATION = AugmentSettings(
+    rotation=90,
+    zoom=1.2,
+    shift=0.06,
+    light=0.15,
+    colour=0.1,
+    grey_share=0.0,
+    blur_px=0.7,
+    noise=0.02,
+)
+_SKIN_SETTINGS = _FUNDUS_SETTINGS.model_copy(
+    update={"epochs": 10, "augmentation": _SKIN_AUGMENTATION}
+)
+
 _PELVIS_CONFIG = UNet3DConfig(feature_size=8, n_classes=2, n_routers=4)
 
 _PELVIS_CARD = ModelCard(
@@ -200,33 +215,9 @@ RECIPES: Mapping[str, Recipe] = {
     recipe.card.name: recipe
     for recipe in (
         Recipe("dmoe-vit", _FUNDUS_CONFIG, _FUNDUS_CARD, _FUNDUS_SETTINGS),
-        Recipe(
-            "dmoe-vit",
-            _RACE_CONFIG,
-            _RACE_CARD,
-            _FUNDUS_SETTINGS.model_copy(update={"epochs": 11}),
-        ),
+        Recipe("dmoe-vit", _RACE_CONFIG, _RACE_CARD, _RACE_SETTINGS),
         Recipe("dmoe-unet3d", _PELVIS_CONFIG, _PELVIS_CARD, _PELVIS_SETTINGS),
-        Recipe(
-            "dmoe-vit",
-            _SKIN_CONFIG,
-            _SKIN_CARD,
-            _FUNDUS_SETTINGS.model_copy(
-                update={
-                    "epochs": 10,
-                    "augmentation": AugmentSettings(
-                        rotation=90,
-                        zoom=1.2,
-                        shift=0.06,
-                        light=0.15,
-                        colour=0.1,
-                        grey_share=0.0,
-                        blur_px=0.7,
-                        noise=0.02,
-                    ),
-                }
-            ),
-        ),
+        Recipe("dmoe-vit", _SKIN_CONFIG, _SKIN_CARD, _SKIN_SETTINGS),
     )
 }
 """What can be trained from nothing, by name."""

@@ -166,11 +166,10 @@ def run_task(
         "on_epoch": on_epoch,
     }
     if task.kind == "train":
-        recipe = _recipe(task)
-        settings = settings_of(task, recipe.settings)
-        _note(task, folder)
         start = Path(task.start) if task.start else None
-        recipe = replace(recipe, settings=settings)
+        recipe = _recipe(task, start)
+        recipe = replace(recipe, settings=settings_of(task, recipe.settings))
+        _note(task, folder)
         fitted = train_new(recipe, cases, mode=task.mode, start=start, **options)
     else:
         loaded, changes = _prepared(task, cases)
@@ -191,23 +190,20 @@ def settings_of(task: TrainingTask, own: TrainSettings) -> TrainSettings:
     TrainingError
         For a setting that does not exist or is out of bounds.
     """
-    stated = dict(task.settings)
     try:
         if task.preset is not None:
-            return preset(task.preset, **stated)
-        return TrainSettings.model_validate({**own.model_dump(), **stated})
+            return preset(task.preset, **task.settings)
+        return TrainSettings.model_validate({**own.model_dump(), **task.settings})
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0]) if first["loc"] else "settings"
-        raise TrainingError(
-            f"the setting {name} cannot be {first['input']!r}: {first['msg']}"
-        ) from error
+        why = f"cannot be {first['input']!r}: {first['msg']}"
+        raise TrainingError(f"the setting {name} {why}") from error
 
 
-def _recipe(task: TrainingTask) -> Recipe:
+def _recipe(task: TrainingTask, start: Path | None) -> Recipe:
     if task.recipe is not None and task.card is not None:
         raise TrainingError("name a recipe or a card to train by, not both")
-    start = Path(task.start) if task.start else None
     if task.card is None:
         return read_recipe(task.recipe or DEFAULT_RECIPE)
     return read_recipe(None, card=task.card, start=start)
@@ -268,24 +264,15 @@ def _resumed(task: TrainingTask) -> TrainingTask:
         folder.prepare(resume=True)
     _, facts = folder.read_state()
     try:
-        noted = TrainingTask.model_validate_json(
-            (folder.path / TASK).read_text("utf-8")
-        )
+        stated = (folder.path / TASK).read_text("utf-8")
+        noted = TrainingTask.model_validate_json(stated)
     except (OSError, ValidationError) as error:
-        raise TrainingError(
-            f"the training in {folder.path} cannot be resumed: {TASK} is missing or "
-            "damaged"
-        ) from error
+        why = f"cannot be resumed: {TASK} is missing or damaged"
+        raise TrainingError(f"the training in {folder.path} {why}") from error
     saved = dict(facts["belongs_to"]["settings"])
     fresh = task.model_dump(exclude_defaults=True, exclude={"settings", "resume"})
-    return noted.model_copy(
-        update={
-            **fresh,
-            "resume": True,
-            "preset": None,
-            "settings": {**saved, **task.settings},
-        }
-    )
+    settings = {"preset": None, "settings": {**saved, **task.settings}}
+    return noted.model_copy(update={**fresh, **settings, "resume": True})
 
 
 def read_settings(path: Path) -> dict[str, Any]:

@@ -51,18 +51,11 @@ def annotated_case(case: Case, card: ModelCard, annotation: Annotation) -> Case:
     CohortError, TrainingError
         For labels that cannot be trained on; the message says why.
     """
-    image = case.image
-    axes = image.spatial_axes
-    classes = read_classes(
-        case, axes, n_classes=len(card.classes), annotation=annotation
-    )
+    image, axes, n = case.image, case.image.spatial_axes, len(card.classes)
+    classes = read_classes(case, axes, n_classes=n, annotation=annotation)
     labels = SpatialImage(classes, axes, image.affine, image.unit)
-    drivers = {name: case.patient.value(name) for name in _drivers(card)}
+    drivers = {a.name: case.patient.value(a.name) for a in card.attributes}
     return Case(case.id, image, labels, Patient.from_values(drivers))
-
-
-def _drivers(card: ModelCard) -> tuple[str, ...]:
-    return tuple(attribute.name for attribute in card.attributes)
 
 
 def write_cases(
@@ -94,13 +87,14 @@ def write_cases(
                 raise TrainingError(f"case {case.id} has no labels")
             arrays[name], arrays[f"{name}_affine"] = np.asarray(part.data), part.affine
             facts[name] = {"axes": part.axes, "unit": part.unit}
-        path = folder / f"{_next_free(folder):04d}.npz"
-        np.savez(path, facts=np.array(json.dumps(facts)), **arrays)
+        np.savez(free_path(folder), facts=np.array(json.dumps(facts)), **arrays)
         progress(Progress(number, len(cases), "handing the cases over"))
 
 
-def _next_free(folder: Path) -> int:
-    return max((int(path.stem) for path in folder.glob("*.npz")), default=0) + 1
+def free_path(folder: Path) -> Path:
+    """Return the file of the next case of a folder."""
+    last = max((int(path.stem) for path in folder.glob("*.npz")), default=0)
+    return folder / f"{last + 1:04d}.npz"
 
 
 @dataclass(frozen=True)
@@ -120,9 +114,9 @@ class StoredCases(Sequence[Case]):
         """Return the cases of one folder; none where it does not exist."""
         return cls(tuple(sorted(folder.glob("*.npz"))))
 
-    def without(self, ids: Sequence[str]) -> StoredCases:
-        """Return those whose ids are not among some."""
-        kept = [p for p, i in zip(self.paths, self.ids(), strict=True) if i not in ids]
+    def only(self, ids: Sequence[str]) -> StoredCases:
+        """Return those whose ids are among some."""
+        kept = [p for p, i in zip(self.paths, self.ids(), strict=True) if i in ids]
         return StoredCases(tuple(kept))
 
     def ids(self) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ the bundled models, phantoms of the model's own kind from another seed than thei
 from __future__ import annotations
 
 import itertools
+import math
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -113,13 +114,9 @@ def guard_cases(
 def _drawn(guard: Guard, card: ModelCard, progress: ProgressHook) -> list[Case]:
     """Draw phantoms until every group has its share; rare groups may get less."""
     if guard.name not in KINDS:
-        raise TrainingError(
-            f"there are no {guard.name!r} phantoms: use {', '.join(KINDS)}"
-        )
-    n_groups = 1
-    for attribute in card.attributes:
-        n_groups *= len(attribute.values)
-    share = -(-guard.n // n_groups)
+        known = ", ".join(KINDS)
+        raise TrainingError(f"there are no {guard.name!r} phantoms: use {known}")
+    share = -(-guard.n // math.prod(len(a.values) for a in card.attributes))
     counts: Counter[str] = Counter()
     drawn: list[Case] = []
     cohort = KINDS[guard.name].cohort(_DRAWS * guard.n, seed=guard.seed)
@@ -137,8 +134,12 @@ def watched(cases: Sequence[Case], card: ModelCard) -> Sequence[Case]:
 
     Only cases of which a driver is known; none where there is no such case.
     """
-    patients = patients_of(cases)
-    usable = [i for i, patient in enumerate(patients) if _drives(patient, card)]
+    patients, drivers = patients_of(cases), [a.name for a in card.attributes]
+    usable = [
+        i
+        for i, patient in enumerate(patients)
+        if not drivers or any(patient.value(name) is not None for name in drivers)
+    ]
     if not usable:
         return ()
     most = _WATCHED_VOLUMES if card.dims == 3 else _WATCHED_PLANES
@@ -148,14 +149,7 @@ def watched(cases: Sequence[Case], card: ModelCard) -> Sequence[Case]:
     for place, number in zip(usable, group.tolist(), strict=True):
         order.append((rank[number], place))
         rank[number] += 1
-    chosen = sorted(place for _, place in sorted(order)[:most])
-    return Selection(cases, chosen)
-
-
-def _drives(patient: Patient, card: ModelCard) -> bool:
-    if not card.attributes:
-        return True
-    return any(patient.value(a.name) is not None for a in card.attributes)
+    return Selection(cases, sorted(place for _, place in sorted(order)[:most]))
 
 
 def groups_to_compare(

@@ -83,8 +83,8 @@ class TuningProcess(ChildProcess):
     @property
     def patience(self) -> float:
         """Seconds that it may take to stop: longer while it saves, or never saved."""
-        has_nothing = not (self.folder / RUN / LAST).is_file()
-        may_lose_all = self._stage == TRAINING and has_nothing
+        has_saved = (self.folder / RUN / LAST).is_file()
+        may_lose_all = self._stage == TRAINING and not has_saved
         is_saving = "stopping" in self._said
         return SAVING_SECONDS if is_saving or may_lose_all else GRACE_SECONDS
 
@@ -96,9 +96,6 @@ class TuningProcess(ChildProcess):
         OSError
             When it cannot be told.
         """
-        copies = {
-            TUNED_MODEL: str(path),
-            REPORT: str(path.with_suffix(".report.json")),
-        }
-        failed = str(path.with_suffix(".failed.txt"))
-        self.finish_alone(Farewell(copies=copies, failed=failed))
+        report, failed = (path.with_suffix(s) for s in (".report.json", ".failed.txt"))
+        copies = {TUNED_MODEL: str(path), REPORT: str(report)}
+        self.finish_alone(Farewell(copies=copies, failed=str(failed)))

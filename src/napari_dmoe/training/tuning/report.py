@@ -9,6 +9,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from operator import itemgetter
 from typing import Any, Literal
 
 from napari_dmoe.evaluation.group_table import counted_mean
@@ -141,8 +142,7 @@ class TuningReport:
     @property
     def worst_group(self) -> tuple[tuple[str, float], tuple[str, float]] | None:
         """The guard's worst group and its mean Dice, before and after; None without."""
-        found = [_worst(self.guard, when) for when in ("before", "after")]
-        first, second = found
+        first, second = (_worst(self.guard, when) for when in ("before", "after"))
         return None if first is None or second is None else (first, second)
 
     @property
@@ -184,12 +184,12 @@ def _worst(rows: Sequence[Change], when: str) -> tuple[str, float] | None:
     for row in rows:
         if row.group != EVERYBODY:
             means.setdefault(row.group, []).append(getattr(row, when))
-    counted = {name: counted_mean(values) for name, values in means.items()}
-    counted = {name: mean for name, mean in counted.items() if not math.isnan(mean)}
-    if not counted:
+    counted = [(counted_mean(values), name) for name, values in means.items()]
+    numbers = [each for each in counted if not math.isnan(each[0])]
+    if not numbers:
         return None
-    name = min(counted, key=lambda group: counted[group])
-    return name, counted[name]
+    mean, name = min(numbers, key=itemgetter(0))
+    return name, mean
 
 
 def _change_of(row: Mapping[str, Any]) -> Change:

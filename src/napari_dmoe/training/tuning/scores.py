@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -42,16 +43,6 @@ class CaseScore:
     id: str
     groups: tuple[str, ...]
     dice: Mapping[str, float]
-
-    def facts(self) -> dict[str, Any]:
-        """Return it ready for JSON; null where there is no number."""
-        plain: dict[str, Any] = with_null(asdict(self))
-        return plain
-
-    @classmethod
-    def from_facts(cls, facts: Mapping[str, Any]) -> CaseScore:
-        """Rebuild it from what :meth:`facts` gave."""
-        return cls(facts["id"], tuple(facts["groups"]), with_nan(facts["dice"]))
 
 
 def score_cases(
@@ -135,37 +126,23 @@ def score_both(
 ) -> Scores:
     """Measure the cases and the guard, counted through as one."""
     total = len(cases) + len(guard)
-    rows = []
-    for what, part, first in (
-        ("the corrected cases", cases, 0),
-        ("the guard", guard, len(cases)),
-    ):
 
-        def told(at: Progress, first: int = first) -> None:
+    def scored(part: Sequence[Case], what: str, first: int) -> tuple[CaseScore, ...]:
+        def told(at: Progress) -> None:
             progress(Progress(first + at.done, total, at.message))
 
-        rows.append(
-            score_cases(
-                loaded,
-                part,
-                attributes=by,
-                device=device,
-                what=f"measuring {what}",
-                progress=told,
-            )
-        )
-    return Scores(*rows)
+        how = partial(score_cases, attributes=by, device=device, progress=told)
+        return how(loaded, part, what=f"measuring {what}")
+
+    of_cases = scored(cases, "the corrected cases", 0)
+    return Scores(of_cases, scored(guard, "the guard", len(cases)))
 
 
 def remember(folder: Path | None, scores: Scores) -> None:
-    """Write scores into a folder, where there is one."""
+    """Write scores into a folder, where there is one; null where there is no number."""
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
-        facts = {
-            name: [score.facts() for score in getattr(scores, name)]
-            for name in ("cases", "guard")
-        }
-        write_text(folder / BEFORE_FILE, json.dumps(facts))
+        write_text(folder / BEFORE_FILE, json.dumps(with_null(asdict(scores))))
 
 
 def remembered(folder: Path | None, is_wanted: bool) -> Scores | None:
@@ -173,5 +150,8 @@ def remembered(folder: Path | None, is_wanted: bool) -> Scores | None:
     if folder is None or not is_wanted or not (folder / BEFORE_FILE).is_file():
         return None
     facts = json.loads((folder / BEFORE_FILE).read_text(encoding="utf-8"))
-    parts = (tuple(map(CaseScore.from_facts, facts[k])) for k in ("cases", "guard"))
-    return Scores(*parts)
+    return Scores(*(tuple(map(_score, facts[k])) for k in ("cases", "guard")))
+
+
+def _score(facts: Mapping[str, Any]) -> CaseScore:
+    return CaseScore(facts["id"], tuple(facts["groups"]), with_nan(facts["dice"]))

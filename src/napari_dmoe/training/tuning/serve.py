@@ -17,58 +17,44 @@ from napari_dmoe.progress import Progress
 from napari_dmoe.training.child.process import TASK
 from napari_dmoe.training.child.serving import Reporter, be_child
 from napari_dmoe.training.loop.folder import RECORD
+from napari_dmoe.training.tuning import process
 from napari_dmoe.training.tuning.corrected import StoredCases
-from napari_dmoe.training.tuning.process import (
-    CASES,
-    MODEL,
-    REPLAY,
-    REPORT,
-    RUN,
-    TUNED_MODEL,
-    TuningTask,
-)
 from napari_dmoe.training.tuning.tune import Tuned, tune
 
 
 def work(folder: Path, reporter: Reporter) -> Mapping[str, Any]:
     """Do what the folder's task asks for, and leave the result there."""
-    task = TuningTask.model_validate_json((folder / TASK).read_text("utf-8"))
+    task = process.TuningTask.model_validate_json((folder / TASK).read_text("utf-8"))
     reporter.say("start", pid=os.getpid())
-    loaded = load_checkpoint(folder / MODEL)
-    loaded = replace(
-        loaded,
-        source=task.source or loaded.source,
-        sha256=task.sha256 or loaded.sha256,
-    )
-    replayed = StoredCases.of(folder / REPLAY)
-    others = [i for i in replayed.ids() if i not in task.replayed]
+    copy = load_checkpoint(folder / process.MODEL)
+    source, sha256 = task.source or copy.source, task.sha256 or copy.sha256
 
     def on_progress(stage: str, at: Progress) -> None:
         reporter.on_progress(at, stage=stage)
 
     tuned = tune(
-        loaded,
-        StoredCases.of(folder / CASES),
+        replace(copy, source=source, sha256=sha256),
+        StoredCases.of(folder / process.CASES),
         settings=task.settings,
         guard=task.guard,
-        replay=replayed.without(others),
-        folder=folder / RUN,
+        replay=StoredCases.of(folder / process.REPLAY).only(task.replayed),
+        folder=folder / process.RUN,
         resume=task.mode == "resume",
         only_compare=task.mode == "compare",
         progress=on_progress,
         on_epoch=lambda epoch: reporter.say("epoch", **epoch.facts()),
     )
     record = _record(folder, task, tuned)
-    save_checkpoint(folder / TUNED_MODEL, tuned.loaded, training=record)
-    write_text(folder / REPORT, tuned.report.to_json())
+    save_checkpoint(folder / process.TUNED_MODEL, tuned.loaded, training=record)
+    write_text(folder / process.REPORT, tuned.report.to_json())
     return {}
 
 
-def _record(folder: Path, task: TuningTask, tuned: Tuned) -> str:
+def _record(folder: Path, task: process.TuningTask, tuned: Tuned) -> str:
     """Return how the tuned model came about, as JSON for its file."""
     facts: dict[str, Any] = {}
     with contextlib.suppress(OSError, ValueError):
-        facts = json.loads((folder / RUN / RECORD).read_text("utf-8"))
+        facts = json.loads((folder / process.RUN / RECORD).read_text("utf-8"))
     facts["started_from"] = task.sha256 or facts.get("started_from")
     facts["started_from_file"] = task.source or None
     facts["tuning"] = json.loads(tuned.report.to_json())

@@ -35,6 +35,8 @@ from napari_dmoe.training.tuning.scores import Scores, remember, remembered, sco
 BEFORE, TRAINING, AFTER = "before", "training", "after"
 """Stages of a tuning."""
 
+CHOSEN_BY_GUARD = "the guard also chose the epoch, which makes it look a little better"
+
 StageHook = Callable[[str, Progress], None]
 
 
@@ -136,8 +138,13 @@ def tune(
             on_epoch=on_epoch,
         ).loaded
     after = score(tuned, progress=partial(progress, AFTER))
-    report = _report(loaded, before, after, guard=guard, by=attributes)
-    report = _with_training(report, settings, n_replayed=len(replay))
+    report = replace(
+        _report(loaded, before, after, guard=guard, by=attributes),
+        n_replayed=len(replay),
+        steps=settings.epochs * (settings.steps_per_epoch or 0),
+    )
+    if settings.keep == "best" and report.guard:
+        report = replace(report, notices=(CHOSEN_BY_GUARD,))
     return Tuned(_named(loaded, tuned, report), report)
 
 
@@ -160,17 +167,6 @@ def _settled(settings: TrainSettings, n_cases: int) -> TrainSettings:
             "hold_out": "none",
         }
     )
-
-
-def _with_training(
-    report: TuningReport, settings: TrainSettings, *, n_replayed: int
-) -> TuningReport:
-    """Return a report that says how it was trained, too."""
-    told: tuple[str, ...] = ()
-    if settings.keep == "best" and report.guard:
-        told = ("the guard also chose the epoch, which makes it look a little better",)
-    steps = settings.epochs * (settings.steps_per_epoch or 0)
-    return replace(report, n_replayed=n_replayed, steps=steps, notices=told)
 
 
 def _report(

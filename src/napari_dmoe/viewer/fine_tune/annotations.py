@@ -15,7 +15,7 @@ from napari.layers import Image, Labels
 from napari_dmoe.cohorts.case import Case
 from napari_dmoe.imaging.frames import Frames
 from napari_dmoe.imaging.spatial import CHANNEL_AXIS, SPATIAL_AXES, SpatialImage
-from napari_dmoe.viewer.layers.placement import axis_names, to_image
+from napari_dmoe.viewer.layers.placement import axis_names, samples_of, to_image
 
 if TYPE_CHECKING:
     from napari_dmoe.models.card import ModelCard
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from napari_dmoe.training.cases.annotation import Annotation
 
 
-def drivers_of(card: ModelCard | None, patient: Patient) -> tuple[str, str]:
+def drivers_of(card: ModelCard, patient: Patient) -> tuple[str, str]:
     """Say the drivers' values, and why nothing can be learnt without any."""
-    if card is None or not card.attributes:
+    if not card.attributes:
         return "everybody alike", ""
     known = {a.label.lower(): patient.value(a.name) for a in card.attributes}
     said = ", ".join(f"{k} {_text(v)}" for k, v in known.items())
@@ -42,50 +42,28 @@ def _text(value: str | float | None) -> str:
 
 @dataclass(frozen=True)
 class Content:
-    """What labels hold.
-
-    Parameters
-    ----------
-    said : str
-        What is annotated, in words.
-    problem : str
-        Why nothing can be learnt from it; empty where it can.
-    has_foreground : bool
-        Whether anything but background is painted.
-    """
+    """What labels hold, in words."""
 
     said: str = ""
     problem: str = ""
+    """Why nothing can be learnt from it; empty where it can."""
     has_foreground: bool = False
+    """Whether anything but background is painted."""
 
 
 @dataclass(frozen=True)
 class Painted:
-    """Which labels are painted, and in how many frames.
-
-    Parameters
-    ----------
-    values : frozenset of int
-        The labels.
-    n_frames : int
-        Planes, or volumes for a 3D model, that are annotated.
-    """
+    """Which labels are painted, and in how many frames."""
 
     values: frozenset[int]
     n_frames: int
+    """Planes, or volumes for a 3D model, that are annotated."""
 
 
 def look_through(placed: SpatialImage, dims: int, annotation: Annotation) -> Painted:
     """Look through labels; plane by plane, so that other threads have their turn.
 
-    Parameters
-    ----------
-    placed : SpatialImage
-        What :func:`on_image` returns.
-    dims : {2, 3}
-        Axes that the model sees at once.
-    annotation : Annotation
-        How the labels are to be read.
+    `placed` is what :func:`on_image` returns; the model sees `dims` axes at once.
     """
     parts = np.atleast_2d(np.asarray(placed.data))
     values = frozenset(int(v) for part in parts for v in np.unique(part))
@@ -101,16 +79,8 @@ def content_of(
 ) -> Content:
     """Say what of labels can be trained on.
 
-    Parameters
-    ----------
-    found : Painted
-        What is painted.
-    card : ModelCard
-        Names the classes.
-    annotation : Annotation
-        How the labels are to be read.
-    may_be_empty : bool
-        Whether nothing but background says that there is nothing to be found.
+    Where they `may_be_empty`, nothing but background says that there is nothing to be
+    found.
     """
     values = found.values - {annotation.unlabelled}
     classes = {0 if v == annotation.background else v for v in values}
@@ -156,7 +126,7 @@ def on_image(image: Image, layer: Labels, dims: int) -> SpatialImage:
     pixels, names = to_image(image, dims), axis_names(image, dims)
     flat = tuple(0 if name == CHANNEL_AXIS else slice(None) for name in names)
     axes = tuple(name for name in names if name != CHANNEL_AXIS)
-    data = layer.data[0] if layer.multiscale else layer.data
+    data = samples_of(layer)
     return SpatialImage(data[flat], axes, pixels.affine, pixels.unit)
 
 
@@ -167,33 +137,17 @@ def copied(placed: SpatialImage) -> SpatialImage:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A pair as it is now: later painting changes nothing in it.
-
-    Parameters
-    ----------
-    image, labels : SpatialImage
-        The image, and a copy of the labels on it.
-    patient : Patient
-        Whom they show.
-    number : int
-        What to call the cases: no name of a layer leaves the viewer.
-    """
+    """A pair as it is now: later painting changes nothing in it."""
 
     image: SpatialImage
     labels: SpatialImage
+    """A copy, on the image's pixels."""
     patient: Patient
     number: int
+    """What to call the cases: no name of a layer leaves the viewer."""
 
     def cases(self, dims: int, annotation: Annotation) -> list[Case]:
-        """Return a case for each annotated frame, labelled as it was painted.
-
-        Parameters
-        ----------
-        dims : {2, 3}
-            Axes that the model sees at once.
-        annotation : Annotation
-            How the labels are to be read.
-        """
+        """Return a case for each annotated frame, labelled as it was painted."""
         along = SPATIAL_AXES[-dims:]
         images, labels = Frames(self.image, along), Frames(self.labels, along)
         return [

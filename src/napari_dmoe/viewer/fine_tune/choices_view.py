@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import (
-    QButtonGroup,
-    QCheckBox,
-    QLabel,
-    QRadioButton,
-    QWidget,
-)
+from qtpy.QtWidgets import QButtonGroup, QCheckBox, QLabel, QRadioButton, QWidget
 from superqt.utils import signals_blocked
 
+from napari_dmoe.training.tuning.presets import DEFAULT_PRESET, PRESETS
 from napari_dmoe.viewer.ui.form import SettingsForm
 from napari_dmoe.viewer.ui.parts import (
     Fold,
@@ -38,43 +32,27 @@ _SETTINGS = (
     *("device", "epochs", "batch", "learning_rate", "loss", "dropout"),
     *("sampling", "annotated", "keep", "seed"),
 )
-_DEVICES = ("auto", "cpu")
-
-
-@dataclass(frozen=True)
-class Choice:
-    """One way to tune.
-
-    Parameters
-    ----------
-    name, title, help : str
-        Its key, what it is called, and when to take it.
-    """
-
-    name: str
-    title: str
-    help: str
 
 
 class TuneSection(QWidget):
     """Takes the choices that are not in the settings."""
 
-    preset_chosen = Signal(str)
+    preset_chosen = Signal()
     reading_changed = Signal()
     """The labels are to be read another way."""
     guard_chosen = Signal(int)
     n_changed = Signal()
     """Another number of phantoms is wanted."""
 
-    def __init__(
-        self, presets: Sequence[Choice], chosen: str, parent: QWidget | None = None
-    ) -> None:
+    def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.presets = QButtonGroup(self)
-        self._names = [preset.name for preset in presets]
-        buttons = [_radio(preset, self.presets, i) for i, preset in enumerate(presets)]
-        buttons[self._names.index(chosen)].setChecked(True)
-        self.presets.idClicked.connect(self._on_preset)
+        buttons = [QRadioButton(preset.title) for preset in PRESETS.values()]
+        for place, (button, name) in enumerate(zip(buttons, PRESETS, strict=True)):
+            button.setToolTip(PRESETS[name].description)
+            self.presets.addButton(button, place)
+            button.setChecked(name == DEFAULT_PRESET)
+        self.presets.idClicked.connect(self.preset_chosen)
         self.facts = paragraph(name="tune-facts")
         self._make_reading()
         self._make_guard()
@@ -101,12 +79,8 @@ class TuneSection(QWidget):
             "the background is painted with a label of its own."
         )
         self.sparse_box.toggled.connect(self._on_sparse)
-        self.background_spin = spin_box(
-            "Label of the background",
-            "Label that the background is painted with.",
-            1,
-            _MOST_LABEL,
-        )
+        told = "Label that the background is painted with."
+        self.background_spin = spin_box("Label of the background", told, 1, _MOST_LABEL)
         self.background_spin.valueChanged.connect(self.reading_changed)
         self._background_row = row(
             _space(), QLabel("Background is label"), self.background_spin, stretch=1
@@ -125,16 +99,17 @@ class TuneSection(QWidget):
             "and never trained on. Only with them can be said that no group got worse.",
         )
         self.guard_combo.activated.connect(self.guard_chosen)
-        self.n_spin = spin_box(
-            "Number of phantoms",
-            "How many phantoms are drawn, every group alike.",
-            1,
-            _MOST_CASES,
-        )
+        told = "How many phantoms are drawn, every group alike."
+        self.n_spin = spin_box("Number of phantoms", told, 1, _MOST_CASES)
         self.n_spin.setSuffix(" cases")
         self.n_spin.valueChanged.connect(self.n_changed)
         self._n_row = row(_space(), QLabel("Drawn:"), self.n_spin, stretch=2)
         self.guard_note = paragraph(name="guard-note")
+
+    @property
+    def preset(self) -> str:
+        """Name of the way to tune that is chosen."""
+        return list(PRESETS)[self.presets.checkedId()]
 
     @property
     def background(self) -> int | None:
@@ -177,9 +152,6 @@ class TuneSection(QWidget):
         """Say how much work it will be."""
         say(self.facts, text)
 
-    def _on_preset(self, place: int) -> None:
-        self.preset_chosen.emit(self._names[place])
-
     def _on_sparse(self, is_sparse: bool) -> None:
         self._background_row.setVisible(is_sparse)
         self.reading_changed.emit()
@@ -194,13 +166,12 @@ class TuningAdvanced(QWidget):
         super().__init__(parent)
         self.form: SettingsForm[TrainSettings] | None = None
         self.problem = paragraph(name="tuning-advanced-problem")
-        self._content = QWidget()
-        self._layout = column(self._content, self.problem)
-        self.fold = Fold(
-            "Advanced", "Device, rounds, batch, learning rate and more.", self._content
-        )
+        content = QWidget()
+        self._layout = column(content, self.problem)
+        told = "Device, rounds, batch, learning rate and more."
+        self.fold = Fold("Advanced", told, content)
         column(self, self.fold)
-        self._devices: tuple[str, ...] = _DEVICES
+        self._devices: tuple[str, ...] = ("auto", "cpu")
 
     def offer_devices(self, names: tuple[str, ...]) -> None:
         """Offer devices."""
@@ -214,9 +185,8 @@ class TuningAdvanced(QWidget):
             self._layout.removeWidget(self.form)
             self.form.hide()
             self.form.deleteLater()
-        self.form = SettingsForm(
-            settings, names=_SETTINGS, choices={"device": self._devices}
-        )
+        devices = {"device": self._devices}
+        self.form = SettingsForm(settings, names=_SETTINGS, choices=devices)
         self.form.changed.connect(self._on_changed)
         self._layout.addWidget(self.form)
         say(self.problem, "")
@@ -237,13 +207,6 @@ class TuningAdvanced(QWidget):
         if self.value() is not None:
             say(self.problem, "")
         self.changed.emit()
-
-
-def _radio(choice: Choice, group: QButtonGroup, place: int) -> Any:
-    button = QRadioButton(choice.title)
-    button.setToolTip(choice.help)
-    group.addButton(button, place)
-    return button
 
 
 def _space() -> QWidget:

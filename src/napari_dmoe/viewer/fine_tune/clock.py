@@ -21,18 +21,12 @@ _LEAST_SECONDS, _LEAST_SHARE = 1.0, 0.05
 
 @dataclass(frozen=True)
 class Pace:
-    """How fast a tuning was.
-
-    Parameters
-    ----------
-    step : float
-        Seconds a step, what is measured after each round included.
-    measuring : float
-        Seconds to measure one case.
-    """
+    """How fast a tuning was."""
 
     step: float
+    """Seconds a step, what is measured after each round included."""
     measuring: float
+    """Seconds to measure one case."""
 
     def seconds(self, *, steps: int, measured: int) -> float:
         """Return how long steps take, and cases that are measured before and after."""
@@ -56,23 +50,12 @@ class _Part:
         is_guess = spent < _LEAST_SECONDS or done < _LEAST_SHARE * self.total
         return None if is_guess or not done else spent / done
 
-    @property
-    def left(self) -> int:
-        """Steps to do."""
-        return self.total - self.done
-
 
 class TuningClock:
-    """Takes note of the progress of each stage.
+    """Takes note of the progress of each stage, by the clock `now`, in seconds.
 
-    Parameters
-    ----------
-    steps : int
-        Steps of the training in all.
-    expected : float, optional
-        Seconds that everything is expected to take, to go by until it is measured.
-    now : callable
-        Returns the time in seconds.
+    `steps` are those of the training in all; `expected`, the seconds that everything is
+    expected to take, is gone by until it is measured.
     """
 
     def __init__(
@@ -110,7 +93,7 @@ class TuningClock:
     @property
     def pace(self) -> Pace | None:
         """How fast it is; None while that can only be guessed."""
-        step, measuring = self._rate(_TRAINING), self._measuring
+        step, measuring = self._rate(_TRAINING), self._rate(_AFTER, _BEFORE)
         return None if step is None or measuring is None else Pace(step, measuring)
 
     @property
@@ -125,10 +108,10 @@ class TuningClock:
         rate, part = self._rate(self._stage), self._parts.get(self._stage)
         if self._stage in ("", _BEFORE) or rate is None or part is None:
             return self._expected_left  # how fast a step is, nobody knows yet
-        left = part.left * rate
+        left = (part.total - part.done) * rate
         if self._stage == _TRAINING:
             # Measuring afterwards takes as long as measuring before did.
-            left += self.measured * (self._measuring or 0.0)
+            left += self.measured * (self._rate(_AFTER, _BEFORE) or 0.0)
         return left
 
     @property
@@ -144,14 +127,10 @@ class TuningClock:
         share = part.done / part.total if part and part.total else 0.0
         return (place + share) / len(_STAGES) * (0.3 if place == 0 else 1)
 
-    def _rate(self, stage: str) -> float | None:
-        part = self._parts.get(stage)
-        return None if part is None else part.rate
-
-    @property
-    def _measuring(self) -> float | None:
-        after = self._rate(_AFTER)
-        return self._rate(_BEFORE) if after is None else after
+    def _rate(self, *stages: str) -> float | None:
+        """Return the seconds a step of the first of some stages that is known."""
+        rates = (self._parts[stage].rate for stage in stages if stage in self._parts)
+        return next((rate for rate in rates if rate is not None), None)
 
     @property
     def _expected_left(self) -> float | None:

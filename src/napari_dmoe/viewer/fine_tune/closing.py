@@ -9,9 +9,10 @@ from pathlib import Path
 
 from qtpy.compat import isalive
 from qtpy.QtCore import QEvent, QObject
-from qtpy.QtWidgets import QFileDialog, QMessageBox, QWidget
+from qtpy.QtWidgets import QMessageBox, QWidget
 
 from napari_dmoe.viewer.fine_tune.state import State, Tuning
+from napari_dmoe.viewer.ui.asking import ask_where
 
 _AT_WORK = (
     "A model is being fine-tuned. It can go on without the window and save its result, "
@@ -20,6 +21,7 @@ _AT_WORK = (
 _UNDECIDED = "What was tuned was neither kept nor saved."
 
 UNDECIDED = (State.STOPPED, State.DONE)
+MODEL_FILES = "Checkpoints (*.safetensors)"
 
 
 class Answer(StrEnum):
@@ -33,16 +35,10 @@ class Answer(StrEnum):
 
 
 class ClosingQuestion(QObject):
-    """Watches the dock's window.
+    """Watches the dock's window, of which the owner is a part.
 
-    Parameters
-    ----------
-    tuning : Tuning
-        Where the tuning stands.
-    finish : callable
-        Saves the result at a path, now or when it is ready; returns whether it can.
-    owner : QWidget
-        A part of the window; owns this object.
+    `finish` saves the result at a path, now or when it is ready, and returns whether it
+    can.
     """
 
     def __init__(
@@ -92,29 +88,24 @@ class ClosingQuestion(QObject):
         box.setWindowTitle("Fine-tuning")
         box.setText(text)
         role = QMessageBox.ButtonRole
-        go_on = "Finish and save…" if is_at_work else "Save…"
+        go_on, end = "Save…", "Discard"
+        if is_at_work:
+            go_on, end = "Finish and save…", "End it"
         buttons = {
             box.addButton(go_on, role.AcceptRole): Answer.GO_ON,
-            box.addButton(
-                "End it" if is_at_work else "Discard", role.DestructiveRole
-            ): (Answer.END),
+            box.addButton(end, role.DestructiveRole): Answer.END,
             box.addButton("Cancel", role.RejectRole): Answer.STAY,
         }
         box.exec()
-        return next(
-            (a for button, a in buttons.items() if button is box.clickedButton()),
-            Answer.STAY,
-        )
+        return buttons.get(box.clickedButton(), Answer.STAY)
 
     def ask_where(self) -> Path | None:
         """Let a person say where to save; None where nothing was chosen."""
-        path, _ = QFileDialog.getSaveFileName(
-            self._owner.window(),
-            "Save the tuned model when it is ready",
-            "tuned.safetensors",
-            "Checkpoints (*.safetensors)",
-        )
-        if not path:
-            return None
-        chosen = Path(path)
-        return chosen if chosen.suffix else chosen.with_suffix(".safetensors")
+        title, proposed = "Save the tuned model when it is ready", "tuned.safetensors"
+        path, _ = ask_where(self._owner.window(), title, proposed, MODEL_FILES)
+        return None if path is None else named_as_model(path)
+
+
+def named_as_model(path: Path) -> Path:
+    """Return a path with the ending of a model's file, where it has none."""
+    return path if path.suffix else path.with_suffix(".safetensors")

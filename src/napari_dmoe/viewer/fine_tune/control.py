@@ -9,11 +9,9 @@ from weakref import WeakSet
 from napari.utils.theme import get_theme
 from qtpy.QtCore import QTimer
 
-from napari_dmoe.training.tuning.presets import DEFAULT_PRESET, PRESETS
+from napari_dmoe.training.tuning.presets import tuning_settings
 from napari_dmoe.viewer.bench import Bench, TabControl
-from napari_dmoe.viewer.fine_tune.choices_view import Choice
 from napari_dmoe.viewer.fine_tune.closing import UNDECIDED, ClosingQuestion
-from napari_dmoe.viewer.fine_tune.folder import TuningFolder
 from napari_dmoe.viewer.fine_tune.guard import GuardControl
 from napari_dmoe.viewer.fine_tune.looking import LookingControl
 from napari_dmoe.viewer.fine_tune.pairs_control import PairsControl
@@ -28,14 +26,7 @@ from napari_dmoe.viewer.ui.work import BUSY
 if TYPE_CHECKING:
     from napari.layers import Layer
 
-    from napari_dmoe.training.cases.annotation import Annotation
-
 _LAYOUT_MS = 50  # until then Qt has laid out the table
-
-
-def _tab() -> FineTuneTab:
-    choices = [Choice(k, p.title, p.description) for k, p in PRESETS.items()]
-    return FineTuneTab(choices, DEFAULT_PRESET)
 
 
 class FineTuneControl(TabControl):
@@ -43,31 +34,19 @@ class FineTuneControl(TabControl):
 
     title = "Fine-tune"
     tool_tip = "Correct masks, tune the model, and see for whom."
-    make = staticmethod(_tab)
+    make = FineTuneTab
     has_own_foot = True
 
     def __init__(self, bench: Bench, tab: FineTuneTab) -> None:
         super().__init__(bench, tab)
-        self.tab, self._preset = tab, DEFAULT_PRESET
-        self.tuning, self.folder = Tuning(), TuningFolder()
-        self.pairs = PairsControl(bench, tab.pairs, self._reading)
+        self.tab, self.tuning = tab, Tuning()
+        self.pairs = PairsControl(bench, tab.pairs, tab.reading)
         self.guard = GuardControl(bench, tab.tune)
         self.tune = TuneControl(
-            bench,
-            self.tuning,
-            self.folder,
-            pairs=self.pairs,
-            guard=self.guard,
-            settings=tab.advanced.value,
-            reading=self._reading,
-            wants_replay=self._wants_replay,
-            foot=tab.foot,
+            bench, self.tuning, tab, pairs=self.pairs, guard=self.guard
         )
-        parts = (bench, self.tuning, self.folder)
-        self.outcome = OutcomeControl(
-            *parts, discard=self.tune.discard, section=tab.outcome
-        )
-        self.looking = LookingControl(*parts, section=tab.outcome)
+        self.outcome = OutcomeControl(bench, self.tuning, tab.outcome)
+        self.looking = LookingControl(bench, self.tuning, tab.outcome)
         self.closing = ClosingQuestion(self.tuning, self._finish, tab)
         self._changed: WeakSet[Layer] = WeakSet()
         self._connect()
@@ -87,6 +66,7 @@ class FineTuneControl(TabControl):
         tab.tune.reading_changed.connect(self.pairs.refresh.soon)
         tab.advanced.changed.connect(self._on_advanced)
         tab.foot.discard_requested.connect(self.tune.discard)
+        tab.outcome.discard_requested.connect(self.tune.discard)
         self.guard.changed.connect(self._show_facts)
         self._work.begun.connect(self._show_ready)
         self._work.ended.connect(self._show_ready)
@@ -107,34 +87,19 @@ class FineTuneControl(TabControl):
     def _on_surroundings(self) -> None:
         self.tab.advanced.offer_devices(self._session.surroundings.devices)
 
-    def _reading(self) -> Annotation:
-        from napari_dmoe.training.cases.annotation import Annotation
-
-        background, settings = self.tab.tune.background, self.tab.advanced.value()
-        return Annotation(
-            unlabelled=None if background is None else 0,
-            background=background or 0,
-            slices=settings is not None and settings.annotated == "slices",
-        )
-
-    def _wants_replay(self) -> bool:
-        return self.tab.tune.wants_replay
-
     def _on_model(self) -> None:
         model = self._session.model
         self.guard.offer()
         if model is not None:
             self.tab.tune.propose_background(len(model.card.classes))
-            self._on_preset(self._preset)
+            self._on_preset()
         self._show()
 
-    def _on_preset(self, name: str) -> None:
+    def _on_preset(self) -> None:
         model = self._session.model
-        self._preset = name
         if model is not None:
-            from napari_dmoe.training.tuning.presets import tuning_settings
-
-            self.tab.advanced.show_settings(tuning_settings(name, model.card))
+            settings = tuning_settings(self.tab.tune.preset, model.card)
+            self.tab.advanced.show_settings(settings)
         self._show_facts()
 
     def _on_advanced(self) -> None:
@@ -143,7 +108,7 @@ class FineTuneControl(TabControl):
 
     def _on_pairs(self) -> None:
         numbers = self.tune.numbers(self.pairs.chosen)
-        self.tab.tune.offer_replay(len(self.folder.replayed(numbers)))
+        self.tab.tune.offer_replay(len(self.tuning.folder.replayed(numbers)))
         self._show_facts()
         self._show_ready()
 
@@ -167,7 +132,8 @@ class FineTuneControl(TabControl):
             self.closing.watch()
         self._show_changed()
         self._show_facts()
-        self._show_outcome()
+        self.outcome.show()
+        self.looking.offer()
         self._show_ready()
         if state is State.DONE:
             QTimer.singleShot(_LAYOUT_MS, self.tab.scroll_to_outcome)
@@ -188,15 +154,7 @@ class FineTuneControl(TabControl):
         return self.pairs.why_not()
 
     def _show_facts(self) -> None:
-        settings = self.tab.advanced.value()
-        if settings is None or self._session.model is None:
-            self.tab.tune.show_facts("")
-            return
-        self.tab.tune.show_facts(self.tune.work_to_come(settings))
-
-    def _show_outcome(self) -> None:
-        self.outcome.show()
-        self.looking.offer()
+        self.tab.tune.show_facts(self.tune.work_to_come())
 
     def _show_curves(self) -> None:
         guard = self.guard.guard
@@ -233,6 +191,5 @@ class FineTuneControl(TabControl):
         except OSError as error:
             notify_error(error)
             return False
-        self.folder.forget()
         self.tuning.forget(f"It goes on alone, and will save {path.name}.")
         return True

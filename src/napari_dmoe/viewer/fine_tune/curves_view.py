@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtWidgets import QWidget
 
+from napari_dmoe.evaluation.group_table import counted_mean
 from napari_dmoe.evaluation.groups import EVERYBODY, values_in
 from napari_dmoe.viewer.ui.parts import column, paragraph, say
 from napari_dmoe.viewer.ui.plot import Plot
@@ -103,13 +103,8 @@ def dice_by_group(epochs: Sequence[Epoch]) -> Mapping[str, list[float]]:
     """
     groups = list(dict.fromkeys(name for epoch in epochs for name in epoch.groups))
     if not 1 < len(groups) <= _MOST_GROUPS:
-        return {EVERYBODY: [_mean(epoch.dice) for epoch in epochs]}
+        return {EVERYBODY: [counted_mean(epoch.dice.values()) for epoch in epochs]}
     return {
-        group: [_mean(epoch.groups.get(group, {})) for epoch in epochs]
+        group: [counted_mean(epoch.groups.get(group, {}).values()) for epoch in epochs]
         for group in groups
     }
-
-
-def _mean(dice: Mapping[str, float]) -> float:
-    counted = [value for value in dice.values() if not math.isnan(value)]
-    return sum(counted) / len(counted) if counted else math.nan

@@ -54,21 +54,19 @@ class TuningFolder:
 
     def tuned_model(self) -> Path | None:
         """Return the file of the tuned model; of the last epoch before it is ready."""
-        for name in (_TUNED, f"{_RUN}/{_LAST}"):
-            if self.exists and (self.path / name).is_file():
-                return self.path / name
-        return None
+        found = (self.path / name for name in (_TUNED, f"{_RUN}/{_LAST}"))
+        return next((p for p in found if p.is_file()), None) if self.exists else None
 
     def keep(self) -> None:
         """Put the cases by to be replayed; of the rest, the tuned model stays."""
         if not self.exists:
             return
+        from napari_dmoe.training.tuning.corrected import free_path
+
         replay = self.path / _REPLAY
         replay.mkdir(mode=0o700, exist_ok=True)
-        number = max((int(p.stem) for p in replay.glob("*.npz")), default=0)
         for path in sorted((self.path / _CASES).glob("*.npz")):
-            number += 1
-            path.replace(replay / f"{number:04d}.npz")
+            path.replace(free_path(replay))
         self._empty(_REPLAY, _TUNED)
 
     def discard(self) -> None:
@@ -78,11 +76,9 @@ class TuningFolder:
 
     def _empty(self, *kept: str) -> None:
         for entry in self.path.iterdir():
-            if entry.name in kept:
-                continue
-            if entry.is_dir():
+            if entry.name not in kept and entry.is_dir():
                 shutil.rmtree(entry, ignore_errors=True)
-            else:
+            elif entry.name not in kept:
                 entry.unlink(missing_ok=True)
 
     def forget(self) -> None:
@@ -103,20 +99,7 @@ def hand_over(
     annotation: Annotation,
     progress: ProgressHook,
 ) -> None:
-    """Write a model and cases into a private folder.
-
-    Parameters
-    ----------
-    folder : Path
-        Where to.
-    loaded : LoadedModel
-        The model to start from.
-    cases : sequence of Case
-        As they were painted.
-    annotation : Annotation
-        How their labels are to be read.
-    progress : callable
-        May raise ``Cancelled``.
+    """Write a model and cases, as they were painted, into a private folder.
 
     Raises
     ------

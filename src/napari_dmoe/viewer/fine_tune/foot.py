@@ -29,12 +29,10 @@ class TuningFoot(Foot):
             "Train no more: measure what was reached, and decide.",
             kind=StartButton,
         )
-        self.discard_button = button(
-            "Discard", "Forget what was trained, and its cases."
-        )
-        self._choices = row(
-            self.resume_button, self.compare_button, self.discard_button
-        )
+        told = "Forget what was trained, and its cases."
+        self.discard_button = button("Discard", told)
+        choices = self.resume_button, self.compare_button, self.discard_button
+        self._choices = row(*choices)
         super().__init__(
             "tuning",
             start="Start",

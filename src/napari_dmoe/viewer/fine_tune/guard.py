@@ -33,12 +33,10 @@ class GuardControl(Control):
 
     def __init__(self, bench: Bench, section: TuneSection) -> None:
         super().__init__(bench, section)
-        session = bench.session
-        self._section = section
+        self._section, self._place = section, 0
         self._offered: list[Guard] = []
         self._cohorts: list[Guard] = []
-        self._place = 0
-        Connections(self).add(session.model_changed, self.offer)
+        Connections(self).add(bench.session.model_changed, self.offer)
         section.guard_chosen.connect(self._on_chosen)
         section.n_changed.connect(self._on_n)
 
@@ -46,12 +44,6 @@ class GuardControl(Control):
     def guard(self) -> Guard | None:
         """The guard that is chosen; None before there is a model."""
         return self._offered[self._place] if self._offered else None
-
-    @property
-    def n_cases(self) -> int:
-        """Cases of the guard, as far as it is known without reading any."""
-        guard = self.guard
-        return guard.n if guard is not None and guard.kind == "phantoms" else 0
 
     def offer(self) -> None:
         """Offer the guards that there are for the model; phantoms first, if any."""
@@ -62,15 +54,12 @@ class GuardControl(Control):
             return
         from napari_dmoe.training.tuning.guard import Guard, phantom_guard
 
-        before = self.guard
-        phantoms = phantom_guard(self._session.model.card)
+        before, phantoms = self.guard, phantom_guard(self._session.model.card)
         drawn = [] if phantoms is None else [phantoms]
         self._offered = [*drawn, Guard(), *self._cohorts]
-        is_there = before in self._offered and before is not None
-        if is_there and before is not None and before.kind == "cohort":
+        self._place = 0
+        if before is not None and before.kind == "cohort":
             self._place = self._offered.index(before)
-        else:
-            self._place = 0
         self._show()
 
     def choose_cohort(self, path: str) -> None:
@@ -86,24 +75,20 @@ class GuardControl(Control):
 
     def _on_chosen(self, place: int) -> None:
         beyond = place - len(self._offered)
-        if beyond < 0:
-            self._place = place
-            self._show()
-            return
-        path = self._ask_folder() if beyond == 0 else self._ask_table()
+        path = self._ask(is_folder=beyond == 0) if beyond >= 0 else ""
         if path:
             self.choose_cohort(path)
-        else:
-            self._show()
+            return
+        if beyond < 0:
+            self._place = place
+        self._show()
 
-    def _ask_folder(self) -> str:
-        title = "A cohort: a folder with cohort.csv"
-        return str(QFileDialog.getExistingDirectory(self._section, title))
-
-    def _ask_table(self) -> str:
+    def _ask(self, is_folder: bool) -> str:
+        if is_folder:
+            title = "A cohort: a folder with cohort.csv"
+            return str(QFileDialog.getExistingDirectory(self._section, title))
         title = "A cohort: a table of images and labels"
-        path, _ = QFileDialog.getOpenFileName(self._section, title, "", _TABLES)
-        return str(path)
+        return str(QFileDialog.getOpenFileName(self._section, title, "", _TABLES)[0])
 
     def _on_n(self) -> None:
         guard = self.guard
@@ -124,8 +109,5 @@ class GuardControl(Control):
 
 
 def _title(guard: Guard) -> str:
-    if guard.kind == "none":
-        return NONE
-    return (
-        f"{guard.name} phantoms" if guard.kind == "phantoms" else Path(guard.name).name
-    )
+    name = Path(guard.name).name
+    return {"none": NONE, "phantoms": f"{name} phantoms"}.get(guard.kind, name)

@@ -8,18 +8,17 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 from napari.layers import Image
 from napari.utils.notifications import show_info
 
 from napari_dmoe.progress import Progress, ProgressHook
 from napari_dmoe.viewer.bench import Bench, Control
 from napari_dmoe.viewer.engines import Engines
-from napari_dmoe.viewer.fine_tune.folder import TuningFolder
 from napari_dmoe.viewer.fine_tune.report_view import OutcomeSection
 from napari_dmoe.viewer.fine_tune.state import State, Tuning
-from napari_dmoe.viewer.layers.look import difference_layer, in_layer_order
-from napari_dmoe.viewer.layers.slot import KeptLayer
+from napari_dmoe.viewer.layers.look import difference_layer
+from napari_dmoe.viewer.layers.placement import in_order
+from napari_dmoe.viewer.layers.slot import LayerSlot
 from napari_dmoe.viewer.session.inquiry import Inquiry, if_there
 from napari_dmoe.viewer.session.results import Outcome
 from napari_dmoe.viewer.ui.work import Order
@@ -40,29 +39,14 @@ class _Looked:
 
 
 class LookingControl(Control):
-    """Connects the outcome section's looks with the viewer.
+    """Connects the outcome section's looks with the viewer."""
 
-    Parameters
-    ----------
-    tuning, folder : Tuning, TuningFolder
-        Where the tuning and its model are.
-    """
-
-    def __init__(
-        self,
-        bench: Bench,
-        tuning: Tuning,
-        folder: TuningFolder,
-        *,
-        section: OutcomeSection,
-    ) -> None:
+    def __init__(self, bench: Bench, tuning: Tuning, section: OutcomeSection) -> None:
         super().__init__(bench, section)
-        self._tuning, self._folder = tuning, folder
-        self._section = section
+        self._tuning, self._section = tuning, section
         self._images: list[weakref.ref[Image]] = []
-        self._difference = KeptLayer()
-        section.prediction_requested.connect(self._on_prediction)
-        section.changes_requested.connect(self._on_changes)
+        self._difference = LayerSlot()
+        section.look_requested.connect(self._look)
 
     def offer(self) -> None:
         """Offer the images of the tuning that are still there."""
@@ -78,14 +62,8 @@ class LookingControl(Control):
             may_compare=bool(kept) and is_over,
         )
 
-    def _on_prediction(self, place: int) -> None:
-        self._look(place, is_compared=False)
-
-    def _on_changes(self, place: int) -> None:
-        self._look(place, is_compared=True)
-
-    def _look(self, place: int, *, is_compared: bool) -> None:
-        path, parent = self._folder.tuned_model(), self._tuning.parent
+    def _look(self, place: int, is_compared: bool) -> None:
+        path, parent = self._tuning.folder.tuned_model(), self._tuning.parent
         image = self._images[place]() if 0 <= place < len(self._images) else None
         if path is None or parent is None or image is None:
             return
@@ -128,11 +106,10 @@ class LookingControl(Control):
         if viewer is None:
             return ""
         data, arguments, kind = difference_layer(image, comparison.difference)
-        arguments["name"] = f"{image.name} / changed by tuning"
+        arguments["name"] = name = f"{image.name} / changed by tuning"
         layer = self._difference.put(viewer, (data, arguments, kind))
         self._session.differences.note(image, layer)
-        layer.editable = False
-        layer.name = arguments["name"]
+        layer.editable, layer.name = False, name
         n, total = comparison.n_different, max(1, comparison.difference.size)
         return f"Tuning changed {n} pixels of “{image.name}” ({n / total:.2%})."
 
@@ -152,7 +129,7 @@ def _look(
         return _Looked(outcome, None)
     old = inquiry.run(engines.segment, before, hook)
     first, second = (
-        (np.asarray(in_layer_order(inquiry.image, each, each.labels)), each.classes)
+        (in_order(inquiry.axes, each.labels, axes=each.axes), each.classes)
         for each in (old, outcome.segmentation)
     )
     return _Looked(outcome, engines.compare(first, second))

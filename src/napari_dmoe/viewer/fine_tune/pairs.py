@@ -25,11 +25,13 @@ from napari_dmoe.viewer.fine_tune.annotations import (
     drivers_of,
     on_image,
 )
-from napari_dmoe.viewer.layers.placement import axis_names, data_to_world
+from napari_dmoe.viewer.layers.placement import axis_names, data_to_world, samples_of
 from napari_dmoe.viewer.session.checks import image_problem, patient_problem
+from napari_dmoe.viewer.session.results import Result
 from napari_dmoe.viewer.session.session import Session
 
 if TYPE_CHECKING:
+    from napari_dmoe.models.card import ModelCard
     from napari_dmoe.training.cases.annotation import Annotation
 
     Look = Callable[[Labels, SpatialImage, Annotation], Painted | None]
@@ -38,7 +40,6 @@ if TYPE_CHECKING:
 _WORDS = re.compile(
     r"[\s/_\-.:]+(labels?|masks?|seg(mentation)?s?|annotations?|gt|truth)\b.*$"
 )
-
 
 MEASURED_LATER = Content("measuring …", has_foreground=True)
 
@@ -64,37 +65,23 @@ _SAID = {
 
 @dataclass(frozen=True)
 class Pair:
-    """An image with labels to train on.
-
-    Parameters
-    ----------
-    image, labels : weak reference to a layer
-        The layers.
-    names : (str, str)
-        What they are called.
-    bond : Bond
-        What they are paired by.
-    patient : str
-        The drivers, in words.
-    annotated : str
-        What is annotated, in words.
-    problem : str
-        Why it cannot be trained on; empty where it can.
-    is_chosen : bool
-        Whether to train on it unless somebody says otherwise.
-    has_foreground : bool
-        Whether anything but background is painted.
-    """
+    """An image with labels to train on."""
 
     image: weakref.ref[Image]
     labels: weakref.ref[Labels]
     names: tuple[str, str]
+    """What the layers are called."""
     bond: Bond
     patient: str
+    """The drivers, in words."""
     annotated: str
+    """What is annotated, in words."""
     problem: str = ""
+    """Why it cannot be trained on; empty where it can."""
     is_chosen: bool = False
+    """Whether to train on it unless somebody says otherwise."""
     has_foreground: bool = True
+    """Whether anything but background is painted."""
 
     @property
     def key(self) -> tuple[int, int]:
@@ -110,29 +97,76 @@ class Pair:
 def find_pairs(session: Session, annotation: Annotation, look: Look) -> list[Pair]:
     """Return what of a viewer could be trained on, the surest pair of an image first.
 
-    Parameters
-    ----------
-    session : Session
-        Knows the images, their patients and results, and the model.
-    annotation : Annotation
-        How labels are to be read.
-    look : callable
-        Looks through labels that lie on an image.
+    `annotation` says how labels are to be read; `look` looks through those that lie on
+    an image.
     """
     if session.model is None:
         return []
-    found = []
-    images, labels = session.images(), _labels(session)
-    for image in images:
-        fitting = [layer for layer in labels if same_grid(image, layer)]
-        own = [
-            _pair(session, image, layer, bond, annotation, look)
-            for layer in fitting
-            if (bond := _bond(session, image, layer, images, labels)) is not None
-        ]
-        own.sort(key=lambda pair: pair.bond)
-        found += list(_with_choice(own))
-    return found
+    images, labels, card = session.images(), _labels(session), session.model.card
+    search = _Search(session, card, annotation, look, images, labels)
+    return [pair for image in images for pair in search.pairs(image)]
+
+
+@dataclass(frozen=True)
+class _Search:
+    """Pairs images with labels, each time for the session as it is."""
+
+    session: Session
+    card: ModelCard
+    annotation: Annotation
+    look: Look
+    images: list[Image]
+    labels: list[Labels]
+
+    def pairs(self, image: Image) -> Iterator[Pair]:
+        """Yield an image's pairs; of those that are sure, the first is chosen."""
+        fitting = [layer for layer in self.labels if same_grid(image, layer)]
+        bonds = [(self._bond(image, layer), layer) for layer in fitting]
+        own = [self._pair(image, at, bond) for bond, at in bonds if bond is not None]
+        return _with_choice(sorted(own, key=lambda pair: pair.bond))
+
+    def _bond(self, image: Image, layer: Labels) -> Bond | None:
+        """Say what labels are paired by; None where they belong elsewhere."""
+        for other in self.images:
+            for result in self.session.results_of(other):
+                if result.mask() is layer:
+                    return _own_bond(result) if other is image else None
+        named = _named_after(layer.name, [each.name for each in self.images])
+        if named is not None:
+            return Bond.NAME if self.images[named] is image else None
+        if len(self.images) == len(self.labels) == 1:
+            return Bond.ONLY
+        return Bond.SHAPE
+
+    def _pair(self, image: Image, labels: Labels, bond: Bond) -> Pair:
+        card, patient = self.card, self.session.patient_of(image)
+        drivers, unknown = drivers_of(card, patient)
+        problem, found = image_problem(image, card.dims), Content()
+        if not problem:
+            reading, found = self.annotation, MEASURED_LATER
+            seen = self.look(labels, on_image(image, labels, card.dims), reading)
+            if seen is not None:
+                may_be_empty = bond is Bond.CORRECTED  # somebody erased what was wrong
+                found = content_of(seen, card, reading, may_be_empty=may_be_empty)
+        return Pair(
+            weakref.ref(image),
+            weakref.ref(labels),
+            (image.name, labels.name),
+            bond,
+            drivers,
+            found.said,
+            problem or unknown or patient_problem(card, patient) or found.problem,
+            has_foreground=found.has_foreground,
+        )
+
+
+def _own_bond(result: Result) -> Bond | None:
+    """Say what a mask is paired by with its own image."""
+    was_painted = result.segmentation.provenance.edited  # before it was saved
+    if result.looks_edited or was_painted:
+        return Bond.CORRECTED
+    # An untouched one that is kept is there to be compared.
+    return None if result.is_kept else Bond.UNTOUCHED
 
 
 def _with_choice(pairs: Sequence[Pair]) -> Iterator[Pair]:
@@ -179,35 +213,8 @@ def same_grid(image: Image, labels: Labels) -> bool:
 
 
 def _shape(layer: Any) -> tuple[int, ...]:
-    data = layer.data[0] if layer.multiscale else layer.data
+    data = samples_of(layer)
     return tuple(map(int, data.shape[: layer.ndim]))
-
-
-def _bond(
-    session: Session,
-    image: Image,
-    layer: Labels,
-    images: Sequence[Image],
-    labels: Sequence[Labels],
-) -> Bond | None:
-    """Say what labels are paired by with an image; None where they belong elsewhere."""
-    for other in images:
-        for result in session.results_of(other):
-            if result.mask() is layer:
-                was_painted = (
-                    result.segmentation.provenance.edited
-                )  # before it was saved
-                is_painted = result.looks_edited or was_painted
-                own = Bond.CORRECTED if is_painted else Bond.UNTOUCHED
-                # An untouched one that is kept is there to be compared.
-                is_meant = is_painted or not result.is_kept
-                return own if other is image and is_meant else None
-    named = _named_after(layer.name, [each.name for each in images])
-    if named is not None:
-        return Bond.NAME if images[named] is image else None
-    if len(images) == len(labels) == 1:
-        return Bond.ONLY
-    return Bond.SHAPE
 
 
 def _named_after(labels: str, images: Sequence[str]) -> int | None:
@@ -220,33 +227,3 @@ def _named_after(labels: str, images: Sequence[str]) -> int | None:
         if base == plain or re.match(start, labels.casefold().strip()):
             fitting.append((len(base), -place))
     return -max(fitting)[1] if fitting else None
-
-
-def _pair(
-    session: Session,
-    image: Image,
-    labels: Labels,
-    bond: Bond,
-    annotation: Annotation,
-    look: Look,
-) -> Pair:
-    card = None if session.model is None else session.model.card
-    patient = session.patient_of(image)
-    drivers, unknown = drivers_of(card, patient)
-    problem, found = image_problem(image, session.dims), Content()
-    if card is not None and not problem:
-        seen = look(labels, on_image(image, labels, card.dims), annotation)
-        found = MEASURED_LATER
-        if seen is not None:
-            may_be_empty = bond is Bond.CORRECTED  # somebody erased what was wrong
-            found = content_of(seen, card, annotation, may_be_empty=may_be_empty)
-    return Pair(
-        weakref.ref(image),
-        weakref.ref(labels),
-        (image.name, labels.name),
-        bond,
-        drivers,
-        found.said,
-        problem or unknown or patient_problem(card, patient) or found.problem,
-        has_foreground=found.has_foreground,
-    )

@@ -30,10 +30,7 @@ _REFRESH_MS = 200
 class PairsControl(Control):
     """Connects the pairs section with the session.
 
-    Parameters
-    ----------
-    reading : callable
-        Returns how labels are to be read now.
+    `reading` returns how labels are to be read now.
     """
 
     shown = Signal()
@@ -42,13 +39,10 @@ class PairsControl(Control):
     """Labels changed."""
 
     def __init__(
-        self,
-        bench: Bench,
-        section: PairsSection,
-        reading: Callable[[], Annotation],
+        self, bench: Bench, section: PairsSection, reading: Callable[[], Annotation]
     ) -> None:
         super().__init__(bench, section)
-        session = bench.session
+        session, changes = bench.session, bench.session.subject_changes
         self._section, self._reading = section, reading
         self._pairs: list[Pair] = []
         self._said: dict[tuple[int, int], bool] = {}
@@ -59,21 +53,12 @@ class PairsControl(Control):
         self.refresh = Refresh(
             self,
             self.show,
-            soon=(
-                *session.subject_changes,
-                session.images_changed,
-                session.result_changed,
-            ),
+            soon=(*changes, session.images_changed, session.result_changed),
             pause_ms=_REFRESH_MS,
             may=lambda: self._is_seen,
         )
         self._measuring.arrived.connect(self.refresh.soon)
         section.ticked.connect(self._on_ticked)
-
-    @property
-    def pairs(self) -> tuple[Pair, ...]:
-        """The pairs that are shown."""
-        return tuple(self._pairs)
 
     @property
     def chosen(self) -> tuple[Pair, ...]:
@@ -98,9 +83,8 @@ class PairsControl(Control):
 
     def show(self) -> None:
         """Show the pairs as they are now."""
-        if self._session.model is None:
-            self._pairs = []
-        else:
+        self._pairs = []
+        if self._session.model is not None:
             self._pairs = find_pairs(self._session, self._reading(), self._look)
         there = {pair.key for pair in self._pairs}
         self._said = {k: v for k, v in self._said.items() if k in there}

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_dmoe.progress import Progress
+from napari_dmoe.viewer.fine_tune.folder import TuningFolder
 from napari_dmoe.viewer.ui.connections import at_its_end
 
 if TYPE_CHECKING:
@@ -21,27 +22,29 @@ _POLL_MS, _POLL_STOPPING_MS = 150, 30
 
 
 class _Held:
-    """The process, to be ended even without its runner."""
+    """The process and its folder, to be ended even without their runner."""
 
-    def __init__(self) -> None:
+    def __init__(self, folder: TuningFolder) -> None:
         self.process: TuningProcess | None = None
+        self.folder = folder
 
     def kill(self) -> None:
         process, self.process = self.process, None
         if process is not None:
             process.kill()
 
+    def end(self) -> None:
+        """Leave nothing behind; the process first, which could write again."""
+        self.kill()
+        self.folder.remove()
+
 
 class TuningRunner(QObject):
-    """Runs one process at a time.
+    """Runs one process at a time in a private folder.
 
-    Every process ends with exactly one of `done`, `stopped` and `failed`. A runner that
-    is destroyed kills its process, unless that was told to finish alone.
-
-    Parameters
-    ----------
-    start : callable
-        From a private folder and a task to a process.
+    `start` makes a process of the folder and a task. Every process ends with exactly
+    one of `done`, `stopped` and `failed`. A runner that is destroyed kills its process
+    and deletes the folder, unless that process was told to finish alone.
     """
 
     progressed = Signal(str, object)
@@ -54,30 +57,18 @@ class TuningRunner(QObject):
     def __init__(
         self,
         start: Callable[[Path, TuningTask], Any],
-        parent: QObject | None = None,
+        folder: TuningFolder,
+        parent: QObject,
     ) -> None:
         super().__init__(parent)
-        self._start, self._held = start, _Held()
+        self._start, self._held = start, _Held(folder)
         self._timer = QTimer(self)
         self._timer.timeout.connect(self.poll)
-        self.end_process = self._held.kill
-        """Kills the process; can be called even without the runner."""
-        at_its_end(self, self.end_process)
+        at_its_end(self, self._held.end)
 
-    @property
-    def is_busy(self) -> bool:
-        """Whether a process is at work."""
-        return self._held.process is not None
-
-    def start(self, folder: Path, task: TuningTask) -> None:
-        """Start a process.
-
-        Raises
-        ------
-        OSError
-            When it cannot be started.
-        """
-        self._held.process = self._start(folder, task)
+    def start(self, task: TuningTask) -> None:
+        """Start a process; ``OSError`` when it cannot be started."""
+        self._held.process = self._start(self._held.folder.path, task)
         self._timer.start(_POLL_MS)
 
     def stop(self) -> None:
@@ -89,25 +80,28 @@ class TuningRunner(QObject):
     def save_alone(self, path: Path) -> None:
         """Let the process finish without us, and save its result at a path.
 
-        Raises
-        ------
-        OSError
-            When it cannot be told.
+        ``OSError`` when it cannot be told.
         """
         if self._held.process is not None:
             self._held.process.save_alone(path)
             self._timer.stop()
             self._held.process = None
+            self._held.folder.forget()
 
     def kill(self) -> None:
         """End the process at once, and say nothing."""
         self._timer.stop()
         self._held.kill()
 
+    def end(self) -> None:
+        """Kill the process, and delete the folder."""
+        self._timer.stop()
+        self._held.end()
+
     def poll(self) -> None:
         """Read what the process says."""
         process = self._held.process
-        for event in [] if process is None else process.new_events():
+        for event in process.new_events() if process is not None else ():
             self._tell(dict(event))
             if process is not self._held.process:
                 return  # it ended, or somebody answered by ending it
@@ -123,9 +117,7 @@ class TuningRunner(QObject):
             from napari_dmoe.training.loop.history import Epoch
 
             self.epoch_ended.emit(Epoch.from_facts(facts))
-        elif event == "done":
-            self.done.emit()
-        elif event == "stopped":
-            self.stopped.emit()
         elif event == "error":
             self.failed.emit(facts["message"])
+        elif event in ("done", "stopped"):
+            (self.done if event == "done" else self.stopped).emit()

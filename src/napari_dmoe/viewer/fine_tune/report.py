@@ -4,64 +4,35 @@ from __future__ import annotations
 
 import shutil
 import weakref
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari.utils.notifications import show_info
-from qtpy.QtCore import QEventLoop, Signal
-from qtpy.QtWidgets import QFileDialog
+from qtpy.QtCore import QEventLoop
 
 from napari_dmoe.imaging.atomic import atomic_path
 from napari_dmoe.progress import Progress, ProgressHook
 from napari_dmoe.viewer.bench import Bench, Control
 from napari_dmoe.viewer.engines import Engines
-from napari_dmoe.viewer.fine_tune import words as tuning_words
-from napari_dmoe.viewer.fine_tune.folder import TuningFolder
+from napari_dmoe.viewer.fine_tune import words
+from napari_dmoe.viewer.fine_tune.closing import MODEL_FILES, named_as_model
 from napari_dmoe.viewer.fine_tune.report_view import OutcomeSection
 from napari_dmoe.viewer.fine_tune.state import State, Tuning
-from napari_dmoe.viewer.ui.jobs import (
-    Ending,
-    JobQueue,
-    JobRunner,
-    Task,
-    notify_error,
-)
+from napari_dmoe.viewer.ui.asking import ask_where
+from napari_dmoe.viewer.ui.jobs import Ending, Job, JobQueue, JobRunner, notify_error
 from napari_dmoe.viewer.ui.work import NOT_SAVED
 
 if TYPE_CHECKING:
     from napari_dmoe.models.checkpoint import LoadedModel
 
-MODEL_FILES = "Checkpoints (*.safetensors)"
-
 
 class OutcomeControl(Control):
-    """Connects the outcome section with the tuning and the session.
+    """Connects the outcome section with the tuning and the session."""
 
-    Parameters
-    ----------
-    tuning : Tuning
-        Where the tuning stands.
-    folder : TuningFolder
-        Where the tuned model is.
-    discard : callable
-        Forgets what was trained.
-    """
-
-    kept = Signal()
-
-    def __init__(
-        self,
-        bench: Bench,
-        tuning: Tuning,
-        folder: TuningFolder,
-        *,
-        discard: Callable[[], None],
-        section: OutcomeSection,
-    ) -> None:
+    def __init__(self, bench: Bench, tuning: Tuning, section: OutcomeSection) -> None:
         super().__init__(bench, section)
-        self._tuning, self._folder, self._section = tuning, folder, section
+        self._tuning, self._folder, self._section = tuning, tuning.folder, section
         self._kept: weakref.ref[LoadedModel] | None = None
         self._loading = JobRunner(self)
         self._loading.returned.connect(self._on_loaded)
@@ -69,13 +40,7 @@ class OutcomeControl(Control):
         self._saving = JobQueue(self)
         self._saved: Path | None = None
         section.keep_requested.connect(self.keep)
-        section.discard_requested.connect(discard)
         section.save_requested.connect(self._on_save)
-
-    @property
-    def is_busy(self) -> bool:
-        """Whether the tuned model is being loaded."""
-        return self._loading.is_busy
 
     def show(self) -> None:
         """Show the outcome, where there is one."""
@@ -84,10 +49,10 @@ class OutcomeControl(Control):
             self._section.show_nothing()
             return
         self._section.show_outcome(
-            tuning_words.verdict(report),
-            tuning_words.report_rows(report),
+            words.verdict(report),
+            words.report_lines(report),
             notices=[n[:1].upper() + n[1:] + "." for n in report.notices],
-            to_accept=tuning_words.acceptance(report),
+            to_accept=words.acceptance(report),
             is_kept=state is State.KEPT,
         )
 
@@ -97,7 +62,7 @@ class OutcomeControl(Control):
         is_open = self._tuning.state is State.DONE and not self._loading.is_busy
         if path is not None and is_open:
             work = partial(_load, self._engines, path)
-            self._loading.start(Task("dMoE: loading the tuned model", work))
+            self._loading.start(Job("dMoE: loading the tuned model", work))
 
     def _on_loaded(self, loaded: LoadedModel) -> None:
         self._folder.keep()
@@ -107,28 +72,22 @@ class OutcomeControl(Control):
             State.KEPT,
             "Kept: the tuned model is at work. Save it, or it is gone with the window.",
         )
-        self.kept.emit()
 
     def _on_save(self) -> None:
         model = self._tuning.parent
         name = "tuned" if model is None else model.card.name.removesuffix("-tuned")
-        path, _ = QFileDialog.getSaveFileName(
-            self._section,
-            "Save the tuned model",
-            f"{name}-tuned.safetensors",
-            MODEL_FILES,
-        )
-        if path:
-            self.save(Path(path))
+        proposed, title = f"{name}-tuned.safetensors", "Save the tuned model"
+        path, _ = ask_where(self._section, title, proposed, MODEL_FILES)
+        if path is not None:
+            self.save(path)
 
     def save(self, path: Path) -> None:
         """Save the tuned model in the background; say why where that fails."""
-        target = path if path.suffix else path.with_suffix(".safetensors")
-        source = self._folder.tuned_model()
+        target, source = named_as_model(path), self._folder.tuned_model()
         if source is None:
             notify_error(ValueError("there is no tuned model to save any more"))
             return
-        task = Task(f"dMoE: saving {target.name}", partial(_copy, source, target))
+        task = Job(f"dMoE: saving {target.name}", partial(_copy, source, target))
         ending = Ending(self._on_saved, notify_error, lambda: show_info(NOT_SAVED))
         self._saving.add(task, ending)
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QCheckBox, QWidget
 
-from napari_dmoe.viewer.fine_tune.words import ReportRow
-from napari_dmoe.viewer.rows import Column, Line
+from napari_dmoe.viewer.fine_tune.words import REPORT_COLUMNS
+from napari_dmoe.viewer.rows import Line
 from napari_dmoe.viewer.ui.parts import (
     StartButton,
     button,
@@ -22,13 +22,6 @@ from napari_dmoe.viewer.ui.parts import (
 )
 from napari_dmoe.viewer.ui.tables import Table
 
-_COLUMNS = (
-    Column("group", "group"),
-    Column("class", "class"),
-    Column("change", "before→after", "Mean Dice before and after tuning."),
-    Column("n", "n", "Cases. *: few, so it says little."),
-)
-_KEYS = tuple(each.key for each in _COLUMNS)
 _MOST_LINES = 30
 _KEEP_HELP = "Work with the tuned model from now on."
 
@@ -39,8 +32,8 @@ class OutcomeSection(QWidget):
     keep_requested = Signal()
     discard_requested = Signal()
     save_requested = Signal()
-    prediction_requested = Signal(int)
-    changes_requested = Signal(int)
+    look_requested = Signal(int, bool)
+    """Place of an image, and whether to show what changed."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -100,10 +93,8 @@ class OutcomeSection(QWidget):
             "with its card, its history and the hash of the model it came from.",
             self.save_requested,
         )
-        self._decide = QWidget()
-        column(
-            self._decide, row(self.keep_button, self.discard_button), self.save_button
-        )
+        self._decide, buttons = QWidget(), row(self.keep_button, self.discard_button)
+        column(self._decide, buttons, self.save_button)
 
     def offer_cases(
         self, names: Sequence[str], *, may_look: bool, may_compare: bool
@@ -124,7 +115,7 @@ class OutcomeSection(QWidget):
     def show_outcome(
         self,
         verdict: str,
-        rows: Sequence[ReportRow],
+        lines: Sequence[Line],
         *,
         notices: Sequence[str] = (),
         to_accept: str = "",
@@ -132,18 +123,8 @@ class OutcomeSection(QWidget):
     ) -> None:
         """Show what changed, and let a person decide.
 
-        Parameters
-        ----------
-        verdict : str
-            What may be said of the groups.
-        rows : sequence of ReportRow
-            The table.
-        notices : sequence of str
-            What a person should know.
-        to_accept : str
-            What has to be ticked before Keep; nothing where all is well.
-        is_kept : bool
-            Whether it is decided already: the model is kept.
+        `to_accept` says what has to be ticked before Keep, nothing where all is well;
+        `is_kept` that it is decided already.
         """
         self.title.setVisible(True)
         say(self.verdict, verdict)
@@ -155,7 +136,7 @@ class OutcomeSection(QWidget):
         self._is_kept = is_kept
         self._decide.setVisible(True)
         self.discard_button.setVisible(not is_kept)
-        self.table.show_lines(list(map(_line, rows)), _COLUMNS)
+        self.table.show_lines(lines, REPORT_COLUMNS)
         self._show_keep()
 
     def _show_keep(self, *_: object) -> None:
@@ -167,17 +148,7 @@ class OutcomeSection(QWidget):
         )
 
     def _on_look(self) -> None:
-        self.prediction_requested.emit(self.case_combo.currentIndex())
+        self.look_requested.emit(self.case_combo.currentIndex(), False)
 
     def _on_changes(self) -> None:
-        self.changes_requested.emit(self.case_combo.currentIndex())
-
-
-def _line(said: ReportRow) -> Line:
-    texts = said.group, said.region, said.change, said.n
-    return Line(
-        dict(zip(_KEYS, texts, strict=True)),
-        help=dict.fromkeys(_KEYS, said.help),
-        bold=_KEYS if said.is_heading else _KEYS[: int(said.is_worse)],
-        is_heading=said.is_heading,
-    )
+        self.look_requested.emit(self.case_combo.currentIndex(), True)

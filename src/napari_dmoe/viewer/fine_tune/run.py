@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
@@ -13,16 +13,15 @@ from napari_dmoe.progress import Progress, ProgressHook
 from napari_dmoe.viewer.bench import Bench, Control
 from napari_dmoe.viewer.fine_tune.annotations import Snapshot, copied, on_image
 from napari_dmoe.viewer.fine_tune.clock import Paces, TuningClock, n_steps
-from napari_dmoe.viewer.fine_tune.folder import TuningFolder, hand_over
-from napari_dmoe.viewer.fine_tune.foot import TuningFoot
+from napari_dmoe.viewer.fine_tune.folder import hand_over
 from napari_dmoe.viewer.fine_tune.guard import GuardControl
 from napari_dmoe.viewer.fine_tune.pairs_control import PairsControl
 from napari_dmoe.viewer.fine_tune.process import TuningRunner
 from napari_dmoe.viewer.fine_tune.state import State, Tuning
+from napari_dmoe.viewer.fine_tune.tab import FineTuneTab
 from napari_dmoe.viewer.fine_tune.words import at_work, work_to_come
 from napari_dmoe.viewer.layers.placement import to_image
-from napari_dmoe.viewer.ui.connections import at_its_end
-from napari_dmoe.viewer.ui.jobs import JobRunner, Task, notify_error
+from napari_dmoe.viewer.ui.jobs import Job, JobRunner, notify_error
 
 if TYPE_CHECKING:
     from napari_dmoe.models.checkpoint import LoadedModel
@@ -42,43 +41,32 @@ class TuneControl(Control):
     ----------
     tuning : Tuning
         Where it stands; changed here.
-    folder : TuningFolder
-        Where it works.
+    tab : FineTuneTab
+        Where it is chosen how it is tuned.
     pairs, guard : PairsControl, GuardControl
         What is trained on, and what guards the groups.
-    settings : callable
-        Returns the settings as they are chosen; None where they cannot be.
-    reading : callable
-        Returns how labels are to be read.
     """
 
     def __init__(
         self,
         bench: Bench,
         tuning: Tuning,
-        folder: TuningFolder,
+        tab: FineTuneTab,
         *,
         pairs: PairsControl,
         guard: GuardControl,
-        settings: Callable[[], TrainSettings | None],
-        reading: Callable[[], Annotation],
-        wants_replay: Callable[[], bool],
-        foot: TuningFoot,
     ) -> None:
-        super().__init__(bench, foot)
-        self._tuning, self._folder = tuning, folder
+        super().__init__(bench, tab.foot)
+        self._tuning, self._folder = tuning, tuning.folder
+        self._tab, self._foot = tab, tab.foot
         self._pairs, self._guard = pairs, guard
-        self._settings, self._reading = settings, reading
-        self._wants_replay, self._foot = wants_replay, foot
         self._numbers: WeakKeyDictionary[Image, int] = WeakKeyDictionary()
         self._task: Any = None
         self._n_cases = 0
         self._now, self._clock = bench.engines.now, TuningClock(0)
         self._paces = Paces()
         self._preparing = JobRunner(self)
-        self.runner = TuningRunner(bench.engines.start_tuning, self)
-        # After the runner, which ends its process: else that could write again.
-        at_its_end(self, _End(self.runner.end_process, folder).end)
+        self.runner = TuningRunner(bench.engines.start_tuning, tuning.folder, self)
         self._connect()
 
     def _connect(self) -> None:
@@ -88,7 +76,7 @@ class TuneControl(Control):
         foot.resume_requested.connect(self.resume)
         foot.compare_requested.connect(self.compare)
         self._preparing.returned.connect(self._on_prepared)
-        self._preparing.failed.connect(self._on_not_prepared)
+        self._preparing.failed.connect(self._on_failed)
         self._preparing.stopped.connect(self._on_stopped)
         runner.progressed.connect(self._on_progress)
         runner.epoch_ended.connect(self._on_epoch)
@@ -105,8 +93,11 @@ class TuneControl(Control):
                 found.append(self._numbers.setdefault(image, len(self._numbers) + 1))
         return found
 
-    def work_to_come(self, settings: TrainSettings) -> str:
+    def work_to_come(self) -> str:
         """Say how much would be trained now, and how long that takes where known."""
+        settings = self._tab.advanced.value()
+        if settings is None or self._session.model is None:
+            return ""
         steps = n_steps(settings, len(self._pairs.chosen))
         return work_to_come(settings, steps, self._expected(settings))
 
@@ -120,23 +111,23 @@ class TuneControl(Control):
 
     def begin(self) -> None:
         """Hand the ticked pairs over, and train on them once that is done."""
-        loaded, settings = self._session.model, self._settings()
+        loaded, settings = self._session.model, self._tab.advanced.value()
         pairs, guard = self._pairs.chosen, self._guard.guard
         is_busy = self._tuning.state.is_at_work
         if loaded is None or settings is None or guard is None or is_busy or not pairs:
             return
         from napari_dmoe.training.tuning.process import TuningTask
 
-        reading = self._reading()
         try:
             taken = self._snapshots(pairs, loaded)
             self._folder.discard()
             path = self._folder.path
         except (ValueError, OSError) as error:
-            self._on_not_prepared(error)
+            self._on_failed(error)
             return
-        numbers = self.numbers(pairs)
-        replayed = self._folder.replayed(numbers) if self._wants_replay() else ()
+        replayed: tuple[str, ...] = ()
+        if self._tab.tune.wants_replay:
+            replayed = self._folder.replayed(self.numbers(pairs))
         self._task = TuningTask(
             settings=settings,
             guard=guard,
@@ -148,9 +139,9 @@ class TuneControl(Control):
         steps = n_steps(settings, len(taken) + len(replayed))
         expected = self._expected(settings)
         self._clock = TuningClock(steps, expected=expected, now=self._now)
-        self._tuning.begin(loaded, pairs, path)
-        work = partial(_hand_over, path, loaded, taken, reading)
-        self._preparing.start(Task("dMoE: handing cases over", work))
+        self._tuning.begin(loaded, pairs)
+        work = partial(_hand_over, path, loaded, taken, self._tab.reading())
+        self._preparing.start(Job("dMoE: handing cases over", work))
 
     def _snapshots(self, pairs: Sequence[Pair], loaded: LoadedModel) -> list[Snapshot]:
         taken, dims = [], loaded.card.dims
@@ -187,8 +178,7 @@ class TuneControl(Control):
     def abandon(self) -> None:
         """End everything at once and leave nothing behind."""
         self._preparing.stop()
-        self.runner.kill()
-        self._folder.remove()
+        self.runner.end()
         if self._tuning.state is not State.READY:
             self._tuning.forget("Ended, because the dock was closed.")
 
@@ -196,14 +186,13 @@ class TuneControl(Control):
         self._start("begin")
 
     def _go_on(self, mode: str) -> None:
-        self._tuning.go_on()
+        self._tuning.become(State.TRAINING, "Starting …")
         self._clock.go_on()
         self._start(mode)
 
     def _start(self, mode: str) -> None:
         try:
-            task = self._task.model_copy(update={"mode": mode})
-            self.runner.start(self._folder.path, task)
+            self.runner.start(self._task.model_copy(update={"mode": mode}))
         except OSError as error:
             self._on_failed(f"the training process cannot be started: {error}")
         else:
@@ -230,18 +219,15 @@ class TuneControl(Control):
         except (OSError, ValueError) as error:
             self._on_failed(f"the report cannot be read: {error}")
             return
-        self._tuning.has_model = True
-        self._tuning.become(
-            State.DONE, "Done. Look at the table, then keep or discard."
-        )
+        said = "Done. Look at the table, then keep or discard."
+        self._tuning.become(State.DONE, said)
 
     def _note_pace(self) -> None:
-        if self._tuning.parent is not None:
-            facts = (self._clock, self._tuning.parent, self._task, self._n_cases)
-            self._paces.note(*facts)
+        parent = self._tuning.parent
+        if parent is not None:
+            self._paces.note(self._clock, parent, self._task, self._n_cases)
 
     def _on_stopped(self) -> None:
-        self._tuning.has_model = self._folder.tuned_model() is not None
         if self._tuning.has_model:
             said = "Stopped and saved. Resume, compare what was reached, or discard."
             self._tuning.become(State.STOPPED, said)
@@ -249,26 +235,11 @@ class TuneControl(Control):
             self._folder.discard()
             self._tuning.forget(STOPPED_EARLY)
 
-    def _on_failed(self, message: str) -> None:
-        notify_error(ValueError(f"Fine-tuning failed: {message}"))
-        self._tuning.has_model = self._folder.tuned_model() is not None
+    def _on_failed(self, why: str | Exception) -> None:
+        notify_error(ValueError(f"Fine-tuning failed: {why}"))
         if not self._tuning.has_model:
             self._folder.discard()
-        self._tuning.become(State.FAILED, f"Failed: {message}")
-
-    def _on_not_prepared(self, error: Exception) -> None:
-        self._on_failed(str(error))
-
-
-class _End:
-    """Ends a process and deletes its folder, without holding a widget."""
-
-    def __init__(self, end_process: Callable[[], None], folder: TuningFolder) -> None:
-        self._end_process, self._folder = end_process, folder
-
-    def end(self) -> None:
-        self._end_process()
-        self._folder.remove()
+        self._tuning.become(State.FAILED, f"Failed: {why}")
 
 
 def _hand_over(

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from psygnal import Signal
 
-if TYPE_CHECKING:
-    from pathlib import Path
+from napari_dmoe.viewer.fine_tune.folder import TuningFolder
 
+if TYPE_CHECKING:
     from napari_dmoe.models.checkpoint import LoadedModel
     from napari_dmoe.training.loop.history import Epoch
     from napari_dmoe.training.tuning.report import TuningReport
@@ -47,35 +47,32 @@ class Tuning:
     epoch_ended = Signal()
 
     def __init__(self) -> None:
-        self.state = State.READY
-        self.said = ""
-        """What happened last, in words."""
-        self.parent: LoadedModel | None = None
-        """The model that it started from."""
-        self.pairs: tuple[Pair, ...] = ()
-        """What it is trained on, as it was at Start."""
-        self.folder: Path | None = None
+        self.state, self.said = State.READY, ""
+        """Where it stands, and what happened last, in words."""
+        self.folder = TuningFolder()
         """The private folder that it works in."""
+        self._hold(None, ())
+
+    def _hold(self, parent: LoadedModel | None, pairs: tuple[Pair, ...]) -> None:
+        self.parent, self.pairs = parent, pairs
+        """The model that it started from, and what it is trained on, as at Start."""
         self.epochs: list[Epoch] = []
-        self.has_model = False
-        """Whether a model was saved that can be looked at or gone on with."""
         self.report: TuningReport | None = None
-
-    def begin(self, parent: LoadedModel, pairs: tuple[Pair, ...], folder: Path) -> None:
-        """Forget the last tuning and prepare another."""
-        self.parent, self.pairs, self.folder = parent, pairs, folder
-        self.epochs, self.report, self.has_model = [], None, False
         self.epoch_ended.emit()
-        self.become(State.PREPARING, "Handing the cases over …")
 
-    def go_on(self) -> None:
-        """Work on what was stopped."""
-        self.become(State.TRAINING, "Starting …")
+    @property
+    def has_model(self) -> bool:
+        """Whether a model was saved that can be looked at or gone on with."""
+        return self.folder.tuned_model() is not None
+
+    def begin(self, parent: LoadedModel, pairs: tuple[Pair, ...]) -> None:
+        """Forget the last tuning and prepare another."""
+        self._hold(parent, pairs)
+        self.become(State.PREPARING, "Handing the cases over …")
 
     def add_epoch(self, epoch: Epoch) -> None:
         """Take note of an epoch."""
         self.epochs.append(epoch)
-        self.has_model = True
         self.epoch_ended.emit()
         self.changed.emit()
 
@@ -86,7 +83,5 @@ class Tuning:
 
     def forget(self, said: str) -> None:
         """Be ready again, with nothing left of what was trained."""
-        self.parent, self.pairs, self.report = None, (), None
-        self.epochs, self.has_model = [], False
-        self.epoch_ended.emit()
+        self._hold(None, ())
         self.become(State.READY, said)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from napari_dmoe.evaluation.groups import EVERYBODY, SMALL_GROUP, values_in
 from napari_dmoe.viewer.fine_tune.clock import in_words
+from napari_dmoe.viewer.rows import Column, Line
 
 if TYPE_CHECKING:
     from napari_dmoe.progress import Progress
@@ -31,21 +32,12 @@ PRIVATE_HELP = (
 
 @dataclass(frozen=True)
 class PairRow:
-    """One line of the list of pairs.
-
-    Parameters
-    ----------
-    text : str
-        What is seen.
-    help : str
-        What is seen when it is pointed at.
-    is_usable : bool
-        Whether it may be ticked.
-    """
+    """One line of the list of pairs, and what is said when it is pointed at."""
 
     text: str
     help: str
     is_usable: bool
+    """Whether it may be ticked."""
 
 
 def pair_row(pair: Pair) -> PairRow:
@@ -61,21 +53,11 @@ def pair_row(pair: Pair) -> PairRow:
 
 
 def work_to_come(settings: TrainSettings, steps: int, seconds: float | None) -> str:
-    """Say how much is trained, and how long that will take where it is known.
-
-    Parameters
-    ----------
-    settings : TrainSettings
-        How it is trained.
-    steps : int
-        Steps in all.
-    seconds : float or None
-        How long it is expected to take.
-    """
-    said = f"{steps} steps in {settings.epochs} rounds"
-    if seconds is None:
-        return f"{said}; how long is known once it runs"
-    return f"{said}, {in_words(seconds)}"
+    """Say how much is trained in all, and how long that will take where it is known."""
+    known = "; how long is known once it runs"
+    if seconds is not None:
+        known = f", {in_words(seconds)}"
+    return f"{steps} steps in {settings.epochs} rounds{known}"
 
 
 def at_work(progress: Progress, seconds_left: float | None) -> str:
@@ -88,58 +70,46 @@ def at_work(progress: Progress, seconds_left: float | None) -> str:
     return f"{said} · {known}"
 
 
-@dataclass(frozen=True)
-class ReportRow:
-    """One line of the table of what changed.
-
-    Parameters
-    ----------
-    group, region, change, n : str
-        The cells; a heading has the first alone.
-    is_heading, is_worse : bool
-        Whether it names what follows; whether it got worse.
-    help : str
-        What is seen when it is pointed at.
-    """
-
-    group: str
-    region: str = ""
-    change: str = ""
-    n: str = ""
-    is_heading: bool = False
-    is_worse: bool = False
-    help: str = ""
+REPORT_COLUMNS = (
+    Column("group", "group"),
+    Column("class", "class"),
+    Column("change", "before→after", "Mean Dice before and after tuning."),
+    Column("n", "n", "Cases. *: few, so it says little."),
+)
 
 
-def report_rows(report: TuningReport) -> list[ReportRow]:
+def report_lines(report: TuningReport) -> list[Line]:
     """Return the lines of the table: the guard first, which nothing was trained on."""
-    rows: list[ReportRow] = []
+    lines: list[Line] = []
     if report.guard:
-        rows.append(ReportRow(f"Guard: {report.guard_title}", is_heading=True))
-        rows += _rows(report.guard, report)
+        lines.append(_heading(f"Guard: {report.guard_title}"))
+        lines += [_line(change, report) for change in report.guard]
     n = report.n_cases
-    title = f"Trained on: {n} corrected {'case' if n == 1 else 'cases'}"
-    rows.append(ReportRow(title, is_heading=True))
-    groups = {change.group for change in report.cases}
-    shown = [c for c in report.cases if c.group == EVERYBODY or len(groups) > 2]
-    return [*rows, *_rows(shown, report)]
+    lines.append(_heading(f"Trained on: {n} corrected {'case' if n == 1 else 'cases'}"))
+    has_groups = len({change.group for change in report.cases}) > 2
+    shown = [c for c in report.cases if c.group == EVERYBODY or has_groups]
+    return lines + [_line(change, report) for change in shown]
 
 
-def _rows(changes: Sequence[Change], report: TuningReport) -> Iterator[ReportRow]:
-    for change in changes:
-        is_worse = change in report.worse
-        note = " worse" if is_worse else ""
-        left_out = f"; {change.n_nan} without a score" if change.n_nan else ""
-        is_small = change.n < SMALL_GROUP
-        few = f"; fewer than {SMALL_GROUP}: says little" if is_small else ""
-        yield ReportRow(
-            group=values_in(change.group),
-            region=change.region,
-            change=f"{_dice(change.before)}→{_dice(change.after)}{note}",
-            n=f"{change.n}{'*' if is_small else ''}",
-            is_worse=is_worse,
-            help=f"Mean Dice of {change.n} cases{left_out}{few}.",
-        )
+def _heading(text: str) -> Line:
+    return Line({"group": text}, bold=("group",), is_heading=True)
+
+
+def _line(change: Change, report: TuningReport) -> Line:
+    is_worse, is_small = change in report.worse, change.n < SMALL_GROUP
+    left_out = f"; {change.n_nan} without a score" if change.n_nan else ""
+    few = f"; fewer than {SMALL_GROUP}: says little" if is_small else ""
+    cells = {
+        "group": values_in(change.group),
+        "class": change.region,
+        "change": f"{_dice(change.before)}→{_dice(change.after)}",
+        "n": f"{change.n}{'*' if is_small else ''}",
+    }
+    if is_worse:
+        cells["change"] += " worse"
+    help_ = f"Mean Dice of {change.n} cases{left_out}{few}."
+    bold = ("group",) if is_worse else ()
+    return Line(cells, help=dict.fromkeys(cells, help_), bold=bold)
 
 
 def _dice(value: float) -> str:
@@ -151,13 +121,10 @@ def verdict(report: TuningReport) -> str:
     """Say what may be said of the groups, and no more."""
     if report.verdict == "not checked":
         return NOT_CHECKED
+    by = f"by more than {report.tolerance:g} Dice."
+    said = f"No group of the guard got worse {by}"
     if report.verdict == "worse":
-        said = f"Worse: {_listed(worse_groups(report))}, by more than "
-        said += f"{report.tolerance:g} Dice."
-    else:
-        said = (
-            f"No group of the guard got worse by more than {report.tolerance:g} Dice."
-        )
+        said = f"Worse: {_listed(worse_groups(report))}, {by}"
     worst = report.worst_group
     if worst is not None:
         (old, before), (new, after) = worst

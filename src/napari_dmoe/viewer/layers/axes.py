@@ -10,7 +10,7 @@ from weakref import WeakSet
 
 from napari.layers import Image
 
-from napari_dmoe.viewer.layers.placement import axis_names
+from napari_dmoe.viewer.layers.placement import axis_names, samples_of
 
 AXIS_TITLES = {"t": "time", "z": "z", "c": "channel", "y": "y", "x": "x"}
 
@@ -31,7 +31,7 @@ def layouts(layer: Image) -> tuple[tuple[str, ...], ...]:
     """Return how a layer's axes can be named; nothing where they are certain."""
     if layer.rgb or (_states_its_axes(layer) and layer not in _asked):
         return ()
-    shape = shape_of(layer)
+    shape = samples_of(layer).shape
     found = (tuple(text.split()) for text in _LAYOUTS.get(layer.ndim, ()))
     return tuple(
         names
@@ -55,7 +55,7 @@ def question(layer: Image) -> str:
     """Ask what only a person can tell; nothing where no answer is needed."""
     if layer.rgb or layer.ndim < 3 or _states_its_axes(layer):
         return ""
-    shape = shape_of(layer)
+    shape = samples_of(layer).shape
     if shape[-1] in _FEW and min(shape[-3:-1]) > shape[-1]:
         is_colour = shape[-1] > 2
         which, remedy = "last", ", or open it with rgb=True" if is_colour else ""
@@ -69,8 +69,3 @@ def question(layer: Image) -> str:
 def _states_its_axes(layer: Image) -> bool:
     stated = {str(label).strip().lower() for label in layer.axis_labels}
     return {"y", "x"} <= stated and len(stated) == layer.ndim
-
-
-def shape_of(layer: Image) -> tuple[int, ...]:
-    """Return the shape of a layer's pixels; of a multiscale one, the finest level's."""
-    return tuple((layer.data[0] if layer.multiscale else layer.data).shape)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 from napari.components import ViewerModel
-from napari.layers import Image, Labels
+from napari.layers import Image, Labels, Layer
 
 from napari_dmoe.imaging.spatial import SPATIAL_AXES
 from napari_dmoe.viewer.layers.placement import axis_names
@@ -24,17 +24,7 @@ _LEAST_PIXELS = 24
 def reveal(viewer: ViewerModel, mask: Labels) -> bool:
     """Show the plane in which most of a mask lies, if the one shown has nothing of it.
 
-    Parameters
-    ----------
-    viewer : napari.components.ViewerModel
-        The viewer.
-    mask : napari.layers.Labels
-        The mask.
-
-    Returns
-    -------
-    bool
-        Whether the sliders were moved. They are not in 3D, nor for an empty mask.
+    Tells whether the sliders were moved. They are not in 3D, nor for an empty mask.
     """
     displayed = viewer.dims.displayed
     offset = viewer.dims.ndim - mask.ndim
@@ -44,30 +34,23 @@ def reveal(viewer: ViewerModel, mask: Labels) -> bool:
     planes = np.moveaxis(np.asarray(mask.data), hidden, range(len(hidden)))
     point = np.array(viewer.dims.point)[offset:]
     here = np.round(mask.world_to_data(point)).astype(int)
-    place = tuple(
-        int(np.clip(here[axis], 0, mask.data.shape[axis] - 1)) for axis in hidden
-    )
-    if planes[place].any():
+    counts = np.zeros(planes.shape[: len(hidden)], np.int64)
+    if planes[tuple(np.clip(here[hidden], 0, np.array(counts.shape) - 1))].any():
         return False
     # Plane by plane: of all at once numpy would first make a copy.
-    counts = np.zeros(planes.shape[: len(hidden)], np.int64)
     for index in np.ndindex(*counts.shape):
         counts[index] = np.count_nonzero(planes[index])
     if not counts.any():
         return False
-    best = np.unravel_index(int(counts.argmax()), counts.shape)
-    target = np.array(here, float)
-    target[hidden] = best
-    world = np.array(mask.data_to_world(target), float)
-    for axis in hidden:
-        viewer.dims.set_point(axis + offset, float(world[axis]))
+    here[hidden] = np.unravel_index(int(counts.argmax()), counts.shape)
+    _slide(viewer, mask, here)
     return True
 
 
 @contextmanager
 def camera_kept(viewer: ViewerModel) -> Iterator[None]:
     """Leave the camera as it is, whatever is added; napari fits all for a new axis."""
-    camera = _camera(viewer)
+    camera = camera_of(viewer)
     before = camera.center, camera.zoom, camera.angles
     yield
     camera.center, camera.zoom, camera.angles = before
@@ -81,26 +64,15 @@ def look_at(
 ) -> None:
     """Move the sliders and the camera to a region of an image, and fill the view.
 
-    Parameters
-    ----------
-    viewer : napari.components.ViewerModel
-        The viewer.
-    image : napari.layers.Image
-        The image.
-    named : mapping of str to float
-        Where the sliders go, by the axis' name, in the image's pixels; further axes
-        of the image stay where they are.
-    ends : mapping of str to (float, float)
-        Where the region begins and ends, likewise.
+    The sliders go where it is said by the axis' name, in the image's pixels; those of
+    further axes of the image stay where they are. Likewise `ends` say where the region
+    begins and ends.
     """
     offset = viewer.dims.ndim - image.ndim
     here = np.array(image.world_to_data(np.array(viewer.dims.point)[offset:]), float)
     names = axis_names(image, 3 if "z" in named else 2)
     target = [named.get(name, at) for name, at in zip(names, here, strict=True)]
-    world = np.array(image.data_to_world(target), float)
-    for axis in range(image.ndim):
-        if axis + offset not in viewer.dims.displayed:
-            viewer.dims.set_point(axis + offset, float(world[axis]))
+    _slide(viewer, image, target)
     sides = [
         _widened(*ends[name]) if name in SPATIAL_AXES and name in ends else (at, at)
         for name, at in zip(names, target, strict=True)
@@ -108,7 +80,7 @@ def look_at(
     corners = [image.data_to_world(corner) for corner in itertools.product(*sides)]
     shown = [axis - offset for axis in viewer.dims.displayed if axis >= offset]
     low, high = (np.array(of(corners, 0))[shown] for of in (np.min, np.max))
-    camera = _camera(viewer)
+    camera = camera_of(viewer)
     centre = ((low + high) / 2)[-3:].tolist()
     camera.center = (*(0.0,) * (3 - len(centre)), *centre)
     canvas = getattr(viewer, "canvas", None)  # napari 0.8 does not tell its size
@@ -118,11 +90,20 @@ def look_at(
         camera.zoom = float(_FILLED * (room / size).min())
 
 
+def _slide(viewer: ViewerModel, layer: Layer, target: Sequence[float]) -> None:
+    """Move the sliders of the axes that are not displayed to a pixel of a layer."""
+    offset = viewer.dims.ndim - layer.ndim
+    for axis, at in enumerate(layer.data_to_world(target), start=offset):
+        if axis not in viewer.dims.displayed:
+            viewer.dims.set_point(axis, float(at))
+
+
 def _widened(low: float, high: float) -> tuple[float, float]:
     """Show some pixels around a region of a few."""
     middle, half = (low + high) / 2, max(high - low, _LEAST_PIXELS) / 2
     return middle - half, middle + half
 
 
-def _camera(viewer: ViewerModel) -> Any:
+def camera_of(viewer: ViewerModel) -> Any:
+    """Return a viewer's camera, wherever this napari keeps it."""
     return viewer.scene.camera if hasattr(viewer, "scene") else viewer.camera

@@ -24,18 +24,8 @@ from napari_dmoe.inference.pictures.colours import (
 )
 from napari_dmoe.inference.results.provenance import METADATA_KEY, Provenance
 from napari_dmoe.inference.results.segmentation import Segmentation
-from napari_dmoe.viewer.layers.maps import (
-    fading_in,
-    labels_look,
-    map_layer,
-    measure_look,
-)
-from napari_dmoe.viewer.layers.placement import (
-    FILE_KEY,
-    LayerData,
-    axis_names,
-    on_layer,
-)
+from napari_dmoe.viewer.layers import maps, placement
+from napari_dmoe.viewer.layers.placement import LayerData
 from napari_dmoe.viewer.layers.records import hover_note, layer_name
 
 _MASK_OPACITY = 0.5
@@ -48,7 +38,7 @@ single pixels between the outlines of both."""
 def mask_layer(source: Image, result: Segmentation) -> LayerData:
     """Return a result's mask as a Labels layer on its source."""
     record = result.provenance
-    data, arguments, kind = map_layer(
+    data, arguments, kind = maps.map_layer(
         source,
         result.labels,
         mask_look(result.classes, record),
@@ -56,7 +46,7 @@ def mask_layer(source: Image, result: Segmentation) -> LayerData:
         grid=result.grid,
         name=layer_name(source.name, record),
     )
-    kept = {k: v for k, v in source.metadata.items() if k == FILE_KEY}
+    kept = {k: v for k, v in source.metadata.items() if k == placement.FILE_KEY}
     arguments["metadata"] = kept | {METADATA_KEY: record.model_dump(mode="json")}
     return data.copy(), arguments, kind  # somebody may paint on it
 
@@ -66,17 +56,12 @@ def mask_look(
 ) -> dict[str, Any]:
     """Return the layer arguments that give a mask its colours and class names.
 
-    Parameters
-    ----------
-    classes : sequence of str
-        Classes, background first.
-    record : Provenance, optional
-        How it was made. A mask that is not the plain model's has other colours, and
-        says under the cursor what it is.
+    The background is the first class. A mask that is not the plain model's by its
+    record has other colours, and says under the cursor what it is.
     """
     note, text = ("", "") if record is None else hover_note(record)
     opacity = _ALTERED_OPACITY if note else _MASK_OPACITY
-    look = labels_look("class", classes, mask_colours(classes, record), opacity)
+    look = maps.labels_look("class", classes, mask_colours(classes, record), opacity)
     if note:
         look["features"][note] = [text] * len(classes)
     return look
@@ -94,36 +79,37 @@ def in_layer_order(
     source: Image, result: Segmentation, labels: NDArray[Any]
 ) -> NDArray[Any]:
     """Return labels of a result in the order of the source layer's axes."""
-    return on_layer(source, labels, axes=result.axes, grid=result.grid)[0]
+    return placement.on_layer(source, labels, axes=result.axes, grid=result.grid)[0]
 
 
 def probability_layers(source: Image, result: Segmentation) -> list[LayerData]:
     """Return each class's probability as an Image layer; none where none were kept."""
     if result.probabilities is None:
         return []
-    colours = class_colours(result.classes)
-    return [
-        map_layer(
+    layers, colours = [], class_colours(result.classes)
+    for label, name in enumerate(result.classes[1:], start=1):
+        colormap = maps.fading_in(colours[label], f"dmoe class {label}")
+        layer = maps.map_layer(
             source,
             result.probabilities[label],
-            measure_look(fading_in(colours[label], f"dmoe class {label}"), (0.0, 1.0)),
+            maps.measure_look(colormap, (0.0, 1.0)),
             axes=result.axes,
             grid=result.grid,
             name=f"{source.name} / probability of {name}",
             record=result.provenance,
             shows=f"probability of {name}",
         )
-        for label, name in enumerate(result.classes[1:], start=1)
-    ]
+        layers.append(layer)
+    return layers
 
 
 def difference_layer(source: Image, difference: NDArray[np.uint8]) -> LayerData:
     """Return where two masks on a source differ, in the order of its axes."""
-    return map_layer(
+    return maps.map_layer(
         source,
         difference,
         _difference_look(DIFFERENCES, _MASK_OPACITY),
-        axes=axis_names(source, difference.ndim),
+        axes=placement.axis_names(source, difference.ndim),
         grid=Grid.identity(difference.shape),
         name=f"{source.name} / difference",
     )
@@ -139,21 +125,11 @@ def difference_to_plain(
 ) -> LayerData:
     """Return where a result that is not the plain model's differs from its mask.
 
-    Parameters
-    ----------
-    source : napari.layers.Image
-        The image.
-    result : Segmentation
-        Says along which axes the labels lie, and where.
-    difference : array
-        Labels as :func:`napari_dmoe.inference.masks.comparison.compare_masks` gives
-        them.
-    name : str
-        What the layer is called before the image's name.
-    words : sequence of str
-        What each of its labels means.
+    The labels are as :func:`napari_dmoe.inference.masks.comparison.compare_masks` gives
+    them, along the axes of the result; `words` say what each means. The layer's name
+    begins with `name`.
     """
-    return map_layer(
+    return maps.map_layer(
         source,
         difference,
         _difference_look(words, _ALTERED_OPACITY),
@@ -167,4 +143,4 @@ def difference_to_plain(
 
 def _difference_look(words: Sequence[str], opacity: float) -> dict[str, Any]:
     colours = dict(enumerate(DIFFERENCE_COLOURS, start=1))
-    return labels_look("difference", words, colours, opacity)
+    return maps.labels_look("difference", words, colours, opacity)

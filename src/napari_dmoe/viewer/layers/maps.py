@@ -42,19 +42,11 @@ def map_layer(
     source : napari.layers.Image
         The image that the map was computed from.
     values : (*S) array
-        The map; not copied.
+        The map, along `axes`, where `grid` says; not copied.
     look : mapping
         As :func:`measure_look` or :func:`labels_look` return it.
-    axes : tuple of str
-        Names of the map's axes.
-    grid : Grid
-        Where it lies in the image.
-    name : str
-        Name of the layer.
     record : Provenance, optional
-        The run that it is of; goes into the layer's metadata.
-    shows : str
-        What it shows of that run.
+        The run that it is of, and `shows` what of it; both go into the metadata.
     """
     data, place = on_layer(source, values, axes=axes, grid=grid)
     arguments = {**placement(source, place), **look, "name": name}
@@ -73,12 +65,7 @@ def measure_look(
 ) -> dict[str, Any]:
     """Return the layer arguments of a map of a measure, through which the image shows.
 
-    Parameters
-    ----------
-    colormap : Colormap or str
-        Its colours, or napari's name for them.
-    limits : pair of float
-        Values of the first and the last colour.
+    The limits are the values of the first and the last colour.
     """
     return {
         "colormap": colormap,
@@ -95,34 +82,22 @@ def labels_look(
 ) -> dict[str, Any]:
     """Return the layer arguments that give labels their colours and names.
 
-    Parameters
-    ----------
-    column : str
-        What a name is called under the cursor, such as ``class``.
-    texts : sequence of str
-        A name for each label, from 0.
-    colours : mapping of int to Rgb
-        Those of the labels that are seen.
-    opacity : float
-        How strong they are.
+    There is a name for each label, from 0; the cursor tells it as that of the column,
+    such as ``class``. Labels without a colour are not seen.
     """
-    return {
-        "opacity": opacity,
-        "blending": _SEEN_THROUGH,
-        "colormap": _colours_of_labels(colours),
-        "features": {"index": list(range(len(texts))), column: list(texts)},
-    }
-
-
-def _colours_of_labels(colours: Mapping[int, Rgb]) -> DirectLabelColormap:
-    """Return a colormap that gives some labels a colour, and the others none."""
     nothing = np.zeros(4, np.float32)
     rgba = {
         label: np.array([*colour, 255], np.float32) / 255
         for label, colour in colours.items()
     }
     # napari takes label 0 for background, unless it has a colour of its own.
-    return DirectLabelColormap(color_dict={None: nothing, 0: nothing} | rgba)
+    colormap = DirectLabelColormap(color_dict={None: nothing, 0: nothing} | rgba)
+    return {
+        "opacity": opacity,
+        "blending": _SEEN_THROUGH,
+        "colormap": colormap,
+        "features": {"index": list(range(len(texts))), column: list(texts)},
+    }
 
 
 def fading_in(colour: Rgb, name: str) -> Colormap:

@@ -16,13 +16,7 @@ from napari.layers import Image, Layer
 from numpy.typing import NDArray
 
 from napari_dmoe.imaging.spatial import SPATIAL_AXES, SpatialImage
-from napari_dmoe.inference.masks.measures import (
-    ClassSize,
-    CupToDisc,
-    class_sizes,
-    cup_to_disc,
-    label_frame,
-)
+from napari_dmoe.inference.masks import measures
 from napari_dmoe.viewer.layers.placement import (
     LENGTH_UNIT,
     axis_names,
@@ -44,6 +38,8 @@ _MOST = 64
 
 Edits = tuple[int, int]
 """How often a layer's samples were changed, and how much of it can be undone."""
+
+_Known = tuple[Edits, dict[Hashable, Any]]
 
 
 class _Counted:
@@ -76,15 +72,14 @@ class Measures:
     """What was measured in layers, each remembered until it is changed."""
 
     def __init__(self) -> None:
-        self._known: WeakKeyDictionary[Layer, tuple[Edits, dict[Hashable, Any]]]
-        self._known = WeakKeyDictionary()
+        self._known: WeakKeyDictionary[Layer, _Known] = WeakKeyDictionary()
 
     def of(self, layer: Layer, key: Hashable) -> Any | None:
         """Return what is known of a layer as it is now; None where it is not."""
         edits, found = self._known.get(layer, (None, {}))
         return found.get(key) if edits == edits_of(layer) else None
 
-    def keep(self, layer: Layer, key: Hashable, value: Any, edits: Edits) -> None:
+    def remember(self, layer: Layer, key: Hashable, value: Any, edits: Edits) -> None:
         """Remember something, unless the layer was changed since."""
         if edits == edits_of(layer):
             before, found = self._known.get(layer, (None, {}))
@@ -102,18 +97,12 @@ def differ(first: NDArray[Any], second: NDArray[Any]) -> bool:
 
 @dataclass(frozen=True)
 class Measured:
-    """Sizes in one plane of a mask, or in one volume of a 3D model's.
+    """Sizes in one plane of a mask, or in one volume of a 3D model's."""
 
-    Parameters
-    ----------
-    sizes : tuple of ClassSize
-        Area or volume of each class but the background.
-    ratio : CupToDisc or None
-        The cup-to-disc ratio, for models with rim and cup.
-    """
-
-    sizes: tuple[ClassSize, ...]
-    ratio: CupToDisc | None
+    sizes: tuple[measures.ClassSize, ...]
+    """Area or volume of each class but the background."""
+    ratio: measures.CupToDisc | None
+    """The cup-to-disc ratio, for models with rim and cup."""
 
 
 @dataclass(frozen=True)
@@ -121,26 +110,18 @@ class MaskFrame:
     """How a mask is measured, plane by plane or volume by volume.
 
     It holds no layer, so that a job may measure copies of the samples.
-
-    Parameters
-    ----------
-    names : tuple of str
-        Names of the mask's axes.
-    along : tuple of str
-        Axes that are measured together, in the order of `affine`.
-    affine : array
-        True lengths and angles of a pixel along them.
-    unit : str or None
-        Unit of the affine; None where pixels can only be counted.
-    classes : tuple of str
-        Class names, background first.
     """
 
     names: tuple[str, ...]
+    """Names of the mask's axes."""
     along: tuple[str, ...]
+    """Axes that are measured together, in the order of `affine`."""
     affine: NDArray[np.float64]
+    """True lengths and angles of a pixel along them."""
     unit: str | None
+    """Unit of the affine; None where pixels can only be counted."""
     classes: tuple[str, ...]
+    """Class names, background first."""
 
     @classmethod
     def of(cls, source: Image, result: Segmentation) -> MaskFrame:
@@ -158,12 +139,8 @@ class MaskFrame:
     def shown(self, labels: NDArray[Any], step: Sequence[int]) -> NDArray[Any]:
         """Return the plane or volume at a place, not copied.
 
-        Parameters
-        ----------
-        labels : array
-            Mask in the order of its layer's axes.
-        step : sequence of int
-            Index along each of them; those of measured axes are ignored.
+        The labels are in the order of their layer's axes; `step` is an index along each
+        of them, ignored along those that are measured.
         """
         place = tuple(
             slice(None) if name in self.along else min(max(int(i), 0), n - 1)
@@ -176,9 +153,8 @@ class MaskFrame:
     def measure(self, shown: NDArray[Any]) -> Measured:
         """Measure what :meth:`shown` returned, or a copy of it."""
         image = SpatialImage(shown, self.along, self.affine, self.unit)
-        return Measured(
-            tuple(class_sizes(image, self.classes)), cup_to_disc(shown, self.classes)
-        )
+        sizes = tuple(measures.class_sizes(image, self.classes))
+        return Measured(sizes, measures.cup_to_disc(shown, self.classes))
 
 
 def frame_affine(
@@ -206,18 +182,12 @@ def _places(layer: Image, along: tuple[str, ...]) -> list[int]:
 
 @dataclass(frozen=True)
 class PixelSize:
-    """How large a pixel or voxel is.
-
-    Parameters
-    ----------
-    size : float
-        Its area or volume.
-    unit : str
-        ``"mm²"`` or ``"mL"``; ``"px"`` or ``"voxels"`` where its size is not known.
-    """
+    """How large a pixel or voxel is."""
 
     size: float = 1.0
+    """Its area or volume."""
     unit: str = "px"
+    """``"mm²"`` or ``"mL"``; ``"px"`` or ``"voxels"`` where its size is not known."""
 
     def text(self, n: int) -> str:
         """Say how large a number of them is, without the unit."""
@@ -234,7 +204,7 @@ PIXELS = PixelSize()
 
 def pixel_size(result: Segmentation, image: SpatialImage) -> PixelSize:
     """Return how large a pixel of a result is."""
-    frame = label_frame(result, image)
+    frame = measures.label_frame(result, image)
     is_voxel = frame.unit == "px" and len(result.grid.shape) == 3
     return PixelSize(frame.pixel, "voxels" if is_voxel else frame.unit)
 

@@ -12,12 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from napari_dmoe.imaging.files import (
-    TIFF_SUFFIXES,
-    image_stem,
-    image_suffix,
-    read_image,
-)
+from napari_dmoe.imaging import files
 from napari_dmoe.imaging.nifti import NIFTI_SUFFIXES, read_record
 from napari_dmoe.imaging.spatial import (
     CHANNEL_AXIS,
@@ -38,14 +33,7 @@ def image_layer(
 ) -> LayerData:
     """Return an image as a layer with its whole affine.
 
-    Parameters
-    ----------
-    image : SpatialImage
-        The image.
-    name : str
-        Name of the layer.
-    record : mapping, optional
-        What this plugin keeps in the layer's metadata, such as a patient.
+    The record is what this plugin keeps in the layer's metadata, such as a patient.
     """
     data, arguments = _placed(image, name, record)
     is_colour = CHANNEL_AXIS in image.axes
@@ -65,29 +53,21 @@ def labels_layer(image: SpatialImage, name: str) -> LayerData:
 def mask_layers(path: Path) -> list[LayerData]:
     """Open a mask that was saved here, in its place, with its names and its record.
 
-    Parameters
-    ----------
-    path : Path
-        A ``.labels.tif`` whose record lies beside it, or NIfTI with a record in its
-        header.
-
-    Returns
-    -------
-    list of layer data
-        One Labels layer. Without a record it has its file's own place only.
+    It is a ``.labels.tif`` whose record lies beside it, or NIfTI with a record in its
+    header. Without a record the one Labels layer has its file's own place only.
 
     Raises
     ------
     ImageReadError
         When the file cannot be read or holds no integers.
     """
-    image = read_image(path)
+    image = files.read_image(path)
     if image.data.dtype.kind not in "iub":
         raise ImageReadError(f"{path.name} holds no labels, but {image.data.dtype}")
     record = record_of(path)
-    if record is not None and image_suffix(path) in TIFF_SUFFIXES:
+    if record is not None and files.image_suffix(path) in files.TIFF_SUFFIXES:
         image = _in_place(image, record)
-    name = image_stem(path).removesuffix(".labels")
+    name = files.image_stem(path).removesuffix(".labels")
     data, arguments, kind = labels_layer(image, name)
     if record is not None:
         arguments |= mask_look(record.classes, record)
@@ -98,7 +78,7 @@ def mask_layers(path: Path) -> list[LayerData]:
 def record_of(path: Path) -> Provenance | None:
     """Return the record in a NIfTI header or beside a file; None without one."""
     try:
-        if image_suffix(path) in NIFTI_SUFFIXES:
+        if files.image_suffix(path) in NIFTI_SUFFIXES:
             text = read_record(path)
         else:
             text = path.with_suffix(".json").read_text(encoding="utf-8")
@@ -146,16 +126,11 @@ def _placed(
     }
     if record is not None:
         arguments["metadata"][METADATA_KEY] = dict(record)
-    return data, arguments | _transform(affine)
-
-
-def _transform(affine: Any) -> dict[str, Any]:
-    """Return scale and translate where they are enough, and else the affine."""
     sizes = np.diag(affine)[:-1]
-    is_straight = np.count_nonzero(affine[:-1, :-1] - np.diag(sizes)) == 0
-    if is_straight and (sizes > 0).all():
-        return {"scale": sizes, "translate": affine[:-1, -1]}
-    return {"affine": affine}
+    is_straight = np.array_equal(affine[:-1, :-1], np.diag(sizes))
+    if is_straight and (sizes > 0).all():  # which a person can read
+        return data, arguments | {"scale": sizes, "translate": affine[:-1, -1]}
+    return data, arguments | {"affine": affine}
 
 
 def _contrast(data: Any) -> tuple[float, float]:

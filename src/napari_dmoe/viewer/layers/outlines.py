@@ -20,13 +20,7 @@ _WARNING = "Contours are not displayed during 3D rendering"
 
 
 class Outlines:
-    """Keeps some masks of a viewer as outlines while it shows planes.
-
-    Parameters
-    ----------
-    viewer : napari.components.ViewerModel
-        The viewer.
-    """
+    """Keeps some masks of a viewer as outlines while it shows planes."""
 
     def __init__(self, viewer: ViewerModel) -> None:
         self._viewer = weakref.ref(viewer)

@@ -47,24 +47,12 @@ def plain(proxy: Any) -> Any:
 
 
 def axis_names(layer: Image, dims: int = 2) -> tuple[str, ...]:
-    """Name a layer's axes: its own labels where they name x and y.
+    """Name a layer's axes, in their order: by its own labels where they name x and y.
 
     Without them the last two are y and x. Further ones are called ``axis 0``, ``axis
-    1`` and so on, because nothing says whether they are depth, time or channels.
-
-    Parameters
-    ----------
-    layer : napari.layers.Image
-        The layer.
-    dims : {2, 3}
-        Axes that a model sees at once. A 3D model takes the unnamed axis before y and
-        x for z.
-
-    Returns
-    -------
-    tuple of str
-        One name per axis of the layer, in its order. The colours of an rgb layer are
-        no axis of it, as everywhere in napari.
+    1`` and so on, because nothing says whether they are depth, time or channels; but a
+    model that sees 3 axes at once takes the unnamed one before y and x for z. The
+    colours of an rgb layer are no axis of it, as everywhere in napari.
     """
     stated = [str(label).strip().lower() for label in layer.axis_labels]
     names = tuple(_NAMES_OF_AXES.get(name, name) for name in stated)
@@ -76,21 +64,16 @@ def axis_names(layer: Image, dims: int = 2) -> tuple[str, ...]:
     return (*unnamed, "y", "x")
 
 
+def samples_of(layer: Image) -> Any:
+    """Return a layer's array; of a multiscale one the finest level."""
+    return layer.data[0] if layer.multiscale else layer.data
+
+
 def to_image(layer: Image, dims: int = 2) -> SpatialImage:
-    """Return a layer's pixels with their place in the world.
+    """Return a layer's pixels with their place in the world, for a model in 2D or 3D.
 
-    Parameters
-    ----------
-    layer : napari.layers.Image
-        Any image layer; of a multiscale one the finest level is taken.
-    dims : {2, 3}
-        Axes that a model sees at once; see :func:`axis_names`.
-
-    Returns
-    -------
-    SpatialImage
-        The layer's own array, not a copy. World coordinates are in mm where the
-        layer's units are lengths; else the unit is None.
+    They are :func:`samples_of` the layer, not a copy. World coordinates are in mm where
+    the layer's units are lengths; else the unit is None.
 
     Raises
     ------
@@ -99,7 +82,6 @@ def to_image(layer: Image, dims: int = 2) -> SpatialImage:
     """
     names = axis_names(layer, dims)
     _refuse_hidden_colours(layer, names)
-    data = layer.data[0] if layer.multiscale else layer.data
     spatial = [i for i, name in enumerate(names) if name in SPATIAL_AXES]
     factors = length_factors(layer, spatial)
     place = np.ix_([*spatial, -1], [*spatial, -1])
@@ -107,7 +89,8 @@ def to_image(layer: Image, dims: int = 2) -> SpatialImage:
     if factors is not None:
         affine[:-1] *= np.array(factors)[:, np.newaxis]
     axes = (*names, CHANNEL_AXIS) if layer.rgb else names
-    return SpatialImage(data, axes, affine, None if factors is None else LENGTH_UNIT)
+    unit = None if factors is None else LENGTH_UNIT
+    return SpatialImage(samples_of(layer), axes, affine, unit)
 
 
 def data_to_world(layer: Image) -> NDArray[np.float64]:
@@ -130,20 +113,9 @@ def length_factors(layer: Image, axes: Sequence[int]) -> list[float] | None:
 
 
 def placement(source: Image, grid: Grid) -> dict[str, Any]:
-    """Return the layer arguments that put samples on a source layer.
+    """Return the layer arguments, :data:`PLACE`, that put samples on a source layer.
 
-    Parameters
-    ----------
-    source : napari.layers.Image
-        The layer that the samples were computed from.
-    grid : Grid
-        Where they lie in its pixels, along every axis of the layer.
-
-    Returns
-    -------
-    dict
-        ``scale``, ``translate``, ``rotate``, ``shear``, ``affine``, ``units`` and
-        ``axis_labels``.
+    The grid says where they lie in its pixels, along every axis of the layer.
 
     Notes
     -----
@@ -179,22 +151,17 @@ def on_layer(
     source : napari.layers.Image
         The layer that the samples were computed from.
     samples : array
-        One axis for each of `axes`; further ones behind them stay where they are.
+        One axis for each of `axes`; further ones behind them stay where they are. Not
+        copied where that is possible.
     axes : sequence of str
         Names of the axes. Those that were run over are kept as they are. Channels,
         which were not, become one sample that is as thick as all of them.
     grid : Grid
         Where the samples lie, along the last ones of `axes`.
-
-    Returns
-    -------
-    array, Grid
-        The samples, not copied where that is possible, and where they lie, in the
-        order of the layer's axes.
     """
     dims = len(grid.shape)
     names = axis_names(source, dims)
-    shape = source.data[0].shape if source.multiscale else source.data.shape
+    shape = samples_of(source).shape
     along = zip(grid.shape, grid.start, grid.step, strict=True)
     seen = dict(zip(axes[-dims:], along, strict=True))
     parts = []
@@ -205,39 +172,32 @@ def on_layer(
             parts.append((int(n), 0.0, 1.0))
         else:
             parts.append((1, (n - 1) / 2, float(n)))
-    order = [axes.index(name) for name in names if name in axes]
-    behind = tuple(samples.shape[len(axes) :])
-    order += range(len(axes), samples.ndim)
-    ordered = np.transpose(samples, order).reshape(
-        *(part[0] for part in parts), *behind
-    )
     sizes, start, step = zip(*parts, strict=True)
-    return ordered, Grid(sizes, start, step)
+    return in_order(names, samples, axes=axes), Grid(sizes, start, step)
+
+
+def in_order(
+    names: Sequence[str], samples: NDArray[Any], *, axes: Sequence[str]
+) -> NDArray[Any]:
+    """Put samples along some axes in the order of a layer's.
+
+    `names` are the layer's axes as :func:`axis_names` returns them. Those that the
+    samples lack get one; what stands behind `axes` stays where it is.
+    """
+    order = [axes.index(name) for name in names if name in axes]
+    order += range(len(axes), samples.ndim)
+    lacking = [i for i, name in enumerate(names) if name not in axes]
+    return np.expand_dims(np.transpose(samples, order), lacking)
 
 
 def from_layer(
-    source: Image, samples: NDArray[Any], *, axes: Sequence[str], dims: int
+    names: Sequence[str], samples: NDArray[Any], *, axes: Sequence[str]
 ) -> NDArray[Any]:
     """Put samples in the order of a layer's axes along others: :func:`on_layer` undone.
 
-    Parameters
-    ----------
-    source : napari.layers.Image
-        The layer.
-    samples : array
-        One axis for each of the layer's.
-    axes : sequence of str
-        Axes of what is returned, in their order. Of others, such as channels, the
-        first sample is taken.
-    dims : {2, 3}
-        Axes that a model sees at once; see :func:`axis_names`.
-
-    Returns
-    -------
-    array
-        The samples, not copied.
+    `names` are the layer's axes as :func:`axis_names` returns them. The samples are not
+    copied. Of axes that are not asked for, such as channels, the first one is taken.
     """
-    names = axis_names(source, dims)
     left_out = [i for i, name in enumerate(names) if name not in axes]
     order = [names.index(name) for name in axes]
     ordered = np.transpose(samples, (*left_out, *order))
@@ -245,7 +205,7 @@ def from_layer(
 
 
 def _refuse_hidden_colours(layer: Image, names: Sequence[str]) -> None:
-    shape = layer.data[0].shape if layer.multiscale else layer.data.shape
+    shape = samples_of(layer).shape
     is_unnamed = {"axis 0", "z"} & set(names) and "z" not in layer.axis_labels
     if layer.rgb or not is_unnamed or shape[-1] not in _COLOUR_SIZES:
         return

@@ -60,11 +60,6 @@ class RestingPointer:
 
     Until it moves napari knows no ray below it, and would show an error at each change
     of the sliders.
-
-    Parameters
-    ----------
-    viewer : napari.components.ViewerModel
-        The viewer.
     """
 
     def __init__(self, viewer: ViewerModel) -> None:

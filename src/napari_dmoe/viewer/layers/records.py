@@ -12,12 +12,8 @@ import numpy as np
 from napari.layers import Labels, Layer
 from pydantic import ValidationError
 
-from napari_dmoe.inference.results.provenance import (
-    METADATA_KEY,
-    ControlRecord,
-    DriverRecord,
-    Provenance,
-)
+from napari_dmoe.inference.results import provenance
+from napari_dmoe.inference.results.provenance import METADATA_KEY, Provenance
 
 _SHORT_HASH = 12
 
@@ -74,11 +70,8 @@ def badge(record: Provenance) -> str:
 def hover_note(record: Provenance) -> tuple[str, str]:
     """Return what napari's status bar says of every pixel of an altered mask.
 
-    Returns
-    -------
-    tuple of str
-        A name and a text, such as ``not the plain model`` and ``expert 3 muted in all
-        blocks``; both are empty for a plain run.
+    A name and a text, such as ``not the plain model`` and ``expert 3 muted in all
+    blocks``; both are empty for a plain run.
     """
     if record.departures:
         return "not the plain model", "; ".join(record.departures)
@@ -103,7 +96,7 @@ def kind(record: Provenance) -> Kind:
 
 def altered_words(record: Provenance) -> str:
     """Say in few words what was altered: ``expert 3 muted``; nothing if plain."""
-    words = _experts_words(record.experts or ControlRecord(), record.unit)
+    words = _experts_words(record.experts or provenance.ControlRecord(), record.unit)
     known = [(_spoken(each.attribute), each) for each in record.drivers]
     words += [f"{n} {d.value} (between)" for n, d in known if d.between is not None]
     words += [
@@ -117,23 +110,11 @@ def altered_words(record: Provenance) -> str:
 
 
 def layer_name(image: str, record: Provenance, note: str = "") -> str:
-    """Return what the layer of a mask is called.
+    """Return what the layer of an image's mask is called.
 
-    Parameters
-    ----------
-    image : str
-        Name of the image.
-    record : Provenance
-        How the mask was made.
-    note : str
-        What else sets it apart, such as ``replayed``.
-
-    Returns
-    -------
-    str
-        ``retina / mask`` for a plain run. Of an altered one comes first what was
-        altered, as in ``expert 3 muted · retina``: napari's list shortens long names in
-        the middle.
+    ``retina / mask`` for a plain run. Of an altered one comes first what was altered,
+    as in ``expert 3 muted · retina``: napari's list shortens long names in the middle.
+    A note such as ``replayed`` sets it apart, too.
     """
     altered = altered_words(record)
     if not altered:
@@ -147,11 +128,12 @@ def record_rows(stated: Any) -> list[tuple[str, str]]:
     if record is None:
         return []
     model = record.model
-    settings = {
-        name: value
+    settings = [
+        f"{name}: {value}"
         for name, value in record.settings.items()
         if value is not None and name != "schema_version"
-    }
+    ]
+    notices = (model.notice, *record.notices)
     rows = [
         ("Shows", str(stated.get("shows", "mask"))),
         ("What if", badge(record)),
@@ -164,50 +146,37 @@ def record_rows(stated: Any) -> list[tuple[str, str]]:
         ("Device", record.device),
         ("Image", _image(record)),
         ("Input", f"SHA-256 {record.image.input_sha256[:_SHORT_HASH]}…"),
-        ("Settings", "\n".join(f"{name}: {value}" for name, value in settings.items())),
+        ("Settings", "\n".join(settings)),
         ("Versions", "\n".join(f"{n} {v}" for n, v in record.versions.items())),
         ("Painted", "yes, after the run" if record.edited else "no"),
-        ("Notices", "\n".join(_notices(record)) or "none"),
+        ("Notices", "\n".join(filter(None, notices)) or "none"),
         ("Use", record.statement),
     ]
     return [(name, text) for name, text in rows if text]
 
 
-def _driver(driver: DriverRecord) -> str:
+def _driver(driver: provenance.DriverRecord) -> str:
     name = _spoken(driver.attribute)
     if driver.between is not None:
         return f"{name}: {driver.value} (between routers {driver.routers})"
     if driver.value is not None:
         return f"{name}: {driver.value} (router {driver.routers[0]})"
+    mixed = zip(driver.values, driver.weights, driver.routers, strict=True)
     shares = ", ".join(
-        f"{value} {weight:.0%} (router {router})"
-        for value, weight, router in zip(
-            driver.values, driver.weights, driver.routers, strict=True
-        )
+        f"{v} {share:.0%} (router {router})" for v, share, router in mixed
     )
     return f"{name}: unknown, mixed from {shares}"
 
 
 def _image(record: Provenance) -> str:
+    """Say how large the image is, and a pixel along the spatial axes in their order."""
     image = record.image
-    sides = " × ".join(
-        f"{name} {n}" for name, n in zip(image.axes, image.shape, strict=True)
-    )
-    return f"{sides}, {image.dtype}, {_pixel(record)}"
-
-
-def _pixel(record: Provenance) -> str:
-    """Say how large a pixel is, along the spatial axes in their order."""
-    image = record.image
-    if image.unit is None:
-        return "pixel size unknown"
+    axes = zip(image.axes, image.shape, strict=True)
+    size = " × ".join(f"{name} {n}" for name, n in axes)
     sides = np.linalg.norm(np.array(image.affine)[:-1, :-1], axis=0)
-    return f"{' × '.join(f'{side:.4g}' for side in sides)} {image.unit} a pixel"
-
-
-def _notices(record: Provenance) -> tuple[str, ...]:
-    of_model = record.model.notice
-    return (of_model, *record.notices) if of_model else record.notices
+    pixel = f"{' × '.join(f'{side:.4g}' for side in sides)} {image.unit} a pixel"
+    pixel = "pixel size unknown" if image.unit is None else pixel
+    return f"{size}, {image.dtype}, {pixel}"
 
 
 def _spoken(attribute: str) -> str:
@@ -218,7 +187,7 @@ def _vote(record: Provenance) -> str:
     return f"most frequent class in {record.settings.get('samples', 1)} noise samples"
 
 
-def _experts_words(control: ControlRecord, unit: str) -> list[str]:
+def _experts_words(control: provenance.ControlRecord, unit: str) -> list[str]:
     """Name what was muted and pinned, block by block, in as few words as possible."""
     words = []
     for done, entries in (("muted", control.mute), ("alone", control.pin)):

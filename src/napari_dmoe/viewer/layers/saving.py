@@ -22,12 +22,12 @@ TIFF_LABELS = ".labels.tif"
 
 
 def save_layer(path: Path, data: Any, meta: dict[str, Any]) -> list[str]:
-    """Save an image or labels layer.
+    """Save an image or labels layer as ``.nii`` or ``.nii.gz``.
 
     Parameters
     ----------
     path : Path
-        Where to, ending in ``.nii`` or ``.nii.gz``.
+        Where to.
     data : array
         The layer's pixels: a volume, with or without further axes in front.
     meta : dict
@@ -51,14 +51,9 @@ def save_layer(path: Path, data: Any, meta: dict[str, Any]) -> list[str]:
             f"has the shape {data.shape}: save it as TIFF or PNG"
         )
     image = SpatialImage(_compact(data), placed.axes, placed.affine, placed.unit)
-    metadata = meta.get("metadata") or {}
-    record = _record(metadata.get(METADATA_KEY))
-    write_nifti(path, image, order=_stored_axes(metadata), record=record)
-    if record is None:
-        return [str(path)]
-    beside = path.with_name(f"{image_stem(path)}.json")
-    write_text(beside, record)
-    return [str(path), str(beside)]
+    record = _record(meta)
+    write_nifti(path, image, order=_stored_axes(meta), record=record)
+    return _with(record, path, path.with_name(f"{image_stem(path)}.json"))
 
 
 def mask_path(path: Path) -> Path:
@@ -73,20 +68,8 @@ def mask_path(path: Path) -> Path:
 def save_mask(path: Path, data: Any, meta: dict[str, Any]) -> list[str]:
     """Save a mask as TIFF or NIfTI, by the path's ending, and its record beside it.
 
-    Parameters
-    ----------
-    path : Path
-        Where to, see :func:`mask_path`; ``.nii`` and ``.nii.gz`` are for volumes. As
-        ``.labels.tif`` the mask is found again when it is opened.
-    data : array
-        The mask.
-    meta : dict
-        The layer's arguments, as napari hands them to writers.
-
-    Returns
-    -------
-    list of str
-        What was written.
+    For the path see :func:`mask_path`, for the rest :func:`save_layer`. NIfTI is for
+    volumes. As ``.labels.tif`` the mask is found again when it is opened.
 
     Raises
     ------
@@ -103,10 +86,13 @@ def save_mask(path: Path, data: Any, meta: dict[str, Any]) -> list[str]:
     write_tiff(
         target, _compact(data), axes=placed.axes, spacing=spacing, unit=placed.unit
     )
-    record = _record((meta.get("metadata") or {}).get(METADATA_KEY))
+    return _with(_record(meta), target, target.with_suffix(".json"))
+
+
+def _with(record: str | None, target: Path, beside: Path) -> list[str]:
+    """Write a record beside a file, where there is one; return what was written."""
     if record is None:
         return [str(target)]
-    beside = target.with_suffix(".json")
     write_text(beside, record)
     return [str(target), str(beside)]
 
@@ -126,16 +112,17 @@ def _compact(data: Any) -> Any:
     return values.astype(np.min_scalar_type(max(values.max(), -values.min() - 1)))
 
 
-def _stored_axes(metadata: Any) -> tuple[str, ...] | None:
+def _stored_axes(meta: dict[str, Any]) -> tuple[str, ...] | None:
     """Return the axes' order in the file that the image came from."""
-    stated = metadata.get(FILE_KEY)
+    stated = (meta.get("metadata") or {}).get(FILE_KEY)
     axes = stated.get("axes") if isinstance(stated, dict) else None
     is_order = isinstance(axes, list) and sorted(map(str, axes)) == ["x", "y", "z"]
     return tuple(axes) if is_order and axes is not None else None
 
 
-def _record(stated: Any) -> str | None:
+def _record(meta: dict[str, Any]) -> str | None:
     """Return a result's record as JSON; nothing else of a layer's metadata goes out."""
+    stated = (meta.get("metadata") or {}).get(METADATA_KEY)
     try:
         return Provenance.model_validate(stated).model_dump_json(indent=2) + "\n"
     except ValidationError:

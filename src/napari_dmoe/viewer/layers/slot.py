@@ -18,7 +18,7 @@ _SHOWN = ("colormap", "features", "metadata", "contrast_limits")
 """What of a layer goes with its samples, and is no person's to set for good."""
 
 
-class KeptLayer:
+class LayerSlot:
     """A layer that was put into a viewer, as long as nobody removes it."""
 
     def __init__(self) -> None:
@@ -69,22 +69,10 @@ def selection_kept(viewer: ViewerModel | None) -> Iterator[None]:
 
 
 def put(viewer: ViewerModel, layer_data: LayerData, existing: Layer | None) -> Any:
-    """Put data into a layer that is there, or add one under a free name.
+    """Put data into a layer that is there, or add one under a free name; return it.
 
-    Parameters
-    ----------
-    viewer : napari.components.ViewerModel
-        Where to.
-    layer_data : tuple
-        Data, arguments and kind of the layer.
-    existing : napari.layers.Layer or None
-        The layer to change. What a person may have set in it stays: its name,
-        opacity and whether it is seen; so does what `layer_data` does not state.
-
-    Returns
-    -------
-    napari.layers.Layer
-        The layer.
+    What a person may have set in one that is there stays: its name, opacity and whether
+    it is seen; so does what `layer_data` does not state.
     """
     data, arguments, kind = layer_data
     if existing is not None and existing.ndim == data.ndim:
@@ -99,19 +87,16 @@ def put(viewer: ViewerModel, layer_data: LayerData, existing: Layer | None) -> A
 def _replace(layer: Layer, data: Any, arguments: dict[str, Any]) -> None:
     """Change a layer's samples and place; only what differs, for each is drawn."""
     layer.data = data
-    for name in PLACE:
-        if name in arguments and not _is_same(getattr(layer, name), arguments[name]):
-            setattr(layer, name, arguments[name])
-    for name in _SHOWN:
-        if name in arguments:
+    for name in (each for each in (*PLACE, *_SHOWN) if each in arguments):
+        if name in _SHOWN or not _is(getattr(layer, name), arguments[name]):
             setattr(layer, name, arguments[name])
 
 
-def _is_same(now: Any, wanted: Any) -> bool:
+def _is(now: Any, wanted: Any) -> bool:
+    """Whether a layer's place is as wanted: an affine, an array or a tuple."""
     matrix = getattr(now, "affine_matrix", now)
-    if isinstance(matrix, np.ndarray):
-        return bool(np.array_equal(matrix, wanted))
-    return bool(matrix == wanted)
+    is_array = isinstance(matrix, np.ndarray)
+    return bool(np.array_equal(matrix, wanted) if is_array else matrix == wanted)
 
 
 def _free_name(viewer: ViewerModel, name: str, besides: Layer | None = None) -> str:

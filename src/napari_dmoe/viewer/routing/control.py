@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from napari_dmoe.viewer.bench import Bench, TabControl
-from napari_dmoe.viewer.routing.extras import extras_of, keep, missing_values
+from napari_dmoe.viewer.routing.extras import extras_of, missing_values, remember
 from napari_dmoe.viewer.routing.on_images import routing_of
 from napari_dmoe.viewer.routing.plots.control import PlotsControl, PlotsExport
 from napari_dmoe.viewer.routing.runs import inquiry_of, run_for_map, why_no_run
@@ -35,7 +35,6 @@ class RoutingControl(TabControl):
     def __init__(self, bench: Bench, tab: RoutingTab) -> None:
         super().__init__(bench, tab)
         session = bench.session
-        work = bench.work
         self._routing = routing_of(session)
         self.tab = tab
         self._refresh = Refresh(
@@ -48,7 +47,7 @@ class RoutingControl(TabControl):
                 self._routing.changed,
             ),
         )
-        work.ended.connect(self._refresh.soon)
+        bench.work.ended.connect(self._refresh.soon)
         tab.overlay_wanted.connect(self._on_wanted)
         tab.run_wanted.connect(self._on_run_wanted)
         self.plots = PlotsControl(bench, tab.plots)
@@ -57,18 +56,14 @@ class RoutingControl(TabControl):
 
     def show(self) -> None:
         """Show the routing of the result that is looked at."""
-        session = self._session
         image, result = self._session.current
         why_not = BUSY if self._work.is_busy else ""
         if image is not None and result is not None and not why_not:
-            why_not = why_no_run(session, image, result)
-        state = routing_state(
-            result,
-            self._routing.overlay,
-            is_shown=self._routing.is_shown,
-            why_no_run=why_not,
+            why_not = why_no_run(self._session, image, result)
+        overlay, is_shown = self._routing.overlay, self._routing.is_shown
+        self.tab.show_state(
+            routing_state(result, overlay, is_shown=is_shown, why_no_run=why_not)
         )
-        self.tab.show_state(state)
 
     def _on_wanted(self, overlay: Overlay, is_shown: bool) -> None:
         self._routing.want(overlay, is_shown=is_shown)
@@ -101,7 +96,7 @@ class RoutingControl(TabControl):
         )
 
     def _on_found(self, result: Result, overlay: Overlay, found: Any) -> str:
-        keep(extras_of(result), overlay, found)
+        remember(extras_of(result), overlay, found)
         _, now = self._session.current
         if now is not None and now.outcome is result.outcome:
             # Whatever is chosen by now, which may be another map.

@@ -50,15 +50,13 @@ class ExpertLegend(QWidget):
             self._grid.removeWidget(button)
             button.hide()
             button.deleteLater()
-        self.buttons = []
-        for number in range(n):
-            button = QPushButton()
+        self.buttons = [QPushButton() for _ in range(n)]
+        for number, button in enumerate(self.buttons):
             button.setCheckable(True)
             policy = QSizePolicy.Policy
             button.setSizePolicy(policy.Expanding, policy.Fixed)
             button.clicked.connect(self._on_clicked)
-            self._grid.addWidget(button, number // _COLUMNS, number % _COLUMNS)
-            self.buttons.append(button)
+            self._grid.addWidget(button, *divmod(number, _COLUMNS))
 
     def _on_clicked(self) -> None:
         sender = self.sender()

@@ -5,7 +5,6 @@ They are forgotten together with the result that they belong to. Knows no Qt.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from math import prod
 from typing import Any
@@ -25,31 +24,24 @@ STAGES = (
     "disagree."
 )
 
+Votes = tuple[NDArray[np.uint8], ...]
+"""An (E, *tokens) array a block."""
+
 
 @dataclass(eq=False)
 class Extras:
-    """What further runs for one result found.
-
-    Parameters
-    ----------
-    by_value : dict of RoutingMaps
-        The routing for another value, by attribute and value.
-    votes : dict of tuples of (E, *tokens) uint8 arrays
-        Votes of noise samples for experts, one array a block, by number and seed.
-    chance : RoutingMaps or None
-        The chance of each expert to be chosen.
-    apart : dict of tuples of float
-        Mean divergence of two values in each block, by attribute and both values.
-    """
+    """What further runs for one result found."""
 
     by_value: dict[tuple[str, str], RoutingMaps] = field(default_factory=dict)
-    votes: dict[tuple[int, int], tuple[NDArray[np.uint8], ...]] = field(
-        default_factory=dict
-    )
+    """The routing for another value, by attribute and value."""
+    votes: dict[tuple[int, int], Votes] = field(default_factory=dict)
+    """Votes of noise samples for experts, by their number and seed."""
     chance: RoutingMaps | None = None
+    """The chance of each expert to be chosen."""
     apart: dict[tuple[str, tuple[str, str]], tuple[float, ...]] = field(
         default_factory=dict
     )
+    """Mean divergence of two values in each block, by attribute and both values."""
     _means: dict[int, NDArray[np.float32]] = field(default_factory=dict, repr=False)
 
     def mean(self, routing: RoutingMaps, block: int) -> NDArray[np.float32]:
@@ -72,20 +64,9 @@ def map_input(
 ) -> NDArray[Any] | None:
     """Return what a map is computed from; None where a run for it is missing.
 
-    Parameters
-    ----------
-    made : Segmentation
-        A result with routing.
-    overlay : Overlay
-        The map, with a block that the network has.
-    extras : Extras
-        What is kept for the result.
-
-    Returns
-    -------
-    array or None
-        What ``overlay.kind.compute`` takes, along the axes of the result's routing;
-        None, too, where no run would help: see :func:`why_never`.
+    It is what ``overlay.kind.compute`` takes, along the axes of the result's routing,
+    for a block that the network has. None, too, where no run would help: see
+    :func:`why_never`.
     """
     routing = made.routing
     if routing is None:
@@ -94,12 +75,9 @@ def map_input(
     if needs == "blocks":
         return None if why_never(made, overlay) else stacked(routing)
     if needs == "two values":
-        pair = [
-            routing_for(made, overlay.attribute, value, extras)
-            for value in overlay.values
-        ]
+        pair = (routing_for(made, overlay.attribute, v, extras) for v in overlay.values)
         found = [each.mean(block) for each in pair if each is not None]
-        return np.stack(found) if len(found) == len(pair) else None
+        return np.stack(found) if len(found) == len(overlay.values) else None
     if needs == "samples":
         votes = extras.votes.get((overlay.samples, overlay.seed))
         return None if votes is None else np.moveaxis(votes[block], 0, -1)
@@ -130,8 +108,7 @@ def mean_by_block(
 
 def why_never(made: Segmentation, overlay: Overlay) -> str:
     """Say why a result can have no such map, whatever is run; nothing where it can."""
-    routing = made.routing
-    needs = overlay.kind.needs
+    routing, needs = made.routing, overlay.kind.needs
     if needs == "blocks" and routing is not None and len(routing.token_axes) == 3:
         return STAGES
     if needs == "two values" and not made.provenance.drivers:
@@ -159,16 +136,10 @@ def routing_for(
     of those that were mixed.
     """
     kept = extras.by_value.get((attribute, value))
-    return _in_the_result(made, attribute, value) if kept is None else kept
-
-
-def _in_the_result(
-    made: Segmentation, attribute: str, value: str
-) -> RoutingMaps | None:
     routing, drivers = made.routing, made.provenance.drivers
     names = [driver.attribute for driver in drivers]
-    if routing is None or attribute not in names:
-        return None
+    if kept is not None or routing is None or attribute not in names:
+        return kept
     axis = names.index(attribute)
     driver = drivers[axis]
     # The combinations were run in the order of the drivers, the last one fastest.
@@ -189,12 +160,11 @@ def _in_the_result(
     )
 
 
-def keep(extras: Extras, overlay: Overlay, found: Any) -> None:
+def remember(extras: Extras, overlay: Overlay, found: Any) -> None:
     """Keep what a run for a map returned."""
     needs = overlay.kind.needs
     if needs == "two values":
-        routings: Mapping[str, RoutingMaps] = found
-        for value, routing in routings.items():
+        for value, routing in found.items():
             extras.by_value[overlay.attribute, value] = routing
     elif needs == "samples":
         extras.votes[overlay.samples, overlay.seed] = found.expert_votes

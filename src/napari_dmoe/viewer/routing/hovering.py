@@ -7,21 +7,14 @@ from typing import Any
 
 from napari.components import ViewerModel
 
+from napari_dmoe.viewer.layers.camera import camera_of
 from napari_dmoe.viewer.routing.layers import RoutingLayers
 
 _MARK = " · "
 
 
 class HoverStatus:
-    """Completes the status that napari writes while the cursor moves.
-
-    Parameters
-    ----------
-    viewer : napari.components.ViewerModel
-        The viewer.
-    routing : RoutingLayers
-        Knows the gates.
-    """
+    """Completes the status that napari writes while the cursor moves."""
 
     def __init__(self, viewer: ViewerModel, routing: RoutingLayers) -> None:
         self._viewer, self._routing = weakref.ref(viewer), routing
@@ -31,12 +24,12 @@ class HoverStatus:
 
     def _on_status(self, event: Any) -> None:
         viewer = self._viewer()
-        if viewer is None or event.value == self._written:
+        status = event.value
+        if viewer is None or status == self._written:
             return
         text = self._text(viewer)
         if not text:
             return
-        status = event.value
         if isinstance(status, dict):
             where = f"{status.get('coordinates', '')}{_MARK}{text}"
             self._written = status | {"coordinates": where}
@@ -46,9 +39,6 @@ class HoverStatus:
 
     def _text(self, viewer: ViewerModel) -> str:
         position, displayed = viewer.cursor.position, viewer.dims.displayed
-        camera = viewer.scene.camera if hasattr(viewer, "scene") else viewer.camera
-        return self._routing.text_at(
-            position,
-            view_direction=camera.calculate_nd_view_direction(len(position), displayed),
-            dims_displayed=displayed,
-        )
+        camera = camera_of(viewer)
+        direction = camera.calculate_nd_view_direction(len(position), displayed)
+        return self._routing.text_at(position, direction, displayed)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Sequence
-from dataclasses import dataclass
+from itertools import chain
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from napari_dmoe.inference.maps.measures import pair_names
 from napari_dmoe.viewer.layers.outlines import Outlines
 from napari_dmoe.viewer.layers.placement import plain
-from napari_dmoe.viewer.layers.slot import KeptLayer
+from napari_dmoe.viewer.layers.slot import LayerSlot
 from napari_dmoe.viewer.routing.extras import extras_of
 from napari_dmoe.viewer.routing.map_layers import ShownMap, shown_map
 from napari_dmoe.viewer.routing.overlay import Overlay
@@ -26,37 +26,25 @@ _LEAST_GATE = 0.005
 _LOOK = ("colormap", "contrast_limits")
 
 
-@dataclass(frozen=True)
-class _Seen:
-    """What a layer shows."""
-
-    shown: ShownMap
-    overlay: Overlay
-
-
 class RoutingLayers:
     """The layers that show routing, by image: one of experts, one of other maps.
 
     Only one of them is seen at a time. They are hidden, not removed, when the other
-    kind of map is wanted, so that what a person set in them stays.
-
-    Parameters
-    ----------
-    viewer : weak reference to a ViewerModel
-        The viewer.
-    outlines : Outlines
-        Draws the masks above a map as outlines.
+    kind of map is wanted, so that what a person set in them stays. The masks above a
+    map are drawn as outlines.
     """
 
     def __init__(self, viewer: weakref.ref[ViewerModel], outlines: Outlines) -> None:
         self._viewer, self._outlines = viewer, outlines
-        self._kept: WeakKeyDictionary[Layer, dict[str, KeptLayer]] = WeakKeyDictionary()
-        self._seen: WeakKeyDictionary[Layer, _Seen] = WeakKeyDictionary()
+        self._slots: WeakKeyDictionary[Layer, dict[str, LayerSlot]] = (
+            WeakKeyDictionary()
+        )
+        self._seen: WeakKeyDictionary[Layer, ShownMap] = WeakKeyDictionary()
 
     def of(self, image: Layer) -> list[Layer]:
         """Return the layers that show an image's routing and are in the viewer."""
-        viewer, kept = self._viewer(), self._kept.get(plain(image), {})
-        layers = (each.within(viewer) for each in kept.values())
+        viewer, slots = self._viewer(), self._slots.get(plain(image), {})
+        layers = (each.within(viewer) for each in slots.values())
         return [layer for layer in layers if layer is not None]
 
     def is_shown(self, image: Layer) -> bool:
@@ -74,13 +62,12 @@ class RoutingLayers:
         viewer = self._viewer()
         if viewer is None:
             return
-        made, extras = result.segmentation, extras_of(result)
-        shown = shown_map(image, made, overlay, extras)
+        shown = shown_map(image, result.segmentation, overlay, extras_of(result))
         if shown is None:
             self.hide(image, result)
             return
         layer = self._put(viewer, image, shown)
-        self._seen[layer] = _Seen(shown, overlay)
+        self._seen[layer] = shown
         for each in self.of(image):
             if each.visible != (each is layer):
                 each.visible = each is layer
@@ -89,14 +76,14 @@ class RoutingLayers:
     def _put(self, viewer: ViewerModel, image: Image, shown: ShownMap) -> Layer:
         """Put a map where the image's last one of its sort is, or below the masks."""
         data, arguments, kind = shown.layer_data
-        kept = self._kept.setdefault(plain(image), {}).setdefault(kind, KeptLayer())
-        before, selected = kept.within(viewer), set(viewer.layers.selection)
+        slot = self._slots.setdefault(plain(image), {}).setdefault(kind, LayerSlot())
+        before, selected = slot.within(viewer), set(viewer.layers.selection)
         is_there = before is not None and before.ndim == data.ndim
-        if is_there and self._seen[before].shown.look == shown.look:
+        if is_there and self._seen[before].look == shown.look:
             # What a person set in the colours stays.
             arguments = {k: v for k, v in arguments.items() if k not in _LOOK}
-        layer: Layer = kept.put(viewer, (data, arguments, kind))
-        kept.rename(viewer, arguments["name"])
+        layer: Layer = slot.put(viewer, (data, arguments, kind))
+        slot.rename(viewer, arguments["name"])
         if layer is not before:
             place = viewer.layers.index(image) + 1
             viewer.layers.move(viewer.layers.index(layer), place)
@@ -120,27 +107,16 @@ class RoutingLayers:
     ) -> str:
         """Say which experts share the token at a point of the world.
 
-        Parameters
-        ----------
-        position : sequence of float
-            The point, as napari's cursor gives it.
-        view_direction : array, optional
-            In 3D, the direction in which the camera looks.
-        dims_displayed : sequence of int
-            Axes of the viewer that are displayed.
-
-        Returns
-        -------
-        str
-            ``"expert 3 0.71 | expert 5 0.29, block 7"``, or ``stage 2`` in 3D, after
-            the value of a map that shows something else; empty where no map is seen.
+        The point is as napari's cursor gives it; in 3D the camera looks in
+        `view_direction`. Says ``"expert 3 0.71 | expert 5 0.29, block 7"``, or ``stage
+        2`` in 3D, after the value of a map that shows something else; nothing where no
+        map is seen.
         """
-        for image in list(self._kept):
-            for layer in self.of(image):
-                if layer.visible and layer in self._seen:
-                    token = token_at(layer, position, view_direction, dims_displayed)
-                    if token is not None:
-                        return _text(self._seen[layer], token)
+        for layer in chain.from_iterable(map(self.of, list(self._slots))):
+            if layer.visible and layer in self._seen:
+                token = token_at(layer, position, view_direction, dims_displayed)
+                if token is not None:
+                    return _text(self._seen[layer], token)
         return ""
 
 
@@ -187,27 +163,21 @@ def _entry(
     return entry if enters <= leaves else None
 
 
-def _text(seen: _Seen, token: tuple[int, ...]) -> str:
-    gates, block = seen.shown.gates[token], seen.overlay.block
-    order = np.argsort(-gates, kind="stable")
-    parts = [
-        f"expert {expert} {gates[expert]:.2f}"
-        for expert in order
-        if gates[expert] >= _LEAST_GATE
-    ]
-    text = f"{' | '.join(parts)}, {seen.shown.unit} {block}"
-    value = _value(seen, token, len(gates))
-    return f"{value} · {text}" if value else text
+def _text(shown: ShownMap, token: tuple[int, ...]) -> str:
+    gates = shown.gates[token]
+    order = [e for e in np.argsort(-gates, kind="stable") if gates[e] >= _LEAST_GATE]
+    parts = [f"expert {expert} {gates[expert]:.2f}" for expert in order]
+    text = f"{' | '.join(parts)}, {shown.unit} {shown.overlay.block}"
+    return " · ".join(filter(None, (_value(shown, token, len(gates)), text)))
 
 
-def _value(seen: _Seen, token: tuple[int, ...], n_experts: int) -> str:
+def _value(shown: ShownMap, token: tuple[int, ...], n_experts: int) -> str:
     """Say what a map shows at a token; nothing where the gates say it already."""
-    overlay, value = seen.overlay, seen.shown.layer_data[0][token]
+    overlay, value = shown.overlay, shown.layer_data[0][token]
     if overlay.name == "pair":
         return f"experts {pair_names(n_experts)[int(value)]}"
     if overlay.kind.limits is None or overlay.name == "gate":
         return ""
-    title = overlay.kind.title.lower()
-    title += f" {overlay.expert}" if overlay.kind.is_of_one_expert else ""
-    title = overlay.words if overlay.kind.needs == "two values" else title
+    is_of_samples = overlay.kind.needs == "samples"  # whose words are longer
+    title = overlay.kind.title.lower() if is_of_samples else overlay.words
     return f"{title} {value:.2f} {overlay.kind.unit}".rstrip()

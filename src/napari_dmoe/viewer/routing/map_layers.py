@@ -10,19 +10,9 @@ from napari.layers import Image
 from numpy.typing import NDArray
 
 from napari_dmoe.inference.maps.measures import pair_names
-from napari_dmoe.inference.pictures.colours import (
-    ColourKey,
-    expert_colours,
-    unlike_colours,
-)
+from napari_dmoe.inference.pictures import colours as pictures
 from napari_dmoe.inference.results.segmentation import Segmentation
-from napari_dmoe.viewer.layers.maps import (
-    fading_in,
-    labels_look,
-    map_layer,
-    measure_look,
-    ramp_of,
-)
+from napari_dmoe.viewer.layers import maps
 from napari_dmoe.viewer.layers.placement import LayerData, on_layer
 from napari_dmoe.viewer.routing.extras import Extras, map_input
 from napari_dmoe.viewer.routing.overlay import Overlay
@@ -33,25 +23,22 @@ _EXPERTS_OPACITY = 0.4
 
 @dataclass(frozen=True)
 class ShownMap:
-    """A map of the routing, ready for a viewer and for the cursor.
+    """A map of the routing, ready for a viewer and for the cursor."""
 
-    Parameters
-    ----------
-    layer_data : tuple
-        Data, arguments and kind of the layer: Labels of experts or pairs, whose
-        numbers count from 0 as everywhere, or an Image of a measure.
-    gates : (*S, E) float32 array
-        Gates of the block, in the order of the layer's axes.
-    unit : str
-        What a block is called.
-    look : tuple
-        Equal for maps that look alike: their colours need not be set again.
-    """
-
+    overlay: Overlay
     layer_data: LayerData
+    """Labels of experts or pairs, whose numbers count from 0 as everywhere, or an Image
+    of a measure."""
     gates: NDArray[np.float32]
+    """Gates of the block, (*S, E), in the order of the layer's axes."""
     unit: str
-    look: tuple[str | int, ...] = ()
+    """What a block is called."""
+
+    @property
+    def look(self) -> tuple[str | int, ...]:
+        """Equal for maps that look alike: their colours need not be set again."""
+        of = (self.overlay.expert,) if self.overlay.kind.is_of_one_expert else ()
+        return (self.overlay.name, self.gates.shape[-1], *of)
 
 
 def shown_map(
@@ -74,7 +61,7 @@ def shown_map(
         return None
     axes, grid = (*routing.axes, *routing.token_axes), routing.grids[overlay.block]
     gates = extras.mean(routing, overlay.block)
-    layer_data = map_layer(
+    layer_data = maps.map_layer(
         source,
         overlay.kind.compute(entry, overlay.expert),
         _look(overlay, routing.n_experts, routing.unit),
@@ -85,12 +72,10 @@ def shown_map(
         shows=f"{overlay.words}, {overlay.place(routing.unit)}",
     )
     placed, _ = on_layer(source, gates, axes=axes, grid=grid)
-    of = (overlay.expert,) if overlay.kind.is_of_one_expert else ()
-    look = (overlay.name, routing.n_experts, *of)
-    return ShownMap(layer_data, placed, routing.unit, look)
+    return ShownMap(overlay, layer_data, placed, routing.unit)
 
 
-def colour_key(overlay: Overlay, n_experts: int) -> ColourKey | None:
+def colour_key(overlay: Overlay, n_experts: int) -> pictures.ColourKey | None:
     """Return what the colours of a measure mean; None for maps of expert numbers."""
     kind = overlay.kind
     if kind.limits is None:
@@ -98,33 +83,32 @@ def colour_key(overlay: Overlay, n_experts: int) -> ColourKey | None:
     most = kind.limits[1]
     if kind.needs == "samples":  # votes can be spread over all experts
         most = max(np.log2(n_experts), 1)
-    ramp = ramp_of(_COLORMAP)
+    ramp = maps.ramp_of(_COLORMAP)
     if kind.is_of_one_expert:
-        ramp = ((0, 0, 0), expert_colours(n_experts)[overlay.expert])
-    return ColourKey.from_0(overlay.words, ramp, most, kind.unit, digits=2)
+        ramp = ((0, 0, 0), pictures.expert_colours(n_experts)[overlay.expert])
+    return pictures.ColourKey.from_0(overlay.words, ramp, most, kind.unit, digits=2)
 
 
 def _look(overlay: Overlay, n_experts: int, unit: str) -> dict[str, Any]:
     key = colour_key(overlay, n_experts)
     if key is None:
         return _labels_look(overlay, n_experts, unit)
-    colormap = (
-        fading_in(key.ramp[-1], f"dmoe expert {overlay.expert}")
-        if overlay.kind.is_of_one_expert
-        else _COLORMAP
-    )
-    return measure_look(colormap, key.limits) | {"interpolation3d": "nearest"}
+    look = maps.measure_look(_COLORMAP, key.limits) | {"interpolation3d": "nearest"}
+    if overlay.kind.is_of_one_expert:
+        of_expert = f"dmoe expert {overlay.expert}"
+        look["colormap"] = maps.fading_in(key.ramp[-1], of_expert)
+    return look
 
 
 def _labels_look(overlay: Overlay, n_experts: int, unit: str) -> dict[str, Any]:
     """Return the layer arguments that give experts, or pairs, colours and names."""
-    column, colours = "expert", expert_colours(n_experts)
+    column, colours = "expert", pictures.expert_colours(n_experts)
     texts = [f"{expert} (from 0)" for expert in range(n_experts)]
     if overlay.name == "pair":
         texts = [f"experts {each}" for each in pair_names(n_experts)]
-        column, colours = "pair", unlike_colours(len(texts))
+        column, colours = "pair", pictures.unlike_colours(len(texts))
     names = [f"{text}, {overlay.place(unit)}" for text in texts]
-    return labels_look(column, names, dict(enumerate(colours)), _EXPERTS_OPACITY)
+    return maps.labels_look(column, names, dict(enumerate(colours)), _EXPERTS_OPACITY)
 
 
 def _name(overlay: Overlay) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtGui import QIcon, QStandardItemModel
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QWidget
@@ -10,19 +12,8 @@ from superqt.utils import signals_blocked
 from napari_dmoe.inference.maps.overlays import OVERLAYS
 from napari_dmoe.viewer.routing.overlay import Overlay
 from napari_dmoe.viewer.routing.state import RoutingState
-from napari_dmoe.viewer.ui.parts import (
-    StartButton,
-    allow,
-    button,
-    column,
-    narrow_combo,
-    offer,
-    paragraph,
-    row,
-    say,
-    spin_box,
-    swatch,
-)
+from napari_dmoe.viewer.ui import parts
+from napari_dmoe.viewer.ui.parts import column, narrow_combo, offer, row, say
 
 _MOST_SAMPLES = 64
 _LARGEST_SEED = 99_999
@@ -50,16 +41,16 @@ class MapSection(QWidget):
             self.map_combo.addItem(kind.title)
             self.map_combo.setItemData(place, kind.help, Qt.ItemDataRole.ToolTipRole)
         self.map_combo.activated.connect(self._on_map)
-        self.help = paragraph(name="map-help")
+        self.help = parts.paragraph(name="map-help")
         self.expert_combo = narrow_combo("Expert", "Expert that the map is of.")
         self.expert_combo.activated.connect(self._on_expert)
         self._make_values()
         self._make_samples()
-        self.compute_button = button(
-            "Compute", _COMPUTE_HELP, self.compute_wanted, StartButton
+        self.compute_button = parts.button(
+            "Compute", _COMPUTE_HELP, self.compute_wanted, parts.StartButton
         )
-        self.missing = paragraph(name="map-missing")
-        self.note = paragraph(name="routing-note")
+        self.missing = parts.paragraph(name="map-missing")
+        self.note = parts.paragraph(name="routing-note")
         self._expert_row = row(QLabel("Expert"), self.expert_combo, stretch=1)
         column(
             self,
@@ -82,30 +73,20 @@ class MapSection(QWidget):
         self.first_combo = narrow_combo("First value", "One of the two values.")
         self.second_combo = narrow_combo("Second value", "The other of the two values.")
         for combo in (self.first_combo, self.second_combo):
-            combo.activated.connect(self._tell)
-        self._values_row = row(
-            self.first_combo, QLabel("and"), self.second_combo, stretch=0
-        )
+            combo.activated.connect(self.changed)
+        self._values_row = row(self.first_combo, QLabel("and"), self.second_combo)
         layout = self._values_row.layout()
         if isinstance(layout, QHBoxLayout):
             layout.setStretch(2, 1)
 
     def _make_samples(self) -> None:
-        self.samples_spin = spin_box(
-            "Samples",
-            "Draws of the published gating noise, 1 to 64; each is one run.",
-            1,
-            _MOST_SAMPLES,
-        )
-        self.seed_spin = spin_box(
-            "Seed",
-            "Seed of the noise: the same seed gives the same samples.",
-            0,
-            _LARGEST_SEED,
-        )
+        what = "Draws of the published gating noise, 1 to 64; each is one run."
+        self.samples_spin = parts.spin_box("Samples", what, 1, _MOST_SAMPLES)
+        what = "Seed of the noise: the same seed gives the same samples."
+        self.seed_spin = parts.spin_box("Seed", what, 0, _LARGEST_SEED)
         for spin in (self.samples_spin, self.seed_spin):
             spin.setKeyboardTracking(False)
-            spin.valueChanged.connect(self._tell)
+            spin.valueChanged.connect(self.changed)
         self._samples_row = QWidget()
         column(
             self._samples_row,
@@ -139,22 +120,18 @@ class MapSection(QWidget):
         say(self.help, kind.help)
         offer(self.expert_combo, [str(e) for e in range(state.n_experts)])
         for expert, line in enumerate(state.legend):
-            self.expert_combo.setItemIcon(
-                expert, QIcon(swatch(line.colour or (0, 0, 0)))
-            )
+            icon = QIcon(parts.swatch(line.colour or (0, 0, 0)))
+            self.expert_combo.setItemIcon(expert, icon)
         self.expert_combo.setCurrentIndex(overlay.expert)
         self._expert_row.setVisible(kind.is_of_one_expert)
         self._show_values(state)
-        for spin, value in (
-            (self.samples_spin, overlay.samples),
-            (self.seed_spin, overlay.seed),
-        ):
-            with signals_blocked(spin):
-                spin.setValue(value)
+        with signals_blocked(self.samples_spin), signals_blocked(self.seed_spin):
+            self.samples_spin.setValue(overlay.samples)
+            self.seed_spin.setValue(overlay.seed)
         self._samples_row.setVisible(kind.needs == "samples")
         say(self.missing, " ".join(filter(None, (state.missing, state.why_no_run))))
         self.compute_button.setVisible(bool(state.missing))
-        allow(self.compute_button, state.why_no_run, _COMPUTE_HELP)
+        parts.allow(self.compute_button, state.why_no_run, _COMPUTE_HELP)
         say(self.note, state.note)
 
     def _bar(self, state: RoutingState) -> None:
@@ -168,36 +145,36 @@ class MapSection(QWidget):
                 item.setToolTip(why or kind.help)
 
     def _show_values(self, state: RoutingState) -> None:
+        overlay = state.overlay
         self._drivers = {each.name: each.values for each in state.drivers}
         labels = [each.label for each in state.drivers]
         offer(self.attribute_combo, labels, list(self._drivers))
-        place = self.attribute_combo.findData(state.overlay.attribute)
+        place = self.attribute_combo.findData(overlay.attribute)
         self.attribute_combo.setCurrentIndex(place)
-        values = self._drivers.get(state.overlay.attribute, ())
+        values = self._drivers.get(overlay.attribute, ())
+        self._offer(values, overlay.values)
+        are_shown = overlay.kind.needs == "two values" and bool(values)
+        self._values_row.setVisible(are_shown)
+        self.attribute_combo.setVisible(are_shown and len(labels) > 1)
+
+    def _offer(self, values: Sequence[str], chosen: Sequence[str]) -> None:
+        """Offer the values of an attribute, of which two are chosen."""
         for combo, value in zip(
-            (self.first_combo, self.second_combo), state.overlay.values, strict=True
+            (self.first_combo, self.second_combo), chosen, strict=True
         ):
             offer(combo, values)
             combo.setCurrentIndex(combo.findText(value))
-        are_shown = state.overlay.kind.needs == "two values" and bool(values)
-        self._values_row.setVisible(are_shown)
-        self.attribute_combo.setVisible(are_shown and len(labels) > 1)
 
     def _on_map(self, place: int) -> None:
         if OVERLAYS[self._names[place]].is_of_one_expert and not self._is_expert_chosen:
             self.expert_combo.setCurrentIndex(self._busiest)  # others may be empty
-        self._tell()
+        self.changed.emit()
 
     def _on_expert(self) -> None:
         self._is_expert_chosen = True
-        self._tell()
+        self.changed.emit()
 
     def _on_attribute(self) -> None:
         values = self._drivers.get(self.attribute_combo.currentData() or "", ())
-        for combo, value in ((self.first_combo, 0), (self.second_combo, -1)):
-            offer(combo, values)
-            combo.setCurrentIndex(combo.findText(values[value]) if values else -1)
-        self._tell()
-
-    def _tell(self, *_: object) -> None:
+        self._offer(values, (values[0], values[-1]) if values else ("", ""))
         self.changed.emit()

@@ -28,10 +28,7 @@ if TYPE_CHECKING:
 class RoutingOnImages:
     """Keeps the maps of a session's images in step with what is looked at.
 
-    Parameters
-    ----------
-    session : Session
-        Knows the images and their results; only referred to weakly.
+    It is kept beside the session, and refers to it weakly.
     """
 
     changed = Signal()
@@ -66,10 +63,10 @@ class RoutingOnImages:
             self._show(session, session.image)
         self.changed.emit()
 
-    def keep_sweep(self, image: Image, request: Request, sweep: Sweep) -> None:
+    def remember_sweep(self, image: Image, request: Request, sweep: Sweep) -> None:
         """Let the routing that a sweep found serve the maps of an image's results."""
         session = self._session()
-        self._swept.keep(image, request, sweep)
+        self._swept.remember(image, request, sweep)
         for result in () if session is None else session.results_of(image):
             self._swept.serve(image, result)
         self.changed.emit()

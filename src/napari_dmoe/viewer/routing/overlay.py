@@ -17,30 +17,18 @@ SAMPLES = 16
 
 @dataclass(frozen=True)
 class Overlay:
-    """Which map of the routing is shown.
-
-    Parameters
-    ----------
-    name : str
-        Key in :data:`napari_dmoe.inference.maps.overlays.OVERLAYS`.
-    block : int
-        Block or stage, counted from 0; -1 for the finest.
-    expert : int
-        Expert, counted from 0, where the map is of one expert.
-    attribute : str
-        Driver whose values are told apart, where the map is of two values.
-    values : tuple of str
-        Those two values.
-    samples, seed : int
-        Noise samples, and their seed, where the map is of such.
-    """
+    """Which map of the routing is shown; some of it counts for some maps only."""
 
     name: OverlayName = "dominant"
     block: int = -1
+    """Block or stage, counted from 0; -1 for the finest."""
     expert: int = 0
+    """Counted from 0."""
     attribute: str = ""
+    """Driver whose two values are told apart."""
     values: tuple[str, str] = ("", "")
     samples: int = SAMPLES
+    """Noise samples, drawn with `seed`."""
     seed: int = 0
 
     @property
@@ -66,14 +54,11 @@ class Overlay:
 
     def within(self, routing: RoutingMaps) -> Overlay:
         """Return the same with a block and an expert that a network has."""
-        n = routing.n_blocks
-        block = finest(routing) if self.block < 0 else min(self.block, n - 1)
-        return replace(
-            self, block=block, expert=min(self.expert, routing.n_experts - 1)
+        blocks = range(routing.n_blocks)
+        # The finest has the smallest tokens; it is the last one among equals.
+        finest = max(
+            blocks, key=lambda block: (prod(routing.grids[block].shape), block)
         )
-
-
-def finest(routing: RoutingMaps) -> int:
-    """Return the block with the smallest tokens; the last one among equals."""
-    n_tokens = [prod(grid.shape) for grid in routing.grids]
-    return max(range(len(n_tokens)), key=lambda block: (n_tokens[block], block))
+        block = finest if self.block < 0 else min(self.block, blocks[-1])
+        expert = min(self.expert, routing.n_experts - 1)
+        return replace(self, block=block, expert=expert)

@@ -11,15 +11,10 @@ from typing import TYPE_CHECKING, Any
 from napari.layers import Image
 
 from napari_dmoe.patient import Patient
-from napari_dmoe.progress import ProgressHook
+from napari_dmoe.progress import ProgressHook, part_of
 from napari_dmoe.viewer.engines import Engines
-from napari_dmoe.viewer.layers.placement import to_image
-from napari_dmoe.viewer.routing.extras import (
-    Extras,
-    map_input,
-    missing_values,
-    why_never,
-)
+from napari_dmoe.viewer.layers.placement import axis_names, to_image
+from napari_dmoe.viewer.routing import extras as kept
 from napari_dmoe.viewer.routing.overlay import Overlay
 from napari_dmoe.viewer.session.inquiry import Inquiry
 from napari_dmoe.viewer.session.results import Result
@@ -34,14 +29,14 @@ GONE = "The model of this result was closed: segment again."
 CHANGED = "The image changed since this result: segment again."
 
 
-def what_is_missing(made: Segmentation, overlay: Overlay, extras: Extras) -> str:
+def what_is_missing(made: Segmentation, overlay: Overlay, extras: kept.Extras) -> str:
     """Say which runs a map needs; nothing where it can be shown as it is."""
-    if made.routing is None or why_never(made, overlay):
+    if made.routing is None or kept.why_never(made, overlay):
         return ""
-    if map_input(made, overlay, extras) is not None:
+    if kept.map_input(made, overlay, extras) is not None:
         return ""
     if overlay.kind.needs == "two values":
-        missing = missing_values(made, overlay, extras)
+        missing = kept.missing_values(made, overlay, extras)
         return f"Needs a run for {' and one for '.join(missing)}."
     if overlay.kind.needs == "samples":
         plural = "" if overlay.samples == 1 else "s"
@@ -79,8 +74,8 @@ def inquiry_of(image: Image, result: Result, loaded: LoadedModel) -> Inquiry:
         elif driver.prior == "given":
             given[driver.attribute] = driver.weights
     return Inquiry(
-        image=image,
         pixels=to_image(image, loaded.card.dims),
+        axes=axis_names(image, loaded.card.dims),
         patient=patient,
         settings=result.request.settings,
         image_version=result.request.image_version,
@@ -96,35 +91,16 @@ def run_for_map(
     values: tuple[str, ...],
     hook: ProgressHook,
 ) -> Any:
-    """Run a model for what a map of a result needs.
+    """Return what :func:`napari_dmoe.viewer.routing.extras.keep` takes for a map.
 
-    Parameters
-    ----------
-    engines : Engines
-        What runs.
-    loaded : LoadedModel
-        The result's model.
-    inquiry : Inquiry
-        What the result was asked about.
-    overlay : Overlay
-        The map.
-    values : tuple of str
-        Values of its attribute whose routing is missing.
-    hook : callable
-        Told of the progress; raises ``Cancelled``.
-
-    Returns
-    -------
-    object
-        What :func:`napari_dmoe.viewer.routing.extras.keep` takes.
+    Of the map's attribute the routing of `values` is missing. The hook raises
+    ``Cancelled``.
     """
     if overlay.kind.needs == "samples":
         options = {"samples": overlay.samples, "seed": overlay.seed}
         return inquiry.run(engines.uncertainty, loaded, hook, **options)
     if overlay.kind.needs == "chance":
         return inquiry.run(engines.read_routing, loaded, hook, reading="chance")
-    from napari_dmoe.progress import part_of
-
     found = {}
     for number, value in enumerate(values):
         patient = inquiry.patient.with_value(overlay.attribute, value)

@@ -10,12 +10,7 @@ from numpy.typing import NDArray
 
 from napari_dmoe.inference.maps.measures import pair_names
 from napari_dmoe.inference.maps.overlays import OVERLAYS, OverlayName
-from napari_dmoe.inference.pictures.colours import (
-    OKABE_ITO,
-    ColourKey,
-    expert_colours,
-    unlike_colours,
-)
+from napari_dmoe.inference.pictures import colours as pictures
 from napari_dmoe.inference.results.routing import RoutingMaps, expert_load
 from napari_dmoe.viewer.layers.records import badge
 from napari_dmoe.viewer.routing.extras import extras_of, mean_by_block, why_never
@@ -31,93 +26,55 @@ BEHAVIOUR = "This model's behaviour, not biology."
 
 @dataclass(frozen=True)
 class ValuesOf:
-    """A driver, and the values that can be compared.
-
-    Parameters
-    ----------
-    name, label : str
-        Key of the attribute, and its name for a person.
-    values : tuple of str
-        Names of its values.
-    """
+    """A driver, and the values that can be compared."""
 
     name: str
+    """Key of the attribute."""
     label: str
+    """Its name for a person."""
     values: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class RoutingState:
-    """What the tab shows of a result.
-
-    Parameters
-    ----------
-    title : str
-        Whose routing it is, and for which values.
-    departures : str
-        How the result differs from the plain model's; empty where it does not.
-    n_blocks, n_experts : int
-        How many there are; 0 where nothing can be shown.
-    unit : str
-        What a block is called: ``block``, or ``stage`` of a 3D network.
-    overlay : Overlay
-        The map, with a block that the network has.
-    is_shown : bool
-        Whether it is seen on the image.
-    legend : tuple of TableRow
-        A line for each expert: its colour and its share of the gates.
-    pairs : tuple of TableRow
-        A line for each of the commonest pairs, where the map is of pairs.
-    busiest : int
-        The expert with the largest share.
-    key : ColourKey or None
-        What the colours mean; None for maps of expert numbers, and without a map.
-    note : str
-        What must be said of the map.
-    drivers : tuple of ValuesOf
-        What two values can be taken from.
-    barred : mapping of str to str
-        Maps that this result cannot have, and why.
-    missing : str
-        Which runs the map needs; empty where it can be shown.
-    why_no_run : str
-        Why they cannot be run; empty where they can.
-    """
+    """What the tab shows of a result."""
 
     title: str = ""
+    """Whose routing it is, and for which values."""
     departures: str = ""
-    n_blocks: int = 0
+    """How the result differs from the plain model's."""
+    n_blocks: int = 0  # where nothing can be shown
     n_experts: int = 0
     unit: str = "block"
+    """What a block is called: ``block``, or ``stage`` of a 3D network."""
     overlay: Overlay = field(default_factory=Overlay)
+    """The map, with a block that the network has."""
     is_shown: bool = False
+    """Whether it is seen on the image."""
     legend: tuple[TableRow, ...] = ()
+    """A line for each expert: its colour and its share of the gates."""
     pairs: tuple[TableRow, ...] = ()
+    """A line for each of the commonest pairs, where the map is of pairs."""
     busiest: int = 0
-    key: ColourKey | None = None
+    """The expert with the largest share."""
+    key: pictures.ColourKey | None = None
+    """What the colours mean; None for maps of expert numbers, and without a map."""
     note: str = ""
+    """What must be said of the map."""
     drivers: tuple[ValuesOf, ...] = ()
+    """What two values can be taken from."""
     barred: Mapping[OverlayName, str] = field(default_factory=dict)
+    """Maps that this result cannot have, and why."""
     missing: str = ""
+    """Which runs the map needs."""
     why_no_run: str = ""
+    """Why they cannot be run."""
 
 
 def routing_state(
     result: Result | None, overlay: Overlay, *, is_shown: bool, why_no_run: str = ""
 ) -> RoutingState:
-    """Return what the tab shows of a result.
-
-    Parameters
-    ----------
-    result : Result or None
-        The result; None where there is none.
-    overlay : Overlay
-        The map that is wanted.
-    is_shown : bool
-        Whether it is seen on the image.
-    why_no_run : str
-        Why nothing more can be run for the result; empty where it can.
-    """
+    """Return what the tab shows of a result, whose wanted map is seen or not."""
     if result is None:
         return RoutingState()
     made = result.segmentation
@@ -126,8 +83,7 @@ def routing_state(
         why = "comes from a file, without its routing: segment the image again"
         if not result.request.is_of_file:
             why = "came from a network without experts"
-        title = f"“{result.title}” {why}."
-        return RoutingState(title=title)
+        return RoutingState(title=f"“{result.title}” {why}.")
     drivers, extras = drivers_of(result), extras_of(result)
     chosen = _filled(overlay.within(routing), drivers)
     gates = extras.mean(routing, chosen.block)
@@ -160,17 +116,15 @@ def drivers_of(result: Result) -> tuple[ValuesOf, ...]:
     Of a model that was closed only those that were run are known.
     """
     loaded = result.request.model()
-    if loaded is not None:
-        return tuple(
-            ValuesOf(each.name, each.label, tuple(each.values))
-            for each in loaded.card.attributes
-            if len(each.values) > 1
-        )
-    return tuple(
-        ValuesOf(each.attribute, each.attribute.replace("_", " "), each.values)
-        for each in result.segmentation.provenance.drivers
-        if len(each.values) > 1
-    )
+    if loaded is None:
+        known = [
+            ValuesOf(each.attribute, each.attribute.replace("_", " "), each.values)
+            for each in result.segmentation.provenance.drivers
+        ]
+    else:
+        attributes = loaded.card.attributes
+        known = [ValuesOf(a.name, a.label, tuple(a.values)) for a in attributes]
+    return tuple(each for each in known if len(each.values) > 1)
 
 
 def _filled(overlay: Overlay, drivers: tuple[ValuesOf, ...]) -> Overlay:
@@ -179,16 +133,15 @@ def _filled(overlay: Overlay, drivers: tuple[ValuesOf, ...]) -> Overlay:
         return replace(overlay, attribute="", values=("", ""))
     named = {driver.name: driver for driver in drivers}
     driver = named.get(overlay.attribute, drivers[0])
-    first, second = overlay.values
-    if driver.name != overlay.attribute or first not in driver.values:
-        first = driver.values[0]
-    if driver.name != overlay.attribute or second not in driver.values:
-        second = driver.values[-1]
+    (first, second), known = overlay.values, driver.values
+    is_same = driver.name == overlay.attribute
+    first = first if is_same and first in known else known[0]
+    second = second if is_same and second in known else known[-1]
     return replace(overlay, attribute=driver.name, values=(first, second))
 
 
 def _legend(load: NDArray[np.float32]) -> tuple[TableRow, ...]:
-    colours = expert_colours(len(load))
+    colours = pictures.expert_colours(len(load))
     return tuple(
         TableRow(f"expert {expert}", f"{share:.0%}", colour=colours[expert])
         for expert, share in enumerate(load)
@@ -197,7 +150,7 @@ def _legend(load: NDArray[np.float32]) -> tuple[TableRow, ...]:
 
 def _pairs(gates: NDArray[np.float32]) -> tuple[TableRow, ...]:
     names = pair_names(gates.shape[-1])
-    colours = unlike_colours(len(names))
+    colours = pictures.unlike_colours(len(names))
     numbers = OVERLAYS["pair"].compute(gates, 0)
     shares = np.bincount(numbers.ravel(), minlength=len(names)) / max(numbers.size, 1)
     order = [i for i in np.argsort(-shares, kind="stable") if shares[i] > 0]
@@ -213,10 +166,7 @@ def _pairs(gates: NDArray[np.float32]) -> tuple[TableRow, ...]:
 
 
 def _note(
-    result: Result,
-    routing: RoutingMaps,
-    overlay: Overlay,
-    load: NDArray[np.float32],
+    result: Result, routing: RoutingMaps, overlay: Overlay, load: NDArray[np.float32]
 ) -> str:
     parts = []
     if overlay.kind.needs == "two values":
@@ -234,17 +184,17 @@ def _note(
         parts.append(f"Expert {overlay.expert} has no token here, so nothing is seen.")
     if overlay.kind.needs == "blocks":
         parts.append("Of all blocks: the slider moves only the plots.")
-    if routing.n_experts > len(OKABE_ITO):
-        parts.append(f"Colours repeat after {len(OKABE_ITO)} experts.")
+    if routing.n_experts > len(pictures.OKABE_ITO):
+        parts.append(f"Colours repeat after {len(pictures.OKABE_ITO)} experts.")
     return " ".join(filter(None, parts))
 
 
 def _by_block(result: Result, routing: RoutingMaps, overlay: Overlay) -> str:
     """Say how far two values diverge in each block, in the mean over the image."""
     means = mean_by_block(result.segmentation, overlay, extras_of(result))
+    unit = routing.unit
     if not means:
         return ""
-    unit = routing.unit
     listed = " · ".join(f"{block}: {mean:.2f}" for block, mean in enumerate(means))
     most = f"most in {unit} {int(np.argmax(means))}"
     return f"Mean by {unit}: {listed} {overlay.kind.unit}; {most}."
@@ -252,13 +202,8 @@ def _by_block(result: Result, routing: RoutingMaps, overlay: Overlay) -> str:
 
 def whose(result: Result) -> str:
     """Say which result it is, and for whom it was made."""
-    return f"of “{result.title}” · {_made_for(result)}"
-
-
-def _made_for(result: Result) -> str:
-    drivers = result.segmentation.provenance.drivers
-    texts = (
+    made_for = "; ".join(
         f"{each.attribute.replace('_', ' ')}: {each.value or 'unknown'}"
-        for each in drivers
+        for each in result.segmentation.provenance.drivers
     )
-    return "; ".join(texts) or "everybody alike"
+    return f"of “{result.title}” · {made_for or 'everybody alike'}"

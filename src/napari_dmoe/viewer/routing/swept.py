@@ -43,17 +43,11 @@ class SweptRouting:
     def __init__(self) -> None:
         self._found: WeakKeyDictionary[Layer, tuple[_Found, ...]] = WeakKeyDictionary()
 
-    def keep(self, image: Layer, request: Request, sweep: Sweep) -> None:
+    def remember(self, image: Layer, request: Request, sweep: Sweep) -> None:
         """Keep what a sweep found, instead of what the image's last one did.
 
-        Parameters
-        ----------
-        image : napari.layers.Layer
-            The image that was swept.
-        request : Request
-            What a plain run would have been asked for when the sweep began.
-        sweep : Sweep
-            What it found. Gates that take more than :data:`MOST_BYTES` are not kept.
+        `request` is what a plain run would have been asked for when the sweep began.
+        Gates that take more than :data:`MOST_BYTES` are not kept.
         """
         found = tuple(_found_in(request, sweep))
         n_bytes = sum(g.nbytes for each in found for g in each.routing.gates)
@@ -80,8 +74,7 @@ class SweptRouting:
 def _found_in(request: Request, sweep: Sweep) -> Iterator[_Found]:
     for value in sweep.values:
         if value.routing is not None and value.provenance.is_plain:
-            routers = tuple(_routers_of(value, sweep.attributes))
-            asked = request
+            routers, asked = tuple(_routers_of(value, sweep.attributes)), request
             for attribute, _, router in routers:
                 asked = asked.for_router(attribute, router)
             yield _Found(asked, routers, value.routing)

@@ -20,24 +20,18 @@ from napari_dmoe.viewer.routing.overlay import Overlay
 from napari_dmoe.viewer.routing.plots.view import PlotsSection
 from napari_dmoe.viewer.routing.state import RoutingState
 from napari_dmoe.viewer.rows import TableRow
+from napari_dmoe.viewer.ui import parts
 from napari_dmoe.viewer.ui.colours import ColourBar
-from napari_dmoe.viewer.ui.parts import (
-    ScrollColumn,
-    column,
-    emphasise,
-    heading,
-    paragraph,
-    row,
-    say,
-)
+from napari_dmoe.viewer.ui.parts import column, heading, paragraph, row, say
 
 NOTHING = "No routing yet: segment an image with a model that has experts."
-_HOVER = "Point at the image: the status bar names the experts of the token and their "
-_HOVER += "gates."
+_HOVER = (
+    "Point at the image: the status bar names the experts of the token and their gates."
+)
 _BETWEEN = 8
 
 
-class RoutingTab(ScrollColumn):
+class RoutingTab(parts.ScrollColumn):
     """Lets a person choose a map of the routing, and shows how the work is shared."""
 
     overlay_wanted = Signal(object, bool)
@@ -49,7 +43,7 @@ class RoutingTab(ScrollColumn):
         super().__init__(parent)
         self.title = paragraph(NOTHING, name="routing-title")
         self.departures = paragraph(name="routing-departures")
-        emphasise(self.departures)
+        parts.emphasise(self.departures)
         self.shown_box = QCheckBox("Show on the image")
         self.shown_box.setToolTip(
             "Shows the map below the mask, which becomes an outline meanwhile."
@@ -85,13 +79,8 @@ class RoutingTab(ScrollColumn):
             self.plots,
             spacing=_BETWEEN,
         )
-        self.stack(
-            heading("ROUTING"),
-            self.title,
-            self.departures,
-            self._body,
-            spacing=_BETWEEN,
-        )
+        head = (heading("ROUTING"), self.title, self.departures)
+        self.stack(*head, self._body, spacing=_BETWEEN)
 
     def overlay(self) -> Overlay:
         """Return the map that is chosen."""
@@ -114,19 +103,16 @@ class RoutingTab(ScrollColumn):
         self.maps.show_state(state)
         self.bar.show_key(state.key)
         say(self.pairs, _as_lines(state.pairs))
-        overlay = state.overlay
-        is_of_one = overlay.kind.is_of_one_expert and state.is_shown
-        self.legend.show_rows(
-            state.legend, overlay.expert if is_of_one else None, unit=state.unit
-        )
+        is_of_one = state.overlay.kind.is_of_one_expert and state.is_shown
+        chosen = state.overlay.expert if is_of_one else None
+        self.legend.show_rows(state.legend, chosen, unit=state.unit)
 
     def _name_blocks(self, unit: str) -> None:
         """Call the blocks of a 3D network stages."""
-        self.block_label.setText(unit.capitalize())
-        self.block_slider.setAccessibleName(unit.capitalize())
-        self.block_slider.setToolTip(
-            f"{unit.capitalize()} of the network, counted from 0."
-        )
+        name = unit.capitalize()
+        self.block_label.setText(name)
+        self.block_slider.setAccessibleName(name)
+        self.block_slider.setToolTip(f"{name} of the network, counted from 0.")
         self.pairs.setToolTip(f"Share of this {unit}'s tokens that each pair has.")
 
     def _on_expert(self, expert: int) -> None:
@@ -141,13 +127,12 @@ class RoutingTab(ScrollColumn):
 
     def _on_cell(self, x: float | None, y: float | None) -> None:
         """Show the gate of the expert, in the block, whose cell was clicked."""
-        n_blocks, n_experts = self.block_slider.maximum() + 1, len(self.legend.buttons)
-        if x is None or y is None:
+        experts = range(len(self.legend.buttons))
+        blocks = range(self.block_slider.maximum() + 1)
+        if x is None or y is None or round(x) not in experts or round(y) not in blocks:
             return
-        expert, block = round(x), round(y)
-        if 0 <= expert < n_experts and 0 <= block < n_blocks:
-            chosen = replace(self.overlay(), name="gate", expert=expert, block=block)
-            self._choose(chosen)
+        now = replace(self.overlay(), name="gate")
+        self._choose(replace(now, expert=round(x), block=round(y)))
 
     def _choose(self, overlay: Overlay) -> None:
         self.maps.choose(overlay)

@@ -14,8 +14,9 @@ import numpy as np
 from napari_dmoe.progress import Progress, ProgressHook
 from napari_dmoe.viewer.bench import Bench, Control
 from napari_dmoe.viewer.engines import Engines
-from napari_dmoe.viewer.layers.look import difference_layer, in_layer_order
-from napari_dmoe.viewer.layers.slot import KeptLayer
+from napari_dmoe.viewer.layers.look import difference_layer
+from napari_dmoe.viewer.layers.placement import in_order
+from napari_dmoe.viewer.layers.slot import LayerSlot
 from napari_dmoe.viewer.segment.compare_rows import comparison_rows, spacing_of
 from napari_dmoe.viewer.segment.compare_view import CompareSection
 from napari_dmoe.viewer.session.inquiry import GONE, Inquiry, if_there
@@ -49,7 +50,7 @@ class CompareControl(Control):
         session = bench.session
         self._section = section
         self._choices: list[Callable[[], None]] = []
-        self._difference = KeptLayer()
+        self._difference = LayerSlot()
         self._image: weakref.ref[Image] | None = None
         self._compared: list[weakref.ref[Result]] = []
         self._refresh = Refresh(
@@ -228,7 +229,7 @@ def _run_other(
         )
     outcome = inquiry.outcome(engines.segment, loaded, hook)
     found = outcome.segmentation
-    labels = in_layer_order(inquiry.image, found, found.labels)
+    labels = in_order(inquiry.axes, found.labels, axes=found.axes)
     hook(Progress(1, 1, "comparing"))
     comparison = engines.compare(first, (labels, found.classes), spacing=spacing)
     return _OtherRun(loaded.card.name, outcome, comparison)

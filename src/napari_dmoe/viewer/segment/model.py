@@ -15,7 +15,7 @@ from napari_dmoe.viewer.segment.model_view import ModelSection
 from napari_dmoe.viewer.segment.subject import model_for
 from napari_dmoe.viewer.ui.asking import is_path
 from napari_dmoe.viewer.ui.connections import Connections
-from napari_dmoe.viewer.ui.jobs import JobRunner, Task, notify_error
+from napari_dmoe.viewer.ui.jobs import Job, JobRunner, notify_error
 
 GENERIC_CARD = "generic"
 
@@ -56,7 +56,7 @@ class ModelLoader(Control):
     def begin(self) -> None:
         """Look for devices and bundled models, and load the one that fits best."""
         look = partial(_look_around, self._engines)
-        self._looking.start(Task("dMoE: starting", look))
+        self._looking.start(Job("dMoE: starting", look))
         self._section.show_starting()
         self.changed.emit()
 
@@ -73,7 +73,7 @@ class ModelLoader(Control):
         self._current = name
         self._section.show_loading(name)
         work = partial(_load, self._engines, name, card)
-        self._loading.start(Task("dMoE: loading a model", work))
+        self._loading.start(Job("dMoE: loading a model", work))
         self.changed.emit()
 
     def unload(self) -> None:

@@ -10,11 +10,12 @@ from napari.layers import Image
 
 from napari_dmoe.inference.results.provenance import DriverRecord
 from napari_dmoe.patient import Patient, PatientError
-from napari_dmoe.viewer.layers.axes import AXIS_TITLES, question, shape_of
+from napari_dmoe.viewer.layers.axes import AXIS_TITLES, question
 from napari_dmoe.viewer.layers.placement import (
     axis_names,
     data_to_world,
     length_factors,
+    samples_of,
 )
 from napari_dmoe.viewer.session.results import Result
 
@@ -28,7 +29,8 @@ def describe_image(image: Image, dims: int = 2) -> str:
     The model sees `dims` axes at once: 2 or 3.
     """
     names = axis_names(image, dims)
-    sizes = dict(zip(names, shape_of(image), strict=False))
+    shape = samples_of(image).shape
+    sizes = dict(zip(names, shape, strict=False))
     along = [axis for axis in ("x", "y", "z")[:dims] if axis in sizes]
     parts = [" × ".join(str(sizes.pop(axis)) for axis in along)]
     n_channels = 3 if image.rgb else sizes.get("c", 1)
@@ -60,7 +62,7 @@ _CHANNELS_OF_PLANES = (1, 3, 4)
 
 def image_problem(image: Image, dims: int) -> str:
     """Say why a model cannot use an image; nothing where it can."""
-    shape = shape_of(image)
+    shape = samples_of(image).shape
     if 0 in shape:
         return "The layer is empty."
     unanswered = question(image)

@@ -31,11 +31,15 @@ GONE = "The image was removed: nothing was shown."
 
 @dataclass(frozen=True, eq=False)
 class Inquiry:
-    """A snapshot of what would be run now, with any model."""
+    """A snapshot of what would be run now, with any model.
 
-    image: Image
+    It goes into the work's thread, so that it refers to no layer.
+    """
+
     pixels: SpatialImage
-    """Its pixels with their place."""
+    """Those of the image, with their place."""
+    axes: tuple[str, ...]
+    """Names of the axes of the image's layer."""
     patient: Patient
     settings: InferenceSettings
     image_version: int

@@ -11,8 +11,7 @@ from napari.layers import Image, Labels, Layer
 
 from napari_dmoe.imaging.spatial import CHANNEL_AXIS, Grid
 from napari_dmoe.inference.results.segmentation import Segmentation
-from napari_dmoe.viewer.layers.axes import shape_of
-from napari_dmoe.viewer.layers.placement import axis_names, data_to_world
+from napari_dmoe.viewer.layers.placement import axis_names, data_to_world, samples_of
 from napari_dmoe.viewer.layers.records import layer_record
 from napari_dmoe.viewer.session.requests import Request
 from napari_dmoe.viewer.session.results import Outcome, Result
@@ -83,8 +82,8 @@ def quoted(names: Sequence[str]) -> str:
 
 
 def _is_on(mask: Labels, image: Image) -> bool:
-    shape = shape_of(image)[: image.ndim]
-    if mask.ndim != image.ndim or tuple(mask.data.shape) != shape:
+    shape = samples_of(image).shape
+    if mask.ndim != image.ndim or tuple(mask.data.shape) != tuple(shape[: image.ndim]):
         return False
     place = data_to_world(image)
     pixel = float(np.abs(place[:-1, :-1]).max())

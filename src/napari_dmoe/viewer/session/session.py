@@ -19,7 +19,7 @@ from napari_dmoe.patient import Patient, PatientError
 from napari_dmoe.viewer.engines import FittingCard, Surroundings
 from napari_dmoe.viewer.layers.measuring import CHANGES_OF_A_MASK
 from napari_dmoe.viewer.layers.outlines import Outlines
-from napari_dmoe.viewer.layers.placement import plain, to_image
+from napari_dmoe.viewer.layers.placement import axis_names, plain, to_image
 from napari_dmoe.viewer.layers.pointer import RestingPointer
 from napari_dmoe.viewer.layers.records import kind
 from napari_dmoe.viewer.layers.slot import selection_kept
@@ -268,9 +268,10 @@ class Session:
         ValueError
             When no such model can use the image.
         """
+        dims = dims or self.dims
         return Inquiry(
-            image=image,
-            pixels=to_image(image, dims or self.dims),
+            pixels=to_image(image, dims),
+            axes=axis_names(image, dims),
             patient=self.patient_of(image),
             settings=self.settings,
             image_version=self._versions.of(image),

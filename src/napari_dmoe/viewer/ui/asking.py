@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from napari.utils.notifications import show_info
 from qtpy.QtWidgets import QFileDialog, QMessageBox, QWidget
 
 from napari_dmoe.imaging.tables import write_table
 from napari_dmoe.viewer.checkpoints import CHECKPOINT_SUFFIXES
-from napari_dmoe.viewer.ui.jobs import notify_error
+
+if TYPE_CHECKING:
+    from napari_dmoe.viewer.ui.work import Work
 
 TABLE_FILES = "CSV (*.csv)"
 
@@ -18,26 +21,7 @@ TABLE_FILES = "CSV (*.csv)"
 def ask_where(
     parent: QWidget, title: str, proposed: str, kinds: str
 ) -> tuple[Path | None, str]:
-    """Let a person choose a file.
-
-    Parameters
-    ----------
-    parent : QWidget
-        What asks.
-    title : str
-        Title of the dialog.
-    proposed : str
-        Name that it begins with.
-    kinds : str
-        Kinds of files, as Qt takes them.
-
-    Returns
-    -------
-    Path or None
-        The file; None where none was chosen.
-    str
-        The kind that was chosen.
-    """
+    """Let a person choose a file, None where they choose none, and one of its kinds."""
     path, kind = QFileDialog.getSaveFileName(parent, title, proposed, kinds)
     return Path(path) if path else None, str(kind)
 
@@ -76,25 +60,11 @@ def is_path(name: str) -> bool:
     return Path(name).suffix in CHECKPOINT_SUFFIXES
 
 
-def save_table(parent: QWidget, what: str, rows: Sequence[Mapping[str, str]]) -> None:
-    """Let a person choose a CSV file, and write a table into it.
-
-    Parameters
-    ----------
-    parent : QWidget
-        What asks.
-    what : str
-        What the table holds, as in ``"the effects"``.
-    rows : sequence of mapping of str to str
-        Its rows, by column.
-    """
+def save_table(
+    work: Work, parent: QWidget, what: str, rows: Sequence[Mapping[str, str]]
+) -> None:
+    """Let a person choose a CSV file, and write a table such as ``"the effects"``."""
     path, _ = ask_where(parent, f"Save {what}", "", TABLE_FILES)
-    if path is None:
-        return
-    target = path if path.suffix else path.with_suffix(".csv")
-    try:
-        write_table(target, rows)
-    except OSError as error:
-        notify_error(error)
-    else:
-        show_info(f"Saved {target.name}")
+    if path is not None:
+        target = path if path.suffix else path.with_suffix(".csv")
+        work.save(target, partial(write_table, rows=list(rows)))

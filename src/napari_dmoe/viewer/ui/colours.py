@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from qtpy.QtGui import QColor, QLinearGradient, QPainter, QPaintEvent
-from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QLabel, QWidget
 
 from napari_dmoe.inference.pictures.colours import ColourKey, Rgb
 from napari_dmoe.viewer.ui.parts import column, paragraph, row
@@ -62,9 +62,7 @@ class MapLegend(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.bars: list[ColourBar] = []
-        self._layout = QVBoxLayout(self)
-        self._layout.setContentsMargins(0, 0, 0, 0)
-        self._layout.setSpacing(2)
+        self._layout = column(self, spacing=2)
         self.setVisible(False)
 
     def show_keys(self, keys: Sequence[ColourKey]) -> None:

@@ -13,13 +13,7 @@ PAUSE_MS = 100
 
 
 class Connections:
-    """Connects methods of a widget, and disconnects them when it is destroyed.
-
-    Parameters
-    ----------
-    owner : QObject
-        The widget.
-    """
+    """Connects methods of a widget, and disconnects them when it is destroyed."""
 
     def __init__(self, owner: QObject) -> None:
         self._made: list[tuple[Any, WeakMethod[Callable[..., Any]]]] = []
@@ -42,20 +36,9 @@ class Connections:
 class Refresh(QSignalDebouncer):
     """Shows a section anew once events stop coming in, however many there were.
 
-    Parameters
-    ----------
-    owner : QObject
-        Whose section it is; owns this object.
-    show : callable
-        Its method that shows the section.
-    soon : iterable of signals
-        What comes in numbers, such as the steps of a brush: psygnal's or napari's.
-    at_once : iterable of signals
-        What a person does once and looks at, such as choosing another image.
-    pause_ms : int
-        How long it rests before the section is shown.
-    may : callable, optional
-        Says whether the section is worth showing now; always by default.
+    `soon` are signals, psygnal's or napari's, that come in numbers, such as the steps
+    of a brush; `at_once` what a person does once and looks at, such as choosing another
+    image. `may` says whether the section is worth showing now; always by default.
     """
 
     def __init__(
@@ -99,13 +82,7 @@ class Refresh(QSignalDebouncer):
 def at_its_end(owner: QObject, method: Callable[[], None]) -> None:
     """Call a method of another object when a widget is destroyed; once or twice.
 
-    Parameters
-    ----------
-    owner : QObject
-        The widget.
-    method : callable
-        A bound method of an object that does not hold the widget: else this would
-        never be deleted.
+    The object must not hold the widget: else this would never be deleted.
 
     Notes
     -----

@@ -20,16 +20,8 @@ _BAR_HEIGHT, _BUTTON_HEIGHT = 8, 32
 class Foot(QWidget):
     """Lets a person start and stop something, and shows how it goes.
 
-    Parameters
-    ----------
-    name : str
-        Of its parts, for people who cannot see it, such as ``"run"``.
-    start : str
-        What is on the button while nothing goes on.
-    start_help, stop_help : str
-        What starting and stopping do.
-    above, below : sequence of QWidget
-        What stands above the button, and below it.
+    Its parts are named by `name`, such as ``"run"``, for people who cannot see them;
+    `start` is on the button while nothing goes on.
     """
 
     start_requested = Signal()
@@ -89,9 +81,9 @@ class Foot(QWidget):
     def show_progress(self, progress: Progress) -> None:
         """Show how far it is, what is done, and how long it will still take."""
         self.bar.setValue(round(_STEPS * progress.fraction))
-        parts = [f"{progress.message} ({progress.fraction:.0%})"]
+        done = f"{progress.message} ({progress.fraction:.0%})"
         left = time_left(time.monotonic() - self._began, progress.fraction)
-        self.show_status(" · ".join([*parts, left] if left else parts))
+        self.show_status(f"{done} · {left}" if left else done)
 
     def show_status(self, text: str) -> None:
         """Say what happens, or happened last."""
@@ -114,14 +106,9 @@ class Foot(QWidget):
 
 
 def time_left(seconds: float, fraction: float) -> str:
-    """Say how long work will still take; nothing while that can only be guessed.
+    """Say how long work will still take, after some seconds and a fraction in [0, 1].
 
-    Parameters
-    ----------
-    seconds : float
-        How long it has taken so far.
-    fraction : float
-        Share of it that is done, in [0, 1].
+    Nothing is said while that can only be guessed.
     """
     if seconds < _LEAST_SECONDS or not _LEAST_SHARE <= fraction < 1:
         return ""

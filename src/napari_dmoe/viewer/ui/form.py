@@ -12,23 +12,17 @@ from pydantic.fields import FieldInfo
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFormLayout, QWidget
 
+from napari_dmoe.viewer.ui.parts import LARGEST_INTEGER
+
 Settings = TypeVar("Settings", bound=BaseModel)
 
 _SMALL_NUMBER = 0.1
-_LARGEST_INTEGER = 2**31 - 1  # what a Qt spin box can hold
 
 
 class SettingsForm(QWidget, Generic[Settings]):
-    """Edits one settings object.
+    """Edits the fields `names` of one settings object; the others keep their values.
 
-    Parameters
-    ----------
-    settings : BaseModel
-        What the form shows first. Fields without an input keep these values.
-    names : iterable of str
-        Fields to show, in order.
-    choices : mapping of str to sequence of str
-        Values to choose from, for fields whose type does not say it.
+    `choices` are values to choose from, for fields whose type does not say it.
     """
 
     changed = Signal()
@@ -74,36 +68,23 @@ class SettingsForm(QWidget, Generic[Settings]):
 def _widget(
     name: str, field: FieldInfo, value: Any, choices: Mapping[str, tuple[str, ...]]
 ) -> Any:
-    options: dict[str, Any] = {"tooltip": _sentence(field.description or "")}
-    if name in choices:
-        options |= {"choices": choices[name], "widget_type": "ComboBox"}
-    elif get_origin(field.annotation) is Literal:
-        options |= {"choices": get_args(field.annotation), "widget_type": "ComboBox"}
+    said = field.description or ""
+    options: dict[str, Any] = {"tooltip": said[:1].upper() + said[1:]}
+    if name in choices or get_origin(field.annotation) is Literal:
+        offered = choices.get(name) or get_args(field.annotation)
+        options |= {"choices": offered, "widget_type": "ComboBox"}
     elif field.annotation is int:
         options |= _bounds(field)
     elif field.annotation is float and 0 < value < _SMALL_NUMBER:
         # Its box would round it to two decimals.
         options["step"] = 10 ** (math.floor(math.log10(value)) - 1)
-    title = field.title or name
-    widget = create_widget(
-        value=value,
-        annotation=field.annotation,
-        name=name,
-        label=title,
-        options=options,
-    )
-    widget.native.setAccessibleName(title)
+    label, kind = field.title or name, field.annotation
+    widget = create_widget(value, kind, name=name, label=label, options=options)
+    widget.native.setAccessibleName(label)
     return widget
 
 
 def _bounds(field: FieldInfo) -> dict[str, int]:
-    bounds = {"min": 0, "max": _LARGEST_INTEGER}
-    for rule in field.metadata:
-        for attribute, key in (("ge", "min"), ("le", "max")):
-            if hasattr(rule, attribute):
-                bounds[key] = getattr(rule, attribute)
-    return bounds
-
-
-def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:]
+    least = [rule.ge for rule in field.metadata if hasattr(rule, "ge")]
+    most = [rule.le for rule in field.metadata if hasattr(rule, "le")]
+    return {"min": [0, *least][-1], "max": [LARGEST_INTEGER, *most][-1]}

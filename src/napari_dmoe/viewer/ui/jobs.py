@@ -11,14 +11,11 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from io import StringIO
 from typing import Any
 
 from napari.qt.threading import WorkerBase, WorkerBaseSignals, create_worker
-from napari.utils.notifications import (
-    ErrorNotification,
-    notification_manager,
-    show_error,
-)
+from napari.utils import notifications
 from napari.utils.progress import cancelable_progress
 from qtpy.compat import isalive
 from qtpy.QtCore import QObject, Signal
@@ -31,7 +28,7 @@ _STEPS = 100
 
 
 @dataclass(frozen=True)
-class Task:
+class Job:
     """Something to do, and what to call it where a person sees it."""
 
     title: str
@@ -43,19 +40,10 @@ class Task:
 
 @dataclass(frozen=True)
 class Ending:
-    """What follows a task, on the GUI thread.
-
-    Parameters
-    ----------
-    then : callable
-        Takes what the task returned.
-    if_failed : callable
-        Takes the error.
-    if_stopped : callable
-        Called after a stop.
-    """
+    """What follows a job, on the GUI thread."""
 
     then: Callable[[Any], object]
+    """Takes what the job returned."""
     if_failed: Callable[[Exception], object]
     if_stopped: Callable[[], object]
 
@@ -65,22 +53,16 @@ class _JobSignals(WorkerBaseSignals):
     aborted = Signal()
 
 
-class Job(WorkerBase):
-    """A task in a thread of Qt's pool.
+class _Worker(WorkerBase):
+    """A job in a thread of Qt's pool."""
 
-    Parameters
-    ----------
-    task : Task
-        What to do.
-    """
-
-    def __init__(self, task: Task) -> None:
+    def __init__(self, job: Job) -> None:
         super().__init__(SignalsClass=_JobSignals)
-        self._task = task
+        self._job = job
         self._last_report = 0.0
 
     def run(self) -> None:
-        """Run the task and tell how it went; called by Qt in the job's thread."""
+        """Run the job and tell how it went; called by Qt in the job's thread."""
         try:
             super().run()
         except RuntimeError:
@@ -90,9 +72,9 @@ class Job(WorkerBase):
                 raise
 
     def work(self) -> Any:
-        """Do the task; called in the job's thread."""
+        """Do the job; called in the job's thread."""
         try:
-            return self._task.work(self._report)
+            return self._job.work(self._report)
         except Cancelled:
             self.quit()
             self.signals.aborted.emit()
@@ -117,30 +99,20 @@ class _ActivityProgress(cancelable_progress):
             self.cancel_callback()
 
 
-class _NoFile:
-    """Takes the text that tqdm would print into the terminal."""
-
-    def write(self, text: str) -> None:
-        """Drop the text."""
-
-    def flush(self) -> None:
-        """Do nothing."""
-
-
 class _Running:
-    """A job and its bar, to be ended from the GUI thread even without its runner."""
+    """A worker and its bar, to be ended from the GUI thread even without its runner."""
 
     def __init__(self) -> None:
-        self.job: Job | None = None
+        self.worker: _Worker | None = None
         self.bar: _ActivityProgress | None = None
 
     def stop(self) -> None:
-        if self.job is not None:
-            self.job.quit()
+        if self.worker is not None:
+            self.worker.quit()
 
     def end(self) -> None:
         """Forget the job and close its bar."""
-        bar, self.bar, self.job = self.bar, None, None
+        bar, self.bar, self.worker = self.bar, None, None
         if bar is not None:
             bar.close()
 
@@ -150,15 +122,11 @@ class _Running:
 
 
 class JobRunner(QObject):
-    """Runs tasks one at a time and tells how they go, on the GUI thread.
+    """Runs jobs one at a time and tells how they go, on the GUI thread.
 
-    Every task ends with exactly one of `returned`, `failed` and `stopped`, and then
-    with `finished`. A runner that is destroyed tells its task to stop.
-
-    Parameters
-    ----------
-    has_bar : bool
-        Whether napari's activity list shows the task.
+    Every job ends with exactly one of `returned`, `failed` and `stopped`, and then
+    with `finished`. A runner that is destroyed tells its job to stop. Napari's
+    activity list shows the job where it `has_bar`.
     """
 
     progressed = Signal(object)
@@ -175,11 +143,11 @@ class JobRunner(QObject):
 
     @property
     def is_busy(self) -> bool:
-        """Whether a task is under way."""
-        return self._running.job is not None
+        """Whether a job is under way."""
+        return self._running.worker is not None
 
-    def start(self, task: Task) -> None:
-        """Begin a task.
+    def start(self, job: Job) -> None:
+        """Begin a job.
 
         Raises
         ------
@@ -187,29 +155,29 @@ class JobRunner(QObject):
             When one is under way already.
         """
         if self.is_busy:
-            raise RuntimeError("a task is under way already")
+            raise RuntimeError("a job is under way already")
         self._has_outcome = False
         # napari's own function tells the window, which asks before it closes.
-        job = create_worker(
-            task, _worker_class=Job, _start_thread=False, _ignore_errors=True
+        worker = create_worker(
+            job, _worker_class=_Worker, _start_thread=False, _ignore_errors=True
         )
-        self._running.job = job
+        self._running.worker = worker
         if self._has_bar:
             self._running.bar = _ActivityProgress(
                 total=_STEPS,
-                desc=task.title,
+                desc=job.title,
                 cancel_callback=self._running.stop,
-                file=_NoFile(),
+                file=StringIO(),  # tqdm would print into the terminal
             )
-        job.signals.progressed.connect(self._on_progressed)
-        job.signals.returned.connect(self._on_returned)
-        job.signals.errored.connect(self._on_errored)
-        job.signals.warned.connect(self._on_warned)
-        job.signals.finished.connect(self._on_finished)
-        job.start()
+        worker.signals.progressed.connect(self._on_progressed)
+        worker.signals.returned.connect(self._on_returned)
+        worker.signals.errored.connect(self._on_errored)
+        worker.signals.warned.connect(self._on_warned)
+        worker.signals.finished.connect(self._on_finished)
+        worker.start()
 
     def stop(self) -> None:
-        """Tell the task to stop; it does at its next report."""
+        """Tell the job to stop; it does at its next report."""
         self._running.stop()
 
     def _on_progressed(self, progress: Progress) -> None:
@@ -222,7 +190,7 @@ class JobRunner(QObject):
             bar.update(round(_STEPS * progress.fraction) - bar.n)
 
     def _on_returned(self, result: object) -> None:
-        job = self._running.job
+        job = self._running.worker
         # Told to stop a moment after it was done: the person wants no result.
         if job is not None and not job.abort_requested:
             self._has_outcome = True
@@ -235,8 +203,8 @@ class JobRunner(QObject):
 
     def _on_warned(self, warning: tuple[Any, ...]) -> None:
         # napari shows the same warning once, however often a loop repeats it.
-        message, category, file_name, line = warning[:4]
-        notification_manager.receive_warning(message, category, file_name, line)
+        # A warning is its message, its category, its file and its line.
+        notifications.notification_manager.receive_warning(*warning[:4])
 
     def _on_finished(self) -> None:
         if not self.is_busy:
@@ -248,18 +216,18 @@ class JobRunner(QObject):
 
 
 class JobQueue(QObject):
-    """Runs tasks one after another, each in its turn.
+    """Runs jobs one after another, each in its turn.
 
     Files are read and written here, beside what the dock is at work on: a person may
     save while a model runs, and two saves never write at once.
     """
 
     emptied = Signal()
-    """The last task ended."""
+    """The last job ended."""
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._waiting: deque[tuple[Task, Ending]] = deque()
+        self._waiting: deque[tuple[Job, Ending]] = deque()
         self._ending: Ending | None = None
         self._runner = JobRunner(self)
         self._runner.returned.connect(self._on_returned)
@@ -269,20 +237,20 @@ class JobQueue(QObject):
 
     @property
     def is_busy(self) -> bool:
-        """Whether a task is under way or waits for its turn."""
+        """Whether a job is under way or waits for its turn."""
         return self._runner.is_busy or bool(self._waiting)
 
-    def add(self, task: Task, ending: Ending) -> None:
-        """Do a task, at once or after those before it."""
-        self._waiting.append((task, ending))
+    def add(self, job: Job, ending: Ending) -> None:
+        """Do a job, at once or after those before it."""
+        self._waiting.append((job, ending))
         if not self._runner.is_busy:
             self._next()
 
     def _next(self) -> None:
         self._ending = None
         if self._waiting:
-            task, self._ending = self._waiting.popleft()
-            self._runner.start(task)
+            job, self._ending = self._waiting.popleft()
+            self._runner.start(job)
         else:
             self.emptied.emit()
 
@@ -306,6 +274,7 @@ class JobQueue(QObject):
 def notify_error(error: Exception) -> None:
     """Show what went wrong: a known error by its message, others with their trace."""
     if isinstance(error, ValueError | MemoryError | OSError):
-        show_error(str(error))
+        notifications.show_error(str(error))
     else:
-        notification_manager.dispatch(ErrorNotification(error))
+        error_shown = notifications.ErrorNotification(error)
+        notifications.notification_manager.dispatch(error_shown)

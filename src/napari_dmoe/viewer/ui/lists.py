@@ -63,8 +63,7 @@ class WrappingList(QListWidget):
         has_bar = self.count() > _MOST_SEEN
         width = self.width() - 2 * self.frameWidth() - has_bar * bar - 2 * _PADDING
         heights = []
-        for place in range(self.count()):
-            item = self.item(place)
+        for item in map(self.item, range(self.count())):
             room = QRect(0, 0, max(width - self._tick_of(item), 1), 10_000)
             wrapped = self.fontMetrics().boundingRect(
                 room, int(Qt.TextFlag.TextWordWrap), item.text()

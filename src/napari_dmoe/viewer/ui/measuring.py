@@ -12,7 +12,7 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_dmoe.progress import ProgressHook
 from napari_dmoe.viewer.layers.measuring import AT_ONCE, Edits, Measures, edits_of
-from napari_dmoe.viewer.ui.jobs import JobRunner, Task, notify_error
+from napari_dmoe.viewer.ui.jobs import Job, JobRunner, notify_error
 
 T = TypeVar("T")
 
@@ -46,38 +46,25 @@ class Measuring(QObject):
         return self._runner.is_busy
 
     def of(
-        self,
-        layer: Layer,
-        key: Hashable,
-        n_samples: int,
-        measure: Callable[[], T],
+        self, layer: Layer, key: Hashable, n_samples: int, measure: Callable[[], T]
     ) -> T | None:
         """Return a measure of a layer as it is now; None while it is measured.
 
-        Parameters
-        ----------
-        layer : napari.layers.Layer
-            The layer.
-        key : hashable
-            What is measured, and with which choices.
-        n_samples : int
-            How many samples it takes.
-        measure : callable
-            Measures them. It is called in another thread, so it must hold no layer. It
-            may read the layer's own array: to copy a large one here would take longer
-            than a person may wait, and what is found is forgotten where somebody
-            painted meanwhile.
+        The key says what is measured, and with which choices; it takes `n_samples`.
+        `measure` is called in another thread, so it must hold no layer. It may read the
+        layer's own array: to copy a large one here would take longer than a person may
+        wait, and what is found is forgotten where somebody painted meanwhile.
         """
         known: T | None = self._measures.of(layer, key)
         if known is not None:
             return known
         if n_samples <= AT_ONCE:
             found = measure()
-            self._measures.keep(layer, key, found, edits_of(layer))
+            self._measures.remember(layer, key, found, edits_of(layer))
             return found
         if not self._runner.is_busy:
             self._asked = (weakref.ref(layer), key, edits_of(layer))
-            self._runner.start(Task("dMoE: measuring", partial(_measure, measure)))
+            self._runner.start(Job("dMoE: measuring", partial(_measure, measure)))
         return None
 
     def _on_returned(self, found: object) -> None:
@@ -85,7 +72,7 @@ class Measuring(QObject):
             reference, key, edits = self._asked
             layer = reference()
             if layer is not None:
-                self._measures.keep(layer, key, found, edits)
+                self._measures.remember(layer, key, found, edits)
 
     def _on_failed(self, error: Exception) -> None:
         self._asked = None  # asked for again it would fail again, without end

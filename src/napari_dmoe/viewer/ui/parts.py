@@ -66,16 +66,9 @@ def button(
     clicked: Any = None,
     kind: type[QPushButton] = QPushButton,
 ) -> QPushButton:
-    """Return a button.
+    """Return a button whose clicks are passed on to a signal or callable.
 
-    Parameters
-    ----------
-    text, tooltip : str
-        What is on it, and what it does.
-    clicked : signal or callable, optional
-        What a click is passed on to.
-    kind : type of QPushButton
-        :class:`StartButton` for one that takes its turn.
+    Its kind is :class:`StartButton` for one that takes its turn.
     """
     made = kind(text)
     made.setToolTip(tooltip)
@@ -247,22 +240,10 @@ class TextForm(QWidget):
 
 
 class Fold(QWidget):
-    """Unfolds at a click on its title.
+    """Unfolds its content at a click on its title."""
 
-    Parameters
-    ----------
-    title : str
-        What is folded away.
-    tooltip : str
-        What it is about.
-    content : QWidget
-        What is shown when it is unfolded.
-    """
-
-    def __init__(
-        self, title: str, tooltip: str, content: QWidget, parent: QWidget | None = None
-    ) -> None:
-        super().__init__(parent)
+    def __init__(self, title: str, tooltip: str, content: QWidget) -> None:
+        super().__init__()
         self._title, self._content = title, content
         self.button = button("", tooltip, self._on_clicked)
         column(self, row(self.button, QWidget(), stretch=1), content)

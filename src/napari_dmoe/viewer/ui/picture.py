@@ -4,33 +4,22 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from qtpy.QtCore import QSize, Qt
+from qtpy.QtCore import QSize, Qt, Signal
 from qtpy.QtGui import QImage, QPainter, QPaintEvent, QPixmap
-from qtpy.QtWidgets import (
-    QDialog,
-    QFileDialog,
-    QPushButton,
-    QSizePolicy,
-    QVBoxLayout,
-    QWidget,
-)
+from qtpy.QtWidgets import QDialog, QSizePolicy, QVBoxLayout, QWidget
+
+from napari_dmoe.viewer.ui.asking import ask_where
+from napari_dmoe.viewer.ui.parts import button
 
 _SHARE = 0.85
 """Share of the screen that the window takes at most."""
 
 
 class PictureDialog(QDialog):
-    """Shows a picture and saves it as PNG.
+    """Shows an (H, W, 3) uint8 array, which can be saved; `name` is proposed for it."""
 
-    Parameters
-    ----------
-    picture : (H, W, 3) uint8 array
-        The picture.
-    name : str
-        Proposed for its file.
-    title : str
-        Of the window.
-    """
+    save_requested = Signal(object, object)
+    """Where to, and the array."""
 
     def __init__(
         self,
@@ -42,17 +31,13 @@ class PictureDialog(QDialog):
         super().__init__(parent)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setWindowTitle(title)
-        self._name = name
-        pixels = np.ascontiguousarray(picture)
-        height, width = pixels.shape[:2]
-        image = QImage(
-            pixels.tobytes(), width, height, 3 * width, QImage.Format.Format_RGB888
-        )
+        self._name, self._picture = name, picture
+        height, width = picture.shape[:2]
+        rgb = QImage.Format.Format_RGB888
+        image = QImage(picture.tobytes(), width, height, 3 * width, rgb)
         self.pixmap = QPixmap.fromImage(image)
         self.view = _Fitted(self.pixmap)
-        self.save_button = QPushButton("Save as PNG…")
-        self.save_button.setToolTip("Save this picture.")
-        self.save_button.clicked.connect(self._on_save)
+        self.save_button = button("Save as PNG…", "Save this picture.", self._on_save)
         layout = QVBoxLayout(self)
         layout.addWidget(self.view, stretch=1)
         layout.addWidget(self.save_button)
@@ -60,24 +45,18 @@ class PictureDialog(QDialog):
 
     def _fit_screen(self) -> None:
         """Open with everything inside; on a small screen the picture is smaller."""
-        screen = self.screen()
-        wanted = self.sizeHint()
+        screen, size = self.screen(), self.pixmap.size()
+        around = self.sizeHint() - size
         if screen is not None:
-            room = screen.availableSize() * _SHARE
-            around = wanted - self.pixmap.size()
-            picture = self.pixmap.size().boundedTo(room - around)
-            fitted = self.pixmap.size().scaled(
-                picture, Qt.AspectRatioMode.KeepAspectRatio
-            )
-            wanted = fitted + around
-        self.resize(wanted)
+            room = screen.availableSize() * _SHARE - around
+            size.scale(size.boundedTo(room), Qt.AspectRatioMode.KeepAspectRatio)
+        self.resize(size + around)
 
     def _on_save(self) -> None:
-        path, _ = QFileDialog.getSaveFileName(
-            self, "Save the picture", f"{self._name}.png", "PNG (*.png)"
-        )
-        if path and not self.pixmap.save(path, "PNG"):
-            self.setWindowTitle(f"{path} cannot be written: choose another place")
+        proposed = f"{self._name}.png"
+        path, _ = ask_where(self, "Save the picture", proposed, "PNG (*.png)")
+        if path is not None:
+            self.save_requested.emit(path, self._picture)
 
 
 class _Fitted(QWidget):
@@ -94,16 +73,12 @@ class _Fitted(QWidget):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Paint the picture in the middle, never larger than it is."""
-        size = self._pixmap.size().boundedTo(self.size())
         fitted = self._pixmap.scaled(
-            size,
+            self._pixmap.size().boundedTo(self.size()),
             Qt.AspectRatioMode.KeepAspectRatio,
             Qt.TransformationMode.SmoothTransformation,
         )
+        left = self.size() - fitted.size()
         painter = QPainter(self)
-        painter.drawPixmap(
-            (self.width() - fitted.width()) // 2,
-            (self.height() - fitted.height()) // 2,
-            fitted,
-        )
+        painter.drawPixmap(left.width() // 2, left.height() // 2, fitted)
         painter.end()

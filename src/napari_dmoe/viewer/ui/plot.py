@@ -1,22 +1,33 @@
-"""A plot of matplotlib in a form, made when it is first seen."""
+"""A plot of matplotlib in a form, drawn when it is seen and when it is its turn."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QEvent, QObject, Qt, Signal
-from qtpy.QtGui import QShowEvent
+from qtpy.compat import isalive
+from qtpy.QtCore import QTimer, Signal
+from qtpy.QtGui import (
+    QImage,
+    QMouseEvent,
+    QPainter,
+    QPaintEvent,
+    QResizeEvent,
+    QShowEvent,
+)
 from qtpy.QtWidgets import QSizePolicy, QWidget
-
-from napari_dmoe.viewer.ui.parts import column
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+_DPI = 100
+
 
 class Plot(QWidget):
     """Shows a figure; matplotlib is imported when the first one is seen.
+
+    Drawing takes a while, so that of all plots one is drawn in a turn of the event
+    loop. Until it is its turn a plot shows what it showed before.
 
     Parameters
     ----------
@@ -33,67 +44,90 @@ class Plot(QWidget):
         self, name: str, tooltip: str = "", parent: QWidget | None = None
     ) -> None:
         super().__init__(parent)
+        self.figure: Figure | None = None
+        """What was drawn last."""
+        self.is_stale = False
+        """Whether something else is to be drawn, or at another size."""
         self._paint: Callable[[Figure], None] | None = None
-        self._canvas: Any = None
-        self._is_stale = False
+        self._key: object = None
+        self._image = QImage()
         self.setAccessibleName(name)
         self.setToolTip(tooltip)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-        self._layout = column(self)
 
-    def explain(self, tooltip: str) -> None:
-        """Say how to read it."""
-        self.setToolTip(tooltip)
-        if self._canvas is not None:
-            self._canvas.setToolTip(tooltip)
+    def show_figure(
+        self, paint: Callable[[Figure], None], *, height: int, key: object = None
+    ) -> None:
+        """Show what a function draws, soon or as soon as the plot is seen.
 
-    def show_figure(self, paint: Callable[[Figure], None], *, height: int) -> None:
-        """Show what a function draws, at once or as soon as the plot is seen."""
-        self._paint, self._is_stale = paint, True
+        What has the same key as what is shown looks alike, and is not drawn again.
+        """
+        if key is None or key != self._key:
+            self._paint, self._key, self.is_stale = paint, key, True
         self.setFixedHeight(height)
         self.setVisible(True)
-        if self.isVisible():
-            self._draw()
+        self._wait()
 
     def showEvent(self, event: QShowEvent) -> None:
         """Draw what has not been drawn yet."""
         super().showEvent(event)
-        if self._is_stale:
-            self._draw()
+        self._wait()
 
-    def _draw(self) -> None:
-        if self._canvas is None:
-            self._canvas = self._make()
-        if self._paint is not None:
-            self._paint(self._canvas.figure)
-            self._canvas.draw_idle()
-            self._is_stale = False
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Draw it at another size; the margins are in pixels."""
+        super().resizeEvent(event)
+        self.is_stale = self._paint is not None
+        self._wait()
 
-    def _make(self) -> Any:
-        from matplotlib.backends.backend_qtagg import FigureCanvasQTAgg
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Show what was drawn last."""
+        painter = QPainter(self)
+        painter.drawImage(self.rect(), self._image)
+        painter.end()
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        """Tell where it was clicked."""
+        for axes in [] if self.figure is None else self.figure.axes:
+            place, ratio = event.position(), self._image.devicePixelRatio()
+            point = (place.x() * ratio, (self.height() - place.y()) * ratio)
+            x, y = axes.transData.inverted().transform(point)
+            is_inside = axes.patch.contains_point(point)
+            self.clicked.emit(*((x, y) if is_inside else (None, None)))
+
+    def _wait(self) -> None:
+        """Wait for a turn."""
+        if self.is_stale and self.isVisible() and self not in _WAITING:
+            _WAITING.append(self)
+            if len(_WAITING) == 1:
+                QTimer.singleShot(0, _draw_next)
+
+    def draw(self) -> None:
+        """Draw what is to be shown."""
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
 
-        canvas = FigureCanvasQTAgg(Figure())
-        canvas.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        canvas.setMinimumSize(0, 0)
-        canvas.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Ignored)
-        canvas.setToolTip(self.toolTip())
-        canvas.mpl_connect("button_press_event", self._on_click)
-        canvas.mpl_connect("resize_event", self._on_resize)
-        canvas.installEventFilter(self)
-        self._layout.addWidget(canvas)
-        return canvas
+        if self._paint is None or not (self.width() and self.height()):
+            return
+        self.is_stale = False
+        ratio = self.devicePixelRatioF()
+        size = (self.width() / _DPI, self.height() / _DPI)
+        self.figure = Figure(size, dpi=_DPI * ratio)
+        canvas = FigureCanvasAgg(self.figure)
+        self._paint(self.figure)
+        canvas.draw()
+        drawn, form = bytes(canvas.buffer_rgba()), QImage.Format.Format_RGBA8888
+        self._image = QImage(drawn, *canvas.get_width_height(), form).copy()
+        self._image.setDevicePixelRatio(ratio)
+        self.update()
 
-    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
-        """Leave the wheel to the form, which scrolls."""
-        if event is not None and event.type() == QEvent.Type.Wheel:
-            event.ignore()
-            return True
-        return bool(super().eventFilter(watched, event))
 
-    def _on_resize(self, event: Any) -> None:
-        if self._paint is not None:  # the margins are in pixels
-            self._paint(self._canvas.figure)
+_WAITING: list[Plot] = []
+"""Plots that are to be drawn, each in a turn of its own."""
 
-    def _on_click(self, event: Any) -> None:
-        self.clicked.emit(event.xdata, event.ydata)
+
+def _draw_next() -> None:
+    plot = _WAITING.pop(0)
+    if _WAITING:
+        QTimer.singleShot(0, _draw_next)
+    if isalive(plot) and plot.isVisible() and plot.is_stale:
+        plot.draw()

@@ -19,7 +19,7 @@ from qtpy.QtCore import (
     Signal,
 )
 from qtpy.QtGui import QFont, QResizeEvent
-from qtpy.QtWidgets import QAbstractItemView, QFrame, QTableView, QWidget
+from qtpy.QtWidgets import QAbstractItemView, QFrame, QTableView
 from superqt.utils import signals_blocked
 
 from napari_dmoe.viewer.rows import Column, Line, TableRow, as_text
@@ -35,6 +35,7 @@ _LEAST = 0.0005  # what three decimals round to 0
 _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 _DASH_THAT_MAY_BREAK = "–\u200b"  # with a space of no width, for narrow docks
 _MOST_FACTS = 100
+_SPAN_HELP = "From the least to the most over the driver's values."
 _OF_FACTS = (
     Column("colour", ""),
     Column("name", ""),
@@ -102,16 +103,8 @@ class TableModel(QAbstractTableModel):
 class Table(QTableView):
     """Shows lines by column; none take no room.
 
-    Parameters
-    ----------
-    name, tooltip : str
-        What it is called, and what it shows.
-    last : sequence of str
-        Columns that stand behind all others.
-    most_lines : int
-        More than these are scrolled.
-    is_sorted : bool
-        Whether a click on a column's name sorts by it.
+    More than `most_lines` are scrolled. The columns `last` stand behind all others. A
+    click on a column's name sorts by it where the table `is_sorted`.
     """
 
     line_chosen = Signal(int)
@@ -127,9 +120,8 @@ class Table(QTableView):
         last: Sequence[str] = (),
         most_lines: int = _MOST_LINES,
         is_sorted: bool = False,
-        parent: QWidget | None = None,
     ) -> None:
-        super().__init__(parent)
+        super().__init__()
         self._last, self._most_lines = tuple(last), most_lines
         self._lines = TableModel(self)
         self._order = QSortFilterProxyModel(self)
@@ -158,15 +150,7 @@ class Table(QTableView):
     def show_lines(
         self, lines: Sequence[Line], columns: Sequence[Column] | None = None
     ) -> None:
-        """Show other lines.
-
-        Parameters
-        ----------
-        lines : sequence of Line
-            The lines.
-        columns : sequence of Column, optional
-            Those that are shown, all by default; copies and files have every one.
-        """
+        """Show other lines, by all columns or some; copies and files have every one."""
         place = self.currentIndex()
         shown = [Column(name, name) for name in _keys(lines, self._last)]
         with signals_blocked(self):
@@ -258,18 +242,11 @@ class Table(QTableView):
 class Facts(Table):
     """Shows names, values and spans as plain text, with a swatch of colour before each.
 
-    Parameters
-    ----------
-    span_help : str
-        What the spans are.
+    `span_help` says what the spans are.
     """
 
-    def __init__(
-        self,
-        span_help: str = "From the least to the most over the driver's values.",
-        parent: QWidget | None = None,
-    ) -> None:
-        super().__init__(most_lines=_MOST_FACTS, parent=parent)
+    def __init__(self, span_help: str = _SPAN_HELP) -> None:
+        super().__init__(most_lines=_MOST_FACTS)
         self._facts: tuple[TableRow, ...] = ()
         self._help = {"span": span_help}
         self.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)

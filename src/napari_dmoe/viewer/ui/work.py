@@ -11,20 +11,16 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from napari.utils.notifications import show_info
 from qtpy.QtCore import QObject, Signal
 
-from napari_dmoe.progress import ProgressHook
+from napari_dmoe.progress import Progress, ProgressHook
+from napari_dmoe.viewer.ui.asking import not_saved
 from napari_dmoe.viewer.ui.foot import Foot
-from napari_dmoe.viewer.ui.jobs import (
-    Ending,
-    JobQueue,
-    JobRunner,
-    Task,
-    notify_error,
-)
+from napari_dmoe.viewer.ui.jobs import Ending, Job, JobQueue, JobRunner, notify_error
 
 STOPPED = "Stopped. No layer was changed."
 NOT_SAVED = "Stopped. Nothing was saved."
@@ -33,42 +29,30 @@ BUSY = "The dock is at work: wait until it is done, or press Stop."
 
 @dataclass(frozen=True)
 class Order:
-    """Something to do in the background, and what follows.
-
-    Parameters
-    ----------
-    title : str
-        What napari's activity list calls it.
-    status : str
-        What the footer says at first.
-    work : callable
-        Does it, in a thread of its own; takes a progress hook.
-    then : callable
-        Takes what `work` returned, on the GUI thread; returns what the footer says.
-    if_failed : callable, optional
-        Takes the error, after it was notified; returns what the footer says.
-    if_stopped : callable, optional
-        Called after a stop; returns what the footer says.
-    """
+    """Something to do in the background, and what follows."""
 
     title: str
+    """What napari's activity list calls it."""
     status: str
+    """What the footer says at first."""
     work: Callable[[ProgressHook], Any]
+    """Does it, in a thread of its own."""
     then: Callable[[Any], str]
-    if_failed: Callable[[Exception], str] | None = None
+    """Takes what `work` returned, on the GUI thread; returns what the footer says."""
+    if_failed: Callable[[Exception], str] = "Failed: {}".format
+    """Takes the error, after it was notified; returns what the footer says."""
     if_stopped: Callable[[], str] | None = None
+    """Called after a stop; returns what the footer says."""
+
+
+_NOTHING = Order("", "", work=lambda hook: None, then=lambda outcome: "")
 
 
 class Work(QObject):
-    """Does one order at a time, and files beside it.
+    """Does one order at a time, and files beside it; a foot shows how the work goes.
 
-    Parameters
-    ----------
-    footer : Foot
-        Where it is shown how the work goes.
-    showing : callable, optional
-        Returns the context in which what was found is shown, such as one that takes
-        half of it away again after an error.
+    What was found is shown in the context that `showing` returns, such as one that
+    takes half of it away again after an error.
     """
 
     begun = Signal()
@@ -84,7 +68,7 @@ class Work(QObject):
     ) -> None:
         super().__init__(parent)
         self._footer, self._showing = footer, showing
-        self._order: Order | None = None
+        self._order = _NOTHING
         self._runner = JobRunner(self)
         self._runner.progressed.connect(footer.show_progress)
         self._runner.returned.connect(self._on_returned)
@@ -110,30 +94,17 @@ class Work(QObject):
         self._order = order
         self._footer.show_running(True)
         self._footer.show_status(order.status)
-        self._runner.start(Task(order.title, order.work))
+        self._runner.start(Job(order.title, order.work))
         self.begun.emit()
         return True
 
     def begin(
-        self,
-        order: Callable[[], Order],
-        *,
-        if_not: Callable[[str], None] | None = None,
+        self, order: Callable[[], Order], *, if_not: Callable[[str], None] | None = None
     ) -> Exception | None:
-        """Begin an order that may turn out impossible, or say why not.
+        """Begin an order, unless making it raises ``ValueError``; return that, or None.
 
-        Parameters
-        ----------
-        order : callable
-            Returns the order; may raise ``ValueError``.
-        if_not : callable, optional
-            Says why it was not begun, also while another is under way; by default
-            the footer says why it is impossible.
-
-        Returns
-        -------
-        Exception or None
-            Why it is impossible, which has been said.
+        `if_not` says why it was not begun, also while another is under way; by default
+        the footer says why it is impossible.
         """
         try:
             made = order()
@@ -162,7 +133,26 @@ class Work(QObject):
             partial(self._on_file_stopped, order),
         )
         self.say(order.status)
-        self._files.add(Task(order.title, order.work), ending)
+        self._files.add(Job(order.title, order.work), ending)
+
+    def save(
+        self,
+        path: Path,
+        write: Callable[[Path], Any],
+        then: Callable[[Any], str] | None = None,
+    ) -> None:
+        """Write a file beside whatever else is under way, and say that it is there.
+
+        `write` is called in a thread of its own; `then` takes what it returns, and
+        returns what the footer says. An error says which file, where, and why.
+        """
+        order = Order(
+            title=f"dMoE: saving {path.name}",
+            status=f"Saving {path.name} …",
+            work=partial(_write, path, write),
+            then=then or (lambda _: f"Saved {path.name}."),
+        )
+        self.start_beside(order)
 
     def _on_file(self, order: Order, outcome: object) -> None:
         with self._showing():
@@ -171,8 +161,7 @@ class Work(QObject):
 
     def _on_file_failed(self, order: Order, error: Exception) -> None:
         notify_error(error)
-        said = "" if order.if_failed is None else order.if_failed(error)
-        self.say(said or f"Failed: {error}")
+        self.say(order.if_failed(error) or f"Failed: {error}")
 
     def _on_file_stopped(self, order: Order) -> None:
         self._tell(NOT_SAVED if order.if_stopped is None else order.if_stopped())
@@ -195,36 +184,33 @@ class Work(QObject):
         self._footer.show_status(f"Failed: {error}")
 
     def _on_returned(self, outcome: object) -> None:
-        if self._order is None:
-            return
         try:
             with self._showing():
                 said = self._order.then(outcome)
         except Exception as error:  # noqa: BLE001 - it is shown, and the dock goes on
-            self._on_not_shown(error)
-        else:
-            self._footer.show_status(said)
-
-    def _on_not_shown(self, error: Exception) -> None:
-        """Say that the work was done, but that what it found could not be shown."""
-        notify_error(error)
-        if self._order is not None and self._order.if_failed is not None:
+            notify_error(error)
             self._order.if_failed(error)
-        why = str(error) or type(error).__name__
-        self._footer.show_status(f"Failed: the result could not be shown ({why}).")
+            why = str(error) or type(error).__name__
+            said = f"Failed: the result could not be shown ({why})."
+        self._footer.show_status(said)
 
     def _on_failed(self, error: Exception) -> None:
-        self.fail(error)
-        if self._order is not None and self._order.if_failed is not None:
-            self._footer.show_status(self._order.if_failed(error))
+        notify_error(error)
+        self._footer.show_status(self._order.if_failed(error))
 
     def _on_stopped(self) -> None:
-        text = STOPPED
-        if self._order is not None and self._order.if_stopped is not None:
-            text = self._order.if_stopped()
-        self._footer.show_status(text)
+        if_stopped = self._order.if_stopped
+        self._footer.show_status(STOPPED if if_stopped is None else if_stopped())
 
     def _on_finished(self) -> None:
-        self._order = None
+        self._order = _NOTHING
         self._footer.show_running(False)
         self.ended.emit()
+
+
+def _write(path: Path, write: Callable[[Path], Any], hook: ProgressHook) -> Any:
+    hook(Progress(0, 1, f"saving {path.name}"))
+    try:
+        return write(path)
+    except OSError as error:
+        raise not_saved(path, error) from error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from qtpy.QtCore import Signal
@@ -23,25 +23,14 @@ _STEP = 5.0
 
 @dataclass(frozen=True)
 class DriverShares:
-    """A driver and the shares of its values.
-
-    Parameters
-    ----------
-    attribute, label : str
-        Its key and name.
-    values : tuple of str
-        Its values.
-    shares : tuple of float
-        Their shares; they sum to 1.
-    is_stated : bool
-        Whether a person stated them.
-    """
+    """A driver and the shares of its values, which a person may have stated."""
 
     attribute: str
     label: str
     values: tuple[str, ...]
     shares: tuple[float, ...]
-    is_stated: bool = False
+    """They sum to 1."""
+    is_stated: bool
 
 
 class PriorsSection(QWidget):
@@ -53,6 +42,7 @@ class PriorsSection(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._values: dict[str, tuple[str, ...]] = {}
         self.boxes: dict[str, tuple[QDoubleSpinBox, ...]] = {}
         self._rows = QWidget()
         self.total = paragraph(name="priors-total")
@@ -62,35 +52,28 @@ class PriorsSection(QWidget):
             "Drop your shares, and take the card's again.",
             self.reset_requested,
         )
-        content = QWidget()
-        self._column = column(
-            content, self._rows, self.total, self.note, self.reset_button
-        )
+        content, texts = QWidget(), (self.total, self.note)
+        self._column = column(content, self._rows, *texts, self.reset_button)
         self.fold = Fold("Shares of unknown values", _HELP, content)
         column(self, self.fold)
 
     def show_drivers(self, drivers: Sequence[DriverShares]) -> None:
         """Show other drivers, or other shares; nothing is told."""
-        if {d.attribute: d.values for d in drivers} != self._values():
+        before, self._values = self._values, {d.attribute: d.values for d in drivers}
+        if self._values != before:
             self._build(drivers)
         for driver in drivers:
-            for box, share in zip(
-                self.boxes[driver.attribute], driver.shares, strict=True
-            ):
+            boxes = self.boxes[driver.attribute]
+            for box, share in zip(boxes, driver.shares, strict=True):
                 with signals_blocked(box):
                     box.setValue(100 * share)
         stated = [d.label.lower() for d in drivers if d.is_stated]
-        say(self.total, "; ".join(map(_total, drivers)))
-        is_stated = f"Your shares of {' and '.join(stated)} are used." if stated else ""
-        say(self.note, is_stated)
+        totals = (f"{d.label}: {100 * sum(d.shares):.0f} % in all" for d in drivers)
+        say(self.total, "; ".join(totals))
+        used = f"Your shares of {' and '.join(stated)} are used." if stated else ""
+        say(self.note, used)
         self.reset_button.setEnabled(bool(stated))
         self.setVisible(bool(drivers))
-
-    def _values(self) -> Mapping[str, tuple[str, ...]]:
-        return {
-            name: tuple(box.property("value_name") for box in boxes)
-            for name, boxes in self.boxes.items()
-        }
 
     def _build(self, drivers: Sequence[DriverShares]) -> None:
         old, self._rows = self._rows, QWidget()
@@ -107,16 +90,15 @@ class PriorsSection(QWidget):
         old.deleteLater()
 
     def _box(self, driver: DriverShares, place: int) -> QDoubleSpinBox:
-        box, value = QDoubleSpinBox(), driver.values[place]
+        box = QDoubleSpinBox()
         box.setRange(0.0, 100.0)
         box.setDecimals(1)
         box.setSingleStep(_STEP)
         box.setSuffix(" %")
         box.setKeyboardTracking(False)
-        box.setProperty("value_name", value)
         box.setProperty("attribute", driver.attribute)
         box.setProperty("place", place)
-        box.setAccessibleName(f"Share of {driver.label.lower()} {value}")
+        box.setAccessibleName(f"Share of {driver.label.lower()} {driver.values[place]}")
         box.setToolTip(f"{_HELP} The other values share the rest as before.")
         box.valueChanged.connect(self._on_changed)
         return box
@@ -126,11 +108,6 @@ class PriorsSection(QWidget):
         if sender is not None:
             attribute, place = (sender.property(key) for key in ("attribute", "place"))
             self.share_entered.emit(str(attribute), int(place), value / 100)
-
-
-def _total(driver: DriverShares) -> str:
-    """Say what the shares sum to."""
-    return f"{driver.label}: {100 * sum(driver.shares):.0f} % in all"
 
 
 class PriorsControl(Control):

@@ -23,6 +23,7 @@ from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.viewer.layers.records import record_rows
 from napari_dmoe.viewer.session.session import session_of
 from napari_dmoe.viewer.what_if.experts.view import ExpertsSection
+from napari_dmoe.viewer.what_if.experts.words import Intervention
 
 pytestmark = pytest.mark.gui
 
@@ -173,6 +174,7 @@ def test_the_badge_stands_in_the_result_its_record_and_its_table(
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(path), ""))
     desk.click(result.table_button)
     desk.click(section_of(desk).change.save_button)
+    desk.wait_until_idle()
     with path.open(encoding="utf-8-sig", newline="") as lines:
         assert {row["note"] for row in csv.DictReader(lines)} == {BADGE}
     plain = desk.viewer.layers["retina / mask"].metadata["napari-dmoe"]
@@ -249,7 +251,7 @@ def test_reset_makes_everything_plain_in_one_click(desk: Desk) -> None:
     assert section.change.summary.text() == (
         f"Hidden, and still in napari's list: “{marked}”, “difference, {marked}”."
     )
-    assert section.intervention().is_none
+    assert section.intervention() == Intervention()
     assert section.block() is None
     assert section.change.badge.isHidden()
     shown = {layer.name for layer in desk.viewer.layers if layer.visible}
@@ -309,6 +311,7 @@ def test_the_effect_of_every_expert_comes_largest_first_and_is_sorted_at_a_click
     path = tmp_path / "effects"
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(path), ""))
     desk.click(section.effects.save_button)
+    desk.wait_until_idle()
     assert "in block" in path.with_suffix(".csv").read_text(encoding="utf-8-sig")
     assert names(desk) == ["retina", "retina / mask"]
 

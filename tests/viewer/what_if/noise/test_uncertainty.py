@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,10 +15,12 @@ from napari.utils.notifications import Notification
 from qtpy.QtWidgets import QApplication, QFileDialog
 from what_if_fakes import FakeUncertainty
 
-from napari_dmoe.inference.what_if.uncertainty import MOST_SAMPLES
+from napari_dmoe.inference.what_if.uncertainty import MOST_SAMPLES, Uncertainty
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.viewer.session.session import session_of
+from napari_dmoe.viewer.what_if.noise import control
 from napari_dmoe.viewer.what_if.noise import view as noise_section
+from napari_dmoe.viewer.what_if.noise.maps import noise_summary
 from napari_dmoe.viewer.what_if.noise.view import NoiseSection
 
 pytestmark = pytest.mark.gui
@@ -113,11 +116,28 @@ def test_the_intervals_have_low_median_high_and_unit_and_are_exported(
     path = tmp_path / "intervals.csv"
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(path), ""))
     desk.click(section.found.save_button)
+    desk.wait_until_idle()
     with path.open(encoding="utf-8-sig", newline="") as lines:
         rows = list(csv.DictReader(lines))
     wanted = {"low": "1", "median": "2", "high": "3.5", "unit": "px", "samples": "16"}
     assert wanted.items() <= rows[1].items()
     assert "noise of the gates" in rows[0]["note"]
+
+
+def test_differing_pixels_are_counted_by_the_worker(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: list[threading.Thread] = []
+
+    def summary(found: Uncertainty) -> str:
+        threads.append(threading.current_thread())
+        return noise_summary(found)
+
+    monkeypatch.setattr(control, "noise_summary", summary)
+    draw(desk)
+    assert "disagree in 1 pixels" in section_of(desk).found.summary.text()
+    assert len(threads) == 1
+    assert threads[0] is not threading.main_thread()
 
 
 def test_a_vote_is_marked_and_takes_no_plain_masks_place(desk: Desk) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from carried import parts_of
 from desk import Desk
 from napari.components import ViewerModel
+from napari.layers import Layer
 from napari.utils.notifications import Notification
 from qtpy.QtWidgets import QApplication, QFileDialog
 
@@ -19,8 +22,11 @@ from napari_dmoe.inference.running.segment import segment
 from napari_dmoe.inference.what_if.ablation import ablate
 from napari_dmoe.inference.what_if.uncertainty import uncertainty
 from napari_dmoe.models.checkpoint import LoadedModel
+from napari_dmoe.progress import ProgressHook
 from napari_dmoe.viewer.checkpoints import find_model
 from napari_dmoe.viewer.session.session import session_of
+from napari_dmoe.viewer.ui.jobs import JobRunner
+from napari_dmoe.viewer.what_if.replay.rebuilt import Rebuilt
 from napari_dmoe.viewer.what_if.replay.view import ReplaySection
 
 pytestmark = pytest.mark.gui
@@ -153,6 +159,32 @@ def test_a_map_is_described_for_what_it_is(desk: Desk) -> None:
     assert "most frequent class" in section_of(desk).selected.text()
 
 
+def test_workers_compare_and_get_copies_of_what_is_in_layers(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    orders, threads = [], []
+    start, compare = JobRunner.start, Rebuilt.compare
+    monkeypatch.setattr(
+        JobRunner, "start", lambda r, task: (orders.append(task), start(r, task))[1]
+    )
+
+    def compared(made: Rebuilt, hook: ProgressHook) -> Rebuilt:
+        threads.append(threading.current_thread())
+        assert not {"missing", "n_changed"} & set(vars(made))
+        return compare(made, hook)
+
+    monkeypatch.setattr(Rebuilt, "compare", compared)
+    mask = desk.viewer.layers["retina / mask"]
+    assert replay_of(desk, mask.name).startswith("The same, bit for bit")
+    assert len(orders) == 2
+    assert len(threads) == 1
+    assert threads[0] is not threading.main_thread()
+    for each in [part for order in orders for part in parts_of(order.work)]:
+        assert not isinstance(each, Layer)
+        if isinstance(each, np.ndarray):
+            assert not np.shares_memory(each, mask.data)
+
+
 def test_a_difference_adds_no_mask(desk: Desk) -> None:
     tab = desk.what_if.tab
     tab.experts.mute_boxes[1].click()
@@ -210,7 +242,8 @@ def test_a_missing_checkpoint_is_found_or_asked_for(
     desk.load("age")
     section = section_of(desk)
     assert replay_of(desk, "retina / mask").startswith("The same, bit for bit")
-    desk.what_if.replay.offer(())  # no longer at hand
+    known = desk.session.surroundings
+    desk.session.set_surroundings(replace(known, models=()))  # no longer at hand
     text = replay_of(desk, "retina / mask")
     assert text.startswith("Missing: the checkpoint fundus.pth (SHA-256 ffffffffffff…)")
     assert not section.checkpoint_button.isHidden()

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+import imageio.v3 as iio
 import numpy as np
 import pytest
 from desk import Desk
@@ -244,14 +245,17 @@ def test_all_masks_stand_side_by_side(
     room = dialog.screen().availableSize()
     assert dialog.width() <= room.width()
     assert dialog.height() <= room.height()
-    shape = dialog.pixmap.width() / dialog.pixmap.height()
+    drawn = dialog.pixmap.width(), dialog.pixmap.height()
+    shape = drawn[0] / drawn[1]
     assert dialog.view.width() / dialog.view.height() == pytest.approx(shape, rel=0.1)
-    target = str(tmp_path / "grid.png")
-    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (target, ""))
+    target = tmp_path / "grid.png"
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(target), ""))
     desk.click(dialog.save_button)
-    assert Path(target).stat().st_size > 0
     with desk.qtbot.waitSignal(dialog.destroyed):
-        dialog.close()
+        dialog.close()  # it is written all the same
+    desk.wait_until_idle()
+    assert iio.imread(target).shape[1::-1] == drawn
+    assert desk.status == "Saved grid.png."
 
 
 def test_play_goes_round(desk: Desk) -> None:

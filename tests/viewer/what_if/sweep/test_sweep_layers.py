@@ -13,8 +13,13 @@ from sweeping import PICTURE, choose_map, look_at_region, section_of, stack_of, 
 from tables import cell, go_to, text_of
 from what_if_fakes import FakeAblate
 
+from napari_dmoe.imaging.spatial import SpatialImage
+from napari_dmoe.inference.running.settings import InferenceSettings
 from napari_dmoe.models.checkpoint import LoadedModel, new_model
+from napari_dmoe.patient import Patient
+from napari_dmoe.progress import silent
 from napari_dmoe.training.starting.recipes import RECIPES
+from napari_dmoe.viewer import engines
 from napari_dmoe.viewer.what_if.sweep.view import HIDDEN, REMOVED
 
 pytestmark = pytest.mark.gui
@@ -58,6 +63,25 @@ def test_another_sweep_renames_its_layer_and_record(desk: Desk) -> None:
     assert record["swept"] == ["race", "severity"]
     assert "Black, suspect" in record["shows"]
     assert "race and severity" in replay.selected.text()
+
+
+def test_the_masks_were_stacked_by_the_engine(desk: Desk) -> None:
+    sweep(desk)
+    _, swept = desk.what_if.sweep.swept
+    assert np.shares_memory(stack_of(desk).data, swept.stack)
+    image = SpatialImage.of(PICTURE)
+    settings = InferenceSettings()
+    found = engines.sweep(
+        desk.session.model,
+        image,
+        Patient(),
+        ("severity",),
+        settings=settings,
+        progress=silent,
+    )
+    assert "stack" in vars(found)  # before it comes to the GUI thread
+    for mask, result in zip(found.stack, found.results, strict=True):
+        np.testing.assert_array_equal(mask, result.labels)
 
 
 def test_a_name_that_a_person_gave_stays(desk: Desk) -> None:

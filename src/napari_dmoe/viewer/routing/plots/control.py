@@ -1,4 +1,4 @@
-"""Fills the plots of the Routing tab, for the slice and the region that are shown."""
+"""Fills the plots of the Routing tab, for what is shown, and saves them."""
 
 from __future__ import annotations
 
@@ -18,25 +18,8 @@ from napari_dmoe.viewer.bench import Bench, Control
 from napari_dmoe.viewer.layers.records import badge
 from napari_dmoe.viewer.routing.extras import extras_of, routing_for
 from napari_dmoe.viewer.routing.on_images import routing_of
-from napari_dmoe.viewer.routing.plots.files import (
-    ShownPlot,
-    ShownPlots,
-    plot_path,
-    save_plots,
-)
+from napari_dmoe.viewer.routing.plots import files, plots, region
 from napari_dmoe.viewer.routing.plots.loads import PartLoads, loads_of, n_samples
-from napari_dmoe.viewer.routing.plots.plots import (
-    alike_plot,
-    apart_plot,
-    class_plot,
-    load_plot,
-)
-from napari_dmoe.viewer.routing.plots.region import (
-    Part,
-    draw_region,
-    painted_labels,
-    shown_part,
-)
 from napari_dmoe.viewer.routing.plots.view import PlotsSection
 from napari_dmoe.viewer.routing.state import BEHAVIOUR, drivers_of, whose
 from napari_dmoe.viewer.session.results import Result
@@ -47,6 +30,9 @@ from napari_dmoe.viewer.ui.work import Order
 
 if TYPE_CHECKING:
     from napari_dmoe.viewer.routing.plots.figures import Ink
+
+KINDS = "PNG (*.png);;SVG (*.svg);;PDF (*.pdf);;Numbers as CSV (*.csv)"
+"""What plots can be saved as."""
 
 _PAUSE_MS = 250
 """Plots wait until the slider has rested for so long: the map goes first."""
@@ -64,7 +50,7 @@ class PlotsControl(Control):
         super().__init__(bench, section)
         session = bench.session
         self._section = section
-        self.shown: ShownPlots | None = None
+        self.shown: files.ShownPlots | None = None
         """What is shown, to be saved."""
         self._measuring = Measuring(self)
         self._regions: WeakSet[Layer] = WeakSet()
@@ -99,51 +85,44 @@ class PlotsControl(Control):
 
     def show(self) -> None:
         """Draw the plots of the result that is looked at."""
-        viewer, image = self._session.viewer, self._session.image
-        result = None if image is None else self._session.result_of(image)
+        viewer, (image, result) = self._session.viewer, self._session.current
         routing = None if result is None else result.segmentation.routing
         if viewer is None or image is None or result is None or routing is None:
             self.shown = None
             return
         self._follow_regions()
-        part = shown_part(viewer, image, len(routing.token_axes))
+        part = region.shown_part(viewer, image, len(routing.token_axes))
         block = routing_of(self._session).overlay.within(routing).block
         loads = self._loads_in(image, result, part, block)
         if loads is None:  # asked for again when it is known; what was drawn stays
             self._section.say_measuring()
             return
-        unit, ink, section = routing.unit, self._ink(), self._section
-        load, by_class = load_plot(loads, block, unit), class_plot(loads, block, unit)
-        record = result.segmentation.provenance
-        section.show_loads(
-            loads.words,
-            partial(load.paint, ink=ink),
-            load.height,
-            unit=unit,
-            is_region=bool(part.region),
-            # Where a person muted or pinned experts it would be of their own doing.
-            warning="" if record.departures else loads.warning(unit),
-        )
-        section.show_classes(
-            by_class.title, partial(by_class.paint, ink=ink), by_class.height
-        )
-        plots = {"load": load, "class": by_class}
-        plots |= self._show_alike(result, block, unit, ink)
-        self.shown = ShownPlots(
-            plots,
+        unit, record = routing.unit, result.segmentation.provenance
+        # Where a person muted or pinned experts it would be of their own doing.
+        warning = "" if record.departures else loads.warning(unit)
+        self._section.say_loads(loads.words, unit, bool(part.region), warning)
+        made = {
+            "load": plots.load_plot(loads, block, unit),
+            "class": plots.class_plot(loads, block, unit),
+        }
+        why_no_bits, ink = self._compare_values(made, result, block, unit), self._ink()
+        for key in ("load", "class", "alike", "apart"):
+            self._section.show_plot(key, made.get(key), ink, instead=why_no_bits)
+        self.shown = files.ShownPlots(
+            made,
             whose(result),
             " ".join(filter(None, (badge(record), BEHAVIOUR, RESEARCH_ONLY))),
             f"{safe_stem(result.title)}_routing",
         )
 
     def _loads_in(
-        self, image: Image, result: Result, part: Part, block: int
+        self, image: Image, result: Result, part: region.Part, block: int
     ) -> PartLoads | None:
         """Return the loads in a part; None while those of a large one are computed."""
         mask, made = result.mask(), result.segmentation
         if mask is None:
             return None
-        painted = painted_labels(image, result)
+        painted = region.painted_labels(image, result)
         extras = extras_of(result)
         key = ("loads", id(result.outcome), part, block, painted is not None)
         load = partial(loads_of, made, part, extras, labels=painted, block=block)
@@ -152,7 +131,7 @@ class PlotsControl(Control):
     def _on_region(self) -> None:
         viewer, image = self._session.viewer, self._session.image
         if viewer is not None and image is not None:
-            draw_region(viewer, image)
+            region.draw_region(viewer, image)
             self.refresh.soon()
 
     def _follow_regions(self) -> None:
@@ -163,45 +142,37 @@ class PlotsControl(Control):
                 for event in (layer.events.data, layer.events.name):
                     self._connections.add(event, self.refresh.soon)
 
-    def _show_alike(
-        self, result: Result, block: int, unit: str, ink: Ink
-    ) -> dict[str, ShownPlot]:
-        """Compare the routers of an attribute's values, and what they do here."""
+    def _compare_values(
+        self, made: dict[str, files.ShownPlot], result: Result, block: int, unit: str
+    ) -> str:
+        """Add how alike routers are, and what they do here; or say why that is not."""
         drivers, section = drivers_of(result), self._section
         section.offer([each.name for each in drivers], [each.label for each in drivers])
         chosen = {each.name: each for each in drivers}.get(section.attribute())
         loaded, mask = result.request.model(), result.mask()
         if chosen is None or loaded is None or mask is None:
-            section.show_alike("", None, 0)
-            section.show_apart("", None, 0)
-            return {}
-        from napari_dmoe.inference.maps.router_similarity import (
-            gate_divergence,
-            router_similarity,
-        )
+            return ""
+        from napari_dmoe.inference.maps import router_similarity as similarity
 
         names, of = chosen.values, {"attribute": chosen.name}
-        cosines = router_similarity(loaded, chosen.name)
-        alike = alike_plot(cosines[min(block, len(cosines) - 1)], names, of)
-        section.show_alike(alike.title, partial(alike.paint, ink=ink), alike.height)
-        made, extras = result.segmentation, extras_of(result)
-        found = [routing_for(made, chosen.name, value, extras) for value in names]
-        maps: list[Any] = [each for each in found if each is not None]
+        cosines = similarity.router_similarity(loaded, chosen.name)
+        of_block = cosines[min(block, len(cosines) - 1)]
+        made["alike"] = plots.alike_plot(of_block, names, of)
+        segmentation, extras = result.segmentation, extras_of(result)
+        found = (routing_for(segmentation, chosen.name, v, extras) for v in names)
+        maps = [each for each in found if each is not None]
         if len(maps) < len(names):
-            section.show_apart(_NOT_ALL_RUN, None, 0)
-            return {"alike": alike}
+            return _NOT_ALL_RUN
         bits = self._measuring.of(
             mask,
             ("apart", id(result.outcome), chosen.name, block),
             sum(each.gates[block].size for each in maps),
-            partial(gate_divergence, maps, block),
+            partial(similarity.gate_divergence, maps, block),
         )
         if bits is None:
-            section.show_apart(MEASURING, None, 0)
-            return {"alike": alike}
-        apart = apart_plot(bits, names, of | {unit: str(block)})
-        section.show_apart(apart.title, partial(apart.paint, ink=ink), apart.height)
-        return {"alike": alike, "apart": apart}
+            return MEASURING
+        made["apart"] = plots.apart_plot(bits, names, of | {unit: str(block)})
+        return ""
 
     def _ink(self) -> Ink:
         from napari_dmoe.viewer.routing.plots.figures import Ink
@@ -211,58 +182,45 @@ class PlotsControl(Control):
         return Ink(theme.text.as_hex("long"), theme.background.as_hex("long"))
 
 
-KINDS = "PNG (*.png);;SVG (*.svg);;PDF (*.pdf);;Numbers as CSV (*.csv)"
-
-
 class PlotsExport(Control):
-    """Saves the plots that can be seen.
-
-    Parameters
-    ----------
-    plots : PlotsControl
-        Knows what is shown.
-    """
+    """Saves the plots that can be seen, of those that `control` shows."""
 
     def __init__(
-        self,
-        bench: Bench,
-        plots: PlotsControl,
-        section: PlotsSection,
+        self, bench: Bench, control: PlotsControl, section: PlotsSection
     ) -> None:
         super().__init__(bench, section)
-        self._plots, self._section = plots, section
+        self._plots, self._section = control, section
         section.save_requested.connect(self._on_save)
 
     def _on_save(self) -> None:
-        shown = self._plots.shown
+        shown, seen = self._plots.shown, self._section.seen()
         if shown is None:
             return
-        seen = self._section.seen()
-        plots = {key: plot for key, plot in shown.plots.items() if key in seen}
         chosen, kind = ask_where(
             self._section, "Save the plots", f"{shown.name}.png", KINDS
         )
         if chosen is None:
             return
         try:
-            target = plot_path(chosen, kind)
+            target = files.plot_path(chosen, kind)
         except ValueError as error:
             self._work.fail(error)
             return
         if not may_write(self._section, chosen, target):
             return
+        wanted = {key: plot for key, plot in shown.plots.items() if key in seen}
         order = Order(
             title=f"dMoE: saving {target.name}",
             status=f"Saving {target.name} …",
-            work=partial(_save, target, replace(shown, plots=plots)),
+            work=partial(_save, target, replace(shown, plots=wanted)),
             then=lambda _: f"Saved {target.name}.",
         )
         self._work.start_beside(order)
 
 
-def _save(target: Path, shown: ShownPlots, hook: ProgressHook) -> None:
+def _save(target: Path, shown: files.ShownPlots, hook: ProgressHook) -> None:
     hook(Progress(0, 1, f"saving {target.name}"))
     try:
-        save_plots(target, shown)
+        files.save_plots(target, shown)
     except OSError as error:
         raise not_saved(target, error) from error

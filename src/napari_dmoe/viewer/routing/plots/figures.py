@@ -28,13 +28,7 @@ _MOST_WRITTEN = 48
 
 @dataclass(frozen=True)
 class Ink:
-    """The colours of a theme, as matplotlib takes them.
-
-    Parameters
-    ----------
-    text, background : str
-        Colours such as ``"#f0f1f2"``.
-    """
+    """The colours of a theme, as matplotlib takes them."""
 
     text: str = "#f0f1f2"
     background: str = "#262930"
@@ -49,29 +43,18 @@ def draw_loads(
 ) -> None:
     """Draw a heat map of loads, blocks from top to bottom, and mark the current one.
 
-    Parameters
-    ----------
-    figure : matplotlib.figure.Figure
-        What is drawn on; cleared before.
-    load : (L, E) array
-        Shares in [0, 1]; NaN where there is nothing.
-    block : int
-        The current block.
-    unit : str
-        What a block is called.
-    ink : Ink
-        Colours.
+    The (L, E) `load` has shares in [0, 1], NaN where there is nothing; `unit` is what a
+    block is called.
     """
     n_blocks, n_experts = load.shape
     axes = _fresh(figure, ink, left=34, right=10, top=8, bottom=40)
     axes.imshow(load, cmap=_LOAD_COLORMAP, vmin=0, vmax=1, aspect="auto")
     axes.set_xticks(range(n_experts))
-    axes.set_yticks(_ticks(n_blocks))
+    axes.set_yticks(range(0, n_blocks, 1 if n_blocks <= 12 else 4))
     axes.set_xlabel("expert", fontsize=_SMALL, labelpad=4)
     axes.set_ylabel(unit, fontsize=_SMALL, labelpad=1)
-    for tick, colour in zip(
-        axes.get_xticklabels(), expert_colours(n_experts), strict=True
-    ):
+    colours = expert_colours(n_experts)
+    for tick, colour in zip(axes.get_xticklabels(), colours, strict=True):
         tick.set_bbox({"facecolor": hex_of(colour), "edgecolor": "none", "pad": 1.5})
         tick.set_color("black")
     if load.size <= _MOST_WRITTEN:
@@ -87,19 +70,9 @@ def draw_classes(
 ) -> None:
     """Draw a bar for each class, made of the experts' shares in their colours.
 
-    Parameters
-    ----------
-    figure : matplotlib.figure.Figure
-        What is drawn on; cleared before.
-    shares : (K, E) array
-        Shares that sum to 1; NaN for a class that is not there.
-    classes : sequence of str
-        Names of the classes.
-    ink : Ink
-        Colours.
+    The rows of `shares`, (K, E), sum to 1; that of a class that is not there is NaN.
     """
-    width = max(map(len, classes), default=0) * _CHARACTER + 10
-    axes = _fresh(figure, ink, left=width, right=24, top=4, bottom=20)
+    axes = _fresh(figure, ink, left=_width(classes), right=24, top=4, bottom=20)
     rows = np.arange(len(classes))
     left = np.zeros(len(classes))
     filled = np.nan_to_num(shares)
@@ -124,8 +97,7 @@ def draw_alike(
     limits: tuple[float, float],
 ) -> None:
     """Draw a small matrix of how alike the values of an attribute are, with numbers."""
-    width = max(map(len, names), default=0) * _CHARACTER + 10
-    axes = _fresh(figure, ink, left=width, right=10, top=6, bottom=34)
+    axes = _fresh(figure, ink, left=_width(names), right=10, top=6, bottom=34)
     low, high = limits
     axes.imshow(matrix, cmap=_ALIKE_COLORMAP, vmin=low, vmax=high, aspect="auto")
     axes.set_yticks(range(len(names)), names)
@@ -133,7 +105,8 @@ def draw_alike(
     axes.set_xticks(range(len(names)), short)
     for (row, place), value in np.ndenumerate(matrix):
         is_dark = (value - low) / max(high - low, 1e-9) < 0.6
-        _write(axes, place, row, value, is_dark=is_dark, text=_rounded(value))
+        text = f"{round(float(value), 2) + 0.0:.2f}"  # no minus before 0
+        _write(axes, place, row, value, is_dark=is_dark, text=text)
 
 
 def _fresh(
@@ -148,21 +121,20 @@ def _fresh(
     axes = figure.add_axes((x, y, across, max(1 - y - top / height, 0.1)))
     axes.set_facecolor(ink.background)
     axes.tick_params(colors=ink.text, labelsize=_SMALL, length=0, pad=4)
-    for part in (axes.xaxis.label, axes.yaxis.label):
-        part.set_color(ink.text)
-    for spine in axes.spines.values():
-        spine.set_visible(False)
+    axes.xaxis.label.set_color(ink.text)
+    axes.yaxis.label.set_color(ink.text)
+    axes.spines[:].set_visible(False)
     return axes
 
 
 def _folded(name: str) -> str:
     """Return a name on two lines at most, each of a few letters."""
-    lines = textwrap.wrap(name, _FOLDED, max_lines=2, placeholder="…")
-    return "\n".join(lines)
+    return textwrap.fill(name, _FOLDED, max_lines=2, placeholder="…")
 
 
-def _ticks(n: int) -> range:
-    return range(0, n, 1 if n <= 12 else 4)
+def _width(names: Sequence[str]) -> float:
+    """Return the pixels that names beside a plot take."""
+    return max(map(len, names), default=0) * _CHARACTER + 10
 
 
 def _write(
@@ -171,7 +143,3 @@ def _write(
     if np.isfinite(value):
         colour = "white" if is_dark else "black"
         axes.text(x, y, text, color=colour, fontsize=_TINY, ha="center", va="center")
-
-
-def _rounded(value: float) -> str:
-    return f"{round(float(value), 2) + 0.0:.2f}"  # no minus before 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,46 +28,31 @@ _SMALL = 8  # points
 
 @dataclass(frozen=True)
 class ShownPlot:
-    """A plot, ready to be drawn once more.
-
-    Parameters
-    ----------
-    title : str
-        What it shows.
-    paint : callable
-        Draws it on a figure; takes the colours as ``ink``.
-    height : int
-        In pixels.
-    rows : tuple of mapping
-        Its numbers, a row each, by column.
-    """
+    """A plot, ready to be drawn once more; plots that look alike are equal."""
 
     title: str
-    paint: Callable[..., None]
+    paint: Callable[..., None] = field(compare=False)
+    """Draws it on a figure; takes the colours as ``ink``."""
     height: int
+    """In pixels."""
     rows: tuple[Mapping[str, str], ...]
+    """Its numbers, a row each, by column."""
+    marked: int | None = None
+    """The block that it marks."""
 
 
 @dataclass(frozen=True)
 class ShownPlots:
-    """All plots that are shown of a result.
-
-    Parameters
-    ----------
-    plots : mapping of str to ShownPlot
-        The plots by their keys, from top to bottom.
-    whose : str
-        Of which result they are, and for whom it was made.
-    note : str
-        What must be said with them.
-    name : str
-        Proposed for their file.
-    """
+    """All plots that are shown of a result."""
 
     plots: Mapping[str, ShownPlot]
+    """The plots by their keys, from top to bottom."""
     whose: str
+    """Of which result they are, and for whom it was made."""
     note: str
+    """What must be said with them."""
     name: str
+    """Proposed for their file."""
 
 
 def plot_path(path: Path, kind: str = "") -> Path:
@@ -122,8 +107,7 @@ def drawn(shown: ShownPlots) -> Figure:
 
     parts: list[tuple[int, Callable[[Any], None]]] = []
     for plot in shown.plots.values():
-        parts.append(_text(plot.title))
-        parts.append((plot.height, partial(plot.paint, ink=PAPER)))
+        parts += [_text(plot.title), (plot.height, partial(plot.paint, ink=PAPER))]
     parts.append(_text(f"{shown.whose[:1].upper()}{shown.whose[1:]}\n{shown.note}"))
     heights = [height for height, _ in parts]
     size = (_WIDTH / _DPI, sum(heights) / _DPI)
@@ -136,14 +120,9 @@ def drawn(shown: ShownPlots) -> Figure:
 
 def _text(text: str) -> tuple[int, Callable[[Any], None]]:
     """Return how high a text is, and what writes it."""
-    lines = [
-        line
-        for part in text.splitlines()
-        for line in textwrap.wrap(part, _CHARACTERS) or [""]
-    ]
+    wrapped = "\n".join(textwrap.fill(p, _CHARACTERS) for p in text.splitlines())
 
     def write(strip: Any) -> None:
-        written = "\n".join(lines)
-        strip.text(0.01, 0.5, written, fontsize=_SMALL, va="center", color="black")
+        strip.text(0.01, 0.5, wrapped, fontsize=_SMALL, va="center", color="black")
 
-    return _LINE * len(lines) + 4, write
+    return _LINE * (wrapped.count("\n") + 1) + 4, write

@@ -27,30 +27,10 @@ from napari_dmoe.viewer.routing.plots.region import Part
 
 
 class PartLoads:
-    """The experts' shares of the gates in a part of a result.
+    """The experts' shares of the gates in a part of a result that has routing.
 
-    Parameters
-    ----------
-    made : Segmentation
-        A result with routing.
-    part : Part
-        The part.
-    extras : Extras
-        Knows the mean gates.
-    labels : (*S) integer array, optional
-        A mask along the axes of the result that takes the place of its own, such as
-        one that was painted on. Numbers that are no class count for none.
-
-    Attributes
-    ----------
-    load : (L, E) array
-        Share of each expert in each block; NaN where the part holds no token.
-    words : str
-        What the part is.
-    classes : tuple of str
-        Names of the classes.
-    is_painted : bool
-        Whether the classes are those of another mask than the result's own.
+    Integer `labels`, (*S) along the axes of the result, take the place of its own mask,
+    as those that were painted on. Numbers that are no class count for none.
     """
 
     def __init__(
@@ -66,9 +46,10 @@ class PartLoads:
             raise ValueError("the network has no MoE, so no expert has a load")
         self.words, self.classes = part.words, made.classes
         self.is_painted = labels is not None
+        """Whether the classes are those of another mask than the result's own."""
         at = dict(part.at)
         mask = made.labels if labels is None else labels
-        self._labels, _, self._grid = cut(mask, made.axes, made.grid, at)
+        self._labels, self._grid = cut(mask, made.axes, made.grid, at)
         self._maps = routing_at(routing, at, extras)
         names = tuple(axis for axis in made.axes if axis not in at)
         self._border: NDArray[np.bool_] | None = None
@@ -82,6 +63,7 @@ class PartLoads:
             blocks = range(routing.n_blocks)
             rows = [load_within(self._maps, b, inside, self._grid) for b in blocks]
             self.load: NDArray[Any] = np.stack(rows)
+            """Share of each expert in each block, (L, E); NaN where no token is."""
             if not inside.any():
                 self.words += ", of which nothing lies on the image"
         else:
@@ -130,7 +112,7 @@ def loads_of(
 
 def n_samples(made: Segmentation, part: Part) -> int:
     """Return from how many samples the loads in a part are computed."""
-    pixels, _, _ = cut(made.labels, made.axes, made.grid, dict(part.at))
+    pixels, _ = cut(made.labels, made.axes, made.grid, dict(part.at))
     gates = () if made.routing is None else made.routing.gates
     return pixels.size + max((each.size for each in gates), default=0)
 
@@ -142,7 +124,7 @@ def routing_at(
     axes = (*routing.axes, *routing.token_axes)
     gates, grids = [], []
     for block, grid in enumerate(routing.grids):
-        plane, _, smaller = cut(extras.mean(routing, block), axes, grid, at)
+        plane, smaller = cut(extras.mean(routing, block), axes, grid, at)
         gates.append(plane[np.newaxis])
         grids.append(smaller)
     return replace(
@@ -158,38 +140,34 @@ def routing_at(
 
 def cut(
     samples: NDArray[Any], axes: Sequence[str], grid: Grid, at: Mapping[str, float]
-) -> tuple[NDArray[Any], tuple[str, ...], Grid]:
-    """Return the samples of a slice, with the axes and the grid that are left.
+) -> tuple[NDArray[Any], Grid]:
+    """Return the samples of a slice, with the grid that is left.
 
-    Parameters
-    ----------
-    samples : array
-        One axis for each of `axes`; others behind them stay.
-    axes : sequence of str
-        Their names.
-    grid : Grid
-        Where the samples lie along the last ones of them.
-    at : mapping of str to float
-        Where the slice lies on some axes, in pixels of the image.
+    The samples have an axis for each of `axes`, and lie on the grid along the last ones
+    of them; axes behind them stay. `at` says where the slice lies on some axes, in
+    pixels of the image.
     """
-    n_extra = len(axes) - len(grid.shape)
-    index: list[Any] = []
+    start, step = _along(grid, len(axes))
+    index: list[Any] = [slice(None)] * len(axes)
     for place, name in enumerate(axes):
-        if name not in at:
-            index.append(slice(None))
-            continue
-        start, step = 0.0, 1.0
-        if place >= n_extra:
-            start, step = grid.start[place - n_extra], grid.step[place - n_extra]
-        nearest = round((at[name] - start) / step)
-        index.append(int(np.clip(nearest, 0, samples.shape[place] - 1)))
-    kept = [i for i, name in enumerate(axes[n_extra:]) if name not in at]
+        if name in at:
+            nearest = round((at[name] - start[place]) / step[place])
+            index[place] = int(np.clip(nearest, 0, samples.shape[place] - 1))
+    spatial = axes[len(axes) - len(grid.shape) :]
+    kept = [i for i, name in enumerate(spatial) if name not in at]
     smaller = Grid(
         tuple(grid.shape[i] for i in kept),
         tuple(grid.start[i] for i in kept),
         tuple(grid.step[i] for i in kept),
     )
-    return samples[tuple(index)], tuple(n for n in axes if n not in at), smaller
+    return samples[tuple(index)], smaller
+
+
+def _along(grid: Grid, n: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return samples' start along n axes, and their steps; a grid's on the last."""
+    n_extra = n - len(grid.shape)
+    start, step = (*(0.0,) * n_extra, *grid.start), (*(1.0,) * n_extra, *grid.step)
+    return np.array(start), np.array(step)
 
 
 def region_mask(
@@ -197,22 +175,12 @@ def region_mask(
 ) -> NDArray[np.bool_]:
     """Return which pixels of a plane lie in the shapes that were drawn on it.
 
-    Parameters
-    ----------
-    part : Part
-        The shapes; along its `plane` in the order of the layer's axes.
-    axes : sequence of str
-        The two axes of the plane, in the order of the result.
-    grid : Grid
-        Where the pixels lie along the last ones of them.
-    shape : tuple of int
-        Pixels along each axis.
+    The plane has two `axes`, in the order of the result, with as many pixels along each
+    as `shape` says; along the last ones they lie on the grid.
     """
     from skimage.draw import polygon2mask
 
-    n_extra = len(axes) - len(grid.shape)
-    start = np.array((*(0.0,) * n_extra, *grid.start))
-    step = np.array((*(1.0,) * n_extra, *grid.step))
+    start, step = _along(grid, len(axes))
     order = [part.plane.index(axis) for axis in axes]
     inside = np.zeros(shape, bool)
     for outline in part.region:

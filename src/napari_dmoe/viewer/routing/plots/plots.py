@@ -5,7 +5,7 @@ Knows no Qt. Drawing takes matplotlib, which is imported when a plot is made.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 import numpy as np
@@ -25,16 +25,14 @@ def load_plot(loads: PartLoads, block: int, unit: str) -> ShownPlot:
     """Return the heat map of the loads; `unit` is what a block is called."""
     from napari_dmoe.viewer.routing.plots.figures import draw_loads
 
-    load = loads.load
-    rows = (
-        {unit: str(number), "expert": str(expert), "value": _number(share)}
-        for (number, expert), share in np.ndenumerate(load)
-    )
+    load, of = loads.load, {"of": loads.words}
+    places = [[str(n) for n in range(length)] for length in load.shape]
     return ShownPlot(
         f"Load of the experts in each {unit}, of {loads.words}",
         partial(draw_loads, load=load, block=block, unit=unit),
         max(_ROW * len(load) + _FRAME, _LOWEST),
-        tuple(_rows(rows, f"load by {unit}", {"of": loads.words})),
+        _rows(f"load by {unit}", load, {unit: places[0], "expert": places[1]}, of),
+        marked=block,
     )
 
 
@@ -47,16 +45,13 @@ def class_plot(loads: PartLoads, block: int, unit: str) -> ShownPlot:
     if border is not None:
         shares, classes = np.vstack([shares, border]), (*classes, BORDER)
     mask = "painted mask" if loads.is_painted else "mask as it was made"
-    rows = (
-        {"class": classes[label], "expert": str(expert), "value": _number(share)}
-        for (label, expert), share in np.ndenumerate(shares)
-    )
+    columns = {"class": classes, "expert": [str(e) for e in range(shares.shape[1])]}
     of = {"of": f"{loads.words}, {mask}", unit: str(block)}
     return ShownPlot(
         f"In each class of the {mask}, {unit} {block}:",
         partial(draw_classes, shares=shares, classes=classes),
         22 * len(classes) + 28,
-        tuple(_rows(rows, "load by class", of)),
+        _rows("load by class", shares, columns, of),
     )
 
 
@@ -64,53 +59,47 @@ def alike_plot(
     cosines: NDArray[np.floating], names: Sequence[str], of: Mapping[str, str]
 ) -> ShownPlot:
     """Return how alike the routers of values are; `of` goes into every row."""
-    return _pairs(
-        f"Cosine of the routers' weights: 1 for alike. {BEHAVIOUR}",
-        cosines,
-        names,
-        limits=(min(0.0, float(cosines.min())), 1.0),
-        rows=tuple(_rows(_pair_rows(cosines, names), "cosine of the routers", of)),
-    )
+    title = f"Cosine of the routers' weights: 1 for alike. {BEHAVIOUR}"
+    limits = (min(0.0, float(cosines.min())), 1.0)
+    return _pairs(title, "cosine of the routers", cosines, names, of, limits)
 
 
 def apart_plot(
     bits: NDArray[np.floating], names: Sequence[str], of: Mapping[str, str]
 ) -> ShownPlot:
     """Return by how much values diverge on an image; `of` goes into every row."""
-    return _pairs(
-        "Mean divergence of the gates on this image, in bits: 0 for alike.",
-        bits,
-        names,
-        limits=(0.0, max(float(bits.max()), 0.01)),
-        rows=tuple(_rows(_pair_rows(bits, names), "divergence in bits", of)),
-    )
+    title = "Mean divergence of the gates on this image, in bits: 0 for alike."
+    limits = (0.0, max(float(bits.max()), 0.01))
+    return _pairs(title, "divergence in bits", bits, names, of, limits)
 
 
 def _pairs(
     title: str,
+    plot: str,
     matrix: NDArray[np.floating],
     names: Sequence[str],
-    *,
+    of: Mapping[str, str],
     limits: tuple[float, float],
-    rows: tuple[Mapping[str, str], ...],
 ) -> ShownPlot:
     from napari_dmoe.viewer.routing.plots.figures import draw_alike
 
     paint = partial(draw_alike, matrix=matrix, names=names, limits=limits)
+    rows = _rows(plot, matrix, {"first": names, "second": names}, of)
     return ShownPlot(title, paint, 24 * len(names) + 44, rows)
 
 
-def _pair_rows(
-    matrix: NDArray[np.floating], names: Sequence[str]
-) -> Iterator[dict[str, str]]:
-    for (first, second), value in np.ndenumerate(matrix):
-        yield {"first": names[first], "second": names[second], "value": _number(value)}
-
-
 def _rows(
-    rows: Iterator[dict[str, str]], plot: str, of: Mapping[str, str]
-) -> Iterator[dict[str, str]]:
-    return ({"plot": plot, **of, **row} for row in rows)
+    plot: str,
+    matrix: NDArray[np.floating],
+    columns: Mapping[str, Sequence[str]],
+    of: Mapping[str, str],
+) -> tuple[dict[str, str], ...]:
+    """Return a row for each cell; `columns` name a matrix' rows and columns in it."""
+    (first, rows), (second, along) = columns.items()
+    return tuple(
+        {"plot": plot, **of, first: rows[i], second: along[j], "value": _number(value)}
+        for (i, j), value in np.ndenumerate(matrix)
+    )
 
 
 def _number(value: float) -> str:

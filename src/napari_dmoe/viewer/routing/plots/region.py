@@ -15,8 +15,7 @@ from napari.layers import Image, Shapes
 from numpy.typing import NDArray
 
 from napari_dmoe.imaging.spatial import CHANNEL_AXIS
-from napari_dmoe.viewer.layers.axes import shape_of
-from napari_dmoe.viewer.layers.placement import PLACE, axis_names, from_layer
+from napari_dmoe.viewer.layers import placement
 from napari_dmoe.viewer.session.results import Result
 
 REGION = "region"
@@ -35,39 +34,20 @@ Outline = tuple[tuple[float, float], ...]
 
 @dataclass(frozen=True)
 class Part:
-    """A part of an image.
-
-    Parameters
-    ----------
-    at : tuple of (str, float)
-        Axes that are not displayed, and where on them, in pixels of the image.
-    region : tuple of outlines
-        Corners of each drawn shape, in pixels along the axes of `plane`.
-    plane : tuple of str
-        The displayed axes.
-    words : str
-        What it is.
-    """
+    """A part of an image, in its pixels."""
 
     at: tuple[tuple[str, float], ...] = ()
+    """Axes that are not displayed, and where on them."""
     region: tuple[Outline, ...] = ()
+    """Corners of each drawn shape, along the axes of `plane`."""
     plane: tuple[str, ...] = ("y", "x")
+    """The displayed axes."""
     words: str = "the whole image"
 
 
 def shown_part(viewer: ViewerModel, image: Image, dims: int) -> Part:
-    """Return the part of an image that a viewer shows.
-
-    Parameters
-    ----------
-    viewer : napari.components.ViewerModel
-        The viewer.
-    image : napari.layers.Image
-        The image.
-    dims : {2, 3}
-        Axes that the model sees at once.
-    """
-    names = axis_names(image, dims)
+    """Return the part that a viewer shows of an image for a model in 2D or 3D."""
+    names = placement.axis_names(image, dims)
     before = viewer.dims.ndim - image.ndim
     shown = {axis - before for axis in viewer.dims.displayed}
     where = np.asarray(image.world_to_data(viewer.dims.point), float)
@@ -92,31 +72,19 @@ def draw_region(viewer: ViewerModel, image: Image) -> Shapes:
     """Let a person draw rectangles on an image, in the region layer or a new one.
 
     A new layer lies where the image does, in its units, so that napari need not ignore
-    either's, and its outlines are thin whatever the size of a pixel.
-
-    Parameters
-    ----------
-    viewer : napari.components.ViewerModel
-        The viewer.
-    image : napari.layers.Image
-        What is drawn on.
-
-    Returns
-    -------
-    Shapes
-        The layer, selected, with the tool for rectangles.
+    either's, and its outlines are thin whatever the size of a pixel. The layer that is
+    returned is selected, with the tool for rectangles.
     """
     layer = _region_layer(viewer)
     if layer is None:
-        shape = shape_of(image)
-        shown = [shape[axis] for axis in range(image.ndim)][-2:]
+        shown = placement.samples_of(image).shape[: image.ndim][-2:]
         layer = Shapes(
             ndim=image.ndim,
             name=REGION,
             face_color="transparent",
             edge_color=_EDGE_COLOUR,
             edge_width=max(_EDGE_SHARE * min(shown), 0.2),
-            **{name: getattr(image, name) for name in PLACE},
+            **{name: getattr(image, name) for name in placement.PLACE},
         )
         viewer.add_layer(layer)
     viewer.layers.selection.active = layer
@@ -135,7 +103,8 @@ def painted_labels(source: Image, result: Result) -> NDArray[Any] | None:
     if mask.data.shape != result.original.shape:
         return None
     labels = np.asarray(mask.data)
-    return from_layer(source, labels, axes=made.axes, dims=len(made.grid.shape))
+    names = placement.axis_names(source, len(made.grid.shape))
+    return placement.from_layer(names, labels, axes=made.axes)
 
 
 def _region_layer(viewer: ViewerModel) -> Shapes | None:
@@ -160,9 +129,8 @@ def _outlines(
         lacking = image.ndim - points.shape[1]
         world = np.array(image.data_to_world(where))
         if lacking > 0:  # a shape without a place on the sliders is in every slice
-            points = np.column_stack(
-                [np.tile(world[:lacking], (len(points), 1)), points]
-            )
+            lacked = np.tile(world[:lacking], (len(points), 1))
+            points = np.column_stack([lacked, points])
         pixels = np.array([image.world_to_data(point) for point in points], float)
         hidden = [axis for axis in range(image.ndim) if axis not in shown]
         off = np.abs(pixels[:, hidden] - where[hidden])
@@ -176,7 +144,5 @@ def _round(corners: NDArray[np.float64]) -> NDArray[np.float64]:
     box = np.asarray(corners, float)
     centre, first, second = box.mean(0), box[1] - box[0], box[2] - box[1]
     angles = np.linspace(0, 2 * np.pi, _ELLIPSE_CORNERS, endpoint=False)[:, np.newaxis]
-    ring: NDArray[np.float64] = (
-        centre + np.cos(angles) * first / 2 + np.sin(angles) * second / 2
-    )
-    return ring
+    ring = centre + np.cos(angles) * first / 2 + np.sin(angles) * second / 2
+    return np.asarray(ring, float)

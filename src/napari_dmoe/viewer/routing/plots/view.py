@@ -2,31 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Signal
 from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QWidget
 
+from napari_dmoe.viewer.ui import parts
 from napari_dmoe.viewer.ui.measuring import MEASURING
-from napari_dmoe.viewer.ui.parts import (
-    Fold,
-    button,
-    column,
-    heading,
-    narrow_combo,
-    offer,
-    paragraph,
-    row,
-    say,
-)
+from napari_dmoe.viewer.ui.parts import button, column, paragraph, row, say
 from napari_dmoe.viewer.ui.plot import Plot
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-    Paint = Callable[[Figure], None]
+    from napari_dmoe.viewer.routing.plots.figures import Ink
+    from napari_dmoe.viewer.routing.plots.files import ShownPlot
 
 _LOAD_HELP = (
     "Share of the gates that each expert has in each {unit}. Click a cell to show the "
@@ -74,9 +65,16 @@ class PlotsSection(QWidget):
         self.class_plot = Plot("Load of the experts in each class", _CLASS_HELP)
         self._make_similarity()
         self.save_button = button("Save…", _SAVE_HELP, self.save_requested)
+        self._plots = {
+            "load": (None, self.load_plot),
+            "class": (self.class_title, self.class_plot),
+            "alike": (self.alike_text, self.alike_plot),
+            "apart": (self.apart_text, self.apart_plot),
+        }
+        """The plots by their keys, with the paragraphs of their titles."""
         column(
             self,
-            heading("LOAD"),
+            parts.heading("LOAD"),
             row(self.where, self.region_button),
             self.load_plot,
             self.warning,
@@ -89,55 +87,50 @@ class PlotsSection(QWidget):
 
     def _make_similarity(self) -> None:
         """Make what compares the routers of an attribute's values."""
-        self.attribute_combo = narrow_combo(
+        self.attribute_combo = parts.narrow_combo(
             "Attribute of the routers", "Attribute whose routers are compared."
         )
-        self.attribute_combo.activated.connect(self._on_attribute)
+        self.attribute_combo.activated.connect(self.attribute_chosen)
         self.alike_text = paragraph(name="alike-text")
         self.alike_plot = Plot("Similarity of the routers", _ALIKE_HELP)
         self.apart_text = paragraph(name="apart-text")
-        self.apart_plot = Plot(
-            "Divergence of the values", "Mean divergence on this image, in bits."
-        )
+        apart_help = "Mean divergence on this image, in bits."
+        self.apart_plot = Plot("Divergence of the values", apart_help)
         content = QWidget()
         column(
             content,
             self.attribute_combo,
-            self.alike_text,
-            self.alike_plot,
-            self.apart_text,
-            self.apart_plot,
+            *(self.alike_text, self.alike_plot),
+            *(self.apart_text, self.apart_plot),
         )
-        self.fold = Fold("Similarity of values", _ALIKE_HELP, content)
+        self.fold = parts.Fold("Similarity of values", _ALIKE_HELP, content)
 
-    def show_loads(
-        self,
-        words: str,
-        paint: Paint,
-        height: int,
-        *,
-        unit: str,
-        is_region: bool = False,
-        warning: str,
+    def show_plot(
+        self, key: str, plot: ShownPlot | None, ink: Ink, *, instead: str
     ) -> None:
-        """Show the heat map of the loads, and of what part it is."""
+        """Show a plot below its title, or what is said instead of it."""
+        title, shown = self._plots[key]
+        if title is not None:
+            say(title, instead if plot is None else plot.title)
+        if plot is None:
+            shown.setVisible(False)
+        else:
+            paint = partial(plot.paint, ink=ink)
+            shown.show_figure(paint, height=plot.height, key=(plot, ink))
+
+    def say_loads(self, words: str, unit: str, is_region: bool, warning: str) -> None:
+        """Say of what part the loads are, and what to heed."""
         say(self.where, f"Of {words}. {_IN_A_REGION if is_region else ''}".rstrip())
-        self.load_plot.explain(_LOAD_HELP.format(unit=unit))
-        self.load_plot.show_figure(paint, height=height)
+        self.load_plot.setToolTip(_LOAD_HELP.format(unit=unit))
         say(self.warning, f"⚠ {warning}" if warning else "")
 
     def say_measuring(self) -> None:
         """Say that what is drawn is of before, until a large part was measured."""
         say(self.where, MEASURING)
 
-    def show_classes(self, title: str, paint: Paint, height: int) -> None:
-        """Show the loads in each class."""
-        say(self.class_title, title)
-        self.class_plot.show_figure(paint, height=height)
-
     def offer(self, names: Sequence[str], labels: Sequence[str]) -> None:
         """Offer attributes whose routers can be compared."""
-        offer(self.attribute_combo, labels, names)
+        parts.offer(self.attribute_combo, labels, names)
         self.attribute_combo.setVisible(len(names) > 1)
         self.fold.setVisible(bool(names))
 
@@ -145,38 +138,11 @@ class PlotsSection(QWidget):
         """Return the attribute whose routers are compared."""
         return self.attribute_combo.currentData() or ""
 
-    def show_alike(self, text: str, paint: Paint | None, height: int) -> None:
-        """Show how alike the routers are."""
-        _show(self.alike_text, self.alike_plot, text, paint, height)
-
-    def show_apart(self, text: str, paint: Paint | None, height: int) -> None:
-        """Show how differently the values route this image."""
-        _show(self.apart_text, self.apart_plot, text, paint, height)
-
     def seen(self) -> tuple[str, ...]:
         """Return the keys of the plots that are shown: the fold may be closed."""
-        plots = {
-            "load": self.load_plot,
-            "class": self.class_plot,
-            "alike": self.alike_plot,
-            "apart": self.apart_plot,
-        }
-        return tuple(key for key, plot in plots.items() if plot.isVisible())
+        return tuple(key for key, (_, plot) in self._plots.items() if plot.isVisible())
 
     def showEvent(self, event: QShowEvent) -> None:
         """Tell that the plots can be seen."""
         super().showEvent(event)
         self.appeared.emit()
-
-    def _on_attribute(self) -> None:
-        self.attribute_chosen.emit()
-
-
-def _show(
-    label: QWidget, plot: Plot, text: str, paint: Paint | None, height: int
-) -> None:
-    say(label, text)
-    if paint is None:
-        plot.setVisible(False)
-    else:
-        plot.show_figure(paint, height=height)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
@@ -13,26 +13,17 @@ from napari_dmoe.viewer.bench import Bench, Control
 from napari_dmoe.viewer.layers.look import difference_to_plain
 from napari_dmoe.viewer.layers.measuring import pixel_size, pixels_or_voxels
 from napari_dmoe.viewer.layers.records import altered_words, badge
-from napari_dmoe.viewer.layers.slot import KeptLayer, selection_kept
+from napari_dmoe.viewer.layers.slot import LayerSlot, selection_kept
 from napari_dmoe.viewer.session import results
 from napari_dmoe.viewer.session.inquiry import GONE, Inquiry, if_there
+from napari_dmoe.viewer.session.reopening import quoted
 from napari_dmoe.viewer.session.requests import Request
 from napari_dmoe.viewer.session.results import Outcome, Result
+from napari_dmoe.viewer.ui.asking import save_table
 from napari_dmoe.viewer.ui.connections import Refresh
 from napari_dmoe.viewer.ui.work import Order
+from napari_dmoe.viewer.what_if.experts import words
 from napari_dmoe.viewer.what_if.experts.view import ExpertsSection
-from napari_dmoe.viewer.what_if.experts.words import (
-    Loads,
-    change_rows,
-    change_summary,
-    difference_legend,
-    difference_words,
-    effect_columns,
-    effect_rows,
-    effects_summary,
-    experts_state,
-    loads_of,
-)
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -51,10 +42,10 @@ class ExpertsControl(Control):
         super().__init__(bench, section)
         session = bench.session
         self._section = section
-        self._loads: WeakKeyDictionary[Result, Loads] = WeakKeyDictionary()
-        self._plain: weakref.ref[Result] | None = None
-        self._image: weakref.ref[Image] | None = None
-        self._difference = KeptLayer()
+        self._loads: WeakKeyDictionary[Result, words.Loads] = WeakKeyDictionary()
+        self._plain: Callable[[], Result | None] | None = None
+        self._image: Callable[[], Image | None] = lambda: None
+        self._difference = LayerSlot()
         self._refresh = Refresh(
             self,
             self.show,
@@ -64,16 +55,18 @@ class ExpertsControl(Control):
         section.run_requested.connect(self._on_run)
         section.reset_requested.connect(self._on_reset)
         section.effects_requested.connect(self._on_effects)
+        for found in (section.change, section.effects):
+            found.save_requested.connect(self._on_save)
         self.show()
 
     def show(self) -> None:
         """Offer the model's experts, and forget what no longer holds."""
-        loaded = self._session.model
-        state = experts_state(loaded, self._current_loads(), self._session.why_not())
+        session, loads = self._session, self._current_loads()
+        state = words.experts_state(session.model, loads, session.why_not())
         self._section.show_state(state)
         self._forget()
 
-    def _current_loads(self) -> Loads | None:
+    def _current_loads(self) -> words.Loads | None:
         image, loaded = self._session.image, self._session.model
         shown = self._session.results_of(image)
         shown = [e for e in shown if e.request and e.request.model() is loaded]
@@ -82,15 +75,14 @@ class ExpertsControl(Control):
         if plain is None or plain.segmentation.routing is None:
             return None
         if plain not in self._loads:
-            self._loads[plain] = loads_of(plain.segmentation.routing)
+            self._loads[plain] = words.loads_of(plain.segmentation.routing)
         return self._loads[plain]
 
     def _forget(self) -> None:
         """Take away what was found for a plain result that is gone."""
         if self._plain is None:
             return
-        plain = self._plain()
-        image = None if self._image is None else self._image()
+        plain, image = self._plain(), self._image()
         shown = self._session.results_of(image)
         is_gone = plain is None or plain not in shown
         if is_gone or image is not self._session.image:
@@ -103,10 +95,10 @@ class ExpertsControl(Control):
     def _on_run(self) -> None:
         wanted = self._section.intervention()
         loaded = self._session.model
-        problem = ""
-        if loaded is not None:
-            unit = unit_of(loaded.card.dims)
-            problem = wanted.problem(loaded.config.n_experts, unit)
+        if loaded is None:
+            return
+        unit = unit_of(loaded.card.dims)
+        problem = wanted.problem(loaded.config.n_experts, unit)
         if problem:
             self._section.show_problem(problem)
             return
@@ -138,7 +130,7 @@ class ExpertsControl(Control):
         shown = [e for e in session.results_of(image) if e.request == request]
         plain = results.latest(shown, chosen=session.result_of(image))
         options |= {"plain": None if plain is None else plain.segmentation}
-        show = partial(self._on_returned, then, inquiry, request, plain)
+        show = partial(self._on_returned, then, image, inquiry, request, plain)
         return Order(
             title=f"dMoE: experts on {image.name}",
             status=status,
@@ -155,25 +147,30 @@ class ExpertsControl(Control):
     def _on_returned(
         self,
         then: Callable[..., str],
+        image: Image,
         inquiry: Inquiry,
         request: Request,
         plain: Result | None,
         found: tuple[Ablation, float],
     ) -> str:
         ablation, seconds = found
-        session, image = self._session, inquiry.image
+        session = self._session
         if plain is None or plain not in session.results_of(image):
             outcome = Outcome(ablation.plain, request, seconds)
             plain = session.show_outcome(image, outcome)
         self._plain, self._image = weakref.ref(plain), weakref.ref(image)
-        return then(
-            inquiry, Outcome(ablation.result, request, seconds), plain, ablation
-        )
+        outcome = Outcome(ablation.result, request, seconds)
+        return then(image, inquiry, outcome, plain, ablation)
 
     def _show_change(
-        self, inquiry: Inquiry, outcome: Outcome, plain: Result, ablation: Ablation
+        self,
+        image: Image,
+        inquiry: Inquiry,
+        outcome: Outcome,
+        plain: Result,
+        ablation: Ablation,
     ) -> str:
-        session, image, viewer = self._session, inquiry.image, self._session.viewer
+        session, viewer = self._session, self._session.viewer
         if viewer is None:
             return GONE
         record, seconds = ablation.result.provenance, outcome.seconds
@@ -186,29 +183,35 @@ class ExpertsControl(Control):
         _show(plain, viewer.dims.ndisplay == _FLAT)
         _show(made, True)
         session.outlines.add(plain.mask())
-        summary = f"“{made.title}”: {change_summary(ablation, difference.name)}"
+        summary = f"“{made.title}”: {words.change_summary(ablation, difference.name)}"
         self._section.show_change(
             badge(record),
             summary,
-            change_rows(ablation, pixel_size(ablation.plain, inquiry.pixels)),
-            difference_legend(record) if ablation.comparison.n_different else (),
+            words.change_rows(ablation, pixel_size(ablation.plain, inquiry.pixels)),
+            words.difference_legend(record) if ablation.comparison.n_different else (),
         )
         n, what = ablation.comparison.n_different, pixels_or_voxels(ablation.plain)
         return f"Done in {seconds:.1f} s: “{made.title}” is shown; {n} {what} change."
 
     def _show_effects(
-        self, inquiry: Inquiry, outcome: Outcome, plain: Result, ablation: Ablation
+        self,
+        image: Image,
+        inquiry: Inquiry,
+        outcome: Outcome,
+        plain: Result,
+        ablation: Ablation,
     ) -> str:
         pixel = pixel_size(ablation.plain, inquiry.pixels)
         self._section.show_effects(
-            effects_summary(ablation),
-            effect_rows(ablation, pixel),
-            effect_columns(ablation, pixel),
+            words.effects_summary(ablation),
+            words.effect_lines(ablation, pixel),
+            words.effect_columns(ablation, pixel),
         )
-        return (
-            f"Done in {outcome.seconds:.1f} s: {len(ablation.effects)} experts muted "
-            "in turn."
-        )
+        n, seconds = len(ablation.effects), outcome.seconds
+        return f"Done in {seconds:.1f} s: {n} experts muted in turn."
+
+    def _on_save(self, what: str, rows: Sequence[Mapping[str, str]]) -> None:
+        save_table(self._work, self._section, what, rows)
 
     def _on_reset(self) -> None:
         """Leave every expert as it is, and look at the plain mask alone."""
@@ -222,21 +225,16 @@ class ExpertsControl(Control):
         altered = [e for e in shown if e.segmentation.provenance.experts is not None]
         for each in altered:
             _show(each, False)
-        self._say_left([each.title for each in altered])
+        left = [each.title for each in altered]
+        difference = self._difference.within(self._session.viewer)
+        left += [] if difference is None else [difference.name]
+        listed = f"Hidden, and still in napari's list: {quoted(left)}." if left else ""
+        self._section.show_left(listed)
         plain = results.latest(shown)
         if plain is not None:
             _show(plain, True)
             self._session.outlines.discard(plain.mask())
             self._session.choose_result(image, plain)
-
-    def _say_left(self, titles: list[str]) -> None:
-        """Say which layers stay in the list."""
-        difference = self._difference.within(self._session.viewer)
-        if difference is not None:
-            titles = [*titles, difference.name]
-        listed = ", ".join(f"“{title}”" for title in titles)
-        text = f"Hidden, and still in napari's list: {listed}." if listed else ""
-        self._section.show_left(text)
 
 
 def _show(result: Result, is_shown: bool) -> None:
@@ -246,7 +244,7 @@ def _show(result: Result, is_shown: bool) -> None:
 
 
 def put_difference(
-    kept: KeptLayer, viewer: ViewerModel, image: Image, ablation: Ablation
+    slot: LayerSlot, viewer: ViewerModel, image: Image, ablation: Ablation
 ) -> Labels:
     """Show the difference of an intervention, where the last one's was."""
     record = ablation.result.provenance
@@ -255,9 +253,9 @@ def put_difference(
         ablation.result,
         ablation.comparison.difference,
         name=f"difference, {altered_words(record)}",
-        words=difference_words(record),
+        words=words.difference_words(record),
     )
-    layer: Labels = kept.put(viewer, layer_data)
+    layer: Labels = slot.put(viewer, layer_data)
     layer.name = layer_data[1]["name"]  # it says what was done
     layer.editable, layer.visible = False, True
     return layer

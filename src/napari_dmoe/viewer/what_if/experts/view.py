@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from qtpy.QtCore import Signal
 from qtpy.QtGui import QIcon
@@ -11,34 +10,19 @@ from qtpy.QtWidgets import QCheckBox, QLabel, QWidget
 
 from napari_dmoe.inference.pictures.colours import expert_colours
 from napari_dmoe.viewer.rows import Column, Line, TableRow
+from napari_dmoe.viewer.ui import parts
 from napari_dmoe.viewer.ui.findings import FindingView
 from napari_dmoe.viewer.ui.lists import BoxFlow
-from napari_dmoe.viewer.ui.parts import (
-    StartButton,
-    allow,
-    button,
-    column,
-    heading,
-    narrow_combo,
-    paragraph,
-    row,
-    say,
-    swatch,
-)
+from napari_dmoe.viewer.ui.parts import StartButton, button, column, paragraph, row, say
 from napari_dmoe.viewer.ui.tables import Facts, Table
-from napari_dmoe.viewer.what_if.experts.words import (
-    EFFECTS_HELP,
-    ExpertsState,
-    Intervention,
-)
+from napari_dmoe.viewer.what_if.experts import words
+from napari_dmoe.viewer.what_if.experts.words import ExpertsState, Intervention
 
 ABOUT = (
     "What is an expert for? See the mask without it, or with it alone. It comes as an "
     "outline of other colours, named and marked as not the plain model; the difference "
     "lies between both."
 )
-_COLOUR = "colour"
-"""Key of a row's swatch, which is no column."""
 _RUN_HELP = "Run the model with these experts muted or pinned, beside the plain model."
 _EFFECTS_BUTTON_HELP = (
     "Mute every expert in turn, each alone, and measure what changes in the mask."
@@ -54,13 +38,13 @@ class ExpertsSection(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.block_combo = narrow_combo(
+        self.block_combo = parts.narrow_combo(
             "Where experts are muted or pinned",
             "Where: everywhere, or in one place alone, counted from 0.",
         )
         self.block_combo.activated.connect(self._show_loads)
         self.mute_boxes: list[QCheckBox] = []
-        self.pin_combo = narrow_combo(
+        self.pin_combo = parts.narrow_combo(
             "Pinned expert",
             "Pin: every token uses this expert alone, instead of its best two.",
         )
@@ -97,15 +81,10 @@ class ExpertsSection(QWidget):
             between=(self.legend,),
             rows=self.file_rows,
         )
-        self.effects_table = Table(
-            "Effect of every expert", EFFECTS_HELP, is_sorted=True
-        )
+        table = Table("Effect of every expert", words.EFFECTS_HELP, is_sorted=True)
+        self.effects_table = table
         self.effects = FindingView(
-            "effects",
-            "the effects",
-            self.effects_table,
-            text=self.effects_table.text,
-            rows=self.effects_table.file_rows,
+            "effects", "the effects", table, text=table.text, rows=table.file_rows
         )
 
     def _lay_out(self) -> None:
@@ -118,16 +97,8 @@ class ExpertsSection(QWidget):
             row(QLabel("pin"), self.pin_combo, stretch=1),
             row(self.run_button, self.reset_button, stretch=0),
         )
-        column(
-            self,
-            heading("EXPERTS"),
-            paragraph(ABOUT),
-            self._inputs,
-            self.problem,
-            self.change,
-            self.effects_button,
-            self.effects,
-        )
+        inputs = parts.heading("EXPERTS"), paragraph(ABOUT), self._inputs, self.problem
+        column(self, *inputs, self.change, self.effects_button, self.effects)
 
     def intervention(self) -> Intervention:
         """Return what is chosen."""
@@ -142,21 +113,13 @@ class ExpertsSection(QWidget):
 
     def show_state(self, state: ExpertsState) -> None:
         """Offer another model's experts, or say why there are none."""
-        is_other = (state.n_experts, state.n_blocks, state.unit) != (
-            self._state.n_experts,
-            self._state.n_blocks,
-            self._state.unit,
-        )
-        self._state = state
-        if is_other:
+        before, self._state = self._state, state
+        if state.model != before.model:
             self._offer(state)
         self._inputs.setVisible(state.n_experts > 0)
         self.effects_button.setVisible(state.n_experts > 0)
-        for start, tooltip in (
-            (self.run_button, _RUN_HELP),
-            (self.effects_button, _EFFECTS_BUTTON_HELP),
-        ):
-            allow(start, state.why_not, tooltip)
+        parts.allow(self.run_button, state.why_not, _RUN_HELP)
+        parts.allow(self.effects_button, state.why_not, _EFFECTS_BUTTON_HELP)
         self.show_problem(state.why_not)
         self._show_loads()
 
@@ -168,7 +131,7 @@ class ExpertsSection(QWidget):
         self.pin_combo.clear()
         self.pin_combo.addItem("none")
         for expert, colour in enumerate(expert_colours(state.n_experts)):
-            icon = QIcon(swatch(colour))
+            icon = QIcon(parts.swatch(colour))
             box = QCheckBox()
             box.setIcon(icon)
             box.setAccessibleName(f"Mute expert {expert}")
@@ -178,10 +141,10 @@ class ExpertsSection(QWidget):
         self._boxes.show_boxes(self.mute_boxes)
 
     def _show_loads(self, *_: object) -> None:
-        loads, texts = (self._state.loads or {}).get(self.block()), []
+        loads = (self._state.loads or {}).get(self.block(), ())
+        texts = []
         for expert, box in enumerate(self.mute_boxes):
-            has_load = loads is not None and expert < len(loads)
-            share = f"{loads[expert]:.0%}" if loads is not None and has_load else ""
+            share = f"{loads[expert]:.0%}" if expert < len(loads) else ""
             texts.append(f"{expert} · {share}" if share else str(expert))
             box.setToolTip(
                 f"Mute expert {expert}: no token may use it, and the next best one "
@@ -217,14 +180,7 @@ class ExpertsSection(QWidget):
     ) -> None:
         """Show how the mask of an intervention differs from the plain one.
 
-        Parameters
-        ----------
-        badge, summary : str
-            What it is, and how much changes.
-        rows : sequence of TableRow
-            A line for each class.
-        legend : sequence of TableRow
-            A line for each colour of the difference.
+        There is a row for each class, and in the legend one for each colour.
         """
         say(self.problem, "")
         self.change.say(badge, summary)
@@ -232,17 +188,10 @@ class ExpertsSection(QWidget):
         self.table.show_facts(rows)
 
     def show_effects(
-        self,
-        summary: str,
-        rows: Sequence[Mapping[str, Any]],
-        columns: Sequence[Column] | None = None,
+        self, summary: str, lines: Sequence[Line], columns: Sequence[Column] = ()
     ) -> None:
-        """Show what every expert does; nothing without rows."""
+        """Show what every expert does; nothing without lines."""
         self.effects.say("", summary)
-        lines = [
-            Line({k: each[k] for k in each if k != _COLOUR}, colour=each.get(_COLOUR))
-            for each in rows
-        ]
         self.effects_table.show_lines(lines, columns)
 
     def show_problem(self, text: str) -> None:

@@ -16,9 +16,9 @@ from napari_dmoe.inference.pictures.colours import (
     expert_colours,
 )
 from napari_dmoe.inference.results.routing import unit_of
-from napari_dmoe.viewer.layers.measuring import PIXELS, PixelSize, pixels_or_voxels
+from napari_dmoe.viewer.layers.measuring import PixelSize, pixels_or_voxels
 from napari_dmoe.viewer.layers.records import altered_words
-from napari_dmoe.viewer.rows import Column, TableRow
+from napari_dmoe.viewer.rows import Column, Line, TableRow
 
 if TYPE_CHECKING:
     from napari_dmoe.inference.results.provenance import Provenance
@@ -39,30 +39,18 @@ Loads = Mapping[int | None, Sequence[float]]
 
 @dataclass(frozen=True)
 class Intervention:
-    """What is done to a model's experts.
-
-    Parameters
-    ----------
-    mute : frozenset of int
-        Experts that no token may use, counted from 0.
-    pin : int or None
-        The expert that every token uses alone.
-    block : int or None
-        Where, counted from 0; None = all blocks.
-    """
+    """What is done to a model's experts, which are counted from 0, as are blocks."""
 
     mute: frozenset[int] = frozenset()
+    """Experts that no token may use."""
     pin: int | None = None
+    """The expert that every token uses alone."""
     block: int | None = None
-
-    @property
-    def is_none(self) -> bool:
-        """Whether the model is left as it is."""
-        return not self.mute and self.pin is None
+    """Where; None = all blocks."""
 
     def problem(self, n_experts: int, unit: str = "block") -> str:
         """Say why it cannot be run; nothing where it can."""
-        if self.is_none:
+        if not self.mute and self.pin is None:
             return "Nothing is muted or pinned: tick an expert first."
         if self.pin is not None and self.pin in self.mute:
             return f"Expert {self.pin} is both muted and pinned: choose one of them."
@@ -90,55 +78,35 @@ class Intervention:
 
 @dataclass(frozen=True)
 class ExpertsState:
-    """What the section of experts offers.
-
-    Parameters
-    ----------
-    why_not : str
-        Why nothing can be run; empty where something can.
-    n_experts, n_blocks : int
-        What the model has.
-    unit : {"block", "stage"}
-        What its experts are called in.
-    loads : mapping of int or None to sequence of float
-        Share of the gates of each expert, by block; None before anything was
-        segmented.
-    """
+    """What the section of experts offers."""
 
     why_not: str = ""
+    """Why nothing can be run; empty where something can."""
     n_experts: int = 0
     n_blocks: int = 0
     unit: str = "block"
+    """What the model's experts are in: a block or a stage."""
     loads: Loads | None = None
+    """As :func:`loads_of` returns them; None before anything was segmented."""
+
+    @property
+    def model(self) -> tuple[int, int, str]:
+        """What must be offered anew when it changes."""
+        return self.n_experts, self.n_blocks, self.unit
 
 
 def experts_state(
     loaded: LoadedModel | None, loads: Loads | None, why_not: str
 ) -> ExpertsState:
-    """Return what can be done to a model's experts.
-
-    Parameters
-    ----------
-    loaded : LoadedModel or None
-        The model.
-    loads : mapping of int or None to sequence of float, optional
-        As :func:`loads_of` returns them for the plain result.
-    why_not : str
-        Why nothing can be segmented.
-    """
+    """Return what can be done to a model's experts, unless nothing can be segmented."""
     if loaded is None or not loaded.config.n_routers:
         no_experts = "This model has no experts." if loaded is not None else why_not
         return ExpertsState(why_not=no_experts)
     # Here, as it needs torch, which a loaded model has brought along.
     from napari_dmoe.inference.running.controls import n_blocks
 
-    return ExpertsState(
-        why_not=why_not,
-        n_experts=loaded.config.n_experts,
-        n_blocks=n_blocks(loaded),
-        unit=unit_of(loaded.card.dims),
-        loads=loads,
-    )
+    n, unit = loaded.config.n_experts, unit_of(loaded.card.dims)
+    return ExpertsState(why_not, n, n_blocks(loaded), unit, loads)
 
 
 def loads_of(routing: RoutingMaps) -> Loads:
@@ -150,7 +118,7 @@ def loads_of(routing: RoutingMaps) -> Loads:
     return whole | {block: each.tolist() for block, each in enumerate(loads)}
 
 
-def change_rows(ablation: Ablation, pixel: PixelSize = PIXELS) -> tuple[TableRow, ...]:
+def change_rows(ablation: Ablation, pixel: PixelSize) -> tuple[TableRow, ...]:
     """Return lines that compare the mask of an intervention with the plain one."""
     colours = class_colours(ablation.plain.classes)
     rows = []
@@ -188,57 +156,43 @@ def difference_legend(record: Provenance) -> tuple[TableRow, ...]:
     words = difference_words(record)[1:]
     if len(record.classes) == _ONE_CLASS:
         words = words[:-1]  # there is no other class
-    return tuple(
-        TableRow(word, "", colour=colour)
-        for word, colour in zip(words, DIFFERENCE_COLOURS, strict=False)
-    )
+    pairs = zip(words, DIFFERENCE_COLOURS, strict=False)
+    return tuple(TableRow(word, "", colour=colour) for word, colour in pairs)
 
 
-def effect_rows(ablation: Ablation, pixel: PixelSize = PIXELS) -> list[dict[str, Any]]:
+def effect_lines(ablation: Ablation, pixel: PixelSize) -> list[Line]:
     """Return the effects of all experts, the largest first, with their colours.
 
-    Returns
-    -------
-    list of dict
-        As :meth:`Ablation.rows`, with ``colour`` for the swatch, and what
-        :func:`effect_columns` shows.
+    Their cells are those of :meth:`Ablation.rows`, and what :func:`effect_columns`
+    shows.
     """
     colours = expert_colours(len(ablation.effects))
-    rows = []
-    for row in ablation.rows():
+    lines = []
+    for row in sorted(ablation.rows(), key=lambda row: -row["pixels that change"]):
         n = row["pixels that change"]
         shown = {
             "load (%)": 100 * row["load"],
             f"changes ({pixel.unit})": n if pixel.is_count else n * pixel.size,
         }
-        rows.append(row | shown | {"colour": colours[int(row["muted expert"])]})
-    return sorted(rows, key=lambda row: -row["pixels that change"])
+        lines.append(Line(row | shown, colour=colours[int(row["muted expert"])]))
+    return lines
 
 
-def effect_columns(ablation: Ablation, pixel: PixelSize = PIXELS) -> list[Column]:
+def effect_columns(ablation: Ablation, pixel: PixelSize) -> list[Column]:
     """Return the columns of the effects that fit into the dock, with short names."""
+    flips = "Where the label is another one without it."
     columns = [
         Column("muted expert", "expert", "The expert that is muted."),
         Column("load (%)", "load\n%", "Its share of the gates, in percent."),
-        Column(
-            f"changes ({pixel.unit})",
-            f"flips\n{pixel.unit}",
-            "Where the label is another one without it.",
-        ),
+        Column(f"changes ({pixel.unit})", f"flips\n{pixel.unit}", flips),
     ]
     for size in ablation.effects[0].sizes if ablation.effects else ():
-        unit = pixel.unit if size.unit == "px" else size.unit
+        name, unit = size.name, pixel.unit if size.unit == "px" else size.unit
+        grows = f"By how much {name} grows (+) or shrinks (-) without it."
+        dice = f"Dice of {name} to the plain mask."
         columns += [
-            Column(
-                f"{size.name} change ({size.unit})",
-                f"{size.name}\n± {unit}",
-                f"By how much {size.name} grows (+) or shrinks (-) without it.",
-            ),
-            Column(
-                f"{size.name} Dice",
-                f"{size.name}\nDice",
-                f"Dice of {size.name} to the plain mask.",
-            ),
+            Column(f"{name} change ({size.unit})", f"{name}\n± {unit}", grows),
+            Column(f"{name} Dice", f"{name}\nDice", dice),
         ]
     return columns
 

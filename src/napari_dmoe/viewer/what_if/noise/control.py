@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
+from napari_dmoe.progress import ProgressHook
 from napari_dmoe.viewer.bench import Bench, Control
 from napari_dmoe.viewer.layers.records import badge
-from napari_dmoe.viewer.layers.slot import KeptLayer, selection_kept
+from napari_dmoe.viewer.layers.slot import LayerSlot, selection_kept
 from napari_dmoe.viewer.session.inquiry import if_there
+from napari_dmoe.viewer.session.reopening import quoted
 from napari_dmoe.viewer.session.requests import Request
 from napari_dmoe.viewer.session.results import Outcome, Result
+from napari_dmoe.viewer.ui.asking import save_table
 from napari_dmoe.viewer.ui.connections import Refresh
 from napari_dmoe.viewer.ui.work import Order
 from napari_dmoe.viewer.what_if.noise.maps import (
@@ -41,8 +44,8 @@ class NoiseControl(Control):
         super().__init__(bench, section)
         session = bench.session
         self._section = section
-        self._vote: weakref.ref[Result] | None = None
-        self._maps: WeakKeyDictionary[Image, list[KeptLayer]] = WeakKeyDictionary()
+        self._vote: Callable[[], Result | None] = lambda: None
+        self._maps: WeakKeyDictionary[Image, list[LayerSlot]] = WeakKeyDictionary()
         self._refresh = Refresh(
             self,
             self.show,
@@ -50,6 +53,7 @@ class NoiseControl(Control):
             at_once=session.subject_changes,
         )
         section.run_requested.connect(self._on_run)
+        section.found.save_requested.connect(self._on_save)
         self.show()
 
     def show(self) -> None:
@@ -57,10 +61,9 @@ class NoiseControl(Control):
         loaded, image = self._session.model, self._session.image
         has_routers = loaded is None or loaded.config.n_routers
         self._section.allow(self._session.why_not() if has_routers else _NO_ROUTERS)
-        vote = None if self._vote is None else self._vote()
         shown = self._session.results_of(image)
-        if self._vote is not None and vote not in shown:
-            self._vote = None
+        if self._vote() not in shown:
+            self._vote = lambda: None
             self._section.show_nothing()
 
     def _on_run(self, samples: int, seed: int) -> None:
@@ -74,10 +77,11 @@ class NoiseControl(Control):
     ) -> Order:
         inquiry, draw = self._session.inquire(image), self._engines.uncertainty
         show = partial(self._on_returned, image, inquiry.request(loaded))
+        work = inquiry.work(draw, loaded, samples=samples, seed=seed)
         return Order(
             title=f"dMoE: noise samples on {image.name}",
             status=f"Drawing {samples} noise samples on “{image.name}” …",
-            work=inquiry.work(draw, loaded, samples=samples, seed=seed),
+            work=partial(_summed_up, work),
             then=if_there(self._session, image, show),
             if_failed=self._on_failed,
         )
@@ -88,9 +92,9 @@ class NoiseControl(Control):
         return f"Failed: {error}"
 
     def _on_returned(
-        self, image: Image, request: Request, drawn: tuple[Uncertainty, float]
+        self, image: Image, request: Request, drawn: tuple[Uncertainty, float, str]
     ) -> str:
-        found, seconds = drawn
+        found, seconds, summary = drawn
         session, looked_at = self._session, self._session.result_of(image)
         outcome = Outcome(vote_result(found), request, seconds)
         with selection_kept(session.viewer):
@@ -101,35 +105,45 @@ class NoiseControl(Control):
         self._vote = weakref.ref(made)
         self._section.show_found(
             badge(found.provenance),
-            noise_summary(found),
+            summary,
             interval_rows(found),
             layers=_added(made, maps),
             keys=noise_keys(found),
         )
-        return f"Done in {seconds:.1f} s: {noise_summary(found)}"
+        return f"Done in {seconds:.1f} s: {summary}"
+
+    def _on_save(self, what: str, rows: Sequence[Mapping[str, str]]) -> None:
+        save_table(self._work, self._section, what, rows)
 
     def _put_maps(self, image: Image, found: Uncertainty) -> list[Layer]:
         """Put the maps where those of the image's last samples are."""
         viewer = self._session.viewer
         if viewer is None:
             return []
-        wanted, kept = noise_layers(image, found), self._maps.setdefault(image, [])
-        kept += [KeptLayer() for _ in wanted[len(kept) :]]
+        wanted, slots = noise_layers(image, found), self._maps.setdefault(image, [])
+        slots += [LayerSlot() for _ in wanted[len(slots) :]]
         made = []
-        for each, layer_data in zip(kept, wanted, strict=False):
+        for each, layer_data in zip(slots, wanted, strict=False):
             layer = each.put(viewer, layer_data)
             layer.name = layer_data[1]["name"]  # another model may have other classes
             made.append(layer)
-        for left in kept[len(wanted) :]:
+        for left in slots[len(wanted) :]:
             left.remove(viewer)
         return made
 
 
+def _summed_up(
+    work: Callable[[ProgressHook], tuple[Uncertainty, float]], hook: ProgressHook
+) -> tuple[Uncertainty, float, str]:
+    """Draw samples, and count where they disagree; called in the work's thread."""
+    found, seconds = work(hook)
+    return found, seconds, noise_summary(found)
+
+
 def _added(vote: Result, maps: Sequence[Layer]) -> str:
     """Say which layers show what was found, and which of them are seen."""
-    mask = vote.mask()
-    layers = [*maps, *([] if mask is None else [mask])]
-    seen = ", ".join(f"“{each.name}”" for each in layers if each.visible)
-    hidden = ", ".join(f"“{each.name}”" for each in layers if not each.visible)
-    parts = (f"Shown: {seen}." if seen else "", f"Hidden: {hidden}." if hidden else "")
-    return " ".join(filter(None, parts))
+    layers = [each for each in (*maps, vote.mask()) if each is not None]
+    seen = quoted([each.name for each in layers if each.visible])
+    hidden = quoted([each.name for each in layers if not each.visible])
+    said = {"Shown": seen, "Hidden": hidden}
+    return " ".join(f"{how}: {names}." for how, names in said.items() if names)

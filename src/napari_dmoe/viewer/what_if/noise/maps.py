@@ -7,18 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_dmoe.inference.pictures.colours import (
-    ColourKey,
-    Rgb,
-    class_colours,
-)
+from napari_dmoe.inference.pictures.colours import ColourKey, Rgb, class_colours
 from napari_dmoe.inference.results.segmentation import Segmentation
-from napari_dmoe.viewer.layers.maps import (
-    fading_in,
-    map_layer,
-    measure_look,
-    ramp_of,
-)
+from napari_dmoe.viewer.layers.maps import fading_in, map_layer, measure_look, ramp_of
 from napari_dmoe.viewer.layers.placement import LayerData
 from napari_dmoe.viewer.rows import TableRow
 
@@ -48,12 +39,9 @@ def noise_keys(found: Uncertainty) -> tuple[ColourKey, ...]:
     """Return what the colours of the maps of :func:`noise_layers` mean."""
     n, colours = found.n_samples, class_colours(found.classes)
     most = np.log2(min(len(found.classes), max(n, 2)))
-    entropy = ColourKey.from_0(
-        "Noise entropy: nothing where all samples agree",
-        ramp_of(_ENTROPY_COLORMAP, _ENTROPY_STEPS),
-        most,
-        "bits",
-    )
+    ramp = ramp_of(_ENTROPY_COLORMAP, _ENTROPY_STEPS)
+    title = "Noise entropy: nothing where all samples agree"
+    entropy = ColourKey.from_0(title, ramp, most, "bits")
     votes = (
         ColourKey(
             f"Votes for {name} (hidden at first)",
@@ -106,41 +94,34 @@ def noise_layers(source: Image, found: Uncertainty) -> list[LayerData]:
 
 def interval_rows(found: Uncertainty) -> tuple[TableRow, ...]:
     """Return a line for each class: the median, and the ends of the interval."""
-    colours = class_colours(found.classes)
-    rows = []
-    for label, each in enumerate(found.intervals, start=1):
-        cells = {
-            "class": each.name,
-            "low": f"{each.low:.6g}",
-            "median": f"{each.median:.6g}",
-            "high": f"{each.high:.6g}",
-            "unit": each.unit,
-            "samples": str(found.n_samples),
-            "seed": str(found.seed),
-            "note": "noise of the gates, 95 % of the samples",
-        }
-        rows.append(
-            TableRow(
-                each.name,
-                f"{each.median:.4g} {each.unit}",
-                f"{each.low:.4g}–{each.high:.4g}",
-                colours[label],
-                cells,
-            )
+    return tuple(
+        TableRow(
+            each.name,
+            f"{each.median:.4g} {each.unit}",
+            f"{each.low:.4g}–{each.high:.4g}",
+            colour=class_colours(found.classes)[label],
+            cells={
+                "class": each.name,
+                "low": f"{each.low:.6g}",
+                "median": f"{each.median:.6g}",
+                "high": f"{each.high:.6g}",
+                "unit": each.unit,
+                "samples": str(found.n_samples),
+                "seed": str(found.seed),
+                "note": "noise of the gates, 95 % of the samples",
+            },
         )
-    return tuple(rows)
+        for label, each in enumerate(found.intervals, start=1)
+    )
 
 
 def noise_summary(found: Uncertainty) -> str:
     """Say in how many pixels the samples disagree."""
     what = "voxels" if len(found.grid.shape) == 3 else "pixels"
     n = int(np.count_nonzero(found.entropy))
-    total = max(found.entropy.size, 1)
+    samples = f"{found.n_samples} samples (seed {found.seed})"
     if found.n_samples == 1:
         return "One sample agrees with itself: draw more to see what changes."
     if not n:
-        return f"All {found.n_samples} samples (seed {found.seed}) agree everywhere."
-    return (
-        f"The {found.n_samples} samples (seed {found.seed}) disagree in {n} {what} "
-        f"({n / total:.2%})."
-    )
+        return f"All {samples} agree everywhere."
+    return f"The {samples} disagree in {n} {what} ({n / found.entropy.size:.2%})."

@@ -9,19 +9,10 @@ from qtpy.QtWidgets import QLabel, QWidget
 
 from napari_dmoe.inference.pictures.colours import ColourKey
 from napari_dmoe.viewer.rows import TableRow
+from napari_dmoe.viewer.ui import parts
 from napari_dmoe.viewer.ui.colours import MapLegend
 from napari_dmoe.viewer.ui.findings import FindingView
-from napari_dmoe.viewer.ui.parts import (
-    StartButton,
-    allow,
-    button,
-    column,
-    heading,
-    paragraph,
-    row,
-    say,
-    spin_box,
-)
+from napari_dmoe.viewer.ui.parts import StartButton, column, paragraph, row, say
 from napari_dmoe.viewer.ui.tables import Facts
 from napari_dmoe.viewer.what_if.noise.maps import ABOUT
 
@@ -43,16 +34,16 @@ class NoiseSection(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.samples = spin_box(
+        self.samples = parts.spin_box(
             "Noise samples", "How often the noise is drawn: 1 to 64.", 1, MOST_SAMPLES
         )
         self.samples.setValue(_SAMPLES)
-        self.seed = spin_box(
+        self.seed = parts.spin_box(
             "Seed of the noise",
             "The same seed draws the same noise; more samples go on where fewer ended.",
             0,
         )
-        self.run_button = button("Draw samples", "", self._on_run, StartButton)
+        self.run_button = parts.button("Draw samples", "", self._on_run, StartButton)
         self.problem = paragraph(name="noise-problem")
         self.layers = paragraph(name="noise-layers")
         self.legend = MapLegend()
@@ -71,20 +62,14 @@ class NoiseSection(QWidget):
             row(QLabel("seed"), self.seed, stretch=1),
             self.run_button,
         )
-        column(
-            self,
-            heading("NOISE"),
-            paragraph(ABOUT),
-            self._inputs,
-            self.problem,
-            self.found,
-        )
+        title = parts.heading("NOISE")
+        column(self, title, paragraph(ABOUT), self._inputs, self.problem, self.found)
         self.allow("")
         self.show_nothing()
 
     def allow(self, why_not: str) -> None:
         """Let samples be drawn, or say why they cannot be."""
-        allow(self.run_button, why_not, _RUN_HELP)
+        parts.allow(self.run_button, why_not, _RUN_HELP)
         say(self.problem, why_not)
 
     def show_nothing(self) -> None:
@@ -99,21 +84,13 @@ class NoiseSection(QWidget):
         summary: str,
         rows: Sequence[TableRow],
         *,
-        layers: str = "",
-        keys: Sequence[ColourKey] = (),
+        layers: str,
+        keys: Sequence[ColourKey],
     ) -> None:
         """Show what the samples agree on.
 
-        Parameters
-        ----------
-        badge, summary : str
-            What the mask of the most votes is, and how much the samples disagree.
-        rows : sequence of TableRow
-            A line for each class.
-        layers : str
-            Which layers were added.
-        keys : sequence of ColourKey
-            What the colours of the maps mean.
+        That is what the mask of the most votes is, how much the samples disagree, a
+        row for each class, which layers were added, and what their colours mean.
         """
         say(self.problem, "")
         self.found.say(badge, summary)

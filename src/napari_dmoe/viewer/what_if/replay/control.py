@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,40 +13,31 @@ from napari.utils.notifications import show_info
 from qtpy.QtWidgets import QFileDialog
 
 from napari_dmoe.imaging.files import safe_stem
-from napari_dmoe.inference.replaying.case_files import (
-    CASE_SUFFIX,
-    CaseFile,
-    read_case,
-    write_case,
-)
+from napari_dmoe.inference.replaying import case_files
 from napari_dmoe.inference.replaying.record_comparison import compare_records
 from napari_dmoe.progress import Progress, ProgressHook
 from napari_dmoe.viewer.bench import Bench, Control
 from napari_dmoe.viewer.layers import slot
 from napari_dmoe.viewer.layers.records import is_mask, layer_name, layer_record
-from napari_dmoe.viewer.session.inquiry import GONE
+from napari_dmoe.viewer.session.inquiry import GONE, if_there
 from napari_dmoe.viewer.session.reopening import show_alone
-from napari_dmoe.viewer.ui.asking import ask_for_checkpoint
+from napari_dmoe.viewer.ui.asking import ask_for_checkpoint, ask_where
 from napari_dmoe.viewer.ui.connections import Refresh
-from napari_dmoe.viewer.ui.work import BUSY, Order
-from napari_dmoe.viewer.what_if.replay.rebuilt import show_replayed
-from napari_dmoe.viewer.what_if.replay.replaying import (
-    Played,
-    ReplaySubject,
-    case_layer,
-    missing_model,
-    play,
-    records_text,
-    replay_subject,
-    selected_text,
-)
+from napari_dmoe.viewer.ui.work import BUSY, STOPPED, Order
+from napari_dmoe.viewer.what_if.replay import replaying
+from napari_dmoe.viewer.what_if.replay.rebuilt import Rebuilt, show_replayed
+from napari_dmoe.viewer.what_if.replay.replaying import ReplaySubject
 from napari_dmoe.viewer.what_if.replay.view import ReplaySection
 
 if TYPE_CHECKING:
     from napari.layers import Image, Layer
 
+    from napari_dmoe.inference.replaying.replay import Replay
+
 _SHORT_SUFFIX = ".case"
-CASE_FILES = f"dMoE cases (*{CASE_SUFFIX})"
+CASE_FILES = f"dMoE cases (*{case_files.CASE_SUFFIX})"
+_NOT_ON_IMAGE = "Not saved: the mask is not on its image."
+_Kept = Callable[[], "Layer | None"]
 
 
 class ReplayControl(Control):
@@ -55,10 +46,11 @@ class ReplayControl(Control):
     def __init__(self, bench: Bench, section: ReplaySection) -> None:
         super().__init__(bench, section)
         session = bench.session
-        work = bench.work
         self._section = section
-        self._missing: weakref.ref[Layer] | None = None
-        self._opened: weakref.ref[Layer] | None = None
+        self._missing: _Kept = lambda: None
+        """The layer whose checkpoint is missing."""
+        self._opened: _Kept = lambda: None
+        """The layer of a case that will be replayed once the dock is free."""
         self._found_for: WeakSet[Layer] | None = None
         self._note = ""
         viewer = session.viewer
@@ -69,7 +61,7 @@ class ReplayControl(Control):
             soon=(session.result_changed,),
             at_once=(session.image_changed, *selection),
         )
-        work.ended.connect(self._on_ended)
+        bench.work.ended.connect(self._on_ended)
         section.replay_requested.connect(self._on_replay)
         section.compare_requested.connect(self._on_compare)
         section.save_requested.connect(self._on_save)
@@ -84,7 +76,7 @@ class ReplayControl(Control):
             self._found_for = None
             self._section.show_nothing()
         self._section.show_selected(
-            selected_text(layers),
+            replaying.selected_text(layers),
             n_records=len(layers),
             is_mask=len(layers) == 1 and is_mask(layers[0]),
             has_image=self._session.image is not None,
@@ -116,7 +108,7 @@ class ReplayControl(Control):
             self._replay(layers[0], self._session.surroundings.models)
 
     def _on_checkpoint(self) -> None:
-        layer = None if self._missing is None else self._missing()
+        layer = self._missing()
         path = "" if layer is None else ask_for_checkpoint(self._section)
         if layer is not None and path:
             self._replay(layer, (path,))
@@ -128,20 +120,21 @@ class ReplayControl(Control):
         for result in session.results_of(image):
             result.note_edits()
         try:
-            subject = replay_subject(layer, image)
+            subject = replaying.replay_subject(layer, image)
         except ValueError as error:
-            self._tell(f"Not replayed: {error}", ())
+            self._tell(f"Not replayed: {error}")
             return
+        show = partial(self._on_played, weakref.ref(layer), image, subject)
         order = Order(
             title=f"dMoE: replaying {layer.name}",
             status=f"Replaying “{layer.name}” …",
-            work=partial(play, self._engines, subject, session.model, names),
-            then=partial(self._on_played, weakref.ref(layer), subject),
+            work=partial(replaying.play, self._engines, subject, session.model, names),
+            then=if_there(session, image, show),
             if_failed=self._on_failed,
         )
         self._section.show_nothing()
         if not self._work.start(order):
-            self._tell(BUSY, ())
+            self._tell(BUSY)
 
     def _image_of(self, layer: Layer) -> Image | None:
         """Return the image of a result's mask; else the one that is worked on."""
@@ -152,29 +145,44 @@ class ReplayControl(Control):
         return self._session.image
 
     def _on_failed(self, error: Exception) -> str:
-        self._tell(f"Not replayed: {error}", ())
+        self._tell(f"Not replayed: {error}")
         return f"Failed: {error}"
 
     def _on_played(
-        self, layer: weakref.ref[Layer], subject: ReplaySubject, played: Played
+        self,
+        layer: _Kept,
+        image: Image,
+        subject: ReplaySubject,
+        found: Replay | tuple[str, ...] | None,
     ) -> str:
-        viewer, found = self._session.viewer, played.found
-        if viewer is None or subject.image not in viewer.layers:
-            return GONE
-        if played.is_model_missing:
-            self._missing = layer
-            text = missing_model(subject.record)
-            self._tell(text, (), is_model_missing=True)
-            return "Not replayed: the checkpoint is missing."
+        """Say why there is no replay; else let it be compared with what is there."""
+        viewer, title = self._session.viewer, subject.title
         if found is None:
-            text = f"“{subject.title}” cannot be replayed on “{subject.image.name}”:"
-            self._tell(text, played.reasons)
+            self._missing = layer
+            self._tell(replaying.missing_model(subject.record), is_model_missing=True)
+            return "Not replayed: the checkpoint is missing."
+        if isinstance(found, tuple):
+            self._tell(f"“{title}” cannot be replayed on “{image.name}”:", found)
             return "Not replayed: something is missing or changed."
+        layers = () if viewer is None else viewer.layers
+        made = Rebuilt.of(image, subject, found, layers)
+        show = partial(self._on_compared, layer, image)
+        order = Order(
+            title=f"dMoE: comparing {title}",
+            status=f"Comparing “{title}” …",
+            work=made.compare,
+            then=if_there(self._session, image, show),
+            if_failed=self._on_failed,
+            if_stopped=lambda: STOPPED,
+        )
+        self._work.start_beside(order)
+        return order.status
+
+    def _on_compared(self, layer: _Kept, image: Image, made: Rebuilt) -> str:
         source = layer()
-        about = [] if source is None else [source]
-        said = show_replayed(self._session, viewer, source, subject, found)
+        said = show_replayed(self._session, image, source, made)
         said, self._note = f"{said} {self._note}".rstrip(), ""
-        self._tell(said, found.differences, layers=about)
+        self._tell(said, made.found.differences, layers=[source] if source else [])
         return said
 
     def _on_compare(self) -> None:
@@ -184,7 +192,7 @@ class ReplayControl(Control):
             return
         differences = compare_records(records[0], records[1])
         names = [str(layer.name) for layer in layers]
-        self._tell(records_text(names, differences), differences)
+        self._tell(replaying.records_text(names, differences), differences)
 
     def _on_save(self) -> None:
         layers = self._selected()
@@ -193,76 +201,72 @@ class ReplayControl(Control):
             return
         for result in self._session.results_of(image):
             result.note_edits()
-        subject = replay_subject(layers[0], image)
-        if subject.labels is None:
-            self._tell("Not saved: the mask is not on its image.", ())
-            return
-        proposed = f"{safe_stem(subject.title)}{CASE_SUFFIX}"
-        path, _ = QFileDialog.getSaveFileName(
-            self._section, "Save the case", proposed, CASE_FILES
-        )
-        if not path:
-            return
-        target = Path(path).with_name(_stem(path) + CASE_SUFFIX)
-        order = Order(
-            title=f"dMoE: saving {target.name}",
-            status=f"Saving {target.name} …",
-            work=partial(_save, target, subject),
-            then=lambda name: f"Saved {name}: record and mask, no image.",
-        )
-        self._work.start_beside(order)
+        subject = replaying.replay_subject(layers[0], image)
+        proposed = f"{safe_stem(subject.title)}{case_files.CASE_SUFFIX}"
+        path, _ = ask_where(self._section, "Save the case", proposed, CASE_FILES)
+        if path is not None:
+            target = path.with_name(_stem(path) + case_files.CASE_SUFFIX)
+            then = partial(self._on_saved, target.name)
+            self._work.save(target, partial(_save, subject), then)
+
+    def _on_saved(self, name: str, is_saved: bool) -> str:
+        if is_saved:
+            return f"Saved {name}: record and mask, no image."
+        self._tell(_NOT_ON_IMAGE)
+        return _NOT_ON_IMAGE
 
     def _on_open(self) -> None:
         image = self._session.image
-        path, _ = QFileDialog.getOpenFileName(
+        chosen, _ = QFileDialog.getOpenFileName(
             self._section, "Open a case", "", CASE_FILES
         )
-        if not path or image is None:
+        if not chosen or image is None:
             return
+        path = Path(chosen)
         order = Order(
-            title=f"dMoE: opening {Path(path).name}",
-            status=f"Opening {Path(path).name} …",
+            title=f"dMoE: opening {path.name}",
+            status=f"Opening {path.name} …",
             work=partial(_open, path),
-            then=partial(self._on_opened, image, Path(path).name),
+            then=partial(self._on_opened, image, path),
             if_failed=self._on_failed,
         )
         if not self._work.start(order):
             show_info(BUSY)
 
-    def _on_opened(self, image: Image, name: str, case: CaseFile) -> str:
-        viewer = self._session.viewer
+    def _on_opened(self, image: Image, path: Path, case: case_files.CaseFile) -> str:
+        viewer, name = self._session.viewer, path.name
         if viewer is None or image not in viewer.layers:
             return GONE
         try:
-            data, arguments, kind = case_layer(image, case, name)
+            data, arguments, kind = replaying.case_layer(image, case, name)
         except ValueError as error:
-            self._tell(f"Not opened: {error}.", ())
+            self._tell(f"Not opened: {error}.")
             return "Not opened: the image is another one."
-        arguments["name"] = layer_name(image.name, case.record, f"from {_stem(name)}")
+        arguments["name"] = layer_name(image.name, case.record, f"from {_stem(path)}")
         layer = slot.put(viewer, (data, arguments, kind), None)
         self._note = show_alone(self._session, layer, image)
-        self._opened = weakref.ref(layer)  # replayed once the dock is free again
+        self._opened = weakref.ref(layer)
         return f"Opened {name} as “{layer.name}”. {self._note}".rstrip()
 
     def _on_ended(self) -> None:
-        layer, self._opened = None if self._opened is None else self._opened(), None
+        layer, self._opened = self._opened(), lambda: None
         if layer is not None and not self._work.is_busy:
             self._replay(layer, self._session.surroundings.models)
 
 
-def _stem(path: str) -> str:
+def _stem(path: Path) -> str:
     """Return a case file's name without its ending, which may be typed shorter."""
-    name = Path(path).name
-    return name.removesuffix(CASE_SUFFIX).removesuffix(_SHORT_SUFFIX) or "case"
+    ending = case_files.CASE_SUFFIX
+    return path.name.removesuffix(ending).removesuffix(_SHORT_SUFFIX) or "case"
 
 
-def _save(target: Path, subject: ReplaySubject, hook: ProgressHook) -> str:
-    hook(Progress(0, 1, f"saving {target.name}"))
+def _save(subject: ReplaySubject, path: Path) -> bool:
+    """Write a case in a worker; return False where the mask is not on its image."""
     if subject.labels is not None:
-        write_case(target, subject.record, subject.labels)
-    return target.name
+        case_files.write_case(path, subject.record, subject.labels)
+    return subject.labels is not None
 
 
-def _open(path: str, hook: ProgressHook) -> CaseFile:
-    hook(Progress(0, 1, f"opening {Path(path).name}"))
-    return read_case(path)
+def _open(path: Path, hook: ProgressHook) -> case_files.CaseFile:
+    hook(Progress(0, 1, f"opening {path.name}"))
+    return case_files.read_case(path)

@@ -6,21 +6,26 @@ What it is made from is the business of
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.layers import Image, Labels, Layer
+from numpy.typing import NDArray
 
 from napari_dmoe.inference.results.provenance import METADATA_KEY
 from napari_dmoe.inference.results.segmentation import Segmentation
+from napari_dmoe.progress import Progress, ProgressHook
 from napari_dmoe.viewer.layers import slot
 from napari_dmoe.viewer.layers.look import mask_layer, probability_layers
 from napari_dmoe.viewer.layers.placement import LayerData
 from napari_dmoe.viewer.layers.records import layer_name
+from napari_dmoe.viewer.session.inquiry import GONE
 from napari_dmoe.viewer.session.reopening import hide, quoted, show_alone
 from napari_dmoe.viewer.what_if.noise.maps import noise_layers, vote_result
-from napari_dmoe.viewer.what_if.replay.replaying import ReplaySubject
+from napari_dmoe.viewer.what_if.replay.replaying import ReplaySubject, snapshot_of
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -28,16 +33,134 @@ if TYPE_CHECKING:
     from napari_dmoe.inference.replaying.replay import Replay
     from napari_dmoe.viewer.session.session import Session
 
+_Run = tuple[Any, ...] | None
 
-def rebuilt(found: Replay) -> Segmentation:
-    """Return what a replay made as a result; a vote becomes its mask."""
+
+@dataclass(frozen=True, eq=False)
+class Rebuilt:
+    """What a replay made as layers, and what of it is there; holds no layer.
+
+    Its arrays are compared by :meth:`compare`, in a worker: they may be large.
+    """
+
+    subject: ReplaySubject
+    found: Replay
+    made: list[LayerData]
+    """The mask, and then the maps, named as replayed."""
+    there: list[tuple[_Run, NDArray[Any]]]
+    """The samples of layers of the same runs that are in the viewer."""
+
+    @classmethod
+    def of(
+        cls,
+        image: Image,
+        subject: ReplaySubject,
+        found: Replay,
+        layers: Iterable[Layer],
+    ) -> Rebuilt:
+        """Return what was made, and the samples of layers that may be the same."""
+        made = _rebuilt_layers(image, found)
+        runs = [_run_of(arguments["metadata"]) for _, arguments, _ in made]
+        known = [(_run_of(each.metadata), each) for each in layers]
+        there = [(run, snapshot_of(each)) for run, each in known if run in runs]
+        return cls(subject, found, made, there)
+
+    def compare(self, hook: ProgressHook) -> Rebuilt:
+        """Compare everything, for those who must not wait for it; return itself."""
+        hook(Progress(0, 1, "comparing"))
+        _ = self.n_changed, self.missing
+        return self
+
+    @property
+    def counterpart(self) -> LayerData | None:
+        """What was made of the layer that was replayed; None without it.
+
+        A replay draws no difference and no map of a sweep or of the routing.
+        """
+        if not self.subject.is_map:
+            return self.made[0]
+        for each in self.made[1:]:
+            if each[1]["metadata"][METADATA_KEY]["shows"] == self.subject.shows:
+                return each
+        return None
+
+    @cached_property
+    def missing(self) -> list[LayerData]:
+        """Those layers that are not there already, sample by sample."""
+        return [each for each in self.made if not self._is_there(each)]
+
+    def _is_there(self, layer_data: LayerData) -> bool:
+        data, arguments, _ = layer_data
+        run = _run_of(arguments["metadata"])
+        return any(run == r and np.array_equal(known, data) for r, known in self.there)
+
+    @cached_property
+    def n_changed(self) -> int | None:
+        """How many pixels of the layer are not as the replay made them.
+
+        None where it is of another size, or a map that a replay does not draw.
+        """
+        first, second = self.subject.labels, self.found.result.labels
+        if self.subject.is_map and self.counterpart is not None:
+            first, second = self.subject.samples, self.counterpart[0]
+        if first is None or first.shape != second.shape:
+            return None
+        return int((first != second).sum())
+
+    def verdict(self, added: str = "") -> str:
+        """Say whether the layer was rebuilt, and the name of a layer that shows it."""
+        subject, found, n = self.subject, self.found, self.n_changed
+        what = "map" if subject.is_map else "mask"
+        see = f" The {what} of the run is “{added}”." if added else ""
+        if subject.is_map and n is None:
+            see = f" A replay does not draw “{subject.title}” itself."
+        share = "" if found.agreement is None else f" ({found.agreement:.4%} of labels)"
+        if found.verdict != "equal":
+            said = {
+                "near": f"The same but for near ties{share}.",
+                "different": f"Not the same{share}.",
+                "unknown": "Made again, but the record is too old to say whether it is "
+                "the same.",
+            }[found.verdict]
+            return f"{said}{see}"
+        if n == 0:
+            return (
+                f"The same, bit for bit: “{subject.title}” was rebuilt from its record."
+            )
+        changed = f", but the layer was changed after it: {n} pixels" if n else ""
+        return f"The run was rebuilt bit for bit{changed}.{see}"
+
+
+def show_replayed(
+    session: Session, image: Image, source: Layer | None, new: Rebuilt
+) -> str:
+    """Put what a replay made and is not there into the viewer, and say how it went.
+
+    What was replayed is seen instead of the layer, its `source`, where it is another
+    one. What only accompanies it, such as the other maps of noise samples, is added
+    hidden.
+    """
+    viewer, wanted = session.viewer, new.counterpart
+    if viewer is None:
+        return GONE
+    added, hidden, others = "", "", []
+    for each in new.missing:
+        if each is not wanted:
+            other = _put_unselected(viewer, each)
+            other.visible = False
+            others.append(other.name)
+        elif new.n_changed != 0:
+            layer = _put_unselected(viewer, each)
+            added = layer.name
+            hidden = _instead_of(session, layer, image, source)
+    also = f"Added hidden: {quoted(others)}." if others else ""
+    return " ".join(filter(None, (new.verdict(added), hidden, also)))
+
+
+def _rebuilt_layers(image: Image, found: Replay) -> list[LayerData]:
+    """Return what a replay made; a vote becomes its mask."""
     result = found.result
-    return result if isinstance(result, Segmentation) else vote_result(result)
-
-
-def rebuilt_layers(image: Image, found: Replay) -> list[LayerData]:
-    """Return what a replay made, named as replayed: the mask first, and then maps."""
-    made = rebuilt(found)
+    made = result if isinstance(result, Segmentation) else vote_result(result)
     data, arguments, kind = mask_layer(image, made)
     name = layer_name(image.name, made.provenance, "replayed")
     maps = [
@@ -45,117 +168,6 @@ def rebuilt_layers(image: Image, found: Replay) -> list[LayerData]:
         for data, arguments, kind in _maps(image, found)
     ]
     return [(data, arguments | {"name": name}, kind), *maps]
-
-
-def counterpart(subject: ReplaySubject, made: Sequence[LayerData]) -> LayerData | None:
-    """Return what a replay made of the layer that was replayed; None without it.
-
-    A replay draws no difference and no map of a sweep or of the routing.
-    """
-    if not subject.is_map:
-        return made[0]
-    for each in made[1:]:
-        if each[1]["metadata"][METADATA_KEY]["shows"] == subject.shows:
-            return each
-    return None
-
-
-def missing_from(
-    layers: Iterable[Layer], wanted: Iterable[LayerData]
-) -> list[LayerData]:
-    """Return those layers that are not there already, sample by sample."""
-    there = list(layers)
-    return [each for each in wanted if not any(_shows(layer, each) for layer in there)]
-
-
-def n_changed(subject: ReplaySubject, found: Replay) -> int | None:
-    """Return how many pixels of the layer are not as the replay made them.
-
-    None where it is of another size, or a map that a replay does not draw.
-    """
-    first, second = subject.labels, found.result.labels
-    if first is None:
-        made = counterpart(subject, rebuilt_layers(subject.image, found))
-        if made is None or subject.samples is None:
-            return None
-        first, second = subject.samples, made[0]
-    return None if first.shape != second.shape else int((first != second).sum())
-
-
-def verdict(subject: ReplaySubject, found: Replay, added: str = "") -> str:
-    """Say in a sentence whether the layer was rebuilt.
-
-    Parameters
-    ----------
-    subject : ReplaySubject
-        What was replayed.
-    found : Replay
-        What it made.
-    added : str
-        Name of the layer that shows it; empty where none was added.
-    """
-    n = n_changed(subject, found)
-    what = "map" if subject.is_map else "mask"
-    see = f" The {what} of the run is “{added}”." if added else ""
-    if subject.is_map and n is None:
-        see = f" A replay does not draw “{subject.title}” itself."
-    if found.verdict == "equal" and n == 0:
-        return f"The same, bit for bit: “{subject.title}” was rebuilt from its record."
-    if found.verdict == "equal" and n is not None:
-        return (
-            "The run was rebuilt bit for bit, but the layer was changed after it: "
-            f"{n} pixels.{see}"
-        )
-    if found.verdict == "equal":
-        return f"The run was rebuilt bit for bit.{see}"
-    share = "" if found.agreement is None else f" ({found.agreement:.4%} of labels)"
-    if found.verdict == "near":
-        return f"The same but for near ties{share}.{see}"
-    if found.verdict == "different":
-        return f"Not the same{share}.{see}"
-    return f"Made again, but the record is too old to say whether it is the same.{see}"
-
-
-def show_replayed(
-    session: Session,
-    viewer: ViewerModel,
-    source: Layer | None,
-    subject: ReplaySubject,
-    found: Replay,
-) -> str:
-    """Put what a replay made and is not there into the viewer, and say how it went.
-
-    What was replayed is seen instead of the layer, where it is another one. What only
-    accompanies it, such as the other maps of noise samples, is added hidden.
-
-    Parameters
-    ----------
-    session : Session
-        Knows the results of the image.
-    viewer : napari.components.ViewerModel
-        Where to.
-    source : napari.layers.Layer or None
-        The layer that was replayed; None where it is gone.
-    subject : ReplaySubject
-        The snapshot of it.
-    found : Replay
-        What was made.
-    """
-    made = rebuilt_layers(subject.image, found)
-    wanted = counterpart(subject, made)
-    added, hidden, others = "", "", []
-    is_same = n_changed(subject, found) == 0
-    for each in missing_from(viewer.layers, made):
-        if each is not wanted:
-            other = _put_unselected(viewer, each)
-            other.visible = False
-            others.append(other.name)
-        elif not is_same:
-            layer = _put_unselected(viewer, each)
-            added = layer.name
-            hidden = _instead_of(session, layer, subject.image, source)
-    also = f"Added hidden: {quoted(others)}." if others else ""
-    return " ".join(filter(None, (verdict(subject, found, added), hidden, also)))
 
 
 def _maps(image: Image, found: Replay) -> list[LayerData]:
@@ -166,17 +178,9 @@ def _maps(image: Image, found: Replay) -> list[LayerData]:
     return noise_layers(image, result)
 
 
-def _shows(layer: Layer, layer_data: LayerData) -> bool:
-    data, arguments, _ = layer_data
-    known, wanted = (
-        _identity(each.get(METADATA_KEY))
-        for each in (layer.metadata, arguments["metadata"])
-    )
-    return known == wanted and np.array_equal(np.asarray(layer.data), data)
-
-
-def _identity(record: Any) -> tuple[Any, ...] | None:
+def _run_of(metadata: Mapping[str, Any]) -> _Run:
     """Return what tells apart the runs, and the maps of a run."""
+    record = metadata.get(METADATA_KEY)
     if not isinstance(record, Mapping):
         return None
     image = record.get("image") or {}

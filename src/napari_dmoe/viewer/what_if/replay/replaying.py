@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from napari.layers import Image, Layer
+from napari.layers import Image, Labels, Layer
 from numpy.typing import NDArray
 
 from napari_dmoe.imaging.spatial import (
@@ -32,13 +33,7 @@ from napari_dmoe.viewer.layers.placement import (
     from_layer,
     to_image,
 )
-from napari_dmoe.viewer.layers.records import (
-    badge,
-    dims_of,
-    is_mask,
-    layer_record,
-    shown_by,
-)
+from napari_dmoe.viewer.layers.records import badge, dims_of, layer_record, shown_by
 
 if TYPE_CHECKING:
     from napari_dmoe.inference.replaying.case_files import CaseFile
@@ -50,58 +45,34 @@ _SHORT_HASH = 12
 
 @dataclass(frozen=True, eq=False)
 class ReplaySubject:
-    """What is replayed: a snapshot of a layer's record, its mask and its image.
-
-    Parameters
-    ----------
-    title : str
-        Name of the layer.
-    record : Provenance
-        Its record.
-    image : napari.layers.Image
-        The image to replay it on.
-    pixels : SpatialImage
-        Its pixels with their place.
-    labels : array or None
-        The mask in the order of the run's axes; None for maps, and for masks that do
-        not lie on the image's pixels.
-    samples : array or None
-        The samples of a map, as they stand in its layer; None for a mask.
-    shows : str
-        What a map shows; empty for a mask.
-    """
+    """What is replayed: a snapshot of a layer for a worker, which holds no layer."""
 
     title: str
+    """Name of the layer."""
     record: Provenance
-    image: Image
     pixels: SpatialImage
-    labels: NDArray[np.uint8] | None
-    samples: NDArray[Any] | None = None
+    """The image to replay it on."""
+    names: tuple[str, ...]
+    """The image's axes in the order of its layer."""
+    samples: NDArray[Any]
+    """What stands in the layer, as :func:`snapshot_of` returns it."""
     shows: str = ""
+    """What a map shows; empty for a mask."""
 
     @property
     def is_map(self) -> bool:
         """Whether it is a map of a run, and no mask."""
         return bool(self.shows)
 
+    @cached_property
+    def labels(self) -> NDArray[np.uint8] | None:
+        """The mask in the order of the run's axes, found by the worker that asks first.
 
-@dataclass(frozen=True, eq=False)
-class Played:
-    """What a replay came to: it was made, its model is missing, or it cannot be.
-
-    Parameters
-    ----------
-    found : Replay or None
-        What was made.
-    is_model_missing : bool
-        Whether the checkpoint was not found.
-    reasons : tuple of str
-        What else stands in the way.
-    """
-
-    found: Replay | None = None
-    is_model_missing: bool = False
-    reasons: tuple[str, ...] = ()
+        None for maps, and for masks that do not lie on the image's pixels.
+        """
+        if self.is_map:
+            return None
+        return in_run_order(self.samples, self.names, dims_of(self.record))
 
 
 def replay_subject(layer: Layer, image: Image) -> ReplaySubject:
@@ -115,28 +86,35 @@ def replay_subject(layer: Layer, image: Image) -> ReplaySubject:
     record = layer_record(layer)
     if record is None:
         raise ValueError(f"“{layer.name}” has no record of this plugin")
-    dims = dims_of(record)
-    pixels = to_image(image, dims)
-    if is_mask(layer):
-        labels = in_run_order(image, layer.data, dims)
-        return ReplaySubject(str(layer.name), record, image, pixels, labels)
-    samples, shows = np.array(layer.data), shown_by(layer)
-    return ReplaySubject(str(layer.name), record, image, pixels, None, samples, shows)
+    return ReplaySubject(
+        str(layer.name),
+        record,
+        to_image(image, dims_of(record)),
+        axis_names(image, dims_of(record)),
+        snapshot_of(layer),
+        shown_by(layer),
+    )
+
+
+def snapshot_of(layer: Layer) -> NDArray[Any]:
+    """Return a layer's samples for a worker: copied, unless nobody can paint on them.
+
+    Maps may be many times as large as a mask.
+    """
+    return np.array(layer.data) if isinstance(layer, Labels) else np.asarray(layer.data)
 
 
 def in_run_order(
-    image: Image, labels: NDArray[Any], dims: int
+    labels: NDArray[Any], names: Sequence[str], dims: int
 ) -> NDArray[np.uint8] | None:
-    """Return a mask on an image in the order of the run's axes: space comes last.
+    """Return a mask along an image's axes in the order of the run's: space comes last.
 
     None where the mask has other axes than the image, or labels beyond a byte.
     """
-    names = axis_names(image, dims)
     is_wide = labels.dtype.itemsize > 1 and labels.size
     if labels.ndim != len(names) or (is_wide and labels.max() > 255):
         return None
-    run = from_layer(image, labels, axes=_run_axes(names, dims), dims=dims)
-    return run.astype(np.uint8)
+    return from_layer(names, labels, axes=_run_axes(names, dims)).astype(np.uint8)
 
 
 def case_layer(image: Image, case: CaseFile, name: str) -> LayerData:
@@ -209,21 +187,11 @@ def play(
     loaded: LoadedModel | None,
     names: Sequence[str],
     hook: ProgressHook,
-) -> Played:
-    """Make a result again.
+) -> Replay | tuple[str, ...] | None:
+    """Make a result again with the loaded model, where it is the record's.
 
-    Parameters
-    ----------
-    engines : Engines
-        Find models, and replay.
-    subject : ReplaySubject
-        What is replayed.
-    loaded : LoadedModel or None
-        The model that is loaded; taken where it is the record's.
-    names : sequence of str
-        Where else to look, by bundled name or path.
-    hook : callable
-        Told how it goes; may raise ``Cancelled``.
+    Else it is looked for under other `names`: of bundled models, and paths. Returns
+    what stands in the way instead; None where no name is the record's checkpoint.
     """
     from napari_dmoe.inference.replaying.replay import ReplayError  # needs torch
 
@@ -233,14 +201,13 @@ def play(
         found = engines.find_model(record, names, hook)
         loaded = found or (loaded if is_loaded else None)
     if loaded is None:
-        return Played(is_model_missing=True)
+        return None
     try:
-        made = engines.replay(
+        return engines.replay(
             record, loaded, subject.pixels, labels=subject.labels, progress=hook
         )
     except ReplayError as error:
-        return Played(reasons=error.reasons)
-    return Played(made)
+        return error.reasons
 
 
 def _run_axes(names: Sequence[str], dims: int) -> tuple[str, ...]:

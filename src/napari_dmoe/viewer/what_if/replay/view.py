@@ -7,17 +7,9 @@ from collections.abc import Sequence
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QWidget
 
+from napari_dmoe.viewer.ui import parts
 from napari_dmoe.viewer.ui.findings import FindingView
-from napari_dmoe.viewer.ui.parts import (
-    StartButton,
-    allow,
-    button,
-    column,
-    heading,
-    in_rows,
-    paragraph,
-    say,
-)
+from napari_dmoe.viewer.ui.parts import StartButton, allow, button, paragraph, say
 
 ABOUT = (
     "A layer's record is enough to make it again. A case file holds record and mask, "
@@ -65,32 +57,17 @@ class ReplaySection(QWidget):
             text=self.text,
         )
         firsts = self.replay_button, self.compare_button
-        buttons = in_rows((*firsts, self.save_button, self.open_button), 2)
-        column(
-            self,
-            heading("REPLAY"),
-            paragraph(ABOUT),
-            self.selected,
-            buttons,
-            self.found,
-        )
+        buttons = parts.in_rows((*firsts, self.save_button, self.open_button), 2)
+        title = parts.heading("REPLAY")
+        parts.column(self, title, paragraph(ABOUT), self.selected, buttons, self.found)
         self.show_nothing()
 
     def show_selected(
         self, text: str, *, n_records: int, is_mask: bool, has_image: bool
     ) -> None:
-        """Show which layers are selected, and offer what can be done with them.
+        """Say which layers are selected, and offer what can be done with them.
 
-        Parameters
-        ----------
-        text : str
-            The layers in words.
-        n_records : int
-            Selected layers that have a record.
-        is_mask : bool
-            Whether the active layer is a mask with a record.
-        has_image : bool
-            Whether there is an image to replay on.
+        `n_records` of them have a record; `is_mask` says that it is a single mask.
         """
         say(self.selected, text)
         no_image = "" if has_image else "Open the image first."
@@ -109,21 +86,13 @@ class ReplaySection(QWidget):
     def show_found(
         self, verdict: str, details: Sequence[str], *, is_model_missing: bool = False
     ) -> None:
-        """Show what was found.
+        """Show a verdict, and phrases that say what is missing or changed.
 
-        Parameters
-        ----------
-        verdict : str
-            In a sentence.
-        details : sequence of str
-            What is missing or changed, one phrase each.
-        is_model_missing : bool
-            Whether a checkpoint is to be chosen.
+        Where the model is missing, its checkpoint can be chosen.
         """
         self.found.say(verdict, "\n".join(f"• {each}" for each in details))
         self.checkpoint_button.setVisible(is_model_missing)
 
     def text(self) -> str:
         """Return what is shown as text."""
-        parts = (self.selected.text(), self.found.text())
-        return "\n".join(filter(None, parts))
+        return "\n".join(filter(None, (self.selected.text(), self.found.text())))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import weakref
+from collections.abc import Callable
 from functools import partial
+from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 from napari.layers import Image
@@ -16,17 +18,14 @@ from napari_dmoe.viewer.session.requests import Request
 from napari_dmoe.viewer.session.results import Outcome
 from napari_dmoe.viewer.ui.connections import Connections, Refresh
 from napari_dmoe.viewer.ui.work import Order
+from napari_dmoe.viewer.what_if.sweep import rows
 from napari_dmoe.viewer.what_if.sweep.layers import SweepLayers, map_keys
-from napari_dmoe.viewer.what_if.sweep.rows import (
-    column_help,
-    reference_note,
-    region_text,
-    value_rows,
-)
 from napari_dmoe.viewer.what_if.sweep.view import SweepSection, SweepView
 
 if TYPE_CHECKING:
     from napari_dmoe.models.checkpoint import LoadedModel
+
+_DROPPED = "The image was removed: its sweep was dropped."
 
 
 class SweepControl(Control):
@@ -38,10 +37,10 @@ class SweepControl(Control):
         self._section = section
         self._drivers: list[tuple[str, ...]] = []
         self._swept: Swept | None = None
-        self._image: weakref.ref[Image] | None = None
+        self._image: Callable[[], Image | None] = lambda: None
         self._request: Request | None = None
         self._layers = SweepLayers(session)
-        self._outcome: weakref.ref[Outcome] | None = None
+        self._outcome: Callable[[], Outcome | None] = lambda: None
         self._refresh = Refresh(
             self,
             self.show,
@@ -68,7 +67,7 @@ class SweepControl(Control):
     @property
     def swept(self) -> tuple[Image, Swept] | None:
         """The image and the sweep that are shown; None where there is none."""
-        image = self._current_image()
+        image = self._image()
         return None if image is None or self._swept is None else (image, self._swept)
 
     def show(self) -> None:
@@ -76,24 +75,16 @@ class SweepControl(Control):
         model = self._session.model
         card = None if model is None or not model.config.n_routers else model.card
         attributes = () if card is None else card.attributes
-        singles = [(each.name,) for each in attributes]
-        pairs = [
-            (a.name, b.name)
-            for i, a in enumerate(attributes)
-            for b in attributes[i + 1 :]
-        ]
-        self._drivers = [*singles, *pairs]
         labels = {each.name: each.label for each in attributes}
+        self._drivers = [*((name,) for name in labels), *combinations(labels, 2)]
         names = [" × ".join(labels[n] for n in names) for names in self._drivers]
         between = [
             len(names) == 1 and between_positions(card, names[0]) != ()
             for names in self._drivers
         ]
-        notice = "" if card is None else card.notice or ""
-        self._section.offer(
-            names, between=between, why_not=self._why_not(), notice=notice
-        )
-        if self._swept is not None and self._current_image() is not self._session.image:
+        notice = (card and card.notice) or ""
+        self._section.offer(names, between, self._why_not(), notice)
+        if self._swept is not None and self._image() is not self._session.image:
             self._forget()
         self._section.found.show_outdated(self._outdated())
 
@@ -112,7 +103,7 @@ class SweepControl(Control):
         return f"{said} Sweep again." if said else ""
 
     def _forget(self) -> None:
-        self._swept, self._image, self._request = None, None, None
+        self._swept, self._image, self._request = None, lambda: None, None
         self._layers.forget()
         self._section.show_sweep(SweepView())
 
@@ -126,40 +117,30 @@ class SweepControl(Control):
         self, loaded: LoadedModel, image: Image, place: int, between: bool
     ) -> Order:
         names, inquiry = self._drivers[place], self._session.inquire(image)
-        positions = between_positions(loaded.card, names[0]) if between else ()
+        places = between_positions(loaded.card, names[0]) if between else ()
+        run = partial(inquiry.run, self._engines.sweep, loaded, attributes=names)
+        show = partial(self._on_found, image, inquiry.request(loaded))
         return Order(
             title=f"dMoE: sweeping {image.name}",
             status=f"Sweeping {' and '.join(names)} on “{image.name}” …",
-            work=partial(
-                inquiry.run,
-                self._engines.sweep,
-                loaded,
-                attributes=names,
-                positions=positions,
-            ),
-            then=if_there(
-                self._session,
-                image,
-                partial(self._on_found, image, inquiry.request(loaded)),
-                if_gone=lambda: "The image was removed: its sweep was dropped.",
-            ),
+            work=partial(run, positions=places),
+            then=if_there(self._session, image, show, if_gone=lambda: _DROPPED),
         )
 
     def _on_found(self, image: Image, request: Request, swept: Swept) -> str:
         self._swept, self._image, self._request = swept, weakref.ref(image), request
         sweep = swept.sweep
-        routing_of(self._session).keep_sweep(image, request, sweep)
-        self._section.show_sweep(
-            SweepView(
-                summary=sweep.summary,
-                steps=swept.steps,
-                current=swept.chosen,
-                rows=tuple(value_rows(sweep)),
-                note=reference_note(sweep),
-                column_help=column_help(sweep),
-                regions=tuple(region_text(sweep, each) for each in sweep.regions),
-            )
+        routing_of(self._session).remember_sweep(image, request, sweep)
+        view = SweepView(
+            summary=sweep.summary,
+            steps=swept.steps,
+            current=swept.chosen,
+            rows=tuple(rows.value_rows(sweep)),
+            note=rows.reference_note(sweep),
+            column_help=rows.column_help(sweep),
+            regions=tuple(rows.region_text(sweep, each) for each in sweep.regions),
         )
+        self._section.show_sweep(view)
         self._section.found.show_outdated(self._outdated())
         self._show_layers(image, swept.chosen)
         return f"Swept {len(sweep.values)} values in {swept.seconds:.1f} s."
@@ -172,8 +153,8 @@ class SweepControl(Control):
             self._session.result_changed.emit()  # the layer's record is another one
 
     def _on_again(self) -> None:
-        image = self._current_image()
-        if self._swept is not None and image is not None:
+        image = self._image()
+        if image is not None:
             self._section.show_there()
             self._show_layers(image, self._section.found.slider.value())
 
@@ -187,12 +168,10 @@ class SweepControl(Control):
 
     def _on_result(self) -> None:
         """Hide the masks when another one is looked at from now on."""
-        image, before = self._session.image, self._outcome
+        (image, result), before = self._session.current, self._outcome
         outcome = self._note_outcome()
-        is_new = outcome is not None and (before is None or before() is not outcome)
-        if image is None or image is not self._current_image() or not is_new:
+        if image is not self._image() or outcome is None or outcome is before():
             return
-        result = self._session.result_of(image)
         mask = None if result is None else result.mask()
         if not self._layers.is_seen or mask is None:
             return
@@ -204,10 +183,9 @@ class SweepControl(Control):
 
     def _note_outcome(self) -> Outcome | None:
         """Remember what is looked at, so that something new is noticed."""
-        image = self._session.image
-        result = None if image is None else self._session.result_of(image)
+        _, result = self._session.current
         outcome = None if result is None else result.outcome
-        self._outcome = None if outcome is None else weakref.ref(outcome)
+        self._outcome = (lambda: None) if outcome is None else weakref.ref(outcome)
         return outcome
 
     def _on_step(self, step: int) -> None:
@@ -232,6 +210,3 @@ class SweepControl(Control):
         step = self._layers.look_at_region(place)
         if step is not None:
             self._on_step(step)
-
-    def _current_image(self) -> Image | None:
-        return None if self._image is None else self._image()

@@ -6,12 +6,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import imageio.v3 as iio
 from qtpy.QtWidgets import QFileDialog
 
-from napari_dmoe.inference.what_if.steps import Swept
-from napari_dmoe.progress import ProgressHook
+from napari_dmoe.imaging.atomic import atomic_path
 from napari_dmoe.viewer.bench import Bench, Control
-from napari_dmoe.viewer.engines import Engines
 from napari_dmoe.viewer.layers.placement import to_image
 from napari_dmoe.viewer.ui.picture import PictureDialog
 from napari_dmoe.viewer.ui.work import Order
@@ -21,23 +20,13 @@ from napari_dmoe.viewer.what_if.sweep.view import SweepSection
 
 
 class SweepExport(Control):
-    """Draws and saves the sweep that is shown.
-
-    Parameters
-    ----------
-    sweeps : SweepControl
-        Knows the sweep.
-    """
+    """Draws and saves the sweep that is shown, which `sweeps` knows."""
 
     def __init__(
-        self,
-        bench: Bench,
-        sweeps: SweepControl,
-        section: SweepSection,
+        self, bench: Bench, sweeps: SweepControl, section: SweepSection
     ) -> None:
         super().__init__(bench, section)
-        self._sweeps = sweeps
-        self._section = section
+        self._sweeps, self._section = sweeps, section
         section.picture_requested.connect(self._on_picture)
         section.save_requested.connect(self._on_save)
 
@@ -45,21 +34,26 @@ class SweepExport(Control):
         shown = self._sweeps.swept
         if shown is None:
             return
-        image, swept = shown
-        pixels = to_image(image, len(swept.sweep.grid.shape))
-        name = f"sweep-{'-'.join(swept.sweep.attributes)}"
-        title = f"Sweep of {sweep_title(swept.sweep)} on “{image.name}”"
+        image, sweep = shown[0], shown[1].sweep
+        pixels, draw = to_image(image, len(sweep.grid.shape)), self._engines.draw_sweep
+        name = f"sweep-{'-'.join(sweep.attributes)}"
+        title = f"Sweep of {sweep_title(sweep)} on “{image.name}”"
         order = Order(
             title="dMoE: drawing the sweep",
             status="Drawing all masks side by side …",
-            work=partial(_draw, self._engines, pixels, swept),
+            work=lambda hook: draw(pixels, sweep),
             then=partial(self._on_drawn, name, title),
         )
         self._work.start(order)
 
     def _on_drawn(self, name: str, title: str, picture: Any) -> str:
-        PictureDialog(picture, name, title, self._section).show()
+        dialog = PictureDialog(picture, name, title, self._section)
+        dialog.save_requested.connect(self._on_save_picture)
+        dialog.show()
         return "All masks stand side by side."
+
+    def _on_save_picture(self, path: Path, picture: Any) -> None:
+        self._work.save(path, partial(_write_png, picture))
 
     def _on_save(self) -> None:
         shown = self._sweeps.swept
@@ -70,28 +64,18 @@ class SweepExport(Control):
         )
         if not folder:
             return
-        image, swept = shown
-        pixels = to_image(image, len(swept.sweep.grid.shape))
-        target = Path(folder)
+        target, stem, sweep = Path(folder), shown[0].name, shown[1].sweep
+        pixels = to_image(shown[0], len(sweep.grid.shape))
+        save = self._engines.save_sweep
         order = Order(
             title="dMoE: saving the sweep",
             status=f"Saving into {target.name} …",
-            work=partial(_save, self._engines, target, image.name, swept, pixels),
+            work=lambda hook: save(target, stem, sweep, pixels),
             then=lambda _: f"Saved into {target.name}.",
         )
         self._work.start_beside(order)
 
 
-def _draw(engines: Engines, pixels: Any, swept: Swept, hook: ProgressHook) -> Any:
-    return engines.draw_sweep(pixels, swept.sweep)
-
-
-def _save(
-    engines: Engines,
-    folder: Path,
-    stem: str,
-    swept: Swept,
-    pixels: Any,
-    hook: ProgressHook,
-) -> None:
-    engines.save_sweep(folder, stem, swept.sweep, pixels)
+def _write_png(picture: Any, path: Path) -> None:
+    with atomic_path(path) as part:
+        iio.imwrite(part, picture, extension=".png")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -17,19 +17,12 @@ from napari.layers import Image, Labels, Layer
 from psygnal import Signal
 
 from napari_dmoe.inference.pictures.colours import ColourKey
-from napari_dmoe.inference.results.segmentation import Segmentation
 from napari_dmoe.inference.what_if.sweep_result import Sweep
+from napari_dmoe.viewer.layers import maps
 from napari_dmoe.viewer.layers.camera import camera_kept, look_at
 from napari_dmoe.viewer.layers.look import in_layer_order, mask_look
-from napari_dmoe.viewer.layers.maps import (
-    map_layer,
-    map_metadata,
-    measure_look,
-    nothing_at_0,
-    ramp_of,
-)
 from napari_dmoe.viewer.layers.placement import LayerData, data_to_world
-from napari_dmoe.viewer.layers.slot import KeptLayer, selection_kept
+from napari_dmoe.viewer.layers.slot import LayerSlot, selection_kept
 from napari_dmoe.viewer.what_if.sweep.rows import CHOSEN, region_ends
 
 if TYPE_CHECKING:
@@ -38,42 +31,25 @@ if TYPE_CHECKING:
 
 _COLORMAP = "magma"
 
-_Slots = tuple[KeptLayer, KeptLayer, KeptLayer]
+_Slots = tuple[LayerSlot, LayerSlot, LayerSlot]
 """Where the masks of an image's last sweep are, and both of its maps."""
 
 
-def stack_layer(
-    source: Image, results: Sequence[Segmentation], *, title: str, shows: Sequence[str]
-) -> LayerData:
-    """Return masks of one image as a Labels layer with a slider before its axes.
-
-    Parameters
-    ----------
-    source : napari.layers.Image
-        The image.
-    results : sequence of Segmentation
-        One for each step of the slider.
-    title : str
-        What the slider goes through, such as ``severity``.
-    shows : sequence of str
-        What each step shows; goes into the layer's record.
-    """
-    masks = [in_layer_order(source, each, each.labels) for each in results]
-    n = source.ndim
-    affine = np.eye(n + 2)
+def stack_layer(source: Image, swept: Swept) -> LayerData:
+    """Return a sweep's masks as a Labels layer with a slider before its axes."""
+    first, title = swept.results[0], sweep_title(swept.sweep)
+    steps_last = in_layer_order(source, first, np.moveaxis(swept.stack, 0, -1))
+    affine = np.eye(source.ndim + 2)
     affine[1:, 1:] = data_to_world(source)
-    return (
-        np.stack(masks),
-        {
-            "name": f"{source.name} / sweep of {title}",
-            "affine": affine,
-            "axis_labels": (title, *source.axis_labels),
-            "units": ("pixel", *source.units),
-            "metadata": map_metadata(results[0].provenance, "; ".join(shows)),
-            **mask_look(results[0].classes),
-        },
-        "labels",
-    )
+    arguments = {
+        "name": f"{source.name} / sweep of {title}",
+        "affine": affine,
+        "axis_labels": (title, *source.axis_labels),
+        "units": ("pixel", *source.units),
+        "metadata": maps.map_metadata(first.provenance, "; ".join(swept.steps)),
+        **mask_look(first.classes),
+    }
+    return np.moveaxis(steps_last, -1, 0), arguments, "labels"
 
 
 def sweep_title(sweep: Sweep) -> str:
@@ -83,7 +59,7 @@ def sweep_title(sweep: Sweep) -> str:
 
 def map_keys(sweep: Sweep) -> tuple[ColourKey, ColourKey]:
     """Return what the colours of :func:`sensitivity_layers` mean."""
-    n, ramp = len(sweep.values), ramp_of(_COLORMAP)
+    n, ramp = len(sweep.values), maps.ramp_of(_COLORMAP)
     others = max(1, n - (sweep.reference.place is not None))
     bits = max(math.log2(min(n, len(sweep.classes))), 1e-3)
     changes = f"In how many values the class is not that of {CHOSEN}."
@@ -107,13 +83,7 @@ def sensitivity_layers(source: Image, sweep: Sweep) -> tuple[LayerData, LayerDat
 
 
 class SweepLayers:
-    """Shows a sweep on an image.
-
-    Parameters
-    ----------
-    session : Session
-        Knows the viewer, and the image's other masks.
-    """
+    """Shows a sweep on an image of a session's viewer, instead of its other masks."""
 
     removed = Signal()
     """The masks were removed from the viewer."""
@@ -123,10 +93,10 @@ class SweepLayers:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._swept: Swept | None = None
-        self._image: weakref.ref[Image] | None = None
+        self._image: Callable[[], Image | None] = lambda: None
         self._kept: WeakKeyDictionary[Image, _Slots] = WeakKeyDictionary()
         self._was_there = False
-        self._covered: weakref.ref[Labels] | None = None
+        self._covered: Callable[[], Layer | None] = lambda: None
         if session.viewer is not None:
             session.viewer.layers.events.removed.connect(self._on_removed)
 
@@ -143,9 +113,7 @@ class SweepLayers:
 
     def covers(self, mask: Layer | None) -> bool:
         """Say whether a mask was hidden, so that the sweep's can be seen."""
-        return (
-            mask is not None and self._covered is not None and self._covered() is mask
-        )
+        return mask is not None and self._covered() is mask
 
     def show(self, image: Image, swept: Swept) -> None:
         """Put a sweep where the image's last one is, or add it; others are hidden.
@@ -155,9 +123,8 @@ class SweepLayers:
         viewer = self._session.viewer
         if viewer is None:
             return
-        title = sweep_title(swept.sweep)
-        data = stack_layer(image, swept.results, title=title, shows=swept.steps)
-        slots = (KeptLayer(), KeptLayer(), KeptLayer())
+        data = stack_layer(image, swept)
+        slots = (LayerSlot(), LayerSlot(), LayerSlot())
         kept, *_ = self._kept.setdefault(image, slots)
         before = kept.within(viewer)
         with camera_kept(viewer):
@@ -172,13 +139,13 @@ class SweepLayers:
 
     def reveal(self) -> None:
         """Show the masks, and hide the image's others and what compares those."""
-        stack, image, viewer = self._stack(), self._shown_image(), self._session.viewer
-        if stack is None or image is None or viewer is None:
+        stack, image = self._stack(), self._image()
+        if stack is None or image is None:
             return
         stack.visible = True
         looked_at = self._session.result_of(image)
         covered = None if looked_at is None else looked_at.mask()
-        self._covered = None if covered is None else weakref.ref(covered)
+        self._covered = (lambda: None) if covered is None else weakref.ref(covered)
         masks = (each.mask() for each in self._session.results_of(image))
         for layer in (*masks, *self._session.differences.of(image)):
             if layer is not None:
@@ -205,7 +172,7 @@ class SweepLayers:
 
     def show_map(self, place: int) -> None:
         """Show the first or second map of where the values disagree; 0 for none."""
-        viewer, image = self._session.viewer, self._shown_image()
+        viewer, image = self._session.viewer, self._image()
         if viewer is None or image is None or self._swept is None:
             return
         if place:  # a person may have removed one of them
@@ -219,23 +186,19 @@ class SweepLayers:
 
     def look_at_region(self, place: int) -> int | None:
         """Fill the view with a region; return a step whose class there is another."""
-        viewer, image = self._session.viewer, self._shown_image()
+        viewer, image = self._session.viewer, self._image()
         if viewer is None or image is None or self._swept is None:
             return None
         sweep = self._swept.sweep
         region = sweep.regions[place]
+        point = dict(zip(sweep.axes, region.point, strict=True))
         ends = zip(*region_ends(sweep, region), strict=True)
-        look_at(
-            viewer,
-            image,
-            dict(zip(sweep.axes, region.point, strict=True)),
-            dict(zip(sweep.axes, ends, strict=True)),
-        )
+        look_at(viewer, image, point, dict(zip(sweep.axes, ends, strict=True)))
         return self._swept.step_apart(region)
 
     def forget(self) -> None:
         """Let the layers be; they belong to an image that is no longer worked on."""
-        self._swept, self._image, self._was_there = None, None, False
+        self._swept, self._image, self._was_there = None, lambda: None, False
 
     def _on_removed(self, event: object = None) -> None:
         if self._was_there and not self.is_there:
@@ -250,12 +213,9 @@ class SweepLayers:
         for kept in self._slots()[1:]:
             kept.remove(self._session.viewer)
 
-    def _shown_image(self) -> Image | None:
-        return None if self._image is None else self._image()
-
     def _slots(self) -> _Slots | tuple[()]:
         """Return where the masks and both maps are; nothing without a sweep."""
-        image = self._shown_image()
+        image = self._image()
         return () if image is None else self._kept.get(image, ())
 
     def _stack(self) -> Labels | None:
@@ -266,10 +226,10 @@ class SweepLayers:
 def _map(
     source: Image, sweep: Sweep, values: Any, key: ColourKey, shows: str
 ) -> LayerData:
-    return map_layer(
+    return maps.map_layer(
         source,
         values,
-        measure_look(nothing_at_0(_COLORMAP, "dmoe sensitivity"), key.limits),
+        maps.measure_look(maps.nothing_at_0(_COLORMAP, "dmoe sensitivity"), key.limits),
         axes=sweep.axes,
         grid=sweep.grid,
         name=f"{source.name} / {shows}",

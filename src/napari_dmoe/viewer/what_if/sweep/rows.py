@@ -8,8 +8,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from napari_dmoe.inference.masks.agreement import FlippingRegion
-from napari_dmoe.inference.masks.measures import ClassSize, CupToDisc
-from napari_dmoe.inference.what_if.sweep_result import MAJORITY, MIXTURE, Sweep
+from napari_dmoe.inference.what_if.sweep_result import (
+    MAJORITY,
+    MIXTURE,
+    Reference,
+    Sweep,
+    SweptValue,
+)
 
 CHOSEN = "●"
 """Marks what all are compared with, which colour alone would not for everybody."""
@@ -27,42 +32,28 @@ def value_rows(sweep: Sweep) -> list[dict[str, str]]:
     Where the patient's own value is unknown, the first line is what stands for it.
     """
     rows = [
-        _row(
-            sweep,
-            _marked(value.name, value.is_chosen),
-            (value.sizes, value.ratio),
-            value.dice,
-            value.n_different,
-        )
+        {"value": _marked(value.name, value.is_chosen)}
+        | _measures(sweep, value, value.dice)
+        | {DIFFERING: f"{value.n_different}"}
         for value in sweep.values
     ]
     reference = sweep.reference
     if reference.place is None:
         name = f"{_SHORT_NAMES.get(reference.name, reference.name)} {CHOSEN}"
-        measured = (reference.sizes, reference.ratio)
         # A class that no mask has is compared with nothing.
         dice = [1.0 if size.n_pixels else math.nan for size in reference.sizes]
-        rows.insert(0, _row(sweep, name, measured, dice, 0))
+        measures = _measures(sweep, reference, dice)
+        rows.insert(0, {"value": name, **measures, DIFFERING: "0"})
     return rows
 
 
-def _row(
-    sweep: Sweep,
-    name: str,
-    measured: tuple[Sequence[ClassSize], CupToDisc | None],
-    dice: Sequence[float],
-    n_different: int,
+def _measures(
+    sweep: Sweep, of: SweptValue | Reference, dice: Sequence[float]
 ) -> dict[str, str]:
-    sizes, ratio = measured
-    row = {"value": name}
-    for size in sizes:
-        row[f"{size.name} {size.unit}"] = _number(size.size)
-    if ratio is not None:
-        row["C/D"] = _ratio(ratio.vertical)
-    for size, agreement in zip(sizes, dice, strict=True):
-        row[_dice_title(sweep, size.name)] = _ratio(agreement)
-    row[DIFFERING] = f"{n_different}"
-    return row
+    sizes = {f"{each.name} {each.unit}": _number(each.size) for each in of.sizes}
+    ratio = {} if of.ratio is None else {"C/D": _ratio(of.ratio.vertical)}
+    titles = [_dice_title(sweep, each.name) for each in of.sizes]
+    return sizes | ratio | dict(zip(titles, map(_ratio, dice), strict=True))
 
 
 def _dice_title(sweep: Sweep, name: str) -> str:
@@ -125,11 +116,10 @@ def _listed(sweep: Sweep, places: Sequence[int]) -> str:
     for each in values:
         first, second = each.values
         groups.setdefault(first, []).append(_marked(second, each.is_chosen))
+    n = sweep.shape[1]
     return _shortened(
         [
-            first
-            if len(seconds) == sweep.shape[1]
-            else f"{first} ({_shortened(seconds)})"
+            first if len(seconds) == n else f"{first} ({_shortened(seconds)})"
             for first, seconds in groups.items()
         ]
     )

@@ -6,26 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from qtpy.QtCore import Qt, QTimer, Signal
-from qtpy.QtWidgets import QCheckBox, QComboBox, QWidget
+from qtpy.QtWidgets import QCheckBox, QWidget
 from superqt import QLabeledSlider
 from superqt.utils import signals_blocked
 
 from napari_dmoe.inference.pictures.colours import ColourKey
 from napari_dmoe.viewer.rows import Column, Line
+from napari_dmoe.viewer.ui import parts
 from napari_dmoe.viewer.ui.colours import ColourBar
 from napari_dmoe.viewer.ui.lists import WrappingList
-from napari_dmoe.viewer.ui.parts import (
-    StartButton,
-    button,
-    column,
-    copy_text,
-    emphasise,
-    heading,
-    narrow_combo,
-    paragraph,
-    row,
-    say,
-)
+from napari_dmoe.viewer.ui.parts import StartButton, button, column, paragraph, row, say
 from napari_dmoe.viewer.ui.tables import Table
 
 _HELP = (
@@ -45,33 +35,22 @@ _ANIMATION_MS = 600
 
 @dataclass(frozen=True)
 class SweepView:
-    """What the section shows of a sweep.
-
-    Parameters
-    ----------
-    summary : str
-        One sentence, and what must be said with it.
-    steps : tuple of str
-        What each step of the slider shows.
-    current : int
-        The step at first.
-    rows : tuple of mappings
-        A line a value.
-    note : str
-        What the values are compared with.
-    column_help : mapping of str to str
-        What the columns of `rows` mean.
-    regions : tuple of str
-        Regions that flip, the largest first.
-    """
+    """What the section shows of a sweep."""
 
     summary: str = ""
+    """One sentence, and what must be said with it."""
     steps: tuple[str, ...] = ()
+    """What each step of the slider shows."""
     current: int = 0
+    """The step at first."""
     rows: tuple[Mapping[str, str], ...] = ()
+    """A line a value."""
     note: str = ""
+    """What the values are compared with."""
     column_help: Mapping[str, str] = field(default_factory=dict)
+    """What the columns of the rows mean."""
     regions: tuple[str, ...] = ()
+    """Regions that flip, the largest first."""
 
 
 class SweepSection(QWidget):
@@ -86,7 +65,7 @@ class SweepSection(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.combo: QComboBox = narrow_combo("Driver", _HELP)
+        self.combo = parts.narrow_combo("Driver", _HELP)
         self.combo.currentIndexChanged.connect(self._on_driver)
         self.button = button("Sweep", "", self._on_sweep, StartButton)
         self.between_box = QCheckBox("Also between trained values")
@@ -114,47 +93,25 @@ class SweepSection(QWidget):
             self.save_requested,
         )
         self._lay_out()
-        self.offer((), between=(), why_not="")
+        self.offer((), (), "", "")
         self.show_sweep(SweepView())
 
     def _lay_out(self) -> None:
-        column(
-            self.found.buttons,
-            row(self.copy_button, self.grid_button, self.save_button),
-        )
+        exports = self.copy_button, self.grid_button, self.save_button
+        column(self.found.buttons, row(*exports))
         self._removed = QWidget()
         column(self._removed, self.removed, self.again_button)
-        column(
-            self,
-            heading("ANOTHER PATIENT"),
-            row(self.combo, self.button),
-            self.between_box,
-            self.notice,
-            self.summary,
-            self._removed,
-            self.found,
-        )
+        title, drivers = parts.heading("ANOTHER PATIENT"), row(self.combo, self.button)
+        texts = self.notice, self.summary, self._removed
+        column(self, title, drivers, self.between_box, *texts, self.found)
 
     def offer(
-        self,
-        drivers: Sequence[str],
-        *,
-        between: Sequence[bool],
-        why_not: str,
-        notice: str = "",
+        self, drivers: Sequence[str], between: Sequence[bool], why_not: str, notice: str
     ) -> None:
-        """Offer what can be swept, or say why nothing can be.
+        """Offer drivers and pairs of them, or say why nothing can be swept.
 
-        Parameters
-        ----------
-        drivers : sequence of str
-            Drivers, and pairs of them.
-        between : sequence of bool
-            Whether the values of each have an order, so that there is a between.
-        why_not : str
-            Why nothing can be swept; empty where something can.
-        notice : str
-            What must be said of the model.
+        `between` says whether the values of each have an order, so that there is a
+        between; `notice` must be said of the model.
         """
         chosen = self.combo.currentText()
         self._between = tuple(between)
@@ -192,7 +149,7 @@ class SweepSection(QWidget):
         self.sweep_requested.emit(self.combo.currentIndex(), between)
 
     def _on_copy(self) -> None:
-        copy_text(f"{self.summary.text()}\n{self.found.text()}")
+        parts.copy_text(f"{self.summary.text()}\n{self.found.text()}")
 
 
 class SweepFound(QWidget):
@@ -211,18 +168,18 @@ class SweepFound(QWidget):
         self.step_label = paragraph(" ", name="sweep-step")
         self.hidden = paragraph(name="sweep-hidden")
         self.outdated = paragraph(name="sweep-outdated")
-        emphasise(self.outdated)
+        parts.emphasise(self.outdated)
         self.note = paragraph(name="sweep-note")
         self.table = Table(
             "Values", "One line a value; ● is the patient's own. A click shows it."
         )
         self.table.line_chosen.connect(self._on_line)
-        self.map_combo = narrow_combo("Map", "What the values disagree about.")
+        self.map_combo = parts.narrow_combo("Map", "What the values disagree about.")
         self.map_combo.addItems(MAPS)
         self.map_combo.activated.connect(self.map_chosen)
         self.bar = ColourBar()
         self.map_help = paragraph(name="sweep-map")
-        self.regions_heading = heading("Regions that flip")
+        self.regions_heading = parts.heading("Regions that flip")
         self.regions = WrappingList(
             "Regions that flip",
             "Regions whose class depends on the value, the largest first. Double-click "
@@ -230,20 +187,13 @@ class SweepFound(QWidget):
         )
         self.regions.activated.connect(self._on_region)
         self.buttons = QWidget()
+        texts = self.step_label, self.hidden, self.outdated, self.note
         column(
             self,
             row(self.slider, self.play_button),
-            self.step_label,
-            self.hidden,
-            self.outdated,
-            self.note,
-            self.table,
-            self.buttons,
-            row(heading("Map"), self.map_combo, stretch=1),
-            self.bar,
-            self.map_help,
-            self.regions_heading,
-            self.regions,
+            *(*texts, self.table, self.buttons),
+            row(parts.heading("Map"), self.map_combo, stretch=1),
+            *(self.bar, self.map_help, self.regions_heading, self.regions),
         )
 
     def _make_player(self) -> None:
@@ -270,8 +220,7 @@ class SweepFound(QWidget):
         self.setVisible(bool(view.steps))
         with signals_blocked(self.slider):
             self.slider.setRange(0, max(len(view.steps) - 1, 0))
-            self.slider.setValue(view.current)
-        self._say_step(view.current)
+        self.show_step(view.current)
         names, helps = view.rows[0] if view.rows else (), view.column_help
         self._values = [next(iter(line.values())) for line in view.rows]
         self.table.show_lines(
@@ -326,9 +275,8 @@ class SweepFound(QWidget):
         name = self._values[line].removesuffix(" ●")
         if name in self._steps:
             step = self._steps.index(name)
-            with signals_blocked(self.slider):
-                self.slider.setValue(step)
-            self._on_slider(step)
+            self.show_step(step)
+            self.step_chosen.emit(step)
 
     def _on_play(self, is_on: bool) -> None:
         self.play_button.setText(_PAUSE if is_on else _PLAY)
@@ -340,8 +288,7 @@ class SweepFound(QWidget):
             self._timer.stop()
 
     def _on_tick(self) -> None:
-        n_steps = len(self._steps)
-        self.slider.setValue((self.slider.value() + 1) % max(n_steps, 1))
+        self.slider.setValue((self.slider.value() + 1) % max(len(self._steps), 1))
 
     def _on_region(self) -> None:
         if self.regions.currentRow() >= 0:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from napari_dmoe.cli.options import Card
+from napari_dmoe.cli.options import BundledOrFile, Card
 from napari_dmoe.cli.outcome import clear_errors
 
 if TYPE_CHECKING:
@@ -20,9 +20,7 @@ NOT_STATED = "not stated"
 
 
 def inspect(
-    checkpoint: Annotated[
-        str, typer.Argument(metavar="CKPT", help="A checkpoint file or bundled name.")
-    ],
+    checkpoint: BundledOrFile,
     card: Card = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print everything as JSON.")
@@ -46,23 +44,14 @@ def _facts(loaded: LoadedModel) -> Iterator[tuple[str, str]]:
     yield "model", f"{card.title} ({card.name})"
     yield "file", f"{loaded.source}, {loaded.n_bytes / 1e6:.2f} MB"
     yield "SHA-256", loaded.sha256
-    yield (
-        "architecture",
-        (
-            f"{facts['architecture_title']}: {loaded.n_parameters / 1e6:.2f} M "
-            f"parameters, {_shape(config)}, input "
-            f"{' x '.join(map(str, loaded.input_size))}"
-        ),
-    )
-    yield (
-        "routing",
-        (
-            f"{config.n_routers} routers, the best {config.top_k} of "
-            f"{config.n_experts} experts"
-            if config.n_routers
-            else "none (the network has no MoE)"
-        ),
-    )
+    n, size = loaded.n_parameters / 1e6, " x ".join(map(str, loaded.input_size))
+    shape = f"{n:.2f} M parameters, {_shape(config)}, input {size}"
+    yield "architecture", f"{facts['architecture_title']}: {shape}"
+    routing = "none (the network has no MoE)"
+    if config.n_routers:
+        best = f"the best {config.top_k} of {config.n_experts} experts"
+        routing = f"{config.n_routers} routers, {best}"
+    yield "routing", routing
     for attribute in card.attributes:
         yield "driven by", _attribute(attribute)
     if not card.attributes:

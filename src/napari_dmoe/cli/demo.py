@@ -1,46 +1,102 @@
-"""What the demo shows: each image with its patient and model, run and written."""
+"""``napari-dmoe demo``: the main job on fundi, a skin lesion and CT volumes.
+
+With a display it opens napari with the results; without one, or with ``--output``, it
+writes pictures, masks, routing maps, their records and one page that shows them.
+"""
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
+from importlib import resources
+from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from napari_dmoe.cli.outcome import clear_errors, progress_bar
 
 if TYPE_CHECKING:
     from napari_dmoe.cohorts.case import Case
     from napari_dmoe.imaging.spatial import SpatialImage
-    from napari_dmoe.inference.masks.measures import ClassSize
+    from napari_dmoe.inference.results.routing import RoutingMaps
     from napari_dmoe.inference.results.segmentation import Segmentation
     from napari_dmoe.models.checkpoint import LoadedModel
     from napari_dmoe.patient import Patient
 
+DEFAULT_OUTPUT = Path("napari-dmoe-demo")
+PAGE = "index.html"
+
+
+def demo(
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", help="Write files into this folder, open no window."
+        ),
+    ] = None,
+) -> None:
+    """Segment fundi, a skin lesion and CT volumes; show the masks and their routing."""
+    if output is None and has_display():
+        from napari_dmoe.viewer.demonstration import show_demo
+
+        show_demo()
+        return
+    if output is None:
+        typer.echo(f"no display, or no napari: writing to {DEFAULT_OUTPUT}")
+    with clear_errors(), progress_bar() as progress:
+        from napari_dmoe.progress import Progress
+
+        folder, shown = output or DEFAULT_OUTPUT, []
+        all_examples = examples()
+        for number, example in enumerate(all_examples):
+            progress(Progress(number, len(all_examples), example.title))
+            shown.append(write_example(folder, example))
+        page = _write_page(folder, shown)
+    typer.echo(page)
+
+
+def has_display() -> bool:
+    """Say whether napari is installed and a window can open."""
+    if find_spec("napari") is None or find_spec("qtpy") is None:
+        return False
+    if os.environ.get("QT_QPA_PLATFORM") in ("offscreen", "minimal"):
+        return False
+    if sys.platform.startswith("linux"):
+        return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+    return True
+
+
+def _write_page(folder: Path, shown: list[dict[str, Any]]) -> Path:
+    from jinja2 import Environment
+
+    from napari_dmoe.imaging.atomic import write_text
+    from napari_dmoe.inference.results.provenance import RESEARCH_ONLY
+
+    source = (resources.files("napari_dmoe.cli") / "demo.html.j2").read_text("utf-8")
+    template = Environment(autoescape=True).from_string(source)
+    page = template.render(statement=RESEARCH_ONLY, examples=shown)
+    write_text(folder / PAGE, page)
+    return folder / PAGE
+
 
 @dataclass(frozen=True)
 class Example:
-    """One image of the demo, its patient, and the model to run.
-
-    Parameters
-    ----------
-    name, title : str
-        Beginning of its files' names, and its heading.
-    model : str
-        Name of a bundled checkpoint.
-    image : SpatialImage
-        The image.
-    patient : Patient
-        Whom it shows.
-    note : str
-        What a reader must know of the result; may be empty.
-    """
+    """One image of the demo, its patient, and the model to run."""
 
     name: str
+    """Beginning of its files' names."""
     title: str
     model: str
+    """Name of a bundled checkpoint."""
     image: SpatialImage
     patient: Patient
     note: str = ""
+    """What a reader must know of the result; may be empty."""
 
 
 def examples() -> list[Example]:
@@ -94,8 +150,8 @@ def write_example(folder: Path, example: Example) -> dict[str, Any]:
     result = segment(loaded, example.image, example.patient)
     saved = save_segmentation(folder, example.name, result, example.image, routing=True)
     pictures, caption = _write_pictures(folder, example, result)
-    maps = result.routing
-    is_mixed = any(driver.value is None for driver in result.provenance.drivers)
+    maps, drivers = result.routing, result.provenance.drivers
+    is_mixed = any(driver.value is None for driver in drivers)
     return {
         "title": example.title,
         "note": example.note,
@@ -108,9 +164,9 @@ def write_example(folder: Path, example: Example) -> dict[str, Any]:
         "experts": list(enumerate(expert_colours(maps.n_experts if maps else 0))),
         "drivers": [
             (driver.attribute.replace("_", " "), driver.value or "unknown")
-            for driver in result.provenance.drivers
+            for driver in drivers
         ],
-        "mixed": _shares(result) if is_mixed else [],
+        "mixed": _shares(maps) if maps and is_mixed else [],
         "slice": caption,
         "pictures": pictures,
         "sizes": list(_sizes(example.image, result)),
@@ -141,38 +197,27 @@ def _write_pictures(
     return written, "" if drawn.slice is None else f"slice {drawn.slice} along z"
 
 
-def _shares(result: Segmentation) -> list[str]:
-    maps = result.routing
-    if maps is None:
-        return []
+def _shares(maps: RoutingMaps) -> list[str]:
     return [f"{v} {w:.0%}" for v, w in zip(maps.values, maps.weights, strict=True)]
 
 
 def _sizes(image: SpatialImage, result: Segmentation) -> Iterator[dict[str, str]]:
     """Yield a row per class and one for the ratio; ranges over unknown drivers."""
     from napari_dmoe.imaging.spatial import SPATIAL_AXES
-    from napari_dmoe.imaging.spatial import SpatialImage as Image
     from napari_dmoe.inference.masks.measures import class_sizes, cup_to_disc
 
-    masks = [result.labels, *result.by_value.values()]
+    masks, classes = [result.labels, *result.by_value.values()], result.classes
     axes = SPATIAL_AXES[-result.labels.ndim :]
     # The pixel's size is the same in whichever order its axes stand.
-    tables = [
-        class_sizes(Image(mask, axes, image.affine, image.unit), result.classes)
-        for mask in masks
-    ]
-    for sizes in zip(*tables, strict=True):
-        yield _size_row(sizes)
-    ratios = [ratio for m in masks if (ratio := cup_to_disc(m, result.classes))]
+    placed = [replace(image, data=mask, axes=axes) for mask in masks]
+    for sizes in zip(*(class_sizes(m, classes) for m in placed), strict=True):
+        digits = "{:,.0f}" if sizes[0].unit == "px" else "{:.2f}"
+        name = f"{sizes[0].name} ({sizes[0].unit})"
+        yield _row(name, [size.size for size in sizes], digits)
+    ratios = [ratio for m in masks if (ratio := cup_to_disc(m, classes))]
     if ratios:
         yield _row("cup/disc (area)", [r.area for r in ratios], "{:.2f}")
         yield _row("cup/disc (vertical)", [r.vertical for r in ratios], "{:.2f}")
-
-
-def _size_row(sizes: tuple[ClassSize, ...]) -> dict[str, str]:
-    digits = "{:,.0f}" if sizes[0].unit == "px" else "{:.2f}"
-    name = f"{sizes[0].name} ({sizes[0].unit})"
-    return _row(name, [size.size for size in sizes], digits)
 
 
 def _row(name: str, values: list[float], digits: str) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""``napari-dmoe case`` and ``replay``: pass a result on, and make it again."""
+"""``napari-dmoe replay``: make a result again from its record."""
 
 from __future__ import annotations
 
@@ -22,45 +22,6 @@ if TYPE_CHECKING:
 
 DIFFERENT = 1
 """Exit code of a replay that gave another mask."""
-
-
-def case(
-    mask: Annotated[
-        Path,
-        typer.Argument(
-            metavar="MASK", help="A mask that segment wrote, with its record beside it."
-        ),
-    ],
-    output: Annotated[
-        Path, typer.Argument(metavar="OUT", help="The file: NAME.dmoe-case.")
-    ],
-) -> None:
-    """Put a mask and its record into one file, without the image.
-
-    A colleague who has the image and the checkpoint can replay it.
-    """
-    with clear_errors():
-        import numpy as np
-
-        from napari_dmoe.imaging.files import image_stem, read_image
-        from napari_dmoe.inference.replaying.case_files import (
-            CaseFileError,
-            in_order_of_result,
-            read_record,
-            write_case,
-        )
-        from napari_dmoe.inference.results.provenance import labels_sha256
-
-        record = read_record(mask.with_name(f"{image_stem(mask)}.json"))
-        labels = in_order_of_result(read_image(mask), record)
-        if labels.dtype != np.uint8:
-            raise CaseFileError(f"{mask.name} is no mask: it holds {labels.dtype}")
-        is_changed = record.labels_sha256 not in (None, labels_sha256(labels))
-        if is_changed:
-            record = record.model_copy(update={"edited": True})
-        write_case(output, record, labels)
-    painted = " (the mask was changed after its run)" if is_changed else ""
-    typer.echo(f"{output}{painted}")
 
 
 def replay(
@@ -104,18 +65,15 @@ def replay(
         written: list[Path] = []
         if output is not None:
             stem = f"{image_stem(image)}.replay"
-            has_gates = routing or _is_of_gates(source)
-            written = _write(output, stem, made.result, pixels, routing=has_gates)
+            # Beside gates lies a record called NAME.routing.json, or a stage's.
+            is_of_gates = re.search(r"\.routing(-\d+)?$", source.stem) is not None
+            gates = routing or is_of_gates
+            written = _write(output, stem, made.result, pixels, routing=gates)
     typer.echo(made.sentence)
     if written:
         typer.echo(f"Written: {', '.join(path.name for path in written)}.")
     if made.verdict == "different":
         raise typer.Exit(DIFFERENT)
-
-
-def _is_of_gates(source: Path) -> bool:
-    """Whether a record lies beside gates: ``NAME.routing.json`` or a stage's."""
-    return re.search(r"\.routing(-\d+)?$", source.stem) is not None
 
 
 def _write(
@@ -140,13 +98,9 @@ def _write(
 
 
 def _read(source: Path) -> tuple[Provenance, NDArray[np.uint8] | None]:
-    from napari_dmoe.inference.replaying.case_files import (
-        CASE_SUFFIX,
-        read_case,
-        read_record,
-    )
+    from napari_dmoe.inference.replaying import case_files
 
-    if source.suffix != CASE_SUFFIX:
-        return read_record(source), None
-    found = read_case(source)
+    if source.suffix != case_files.CASE_SUFFIX:
+        return case_files.read_record(source), None
+    found = case_files.read_case(source)
     return found.record, found.labels

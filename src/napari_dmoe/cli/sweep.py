@@ -3,32 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from napari_dmoe.cli.options import (
-    Age,
-    Card,
-    Checkpoint,
-    Format,
-    Output,
-    Race,
-    Severity,
-    Sex,
-    chosen_format,
-    patient_of,
-    with_settings,
-)
+from napari_dmoe.cli import options
 from napari_dmoe.cli.outcome import clear_errors, progress_bar
 from napari_dmoe.inference.running.settings import InferenceSettings
 
 
-@with_settings(InferenceSettings)
+@options.with_settings(InferenceSettings)
+@options.with_patient
 def sweep(
     image: Annotated[Path, typer.Argument(metavar="IMAGE", help="The image.")],
-    checkpoint: Checkpoint,
-    output: Output,
+    checkpoint: options.Checkpoint,
+    output: options.Output,
     swept: Annotated[
         str,
         typer.Option(
@@ -43,19 +32,16 @@ def sweep(
             "--attribute2", metavar="NAME[=VALUE]", help="A second one, for all pairs."
         ),
     ] = None,
-    card: Card = None,
-    sex: Sex = None,
-    race: Race = None,
-    age: Age = None,
-    severity: Severity = None,
+    card: options.Card = None,
+    *,
+    stated: dict[str, Any],
     further: Annotated[
         list[str] | None,
         typer.Option(
             "--further", metavar="NAME=VALUE", help="Any further attribute of the card."
         ),
     ] = None,
-    file_format: Format = "auto",
-    *,
+    file_format: options.Format = "auto",
     settings: InferenceSettings,
 ) -> None:
     """Segment an image for every value of one driver, or every pair of two.
@@ -70,21 +56,16 @@ def sweep(
         from napari_dmoe.inference.what_if.sweep import sweep as run
         from napari_dmoe.models.checkpoint import load_checkpoint
 
-        file_type = chosen_format(file_format)
-        names, own = _named(swept, second)
-        patient = patient_of(
-            sex=sex,
-            race=race,
-            age=age,
-            severity=severity,
-            further=[*(further or ()), *own],
-        )
+        file_type = options.chosen_format(file_format)
+        given = [text for text in (swept, second) if text is not None]
+        own = [text for text in given if "=" in text]
+        patient = options.patient_of(stated, [*(further or ()), *own])
         loaded = load_checkpoint(checkpoint, card)
         source = read_image(image)
         found = run(
             loaded,
             source,
-            attribute=names,
+            attribute=tuple(text.partition("=")[0].strip() for text in given),
             patient=patient,
             settings=settings,
             progress=progress,
@@ -95,10 +76,3 @@ def sweep(
     typer.echo(found.summary)
     for path in (saved.picture, saved.table, saved.sensitivity, *saved.labels):
         typer.echo(path)
-
-
-def _named(first: str, second: str | None) -> tuple[tuple[str, ...], list[str]]:
-    """Return the names of what is swept, and the values given with them."""
-    given = [text for text in (first, second) if text is not None]
-    names = tuple(text.partition("=")[0].strip() for text in given)
-    return names, [text for text in given if "=" in text]

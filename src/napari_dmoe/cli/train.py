@@ -1,0 +1,103 @@
+"""``napari-dmoe train``: a new model from a cohort; and what every training does."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from tqdm import tqdm
+
+from napari_dmoe.cli import options
+from napari_dmoe.cli.outcome import INTERRUPTED, clear_errors, progress_bar
+from napari_dmoe.training.settings import TrainSettings
+
+if TYPE_CHECKING:
+    from napari_dmoe.training.loop.history import Epoch
+
+_GRACE = 1.0
+"""Seconds in which torchrun has passed an interrupt on to everybody."""
+
+
+@options.with_changes(TrainSettings)
+@options.with_run
+def train(
+    cohort: options.Cohort,
+    output: options.ModelOutput,
+    recipe: Annotated[
+        str | None,
+        typer.Option(
+            help="fundus-phantom (the default), fundus-race-phantom, skin-phantom, "
+            "pelvis-phantom, or a JSON file."
+        ),
+    ] = None,
+    card: Annotated[
+        str | None,
+        typer.Option(
+            help="Card, instead of a recipe, to train the published network for: a "
+            "name such as fairseg-race, or a JSON file."
+        ),
+    ] = None,
+    start: Annotated[
+        str | None,
+        typer.Option(help="ImageNet weights to start from: ViT-B_16.npz."),
+    ] = None,
+    *,
+    run: dict[str, Any],
+    changes: dict[str, Any],
+) -> None:
+    """Train a new model on a cohort, from nothing or from ImageNet."""
+    task = {"cohort": cohort, "output": output, "recipe": recipe, "card": card}
+    run_training(changes, **run, **task, kind="train", start=start)
+
+
+def run_training(changes: dict[str, Any], **stated: Any) -> None:
+    """Do a training, alone or in a team, and say what came of it.
+
+    Parameters
+    ----------
+    changes : dict
+        Settings that were given, which go before those of a file.
+    **stated
+        That file, `config`; and fields of
+        :class:`napari_dmoe.training.tasks.task.TrainingTask`.
+    """
+    with clear_errors(), progress_bar() as progress:
+        from napari_dmoe.progress import Cancelled, silent
+        from napari_dmoe.training.child.stopping import stop_on_signals
+        from napari_dmoe.training.loop.teams import joined
+        from napari_dmoe.training.tasks import task as tasks
+
+        config = stated.pop("config")
+        settings = {} if config is None else tasks.read_settings(config)
+        named = settings.pop("preset", None)
+        if stated["preset"] is None:
+            stated["preset"] = named
+        task = tasks.TrainingTask(settings={**settings, **changes}, **stated)
+        with (
+            joined() as team,
+            stop_on_signals(grace=0 if team.is_alone else _GRACE) as stop,
+        ):
+            hook = stop.obeyed_by(progress if team.is_first else silent)
+            told = _tell if team.is_first else None
+            try:
+                outcome = tasks.run_task(task, progress=hook, on_epoch=told)
+            except Cancelled:
+                if team.is_first:
+                    typer.echo("napari-dmoe: stopped; go on with --resume", err=True)
+                raise typer.Exit(INTERRUPTED) from None
+    if not team.is_first:
+        return
+    fitted = outcome.fitted
+    for notice in fitted.notices:
+        typer.echo(f"notice: {notice}", err=True)
+    kept = fitted.kept
+    dice = ", ".join(f"{k} {v:.3f}" for k, v in kept.dice.items()) if kept else ""
+    what = "slices" if fitted.held_out == "slices" else "held-out"
+    typer.echo(f"{outcome.path}: {what} Dice {dice or 'not measured'}")
+    typer.echo(f"SHA-256 {outcome.sha256}")
+
+
+def _tell(epoch: Epoch) -> None:
+    worst = "" if epoch.worst is None else f", worst group {epoch.worst:.3f}"
+    line = f"epoch {epoch.number + 1}: loss {epoch.loss:.4f}{worst}"
+    tqdm.write(line, file=typer.get_text_stream("stderr"))
