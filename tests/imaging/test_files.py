@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import imageio.v3 as iio
@@ -125,3 +126,12 @@ def test_a_plain_image_is_one_plane() -> None:
 def test_planes_need_y_and_x() -> None:
     with pytest.raises(ImageError, match="needs the axes y and x"):
         Frames(SpatialImage(picture(4, 5), ("t", "c")), ("y", "x"))
+
+
+def test_two_threads_that_write_one_file_do_not_mix(tmp_path: Path) -> None:
+    path = tmp_path / "sizes.csv"
+    with ThreadPoolExecutor(1) as pool, atomic_path(path) as mine:
+        mine.write_text("mine")
+        pool.submit(write_text, path, "theirs").result()
+        assert path.read_text() == "theirs"
+    assert path.read_text() == "mine"

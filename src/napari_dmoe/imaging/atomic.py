@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +15,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
     A file that was there before is replaced only then, and nothing half-written stays.
     """
-    partial = path.with_name(f".partial-{os.getpid()}-{path.name}")
+    writer = f"{os.getpid()}-{threading.get_ident()}"  # two may write the same file
+    partial = path.with_name(f".partial-{writer}-{path.name}")
     try:
         yield partial
         partial.replace(path)

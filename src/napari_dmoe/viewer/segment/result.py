@@ -78,8 +78,8 @@ class ResultFiles(Control):
             return
         result.note_edits()
         data, meta, _ = mask.as_layer_data_tuple()
-        meta |= {"metadata": deepcopy(mask.metadata)}
-        self._save(mask_path(path), partial(save_mask, data=data.copy(), meta=meta))
+        data, meta = data.copy(), meta | {"metadata": deepcopy(mask.metadata)}
+        self._save(mask_path(path), lambda target: save_mask(target, data, meta))
 
     def _save(self, path: Path, write: Callable[[Path], Sequence[str]]) -> None:
         """Write files in the background, beside a run."""
