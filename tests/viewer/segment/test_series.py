@@ -277,10 +277,12 @@ def test_a_table_that_cannot_be_used_is_told(
 def test_a_series_of_files_can_be_stopped_and_lists_what_was_done(
     desk: Desk, folders: Folders, tmp_path: Path
 ) -> None:
+    stop = desk.dock.work.stop
+
     def stop_after_one(*arguments: object, tell: Callable, **options: object) -> list:
         def tell_and_stop(done: object) -> None:
             tell(done)
-            desk.dock.work.stop()
+            stop()
 
         return series(*arguments, tell=tell_and_stop, **options)
 
