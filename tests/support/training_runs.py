@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import torch
 from training_cases import mixed_squares, squares, tiny_model
 
 from napari_dmoe.models.weights import read_weights
@@ -52,3 +53,15 @@ class StopAt:
 
 def saved_facts(folder: Path) -> dict:
     return json.loads(read_weights(folder / RESUME).header[STATE_KEY])
+
+
+def train_and_tell(folder: Path, log: Path, resume: bool) -> None:
+    """Train, and write down every epoch; for a process that is killed."""
+    torch.set_num_threads(1)
+    with log.open("a", buffering=1) as lines:
+        train(
+            folder,
+            settings=LONG,
+            resume=resume,
+            on_epoch=lambda epoch: print(epoch.number, file=lines),
+        )

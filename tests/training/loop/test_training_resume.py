@@ -22,7 +22,15 @@ from training_cases import (
     tiny_model,
     weights,
 )
-from training_runs import LONG, SETTINGS, SHORT, StopAt, saved_facts, train
+from training_runs import (
+    LONG,
+    SETTINGS,
+    SHORT,
+    StopAt,
+    saved_facts,
+    train,
+    train_and_tell,
+)
 
 from napari_dmoe.models.checkpoint import load_checkpoint, new_model
 from napari_dmoe.models.saving import write_safetensors
@@ -95,17 +103,6 @@ def test_a_finished_training_is_resumed_to_its_end(tmp_path: Path) -> None:
     assert torch.equal(weights(again.loaded), weights(first.loaded))
 
 
-def _train_and_tell(folder: Path, log: Path, resume: bool) -> None:
-    torch.set_num_threads(1)
-    with log.open("a", buffering=1) as lines:
-        train(
-            folder,
-            settings=LONG,
-            resume=resume,
-            on_epoch=lambda epoch: print(epoch.number, file=lines),
-        )
-
-
 @pytest.mark.parametrize("times", [2, pytest.param(10, marks=pytest.mark.full)])
 def test_killed_at_random_it_loses_at_most_one_interval(
     tmp_path: Path, times: int
@@ -117,7 +114,7 @@ def test_killed_at_random_it_loses_at_most_one_interval(
     for _ in range(times):
         resume = (folder / RESUME).exists()
         begin = len(log.read_text()) if log.exists() else 0
-        child = context.Process(target=_train_and_tell, args=(folder, log, resume))
+        child = context.Process(target=train_and_tell, args=(folder, log, resume))
         child.start()
         while (
             child.is_alive() and len(log.read_text() if log.exists() else "") == begin
