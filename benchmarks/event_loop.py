@@ -29,8 +29,10 @@ from qtpy.QtCore import QCoreApplication, QEvent, QEventLoop, Qt, QTimer
 from napari_dmoe.imaging.spatial import Grid
 from napari_dmoe.inference.results.segmentation import Segmentation
 from napari_dmoe.inference.what_if.steps import Swept, interleaved
+from napari_dmoe.viewer.bench import TabControl
 from napari_dmoe.viewer.dock import DMoEDock
 from napari_dmoe.viewer.engines import Engines
+from napari_dmoe.viewer.fine_tune.control import FineTuneControl
 from napari_dmoe.viewer.routing.control import RoutingControl
 from napari_dmoe.viewer.segment.control import SegmentControl
 from napari_dmoe.viewer.what_if.control import WhatIfControl
@@ -190,12 +192,12 @@ class HandMade:
         return _enlarged(segment(loaded, _corner(image), patient), 1.0)
 
     def sweep(
-        self, loaded: Any, image: Any, patient: Any, names: Any, *_: Any, **options: Any
+        self, loaded: Any, image: Any, patient: Any, attributes: Any, **options: Any
     ) -> Swept:
         """Return balls of several sizes."""
         from napari_dmoe.inference.what_if.sweep import sweep
 
-        small = sweep(loaded, _corner(image), attribute=names, patient=patient)
+        small = sweep(loaded, _corner(image), attribute=attributes, patient=patient)
         n = len(small.values)
         values = tuple(
             replace(value, result=_enlarged(value.result, 0.6 + 0.4 * i / n))
@@ -210,7 +212,9 @@ class HandMade:
             entropy=np.zeros(SHAPE, np.float32),
             votes=np.zeros((len(small.classes), *SHAPE), np.uint8),
         )
-        return interleaved(large, (), (), 0.1)
+        swept = interleaved(large, (), (), 0.1)
+        _ = large.summary, swept.stack  # as the real engine: not where a person waits
+        return swept
 
 
 def _corner(image: Any) -> Any:
@@ -296,10 +300,10 @@ class PaintedVolume:
             wait(lambda: not self.dock.control(SegmentControl).run.is_busy)
         self.pause(AFTERWARDS_S)
 
-    def see(self, tab: str) -> None:
+    def see(self, kind: type[TabControl]) -> None:
         """Open a tab, and let it fill."""
         if self.dock is not None:
-            self.dock.tabs.setCurrentWidget(getattr(self.dock, tab))
+            self.dock.tabs.setCurrentWidget(self.dock.control(kind).tab)
             self.pause(AFTERWARDS_S)
 
     def paint(self) -> Iterator[None]:
@@ -367,21 +371,24 @@ def measure_painting(repeats: int) -> dict[str, object]:
     for side in ("napari alone", "with the dock"):
         window = PaintedVolume(has_dock=side != "napari alone")
         found[side] = rows = {}
-        acts = [("paint", "tab", window.paint), ("slide", "tab", window.slide)]
+        acts = [
+            ("paint", SegmentControl, window.paint),
+            ("slide", SegmentControl, window.slide),
+        ]
         if window.dock is not None:
             acts += [
-                ("paint, Fine-tune tab", "fine_tune", window.paint),
-                ("slide, Routing tab", "routing", window.slide),
-                ("choose maps", "routing", window.choose_maps),
-                ("paint, Routing tab", "routing", window.paint),
+                ("paint, Fine-tune tab", FineTuneControl, window.paint),
+                ("slide, Routing tab", RoutingControl, window.slide),
+                ("choose maps", RoutingControl, window.choose_maps),
+                ("paint, Routing tab", RoutingControl, window.paint),
             ]
-        for name, tab, act in acts:
-            window.see(tab)
+        for name, kind, act in acts:
+            window.see(kind)
             if name == "choose maps":
                 window.dock.control(RoutingControl).tab.shown_box.click()
             rows[name] = [gaps_of(window, act) for _ in range(repeats)]
         window.add_stack()
-        window.see("what_if")
+        window.see(WhatIfControl)
         rows["slide the sweep"] = [
             gaps_of(window, window.sweep_slide) for _ in range(repeats)
         ]
