@@ -47,7 +47,9 @@ class Surroundings:
 
 
 def look_around() -> Surroundings:
-    """Import torch and say what there is to work with."""
+    """Import what takes long, torch above all, and say what there is to work with."""
+    import matplotlib.backends.backend_agg  # so that the first plot waits for nothing
+    import matplotlib.figure  # noqa: F401
     import torch
 
     from napari_dmoe.inference.running.devices import choose_device
