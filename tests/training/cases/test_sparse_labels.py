@@ -19,7 +19,7 @@ from training_cases import (
     weights,
 )
 
-from napari_dmoe.cohorts.case import Case, CohortError
+from napari_dmoe.cohorts.case import Case
 from napari_dmoe.imaging.spatial import SpatialImage
 from napari_dmoe.imaging.volumes import VolumePreprocessing
 from napari_dmoe.training.augmentation.volumes import VolumeAugmentSettings
@@ -53,7 +53,7 @@ def test_a_cohort_of_background_only_is_refused_but_not_one_such_case() -> None:
 
 def test_a_label_without_a_class_is_refused_with_its_number() -> None:
     case = labelled(square(0), np.full((32, 32), 7))
-    with pytest.raises(CohortError, match=r"reach from 7 to 7.*name it as unlabelled"):
+    with pytest.raises(TrainingError, match=r"from 7 to 7.*name it as unlabelled"):
         fit(tiny_model(), [case], settings=PLAIN)
 
 
@@ -144,7 +144,7 @@ def test_dice_leaves_out_what_is_not_annotated() -> None:
 def test_labels_of_another_size_are_refused_unless_the_world_places_them() -> None:
     case = square(0)
     half = labelled(case, case.labels.data[::2, ::2])
-    with pytest.raises(CohortError, match=r"have \(16, 16\) pixels, but the image has"):
+    with pytest.raises(TrainingError, match=r"have \(16, 16\) pixels, but the image"):
         read_pool([half], CARD)
     image = SpatialImage(case.image.data, ("y", "x"), np.diag([1.0, 1, 1]), "mm")
     affine = np.array([[2.0, 0, 0.5], [0, 2, 0.5], [0, 0, 1]])
@@ -157,7 +157,7 @@ def test_labels_of_another_size_are_refused_unless_the_world_places_them() -> No
     pool = read_pool([replace(case, image=image, labels=part)], CARD)
     assert (pool.labels[0, 20:] == IGNORED).all()  # the labels do not reach there
     far = replace(labels, affine=affine + np.array([[0, 0, 99], [0, 0, 0], [0, 0, 0]]))
-    with pytest.raises(CohortError, match="do not overlap in the world"):
+    with pytest.raises(TrainingError, match="do not overlap in the world"):
         read_pool([replace(case, image=image, labels=far)], CARD)
 
 
@@ -167,13 +167,13 @@ def test_float_labels_are_taken_where_they_are_whole_numbers() -> None:
     plain, found = (read_pool([c], CARD).labels for c in (case, whole))
     assert torch.equal(plain, found)
     for bad in (case.labels.data + 0.5, np.full((32, 32), np.nan)):
-        with pytest.raises(CohortError, match=r"whole numbers.*probabilities"):
+        with pytest.raises(TrainingError, match=r"whole numbers.*probabilities"):
             read_pool([labelled(case, bad)], CARD)
 
 
 def test_labels_with_other_axes_are_refused() -> None:
     case = labelled(square(0), np.zeros((1, 32, 32), int), ("z", "y", "x"))
-    with pytest.raises(CohortError, match="axes z, y, x, where y, x are expected"):
+    with pytest.raises(TrainingError, match="axes z, y, x, where y, x are expected"):
         read_pool([case], CARD)
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from training_cases import CARD, CONFIG, PLAIN
 
-from napari_dmoe.cohorts.case import Case, CohortError
+from napari_dmoe.cohorts.case import Case
 from napari_dmoe.imaging.preprocessing import prepare
 from napari_dmoe.imaging.spatial import SpatialImage
 from napari_dmoe.models.checkpoint import load_checkpoint, new_model
@@ -116,7 +116,7 @@ def test_cases_that_cannot_be_trained_on_are_refused(tiny):
     for case, error, message in (
         (
             Case("a", good.image, None, good.patient),
-            CohortError,
+            TrainingError,
             "case a has no labels",
         ),
         (
@@ -131,7 +131,7 @@ def test_cases_that_cannot_be_trained_on_are_refused(tiny):
                 SpatialImage(good.labels.data + 1, ("y", "x")),
                 good.patient,
             ),
-            CohortError,
+            TrainingError,
             "case c: labels reach from 1 to 3, but the card has 3 classes",
         ),
     ):

@@ -9,7 +9,7 @@ from training_cases import CUBE_CARD as CARD
 from training_cases import CUBE_CONFIG as CONFIG
 from training_cases import STAGE, cube
 
-from napari_dmoe.cohorts.case import Case, CohortError
+from napari_dmoe.cohorts.case import Case
 from napari_dmoe.imaging.preprocessing import Preprocessing
 from napari_dmoe.imaging.spatial import SpatialImage
 from napari_dmoe.models.card import CardAttribute, ModelCard
@@ -106,7 +106,7 @@ def test_labels_follow_axes_and_directions() -> None:
     [
         (
             Case("c", cube(0).image, None, Patient(severity="T1")),
-            CohortError,
+            TrainingError,
             "c has no labels",
         ),
         (
@@ -121,7 +121,7 @@ def test_labels_follow_axes_and_directions() -> None:
                 SpatialImage(np.full((40, 40, 70), 3), ("z", "y", "x")),
                 Patient(severity="T1"),
             ),
-            CohortError,
+            TrainingError,
             "reach from 3 to 3",
         ),
     ],

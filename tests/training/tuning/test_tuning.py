@@ -225,7 +225,7 @@ def test_cases_travel_as_they_are_with_the_drivers_alone(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("value", "error", "words"),
     [
-        (7, CohortError, "labels reach from 0 to 7"),
+        (7, TrainingError, "labels reach from 0 to 7"),
         (0, TrainingError, "nothing is annotated"),
     ],
 )

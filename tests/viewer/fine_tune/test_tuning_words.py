@@ -8,12 +8,12 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from napari_dmoe.cohorts.case import Case, CohortError
+from napari_dmoe.cohorts.case import Case
 from napari_dmoe.imaging.spatial import SpatialImage
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.patient import Patient
 from napari_dmoe.progress import Progress
-from napari_dmoe.training.cases.annotation import Annotation
+from napari_dmoe.training.cases.annotation import Annotation, TrainingError
 from napari_dmoe.training.settings import TrainSettings
 from napari_dmoe.training.tuning.guard import Guard
 from napari_dmoe.training.tuning.process import TuningTask
@@ -220,7 +220,7 @@ def test_kept_cases_stay_and_everything_else_goes(
     fundus_model: LoadedModel, folder: TuningFolder
 ) -> None:
     assert not folder.exists
-    assert folder.replayed() == ()
+    assert folder.rehearsed() == ()
     assert folder.tuned_model() is None
     for number in ("1", "2.3"):
         hand_over(
@@ -229,8 +229,8 @@ def test_kept_cases_stay_and_everything_else_goes(
         (folder.path / "tuned.safetensors").touch()
         folder.keep()
     assert folder.tuned_model() is not None  # it may still be saved
-    assert folder.replayed() == ("1", "2.3")
-    assert folder.replayed([2]) == ("1",)
+    assert folder.rehearsed() == ("1", "2.3")
+    assert folder.rehearsed([2]) == ("1",)
     folder.discard()
     assert [entry.name for entry in folder.path.iterdir()] == ["replay"]
     path = folder.path
@@ -242,6 +242,6 @@ def test_labels_that_cannot_be_trained_on_are_not_handed_over(
     fundus_model: LoadedModel, folder: TuningFolder
 ) -> None:
     cases = [case("1"), case("2", value=9)]
-    with pytest.raises(CohortError, match="case 2: labels reach from 0 to 9"):
+    with pytest.raises(TrainingError, match="case 2: labels reach from 0 to 9"):
         hand_over(folder.path, fundus_model, cases, Annotation(), lambda _: None)
     assert not list(folder.path.iterdir())

@@ -12,6 +12,7 @@ from viewer_fakes import make_outcome, make_segmentation
 
 from napari_dmoe.imaging.spatial import Grid
 from napari_dmoe.viewer.layers.placement import to_image
+from napari_dmoe.viewer.layers.slot import LayerSlot
 from napari_dmoe.viewer.routing.extras import Extras, routing_for
 from napari_dmoe.viewer.routing.plots.loads import PartLoads, region_mask
 from napari_dmoe.viewer.routing.plots.region import (
@@ -235,7 +236,8 @@ def test_a_region_is_drawn_where_the_image_lies(
     viewer: ViewerModel, scale: tuple[float, float], units: object
 ) -> None:
     image = viewer.add_image(np.zeros((400, 300)), scale=scale, units=units)
-    layer = draw_region(viewer, image)
+    drawn = LayerSlot()
+    layer = draw_region(viewer, image, drawn)
     assert viewer.layers.selection.active is layer
     assert layer.mode == "add_rectangle"
     assert layer.units == image.units
@@ -244,5 +246,5 @@ def test_a_region_is_drawn_where_the_image_lies(
     part = shown_part(viewer, image, 2)
     np.testing.assert_allclose(part.region[0], BOX - 0.5)
     layer.mode = "select"
-    assert draw_region(viewer, image) is layer
+    assert draw_region(viewer, image, drawn) is layer
     assert layer.mode == "add_rectangle"

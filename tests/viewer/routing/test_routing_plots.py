@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from desk import IMAGE, Desk
 from napari.components import ViewerModel
+from napari.layers import Shapes
 from plotting import in_sight
 from qtpy.QtCore import QPoint, QPointF, Qt
 from qtpy.QtGui import QWheelEvent
@@ -267,3 +268,16 @@ def test_a_dock_with_plots_leaves_nothing_that_is_told_of_changes(
     viewer.theme = "light"
     viewer.dims.ndisplay = 3
     viewer.add_image(IMAGE)
+
+
+def test_the_layer_of_regions_is_known_whatever_it_is_called(plotted: Desk) -> None:
+    viewer, plots = plotted.viewer, plotted.routing.tab.plots
+    plots.region_wanted.emit()
+    (drawn,) = [each for each in viewer.layers if isinstance(each, Shapes)]
+    drawn.add(np.array([[0, 0], [0, 3], [4, 3], [4, 0]]) - 0.5, shape_type="polygon")
+    drawn.name = "disc"
+    viewer.layers.selection.active = viewer.layers["retina"]
+    plotted.settle()
+    assert plots.where.text().startswith("Of the region “disc”")
+    plots.region_wanted.emit()
+    assert [each for each in viewer.layers if isinstance(each, Shapes)] == [drawn]

@@ -221,3 +221,16 @@ def test_the_copied_table_is_of_the_result_that_is_shown(desk: Desk) -> None:
         "C/D vertical\t0.50",
         "C/D area\t0.38",
     ]
+
+
+def test_what_is_undone_is_measured_again(desk: Desk) -> None:
+    desk.run()
+    result, (mask,) = desk.segmenting.tab.result, desk.masks
+    before = result.text()
+    mask.paint((2, 2), 2)
+    desk.settle()
+    assert result.text() != before
+    mask.undo()
+    desk.settle()
+    assert result.text() == before
+    assert "painted" not in result.summary.text()

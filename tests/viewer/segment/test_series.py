@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from tables import go_to
 from napari_dmoe.patient import Patient
 from napari_dmoe.viewer.engines import series
 from napari_dmoe.viewer.layers.opening import mask_layers
+from napari_dmoe.viewer.segment import many_images
 from napari_dmoe.viewer.session.session import session_of
 
 pytestmark = pytest.mark.gui
@@ -315,3 +317,48 @@ def test_the_patient_on_the_screen_plays_no_part_in_a_folder(
     rows = desk.segmenting.tab.series.rows
     assert len(rows) == 3
     assert all("glaucoma" not in row["outcome"] for row in rows)
+
+
+@pytest.fixture
+def measured(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """Let no mask be measured until this is set."""
+    gate, measure = threading.Event(), many_images._measured
+
+    def wait(*arguments: object) -> object:
+        assert gate.wait(10)
+        return measure(*arguments)
+
+    monkeypatch.setattr(many_images, "_measured", wait)
+    return gate
+
+
+def test_a_series_goes_on_while_its_masks_are_measured(
+    layered: Desk, measured: threading.Event
+) -> None:
+    series = layered.segmenting.tab.series
+    select(layered, "retina", "second")
+    layered.click(series.layers_button)
+    layered.qtbot.waitUntil(lambda: len(layered.segment.calls) == 2)
+    layered.qtbot.waitUntil(lambda: not layered.dock.work.is_busy)
+    assert series.rows == []
+    measured.set()
+    layered.wait_until_idle()
+    assert [row["image"] for row in series.rows] == ["retina", "second"]
+    assert series.found.summary.text() == "2 layers: 2 segmented."
+
+
+def test_somebody_elses_run_is_no_part_of_a_series(
+    layered: Desk, measured: threading.Event
+) -> None:
+    series = layered.segmenting.tab.series
+    select(layered, "retina", "second")
+    layered.click(series.layers_button)
+    layered.qtbot.waitUntil(lambda: len(layered.segment.calls) == 2)
+    layered.qtbot.waitUntil(lambda: not layered.dock.work.is_busy)
+    layered.click_segment()
+    layered.qtbot.waitUntil(lambda: len(layered.segment.calls) == 3)
+    layered.qtbot.waitUntil(lambda: not layered.dock.work.is_busy)
+    measured.set()
+    layered.wait_until_idle()
+    assert [row["image"] for row in series.rows] == ["retina", "second"]
+    assert series.found.summary.text() == "2 layers: 2 segmented."

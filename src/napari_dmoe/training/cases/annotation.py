@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from napari_dmoe.cohorts.case import Case
+from napari_dmoe.cohorts.case import Case, CohortError
 from napari_dmoe.cohorts.labels import OUTSIDE, check_classes, placed_labels
 from napari_dmoe.imaging.preprocessing import prepare_labels
 from napari_dmoe.imaging.spatial import Grid
@@ -56,12 +56,19 @@ def read_classes(
 
     Raises
     ------
-    CohortError
-        When there are no labels, labels that the card has no class for, or labels that
-        do not fit the image.
     TrainingError
-        Where nothing is annotated.
+        When there are no labels, labels that the card has no class for, labels that do
+        not fit the image, or none that is annotated.
     """
+    try:
+        return _read_classes(case, axes, n_classes, annotation)
+    except CohortError as error:
+        raise TrainingError(str(error)) from error
+
+
+def _read_classes(
+    case: Case, axes: tuple[str, ...], n_classes: int, annotation: Annotation
+) -> NDArray[np.uint8]:
     placed = placed_labels(case, axes)
     is_ignored = placed == OUTSIDE
     if annotation.unlabelled is not None:

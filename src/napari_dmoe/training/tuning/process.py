@@ -47,7 +47,7 @@ class TuningTask(BaseModel):
     source, sha256 : str
         Name and hash of the file that the model was loaded from; empty where it was
         never a file. The copy in the folder has another hash.
-    replayed : tuple of str
+    rehearsed : tuple of str
         Ids of the earlier cases that are trained on too.
     mode : {"begin", "resume", "compare"}
         Train; go on with it; or compare what was reached when it was stopped.
@@ -60,7 +60,7 @@ class TuningTask(BaseModel):
     guard: Guard = Guard()
     source: str = ""
     sha256: str = ""
-    replayed: tuple[str, ...] = ()
+    rehearsed: tuple[str, ...] = ()
     mode: Literal["begin", "resume", "compare"] = "begin"
 
 

@@ -37,7 +37,7 @@ def work(folder: Path, reporter: Reporter) -> Mapping[str, Any]:
         StoredCases.of(folder / process.CASES),
         settings=task.settings,
         guard=task.guard,
-        replay=StoredCases.of(folder / process.REPLAY).only(task.replayed),
+        replay=StoredCases.of(folder / process.REPLAY).only(task.rehearsed),
         folder=folder / process.RUN,
         resume=task.mode == "resume",
         only_compare=task.mode == "compare",

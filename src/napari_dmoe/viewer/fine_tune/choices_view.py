@@ -63,13 +63,13 @@ class TuneSection(QWidget):
             self.facts,
             self.sparse_box,
             self._background_row,
-            self.replay_box,
+            self.rehearsal_box,
             row(heading("GUARD"), self.guard_combo, stretch=1),
             self._n_row,
             self.guard_note,
         )
         self._on_sparse(False)
-        self.offer_replay(0)
+        self.offer_rehearsal(0)
 
     def _make_reading(self) -> None:
         """Make what says how labels are read, and what is trained on besides."""
@@ -85,8 +85,8 @@ class TuneSection(QWidget):
         self._background_row = row(
             _space(), QLabel("Background is label"), self.background_spin, stretch=1
         )
-        self.replay_box = QCheckBox()
-        self.replay_box.setToolTip(
+        self.rehearsal_box = QCheckBox()
+        self.rehearsal_box.setToolTip(
             "Train on the cases that were kept earlier in this session, too, so that "
             "the model does not forget them."
         )
@@ -118,21 +118,23 @@ class TuneSection(QWidget):
         return int(self.background_spin.value()) if is_sparse else None
 
     @property
-    def wants_replay(self) -> bool:
-        """Whether earlier cases are to be replayed."""
-        return self.replay_box.isVisibleTo(self) and self.replay_box.isChecked()
+    def wants_rehearsal(self) -> bool:
+        """Whether earlier cases are to be rehearsed."""
+        return self.rehearsal_box.isVisibleTo(self) and self.rehearsal_box.isChecked()
 
     def propose_background(self, label: int) -> None:
         """Propose a label for the background: the first that is no class."""
         with signals_blocked(self.background_spin):
             self.background_spin.setValue(label)
 
-    def offer_replay(self, n: int) -> None:
+    def offer_rehearsal(self, n: int) -> None:
         """Offer to replay so many earlier cases."""
-        self.replay_box.setText(f"Replay {n} earlier {'case' if n == 1 else 'cases'}")
-        self.replay_box.setVisible(n > 0)
+        self.rehearsal_box.setText(
+            f"Replay {n} earlier {'case' if n == 1 else 'cases'}"
+        )
+        self.rehearsal_box.setVisible(n > 0)
         if n == 0:
-            self.replay_box.setChecked(True)
+            self.rehearsal_box.setChecked(True)
 
     def offer_guards(self, titles: Sequence[str], chosen: int) -> None:
         """Offer guards; the last one opens a dialog."""

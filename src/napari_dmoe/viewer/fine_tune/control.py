@@ -108,7 +108,7 @@ class FineTuneControl(TabControl):
 
     def _on_pairs(self) -> None:
         numbers = self.tune.numbers(self.pairs.chosen)
-        self.tab.tune.offer_replay(len(self.tuning.folder.replayed(numbers)))
+        self.tab.tune.offer_rehearsal(len(self.tuning.folder.rehearsed(numbers)))
         self._show_facts()
         self._show_ready()
 

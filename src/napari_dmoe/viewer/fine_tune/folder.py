@@ -1,7 +1,7 @@
 """The private folder of a viewer's tunings: what goes in, what stays, what goes.
 
 It holds copies of corrected cases, so it is its owner's alone and is deleted with the
-dock, at the latest. Kept cases stay in it until then, to be replayed.
+dock, at the latest. Kept cases stay in it until then, to be rehearsed.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ class TuningFolder:
 
     def __init__(self) -> None:
         self._path: Path | None = None
+        self._kept: tuple[str, ...] = ()
 
     @property
     def path(self) -> Path:
@@ -43,14 +44,10 @@ class TuningFolder:
         """Whether there is anything on the disk."""
         return self._path is not None and self._path.is_dir()
 
-    def replayed(self, without: Sequence[int] = ()) -> tuple[str, ...]:
+    def rehearsed(self, without: Sequence[int] = ()) -> tuple[str, ...]:
         """Return the ids of the kept cases, but for those of some images' numbers."""
-        if not self.exists:
-            return ()
-        from napari_dmoe.training.tuning.corrected import StoredCases
-
-        ids = StoredCases.of(self.path / _REPLAY).ids()
-        return tuple(i for i in ids if int(i.partition(".")[0]) not in without)
+        kept = self._kept if self.exists else ()
+        return tuple(i for i in kept if int(i.partition(".")[0]) not in without)
 
     def tuned_model(self) -> Path | None:
         """Return the file of the tuned model; of the last epoch before it is ready."""
@@ -58,19 +55,20 @@ class TuningFolder:
         return next((p for p in found if p.is_file()), None) if self.exists else None
 
     def keep(self) -> None:
-        """Put the cases by to be replayed; of the rest, the tuned model stays."""
+        """Put the cases by to be rehearsed; of the rest, the tuned model stays."""
         if not self.exists:
             return
-        from napari_dmoe.training.tuning.corrected import free_path
+        from napari_dmoe.training.tuning.corrected import StoredCases, free_path
 
         replay = self.path / _REPLAY
         replay.mkdir(mode=0o700, exist_ok=True)
         for path in sorted((self.path / _CASES).glob("*.npz")):
             path.replace(free_path(replay))
+        self._kept = StoredCases.of(replay).ids()
         self._empty(_REPLAY, _TUNED)
 
     def discard(self) -> None:
-        """Delete everything but what was kept to be replayed."""
+        """Delete everything but what was kept to be rehearsed."""
         if self.exists:
             self._empty(_REPLAY)
 

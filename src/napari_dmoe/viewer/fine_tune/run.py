@@ -125,18 +125,18 @@ class TuneControl(Control):
         except (ValueError, OSError) as error:
             self._on_failed(error)
             return
-        replayed: tuple[str, ...] = ()
-        if self._tab.tune.wants_replay:
-            replayed = self._folder.replayed(self.numbers(pairs))
+        rehearsed: tuple[str, ...] = ()
+        if self._tab.tune.wants_rehearsal:
+            rehearsed = self._folder.rehearsed(self.numbers(pairs))
         self._task = TuningTask(
             settings=settings,
             guard=guard,
             source=loaded.source,
             sha256=loaded.sha256,
-            replayed=replayed,
+            rehearsed=rehearsed,
         )
         self._n_cases = len(taken)
-        steps = n_steps(settings, len(taken) + len(replayed))
+        steps = n_steps(settings, len(taken) + len(rehearsed))
         expected = self._expected(settings)
         self._clock = TuningClock(steps, expected=expected, now=self._now)
         self._tuning.begin(loaded, pairs)

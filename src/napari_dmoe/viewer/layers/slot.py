@@ -39,6 +39,10 @@ class LayerSlot:
         self._reference = weakref.ref(layer)
         return layer
 
+    def take(self, layer: Layer) -> None:
+        """Know a layer that was put into the viewer by somebody else."""
+        self._reference, self._given = weakref.ref(layer), layer.name
+
     def rename(self, viewer: ViewerModel, name: str) -> None:
         """Give the layer another name, unless a person gave it one."""
         layer = self.within(viewer)

@@ -91,7 +91,7 @@ def run_for_map(
     values: tuple[str, ...],
     hook: ProgressHook,
 ) -> Any:
-    """Return what :func:`napari_dmoe.viewer.routing.extras.keep` takes for a map.
+    """Return what :func:`napari_dmoe.viewer.routing.extras.remember` takes for a map.
 
     Of the map's attribute the routing of `values` is missing. The hook raises
     ``Cancelled``.

@@ -35,6 +35,7 @@ class SegmentControl(TabControl):
         self.layer_series = LayerSeries(bench, self.run, tab.series)
         self.files = ResultFiles(bench, tab.result)
         self.file_series = FileSeries(bench, tab.series, self.files)
+        self._is_awaited = False
         self._connect()
         self._on_settings()
         self.loader.begin()
@@ -53,6 +54,7 @@ class SegmentControl(TabControl):
         foot.start_requested.connect(self.segment)
         foot.stop_requested.connect(run.stop)
         run.ended.connect(self._on_run_ended)
+        self.results.measured.connect(self._on_measured)
 
     def segment(self) -> None:
         """Begin to segment the image for its patient, or say why not."""
@@ -69,7 +71,14 @@ class SegmentControl(TabControl):
 
     def _on_run_ended(self, run: Run) -> None:
         self.results.show()
+        self._is_awaited = run.was_asked_for
         if run.was_asked_for:  # a re-run must not scroll away from the patient
+            QTimer.singleShot(_LAYOUT_MS, self._scroll_to_result)
+
+    def _on_measured(self) -> None:
+        """Show the whole table of a new result that took long to measure."""
+        if self._is_awaited:
+            self._is_awaited = False
             QTimer.singleShot(_LAYOUT_MS, self._scroll_to_result)
 
     def _scroll_to_result(self) -> None:

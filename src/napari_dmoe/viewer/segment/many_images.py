@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -44,6 +44,11 @@ class LayerSeries(Control):
         self._waiting: list[weakref.ref[Image]] = []
         self._asked_for: list[weakref.ref[Image]] = []
         self._total = 0
+        self._told, self._was_stopped = 0, False
+        self._under_way: int | None = None
+        self._finished: dict[
+            int, tuple[dict[str, str] | None, Callable[[], None] | None]
+        ] = {}
         connections = Connections(self)
         for signal in (session.model_changed, session.images_changed):
             connections.add(signal, self.show)
@@ -67,31 +72,53 @@ class LayerSeries(Control):
 
     def _on_requested(self) -> None:
         images = self._selected()
-        if images and not self._work.is_busy:
+        if images and not self._work.is_busy and not self._total:
             self._section.clear()
             self._asked_for = [weakref.ref(image) for image in images]
             self._waiting, self._total = list(self._asked_for), len(images)
+            self._told, self._was_stopped = 0, False
             self._next()
 
     def _next(self) -> None:
         """Begin the next layer that can be segmented; say why others cannot."""
         while self._waiting and not self._work.is_busy:
+            number = self._total - len(self._waiting)
             image = self._waiting.pop(0)()
             if image is None or image not in self._session.images():
+                self._finish(number)
                 continue
             why_not = self._session.why_not(image)
             if not why_not:
+                self._under_way = number
                 error = self._run.begin(image=image)
                 why_not = "" if error is None else str(error)
             if why_not:
-                self._section.add_row({"image": image.name, "outcome": why_not})
-        if self._work.is_busy:
-            number = self._total - len(self._waiting)
-            self._section.say(f"Layer {number} of {self._total} …")
-        else:
-            self._section.say(f"{self._total} layers: {self._section.counts()}.")
-            self._total = 0
+                self._under_way = None
+                self._finish(number, {"image": image.name, "outcome": why_not})
+        if self._under_way is not None:
+            self._section.say(f"Layer {self._under_way + 1} of {self._total} …")
+
+    def _finish(
+        self,
+        number: int,
+        row: dict[str, str] | None = None,
+        show: Callable[[], None] | None = None,
+    ) -> None:
+        """Tell what became of a layer, in turn; of one that is gone nothing."""
+        self._finished[number] = (row, show)
+        while self._told in self._finished:
+            line, opened = self._finished.pop(self._told)
+            self._told += 1
+            if line is not None:
+                self._section.add_row(line, opened)
+        if self._total and self._told == self._total:
+            n_done, total, self._total = len(self._section.rows), self._total, 0
             self._select_again()
+            self._section.say(
+                f"Stopped after {n_done} of {total} layers."
+                if self._was_stopped
+                else f"{total} layers: {self._section.counts()}."
+            )
 
     def _select_again(self) -> None:
         """Select the images again: napari selects every mask that is added."""
@@ -101,41 +128,43 @@ class LayerSeries(Control):
             viewer.layers.selection = asked_for
 
     def _on_run_ended(self, run: Run) -> None:
-        if not self._total:
+        """Go on with the next layer at once; the row is there once it is measured."""
+        number, self._under_way = self._under_way, None
+        if number is None:  # somebody else's run
             return
         if run.was_stopped:
-            n_done, total = len(self._section.rows), self._total
-            self._waiting, self._total = [], 0
-            self._select_again()
-            self._section.say(f"Stopped after {n_done} of {total} layers.")
+            self._was_stopped, self._waiting = True, []
+            for each in range(number, self._total):
+                self._finish(each)
             return
+        self._measure(number, run)
+        self._next()
+
+    def _measure(self, number: int, run: Run) -> None:
+        """Measure a layer's mask in the background; then its row is complete."""
         row = {"image": run.name, "outcome": run.said}
         image, viewer = run.image(), self._session.viewer
+        tell = partial(self._tell, number, run)
+        masks = None
         if image is not None and run.result is not None and viewer is not None:
             row["labels"] = run.result.title
             masks = ShownMasks.of(run.result, image)
-            if masks is not None:
-                self._measure(row, masks, viewer.dims.current_step[-image.ndim :], run)
-                return
-        self._add(row, run)
-
-    def _measure(
-        self, row: dict[str, str], masks: ShownMasks, step: Sequence[int], run: Run
-    ) -> None:
-        """Measure a layer's mask in the background; then its row is complete."""
+        if masks is None or image is None or viewer is None:
+            tell(row)
+            return
+        step = viewer.dims.current_step[-image.ndim :]
         order = Order(
             title=f"dMoE: measuring {run.name}",
             status=f"Measuring “{run.name}” …",
-            work=partial(_measured, masks, step),
-            then=lambda found: self._add(row | found, run),
-            if_failed=lambda error: self._add(row | {"outcome": str(error)}, run),
-            if_stopped=lambda: self._add(row, run),
+            work=partial(_measured, masks.copied(), step),
+            then=lambda found: tell(row | found),
+            if_failed=lambda error: tell(row | {"outcome": str(error)}),
+            if_stopped=lambda: tell(row),
         )
         self._work.start_beside(order)
 
-    def _add(self, row: dict[str, str], run: Run) -> str:
-        self._section.add_row(row, partial(self._show_layer, run.image))
-        self._next()
+    def _tell(self, number: int, run: Run, row: dict[str, str]) -> str:
+        self._finish(number, row, partial(self._show_layer, run.image))
         return run.said
 
     def _show_layer(self, reference: weakref.ref[Image]) -> None:

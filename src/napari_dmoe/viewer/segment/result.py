@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFileDialog
 
 from napari_dmoe.imaging.files import safe_stem
@@ -161,12 +162,15 @@ RECORD_WIDGET = "About this dMoE layer"
 class ResultControl(Control):
     """Keeps the result section up to date."""
 
+    measured = Signal()
+    """What takes long was measured, and is shown."""
+
     def __init__(self, bench: Bench, section: ResultSection) -> None:
         super().__init__(bench, section)
         session = bench.session
         self._section = section
         self._measuring = Measuring(self)
-        self._measuring.arrived.connect(self.show)
+        self._measuring.arrived.connect(self._on_measured)
         self._rows: list[TableRow] = []
         viewer = session.viewer
         dims = () if viewer is None else (viewer.dims.events.current_step,)
@@ -179,6 +183,10 @@ class ResultControl(Control):
         section.keep_toggled.connect(self._on_keep)
         section.record_requested.connect(self._on_record)
         self._refresh.soon()
+
+    def _on_measured(self) -> None:
+        self.show()
+        self.measured.emit()
 
     def show(self) -> None:
         """Show the result of the image that is worked on."""

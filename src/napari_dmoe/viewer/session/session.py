@@ -17,7 +17,7 @@ from psygnal import Signal, SignalInstance
 from napari_dmoe.inference.running.settings import InferenceSettings
 from napari_dmoe.patient import Patient, PatientError
 from napari_dmoe.viewer.engines import FittingCard, Surroundings
-from napari_dmoe.viewer.layers.measuring import CHANGES_OF_A_MASK
+from napari_dmoe.viewer.layers.measuring import CHANGES_OF_A_MASK, Edits, edits_of
 from napari_dmoe.viewer.layers.outlines import Outlines
 from napari_dmoe.viewer.layers.placement import axis_names, plain, to_image
 from napari_dmoe.viewer.layers.pointer import RestingPointer
@@ -81,6 +81,7 @@ class Session:
         self._pointer = RestingPointer(viewer)
         self._versions = Versions(self._on_image_data)
         self._masks: WeakSet[Layer] = WeakSet()
+        self._edits: WeakKeyDictionary[Layer, Edits] = WeakKeyDictionary()
         viewer.layers.events.inserted.connect(self._on_layers)
         viewer.layers.events.removed.connect(self._on_layers)
         viewer.layers.selection.events.active.connect(self._on_active)
@@ -206,6 +207,7 @@ class Session:
             self._masks.add(mask)
             for change in (*CHANGES_OF_A_MASK, "name"):
                 getattr(mask.events, change).connect(self._on_mask)
+            mask.events.set_data.connect(self._on_drawn)
         self._tell_result(image)
 
     def show_outcome(
@@ -345,7 +347,13 @@ class Session:
             self.image_changed.emit()
             self.result_changed.emit()
 
+    def _on_drawn(self, event: Any) -> None:
+        """Notice what was undone: of it napari tells only that it draws anew."""
+        if self._edits.get(event.source) != edits_of(event.source):
+            self._on_mask(event)
+
     def _on_mask(self, event: Any) -> None:
+        self._edits[event.source] = edits_of(event.source)
         self.result_changed.emit()
 
 

@@ -16,6 +16,7 @@ from napari_dmoe.inference.results.provenance import RESEARCH_ONLY
 from napari_dmoe.progress import Progress, ProgressHook
 from napari_dmoe.viewer.bench import Bench, Control
 from napari_dmoe.viewer.layers.records import badge
+from napari_dmoe.viewer.layers.slot import LayerSlot
 from napari_dmoe.viewer.routing.extras import extras_of, routing_for
 from napari_dmoe.viewer.routing.on_images import routing_of
 from napari_dmoe.viewer.routing.plots import files, plots, region
@@ -54,6 +55,8 @@ class PlotsControl(Control):
         """What is shown, to be saved."""
         self._measuring = Measuring(self)
         self._regions: WeakSet[Layer] = WeakSet()
+        self._drawn = LayerSlot()
+        """The layer of regions that was made here."""
         self._connections = Connections(self)
         self.refresh = Refresh(
             self,
@@ -91,7 +94,7 @@ class PlotsControl(Control):
             self.shown = None
             return
         self._follow_regions()
-        part = region.shown_part(viewer, image, len(routing.token_axes))
+        part = region.shown_part(viewer, image, len(routing.token_axes), self._drawn)
         block = routing_of(self._session).overlay.within(routing).block
         loads = self._loads_in(image, result, part, block)
         if loads is None:  # asked for again when it is known; what was drawn stays
@@ -131,7 +134,7 @@ class PlotsControl(Control):
     def _on_region(self) -> None:
         viewer, image = self._session.viewer, self._session.image
         if viewer is not None and image is not None:
-            region.draw_region(viewer, image)
+            region.draw_region(viewer, image, self._drawn)
             self.refresh.soon()
 
     def _follow_regions(self) -> None:

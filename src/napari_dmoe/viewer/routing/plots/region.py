@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 
 from napari_dmoe.imaging.spatial import CHANNEL_AXIS
 from napari_dmoe.viewer.layers import placement
+from napari_dmoe.viewer.layers.slot import LayerSlot
 from napari_dmoe.viewer.session.results import Result
 
 REGION = "region"
-"""Name of the Shapes layer whose shapes count even while another is selected."""
+"""How a person calls a Shapes layer of their own, so that its shapes always count."""
 
 _EDGE_COLOUR = "#ff3df2"  # unlike any map's colours, and unlike bone and skin
 _EDGE_SHARE = 0.006
@@ -45,8 +46,13 @@ class Part:
     words: str = "the whole image"
 
 
-def shown_part(viewer: ViewerModel, image: Image, dims: int) -> Part:
-    """Return the part that a viewer shows of an image for a model in 2D or 3D."""
+def shown_part(
+    viewer: ViewerModel, image: Image, dims: int, drawn: LayerSlot | None = None
+) -> Part:
+    """Return the part that a viewer shows of an image for a model in 2D or 3D.
+
+    In the slot is the layer that :func:`draw_region` made, whatever it is called now.
+    """
     names = placement.axis_names(image, dims)
     before = viewer.dims.ndim - image.ndim
     shown = {axis - before for axis in viewer.dims.displayed}
@@ -60,7 +66,7 @@ def shown_part(viewer: ViewerModel, image: Image, dims: int) -> Part:
     words = ", ".join(f"{name} {place:.0f}" for name, place in at)
     words = f"the slice {words}" if words else "the whole image"
     region: tuple[Outline, ...] = ()
-    layer = _region_layer(viewer)
+    layer = _region_layer(viewer, drawn)
     if layer is not None and len(plane) == 2:
         region = _outlines(layer, image, where, sorted(shown))
         if region:
@@ -68,14 +74,14 @@ def shown_part(viewer: ViewerModel, image: Image, dims: int) -> Part:
     return Part(at, region, plane, words)
 
 
-def draw_region(viewer: ViewerModel, image: Image) -> Shapes:
+def draw_region(viewer: ViewerModel, image: Image, drawn: LayerSlot) -> Shapes:
     """Let a person draw rectangles on an image, in the region layer or a new one.
 
     A new layer lies where the image does, in its units, so that napari need not ignore
     either's, and its outlines are thin whatever the size of a pixel. The layer that is
     returned is selected, with the tool for rectangles.
     """
-    layer = _region_layer(viewer)
+    layer = _region_layer(viewer, drawn)
     if layer is None:
         shown = placement.samples_of(image).shape[: image.ndim][-2:]
         layer = Shapes(
@@ -87,6 +93,7 @@ def draw_region(viewer: ViewerModel, image: Image) -> Shapes:
             **{name: getattr(image, name) for name in placement.PLACE},
         )
         viewer.add_layer(layer)
+        drawn.take(layer)
     viewer.layers.selection.active = layer
     layer.mode = "add_rectangle"
     return layer
@@ -107,13 +114,14 @@ def painted_labels(source: Image, result: Result) -> NDArray[Any] | None:
     return placement.from_layer(names, labels, axes=made.axes)
 
 
-def _region_layer(viewer: ViewerModel) -> Shapes | None:
-    """Return the Shapes layer that is selected, or else the one called ``region``."""
+def _region_layer(viewer: ViewerModel, drawn: LayerSlot | None) -> Shapes | None:
+    """Return the Shapes layer that is selected; else ours, or a person's own region."""
     active = viewer.layers.selection.active
     if isinstance(active, Shapes):
         return active
+    ours = None if drawn is None else drawn.within(viewer)
     found = (layer for layer in viewer.layers if isinstance(layer, Shapes))
-    return next((layer for layer in found if layer.name == REGION), None)
+    return ours or next((layer for layer in found if layer.name == REGION), None)
 
 
 def _outlines(
