@@ -14,7 +14,7 @@ from napari_dmoe.patient import Patient
 from napari_dmoe.progress import ProgressHook, part_of
 from napari_dmoe.viewer.engines import Engines
 from napari_dmoe.viewer.layers.placement import axis_names, to_image
-from napari_dmoe.viewer.routing import extras as kept
+from napari_dmoe.viewer.routing import extras as known
 from napari_dmoe.viewer.routing.overlay import Overlay
 from napari_dmoe.viewer.session.inquiry import Inquiry
 from napari_dmoe.viewer.session.results import Result
@@ -29,14 +29,14 @@ GONE = "The model of this result was closed: segment again."
 CHANGED = "The image changed since this result: segment again."
 
 
-def what_is_missing(made: Segmentation, overlay: Overlay, extras: kept.Extras) -> str:
+def what_is_missing(made: Segmentation, overlay: Overlay, extras: known.Extras) -> str:
     """Say which runs a map needs; nothing where it can be shown as it is."""
-    if made.routing is None or kept.why_never(made, overlay):
+    if made.routing is None or known.why_never(made, overlay):
         return ""
-    if kept.map_input(made, overlay, extras) is not None:
+    if known.map_input(made, overlay, extras) is not None:
         return ""
     if overlay.kind.needs == "two values":
-        missing = kept.missing_values(made, overlay, extras)
+        missing = known.missing_values(made, overlay, extras)
         return f"Needs a run for {' and one for '.join(missing)}."
     if overlay.kind.needs == "samples":
         plural = "" if overlay.samples == 1 else "s"
