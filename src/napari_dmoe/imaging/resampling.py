@@ -21,7 +21,10 @@ PIXELS_AT_ONCE = 2**23
 def cubic_plane(
     values: NDArray[np.float64], shape: tuple[int, int], *, pulse: Pulse = no_pulse
 ) -> NDArray[np.float64]:
-    """Resample a plane (H, W) to `shape`, as ``scipy.ndimage.zoom(order=3)`` does."""
+    """Resample a plane (H, W) to `shape`, as ``scipy.ndimage.zoom(order=3)`` does.
+
+    In float64; `pulse` is called between the steps, and may raise ``Cancelled``.
+    """
     for axis in range(values.ndim):
         values = _spline_coefficients(values, axis, pulse)
     pulse()

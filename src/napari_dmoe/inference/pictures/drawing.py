@@ -41,7 +41,7 @@ def mask_picture(
 ) -> Picture:
     """Draw a mask (H, W) over a picture: classes tinted, borders in full colour.
 
-    The result (h, w, 3) is at most :data:`LONGEST_SIDE` pixels long.
+    The result (h, w, 3) uint8 is at most :data:`LONGEST_SIDE` pixels long.
     """
     small, mask = _shrunk(image), _shrunk_labels(labels)
     drawn = small.astype(np.float32)

@@ -47,7 +47,33 @@ def save_sweep(
     *,
     file_format: FileFormat = "auto",
 ) -> SavedSweep:
-    """Write a sweep, as :func:`save_segmentation` writes a result, with its errors."""
+    """Write a sweep: masks, maps, records and the table, into a folder.
+
+    Parameters
+    ----------
+    folder : Path
+        Where to; made where it does not exist.
+    stem : str
+        Beginning of the file names; made safe for files.
+    sweep : Sweep
+        What to write.
+    image : SpatialImage
+        The image that was swept.
+    file_format : {"auto", "tiff", "nifti"}
+        As :func:`save_segmentation` takes it.
+
+    Returns
+    -------
+    SavedSweep
+        Where everything is.
+
+    Raises
+    ------
+    ImageReadError
+        For a sweep of a 2D model as NIfTI.
+    OSError
+        When a file cannot be written.
+    """
     labels = []
     for number, value in enumerate(sweep.values):
         name = f"{stem}.{number}-{safe_stem(value.name)}"

@@ -21,7 +21,8 @@ def published_augment(
     """Vary each case of a batch as the published training does; volumes turn about z.
 
     Images are interpolated linearly, labels to the nearest; what comes in from outside
-    is 0 in both. See :mod:`napari_dmoe.training.augmentation.varied`.
+    is 0 in both. Images are (B, C, *S) float32 in [0, 1], labels (B, *S) integers; see
+    :mod:`napari_dmoe.training.augmentation.varied`.
     """
     varied = [
         _one(image, drawn, settings, generator)

@@ -63,7 +63,7 @@ class VolumePool:
     def plain(self, chosen: Tensor) -> tuple[Tensor, Tensor]:
         """Return a patch of each case, in the middle of what is labelled.
 
-        Intensities (B, C, *patch) are in [0, 1], labels (B, *patch) uint8.
+        Intensities (B, C, *patch) are float32 in [0, 1], labels (B, *patch) uint8.
         """
         starts = [self._around(int(i), _middle(self.labels[i])) for i in chosen]
         return self._cut(chosen, starts)

@@ -146,6 +146,11 @@ def fit_cohort(
     """Train a copy of a model on a cohort, of which the settings hold some cases out.
 
     Which they are, `hold_out` says; all else is as for :func:`fit`.
+
+    Raises
+    ------
+    TrainingError
+        When there are no cases, and as :func:`fit` does.
     """
     if not len(cases):
         raise TrainingError("there are no cases to train on")
