@@ -21,6 +21,7 @@ from napari_dmoe.viewer.engines import series
 from napari_dmoe.viewer.layers.opening import mask_layers
 from napari_dmoe.viewer.segment import many_images
 from napari_dmoe.viewer.session.session import session_of
+from napari_dmoe.viewer.ui.work import Order
 
 pytestmark = pytest.mark.gui
 
@@ -362,3 +363,27 @@ def test_somebody_elses_run_is_no_part_of_a_series(
     layered.wait_until_idle()
     assert [row["image"] for row in series.rows] == ["retina", "second"]
     assert series.found.summary.text() == "2 layers: 2 segmented."
+
+
+def test_a_series_goes_on_after_work_that_came_between(
+    layered: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A slot that hears of the end first may have begun something else."""
+    work, series = layered.dock.work, layered.segmenting.layer_series
+    between, told = threading.Event(), series._on_run_ended
+
+    def come_between(run: object) -> None:
+        if not between.is_set():
+            between.set()
+            work.start(Order("other", "other", lambda hook: None, lambda _: "Done."))
+        told(run)
+
+    layered.segmenting.run.ended.disconnect(series._on_run_ended)
+    layered.segmenting.run.ended.connect(come_between)
+    select(layered, "retina", "second")
+    layered.click(layered.segmenting.tab.series.layers_button)
+    layered.qtbot.waitUntil(lambda: series._total == 0)
+    layered.wait_until_idle()
+    rows = layered.segmenting.tab.series.rows
+    assert [row["image"] for row in rows] == ["retina", "second"]
+    assert len(layered.segment.calls) == 2

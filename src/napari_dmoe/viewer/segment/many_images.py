@@ -57,6 +57,7 @@ class LayerSeries(Control):
             connections.add(selection.events.changed, self.show)
         section.layers_requested.connect(self._on_requested)
         run.ended.connect(self._on_run_ended)
+        self._work.ended.connect(self._on_work_ended)  # after the run has told its end
         self.show()
 
     def show(self, *_: object) -> None:
@@ -72,7 +73,9 @@ class LayerSeries(Control):
 
     def _on_requested(self) -> None:
         images = self._selected()
-        if images and not self._work.is_busy and not self._total:
+        if self._total:
+            self._section.say("The masks of the last layers are still measured.")
+        elif images and not self._work.is_busy:
             self._section.clear()
             self._asked_for = [weakref.ref(image) for image in images]
             self._waiting, self._total = list(self._asked_for), len(images)
@@ -139,6 +142,11 @@ class LayerSeries(Control):
             return
         self._measure(number, run)
         self._next()
+
+    def _on_work_ended(self) -> None:
+        """Go on where something else of the dock's had come between two layers."""
+        if self._waiting and self._under_way is None:
+            self._next()
 
     def _measure(self, number: int, run: Run) -> None:
         """Measure a layer's mask in the background; then its row is complete."""
