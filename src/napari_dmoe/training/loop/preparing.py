@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 
@@ -65,13 +66,8 @@ def prepare_run(
     in_training = torch.from_numpy(group)
     measured = None
     if watched is not None:
-        own, group = crossed(watched.patients, by)
-        places = [names.index(name) if name in names else -1 for name in own]
-        measured = Measured(
-            watched,
-            "cases" if len(held_out) else "slices",
-            groups_of(watched.patients, attributes),
-            torch.tensor(places)[torch.from_numpy(group)],
+        measured = _measured(
+            watched, "cases" if len(held_out) else "slices", names, by, attributes
         )
     elif settings.sampling == "worst-group":
         raise TrainingError(
@@ -87,6 +83,22 @@ def prepare_run(
         sampler=Sampler(in_training, settings.sampling, n_steps and n_steps * together),
         measured=measured,
         notices=_notices(settings, groups, is_measured=measured is not None),
+    )
+
+
+def _measured(
+    watched: Pool,
+    kind: Literal["cases", "slices"],
+    names: Sequence[str],
+    by: Sequence[CardAttribute],
+    attributes: Sequence[CardAttribute],
+) -> Measured:
+    """Return what is measured of held-out cases; -1 for groups that train none."""
+    own, group = crossed(watched.patients, by)
+    places = [names.index(name) if name in names else -1 for name in own]
+    groups = groups_of(watched.patients, attributes)
+    return Measured(
+        watched, kind, groups, torch.tensor(places)[torch.from_numpy(group)]
     )
 
 
