@@ -20,6 +20,7 @@ def picture(*shape: int) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
 
 
+@pytest.mark.formats("PNG, BMP and TIFF, 8 bit grey or RGB")
 @pytest.mark.parametrize("suffix", [".png", ".bmp", ".tif", ".tiff"])
 @pytest.mark.parametrize("shape", [(12, 15), (12, 15, 3)])
 def test_lossless_pictures_come_back(
