@@ -48,6 +48,6 @@ def test_each_line_says_one_thing_once() -> None:
 
 
 def test_each_line_has_a_test_and_each_test_its_line() -> None:
-    tests = [path for path in sorted((REPOSITORY / "tests").rglob("test_*.py"))]
+    tests = sorted((REPOSITORY / "tests").rglob("test_*.py"))
     shown = {name for path in tests for name in marked(path)}
     assert {row[0] for row in rows_of_the_page()} == shown
