@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from napari_dmoe.cli.options import Overwrite
 from napari_dmoe.cli.outcome import clear_errors
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from napari_dmoe.inference.results.provenance import Provenance
 
 
 def case(
@@ -20,6 +27,7 @@ def case(
     output: Annotated[
         Path, typer.Argument(metavar="OUT", help="The file: NAME.dmoe-case.")
     ],
+    overwrite: Overwrite = False,
 ) -> None:
     """Put a mask and its record into one file, without the image.
 
@@ -28,22 +36,56 @@ def case(
     with clear_errors():
         import numpy as np
 
-        from napari_dmoe.imaging.files import image_stem, read_image
+        from napari_dmoe.imaging.files import read_image
         from napari_dmoe.inference.replaying.case_files import (
             CaseFileError,
-            in_order_of_result,
-            read_record,
             write_case,
         )
         from napari_dmoe.inference.results.provenance import labels_sha256
+        from napari_dmoe.inference.results.replacing import ExistingFileError
+        from napari_dmoe.inference.results.sidecars import in_order_of_result
 
-        record = read_record(mask.with_name(f"{image_stem(mask)}.json"))
+        record = _record_of(mask)
         labels = in_order_of_result(read_image(mask), record)
         if labels.dtype != np.uint8:
             raise CaseFileError(f"{mask.name} is no mask: it holds {labels.dtype}")
         is_changed = record.labels_sha256 not in (None, labels_sha256(labels))
         if is_changed:
             record = record.model_copy(update={"edited": True})
+        if not overwrite and _is_another(output, record, labels):
+            raise ExistingFileError(
+                f"{output} is there already, and is not this case: choose another "
+                "name (--overwrite would replace it)"
+            )
         write_case(output, record, labels)
     painted = " (the mask was changed after its run)" if is_changed else ""
     typer.echo(f"{output}{painted}")
+
+
+def _record_of(mask: Path) -> Provenance:
+    """Return the record in a NIfTI header or, where none is there, beside the mask."""
+    from napari_dmoe.imaging import nifti
+    from napari_dmoe.imaging.files import image_suffix
+    from napari_dmoe.inference.replaying.case_files import parse_record, read_record
+    from napari_dmoe.inference.results.sidecars import record_path
+
+    is_nifti = image_suffix(mask) in nifti.NIFTI_SUFFIXES and mask.is_file()
+    text = nifti.read_record(mask) if is_nifti else None
+    if text is None:
+        return read_record(record_path(mask))
+    return parse_record(text.encode(), mask.name)
+
+
+def _is_another(path: Path, record: Provenance, labels: NDArray[np.uint8]) -> bool:
+    """Say whether there is a file that holds something else."""
+    import numpy as np
+
+    from napari_dmoe.inference.replaying.case_files import CaseFileError, read_case
+
+    if not path.exists():
+        return False
+    try:
+        found = read_case(path)
+    except CaseFileError:
+        return True
+    return found.record != record or not np.array_equal(found.labels, labels)

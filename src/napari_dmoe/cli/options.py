@@ -44,6 +44,12 @@ Format = Annotated[
         "--format", help="tiff, nifti, or auto: nifti for 3D models, else tiff."
     ),
 ]
+Overwrite = Annotated[
+    bool,
+    typer.Option(
+        "--overwrite", help="Also replace files that are not this image's results."
+    ),
+]
 Cohort = Annotated[
     Path, typer.Argument(help="Folder with cohort.csv, or such a table.")
 ]

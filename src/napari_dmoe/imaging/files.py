@@ -31,7 +31,7 @@ TIFF_SUFFIXES = (".tif", ".tiff")
 IMAGE_SUFFIXES = (*PICTURE_SUFFIXES, *TIFF_SUFFIXES, *NIFTI_SUFFIXES)
 """Files that :func:`read_image` takes."""
 
-_RESERVED = re.compile(r"^(con|prn|aux|nul|com\d|lpt\d)$", re.IGNORECASE)
+_RESERVED = re.compile(r"(con|prn|aux|nul|(com|lpt)[\d¹²³])(\.|$)", re.IGNORECASE)
 MAX_NAME = 80
 
 PER_CENTIMETRE = {"mm": 10.0, "um": 10_000.0, "µm": 10_000.0, "cm": 1.0}
@@ -49,9 +49,9 @@ def image_stem(path: Path) -> str:
     return path.name[: -len(image_suffix(path))] if path.suffix else path.name
 
 
-def safe_stem(name: str) -> str:
+def safe_stem(name: str, longest: int = MAX_NAME) -> str:
     """Turn any name into one that every file system takes, without folders."""
-    cleaned = re.sub(r"[^\w.-]+", "_", name).strip("._ ")[:MAX_NAME] or "image"
+    cleaned = re.sub(r"[^\w.-]+", "_", name).strip("._ ")[:longest] or "image"
     return f"_{cleaned}" if _RESERVED.match(cleaned) else cleaned
 
 

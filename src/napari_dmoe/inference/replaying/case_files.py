@@ -2,8 +2,7 @@
 
 A colleague who has the image and the checkpoint can replay it. The file is a zip with
 ``record.json`` and ``labels.npy``. It holds no path and no patient identifier; reading
-one unpacks nothing to disk and runs nothing. A mask that was saved as an image is put
-back into the order in which its run returned it.
+one unpacks nothing to disk and runs nothing.
 """
 
 from __future__ import annotations
@@ -13,7 +12,6 @@ import os
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.lib import format as npy
@@ -21,7 +19,6 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from napari_dmoe.imaging.atomic import atomic_path
-from napari_dmoe.imaging.spatial import CHANNEL_AXIS, SPATIAL_AXES, SpatialImage
 from napari_dmoe.inference.results.provenance import Provenance
 
 CASE_SUFFIX = ".dmoe-case"
@@ -207,30 +204,3 @@ def _labels(archive: zipfile.ZipFile, where: str) -> NDArray[np.uint8]:
     if len(flat) != np.prod(shape, dtype=object):
         raise CaseFileError(f"{where}: {LABELS} is not as large as it says")
     return flat.reshape(shape)
-
-
-def in_order_of_result(mask: SpatialImage, record: Provenance) -> NDArray[Any]:
-    """Return a mask's labels along the axes of the result that it was written from.
-
-    Parameters
-    ----------
-    mask : SpatialImage
-        The mask, whose file may store its axes in another order.
-    record : Provenance
-        Its record.
-
-    Raises
-    ------
-    ValueError
-        When the mask has other axes than the image of the record.
-    """
-    frame = SPATIAL_AXES[-len(record.grid["shape"]) :]
-    image_axes = [axis for axis in record.image.axes if axis != CHANNEL_AXIS]
-    order = [axis for axis in image_axes if axis not in frame] + list(frame)
-    if sorted(order) != sorted(mask.axes):
-        raise ValueError(
-            f"the mask has the axes {', '.join(mask.axes)}, its record "
-            f"{', '.join(order)}: it is another one's"
-        )
-    data = np.asarray(mask.data)
-    return np.ascontiguousarray(data.transpose([mask.axes.index(a) for a in order]))

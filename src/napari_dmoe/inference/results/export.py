@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -11,13 +11,21 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
-from napari_dmoe.imaging.atomic import write_text
-from napari_dmoe.imaging.files import safe_stem, write_tiff
+from napari_dmoe.imaging.atomic import atomic_path, write_text
+from napari_dmoe.imaging.files import write_tiff
 from napari_dmoe.imaging.nifti_writing import write_nifti
+from napari_dmoe.imaging.output_names import LONGEST, output_stem
 from napari_dmoe.imaging.spatial import SPATIAL_AXES, Grid, ImageReadError, SpatialImage
 from napari_dmoe.imaging.volumes import VOLUME_AXES
+from napari_dmoe.inference.results.provenance import ImageRecord
+from napari_dmoe.inference.results.replacing import (
+    files_of,
+    refuse_foreign,
+    set_aside,
+)
 from napari_dmoe.inference.results.routing import RoutingMaps
 from napari_dmoe.inference.results.segmentation import Segmentation
+from napari_dmoe.inference.results.sidecars import new_record_path
 
 FileFormat = Literal["auto", "tiff", "nifti"]
 
@@ -32,6 +40,9 @@ class SavedFiles:
     """The gates of every block, in one file or several; likewise."""
     probabilities: Path | None
     """A map for each class; likewise."""
+    set_aside: tuple[Path, ...] = ()
+    """What an earlier run left of the same image and this one does not write: it is
+    called ``<stem>.earlier.routing.tif`` and so on now."""
 
 
 def save_segmentation(
@@ -42,8 +53,9 @@ def save_segmentation(
     *,
     routing: bool = False,
     file_format: FileFormat = "auto",
+    overwrite: bool = False,
 ) -> SavedFiles:
-    """Write a result.
+    """Write a result; one of an earlier run of the same image is replaced.
 
     Parameters
     ----------
@@ -65,6 +77,8 @@ def save_segmentation(
     file_format : {"auto", "tiff", "nifti"}
         NIfTI (``.nii.gz``) keeps the whole affine, and the record in its header; it
         holds results of 3D models only. ``"auto"`` takes it for these.
+    overwrite : bool
+        Also replace files that are no earlier results of the same image.
 
     Returns
     -------
@@ -75,6 +89,9 @@ def save_segmentation(
     ------
     ImageReadError
         For the result of a 2D model as NIfTI.
+    ExistingFileError
+        When a file is in the way that is no earlier result of the same image, or was
+        painted on since; nothing is written.
     OSError
         When something cannot be written. No file is left half-written.
     """
@@ -82,15 +99,23 @@ def save_segmentation(
     writer = ResultWriter.of(
         folder, stem, image, record, grid=grid, file_format=file_format
     )
+    maps = result.routing if routing else None
+    gates = [] if maps is None else list(_gates(maps))
+    probabilities = result.probabilities
+    names = ["labels", *(name for name, *_ in gates)]
+    names += [] if probabilities is None else ["probabilities"]
+    writer.refuse_foreign(names, record.image, overwrite=overwrite)
+    written = [writer.file(name) for name in names]
+    older = [path for path in files_of(folder, writer.stem.name) if path not in written]
+    # Another format's masks are results of their own, each with its own record.
+    left = set_aside([p for p in older if writer.is_format(p)], writer.stem.name)
     labels = writer.write("labels", result.labels, result.axes, grid)
-    gates: tuple[Path, ...] = ()
-    if routing and result.routing is not None:
-        gates = tuple(_write_gates(writer, result.routing))
-    probabilities = None
-    if result.probabilities is not None:
-        axes = ("k", *result.axes)
-        probabilities = writer.write("probabilities", result.probabilities, axes, grid)
-    return SavedFiles(labels, gates, probabilities)
+    saved = [writer.write(*each) for each in gates]
+    along = ("k", *result.axes)
+    at = None
+    if probabilities is not None:
+        at = writer.write("probabilities", probabilities, along, grid)
+    return SavedFiles(labels, tuple(saved), at, left)
 
 
 @dataclass(frozen=True)
@@ -119,7 +144,7 @@ class ResultWriter:
     ) -> ResultWriter:
         """Return a writer for results on a grid; their folder is made.
 
-        Their file names begin with `stem`, made safe for files.
+        Their file names begin with :func:`output_stem` of `stem`.
 
         Raises
         ------
@@ -135,38 +160,79 @@ class ResultWriter:
             )
         folder.mkdir(parents=True, exist_ok=True)
         text = record.model_dump_json(indent=2) + "\n"
-        return cls(folder / safe_stem(stem), image, text, is_nifti)
+        return cls(folder / output_stem(stem, LONGEST), image, text, is_nifti)
 
     def path(self, ending: str) -> Path:
         """Return the path of a file that ends in a dot and an ending."""
         return self.stem.with_name(f"{self.stem.name}.{ending}")
 
+    def file(self, what: str) -> Path:
+        """Return where samples are written, such as ``"labels"``."""
+        return self.path(f"{what}.nii.gz" if self.is_nifti else f"{what}.tif")
+
+    def is_format(self, path: Path) -> bool:
+        """Say whether a file is of the format that is written."""
+        return path.suffix == self.file("").suffix
+
+    def refuse_foreign(
+        self,
+        names: Sequence[str],
+        image: ImageRecord,
+        *,
+        others: Sequence[Path] = (),
+        overwrite: bool = False,
+    ) -> None:
+        """Refuse to replace what is no earlier result of an image.
+
+        `names` are what is to be written by :meth:`write`, `others` further files.
+
+        Raises
+        ------
+        ExistingFileError
+            For the first file that stays.
+        """
+        files = [self.file(name) for name in names]
+        records = [new_record_path(path) for path in files]
+        refuse_foreign([*files, *records, *others], image, overwrite=overwrite)
+
     def write(
         self, what: str, data: NDArray[Any], axes: tuple[str, ...], grid: Grid
     ) -> Path:
-        """Write samples along `axes`, the last of which are those of `grid`."""
-        path = self.path(f"{what}.nii.gz" if self.is_nifti else f"{what}.tif")
+        """Write samples along `axes`, the last of which are those of `grid`.
+
+        File and record take their places together, when both are whole.
+        """
+        path = self.file(what)
+        with atomic_path(path) as partial, atomic_path(new_record_path(path)) as record:
+            self._write_samples(partial, data, axes, grid)
+            write_text(record, self.record)
+        return path
+
+    def _write_samples(
+        self, path: Path, data: NDArray[Any], axes: tuple[str, ...], grid: Grid
+    ) -> None:
         if self.is_nifti:
             affine = self.image.affine_along(VOLUME_AXES) @ grid.to_source()
             placed = SpatialImage(data, axes, affine, self.image.unit)
             order = self.image.spatial_axes
             write_nifti(path, placed, order=order, record=self.record)
-        else:
-            spacing, unit = _spacing(self.image, axes, grid), self.image.unit
-            write_tiff(path, data, axes=axes, spacing=spacing, unit=unit)
-        write_text(self.path(f"{what}.json"), self.record)
-        return path
+            return
+        spacing, unit = _spacing(self.image, axes, grid), self.image.unit
+        write_tiff(path, data, axes=axes, spacing=spacing, unit=unit)
 
 
-def _write_gates(writer: ResultWriter, maps: RoutingMaps) -> Iterator[Path]:
-    """Write the gates of blocks that share a grid together, of others one by one."""
+_Written = tuple[str, NDArray[Any], tuple[str, ...], Grid]
+
+
+def _gates(maps: RoutingMaps) -> Iterator[_Written]:
+    """Put the gates of blocks that share a grid together, others one by one."""
     axes = ("e", *maps.axes, *maps.token_axes)
     gates = [np.moveaxis(maps.mean(block), -1, 0) for block in range(maps.n_blocks)]
     if len(set(maps.grids)) == 1:
-        yield writer.write("routing", np.stack(gates), ("l", *axes), maps.grids[0])
+        yield "routing", np.stack(gates), ("l", *axes), maps.grids[0]
         return
     for block, (each, grid) in enumerate(zip(gates, maps.grids, strict=True)):
-        yield writer.write(f"routing-{block}", each, axes, grid)
+        yield f"routing-{block}", each, axes, grid
 
 
 def _spacing(

@@ -76,6 +76,9 @@ class ImageRecord(BaseModel, frozen=True, extra="forbid"):
     affine: tuple[tuple[float, ...], ...]
     unit: str | None
     input_sha256: str = Field(description="SHA-256 of the network's inputs, in order")
+    pixels_sha256: str | None = None
+    """See :func:`pixels_sha256`; None in older records and for what was not in memory.
+    By it an image is known again, whatever it is prepared for."""
 
 
 class ModelRecord(BaseModel, frozen=True, extra="forbid"):
@@ -171,6 +174,20 @@ class Provenance(BaseModel, frozen=True, extra="forbid"):
 def labels_sha256(labels: NDArray[np.uint8]) -> str:
     """Return the SHA-256 of a mask's bytes, its last axis running fastest."""
     return hashlib.sha256(np.ascontiguousarray(labels).data).hexdigest()
+
+
+def pixels_sha256(data: NDArray[Any]) -> str | None:
+    """Return the SHA-256 of an image's type, shape and samples.
+
+    None for arrays that are not in memory, as reading them may take long.
+    """
+    if not isinstance(data, np.ndarray):
+        return None
+    little = data.dtype.newbyteorder("<")
+    digest = hashlib.sha256(f"{little.str} {data.shape}".encode())
+    for part in data if data.ndim > 2 else (data,):
+        digest.update(np.ascontiguousarray(part, dtype=little).data.cast("B"))
+    return digest.hexdigest()
 
 
 def now() -> str:

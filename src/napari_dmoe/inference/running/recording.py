@@ -17,6 +17,7 @@ from napari_dmoe.inference.results.provenance import (
     Provenance,
     labels_sha256,
     now,
+    pixels_sha256,
     versions,
 )
 from napari_dmoe.inference.running.forward import Forward
@@ -56,14 +57,7 @@ def provenance_of(
             notice=loaded.card.notice,
         ),
         drivers=forward.choice.drivers,
-        image=ImageRecord(
-            shape=tuple(image.data.shape),
-            axes=image.axes,
-            dtype=str(image.data.dtype),
-            affine=tuple(map(tuple, image.affine.tolist())),
-            unit=image.unit,
-            input_sha256=input_sha256,
-        ),
+        image=image_record(image, input_sha256),
         settings=forward.settings.model_dump(mode="json"),
         classes=loaded.card.classes,
         grid={"shape": grid.shape, "start": grid.start, "step": grid.step},
@@ -73,6 +67,19 @@ def provenance_of(
         threads=torch.get_num_threads(),
         experts=control_record(*forward.choice.experts[:1]),
         swept=swept,
+    )
+
+
+def image_record(image: SpatialImage, input_sha256: str = "") -> ImageRecord:
+    """Return the record of an image, which may not have been prepared yet."""
+    return ImageRecord(
+        shape=tuple(image.data.shape),
+        axes=image.axes,
+        dtype=str(image.data.dtype),
+        affine=tuple(map(tuple, image.affine.tolist())),
+        unit=image.unit,
+        input_sha256=input_sha256,
+        pixels_sha256=pixels_sha256(image.data),
     )
 
 

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import imageio.v3 as iio
 
 from napari_dmoe.imaging.atomic import atomic_path, write_text
 from napari_dmoe.imaging.files import safe_stem
+from napari_dmoe.imaging.output_names import output_stem
 from napari_dmoe.imaging.spatial import SpatialImage
 from napari_dmoe.imaging.tables import write_table
-from napari_dmoe.inference.results.export import (
-    FileFormat,
-    ResultWriter,
-    save_segmentation,
-)
+from napari_dmoe.inference.results.export import FileFormat, ResultWriter
 from napari_dmoe.inference.what_if.sweep_pictures import sweep_picture
 from napari_dmoe.inference.what_if.sweep_result import Sweep
 from napari_dmoe.inference.what_if.uncertainty import Uncertainty
@@ -46,8 +44,11 @@ def save_sweep(
     image: SpatialImage,
     *,
     file_format: FileFormat = "auto",
+    overwrite: bool = False,
 ) -> SavedSweep:
     """Write a sweep: masks, maps, records and the table, into a folder.
+
+    One of an earlier run on the same image is replaced.
 
     Parameters
     ----------
@@ -61,6 +62,8 @@ def save_sweep(
         The image that was swept.
     file_format : {"auto", "tiff", "nifti"}
         As :func:`save_segmentation` takes it.
+    overwrite : bool
+        Likewise.
 
     Returns
     -------
@@ -71,25 +74,43 @@ def save_sweep(
     ------
     ImageReadError
         For a sweep of a 2D model as NIfTI.
+    ExistingFileError
+        As :func:`save_segmentation` raises it; nothing is written.
     OSError
         When a file cannot be written.
     """
-    labels = []
-    for number, value in enumerate(sweep.values):
-        name = f"{stem}.{number}-{safe_stem(value.name)}"
-        result = value.result
-        saved = save_segmentation(folder, name, result, image, file_format=file_format)
-        labels.append(saved.labels)
-    writer = ResultWriter.of(
-        folder, stem, image, sweep.record(), grid=sweep.grid, file_format=file_format
+    how: Any = {"image": image, "grid": sweep.grid, "file_format": file_format}
+    stem = output_stem(stem)
+    whole = ResultWriter.of(folder, stem, record=sweep.record(), **how)
+    picture, table, record = map(whole.path, ("sweep.png", "sweep.csv", "sweep.json"))
+    values = [
+        ResultWriter.of(
+            folder,
+            f"{stem}.{number}-{safe_stem(value.name)}",
+            record=value.provenance,
+            **how,
+        )
+        for number, value in enumerate(sweep.values)
+    ]
+    of_image = sweep.values[0].provenance.image
+    whole.refuse_foreign(
+        ("sensitivity", "differs"),
+        of_image,
+        others=(record, picture, table),
+        overwrite=overwrite,
     )
-    sensitivity = writer.write("sensitivity", sweep.entropy, sweep.axes, sweep.grid)
-    differs = writer.write("differs", sweep.differs, sweep.axes, sweep.grid)
-    picture, table, record = map(writer.path, ("sweep.png", "sweep.csv", "sweep.json"))
+    for writer in values:
+        writer.refuse_foreign(("labels",), of_image, overwrite=overwrite)
+    labels = [
+        writer.write("labels", value.labels, value.result.axes, value.result.grid)
+        for writer, value in zip(values, sweep.values, strict=True)
+    ]
+    sensitivity = whole.write("sensitivity", sweep.entropy, sweep.axes, sweep.grid)
+    differs = whole.write("differs", sweep.differs, sweep.axes, sweep.grid)
+    write_text(record, whole.record)  # by which the next run knows picture and table
     with atomic_path(picture) as partial:
         iio.imwrite(partial, sweep_picture(image, sweep), extension=".png")
     write_table(table, sweep.rows())
-    write_text(record, writer.record)
     return SavedSweep(tuple(labels), sensitivity, differs, picture, table, record)
 
 
@@ -112,6 +133,7 @@ def save_uncertainty(
     image: SpatialImage,
     *,
     file_format: FileFormat = "auto",
+    overwrite: bool = False,
 ) -> SavedUncertainty:
     """Write what noise samples agree on, but not their experts' votes.
 
@@ -120,6 +142,8 @@ def save_uncertainty(
     writer = ResultWriter.of(
         folder, stem, image, found.provenance, grid=found.grid, file_format=file_format
     )
+    names = ("labels", "votes", "entropy")
+    writer.refuse_foreign(names, found.provenance.image, overwrite=overwrite)
     return SavedUncertainty(
         labels=writer.write("labels", found.labels, found.axes, found.grid),
         votes=writer.write("votes", found.votes, ("k", *found.axes), found.grid),

@@ -22,6 +22,7 @@ from napari_dmoe.imaging.spatial import (
 )
 from napari_dmoe.inference.pictures.colours import AIR, CT_WINDOW
 from napari_dmoe.inference.results.provenance import METADATA_KEY, Provenance
+from napari_dmoe.inference.results.sidecars import record_path
 from napari_dmoe.viewer.layers.look import mask_look
 from napari_dmoe.viewer.layers.placement import FILE_KEY, LayerData
 
@@ -81,7 +82,7 @@ def record_of(path: Path) -> Provenance | None:
         if files.image_suffix(path) in NIFTI_SUFFIXES:
             text = read_record(path)
         else:
-            text = path.with_suffix(".json").read_text(encoding="utf-8")
+            text = record_path(path).read_text(encoding="utf-8")
         return None if text is None else Provenance.model_validate_json(text)
     except (OSError, ValueError):
         return None

@@ -10,11 +10,16 @@ from napari.layers import Image
 from pydantic import ValidationError
 
 from napari_dmoe.imaging.atomic import write_text
-from napari_dmoe.imaging.files import TIFF_SUFFIXES, image_stem, write_tiff
+from napari_dmoe.imaging.files import TIFF_SUFFIXES, write_tiff
 from napari_dmoe.imaging.nifti import NIFTI_SUFFIXES
 from napari_dmoe.imaging.nifti_writing import write_nifti
 from napari_dmoe.imaging.spatial import SPATIAL_AXES, ImageReadError, SpatialImage
 from napari_dmoe.inference.results.provenance import METADATA_KEY, Provenance
+from napari_dmoe.inference.results.sidecars import (
+    new_record_path,
+    record_path,
+    recorded,
+)
 from napari_dmoe.viewer.layers.placement import FILE_KEY, PLACE, to_image
 
 TIFF_LABELS = ".labels.tif"
@@ -53,7 +58,7 @@ def save_layer(path: Path, data: Any, meta: dict[str, Any]) -> list[str]:
     image = SpatialImage(_compact(data), placed.axes, placed.affine, placed.unit)
     record = _record(meta)
     write_nifti(path, image, order=_stored_axes(meta), record=record)
-    return _with(record, path, path.with_name(f"{image_stem(path)}.json"))
+    return _with(record, path)
 
 
 def mask_path(path: Path) -> Path:
@@ -86,13 +91,16 @@ def save_mask(path: Path, data: Any, meta: dict[str, Any]) -> list[str]:
     write_tiff(
         target, _compact(data), axes=placed.axes, spacing=spacing, unit=placed.unit
     )
-    return _with(_record(meta), target, target.with_suffix(".json"))
+    return _with(_record(meta), target)
 
 
-def _with(record: str | None, target: Path, beside: Path) -> list[str]:
+def _with(record: str | None, target: Path) -> list[str]:
     """Write a record beside a file, where there is one; return what was written."""
     if record is None:
+        if recorded(target) is not None:  # of what stood there before
+            record_path(target).unlink()
         return [str(target)]
+    beside = new_record_path(target)
     write_text(beside, record)
     return [str(target), str(beside)]
 

@@ -1,0 +1,100 @@
+"""The table of a series, kept whole on the disk while the series goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from time import perf_counter
+
+import defusedcsv.csv as csv
+
+from napari_dmoe.imaging.tables import write_table
+from napari_dmoe.inference.results.replacing import ExistingFileError
+
+SUMMARY = "segment.csv"
+"""Table of what was done, in the output folder."""
+
+COLUMNS = ("image", "file", "outcome")
+"""Columns that come first: what each image is called, its file, what became of it."""
+
+_OURS = {"image", "outcome"}
+_SHARE = 20
+"""Writing takes a twentieth of the time at most: the table of a long series is long."""
+
+
+class SeriesTable:
+    """Rows of a series; those that an earlier one wrote of other images stay.
+
+    Parameters
+    ----------
+    folder : Path
+        Where ``segment.csv`` is.
+    overwrite : bool
+        Whether another table of that name may be replaced.
+
+    Raises
+    ------
+    ExistingFileError
+        For a file of that name that no series wrote.
+    """
+
+    def __init__(self, folder: Path, *, overwrite: bool = False) -> None:
+        self._path = folder / SUMMARY
+        self._rows: list[Mapping[str, str]] = []
+        self._earlier = [] if overwrite else self._read()
+        self._due = 0.0
+        self._is_complete = True
+
+    def _read(self) -> list[dict[str, str]]:
+        if not self._path.exists():
+            return []
+        rows: list[dict[str, str]] = []
+        header: set[str] = set()
+        with (
+            suppress(OSError, UnicodeDecodeError, csv.Error),
+            self._path.open(encoding="utf-8-sig", newline="") as file,
+        ):
+            reader = csv.DictReader(file, restval="")
+            header = set(reader.fieldnames or ())
+            rows = [{k: v for k, v in row.items() if k and v} for row in reader]
+        if not header >= _OURS:
+            raise ExistingFileError(
+                f"{self._path} is there already, and no table of napari-dmoe: choose "
+                "another folder (--overwrite would replace it)"
+            )
+        return rows
+
+    def add(self, row: Mapping[str, str]) -> None:
+        """Take the row of one more image, and write the table if that is due."""
+        self._rows.append(row)
+        self._is_complete = False
+        if perf_counter() >= self._due:
+            self.write()
+
+    def write(self) -> None:
+        """Write all rows, whole or not at all; nothing where nothing is new.
+
+        Raises
+        ------
+        OSError
+            When the table cannot be written; that of before stays.
+        """
+        if self._is_complete:
+            return
+        began = perf_counter()
+        write_table(self._path, [*self._rows, *self._others()], COLUMNS)
+        ended = perf_counter()
+        self._due, self._is_complete = ended + _SHARE * (ended - began), True
+
+    def _others(self) -> list[dict[str, str]]:
+        """Return earlier rows whose images are not done again, and masks still there."""
+        names = {row["image"] for row in self._rows}
+        masks = {row.get("labels") for row in self._rows} - {None}
+        return [
+            row
+            for row in self._earlier
+            if row.get("image") not in names
+            and row.get("labels") not in masks
+            and (self._path.parent / row.get("labels", "")).exists()
+        ]

@@ -1,0 +1,123 @@
+"""The record that lies beside a file: where it is, what it says, which image it is of.
+
+``NAME.labels.tif`` has its record in ``NAME.labels.json``. No two files share one: where
+another format's file of the same name is there already, or a JSON file that is no
+record, the record is ``NAME.labels.tif.json``.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from napari_dmoe.imaging.files import IMAGE_SUFFIXES, image_stem
+from napari_dmoe.imaging.spatial import CHANNEL_AXIS, SPATIAL_AXES, SpatialImage
+from napari_dmoe.inference.results.provenance import ImageRecord, Provenance
+
+_MOST_BYTES = 2**24
+"""Larger files are no records, not even of the largest sweep."""
+
+
+def record_path(path: Path) -> Path:
+    """Return where the record of a file lies, if it has one beside it."""
+    own = _own(path)
+    return own if own.is_file() else _shared(path)
+
+
+def new_record_path(path: Path) -> Path:
+    """Return where the record of a file is to be written, so that it is nobody else's.
+
+    Parameters
+    ----------
+    path : Path
+        The file; it may be there already.
+    """
+    own, shared = _own(path), _shared(path)
+    stem = image_stem(path)
+    others = {path.with_name(stem + suffix) for suffix in IMAGE_SUFFIXES} - {path}
+    is_foreign = shared.exists() and not images_in(shared)
+    if own.exists() or is_foreign or any(other.exists() for other in others):
+        return own
+    return shared
+
+
+def _own(path: Path) -> Path:
+    return path.with_name(f"{path.name}.json")
+
+
+def _shared(path: Path) -> Path:
+    return path.with_name(f"{image_stem(path)}.json")
+
+
+def recorded(path: Path) -> Provenance | None:
+    """Return the record beside a file; None where there is none that can be read."""
+    try:
+        return Provenance.model_validate_json(_text(record_path(path)))
+    except (OSError, ValueError):
+        return None
+
+
+def images_in(record: Path) -> tuple[ImageRecord, ...]:
+    """Return which image a record's file is of, that of a sweep included.
+
+    Several where a sweep's records are of several; none for a file that is no record.
+    """
+    try:
+        stated = json.loads(_text(record))
+        sweep = stated.get("values")
+        runs = [stated] if sweep is None else list(sweep.values())
+        return tuple({Provenance.model_validate_json(json.dumps(r)).image for r in runs})
+    except (OSError, ValueError, AttributeError, RecursionError):
+        return ()
+
+
+def _text(path: Path) -> bytes:
+    with path.open("rb") as file:
+        content = file.read(_MOST_BYTES + 1)
+    if len(content) > _MOST_BYTES:
+        raise ValueError(f"{path.name} is too large for a record")
+    return content
+
+
+def same_image(one: ImageRecord, other: ImageRecord) -> bool:
+    """Say whether two records are of one image, for whatever model it was prepared.
+
+    Where one has no hash to compare, size and type decide.
+    """
+    if one.pixels_sha256 and other.pixels_sha256:
+        return one.pixels_sha256 == other.pixels_sha256
+    if one.input_sha256 and other.input_sha256:
+        return one.input_sha256 == other.input_sha256
+    return (one.shape, one.axes, one.dtype) == (other.shape, other.axes, other.dtype)
+
+
+def in_order_of_result(mask: SpatialImage, record: Provenance) -> NDArray[Any]:
+    """Return a mask's labels along the axes of the result that it was written from.
+
+    Parameters
+    ----------
+    mask : SpatialImage
+        The mask, whose file may store its axes in another order.
+    record : Provenance
+        Its record.
+
+    Raises
+    ------
+    ValueError
+        When the mask has other axes than the image of the record.
+    """
+    frame = SPATIAL_AXES[-len(record.grid["shape"]) :]
+    image_axes = [axis for axis in record.image.axes if axis != CHANNEL_AXIS]
+    order = [axis for axis in image_axes if axis not in frame] + list(frame)
+    if sorted(order) != sorted(mask.axes):
+        raise ValueError(
+            f"the mask has the axes {', '.join(mask.axes)}, its record "
+            f"{', '.join(order)}: it is another one's"
+        )
+    data = np.asarray(mask.data)
+    return np.ascontiguousarray(data.transpose([mask.axes.index(a) for a in order]))
