@@ -83,8 +83,6 @@ def write_safetensors(
     try:
         with atomic_path(path) as partial, partial.open("wb") as file:
             file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
     except (OSError, ValueError) as error:
         raise CheckpointError(f"{path.name} cannot be saved: {error}") from error
     return hashlib.sha256(content).hexdigest()

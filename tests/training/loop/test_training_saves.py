@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from dead_ones import a_dead_ones_partial_file
 from training_runs import SETTINGS, SHORT, saved_facts, train
 
 from napari_dmoe.models.checkpoint import CheckpointError, load_checkpoint
@@ -58,7 +59,7 @@ def test_a_full_disk_costs_no_file_and_does_not_stop_training(
     assert len(fitted.history) == 5
     assert any("not saved: last.safetensors cannot" in n for n in fitted.notices)
     load_checkpoint(tmp_path / "last.safetensors")
-    assert not list(tmp_path.glob(".partial*"))
+    assert not list(tmp_path.glob(".*"))
 
 
 def test_a_disk_that_stays_full_is_said_in_the_end_and_old_files_are_whole(
@@ -95,9 +96,12 @@ def test_a_folder_with_a_training_is_not_overwritten(tmp_path: Path) -> None:
 
 
 def test_what_a_killed_process_left_half_written_is_removed(tmp_path: Path) -> None:
-    tmp_path.joinpath(".partial-1-last.safetensors").write_text("half")
+    left = a_dead_ones_partial_file(tmp_path, "last.safetensors")
+    theirs = tmp_path / ".partial-1-last.safetensors"
+    theirs.write_text("another program's")
     train(tmp_path)
-    assert not list(tmp_path.glob(".partial*"))
+    assert not left.exists()
+    assert theirs.read_text() == "another program's"
 
 
 def test_files_say_how_they_came_about(tmp_path: Path) -> None:

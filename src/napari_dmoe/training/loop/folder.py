@@ -20,7 +20,7 @@ from typing import Any
 
 from torch import Tensor
 
-from napari_dmoe.imaging.atomic import atomic_path, write_text
+from napari_dmoe.imaging.atomic import atomic_path, remove_leftovers, write_text
 from napari_dmoe.imaging.tables import write_table
 from napari_dmoe.models.checkpoint import LoadedModel, load_checkpoint
 from napari_dmoe.models.saving import save_checkpoint, write_safetensors
@@ -66,8 +66,7 @@ class RunFolder:
             )
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            for left in self.path.glob(".partial-*"):  # by a process that was killed
-                left.unlink()
+            remove_leftovers(self.path)
             with atomic_path(self.path / ".probe") as partial:
                 partial.write_bytes(b"\0" * 4096)
             (self.path / ".probe").unlink()
