@@ -7,8 +7,9 @@ writes pictures, masks, routing maps, their records and one page that shows them
 from __future__ import annotations
 
 import os
+import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from napari_dmoe.cli.options import Overwrite
 from napari_dmoe.cli.outcome import clear_errors, progress_bar
 
 if TYPE_CHECKING:
@@ -27,9 +29,18 @@ if TYPE_CHECKING:
     from napari_dmoe.inference.results.segmentation import Segmentation
     from napari_dmoe.models.checkpoint import LoadedModel
     from napari_dmoe.patient import Patient
+    from napari_dmoe.progress import ProgressHook
 
 DEFAULT_OUTPUT = Path("napari-dmoe-demo")
 PAGE = "index.html"
+
+_BYTES = 30_000_000
+"""All files of a demo, rounded up."""
+_TITLE = "<title>napari-dmoe demo</title>"
+_WRITTEN = re.compile(
+    r"\.((labels|routing(-\d+)?)\.(tif|nii\.gz|json)|(mask|(block|stage)\d+)\.png)$"
+)
+"""How the names end of what a demo writes of an example."""
 
 
 def demo(
@@ -39,6 +50,7 @@ def demo(
             "--output", "-o", help="Write files into this folder, open no window."
         ),
     ] = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Segment fundi, a skin lesion and CT volumes; show the masks and their routing."""
     if output is None and has_display():
@@ -49,15 +61,59 @@ def demo(
     if output is None:
         typer.echo(f"no display, or no napari: writing to {DEFAULT_OUTPUT}")
     with clear_errors(), progress_bar() as progress:
-        from napari_dmoe.progress import Progress
+        page = write_demo(output or DEFAULT_OUTPUT, progress, overwrite=overwrite)
+    typer.echo(page)
 
-        folder, shown = output or DEFAULT_OUTPUT, []
-        all_examples = examples()
+
+def write_demo(folder: Path, progress: ProgressHook, *, overwrite: bool) -> Path:
+    """Write all examples into a folder, and return their page, which is written last.
+
+    Raises
+    ------
+    ExistingFileError
+        When a file is in the way that no earlier demo wrote; nothing is changed.
+    FolderError
+        When the folder cannot be written, or another run writes into it.
+    """
+    from napari_dmoe.imaging.claims import claimed
+    from napari_dmoe.progress import Progress
+
+    shown, all_examples = [], examples()
+    with claimed(folder, needs_bytes=_BYTES):
+        if not overwrite:
+            _refuse_foreign(folder, all_examples)
+        (folder / PAGE).unlink(missing_ok=True)  # a page stands for a whole demo
         for number, example in enumerate(all_examples):
             progress(Progress(number, len(all_examples), example.title))
-            shown.append(write_example(folder, example))
-        page = _write_page(folder, shown)
-    typer.echo(page)
+            shown.append(write_example(folder, example, overwrite=overwrite))
+        return _write_page(folder, shown)
+
+
+def _refuse_foreign(folder: Path, all_examples: Sequence[Example]) -> None:
+    """Refuse to replace a page, a mask or a picture that no demo wrote."""
+    from napari_dmoe.inference.results.replacing import (
+        ExistingFileError,
+        refuse_foreign,
+    )
+    from napari_dmoe.inference.results.sidecars import images_in, same_image
+    from napari_dmoe.inference.running.recording import image_record
+
+    foreign: list[Path] = []
+    page = folder / PAGE
+    if page.exists() and _TITLE not in page.read_text("utf-8", "replace"):
+        foreign.append(page)
+    for example in all_examples:
+        image, masks = image_record(example.image), folder.glob(f"{example.name}.*")
+        named = sorted(path for path in masks if _WRITTEN.search(path.name))
+        refuse_foreign([p for p in named if p.suffix != ".png"], image)
+        found = images_in(folder / f"{example.name}.labels.json")
+        if not found or not all(same_image(each, image) for each in found):
+            foreign += [path for path in named if path.suffix == ".png"]
+    if foreign:
+        raise ExistingFileError(
+            f"{foreign[0]} is there already, and of no demo: choose another folder "
+            "(--overwrite would replace it)"
+        )
 
 
 def has_display() -> bool:
@@ -140,7 +196,9 @@ def _loaded(name: str) -> LoadedModel:
     return load_checkpoint(name)
 
 
-def write_example(folder: Path, example: Example) -> dict[str, Any]:
+def write_example(
+    folder: Path, example: Example, *, overwrite: bool = False
+) -> dict[str, Any]:
     """Run one example, write its files, and return what the page shows of it."""
     from napari_dmoe.inference.pictures.colours import class_colours, expert_colours
     from napari_dmoe.inference.results.export import save_segmentation
@@ -148,7 +206,9 @@ def write_example(folder: Path, example: Example) -> dict[str, Any]:
 
     loaded = _loaded(example.model)
     result = segment(loaded, example.image, example.patient)
-    saved = save_segmentation(folder, example.name, result, example.image, routing=True)
+    saved = save_segmentation(
+        folder, example.name, result, example.image, routing=True, overwrite=overwrite
+    )
     pictures, caption = _write_pictures(folder, example, result)
     maps, drivers = result.routing, result.provenance.drivers
     is_mixed = any(driver.value is None for driver in drivers)
@@ -181,6 +241,7 @@ def _write_pictures(
     """Write the pictures; return names and captions, and which slice they show."""
     import imageio.v3 as iio
 
+    from napari_dmoe.imaging.atomic import atomic_path
     from napari_dmoe.inference.pictures.result_pictures import result_pictures
 
     drawn = result_pictures(example.image, result)
@@ -192,7 +253,8 @@ def _write_pictures(
     written = []
     for (suffix, caption), picture in named.items():
         path = folder / f"{example.name}.{suffix}.png"
-        iio.imwrite(path, picture)
+        with atomic_path(path) as partial:
+            iio.imwrite(partial, picture, extension=".png")
         written.append({"file": path.name, "caption": caption})
     return written, "" if drawn.slice is None else f"slice {drawn.slice} along z"
 

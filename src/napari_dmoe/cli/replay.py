@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from napari_dmoe.cli.options import Card, Checkpoint
+from napari_dmoe.cli.options import Card, Checkpoint, Overwrite
 from napari_dmoe.cli.outcome import clear_errors, progress_bar
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ def replay(
             "--routing", help="Also write the gates, as for the record of such a file."
         ),
     ] = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Make a mask again from its record, and say whether it is the same.
 
@@ -54,26 +56,59 @@ def replay(
     where checkpoint, image or settings are not those of the record.
     """
     with clear_errors(), progress_bar() as progress:
-        from napari_dmoe.imaging.files import image_stem, read_image
+        from napari_dmoe.imaging.claims import claimed
+        from napari_dmoe.imaging.files import read_image
         from napari_dmoe.inference.replaying.replay import replay as run
         from napari_dmoe.models.checkpoint import load_checkpoint
 
         record, labels = _read(source)
         loaded = load_checkpoint(checkpoint, card)
         pixels = read_image(image)
-        made = run(record, loaded, pixels, labels=labels, progress=progress)
         written: list[Path] = []
-        if output is not None:
-            stem = f"{image_stem(image)}.replay"
-            # Beside gates lies a record called NAME.routing.json, or a stage's.
-            is_of_gates = re.search(r"\.routing(-\d+)?$", source.stem) is not None
-            gates = routing or is_of_gates
-            written = _write(output, stem, made.result, pixels, routing=gates)
+        with ExitStack() as claims:
+            if output is not None:
+                claims.enter_context(claimed(output))
+                dims = loaded.card.dims
+                _refuse_foreign(output, image, pixels, dims=dims, overwrite=overwrite)
+            made = run(record, loaded, pixels, labels=labels, progress=progress)
+            if output is not None:
+                written = _write(
+                    output,
+                    _stem(image),
+                    made.result,
+                    pixels,
+                    routing=routing or _is_of_gates(source),
+                    overwrite=overwrite,
+                )
     typer.echo(made.sentence)
     if written:
         typer.echo(f"Written: {', '.join(path.name for path in written)}.")
     if made.verdict == "different":
         raise typer.Exit(DIFFERENT)
+
+
+def _stem(image: Path) -> str:
+    from napari_dmoe.imaging.files import image_stem
+    from napari_dmoe.imaging.output_names import output_stem
+
+    return f"{output_stem(image_stem(image))}.replay"
+
+
+def _is_of_gates(record: Path) -> bool:
+    """Say whether a record lies beside gates: NAME.routing.json, or a stage's."""
+    return re.search(r"\.routing(-\d+)?(\.tif|\.nii\.gz)?$", record.stem) is not None
+
+
+def _refuse_foreign(
+    folder: Path, image: Path, pixels: SpatialImage, *, dims: int, overwrite: bool
+) -> None:
+    """Refuse before the run what would be refused when it is saved."""
+    from napari_dmoe.inference.results.replacing import refuse_foreign
+    from napari_dmoe.inference.running.recording import image_record
+
+    suffix = "nii.gz" if dims == 3 else "tif"
+    mask = folder / f"{_stem(image)}.labels.{suffix}"
+    refuse_foreign([mask], image_record(pixels), overwrite=overwrite)
 
 
 def _write(
@@ -83,6 +118,7 @@ def _write(
     image: SpatialImage,
     *,
     routing: bool,
+    overwrite: bool,
 ) -> list[Path]:
     """Write what was made again, and return the files; records lie beside them."""
     from napari_dmoe.inference.results.export import save_segmentation
@@ -90,9 +126,11 @@ def _write(
     from napari_dmoe.inference.what_if.files import save_uncertainty
 
     if not isinstance(result, Segmentation):
-        noise = save_uncertainty(folder, stem, result, image)
+        noise = save_uncertainty(folder, stem, result, image, overwrite=overwrite)
         return [noise.labels, noise.votes, noise.entropy]
-    saved = save_segmentation(folder, stem, result, image, routing=routing)
+    saved = save_segmentation(
+        folder, stem, result, image, routing=routing, overwrite=overwrite
+    )
     maps = [] if saved.probabilities is None else [saved.probabilities]
     return [saved.labels, *saved.routing, *maps]
 

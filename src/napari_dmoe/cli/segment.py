@@ -12,7 +12,12 @@ from napari_dmoe.cli.outcome import BAD_INPUT, clear_errors, progress_bar
 from napari_dmoe.inference.running.settings import InferenceSettings
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from napari_dmoe.cohorts.series import Done
+
+MOST_LINES = 20
+"""Reasons that are printed; the table has them all."""
 
 
 @options.with_settings(InferenceSettings)
@@ -34,12 +39,22 @@ def segment(
         bool, typer.Option("--routing", help="Also write the gates of every block.")
     ] = False,
     file_format: options.Format = "auto",
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume",
+            help="Keep masks that an earlier run made of the same images with the same "
+            "model, patients and settings, and do the others.",
+        ),
+    ] = False,
+    overwrite: options.Overwrite = False,
     settings: InferenceSettings,
 ) -> None:
     """Segment for a patient; what is not given of the patient is unknown.
 
     In a cohort each row brings its own patient. Writes the labels of each image (TIFF,
     or NIfTI for volumes), their record as JSON, and a table of sizes, segment.csv.
+    Results of an earlier run of the same images are replaced, and no other file.
     """
     with clear_errors(), progress_bar() as progress:
         from napari_dmoe.cohorts import series
@@ -53,19 +68,40 @@ def segment(
             loaded,
             entries,
             output,
-            options=series.SeriesOptions(settings, routing, file_type),
+            options=series.SeriesOptions(
+                settings, routing, file_type, resume=resume, overwrite=overwrite
+            ),
             progress=progress,
             tell=_tell,
         )
         failed = [each for each in done if each.error is not None]
         if len(done) == len(failed) == 1 and failed[0].error is not None:
             raise failed[0].error
-    for each in failed:
-        typer.echo(f"napari-dmoe: {each.name}: {each.outcome}", err=True)
+    n_kept = sum(each.is_kept for each in done)
+    if n_kept:
+        typer.echo(f"{n_kept} of {len(done)} masks were there already, and are kept")
+    for line in _said_of(failed):
+        typer.echo(f"napari-dmoe: {line}", err=True)
     if failed:
         raise typer.Exit(BAD_INPUT)
 
 
 def _tell(done: Done) -> None:
-    if done.labels is not None:
+    if done.labels is not None and not done.is_kept:
         typer.echo(f"{done.labels}: {done.outcome}")
+
+
+def _said_of(failed: Sequence[Done]) -> Iterator[str]:
+    """Say what went wrong: each reason once, and not more than a screen can hold."""
+    names: dict[str, list[str]] = {}
+    for each in failed:
+        # What is wrong in a table says in which row.
+        name = "" if each.file == "" else f"{each.name}: "
+        names.setdefault(each.outcome, []).append(name)
+    for outcome, same in list(names.items())[:MOST_LINES]:
+        first = same[0]
+        if len(same) > 1:
+            first = f"{len(same)} images, such as {first}"
+        yield f"{first}{outcome}"
+    if len(names) > MOST_LINES:
+        yield f"and {len(names) - MOST_LINES} further reasons, which segment.csv lists"

@@ -42,6 +42,7 @@ def sweep(
         ),
     ] = None,
     file_format: options.Format = "auto",
+    overwrite: options.Overwrite = False,
     settings: InferenceSettings,
 ) -> None:
     """Segment an image for every value of one driver, or every pair of two.
@@ -51,7 +52,11 @@ def sweep(
     behaves, not biology.
     """
     with clear_errors(), progress_bar() as progress:
+        from napari_dmoe.imaging.claims import claimed
         from napari_dmoe.imaging.files import image_stem, read_image
+        from napari_dmoe.imaging.output_names import output_stem
+        from napari_dmoe.inference.results.replacing import refuse_foreign
+        from napari_dmoe.inference.running.recording import image_record
         from napari_dmoe.inference.what_if.files import save_sweep
         from napari_dmoe.inference.what_if.sweep import sweep as run
         from napari_dmoe.models.checkpoint import load_checkpoint
@@ -61,18 +66,21 @@ def sweep(
         own = [text for text in given if "=" in text]
         patient = options.patient_of(stated, [*(further or ()), *own])
         loaded = load_checkpoint(checkpoint, card)
-        source = read_image(image)
-        found = run(
-            loaded,
-            source,
-            attribute=tuple(text.partition("=")[0].strip() for text in given),
-            patient=patient,
-            settings=settings,
-            progress=progress,
-        )
-        saved = save_sweep(
-            output, image_stem(image), found, source, file_format=file_type
-        )
+        source, stem = read_image(image), output_stem(image_stem(image))
+        with claimed(output):
+            whole = [output / f"{stem}.sweep.{end}" for end in ("json", "csv", "png")]
+            refuse_foreign(whole, image_record(source), overwrite=overwrite)
+            found = run(
+                loaded,
+                source,
+                attribute=tuple(text.partition("=")[0].strip() for text in given),
+                patient=patient,
+                settings=settings,
+                progress=progress,
+            )
+            saved = save_sweep(
+                output, stem, found, source, file_format=file_type, overwrite=overwrite
+            )
     typer.echo(found.summary)
     for path in (saved.picture, saved.table, saved.sensitivity, *saved.labels):
         typer.echo(path)

@@ -1,11 +1,15 @@
 """Many images segmented one after another, into a folder with a table of what was done.
 
-Masks need no ground truth. A bad image is said and does not stop the others.
+Masks need no ground truth. A bad image is said and does not stop the others. Nothing is
+written before all is known that can be known: the model, the patients, and that no file
+is in the way that is another's.
 """
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
@@ -14,21 +18,35 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_dmoe.cohorts.listing import Entry
-from napari_dmoe.imaging.files import read_image, safe_stem
+from napari_dmoe.cohorts.resuming import Outputs, SeriesOptions, bytes_needed
+from napari_dmoe.cohorts.series_table import SUMMARY, SeriesTable
+from napari_dmoe.imaging.claims import claimed
+from napari_dmoe.imaging.files import read_image
 from napari_dmoe.imaging.frames import Frames
+from napari_dmoe.imaging.output_names import output_stems
 from napari_dmoe.imaging.spatial import SPATIAL_AXES, SpatialImage
-from napari_dmoe.imaging.tables import write_table
 from napari_dmoe.inference.masks.measures import class_sizes, cup_to_disc
-from napari_dmoe.inference.results.export import FileFormat, save_segmentation
+from napari_dmoe.inference.results.export import save_segmentation
 from napari_dmoe.inference.results.provenance import Provenance
-from napari_dmoe.inference.running.drivers import Priors
+from napari_dmoe.inference.results.replacing import (
+    ExistingFileError,
+    files_of,
+    set_aside,
+)
+from napari_dmoe.inference.running.devices import choose_device
+from napari_dmoe.inference.running.drivers import choose_routers
 from napari_dmoe.inference.running.segment import segment
-from napari_dmoe.inference.running.settings import InferenceSettings
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.progress import Progress, ProgressHook, silent
 
-SUMMARY = "segment.csv"
-"""Table of what was done, in the output folder."""
+__all__ = ["SUMMARY", "Done", "SeriesError", "SeriesOptions", "segment_series"]
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+"""A disk that takes nothing more fails for every further image."""
+
+
+class SeriesError(ValueError):
+    """A series cannot go on; says how far it came."""
 
 
 @dataclass(frozen=True)
@@ -44,24 +62,17 @@ class Done:
     """Sizes of the classes, with the unit in the key, and the cup-to-disc ratio."""
     seconds: float = 0.0
     error: Exception | None = None
+    file: str = ""
+    """Name of the image's file."""
+    is_kept: bool = False
+    """Whether an earlier run made the mask, and this one left it."""
 
     def row(self) -> dict[str, str]:
         """Return the line of the table."""
+        file = {"file": self.file} if self.file else {}
         labels = {} if self.labels is None else {"labels": self.labels.name}
-        return {"image": self.name, "outcome": self.outcome, **labels, **self.sizes}
-
-
-@dataclass(frozen=True)
-class SeriesOptions:
-    """How each image is run, and what is written for it."""
-
-    settings: InferenceSettings = field(default_factory=InferenceSettings)
-    routing: bool = False
-    """Whether the gates are written, too."""
-    file_format: FileFormat = "auto"
-    """See :func:`napari_dmoe.inference.results.export.save_segmentation`."""
-    priors: Priors | None = None
-    """Shares of the values of unknown attributes, instead of the card's."""
+        said = {"image": self.name, **file, "outcome": self.outcome}
+        return {**said, **labels, **self.sizes}
 
 
 def segment_series(
@@ -75,26 +86,123 @@ def segment_series(
 ) -> list[Done]:
     """Segment images, and write masks, records and the table ``segment.csv``.
 
-    The folder `output` is made where it does not exist. `progress` may raise
-    ``Cancelled``, and then the table holds what was done until then; `tell` is called
-    with what became of each entry, and all of it is returned in order.
+    Parameters
+    ----------
+    loaded : LoadedModel
+        The model.
+    entries : sequence of Entry
+        The images; each has output names of its own.
+    output : Path
+        The folder, made where it does not exist. Nobody else can write there meanwhile.
+    options : SeriesOptions, optional
+        How each is run, what is written, and whether an earlier run is gone on with.
+    progress : callable
+        May raise ``Cancelled``; the table then holds what was done until then, as it
+        does at any moment.
+    tell : callable, optional
+        Called with what became of each entry.
+
+    Returns
+    -------
+    list of Done
+        What became of each, in order.
+
+    Raises
+    ------
+    ExistingFileError
+        When a file is in the way that is no earlier result of the same image.
+    FolderError
+        When nothing can be written to the folder, it has no room, or another run
+        writes into it.
+    OutputNameError
+        When two inputs would be written to the same files.
+    ValueError
+        When the device is not there, or no patient fits the model, all for one reason.
+    SeriesError
+        When the disk is full before all is done.
     """
     options = options or SeriesOptions()
+    choose_device(options.settings.device)
+    _refuse_what_no_patient_fits(loaded, entries, options)
+    outputs = _outputs(loaded, entries, output, options)
+    there = [each for each in outputs if each.entry.problem is None]
+    with claimed(output, needs_bytes=bytes_needed(there)):
+        table = SeriesTable(output, overwrite=options.overwrite)
+        for number, each in enumerate(there):
+            progress(
+                Progress(0, len(entries), f"looking at {number + 1} of {len(there)}")
+            )
+            each.refuse_foreign()
+        return _all_done(outputs, table, progress, tell)
+
+
+def _refuse_what_no_patient_fits(
+    loaded: LoadedModel, entries: Sequence[Entry], options: SeriesOptions
+) -> None:
+    """Say once what would be said of every image."""
+    reasons: dict[str, ValueError] = {}
+    for entry in entries:
+        if entry.problem is not None:
+            return
+        try:
+            choose_routers(loaded, entry.patient, options.settings, options.priors)
+        except ValueError as error:
+            reasons[str(error)] = error
+        else:
+            return
+    if len(reasons) == 1:
+        raise next(iter(reasons.values()))
+
+
+def _outputs(
+    loaded: LoadedModel, entries: Sequence[Entry], folder: Path, options: SeriesOptions
+) -> list[Outputs]:
+    there = [i for i, entry in enumerate(entries) if entry.problem is None]
+    names = [entries[i].name for i in there]
+    files = [entries[i].path.name for i in there]
+    stems = dict(zip(there, output_stems(names, files), strict=True))
+    return [
+        Outputs(loaded, entry, folder / stems.get(i, ""), options)
+        for i, entry in enumerate(entries)
+    ]
+
+
+def _all_done(
+    outputs: Sequence[Outputs],
+    table: SeriesTable,
+    progress: ProgressHook,
+    tell: Callable[[Done], None] | None,
+) -> list[Done]:
     done: list[Done] = []
-    stems: set[str] = set()
     try:
-        for number, entry in enumerate(entries):
-            progress(Progress(number, len(entries), entry.name))
-            inner = _part(progress, number, len(entries), entry.name)
-            stem = _free_stem(entry.name, stems)
-            done.append(_segment(loaded, entry, output / stem, options, inner))
+        for number, each in enumerate(outputs):
+            name = each.entry.name
+            progress(Progress(number, len(outputs), name))
+            done.append(_done(each, _part(progress, number, len(outputs), name)))
+            if done[-1].error is None or len(outputs) > 1:
+                table.add(done[-1].row())
             if tell is not None:
-                tell(done[-1])
-        progress(Progress(len(entries), len(entries), "done"))
+                with suppress(
+                    OSError, ValueError
+                ):  # such as a closed pipe: work goes on
+                    tell(done[-1])
+        progress(Progress(len(outputs), len(outputs), "done"))
+        table.write()
+    except OSError as error:
+        raise _stopped(error, done, len(outputs)) from error
     finally:
-        if any(each.error is None for each in done) or len(done) > 1:
-            write_table(output / SUMMARY, [each.row() for each in done])
+        with suppress(OSError):
+            table.write()
     return done
+
+
+def _stopped(error: OSError, done: Sequence[Done], n: int) -> SeriesError:
+    n_done = sum(each.error is None for each in done)
+    why = error.strerror or str(error)
+    return SeriesError(
+        f"stopped after {n_done} of {n} images: {why}. Make room, and go on with "
+        "--resume: what is done is kept"
+    )
 
 
 def _part(progress: ProgressHook, number: int, n: int, name: str) -> ProgressHook:
@@ -108,51 +216,81 @@ def _part(progress: ProgressHook, number: int, n: int, name: str) -> ProgressHoo
     return hook
 
 
-def _free_stem(name: str, taken: set[str]) -> str:
-    stem, number = safe_stem(name), 2
-    while stem in taken:
-        stem, number = f"{safe_stem(name)}-{number}", number + 1
-    taken.add(stem)
-    return stem
-
-
-def _segment(
-    loaded: LoadedModel,
-    entry: Entry,
-    target: Path,
-    options: SeriesOptions,
-    progress: ProgressHook,
-) -> Done:
-    began = perf_counter()
+def _done(outputs: Outputs, progress: ProgressHook) -> Done:
+    entry = outputs.entry
     if entry.problem is not None:
         return Done(entry.name, str(entry.problem), error=entry.problem)
     try:
-        image = read_image(entry.path)
-        result = segment(
-            loaded,
-            image,
-            entry.patient,
-            settings=options.settings,
-            progress=progress,
-            priors=options.priors,
-        )
-        saved = save_segmentation(
-            target.parent,
-            target.name,
-            result,
-            image,
-            routing=options.routing,
-            file_format=options.file_format,
-        )
-    except (ValueError, OSError, MemoryError) as error:
-        return Done(entry.name, " ".join(str(error).split()), error=error)
-    on_source = options.settings.scored_at == "source"
-    has_sizes = on_source and len(result.axes) == len(result.grid.shape)
-    sizes = sizes_of(result.labels, image, result.classes) if has_sizes else {}
-    drivers = ", ".join(describe_drivers(result.provenance))
+        return _segmented(outputs, progress)
+    except ExistingFileError as error:  # it came meanwhile, and stays
+        return Done(entry.name, str(error), error=error, file=entry.path.name)
+    except (ValueError, OSError, MemoryError, RuntimeError) as error:
+        if isinstance(error, OSError) and error.errno in _FULL:
+            raise
+        said = "; ".join((" ".join(str(error).split()), *_left_behind(outputs.stem)))
+        return Done(entry.name, said, error=error, file=entry.path.name)
+
+
+def _left_behind(stem: Path) -> list[str]:
+    """Set aside what an earlier run wrote of an image that failed, and say so."""
+    try:
+        moved = set_aside(files_of(stem.parent, stem.name), stem.name)
+    except OSError as error:
+        return [f"what an earlier run wrote of it is still there: {error}"]
+    return _said_of(moved)
+
+
+def _said_of(moved: Sequence[Path]) -> list[str]:
+    names = ", ".join(path.name for path in moved)
+    return [f"what an earlier run wrote of it is called {names} now"] if moved else []
+
+
+def _segmented(outputs: Outputs, progress: ProgressHook) -> Done:
+    began = perf_counter()
+    entry, options, name = outputs.entry, outputs.options, outputs.entry.path.name
+    image = read_image(entry.path)
+    kept = outputs.kept(image) if options.resume else None
+    if kept is not None:
+        sizes = _sizes(kept.labels, image, kept.record)
+        outcome, mask = _outcome(kept.record), kept.mask
+        return Done(entry.name, outcome, mask, sizes, file=name, is_kept=True)
+    result = segment(
+        outputs.loaded,
+        image,
+        entry.patient,
+        settings=options.settings,
+        progress=progress,
+        priors=options.priors,
+    )
+    saved = save_segmentation(
+        outputs.stem.parent,
+        outputs.stem.name,
+        result,
+        image,
+        routing=options.routing,
+        file_format=options.file_format,
+        overwrite=options.overwrite,
+    )
+    sizes = _sizes(result.labels, image, result.provenance)
+    outcome = "; ".join((_outcome(result.provenance), *_said_of(saved.set_aside)))
+    seconds = perf_counter() - began
+    return Done(entry.name, outcome, saved.labels, sizes, seconds, file=name)
+
+
+def _outcome(record: Provenance) -> str:
+    drivers = ", ".join(describe_drivers(record))
     made_for = f"segmented for {drivers}" if drivers else "segmented"
-    outcome = "; ".join((made_for, *result.provenance.notices))
-    return Done(entry.name, outcome, saved.labels, sizes, perf_counter() - began)
+    return "; ".join((made_for, *record.notices))
+
+
+def _sizes(
+    labels: NDArray[np.uint8], image: SpatialImage, record: Provenance
+) -> dict[str, str]:
+    """Return sizes where they can be told: of a plane or volume, on its own pixels."""
+    is_on_source = record.settings["scored_at"] == "source"
+    if not is_on_source or labels.ndim != len(record.grid["shape"]):
+        return {}
+    return sizes_of(labels, image, record.classes)
 
 
 def describe_drivers(provenance: Provenance) -> list[str]:

@@ -42,11 +42,11 @@ class SeriesTable:
     def __init__(self, folder: Path, *, overwrite: bool = False) -> None:
         self._path = folder / SUMMARY
         self._rows: list[Mapping[str, str]] = []
-        self._earlier = [] if overwrite else self._read()
+        self._earlier = self._read(overwrite=overwrite)
         self._due = 0.0
         self._is_complete = True
 
-    def _read(self) -> list[dict[str, str]]:
+    def _read(self, *, overwrite: bool) -> list[dict[str, str]]:
         if not self._path.exists():
             return []
         rows: list[dict[str, str]] = []
@@ -58,6 +58,8 @@ class SeriesTable:
             reader = csv.DictReader(file, restval="")
             header = set(reader.fieldnames or ())
             rows = [{k: v for k, v in row.items() if k and v} for row in reader]
+        if not header >= _OURS and overwrite:
+            return []
         if not header >= _OURS:
             raise ExistingFileError(
                 f"{self._path} is there already, and no table of napari-dmoe: choose "
@@ -88,7 +90,7 @@ class SeriesTable:
         self._due, self._is_complete = ended + _SHARE * (ended - began), True
 
     def _others(self) -> list[dict[str, str]]:
-        """Return earlier rows whose images are not done again, and masks still there."""
+        """Return earlier rows of images that are not done again, with masks there."""
         names = {row["image"] for row in self._rows}
         masks = {row.get("labels") for row in self._rows} - {None}
         return [

@@ -19,7 +19,7 @@ LONGEST = 150
 """Characters of a stem that was put together, such as ``NAME.0-VALUE``."""
 
 _MOST_BYTES = 190
-"""Of a stem: systems take names of 255, endings need some, ``.labels.tif`` and so on."""
+"""Of a stem: names may have 255, and endings such as ``.labels.tif`` need some."""
 
 _HASH = 8
 

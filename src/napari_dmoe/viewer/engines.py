@@ -108,7 +108,11 @@ def series(*arguments: Any, **options: Any) -> list[Done]:
     """Segment many files; see :func:`napari_dmoe.cohorts.series.segment_series`."""
     from napari_dmoe.cohorts.series import SeriesOptions, segment_series
 
-    how = SeriesOptions(options.pop("settings"), priors=options.pop("priors", None))
+    how = SeriesOptions(
+        options.pop("settings"),
+        priors=options.pop("priors", None),
+        overwrite=options.pop("overwrite", False),
+    )
     return segment_series(*arguments, options=how, **options)
 
 

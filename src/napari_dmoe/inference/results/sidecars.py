@@ -1,8 +1,8 @@
 """The record that lies beside a file: where it is, what it says, which image it is of.
 
-``NAME.labels.tif`` has its record in ``NAME.labels.json``. No two files share one: where
-another format's file of the same name is there already, or a JSON file that is no
-record, the record is ``NAME.labels.tif.json``.
+``NAME.labels.tif`` has its record in ``NAME.labels.json``. No two files share one:
+where another format's file of the same name is there already, or a JSON file that is
+no record, the record is ``NAME.labels.tif.json``.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ValidationError
 
 from napari_dmoe.imaging.files import IMAGE_SUFFIXES, image_stem
 from napari_dmoe.imaging.spatial import CHANNEL_AXIS, SPATIAL_AXES, SpatialImage
@@ -71,7 +70,9 @@ def images_in(record: Path) -> tuple[ImageRecord, ...]:
         stated = json.loads(_text(record))
         sweep = stated.get("values")
         runs = [stated] if sweep is None else list(sweep.values())
-        return tuple({Provenance.model_validate_json(json.dumps(r)).image for r in runs})
+        return tuple(
+            {Provenance.model_validate_json(json.dumps(r)).image for r in runs}
+        )
     except (OSError, ValueError, AttributeError, RecursionError):
         return ()
 

@@ -226,7 +226,8 @@ class FileSeries(Control):
         target = QFileDialog.getExistingDirectory(
             self._section, "Folder for the masks and their records"
         )
-        if not target or not self._may_write(Path(target)):
+        is_asked = self._may_write(Path(target)) if target else None
+        if is_asked is None:
             return
         self._section.clear()
         self._section.say(f"Segmenting into {Path(target).name} …")
@@ -234,7 +235,7 @@ class FileSeries(Control):
         teller.listed.connect(self._on_listed)
         teller.told.connect(self._on_told)
         what = loaded, source, Path(target)
-        how = self._session.settings, self._session.shares.by_driver
+        how = self._session.settings, self._session.shares.by_driver, is_asked
         order = Order(
             title=f"dMoE: segmenting {source.name}",
             status=f"Listing {source.name} …",
@@ -245,22 +246,26 @@ class FileSeries(Control):
         )
         self._work.start(order)
 
-    def _may_write(self, target: Path) -> bool:
-        """Ask before files that are there may be replaced."""
+    def _may_write(self, target: Path) -> bool | None:
+        """Ask before files that are there may be replaced.
+
+        False where there are none, so that what comes meanwhile stays; None where
+        nothing may be written.
+        """
         try:
             is_empty = next(target.iterdir(), None) is None
         except OSError as error:
             notify_error(error)
-            return False
+            return None
         if is_empty:
-            return True
+            return False
         answer = QMessageBox.question(
             self._section,
             "The folder is not empty",
             f"{target.name} holds files already. Masks of the same names, and the "
             "table segment.csv, are replaced. Go on?",
         )
-        return bool(answer == QMessageBox.StandardButton.Yes)
+        return True if answer == QMessageBox.StandardButton.Yes else None
 
     def _on_listed(self, entries: list[Entry]) -> None:
         self._entries = entries
@@ -323,6 +328,7 @@ def _segment_files(
     what: tuple[LoadedModel, Path, Path],
     settings: InferenceSettings,
     stated: Mapping[str, tuple[float, ...]],
+    overwrite: bool,
     hook: ProgressHook,
 ) -> list[Done]:
     """List and segment files; called in the work's thread."""
@@ -330,4 +336,12 @@ def _segment_files(
     entries = engines.entries(source)
     teller.listed.emit(entries)
     series, tell = with_priors(engines.series, stated), teller.told.emit
-    return series(loaded, entries, target, settings=settings, progress=hook, tell=tell)
+    return series(
+        loaded,
+        entries,
+        target,
+        settings=settings,
+        overwrite=overwrite,
+        progress=hook,
+        tell=tell,
+    )
