@@ -19,8 +19,8 @@ COLUMNS = ("image", "file", "outcome")
 """Columns that come first: what each image is called, its file, what became of it."""
 
 _OURS = {"image", "outcome"}
-_SHARE = 20
-"""Writing takes a twentieth of the time at most: the table of a long series is long."""
+_LONG, _SHARE = 1000, 10
+"""From so many rows on, writing them all takes a tenth of the time at most."""
 
 
 class SeriesTable:
@@ -71,7 +71,8 @@ class SeriesTable:
         """Take the row of one more image, and write the table if that is due."""
         self._rows.append(row)
         self._is_complete = False
-        if perf_counter() >= self._due:
+        n_rows = len(self._rows) + len(self._earlier)
+        if n_rows <= _LONG or perf_counter() >= self._due:
             self.write()
 
     def write(self) -> None:
