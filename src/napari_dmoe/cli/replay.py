@@ -59,6 +59,7 @@ def replay(
         from napari_dmoe.imaging.claims import claimed
         from napari_dmoe.imaging.files import read_image
         from napari_dmoe.inference.replaying.replay import replay as run
+        from napari_dmoe.inference.results.export import room_for_mask
         from napari_dmoe.models.checkpoint import load_checkpoint
 
         record, labels = _read(source)
@@ -67,7 +68,8 @@ def replay(
         written: list[Path] = []
         with ExitStack() as claims:
             if output is not None:
-                claims.enter_context(claimed(output))
+                needs = room_for_mask(pixels)
+                claims.enter_context(claimed(output, needs_bytes=needs))
                 dims = loaded.card.dims
                 _refuse_foreign(output, image, pixels, dims=dims, overwrite=overwrite)
             made = run(record, loaded, pixels, labels=labels, progress=progress)

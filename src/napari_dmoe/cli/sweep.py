@@ -55,6 +55,7 @@ def sweep(
         from napari_dmoe.imaging.claims import claimed
         from napari_dmoe.imaging.files import image_stem, read_image
         from napari_dmoe.imaging.output_names import output_stem
+        from napari_dmoe.inference.results.export import room_for_mask
         from napari_dmoe.inference.results.replacing import refuse_foreign
         from napari_dmoe.inference.running.recording import image_record
         from napari_dmoe.inference.what_if.files import save_sweep
@@ -67,7 +68,7 @@ def sweep(
         patient = options.patient_of(stated, [*(further or ()), *own])
         loaded = load_checkpoint(checkpoint, card)
         source, stem = read_image(image), output_stem(image_stem(image))
-        with claimed(output):
+        with claimed(output, needs_bytes=room_for_mask(source)):
             whole = [output / f"{stem}.sweep.{end}" for end in ("json", "csv", "png")]
             refuse_foreign(whole, image_record(source), overwrite=overwrite)
             found = run(

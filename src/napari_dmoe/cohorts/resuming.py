@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,8 +11,8 @@ from numpy.typing import NDArray
 
 from napari_dmoe.cohorts.listing import Entry
 from napari_dmoe.imaging.files import read_image
-from napari_dmoe.imaging.spatial import CHANNEL_AXIS, SpatialImage
-from napari_dmoe.inference.results.export import FileFormat
+from napari_dmoe.imaging.spatial import SpatialImage
+from napari_dmoe.inference.results.export import FileFormat, n_pixels, room_for_mask
 from napari_dmoe.inference.results.provenance import Provenance, labels_sha256
 from napari_dmoe.inference.results.replacing import refuse_foreign
 from napari_dmoe.inference.results.sidecars import (
@@ -26,10 +25,6 @@ from napari_dmoe.inference.running.drivers import Priors, choose_routers
 from napari_dmoe.inference.running.recording import image_record
 from napari_dmoe.inference.running.settings import InferenceSettings
 from napari_dmoe.models.checkpoint import LoadedModel
-
-_RECORD_BYTES = 4096
-_SMALLER = 50
-"""How many times smaller than its pixels a mask is at least, as it is deflated."""
 
 
 @dataclass(frozen=True)
@@ -166,11 +161,11 @@ def bytes_needed(outputs: Sequence[Outputs]) -> int:
     if image is None:
         return 0
     card, settings = new[0].loaded.card, new[0].options.settings
-    sizes = dict(zip(image.axes, image.data.shape, strict=True))
-    n_pixels = math.prod(int(n) for axis, n in sizes.items() if axis != CHANNEL_AXIS)
-    each_one = _RECORD_BYTES + n_pixels // _SMALLER
+    each_one = room_for_mask(image)
     if settings.probabilities and settings.scored_at == "source":
-        each_one += 2 * n_pixels * len(card.classes)  # float32, half as large deflated
+        each_one += (
+            2 * n_pixels(image) * len(card.classes)
+        )  # float32, half as large deflated
     return len(new) * each_one
 
 

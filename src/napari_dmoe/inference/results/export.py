@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,13 @@ from napari_dmoe.imaging.atomic import atomic_path, write_text
 from napari_dmoe.imaging.files import write_tiff
 from napari_dmoe.imaging.nifti_writing import write_nifti
 from napari_dmoe.imaging.output_names import LONGEST, output_stem
-from napari_dmoe.imaging.spatial import SPATIAL_AXES, Grid, ImageReadError, SpatialImage
+from napari_dmoe.imaging.spatial import (
+    CHANNEL_AXIS,
+    SPATIAL_AXES,
+    Grid,
+    ImageReadError,
+    SpatialImage,
+)
 from napari_dmoe.imaging.volumes import VOLUME_AXES
 from napari_dmoe.inference.results.provenance import ImageRecord
 from napari_dmoe.inference.results.replacing import (
@@ -28,6 +35,10 @@ from napari_dmoe.inference.results.segmentation import Segmentation
 from napari_dmoe.inference.results.sidecars import new_record_path
 
 FileFormat = Literal["auto", "tiff", "nifti"]
+
+_RECORD_BYTES = 4096
+_SMALLER = 50
+"""How many times smaller than its pixels a mask is at least, as it is deflated."""
 
 
 @dataclass(frozen=True)
@@ -233,6 +244,17 @@ def _gates(maps: RoutingMaps) -> Iterator[_Written]:
         return
     for block, (each, grid) in enumerate(zip(gates, maps.grids, strict=True)):
         yield f"routing-{block}", each, axes, grid
+
+
+def room_for_mask(image: SpatialImage) -> int:
+    """Estimate from below how many bytes a mask of an image takes with its record."""
+    return _RECORD_BYTES + n_pixels(image) // _SMALLER
+
+
+def n_pixels(image: SpatialImage) -> int:
+    """Return how many pixels an image has, over all axes but channels."""
+    sizes = dict(zip(image.axes, image.data.shape, strict=True))
+    return math.prod(int(n) for axis, n in sizes.items() if axis != CHANNEL_AXIS)
 
 
 def _spacing(
