@@ -255,3 +255,14 @@ def test_bad_rows_do_not_hide_the_good_ones(tmp_path: Path) -> None:
     assert "missing.tif does not exist" in str(rows[2].problem)
     with pytest.raises(CohortError, match="row 3"):
         read_cohort(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["images/00000.tif", "labels/mine.tif", "README.txt"])
+def test_files_that_are_no_cohorts_are_not_replaced(tmp_path, name):
+    mine = tmp_path / name
+    mine.parent.mkdir(exist_ok=True)
+    mine.write_text("mine")
+    with pytest.raises(CohortError, match="is there already"):
+        write_cohort(tmp_path, [make_case()], notice=NOTICE)
+    assert mine.read_text() == "mine"
+    assert not (tmp_path / "cohort.csv").exists()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from napari_dmoe.cohorts.case import Case, CohortError
 from napari_dmoe.cohorts.datasets import FILE_COLUMNS, TABLE
 from napari_dmoe.imaging.atomic import write_text
+from napari_dmoe.imaging.claims import FolderError, claimed
 from napari_dmoe.imaging.files import write_tiff
 from napari_dmoe.imaging.nifti_writing import write_nifti
 from napari_dmoe.imaging.spatial import SpatialImage
@@ -17,6 +19,8 @@ from napari_dmoe.imaging.tables import write_table
 from napari_dmoe.patient import FORM_ATTRIBUTES
 from napari_dmoe.progress import Progress, ProgressHook, silent
 
+README = "README.txt"
+_FOLDERS = ("images", "labels")
 _COLUMNS = (*FILE_COLUMNS, *FORM_ATTRIBUTES)
 
 
@@ -49,7 +53,8 @@ def write_cohort(
     Raises
     ------
     CohortError
-        When the folder holds a cohort already, or cannot be written.
+        When the folder holds a cohort or other images already, cannot be written, or
+        another run writes into it.
 
     Notes
     -----
@@ -59,20 +64,35 @@ def write_cohort(
     folder = Path(folder)
     if (folder / TABLE).exists():
         raise CohortError(f"{folder.name} already holds a cohort: choose another")
+    _refuse_foreign(folder, notice)
     rows: list[dict[str, str]] = []
     try:
-        for name in ("images", "labels"):
-            (folder / name).mkdir(parents=True, exist_ok=True)
-        for number, case in enumerate(cases):
-            rows.append(_write_case(folder, case, number=number))
-            progress(Progress(len(rows), max(total, len(rows)), "writing cases"))
-        if notice is not None:
-            write_text(folder / "README.txt", notice + "\n")
-        others = {name for row in rows for name in row} - set(_COLUMNS)
-        write_table(folder / TABLE, rows, [*_COLUMNS, *sorted(others)])
+        with claimed(folder):
+            for name in _FOLDERS:
+                (folder / name).mkdir(parents=True, exist_ok=True)
+            for number, case in enumerate(cases):
+                rows.append(_write_case(folder, case, number=number))
+                progress(Progress(len(rows), max(total, len(rows)), "writing cases"))
+            if notice is not None:
+                write_text(folder / README, notice + "\n")
+            others = {name for row in rows for name in row} - set(_COLUMNS)
+            write_table(folder / TABLE, rows, [*_COLUMNS, *sorted(others)])
         return folder / TABLE
-    except OSError as error:
+    except (OSError, FolderError) as error:
         raise CohortError(f"the cohort cannot be written: {error}") from error
+
+
+def _refuse_foreign(folder: Path, notice: str | None) -> None:
+    """Refuse folders in which files would be replaced that no cohort's table lists."""
+    taken = [folder / name for name in _FOLDERS if any((folder / name).glob("*"))]
+    readme = folder / README
+    with suppress(OSError, UnicodeDecodeError):
+        if notice is not None and readme.read_text("utf-8") != notice + "\n":
+            taken.append(readme)
+    if taken:
+        raise CohortError(
+            f"{taken[0]} is there already: choose another folder, or empty this one"
+        )
 
 
 def _write_case(folder: Path, case: Case, *, number: int) -> dict[str, str]:
