@@ -13,10 +13,11 @@ from napari_dmoe.cohorts.listing import Entry
 from napari_dmoe.imaging.files import read_image
 from napari_dmoe.imaging.spatial import SpatialImage
 from napari_dmoe.inference.results.export import FileFormat, n_pixels, room_for_mask
-from napari_dmoe.inference.results.provenance import Provenance, labels_sha256
+from napari_dmoe.inference.results.provenance import Provenance
 from napari_dmoe.inference.results.replacing import refuse_foreign
 from napari_dmoe.inference.results.sidecars import (
     in_order_of_result,
+    is_as_run,
     new_record_path,
     recorded,
     same_image,
@@ -119,8 +120,7 @@ class Outputs:
             labels = in_order_of_result(read_image(self.mask), record)
         except (ValueError, OSError):
             return None
-        is_whole = labels.dtype == np.uint8 and record.labels_sha256 is not None
-        if not is_whole or labels_sha256(labels) != record.labels_sha256:
+        if labels.dtype != np.uint8 or not is_as_run(labels, record):
             return None
         return Kept(self.mask, record, labels)
 

@@ -11,13 +11,12 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-import numpy as np
-
 from napari_dmoe.imaging.files import image_stem, read_image
-from napari_dmoe.inference.results.provenance import ImageRecord, labels_sha256
+from napari_dmoe.inference.results.provenance import ImageRecord
 from napari_dmoe.inference.results.sidecars import (
     images_in,
     in_order_of_result,
+    is_as_run,
     record_path,
     recorded,
     same_image,
@@ -97,9 +96,7 @@ def is_painted(mask: Path) -> bool:
         labels = in_order_of_result(read_image(mask), record)
     except (ValueError, OSError):
         return True
-    is_same = (labels == labels.astype(np.uint8)).all()
-    as_run = labels_sha256(labels.astype(np.uint8))
-    return record.edited or not is_same or as_run != record.labels_sha256
+    return record.edited or not is_as_run(labels, record)
 
 
 def files_of(folder: Path, stem: str) -> Iterator[Path]:

@@ -16,7 +16,11 @@ from numpy.typing import NDArray
 
 from napari_dmoe.imaging.files import IMAGE_SUFFIXES, image_stem
 from napari_dmoe.imaging.spatial import CHANNEL_AXIS, SPATIAL_AXES, SpatialImage
-from napari_dmoe.inference.results.provenance import ImageRecord, Provenance
+from napari_dmoe.inference.results.provenance import (
+    ImageRecord,
+    Provenance,
+    labels_sha256,
+)
 
 _MOST_BYTES = 2**24
 """Larger files are no records, not even of the largest sweep."""
@@ -95,6 +99,16 @@ def same_image(one: ImageRecord, other: ImageRecord) -> bool:
     if one.input_sha256 and other.input_sha256:
         return one.input_sha256 == other.input_sha256
     return (one.shape, one.axes, one.dtype) == (other.shape, other.axes, other.dtype)
+
+
+def is_as_run(labels: NDArray[Any], record: Provenance) -> bool:
+    """Say whether labels, in the order of the result, are what left the run.
+
+    False where they are none, and where the record is too old to have their hash.
+    """
+    as_labels = labels.astype(np.uint8)
+    is_same = bool((labels == as_labels).all())
+    return is_same and record.labels_sha256 == labels_sha256(as_labels)
 
 
 def in_order_of_result(mask: SpatialImage, record: Provenance) -> NDArray[Any]:
