@@ -42,7 +42,14 @@ class FolderError(ValueError):
 
 
 class FolderTaken(FolderError):
-    """A folder that another run writes into."""
+    """A folder that another run writes into.
+
+    `process` is the number of its process, where that is known.
+    """
+
+    def __init__(self, message: str, process: int | None = None) -> None:
+        super().__init__(message)
+        self.process = process
 
 
 @contextmanager
@@ -113,9 +120,11 @@ def _locked(folder: Path) -> FileLock | None:
         lock.acquire(timeout=_SECONDS, poll_interval=_SECONDS / 10)
         _note(folder / LOCK)
     except Timeout:
+        process, who = _writer(folder)
         raise FolderTaken(
-            f"another run ({_writer(folder)}) writes into {folder}: wait for it, or "
-            "choose another folder"
+            f"another run ({who}) writes into {folder}: wait for it, or choose another "
+            "folder",
+            process,
         ) from None
     except OSError as error:
         if error.errno in _NO_LOCKS:
@@ -157,13 +166,14 @@ def _note(path: Path) -> None:
             raise
 
 
-def _writer(folder: Path) -> str:
-    """Say who holds the lock of a folder, as far as is known."""
+def _writer(folder: Path) -> tuple[int | None, str]:
+    """Return number of who holds a folder's lock, and words for it, where known."""
     with suppress(OSError, ValueError, KeyError, TypeError):
         with (folder / LOCK).open("rb") as file:
             said = json.loads(file.read(_NOTE_BYTES))
-        return f"process {int(said['process'])}, since {str(said['since'])[:16]}"
-    return "of another program or window"
+        process = int(said["process"])
+        return process, f"process {process}, since {str(said['since'])[:16]}"
+    return None, "of another program or window"
 
 
 def _give_back(folder: Path, lock: FileLock | None) -> None:
