@@ -6,34 +6,14 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from dead_ones import a_dead_ones_partial_file
+from holding import another_process
 
 from napari_dmoe.imaging.claims import LOCK, FolderError, FolderTaken, claimed
-
-_HOLDER = (
-    "import sys; from pathlib import Path\n"
-    "from napari_dmoe.imaging.claims import claimed\n"
-    "with claimed(Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()\n"
-)
-
-
-@contextmanager
-def another_process(folder: Path) -> Iterator[subprocess.Popen[str]]:
-    """Let another process hold a folder until its input ends."""
-    command = [sys.executable, "-c", _HOLDER, str(folder)]
-    pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "held\n"
-        yield process
 
 
 def test_a_second_process_is_refused_and_told_who_is_first(tmp_path: Path) -> None:
