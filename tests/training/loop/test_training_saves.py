@@ -110,7 +110,7 @@ def test_a_state_that_is_not_saved_is_not_excused_by_a_model_that_is(
         raise CheckpointError(f"{path.name} cannot be saved: No space left")
 
     monkeypatch.setattr(run_folder, "write_safetensors", full)
-    with pytest.raises(NotSaved, match=r"Only best\.safetensors could be, and there is"):
+    with pytest.raises(NotSaved, match=r"Only best\.safetensors could be, and"):
         train(tmp_path)
     assert not (tmp_path / "resume.safetensors").exists()
 
