@@ -104,6 +104,20 @@ def test_a_link_is_an_existing_file_and_is_not_followed(
     assert not leads_somewhere or precious.read_text() == "not yours"
 
 
+@pytest.mark.skipif(os.name == "nt", reason="links of POSIX")
+@pytest.mark.parametrize("options", [[], ["--overwrite"]])
+def test_a_link_in_the_place_of_the_folder_beside_costs_nothing_elsewhere(
+    tmp_path: Path, train: Train, options: list[str]
+) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "best.safetensors").write_text("of another training")
+    (tmp_path / "m.training").symlink_to(other)
+    code, _, told = train(tmp_path / "m.safetensors", *options)
+    assert (code, "m.training is a link" in told) == (2, True)
+    assert contents(other) == {"best.safetensors": b"of another training"}
+
+
 def test_a_foreign_model_is_not_replaced_by_resuming(
     tmp_path: Path, train: Train
 ) -> None:
@@ -234,7 +248,7 @@ def test_too_little_room_is_told_before_anything_is_read(
     monkeypatch.setattr(preparing, "read_pool", None)
     code, _, told = train(tmp_path / "out")
     assert code == 2
-    assert "has room for 0 MB, but " in told
+    assert "has room for 0.0 MB, but " in told
     assert not (tmp_path / "out").exists()
 
 

@@ -76,7 +76,9 @@ def test_a_folder_that_nothing_was_written_into_is_taken_away(tmp_path: Path) ->
 def test_too_little_room_is_said_before_the_work(tmp_path: Path) -> None:
     free = shutil.disk_usage(tmp_path).free
     with (
-        pytest.raises(FolderError, match=r"has room for [\d,]+ MB, but [\d,]+ MB are"),
+        pytest.raises(
+            FolderError, match=r"has room for [\d,.]+ MB, but [\d,.]+ MB are"
+        ),
         claimed(tmp_path, needs_bytes=free + 10**12),
     ):
         pytest.fail("there is no room")

@@ -105,8 +105,8 @@ def refuse_beyond_disk(folder: Path, needs_bytes: int) -> None:
     free = shutil.disk_usage(folder).free
     if needs_bytes > free:
         raise FolderError(
-            f"{folder} has room for {free / 1e6:,.0f} MB, but "
-            f"{needs_bytes / 1e6:,.0f} MB are needed: make room, or choose another "
+            f"{folder} has room for {free / 1e6:,.1f} MB, but "
+            f"{needs_bytes / 1e6:,.1f} MB are needed: make room, or choose another "
             "folder"
         )
 

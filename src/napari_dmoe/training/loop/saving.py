@@ -182,8 +182,9 @@ class Saver:
         except (CheckpointError, OSError) as error:
             self._failures[name] = error
             notice = f"epoch {run.epoch}: not saved: {error}"
-            run.notices.append(notice)
-            _logger.warning(notice)
+            if notice not in run.notices:
+                run.notices.append(notice)
+                _logger.warning(notice)
 
     def _belongs_to(self, run: Run) -> dict[str, Any]:
         """Return what must not change between a save and going on."""

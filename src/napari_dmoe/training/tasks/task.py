@@ -217,6 +217,8 @@ def _refuse_foreign(task: TrainingTask) -> None:
     model = task.model_path
     if model.is_dir():
         raise TrainingError(f"{model} is a folder: choose another name")
+    if task.folder != task.output and task.folder.is_symlink() and not task.resume:
+        raise TrainingError(f"{task.folder} is a link: choose another output")
     if task.overwrite and not task.resume:
         return
     if task.resume:
