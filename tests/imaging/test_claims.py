@@ -42,6 +42,14 @@ def test_a_killed_process_holds_no_folder(tmp_path: Path) -> None:
         assert list(tmp_path.iterdir()) == []
 
 
+def test_one_that_just_ends_is_waited_for_where_that_is_asked(tmp_path: Path) -> None:
+    with another_process(tmp_path) as first:
+        assert first.stdin is not None
+        threading.Timer(0.5, first.stdin.close).start()
+        with claimed(tmp_path, patience=60):
+            assert (tmp_path / LOCK).exists()
+
+
 def test_a_second_thread_is_refused_and_the_same_one_goes_on(tmp_path: Path) -> None:
     found: list[type] = []
 

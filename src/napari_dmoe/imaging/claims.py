@@ -53,7 +53,9 @@ class FolderTaken(FolderError):
 
 
 @contextmanager
-def claimed(folder: Path, *, needs_bytes: int = 0) -> Iterator[Path]:
+def claimed(
+    folder: Path, *, needs_bytes: int = 0, patience: float = _SECONDS
+) -> Iterator[Path]:
     """Be a folder's only writer within a block; give the folder.
 
     Within the thread that holds a claim, a claim on the same folder is part of it.
@@ -65,6 +67,8 @@ def claimed(folder: Path, *, needs_bytes: int = 0) -> Iterator[Path]:
         written into it.
     needs_bytes : int
         Room that the work needs on the disk.
+    patience : float
+        Seconds to wait for another run that is just ending.
 
     Raises
     ------
@@ -80,7 +84,7 @@ def claimed(folder: Path, *, needs_bytes: int = 0) -> Iterator[Path]:
         yield folder
         return
     is_new = not folder.is_dir()
-    lock = _locked(folder)
+    lock = _locked(folder, patience)
     held.add(key)
     try:
         remove_leftovers(folder)
@@ -111,13 +115,13 @@ def refuse_beyond_disk(folder: Path, needs_bytes: int) -> None:
         )
 
 
-def _locked(folder: Path) -> FileLock | None:
+def _locked(folder: Path, patience: float) -> FileLock | None:
     """Return the lock of a folder that is made; None where the disk knows no locks."""
     lock = FileLock(folder / LOCK)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _refuse_foreign(folder / LOCK)
-        lock.acquire(timeout=_SECONDS, poll_interval=_SECONDS / 10)
+        lock.acquire(timeout=patience, poll_interval=_SECONDS / 10)
         _note(folder / LOCK)
     except Timeout:
         process, who = _writer(folder)

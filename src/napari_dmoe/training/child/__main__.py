@@ -13,6 +13,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
+_PATIENCE_SECONDS = 20.0
 _PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of <sys/prctl.h>
 
 
@@ -33,7 +34,8 @@ def run(module: str, folder: str) -> None:
     sys.stdin = watched_input(Path(folder))
     from napari_dmoe.imaging.claims import claimed
 
-    with claimed(Path(folder)):  # so that no sweep takes it for abandoned
+    # So that no sweep takes it for abandoned; the one before may just be ending.
+    with claimed(Path(folder), patience=_PATIENCE_SECONDS):
         sys.argv = [module, folder]
         runpy.run_module(module, run_name="__main__", alter_sys=True)
 
