@@ -7,10 +7,10 @@ package loads neither torch nor napari.
 from __future__ import annotations
 
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    __version__: str
     from napari_dmoe.imaging.files import read_image
     from napari_dmoe.imaging.spatial import (
         Grid,
@@ -81,11 +81,6 @@ _HOMES = {
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
-try:
-    __version__ = version("napari-dmoe")
-except PackageNotFoundError:  # a source tree that was never installed
-    __version__ = "0.0.0"
-
 __all__ = [
     "Ablation",
     "Cancelled",
@@ -132,7 +127,19 @@ __all__ = [
 ]
 
 
+def _version() -> str:
+    # Imported when it is asked for: it takes as long as all else here together.
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("napari-dmoe")
+    except PackageNotFoundError:  # a source tree that was never installed
+        return "0.0.0"
+
+
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return globals().setdefault(name, _version())
     if name not in _HOME_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)

@@ -279,7 +279,7 @@ def test_a_terminated_command_saves_and_is_resumed_to_the_same_file(
         assert child.stderr.readline().startswith("epoch 1")
         time.sleep(0.2)
         child.send_signal(signal.SIGTERM)
-        assert child.wait(60) == 130
+        assert child.wait(60) == 143
         assert "stopped; go on with --resume" in child.stderr.read()
     assert run("train", cohort, *options, "--output", whole)[0] == 0
     assert run("train", cohort, "--output", cut, "--resume")[0] == 0

@@ -6,34 +6,14 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from dead_ones import a_dead_ones_partial_file
+from holding import another_process
 
 from napari_dmoe.imaging.claims import LOCK, FolderError, FolderTaken, claimed
-
-_HOLDER = (
-    "import sys; from pathlib import Path\n"
-    "from napari_dmoe.imaging.claims import claimed\n"
-    "with claimed(Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()\n"
-)
-
-
-@contextmanager
-def another_process(folder: Path) -> Iterator[subprocess.Popen[str]]:
-    """Let another process hold a folder until its input ends."""
-    command = [sys.executable, "-c", _HOLDER, str(folder)]
-    pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "held\n"
-        yield process
 
 
 def test_a_second_process_is_refused_and_told_who_is_first(tmp_path: Path) -> None:
@@ -60,6 +40,14 @@ def test_a_killed_process_holds_no_folder(tmp_path: Path) -> None:
             said = json.loads((tmp_path / LOCK).read_text())
             assert said["process"] == os.getpid()
         assert list(tmp_path.iterdir()) == []
+
+
+def test_one_that_just_ends_is_waited_for_where_that_is_asked(tmp_path: Path) -> None:
+    with another_process(tmp_path) as first:
+        assert first.stdin is not None
+        threading.Timer(0.5, first.stdin.close).start()
+        with claimed(tmp_path, patience=60):
+            assert (tmp_path / LOCK).exists()
 
 
 def test_a_second_thread_is_refused_and_the_same_one_goes_on(tmp_path: Path) -> None:
@@ -96,7 +84,9 @@ def test_a_folder_that_nothing_was_written_into_is_taken_away(tmp_path: Path) ->
 def test_too_little_room_is_said_before_the_work(tmp_path: Path) -> None:
     free = shutil.disk_usage(tmp_path).free
     with (
-        pytest.raises(FolderError, match=r"has room for [\d,]+ MB, but [\d,]+ MB are"),
+        pytest.raises(
+            FolderError, match=r"has room for [\d,.]+ MB, but [\d,.]+ MB are"
+        ),
         claimed(tmp_path, needs_bytes=free + 10**12),
     ):
         pytest.fail("there is no room")

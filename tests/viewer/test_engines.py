@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import fields
 from inspect import getclosurevars
+from pathlib import Path
 from pkgutil import resolve_name
 
 import pytest
+from dead_ones import dead_process
 
-from napari_dmoe.viewer.engines import Engines
+from napari_dmoe.imaging.owners import machine
+from napari_dmoe.viewer.engines import Engines, look_around
 
 
 @pytest.mark.parametrize("engine", [each.name for each in fields(Engines)])
@@ -20,3 +23,14 @@ def test_every_engine_can_be_called(engine: str) -> None:
 
 def _is_late(call: object) -> bool:
     return getattr(call, "__qualname__", "").startswith("_late")
+
+
+def test_a_dock_that_opens_removes_what_a_killed_window_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    cases = tmp_path / f"napari-dmoe-tuning-{machine()}-{dead_process()}-abc" / "cases"
+    cases.mkdir(parents=True)
+    (cases / "1.npz").write_bytes(b"a patient")
+    assert look_around().models
+    assert list(tmp_path.iterdir()) == []

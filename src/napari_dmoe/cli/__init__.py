@@ -1,51 +1,33 @@
 """The command line: ``napari-dmoe``, or ``python -m napari_dmoe.cli``.
 
-Exit codes: 0 done, 2 bad arguments or input (one clear line), 130 interrupted; and 1
-from ``replay`` where it gave another mask.
+Exit codes: 0 done, 2 bad arguments or input (one clear line), 3 the result could not be
+saved, 130 interrupted, 143 terminated; and 1 from ``replay`` where it gave another
+mask. Importing this loads no command: how it ends is settled first.
 """
 
 from __future__ import annotations
 
-import typer
+from typing import TYPE_CHECKING, Any
 
-from napari_dmoe.cli.case import case
-from napari_dmoe.cli.demo import demo
-from napari_dmoe.cli.fine_tune import fine_tune
-from napari_dmoe.cli.inspect import inspect
-from napari_dmoe.cli.phantoms import phantoms
-from napari_dmoe.cli.replay import replay
-from napari_dmoe.cli.segment import segment
-from napari_dmoe.cli.sweep import sweep
-from napari_dmoe.cli.train import train
+from napari_dmoe.cli.signals import end_on_signals
+
+if TYPE_CHECKING:
+    from napari_dmoe.cli.commands import app
 
 __all__ = ["app", "main"]
-
-app = typer.Typer(
-    name="napari-dmoe",
-    help="Attribute-gated medical image segmentation (dMoE). Research use only.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
-_FOR_EVERYBODY = demo, inspect, segment, sweep, replay, case
-_FOR_TRAINING = phantoms, train, fine_tune
-for command in _FOR_EVERYBODY + _FOR_TRAINING:
-    app.command()(command)
-
-
-@app.callback(invoke_without_command=True)
-def _options(
-    context: typer.Context,
-    version: bool = typer.Option(False, "--version", help="Print the version."),
-) -> None:
-    """Attribute-gated medical image segmentation (dMoE). Research use only."""
-    if version:
-        from napari_dmoe import __version__
-
-        typer.echo(__version__)
-        raise typer.Exit
 
 
 def main() -> None:
     """Run the command line."""
+    end_on_signals()
+    from napari_dmoe.cli.commands import app
+
     app()
+
+
+def __getattr__(name: str) -> Any:
+    if name != "app":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from napari_dmoe.cli.commands import app
+
+    return app

@@ -41,6 +41,8 @@ _WRITTEN = re.compile(
     r"\.((labels|routing(-\d+)?)\.(tif|nii\.gz|json)|(mask|(block|stage)\d+)\.png)$"
 )
 """How the names end of what a demo writes of an example."""
+_OPEN_DISPLAY = "from qtpy.QtWidgets import QApplication; QApplication([])"
+_DISPLAY_SECONDS = 60
 
 
 def demo(
@@ -54,6 +56,8 @@ def demo(
 ) -> None:
     """Segment fundi, a skin lesion and CT volumes; show the masks and their routing."""
     if output is None and has_display():
+        with clear_errors():
+            refuse_dead_display()
         from napari_dmoe.viewer.demonstration import show_demo
 
         show_demo()
@@ -125,6 +129,40 @@ def has_display() -> bool:
     if sys.platform.startswith("linux"):
         return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
     return True
+
+
+def refuse_dead_display() -> None:
+    """Refuse a display on which no window opens: Qt would end the process, by a signal.
+
+    Another process tries it, since only Qt knows what it needs.
+
+    Raises
+    ------
+    OSError
+        When no window opens there; says what Qt says.
+    """
+    import subprocess
+
+    from napari_dmoe.training.child.interpreter import (
+        python_command,
+        python_environment,
+    )
+
+    command, wait = python_command("-c", _OPEN_DISPLAY), _DISPLAY_SECONDS
+    options: dict[str, Any] = {"env": python_environment(), "errors": "replace"}
+    try:
+        tried = subprocess.run(command, capture_output=True, timeout=wait, **options)
+        said = [line.strip() for line in tried.stderr.splitlines() if line.strip()]
+    except subprocess.TimeoutExpired:
+        said = [f"the display did not answer within {wait} s"]
+    else:
+        if tried.returncode == 0:
+            return
+    why = next((line for line in said if "display" in line), " ".join(said[:1]))
+    raise OSError(
+        f"no window can be opened: {why or 'Qt gave no reason'}. Write files instead, "
+        "with --output FOLDER"
+    )
 
 
 def _write_page(folder: Path, shown: list[dict[str, Any]]) -> Path:

@@ -8,20 +8,23 @@ from contextlib import contextmanager
 import typer
 from tqdm import tqdm
 
+from napari_dmoe.cli.signals import exit_code_of, unwound, word_of
 from napari_dmoe.progress import Cancelled, Progress, ProgressHook
 
 BAD_INPUT = 2
-INTERRUPTED = 130
+NOT_SAVED = 3
+"""The work was done, or stopped, and its result could not be saved."""
 
 
 @contextmanager
 def clear_errors() -> Iterator[None]:
     """Turn what a user can cause into one line and an exit code, without traceback."""
     try:
-        yield
+        with unwound():
+            yield
     except (KeyboardInterrupt, Cancelled):
-        typer.echo("napari-dmoe: interrupted", err=True)
-        raise typer.Exit(INTERRUPTED) from None
+        typer.echo(f"napari-dmoe: {word_of()}", err=True)
+        raise typer.Exit(exit_code_of()) from None
     # Every error of ours is a ValueError that says what is wrong and what to do.
     except (ValueError, OSError, MemoryError) as error:
         typer.echo(f"napari-dmoe: {' '.join(str(error).split())}", err=True)

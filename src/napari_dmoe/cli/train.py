@@ -8,11 +8,13 @@ import typer
 from tqdm import tqdm
 
 from napari_dmoe.cli import options
-from napari_dmoe.cli.outcome import INTERRUPTED, clear_errors, progress_bar
+from napari_dmoe.cli.outcome import NOT_SAVED, clear_errors, progress_bar
+from napari_dmoe.cli.signals import exit_code_of
 from napari_dmoe.training.settings import TrainSettings
 
 if TYPE_CHECKING:
     from napari_dmoe.training.loop.history import Epoch
+    from napari_dmoe.training.tasks.task import Stopped, TrainingTask
 
 _GRACE = 1.0
 """Seconds in which torchrun has passed an interrupt on to everybody."""
@@ -62,8 +64,9 @@ def run_training(changes: dict[str, Any], **stated: Any) -> None:
         :class:`napari_dmoe.training.tasks.task.TrainingTask`.
     """
     with clear_errors(), progress_bar() as progress:
-        from napari_dmoe.progress import Cancelled, silent
+        from napari_dmoe.progress import silent
         from napari_dmoe.training.child.stopping import stop_on_signals
+        from napari_dmoe.training.loop.saving import NotSaved
         from napari_dmoe.training.loop.teams import joined
         from napari_dmoe.training.tasks import task as tasks
 
@@ -81,10 +84,13 @@ def run_training(changes: dict[str, Any], **stated: Any) -> None:
             told = _tell if team.is_first else None
             try:
                 outcome = tasks.run_task(task, progress=hook, on_epoch=told)
-            except Cancelled:
+            except tasks.Stopped as stopped:
                 if team.is_first:
-                    typer.echo("napari-dmoe: stopped; go on with --resume", err=True)
-                raise typer.Exit(INTERRUPTED) from None
+                    typer.echo(f"napari-dmoe: {_in_words(stopped, task)}", err=True)
+                raise typer.Exit(exit_code_of(stop.signal)) from None
+            except NotSaved as error:
+                typer.echo(f"napari-dmoe: {' '.join(str(error).split())}", err=True)
+                raise typer.Exit(NOT_SAVED) from error
     if not team.is_first:
         return
     fitted = outcome.fitted
@@ -95,6 +101,15 @@ def run_training(changes: dict[str, Any], **stated: Any) -> None:
     what = "slices" if fitted.held_out == "slices" else "held-out"
     typer.echo(f"{outcome.path}: {what} Dice {dice or 'not measured'}")
     typer.echo(f"SHA-256 {outcome.sha256}")
+
+
+def _in_words(stopped: Stopped, task: TrainingTask) -> str:
+    if not stopped.can_be_resumed:
+        return "stopped before anything was trained; nothing was saved or changed"
+    words = "stopped; go on with --resume"
+    if task.overwrite and task.model_path.exists():
+        words += f". {task.model_path.name} is still the earlier one"
+    return words
 
 
 def _tell(epoch: Epoch) -> None:

@@ -42,11 +42,20 @@ class FolderError(ValueError):
 
 
 class FolderTaken(FolderError):
-    """A folder that another run writes into."""
+    """A folder that another run writes into.
+
+    `process` is the number of its process, where that is known.
+    """
+
+    def __init__(self, message: str, process: int | None = None) -> None:
+        super().__init__(message)
+        self.process = process
 
 
 @contextmanager
-def claimed(folder: Path, *, needs_bytes: int = 0) -> Iterator[Path]:
+def claimed(
+    folder: Path, *, needs_bytes: int = 0, patience: float = _SECONDS
+) -> Iterator[Path]:
     """Be a folder's only writer within a block; give the folder.
 
     Within the thread that holds a claim, a claim on the same folder is part of it.
@@ -58,6 +67,8 @@ def claimed(folder: Path, *, needs_bytes: int = 0) -> Iterator[Path]:
         written into it.
     needs_bytes : int
         Room that the work needs on the disk.
+    patience : float
+        Seconds to wait for another run that is just ending.
 
     Raises
     ------
@@ -73,7 +84,7 @@ def claimed(folder: Path, *, needs_bytes: int = 0) -> Iterator[Path]:
         yield folder
         return
     is_new = not folder.is_dir()
-    lock = _locked(folder)
+    lock = _locked(folder, patience)
     held.add(key)
     try:
         remove_leftovers(folder)
@@ -98,24 +109,26 @@ def refuse_beyond_disk(folder: Path, needs_bytes: int) -> None:
     free = shutil.disk_usage(folder).free
     if needs_bytes > free:
         raise FolderError(
-            f"{folder} has room for {free / 1e6:,.0f} MB, but "
-            f"{needs_bytes / 1e6:,.0f} MB are needed: make room, or choose another "
+            f"{folder} has room for {free / 1e6:,.1f} MB, but "
+            f"{needs_bytes / 1e6:,.1f} MB are needed: make room, or choose another "
             "folder"
         )
 
 
-def _locked(folder: Path) -> FileLock | None:
+def _locked(folder: Path, patience: float) -> FileLock | None:
     """Return the lock of a folder that is made; None where the disk knows no locks."""
     lock = FileLock(folder / LOCK)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _refuse_foreign(folder / LOCK)
-        lock.acquire(timeout=_SECONDS, poll_interval=_SECONDS / 10)
+        lock.acquire(timeout=patience, poll_interval=_SECONDS / 10)
         _note(folder / LOCK)
     except Timeout:
+        process, who = _writer(folder)
         raise FolderTaken(
-            f"another run ({_writer(folder)}) writes into {folder}: wait for it, or "
-            "choose another folder"
+            f"another run ({who}) writes into {folder}: wait for it, or choose another "
+            "folder",
+            process,
         ) from None
     except OSError as error:
         if error.errno in _NO_LOCKS:
@@ -157,13 +170,14 @@ def _note(path: Path) -> None:
             raise
 
 
-def _writer(folder: Path) -> str:
-    """Say who holds the lock of a folder, as far as is known."""
+def _writer(folder: Path) -> tuple[int | None, str]:
+    """Return number of who holds a folder's lock, and words for it, where known."""
     with suppress(OSError, ValueError, KeyError, TypeError):
         with (folder / LOCK).open("rb") as file:
             said = json.loads(file.read(_NOTE_BYTES))
-        return f"process {int(said['process'])}, since {str(said['since'])[:16]}"
-    return "of another program or window"
+        process = int(said["process"])
+        return process, f"process {process}, since {str(said['since'])[:16]}"
+    return None, "of another program or window"
 
 
 def _give_back(folder: Path, lock: FileLock | None) -> None:

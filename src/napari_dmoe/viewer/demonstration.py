@@ -23,13 +23,19 @@ MODELS = {
 """Samples by their key in the manifest, and the bundled model for each. Every sample
 gets its own window: models differ, and some images have millimetres and one has not."""
 
+_MS_BETWEEN_LOOKS = 200
+
 
 def show_demo() -> None:
     """Open windows with the segmented samples and the dock, until they are closed."""
     import napari
+    from qtpy.QtCore import QTimer
 
     for sample in MODELS:
         open_demo(napari.Viewer(title=f"napari-dmoe: {sample}"), sample)
+    timer = QTimer()  # now and then Python has to look whether a signal has come
+    timer.timeout.connect(lambda: None)
+    timer.start(_MS_BETWEEN_LOOKS)
     napari.run()
 
 

@@ -48,14 +48,19 @@ class Surroundings:
 
 
 def look_around() -> Surroundings:
-    """Import what takes long, torch above all, and say what there is to work with."""
+    """Import what takes long, torch above all, and say what there is to work with.
+
+    Images of patients that a killed window left for its training are removed.
+    """
     import matplotlib.backends.backend_agg  # so that the first plot waits for nothing
     import matplotlib.figure  # noqa: F401
     import torch
 
     from napari_dmoe.inference.running.devices import choose_device
     from napari_dmoe.models.checkpoint import bundled_names
+    from napari_dmoe.training.child.private import remove_abandoned
 
+    remove_abandoned()
     gpus = [f"cuda:{i}" for i in range(torch.cuda.device_count())]
     if torch.backends.mps.is_available():
         gpus.append("mps")

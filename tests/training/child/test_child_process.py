@@ -6,6 +6,7 @@ import io
 import json
 import os
 import signal
+import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -15,7 +16,9 @@ import pytest
 from child_runs import kinds, served
 from pydantic import BaseModel
 
+import napari_dmoe
 from napari_dmoe.progress import Cancelled, Progress
+from napari_dmoe.training.child.interpreter import python_command, python_environment
 from napari_dmoe.training.child.process import (
     EVENTS,
     FINISH,
@@ -115,18 +118,67 @@ def test_a_process_tells_its_story_nicely_and_is_reaped(
     assert (folder / "result.txt").exists()
 
 
+@pytest.mark.parametrize("path", ["", ":{0}", "{0}::", "{0}:.", "{0}:./", "{0}:{1}"])
 def test_nothing_of_the_working_folder_is_run(
     start: Callable[[int], ChildProcess],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
+    path: str,
 ) -> None:
-    for name in ("pydantic", "json", "sitecustomize", "numpy", "napari_dmoe"):
+    for name in ("pydantic", "json", "sitecustomize", "numpy", "napari_dmoe", "torch"):
         (tmp_path / f"{name}.py").write_text("open('was-run', 'w'); raise SystemExit")
     monkeypatch.chdir(tmp_path)
+    if path:
+        stated = path.replace(":", os.pathsep)
+        before = os.environ["PYTHONPATH"]
+        monkeypatch.setenv("PYTHONPATH", stated.format(before, tmp_path))
     said = list(start(1).events())
     assert said[0]["cwd"] == str(tmp_path)
     assert said[-1]["event"] == "done"
     assert not (tmp_path / "was-run").exists()
+
+
+def test_a_grandchild_runs_nothing_of_the_working_folder_either(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "torch.py").write_text("print('hostile')")
+    monkeypatch.chdir(tmp_path)
+    script = "import subprocess, sys; subprocess.run([sys.executable, '-c', {0!r}])"
+    inner = "import sys; print([p for p in sys.path if not p])"
+    found = subprocess.run(
+        python_command("-c", script.format(inner)),
+        env=python_environment({**os.environ, "PYTHONPATH": os.pathsep}),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert found.stdout == "[]\n"
+
+
+def test_a_folder_that_the_package_runs_from_stays_on_the_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = Path(napari_dmoe.__file__).parents[1]
+    monkeypatch.chdir(source)
+    stated = os.pathsep.join([str(source), "napari_dmoe"])
+    found = python_environment({"PYTHONPATH": stated})["PYTHONPATH"]
+    assert found.split(os.pathsep) == [str(source), str(source / "napari_dmoe")]
+    monkeypatch.chdir(tmp_path)
+    assert "PYTHONPATH" not in python_environment({"PYTHONPATH": ""})
+
+
+def test_a_finished_process_is_reaped_when_its_last_event_was_read(
+    start: Callable[[int], ChildProcess],
+) -> None:
+    process, said = start(1), []
+    while not process.has_ended:  # as a window looks, which then looks no more
+        said += process.new_events()
+    assert said[-1]["event"] == "done"
+    thread = process._reaper
+    if thread is not None:
+        thread.join(60)
+    with pytest.raises(ChildProcessError):
+        os.waitpid(process.pid, 0)
 
 
 def test_a_process_stops_when_told_to(start: Callable[[int], ChildProcess]) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
+from collections import namedtuple
 from pathlib import Path
 
 import pytest
 from dead_ones import a_dead_ones_partial_file
-from training_runs import SETTINGS, SHORT, saved_facts, train
+from holding import another_process
+from training_runs import SETTINGS, SHORT, StopAt, saved_facts, train
 
 from napari_dmoe.models.checkpoint import CheckpointError, load_checkpoint
 from napari_dmoe.models.weights import read_weights
@@ -15,6 +18,8 @@ from napari_dmoe.progress import Progress
 from napari_dmoe.training.augmentation.planes import AugmentSettings
 from napari_dmoe.training.cases.annotation import TrainingError
 from napari_dmoe.training.loop import folder as run_folder
+from napari_dmoe.training.loop.folder import RunFolder
+from napari_dmoe.training.loop.saving import NotSaved
 
 
 def test_a_folder_that_cannot_be_written_is_told_before_anything_is_read(
@@ -83,6 +88,80 @@ def test_a_disk_that_stays_full_is_said_in_the_end_and_old_files_are_whole(
     load_checkpoint(tmp_path / "last.safetensors")
     state["is_full"] = False
     assert train(tmp_path, resume=True).history == train(None).history
+
+
+def test_a_training_that_is_stopped_on_a_full_disk_does_not_seem_to_be_saved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, *_: object, **__: object) -> str:
+        raise CheckpointError(f"{path.name} cannot be saved: No space left")
+
+    monkeypatch.setattr(run_folder, "write_safetensors", full)
+    with pytest.raises(NotSaved, match="the training was stopped, but") as caught:
+        train(tmp_path, progress=StopAt(2))
+    assert "Nothing was saved: make room, and train again" in str(caught.value)
+    assert "resume it" not in str(caught.value)
+
+
+def test_a_state_that_is_not_saved_is_not_excused_by_a_model_that_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, *_: object, **__: object) -> str:
+        raise CheckpointError(f"{path.name} cannot be saved: No space left")
+
+    monkeypatch.setattr(run_folder, "write_safetensors", full)
+    with pytest.raises(NotSaved, match=r"Only best\.safetensors could be, and"):
+        train(tmp_path)
+    assert not (tmp_path / "resume.safetensors").exists()
+
+
+def test_a_state_does_not_name_a_best_model_that_was_not_saved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write, is_full = run_folder.save_checkpoint, [True]
+
+    def sometimes(path: Path, *arguments: object, **options: object) -> str:
+        if is_full[0] and path.name == "best.safetensors":
+            raise CheckpointError(f"{path.name} cannot be saved: No space left")
+        return write(path, *arguments, **options)
+
+    monkeypatch.setattr(run_folder, "save_checkpoint", sometimes)
+    with pytest.raises(NotSaved, match="Nothing was saved"):
+        train(tmp_path, progress=StopAt(7))
+    assert not list(tmp_path.glob("*.safetensors"))
+    with pytest.raises(NotSaved, match=r"best\.safetensors cannot be saved"):
+        train(tmp_path)
+
+    def room(epoch: object) -> None:
+        is_full[0] = False
+
+    fitted = train(tmp_path, on_epoch=room)
+    best = load_checkpoint(tmp_path / "best.safetensors").module.state_dict()
+    assert all(best[n].equal(t) for n, t in fitted.loaded.module.state_dict().items())
+
+
+def test_a_folder_has_one_training(tmp_path: Path) -> None:
+    with (
+        another_process(tmp_path / "run") as first,
+        pytest.raises(TrainingError, match=rf"another run \(process {first.pid}, "),
+    ):
+        train(tmp_path / "run")
+
+
+def test_room_is_needed_for_two_models_and_twice_the_state(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = RunFolder(tmp_path)
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(0, 0, 400))
+    folder.refuse_without_room(100)  # last, best, and the state in old and new
+    with pytest.raises(TrainingError, match="make room, or choose another folder"):
+        folder.refuse_without_room(100, 1)
+    for name in ("last.safetensors", "best.safetensors"):
+        (tmp_path / name).write_bytes(b"0" * 100)  # these are replaced
+    folder.refuse_without_room(100, 100)
+    with pytest.raises(TrainingError, match="has room for"):
+        folder.refuse_without_room(100, 101)
 
 
 def test_a_folder_with_a_training_is_not_overwritten(tmp_path: Path) -> None:

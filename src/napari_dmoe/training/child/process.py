@@ -16,7 +16,8 @@ private folder, so that it can finish after a window was closed:
 ``finish.json``
     A :class:`Farewell`: it is to go on though nobody waits.
 
-What it does inside is :mod:`napari_dmoe.training.child.serving`.
+How it begins is :mod:`napari_dmoe.training.child.watch`, what it does inside
+:mod:`napari_dmoe.training.child.serving`.
 """
 
 from __future__ import annotations
@@ -24,64 +25,46 @@ from __future__ import annotations
 import json
 import math
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
-from napari_dmoe.imaging.atomic import atomic_path, write_text
+from napari_dmoe.imaging.atomic import write_text
+from napari_dmoe.training.child.interpreter import python_command, python_environment
+from napari_dmoe.training.child.private import FINISH, Farewell, leave, private_folder
 
-TASK, EVENTS, LOG, FINISH = "task.json", "events.jsonl", "log.txt", "finish.json"
+__all__ = [
+    "EVENTS",
+    "FINISH",
+    "LAST_EVENTS",
+    "LOG",
+    "TASK",
+    "ChildProcess",
+    "Event",
+    "Farewell",
+    "leave",
+    "private_folder",
+    "silent_end",
+]
+
+TASK, EVENTS, LOG = "task.json", "events.jsonl", "log.txt"
 
 LAST_EVENTS = frozenset({"done", "stopped", "error"})
 """Exactly one of them ends what a process says."""
 
+_CHILD = Path(__file__).with_name("__main__.py")
 _NICER = 5
 _LOG_TAIL = 400
 _SECONDS_BETWEEN_LOOKS = 0.05
 
 Event = Mapping[str, Any]
-
-
-class Farewell(BaseModel):
-    """What becomes of the result when nobody waits for it any more."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    copies: Mapping[str, str]
-    """Where to copy which of the folder's files."""
-    failed: str
-    """File to write why there is none."""
-
-
-def private_folder(what: str) -> Path:
-    """Make a folder among the temporary ones that only its owner can open."""
-    return Path(tempfile.mkdtemp(prefix=f"napari-dmoe-{what}-"))
-
-
-def leave(folder: Path, *, failed: str = "") -> None:
-    """Save the result where a farewell says, and take the folder away.
-
-    Or save why there is none, in `failed`. Nothing is done where nobody said farewell,
-    or the folder is gone already.
-    """
-    if not (folder / FINISH).exists():
-        return
-    farewell = Farewell.model_validate_json((folder / FINISH).read_text("utf-8"))
-    if failed:
-        write_text(farewell.failed, f"Not tuned: {failed}\n")
-    else:
-        for name, target in farewell.copies.items():
-            with atomic_path(Path(target)) as partial:
-                shutil.copyfile(folder / name, partial)
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 def silent_end(code: int | None, words: str, *, was_stopped: bool) -> Event:
@@ -128,7 +111,8 @@ class ChildProcess:
         self._said: set[str] = set()
         self._stop_at = math.inf
         """When it was told to stop."""
-        self._process = _started(module, folder)
+        self._reaper: threading.Thread | None = None
+        self._process = _started(module, folder.absolute())
 
     @property
     def pid(self) -> int:
@@ -173,9 +157,17 @@ class ChildProcess:
             self._note(found[-1:])
         if is_over:
             self._close_input()
+        elif self.has_ended:
+            self._reap()
         elif time.monotonic() - self._stop_at > self.patience:
             self.kill()
         return found
+
+    def _reap(self) -> None:
+        """Take note of its end when it comes, whoever looks: it stays no zombie."""
+        if self._reaper is None:
+            self._reaper = threading.Thread(target=self._process.wait, daemon=True)
+            self._reaper.start()
 
     def _new_lines(self) -> list[Event]:
         """Read on; only whole lines."""
@@ -229,6 +221,7 @@ class ChildProcess:
             is_done = "done" in self._said
             leave(self.folder, failed="" if is_done else self._failure or "stopped")
         self._close_input()
+        self._reap()
 
     def _write(self, line: bytes) -> None:
         stream = self._process.stdin
@@ -251,8 +244,8 @@ def _started(module: str, folder: Path) -> subprocess.Popen[bytes]:
         }
     with (folder / LOG).open("wb") as log:
         process = subprocess.Popen(
-            # -P: a file in the working folder must not be taken for a module.
-            [sys.executable, "-P", "-m", module, str(folder)],
+            python_command(str(_CHILD), module, str(folder)),
+            env=python_environment(),
             bufsize=0,
             stdin=subprocess.PIPE,
             stdout=log,

@@ -18,8 +18,10 @@ from pathlib import Path
 from typing import IO, Any
 
 from napari_dmoe.progress import Cancelled, Progress
-from napari_dmoe.training.child.process import EVENTS, FINISH, leave
+from napari_dmoe.training.child.private import FINISH, leave
+from napari_dmoe.training.child.process import EVENTS
 from napari_dmoe.training.child.stopping import Stop, stop_on_signals
+from napari_dmoe.training.child.watch import take_over
 
 _SECONDS_BETWEEN = 0.1
 """Between two events of progress, which nobody could read any faster."""
@@ -111,6 +113,7 @@ def _in_words(error: Exception) -> str:
 
 def be_child(work: Work) -> None:
     """Be ``python -m MODULE FOLDER``; does not return."""
+    take_over()
     status = serve(work, Path(sys.argv[1]), sys.stdin)
     sys.stdout.flush()
     sys.stderr.flush()

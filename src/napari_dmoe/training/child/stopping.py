@@ -20,9 +20,13 @@ class Stop:
 
     def __init__(self) -> None:
         self._asked = threading.Event()
+        self.signal: int | None = None
+        """Number of the signal that stated it first; none where nobody sent one."""
 
-    def ask(self) -> None:
-        """State the wish."""
+    def ask(self, number: int | None = None) -> None:
+        """State the wish, perhaps for a signal."""
+        if not self.is_asked:
+            self.signal = number
         self._asked.set()
 
     @property
@@ -65,7 +69,7 @@ def stop_on_signals(*, grace: float = 0.0) -> Iterator[Stop]:
         is_again = stop.is_asked and time.monotonic() - first >= grace
         if is_again and number == signal.SIGINT:
             raise KeyboardInterrupt
-        stop.ask()
+        stop.ask(number)
 
     before = {number: signal.signal(number, ask) for number in _SIGNALS}
     try:

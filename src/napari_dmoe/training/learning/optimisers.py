@@ -39,6 +39,13 @@ def optimiser_of(network: nn.Module, settings: TrainSettings) -> torch.optim.Opt
     )
 
 
+def n_slots(settings: TrainSettings) -> int:
+    """Return how many numbers the optimiser keeps for each that is trained."""
+    if settings.optimiser == "sgd":
+        return int(settings.momentum > 0)
+    return 2
+
+
 def rate_at(step: int, steps: int, settings: TrainSettings) -> float:
     """Return the learning rate of a step, counted from 0.
 

@@ -101,9 +101,9 @@ def fit(
     ------
     TrainingError
         For no cases, a case without labels or without a known driver, labels that the
-        card has no class for, a folder that cannot be written, a state that does not
-        belong to this model, cohort and settings, and a last model that could not be
-        saved.
+        card has no class for, a folder that cannot be written, has no room or is
+        written into by another run, and a state that does not belong to this model,
+        cohort and settings. Its kind NotSaved where the end could not be saved.
     Diverged
         For a loss that is no finite number; it holds the last good model.
 
@@ -114,8 +114,7 @@ def fit(
     0.01
     """
     saver, team = Saver(folder, settings), team_now()
-    saver.prepare(resume=resume)
-    with torch.random.fork_rng():
+    with saver.prepared(loaded, resume=resume), torch.random.fork_rng():
         torch.manual_seed(team.seed(settings.seed))  # dropout takes no generator
         run = prepare_run(
             loaded, cases, settings, held_out=held_out, watch=watch, progress=progress
@@ -126,13 +125,13 @@ def fit(
                 if on_epoch is not None:
                     on_epoch(epoch)
         except Cancelled:
-            saver.save(run)
+            saver.save_stopped(run)
             raise
         except Diverged as error:
             if error.last_good is not None:
                 saver.save_last(run)
             raise
-    return saver.finish(run)
+        return saver.finish(run)
 
 
 def fit_cohort(

@@ -9,18 +9,24 @@ last good one:
     All that another process needs to go on as if there had been no break.
 ``history.csv``, ``history.json``
     The history, for people and programs.
+``task.json``
+    What was asked for, where a command or a task asked.
+
+Nothing is written or removed before every case was read: see :meth:`RunFolder.begin`.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
-from napari_dmoe.imaging.atomic import atomic_path, remove_leftovers, write_text
+from napari_dmoe.imaging.atomic import atomic_path, write_text
+from napari_dmoe.imaging.claims import FolderError, claimed, refuse_beyond_disk
 from napari_dmoe.imaging.tables import write_table
 from napari_dmoe.models.checkpoint import LoadedModel, load_checkpoint
 from napari_dmoe.models.saving import save_checkpoint, write_safetensors
@@ -30,7 +36,8 @@ from napari_dmoe.training.loop.history import Epoch, history_rows
 from napari_dmoe.training.settings import SCHEMA_VERSION
 
 LAST, BEST, RESUME = "last.safetensors", "best.safetensors", "resume.safetensors"
-TABLE, RECORD = "history.csv", "history.json"
+TABLE, RECORD, TASK = "history.csv", "history.json", "task.json"
+FILES = (LAST, BEST, RESUME, TABLE, RECORD, TASK)
 STATE_KEY = "napari-dmoe-training-state"
 
 
@@ -41,10 +48,33 @@ class RunFolder:
     ----------
     path : Path
         The folder; made where it does not exist.
+    overwrite : bool
+        Whether an earlier training is removed when this one begins.
+    task : str
+        What was asked for, to be written down then; nothing where it is empty.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, overwrite: bool = False, task: str = "") -> None:
         self.path = path
+        self.overwrite, self.task = overwrite, task
+        self.has_begun = False
+        """Whether what lies in it now is of this training."""
+
+    @contextmanager
+    def claimed(self) -> Iterator[None]:
+        """Be the folder's only training within a block.
+
+        Raises
+        ------
+        TrainingError
+            When another run writes into it, or nothing can be written.
+        """
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(claimed(self.path))
+            except FolderError as error:
+                raise TrainingError(str(error)) from error
+            yield
 
     def prepare(self, *, resume: bool) -> None:
         """Make sure, before any work is done, that files can be written.
@@ -59,14 +89,10 @@ class RunFolder:
             raise TrainingError(
                 f"there is no training to resume in {self.path}: no {RESUME}"
             )
-        if not resume and (self.path / RESUME).exists():
-            raise TrainingError(
-                f"{self.path} holds a training already: resume it, or choose another "
-                "folder"
-            )
+        if not (resume or self.overwrite):
+            self.refuse_another()
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            remove_leftovers(self.path)
             with atomic_path(self.path / ".probe") as partial:
                 partial.write_bytes(b"\0" * 4096)
             (self.path / ".probe").unlink()
@@ -75,6 +101,77 @@ class RunFolder:
                 f"nothing can be written to {self.path}: {error.strerror or error}. "
                 "Choose another folder"
             ) from error
+
+    def refuse_another(self) -> None:
+        """Refuse a folder that holds a training.
+
+        Raises
+        ------
+        TrainingError
+            When it does.
+        """
+        if (self.path / RESUME).exists():
+            raise TrainingError(
+                f"{self.path} holds a training already: resume it, or choose another "
+                "folder"
+            )
+
+    def refuse_without_room(self, model_bytes: int, optimiser_bytes: int = 0) -> None:
+        """Refuse a training whose files do not fit on the disk.
+
+        Parameters
+        ----------
+        model_bytes, optimiser_bytes : int
+            What the network's tensors take, and what the optimiser keeps beside them.
+
+        Raises
+        ------
+        TrainingError
+            When there is too little room for the models and the state to go on from,
+            one of which is written anew beside the old one.
+        """
+        state = model_bytes + optimiser_bytes
+        sizes = {LAST: model_bytes, BEST: model_bytes, RESUME: state}
+        new = sum(max(0, n - self._size(name)) for name, n in sizes.items())
+        try:
+            refuse_beyond_disk(self.path, new + state)
+        except FolderError as error:
+            raise TrainingError(str(error)) from error
+
+    def _size(self, name: str) -> int:
+        path = self.path / name
+        return path.stat().st_size if path.is_file() else 0
+
+    def begin(self, *, resume: bool) -> None:
+        """Take the place of what lies here; every case was read and can be trained on.
+
+        Raises
+        ------
+        TrainingError
+            When nothing can be written.
+        """
+        try:
+            if self.overwrite and not resume:
+                for name in FILES:
+                    (self.path / name).unlink(missing_ok=True)
+            if self.task:
+                write_text(self.path / TASK, self.task)
+        except OSError as error:
+            raise TrainingError(
+                f"nothing can be written to {self.path}: {error.strerror or error}. "
+                "Nothing was saved: make room, or choose another folder"
+            ) from error
+        self.has_begun = True
+
+    @property
+    def can_be_resumed(self) -> bool:
+        """Whether this training has saved a state to go on from."""
+        return self.has_begun and (self.path / RESUME).is_file()
+
+    def models(self) -> list[str]:
+        """Return the names of the models that this training has saved."""
+        names = (BEST, LAST) if self.has_begun else ()
+        return [name for name in names if (self.path / name).is_file()]
 
     def save_model(self, name: str, model: LoadedModel, record: str) -> None:
         """Save a model under the name :data:`LAST` or :data:`BEST`."""
@@ -128,8 +225,3 @@ class RunFolder:
         write_table(self.path / TABLE, history_rows(history), line_end="\n")
         whole = {**json.loads(record), "history": epochs}
         write_text(self.path / RECORD, json.dumps(whole, indent=1) + "\n")
-
-    def clear(self) -> None:
-        """Remove what an earlier training left here, and nothing else."""
-        for name in (LAST, BEST, RESUME, TABLE, RECORD):
-            (self.path / name).unlink(missing_ok=True)

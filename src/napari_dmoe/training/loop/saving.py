@@ -1,7 +1,8 @@
 """When a training is saved, and what happens when that fails.
 
 A save that fails costs no earlier file and does not stop the training; the next one is
-tried as usual, and only the end has to succeed.
+tried as usual, and only the end has to succeed. Where it does not, :class:`NotSaved`
+says what there is.
 """
 
 from __future__ import annotations
@@ -9,23 +10,30 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 import torch
+from torch import Tensor
 
 import napari_dmoe
-from napari_dmoe.models.checkpoint import CheckpointError
+from napari_dmoe.models.checkpoint import CheckpointError, LoadedModel
 from napari_dmoe.training.cases.annotation import TrainingError
 from napari_dmoe.training.cases.pool import pool_sha256
-from napari_dmoe.training.loop.folder import BEST, LAST, RunFolder
+from napari_dmoe.training.learning.optimisers import n_slots
+from napari_dmoe.training.loop.folder import BEST, LAST, RESUME, RunFolder
 from napari_dmoe.training.loop.history import Fitted
 from napari_dmoe.training.loop.run import Run, Weights
 from napari_dmoe.training.loop.teams import team_now
 from napari_dmoe.training.settings import CHANGEABLE, TrainSettings
 
 _logger = logging.getLogger(__name__)
+
+
+class NotSaved(TrainingError):
+    """A training that is over, or was stopped, and could not be saved."""
 
 
 class Saver:
@@ -39,15 +47,21 @@ class Saver:
         self._seconds = 60 * settings.save_minutes
         self._saved_at = time.monotonic()
         self._cohort = ""
-        self._failure: Exception | None = None
+        self._failures: dict[str, Exception] = {}
+        """Why the last save of a file failed, by its name."""
 
-    def prepare(self, *, resume: bool) -> None:
-        """Check the folder, before any work is done."""
-        if self._folder is not None:
-            if team_now().is_first:
-                self._folder.prepare(resume=resume)
-        elif resume:
+    @contextmanager
+    def prepared(self, loaded: LoadedModel, *, resume: bool) -> Iterator[None]:
+        """Claim and check the folder, before any work is done; give it back then."""
+        if self._folder is None and resume:
             raise TrainingError("to resume a training, name the folder it was saved in")
+        if self._folder is None or not team_now().is_first:
+            yield
+            return
+        with self._folder.claimed():
+            self._folder.prepare(resume=resume)
+            self._folder.refuse_without_room(_n_bytes(loaded.module.state_dict()))
+            yield
 
     def begin(self, run: Run, *, resume: bool) -> None:
         """Take over the state that the folder holds, where it is to be resumed."""
@@ -63,6 +77,13 @@ class Saver:
             self._saved_at = time.monotonic()
         if not run.team.is_first:
             self._folder = None
+            return
+        learning = {n: p for n, p in run.network.named_parameters() if p.requires_grad}
+        self._folder.refuse_without_room(
+            _n_bytes(run.network.state_dict()),
+            _n_bytes(learning) * n_slots(run.settings),
+        )
+        self._folder.begin(resume=resume)
 
     def save_in_time(self, run: Run) -> None:
         """Save if the last time is too long ago."""
@@ -75,15 +96,30 @@ class Saver:
         if folder is None:
             return
         self._saved_at = time.monotonic()
+        self._save_best_again(run)
         record = self._record(run)
         facts = {"belongs_to": self._belongs_to(run), **run.facts()}
 
         def write() -> None:
+            if BEST in self._failures:  # the state would name a best one that is not
+                raise self._failures[BEST]
             folder.save_state(run.tensors(), facts)
             folder.save_model(LAST, run.model(), record)
             folder.write_history(run.history, record, run.history_facts())
 
-        self._attempt(write, run)
+        self._attempt(RESUME, write, run)
+
+    def save_stopped(self, run: Run) -> None:
+        """Save a training that was told to stop.
+
+        Raises
+        ------
+        NotSaved
+            When it cannot be.
+        """
+        self.save(run)
+        if RESUME in self._failures:
+            raise self._not_saved("the training was stopped")
 
     def save_last(self, run: Run) -> None:
         """Save the model as it is, but not the state, which led to a breakdown."""
@@ -102,19 +138,34 @@ class Saver:
 
         Raises
         ------
-        TrainingError
+        NotSaved
             When it could not be saved in the end either.
         """
-        if self._failure is not None:
+        if RESUME in self._failures or LAST in self._failures:
             self.save(run)
-            if run.best is not None and run.best_epoch is not None:
-                self._save_model(BEST, run, run.best, of=run.best_epoch)
-        if self._failure is not None:
-            raise TrainingError(
-                f"the training is over, but could not be saved: {self._failure}. "
-                "Earlier files are whole: make room, and resume it"
-            ) from self._failure
+        self._save_best_again(run)
+        if self._failures:
+            raise self._not_saved("the training is over")
         return replace(run.fitted(), record=self._record(run))
+
+    def _save_best_again(self, run: Run) -> None:
+        if BEST in self._failures and run.best is not None:
+            self._save_model(BEST, run, run.best, of=run.best_epoch or 0)
+
+    def _not_saved(self, what: str) -> NotSaved:
+        """Say that, why, and what there is."""
+        folder, cause = self._folder, next(iter(self._failures.values()))
+        there = [] if folder is None else folder.models()
+        if folder is not None and folder.can_be_resumed:
+            left = "Earlier files are whole: make room, and resume it"
+        elif there:
+            left = f"Only {' and '.join(there)} could be, and there is nothing to "
+            left += "resume: make room, and train again"
+        else:
+            left = "Nothing was saved: make room, and train again"
+        error = NotSaved(f"{what}, but could not be saved: {cause}. {left}")
+        error.__cause__ = cause
+        return error
 
     def _save_model(
         self, name: str, run: Run, weights: Weights | None = None, *, of: int = -1
@@ -122,17 +173,18 @@ class Saver:
         folder, record = self._folder, self._record(run)
         if folder is not None:
             model = run.model(weights, of=of)
-            self._attempt(lambda: folder.save_model(name, model, record), run)
+            self._attempt(name, lambda: folder.save_model(name, model, record), run)
 
-    def _attempt(self, write: Callable[[], None], run: Run) -> None:
+    def _attempt(self, name: str, write: Callable[[], None], run: Run) -> None:
         try:
             write()
-            self._failure = None
+            self._failures.pop(name, None)
         except (CheckpointError, OSError) as error:
-            self._failure = error
+            self._failures[name] = error
             notice = f"epoch {run.epoch}: not saved: {error}"
-            run.notices.append(notice)
-            _logger.warning(notice)
+            if notice not in run.notices:
+                run.notices.append(notice)
+                _logger.warning(notice)
 
     def _belongs_to(self, run: Run) -> dict[str, Any]:
         """Return what must not change between a save and going on."""
@@ -169,6 +221,10 @@ class Saver:
             },
             indent=1,
         )
+
+
+def _n_bytes(tensors: Mapping[str, Tensor]) -> int:
+    return sum(t.numel() * t.element_size() for t in tensors.values())
 
 
 _WORDS = {

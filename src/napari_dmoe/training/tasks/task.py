@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from safetensors import SafetensorError, safe_open
 
 from napari_dmoe.cohorts.case import Case
 from napari_dmoe.cohorts.datasets import read_cohort
-from napari_dmoe.imaging.atomic import write_text
 from napari_dmoe.models.card import CardAttribute
 from napari_dmoe.models.checkpoint import LoadedModel, load_checkpoint
-from napari_dmoe.models.saving import save_checkpoint
-from napari_dmoe.progress import ProgressHook, silent
+from napari_dmoe.models.saving import TRAINING_KEY, save_checkpoint
+from napari_dmoe.models.weights import CheckpointError
+from napari_dmoe.progress import Cancelled, ProgressHook, silent
 from napari_dmoe.training.cases.annotation import Annotation, TrainingError
 from napari_dmoe.training.loop.fit import EpochHook, FitOptions, fit_cohort
-from napari_dmoe.training.loop.folder import RunFolder
+from napari_dmoe.training.loop.folder import FILES, TASK, RunFolder
 from napari_dmoe.training.loop.history import Fitted
+from napari_dmoe.training.loop.saving import NotSaved
 from napari_dmoe.training.loop.teams import team_now
 from napari_dmoe.training.settings import TrainSettings, preset
 from napari_dmoe.training.starting.modes import Mode, in_mode
@@ -34,7 +38,7 @@ from napari_dmoe.training.starting.new_routers import (
 from napari_dmoe.training.starting.recipe_files import read_recipe
 from napari_dmoe.training.starting.recipes import Recipe
 
-MODEL, TASK = "model.safetensors", "task.json"
+MODEL = "model.safetensors"
 DEFAULT_RECIPE = "fundus-phantom"
 NEAREST = "nearest"
 
@@ -74,7 +78,8 @@ class TrainingTask(BaseModel):
     resume : bool
         Go on with what `output` holds.
     overwrite : bool
-        Replace what `output` holds.
+        Replace what `output` holds, once every case was read. The model's own file is
+        replaced when the new model is whole.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -129,6 +134,17 @@ class Outcome:
     sha256: str
 
 
+class Stopped(Cancelled):
+    """A training that was told to stop.
+
+    `can_be_resumed` says whether it has saved a state to go on from.
+    """
+
+    def __init__(self, *, can_be_resumed: bool) -> None:
+        super().__init__()
+        self.can_be_resumed = can_be_resumed
+
+
 def run_task(
     task: TrainingTask,
     *,
@@ -147,39 +163,105 @@ def run_task(
     Raises
     ------
     ValueError
-        For anything in the task, the cohort or the files that cannot be used.
+        For anything in the task, the cohort or the files that cannot be used: before
+        anything is removed or replaced.
+    NotSaved
+        When the end could not be saved.
+    Stopped
+        When `progress` has said so.
     """
     if task.output.suffix not in ("", ".safetensors"):
         raise TrainingError(
             f"{task.output.name}: give a folder, or a name that ends in .safetensors"
         )
     folder, is_first = RunFolder(task.folder), team_now().is_first
-    if task.resume:
-        task = _resumed(task)
-    elif task.overwrite and is_first:
-        folder.clear()
+    with ExitStack() as stack:
+        if is_first:
+            _refuse_foreign(task)
+            stack.enter_context(folder.claimed())
+        if task.resume:
+            task = _resumed(task)
+        stated = task.model_dump_json(indent=1, exclude={"resume", "overwrite"})
+        folder = RunFolder(task.folder, overwrite=task.overwrite, task=stated + "\n")
+        options: FitOptions = {"progress": progress, "on_epoch": on_epoch}
+        try:
+            fitted = _fitted(task, {**options, "folder": folder, "resume": task.resume})
+        except Cancelled as error:
+            can_be_resumed = folder.can_be_resumed or task.resume
+            raise Stopped(can_be_resumed=can_be_resumed) from error
+        sha256 = _save(task, fitted) if is_first else ""
+    return Outcome(fitted, task.model_path, sha256)
+
+
+def _fitted(task: TrainingTask, options: FitOptions) -> Fitted:
+    """Read what the task names, and train."""
     cases = read_cohort(task.cohort)
-    options: FitOptions = {
-        "folder": folder,
-        "resume": task.resume,
-        "progress": progress,
-        "on_epoch": on_epoch,
-    }
     if task.kind == "train":
         start = Path(task.start) if task.start else None
         recipe = _recipe(task, start)
         recipe = replace(recipe, settings=settings_of(task, recipe.settings))
-        _note(task, folder)
-        fitted = train_new(recipe, cases, mode=task.mode, start=start, **options)
-    else:
-        loaded, changes = _prepared(task, cases)
-        settings = settings_of(task, preset("fine-tune", **changes))
-        _note(task, folder)
-        fitted = fit_cohort(loaded, cases, settings=settings, **options)
-    sha256 = ""
-    if is_first:
-        sha256 = save_checkpoint(task.model_path, fitted.loaded, training=fitted.record)
-    return Outcome(fitted, task.model_path, sha256)
+        return train_new(recipe, cases, mode=task.mode, start=start, **options)
+    loaded, changes = _prepared(task, cases)
+    settings = settings_of(task, preset("fine-tune", **changes))
+    return fit_cohort(loaded, cases, settings=settings, **options)
+
+
+def _refuse_foreign(task: TrainingTask) -> None:
+    """Refuse to take the place of a file, unless that was asked for.
+
+    Raises
+    ------
+    TrainingError
+        When the output is there already; when resuming, if it is of no training.
+    """
+    model = task.model_path
+    if model.is_dir():
+        raise TrainingError(f"{model} is a folder: choose another name")
+    if task.folder != task.output and task.folder.is_symlink() and not task.resume:
+        raise TrainingError(f"{task.folder} is a link: choose another output")
+    if task.overwrite and not task.resume:
+        return
+    if task.resume:
+        if os.path.lexists(model) and not _is_of_a_training(model):
+            raise TrainingError(
+                f"{model} is there, and not of this training: move it, or choose "
+                "another output"
+            )
+        return
+    RunFolder(task.folder).refuse_another()
+    for path in (model, *(task.folder / name for name in FILES)):
+        if os.path.lexists(path):
+            raise TrainingError(
+                f"{path} is there already: choose another output, or replace it with "
+                "--overwrite"
+            )
+
+
+def _is_of_a_training(path: Path) -> bool:
+    """Say whether a file says in its header how it was trained."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            return TRAINING_KEY in (file.metadata() or {})
+    except (OSError, SafetensorError, ValueError):
+        return False
+
+
+def _save(task: TrainingTask, fitted: Fitted) -> str:
+    """Save the model, and return its file's hash.
+
+    Raises
+    ------
+    NotSaved
+        When it cannot be: the training itself is saved.
+    """
+    path = task.model_path
+    try:
+        return save_checkpoint(path, fitted.loaded, training=fitted.record)
+    except CheckpointError as error:
+        raise NotSaved(
+            f"the training is over and saved in {task.folder}, but {error}. Make room, "
+            "and resume it"
+        ) from error
 
 
 def settings_of(task: TrainingTask, own: TrainSettings) -> TrainSettings:
@@ -246,15 +328,6 @@ def _assignment(text: str, form: str) -> tuple[str, str]:
     if not equals or not name.strip() or not value.strip():
         raise TrainingError(f"expected {form}, such as severity=T5: found {text!r}")
     return name.strip(), value.strip()
-
-
-def _note(task: TrainingTask, folder: RunFolder) -> None:
-    """Write down what is trained, so that resuming needs no more than the folder."""
-    if not team_now().is_first:
-        return
-    folder.prepare(resume=task.resume)
-    stated = task.model_dump_json(indent=1, exclude={"resume", "overwrite"})
-    write_text(folder.path / TASK, stated + "\n")
 
 
 def _resumed(task: TrainingTask) -> TrainingTask:

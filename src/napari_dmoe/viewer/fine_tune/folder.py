@@ -1,7 +1,8 @@
 """The private folder of a viewer's tunings: what goes in, what stays, what goes.
 
 It holds copies of corrected cases, so it is its owner's alone and is deleted with the
-dock, at the latest. Kept cases stay in it until then, to be rehearsed.
+dock, at the latest; after a window that was killed, when the next one opens. Kept cases
+stay in it until then, to be rehearsed.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ class TuningFolder:
     def path(self) -> Path:
         """The folder."""
         if self._path is None or not self._path.is_dir():
-            from napari_dmoe.training.child.process import private_folder
+            from napari_dmoe.training.child.private import private_folder
 
             self._path = private_folder("tuning")
         return self._path
