@@ -1,32 +1,21 @@
-"""Image files in and out: PNG, JPEG, BMP, TIFF and NIfTI in, TIFF out.
-
-TIFF files written here say where they lie: axes, spacing and unit stand in tifffile's
-own description, and the resolution tags repeat them for other programs.
-"""
+"""Image files in: PNG, JPEG, BMP, TIFF and NIfTI, and what their names say."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import tifffile
-from numpy.typing import NDArray
-
-from napari_dmoe.imaging.atomic import atomic_path
-from napari_dmoe.imaging.nifti import MAX_BYTES, NIFTI_SUFFIXES, read_nifti
+from napari_dmoe.imaging.nifti import NIFTI_SUFFIXES, read_nifti
 from napari_dmoe.imaging.pictures import read_picture
 from napari_dmoe.imaging.signatures import named_format, true_format
 from napari_dmoe.imaging.spatial import (
-    CHANNEL_AXIS,
     ImageError,
     ImageReadError,
     SpatialImage,
-    guess_axes,
 )
+from napari_dmoe.imaging.tiff import read_tiff
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
 TIFF_SUFFIXES = (".tif", ".tiff")
@@ -35,9 +24,6 @@ IMAGE_SUFFIXES = (*PICTURE_SUFFIXES, *TIFF_SUFFIXES, *NIFTI_SUFFIXES)
 
 _RESERVED = re.compile(r"^(con|prn|aux|nul|com\d|lpt\d)$", re.IGNORECASE)
 MAX_NAME = 80
-
-PER_CENTIMETRE = {"mm": 10.0, "um": 10_000.0, "µm": 10_000.0, "cm": 1.0}
-"""Units that resolution tags can express."""
 
 
 def image_suffix(path: Path) -> str:
@@ -137,82 +123,10 @@ def _read_by_content(path: Path, named: str, *, as_labels: bool) -> SpatialImage
             f"{path.name} is damaged, or not the kind of file that its name says{what}"
         )
     if kind == "TIFF":
-        image = _read_tiff(path)
+        image = read_tiff(path, as_labels=as_labels)
     else:
         image = read_picture(path, kind, as_labels=as_labels)
     if kind == named:
         return image
     said = f"the file is {kind}, though its name says {named}"
     return replace(image, notices=(said, *image.notices))
-
-
-def _read_tiff(path: Path) -> SpatialImage:
-    with tifffile.TiffFile(path) as file:
-        series = file.series[0]
-        if series.nbytes > MAX_BYTES:
-            raise ImageReadError(
-                f"{path.name} claims {series.nbytes / 2**30:.0f} GiB: more than the "
-                f"{MAX_BYTES / 2**30:.0f} GiB that are read at once"
-            )
-        data = series.asarray()
-        stated: dict[str, Any] = dict((file.shaped_metadata or ({},))[0])
-        axes = _tiff_axes(series.axes, data.shape)
-    spacing, unit = stated.get("spacing"), stated.get("unit")
-    return SpatialImage.from_array(data, axes=axes, spacing=spacing, unit=unit)
-
-
-def _tiff_axes(stated: str, shape: tuple[int, ...]) -> tuple[str, ...]:
-    """Take the axes that a TIFF names; unnamed ones (Q) are told from the shape."""
-    names = tuple({"S": CHANNEL_AXIS}.get(name, name.lower()) for name in stated)
-    is_clear = not any(name in "qi" for name in names) and len(set(names)) == len(names)
-    return names if is_clear else guess_axes(shape)
-
-
-def write_tiff(
-    path: str | os.PathLike[str],
-    data: NDArray[Any],
-    *,
-    axes: Sequence[str],
-    spacing: Sequence[float] | None = None,
-    unit: str | None = None,
-) -> None:
-    """Write an array as TIFF, whole or not at all.
-
-    Parameters
-    ----------
-    path : str or path-like
-        Where to.
-    data : array
-        One axis per name in `axes`.
-    axes : sequence of str
-        Axis names, one letter each: ``z``, ``y``, ``x``, ``c``, ``t`` or another.
-    spacing : sequence of float, optional
-        Pixel size along the spatial axes, in their order in `axes`, in `unit`.
-    unit : str, optional
-        Unit of `spacing`.
-
-    Raises
-    ------
-    OSError
-        When the file cannot be written; nothing is left behind.
-    """
-    letters = "".join({CHANNEL_AXIS: "S"}.get(axis, axis.upper()[:1]) for axis in axes)
-    description: dict[str, Any] = {"axes": letters}
-    if spacing is not None:
-        description |= {"spacing": [float(s) for s in spacing], "unit": unit}
-    options: dict[str, Any] = {}
-    if spacing is not None and unit in PER_CENTIMETRE and len(spacing) >= 2:
-        tags = [PER_CENTIMETRE[unit] / s for s in (spacing[-1], spacing[-2])]
-        options = {"resolution": tags, "resolutionunit": "CENTIMETER"}
-    is_rgb = letters.endswith("S") and data.shape[-1] in (3, 4)
-    photometric = "rgb" if is_rgb else "minisblack"
-    target = Path(path)
-    with atomic_path(target) as partial:
-        tifffile.imwrite(
-            partial,
-            data,
-            photometric=photometric,
-            compression="zlib",
-            metadata=description,
-            **options,
-        )

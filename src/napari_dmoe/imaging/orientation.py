@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 ORIENTATION_TAG = 274
 
-_TURNS = {
+_TURNS: Mapping[object, str] = {
     2: "mirrored left to right",
     3: "turned by 180 degrees",
     4: "mirrored top to bottom",
@@ -25,9 +26,16 @@ def swaps_sides(orientation: object) -> bool:
     return orientation in (5, 6, 7, 8)
 
 
+def turning(orientation: object) -> list[str]:
+    """Say what is done to a picture of this orientation; nothing for an upright one."""
+    if orientation not in _TURNS:
+        return []
+    return [f"the file's orientation {orientation} was applied: {_TURNS[orientation]}"]
+
+
 def upright(
     data: NDArray[Any], orientation: object, *, y: int = 0, x: int = 1
-) -> tuple[NDArray[Any], list[str]]:
+) -> NDArray[Any]:
     """Turn pixels the way that their file says they are seen.
 
     Parameters
@@ -44,16 +52,13 @@ def upright(
     -------
     array
         The pixels as they are seen; rows and columns keep their axes.
-    list of str
-        What was done.
     """
     if orientation not in _TURNS:
-        return data, []
+        return data
     if swaps_sides(orientation):
         data = np.swapaxes(data, y, x)
     if orientation in (3, 4, 7, 8):
         data = np.flip(data, y)
     if orientation in (2, 3, 6, 7):
         data = np.flip(data, x)
-    said = f"the file's orientation {orientation} was applied: {_TURNS[orientation]}"
-    return np.ascontiguousarray(data), [said]
+    return np.ascontiguousarray(data)

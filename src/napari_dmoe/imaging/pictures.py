@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from PIL.ImageFile import ImageFile
 
 from napari_dmoe.imaging import colours
 from napari_dmoe.imaging.claims import refuse_claim
-from napari_dmoe.imaging.orientation import ORIENTATION_TAG, upright
+from napari_dmoe.imaging.orientation import ORIENTATION_TAG, turning, upright
 from napari_dmoe.imaging.spatial import CHANNEL_AXIS, ImageReadError, SpatialImage
 
 MAX_PIXELS = 178_956_970
@@ -64,9 +64,10 @@ def read_picture(path: Path, kind: str, *, as_labels: bool = False) -> SpatialIm
         data, notices = _read(path, picture, as_labels=as_labels)
         if (n_frames := getattr(picture, "n_frames", 1)) > 1:
             notices.append(f"the first of {n_frames} pictures was read")
-        data, turned = upright(data, picture.getexif().get(ORIENTATION_TAG))
+        turned = picture.getexif().get(ORIENTATION_TAG)
+    data = upright(data, turned)
     axes = ("y", "x", CHANNEL_AXIS)[: data.ndim]
-    return SpatialImage(data, axes, notices=(*notices, *turned))
+    return SpatialImage(data, axes, notices=(*notices, *turning(turned)))
 
 
 @contextmanager
@@ -78,7 +79,7 @@ def _opened(path: Path, kind: str) -> Iterator[ImageFile]:
     except Image.DecompressionBombError as error:
         raise _too_many_pixels(path) from error
     with picture:
-        yield cast(ImageFile, picture)
+        yield picture
 
 
 def _too_many_pixels(path: Path) -> ImageReadError:
@@ -163,12 +164,9 @@ def _decoded_as(path: Path, raw_mode: str) -> NDArray[np.uint8]:
     Of 16 bits a channel Pillow keeps the upper 8; so the lower 8 are had as well.
     """
     with _opened(path, "PNG") as picture:
-        picture.tile = [
-            tile._replace(args=raw_mode)
-            if hasattr(tile, "_replace")
-            else (*tile[:3], raw_mode)  # releases of Pillow before 11
-            for tile in picture.tile
-        ]
+        for place, tile in enumerate(picture.tile):
+            # A plain tuple before Pillow 11, whose type is named since.
+            picture.tile[place] = type(tile)._make((*tile[:3], raw_mode))
         return _pixels(picture)
 
 
