@@ -329,7 +329,9 @@ def test_other_kinds_are_refused_by_name(
 
 
 @formats("PostScript behind the head of a picture")
-@pytest.mark.parametrize("head", [b"", b"\xc5\xd0\xd3\xc6", b"\x89PNG\r\n\x1a\n", b"BM"])
+@pytest.mark.parametrize(
+    "head", [b"", b"\xc5\xd0\xd3\xc6", b"\x89PNG\r\n\x1a\n", b"BM"]
+)
 def test_no_picture_starts_an_interpreter(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, head: bytes
 ) -> None:

@@ -254,9 +254,11 @@ def test_cmyk_under_jpeg_is_converted(tmp_path: Path) -> None:
     assert np.abs(image.data.astype(int) - smooth()).mean() < 3
 
 
-@formats("YCbCr, also subsampled")
-@pytest.mark.parametrize("compression", [1, 7])
-@pytest.mark.parametrize("sampling", [(1, 1), (2, 2)])
+@formats("YCbCr, also subsampled under JPEG or LZW")
+@pytest.mark.parametrize(
+    ("compression", "sampling"),
+    [(1, (1, 1)), (5, (1, 1)), (5, (2, 2)), (7, (1, 1)), (7, (2, 2))],
+)
 def test_ycbcr_is_converted(
     tmp_path: Path, compression: int, sampling: tuple[int, int]
 ) -> None:
@@ -268,7 +270,7 @@ def test_ycbcr_is_converted(
         )
     else:
         ycc = np.asarray(Image.fromarray(smooth()).convert("YCbCr"))
-        path.write_bytes(subsampled(ycc, *sampling))
+        path.write_bytes(subsampled(ycc, *sampling, compression=compression))
     image = read_image(path)
     assert image.data.shape == smooth().shape
     assert np.abs(image.data.astype(int) - smooth()).mean() < 4
@@ -277,7 +279,17 @@ def test_ycbcr_is_converted(
     assert (image.notices == ("YCbCr was converted to RGB",)) == is_ycc
 
 
-def subsampled(ycc: NDArray[np.uint8], across: int, down: int) -> bytes:
+@formats("YCbCr, subsampled without compression")
+def test_subsampled_ycbcr_without_compression_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    path.write_bytes(subsampled(smooth(), 2, 2, compression=1))
+    with pytest.raises(ImageReadError, match="subsampled YCbCr without compression"):
+        read_image(path)
+
+
+def subsampled(
+    ycc: NDArray[np.uint8], across: int, down: int, *, compression: int
+) -> bytes:
     """Write YCbCr as TIFF 6.0 has it: the Y of a block, and then its Cb and Cr."""
     height, width = ycc.shape[:2]
     rows = []
@@ -288,7 +300,11 @@ def subsampled(ycc: NDArray[np.uint8], across: int, down: int) -> bytes:
             rows += [*block[..., 0].ravel(), *middle]
     tags = plain_tags(height, width, (8, 8, 8), 6)
     more = [(530, "H", (across, down)), (531, "H", (1,))]
-    return by_hand(bytes(map(int, rows)), *tags, *more)
+    stored = np.array(rows, np.uint8)
+    if compression == 1:
+        return by_hand(stored.tobytes(), *tags, *more)
+    tags[3] = (259, "H", (compression,))
+    return by_hand(segments_in(stored[None], "tiff_lzw"), *tags, *more)
 
 
 @formats("CIELAB and ICCLAB, 8 bit")
@@ -316,7 +332,9 @@ def test_lab_is_converted(tmp_path: Path, photometric: int) -> None:
     [
         pytest.param(8, (16,) * 3, "CIELAB of 16", marks=formats("CIELAB, 16 bit")),
         pytest.param(10, (8,) * 3, "ITULAB pixels", marks=formats("ITULAB")),
-        pytest.param(32803, (16,), "CFA pixels", marks=formats("raw sensor data (CFA)")),
+        pytest.param(
+            32803, (16,), "CFA pixels", marks=formats("raw sensor data (CFA)")
+        ),
         pytest.param(32845, (16,) * 3, "LOGLUV", marks=formats("LogLuv and LogL")),
         pytest.param(4, (1,), "MASK pixels", marks=formats("transparency mask alone")),
     ],
@@ -519,9 +537,7 @@ def test_a_preview_is_passed_over_and_said(
     with tifffile.TiffWriter(tmp_path / "a.tif") as file:
         pages = [(preview, kind), (whole, 0)]
         for pixels, subfile in pages if is_first else pages[::-1]:
-            file.write(
-                pixels, photometric="rgb", subfiletype=subfile, metadata=None
-            )
+            file.write(pixels, photometric="rgb", subfiletype=subfile, metadata=None)
     image = read_image(tmp_path / "a.tif")
     np.testing.assert_array_equal(image.data, whole)
     if is_first:
@@ -575,7 +591,9 @@ def test_a_part_of_several_files_is_refused(tmp_path: Path) -> None:
     at, end = text.index("<TiffData"), text.index("</Pixels>")
     text = text[:at] + "".join(data) + text[end:]
     tifffile.imwrite(path, noise(9, 14), description=text, metadata=None)
-    with pytest.raises(ImageReadError, match=r"one part of an OME-TIFF.* b1\.ome\.tif,"):
+    with pytest.raises(
+        ImageReadError, match=r"one part of an OME-TIFF.* b1\.ome\.tif,"
+    ):
         read_image(path)
 
 
@@ -596,12 +614,25 @@ def test_a_part_without_its_description_is_refused(tmp_path: Path) -> None:
 def test_planes_that_are_named_but_absent_are_refused(tmp_path: Path) -> None:
     ome(tmp_path, noise(5, 9, 14), "ZYX")
     path = tmp_path / "a.ome.tif"
-    content = path.read_bytes()
+    with tifffile.TiffFile(path) as file:
+        text = file.ome_metadata or ""
     for z in (7, 999_999_999):
-        changed = content.replace(b'SizeZ="5"', b'SizeZ="%d"' % z)
-        path.write_bytes(changed.replace(b'PlaneCount="5"', b'PlaneCount="%d"' % z))
-        with pytest.raises(ImageReadError, match=r"a\.ome\.tif"):
+        more = text.replace('SizeZ="5"', f'SizeZ="{z}"')
+        more = more.replace('PlaneCount="5"', f'PlaneCount="{z}"')
+        tifffile.imwrite(path, noise(5, 9, 14), description=more, metadata=None)
+        with pytest.raises(ImageReadError, match=rf"it has {z:,} planes, but holds 5"):
             read_image(path)
+
+
+@formats("OME-TIFF whose description is no XML")
+def test_a_damaged_description_is_left_aside_and_said(tmp_path: Path) -> None:
+    text = '<?xml version="1.0"?><OME xmlns="http://www.openmicroscopy.org/">no</OME'
+    path = tmp_path / "a.ome.tif"
+    tifffile.imwrite(path, noise(9, 14), description=text + ">", metadata=None)
+    tifffile.imwrite(path, noise(9, 14), description=text[:-9] + "OME>", metadata=None)
+    image = read_image(path)
+    assert image.data.shape == (9, 14)
+    assert "OME description cannot be understood" in image.notices[0]
 
 
 @formats("TIFF that is cut off")
@@ -638,16 +669,17 @@ def test_parts_that_share_their_bytes_are_refused_unread(tmp_path: Path) -> None
     n = 4000
     tags = [each for each in plain_tags(n * 1000, 1000, (8,), 1) if each[0] != 278]
     tags[3] = (259, "H", (8,))
-    content = by_hand(strip, *tags, (278, "I", (1000,)), (65000, "I", (0,) * n))
+    content = by_hand(strip, *tags, (278, "I", (1000,)), (60000, "I", (0,) * n))
     path = tmp_path / "a.tif"
     path.write_bytes(content)
     with tifffile.TiffFile(path) as file:
-        at = file.pages[0].tags[65000].valueoffset
+        at = file.pages[0].tags[60000].valueoffset
         start = file.pages[0].tags[273].value[0]
         places = {tag: file.pages[0].tags[tag].offset for tag in (273, 279)}
     changed = bytearray(content)
     changed[at : at + 4 * n] = struct.pack(f"<{n}I", *[start] * n)
-    struct.pack_into("<HHII", changed, places[273], 273, 4, n, at)
+    for tag in (273, 279):  # what counts is where they lie
+        struct.pack_into("<HHII", changed, places[tag], tag, 4, n, at)
     path.write_bytes(bytes(changed))
     with pytest.raises(ImageReadError, match=r"than a file of its size can hold"):
         read_image(path)
@@ -689,5 +721,5 @@ def test_imagej_planes_that_are_not_there_are_refused(tmp_path: Path) -> None:
     for old, new in ((b"images=5", b"images=9"), (b"slices=5", b"slices=9")):
         content = content.replace(old, new)
     path.write_bytes(content)
-    with pytest.raises(ImageReadError, match=r"9 planes"):
+    with pytest.raises(ImageReadError, match=r"it has 9 planes, but holds"):
         read_image(path)

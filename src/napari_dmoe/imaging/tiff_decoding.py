@@ -9,6 +9,7 @@ YCbCr), Pillow reads whole pages.
 from __future__ import annotations
 
 import lzma
+import math
 import struct
 import zlib
 from collections.abc import Iterator
@@ -20,7 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from napari_dmoe.imaging.spatial import ImageReadError
+from napari_dmoe.imaging.orientation import swaps_sides
+from napari_dmoe.imaging.spatial import ImageError, ImageReadError
 
 NONE, CCITT, LZW, JPEG, OLD_JPEG = 1, (2, 3, 4), 5, 7, 6
 DEFLATE, PACKBITS, LZMA, ZSTD = (8, 32946), 32773, 34925, 50000
@@ -59,6 +61,10 @@ def refuse_compression(name: str, page: Any) -> None:
             f"{name} has {page.bitspersample} bits a channel as {_pillow_words(page)}: "
             "save it with 8 bits, or without compression"
         )
+    if page.photometric == YCBCR and page.compression == NONE and page.is_subsampled:
+        raise ImageReadError(
+            f"{name} holds subsampled YCbCr without compression: save it as RGB"
+        )
     if page.dtype is None or not isinstance(page.bitspersample, int):
         raise ImageReadError(
             f"{name} has pixels of {page.bitspersample} bits: save it with 8 or 16"
@@ -91,10 +97,15 @@ def decoded(path: Path, series: Any) -> tuple[NDArray[Any], int]:
         return _by_pillow(path, series)
     is_plain = page.compression == NONE and page.predictor == 1 and page.fillorder == 1
     if is_plain and page.bitspersample in _WHOLE[1:]:
-        return series.asarray(), orientation
-    pages = [_page(each) for each in series.pages]
-    whole = pages[0] if len(pages) == 1 else np.stack(pages)
-    return whole.reshape(series.shape), orientation
+        return _whole([series.asarray()], series), orientation
+    return _whole([_page(each) for each in series.pages], series), orientation
+
+
+def _whole(pages: list[NDArray[Any]], series: Any) -> NDArray[Any]:
+    data = pages[0] if len(pages) == 1 else np.stack(pages)
+    if data.size != math.prod(series.shape):
+        raise ImageError(f"it holds fewer planes than it says: {data.shape}")
+    return data.reshape(series.shape)
 
 
 def _by_pillow(path: Path, series: Any) -> tuple[NDArray[Any], int]:
@@ -106,13 +117,21 @@ def _by_pillow(path: Path, series: Any) -> tuple[NDArray[Any], int]:
             picture.seek(page.index)
             picture.load()  # which turns it upright
             left = int(picture.getexif().get(274, 1))
-            pages.append(np.asarray(picture))
+            is_raw = picture.mode == "YCbCr"
+            pages.append(np.asarray(picture.convert("RGB") if is_raw else picture))
+    return _turned_whole(pages, series, left), left
+
+
+def _turned_whole(pages: list[NDArray[Any]], series: Any, left: int) -> NDArray[Any]:
+    """Put pages together whose rows may be columns by now."""
+    shape = list(series.shape)
+    if left == 1 and swaps_sides(series.keyframe.tags.valueof(274, 1)):
+        y, x = series.axes.index("Y"), series.axes.index("X")
+        shape[y], shape[x] = shape[x], shape[y]
     data = pages[0] if len(pages) == 1 else np.stack(pages)
-    if data.size != int(np.prod(series.shape)):
-        raise ImageReadError(
-            f"{path.name} holds its colours in a way that is not read: {ADVICE}"
-        )
-    return data, left
+    if data.size != math.prod(shape):
+        raise ImageError(f"its colours are stored in a way that is not read: {ADVICE}")
+    return data.reshape(shape)
 
 
 def _page(page: Any) -> NDArray[Any]:
@@ -168,7 +187,7 @@ def _numbers(page: Any, encoded: bytes, shape: tuple[int, ...]) -> NDArray[Any]:
     if page.predictor == 2:
         values = np.cumsum(values, axis=2, dtype=dtype)
     elif page.predictor not in (1, 3):
-        raise ImageReadError(f"the predictor {page.predictor} is not read: {ADVICE}")
+        raise ImageError(f"the predictor {page.predictor} is not read: {ADVICE}")
     return values
 
 
@@ -184,7 +203,7 @@ def _expanded(page: Any, encoded: bytes, row_bytes: int, n_rows: int) -> NDArray
     else:
         data = _by_libtiff(encoded, int(kind), row_bytes, n_rows)
     if len(data) < n:
-        raise ImageReadError("a part of the picture is cut off")
+        raise ImageError("a part of the picture is cut off")
     values = np.frombuffer(data, np.uint8, n).reshape(n_rows, row_bytes)
     if page.fillorder == 2:
         values = np.packbits(np.unpackbits(values, bitorder="little")).reshape(

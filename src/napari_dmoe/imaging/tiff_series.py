@@ -36,7 +36,7 @@ def refuse_headers(path: Path, file: Any) -> None:
     if file.is_imagej:
         stated = (file.imagej_metadata or {}).get("images", 1)
         one = file.pages.first.nbytes
-        room = max(n_pages, path.stat().st_size // max(1, one))
+        room = n_pages if n_pages > 1 else path.stat().st_size // max(1, one)
         if isinstance(stated, int) and stated > room:
             raise ImageReadError(
                 f"{path.name} says that it has {stated:,} planes, but holds {room:,}"
@@ -116,6 +116,8 @@ def chosen_series(path: Path, file: Any) -> tuple[Any, list[str]]:
         pictures, said = [_largest(path, pictures)], _shapes(pictures)
         notices.append(f"of its pictures ({said}) the largest was read")
     series = pictures[0]
+    if file.is_ome and series.kind != "ome":
+        notices.append("its OME description cannot be understood and was left aside")
     if any(page is None for page in series.pages):
         raise ImageReadError(f"{path.name} lacks planes that its description names")
     return series, notices
