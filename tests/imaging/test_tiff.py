@@ -75,7 +75,7 @@ KINDS = ["u1", "u2", "u4", "i2", "f4", "f8"]
     "how",
     [
         pytest.param({}, id="plain"),
-        pytest.param({"tile": (16, 32)}, id="tiled", marks=formats("tiles")),
+        pytest.param({"tile": (16, 32)}, id="tiled", marks=formats("TIFF in tiles")),
         pytest.param(
             {"byteorder": ">"}, id="big-endian", marks=formats("big-endian numbers")
         ),
@@ -91,7 +91,7 @@ KINDS = ["u1", "u2", "u4", "i2", "f4", "f8"]
         pytest.param(
             {"rowsperstrip": 7, "compression": "zlib"},
             id="strips",
-            marks=formats("strips"),
+            marks=formats("TIFF in strips"),
         ),
     ],
 )
@@ -196,7 +196,7 @@ def test_fax_compression_is_read_as_black_and_white(tmp_path: Path, name: str) -
     [
         pytest.param(34712, "JPEG2000", marks=formats("JPEG 2000 compression")),
         pytest.param(50001, "WEBP", marks=formats("WebP compression")),
-        pytest.param(34887, "LERC", marks=formats("LERC, JPEG XL and other")),
+        pytest.param(34887, "LERC", marks=formats("LERC and other compressions")),
         pytest.param(4711, "4711"),
     ],
 )
@@ -332,9 +332,7 @@ def test_lab_is_converted(tmp_path: Path, photometric: int) -> None:
     [
         pytest.param(8, (16,) * 3, "CIELAB of 16", marks=formats("CIELAB, 16 bit")),
         pytest.param(10, (8,) * 3, "ITULAB pixels", marks=formats("ITULAB")),
-        pytest.param(
-            32803, (16,), "CFA pixels", marks=formats("raw sensor data (CFA)")
-        ),
+        pytest.param(32803, (16,), "CFA pixels", marks=formats("raw sensor (CFA)")),
         pytest.param(32845, (16,) * 3, "LOGLUV", marks=formats("LogLuv and LogL")),
         pytest.param(4, (1,), "MASK pixels", marks=formats("transparency mask alone")),
     ],
@@ -367,7 +365,7 @@ def with_palette(indices: NDArray, table: NDArray, *, bits: int = 8) -> bytes:
     return by_hand(packed.tobytes(), *tags, (320, "H", tuple(whole.T.ravel().tolist())))
 
 
-@formats("palette")
+@formats("palette of colours")
 @pytest.mark.parametrize("bits", [4, 8])
 @pytest.mark.parametrize("scale", [1, 257])
 def test_a_palette_gives_colours_for_an_image_and_numbers_for_labels(
@@ -545,7 +543,7 @@ def test_a_preview_is_passed_over_and_said(
         assert words in image.notices[0]
 
 
-@formats("several pictures of different sizes")
+@formats("several pictures of other sizes, none a preview")
 def test_several_pictures_are_refused(tmp_path: Path) -> None:
     with tifffile.TiffWriter(tmp_path / "a.tif") as file:
         for shape in ((30, 40, 3), (40, 30, 3)):

@@ -49,9 +49,7 @@ LENGTHS = [
 
 @formats("OME pixel size, in its unit")
 @pytest.mark.parametrize(("unit", "mm"), LENGTHS)
-def test_ome_sizes_are_read_in_their_unit(
-    tmp_path: Path, unit: str, mm: float
-) -> None:
+def test_ome_sizes_are_read_in_their_unit(tmp_path: Path, unit: str, mm: float) -> None:
     sizes = {"PhysicalSizeX": 0.5, "PhysicalSizeY": 0.25, "PhysicalSizeZ": 2.0}
     units = {f"{name}Unit": unit for name in sizes}
     image = ome(tmp_path, VOLUME, **sizes, **units)

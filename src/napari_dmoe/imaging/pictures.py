@@ -60,7 +60,7 @@ def read_picture(path: Path, kind: str, *, as_labels: bool = False) -> SpatialIm
         When it is too large, or of colours that cannot be converted.
     """
     with _opened(path, kind) as picture:
-        _refuse_too_large(path, picture)
+        _refuse_too_large(path, picture, as_labels=as_labels)
         data, notices = _read(path, picture, as_labels=as_labels)
         if (n_frames := getattr(picture, "n_frames", 1)) > 1:
             notices.append(f"the first of {n_frames} pictures was read")
@@ -89,19 +89,23 @@ def _too_many_pixels(path: Path) -> ImageReadError:
     )
 
 
-def _refuse_too_large(path: Path, picture: ImageFile) -> None:
+def _refuse_too_large(path: Path, picture: ImageFile, *, as_labels: bool) -> None:
     n_pixels = picture.width * picture.height
     if n_pixels > MAX_PIXELS:
         raise _too_many_pixels(path)
     n_bands = len(picture.getbands())
     depth = 2 if ";16" in _raw_mode(picture) else 1
-    n_bytes = n_pixels * n_bands * depth
+    stored = n_pixels * n_bands * depth
+    has_colours = picture.mode == "P" and not as_labels
+    n_bytes = n_pixels * 4 if has_colours else stored
     on_disk = path.stat().st_size
     bits = 1 if picture.mode in ("1", "P") else 8
     held = 4 if n_bands > 1 else depth
+    if picture.format == "JPEG":  # the coefficients of a progressive one
+        held += 2 * n_bands
     refuse_claim(
         path.name,
-        n_bytes * bits // 8,
+        stored * bits // 8,
         can_hold=on_disk * _CAN_SHRINK.get(picture.format or "", 1100) + 2**20,
         peak=n_bytes + n_pixels * held * depth,
     )
@@ -132,7 +136,10 @@ def _read(
     if picture.mode == "P":
         return _from_palette(picture, data, as_labels=as_labels)
     if picture.mode == "1":
-        return data.astype(np.uint8) * (1 if as_labels else 255), notices
+        numbers = data.view(np.uint8)  # Pillow's true is 255, and NumPy's is 1
+        np.minimum(numbers, 1, out=numbers)
+        numbers *= 1 if as_labels else 255
+        return numbers, notices
     if picture.mode in ("LA", "PA") or stored == "LA;16B":
         data = data[..., 0] if data.ndim == 3 else data
         notices.append(colours.OPACITY_NOTICE)

@@ -6,6 +6,7 @@ its colours (:mod:`tiff_colours`) and the size of a pixel (:mod:`tiff_spacing`).
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,10 @@ from napari_dmoe.imaging.spatial import (
     SpatialImage,
     guess_axes,
 )
+
+# What tifffile logs of odd tags is said here as a notice or an error, and not to the
+# terminal, where Python prints what nobody listens to.
+logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 
 def read_tiff(path: Path, *, as_labels: bool = False) -> SpatialImage:

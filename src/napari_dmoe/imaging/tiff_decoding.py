@@ -11,8 +11,10 @@ from __future__ import annotations
 import lzma
 import math
 import struct
+import warnings
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -108,9 +110,20 @@ def _whole(pages: list[NDArray[Any]], series: Any) -> NDArray[Any]:
     return data.reshape(series.shape)
 
 
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep Pillow from warning of what is checked here, or raised as an error."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            yield
+        except Image.DecompressionBombError as error:
+            raise ImageError(f"one of its parts is too large: {ADVICE}") from error
+
+
 def _by_pillow(path: Path, series: Any) -> tuple[NDArray[Any], int]:
     pages, left = [], 1
-    with Image.open(path, formats=("TIFF",)) as picture:
+    with _quiet(), Image.open(path, formats=("TIFF",)) as picture:
         for page in series.pages:
             if not isinstance(page.index, int):
                 raise ImageReadError(f"{path.name} keeps its picture below another one")
@@ -230,7 +243,8 @@ def _by_libtiff(encoded: bytes, kind: int, row_bytes: int, n_rows: int) -> bytes
     }
     fields = [struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items()]
     head = b"II*\0" + struct.pack("<IH", 8, len(fields)) + b"".join(fields) + bytes(4)
-    with Image.open(BytesIO(head + encoded), formats=("TIFF",)) as picture:
+    content = BytesIO(head + encoded)
+    with _quiet(), Image.open(content, formats=("TIFF",)) as picture:
         return picture.tobytes()
 
 
