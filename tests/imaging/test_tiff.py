@@ -420,6 +420,41 @@ def test_numbers_that_cannot_be_turned_round_are_refused(tmp_path: Path) -> None
         read_labels(tmp_path / "a.tif")
 
 
+@formats("mask of ImageJ with its inverted look")
+def test_a_mask_of_imagej_keeps_its_numbers(tmp_path: Path) -> None:
+    mask = (noise(9, 14) > 127) * np.uint8(255)
+    tifffile.imwrite(tmp_path / "a.tif", mask, imagej=True, photometric="miniswhite")
+    labels = read_labels(tmp_path / "a.tif")
+    np.testing.assert_array_equal(labels.data, mask)
+    assert "inverted look" in labels.notices[0]
+
+
+@formats("palette, CIELAB or others under JPEG or CCITT")
+def test_colours_that_pillow_would_not_convert_are_refused(tmp_path: Path) -> None:
+    tags = plain_tags(9, 14, (8,) * 3, 8)
+    tags[3] = (259, "H", (7,))
+    (tmp_path / "a.tif").write_bytes(by_hand(bytes(999), *tags))
+    with pytest.raises(ImageReadError, match="holds CIELAB pixels as JPEG: save it"):
+        read_image(tmp_path / "a.tif")
+
+
+@formats("parts that the file leaves out (sparse)")
+def test_parts_that_are_left_out_are_0_and_said(tmp_path: Path) -> None:
+    path, pixels = tmp_path / "a.tif", noise(32, 32)
+    tifffile.imwrite(path, pixels, tile=(16, 16), compression="zlib")
+    with tifffile.TiffFile(path) as file:
+        tag = file.pages[0].tags[325]
+        at, kind = tag.valueoffset, tag.dtype_name
+        size = {"SHORT": 2, "LONG": 4}[kind]
+    content = bytearray(path.read_bytes())
+    content[at : at + size] = bytes(size)
+    path.write_bytes(bytes(content))
+    image = read_image(path)
+    pixels[:16, :16] = 0
+    np.testing.assert_array_equal(image.data, pixels)
+    assert image.notices == ("1 parts that the file leaves out are 0",)
+
+
 @formats("bilevel (1 bit)")
 @pytest.mark.parametrize("photometric", [0, 1])
 @pytest.mark.parametrize("fill", [1, 2])
@@ -593,6 +628,45 @@ def test_a_part_of_several_files_is_refused(tmp_path: Path) -> None:
         ImageReadError, match=r"one part of an OME-TIFF.* b1\.ome\.tif,"
     ):
         read_image(path)
+
+
+@formats("OME-TIFF of one file that was renamed")
+def test_a_renamed_file_is_no_part_of_several(tmp_path: Path) -> None:
+    ome(tmp_path, noise(9, 14), "YX")
+    path = tmp_path / "a.ome.tif"
+    with tifffile.TiffFile(path) as file:
+        text = file.ome_metadata or ""
+    number = text.split('UUID="')[1].split('"')[0]
+    plane = f'<TiffData IFD="0"><UUID FileName="old.tif">{number}</UUID></TiffData>'
+    at, end = text.index("<TiffData"), text.index("</Pixels>")
+    text = text[:at] + plane + text[end:]
+    tifffile.imwrite(path, noise(9, 14), description=text, metadata=None)
+    image = read_image(path)
+    np.testing.assert_array_equal(image.data, noise(9, 14))
+    assert image.notices == ()
+
+
+@formats("OME-TIFF of several files, all beside it")
+def test_all_parts_of_several_files_are_read(tmp_path: Path) -> None:
+    pixels = noise(2, 9, 14)
+    ome(tmp_path, pixels, "ZYX")
+    with tifffile.TiffFile(tmp_path / "a.ome.tif") as file:
+        text = file.ome_metadata or ""
+    own = text.split('UUID="')[1].split('"')[0]
+    parts = [("a.ome.tif", own), ("b.ome.tif", f"{own[:-1]}x")]
+    data = [
+        f'<TiffData IFD="0" FirstZ="{z}" PlaneCount="1"><UUID FileName="{name}">'
+        f"{number}</UUID></TiffData>"
+        for z, (name, number) in enumerate(parts)
+    ]
+    at, end = text.index("<TiffData"), text.index("</Pixels>")
+    text = text[:at] + "".join(data) + text[end:]
+    for (name, number), plane in zip(parts, pixels, strict=True):
+        words = text.replace(f'UUID="{own}"', f'UUID="{number}"')
+        tifffile.imwrite(tmp_path / name, plane, description=words, metadata=None)
+    image = read_image(tmp_path / "a.ome.tif")
+    assert image.axes == ("z", "y", "x")
+    np.testing.assert_array_equal(image.data, pixels)
 
 
 @formats("OME-TIFF whose description is another file")

@@ -119,6 +119,7 @@ def test_imagej_sizes_are_read_in_their_unit(
         ({"unit": "um"}, "along z is not stated"),
         ({"unit": "s", "spacing": 1.0}, "no unit known here"),
         ({"unit": "inch", "spacing": 1.0, "across": (72, 72)}, "72 dots per inch"),
+        ({"unit": "cm", "spacing": 1.0, "across": (118.11,) * 2}, "300 dots per inch"),
         ({"unit": "um", "yunit": "mm", "spacing": 1.0}, "units of their own"),
     ],
 )
@@ -197,3 +198,13 @@ def test_sides_of_pixels_are_turned_with_them(tmp_path: Path, orientation: int) 
     wanted = (0.05, 0.025) if orientation == 3 else (0.025, 0.05)
     assert image.spacing == pytest.approx(wanted)
     assert image.data.shape == ((9, 14) if orientation == 3 else (14, 9))
+
+
+@formats("a spacing of one number in a description by tifffile")
+def test_a_spacing_that_is_no_list_is_left_aside_and_said(tmp_path: Path) -> None:
+    facts = {"axes": "ZYX", "spacing": 0.5, "unit": "um"}
+    image = written(tmp_path, VOLUME, metadata=facts)
+    assert image.unit is None
+    assert image.notices == (
+        "the spacing in its description is not one number an axis",
+    )

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import PIL.ImageFile
 from numpy.typing import NDArray
 from PIL import Image
 from PIL.ImageFile import ImageFile
@@ -78,8 +79,14 @@ def _opened(path: Path, kind: str) -> Iterator[ImageFile]:
             picture = Image.open(path, formats=(kind,))
     except Image.DecompressionBombError as error:
         raise _too_many_pixels(path) from error
-    with picture:
-        yield picture
+    kept = PIL.ImageFile.LOAD_TRUNCATED_IMAGES
+    # Another package may have asked for grey where a file is cut off.
+    PIL.ImageFile.LOAD_TRUNCATED_IMAGES = False
+    try:
+        with picture:
+            yield picture
+    finally:
+        PIL.ImageFile.LOAD_TRUNCATED_IMAGES = kept
 
 
 def _too_many_pixels(path: Path) -> ImageReadError:

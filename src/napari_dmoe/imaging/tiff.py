@@ -84,15 +84,19 @@ def _place(
 ) -> tuple[list[float] | None, str | None, list[str]]:
     """Return the spacing along the spatial axes and its unit; our own words first."""
     own: dict[str, Any] = dict((file.shaped_metadata or ({},))[0])
-    if own.get("spacing") is not None:
-        return own["spacing"], own.get("unit"), []
+    if isinstance(own.get("spacing"), list):
+        unit = own.get("unit")
+        return own["spacing"], unit if isinstance(unit, str) else None, []
     sizes, notices = tiff_spacing.stated_sizes(file, series)
+    if own.get("spacing") is not None:
+        notices = [*notices, "the spacing in its description is not one number an axis"]
     if is_swapped and sizes:
         sizes = sizes | {"x": sizes.get("y", 0.0), "y": sizes.get("x", 0.0)}
     wanted = [axis for axis in axes if axis in SPATIAL_AXES]
     missing = [axis for axis in wanted if not sizes.get(axis)]
     if sizes and missing:
-        notices = [f"its pixel size along {', '.join(missing)} is not stated"]
+        notices = [said for said in notices if said != tiff_spacing.FROM_TAGS]
+        notices.append(f"its pixel size along {', '.join(missing)} is not stated")
     if not sizes or missing:
         return None, None, notices
     return [sizes[axis] for axis in wanted], tiff_spacing.UNIT, notices

@@ -80,6 +80,12 @@ def as_labels(data: NDArray[Any], axes: Axes, page: Any, *, name: str) -> Conver
     if kind == _PALETTE:
         data, said = colours.labels_of_palette(data, _palette(page))
         return data, axes, said
+    if kind == _WHITE_IS_0 and page.is_imagej and not by_pillow(page):
+        return (
+            np.asarray(data, np.uint8 if data.dtype == bool else None),
+            axes,
+            ["its inverted look was left aside: its numbers were taken as labels"],
+        )
     if page.bitspersample == 1:
         is_turned = kind == _WHITE_IS_0 and not by_pillow(page)
         data = (~data if is_turned else data).astype(np.uint8)

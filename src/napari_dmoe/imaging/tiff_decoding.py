@@ -42,6 +42,9 @@ LARGEST_RATIO = {
 """How often the pixels may be larger than what is stored, per compression read here."""
 
 YCBCR = 6
+_BY_PILLOW = (0, 1, 2, 5, YCBCR)
+"""Greys, RGB, CMYK and YCbCr."""
+
 ADVICE = "save it without compression, or with LZW or Deflate"
 _WHOLE = (1, 8, 16, 32, 64)
 
@@ -63,6 +66,10 @@ def refuse_compression(name: str, page: Any) -> None:
             f"{name} has {page.bitspersample} bits a channel as {_pillow_words(page)}: "
             "save it with 8 bits, or without compression"
         )
+    if by_pillow(page) and page.photometric not in _BY_PILLOW:
+        colours = getattr(page.photometric, "name", page.photometric)
+        words = _pillow_words(page)
+        raise ImageReadError(f"{name} holds {colours} pixels as {words}: {ADVICE}")
     if page.photometric == YCBCR and page.compression == NONE and page.is_subsampled:
         raise ImageReadError(
             f"{name} holds subsampled YCbCr without compression: save it as RGB"

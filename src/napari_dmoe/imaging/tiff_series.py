@@ -16,7 +16,7 @@ MAX_PAGES = 100_000
 _FREE_BYTES = 2**28
 _USUAL_RATIO = 1100
 _SLACK = 2**16
-_REDUCED, _MASK = 1, 4
+_REDUCED, _MASK, _OLD_REDUCED = 1, 4, 2
 _SLIDES = ("svs", "scn", "qpi", "ndpi", "bif", "philips", "avs")
 
 
@@ -54,16 +54,15 @@ def _refuse_ome(path: Path, file: Any, n_pages: int) -> None:
                 f"{path.name} is one part of an OME-TIFF, and its description stands "
                 f"in {_base(element.get('MetadataFile'))}: open that file"
             )
-    others = {_base(each.get("FileName")) for each in root.iter() if _names(each)}
-    others.discard(path.name)
-    for name in sorted(others):
+    others = _other_files(root, path)
+    for name in others:
+        if _base(name) != name:
+            raise ImageReadError(f"{path.name} names parts that lie in other folders")
         if not (path.parent / name).is_file():
             raise ImageReadError(
                 f"{path.name} is one part of an OME-TIFF, and another one, {name}, is "
                 "not beside it"
             )
-    if any("/" in str(each.get("FileName")) for each in root.iter() if _names(each)):
-        raise ImageReadError(f"{path.name} names parts that lie in other folders")
     most = n_pages if not others else MAX_PAGES
     for pixels in root.iter():
         if pixels.tag.endswith("Pixels"):
@@ -87,8 +86,19 @@ def _refuse_planes(path: Path, n_planes: int, most: int, pixels: Any) -> None:
         )
 
 
-def _names(element: Any) -> bool:
-    return bool(element.tag.endswith("UUID")) and element.get("FileName") is not None
+def _other_files(root: Any, path: Path) -> list[str]:
+    """Return the names of the other files that planes lie in.
+
+    A file that was renamed is known by its number, which the description repeats.
+    """
+    own = root.get("UUID")
+    named = [each for each in root.iter() if each.tag.endswith("UUID")]
+    others = {
+        str(each.get("FileName"))
+        for each in named
+        if each.get("FileName") and (own is None or each.text != own)
+    }
+    return sorted(others - {path.name})
 
 
 def _base(name: str | None) -> str:
@@ -124,8 +134,9 @@ def chosen_series(path: Path, file: Any) -> tuple[Any, list[str]]:
 
 
 def _is_reduced(series: Any) -> bool:
-    kind = int(series.keyframe.subfiletype)
-    return bool(kind & (_REDUCED | _MASK))
+    page = series.keyframe
+    is_old_kind = page.tags.valueof(255) == _OLD_REDUCED
+    return is_old_kind or bool(int(page.subfiletype) & (_REDUCED | _MASK))
 
 
 def _largest(path: Path, pictures: list[Any]) -> Any:

@@ -38,6 +38,7 @@ _MM = {
 }
 _NO_LENGTH = ("", "pixel", "pixels", "px", "none", "reference frame")
 _INCH, _CENTIMETRE = 2, 3
+FROM_TAGS = "its pixel size was taken from its resolution tags"
 PRINT_DPI = (72, 96, 100, 120, 144, 150, 180, 200, 240, 266, 300, 350, 360, 400, 600)
 """Dots per inch that picture software writes whatever was photographed."""
 
@@ -79,12 +80,11 @@ def _from_ome(text: str, n_series: int) -> tuple[Sizes, list[str]]:
 
 def _from_imagej(stated: dict[str, Any], page: Any) -> tuple[Sizes, list[str]]:
     unit, notices = str(stated.get("unit", "")), list[str]()
-    if unit.strip().lower() in ("in", "inch", "inches"):
-        across = _per_unit(page)
-        if across and _is_print(*(n * 1.0 for n in across)):
-            return {}, [_print_words(across[0])]
-    factor = _factor(unit, notices)
-    across = _per_unit(page)
+    factor, across = _factor(unit, notices), _per_unit(page)
+    if across and factor in (_MM["in"], _MM["cm"]):  # as pictures bring them
+        dpi = [n * _MM["in"] / factor for n in across]
+        if _is_print(*dpi):
+            return {}, [_print_words(dpi[0])]
     if factor is None or across is None:
         return {}, notices
     sizes = {"x": factor / across[0], "y": factor / across[1]}
@@ -107,7 +107,7 @@ def _from_tags(page: Any) -> tuple[Sizes, list[str]]:
         return {}, [_print_words(dpi[0])]
     sizes, notices = _sound({"x": in_unit / across[0], "y": in_unit / across[1]}, [])
     if sizes:
-        notices.append("its pixel size was taken from its resolution tags")
+        notices.append(FROM_TAGS)
     return sizes, notices
 
 
