@@ -785,6 +785,20 @@ def test_a_circle_of_pages_ends(tmp_path: Path) -> None:
     assert read_image(tmp_path / "a.tif").data.shape == (9, 14)
 
 
+@formats("more than 10,000 pages of under 2,048 bytes each")
+def test_thousands_of_tiny_pages_are_refused(tmp_path: Path) -> None:
+    n, one = 10_001, 2 + 9 * 12 + 4
+    content = bytearray(b"II*\0" + struct.pack("<I", 8))
+    values = {256: 1, 257: 1, 258: 8, 259: 1, 262: 1, 273: 8, 277: 1, 278: 1, 279: 1}
+    fields = b"".join(struct.pack("<HHII", tag, 4, 1, v) for tag, v in values.items())
+    for page in range(n):
+        after = 8 + one * (page + 1) if page < n - 1 else 0
+        content += struct.pack("<H", 9) + fields + struct.pack("<I", after)
+    (tmp_path / "a.tif").write_bytes(bytes(content))
+    with pytest.raises(ImageReadError, match=r"^a\.tif holds 10,001 pages"):
+        read_image(tmp_path / "a.tif")
+
+
 @formats("ImageJ description of more planes than the file holds")
 def test_imagej_planes_that_are_not_there_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.tif"

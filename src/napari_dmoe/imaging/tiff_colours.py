@@ -38,7 +38,7 @@ def refuse_colours(name: str, page: Any) -> None:
         words = "inks that are not cyan, magenta, yellow and black"
     elif kind == _CMYK and page.dtype.kind != "u":
         words = f"CMYK of {page.dtype}"
-    elif kind == _WHITE_IS_0 and page.dtype.kind not in "bu":
+    elif kind == _WHITE_IS_0 and page.dtype.kind not in ("b", "u"):
         words = f"{page.dtype} of which white is 0"
     if words:
         raise ImageReadError(

@@ -13,6 +13,8 @@ from napari_dmoe.imaging.spatial import ImageReadError
 from napari_dmoe.imaging.tiff_decoding import LARGEST_RATIO, by_pillow
 
 MAX_PAGES = 100_000
+_MANY_PAGES, _SMALL_PAGE = 10_000, 2048
+"""So many pages of so few bytes each are no stack, and take minutes to look through."""
 _FREE_BYTES = 2**28
 _USUAL_RATIO = 1100
 _SLACK = 2**16
@@ -29,14 +31,15 @@ def refuse_headers(path: Path, file: Any) -> None:
         For too many pages, and descriptions of more planes than the file has.
     """
     n_pages = len(file.pages)
-    if n_pages > MAX_PAGES:
-        raise ImageReadError(f"{path.name} holds over {MAX_PAGES:,} pages: split it")
+    size = path.stat().st_size
+    if n_pages > MAX_PAGES or n_pages > max(_MANY_PAGES, size // _SMALL_PAGE):
+        raise ImageReadError(f"{path.name} holds {n_pages:,} pages: split it")
     if file.is_ome:
         _refuse_ome(path, file, n_pages)
     if file.is_imagej:
         stated = (file.imagej_metadata or {}).get("images", 1)
         one = file.pages.first.nbytes
-        room = n_pages if n_pages > 1 else path.stat().st_size // max(1, one)
+        room = n_pages if n_pages > 1 else size // max(1, one)
         if isinstance(stated, int) and stated > room:
             raise ImageReadError(
                 f"{path.name} says that it has {stated:,} planes, but holds {room:,}"
