@@ -10,9 +10,9 @@ import pytest
 from napari_dmoe.cohorts.case import Case, CohortError, Selection
 from napari_dmoe.cohorts.datasets import BadRow, read_cohort, read_rows
 from napari_dmoe.cohorts.writing import write_cohort
+from napari_dmoe.imaging.files import write_tiff
 from napari_dmoe.imaging.nifti_writing import write_nifti
 from napari_dmoe.imaging.spatial import SpatialImage
-from napari_dmoe.imaging.tiff_writing import write_tiff
 from napari_dmoe.patient import Patient
 from napari_dmoe.phantoms.fundus.cohort import NOTICE, fundus_cohort
 from napari_dmoe.phantoms.pelvis.cohort import pelvis_cohort

@@ -531,6 +531,14 @@ def test_pages_are_slices(tmp_path: Path, compression: str | None) -> None:
     np.testing.assert_array_equal(image.data, pixels)
 
 
+def test_labels_with_axes_of_one_sample_are_told_by_the_others(tmp_path: Path) -> None:
+    mask = noise(1, 9, 14) % 2
+    tifffile.imwrite(tmp_path / "a.tif", mask, photometric="minisblack")
+    labels = read_labels(tmp_path / "a.tif")
+    np.testing.assert_array_equal(np.squeeze(labels.data), mask[0])
+    assert [axis for axis in labels.axes if axis in "yx"] == ["y", "x"]
+
+
 @formats("orientation tag")
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("compression", [None, "tiff_lzw", "jpeg"])

@@ -10,10 +10,10 @@ import numpy as np
 from napari_dmoe.cohorts.case import Case, CohortError
 from napari_dmoe.cohorts.datasets import FILE_COLUMNS, TABLE
 from napari_dmoe.imaging.atomic import write_text
+from napari_dmoe.imaging.files import write_tiff
 from napari_dmoe.imaging.nifti_writing import write_nifti
 from napari_dmoe.imaging.spatial import SpatialImage
 from napari_dmoe.imaging.tables import write_table
-from napari_dmoe.imaging.tiff_writing import write_tiff
 from napari_dmoe.patient import FORM_ATTRIBUTES
 from napari_dmoe.progress import Progress, ProgressHook, silent
 

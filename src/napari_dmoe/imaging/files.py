@@ -1,4 +1,7 @@
-"""Image files in: PNG, JPEG, BMP, TIFF and NIfTI, and what their names say."""
+"""Image files in and out: PNG, JPEG, BMP, TIFF and NIfTI in, TIFF out.
+
+What a kind of file needs stands in a file of its own; this is where they are had from.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,7 @@ from napari_dmoe.imaging.spatial import (
     SpatialImage,
 )
 from napari_dmoe.imaging.tiff import read_tiff
+from napari_dmoe.imaging.tiff_writing import write_tiff as write_tiff
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
 TIFF_SUFFIXES = (".tif", ".tiff")

@@ -60,10 +60,11 @@ def read_tiff(path: Path, *, as_labels: bool = False) -> SpatialImage:
         data, left_to_turn = tiff_decoding.decoded(path, series)
         if missing := tiff_decoding.missing_parts(series):
             notices.append(f"{missing} parts that the file leaves out are 0")
-        axes = _axes(series.axes, data.shape)
+        axes = _axes(series.axes, data.shape, as_labels=as_labels)
         convert = tiff_colours.as_labels if as_labels else tiff_colours.as_colours
         data, axes, converted = convert(data, axes, page, name=path.name)
-        data = upright(data, left_to_turn, y=axes.index("y"), x=axes.index("x"))
+        if left_to_turn != 1:
+            data = upright(data, left_to_turn, y=axes.index("y"), x=axes.index("x"))
         turned = page.tags.valueof(274, 1)
         place = _place(file, series, axes, is_swapped=swaps_sides(turned))
     spacing, unit, sized = place
@@ -72,8 +73,16 @@ def read_tiff(path: Path, *, as_labels: bool = False) -> SpatialImage:
     return SpatialImage(image.data, image.axes, image.affine, unit, said)
 
 
-def _axes(stated: str, shape: tuple[int, ...]) -> tuple[str, ...]:
-    """Take the axes that a TIFF names; unnamed ones (Q) are told from the shape."""
+def _axes(stated: str, shape: tuple[int, ...], *, as_labels: bool) -> tuple[str, ...]:
+    """Take the axes that a TIFF names; unnamed ones (Q) are told from the shape.
+
+    Axes of one sample say nothing of where labels lie.
+    """
+    if as_labels and 1 in shape:
+        rest = tuple(side for side in shape if side > 1)
+        known = iter(guess_axes(rest) if len(rest) > 1 else ("y", "x")[: len(rest)])
+        spare = iter("abdefgh")
+        return tuple(next(spare if side == 1 else known) for side in shape)
     names = tuple({"S": CHANNEL_AXIS}.get(name, name.lower()) for name in stated)
     is_clear = not any(name in "qi" for name in names) and len(set(names)) == len(names)
     return names if is_clear else guess_axes(shape)

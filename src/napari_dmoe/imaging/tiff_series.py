@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from napari_dmoe.imaging.claims import refuse_claim
+from napari_dmoe.imaging.sizes import refuse_claim
 from napari_dmoe.imaging.spatial import ImageReadError
 from napari_dmoe.imaging.tiff_decoding import LARGEST_RATIO, by_pillow
 

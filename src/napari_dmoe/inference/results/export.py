@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 from pydantic import BaseModel
 
 from napari_dmoe.imaging.atomic import write_text
-from napari_dmoe.imaging.files import safe_stem
+from napari_dmoe.imaging.files import safe_stem, write_tiff
 from napari_dmoe.imaging.nifti_writing import write_nifti
 from napari_dmoe.imaging.spatial import SPATIAL_AXES, Grid, ImageReadError, SpatialImage
-from napari_dmoe.imaging.tiff_writing import write_tiff
 from napari_dmoe.imaging.volumes import VOLUME_AXES
 from napari_dmoe.inference.results.routing import RoutingMaps
 from napari_dmoe.inference.results.segmentation import Segmentation

@@ -10,11 +10,10 @@ from napari.layers import Image
 from pydantic import ValidationError
 
 from napari_dmoe.imaging.atomic import write_text
-from napari_dmoe.imaging.files import TIFF_SUFFIXES, image_stem
+from napari_dmoe.imaging.files import TIFF_SUFFIXES, image_stem, write_tiff
 from napari_dmoe.imaging.nifti import NIFTI_SUFFIXES
 from napari_dmoe.imaging.nifti_writing import write_nifti
 from napari_dmoe.imaging.spatial import SPATIAL_AXES, ImageReadError, SpatialImage
-from napari_dmoe.imaging.tiff_writing import write_tiff
 from napari_dmoe.inference.results.provenance import METADATA_KEY, Provenance
 from napari_dmoe.viewer.layers.placement import FILE_KEY, PLACE, to_image
 
