@@ -77,7 +77,7 @@ def test_absent_files_are_named(tmp_path: Path) -> None:
 def test_a_tiff_that_claims_too_much_is_refused_unread(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("napari_dmoe.imaging.files.MAX_BYTES", 50)
+    monkeypatch.setattr("napari_dmoe.imaging.sizes.MAX_BYTES", 50)
     tifffile.imwrite(tmp_path / "big.tif", picture(9, 9))
     with pytest.raises(ImageReadError, match="more than the"):
         read_image(tmp_path / "big.tif")

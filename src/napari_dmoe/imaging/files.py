@@ -1,30 +1,25 @@
 """Image files in and out: PNG, JPEG, BMP, TIFF and NIfTI in, TIFF out.
 
-TIFF files written here say where they lie: axes, spacing and unit stand in tifffile's
-own description, and the resolution tags repeat them for other programs.
+What a kind of file needs stands in a file of its own; this is where they are had from.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import imageio.v3 as iio
-import tifffile
-from numpy.typing import NDArray
-
-from napari_dmoe.imaging.atomic import atomic_path
-from napari_dmoe.imaging.nifti import MAX_BYTES, NIFTI_SUFFIXES, read_nifti
+from napari_dmoe.imaging.nifti import NIFTI_SUFFIXES, read_nifti
+from napari_dmoe.imaging.pictures import read_picture
+from napari_dmoe.imaging.signatures import named_format, true_format
 from napari_dmoe.imaging.spatial import (
-    CHANNEL_AXIS,
     ImageError,
     ImageReadError,
     SpatialImage,
-    guess_axes,
 )
+from napari_dmoe.imaging.tiff import read_tiff
+from napari_dmoe.imaging.tiff_writing import write_tiff as write_tiff
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
 TIFF_SUFFIXES = (".tif", ".tiff")
@@ -33,9 +28,6 @@ IMAGE_SUFFIXES = (*PICTURE_SUFFIXES, *TIFF_SUFFIXES, *NIFTI_SUFFIXES)
 
 _RESERVED = re.compile(r"(con|prn|aux|nul|(com|lpt)[\d¹²³])(\.|$)", re.IGNORECASE)
 MAX_NAME = 80
-
-PER_CENTIMETRE = {"mm": 10.0, "um": 10_000.0, "µm": 10_000.0, "cm": 1.0}
-"""Units that resolution tags can express."""
 
 
 def image_suffix(path: Path) -> str:
@@ -67,15 +59,43 @@ def read_image(path: str | os.PathLike[str]) -> SpatialImage:
     -------
     SpatialImage
         Axes ``yx`` or ``yxc``, or those that a TIFF file names; spacing and unit
-        where the file states them.
+        where the file states them. Colours are red, green and blue; pictures are
+        turned upright; `notices` say what was converted.
 
     Raises
     ------
     ImageReadError
         When the file is absent, of another kind, damaged, too large, or its axes
-        cannot be told.
+        or colours cannot be told.
     """
-    path = Path(path)
+    return _read(Path(path), as_labels=False)
+
+
+def read_labels(path: str | os.PathLike[str]) -> SpatialImage:
+    """Read an image file whose numbers are labels.
+
+    As :func:`read_image`, but what stands for numbers keeps them: the indices of a
+    palette, 0 and 1 of a bilevel picture, and one channel where all are equal.
+
+    Parameters
+    ----------
+    path : str or path-like
+        A PNG, JPEG, BMP, TIFF or NIfTI file.
+
+    Returns
+    -------
+    SpatialImage
+        Without a channel axis, except where colours differ.
+
+    Raises
+    ------
+    ImageReadError
+        As :func:`read_image` raises it.
+    """
+    return _read(Path(path), as_labels=True)
+
+
+def _read(path: Path, *, as_labels: bool) -> SpatialImage:
     suffix = image_suffix(path)
     if suffix not in IMAGE_SUFFIXES:
         raise ImageReadError(
@@ -84,7 +104,9 @@ def read_image(path: str | os.PathLike[str]) -> SpatialImage:
     if not path.is_file():
         raise ImageReadError(f"{path.name}: there is no such file")
     try:
-        return _READERS[suffix](path)
+        if suffix in NIFTI_SUFFIXES:
+            return read_nifti(path)
+        return _read_by_content(path, named_format(suffix), as_labels=as_labels)
     except ImageReadError:
         raise
     except ImageError as error:
@@ -96,87 +118,19 @@ def read_image(path: str | os.PathLike[str]) -> SpatialImage:
         ) from error
 
 
-def _read_picture(path: Path) -> SpatialImage:
-    data = iio.imread(path, plugin="pillow")
-    if data.ndim == 3 and data.shape[-1] == 2:  # grey with opacity
-        data = data[..., 0]
-    return SpatialImage(data, ("y", "x", CHANNEL_AXIS)[: data.ndim])
-
-
-def _read_tiff(path: Path) -> SpatialImage:
-    with tifffile.TiffFile(path) as file:
-        series = file.series[0]
-        if series.nbytes > MAX_BYTES:
-            raise ImageReadError(
-                f"{path.name} claims {series.nbytes / 2**30:.0f} GiB: more than the "
-                f"{MAX_BYTES / 2**30:.0f} GiB that are read at once"
-            )
-        data = series.asarray()
-        stated: dict[str, Any] = dict((file.shaped_metadata or ({},))[0])
-        axes = _tiff_axes(series.axes, data.shape)
-    spacing, unit = stated.get("spacing"), stated.get("unit")
-    return SpatialImage.from_array(data, axes=axes, spacing=spacing, unit=unit)
-
-
-def _tiff_axes(stated: str, shape: tuple[int, ...]) -> tuple[str, ...]:
-    """Take the axes that a TIFF names; unnamed ones (Q) are told from the shape."""
-    names = tuple({"S": CHANNEL_AXIS}.get(name, name.lower()) for name in stated)
-    is_clear = not any(name in "qi" for name in names) and len(set(names)) == len(names)
-    return names if is_clear else guess_axes(shape)
-
-
-_READERS: Mapping[str, Callable[[Path], SpatialImage]] = {
-    **dict.fromkeys(PICTURE_SUFFIXES, _read_picture),
-    **dict.fromkeys(TIFF_SUFFIXES, _read_tiff),
-    **dict.fromkeys(NIFTI_SUFFIXES, read_nifti),
-}
-
-
-def write_tiff(
-    path: str | os.PathLike[str],
-    data: NDArray[Any],
-    *,
-    axes: Sequence[str],
-    spacing: Sequence[float] | None = None,
-    unit: str | None = None,
-) -> None:
-    """Write an array as TIFF, whole or not at all.
-
-    Parameters
-    ----------
-    path : str or path-like
-        Where to.
-    data : array
-        One axis per name in `axes`.
-    axes : sequence of str
-        Axis names, one letter each: ``z``, ``y``, ``x``, ``c``, ``t`` or another.
-    spacing : sequence of float, optional
-        Pixel size along the spatial axes, in their order in `axes`, in `unit`.
-    unit : str, optional
-        Unit of `spacing`.
-
-    Raises
-    ------
-    OSError
-        When the file cannot be written; nothing is left behind.
-    """
-    letters = "".join({CHANNEL_AXIS: "S"}.get(axis, axis.upper()[:1]) for axis in axes)
-    description: dict[str, Any] = {"axes": letters}
-    if spacing is not None:
-        description |= {"spacing": [float(s) for s in spacing], "unit": unit}
-    options: dict[str, Any] = {}
-    if spacing is not None and unit in PER_CENTIMETRE and len(spacing) >= 2:
-        tags = [PER_CENTIMETRE[unit] / s for s in (spacing[-1], spacing[-2])]
-        options = {"resolution": tags, "resolutionunit": "CENTIMETER"}
-    is_rgb = letters.endswith("S") and data.shape[-1] in (3, 4)
-    photometric = "rgb" if is_rgb else "minisblack"
-    target = Path(path)
-    with atomic_path(target) as partial:
-        tifffile.imwrite(
-            partial,
-            data,
-            photometric=photometric,
-            compression="zlib",
-            metadata=description,
-            **options,
+def _read_by_content(path: Path, named: str, *, as_labels: bool) -> SpatialImage:
+    """Read a picture or TIFF as what it is, whatever of the four its name says."""
+    kind, other = true_format(path)
+    if kind is None:
+        what = f": it is {other}" if other else ""
+        raise ImageReadError(
+            f"{path.name} is damaged, or not the kind of file that its name says{what}"
         )
+    if kind == "TIFF":
+        image = read_tiff(path, as_labels=as_labels)
+    else:
+        image = read_picture(path, kind, as_labels=as_labels)
+    if kind == named:
+        return image
+    said = f"the file is {kind}, though its name says {named}"
+    return replace(image, notices=(said, *image.notices))

@@ -62,7 +62,7 @@ def mask_layers(path: Path) -> list[LayerData]:
     ImageReadError
         When the file cannot be read or holds no integers.
     """
-    image = files.read_image(path)
+    image = files.read_labels(path)
     if image.data.dtype.kind not in "iub":
         raise ImageReadError(f"{path.name} holds no labels, but {image.data.dtype}")
     record = record_of(path)

@@ -1,0 +1,111 @@
+"""TIFF files in: their pixels as grey or RGB, upright, with their size.
+
+Parts of this: which picture (:mod:`tiff_series`), its numbers (:mod:`tiff_decoding`),
+its colours (:mod:`tiff_colours`) and the size of a pixel (:mod:`tiff_spacing`).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import tifffile
+
+from napari_dmoe.imaging import tiff_colours, tiff_decoding, tiff_series, tiff_spacing
+from napari_dmoe.imaging.orientation import swaps_sides, turning, upright
+from napari_dmoe.imaging.spatial import (
+    CHANNEL_AXIS,
+    SPATIAL_AXES,
+    SpatialImage,
+    guess_axes,
+)
+
+# What tifffile logs of odd tags is said here as a notice or an error, and not to the
+# terminal, where Python prints what nobody listens to.
+logging.getLogger("tifffile").addHandler(logging.NullHandler())
+
+
+def read_tiff(path: Path, *, as_labels: bool = False) -> SpatialImage:
+    """Read the picture of a TIFF file.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    as_labels : bool
+        Whether its numbers are labels: palettes keep their indices.
+
+    Returns
+    -------
+    SpatialImage
+        With the axes that the file names, or those that its shape tells; in the
+        unit of this package's own description, or in mm. `notices` say what was
+        converted, passed over or left out.
+
+    Raises
+    ------
+    ImageReadError
+        When the file claims more than it can hold, is compressed or coloured in a way
+        that is not read, holds several pictures, or lacks parts of one.
+    """
+    with tifffile.TiffFile(path) as file:
+        tiff_series.refuse_headers(path, file)
+        series, notices = tiff_series.chosen_series(path, file)
+        page = series.keyframe
+        tiff_decoding.refuse_compression(path.name, page)
+        tiff_colours.refuse_colours(path.name, page)
+        tiff_series.refuse_size(path, series)
+        data, left_to_turn = tiff_decoding.decoded(path, series)
+        if missing := tiff_decoding.missing_parts(series):
+            notices.append(f"{missing} parts that the file leaves out are 0")
+        axes = _axes(series.axes, data.shape, as_labels=as_labels)
+        convert = tiff_colours.as_labels if as_labels else tiff_colours.as_colours
+        data, axes, converted = convert(data, axes, page, name=path.name)
+        if left_to_turn != 1:
+            data = upright(data, left_to_turn, y=axes.index("y"), x=axes.index("x"))
+        turned = page.tags.valueof(274, 1)
+        place = _place(file, series, axes, is_swapped=swaps_sides(turned))
+    spacing, unit, sized = place
+    image = SpatialImage.from_array(data, axes=axes, spacing=spacing, unit=unit)
+    said = (*notices, *converted, *turning(turned), *sized)
+    return SpatialImage(image.data, image.axes, image.affine, unit, said)
+
+
+def _axes(stated: str, shape: tuple[int, ...], *, as_labels: bool) -> tuple[str, ...]:
+    """Take the axes that a TIFF names; unnamed ones (Q) are told from the shape.
+
+    Axes of one sample say nothing of where labels lie.
+    """
+    if as_labels and 1 in shape:
+        rest = tuple(side for side in shape if side > 1)
+        known = iter(guess_axes(rest) if len(rest) > 1 else ("y", "x")[: len(rest)])
+        spare = iter("abdefgh")
+        return tuple(next(spare if side == 1 else known) for side in shape)
+    names = tuple({"S": CHANNEL_AXIS}.get(name, name.lower()) for name in stated)
+    is_clear = not any(name in "qi" for name in names) and len(set(names)) == len(names)
+    return names if is_clear else guess_axes(shape)
+
+
+def _place(
+    file: Any, series: Any, axes: Sequence[str], *, is_swapped: bool
+) -> tuple[list[float] | None, str | None, list[str]]:
+    """Return the spacing along the spatial axes and its unit; our own words first."""
+    own: dict[str, Any] = dict((file.shaped_metadata or ({},))[0])
+    if isinstance(own.get("spacing"), list):
+        unit = own.get("unit")
+        return own["spacing"], unit if isinstance(unit, str) else None, []
+    sizes, notices = tiff_spacing.stated_sizes(file, series)
+    if own.get("spacing") is not None:
+        notices = [*notices, "the spacing in its description is not one number an axis"]
+    if is_swapped and sizes:
+        sizes = sizes | {"x": sizes.get("y", 0.0), "y": sizes.get("x", 0.0)}
+    wanted = [axis for axis in axes if axis in SPATIAL_AXES]
+    missing = [axis for axis in wanted if not sizes.get(axis)]
+    if sizes and missing:
+        notices = [said for said in notices if said != tiff_spacing.FROM_TAGS]
+        notices.append(f"its pixel size along {', '.join(missing)} is not stated")
+    if not sizes or missing:
+        return None, None, notices
+    return [sizes[axis] for axis in wanted], tiff_spacing.UNIT, notices

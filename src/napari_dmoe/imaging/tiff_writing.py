@@ -1,0 +1,71 @@
+"""TIFF files out, whole or not at all.
+
+They say where they lie: axes, spacing and unit stand in tifffile's own description, and
+the resolution tags repeat them for other programs.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import tifffile
+from numpy.typing import NDArray
+
+from napari_dmoe.imaging.atomic import atomic_path
+from napari_dmoe.imaging.spatial import CHANNEL_AXIS
+
+PER_CENTIMETRE = {"mm": 10.0, "um": 10_000.0, "µm": 10_000.0, "cm": 1.0}
+"""Units that resolution tags can express."""
+
+
+def write_tiff(
+    path: str | os.PathLike[str],
+    data: NDArray[Any],
+    *,
+    axes: Sequence[str],
+    spacing: Sequence[float] | None = None,
+    unit: str | None = None,
+) -> None:
+    """Write an array as TIFF, whole or not at all.
+
+    Parameters
+    ----------
+    path : str or path-like
+        Where to.
+    data : array
+        One axis per name in `axes`.
+    axes : sequence of str
+        Axis names, one letter each: ``z``, ``y``, ``x``, ``c``, ``t`` or another.
+    spacing : sequence of float, optional
+        Pixel size along the spatial axes, in their order in `axes`, in `unit`.
+    unit : str, optional
+        Unit of `spacing`.
+
+    Raises
+    ------
+    OSError
+        When the file cannot be written; nothing is left behind.
+    """
+    letters = "".join({CHANNEL_AXIS: "S"}.get(axis, axis.upper()[:1]) for axis in axes)
+    description: dict[str, Any] = {"axes": letters}
+    if spacing is not None:
+        description |= {"spacing": [float(s) for s in spacing], "unit": unit}
+    options: dict[str, Any] = {}
+    if spacing is not None and unit in PER_CENTIMETRE and len(spacing) >= 2:
+        tags = [PER_CENTIMETRE[unit] / s for s in (spacing[-1], spacing[-2])]
+        options = {"resolution": tags, "resolutionunit": "CENTIMETER"}
+    is_rgb = letters.endswith("S") and data.shape[-1] in (3, 4)
+    photometric = "rgb" if is_rgb else "minisblack"
+    target = Path(path)
+    with atomic_path(target) as partial:
+        tifffile.imwrite(
+            partial,
+            data,
+            photometric=photometric,
+            compression="zlib",
+            metadata=description,
+            **options,
+        )
