@@ -35,13 +35,12 @@ def case(
             read_record,
             write_case,
         )
-        from napari_dmoe.inference.results.provenance import labels_sha256
 
         record = read_record(mask.with_name(f"{image_stem(mask)}.json"))
         labels = in_order_of_result(read_image(mask), record)
         if labels.dtype != np.uint8:
             raise CaseFileError(f"{mask.name} is no mask: it holds {labels.dtype}")
-        is_changed = record.labels_sha256 not in (None, labels_sha256(labels))
+        is_changed = record.labels_sha256 not in (None, record.sha256_of(labels))
         if is_changed:
             record = record.model_copy(update={"edited": True})
         write_case(output, record, labels)

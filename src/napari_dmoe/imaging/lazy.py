@@ -70,6 +70,38 @@ def frame_of(data: Any, index: tuple[Any, ...]) -> Any:
     return data[index] if isinstance(data, np.ndarray) else LazyFrame(data, index)
 
 
+class _Flipped:
+    """A lazy array turned round along some axes; read only where it is indexed."""
+
+    def __init__(self, data: Any, along: tuple[int, ...]) -> None:
+        self._data, self._along = data, along
+        self._turn = tuple(
+            slice(None, None, -1 if axis in along else 1) for axis in range(data.ndim)
+        )
+        self.shape, self.ndim, self.dtype = data.shape, data.ndim, data.dtype
+        self.chunks = getattr(data, "chunks", None)
+
+    def __getitem__(self, index: tuple[slice, ...]) -> Any:
+        """Read a part; one slice without a step for each axis."""
+        place = list(index)
+        for axis in self._along:
+            n = int(self.shape[axis])
+            begin, end, _ = index[axis].indices(n)
+            place[axis] = slice(n - max(begin, end), n - begin)
+        return np.asarray(self._data[tuple(place)])[self._turn]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        """Read everything."""
+        return np.asarray(np.asarray(self._data)[self._turn], dtype)
+
+
+def flipped(data: Any, along: tuple[int, ...]) -> Any:
+    """Return an array turned round along some axes, without reading lazy ones."""
+    if isinstance(data, np.ndarray):
+        return np.flip(data, along)
+    return _Flipped(data, along)
+
+
 def _rows_at_once(data: Any, index: tuple[Any, ...], along: int) -> int:
     """Return rows that are read at a time: whole chunks, and not too many of them."""
     others = [

@@ -115,7 +115,7 @@ class LabelFrame:
     axes: tuple[str, ...]
     """Names of the labels' axes."""
     grid: Grid
-    """Where they lie in the source image, along the last axes."""
+    """Where they lie in the source image, along y and x, or z, y and x."""
     classes: tuple[str, ...]
     """Class names."""
     pixel: float
@@ -189,11 +189,5 @@ def flipping_regions(
 
 def _in_source(place: NDArray[Any], frame: LabelFrame) -> tuple[float, ...]:
     """Return a place in the labels as one in source pixels along spatial axes."""
-    n_extra = len(place) - len(frame.grid.shape)
-    spatial = (
-        start + step * float(index)
-        for start, step, index in zip(
-            frame.grid.start, frame.grid.step, place[n_extra:], strict=True
-        )
-    )
-    return (*map(float, place[:n_extra]), *spatial)
+    start, step = frame.grid.along(frame.axes)
+    return tuple((start + step * np.asarray(place, float)).tolist())

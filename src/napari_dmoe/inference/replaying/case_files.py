@@ -1,9 +1,9 @@
 """Portable case files: a record and its mask in one file, without the image.
 
 A colleague who has the image and the checkpoint can replay it. The file is a zip with
-``record.json`` and ``labels.npy``. It holds no path and no patient identifier; reading
-one unpacks nothing to disk and runs nothing. A mask that was saved as an image is put
-back into the order in which its run returned it.
+``record.json`` and ``labels.npy``, which holds the labels frame by frame. It holds no
+path and no patient identifier; reading one unpacks nothing to disk and runs nothing. A
+mask that was saved as an image is put back into the order in which its run returned it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from napari_dmoe.imaging.atomic import atomic_path
-from napari_dmoe.imaging.spatial import CHANNEL_AXIS, SPATIAL_AXES, SpatialImage
+from napari_dmoe.imaging.frames import transposed
+from napari_dmoe.imaging.spatial import SpatialImage
 from napari_dmoe.inference.results.provenance import Provenance
 
 CASE_SUFFIX = ".dmoe-case"
@@ -47,7 +48,8 @@ class CaseFile:
     record: Provenance
     """How the mask came about."""
     labels: NDArray[np.uint8]
-    """(*S) uint8 array: the mask; painted on where ``record.edited`` says so."""
+    """(*S) uint8 array: the mask along the axes of its image, but for channels; painted
+    on where ``record.edited`` says so."""
 
 
 def write_case(
@@ -77,7 +79,8 @@ def write_case(
     if labels.dtype != np.uint8:
         raise CaseFileError(f"labels must be uint8: found {labels.dtype}")
     stream = io.BytesIO()
-    npy.write_array(stream, np.ascontiguousarray(labels), allow_pickle=False)
+    stored = np.ascontiguousarray(record.by_frame(labels))
+    npy.write_array(stream, stored, allow_pickle=False)
     parts = {
         RECORD: (record.model_dump_json(indent=2) + "\n").encode(),
         LABELS: stream.getvalue(),
@@ -126,7 +129,7 @@ def read_case(path: str | os.PathLike[str]) -> CaseFile:
             f"{path.name}: the mask has label {labels.max()}, the record "
             f"{len(record.classes)} classes"
         )
-    return CaseFile(record, labels)
+    return CaseFile(record, record.as_image(labels))
 
 
 def read_record(path: str | os.PathLike[str]) -> Provenance:
@@ -224,13 +227,10 @@ def in_order_of_result(mask: SpatialImage, record: Provenance) -> NDArray[Any]:
     ValueError
         When the mask has other axes than the image of the record.
     """
-    frame = SPATIAL_AXES[-len(record.grid["shape"]) :]
-    image_axes = [axis for axis in record.image.axes if axis != CHANNEL_AXIS]
-    order = [axis for axis in image_axes if axis not in frame] + list(frame)
+    order = record.axes
     if sorted(order) != sorted(mask.axes):
         raise ValueError(
             f"the mask has the axes {', '.join(mask.axes)}, its record "
             f"{', '.join(order)}: it is another one's"
         )
-    data = np.asarray(mask.data)
-    return np.ascontiguousarray(data.transpose([mask.axes.index(a) for a in order]))
+    return np.ascontiguousarray(transposed(np.asarray(mask.data), mask.axes, order))
