@@ -79,13 +79,11 @@ class Frames:
         data, turned = frame_of(image.data, place), self.backwards & set(self.along)
         if turned:
             data = flipped(data, tuple(i for i, a in enumerate(axes) if a in turned))
-            kept = [a for a in image.spatial_axes if a in self.along]
-            sizes = [image.spatial_shape[i] for i in keep]
-            ends = [
-                n - 1 if a in turned else 0 for a, n in zip(kept, sizes, strict=True)
-            ]
-            back = np.diag([*(-1.0 if a in turned else 1.0 for a in kept), 1.0])
-            back[:-1, -1] = ends
+            back = np.eye(len(keep) + 1)
+            for place, axis in enumerate(keep):
+                if image.spatial_axes[axis] in turned:
+                    n = image.spatial_shape[axis]
+                    back[place, place], back[place, -1] = -1.0, n - 1.0
             affine = affine @ back
         return SpatialImage(data, axes, affine, image.unit)
 

@@ -181,7 +181,8 @@ class PlaneRun:
         axes = (*planes.axes, *PLANE_AXES)
         first, size = samples.shape[:-3], samples.shape[-2:]
         whole = samples.reshape(*first, *planes.shape, *size)
-        turned = whole[(..., *planes.flips(axes))]
+        index: tuple[Any, ...] = (..., *planes.flips(axes))
+        turned = whole[index]
         return transposed(turned, axes, source_axes(planes.image.axes))
 
     def _routing(self) -> RoutingMaps | None:
