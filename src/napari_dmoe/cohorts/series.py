@@ -202,7 +202,8 @@ def _segment(
         return Done(entry.name, " ".join(str(error).split()), error=error)
     on_source = options.settings.scored_at == "source"
     has_sizes = on_source and len(result.axes) == len(result.grid.shape)
-    sizes = sizes_of(result.labels, image, result.classes) if has_sizes else {}
+    by_frame = result.by_frame(result.labels)
+    sizes = sizes_of(by_frame, image, result.classes) if has_sizes else {}
     drivers = ", ".join(describe_drivers(result.provenance))
     made_for = f"segmented for {drivers}" if drivers else "segmented"
     outcome = "; ".join((made_for, *result.provenance.notices))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_dmoe.imaging.lazy import flipped, frame_of
+from napari_dmoe.imaging.lazy import frame_of, turned
 from napari_dmoe.imaging.spatial import (
     CHANNEL_AXIS,
     SPATIAL_AXES,
@@ -64,7 +64,10 @@ class Frames:
         return math.prod(self.shape)
 
     def __getitem__(self, number: int) -> SpatialImage:
-        """Return frame `number`: its axes and, where there is one, c, as they stand."""
+        """Return frame `number`, its spatial axes in the order of `along`.
+
+        Channels stay where they are, before or behind them.
+        """
         if not 0 <= number < len(self):
             raise IndexError(f"frame {number} of {len(self)}")
         image, indices = self.image, np.unravel_index(number, self.shape or (1,))
@@ -73,19 +76,25 @@ class Frames:
             for axis, i, n in zip(self.axes, indices, self.shape, strict=False)
         }
         place = tuple(where.get(axis, slice(None)) for axis in image.axes)
-        keep = [i for i, a in enumerate(image.spatial_axes) if a in self.along]
-        affine = image.affine[np.ix_([*keep, -1], [*keep, -1])]
-        axes = tuple(axis for axis in image.axes if axis not in self.axes)
-        data, turned = frame_of(image.data, place), self.backwards & set(self.along)
-        if turned:
-            data = flipped(data, tuple(i for i, a in enumerate(axes) if a in turned))
-            back = np.eye(len(keep) + 1)
-            for place, axis in enumerate(keep):
-                if image.spatial_axes[axis] in turned:
-                    n = image.spatial_shape[axis]
-                    back[place, place], back[place, -1] = -1.0, n - 1.0
-            affine = affine @ back
-        return SpatialImage(data, axes, affine, image.unit)
+        data = frame_of(image.data, place)
+        stored = tuple(axis for axis in image.axes if axis not in self.axes)
+        order = iter(self.along)
+        axes = tuple(a if a == CHANNEL_AXIS else next(order) for a in stored)
+        back = self.backwards & set(self.along)
+        if axes != stored or back:
+            places = tuple(stored.index(axis) for axis in axes)
+            data = turned(data, places, tuple(stored.index(axis) for axis in back))
+        return SpatialImage(data, axes, self._affine(back), image.unit)
+
+    def _affine(self, back: frozenset[str]) -> NDArray[np.float64]:
+        """Return the affine of every frame, some of whose axes are turned round."""
+        to_stored = np.eye(len(self.along) + 1)
+        for place, (axis, n) in enumerate(
+            zip(self.along, self.frame_shape, strict=True)
+        ):
+            if axis in back:
+                to_stored[place, place], to_stored[place, -1] = -1.0, n - 1.0
+        return self.image.affine_along(self.along) @ to_stored
 
     def flips(self, axes: Sequence[str]) -> tuple[slice, ...]:
         """Return what turns arrays along `axes` as the frames are, and back."""

@@ -222,7 +222,7 @@ def test_a_case_comes_back_in_the_order_of_the_images_axes(
 ) -> None:
     image = viewer.add_image(np.zeros((12, 9, 4)), axis_labels=("y", "x", "t"))
     made = make_segmentation(to_image(image))
-    case = CaseFile(made.provenance, made.labels)
+    case = CaseFile(made.provenance, made.provenance.as_image(made.labels))
     data, look, _ = case_layer(image, case, "eye.dmoe-case")
     np.testing.assert_array_equal(data, made.labels.transpose(1, 2, 0))
     assert is_mask(viewer.add_labels(data, **look))

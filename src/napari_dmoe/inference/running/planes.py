@@ -53,11 +53,9 @@ class PlaneRun:
         self.planes = planes = Frames(image, PLANE_AXES, upright=upright)
         self.forward = Forward(loaded, choice, settings, batch=settings.batch)
         self.digest = InputDigest()
-        said = (
-            *image.notices,
-            *((TURNED,) if planes.backwards & {*PLANE_AXES} else ()),
-        )
-        self.notices = dict.fromkeys(said)
+        self.notices = dict.fromkeys(image.notices)
+        if planes.backwards & set(PLANE_AXES):
+            self.notices[TURNED] = None
         if not isinstance(loaded.preprocessing, Preprocessing):
             raise ImageError("the model's card states no preprocessing of planes")
         self.preprocessing = loaded.preprocessing
