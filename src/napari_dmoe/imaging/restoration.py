@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from napari_dmoe.imaging.spatial import Grid
+from napari_dmoe.imaging.spatial import MOST_CLASSES, Grid, ImageError
 from napari_dmoe.progress import Pulse, no_pulse
 
 STRIP_VOXELS = 2**22
@@ -101,10 +101,20 @@ def restore_labels(
 def best_class(scores: torch.Tensor) -> NDArray[np.uint8]:
     """Return the number of the highest of the scores (K, *S), the first of equal ones.
 
+    Raises
+    ------
+    ImageError
+        For more classes than a byte can tell apart.
+
     Notes
     -----
     ``max`` is several times faster here than ``argmax``, and breaks ties alike.
     """
+    if len(scores) > MOST_CLASSES:
+        raise ImageError(
+            f"the model has {len(scores)} classes, and masks hold {MOST_CLASSES} at "
+            "most, background included"
+        )
     return np.asarray(scores.max(0).indices.to(torch.uint8).cpu().numpy())
 
 

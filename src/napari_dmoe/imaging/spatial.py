@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 SPATIAL_AXES = ("z", "y", "x")
 CHANNEL_AXIS = "c"
 
+MOST_CLASSES = 256
+"""Classes of a model at most, background included: masks are bytes."""
+
 ResizeRule = Literal["corner-aligned", "half-pixel"]
 
 

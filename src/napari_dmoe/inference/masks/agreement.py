@@ -38,7 +38,7 @@ class Votes:
         self.counts: NDArray[np.uint8] = np.zeros((n_classes, 0), np.uint8)
         """(K, *S) uint8 array: masks that give each pixel each class."""
 
-    def add(self, labels: NDArray[np.uint8]) -> None:
+    def add(self, labels: NDArray[np.unsignedinteger]) -> None:
         """Count one more mask (*S).
 
         Raises
