@@ -28,6 +28,7 @@ from napari_dmoe.inference.running.drivers import choose_routers
 from napari_dmoe.inference.running.segment import segment
 from napari_dmoe.inference.running.settings import InferenceSettings
 from napari_dmoe.inference.running.variants import segment_variants
+from napari_dmoe.models.card_files import read_card
 from napari_dmoe.models.checkpoint import LoadedModel, load_checkpoint
 from napari_dmoe.patient import Patient
 from napari_dmoe.progress import silent
@@ -39,7 +40,10 @@ KEPT = InferenceSettings(probabilities=True, device="cpu")
 
 @pytest.fixture
 def planar(tiny_checkpoint: Callable[..., Path]) -> LoadedModel:
-    return load_checkpoint(tiny_checkpoint(3, 3), card="fairseg-race")
+    card = read_card("fairseg-race")
+    small = card.preprocessing.model_copy(update={"crop": 30})
+    card = card.model_copy(update={"preprocessing": small})
+    return load_checkpoint(tiny_checkpoint(3, 3), card=card)
 
 
 @pytest.fixture
