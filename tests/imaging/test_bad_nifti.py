@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import tracemalloc
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -12,9 +13,12 @@ import numpy as np
 import pytest
 
 from napari_dmoe.imaging.files import read_image
+from napari_dmoe.imaging.nifti import read_record
 from napari_dmoe.imaging.spatial import ImageReadError, SpatialImage
 
 SHAPE = (3, 4, 5)
+ROWS = ("srow_x", "srow_y", "srow_z")
+formats = pytest.mark.formats
 
 
 def good(dtype: type = np.int16) -> bytearray:
@@ -69,14 +73,19 @@ def test_the_file_that_the_others_are_made_of_is_good(tmp_path: Path) -> None:
         (changed(magic=b"ni1"), "two files"),
         (changed(datatype=9999), "datatype 9999"),
         (changed(dim=[0, 3, 4, 5, 1, 1, 1, 1]), r"dim\[0\] is 0"),
-        (changed(dim=[6, 3, 4, 5, 1, 1, 1, 1]), r"dim\[0\] is 6"),
+        (changed(dim=[8, 3, 4, 5, 1, 1, 1, 1]), r"dim\[0\] is 8"),
+        pytest.param(
+            changed(dim=[6, 3, 2, 1, 1, 1, 10, 1]),
+            "at most 5 axes can have more than one pixel",
+            marks=formats("NIfTI with a sixth or seventh axis longer than 1"),
+        ),
         (changed(dim=[-1, 3, 4, 5, 1, 1, 1, 1]), r"dim\[0\] is -1"),
         (changed(dim=dims(3, 0, 5)), "dim holds"),
         (changed(dim=dims(3, -4, 5)), "dim holds"),
         (changed(dim=dims(3, 4, 50)), "dim claims 3 x 4 x 50"),
         (changed(dim=dims(30000, 30000, 30000)), "dim claims"),
         (changed(vox_offset=0), "vox_offset is 0"),
-        (changed(vox_offset=1e9), "cut off"),
+        (changed(vox_offset=1e9), r"begin at byte 1,000,000,000 \(vox_offset\)"),
         (changed(vox_offset=np.nan), "vox_offset is nan"),
         (changed(scl_slope=np.inf), "scl_slope"),
         (
@@ -92,7 +101,7 @@ def test_the_file_that_the_others_are_made_of_is_good(tmp_path: Path) -> None:
             "pixdim",
         ),
         (changed(srow_x=np.nan, qform_code=0), "neither sform"),
-        (changed(srow_x=0, srow_y=0, srow_z=0, qform_code=0), "neither sform"),
+        (changed(srow_x=0, qform_code=0), "neither sform"),
         (good(np.complex64), "complex"),
     ],
 )
@@ -133,6 +142,12 @@ def test_what_follows_the_pixels_of_a_gzip_bomb_is_not_unpacked(tmp_path: Path) 
     [
         ({"srow_x": [5, 0, 0, 0]}, "disagree: the sform"),
         ({"sform_code": 0, "qform_code": 0}, "how the patient lies"),
+        ({"srow_x": 0, "srow_y": 0, "srow_z": 0}, "the qform was used"),
+        pytest.param(
+            {"srow_x": 0, "srow_y": 0, "srow_z": 0, "qform_code": 0},
+            "all zeros, so the file does not say how the patient lies",
+            marks=formats("NIfTI with an affine of zeros"),
+        ),
     ],
 )
 def test_what_a_file_leaves_open_is_said(
@@ -148,6 +163,105 @@ def test_a_broken_sform_gives_way_to_a_sound_qform(
 ) -> None:
     content = changed(srow_x=value, srow_y=value, srow_z=value)
     assert read_image(write(tmp_path, content)).spacing == pytest.approx((4, 3, 2))
+
+
+@pytest.mark.formats("NIfTI with an affine of zeros")
+def test_an_affine_of_zeros_leaves_the_voxel_sizes(tmp_path: Path) -> None:
+    zeros = changed(srow_x=0, srow_y=0, srow_z=0, qform_code=0)
+    image = read_image(write(tmp_path, zeros))
+    assert (image.axes, image.spacing) == (("z", "y", "x"), (4, 3, 2))
+    np.testing.assert_array_equal(image.affine, np.diag([4.0, 3, 2, 1]))
+
+
+@pytest.mark.formats("NIfTI with dim[0] of 6 or 7 and single further axes")
+@pytest.mark.parametrize(
+    "dim",
+    [
+        [6, 3, 4, 5, 1, 1, 1, 1],
+        [7, 3, 4, 5, 1, 1, 1, 1],
+        [3, 3, 4, 5, 0, 0, 0, 0],
+        [3, 3, 4, 5, -7, 9, 9, 9],
+        [4, 3, 4, 5, 1, 9, 9, 9],
+    ],
+)
+def test_single_axes_and_what_stands_behind_the_last_do_not_count(
+    tmp_path: Path, dim: list[int]
+) -> None:
+    image = read_image(write(tmp_path, changed(dim=dim)))
+    assert image.axes == ("z", "y", "x")
+    expected = read_image(write(tmp_path, good(), "good.nii"))
+    np.testing.assert_array_equal(image.data, expected.data)
+
+
+def test_further_axes_of_seven_are_time_and_channels(tmp_path: Path) -> None:
+    image = read_image(write(tmp_path, changed(dim=[7, 3, 2, 1, 2, 5, 1, 1])))
+    assert (image.axes, image.data.shape) == (
+        ("c", "t", "z", "y", "x"),
+        (5, 2, 1, 2, 3),
+    )
+
+
+@pytest.mark.formats("NIfTI with voxels of nanometres")
+@pytest.mark.parametrize("size", [1e-5, 1e-9, 1e-3])
+def test_tiny_voxels_are_no_flat_affine(tmp_path: Path, size: float) -> None:
+    rows = {name: np.eye(3, 4)[i] * size for i, name in enumerate(ROWS)}
+    content = changed(**rows, qform_code=0)
+    image = read_image(write(tmp_path, content))
+    assert image.spacing == pytest.approx((size, size, size))
+    assert image.notices == ()
+    there = nib.Nifti1Image.from_bytes(bytes(content))
+    assert there.header.get_zooms() == pytest.approx((2, 3, 4))  # not from pixdim
+    np.testing.assert_allclose(np.diag(there.affine)[:3], size)
+
+
+@pytest.mark.parametrize("name", ["mask.nii", "mask.nii.gz"])
+def test_a_record_is_read_no_further_than_it_can_reach(
+    tmp_path: Path, name: str
+) -> None:
+    """An extension may claim 2 GB, and its pixels may begin behind them."""
+    claimed = 2**31 - 16
+    content = changed(vox_offset=2.0**31)
+    head = bytes(content[:348]) + bytes([1, 0, 0, 0])
+    body = np.array([claimed, 6], "<i4").tobytes()
+    if name.endswith(".gz"):
+        path = tmp_path / name
+        with gzip.open(path, "wb") as file:
+            file.write(head + body)
+            for _ in range(64):
+                file.write(bytes(2**20))
+    else:
+        path = write(tmp_path, head + body, name)
+    tracemalloc.start()
+    try:
+        assert read_record(path) is None
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 2**24
+
+
+@pytest.mark.parametrize("size", [0, 7, -16, 2**20])
+def test_an_extension_that_is_no_text_of_its_size_gives_no_record(
+    tmp_path: Path, size: int
+) -> None:
+    content = changed(vox_offset=400)
+    extension = np.array([size, 6], "<i4").tobytes() + bytes(40)
+    whole = bytes(content[:348]) + bytes([1, 0, 0, 0]) + extension
+    assert read_record(write(tmp_path, whole)) is None
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_a_record_behind_another_extension_is_found(tmp_path: Path, order: str) -> None:
+    header = nib.Nifti1Header(endianness=order)
+    header.set_data_dtype(np.dtype(np.int16).newbyteorder(order))
+    image = nib.Nifti1Image(np.zeros(SHAPE, np.int16), np.eye(4), header)
+    for code, text in ((2, b"DICOM"), ("comment", b"the record")):
+        image.header.extensions.append(nib.nifti1.Nifti1Extension(code, text))
+    path = tmp_path / "mask.nii.gz"
+    nib.save(image, path)
+    assert read_record(path) == "the record"
+    assert read_record(write(tmp_path, good())) is None
+    assert read_record(write(tmp_path, b"no image")) is None
 
 
 @pytest.mark.parametrize("slope", [0, np.nan])

@@ -15,6 +15,8 @@ from napari_dmoe.imaging.nifti_writing import write_nifti
 from napari_dmoe.imaging.spatial import ImageReadError, SpatialImage
 from napari_dmoe.phantoms.samples import sample_ct, sample_folder, sample_mr
 
+formats = pytest.mark.formats
+IN_MM = formats("NIfTI in cm, nm or inch, written")
 OBLIQUE = np.array([[2.0, 0.3, 0, 5], [-0.3, 3, 0.1, 6], [0, 0.1, 4, 7], [0, 0, 0, 1]])
 ORIENTATIONS = [
     np.array([[axis, flip] for axis, flip in zip(order, flips, strict=True)])
@@ -121,6 +123,70 @@ def test_other_units_become_mm(tmp_path: Path, unit: str, factor: float) -> None
     found = read_image(tmp_path / "a.nii")
     assert found.spacing == pytest.approx((3 * factor, 2 * factor, factor))
     assert found.unit == "mm"
+
+
+@pytest.mark.parametrize(
+    ("unit", "stated", "millimetres"),
+    [
+        pytest.param("um", "micron", 0.001, marks=formats("NIfTI in um, written")),
+        pytest.param("µm", "micron", 0.001, marks=formats("NIfTI in um, written")),
+        ("microns", "micron", 0.001),
+        pytest.param("m", "meter", 1000.0, marks=formats("NIfTI in m, written")),
+        ("mm", "mm", 1.0),
+        pytest.param(
+            "cm", "mm", 10.0, marks=formats("NIfTI in cm, nm or inch, written")
+        ),
+        pytest.param(
+            "nm", "mm", 1e-6, marks=formats("NIfTI in cm, nm or inch, written")
+        ),
+        pytest.param(
+            "inch", "mm", 25.4, marks=formats("NIfTI in cm, nm or inch, written")
+        ),
+    ],
+)
+def test_units_are_written_as_what_they_are(
+    tmp_path: Path, unit: str, stated: str, millimetres: float
+) -> None:
+    affine = np.array(
+        [[0.5, 0, 0, 7], [0, -0.25, 0, 8], [0, 0, -0.75, 9], [0, 0, 0, 1]]
+    )
+    image = SpatialImage(numbers(2, 3, 4), ("z", "y", "x"), affine, unit)
+    path = tmp_path / "a.nii.gz"
+    write_nifti(path, image)
+    spacing = np.array([0.5, 0.25, 0.75]) * millimetres
+    found = read_image(path)
+    assert (found.unit, found.notices) == ("mm", ())
+    np.testing.assert_allclose(found.spacing, spacing, rtol=1e-6)
+    np.testing.assert_allclose(found.affine[:-1], affine[:-1] * millimetres, rtol=1e-6)
+    theirs = nib.load(path)
+    assert theirs.header.get_xyzt_units()[0] == stated
+    factor = {"micron": 0.001, "mm": 1, "meter": 1000}[stated]
+    zooms = np.array(theirs.header.get_zooms()) * factor
+    np.testing.assert_allclose(zooms[::-1], spacing, rtol=1e-6)
+    assert int(theirs.header["qform_code"]) > 0
+    sitk = pytest.importorskip("SimpleITK")
+    volume = sitk.ReadImage(str(path))
+    np.testing.assert_allclose(volume.GetSpacing()[::-1], spacing, rtol=1e-5)
+    origin = np.array(volume.GetOrigin())[::-1]
+    np.testing.assert_allclose(origin, np.array([7, 8, 9]) * millimetres, rtol=1e-5)
+
+
+@pytest.mark.formats("NIfTI without a unit, written")
+@pytest.mark.parametrize("unit", [None, "pixel"])
+def test_an_unknown_unit_stays_unknown_and_is_said(
+    tmp_path: Path, unit: str | None
+) -> None:
+    image = SpatialImage(numbers(2, 3, 4), ("z", "y", "x"), np.eye(4), unit)
+    write_nifti(tmp_path / "a.nii", image)
+    assert nib.load(tmp_path / "a.nii").header.get_xyzt_units()[0] == "unknown"
+    assert "states no unit" in read_image(tmp_path / "a.nii").notices[0]
+
+
+def test_a_unit_that_is_no_length_is_refused(tmp_path: Path) -> None:
+    image = SpatialImage(numbers(2, 3, 4), ("z", "y", "x"), np.eye(4), "furlong")
+    with pytest.raises(ImageReadError, match=r"a\.nii: 'furlong' is no unit of length"):
+        write_nifti(tmp_path / "a.nii", image)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_file_without_a_unit_says_that_mm_were_assumed(tmp_path: Path) -> None:

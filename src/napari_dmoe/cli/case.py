@@ -41,7 +41,6 @@ def case(
             CaseFileError,
             write_case,
         )
-        from napari_dmoe.inference.results.provenance import labels_sha256
         from napari_dmoe.inference.results.replacing import ExistingFileError
         from napari_dmoe.inference.results.sidecars import in_order_of_result
 
@@ -49,7 +48,7 @@ def case(
         labels = in_order_of_result(read_image(mask), record)
         if labels.dtype != np.uint8:
             raise CaseFileError(f"{mask.name} is no mask: it holds {labels.dtype}")
-        is_changed = record.labels_sha256 not in (None, labels_sha256(labels))
+        is_changed = record.labels_sha256 not in (None, record.sha256_of(labels))
         if is_changed:
             record = record.model_copy(update={"edited": True})
         if not overwrite and _is_another(output, record, labels):

@@ -22,7 +22,8 @@ class Case:
     """Unique in its cohort. Not a patient's identifier."""
     image: SpatialImage
     labels: SpatialImage | None
-    """Integers on the image's grid; None where there are none."""
+    """Integers on the image's grid, stored in any order where both say where they lie;
+    None where there are none."""
     patient: Patient
     """Whom it shows."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +10,9 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from napari_dmoe.cohorts.case import Case, CohortError
-from napari_dmoe.imaging.spatial import SpatialImage
+from napari_dmoe.cohorts.places import on_voxels
+from napari_dmoe.imaging.spatial import SPATIAL_AXES, SpatialImage
+from napari_dmoe.imaging.units import millimetres
 
 Labels = NDArray[Any]
 
@@ -38,7 +39,9 @@ def whole_numbers(values: Labels) -> Labels:
 
 
 def fitting(labels: SpatialImage, image: SpatialImage) -> SpatialImage:
-    """Return labels as whole numbers, after a look at whether they fit the image.
+    """Return labels as whole numbers on the voxels of their image.
+
+    See :func:`napari_dmoe.cohorts.places.on_voxels`.
 
     Raises
     ------
@@ -50,37 +53,24 @@ def fitting(labels: SpatialImage, image: SpatialImage) -> SpatialImage:
             f"labels are one number a pixel, but these have the axes "
             f"{', '.join(labels.axes)}: save them as a grey image"
         )
+    if set(labels.axes) == set(image.spatial_axes):
+        labels = on_voxels(labels, image)
     if labels.spatial_shape != image.spatial_shape:
         raise CohortError(
             f"the labels have {labels.spatial_shape} pixels, but the image has "
             f"{image.spatial_shape}"
         )
-    if labels.unit is not None and labels.unit == image.unit:
-        _same_place(labels, image)
     values = np.asarray(labels.data)
     whole = whole_numbers(values)
     return labels if whole is values else replace(labels, data=whole.astype(np.int32))
 
 
-def _same_place(labels: SpatialImage, image: SpatialImage) -> None:
-    """Refuse labels of which a corner lies over half a pixel from the image's."""
-    placed = image.affine_along(labels.spatial_axes)
-    last = [side - 1 for side in labels.spatial_shape]
-    corners = np.array([*itertools.product(*((0, end) for end in last))]).T
-    corners = np.vstack([corners, np.ones(corners.shape[1])])
-    apart = np.linalg.norm(((labels.affine - placed) @ corners)[:-1], axis=0).max()
-    if apart > min(labels.spacing) / 2:
-        raise CohortError(
-            f"the labels lie up to {apart:.3g} {labels.unit} away from the image: "
-            "resample them onto it, or give labels that were drawn on it"
-        )
-
-
 def placed_labels(case: Case, axes: tuple[str, ...]) -> Labels:
     """Return a case's labels on the pixels of its image.
 
-    Labels of another shape are placed by where they lie in the world, to the nearest;
-    :data:`OUTSIDE` stands where they do not reach.
+    The same voxels in another order are put right. Labels of another shape are placed
+    by where they lie in the world, to the nearest; :data:`OUTSIDE` stands where they do
+    not reach.
 
     Raises
     ------
@@ -96,22 +86,27 @@ def placed_labels(case: Case, axes: tuple[str, ...]) -> Labels:
             f"{', '.join(axes)} are expected"
         )
     try:
+        if set(labels.axes) == set(case.image.spatial_axes):
+            labels = on_voxels(labels, case.image)
         values = whole_numbers(np.asarray(labels.data))
     except CohortError as error:
         raise CohortError(f"case {case.id}: {error}") from error
     values = values.transpose([labels.axes.index(axis) for axis in axes])
-    sizes = dict(zip(case.image.spatial_axes, case.image.spatial_shape, strict=True))
+    sizes = dict(zip(case.image.axes, map(int, case.image.data.shape), strict=True))
     shape = tuple(sizes[axis] for axis in axes)
     if values.shape == shape:
         return values
-    if case.image.unit is None or case.image.unit != labels.unit:
+    of_labels, of_image = millimetres(labels.unit), millimetres(case.image.unit)
+    if of_labels is None or of_image is None or set(axes) - set(SPATIAL_AXES):
         raise CohortError(
             f"case {case.id}: the labels have {values.shape} pixels, but the image has "
-            f"{shape}, and where they lie is not stated in one unit for both"
+            f"{shape}, and where they lie is not stated for both"
         )
     placed: Labels = ndimage.affine_transform(
         values.astype(np.int64),
-        np.linalg.solve(labels.affine_along(axes), case.image.affine_along(axes)),
+        np.linalg.solve(
+            _in_mm(labels, of_labels, axes), _in_mm(case.image, of_image, axes)
+        ),
         output_shape=shape,
         order=0,
         mode="grid-constant",  # a pixel reaches half a pixel beyond its middle
@@ -123,6 +118,15 @@ def placed_labels(case: Case, axes: tuple[str, ...]) -> Labels:
             "overlap in the world"
         )
     return placed
+
+
+def _in_mm(
+    image: SpatialImage, factor: float, axes: tuple[str, ...]
+) -> NDArray[np.float64]:
+    """Return the affine along some axes, in mm."""
+    affine = image.affine_along(axes)
+    affine[:-1] *= factor
+    return affine
 
 
 def check_classes(counted: Labels, n_classes: int, *, case: str) -> None:

@@ -290,7 +290,7 @@ def _sizes(
     is_on_source = record.settings["scored_at"] == "source"
     if not is_on_source or labels.ndim != len(record.grid["shape"]):
         return {}
-    return sizes_of(labels, image, record.classes)
+    return sizes_of(record.by_frame(labels), image, record.classes)
 
 
 def describe_drivers(provenance: Provenance) -> list[str]:

@@ -70,6 +70,48 @@ def frame_of(data: Any, index: tuple[Any, ...]) -> Any:
     return data[index] if isinstance(data, np.ndarray) else LazyFrame(data, index)
 
 
+class _Turned:
+    """A lazy array with its axes in another order, some of them from end to start."""
+
+    def __init__(
+        self, data: Any, order: tuple[int, ...], backwards: tuple[int, ...]
+    ) -> None:
+        self._data, self._order, self._backwards = data, order, backwards
+        self._flips = tuple(
+            slice(None, None, -1 if axis in backwards else 1) for axis in order
+        )
+        self.shape = tuple(int(data.shape[axis]) for axis in order)
+        self.ndim, self.dtype = data.ndim, data.dtype
+        stated = getattr(data, "chunks", None)
+        self.chunks = None if stated is None else tuple(stated[i] for i in order)
+
+    def __getitem__(self, index: tuple[slice, ...]) -> Any:
+        """Read a part; one slice without a step for each axis."""
+        place = [slice(None)] * self.ndim
+        for axis, part in zip(self._order, index, strict=True):
+            n = int(self._data.shape[axis])
+            begin, end, _ = part.indices(n)
+            is_back = axis in self._backwards
+            place[axis] = slice(n - end, n - begin) if is_back else slice(begin, end)
+        read = np.asarray(self._data[tuple(place)])
+        return read.transpose(self._order)[self._flips]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        """Read everything."""
+        read = np.asarray(self._data).transpose(self._order)
+        return np.asarray(read[self._flips], dtype)
+
+
+def turned(data: Any, order: tuple[int, ...], backwards: tuple[int, ...]) -> Any:
+    """Return an array with its axes in another order, some from end to start.
+
+    Lazy ones are not read. `backwards` counts the axes as they stand in `data`.
+    """
+    if isinstance(data, np.ndarray):
+        return np.flip(data, backwards).transpose(order)
+    return _Turned(data, order, backwards)
+
+
 def _rows_at_once(data: Any, index: tuple[Any, ...], along: int) -> int:
     """Return rows that are read at a time: whole chunks, and not too many of them."""
     others = [

@@ -34,9 +34,22 @@ MAX_BYTES = 8 * 2**30
 _LARGEST_RATIO = 1100
 """Deflate cannot shrink data by more than about 1,032."""
 
+_LEAST_VOLUME = 1e-9
+"""Of a box with sides of 1 along the axes; less is a plane or a line."""
+
+_MOST_AXES = 5
+"""Space, time and channels; further axes must have the length 1."""
+
 _MM = {"mm": 1.0, "meter": 1000.0, "micron": 0.001, "unknown": 1.0}
 TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 """From NIfTI's world (right, front, head) to ours, and back."""
+
+_RECORD_HEADER = 352
+_MOST_EXTENSION_BYTES = 2**24
+"""Of a header's extensions that are looked through; they may claim any size."""
+
+_TEXT_KINDS = (4, 6)
+"""Extensions that hold text: AFNI's, and comments."""
 
 WORLD_AXES = ("x", "y", "z")
 _HEADER_BYTES = {348: nib.Nifti1Header, 540: nib.Nifti2Header}
@@ -83,15 +96,35 @@ def read_record(path: str | os.PathLike[str]) -> str | None:
     """
     try:
         with _opened(Path(path)) as file:
-            header = nib.Nifti1Header.from_fileobj(file, check=False)
-        texts = [extension.get_content() for extension in header.extensions]
-    except (OSError, EOFError, zlib.error, HeaderDataError, ValueError):
+            return _first_text(file)
+    except (OSError, EOFError, zlib.error):
         return None
-    for text in texts:
-        if isinstance(text, str):
-            return text
-        if isinstance(text, bytes):
-            return text.rstrip(b"\0").decode("utf-8", "replace")
+
+
+def _first_text(file: BinaryIO) -> str | None:
+    """Return the first text in a header's extensions, whatever sizes they claim.
+
+    Each begins with its size, which includes these 8 bytes, and its kind.
+    """
+    header = file.read(_RECORD_HEADER)
+    order = "<" if header[:4] == (348).to_bytes(4, "little") else ">"
+    if len(header) < _RECORD_HEADER or not header[348]:
+        return None
+    offset = float(np.frombuffer(header[108:112], f"{order}f4")[0])
+    if np.frombuffer(header[:4], f"{order}i4")[0] != 348 or not offset >= 352:
+        return None
+    at, end = _RECORD_HEADER, min(offset, float(_MOST_EXTENSION_BYTES))
+    while at + 8 <= end:
+        head = file.read(8)
+        if len(head) < 8:
+            return None
+        size, kind = (int(n) for n in np.frombuffer(head, f"{order}i4"))
+        if size < 8 or at + size > end:
+            return None
+        content = file.read(size - 8)
+        if kind in _TEXT_KINDS and len(content) == size - 8:
+            return content.rstrip(b"\0").decode("utf-8", "replace")
+        at += size
     return None
 
 
@@ -115,8 +148,11 @@ def _read_header(path: Path) -> Any:
 
 
 def _opened(path: Path) -> BinaryIO:
-    is_gzip = path.name.lower().endswith(".gz")
-    return cast("BinaryIO", gzip.open(path) if is_gzip else path.open("rb"))
+    return cast("BinaryIO", gzip.open(path) if _is_gzip(path) else path.open("rb"))
+
+
+def _is_gzip(path: Path) -> bool:
+    return path.name.lower().endswith(".gz")
 
 
 def _checked_magic(path: Path, header: Any) -> Any:
@@ -133,11 +169,19 @@ def _checked_magic(path: Path, header: Any) -> Any:
 
 def _checked_shape(path: Path, header: Any) -> tuple[int, ...]:
     n_axes, *sizes = (int(n) for n in header["dim"])
-    if not 2 <= n_axes <= 5:
-        raise ImageReadError(f"{path.name}: dim[0] is {n_axes}, expected 2 to 5 axes")
-    shape = tuple(sizes[:n_axes])
+    if not 2 <= n_axes <= len(sizes):
+        raise ImageReadError(
+            f"{path.name}: dim[0] is {n_axes}, expected 2 to {len(sizes)} axes"
+        )
+    shape = tuple(sizes[:n_axes])  # what stands behind them may be anything
     if min(shape) < 1:
         raise ImageReadError(f"{path.name}: dim holds {shape}: every axis needs pixels")
+    if any(n > 1 for n in shape[_MOST_AXES:]):
+        raise ImageReadError(
+            f"{path.name}: dim holds {shape}: at most {_MOST_AXES} axes can have more "
+            "than one pixel, along space, time and channels"
+        )
+    shape = shape[:_MOST_AXES]
     try:
         item = int(header.get_data_dtype().itemsize)
     except (HeaderDataError, KeyError) as error:
@@ -146,8 +190,8 @@ def _checked_shape(path: Path, header: Any) -> tuple[int, ...]:
         ) from error
     claimed = int(np.prod(shape, dtype=object)) * item
     on_disk = path.stat().st_size
-    is_gzip = path.name.lower().endswith(".gz")
-    if claimed > MAX_BYTES or claimed > on_disk * (_LARGEST_RATIO if is_gzip else 1):
+    held = on_disk * (_LARGEST_RATIO if _is_gzip(path) else 1)
+    if claimed > MAX_BYTES or claimed > held:
         raise ImageReadError(
             f"{path.name}: dim claims {' x '.join(map(str, shape))} pixels, "
             f"{claimed / 1e6:,.0f} MB: more than a file of {on_disk / 1e6:,.1f} MB "
@@ -161,6 +205,12 @@ def _affine(path: Path, header: Any, notices: list[str]) -> NDArray[np.float64]:
     sform = _valid(header.get_sform()) if int(header["sform_code"]) > 0 else None
     qform = _qform(header) if int(header["qform_code"]) > 0 else None
     if sform is None and qform is None:
+        if _is_all_zero(header):
+            notices.append(
+                "its affine (srow) is all zeros, so the file does not say how the "
+                "patient lies in it: the voxel sizes (pixdim) alone were used"
+            )
+            return _unoriented(path, header)
         if int(header["sform_code"]) > 0 or int(header["qform_code"]) > 0:
             raise ImageReadError(
                 f"{path.name}: neither sform (srow) nor qform (quatern, pixdim) is a "
@@ -169,18 +219,35 @@ def _affine(path: Path, header: Any, notices: list[str]) -> NDArray[np.float64]:
         notices.append("the file does not say how the patient lies in it")
         return _unoriented(path, header)
     if sform is None:
+        if int(header["sform_code"]) > 0:
+            notices.append(
+                "its sform (srow) is no affine with a volume: the qform was used"
+            )
         return cast("NDArray[np.float64]", qform)
     if qform is not None:
         reach = np.abs(sform[:3, :3] - qform[:3, :3]).max()
-        if reach > 1e-2 or np.abs(sform - qform).max() > 1:
+        size = min(1.0, float(np.abs(sform[:3, :3]).max()))
+        if reach > 1e-2 * size or np.abs(sform - qform).max() > size:
             notices.append("its sform and qform disagree: the sform was used")
     return sform
 
 
 def _valid(affine: Any) -> NDArray[np.float64] | None:
     affine = np.array(affine, float)
-    is_finite = bool(np.isfinite(affine).all())
-    return affine if is_finite and abs(np.linalg.det(affine[:3, :3])) > 1e-12 else None
+    if not np.isfinite(affine).all():
+        return None
+    sizes = np.linalg.norm(affine[:3, :3], axis=0)
+    if not (sizes > 0).all():
+        return None
+    # Of the directions alone, for voxels may be as small as those of a microscope.
+    volume = abs(np.linalg.det(affine[:3, :3] / sizes))
+    return affine if volume > _LEAST_VOLUME else None
+
+
+def _is_all_zero(header: Any) -> bool:
+    """Whether an sform is stated and says nothing at all, and no qform is stated."""
+    is_stated = int(header["sform_code"]) > 0 and int(header["qform_code"]) <= 0
+    return is_stated and not np.any(header.get_sform()[:3])
 
 
 def _qform(header: Any) -> NDArray[np.float64] | None:
@@ -225,6 +292,11 @@ def _pixels(path: Path, header: Any, shape: tuple[int, ...]) -> NDArray[Any]:
             f"{path.name} holds complex numbers: save their magnitude instead"
         )
     n_bytes = int(np.prod(shape)) * dtype.itemsize
+    if offset > path.stat().st_size * (_LARGEST_RATIO if _is_gzip(path) else 1):
+        raise ImageReadError(
+            f"{path.name} is cut off: its pixels begin at byte {offset:,.0f} "
+            "(vox_offset), which lies beyond it"
+        )
     try:
         with _opened(path) as file:
             file.seek(int(offset))

@@ -16,8 +16,11 @@ from numpy.typing import NDArray
 from napari_dmoe.imaging.atomic import atomic_path
 from napari_dmoe.imaging.nifti import TO_LPS, WORLD_AXES
 from napari_dmoe.imaging.spatial import SPATIAL_AXES, ImageReadError, SpatialImage
+from napari_dmoe.imaging.units import millimetres, unit_name
 
 _DESCRIPTION = b"napari-dmoe, research use only"
+_UNITS = {"m": "meter", "mm": "mm", "um": "micron"}
+"""Units of length that the header can state."""
 
 
 def write_nifti(
@@ -35,7 +38,8 @@ def write_nifti(
         Where to, ending in ``.nii`` or ``.nii.gz``.
     image : SpatialImage
         Axes z, y and x in any order; further ones are written behind them, the last
-        first.
+        first. Units that NIfTI knows, m, mm and um, are written as they are, others in
+        mm; without a unit the file says that it is unknown.
     order : sequence of str, optional
         Order of the spatial axes as an array, such as that of the image it was made
         from, so that both files have the same affine. The image's own by default.
@@ -45,7 +49,7 @@ def write_nifti(
     Raises
     ------
     ImageReadError
-        For axes or numbers that NIfTI cannot hold.
+        For axes, numbers or units that NIfTI cannot hold.
     OSError
         When the file cannot be written; nothing is left behind.
     """
@@ -60,11 +64,13 @@ def write_nifti(
     data = np.asarray(image.data).transpose([image.axes.index(axis) for axis in axes])
     data = data.astype(np.uint8) if data.dtype == bool else data
     affine = _to_nifti_world(image, spatial)
+    unit, factor = _unit(path, image.unit)
+    affine[:3] *= factor
     try:
         file = nib.Nifti1Image(np.ascontiguousarray(data).T, affine, dtype=data.dtype)
     except (HeaderDataError, ValueError) as error:
         raise ImageReadError(f"{path.name}: NIfTI cannot hold it: {error}") from error
-    file.header.set_xyzt_units("mm" if image.unit == "mm" else "unknown", "sec")
+    file.header.set_xyzt_units(unit, "sec")
     file.header["descrip"] = _DESCRIPTION
     file.set_sform(affine, code="scanner")
     _set_qform(file, affine)
@@ -76,6 +82,18 @@ def write_nifti(
         content = gzip.compress(content, compresslevel=6, mtime=0)
     with atomic_path(path) as partial:
         partial.write_bytes(content)
+
+
+def _unit(path: Path, unit: str | None) -> tuple[str, float]:
+    """Return NIfTI's name of a unit of length, and what turns the affine into it."""
+    try:
+        name = unit_name(unit)
+    except ValueError as error:
+        raise ImageReadError(f"{path.name}: {error}") from error
+    if name is None:
+        return "unknown", 1.0
+    factor = millimetres(name) or 1.0
+    return (_UNITS[name], 1.0) if name in _UNITS else ("mm", factor)
 
 
 def _to_nifti_world(
@@ -92,6 +110,7 @@ def _to_nifti_world(
 def _set_qform(file: Any, affine: NDArray[np.float64]) -> None:
     """Repeat the affine as rotation and sizes, where it has no shear."""
     file.set_qform(affine, code="scanner")
-    if not np.allclose(file.get_qform(), affine, atol=1e-3):
+    size = np.abs(affine[:3, :3]).max()
+    if not np.allclose(file.get_qform(), affine, atol=1e-3 * min(1.0, size)):
         file.set_qform(None, code="unknown")
         file.set_sform(affine, code="scanner")

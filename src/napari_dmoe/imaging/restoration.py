@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from napari_dmoe.imaging.spatial import Grid
+from napari_dmoe.imaging.spatial import MOST_CLASSES, Grid, ImageError
 from napari_dmoe.progress import Pulse, no_pulse
 
 STRIP_VOXELS = 2**22
@@ -20,7 +20,13 @@ MULTIPLICATIONS_AT_ONCE = 2**33
 
 
 def restore_maps(
-    maps: torch.Tensor, grid: Grid, shape: Sequence[int], *, pulse: Pulse = no_pulse
+    maps: torch.Tensor,
+    grid: Grid,
+    shape: Sequence[int],
+    crop: tuple[slice, ...] | None = None,
+    *,
+    out: torch.Tensor | None = None,
+    pulse: Pulse = no_pulse,
 ) -> torch.Tensor:
     """Resample maps from the network's grid to the source grid, linearly.
 
@@ -32,17 +38,24 @@ def restore_maps(
         Where their samples lie.
     shape : tuple of int
         Spatial shape T of the source image, in the order of `grid`.
+    crop : tuple of slice, optional
+        The part that the network saw; outside it all maps are 0. All by default.
+    out : (K, *T) float tensor of 0, optional
+        Tensor to write into; a new one by default.
     pulse : callable
         Called between strips of the image.
 
     Returns
     -------
     (K, *T) float tensor
-        Values at every source pixel; outside the grid the nearest sample's.
+        Values at the source pixels that were seen; beyond the grid the nearest
+        sample's.
     """
-    restored = maps.new_empty((len(maps), *shape))
-    for rows, strip in _strips(maps, grid, shape, _whole(shape), pulse):
-        restored[:, rows] = strip
+    restored = maps.new_zeros((len(maps), *shape)) if out is None else out
+    crop = crop or _whole(shape)
+    seen = restored[(slice(None), *crop)]
+    for rows, strip in _strips(maps, grid, shape, crop, pulse):
+        seen[:, rows] = strip
     return restored
 
 
@@ -88,10 +101,20 @@ def restore_labels(
 def best_class(scores: torch.Tensor) -> NDArray[np.uint8]:
     """Return the number of the highest of the scores (K, *S), the first of equal ones.
 
+    Raises
+    ------
+    ImageError
+        For more classes than a byte can tell apart.
+
     Notes
     -----
     ``max`` is several times faster here than ``argmax``, and breaks ties alike.
     """
+    if len(scores) > MOST_CLASSES:
+        raise ImageError(
+            f"the model has {len(scores)} classes, and masks hold {MOST_CLASSES} at "
+            "most, background included"
+        )
     return np.asarray(scores.max(0).indices.to(torch.uint8).cpu().numpy())
 
 

@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 SPATIAL_AXES = ("z", "y", "x")
 CHANNEL_AXIS = "c"
 
+MOST_CLASSES = 256
+"""Classes of a model at most, background included: masks are bytes."""
+
 ResizeRule = Literal["corner-aligned", "half-pixel"]
 
 
@@ -257,6 +260,19 @@ class Grid:
             start.append(s + d * shift)
             step.append(d * factor)
         return Grid(tuple(map(int, shape)), tuple(start), tuple(step))
+
+    def along(
+        self, axes: Sequence[str]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return where samples along some axes begin in the source, and their steps.
+
+        The grid is that of y and x, or of z, y and x; along other axes the samples are
+        those of the source.
+        """
+        own = zip(self.start, self.step, strict=True)
+        known = dict(zip(SPATIAL_AXES[-len(self.shape) :], own, strict=True))
+        start, step = zip(*(known.get(axis, (0.0, 1.0)) for axis in axes), strict=True)
+        return np.array(start, float), np.array(step, float)
 
     def every(self, step: float, first: Sequence[float], shape: Sequence[int]) -> Grid:
         """Return the grid of blocks of samples, such as a network's tokens.

@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, Discriminator, Field, Tag, model_validator
 
 from napari_dmoe.imaging.preprocessing import Preprocessing
+from napari_dmoe.imaging.spatial import MOST_CLASSES
 from napari_dmoe.imaging.volumes import VolumePreprocessing
 from napari_dmoe.patient import ATTRIBUTES, Patient, PatientError, is_unknown
 
@@ -138,7 +139,7 @@ class ModelCard(BaseModel, frozen=True, extra="forbid"):
     attributes : tuple of CardAttribute
         What drives the model. Empty for a network without routers to choose from.
     classes : tuple of str
-        Class names, background first.
+        Class names, background first; 256 at most, for masks are bytes.
     modality : str, optional
         What kind of image the model expects, in words.
     preprocessing : Preprocessing, VolumePreprocessing or None
@@ -159,7 +160,7 @@ class ModelCard(BaseModel, frozen=True, extra="forbid"):
     n_heads: int | None = Field(default=None, gt=0)
     top_k: int | None = Field(default=None, gt=0)
     attributes: tuple[CardAttribute, ...] = ()
-    classes: tuple[str, ...] = Field(min_length=2)
+    classes: tuple[str, ...] = Field(min_length=2, max_length=MOST_CLASSES)
     modality: str | None = None
     preprocessing: AnyPreprocessing | None = Preprocessing()
     training: TrainingFacts = TrainingFacts()

@@ -14,6 +14,7 @@ from monai.networks.blocks.dynunet_block import get_conv_layer
 from pydantic import BaseModel, Field
 from torch import Tensor, nn
 
+from napari_dmoe.imaging.spatial import MOST_CLASSES
 from napari_dmoe.imaging.volumes import LEAST_LONG_SIDE
 from napari_dmoe.models.gating import (
     Experts,
@@ -39,7 +40,9 @@ class UNet3DConfig(BaseModel, frozen=True, extra="forbid"):
 
     feature_size: int = Field(24, gt=0, description="features of the first stage")
     in_channels: int = Field(1, gt=0, description="channels of the input")
-    n_classes: int = Field(2, gt=0, description="classes, background included")
+    n_classes: int = Field(
+        2, gt=0, le=MOST_CLASSES, description="classes, background included"
+    )
     n_routers: int = Field(5, ge=0, description="routers; 0 is the no-MoE network")
     n_experts: int = Field(8, ge=0, description="experts of each stage")
     expert_widths: tuple[int, int, int, int, int] | None = Field(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from napari_dmoe.imaging.spatial import MOST_CLASSES
 from napari_dmoe.models.moe import moe_names
 from napari_dmoe.models.names import Joined, count, shape_of
 from napari_dmoe.models.unet3d import N_STAGES, UNet3DConfig
@@ -53,6 +54,8 @@ def configure(
     n_classes = shape_of(shapes, _LAST, 5)[1]
     if n_classes < 2:
         raise ValueError("it has one class, where background and another are expected")
+    if n_classes > MOST_CLASSES:
+        raise ValueError(f"it has {n_classes} classes, and masks hold {MOST_CLASSES}")
     routers = [count(shapes, f"sparseMoE.{i}.router.") for i in range(N_STAGES)]
     if len(set(routers)) > 1:
         raise ValueError(f"its stages differ in routers: {routers}")

@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from napari_dmoe.imaging.spatial import MOST_CLASSES
 from napari_dmoe.models.decoder import Decoder
 from napari_dmoe.models.gating import (
     Experts,
@@ -39,7 +40,9 @@ class ViTConfig(BaseModel, frozen=True, extra="forbid"):
     stem: ResNetConfig | None = Field(
         None, description="ResNet before the transformer; none = patches of pixels"
     )
-    n_classes: int = Field(3, gt=0, description="classes, background included")
+    n_classes: int = Field(
+        3, gt=0, le=MOST_CLASSES, description="classes, background included"
+    )
     n_routers: int = Field(3, ge=0, description="routers; 0 is the no-MoE network")
     n_experts: int = Field(8, ge=0, description="experts")
     expert_width: int = Field(3072, ge=0, description="hidden width of an expert")

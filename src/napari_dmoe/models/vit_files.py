@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 
+from napari_dmoe.imaging.spatial import MOST_CLASSES
 from napari_dmoe.models.decoder import N_STAGES, decoder_names
 from napari_dmoe.models.moe import moe_names
 from napari_dmoe.models.names import Joined, count, pair, shape_of
@@ -84,6 +85,8 @@ def configure(
     n_classes = shape_of(shapes, "segmentation_head.0.weight", 4)[0]
     if n_classes < 2:
         raise ValueError("it has one class, where background and another are expected")
+    if n_classes > MOST_CLASSES:
+        raise ValueError(f"it has {n_classes} classes, and masks hold {MOST_CLASSES}")
     return ViTConfig(
         width=width,
         depth=count(shapes, layer),

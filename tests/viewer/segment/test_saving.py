@@ -8,14 +8,17 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import pytest
 from desk import IMAGE, Desk
 from napari.layers import Image, Labels, Layer
 from napari.utils.notifications import Notification
+from orientations import restored, stored
 from qtpy.QtWidgets import QFileDialog
 
 from napari_dmoe.models.checkpoint import LoadedModel
+from napari_dmoe.viewer.layers.opening import image_layer
 from napari_dmoe.viewer.layers.placement import data_to_world
 from napari_dmoe.viewer.segment import result as result_files
 from napari_dmoe.viewer.session.session import session_of
@@ -200,6 +203,30 @@ def test_a_volume_saved_as_nifti_comes_back_in_place_with_its_record(
     assert layer.data.dtype == np.uint8
     assert same_place(mask, layer, 1e-6)  # NIfTI keeps its affine in 32 bits
     assert layer.metadata["napari-dmoe"] == mask.metadata["napari-dmoe"]
+
+
+@pytest.mark.parametrize("code", ["RAS", "PIR"])
+def test_a_mask_of_a_volumes_planes_is_saved_as_nifti(
+    desk: Desk, chosen: Callable[..., list[str]], tmp_path: Path, code: str
+) -> None:
+    affine = np.diag([2.0, 3, 4, 1])
+    scan = nib.Nifti1Image(np.zeros((9, 8, 3), np.uint8), affine)
+    image = stored(scan, code, tmp_path / "scan.nii")
+    data, look, _ = image_layer(image, "scan")
+    desk.viewer.add_layer(Image(data, **look))
+    desk.run()
+    mask = desk.masks[0]
+    proposed = chosen(tmp_path / "mine.nii.gz")
+    desk.click(desk.segmenting.tab.result.save_button)
+    desk.wait_until_idle()
+    assert proposed == ["scan_mask.labels.tif"]
+    saved = nib.load(tmp_path / "mine.nii.gz")
+    source = restored(scan, code)
+    assert saved.shape == source.shape
+    np.testing.assert_allclose(saved.affine, source.affine, atol=1e-5)
+    layer = reopened(desk)
+    np.testing.assert_array_equal(layer.data, mask.data)
+    assert same_place(mask, layer, 1e-6)
 
 
 def test_a_plane_cannot_be_saved_as_nifti_and_the_reason_is_told(

@@ -186,16 +186,16 @@ def test_what_cannot_be_run_is_said_in_words() -> None:
     assert one.arguments() == {"mute": [(1, 2), (1, 4)], "pin": {1: 5}}
 
 
-def test_masks_of_stacks_go_into_the_runs_order_and_back(viewer: ViewerModel) -> None:
+def test_masks_of_stacks_stay_in_the_order_of_their_image(viewer: ViewerModel) -> None:
     labels = np.arange(5 * 7 * 3).reshape(5, 7, 3) % 4
     layer = viewer.add_image(np.zeros((5, 7, 3)), axis_labels=("y", "x", "t"))
     names = axis_names(layer)
-    found = in_run_order(labels, names, 2)
-    np.testing.assert_array_equal(found, labels.transpose(2, 0, 1))
-    assert in_run_order(labels[0], names, 2) is None
-    assert in_run_order(labels + 300, names, 2) is None
+    found = in_run_order(labels, names)
+    np.testing.assert_array_equal(found, labels)
+    assert in_run_order(labels[0], names) is None
+    assert in_run_order(labels + 300, names) is None
     channels = viewer.add_image(np.zeros((4, 5, 7)), axis_labels=("c", "y", "x"))
-    found = in_run_order(labels[np.newaxis, :, :, 0], axis_names(channels), 2)
+    found = in_run_order(labels[np.newaxis, :, :, 0], axis_names(channels))
     np.testing.assert_array_equal(found, labels[..., 0])
 
 
@@ -222,7 +222,7 @@ def test_a_case_comes_back_in_the_order_of_the_images_axes(
 ) -> None:
     image = viewer.add_image(np.zeros((12, 9, 4)), axis_labels=("y", "x", "t"))
     made = make_segmentation(to_image(image))
-    case = CaseFile(made.provenance, made.labels)
+    case = CaseFile(made.provenance, made.provenance.as_image(made.labels))
     data, look, _ = case_layer(image, case, "eye.dmoe-case")
     np.testing.assert_array_equal(data, made.labels.transpose(1, 2, 0))
     assert is_mask(viewer.add_labels(data, **look))

@@ -17,6 +17,7 @@ from napari_dmoe.inference.results.routing import (
     RoutingMaps,
     dominant_expert,
     expert_load,
+    numbers_below,
 )
 
 COLLAPSE = 0.95
@@ -28,7 +29,7 @@ def pair_names(n_experts: int) -> tuple[str, ...]:
     return tuple(f"{i} + {j}" for i, j in combinations(range(n_experts), 2))
 
 
-def expert_pair(gates: NDArray[np.float32]) -> NDArray[np.uint8]:
+def expert_pair(gates: NDArray[np.float32]) -> NDArray[np.unsignedinteger]:
     """Return which two experts share a token, whichever is the stronger.
 
     Parameters
@@ -38,7 +39,7 @@ def expert_pair(gates: NDArray[np.float32]) -> NDArray[np.uint8]:
 
     Returns
     -------
-    (...) uint8 array
+    (...) uint8 array, or wider for more than 23 experts
         Number of the pair in :func:`pair_names`: 0 for experts 0 and 1, up to
         ``E (E - 1) / 2 - 1``.
     """
@@ -46,7 +47,7 @@ def expert_pair(gates: NDArray[np.float32]) -> NDArray[np.uint8]:
     top = np.argsort(-gates, axis=-1, kind="stable")[..., :2]
     low, high = top.min(-1), top.max(-1)
     number = low * (2 * n - low - 1) // 2 + high - low - 1
-    return np.asarray(number, np.uint8)
+    return numbers_below(n * (n - 1) // 2, number)
 
 
 def js_divergence(

@@ -38,7 +38,7 @@ class Votes:
         self.counts: NDArray[np.uint8] = np.zeros((n_classes, 0), np.uint8)
         """(K, *S) uint8 array: masks that give each pixel each class."""
 
-    def add(self, labels: NDArray[np.uint8]) -> None:
+    def add(self, labels: NDArray[np.unsignedinteger]) -> None:
         """Count one more mask (*S).
 
         Raises
@@ -115,7 +115,7 @@ class LabelFrame:
     axes: tuple[str, ...]
     """Names of the labels' axes."""
     grid: Grid
-    """Where they lie in the source image, along the last axes."""
+    """Where they lie in the source image, along y and x, or z, y and x."""
     classes: tuple[str, ...]
     """Class names."""
     pixel: float
@@ -189,11 +189,5 @@ def flipping_regions(
 
 def _in_source(place: NDArray[Any], frame: LabelFrame) -> tuple[float, ...]:
     """Return a place in the labels as one in source pixels along spatial axes."""
-    n_extra = len(place) - len(frame.grid.shape)
-    spatial = (
-        start + step * float(index)
-        for start, step, index in zip(
-            frame.grid.start, frame.grid.step, place[n_extra:], strict=True
-        )
-    )
-    return (*map(float, place[:n_extra]), *spatial)
+    start, step = frame.grid.along(frame.axes)
+    return tuple((start + step * np.asarray(place, float)).tolist())

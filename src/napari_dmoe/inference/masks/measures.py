@@ -164,7 +164,7 @@ def measure_mask(
     Parameters
     ----------
     labels : (*S) uint8 array
-        The mask.
+        The mask, along the result's axes.
     result : Segmentation
         Says what its labels mean and where they lie.
     image : SpatialImage
@@ -172,6 +172,7 @@ def measure_mask(
     """
     n_axes = len(result.grid.shape)
     affine = frame_of(image, n_axes) @ result.grid.to_source()
+    labels = result.by_frame(labels)
     flat = labels.reshape(-1, *labels.shape[-n_axes + 1 :])
     placed = SpatialImage(flat, SPATIAL_AXES[-n_axes:], affine, image.unit)
     ratio = cup_to_disc(labels, result.classes)

@@ -47,7 +47,7 @@ def result_pictures(image: SpatialImage, result: Segmentation) -> ResultPictures
         return _of_slice(image, result)
     base = picture_of(image)
     experts = (experts_picture(base, *tokens) for tokens in _tokens(result))
-    mask = mask_picture(base, result.labels, result.classes)
+    mask = mask_picture(base, result.by_frame(result.labels), result.classes)
     return ResultPictures(mask, tuple(experts), None)
 
 
@@ -59,10 +59,11 @@ def _tokens(result: Segmentation) -> Iterator[tuple[NDArray[np.float32], Grid]]:
 
 
 def _of_slice(image: SpatialImage, result: Segmentation) -> ResultPictures:
-    number = int((result.labels > 0).sum((1, 2)).argmax())
+    labels = result.by_frame(result.labels)
+    number = int((labels > 0).sum((1, 2)).argmax())
     base = slice_picture(image, number)
     flips = radiological(image)
-    mask = mask_picture(base, result.labels[number], result.classes)
+    mask = mask_picture(base, labels[number], result.classes)
     experts = (
         experts_picture(base, *_slice_of(gates, grid, number))[flips]
         for gates, grid in _tokens(result)

@@ -1,8 +1,8 @@
 """Portable case files: a record and its mask in one file, without the image.
 
 A colleague who has the image and the checkpoint can replay it. The file is a zip with
-``record.json`` and ``labels.npy``. It holds no path and no patient identifier; reading
-one unpacks nothing to disk and runs nothing.
+``record.json`` and ``labels.npy``, which holds the labels frame by frame. It holds no
+path and no patient identifier; reading one unpacks nothing to disk and runs nothing.
 """
 
 from __future__ import annotations
@@ -44,7 +44,8 @@ class CaseFile:
     record: Provenance
     """How the mask came about."""
     labels: NDArray[np.uint8]
-    """(*S) uint8 array: the mask; painted on where ``record.edited`` says so."""
+    """(*S) uint8 array: the mask along the axes of its image, but for channels; painted
+    on where ``record.edited`` says so."""
 
 
 def write_case(
@@ -74,7 +75,8 @@ def write_case(
     if labels.dtype != np.uint8:
         raise CaseFileError(f"labels must be uint8: found {labels.dtype}")
     stream = io.BytesIO()
-    npy.write_array(stream, np.ascontiguousarray(labels), allow_pickle=False)
+    stored = np.ascontiguousarray(record.by_frame(labels))
+    npy.write_array(stream, stored, allow_pickle=False)
     parts = {
         RECORD: (record.model_dump_json(indent=2) + "\n").encode(),
         LABELS: stream.getvalue(),
@@ -123,7 +125,7 @@ def read_case(path: str | os.PathLike[str]) -> CaseFile:
             f"{path.name}: the mask has label {labels.max()}, the record "
             f"{len(record.classes)} classes"
         )
-    return CaseFile(record, labels)
+    return CaseFile(record, record.as_image(labels))
 
 
 def read_record(path: str | os.PathLike[str]) -> Provenance:

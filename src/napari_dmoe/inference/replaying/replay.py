@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from napari_dmoe.imaging.spatial import SpatialImage
+from napari_dmoe.imaging.spatial import SPATIAL_AXES, SpatialImage
 from napari_dmoe.inference.replaying.record_comparison import compare_records
 from napari_dmoe.inference.replaying.recorded_choice import company, recorded_choice
 from napari_dmoe.inference.results.provenance import Provenance
@@ -177,7 +177,8 @@ def replay(
     image : SpatialImage or array
         The image.
     labels : (*S) uint8 array, optional
-        The first mask, so that a mask that is not equal can be compared.
+        The first mask along the image's axes but for channels, so that a mask that is
+        not equal can be compared.
     progress : callable, optional
         Called with a :class:`Progress` before each batch; may raise ``Cancelled``.
 
@@ -210,15 +211,35 @@ def _made_again(
     settings: InferenceSettings,
     progress: ProgressHook,
 ) -> Segmentation | Uncertainty:
-    choice = recorded_choice(record, loaded)
+    choice, upright = recorded_choice(record, loaded), _is_upright(record)
     if record.made_by == "uncertainty":
-        return count_samples(loaded, image, choice, settings, progress)
+        return count_samples(loaded, image, choice, settings, progress, upright=upright)
     # A value of a sweep has the others beside it again, as they decide the last bits.
     choices, place = company(record, loaded, choice)
     results = segment_variants(
-        loaded, image, choices, settings, progress, swept=record.swept
+        loaded,
+        image,
+        choices,
+        settings,
+        progress,
+        swept=record.swept,
+        upright=upright,
     )
     return next(itertools.islice(results, place, None))
+
+
+def _is_upright(record: Provenance) -> bool:
+    """Whether a 2D model saw a volume's planes turned, which older records do not say.
+
+    Its grid then runs against the image's axes wherever these run against the world.
+    """
+    spatial = [axis for axis in record.image.axes if axis in SPATIAL_AXES]
+    along = np.array(record.image.affine, float)
+    if along.shape != (len(spatial) + 1,) * 2 or not {"y", "x"} <= set(spatial):
+        return True
+    signs = np.diag(along)[[spatial.index("y"), spatial.index("x")]] < 0
+    steps = np.array(record.grid.get("step", ())[-2:]) < 0
+    return bool(np.array_equal(signs, steps))
 
 
 def _device(record: Provenance) -> str:

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from napari_dmoe.imaging.atomic import atomic_path, write_text
 from napari_dmoe.imaging.files import write_tiff
+from napari_dmoe.imaging.frames import on_grid
 from napari_dmoe.imaging.nifti_writing import write_nifti
 from napari_dmoe.imaging.output_names import LONGEST, output_stem
 from napari_dmoe.imaging.spatial import (
@@ -87,7 +88,7 @@ def save_segmentation(
         has a file of its own: ``<stem>.routing-0.tif`` and so on.
     file_format : {"auto", "tiff", "nifti"}
         NIfTI (``.nii.gz``) keeps the whole affine, and the record in its header; it
-        holds results of 3D models only. ``"auto"`` takes it for these.
+        holds volumes only. ``"auto"`` takes it for the results of 3D models.
     overwrite : bool
         Also replace files that are no earlier results of the same image.
 
@@ -99,7 +100,7 @@ def save_segmentation(
     Raises
     ------
     ImageReadError
-        For the result of a 2D model as NIfTI.
+        For an image that is no volume as NIfTI.
     ExistingFileError
         When a file is in the way that is no earlier result of the same image, or was
         painted on since; nothing is written.
@@ -160,14 +161,14 @@ class ResultWriter:
         Raises
         ------
         ImageReadError
-            For the result of a 2D model as NIfTI.
+            For an image that is no volume as NIfTI.
         """
-        is_volume = len(grid.shape) == len(VOLUME_AXES)
-        is_nifti = is_volume if file_format == "auto" else file_format == "nifti"
-        if is_nifti and not is_volume:
+        is_of_3d = len(grid.shape) == len(VOLUME_AXES)
+        is_nifti = is_of_3d if file_format == "auto" else file_format == "nifti"
+        if is_nifti and set(image.spatial_axes) != set(VOLUME_AXES):
             raise ImageReadError(
-                "NIfTI holds volumes, and this is the result of a 2D model: save it as "
-                "TIFF"
+                "NIfTI holds volumes, and this is the result of a 2D model on an image "
+                f"along {', '.join(image.axes)}: save it as TIFF"
             )
         folder.mkdir(parents=True, exist_ok=True)
         text = record.model_dump_json(indent=2) + "\n"
@@ -209,7 +210,7 @@ class ResultWriter:
     def write(
         self, what: str, data: NDArray[Any], axes: tuple[str, ...], grid: Grid
     ) -> Path:
-        """Write samples along `axes`, the last of which are those of `grid`.
+        """Write samples along `axes`, which lie on a grid along y and x, or z too.
 
         File and record take their places together, when both are whole.
         """
@@ -223,8 +224,7 @@ class ResultWriter:
         self, path: Path, data: NDArray[Any], axes: tuple[str, ...], grid: Grid
     ) -> None:
         if self.is_nifti:
-            affine = self.image.affine_along(VOLUME_AXES) @ grid.to_source()
-            placed = SpatialImage(data, axes, affine, self.image.unit)
+            placed = on_grid(self.image, data, axes, grid)
             order = self.image.spatial_axes
             write_nifti(path, placed, order=order, record=self.record)
             return
@@ -264,7 +264,7 @@ def _spacing(
     if image.unit is None:
         return None
     of_image = dict(zip(image.spatial_axes, image.spacing, strict=True))
-    steps = dict(zip(axes[-len(grid.step) :], grid.step, strict=True))
+    steps = dict(zip(SPATIAL_AXES[-len(grid.step) :], grid.step, strict=True))
     return tuple(
         of_image[axis] * steps.get(axis, 1.0) for axis in axes if axis in SPATIAL_AXES
     )

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field
 
+from napari_dmoe.imaging.frames import axes_by_frame, source_axes, transposed
 from napari_dmoe.inference.results.routing import unit_of
 from napari_dmoe.progress import Pulse, no_pulse
 
@@ -117,7 +118,8 @@ class Provenance(BaseModel, frozen=True, extra="forbid"):
     edited : bool
         Whether somebody painted on the mask after the run.
     labels_sha256 : str or None
-        SHA-256 of the labels' bytes, as they left the run; None in older records.
+        SHA-256 of the labels' bytes as they left the run, frame by frame (see
+        `axes_by_frame`); None in older records.
     threads : int or None
         Threads of the CPU that it was computed with; likewise.
     made_by : {"segment", "uncertainty"}
@@ -148,6 +150,34 @@ class Provenance(BaseModel, frozen=True, extra="forbid"):
     experts: ControlRecord | None = None
     swept: tuple[str, ...] = ()
     statement: str = RESEARCH_ONLY
+
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """Axes of the labels: those of the image, but for channels."""
+        return source_axes(self.image.axes)
+
+    @property
+    def axes_by_frame(self) -> tuple[str, ...]:
+        """The same in the order in which the model met them.
+
+        Axes that it was run over, then y and x, or z, y and x. Hashes and case files
+        keep labels in this order, whatever the image's is.
+        """
+        return axes_by_frame(self.image.axes, len(self.grid["shape"]))
+
+    def by_frame(self, labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Return labels along `axes` in the order of `axes_by_frame`."""
+        fits = labels.ndim == len(self.axes) == len(self.axes_by_frame)
+        return transposed(labels, self.axes, self.axes_by_frame) if fits else labels
+
+    def as_image(self, labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Return labels along `axes_by_frame` in the order of `axes`."""
+        fits = labels.ndim == len(self.axes) == len(self.axes_by_frame)
+        return transposed(labels, self.axes_by_frame, self.axes) if fits else labels
+
+    def sha256_of(self, labels: NDArray[np.uint8]) -> str:
+        """Return what `labels_sha256` is for labels along `axes`."""
+        return labels_sha256(self.by_frame(labels))
 
     @property
     def departures(self) -> tuple[str, ...]:

@@ -66,9 +66,17 @@ class RoutingMaps:
         return np.asarray(np.tensordot(shares, self.gates[block], axes=1), np.float32)
 
 
-def dominant_expert(gates: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Return the expert with the largest gate, from gates (..., E); ties: the first."""
-    return np.asarray(gates.argmax(-1), np.uint8)
+def dominant_expert(gates: NDArray[np.float32]) -> NDArray[np.unsignedinteger]:
+    """Return the expert with the largest gate, from gates (..., E); ties: the first.
+
+    As uint8, and wider for more than 256 experts.
+    """
+    return numbers_below(gates.shape[-1], gates.argmax(-1))
+
+
+def numbers_below(n: int, numbers: NDArray[np.integer]) -> NDArray[np.unsignedinteger]:
+    """Return whole numbers from 0 to n - 1 in as few bytes as they need."""
+    return np.asarray(numbers, np.min_scalar_type(max(n - 1, 0)))
 
 
 def expert_load(gates: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -15,12 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_dmoe.imaging.files import IMAGE_SUFFIXES, image_stem
-from napari_dmoe.imaging.spatial import CHANNEL_AXIS, SPATIAL_AXES, SpatialImage
-from napari_dmoe.inference.results.provenance import (
-    ImageRecord,
-    Provenance,
-    labels_sha256,
-)
+from napari_dmoe.imaging.frames import transposed
+from napari_dmoe.imaging.spatial import SpatialImage
+from napari_dmoe.inference.results.provenance import ImageRecord, Provenance
 
 _MOST_BYTES = 2**24
 """Larger files are no records, not even of the largest sweep."""
@@ -108,7 +105,7 @@ def is_as_run(labels: NDArray[Any], record: Provenance) -> bool:
     """
     as_labels = labels.astype(np.uint8)
     is_same = bool((labels == as_labels).all())
-    return is_same and record.labels_sha256 == labels_sha256(as_labels)
+    return is_same and record.labels_sha256 == record.sha256_of(as_labels)
 
 
 def in_order_of_result(mask: SpatialImage, record: Provenance) -> NDArray[Any]:
@@ -126,13 +123,10 @@ def in_order_of_result(mask: SpatialImage, record: Provenance) -> NDArray[Any]:
     ValueError
         When the mask has other axes than the image of the record.
     """
-    frame = SPATIAL_AXES[-len(record.grid["shape"]) :]
-    image_axes = [axis for axis in record.image.axes if axis != CHANNEL_AXIS]
-    order = [axis for axis in image_axes if axis not in frame] + list(frame)
+    order = record.axes
     if sorted(order) != sorted(mask.axes):
         raise ValueError(
             f"the mask has the axes {', '.join(mask.axes)}, its record "
             f"{', '.join(order)}: it is another one's"
         )
-    data = np.asarray(mask.data)
-    return np.ascontiguousarray(data.transpose([mask.axes.index(a) for a in order]))
+    return np.ascontiguousarray(transposed(np.asarray(mask.data), mask.axes, order))

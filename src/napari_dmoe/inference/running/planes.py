@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from napari_dmoe.imaging.frames import Frames
+from napari_dmoe.imaging.frames import Frames, source_axes, transposed
 from napari_dmoe.imaging.memory import refuse_beyond_memory
 from napari_dmoe.imaging.preprocessing import Preprocessing, input_grid, prepare
 from napari_dmoe.imaging.restoration import best_class, restore_labels, restore_maps
@@ -27,6 +28,11 @@ from napari_dmoe.progress import Progress, ProgressHook, silent
 
 PLANE_AXES = ("y", "x")
 
+TURNED = (
+    "the volume was segmented along its axial planes, which were turned to have the "
+    "patient's back below and left on the right; the mask lies as the image does"
+)
+
 KEPT_PLANES = 8
 """Prepared planes that are kept for the next group of runs, where there are no more."""
 
@@ -40,12 +46,16 @@ class PlaneRun:
         image: SpatialImage,
         choice: RouterChoice,
         settings: InferenceSettings,
+        *,
+        upright: bool = True,
     ) -> None:
         self.loaded, self.settings = loaded, settings
-        self.planes = planes = Frames(image, PLANE_AXES)
+        self.planes = planes = Frames(image, PLANE_AXES, upright=upright)
         self.forward = Forward(loaded, choice, settings, batch=settings.batch)
         self.digest = InputDigest()
         self.notices = dict.fromkeys(image.notices)
+        if planes.backwards & set(PLANE_AXES):
+            self.notices[TURNED] = None
         if not isinstance(loaded.preprocessing, Preprocessing):
             raise ImageError("the model's card states no preprocessing of planes")
         self.preprocessing = loaded.preprocessing
@@ -118,13 +128,16 @@ class PlaneRun:
         for value, kept in enumerate(self.by_value):
             self._draw(alone[value], kept[number])
         if len(self.probabilities):
-            maps, shape = mixed, self.planes.frame_shape
+            shape = self.planes.frame_shape
+            kept = self.probabilities[:, number]
             if self.is_at_source:
-                maps = restore_maps(mixed, self.grid, shape, pulse=self._pulse)
-            self.probabilities[:, number] = maps.numpy()
+                out, pulse = torch.from_numpy(kept), self._pulse
+                restore_maps(mixed, self.grid, shape, self.crop, out=out, pulse=pulse)
+            else:
+                kept[:] = mixed.numpy()
 
     def _draw(self, scores: Tensor, out: NDArray[np.uint8]) -> None:
-        """Write the labels of one plane into its place in the result."""
+        """Write the labels of one plane, upright as it is, into its place."""
         if not self.is_at_source:
             out[:] = best_class(scores)
             return
@@ -132,47 +145,61 @@ class PlaneRun:
         restore_labels(scores, self.grid, shape, self.crop, out=out, pulse=pulse)
 
     def result(self, swept: tuple[str, ...]) -> Segmentation:
-        """Return everything in the shape of the source."""
-        extra, shape = self.planes.shape, self.labels.shape[1:]
-        labels = self.labels.reshape(*extra, *shape)
+        """Return everything in the shape of the source, along its axes."""
+        planes, shape = self.planes, self.labels.shape[1:]
         values = self.forward.choice.values if len(self.by_value) else ()
-        alone = self.by_value.reshape(-1, *extra, *shape)
-        maps = self.probabilities.reshape(-1, *extra, *shape)
+        alone = self._as_stored(self.by_value)
+        labels, axes = self._as_stored(self.labels), source_axes(planes.image.axes)
+        seen_at, seen = planes.place(self.grid, self.crop)
         return Segmentation(
             labels=labels,
-            axes=(*self.planes.axes, *PLANE_AXES),
-            grid=Grid.identity(shape) if self.is_at_source else self.grid,
+            axes=axes,
+            grid=Grid.identity(shape) if self.is_at_source else seen_at.upright()[0],
             classes=self.loaded.card.classes,
             by_value=dict(zip(values, alone, strict=True)),
-            probabilities=maps if len(maps) else None,
+            probabilities=self._as_stored(self.probabilities)
+            if len(self.probabilities)
+            else None,
             routing=self._routing(),
             provenance=provenance_of(
                 self.forward,
-                self.planes.image,
+                planes.image,
                 labels,
-                grid=self.grid,
-                seen=self.crop,
+                grid=seen_at,
+                seen=seen,
                 input_sha256=self.digest.hexdigest(),
                 notices=(*said_once(self.notices), *self._cropped()),
                 swept=swept,
             ),
         )
 
+    def _as_stored(self, samples: NDArray[Any]) -> NDArray[Any]:
+        """Return samples (..., N, h, w) of the planes along the axes of the source."""
+        planes = self.planes
+        axes = (*planes.axes, *PLANE_AXES)
+        first, size = samples.shape[:-3], samples.shape[-2:]
+        whole = samples.reshape(*first, *planes.shape, *size)
+        index: tuple[Any, ...] = (..., *planes.flips(axes))
+        turned = whole[index]
+        return transposed(turned, axes, source_axes(planes.image.axes))
+
     def _routing(self) -> RoutingMaps | None:
         if not self.gates[0]:
             return None
-        side = math.isqrt(self.gates[0][0].shape[2])
+        planes, side = self.planes, math.isqrt(self.gates[0][0].shape[2])
         tokens = self.grid.resize((side, side), "half-pixel")
+        tokens = planes.place(tokens, self.crop)[0].upright()[0]
+        flips = planes.flips((*planes.axes, *PLANE_AXES))
         blocks = (torch.cat(parts, 0) for parts in zip(*self.gates, strict=True))
         maps = tuple(
             gates.transpose(0, 1)  # (V, P, T, E)
-            .reshape(gates.shape[1], *self.planes.shape, *tokens.shape, gates.shape[-1])
-            .numpy()
+            .reshape(gates.shape[1], *planes.shape, *tokens.shape, gates.shape[-1])
+            .numpy()[(slice(None), *flips)]
             for gates in blocks
         )
         grids, choice = (tokens,) * len(maps), self.forward.choice
         return RoutingMaps(
-            maps, grids, choice.values, choice.weights, self.planes.axes, PLANE_AXES
+            maps, grids, choice.values, choice.weights, planes.axes, PLANE_AXES
         )
 
     def _cropped(self) -> tuple[str, ...]:

@@ -15,7 +15,6 @@ from napari_dmoe.inference.results.provenance import (
     ImageRecord,
     ModelRecord,
     Provenance,
-    labels_sha256,
     now,
     pixels_sha256,
     versions,
@@ -37,14 +36,14 @@ def provenance_of(
     notices: Iterable[str],
     swept: tuple[str, ...] = (),
 ) -> Provenance:
-    """Return the record of a run.
+    """Return the record of a run, with labels along the axes of the image.
 
     `grid` is where the network's samples lie in the image, and `seen` the part of it
     that the network saw, in the order of `grid`; `swept` are attributes whose other
     values were run in the same batches.
     """
     loaded = forward.loaded
-    return Provenance(
+    record = Provenance(
         created=now(),
         versions=versions(),
         device=f"{forward.batches.device}: {forward.device.reason}",
@@ -63,11 +62,11 @@ def provenance_of(
         grid={"shape": grid.shape, "start": grid.start, "step": grid.step},
         seen=tuple((s.start, s.stop) for s in seen),
         notices=(*notices, *forward.notices),
-        labels_sha256=labels_sha256(labels),
         threads=torch.get_num_threads(),
         experts=control_record(*forward.choice.experts[:1]),
         swept=swept,
     )
+    return record.model_copy(update={"labels_sha256": record.sha256_of(labels)})
 
 
 def image_record(image: SpatialImage, input_sha256: str = "") -> ImageRecord:

@@ -34,6 +34,7 @@ def segment_variants(
     swept: tuple[str, ...] = (),
     at_once: int | None = None,
     words: Words | None = None,
+    upright: bool = True,
 ) -> Iterator[Segmentation]:
     """Segment an image for several choices of routers, in their order.
 
@@ -52,6 +53,9 @@ def segment_variants(
         of them by default.
     words : callable, optional
         Says which of the runs are under way, for the progress.
+    upright : bool
+        Whether a 2D model sees the planes of a volume as radiologists do; records made
+        before that say otherwise, and are replayed on the planes as they are stored.
 
     Yields
     ------
@@ -72,7 +76,10 @@ def segment_variants(
     lead: PlaneRun | None = None
     for number, group in enumerate(groups):
         with memory_told():
-            runs = [PlaneRun(loaded, image, choice, settings) for choice in group]
+            runs = [
+                PlaneRun(loaded, image, choice, settings, upright=upright)
+                for choice in group
+            ]
             _refuse_too_many(runs)
             for run in runs:
                 run.follow(lead or runs[0])

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from napari_dmoe.imaging.frames import Frames
+from napari_dmoe.imaging.frames import Frames, source_axes, transposed
 from napari_dmoe.imaging.memory import NotEnoughMemory, refuse_beyond_memory
 from napari_dmoe.imaging.restoration import best_class, restore_labels, restore_maps
 from napari_dmoe.imaging.spatial import Grid, ImageError, SpatialImage
@@ -145,10 +146,11 @@ class VolumeRun:
             maps, shape = mixed, self.volumes.frame_shape
             maps = maps.softmax(0) if self._is_plain else maps
             if self.is_at_source:
-                maps = restore_maps(maps, self.grid, shape, pulse=pulse)
+                restored = restore_maps(maps, self.grid, shape, pulse=pulse)
+                self.probabilities.append(restored.numpy())
             else:
-                maps = maps[(slice(None), *self.grid.upright()[1])]
-            self.probabilities.append(maps.numpy())
+                flips = (slice(None), *self.grid.upright()[1])
+                self.probabilities.append(maps.numpy()[flips])
 
     def _labels(self, scores: Tensor, pulse: Pulse) -> NDArray[np.uint8]:
         if self.is_at_source:
@@ -157,18 +159,19 @@ class VolumeRun:
         return best_class(scores)[self.grid.upright()[1]]
 
     def _result(self) -> Segmentation:
-        """Return everything in the shape of the source, its axes last in z, y, x."""
-        labels, shape = self._together(self.labels), self.volumes.frame_shape
+        """Return everything in the shape of the source, along its axes."""
+        shape, stored = self.volumes.frame_shape, self._as_stored
+        labels = stored(self._together(self.labels))
         values = self.forward.choice.values if self.by_value else ()
         alone = map(self._together, zip(*self.by_value, strict=True))
         kept = self.probabilities
         return Segmentation(
             labels=labels,
-            axes=(*self.volumes.axes, *VOLUME_AXES),
+            axes=source_axes(self.volumes.image.axes),
             grid=Grid.identity(shape) if self.is_at_source else self.grid.upright()[0],
             classes=self.loaded.card.classes,
-            by_value=dict(zip(values, alone, strict=True)),
-            probabilities=self._maps_together(kept) if kept else None,
+            by_value=dict(zip(values, map(stored, alone), strict=True)),
+            probabilities=stored(self._maps_together(kept)) if kept else None,
             routing=self._routing(),
             provenance=provenance_of(
                 self.forward,
@@ -180,6 +183,12 @@ class VolumeRun:
                 notices=said_once(self.notices),
             ),
         )
+
+    def _as_stored(self, samples: NDArray[Any]) -> NDArray[Any]:
+        """Return samples (..., *extra, z, y, x) along the axes of the source."""
+        volumes = self.volumes
+        axes = (*volumes.axes, *VOLUME_AXES)
+        return transposed(samples, axes, source_axes(volumes.image.axes))
 
     def _together(self, frames: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
         return np.stack(frames).reshape(*self.volumes.shape, *frames[0].shape)

@@ -55,7 +55,7 @@ class _Plane:
         n_axes = len(sweep.grid.shape)
         self.sweep, self.n_extra = sweep, len(sweep.axes) - n_axes
         frames = Frames(image, SPATIAL_AXES[-n_axes:])
-        split = sweep.votes.max(0) < len(sweep.values)
+        split = self._by_frame(sweep.votes.max(0) < len(sweep.values))
         along = tuple(range(self.n_extra, split.ndim))
         self.frame = np.unravel_index(int(split.sum(along).argmax()), frames.shape or 1)
         frame = frames[int(np.ravel_multi_index(self.frame, frames.shape or (1,)))]
@@ -69,6 +69,10 @@ class _Plane:
             self.base = slice_picture(frame, self.place[0])
         else:
             self.base = picture_of(frame)
+
+    def _by_frame(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Return a map of the sweep with the axes of its frames behind the others."""
+        return self.sweep.values[0].result.by_frame(values)
 
     def _at_source(self, values: NDArray[Any]) -> NDArray[Any]:
         """Return one frame of a map on the image's own pixels, by nearest sample."""
@@ -85,12 +89,13 @@ class _Plane:
 
     def with_mask(self, labels: NDArray[np.uint8]) -> Picture:
         """Draw a mask."""
-        plane = self._at_source(labels)[self.place]
+        plane = self._at_source(self._by_frame(labels))[self.place]
         return mask_picture(self.base, plane, self.sweep.classes)[self.flips]
 
     def with_change(self, entropy: NDArray[np.float32]) -> Picture:
         """Tint what changes, the stronger the more evenly the values vote."""
-        plane = np.asarray(self._at_source(entropy)[self.place], np.float32)
+        here = self._at_source(self._by_frame(entropy))[self.place]
+        plane = np.asarray(here, np.float32)
         share = np.clip(plane / max(float(plane.max()), 1e-6), 0, 1)[..., np.newaxis]
         grey = self.base.mean(-1, keepdims=True).repeat(3, -1)
         tinted = np.asarray((1 - share) * grey + share * _CHANGE, np.uint8)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from napari_dmoe.imaging.spatial import Grid, SpatialImage
 from napari_dmoe.inference.masks.agreement import Votes
 from napari_dmoe.inference.masks.measures import measure_mask
-from napari_dmoe.inference.results.provenance import Provenance, labels_sha256
+from napari_dmoe.inference.results.provenance import Provenance
 from napari_dmoe.inference.results.routing import dominant_expert
 from napari_dmoe.inference.results.segmentation import Segmentation
 from napari_dmoe.inference.running.drivers import Priors, RouterChoice, choose_routers
@@ -155,10 +155,13 @@ def count_samples(
     choice: RouterChoice,
     settings: InferenceSettings,
     progress: ProgressHook,
+    *,
+    upright: bool = True,
 ) -> Uncertainty:
     """Run noise samples for routers that are already chosen, and count their votes.
 
-    The settings say how many samples, from which seed, and how to run them.
+    The settings say how many samples, from which seed, and how to run them; `upright`
+    is as :func:`segment_variants` takes it.
     """
     samples, seed = settings.samples, settings.seed
     settings = settings.model_copy(update={"samples": 1})
@@ -170,6 +173,7 @@ def count_samples(
         progress,
         at_once=max(1, settings.batch // len(choice.categories)),
         words=numbered("sample", samples),
+        upright=upright,
     )
     count = _Count(loaded.config.n_classes, image)
     for result in runs:
@@ -205,7 +209,7 @@ class _Count:
         update = {
             "settings": settings,
             "made_by": "uncertainty",
-            "labels_sha256": labels_sha256(labels),
+            "labels_sha256": last.provenance.sha256_of(labels),
         }
         return Uncertainty(
             n_samples=samples,

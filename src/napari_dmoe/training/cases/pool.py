@@ -16,6 +16,7 @@ from napari_dmoe.models.card import ModelCard
 from napari_dmoe.progress import Progress, ProgressHook, silent
 from napari_dmoe.training.cases.annotation import (
     EVERYTHING,
+    IGNORED,
     Annotation,
     TrainingError,
     category_of,
@@ -45,6 +46,11 @@ def read_pool(
     """
     if not len(cases):
         raise TrainingError("there are no cases to train on")
+    if len(card.classes) > IGNORED:
+        raise TrainingError(
+            f"the card has {len(card.classes)} classes, and {IGNORED} can be trained "
+            "at most, background included"
+        )
     read, axes = _reading(card)
     images, labels, categories, patients = [], [], [], []
     for done, case in enumerate(cases, start=1):

@@ -106,7 +106,7 @@ def annotated_frames(
     placed: SpatialImage, dims: int, annotation: Annotation
 ) -> list[int]:
     """Return the frames of an image that are annotated; one that has no others is."""
-    frames = Frames(placed, SPATIAL_AXES[-dims:])
+    frames = Frames(placed, SPATIAL_AXES[-dims:], upright=True)
     if len(frames) == 1:
         return [0]
     empty = 0 if annotation.unlabelled is None else annotation.unlabelled
@@ -149,7 +149,9 @@ class Snapshot:
     def cases(self, dims: int, annotation: Annotation) -> list[Case]:
         """Return a case for each annotated frame, labelled as it was painted."""
         along = SPATIAL_AXES[-dims:]
-        images, labels = Frames(self.image, along), Frames(self.labels, along)
+        images, labels = (
+            Frames(each, along, upright=True) for each in (self.image, self.labels)
+        )
         return [
             Case(
                 str(self.number) if len(images) == 1 else f"{self.number}.{frame + 1}",

@@ -105,12 +105,13 @@ def probability_layers(source: Image, result: Segmentation) -> list[LayerData]:
 
 def difference_layer(source: Image, difference: NDArray[np.uint8]) -> LayerData:
     """Return where two masks on a source differ, in the order of its axes."""
+    axes = placement.axis_names(source)
     return maps.map_layer(
         source,
         difference,
         _difference_look(DIFFERENCES, _MASK_OPACITY),
-        axes=placement.axis_names(source, difference.ndim),
-        grid=Grid.identity(difference.shape),
+        axes=axes,
+        grid=Grid.identity([difference.shape[axes.index(a)] for a in ("y", "x")]),
         name=f"{source.name} / difference",
     )
 

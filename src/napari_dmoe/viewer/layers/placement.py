@@ -157,13 +157,13 @@ def on_layer(
         Names of the axes. Those that were run over are kept as they are. Channels,
         which were not, become one sample that is as thick as all of them.
     grid : Grid
-        Where the samples lie, along the last ones of `axes`.
+        Where the samples lie along y and x, or z, y and x.
     """
     dims = len(grid.shape)
     names = axis_names(source, dims)
     shape = samples_of(source).shape
     along = zip(grid.shape, grid.start, grid.step, strict=True)
-    seen = dict(zip(axes[-dims:], along, strict=True))
+    seen = dict(zip(SPATIAL_AXES[-dims:], along, strict=True))
     parts = []
     for name, n in zip(names, shape, strict=False):
         if name in seen:

@@ -11,6 +11,7 @@ import numpy as np
 from napari.layers import Image
 from numpy.typing import NDArray
 
+from napari_dmoe.imaging.spatial import SPATIAL_AXES
 from napari_dmoe.inference.pictures.colours import Rgb
 from napari_dmoe.inference.results.segmentation import Segmentation
 from napari_dmoe.viewer.layers.look import in_layer_order, mask_colours
@@ -103,7 +104,8 @@ def _places(
 
 def further_axes(made: Segmentation) -> tuple[str, ...]:
     """Return the axes of an image that a result's model was run over one by one."""
-    return made.axes[: len(made.axes) - len(made.grid.shape)]
+    along = SPATIAL_AXES[-len(made.grid.shape) :]
+    return tuple(axis for axis in made.axes if axis not in along)
 
 
 def frame_note(image: Image, result: Result, step: Sequence[int]) -> str:

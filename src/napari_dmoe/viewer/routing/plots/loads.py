@@ -48,10 +48,10 @@ class PartLoads:
         self.is_painted = labels is not None
         """Whether the classes are those of another mask than the result's own."""
         at = dict(part.at)
-        mask = made.labels if labels is None else labels
-        self._labels, self._grid = cut(mask, made.axes, made.grid, at)
+        mask = made.by_frame(made.labels if labels is None else labels)
+        self._labels, self._grid = cut(mask, made.axes_by_frame, made.grid, at)
         self._maps = routing_at(routing, at, extras)
-        names = tuple(axis for axis in made.axes if axis not in at)
+        names = tuple(axis for axis in made.axes_by_frame if axis not in at)
         self._border: NDArray[np.bool_] | None = None
         if len(names) == 2:  # in volumes it would take too long
             self._border = find_boundaries(self._labels, connectivity=2)
@@ -112,7 +112,8 @@ def loads_of(
 
 def n_samples(made: Segmentation, part: Part) -> int:
     """Return from how many samples the loads in a part are computed."""
-    pixels, _ = cut(made.labels, made.axes, made.grid, dict(part.at))
+    labels = made.by_frame(made.labels)
+    pixels, _ = cut(labels, made.axes_by_frame, made.grid, dict(part.at))
     gates = () if made.routing is None else made.routing.gates
     return pixels.size + max((each.size for each in gates), default=0)
 

@@ -15,13 +15,8 @@ import numpy as np
 from napari.layers import Image, Labels, Layer
 from numpy.typing import NDArray
 
-from napari_dmoe.imaging.spatial import (
-    CHANNEL_AXIS,
-    SPATIAL_AXES,
-    Grid,
-    ImageError,
-    SpatialImage,
-)
+from napari_dmoe.imaging.frames import source_axes
+from napari_dmoe.imaging.spatial import SPATIAL_AXES, Grid, ImageError, SpatialImage
 from napari_dmoe.inference.results.provenance import Provenance
 from napari_dmoe.inference.results.segmentation import Segmentation
 from napari_dmoe.progress import ProgressHook
@@ -72,7 +67,7 @@ class ReplaySubject:
         """
         if self.is_map:
             return None
-        return in_run_order(self.samples, self.names, dims_of(self.record))
+        return in_run_order(self.samples, self.names)
 
 
 def replay_subject(layer: Layer, image: Image) -> ReplaySubject:
@@ -105,16 +100,16 @@ def snapshot_of(layer: Layer) -> NDArray[Any]:
 
 
 def in_run_order(
-    labels: NDArray[Any], names: Sequence[str], dims: int
+    labels: NDArray[Any], names: Sequence[str]
 ) -> NDArray[np.uint8] | None:
-    """Return a mask along an image's axes in the order of the run's: space comes last.
+    """Return a mask along an image's axes as its run returned it: without channels.
 
     None where the mask has other axes than the image, or labels beyond a byte.
     """
     is_wide = labels.dtype.itemsize > 1 and labels.size
     if labels.ndim != len(names) or (is_wide and labels.max() > 255):
         return None
-    return from_layer(names, labels, axes=_run_axes(names, dims)).astype(np.uint8)
+    return from_layer(names, labels, axes=source_axes(names)).astype(np.uint8)
 
 
 def case_layer(image: Image, case: CaseFile, name: str) -> LayerData:
@@ -136,11 +131,12 @@ def case_layer(image: Image, case: CaseFile, name: str) -> LayerData:
             f"{_size(pixels.axes, shape)}: choose its image in the Segment tab, then "
             "open the case again"
         )
-    grid = Grid.identity(case.labels.shape[-dims:])
+    axes = source_axes(pixels.axes)
+    sizes = dict(zip(axes, case.labels.shape, strict=False))
+    grid = Grid.identity([sizes.get(axis, 1) for axis in SPATIAL_AXES[-dims:]])
     if record.settings.get("scored_at") == "network":
         seen = record.grid
         grid = Grid(tuple(map(int, seen["shape"])), seen["start"], seen["step"])
-    axes = _run_axes(pixels.axes, dims)
     made = Segmentation.of_mask(case.labels, axes=axes, grid=grid, record=record)
     return mask_layer(image, made)
 
@@ -208,13 +204,6 @@ def play(
         )
     except ReplayError as error:
         return error.reasons
-
-
-def _run_axes(names: Sequence[str], dims: int) -> tuple[str, ...]:
-    """Return an image's axes in the order of the run's: space comes last."""
-    along = [name for name in SPATIAL_AXES[-dims:] if name in names]
-    over = [name for name in names if name not in (*along, CHANNEL_AXIS)]
-    return (*over, *along)
 
 
 def _size(axes: Sequence[str], shape: Sequence[int]) -> str:

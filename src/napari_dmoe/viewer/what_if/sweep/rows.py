@@ -140,9 +140,7 @@ def region_ends(
     sweep: Sweep, region: FlippingRegion
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Return the least and largest place of a region, in source pixels."""
-    n_extra = len(region.box) - len(sweep.grid.shape)
-    start = np.array((*(0.0,) * n_extra, *sweep.grid.start))
-    step = np.array((*(1.0,) * n_extra, *sweep.grid.step))
+    start, step = sweep.grid.along(sweep.axes)
     low = start + step * np.array([part.start - 0.5 for part in region.box])
     high = start + step * np.array([part.stop - 0.5 for part in region.box])
     return tuple(low.tolist()), tuple(high.tolist())

@@ -1,0 +1,69 @@
+"""Units of length by the many names that people and programs give them."""
+
+from __future__ import annotations
+
+_MM = {
+    "m": 1e3,
+    "cm": 10.0,
+    "mm": 1.0,
+    "um": 1e-3,
+    "nm": 1e-6,
+    "inch": 25.4,
+}
+_NAMES = {
+    "meter": "m",
+    "metre": "m",
+    "centimeter": "cm",
+    "centimetre": "cm",
+    "millimeter": "mm",
+    "millimetre": "mm",
+    "micron": "um",
+    "micrometer": "um",
+    "micrometre": "um",
+    "nanometer": "nm",
+    "nanometre": "nm",
+    "in": "inch",
+    '"': "inch",
+}
+_NO_LENGTH = ("", "px", "pixel", "voxel", "none", "unknown")
+
+
+def unit_name(unit: str | None) -> str | None:
+    """Return the short name of a unit of length: m, cm, mm, um, nm or inch.
+
+    None where there is none, and for pixels.
+
+    Raises
+    ------
+    ValueError
+        For any other unit.
+
+    Examples
+    --------
+    >>> unit_name("µm"), unit_name("microns"), unit_name("px")
+    ('um', 'um', None)
+    """
+    name = (unit or "").strip().replace("µ", "u").replace("μ", "u").lower()
+    for each in (name, name.removesuffix("es"), name.removesuffix("s")):
+        if each in _MM:
+            return each
+        if each in _NAMES:
+            return _NAMES[each]
+        if each in _NO_LENGTH:
+            return None
+    raise ValueError(f"{unit!r} is no unit of length that is known here")
+
+
+def millimetres(unit: str | None) -> float | None:
+    """Return the millimetres of a unit; None where it is no length that is known.
+
+    Examples
+    --------
+    >>> millimetres("um"), millimetres("inch"), millimetres("pixel")
+    (0.001, 25.4, None)
+    """
+    try:
+        name = unit_name(unit)
+    except ValueError:
+        return None
+    return None if name is None else _MM[name]
