@@ -43,9 +43,10 @@ def segment(
     """
     with clear_errors(), progress_bar() as progress:
         from napari_dmoe.cohorts import series
+        from napari_dmoe.cohorts.listing import entries_of
         from napari_dmoe.models.checkpoint import load_checkpoint
 
-        entries = series.entries_of(source, options.patient_of(stated, attribute))
+        entries = entries_of(source, options.patient_of(stated, attribute))
         loaded = load_checkpoint(checkpoint, card)
         file_type = options.chosen_format(file_format)
         done = series.segment_series(

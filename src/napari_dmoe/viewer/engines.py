@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from napari_dmoe.cohorts.series import Done, Entry
+    from napari_dmoe.cohorts.listing import Entry
+    from napari_dmoe.cohorts.series import Done
     from napari_dmoe.imaging.spatial import SpatialImage
     from napari_dmoe.inference.masks.comparison import Comparison
     from napari_dmoe.inference.replaying.replay import Replay
@@ -175,7 +176,7 @@ ablate = _late("inference.what_if.ablation:ablate")
 uncertainty = _late("inference.what_if.uncertainty:uncertainty")
 replay = _late("inference.replaying.replay:replay")
 read_routing = _late("inference.what_if.routing_reading:read_routing")
-entries = _late("cohorts.series:entries_of")
+entries = _late("cohorts.listing:entries_of")
 start_tuning = _late("training.tuning.process:TuningProcess")
 draw_sweep = _late("inference.what_if.sweep_pictures:sweep_picture")
 save_sweep = _late("inference.what_if.files:save_sweep")
