@@ -9,6 +9,7 @@ import typer
 
 from napari_dmoe.cli import options
 from napari_dmoe.cli.outcome import clear_errors, progress_bar
+from napari_dmoe.cli.printing import say
 from napari_dmoe.inference.running.settings import InferenceSettings
 
 
@@ -59,7 +60,9 @@ def sweep(
         file_type = options.chosen_format(file_format)
         given = [text for text in (swept, second) if text is not None]
         own = [text for text in given if "=" in text]
-        patient = options.patient_of(stated, [*(further or ()), *own])
+        patient = options.patient_of(
+            stated, [*(further or ()), *own], option="--further"
+        )
         loaded = load_checkpoint(checkpoint, card)
         source = read_image(image)
         found = run(
@@ -73,6 +76,6 @@ def sweep(
         saved = save_sweep(
             output, image_stem(image), found, source, file_format=file_type
         )
-    typer.echo(found.summary)
+    say(found.summary)
     for path in (saved.picture, saved.table, saved.sensitivity, *saved.labels):
-        typer.echo(path)
+        say(path)
