@@ -13,6 +13,7 @@ from napari_dmoe.cli.demo import demo
 from napari_dmoe.cli.fine_tune import fine_tune
 from napari_dmoe.cli.inspect import inspect
 from napari_dmoe.cli.phantoms import phantoms
+from napari_dmoe.cli.printing import keep_streams
 from napari_dmoe.cli.replay import replay
 from napari_dmoe.cli.segment import segment
 from napari_dmoe.cli.sweep import sweep
@@ -48,4 +49,5 @@ def _options(
 
 def main() -> None:
     """Run the command line."""
+    keep_streams()
     app()

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from napari_dmoe.cli.outcome import clear_errors
+from napari_dmoe.cli.printing import say
 
 
 def case(
@@ -46,4 +47,4 @@ def case(
             record = record.model_copy(update={"edited": True})
         write_case(output, record, labels)
     painted = " (the mask was changed after its run)" if is_changed else ""
-    typer.echo(f"{output}{painted}")
+    say(f"{output}{painted}")

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from napari_dmoe.cli.outcome import clear_errors, progress_bar
+from napari_dmoe.cli.printing import say
 
 if TYPE_CHECKING:
     from napari_dmoe.cohorts.case import Case
@@ -47,7 +48,7 @@ def demo(
         show_demo()
         return
     if output is None:
-        typer.echo(f"no display, or no napari: writing to {DEFAULT_OUTPUT}")
+        say(f"no display, or no napari: writing to {DEFAULT_OUTPUT}")
     with clear_errors(), progress_bar() as progress:
         from napari_dmoe.progress import Progress
 
@@ -57,7 +58,7 @@ def demo(
             progress(Progress(number, len(all_examples), example.title))
             shown.append(write_example(folder, example))
         page = _write_page(folder, shown)
-    typer.echo(page)
+    say(page)
 
 
 def has_display() -> bool:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import typer
 from tqdm import tqdm
 
+from napari_dmoe.cli.printing import printable, say
 from napari_dmoe.progress import Cancelled, Progress, ProgressHook
 
 BAD_INPUT = 2
@@ -20,11 +21,11 @@ def clear_errors() -> Iterator[None]:
     try:
         yield
     except (KeyboardInterrupt, Cancelled):
-        typer.echo("napari-dmoe: interrupted", err=True)
+        say("napari-dmoe: interrupted", err=True)
         raise typer.Exit(INTERRUPTED) from None
     # Every error of ours is a ValueError that says what is wrong and what to do.
     except (ValueError, OSError, MemoryError) as error:
-        typer.echo(f"napari-dmoe: {' '.join(str(error).split())}", err=True)
+        say(f"napari-dmoe: {' '.join(str(error).split())}", err=True)
         raise typer.Exit(BAD_INPUT) from error
 
 
@@ -35,7 +36,7 @@ def progress_bar() -> Iterator[ProgressHook]:
 
         def show(step: Progress) -> None:
             bar.total, bar.n = step.total, step.done
-            bar.set_description(step.message, refresh=False)
+            bar.set_description(printable(step.message), refresh=False)
             bar.refresh()
 
         yield show

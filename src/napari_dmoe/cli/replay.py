@@ -10,6 +10,7 @@ import typer
 
 from napari_dmoe.cli.options import Card, Checkpoint
 from napari_dmoe.cli.outcome import clear_errors, progress_bar
+from napari_dmoe.cli.printing import say
 
 if TYPE_CHECKING:
     import numpy as np
@@ -69,9 +70,9 @@ def replay(
             is_of_gates = re.search(r"\.routing(-\d+)?$", source.stem) is not None
             gates = routing or is_of_gates
             written = _write(output, stem, made.result, pixels, routing=gates)
-    typer.echo(made.sentence)
+    say(made.sentence)
     if written:
-        typer.echo(f"Written: {', '.join(path.name for path in written)}.")
+        say(f"Written: {', '.join(path.name for path in written)}.")
     if made.verdict == "different":
         raise typer.Exit(DIFFERENT)
 

@@ -9,6 +9,7 @@ import typer
 
 from napari_dmoe.cli import options
 from napari_dmoe.cli.outcome import BAD_INPUT, clear_errors, progress_bar
+from napari_dmoe.cli.printing import say, say_above_bar, say_failed
 from napari_dmoe.inference.running.settings import InferenceSettings
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ def segment(
         from napari_dmoe.models.checkpoint import load_checkpoint
 
         entries = entries_of(source, options.patient_of(stated, attribute))
+        for notice in entries.notices:
+            say_above_bar(f"notice: {notice}")
         loaded = load_checkpoint(checkpoint, card)
         file_type = options.chosen_format(file_format)
         done = series.segment_series(
@@ -60,12 +63,11 @@ def segment(
         failed = [each for each in done if each.error is not None]
         if len(done) == len(failed) == 1 and failed[0].error is not None:
             raise failed[0].error
-    for each in failed:
-        typer.echo(f"napari-dmoe: {each.name}: {each.outcome}", err=True)
     if failed:
+        say_failed(failed)
         raise typer.Exit(BAD_INPUT)
 
 
 def _tell(done: Done) -> None:
     if done.labels is not None:
-        typer.echo(f"{done.labels}: {done.outcome}")
+        say(f"{done.labels}: {done.outcome}")
