@@ -325,3 +325,30 @@ class Patient(BaseModel):
     def with_value(self, attribute: str, value: object) -> Patient:
         """Return this patient with one attribute replaced; None makes it unknown."""
         return Patient.from_values({**self.known(), attribute: value})
+
+
+def one_value(attribute: str, first: str, second: str) -> bool:
+    """Say whether two texts give an attribute the same value, however they spell it.
+
+    Parameters
+    ----------
+    attribute : str
+        Its name.
+    first, second : str
+        Values as they are entered.
+
+    Raises
+    ------
+    PatientError
+        When one of them cannot be read.
+
+    Examples
+    --------
+    >>> one_value("sex", "F", "female"), one_value("sex", "F", "unknown")
+    (True, False)
+    """
+    values = [
+        Patient.from_values({attribute: text}).value(attribute)
+        for text in (first, second)
+    ]
+    return len({" ".join(str(value).casefold().split()) for value in values}) == 1

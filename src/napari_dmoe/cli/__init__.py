@@ -20,6 +20,9 @@ __all__ = ["app", "main"]
 def main() -> None:
     """Run the command line."""
     end_on_signals()
+    from napari_dmoe.cli.printing import keep_streams
+
+    keep_streams()
     from napari_dmoe.cli.commands import app
 
     app()

@@ -9,6 +9,7 @@ import typer
 
 from napari_dmoe.cli.options import Overwrite
 from napari_dmoe.cli.outcome import clear_errors
+from napari_dmoe.cli.printing import say
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,7 +37,7 @@ def case(
     with clear_errors():
         import numpy as np
 
-        from napari_dmoe.imaging.files import read_image
+        from napari_dmoe.imaging.files import read_labels
         from napari_dmoe.inference.replaying.case_files import (
             CaseFileError,
             write_case,
@@ -45,7 +46,7 @@ def case(
         from napari_dmoe.inference.results.sidecars import in_order_of_result
 
         record = _record_of(mask)
-        labels = in_order_of_result(read_image(mask), record)
+        labels = in_order_of_result(read_labels(mask), record)
         if labels.dtype != np.uint8:
             raise CaseFileError(f"{mask.name} is no mask: it holds {labels.dtype}")
         is_changed = record.labels_sha256 not in (None, record.sha256_of(labels))
@@ -58,7 +59,7 @@ def case(
             )
         write_case(output, record, labels)
     painted = " (the mask was changed after its run)" if is_changed else ""
-    typer.echo(f"{output}{painted}")
+    say(f"{output}{painted}")
 
 
 def _record_of(mask: Path) -> Provenance:

@@ -9,6 +9,7 @@ from napari_dmoe.cli.demo import demo
 from napari_dmoe.cli.fine_tune import fine_tune
 from napari_dmoe.cli.inspect import inspect
 from napari_dmoe.cli.phantoms import phantoms
+from napari_dmoe.cli.printing import say
 from napari_dmoe.cli.replay import replay
 from napari_dmoe.cli.segment import segment
 from napari_dmoe.cli.sweep import sweep
@@ -36,5 +37,5 @@ def _options(
     if version:
         from napari_dmoe import __version__
 
-        typer.echo(__version__)
+        say(__version__)
         raise typer.Exit

@@ -21,6 +21,7 @@ import typer
 
 from napari_dmoe.cli.options import Overwrite
 from napari_dmoe.cli.outcome import clear_errors, progress_bar
+from napari_dmoe.cli.printing import say
 
 if TYPE_CHECKING:
     from napari_dmoe.cohorts.case import Case
@@ -63,10 +64,10 @@ def demo(
         show_demo()
         return
     if output is None:
-        typer.echo(f"no display, or no napari: writing to {DEFAULT_OUTPUT}")
+        say(f"no display, or no napari: writing to {DEFAULT_OUTPUT}")
     with clear_errors(), progress_bar() as progress:
         page = write_demo(output or DEFAULT_OUTPUT, progress, overwrite=overwrite)
-    typer.echo(page)
+    say(page)
 
 
 def write_demo(folder: Path, progress: ProgressHook, *, overwrite: bool) -> Path:

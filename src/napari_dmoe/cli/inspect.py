@@ -10,6 +10,7 @@ import typer
 
 from napari_dmoe.cli.options import BundledOrFile, Card
 from napari_dmoe.cli.outcome import clear_errors
+from napari_dmoe.cli.printing import say
 
 if TYPE_CHECKING:
     from napari_dmoe.models.architectures import Config
@@ -32,10 +33,10 @@ def inspect(
 
         loaded = load_checkpoint(checkpoint, card)
         if as_json:
-            typer.echo(json.dumps(loaded.facts(), indent=2))
+            say(json.dumps(loaded.facts(), indent=2))
             return
         for name, value in _facts(loaded):
-            typer.echo(f"{name:<14}{value}")
+            say(f"{name:<14}{value}")
 
 
 def _facts(loaded: LoadedModel) -> Iterator[tuple[str, str]]:

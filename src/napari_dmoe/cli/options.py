@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import wraps
 from inspect import Parameter, signature
 from pathlib import Path
@@ -69,16 +69,16 @@ Command = Callable[..., None]
 def _patient(
     *,
     sex: Annotated[
-        str | None, typer.Option("--sex", help="female, male, or unknown.")
+        list[str] | None, typer.Option("--sex", help="female, male, or unknown.")
     ] = None,
     race: Annotated[
-        str | None, typer.Option("--race", help="As the card names it.")
+        list[str] | None, typer.Option("--race", help="As the card names it.")
     ] = None,
     age: Annotated[
-        str | None, typer.Option("--age", help="63, '63 y' or '18 months'.")
+        list[str] | None, typer.Option("--age", help="63, '63 y' or '18 months'.")
     ] = None,
     severity: Annotated[
-        str | None, typer.Option("--severity", help="As the card names it.")
+        list[str] | None, typer.Option("--severity", help="As the card names it.")
     ] = None,
 ) -> None:
     """Hold the options that describe a patient."""
@@ -110,23 +110,53 @@ def _training(
     """Hold the options that every training has, beside its settings."""
 
 
-def patient_of(stated: dict[str, Any], further: list[str] | None) -> Patient:
+def patient_of(
+    stated: dict[str, Any],
+    further: Sequence[str] | None,
+    *,
+    option: str = "--attribute",
+) -> Patient:
     """Return the patient that the options describe; what is left out is unknown.
+
+    Parameters
+    ----------
+    stated : dict
+        What each option of a patient was given, in order; None where it was not.
+    further : sequence of str, optional
+        Further attributes as NAME=VALUE.
+    option : str
+        The option that gave those, for messages.
 
     Raises
     ------
     ValueError
-        When an attribute is not written as NAME=VALUE, or a value cannot be read.
+        When an attribute is not written as NAME=VALUE, a value cannot be read, or one
+        attribute is given two values that are not the same.
     """
-    from napari_dmoe.patient import Patient
+    from napari_dmoe.patient import Patient, one_value
 
-    values = dict(stated)
+    given = [
+        (name, f"--{name}", value)
+        for name, values in stated.items()
+        for value in ([values] if isinstance(values, str) else values or ())
+    ]
     for text in further or ():
         name, equals, value = text.partition("=")
         if not equals or not name.strip():
-            raise ValueError("--attribute needs NAME=VALUE, such as body_site=back")
-        values[name.strip()] = value
-    return Patient.from_values(values)
+            raise ValueError(f"{option} needs NAME=VALUE, such as body_site=back")
+        given.append((name.strip(), f"{name.strip()}=...", value))
+    by_name: dict[str, list[tuple[str, str, str]]] = {}
+    for each in given:
+        by_name.setdefault(each[0].casefold(), []).append(each)
+    for (name, first, value), *others in by_name.values():
+        for _, again, other in others:
+            if not one_value(name.casefold(), value, other):
+                both = f"{first} and {again}"
+                raise ValueError(
+                    f"{both} contradict each other: say once what the patient's "
+                    f"{name.replace('_', ' ')} is"
+                )
+    return Patient.from_values({name: value for name, _, value in given})
 
 
 def chosen_format(name: str) -> FileFormat:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import typer
 from tqdm import tqdm
 
+from napari_dmoe.cli.printing import printable, say
 from napari_dmoe.cli.signals import exit_code_of, unwound, word_of
 from napari_dmoe.progress import Cancelled, Progress, ProgressHook
 
@@ -23,11 +24,11 @@ def clear_errors() -> Iterator[None]:
         with unwound():
             yield
     except (KeyboardInterrupt, Cancelled):
-        typer.echo(f"napari-dmoe: {word_of()}", err=True)
+        say(f"napari-dmoe: {word_of()}", err=True)
         raise typer.Exit(exit_code_of()) from None
     # Every error of ours is a ValueError that says what is wrong and what to do.
     except (ValueError, OSError, MemoryError) as error:
-        typer.echo(f"napari-dmoe: {' '.join(str(error).split())}", err=True)
+        say(f"napari-dmoe: {' '.join(str(error).split())}", err=True)
         raise typer.Exit(BAD_INPUT) from error
 
 
@@ -38,7 +39,7 @@ def progress_bar() -> Iterator[ProgressHook]:
 
         def show(step: Progress) -> None:
             bar.total, bar.n = step.total, step.done
-            bar.set_description(step.message, refresh=False)
+            bar.set_description(printable(step.message), refresh=False)
             bar.refresh()
 
         yield show

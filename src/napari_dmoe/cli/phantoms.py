@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from napari_dmoe.cli.outcome import clear_errors, progress_bar
+from napari_dmoe.cli.printing import say
 
 
 def phantoms(
@@ -37,5 +38,5 @@ def phantoms(
             notice=KINDS[kind].notice,
             progress=progress,
         )
-    typer.echo(f"{number} {kind} phantoms: {table}")
-    typer.echo(KINDS[kind].notice)
+    say(f"{number} {kind} phantoms: {table}")
+    say(KINDS[kind].notice)

@@ -11,6 +11,7 @@ import typer
 
 from napari_dmoe.cli.options import Card, Checkpoint, Overwrite
 from napari_dmoe.cli.outcome import clear_errors, progress_bar
+from napari_dmoe.cli.printing import say
 
 if TYPE_CHECKING:
     import numpy as np
@@ -82,9 +83,9 @@ def replay(
                     routing=routing or _is_of_gates(source),
                     overwrite=overwrite,
                 )
-    typer.echo(made.sentence)
+    say(made.sentence)
     if written:
-        typer.echo(f"Written: {', '.join(path.name for path in written)}.")
+        say(f"Written: {', '.join(path.name for path in written)}.")
     if made.verdict == "different":
         raise typer.Exit(DIFFERENT)
 

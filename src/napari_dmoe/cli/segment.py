@@ -9,15 +9,11 @@ import typer
 
 from napari_dmoe.cli import options
 from napari_dmoe.cli.outcome import BAD_INPUT, clear_errors, progress_bar
+from napari_dmoe.cli.printing import say, say_above_bar, say_failed
 from napari_dmoe.inference.running.settings import InferenceSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
     from napari_dmoe.cohorts.series import Done
-
-MOST_LINES = 20
-"""Reasons that are printed; the table has them all."""
 
 
 @options.with_settings(InferenceSettings)
@@ -62,6 +58,8 @@ def segment(
         from napari_dmoe.models.checkpoint import load_checkpoint
 
         entries = entries_of(source, options.patient_of(stated, attribute))
+        for notice in entries.notices:
+            say_above_bar(f"notice: {notice}")
         loaded = load_checkpoint(checkpoint, card)
         file_type = options.chosen_format(file_format)
         done = series.segment_series(
@@ -77,31 +75,14 @@ def segment(
         failed = [each for each in done if each.error is not None]
         if len(done) == len(failed) == 1 and failed[0].error is not None:
             raise failed[0].error
-    n_kept = sum(each.is_kept for each in done)
-    if n_kept:
-        typer.echo(f"{n_kept} of {len(done)} masks were there already, and are kept")
-    for line in _said_of(failed):
-        typer.echo(f"napari-dmoe: {line}", err=True)
+        n_kept = sum(each.is_kept for each in done)
+        if n_kept:
+            say(f"{n_kept} of {len(done)} masks were there already, and are kept")
     if failed:
+        say_failed(failed)
         raise typer.Exit(BAD_INPUT)
 
 
 def _tell(done: Done) -> None:
     if done.labels is not None and not done.is_kept:
-        typer.echo(f"{done.labels}: {done.outcome}")
-
-
-def _said_of(failed: Sequence[Done]) -> Iterator[str]:
-    """Say what went wrong: each reason once, and not more than a screen can hold."""
-    names: dict[str, list[str]] = {}
-    for each in failed:
-        # What is wrong in a table says in which row.
-        name = "" if each.file == "" else f"{each.name}: "
-        names.setdefault(each.outcome, []).append(name)
-    for outcome, same in list(names.items())[:MOST_LINES]:
-        first = same[0]
-        if len(same) > 1:
-            first = f"{len(same)} images, such as {first}"
-        yield f"{first}{outcome}"
-    if len(names) > MOST_LINES:
-        yield f"and {len(names) - MOST_LINES} further reasons, which segment.csv lists"
+        say(f"{done.labels}: {done.outcome}")

@@ -9,6 +9,7 @@ import typer
 
 from napari_dmoe.cli import options
 from napari_dmoe.cli.outcome import clear_errors, progress_bar
+from napari_dmoe.cli.printing import say
 from napari_dmoe.inference.running.settings import InferenceSettings
 
 
@@ -65,7 +66,9 @@ def sweep(
         file_type = options.chosen_format(file_format)
         given = [text for text in (swept, second) if text is not None]
         own = [text for text in given if "=" in text]
-        patient = options.patient_of(stated, [*(further or ()), *own])
+        patient = options.patient_of(
+            stated, [*(further or ()), *own], option="--further"
+        )
         loaded = load_checkpoint(checkpoint, card)
         source, stem = read_image(image), output_stem(image_stem(image))
         with claimed(output, needs_bytes=room_for_mask(source)):
@@ -82,6 +85,6 @@ def sweep(
             saved = save_sweep(
                 output, stem, found, source, file_format=file_type, overwrite=overwrite
             )
-    typer.echo(found.summary)
+    say(found.summary)
     for path in (saved.picture, saved.table, saved.sensitivity, *saved.labels):
-        typer.echo(path)
+        say(path)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from tqdm import tqdm
 
 from napari_dmoe.cli import options
 from napari_dmoe.cli.outcome import NOT_SAVED, clear_errors, progress_bar
+from napari_dmoe.cli.printing import say, say_above_bar
 from napari_dmoe.cli.signals import exit_code_of
 from napari_dmoe.training.settings import TrainSettings
 
@@ -86,21 +86,21 @@ def run_training(changes: dict[str, Any], **stated: Any) -> None:
                 outcome = tasks.run_task(task, progress=hook, on_epoch=told)
             except tasks.Stopped as stopped:
                 if team.is_first:
-                    typer.echo(f"napari-dmoe: {_in_words(stopped, task)}", err=True)
+                    say(f"napari-dmoe: {_in_words(stopped, task)}", err=True)
                 raise typer.Exit(exit_code_of(stop.signal)) from None
             except NotSaved as error:
-                typer.echo(f"napari-dmoe: {' '.join(str(error).split())}", err=True)
+                say(f"napari-dmoe: {' '.join(str(error).split())}", err=True)
                 raise typer.Exit(NOT_SAVED) from error
     if not team.is_first:
         return
     fitted = outcome.fitted
     for notice in fitted.notices:
-        typer.echo(f"notice: {notice}", err=True)
+        say(f"notice: {notice}", err=True)
     kept = fitted.kept
     dice = ", ".join(f"{k} {v:.3f}" for k, v in kept.dice.items()) if kept else ""
     what = "slices" if fitted.held_out == "slices" else "held-out"
-    typer.echo(f"{outcome.path}: {what} Dice {dice or 'not measured'}")
-    typer.echo(f"SHA-256 {outcome.sha256}")
+    say(f"{outcome.path}: {what} Dice {dice or 'not measured'}")
+    say(f"SHA-256 {outcome.sha256}")
 
 
 def _in_words(stopped: Stopped, task: TrainingTask) -> str:
@@ -115,4 +115,4 @@ def _in_words(stopped: Stopped, task: TrainingTask) -> str:
 def _tell(epoch: Epoch) -> None:
     worst = "" if epoch.worst is None else f", worst group {epoch.worst:.3f}"
     line = f"epoch {epoch.number + 1}: loss {epoch.loss:.4f}{worst}"
-    tqdm.write(line, file=typer.get_text_stream("stderr"))
+    say_above_bar(line)

@@ -3,82 +3,32 @@
 A cohort is a folder with ``cohort.csv``, or such a table itself. Its columns are
 ``image`` (a path relative to the table) and, all of them optional, ``labels``, ``id``,
 ``sex``, ``race``, ``age``, ``severity`` and any further attribute that a model card
-names. A blank cell means that a value is not known. Cohorts are written by
+names. A blank cell means that a value is not known. A table without ids calls its cases
+as :mod:`napari_dmoe.cohorts.rows` says. Cohorts are written by
 :mod:`napari_dmoe.cohorts.writing`.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import overload
 
-import defusedcsv.csv as csv
-
 from napari_dmoe.cohorts.case import Case, CohortError, Selection
-from napari_dmoe.cohorts.labels import fitting
-from napari_dmoe.imaging.files import read_image
-from napari_dmoe.imaging.spatial import ImageError, SpatialImage
-from napari_dmoe.patient import Patient, PatientError
+from napari_dmoe.cohorts.rows import BadRow, CohortRow, RowReader, one_error
+from napari_dmoe.imaging.tables import TableError, read_table, unescaped
+from napari_dmoe.patient import Patient
 
 TABLE = "cohort.csv"
 """Name of the table in a cohort's folder."""
 
-FILE_COLUMNS = ("id", "image", "labels")
-"""Columns that are no attributes of the patient."""
+MAX_ROWS = 250_000
+"""Cases that a table may have: more than any cohort that fits into one folder."""
 
-_ESCAPED = re.compile(r"'[@+\-=|%]")
-
-
-@dataclass(frozen=True)
-class CohortRow:
-    """One row of a cohort's table, its files not yet read."""
-
-    number: int
-    """As spreadsheets count: the header is row 1."""
-    id: str
-    """The case's id; the image's path where the table gives none."""
-    image: Path
-    labels: Path | None
-    patient: Patient
-
-    def read(self) -> Case:
-        """Read the files.
-
-        Raises
-        ------
-        CohortError
-            When a file cannot be read, or labels are no whole numbers, one a pixel of
-            the image, or lie elsewhere than the image.
-        """
-        image = self._file(self.image)
-        if self.labels is None:
-            return Case(self.id, image, None, self.patient)
-        labels = self._file(self.labels)
-        try:
-            return Case(self.id, image, fitting(labels, image), self.patient)
-        except CohortError as error:
-            raise CohortError(
-                f"row {self.number}: {self.labels.name}: {error}"
-            ) from error
-
-    def _file(self, path: Path) -> SpatialImage:
-        try:
-            return read_image(path)
-        except (OSError, ImageError) as error:
-            raise CohortError(
-                f"row {self.number}: {path.name} cannot be read: {error}"
-            ) from error
-
-
-@dataclass(frozen=True)
-class BadRow:
-    """A row that cannot be understood, counted as in :class:`CohortRow`."""
-
-    number: int
-    problem: CohortError
+MAX_COLUMNS = 16_384
+"""Columns that a table may have, as in spreadsheets."""
 
 
 @dataclass(frozen=True)
@@ -118,24 +68,26 @@ def read_cohort(path: str | Path) -> Cohort:
     Raises
     ------
     CohortError
-        When the table is missing, is no such table, repeats an id, names a file that
-        does not exist, or holds a value that cannot be understood. The message names
-        the row, counting the header as row 1, but never repeats a patient's value.
+        When the table is missing, is no such table, repeats an id, names files that do
+        not exist, or holds values that cannot be understood. The message names the
+        rows, counting the header as row 1, and what is the same in many of them once;
+        it never repeats a patient's value.
     """
     table = _table_at(path)
-    rows: list[CohortRow] = []
+    everything = read_rows(path)
+    problems = [row.problem for row in everything if isinstance(row, BadRow)]
+    if problems:
+        raise one_error(problems)
+    rows = tuple(row for row in everything if isinstance(row, CohortRow))
     seen: dict[str, int] = {}
-    for row in read_rows(path):
-        if isinstance(row, BadRow):
-            raise row.problem
+    for row in rows:
         if row.id in seen:
             raise CohortError(
                 f"{table.name}: rows {seen[row.id]} and {row.number} have the same id "
                 f"{row.id!r}: give each case an id of its own"
             )
         seen[row.id] = row.number
-        rows.append(row)
-    return Cohort(tuple(rows))
+    return Cohort(rows)
 
 
 def read_rows(path: str | Path) -> list[CohortRow | BadRow]:
@@ -166,63 +118,44 @@ def _table_at(path: str | Path) -> Path:
 
 def _rows(table: Path) -> Iterator[CohortRow | BadRow]:
     try:
-        with table.open(encoding="utf-8-sig", newline="") as file:
-            lines = list(csv.reader(file))
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise CohortError(f"{table.name} is no CSV table in UTF-8: {error}") from error
-    header = [name.strip() for name in lines[0]] if lines else []
-    if "image" not in header:
-        found = ", ".join(header[:8]) or "nothing"
-        raise CohortError(f"{table.name} has no column 'image': found {found}")
-    doubled = [name for name in header if name and header.count(name) > 1]
-    if doubled:
-        raise CohortError(f"{table.name} has the column {doubled[0]!r} twice")
-    for number, cells in enumerate(lines[1:], start=2):
-        if any(cell.strip() for cell in cells):
-            try:
-                yield _row(table, number, header=header, cells=cells)
-            except CohortError as error:
-                yield BadRow(number, error)
+        _check_length(table)
+        lines = read_table(table, column="image")
+        reader = RowReader(table, _header(table, next(lines, [])))
+        for number, cells in enumerate(lines, start=2):
+            if any(cell.strip() for cell in cells):
+                yield reader.row(number, cells)
+    except TableError as error:
+        raise CohortError(f"{table.name} {error}") from error
 
 
-def _row(
-    table: Path, number: int, *, header: Sequence[str], cells: Sequence[str]
-) -> CohortRow:
-    where = f"{table.name}, row {number}"
-    if len(cells) > len(header):
+def _check_length(table: Path) -> None:
+    """Refuse tables of too many rows before any of them is made something of."""
+    if table.stat().st_size <= MAX_ROWS:  # which cannot have more, a byte or two each
+        return
+    rows = (any(map(str.strip, cells)) for cells in read_table(table, column="image"))
+    if sum(islice(filter(None, rows), MAX_ROWS + 2)) > MAX_ROWS + 1:
         raise CohortError(
-            f"{where}: {len(cells)} cells, but the header has {len(header)} columns"
+            f"{table.name} has over {MAX_ROWS:,} rows, the most that are read: make "
+            "several tables of it"
         )
-    values = {
-        name: _unescaped(cell.strip())
-        for name, cell in zip(header, cells, strict=False)
-        if name
-    }
-    image = _existing(table, values.get("image", ""), where=where)
-    if image is None:
-        raise CohortError(f"{where}: no image is named")
-    labels = _existing(table, values.get("labels", ""), where=where)
-    attributes = {k: v for k, v in values.items() if k not in FILE_COLUMNS}
-    try:
-        patient = Patient.from_values(attributes)
-    except PatientError as error:
-        raise CohortError(f"{where}: {error}") from error
-    identity = values.get("id") or values["image"]
-    return CohortRow(number, identity, image, labels, patient)
 
 
-def _existing(table: Path, name: str, *, where: str) -> Path | None:
-    if not name:
-        return None
-    path = table.parent / name
-    if not path.is_file():
-        raise CohortError(f"{where}: {name} does not exist")
-    return path
-
-
-def _unescaped(cell: str) -> str:
-    """Undo what writing does to text that a spreadsheet would compute."""
-    return cell[1:].replace("\\|", "|") if _ESCAPED.match(cell) else cell
+def _header(table: Path, cells: Sequence[str]) -> list[str]:
+    if len(cells) > MAX_COLUMNS:
+        raise CohortError(
+            f"{table.name} has {len(cells):,} columns, and {MAX_COLUMNS:,} are the "
+            "most that are read: leave out those that are no attributes"
+        )
+    header = [unescaped(name.strip()) for name in cells]
+    if "image" not in header:
+        found = ", ".join(name[:40] for name in header[:8]) or "nothing"
+        raise CohortError(f"{table.name} has no column 'image': found {found}")
+    seen: set[str] = set()
+    for name in header:
+        if name and name in seen:
+            raise CohortError(f"{table.name} has the column {name!r} twice")
+        seen.add(name)
+    return header
 
 
 def patients_of(cases: Sequence[Case]) -> tuple[Patient, ...]:

@@ -1,14 +1,44 @@
-"""Which images there are to segment: of a file, a folder, or a cohort's table."""
+"""Which images there are to segment: of a file, a folder, or a cohort's table.
+
+Not every picture in a folder is an image to segment: there are results of earlier runs,
+masks that cohorts are published with, and what operating systems leave behind. What is
+left out is told, with the reason.
+"""
 
 from __future__ import annotations
 
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import overload
 
+from napari_dmoe.cohorts.beside import Neighbours
 from napari_dmoe.cohorts.case import CohortError
-from napari_dmoe.cohorts.datasets import TABLE, BadRow, CohortRow, read_rows
+from napari_dmoe.cohorts.datasets import TABLE, read_rows
+from napari_dmoe.cohorts.rows import BadRow, CohortRow
 from napari_dmoe.imaging.files import IMAGE_SUFFIXES, image_stem, image_suffix
 from napari_dmoe.patient import Patient
+
+_NOT_READ = re.compile(
+    r"gif|webp|hei[cf]|avif|jp2|j2k|jxl|p[bgnp]m|psd|raw|dng|cr2|nef|dcm|dicom|ima|nrrd"
+    r"|nhdr|mha|mhd|mgz|hdr|img|svs|ndpi|mrxs|czi|lif|nd2|np[yz]|mat|h5",
+    re.IGNORECASE,
+)
+"""How images end that :func:`napari_dmoe.imaging.files.read_image` does not take."""
+
+_SHOWN = 3
+"""Names that are told of what was left out."""
+
+RESULT = "results of earlier runs"
+COMPANION = "masks or other views of images beside them"
+HIDDEN = "hidden, as systems leave them behind"
+FOLDER = "folders, though named like images"
+LOST_LINK = "links that lead nowhere"
+NO_FILE = "no files, but pipes or devices"
+NOT_READ = "of kinds that are not read"
+INSIDE = "in folders, which are not looked into"
 
 
 @dataclass(frozen=True)
@@ -22,10 +52,36 @@ class Entry:
     """Why its row in the table cannot be understood."""
 
 
-def entries_of(source: Path, patient: Patient | None = None) -> list[Entry]:
+@dataclass(frozen=True)
+class Listing(Sequence[Entry]):
+    """Images to segment, and what was left out."""
+
+    entries: tuple[Entry, ...]
+    notices: tuple[str, ...] = ()
+    """A sentence for each reason for which something was left out."""
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    @overload
+    def __getitem__(self, index: int) -> Entry: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Listing: ...
+
+    def __getitem__(self, index: int | slice) -> Entry | Listing:
+        if isinstance(index, slice):
+            return Listing(self.entries[index], self.notices)
+        return self.entries[index]
+
+
+def entries_of(source: Path, patient: Patient | None = None) -> Listing:
     """List images: of a file, a folder of them or with ``cohort.csv``, or such a table.
 
-    Those without a table show `patient`; everything is unknown by default.
+    Those without a table show `patient`; everything is unknown by default. Of a folder
+    are left out, and told: results of earlier runs, masks and other views of an image
+    beside them, hidden files, and what is no file that can be read. Its own folders are
+    not looked into. Images of the same name but for the suffix are called by the whole.
 
     Raises
     ------
@@ -42,16 +98,81 @@ def entries_of(source: Path, patient: Patient | None = None) -> list[Entry]:
                 "a cohort's table gives each patient: leave out --sex, --race, --age, "
                 "--severity and --attribute"
             )
-        return [_entry(row) for row in read_rows(source)]
+        return Listing(tuple(_entry(row) for row in read_rows(source)))
     if not source.is_dir():
-        return [Entry(image_stem(source), source, patient)]
-    paths = sorted(p for p in source.iterdir() if image_suffix(p) in IMAGE_SUFFIXES)
-    if not paths:
-        raise ValueError(f"{source.name} holds no image and no {TABLE}")
-    return [Entry(image_stem(path), path, patient) for path in paths]
+        return Listing((Entry(image_stem(source), source, patient),))
+    images, left_out = _images_in(source)
+    notices = tuple(_told(reason, names) for reason, names in left_out.items())
+    if not images:
+        found = "; ".join((f"{source.name} holds no image and no {TABLE}", *notices))
+        raise ValueError(found)
+    n_called = Counter(map(image_stem, images))
+    entries = (
+        Entry(stem if n_called[stem] == 1 else path.name, path, patient)
+        for path in images
+        for stem in [image_stem(path)]
+    )
+    return Listing(tuple(entries), notices)
 
 
 def _entry(row: CohortRow | BadRow) -> Entry:
     if isinstance(row, BadRow):
         return Entry(f"row {row.number}", Path(), Patient(), row.problem)
     return Entry(row.id, row.image, row.patient)
+
+
+def _images_in(folder: Path) -> tuple[list[Path], Mapping[str, list[str]]]:
+    """Return the images of a folder, and the names of the rest by the reason."""
+    left_out: dict[str, list[str]] = {}
+    pictures, paths = [], sorted(folder.iterdir())
+    for path in paths:
+        reason = _why_not(path)
+        if reason:
+            left_out.setdefault(reason, []).append(path.name)
+        elif image_suffix(path) in IMAGE_SUFFIXES:
+            pictures.append(path)
+    neighbours = Neighbours(pictures, [path.name for path in paths])
+    results = [path for path in pictures if neighbours.is_result(path)]
+    pictures = sorted({*pictures} - {*results})
+    neighbours = Neighbours(pictures, neighbours.names)
+    companions = [path for path in pictures if neighbours.belongs_to(path)]
+    for reason, found in ((RESULT, results), (COMPANION, companions)):
+        if found:
+            left_out[reason] = [path.name for path in found]
+    return sorted({*pictures} - {*companions}), left_out
+
+
+def _why_not(path: Path) -> str:
+    """Return why something in a folder is no image although one may think so."""
+    suffix, is_hidden = image_suffix(path), path.name.startswith(".")
+    is_named_so = suffix in IMAGE_SUFFIXES
+    if path.is_dir():
+        if is_named_so:
+            return FOLDER
+        return INSIDE if not is_hidden and _has_images(path) else ""
+    if is_hidden:
+        return HIDDEN if is_named_so else ""
+    if _NOT_READ.fullmatch(suffix[1:]):
+        return NOT_READ
+    if not is_named_so or path.is_file():
+        return ""
+    return LOST_LINK if path.is_symlink() else NO_FILE
+
+
+def _has_images(folder: Path) -> bool:
+    """Say whether a folder has an image of somebody else's in it."""
+    try:
+        names = [path.name for path in folder.iterdir()]
+    except OSError:
+        return False
+    images = [n for n in names if image_suffix(Path(n)) in IMAGE_SUFFIXES]
+    neighbours = Neighbours([], names)
+    return any(
+        not (n.startswith(".") or neighbours.is_result(folder / n)) for n in images
+    )
+
+
+def _told(reason: str, names: Sequence[str]) -> str:
+    n, more = len(names), ", ..." if len(names) > _SHOWN else ""
+    what = f"{n:,} left out, {reason}"
+    return f"{what}: {', '.join(names[:_SHOWN])}{more}"

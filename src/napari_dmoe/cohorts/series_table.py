@@ -7,9 +7,12 @@ from contextlib import suppress
 from pathlib import Path
 from time import perf_counter
 
-import defusedcsv.csv as csv
-
-from napari_dmoe.imaging.tables import write_table
+from napari_dmoe.imaging.tables import (
+    TableError,
+    read_table,
+    unescaped,
+    write_table,
+)
 from napari_dmoe.inference.results.replacing import ExistingFileError
 
 SUMMARY = "segment.csv"
@@ -51,13 +54,12 @@ class SeriesTable:
             return []
         rows: list[dict[str, str]] = []
         header: set[str] = set()
-        with (
-            suppress(OSError, UnicodeDecodeError, csv.Error),
-            self._path.open(encoding="utf-8-sig", newline="") as file,
-        ):
-            reader = csv.DictReader(file, restval="")
-            header = set(reader.fieldnames or ())
-            rows = [{k: v for k, v in row.items() if k and v} for row in reader]
+        with suppress(OSError, TableError):
+            names, *lines = read_table(self._path, "image")
+            header = set(names)
+            for line in lines:
+                cells = zip(names, map(unescaped, line), strict=False)
+                rows.append({name: cell for name, cell in cells if name and cell})
         if not header >= _OURS and overwrite:
             return []
         if not header >= _OURS:

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from napari_dmoe.cohorts.case import Case, CohortError
-from napari_dmoe.cohorts.datasets import FILE_COLUMNS, TABLE
+from napari_dmoe.cohorts.datasets import TABLE
+from napari_dmoe.cohorts.rows import FILE_COLUMNS
 from napari_dmoe.imaging.atomic import write_text
 from napari_dmoe.imaging.claims import FolderError, claimed
 from napari_dmoe.imaging.files import write_tiff

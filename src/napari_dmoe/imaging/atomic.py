@@ -61,7 +61,9 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
     """
     with atomic_path(Path(path)) as partial:
         # Line ends stay as they are: a table has its own, on every system.
-        partial.write_text(text, encoding="utf-8", newline="")
+        partial.write_text(
+            text, encoding="utf-8", errors="backslashreplace", newline=""
+        )
 
 
 def remove_leftovers(folder: Path) -> int:

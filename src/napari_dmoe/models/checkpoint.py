@@ -180,7 +180,7 @@ def load_checkpoint(
         network=cast("Network", module),
         card=_fitted_to(stated, config),
         architecture=architecture.name,
-        source=path.name,
+        source=path.name.encode("utf-8", "backslashreplace").decode("utf-8"),
         sha256=file_sha256(path),
         n_bytes=path.stat().st_size,
     )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -205,7 +205,7 @@ class Engines:
     replay: Callable[..., Replay] = replay
     find_model: Callable[..., LoadedModel | None] = find_model
     read_routing: Callable[..., RoutingMaps] = read_routing
-    entries: Callable[[Path], list[Entry]] = entries
+    entries: Callable[[Path], Sequence[Entry]] = entries
     series: Callable[..., list[Done]] = series
     start_tuning: Callable[[Path, Any], Any] = start_tuning
     recent_models: Callable[[], tuple[str, ...]] = recent_models

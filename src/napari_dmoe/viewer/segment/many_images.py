@@ -201,7 +201,7 @@ class FileSeries(Control):
     ) -> None:
         super().__init__(bench, section)
         self._section, self._files = section, files
-        self._entries: list[Entry] = []
+        self._entries: Sequence[Entry] = []
         section.folder_requested.connect(self._on_folder)
         section.table_requested.connect(self._on_table)
 
@@ -267,7 +267,7 @@ class FileSeries(Control):
         )
         return True if answer == QMessageBox.StandardButton.Yes else None
 
-    def _on_listed(self, entries: list[Entry]) -> None:
+    def _on_listed(self, entries: Sequence[Entry]) -> None:
         self._entries = entries
 
     def _on_told(self, done: Done) -> None:
@@ -279,7 +279,9 @@ class FileSeries(Control):
 
     def _on_files_done(self, target: Path, done: list[Done]) -> str:
         counts = self._section.counts()
-        return self._say(f"{len(done)} images into {target.name}: {counts}.")
+        left_out = " ".join(f"{n}." for n in getattr(self._entries, "notices", ()))
+        text = f"{len(done)} images into {target.name}: {counts}. {left_out}"
+        return self._say(text.rstrip())
 
     def _on_files_stopped(self) -> str:
         how_many = f"{len(self._section.rows)} of {len(self._entries)} images"

@@ -1,0 +1,132 @@
+"""How commands print: nothing that a terminal or a pipe does stops the work.
+
+What cannot be shown is shown escaped, and what nobody reads any more is not said.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+import unicodedata
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import typer
+from tqdm import tqdm
+
+if TYPE_CHECKING:
+    from napari_dmoe.cohorts.series import Done
+
+MOST_LINES = 20
+"""Lines that are printed of what went wrong; the table has all of it."""
+
+_UNSEEN = ("Cc", "Cs", "Zl", "Zp")
+"""Control codes, halves of characters, and lines' ends."""
+_TURNED = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""Characters that change the direction of what stands beside them."""
+
+
+def printable(text: str, encoding: str | None = None) -> str:
+    r"""Return text in one line that neither a terminal obeys nor an encoding lacks.
+
+    Control codes, which names of files may hold, and what the encoding cannot express
+    are written as Python escapes them. The encoding is UTF-8 where none is stated.
+
+    Examples
+    --------
+    >>> print(printable("scan" + chr(27) + "[31m.png"), printable("é.png", "ascii"))
+    scan\x1b[31m.png \xe9.png
+    """
+    shown = "".join(
+        each.encode("unicode_escape").decode("ascii")
+        if unicodedata.category(each) in _UNSEEN or each in _TURNED
+        else each
+        for each in text
+    )
+    encoding = encoding or "utf-8"
+    return shown.encode(encoding, "backslashreplace").decode(encoding)
+
+
+def say(text: object, *, err: bool = False) -> None:
+    """Print one line, whatever is in it."""
+    stream = sys.stderr if err else sys.stdout
+    typer.echo(printable(str(text), getattr(stream, "encoding", None)), err=err)
+
+
+def say_above_bar(text: str) -> None:
+    """Print one line on the error stream while a progress bar stands there."""
+    stream = sys.stderr
+    tqdm.write(printable(text, getattr(stream, "encoding", None)), file=stream)
+
+
+def say_failed(failed: Sequence[Done]) -> None:
+    """Say of images what went wrong, each reason once and in no endless list."""
+    from napari_dmoe.cohorts.rows import RowError, told_once
+
+    of_rows = [each.error for each in failed if isinstance(each.error, RowError)]
+    lines = [f"{of_rows[0].table}, {line}" for line in told_once(of_rows)]
+    by_outcome: dict[str, list[str]] = {}
+    for each in failed:
+        if not isinstance(each.error, RowError):
+            by_outcome.setdefault(each.outcome, []).append(each.name)
+    for outcome, names in by_outcome.items():
+        n = len(names) - 1
+        alike = f" and {n:,} further image{'s' * (n > 1)}" if n else ""
+        lines.append(f"{names[0]}{alike}: {outcome}")
+    for line in lines[:MOST_LINES]:
+        say(f"napari-dmoe: {line}", err=True)
+    if len(lines) > MOST_LINES:
+        rest = len(lines) - MOST_LINES
+        say(f"napari-dmoe: and {rest:,} further errors: see segment.csv", err=True)
+
+
+class _Lasting(io.FileIO):
+    """An output to which writing never fails, though what nobody reads may be lost."""
+
+    def write(self, data: Any, /) -> int:
+        """Write, and go on where the other end of a pipe, or the disk, is gone."""
+        try:
+            return super().write(data) or 0
+        except OSError:
+            return len(memoryview(data).cast("B"))
+
+
+def keep_streams() -> None:
+    """Make standard output and error such that no work stops because of them.
+
+    Streams that are closed are opened again onto nothing: else the next file that is
+    opened would take their place, and what is printed would land in it.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number: this one
+        if number:
+            setattr(sys, name, _lasting(number, getattr(sys, name)))
+
+
+def _lasting(number: int, stream: Any) -> Any:
+    """Return a stream onto the same output that does not fail; others as they are."""
+    if stream is None:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        return _text(_Lasting(nowhere, "w"), "utf-8", is_at_once=False)
+    buffer = getattr(stream, "buffer", None)
+    raw = getattr(buffer, "raw", buffer)
+    # Consoles of Windows have streams of their own, and so have tests.
+    if type(raw) is not io.FileIO or raw.fileno() != number:
+        return stream
+    stream.flush()
+    is_at_once = stream.line_buffering or stream.write_through
+    raw = _Lasting(number, "w", closefd=False)
+    return _text(raw, stream.encoding, is_at_once=is_at_once)
+
+
+def _text(raw: io.FileIO, encoding: str, *, is_at_once: bool) -> io.TextIOWrapper:
+    return io.TextIOWrapper(
+        io.BufferedWriter(raw),
+        encoding=encoding,
+        errors="backslashreplace",
+        line_buffering=is_at_once,
+    )

@@ -1,0 +1,169 @@
+"""Which pictures of a folder belong to an image beside them, and are none themselves.
+
+There are results that this program wrote, and the masks, superpixels and previews with
+which cohorts are published. A picture is only taken for one of these where the image
+that it belongs to is there, too.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_dmoe.imaging.files import (
+    TIFF_SUFFIXES,
+    image_stem,
+    image_suffix,
+    read_image,
+)
+from napari_dmoe.imaging.nifti import NIFTI_SUFFIXES
+
+MOST_CLASSES = 8
+"""Values that a mask may have, to be told from a photograph by them."""
+
+_LARGEST = 2**27
+"""Samples of an image that is looked at for its values."""
+
+_SAMPLE = 4096
+"""Samples that are looked at first: most photographs need no more."""
+
+_MARKS = "_. -"
+"""Characters that part an image's name from what is added to it."""
+
+_RESULT = re.compile(
+    r"(?P<base>.+)\.(?P<what>labels|probabilities|routing(-\d+)?|sensitivity|differs"
+    r"|votes|entropy|sweep|mask|(block|stage)\d+)",
+    re.IGNORECASE | re.DOTALL,
+)
+"""How names end that this program gives; see :mod:`napari_dmoe.inference.results`."""
+
+_WORDS = (
+    "masks?|segmentations?|segs?|segm|labels?|labelmap|gts?|ground[_-]?truth|truth|"
+    "lesions?|roi|annotations?|annotated|superpixels?|attribute_[a-z_]+|contours?|"
+    "outlines?|boundar(?:y|ies)|overlays?|heatmaps?|softmaps?|probs?|probability|"
+    "probabilities|preview|thumb(?:nail)?s?"
+)
+_ADDED = re.compile(
+    rf"(?P<base>.+?)[{_MARKS}]+(?:{_WORDS})(?:[{_MARKS}]*\d+)?", re.I | re.S
+)
+_PUT_BEFORE = re.compile(rf"(?:{_WORDS})[{_MARKS}]+(?P<base>.+)", re.I | re.S)
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """The files of a folder, among which some belong to others."""
+
+    pictures: Sequence[Path]
+    """Files that are named like images."""
+    names: Sequence[str]
+    """The names of all files."""
+    _few: dict[Path, bool] = field(default_factory=dict)
+
+    @cached_property
+    def _by_stem(self) -> dict[str, list[Path]]:
+        found: dict[str, list[Path]] = {}
+        for path in self.pictures:
+            for name in {image_stem(path), path.name}:
+                found.setdefault(name.casefold(), []).append(path)
+        return found
+
+    @cached_property
+    def _records(self) -> list[str]:
+        return sorted(n for n in self.names if n.lower().endswith((".json", ".csv")))
+
+    def is_result(self, path: Path) -> bool:
+        """Say whether this program wrote a picture: by its name and by what it is.
+
+        It is one of a record's files; or, where the record is gone, it holds what its
+        name says: few values, or fractions.
+        """
+        found = _RESULT.fullmatch(image_stem(path))
+        if found is None:
+            return False
+        place = bisect_left(self._records, found["base"] + ".")
+        if place < len(self._records) and self._records[place].startswith(
+            found["base"] + "."
+        ):
+            return True
+        is_array = image_suffix(path) in (*TIFF_SUFFIXES, *NIFTI_SUFFIXES)
+        if found["what"].lower() in ("labels", "differs"):
+            return is_array and self.has_few_values(path)
+        return is_array and _has_fractions(path)
+
+    def belongs_to(self, path: Path) -> Path | None:
+        """Return the image that a picture is a mask or another view of, if there is it.
+
+        It is called like the image with a word for masks added; or like the image with
+        anything added, or with another suffix, and has few values where the image has
+        many.
+        """
+        stem = image_stem(path)
+        for pattern in (_ADDED, _PUT_BEFORE):
+            found = pattern.fullmatch(stem)
+            owner = found and self._other(found["base"], path)
+            if owner:
+                return owner
+        for base in (stem, *_beginnings(stem)):
+            owner = self._other(base, path)
+            if owner and self.has_few_values(path) and not self.has_few_values(owner):
+                return owner
+        return None
+
+    def _other(self, name: str, path: Path) -> Path | None:
+        named = self._by_stem.get(name.casefold(), ())
+        return next((each for each in named if each != path), None)
+
+    def has_few_values(self, path: Path) -> bool:
+        """Say whether an image has two to :data:`MOST_CLASSES` values or colours."""
+        if path not in self._few:
+            self._few[path] = _has_few_values(path)
+        return self._few[path]
+
+
+def _beginnings(stem: str) -> Iterator[str]:
+    """Yield what of a name stands before a mark, the longest first."""
+    for place in range(len(stem) - 1, 0, -1):
+        if stem[place] in _MARKS:
+            yield stem[:place]
+
+
+def _has_few_values(path: Path) -> bool:
+    if image_suffix(path) in (".jpg", ".jpeg"):  # its losses make many of few
+        return False
+    try:
+        image = read_image(path)
+        if prod(image.data.shape) > _LARGEST:
+            return False
+        data = np.asarray(image.data)
+    except (OSError, ValueError, MemoryError):
+        return False
+    if "c" in image.axes:
+        data = np.ascontiguousarray(np.moveaxis(data, image.axes.index("c"), -1))
+        data = data.view(np.dtype((np.void, data.dtype.itemsize * data.shape[-1])))
+    values = data.ravel()
+    some = values[:: max(1, values.size // _SAMPLE)]
+    return _count(some) <= MOST_CLASSES and 2 <= _count(values) <= MOST_CLASSES
+
+
+def _count(values: NDArray[Any]) -> int:
+    """Return how many different values there are, without counting far."""
+    n = 0
+    while values.size and n <= MOST_CLASSES:
+        values, n = values[values != values[0]], n + 1
+    return n
+
+
+def _has_fractions(path: Path) -> bool:
+    try:
+        return np.asarray(read_image(path).data).dtype.kind == "f"
+    except (OSError, ValueError, MemoryError):
+        return False

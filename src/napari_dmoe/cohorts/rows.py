@@ -1,0 +1,252 @@
+"""Rows of a cohort's table: whom they show, which files, and what is wrong with them.
+
+A row that names no case by an id of its own gets one that tells nobody's folders: the
+image's path from the table's folder on, where the table says so, else the file's name.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+from napari_dmoe.cohorts.case import Case, CohortError
+from napari_dmoe.cohorts.labels import fitting
+from napari_dmoe.imaging.files import read_image, read_labels
+from napari_dmoe.imaging.spatial import ImageError, SpatialImage
+from napari_dmoe.imaging.tables import unescaped
+from napari_dmoe.patient import Patient, PatientError
+
+FILE_COLUMNS = ("id", "image", "labels")
+"""Columns that are no attributes of the patient."""
+
+_LONGEST = 120
+"""Characters of a file's name that a message repeats."""
+
+_SHOWN = 3
+"""Rows and files that a message names where many are alike."""
+
+_KINDS = 5
+"""Different problems that one message names."""
+
+
+class RowError(CohortError):
+    """What is wrong with one row, in parts, so that many can be told as one.
+
+    Parameters
+    ----------
+    table : str
+        The table's file name.
+    number : int
+        Which row it is; the header is row 1.
+    reason : str
+        What is wrong.
+    value : str
+        The file that `reason` is said of. Never a patient's value.
+    """
+
+    def __init__(self, table: str, number: int, reason: str, value: str = "") -> None:
+        said = f"{value} {reason}" if value else reason
+        super().__init__(f"{table}, row {number}: {said}")
+        self.table, self.number = table, number
+        self.reason, self.value = reason, value
+
+    def __reduce__(self) -> tuple[type[RowError], tuple[str, int, str, str]]:
+        """Let other processes be told."""
+        return RowError, (self.table, self.number, self.reason, self.value)
+
+
+@dataclass(frozen=True, slots=True)
+class CohortRow:
+    """One row of a cohort's table, its files not yet read."""
+
+    number: int
+    """As spreadsheets count: the header is row 1."""
+    id: str
+    """The case's id; of the image's path or name where the table gives none."""
+    image: Path
+    labels: Path | None
+    patient: Patient
+
+    def read(self) -> Case:
+        """Read the files.
+
+        Raises
+        ------
+        CohortError
+            When a file cannot be read, or labels are no whole numbers, one a pixel of
+            the image, or lie elsewhere than the image.
+        """
+        image = self._file(self.image, read_image)
+        if self.labels is None:
+            return Case(self.id, image, None, self.patient)
+        labels = self._file(self.labels, read_labels)
+        try:
+            return Case(self.id, image, fitting(labels, image), self.patient)
+        except CohortError as error:
+            raise CohortError(
+                f"row {self.number}: {self.labels.name}: {error}"
+            ) from error
+
+    def _file(self, path: Path, read: Callable[[Path], SpatialImage]) -> SpatialImage:
+        try:
+            return read(path)
+        except (OSError, ImageError) as error:
+            raise CohortError(
+                f"row {self.number}: {path.name} cannot be read: {error}"
+            ) from error
+
+
+@dataclass(frozen=True, slots=True)
+class BadRow:
+    """A row that cannot be understood, counted as in :class:`CohortRow`."""
+
+    number: int
+    problem: RowError
+
+
+@dataclass
+class RowReader:
+    """Makes rows of the cells of one table, from its first row to its last."""
+
+    table: Path
+    header: Sequence[str]
+    _patients: dict[tuple[str, ...], Patient | str] = field(default_factory=dict)
+    """Each patient once, as many rows are alike; or what is wrong with the values."""
+    _ids: dict[str, str] = field(default_factory=dict)
+    """Ids that were made of images, by the image's path."""
+    _taken: dict[str, int] = field(default_factory=dict)
+    """How often each id was wanted."""
+
+    def row(self, number: int, cells: Sequence[str]) -> CohortRow | BadRow:
+        """Return what a row names, or what is wrong with it."""
+        try:
+            return self._row(number, cells)
+        except RowError as error:
+            return BadRow(number, error.with_traceback(None))
+
+    def _row(self, number: int, cells: Sequence[str]) -> CohortRow:
+        if len(cells) > len(self.header):
+            n = len(self.header)
+            reason = f"{len(cells)} cells, but the header has {n} columns"
+            raise RowError(self.table.name, number, reason)
+        values = {
+            name: unescaped(cell.strip())
+            for name, cell in zip(self.header, cells, strict=False)
+            if name
+        }
+        image = self._existing(values.get("image", ""), number)
+        if image is None:
+            raise RowError(self.table.name, number, "no image is named")
+        labels = self._existing(values.get("labels", ""), number)
+        patient = self._patient(values)
+        if isinstance(patient, str):
+            raise RowError(self.table.name, number, patient)
+        identity = values.get("id") or self._id_of(values["image"])
+        return CohortRow(number, identity, image, labels, patient)
+
+    def _existing(self, name: str, number: int) -> Path | None:
+        if not name:
+            return None
+        path = self.table.parent / name
+        if not _is_file(path):
+            reason = "does not exist"
+            raise RowError(self.table.name, number, reason, shown_name(name))
+        return path
+
+    def _patient(self, values: Mapping[str, str]) -> Patient | str:
+        stated = {k: v for k, v in values.items() if v and k not in FILE_COLUMNS}
+        key = (*stated, *stated.values())
+        if key not in self._patients:
+            try:
+                self._patients[key] = Patient.from_values(stated)
+            except PatientError as error:
+                self._patients[key] = str(error)
+        return self._patients[key]
+
+    def _id_of(self, image: str) -> str:
+        """Return an id of what is the image's own: its place beside the table.
+
+        Those named by a whole path, or elsewhere, are called by their names, as folders
+        may name patients; those of one name are numbered in the table's order.
+        """
+        path = os.path.normpath(self.table.parent.absolute() / image)
+        if path not in self._ids:
+            wanted = image if is_inside(image) else PureWindowsPath(path).name
+            self._ids[path] = self._free(wanted)
+        return self._ids[path]
+
+    def _free(self, wanted: str) -> str:
+        name, ends = wanted, PurePosixPath(wanted)
+        while name in self._taken:
+            self._taken[wanted] += 1
+            number = self._taken[wanted]
+            name = str(ends.with_name(f"{ends.stem}-{number}{ends.suffix}"))
+        self._taken[name] = 1
+        return name
+
+
+def is_inside(name: str) -> bool:
+    """Say whether a table's file name leads to a place in or below its folder.
+
+    On every system the same is taken for a path of any system.
+    """
+    windows = PureWindowsPath(name)
+    is_rooted = bool(windows.anchor) or PurePosixPath(name).is_absolute()
+    return not (is_rooted or "://" in name or ".." in windows.parts)
+
+
+def shown_name(name: str) -> str:
+    """Return a file's name as messages repeat it: without other folders, not endless.
+
+    Examples
+    --------
+    >>> shown_name("images/a.png"), shown_name("/home/anna/doe_john/a.png")
+    ('images/a.png', 'a.png, in the folder that the row names,')
+    """
+    if not is_inside(name):
+        last = _shortened(PureWindowsPath(name).name or "the file")
+        return f"{last}, in the folder that the row names,"
+    return _shortened(name)
+
+
+def _shortened(name: str) -> str:
+    half = _LONGEST // 2
+    return name if len(name) <= _LONGEST else f"{name[:half]}...{name[-half:]}"
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a name that is too long, or that none can have
+        return False
+
+
+def one_error(problems: Sequence[RowError]) -> CohortError:
+    """Return the problems of a table's rows as one error, each kind told once."""
+    if len(problems) == 1:
+        return problems[0]
+    lines = told_once(problems)
+    rest = len(lines) - _KINDS
+    further = f"; and {rest:,} other problems" if rest > 0 else ""
+    return CohortError(f"{problems[0].table}, {'; '.join(lines[:_KINDS])}{further}")
+
+
+def told_once(problems: Iterable[RowError]) -> list[str]:
+    """Return a line for each kind of problem, with the first rows that have it."""
+    by_reason: dict[str, list[RowError]] = {}
+    for problem in problems:
+        by_reason.setdefault(problem.reason, []).append(problem)
+    return [_told(alike) for alike in by_reason.values()]
+
+
+def _told(alike: Sequence[RowError]) -> str:
+    first, n = alike[0], len(alike)
+    if n == 1:
+        return str(first).removeprefix(f"{first.table}, ")
+    more = ", ..." if n > _SHOWN else ""
+    rows = ", ".join(str(problem.number) for problem in alike[:_SHOWN])
+    values = ", ".join(problem.value for problem in alike[:_SHOWN] if problem.value)
+    said = f"{first.reason} ({values}{more})" if values else first.reason
+    return f"{n:,} rows ({rows}{more}): {said}"
