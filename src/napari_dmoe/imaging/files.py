@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import imageio.v3 as iio
 import tifffile
 from numpy.typing import NDArray
 
 from napari_dmoe.imaging.atomic import atomic_path
 from napari_dmoe.imaging.nifti import MAX_BYTES, NIFTI_SUFFIXES, read_nifti
+from napari_dmoe.imaging.pictures import read_picture
+from napari_dmoe.imaging.signatures import named_format, true_format
 from napari_dmoe.imaging.spatial import (
     CHANNEL_AXIS,
     ImageError,
@@ -67,15 +69,43 @@ def read_image(path: str | os.PathLike[str]) -> SpatialImage:
     -------
     SpatialImage
         Axes ``yx`` or ``yxc``, or those that a TIFF file names; spacing and unit
-        where the file states them.
+        where the file states them. Colours are red, green and blue; pictures are
+        turned upright; `notices` say what was converted.
 
     Raises
     ------
     ImageReadError
         When the file is absent, of another kind, damaged, too large, or its axes
-        cannot be told.
+        or colours cannot be told.
     """
-    path = Path(path)
+    return _read(Path(path), as_labels=False)
+
+
+def read_labels(path: str | os.PathLike[str]) -> SpatialImage:
+    """Read an image file whose numbers are labels.
+
+    As :func:`read_image`, but what stands for numbers keeps them: the indices of a
+    palette, 0 and 1 of a bilevel picture, and one channel where all are equal.
+
+    Parameters
+    ----------
+    path : str or path-like
+        A PNG, JPEG, BMP, TIFF or NIfTI file.
+
+    Returns
+    -------
+    SpatialImage
+        Without a channel axis, except where colours differ.
+
+    Raises
+    ------
+    ImageReadError
+        As :func:`read_image` raises it.
+    """
+    return _read(Path(path), as_labels=True)
+
+
+def _read(path: Path, *, as_labels: bool) -> SpatialImage:
     suffix = image_suffix(path)
     if suffix not in IMAGE_SUFFIXES:
         raise ImageReadError(
@@ -84,7 +114,9 @@ def read_image(path: str | os.PathLike[str]) -> SpatialImage:
     if not path.is_file():
         raise ImageReadError(f"{path.name}: there is no such file")
     try:
-        return _READERS[suffix](path)
+        if suffix in NIFTI_SUFFIXES:
+            return read_nifti(path)
+        return _read_by_content(path, named_format(suffix), as_labels=as_labels)
     except ImageReadError:
         raise
     except ImageError as error:
@@ -96,11 +128,22 @@ def read_image(path: str | os.PathLike[str]) -> SpatialImage:
         ) from error
 
 
-def _read_picture(path: Path) -> SpatialImage:
-    data = iio.imread(path, plugin="pillow")
-    if data.ndim == 3 and data.shape[-1] == 2:  # grey with opacity
-        data = data[..., 0]
-    return SpatialImage(data, ("y", "x", CHANNEL_AXIS)[: data.ndim])
+def _read_by_content(path: Path, named: str, *, as_labels: bool) -> SpatialImage:
+    """Read a picture or TIFF as what it is, whatever of the four its name says."""
+    kind, other = true_format(path)
+    if kind is None:
+        what = f": it is {other}" if other else ""
+        raise ImageReadError(
+            f"{path.name} is damaged, or not the kind of file that its name says{what}"
+        )
+    if kind == "TIFF":
+        image = _read_tiff(path)
+    else:
+        image = read_picture(path, kind, as_labels=as_labels)
+    if kind == named:
+        return image
+    said = f"the file is {kind}, though its name says {named}"
+    return replace(image, notices=(said, *image.notices))
 
 
 def _read_tiff(path: Path) -> SpatialImage:
@@ -123,13 +166,6 @@ def _tiff_axes(stated: str, shape: tuple[int, ...]) -> tuple[str, ...]:
     names = tuple({"S": CHANNEL_AXIS}.get(name, name.lower()) for name in stated)
     is_clear = not any(name in "qi" for name in names) and len(set(names)) == len(names)
     return names if is_clear else guess_axes(shape)
-
-
-_READERS: Mapping[str, Callable[[Path], SpatialImage]] = {
-    **dict.fromkeys(PICTURE_SUFFIXES, _read_picture),
-    **dict.fromkeys(TIFF_SUFFIXES, _read_tiff),
-    **dict.fromkeys(NIFTI_SUFFIXES, read_nifti),
-}
 
 
 def write_tiff(
