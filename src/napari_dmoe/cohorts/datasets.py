@@ -10,7 +10,7 @@ names. A blank cell means that a value is not known. Cohorts are written by
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import overload
@@ -18,8 +18,9 @@ from typing import overload
 import defusedcsv.csv as csv
 
 from napari_dmoe.cohorts.case import Case, CohortError, Selection
+from napari_dmoe.cohorts.classes import ClassedCases
 from napari_dmoe.cohorts.labels import fitting
-from napari_dmoe.imaging.files import read_image
+from napari_dmoe.imaging.files import read_image, read_labels
 from napari_dmoe.imaging.spatial import ImageError, SpatialImage
 from napari_dmoe.patient import Patient, PatientError
 
@@ -56,7 +57,7 @@ class CohortRow:
         image = self._file(self.image)
         if self.labels is None:
             return Case(self.id, image, None, self.patient)
-        labels = self._file(self.labels)
+        labels = self._file(self.labels, read_labels)
         try:
             return Case(self.id, image, fitting(labels, image), self.patient)
         except CohortError as error:
@@ -64,9 +65,11 @@ class CohortRow:
                 f"row {self.number}: {self.labels.name}: {error}"
             ) from error
 
-    def _file(self, path: Path) -> SpatialImage:
+    def _file(
+        self, path: Path, read: Callable[[Path], SpatialImage] = read_image
+    ) -> SpatialImage:
         try:
-            return read_image(path)
+            return read(path)
         except (OSError, ImageError) as error:
             raise CohortError(
                 f"row {self.number}: {path.name} cannot be read: {error}"
@@ -229,6 +232,8 @@ def patients_of(cases: Sequence[Case]) -> tuple[Patient, ...]:
     """Return whom cases show, without reading images where a table tells it."""
     if isinstance(cases, Cohort):
         return tuple(row.patient for row in cases.rows)
+    if isinstance(cases, ClassedCases):
+        return patients_of(cases.cases)
     if isinstance(cases, Selection):
         everyone = patients_of(cases.cases)
         return tuple(everyone[place] for place in cases.places)

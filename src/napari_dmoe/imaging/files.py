@@ -137,7 +137,7 @@ def _read_by_content(path: Path, named: str, *, as_labels: bool) -> SpatialImage
             f"{path.name} is damaged, or not the kind of file that its name says{what}"
         )
     if kind == "TIFF":
-        image = _read_tiff(path)
+        image = _read_tiff(path, as_labels=as_labels)
     else:
         image = read_picture(path, kind, as_labels=as_labels)
     if kind == named:
@@ -146,7 +146,7 @@ def _read_by_content(path: Path, named: str, *, as_labels: bool) -> SpatialImage
     return replace(image, notices=(said, *image.notices))
 
 
-def _read_tiff(path: Path) -> SpatialImage:
+def _read_tiff(path: Path, *, as_labels: bool) -> SpatialImage:
     with tifffile.TiffFile(path) as file:
         series = file.series[0]
         if series.nbytes > MAX_BYTES:
@@ -156,13 +156,23 @@ def _read_tiff(path: Path) -> SpatialImage:
             )
         data = series.asarray()
         stated: dict[str, Any] = dict((file.shaped_metadata or ({},))[0])
-        axes = _tiff_axes(series.axes, data.shape)
+        axes = _tiff_axes(series.axes, data.shape, as_labels=as_labels)
     spacing, unit = stated.get("spacing"), stated.get("unit")
     return SpatialImage.from_array(data, axes=axes, spacing=spacing, unit=unit)
 
 
-def _tiff_axes(stated: str, shape: tuple[int, ...]) -> tuple[str, ...]:
-    """Take the axes that a TIFF names; unnamed ones (Q) are told from the shape."""
+def _tiff_axes(
+    stated: str, shape: tuple[int, ...], *, as_labels: bool
+) -> tuple[str, ...]:
+    """Take the axes that a TIFF names; unnamed ones (Q) are told from the shape.
+
+    Axes of one sample say nothing of where labels lie.
+    """
+    if as_labels and 1 in shape:
+        rest = tuple(side for side in shape if side > 1)
+        known = iter(guess_axes(rest) if len(rest) > 1 else ("y", "x")[: len(rest)])
+        spare = iter("abdefgh")
+        return tuple(next(spare if side == 1 else known) for side in shape)
     names = tuple({"S": CHANNEL_AXIS}.get(name, name.lower()) for name in stated)
     is_clear = not any(name in "qi" for name in names) and len(set(names)) == len(names)
     return names if is_clear else guess_axes(shape)

@@ -78,7 +78,7 @@ def _opened(path: Path, kind: str) -> Iterator[ImageFile]:
     except Image.DecompressionBombError as error:
         raise _too_many_pixels(path) from error
     with picture:
-        yield cast(ImageFile, picture)
+        yield cast("ImageFile", picture)
 
 
 def _too_many_pixels(path: Path) -> ImageReadError:
