@@ -156,7 +156,7 @@ def not_classes(found: Collection[int], n_classes: int) -> str:
     """Say why labels are not the classes of a card."""
     values = sorted(found)
     listed = " and ".join(map(str, values))
-    if len(values) < 3 and (values[-1] in FULL_SCALE or (0 in values and max(values))):
+    if len(values) < 3 and values[-1] in FULL_SCALE:
         return (
             f"labels are {listed}, but the card has classes 0 to {n_classes - 1}: save "
             "them as 0 and the number of the class that they show"
