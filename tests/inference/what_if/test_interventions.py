@@ -163,9 +163,9 @@ def test_a_result_of_another_image_is_not_compared_with(
     for other in (255 - image, image[:-1], image.astype(np.uint16), spaced):
         with pytest.raises(ValueError, match=r"\(another image\)"):
             ablate(race, other, BLACK, plain=plain, settings=ONE, effects=effects)
+    odd = ONE.model_copy(update={"scored_at": "network"})
     with pytest.raises(ValueError, match=r"\(other settings\)"):
-        settings = ONE.model_copy(update={"scored_at": "network"})
-        ablate(race, image, BLACK, plain=plain, settings=settings, effects=effects)
+        ablate(race, image, BLACK, plain=plain, settings=odd, effects=effects)
     kept = ONE.model_copy(update={"probabilities": True, "batch": 3})
     ablate(race, image, BLACK, plain=plain, settings=kept, effects=effects)
 

@@ -196,7 +196,7 @@ def _check_plain(
     settings: InferenceSettings,
 ) -> None:
     """Refuse a result that is not what :func:`segment` would return now."""
-    record = plain.provenance
+    record, now = plain.provenance, settings.model_dump(mode="json")
     differs = [
         what
         for what, is_other in (
@@ -206,7 +206,7 @@ def _check_plain(
             ("another image", not _is_of(plain, image)),
             (
                 "other settings",
-                _decisive(record.settings) != _decisive(_stated(settings)),
+                _decisive(record.settings) != _decisive(now),
             ),
         )
         if is_other
@@ -229,10 +229,6 @@ def _check_input(plain: Segmentation, run: _Runs, made: Sequence[Segmentation]) 
     same = (each.provenance.image.input_sha256 for each in (plain, really))
     if len(set(same)) > 1:
         raise _not_to_compare("another image")
-
-
-def _stated(settings: InferenceSettings) -> dict[str, Any]:
-    return settings.model_dump(mode="json")
 
 
 def _decisive(settings: Mapping[str, Any]) -> dict[str, Any]:
