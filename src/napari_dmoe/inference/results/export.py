@@ -35,7 +35,7 @@ class SavedFiles:
 
 
 def save_segmentation(
-    folder: Path,
+    folder: str | Path,
     stem: str,
     result: Segmentation,
     image: SpatialImage,
@@ -47,7 +47,7 @@ def save_segmentation(
 
     Parameters
     ----------
-    folder : Path
+    folder : str or Path
         Where to; made where it does not exist.
     stem : str
         Beginning of the file names; made safe for files.
@@ -80,7 +80,7 @@ def save_segmentation(
     """
     record, grid = result.provenance, result.grid
     writer = ResultWriter.of(
-        folder, stem, image, record, grid=grid, file_format=file_format
+        Path(folder), stem, image, record, grid=grid, file_format=file_format
     )
     labels = writer.write("labels", result.labels, result.axes, grid)
     gates: tuple[Path, ...] = ()
