@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from napari_dmoe.inference.masks.agreement import Votes
 from napari_dmoe.inference.masks.comparison import compare_masks
 
 FIRST = np.array([[0, 0, 1, 1, 2, 2]], np.uint8)
@@ -58,3 +59,11 @@ def test_labels_without_a_class_are_refused() -> None:
         compare_masks((FIRST, NAMES), ((FIRST > 0) * 255, NAMES))
     with pytest.raises(ValueError, match="labels reach from 0 to 9"):
         compare_masks((FIRST, NAMES), (np.where(FIRST == 2, 9, FIRST), NAMES))
+
+
+def test_votes_count_classes_only() -> None:
+    votes = Votes(2)
+    votes.add(FIRST % 2)
+    with pytest.raises(ValueError, match="labels are 0 and 255, but the card has"):
+        votes.add((FIRST > 0).astype(np.uint8) * 255)
+    assert votes.n_masks == 1
