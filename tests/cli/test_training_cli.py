@@ -234,7 +234,7 @@ def test_none_can_be_said_of_every_setting_that_may_be_none(
     names = ("clip", "patience", "group_by", "unlabelled", "steps_per_epoch")
     assert [record[name] for name in names] == [None, None, None, None, 1]
     code, _, told = run("train", cohort, *options, "--clip", "some")
-    assert (code, "'some' is no number, nor none" in told) == (2, True)
+    assert (code, "this cannot be 'some': it must" in told) == (2, True)
 
 
 def test_what_cannot_be_done_is_one_clear_line(

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from copy import copy
 from functools import wraps
 from inspect import Parameter, signature
 from pathlib import Path
 from types import NoneType
-from typing import TYPE_CHECKING, Annotated, Any, cast, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast, get_args, get_origin
 
 import typer
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
 from napari_dmoe.cli.outcome import clear_errors
+from napari_dmoe.validation import said
 
 if TYPE_CHECKING:
     from napari_dmoe.inference.results.export import FileFormat
@@ -187,19 +187,31 @@ def _given(values: dict[str, Any]) -> dict[str, Any]:
     return {name: None if v is _NONE else v for name, v in given.items()}
 
 
-def _or_none(kind: type) -> Callable[[str], Any]:
-    """Return what reads an option of a kind, or ``none``."""
+def _reading(field: FieldInfo) -> Callable[[Any], Any] | None:
+    """Return what reads an option of a field, and says what is wrong in our words.
 
-    def read(text: str) -> Any:
-        if text.strip().lower() == "none":
+    None for text and switches. ``none`` stands for no value, where there may be none.
+    Bounds are looked at by the settings themselves.
+    """
+    kinds = get_args(field.annotation) or (field.annotation,)
+    may_be_none = NoneType in kinds
+    is_choice = get_origin(field.annotation) is Literal
+    plain = {int, float, str} if may_be_none else {int, float}
+    if not is_choice and not plain & set(kinds):
+        return None
+    kind: Any = field.annotation
+    adapter: TypeAdapter[Any] = TypeAdapter(kind)
+
+    def read(text: Any) -> Any:
+        if may_be_none and str(text).strip().lower() == "none":
             return _NONE
         try:
-            return kind(text)
-        except ValueError:
-            name = "whole number" if kind is int else "number"
-            raise typer.BadParameter(f"{text!r} is no {name}, nor none") from None
+            return adapter.validate_python(text)
+        except ValidationError as error:
+            raise typer.BadParameter(said(error)) from None
 
-    read.__name__ = {int: "int", float: "float"}.get(kind, "text")
+    name = kinds[0].__name__ if not is_choice else "|".join(map(str, kinds))
+    read.__name__ = name
     return read
 
 
@@ -237,9 +249,6 @@ def _left_open(option: Parameter) -> Parameter:
     models = [part for part in get_args(kind) if isinstance(part, type)]
     if any(issubclass(part, BaseModel) for part in models):
         kind = str
-    elif NoneType in models:
-        how = copy(how)
-        how.parser = _or_none(models[0])
     return option.replace(default=None, annotation=Annotated[kind | None, how])
 
 
@@ -250,7 +259,7 @@ def _options(model: type[BaseModel]) -> Iterator[Parameter]:
         flag = f"--{name.replace('_', '-')}"
         if field.annotation is bool:
             flag = f"{flag}/--no-{flag.removeprefix('--')}"
-        option = typer.Option(flag, help=_help(field), **_bounds(field))
+        option = typer.Option(flag, help=_help(field), parser=_reading(field))
         yield Parameter(
             name,
             Parameter.KEYWORD_ONLY,
@@ -262,13 +271,3 @@ def _options(model: type[BaseModel]) -> Iterator[Parameter]:
 def _help(field: FieldInfo) -> str:
     text = field.description or field.title or ""
     return f"{text[:1].upper()}{text[1:]}."
-
-
-def _bounds(field: FieldInfo) -> dict[str, Any]:
-    ends = {"ge": "min", "le": "max"}
-    return {
-        option: getattr(bound, name)
-        for bound in field.metadata
-        for name, option in ends.items()
-        if hasattr(bound, name)
-    }
