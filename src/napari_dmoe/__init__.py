@@ -11,7 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     __version__: str
+    from napari_dmoe.cohorts.case import Case, CohortError
+    from napari_dmoe.cohorts.datasets import Cohort, read_cohort
+    from napari_dmoe.cohorts.writing import write_cohort
     from napari_dmoe.imaging.files import read_image
+    from napari_dmoe.imaging.memory import NotEnoughMemory
     from napari_dmoe.imaging.spatial import (
         Grid,
         ImageError,
@@ -25,8 +29,10 @@ if TYPE_CHECKING:
     )
     from napari_dmoe.inference.replaying.record_comparison import compare_records
     from napari_dmoe.inference.replaying.replay import Replay, ReplayError, replay
+    from napari_dmoe.inference.results.export import SavedFiles, save_segmentation
     from napari_dmoe.inference.results.provenance import Provenance
     from napari_dmoe.inference.results.segmentation import Segmentation
+    from napari_dmoe.inference.running.devices import DeviceError
     from napari_dmoe.inference.running.segment import segment
     from napari_dmoe.inference.running.settings import InferenceSettings
     from napari_dmoe.inference.what_if.ablation import Ablation, ablate
@@ -48,17 +54,24 @@ if TYPE_CHECKING:
     from napari_dmoe.models.saving import save_checkpoint
     from napari_dmoe.patient import Patient, PatientError
     from napari_dmoe.progress import Cancelled, Progress
+    from napari_dmoe.validation import SettingsError
 
 _HOMES = {
+    "cohorts.case": ("Case", "CohortError"),
+    "cohorts.datasets": ("Cohort", "read_cohort"),
+    "cohorts.writing": ("write_cohort",),
     "imaging.files": ("read_image",),
+    "imaging.memory": ("NotEnoughMemory",),
     "imaging.spatial": ("Grid", "ImageError", "ImageReadError", "SpatialImage"),
     "inference.what_if.ablation": ("Ablation", "ablate"),
     "inference.replaying.case_files": ("CaseFileError", "read_case", "write_case"),
     "inference.what_if.interpolation": ("interpolate",),
+    "inference.results.export": ("SavedFiles", "save_segmentation"),
     "inference.results.provenance": ("Provenance",),
     "inference.replaying.record_comparison": ("compare_records",),
     "inference.replaying.replay": ("Replay", "ReplayError", "replay"),
     "inference.what_if.routing_reading": ("read_routing",),
+    "inference.running.devices": ("DeviceError",),
     "inference.running.segment": ("segment",),
     "inference.results.segmentation": ("Segmentation",),
     "inference.running.settings": ("InferenceSettings",),
@@ -78,6 +91,7 @@ _HOMES = {
     "models.gating": ("ExpertControl", "Routing", "SegmentationOutput"),
     "patient": ("Patient", "PatientError"),
     "progress": ("Cancelled", "Progress"),
+    "validation": ("SettingsError",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -85,8 +99,12 @@ __all__ = [
     "Ablation",
     "Cancelled",
     "CardError",
+    "Case",
     "CaseFileError",
     "CheckpointError",
+    "Cohort",
+    "CohortError",
+    "DeviceError",
     "ExpertControl",
     "Grid",
     "ImageError",
@@ -94,6 +112,7 @@ __all__ = [
     "InferenceSettings",
     "LoadedModel",
     "ModelCard",
+    "NotEnoughMemory",
     "Patient",
     "PatientError",
     "Progress",
@@ -101,8 +120,10 @@ __all__ = [
     "Replay",
     "ReplayError",
     "Routing",
+    "SavedFiles",
     "Segmentation",
     "SegmentationOutput",
+    "SettingsError",
     "SpatialImage",
     "Sweep",
     "Uncertainty",
@@ -116,14 +137,17 @@ __all__ = [
     "load_checkpoint",
     "read_card",
     "read_case",
+    "read_cohort",
     "read_image",
     "read_routing",
     "replay",
     "save_checkpoint",
+    "save_segmentation",
     "segment",
     "sweep",
     "uncertainty",
     "write_case",
+    "write_cohort",
 ]
 
 

@@ -226,3 +226,14 @@ def test_the_module_runs_as_the_command_does() -> None:
     command = [sys.executable, "-m", "napari_dmoe.cli", "--version"]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     assert done.stdout.strip() == napari_dmoe.__version__
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("--batch", "0"), ("--batch", "x"), ("--overlap", "nan"), ("--unknown", "x")],
+)
+def test_what_an_option_cannot_be_is_said_in_our_words(option, value):
+    code, _, told = run("segment", "i.png", "-c", "x", "-o", "o", option, value)
+    assert code == 2
+    assert "cannot be" in told
+    assert "Input should" not in told

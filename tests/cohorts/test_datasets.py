@@ -141,7 +141,8 @@ def test_labels_of_another_size_are_refused(tmp_path):
 
 def test_labels_in_colour_or_with_fractions_are_refused(tmp_path):
     path = table(tmp_path, "image,labels", "one.tif,colour.tif", "two.tif,part.tif")
-    write_tiff(tmp_path / "colour.tif", np.stack([PIXELS] * 3, -1), axes="yxc")
+    colours = np.stack([PIXELS, PIXELS, 9 + PIXELS], -1)
+    write_tiff(tmp_path / "colour.tif", colours, axes="yxc")
     write_tiff(tmp_path / "part.tif", PIXELS.astype(np.float32) / 2, axes="yx")
     with pytest.raises(CohortError, match=r"row 2: colour\.tif: .* axes y, x, c"):
         read_cohort(path)[0]

@@ -293,3 +293,40 @@ def test_arguments_that_do_not_fit_are_refused():
         part_ratio_distance(pair(labels, labels))
     with pytest.raises(MetricError, match="empty mask has no surface"):
         _ = pair(labels, 0 * labels).surface_distances
+
+
+ONE_CLASS = regions_of(("background", "lesion"))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        lambda m: m * 255,
+        lambda m: m.astype(bool),
+        lambda m: m.astype(np.float32) * 0.9999999,
+        lambda m: m.astype(float) * 255,
+        lambda m: m.astype(np.uint16) * 65535,
+    ],
+)
+def test_masks_of_one_class_score_alike_whatever_their_numbers(other):
+    truth, predicted = np.zeros((2, 20, 20), np.uint8)
+    truth[3:12, 3:12] = predicted[5:14, 4:12] = 1
+    plain = measure_case(predicted, truth, ONE_CLASS)
+    assert 0 < plain[0].value < 1
+    assert measure_case(other(predicted), truth, ONE_CLASS) == plain
+    assert measure_case(predicted, other(truth), ONE_CLASS) == plain
+
+
+def test_what_stands_for_no_class_is_refused_and_not_scored_0():
+    mask = np.zeros((9, 9), np.uint8)
+    mask[2:5, 2:5] = 1
+    with pytest.raises(MetricError, match=r"the prediction: labels .*probabilities"):
+        measure_case(mask * 0.7, mask, ONE_CLASS)
+    with pytest.raises(MetricError, match="the truth: labels are 0 and 255, but"):
+        measure_case(mask, mask * 255, FUNDUS)
+
+
+def test_a_class_that_is_not_measured_counts_as_elsewhere():
+    truth = np.array([[0, 1, 2, 2]])
+    (only,) = measure_case(truth * 0 + 2, truth, FUNDUS[:1], metrics=["dice"])
+    assert only.value == 0

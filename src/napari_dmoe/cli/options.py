@@ -6,11 +6,15 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import wraps
 from inspect import Parameter, signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast, get_args
+from types import NoneType
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast, get_args, get_origin
 
 import typer
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
+
+from napari_dmoe.cli.outcome import clear_errors
+from napari_dmoe.validation import said
 
 if TYPE_CHECKING:
     from napari_dmoe.inference.results.export import FileFormat
@@ -210,8 +214,41 @@ def with_changes(model: type[BaseModel]) -> Callable[[Command], Command]:
     return decorate
 
 
+_NONE = object()
+"""What an option holds that was given as ``none``, unlike one that was not given."""
+
+
 def _given(values: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if value is not None}
+    given = {name: value for name, value in values.items() if value is not None}
+    return {name: None if v is _NONE else v for name, v in given.items()}
+
+
+def _reading(field: FieldInfo) -> Callable[[Any], Any] | None:
+    """Return what reads an option of a field, and says what is wrong in our words.
+
+    None for text and switches. ``none`` stands for no value, where there may be none.
+    Bounds are looked at by the settings themselves.
+    """
+    kinds = get_args(field.annotation) or (field.annotation,)
+    may_be_none = NoneType in kinds
+    is_choice = get_origin(field.annotation) is Literal
+    plain = {int, float, str} if may_be_none else {int, float}
+    if not is_choice and not plain & set(kinds):
+        return None
+    kind: Any = field.annotation
+    adapter: TypeAdapter[Any] = TypeAdapter(kind)
+
+    def read(text: Any) -> Any:
+        if may_be_none and str(text).strip().lower() == "none":
+            return _NONE
+        try:
+            return adapter.validate_python(text)
+        except ValidationError as error:
+            raise typer.BadParameter(said(error)) from None
+
+    name = kinds[0].__name__ if not is_choice else "|".join(map(str, kinds))
+    read.__name__ = name
+    return read
 
 
 def _parameters(function: Command) -> list[Parameter]:
@@ -229,7 +266,9 @@ def _instead_of(
     @wraps(command)
     def run(**arguments: Any) -> None:
         values = {option.name: arguments.pop(option.name) for option in options}
-        command(**arguments, **{name: made(values)})
+        with clear_errors():
+            described = made(values)
+        command(**arguments, **{name: described})
 
     parameters: list[Parameter] = []
     for own in _parameters(command):
@@ -256,7 +295,7 @@ def _options(model: type[BaseModel]) -> Iterator[Parameter]:
         flag = f"--{name.replace('_', '-')}"
         if field.annotation is bool:
             flag = f"{flag}/--no-{flag.removeprefix('--')}"
-        option = typer.Option(flag, help=_help(field), **_bounds(field))
+        option = typer.Option(flag, help=_help(field), parser=_reading(field))
         yield Parameter(
             name,
             Parameter.KEYWORD_ONLY,
@@ -268,13 +307,3 @@ def _options(model: type[BaseModel]) -> Iterator[Parameter]:
 def _help(field: FieldInfo) -> str:
     text = field.description or field.title or ""
     return f"{text[:1].upper()}{text[1:]}."
-
-
-def _bounds(field: FieldInfo) -> dict[str, Any]:
-    ends = {"ge": "min", "le": "max"}
-    return {
-        option: getattr(bound, name)
-        for bound in field.metadata
-        for name, option in ends.items()
-        if hasattr(bound, name)
-    }

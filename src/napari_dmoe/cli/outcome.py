@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import typer
+from pydantic import ValidationError
 from tqdm import tqdm
 
 from napari_dmoe.cli.printing import printable, say
 from napari_dmoe.cli.signals import exit_code_of, unwound, word_of
 from napari_dmoe.progress import Cancelled, Progress, ProgressHook
+from napari_dmoe.validation import said
 
 BAD_INPUT = 2
 NOT_SAVED = 3
@@ -26,6 +28,9 @@ def clear_errors() -> Iterator[None]:
     except (KeyboardInterrupt, Cancelled):
         say(f"napari-dmoe: {word_of()}", err=True)
         raise typer.Exit(exit_code_of()) from None
+    except ValidationError as error:  # of a description that nobody has put in words
+        say(f"napari-dmoe: {said(error)}", err=True)
+        raise typer.Exit(BAD_INPUT) from error
     # Every error of ours is a ValueError that says what is wrong and what to do.
     except (ValueError, OSError, MemoryError) as error:
         say(f"napari-dmoe: {' '.join(str(error).split())}", err=True)

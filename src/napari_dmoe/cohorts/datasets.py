@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import overload
 
 from napari_dmoe.cohorts.case import Case, CohortError, Selection
+from napari_dmoe.cohorts.classes import ClassedCases
 from napari_dmoe.cohorts.rows import BadRow, CohortRow, RowReader, one_error
 from napari_dmoe.imaging.tables import TableError, read_table, unescaped
 from napari_dmoe.patient import Patient
@@ -162,6 +163,8 @@ def patients_of(cases: Sequence[Case]) -> tuple[Patient, ...]:
     """Return whom cases show, without reading images where a table tells it."""
     if isinstance(cases, Cohort):
         return tuple(row.patient for row in cases.rows)
+    if isinstance(cases, ClassedCases):
+        return patients_of(cases.cases)
     if isinstance(cases, Selection):
         everyone = patients_of(cases.cases)
         return tuple(everyone[place] for place in cases.places)

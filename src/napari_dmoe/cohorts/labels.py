@@ -11,6 +11,7 @@ from scipy import ndimage
 
 from napari_dmoe.cohorts.case import Case, CohortError
 from napari_dmoe.cohorts.places import on_voxels
+from napari_dmoe.imaging import label_values
 from napari_dmoe.imaging.spatial import SPATIAL_AXES, SpatialImage
 from napari_dmoe.imaging.units import millimetres
 
@@ -21,21 +22,17 @@ OUTSIDE = -1
 
 
 def whole_numbers(values: Labels) -> Labels:
-    """Return labels as integers.
+    """Return labels as integers; see :mod:`napari_dmoe.imaging.label_values`.
 
     Raises
     ------
     CohortError
         When they have fractions, or are no numbers.
     """
-    if values.dtype.kind in "bui":
-        return values
-    if values.dtype.kind != "f" or not np.array_equal(np.rint(values), values):
-        raise CohortError(
-            f"labels are whole numbers, one a class, but these have fractions "
-            f"({values.dtype}). Are they probabilities?"
-        )
-    return values.astype(np.int64)
+    try:
+        return label_values.whole_numbers(values)
+    except label_values.LabelError as error:
+        raise CohortError(str(error)) from error
 
 
 def fitting(labels: SpatialImage, image: SpatialImage) -> SpatialImage:
@@ -48,6 +45,10 @@ def fitting(labels: SpatialImage, image: SpatialImage) -> SpatialImage:
     CohortError
         When they are no whole numbers, one a pixel of the image, or lie elsewhere.
     """
+    try:
+        labels = label_values.one_number_a_pixel(labels, image.axes)
+    except label_values.LabelError as error:
+        raise CohortError(str(error)) from error
     if labels.axes != labels.spatial_axes:
         raise CohortError(
             f"labels are one number a pixel, but these have the axes "
@@ -138,8 +139,6 @@ def check_classes(counted: Labels, n_classes: int, *, case: str) -> None:
         The message names the case and the least and largest label.
     """
     if counted.size and (counted.min() < 0 or counted.max() >= n_classes):
-        raise CohortError(
-            f"case {case}: labels reach from {counted.min()} to {counted.max()}, but "
-            f"the card has {n_classes} classes, counted from 0. If a label stands for "
-            "what is not annotated, name it as unlabelled"
-        )
+        found = label_values.counted(counted)
+        said = label_values.not_classes(found, n_classes)
+        raise CohortError(f"case {case}: {said}")

@@ -10,12 +10,22 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_dmoe.evaluation.mask_pair import MaskPair, MetricError, Presence, Region
+from napari_dmoe.imaging.label_values import (
+    FULL_SCALE,
+    LabelError,
+    counted,
+    foreground_value,
+    is_soft,
+    not_classes,
+    of_one_class,
+    whole_numbers,
+)
 from napari_dmoe.inference.masks import pairs
 
 Convention = Literal["default", "reference"]
@@ -202,7 +212,8 @@ def measure_case(
     Parameters
     ----------
     predicted, truth : (*S) integer array
-        Labels of the same image.
+        Labels of the same image. Where the only class is 1, masks of 0 and 255, or of
+        the greys that a JPEG makes of them, are understood, and so are booleans.
     regions : sequence of Region
         What to measure: see :func:`napari_dmoe.evaluation.mask_pair.regions_of`.
     metrics : sequence of str
@@ -221,8 +232,9 @@ def measure_case(
     Raises
     ------
     MetricError
-        For an unknown metric or convention, and for arrays or a spacing that do not
-        fit together.
+        For an unknown metric or convention, for arrays or a spacing that do not fit
+        together, for probabilities, and for masks of 0 and 255 where there are several
+        classes.
 
     Notes
     -----
@@ -246,6 +258,10 @@ def measure_case(
         raise MetricError(
             f"there is no convention {convention!r}: use default or reference"
         )
+    predicted, truth = (
+        _as_classes(what, masks, regions)
+        for what, masks in (("prediction", predicted), ("truth", truth))
+    )
     scores = []
     for region in regions:
         pair = MaskPair.of(predicted, truth, region=region, spacing=spacing)
@@ -256,3 +272,25 @@ def measure_case(
             value = metric.score(pair, convention)
             scores.append(Score(region.name, name, value, metric.presence(pair)))
     return tuple(scores)
+
+
+def _as_classes(
+    what: str, masks: NDArray[Any], regions: Sequence[Region]
+) -> NDArray[Any]:
+    """Return labels as classes, of which the regions name those that are measured."""
+    try:
+        values = whole_numbers(np.asarray(masks))
+    except LabelError as error:
+        raise MetricError(f"the {what}: {error}") from error
+    classes = {label for r in regions for label in (*r.labels, *(r.whole or ()))}
+    most = max(classes, default=1)
+    if not values.size or int(values.max()) <= most:
+        return values
+    found = counted(values)
+    # Any other number may be a class that is not measured.
+    if foreground_value(found) not in FULL_SCALE and not is_soft(found):
+        return values
+    read = of_one_class(values, found, "the class") if classes == {1} else None
+    if read is None:
+        raise MetricError(f"the {what}: {not_classes(found, most + 1)}")
+    return read[0]

@@ -15,6 +15,7 @@ from napari_dmoe.imaging.preprocessing import Preprocessing
 from napari_dmoe.imaging.spatial import MOST_CLASSES
 from napari_dmoe.imaging.volumes import VolumePreprocessing
 from napari_dmoe.patient import ATTRIBUTES, Patient, PatientError, is_unknown
+from napari_dmoe.validation import Stated
 
 
 class CardAttribute(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
@@ -122,7 +123,7 @@ class TrainingFacts(BaseModel, frozen=True, extra="forbid"):
     note: str | None = None
 
 
-class ModelCard(BaseModel, frozen=True, extra="forbid"):
+class ModelCard(Stated, frozen=True, extra="forbid"):
     """What a checkpoint is and how it is to be used.
 
     Parameters

@@ -131,7 +131,7 @@ def _open_nifti(paths: list[str]) -> list[LayerData]:
 
     layers = []
     for path in map(Path, paths):
-        if opening.record_of(path) is not None:
+        if opening.has_record(path):
             layers += opening.mask_layers(path)
             continue
         image, name = read_image(path), image_stem(path)

@@ -161,7 +161,7 @@ def test_another_checkpoint_or_image_is_named(
     with pytest.raises(ReplayError, match="router 1 is not the card's sex male"):
         replay(record, replace(two, card=card), image)
     odd = record.model_copy(update={"settings": record.settings | {"batch": 0}})
-    with pytest.raises(ReplayError, match="setting batch cannot be read"):
+    with pytest.raises(ReplayError, match="setting batch cannot be 0: it must"):
         replay(odd, two, image)
 
 
@@ -285,7 +285,8 @@ def test_hostile_and_damaged_case_files_are_refused(
     tmp_path: Path, record: Provenance
 ) -> None:
     text = record.model_dump_json().encode()
-    mask = npy(np.zeros((2, 2), np.uint8))
+    shape = record.image.shape[:2]
+    mask = npy(np.zeros(shape, np.uint8))
     bad = {
         "no case file: expected": {"../evil": b"x", RECORD: text},
         "expected record.json and labels.npy": {RECORD: text},
@@ -301,7 +302,11 @@ def test_hostile_and_damaged_case_files_are_refused(
         "not as large as it says": {RECORD: text, LABELS: mask[:-1]},
         "has label 9, the record 2 classes": {
             RECORD: text,
-            LABELS: npy(np.full((2, 2), 9, np.uint8)),
+            LABELS: npy(np.full(shape, 9, np.uint8)),
+        },
+        r"has the shape \(2, 2\), the record's image": {
+            RECORD: text,
+            LABELS: npy(np.zeros((2, 2), np.uint8)),
         },
     }
     for number, (message, parts) in enumerate(bad.items()):

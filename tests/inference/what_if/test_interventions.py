@@ -154,6 +154,22 @@ def test_a_result_of_somebody_else_is_not_compared_with(
             ablate(race, image, BLACK, plain=wrong)
 
 
+@pytest.mark.parametrize("effects", [True, False])
+def test_a_result_of_another_image_is_not_compared_with(
+    race: LoadedModel, image: np.ndarray, effects: bool
+) -> None:
+    plain = segment(race, image, BLACK, settings=ONE)
+    spaced = SpatialImage.from_array(image, spacing=(2, 2), unit="mm")
+    for other in (255 - image, image[:-1], image.astype(np.uint16), spaced):
+        with pytest.raises(ValueError, match=r"\(another image\)"):
+            ablate(race, other, BLACK, plain=plain, settings=ONE, effects=effects)
+    odd = ONE.model_copy(update={"scored_at": "network"})
+    with pytest.raises(ValueError, match=r"\(other settings\)"):
+        ablate(race, image, BLACK, plain=plain, settings=odd, effects=effects)
+    kept = ONE.model_copy(update={"probabilities": True, "batch": 3})
+    ablate(race, image, BLACK, plain=plain, settings=kept, effects=effects)
+
+
 def test_a_pinned_expert_has_every_gate(race: LoadedModel, image: np.ndarray) -> None:
     ablated = ablate(race, image, BLACK, pin={None: 3, 0: 1}, effects=False)
     gates = ablated.result.routing.gates

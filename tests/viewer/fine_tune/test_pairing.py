@@ -9,12 +9,14 @@ from napari.layers import Image, Labels
 from viewer_fakes import make_outcome, make_segmentation
 
 from napari_dmoe.imaging.spatial import SpatialImage
+from napari_dmoe.models.card import ModelCard
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.patient import Patient
 from napari_dmoe.training.cases.annotation import Annotation
 from napari_dmoe.viewer.fine_tune.annotations import (
     Painted,
     Snapshot,
+    content_of,
     copied,
     look_through,
     on_image,
@@ -260,3 +262,22 @@ def test_labels_that_are_not_looked_through_yet_can_be_ticked(session: Session) 
     (pair,) = find_pairs(session, EVERYTHING, lambda *_: None)
     assert pair.annotated == "measuring …"
     assert pair.is_chosen
+
+
+@pytest.mark.parametrize(
+    ("classes", "values", "said", "problem"),
+    [
+        (("background", "lesion"), {0, 255}, "lesion (label 255)", ""),
+        (("background", "lesion"), {0, 1}, "lesion", ""),
+        (("background", "lesion"), {0, 1, 255}, "", "Label 255 stands for no class"),
+        (("background", "rim", "cup"), {0, 255}, "", "Label 255 stands for no class"),
+    ],
+)
+def test_a_mask_of_two_values_is_understood_for_one_class(
+    classes: tuple[str, ...], values: set[int], said: str, problem: str
+) -> None:
+    card = ModelCard(name="x", title="X", classes=classes)
+    content = content_of(Painted(frozenset(values), 1), card, EVERYTHING)
+    assert content.said == said
+    assert content.problem.startswith(problem)
+    assert content.has_foreground == (not problem)

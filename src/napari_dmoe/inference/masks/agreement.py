@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from napari_dmoe.imaging.label_values import counted, not_classes
 from napari_dmoe.imaging.spatial import SPATIAL_AXES, Grid
 
 MOST_MASKS = 255
@@ -44,8 +45,10 @@ class Votes:
         Raises
         ------
         ValueError
-            For more masks than a byte can count.
+            For more masks than a byte can count, and labels that are no class.
         """
+        if labels.size and int(labels.max()) >= self.n_classes:
+            raise ValueError(not_classes(counted(labels), self.n_classes))
         if self.n_masks == MOST_MASKS:
             raise ValueError(f"at most {MOST_MASKS} masks can be compared at once")
         if not self.n_masks:

@@ -6,15 +6,25 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_dmoe.imaging.label_values import (
+    counted,
+    not_classes,
+    of_one_class,
+    whole_numbers,
+)
 from napari_dmoe.inference.masks.measures import label_counts
 from napari_dmoe.inference.masks.pairs import dice, hd95
 
 AGREE, ONLY_FIRST, ONLY_SECOND, OTHER_CLASS = range(4)
 """Labels of a difference map."""
+
+BACKGROUNDS = ("background", "bg")
+"""What a background is called, however it is written."""
 
 DIFFERENCES = ("the same", "first only", "second only", "another class")
 """What the labels of a difference map mean."""
@@ -67,7 +77,8 @@ def compare_masks(
     Parameters
     ----------
     first, second : pair of (*S) integer array and sequence of str
-        Labels, and the names of the classes, background first.
+        Labels, and the names of the classes. The background may have any name, and
+        stands first unless it is called so elsewhere.
     spacing : sequence of float, optional
         Pixel size along each axis, where all axes are spatial. Without it distances
         are NaN: time is no distance.
@@ -80,9 +91,10 @@ def compare_masks(
     Raises
     ------
     ValueError
-        When the masks differ in shape, or the models have no class in common.
+        When the masks differ in shape, the models have no class in common, or labels
+        stand for no class.
     """
-    (a, names_a), (b, names_b) = first, second
+    (a, names_a), (b, names_b) = _classes(*first), _classes(*second)
     if a.shape != b.shape:
         raise ValueError(
             f"the masks differ in shape, {a.shape} and {b.shape}: compare masks on the "
@@ -95,9 +107,9 @@ def compare_masks(
             f"{', '.join(names_b[1:])}"
         )
     # Labels of the second in the numbers of the first; classes of its own come after.
-    numbers = [
-        names_a.index(name) if name in names_a else len(names_a) + i
-        for i, name in enumerate(names_b)
+    numbers = [0] + [
+        names_a.index(name) if name in names_a[1:] else len(names_a) + i
+        for i, name in enumerate(names_b[1:])
     ]
     b = np.array(numbers)[b]
     difference = np.zeros(a.shape, np.uint8)
@@ -105,10 +117,37 @@ def compare_masks(
     difference[(a == 0) & (b != 0)] = ONLY_SECOND
     difference[(a != 0) & (b != 0) & (a != b)] = OTHER_CLASS
     agreements = tuple(
-        _agreement(name, a == names_a.index(name), b == names_a.index(name), spacing)
-        for name in shared
+        _agreement(name, a == number, b == number, spacing)
+        for number, name in enumerate(names_a)
+        if number and name in shared
     )
     return Comparison(difference, agreements)
+
+
+def _classes(
+    labels: NDArray[Any], classes: Sequence[str]
+) -> tuple[NDArray[Any], list[str]]:
+    """Return labels as classes, and their names; the first is the background.
+
+    A background that stands elsewhere, known by its name, is put first.
+    """
+    names, values = list(classes), whole_numbers(np.asarray(labels))
+    if values.size and not 0 <= int(values.min()) <= int(values.max()) < len(names):
+        found = counted(values)
+        read = of_one_class(values, found, names[1]) if len(names) == 2 else None
+        if read is None:
+            raise ValueError(f"a mask's {not_classes(found, len(names))}")
+        values = read[0]
+    place = next((i for i, n in enumerate(names) if _is_background(n)), 0)
+    if place:
+        order = [place, *(i for i in range(len(names)) if i != place)]
+        values = np.argsort(order)[values]
+        names = [names[i] for i in order]
+    return values, names
+
+
+def _is_background(name: str) -> bool:
+    return name.strip().casefold() in BACKGROUNDS
 
 
 def _agreement(

@@ -8,10 +8,12 @@ path and no patient identifier; reading one unpacks nothing to disk and runs not
 from __future__ import annotations
 
 import io
+import math
 import os
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from numpy.lib import format as npy
@@ -19,7 +21,13 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from napari_dmoe.imaging.atomic import atomic_path
+from napari_dmoe.inference.replaying.record_rules import (
+    impossible,
+    label_shapes,
+    read_json,
+)
 from napari_dmoe.inference.results.provenance import Provenance
+from napari_dmoe.validation import said
 
 CASE_SUFFIX = ".dmoe-case"
 
@@ -30,6 +38,8 @@ MOST_LABEL_BYTES = 2**32
 """Larger files are taken for damaged or hostile."""
 
 _MOST_HEADER = 4096
+_MOST_SHOWN = 120
+_AT_ONCE = 2**24
 _ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
@@ -109,17 +119,21 @@ def read_case(path: str | os.PathLike[str]) -> CaseFile:
             if names != sorted((RECORD, LABELS)):
                 raise CaseFileError(
                     f"{path.name} is no case file: expected {RECORD} and {LABELS}, "
-                    f"found {', '.join(names[:5]) or 'nothing'}"
+                    f"found {', '.join(map(_shown, names[:5])) or 'nothing'}"
                 )
             content = _part(archive, RECORD, MOST_RECORD_BYTES, path.name)
             record = parse_record(content, path.name)
-            labels = _labels(archive, path.name)
-    except (zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, OSError) as error:
-        raise CaseFileError(
-            f"{path.name} is damaged, or no case file: {error}"
-        ) from error
+            labels = _labels(archive, path.name, record)
+    except (CaseFileError, MemoryError):
+        raise
     except (RuntimeError, NotImplementedError) as error:  # encrypted, odd compression
-        raise CaseFileError(f"{path.name} cannot be unpacked: {error}") from error
+        why = _said(error)
+        raise CaseFileError(f"{path.name} cannot be unpacked: {why}") from error
+    # Damaged archives make decoders raise almost anything, and it means the same.
+    except Exception as error:
+        raise CaseFileError(
+            f"{path.name} is damaged, or no case file: {_said(error)}"
+        ) from error
     if labels.size and int(labels.max()) >= len(record.classes):
         raise CaseFileError(
             f"{path.name}: the mask has label {labels.max()}, the record "
@@ -153,19 +167,34 @@ def parse_record(content: bytes, where: str) -> Provenance:
         When it is none; says which field is wrong.
     """
     try:
-        return Provenance.model_validate_json(content)
+        read_json(content)
+        record = Provenance.model_validate_json(content)
     except ValidationError as error:
         if _is_of_sweep(content):
             raise CaseFileError(
                 f"{where} is the record of a whole sweep: take that of one of its "
                 "values, beside its mask, or sweep again"
             ) from error
-        first = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(map(str, first["loc"])) or "the text"
         raise CaseFileError(
-            f"{where} holds no record that this version can read: {place}: "
-            f"{first['msg']}"
+            f"{where} holds no record that this version can read: "
+            f"{said(error, whole='the text')}"
         ) from error
+
+    except ValueError as error:
+        raise CaseFileError(f"{where} holds no record: the text {error}") from error
+    fault = impossible(record)
+    if fault:
+        raise CaseFileError(f"{where} holds a record that cannot be: {_shown(fault)}")
+    return record
+
+
+def _said(error: Exception) -> str:
+    return _shown(str(error)) or type(error).__name__
+
+
+def _shown(text: str) -> str:
+    """Return text of a file without what a terminal would obey, and not too long."""
+    return "".join(c if c.isprintable() else "?" for c in text[:_MOST_SHOWN])
 
 
 def _is_of_sweep(content: bytes) -> bool:
@@ -189,20 +218,47 @@ def _part(archive: zipfile.ZipFile, name: str, most: int, where: str) -> bytes:
     return content
 
 
-def _labels(archive: zipfile.ZipFile, where: str) -> NDArray[np.uint8]:
-    content = io.BytesIO(_part(archive, LABELS, MOST_LABEL_BYTES, where))
+def _labels(
+    archive: zipfile.ZipFile, where: str, record: Provenance
+) -> NDArray[np.uint8]:
+    """Unpack the mask, once its header says that it is what the record describes."""
+    claimed = archive.getinfo(LABELS).file_size
+    most = max(math.prod(shape) for shape in label_shapes(record))
+    if claimed > min(MOST_LABEL_BYTES, most + _MOST_HEADER):
+        raise CaseFileError(f"{where}: {LABELS} is too large")
+    with archive.open(LABELS) as file:
+        shape = _header(file, where)
+        if tuple(sorted(shape)) not in label_shapes(record):
+            raise CaseFileError(
+                f"{where}: {LABELS} has the shape {shape}, the record's image "
+                f"{record.image.shape}"
+            )
+        labels = np.empty(math.prod(shape), np.uint8)
+        filled = 0
+        while filled < len(labels):
+            part = file.read(min(_AT_ONCE, len(labels) - filled))
+            if not part:
+                break
+            labels[filled : filled + len(part)] = np.frombuffer(part, np.uint8)
+            filled += len(part)
+        # What is left over also makes the archive check its sum.
+        if filled < len(labels) or file.read(1):
+            raise CaseFileError(f"{where}: {LABELS} is not as large as it says")
+    return labels.reshape(shape)
+
+
+def _header(file: IO[bytes], where: str) -> tuple[int, ...]:
+    """Return the shape that an array's header states."""
     try:
-        if npy.read_magic(content) != (1, 0):
+        if npy.read_magic(file) != (1, 0):
             raise CaseFileError(f"{where}: {LABELS} is of another version")
         shape, is_fortran, dtype = npy.read_array_header_1_0(
-            content, max_header_size=_MOST_HEADER
+            file, max_header_size=_MOST_HEADER
         )
     except ValueError as error:
+        if isinstance(error, CaseFileError):
+            raise
         raise CaseFileError(f"{where}: {LABELS} is damaged") from error
     if dtype != np.uint8 or is_fortran:
         raise CaseFileError(f"{where}: {LABELS} must hold uint8: found {dtype}")
-    # Copied, as what lies on a buffer cannot be painted on.
-    flat = np.frombuffer(content.read(), np.uint8).copy()
-    if len(flat) != np.prod(shape, dtype=object):
-        raise CaseFileError(f"{where}: {LABELS} is not as large as it says")
-    return flat.reshape(shape)
+    return tuple(map(int, shape))

@@ -57,8 +57,10 @@ def company(
     for drivers in itertools.product(*(options[i] for i in order)):
         by_place = dict(zip(order, drivers, strict=True))
         choices.append(combined(tuple(by_place[i] for i in range(len(options))), n))
-    place = [choice.categories for choice in choices].index(own.categories)
-    return choices, place
+    categories = [choice.categories for choice in choices]
+    if own.categories not in categories:
+        raise ValueError("the record's swept values are not those that it names as run")
+    return choices, categories.index(own.categories)
 
 
 def _rank(record: Provenance, place: int) -> int:

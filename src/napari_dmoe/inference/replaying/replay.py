@@ -20,6 +20,7 @@ from pydantic import ValidationError
 
 from napari_dmoe.imaging.spatial import SPATIAL_AXES, SpatialImage
 from napari_dmoe.inference.replaying.record_comparison import compare_records
+from napari_dmoe.inference.replaying.record_rules import impossible
 from napari_dmoe.inference.replaying.recorded_choice import company, recorded_choice
 from napari_dmoe.inference.results.provenance import Provenance
 from napari_dmoe.inference.results.segmentation import Segmentation
@@ -29,6 +30,7 @@ from napari_dmoe.inference.running.variants import segment_variants
 from napari_dmoe.inference.what_if.uncertainty import Uncertainty, count_samples
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.progress import ProgressHook, silent
+from napari_dmoe.validation import said
 
 NEAR = 0.9999
 """Share of equal labels from which masks of unlike machines count as the same."""
@@ -103,6 +105,9 @@ def obstacles(
     tuple of str
         One phrase for each thing that is missing or changed; empty where nothing is.
     """
+    fault = impossible(record)
+    if fault:
+        return (f"the record cannot be: {fault}",)
     return (
         *_model_obstacles(record, loaded),
         *_image_obstacles(record, image),
@@ -123,6 +128,11 @@ def _model_obstacles(record: Provenance, loaded: LoadedModel) -> Iterator[str]:
             loaded.card.attributes, loaded.card.first_routers, strict=True
         )
     }
+    if record.classes != loaded.card.classes:
+        yield (
+            f"the model's classes are {', '.join(loaded.card.classes)}, the record's "
+            f"{', '.join(record.classes)}"
+        )
     if tuple(driver.attribute for driver in record.drivers) != tuple(known):
         yield (
             f"the card's drivers are {', '.join(known) or 'none'}, the record's "
@@ -151,11 +161,7 @@ def _settings_obstacles(record: Provenance) -> Iterator[str]:
     try:
         InferenceSettings.model_validate(record.settings)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        yield (
-            f"the setting {'.'.join(map(str, first['loc']))} cannot be read: "
-            f"{first['msg']}"
-        )
+        yield f"the record's setting {said(error)}"
 
 
 def replay(

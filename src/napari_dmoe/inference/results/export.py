@@ -58,7 +58,7 @@ class SavedFiles:
 
 
 def save_segmentation(
-    folder: Path,
+    folder: str | Path,
     stem: str,
     result: Segmentation,
     image: SpatialImage,
@@ -71,7 +71,7 @@ def save_segmentation(
 
     Parameters
     ----------
-    folder : Path
+    folder : str or Path
         Where to; made where it does not exist.
     stem : str
         Beginning of the file names; made safe for files.
@@ -109,7 +109,7 @@ def save_segmentation(
     """
     record, grid = result.provenance, result.grid
     writer = ResultWriter.of(
-        folder, stem, image, record, grid=grid, file_format=file_format
+        Path(folder), stem, image, record, grid=grid, file_format=file_format
     )
     maps = result.routing if routing else None
     gates = [] if maps is None else list(_gates(maps))
@@ -118,7 +118,8 @@ def save_segmentation(
     names += [] if probabilities is None else ["probabilities"]
     writer.refuse_foreign(names, record.image, overwrite=overwrite)
     written = [writer.file(name) for name in names]
-    older = [path for path in files_of(folder, writer.stem.name) if path not in written]
+    there = files_of(writer.stem.parent, writer.stem.name)
+    older = [path for path in there if path not in written]
     # Another format's masks are results of their own, each with its own record.
     left = set_aside([p for p in older if writer.is_format(p)], writer.stem.name)
     labels = writer.write("labels", result.labels, result.axes, grid)

@@ -18,6 +18,7 @@ from pydantic import BaseModel, Field
 from napari_dmoe.imaging.frames import axes_by_frame, source_axes, transposed
 from napari_dmoe.inference.results.routing import unit_of
 from napari_dmoe.progress import Pulse, no_pulse
+from napari_dmoe.validation import Stated
 
 if TYPE_CHECKING:
     import torch
@@ -93,7 +94,7 @@ class ModelRecord(BaseModel, frozen=True, extra="forbid"):
     notice: str | None
 
 
-class Provenance(BaseModel, frozen=True, extra="forbid"):
+class Provenance(Stated, frozen=True, extra="forbid"):
     """How a result came about; enough to make it again.
 
     Parameters

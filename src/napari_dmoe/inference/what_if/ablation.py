@@ -144,7 +144,8 @@ def ablate(
     ------
     ValueError
         When the network has no experts, a block or an expert does not exist, a block
-        would have no expert left, or `plain` is of another model or patient.
+        would have no expert left, or `plain` is of another image, model or patient, or
+        was made otherwise.
 
     Examples
     --------
@@ -166,11 +167,13 @@ def ablate(
         checked_control(loaded, muting)
     choice = choose_routers(loaded, patient or Patient(), settings, priors)
     if plain is not None:
-        _check_plain(plain, loaded, choice)
+        _check_plain(plain, loaded, image, choice, settings)
     run = _Runs(loaded, image, choice, settings, progress or silent)
-    plain = plain or run.of([None], 0)[0]
+    given, plain = plain, plain or run.of([None], 0)[0]
     result = plain if control is None else run.of([control], 1, plain)[0]
     without = run.of(each, 2, plain)
+    if given is not None:
+        _check_input(given, run, (result, *without))
     before = measure_mask(plain.labels, plain, image).sizes
     classes = plain.classes
     return Ablation(
@@ -186,15 +189,63 @@ def ablate(
 
 
 def _check_plain(
-    plain: Segmentation, loaded: LoadedModel, choice: RouterChoice
+    plain: Segmentation,
+    loaded: LoadedModel,
+    image: SpatialImage,
+    choice: RouterChoice,
+    settings: InferenceSettings,
 ) -> None:
-    record = plain.provenance
-    is_same = record.model.sha256 == loaded.sha256 and record.drivers == choice.drivers
-    if not (is_same and record.is_plain):
-        raise ValueError(
-            "the result to compare with is of another model or patient, or was changed "
-            "itself: leave it out, and it is made anew"
+    """Refuse a result that is not what :func:`segment` would return now."""
+    record, now = plain.provenance, settings.model_dump(mode="json")
+    differs = [
+        what
+        for what, is_other in (
+            ("another model", record.model.sha256 != loaded.sha256),
+            ("another model", record.classes != loaded.card.classes),
+            ("another patient", record.drivers != choice.drivers),
+            ("another image", not _is_of(plain, image)),
+            (
+                "other settings",
+                _decisive(record.settings) != _decisive(now),
+            ),
         )
+        if is_other
+    ]
+    if differs or not record.is_plain or record.made_by != "segment":
+        raise _not_to_compare(differs[0] if differs else "changed")
+
+
+def _not_to_compare(what: str) -> ValueError:
+    return ValueError(
+        "the result to compare with is of another model or patient, image or settings, "
+        f"or was changed itself ({what}): leave it out, and it is made anew"
+    )
+
+
+def _check_input(plain: Segmentation, run: _Runs, made: Sequence[Segmentation]) -> None:
+    """Refuse a result of other pixels than the runs beside it, or one, were made of."""
+    really = next((each for each in made if each.labels is not plain.labels), None)
+    really = really or run.of([None], 0)[0]
+    same = (each.provenance.image.input_sha256 for each in (plain, really))
+    if len(set(same)) > 1:
+        raise _not_to_compare("another image")
+
+
+def _decisive(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings that decide a mask, not how it is computed or kept."""
+    apart = ("device", "batch", "probabilities", "unknown", "schema_version")
+    return {name: value for name, value in settings.items() if name not in apart}
+
+
+def _is_of(plain: Segmentation, image: SpatialImage) -> bool:
+    """Say whether a result is of an image of this size, place and type."""
+    stated = plain.provenance.image
+    shape = tuple(map(int, image.data.shape))
+    if (stated.shape, stated.axes) != (shape, image.axes):
+        return False
+    if (stated.dtype, stated.unit) != (str(image.data.dtype), image.unit):
+        return False
+    return bool(np.array_equal(np.array(stated.affine), image.affine))
 
 
 @dataclass(frozen=True)

@@ -142,8 +142,8 @@ def uncertainty(
         raise ValueError("this network has no routers, so there is no gating noise")
     image = SpatialImage.of(image)
     noisy = {"noise": True, "samples": samples, "seed": seed, "probabilities": False}
-    settings = InferenceSettings.model_validate(
-        (settings or InferenceSettings()).model_dump() | noisy
+    settings = InferenceSettings(
+        **((settings or InferenceSettings()).model_dump() | noisy)
     )
     choice = choose_routers(loaded, patient or Patient(), settings, priors)
     return count_samples(loaded, image, choice, settings, progress or silent)

@@ -6,6 +6,7 @@ which neither losses nor Dice count.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +14,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from napari_dmoe.cohorts.case import Case, CohortError
-from napari_dmoe.cohorts.labels import OUTSIDE, check_classes, placed_labels
+from napari_dmoe.cohorts.classes import LabelReading
+from napari_dmoe.cohorts.labels import OUTSIDE, placed_labels
 from napari_dmoe.imaging.preprocessing import prepare_labels
 from napari_dmoe.imaging.spatial import Grid
 from napari_dmoe.models.card import ModelCard
@@ -38,6 +40,12 @@ class Annotation:
     slices: bool = False
     """Whether slices along z without any label count as not annotated."""
 
+    def reading(self, classes: Sequence[str]) -> LabelReading:
+        """Return what reads the labels of one cohort as these classes."""
+        return LabelReading(
+            classes, unlabelled=self.unlabelled, background=self.background
+        )
+
 
 EVERYTHING = Annotation()
 """Every voxel is annotated."""
@@ -49,10 +57,12 @@ def read_classes(
     *,
     n_classes: int,
     annotation: Annotation = EVERYTHING,
+    reading: LabelReading | None = None,
 ) -> NDArray[np.uint8]:
     """Return a case's classes on its image's pixels, along `axes`, as uint8 (*S).
 
-    They are below `n_classes`, or :data:`IGNORED` for what is not annotated.
+    They are below `n_classes`, or :data:`IGNORED` for what is not annotated. `reading`
+    is that of the cohort; by default the case is read by itself.
 
     Raises
     ------
@@ -61,19 +71,22 @@ def read_classes(
         not fit the image, or none that is annotated.
     """
     try:
-        return _read_classes(case, axes, n_classes, annotation)
+        names = ("background", *(f"class {i}" for i in range(1, n_classes)))
+        reading = reading or annotation.reading(names)
+        return _read_classes(case, axes, reading, annotation)
     except CohortError as error:
         raise TrainingError(str(error)) from error
 
 
 def _read_classes(
-    case: Case, axes: tuple[str, ...], n_classes: int, annotation: Annotation
+    case: Case, axes: tuple[str, ...], reading: LabelReading, annotation: Annotation
 ) -> NDArray[np.uint8]:
+    _check_least(case, annotation)
     placed = placed_labels(case, axes)
     is_ignored = placed == OUTSIDE
     if annotation.unlabelled is not None:
         is_ignored |= placed == annotation.unlabelled
-    values = np.where(placed == annotation.background, 0, placed)
+    values = reading.read(placed, case.id)
     if annotation.slices and "z" in axes:
         across = tuple(i for i, axis in enumerate(axes) if axis != "z")
         is_empty = ~((values != 0) & ~is_ignored).any(across, keepdims=True)
@@ -84,8 +97,19 @@ def _read_classes(
             f"case {case.id}: nothing is annotated: paint at least one class in it, or "
             "leave the case out"
         )
-    check_classes(counted, n_classes, case=case.id)
     return np.where(is_ignored, IGNORED, values).astype(np.uint8)
+
+
+def _check_least(case: Case, annotation: Annotation) -> None:
+    """Refuse labels that would be taken for what the labels do not reach."""
+    if case.labels is None or annotation.unlabelled == OUTSIDE:
+        return
+    data = np.asarray(case.labels.data)
+    if data.dtype.kind in "if" and data.size and data.min() < 0:
+        raise CohortError(
+            f"case {case.id}: labels begin at {data.min():g}. If that stands for what "
+            "is not annotated, name it as unlabelled"
+        )
 
 
 def sampled_classes(classes: NDArray[np.uint8], grid: Grid) -> NDArray[np.uint8]:
@@ -150,6 +174,7 @@ def labels_of(
     *,
     n_classes: int,
     annotation: Annotation = EVERYTHING,
+    reading: LabelReading | None = None,
 ) -> NDArray[np.uint8]:
     """Return a case's classes as :func:`read_classes`, at the samples of a grid.
 
@@ -158,7 +183,9 @@ def labels_of(
     CohortError, TrainingError
         As :func:`read_classes` raises them, and for what lies outside of the grid.
     """
-    classes = read_classes(case, axes, n_classes=n_classes, annotation=annotation)
+    classes = read_classes(
+        case, axes, n_classes=n_classes, annotation=annotation, reading=reading
+    )
     sampled = sampled_classes(classes, grid)
     if (sampled == IGNORED).all():
         raise TrainingError(

@@ -10,6 +10,7 @@ from typing import Any, cast
 import torch
 
 from napari_dmoe.cohorts.case import Case
+from napari_dmoe.cohorts.classes import LabelReading
 from napari_dmoe.imaging.preprocessing import Preprocessing, prepare
 from napari_dmoe.imaging.volumes import VOLUME_AXES, VolumePreprocessing, prepare_volume
 from napari_dmoe.models.card import ModelCard
@@ -34,9 +35,12 @@ def read_pool(
     card: ModelCard,
     *,
     annotation: Annotation = EVERYTHING,
+    reading: LabelReading | None = None,
     progress: ProgressHook = silent,
 ) -> Pool:
     """Prepare every case as a card asks; `progress` is told after each.
+
+    `reading` reads the labels, where pools of one cohort share it.
 
     Raises
     ------
@@ -52,6 +56,7 @@ def read_pool(
             "at most, background included"
         )
     read, axes = _reading(card)
+    reading = reading or annotation.reading(card.classes)
     images, labels, categories, patients = [], [], [], []
     for done, case in enumerate(cases, start=1):
         prepared = read(case.image)
@@ -62,6 +67,7 @@ def read_pool(
             prepared.grid,
             n_classes=len(card.classes),
             annotation=annotation,
+            reading=reading,
         )
         labels.append(torch.from_numpy(drawn))
         categories.append(category_of(case, card))

@@ -60,6 +60,7 @@ def fit(
     settings: TrainSettings,
     held_out: Sequence[Case] = (),
     watch: Sequence[CardAttribute] | None = None,
+    are_classes: bool = False,
     folder: RunFolder | None = None,
     resume: bool = False,
     progress: ProgressHook = silent,
@@ -81,6 +82,9 @@ def fit(
     watch : sequence of CardAttribute, optional
         Attributes whose groups are measured and may be balanced, whether or not they
         drive the model; the card's by default.
+    are_classes : bool
+        Whether the labels were read as the card's classes already, so that `unlabelled`
+        is no number of their file.
     folder : RunFolder, optional
         Where to save the last and the best model, the state to resume, and the
         history; nothing is written without one.
@@ -117,7 +121,13 @@ def fit(
     with saver.prepared(loaded, resume=resume), torch.random.fork_rng():
         torch.manual_seed(team.seed(settings.seed))  # dropout takes no generator
         run = prepare_run(
-            loaded, cases, settings, held_out=held_out, watch=watch, progress=progress
+            loaded,
+            cases,
+            settings,
+            held_out=held_out,
+            watch=watch,
+            are_classes=are_classes,
+            progress=progress,
         )
         saver.begin(run, resume=resume)
         try:

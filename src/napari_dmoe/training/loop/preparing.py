@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Literal
 
 import torch
 
-from napari_dmoe.cohorts.case import Case
+from napari_dmoe.cohorts.case import Case, CohortError
+from napari_dmoe.cohorts.classes import LabelReading
 from napari_dmoe.evaluation.groups import Groups, attributes_named, crossed, groups_of
 from napari_dmoe.inference.running.devices import choose_device
 from napari_dmoe.models.card import CardAttribute, ModelCard
@@ -35,6 +37,7 @@ def prepare_run(
     *,
     held_out: Sequence[Case],
     watch: Sequence[CardAttribute] | None,
+    are_classes: bool,
     progress: ProgressHook,
 ) -> Run:
     """Read the cases and put together what a training is made of.
@@ -53,12 +56,19 @@ def prepare_run(
     annotation = Annotation(
         settings.unlabelled, settings.background, settings.annotated == "slices"
     )
-    pool = read_pool(cases, card, annotation=annotation, progress=progress)
+    reading = annotation.reading(card.classes)
+    read = partial(
+        read_pool,
+        card=card,
+        annotation=annotation,
+        reading=None if are_classes else reading,
+        progress=progress,
+    )
+    pool = read(cases)
+    watched: Pool | None = read(held_out) if len(held_out) else None
+    _check_labels(reading)
     _check_foreground(pool, card)
-    watched: Pool | None = None
-    if len(held_out):
-        watched = read_pool(held_out, card, annotation=annotation, progress=progress)
-    else:
+    if watched is None:
         pool, watched = _without_slices(pool, settings)
     attributes = card.attributes if watch is None else tuple(watch)
     by = _grouped_by(settings, attributes, pool.patients)
@@ -82,7 +92,10 @@ def prepare_run(
         pool=pool,
         sampler=Sampler(in_training, settings.sampling, n_steps and n_steps * together),
         measured=measured,
-        notices=_notices(settings, groups, is_measured=measured is not None),
+        notices=[
+            *reading.notices,
+            *_notices(settings, groups, is_measured=measured is not None),
+        ],
     )
 
 
@@ -110,6 +123,13 @@ def _check_augmentation(card: ModelCard, settings: TrainSettings) -> None:
             f"augmentation is one for {settings.augmentation.kind}: use fuller, "
             "published, or none"
         )
+
+
+def _check_labels(reading: LabelReading) -> None:
+    try:
+        reading.check()
+    except CohortError as error:
+        raise TrainingError(str(error)) from error
 
 
 def _check_foreground(pool: Pool, card: ModelCard) -> None:

@@ -16,13 +16,14 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from napari_dmoe.cohorts.case import Case, Selection
+from napari_dmoe.cohorts.classes import ClassedCases, LabelReading
 from napari_dmoe.cohorts.datasets import Cohort, patients_of, read_cohort
 from napari_dmoe.evaluation.groups import attributes_named, crossed
 from napari_dmoe.models.card import CardAttribute, ModelCard
 from napari_dmoe.patient import Patient
 from napari_dmoe.phantoms.kinds import KINDS
 from napari_dmoe.progress import Progress, ProgressHook, silent
-from napari_dmoe.training.cases.annotation import TrainingError
+from napari_dmoe.training.cases.annotation import IGNORED, TrainingError
 
 TUNED = "-tuned"
 """What the name of a tuned model's card ends in."""
@@ -108,7 +109,8 @@ def guard_cases(
             f"{guard.title} has no labels, so that nothing can be compared with them: "
             "choose a guard with labels, or none"
         )
-    return Cohort(tuple(cohort.rows[i] for i in places))
+    reading = LabelReading(card.classes, unlabelled=IGNORED, is_stated=False)
+    return ClassedCases(Cohort(tuple(cohort.rows[i] for i in places)), reading)
 
 
 def _drawn(guard: Guard, card: ModelCard, progress: ProgressHook) -> list[Case]:

@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from napari_dmoe.cohorts.case import Case
+from napari_dmoe.cohorts.classes import ClassedCases
 from napari_dmoe.cohorts.datasets import patients_of
 from napari_dmoe.evaluation.groups import EVERYBODY, names_of_groups
 from napari_dmoe.inference.running.devices import choose_device
@@ -132,6 +133,7 @@ def tune(
             (*cases, *replay),
             settings=settings,
             held_out=watched(watch, loaded.card) or cases,
+            are_classes=True,
             folder=None if folder is None else RunFolder(folder),
             resume=resume and is_saved,
             progress=partial(progress, TRAINING),
@@ -143,8 +145,10 @@ def tune(
         n_replayed=len(replay),
         steps=settings.epochs * (settings.steps_per_epoch or 0),
     )
-    if settings.keep == "best" and report.guard:
-        report = replace(report, notices=(CHOSEN_BY_GUARD,))
+    notices = [CHOSEN_BY_GUARD] if settings.keep == "best" and report.guard else []
+    if isinstance(watch, ClassedCases):
+        notices += [f"the guard: {notice}" for notice in watch.reading.notices]
+    report = replace(report, notices=tuple(notices))
     return Tuned(_named(loaded, tuned, report), report)
 
 

@@ -14,6 +14,7 @@ from napari.layers import Image, Labels
 
 from napari_dmoe.cohorts.case import Case
 from napari_dmoe.imaging.frames import Frames
+from napari_dmoe.imaging.label_values import foreground_value
 from napari_dmoe.imaging.spatial import CHANNEL_AXIS, SPATIAL_AXES, SpatialImage
 from napari_dmoe.viewer.layers.placement import axis_names, samples_of, to_image
 
@@ -84,11 +85,16 @@ def content_of(
     """
     values = found.values - {annotation.unlabelled}
     classes = {0 if v == annotation.background else v for v in values}
+    white = foreground_value(classes) if len(card.classes) == 2 else None
+    if white is not None and annotation.background == 0:
+        classes = {1 if v == white else v for v in classes}
     unknown = sorted(v for v in classes if not 0 <= v < len(card.classes))
     if unknown:
         return Content(problem=_no_class(unknown[0], card))
     names = [card.classes[v] for v in sorted(classes - {0})]
     said = ", ".join(names) or ("only background" if values else "nothing")
+    if white is not None and names:
+        said += f" (label {white})"
     if not values or (not names and not may_be_empty):
         return Content(said, f"Paint {' or '.join(card.classes[1:])} first.")
     n = found.n_frames

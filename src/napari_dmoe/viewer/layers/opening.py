@@ -11,16 +11,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from napari.utils.notifications import show_warning
 
 from napari_dmoe.imaging import files
 from napari_dmoe.imaging.nifti import NIFTI_SUFFIXES, read_record
 from napari_dmoe.imaging.spatial import (
     CHANNEL_AXIS,
     SPATIAL_AXES,
+    ImageError,
     ImageReadError,
     SpatialImage,
 )
 from napari_dmoe.inference.pictures.colours import AIR, CT_WINDOW
+from napari_dmoe.inference.replaying import case_files
+from napari_dmoe.inference.replaying.case_files import CaseFileError
 from napari_dmoe.inference.results.provenance import METADATA_KEY, Provenance
 from napari_dmoe.inference.results.sidecars import record_path
 from napari_dmoe.viewer.layers.look import mask_look
@@ -55,7 +59,8 @@ def mask_layers(path: Path) -> list[LayerData]:
     """Open a mask that was saved here, in its place, with its names and its record.
 
     It is a ``.labels.tif`` whose record lies beside it, or NIfTI with a record in its
-    header. Without a record the one Labels layer has its file's own place only.
+    header. Without a record the one Labels layer has its file's own place only; where
+    one is damaged, or another mask's, that is said, and the mask opens without it.
 
     Raises
     ------
@@ -65,9 +70,7 @@ def mask_layers(path: Path) -> list[LayerData]:
     image = files.read_labels(path)
     if image.data.dtype.kind not in "iub":
         raise ImageReadError(f"{path.name} holds no labels, but {image.data.dtype}")
-    record = record_of(path)
-    if record is not None and files.image_suffix(path) in files.TIFF_SUFFIXES:
-        image = _in_place(image, record)
+    image, record = _with_record(path, image)
     name = files.image_stem(path).removesuffix(".labels")
     data, arguments, kind = labels_layer(image, name)
     if record is not None:
@@ -76,16 +79,55 @@ def mask_layers(path: Path) -> list[LayerData]:
     return [(data, arguments, kind)]
 
 
-def record_of(path: Path) -> Provenance | None:
-    """Return the record in a NIfTI header or beside a file; None without one."""
+def _with_record(
+    path: Path, image: SpatialImage
+) -> tuple[SpatialImage, Provenance | None]:
+    """Return a mask in its place with its record; alone where that is of no use."""
     try:
-        if files.image_suffix(path) in NIFTI_SUFFIXES:
-            text = read_record(path)
-        else:
-            text = record_path(path).read_text(encoding="utf-8")
-        return None if text is None else Provenance.model_validate_json(text)
-    except (OSError, ValueError):
+        record = _read_record(path)
+        if record is not None and files.image_suffix(path) in files.TIFF_SUFFIXES:
+            image = _in_place(image, record)
+    except (CaseFileError, ImageError) as error:
+        show_warning(f"{path.name} is opened without its record: {error}")
+        return image, None
+    return image, record
+
+
+def record_of(path: Path) -> Provenance | None:
+    """Return the record in a NIfTI header or beside a file; None without a good one."""
+    try:
+        return _read_record(path)
+    except CaseFileError:
         return None
+
+
+def has_record(path: Path) -> bool:
+    """Say whether there is a record in a NIfTI header or beside a file, good or not."""
+    try:
+        return _read_record(path) is not None
+    except CaseFileError:
+        return True
+
+
+def _read_record(path: Path) -> Provenance | None:
+    """Return a mask's record; None where there is none.
+
+    Raises
+    ------
+    CaseFileError
+        When it is damaged.
+    """
+    if files.image_suffix(path) not in NIFTI_SUFFIXES:
+        beside = record_path(path)
+        return case_files.read_record(beside) if beside.is_file() else None
+    try:
+        text = read_record(path)
+    except (OSError, ValueError) as error:
+        raise CaseFileError(f"the record cannot be read: {error}") from error
+    # Other programs keep other text in headers.
+    if text is None or not text.lstrip().startswith("{"):
+        return None
+    return case_files.parse_record(text.encode(), path.name)
 
 
 def _in_place(image: SpatialImage, record: Provenance) -> SpatialImage:
@@ -94,6 +136,11 @@ def _in_place(image: SpatialImage, record: Provenance) -> SpatialImage:
     sizes = dict(zip(stated.axes, stated.shape, strict=True))
     initials = {name[:1]: name for name in stated.axes}
     axes = tuple(initials.get(axis[:1], axis) for axis in image.axes)
+    if not set(axes) <= set(stated.axes) or len(set(axes)) != len(axes):
+        raise ImageError(
+            f"it is that of an image with the axes {', '.join(stated.axes)}, the mask "
+            f"has {', '.join(image.axes)}"
+        )
     of_mask = dict(zip(axes, image.data.shape, strict=True))
     spatial = [axis for axis in stated.axes if axis in SPATIAL_AXES]
     # Scored at the network: another grid, whose place the file's spacing gives.
