@@ -21,13 +21,14 @@ from napari_dmoe.imaging.volumes import VolumePreprocessing
 from napari_dmoe.models.architectures import ARCHITECTURES, Config, Network
 from napari_dmoe.models.card import ModelCard
 from napari_dmoe.models.card_files import CardError, generic_card, parse_card, read_card
-from napari_dmoe.models.identification import check_card, interpret
+from napari_dmoe.models.identification import check_card, identify
 from napari_dmoe.models.unet3d import UNet3DConfig
 from napari_dmoe.models.vit import ViTConfig
 from napari_dmoe.models.weights import (
     CARD_KEY,
     CheckpointError,
     UnsafeCheckpointError,
+    check_claims,
     file_sha256,
     read_weights,
 )
@@ -62,6 +63,9 @@ class LoadedModel:
         SHA-256 of that file.
     n_bytes : int
         Size of that file.
+    notices : tuple of str
+        What was decided when it was read: which wrappers were taken off, what was left
+        out. They are recorded with every result.
     """
 
     network: Network
@@ -70,6 +74,7 @@ class LoadedModel:
     source: str = ""
     sha256: str = ""
     n_bytes: int = 0
+    notices: tuple[str, ...] = ()
 
     @property
     def config(self) -> Config:
@@ -110,6 +115,7 @@ class LoadedModel:
             "config": self.config.model_dump(mode="json"),
             "input_size": self.input_size,
             "n_parameters": self.n_parameters,
+            "notices": list(self.notices),
             "card": self.card.model_dump(mode="json"),
         }
 
@@ -163,7 +169,13 @@ def load_checkpoint(
         )
     weights = read_weights(path)
     stated = _stated_card(card, weights.header, path.name)
-    architecture, config, state = interpret(weights.tensors, path.name, card=stated)
+    found = identify(
+        weights.tensors,
+        path.name,
+        card=stated,
+        check=lambda tensors: check_claims(tensors, path),
+    )
+    architecture, config = found.architecture, found.config
     if stated is None:
         stated = generic_card(
             architecture=architecture.name,
@@ -174,7 +186,7 @@ def load_checkpoint(
     check_card(stated, architecture, config, path.name)
     with torch.device("meta"):
         module = architecture.build(config)
-    module.load_state_dict(state, assign=True)
+    module.load_state_dict(found.state, assign=True)
     module.eval()
     return LoadedModel(
         network=cast("Network", module),
@@ -183,6 +195,7 @@ def load_checkpoint(
         source=path.name,
         sha256=file_sha256(path),
         n_bytes=path.stat().st_size,
+        notices=found.notices,
     )
 
 

@@ -68,7 +68,7 @@ def provenance_of(
         classes=loaded.card.classes,
         grid={"shape": grid.shape, "start": grid.start, "step": grid.step},
         seen=tuple((s.start, s.stop) for s in seen),
-        notices=(*notices, *forward.notices),
+        notices=(*loaded.notices, *notices, *forward.notices),
         labels_sha256=labels_sha256(labels),
         threads=torch.get_num_threads(),
         experts=control_record(*forward.choice.experts[:1]),
