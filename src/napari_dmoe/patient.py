@@ -21,6 +21,8 @@ from pydantic import (
     field_validator,
 )
 
+from napari_dmoe.validation import said
+
 OLDEST_YEARS = 130.0
 """Ages above this are taken for typing errors (the oldest verified person was 122)."""
 
@@ -269,10 +271,8 @@ class Patient(BaseModel):
         try:
             super().__init__(**values)
         except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            reason = first["msg"].removeprefix("Value error, ")
             # Without its cause, which holds the values.
-            raise PatientError(f"{first['loc'][0]}: {reason}") from None
+            raise PatientError(said(error, is_private=True)) from None
 
     @field_validator("sex", "race", "severity", mode="after")
     @classmethod

@@ -221,6 +221,22 @@ def test_a_second_attribute_is_learnt(tmp_path: Path, checkpoint: Path) -> None:
     assert card.n_routers == 5
 
 
+def test_none_can_be_said_of_every_setting_that_may_be_none(
+    tmp_path: Path, cohort: Path, recipe: Path
+) -> None:
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps({"patience": 3, "steps_per_epoch": 1, "clip": 0.5}))
+    options = ["--recipe", recipe, "--config", config, "--epochs", 1]
+    options += ["--group-by", "None", "--unlabelled", "none", "--patience", "none"]
+    options += ["--clip", "none", "--output", tmp_path / "o"]
+    assert run("train", cohort, *options)[0] == 0
+    record = json.loads((tmp_path / "o/history.json").read_text())["settings"]
+    names = ("clip", "patience", "group_by", "unlabelled", "steps_per_epoch")
+    assert [record[name] for name in names] == [None, None, None, None, 1]
+    code, _, told = run("train", cohort, *options, "--clip", "some")
+    assert (code, "'some' is no number, nor none" in told) == (2, True)
+
+
 def test_what_cannot_be_done_is_one_clear_line(
     tmp_path: Path, cohort: Path, recipe: Path, checkpoint: Path
 ) -> None:
@@ -244,6 +260,11 @@ def test_what_cannot_be_done_is_one_clear_line(
             "no augmentation 'wild'",
         ),
         ([*new, "--recipe", recipe, "--device", "cuda:99"], "is not there"),
+        (
+            [*new, "--recipe", recipe, "--clip", 0],
+            "clip cannot be 0.0: it must",
+        ),
+        ([*new, "--recipe", recipe, "--mode", "x"], "mode cannot be 'x': it must be"),
         ([*tune, "--new-value", "severity"], "expected ATTRIBUTE=VALUE"),
         ([*tune, "--train", "heads"], "nothing of the network is called 'heads'"),
         ([*new, "--resume"], "no training to resume"),

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from copy import copy
 from functools import wraps
 from inspect import Parameter, signature
 from pathlib import Path
+from types import NoneType
 from typing import TYPE_CHECKING, Annotated, Any, cast, get_args
 
 import typer
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
+
+from napari_dmoe.cli.outcome import clear_errors
 
 if TYPE_CHECKING:
     from napari_dmoe.inference.results.export import FileFormat
@@ -174,8 +178,29 @@ def with_changes(model: type[BaseModel]) -> Callable[[Command], Command]:
     return decorate
 
 
+_NONE = object()
+"""What an option holds that was given as ``none``, unlike one that was not given."""
+
+
 def _given(values: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if value is not None}
+    given = {name: value for name, value in values.items() if value is not None}
+    return {name: None if v is _NONE else v for name, v in given.items()}
+
+
+def _or_none(kind: type) -> Callable[[str], Any]:
+    """Return what reads an option of a kind, or ``none``."""
+
+    def read(text: str) -> Any:
+        if text.strip().lower() == "none":
+            return _NONE
+        try:
+            return kind(text)
+        except ValueError:
+            name = "whole number" if kind is int else "number"
+            raise typer.BadParameter(f"{text!r} is no {name}, nor none") from None
+
+    read.__name__ = {int: "int", float: "float"}.get(kind, "text")
+    return read
 
 
 def _parameters(function: Command) -> list[Parameter]:
@@ -193,7 +218,9 @@ def _instead_of(
     @wraps(command)
     def run(**arguments: Any) -> None:
         values = {option.name: arguments.pop(option.name) for option in options}
-        command(**arguments, **{name: made(values)})
+        with clear_errors():
+            described = made(values)
+        command(**arguments, **{name: described})
 
     parameters: list[Parameter] = []
     for own in _parameters(command):
@@ -210,6 +237,9 @@ def _left_open(option: Parameter) -> Parameter:
     models = [part for part in get_args(kind) if isinstance(part, type)]
     if any(issubclass(part, BaseModel) for part in models):
         kind = str
+    elif NoneType in models:
+        how = copy(how)
+        how.parser = _or_none(models[0])
     return option.replace(default=None, annotation=Annotated[kind | None, how])
 
 

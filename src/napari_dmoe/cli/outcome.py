@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import typer
+from pydantic import ValidationError
 from tqdm import tqdm
 
 from napari_dmoe.progress import Cancelled, Progress, ProgressHook
+from napari_dmoe.validation import said
 
 BAD_INPUT = 2
 INTERRUPTED = 130
@@ -22,6 +24,9 @@ def clear_errors() -> Iterator[None]:
     except (KeyboardInterrupt, Cancelled):
         typer.echo("napari-dmoe: interrupted", err=True)
         raise typer.Exit(INTERRUPTED) from None
+    except ValidationError as error:  # of a description that nobody has put in words
+        typer.echo(f"napari-dmoe: {said(error)}", err=True)
+        raise typer.Exit(BAD_INPUT) from error
     # Every error of ours is a ValueError that says what is wrong and what to do.
     except (ValueError, OSError, MemoryError) as error:
         typer.echo(f"napari-dmoe: {' '.join(str(error).split())}", err=True)

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from napari_dmoe.imaging.preprocessing import Preprocessing
 from napari_dmoe.imaging.volumes import VolumePreprocessing
 from napari_dmoe.models.card import OF_PLANES, OF_VOLUMES, CardAttribute, ModelCard
+from napari_dmoe.validation import said
 
 SCHEMA_VERSION = 1
 _CARDS = resources.files("napari_dmoe.models") / "cards"
@@ -103,7 +104,5 @@ def parse_card(text: str, where: str) -> ModelCard:
     try:
         return ModelCard.model_validate(fields)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = (part for part in first["loc"] if part not in (OF_PLANES, OF_VOLUMES))
-        field = ".".join(map(str, place)) or "the card"
-        raise CardError(f"{where} is no valid card: {field}: {first['msg']}") from error
+        fault = said(error, whole="the card", tags=(OF_PLANES, OF_VOLUMES))
+        raise CardError(f"{where} is no valid card: {fault}") from error

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, field_validator
+from pydantic import ConfigDict, field_validator
 
 from napari_dmoe.training.augmentation.settings import (
     Augmentation,
@@ -19,6 +19,7 @@ from napari_dmoe.training.augmentation.settings import (
     VolumeAugmentSettings,
     option,
 )
+from napari_dmoe.validation import SettingsError, Stated
 
 SCHEMA_VERSION = 1
 
@@ -32,8 +33,14 @@ PUBLISHED_BATCH = 24
 """Batch that the published learning rate of 0.01 belongs to; it grows with it."""
 
 
-class TrainSettings(BaseModel):
-    """How a network is trained."""
+class TrainSettings(Stated):
+    """How a network is trained.
+
+    Raises
+    ------
+    SettingsError
+        For a setting that does not exist or is out of bounds.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -202,13 +209,15 @@ def preset(name: str, **changes: Any) -> TrainSettings:
 
     Raises
     ------
-    ValueError
+    SettingsError
         For a preset that does not exist, or a value out of bounds.
     """
     if name not in PRESETS:
-        raise ValueError(f"there is no preset {name!r}: use {', '.join(PRESETS)}")
-    stated = {**PRESETS[name], **changes}
-    if name == "published" and "learning_rate" not in changes:
-        together = int(stated["batch"]) * int(stated.get("accumulate", 1))
-        stated["learning_rate"] = 0.01 * together / PUBLISHED_BATCH
-    return TrainSettings.model_validate(stated)
+        raise SettingsError(f"there is no preset {name!r}: use {', '.join(PRESETS)}")
+    settings = TrainSettings(**{**PRESETS[name], **changes})
+    if name != "published" or "learning_rate" in changes:
+        return settings
+    together = settings.batch * settings.accumulate
+    return settings.model_copy(
+        update={"learning_rate": 0.01 * together / PUBLISHED_BATCH}
+    )

@@ -23,6 +23,7 @@ from pydantic import ValidationError
 from napari_dmoe.imaging.atomic import atomic_path
 from napari_dmoe.imaging.spatial import CHANNEL_AXIS, SPATIAL_AXES, SpatialImage
 from napari_dmoe.inference.results.provenance import Provenance
+from napari_dmoe.validation import said
 
 CASE_SUFFIX = ".dmoe-case"
 
@@ -161,11 +162,9 @@ def parse_record(content: bytes, where: str) -> Provenance:
                 f"{where} is the record of a whole sweep: take that of one of its "
                 "values, beside its mask, or sweep again"
             ) from error
-        first = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(map(str, first["loc"])) or "the text"
         raise CaseFileError(
-            f"{where} holds no record that this version can read: {place}: "
-            f"{first['msg']}"
+            f"{where} holds no record that this version can read: "
+            f"{said(error, whole='the text')}"
         ) from error
 
 

@@ -29,6 +29,7 @@ from napari_dmoe.inference.running.variants import segment_variants
 from napari_dmoe.inference.what_if.uncertainty import Uncertainty, count_samples
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.progress import ProgressHook, silent
+from napari_dmoe.validation import said
 
 NEAR = 0.9999
 """Share of equal labels from which masks of unlike machines count as the same."""
@@ -151,11 +152,7 @@ def _settings_obstacles(record: Provenance) -> Iterator[str]:
     try:
         InferenceSettings.model_validate(record.settings)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        yield (
-            f"the setting {'.'.join(map(str, first['loc']))} cannot be read: "
-            f"{first['msg']}"
-        )
+        yield f"the record's setting {said(error)}"
 
 
 def replay(

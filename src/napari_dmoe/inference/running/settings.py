@@ -8,11 +8,19 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, Field
+from pydantic import Field
+
+from napari_dmoe.validation import Stated
 
 
-class InferenceSettings(BaseModel, frozen=True, extra="forbid"):
-    """How to run a model."""
+class InferenceSettings(Stated, frozen=True, extra="forbid"):
+    """How to run a model.
+
+    Raises
+    ------
+    SettingsError
+        For a setting that does not exist or is out of bounds.
+    """
 
     schema_version: Literal[1] = 1
     device: str = Field(

@@ -18,6 +18,7 @@ from napari_dmoe.models.vit import PATCH, ViTConfig
 from napari_dmoe.training.cases.annotation import TrainingError
 from napari_dmoe.training.settings import TrainSettings, preset
 from napari_dmoe.training.starting.recipes import RECIPES, Recipe
+from napari_dmoe.validation import SettingsError, said
 
 _KEYS = ("architecture", "config", "card", "settings")
 
@@ -66,7 +67,9 @@ def _of_card(stated: dict[str, Any], where: str, *, start: Path | None) -> Recip
         config = _config(card, stated.get("config", {}), start=start)
         own = stated.get("settings")
         settings = preset("adamw") if own is None else TrainSettings(**own)
-    except (CardError, ValidationError, TypeError) as error:
+    except ValidationError as error:
+        raise TrainingError(f"{where} is no recipe: {said(error)}") from error
+    except (CardError, SettingsError, TypeError) as error:
         text = " ".join(str(error).split())
         raise TrainingError(f"{where} is no recipe: {text}") from error
     is_hybrid = isinstance(config, ViTConfig) and config.stem is not None

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field, ValidationError
 
 from napari_dmoe.cohorts.case import Case
 from napari_dmoe.cohorts.datasets import read_cohort
@@ -33,13 +33,14 @@ from napari_dmoe.training.starting.new_routers import (
 )
 from napari_dmoe.training.starting.recipe_files import read_recipe
 from napari_dmoe.training.starting.recipes import Recipe
+from napari_dmoe.validation import SettingsError, Stated
 
 MODEL, TASK = "model.safetensors", "task.json"
 DEFAULT_RECIPE = "fundus-phantom"
 NEAREST = "nearest"
 
 
-class TrainingTask(BaseModel):
+class TrainingTask(Stated):
     """What to train, on what, how, and where to.
 
     Parameters
@@ -193,12 +194,9 @@ def settings_of(task: TrainingTask, own: TrainSettings) -> TrainSettings:
     try:
         if task.preset is not None:
             return preset(task.preset, **task.settings)
-        return TrainSettings.model_validate({**own.model_dump(), **task.settings})
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = str(first["loc"][0]) if first["loc"] else "settings"
-        why = f"cannot be {first['input']!r}: {first['msg']}"
-        raise TrainingError(f"the setting {name} {why}") from error
+        return TrainSettings(**{**own.model_dump(), **task.settings})
+    except SettingsError as error:
+        raise TrainingError(f"the setting {error}") from error
 
 
 def _recipe(task: TrainingTask, start: Path | None) -> Recipe:

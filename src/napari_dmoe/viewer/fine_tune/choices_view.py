@@ -11,6 +11,7 @@ from qtpy.QtWidgets import QButtonGroup, QCheckBox, QLabel, QRadioButton, QWidge
 from superqt.utils import signals_blocked
 
 from napari_dmoe.training.tuning.presets import DEFAULT_PRESET, PRESETS
+from napari_dmoe.validation import said
 from napari_dmoe.viewer.ui.form import SettingsForm
 from napari_dmoe.viewer.ui.parts import (
     Fold,
@@ -200,9 +201,7 @@ class TuningAdvanced(QWidget):
         try:
             return self.form.value()
         except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            name = str(first["loc"][0]).replace("_", " ")
-            say(self.problem, f"{name}: {first['msg'].lower()}")
+            say(self.problem, said(error).replace("_", " "))
             return None
 
     def _on_changed(self) -> None:

@@ -17,10 +17,12 @@ from typing import Any
 from napari.qt.threading import WorkerBase, WorkerBaseSignals, create_worker
 from napari.utils import notifications
 from napari.utils.progress import cancelable_progress
+from pydantic import ValidationError
 from qtpy.compat import isalive
 from qtpy.QtCore import QObject, Signal
 
 from napari_dmoe.progress import Cancelled, Progress, ProgressHook
+from napari_dmoe.validation import said
 from napari_dmoe.viewer.ui.connections import at_its_end
 
 _SECONDS_BETWEEN_REPORTS = 0.05
@@ -273,7 +275,9 @@ class JobQueue(QObject):
 
 def notify_error(error: Exception) -> None:
     """Show what went wrong: a known error by its message, others with their trace."""
-    if isinstance(error, ValueError | MemoryError | OSError):
+    if isinstance(error, ValidationError):
+        notifications.show_error(said(error))
+    elif isinstance(error, ValueError | MemoryError | OSError):
         notifications.show_error(str(error))
     else:
         error_shown = notifications.ErrorNotification(error)
