@@ -105,21 +105,24 @@ _DOTTED = re.compile(r"\w+(\.\w+)+")
 _OF_TENSORS = re.compile(
     r"torch\.(_utils\._rebuild\w+|_tensor\._rebuild\w+|nn\.parameter\.\w+"
     r"|\w+Storage|storage\.\w+|Size|device|Tensor|serialization\.\w+)"
-    r"|collections\.OrderedDict"
+    r"|collections\.(OrderedDict|Counter)|_codecs\.encode"
+    r"|builtins\.(set|int|long|complex|bytearray)"
 )
 """What tensors and state dicts are made of, so that a list of names leaves it out."""
 
 
 def _refused_names(path: Path, message: str, *, is_zip: bool) -> list[str]:
     """List the objects that a pickle asks for and weights-only loading refuses."""
-    named = set(_FIRST.findall(message))
+    found: set[str] = set()
     if is_zip:
         # Any damage raises, and torch knows best what it allows.
         with contextlib.suppress(Exception):
-            return sorted(
-                named | set(torch.serialization.get_unsafe_globals_in_checkpoint(path))
-            )
-    return sorted(named | set(_asked_for(path, is_zip=is_zip)))
+            found = set(torch.serialization.get_unsafe_globals_in_checkpoint(path))
+    found = found or set(_asked_for(path, is_zip=is_zip))
+    named = {name.replace("__builtin__", "builtins") for name in found}
+    last = {name.rpartition(".")[2] for name in named}
+    # The message names the first alone, at times without its module.
+    return sorted(named | {n for n in _FIRST.findall(message) if n not in last})
 
 
 def _asked_for(path: Path, *, is_zip: bool) -> Iterator[str]:
@@ -139,7 +142,8 @@ def _asked_for(path: Path, *, is_zip: bool) -> Iterator[str]:
 
 
 def _foreign(file: IO[bytes]) -> Iterator[str]:
-    for name in _globals(file):
+    for asked in _globals(file):
+        name = asked.replace("__builtin__", "builtins")
         if _DOTTED.fullmatch(name) and not _OF_TENSORS.fullmatch(name):
             yield name
 
