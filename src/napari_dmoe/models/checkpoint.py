@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
+from pydantic import ValidationError
 from torch import nn
 
 from napari_dmoe.imaging.preprocessing import Preprocessing
@@ -21,6 +22,7 @@ from napari_dmoe.imaging.volumes import VolumePreprocessing
 from napari_dmoe.models.architectures import ARCHITECTURES, Config, Network
 from napari_dmoe.models.card import ModelCard
 from napari_dmoe.models.card_files import CardError, generic_card, parse_card, read_card
+from napari_dmoe.models.footprint import check_patch
 from napari_dmoe.models.identification import check_card, identify
 from napari_dmoe.models.unet3d import UNet3DConfig
 from napari_dmoe.models.vit import ViTConfig
@@ -32,6 +34,7 @@ from napari_dmoe.models.weights import (
     file_sha256,
     read_weights,
 )
+from napari_dmoe.validation import said
 
 __all__ = [
     "CheckpointError",
@@ -177,13 +180,17 @@ def load_checkpoint(
     )
     architecture, config = found.architecture, found.config
     if stated is None:
-        stated = generic_card(
-            architecture=architecture.name,
-            n_classes=config.n_classes,
-            n_routers=config.n_routers,
-            preprocessing=_plain_preprocessing(config),
-        )
+        try:
+            stated = generic_card(
+                architecture=architecture.name,
+                n_classes=config.n_classes,
+                n_routers=config.n_routers,
+                preprocessing=_plain_preprocessing(config),
+            )
+        except ValidationError as error:
+            raise CheckpointError(f"{path.name}: {said(error)}") from error
     check_card(stated, architecture, config, path.name)
+    check_patch(stated, config, path.name)
     with torch.device("meta"):
         module = architecture.build(config)
     module.load_state_dict(found.state, assign=True)
@@ -209,6 +216,7 @@ def new_model(architecture: str, config: Config, card: ModelCard) -> LoadedModel
     """
     known = ARCHITECTURES[architecture]
     check_card(card, known, config, "the new model")
+    check_patch(card, config, "the new model")
     # The weights alone would not bring these back.
     stated = {"n_heads": getattr(config, "n_heads", None), "top_k": config.top_k}
     card = card.model_copy(update=stated)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
+from pydantic import ValidationError
 from torch import Tensor
 
 from napari_dmoe.imaging.preprocessing import Preprocessing
@@ -30,6 +31,7 @@ from napari_dmoe.models.unwrapping import (
     networks_in,
     said_of,
 )
+from napari_dmoe.validation import said
 
 
 @dataclass(frozen=True)
@@ -87,8 +89,8 @@ def identify(
         for each in found:
             check({each.in_file(name): t for name, t in each.tensors.items()})
     chosen, told, why = _only_one(found, where, card)
-    said = said_of(chosen, tensors, told.used)
-    notices = tuple(f"{where}: {part}" for part in (why, said) if part)
+    unwrapped = said_of(chosen, tensors, told.used)
+    notices = tuple(f"{where}: {part}" for part in (why, unwrapped) if part)
     return Identified(told.architecture, told.config, told.state, notices)
 
 
@@ -155,6 +157,8 @@ def _interpret(found: Found, where: str, *, card: ModelCard | None) -> _Told:
         raise CheckpointError(
             f"{where} is an incomplete {architecture.title}: {name} is missing"
         ) from error
+    except ValidationError as error:  # an error of ours is a ValueError, too
+        raise CheckpointError(f"{where}: its {said(error)}") from error
     except ValueError as error:
         raise CheckpointError(f"{where}: {_as_in_file(str(error), found)}") from error
     rows = list(architecture.names(config))
@@ -241,6 +245,11 @@ def check_card(
         raise CheckpointError(
             f"the card {card.name!r} is {card.dims}D, but states the preprocessing of "
             "the other kind of image"
+        )
+    if config.n_routers and (card.top_k or 0) > max(config.n_experts, 2):
+        raise CheckpointError(
+            f"{where} has {config.n_experts} experts, but the card {card.name!r} "
+            f"states the best {card.top_k} of them (top_k): choose another card"
         )
     if len(card.classes) != config.n_classes:
         raise CheckpointError(
