@@ -17,12 +17,13 @@ import torch
 from pydantic import ValidationError
 from torch import nn
 
+from napari_dmoe.imaging.memory import refuse_beyond_memory
 from napari_dmoe.imaging.preprocessing import Preprocessing
 from napari_dmoe.imaging.volumes import VolumePreprocessing
 from napari_dmoe.models.architectures import ARCHITECTURES, Config, Network
 from napari_dmoe.models.card import ModelCard
 from napari_dmoe.models.card_files import CardError, generic_card, parse_card, read_card
-from napari_dmoe.models.footprint import check_patch
+from napari_dmoe.models.footprint import check_patch, weights_bytes
 from napari_dmoe.models.identification import check_card, identify
 from napari_dmoe.models.unet3d import UNet3DConfig
 from napari_dmoe.models.vit import ViTConfig
@@ -212,14 +213,25 @@ def new_model(architecture: str, config: Config, card: ModelCard) -> LoadedModel
     Raises
     ------
     CheckpointError
-        When card and configuration do not fit each other.
+        When card and configuration do not fit each other, or make no network.
+    NotEnoughMemory
+        When its weights need more memory than there is; nothing is made then.
     """
-    known = ARCHITECTURES[architecture]
+    known = ARCHITECTURES.get(architecture)
+    if known is None:
+        raise CheckpointError(
+            f"there is no architecture {architecture!r}: use {', '.join(ARCHITECTURES)}"
+        )
     check_card(card, known, config, "the new model")
     check_patch(card, config, "the new model")
     # The weights alone would not bring these back.
     stated = {"n_heads": getattr(config, "n_heads", None), "top_k": config.top_k}
     card = card.model_copy(update=stated)
+    refuse_beyond_memory(
+        weights_bytes(known.name, config),
+        what="the weights of the new model need",
+        remedy="state a smaller network",
+    )
     module = known.build(config).eval()
     return LoadedModel(cast("Network", module), _fitted_to(card, config), architecture)
 

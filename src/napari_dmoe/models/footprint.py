@@ -15,7 +15,7 @@ from napari_dmoe.imaging.memory import (
 from napari_dmoe.imaging.volumes import VolumePreprocessing
 from napari_dmoe.models.architectures import ARCHITECTURES, Config
 from napari_dmoe.models.card import ModelCard
-from napari_dmoe.models.refusals import CheckpointError
+from napari_dmoe.models.refusals import CheckpointError, printable
 from napari_dmoe.models.unet3d import UNet3DConfig
 
 _BYTES_A_FEATURE = 9
@@ -101,7 +101,19 @@ def shown_patch(patch: Sequence[int]) -> str:
 
 
 def weights_bytes(architecture: str, config: Config) -> int:
-    """Return how much memory the parameters of a network take, without making it."""
-    with torch.device("meta"):
-        network = ARCHITECTURES[architecture].build(config)
+    """Return how much memory the parameters of a network take, without making it.
+
+    Raises
+    ------
+    CheckpointError
+        When no such network can be made.
+    """
+    try:
+        with torch.device("meta"):
+            network = ARCHITECTURES[architecture].build(config)
+    except (ValueError, RuntimeError, TypeError, AttributeError) as error:
+        why = printable(str(error))
+        raise CheckpointError(
+            f"no {ARCHITECTURES[architecture].title} has this shape: {why}"
+        ) from error
     return 4 * sum(parameter.numel() for parameter in network.parameters())

@@ -21,6 +21,7 @@ from napari_dmoe.training.cases.annotation import TrainingError
 from napari_dmoe.training.cases.pool import pool_sha256
 from napari_dmoe.training.loop.folder import BEST, LAST, RunFolder
 from napari_dmoe.training.loop.history import Fitted
+from napari_dmoe.training.loop.resuming import check_weights
 from napari_dmoe.training.loop.run import Run, Weights
 from napari_dmoe.training.loop.teams import team_now
 from napari_dmoe.training.settings import CHANGEABLE, TrainSettings
@@ -60,6 +61,12 @@ class Saver:
             run.restore(tensors, facts)
             if run.best_epoch is not None:
                 run.best = self._folder.read_best()
+                if run.best is None:
+                    raise TrainingError(
+                        f"the training cannot be resumed: {BEST}, the best model so "
+                        f"far, is gone. Start anew from {LAST}"
+                    )
+                check_weights(run, run.best, BEST)
             self._saved_at = time.monotonic()
         if not run.team.is_first:
             self._folder = None
