@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +14,8 @@ from napari_dmoe.cohorts.datasets import read_cohort
 from napari_dmoe.imaging.atomic import write_text
 from napari_dmoe.models.card import CardAttribute
 from napari_dmoe.models.checkpoint import LoadedModel, load_checkpoint
+from napari_dmoe.models.json_files import JSONError, read_json
+from napari_dmoe.models.refusals import printable
 from napari_dmoe.models.saving import save_checkpoint
 from napari_dmoe.progress import ProgressHook, silent
 from napari_dmoe.training.cases.annotation import Annotation, TrainingError
@@ -33,7 +34,7 @@ from napari_dmoe.training.starting.new_routers import (
 )
 from napari_dmoe.training.starting.recipe_files import read_recipe
 from napari_dmoe.training.starting.recipes import Recipe
-from napari_dmoe.validation import SettingsError, Stated
+from napari_dmoe.validation import SettingsError, Stated, said
 
 MODEL, TASK = "model.safetensors", "task.json"
 DEFAULT_RECIPE = "fundus-phantom"
@@ -191,6 +192,9 @@ def settings_of(task: TrainingTask, own: TrainSettings) -> TrainSettings:
     TrainingError
         For a setting that does not exist or is out of bounds.
     """
+    unknown = sorted(map(str, set(task.settings) - set(TrainSettings.model_fields)))
+    if unknown:
+        raise TrainingError(f"there is no setting {printable(unknown[0])!r}")
     try:
         if task.preset is not None:
             return preset(task.preset, **task.settings)
@@ -262,10 +266,13 @@ def _resumed(task: TrainingTask) -> TrainingTask:
         folder.prepare(resume=True)
     _, facts = folder.read_state()
     try:
-        stated = (folder.path / TASK).read_text("utf-8")
-        noted = TrainingTask.model_validate_json(stated)
-    except (OSError, ValidationError) as error:
-        why = f"cannot be resumed: {TASK} is missing or damaged"
+        noted = TrainingTask.model_validate(read_json(folder.path / TASK))
+    except OSError as error:
+        why = f"cannot be resumed: {TASK} is missing"
+        raise TrainingError(f"the training in {folder.path} {why}") from error
+    except (JSONError, ValidationError) as error:
+        what = said(error) if isinstance(error, ValidationError) else str(error)
+        why = f"cannot be resumed: {TASK} is damaged: {what}"
         raise TrainingError(f"the training in {folder.path} {why}") from error
     saved = dict(facts["belongs_to"]["settings"])
     fresh = task.model_dump(exclude_defaults=True, exclude={"settings", "resume"})
@@ -282,7 +289,7 @@ def read_settings(path: Path) -> dict[str, Any]:
         When it is no JSON object.
     """
     try:
-        stated = json.loads(path.read_text("utf-8"))
+        stated = read_json(path)
     except (OSError, ValueError) as error:
         raise TrainingError(f"{path.name} cannot be read as JSON: {error}") from error
     if not isinstance(stated, dict):
