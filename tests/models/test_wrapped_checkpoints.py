@@ -193,6 +193,7 @@ def test_what_was_unwrapped_and_left_out_is_said_and_recorded(
 
 
 @pytest.mark.parametrize("how", ["bare", "ddp", "safetensors"])
+@formats("state dict as `.pth`, `.pt` or `.safetensors`")
 def test_plain_files_are_read_as_before(
     tmp_path: Path, states: dict[str, State], how: str
 ) -> None:

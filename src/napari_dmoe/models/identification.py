@@ -246,10 +246,11 @@ def check_card(
             f"the card {card.name!r} is {card.dims}D, but states the preprocessing of "
             "the other kind of image"
         )
-    if config.n_routers and (card.top_k or 0) > max(config.n_experts, 2):
+    top_k = max(config.top_k, card.top_k or 0)
+    if config.n_routers and top_k > max(config.n_experts, 2):
         raise CheckpointError(
-            f"{where} has {config.n_experts} experts, but the card {card.name!r} "
-            f"states the best {card.top_k} of them (top_k): choose another card"
+            f"{where} has {config.n_experts} experts, but top_k asks for the best "
+            f"{top_k} of them: choose another card"
         )
     if len(card.classes) != config.n_classes:
         raise CheckpointError(

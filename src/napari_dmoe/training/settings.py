@@ -19,7 +19,7 @@ from napari_dmoe.training.augmentation.settings import (
     VolumeAugmentSettings,
     option,
 )
-from napari_dmoe.validation import SettingsError, Stated
+from napari_dmoe.validation import LONGEST_VALUE, SettingsError, Stated
 
 SCHEMA_VERSION = 1
 
@@ -182,7 +182,8 @@ class TrainSettings(Stated):
             return stated
         if stated not in AUGMENTATIONS:
             raise ValueError(
-                f"there is no augmentation {stated!r}: use {', '.join(AUGMENTATIONS)}"
+                f"there is no augmentation {stated[:LONGEST_VALUE]!r}: use "
+                f"{', '.join(AUGMENTATIONS)}"
             )
         return AUGMENTATIONS[stated]
 

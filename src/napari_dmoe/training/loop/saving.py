@@ -17,6 +17,7 @@ import torch
 
 import napari_dmoe
 from napari_dmoe.models.checkpoint import CheckpointError
+from napari_dmoe.models.refusals import printable
 from napari_dmoe.training.cases.annotation import TrainingError
 from napari_dmoe.training.cases.pool import pool_sha256
 from napari_dmoe.training.loop.folder import BEST, LAST, RunFolder
@@ -201,7 +202,7 @@ def _check_same(saved: Mapping[str, Any], now: Mapping[str, Any]) -> None:
         if name not in CHANGEABLE and before.get(name) != value:
             raise TrainingError(
                 f"the saved training cannot be resumed with another {name}: it had "
-                f"{before.get(name)}, now {value}. Leave the setting out to keep it"
+                f"{_cut(before.get(name))}, now {value}. Leave the setting out to keep it"
             )
 
 
@@ -209,7 +210,14 @@ def _difference(saved: object, now: object) -> str:
     if isinstance(saved, dict) and isinstance(now, dict):
         for name in [*saved, *now]:
             if saved.get(name) != now.get(name):
-                return f"{name} {saved.get(name)}, now {now.get(name)}"
+                return (
+                    f"{_cut(name)} {_cut(saved.get(name))}, now {_cut(now.get(name))}"
+                )
     if isinstance(saved, str):
         return f"{saved[:12]}, now {str(now)[:12]}"
-    return f"{saved}, now {now}"
+    return f"{_cut(saved)}, now {_cut(now)}"
+
+
+def _cut(value: object) -> str:
+    """Show a value of a saved file, which may be of any length."""
+    return printable(str(value))

@@ -104,7 +104,7 @@ def _architecture(stated: object, card: ModelCard, config: Config) -> str:
     plane = "dmoe-r50-vit" if is_hybrid else "dmoe-vit"
     kind = "dmoe-unet3d" if card.dims == 3 else plane
     wanted = stated if stated is not None else card.architecture or kind
-    if wanted not in ARCHITECTURES:
+    if not isinstance(wanted, str) or wanted not in ARCHITECTURES:
         raise TrainingError(
             f"there is no architecture {printable(str(wanted))!r}: use "
             f"{', '.join(ARCHITECTURES)}"
