@@ -202,7 +202,8 @@ def _check_same(saved: Mapping[str, Any], now: Mapping[str, Any]) -> None:
         if name not in CHANGEABLE and before.get(name) != value:
             raise TrainingError(
                 f"the saved training cannot be resumed with another {name}: it had "
-                f"{_cut(before.get(name))}, now {value}. Leave the setting out to keep it"
+                f"{_cut(before.get(name))}, now {value}. Leave the setting out to "
+                "keep it"
             )
 
 
