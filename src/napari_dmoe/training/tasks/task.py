@@ -268,11 +268,11 @@ def _resumed(task: TrainingTask) -> TrainingTask:
     try:
         noted = TrainingTask.model_validate(read_json(folder.path / TASK))
     except OSError as error:
-        why = f"cannot be resumed: {TASK} is missing"
+        why = f"cannot be resumed: {TASK} is missing or damaged"
         raise TrainingError(f"the training in {folder.path} {why}") from error
     except (JSONError, ValidationError) as error:
         what = said(error) if isinstance(error, ValidationError) else str(error)
-        why = f"cannot be resumed: {TASK} is damaged: {what}"
+        why = f"cannot be resumed: {TASK} is missing or damaged: {what}"
         raise TrainingError(f"the training in {folder.path} {why}") from error
     saved = dict(facts["belongs_to"]["settings"])
     fresh = task.model_dump(exclude_defaults=True, exclude={"settings", "resume"})
