@@ -64,8 +64,8 @@ def _facts(loaded: LoadedModel) -> Iterator[tuple[str, str]]:
     yield "data", f"licence: {card.data_licence or NOT_STATED}"
     yield "use", card.intended_use or NOT_STATED
     yield "citation", card.citation or NOT_STATED
-    if card.notice:
-        yield "notice", card.notice
+    for notice in filter(None, (card.notice, *loaded.notices)):
+        yield "notice", notice
 
 
 def _shape(config: Config) -> str:

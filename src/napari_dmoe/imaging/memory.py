@@ -18,8 +18,17 @@ class NotEnoughMemory(MemoryError):
 
 def available_bytes() -> int | None:
     """Return the memory that can be had without swapping; None where nobody says."""
+    return _stated("MemAvailable")
+
+
+def installed_bytes() -> int | None:
+    """Return the memory that this machine has; None where nobody says."""
+    return _stated("MemTotal")
+
+
+def _stated(name: str) -> int | None:
     try:
-        found = re.search(r"^MemAvailable:\s*(\d+)", _MEMINFO.read_text(), re.MULTILINE)
+        found = re.search(rf"^{name}:\s*(\d+)", _MEMINFO.read_text(), re.MULTILINE)
     except OSError:
         return None
     return int(found[1]) * 1024 if found else None

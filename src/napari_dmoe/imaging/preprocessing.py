@@ -27,6 +27,9 @@ from napari_dmoe.imaging.spatial import (
 )
 from napari_dmoe.progress import Pulse, no_pulse
 
+LARGEST_SIDE = 2**17
+"""Pixels along a side of a crop or an input: more than any scanner gives."""
+
 MAX_BYTES = 8 * 2**30
 """Memory that preparing one plane may take."""
 
@@ -44,13 +47,19 @@ class Preprocessing(BaseModel, frozen=True, extra="forbid"):
     fractions of 255.
     """
 
-    crop: Annotated[int, Field(ge=2)] | Literal["square"] | None = Field(
-        default=None,
-        title="Centre crop",
-        description="side of the centre crop in pixels; square = as large as fits",
+    crop: Annotated[int, Field(ge=2, le=LARGEST_SIDE)] | Literal["square"] | None = (
+        Field(
+            default=None,
+            title="Centre crop",
+            description="side of the centre crop in pixels; square = as large as fits",
+        )
     )
     side: int = Field(
-        default=224, gt=0, title="Input side", description="side of the input in pixels"
+        default=224,
+        gt=0,
+        le=LARGEST_SIDE,
+        title="Input side",
+        description="side of the input in pixels",
     )
     resize: ResizeRule = Field(
         default="corner-aligned",

@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field, field_validator
 
+from napari_dmoe.imaging.memory import NotEnoughMemory, refuse_beyond_memory
 from napari_dmoe.imaging.pixels import channels_first, finite_numbers
 from napari_dmoe.imaging.resampling import PIXELS_AT_ONCE, linear_volume
 from napari_dmoe.imaging.spatial import Grid, ImageError, SpatialImage
@@ -26,6 +27,19 @@ PATCH_STEP = 32
 
 LEAST_LONG_SIDE = 64
 """One side at least: of 32 voxels each, the last stage would have one voxel to norm."""
+
+MOST_VOXELS = 2**26
+"""Voxels of a patch. Networks see patches of 96 to 192 voxels a side; 406 are this."""
+
+FINEST_MM, COARSEST_MM = 1e-3, 1e3
+"""Spacings that images of people can have, generously."""
+
+WIDEST_WINDOW, NARROWEST_WINDOW = 1e9, 1e-6
+"""Ends of a window, and the least between them; also in shares of its ends, because
+intensities are 32-bit floats."""
+
+MUCH_FINER, _MANY_VOXELS = 4096, 2**27
+"""Voxels for each of the volume's own, and in all, beyond which no training went."""
 
 _PERCENTILES = (0.5, 99.5)
 
@@ -61,8 +75,12 @@ class VolumePreprocessing(BaseModel, frozen=True, extra="forbid", allow_inf_nan=
     def _is_positive(
         cls, spacing: tuple[float, float, float] | None
     ) -> tuple[float, float, float] | None:
-        if spacing is not None and min(spacing) <= 0:
-            raise ValueError(f"spacing must be above 0 mm: found {spacing}")
+        if spacing is None:
+            return None
+        if not all(FINEST_MM <= each <= COARSEST_MM for each in spacing):
+            raise ValueError(
+                f"spacing must be {FINEST_MM:g} to {COARSEST_MM:g} mm: found {spacing}"
+            )
         return spacing
 
     @field_validator("window")
@@ -70,6 +88,14 @@ class VolumePreprocessing(BaseModel, frozen=True, extra="forbid", allow_inf_nan=
     def _rises(cls, window: tuple[float, float] | None) -> tuple[float, float] | None:
         if window is not None and window[0] >= window[1]:
             raise ValueError(f"a window rises: found {window}")
+        if window is not None:
+            farthest = max(map(abs, window))
+            least = NARROWEST_WINDOW * max(1, farthest)
+            if farthest > WIDEST_WINDOW or window[1] - window[0] < least:
+                raise ValueError(
+                    f"a window lies within {WIDEST_WINDOW:g} and is {least:g} wide or "
+                    f"more: found {window}"
+                )
         return window
 
     @field_validator("patch")
@@ -80,6 +106,11 @@ class VolumePreprocessing(BaseModel, frozen=True, extra="forbid", allow_inf_nan=
             raise ValueError(
                 f"sides of a patch are multiples of {PATCH_STEP}, one of them at least "
                 f"{LEAST_LONG_SIDE}: found {patch}"
+            )
+        if math.prod(patch) > MOST_VOXELS:
+            raise ValueError(
+                f"a patch has {MOST_VOXELS:,} voxels at most: found {patch}, which is "
+                f"{math.prod(patch):,}"
             )
         return patch
 
@@ -156,6 +187,7 @@ def prepare_volume(
         else:
             shape = _shape_at(grid, spacing, preprocessing.spacing)
             if shape != grid.shape:
+                _refuse_finer(shape, grid.shape, preprocessing.spacing)
                 values = np.stack(
                     [linear_volume(v, shape, pulse=pulse) for v in values]
                 )
@@ -185,6 +217,20 @@ def _shape_at(
         max(1, round(n * have / want))
         for n, have, want in zip(grid.shape, spacing, wanted, strict=True)
     )
+
+
+def _refuse_finer(
+    shape: tuple[int, ...], found: tuple[int, ...], wanted: tuple[float, float, float]
+) -> None:
+    """Refuse a spacing that makes far more of a volume than there is memory for."""
+    n, at = math.prod(shape), " x ".join(f"{each:g}" for each in wanted)
+    what = f"the volume at the {at} mm that the model's card asks for needs"
+    remedy = "state the spacing that it was trained at in the card"
+    if n > MUCH_FINER * math.prod(found) and n > _MANY_VOXELS:
+        raise NotEnoughMemory(
+            f"{what} {n:,} voxels, for {math.prod(found):,}: {remedy}"
+        )
+    refuse_beyond_memory(8 * n, what=what, remedy=remedy)
 
 
 def _windowed(

@@ -106,3 +106,7 @@ def recognise(shapes: Shapes) -> Architecture | None:
     """Return the architecture that published tensors belong to; None for another."""
     known = ARCHITECTURES.values()
     return next((each for each in known if each.recognises(shapes)), None)
+
+
+ANCHORS = (vit_files.POSITIONS, *unet3d_files.ANCHORS)
+"""Published names of which each network has one at least."""

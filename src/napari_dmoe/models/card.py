@@ -6,10 +6,20 @@ card does. Fields that nobody states are null, never guessed.
 
 from __future__ import annotations
 
+import math
+import unicodedata
 from bisect import bisect_right
+from collections.abc import Iterable
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, Discriminator, Field, Tag, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    Discriminator,
+    Field,
+    Tag,
+    model_validator,
+)
 
 from napari_dmoe.imaging.preprocessing import Preprocessing
 from napari_dmoe.imaging.spatial import MOST_CLASSES
@@ -17,18 +27,62 @@ from napari_dmoe.imaging.volumes import VolumePreprocessing
 from napari_dmoe.patient import ATTRIBUTES, Patient, PatientError, is_unknown
 from napari_dmoe.validation import Stated
 
+LONGEST_NAME, LONGEST_TEXT = 200, 20_000
+"""Characters of a name, and of what is said in sentences."""
+
+MOST_VALUES = 1000
+"""Values of an attribute."""
+
+_TURNS_TEXT_ROUND = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+
+
+def _visible(text: str, *, allowed: str = "") -> str:
+    """Refuse what would move a terminal's cursor, or show as something else."""
+    for character in text:
+        is_control = unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp")
+        if (is_control or character in _TURNS_TEXT_ROUND) and character not in allowed:
+            raise ValueError(
+                f"the character {character!a} has no place in a card's text"
+            )
+    return text
+
+
+def _name(text: str) -> str:
+    if not text.strip():
+        raise ValueError("a name cannot be empty")
+    return _visible(text)
+
+
+def _sentences(text: str) -> str:
+    return _visible(text, allowed="\n\r\t")
+
+
+Name = Annotated[str, Field(max_length=LONGEST_NAME), AfterValidator(_name)]
+Text = Annotated[str, Field(max_length=LONGEST_TEXT), AfterValidator(_sentences)]
+
+
+def _alike(names: Iterable[str]) -> str | None:
+    """Return a name that another differs from in case or spaces alone, if any."""
+    seen: set[str] = set()
+    for name in names:
+        plain = " ".join(name.split()).casefold()
+        if plain in seen:
+            return name
+        seen.add(plain)
+    return None
+
 
 class CardAttribute(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
     """An attribute that drives a model, with its values in router order."""
 
-    name: str = Field(min_length=1)
+    name: Name
     """The attribute, as in :data:`napari_dmoe.patient.ATTRIBUTES` or the card's own."""
-    values: tuple[str, ...] = Field(min_length=1)
+    values: tuple[Name, ...] = Field(min_length=1, max_length=MOST_VALUES)
     """Names of the values; value ``i`` uses router ``i``."""
     edges: tuple[float, ...] | None = None
     """For a number: where one value ends and the next begins, in `unit`. Value ``i``
     covers ``edges[i - 1] <= number < edges[i]``."""
-    unit: str | None = None
+    unit: Name | None = None
     """Unit of `edges`."""
     n_routers: int | None = None
     """Routers in the weights, where there are more of them than values."""
@@ -38,8 +92,10 @@ class CardAttribute(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False)
     @model_validator(mode="after")
     def _parts_agree(self) -> CardAttribute:
         n = len(self.values)
-        if len({value.casefold() for value in self.values}) != n:
-            raise ValueError(f"{self.name}: values must differ")
+        if (twice := _alike(self.values)) is not None:
+            raise ValueError(
+                f"{self.name}: values must differ: {twice!r} is there twice"
+            )
         if self.edges is not None and (
             len(self.edges) != n - 1 or list(self.edges) != sorted(set(self.edges))
         ):
@@ -49,7 +105,7 @@ class CardAttribute(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False)
         if self.frequencies is not None and (
             len(self.frequencies) != n
             or min(self.frequencies) < 0
-            or sum(self.frequencies) <= 0
+            or not 0 < sum(self.frequencies) < math.inf
         ):
             raise ValueError(f"{self.name}: needs {n} frequencies, none below 0")
         return self
@@ -112,15 +168,15 @@ AnyPreprocessing = Annotated[
 ]
 
 
-class TrainingFacts(BaseModel, frozen=True, extra="forbid"):
+class TrainingFacts(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
     """What is stated of the training; null where nothing is."""
 
-    data: str | None = None
+    data: Text | None = None
     n_cases: int | None = None
     n_per_value: dict[str, dict[str, int]] | None = None
     dice: dict[str, float] | None = None
     settings: dict[str, str | int | float | bool | None] | None = None
-    note: str | None = None
+    note: Text | None = None
 
 
 class ModelCard(Stated, frozen=True, extra="forbid"):
@@ -154,22 +210,32 @@ class ModelCard(Stated, frozen=True, extra="forbid"):
     """
 
     schema_version: Literal[1] = 1
-    name: str = Field(min_length=1)
-    title: str = Field(min_length=1)
-    architecture: str | None = None
+    name: Name
+    title: Name
+    architecture: Name | None = None
     dims: Literal[2, 3] = 2
     n_heads: int | None = Field(default=None, gt=0)
     top_k: int | None = Field(default=None, gt=0)
     attributes: tuple[CardAttribute, ...] = ()
-    classes: tuple[str, ...] = Field(min_length=2, max_length=MOST_CLASSES)
-    modality: str | None = None
+    classes: tuple[Name, ...] = Field(min_length=2, max_length=MOST_CLASSES)
+    modality: Text | None = None
     preprocessing: AnyPreprocessing | None = Preprocessing()
     training: TrainingFacts = TrainingFacts()
-    weights_licence: str | None = None
-    data_licence: str | None = None
-    citation: str | None = None
-    intended_use: str | None = None
-    notice: str | None = None
+    weights_licence: Text | None = None
+    data_licence: Text | None = None
+    citation: Text | None = None
+    intended_use: Text | None = None
+    notice: Text | None = None
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> ModelCard:
+        for what, names in (
+            ("attributes", [a.name.replace("_", " ") for a in self.attributes]),
+            ("classes", self.classes),
+        ):
+            if (twice := _alike(names)) is not None:
+                raise ValueError(f"{what} must differ: {twice!r} is there twice")
+        return self
 
     @property
     def n_routers(self) -> int:

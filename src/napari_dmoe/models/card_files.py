@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from importlib import resources
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from pydantic import ValidationError
 from napari_dmoe.imaging.preprocessing import Preprocessing
 from napari_dmoe.imaging.volumes import VolumePreprocessing
 from napari_dmoe.models.card import OF_PLANES, OF_VOLUMES, CardAttribute, ModelCard
+from napari_dmoe.models.json_files import JSONError, parse_json, read_json
 from napari_dmoe.validation import said
 
 SCHEMA_VERSION = 1
@@ -72,15 +72,15 @@ def read_card(source: str | Path | ModelCard) -> ModelCard:
         return parse_card((_CARDS / f"{source}.json").read_text("utf-8"), str(source))
     path = Path(source)
     try:
-        text = path.read_text("utf-8")
-    except UnicodeDecodeError as error:
-        raise CardError(f"{path.name} is no card: it is not text") from error
+        fields = read_json(path)
+    except JSONError as error:
+        raise CardError(f"{path.name} is no card: {error}") from error
     except (OSError, ValueError) as error:
         raise CardError(
             f"there is no card {str(source)!r}: name one of {', '.join(card_names())}, "
             "or give the path of a JSON file"
         ) from error
-    return parse_card(text, path.name)
+    return card_of(fields, path.name)
 
 
 def parse_card(text: str, where: str) -> ModelCard:
@@ -92,9 +92,20 @@ def parse_card(text: str, where: str) -> ModelCard:
         When the text is no JSON, is of a newer version, or breaks a rule of cards.
     """
     try:
-        fields = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        fields = parse_json(text)
+    except JSONError as error:
         raise CardError(f"{where} is no card: {error}") from error
+    return card_of(fields, where)
+
+
+def card_of(fields: object, where: str) -> ModelCard:
+    """Return the card that parsed JSON states; `where` names its source in errors.
+
+    Raises
+    ------
+    CardError
+        When it is of a newer version, or breaks a rule of cards.
+    """
     version = fields.get("schema_version", 1) if isinstance(fields, dict) else None
     if isinstance(version, int) and version > SCHEMA_VERSION:
         raise CardError(

@@ -14,23 +14,28 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
+from pydantic import ValidationError
 from torch import nn
 
+from napari_dmoe.imaging.memory import refuse_beyond_memory
 from napari_dmoe.imaging.preprocessing import Preprocessing
 from napari_dmoe.imaging.volumes import VolumePreprocessing
 from napari_dmoe.models.architectures import ARCHITECTURES, Config, Network
 from napari_dmoe.models.card import ModelCard
 from napari_dmoe.models.card_files import CardError, generic_card, parse_card, read_card
-from napari_dmoe.models.identification import check_card, interpret
+from napari_dmoe.models.footprint import check_patch, weights_bytes
+from napari_dmoe.models.identification import check_card, identify
 from napari_dmoe.models.unet3d import UNet3DConfig
 from napari_dmoe.models.vit import ViTConfig
 from napari_dmoe.models.weights import (
     CARD_KEY,
     CheckpointError,
     UnsafeCheckpointError,
+    check_claims,
     file_sha256,
     read_weights,
 )
+from napari_dmoe.validation import said
 
 __all__ = [
     "CheckpointError",
@@ -62,6 +67,9 @@ class LoadedModel:
         SHA-256 of that file.
     n_bytes : int
         Size of that file.
+    notices : tuple of str
+        What was decided when it was read: which wrappers were taken off, what was left
+        out. They are recorded with every result.
     """
 
     network: Network
@@ -70,6 +78,7 @@ class LoadedModel:
     source: str = ""
     sha256: str = ""
     n_bytes: int = 0
+    notices: tuple[str, ...] = ()
 
     @property
     def config(self) -> Config:
@@ -110,6 +119,7 @@ class LoadedModel:
             "config": self.config.model_dump(mode="json"),
             "input_size": self.input_size,
             "n_parameters": self.n_parameters,
+            "notices": list(self.notices),
             "card": self.card.model_dump(mode="json"),
         }
 
@@ -163,18 +173,28 @@ def load_checkpoint(
         )
     weights = read_weights(path)
     stated = _stated_card(card, weights.header, path.name)
-    architecture, config, state = interpret(weights.tensors, path.name, card=stated)
+    found = identify(
+        weights.tensors,
+        path.name,
+        card=stated,
+        check=lambda tensors: check_claims(tensors, path),
+    )
+    architecture, config = found.architecture, found.config
     if stated is None:
-        stated = generic_card(
-            architecture=architecture.name,
-            n_classes=config.n_classes,
-            n_routers=config.n_routers,
-            preprocessing=_plain_preprocessing(config),
-        )
+        try:
+            stated = generic_card(
+                architecture=architecture.name,
+                n_classes=config.n_classes,
+                n_routers=config.n_routers,
+                preprocessing=_plain_preprocessing(config),
+            )
+        except ValidationError as error:
+            raise CheckpointError(f"{path.name}: {said(error)}") from error
     check_card(stated, architecture, config, path.name)
+    check_patch(stated, config, path.name)
     with torch.device("meta"):
         module = architecture.build(config)
-    module.load_state_dict(state, assign=True)
+    module.load_state_dict(found.state, assign=True)
     module.eval()
     return LoadedModel(
         network=cast("Network", module),
@@ -183,6 +203,7 @@ def load_checkpoint(
         source=path.name.encode("utf-8", "backslashreplace").decode("utf-8"),
         sha256=file_sha256(path),
         n_bytes=path.stat().st_size,
+        notices=found.notices,
     )
 
 
@@ -192,13 +213,25 @@ def new_model(architecture: str, config: Config, card: ModelCard) -> LoadedModel
     Raises
     ------
     CheckpointError
-        When card and configuration do not fit each other.
+        When card and configuration do not fit each other, or make no network.
+    NotEnoughMemory
+        When its weights need more memory than there is; nothing is made then.
     """
-    known = ARCHITECTURES[architecture]
+    known = ARCHITECTURES.get(architecture)
+    if known is None:
+        raise CheckpointError(
+            f"there is no architecture {architecture!r}: use {', '.join(ARCHITECTURES)}"
+        )
     check_card(card, known, config, "the new model")
+    check_patch(card, config, "the new model")
     # The weights alone would not bring these back.
     stated = {"n_heads": getattr(config, "n_heads", None), "top_k": config.top_k}
     card = card.model_copy(update=stated)
+    refuse_beyond_memory(
+        weights_bytes(known.name, config),
+        what="the weights of the new model need",
+        remedy="state a smaller network",
+    )
     module = known.build(config).eval()
     return LoadedModel(cast("Network", module), _fitted_to(card, config), architecture)
 

@@ -16,6 +16,9 @@ _INTEGERS = (torch.int64, torch.int32, torch.int16, torch.int8)
 LEFT_OUT = -1
 """Category of an attribute that takes no part in the routing of a sample."""
 
+WIDEST = 2**16
+"""Bound of all that a network has many of; some ten times what anybody has trained."""
+
 Noise = torch.Generator | Sequence[torch.Generator]
 
 

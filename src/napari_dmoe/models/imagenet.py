@@ -6,25 +6,34 @@ Only numbers are read, never pickled objects.
 from __future__ import annotations
 
 import copy
+import math
 import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import IO, Any, Literal, cast
 
 import numpy as np
 import torch
+from numpy.lib.format import (
+    read_array_header_1_0,
+    read_array_header_2_0,
+    read_magic,
+)
 from numpy.typing import NDArray
+from pydantic import ValidationError
 from torch import Tensor
 from torch.nn import functional as F
 
 from napari_dmoe.models.architectures import ARCHITECTURES, Network
 from napari_dmoe.models.checkpoint import LoadedModel
-from napari_dmoe.models.names import count, from_published
+from napari_dmoe.models.names import count, from_published, shape_of
+from napari_dmoe.models.refusals import printable
 from napari_dmoe.models.resnet import N_STAGES, ResNetConfig
 from napari_dmoe.models.vit import ViTConfig
 from napari_dmoe.models.vit_files import HYBRID, POSITIONS
 from napari_dmoe.models.weights import BOMB_FACTOR, CheckpointError
+from napari_dmoe.validation import said
 
 _EMBEDDING = "embedding/kernel"
 _POSITIONS = "Transformer/posembed_input/pos_embedding"
@@ -45,30 +54,88 @@ def read_imagenet(path: Path) -> dict[str, NDArray[np.float32]]:
         objects.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
-            unpacked = sum(member.file_size for member in archive.infolist())
+        numbers, others = _read_arrays(path)
+    except CheckpointError:
+        raise
+    # Damaged archives raise almost anything (zlib.error, struct.error, EOFError,
+    # NotImplementedError ...), and all of it means the same.
+    except Exception as error:
+        raise CheckpointError(
+            f"{path.name} holds no ImageNet weights that can be read: "
+            f"{printable(str(error)) or type(error).__name__}"
+        ) from error
+    for name in (_EMBEDDING, _POSITIONS):
+        if name in others:
+            raise CheckpointError(
+                f"{path.name}: {name} holds {others[name]}, where floats are expected"
+            )
+        if name not in numbers:
+            raise CheckpointError(
+                f"{path.name} is no ImageNet ViT in its JAX layout: {name} is missing"
+            )
+    with np.errstate(over="ignore"):  # what becomes infinite is refused below
+        found = {name: array.astype(np.float32) for name, array in numbers.items()}
+    broken = [n for n, a in found.items() if not np.isfinite(a).all()]
+    if broken:
+        raise CheckpointError(
+            f"{path.name}: {printable(broken[0])} holds no finite numbers"
+        )
+    return found
+
+
+def _read_arrays(
+    path: Path,
+) -> tuple[dict[str, NDArray[np.floating]], dict[str, np.dtype[Any]]]:
+    """Return the arrays of floats by name, and of which type the others are.
+
+    A header is believed only where the bytes behind it are as many as it states.
+    """
+    numbers: dict[str, NDArray[np.floating]] = {}
+    others: dict[str, np.dtype[Any]] = {}
+    with zipfile.ZipFile(path) as archive:
+        members = archive.infolist()
+        unpacked = sum(member.file_size for member in members)
         if unpacked > BOMB_FACTOR * path.stat().st_size:
             raise CheckpointError(
                 f"{path.name} would unpack to {unpacked / 1e6:,.0f} MB: refused"
             )
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: np.asarray(file[name]) for name in file.files}
-    except (OSError, ValueError, zipfile.BadZipFile, KeyError, EOFError) as error:
-        if isinstance(error, CheckpointError):
-            raise
-        raise CheckpointError(
-            f"{path.name} holds no ImageNet weights that can be read: {error}"
-        ) from error
-    missing = [name for name in (_EMBEDDING, _POSITIONS) if name not in arrays]
-    if missing:
-        raise CheckpointError(
-            f"{path.name} is no ImageNet ViT in its JAX layout: {missing[0]} is missing"
-        )
-    numbers = {n: a for n, a in arrays.items() if a.dtype.kind == "f"}
-    broken = [n for n, a in numbers.items() if not np.isfinite(a).all()]
-    if broken:
-        raise CheckpointError(f"{path.name}: {broken[0]} holds no finite numbers")
-    return {name: array.astype(np.float32) for name, array in numbers.items()}
+        for member in members:
+            name = member.filename.removesuffix(".npy")
+            if name in numbers or name in others:
+                raise CheckpointError(f"{path.name} holds {printable(name)} twice")
+            if name == member.filename:
+                continue
+            with archive.open(member) as file:
+                shape, is_column_first, dtype = _header(file)
+                if dtype.hasobject:
+                    raise CheckpointError(
+                        f"{path.name}: {printable(name)} holds objects, which could "
+                        "run code. Object arrays are refused"
+                    )
+                if dtype.kind != "f":
+                    others[name] = dtype
+                    continue
+                content = file.read()
+            if len(content) != math.prod(shape) * dtype.itemsize:
+                raise CheckpointError(
+                    f"{path.name}: {printable(name)} claims the shape {shape}, and "
+                    f"has {len(content)} bytes"
+                )
+            order: Literal["F", "C"] = "F" if is_column_first else "C"
+            numbers[name] = np.frombuffer(content, dtype).reshape(shape, order=order)
+    return numbers, others
+
+
+def _header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Read what stands before an array: its shape, order and type."""
+    readers = {(1, 0): read_array_header_1_0, (2, 0): read_array_header_2_0}
+    version = read_magic(file)
+    if version not in readers:
+        raise ValueError(f"there is no version {version} of arrays here")
+    shape, is_column_first, dtype = readers[version](file)
+    if any(isinstance(n, bool) or n < 0 for n in shape):
+        raise ValueError(f"an array has the shape {shape}")
+    return shape, is_column_first, dtype
 
 
 def imagenet_config(path: Path, **changes: Any) -> ViTConfig:
@@ -87,21 +154,27 @@ def imagenet_config(path: Path, **changes: Any) -> ViTConfig:
         See :func:`read_imagenet`.
     """
     arrays = read_imagenet(path)
+    shapes = {name: array.shape for name, array in arrays.items()}
+    block = "Transformer/encoderblock_0/"
     try:
-        width = arrays[_EMBEDDING].shape[-1]
-        shapes = {name: array.shape for name, array in arrays.items()}
-        block = "Transformer/encoderblock_0/"
+        width = shape_of(shapes, _EMBEDDING, 4)[-1]
         stated = {
             "width": width,
             "depth": count(shapes, "Transformer/encoderblock_", separator="/"),
-            "n_heads": shapes[f"{block}{_ATTENTION}/query/kernel"][1],
-            "mlp_width": shapes[f"{block}MlpBlock_3/Dense_0/kernel"][1],
+            "n_heads": shape_of(shapes, f"{block}{_ATTENTION}/query/kernel", 3)[1],
+            "mlp_width": shape_of(shapes, f"{block}MlpBlock_3/Dense_0/kernel", 2)[1],
             "expert_width": 4 * width,
             "stem": _stem(shapes),
         }
         return ViTConfig.model_validate(stated | changes)
-    except (KeyError, IndexError) as error:
-        raise CheckpointError(f"{path.name}: {error} is missing") from error
+    except KeyError as error:
+        raise CheckpointError(f"{path.name}: {error.args[0]} is missing") from error
+    except ValidationError as error:
+        raise CheckpointError(
+            f"{path.name} fits no network here: {said(error)}"
+        ) from error
+    except ValueError as error:
+        raise CheckpointError(f"{path.name}: {error}") from error
 
 
 def _stem(shapes: Mapping[str, tuple[int, ...]]) -> ResNetConfig | None:
@@ -109,7 +182,8 @@ def _stem(shapes: Mapping[str, tuple[int, ...]]) -> ResNetConfig | None:
         return None
     blocks = [f"block{stage + 1}/unit" for stage in range(N_STAGES)]
     units = [count(shapes, block, first=1, separator="/") for block in blocks]
-    return ResNetConfig(width=shapes[_ROOT][-1], units=(units[0], units[1], units[2]))
+    width = shape_of(shapes, _ROOT, 4)[-1]
+    return ResNetConfig(width=width, units=(units[0], units[1], units[2]))
 
 
 def start_from_imagenet(loaded: LoadedModel, path: Path) -> LoadedModel:
@@ -143,11 +217,11 @@ def start_from_imagenet(loaded: LoadedModel, path: Path) -> LoadedModel:
     arrays = read_imagenet(path)
     try:
         named = dict(_published(arrays, config))
-    except (KeyError, ValueError, RuntimeError) as error:
+    except (KeyError, IndexError, ValueError, RuntimeError) as error:
         raise CheckpointError(
             f"{path.name} does not fit a network of {config.depth} blocks of width "
             f"{config.width} and {config.n_heads} heads"
-            f"{' behind a ResNet' if config.stem else ''}: {error}"
+            f"{' behind a ResNet' if config.stem else ''}: {_first_line(error)}"
         ) from error
     rows = [
         row
@@ -165,6 +239,13 @@ def start_from_imagenet(loaded: LoadedModel, path: Path) -> LoadedModel:
         state[name] = tensor
     module.load_state_dict(state)
     return replace(loaded, network=cast("Network", module))
+
+
+def _first_line(error: Exception) -> str:
+    """Return what went wrong; a KeyError says nothing but the name that is missing."""
+    if isinstance(error, KeyError):
+        return f"{error.args[0]} is missing"
+    return printable(str(error))
 
 
 def _published(arrays: Arrays, config: ViTConfig) -> Iterator[tuple[str, Tensor]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import torch
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, PositiveInt, model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -21,11 +21,25 @@ EXPANSION = 4
 """A unit's output has so many times the features of its 3x3 convolution."""
 
 
+MOST_UNITS = 200
+"""Units of a stage; the deepest published ResNets have 36."""
+
+
 class ResNetConfig(BaseModel, frozen=True, extra="forbid"):
     """Shape of the stem; the published one is the default."""
 
-    width: int = Field(64, gt=0, description="features after the first convolution")
-    units: tuple[int, int, int] = Field((3, 4, 9), description="units of each stage")
+    width: int = Field(
+        64, gt=0, le=4096, description="features after the first convolution"
+    )
+    units: tuple[PositiveInt, PositiveInt, PositiveInt] = Field(
+        (3, 4, 9), description="units of each stage"
+    )
+
+    @model_validator(mode="after")
+    def _is_no_tower(self) -> ResNetConfig:
+        if max(self.units) > MOST_UNITS:
+            raise ValueError(f"a stage has {MOST_UNITS} units at most")
+        return self
 
     @property
     def stage_widths(self) -> tuple[int, ...]:

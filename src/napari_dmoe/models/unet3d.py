@@ -11,12 +11,13 @@ from itertools import pairwise
 
 from monai.networks.blocks import UnetrBasicBlock, UnetrUpBlock
 from monai.networks.blocks.dynunet_block import get_conv_layer
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, PositiveInt, model_validator
 from torch import Tensor, nn
 
 from napari_dmoe.imaging.spatial import MOST_CLASSES
 from napari_dmoe.imaging.volumes import LEAST_LONG_SIDE
 from napari_dmoe.models.gating import (
+    WIDEST,
     Experts,
     Noise,
     Routing,
@@ -32,23 +33,38 @@ STRIDE = 2**N_STAGES
 _WIDTH_FACTORS = (1, 1, 2, 4, 8)
 
 
+_FiveWidths = tuple[PositiveInt, PositiveInt, PositiveInt, PositiveInt, PositiveInt]
+
+
 class UNet3DConfig(BaseModel, frozen=True, extra="forbid"):
     """Shape of a 3D dMoE network.
 
     Every field but `top_k` follows from the shapes in a checkpoint.
     """
 
-    feature_size: int = Field(24, gt=0, description="features of the first stage")
-    in_channels: int = Field(1, gt=0, description="channels of the input")
+    feature_size: int = Field(
+        24, gt=0, le=4096, description="features of the first stage"
+    )
+    in_channels: int = Field(1, gt=0, le=1024, description="channels of the input")
     n_classes: int = Field(
         2, gt=0, le=MOST_CLASSES, description="classes, background included"
     )
-    n_routers: int = Field(5, ge=0, description="routers; 0 is the no-MoE network")
-    n_experts: int = Field(8, ge=0, description="experts of each stage")
-    expert_widths: tuple[int, int, int, int, int] | None = Field(
+    n_routers: int = Field(
+        5, ge=0, le=WIDEST, description="routers; 0 is the no-MoE network"
+    )
+    n_experts: int = Field(8, ge=0, le=WIDEST, description="experts of each stage")
+    expert_widths: _FiveWidths | None = Field(
         None, description="hidden width of a stage's experts; none = 4 x its features"
     )
-    top_k: int = Field(2, gt=0, description="experts per token")
+    top_k: int = Field(2, gt=0, le=WIDEST, description="experts per token")
+
+    @model_validator(mode="after")
+    def _parts_agree(self) -> UNet3DConfig:
+        if self.n_routers and not self.n_experts:
+            raise ValueError(f"{self.n_routers} routers need experts")
+        if self.expert_widths and max(self.expert_widths) > WIDEST:
+            raise ValueError(f"expert_widths must be at most {WIDEST}")
+        return self
 
     @cached_property
     def stage_widths(self) -> tuple[int, ...]:

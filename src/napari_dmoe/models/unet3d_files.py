@@ -19,6 +19,9 @@ _CONVS = ("conv1", "conv2", "conv3")
 _FIRST = "encoder1.layer.conv1.conv.weight"
 _LAST = "out.transp_conv.conv.weight"
 
+ANCHORS = (_FIRST, f"{ENCODERS[-1]}.layer.conv1.conv.weight")
+"""Names of which the network has one at least."""
+
 
 def names(config: UNet3DConfig) -> Iterator[Joined]:
     """Yield how our tensors are made of the published ones."""
@@ -43,7 +46,7 @@ def names(config: UNet3DConfig) -> Iterator[Joined]:
 
 def recognises(shapes: Mapping[str, tuple[int, ...]]) -> bool:
     """Say whether published tensor names belong to the 3D network."""
-    return _FIRST in shapes or f"{ENCODERS[-1]}.layer.conv1.conv.weight" in shapes
+    return any(anchor in shapes for anchor in ANCHORS)
 
 
 def configure(

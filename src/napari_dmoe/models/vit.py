@@ -6,13 +6,14 @@ The one dMoE layer is shared by all blocks and called after each of them.
 from __future__ import annotations
 
 import torch
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, PositiveInt, model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from napari_dmoe.imaging.spatial import MOST_CLASSES
 from napari_dmoe.models.decoder import Decoder
 from napari_dmoe.models.gating import (
+    WIDEST,
     Experts,
     Noise,
     SegmentationOutput,
@@ -31,26 +32,48 @@ class ViTConfig(BaseModel, frozen=True, extra="forbid"):
     Every field but `n_heads` and `top_k` follows from the shapes in a checkpoint.
     """
 
-    width: int = Field(768, gt=0, description="features of a token")
-    depth: int = Field(12, gt=0, description="transformer blocks")
-    n_heads: int = Field(12, gt=0, description="attention heads")
-    mlp_width: int = Field(3072, gt=0, description="hidden width of a block's MLP")
-    grid: int = Field(14, gt=0, description="patches along a side of the input")
-    in_channels: int = Field(3, gt=0, description="channels of the input")
+    width: int = Field(768, gt=0, le=WIDEST, description="features of a token")
+    depth: int = Field(12, gt=0, le=1024, description="transformer blocks")
+    n_heads: int = Field(12, gt=0, le=WIDEST, description="attention heads")
+    mlp_width: int = Field(
+        3072, gt=0, le=WIDEST, description="hidden width of a block's MLP"
+    )
+    grid: int = Field(
+        14, gt=0, le=1024, description="patches along a side of the input"
+    )
+    in_channels: int = Field(3, gt=0, le=1024, description="channels of the input")
     stem: ResNetConfig | None = Field(
         None, description="ResNet before the transformer; none = patches of pixels"
     )
     n_classes: int = Field(
         3, gt=0, le=MOST_CLASSES, description="classes, background included"
     )
-    n_routers: int = Field(3, ge=0, description="routers; 0 is the no-MoE network")
-    n_experts: int = Field(8, ge=0, description="experts")
-    expert_width: int = Field(3072, ge=0, description="hidden width of an expert")
-    top_k: int = Field(2, gt=0, description="experts per token")
-    decoder_entry: int = Field(512, gt=0, description="channels into the decoder")
-    decoder_widths: tuple[int, int, int, int] = Field(
+    n_routers: int = Field(
+        3, ge=0, le=WIDEST, description="routers; 0 is the no-MoE network"
+    )
+    n_experts: int = Field(8, ge=0, le=WIDEST, description="experts")
+    expert_width: int = Field(
+        3072, ge=0, le=WIDEST, description="hidden width of an expert"
+    )
+    top_k: int = Field(2, gt=0, le=WIDEST, description="experts per token")
+    decoder_entry: int = Field(
+        512, gt=0, le=WIDEST, description="channels into the decoder"
+    )
+    decoder_widths: tuple[PositiveInt, PositiveInt, PositiveInt, PositiveInt] = Field(
         (256, 128, 64, 16), description="channels after each doubling"
     )
+
+    @model_validator(mode="after")
+    def _parts_agree(self) -> ViTConfig:
+        if self.width % self.n_heads:
+            raise ValueError(
+                f"{self.n_heads} attention heads do not divide a width of {self.width}"
+            )
+        if self.n_routers and not (self.n_experts and self.expert_width):
+            raise ValueError(f"{self.n_routers} routers need experts, and their width")
+        if max(self.decoder_widths) > WIDEST:
+            raise ValueError(f"decoder_widths must be at most {WIDEST}")
+        return self
 
     @property
     def side(self) -> int:

@@ -2,19 +2,14 @@
 
 :func:`read_weights` takes PyTorch files (``.pth``, ``.pt``) and safetensors, told apart
 by content, and returns named CPU tensors. Every fault becomes a
-:class:`CheckpointError`. What the tensors mean is another file's business
-(:mod:`napari_dmoe.models.identification`).
+:class:`CheckpointError`. Which of the tensors are a network is
+:mod:`napari_dmoe.models.unwrapping`'s business.
 """
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import pickle
-import pickletools
-import re
-import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,11 +18,28 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-WRAPPERS = ("state_dict", "model_state_dict", "model", "network", "net")
-"""Keys under which training scripts store the state dict beside other things."""
+from napari_dmoe.models.pickles import BOMB_FACTOR, load_pickled, state_dict_lacks
+from napari_dmoe.models.refusals import (
+    CheckpointError,
+    UnsafeCheckpointError,
+    printable,
+)
 
-PREFIXES = ("module.", "net.")
-"""Prefixes that wrappers such as DataParallel put before every name."""
+__all__ = [
+    "BOMB_FACTOR",
+    "CheckpointError",
+    "UnsafeCheckpointError",
+    "Weights",
+    "check_claims",
+    "file_sha256",
+    "read_weights",
+]
+
+WRAPPERS = ("state_dict", "model_state_dict", "model")
+"""Keys under which training scripts store the state dict, named where there is none."""
+
+MOST_CONTAINERS, DEEPEST = 100_000, 32
+"""Dictionaries and lists of a file that are looked into, and how deep."""
 
 CARD_KEY = "napari-dmoe-card"
 """Header key of the card in files that were saved here."""
@@ -38,24 +50,14 @@ PAYLOAD_HASH = "payload_sha256"
 MAX_HEADER_BYTES = 100_000_000
 """Largest header that the safetensors format allows."""
 
-BOMB_FACTOR = 4
-"""A file that unpacks to more than this many times its size is refused."""
-
-
-class CheckpointError(ValueError):
-    """A checkpoint cannot be used: which file, why, and what to do."""
-
-
-class UnsafeCheckpointError(CheckpointError):
-    """A checkpoint holds objects other than tensors, which may run code."""
-
 
 @dataclass(frozen=True)
 class Weights:
     """Named tensors of a file, and its header."""
 
     tensors: Mapping[str, Tensor]
-    """CPU tensors under the names in the file, without wrappers' prefixes."""
+    """CPU tensors under the names in the file; the keys of dictionaries that they lie
+    in stand before them, with dots."""
     header: Mapping[str, str]
     """The safetensors header's own entries; empty for PyTorch files."""
 
@@ -73,20 +75,41 @@ def read_weights(path: Path) -> Weights:
     head = _head(path)
     _refuse_web_page(path, head)
     if _looks_like_safetensors(path, head):
-        tensors, header = _read_safetensors(path)
-    else:
-        if head.startswith(b"PK"):
-            _check_zip(path)
-        tensors, header = _state_dict(_unpickle(path), path), {}
-    for name, tensor in tensors.items():
-        _check_storage(name, tensor, path)
-    claimed = sum(tensor.nbytes for tensor in tensors.values())
-    if claimed > BOMB_FACTOR * path.stat().st_size:
+        return Weights(*_read_safetensors(path))
+    loaded = load_pickled(path, is_zip=head.startswith(b"PK"))
+    tensors: dict[str, Tensor] = {}
+    for name, tensor in _named(loaded):
+        if name in tensors and tensors[name] is not tensor:
+            raise CheckpointError(
+                f"{path.name}: two tensors are called {printable(name)}"
+            )
+        tensors[name] = tensor
+    if not tensors:
         raise CheckpointError(
-            f"{path.name}: its tensors share their data and claim "
-            f"{claimed / 1e6:,.0f} MB together, so it is refused"
+            f"{path.name} holds no state dict: expected named tensors, alone or under "
+            f"{' or '.join(map(repr, WRAPPERS))}; found {state_dict_lacks(loaded)}"
         )
-    return Weights(_without_prefix(tensors), header)
+    return Weights(tensors, {})
+
+
+def _named(loaded: Any) -> Iterator[tuple[str, Tensor]]:
+    """Yield every tensor that has a name, however deep its dictionaries are nested."""
+    waiting: list[tuple[tuple[str, ...], Any]] = [((), loaded)]
+    seen: set[int] = set()  # a pickle can hold itself
+    while waiting and len(seen) < MOST_CONTAINERS:
+        place, found = waiting.pop()
+        if isinstance(found, Tensor) and place:
+            yield ".".join(place), found
+        is_container = isinstance(found, dict | list | tuple)
+        if not is_container or id(found) in seen or len(place) > DEEPEST:
+            continue
+        seen.add(id(found))
+        inside: Iterable[tuple[Any, Any]] = ()
+        if isinstance(found, dict):
+            inside = found.items()
+        elif place:
+            inside = ((str(i), each) for i, each in enumerate(found))
+        waiting += [((*place, k), v) for k, v in inside if isinstance(k, str)][::-1]
 
 
 def file_sha256(path: Path) -> str:
@@ -135,105 +158,22 @@ def _refuse_web_page(path: Path, head: bytes) -> None:
         )
 
 
-def _check_zip(path: Path) -> None:
-    """Read only the directory of a PyTorch zip file, before anything is unpacked."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = archive.infolist()
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+def check_claims(tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Refuse tensors that claim more than their file holds.
+
+    Raises
+    ------
+    CheckpointError
+        For sparse and quantized tensors, and shapes beyond the data behind them.
+    """
+    for name, tensor in tensors.items():
+        _check_storage(printable(name), tensor, path)
+    claimed = sum(tensor.nbytes for tensor in tensors.values())
+    if claimed > BOMB_FACTOR * path.stat().st_size:
         raise CheckpointError(
-            f"{path.name} is cut off or damaged: download or copy it again"
-        ) from error
-    names = [member.filename for member in members]
-    if any(name.endswith("/constants.pkl") or "/code/" in name for name in names):
-        raise CheckpointError(
-            f"{path.name} is a TorchScript program: save the model's state_dict instead"
+            f"{path.name}: its tensors share their data and claim "
+            f"{claimed / 1e6:,.0f} MB together, so it is refused"
         )
-    if not any(name.endswith("data.pkl") for name in names):
-        raise CheckpointError(
-            f"{path.name} is a zip archive of something else, such as "
-            f"{names[0] if names else 'nothing'}: expected a PyTorch checkpoint"
-        )
-    unpacked = sum(member.file_size for member in members)
-    is_compressed = any(m.compress_type != zipfile.ZIP_STORED for m in members)
-    if is_compressed or unpacked > BOMB_FACTOR * path.stat().st_size:
-        raise CheckpointError(
-            f"{path.name} is compressed and would unpack to {unpacked / 1e6:,.0f} MB: "
-            "PyTorch never writes such files, so it is refused"
-        )
-
-
-def _unpickle(path: Path) -> Any:
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        names = _refused_names(path, str(error))
-        if not names:
-            raise CheckpointError(
-                f"{path.name} is no PyTorch checkpoint, or it is damaged"
-            ) from error
-        raise UnsafeCheckpointError(
-            f"{path.name} holds more than tensors ({', '.join(names)}), which could "
-            "run code, so it was not opened. Ask its author for a plain state dict: "
-            "torch.save(model.state_dict(), path)"
-        ) from error
-    # Damaged and foreign files raise almost anything here (KeyError, EOFError,
-    # RuntimeError, UnicodeDecodeError ...), and all of it means the same.
-    except Exception as error:
-        raise CheckpointError(
-            f"{path.name} is no PyTorch checkpoint, or it is damaged "
-            f"({type(error).__name__})"
-        ) from error
-
-
-_DOTTED = re.compile(r"\w+(\.\w+)+")
-
-
-def _refused_names(path: Path, message: str) -> list[str]:
-    """List the objects that a pickle asks for and weights-only loading refuses."""
-    named = re.findall(
-        r"(?:GLOBAL|Unsupported (?:class|global):?)\s+`?([\w.]+)", message
-    )
-    try:
-        named += torch.serialization.get_unsafe_globals_in_checkpoint(path)
-    # It reads zip files only, and any damage raises.
-    except Exception:  # noqa: BLE001
-        named = named or [n for n in _pickled_names(path) if _DOTTED.fullmatch(n)]
-    return sorted(set(named))
-
-
-def _pickled_names(path: Path) -> Iterator[str]:
-    """Read, and do not run, which objects a bare pickle asks for."""
-    texts: list[str] = []
-    with path.open("rb") as file, contextlib.suppress(ValueError, IndexError):
-        for operation, argument, _ in pickletools.genops(file):
-            if operation.name in ("GLOBAL", "INST"):
-                yield str(argument).replace(" ", ".")
-            elif operation.name == "STACK_GLOBAL":
-                yield ".".join(texts[-2:])
-            elif isinstance(argument, str):
-                texts.append(argument)
-
-
-def _state_dict(loaded: Any, path: Path) -> dict[str, Tensor]:
-    if isinstance(loaded, Mapping):
-        for candidate in (loaded, *(loaded.get(key) for key in WRAPPERS)):
-            if isinstance(candidate, Mapping) and _holds_tensors(candidate):
-                return dict(candidate)
-    found = type(loaded).__name__
-    if isinstance(loaded, Mapping):
-        found = f"a dict with the keys {', '.join(map(str, list(loaded)[:6]))}"
-    raise CheckpointError(
-        f"{path.name} holds no state dict: expected named tensors, alone or under "
-        f"{' or '.join(map(repr, WRAPPERS[:3]))}; found {found}"
-    )
-
-
-def _holds_tensors(candidate: Mapping[Any, Any]) -> bool:
-    return bool(candidate) and all(
-        isinstance(name, str) and isinstance(value, Tensor)
-        for name, value in candidate.items()
-    )
 
 
 def _check_storage(name: str, tensor: Tensor, path: Path) -> None:
@@ -249,14 +189,6 @@ def _check_storage(name: str, tensor: Tensor, path: Path) -> None:
             f"{path.name}: {name} claims {claimed / 1e6:,.0f} MB, but the file holds "
             f"{tensor.untyped_storage().nbytes()} bytes for it, so it is refused"
         )
-
-
-def _without_prefix(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    named = dict(tensors)
-    for prefix in PREFIXES:
-        if named and all(name.startswith(prefix) for name in named):
-            named = {name.removeprefix(prefix): t for name, t in named.items()}
-    return named
 
 
 def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:

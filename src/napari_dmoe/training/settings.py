@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import ConfigDict, field_validator
+from pydantic import ConfigDict, field_validator, model_validator
 
 from napari_dmoe.training.augmentation.settings import (
     Augmentation,
@@ -19,7 +19,7 @@ from napari_dmoe.training.augmentation.settings import (
     VolumeAugmentSettings,
     option,
 )
-from napari_dmoe.validation import SettingsError, Stated
+from napari_dmoe.validation import LONGEST_VALUE, SettingsError, Stated
 
 SCHEMA_VERSION = 1
 
@@ -28,6 +28,11 @@ CHANGEABLE = frozenset(
 )
 """Settings that may change where training is resumed. None decides a random draw; with
 another learning rate or device the losses differ, but that is asked for."""
+
+MOST_CASES_SHOWN = 10**8
+"""Cases that one epoch shows at most: their order stands in memory."""
+
+_LARGEST_LABEL = 2**31 - 1
 
 PUBLISHED_BATCH = 24
 """Batch that the published learning rate of 0.01 belongs to; it grows with it."""
@@ -45,16 +50,19 @@ class TrainSettings(Stated):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     schema_version: Literal[1] = 1
-    epochs: int = option(30, "Epochs", "times that every case is seen", gt=0)
+    epochs: int = option(30, "Epochs", "times that every case is seen", gt=0, le=10**6)
     steps_per_epoch: int | None = option(
         None,
         "Steps an epoch",
         "steps of the optimiser in an epoch; none = every case once",
         gt=0,
+        le=10**6,
     )
-    batch: int = option(16, "Batch", "cases that the network sees at once", gt=0)
+    batch: int = option(
+        16, "Batch", "cases that the network sees at once", gt=0, le=10**6
+    )
     accumulate: int = option(
-        1, "Accumulate", "batches to each step of the optimiser", gt=0
+        1, "Accumulate", "batches to each step of the optimiser", gt=0, le=10**6
     )
     optimiser: Literal["adamw", "sgd"] = option(
         "adamw", "Optimiser", "adamw, or sgd with momentum"
@@ -113,8 +121,12 @@ class TrainSettings(Stated):
         None,
         "Unlabelled",
         "label of what is not annotated: neither loss nor Dice counts it",
+        ge=-_LARGEST_LABEL,
+        le=_LARGEST_LABEL,
     )
-    background: int = option(0, "Background", "label of the background", ge=0)
+    background: int = option(
+        0, "Background", "label of the background", ge=0, le=_LARGEST_LABEL
+    )
     annotated: Literal["all", "slices"] = option(
         "all",
         "Annotated",
@@ -146,11 +158,21 @@ class TrainSettings(Stated):
     save_minutes: float = option(
         10.0, "Save minutes", "longest time between saves", gt=0
     )
-    seed: int = option(0, "Seed", "decides every random draw", ge=0)
+    seed: int = option(0, "Seed", "decides every random draw", ge=0, le=2**53)
     device: str = option("cpu", "Device", "cpu, cuda, mps or auto")
     augmentation: Augmentation | None = option(
         AugmentSettings(), "Augmentation", "none to train on cases as they are"
     )
+
+    @model_validator(mode="after")
+    def _fits_into_memory(self) -> TrainSettings:
+        shown = (self.steps_per_epoch or 1) * self.batch * self.accumulate
+        if shown > MOST_CASES_SHOWN:
+            raise ValueError(
+                f"batch, accumulate and steps_per_epoch make {shown:,} cases of one "
+                f"epoch: it shows {MOST_CASES_SHOWN:,} at most"
+            )
+        return self
 
     @field_validator("augmentation", mode="before")
     @classmethod
@@ -160,7 +182,8 @@ class TrainSettings(Stated):
             return stated
         if stated not in AUGMENTATIONS:
             raise ValueError(
-                f"there is no augmentation {stated!r}: use {', '.join(AUGMENTATIONS)}"
+                f"there is no augmentation {stated[:LONGEST_VALUE]!r}: use "
+                f"{', '.join(AUGMENTATIONS)}"
             )
         return AUGMENTATIONS[stated]
 

@@ -31,6 +31,8 @@ from napari_dmoe.inference.running.recording import provenance_of, said_once
 from napari_dmoe.inference.running.settings import InferenceSettings
 from napari_dmoe.inference.running.windows import GateSum, WeightedSum, Windows
 from napari_dmoe.models.checkpoint import LoadedModel
+from napari_dmoe.models.footprint import refuse_patch
+from napari_dmoe.models.unet3d import UNet3DConfig
 from napari_dmoe.progress import Progress, ProgressHook, Pulse, silent
 
 VOXELS_AT_ONCE = 2 * 96**3
@@ -90,6 +92,9 @@ class VolumeRun:
     def _scores(self, number: int, prepared: PreparedVolume) -> Tensor:
         """Run every window: logits (1, K, *S), or probabilities (V, K, *S) to mix."""
         patch = self.preprocessing.patch
+        if isinstance(config := self.loaded.config, UNet3DConfig):
+            on_cpu = str(self.forward.batches.device).startswith("cpu")
+            refuse_patch(config, patch, prepared.grid.shape, on_cpu=on_cpu)
         windows = Windows(prepared.grid.shape, patch, self.settings.overlap)
         n_values = len(self.forward.choice.categories)
         total = _empty_sum(windows, (n_values, self.loaded.config.n_classes))

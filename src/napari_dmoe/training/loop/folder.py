@@ -33,9 +33,10 @@ from napari_dmoe.models.saving import save_checkpoint, write_safetensors
 from napari_dmoe.models.weights import CheckpointError, read_weights
 from napari_dmoe.training.cases.annotation import TrainingError
 from napari_dmoe.training.loop.history import Epoch, history_rows
+from napari_dmoe.training.loop.resuming import RESUME, read_facts
 from napari_dmoe.training.settings import SCHEMA_VERSION
 
-LAST, BEST, RESUME = "last.safetensors", "best.safetensors", "resume.safetensors"
+LAST, BEST = "last.safetensors", "best.safetensors"
 TABLE, RECORD, TASK = "history.csv", "history.json", "task.json"
 FILES = (LAST, BEST, RESUME, TABLE, RECORD, TASK)
 STATE_KEY = "napari-dmoe-training-state"
@@ -181,7 +182,8 @@ class RunFolder:
         self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]
     ) -> None:
         """Save all that is needed to go on from here."""
-        stated = {"schema_version": SCHEMA_VERSION, **facts}
+        names = sorted(tensors)
+        stated = {"schema_version": SCHEMA_VERSION, "tensors": names, **facts}
         write_safetensors(
             self.path / RESUME, tensors, header={STATE_KEY: json.dumps(stated)}
         )
@@ -192,7 +194,8 @@ class RunFolder:
         Raises
         ------
         TrainingError
-            When it is damaged, something else, or of a newer version.
+            When it is damaged, something else, of a newer version, or states what
+            cannot be.
         """
         try:
             saved = read_weights(self.path / RESUME)
@@ -200,17 +203,7 @@ class RunFolder:
             raise TrainingError(
                 f"the training cannot be resumed: {error}. Start anew from {LAST}"
             ) from error
-        try:
-            facts = json.loads(saved.header[STATE_KEY])
-            version = int(facts["schema_version"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise TrainingError(f"{RESUME} holds no training to resume") from error
-        if version > SCHEMA_VERSION:
-            raise TrainingError(
-                f"{RESUME} has version {version}, and this program resumes up to "
-                f"{SCHEMA_VERSION}: update napari-dmoe"
-            )
-        return saved.tensors, facts
+        return saved.tensors, read_facts(saved.header.get(STATE_KEY))
 
     def read_best(self) -> dict[str, Tensor] | None:
         """Return the weights of the best model; None where there is no such file."""

@@ -21,6 +21,7 @@ from napari_dmoe.training.learning.optimisers import optimiser_of
 from napari_dmoe.training.learning.selection import FixedRouters, select
 from napari_dmoe.training.loop.card_facts import with_facts
 from napari_dmoe.training.loop.history import Epoch, Fitted
+from napari_dmoe.training.loop.resuming import check_state
 from napari_dmoe.training.loop.teams import team_now
 from napari_dmoe.training.settings import TrainSettings
 
@@ -143,7 +144,14 @@ class Run:
         return named
 
     def restore(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
-        """Go on from where another run was saved."""
+        """Go on from where another run was saved.
+
+        Raises
+        ------
+        TrainingError
+            For a state that this run could not have saved; nothing is changed then.
+        """
+        check_state(self, tensors, facts)
         self.network.load_state_dict(_below(tensors, "network."))
         state = self.optimiser.state_dict()
         slots: dict[int, dict[str, Tensor]] = {}

@@ -20,11 +20,13 @@ from torch import Tensor
 
 import napari_dmoe
 from napari_dmoe.models.checkpoint import CheckpointError, LoadedModel
+from napari_dmoe.models.refusals import printable
 from napari_dmoe.training.cases.annotation import TrainingError
 from napari_dmoe.training.cases.pool import pool_sha256
 from napari_dmoe.training.learning.optimisers import n_slots
-from napari_dmoe.training.loop.folder import BEST, LAST, RESUME, RunFolder
+from napari_dmoe.training.loop.folder import BEST, LAST, RunFolder
 from napari_dmoe.training.loop.history import Fitted
+from napari_dmoe.training.loop.resuming import RESUME, check_weights
 from napari_dmoe.training.loop.run import Run, Weights
 from napari_dmoe.training.loop.teams import team_now
 from napari_dmoe.training.settings import CHANGEABLE, TrainSettings
@@ -74,6 +76,12 @@ class Saver:
             run.restore(tensors, facts)
             if run.best_epoch is not None:
                 run.best = self._folder.read_best()
+                if run.best is None:
+                    raise TrainingError(
+                        f"the training cannot be resumed: {BEST}, the best model so "
+                        f"far, is gone. Start anew from {LAST}"
+                    )
+                check_weights(run, run.best, BEST)
             self._saved_at = time.monotonic()
         if not run.team.is_first:
             self._folder = None
@@ -250,7 +258,8 @@ def _check_same(saved: Mapping[str, Any], now: Mapping[str, Any]) -> None:
         if name not in CHANGEABLE and before.get(name) != value:
             raise TrainingError(
                 f"the saved training cannot be resumed with another {name}: it had "
-                f"{before.get(name)}, now {value}. Leave the setting out to keep it"
+                f"{_cut(before.get(name))}, now {value}. Leave the setting out to "
+                "keep it"
             )
 
 
@@ -258,7 +267,14 @@ def _difference(saved: object, now: object) -> str:
     if isinstance(saved, dict) and isinstance(now, dict):
         for name in [*saved, *now]:
             if saved.get(name) != now.get(name):
-                return f"{name} {saved.get(name)}, now {now.get(name)}"
+                return (
+                    f"{_cut(name)} {_cut(saved.get(name))}, now {_cut(now.get(name))}"
+                )
     if isinstance(saved, str):
         return f"{saved[:12]}, now {str(now)[:12]}"
-    return f"{saved}, now {now}"
+    return f"{_cut(saved)}, now {_cut(now)}"
+
+
+def _cut(value: object) -> str:
+    """Show a value of a saved file, which may be of any length."""
+    return printable(str(value))

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from napari_dmoe.imaging.preprocessing import Preprocessing
-from napari_dmoe.models.architectures import Config
+from napari_dmoe.models.architectures import ARCHITECTURES, Config
 from napari_dmoe.models.card import ModelCard
-from napari_dmoe.models.card_files import CardError, read_card
+from napari_dmoe.models.card_files import CardError, card_of, read_card
+from napari_dmoe.models.identification import check_card
 from napari_dmoe.models.imagenet import imagenet_config
+from napari_dmoe.models.json_files import JSONError, read_json
+from napari_dmoe.models.refusals import CheckpointError, printable
 from napari_dmoe.models.unet3d import UNet3DConfig
 from napari_dmoe.models.vit import PATCH, ViTConfig
 from napari_dmoe.training.cases.annotation import TrainingError
 from napari_dmoe.training.settings import TrainSettings, preset
 from napari_dmoe.training.starting.recipes import RECIPES, Recipe
-from napari_dmoe.validation import SettingsError, said
+from napari_dmoe.validation import said
 
 _KEYS = ("architecture", "config", "card", "settings")
 
@@ -44,7 +46,9 @@ def read_recipe(
         return RECIPES[source]
     path = Path(str(source))
     try:
-        stated = json.loads(path.read_text("utf-8"))
+        stated = read_json(path)
+    except JSONError as error:
+        raise TrainingError(f"{path.name} is no recipe: {error}") from error
     except (OSError, ValueError) as error:
         raise TrainingError(
             f"there is no recipe {source!r}: use {', '.join(RECIPES)}, or the path "
@@ -61,22 +65,55 @@ def read_recipe(
 
 def _of_card(stated: dict[str, Any], where: str, *, start: Path | None) -> Recipe:
     try:
-        card = stated["card"]
-        is_inline = isinstance(card, dict)
-        card = ModelCard.model_validate(card) if is_inline else read_card(card)
-        config = _config(card, stated.get("config", {}), start=start)
+        card = _card(stated["card"])
+        config = _config(card, _object(stated, "config"), start=start)
         own = stated.get("settings")
-        settings = preset("adamw") if own is None else TrainSettings(**own)
+        settings = (
+            preset("adamw")
+            if own is None
+            else TrainSettings.model_validate(_object(stated, "settings"))
+        )
+        architecture = _architecture(stated.get("architecture"), card, config)
+        check_card(card, ARCHITECTURES[architecture], config, "its network")
     except ValidationError as error:
         raise TrainingError(f"{where} is no recipe: {said(error)}") from error
-    except (CardError, SettingsError, TypeError) as error:
-        text = " ".join(str(error).split())
+    except (CardError, CheckpointError, TrainingError) as error:
+        text = " ".join(str(error).split()).removeprefix(f"{where}: ")
         raise TrainingError(f"{where} is no recipe: {text}") from error
+    return Recipe(architecture, config, card, settings)
+
+
+def _card(stated: object) -> ModelCard:
+    if isinstance(stated, dict):
+        return card_of(stated, "its card")
+    if not isinstance(stated, str):
+        raise TrainingError("card must be a card, or the name or path of one")
+    return read_card(stated)
+
+
+def _object(stated: dict[str, Any], name: str) -> dict[str, Any]:
+    found = stated.get(name, {})
+    if not isinstance(found, dict):
+        raise TrainingError(f"{name} must be an object of names and values")
+    return found
+
+
+def _architecture(stated: object, card: ModelCard, config: Config) -> str:
+    """Return the kind of network that a shape is of, if nothing contradicts it."""
     is_hybrid = isinstance(config, ViTConfig) and config.stem is not None
     plane = "dmoe-r50-vit" if is_hybrid else "dmoe-vit"
     kind = "dmoe-unet3d" if card.dims == 3 else plane
-    architecture = stated.get("architecture", card.architecture) or kind
-    return Recipe(architecture, config, card, settings)
+    wanted = stated if stated is not None else card.architecture or kind
+    if not isinstance(wanted, str) or wanted not in ARCHITECTURES:
+        raise TrainingError(
+            f"there is no architecture {printable(str(wanted))!r}: use "
+            f"{', '.join(ARCHITECTURES)}"
+        )
+    if wanted != kind:
+        raise TrainingError(
+            f"architecture is {wanted}, but the shape is that of {kind}"
+        )
+    return kind
 
 
 def _config(card: ModelCard, stated: dict[str, Any], *, start: Path | None) -> Config:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -17,6 +16,8 @@ from napari_dmoe.cohorts.case import Case
 from napari_dmoe.cohorts.datasets import read_cohort
 from napari_dmoe.models.card import CardAttribute
 from napari_dmoe.models.checkpoint import LoadedModel, load_checkpoint
+from napari_dmoe.models.json_files import JSONError, read_json
+from napari_dmoe.models.refusals import printable
 from napari_dmoe.models.saving import TRAINING_KEY, save_checkpoint
 from napari_dmoe.models.weights import CheckpointError
 from napari_dmoe.progress import Cancelled, ProgressHook, silent
@@ -37,7 +38,7 @@ from napari_dmoe.training.starting.new_routers import (
 )
 from napari_dmoe.training.starting.recipe_files import read_recipe
 from napari_dmoe.training.starting.recipes import Recipe
-from napari_dmoe.validation import SettingsError, Stated
+from napari_dmoe.validation import SettingsError, Stated, said
 
 MODEL = "model.safetensors"
 DEFAULT_RECIPE = "fundus-phantom"
@@ -273,6 +274,9 @@ def settings_of(task: TrainingTask, own: TrainSettings) -> TrainSettings:
     TrainingError
         For a setting that does not exist or is out of bounds.
     """
+    unknown = sorted(map(str, set(task.settings) - set(TrainSettings.model_fields)))
+    if unknown:
+        raise TrainingError(f"there is no setting {printable(unknown[0])!r}")
     try:
         if task.preset is not None:
             return preset(task.preset, **task.settings)
@@ -335,10 +339,13 @@ def _resumed(task: TrainingTask) -> TrainingTask:
         folder.prepare(resume=True)
     _, facts = folder.read_state()
     try:
-        stated = (folder.path / TASK).read_text("utf-8")
-        noted = TrainingTask.model_validate_json(stated)
-    except (OSError, ValidationError) as error:
+        noted = TrainingTask.model_validate(read_json(folder.path / TASK))
+    except OSError as error:
         why = f"cannot be resumed: {TASK} is missing or damaged"
+        raise TrainingError(f"the training in {folder.path} {why}") from error
+    except (JSONError, ValidationError) as error:
+        what = said(error) if isinstance(error, ValidationError) else str(error)
+        why = f"cannot be resumed: {TASK} is missing or damaged: {what}"
         raise TrainingError(f"the training in {folder.path} {why}") from error
     saved = dict(facts["belongs_to"]["settings"])
     fresh = task.model_dump(exclude_defaults=True, exclude={"settings", "resume"})
@@ -355,7 +362,7 @@ def read_settings(path: Path) -> dict[str, Any]:
         When it is no JSON object.
     """
     try:
-        stated = json.loads(path.read_text("utf-8"))
+        stated = read_json(path)
     except (OSError, ValueError) as error:
         raise TrainingError(f"{path.name} cannot be read as JSON: {error}") from error
     if not isinstance(stated, dict):

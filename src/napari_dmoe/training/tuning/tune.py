@@ -21,7 +21,8 @@ from napari_dmoe.models.checkpoint import LoadedModel, load_checkpoint
 from napari_dmoe.progress import Progress
 from napari_dmoe.training.cases.annotation import IGNORED, TrainingError
 from napari_dmoe.training.loop.fit import EpochHook, fit
-from napari_dmoe.training.loop.folder import LAST, RESUME, RunFolder
+from napari_dmoe.training.loop.folder import LAST, RunFolder
+from napari_dmoe.training.loop.resuming import RESUME
 from napari_dmoe.training.settings import TrainSettings
 from napari_dmoe.training.tuning.guard import (
     TUNED,
