@@ -19,7 +19,9 @@ from napari_dmoe.imaging.volumes import (
     VOLUME_AXES,
     PreparedVolume,
     VolumePreprocessing,
+    Window,
     prepare_volume,
+    window_of_all,
 )
 from napari_dmoe.inference.results.provenance import InputDigest
 from napari_dmoe.inference.results.routing import RoutingMaps
@@ -68,11 +70,16 @@ class VolumeRun:
     def work(self, progress: ProgressHook) -> Segmentation:
         """Segment all volumes."""
         self._progress, n_channels = progress, self.loaded.config.in_channels
+        window = self._window_of_all()
         for number in range(len(self.volumes)):
             pulse = self._pulse(number, "preparing the volume")
             volume = self.volumes[number]
             prepared = prepare_volume(
-                volume, self.preprocessing, n_channels=n_channels, pulse=pulse
+                volume,
+                self.preprocessing,
+                n_channels=n_channels,
+                window=window,
+                pulse=pulse,
             )
             self.notices.update(dict.fromkeys(prepared.notices))
             self.digest.add(prepared.tensor, pulse=pulse)
@@ -81,6 +88,21 @@ class VolumeRun:
             self._keep(scores, self._pulse(number + 1, "drawing the mask"))
         progress(Progress(1, 1, "done"))
         return self._result()
+
+    def _window_of_all(self) -> Window | None:
+        """Decide what is 0 and 1 in all volumes together, so that they stay related."""
+        n, volumes = len(self.volumes), self.volumes
+        if n == 1 or self.preprocessing.window is not None:
+            return None
+        window, notices = window_of_all(
+            (volumes[number] for number in range(n)),
+            self.preprocessing,
+            number=n,
+            n_channels=self.loaded.config.in_channels,
+            pulse=self._pulse(0, "preparing the volumes"),
+        )
+        self.notices.update(dict.fromkeys(notices))
+        return window
 
     def _pulse(self, n_done: int, message: str) -> Pulse:
         """Return what repeats the progress between windows, so that Stop acts."""
