@@ -80,6 +80,8 @@ class Prepared:
     """The part of the source image that was seen."""
     white: White
     """What was taken for white."""
+    raw: torch.Tensor
+    """(C, S, S) float32 tensor: the input before it was standardised."""
     notices: tuple[str, ...] = ()
     """What a person should know: values outside the expected range, for example."""
 
@@ -121,10 +123,10 @@ def prepare(
     white = white or white_of_values(values, pulse=pulse)
     values, scaling = _unit_range(values, white.top, pulse)
     shape = (preprocessing.side, preprocessing.side)
-    tensor = _resample(values, shape, preprocessing.resize, pulse)
-    if preprocessing.standardise:
-        tensor = standardised(tensor)
-    return Prepared(tensor, grid, place, white, (*notices, *scaling, *white.notices))
+    raw = _resample(values, shape, preprocessing.resize, pulse)
+    tensor = standardised(raw) if preprocessing.standardise else raw
+    said = (*notices, *scaling, *white.notices)
+    return Prepared(tensor, grid, place, white, raw, said)
 
 
 def input_grid(

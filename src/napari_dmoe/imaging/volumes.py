@@ -310,8 +310,9 @@ def _unlike_the_window(
     if first == last and least < most:
         where = {low: "lie below", high: "lie above"}.get(float(first), "are alike in")
         notices.append(
-            f"nearly all intensities {where} the model's window of {low:g} to {high:g}, "
-            f"though they reach from {least:g} to {most:g}: it sees hardly anything"
+            f"nearly all intensities {where} the model's window of {low:g} to "
+            f"{high:g}, though they reach from {least:g} to {most:g}: it sees hardly "
+            "anything"
         )
     return notices
 

@@ -13,6 +13,7 @@ from pydantic import BaseModel, Discriminator, Field, Tag, model_validator
 
 from napari_dmoe.imaging.preprocessing import Preprocessing
 from napari_dmoe.imaging.volumes import VolumePreprocessing
+from napari_dmoe.models.training_images import TrainingImages
 from napari_dmoe.patient import ATTRIBUTES, Patient, PatientError, is_unknown
 
 
@@ -145,6 +146,9 @@ class ModelCard(BaseModel, frozen=True, extra="forbid"):
         How a 2D or 3D image becomes the network's input; null where it is not stated.
     training : TrainingFacts
         What is stated of the training.
+    training_images : TrainingImages, optional
+        What the images of the training looked like, in numbers; without it no run says
+        of an image that it is unlike them.
     weights_licence, data_licence, citation, intended_use : str, optional
         As stated by whoever published the weights; null where not stated.
     notice : str, optional
@@ -163,6 +167,7 @@ class ModelCard(BaseModel, frozen=True, extra="forbid"):
     modality: str | None = None
     preprocessing: AnyPreprocessing | None = Preprocessing()
     training: TrainingFacts = TrainingFacts()
+    training_images: TrainingImages | None = None
     weights_licence: str | None = None
     data_licence: str | None = None
     citation: str | None = None

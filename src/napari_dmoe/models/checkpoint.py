@@ -22,6 +22,7 @@ from napari_dmoe.models.architectures import ARCHITECTURES, Config, Network
 from napari_dmoe.models.card import ModelCard
 from napari_dmoe.models.card_files import CardError, generic_card, parse_card, read_card
 from napari_dmoe.models.identification import check_card, interpret
+from napari_dmoe.models.training_images import known_images
 from napari_dmoe.models.unet3d import UNet3DConfig
 from napari_dmoe.models.vit import ViTConfig
 from napari_dmoe.models.weights import (
@@ -172,6 +173,10 @@ def load_checkpoint(
             preprocessing=_plain_preprocessing(config),
         )
     check_card(stated, architecture, config, path.name)
+    sha256 = file_sha256(path)
+    if card is None and stated.training_images is None:
+        images = known_images(sha256)
+        stated = stated.model_copy(update={"training_images": images})
     with torch.device("meta"):
         module = architecture.build(config)
     module.load_state_dict(state, assign=True)
@@ -181,7 +186,7 @@ def load_checkpoint(
         card=_fitted_to(stated, config),
         architecture=architecture.name,
         source=path.name,
-        sha256=file_sha256(path),
+        sha256=sha256,
         n_bytes=path.stat().st_size,
     )
 

@@ -22,6 +22,7 @@ from napari_dmoe.inference.results.segmentation import Segmentation
 from napari_dmoe.inference.running.devices import REMEDY
 from napari_dmoe.inference.running.drivers import RouterChoice
 from napari_dmoe.inference.running.forward import Answers, Forward
+from napari_dmoe.inference.running.likeness import Likeness, mean_loads
 from napari_dmoe.inference.running.recording import provenance_of, said_once
 from napari_dmoe.inference.running.settings import InferenceSettings
 from napari_dmoe.models.checkpoint import LoadedModel
@@ -49,6 +50,7 @@ class PlaneRun:
         self.digest = InputDigest()
         self.notices = dict.fromkeys(image.notices)
         self.n_constant = [0]
+        self.likeness = Likeness(loaded.card.training_images)
         self._white: White | None = None
         if not isinstance(loaded.preprocessing, Preprocessing):
             raise ImageError("the model's card states no preprocessing of planes")
@@ -73,7 +75,7 @@ class PlaneRun:
         """Take inputs, what is known of them, and the device from another run."""
         self._inputs = lead._inputs
         self.digest, self.notices = lead.digest, lead.notices
-        self.n_constant = lead.n_constant
+        self.n_constant, self.likeness = lead.n_constant, lead.likeness
         self.forward.batches = lead.forward.batches
 
     def listen(self, progress: ProgressHook, step: Progress) -> None:
@@ -111,6 +113,7 @@ class PlaneRun:
             self.n_constant[0] += 1
         self.notices.update(dict.fromkeys(filter(None, notices)))
         self.digest.add(prepared.tensor)
+        self.likeness.look(number, prepared.raw)
         return prepared.tensor
 
     def _white_of_all(self) -> White:
@@ -179,7 +182,12 @@ class PlaneRun:
                 grid=self.grid,
                 seen=self.crop,
                 input_sha256=self.digest.hexdigest(),
-                notices=(*said_once(self.notices), *self._constant(), *self._cropped()),
+                notices=(
+                    *self._unlike(),
+                    *said_once(self.notices),
+                    *self._constant(),
+                    *self._cropped(),
+                ),
                 swept=swept,
             ),
         )
@@ -200,6 +208,12 @@ class PlaneRun:
         return RoutingMaps(
             maps, grids, choice.values, choice.weights, self.planes.axes, PLANE_AXES
         )
+
+    def _unlike(self) -> tuple[str, ...]:
+        blocks = [
+            torch.cat(part).transpose(0, 1) for part in zip(*self.gates, strict=True)
+        ]
+        return self.likeness.notices("plane", mean_loads(self.forward, blocks))
 
     def _constant(self) -> tuple[str, ...]:
         n, of = self.n_constant[0], len(self.planes)

@@ -28,6 +28,7 @@ from napari_dmoe.inference.results.routing import RoutingMaps
 from napari_dmoe.inference.results.segmentation import Segmentation
 from napari_dmoe.inference.running.drivers import RouterChoice
 from napari_dmoe.inference.running.forward import Forward
+from napari_dmoe.inference.running.likeness import Likeness, mean_loads
 from napari_dmoe.inference.running.recording import provenance_of, said_once
 from napari_dmoe.inference.running.settings import InferenceSettings
 from napari_dmoe.inference.running.windows import GateSum, WeightedSum, Windows
@@ -58,6 +59,7 @@ class VolumeRun:
         self.forward = Forward(loaded, choice, settings, batch=batch)
         self.is_at_source = settings.scored_at == "source"
         self.digest = InputDigest()
+        self.likeness = Likeness(loaded.card.training_images)
         self.notices = dict.fromkeys(image.notices)
         self.labels: list[NDArray[np.uint8]] = []
         self.by_value: list[list[NDArray[np.uint8]]] = []
@@ -83,6 +85,7 @@ class VolumeRun:
             )
             self.notices.update(dict.fromkeys(prepared.notices))
             self.digest.add(prepared.tensor, pulse=pulse)
+            self.likeness.look(number, prepared.tensor)
             self.grid = prepared.grid
             scores = self._scores(number, prepared)
             self._keep(scores, self._pulse(number + 1, "drawing the mask"))
@@ -199,9 +202,16 @@ class VolumeRun:
                 grid=self.grid,
                 seen=tuple(slice(0, n) for n in shape),
                 input_sha256=self.digest.hexdigest(),
-                notices=said_once(self.notices),
+                notices=(*self._unlike(), *said_once(self.notices)),
             ),
         )
+
+    def _unlike(self) -> tuple[str, ...]:
+        blocks = [
+            torch.from_numpy(np.stack(gates, 1))
+            for gates in zip(*self.gates, strict=True)
+        ]
+        return self.likeness.notices("volume", mean_loads(self.forward, blocks))
 
     def _together(self, frames: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
         return np.stack(frames).reshape(*self.volumes.shape, *frames[0].shape)
