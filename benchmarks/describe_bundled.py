@@ -21,7 +21,7 @@ from napari_dmoe.training.loop.image_facts import with_images
 SEED = 1
 """Of the cohorts that the models were trained on; see docs/models.md."""
 
-NUMBER = {"pelvis": 60, "skin": 300}
+NUMBER = {"pelvis": 42, "skin": 300}
 """Phantoms of each cohort that are drawn; a larger cohort begins with a smaller one."""
 
 EVERY = 25

@@ -47,10 +47,8 @@ def photographs() -> Iterator[tuple[str, NDArray[np.uint8]]]:
         pixels = iio.imread(path)
         is_plane = pixels.ndim == 2 or pixels.shape[-1] in (3, 4)
         if is_plane and min(pixels.shape[:2]) >= 64:
-            yield (
-                path.name,
-                np.asarray(pixels if pixels.dtype != bool else 255 * pixels),
-            )
+            scale = np.uint8(255 if pixels.dtype == bool else 1)
+            yield path.name, np.asarray(scale * pixels)
 
 
 def planes_of_noise() -> Iterator[tuple[str, NDArray[np.uint8]]]:
@@ -91,12 +89,13 @@ def plane(pixels: NDArray[np.uint8]) -> SpatialImage:
 
 def flagged(loaded: LoadedModel, images: Iterable[Named]) -> dict:
     """Return which of some images are called unlike the training's."""
-    names, found = [], {}
+    names, found = [], dict[str, str]()
     for name, image, patient in images:
         notices = segment(loaded, image, patient).provenance.notices
-        said = [notice for notice in notices if UNLIKE in notice]
         names.append(name)
-        found.update({name: each.partition(" in ")[2] for each in said})
+        for notice in notices:
+            if UNLIKE in notice:
+                found[name] = notice.partition(" in ")[2]
     return {
         "images": len(names),
         "share": len(found) / len(names) if names else None,

@@ -24,7 +24,7 @@ from napari_dmoe.training.cases.pool import Pool
 MOST_IMAGES = 512
 """Cases that are looked at, evenly over all of them."""
 
-MOST_PASSES = 256
+MOST_PLANES, MOST_WINDOWS = 256, 96
 """Passes of the network that tell the loads: planes, or windows of volumes."""
 
 MARGINS: Mapping[str, float] = {"sharpness": 1.1, "colours": 1.25, LOADS: 1.4}
@@ -131,7 +131,8 @@ def _loads(
         return {}
     loaded.module.eval()
     passes = [_passes(pool, i) for i in numbers]
-    most = max(ENOUGH_IMAGES, int(MOST_PASSES / np.mean(passes)))
+    most_passes = MOST_PLANES if pool.patch is None else MOST_WINDOWS
+    most = max(ENOUGH_IMAGES, int(most_passes / np.mean(passes)))
     return {
         i: [load for gates in _gates(loaded, pool, i) for load in gates.tolist()]
         for i in (numbers[place] for place in _evenly(len(numbers), most))
@@ -139,7 +140,7 @@ def _loads(
 
 
 def _windows(shape: Sequence[int], patch: Sequence[int]) -> Windows:
-    return Windows(shape, patch, 0.5)
+    return Windows(shape, patch, overlap=0)
 
 
 def _passes(pool: Pool, number: int) -> int:
