@@ -5,20 +5,11 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+import imageio.v3 as iio
 import numpy as np
 import pytest
-from numpy.typing import NDArray
-
-import imageio.v3 as iio
 from cli_runs import run
-from napari_dmoe.imaging.spatial import SpatialImage
-from napari_dmoe.inference.running.segment import segment
-from napari_dmoe.models.checkpoint import LoadedModel, load_checkpoint
-from napari_dmoe.models.gating import ExpertControl
-from napari_dmoe.models.saving import save_checkpoint
-from napari_dmoe.models.training_images import LOADS
-from napari_dmoe.patient import Patient
-from napari_dmoe.training.loop.fit import fit
+from numpy.typing import NDArray
 from training_cases import (
     PLAIN,
     cube,
@@ -28,6 +19,15 @@ from training_cases import (
     squares,
     tiny_model,
 )
+
+from napari_dmoe.imaging.spatial import SpatialImage
+from napari_dmoe.inference.running.segment import segment
+from napari_dmoe.models.checkpoint import LoadedModel, load_checkpoint
+from napari_dmoe.models.gating import ExpertControl
+from napari_dmoe.models.saving import save_checkpoint
+from napari_dmoe.models.training_images import LOADS
+from napari_dmoe.patient import Patient
+from napari_dmoe.training.loop.fit import fit
 
 WORDS = "unlike the images it was trained on"
 SUSPECT = Patient(severity="suspect")
@@ -105,7 +105,7 @@ def test_the_saved_model_says_it_in_the_table_and_in_the_record(
     iio.imwrite(tmp_path / "eye.png", noise())
     out = tmp_path / "out"
     model = tmp_path / "model.safetensors"
-    code, _, _ = run("segment", tmp_path / "eye.png", "--model", model, "-o", out)
+    code, _, _ = run("segment", tmp_path / "eye.png", model, "-o", out)
     assert code == 0
     with (out / "segment.csv").open(encoding="utf-8-sig") as file:
         (row,) = csv.DictReader(file)

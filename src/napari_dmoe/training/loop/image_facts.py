@@ -27,7 +27,7 @@ MOST_IMAGES = 512
 MOST_PLANES, MOST_WINDOWS = 256, 96
 """Passes of the network that tell the loads: planes, or windows of volumes."""
 
-MARGINS: Mapping[str, float] = {"sharpness": 1.1, "colours": 1.25, LOADS: 1.4}
+MARGINS: Mapping[str, float] = {"sharpness": 1.02, "colours": 1.25, LOADS: 2.0}
 MARGIN = 1.3
 """How far outside is far, in distances of the farthest training images but 1 %."""
 
