@@ -105,7 +105,7 @@ def test_the_saved_model_says_it_in_the_table_and_in_the_record(
     iio.imwrite(tmp_path / "eye.png", noise())
     out = tmp_path / "out"
     model = tmp_path / "model.safetensors"
-    code, _, _ = run("segment", tmp_path / "eye.png", model, "-o", out)
+    code, _, _ = run("segment", tmp_path / "eye.png", "-c", model, "-o", out)
     assert code == 0
     with (out / "segment.csv").open(encoding="utf-8-sig") as file:
         (row,) = csv.DictReader(file)
