@@ -15,6 +15,7 @@ from napari_dmoe.imaging.spatial import CHANNEL_AXIS, ImageError, SpatialImage
 from napari_dmoe.progress import Pulse, no_pulse
 
 NOTHING_FINITE = "the image has no finite value"
+CONSTANT = "the image is constant: there is nothing to segment in it"
 
 
 def not_finite(n: int) -> str:

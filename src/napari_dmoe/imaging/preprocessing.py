@@ -16,7 +16,12 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, Field
 from torch.nn import functional as F
 
-from napari_dmoe.imaging.pixels import NOTHING_FINITE, channels_first, not_finite
+from napari_dmoe.imaging.pixels import (
+    CONSTANT,
+    NOTHING_FINITE,
+    channels_first,
+    not_finite,
+)
 from napari_dmoe.imaging.resampling import PIXELS_AT_ONCE, cubic_plane
 from napari_dmoe.imaging.spatial import (
     CHANNEL_AXIS,
@@ -25,6 +30,7 @@ from napari_dmoe.imaging.spatial import (
     ResizeRule,
     SpatialImage,
 )
+from napari_dmoe.imaging.white import White, finite, rows_of, white_of_values
 from napari_dmoe.progress import Pulse, no_pulse
 
 LARGEST_SIDE = 2**17
@@ -36,15 +42,12 @@ MAX_BYTES = 8 * 2**30
 _BYTES_PER_PIXEL = 24
 """Three arrays of 64-bit floats: scaled, and two while the spline is fitted."""
 
-BYTE = 255.0
-"""White, as published."""
-
 
 class Preprocessing(BaseModel, frozen=True, extra="forbid"):
     """How an image becomes a network's input.
 
     Values are clipped to 0-255 and divided by 255; floats in [0, 1] are taken as
-    fractions of 255.
+    fractions of 255. See :mod:`napari_dmoe.imaging.white`.
     """
 
     crop: Annotated[int, Field(ge=2, le=LARGEST_SIDE)] | Literal["square"] | None = (
@@ -84,12 +87,20 @@ class Prepared:
     """Where its samples lie in the source image."""
     crop: tuple[slice, ...]
     """The part of the source image that was seen."""
+    white: White
+    """What was taken for white."""
+    raw: torch.Tensor
+    """(C, S, S) float32 tensor: the input before it was standardised."""
     notices: tuple[str, ...] = ()
     """What a person should know: values outside the expected range, for example."""
 
 
 def prepare(
-    image: SpatialImage, preprocessing: Preprocessing, *, pulse: Pulse = no_pulse
+    image: SpatialImage,
+    preprocessing: Preprocessing,
+    *,
+    white: White | None = None,
+    pulse: Pulse = no_pulse,
 ) -> Prepared:
     """Make one 2D image a network's input.
 
@@ -99,6 +110,9 @@ def prepare(
         Axes y and x, and optionally c with 1, 3 or 4 channels (alpha is left out).
     preprocessing : Preprocessing
         What the model's card asks for.
+    white : White, optional
+        What is white, decided for the whole stack that the plane is of; by default it
+        is decided for the plane.
     pulse : callable
         Called between the steps, which take a second or so for very large planes.
 
@@ -115,12 +129,13 @@ def prepare(
     """
     grid, place = input_grid(image, preprocessing)
     values, notices = channels_first(image, ("y", "x"), place=place, pulse=pulse)
-    values, scaling = _unit_range(values, pulse)
+    white = white or white_of_values(values, pulse=pulse)
+    values, scaling = _unit_range(values, white.top, pulse)
     shape = (preprocessing.side, preprocessing.side)
-    tensor = _resample(values, shape, preprocessing.resize, pulse)
-    if preprocessing.standardise:
-        tensor = standardised(tensor)
-    return Prepared(tensor, grid, place, (*notices, *scaling))
+    raw = _resample(values, shape, preprocessing.resize, pulse)
+    tensor = standardised(raw) if preprocessing.standardise else raw
+    said = (*notices, *scaling, *white.notices)
+    return Prepared(tensor, grid, place, white, raw, said)
 
 
 def input_grid(
@@ -178,69 +193,24 @@ def standardised(images: torch.Tensor) -> torch.Tensor:
 
 
 def _unit_range(
-    values: NDArray[Any], pulse: Pulse
+    values: NDArray[Any], top: float, pulse: Pulse
 ) -> tuple[NDArray[np.float64], list[str]]:
     """Bring any numbers (C, H, W) to [0, 1] as the published 0-255 range does."""
-    if values.dtype == bool:
-        notice = "the image is a mask: True was taken for white"
-        return values.astype(np.float64), [notice]
-    low, high, n_bad = _range(values, pulse)
-    top, notices = _white(low, high, is_float=values.dtype.kind == "f")
-    if n_bad:
-        notices.insert(0, not_finite(n_bad))
     scaled = np.empty(values.shape, np.float64)
-    for rows in _rows_of(values):
-        pulse()
-        part, _ = _finite(values[rows])
-        np.clip(part, 0, top, out=part)
-        scaled[rows] = part / np.float64(top)
-    return scaled, notices
-
-
-def _range(values: NDArray[Any], pulse: Pulse) -> tuple[float, float, int]:
-    """Return the lowest and the highest number, and how many are not finite."""
     low, high, n_bad = math.inf, -math.inf, 0
-    for rows in _rows_of(values):
+    for rows in rows_of(values, PIXELS_AT_ONCE):
         pulse()
-        part, n = _finite(values[rows])
+        part, n = finite(values[rows])
         low, high = min(low, float(part.min())), max(high, float(part.max()))
         n_bad += n
+        np.clip(part, 0, top, out=part)
+        scaled[rows] = part / np.float64(top)
     if n_bad == values.size:
         raise ImageError(NOTHING_FINITE)
-    return low, high, n_bad
-
-
-def _white(low: float, high: float, *, is_float: bool) -> tuple[float, list[str]]:
-    """Return the number that becomes 1, and what is to be said of such numbers."""
-    notices = []
-    if low == high:
-        notices.append("the image is constant: there is nothing to segment in it")
-    if low < 0:
-        notices.append(f"values below 0 (down to {low:g}) were set to 0")
-    if high > BYTE:
-        notices.append(f"values reach {high:g}: 0 to {high:g} was scaled to 0 to 255")
-        return high, notices
-    return (1.0 if is_float and 0 < high <= 1 else BYTE), notices
-
-
-def _finite(values: NDArray[Any]) -> tuple[NDArray[np.float64], int]:
-    """Return new 64-bit floats, with 0 for what is not finite, and how many are not."""
-    with np.errstate(over="ignore"):  # what is too large becomes infinite
-        floats = values.astype(np.float64)
-    if values.dtype.kind in "ui":
-        return floats, 0
-    bad = ~np.isfinite(floats)
-    n_bad = int(np.count_nonzero(bad))
-    if n_bad:
-        floats[bad] = 0
-    return floats, n_bad
-
-
-def _rows_of(values: NDArray[Any]) -> list[tuple[slice, slice]]:
-    """Return the rows (C, H, W) that are scaled at a time."""
-    n = values.shape[1]
-    step = max(1, n * PIXELS_AT_ONCE // values.size)
-    return [(slice(None), slice(i, i + step)) for i in range(0, n, step)]
+    notices = [not_finite(n_bad)] if n_bad else []
+    if low == high and values.dtype != bool:
+        notices.append(CONSTANT)
+    return scaled, notices
 
 
 def _resample(

@@ -7,6 +7,7 @@ The 2D counterpart is :mod:`napari_dmoe.imaging.preprocessing`; the way back is
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, Field, field_validator
 
 from napari_dmoe.imaging.memory import NotEnoughMemory, refuse_beyond_memory
-from napari_dmoe.imaging.pixels import channels_first, finite_numbers
+from napari_dmoe.imaging.pixels import CONSTANT, channels_first, finite_numbers
 from napari_dmoe.imaging.resampling import PIXELS_AT_ONCE, linear_volume
 from napari_dmoe.imaging.spatial import Grid, ImageError, SpatialImage
 from napari_dmoe.progress import Pulse, no_pulse
@@ -41,6 +42,9 @@ intensities are 32-bit floats."""
 MUCH_FINER, _MANY_VOXELS = 4096, 2**27
 """Voxels for each of the volume's own, and in all, beyond which no training went."""
 
+Window = tuple[float, float]
+"""Intensities that become 0 and 1."""
+
 _PERCENTILES = (0.5, 99.5)
 
 _WIDEST_RANGE, _FARTHEST = 1e37, 1e300
@@ -48,6 +52,10 @@ _WIDEST_RANGE, _FARTHEST = 1e37, 1e300
 
 VOXELS_FOR_PERCENTILES = 2**25
 """Larger volumes are thinned out for their percentiles, evenly along each axis."""
+
+
+_VOXELS_FOR_A_LOOK = 2**20
+"""Voxels that tell whether nearly all of a volume is one value."""
 
 
 class VolumePreprocessing(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
@@ -134,6 +142,7 @@ def prepare_volume(
     preprocessing: VolumePreprocessing,
     *,
     n_channels: int = 1,
+    window: Window | None = None,
     pulse: Pulse = no_pulse,
 ) -> PreparedVolume:
     """Make one volume a 3D network's input.
@@ -146,6 +155,9 @@ def prepare_volume(
         What the model's card asks for.
     n_channels : int
         Channels that the network takes.
+    window : (float, float), optional
+        Intensities that become 0 and 1, decided for all volumes of an image; by default
+        those of the card, or of the volume.
     pulse : callable
         Called between the steps, which take a second or so for 512 voxels a side.
 
@@ -160,6 +172,58 @@ def prepare_volume(
     Axes are flipped, never rotated, so that each runs as the world axis nearest to it;
     then the volume is resampled linearly, smoothed where it shrinks.
     """
+    grid, values, notices = _at_the_models_size(
+        image, preprocessing, n_channels=n_channels, pulse=pulse
+    )
+    values, least, most = _within_reach(values)
+    if least == most:
+        notices.append(CONSTANT)
+    pulse()
+    if preprocessing.window is not None:
+        window = preprocessing.window
+        notices += _unlike_the_window(values, window, least, most)
+    elif window is None:
+        thinned = _thinned(values, VOXELS_FOR_PERCENTILES)
+        window, more = _own_window(thinned, least, most)
+        notices += more
+    scaled = _windowed(values, window, pulse)
+    return PreparedVolume(torch.from_numpy(scaled), grid, tuple(notices))
+
+
+def window_of_all(
+    volumes: Iterable[SpatialImage],
+    preprocessing: VolumePreprocessing,
+    *,
+    number: int,
+    n_channels: int = 1,
+    pulse: Pulse = no_pulse,
+) -> tuple[Window, tuple[str, ...]]:
+    """Return what becomes 0 and 1 in all volumes of an image, where no card says it.
+
+    The `number` volumes are read one by one, and not kept. Arguments and errors are
+    those of :func:`prepare_volume`; the strings are what a person should know.
+    """
+    kept, ends = [], []
+    for volume in volumes:
+        _, values, _ = _at_the_models_size(
+            volume, preprocessing, n_channels=n_channels, pulse=pulse
+        )
+        values, *reached = _within_reach(values)
+        ends += reached
+        kept.append(_thinned(values, VOXELS_FOR_PERCENTILES // number).ravel())
+        pulse()
+    window, notices = _own_window(np.concatenate(kept), min(ends), max(ends))
+    return window, tuple(notices)
+
+
+def _at_the_models_size(
+    image: SpatialImage,
+    preprocessing: VolumePreprocessing,
+    *,
+    n_channels: int,
+    pulse: Pulse,
+) -> tuple[Grid, NDArray[np.floating], list[str]]:
+    """Return a volume (C, D, H, W) upright and resampled, and where it lies."""
     if set(image.spatial_axes) != set(VOLUME_AXES) or 0 in image.data.shape:
         raise ImageError(
             "a 3D model takes a volume with the axes z, y and x: found "
@@ -193,8 +257,7 @@ def prepare_volume(
                 )
                 grid = grid.resize(shape, "half-pixel")
     pulse()
-    scaled, unlike = _windowed(values, preprocessing.window, pulse)
-    return PreparedVolume(torch.from_numpy(scaled), grid, (*notices, *unlike))
+    return grid, values, notices
 
 
 def _along_the_world(
@@ -234,39 +297,73 @@ def _refuse_finer(
 
 
 def _windowed(
-    values: NDArray[np.floating], window: tuple[float, float] | None, pulse: Pulse
-) -> tuple[NDArray[np.float32], list[str]]:
-    """Scale intensities to [0, 1]; say so where a volume hardly reaches the window."""
-    notices = []
-    least, most = float(values.min()), float(values.max())
-    if most - least > _WIDEST_RANGE:
-        values = np.clip(values.astype(np.float64), -_FARTHEST, _FARTHEST)
-    if least == most:
-        notices.append("the image is constant: there is nothing to segment in it")
-    pulse()
-    low, high = window or _percentiles(values)
-    if window is not None and (most <= low or least >= high):
-        notices.append(
-            f"all intensities ({least:g} to {most:g}) lie outside the model's window "
-            f"of {low:g} to {high:g}: is this the kind of image that it was made for?"
-        )
-    elif window is not None and least >= 0 > low:
-        notices.append(
-            f"intensities begin at {least:g}, where the model expects values below 0 "
-            "such as Hounsfield units"
-        )
+    values: NDArray[np.floating], window: Window, pulse: Pulse
+) -> NDArray[np.float32]:
+    """Scale intensities to [0, 1]."""
+    low, high = window
     scaled = np.empty(values.shape, np.float32)
     step = max(1, values.shape[1] * PIXELS_AT_ONCE // values.size)
     for begin in range(0, values.shape[1], step):
         pulse()
         rows = (slice(None), slice(begin, begin + step))
         scaled[rows] = (np.clip(values[rows], low, high) - low) / ((high - low) or 1.0)
-    return scaled, notices
+    return scaled
 
 
-def _percentiles(values: NDArray[np.floating]) -> tuple[float, float]:
-    """Return the percentiles that become 0 and 1."""
-    skip = math.ceil((values.size / VOXELS_FOR_PERCENTILES) ** (1 / 3))
-    thinned = values[(slice(None), *(slice(None, None, skip),) * 3)]
-    low, high = np.percentile(thinned, _PERCENTILES)
-    return float(low), float(high)
+def _within_reach(
+    values: NDArray[np.floating],
+) -> tuple[NDArray[np.floating], float, float]:
+    """Return values whose differences are finite numbers, the least and the most."""
+    least, most = float(values.min()), float(values.max())
+    if most - least > _WIDEST_RANGE:
+        values = np.clip(values.astype(np.float64), -_FARTHEST, _FARTHEST)
+        least, most = max(least, -_FARTHEST), min(most, _FARTHEST)
+    return values, least, most
+
+
+def _own_window(
+    thinned: NDArray[np.floating], least: float, most: float
+) -> tuple[Window, list[str]]:
+    """Return the percentiles that become 0 and 1, or the range where they agree."""
+    low, high = map(float, np.percentile(thinned, _PERCENTILES))
+    if low < high or least == most:
+        return (low, high), []
+    notice = (
+        f"nearly all intensities are {low:g}: not the percentiles but the whole range, "
+        f"{least:g} to {most:g}, was scaled to 0 to 1"
+    )
+    return (least, most), [notice]
+
+
+def _unlike_the_window(
+    values: NDArray[np.floating], window: Window, least: float, most: float
+) -> list[str]:
+    """Say so where a volume hardly reaches a window, or hardly varies in it."""
+    low, high = window
+    if most <= low or least >= high:
+        return [
+            f"all intensities ({least:g} to {most:g}) lie outside the model's window "
+            f"of {low:g} to {high:g}: is this the kind of image that it was made for?"
+        ]
+    notices = []
+    if least >= 0 > low:
+        notices.append(
+            f"intensities begin at {least:g}, where the model expects values below 0 "
+            "such as Hounsfield units"
+        )
+    thinned = _thinned(values, _VOXELS_FOR_A_LOOK)
+    first, last = np.clip(np.percentile(thinned, _PERCENTILES), low, high)
+    if first == last and least < most:
+        where = {low: "lie below", high: "lie above"}.get(float(first), "are alike in")
+        notices.append(
+            f"nearly all intensities {where} the model's window of {low:g} to "
+            f"{high:g}, though they reach from {least:g} to {most:g}: it sees hardly "
+            "anything"
+        )
+    return notices
+
+
+def _thinned(values: NDArray[np.floating], n: int) -> NDArray[np.floating]:
+    """Return about `n` of the voxels (C, D, H, W), evenly along each axis."""
+    skip = math.ceil((values.size / max(1, n)) ** (1 / 3))
+    return values[(slice(None), *(slice(None, None, skip),) * 3)]

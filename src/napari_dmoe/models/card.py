@@ -24,6 +24,7 @@ from pydantic import (
 from napari_dmoe.imaging.preprocessing import Preprocessing
 from napari_dmoe.imaging.spatial import MOST_CLASSES
 from napari_dmoe.imaging.volumes import VolumePreprocessing
+from napari_dmoe.models.training_images import TrainingImages
 from napari_dmoe.patient import ATTRIBUTES, Patient, PatientError, is_unknown
 from napari_dmoe.validation import Stated
 
@@ -203,6 +204,9 @@ class ModelCard(Stated, frozen=True, extra="forbid"):
         How a 2D or 3D image becomes the network's input; null where it is not stated.
     training : TrainingFacts
         What is stated of the training.
+    training_images : TrainingImages, optional
+        What the images of the training looked like, in numbers; without it no run says
+        of an image that it is unlike them.
     weights_licence, data_licence, citation, intended_use : str, optional
         As stated by whoever published the weights; null where not stated.
     notice : str, optional
@@ -221,6 +225,7 @@ class ModelCard(Stated, frozen=True, extra="forbid"):
     modality: Text | None = None
     preprocessing: AnyPreprocessing | None = Preprocessing()
     training: TrainingFacts = TrainingFacts()
+    training_images: TrainingImages | None = None
     weights_licence: Text | None = None
     data_licence: Text | None = None
     citation: Text | None = None

@@ -25,6 +25,7 @@ from napari_dmoe.models.card import ModelCard
 from napari_dmoe.models.card_files import CardError, generic_card, parse_card, read_card
 from napari_dmoe.models.footprint import check_patch, weights_bytes
 from napari_dmoe.models.identification import check_card, identify
+from napari_dmoe.models.training_images import known_images
 from napari_dmoe.models.unet3d import UNet3DConfig
 from napari_dmoe.models.vit import ViTConfig
 from napari_dmoe.models.weights import (
@@ -192,6 +193,10 @@ def load_checkpoint(
             raise CheckpointError(f"{path.name}: {said(error)}") from error
     check_card(stated, architecture, config, path.name)
     check_patch(stated, config, path.name)
+    sha256 = file_sha256(path)
+    if card is None and stated.training_images is None:
+        images = known_images(sha256)
+        stated = stated.model_copy(update={"training_images": images})
     with torch.device("meta"):
         module = architecture.build(config)
     module.load_state_dict(found.state, assign=True)
@@ -201,7 +206,7 @@ def load_checkpoint(
         card=_fitted_to(stated, config),
         architecture=architecture.name,
         source=path.name.encode("utf-8", "backslashreplace").decode("utf-8"),
-        sha256=file_sha256(path),
+        sha256=sha256,
         n_bytes=path.stat().st_size,
         notices=found.notices,
     )

@@ -12,15 +12,18 @@ from torch import Tensor
 
 from napari_dmoe.imaging.frames import Frames, source_axes, transposed
 from napari_dmoe.imaging.memory import refuse_beyond_memory
+from napari_dmoe.imaging.pixels import CONSTANT
 from napari_dmoe.imaging.preprocessing import Preprocessing, input_grid, prepare
 from napari_dmoe.imaging.restoration import best_class, restore_labels, restore_maps
 from napari_dmoe.imaging.spatial import Grid, ImageError, SpatialImage
+from napari_dmoe.imaging.white import White, white_of_planes
 from napari_dmoe.inference.results.provenance import InputDigest
 from napari_dmoe.inference.results.routing import RoutingMaps
 from napari_dmoe.inference.results.segmentation import Segmentation
 from napari_dmoe.inference.running.devices import REMEDY
 from napari_dmoe.inference.running.drivers import RouterChoice
 from napari_dmoe.inference.running.forward import Answers, Forward
+from napari_dmoe.inference.running.likeness import Likeness, mean_loads
 from napari_dmoe.inference.running.recording import provenance_of, said_once
 from napari_dmoe.inference.running.settings import InferenceSettings
 from napari_dmoe.models.checkpoint import LoadedModel
@@ -56,6 +59,9 @@ class PlaneRun:
         self.notices = dict.fromkeys(image.notices)
         if planes.backwards & set(PLANE_AXES):
             self.notices[TURNED] = None
+        self.n_constant = [0]
+        self.likeness = Likeness(loaded.card.training_images)
+        self._white: White | None = None
         if not isinstance(loaded.preprocessing, Preprocessing):
             raise ImageError("the model's card states no preprocessing of planes")
         self.preprocessing = loaded.preprocessing
@@ -79,6 +85,7 @@ class PlaneRun:
         """Take inputs, what is known of them, and the device from another run."""
         self._inputs = lead._inputs
         self.digest, self.notices = lead.digest, lead.notices
+        self.n_constant, self.likeness = lead.n_constant, lead.likeness
         self.forward.batches = lead.forward.batches
 
     def listen(self, progress: ProgressHook, step: Progress) -> None:
@@ -104,11 +111,33 @@ class PlaneRun:
         return torch.stack(planes)
 
     def _input(self, number: int) -> Tensor:
-        plane = self.planes[number]
-        prepared = prepare(plane, self.preprocessing, pulse=self._pulse)
-        self.notices.update(dict.fromkeys(prepared.notices))
+        plane, n = self.planes[number], len(self.planes)
+        if n > 1 and self._white is None:
+            self._white = self._white_of_all()
+        prepared = prepare(
+            plane, self.preprocessing, white=self._white, pulse=self._pulse
+        )
+        notices = [*prepared.notices, prepared.white.statement]
+        if n > 1 and CONSTANT in notices:  # said of them all in the end
+            notices.remove(CONSTANT)
+            self.n_constant[0] += 1
+        self.notices.update(dict.fromkeys(filter(None, notices)))
         self.digest.add(prepared.tensor)
+        self.likeness.look(number, prepared.raw)
         return prepared.tensor
+
+    def _white_of_all(self) -> White:
+        """Decide what is white in the whole stack, so that its planes stay related."""
+        planes, channels = self.planes, self.planes.image.n_channels
+        seen = math.prod(s.stop - s.start for s in self.crop)
+        return white_of_planes(
+            (planes[number] for number in range(len(planes))),
+            self.crop,
+            dtype=np.dtype(planes.image.data.dtype),
+            n_values=len(planes) * channels * seen,
+            n_planes=len(planes) * channels,
+            pulse=self._pulse,
+        )
 
     def take(self, chunk: range, answers: Answers) -> None:
         """Turn what the network says of some planes into labels and gates."""
@@ -168,7 +197,12 @@ class PlaneRun:
                 grid=seen_at,
                 seen=seen,
                 input_sha256=self.digest.hexdigest(),
-                notices=(*said_once(self.notices), *self._cropped()),
+                notices=(
+                    *self._unlike(),
+                    *said_once(self.notices),
+                    *self._constant(),
+                    *self._cropped(),
+                ),
                 swept=swept,
             ),
         )
@@ -201,6 +235,20 @@ class PlaneRun:
         return RoutingMaps(
             maps, grids, choice.values, choice.weights, planes.axes, PLANE_AXES
         )
+
+    def _unlike(self) -> tuple[str, ...]:
+        blocks = [
+            torch.cat(part).transpose(0, 1) for part in zip(*self.gates, strict=True)
+        ]
+        return self.likeness.notices("plane", mean_loads(self.forward, blocks))
+
+    def _constant(self) -> tuple[str, ...]:
+        n, of = self.n_constant[0], len(self.planes)
+        if not n:
+            return ()
+        are = "is" if n == 1 else "are"
+        words = f"{n} of {of} planes {are} constant: there is nothing to segment there"
+        return (words,)
 
     def _cropped(self) -> tuple[str, ...]:
         seen = tuple(s.stop - s.start for s in self.crop)

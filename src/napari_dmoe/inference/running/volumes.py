@@ -20,13 +20,16 @@ from napari_dmoe.imaging.volumes import (
     VOLUME_AXES,
     PreparedVolume,
     VolumePreprocessing,
+    Window,
     prepare_volume,
+    window_of_all,
 )
 from napari_dmoe.inference.results.provenance import InputDigest
 from napari_dmoe.inference.results.routing import RoutingMaps
 from napari_dmoe.inference.results.segmentation import Segmentation
 from napari_dmoe.inference.running.drivers import RouterChoice
 from napari_dmoe.inference.running.forward import Forward
+from napari_dmoe.inference.running.likeness import Likeness, mean_loads
 from napari_dmoe.inference.running.recording import provenance_of, said_once
 from napari_dmoe.inference.running.settings import InferenceSettings
 from napari_dmoe.inference.running.windows import GateSum, WeightedSum, Windows
@@ -59,6 +62,7 @@ class VolumeRun:
         self.forward = Forward(loaded, choice, settings, batch=batch)
         self.is_at_source = settings.scored_at == "source"
         self.digest = InputDigest()
+        self.likeness = Likeness(loaded.card.training_images)
         self.notices = dict.fromkeys(image.notices)
         self.labels: list[NDArray[np.uint8]] = []
         self.by_value: list[list[NDArray[np.uint8]]] = []
@@ -71,19 +75,40 @@ class VolumeRun:
     def work(self, progress: ProgressHook) -> Segmentation:
         """Segment all volumes."""
         self._progress, n_channels = progress, self.loaded.config.in_channels
+        window = self._window_of_all()
         for number in range(len(self.volumes)):
             pulse = self._pulse(number, "preparing the volume")
             volume = self.volumes[number]
             prepared = prepare_volume(
-                volume, self.preprocessing, n_channels=n_channels, pulse=pulse
+                volume,
+                self.preprocessing,
+                n_channels=n_channels,
+                window=window,
+                pulse=pulse,
             )
             self.notices.update(dict.fromkeys(prepared.notices))
             self.digest.add(prepared.tensor, pulse=pulse)
+            self.likeness.look(number, prepared.tensor)
             self.grid = prepared.grid
             scores = self._scores(number, prepared)
             self._keep(scores, self._pulse(number + 1, "drawing the mask"))
         progress(Progress(1, 1, "done"))
         return self._result()
+
+    def _window_of_all(self) -> Window | None:
+        """Decide what is 0 and 1 in all volumes together, so that they stay related."""
+        n, volumes = len(self.volumes), self.volumes
+        if n == 1 or self.preprocessing.window is not None:
+            return None
+        window, notices = window_of_all(
+            (volumes[number] for number in range(n)),
+            self.preprocessing,
+            number=n,
+            n_channels=self.loaded.config.in_channels,
+            pulse=self._pulse(0, "preparing the volumes"),
+        )
+        self.notices.update(dict.fromkeys(notices))
+        return window
 
     def _pulse(self, n_done: int, message: str) -> Pulse:
         """Return what repeats the progress between windows, so that Stop acts."""
@@ -185,7 +210,7 @@ class VolumeRun:
                 grid=self.grid,
                 seen=tuple(slice(0, n) for n in shape),
                 input_sha256=self.digest.hexdigest(),
-                notices=said_once(self.notices),
+                notices=(*self._unlike(), *said_once(self.notices)),
             ),
         )
 
@@ -194,6 +219,13 @@ class VolumeRun:
         volumes = self.volumes
         axes = (*volumes.axes, *VOLUME_AXES)
         return transposed(samples, axes, source_axes(volumes.image.axes))
+
+    def _unlike(self) -> tuple[str, ...]:
+        blocks = [
+            torch.from_numpy(np.stack(gates, 1))
+            for gates in zip(*self.gates, strict=True)
+        ]
+        return self.likeness.notices("volume", mean_loads(self.forward, blocks))
 
     def _together(self, frames: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
         return np.stack(frames).reshape(*self.volumes.shape, *frames[0].shape)

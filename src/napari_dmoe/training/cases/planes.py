@@ -34,6 +34,8 @@ class PlanePool:
         What the card asks for.
     patients : tuple of Patient
         Whom they show.
+    sizes : tuple of tuple of int
+        Pixels of the images along their axes, before they were prepared.
     """
 
     images: Tensor
@@ -42,6 +44,7 @@ class PlanePool:
     preprocessing: Preprocessing
     patients: tuple[Patient, ...] = ()
     patch: None = None
+    sizes: tuple[tuple[int, ...], ...] = ()
 
     def __len__(self) -> int:
         return len(self.category)

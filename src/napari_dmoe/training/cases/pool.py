@@ -57,7 +57,7 @@ def read_pool(
         )
     read, axes = _reading(card)
     reading = reading or annotation.reading(card.classes)
-    images, labels, categories, patients = [], [], [], []
+    images, labels, categories, patients, sizes = [], [], [], [], []
     for done, case in enumerate(cases, start=1):
         prepared = read(case.image)
         images.append((255 * prepared.tensor.clamp(0, 1)).round().to(torch.uint8))
@@ -72,13 +72,24 @@ def read_pool(
         labels.append(torch.from_numpy(drawn))
         categories.append(category_of(case, card))
         patients.append(case.patient)
+        stored = dict(
+            zip(case.image.spatial_axes, case.image.spatial_shape, strict=True)
+        )
+        sizes.append(tuple(stored[axis] for axis in axes))
         progress(Progress(done, len(cases), "reading cases"))
     how, category, whom = card.preprocessing, torch.tensor(categories), tuple(patients)
     if isinstance(how, VolumePreprocessing):
-        return VolumePool(tuple(images), tuple(labels), category, how.patch, whom)
+        return VolumePool(
+            tuple(images), tuple(labels), category, how.patch, whom, tuple(sizes)
+        )
     planes = torch.stack([image.expand(3, -1, -1) for image in images])
     return PlanePool(
-        planes, torch.stack(labels), category, cast("Preprocessing", how), whom
+        planes,
+        torch.stack(labels),
+        category,
+        cast("Preprocessing", how),
+        whom,
+        sizes=tuple(sizes),
     )
 
 

@@ -44,6 +44,8 @@ class VolumePool:
         Size of what is cut out.
     patients : tuple of Patient
         Whom they show.
+    sizes : tuple of tuple of int
+        Pixels of the images along their axes, before they were prepared.
     """
 
     images: tuple[Tensor, ...]
@@ -51,6 +53,7 @@ class VolumePool:
     category: Tensor
     patch: tuple[int, int, int]
     patients: tuple[Patient, ...] = ()
+    sizes: tuple[tuple[int, ...], ...] = ()
 
     def __len__(self) -> int:
         return len(self.category)

@@ -21,6 +21,7 @@ from napari_dmoe.training.learning.optimisers import optimiser_of
 from napari_dmoe.training.learning.selection import FixedRouters, select
 from napari_dmoe.training.loop.card_facts import with_facts
 from napari_dmoe.training.loop.history import Epoch, Fitted
+from napari_dmoe.training.loop.image_facts import with_images
 from napari_dmoe.training.loop.resuming import check_state
 from napari_dmoe.training.loop.teams import team_now
 from napari_dmoe.training.settings import TrainSettings
@@ -206,8 +207,10 @@ class Run:
         """Return what came of it: the best model or the last, as is asked for."""
         is_best = (keep or self.settings.keep) == "best" and self.best is not None
         epoch = self.best_epoch if is_best else None
+        model = self.model(self.best, of=epoch or 0) if is_best else self.model()
+        before = self.start.card.training_images
         return Fitted(
-            self.model(self.best, of=epoch or 0) if is_best else self.model(),
+            with_images(model, self.pool, before=before),
             tuple(self.history),
             cases_per_router=self.cases_per_router,
             n_cases=len(self.pool),

@@ -1,0 +1,56 @@
+"""State what the bundled models were trained on, in files beside their checkpoints.
+
+Run it with ``python benchmarks/describe_bundled.py [MODEL ...]``. The checkpoints are
+older than the card's field `training_images`, and stay as they are, so that records of
+their results still name them. What ``napari-dmoe train`` would state is computed of the
+first phantoms of the cohort that each was trained on.
+"""
+
+from __future__ import annotations
+
+import argparse
+from importlib import resources
+from pathlib import Path
+
+from napari_dmoe.models.checkpoint import bundled_names, load_checkpoint
+from napari_dmoe.models.training_images import IMAGES_SUFFIX, KnownImages
+from napari_dmoe.phantoms.kinds import KINDS
+from napari_dmoe.training.cases.pool import read_pool
+from napari_dmoe.training.loop.image_facts import with_images
+
+SEED = 1
+"""Of the cohorts that the models were trained on; see docs/models.md."""
+
+NUMBER = {"pelvis": 42, "skin": 300}
+"""Phantoms of each cohort that are drawn; a larger cohort begins with a smaller one."""
+
+EVERY = 25
+"""Each 25th was held out."""
+
+
+def describe(model: str) -> Path:
+    """Write one model's facts; return where they lie."""
+    loaded, kind = load_checkpoint(model), model.removesuffix("-phantom")
+    cases = list(KINDS[kind].cohort(NUMBER.get(kind, 400), seed=SEED))
+    cases = [case for i, case in enumerate(cases) if i % EVERY]
+    images = with_images(loaded, read_pool(cases, loaded.card), before=None)
+    facts = images.card.training_images
+    if facts is None:
+        raise ValueError(f"{model}: too few phantoms")
+    known = KnownImages(sha256=loaded.sha256, training_images=facts)
+    folder = Path(str(resources.files("napari_dmoe.models"))) / "bundled"
+    path = folder / f"{model}{IMAGES_SUFFIX}"
+    path.write_text(known.model_dump_json() + "\n", "utf-8")
+    return path
+
+
+def main() -> None:
+    """Describe the models that are named, or all."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("models", nargs="*", default=bundled_names())
+    for model in parser.parse_args().models:
+        print(describe(model))
+
+
+if __name__ == "__main__":
+    main()

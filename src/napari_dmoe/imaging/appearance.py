@@ -1,0 +1,106 @@
+"""What an image looks like in a few numbers: brightness, colours, sharpness, layout.
+
+They are measured on what a network sees, before it is standardised, and cost next to
+nothing. Models remember those of their training in their cards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+"""Of the grey values."""
+
+_PLANES = 32
+"""Planes of a volume that are looked at, evenly along z."""
+
+_SCALES = (1, 2, 4, 8)
+"""Sides of the blocks whose differences tell how sharp an image is."""
+
+_LEAST_STEP, _LEAST_SPREAD = 1e-3, 1e-2
+"""What an 8-bit image cannot show is not told apart."""
+
+_CELLS = 4
+"""Cells along each side of the layout."""
+
+Appearance = Mapping[str, tuple[float, ...]]
+"""Numbers by what they tell of: brightness, colours, sharpness, layout."""
+
+
+@torch.inference_mode()
+def appearance(image: Tensor) -> Appearance:
+    """Measure a plane (C, H, W) or a volume (C, D, H, W) with values in [0, 1].
+
+    Colours are told of planes with three channels that differ; of a volume, planes
+    evenly along its first axis.
+
+    Examples
+    --------
+    >>> list(appearance(torch.zeros(1, 16, 16)))
+    ['brightness', 'sharpness', 'layout']
+    """
+    planes = _planes(image)
+    grey = planes.mean(1, keepdim=True)
+    found = {"brightness": _brightness(grey)}
+    if is_colour(image):
+        found["colours"] = _colours(planes)
+    found["sharpness"] = _sharpness(grey)
+    found["layout"] = _layout(grey)
+    return {name: tuple(map(float, numbers)) for name, numbers in found.items()}
+
+
+def is_colour(image: Tensor) -> bool:
+    """Whether the channels of an image (C, *S) are three that differ."""
+    return len(image) == 3 and not torch.equal(image[0], image[1])
+
+
+def _planes(image: Tensor) -> Tensor:
+    """Return planes (N, C, H, W) of an image (C, *S)."""
+    image = image.float().clamp(0, 1)
+    if image.ndim == 3:
+        return image[None]
+    step = -(-image.shape[1] // _PLANES)
+    return image[:, ::step].transpose(0, 1)
+
+
+def _brightness(grey: Tensor) -> Tensor:
+    flat = grey.flatten()
+    every = -(-flat.numel() // 2**20)
+    quantiles = torch.quantile(flat[::every], torch.tensor(QUANTILES))
+    return torch.cat([torch.stack([flat.mean(), flat.std(correction=0)]), quantiles])
+
+
+def _colours(planes: Tensor) -> Tensor:
+    means = planes.mean((0, 2, 3))
+    saturation = planes.amax(1) - planes.amin(1)
+    shares = means / means.sum().clamp_min(_LEAST_SPREAD)
+    spread = torch.stack([saturation.mean(), saturation.std(correction=0)])
+    return torch.cat([shares, spread])
+
+
+def _sharpness(grey: Tensor) -> Tensor:
+    """Return how much neighbours differ at several scales, in decades.
+
+    Along rows and columns on their own, and by how much the root of the mean square is
+    above the mean: noise differs everywhere, a drawing at few edges.
+    """
+    numbers = []
+    for scale in _SCALES:
+        blocks = F.avg_pool2d(grey, min(scale, *grey.shape[-2:]))
+        steps = [blocks.diff(dim=axis).abs().flatten() for axis in (-2, -1)]
+        steps = [each if each.numel() else grey.new_zeros(1) for each in steps]
+        numbers += [torch.log10(each.mean() + _LEAST_STEP) for each in steps]
+        both = torch.cat(steps)
+        rms = both.square().mean().sqrt()
+        numbers.append(torch.log10((rms + _LEAST_STEP) / (both.mean() + _LEAST_STEP)))
+    return torch.stack(numbers)
+
+
+def _layout(grey: Tensor) -> Tensor:
+    """Return the brightness of coarse cells, whatever light and contrast are."""
+    cells = F.adaptive_avg_pool2d(grey, _CELLS).mean((0, 1)).flatten()
+    return (cells - cells.mean()) / cells.std(correction=0).clamp_min(_LEAST_SPREAD)

@@ -1,0 +1,175 @@
+"""What a model's card states of the images that it was trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from napari_dmoe.imaging.appearance import Appearance, appearance
+from napari_dmoe.inference.running.windows import GateSum, Windows
+from napari_dmoe.models.checkpoint import LoadedModel
+from napari_dmoe.models.training_images import (
+    ENOUGH_IMAGES,
+    LOADS,
+    ImageSet,
+    Spread,
+    TrainingImages,
+    spread_of,
+)
+from napari_dmoe.training.cases.pool import Pool
+
+MOST_IMAGES = 512
+"""Cases that are looked at, evenly over all of them."""
+
+MOST_PLANES, MOST_WINDOWS = 256, 96
+"""Passes of the network that tell the loads: planes, or windows of volumes."""
+
+MARGINS: Mapping[str, float] = {"sharpness": 1.02, "colours": 1.25, LOADS: 2.0}
+MARGIN = 1.3
+"""How far outside is far, in distances of the farthest training images but 1 %."""
+
+_OF_FEW = 2.0
+"""The same for a handful of images, which do not tell how much images differ."""
+
+
+def with_images(
+    loaded: LoadedModel, pool: Pool, *, before: TrainingImages | None
+) -> LoadedModel:
+    """Return a trained model whose card states what its images looked like.
+
+    `before` are those of an earlier training, which the model has seen too: they are
+    kept, but for the loads, which are others now.
+    """
+    numbers = _evenly(len(pool), MOST_IMAGES)
+    seen = {i: appearance(pool.images[i].float() / 255) for i in numbers}
+    loads = _loads(loaded, pool, numbers)
+    kinds: dict[str, list[int]] = {}
+    for i, found in seen.items():
+        kinds.setdefault(_kind(found, pool), []).append(i)
+    earlier = [_without_loads(each) for each in before.sets] if before else []
+    sets = list(earlier)
+    for kind, own in kinds.items():
+        rows, used = [seen[i] for i in own], [loads[i] for i in own if i in loads]
+        if len(own) >= ENOUGH_IMAGES:
+            sets.append(_described(kind, rows, used))
+        else:
+            like = next((each for each in earlier if each.kind == kind), None)
+            sets += [_of_few(like, rows)] if like is not None else []
+    if not sets:
+        return loaded
+    sizes = [*pool.sizes, *((before.smallest, before.largest) if before else ())]
+    known = [size for size in sizes if size is not None]
+    facts = TrainingImages(
+        smallest=tuple(map(min, zip(*known, strict=True))) if known else None,
+        largest=tuple(map(max, zip(*known, strict=True))) if known else None,
+        sets=tuple(sets[-64:]),
+    )
+    card = loaded.card.model_copy(update={"training_images": facts})
+    return LoadedModel(
+        loaded.network,
+        card,
+        loaded.architecture,
+        loaded.source,
+        loaded.sha256,
+        loaded.n_bytes,
+    )
+
+
+def _kind(found: Appearance, pool: Pool) -> str:
+    if pool.patch is not None:
+        return "volumes"
+    return "colour" if "colours" in found else "grey"
+
+
+def _evenly(n: int, most: int) -> list[int]:
+    return sorted({round(place) for place in np.linspace(0, n - 1, min(n, most))})
+
+
+def _described(
+    kind: str, rows: Sequence[Appearance], loads: Sequence[Sequence[float]]
+) -> ImageSet:
+    sides = {side: [row[side] for row in rows] for side in rows[0]}
+    if len(loads) >= ENOUGH_IMAGES:
+        sides[LOADS] = list(map(tuple, loads))
+    spreads = {
+        side: spread_of(numbers, MARGINS.get(side, MARGIN))
+        for side, numbers in sides.items()
+    }
+    return ImageSet(kind=kind, n=len(rows), sides=spreads)
+
+
+def _without_loads(before: ImageSet) -> ImageSet:
+    sides = {side: s for side, s in before.sides.items() if side != LOADS}
+    return before.model_copy(update={"sides": sides})
+
+
+def _of_few(like: ImageSet, rows: Sequence[Appearance]) -> ImageSet:
+    """Describe a few images, taken to differ as much as those seen earlier."""
+    sides = {}
+    for side, spread in like.sides.items():
+        values = np.array([row[side] for row in rows])
+        mean = values.mean(0)
+        std = np.maximum(values.std(0), spread.std)
+        farthest = np.sqrt((((values - mean) / std) ** 2).mean(1)).max()
+        sides[side] = Spread(
+            mean=tuple(mean.tolist()),
+            std=tuple(std.tolist()),
+            limit=max(_OF_FEW, spread.limit, MARGIN * float(farthest)),
+        )
+    return ImageSet(kind=like.kind, n=len(rows), sides=sides)
+
+
+@torch.inference_mode()
+def _loads(
+    loaded: LoadedModel, pool: Pool, numbers: Sequence[int]
+) -> dict[int, list[float]]:
+    """Return the mean gate of every expert, block by block, for some of the cases."""
+    if not loaded.config.n_routers:
+        return {}
+    loaded.module.eval()
+    passes = [_passes(pool, i) for i in numbers]
+    most_passes = MOST_PLANES if pool.patch is None else MOST_WINDOWS
+    most = max(ENOUGH_IMAGES, int(most_passes / np.mean(passes)))
+    return {
+        i: [load for gates in _gates(loaded, pool, i) for load in gates.tolist()]
+        for i in (numbers[place] for place in _evenly(len(numbers), most))
+    }
+
+
+def _windows(shape: Sequence[int], patch: Sequence[int]) -> Windows:
+    return Windows(shape, patch, overlap=0)
+
+
+def _passes(pool: Pool, number: int) -> int:
+    if pool.patch is None:
+        return 1
+    return len(_windows(pool.images[number].shape[1:], pool.patch))
+
+
+def _gates(loaded: LoadedModel, pool: Pool, number: int) -> list[Tensor]:
+    """Return the mean gates (E,) of each block for one case, as a run sees it."""
+    chosen = torch.tensor([number])
+    images, _ = pool.whole(chosen)
+    category = pool.category[chosen]
+    device = next(loaded.module.parameters()).device
+
+    def blocks(rows: Tensor) -> tuple[Tensor, ...]:
+        out = loaded.network(rows.to(device), category.to(device))
+        return tuple(gates.cpu() for gates in out.gates)
+
+    if pool.patch is None:
+        return [gates.mean((0, 1)) for gates in blocks(images)]
+    windows = _windows(images.shape[2:], pool.patch)
+    sums: list[GateSum] = []
+    for place in range(len(windows)):
+        gates = blocks(windows.cut(images[0], place)[None])
+        sums = sums or [
+            GateSum(windows, n_values=1, n_tokens=g.shape[1], n_experts=g.shape[2])
+            for g in gates
+        ]
+        for one, own in zip(sums, gates, strict=True):
+            one.add(place, own)
+    return [one.result().flatten(0, -2).mean(0) for one in sums]

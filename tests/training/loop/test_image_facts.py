@@ -1,0 +1,161 @@
+"""Cards say what the images of a training looked like, and runs tell what is unlike."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import imageio.v3 as iio
+import numpy as np
+import pytest
+from cli_runs import run
+from numpy.typing import NDArray
+from training_cases import (
+    PLAIN,
+    cube,
+    cube_model,
+    mixed_squares,
+    square,
+    squares,
+    tiny_model,
+)
+
+from napari_dmoe.imaging.spatial import SpatialImage
+from napari_dmoe.inference.running.segment import segment
+from napari_dmoe.models.checkpoint import LoadedModel, load_checkpoint
+from napari_dmoe.models.gating import ExpertControl
+from napari_dmoe.models.saving import save_checkpoint
+from napari_dmoe.models.training_images import LOADS
+from napari_dmoe.patient import Patient
+from napari_dmoe.training.loop.fit import fit
+
+WORDS = "unlike the images it was trained on"
+SUSPECT = Patient(severity="suspect")
+ONCE = PLAIN.model_copy(update={"epochs": 1})
+
+
+@pytest.fixture(scope="module")
+def trained() -> LoadedModel:
+    return fit(tiny_model(), mixed_squares(60), settings=ONCE).loaded
+
+
+def told(loaded: LoadedModel, data: NDArray | SpatialImage) -> list[str]:
+    """Return what a run says of an image that is unlike."""
+    result = segment(loaded, data, SUSPECT)
+    return [said for said in result.provenance.notices if WORDS in said]
+
+
+def noise(shape: tuple[int, ...] = (32, 32)) -> NDArray[np.uint8]:
+    return np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+
+
+def test_the_card_says_what_the_images_looked_like(trained: LoadedModel) -> None:
+    facts = trained.card.training_images
+    assert facts.smallest == facts.largest == (32, 32)
+    (images,) = facts.sets
+    assert (images.kind, images.n) == ("grey", 60)
+    pixels = np.stack([case.image.data for case in mixed_squares(60)]) / 255
+    assert images.sides["brightness"].mean[0] == pytest.approx(pixels.mean(), abs=1e-3)
+    loads = np.array(images.sides[LOADS].mean)
+    assert loads.shape == (4,)
+    assert loads.sum() == pytest.approx(1, abs=1e-3)
+
+
+def test_new_images_of_the_kind_are_like_them(trained: LoadedModel) -> None:
+    new = [square(500 + i).image for i in range(50)]
+    assert sum(bool(told(trained, image)) for image in new) <= 2
+
+
+@pytest.mark.parametrize(
+    ("data", "side"),
+    [
+        (noise(), "sharpness"),
+        (np.full((32, 32), 255, np.uint8), "brightness"),
+        (noise((32, 32, 3)), "colours"),
+    ],
+)
+def test_other_images_are_told_with_what_is_unlike(
+    trained: LoadedModel, data: NDArray, side: str
+) -> None:
+    (notice,) = told(trained, data)
+    assert notice.startswith(f"for this model, the image is {WORDS}")
+    assert f"its {side}" in notice
+
+
+def test_loads_of_experts_that_somebody_muted_say_nothing(trained: LoadedModel) -> None:
+    muted = ExpertControl(mute=frozenset({(None, 0), (None, 1)}))
+    image = square(501).image
+    result = segment(trained, image, SUSPECT, experts=muted)
+    assert not any(WORDS in said for said in result.provenance.notices)
+
+
+def test_of_a_stack_it_is_said_how_many_planes(trained: LoadedModel) -> None:
+    planes = [np.asarray(square(510 + i).image.data) for i in range(3)]
+    stack = np.stack([planes[0], noise(), planes[1], noise(), planes[2]])
+    (notice,) = told(trained, SpatialImage.from_array(stack, axes="zyx"))
+    assert notice.startswith(f"for this model, 2 of 5 planes are {WORDS}")
+
+
+def test_the_saved_model_says_it_in_the_table_and_in_the_record(
+    trained: LoadedModel, tmp_path: Path
+) -> None:
+    save_checkpoint(tmp_path / "model.safetensors", trained)
+    again = load_checkpoint(tmp_path / "model.safetensors")
+    assert again.card.training_images == trained.card.training_images
+    iio.imwrite(tmp_path / "eye.png", noise())
+    out = tmp_path / "out"
+    model = tmp_path / "model.safetensors"
+    code, _, _ = run("segment", tmp_path / "eye.png", "-c", model, "-o", out)
+    assert code == 0
+    with (out / "segment.csv").open(encoding="utf-8-sig") as file:
+        (row,) = csv.DictReader(file)
+    assert any(WORDS in cell for cell in row.values())
+    assert WORDS in (out / "eye.labels.json").read_text()
+
+
+def test_a_card_that_does_not_state_it_says_nothing() -> None:
+    assert tiny_model().card.training_images is None
+    assert told(tiny_model(), noise()) == []
+
+
+def test_a_fine_tuned_model_knows_the_images_of_both_trainings(
+    trained: LoadedModel,
+) -> None:
+    bright = [255 - np.asarray(square(i).image.data) // 3 for i in range(30)]
+    assert told(trained, bright[0])
+    for n in (30, 4):
+        cases = [
+            square(i).__class__(
+                str(i),
+                SpatialImage.from_array(bright[i], axes="yx"),
+                square(i).labels,
+                SUSPECT,
+            )
+            for i in range(n)
+        ]
+        tuned = fit(trained, cases, settings=ONCE).loaded
+        assert [each.n for each in tuned.card.training_images.sets] == [60, n]
+        assert not told(tuned, bright[1])
+        assert not told(tuned, square(520).image)
+        assert told(tuned, noise())
+
+
+def test_a_handful_of_cases_does_not_tell_how_images_differ() -> None:
+    loaded = fit(tiny_model(), squares(6), settings=ONCE).loaded
+    assert loaded.card.training_images is None
+
+
+def test_volumes_are_described_too() -> None:
+    settings = ONCE.model_copy(update={"batch": 2, "steps_per_epoch": 1})
+    loaded = fit(cube_model(), [cube(i) for i in range(16)], settings=settings).loaded
+    (images,) = loaded.card.training_images.sets
+    assert images.kind == "volumes"
+    assert set(images.sides) == {"brightness", "sharpness", "layout", LOADS}
+    image = cube(50).image
+    told_of = segment(loaded, image, Patient(severity="T1")).provenance.notices
+    assert not any(WORDS in said for said in told_of)
+    loud = SpatialImage(
+        np.random.default_rng(0).uniform(0, 100, (40, 40, 70)), ("z", "y", "x")
+    )
+    told_of = segment(loaded, loud, Patient(severity="T1")).provenance.notices
+    assert any(f"image is {WORDS}" in said for said in told_of)
