@@ -20,7 +20,7 @@ from napari_dmoe.evaluation.group_table import disaggregate
 from napari_dmoe.evaluation.groups import group_names, names_of_crossed, values_in
 from napari_dmoe.evaluation.intervals import bootstrap, bootstrap_difference
 from napari_dmoe.evaluation.mask_pair import regions_of
-from napari_dmoe.imaging.atomic import write_text
+from napari_dmoe.imaging.disk.atomic import write_text
 
 Run = Mapping[str, Any]
 Summary = dict[str, Any]

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from napari_dmoe.foreign import printable
+
 LONGEST_VALUE = 60
 """Characters of a value that a message repeats."""
 
@@ -63,7 +65,7 @@ class Stated(BaseModel):
 
     if not TYPE_CHECKING:  # the fields are the arguments, for mypy
 
-        def __init__(self, **values: Any) -> None:
+        def __init__(self, /, **values: Any) -> None:
             try:
                 super().__init__(**values)
             except ValidationError as error:
@@ -177,8 +179,7 @@ def _value(value: object) -> str:
 
 
 def _shown(text: str) -> str:
-    cut = text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}..."
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in cut)
+    return printable(text, LONGEST_VALUE)
 
 
 def _one_line(text: str) -> str:

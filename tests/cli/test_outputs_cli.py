@@ -22,7 +22,7 @@ from cli_runs import run
 from dead_ones import a_dead_ones_partial_file
 
 from napari_dmoe.cohorts import series
-from napari_dmoe.imaging.claims import claimed
+from napari_dmoe.imaging.disk.claims import claimed
 from napari_dmoe.imaging.files import read_image
 from napari_dmoe.imaging.nifti import read_record
 from napari_dmoe.inference.results.sidecars import recorded

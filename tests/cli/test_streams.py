@@ -84,9 +84,9 @@ def test_a_pipe_that_lacks_a_letter_gets_it_escaped(
 def test_control_codes_and_half_characters_are_shown_escaped() -> None:
     text = "a\x1b]0;x\x07\x9b31m\r\nb\udcfc\u202egnp.exe"
     shown = "a\\x1b]0;x\\x07\\x9b31m\\r\\nb\\udcfc\\u202egnp.exe"
-    assert printing.printable(text) == shown
-    assert printing.printable("é Ł\u200d", None) == "é Ł\u200d"
-    assert printing.printable("é Ł", "cp1252") == "é \\u0141"
+    assert printing.encodable(text) == shown
+    assert printing.encodable("é Ł\u200d", None) == "é Ł\u200d"
+    assert printing.encodable("é Ł", "cp1252") == "é \\u0141"
 
 
 def test_streams_of_others_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:

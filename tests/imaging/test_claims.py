@@ -13,7 +13,7 @@ import pytest
 from dead_ones import a_dead_ones_partial_file
 from holding import another_process
 
-from napari_dmoe.imaging.claims import LOCK, FolderError, FolderTaken, claimed
+from napari_dmoe.imaging.disk.claims import LOCK, FolderError, FolderTaken, claimed
 
 
 def test_a_second_process_is_refused_and_told_who_is_first(tmp_path: Path) -> None:

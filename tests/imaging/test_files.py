@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from napari_dmoe.imaging.atomic import atomic_path, write_text
+from napari_dmoe.imaging.disk.atomic import atomic_path, write_text
 from napari_dmoe.imaging.files import read_image, write_tiff
 from napari_dmoe.imaging.frames import Frames
 from napari_dmoe.imaging.spatial import ImageError, ImageReadError, SpatialImage
@@ -77,7 +77,7 @@ def test_absent_files_are_named(tmp_path: Path) -> None:
 def test_a_tiff_that_claims_too_much_is_refused_unread(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("napari_dmoe.imaging.sizes.MAX_BYTES", 50)
+    monkeypatch.setattr("napari_dmoe.imaging.pictures.sizes.MAX_BYTES", 50)
     tifffile.imwrite(tmp_path / "big.tif", picture(9, 9))
     with pytest.raises(ImageReadError, match="more than the"):
         read_image(tmp_path / "big.tif")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_dmoe.imaging.output_names import LONGEST, output_stem, output_stems
+from napari_dmoe.imaging.disk.output_names import LONGEST, output_stem, output_stems
 
 formats = pytest.mark.formats
 LONG = "1.2.840.113619." * 6

@@ -11,7 +11,7 @@ import tifffile
 
 from napari_dmoe.imaging.files import read_image
 from napari_dmoe.imaging.spatial import SpatialImage
-from napari_dmoe.imaging.tiff_writing import write_tiff
+from napari_dmoe.imaging.tiff.writing import write_tiff
 
 formats = pytest.mark.formats
 

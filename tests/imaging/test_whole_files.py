@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from dead_ones import a_dead_ones_partial_file, dead_process
 
-from napari_dmoe.imaging import atomic, owners
-from napari_dmoe.imaging.atomic import atomic_path, remove_leftovers, write_text
+from napari_dmoe.imaging.disk import atomic, owners
+from napari_dmoe.imaging.disk.atomic import atomic_path, remove_leftovers, write_text
 
 posix = pytest.mark.skipif(os.name == "nt", reason="signals and links of POSIX")
 
@@ -119,7 +119,7 @@ def test_what_is_being_written_here_is_no_leftover(tmp_path: Path) -> None:
 def test_a_killed_writer_leaves_what_the_next_one_removes(tmp_path: Path) -> None:
     script = (
         "import os, signal, sys; from pathlib import Path\n"
-        "from napari_dmoe.imaging.atomic import atomic_path\n"
+        "from napari_dmoe.imaging.disk.atomic import atomic_path\n"
         "with atomic_path(Path(sys.argv[1]) / 'a.tif') as p:\n"
         "    p.write_text('half'); os.kill(os.getpid(), signal.SIGKILL)\n"
     )

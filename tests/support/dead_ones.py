@@ -7,7 +7,7 @@ import sys
 from functools import cache
 from pathlib import Path
 
-from napari_dmoe.imaging.owners import machine
+from napari_dmoe.imaging.disk.owners import machine
 
 
 @cache

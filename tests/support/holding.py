@@ -10,7 +10,7 @@ from pathlib import Path
 
 _HOLDER = (
     "import sys; from pathlib import Path\n"
-    "from napari_dmoe.imaging.claims import claimed\n"
+    "from napari_dmoe.imaging.disk.claims import claimed\n"
     "with claimed(Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()\n"
 )
 

@@ -10,7 +10,7 @@ from pkgutil import resolve_name
 import pytest
 from dead_ones import dead_process
 
-from napari_dmoe.imaging.owners import machine
+from napari_dmoe.imaging.disk.owners import machine
 from napari_dmoe.viewer.engines import Engines, look_around
 
 

@@ -80,7 +80,7 @@ def write_demo(folder: Path, progress: ProgressHook, *, overwrite: bool) -> Path
     FolderError
         When the folder cannot be written, or another run writes into it.
     """
-    from napari_dmoe.imaging.claims import claimed
+    from napari_dmoe.imaging.disk.claims import claimed
     from napari_dmoe.progress import Progress
 
     shown, all_examples = [], examples()
@@ -169,7 +169,7 @@ def refuse_dead_display() -> None:
 def _write_page(folder: Path, shown: list[dict[str, Any]]) -> Path:
     from jinja2 import Environment
 
-    from napari_dmoe.imaging.atomic import write_text
+    from napari_dmoe.imaging.disk.atomic import write_text
     from napari_dmoe.inference.results.provenance import RESEARCH_ONLY
 
     source = (resources.files("napari_dmoe.cli") / "demo.html.j2").read_text("utf-8")
@@ -280,7 +280,7 @@ def _write_pictures(
     """Write the pictures; return names and captions, and which slice they show."""
     import imageio.v3 as iio
 
-    from napari_dmoe.imaging.atomic import atomic_path
+    from napari_dmoe.imaging.disk.atomic import atomic_path
     from napari_dmoe.inference.pictures.result_pictures import result_pictures
 
     drawn = result_pictures(example.image, result)

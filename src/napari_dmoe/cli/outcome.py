@@ -9,7 +9,7 @@ import typer
 from pydantic import ValidationError
 from tqdm import tqdm
 
-from napari_dmoe.cli.printing import printable, say
+from napari_dmoe.cli.printing import encodable, say
 from napari_dmoe.cli.signals import exit_code_of, unwound, word_of
 from napari_dmoe.progress import Cancelled, Progress, ProgressHook
 from napari_dmoe.validation import said
@@ -44,7 +44,7 @@ def progress_bar() -> Iterator[ProgressHook]:
 
         def show(step: Progress) -> None:
             bar.total, bar.n = step.total, step.done
-            bar.set_description(printable(step.message), refresh=False)
+            bar.set_description(encodable(step.message), refresh=False)
             bar.refresh()
 
         yield show

@@ -8,12 +8,13 @@ from __future__ import annotations
 import io
 import os
 import sys
-import unicodedata
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import typer
 from tqdm import tqdm
+
+from napari_dmoe.foreign import printable
 
 if TYPE_CHECKING:
     from napari_dmoe.cohorts.series import Done
@@ -21,43 +22,33 @@ if TYPE_CHECKING:
 MOST_LINES = 20
 """Lines that are printed of what went wrong; the table has all of it."""
 
-_UNSEEN = ("Cc", "Cs", "Zl", "Zp")
-"""Control codes, halves of characters, and lines' ends."""
-_TURNED = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-"""Characters that change the direction of what stands beside them."""
 
-
-def printable(text: str, encoding: str | None = None) -> str:
+def encodable(text: str, encoding: str | None = None) -> str:
     r"""Return text in one line that neither a terminal obeys nor an encoding lacks.
 
-    Control codes, which names of files may hold, and what the encoding cannot express
-    are written as Python escapes them. The encoding is UTF-8 where none is stated.
+    What the encoding cannot express is written as Python escapes it. The encoding is
+    UTF-8 where none is stated.
 
     Examples
     --------
-    >>> print(printable("scan" + chr(27) + "[31m.png"), printable("é.png", "ascii"))
-    scan\x1b[31m.png \xe9.png
+    >>> print(encodable("é.png", "ascii"))
+    \xe9.png
     """
-    shown = "".join(
-        each.encode("unicode_escape").decode("ascii")
-        if unicodedata.category(each) in _UNSEEN or each in _TURNED
-        else each
-        for each in text
-    )
     encoding = encoding or "utf-8"
+    shown = printable(text, longest=None)
     return shown.encode(encoding, "backslashreplace").decode(encoding)
 
 
 def say(text: object, *, err: bool = False) -> None:
     """Print one line, whatever is in it."""
     stream = sys.stderr if err else sys.stdout
-    typer.echo(printable(str(text), getattr(stream, "encoding", None)), err=err)
+    typer.echo(encodable(str(text), getattr(stream, "encoding", None)), err=err)
 
 
 def say_above_bar(text: str) -> None:
     """Print one line on the error stream while a progress bar stands there."""
     stream = sys.stderr
-    tqdm.write(printable(text, getattr(stream, "encoding", None)), file=stream)
+    tqdm.write(encodable(text, getattr(stream, "encoding", None)), file=stream)
 
 
 def say_failed(failed: Sequence[Done]) -> None:

@@ -57,7 +57,7 @@ def replay(
     where checkpoint, image or settings are not those of the record.
     """
     with clear_errors(), progress_bar() as progress:
-        from napari_dmoe.imaging.claims import claimed
+        from napari_dmoe.imaging.disk.claims import claimed
         from napari_dmoe.imaging.files import read_image
         from napari_dmoe.inference.replaying.replay import replay as run
         from napari_dmoe.inference.results.export import room_for_mask
@@ -91,8 +91,8 @@ def replay(
 
 
 def _stem(image: Path) -> str:
+    from napari_dmoe.imaging.disk.output_names import output_stem
     from napari_dmoe.imaging.files import image_stem
-    from napari_dmoe.imaging.output_names import output_stem
 
     return f"{output_stem(image_stem(image))}.replay"
 

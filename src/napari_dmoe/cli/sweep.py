@@ -53,9 +53,9 @@ def sweep(
     behaves, not biology.
     """
     with clear_errors(), progress_bar() as progress:
-        from napari_dmoe.imaging.claims import claimed
+        from napari_dmoe.imaging.disk.claims import claimed
+        from napari_dmoe.imaging.disk.output_names import output_stem
         from napari_dmoe.imaging.files import image_stem, read_image
-        from napari_dmoe.imaging.output_names import output_stem
         from napari_dmoe.inference.results.export import room_for_mask
         from napari_dmoe.inference.results.replacing import refuse_foreign
         from napari_dmoe.inference.running.recording import image_record

@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 from napari_dmoe.cohorts.listing import Entry
 from napari_dmoe.cohorts.resuming import Outputs, SeriesOptions, bytes_needed
 from napari_dmoe.cohorts.series_table import SUMMARY, SeriesTable
-from napari_dmoe.imaging.claims import claimed
+from napari_dmoe.imaging.disk.claims import claimed
+from napari_dmoe.imaging.disk.output_names import output_stems
 from napari_dmoe.imaging.files import read_image
 from napari_dmoe.imaging.frames import Frames
-from napari_dmoe.imaging.output_names import output_stems
 from napari_dmoe.imaging.spatial import SPATIAL_AXES, SpatialImage
 from napari_dmoe.inference.masks.measures import class_sizes, cup_to_disc
 from napari_dmoe.inference.results.export import save_segmentation

@@ -11,8 +11,8 @@ import numpy as np
 from napari_dmoe.cohorts.case import Case, CohortError
 from napari_dmoe.cohorts.datasets import TABLE
 from napari_dmoe.cohorts.rows import FILE_COLUMNS
-from napari_dmoe.imaging.atomic import write_text
-from napari_dmoe.imaging.claims import FolderError, claimed
+from napari_dmoe.imaging.disk.atomic import write_text
+from napari_dmoe.imaging.disk.claims import FolderError, claimed
 from napari_dmoe.imaging.files import write_tiff
 from napari_dmoe.imaging.nifti_writing import write_nifti
 from napari_dmoe.imaging.spatial import SpatialImage

@@ -11,15 +11,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from napari_dmoe.imaging.nifti import NIFTI_SUFFIXES, read_nifti
-from napari_dmoe.imaging.pictures import read_picture
-from napari_dmoe.imaging.signatures import named_format, true_format
+from napari_dmoe.imaging.pictures.reading import read_picture
+from napari_dmoe.imaging.pictures.signatures import named_format, true_format
 from napari_dmoe.imaging.spatial import (
     ImageError,
     ImageReadError,
     SpatialImage,
 )
-from napari_dmoe.imaging.tiff import read_tiff
-from napari_dmoe.imaging.tiff_writing import write_tiff as write_tiff
+from napari_dmoe.imaging.tiff.reading import read_tiff
+from napari_dmoe.imaging.tiff.writing import write_tiff as write_tiff
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
 TIFF_SUFFIXES = (".tif", ".tiff")

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_dmoe.imaging.colours import one_of_equal_channels
+from napari_dmoe.imaging.pictures.colours import one_of_equal_channels
 from napari_dmoe.imaging.spatial import CHANNEL_AXIS, SPATIAL_AXES, SpatialImage
 
 Labels = NDArray[Any]

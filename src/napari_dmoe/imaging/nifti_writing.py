@@ -13,7 +13,7 @@ import numpy as np
 from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 
-from napari_dmoe.imaging.atomic import atomic_path
+from napari_dmoe.imaging.disk.atomic import atomic_path
 from napari_dmoe.imaging.nifti import TO_LPS, WORLD_AXES
 from napari_dmoe.imaging.spatial import SPATIAL_AXES, ImageReadError, SpatialImage
 from napari_dmoe.imaging.units import millimetres, unit_name

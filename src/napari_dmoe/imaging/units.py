@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import re
+
 _MM = {
     "m": 1e3,
+    "dm": 100.0,
     "cm": 10.0,
     "mm": 1.0,
     "um": 1e-3,
     "nm": 1e-6,
+    "pm": 1e-9,
+    "å": 1e-7,
     "inch": 25.4,
+    "ft": 304.8,
 }
 _NAMES = {
     "meter": "m",
@@ -22,14 +28,17 @@ _NAMES = {
     "micrometre": "um",
     "nanometer": "nm",
     "nanometre": "nm",
+    "angstrom": "å",
     "in": "inch",
     '"': "inch",
 }
-_NO_LENGTH = ("", "px", "pixel", "voxel", "none", "unknown")
+_ESCAPED_MICRO = re.compile(r"\\u00b5", re.IGNORECASE)
+"""As ImageJ writes it."""
+_NO_LENGTH = ("", "px", "pixel", "voxel", "none", "unknown", "reference frame")
 
 
 def unit_name(unit: str | None) -> str | None:
-    """Return the short name of a unit of length: m, cm, mm, um, nm or inch.
+    """Return the short name of a unit of length, such as mm, um or inch.
 
     None where there is none, and for pixels.
 
@@ -43,7 +52,8 @@ def unit_name(unit: str | None) -> str | None:
     >>> unit_name("µm"), unit_name("microns"), unit_name("px")
     ('um', 'um', None)
     """
-    name = (unit or "").strip().replace("µ", "u").replace("μ", "u").lower()
+    name = _ESCAPED_MICRO.sub("u", (unit or "").strip())
+    name = name.replace("µ", "u").replace("μ", "u").lower()
     for each in (name, name.removesuffix("es"), name.removesuffix("s")):
         if each in _MM:
             return each

@@ -7,7 +7,6 @@ card does. Fields that nobody states are null, never guessed.
 from __future__ import annotations
 
 import math
-import unicodedata
 from bisect import bisect_right
 from collections.abc import Iterable
 from typing import Annotated, Literal
@@ -21,6 +20,7 @@ from pydantic import (
     model_validator,
 )
 
+from napari_dmoe.foreign import is_seen
 from napari_dmoe.imaging.preprocessing import Preprocessing
 from napari_dmoe.imaging.spatial import MOST_CLASSES
 from napari_dmoe.imaging.volumes import VolumePreprocessing
@@ -34,14 +34,11 @@ LONGEST_NAME, LONGEST_TEXT = 200, 20_000
 MOST_VALUES = 1000
 """Values of an attribute."""
 
-_TURNS_TEXT_ROUND = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
-
 
 def _visible(text: str, *, allowed: str = "") -> str:
     """Refuse what would move a terminal's cursor, or show as something else."""
     for character in text:
-        is_control = unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp")
-        if (is_control or character in _TURNS_TEXT_ROUND) and character not in allowed:
+        if not is_seen(character) and character not in allowed:
             raise ValueError(
                 f"the character {character!a} has no place in a card's text"
             )

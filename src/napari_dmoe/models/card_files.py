@@ -7,10 +7,10 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from napari_dmoe.foreign import JSONError, parse_json, read_json
 from napari_dmoe.imaging.preprocessing import Preprocessing
 from napari_dmoe.imaging.volumes import VolumePreprocessing
 from napari_dmoe.models.card import OF_PLANES, OF_VOLUMES, CardAttribute, ModelCard
-from napari_dmoe.models.json_files import JSONError, parse_json, read_json
 from napari_dmoe.validation import said
 
 SCHEMA_VERSION = 1

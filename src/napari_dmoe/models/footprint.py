@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import torch
 
+from napari_dmoe.foreign import printable
 from napari_dmoe.imaging.memory import (
     NotEnoughMemory,
     installed_bytes,
@@ -15,7 +16,7 @@ from napari_dmoe.imaging.memory import (
 from napari_dmoe.imaging.volumes import VolumePreprocessing
 from napari_dmoe.models.architectures import ARCHITECTURES, Config
 from napari_dmoe.models.card import ModelCard
-from napari_dmoe.models.refusals import CheckpointError, printable
+from napari_dmoe.models.refusals import CheckpointError
 from napari_dmoe.models.unet3d import UNet3DConfig
 
 _BYTES_A_FEATURE = 9

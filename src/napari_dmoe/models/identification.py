@@ -13,6 +13,7 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor
 
+from napari_dmoe.foreign import printable
 from napari_dmoe.imaging.preprocessing import Preprocessing
 from napari_dmoe.models.architectures import (
     ANCHORS,
@@ -23,7 +24,7 @@ from napari_dmoe.models.architectures import (
 )
 from napari_dmoe.models.card import ModelCard
 from napari_dmoe.models.names import from_published, to_published
-from napari_dmoe.models.refusals import CheckpointError, listed, printable
+from napari_dmoe.models.refusals import CheckpointError, listed
 from napari_dmoe.models.unwrapping import (
     Found,
     are_equal,

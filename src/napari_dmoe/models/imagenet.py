@@ -25,10 +25,10 @@ from pydantic import ValidationError
 from torch import Tensor
 from torch.nn import functional as F
 
+from napari_dmoe.foreign import printable
 from napari_dmoe.models.architectures import ARCHITECTURES, Network
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.models.names import count, from_published, shape_of
-from napari_dmoe.models.refusals import printable
 from napari_dmoe.models.resnet import N_STAGES, ResNetConfig
 from napari_dmoe.models.vit import ViTConfig
 from napari_dmoe.models.vit_files import HYBRID, POSITIONS

@@ -18,12 +18,8 @@ from typing import IO, Any
 
 import torch
 
-from napari_dmoe.models.refusals import (
-    CheckpointError,
-    UnsafeCheckpointError,
-    listed,
-    printable,
-)
+from napari_dmoe.foreign import printable
+from napari_dmoe.models.refusals import CheckpointError, UnsafeCheckpointError, listed
 
 BOMB_FACTOR = 4
 """A file that unpacks to more than this many times its size is refused."""

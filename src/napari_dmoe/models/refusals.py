@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from napari_dmoe.foreign import printable
+
 FIRST_NAMES = 10
 """Names listed in an error before it goes on with a count."""
-
-LONGEST = 200
-"""Characters of a name that are shown."""
 
 
 class CheckpointError(ValueError):
@@ -17,18 +16,6 @@ class CheckpointError(ValueError):
 
 class UnsafeCheckpointError(CheckpointError):
     """A checkpoint holds objects other than tensors, which may run code."""
-
-
-def printable(name: str) -> str:
-    """Return a foreign name without what would move a terminal's cursor, not too long.
-
-    Examples
-    --------
-    >>> printable("head.weight")
-    'head.weight'
-    """
-    shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in name[:LONGEST])
-    return shown + ("..." if len(name) > LONGEST else "")
 
 
 def listed(names: Iterable[str], most: int = FIRST_NAMES) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 from safetensors.torch import save as serialise
 from torch import Tensor
 
-from napari_dmoe.imaging.atomic import atomic_path
+from napari_dmoe.imaging.disk.atomic import atomic_path
 from napari_dmoe.models.architectures import ARCHITECTURES
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.models.names import to_published

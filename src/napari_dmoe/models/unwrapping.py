@@ -15,7 +15,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from napari_dmoe.models.refusals import CheckpointError, listed, printable
+from napari_dmoe.foreign import printable
+from napari_dmoe.models.refusals import CheckpointError, listed
 
 TRANSPARENT = frozenset(
     {

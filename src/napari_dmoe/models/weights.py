@@ -18,12 +18,9 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from napari_dmoe.foreign import printable
 from napari_dmoe.models.pickles import BOMB_FACTOR, load_pickled, state_dict_lacks
-from napari_dmoe.models.refusals import (
-    CheckpointError,
-    UnsafeCheckpointError,
-    printable,
-)
+from napari_dmoe.models.refusals import CheckpointError, UnsafeCheckpointError
 
 __all__ = [
     "BOMB_FACTOR",

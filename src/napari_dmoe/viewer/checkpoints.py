@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from platformdirs import user_config_path
 
-from napari_dmoe.imaging.atomic import write_text
+from napari_dmoe.imaging.disk.atomic import write_text
 from napari_dmoe.progress import Progress, ProgressHook
 
 if TYPE_CHECKING:

@@ -291,7 +291,7 @@ def test_hostile_and_damaged_case_files_are_refused(
         "no case file: expected": {"../evil": b"x", RECORD: text},
         "expected record.json and labels.npy": {RECORD: text},
         "holds no record": {RECORD: b"{}", LABELS: mask},
-        "the text": {RECORD: b"no json", LABELS: mask},
+        "no JSON from line 1": {RECORD: b"no json", LABELS: mask},
         "too large": {RECORD: b" " * (2**20 + 1), LABELS: mask},
         "must hold uint8: found object": {
             RECORD: text,

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from dead_ones import dead_process
 
-from napari_dmoe.imaging.owners import is_alive, machine, owner_tag
+from napari_dmoe.imaging.disk.owners import is_alive, machine, owner_tag
 from napari_dmoe.training.child.private import private_folder, remove_abandoned
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")

@@ -20,12 +20,9 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from napari_dmoe.imaging.atomic import atomic_path
-from napari_dmoe.inference.replaying.record_rules import (
-    impossible,
-    label_shapes,
-    read_json,
-)
+from napari_dmoe.foreign import JSONError, parse_json, printable
+from napari_dmoe.imaging.disk.atomic import atomic_path
+from napari_dmoe.inference.replaying.record_rules import impossible, label_shapes
 from napari_dmoe.inference.results.provenance import Provenance
 from napari_dmoe.validation import said
 
@@ -119,7 +116,7 @@ def read_case(path: str | os.PathLike[str]) -> CaseFile:
             if names != sorted((RECORD, LABELS)):
                 raise CaseFileError(
                     f"{path.name} is no case file: expected {RECORD} and {LABELS}, "
-                    f"found {', '.join(map(_shown, names[:5])) or 'nothing'}"
+                    f"found {', '.join(map(printable, names[:5])) or 'nothing'}"
                 )
             content = _part(archive, RECORD, MOST_RECORD_BYTES, path.name)
             record = parse_record(content, path.name)
@@ -167,7 +164,7 @@ def parse_record(content: bytes, where: str) -> Provenance:
         When it is none; says which field is wrong.
     """
     try:
-        read_json(content)
+        parse_json(content)
         record = Provenance.model_validate_json(content)
     except ValidationError as error:
         if _is_of_sweep(content):
@@ -180,21 +177,18 @@ def parse_record(content: bytes, where: str) -> Provenance:
             f"{said(error, whole='the text')}"
         ) from error
 
-    except ValueError as error:
-        raise CaseFileError(f"{where} holds no record: the text {error}") from error
+    except JSONError as error:
+        raise CaseFileError(f"{where} holds no record: {error}") from error
     fault = impossible(record)
     if fault:
-        raise CaseFileError(f"{where} holds a record that cannot be: {_shown(fault)}")
+        raise CaseFileError(
+            f"{where} holds a record that cannot be: {printable(fault, _MOST_SHOWN)}"
+        )
     return record
 
 
 def _said(error: Exception) -> str:
-    return _shown(str(error)) or type(error).__name__
-
-
-def _shown(text: str) -> str:
-    """Return text of a file without what a terminal would obey, and not too long."""
-    return "".join(c if c.isprintable() else "?" for c in text[:_MOST_SHOWN])
+    return printable(str(error), _MOST_SHOWN) or type(error).__name__
 
 
 def _is_of_sweep(content: bytes) -> bool:

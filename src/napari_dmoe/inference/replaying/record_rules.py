@@ -6,16 +6,11 @@ is computed, unpacked or shown by them.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator
-from typing import Any
 
-from napari_dmoe.imaging.spatial import CHANNEL_AXIS, SPATIAL_AXES
+from napari_dmoe.imaging.spatial import CHANNEL_AXIS, MOST_CLASSES, SPATIAL_AXES
 from napari_dmoe.inference.results.provenance import DriverRecord, Provenance
-
-MOST_CLASSES = 256
-"""Classes that a label of 8 bits can tell apart."""
 
 MOST_THREADS = 4096
 MOST_AXES = 8
@@ -26,40 +21,6 @@ _SUM = 1e-3
 """How far shares may be from 1 in all: older records are rounded."""
 
 _GRID = ("shape", "start", "step")
-
-
-def read_json(content: bytes) -> Any:
-    """Return what a JSON text says.
-
-    Raises
-    ------
-    ValueError
-        When it is none, holds a number that is none, names a field twice, or is
-        nested too deeply.
-    """
-    try:
-        return json.loads(
-            content, object_pairs_hook=_once_each, parse_constant=_no_number
-        )
-    except RecursionError:
-        raise ValueError("is nested too deeply") from None
-    except json.JSONDecodeError as error:
-        raise ValueError(f"is no JSON (line {error.lineno})") from None
-    except UnicodeDecodeError:
-        raise ValueError("is no text in UTF-8") from None
-
-
-def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        doubled = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"states {doubled[:40]!r} twice")
-    return found
-
-
-def _no_number(name: str) -> Any:
-    raise ValueError(f"holds {name}, which is no number")
 
 
 def impossible(record: Provenance) -> str:

@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
-from napari_dmoe.imaging.atomic import atomic_path, write_text
+from napari_dmoe.imaging.disk.atomic import atomic_path, write_text
+from napari_dmoe.imaging.disk.output_names import LONGEST, output_stem
 from napari_dmoe.imaging.files import write_tiff
 from napari_dmoe.imaging.frames import on_grid
 from napari_dmoe.imaging.nifti_writing import write_nifti
-from napari_dmoe.imaging.output_names import LONGEST, output_stem
 from napari_dmoe.imaging.spatial import (
     CHANNEL_AXIS,
     SPATIAL_AXES,

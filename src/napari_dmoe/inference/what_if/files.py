@@ -8,9 +8,9 @@ from typing import Any
 
 import imageio.v3 as iio
 
-from napari_dmoe.imaging.atomic import atomic_path, write_text
+from napari_dmoe.imaging.disk.atomic import atomic_path, write_text
+from napari_dmoe.imaging.disk.output_names import output_stem
 from napari_dmoe.imaging.files import safe_stem
-from napari_dmoe.imaging.output_names import output_stem
 from napari_dmoe.imaging.spatial import SpatialImage
 from napari_dmoe.imaging.tables import write_table
 from napari_dmoe.inference.results.export import FileFormat, ResultWriter

@@ -32,7 +32,7 @@ def run(module: str, folder: str) -> None:
     from napari_dmoe.training.child.watch import watched_input
 
     sys.stdin = watched_input(Path(folder))
-    from napari_dmoe.imaging.claims import claimed
+    from napari_dmoe.imaging.disk.claims import claimed
 
     # So that no sweep takes it for abandoned; the one before may just be ending.
     with claimed(Path(folder), patience=_PATIENCE_SECONDS):

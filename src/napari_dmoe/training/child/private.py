@@ -18,9 +18,9 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from napari_dmoe.imaging.atomic import atomic_path, write_text
-from napari_dmoe.imaging.claims import FolderError, FolderTaken, claimed
-from napari_dmoe.imaging.owners import OWNER, is_gone, owner_tag
+from napari_dmoe.imaging.disk.atomic import atomic_path, write_text
+from napari_dmoe.imaging.disk.claims import FolderError, FolderTaken, claimed
+from napari_dmoe.imaging.disk.owners import OWNER, is_gone, owner_tag
 
 FINISH = "finish.json"
 

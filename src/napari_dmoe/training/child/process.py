@@ -36,7 +36,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from napari_dmoe.imaging.atomic import write_text
+from napari_dmoe.imaging.disk.atomic import write_text
 from napari_dmoe.training.child.interpreter import python_command, python_environment
 from napari_dmoe.training.child.private import FINISH, Farewell, leave, private_folder
 

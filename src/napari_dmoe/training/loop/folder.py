@@ -25,8 +25,8 @@ from typing import Any
 
 from torch import Tensor
 
-from napari_dmoe.imaging.atomic import atomic_path, write_text
-from napari_dmoe.imaging.claims import FolderError, claimed, refuse_beyond_disk
+from napari_dmoe.imaging.disk.atomic import atomic_path, write_text
+from napari_dmoe.imaging.disk.claims import FolderError, claimed, refuse_beyond_disk
 from napari_dmoe.imaging.tables import write_table
 from napari_dmoe.models.checkpoint import LoadedModel, load_checkpoint
 from napari_dmoe.models.saving import save_checkpoint, write_safetensors

@@ -14,8 +14,8 @@ import torch
 from pydantic import BaseModel, Field, ValidationError, model_validator
 from torch import Tensor
 
-from napari_dmoe.models.json_files import JSONError, parse_json
-from napari_dmoe.models.refusals import listed, printable
+from napari_dmoe.foreign import JSONError, parse_json, printable
+from napari_dmoe.models.refusals import listed
 from napari_dmoe.training.cases.annotation import TrainingError
 from napari_dmoe.training.settings import SCHEMA_VERSION, TrainSettings
 from napari_dmoe.validation import SettingsError, said
@@ -112,7 +112,7 @@ def read_facts(text: str | None) -> dict[str, Any]:
     try:
         facts = parse_json(text)
     except JSONError as error:
-        raise cannot(f"its facts are no JSON: {error}") from error
+        raise cannot(f"as for its facts, {error}") from error
     if not isinstance(facts, dict) or "schema_version" not in facts:
         raise TrainingError(f"{RESUME} holds no training to resume")
     version = facts["schema_version"]

@@ -19,8 +19,8 @@ import torch
 from torch import Tensor
 
 import napari_dmoe
+from napari_dmoe.foreign import printable
 from napari_dmoe.models.checkpoint import CheckpointError, LoadedModel
-from napari_dmoe.models.refusals import printable
 from napari_dmoe.training.cases.annotation import TrainingError
 from napari_dmoe.training.cases.pool import pool_sha256
 from napari_dmoe.training.learning.optimisers import n_slots

@@ -7,14 +7,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from napari_dmoe.foreign import JSONError, printable, read_json
 from napari_dmoe.imaging.preprocessing import Preprocessing
 from napari_dmoe.models.architectures import ARCHITECTURES, Config
 from napari_dmoe.models.card import ModelCard
 from napari_dmoe.models.card_files import CardError, card_of, read_card
 from napari_dmoe.models.identification import check_card
 from napari_dmoe.models.imagenet import imagenet_config
-from napari_dmoe.models.json_files import JSONError, read_json
-from napari_dmoe.models.refusals import CheckpointError, printable
+from napari_dmoe.models.refusals import CheckpointError
 from napari_dmoe.models.unet3d import UNet3DConfig
 from napari_dmoe.models.vit import PATCH, ViTConfig
 from napari_dmoe.training.cases.annotation import TrainingError

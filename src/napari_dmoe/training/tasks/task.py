@@ -14,10 +14,9 @@ from safetensors import SafetensorError, safe_open
 
 from napari_dmoe.cohorts.case import Case
 from napari_dmoe.cohorts.datasets import read_cohort
+from napari_dmoe.foreign import JSONError, printable, read_json
 from napari_dmoe.models.card import CardAttribute
 from napari_dmoe.models.checkpoint import LoadedModel, load_checkpoint
-from napari_dmoe.models.json_files import JSONError, read_json
-from napari_dmoe.models.refusals import printable
 from napari_dmoe.models.saving import TRAINING_KEY, save_checkpoint
 from napari_dmoe.models.weights import CheckpointError
 from napari_dmoe.progress import Cancelled, ProgressHook, silent

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from napari_dmoe.imaging.atomic import write_text
+from napari_dmoe.imaging.disk.atomic import write_text
 from napari_dmoe.models.checkpoint import load_checkpoint
 from napari_dmoe.models.saving import save_checkpoint
 from napari_dmoe.progress import Progress

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from napari.utils.notifications import show_info
 from qtpy.QtCore import QEventLoop
 
-from napari_dmoe.imaging.atomic import atomic_path
+from napari_dmoe.imaging.disk.atomic import atomic_path
 from napari_dmoe.progress import Progress, ProgressHook
 from napari_dmoe.viewer.bench import Bench, Control
 from napari_dmoe.viewer.engines import Engines

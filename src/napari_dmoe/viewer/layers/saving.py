@@ -9,7 +9,7 @@ import numpy as np
 from napari.layers import Image
 from pydantic import ValidationError
 
-from napari_dmoe.imaging.atomic import write_text
+from napari_dmoe.imaging.disk.atomic import write_text
 from napari_dmoe.imaging.files import TIFF_SUFFIXES, write_tiff
 from napari_dmoe.imaging.nifti import NIFTI_SUFFIXES
 from napari_dmoe.imaging.nifti_writing import write_nifti

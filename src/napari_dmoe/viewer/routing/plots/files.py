@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_dmoe.imaging.atomic import atomic_path
+from napari_dmoe.imaging.disk.atomic import atomic_path
 from napari_dmoe.imaging.tables import write_table
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import Any
 import imageio.v3 as iio
 from qtpy.QtWidgets import QFileDialog
 
-from napari_dmoe.imaging.atomic import atomic_path
+from napari_dmoe.imaging.disk.atomic import atomic_path
 from napari_dmoe.viewer.bench import Bench, Control
 from napari_dmoe.viewer.layers.placement import to_image
 from napari_dmoe.viewer.ui.picture import PictureDialog

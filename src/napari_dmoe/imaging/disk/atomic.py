@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from napari_dmoe.imaging.owners import OWNER, is_gone, owner_tag
+from napari_dmoe.imaging.disk.owners import OWNER, is_gone, owner_tag
 
 _BEGIN = ".napari-dmoe-partial-"
 _PARTIAL = re.compile(rf"{re.escape(_BEGIN)}(?P<owner>{OWNER.pattern})-\d+-.+", re.S)

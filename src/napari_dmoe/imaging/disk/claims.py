@@ -21,7 +21,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from napari_dmoe.imaging.atomic import remove_leftovers
+from napari_dmoe.imaging.disk.atomic import remove_leftovers
 
 LOCK = ".napari-dmoe-lock"
 """Name of the file that a claim locks."""

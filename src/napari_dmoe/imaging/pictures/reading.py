@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from PIL.ImageFile import ImageFile
 
-from napari_dmoe.imaging import colours
-from napari_dmoe.imaging.orientation import ORIENTATION_TAG, turning, upright
-from napari_dmoe.imaging.sizes import refuse_claim
+from napari_dmoe.imaging.pictures import colours
+from napari_dmoe.imaging.pictures.orientation import ORIENTATION_TAG, turning, upright
+from napari_dmoe.imaging.pictures.sizes import refuse_claim
 from napari_dmoe.imaging.spatial import CHANNEL_AXIS, ImageReadError, SpatialImage
 
 MAX_PIXELS = 178_956_970

@@ -8,9 +8,9 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from napari_dmoe.imaging.sizes import refuse_claim
+from napari_dmoe.imaging.pictures.sizes import refuse_claim
 from napari_dmoe.imaging.spatial import ImageReadError
-from napari_dmoe.imaging.tiff_decoding import LARGEST_RATIO, by_pillow
+from napari_dmoe.imaging.tiff.decoding import LARGEST_RATIO, by_pillow
 
 MAX_PAGES = 100_000
 _MANY_PAGES, _SMALL_PAGE = 10_000, 2048

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from napari_dmoe.imaging.orientation import swaps_sides
+from napari_dmoe.imaging.pictures.orientation import swaps_sides
 from napari_dmoe.imaging.spatial import ImageError, ImageReadError
 
 NONE, CCITT, LZW, JPEG, OLD_JPEG = 1, (2, 3, 4), 5, 7, 6

@@ -6,48 +6,16 @@ import math
 from typing import Any
 from xml.etree import ElementTree
 
+from napari_dmoe.imaging.units import millimetres, unit_name
+
 Sizes = dict[str, float]
 
 UNIT = "mm"
-_MM = {
-    "m": 1000.0,
-    "dm": 100.0,
-    "cm": 10.0,
-    "mm": 1.0,
-    "um": 1e-3,
-    "nm": 1e-6,
-    "pm": 1e-9,
-    "å": 1e-7,
-    "in": 25.4,
-    "inch": 25.4,
-    "inches": 25.4,
-    "ft": 304.8,
-    "meter": 1000.0,
-    "metre": 1000.0,
-    "centimeter": 10.0,
-    "centimetre": 10.0,
-    "millimeter": 1.0,
-    "millimetre": 1.0,
-    "micron": 1e-3,
-    "microns": 1e-3,
-    "micrometer": 1e-3,
-    "micrometre": 1e-3,
-    "nanometer": 1e-6,
-    "nanometre": 1e-6,
-    "angstrom": 1e-7,
-}
-_NO_LENGTH = ("", "pixel", "pixels", "px", "none", "reference frame")
 _INCH, _CENTIMETRE = 2, 3
+_MM_PER_INCH = 25.4
 FROM_TAGS = "its pixel size was taken from its resolution tags"
 PRINT_DPI = (72, 96, 100, 120, 144, 150, 180, 200, 240, 266, 300, 350, 360, 400, 600)
 """Dots per inch that picture software writes whatever was photographed."""
-
-
-def millimetres(unit: str) -> float | None:
-    """Return the millimetres of a unit of length; None for one that is not known."""
-    name = unit.strip().replace("\\u00B5", "u").replace("\\u00b5", "u")
-    name = name.replace("µ", "u").replace("μ", "u")
-    return _MM.get(name if name in _MM else name.lower())
 
 
 def stated_sizes(file: Any, series: Any) -> tuple[Sizes, list[str]]:
@@ -81,8 +49,8 @@ def _from_ome(text: str, n_series: int) -> tuple[Sizes, list[str]]:
 def _from_imagej(stated: dict[str, Any], page: Any) -> tuple[Sizes, list[str]]:
     unit, notices = str(stated.get("unit", "")), list[str]()
     factor, across = _factor(unit, notices), _per_unit(page)
-    if across and factor in (_MM["in"], _MM["cm"]):  # as pictures bring them
-        dpi = [n * _MM["in"] / factor for n in across]
+    if across and factor in (_MM_PER_INCH, 10.0):  # as pictures bring them
+        dpi = [n * _MM_PER_INCH / factor for n in across]
         if _is_print(*dpi):
             return {}, [_print_words(dpi[0])]
     if factor is None or across is None:
@@ -101,8 +69,8 @@ def _from_tags(page: Any) -> tuple[Sizes, list[str]]:
     across, unit = _per_unit(page), page.tags.valueof(296, _INCH)
     if across is None or unit not in (_INCH, _CENTIMETRE) or across == (1.0, 1.0):
         return {}, []
-    in_unit = 25.4 if unit == _INCH else 10.0
-    dpi = tuple(n * 25.4 / in_unit for n in across)
+    in_unit = _MM_PER_INCH if unit == _INCH else 10.0
+    dpi = tuple(n * _MM_PER_INCH / in_unit for n in across)
     if _is_print(*dpi):
         return {}, [_print_words(dpi[0])]
     sizes, notices = _sound({"x": in_unit / across[0], "y": in_unit / across[1]}, [])
@@ -134,12 +102,13 @@ def _print_words(dpi: float) -> str:
 
 
 def _factor(unit: str, notices: list[str]) -> float | None:
-    factor = millimetres(unit)
-    if factor is None and unit.strip().lower() not in _NO_LENGTH:
+    try:
+        unit_name(unit)
+    except ValueError:
         said = f"its pixel size is in {unit[:20]!r}, which is no unit known here"
         if said not in notices:
             notices.append(said)
-    return factor
+    return millimetres(unit)
 
 
 def _sound(sizes: Sizes, notices: list[str]) -> tuple[Sizes, list[str]]:

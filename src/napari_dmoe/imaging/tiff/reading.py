@@ -1,7 +1,7 @@
 """TIFF files in: their pixels as grey or RGB, upright, with their size.
 
-Parts of this: which picture (:mod:`tiff_series`), its numbers (:mod:`tiff_decoding`),
-its colours (:mod:`tiff_colours`) and the size of a pixel (:mod:`tiff_spacing`).
+Parts of this: which picture (:mod:`series`), its numbers (:mod:`decoding`),
+its colours (:mod:`colours`) and the size of a pixel (:mod:`spacing`).
 """
 
 from __future__ import annotations
@@ -13,14 +13,21 @@ from typing import Any
 
 import tifffile
 
-from napari_dmoe.imaging import tiff_colours, tiff_decoding, tiff_series, tiff_spacing
-from napari_dmoe.imaging.orientation import swaps_sides, turning, upright
+from napari_dmoe.imaging.pictures.orientation import swaps_sides, turning, upright
 from napari_dmoe.imaging.spatial import (
     CHANNEL_AXIS,
     SPATIAL_AXES,
     SpatialImage,
     guess_axes,
 )
+from napari_dmoe.imaging.tiff import colours
+from napari_dmoe.imaging.tiff.decoding import (
+    decoded,
+    missing_parts,
+    refuse_compression,
+)
+from napari_dmoe.imaging.tiff.series import chosen_series, refuse_headers, refuse_size
+from napari_dmoe.imaging.tiff.spacing import FROM_TAGS, UNIT, stated_sizes
 
 # What tifffile logs of odd tags is said here as a notice or an error, and not to the
 # terminal, where Python prints what nobody listens to.
@@ -51,17 +58,17 @@ def read_tiff(path: Path, *, as_labels: bool = False) -> SpatialImage:
         that is not read, holds several pictures, or lacks parts of one.
     """
     with tifffile.TiffFile(path) as file:
-        tiff_series.refuse_headers(path, file)
-        series, notices = tiff_series.chosen_series(path, file)
+        refuse_headers(path, file)
+        series, notices = chosen_series(path, file)
         page = series.keyframe
-        tiff_decoding.refuse_compression(path.name, page)
-        tiff_colours.refuse_colours(path.name, page)
-        tiff_series.refuse_size(path, series)
-        data, left_to_turn = tiff_decoding.decoded(path, series)
-        if missing := tiff_decoding.missing_parts(series):
+        refuse_compression(path.name, page)
+        colours.refuse_colours(path.name, page)
+        refuse_size(path, series)
+        data, left_to_turn = decoded(path, series)
+        if missing := missing_parts(series):
             notices.append(f"{missing} parts that the file leaves out are 0")
         axes = _axes(series.axes, data.shape, as_labels=as_labels)
-        convert = tiff_colours.as_labels if as_labels else tiff_colours.as_colours
+        convert = colours.as_labels if as_labels else colours.as_colours
         data, axes, converted = convert(data, axes, page, name=path.name)
         if left_to_turn != 1:
             data = upright(data, left_to_turn, y=axes.index("y"), x=axes.index("x"))
@@ -96,7 +103,7 @@ def _place(
     if isinstance(own.get("spacing"), list):
         unit = own.get("unit")
         return own["spacing"], unit if isinstance(unit, str) else None, []
-    sizes, notices = tiff_spacing.stated_sizes(file, series)
+    sizes, notices = stated_sizes(file, series)
     if own.get("spacing") is not None:
         notices = [*notices, "the spacing in its description is not one number an axis"]
     if is_swapped and sizes:
@@ -104,8 +111,8 @@ def _place(
     wanted = [axis for axis in axes if axis in SPATIAL_AXES]
     missing = [axis for axis in wanted if not sizes.get(axis)]
     if sizes and missing:
-        notices = [said for said in notices if said != tiff_spacing.FROM_TAGS]
+        notices = [said for said in notices if said != FROM_TAGS]
         notices.append(f"its pixel size along {', '.join(missing)} is not stated")
     if not sizes or missing:
         return None, None, notices
-    return [sizes[axis] for axis in wanted], tiff_spacing.UNIT, notices
+    return [sizes[axis] for axis in wanted], UNIT, notices

@@ -14,11 +14,9 @@ from typing import Any
 import tifffile
 from numpy.typing import NDArray
 
-from napari_dmoe.imaging.atomic import atomic_path
+from napari_dmoe.imaging.disk.atomic import atomic_path
 from napari_dmoe.imaging.spatial import CHANNEL_AXIS
-
-PER_CENTIMETRE = {"mm": 10.0, "um": 10_000.0, "µm": 10_000.0, "cm": 1.0}
-"""Units that resolution tags can express."""
+from napari_dmoe.imaging.units import millimetres
 
 
 def write_tiff(
@@ -54,8 +52,9 @@ def write_tiff(
     if spacing is not None:
         description |= {"spacing": [float(s) for s in spacing], "unit": unit}
     options: dict[str, Any] = {}
-    if spacing is not None and unit in PER_CENTIMETRE and len(spacing) >= 2:
-        tags = [PER_CENTIMETRE[unit] / s for s in (spacing[-1], spacing[-2])]
+    mm = millimetres(unit)
+    if spacing is not None and mm is not None and len(spacing) >= 2:
+        tags = [10 / (mm * s) for s in (spacing[-1], spacing[-2])]
         options = {"resolution": tags, "resolutionunit": "CENTIMETER"}
     is_rgb = letters.endswith("S") and data.shape[-1] in (3, 4)
     photometric = "rgb" if is_rgb else "minisblack"

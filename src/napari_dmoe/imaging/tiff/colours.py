@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_dmoe.imaging import colours
+from napari_dmoe.imaging.pictures import colours
 from napari_dmoe.imaging.spatial import CHANNEL_AXIS, ImageReadError
-from napari_dmoe.imaging.tiff_decoding import YCBCR, by_pillow
+from napari_dmoe.imaging.tiff.decoding import YCBCR, by_pillow
 
 _WHITE_IS_0, _BLACK_IS_0, _RGB, _PALETTE, _CMYK = 0, 1, 2, 3, 5
 _CIELAB, _ICCLAB = 8, 9

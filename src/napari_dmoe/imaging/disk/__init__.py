@@ -1,0 +1,1 @@
+"""The disk: files that appear whole, names that differ, one writer a folder."""

@@ -1,0 +1,1 @@
+"""Pictures of PNG, JPEG and BMP files, and what TIFF shares with them."""

@@ -1,0 +1,1 @@
+"""TIFF files: whatever other programs put into them, and those written here."""
