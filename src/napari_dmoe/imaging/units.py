@@ -54,7 +54,8 @@ def unit_name(unit: str | None) -> str | None:
     """
     name = _ESCAPED_MICRO.sub("u", (unit or "").strip())
     name = name.replace("µ", "u").replace("μ", "u").lower()
-    for each in (name, name.removesuffix("es"), name.removesuffix("s")):
+    plural = (name.removesuffix(end) for end in ("es", "s"))
+    for each in (name, *filter(None, plural)):  # "s" alone is a second
         if each in _MM:
             return each
         if each in _NAMES:

@@ -45,6 +45,7 @@ def run() -> Run:
         SETTINGS,
         held_out=held_out,
         watch=None,
+        are_classes=False,
         progress=silent,
     )
 
