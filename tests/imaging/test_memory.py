@@ -12,6 +12,7 @@ from stub_networks import thresholding_model
 from napari_dmoe.imaging import memory
 from napari_dmoe.imaging.memory import NotEnoughMemory, available_bytes
 from napari_dmoe.imaging.spatial import SpatialImage
+from napari_dmoe.inference.running import volumes
 from napari_dmoe.inference.running.segment import segment
 from napari_dmoe.inference.running.settings import InferenceSettings
 from napari_dmoe.models.checkpoint import LoadedModel, load_checkpoint
@@ -41,6 +42,7 @@ def test_a_result_larger_than_memory_is_refused_before_anything_is_read(
 
 def test_scores_larger_than_memory_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "available_bytes", lambda: 1000)
+    monkeypatch.setattr(volumes, "refuse_patch", lambda *_, **__: None)
     scan = SpatialImage(np.zeros((8, 9, 9)), ("z", "y", "x"))
     with pytest.raises(NotEnoughMemory, match=r"scores of the volume need .* crop the"):
         segment(thresholding_model(), scan)

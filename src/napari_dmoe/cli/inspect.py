@@ -33,7 +33,8 @@ def inspect(
 
         loaded = load_checkpoint(checkpoint, card)
         if as_json:
-            say(json.dumps(loaded.facts(), indent=2))
+            for line in json.dumps(loaded.facts(), indent=2).splitlines():
+                say(line)
             return
         for name, value in _facts(loaded):
             say(f"{name:<14}{value}")

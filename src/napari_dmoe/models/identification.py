@@ -81,6 +81,8 @@ def identify(
     """
     found = networks_in(tensors, ANCHORS, where)
     if not found:
+        if check is not None:
+            check(tensors)
         raise CheckpointError(
             f"{where} is no dMoE network that is known here: none of "
             f"{', '.join(a.title for a in ARCHITECTURES.values())} has tensors such as "

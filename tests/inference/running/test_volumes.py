@@ -49,7 +49,7 @@ def unet() -> LoadedModel:
         ({"patch": (32, 32, 32)}, "at least 64"),
         ({"patch": (48, 64, 64)}, "multiples of 32"),
         ({"patch": (0, 64, 64)}, "multiples of 32"),
-        ({"spacing": (0, 1, 1)}, "above 0 mm"),
+        ({"spacing": (0, 1, 1)}, "0.001 to 1000 mm"),
         ({"window": (5, 5)}, "a window rises"),
         ({"side": 3}, "Extra inputs"),
     ],

@@ -118,11 +118,11 @@ def test_labels_follow_axes_and_directions() -> None:
             Case(
                 "c",
                 cube(0).image,
-                SpatialImage(np.full((40, 40, 70), 3), ("z", "y", "x")),
+                SpatialImage(np.indices((40, 40, 70))[0] % 4, ("z", "y", "x")),
                 Patient(severity="T1"),
             ),
             TrainingError,
-            "reach from 3 to 3",
+            "reach from 0 to 3",
         ),
     ],
 )

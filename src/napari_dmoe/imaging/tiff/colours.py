@@ -64,7 +64,7 @@ def as_colours(data: NDArray[Any], axes: Axes, page: Any, *, name: str) -> Conve
         return data, axes, notices + said
     if bits == 1:
         data = data.astype(np.uint8) * 255
-        bits = 8
+        bits, kind = 8, _BLACK_IS_0 if _are_booleans(page) else kind
     elif bits in (2, 4):
         data, bits = data * (255 // (2**bits - 1)), 8
         notices.append(f"its {page.bitspersample} bits were spread over 0 to 255")
@@ -87,9 +87,9 @@ def as_labels(data: NDArray[Any], axes: Axes, page: Any, *, name: str) -> Conver
             ["its inverted look was left aside: its numbers were taken as labels"],
         )
     if page.bitspersample == 1:
-        is_turned = kind == _WHITE_IS_0 and not by_pillow(page)
-        data = (~data if is_turned else data).astype(np.uint8)
-        return data, axes, [WHITE_NOTICE] if kind == _WHITE_IS_0 else []
+        is_turned = kind == _WHITE_IS_0 and not _are_booleans(page)
+        data = (~data if is_turned and not by_pillow(page) else data).astype(np.uint8)
+        return data, axes, [WHITE_NOTICE] if is_turned else []
     if kind == _WHITE_IS_0:
         _refuse_turned_labels(data, 2**page.bitspersample - 1, name=name)
     if kind in (_WHITE_IS_0, _BLACK_IS_0) and page.bitspersample < 8:
@@ -99,6 +99,11 @@ def as_labels(data: NDArray[Any], axes: Axes, page: Any, *, name: str) -> Conver
         data, said = colours.one_of_equal_channels(data)
         axes, notices = axes[: data.ndim], notices + said
     return data, axes, notices
+
+
+def _are_booleans(page: Any) -> bool:
+    """Say whether one bit is True, and no ink: tifffile calls both min-is-white."""
+    return page.bitspersample == 1 and str(page.software).startswith("tifffile")
 
 
 def _refuse_turned_labels(data: NDArray[Any], most: int, *, name: str) -> None:

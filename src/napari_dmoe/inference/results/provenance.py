@@ -217,7 +217,7 @@ def pixels_sha256(data: NDArray[Any]) -> str | None:
     little = data.dtype.newbyteorder("<")
     digest = hashlib.sha256(f"{little.str} {data.shape}".encode())
     for part in data if data.ndim > 2 else (data,):
-        digest.update(np.ascontiguousarray(part, dtype=little).data.cast("B"))
+        digest.update(np.ascontiguousarray(part, dtype=little).view(np.uint8).data)
     return digest.hexdigest()
 
 
