@@ -155,6 +155,7 @@ def test_a_palette_gives_colours_for_an_image_and_numbers_for_labels(
     picture.save(path)
     image = read_image(path)
     np.testing.assert_array_equal(image.data, np.array(PALETTE)[indices])
+    assert image.notices == ("its palette's colours were taken",)
     labels = read_labels(path)
     np.testing.assert_array_equal(labels.data, indices)
     assert labels.axes == ("y", "x")
@@ -187,6 +188,30 @@ def test_white_of_a_black_and_white_palette_is_labelled(
     labels = read_labels(path).data
     np.testing.assert_array_equal(labels > 0, indices == white_is)
     np.testing.assert_array_equal(read_image(path).data == 255, indices == white_is)
+
+
+@formats("mask with a palette of greys in another order")
+@pytest.mark.parametrize("suffix", [".png", ".bmp", ".tif"])
+@pytest.mark.parametrize("numbers", [(0, 1, 2), (0, 1, 3), (0, 128, 255)])
+def test_greys_in_no_order_are_the_labels(
+    tmp_path: Path, suffix: str, numbers: tuple[int, ...]
+) -> None:
+    """Pillow makes such palettes of grey masks: the brightest comes first."""
+    path, mask = tmp_path / f"a{suffix}", np.array(numbers, np.uint8)[noise(9, 7) % 3]
+    picture = Image.fromarray(np.dstack([mask] * 3))
+    picture.convert("P", palette=Image.Palette.ADAPTIVE, colors=3).save(path)
+    labels = read_labels(path)
+    np.testing.assert_array_equal(labels.data, mask)
+    assert "the greys of its palette" in labels.notices[-1]
+
+
+@formats("mask with a palette of greys in rising order")
+def test_greys_in_rising_order_stand_for_their_indices(tmp_path: Path) -> None:
+    path, indices = tmp_path / "a.png", noise(9, 7, most=3)
+    picture = Image.fromarray(indices, "P")
+    picture.putpalette([0, 0, 0, 128, 128, 128, 255, 255, 255])
+    picture.save(path)
+    np.testing.assert_array_equal(read_labels(path).data, indices)
 
 
 @formats("bilevel PNG and BMP")

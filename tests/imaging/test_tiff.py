@@ -36,16 +36,22 @@ def smooth(height: int = 40, width: int = 56) -> NDArray[np.uint8]:
 Tag = tuple[int, str, tuple[int, ...]]
 
 
-def by_hand(pixels: bytes, *tags: Tag, order: str = "<") -> bytes:
-    """Write a TIFF of one strip with any tags; its parts stand behind the directory."""
-    sizes = {"H": (3, 2), "I": (4, 4)}
-    every = sorted((*tags, (273, "I", (0,)), (279, "I", (len(pixels),))))
+def by_hand(
+    pixels: bytes, *tags: Tag, order: str = "<", strips: tuple[int, ...] = ()
+) -> bytes:
+    """Write a TIFF with any tags; its parts stand behind the directory.
+
+    Its pixels are one strip, or several of so many bytes.
+    """
+    sizes, strips = {"H": (3, 2), "I": (4, 4)}, strips or (len(pixels),)
+    every = sorted((*tags, (273, "I", (0,) * len(strips)), (279, "I", strips)))
     behind = 8 + 2 + 12 * len(every) + 4
     longer = {t[0]: t for t in every if len(t[2]) * sizes[t[1]][1] > 4}
     start = behind + sum(len(v) * sizes[k][1] for _, k, v in longer.values())
     out, rest = struct.pack(f"{order}H", len(every)), b""
     for tag, kind, values in every:
-        values = (start,) if tag == 273 else values
+        if tag == 273:
+            values = tuple(start + sum(strips[:n]) for n in range(len(strips)))
         data = struct.pack(f"{order}{len(values)}{kind}", *values)
         if tag in longer:
             data, rest = struct.pack(f"{order}I", behind + len(rest)), rest + data
@@ -169,6 +175,56 @@ def test_the_predictor_of_floats_is_undone(tmp_path: Path, kind: str, n: int) ->
     more = (317, "H", (3,)), (339, "H", (3,) * n)
     (tmp_path / "a.tif").write_bytes(by_hand(packed, *tags, *more))
     np.testing.assert_array_equal(read_image(tmp_path / "a.tif").data, pixels.squeeze())
+
+
+@formats("a predictor that no compression applies")
+@pytest.mark.parametrize("compression", [None, "jpeg"])
+def test_a_predictor_without_its_compression_says_nothing(
+    tmp_path: Path, compression: str | None
+) -> None:
+    """So libtiff and the programs that use it have it."""
+    picture = Image.fromarray(smooth())
+    how = {"compression": compression, "quality": 95} if compression else {}
+    picture.save(tmp_path / "a.tif", tiffinfo={317: 2}, **how)
+    with Image.open(tmp_path / "a.tif") as seen:
+        expected = np.asarray(seen)
+    np.testing.assert_array_equal(read_image(tmp_path / "a.tif").data, expected)
+
+
+@formats("PackBits with a predictor")
+def test_a_predictor_under_packbits_is_refused(tmp_path: Path) -> None:
+    picture = Image.fromarray(smooth())
+    picture.save(tmp_path / "a.tif", compression="packbits", tiffinfo={317: 2})
+    with pytest.raises(ImageReadError, match="PackBits and names a predictor"):
+        read_image(tmp_path / "a.tif")
+
+
+@formats("predictor of whole numbers, on floating point numbers")
+@pytest.mark.parametrize("compression", ["tiff_lzw", "tiff_adobe_deflate", "zstd"])
+def test_differences_of_the_bits_of_floats_are_undone(
+    tmp_path: Path, compression: str
+) -> None:
+    """As libtiff writes them: of the numbers that the same bits are."""
+    pixels = noise(17, 23, kind="f4")
+    picture = Image.fromarray(pixels)
+    picture.save(tmp_path / "a.tif", compression=compression, tiffinfo={317: 2})
+    np.testing.assert_array_equal(read_image(tmp_path / "a.tif").data, pixels)
+
+
+@formats("JPEG compression, planar")
+def test_planes_of_channels_under_jpeg_keep_their_places(tmp_path: Path) -> None:
+    channels, parts = np.moveaxis(smooth(), -1, 0), []
+    for channel in channels:
+        out = BytesIO()
+        Image.fromarray(np.ascontiguousarray(channel)).save(out, "JPEG", quality=95)
+        parts.append(out.getvalue())
+    tags = plain_tags(*channels.shape[1:], (8, 8, 8), 2)
+    tags[3] = (259, "H", (7,))
+    content = b"".join(parts), *tags, (284, "H", (2,))
+    (tmp_path / "a.tif").write_bytes(by_hand(*content, strips=tuple(map(len, parts))))
+    image = read_image(tmp_path / "a.tif")
+    assert image.axes == ("c", "y", "x")
+    assert np.abs(image.data.astype(int) - channels).mean() < 3
 
 
 @formats("JPEG compression, grey or RGB")
@@ -529,6 +585,15 @@ def test_pages_are_slices(tmp_path: Path, compression: str | None) -> None:
     image = read_image(tmp_path / "a.tif")
     assert image.axes == ("z", "y", "x")
     np.testing.assert_array_equal(image.data, pixels)
+
+
+@formats("two to four pages of one size, without named axes")
+@pytest.mark.parametrize("n", [2, 3, 4])
+def test_few_pages_may_be_channels_or_slices(tmp_path: Path, n: int) -> None:
+    first, *others = (Image.fromarray(noise(9, 11) + i) for i in range(n))
+    first.save(tmp_path / "a.tif", save_all=True, append_images=others)
+    with pytest.raises(ImageReadError, match="ambiguous"):
+        read_image(tmp_path / "a.tif")
 
 
 def test_labels_with_axes_of_one_sample_are_told_by_the_others(tmp_path: Path) -> None:

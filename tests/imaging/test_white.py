@@ -101,6 +101,34 @@ def test_hot_pixels_are_said_and_become_white() -> None:
     assert prepared.white.top == 1
 
 
+@pytest.mark.parametrize("value", [3.7, 200, 300, 60000, 1e10])
+def test_many_hot_pixels_do_not_turn_a_picture_black(value: float) -> None:
+    hot = FLOATS.copy()
+    hot[::20, ::25] = value
+    prepared = ready(hot)
+    assert prepared.white.top == 1
+    assert float((prepared.tensor - ready(BYTES).tensor).mean()) < 2e-3
+    assert "and 80 values above it became white" in prepared.notices[-1]
+
+
+@pytest.mark.parametrize(
+    ("value", "top"), [(30, 255), (200, 255), (300, 255), (1000, 1000), (1e6, 1e6)]
+)
+def test_what_hot_pixels_make_black_says_so(value: float, top: float) -> None:
+    """Too dark for fractions, or too many hot pixels: it is black, not silently."""
+    hot = FLOATS / 20
+    hot[::20, ::25] = value
+    white = ready(hot).white
+    assert white.top == top
+    assert "nearly black" in " ".join((*white.notices, white.statement))
+
+
+def test_deep_images_that_show_something_are_not_called_black() -> None:
+    for top in (300, 1000, 4095, 60000):
+        white = ready((FLOATS * top).astype("u2")).white
+        assert "nearly black" not in " ".join((*white.notices, white.statement))
+
+
 @pytest.mark.formats("12 or 16 bits")
 def test_images_of_12_bits_are_scaled_as_they_were_and_hot_pixels_left_out() -> None:
     deep = BYTES.astype("u2") * 16

@@ -27,8 +27,9 @@ OVERSHOOT = {1.0: (1.5, 1.0), BYTE: (1.25 * BYTE, 0.15)}
 """How far floats may reach beyond white, and which share of them: a cubic zoom, noise,
 rounding."""
 
-_FEW, _FEW_OF_A_PLANE = 1e-4, 3
-"""Hot pixels: as a share of all values, and in one plane and channel."""
+_FEW, _FEW_OF_A_PLANE, _FEW_OF_SEEN = 1e-4, 3, 0.005
+"""Hot pixels: as a share of all values, in one plane and channel, and as a share of
+those that show something without them."""
 
 _VISIBLE, _ENOUGH = 1 / 16, 0.01
 """An image shows something in a range when 1 % of it reaches a sixteenth of white."""
@@ -36,8 +37,7 @@ _VISIBLE, _ENOUGH = 1 / 16, 0.01
 _GAP = 2.0
 """Hot pixels of images with more than 8 bits are so many times as high as the rest."""
 
-_DARK = 1 / 16
-"""Floats that stay below this share of white are told to be nearly black."""
+_NEARLY_BLACK = "; nearly all of the image is nearly black"
 
 _BYTES_IN_16_BITS = 257
 """A byte that was spread over 16 bits is a multiple of this."""
@@ -67,6 +67,8 @@ class Range:
     n_bad: int = 0
     n_above: dict[float, int] = field(default_factory=lambda: {1.0: 0, BYTE: 0})
     n_visible: dict[float, int] = field(default_factory=lambda: {1.0: 0, BYTE: 0})
+    octaves: NDArray[np.int64] = field(default_factory=lambda: np.zeros(1025, int))
+    """How many values from 16 on lie between each power of 2 and the next."""
     has_fractions: bool = False
     is_spread: bool = True
     """Whether all values are bytes that were spread over 16 bits."""
@@ -87,6 +89,9 @@ class Range:
             self.has_fractions = bool((part != np.floor(part)).any())
         if self.is_spread:
             self.is_spread = not (part % _BYTES_IN_16_BITS).any()
+        if high >= 16:
+            exponents = np.frexp(part[part >= 16])[1]
+            self.octaves += np.bincount(exponents, minlength=1025)
         if high > BYTE:
             self.largest = np.sort(
                 np.concatenate([self.largest, _top(part[part > BYTE], self.few + 1)])
@@ -94,8 +99,17 @@ class Range:
 
     def shows(self, white: float) -> bool:
         """Whether an image can be seen in a range, but for a few hot pixels."""
-        is_few = self.n_above[white] <= self.few
-        return is_few and self.n_visible[white] >= max(1, _ENOUGH * self.n)
+        n_above = self.n_above[white]
+        few = max(self.few, _FEW_OF_SEEN * (self.n_visible[white] - n_above))
+        return n_above <= few and self.is_seen(white)
+
+    def is_seen(self, white: float) -> bool:
+        """Whether more than hot pixels reach a sixteenth of white."""
+        if white in self.n_visible:
+            n = self.n_visible[white]
+        else:  # to the power of 2 below it
+            n = int(self.octaves[math.frexp(white * _VISIBLE)[1] :].sum())
+        return n >= max(1, _ENOUGH * self.n)
 
 
 def white_of_values(values: NDArray[Any], *, pulse: Pulse = no_pulse) -> White:
@@ -170,7 +184,8 @@ def decide(found: Range) -> White:
     if found.n and found.n_bad == found.n:
         raise ImageError(NOTHING_FINITE)
     top, beyond = _top_of(found)
-    notices = list(beyond)
+    is_black = top != 1 and not found.is_seen(top)
+    notices = [said + _NEARLY_BLACK for said in beyond] if is_black else list(beyond)
     if found.low < 0:
         notices.insert(0, f"values below 0 (down to {found.low:g}) were set to 0")
     statement = "" if beyond else _statement(found, top)
@@ -227,7 +242,7 @@ def _statement(found: Range, top: float) -> str:
     if found.dtype.kind != "f" or found.high <= 0 or top not in OVERSHOOT:
         return ""
     words = f"the image's values reach {found.high:g}: {top:g} was taken for white"
-    if top == BYTE and found.high < _DARK * BYTE:
+    if top == BYTE and not found.is_seen(top):
         words += ", so that it is nearly black. Divide it by its white to change that"
     return words
 

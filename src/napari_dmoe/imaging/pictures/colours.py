@@ -10,6 +10,7 @@ from PIL import Image, ImageCms
 
 CMYK_NOTICE = "CMYK was converted to RGB, without a colour profile"
 LAB_NOTICE = "CIELAB was converted to RGB (sRGB)"
+PALETTE_NOTICE = "its palette's colours were taken"
 OPACITY_NOTICE = "opacity was left out"
 
 _ROWS = 256
@@ -61,16 +62,18 @@ def labels_of_palette(
 ) -> tuple[NDArray[Any], list[str]]:
     """Return the labels that a palette picture shows: its indices.
 
-    Black and white alone, with white first, are a mask: 255 where it is white.
+    Greys in another order than the indices are the numbers themselves: a program made
+    the palette of a grey mask, and stored first what it met first. Black and white
+    alone, with white first, so are 255 where it is white.
     """
     used = np.flatnonzero(np.bincount(indices.ravel(), minlength=2))
-    shown = [tuple(table[i][:3]) if i < len(table) else (0, 0, 0) for i in used]
-    top = np.iinfo(table.dtype).max
-    white, black = (top,) * 3, (0,) * 3
-    if shown != [white, black]:
+    shown = palette_to_colours(used.astype(indices.dtype), table)
+    if shown.ndim > 1 or (np.diff(shown.astype(int)) > 0).all():
         return indices, ["the numbers of its palette were taken as labels"]
-    said = "its palette has white before black: what is white is labelled"
-    return np.where(indices == used[0], 255, 0).astype(np.uint8), [said]
+    said = "the greys of its palette, which are in no order, were taken as labels"
+    if shown.tolist() == [np.iinfo(table.dtype).max, 0]:
+        said = "its palette has white before black: what is white is labelled"
+    return palette_to_colours(indices, table), [said]
 
 
 def one_of_equal_channels(data: NDArray[Any]) -> tuple[NDArray[Any], list[str]]:

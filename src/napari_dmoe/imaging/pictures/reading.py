@@ -211,4 +211,4 @@ def _from_palette(
         else:
             opacity[seen : seen + 1] = 0
         table = np.column_stack([table, opacity])
-    return colours.palette_to_colours(indices, table), []
+    return colours.palette_to_colours(indices, table), [colours.PALETTE_NOTICE]

@@ -58,7 +58,7 @@ def as_colours(data: NDArray[Any], axes: Axes, page: Any, *, name: str) -> Conve
         table = _palette(page)
         data = colours.palette_to_colours(data, table)
         axes = (*axes, CHANNEL_AXIS)[: data.ndim]
-        return data, axes, [*notices, "its palette's colours were taken"]
+        return data, axes, [*notices, colours.PALETTE_NOTICE]
     if kind in (_CMYK, _CIELAB, _ICCLAB):
         data, axes, said = _inks_or_lab(data, axes, kind, name=name)
         return data, axes, notices + said

@@ -41,6 +41,10 @@ LARGEST_RATIO = {
 }
 """How often the pixels may be larger than what is stored, per compression read here."""
 
+_WITH_PREDICTOR = (LZW, *DEFLATE, LZMA, ZSTD)
+"""Where libtiff, and so other programs, takes differences of neighbours for stored."""
+
+_PLANAR = 2
 YCBCR = 6
 _BY_PILLOW = (0, 1, 2, 5, YCBCR)
 """Greys, RGB, CMYK and YCbCr."""
@@ -73,6 +77,11 @@ def refuse_compression(name: str, page: Any) -> None:
     if page.photometric == YCBCR and page.compression == NONE and page.is_subsampled:
         raise ImageReadError(
             f"{name} holds subsampled YCbCr without compression: save it as RGB"
+        )
+    if kind == PACKBITS and page.predictor != 1:
+        raise ImageReadError(
+            f"{name} is compressed with PackBits and names a predictor, which some "
+            f"programs apply and some do not: {ADVICE}"
         )
     if page.dtype is None or not isinstance(page.bitspersample, int):
         raise ImageReadError(
@@ -138,7 +147,9 @@ def _by_pillow(path: Path, series: Any) -> tuple[NDArray[Any], int]:
             picture.load()  # which turns it upright
             left = int(picture.getexif().get(274, 1))
             is_raw = picture.mode == "YCbCr"
-            pages.append(np.asarray(picture.convert("RGB") if is_raw else picture))
+            pixels = np.asarray(picture.convert("RGB") if is_raw else picture)
+            is_planar = page.keyframe.planarconfig == _PLANAR and pixels.ndim == 3
+            pages.append(np.moveaxis(pixels, -1, 0) if is_planar else pixels)
     return _turned_whole(pages, series, left), left
 
 
@@ -196,7 +207,8 @@ def _numbers(page: Any, encoded: bytes, shape: tuple[int, ...]) -> NDArray[Any]:
     row_bytes = -(-in_row * page.bitspersample // 8)
     packed = _expanded(page, encoded, row_bytes, deep * rows)
     dtype = np.dtype(page.dtype)
-    if page.predictor == 3:
+    predictor = page.predictor if page.compression in _WITH_PREDICTOR else 1
+    if predictor == 3:
         values = _from_float_differences(packed, samples, in_row, dtype)
     elif page.bitspersample in _WHOLE[1:]:
         order = page.parent.byteorder
@@ -204,10 +216,12 @@ def _numbers(page: Any, encoded: bytes, shape: tuple[int, ...]) -> NDArray[Any]:
     else:
         values = _whole_numbers(packed, page.bitspersample, in_row).astype(dtype)
     values = values.reshape(deep, rows, columns, samples)
-    if page.predictor == 2:
-        values = np.cumsum(values, axis=2, dtype=dtype)
-    elif page.predictor not in (1, 3):
-        raise ImageError(f"the predictor {page.predictor} is not read: {ADVICE}")
+    if predictor == 2 and page.bitspersample in _WHOLE[1:]:
+        # Differences of whole numbers, of floats as well.
+        whole = values if dtype.kind in "iu" else values.view(f"u{dtype.itemsize}")
+        values = np.cumsum(whole, axis=2, dtype=whole.dtype).view(dtype)
+    elif predictor not in (1, 3):
+        raise ImageError(f"the predictor {predictor} is not read: {ADVICE}")
     return values
 
 
