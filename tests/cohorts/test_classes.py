@@ -189,6 +189,32 @@ def test_a_foreground_that_is_named_unlabelled_is_refused(tmp_path: Path) -> Non
         reading.check()
 
 
+def test_greys_of_a_jpeg_are_whole_where_255_stands_for_unlabelled(
+    tmp_path: Path,
+) -> None:
+    """The brightest greys were left out, and the rest of the lesion was learnt."""
+
+    def jpeg(path: Path) -> None:
+        Image.fromarray(MASK * 255).save(path, quality=60)
+
+    cohort = cohort_of(tmp_path, jpeg, suffix=".jpg")
+    (read,), _ = classes_of(cohort, unlabelled=255, is_stated=False)
+    assert np.unique(read).tolist() == [0, 1]
+    assert (read == MASK).mean() > 0.97
+    with pytest.raises(CohortError, match="case m0 are greys, as JPEG makes them"):
+        classes_of(cohort, unlabelled=255)
+
+
+def test_notices_of_cases_are_told_once_and_not_without_end() -> None:
+    reading = LabelReading(LESION)
+    for number in range(30):
+        reading.note(("it was turned", f"its number is {number}"), f"m{number}")
+    reading.note(("it was turned",), "m0")
+    assert len(reading.notices) == 21
+    assert reading.notices[0] == "it was turned (case m0 and 29 more)"
+    assert reading.notices[-1] == "and 11 other notices of cases"
+
+
 def test_what_is_really_unlabelled_stays(tmp_path: Path) -> None:
     partly = MASK.copy()
     partly[:, 25:] = 255

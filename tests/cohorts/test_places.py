@@ -13,6 +13,7 @@ from stub_networks import thresholding_model
 from napari_dmoe.cohorts.case import Case, CohortError
 from napari_dmoe.cohorts.datasets import read_cohort
 from napari_dmoe.cohorts.labels import fitting, placed_labels
+from napari_dmoe.imaging.files import read_image
 from napari_dmoe.imaging.spatial import SpatialImage
 from napari_dmoe.patient import Patient
 from napari_dmoe.training.cases.annotation import Annotation, read_classes
@@ -109,6 +110,40 @@ def test_a_place_that_only_one_states_is_said() -> None:
     with pytest.raises(CohortError, match=r"case a: .*save both as NIfTI"):
         placed_labels(case(sagittal, labels), axes)
     assert fitting(labels, SpatialImage(VOXELS, axes)).notices == ()
+
+
+@pytest.mark.formats("labels of a volume whose file does not say how it lies")
+@pytest.mark.parametrize("code", SOME)
+@pytest.mark.parametrize("crop", [0, 1])
+def test_sizes_alone_are_no_place(tmp_path: Path, code: str, crop: int) -> None:
+    """Such labels were put where they happened to meet the image."""
+    image = stored(volume(), code, tmp_path / "image.nii")
+    bare = nib.Nifti1Image(np.asarray(restored(volume(), code).dataobj)[crop:], None)
+    bare.header.set_zooms((2, 3, 4))
+    nib.save(bare, tmp_path / "labels.nii")
+    labels = read_image(tmp_path / "labels.nii")
+    only = "only the image states where the voxels lie"
+    with pytest.raises(CohortError, match=only):
+        fitting(labels, image)
+    with pytest.raises(CohortError, match=f"case a: {only}"):
+        placed_labels(case(image, labels), ("z", "y", "x"))
+    with pytest.raises(CohortError, match="only the labels state where"):
+        fitting(image, labels)
+    np.testing.assert_array_equal(fitting(labels, labels).data, labels.data)
+
+
+def test_what_was_assumed_of_cases_reaches_who_trains(tmp_path: Path) -> None:
+    axes, stated = ("z", "y", "x"), np.diag([2.0, -1, -1, 1])
+    image = SpatialImage(VOXELS, axes, stated, "mm", ("it was converted",))
+    labels = SpatialImage(VOXELS, axes, notices=("it was turned",))
+    reading = Annotation().reading(("background", "one", "two"))
+    read_classes(case(image, labels), axes, n_classes=3, reading=reading)
+    assert reading.notices == (
+        "it was converted (case a)",
+        "it was turned (case a)",
+        "only the image states where it lies, so the labels were taken for the image's "
+        "own voxels, one by one (case a)",
+    )
 
 
 def test_training_and_scores_take_labels_in_another_order(tmp_path: Path) -> None:

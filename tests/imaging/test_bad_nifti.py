@@ -165,6 +165,27 @@ def test_a_broken_sform_gives_way_to_a_sound_qform(
     assert read_image(write(tmp_path, content)).spacing == pytest.approx((4, 3, 2))
 
 
+@pytest.mark.formats("NIfTI with a pixdim[0] of 0, or other odd signs beside its qform")
+@pytest.mark.parametrize(
+    ("pixdim", "notice"),
+    [
+        ([0, 2, 3, 4], ""),
+        ([7, 2, 3, 4], "pixdim[0] is 7"),
+        ([1, -2, 3, 4], "below 0"),
+        ([-1, 2, 3, -4], "below 0"),
+    ],
+)
+def test_a_qform_is_read_as_nibabel_mends_it(
+    tmp_path: Path, pixdim: list[float], notice: str
+) -> None:
+    content = changed(sform_code=0, pixdim=[*pixdim, 1, 1, 1, 1])
+    path = write(tmp_path, content)
+    image, theirs = read_image(path), nib.load(path)
+    ours = np.diag([-1, -1, 1, 1]) @ image.affine_along("xyz")
+    np.testing.assert_allclose(ours, theirs.affine, atol=1e-6)
+    assert [notice in said for said in image.notices] == [True] * bool(notice)
+
+
 @pytest.mark.formats("NIfTI with an affine of zeros")
 def test_an_affine_of_zeros_leaves_the_voxel_sizes(tmp_path: Path) -> None:
     zeros = changed(srow_x=0, srow_y=0, srow_z=0, qform_code=0)

@@ -485,6 +485,15 @@ def test_a_mask_of_imagej_keeps_its_numbers(tmp_path: Path) -> None:
     assert "inverted look" in labels.notices[0]
 
 
+@pytest.mark.parametrize("how", [{}, {"metadata": None}, {"compression": "zlib"}])
+def test_booleans_of_tifffile_are_their_numbers(tmp_path: Path, how: dict) -> None:
+    mask = noise(9, 14) > 127
+    tifffile.imwrite(tmp_path / "a.tif", mask, **how)
+    labels = read_labels(tmp_path / "a.tif")
+    np.testing.assert_array_equal(labels.data, mask)
+    assert labels.notices == ()
+
+
 @formats("palette, CIELAB or others under JPEG or CCITT")
 def test_colours_that_pillow_would_not_convert_are_refused(tmp_path: Path) -> None:
     tags = plain_tags(9, 14, (8,) * 3, 8)

@@ -5,7 +5,7 @@ One reading serves a whole cohort: what its masks hold is only clear from all of
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, overload
 
@@ -17,12 +17,16 @@ from napari_dmoe.imaging.label_values import (
     FULL_SCALE,
     counted,
     foreground_value,
+    is_soft,
     not_classes,
     of_one_class,
 )
 
 UNLABELLED = 255
 """Label of what is not annotated, where nobody names another."""
+
+MOST_NOTICES = 20
+"""Kinds of notices that are told of a cohort; images may differ in what is said."""
 
 
 class LabelReading:
@@ -52,18 +56,27 @@ class LabelReading:
         self._classes = tuple(classes)
         self._unlabelled, self._background = unlabelled, background
         self._is_stated = is_stated
-        self._notices: dict[str, list[str]] = {}
+        self._notices: dict[str, dict[str, None]] = {}
         self._values: dict[int, str] = {}
         self._bare = self._partly = self._given = ""
 
     @property
     def notices(self) -> tuple[str, ...]:
         """What was understood of the labels, to be said and recorded."""
-        return tuple(
-            f"{notice} (case {cases[0]}"
+        said = [
+            f"{notice} (case {next(iter(cases))}"
             + (f" and {len(cases) - 1} more)" if len(cases) > 1 else ")")
             for notice, cases in self._notices.items()
-        )
+        ]
+        if len(said) > MOST_NOTICES:
+            more = len(said) - MOST_NOTICES
+            said[MOST_NOTICES:] = [f"and {more} other notices of cases"]
+        return tuple(said)
+
+    def note(self, notices: Iterable[str], case: str) -> None:
+        """Keep what a person should know of a case; each is told once for all cases."""
+        for notice in notices:
+            self._notices.setdefault(notice, {})[case] = None
 
     def read(self, values: Labels, case: str) -> Labels:
         """Return a case's labels as classes.
@@ -85,6 +98,9 @@ class LabelReading:
         has_unlabelled = self._unlabelled in everything
         apart = {OUTSIDE, self._unlabelled}
         found = {v: k for v, k in everything.items() if v not in apart}
+        if has_unlabelled and n == 2 and is_soft(everything):
+            self._refuse_stated_grey(case)
+            return self._of_one_class(values, everything, case)
         if has_unlabelled and not set(found) - {0, self._background}:
             if self._gives_way(found):
                 return self._of_one_class(values, everything, case)
@@ -122,6 +138,15 @@ class LabelReading:
                 f"{label}. Name no label as unlabelled, or save those masks with 1"
             )
 
+    def _refuse_stated_grey(self, case: str) -> None:
+        """Refuse a label that is named as not annotated among the greys of a mask."""
+        if self._is_stated:
+            raise CohortError(
+                f"label {self._unlabelled} is named as not annotated, but the labels "
+                f"of case {case} are greys, as JPEG makes them of 0 and 255, and it is "
+                "one of them: name no label as unlabelled"
+            )
+
     def _gives_way(self, found: dict[int, int]) -> bool:
         """Say whether 0 and the customary label are a mask of two values."""
         if self._is_stated or 0 not in found or self._unlabelled is None:
@@ -137,9 +162,7 @@ class LabelReading:
             self._given = self._given or case
             self._check_custom()
         self._note_value(foreground_value(found) or FULL_SCALE[0], case)
-        cases = self._notices.setdefault(read[1], [])
-        if case not in cases:
-            cases.append(case)
+        self.note([read[1]], case)
         return read[0]
 
     def _check_custom(self) -> None:
@@ -200,5 +223,6 @@ class ClassedCases(Sequence[Case]):
             values: Any = whole_numbers(np.asarray(case.labels.data))
         except CohortError as error:
             raise CohortError(f"case {case.id}: {error}") from error
+        self.reading.note((*case.image.notices, *case.labels.notices), case.id)
         labels = replace(case.labels, data=self.reading.read(values, case.id))
         return replace(case, labels=labels)

@@ -66,6 +66,25 @@ def fitting(labels: SpatialImage, image: SpatialImage) -> SpatialImage:
     return labels if whole is values else replace(labels, data=whole.astype(np.int32))
 
 
+def on_own_voxels(case: Case) -> Case:
+    """Return a case with its labels along its image's axes, as its voxels run.
+
+    Its labels' notices say what was assumed. Labels along other axes stay as they are.
+
+    Raises
+    ------
+    CohortError
+        When they lie elsewhere; the message names the case.
+    """
+    labels = case.labels
+    if labels is None or set(labels.axes) != set(case.image.spatial_axes):
+        return case
+    try:
+        return replace(case, labels=on_voxels(labels, case.image))
+    except CohortError as error:
+        raise CohortError(f"case {case.id}: {error}") from error
+
+
 def placed_labels(case: Case, axes: tuple[str, ...]) -> Labels:
     """Return a case's labels on the pixels of its image.
 
@@ -78,7 +97,7 @@ def placed_labels(case: Case, axes: tuple[str, ...]) -> Labels:
     CohortError
         When there are none, they are no integers, or they do not fit the image.
     """
-    labels = case.labels
+    labels = on_own_voxels(case).labels
     if labels is None:
         raise CohortError(f"case {case.id} has no labels: training needs them")
     if set(labels.axes) != set(axes):
@@ -87,8 +106,6 @@ def placed_labels(case: Case, axes: tuple[str, ...]) -> Labels:
             f"{', '.join(axes)} are expected"
         )
     try:
-        if set(labels.axes) == set(case.image.spatial_axes):
-            labels = on_voxels(labels, case.image)
         values = whole_numbers(np.asarray(labels.data))
     except CohortError as error:
         raise CohortError(f"case {case.id}: {error}") from error

@@ -51,10 +51,12 @@ def on_voxels(labels: SpatialImage, image: SpatialImage) -> SpatialImage:
     to_image = _between(labels, unit_of_labels, image, unit_of_image)
     ordered = _stored_alike(labels, image, to_image)
     if ordered.spatial_shape != image.spatial_shape:
+        _refuse_sizes_alone(labels, image)
         return ordered
     apart = _apart(ordered, unit_of_labels, image, unit_of_image)
     sides = np.linalg.norm(ordered.affine[:-1, :-1], axis=0) * unit_of_labels
     if not apart <= float(sides.min()) / 2:
+        _refuse_sizes_alone(labels, image)
         raise CohortError(
             f"the labels lie up to {apart:.3g} mm away from the image: resample them "
             "onto it, or give labels that were drawn on it"
@@ -81,6 +83,21 @@ def _without_place(
         )
     said = ONE_PLACE.format(which=which)
     return replace(labels, notices=tuple(dict.fromkeys((*labels.notices, said))))
+
+
+def _refuse_sizes_alone(labels: SpatialImage, image: SpatialImage) -> None:
+    """Refuse labels of a volume where one file of both states voxel sizes alone."""
+    is_volume = set(image.spatial_axes) == set(SPATIAL_AXES)
+    if not is_volume or labels.is_placed == image.is_placed:
+        return
+    one, other = "image", "labels"
+    if labels.is_placed:
+        one, other = other, one
+    raise CohortError(
+        f"only the {one} state{'s' * (one == 'image')} where the voxels lie; the file "
+        f"of the {other} states their sizes alone, so nobody can tell whether both are "
+        "stored alike: save both as NIfTI with one affine"
+    )
 
 
 def _between(
@@ -131,7 +148,7 @@ def _stored_alike(
         back[column, row] = sign
         back[column, -1] = data.shape[row] - 1 if sign < 0 else 0
     affine = _in_mm(labels, 1.0, image.spatial_axes) @ back
-    return SpatialImage(data, image.spatial_axes, affine, labels.unit, labels.notices)
+    return replace(labels, data=data, axes=image.spatial_axes, affine=affine)
 
 
 def _transposed(labels: SpatialImage, order: tuple[str, ...]) -> SpatialImage:
@@ -139,9 +156,7 @@ def _transposed(labels: SpatialImage, order: tuple[str, ...]) -> SpatialImage:
     if labels.axes == order:
         return labels
     data = np.asarray(labels.data).transpose([labels.axes.index(a) for a in order])
-    return SpatialImage(
-        data, order, labels.affine_along(order), labels.unit, labels.notices
-    )
+    return replace(labels, data=data, axes=order, affine=labels.affine_along(order))
 
 
 def _apart(

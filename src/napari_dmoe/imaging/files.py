@@ -130,6 +130,7 @@ def _read_by_content(path: Path, named: str, *, as_labels: bool) -> SpatialImage
         image = read_tiff(path, as_labels=as_labels)
     else:
         image = read_picture(path, kind, as_labels=as_labels)
+    image = replace(image, is_placed=False)
     if kind == named:
         return image
     said = f"the file is {kind}, though its name says {named}"

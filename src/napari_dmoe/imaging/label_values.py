@@ -196,7 +196,7 @@ def one_number_a_pixel(labels: SpatialImage, axes: Sequence[str]) -> SpatialImag
         raise LabelError(_of_channels(data, labels.axes))
     names = tuple(axis for axis in labels.axes if axis != CHANNEL_AXIS)
     said = (*labels.notices, *notices)
-    return SpatialImage(flat, names, labels.affine, labels.unit, said)
+    return replace(labels, data=flat, axes=names, notices=said)
 
 
 def _of_channels(data: Labels, axes: Sequence[str]) -> str:

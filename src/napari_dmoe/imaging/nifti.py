@@ -15,6 +15,7 @@ import gzip
 import os
 import zlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -51,6 +52,12 @@ _MOST_EXTENSION_BYTES = 2**24
 _TEXT_KINDS = (4, 6)
 """Extensions that hold text: AFNI's, and comments."""
 
+NO_DIRECTION = "the file does not say how the patient lies in it"
+NO_AFFINE = (
+    "its affine (srow) is all zeros, so the file does not say how the patient lies in "
+    "it: the voxel sizes (pixdim) alone were used"
+)
+
 WORLD_AXES = ("x", "y", "z")
 _HEADER_BYTES = {348: nib.Nifti1Header, 540: nib.Nifti2Header}
 
@@ -83,7 +90,8 @@ def read_nifti(path: str | os.PathLike[str]) -> SpatialImage:
     affine = _affine(path, header, notices)
     data = _pixels(path, header, shape)
     affine[:3] *= _millimetres(path, header, notices)
-    return _image(path, data, affine, tuple(notices))
+    image = _image(path, data, affine, tuple(notices))
+    return replace(image, is_placed=not {NO_DIRECTION, NO_AFFINE} & set(notices))
 
 
 def read_record(path: str | os.PathLike[str]) -> str | None:
@@ -203,26 +211,25 @@ def _checked_shape(path: Path, header: Any) -> tuple[int, ...]:
 def _affine(path: Path, header: Any, notices: list[str]) -> NDArray[np.float64]:
     """Return the affine from (i, j, k) to NIfTI's world; a sform goes first."""
     sform = _valid(header.get_sform()) if int(header["sform_code"]) > 0 else None
-    qform = _qform(header) if int(header["qform_code"]) > 0 else None
+    mended: list[str] = []
+    qform = _qform(header, mended) if int(header["qform_code"]) > 0 else None
     if sform is None and qform is None:
         if _is_all_zero(header):
-            notices.append(
-                "its affine (srow) is all zeros, so the file does not say how the "
-                "patient lies in it: the voxel sizes (pixdim) alone were used"
-            )
+            notices.append(NO_AFFINE)
             return _unoriented(path, header)
         if int(header["sform_code"]) > 0 or int(header["qform_code"]) > 0:
             raise ImageReadError(
                 f"{path.name}: neither sform (srow) nor qform (quatern, pixdim) is a "
                 "finite affine with a volume, so nobody can tell where the image lies"
             )
-        notices.append("the file does not say how the patient lies in it")
+        notices.append(NO_DIRECTION)
         return _unoriented(path, header)
     if sform is None:
         if int(header["sform_code"]) > 0:
             notices.append(
                 "its sform (srow) is no affine with a volume: the qform was used"
             )
+        notices += mended
         return cast("NDArray[np.float64]", qform)
     if qform is not None:
         reach = np.abs(sform[:3, :3] - qform[:3, :3]).max()
@@ -250,9 +257,19 @@ def _is_all_zero(header: Any) -> bool:
     return is_stated and not np.any(header.get_sform()[:3])
 
 
-def _qform(header: Any) -> NDArray[np.float64] | None:
-    if not (np.asarray(header["pixdim"])[1:4] > 0).all():
+def _qform(header: Any, mended: list[str]) -> NDArray[np.float64] | None:
+    """Return the affine of the quaternion, mended as nibabel does, and what was."""
+    header = header.copy()
+    side, *sizes = (float(n) for n in header["pixdim"][:4])
+    if not np.isfinite(sizes).all() or 0 in sizes:
         return None
+    if side not in (-1, 1):  # NIfTI takes 0 for 1
+        header["pixdim"][0] = 1
+        if side != 0:
+            mended.append(f"its pixdim[0] is {side:g}, neither 1 nor -1: 1 was used")
+    if min(sizes) < 0:
+        header["pixdim"][1:4] = np.abs(sizes)
+        mended.append("its voxel sizes (pixdim) are below 0: the sign was left out")
     with contextlib.suppress(HeaderDataError, ValueError, np.linalg.LinAlgError):
         return _valid(header.get_qform())
     return None

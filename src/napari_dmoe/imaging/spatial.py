@@ -49,6 +49,8 @@ class SpatialImage:
         World unit, for example ``"mm"``; None where the pixel size is not known.
     notices : tuple of str
         What a person should know of the image, such as what a file left open.
+    is_placed : bool
+        Whether `affine` says where it lies in a world; else only how large pixels are.
 
     Raises
     ------
@@ -61,6 +63,7 @@ class SpatialImage:
     affine: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
     unit: str | None = None
     notices: tuple[str, ...] = ()
+    is_placed: bool = True
 
     def __post_init__(self) -> None:
         """Check that the parts fit each other, and fill in the identity affine."""

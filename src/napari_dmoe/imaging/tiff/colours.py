@@ -87,9 +87,11 @@ def as_labels(data: NDArray[Any], axes: Axes, page: Any, *, name: str) -> Conver
             ["its inverted look was left aside: its numbers were taken as labels"],
         )
     if page.bitspersample == 1:
-        is_turned = kind == _WHITE_IS_0 and not _are_booleans(page)
-        data = (~data if is_turned and not by_pillow(page) else data).astype(np.uint8)
-        return data, axes, [WHITE_NOTICE] if is_turned else []
+        # What tifffile writes of booleans has white as 0, and means the numbers.
+        is_meant = kind == _WHITE_IS_0 and not _are_booleans(page)
+        is_turned = kind == _WHITE_IS_0 and by_pillow(page)
+        data = (~data if is_meant != is_turned else data).astype(np.uint8)
+        return data, axes, [WHITE_NOTICE] if is_meant else []
     if kind == _WHITE_IS_0:
         _refuse_turned_labels(data, 2**page.bitspersample - 1, name=name)
     if kind in (_WHITE_IS_0, _BLACK_IS_0) and page.bitspersample < 8:
@@ -103,7 +105,7 @@ def as_labels(data: NDArray[Any], axes: Axes, page: Any, *, name: str) -> Conver
 
 def _are_booleans(page: Any) -> bool:
     """Say whether one bit is True, and no ink: tifffile calls both min-is-white."""
-    return page.bitspersample == 1 and str(page.software).startswith("tifffile")
+    return page.bitspersample == 1 and str(page.software or "").startswith("tifffile")
 
 
 def _refuse_turned_labels(data: NDArray[Any], most: int, *, name: str) -> None:

@@ -15,7 +15,7 @@ from scipy import ndimage
 
 from napari_dmoe.cohorts.case import Case, CohortError
 from napari_dmoe.cohorts.classes import LabelReading
-from napari_dmoe.cohorts.labels import OUTSIDE, placed_labels
+from napari_dmoe.cohorts.labels import OUTSIDE, on_own_voxels, placed_labels
 from napari_dmoe.imaging.preprocessing import prepare_labels
 from napari_dmoe.imaging.spatial import Grid
 from napari_dmoe.models.card import ModelCard
@@ -82,6 +82,9 @@ def _read_classes(
     case: Case, axes: tuple[str, ...], reading: LabelReading, annotation: Annotation
 ) -> NDArray[np.uint8]:
     _check_least(case, annotation)
+    case = on_own_voxels(case)
+    reading.note(case.image.notices, case.id)
+    reading.note(case.labels.notices if case.labels else (), case.id)
     placed = placed_labels(case, axes)
     is_ignored = placed == OUTSIDE
     if annotation.unlabelled is not None:
