@@ -63,9 +63,9 @@ def _end(number: int, frame: FrameType | None) -> None:
     if _depth and not is_again and not _is_importing(frame):
         raise KeyboardInterrupt
     for end in (_say_end, _flush):
-        try:  # contextlib is not there yet
+        try:  # noqa: SIM105 - contextlib is not there yet
             end()
-        except Exception:  # noqa: BLE001 - the stream may be at it itself
+        except Exception:  # noqa: BLE001 - a stream may be at it itself
             pass
     os._exit(exit_code_of())
 
