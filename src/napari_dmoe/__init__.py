@@ -6,10 +6,13 @@ package loads neither torch nor napari.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+TYPE_CHECKING = False
+"""As in `typing`, which takes longer to import than all else that a command imports
+before it can obey a signal."""
 
 if TYPE_CHECKING:
+    from typing import Any
+
     __version__: str
     from napari_dmoe.cohorts.case import Case, CohortError
     from napari_dmoe.cohorts.datasets import Cohort, read_cohort
@@ -166,6 +169,8 @@ def __getattr__(name: str) -> Any:
         return globals().setdefault(name, _version())
     if name not in _HOME_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
     return getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)
 
 

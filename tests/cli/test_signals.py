@@ -126,3 +126,20 @@ def test_a_display_that_does_not_answer_is_dead_too(
         refuse_dead_display()
     monkeypatch.setattr("napari_dmoe.cli.demo._OPEN_DISPLAY", "pass")
     refuse_dead_display()
+
+
+def test_next_to_nothing_is_imported_before_signals_are_obeyed() -> None:
+    heavy = ("typing", "re", "threading", "contextlib", "pathlib", "importlib.metadata")
+    script = (
+        "import sys\n"
+        "for name in list(sys.modules):\n"
+        f"    name in {heavy} and sys.modules.pop(name)\n"
+        "import napari_dmoe.cli\n"
+        f"print([name for name in {heavy} if name in sys.modules])\n"
+    )
+    command = [sys.executable, "-S", "-c", script]
+    path = {"PYTHONPATH": os.pathsep.join(sys.path)}
+    found = subprocess.run(
+        command, env=os.environ | path, capture_output=True, text=True, check=True
+    )
+    assert found.stdout == "[]\n"

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import imageio.v3 as iio
 import numpy as np
@@ -243,3 +246,39 @@ def test_replays_of_something_else_say_what(
     record.write_text(json.dumps(changed))
     code, said, _ = run("replay", record, picture, *race_net)
     assert (code, "not the same" in said) == (1, True)
+
+
+def test_a_sweep_without_room_is_refused_before_the_run(
+    tmp_path: Path,
+    race_net: list[object],
+    picture: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(
+        "napari_dmoe.imaging.disk.claims.shutil.disk_usage",
+        lambda _: SimpleNamespace(free=3 * 4096),  # of five files
+    )
+    out = tmp_path / "out"
+    command = ["sweep", picture, *race_net, "--attribute", "race", "-o", out]
+    code, said, told = run(*command)
+    assert (code, said) == (2, "")
+    assert "has room for 0.0 MB" in told
+    assert not out.exists()
+
+
+def test_a_disk_that_fills_up_is_said_in_words(
+    tmp_path: Path,
+    race_net: list[object],
+    picture: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("napari_dmoe.inference.what_if.files.write_table", full)
+    out = tmp_path / "out"
+    code, _, told = run("sweep", picture, *race_net, "--attribute", "race", "-o", out)
+    assert code == 2
+    assert told == (
+        "napari-dmoe: the disk has no room: make room, or choose another folder\n"
+    )

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from dead_ones import a_dead_ones_partial_file
+from holding import another_process
 
 from napari_dmoe.cohorts.case import Case, CohortError, Selection
 from napari_dmoe.cohorts.datasets import read_cohort, read_rows
@@ -268,3 +270,29 @@ def test_files_that_are_no_cohorts_are_not_replaced(tmp_path, name):
         write_cohort(tmp_path, [make_case()], notice=NOTICE)
     assert mine.read_text() == "mine"
     assert not (tmp_path / "cohort.csv").exists()
+
+
+def test_a_cohort_that_was_broken_off_leaves_nothing_in_the_way(tmp_path):
+    def stop(step):
+        if step.done == 2:
+            raise Cancelled
+
+    cases = [make_case("a"), make_case("b"), make_case("c")]
+    with pytest.raises(Cancelled):
+        write_cohort(tmp_path / "c", cases, progress=stop)
+    assert not (tmp_path / "c").exists()
+    (tmp_path / "c" / "images").mkdir(parents=True)
+    a_dead_ones_partial_file(tmp_path / "c" / "images", "00000.tif")
+    assert len(read_cohort(write_cohort(tmp_path / "c", cases))) == 3
+    assert len(list((tmp_path / "c" / "images").iterdir())) == 3
+
+
+def test_a_folder_that_another_run_writes_is_not_said_to_be_emptied(tmp_path):
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "00000.tif").write_bytes(b"of the other run")
+    with (
+        another_process(tmp_path),
+        pytest.raises(CohortError, match=r"another run .*wait for it"),
+    ):
+        write_cohort(tmp_path, [make_case()])
+    assert (tmp_path / "images" / "00000.tif").read_bytes() == b"of the other run"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -10,10 +11,11 @@ import threading
 from pathlib import Path
 
 import pytest
-from dead_ones import a_dead_ones_partial_file
+from dead_ones import a_dead_ones_partial_file, dead_process
 from holding import another_process
 
 from napari_dmoe.imaging.disk.claims import LOCK, FolderError, FolderTaken, claimed
+from napari_dmoe.imaging.disk.owners import machine
 
 
 def test_a_second_process_is_refused_and_told_who_is_first(tmp_path: Path) -> None:
@@ -135,3 +137,48 @@ def test_a_link_in_the_place_of_the_lock_costs_no_file(
         pytest.fail("it is a link")
     assert precious.read_text() == "theirs"
     assert os.path.lexists(link)
+
+
+def a_disk_that_fails(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    fcntl = pytest.importorskip("fcntl")
+
+    def lock(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", lock)
+
+
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP])
+def test_on_a_disk_without_locks_a_note_stands_for_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    a_disk_that_fails(monkeypatch, number)
+    with claimed(tmp_path / "run") as folder:
+        said = json.loads((folder / LOCK).read_text())
+        (folder / "a.txt").write_text("done")
+    assert [p.name for p in folder.iterdir()] == ["a.txt"]
+    alive = os.getppid()
+    note = {"process": alive, "since": "2026", "owner": f"{machine()}-{alive}"}
+    (folder / LOCK).write_text(json.dumps(note))
+    with (
+        pytest.raises(
+            FolderTaken, match=rf"process {alive}, .* knows no locks: .*delete \.nap"
+        ),
+        claimed(folder),
+    ):
+        pytest.fail("both hold the folder")
+    assert json.loads((folder / LOCK).read_text()) == note
+    note["owner"] = f"{machine()}-{dead_process()}"
+    (folder / LOCK).write_text(json.dumps(note))
+    with claimed(folder):
+        assert json.loads((folder / LOCK).read_text())["owner"] == said["owner"]
+    assert [p.name for p in folder.iterdir()] == ["a.txt"]
+
+
+def test_a_lock_that_fails_leaves_neither_a_file_nor_a_new_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_disk_that_fails(monkeypatch, errno.EIO)
+    with pytest.raises(FolderError, match="nothing can be written"):
+        claimed(tmp_path / "run").__enter__()
+    assert list(tmp_path.iterdir()) == []

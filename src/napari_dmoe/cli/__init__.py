@@ -7,11 +7,13 @@ mask. Importing this loads no command: how it ends is settled first.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from napari_dmoe.cli.signals import end_on_signals
 
+TYPE_CHECKING = False  # as in `typing`, which takes long to import
+
 if TYPE_CHECKING:
+    from typing import Any
+
     from napari_dmoe.cli.commands import app
 
 __all__ = ["app", "main"]

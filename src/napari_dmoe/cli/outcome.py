@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -18,6 +19,8 @@ BAD_INPUT = 2
 NOT_SAVED = 3
 """The work was done, or stopped, and its result could not be saved."""
 
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
 
 @contextmanager
 def clear_errors() -> Iterator[None]:
@@ -33,8 +36,15 @@ def clear_errors() -> Iterator[None]:
         raise typer.Exit(BAD_INPUT) from error
     # Every error of ours is a ValueError that says what is wrong and what to do.
     except (ValueError, OSError, MemoryError) as error:
-        say(f"napari-dmoe: {' '.join(str(error).split())}", err=True)
+        say(f"napari-dmoe: {_in_words(error)}", err=True)
         raise typer.Exit(BAD_INPUT) from error
+
+
+def _in_words(error: Exception) -> str:
+    if isinstance(error, OSError) and error.errno in _FULL:
+        where = f" for {error.filename}" if error.filename else ""
+        return f"the disk has no room{where}: make room, or choose another folder"
+    return " ".join(str(error).split())
 
 
 @contextmanager

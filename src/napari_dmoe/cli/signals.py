@@ -1,9 +1,9 @@
 """How a command ends when it is interrupted (SIGINT) or terminated (SIGTERM).
 
 From the first moment on: the handlers are set before anything that takes long is
-imported. While a command works, the signal unwinds it, so that nothing half-written and
-no lock stays; before that, and within an import, which might swallow it, there is
-nothing to unwind and the process ends at once.
+imported, and this imports next to nothing itself. While a command works, the signal
+unwinds it, so that nothing half-written and no lock stays; before that, and within an
+import, which might swallow it, there is nothing to unwind and the process ends at once.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from types import FrameType
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import FrameType
 
 _WORDS = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
 _IMPORTS = "<frozen importlib._bootstrap>"
@@ -31,18 +31,19 @@ def end_on_signals() -> None:
         signal.signal(number, _end)
 
 
-@contextmanager
-def unwound() -> Iterator[None]:
+class unwound:
     """Let a signal raise ``KeyboardInterrupt`` within a block, to clean up."""
-    global _depth
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    _depth += 1
-    try:
-        yield
-    finally:
-        _depth -= 1
+
+    def __enter__(self) -> None:
+        global _depth
+        import threading
+
+        self._is_main = threading.current_thread() is threading.main_thread()
+        _depth += self._is_main
+
+    def __exit__(self, *_: object) -> None:
+        global _depth
+        _depth -= self._is_main
 
 
 def exit_code_of(number: int | None = None) -> int:
@@ -61,12 +62,22 @@ def _end(number: int, frame: FrameType | None) -> None:
     _first = _first or number
     if _depth and not is_again and not _is_importing(frame):
         raise KeyboardInterrupt
-    with suppress(OSError):
-        os.write(2, f"napari-dmoe: {word_of()}\n".encode())
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(Exception):  # it may be within a write itself
-            stream.flush()
+    for end in (_say_end, _flush):
+        try:  # noqa: SIM105 - contextlib is not there yet
+            end()
+        except Exception:  # noqa: BLE001 - a stream may be at it itself
+            pass
     os._exit(exit_code_of())
+
+
+def _say_end() -> None:
+    os.write(2, f"napari-dmoe: {word_of()}\n".encode())
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            stream.flush()
 
 
 def _is_importing(frame: FrameType | None) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -56,10 +57,9 @@ def sweep(
         from napari_dmoe.imaging.disk.claims import claimed
         from napari_dmoe.imaging.disk.output_names import output_stem
         from napari_dmoe.imaging.files import image_stem, read_image
-        from napari_dmoe.inference.results.export import room_for_mask
         from napari_dmoe.inference.results.replacing import refuse_foreign
         from napari_dmoe.inference.running.recording import image_record
-        from napari_dmoe.inference.what_if.files import save_sweep
+        from napari_dmoe.inference.what_if.files import room_for_sweep, save_sweep
         from napari_dmoe.inference.what_if.sweep import sweep as run
         from napari_dmoe.models.checkpoint import load_checkpoint
 
@@ -71,13 +71,16 @@ def sweep(
         )
         loaded = load_checkpoint(checkpoint, card)
         source, stem = read_image(image), output_stem(image_stem(image))
-        with claimed(output, needs_bytes=room_for_mask(source)):
+        names = tuple(text.partition("=")[0].strip() for text in given)
+        of_card = [a for a in loaded.card.attributes if a.name in names]
+        n_values = math.prod(len(attribute.values) for attribute in of_card)
+        with claimed(output, needs_bytes=room_for_sweep(source, n_values)):
             whole = [output / f"{stem}.sweep.{end}" for end in ("json", "csv", "png")]
             refuse_foreign(whole, image_record(source), overwrite=overwrite)
             found = run(
                 loaded,
                 source,
-                attribute=tuple(text.partition("=")[0].strip() for text in given),
+                attribute=names,
                 patient=patient,
                 settings=settings,
                 progress=progress,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy as np
 from napari_dmoe.cohorts.case import Case, CohortError
 from napari_dmoe.cohorts.datasets import TABLE
 from napari_dmoe.cohorts.rows import FILE_COLUMNS
-from napari_dmoe.imaging.disk.atomic import write_text
+from napari_dmoe.imaging.disk.atomic import remove_leftovers, write_text
 from napari_dmoe.imaging.disk.claims import FolderError, claimed
 from napari_dmoe.imaging.files import write_tiff
 from napari_dmoe.imaging.nifti_writing import write_nifti
@@ -63,12 +63,10 @@ def write_cohort(
     spreadsheet would take for a formula is escaped with an apostrophe.
     """
     folder = Path(folder)
-    if (folder / TABLE).exists():
-        raise CohortError(f"{folder.name} already holds a cohort: choose another")
-    _refuse_foreign(folder, notice)
     rows: list[dict[str, str]] = []
     try:
-        with claimed(folder):
+        with claimed(folder), _whole(folder):
+            _refuse_foreign(folder, notice)
             for name in _FOLDERS:
                 (folder / name).mkdir(parents=True, exist_ok=True)
             for number, case in enumerate(cases):
@@ -83,8 +81,31 @@ def write_cohort(
         raise CohortError(f"the cohort cannot be written: {error}") from error
 
 
+@contextmanager
+def _whole(folder: Path) -> Iterator[None]:
+    """Take away what a block has written into a cohort's folders, unless it ends well.
+
+    What a killed run has left half-written there goes first.
+    """
+    within = [folder / name for name in _FOLDERS]
+    for each in within:
+        remove_leftovers(each)
+    there = {path for each in within for path in each.glob("*")}
+    try:
+        yield
+    except BaseException:
+        for each in within:
+            with suppress(OSError):
+                for path in set(each.glob("*")) - there:
+                    path.unlink()
+                each.rmdir()
+        raise
+
+
 def _refuse_foreign(folder: Path, notice: str | None) -> None:
-    """Refuse folders in which files would be replaced that no cohort's table lists."""
+    """Refuse a folder that holds a cohort, or files that one would replace."""
+    if (folder / TABLE).exists():
+        raise CohortError(f"{folder.name} already holds a cohort: choose another")
     taken = [folder / name for name in _FOLDERS if any((folder / name).glob("*"))]
     readme = folder / README
     with suppress(OSError, UnicodeDecodeError):

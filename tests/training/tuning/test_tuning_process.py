@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Event
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from child_runs import kinds, served
 from training_cases import CARD, PLAIN, square, squares, tiny_model, weights
 
+from napari_dmoe.imaging.disk.claims import FolderError
 from napari_dmoe.models.checkpoint import load_checkpoint
 from napari_dmoe.models.saving import TRAINING_KEY, save_checkpoint
 from napari_dmoe.models.weights import read_weights
@@ -169,3 +174,30 @@ def test_a_case_without_labels_is_not_written(tmp_path: Path) -> None:
     case = square(0)
     with pytest.raises(ValueError, match="has no labels"):
         write_cases(tmp_path, [type(case)("a", case.image, None, case.patient)])
+
+
+def test_cases_that_the_disk_has_no_room_for_are_not_begun(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case = annotated_case(square(0), CARD, Annotation())
+    room = case.image.data.nbytes
+    monkeypatch.setattr(
+        "napari_dmoe.imaging.disk.claims.shutil.disk_usage",
+        lambda _: SimpleNamespace(free=room),
+    )
+    with pytest.raises(FolderError, match=r"has room for .* make room"):
+        write_cases(tmp_path / "cases", [case])
+    assert list((tmp_path / "cases").iterdir()) == []
+
+
+def test_a_case_on_a_disk_that_fills_up_is_whole_or_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, **_: object) -> None:
+        path.write_bytes(b"half")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(np, "savez", full)
+    with pytest.raises(OSError, match="No space"):
+        write_cases(tmp_path, [annotated_case(square(0), CARD, Annotation())])
+    assert list(tmp_path.iterdir()) == []

@@ -2,14 +2,14 @@
 
 A claim says before any work that the folder cannot be written or has no room, refuses
 a second writer, and removes what killed ones have left. It is a lock of the system,
-which a dead process does not keep; the file that carries it goes with the claim.
+which a dead process does not keep; the file that carries it goes with the claim. On a
+disk that knows no locks, as some of networks, the note in the file stands for one.
 """
 
 from __future__ import annotations
 
 import errno
 import json
-import logging
 import os
 import shutil
 import stat
@@ -18,10 +18,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
-from filelock import FileLock, Timeout
+from filelock import BaseFileLock, FileLock, Timeout
 
 from napari_dmoe.imaging.disk.atomic import remove_leftovers
+from napari_dmoe.imaging.disk.owners import is_gone, owner_tag
 
 LOCK = ".napari-dmoe-lock"
 """Name of the file that a claim locks."""
@@ -33,7 +35,6 @@ _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
 _NOTE_BYTES = 1000
 _NO_LINKS = getattr(os, "O_NOFOLLOW", 0)
 
-_logger = logging.getLogger(__name__)
 _held = threading.local()
 
 
@@ -84,15 +85,14 @@ def claimed(
         yield folder
         return
     is_new = not folder.is_dir()
-    lock = _locked(folder, patience)
-    held.add(key)
     try:
-        remove_leftovers(folder)
-        refuse_beyond_disk(folder, needs_bytes)
-        yield folder
+        with _locked(folder, patience):
+            held.add(key)
+            remove_leftovers(folder)
+            refuse_beyond_disk(folder, needs_bytes)
+            yield folder
     finally:
         held.discard(key)
-        _give_back(folder, lock)
         if is_new:
             with suppress(OSError):  # something was written
                 folder.rmdir()
@@ -115,33 +115,51 @@ def refuse_beyond_disk(folder: Path, needs_bytes: int) -> None:
         )
 
 
-def _locked(folder: Path, patience: float) -> FileLock | None:
-    """Return the lock of a folder that is made; None where the disk knows no locks."""
-    lock = FileLock(folder / LOCK)
+@contextmanager
+def _locked(folder: Path, patience: float) -> Iterator[None]:
+    """Hold the lock of a folder, which is made; the note alone where there are none."""
+    path, lock = folder / LOCK, FileLock(folder / LOCK, fallback_to_soft=False)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _refuse_foreign(folder / LOCK)
-        lock.acquire(timeout=patience, poll_interval=_SECONDS / 10)
-        _note(folder / LOCK)
+        _refuse_foreign(path)
+        try:
+            lock.acquire(timeout=patience, poll_interval=_SECONDS / 10)
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
+                raise
+            _refuse_noted(folder)
+        _note(path)
     except Timeout:
-        process, who = _writer(folder)
-        raise FolderTaken(
-            f"another run ({who}) writes into {folder}: wait for it, or choose another "
-            "folder",
-            process,
-        ) from None
+        raise _taken(folder, *_writer(path)) from None
     except OSError as error:
-        if error.errno in _NO_LOCKS:
-            _logger.warning("%s: its disk knows no locks; run one at a time", folder)
-            return None
-        _give_back(folder, lock if lock.is_locked else None)
+        _give_back(path, lock, is_ours=lock.is_locked or _is_empty(path))
         why = error.strerror or str(error)
         if isinstance(error, FileExistsError | NotADirectoryError):
             why = "there is a file of that name"
         raise FolderError(
             f"nothing can be written to {folder}: {why}. Choose another folder"
         ) from error
-    return lock
+    try:
+        yield
+    finally:
+        _give_back(path, lock, is_ours=True)
+
+
+def _taken(folder: Path, process: int | None, who: str, way_out: str = "") -> Exception:
+    return FolderTaken(
+        f"another run ({who}) writes into {folder}: wait for it, or choose another "
+        f"folder{way_out}",
+        process,
+    )
+
+
+def _refuse_noted(folder: Path) -> None:
+    """Refuse a folder whose note is of a process that may be alive."""
+    path = folder / LOCK
+    owner = str(_noted(path).get("owner", ""))
+    if owner and not is_gone(owner):
+        way_out = f". Its disk knows no locks: if that run is over, delete {LOCK} there"
+        raise _taken(folder, *_writer(path), way_out)
 
 
 def _refuse_foreign(path: Path) -> None:
@@ -158,11 +176,11 @@ def _refuse_foreign(path: Path) -> None:
 def _note(path: Path) -> None:
     """Write down for others who holds the lock and since when."""
     since = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M")
-    said = json.dumps({"process": os.getpid(), "since": since}).encode()
+    facts = {"process": os.getpid(), "since": since, "owner": owner_tag()}
     try:
         file = os.open(path, os.O_WRONLY | os.O_TRUNC | _NO_LINKS)
         try:
-            os.write(file, said)
+            os.write(file, json.dumps(facts).encode())
         finally:
             os.close(file)
     except OSError:
@@ -170,22 +188,35 @@ def _note(path: Path) -> None:
             raise
 
 
-def _writer(folder: Path) -> tuple[int | None, str]:
-    """Return number of who holds a folder's lock, and words for it, where known."""
-    with suppress(OSError, ValueError, KeyError, TypeError):
-        with (folder / LOCK).open("rb") as file:
-            said = json.loads(file.read(_NOTE_BYTES))
+def _noted(path: Path) -> dict[str, Any]:
+    """Return what the holder of a lock has written down; nothing where unknown."""
+    with suppress(OSError, ValueError, RecursionError), path.open("rb") as file:
+        said = json.loads(file.read(_NOTE_BYTES))
+        return said if isinstance(said, dict) else {}
+    return {}
+
+
+def _writer(path: Path) -> tuple[int | None, str]:
+    """Return number of who holds a lock, and words for it, where known."""
+    with suppress(ValueError, KeyError, TypeError):
+        said = _noted(path)
         process = int(said["process"])
         return process, f"process {process}, since {str(said['since'])[:16]}"
     return None, "of another program or window"
 
 
-def _give_back(folder: Path, lock: FileLock | None) -> None:
-    """Unlock a folder; the lock's file goes first, while nobody else can hold it."""
-    if lock is None:
-        return
-    if os.name != "nt":  # filelock does not take an unlinked file for a lock
-        with suppress(OSError):
-            (folder / LOCK).unlink()
+def _is_empty(path: Path) -> bool:
+    """Say whether there is a lock's file that nobody has written into."""
+    try:
+        return path.lstat().st_size == 0
+    except OSError:
+        return False
+
+
+def _give_back(path: Path, lock: BaseFileLock, *, is_ours: bool) -> None:
+    """Unlock; the lock's file goes first, while nobody else can hold it."""
+    if is_ours and (os.name != "nt" or not lock.is_locked):
+        with suppress(OSError):  # filelock does not take an unlinked file for a lock
+            path.unlink()
     with suppress(OSError):
         lock.release()

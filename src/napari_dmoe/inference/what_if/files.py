@@ -13,10 +13,19 @@ from napari_dmoe.imaging.disk.output_names import output_stem
 from napari_dmoe.imaging.files import safe_stem
 from napari_dmoe.imaging.spatial import SpatialImage
 from napari_dmoe.imaging.tables import write_table
-from napari_dmoe.inference.results.export import FileFormat, ResultWriter
+from napari_dmoe.inference.results.export import (
+    FileFormat,
+    ResultWriter,
+    room_for_mask,
+)
 from napari_dmoe.inference.what_if.sweep_pictures import sweep_picture
 from napari_dmoe.inference.what_if.sweep_result import Sweep
 from napari_dmoe.inference.what_if.uncertainty import Uncertainty
+
+_MAPS = 2
+"""Of a sweep: of the votes' entropy, and of where the values differ."""
+_RECORD_BYTES = 2000
+"""Of one value, within those of the sweep and of its maps, which hold all."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +44,12 @@ class SavedSweep:
     """A row for each value: see :meth:`Sweep.rows`."""
     record: Path
     """The records of all values, the reference and the summary."""
+
+
+def room_for_sweep(image: SpatialImage, n_values: int) -> int:
+    """Estimate from below how many bytes a sweep of so many values takes."""
+    files = n_values + _MAPS
+    return files * room_for_mask(image) + n_values * (1 + _MAPS) * _RECORD_BYTES
 
 
 def save_sweep(

@@ -7,6 +7,7 @@ holds what drives the model and nothing else; no name of a layer or file.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,8 @@ from typing import Any, overload
 import numpy as np
 
 from napari_dmoe.cohorts.case import Case
+from napari_dmoe.imaging.disk.atomic import atomic_path
+from napari_dmoe.imaging.disk.claims import refuse_beyond_disk
 from napari_dmoe.imaging.spatial import SpatialImage
 from napari_dmoe.models.card import ModelCard
 from napari_dmoe.patient import Patient
@@ -74,10 +77,13 @@ def write_cases(
 
     Raises
     ------
+    FolderError
+        When the disk has no room for them; nothing is written.
     OSError
-        When the folder cannot be written, for example because the disk is full.
+        When the folder cannot be written.
     """
     folder.mkdir(mode=_OWNER_ONLY, parents=True, exist_ok=True)
+    refuse_beyond_disk(folder, sum(map(_n_bytes, cases)))
     for number, case in enumerate(cases, start=1):
         facts: dict[str, Any] = {"id": case.id, "patient": case.patient.known()}
         arrays: dict[str, Any] = {}
@@ -87,8 +93,15 @@ def write_cases(
                 raise TrainingError(f"case {case.id} has no labels")
             arrays[name], arrays[f"{name}_affine"] = np.asarray(part.data), part.affine
             facts[name] = {"axes": part.axes, "unit": part.unit}
-        np.savez(free_path(folder), facts=np.array(json.dumps(facts)), **arrays)
+        with atomic_path(free_path(folder)) as partial:
+            np.savez(partial, facts=np.array(json.dumps(facts)), **arrays)
         progress(Progress(number, len(cases), "handing the cases over"))
+
+
+def _n_bytes(case: Case) -> int:
+    """Return what the samples of a case take, without reading them."""
+    parts = (part.data for part in (case.image, case.labels) if part is not None)
+    return sum(math.prod(data.shape) * data.dtype.itemsize for data in parts)
 
 
 def free_path(folder: Path) -> Path:
