@@ -515,6 +515,10 @@ def test_a_demo_replaces_nothing_of_another(tmp_path: Path, name: str) -> None:
     code, _, err = run("demo", "-o", tmp_path)
     assert (code, f"{tmp_path / name} is there already" in err) == (2, True)
     assert state_of(tmp_path).keys() == {name}
+    (tmp_path / name).unlink()
+    (tmp_path / name).symlink_to(tmp_path / "nowhere")
+    assert run("demo", "-o", tmp_path)[0] == 2
+    assert (tmp_path / name).is_symlink()
 
 
 @pytest.mark.usefixtures("short_demo")
@@ -560,3 +564,97 @@ def test_a_folder_is_one_writers_within_one_process_too(
     release.set()
     other.join()
     assert (code, "another run" in err) == (2, True)
+
+
+def test_a_single_image_that_fails_on_a_rerun_leaves_no_row_of_a_mask(
+    tmp_path: Path, race_net: list[object]
+) -> None:
+    image, out = draw(tmp_path / "X.png"), tmp_path / "out"
+    assert run("segment", image, *race_net, "-o", out)[0] == 0
+    image.write_bytes(b"broken")
+    code, _, err = run("segment", image, *race_net, "-o", out)
+    assert (code, err.count("\n"), err.count("X.earlier.labels.tif")) == (2, 1, 1)
+    assert not (out / "X.labels.tif").exists()
+    row = rows_of(out)["X.png"]
+    assert (row.get("labels"), "damaged" in row["outcome"]) == (None, True)
+
+
+@pytest.mark.parametrize("name", ["X.pgn", "X.jpg", "X", "cohort.csv"])
+@pytest.mark.parametrize("options", [[], ["--overwrite"], ["--resume"]])
+def test_a_misspelt_name_costs_no_mask(
+    tmp_path: Path, race_net: list[object], name: str, options: list[str]
+) -> None:
+    out = tmp_path / "out"
+    assert run("segment", draw(tmp_path / "X.png"), *race_net, "-o", out)[0] == 0
+    before = state_of(out)
+    code, _, err = run("segment", tmp_path / name, *race_net, "-o", out, *options)
+    assert (code, err.count("\n")) == (2, 1)
+    assert state_of(out) == before
+
+
+def test_an_image_that_fails_costs_no_mask_of_another_file(
+    tmp_path: Path, race_net: list[object]
+) -> None:
+    out = tmp_path / "out"
+    assert run("segment", draw(tmp_path / "X.png"), *race_net, "-o", out)[0] == 0
+    before = state_of(out)
+    (tmp_path / "X.jpg").write_bytes(b"broken")
+    assert run("segment", tmp_path / "X.jpg", *race_net, "-o", out)[0] == 2
+    after = state_of(out)
+    assert {n: after[n] for n in before if n != "segment.csv"}.items() <= before.items()
+    assert rows_of(out)["X.png"]["labels"] == "X.labels.tif"
+    assert rows_of(out)["X.jpg"]["labels"] == ""
+
+
+@pytest.mark.parametrize(
+    ("ids", "second"), [(("C", "c"), "b.png,old"), (("c1", "c2"), "none.png,50")]
+)
+def test_a_row_that_fails_on_a_rerun_does_not_keep_its_mask(
+    tmp_path: Path, race_net: list[object], ids: tuple[str, str], second: str
+) -> None:
+    draw(tmp_path / "a.png")
+    draw(tmp_path / "b.png", seed=1)
+    out, table = tmp_path / "out", tmp_path / "cohort.csv"
+    begin = f"id,image,age\n{ids[0]},a.png,40\n{ids[1]},"
+    table.write_text(f"{begin}b.png,50\n")
+    assert run("segment", table, *race_net, "-o", out)[0] == 0
+    mask = rows_of(out)["a.png"]["labels"]
+    table.write_text(f"{begin}{second}\n")
+    code, _, err = run("segment", table, *race_net, "-o", out)
+    assert (code, err.count("row 3")) == (2, 1)
+    with (out / "segment.csv").open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file))
+    found = [(row["image"], row["labels"]) for row in rows]
+    assert found == [(ids[0], mask), (ids[1], "")]
+    assert f"earlier run wrote of it is called {ids[1]}" in rows[1]["outcome"]
+    masks = {path.name for path in out.glob("*.labels.tif")}
+    assert [name for name in masks if "earlier" not in name] == [mask]
+
+
+def test_a_table_of_which_no_row_is_understood_changes_nothing(
+    tmp_path: Path, race_net: list[object]
+) -> None:
+    draw(tmp_path / "a.png")
+    out, table = tmp_path / "out", tmp_path / "cohort.csv"
+    table.write_text("image,age\na.png,40\n")
+    assert run("segment", table, *race_net, "-o", out)[0] == 0
+    before = state_of(out)
+    table.write_text("image,age\na.png,400\na.png,400\n")
+    code, _, err = run("segment", table, *race_net, "-o", out, "--overwrite")
+    assert (code, err.count("\n"), "2 rows (2, 3): age" in err) == (2, 1, True)
+    assert state_of(out) == before
+
+
+def test_a_case_file_takes_no_link_and_says_which_folder_is_missing(
+    tmp_path: Path, race_net: list[object]
+) -> None:
+    image, out = draw(tmp_path / "X.png"), tmp_path / "out"
+    assert run("segment", image, *race_net, "-o", out)[0] == 0
+    mask, link = out / "X.labels.tif", tmp_path / "x.dmoe-case"
+    link.symlink_to(tmp_path / "nowhere")
+    assert run("case", mask, link)[0] == 2
+    assert link.is_symlink()
+    _, _, err = run("case", mask, tmp_path / "none" / "x.dmoe-case")
+    assert str(tmp_path / "none" / "x.dmoe-case") in err
+    assert "partial" not in err
+    assert "--overwrite" not in run("case", mask, mask)[2]

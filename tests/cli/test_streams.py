@@ -178,3 +178,18 @@ def test_not_more_is_said_than_a_screen_can_hold(
     assert lines[0] == "napari-dmoe: 0 and 1 further image: reason 0"
     assert len(lines) == printing.MOST_LINES + 1
     assert lines[-1] == "napari-dmoe: and 30 further errors: see segment.csv"
+
+
+def test_damaged_images_are_one_line_and_a_row_is_named(
+    tmp_path: Path, race_net: list[object]
+) -> None:
+    for name in "abc":
+        (tmp_path / f"{name}.png").write_bytes(b"x")
+    _, _, err = run("segment", tmp_path, *race_net, "-o", tmp_path / "out")
+    assert err.count("\n") == 1
+    assert "a and 2 further images: a.png is damaged" in err
+    iio.imwrite(tmp_path / "a.png", np.zeros((20, 24), np.uint8))
+    table = tmp_path / "cohort.csv"
+    table.write_text("id,image,race\none,a.png,Asian\ntwo,a.png,Blck\n")
+    _, _, err = run("segment", table, *race_net, "-o", tmp_path / "out 2")
+    assert "row 3, two: this model does not know that race" in err

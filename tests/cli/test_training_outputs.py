@@ -297,3 +297,27 @@ def test_a_model_that_finds_no_room_in_the_end_can_be_resumed(
     assert "Make room, and resume it" in told
     assert train(model, "--resume")[0] == 0
     assert load_checkpoint(model).card.name == "tiny"
+
+
+def test_values_that_the_model_does_not_know_are_told_by_row(
+    tmp_path: Path, train: Train
+) -> None:
+    spoil_value(tmp_path / "cohort")
+    code, _, told = train(tmp_path / "out")
+    assert (code, told.count("\n")) == (2, 1)
+    assert "rows 4, 7: this model does not know that severity: it knows" in told
+
+
+@pytest.mark.parametrize("wrong", ["cohort", "start", "--new-value", "--train"])
+def test_fine_tuning_over_a_run_with_a_mistake_costs_nothing(
+    tmp_path: Path, train: Train, wrong: str
+) -> None:
+    assert train(tmp_path / "out")[0] == 0
+    before = contents(tmp_path / "out")
+    start = tmp_path / ("none" if wrong == "start" else "out/model.safetensors")
+    cohort = tmp_path / ("cohrot" if wrong == "cohort" else "cohort")
+    options = [wrong, "nonsense"] if wrong.startswith("--") else []
+    task = ("fine-tune", start, cohort, *options, "--epochs", 1, "--overwrite")
+    code, _, told = run(*task, "--output", tmp_path / "out")
+    assert (code, told.count("\n")) == (2, 1)
+    assert contents(tmp_path / "out") == before

@@ -11,11 +11,23 @@ import pytest
 
 from napari_dmoe.cohorts.listing import entries_of
 from napari_dmoe.imaging.files import write_tiff
+from napari_dmoe.imaging.nifti_writing import write_nifti
+from napari_dmoe.imaging.spatial import SpatialImage
+from napari_dmoe.inference.running.segment import segment
+from napari_dmoe.models.checkpoint import LoadedModel
+from napari_dmoe.patient import Patient
 
 PHOTO = np.random.default_rng(0).integers(0, 256, (20, 24, 3), dtype=np.uint8)
 MASK = (np.indices((20, 24)).sum(0) > 20).astype(np.uint8) * 255
 
 formats = pytest.mark.formats
+
+
+@pytest.fixture
+def record(race_model: LoadedModel) -> str:
+    """Return the record of a run."""
+    image = SpatialImage.from_array(PHOTO, axes="yxc")
+    return segment(race_model, image, Patient()).provenance.model_dump_json()
 
 
 def photos(folder: Path, *names: str) -> None:
@@ -228,3 +240,29 @@ def test_names_that_cannot_be_printed_are_listed_and_read(tmp_path: Path) -> Non
 
     for entry in listing:
         assert read_image(entry.path).data.shape == (20, 24, 3)
+
+
+@formats("masks of ours under another name")
+@pytest.mark.parametrize("name", ["mine.tif", "mine.nii.gz", "mine.nii"])
+def test_a_mask_is_known_by_its_record_whatever_it_is_called(
+    tmp_path: Path, record: str, name: str
+) -> None:
+    photos(tmp_path, "eye.png")
+    if name.endswith(".tif"):
+        write_tiff(tmp_path / name, MASK // 255, axes="yx")
+        (tmp_path / "mine.json").write_text(record)
+    else:  # its record travels in the header
+        cube = SpatialImage.from_array(np.zeros((4, 5, 6), np.uint8), axes="zyx")
+        write_nifti(tmp_path / name, cube, record=record)
+    assert names_in(tmp_path) == ["eye.png"]
+    assert notice_of(tmp_path).startswith("1 left out, results of earlier runs: mine.")
+
+
+def test_an_image_beside_a_record_of_another_file_is_an_image(
+    tmp_path: Path, record: str
+) -> None:
+    photos(tmp_path, "eye.tif", "eye.png")
+    (tmp_path / "eye.json").write_text(record)
+    photos(tmp_path, "skin.tif")
+    (tmp_path / "skin.json").write_text("{}")
+    assert names_in(tmp_path) == ["eye.png", "eye.tif", "skin.tif"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -40,11 +41,13 @@ def case(
         from napari_dmoe.imaging.files import read_labels
         from napari_dmoe.inference.replaying.case_files import (
             CaseFileError,
+            refuse_no_case_name,
             write_case,
         )
         from napari_dmoe.inference.results.replacing import ExistingFileError
         from napari_dmoe.inference.results.sidecars import in_order_of_result
 
+        refuse_no_case_name(output)
         record = _record_of(mask)
         labels = in_order_of_result(read_labels(mask), record)
         if labels.dtype != np.uint8:
@@ -82,10 +85,10 @@ def _is_another(path: Path, record: Provenance, labels: NDArray[np.uint8]) -> bo
 
     from napari_dmoe.inference.replaying.case_files import CaseFileError, read_case
 
-    if not path.exists():
+    if not os.path.lexists(path):
         return False
     try:
         found = read_case(path)
-    except CaseFileError:
+    except (CaseFileError, OSError):  # such as a folder, or a link that leads nowhere
         return True
     return found.record != record or not np.array_equal(found.labels, labels)

@@ -105,7 +105,8 @@ def _refuse_foreign(folder: Path, all_examples: Sequence[Example]) -> None:
 
     foreign: list[Path] = []
     page = folder / PAGE
-    if page.exists() and _TITLE not in page.read_text("utf-8", "replace"):
+    is_ours = page.is_file() and _TITLE in page.read_text("utf-8", "replace")
+    if os.path.lexists(page) and not is_ours:
         foreign.append(page)
     for example in all_examples:
         image, masks = image_record(example.image), folder.glob(f"{example.name}.*")

@@ -51,20 +51,28 @@ def say_above_bar(text: str) -> None:
     tqdm.write(encodable(text, getattr(stream, "encoding", None)), file=stream)
 
 
-def say_failed(failed: Sequence[Done]) -> None:
-    """Say of images what went wrong, each reason once and in no endless list."""
+def say_failed(failed: Sequence[Done], *, is_all: bool) -> None:
+    """Say of images what went wrong, each reason once and in no endless list.
+
+    One that `is_all` there was needs no name.
+    """
     from napari_dmoe.cohorts.rows import RowError, told_once
 
+    if is_all and len(failed) == 1:
+        say(f"napari-dmoe: {failed[0].outcome}", err=True)
+        return
     of_rows = [each.error for each in failed if isinstance(each.error, RowError)]
     lines = [f"{of_rows[0].table}, {line}" for line in told_once(of_rows)]
-    by_outcome: dict[str, list[str]] = {}
+    by_reason: dict[str, list[Done]] = {}
     for each in failed:
         if not isinstance(each.error, RowError):
-            by_outcome.setdefault(each.outcome, []).append(each.name)
-    for outcome, names in by_outcome.items():
-        n = len(names) - 1
-        alike = f" and {n:,} further image{'s' * (n > 1)}" if n else ""
-        lines.append(f"{names[0]}{alike}: {outcome}")
+            reason = each.outcome.removeprefix(each.file)  # alike but for the name
+            by_reason.setdefault(reason, []).append(each)
+    for alike in by_reason.values():
+        first, n = alike[0], len(alike) - 1
+        row = f"row {first.number}, " if first.number else ""
+        further = f" and {n:,} further image{'s' * (n > 1)}" if n else ""
+        lines.append(f"{row}{first.name}{further}: {first.outcome}")
     for line in lines[:MOST_LINES]:
         say(f"napari-dmoe: {line}", err=True)
     if len(lines) > MOST_LINES:

@@ -73,13 +73,11 @@ def segment(
             tell=_tell,
         )
         failed = [each for each in done if each.error is not None]
-        if len(done) == len(failed) == 1 and failed[0].error is not None:
-            raise failed[0].error
         n_kept = sum(each.is_kept for each in done)
         if n_kept:
             say(f"{n_kept} of {len(done)} masks were there already, and are kept")
     if failed:
-        say_failed(failed)
+        say_failed(failed, is_all=len(failed) == len(done))
         raise typer.Exit(BAD_INPUT)
 
 

@@ -26,6 +26,7 @@ from napari_dmoe.imaging.files import (
     read_image,
 )
 from napari_dmoe.imaging.nifti import NIFTI_SUFFIXES
+from napari_dmoe.inference.results.sidecars import is_recorded
 
 MOST_CLASSES = 8
 """Values that a mask may have, to be told from a photograph by them."""
@@ -84,11 +85,12 @@ class Neighbours:
         """Say whether this program wrote a picture: by its name and by what it is.
 
         It is one of a record's files; or, where the record is gone, it holds what its
-        name says: few values, or fractions.
+        name says: few values, or fractions. By another name it is known by a record of
+        its own.
         """
         found = _RESULT.fullmatch(image_stem(path))
         if found is None:
-            return False
+            return is_recorded(path)
         place = bisect_left(self._records, found["base"] + ".")
         if place < len(self._records) and self._records[place].startswith(
             found["base"] + "."

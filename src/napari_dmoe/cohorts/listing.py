@@ -17,8 +17,13 @@ from typing import overload
 from napari_dmoe.cohorts.beside import Neighbours
 from napari_dmoe.cohorts.case import CohortError
 from napari_dmoe.cohorts.datasets import TABLE, read_rows
-from napari_dmoe.cohorts.rows import BadRow, CohortRow
-from napari_dmoe.imaging.files import IMAGE_SUFFIXES, image_stem, image_suffix
+from napari_dmoe.cohorts.rows import BadRow, CohortRow, RowError
+from napari_dmoe.imaging.files import (
+    IMAGE_SUFFIXES,
+    image_stem,
+    image_suffix,
+    refuse_no_image,
+)
 from napari_dmoe.patient import Patient
 
 _NOT_READ = re.compile(
@@ -48,8 +53,10 @@ class Entry:
     name: str
     path: Path
     patient: Patient
-    problem: CohortError | None = None
+    problem: RowError | None = None
     """Why its row in the table cannot be understood."""
+    row: int | None = None
+    """Which row of the table it is; the header is row 1."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +96,8 @@ def entries_of(source: Path, patient: Patient | None = None) -> Listing:
         For a table that cannot be read at all, or a patient beside one. A row that
         cannot be understood has its problem with it, and stops no other.
     ValueError
-        For a folder without images.
+        For a folder without images, and for a file that is not there or is named like
+        no image.
     """
     patient = patient or Patient()
     if source.suffix.lower() == ".csv" or (source / TABLE).is_file():
@@ -100,6 +108,7 @@ def entries_of(source: Path, patient: Patient | None = None) -> Listing:
             )
         return Listing(tuple(_entry(row) for row in read_rows(source)))
     if not source.is_dir():
+        refuse_no_image(source)
         return Listing((Entry(image_stem(source), source, patient),))
     images, left_out = _images_in(source)
     notices = tuple(_told(reason, names) for reason, names in left_out.items())
@@ -117,8 +126,9 @@ def entries_of(source: Path, patient: Patient | None = None) -> Listing:
 
 def _entry(row: CohortRow | BadRow) -> Entry:
     if isinstance(row, BadRow):
-        return Entry(f"row {row.number}", Path(), Patient(), row.problem)
-    return Entry(row.id, row.image, row.patient)
+        name = row.id or f"row {row.number}"
+        return Entry(name, row.image, Patient(), row.problem, row.number)
+    return Entry(row.id, row.image, row.patient, row=row.number)
 
 
 def _images_in(folder: Path) -> tuple[list[Path], Mapping[str, list[str]]]:

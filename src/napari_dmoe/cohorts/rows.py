@@ -104,6 +104,10 @@ class BadRow:
 
     number: int
     problem: RowError
+    id: str = ""
+    """The case's id, where the row tells it, as for a good row."""
+    image: Path = Path()
+    """The image's file, where the row tells it; it may not exist."""
 
 
 @dataclass
@@ -121,21 +125,24 @@ class RowReader:
 
     def row(self, number: int, cells: Sequence[str]) -> CohortRow | BadRow:
         """Return what a row names, or what is wrong with it."""
-        try:
-            return self._row(number, cells)
-        except RowError as error:
-            return BadRow(number, error.with_traceback(None))
-
-    def _row(self, number: int, cells: Sequence[str]) -> CohortRow:
         if len(cells) > len(self.header):
             n = len(self.header)
             reason = f"{len(cells)} cells, but the header has {n} columns"
-            raise RowError(self.table.name, number, reason)
+            return BadRow(number, RowError(self.table.name, number, reason))
         values = {
             name: unescaped(cell.strip())
             for name, cell in zip(self.header, cells, strict=False)
             if name
         }
+        named = values.get("image", "")
+        identity = values.get("id", "") or (self._id_of(named) if named else "")
+        try:
+            return self._row(number, identity, values)
+        except RowError as error:
+            image = self.table.parent / named if named else Path()
+            return BadRow(number, error.with_traceback(None), identity, image)
+
+    def _row(self, number: int, identity: str, values: Mapping[str, str]) -> CohortRow:
         image = self._existing(values.get("image", ""), number)
         if image is None:
             raise RowError(self.table.name, number, "no image is named")
@@ -143,7 +150,6 @@ class RowReader:
         patient = self._patient(values)
         if isinstance(patient, str):
             raise RowError(self.table.name, number, patient)
-        identity = values.get("id") or self._id_of(values["image"])
         return CohortRow(number, identity, image, labels, patient)
 
     def _existing(self, name: str, number: int) -> Path | None:

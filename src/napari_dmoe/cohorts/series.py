@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from napari_dmoe.cohorts.listing import Entry
 from napari_dmoe.cohorts.resuming import Outputs, SeriesOptions, bytes_needed
+from napari_dmoe.cohorts.rows import one_error
 from napari_dmoe.cohorts.series_table import SUMMARY, SeriesTable
 from napari_dmoe.imaging.disk.claims import claimed
 from napari_dmoe.imaging.disk.output_names import output_stems
@@ -64,6 +65,8 @@ class Done:
     error: Exception | None = None
     file: str = ""
     """Name of the image's file."""
+    number: int | None = None
+    """Which row of a cohort's table it is; the header is row 1."""
     is_kept: bool = False
     """Whether an earlier run made the mask, and this one left it."""
 
@@ -117,7 +120,8 @@ def segment_series(
     OutputNameError
         When two inputs would be written to the same files.
     ValueError
-        When the device is not there, or no patient fits the model, all for one reason.
+        When the device is not there; when no patient fits the model, all for one
+        reason; and when no row of a table can be understood.
     SeriesError
         When the disk is full before all is done.
     """
@@ -140,6 +144,9 @@ def _refuse_what_no_patient_fits(
     loaded: LoadedModel, entries: Sequence[Entry], options: SeriesOptions
 ) -> None:
     """Say once what would be said of every image."""
+    problems = [entry.problem for entry in entries if entry.problem is not None]
+    if problems and len(problems) == len(entries):
+        raise one_error(problems)
     reasons: dict[str, ValueError] = {}
     for entry in entries:
         if entry.problem is not None:
@@ -157,13 +164,12 @@ def _refuse_what_no_patient_fits(
 def _outputs(
     loaded: LoadedModel, entries: Sequence[Entry], folder: Path, options: SeriesOptions
 ) -> list[Outputs]:
-    there = [i for i, entry in enumerate(entries) if entry.problem is None]
-    names = [entries[i].name for i in there]
-    files = [entries[i].path.name for i in there]
-    stems = dict(zip(there, output_stems(names, files), strict=True))
+    # Those with a problem, too: what others are called must not depend on it.
+    names = [entry.name for entry in entries]
+    stems = output_stems(names, [entry.path.name for entry in entries])
     return [
-        Outputs(loaded, entry, folder / stems.get(i, ""), options)
-        for i, entry in enumerate(entries)
+        Outputs(loaded, entry, folder / stem, options)
+        for entry, stem in zip(entries, stems, strict=True)
     ]
 
 
@@ -178,8 +184,10 @@ def _all_done(
         for number, each in enumerate(outputs):
             name = each.entry.name
             progress(Progress(number, len(outputs), name))
-            done.append(_done(each, _part(progress, number, len(outputs), name)))
-            if done[-1].error is None or len(outputs) > 1:
+            hook = _part(progress, number, len(outputs), name)
+            done.append(_done(each, table, hook))
+            # A single image that fails leaves no table, but where there is one.
+            if done[-1].error is None or len(outputs) > 1 or table.has_rows:
                 table.add(done[-1].row())
             if tell is not None:
                 with suppress(
@@ -216,23 +224,30 @@ def _part(progress: ProgressHook, number: int, n: int, name: str) -> ProgressHoo
     return hook
 
 
-def _done(outputs: Outputs, progress: ProgressHook) -> Done:
+def _done(outputs: Outputs, table: SeriesTable, progress: ProgressHook) -> Done:
     entry = outputs.entry
-    if entry.problem is not None:
-        return Done(entry.name, str(entry.problem), error=entry.problem)
     try:
+        if entry.problem is not None:
+            raise entry.problem
         return _segmented(outputs, progress)
     except ExistingFileError as error:  # it came meanwhile, and stays
-        return Done(entry.name, str(error), error=error, file=entry.path.name)
+        why: Exception = error
+        said = [str(error)]
     except (ValueError, OSError, MemoryError, RuntimeError) as error:
         if isinstance(error, OSError) and error.errno in _FULL:
             raise
-        said = "; ".join((" ".join(str(error).split()), *_left_behind(outputs.stem)))
-        return Done(entry.name, said, error=error, file=entry.path.name)
+        why = error.with_traceback(None)
+        said = [" ".join(str(error).split()), *_left_behind(outputs, table)]
+    file, row = entry.path.name, entry.row
+    return Done(entry.name, "; ".join(said), error=why, file=file, number=row)
 
 
-def _left_behind(stem: Path) -> list[str]:
+def _left_behind(outputs: Outputs, table: SeriesTable) -> list[str]:
     """Set aside what an earlier run wrote of an image that failed, and say so."""
+    stem, entry = outputs.stem, outputs.entry
+    is_another = table.file_of(stem.name) not in ("", entry.path.name)
+    if is_another and entry.row is None:  # X.png's, while X.jpg fails
+        return []
     try:
         moved = set_aside(files_of(stem.parent, stem.name), stem.name)
     except OSError as error:

@@ -69,6 +69,17 @@ class SeriesTable:
             )
         return rows
 
+    @property
+    def has_rows(self) -> bool:
+        """Whether an earlier series wrote any."""
+        return bool(self._earlier)
+
+    def file_of(self, stem: str) -> str:
+        """Return of which file an earlier series made masks; nothing if unknown."""
+        begin, found = f"{stem}.labels.", self._earlier
+        rows = (row for row in found if row.get("labels", "").startswith(begin))
+        return next((row.get("file", "") for row in rows), "")
+
     def add(self, row: Mapping[str, str]) -> None:
         """Take the row of one more image, and write the table if that is due."""
         self._rows.append(row)
@@ -94,12 +105,13 @@ class SeriesTable:
 
     def _others(self) -> list[dict[str, str]]:
         """Return earlier rows of images that are not done again, with masks there."""
-        names = {row["image"] for row in self._rows}
+        names = {(row["image"], row.get("file", "")) for row in self._rows}
+        names |= {(name, "") for name, _ in names}  # of older tables, without files
         masks = {row.get("labels") for row in self._rows} - {None}
         return [
             row
             for row in self._earlier
-            if row.get("image") not in names
+            if (row.get("image"), row.get("file", "")) not in names
             and row.get("labels") not in masks
             and (self._path.parent / row.get("labels", "")).exists()
         ]

@@ -95,14 +95,25 @@ def read_labels(path: str | os.PathLike[str]) -> SpatialImage:
     return _read(Path(path), as_labels=True)
 
 
-def _read(path: Path, *, as_labels: bool) -> SpatialImage:
-    suffix = image_suffix(path)
-    if suffix not in IMAGE_SUFFIXES:
+def refuse_no_image(path: Path) -> None:
+    """Refuse what is no file, or is not named like an image.
+
+    Raises
+    ------
+    ImageReadError
+        For such a path.
+    """
+    if image_suffix(path) not in IMAGE_SUFFIXES:
         raise ImageReadError(
             f"{path.name} cannot be read: expected one of {', '.join(IMAGE_SUFFIXES)}"
         )
     if not path.is_file():
         raise ImageReadError(f"{path.name}: there is no such file")
+
+
+def _read(path: Path, *, as_labels: bool) -> SpatialImage:
+    refuse_no_image(path)
+    suffix = image_suffix(path)
     try:
         if suffix in NIFTI_SUFFIXES:
             return read_nifti(path)

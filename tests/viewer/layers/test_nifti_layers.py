@@ -131,6 +131,19 @@ def test_a_mask_is_saved_with_its_sources_affine_and_record(
         )
 
 
+def test_saving_what_has_no_record_costs_no_other_file_its_own(tmp_path: Path) -> None:
+    source = opened(save(tmp_path / "scan.nii.gz", np.eye(4)))
+    mask = layer_of(mask_layer(source, volume_result(to_image(source, dims=3))))
+    data, meta, _ = mask.as_layer_data_tuple()
+    save_layer(tmp_path / "mask.nii.gz", data, meta)
+    plain = meta | {"metadata": {}}
+    assert len(save_layer(tmp_path / "mask.nii", data, plain)) == 1
+    assert (tmp_path / "mask.json").is_file()
+    (tmp_path / "mask.nii").unlink()
+    assert len(save_layer(tmp_path / "mask.nii.gz", data, plain)) == 1
+    assert not (tmp_path / "mask.json").exists()
+
+
 @AFFINES
 def test_blocks_cover_the_voxels_that_they_stand_for(
     tmp_path: Path, affine: np.ndarray

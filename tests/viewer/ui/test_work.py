@@ -12,17 +12,20 @@ from desk import IMAGE, Desk
 from napari.components import ViewerModel
 from napari.utils.notifications import Notification
 from pytestqt.qtbot import QtBot
-from qtpy.QtWidgets import QFileDialog, QPushButton
+from qtpy.QtWidgets import QFileDialog, QMessageBox, QPushButton
 from what_if_fakes import FakeAblate
 
 from napari_dmoe.imaging.tables import write_table
+from napari_dmoe.viewer.fine_tune.closing import named_as_model
 from napari_dmoe.viewer.fine_tune.control import FineTuneControl
+from napari_dmoe.viewer.layers.saving import mask_path
 from napari_dmoe.viewer.routing.control import RoutingControl
 from napari_dmoe.viewer.segment.control import SegmentControl
-from napari_dmoe.viewer.ui.asking import save_table
+from napari_dmoe.viewer.ui.asking import ask_for_file, save_table, table_path
 from napari_dmoe.viewer.ui.foot import Foot
 from napari_dmoe.viewer.ui.work import BUSY, Work
 from napari_dmoe.viewer.what_if.control import WhatIfControl
+from napari_dmoe.viewer.what_if.replay.control import case_path
 
 pytestmark = pytest.mark.gui
 
@@ -186,3 +189,38 @@ def test_files_are_written_by_a_worker_and_an_error_says_where_and_why(
     said = notifications[-1].message
     assert said.startswith(f"b.csv cannot be saved in {tmp_path}: ")
     assert foot.status.text() == f"Failed: {said}"
+
+
+@pytest.mark.parametrize(
+    ("typed", "ending", "named"),
+    [
+        ("mine", ".csv", table_path),
+        ("mine", ".safetensors", named_as_model),
+        ("mine.case", ".dmoe-case", case_path),
+        ("mine", ".labels.tif", mask_path),
+    ],
+)
+@pytest.mark.parametrize("answer", ["Yes", "No"])
+def test_a_file_that_the_dialog_did_not_know_of_is_asked_about(
+    qtbot: QtBot,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    typed: str,
+    ending: str,
+    named: Callable[[Path], Path],
+    answer: str,
+) -> None:
+    foot = Foot("work", start="Start", start_help="", stop_help="")
+    qtbot.addWidget(foot)
+    target, asked = tmp_path / f"mine{ending}", []
+    chosen = str(tmp_path / typed)
+    given = QMessageBox.StandardButton[answer]
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (chosen, ""))
+    monkeypatch.setattr(
+        QMessageBox, "question", lambda *said: asked.append(said) or given
+    )
+    assert ask_for_file(foot, "Save", "", "", named) == target
+    assert not asked
+    target.write_text("not yours")
+    found = ask_for_file(foot, "Save", "", "", named)
+    assert (found, len(asked)) == (target if answer == "Yes" else None, 1)

@@ -109,10 +109,11 @@ def _made(path: Path) -> Path:
             os.close(os.open(partial, flags, _MODE))
         except FileExistsError:
             continue  # somebody else's, or a link: it stays as it is
-        except OSError:
+        except OSError as error:
             with _lock:
                 _being_written.discard(partial.name)
-            raise
+            # Said of the file that was wanted: nobody knows the other name.
+            raise OSError(error.errno, error.strerror, str(path)) from error
         return partial
 
 

@@ -55,6 +55,18 @@ class CaseFile:
     on where ``record.edited`` says so."""
 
 
+def refuse_no_case_name(path: Path) -> None:
+    """Refuse a file name that does not end like a case's.
+
+    Raises
+    ------
+    CaseFileError
+        For such a name.
+    """
+    if path.suffix != CASE_SUFFIX:
+        raise CaseFileError(f"{path.name}: case files end in {CASE_SUFFIX}")
+
+
 def write_case(
     path: str | os.PathLike[str], record: Provenance, labels: NDArray[np.uint8]
 ) -> None:
@@ -77,8 +89,7 @@ def write_case(
         When the file cannot be written; nothing is left behind.
     """
     path = Path(path)
-    if path.suffix != CASE_SUFFIX:
-        raise CaseFileError(f"{path.name}: case files end in {CASE_SUFFIX}")
+    refuse_no_case_name(path)
     if labels.dtype != np.uint8:
         raise CaseFileError(f"labels must be uint8: found {labels.dtype}")
     stream = io.BytesIO()

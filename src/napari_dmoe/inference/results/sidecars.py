@@ -14,8 +14,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_dmoe.imaging.files import IMAGE_SUFFIXES, image_stem
+from napari_dmoe.imaging.files import (
+    IMAGE_SUFFIXES,
+    TIFF_SUFFIXES,
+    image_stem,
+    image_suffix,
+)
 from napari_dmoe.imaging.frames import transposed
+from napari_dmoe.imaging.nifti import NIFTI_SUFFIXES, read_record
 from napari_dmoe.imaging.spatial import SpatialImage
 from napari_dmoe.inference.results.provenance import ImageRecord, Provenance
 
@@ -60,6 +66,29 @@ def recorded(path: Path) -> Provenance | None:
         return Provenance.model_validate_json(_text(record_path(path)))
     except (OSError, ValueError):
         return None
+
+
+def is_recorded(path: Path) -> bool:
+    """Say whether a TIFF or NIfTI file is a result by a record of its own.
+
+    That is one in its header, or one beside it that can be no other file's.
+    """
+    suffix = image_suffix(path)
+    if suffix in NIFTI_SUFFIXES and _is_record(read_record(path)):
+        return True
+    own, stem = _own(path), image_stem(path)
+    others = {path.with_name(stem + each) for each in IMAGE_SUFFIXES} - {path}
+    is_alone = not any(other.exists() for other in others)
+    return suffix in (*NIFTI_SUFFIXES, *TIFF_SUFFIXES) and bool(
+        images_in(own) or (is_alone and images_in(_shared(path)))
+    )
+
+
+def _is_record(text: str | None) -> bool:
+    try:
+        return text is not None and bool(Provenance.model_validate_json(text))
+    except ValueError:
+        return False
 
 
 def images_in(record: Path) -> tuple[ImageRecord, ...]:

@@ -15,14 +15,19 @@ from scipy import ndimage
 
 from napari_dmoe.cohorts.case import Case, CohortError
 from napari_dmoe.cohorts.classes import LabelReading
+from napari_dmoe.cohorts.datasets import Cohort, patients_of
 from napari_dmoe.cohorts.labels import OUTSIDE, on_own_voxels, placed_labels
 from napari_dmoe.imaging.preprocessing import prepare_labels
 from napari_dmoe.imaging.spatial import Grid
-from napari_dmoe.models.card import ModelCard
+from napari_dmoe.models.card import CardAttribute, ModelCard
 from napari_dmoe.models.gating import LEFT_OUT
+from napari_dmoe.patient import PatientError
 
 IGNORED = 255
 """Label, in prepared cases, of what is not annotated."""
+
+_SHOWN = 3
+"""Rows or cases that a message names where many are alike."""
 
 
 class TrainingError(ValueError):
@@ -168,6 +173,40 @@ def category_of(case: Case, card: ModelCard) -> list[int]:
             "in, or leave the case out"
         )
     return [LEFT_OUT if category is None else category for category in categories]
+
+
+def refuse_unknown_values(
+    cases: Sequence[Case], attributes: Sequence[CardAttribute]
+) -> None:
+    """Refuse cases whose values no attribute has, before an image is read.
+
+    Raises
+    ------
+    PatientError
+        When there are any: names rows of a table, else cases, each kind once.
+    """
+    found: dict[str, list[str]] = {}
+    for place, patient in enumerate(patients_of(cases)):
+        for attribute in attributes:
+            try:
+                attribute.category(patient.value(attribute.name))
+            except PatientError as error:
+                if isinstance(cases, Cohort):
+                    name = str(cases.rows[place].number)
+                else:
+                    name = cases[place].id
+                found.setdefault(str(error), []).append(name)
+    kind = "row" if isinstance(cases, Cohort) else "case"
+    lines = [f"{_named(kind, names)}: {said}" for said, names in found.items()]
+    if lines:
+        raise PatientError("; ".join(lines))
+
+
+def _named(kind: str, names: Sequence[str]) -> str:
+    """Say which rows or cases: ``rows 2, 5, 9 and 40 others``."""
+    more = len(names) - _SHOWN
+    others = f" and {more:,} other{'s' * (more > 1)}" if more > 0 else ""
+    return f"{kind}{'s' * (len(names) > 1)} {', '.join(names[:_SHOWN])}{others}"
 
 
 def labels_of(

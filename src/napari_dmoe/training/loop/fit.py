@@ -21,7 +21,7 @@ from napari_dmoe.cohorts.datasets import patients_of
 from napari_dmoe.models.card import CardAttribute
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.progress import Cancelled, Progress, ProgressHook, silent
-from napari_dmoe.training.cases.annotation import TrainingError
+from napari_dmoe.training.cases.annotation import TrainingError, refuse_unknown_values
 from napari_dmoe.training.cases.held_out import hold_out_cases
 from napari_dmoe.training.learning.losses import loss_named
 from napari_dmoe.training.learning.optimisers import rate_at
@@ -164,6 +164,8 @@ def fit_cohort(
     if not len(cases):
         raise TrainingError("there are no cases to train on")
     by = loaded.card.attributes if watch is None else watch
+    looked_at = {each.name: each for each in (*by, *loaded.card.attributes)}
+    refuse_unknown_values(cases, [*looked_at.values()])
     training, held_out = hold_out_cases(cases, patients_of(cases), by, settings)
     return fit(
         loaded, training, settings=settings, held_out=held_out, watch=watch, **options

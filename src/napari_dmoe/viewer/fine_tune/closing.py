@@ -12,7 +12,7 @@ from qtpy.QtCore import QEvent, QObject
 from qtpy.QtWidgets import QMessageBox, QWidget
 
 from napari_dmoe.viewer.fine_tune.state import State, Tuning
-from napari_dmoe.viewer.ui.asking import ask_where
+from napari_dmoe.viewer.ui.asking import ask_for_file
 
 _AT_WORK = (
     "A model is being fine-tuned. It can go on without the window and save its result, "
@@ -102,8 +102,8 @@ class ClosingQuestion(QObject):
     def ask_where(self) -> Path | None:
         """Let a person say where to save; None where nothing was chosen."""
         title, proposed = "Save the tuned model when it is ready", "tuned.safetensors"
-        path, _ = ask_where(self._owner.window(), title, proposed, MODEL_FILES)
-        return None if path is None else named_as_model(path)
+        owner = self._owner.window()
+        return ask_for_file(owner, title, proposed, MODEL_FILES, named_as_model)
 
 
 def named_as_model(path: Path) -> Path:

@@ -19,7 +19,7 @@ from napari_dmoe.viewer.fine_tune import words
 from napari_dmoe.viewer.fine_tune.closing import MODEL_FILES, named_as_model
 from napari_dmoe.viewer.fine_tune.report_view import OutcomeSection
 from napari_dmoe.viewer.fine_tune.state import State, Tuning
-from napari_dmoe.viewer.ui.asking import ask_where
+from napari_dmoe.viewer.ui.asking import ask_for_file
 from napari_dmoe.viewer.ui.jobs import Ending, Job, JobQueue, JobRunner, notify_error
 from napari_dmoe.viewer.ui.work import NOT_SAVED
 
@@ -77,7 +77,8 @@ class OutcomeControl(Control):
         model = self._tuning.parent
         name = "tuned" if model is None else model.card.name.removesuffix("-tuned")
         proposed, title = f"{name}-tuned.safetensors", "Save the tuned model"
-        path, _ = ask_where(self._section, title, proposed, MODEL_FILES)
+        section = self._section
+        path = ask_for_file(section, title, proposed, MODEL_FILES, named_as_model)
         if path is not None:
             self.save(path)
 

@@ -97,8 +97,10 @@ def save_mask(path: Path, data: Any, meta: dict[str, Any]) -> list[str]:
 def _with(record: str | None, target: Path) -> list[str]:
     """Write a record beside a file, where there is one; return what was written."""
     if record is None:
-        if recorded(target) is not None:  # of what stood there before
-            record_path(target).unlink()
+        beside = record_path(target)
+        # Of what stood there before; but not that of another format's file.
+        if recorded(target) is not None and beside == new_record_path(target):
+            beside.unlink()
         return [str(target)]
     beside = new_record_path(target)
     write_text(beside, record)

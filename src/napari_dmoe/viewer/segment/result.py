@@ -30,7 +30,7 @@ from napari_dmoe.viewer.session.checks import describe_run, run_notices
 from napari_dmoe.viewer.session.inquiry import GONE
 from napari_dmoe.viewer.session.reopening import reopened_result, show_alone
 from napari_dmoe.viewer.session.results import Result, show_previous
-from napari_dmoe.viewer.ui.asking import ask_where, may_write, not_saved
+from napari_dmoe.viewer.ui.asking import ask_for_file, not_saved, table_path
 from napari_dmoe.viewer.ui.connections import Refresh
 from napari_dmoe.viewer.ui.measuring import MEASURING, Measuring
 from napari_dmoe.viewer.ui.work import Order
@@ -58,12 +58,9 @@ class ResultFiles(Control):
         (image, result), viewer = self._session.current, self._session.viewer
         if image is None or result is None or viewer is None:
             return
-        path = self._ask("Save the table", result, ".csv", TABLE_FILES)
-        if path is None:
-            return
-        target = path if path.suffix else path.with_suffix(".csv")
+        target = self._ask("Save the table", result, ".csv", TABLE_FILES, table_path)
         masks = ShownMasks.of(result, image)
-        if masks is not None and may_write(self._parent, path, target):
+        if masks is not None and target is not None:
             step = viewer.dims.current_step[-image.ndim :]
             self._save(target, partial(_save_table, masks.copied(), step))
 
@@ -74,13 +71,13 @@ class ResultFiles(Control):
             return
         is_volume = len(result.segmentation.grid.shape) == len(SPATIAL_AXES)
         suffix = ".nii.gz" if is_volume else TIFF_LABELS
-        path = self._ask("Save the mask", result, suffix, MASK_FILES)
-        if path is None or not may_write(self._parent, path, mask_path(path)):
+        target = self._ask("Save the mask", result, suffix, MASK_FILES, mask_path)
+        if target is None:
             return
         result.note_edits()
         data, meta, _ = mask.as_layer_data_tuple()
         data, meta = data.copy(), meta | {"metadata": deepcopy(mask.metadata)}
-        self._save(mask_path(path), lambda target: save_mask(target, data, meta))
+        self._save(target, lambda path: save_mask(path, data, meta))
 
     def _save(self, path: Path, write: Callable[[Path], Sequence[str]]) -> None:
         """Write files in the background, beside a run."""
@@ -119,9 +116,16 @@ class ResultFiles(Control):
         hidden = show_alone(self._session, mask, image)
         return f"Opened {path.name} as a result of “{image.name}”. {hidden}".rstrip()
 
-    def _ask(self, title: str, result: Result, suffix: str, kinds: str) -> Path | None:
+    def _ask(
+        self,
+        title: str,
+        result: Result,
+        suffix: str,
+        kinds: str,
+        named: Callable[[Path], Path],
+    ) -> Path | None:
         proposed = f"{safe_stem(result.title)}{suffix}"
-        return ask_where(self._parent, title, proposed, kinds)[0]
+        return ask_for_file(self._parent, title, proposed, kinds, named)
 
 
 def opening(

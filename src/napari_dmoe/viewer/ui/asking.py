@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,8 +27,11 @@ def ask_where(
 
 
 def may_write(parent: QWidget, chosen: Path, target: Path) -> bool:
-    """Ask before a file is replaced that the dialog did not know of."""
-    if target == chosen or not target.exists():
+    """Ask before a file is replaced that the dialog did not know of.
+
+    A folder is not asked about: it is never replaced, and the error says so.
+    """
+    if target == chosen or not target.exists() or target.is_dir():
         return True
     answer = QMessageBox.question(
         parent,
@@ -36,6 +39,41 @@ def may_write(parent: QWidget, chosen: Path, target: Path) -> bool:
         f"{target.name} exists in {target.parent.name}. Replace it?",
     )
     return bool(answer == QMessageBox.StandardButton.Yes)
+
+
+def ask_for_file(
+    parent: QWidget,
+    title: str,
+    proposed: str,
+    kinds: str,
+    named: Callable[[Path], Path],
+) -> Path | None:
+    """Let a person choose a file, and ask again where its name becomes another's.
+
+    Parameters
+    ----------
+    parent : QWidget
+        The dialog's owner.
+    title, proposed, kinds : str
+        What the dialog says and offers.
+    named : callable
+        What the file is called that is written, such as with an ending.
+
+    Returns
+    -------
+    Path or None
+        That file; None where none was chosen, or it is there and is to stay.
+    """
+    path, _ = ask_where(parent, title, proposed, kinds)
+    if path is None:
+        return None
+    target = named(path)
+    return target if may_write(parent, path, target) else None
+
+
+def table_path(path: Path) -> Path:
+    """Return where a table is written: a name without an ending gets one."""
+    return path if path.suffix else path.with_suffix(".csv")
 
 
 def not_saved(path: Path, error: OSError) -> OSError:
@@ -64,7 +102,6 @@ def save_table(
     work: Work, parent: QWidget, what: str, rows: Sequence[Mapping[str, str]]
 ) -> None:
     """Let a person choose a CSV file, and write a table such as ``"the effects"``."""
-    path, _ = ask_where(parent, f"Save {what}", "", TABLE_FILES)
-    if path is not None:
-        target = path if path.suffix else path.with_suffix(".csv")
+    target = ask_for_file(parent, f"Save {what}", "", TABLE_FILES, table_path)
+    if target is not None:
         work.save(target, partial(write_table, rows=list(rows)))

@@ -21,7 +21,7 @@ from napari_dmoe.viewer.layers import slot
 from napari_dmoe.viewer.layers.records import is_mask, layer_name, layer_record
 from napari_dmoe.viewer.session.inquiry import GONE, if_there
 from napari_dmoe.viewer.session.reopening import show_alone
-from napari_dmoe.viewer.ui.asking import ask_for_checkpoint, ask_where
+from napari_dmoe.viewer.ui.asking import ask_for_checkpoint, ask_for_file
 from napari_dmoe.viewer.ui.connections import Refresh
 from napari_dmoe.viewer.ui.work import BUSY, STOPPED, Order
 from napari_dmoe.viewer.what_if.replay import replaying
@@ -203,9 +203,9 @@ class ReplayControl(Control):
             result.note_edits()
         subject = replaying.replay_subject(layers[0], image)
         proposed = f"{safe_stem(subject.title)}{case_files.CASE_SUFFIX}"
-        path, _ = ask_where(self._section, "Save the case", proposed, CASE_FILES)
-        if path is not None:
-            target = path.with_name(_stem(path) + case_files.CASE_SUFFIX)
+        title = "Save the case"
+        target = ask_for_file(self._section, title, proposed, CASE_FILES, case_path)
+        if target is not None:
             then = partial(self._on_saved, target.name)
             self._work.save(target, partial(_save, subject), then)
 
@@ -258,6 +258,11 @@ def _stem(path: Path) -> str:
     """Return a case file's name without its ending, which may be typed shorter."""
     ending = case_files.CASE_SUFFIX
     return path.name.removesuffix(ending).removesuffix(_SHORT_SUFFIX) or "case"
+
+
+def case_path(path: Path) -> Path:
+    """Return where a case is written: its ending may be typed shorter, or not."""
+    return path.with_name(_stem(path) + case_files.CASE_SUFFIX)
 
 
 def _save(subject: ReplaySubject, path: Path) -> bool:
