@@ -18,10 +18,12 @@ from napari_dmoe.viewer.fine_tune.annotations import (
     Snapshot,
     content_of,
     copied,
+    fits,
     look_through,
     on_image,
+    same_grid,
 )
-from napari_dmoe.viewer.fine_tune.pairs import Bond, Pair, find_pairs, same_grid
+from napari_dmoe.viewer.fine_tune.pairs import Bond, Pair, find_pairs
 from napari_dmoe.viewer.layers.placement import to_image
 from napari_dmoe.viewer.session import results
 from napari_dmoe.viewer.session.session import Session
@@ -143,6 +145,43 @@ def test_labels_of_the_same_place_under_another_transform_are_a_pair() -> None:
     assert same_grid(
         Image(np.zeros((*SHAPE, 3), np.uint8), rgb=True), Labels(painted())
     )
+
+
+VOLUME = np.random.default_rng(5).integers(0, 3, (4, 5, 6)).astype(np.uint8)
+"""Labels of a volume as the image stores it: z, y, x."""
+
+
+@pytest.mark.parametrize(
+    ("stored", "place"),
+    [
+        (VOLUME[:, ::-1, ::-1], {"scale": (3, -2, -1), "translate": (0, 8, 5)}),
+        (
+            VOLUME.transpose(2, 0, 1)[::-1],
+            {
+                "axis_labels": "xzy",
+                "scale": (-1, 3, 2),
+                "translate": (5, 0, 0),
+            },
+        ),
+        (VOLUME, {"scale": (3, 2, 1)}),
+    ],
+    ids=["the other end", "another order", "as they are"],
+)
+def test_labels_of_the_same_voxels_in_another_order_are_put_right(
+    stored: np.ndarray, place: dict
+) -> None:
+    of_volume = {"axis_labels": "zyx", "units": "mm"}
+    image = Image(np.zeros(VOLUME.shape), scale=(3, 2, 1), **of_volume)
+    labels = Labels(stored, **{**of_volume, **place})
+    assert fits(image, labels)
+    for dims in (2, 3):
+        placed = on_image(image, labels, dims)
+        assert placed.axes == ("z", "y", "x")
+        np.testing.assert_array_equal(placed.data, VOLUME)
+    elsewhere = {**of_volume, **place, "translate": (0, 3, 0)}
+    assert not fits(image, Labels(stored, **elsewhere))
+    unnamed = {key: value for key, value in place.items() if key != "axis_labels"}
+    assert fits(image, Labels(stored, **unnamed)) == (stored is VOLUME)
 
 
 def test_maps_and_differences_are_no_annotations(session: Session) -> None:

@@ -11,21 +11,20 @@ import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
 from napari.layers import Image, Labels
 
-from napari_dmoe.imaging.spatial import CHANNEL_AXIS, SpatialImage
+from napari_dmoe.imaging.spatial import SpatialImage
 from napari_dmoe.inference.results.provenance import METADATA_KEY
 from napari_dmoe.viewer.fine_tune.annotations import (
     Content,
     Painted,
     content_of,
     drivers_of,
+    fits,
     on_image,
 )
-from napari_dmoe.viewer.layers.placement import axis_names, data_to_world, samples_of
 from napari_dmoe.viewer.session.checks import image_problem, patient_problem
 from napari_dmoe.viewer.session.results import Result
 from napari_dmoe.viewer.session.session import Session
@@ -120,7 +119,7 @@ class _Search:
 
     def pairs(self, image: Image) -> Iterator[Pair]:
         """Yield an image's pairs; of those that are sure, the first is chosen."""
-        fitting = [layer for layer in self.labels if same_grid(image, layer)]
+        fitting = [layer for layer in self.labels if fits(image, layer)]
         bonds = [(self._bond(image, layer), layer) for layer in fitting]
         own = [self._pair(image, at, bond) for bond, at in bonds if bond is not None]
         return _with_choice(sorted(own, key=lambda pair: pair.bond))
@@ -191,30 +190,6 @@ def _labels(session: Session) -> list[Labels]:
 def _is_map(layer: Labels) -> bool:
     record = layer.metadata.get(METADATA_KEY)
     return isinstance(record, Mapping) and "shows" in record
-
-
-def same_grid(image: Image, labels: Labels) -> bool:
-    """Say whether labels lie on an image's pixels, to half a pixel."""
-    names = axis_names(image)
-    if labels.ndim != image.ndim:
-        return False
-    wanted, found = _shape(image), _shape(labels)
-    kept = [i for i, name in enumerate(names) if name != CHANNEL_AXIS]
-    if any(wanted[i] != found[i] for i in kept) or 0 in wanted:
-        return False
-    square = np.ix_([*kept, -1], [*kept, -1])
-    ours, theirs = (data_to_world(layer)[square] for layer in (image, labels))
-    last = np.array([wanted[i] - 1 for i in kept], float)
-    ends = np.array([np.zeros(len(kept)), *np.diag(last), last])
-    corners = np.vstack([ends.T, np.ones(len(ends))])
-    apart = np.linalg.norm(((ours - theirs) @ corners)[:-1], axis=0).max()
-    pixel = np.linalg.norm(ours[:-1, :-1], axis=0).min()
-    return bool(apart <= pixel / 2)
-
-
-def _shape(layer: Any) -> tuple[int, ...]:
-    data = samples_of(layer)
-    return tuple(map(int, data.shape[: layer.ndim]))
 
 
 def _named_after(labels: str, images: Sequence[str]) -> int | None:
