@@ -16,14 +16,11 @@ from stub_networks import thresholding_model
 from napari_dmoe.imaging.files import read_image
 from napari_dmoe.imaging.nifti import read_record
 from napari_dmoe.imaging.spatial import ImageReadError, SpatialImage
-from napari_dmoe.inference.replaying.case_files import (
-    in_order_of_result,
-    read_case,
-    write_case,
-)
+from napari_dmoe.inference.replaying.case_files import read_case, write_case
 from napari_dmoe.inference.replaying.replay import replay
 from napari_dmoe.inference.results.export import save_segmentation
 from napari_dmoe.inference.results.provenance import Provenance, labels_sha256
+from napari_dmoe.inference.results.sidecars import in_order_of_result
 from napari_dmoe.inference.running.drivers import choose_routers
 from napari_dmoe.inference.running.segment import segment
 from napari_dmoe.inference.running.settings import InferenceSettings
