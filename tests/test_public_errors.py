@@ -105,6 +105,8 @@ def test_results_and_cohorts_go_to_the_disk_and_back(
 ) -> None:
     saved = dmoe.save_segmentation(str(tmp_path / "masks"), "eye", result, image)
     np.testing.assert_array_equal(dmoe.read_image(saved.labels).data, result.labels)
+    of_array = dmoe.save_segmentation(tmp_path / "plain", "eye", result, PIXELS)
+    assert of_array.labels.is_file()
     labels = dmoe.SpatialImage(result.labels, ("y", "x"), image.affine, image.unit)
     case = dmoe.Case("eye", image, labels, dmoe.Patient(race="Asian"))
     dmoe.write_cohort(tmp_path / "cohort", [case])

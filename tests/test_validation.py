@@ -99,3 +99,16 @@ def test_a_patients_values_stay_out_of_messages() -> None:
     with pytest.raises(PatientError) as caught:
         Patient(others={"language": 77123})  # type: ignore[dict-item]
     assert str(caught.value) == "others.language: must be text"
+
+
+def test_what_is_made_cannot_be_changed_and_that_is_said() -> None:
+    settings, patient = dmoe.InferenceSettings(), dmoe.Patient(age="63 y")
+    with pytest.raises(SettingsError) as caught:
+        settings.batch = 0  # type: ignore[misc]
+    assert str(caught.value) == (
+        "batch: it cannot be changed once it is made: make another"
+    )
+    with pytest.raises(PatientError) as private:
+        patient.age = 61.5  # type: ignore[misc]
+    assert "61.5" not in str(private.value)
+    assert patient.age == 63

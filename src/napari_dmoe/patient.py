@@ -10,18 +10,17 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from numbers import Real
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
-    ValidationError,
     field_validator,
 )
 
-from napari_dmoe.validation import said
+from napari_dmoe.validation import Stated
 
 OLDEST_YEARS = 130.0
 """Ages above this are taken for typing errors (the oldest verified person was 122)."""
@@ -229,7 +228,7 @@ def _known_text(value: object) -> str | None:
 KnownText = Annotated[str | None, BeforeValidator(_known_text)]
 
 
-class Patient(BaseModel):
+class Patient(Stated):
     """What is known of the patient whose image is segmented.
 
     Every value may be None, which means *unknown* and is never replaced by a default.
@@ -258,6 +257,7 @@ class Patient(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    refusal, is_private = PatientError, True
 
     sex: KnownText = Field(default=None, title="Sex")
     race: KnownText = Field(default=None, title="Race")
@@ -266,13 +266,6 @@ class Patient(BaseModel):
     )
     severity: KnownText = Field(default=None, title="Severity")
     others: Mapping[str, str] = Field(default_factory=dict, title="Others")
-
-    def __init__(self, **values: Any) -> None:
-        try:
-            super().__init__(**values)
-        except ValidationError as error:
-            # Without its cause, which holds the values.
-            raise PatientError(said(error, is_private=True)) from None
 
     @field_validator("sex", "race", "severity", mode="after")
     @classmethod

@@ -8,7 +8,7 @@ themselves are :class:`Stated` and raise it as a :class:`SettingsError`.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -63,16 +63,31 @@ class Stated(BaseModel):
     together with where the values came from.
     """
 
+    refusal: ClassVar[type[ValueError]] = SettingsError
+    """What is raised where it cannot be."""
+    is_private: ClassVar[bool] = False
+    """Whether its values are a patient's, which no message repeats."""
+
     if not TYPE_CHECKING:  # the fields are the arguments, for mypy
 
         def __init__(self, /, **values: Any) -> None:
             try:
                 super().__init__(**values)
             except ValidationError as error:
-                raise SettingsError(said(error)) from None
+                raise self._refused(error) from None  # the cause holds the values
 
         # So that a model inside of another is validated as ever, with its place.
         __init__.__pydantic_base_init__ = True
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            try:
+                super().__setattr__(name, value)
+            except ValidationError as error:
+                raise self._refused(error) from None
+
+    @classmethod
+    def _refused(cls, error: ValidationError) -> ValueError:
+        return cls.refusal(said(error, is_private=cls.is_private))
 
 
 def said(
@@ -137,6 +152,8 @@ def _fault(fault: ErrorDetails) -> str:
         return "is missing"
     if fault["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
         return "there is no such field"
+    if fault["type"] in ("frozen_instance", "frozen_field"):
+        return "it cannot be changed once it is made: make another"
     if fault["type"] == "json_invalid":
         return "is no JSON"
     return _one_line(str(fault.get("ctx", {}).get("error", "cannot be understood")))

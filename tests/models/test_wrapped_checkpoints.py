@@ -220,6 +220,17 @@ AVERAGES: dict[str, Callable[[State, State], Any]] = {
         | under(e, "best.module._orig_mod.")
         | {"best.n_averaged": torch.tensor(3)}
     ),
+    "begun": lambda s, e: (
+        under(s, "online_model.")
+        | under(e, "ema_model.")
+        | {"initted": torch.tensor([True]), "step": torch.tensor([7])}
+    ),
+    "camel case": lambda s, e: {"model": s, "modelEma": e},
+    "suffix": lambda s, e: {"net": s, "netEMA": e},
+    "mmengine, which exchanges the two": lambda s, e: {
+        "state_dict": e,
+        "ema_state_dict": under(s, "module.") | {"steps": torch.tensor(4)},
+    },
     "lightning averaging": lambda s, e: {
         "state_dict": under(e, "model."),
         "current_model_state": under(s, "model."),
@@ -269,6 +280,49 @@ def test_an_average_that_is_not_whole_or_not_begun_is_left_out(
     loaded = load_checkpoint(path)
     assert is_state_of(loaded, path, steps)
     assert "holds no step yet" in loaded.notices[0]
+
+
+@pytest.mark.parametrize(
+    "counts",
+    [
+        {"initted": torch.tensor(False), "step": torch.tensor(3)},
+        {"initted": torch.tensor([False])},
+        {"step": torch.tensor(0)},
+        {"num_updates": torch.tensor(0)},
+    ],
+)
+def test_an_average_whose_package_counts_no_step_is_left_out(
+    tmp_path: Path, states: dict[str, State], counts: State
+) -> None:
+    steps, path = states["plain 2D"], tmp_path / "ema.pth"
+    average = moved(steps)  # as the network was drawn
+    torch.save(
+        under(steps, "online_model.") | under(average, "ema_model.") | counts, path
+    )
+    loaded = load_checkpoint(path)
+    assert is_state_of(loaded, path, steps)
+    assert "holds no step yet" in loaded.notices[0]
+
+
+def test_what_was_left_out_is_told_by_its_place_and_not_tensor_by_tensor(
+    tmp_path: Path, states: dict[str, State]
+) -> None:
+    steps, path = states["plain 2D"], tmp_path / "lightning.pth"
+    average = moved(steps)
+    torch.save(
+        {
+            "state_dict": under(steps, "model.")
+            | under(average, "ema.module.")
+            | {"ema.n_averaged": torch.tensor(3), "loss.weight": torch.ones(2)}
+        },
+        path,
+    )
+    left = f"state_dict.model ({len(steps)} tensors), state_dict.ema.n_averaged, "
+    assert (
+        load_checkpoint(path)
+        .notices[1]
+        .endswith(f"left out, as no part of the network: {left}state_dict.loss.weight")
+    )
 
 
 @pytest.mark.parametrize(

@@ -67,16 +67,14 @@ def case(
 
 def _record_of(mask: Path) -> Provenance:
     """Return the record in a NIfTI header or, where none is there, beside the mask."""
-    from napari_dmoe.imaging import nifti
     from napari_dmoe.imaging.files import image_suffix
-    from napari_dmoe.inference.replaying.case_files import parse_record, read_record
+    from napari_dmoe.imaging.nifti import NIFTI_SUFFIXES
+    from napari_dmoe.inference.replaying import case_files
     from napari_dmoe.inference.results.sidecars import record_path
 
-    is_nifti = image_suffix(mask) in nifti.NIFTI_SUFFIXES and mask.is_file()
-    text = nifti.read_record(mask) if is_nifti else None
-    if text is None:
-        return read_record(record_path(mask))
-    return parse_record(text.encode(), mask.name)
+    is_nifti = image_suffix(mask) in NIFTI_SUFFIXES and mask.is_file()
+    record = case_files.record_in_header(mask) if is_nifti else None
+    return case_files.read_record(record_path(mask)) if record is None else record
 
 
 def _is_another(path: Path, record: Provenance, labels: NDArray[np.uint8]) -> bool:

@@ -9,8 +9,8 @@ here knows a list of prefixes: a network is where the names that tell it begin.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -32,11 +32,22 @@ TRANSPARENT = frozenset(
 COUNT = "n_averaged"
 """Torch's ``AveragedModel`` counts beside its ``module`` how often it averaged."""
 
+_BEGUN = (COUNT, "initted", "step", "steps", "num_updates", "updates")
+"""What averages of several packages keep beside themselves; 0 where there was no step
+yet, and the average is still the network as it was drawn."""
+
 _AVERAGES = frozenset(
     {"ema", "swa", "averaged", "average", "avg", "shadow", "polyak", "lawa"}
 )
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+"""The words of ``model_ema``, ``modelEma`` and ``netEMA``."""
+
 _BEFORE_AVERAGING = "current_model_state"
 """Where Lightning keeps the last step's weights, its average being the state_dict."""
+
+_EXCHANGED, _EXCHANGED_COUNT = "ema_state_dict.module.", "ema_state_dict.steps"
+"""MMEngine's EMAHook exchanges the two when it saves: the average is the state_dict,
+and the last step's weights lie here, beside this count."""
 
 _TRAINING = re.compile(r"optim|grad|sched|scaler|momentum", re.IGNORECASE)
 """What holds tensors under the network's names that are not its weights."""
@@ -109,7 +120,8 @@ def networks_in(
                 "and are one tensor of the network: save the network alone"
             )
     found = [_found(p, names, tensors) for p, names in members.items()]
-    return _with_lightnings_average(sorted(found, key=lambda each: len(each.prefix)))
+    found.sort(key=lambda each: len(each.prefix))
+    return _with_exchanged_average(_with_lightnings_average(found), tensors)
 
 
 def _prefixes(
@@ -131,28 +143,56 @@ def _prefixes(
 def _found(
     prefix: tuple[str, ...], names: Mapping[str, str], tensors: Mapping[str, Tensor]
 ) -> Found:
-    counts = [
-        tensors[".".join((*prefix[:i], COUNT))]
+    words = {word.lower() for part in prefix for word in _WORD.findall(part)}
+    is_counted = any(
+        part == "module" and ".".join((*prefix[:i], COUNT)) in tensors
         for i, part in enumerate(prefix)
-        if part == "module" and ".".join((*prefix[:i], COUNT)) in tensors
-    ]
-    words = {word for part in prefix for word in part.lower().split("_")}
+    )
     return Found(
         prefix="".join(f"{part}." for part in prefix),
         tensors={bare: tensors[name] for bare, name in names.items()},
         named=names,
-        is_average=bool(counts) or not words.isdisjoint(_AVERAGES),
-        is_begun=all(count.numel() == 1 and count.item() > 0 for count in counts),
+        is_average=is_counted or not words.isdisjoint(_AVERAGES),
+        is_begun=not any(_is_zero(count) for count in _counts(prefix, tensors)),
     )
+
+
+def _counts(prefix: tuple[str, ...], tensors: Mapping[str, Tensor]) -> Iterator[Tensor]:
+    """Yield what is counted beside a network, or beside what it lies in."""
+    for i in range(len(prefix)):
+        for name in _BEGUN:
+            count = tensors.get(".".join((*prefix[:i], name)))
+            if count is not None:
+                yield count
+
+
+def _is_zero(count: Tensor) -> bool:
+    return count.numel() == 1 and count.device.type == "cpu" and not count.item()
 
 
 def _with_lightnings_average(found: list[Found]) -> list[Found]:
     if not any(each.prefix.startswith(f"{_BEFORE_AVERAGING}.") for each in found):
         return found
     return [
-        Found(each.prefix, each.tensors, each.named, is_average=True)
+        replace(each, is_average=True)
         if each.prefix.startswith("state_dict.")
         else each
+        for each in found
+    ]
+
+
+def _with_exchanged_average(
+    found: list[Found], tensors: Mapping[str, Tensor]
+) -> list[Found]:
+    is_exchanged = _EXCHANGED_COUNT in tensors and any(
+        each.prefix.startswith(_EXCHANGED) for each in found
+    )
+    if not is_exchanged:
+        return found
+    averages = {each.prefix: each.prefix.startswith("state_dict.") for each in found}
+    count = tensors[_EXCHANGED_COUNT]
+    return [
+        replace(each, is_average=averages[each.prefix], is_begun=not _is_zero(count))
         for each in found
     ]
 
@@ -210,13 +250,21 @@ def said_of(found: Found, tensors: Mapping[str, Tensor], used: Iterable[str]) ->
 
 
 def _grouped(names: Sequence[str], found: Found) -> str:
-    """List what was left out; what lies in another part of the file as one."""
-    within = found.prefix.partition(".")[0]
-    groups: dict[str, int] = {}
+    """List what was left out; what lies beside the network's place as one."""
+    place = found.prefix.split(".")[:-1]
+    groups: dict[str, list[str]] = {}
     for name in names:
-        first = name.partition(".")[0]
-        group = name if first == within or not found.prefix else first
-        groups[group] = groups.get(group, 0) + 1
+        parts = name.split(".")
+        pairs = zip(parts, place, strict=False)
+        shared = next((i for i, (a, b) in enumerate(pairs) if a != b), len(place))
+        group = ".".join(parts[: shared + 1]) if found.prefix else name
+        groups.setdefault(group, []).append(name)
     return listed(
-        f"{group} ({n} tensors)" if n > 1 else group for group, n in groups.items()
+        f"{group} ({len(its)} tensors)" if len(its) > 1 else _alone(group, its[0])
+        for group, its in groups.items()
     )
+
+
+def _alone(group: str, name: str) -> str:
+    """Name a single tensor, but not where in another part of the file it lies."""
+    return name if "." in group or "." not in name else group

@@ -27,7 +27,11 @@ from napari_dmoe.inference.replaying.case_files import (
     write_case,
 )
 from napari_dmoe.inference.replaying.replay import ReplayError, replay
+from napari_dmoe.inference.results.export import save_segmentation
+from napari_dmoe.inference.results.provenance import ControlRecord
+from napari_dmoe.inference.results.replacing import ExistingFileError, is_painted
 from napari_dmoe.inference.results.segmentation import Segmentation
+from napari_dmoe.inference.results.sidecars import images_in, record_path, recorded
 from napari_dmoe.inference.running.segment import segment
 from napari_dmoe.models.checkpoint import LoadedModel, load_checkpoint
 from napari_dmoe.patient import Patient
@@ -276,6 +280,56 @@ def test_no_more_is_unpacked_than_the_record_says(
     said, grown = done.stdout.splitlines()
     assert "labels.npy is too large" in said
     assert int(grown) < 60  # MiB, of 400
+
+
+def test_a_grid_far_larger_than_its_image_is_refused(made: Segmentation) -> None:
+    content = changed(stated(made), ("grid", "shape"), [24_000.0, 25_000.0])
+    with pytest.raises(CaseFileError, match=r"grid\.shape is far larger"):
+        parse_record(content, "r.json")
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [(("grid",), {}), (("image", "shape"), [-1, 2]), (("threads",), -1)],
+)
+def test_a_record_beside_a_mask_that_cannot_be_is_none(
+    tmp_path: Path,
+    image: SpatialImage,
+    made: Segmentation,
+    path: tuple[Any, ...],
+    value: Any,
+) -> None:
+    saved = save_segmentation(tmp_path, "eye", made, image)
+    assert recorded(saved.labels) == made.provenance
+    beside = record_path(saved.labels)
+    beside.write_bytes(changed(stated(made), path, value))
+    assert recorded(saved.labels) is None
+    assert not images_in(beside)
+    assert not is_painted(saved.labels)
+    with pytest.raises(ExistingFileError, match=r"no result of napari-dmoe"):
+        save_segmentation(tmp_path, "eye", made, image)
+
+
+def test_a_case_that_could_not_be_read_is_not_written(
+    tmp_path: Path, made: Segmentation
+) -> None:
+    path, record = tmp_path / "a.dmoe-case", made.provenance
+    with pytest.raises(CaseFileError, match="has the shape"):
+        write_case(path, record, made.labels[:5])
+    with pytest.raises(CaseFileError, match="the mask has label 99"):
+        write_case(path, record, np.full_like(made.labels, 99))
+    with pytest.raises(CaseFileError, match="the record cannot be: threads"):
+        write_case(path, record.model_copy(update={"threads": -1}), made.labels)
+    assert not path.exists()
+
+
+def test_experts_that_are_not_there_are_a_reason_not_to_replay(
+    loaded: LoadedModel, image: SpatialImage, made: Segmentation
+) -> None:
+    experts = ControlRecord(mute=((None, 99),))
+    record = made.provenance.model_copy(update={"experts": experts})
+    with pytest.raises(ReplayError, match="99"):
+        replay(record, loaded, image)
 
 
 def test_names_of_other_parts_do_not_reach_the_terminal(tmp_path: Path) -> None:

@@ -21,9 +21,10 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from napari_dmoe.foreign import JSONError, parse_json, printable
+from napari_dmoe.imaging import nifti
 from napari_dmoe.imaging.disk.atomic import atomic_path
-from napari_dmoe.inference.replaying.record_rules import impossible, label_shapes
 from napari_dmoe.inference.results.provenance import Provenance
+from napari_dmoe.inference.results.record_rules import impossible, label_shapes
 from napari_dmoe.validation import said
 
 CASE_SUFFIX = ".dmoe-case"
@@ -84,7 +85,8 @@ def write_case(
     Raises
     ------
     CaseFileError
-        For another suffix or another type of labels.
+        For another suffix, another type of labels, and labels that do not fit the
+        record.
     OSError
         When the file cannot be written; nothing is left behind.
     """
@@ -92,8 +94,11 @@ def write_case(
     refuse_no_case_name(path)
     if labels.dtype != np.uint8:
         raise CaseFileError(f"labels must be uint8: found {labels.dtype}")
-    stream = io.BytesIO()
+    if fault := impossible(record):
+        raise CaseFileError(f"the record cannot be: {fault}")
     stored = np.ascontiguousarray(record.by_frame(labels))
+    _check_fit(stored, record, path.name)
+    stream = io.BytesIO()
     npy.write_array(stream, stored, allow_pickle=False)
     parts = {
         RECORD: (record.model_dump_json(indent=2) + "\n").encode(),
@@ -142,11 +147,7 @@ def read_case(path: str | os.PathLike[str]) -> CaseFile:
         raise CaseFileError(
             f"{path.name} is damaged, or no case file: {_said(error)}"
         ) from error
-    if labels.size and int(labels.max()) >= len(record.classes):
-        raise CaseFileError(
-            f"{path.name}: the mask has label {labels.max()}, the record "
-            f"{len(record.classes)} classes"
-        )
+    _check_fit(labels, record, path.name)
     return CaseFile(record, record.as_image(labels))
 
 
@@ -164,6 +165,24 @@ def read_record(path: str | os.PathLike[str]) -> Provenance:
     if path.stat().st_size > MOST_RECORD_BYTES:
         raise CaseFileError(f"{path.name} is too large for a record")
     return parse_record(path.read_bytes(), path.name)
+
+
+def record_in_header(mask: Path) -> Provenance | None:
+    """Return the record in a NIfTI file's header; None where there is none.
+
+    Raises
+    ------
+    CaseFileError
+        When it is damaged.
+    """
+    try:
+        text = nifti.read_record(mask)
+    except (OSError, ValueError) as error:
+        raise CaseFileError(f"the record cannot be read: {_said(error)}") from error
+    # Other programs keep other text in headers.
+    if text is None or not text.lstrip().startswith("{"):
+        return None
+    return parse_record(text.encode(), mask.name)
 
 
 def parse_record(content: bytes, where: str) -> Provenance:
@@ -233,11 +252,7 @@ def _labels(
         raise CaseFileError(f"{where}: {LABELS} is too large")
     with archive.open(LABELS) as file:
         shape = _header(file, where)
-        if tuple(sorted(shape)) not in label_shapes(record):
-            raise CaseFileError(
-                f"{where}: {LABELS} has the shape {shape}, the record's image "
-                f"{record.image.shape}"
-            )
+        _check_shape(shape, record, where)
         labels = np.empty(math.prod(shape), np.uint8)
         filled = 0
         while filled < len(labels):
@@ -250,6 +265,23 @@ def _labels(
         if filled < len(labels) or file.read(1):
             raise CaseFileError(f"{where}: {LABELS} is not as large as it says")
     return labels.reshape(shape)
+
+
+def _check_fit(labels: NDArray[np.uint8], record: Provenance, where: str) -> None:
+    _check_shape(labels.shape, record, where)
+    if labels.size and int(labels.max()) >= len(record.classes):
+        raise CaseFileError(
+            f"{where}: the mask has label {labels.max()}, the record "
+            f"{len(record.classes)} classes"
+        )
+
+
+def _check_shape(shape: tuple[int, ...], record: Provenance, where: str) -> None:
+    if tuple(sorted(shape)) not in label_shapes(record):
+        raise CaseFileError(
+            f"{where}: {LABELS} has the shape {shape}, the record's image "
+            f"{record.image.shape}"
+        )
 
 
 def _header(file: IO[bytes], where: str) -> tuple[int, ...]:

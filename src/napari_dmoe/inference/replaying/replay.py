@@ -20,9 +20,9 @@ from pydantic import ValidationError
 
 from napari_dmoe.imaging.spatial import SPATIAL_AXES, SpatialImage
 from napari_dmoe.inference.replaying.record_comparison import compare_records
-from napari_dmoe.inference.replaying.record_rules import impossible
 from napari_dmoe.inference.replaying.recorded_choice import company, recorded_choice
 from napari_dmoe.inference.results.provenance import Provenance
+from napari_dmoe.inference.results.record_rules import impossible
 from napari_dmoe.inference.results.segmentation import Segmentation
 from napari_dmoe.inference.running.devices import DeviceError, choose_device
 from napari_dmoe.inference.running.settings import InferenceSettings
@@ -196,7 +196,8 @@ def replay(
     Raises
     ------
     ReplayError
-        When checkpoint, image or settings are not those of the record.
+        When checkpoint, image or settings are not those of the record, or the record
+        cannot be.
     """
     image = SpatialImage.of(image)
     reasons = obstacles(record, loaded, image)
@@ -217,11 +218,15 @@ def _made_again(
     settings: InferenceSettings,
     progress: ProgressHook,
 ) -> Segmentation | Uncertainty:
-    choice, upright = recorded_choice(record, loaded), _is_upright(record)
+    upright = _is_upright(record)
+    # A value of a sweep has the others beside it again, as they decide the last bits.
+    try:
+        choice = recorded_choice(record, loaded)
+        choices, place = company(record, loaded, choice)
+    except ValueError as error:
+        raise ReplayError((str(error),)) from error
     if record.made_by == "uncertainty":
         return count_samples(loaded, image, choice, settings, progress, upright=upright)
-    # A value of a sweep has the others beside it again, as they decide the last bits.
-    choices, place = company(record, loaded, choice)
     results = segment_variants(
         loaded,
         image,

@@ -61,7 +61,7 @@ def save_segmentation(
     folder: str | Path,
     stem: str,
     result: Segmentation,
-    image: SpatialImage,
+    image: SpatialImage | NDArray[Any],
     *,
     routing: bool = False,
     file_format: FileFormat = "auto",
@@ -79,7 +79,7 @@ def save_segmentation(
         What to write: ``<stem>.labels.tif`` and its record; and, where it holds
         probabilities, ``<stem>.probabilities.tif``: float32 with the axes K (class),
         any extra ones, and the spatial ones.
-    image : SpatialImage
+    image : SpatialImage or array
         The image it was made from, for its place in the world.
     routing : bool
         Also write the gates, float32, averaged over the values that were mixed. Those
@@ -108,6 +108,7 @@ def save_segmentation(
         When something cannot be written. No file is left half-written.
     """
     record, grid = result.provenance, result.grid
+    image = SpatialImage.of(image)
     writer = ResultWriter.of(
         Path(folder), stem, image, record, grid=grid, file_format=file_format
     )

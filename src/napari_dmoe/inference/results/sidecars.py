@@ -24,6 +24,7 @@ from napari_dmoe.imaging.frames import transposed
 from napari_dmoe.imaging.nifti import NIFTI_SUFFIXES, read_record
 from napari_dmoe.imaging.spatial import SpatialImage
 from napari_dmoe.inference.results.provenance import ImageRecord, Provenance
+from napari_dmoe.inference.results.record_rules import impossible
 
 _MOST_BYTES = 2**24
 """Larger files are no records, not even of the largest sweep."""
@@ -61,9 +62,9 @@ def _shared(path: Path) -> Path:
 
 
 def recorded(path: Path) -> Provenance | None:
-    """Return the record beside a file; None where there is none that can be read."""
+    """Return the record beside a file; None where there is none that can be."""
     try:
-        return Provenance.model_validate_json(_text(record_path(path)))
+        return _possible(_text(record_path(path)))
     except (OSError, ValueError):
         return None
 
@@ -100,11 +101,18 @@ def images_in(record: Path) -> tuple[ImageRecord, ...]:
         stated = json.loads(_text(record))
         sweep = stated.get("values")
         runs = [stated] if sweep is None else list(sweep.values())
-        return tuple(
-            {Provenance.model_validate_json(json.dumps(r)).image for r in runs}
-        )
+        return tuple({_possible(json.dumps(run)).image for run in runs})
     except (OSError, ValueError, AttributeError, RecursionError):
         return ()
+
+
+def _possible(content: str | bytes) -> Provenance:
+    """Return the record that a text states, if a run could have written it."""
+    record = Provenance.model_validate_json(content)
+    fault = impossible(record)
+    if fault:
+        raise ValueError(fault)
+    return record
 
 
 def _text(path: Path) -> bytes:

@@ -14,7 +14,7 @@ import numpy as np
 from napari.utils.notifications import show_warning
 
 from napari_dmoe.imaging import files
-from napari_dmoe.imaging.nifti import NIFTI_SUFFIXES, read_record
+from napari_dmoe.imaging.nifti import NIFTI_SUFFIXES
 from napari_dmoe.imaging.spatial import (
     CHANNEL_AXIS,
     SPATIAL_AXES,
@@ -120,14 +120,7 @@ def _read_record(path: Path) -> Provenance | None:
     if files.image_suffix(path) not in NIFTI_SUFFIXES:
         beside = record_path(path)
         return case_files.read_record(beside) if beside.is_file() else None
-    try:
-        text = read_record(path)
-    except (OSError, ValueError) as error:
-        raise CaseFileError(f"the record cannot be read: {error}") from error
-    # Other programs keep other text in headers.
-    if text is None or not text.lstrip().startswith("{"):
-        return None
-    return case_files.parse_record(text.encode(), path.name)
+    return case_files.record_in_header(path)
 
 
 def _in_place(image: SpatialImage, record: Provenance) -> SpatialImage:

@@ -17,6 +17,9 @@ MOST_AXES = 8
 MOST_BLOCKS = 10_000
 """Blocks, experts and routers above that are no network's."""
 
+MOST_OF_GRID, TIMES_IMAGE = 2**28, 64
+"""Pixels of a network's grid, of small images and as many times those of others."""
+
 _SUM = 1e-3
 """How far shares may be from 1 in all: older records are rounded."""
 
@@ -75,10 +78,13 @@ def _of_grid(record: Provenance) -> Iterator[str]:
         return
     if not all(0 < side < 2**31 and side == int(side) for side in grid["shape"]):
         yield "grid.shape must be whole sides above 0"
+    most = max(MOST_OF_GRID, TIMES_IMAGE * math.prod(record.image.shape))
+    if math.prod(map(int, grid["shape"])) > most:
+        yield "grid.shape is far larger than the image"
     if not all(grid["step"]):
         yield "grid.step cannot be 0"
-    most = max(side for side in record.image.shape)
-    if len(record.seen) != n or not all(0 <= a <= b <= most for a, b in record.seen):
+    side = max(record.image.shape)
+    if len(record.seen) != n or not all(0 <= a <= b <= side for a, b in record.seen):
         yield "seen must lie in the image, one pair of pixels for each axis of the grid"
 
 
