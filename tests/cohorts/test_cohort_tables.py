@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from pathlib import Path
+from unicodedata import normalize
 
 import numpy as np
 import pytest
@@ -164,3 +165,20 @@ def test_ids_that_a_spreadsheet_would_not_show_come_back(tmp_path: Path) -> None
     again = read_cohort(tmp_path / "c")
     assert [row.id for row in again.rows] == names
     assert again.rows[0].patient.others["=group"] == "\t@x"
+
+
+@formats(
+    "files whose names have accents taken apart, as on a Mac, in a table that has them "
+    "whole"
+)
+@pytest.mark.parametrize(("on_disk", "in_table"), [("NFD", "NFC"), ("NFC", "NFD")])
+def test_accents_are_the_same_however_they_are_written(
+    tmp_path: Path, on_disk: str, in_table: str
+) -> None:
+    name = "Bilder ü/Haut é.tif"
+    path = tmp_path / normalize(on_disk, name)
+    path.parent.mkdir()
+    write_tiff(path, PIXELS, axes="yx")
+    (row,) = read_cohort(table(tmp_path, "image", normalize(in_table, name))).rows
+    assert row.image.samefile(path)
+    assert np.array_equal(np.asarray(row.read().image.data), PIXELS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 import tracemalloc
 import warnings
 from collections.abc import Callable
@@ -12,6 +13,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from napari_dmoe.imaging import memory
 from napari_dmoe.imaging.files import read_image
 from napari_dmoe.imaging.nifti import read_record
 from napari_dmoe.imaging.spatial import ImageReadError, SpatialImage
@@ -130,6 +132,45 @@ def test_bad_gzip_files_are_refused(
     with pytest.raises(ImageReadError, match=message) as caught:
         read_image(write(tmp_path, content, "scan.nii.gz"))
     assert "scan.nii.gz" in str(caught.value)
+
+
+def compressed(content: bytes) -> bytes:
+    return gzip.compress(bytes(content), compresslevel=1, mtime=0)
+
+
+@formats("NIfTI whose pixels need more memory than there is")
+@pytest.mark.parametrize(
+    ("fields", "n_bytes"),
+    [({}, 2**24), ({"scl_slope": 2}, 3 * 2**24), ({"scl_inter": 1}, 3 * 2**24)],
+)
+def test_pixels_beyond_memory_are_refused_before_they_are_unpacked(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    fields: dict[str, float],
+    n_bytes: int,
+) -> None:
+    header = changed(dim=dims(256, 256, 128), **({"scl_slope": 1} | fields))[:352]
+    path = write(tmp_path, compressed(header + bytes(2**24)), "scan.nii.gz")
+    monkeypatch.setattr(memory, "available_bytes", lambda: n_bytes - 1)
+    with pytest.raises(ImageReadError, match=r"^scan\.nii\.gz: its pixels need .* cut"):
+        read_image(path)
+    monkeypatch.setattr(memory, "available_bytes", lambda: n_bytes)
+    tracemalloc.start()
+    try:
+        assert read_image(path).data.shape == (128, 256, 256)
+        assert tracemalloc.get_traced_memory()[1] < 1.6 * n_bytes
+    finally:
+        tracemalloc.stop()
+
+
+@formats("NIfTI whose pixels begin in the header, or beyond 268 MB")
+def test_pixels_that_begin_where_no_header_ends_are_not_looked_for(
+    tmp_path: Path,
+) -> None:
+    content = compressed(changed(vox_offset=2.0**29)[:352]) + os.urandom(2**20)
+    path = write(tmp_path, content, "scan.nii.gz")
+    with pytest.raises(ImageReadError, match=r"vox_offset is 5\.36871e"):
+        read_image(path)
 
 
 def test_what_follows_the_pixels_of_a_gzip_bomb_is_not_unpacked(tmp_path: Path) -> None:

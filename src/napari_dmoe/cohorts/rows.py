@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath, PureWindowsPath
+from unicodedata import normalize
 
 from napari_dmoe.cohorts.case import Case, CohortError
 from napari_dmoe.cohorts.labels import fitting
@@ -155,11 +156,13 @@ class RowReader:
     def _existing(self, name: str, number: int) -> Path | None:
         if not name:
             return None
-        path = self.table.parent / name
-        if not _is_file(path):
-            reason = "does not exist"
-            raise RowError(self.table.name, number, reason, shown_name(name))
-        return path
+        # Macs take the accents of names apart, and tables mostly have them whole.
+        for written in dict.fromkeys(
+            (name, normalize("NFC", name), normalize("NFD", name))
+        ):
+            if _is_file(path := self.table.parent / written):
+                return path
+        raise RowError(self.table.name, number, "does not exist", shown_name(name))
 
     def _patient(self, values: Mapping[str, str]) -> Patient | str:
         stated = {k: v for k, v in values.items() if v and k not in FILE_COLUMNS}

@@ -122,6 +122,10 @@ def _read(path: Path, *, as_labels: bool) -> SpatialImage:
         raise
     except ImageError as error:
         raise ImageReadError(f"{path.name}: {error}") from error
+    except MemoryError as error:
+        raise ImageReadError(
+            f"{path.name} needs more memory than there is: cut it into parts"
+        ) from error
     # Damaged files make decoders raise almost anything, and all of it means the same.
     except Exception as error:
         raise ImageReadError(

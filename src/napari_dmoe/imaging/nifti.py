@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import math
 import os
 import zlib
 from collections.abc import Sequence
@@ -25,6 +26,7 @@ from nibabel.orientations import io_orientation
 from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 
+from napari_dmoe.imaging.memory import NotEnoughMemory, refuse_beyond_memory
 from napari_dmoe.imaging.spatial import CHANNEL_AXIS, ImageReadError, SpatialImage
 
 NIFTI_SUFFIXES = (".nii", ".nii.gz")
@@ -44,6 +46,9 @@ _MOST_AXES = 5
 _MM = {"mm": 1.0, "meter": 1000.0, "micron": 0.001, "unknown": 1.0}
 TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 """From NIfTI's world (right, front, head) to ours, and back."""
+
+_FURTHEST = 2**28
+"""Where pixels may begin: no header has extensions of more bytes."""
 
 _RECORD_HEADER = 352
 _MOST_EXTENSION_BYTES = 2**24
@@ -301,19 +306,15 @@ def _pixels(path: Path, header: Any, shape: tuple[int, ...]) -> NDArray[Any]:
     if np.isinf(slope) or np.isinf(inter):
         raise ImageReadError(f"{path.name}: scl_slope or scl_inter is infinite")
     dtype, offset = header.get_data_dtype(), float(header["vox_offset"])
-    header_bytes = int(header["sizeof_hdr"]) + 4
-    if not header_bytes <= offset < 2**31:
-        raise ImageReadError(f"{path.name}: vox_offset is {offset:g}, in the header")
+    _refuse_offset(path, int(header["sizeof_hdr"]) + 4, offset)
     if dtype.kind == "c":
         raise ImageReadError(
             f"{path.name} holds complex numbers: save their magnitude instead"
         )
     n_bytes = int(np.prod(shape)) * dtype.itemsize
-    if offset > path.stat().st_size * (_LARGEST_RATIO if _is_gzip(path) else 1):
-        raise ImageReadError(
-            f"{path.name} is cut off: its pixels begin at byte {offset:,.0f} "
-            "(vox_offset), which lies beyond it"
-        )
+    is_scaled = np.isfinite(slope) and slope != 0 and (slope, inter) != (1.0, 0.0)
+    is_scaled &= dtype.names is None
+    _refuse_beyond_memory(path, dtype, math.prod(shape), is_scaled=is_scaled)
     try:
         with _opened(path) as file:
             file.seek(int(offset))
@@ -327,11 +328,39 @@ def _pixels(path: Path, header: Any, shape: tuple[int, ...]) -> NDArray[Any]:
         )
     data = np.frombuffer(content, dtype).reshape(shape, order="F")
     data = data.astype(dtype.newbyteorder("="), copy=False)
-    is_scaled = np.isfinite(slope) and slope != 0 and (slope, inter) != (1.0, 0.0)
-    if is_scaled and dtype.names is None:
-        inter = inter if np.isfinite(inter) else 0.0
-        return (data.astype(np.float32) * slope + inter).astype(np.float32)
-    return data
+    if not is_scaled:
+        return data
+    scaled = data.astype(np.float32)
+    scaled *= slope
+    scaled += inter if np.isfinite(inter) else 0.0
+    return scaled
+
+
+def _refuse_offset(path: Path, header_bytes: int, offset: float) -> None:
+    """Refuse pixels that begin in the header, or where no header ends."""
+    if offset > path.stat().st_size * (_LARGEST_RATIO if _is_gzip(path) else 1):
+        raise ImageReadError(
+            f"{path.name} is cut off: its pixels begin at byte {offset:,.0f} "
+            "(vox_offset), which lies beyond it"
+        )
+    if not header_bytes <= offset <= _FURTHEST:
+        raise ImageReadError(
+            f"{path.name}: vox_offset is {offset:g}: pixels begin behind the header of "
+            f"{header_bytes} bytes, and before byte {_FURTHEST:,}"
+        )
+
+
+def _refuse_beyond_memory(
+    path: Path, dtype: np.dtype[Any], n_pixels: int, *, is_scaled: bool
+) -> None:
+    n_bytes = n_pixels * dtype.itemsize
+    peak = n_bytes * (1 + (not dtype.isnative)) + 4 * n_pixels * is_scaled
+    try:
+        refuse_beyond_memory(
+            peak, what=f"{path.name}: its pixels need", remedy="cut it into parts"
+        )
+    except NotEnoughMemory as error:
+        raise ImageReadError(str(error)) from error
 
 
 def _image(
