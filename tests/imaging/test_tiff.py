@@ -43,7 +43,8 @@ def by_hand(
 
     Its pixels are one strip, or several of so many bytes.
     """
-    sizes, strips = {"H": (3, 2), "I": (4, 4)}, strips or (len(pixels),)
+    sizes = {"B": (2, 1), "H": (3, 2), "I": (4, 4)}
+    strips = strips or (len(pixels),)
     every = sorted((*tags, (273, "I", (0,) * len(strips)), (279, "I", strips)))
     behind = 8 + 2 + 12 * len(every) + 4
     longer = {t[0]: t for t in every if len(t[2]) * sizes[t[1]][1] > 4}
@@ -197,6 +198,19 @@ def test_a_predictor_under_packbits_is_refused(tmp_path: Path) -> None:
     picture.save(tmp_path / "a.tif", compression="packbits", tiffinfo={317: 2})
     with pytest.raises(ImageReadError, match="PackBits and names a predictor"):
         read_image(tmp_path / "a.tif")
+
+
+@formats("PackBits with a predictor, by tifffile")
+def test_a_predictor_under_packbits_is_undone_where_tifffile_wrote_it(
+    tmp_path: Path,
+) -> None:
+    differences = np.diff(smooth(), axis=1, prepend=np.zeros((40, 1, 3), np.uint8))
+    tags = plain_tags(40, 56, (8, 8, 8), 2)
+    tags[3] = (259, "H", (32773,))
+    more = (317, "H", (2,)), (305, "B", tuple(b"tifffile.py\0"))
+    content = by_hand(segments_in(differences, "packbits"), *tags, *more)
+    (tmp_path / "a.tif").write_bytes(content)
+    np.testing.assert_array_equal(read_image(tmp_path / "a.tif").data, smooth())
 
 
 @formats("predictor of whole numbers, on floating point numbers")

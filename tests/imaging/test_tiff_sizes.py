@@ -138,6 +138,8 @@ def test_imagej_sizes_that_say_no_length_are_left_out(
         ((400, 200), "CENTIMETER", (0.05, 0.025)),
         ((25_400, 25_400), "INCH", (0.001, 0.001)),
         ((100, 100), "CENTIMETER", (0.1, 0.1)),
+        ((2, 4), "MILLIMETER", (0.25, 0.5)),
+        ((2, 4), "MICROMETER", (0.00025, 0.0005)),
     ],
 )
 def test_resolution_tags_are_a_pixel_size(

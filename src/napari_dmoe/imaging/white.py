@@ -90,8 +90,8 @@ class Range:
         if self.is_spread:
             self.is_spread = not (part % _BYTES_IN_16_BITS).any()
         if high >= 16:
-            exponents = np.frexp(part[part >= 16])[1]
-            self.octaves += np.bincount(exponents, minlength=1025)
+            exponents = part[part >= 16].view(np.int64) >> 52  # as frexp, but faster
+            self.octaves += np.bincount(exponents - 1022, minlength=1025)
         if high > BYTE:
             self.largest = np.sort(
                 np.concatenate([self.largest, _top(part[part > BYTE], self.few + 1)])

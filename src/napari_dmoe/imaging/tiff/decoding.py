@@ -78,7 +78,7 @@ def refuse_compression(name: str, page: Any) -> None:
         raise ImageReadError(
             f"{name} holds subsampled YCbCr without compression: save it as RGB"
         )
-    if kind == PACKBITS and page.predictor != 1:
+    if kind == PACKBITS and _predictor(page) is None:
         raise ImageReadError(
             f"{name} is compressed with PackBits and names a predictor, which some "
             f"programs apply and some do not: {ADVICE}"
@@ -87,6 +87,20 @@ def refuse_compression(name: str, page: Any) -> None:
         raise ImageReadError(
             f"{name} has pixels of {page.bitspersample} bits: save it with 8 or 16"
         )
+
+
+def _predictor(page: Any) -> int | None:
+    """Return the predictor that a page was written with; None where nobody can say.
+
+    Of PackBits tifffile takes differences, and libtiff names them but takes none.
+    """
+    kind = page.compression
+    if page.predictor == 1 or page.bitspersample == 1:
+        return 1
+    software = str(page.parent.pages.first.tags.valueof(305) or "")
+    if kind in _WITH_PREDICTOR or (kind == PACKBITS and "tifffile" in software):
+        return int(page.predictor)
+    return None if kind == PACKBITS else 1
 
 
 def by_pillow(page: Any) -> bool:
@@ -207,7 +221,7 @@ def _numbers(page: Any, encoded: bytes, shape: tuple[int, ...]) -> NDArray[Any]:
     row_bytes = -(-in_row * page.bitspersample // 8)
     packed = _expanded(page, encoded, row_bytes, deep * rows)
     dtype = np.dtype(page.dtype)
-    predictor = page.predictor if page.compression in _WITH_PREDICTOR else 1
+    predictor = _predictor(page)
     if predictor == 3:
         values = _from_float_differences(packed, samples, in_row, dtype)
     elif page.bitspersample in _WHOLE[1:]:

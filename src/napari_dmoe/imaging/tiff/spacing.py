@@ -11,8 +11,10 @@ from napari_dmoe.imaging.units import millimetres, unit_name
 Sizes = dict[str, float]
 
 UNIT = "mm"
-_INCH, _CENTIMETRE = 2, 3
-_MM_PER_INCH = 25.4
+_INCH, _MM_PER_INCH = 2, 25.4
+_MM_OF_TAG = {_INCH: _MM_PER_INCH, 3: 10.0, 4: 1.0, 5: 1e-3}
+"""Inches and centimetres, and millimetres and micrometres as EXIF adds them."""
+
 FROM_TAGS = "its pixel size was taken from its resolution tags"
 PRINT_DPI = (72, 96, 100, 120, 144, 150, 180, 200, 240, 266, 300, 350, 360, 400, 600)
 """Dots per inch that picture software writes whatever was photographed."""
@@ -67,9 +69,9 @@ def _from_imagej(stated: dict[str, Any], page: Any) -> tuple[Sizes, list[str]]:
 
 def _from_tags(page: Any) -> tuple[Sizes, list[str]]:
     across, unit = _per_unit(page), page.tags.valueof(296, _INCH)
-    if across is None or unit not in (_INCH, _CENTIMETRE) or across == (1.0, 1.0):
+    if across is None or unit not in _MM_OF_TAG or across == (1.0, 1.0):
         return {}, []
-    in_unit = _MM_PER_INCH if unit == _INCH else 10.0
+    in_unit = _MM_OF_TAG[unit]
     dpi = tuple(n * _MM_PER_INCH / in_unit for n in across)
     if _is_print(*dpi):
         return {}, [_print_words(dpi[0])]
