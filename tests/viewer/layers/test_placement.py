@@ -15,6 +15,7 @@ from napari_dmoe.viewer.layers.look import (
     probability_layers,
 )
 from napari_dmoe.viewer.layers.placement import (
+    TURNED_AXES,
     LayerData,
     data_to_world,
     placement,
@@ -194,6 +195,25 @@ def test_the_affine_is_in_millimetres() -> None:
     assert image.unit == "mm"
     np.testing.assert_allclose(image.spacing, (0.02, 0.03))
     assert to_image(Image(np.zeros((6, 7)), scale=(20, 30))).unit is None
+
+
+@pytest.mark.parametrize(
+    ("place", "is_said"),
+    [
+        ({"scale": (3, -2, 1)}, False),
+        ({"rotate": 30}, False),
+        ({"affine": np.eye(4)[[2, 1, 0, 3]]}, True),
+        ({"rotate": 90}, True),
+    ],
+)
+def test_axes_that_run_along_others_than_their_names_are_said(
+    place: dict, is_said: bool
+) -> None:
+    """A model in 2D ran on planes that are not axial, and nothing said so."""
+    data = np.zeros((3, 4, 5))
+    for named in ({"axis_labels": ("z", "y", "x")}, {}):
+        image = to_image(Image(data, **place, **named))
+        assert image.notices == ((TURNED_AXES,) if is_said else ())
 
 
 def test_the_image_and_its_layer_agree_about_the_world() -> None:

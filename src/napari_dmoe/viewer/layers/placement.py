@@ -28,6 +28,11 @@ LayerData = tuple[Any, dict[str, Any], str]
 PLACE = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
 """What says where a layer lies."""
 
+TURNED_AXES = (
+    "the layer is turned so far that its axes run along others of the world than those "
+    "that they are named for: it was taken as it is stored"
+)
+
 LENGTH_UNIT = "mm"
 """World unit of every image that is handed over, where its layer has a length unit."""
 
@@ -85,12 +90,21 @@ def to_image(layer: Image, dims: int = 2) -> SpatialImage:
     spatial = [i for i, name in enumerate(names) if name in SPATIAL_AXES]
     factors = length_factors(layer, spatial)
     place = np.ix_([*spatial, -1], [*spatial, -1])
-    affine = data_to_world(layer)[place]
+    whole = data_to_world(layer)
+    affine = whole[place]
     if factors is not None:
         affine[:-1] *= np.array(factors)[:, np.newaxis]
     axes = (*names, CHANNEL_AXIS) if layer.rgb else names
     unit = None if factors is None else LENGTH_UNIT
-    return SpatialImage(samples_of(layer), axes, affine, unit)
+    notices = (TURNED_AXES,) if _runs_elsewhere(whole) else ()
+    return SpatialImage(samples_of(layer), axes, affine, unit, notices)
+
+
+def _runs_elsewhere(to_world: NDArray[np.float64]) -> bool:
+    """Say whether an axis lies nearer to another of the world's than to its own."""
+    sides = np.abs(to_world[:-1, :-1])
+    own, most = np.diag(sides), sides.max(0)
+    return bool((own < most * (1 - 1e-6)).any())
 
 
 def data_to_world(layer: Image) -> NDArray[np.float64]:
