@@ -205,3 +205,20 @@ def test_only_what_is_ours_and_nobodys_is_swept(
     (tmp_path / f"napari-dmoe-tuning-{dead}-abc").mkdir()
     assert remove_abandoned() == 1
     assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+def test_a_child_that_was_stopped_at_its_very_first_moment_is_woken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    folder = tmp_path / f"napari-dmoe-tuning-{machine()}-{dead_process()}-x"
+    folder.mkdir()
+    child = subprocess.Popen([sys.executable, "-S", "-c", "input()"], stdin=-1)
+    os.kill(child.pid, signal.SIGSTOP)
+    (folder / "child.txt").write_text(str(child.pid))
+    assert child.stdin is not None
+    child.stdin.close()
+    assert remove_abandoned() == 1
+    assert child.wait(60) == 1  # the end of its input reached it
+    assert not folder.exists()

@@ -22,7 +22,8 @@ from napari_dmoe.imaging.disk.atomic import atomic_path, write_text
 from napari_dmoe.imaging.disk.claims import FolderError, FolderTaken, claimed
 from napari_dmoe.imaging.disk.owners import OWNER, is_gone, owner_tag
 
-FINISH = "finish.json"
+FINISH, CHILD = "finish.json", "child.txt"
+"""Of a folder: the farewell, and the number of the child that works on it."""
 
 _NAME = re.compile(rf"napari-dmoe-[a-z]+-(?P<owner>{OWNER.pattern})-\w+")
 _DIED = "the process that went on alone has ended"
@@ -89,6 +90,18 @@ def remove_abandoned() -> int:
     return count
 
 
+def _wake_child(folder: Path) -> None:
+    """Let a child go on that was stopped before it could ask to be woken.
+
+    Whatever has its number now, if it is not stopped, the signal means nothing to it.
+    """
+    if hasattr(signal, "SIGCONT"):
+        with suppress(OSError, ValueError, OverflowError):
+            number = int((folder / CHILD).read_text("utf-8"))
+            if number > 1:
+                os.kill(number, signal.SIGCONT)
+
+
 def _is_mine(entry: os.DirEntry[str]) -> bool:
     if os.name == "nt":
         return True  # there everybody has temporary folders of his own
@@ -96,6 +109,7 @@ def _is_mine(entry: os.DirEntry[str]) -> bool:
 
 
 def _remove(folder: Path) -> bool:
+    _wake_child(folder)
     try:
         with claimed(folder):
             pass  # no child is at work, and nobody is left to start one

@@ -13,6 +13,8 @@ private folder, so that it can finish after a window was closed:
     was told to stop and saves. See :data:`LAST_EVENTS` for the last one.
 ``log.txt``
     What it prints.
+``child.txt``
+    Its number, so that one that was stopped is woken when nobody waits any more.
 ``finish.json``
     A :class:`Farewell`: it is to go on though nobody waits.
 
@@ -38,7 +40,13 @@ from pydantic import BaseModel
 
 from napari_dmoe.imaging.disk.atomic import write_text
 from napari_dmoe.training.child.interpreter import python_command, python_environment
-from napari_dmoe.training.child.private import FINISH, Farewell, leave, private_folder
+from napari_dmoe.training.child.private import (
+    CHILD,
+    FINISH,
+    Farewell,
+    leave,
+    private_folder,
+)
 
 __all__ = [
     "EVENTS",
@@ -252,6 +260,8 @@ def _started(module: str, folder: Path) -> subprocess.Popen[bytes]:
             stderr=subprocess.STDOUT,
             **options,
         )
+    with suppress(OSError):
+        (folder / CHILD).write_text(str(process.pid), "utf-8")
     if hasattr(os, "setpriority"):
         with suppress(OSError):  # it may be over already
             os.setpriority(os.PRIO_PROCESS, process.pid, _NICER)
