@@ -312,8 +312,8 @@ def _pixels(path: Path, header: Any, shape: tuple[int, ...]) -> NDArray[Any]:
             f"{path.name} holds complex numbers: save their magnitude instead"
         )
     n_bytes = int(np.prod(shape)) * dtype.itemsize
-    is_scaled = np.isfinite(slope) and slope != 0 and (slope, inter) != (1.0, 0.0)
-    is_scaled &= dtype.names is None
+    is_unscaled = not np.isfinite(slope) or slope == 0 or (slope, inter) == (1.0, 0.0)
+    is_scaled = not is_unscaled and dtype.names is None
     _refuse_beyond_memory(path, dtype, math.prod(shape), is_scaled=is_scaled)
     try:
         with _opened(path) as file:
