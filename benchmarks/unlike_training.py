@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 
 from napari_dmoe.imaging.files import read_image
 from napari_dmoe.imaging.spatial import SpatialImage
-from napari_dmoe.inference.running.likeness import UNLIKE
 from napari_dmoe.inference.running.segment import segment
 from napari_dmoe.models.checkpoint import LoadedModel, load_checkpoint
+from napari_dmoe.models.training_images import UNLIKE
 from napari_dmoe.patient import Patient
 from napari_dmoe.phantoms.kinds import KINDS
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -116,6 +117,54 @@ def test_a_card_of_many_megabytes_is_not_read(tmp_path: Path) -> None:
     path.write_bytes(b" " * 9_000_000)
     with pytest.raises(CardError, match=r"big\.json is no card: it has more than 8 MB"):
         read_card(path)
+
+
+FACTS = FIELDS["training_images"]
+ODD = (None, True, "", "x", 0, -1, 5e-324, 1e308, -1e308, 10**400, [], {}, [[]], [0])
+
+
+def places(value: object, at: tuple = ()) -> Iterator[tuple]:
+    """Yield where something stands in JSON; of long lists, the first entries."""
+    yield at
+    if isinstance(value, dict):
+        for key, own in value.items():
+            yield from places(own, (*at, key))
+    elif isinstance(value, list):
+        for place, own in enumerate(value[:2]):
+            yield from places(own, (*at, place))
+
+
+def with_odd(value: object, at: tuple, odd: object) -> object:
+    if not at:
+        return odd
+    changed = copy.copy(value)
+    changed[at[0]] = with_odd(value[at[0]], at[1:], odd)
+    return changed
+
+
+def test_odd_facts_of_the_training_images_are_refused_or_can_be_compared_with() -> None:
+    seen = {side: spread["mean"] for side, spread in FACTS["sets"][0]["sides"].items()}
+    refusals = []
+    for at in places(FACTS):
+        for odd in ODD:
+            fields = FIELDS | {"training_images": with_odd(FACTS, at, odd)}
+            try:
+                card = parse_card(json.dumps(fields), "my.json")
+            except CardError as error:
+                refusals.append(str(error))
+                continue
+            if card.training_images is not None:
+                assert set(card.training_images.unlike(seen)) <= set(seen)
+    assert len(refusals) > 300
+    assert all("training_images" in each for each in refusals)
+
+
+def test_facts_that_share_no_side_with_an_image_say_nothing() -> None:
+    (first,) = FACTS["sets"]
+    own = {"another": first["sides"]["brightness"]}
+    facts = FACTS | {"sets": [first | {"sides": own}]}
+    card = parse_card(json.dumps(FIELDS | {"training_images": facts}), "my.json")
+    assert card.training_images.unlike({"brightness": (0.5,) * 7}) == ()
 
 
 @formats("a card's top_k above the experts")

@@ -10,10 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from importlib import resources
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field, model_validator
+
+UNLIKE = "unlike the images it was trained on"
+"""What is said of an image that is far outside; the model is meant."""
 
 LOADS = "expert loads"
 """Side that tells how often each expert was used, block by block."""
@@ -34,24 +38,26 @@ _DIGITS = 5
 
 _FOLDS, _RARE = 5, 0.01
 
-Numbers = tuple[float, ...]
+Number = Annotated[float, Field(ge=-1e6, le=1e6)]
+Size = Annotated[int, Field(ge=1, le=2**31)]
+Numbers = tuple[Number, ...]
 
 
 class Spread(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
     """One side of the training images: where they lie, and how they are spread."""
 
     mean: Numbers = Field(min_length=1, max_length=4096)
-    std: Numbers = Field(max_length=4096)
-    correlations: Numbers | None = None
+    std: tuple[Annotated[float, Field(ge=1e-6, le=1e6)], ...] = Field(max_length=4096)
+    correlations: tuple[Annotated[float, Field(ge=-1, le=1)], ...] | None = None
     """Those of each number with the ones after it, row by row; null = independent."""
-    limit: float = Field(gt=0)
+    limit: float = Field(ge=1e-3, le=1e6)
     """Distance that is far outside, in standard deviations per number."""
 
     @model_validator(mode="after")
     def _parts_agree(self) -> Spread:
         n, pairs = len(self.mean), self.correlations
-        if len(self.std) != n or min(self.std) <= 0:
-            raise ValueError(f"needs {n} standard deviations above 0")
+        if len(self.std) != n:
+            raise ValueError(f"needs {n} standard deviations")
         if pairs is not None and (
             n > _MOST_CORRELATED or len(pairs) != n * (n - 1) / 2
         ):
@@ -100,22 +106,25 @@ class ImageSet(BaseModel, frozen=True, extra="forbid"):
 class TrainingImages(BaseModel, frozen=True, extra="forbid"):
     """What the images of a training looked like, as networks see them."""
 
-    smallest: tuple[int, ...] | None = None
+    smallest: tuple[Size, ...] | None = Field(default=None, max_length=3)
     """Least number of pixels along each axis, before they were prepared."""
-    largest: tuple[int, ...] | None = None
+    largest: tuple[Size, ...] | None = Field(default=None, max_length=3)
     sets: tuple[ImageSet, ...] = Field(min_length=1, max_length=64)
 
     def unlike(self, seen: Mapping[str, Sequence[float]]) -> tuple[str, ...]:
         """Return on which sides an image lies far outside; none for one that is like.
 
-        It is compared with the nearest set. An image in colour is unlike sets that are
-        all grey in its colours, and a grey one unlike sets that are all in colour.
+        It is compared with the nearest set, of those that state what it has. An image
+        in colour is unlike sets that are all grey in its colours, and a grey one unlike
+        sets that are all in colour.
         """
         best: dict[str, float] | None = None
         for each in self.sets:
             found = each.distances(seen)
             if ("colours" in seen) != ("colours" in each.sides):
                 found["colours"] = 2.0
+            if not found:
+                continue
             if best is None or max(found.values()) < max(best.values()):
                 best = found
         far = {name: d for name, d in (best or {}).items() if d > 1}

@@ -28,6 +28,7 @@ from napari_dmoe.models.saving import save_checkpoint
 from napari_dmoe.models.training_images import LOADS
 from napari_dmoe.patient import Patient
 from napari_dmoe.training.loop.fit import fit
+from napari_dmoe.training.loop.folder import RunFolder
 
 WORDS = "unlike the images it was trained on"
 SUSPECT = Patient(severity="suspect")
@@ -159,3 +160,12 @@ def test_volumes_are_described_too() -> None:
     )
     told_of = segment(loaded, loud, Patient(severity="T1")).provenance.notices
     assert any(f"image is {WORDS}" in said for said in told_of)
+
+
+@pytest.mark.parametrize("name", ["last.safetensors", "best.safetensors"])
+def test_models_saved_along_the_way_tell_it_too(name: str, tmp_path: Path) -> None:
+    settings = ONCE.model_copy(update={"hold_out": "every", "hold_out_every": 5})
+    fit(tiny_model(), mixed_squares(40), settings=settings, folder=RunFolder(tmp_path))
+    saved = load_checkpoint(tmp_path / name)
+    assert saved.card.training_images is not None
+    assert told(saved, noise())

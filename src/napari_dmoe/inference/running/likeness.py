@@ -13,10 +13,7 @@ from torch import Tensor
 
 from napari_dmoe.imaging.appearance import Appearance, appearance
 from napari_dmoe.inference.running.forward import Forward
-from napari_dmoe.models.training_images import LOADS, TrainingImages
-
-UNLIKE = "unlike the images it was trained on"
-"""What is said of such an image; the model is meant."""
+from napari_dmoe.models.training_images import LOADS, UNLIKE, TrainingImages
 
 
 class Likeness:

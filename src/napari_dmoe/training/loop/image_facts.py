@@ -35,17 +35,28 @@ _OF_FEW = 2.0
 """The same for a handful of images, which do not tell how much images differ."""
 
 
+def appearances(pool: Pool) -> dict[int, Appearance]:
+    """Return what some cases look like, evenly over all, by their places."""
+    numbers = _evenly(len(pool), MOST_IMAGES)
+    return {i: appearance(pool.images[i].float() / 255) for i in numbers}
+
+
 def with_images(
-    loaded: LoadedModel, pool: Pool, *, before: TrainingImages | None
+    loaded: LoadedModel,
+    pool: Pool,
+    *,
+    before: TrainingImages | None,
+    seen: Mapping[int, Appearance] | None = None,
+    has_loads: bool = True,
 ) -> LoadedModel:
     """Return a trained model whose card states what its images looked like.
 
     `before` are those of an earlier training, which the model has seen too: they are
-    kept, but for the loads, which are others now.
+    kept, but for the loads, which are others now. What the cases look like is measured
+    where it is not given as `seen`; the loads cost passes of the network.
     """
-    numbers = _evenly(len(pool), MOST_IMAGES)
-    seen = {i: appearance(pool.images[i].float() / 255) for i in numbers}
-    loads = _loads(loaded, pool, numbers)
+    seen = appearances(pool) if seen is None else seen
+    loads = _loads(loaded, pool, list(seen)) if has_loads else {}
     kinds: dict[str, list[int]] = {}
     for i, found in seen.items():
         kinds.setdefault(_kind(found, pool), []).append(i)

@@ -6,12 +6,14 @@ import copy
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor, nn
 
 from napari_dmoe.evaluation.groups import Groups
+from napari_dmoe.imaging.appearance import Appearance
 from napari_dmoe.models.architectures import Network
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.models.gating import LEFT_OUT
@@ -21,7 +23,7 @@ from napari_dmoe.training.learning.optimisers import optimiser_of
 from napari_dmoe.training.learning.selection import FixedRouters, select
 from napari_dmoe.training.loop.card_facts import with_facts
 from napari_dmoe.training.loop.history import Epoch, Fitted
-from napari_dmoe.training.loop.image_facts import with_images
+from napari_dmoe.training.loop.image_facts import appearances, with_images
 from napari_dmoe.training.loop.resuming import check_state
 from napari_dmoe.training.loop.teams import team_now
 from napari_dmoe.training.settings import TrainSettings
@@ -180,7 +182,8 @@ class Run:
     def model(self, weights: Weights | None = None, *, of: int = -1) -> LoadedModel:
         """Return the model as it is, or with the weights of an earlier epoch.
 
-        Its card states facts of the training, and the Dice of epoch `of`.
+        Its card states facts of the training, what its images looked like but for the
+        loads of the experts, and the Dice of epoch `of`.
         """
         module = copy.deepcopy(self.network).cpu()
         if weights is not None:
@@ -194,7 +197,24 @@ class Run:
             settings=self.settings,
             is_fine_tuned=bool(self.start.sha256),
         )
-        return LoadedModel(cast("Network", module), card, self.start.architecture)
+        made = LoadedModel(cast("Network", module), card, self.start.architecture)
+        return self._with_images(made, has_loads=False)
+
+    def _with_images(
+        self, loaded: LoadedModel, *, has_loads: bool = True
+    ) -> LoadedModel:
+        return with_images(
+            loaded,
+            self.pool,
+            before=self.start.card.training_images,
+            seen=self._seen,
+            has_loads=has_loads,
+        )
+
+    @cached_property
+    def _seen(self) -> dict[int, Appearance]:
+        """What the training images look like; the same in every epoch."""
+        return appearances(self.pool)
 
     @property
     def cases_per_router(self) -> tuple[int, ...]:
@@ -208,9 +228,8 @@ class Run:
         is_best = (keep or self.settings.keep) == "best" and self.best is not None
         epoch = self.best_epoch if is_best else None
         model = self.model(self.best, of=epoch or 0) if is_best else self.model()
-        before = self.start.card.training_images
         return Fitted(
-            with_images(model, self.pool, before=before),
+            self._with_images(model),
             tuple(self.history),
             cases_per_router=self.cases_per_router,
             n_cases=len(self.pool),

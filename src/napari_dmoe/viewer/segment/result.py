@@ -26,7 +26,7 @@ from napari_dmoe.viewer.layers.saving import TIFF_LABELS, mask_path, save_mask
 from napari_dmoe.viewer.rows import TableRow
 from napari_dmoe.viewer.segment.result_rows import ShownMasks, file_rows, frame_note
 from napari_dmoe.viewer.segment.result_view import ResultSection, ResultState
-from napari_dmoe.viewer.session.checks import describe_run, run_notices
+from napari_dmoe.viewer.session.checks import describe_run, run_notices, unlike_notice
 from napari_dmoe.viewer.session.inquiry import GONE
 from napari_dmoe.viewer.session.reopening import reopened_result, show_alone
 from napari_dmoe.viewer.session.results import Result, show_previous
@@ -210,6 +210,7 @@ class ResultControl(Control):
         section.show_result(
             describe_run(result),
             self._rows,
+            unlike=unlike_notice(result.segmentation),
             badge=badge(result.segmentation.provenance),
             outdated=self._outdated(image, result),
             notices=[note for note in notes if note],

@@ -56,15 +56,17 @@ class ResultSection(QWidget):
             "Result", "Results of this image, side by side. Selecting a mask shows it."
         )
         self.combo.activated.connect(self.result_chosen)
+        self.unlike = parts.paragraph(name="result-unlike")
         self.badge = parts.paragraph(name="result-badge")
-        parts.emphasise(self.badge)
+        for each in (self.unlike, self.badge):
+            parts.emphasise(each)
         self.summary = parts.paragraph("No result yet.", name="result-summary")
         self.outdated = parts.paragraph(name="result-outdated")
         self.notices = parts.paragraph(name="result-notices")
         self.table = Facts()
         self._make_buttons()
         head = parts.row(parts.heading("RESULT"), self.open_button, stretch=0)
-        said = self.badge, self.summary, self.outdated
+        said = self.unlike, self.badge, self.summary, self.outdated
         below = self.table, self._buttons, self.notices
         parts.column(self, head, self.combo, *said, *below)
         self.show_nothing()
@@ -86,7 +88,7 @@ class ResultSection(QWidget):
         """Say that there is no result."""
         self.table.show_facts(())
         parts.say(self.summary, "No result yet.")
-        for each in (self.badge, self.outdated, self.notices):
+        for each in (self.unlike, self.badge, self.outdated, self.notices):
             parts.say(each, "")
         self._buttons.setVisible(False)
         self.show_state(ResultState())
@@ -96,16 +98,19 @@ class ResultSection(QWidget):
         summary: str,
         rows: Sequence[TableRow],
         *,
+        unlike: str = "",
         badge: str = "",
         outdated: str = "",
         notices: Sequence[str] = (),
     ) -> None:
         """Show what was found: sizes and ratios, and what the mask was made for.
 
-        The badge says in what it is not a plain run of the model, `outdated` why it
-        does not belong to what is entered now; both are empty where there is nothing.
+        `unlike` says that the image is unlike those of the training, the badge in what
+        it is not a plain run of the model, `outdated` why it does not belong to what is
+        entered now; each is empty where there is nothing.
         """
         parts.say(self.summary, summary)
+        parts.say(self.unlike, unlike)
         parts.say(self.badge, badge)
         parts.say(self.outdated, outdated)
         parts.say(self.notices, "\n".join(notices))
@@ -123,7 +128,8 @@ class ResultSection(QWidget):
 
     def text(self) -> str:
         """Return what is shown as text, with tabs between the columns."""
-        head = [each.text() for each in (self.badge, self.summary, self.outdated)]
+        said = self.unlike, self.badge, self.summary, self.outdated
+        head = [each.text() for each in said]
         return "\n".join(part for part in (*head, self.table.text()) if part)
 
     def _on_copy(self) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 from napari.layers import Image
 
 from napari_dmoe.inference.results.provenance import DriverRecord
+from napari_dmoe.models.training_images import UNLIKE
 from napari_dmoe.patient import Patient, PatientError
 from napari_dmoe.viewer.layers.axes import AXIS_TITLES, question
 from napari_dmoe.viewer.layers.placement import (
@@ -20,6 +21,7 @@ from napari_dmoe.viewer.layers.placement import (
 from napari_dmoe.viewer.session.results import Result
 
 if TYPE_CHECKING:
+    from napari_dmoe.inference.results.segmentation import Segmentation
     from napari_dmoe.models.card import ModelCard
 
 
@@ -122,7 +124,22 @@ def _driver(record: DriverRecord) -> str:
 
 
 def run_notices(result: Result) -> tuple[str, ...]:
-    """Return what must be said of a run: by its model's card, and by the run itself."""
+    """Return what must be said of a run: by its model's card, and by the run itself.
+
+    Not what :func:`unlike_notice` returns, which stands on its own.
+    """
     provenance = result.segmentation.provenance
     notices = (provenance.model.notice, *provenance.notices)
-    return tuple(notice[:1].upper() + notice[1:] for notice in notices if notice)
+    return tuple(
+        notice[:1].upper() + notice[1:]
+        for notice in notices
+        if notice and UNLIKE not in notice
+    )
+
+
+def unlike_notice(segmentation: Segmentation) -> str:
+    """Return what is said of images unlike those of the training; empty if nothing."""
+    for notice in segmentation.provenance.notices:
+        if UNLIKE in notice:
+            return f"{notice[:1].upper()}{notice[1:]}."
+    return ""

@@ -1,0 +1,57 @@
+"""An image unlike those of the training: the dock says so where nobody scrolls."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from desk import Desk
+
+from napari_dmoe.inference.results.segmentation import Segmentation
+
+pytestmark = pytest.mark.gui
+
+WORDS = "unlike the images it was trained on"
+NOTICE = f"for this model, the image is {WORDS}: far outside in its colours"
+
+
+@pytest.fixture
+def unlike(desk: Desk) -> Desk:
+    """Return a desk whose model was trained on other images."""
+    real = desk.segment
+
+    def segment(*arguments: object, **options: object) -> Segmentation:
+        made = real(*arguments, **options)
+        notices = (*made.provenance.notices, NOTICE)
+        told = made.provenance.model_copy(update={"notices": notices})
+        return replace(made, provenance=told)
+
+    desk.segmenting._engines.__dict__["segment"] = segment
+    return desk
+
+
+def test_foot_and_result_say_it_first(unlike: Desk) -> None:
+    unlike.run()
+    said = "For this model, the image is"
+    assert unlike.status.startswith("Done in")
+    assert f"{said} {WORDS}" in unlike.status
+    section = unlike.segmenting.tab.result
+    assert section.unlike.text().startswith(f"{said} {WORDS}")
+    assert not section.unlike.isHidden()
+    assert section.unlike.font().bold()
+    assert section.unlike.y() <= section.summary.y()
+    assert WORDS not in section.notices.text()
+    assert section.text().startswith(said)
+
+
+def test_it_goes_with_the_result(unlike: Desk) -> None:
+    unlike.run()
+    unlike.viewer.layers.remove(unlike.masks[0])
+    unlike.settle()
+    assert unlike.segmenting.tab.result.unlike.isHidden()
+
+
+def test_nothing_is_said_of_an_image_that_is_like_them(desk: Desk) -> None:
+    desk.run()
+    assert WORDS not in desk.status
+    assert desk.segmenting.tab.result.unlike.isHidden()
