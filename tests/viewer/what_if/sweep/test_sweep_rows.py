@@ -45,6 +45,7 @@ def a_sweep(*drivers: tuple[str, ...], place: int | None = 0, classes: int = 2) 
         values=values,
         classes=names,
         pixel_name="pixels",
+        axes=("y", "x"),
         grid=Grid((4, 5), (10.0, 20.0), (2.0, 2.0)),
         reference=Reference(name, MASK, place, sizes, None),
     )
