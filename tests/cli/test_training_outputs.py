@@ -212,6 +212,18 @@ def test_overwriting_replaces_a_run_by_the_new_one(
     assert same == {"notes.txt"}
 
 
+def test_a_training_that_was_killed_before_it_saved_is_begun_again(
+    tmp_path: Path, train: Train
+) -> None:
+    out = tmp_path / "out"
+    assert train(out)[0] == 0
+    for path in out.iterdir():
+        if path.name != "task.json":
+            path.unlink()
+    assert train(out)[0] == 0
+    assert (out / "model.safetensors").is_file()
+
+
 def test_a_training_that_is_stopped_while_it_reads_changes_nothing(
     tmp_path: Path, train: Train, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -261,6 +261,12 @@ def test_bad_rows_do_not_hide_the_good_ones(tmp_path: Path) -> None:
         read_cohort(tmp_path)
 
 
+def test_two_cases_of_one_id_are_no_cohort(tmp_path: Path) -> None:
+    with pytest.raises(CohortError, match="two cases have the id 'a'"):
+        write_cohort(tmp_path / "out", [make_case("a"), make_case("a")])
+    assert not (tmp_path / "out" / "images").exists()
+
+
 @pytest.mark.parametrize("name", ["images/00000.tif", "labels/mine.tif", "README.txt"])
 def test_files_that_are_no_cohorts_are_not_replaced(tmp_path, name):
     mine = tmp_path / name

@@ -55,7 +55,7 @@ def write_cohort(
     ------
     CohortError
         When the folder holds a cohort or other images already, cannot be written, or
-        another run writes into it.
+        another run writes into it; when two cases have the same id.
 
     Notes
     -----
@@ -64,12 +64,16 @@ def write_cohort(
     """
     folder = Path(folder)
     rows: list[dict[str, str]] = []
+    ids: set[str] = set()
     try:
         with claimed(folder), _whole(folder):
             _refuse_foreign(folder, notice)
             for name in _FOLDERS:
                 (folder / name).mkdir(parents=True, exist_ok=True)
             for number, case in enumerate(cases):
+                if case.id in ids:
+                    raise CohortError(f"two cases have the id {case.id!r}")
+                ids.add(case.id)
                 rows.append(_write_case(folder, case, number=number))
                 progress(Progress(len(rows), max(total, len(rows)), "writing cases"))
             if notice is not None:

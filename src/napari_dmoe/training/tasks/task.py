@@ -230,12 +230,23 @@ def _refuse_foreign(task: TrainingTask) -> None:
             )
         return
     RunFolder(task.folder).refuse_another()
-    for path in (model, *(task.folder / name for name in FILES)):
-        if os.path.lexists(path):
-            raise TrainingError(
-                f"{path} is there already: choose another output, or replace it with "
-                "--overwrite"
-            )
+    wanted = (model, *(task.folder / name for name in FILES))
+    there = [path for path in wanted if os.path.lexists(path)]
+    # One that was killed before it saved anything leaves what it was asked for.
+    if there and not (there == [task.folder / TASK] and _is_task(there[0])):
+        raise TrainingError(
+            f"{there[0]} is there already: choose another output, or replace it with "
+            "--overwrite"
+        )
+
+
+def _is_task(path: Path) -> bool:
+    """Say whether a file is what a training was asked for."""
+    try:
+        TrainingTask.model_validate(read_json(path))
+    except (OSError, JSONError, ValidationError):
+        return False
+    return not path.is_symlink()
 
 
 def _is_of_a_training(path: Path) -> bool:
