@@ -167,7 +167,7 @@ def test_pixels_beyond_memory_are_refused_before_they_are_unpacked(
 def test_pixels_that_begin_where_no_header_ends_are_not_looked_for(
     tmp_path: Path,
 ) -> None:
-    content = compressed(changed(vox_offset=2.0**29)[:352]) + os.urandom(2**20)
+    content = compressed(changed(vox_offset=2.0**29)[:352] + os.urandom(2**20))
     path = write(tmp_path, content, "scan.nii.gz")
     with pytest.raises(ImageReadError, match=r"vox_offset is 5\.36871e"):
         read_image(path)
