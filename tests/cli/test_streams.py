@@ -173,7 +173,8 @@ def test_not_more_is_said_than_a_screen_can_hold(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     errors = [ValueError(f"reason {n // 2}") for n in range(100)]
-    printing.say_failed([Done(str(i), str(e), error=e) for i, e in enumerate(errors)])
+    done = [Done(str(i), str(e), error=e) for i, e in enumerate(errors)]
+    printing.say_failed(done, is_all=False)
     lines = capsys.readouterr().err.splitlines()
     assert lines[0] == "napari-dmoe: 0 and 1 further image: reason 0"
     assert len(lines) == printing.MOST_LINES + 1

@@ -322,7 +322,7 @@ def test_hostile_and_damaged_case_files_are_refused(
     with pytest.raises(CaseFileError, match="no such file"):
         read_case(tmp_path / "absent.dmoe-case")
     whole = tmp_path / "whole.dmoe-case"
-    write_case(whole, record, np.zeros((2, 2), np.uint8))
+    write_case(whole, record, np.zeros(shape, np.uint8))
     content = whole.read_bytes()
     for end in (10, len(content) // 2, len(content) - 30):
         whole.write_bytes(content[:end])

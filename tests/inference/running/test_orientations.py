@@ -9,6 +9,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 from orientations import ORIENTATIONS, in_the_world, stored
+from skimage.data import retina
 from stub_networks import thresholding_model
 
 from napari_dmoe.imaging.spatial import Grid, SpatialImage
@@ -162,16 +163,15 @@ def test_a_3d_model_gives_one_mask_in_all_48_orders(
 
 
 @pytest.mark.parametrize("code", ["RAS", "PIR", "ASR"])
-def test_sizes_and_regions_do_not_hang_on_the_order(
-    tiny_checkpoint: Callable[..., Path], tmp_path: Path, code: str
-) -> None:
-    loaded = load_checkpoint(tiny_checkpoint(3, 3), card="fairseg-race")
-    data = np.random.default_rng(0).integers(0, 256, (40, 36, 3), dtype=np.uint8)
-    noise = nib.Nifti1Image(data, OBLIQUE)
-    lps = stored(noise, "LPS", tmp_path / "a.nii")
-    reference = sweep(loaded, lps, attribute="race")
-    image = stored(noise, code, tmp_path / "a.nii")
-    found = sweep(loaded, image, attribute="race")
+def test_sizes_and_regions_do_not_hang_on_the_order(tmp_path: Path, code: str) -> None:
+    loaded = load_checkpoint("fundus-phantom")
+    fundus = retina()[::14, ::14, 1].T
+    planes = np.stack([fundus, np.roll(fundus, 9, 0), fundus // 2], -1)
+    volume = nib.Nifti1Image(planes, OBLIQUE)
+    lps = stored(volume, "LPS", tmp_path / "a.nii")
+    reference = sweep(loaded, lps, attribute="severity")
+    image = stored(volume, code, tmp_path / "a.nii")
+    found = sweep(loaded, image, attribute="severity")
     assert found.axes == image.axes
     entropy = in_the_world(image, found.entropy)
     np.testing.assert_array_equal(entropy, reference.entropy)

@@ -164,8 +164,11 @@ def test_volumes_are_described_too() -> None:
 
 @pytest.mark.parametrize("name", ["last.safetensors", "best.safetensors"])
 def test_models_saved_along_the_way_tell_it_too(name: str, tmp_path: Path) -> None:
-    settings = ONCE.model_copy(update={"hold_out": "every", "hold_out_every": 5})
-    fit(tiny_model(), mixed_squares(40), settings=settings, folder=RunFolder(tmp_path))
+    held = {"hold_out": "none", "keep": "best"}
+    settings = ONCE.model_copy(update=held)
+    cases, held_out = mixed_squares(50)[:40], mixed_squares(50)[40:]
+    folder = RunFolder(tmp_path)
+    fit(tiny_model(), cases, settings=settings, held_out=held_out, folder=folder)
     saved = load_checkpoint(tmp_path / name)
     assert saved.card.training_images is not None
     assert told(saved, noise())

@@ -29,7 +29,11 @@ MOST_PLANES, MOST_WINDOWS = 256, 96
 
 MARGINS: Mapping[str, float] = {"sharpness": 1.02, "colours": 1.25, LOADS: 2.0}
 MARGIN = 1.3
-"""How far outside is far, in distances of the farthest training images but 1 %."""
+"""How far outside is far, in distances of the farthest training images but 1 %.
+
+Volumes are fewer than planes and tell less of how sharp others are: for these it is
+`MARGIN` there, too.
+"""
 
 _OF_FEW = 2.0
 """The same for a handful of images, which do not tell how much images differ."""
@@ -105,8 +109,9 @@ def _described(
     sides = {side: [row[side] for row in rows] for side in rows[0]}
     if len(loads) >= ENOUGH_IMAGES:
         sides[LOADS] = list(map(tuple, loads))
+    margins = {**MARGINS, "sharpness": MARGIN} if kind == "volumes" else MARGINS
     spreads = {
-        side: spread_of(numbers, MARGINS.get(side, MARGIN))
+        side: spread_of(numbers, margins.get(side, MARGIN))
         for side, numbers in sides.items()
     }
     return ImageSet(kind=kind, n=len(rows), sides=spreads)
