@@ -22,9 +22,6 @@ from napari_dmoe.imaging.label_values import (
     of_one_class,
 )
 
-UNLABELLED = 255
-"""Label of what is not annotated, where nobody names another."""
-
 MOST_NOTICES = 20
 """Kinds of notices that are told of a cohort; images may differ in what is said."""
 
