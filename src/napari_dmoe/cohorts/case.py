@@ -26,6 +26,12 @@ class Case:
     None where there are none."""
     patient: Patient
     """Whom it shows."""
+    subject: str | None = None
+    """What other cases of the same patient or lesion share; None where nobody says.
+    It keeps them on one side of a split, and is shown or written nowhere but there."""
+    phantom: str | None = None
+    """Kind of phantom that the image was drawn as; None where it is not known to be
+    one."""
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,8 @@ class Cohort(Sequence[Case]):
     """Cases of a table, which are read from disk each time they are asked for."""
 
     rows: tuple[CohortRow, ...]
+    notices: tuple[str, ...] = ()
+    """What was understood of the table, and what was not used, in sentences."""
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -49,7 +51,7 @@ class Cohort(Sequence[Case]):
 
     def __getitem__(self, index: int | slice) -> Case | Cohort:
         if isinstance(index, slice):
-            return Cohort(self.rows[index])
+            return Cohort(self.rows[index], self.notices)
         return self.rows[index].read()
 
 
@@ -159,13 +161,23 @@ def _header(table: Path, cells: Sequence[str]) -> list[str]:
     return header
 
 
+def rows_of(cases: Sequence[Case]) -> Sequence[Case | CohortRow]:
+    """Return what is known of cases, without reading images where a table tells it."""
+    if isinstance(cases, Cohort):
+        return cases.rows
+    if isinstance(cases, ClassedCases):
+        return rows_of(cases.cases)
+    if isinstance(cases, Selection):
+        everything = rows_of(cases.cases)
+        return [everything[place] for place in cases.places]
+    return cases
+
+
 def patients_of(cases: Sequence[Case]) -> tuple[Patient, ...]:
     """Return whom cases show, without reading images where a table tells it."""
-    if isinstance(cases, Cohort):
-        return tuple(row.patient for row in cases.rows)
-    if isinstance(cases, ClassedCases):
-        return patients_of(cases.cases)
-    if isinstance(cases, Selection):
-        everyone = patients_of(cases.cases)
-        return tuple(everyone[place] for place in cases.places)
-    return tuple(case.patient for case in cases)
+    return tuple(row.patient for row in rows_of(cases))
+
+
+def subjects_of(cases: Sequence[Case]) -> tuple[str | None, ...]:
+    """Return what cases of one patient or lesion share, as :func:`patients_of`."""
+    return tuple(row.subject for row in rows_of(cases))

@@ -69,6 +69,8 @@ class CohortRow:
     image: Path
     labels: Path | None
     patient: Patient
+    subject: str | None = None
+    """As in :class:`~napari_dmoe.cohorts.case.Case`."""
 
     def read(self) -> Case:
         """Read the files.
@@ -81,10 +83,11 @@ class CohortRow:
         """
         image = self._file(self.image, read_image)
         if self.labels is None:
-            return Case(self.id, image, None, self.patient)
+            return Case(self.id, image, None, self.patient, self.subject)
         labels = self._file(self.labels, read_labels)
         try:
-            return Case(self.id, image, fitting(labels, image), self.patient)
+            placed = fitting(labels, image)
+            return Case(self.id, image, placed, self.patient, self.subject)
         except CohortError as error:
             raise CohortError(
                 f"row {self.number}: {self.labels.name}: {error}"
