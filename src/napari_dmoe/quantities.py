@@ -178,6 +178,26 @@ def number_in(text: str, unit: str | None = None) -> float | None:
     return number if math.isfinite(number) else None
 
 
+def number_or_band(text: str, unit: str | None = None) -> float | str | None:
+    """Read a number in `unit`, or the band that it lies in; None where it is unknown.
+
+    Raises
+    ------
+    PatientError
+        When it is neither, or told in another unit.
+    """
+    if is_unknown(text):
+        return None
+    number = number_in(text, unit)
+    if number is None and number_span(text, unit) is None:
+        shown = f" in {unit}" if unit else ""
+        raise PatientError(
+            f"the number cannot be read: expected one such as 7.4{shown}, or a band "
+            "such as 25-29 or 30+"
+        )
+    return _plain(text) if number is None else number
+
+
 def number_span(text: str, unit: str | None = None) -> Span | None:
     """Return which numbers a band holds, in `unit`; None where it is no band.
 

@@ -97,7 +97,8 @@ def read_cohort(
                 f"{row.id!r}: give each case an id of its own"
             )
         seen[row.id] = row.number
-    return Cohort(rows, everything.notices)
+    said = everything.kept_together, *everything.notices
+    return Cohort(rows, tuple(filter(None, said)))
 
 
 def read_rows(path: str | Path) -> list[CohortRow | BadRow]:
