@@ -127,9 +127,8 @@ def test_a_table_says_what_it_is_read_as_and_what_is_not_used(
     assert err.splitlines() == [
         "notice: images were found by their names in the column Image_ID: 1, and "
         "labels of 0 of them",
-        "notice: columns read: Gender as sex",
+        "notice: columns read: Gender as sex (which does not drive this model)",
         "notice: columns not used: dx, langwage (is language meant?)",
-        "notice: columns read that do not drive this model: Gender",
     ]
     with (tmp_path / "o" / "segment.csv").open(encoding="utf-8-sig") as file:
         (row,) = csv.DictReader(file)

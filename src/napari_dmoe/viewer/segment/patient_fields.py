@@ -13,7 +13,7 @@ from napari_dmoe.patient import (
     Attribute,
     attribute_called,
 )
-from napari_dmoe.quantities import age_or_band, number_or_band
+from napari_dmoe.quantities import age_or_band, age_span, band_in_words, number_or_band
 
 if TYPE_CHECKING:
     from napari_dmoe.models.card import CardAttribute, ModelCard
@@ -37,20 +37,26 @@ class PatientField:
     """What the model does while the value is unknown; empty where nothing."""
     unseen: Mapping[str, str] = field(default_factory=dict)
     """Values that the model has never seen, and why they cannot be chosen."""
+    edges: tuple[float, ...] = ()
     unit: str | None = None
-    """Unit of a number."""
+    """Where one band ends and the next begins, and in which unit."""
 
     def read(self, text: str) -> str | float | None:
-        """Return the number that a person typed, or what is known of it.
+        """Return the number that a person typed, or the band, however it is called.
 
         Raises
         ------
         PatientError
             When it is neither.
         """
-        if attribute_called(self.name) == "age":
-            return age_or_band(text)
-        return number_or_band(text, self.unit)
+        bands = {band.casefold(): band for band in self.values}
+        band = bands.get(text.casefold())
+        if attribute_called(self.name) != "age":
+            return band or number_or_band(text, self.unit)
+        if band is None or not self.edges or age_span(band) is not None:
+            return band or age_or_band(text)
+        # A patient's age is a number or a band of numbers, so a name is put in those.
+        return band_in_words(self.edges, self.values.index(band), self.unit)
 
 
 def patient_fields(
@@ -89,6 +95,7 @@ def _driving(
         drives=True,
         if_unknown=mixture(attribute, stated),
         unseen=unseen_values(attribute, counts),
+        edges=attribute.edges or (),
         unit=attribute.unit,
     )
 
