@@ -93,6 +93,30 @@ def test_a_card_s_own_value_goes_before_a_word_for_unknown() -> None:
     assert severity.category("unknown") is None
 
 
+def test_a_patient_s_word_is_the_card_s_value_where_it_has_one() -> None:
+    named = CardAttribute(name="severity", values=("None", "mild"))
+    other = CardAttribute(name="severity", values=("low", "high"))
+    site = CardAttribute(name="smoker", values=("-", "+"))
+    for patient in (
+        Patient(severity="none", others={"smoker": "-"}),
+        Patient.from_values({"Severity": " NONE ", "Smoker": "-"}),
+        Patient(severity="none").with_value("smoker", "-").with_value("age", 3),
+        Patient(severity="none", others={"smoker": "-", "dx": "x"}).without(["dx"]),
+    ):
+        assert patient.severity is None
+        assert patient.value("severity") is None
+        assert named.category_of(patient) == 0
+        assert other.category_of(patient) is None
+        assert site.category_of(patient) == 0
+    assert Patient(severity="none") == Patient() == Patient(severity="NA")
+    assert hash(Patient(severity="none")) == hash(Patient())
+    assert named.category_of(Patient()) is None
+    assert (
+        named.category_of(Patient(severity="none").with_value("severity", "")) is None
+    )
+    assert "none" not in repr(Patient(severity="none"))
+
+
 def test_names_are_understood_in_python() -> None:
     expected = Patient(sex="female", age=55, others={"body_site": "back"})
     named = {"Gender": "F", "age_approx": "55.0", "localization": "Back"}
