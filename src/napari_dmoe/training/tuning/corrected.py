@@ -57,9 +57,7 @@ def annotated_case(case: Case, card: ModelCard, annotation: Annotation) -> Case:
     image, axes, n = case.image, case.image.spatial_axes, len(card.classes)
     classes = read_classes(case, axes, n_classes=n, annotation=annotation)
     labels = SpatialImage(classes, axes, image.affine, image.unit)
-    drivers = {
-        a.name: case.patient.value(a.name, among=a.values) for a in card.attributes
-    }
+    drivers = {a.name: case.patient.value(a.name) for a in card.attributes}
     return Case(case.id, image, labels, Patient.from_values(drivers))
 
 

@@ -22,7 +22,6 @@ from napari_dmoe.inference.running.segment import segment
 from napari_dmoe.inference.running.settings import InferenceSettings
 from napari_dmoe.models.card import CardAttribute
 from napari_dmoe.models.checkpoint import LoadedModel
-from napari_dmoe.models.naming import heard_of
 from napari_dmoe.progress import Progress, ProgressHook, silent
 from napari_dmoe.training.cases.annotation import IGNORED
 
@@ -86,8 +85,9 @@ def score_cases(
             progress(now)
 
         progress(now)
-        patient = heard_of(case.patient, [a.name for a in loaded.card.attributes])
-        found = segment(loaded, case.image, patient, settings=settings, progress=beat)
+        found = segment(
+            loaded, case.image, case.patient, settings=settings, progress=beat
+        )
         truth = placed_labels(case, found.axes)
         left_out = (truth == IGNORED) | (truth == OUTSIDE)
         check_classes(truth[~left_out], len(loaded.card.classes), case=case.id)
