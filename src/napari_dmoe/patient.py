@@ -115,7 +115,7 @@ class Patient(Stated):
             patient._words = {
                 attribute_called(called): value
                 for called, value in given.items()
-                if isinstance(value, str) and value.strip() and is_unknown(value)
+                if isinstance(value, str) and is_unknown(value)
             }
         return patient
 
@@ -203,6 +203,12 @@ class Patient(Stated):
         """Return the known attributes and their values, in the form's order."""
         values = {name: self.value(name) for name in (*FORM_ATTRIBUTES, *self.others)}
         return {name: value for name, value in values.items() if value is not None}
+
+    @property
+    def further(self) -> tuple[str, ...]:
+        """Names of what was stated beside the form's attributes, unknown or not."""
+        names = dict.fromkeys((*self.others, *self._words))
+        return tuple(name for name in names if name not in FORM_ATTRIBUTES)
 
     def with_value(self, attribute: str, value: object) -> Patient:
         """Return this patient with one attribute replaced; None makes it unknown."""

@@ -21,7 +21,7 @@ _TRUTH = (
     r"|annotations?"
 )
 _OTHER = (
-    r"predictions?|preds?|results?|outputs?|out|previews?|thumb(?:nail)?s?|superpixels?"
+    r"predictions?|preds?|results?|outputs?|previews?|thumb(?:nail)?s?|superpixels?"
     r"|overlays?|heatmaps?|contours?|attributes?|probability|probabilities"
 )
 _OF_LABELS = re.compile(rf"(?:.*[_. -])?(?:{_TRUTH})(?:[_. -].*)?", re.I | re.S)

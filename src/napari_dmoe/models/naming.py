@@ -27,7 +27,7 @@ def unheard_of(patient: Patient, drivers: Iterable[str]) -> tuple[str, ...]:
     own = {name_key(attribute_called(name)) for name in drivers}
     return tuple(
         name
-        for name in patient.others
+        for name in patient.further
         if name not in ATTRIBUTES and name_key(name) not in own
     )
 
