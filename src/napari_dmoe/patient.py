@@ -8,7 +8,7 @@ drives a model, and which router a value chooses, is the model card's business
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from numbers import Real
 from typing import Annotated, Any
 
@@ -27,6 +27,7 @@ from napari_dmoe.attributes import (
     Attribute,
     PatientError,
     attribute_called,
+    is_missing,
     is_unknown,
     name_key,
 )
@@ -42,6 +43,7 @@ __all__ = [
     "PatientError",
     "age_or_band",
     "attribute_called",
+    "is_missing",
     "is_unknown",
     "one_value",
     "parse_age",
@@ -56,6 +58,13 @@ def _known_text(value: object) -> str | None:
             f"an attribute is given by name, as text: found a {type(value).__name__}"
         )
     return value
+
+
+class Hidden:
+    """Stands for a value that is not printed."""
+
+    def __repr__(self) -> str:
+        return "..."
 
 
 KnownText = Annotated[str | None, BeforeValidator(_known_text)]
@@ -104,6 +113,10 @@ class Patient(Stated):
     others: Mapping[str, str | float] = Field(default_factory=dict, title="Others")
     _words: Mapping[str, str] = PrivateAttr(default_factory=dict)
     """How it was said that attributes are unknown: a card may name a value ``none``."""
+
+    def __repr_args__(self) -> Iterator[tuple[str, object]]:
+        """Name what is known, and no value: what is printed ends in logs."""
+        return ((name, Hidden()) for name in self.known())
 
     @model_validator(mode="wrap")
     @classmethod
