@@ -175,6 +175,9 @@ class TrainingFacts(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False)
     dice: dict[str, float] | None = None
     settings: dict[str, str | int | float | bool | None] | None = None
     note: Text | None = None
+    phantoms: Name | None = None
+    """Kind of phantom, such as "skin", where all that the model was ever trained on
+    were phantoms of that kind."""
 
 
 class ModelCard(Stated, frozen=True, extra="forbid"):

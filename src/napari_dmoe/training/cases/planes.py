@@ -36,6 +36,9 @@ class PlanePool:
         Whom they show.
     sizes : tuple of tuple of int
         Pixels of the images along their axes, before they were prepared.
+    phantoms : tuple of str or None
+        Kinds of phantom that they were drawn as; None where they are not known to be
+        one.
     """
 
     images: Tensor
@@ -45,6 +48,7 @@ class PlanePool:
     patients: tuple[Patient, ...] = ()
     patch: None = None
     sizes: tuple[tuple[int, ...], ...] = ()
+    phantoms: tuple[str | None, ...] = ()
 
     def __len__(self) -> int:
         return len(self.category)

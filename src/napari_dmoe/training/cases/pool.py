@@ -58,6 +58,7 @@ def read_pool(
     read, axes = _reading(card)
     reading = reading or annotation.reading(card.classes)
     images, labels, categories, patients, sizes = [], [], [], [], []
+    phantoms = []
     for done, case in enumerate(cases, start=1):
         prepared = read(case.image)
         images.append((255 * prepared.tensor.clamp(0, 1)).round().to(torch.uint8))
@@ -72,6 +73,7 @@ def read_pool(
         labels.append(torch.from_numpy(drawn))
         categories.append(category_of(case, card))
         patients.append(case.patient)
+        phantoms.append(case.phantom)
         stored = dict(
             zip(case.image.spatial_axes, case.image.spatial_shape, strict=True)
         )
@@ -80,7 +82,13 @@ def read_pool(
     how, category, whom = card.preprocessing, torch.tensor(categories), tuple(patients)
     if isinstance(how, VolumePreprocessing):
         return VolumePool(
-            tuple(images), tuple(labels), category, how.patch, whom, tuple(sizes)
+            tuple(images),
+            tuple(labels),
+            category,
+            how.patch,
+            whom,
+            tuple(sizes),
+            tuple(phantoms),
         )
     planes = torch.stack([image.expand(3, -1, -1) for image in images])
     return PlanePool(
@@ -90,6 +98,7 @@ def read_pool(
         cast("Preprocessing", how),
         whom,
         sizes=tuple(sizes),
+        phantoms=tuple(phantoms),
     )
 
 

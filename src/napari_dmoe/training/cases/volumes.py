@@ -46,6 +46,9 @@ class VolumePool:
         Whom they show.
     sizes : tuple of tuple of int
         Pixels of the images along their axes, before they were prepared.
+    phantoms : tuple of str or None
+        Kinds of phantom that they were drawn as; None where they are not known to be
+        one.
     """
 
     images: tuple[Tensor, ...]
@@ -54,6 +57,7 @@ class VolumePool:
     patch: tuple[int, int, int]
     patients: tuple[Patient, ...] = ()
     sizes: tuple[tuple[int, ...], ...] = ()
+    phantoms: tuple[str | None, ...] = ()
 
     def __len__(self) -> int:
         return len(self.category)

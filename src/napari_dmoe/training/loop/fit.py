@@ -51,6 +51,7 @@ class FitOptions(TypedDict, total=False):
     resume: bool
     progress: ProgressHook
     on_epoch: EpochHook | None
+    data: str | None
 
 
 def fit(
@@ -61,6 +62,8 @@ def fit(
     held_out: Sequence[Case] = (),
     watch: Sequence[CardAttribute] | None = None,
     are_classes: bool = False,
+    data: str | None = None,
+    rehearsed: int = 0,
     folder: RunFolder | None = None,
     resume: bool = False,
     progress: ProgressHook = silent,
@@ -85,6 +88,12 @@ def fit(
     are_classes : bool
         Whether the labels were read as the card's classes already, so that `unlabelled`
         is no number of their file.
+    data : str, optional
+        What the images are, as whoever trains states it for the card: ``"ISIC 2017,
+        CC0"``. Without it the card says that it is not stated.
+    rehearsed : int
+        How many of the cases, the last ones, this model was trained on before. They
+        are trained on like the others, and count no second time in the card.
     folder : RunFolder, optional
         Where to save the last and the best model, the state to resume, and the
         history; nothing is written without one.
@@ -127,6 +136,8 @@ def fit(
             held_out=held_out,
             watch=watch,
             are_classes=are_classes,
+            data=data,
+            rehearsed=rehearsed,
             progress=progress,
         )
         saver.begin(run, resume=resume)
@@ -237,6 +248,7 @@ def _measure(run: Run, measured: Measured) -> Evaluation:
         has_moe=run.has_moe,
         batch=run.settings.batch,
         device=run.settings.device,
+        unmeasured=measured.unmeasured,
     )
     run.sampler.learn(found.by_group(measured.group, len(run.sampler.sizes)))
     return found

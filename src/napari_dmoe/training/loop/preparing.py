@@ -25,6 +25,15 @@ from napari_dmoe.training.cases.held_out import ENOUGH_CASES, hold_out_slices
 from napari_dmoe.training.cases.pool import Pool, read_pool
 from napari_dmoe.training.cases.sampling import Sampler
 from napari_dmoe.training.cases.volumes import VolumePool
+from napari_dmoe.training.loop.absent import filled
+from napari_dmoe.training.loop.card_facts import is_new
+from napari_dmoe.training.loop.data_facts import (
+    Shown,
+    checked,
+    shown,
+    table_of,
+    tells_of_another,
+)
 from napari_dmoe.training.loop.run import Measured, Run
 from napari_dmoe.training.loop.teams import team_now
 from napari_dmoe.training.settings import TrainSettings
@@ -39,6 +48,8 @@ def prepare_run(
     watch: Sequence[CardAttribute] | None,
     are_classes: bool,
     progress: ProgressHook,
+    data: str | None = None,
+    rehearsed: int = 0,
 ) -> Run:
     """Read the cases and put together what a training is made of.
 
@@ -49,7 +60,7 @@ def prepare_run(
     TrainingError
         For cases and settings that cannot be trained with.
     """
-    card = loaded.card
+    card, data = loaded.card, checked(data)
     _check_augmentation(card, settings)
     device = team_now().device(str(choose_device(settings.device).device))
     settings = settings.model_copy(update={"device": device})
@@ -74,10 +85,12 @@ def prepare_run(
     by = _grouped_by(settings, attributes, pool.patients)
     names, group = crossed(pool.patients, by)
     in_training = torch.from_numpy(group)
+    whole = filled(loaded, pool, watched, settings)
     measured = None
-    if watched is not None:
+    if whole.watched is not None:
+        kind: Literal["cases", "slices"] = "cases" if len(held_out) else "slices"
         measured = _measured(
-            watched, "cases" if len(held_out) else "slices", names, by, attributes
+            whole.watched, kind, names, by, attributes, unmeasured=whole.unmeasured
         )
     elif settings.sampling == "worst-group":
         raise TrainingError(
@@ -86,14 +99,22 @@ def prepare_run(
         )
     n_steps, together = settings.steps_per_epoch, settings.batch * settings.accumulate
     groups = groups_of(pool.patients, attributes)
+    images = shown(
+        pool.phantoms[: len(pool) - rehearsed], table=table_of(cases), stated=data
+    )
     return Run(
         loaded,
         settings,
-        pool=pool,
+        pool=whole.pool,
+        as_read=pool,
         sampler=Sampler(in_training, settings.sampling, n_steps and n_steps * together),
         measured=measured,
+        images=images,
+        rehearsed=rehearsed,
         notices=[
             *reading.notices,
+            *whole.notices,
+            *_of_another(loaded, images),
             *_notices(settings, groups, is_measured=measured is not None),
         ],
     )
@@ -105,14 +126,27 @@ def _measured(
     names: Sequence[str],
     by: Sequence[CardAttribute],
     attributes: Sequence[CardAttribute],
+    *,
+    unmeasured: tuple[int, ...],
 ) -> Measured:
     """Return what is measured of held-out cases; -1 for groups that train none."""
     own, group = crossed(watched.patients, by)
     places = [names.index(name) if name in names else -1 for name in own]
     groups = groups_of(watched.patients, attributes)
-    return Measured(
-        watched, kind, groups, torch.tensor(places)[torch.from_numpy(group)]
-    )
+    of_each = torch.tensor(places)[torch.from_numpy(group)]
+    return Measured(watched, kind, groups, of_each, unmeasured)
+
+
+def _of_another(loaded: LoadedModel, images: Shown) -> list[str]:
+    """Say that a new model's card takes over nothing that is said of another."""
+    is_first = is_new(loaded.card, is_fine_tuned=bool(loaded.sha256))
+    if not is_first or not tells_of_another(loaded.card, images):
+        return []
+    return [
+        "what the recipe or card states of images, licences and use is of another "
+        "training, and the new model's card does not repeat it"
+        + ("" if images.stated else ": state what the images are, as data")
+    ]
 
 
 def _check_augmentation(card: ModelCard, settings: TrainSettings) -> None:

@@ -134,6 +134,7 @@ def tune(
             (*cases, *replay),
             settings=settings,
             held_out=watched(watch, loaded.card) or cases,
+            rehearsed=len(replay),
             are_classes=True,
             folder=None if folder is None else RunFolder(folder),
             resume=resume and is_saved,
