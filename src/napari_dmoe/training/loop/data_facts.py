@@ -208,7 +208,7 @@ def _notice(card: ModelCard, images: Shown, data: str) -> str | None:
 def _began_drawn(card: ModelCard) -> bool:
     """Say whether a model's first training was on phantoms alone.
 
-    Those that were tuned since, or before cards had `phantoms`, tell it by their notice.
+    Those that were tuned since, or before cards had `phantoms`, tell by their notice.
     """
     is_told = (card.notice or "").startswith((_ONLY_DRAWN, _FIRST_DRAWN))
     return card.training.phantoms is not None or is_told
