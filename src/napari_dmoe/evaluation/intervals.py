@@ -130,10 +130,11 @@ def bootstrap(
     -----
     Cases are drawn with replacement within each group, so that groups keep their sizes.
     A group of one case is as it is in every resample, which says nothing of how it
-    might have been: what compares it with others has no interval. BCa is not defined where leaving
-    out a case changes nothing, such as for equal scores, nor where all resamples lie on
-    one side of what was found, as a gap's may; percentiles stand there instead, and
-    :attr:`Intervals.methods` says so. The cost grows with the square of the cases.
+    might have been: what compares it with others has no interval. BCa is not defined
+    where leaving out a case changes nothing, such as for equal scores, nor where all
+    resamples lie on one side of what was found, as a gap's may; percentiles stand there
+    instead, and :attr:`Intervals.methods` says so. The cost grows with the square of
+    the cases.
 
     Where groups hardly differ, resamples differ more than the groups do, and no
     bootstrap interval of what compares them covers as often as it says: of three equal
