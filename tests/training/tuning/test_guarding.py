@@ -46,11 +46,6 @@ ONE_CLASS = CARD.model_copy(update={"classes": ("background", "lesion")})
 
 def guard_of(folder: Path, cases: Sequence[Case]) -> Guard:
     write_cohort(folder / "people", cases)
-    if any(case.subject for case in cases):
-        table = folder / "people" / "cohort.csv"
-        added = ["subject", *(case.subject or "" for case in cases)]
-        lines = zip(table.read_text().splitlines(), added, strict=True)
-        table.write_text("".join(f"{line},{subject}\n" for line, subject in lines))
     return Guard(kind="cohort", name=str(folder / "people"))
 
 
