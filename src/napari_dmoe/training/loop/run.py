@@ -5,14 +5,12 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
-from napari_dmoe.evaluation.groups import Groups
 from napari_dmoe.imaging.appearance import Appearance
 from napari_dmoe.models.architectures import Network
 from napari_dmoe.models.checkpoint import LoadedModel
@@ -25,6 +23,7 @@ from napari_dmoe.training.loop.card_facts import with_facts
 from napari_dmoe.training.loop.data_facts import Shown, shown
 from napari_dmoe.training.loop.history import Epoch, Fitted
 from napari_dmoe.training.loop.image_facts import appearances, with_images
+from napari_dmoe.training.loop.measuring import Measured
 from napari_dmoe.training.loop.resuming import check_state
 from napari_dmoe.training.loop.teams import team_now
 from napari_dmoe.training.settings import TrainSettings
@@ -36,22 +35,6 @@ _WHERE = ("step", "epoch", "position", "losses", "seconds")
 _SO_FAR = ("history", "best_epoch", "waited", "is_stopped", "notices")
 _STATE = (*_WHERE, *_SO_FAR)
 """What of a run is saved beside its tensors: where it stands and what came of it."""
-
-
-@dataclass(frozen=True)
-class Measured:
-    """What is measured after an epoch."""
-
-    pool: Pool
-    """Held-out cases, or volumes of which only held-out slices are annotated."""
-    kind: Literal["cases", "slices"]
-    groups: Groups
-    """Groups that the Dice is told for; a case may belong to several."""
-    group: Tensor
-    """The group (N,) of each case that sampling goes by, -1 for one that no training
-    case belongs to."""
-    unmeasured: tuple[int, ...] = ()
-    """Classes that no case is labelled with."""
 
 
 class Run:
@@ -70,7 +53,7 @@ class Run:
         pool: Pool,
         sampler: Sampler,
         measured: Measured | None,
-        as_read: Pool | None = None,
+        as_read: tuple[Pool, Pool | None] | None = None,
         images: Shown | None = None,
         rehearsed: int = 0,
         notices: Sequence[str] = (),
@@ -79,7 +62,8 @@ class Run:
         self.images = shown(pool.phantoms) if images is None else images
         self.rehearsed = rehearsed
         self.pool, self.sampler, self.measured = pool, sampler, measured
-        self.as_read = pool if as_read is None else as_read
+        self.as_read = as_read or (pool, measured.pool if measured else None)
+        """What is trained on and measured, as it was labelled."""
         self.notices = list(notices)
         self.has_moe = loaded.config.n_routers > 0
         self.network = copy.deepcopy(loaded.module).to(settings.device)
@@ -180,8 +164,10 @@ class Run:
         self.order = tensors.get("order")
         loads = _below(tensors, "load.")
         self.load = [loads[str(i)].to(self.settings.device) for i in range(len(loads))]
+        told = self.notices
         for name in _STATE:
             setattr(self, name, facts[name])
+        self.notices += [notice for notice in told if notice not in self.notices]
         self.history = [Epoch.from_facts(epoch) for epoch in facts["history"]]
         self.good = self.weights() if self.history else None
         if not self.team.is_first:  # the first alone saved where its draws stood
@@ -199,11 +185,13 @@ class Run:
         if weights is not None:
             module.load_state_dict(weights)
         module.requires_grad_(True).eval()
+        measured = self.history[of] if self.history and self.n_held_out else None
         card = with_facts(
             self.start.card,
             cases_per_router=self._per_router(len(self.pool) - self.rehearsed),
             images=self.images,
-            dice=self.history[of].dice if self.history else {},
+            dice=measured.dice if measured else {},
+            n_held_out=measured.n if measured else 0,
             settings=self.settings,
             is_fine_tuned=bool(self.start.sha256),
         )
@@ -237,6 +225,11 @@ class Run:
         counts = _known(self.pool.category[:n]).bincount(minlength=n_routers)
         return tuple(counts.tolist())
 
+    @property
+    def n_held_out(self) -> int:
+        """How many cases are held out, or have slices that are."""
+        return self.measured.n_held_out if self.measured else 0
+
     def fitted(self, *, keep: str | None = None) -> Fitted:
         """Return what came of it: the best model or the last, as is asked for."""
         is_best = (keep or self.settings.keep) == "best" and self.best is not None
@@ -250,6 +243,7 @@ class Run:
             held_out=self.measured.kind if self.measured else "none",
             best_epoch=epoch,
             notices=tuple(self.notices),
+            n_held_out=self.n_held_out,
         )
 
 
