@@ -8,11 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from training_cases import CARD, CONFIG, PLAIN, squares, tiny_model
+from training_cases import CARD, CONFIG, PLAIN, square, squares, tiny_model
 
 from napari_dmoe.cohorts.case import Case
 from napari_dmoe.cohorts.datasets import read_cohort
 from napari_dmoe.cohorts.writing import write_cohort
+from napari_dmoe.inference.running.segment import segment
 from napari_dmoe.models.card import ModelCard
 from napari_dmoe.models.card_files import card_names, read_card
 from napari_dmoe.models.checkpoint import LoadedModel, bundled_names, load_checkpoint
@@ -262,3 +263,13 @@ def test_rehearsing_alone_adds_nothing(tmp_path: Path) -> None:
     after = fit(model, cases, settings=ONE, rehearsed=2).loaded.card.training
     for name in ("data", "n_cases", "n_per_value", "phantoms"):
         assert getattr(after, name) == getattr(before, name)
+
+
+def test_records_repeat_what_is_true_of_the_model() -> None:
+    loaded, case = train_new(FUNDUS, squares(4)).loaded, square(9)
+    record = segment(loaded, case.image, case.patient).provenance.model
+    assert record.notice is None
+    assert record.title == "Rim and cup, driven by severity"
+    loaded = train_new(FUNDUS, drawn("fundus")).loaded
+    record = segment(loaded, case.image, case.patient).provenance.model
+    assert record.notice == FUNDUS.card.notice

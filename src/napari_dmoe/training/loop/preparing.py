@@ -121,6 +121,7 @@ def prepare_run(
         measured=measured,
         images=images,
         rehearsed=rehearsed,
+        kept_classes=whole.notices,
         notices=[
             *notices,
             *whole.notices,
@@ -138,7 +139,7 @@ def _of_another(loaded: LoadedModel, images: Shown) -> list[str]:
     return [
         "what the recipe or card states of images, licences and use is of another "
         "training, and the new model's card does not repeat it"
-        + ("" if images.stated else ": state what the images are, as data")
+        + ("" if images.stated else ": say what the images are with --data")
     ]
 
 
