@@ -20,7 +20,7 @@ from napari_dmoe.models.checkpoint import LoadedModel, bundled_names, load_check
 from napari_dmoe.models.saving import save_checkpoint
 from napari_dmoe.training.cases.annotation import TrainingError
 from napari_dmoe.training.loop.fit import fit
-from napari_dmoe.training.starting.new_model import train_new
+from napari_dmoe.training.starting.new_model import train_new, untrained
 from napari_dmoe.training.starting.recipe_files import read_recipe
 from napari_dmoe.training.starting.recipes import RECIPES, Recipe
 from napari_dmoe.training.tuning.guard import phantom_guard
@@ -162,6 +162,18 @@ def test_baselines_say_that_they_are(mode: str) -> None:
 def test_what_no_card_can_hold_is_refused_as_a_statement(data: str) -> None:
     with pytest.raises(TrainingError, match="what is stated of the images"):
         trained(squares(4), data=data)
+
+
+def test_a_model_that_began_from_photographs_is_no_phantom_model() -> None:
+    model = untrained(FUNDUS)
+    model = replace(model, notices=("began from the ImageNet weights of a.npz",))
+    card = fit(model, drawn("fundus"), settings=ONE).loaded.card
+    assert card.training.data == (
+        "4 cases: 4 fundus phantoms, which are made up; begun from the ImageNet "
+        "weights of a.npz"
+    )
+    assert card.training.phantoms is None
+    assert card.notice.startswith("Trained on made-up images")
 
 
 # Training further

@@ -29,6 +29,7 @@ from napari_dmoe.training.loop.absent import filled
 from napari_dmoe.training.loop.card_facts import is_new
 from napari_dmoe.training.loop.data_facts import (
     Shown,
+    began_from,
     checked,
     shown,
     table_of,
@@ -110,7 +111,10 @@ def prepare_run(
     n_steps, together = settings.steps_per_epoch, settings.batch * settings.accumulate
     groups = groups_of(pool.patients, attributes)
     images = shown(
-        pool.phantoms[: len(pool) - rehearsed], table=table_of(cases), stated=data
+        pool.phantoms[: len(pool) - rehearsed],
+        table=table_of(cases),
+        stated=data,
+        began=began_from(loaded.notices),
     )
     return Run(
         loaded,
