@@ -54,8 +54,8 @@ WAS_TRAINED_ON = "the guard is what was trained on"
 NOT_ANNOTATED = "nothing is annotated in any case of the guard"
 MADE_UP = "the guard is made up, the cases trained on are not known to be"
 ONLY_PICTURES = (
-    "whose pictures some of the cases are is not known, so that the guard and what is "
-    "trained on were compared by their pictures alone"
+    "of some cases nobody says whose they are, so that they were compared with what is "
+    "trained on by their pictures alone"
 )
 _SEEN = ("whose picture is trained on", "whose patient or lesion is trained on")
 _TWICE, _BARE = "whose picture another has", "on which nothing is annotated"
@@ -139,6 +139,7 @@ class Guarding:
         attributes = groups_to_compare(guard, (*whom, *others), card)
         watch, judging = _split(apart, attributes, card, chooses_epoch=chooses_epoch)
         notices += notices_of(whom, attributes, card)
+        notices = [f"the guard: {notice}" for notice in notices]
         if chooses_epoch and watch:
             is_apart = len(judging) < len(apart)
             notices.append(CHOSEN_APART if is_apart else CHOSEN_BY_GUARD)
@@ -182,8 +183,8 @@ class Guarding:
         What was trained on may be put into the report with :func:`dataclasses.replace`.
         """
         notices = list(self.notices)
-        notices += _read_notices(self.cases)
-        told = tuple(f"the guard: {notice}" for notice in dict.fromkeys(notices))
+        of_labels = [f"the guard: {notice}" for notice in _read_notices(self.cases)]
+        told = tuple(dict.fromkeys((*notices, *of_labels)))
         if not before:
             return TuningReport((), reasons=self.reasons, notices=told)
         there = {group for score in before for group in score.groups}
