@@ -26,7 +26,7 @@ from napari_dmoe.progress import Progress, ProgressHook, silent
 _SEALED = "sealed"
 _FEW_VALUES = 2**16
 
-_MOST = 2**24
+_MOST = 2**21
 """Samples of a channel that are looked at: ranking more takes long, and much memory."""
 
 
