@@ -144,9 +144,13 @@ def test_volumes_keep_a_class_too() -> None:
         head = model.module.get_parameter("out.conv.weight")
         head[:, 2] = 10 * head[:, 2].abs()
     pool = read_pool([cube(0)], card)
-    filled = absent.filled(replace(model, sha256="1" * 64), pool, None, PLAIN)
+    start, told = replace(model, sha256="1" * 64), []
+    filled = absent.filled(start, pool, None, PLAIN, progress=told.append)
+    assert [(each.done, each.total) for each in told] == [(1, 1)]
     assert (filled.pool.labels[0] == 2).any()
     assert filled.pool.labels[0].dtype == torch.uint8
+    one = PLAIN.model_copy(update={"epochs": 1, "batch": 1})
+    assert fit(start, [cube(0)], settings=one).kept_classes == filled.notices
 
 
 def test_many_absent_classes_are_named_in_short() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import cast
 
 import torch
@@ -16,6 +17,7 @@ from torch import Tensor
 
 from napari_dmoe.models.card import ModelCard
 from napari_dmoe.models.checkpoint import LoadedModel
+from napari_dmoe.progress import Progress, ProgressHook, silent
 from napari_dmoe.training.cases.annotation import IGNORED, TrainingError
 from napari_dmoe.training.cases.pool import Pool
 from napari_dmoe.training.cases.volumes import VolumePool
@@ -47,12 +49,17 @@ class Filled:
 
 
 def filled(
-    loaded: LoadedModel, pool: Pool, watched: Pool | None, settings: TrainSettings
+    loaded: LoadedModel,
+    pool: Pool,
+    watched: Pool | None,
+    settings: TrainSettings,
+    *,
+    progress: ProgressHook = silent,
 ) -> Filled:
     """Return the cases with the classes that none shows kept, as the settings say.
 
     In the measured cases such a class is not annotated where the model finds it, unless
-    these show it.
+    these show it. `progress` is told after each case that the model looks at.
 
     Raises
     ------
@@ -101,12 +108,10 @@ def filled(
         "the labels say there. If they are right in that there is none, set "
         "absent_classes to learn"
     )
+    found = partial(_with_found, loaded, settings=settings, progress=progress)
     return Filled(
-        _with_found(loaded, pool, absent, settings=settings),
-        watched
-        and _with_found(
-            loaded, watched, unmeasured, settings=settings, is_ignored=True
-        ),
+        found(pool, absent),
+        watched and found(watched, unmeasured, is_ignored=True),
         unmeasured,
         tuple(notices),
     )
@@ -126,13 +131,14 @@ def _named(numbers: Sequence[int], card: ModelCard) -> str:
     return " or ".join([", ".join(names[:-1]), names[-1]] if names[:-1] else names)
 
 
-@torch.inference_mode()
+@torch.no_grad()  # tensors of inference_mode could not be trained on
 def _with_found(
     loaded: LoadedModel,
     pool: Pool,
     classes: Sequence[int],
     *,
     settings: TrainSettings,
+    progress: ProgressHook,
     is_ignored: bool = False,
 ) -> Pool:
     """Return cases labelled as some classes where a model finds these.
@@ -159,6 +165,8 @@ def _with_found(
         is_kept = torch.isin(found, kept) & (labels != IGNORED)
         new = torch.full_like(labels, IGNORED) if is_ignored else found.to(labels.dtype)
         parts += labels.where(~is_kept, new).unbind()
+        told = "finding the classes that no case shows"
+        progress(Progress(len(parts), len(pool), told))
     if isinstance(pool, VolumePool):
         return replace(pool, labels=tuple(parts))
     return cast("Pool", replace(pool, labels=torch.stack(parts)))

@@ -90,7 +90,7 @@ def prepare_run(
     attributes = card.attributes if watch is None else tuple(watch)
     by = _grouped_by(settings, attributes, pool.patients)
     in_training = torch.from_numpy(crossed(pool.patients, by)[1])
-    whole = filled(loaded, pool, watched, settings)
+    whole = filled(loaded, pool, watched, settings, progress=progress)
     measured = None
     if whole.watched is not None:
         measured = measured_beside(
