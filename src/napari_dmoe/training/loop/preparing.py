@@ -22,6 +22,7 @@ from napari_dmoe.training.augmentation.settings import (
 )
 from napari_dmoe.training.cases.annotation import IGNORED, Annotation, TrainingError
 from napari_dmoe.training.cases.held_out import ENOUGH_CASES, hold_out_slices
+from napari_dmoe.training.cases.known_drivers import trainable, values_without_cases
 from napari_dmoe.training.cases.pool import Pool, read_pool
 from napari_dmoe.training.cases.sampling import Sampler
 from napari_dmoe.training.cases.volumes import VolumePool
@@ -64,8 +65,9 @@ def prepare_run(
         reading=None if are_classes else reading,
         progress=progress,
     )
-    pool = read(cases)
-    watched: Pool | None = read(held_out) if len(held_out) else None
+    trained_on, left_out = trainable(cases, card)
+    pool = read(trained_on)
+    watched: Pool | None = read(held_out, to_measure=True) if len(held_out) else None
     _check_labels(reading)
     _check_foreground(pool, card)
     if watched is None:
@@ -94,7 +96,9 @@ def prepare_run(
         measured=measured,
         notices=[
             *reading.notices,
+            *left_out,
             *_notices(settings, groups, is_measured=measured is not None),
+            *values_without_cases(pool.patients, card),
         ],
     )
 
