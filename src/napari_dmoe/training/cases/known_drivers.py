@@ -38,8 +38,8 @@ def refuse_unknown_attributes(cases: Sequence[Case], card: ModelCard) -> None:
     needed = "; ".join(f"{a.name}, such as {a.values[0]}" for a in absent)
     raise TrainingError(
         f"{names} {be} not known in any of the {len(patients):,} cases to train on, "
-        f"but {drive} the model: give the table {columns} ({needed}), or train a model that "
-        "something else drives"
+        f"but {drive} the model: give the table {columns} ({needed}), or train a model "
+        "that something else drives"
     )
 
 
