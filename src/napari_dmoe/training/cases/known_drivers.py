@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from napari_dmoe.cohorts.case import Case, Selection
 from napari_dmoe.cohorts.datasets import patients_of
 from napari_dmoe.models.card import CardAttribute, ModelCard
-from napari_dmoe.patient import Patient, is_unknown
+from napari_dmoe.patient import Patient, PatientError
 from napari_dmoe.training.cases.annotation import TrainingError
 
 
@@ -119,5 +119,7 @@ def values_without_cases(
 
 
 def _knows(patient: Patient, attribute: CardAttribute) -> bool:
-    value = patient.value(attribute.name)
-    return value is not None and not is_unknown(value)
+    try:
+        return attribute.category(patient.value(attribute.name)) is not None
+    except PatientError:  # a value that the card does not know is refused elsewhere
+        return True
