@@ -10,6 +10,7 @@ import numpy as np
 
 from napari_dmoe.cohorts.case import Case, CohortError
 from napari_dmoe.cohorts.datasets import TABLE
+from napari_dmoe.cohorts.drawn import write_drawn
 from napari_dmoe.cohorts.rows import FILE_COLUMNS
 from napari_dmoe.imaging.disk.atomic import remove_leftovers, write_text
 from napari_dmoe.imaging.disk.claims import FolderError, claimed
@@ -21,6 +22,7 @@ from napari_dmoe.patient import FORM_ATTRIBUTES
 from napari_dmoe.progress import Progress, ProgressHook, silent
 
 README = "README.txt"
+SUBJECT = "subject"
 _FOLDERS = ("images", "labels")
 _COLUMNS = (*FILE_COLUMNS, *FORM_ATTRIBUTES)
 
@@ -35,7 +37,8 @@ def write_cohort(
 ) -> Path:
     """Write cases as a folder with images, labels and a table, whose path is returned.
 
-    The table is written last: a folder with a table is complete.
+    The table is written last: a folder with a table is complete. Phantoms are listed
+    beside it (:mod:`napari_dmoe.cohorts.drawn`).
 
     Parameters
     ----------
@@ -65,6 +68,7 @@ def write_cohort(
     folder = Path(folder)
     rows: list[dict[str, str]] = []
     ids: set[str] = set()
+    drawn: dict[Path, str] = {}
     try:
         with claimed(folder), _whole(folder):
             _refuse_foreign(folder, notice)
@@ -75,11 +79,17 @@ def write_cohort(
                     raise CohortError(f"two cases have the id {case.id!r}")
                 ids.add(case.id)
                 rows.append(_write_case(folder, case, number=number))
+                if case.phantom is not None:
+                    drawn[folder / rows[-1]["image"]] = case.phantom
                 progress(Progress(len(rows), max(total, len(rows)), "writing cases"))
             if notice is not None:
                 write_text(folder / README, notice + "\n")
-            others = {name for row in rows for name in row} - set(_COLUMNS)
-            write_table(folder / TABLE, rows, [*_COLUMNS, *sorted(others)])
+            if drawn:
+                write_drawn(folder, drawn)
+            others = {name for row in rows for name in row} - {*_COLUMNS, SUBJECT}
+            subject = [SUBJECT] if any(SUBJECT in row for row in rows) else []
+            columns = [*_COLUMNS, *subject, *sorted(others)]
+            write_table(folder / TABLE, rows, columns)
         return folder / TABLE
     except (OSError, FolderError) as error:
         raise CohortError(f"the cohort cannot be written: {error}") from error
@@ -129,6 +139,8 @@ def _write_case(folder: Path, case: Case, *, number: int) -> dict[str, str]:
     if case.labels is not None:
         row["labels"] = f"labels/{number:05d}{suffix}"
         _write_image(folder / row["labels"], case.labels)
+    if case.subject is not None:
+        row[SUBJECT] = case.subject
     known = case.patient.known().items()
     return row | {k: f"{v:.10g}" if isinstance(v, float) else v for k, v in known}
 

@@ -7,6 +7,7 @@ can still be measured. What was left out is told, and no attribute stays unknown
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from napari_dmoe.cohorts.case import Case, Selection
 from napari_dmoe.cohorts.datasets import patients_of
@@ -43,12 +44,27 @@ def refuse_unknown_attributes(cases: Sequence[Case], card: ModelCard) -> None:
     )
 
 
-def trainable(
-    cases: Sequence[Case], card: ModelCard
-) -> tuple[Sequence[Case], list[str]]:
-    """Return the cases of which a driver is known, and what is to be told of others.
+@dataclass(frozen=True)
+class Trainable:
+    """The cases that can be trained on.
 
-    All of them, and the same, where nothing drives the model or none is without.
+    Parameters
+    ----------
+    cases : sequence of Case
+        Those of which a driver is known; all of them, and the same, where none lacks.
+    places : sequence of int
+        Where they stand among all.
+    notices : list of str
+        What is to be told of the others, and of what is not known of these.
+    """
+
+    cases: Sequence[Case]
+    places: Sequence[int]
+    notices: list[str] = field(default_factory=list)
+
+
+def trainable(cases: Sequence[Case], card: ModelCard) -> Trainable:
+    """Return the cases of which a driver is known; all where nothing drives the model.
 
     Raises
     ------
@@ -57,7 +73,7 @@ def trainable(
     """
     attributes, patients = card.attributes, patients_of(cases)
     if not attributes or not patients:
-        return cases, []
+        return Trainable(cases, range(len(cases)))
     places = [
         place
         for place, patient in enumerate(patients)
@@ -73,16 +89,14 @@ def trainable(
         )
     n_without = len(patients) - len(places)
     if not n_without:
-        return cases, _unknown_in_some(patients, card)
+        return Trainable(cases, places, _unknown_in_some(patients, card))
     neither = f"neither {' nor '.join(a.label.lower() for a in attributes)} is known"
     why = neither if len(attributes) > 1 else f"{drivers} is not known"
     be = "is" if n_without == 1 else "are"
     told = f"{n_without:,} of {len(patients):,} cases {be} left out of the training"
     kept = [patients[place] for place in places]
-    return Selection(cases, places), [
-        f"{told}: {why} of them",
-        *_unknown_in_some(kept, card),
-    ]
+    notices = [f"{told}: {why} of them", *_unknown_in_some(kept, card)]
+    return Trainable(Selection(cases, places), places, notices)
 
 
 def _unknown_in_some(patients: Sequence[Patient], card: ModelCard) -> list[str]:

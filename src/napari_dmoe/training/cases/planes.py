@@ -36,6 +36,13 @@ class PlanePool:
         Whom they show.
     sizes : tuple of tuple of int
         Pixels of the images along their axes, before they were prepared.
+    ids : tuple of str
+        What the cases are called.
+    subjects : tuple of (str or None)
+        What cases of one patient or lesion share; None where nobody says.
+    phantoms : tuple of str or None
+        Kinds of phantom that they were drawn as; None where they are not known to be
+        one.
     """
 
     images: Tensor
@@ -45,6 +52,9 @@ class PlanePool:
     patients: tuple[Patient, ...] = ()
     patch: None = None
     sizes: tuple[tuple[int, ...], ...] = ()
+    ids: tuple[str, ...] = ()
+    subjects: tuple[str | None, ...] = ()
+    phantoms: tuple[str | None, ...] = ()
 
     def __len__(self) -> int:
         return len(self.category)

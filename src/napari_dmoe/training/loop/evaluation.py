@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
-from typing import cast
+from typing import Any, cast
 
 import torch
 from monai.inferers import sliding_window_inference
 from torch import Tensor, nn
 
-from napari_dmoe.evaluation.groups import Groups
+from napari_dmoe.evaluation.groups import EVERYBODY, Groups
 from napari_dmoe.inference.masks.pairs import class_dice
 from napari_dmoe.inference.running.drivers import (
     RouterChoice,
@@ -41,23 +41,44 @@ class Evaluation:
         Mean over the cases for each class; NaN where none counts.
     groups : mapping of str to mapping of str to float
         The same for each group that has cases which count.
+    n_groups : mapping of str to int
+        How many cases count in each of these groups.
     """
 
     cases: Tensor
     dice: Mapping[str, float]
     groups: Mapping[str, Mapping[str, float]]
+    n_groups: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def n(self) -> int:
+        """How many cases count."""
+        return counted(self.cases)
 
     @property
     def worst(self) -> float:
         """Mean Dice over the classes, of the worst group; of all where none is."""
-        rows = list(self.groups.values()) or [self.dice]
-        counted = [mean for row in rows if not math.isnan(mean := _mean(row.values()))]
-        return min(counted, default=math.nan)
+        return self.worst_of(self.groups)[1]
+
+    def worst_of(self, names: Collection[str]) -> tuple[str, float]:
+        """Return the worst of some groups, and its mean Dice over the classes.
+
+        It is everybody where none of them has cases which count.
+        """
+        means = {name: _mean(row.values()) for name, row in self.groups.items()}
+        known = {k: v for k, v in means.items() if k in names and not math.isnan(v)}
+        name = min(known, key=known.__getitem__, default=EVERYBODY)
+        return name, known.get(name, _mean(self.dice.values()))
 
     def by_group(self, group: Tensor, n_groups: int) -> Tensor:
         """Return the mean Dice (G,) of groups (N,) that exclude each other."""
         each = self.cases.nanmean(1)
         return torch.stack([each[group == n].nanmean() for n in range(n_groups)])
+
+
+def counted(cases: Tensor) -> int:
+    """Return how many cases (N, K - 1) have a Dice of any class."""
+    return int((~cases.isnan()).any(1).sum())
 
 
 def _mean(values: Iterable[float]) -> float:
@@ -76,6 +97,7 @@ def evaluate(
     batch: int,
     device: str,
     card: ModelCard | None = None,
+    unmeasured: Sequence[int] = (),
 ) -> Evaluation:
     """Segment held-out cases without noise, and compare.
 
@@ -99,29 +121,40 @@ def evaluate(
         By its shares the values of an unknown attribute are mixed, as
         :func:`napari_dmoe.inference.running.segment.segment` mixes them; without it
         such an attribute is left out.
+    unmeasured : sequence of int
+        Classes that the cases are not labelled with: their Dice is NaN.
     """
     network.eval()
     rows = []
     for chosen in torch.arange(len(pool)).split(1 if pool.patch else batch):
         images, truth = pool.whole(chosen)
         category = pool.category[chosen] if has_moe else None
-        run = partial(_logits, network, patch=pool.patch, batch=batch)
-        found = _labels(run, images.to(device), category, card)
+        how: Any = {"card": card, "patch": pool.patch, "batch": batch}
+        found = found_labels(network, images.to(device), category, **how)
         rows.append(_dice(found, truth, len(classes)))
     cases = torch.cat(rows)
+    cases[:, [number - 1 for number in unmeasured]] = math.nan
     members = zip(groups.names, torch.from_numpy(groups.members.T), strict=True)
     own = {name: cases[is_in] for name, is_in in members}
     means = {n: _means(c, classes) for n, c in own.items() if not c.isnan().all()}
-    return Evaluation(cases, _means(cases, classes), means)
+    n_groups = {name: counted(own[name]) for name in means}
+    return Evaluation(cases, _means(cases, classes), means, n_groups)
 
 
-def _labels(
-    run: Callable[[Tensor, Tensor | None], Tensor],
+def found_labels(
+    network: nn.Module,
     images: Tensor,
     category: Tensor | None,
+    *,
     card: ModelCard | None,
+    patch: tuple[int, int, int] | None,
+    batch: int,
 ) -> Tensor:
-    """Return label maps (B, *S) on the CPU; `run` gives logits (B, K, *S)."""
+    """Return the label maps (B, *S) that a network finds, on the CPU.
+
+    What is unknown, -1 in the routers `category` (B, A), is mixed by the card's shares.
+    """
+    run = partial(logits_of, network, patch=patch, batch=batch)
     if category is None or card is None or not (category == LEFT_OUT).any():
         routers = None if category is None else category.to(images.device)
         return run(images, routers).argmax(1).cpu()
@@ -155,14 +188,15 @@ def _mixture(row: tuple[int, ...], card: ModelCard) -> RouterChoice:
     return combined(drivers, card.n_routers)
 
 
-def _logits(
+def logits_of(
     network: nn.Module,
     images: Tensor,
     category: Tensor | None,
-    *,
     patch: tuple[int, int, int] | None,
     batch: int,
 ) -> Tensor:
+    """Return the logits (B, K, *S) of whole images, window by window for volumes."""
+
     def forward(windows: Tensor) -> Tensor:
         routers = None if category is None else category.expand(len(windows), -1)
         return cast("Tensor", network(windows, routers).logits)

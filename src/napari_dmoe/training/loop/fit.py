@@ -22,7 +22,7 @@ from napari_dmoe.models.card import CardAttribute
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.progress import Cancelled, Progress, ProgressHook, silent
 from napari_dmoe.training.cases.annotation import TrainingError, refuse_unknown_values
-from napari_dmoe.training.cases.held_out import hold_out_cases
+from napari_dmoe.training.cases.held_out import hold_out_cases, notices_of_split
 from napari_dmoe.training.cases.known_drivers import refuse_unknown_attributes
 from napari_dmoe.training.learning.losses import loss_named
 from napari_dmoe.training.learning.optimisers import rate_at
@@ -30,8 +30,9 @@ from napari_dmoe.training.learning.selection import training_mode
 from napari_dmoe.training.loop.evaluation import Evaluation, evaluate
 from napari_dmoe.training.loop.folder import RunFolder
 from napari_dmoe.training.loop.history import Diverged, Epoch, Fitted
+from napari_dmoe.training.loop.measuring import Measured
 from napari_dmoe.training.loop.preparing import prepare_run
-from napari_dmoe.training.loop.run import Measured, Run, Weights
+from napari_dmoe.training.loop.run import Run, Weights
 from napari_dmoe.training.loop.saving import Saver
 from napari_dmoe.training.loop.step import diverged, take_step
 from napari_dmoe.training.loop.teams import team_now
@@ -52,6 +53,7 @@ class FitOptions(TypedDict, total=False):
     resume: bool
     progress: ProgressHook
     on_epoch: EpochHook | None
+    data: str | None
 
 
 def fit(
@@ -62,6 +64,9 @@ def fit(
     held_out: Sequence[Case] = (),
     watch: Sequence[CardAttribute] | None = None,
     are_classes: bool = False,
+    notices: Sequence[str] = (),
+    data: str | None = None,
+    rehearsed: int = 0,
     folder: RunFolder | None = None,
     resume: bool = False,
     progress: ProgressHook = silent,
@@ -80,14 +85,24 @@ def fit(
         How to train. The seed decides every draw, dropout and gating noise included.
     held_out : sequence of Case
         Cases to measure after each epoch, not to train on; unknown drivers are mixed,
-        as :func:`segment` mixes them. Without any, slices of volumes may be held out,
-        as the settings say.
+        as :func:`segment` mixes them. One whose picture or subject is trained on is not
+        measured, which is said; where that is so of all, they are measured, but nothing
+        counts as held out. Without any, slices of volumes may be held out, as the
+        settings say.
     watch : sequence of CardAttribute, optional
         Attributes whose groups are measured and may be balanced, whether or not they
         drive the model; the card's by default.
     are_classes : bool
         Whether the labels were read as the card's classes already, so that `unlabelled`
         is no number of their file.
+    notices : sequence of str
+        What is known already that a person should be told.
+    data : str, optional
+        What the images are, as whoever trains states it for the card: ``"ISIC 2017,
+        CC0"``. Without it the card says that it is not stated.
+    rehearsed : int
+        How many of the cases, the last ones, this model was trained on before. They
+        are trained on like the others, and count no second time in the card.
     folder : RunFolder, optional
         Where to save the last and the best model, the state to resume, and the
         history; nothing is written without one.
@@ -130,6 +145,9 @@ def fit(
             held_out=held_out,
             watch=watch,
             are_classes=are_classes,
+            notices=notices,
+            data=data,
+            rehearsed=rehearsed,
             progress=progress,
         )
         saver.begin(run, resume=resume)
@@ -157,7 +175,8 @@ def fit_cohort(
 ) -> Fitted:
     """Train a copy of a model on a cohort, of which the settings hold some cases out.
 
-    Which they are, `hold_out` says; all else is as for :func:`fit`.
+    Which they are, `hold_out` says; cases of one subject, and pictures that are there
+    twice, are never parted. All else is as for :func:`fit`.
 
     Raises
     ------
@@ -170,10 +189,17 @@ def fit_cohort(
     by = loaded.card.attributes if watch is None else watch
     looked_at = {each.name: each for each in (*by, *loaded.card.attributes)}
     refuse_unknown_values(cases, [*looked_at.values()])
-    training, held_out = hold_out_cases(cases, patients_of(cases), by, settings)
+    patients = patients_of(cases)
+    training, held_out = hold_out_cases(cases, patients, by, settings)
     refuse_unknown_attributes(training, loaded.card)
     return fit(
-        loaded, training, settings=settings, held_out=held_out, watch=watch, **options
+        loaded,
+        training,
+        settings=settings,
+        held_out=held_out,
+        watch=watch,
+        notices=notices_of_split(patients, by, settings, held_out),
+        **options,
     )
 
 
@@ -209,19 +235,23 @@ def _end_epoch(run: Run, saver: Saver) -> Epoch:
     settings, number, found = run.settings, run.epoch, None
     is_last = number + 1 == settings.epochs
     load = [run.team.total(block) for block in run.load]
-    measured = run.measured if run.team.is_first else None
+    measured, group, worst = run.measured if run.team.is_first else None, "", math.nan
     if measured and (is_last or (number + 1) % settings.evaluate_every == 0):
         found = _measure(run, measured)
+        group, worst = found.worst_of(measured.deciding)
     epoch = Epoch(
         number,
         float(np.mean(run.losses)),
         found.dice if found else {},
         groups=found.groups if found else {},
-        worst=found.worst if found and not math.isnan(found.worst) else None,
+        worst=None if math.isnan(worst) else worst,
         learning_rate=rate_at(run.step - 1, run.steps, settings),
         expert_load=tuple(tuple((block / block.sum()).tolist()) for block in load),
         notices=_collapsed(load),
         seconds=run.seconds,
+        n=found.n if found else 0,
+        n_groups=found.n_groups if found else {},
+        worst_group="" if math.isnan(worst) else group,
     )
     run.close_epoch(epoch, weights)
     if epoch.worst is not None and _judge(run, epoch.worst, weights):
@@ -243,6 +273,7 @@ def _measure(run: Run, measured: Measured) -> Evaluation:
         batch=run.settings.batch,
         device=run.settings.device,
         card=run.counted_card,
+        unmeasured=measured.unmeasured,
     )
     run.sampler.learn(found.by_group(measured.group, len(run.sampler.sizes)))
     return found

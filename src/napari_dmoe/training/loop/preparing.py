@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Literal
 
 import torch
 
@@ -24,9 +23,21 @@ from napari_dmoe.training.cases.annotation import IGNORED, Annotation, TrainingE
 from napari_dmoe.training.cases.held_out import ENOUGH_CASES, hold_out_slices
 from napari_dmoe.training.cases.known_drivers import trainable, values_without_cases
 from napari_dmoe.training.cases.pool import Pool, read_pool
+from napari_dmoe.training.cases.same_pictures import without_leaks
 from napari_dmoe.training.cases.sampling import Sampler
 from napari_dmoe.training.cases.volumes import VolumePool
-from napari_dmoe.training.loop.run import Measured, Run
+from napari_dmoe.training.loop.absent import filled
+from napari_dmoe.training.loop.card_facts import is_new
+from napari_dmoe.training.loop.data_facts import (
+    Shown,
+    began_from,
+    checked,
+    shown,
+    table_of,
+    tells_of_another,
+)
+from napari_dmoe.training.loop.measuring import measured_beside
+from napari_dmoe.training.loop.run import Run
 from napari_dmoe.training.loop.teams import team_now
 from napari_dmoe.training.settings import TrainSettings
 
@@ -39,7 +50,10 @@ def prepare_run(
     held_out: Sequence[Case],
     watch: Sequence[CardAttribute] | None,
     are_classes: bool,
+    notices: Sequence[str] = (),
     progress: ProgressHook,
+    data: str | None = None,
+    rehearsed: int = 0,
 ) -> Run:
     """Read the cases and put together what a training is made of.
 
@@ -50,7 +64,7 @@ def prepare_run(
     TrainingError
         For cases and settings that cannot be trained with.
     """
-    card = loaded.card
+    card, data = loaded.card, checked(data)
     _check_augmentation(card, settings)
     device = team_now().device(str(choose_device(settings.device).device))
     settings = settings.model_copy(update={"device": device})
@@ -65,22 +79,33 @@ def prepare_run(
         reading=None if are_classes else reading,
         progress=progress,
     )
-    trained_on, left_out = trainable(cases, card)
-    pool = read(trained_on)
+    usable = trainable(cases, card)
+    rehearsed = sum(place >= len(cases) - rehearsed for place in usable.places)
+    pool = read(usable.cases)
     watched: Pool | None = read(held_out, to_measure=True) if len(held_out) else None
     _check_labels(reading)
     _check_foreground(pool, card)
+    apart = without_leaks(pool, watched)
+    notices = [*reading.notices, *notices, *apart.notices]
+    watched, kind = apart.watched, apart.kind
     if watched is None:
         pool, watched = _without_slices(pool, settings)
     attributes = card.attributes if watch is None else tuple(watch)
     by = _grouped_by(settings, attributes, pool.patients)
-    names, group = crossed(pool.patients, by)
-    in_training = torch.from_numpy(group)
+    in_training = torch.from_numpy(crossed(pool.patients, by)[1])
+    whole = filled(loaded, pool, watched, settings)
     measured = None
-    if watched is not None:
-        measured = _measured(
-            watched, "cases" if len(held_out) else "slices", names, by, attributes
+    if whole.watched is not None:
+        measured = measured_beside(
+            whole.pool,
+            whole.watched,
+            kind=kind,
+            attributes=attributes,
+            by=by,
+            sampling=settings.sampling,
+            unmeasured=whole.unmeasured,
         )
+        notices += measured.notices
     elif settings.sampling == "worst-group":
         raise TrainingError(
             "sampling by the worst group needs held-out cases to find it: hold some "
@@ -88,35 +113,43 @@ def prepare_run(
         )
     n_steps, together = settings.steps_per_epoch, settings.batch * settings.accumulate
     groups = groups_of(pool.patients, attributes)
+    images = shown(
+        pool.phantoms[: len(pool) - rehearsed],
+        table=table_of(cases),
+        stated=data,
+        began=began_from(loaded.notices),
+    )
     return Run(
         loaded,
         settings,
-        pool=pool,
+        pool=whole.pool,
+        as_read=(pool, watched),
         sampler=Sampler(in_training, settings.sampling, n_steps and n_steps * together),
         measured=measured,
+        images=images,
+        rehearsed=rehearsed,
+        kept_classes=whole.notices,
         notices=[
-            *reading.notices,
-            *left_out,
-            *_notices(settings, groups, is_measured=measured is not None),
+            *usable.notices,
+            *notices,
+            *whole.notices,
+            *_of_another(loaded, images),
+            *_notices(settings, groups, is_measured=bool(measured)),
             *values_without_cases(pool.patients, card),
         ],
     )
 
 
-def _measured(
-    watched: Pool,
-    kind: Literal["cases", "slices"],
-    names: Sequence[str],
-    by: Sequence[CardAttribute],
-    attributes: Sequence[CardAttribute],
-) -> Measured:
-    """Return what is measured of held-out cases; -1 for groups that train none."""
-    own, group = crossed(watched.patients, by)
-    places = [names.index(name) if name in names else -1 for name in own]
-    groups = groups_of(watched.patients, attributes)
-    return Measured(
-        watched, kind, groups, torch.tensor(places)[torch.from_numpy(group)]
-    )
+def _of_another(loaded: LoadedModel, images: Shown) -> list[str]:
+    """Say that a new model's card takes over nothing that is said of another."""
+    is_first = is_new(loaded.card, is_fine_tuned=bool(loaded.sha256))
+    if not is_first or not tells_of_another(loaded.card, images):
+        return []
+    return [
+        "what the recipe or card states of images, licences and use is of another "
+        "training, and the new model's card does not repeat it"
+        + ("" if images.stated else ": say what the images are with --data")
+    ]
 
 
 def _check_augmentation(card: ModelCard, settings: TrainSettings) -> None:

@@ -5,14 +5,12 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
-from napari_dmoe.evaluation.groups import Groups
 from napari_dmoe.imaging.appearance import Appearance
 from napari_dmoe.models.architectures import Network
 from napari_dmoe.models.card import ModelCard
@@ -24,8 +22,10 @@ from napari_dmoe.training.learning.optimisers import optimiser_of
 from napari_dmoe.training.learning.selection import FixedRouters, select
 from napari_dmoe.training.loop.card_facts import with_facts
 from napari_dmoe.training.loop.case_counts import with_counts
+from napari_dmoe.training.loop.data_facts import Shown, shown
 from napari_dmoe.training.loop.history import Epoch, Fitted
 from napari_dmoe.training.loop.image_facts import appearances, with_images
+from napari_dmoe.training.loop.measuring import Measured
 from napari_dmoe.training.loop.resuming import check_state
 from napari_dmoe.training.loop.teams import team_now
 from napari_dmoe.training.settings import TrainSettings
@@ -39,25 +39,13 @@ _STATE = (*_WHERE, *_SO_FAR)
 """What of a run is saved beside its tensors: where it stands and what came of it."""
 
 
-@dataclass(frozen=True)
-class Measured:
-    """What is measured after an epoch."""
-
-    pool: Pool
-    """Held-out cases, or volumes of which only held-out slices are annotated."""
-    kind: Literal["cases", "slices"]
-    groups: Groups
-    """Groups that the Dice is told for; a case may belong to several."""
-    group: Tensor
-    """The group (N,) of each case that sampling goes by, -1 for one that no training
-    case belongs to."""
-
-
 class Run:
     """One training: the network, its optimiser, and where it stands.
 
-    `loaded` is where it starts, and is not changed; `notices` are what is known already
-    that a person should be told.
+    `loaded` is where it starts, and is not changed; the last `rehearsed` cases of the
+    pool it has seen before, and `images` tells of the others; `notices` are what is
+    known already that a person should be told, `kept_classes` those of classes that no
+    case shows.
     """
 
     def __init__(
@@ -68,11 +56,19 @@ class Run:
         pool: Pool,
         sampler: Sampler,
         measured: Measured | None,
+        as_read: tuple[Pool, Pool | None] | None = None,
+        images: Shown | None = None,
+        rehearsed: int = 0,
         notices: Sequence[str] = (),
+        kept_classes: Sequence[str] = (),
     ) -> None:
         self.start, self.settings = loaded, settings
+        self.images = shown(pool.phantoms) if images is None else images
+        self.rehearsed = rehearsed
         self.pool, self.sampler, self.measured = pool, sampler, measured
-        self.notices = list(notices)
+        self.as_read = as_read or (pool, measured.pool if measured else None)
+        """What is trained on and measured, as it was labelled."""
+        self.notices, self.kept_classes = list(notices), tuple(kept_classes)
         self.has_moe = loaded.config.n_routers > 0
         self.network = copy.deepcopy(loaded.module).to(settings.device)
         for module in self.network.modules():
@@ -179,8 +175,10 @@ class Run:
         self.order = tensors.get("order")
         loads = _below(tensors, "load.")
         self.load = [loads[str(i)].to(self.settings.device) for i in range(len(loads))]
+        told = self.notices
         for name in _STATE:
             setattr(self, name, facts[name])
+        self.notices += [notice for notice in told if notice not in self.notices]
         self.history = [Epoch.from_facts(epoch) for epoch in facts["history"]]
         self.good = self.weights() if self.history else None
         if not self.team.is_first:  # the first alone saved where its draws stood
@@ -198,11 +196,13 @@ class Run:
         if weights is not None:
             module.load_state_dict(weights)
         module.requires_grad_(True).eval()
+        measured = self.history[of] if self.history and self.n_held_out else None
         card = with_facts(
             self.start.card,
-            cases_per_router=self.cases_per_router,
-            n_cases=len(self.pool),
-            dice=self.history[of].dice if self.history else {},
+            cases_per_router=self._per_router(len(self.pool) - self.rehearsed),
+            images=self.images,
+            dice=measured.dice if measured else {},
+            n_held_out=measured.n if measured else 0,
             settings=self.settings,
             is_fine_tuned=bool(self.start.sha256),
         )
@@ -228,17 +228,24 @@ class Run:
     @property
     def cases_per_router(self) -> tuple[int, ...]:
         """How many training cases choose each router."""
+        return self._per_router(len(self.pool))
+
+    def _per_router(self, n: int) -> tuple[int, ...]:
+        """Return the same for the first `n` of them."""
         n_routers = max(1, self.start.config.n_routers)
-        counts = _known(self.pool.category).bincount(minlength=n_routers)
+        counts = _known(self.pool.category[:n]).bincount(minlength=n_routers)
         return tuple(counts.tolist())
 
     @cached_property
     def counted_card(self) -> ModelCard:
         """The card of the start with the counts and shares of this training's cases."""
-        is_fine_tuned = bool(self.start.sha256)
-        return with_counts(
-            self.start.card, self.cases_per_router, is_fine_tuned=is_fine_tuned
-        )
+        n = self._per_router(len(self.pool) - self.rehearsed)
+        return with_counts(self.start.card, n, is_fine_tuned=bool(self.start.sha256))
+
+    @property
+    def n_held_out(self) -> int:
+        """How many cases are held out, or have slices that are."""
+        return self.measured.n_held_out if self.measured else 0
 
     def fitted(self, *, keep: str | None = None) -> Fitted:
         """Return what came of it: the best model or the last, as is asked for."""
@@ -253,6 +260,8 @@ class Run:
             held_out=self.measured.kind if self.measured else "none",
             best_epoch=epoch,
             notices=tuple(self.notices),
+            n_held_out=self.n_held_out,
+            kept_classes=self.kept_classes,
         )
 
 
