@@ -22,7 +22,7 @@ from napari_dmoe.training.cases.annotation import IGNORED, TrainingError
 from napari_dmoe.training.cases.pool import Pool
 from napari_dmoe.training.cases.volumes import VolumePool
 from napari_dmoe.training.loop.card_facts import is_new
-from napari_dmoe.training.loop.evaluation import logits_of
+from napari_dmoe.training.loop.evaluation import found_labels
 from napari_dmoe.training.settings import TrainSettings
 
 _MOST_NAMED = 5
@@ -153,15 +153,14 @@ def _with_found(
     parts: list[Tensor] = []
     for chosen in torch.arange(len(pool)).split(1 if pool.patch else settings.batch):
         images, labels = pool.whole(chosen)
-        category = pool.category[chosen].to(settings.device)
-        logits = logits_of(
+        found = found_labels(
             network,
             images.to(settings.device),
-            category if loaded.config.n_routers else None,
-            pool.patch,
-            settings.batch,
+            pool.category[chosen] if loaded.config.n_routers else None,
+            card=loaded.card,
+            patch=pool.patch,
+            batch=settings.batch,
         )
-        found = logits.argmax(1).cpu()
         is_kept = torch.isin(found, kept) & (labels != IGNORED)
         new = torch.full_like(labels, IGNORED) if is_ignored else found.to(labels.dtype)
         parts += labels.where(~is_kept, new).unbind()

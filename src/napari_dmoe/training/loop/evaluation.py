@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import cast
+from functools import partial
+from typing import Any, cast
 
 import torch
 from monai.inferers import sliding_window_inference
@@ -13,6 +14,13 @@ from torch import Tensor, nn
 
 from napari_dmoe.evaluation.groups import EVERYBODY, Groups
 from napari_dmoe.inference.masks.pairs import class_dice
+from napari_dmoe.inference.running.drivers import (
+    RouterChoice,
+    combined,
+    driver_record,
+)
+from napari_dmoe.models.card import ModelCard
+from napari_dmoe.models.gating import LEFT_OUT
 from napari_dmoe.training.cases.annotation import IGNORED
 from napari_dmoe.training.cases.pool import Pool
 
@@ -88,6 +96,7 @@ def evaluate(
     has_moe: bool,
     batch: int,
     device: str,
+    card: ModelCard | None = None,
     unmeasured: Sequence[int] = (),
 ) -> Evaluation:
     """Segment held-out cases without noise, and compare.
@@ -108,6 +117,10 @@ def evaluate(
         Planes or windows at once.
     device : str
         Where the network is.
+    card : ModelCard, optional
+        By its shares the values of an unknown attribute are mixed, as
+        :func:`napari_dmoe.inference.running.segment.segment` mixes them; without it
+        such an attribute is left out.
     unmeasured : sequence of int
         Classes that the cases are not labelled with: their Dice is NaN.
     """
@@ -115,9 +128,10 @@ def evaluate(
     rows = []
     for chosen in torch.arange(len(pool)).split(1 if pool.patch else batch):
         images, truth = pool.whole(chosen)
-        category = pool.category[chosen].to(device) if has_moe else None
-        logits = logits_of(network, images.to(device), category, pool.patch, batch)
-        rows.append(_dice(logits.argmax(1).cpu(), truth, len(classes)))
+        category = pool.category[chosen] if has_moe else None
+        how: Any = {"card": card, "patch": pool.patch, "batch": batch}
+        found = found_labels(network, images.to(device), category, **how)
+        rows.append(_dice(found, truth, len(classes)))
     cases = torch.cat(rows)
     cases[:, [number - 1 for number in unmeasured]] = math.nan
     members = zip(groups.names, torch.from_numpy(groups.members.T), strict=True)
@@ -125,6 +139,53 @@ def evaluate(
     means = {n: _means(c, classes) for n, c in own.items() if not c.isnan().all()}
     n_groups = {name: counted(own[name]) for name in means}
     return Evaluation(cases, _means(cases, classes), means, n_groups)
+
+
+def found_labels(
+    network: nn.Module,
+    images: Tensor,
+    category: Tensor | None,
+    *,
+    card: ModelCard | None,
+    patch: tuple[int, int, int] | None,
+    batch: int,
+) -> Tensor:
+    """Return the label maps (B, *S) that a network finds, on the CPU.
+
+    What is unknown, -1 in the routers `category` (B, A), is mixed by the card's shares.
+    """
+    run = partial(logits_of, network, patch=patch, batch=batch)
+    if category is None or card is None or not (category == LEFT_OUT).any():
+        routers = None if category is None else category.to(images.device)
+        return run(images, routers).argmax(1).cpu()
+    mixtures = [_mixture(tuple(row), card) for row in category.tolist()]
+    # All rows are run together first, so that those of known routers are what they are
+    # among others of their kind.
+    firsts = torch.tensor([mixture.categories[0] for mixture in mixtures])
+    logits = run(images, firsts.to(images.device))
+    found = logits.argmax(1).cpu()
+    for row, mixture in enumerate(mixtures):
+        if len(mixture.categories) == 1:
+            continue
+        parts = [logits[row].softmax(0)]
+        for other in mixture.categories[1:]:
+            one = torch.tensor([other], device=images.device)
+            parts.append(run(images[row : row + 1], one)[0].softmax(0))
+        weights = torch.tensor(mixture.weights, device=images.device)
+        mixed = torch.tensordot(weights, torch.stack(parts), ([0], [0]))
+        found[row] = mixed.argmax(0).cpu()
+    return found
+
+
+def _mixture(row: tuple[int, ...], card: ModelCard) -> RouterChoice:
+    """Return what is run for a row of routers, of which -1 is unknown."""
+    drivers = tuple(
+        driver_record(card, attribute, first, None if r == LEFT_OUT else r - first)
+        for attribute, first, r in zip(
+            card.attributes, card.first_routers, row, strict=True
+        )
+    )
+    return combined(drivers, card.n_routers)
 
 
 def logits_of(

@@ -21,6 +21,7 @@ from napari_dmoe.training.augmentation.settings import (
 )
 from napari_dmoe.training.cases.annotation import IGNORED, Annotation, TrainingError
 from napari_dmoe.training.cases.held_out import ENOUGH_CASES, hold_out_slices
+from napari_dmoe.training.cases.known_drivers import trainable, values_without_cases
 from napari_dmoe.training.cases.pool import Pool, read_pool
 from napari_dmoe.training.cases.same_pictures import without_leaks
 from napari_dmoe.training.cases.sampling import Sampler
@@ -78,8 +79,10 @@ def prepare_run(
         reading=None if are_classes else reading,
         progress=progress,
     )
-    pool = read(cases)
-    watched: Pool | None = read(held_out) if len(held_out) else None
+    usable = trainable(cases, card)
+    rehearsed = sum(place >= len(cases) - rehearsed for place in usable.places)
+    pool = read(usable.cases)
+    watched: Pool | None = read(held_out, to_measure=True) if len(held_out) else None
     _check_labels(reading)
     _check_foreground(pool, card)
     apart = without_leaks(pool, watched)
@@ -127,10 +130,12 @@ def prepare_run(
         rehearsed=rehearsed,
         kept_classes=whole.notices,
         notices=[
+            *usable.notices,
             *notices,
             *whole.notices,
             *_of_another(loaded, images),
             *_notices(settings, groups, is_measured=bool(measured)),
+            *values_without_cases(pool.patients, card),
         ],
     )
 
