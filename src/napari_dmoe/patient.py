@@ -8,7 +8,7 @@ drives a model, and which router a value chooses, is the model card's business
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from numbers import Real
 from typing import Annotated, Literal
 
@@ -225,6 +225,13 @@ def _known_text(value: object) -> str | None:
     return value
 
 
+class Hidden:
+    """Stands for a value that is not printed."""
+
+    def __repr__(self) -> str:
+        return "..."
+
+
 KnownText = Annotated[str | None, BeforeValidator(_known_text)]
 
 
@@ -266,6 +273,10 @@ class Patient(Stated):
     )
     severity: KnownText = Field(default=None, title="Severity")
     others: Mapping[str, str] = Field(default_factory=dict, title="Others")
+
+    def __repr_args__(self) -> Iterator[tuple[str, object]]:
+        """Name what is known, and no value: what is printed ends in logs."""
+        return ((name, Hidden()) for name in self.known())
 
     @field_validator("sex", "race", "severity", mode="after")
     @classmethod

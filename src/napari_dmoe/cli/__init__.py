@@ -2,7 +2,8 @@
 
 Exit codes: 0 done, 2 bad arguments or input (one clear line), 3 the result could not be
 saved, 130 interrupted, 143 terminated; and 1 from ``replay`` where it gave another
-mask. Importing this loads no command: how it ends is settled first.
+mask, and from any where something went wrong that nobody foresaw. Importing this loads
+no command: how it ends is settled first.
 """
 
 from __future__ import annotations
@@ -25,6 +26,10 @@ def main() -> None:
     from napari_dmoe.cli.printing import keep_streams
 
     keep_streams()
+    from napari_dmoe.cli.printing import say
+    from napari_dmoe.faults import tell_uncaught
+
+    tell_uncaught(lambda words: say(f"napari-dmoe: {words}", err=True))
     from napari_dmoe.cli.commands import app
 
     app()

@@ -58,6 +58,10 @@ class Entry:
     row: int | None = None
     """Which row of the table it is; the header is row 1."""
 
+    def __repr__(self) -> str:
+        """Show the row alone, and nothing that tells whose image it is."""
+        return f"Entry(row={self.row})"
+
 
 @dataclass(frozen=True)
 class Listing(Sequence[Entry]):

@@ -136,6 +136,13 @@ class SpatialImage:
             affine = np.diag([*map(float, spacing), 1.0])
         return cls(data, names, affine, unit)
 
+    def __repr__(self) -> str:
+        """Show what kind of image it is, and no pixel."""
+        shape = " x ".join(
+            f"{n} ({axis})" for n, axis in zip(self.data.shape, self.axes, strict=True)
+        )
+        return f"SpatialImage({shape}, {self.data.dtype}, unit={self.unit!r})"
+
     @property
     def spatial_axes(self) -> tuple[str, ...]:
         """Names of the spatial axes, in the array's order."""
