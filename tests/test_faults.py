@@ -32,7 +32,7 @@ class _Form(BaseModel):
 
 
 def _lookup() -> None:
-    {}[SECRET]  # noqa: B018
+    {}[SECRET]
 
 
 def _form() -> None:

@@ -42,7 +42,7 @@ def _wrong_form(*_: object, **__: object) -> None:
 
 
 def _lookup(*_: object, **__: object) -> None:
-    {}[SECRET, np.full(3, 7777)]  # noqa: B018
+    {}[SECRET, str(np.full(3, 7777))]
 
 
 def _number(*_: object, **__: object) -> None:

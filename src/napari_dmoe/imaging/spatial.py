@@ -37,7 +37,8 @@ class SpatialImage:
     Parameters
     ----------
     data : array
-        Pixels, with one axis per name in `axes`. May be lazy (dask, zarr).
+        Pixels, with one axis per name in `axes`. May be lazy (dask, zarr), or a tensor,
+        which becomes an array.
     axes : tuple of str
         Names of the axes: ``"z"``, ``"y"``, ``"x"`` for space, ``"c"`` for channels,
         ``"t"`` for time; any other name is one more axis to run over.
@@ -67,6 +68,7 @@ class SpatialImage:
 
     def __post_init__(self) -> None:
         """Check that the parts fit each other, and fill in the identity affine."""
+        object.__setattr__(self, "data", _numpys(self.data))
         if len(self.axes) != self.data.ndim:
             raise ImageError(
                 f"the image has {self.data.ndim} axes of shape "
@@ -175,6 +177,33 @@ class SpatialImage:
         return tuple(float(s) for s in np.linalg.norm(self.affine[:-1, :-1], axis=0))
 
 
+def _numpys(data: Any) -> Any:
+    """Return an array whose numbers numpy knows; of tensors, one in memory.
+
+    Lazy arrays have numpy's types already, and are not read.
+    """
+    try:
+        np.dtype(data.dtype)
+    except TypeError:
+        return _of_tensor(data)
+    return data
+
+
+def _of_tensor(data: Any) -> NDArray[Any]:
+    try:
+        if hasattr(data, "detach"):  # torch's: perhaps on a GPU, or part of a graph
+            data = data.detach()
+            data = data.to_dense() if getattr(data, "is_sparse", False) else data
+            data = data.float() if str(data.dtype) == "torch.bfloat16" else data
+            data = data.cpu().resolve_conj().resolve_neg().numpy()
+        return np.asarray(data)
+    except (RuntimeError, TypeError, NotImplementedError, AttributeError):
+        raise ImageError(
+            f"the image is a {type(data).__name__} of {data.dtype} that numpy cannot "
+            "take: give it as an array, such as tensor.cpu().numpy()"
+        ) from None
+
+
 def guess_axes(shape: tuple[int, ...]) -> tuple[str, ...]:
     """Name the axes of an array by its shape alone.
 
@@ -184,6 +213,11 @@ def guess_axes(shape: tuple[int, ...]) -> tuple[str, ...]:
         For fewer than 2 or more than 4 axes, and for shapes that can be read in two
         ways, such as (3, 5, 5); the message says which names to choose from.
     """
+    if not shape:
+        raise ImageError(
+            "an image is an array with at least two axes: found one value without any. "
+            "Files are opened by read_image"
+        )
     is_colour_last = len(shape) in (3, 4) and shape[-1] in (3, 4)
     if len(shape) == 2:
         return ("y", "x")
