@@ -138,9 +138,21 @@ _YEARS_PER = {
 }
 
 
+def is_missing(value: object) -> bool:
+    """Say whether a table has no value there: None, NaN, pandas' NA, numpy's masked."""
+    if value is None or type(value).__name__ == "MaskedConstant":
+        return True
+    try:
+        return bool(value != value)
+    except (TypeError, ArithmeticError):  # NA is neither like itself nor unlike it
+        return True
+    except ValueError:  # an array is no single value
+        return False
+
+
 def is_unknown(value: object) -> bool:
     """Say whether a value means "not known": None, NaN, blank, ``unknown``, ``n/a``."""
-    if value is None or (isinstance(value, Real) and value != value):
+    if is_missing(value):
         return True
     return isinstance(value, str) and value.strip().lower() in _UNKNOWN_WORDS
 

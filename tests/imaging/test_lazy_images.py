@@ -167,9 +167,8 @@ def test_an_array_that_cannot_be_read_is_told_in_words(
         def __getitem__(self, index: object) -> np.ndarray:
             raise error
 
-    image = SpatialImage.from_array(
-        Gone(), axes=["z", *"yx"] if shape[0] == 3 else None
-    )
+    axes = "zyx" if shape[0] == 3 else None
+    image = SpatialImage.from_array(Gone(), axes=axes)
     loaded = load_checkpoint("fundus-phantom")
     with pytest.raises(ImageReadError) as caught:
         segment(loaded, image, Patient(severity="suspect"))

@@ -126,7 +126,13 @@ class SpatialImage:
         ImageError
             When the axes cannot be told from the shape.
         """
+        found = type(data).__name__
         data = data if hasattr(data, "ndim") else np.asarray(data)
+        if not data.ndim:
+            raise ImageError(
+                f"an image is an array with at least two axes: found a {found}. Files "
+                "are opened by read_image"
+            )
         names = tuple(axes) if axes is not None else guess_axes(tuple(data.shape))
         n_spatial = sum(name in SPATIAL_AXES for name in names)
         affine = np.eye(n_spatial + 1)
@@ -213,11 +219,6 @@ def guess_axes(shape: tuple[int, ...]) -> tuple[str, ...]:
         For fewer than 2 or more than 4 axes, and for shapes that can be read in two
         ways, such as (3, 5, 5); the message says which names to choose from.
     """
-    if not shape:
-        raise ImageError(
-            "an image is an array with at least two axes: found one value without any. "
-            "Files are opened by read_image"
-        )
     is_colour_last = len(shape) in (3, 4) and shape[-1] in (3, 4)
     if len(shape) == 2:
         return ("y", "x")
