@@ -289,11 +289,8 @@ def _refuse_other_numbers(
     found = {"prediction": counted(predicted), "truth": counted(truth)}
     own = {what: set(values) - {0} for what, values in found.items()}
     for what, other in (("prediction", "truth"), ("truth", "prediction")):
-        if (
-            own[what]
-            and own[other] & classes
-            and not own[what] & (classes | own[other])
-        ):
+        is_known = not own[what] or own[what] & (classes | own[other])
+        if own[other] & classes and not is_known:
             listed = ", ".join(map(str, sorted(own[what])))
             wanted = ", ".join(map(str, sorted(classes)))
             raise MetricError(
