@@ -108,16 +108,25 @@ def test_an_image_that_crashes_stops_no_other(
     assert "this is a fault of napari-dmoe" in rows[0]["outcome"]
 
 
+@pytest.mark.parametrize(
+    ("patched", "place"),
+    [
+        ("napari_dmoe.models.checkpoint.load_checkpoint", "cli/inspect.py:"),
+        ("napari_dmoe.cli.outcome.unwound", "cli/outcome.py:"),
+        ("napari_dmoe.cli.commands.app", "cli/__init__.py:"),
+    ],
+)
 def test_a_command_that_crashes_ends_with_1_and_prints_no_traceback(
-    tmp_path: Path,
+    tmp_path: Path, patched: str, place: str
 ) -> None:
+    module, _, name = patched.rpartition(".")
     script = tmp_path / "crash.py"
     script.write_text(
         "import sys\n"
-        "import napari_dmoe.models.checkpoint as checkpoint\n"
+        f"import {module} as patched\n"
         "def crash(*_, **__):\n"
         f"    return {{}}['{SECRET}']\n"
-        "checkpoint.load_checkpoint = crash\n"
+        f"patched.{name} = crash\n"
         "from napari_dmoe.cli import main\n"
         "sys.argv = ['napari-dmoe', 'inspect', 'fundus-phantom']\n"
         "main()\n"
@@ -127,7 +136,7 @@ def test_a_command_that_crashes_ends_with_1_and_prints_no_traceback(
     )
     assert done.returncode == 1
     assert SECRET not in done.stdout + done.stderr
-    assert done.stderr.startswith("napari-dmoe: KeyError in cli/inspect.py:")
+    assert done.stderr.startswith(f"napari-dmoe: KeyError in {place}")
     assert len(done.stderr.splitlines()) == 1
     all_of_it = {**os.environ, "NAPARI_DMOE_TRACEBACK": "1"}
     done = subprocess.run(

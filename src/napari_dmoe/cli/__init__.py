@@ -8,6 +8,8 @@ no command: how it ends is settled first.
 
 from __future__ import annotations
 
+import sys
+
 from napari_dmoe.cli.signals import end_on_signals
 
 TYPE_CHECKING = False  # as in `typing`, which takes long to import
@@ -27,12 +29,19 @@ def main() -> None:
 
     keep_streams()
     from napari_dmoe.cli.printing import say
-    from napari_dmoe.faults import tell_uncaught
+    from napari_dmoe.faults import tell_uncaught, told
 
-    tell_uncaught(lambda words: say(f"napari-dmoe: {words}", err=True))
-    from napari_dmoe.cli.commands import app
+    def tell(words: str) -> None:
+        say(f"napari-dmoe: {words}", err=True)
 
-    app()
+    tell_uncaught(tell)
+    try:
+        from napari_dmoe.cli.commands import app
+
+        app()
+    except Exception as error:  # noqa: BLE001 - typer would print what it holds
+        tell(told(error))
+        sys.exit(1)
 
 
 def __getattr__(name: str) -> Any:
