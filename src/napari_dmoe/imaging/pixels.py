@@ -78,14 +78,14 @@ def channels_first(
 
 def _other_channels(n: int, allowed: tuple[int, ...]) -> str:
     """Say that a network takes other channels, and what to do."""
-    found = f"found {n} channel{'s' * (n > 1)}"
+    found = f"found {n} channel{'s' * (n != 1)}"
     if allowed == (1, 3):
         return (
             f"the model takes grey or RGB images: {found}. Choose one channel, or "
             "combine them to RGB"
         )
     if allowed == (1,):
-        return f"the model takes grey images, of one channel: {found}. Choose one"
+        return f"the model takes grey images, of 1 channel: {found}. Choose one"
     most = max(allowed)
     wanted = f"{most} channels" if len(allowed) == 1 else f"1 or {most} channels"
     return (

@@ -164,8 +164,8 @@ def test_volumes_of_two_channels_are_varied(augmentation: kinds.Augmentation) ->
 @pytest.mark.parametrize(
     ("model", "case", "n_channels", "n_given", "words"),
     [
-        (planes_model, plane, 1, 3, "takes grey images, of one channel: found 3 chan"),
-        (planes_model, plane, 1, 4, "takes grey images, of one channel: found 4 chan"),
+        (planes_model, plane, 1, 3, "takes grey images, of 1 channel: found 3 chan"),
+        (planes_model, plane, 1, 4, "takes grey images, of 1 channel: found 4 chan"),
         (planes_model, plane, 3, 2, "takes grey or RGB images: found 2 channels"),
         (planes_model, plane, 2, 3, "takes images of 1 or 2 channels: found 3 chan"),
         (
@@ -176,7 +176,7 @@ def test_volumes_of_two_channels_are_varied(augmentation: kinds.Augmentation) ->
             "takes images of 2 channels: found 1 chan",
         ),
         (volumes_model, volume, 2, 3, "takes images of 2 channels: found 3 channels"),
-        (volumes_model, volume, 1, 2, "takes grey images, of one channel: found 2 ch"),
+        (volumes_model, volume, 1, 2, "takes grey images, of 1 channel: found 2 ch"),
     ],
 )
 def test_other_channels_are_refused_in_words_by_runs_and_trainings(

@@ -96,7 +96,7 @@ def _channel_problem(found: int, dims: int, wanted: int) -> str:
         allowed.add(_COLOURS + 1)  # opacity, which is left out
     if found in allowed:
         return ""
-    this = f"this one has {found} channel{'s' * (found > 1)}"
+    this = f"this one has {found} channel{'s' * (found != 1)}"
     if dims == 2 and wanted == _COLOURS:
         return (
             f"This model takes grey or colour images, {this}: choose one of them, or "
