@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from napari_dmoe.evaluation.group_table import counted_mean, disaggregate, numbers
 from napari_dmoe.evaluation.groups import group_names, groups_of, people
 from napari_dmoe.evaluation.intervals import bootstrap, bootstrap_difference
+from napari_dmoe.evaluation.json_scores import with_nan, with_null
 from napari_dmoe.evaluation.mask_pair import MetricError
 from napari_dmoe.models.card import CardAttribute
 from napari_dmoe.patient import Patient, is_missing, is_unknown
@@ -127,3 +129,15 @@ def test_cases_in_no_group_of_an_attribute_are_counted() -> None:
     groups = groups_of(patients, [SEX])
     assert groups.n_unknown == {"sex": 2}
     assert groups_of(patients, []).n_unknown == {}
+
+
+@pytest.mark.parametrize("nothing", MISSING, ids=lambda each: type(each).__name__)
+def test_a_missing_score_is_null_in_json_and_nan_again(nothing: Any) -> None:
+    scores = {
+        "dice": nothing,
+        "n": np.int64(3),
+        "by": [np.float32(0.5), {"a": nothing}],
+    }
+    written = json.loads(json.dumps(with_null(scores)))
+    assert written == {"dice": None, "n": 3, "by": [0.5, {"a": None}]}
+    assert math.isnan(with_nan({"dice": nothing})["dice"])
