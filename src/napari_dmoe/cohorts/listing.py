@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import overload
 
 from napari_dmoe.cohorts.beside import Neighbours
 from napari_dmoe.cohorts.case import CohortError
-from napari_dmoe.cohorts.datasets import TABLE, read_rows
+from napari_dmoe.cohorts.datasets import TABLE, read_table_rows
 from napari_dmoe.cohorts.rows import BadRow, CohortRow, RowError
 from napari_dmoe.imaging.files import (
     IMAGE_SUFFIXES,
@@ -24,6 +24,7 @@ from napari_dmoe.imaging.files import (
     image_suffix,
     refuse_no_image,
 )
+from napari_dmoe.models.naming import heard_of
 from napari_dmoe.patient import Patient
 
 _NOT_READ = re.compile(
@@ -62,6 +63,11 @@ class Entry:
         """Show the row alone, and nothing that tells whose image it is."""
         return f"Entry(row={self.row})"
 
+    def of_model(self, drivers: Collection[str]) -> Entry:
+        """Return it with what a model has heard of its patient."""
+        patient = heard_of(self.patient, drivers)
+        return self if patient is self.patient else replace(self, patient=patient)
+
 
 @dataclass(frozen=True)
 class Listing(Sequence[Entry]):
@@ -86,10 +92,17 @@ class Listing(Sequence[Entry]):
         return self.entries[index]
 
 
-def entries_of(source: Path, patient: Patient | None = None) -> Listing:
+def entries_of(
+    source: Path,
+    patient: Patient | None = None,
+    *,
+    drivers: Collection[str] | None = None,
+) -> Listing:
     """List images: of a file, a folder of them or with ``cohort.csv``, or such a table.
 
-    Those without a table show `patient`; everything is unknown by default. Of a folder
+    Those without a table show `patient`; everything is unknown by default. Of a table
+    is told what was understood and what is not used; `drivers` are the attributes that
+    drive the model in hand. Of a folder
     are left out, and told: results of earlier runs, masks and other views of an image
     beside them, hidden files, and what is no file that can be read. Its own folders are
     not looked into. Images of the same name but for the suffix are called by the whole.
@@ -110,15 +123,21 @@ def entries_of(source: Path, patient: Patient | None = None) -> Listing:
                 "a cohort's table gives each patient: leave out --sex, --race, --age, "
                 "--severity and --attribute"
             )
-        return Listing(tuple(_entry(row) for row in read_rows(source)))
+        table = read_table_rows(source, drivers=drivers)
+        found = tuple(map(_entry, table.rows))
+        if drivers is not None:
+            found = tuple(each.of_model(drivers) for each in found)
+        # Nothing is split where everything is segmented.
+        said = (each for each in table.notices if each != table.kept_together)
+        return Listing(found, tuple(said))
     if not source.is_dir():
         refuse_no_image(source)
         return Listing((Entry(image_stem(source), source, patient),))
     images, left_out = _images_in(source)
     notices = tuple(_told(reason, names) for reason, names in left_out.items())
     if not images:
-        found = "; ".join((f"{source.name} holds no image and no {TABLE}", *notices))
-        raise ValueError(found)
+        reasons = f"{source.name} holds no image and no {TABLE}", *notices
+        raise ValueError("; ".join(reasons))
     n_called = Counter(map(image_stem, images))
     entries = (
         Entry(stem if n_called[stem] == 1 else path.name, path, patient)
