@@ -61,11 +61,11 @@ def read_pool(
             "at most, background included"
         )
     n_channels = n_channels or (3 if card.dims == 2 else 1)
-    read, axes = _reading(card, n_channels)
+    read, axes = _reading(card)
     reading = reading or annotation.reading(card.classes)
     images, labels, categories, patients, sizes = [], [], [], [], []
     for done, case in enumerate(cases, start=1):
-        prepared = _prepared(case, read)
+        prepared = _prepared(case, partial(read, n_channels=n_channels))
         images.append((255 * prepared.tensor.clamp(0, 1)).round().to(torch.uint8))
         drawn = labels_of(
             case,
@@ -99,28 +99,24 @@ def read_pool(
     )
 
 
+def _reading(card: ModelCard) -> tuple[Callable[..., Any], tuple[str, ...]]:
+    """Return what prepares an image as a card asks, and the order of its axes."""
+    how = card.preprocessing
+    if card.dims == 3 and isinstance(how, VolumePreprocessing):
+        return partial(prepare_volume, preprocessing=how), VOLUME_AXES
+    if card.dims == 2 and isinstance(how, Preprocessing):
+        # Brightness is varied before it is standardised.
+        raw = how.model_copy(update={"standardise": False})
+        return partial(prepare, preprocessing=raw), ("y", "x")
+    raise TrainingError(f"the card {card.name!r} states no preprocessing")
+
+
 def _prepared(case: Case, read: Callable[[SpatialImage], Any]) -> Any:
     """Return what a network sees of a case; errors say which case it is."""
     try:
         return read(case.image)
     except ImageError as error:
         raise TrainingError(f"case {case.id}: {error}") from error
-
-
-def _reading(
-    card: ModelCard, n_channels: int
-) -> tuple[Callable[..., Any], tuple[str, ...]]:
-    """Return what prepares an image as a card asks, and the order of its axes."""
-    how = card.preprocessing
-    if card.dims == 3 and isinstance(how, VolumePreprocessing):
-        return partial(
-            prepare_volume, preprocessing=how, n_channels=n_channels
-        ), VOLUME_AXES
-    if card.dims == 2 and isinstance(how, Preprocessing):
-        # Brightness is varied before it is standardised.
-        raw = how.model_copy(update={"standardise": False})
-        return partial(prepare, preprocessing=raw, n_channels=n_channels), ("y", "x")
-    raise TrainingError(f"the card {card.name!r} states no preprocessing")
 
 
 def pool_sha256(pool: Pool) -> str:
