@@ -309,12 +309,8 @@ def _sizes(
 
 
 def describe_drivers(provenance: Provenance) -> list[str]:
-    """Say the value of each driver, or that it was unknown."""
-    return [
-        f"{driver.attribute.replace('_', ' ')} "
-        + (driver.value or f"unknown ({len(driver.values)} values mixed)")
-        for driver in provenance.drivers
-    ]
+    """Say the value of each driver, or that it was unknown and what was mixed."""
+    return [driver.words for driver in provenance.drivers]
 
 
 def sizes_of(

@@ -59,6 +59,11 @@ Name = Annotated[str, Field(max_length=LONGEST_NAME), AfterValidator(_name)]
 Text = Annotated[str, Field(max_length=LONGEST_TEXT), AfterValidator(_sentences)]
 
 
+def _plain(name: str) -> str:
+    """Return what names that differ in case, spaces or underscores alone share."""
+    return " ".join(name.replace("_", " ").split()).casefold()
+
+
 def _alike(names: Iterable[str]) -> str | None:
     """Return a name that another differs from in case or spaces alone, if any."""
     seen: set[str] = set()
@@ -274,3 +279,60 @@ class ModelCard(Stated, frozen=True, extra="forbid"):
             None if value is None else first + value
             for first, value in zip(self.first_routers, values, strict=True)
         )
+
+    def untrained(self, attribute_name: str) -> tuple[str, ...]:
+        """Return the values of an attribute that no training case had, in their order.
+
+        By the counts that the card states, else by the frequencies that are 0; empty
+        where neither is stated, and for what does not drive the model. Counts that are
+        all 0 say nothing of values that they do not name.
+
+        Examples
+        --------
+        >>> sex = CardAttribute(name="sex", values=("female", "male"))
+        >>> women = TrainingFacts(n_per_value={"sex": {"female": 40, "male": 0}})
+        >>> ModelCard(
+        ...     name="women",
+        ...     title="Women",
+        ...     attributes=(sex,),
+        ...     classes=("background", "lesion"),
+        ...     training=women,
+        ... ).untrained("sex")
+        ('male',)
+        """
+        attribute = next((a for a in self.attributes if a.name == attribute_name), None)
+        if attribute is None:
+            return ()
+        counts = self.counts(attribute_name)
+        if counts:
+            others = 0 if any(counts.values()) else None
+            n = {value: counts.get(value, others) for value in attribute.values}
+            return tuple(value for value, cases in n.items() if cases == 0)
+        shares = attribute.frequencies or attribute.prior
+        return tuple(v for v, s in zip(attribute.values, shares, strict=True) if s == 0)
+
+    def counts(self, attribute_name: str) -> dict[str, int]:
+        """Return how many training cases had each value, as far as the card says."""
+        attribute = next((a for a in self.attributes if a.name == attribute_name), None)
+        if attribute is None:
+            return {}
+        stated = {_plain(k): v for k, v in (self.training.n_per_value or {}).items()}
+        known = {_plain(value): value for value in attribute.values}
+        return {
+            known[_plain(value)]: n
+            for value, n in stated.get(_plain(attribute_name), {}).items()
+            if _plain(value) in known
+        }
+
+    def shares(self, attribute_name: str) -> tuple[float, ...]:
+        """Return the share of each value in a mixture, where the value is unknown.
+
+        They are the frequencies that the card states; where it states none, values
+        that training cases had, or that nothing is known of, have the same share.
+        """
+        attribute = next(a for a in self.attributes if a.name == attribute_name)
+        untrained = self.untrained(attribute_name)
+        n = len(attribute.values) - len(untrained)
+        if attribute.frequencies is not None or not untrained or not n:
+            return attribute.prior
+        return tuple(0.0 if v in untrained else 1 / n for v in attribute.values)

@@ -232,4 +232,9 @@ def _value(
         ratio=measured.ratio,
         dice=class_dice(result.labels, reference.labels, len(result.classes)),
         n_different=int(np.count_nonzero(result.labels != reference.labels)),
+        untrained=tuple(
+            value
+            for attribute, value in zip(plan.attributes, names, strict=True)
+            if value in plan.loaded.card.untrained(attribute.name)
+        ),
     )
