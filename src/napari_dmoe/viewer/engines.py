@@ -187,6 +187,7 @@ replay = _late("inference.replaying.replay:replay")
 read_routing = _late("inference.what_if.routing_reading:read_routing")
 entries = _late("cohorts.listing:entries_of")
 start_tuning = _late("training.tuning.process:TuningProcess")
+look_at_guard = _late("training.tuning.guarding:check_guard")
 draw_sweep = _late("inference.what_if.sweep_pictures:sweep_picture")
 save_sweep = _late("inference.what_if.files:save_sweep")
 
@@ -207,6 +208,7 @@ class Engines:
     read_routing: Callable[..., RoutingMaps] = read_routing
     entries: Callable[[Path], Sequence[Entry]] = entries
     series: Callable[..., list[Done]] = series
+    look_at_guard: Callable[..., Any] = look_at_guard
     start_tuning: Callable[[Path, Any], Any] = start_tuning
     recent_models: Callable[[], tuple[str, ...]] = recent_models
     remember_model: Callable[[str], None] = remember_model

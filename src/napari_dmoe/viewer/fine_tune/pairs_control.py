@@ -22,6 +22,7 @@ from napari_dmoe.viewer.ui.measuring import Measuring
 
 if TYPE_CHECKING:
     from napari_dmoe.imaging.spatial import SpatialImage
+    from napari_dmoe.patient import Patient
     from napari_dmoe.training.cases.annotation import Annotation
 
 _REFRESH_MS = 200
@@ -64,6 +65,12 @@ class PairsControl(Control):
     def chosen(self) -> tuple[Pair, ...]:
         """The pairs that are ticked."""
         return tuple(pair for pair in self._pairs if self._is_ticked(pair))
+
+    @property
+    def patients(self) -> tuple[Patient, ...]:
+        """Whom the ticked pairs show."""
+        images = [pair.image() for pair in self.chosen]
+        return tuple(self._session.patient_of(i) for i in images if i is not None)
 
     def why_not(self) -> str:
         """Say why nothing can be trained on; nothing where something can."""

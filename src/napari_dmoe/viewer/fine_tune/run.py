@@ -113,8 +113,8 @@ class TuneControl(Control):
         """Hand the ticked pairs over, and train on them once that is done."""
         loaded, settings = self._session.model, self._tab.advanced.value()
         pairs, guard = self._pairs.chosen, self._guard.guard
-        is_busy = self._tuning.state.is_at_work
-        if loaded is None or settings is None or guard is None or is_busy or not pairs:
+        may_not = self._tuning.state.is_at_work or self._guard.why_not() or not pairs
+        if loaded is None or settings is None or guard is None or may_not:
             return
         from napari_dmoe.training.tuning.process import TuningTask
 
@@ -150,7 +150,9 @@ class TuneControl(Control):
             if image is not None and labels is not None:
                 placed = copied(on_image(image, labels, dims))
                 patient = self._session.patient_of(image)
-                taken.append(Snapshot(to_image(image, dims), placed, patient, number))
+                drawn = self._session.phantom_of(image)
+                pixels = to_image(image, dims)
+                taken.append(Snapshot(pixels, placed, patient, number, drawn))
         return taken
 
     def stop(self) -> None:
