@@ -69,9 +69,9 @@ def test_it_is_said_before_the_run_and_with_its_result(desk: Desk) -> None:
     assert "severity: suspect (never trained)" in result.summary.text()
     assert SAID in result.notices.text()
     (mask,) = desk.masks
-    assert "never trained" in dict(record_rows(mask.metadata["napari-dmoe"]))[
-        "Driven by"
-    ]
+    assert (
+        "never trained" in dict(record_rows(mask.metadata["napari-dmoe"]))["Driven by"]
+    )
     (driver,) = layer_record(mask).drivers
     assert driver.untrained == ("suspect",)
     know(desk, "healthy")  # which runs it again

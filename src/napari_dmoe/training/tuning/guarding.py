@@ -37,7 +37,7 @@ from napari_dmoe.training.tuning.guard_groups import (
     groups_trained_on,
     notices_of,
 )
-from napari_dmoe.training.tuning.guard_labels import LabelCheck
+from napari_dmoe.training.tuning.guard_labels import LabelCheck, refuse_unfit
 from napari_dmoe.training.tuning.report import TuningReport
 from napari_dmoe.training.tuning.sameness import (
     Trained,
@@ -308,6 +308,7 @@ def _apart(
         progress(Progress(place, len(cases), "looking at the guard"))
         try:
             case = cases[place]
+            refuse_unfit(case, card.dims)
             is_annotated = check.is_annotated(case)
         except CohortError as error:
             raise CohortError(f"the guard: {error}") from error

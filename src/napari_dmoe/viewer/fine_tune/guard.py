@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,17 +12,19 @@ from qtpy.QtWidgets import QFileDialog
 
 from napari_dmoe.viewer.bench import Bench, Control
 from napari_dmoe.viewer.fine_tune import guard_words as words
+from napari_dmoe.viewer.fine_tune.annotations import Snapshot
 from napari_dmoe.viewer.fine_tune.choices_view import TuneSection
 from napari_dmoe.viewer.fine_tune.pairs_control import PairsControl
 from napari_dmoe.viewer.ui.connections import Connections
-from napari_dmoe.viewer.ui.jobs import Job, JobRunner
+from napari_dmoe.viewer.ui.jobs import Job, JobRunner, notify_error
 
 if TYPE_CHECKING:
-    from napari_dmoe.models.checkpoint import LoadedModel
-    from napari_dmoe.progress import ProgressHook
+    from napari_dmoe.models.card import ModelCard
+    from napari_dmoe.progress import Progress, ProgressHook
+    from napari_dmoe.training.cases.annotation import Annotation
     from napari_dmoe.training.tuning.guard import Guard
+    from napari_dmoe.training.tuning.guarding import Guarding
     from napari_dmoe.viewer.engines import Engines
-    from napari_dmoe.viewer.fine_tune.guard_words import SeenGuard
 
 NONE = "none: not checked"
 FOLDER = "cohort folder…"
@@ -39,23 +42,23 @@ class GuardControl(Control):
 
     changed = Signal()
 
-    def __init__(
-        self, bench: Bench, section: TuneSection, pairs: PairsControl
-    ) -> None:
+    def __init__(self, bench: Bench, section: TuneSection, pairs: PairsControl) -> None:
         super().__init__(bench, section)
         self._section, self._pairs, self._place = section, pairs, 0
         self._offered: list[Guard] = []
         self._cohorts: list[Guard] = []
         self._drawn: Guard | None = None
         self._wish: Guard | None = None
-        self._seen: SeenGuard | None = None
+        self._seen: Guarding | None = None
         self._problem, self._is_stale = "", False
+        self._ticked: frozenset[int] = frozenset()
         self._looking = JobRunner(self, has_bar=False)
+        self._looking.progressed.connect(self._on_progress)
         self._looking.returned.connect(self._on_seen)
         self._looking.failed.connect(self._on_failed)
         self._looking.finished.connect(self._on_finished)
         Connections(self).add(bench.session.model_changed, self.offer)
-        pairs.shown.connect(self._offer)
+        pairs.shown.connect(self._on_pairs)
         section.guard_chosen.connect(self._on_chosen)
         section.n_changed.connect(self._on_n)
 
@@ -115,9 +118,18 @@ class GuardControl(Control):
         may_be_drawn = self._drawn is not None and not self._why_not_drawn()
         drawn = [self._drawn] if self._drawn is not None and may_be_drawn else []
         self._offered = [*drawn, Guard(), *self._cohorts]
-        is_there = self._wish is not None and self._wish in self._offered
-        self._place = self._offered.index(self._wish) if is_there else 0
+        wished = (i for i, each in enumerate(self._offered) if each == self._wish)
+        self._place = next(wished, 0)
         self._show()
+
+    def _on_pairs(self) -> None:
+        """Look again where other images are ticked: one of them may be the guard's."""
+        self._offer()
+        if self._images() != self._ticked:
+            self._look()
+
+    def _images(self) -> frozenset[int]:
+        return frozenset(id(pair.image()) for pair in self._pairs.chosen)
 
     def _why_not_drawn(self) -> str:
         drawn = self._drawn
@@ -149,23 +161,31 @@ class GuardControl(Control):
 
     def _look(self) -> None:
         """Look at the cases of the cohort that is chosen, anew each time."""
-        self._seen, self._problem = None, ""
+        self._seen, self._problem, self._ticked = None, "", self._images()
         model, guard = self._session.model, self.guard
         if self._looking.is_busy:
             self._is_stale = True
             self._looking.stop()
         elif model is not None and guard is not None and guard.kind == "cohort":
-            work = partial(_look, self._engines, guard, model)
+            what, reading = (guard, model.card), self._pairs.reading()
+            work = partial(_look, self._engines, what, self._pairs.snapshots(), reading)
             self._looking.start(Job("dMoE: looking at the guard", work))
         self._show()
 
-    def _on_seen(self, seen: SeenGuard) -> None:
+    def _on_progress(self, progress: Progress) -> None:
         if not self._is_stale:
-            self._seen = seen
+            self._section.show_guard(words.looking(progress), None)
+
+    def _on_seen(self, seen: Guarding) -> None:
+        if not self._is_stale:
+            self._seen, self._problem = seen, words.why_nobody(seen)
 
     def _on_failed(self, error: Exception) -> None:
-        if not self._is_stale:
-            self._problem = words.unusable(error)
+        if self._is_stale:
+            return
+        self._problem = words.unusable(error)
+        if not isinstance(error, ValueError | OSError):
+            notify_error(error)  # which nobody foresaw
 
     def _on_finished(self) -> None:
         was_stale, self._is_stale = self._is_stale, False
@@ -189,11 +209,10 @@ class GuardControl(Control):
             return words.DRAWN
         if guard.kind == "none":
             return " ".join(filter(None, (self._why_not_drawn(), words.NO_GUARD)))
-        why_not, model = self.why_not(), self._session.model
-        if why_not or self._seen is None or model is None:
+        why_not = self.why_not()
+        if why_not or self._seen is None:
             return why_not
-        ours = self._pairs.patients
-        return words.cohort_note(self._seen, model.card, ours)
+        return words.cohort_note(self._seen, self._pairs.patients)
 
 
 def _title(guard: Guard) -> str:
@@ -202,6 +221,13 @@ def _title(guard: Guard) -> str:
 
 
 def _look(
-    engines: Engines, guard: Guard, loaded: LoadedModel, hook: ProgressHook
-) -> SeenGuard:
-    return engines.look_at_guard(guard, loaded, progress=hook)
+    engines: Engines,
+    what: tuple[Guard, ModelCard],
+    ticked: Sequence[Snapshot],
+    reading: Annotation,
+    hook: ProgressHook,
+) -> Guarding:
+    """Look at a guard beside what would be trained on; called in the job's thread."""
+    guard, card = what
+    trained = [case for each in ticked for case in each.cases(card.dims, reading)]
+    return engines.look_at_guard(guard, card, trained, progress=hook)

@@ -2,37 +2,33 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from napari_dmoe.evaluation.groups import SMALL_GROUP, groups_of, values_in
 
 if TYPE_CHECKING:
-    from napari_dmoe.models.card import ModelCard
     from napari_dmoe.patient import Patient
+    from napari_dmoe.progress import Progress
+    from napari_dmoe.training.tuning.guarding import Guarding
     from napari_dmoe.viewer.fine_tune.pairs import Pair
 
 NO_GUARD = "Nothing will be said of how other patients fare."
 LOOKING = "Looking at the guard's cases …"
 DRAWN = "Made-up cases as those that are ticked, which the model has never seen."
-_MOST_GROUPS = 6
+_MOST_GROUPS, _MOST_NOTICES = 6, 4
 
 
-@dataclass(frozen=True)
-class SeenGuard:
-    """What was found out about a cohort that can guard."""
-
-    patients: tuple[Patient, ...]
-    """Of each of its cases."""
-    notices: tuple[str, ...] = ()
-    """What a person should know of them, in sentences without a full stop."""
-
-
-def unusable(error: Exception) -> str:
+def unusable(why: object) -> str:
     """Say that a guard cannot be used, and why."""
-    return f"The guard cannot be used: {str(error).rstrip('.')}."
+    return f"The guard cannot be used: {str(why).rstrip('.')}."
+
+
+def looking(progress: Progress) -> str:
+    """Say how far the look at a guard's cases is."""
+    if progress.total <= 1:
+        return LOOKING
+    return f"{LOOKING} {progress.done} of {progress.total}"
 
 
 def not_drawn(kind: str, pairs: Sequence[Pair]) -> str:
@@ -48,37 +44,45 @@ def not_drawn(kind: str, pairs: Sequence[Pair]) -> str:
     )
 
 
-def cohort_note(
-    seen: SeenGuard, card: ModelCard, trained: Sequence[Patient]
-) -> str:
-    """Say how many cases there are of whom, and of whom nothing will be said.
+def why_nobody(guarding: Guarding) -> str:
+    """Say why a guard that was looked at judges nothing; nothing where it does."""
+    return "" if len(guarding.cases) else unusable("; ".join(guarding.reasons))
+
+
+def cohort_note(guarding: Guarding, trained: Sequence[Patient]) -> str:
+    """Say how many cases judge, and of whom nothing will be said for want of cases.
 
     `trained` are the patients of what is ticked.
     """
-    from napari_dmoe.training.tuning.guard_groups import (
-        as_known,
-        groups_to_compare,
-        groups_trained_on,
-    )
+    from napari_dmoe.cohorts.datasets import patients_of
+    from napari_dmoe.training.tuning.guard_groups import as_known, groups_trained_on
 
-    by = groups_to_compare(seen.patients, card)
-    found = groups_of([as_known(p, by) for p in seen.patients], by)
-    counts = Counter(dict(zip(found.names, found.members.sum(0).tolist(), strict=True)))
-    wanted = groups_trained_on(trained, card.attributes, card)
-    missing = [group for group in wanted if not counts[group]]
-    few = [g for g in found.names if 0 < counts[g] < SMALL_GROUP]
-    n = len(seen.patients)
-    said = [f"{n} {'case' if n == 1 else 'cases'}, never trained on."]
-    if not any(counts.values()):
-        said.append("Of none is it known to which group they belong.")
-    if missing:
-        names = _listed([values_in(group) for group in missing])
-        said.append(f"No {names}: nothing will be said of them.")
+    by, whom = guarding.attributes, patients_of(guarding.cases)
+    found = groups_of([as_known(p, by) for p in whom], by)
+    numbers = found.members.sum(0).tolist()
+    counts = dict(zip(found.names, numbers, strict=True))
+    wanted = groups_trained_on(trained, by, guarding.card)
+    missing = [values_in(group) for group in wanted if not counts[group]]
+    small = {g: n for g, n in counts.items() if 0 < n < SMALL_GROUP}
+    few = [f"{values_in(group)} ({n})" for group, n in small.items()]
+    said = [f"{len(whom)} {'case' if len(whom) == 1 else 'cases'}, never trained on."]
+    if not any(numbers):
+        said.append("They belong to no group: nothing will be said of groups.")
+    elif missing:
+        said.append(f"No {_listed(missing)}: nothing will be said of them.")
     if few:
-        names = _listed([f"{values_in(group)} {counts[group]}" for group in few])
-        said.append(f"Few cases, fewer than {SMALL_GROUP}: {names}.")
-    said += [f"{notice[:1].upper()}{notice[1:].rstrip('.')}." for notice in seen.notices]
-    return " ".join(said)
+        said.append(f"Fewer than {SMALL_GROUP}, which say little: {_listed(few)}.")
+    return " ".join((*said, *_notices(guarding)))
+
+
+def _notices(guarding: Guarding) -> list[str]:
+    """Return what else is to be known of a guard; of many the first ones."""
+    from napari_dmoe.training.tuning.guarding import ONLY_PICTURES
+
+    told = [n for n in guarding.report((), ()).notices if ONLY_PICTURES not in n]
+    said = [f"{n[:1].upper()}{n[1:].rstrip('.')}." for n in told[:_MOST_NOTICES]]
+    more = len(told) - len(said)
+    return [*said, f"And {more} more, which the report lists."] if more else said
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -302,9 +302,7 @@ class FileSeries(Control):
 
     def _on_files_stopped(self) -> str:
         how_many = f"{len(self._section.rows)} of {len(self._entries)} images"
-        return self._say_counted(
-            f"Stopped after {how_many}; segment.csv lists them."
-        )
+        return self._say_counted(f"Stopped after {how_many}; segment.csv lists them.")
 
     def _say_counted(self, text: str) -> str:
         """Say something, and what is to be known of the images all together."""

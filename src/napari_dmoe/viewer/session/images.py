@@ -1,5 +1,4 @@
-"""Which layers are images to be segmented, how often each was changed, which are drawn.
-"""
+"""Which layers are images to be segmented, how they changed, which were drawn."""
 
 from __future__ import annotations
 

@@ -173,7 +173,7 @@ class Session:
         return self._patients.source(image, attribute)
 
     def phantom_of(self, image: Layer) -> str | None:
-        """Return the kind of phantom that an image was drawn as; None if it may be none."""
+        """Return as which kind of phantom an image was drawn; None for any other."""
         return self._drawn.of(image)
 
     def set_patient(self, image: Layer, patient: Patient, source: str = TYPED) -> None:
