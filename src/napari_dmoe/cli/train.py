@@ -10,10 +10,11 @@ from napari_dmoe.cli import options
 from napari_dmoe.cli.outcome import NOT_SAVED, clear_errors, progress_bar
 from napari_dmoe.cli.printing import say, say_above_bar
 from napari_dmoe.cli.signals import exit_code_of
+from napari_dmoe.evaluation.groups import EVERYBODY
 from napari_dmoe.training.settings import TrainSettings
 
 if TYPE_CHECKING:
-    from napari_dmoe.training.loop.history import Epoch
+    from napari_dmoe.training.loop.history import Epoch, Fitted
     from napari_dmoe.training.tasks.task import Stopped, TrainingTask
 
 _GRACE = 1.0
@@ -96,11 +97,21 @@ def run_training(changes: dict[str, Any], **stated: Any) -> None:
     fitted = outcome.fitted
     for notice in fitted.notices:
         say(f"notice: {notice}", err=True)
-    kept = fitted.kept
-    dice = ", ".join(f"{k} {v:.3f}" for k, v in kept.dice.items()) if kept else ""
-    what = "slices" if fitted.held_out == "slices" else "held-out"
-    say(f"{outcome.path}: {what} Dice {dice or 'not measured'}")
+    say(f"{outcome.path}: {_dice_in_words(fitted)}")
     say(f"SHA-256 {outcome.sha256}")
+
+
+def _dice_in_words(fitted: Fitted) -> str:
+    """Say the Dice, of how many cases it is, and whether they were held out."""
+    kept = fitted.kept
+    if kept is None or not kept.dice:
+        return "held-out Dice not measured"
+    dice = ", ".join(f"{k} {v:.3f}" for k, v in kept.dice.items())
+    n = f" (n {kept.n})" if kept.n else ""
+    if fitted.held_out == "training":
+        return f"Dice on what was trained on, {dice}{n}; nothing was held out"
+    what = "slices" if fitted.held_out == "slices" else "held-out"
+    return f"{what} Dice {dice}{n}"
 
 
 def _in_words(stopped: Stopped, task: TrainingTask) -> str:
@@ -113,6 +124,10 @@ def _in_words(stopped: Stopped, task: TrainingTask) -> str:
 
 
 def _tell(epoch: Epoch) -> None:
-    worst = "" if epoch.worst is None else f", worst group {epoch.worst:.3f}"
-    line = f"epoch {epoch.number + 1}: loss {epoch.loss:.4f}{worst}"
+    line = f"epoch {epoch.number + 1}: loss {epoch.loss:.4f}"
+    if epoch.worst is not None:
+        line += f", worst group {epoch.worst:.3f}"
+        is_everybody = epoch.worst_group == EVERYBODY
+        group = "all together" if is_everybody else epoch.worst_group
+        line += f" ({group}, n {epoch.n_worst})" if group else ""
     say_above_bar(line)

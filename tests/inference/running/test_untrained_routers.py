@@ -161,6 +161,9 @@ def test_a_sweep_says_which_values_nobody_had(women: LoadedModel) -> None:
     assert NEVER in swept.values[1].provenance.notices
     made = replay(swept.values[1].provenance, women, IMAGE)
     assert made.verdict == "equal"
+    unknown = sweep(women, IMAGE, attribute="sex")
+    assert unknown.reference.name == "the mixture of all values but male"
+    assert unknown.reference.place is None
 
 
 def test_noise_samples_say_so_too(women: LoadedModel) -> None:

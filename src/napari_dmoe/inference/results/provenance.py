@@ -76,7 +76,7 @@ class DriverRecord(BaseModel, frozen=True, extra="forbid"):
             return f"{name} {self.value}{self._never(' (', ')')}"
         mixed = [
             (value, weight)
-            for value, weight in zip(self.values, self.weights, strict=True)
+            for value, weight in zip(self.values, self.weights, strict=False)
             if weight > 0
         ]
         shares = ", ".join(f"{value} {_share(weight)}" for value, weight in mixed)
@@ -91,8 +91,9 @@ class DriverRecord(BaseModel, frozen=True, extra="forbid"):
         They name values of the card and never a patient's own number.
         """
         name, notices = self.attribute.replace("_", " "), []
-        for value in self.untrained:
-            at = dict(zip(self.values, self.weights, strict=True))[value]
+        for value, at in zip(self.values, self.weights, strict=False):
+            if value not in self.untrained:
+                continue
             share = "" if at == 1 else f" and has a share of {_share(at)} here"
             notices.append(
                 f"no training case of this model had {name} {value}: its router was "

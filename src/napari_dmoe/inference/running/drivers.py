@@ -248,7 +248,7 @@ def driver_record(
 
 def with_facts_of(card: ModelCard, driver: DriverRecord) -> DriverRecord:
     """Return a driver with what the card says of the values that have a share."""
-    run = zip(driver.values, driver.weights, strict=True)
+    run = zip(driver.values, driver.weights, strict=False)
     there = {value for value, weight in run if weight > 0}
     untrained = (v for v in card.untrained(driver.attribute) if v in there)
     return driver.model_copy(update={"untrained": tuple(untrained)})

@@ -221,8 +221,8 @@ class Sweep:
             row["cup/disc (vertical)"] = value.ratio.vertical
         row[f"{self.pixel_name} that differ"] = value.n_different
         never = ", ".join(value.untrained)
-        untrained = f"Never trained: no training case had {never}. " if never else ""
-        row["note"] = f"{untrained}{self.caution} {RESEARCH_ONLY}"
+        untrained = f"Never trained: no training case had {never}." if never else ""
+        row["note"] = " ".join(filter(None, (self.caution, untrained, RESEARCH_ONLY)))
         return row
 
     def record(self) -> SweepRecord:
