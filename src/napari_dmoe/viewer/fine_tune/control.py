@@ -19,6 +19,7 @@ from napari_dmoe.viewer.fine_tune.report import OutcomeControl
 from napari_dmoe.viewer.fine_tune.run import TuneControl
 from napari_dmoe.viewer.fine_tune.state import State, Tuning
 from napari_dmoe.viewer.fine_tune.tab import FineTuneTab
+from napari_dmoe.viewer.fine_tune.words import measured_on
 from napari_dmoe.viewer.ui.connections import Connections
 from napari_dmoe.viewer.ui.jobs import notify_error
 from napari_dmoe.viewer.ui.work import BUSY
@@ -161,11 +162,9 @@ class FineTuneControl(TabControl):
         self.tab.tune.show_facts(self.tune.work_to_come())
 
     def _show_curves(self) -> None:
-        guard = self.guard.guard
-        has_guard = guard is not None and guard.kind != "none"
-        where = "some cases of the guard" if has_guard else "the corrected cases alone"
-        note = f"Dice on {where}, at the network's resolution."
-        self.tab.curves.show_epochs(self.tuning.epochs, note)
+        tuning = self.tuning
+        note = measured_on(tuning.guard, tuning.epochs)
+        self.tab.curves.show_epochs(tuning.epochs, note)
         self.looking.offer()
 
     def _show_changed(self) -> None:

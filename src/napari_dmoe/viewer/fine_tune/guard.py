@@ -16,7 +16,7 @@ from napari_dmoe.viewer.fine_tune.annotations import Snapshot
 from napari_dmoe.viewer.fine_tune.choices_view import TuneSection
 from napari_dmoe.viewer.fine_tune.pairs_control import PairsControl
 from napari_dmoe.viewer.ui.connections import Connections
-from napari_dmoe.viewer.ui.jobs import Job, JobRunner, notify_error
+from napari_dmoe.viewer.ui.jobs import Job, JobRunner
 
 if TYPE_CHECKING:
     from napari_dmoe.models.card import ModelCard
@@ -181,11 +181,8 @@ class GuardControl(Control):
             self._seen, self._problem = seen, words.why_nobody(seen)
 
     def _on_failed(self, error: Exception) -> None:
-        if self._is_stale:
-            return
-        self._problem = words.unusable(error)
-        if not isinstance(error, ValueError | OSError):
-            notify_error(error)  # which nobody foresaw
+        if not self._is_stale:
+            self._problem = words.unusable(error)
 
     def _on_finished(self) -> None:
         was_stale, self._is_stale = self._is_stale, False

@@ -143,7 +143,7 @@ class TuneControl(Control):
         steps = n_steps(settings, len(taken) + len(rehearsed))
         expected = self._expected(settings)
         self._clock = TuningClock(steps, expected=expected, now=self._now)
-        self._tuning.begin(loaded, pairs)
+        self._tuning.begin(loaded, pairs, guard)
         work = partial(_hand_over, path, loaded, taken, self._tab.reading())
         self._preparing.start(Job("dMoE: handing cases over", work))
 
