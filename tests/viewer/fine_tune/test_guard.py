@@ -149,8 +149,9 @@ def test_whom_it_lacks_and_of_whom_it_has_few_is_said_before(
     tuning.choose_guard(cohort(tmp_path / "people", people))
     said = tuning.guard_note
     assert said.startswith("14 cases, never trained on.")
-    assert "No suspect: nothing will be said of them." in said
+    assert "No case of suspect: nothing will be said of them." in said
     assert "Fewer than 10, which say little: glaucoma (3)." in said
+    assert "So the verdict can only be “not checked” or “worse”." in said
     assert "severity unknown (n 1)" in said
     assert tuning.tab.foot.button.isEnabled()  # the verdict will say so, too
 

@@ -25,7 +25,7 @@ COLOURS = (
 _DASHES = ("-", "--", "-.", ":")
 _HEIGHT = 230
 _SMALL = 7
-_MOST_GROUPS, _LEGEND_COLUMNS = 8, 3
+_MOST_GROUPS, _LEGEND_COLUMNS = 8, 2
 
 
 class CurvesSection(QWidget):

@@ -63,15 +63,17 @@ def cohort_note(guarding: Guarding, trained: Sequence[Patient]) -> str:
     counts = dict(zip(found.names, numbers, strict=True))
     wanted = groups_trained_on(trained, by, guarding.card)
     missing = [values_in(group) for group in wanted if not counts[group]]
-    small = {g: n for g, n in counts.items() if 0 < n < SMALL_GROUP}
-    few = [f"{values_in(group)} ({n})" for group, n in small.items()]
+    few = {g: n for g, n in counts.items() if 0 < n < SMALL_GROUP}
     said = [f"{len(whom)} {'case' if len(whom) == 1 else 'cases'}, never trained on."]
     if not any(numbers):
         said.append("They belong to no group: nothing will be said of groups.")
     elif missing:
-        said.append(f"No {_listed(missing)}: nothing will be said of them.")
+        said.append(f"No case of {_listed(missing)}: nothing will be said of them.")
     if few:
-        said.append(f"Fewer than {SMALL_GROUP}, which say little: {_listed(few)}.")
+        named = [f"{values_in(group)} ({n})" for group, n in few.items()]
+        said.append(f"Fewer than {SMALL_GROUP}, which say little: {_listed(named)}.")
+    if any(numbers) and (missing or few.keys() & set(wanted)):
+        said.append("So the verdict can only be “not checked” or “worse”.")
     return " ".join((*said, *_notices(guarding)))
 
 
@@ -87,7 +89,6 @@ def _notices(guarding: Guarding) -> list[str]:
 
 def _listed(names: Sequence[str]) -> str:
     """List names, the first few of many."""
-    if len(names) > _MOST_GROUPS:
-        left = len(names) - _MOST_GROUPS + 1
-        return f"{', '.join(names[: _MOST_GROUPS - 1])} and {left} more"
-    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+    left = len(names) - _MOST_GROUPS
+    more = f" and {left} more" if left > 0 else ""
+    return f"{', '.join(names[:_MOST_GROUPS])}{more}"
