@@ -137,14 +137,15 @@ def _drawn(guard: Guard, card: ModelCard, progress: ProgressHook) -> list[Case]:
 def watched(cases: Sequence[Case], card: ModelCard) -> Sequence[Case]:
     """Return some of a guard's cases to measure after each epoch, of every group alike.
 
-    Only cases of which a driver is known; none where there is no such case.
+    Only cases of which a driver is known, and no value that the card lacks; none where
+    there is no such case.
     """
-    patients = [as_known(p, card.attributes) for p in patients_of(cases)]
-    drivers = [a.name for a in card.attributes]
+    patients, drivers = patients_of(cases), [a.name for a in card.attributes]
     usable = [
         i
         for i, patient in enumerate(patients)
-        if not drivers or any(patient.value(name) is not None for name in drivers)
+        if as_known(patient, card.attributes) == patient
+        and (not drivers or any(patient.value(name) is not None for name in drivers))
     ]
     if not usable:
         return ()

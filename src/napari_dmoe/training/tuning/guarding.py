@@ -54,8 +54,8 @@ WAS_TRAINED_ON = "the guard is what was trained on"
 NOT_ANNOTATED = "nothing is annotated in any case of the guard"
 MADE_UP = "the guard is made up, the cases trained on are not known to be"
 ONLY_PICTURES = (
-    "whose pictures some of the cases are is not known, so that the guard and what is "
-    "trained on were compared by their pictures alone"
+    "of some cases nobody says whose they are, so that they were compared with what is "
+    "trained on by their pictures alone"
 )
 _SEEN = ("whose picture is trained on", "whose patient or lesion is trained on")
 _TWICE, _BARE = "whose picture another has", "on which nothing is annotated"
@@ -139,6 +139,7 @@ class Guarding:
         attributes = groups_to_compare(guard, (*whom, *others), card)
         watch, judging = _split(apart, attributes, card, chooses_epoch=chooses_epoch)
         notices += notices_of(whom, attributes, card)
+        notices = [f"the guard: {notice}" for notice in notices]
         if chooses_epoch and watch:
             is_apart = len(judging) < len(apart)
             notices.append(CHOSEN_APART if is_apart else CHOSEN_BY_GUARD)
@@ -182,8 +183,8 @@ class Guarding:
         What was trained on may be put into the report with :func:`dataclasses.replace`.
         """
         notices = list(self.notices)
-        notices += _read_notices(self.cases)
-        told = tuple(f"the guard: {notice}" for notice in dict.fromkeys(notices))
+        of_labels = [f"the guard: {notice}" for notice in _read_notices(self.cases)]
+        told = tuple(dict.fromkeys((*notices, *of_labels)))
         if not before:
             return TuningReport((), reasons=self.reasons, notices=told)
         there = {group for score in before for group in score.groups}
@@ -275,11 +276,10 @@ def with_verdict(
     said = f"Groups{of}: {report.said}"
     stated: dict[str, Any] = {
         "dice": dice or None,
+        "n_held_out": max((c.n for c in everybody), default=0) or None,
         "guard": report.said,
         "note": " ".join(filter(None, (facts.note or "", note, said))),
     }
-    if hasattr(facts, "n_held_out"):
-        stated["n_held_out"] = max((c.n for c in everybody), default=0) or None
     training = facts.model_copy(update=stated)
     return replace(tuned, card=tuned.card.model_copy(update={"training": training}))
 
@@ -357,7 +357,7 @@ def _split(
     """Return the cases to watch, and those that judge.
 
     They are apart where the epoch is chosen by the former, if every group that has
-    enough cases then still has.
+    enough cases then still has, and every other has some.
     """
     watch = watched(cases, card)
     if not chooses_epoch or not watch:
@@ -365,10 +365,9 @@ def _split(
     chosen = set(watch.places) if isinstance(watch, Selection) else set()
     rest = Selection(cases, [i for i in range(len(cases)) if i not in chosen])
     before, after = (_counts(patients_of(c), attributes) for c in (cases, rest))
-    is_enough = all(
-        after[k] >= SMALL_GROUP for k, n in before.items() if n >= SMALL_GROUP
-    )
-    return watch, rest if len(rest) and is_enough else cases
+    needed = {k: SMALL_GROUP if n >= SMALL_GROUP else 1 for k, n in before.items() if n}
+    is_enough = all(after[name] >= n for name, n in needed.items())
+    return watch, rest if needed and is_enough else cases
 
 
 def _counts(

@@ -7,6 +7,7 @@ axes they come in; one that was cropped, or saved anew with losses, is another p
 from __future__ import annotations
 
 import hashlib
+import math
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,6 +25,9 @@ from napari_dmoe.progress import Progress, ProgressHook, silent
 
 _SEALED = "sealed"
 _FEW_VALUES = 2**16
+
+_MOST = 2**24
+"""Samples of a channel that are looked at: ranking more takes long, and much memory."""
 
 
 def fingerprint(image: SpatialImage) -> str:
@@ -53,15 +57,26 @@ def fingerprint(image: SpatialImage) -> str:
 
 def _of_channel(values: NDArray[Any]) -> str:
     """Return a digest of how values rank, and of where on each axis they lie."""
-    values = values.squeeze()
+    shape, values = sorted(values.shape), _thinned(values.squeeze())
     ranks, counts = _ranked(values)
     profiles = []
     for axis in range(values.ndim):
         others = tuple(a for a in range(values.ndim) if a != axis)
         sums = ranks.sum(others, dtype=np.int64)
         profiles.append(min(sums.tolist(), sums[::-1].tolist()))
-    told = (sorted(values.shape), hashlib.sha256(counts.tobytes()).hexdigest())
+    told = ([n for n in shape if n > 1], hashlib.sha256(counts.tobytes()).hexdigest())
     return hashlib.sha256(repr((*told, sorted(profiles))).encode()).hexdigest()
+
+
+def _thinned(values: NDArray[Any]) -> NDArray[Any]:
+    """Return some of many samples, the same ones from either end of each axis."""
+    step = math.ceil((values.size / _MOST) ** (1 / max(1, values.ndim)))
+    if step <= 1:
+        return values
+    for axis, n in enumerate(values.shape):
+        half = np.arange(0, (n + 1) // 2, step)
+        values = values.take(np.union1d(half, n - 1 - half), axis)
+    return values
 
 
 def _ranked(values: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
