@@ -71,7 +71,7 @@ def at_work(progress: Progress, seconds_left: float | None) -> str:
 REPORT_COLUMNS = (
     Column("group", "group"),
     Column("class", "class"),
-    Column("change", "before→after", "Mean Dice of the same cases before and after."),
+    Column("change", "before\n→after", "Mean Dice of the same cases before and after."),
     Column("n", "n", "Cases with a score before and after. *: few: says little."),
     Column(
         "interval",
