@@ -31,6 +31,7 @@ from napari_dmoe.patient import Patient
 from napari_dmoe.training.cases.annotation import TrainingError
 from napari_dmoe.training.loop.folder import LAST, RECORD
 from napari_dmoe.training.loop.history import Epoch
+from napari_dmoe.training.tuning import guarding
 from napari_dmoe.training.tuning.guard import Guard, watched
 from napari_dmoe.training.tuning.guarding import (
     CHOSEN_APART,
@@ -304,6 +305,19 @@ def test_made_up_cases_guard_neither_real_models_nor_real_cases() -> None:
     assert Guarding.of(guard, drawn, phantoms).reasons == ()
 
 
+def test_a_cohort_of_made_up_cases_is_no_guard_either(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cases = mixed_squares(6)
+    drawn = [replace(case, phantom="fundus") for case in cases[:4]]
+    monkeypatch.setattr(guarding, "guard_cases", lambda *_, **__: [*drawn, *cases[4:]])
+    guard = Guard(kind="cohort", name="people")
+    found = Guarding.of(guard, CARD, TRAINED)
+    assert [case.id for case in found.cases] == ["4", "5"]
+    monkeypatch.setattr(guarding, "guard_cases", lambda *_, **__: drawn)
+    assert Guarding.of(guard, CARD, TRAINED).reasons == (MADE_UP,)
+
+
 # Who chooses the epoch does not judge
 
 
@@ -332,6 +346,24 @@ def test_kept_scores_of_another_guard_are_not_taken(tmp_path: Path) -> None:
 
 
 # What the model's card and its training say
+
+
+def test_a_card_says_what_the_last_guard_allowed_to_say(tmp_path: Path) -> None:
+    guard = guard_of(tmp_path, mixed_squares(6))
+    once = tune(tiny_model(), TRAINED, settings=SHORT, guard=guard)
+    twice = tune(once.loaded, TRAINED, settings=SHORT)
+    note = str(twice.loaded.card.training.note)
+    assert note.count("Groups") == 1
+    assert note.count("Fine-tuned from") == 2
+    assert note.endswith("Groups: not checked: there was no guard.")
+    assert twice.loaded.card.training.guard == "not checked: there was no guard."
+
+
+def test_rows_without_labels_are_told(tmp_path: Path) -> None:
+    cases = [*mixed_squares(3), replace(square(20), labels=None)]
+    guard = guard_of(tmp_path, cases)
+    report = tune(tiny_model(), TRAINED, settings=SHORT, guard=guard).report
+    assert "the guard: rows without labels are left out (n 1)" in report.notices
 
 
 def test_without_a_guard_nothing_is_said_to_be_held_out(tmp_path: Path) -> None:

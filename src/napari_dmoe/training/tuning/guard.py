@@ -10,6 +10,7 @@ import itertools
 import math
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -17,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from napari_dmoe.cohorts.case import Case, Selection
 from napari_dmoe.cohorts.classes import ClassedCases, LabelReading
-from napari_dmoe.cohorts.datasets import Cohort, patients_of, read_cohort
+from napari_dmoe.cohorts.datasets import patients_of, read_cohort
 from napari_dmoe.evaluation.groups import crossed
 from napari_dmoe.models.card import CardAttribute, ModelCard
 from napari_dmoe.patient import Patient
@@ -111,8 +112,10 @@ def guard_cases(
             "choose a guard with labels, or none"
         )
     reading = LabelReading(card.classes, unlabelled=IGNORED, is_stated=False)
-    rows = tuple(cohort.rows[i] for i in places)
-    return ClassedCases(Cohort(rows, cohort.notices), reading)
+    rows, notices = tuple(cohort.rows[i] for i in places), cohort.notices
+    if n := len(cohort.rows) - len(rows):
+        notices = (*notices, f"rows without labels are left out (n {n})")
+    return ClassedCases(replace(cohort, rows=rows, notices=notices), reading)
 
 
 def _drawn(guard: Guard, card: ModelCard, progress: ProgressHook) -> list[Case]:

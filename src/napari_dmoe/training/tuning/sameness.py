@@ -26,7 +26,7 @@ from napari_dmoe.progress import Progress, ProgressHook, silent
 _SEALED = "sealed"
 _FEW_VALUES = 2**16
 
-_MOST = 2**24
+_MOST = 2**21
 """Samples of a channel that are looked at: ranking more takes long, and much memory."""
 
 
@@ -115,19 +115,24 @@ class Trained:
         See :func:`fingerprint`.
     subjects : tuple of str or None
         Of each case; perhaps sealed.
+    phantoms : frozenset of (str or None)
+        Kinds of phantom that they are; None among them for what is not known to be one.
     """
 
     pictures: frozenset[str]
     subjects: tuple[str | None, ...]
+    phantoms: frozenset[str | None] = frozenset()
 
     @classmethod
     def of(cls, cases: Sequence[Case], *, progress: ProgressHook = silent) -> Trained:
         """Read the images of cases, one at a time."""
-        pictures = set()
+        pictures, phantoms = set(), set()
         for number in range(len(cases)):
             progress(Progress(number, len(cases), "looking at what is trained on"))
-            pictures.add(fingerprint(cases[number].image))
-        return cls(frozenset(pictures), subjects_of(cases))
+            case = cases[number]
+            pictures.add(fingerprint(case.image))
+            phantoms.add(case.phantom)
+        return cls(frozenset(pictures), subjects_of(cases), frozenset(phantoms))
 
     def has_subject(self, subject: str | None) -> bool:
         """Whether a case of a subject was trained on; False where nobody says."""
