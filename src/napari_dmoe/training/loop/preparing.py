@@ -29,6 +29,7 @@ from napari_dmoe.training.loop.absent import filled
 from napari_dmoe.training.loop.card_facts import is_new
 from napari_dmoe.training.loop.data_facts import (
     Shown,
+    began_from,
     checked,
     shown,
     table_of,
@@ -110,7 +111,10 @@ def prepare_run(
     n_steps, together = settings.steps_per_epoch, settings.batch * settings.accumulate
     groups = groups_of(pool.patients, attributes)
     images = shown(
-        pool.phantoms[: len(pool) - rehearsed], table=table_of(cases), stated=data
+        pool.phantoms[: len(pool) - rehearsed],
+        table=table_of(cases),
+        stated=data,
+        began=began_from(loaded.notices),
     )
     return Run(
         loaded,
@@ -121,6 +125,7 @@ def prepare_run(
         measured=measured,
         images=images,
         rehearsed=rehearsed,
+        kept_classes=whole.notices,
         notices=[
             *notices,
             *whole.notices,
@@ -138,7 +143,7 @@ def _of_another(loaded: LoadedModel, images: Shown) -> list[str]:
     return [
         "what the recipe or card states of images, licences and use is of another "
         "training, and the new model's card does not repeat it"
-        + ("" if images.stated else ": state what the images are, as data")
+        + ("" if images.stated else ": say what the images are with --data")
     ]
 
 
