@@ -73,6 +73,10 @@ def test_made_up_cases_guard_made_up_pairs(tuning: TuningDesk) -> None:
     tuning.open()
     assert titles(tuning)[0] == "fundus phantoms"
     assert tuning.tab.tune.n_spin.isVisibleTo(tuning.tab)
+    assert "verdict" not in tuning.guard_note
+    tuning.tab.tune.n_spin.setValue(12)  # four of each severity
+    assert "So the verdict can only be “not checked” or “worse”." in tuning.guard_note
+    tuning.tab.tune.n_spin.setValue(60)
     assert tuning.start().task.guard.title == "60 fundus phantoms"
 
 

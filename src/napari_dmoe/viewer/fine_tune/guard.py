@@ -202,8 +202,9 @@ class GuardControl(Control):
         self.changed.emit()
 
     def _note(self, guard: Guard) -> str:
-        if guard.kind == "phantoms":
-            return words.DRAWN
+        model = self._session.model
+        if guard.kind == "phantoms" and model is not None:
+            return words.drawn_note(guard, model.card)
         if guard.kind == "none":
             return " ".join(filter(None, (self._why_not_drawn(), words.NO_GUARD)))
         why_not = self.why_not()

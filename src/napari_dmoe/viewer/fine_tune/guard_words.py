@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING
 from napari_dmoe.evaluation.groups import SMALL_GROUP, groups_of, values_in
 
 if TYPE_CHECKING:
+    from napari_dmoe.models.card import ModelCard
     from napari_dmoe.patient import Patient
     from napari_dmoe.progress import Progress
+    from napari_dmoe.training.tuning.guard import Guard
     from napari_dmoe.training.tuning.guarding import Guarding
     from napari_dmoe.viewer.fine_tune.pairs import Pair
 
 NO_GUARD = "Nothing will be said of how other patients fare."
 LOOKING = "Looking at the guard's cases …"
 DRAWN = "Made-up cases as those that are ticked, which the model has never seen."
+_ONLY = "So the verdict can only be “not checked” or “worse”."
 _MOST_GROUPS, _MOST_NOTICES = 6, 4
 
 
@@ -42,6 +45,14 @@ def not_drawn(kind: str, pairs: Sequence[Pair]) -> str:
         f"Made-up cases cannot guard: “{others[0]}”{more} {are} not known to be made "
         "up as they are, and they say nothing of real images. Choose a cohort."
     )
+
+
+def drawn_note(guard: Guard, card: ModelCard) -> str:
+    """Say what made-up cases tell, and whether there are too few of a group."""
+    least = min((guard.n // len(a.values) for a in card.attributes), default=guard.n)
+    if least >= SMALL_GROUP:
+        return DRAWN
+    return f"{DRAWN} Fewer than {SMALL_GROUP} of some group. {_ONLY}"
 
 
 def why_nobody(guarding: Guarding) -> str:
@@ -73,7 +84,7 @@ def cohort_note(guarding: Guarding, trained: Sequence[Patient]) -> str:
         named = [f"{values_in(group)} ({n})" for group, n in few.items()]
         said.append(f"Fewer than {SMALL_GROUP}, which say little: {_listed(named)}.")
     if any(numbers) and (missing or few.keys() & set(wanted)):
-        said.append("So the verdict can only be “not checked” or “worse”.")
+        said.append(_ONLY)
     return " ".join((*said, *_notices(guarding)))
 
 
