@@ -317,7 +317,7 @@ def test_the_patient_on_the_screen_plays_no_part_in_a_folder(
     assert session.patient_of(session.image) == Patient(severity="glaucoma")
     rows = desk.segmenting.tab.series.rows
     assert len(rows) == 3
-    assert all("glaucoma" not in row["outcome"] for row in rows)
+    assert all("severity glaucoma" not in row["outcome"] for row in rows)
 
 
 @pytest.fixture
