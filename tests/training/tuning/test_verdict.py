@@ -119,6 +119,15 @@ def test_a_mask_drawn_where_there_is_none_is_a_loss_though_it_has_no_pair() -> N
     )
 
 
+def test_a_mask_drawn_for_a_group_that_never_had_one_is_said_without_a_mean() -> None:
+    before = scored([0.9] * 20, [NAN] * 12)
+    after = scored([0.9] * 20, [0.0] * 12)
+    report = report_of(before, after)
+    assert report.verdict == "worse"  # all together
+    assert "nan" not in report.said
+    assert "sex=male, cup (n 0, drawn in 12 without any, and was not" in report.said
+
+
 def test_cases_that_lack_the_region_do_not_thin_out_a_loss() -> None:
     there = [score(i, "male", 0.9) for i in range(12)]
     lack = [score(i, "male", 0.0, absent=True) for i in range(12, 100)]
@@ -154,6 +163,14 @@ def test_a_group_that_nothing_was_trained_on_is_named_where_it_is_small() -> Non
     fell = report_of(before, scored([0.8] * 30, [0.75] * 3), required=("sex=female",))
     assert fell.verdict == "not checked"
     assert "too few cases to tell whether this is a loss: sex=male" in fell.said
+
+
+def test_where_every_group_is_small_nobody_was_checked() -> None:
+    before = scored([0.8] * 9, [0.8] * 8)
+    report = report_of(before, before, required=())
+    assert report.said == (
+        "not checked: fewer than 10 cases of sex=female (n 9), sex=male (n 8)."
+    )
 
 
 def test_a_guard_without_men_says_so() -> None:
