@@ -75,15 +75,16 @@ def read_pool(
         )
         labels.append(torch.from_numpy(drawn))
         categories.append(category_of(case, card))
-        known.append((case.patient, case.id, case.subject))
+        known.append((case.patient, case.id, case.subject, case.phantom))
         stored = dict(
             zip(case.image.spatial_axes, case.image.spatial_shape, strict=True)
         )
         sizes.append(tuple(stored[axis] for axis in axes))
         progress(Progress(done, len(cases), "reading cases"))
     how, category = card.preprocessing, torch.tensor(categories)
-    patients, ids, subjects = zip(*known, strict=True)
+    patients, ids, subjects, phantoms = zip(*known, strict=True)
     whom: dict[str, Any] = {"sizes": tuple(sizes), "ids": ids, "subjects": subjects}
+    whom["phantoms"] = phantoms
     if isinstance(how, VolumePreprocessing):
         return VolumePool(
             tuple(images), tuple(labels), category, how.patch, patients, **whom

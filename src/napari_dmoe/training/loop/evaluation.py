@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -88,6 +88,7 @@ def evaluate(
     has_moe: bool,
     batch: int,
     device: str,
+    unmeasured: Sequence[int] = (),
 ) -> Evaluation:
     """Segment held-out cases without noise, and compare.
 
@@ -107,15 +108,18 @@ def evaluate(
         Planes or windows at once.
     device : str
         Where the network is.
+    unmeasured : sequence of int
+        Classes that the cases are not labelled with: their Dice is NaN.
     """
     network.eval()
     rows = []
     for chosen in torch.arange(len(pool)).split(1 if pool.patch else batch):
         images, truth = pool.whole(chosen)
         category = pool.category[chosen].to(device) if has_moe else None
-        logits = _logits(network, images.to(device), category, pool.patch, batch)
+        logits = logits_of(network, images.to(device), category, pool.patch, batch)
         rows.append(_dice(logits.argmax(1).cpu(), truth, len(classes)))
     cases = torch.cat(rows)
+    cases[:, [number - 1 for number in unmeasured]] = math.nan
     members = zip(groups.names, torch.from_numpy(groups.members.T), strict=True)
     own = {name: cases[is_in] for name, is_in in members}
     means = {n: _means(c, classes) for n, c in own.items() if not c.isnan().all()}
@@ -123,13 +127,15 @@ def evaluate(
     return Evaluation(cases, _means(cases, classes), means, n_groups)
 
 
-def _logits(
+def logits_of(
     network: nn.Module,
     images: Tensor,
     category: Tensor | None,
     patch: tuple[int, int, int] | None,
     batch: int,
 ) -> Tensor:
+    """Return the logits (B, K, *S) of whole images, window by window for volumes."""
+
     def forward(windows: Tensor) -> Tensor:
         routers = None if category is None else category.expand(len(windows), -1)
         return cast("Tensor", network(windows, routers).logits)

@@ -54,6 +54,8 @@ class Measured:
     """What the groups are made of."""
     notices: tuple[str, ...]
     """Which groups have too few cases."""
+    unmeasured: tuple[int, ...] = ()
+    """Classes that no case is labelled with, though they may be there."""
 
     @property
     def n_held_out(self) -> int:
@@ -69,6 +71,7 @@ def measured_beside(
     attributes: Sequence[CardAttribute],
     by: Sequence[CardAttribute],
     sampling: str,
+    unmeasured: tuple[int, ...] = (),
 ) -> Measured:
     """Return what is measured of a pool beside the one that is trained on.
 
@@ -84,6 +87,8 @@ def measured_beside(
         Which of them make up the groups of sampling.
     sampling : str
         The rule of sampling.
+    unmeasured : tuple of int
+        Classes that no case is labelled with, though they may be there.
     """
     shows = torch.tensor([_shows_a_class(labels) for labels in watched.labels])
     groups = groups_of(watched.patients, attributes)
@@ -104,6 +109,7 @@ def measured_beside(
         deciding=tuple(k for k, v in counts.items() if v >= ENOUGH_TO_DECIDE),
         attributes=tuple({a.name: a for a in (*attributes, *by)}.values()),
         notices=tuple(notices),
+        unmeasured=unmeasured,
     )
 
 

@@ -70,8 +70,9 @@ class Saver:
         """Take over the state that the folder holds, where it is to be resumed."""
         if self._folder is None:
             return
-        self._cohort = pool_sha256(run.pool)
-        self._measured = pool_sha256(run.measured.pool) if run.measured else ""
+        pool, watched = run.as_read
+        self._cohort = pool_sha256(pool)
+        self._measured = "" if watched is None else pool_sha256(watched)
         if resume:
             tensors, facts = self._folder.read_state()
             _check_same(facts["belongs_to"], self._belongs_to(run))
@@ -274,7 +275,9 @@ def _check_same(saved: Mapping[str, Any], now: Mapping[str, Any]) -> None:
             )
     before, after = saved["settings"], now["settings"]
     for name, value in after.items():
-        if name not in CHANGEABLE and before.get(name) != value:
+        # A setting that is newer than the saved state had its default then.
+        noted = before.get(name, TrainSettings.model_fields[name].default)
+        if name not in CHANGEABLE and noted != value:
             raise TrainingError(
                 f"the saved training cannot be resumed with another {name}: it had "
                 f"{_cut(before.get(name))}, now {value}. Leave the setting out to "
