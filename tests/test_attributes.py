@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from napari_dmoe.attributes import (
     ATTRIBUTES,
@@ -91,6 +93,30 @@ def test_a_card_s_own_value_goes_before_a_word_for_unknown() -> None:
     assert severity.category("none") == 0
     assert severity.category("other") == 2
     assert severity.category("unknown") is None
+
+
+def test_a_patient_s_word_is_the_card_s_value_where_it_has_one() -> None:
+    named = CardAttribute(name="severity", values=("None", "mild"))
+    other = CardAttribute(name="severity", values=("low", "high"))
+    site = CardAttribute(name="smoker", values=("-", "+"))
+    for patient in (
+        Patient(severity="none", others={"smoker": "-"}),
+        Patient.from_values({"Severity": " NONE ", "Smoker": "-"}),
+        Patient(severity="none").with_value("smoker", "-").with_value("age", 3),
+        Patient(severity="none", others={"smoker": "-", "dx": "x"}).without(["dx"]),
+    ):
+        assert patient.severity is None
+        assert patient.value("severity") is None
+        assert named.category_of(patient) == 0
+        assert other.category_of(patient) is None
+        assert site.category_of(patient) == 0
+    assert Patient(severity="none") == Patient() == Patient(severity="NA")
+    assert hash(Patient(severity="none")) == hash(Patient())
+    assert named.category_of(Patient()) is None
+    assert (
+        named.category_of(Patient(severity="none").with_value("severity", "")) is None
+    )
+    assert "none" not in repr(Patient(severity="none"))
 
 
 def test_names_are_understood_in_python() -> None:
@@ -255,3 +281,16 @@ def test_a_band_in_words_is_that_band(edges: tuple[float, ...], unit: str) -> No
     written = [band_in_words(edges, place, unit) for place in range(len(values))]
     read = [age.category(Patient(age=text).age) for text in written]
     assert read == list(range(len(values)))
+
+
+@given(st.one_of(st.text(), st.from_regex(r"[<>=+-]?\d{1,4}[.,]?\d*[+a-z -]{0,4}\d*")))
+def test_any_text_is_a_number_a_band_unknown_or_refused(text: str) -> None:
+    for attribute in (AGE, MONTHS, BMI):
+        try:
+            patient = Patient.from_values({attribute.name: text})
+            place = attribute.category_of(patient)
+        except PatientError:
+            continue
+        assert place is None or 0 <= place < len(attribute.values)
+        if place is not None:
+            assert Patient.from_values(patient.known()) == patient

@@ -43,8 +43,12 @@ def drivers_in(folder: Path) -> list[str | None]:
 
 @pytest.mark.parametrize("command", ["segment", "sweep"])
 @pytest.mark.parametrize(
-    ("stated", "near"), [("langwage=English", "language"), ("Rase=Black", "race")]
-)
+    ("stated", "near"),
+    [
+        ("langwage=English", "language"), ("Rase=Black", "race"),
+        ("gendr=unknown", "sex"),
+    ],
+)  # fmt: skip
 def test_a_misspelt_attribute_is_refused_with_the_nearest(
     tmp_path: Path,
     race_net: list[object],

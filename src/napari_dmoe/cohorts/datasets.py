@@ -99,8 +99,7 @@ def read_cohort(
                 f"{row.id!r}: give each case an id of its own"
             )
         seen[row.id] = row.number
-    said = everything.kept_together, *everything.notices
-    return Cohort(rows, tuple(filter(None, said)), table.name)
+    return Cohort(rows, everything.notices, table.name)
 
 
 def read_rows(path: str | Path) -> list[CohortRow | BadRow]:

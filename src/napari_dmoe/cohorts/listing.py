@@ -123,7 +123,9 @@ def entries_of(
         found = tuple(map(_entry, table.rows))
         if drivers is not None:
             found = tuple(each.of_model(drivers) for each in found)
-        return Listing(found, table.notices)
+        # Nothing is split where everything is segmented.
+        said = (each for each in table.notices if each != table.kept_together)
+        return Listing(found, tuple(said))
     if not source.is_dir():
         refuse_no_image(source)
         return Listing((Entry(image_stem(source), source, patient),))

@@ -27,7 +27,7 @@ def unheard_of(patient: Patient, drivers: Iterable[str]) -> tuple[str, ...]:
     own = {name_key(attribute_called(name)) for name in drivers}
     return tuple(
         name
-        for name in patient.others
+        for name in patient.further
         if name not in ATTRIBUTES and name_key(name) not in own
     )
 
@@ -35,10 +35,7 @@ def unheard_of(patient: Patient, drivers: Iterable[str]) -> tuple[str, ...]:
 def heard_of(patient: Patient, drivers: Iterable[str]) -> Patient:
     """Return a patient without what :func:`unheard_of` names."""
     left_out = unheard_of(patient, drivers)
-    if not left_out:
-        return patient
-    known = patient.known().items()
-    return Patient.from_values({k: v for k, v in known if k not in left_out})
+    return patient.without(left_out) if left_out else patient
 
 
 def refuse_unheard_of(patient: Patient, drivers: Iterable[str]) -> None:

@@ -203,7 +203,7 @@ def _options(driver: DriverRecord) -> list[_Option]:
 def _place(
     attribute: CardAttribute, patient: Patient, settings: InferenceSettings
 ) -> int | None:
-    place = attribute.category(patient.value(attribute.name))
+    place = attribute.category_of(patient)
     if place is None and settings.unknown == "refuse":
         raise PatientError(
             f"the patient's {attribute.label.lower()} is unknown, and it drives this "

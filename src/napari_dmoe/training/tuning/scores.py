@@ -21,7 +21,6 @@ from napari_dmoe.inference.running.segment import segment
 from napari_dmoe.inference.running.settings import InferenceSettings
 from napari_dmoe.models.card import CardAttribute
 from napari_dmoe.models.checkpoint import LoadedModel
-from napari_dmoe.models.naming import heard_of
 from napari_dmoe.progress import Progress, ProgressHook, silent
 from napari_dmoe.training.cases.annotation import IGNORED
 from napari_dmoe.training.tuning.guard_groups import as_known
@@ -96,8 +95,7 @@ def score_cases(
             progress(now)
 
         progress(now)
-        drivers = loaded.card.attributes
-        patient = as_known(heard_of(case.patient, [a.name for a in drivers]), drivers)
+        patient = as_known(case.patient, loaded.card.attributes)
         found = segment(loaded, case.image, patient, settings=settings, progress=beat)
         truth = placed_labels(case, found.axes)
         left_out = (truth == IGNORED) | (truth == OUTSIDE)
