@@ -330,3 +330,33 @@ def test_a_class_that_is_not_measured_counts_as_elsewhere():
     truth = np.array([[0, 1, 2, 2]])
     (only,) = measure_case(truth * 0 + 2, truth, FUNDUS[:1], metrics=["dice"])
     assert only.value == 0
+
+
+@pytest.mark.parametrize("value", [2, 7, 128, 254, 1000, -1])
+def test_a_mask_whose_numbers_mean_nothing_in_the_other_is_refused(value):
+    mask = np.zeros((9, 9), np.int32)
+    mask[2:5, 2:5] = 1
+    with pytest.raises(MetricError, match=f"the truth shows the labels {value}, of wh"):
+        measure_case(mask, mask * value, ONE_CLASS)
+    with pytest.raises(MetricError, match="the prediction shows the labels"):
+        measure_case(mask * value, mask, ONE_CLASS)
+    if value > 2:
+        with pytest.raises(MetricError, match="same number for the same class"):
+            measure_case(mask, mask * value, FUNDUS)
+
+
+def test_an_empty_mask_is_a_miss_whatever_the_other_shows():
+    mask = np.zeros((9, 9), np.uint8)
+    mask[2:5, 2:5] = 1
+    (score,) = measure_case(mask * 0, mask, ONE_CLASS, metrics=["dice"])
+    assert score.value == 0
+    assert score.presence.is_miss
+
+
+def test_masked_pixels_are_refused():
+    mask = np.zeros((9, 9), np.uint8)
+    hidden = np.ma.masked_array(mask, mask == 0)
+    with pytest.raises(MetricError, match="the truth has masked pixels"):
+        measure_case(mask, hidden, ONE_CLASS)
+    shown = np.ma.masked_array(mask, False)
+    assert np.isnan(measure_case(mask, shown, ONE_CLASS)[0].value)

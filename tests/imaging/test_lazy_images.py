@@ -11,17 +11,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 from scipy import ndimage
 from skimage.transform import resize
 
 from napari_dmoe.imaging import lazy, resampling, volumes
 from napari_dmoe.imaging.pixels import finite_numbers
-from napari_dmoe.imaging.spatial import ImageError, SpatialImage
+from napari_dmoe.imaging.spatial import ImageError, ImageReadError, SpatialImage
 from napari_dmoe.imaging.volumes import VolumePreprocessing, prepare_volume
 from napari_dmoe.inference.running.segment import segment
 from napari_dmoe.models.checkpoint import LoadedModel, load_checkpoint
 from napari_dmoe.patient import Patient
+from napari_dmoe.progress import Cancelled
 
 
 @pytest.fixture
@@ -141,3 +143,64 @@ def test_percentiles_of_large_volumes_are_those_of_fewer_voxels(
 def test_numbers_that_are_already_finite_are_not_copied() -> None:
     data = np.zeros((4, 4), np.float32)
     assert finite_numbers(data)[0] is data
+
+
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [
+        (FileNotFoundError(2, "No such file or directory", "/Doe.tif"), "No such file"),
+        (KeyError("Jane Doe"), "KeyError"),
+        (ValueError("Jane Doe"), "ValueError"),
+        (OSError("Jane Doe"), "OSError"),
+    ],
+)
+@pytest.mark.parametrize("shape", [(20, 20), (20, 20, 3), (3, 20, 20)])
+def test_an_array_that_cannot_be_read_is_told_in_words(
+    error: Exception, why: str, shape: tuple[int, ...]
+) -> None:
+    class Gone:
+        ndim, dtype = len(shape), np.dtype(np.uint8)
+
+        def __init__(self) -> None:
+            self.shape = shape
+
+        def __getitem__(self, index: object) -> np.ndarray:
+            raise error
+
+    axes = "zyx" if shape[0] == 3 else None
+    image = SpatialImage.from_array(Gone(), axes=axes)
+    loaded = load_checkpoint("fundus-phantom")
+    with pytest.raises(ImageReadError) as caught:
+        segment(loaded, image, Patient(severity="suspect"))
+    assert f"the image's pixels cannot be read ({why}" in str(caught.value)
+    assert "Doe" not in str(caught.value)
+    assert caught.value.__cause__ is None
+    for error in (Cancelled(), MemoryError("7 TiB")):
+        with pytest.raises(type(error)):
+            segment(loaded, image, Patient(severity="suspect"))
+
+
+@pytest.mark.parametrize("kind", ["plain", "of a graph", "bfloat16", "sparse", "list"])
+def test_a_tensor_is_the_array_that_it_holds(kind: str) -> None:
+    numbers = np.arange(4800, dtype=np.uint8).reshape(40, 40, 3)
+    tensor = torch.from_numpy(numbers.copy())
+    made = {
+        "plain": tensor,
+        "of a graph": tensor.float().requires_grad_(),
+        "bfloat16": tensor.bfloat16(),
+        "sparse": tensor.to_sparse(),
+        "list": numbers.tolist(),
+    }[kind]
+    loaded = load_checkpoint("fundus-phantom")
+    for image in (made, SpatialImage.from_array(made, axes="yxc")):
+        found = segment(loaded, image, Patient(severity="suspect"))
+        wanted = segment(loaded, numbers, Patient(severity="suspect"))
+        np.testing.assert_array_equal(found.labels, wanted.labels)
+
+
+def test_a_tensor_without_values_says_what_to_give() -> None:
+    with pytest.raises(ImageError, match=r"tensor\.cpu\(\)\.numpy\(\)"):
+        SpatialImage.of(torch.zeros((9, 9), device="meta"))
+    for nothing in (None, "/data/eye.png", 3):
+        with pytest.raises(ImageError, match="array with at least two axes"):
+            SpatialImage.of(nothing)

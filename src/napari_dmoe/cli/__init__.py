@@ -2,10 +2,13 @@
 
 Exit codes: 0 done, 2 bad arguments or input (one clear line), 3 the result could not be
 saved, 130 interrupted, 143 terminated; and 1 from ``replay`` where it gave another
-mask. Importing this loads no command: how it ends is settled first.
+mask, and from any where something went wrong that nobody foresaw. Importing this loads
+no command: how it ends is settled first.
 """
 
 from __future__ import annotations
+
+import sys
 
 from napari_dmoe.cli.signals import end_on_signals
 
@@ -25,9 +28,20 @@ def main() -> None:
     from napari_dmoe.cli.printing import keep_streams
 
     keep_streams()
-    from napari_dmoe.cli.commands import app
+    from napari_dmoe.cli.printing import say
+    from napari_dmoe.faults import tell_uncaught, told
 
-    app()
+    def tell(words: str) -> None:
+        say(f"napari-dmoe: {words}", err=True)
+
+    tell_uncaught(tell)
+    try:
+        from napari_dmoe.cli.commands import app
+
+        app()
+    except Exception as error:  # noqa: BLE001 - typer would print what it holds
+        tell(told(error))
+        sys.exit(1)
 
 
 def __getattr__(name: str) -> Any:

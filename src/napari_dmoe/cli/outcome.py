@@ -7,14 +7,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import typer
-from pydantic import ValidationError
 from tqdm import tqdm
 
 from napari_dmoe.cli.printing import encodable, say
 from napari_dmoe.cli.signals import exit_code_of, unwound, word_of
+from napari_dmoe.faults import told
 from napari_dmoe.progress import Cancelled, Progress, ProgressHook
-from napari_dmoe.validation import said
 
+FAULT = 1
+"""Something went wrong that nobody foresaw."""
 BAD_INPUT = 2
 NOT_SAVED = 3
 """The work was done, or stopped, and its result could not be saved."""
@@ -24,27 +25,32 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 @contextmanager
 def clear_errors() -> Iterator[None]:
-    """Turn what a user can cause into one line and an exit code, without traceback."""
+    """Turn whatever goes wrong into one line and an exit code, without traceback.
+
+    What nobody foresaw is told without its words, which may be a patient's.
+    """
     try:
         with unwound():
             yield
     except (KeyboardInterrupt, Cancelled):
         say(f"napari-dmoe: {word_of()}", err=True)
         raise typer.Exit(exit_code_of()) from None
-    except ValidationError as error:  # of a description that nobody has put in words
-        say(f"napari-dmoe: {said(error)}", err=True)
-        raise typer.Exit(BAD_INPUT) from error
-    # Every error of ours is a ValueError that says what is wrong and what to do.
+    except (typer.Exit, typer.Abort, typer.BadParameter):
+        raise
+    # Nothing is chained: causes hold what the code had in its hands.
     except (ValueError, OSError, MemoryError) as error:
         say(f"napari-dmoe: {_in_words(error)}", err=True)
-        raise typer.Exit(BAD_INPUT) from error
+        raise typer.Exit(BAD_INPUT) from None
+    except Exception as error:  # noqa: BLE001 - it is told, and ends the command
+        say(f"napari-dmoe: {told(error)}", err=True)
+        raise typer.Exit(FAULT) from None
 
 
 def _in_words(error: Exception) -> str:
     if isinstance(error, OSError) and error.errno in _FULL:
         where = f" for {error.filename}" if error.filename else ""
         return f"the disk has no room{where}: make room, or choose another folder"
-    return " ".join(str(error).split())
+    return told(error)
 
 
 @contextmanager

@@ -34,6 +34,10 @@ class Case:
     """Kind of phantom that the image was drawn as; None where it is not known to be
     one."""
 
+    def __repr__(self) -> str:
+        """Show neither whose case it is nor what it shows: that would end in logs."""
+        return f"Case(image={self.image!r}, labels={self.labels!r})"
+
 
 @dataclass(frozen=True)
 class Selection(Sequence[Case]):

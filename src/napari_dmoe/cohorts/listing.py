@@ -59,6 +59,10 @@ class Entry:
     row: int | None = None
     """Which row of the table it is; the header is row 1."""
 
+    def __repr__(self) -> str:
+        """Show the row alone, and nothing that tells whose image it is."""
+        return f"Entry(row={self.row})"
+
     def of_model(self, drivers: Collection[str]) -> Entry:
         """Return it with what a model has heard of its patient."""
         patient = heard_of(self.patient, drivers)

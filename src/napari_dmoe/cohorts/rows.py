@@ -77,6 +77,10 @@ class CohortRow:
     subject: str | None = None
     """As in :class:`~napari_dmoe.cohorts.case.Case`."""
 
+    def __repr__(self) -> str:
+        """Show the row alone, and nothing that stands in it."""
+        return f"CohortRow(number={self.number})"
+
     def read(self) -> Case:
         """Read the files.
 
@@ -118,6 +122,10 @@ class BadRow:
     """The case's id, where the row tells it, as for a good row."""
     image: Path = Path()
     """The image's file, where the row tells it; it may not exist."""
+
+    def __repr__(self) -> str:
+        """Show what is wrong with which row, and nothing that stands in it."""
+        return f"BadRow(number={self.number}, problem={self.problem!r})"
 
 
 @dataclass

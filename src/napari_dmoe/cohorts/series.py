@@ -22,6 +22,7 @@ from napari_dmoe.cohorts.listing import Entry
 from napari_dmoe.cohorts.resuming import Outputs, SeriesOptions, bytes_needed
 from napari_dmoe.cohorts.rows import one_error
 from napari_dmoe.cohorts.series_table import SUMMARY, SeriesTable
+from napari_dmoe.faults import shown, told
 from napari_dmoe.imaging.disk.claims import claimed
 from napari_dmoe.imaging.disk.output_names import output_stems
 from napari_dmoe.imaging.files import read_image
@@ -39,7 +40,7 @@ from napari_dmoe.inference.running.devices import choose_device
 from napari_dmoe.inference.running.drivers import choose_routers
 from napari_dmoe.inference.running.segment import segment
 from napari_dmoe.models.checkpoint import LoadedModel
-from napari_dmoe.progress import Progress, ProgressHook, silent
+from napari_dmoe.progress import Cancelled, Progress, ProgressHook, silent
 
 __all__ = ["SUMMARY", "Done", "SeriesError", "SeriesOptions", "segment_series"]
 
@@ -260,11 +261,13 @@ def _done(outputs: Outputs, table: SeriesTable, progress: ProgressHook) -> Done:
     except ExistingFileError as error:  # it came meanwhile, and stays
         why: Exception = error
         said = [str(error)]
-    except (ValueError, OSError, MemoryError, RuntimeError) as error:
+    except Cancelled:
+        raise
+    except Exception as error:
         if isinstance(error, OSError) and error.errno in _FULL:
             raise
-        why = error.with_traceback(None)
-        said = [" ".join(str(error).split()), *_left_behind(outputs, table)]
+        why = shown(error)
+        said = [told(why), *_left_behind(outputs, table)]
     file, row = entry.path.name, entry.row
     return Done(entry.name, "; ".join(said), error=why, file=file, number=row)
 

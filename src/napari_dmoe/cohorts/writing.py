@@ -6,8 +6,6 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import numpy as np
-
 from napari_dmoe.cohorts.case import Case, CohortError
 from napari_dmoe.cohorts.datasets import TABLE
 from napari_dmoe.cohorts.drawn import write_drawn
@@ -15,6 +13,7 @@ from napari_dmoe.cohorts.rows import FILE_COLUMNS
 from napari_dmoe.imaging.disk.atomic import remove_leftovers, write_text
 from napari_dmoe.imaging.disk.claims import FolderError, claimed
 from napari_dmoe.imaging.files import write_tiff
+from napari_dmoe.imaging.lazy import in_memory
 from napari_dmoe.imaging.nifti_writing import write_nifti
 from napari_dmoe.imaging.spatial import SpatialImage
 from napari_dmoe.imaging.tables import write_table
@@ -150,5 +149,5 @@ def _write_image(path: Path, image: SpatialImage) -> None:
         write_nifti(path, image)
         return
     spacing = image.spacing if image.unit else None
-    pixels = np.asarray(image.data)
+    pixels = in_memory(image.data)
     write_tiff(path, pixels, axes=image.axes, spacing=spacing, unit=image.unit)

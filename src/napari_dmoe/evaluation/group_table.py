@@ -12,17 +12,55 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from napari_dmoe.evaluation.groups import SMALL_GROUP
+from napari_dmoe.evaluation.groups import SMALL_GROUP, people
 from napari_dmoe.evaluation.mask_pair import MetricError
+from napari_dmoe.patient import is_missing, is_unknown
 
 Values = NDArray[np.float64]
 
 STATISTICS = ("mean", "worst", "gap", "skewness", "es_sum", "es_std")
 """Keys of :func:`statistics`."""
+
+
+def numbers(values: Any) -> Values:
+    """Return scores as an array, with NaN where a table has none.
+
+    Parameters
+    ----------
+    values : array-like
+        Numbers; None, NaN, pandas' NA, masked values and ``""`` are no score.
+
+    Raises
+    ------
+    MetricError
+        When one of them is something else.
+    """
+    if np.ma.isMaskedArray(values):
+        return np.asarray(np.ma.filled(values.astype(np.float64), np.nan))
+    if isinstance(values, list | tuple):  # numpy would warn of masked ones
+        values = [math.nan if each is np.ma.masked else each for each in values]
+    listed = np.asarray(values)
+    if listed.dtype.kind in "buif":
+        return listed.astype(np.float64, copy=False)
+    flat = [_number(value) for value in np.asarray(values, object).ravel()]
+    return np.array(flat, np.float64).reshape(listed.shape)
+
+
+def _number(value: Any) -> float:
+    if is_unknown(value):
+        return math.nan
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise MetricError(
+            f"scores are numbers, or NaN where there is none: found a "
+            f"{type(value).__name__}"
+        ) from None
 
 
 def es_sum(overall: ArrayLike, means: ArrayLike) -> Values:
@@ -50,7 +88,7 @@ def es_sum(overall: ArrayLike, means: ArrayLike) -> Values:
     >>> float(es_sum(0.77, [0.85, 0.65]).round(6))
     0.641667
     """
-    whole, parts = np.asarray(overall, np.float64), np.asarray(means, np.float64)
+    whole, parts = numbers(overall), numbers(means)
     return np.asarray(whole / (1 + np.abs(whole - parts).sum(0)), np.float64)
 
 
@@ -77,7 +115,7 @@ def es_std(overall: ArrayLike, means: ArrayLike) -> Values:
     >>> float(es_std(0.77, [0.85, 0.65]).round(6))
     0.674598
     """
-    whole, parts = np.asarray(overall, np.float64), np.asarray(means, np.float64)
+    whole, parts = numbers(overall), numbers(means)
     spread = parts.std(0, ddof=1) if len(parts) > 1 else np.zeros(parts.shape[1:])
     return np.asarray(whole / (1 + spread), np.float64)
 
@@ -104,7 +142,7 @@ def statistics(
         1 - score where higher is better, NaN where the best has none; ``es_sum`` and
         ``es_std``, NaN where lower is better, because they would reward a gap.
     """
-    whole, parts = np.asarray(overall, np.float64), np.asarray(means, np.float64)
+    whole, parts = numbers(overall), numbers(means)
     lowest, highest = parts.min(0), parts.max(0)
     errors = (1 - lowest, 1 - highest) if higher_is_better else (highest, lowest)
     undefined = np.full(np.shape(whole), np.nan)
@@ -190,6 +228,16 @@ class GroupTable:
     notes: tuple[str, ...]
 
     @property
+    def n_counted(self) -> int:
+        """Cases that have a score and a group: those that the statistics are of."""
+        return self.n - self.n_nan
+
+    @property
+    def n_groups(self) -> int:
+        """Groups with a counted case: those that the statistics compare."""
+        return sum(row.n_counted > 0 for row in self.rows)
+
+    @property
     def means(self) -> dict[str, float]:
         """Mean of each group with cases."""
         return {row.name: row.mean for row in self.rows}
@@ -208,9 +256,10 @@ def disaggregate(
     Parameters
     ----------
     values : (N,) array
-        Scores; NaN where a case has none.
+        Scores; NaN where a case has none, or None, or pandas' NA.
     groups : sequence of str or None
-        Each case's group; None where it is not known.
+        Each case's group; None, or a word for it such as ``"unknown"`` or ``""``, where
+        it is not known. Such cases are counted, and are no group.
     higher_is_better : bool
         Direction of the score.
     expected : sequence of str
@@ -234,14 +283,15 @@ def disaggregate(
     >>> table.worst, round(table.statistics["es_sum"], 6)
     ('B', 0.641667)
     """
-    scores = np.asarray(values, np.float64)
+    scores, groups = numbers(values), people(groups)
     missed = [False] * len(groups) if is_missed is None else list(is_missed)
+    missed = [not is_missing(each) and bool(each) for each in missed]
     if scores.shape != (len(groups),) or len(missed) != len(groups):
         raise MetricError(
             f"{scores.shape} scores, {len(groups)} groups and {len(missed)} marks of "
             "misses: expected one of each for every case"
         )
-    names = group_order(groups, expected)
+    names = group_order(groups, [g for g in people(expected) if g is not None])
     all_rows = [_row(name, scores, groups, missed) for name in names]
     rows = tuple(row for row in all_rows if row.n)
     counted = [row for row in rows if row.n_counted]
@@ -277,7 +327,7 @@ def group_order(
 
 def counted_mean(values: Iterable[float]) -> float:
     """Return the mean of the values that are numbers; NaN where none is."""
-    counted = [float(value) for value in values if not math.isnan(value)]
+    counted = [float(value) for value in values if not is_missing(value)]
     # fsum rounds once, so that the order of the cases changes no bit.
     return math.fsum(counted) / len(counted) if counted else math.nan
 

@@ -7,18 +7,20 @@ called ``"severity=healthy"``; one of several attributes ``"sex=male, age=0-19"`
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_dmoe.evaluation.mask_pair import MetricError
-from napari_dmoe.patient import Patient
+from napari_dmoe.patient import Patient, is_unknown
 
 if TYPE_CHECKING:
     from napari_dmoe.models.card import CardAttribute
+
+Group = TypeVar("Group")
 
 UNKNOWN = -1
 """Place of a value that is not known."""
@@ -45,9 +47,39 @@ class Groups:
     names: tuple[str, ...]
     members: NDArray[np.bool_]
 
+    @property
+    def n_unknown(self) -> dict[str, int]:
+        """How many cases belong to no group of an attribute, by its name."""
+        own: dict[str, list[int]] = {}
+        for place, name in enumerate(self.names):
+            own.setdefault(name.partition("=")[0], []).append(place)
+        belongs = {name: self.members[:, columns] for name, columns in own.items()}
+        return {name: int((~each.any(1)).sum()) for name, each in belongs.items()}
+
     def of_case(self, place: int) -> tuple[str, ...]:
         """Return the names of the groups that one case belongs to."""
         return tuple(itertools.compress(self.names, self.members[place]))
+
+
+def people(groups: Iterable[Group | None]) -> list[Group | None]:
+    """Return each case's group; None where nobody is known to belong to it.
+
+    ``""``, ``"unknown"``, ``"sex=unknown"``, NaN and pandas' NA are no groups of
+    people: what they have in common is only that somebody left something out.
+
+    Examples
+    --------
+    >>> people(["female", "unknown", "", float("nan"), "sex=male, age=unknown"])
+    ['female', None, None, None, None]
+    """
+    return [None if _is_nobody(group) else group for group in groups]
+
+
+def _is_nobody(group: object) -> bool:
+    if not isinstance(group, str):
+        return is_unknown(group)
+    parts = [part.rpartition("=")[2] for part in group.split(",")]
+    return any(map(is_unknown, parts))
 
 
 def groups_of(
@@ -124,6 +156,7 @@ def names_of_crossed(attributes: Sequence[CardAttribute]) -> tuple[str, ...]:
 
     Examples
     --------
+    >>> from napari_dmoe.models.card import CardAttribute
     >>> sex = CardAttribute(name="sex", values=("female", "male"))
     >>> names_of_crossed([sex])
     ('sex=female', 'sex=male')

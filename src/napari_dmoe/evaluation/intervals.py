@@ -17,6 +17,7 @@ from scipy.stats import DegenerateDataWarning
 
 from napari_dmoe.evaluation import group_table
 from napari_dmoe.evaluation.group_table import STATISTICS, Values
+from napari_dmoe.evaluation.groups import people
 from napari_dmoe.evaluation.mask_pair import MetricError
 from napari_dmoe.evaluation.metrics import Convention
 
@@ -146,7 +147,7 @@ def bootstrap(
     B. Efron and R. Tibshirani, An Introduction to the Bootstrap, 1993, chapters 13 and
     14.
     """
-    by_group = _by_group(np.asarray(values, np.float64)[None], groups)
+    by_group = _by_group(group_table.numbers(values)[None], groups)
 
     def found(means: Values, overall: Values) -> Values:
         if convention == "default":
@@ -191,7 +192,7 @@ def bootstrap_difference(
     MetricError
         When the arguments do not fit together.
     """
-    pair = np.stack([np.asarray(v, np.float64) for v in (first, second)])
+    pair = np.stack([group_table.numbers(v) for v in (first, second)])
 
     def found(means: Values, overall: Values) -> Values:
         ours, theirs = _compared(means, overall, higher_is_better)
@@ -207,6 +208,7 @@ def _by_group(values: Values, groups: Sequence[str | None]) -> dict[str, Values]
             f"scores of shape {values.shape[1:]} for {len(groups)} groups: expected "
             "one of each for every case"
         )
+    groups = people(groups)
     of_case = np.array([group if group is not None else "" for group in groups])
     is_known = np.array([group is not None for group in groups], bool)
     counts = ~np.isnan(values).any(0) & is_known

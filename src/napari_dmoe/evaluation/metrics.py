@@ -233,8 +233,9 @@ def measure_case(
     ------
     MetricError
         For an unknown metric or convention, for arrays or a spacing that do not fit
-        together, for probabilities, and for masks of 0 and 255 where there are several
-        classes.
+        together, for probabilities, for masks of 0 and 255 where there are several
+        classes, for masked pixels, and where one of the masks numbers its classes
+        otherwise than the other.
 
     Notes
     -----
@@ -262,6 +263,7 @@ def measure_case(
         _as_classes(what, masks, regions)
         for what, masks in (("prediction", predicted), ("truth", truth))
     )
+    _refuse_other_numbers(predicted, truth, regions)
     scores = []
     for region in regions:
         pair = MaskPair.of(predicted, truth, region=region, spacing=spacing)
@@ -274,15 +276,44 @@ def measure_case(
     return tuple(scores)
 
 
+def _measured(regions: Sequence[Region]) -> set[int]:
+    """Return every label that regions are made of."""
+    return {label for r in regions for label in (*r.labels, *(r.whole or ()))}
+
+
+def _refuse_other_numbers(
+    predicted: NDArray[Any], truth: NDArray[Any], regions: Sequence[Region]
+) -> None:
+    """Refuse a mask whose labels mean nothing in the other: all of it would score 0."""
+    classes = _measured(regions)
+    found = {"prediction": counted(predicted), "truth": counted(truth)}
+    own = {what: set(values) - {0} for what, values in found.items()}
+    for what, other in (("prediction", "truth"), ("truth", "prediction")):
+        is_known = not own[what] or own[what] & (classes | own[other])
+        if own[other] & classes and not is_known:
+            listed = ", ".join(map(str, sorted(own[what])))
+            wanted = ", ".join(map(str, sorted(classes)))
+            raise MetricError(
+                f"the {what} shows the labels {listed}, of which none is measured "
+                f"({wanted}) and none is in the {other}: save both masks with the same "
+                "number for the same class"
+            )
+
+
 def _as_classes(
     what: str, masks: NDArray[Any], regions: Sequence[Region]
 ) -> NDArray[Any]:
     """Return labels as classes, of which the regions name those that are measured."""
+    if np.ma.is_masked(masks):
+        raise MetricError(
+            f"the {what} has masked pixels, and whether they belong to a class is not "
+            "known: fill them, or leave them out of both masks"
+        )
     try:
         values = whole_numbers(np.asarray(masks))
     except LabelError as error:
         raise MetricError(f"the {what}: {error}") from error
-    classes = {label for r in regions for label in (*r.labels, *(r.whole or ()))}
+    classes = _measured(regions)
     most = max(classes, default=1)
     if not values.size or int(values.max()) <= most:
         return values

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_dmoe.progress import Pulse, no_pulse
+from napari_dmoe.imaging.spatial import ImageError, ImageReadError
+from napari_dmoe.progress import Cancelled, Pulse, no_pulse
 
 BYTES_AT_ONCE = 2**26
 """Bytes of a lazy array that are read between two pulses, or one row of chunks."""
@@ -21,20 +22,47 @@ def read_part(
 
     Lazy arrays (dask, zarr) are read no further than `index`, which has one entry for
     each axis, slices without a step; `pulse` is called between their pieces.
+
+    Raises
+    ------
+    ImageReadError
+        When a lazy array cannot be read, as when its file is gone.
     """
     if isinstance(data, np.ndarray):
         return np.asarray(data[index])
     along = next((i for i, each in enumerate(index) if isinstance(each, slice)), None)
     if along is None:
-        return np.asarray(data[index])
+        return _read(data, index)
     begin, end, _ = index[along].indices(int(data.shape[along]))
     step = _rows_at_once(data, index, along)
     pieces = []
     for start in range(begin, end, step):
         pulse()
         rows = slice(start, min(start + step, end))
-        pieces.append(np.asarray(data[(*index[:along], rows, *index[along + 1 :])]))
-    return np.concatenate(pieces) if pieces else np.asarray(data[index])
+        pieces.append(_read(data, (*index[:along], rows, *index[along + 1 :])))
+    return np.concatenate(pieces) if pieces else _read(data, index)
+
+
+def in_memory(data: Any) -> NDArray[Any]:
+    """Return a whole array in memory; errors are those of :func:`read_part`."""
+    return np.asarray(data) if isinstance(data, np.ndarray) else _read(data, ...)
+
+
+def _read(data: Any, index: Any) -> NDArray[Any]:
+    """Return ``data[index]``, or say in words that it cannot be had."""
+    try:
+        return np.asarray(data[index])
+    except (Cancelled, MemoryError, ImageError):
+        raise
+    # Whoever made the array raises what he likes, and repeats in it what he likes.
+    except Exception as error:  # noqa: BLE001
+        stated = error.strerror if isinstance(error, OSError) else None
+        why = stated or type(error).__name__
+        raise ImageReadError(
+            f"the image's pixels cannot be read ({why}): they are read only when they "
+            "are needed, and what they come from fails. Was its file moved or deleted, "
+            "or is it damaged? Open it again"
+        ) from None
 
 
 class LazyFrame:
@@ -62,7 +90,7 @@ class LazyFrame:
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         """Read everything."""
-        return np.asarray(self._data[self._index], dtype)
+        return np.asarray(_read(self._data, self._index), dtype)
 
 
 def frame_of(data: Any, index: tuple[Any, ...]) -> Any:
@@ -93,12 +121,12 @@ class _Turned:
             begin, end, _ = part.indices(n)
             is_back = axis in self._backwards
             place[axis] = slice(n - end, n - begin) if is_back else slice(begin, end)
-        read = np.asarray(self._data[tuple(place)])
+        read = _read(self._data, tuple(place))
         return read.transpose(self._order)[self._flips]
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         """Read everything."""
-        read = np.asarray(self._data).transpose(self._order)
+        read = in_memory(self._data).transpose(self._order)
         return np.asarray(read[self._flips], dtype)
 
 

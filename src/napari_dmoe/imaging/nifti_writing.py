@@ -14,6 +14,7 @@ from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 
 from napari_dmoe.imaging.disk.atomic import atomic_path
+from napari_dmoe.imaging.lazy import in_memory
 from napari_dmoe.imaging.nifti import TO_LPS, WORLD_AXES
 from napari_dmoe.imaging.spatial import SPATIAL_AXES, ImageReadError, SpatialImage
 from napari_dmoe.imaging.units import millimetres, unit_name
@@ -61,7 +62,7 @@ def write_nifti(
     spatial = tuple(order or image.spatial_axes)
     further = [axis for axis in image.axes if axis not in SPATIAL_AXES]
     axes = [*further, *spatial]
-    data = np.asarray(image.data).transpose([image.axes.index(axis) for axis in axes])
+    data = in_memory(image.data).transpose([image.axes.index(axis) for axis in axes])
     data = data.astype(np.uint8) if data.dtype == bool else data
     affine = _to_nifti_world(image, spatial)
     unit, factor = _unit(path, image.unit)

@@ -72,12 +72,26 @@ def channels_first(
     if len(values) == 4 and 3 in allowed:
         return values[:3], ["the fourth channel was taken for opacity and left out"]
     if len(values) not in allowed:
-        wanted = "grey or RGB images" if 3 in allowed else f"{allowed[0]} channel(s)"
-        raise ImageError(
-            f"the model takes {wanted}: found {len(values)} channels. Choose one "
-            "channel" + (", or combine them to RGB" if 3 in allowed else "")
-        )
+        raise ImageError(_other_channels(len(values), allowed))
     return values, []
+
+
+def _other_channels(n: int, allowed: tuple[int, ...]) -> str:
+    """Say that a network takes other channels, and what to do."""
+    found = f"found {n} channel{'s' * (n != 1)}"
+    if allowed == (1, 3):
+        return (
+            f"the model takes grey or RGB images: {found}. Choose one channel, or "
+            "combine them to RGB"
+        )
+    if allowed == (1,):
+        return f"the model takes grey images, of 1 channel: {found}. Choose one"
+    most = max(allowed)
+    wanted = f"{most} channels" if len(allowed) == 1 else f"1 or {most} channels"
+    return (
+        f"the model takes images of {wanted}: {found}. Give them along an axis that is "
+        "called c, in the order in which the model was trained"
+    )
 
 
 def finite_numbers(values: NDArray[Any]) -> tuple[NDArray[np.floating], list[str]]:

@@ -82,7 +82,7 @@ class Prepared:
     """One image as a network sees it."""
 
     tensor: torch.Tensor
-    """(C, S, S) float32 tensor: the input; C is 1 or 3."""
+    """(C, S, S) float32 tensor: the input; C is 1, or as many as the network takes."""
     grid: Grid
     """Where its samples lie in the source image."""
     crop: tuple[slice, ...]
@@ -99,6 +99,7 @@ def prepare(
     image: SpatialImage,
     preprocessing: Preprocessing,
     *,
+    n_channels: int = 3,
     white: White | None = None,
     pulse: Pulse = no_pulse,
 ) -> Prepared:
@@ -107,9 +108,12 @@ def prepare(
     Parameters
     ----------
     image : SpatialImage
-        Axes y and x, and optionally c with 1, 3 or 4 channels (alpha is left out).
+        Axes y and x, and optionally c with one channel, or as many as the network
+        takes. Where that is 3, a fourth one is alpha, and left out.
     preprocessing : Preprocessing
         What the model's card asks for.
+    n_channels : int
+        Channels that the network takes; it repeats one channel to as many.
     white : White, optional
         What is white, decided for the whole stack that the plane is of; by default it
         is decided for the plane.
@@ -128,7 +132,10 @@ def prepare(
     channel alone, not clipped afterwards. The aspect ratio is not kept.
     """
     grid, place = input_grid(image, preprocessing)
-    values, notices = channels_first(image, ("y", "x"), place=place, pulse=pulse)
+    allowed = tuple(sorted({1, n_channels}))
+    values, notices = channels_first(
+        image, ("y", "x"), place=place, allowed=allowed, pulse=pulse
+    )
     white = white or white_of_values(values, pulse=pulse)
     values, scaling = _unit_range(values, white.top, pulse)
     shape = (preprocessing.side, preprocessing.side)

@@ -37,7 +37,8 @@ class SpatialImage:
     Parameters
     ----------
     data : array
-        Pixels, with one axis per name in `axes`. May be lazy (dask, zarr).
+        Pixels, with one axis per name in `axes`. May be lazy (dask, zarr), or a tensor,
+        which becomes an array.
     axes : tuple of str
         Names of the axes: ``"z"``, ``"y"``, ``"x"`` for space, ``"c"`` for channels,
         ``"t"`` for time; any other name is one more axis to run over.
@@ -67,6 +68,7 @@ class SpatialImage:
 
     def __post_init__(self) -> None:
         """Check that the parts fit each other, and fill in the identity affine."""
+        object.__setattr__(self, "data", _numpys(self.data))
         if len(self.axes) != self.data.ndim:
             raise ImageError(
                 f"the image has {self.data.ndim} axes of shape "
@@ -124,7 +126,13 @@ class SpatialImage:
         ImageError
             When the axes cannot be told from the shape.
         """
+        found = type(data).__name__
         data = data if hasattr(data, "ndim") else np.asarray(data)
+        if not data.ndim:
+            raise ImageError(
+                f"an image is an array with at least two axes: found a {found}. Files "
+                "are opened by read_image"
+            )
         names = tuple(axes) if axes is not None else guess_axes(tuple(data.shape))
         n_spatial = sum(name in SPATIAL_AXES for name in names)
         affine = np.eye(n_spatial + 1)
@@ -135,6 +143,13 @@ class SpatialImage:
                 )
             affine = np.diag([*map(float, spacing), 1.0])
         return cls(data, names, affine, unit)
+
+    def __repr__(self) -> str:
+        """Show what kind of image it is, and no pixel."""
+        shape = " x ".join(
+            f"{n} ({axis})" for n, axis in zip(self.data.shape, self.axes, strict=True)
+        )
+        return f"SpatialImage({shape}, {self.data.dtype}, unit={self.unit!r})"
 
     @property
     def spatial_axes(self) -> tuple[str, ...]:
@@ -166,6 +181,33 @@ class SpatialImage:
     def spacing(self) -> tuple[float, ...]:
         """Distance between neighbouring pixels along each spatial axis, in `unit`."""
         return tuple(float(s) for s in np.linalg.norm(self.affine[:-1, :-1], axis=0))
+
+
+def _numpys(data: Any) -> Any:
+    """Return an array whose numbers numpy knows; of tensors, one in memory.
+
+    Lazy arrays have numpy's types already, and are not read.
+    """
+    try:
+        np.dtype(data.dtype)
+    except TypeError:
+        return _of_tensor(data)
+    return data
+
+
+def _of_tensor(data: Any) -> NDArray[Any]:
+    try:
+        if hasattr(data, "detach"):  # torch's: perhaps on a GPU, or part of a graph
+            data = data.detach()
+            data = data.to_dense() if getattr(data, "is_sparse", False) else data
+            data = data.float() if str(data.dtype) == "torch.bfloat16" else data
+            data = data.cpu().resolve_conj().resolve_neg().numpy()
+        return np.asarray(data)
+    except (RuntimeError, TypeError, NotImplementedError, AttributeError):
+        raise ImageError(
+            f"the image is a {type(data).__name__} of {data.dtype} that numpy cannot "
+            "take: give it as an array, such as tensor.cpu().numpy()"
+        ) from None
 
 
 def guess_axes(shape: tuple[int, ...]) -> tuple[str, ...]:

@@ -122,7 +122,14 @@ def _reader(
 ) -> Reader | None:
     """Return what reads files where the names of all end so; None for others."""
     are_ours = path and all(each.lower().endswith(suffixes) for each in _listed(path))
-    return (lambda asked: read(_listed(asked))) if are_ours else None
+
+    def read_in_words(asked: Paths) -> list[Any]:
+        from napari_dmoe.viewer.uncaught import tell_ours_in_words
+
+        tell_ours_in_words()
+        return read(_listed(asked))
+
+    return read_in_words if are_ours else None
 
 
 def _listed(path: Paths) -> list[str]:
@@ -170,5 +177,7 @@ def _load_in_dock(paths: list[str]) -> list[Any]:
 def write_nifti_layer(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
     """Save one image or labels layer as NIfTI, in place, with its record."""
     from napari_dmoe.viewer.layers.saving import save_layer
+    from napari_dmoe.viewer.uncaught import tell_ours_in_words
 
+    tell_ours_in_words()
     return save_layer(Path(path), data, meta)

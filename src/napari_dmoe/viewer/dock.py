@@ -23,6 +23,7 @@ from napari_dmoe.viewer.session.session import session_of
 from napari_dmoe.viewer.ui.connections import Connections, Refresh
 from napari_dmoe.viewer.ui.parts import StartButton
 from napari_dmoe.viewer.ui.work import BUSY, Work
+from napari_dmoe.viewer.uncaught import tell_ours_in_words
 from napari_dmoe.viewer.what_if.control import WhatIfControl
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ class DMoEDock(QWidget):
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
+        tell_ours_in_words()
         self._session = session = session_of(napari_viewer)
         self._was_docked = False
         self.footer = RunFoot()

@@ -229,6 +229,10 @@ def test_a_process_that_dies_without_a_word_is_given_one(
     assert last["message"].endswith("ended without a word (exit code 7).")
     end = silent_end(1, "Traceback\nSegmentation fault", was_stopped=False)
     assert end["message"].endswith("(exit code 1). It said: Segmentation fault")
+    end = silent_end(1, "napari-dmoe: no torch\nKeyError: Doe", was_stopped=False)
+    assert end["message"].endswith("It said: no torch")
+    end = silent_end(1, "KeyError: 'Jane Doe'", was_stopped=False)
+    assert end["message"].endswith("without a word (exit code 1).")
 
 
 def test_an_orphan_stops_and_takes_its_folder_away(
@@ -312,13 +316,13 @@ def test_an_unknown_error_names_its_kind(
     status, said = served(broken(RuntimeError("CUDA out of memory")), folder, "{}")
     assert status == 2
     assert "not enough memory" in said[-1]["message"]
-    assert "Traceback" in capsys.readouterr().err
-    said = served(broken(KeyError("x")), folder, "{}")[1]
-    assert said[-1] == {
-        "event": "error",
-        "message": "KeyError: 'x'",
-        "kind": "KeyError",
-    }
+    said = served(broken(KeyError("Jane Doe")), folder, "{}")[1]
+    assert said[-1]["kind"] == "KeyError"
+    where = "KeyError in training/child/serving.py"
+    assert said[-1]["message"].startswith(where)
+    printed = "".join(capsys.readouterr())
+    assert "Doe" not in said[-1]["message"] + printed
+    assert "Traceback" not in printed
     assert served(broken(ValueError()), folder, "{}")[1][-1]["message"]
     assert served(broken(KeyboardInterrupt()), folder, "{}")[0] == 130
 

@@ -240,3 +240,28 @@ def test_only_lengths_resample_a_volume_and_others_are_said(
     assert record.grid["step"] == pytest.approx(step)
     is_unknown = any("voxel size is not known" in said for said in record.notices)
     assert is_unknown == (size == "pixel size unknown")
+
+
+@pytest.mark.parametrize(
+    ("shape", "labels", "dims", "n_channels", "words"),
+    [
+        ((20, 20), "yx", 2, 1, ""),
+        ((20, 20), "yx", 2, 2, ""),
+        ((2, 20, 20), "cyx", 2, 2, ""),
+        ((4, 20, 20), "cyx", 2, 3, ""),
+        ((2, 20, 20), "cyx", 2, 3, "grey or colour images, this one has 2 channels"),
+        ((3, 20, 20), "cyx", 2, 2, "images of 2 channels, this one has 3 channels"),
+        ((20, 20, 3), "rgb", 2, 1, "takes grey images, this one has 3 channels"),
+        ((2, 9, 20, 20), "czyx", 3, 2, ""),
+        ((9, 20, 20), "zyx", 3, 2, "images of 2 channels, this one has 1 channel."),
+        ((2, 9, 20, 20), "czyx", 3, 1, "takes grey images, this one has 2 channels"),
+        ((20, 20), "yx", 3, 2, "takes volumes of 2 channels"),
+    ],
+)
+def test_channels_that_the_network_does_not_take_are_told_before_the_run(
+    shape: tuple[int, ...], labels: str, dims: int, n_channels: int, words: str
+) -> None:
+    is_rgb = labels == "rgb"
+    layer = Image(pixels(shape), rgb=is_rgb, axis_labels="yx" if is_rgb else labels)
+    said = image_problem(layer, dims, n_channels)
+    assert (words in said) if words else (said == "")

@@ -108,15 +108,17 @@ def test_what_cannot_be_shown_is_a_failure_and_leaves_nothing(
     before = [layer.name for layer in desk.viewer.layers]
 
     def broken(*_: object) -> None:
-        raise TypeError("no ray")
+        raise TypeError("Jane Doe has no ray")
 
     monkeypatch.setattr(desk.what_if.experts._difference, "put", broken)
     experts = desk.what_if.tab.experts
     experts.mute_boxes[3].click()
     desk.click(experts.run_button)
     desk.wait_until_idle()
-    assert desk.status == "Failed: the result could not be shown (no ray)."
-    assert experts.problem.text() == "Not run: no ray"
+    where = "TypeError in viewer/what_if/experts/control.py"
+    assert desk.status.startswith(f"Failed: the result could not be shown ({where}")
+    assert experts.problem.text().startswith(f"Not run: {where}")
+    assert "Doe" not in desk.status + experts.problem.text() + notifications[0].message
     assert [layer.name for layer in desk.viewer.layers] == before
     assert desk.viewer.layers["other / mask"].visible
     assert desk.dock.footer.button.text() == "Segment"

@@ -202,9 +202,11 @@ def parse_record(content: bytes, where: str) -> Provenance:
                 f"{where} is the record of a whole sweep: take that of one of its "
                 "values, beside its mask, or sweep again"
             ) from error
+        # What the record says of the drivers is what somebody said of the patient.
+        is_private = error.errors()[0]["loc"][:1] == ("drivers",)
+        fault = said(error, whole="the text", is_private=is_private)
         raise CaseFileError(
-            f"{where} holds no record that this version can read: "
-            f"{said(error, whole='the text')}"
+            f"{where} holds no record that this version can read: {fault}"
         ) from error
 
     except JSONError as error:

@@ -34,13 +34,13 @@ class DriverRecord(BaseModel, frozen=True, extra="forbid"):
 
     attribute: str
     """An attribute that drives the model."""
-    value: str | None
+    value: str | None = Field(repr=False)
     """Its value; None where it was unknown and the values were mixed."""
-    values: tuple[str, ...]
+    values: tuple[str, ...] = Field(repr=False)
     """Values that were run."""
-    routers: tuple[int, ...]
+    routers: tuple[int, ...] = Field(repr=False)
     """Routers that were run."""
-    weights: tuple[float, ...]
+    weights: tuple[float, ...] = Field(repr=False)
     """Their shares in the mixture."""
     prior: Literal["card", "uniform", "given"] | None = None
     """For an unknown value, where the shares come from: training frequencies that the

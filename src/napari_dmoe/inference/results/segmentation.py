@@ -52,6 +52,14 @@ class Segmentation:
     routing: RoutingMaps | None
     provenance: Provenance
 
+    def __repr__(self) -> str:
+        """Show what kind of result it is, and neither pixels nor values."""
+        shape = " x ".join(
+            f"{n} ({axis})"
+            for n, axis in zip(self.labels.shape, self.axes, strict=True)
+        )
+        return f"Segmentation({shape}, classes={self.classes!r})"
+
     @property
     def axes_by_frame(self) -> tuple[str, ...]:
         """The axes that were run over, then those of the grid; so are routing maps."""

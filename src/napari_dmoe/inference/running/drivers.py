@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from napari_dmoe.inference.results.provenance import DriverRecord
@@ -24,10 +24,10 @@ Category = tuple[int, ...] | tuple[float, ...] | None
 class RouterChoice:
     """Which routers a run uses, and what intervenes in them."""
 
-    categories: tuple[Category, ...]
+    categories: tuple[Category, ...] = field(repr=False)
     """What to run one after another: a router of each attribute; or, as floats, the
     share of every router in a mean of them; None is the network without its MoE."""
-    values: tuple[str, ...]
+    values: tuple[str, ...] = field(repr=False)
     """Names of these combinations, such as ``"female, 40-59"``; one empty name where
     nothing drives the model."""
     weights: tuple[float, ...]

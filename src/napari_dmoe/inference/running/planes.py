@@ -115,7 +115,11 @@ class PlaneRun:
         if n > 1 and self._white is None:
             self._white = self._white_of_all()
         prepared = prepare(
-            plane, self.preprocessing, white=self._white, pulse=self._pulse
+            plane,
+            self.preprocessing,
+            n_channels=self.loaded.config.in_channels,
+            white=self._white,
+            pulse=self._pulse,
         )
         notices = [*prepared.notices, prepared.white.statement]
         if n > 1 and CONSTANT in notices:  # said of them all in the end

@@ -23,7 +23,7 @@ class PlanePool:
 
     Parameters
     ----------
-    images : (N, 3, S, S) uint8 tensor
+    images : (N, C, S, S) uint8 tensor
         Images at the network's resolution, not standardised.
     labels : (N, S, S) uint8 tensor
         Their labels; 255 is not annotated.
@@ -59,8 +59,12 @@ class PlanePool:
     def __len__(self) -> int:
         return len(self.category)
 
+    def __repr__(self) -> str:
+        """Show how many planes there are, and no pixel."""
+        return f"PlanePool({len(self)} planes of {tuple(self.images.shape[1:])})"
+
     def plain(self, chosen: Tensor) -> tuple[Tensor, Tensor]:
-        """Return some cases as they are: inputs (B, 3, S, S), labels (B, S, S)."""
+        """Return some cases as they are: inputs (B, C, S, S), labels (B, S, S)."""
         return self._input(self.images[chosen].float() / 255), self.labels[chosen]
 
     whole = plain

@@ -13,6 +13,7 @@ import torch
 from napari_dmoe.cohorts.case import Case
 from napari_dmoe.cohorts.classes import LabelReading
 from napari_dmoe.imaging.preprocessing import Preprocessing, prepare
+from napari_dmoe.imaging.spatial import ImageError, SpatialImage
 from napari_dmoe.imaging.volumes import VOLUME_AXES, VolumePreprocessing, prepare_volume
 from napari_dmoe.models.card import ModelCard
 from napari_dmoe.progress import Progress, ProgressHook, silent
@@ -38,19 +39,23 @@ def read_pool(
     cases: Sequence[Case],
     card: ModelCard,
     *,
+    n_channels: int | None = None,
     annotation: Annotation = EVERYTHING,
     reading: LabelReading | None = None,
     progress: ProgressHook = silent,
 ) -> Pool:
     """Prepare every case as a card asks; `progress` is told after each.
 
-    `reading` reads the labels, where pools of one cohort share it.
+    `n_channels` are those that the network takes, by default 3 of planes and 1 of
+    volumes; as in a run, a plane of one channel is repeated to as many. `reading` reads
+    the labels, where pools of one cohort share it.
 
     Raises
     ------
     TrainingError
         For no cases, a case without labels or without a known driver, labels that the
-        card has no class for, and a card that states no preprocessing.
+        card has no class for, images with other channels than the network takes, and
+        a card that states no preprocessing.
     """
     if not len(cases):
         raise TrainingError("there are no cases to train on")
@@ -59,11 +64,12 @@ def read_pool(
             f"the card has {len(card.classes)} classes, and {IGNORED} can be trained "
             "at most, background included"
         )
-    read, axes = _reading(card)
+    n_channels = n_channels or (3 if card.dims == 2 else 1)
+    read, axes = _reading(card, n_channels)
     reading = reading or annotation.reading(card.classes)
     images, labels, categories, sizes, known = [], [], [], [], []
     for done, case in enumerate(cases, start=1):
-        prepared = read(case.image)
+        prepared = _prepared(case, read)
         images.append((255 * prepared.tensor.clamp(0, 1)).round().to(torch.uint8))
         drawn = labels_of(
             case,
@@ -89,7 +95,7 @@ def read_pool(
         return VolumePool(
             tuple(images), tuple(labels), category, how.patch, patients, **whom
         )
-    planes = torch.stack([image.expand(3, -1, -1) for image in images])
+    planes = torch.stack([image.expand(n_channels, -1, -1) for image in images])
     return PlanePool(
         planes,
         torch.stack(labels),
@@ -115,15 +121,27 @@ def part_of(pool: Pool, places: Sequence[int]) -> Pool:
     return replace(pool, images=some(pool.images), labels=some(pool.labels), **known)
 
 
-def _reading(card: ModelCard) -> tuple[Callable[..., Any], tuple[str, ...]]:
+def _prepared(case: Case, read: Callable[[SpatialImage], Any]) -> Any:
+    """Return what a network sees of a case; errors say which case it is."""
+    try:
+        return read(case.image)
+    except ImageError as error:
+        raise TrainingError(f"case {case.id}: {error}") from error
+
+
+def _reading(
+    card: ModelCard, n_channels: int
+) -> tuple[Callable[..., Any], tuple[str, ...]]:
     """Return what prepares an image as a card asks, and the order of its axes."""
     how = card.preprocessing
     if card.dims == 3 and isinstance(how, VolumePreprocessing):
-        return partial(prepare_volume, preprocessing=how), VOLUME_AXES
+        return partial(
+            prepare_volume, preprocessing=how, n_channels=n_channels
+        ), VOLUME_AXES
     if card.dims == 2 and isinstance(how, Preprocessing):
         # Brightness is varied before it is standardised.
         raw = how.model_copy(update={"standardise": False})
-        return partial(prepare, preprocessing=raw), ("y", "x")
+        return partial(prepare, preprocessing=raw, n_channels=n_channels), ("y", "x")
     raise TrainingError(f"the card {card.name!r} states no preprocessing")
 
 

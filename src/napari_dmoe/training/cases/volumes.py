@@ -68,6 +68,10 @@ class VolumePool:
     def __len__(self) -> int:
         return len(self.category)
 
+    def __repr__(self) -> str:
+        """Show how many volumes there are, and no voxel."""
+        return f"VolumePool({len(self)} volumes)"
+
     def whole(self, chosen: Tensor) -> tuple[Tensor, Tensor]:
         """Return one case at its full size: (1, C, D, H, W) and (1, D, H, W)."""
         (case,) = chosen.tolist()

@@ -69,7 +69,11 @@ LAST_EVENTS = frozenset({"done", "stopped", "error"})
 
 _CHILD = Path(__file__).with_name("__main__.py")
 _NICER = 5
-_LOG_TAIL = 400
+_LOG_TAIL = 4000
+SAID = "napari-dmoe: "
+"""How the lines begin that it says to be shown."""
+_OF_SYSTEM = ("Segmentation fault", "Killed", "Aborted", "Bus error", "Illegal instr")
+"""How those begin that hold nothing of what it worked on."""
 _SECONDS_BETWEEN_LOOKS = 0.05
 
 Event = Mapping[str, Any]
@@ -79,7 +83,8 @@ def silent_end(code: int | None, words: str, *, was_stopped: bool) -> Event:
     """Return the last event of a process that ended without one.
 
     `code` is how it ended, negative: killed by that signal; `words` what it printed
-    last. That it was told to stop explains it.
+    last, of which only what it said to be shown is repeated. That it was told to stop
+    explains it.
     """
     if was_stopped:
         return {"event": "stopped"}
@@ -87,8 +92,10 @@ def silent_end(code: int | None, words: str, *, was_stopped: bool) -> Event:
     if code is not None and code < 0:
         cause = "it was killed, perhaps for want of memory"
     message = f"the training process ended without a word ({cause})."
-    if words:
-        message += f" It said: {words.splitlines()[-1]}"
+    lines = words.splitlines()
+    told = [line for line in lines if line.startswith((SAID, *_OF_SYSTEM))]
+    if told:  # other lines may hold anything, such as a patient's data
+        message += f" It said: {told[-1].removeprefix(SAID)}"
     return {"event": "error", "kind": "ProcessEnded", "message": message}
 
 

@@ -11,12 +11,12 @@ import shutil
 import sys
 import threading
 import time
-import traceback
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
+from napari_dmoe.faults import told
 from napari_dmoe.progress import Cancelled, Progress
 from napari_dmoe.training.child.private import FINISH, leave
 from napari_dmoe.training.child.process import EVENTS
@@ -102,13 +102,13 @@ def serve(work: Work, folder: Path, commands: IO[str]) -> int:
 
 
 def _in_words(error: Exception) -> str:
-    """Say what went wrong: a known error in its words, any other with its kind."""
-    if not isinstance(error, ValueError | OSError):
-        traceback.print_exception(error)
-        if isinstance(error, MemoryError) or "out of memory" in str(error).lower():
-            return "there was not enough memory: choose a smaller batch, or the CPU"
-        return f"{type(error).__name__}: {error}"
-    return str(error) or "no reason was given"
+    """Say what went wrong: what was foreseen in its words, else with its kind alone."""
+    lacks_memory = "out of memory" in str(error).lower()
+    if isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and lacks_memory
+    ):
+        return "there was not enough memory: choose a smaller batch, or the CPU"
+    return told(error)
 
 
 def be_child(work: Work) -> None:

@@ -106,7 +106,9 @@ def _evenly(n: int, most: int) -> list[int]:
 def _described(
     kind: str, rows: Sequence[Appearance], loads: Sequence[Sequence[float]]
 ) -> ImageSet:
-    sides = {side: [row[side] for row in rows] for side in rows[0]}
+    # Some of several volumes may have colours, and others not.
+    common = [side for side in rows[0] if all(side in row for row in rows)]
+    sides = {side: [row[side] for row in rows] for side in common}
     if len(loads) >= ENOUGH_IMAGES:
         sides[LOADS] = list(map(tuple, loads))
     margins = {**MARGINS, "sharpness": MARGIN} if kind == "volumes" else MARGINS

@@ -74,6 +74,7 @@ def prepare_run(
     read = partial(
         read_pool,
         card=card,
+        n_channels=loaded.config.in_channels,
         annotation=annotation,
         reading=None if are_classes else reading,
         progress=progress,

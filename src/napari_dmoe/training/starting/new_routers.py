@@ -153,7 +153,10 @@ def nearest_value(
         replace(c, patient=c.patient.with_value(attribute, stated.values[0]))
         for c in cases
     ]
-    pool = read_pool(disguised, loaded.card, annotation=annotation)
+    n_channels = loaded.config.in_channels
+    pool = read_pool(
+        disguised, loaded.card, n_channels=n_channels, annotation=annotation
+    )
     best, nearest = -math.inf, stated.values[0]
     for index, value in enumerate(stated.values):
         pool.category[:, place] = first + index

@@ -19,6 +19,7 @@ import numpy as np
 from napari_dmoe.cohorts.case import Case
 from napari_dmoe.imaging.disk.atomic import atomic_path
 from napari_dmoe.imaging.disk.claims import refuse_beyond_disk
+from napari_dmoe.imaging.lazy import in_memory
 from napari_dmoe.imaging.spatial import SpatialImage
 from napari_dmoe.models.card import ModelCard
 from napari_dmoe.patient import Patient
@@ -97,7 +98,7 @@ def write_cases(
             part: SpatialImage | None = getattr(case, name)
             if part is None:
                 raise TrainingError(f"case {case.id} has no labels")
-            arrays[name], arrays[f"{name}_affine"] = np.asarray(part.data), part.affine
+            arrays[name], arrays[f"{name}_affine"] = in_memory(part.data), part.affine
             facts[name] = {"axes": part.axes, "unit": part.unit}
         with atomic_path(free_path(folder)) as partial:
             np.savez(partial, facts=np.array(json.dumps(facts)), **arrays)

@@ -17,6 +17,7 @@ from napari_dmoe.cohorts.case import Case, CohortError
 from napari_dmoe.cohorts.places import on_voxels
 from napari_dmoe.imaging.frames import Frames
 from napari_dmoe.imaging.label_values import foreground_value
+from napari_dmoe.imaging.lazy import in_memory
 from napari_dmoe.imaging.spatial import CHANNEL_AXIS, SPATIAL_AXES, SpatialImage
 from napari_dmoe.viewer.layers.placement import (
     LENGTH_UNIT,
@@ -75,7 +76,7 @@ def look_through(placed: SpatialImage, dims: int, annotation: Annotation) -> Pai
 
     `placed` is what :func:`on_image` returns; the model sees `dims` axes at once.
     """
-    parts = np.atleast_2d(np.asarray(placed.data))
+    parts = np.atleast_2d(in_memory(placed.data))
     values = frozenset(int(v) for part in parts for v in np.unique(part))
     return Painted(values, len(annotated_frames(placed, dims, annotation)))
 
@@ -209,7 +210,7 @@ def on_image(image: Image, layer: Labels, dims: int) -> SpatialImage:
 
 def copied(placed: SpatialImage) -> SpatialImage:
     """Return the same, of samples that nobody paints on."""
-    return replace(placed, data=np.array(placed.data))
+    return replace(placed, data=np.array(in_memory(placed.data)))
 
 
 @dataclass(frozen=True)

@@ -139,10 +139,13 @@ class _Search:
             return Bond.ONLY
         return Bond.SHAPE
 
+    def _problem(self, image: Image) -> str:
+        return image_problem(image, self.card.dims, self.session.n_channels)
+
     def _pair(self, image: Image, labels: Labels, bond: Bond) -> Pair:
         card, patient = self.card, self.session.patient_of(image)
         drivers, unknown = drivers_of(card, patient)
-        problem, found = image_problem(image, card.dims), Content()
+        problem, found = self._problem(image), Content()
         if not problem:
             reading, found = self.annotation, MEASURED_LATER
             seen = self.look(labels, on_image(image, labels, card.dims), reading)

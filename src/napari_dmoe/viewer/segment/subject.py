@@ -61,13 +61,14 @@ class SubjectControl(Control):
         """Say why the image cannot be segmented for the patient; nothing if it can."""
         return self._session.why_not(entered=self._patient.problem)
 
+    def _problem(self, image: Image) -> str:
+        session = self._session
+        return checks.image_problem(image, session.dims, session.n_channels)
+
     def _show_images(self) -> None:
         session, current = self._session, self._session.image
         images = session.images()
-        choices = [
-            ImageChoice(image.name, checks.image_problem(image, session.dims))
-            for image in images
-        ]
+        choices = [ImageChoice(image.name, self._problem(image)) for image in images]
         place = images.index(current) if current is not None else -1
         self._images.show_images(choices, place)
 
@@ -84,7 +85,7 @@ class SubjectControl(Control):
             self._images.show_facts(NO_IMAGE)
         else:
             self._images.show_axes(layouts(image), chosen_layout(image))
-            problem = checks.image_problem(image, dims)
+            problem = self._problem(image)
             self._images.show_facts(checks.describe_image(image, dims), problem)
         self._show_patient()
 

@@ -61,11 +61,15 @@ def _pixel_size(image: Image, places: Sequence[int], factors: list[float]) -> st
     return " × ".join(f"{side:.3g}" for side in sides)
 
 
-_CHANNELS_OF_PLANES = (1, 3, 4)
+_COLOURS = 3
 
 
-def image_problem(image: Image, dims: int) -> str:
-    """Say why a model cannot use an image; nothing where it can."""
+def image_problem(image: Image, dims: int, n_channels: int | None = None) -> str:
+    """Say why a model cannot use an image; nothing where it can.
+
+    `n_channels` are those that its network takes; colours or grey of planes, and grey
+    of volumes, where that is not known.
+    """
     shape = samples_of(image).shape
     if 0 in shape:
         return "The layer is empty."
@@ -73,17 +77,36 @@ def image_problem(image: Image, dims: int) -> str:
     if unanswered:
         return unanswered
     sizes = dict(zip(axis_names(image, dims), shape, strict=False))
-    n_channels = sizes.get("c", 1)
-    if dims == 2 and n_channels not in _CHANNELS_OF_PLANES:
-        return (
-            f"This model takes grey or colour images, this one has {n_channels} "
-            "channels: choose one of them, or combine them to RGB."
-        )
+    wanted = n_channels or (_COLOURS if dims == 2 else 1)
+    if dims == 3 and ("z" not in axis_names(image, dims) or image.rgb):
+        kind = "grey volumes" if wanted == 1 else f"volumes of {wanted} channels"
+        return f"This model takes {kind}: open a 3D image, or a 2D model."
+    problem = _channel_problem(sizes.get("c", 1), dims, wanted)
+    if image.rgb and dims == 2:
+        problem = _channel_problem(shape[-1], dims, wanted)
+    if problem:
+        return problem
     if dims == 2 and min(sizes["y"], sizes["x"]) < 2:
         return "This model takes images of at least 2 × 2 pixels."
-    if dims == 3 and ("z" not in axis_names(image, dims) or image.rgb):
-        return "This model takes grey volumes: open a 3D image, or a 2D model."
     return ""
+
+
+def _channel_problem(found: int, dims: int, wanted: int) -> str:
+    """Say why a network cannot take the channels of an image."""
+    allowed = {wanted} if dims == 3 else {1, wanted}
+    if dims == 2 and wanted == _COLOURS:
+        allowed.add(_COLOURS + 1)  # opacity, which is left out
+    if found in allowed:
+        return ""
+    this = f"this one has {found} channel{'s' * (found != 1)}"
+    if dims == 2 and wanted == _COLOURS:
+        return (
+            f"This model takes grey or colour images, {this}: choose one of them, or "
+            "combine them to RGB."
+        )
+    if wanted == 1:
+        return f"This model takes grey images, {this}: choose one of them."
+    return f"This model takes images of {wanted} channels, {this}."
 
 
 def patient_problem(card: ModelCard | None, patient: Patient) -> str:

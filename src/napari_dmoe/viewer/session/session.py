@@ -107,6 +107,11 @@ class Session:
         """Axes that the model sees at once: 2 or 3; 2 without a model."""
         return 2 if self._model is None else self._model.card.dims
 
+    @property
+    def n_channels(self) -> int | None:
+        """Channels that the model's network takes; None without a model."""
+        return None if self._model is None else self._model.config.in_channels
+
     def set_model(
         self,
         loaded: LoadedModel | None,
@@ -300,7 +305,7 @@ class Session:
         if image is None:
             return "Open an image first."
         return (
-            image_problem(image, model.card.dims)
+            image_problem(image, model.card.dims, self.n_channels)
             or entered
             or patient_problem(model.card, self.patient_of(image))
         )

@@ -17,12 +17,11 @@ from typing import Any
 from napari.qt.threading import WorkerBase, WorkerBaseSignals, create_worker
 from napari.utils import notifications
 from napari.utils.progress import cancelable_progress
-from pydantic import ValidationError
 from qtpy.compat import isalive
 from qtpy.QtCore import QObject, Signal
 
+from napari_dmoe.faults import shown, told
 from napari_dmoe.progress import Cancelled, Progress, ProgressHook
-from napari_dmoe.validation import said
 from napari_dmoe.viewer.ui.connections import at_its_end
 
 _SECONDS_BETWEEN_REPORTS = 0.05
@@ -127,8 +126,9 @@ class JobRunner(QObject):
     """Runs jobs one at a time and tells how they go, on the GUI thread.
 
     Every job ends with exactly one of `returned`, `failed` and `stopped`, and then
-    with `finished`. A runner that is destroyed tells its job to stop. Napari's
-    activity list shows the job where it `has_bar`.
+    with `finished`. What `failed` holds can be shown as it is. A runner that is
+    destroyed tells its job to stop. Napari's activity list shows the job where it
+    `has_bar`.
     """
 
     progressed = Signal(object)
@@ -201,7 +201,7 @@ class JobRunner(QObject):
     def _on_errored(self, error: Exception) -> None:
         if self.is_busy:
             self._has_outcome = True
-            self.failed.emit(error)
+            self.failed.emit(shown(error))
 
     def _on_warned(self, warning: tuple[Any, ...]) -> None:
         # napari shows the same warning once, however often a loop repeats it.
@@ -262,7 +262,7 @@ class JobQueue(QObject):
         try:
             self._ending.then(outcome)
         except Exception as error:  # noqa: BLE001 - it is shown, and the next begins
-            self._ending.if_failed(error)
+            self._ending.if_failed(shown(error))
 
     def _on_failed(self, error: Exception) -> None:
         if self._ending is not None:
@@ -274,11 +274,5 @@ class JobQueue(QObject):
 
 
 def notify_error(error: Exception) -> None:
-    """Show what went wrong: a known error by its message, others with their trace."""
-    if isinstance(error, ValidationError):
-        notifications.show_error(said(error))
-    elif isinstance(error, ValueError | MemoryError | OSError):
-        notifications.show_error(str(error))
-    else:
-        error_shown = notifications.ErrorNotification(error)
-        notifications.notification_manager.dispatch(error_shown)
+    """Show what went wrong in words, and nothing that an error holds besides."""
+    notifications.show_error(told(error))

@@ -17,6 +17,7 @@ from typing import Any
 from napari.utils.notifications import show_info
 from qtpy.QtCore import QObject, Signal
 
+from napari_dmoe.faults import shown, told
 from napari_dmoe.progress import Progress, ProgressHook
 from napari_dmoe.viewer.ui.asking import not_saved
 from napari_dmoe.viewer.ui.foot import Foot
@@ -112,8 +113,8 @@ class Work(QObject):
             if if_not is None:
                 self.fail(error)
             else:
-                if_not(str(error))
-            return error
+                if_not(told(error))
+            return shown(error)
         if not self.start(made) and if_not is not None:
             if_not(BUSY)
         return None
@@ -181,13 +182,14 @@ class Work(QObject):
     def fail(self, error: Exception) -> None:
         """Say why an order could not even begin."""
         notify_error(error)
-        self._footer.show_status(f"Failed: {error}")
+        self._footer.show_status(f"Failed: {told(error)}")
 
     def _on_returned(self, outcome: object) -> None:
         try:
             with self._showing():
                 said = self._order.then(outcome)
-        except Exception as error:  # noqa: BLE001 - it is shown, and the dock goes on
+        except Exception as raised:  # noqa: BLE001 - it is shown, and the dock goes on
+            error = shown(raised)
             notify_error(error)
             self._order.if_failed(error)
             why = str(error) or type(error).__name__
