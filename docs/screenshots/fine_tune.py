@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import napari
 import numpy as np
@@ -11,6 +13,8 @@ from napari.settings import get_settings
 from qtpy.QtCore import QPoint
 from qtpy.QtWidgets import QApplication, QWidget
 
+from napari_dmoe.cohorts.writing import write_cohort
+from napari_dmoe.phantoms.fundus.cohort import fundus_cohort
 from napari_dmoe.viewer.fine_tune.control import FineTuneControl
 from napari_dmoe.viewer.fine_tune.state import State
 from napari_dmoe.viewer.segment.control import SegmentControl
@@ -75,11 +79,21 @@ def _after_a_stop(viewer: napari.Viewer, dock: QWidget, shoot: object) -> None:
     _wait(lambda: tuning.state is State.KEPT)
     _show(dock, tab.outcome)
     _state(shoot, "kept")
-    dock.control(FineTuneControl).guard.choose_cohort("people who moved away")
+    _choose_guard_that_goes_away(dock)
     foot.button.click()
     _wait(lambda: tuning.state is State.FAILED)
     _show(dock, tab.pairs)
     _state(shoot, "failed")
+
+
+def _choose_guard_that_goes_away(dock: QWidget) -> None:
+    """Choose a good guard; it is gone when its cases are to be measured."""
+    guard = dock.control(FineTuneControl).guard
+    with TemporaryDirectory() as folder:
+        people = Path(folder) / "people who moved away"
+        write_cohort(people, fundus_cohort(3, seed=1))
+        guard.choose_cohort(str(people))
+        _wait(lambda: not guard.is_looking)
 
 
 def _paint_a_correction(viewer: napari.Viewer, dock: QWidget) -> None:

@@ -3,22 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 from desk import Desk
 from qtpy.QtCore import Qt
 from tuning_fakes import FakeProcess, FakeTuning
 
+from napari_dmoe.inference.results.provenance import METADATA_KEY
 from napari_dmoe.patient import Patient
 from napari_dmoe.training.tuning.report import Change
+from napari_dmoe.viewer.contributions import PHANTOM_KEY
 from napari_dmoe.viewer.fine_tune.state import State
 
+
+def change(group: str, after: float, n: int = 12, *, spread: float = 0.002) -> Change:
+    """Return what a guard shows of the rim, with an interval of the change."""
+    ends = after - 0.8 - spread, after - 0.8 + spread
+    return Change(group, "rim", n, 0, 0.8, after, *ends)
+
+
 BETTER = (
-    Change("all", "rim", 6, 0, 0.8, 0.85),
-    Change("severity=healthy", "rim", 3, 0, 0.8, 0.85),
-    Change("severity=glaucoma", "rim", 3, 0, 0.8, 0.85),
+    change("all", 0.85, 36),
+    change("severity=healthy", 0.85),
+    change("severity=suspect", 0.85),
+    change("severity=glaucoma", 0.85),
 )
-WORSE = (*BETTER[:2], Change("severity=glaucoma", "rim", 3, 0, 0.8, 0.7))
+WORSE = (*BETTER[:3], change("severity=glaucoma", 0.7))
+DRAWN = {METADATA_KEY: {PHANTOM_KEY: "fundus"}}
+"""Metadata of a layer that shows a phantom fundus."""
 
 
 class TuningDesk:
@@ -59,6 +72,16 @@ class TuningDesk:
         self.desk.click(self.tab.foot.button)
         self.wait(lambda: len(self.fake.started) > before)
         return self.fake.last
+
+    def choose_guard(self, path: Path, *, is_awaited: bool = True) -> None:
+        """Let a cohort be the guard, as the dialog does."""
+        self.tuner.guard.choose_cohort(str(path))
+        if is_awaited:
+            self.wait(lambda: not self.tuner.guard.is_looking)
+
+    @property
+    def guard_note(self) -> str:
+        return self.tab.tune.guard_note.text()
 
     def wait(self, is_so: Callable[[], bool]) -> None:
         self.desk.qtbot.waitUntil(is_so, timeout=20_000)

@@ -83,7 +83,9 @@ class FakeProcess:
                 f"severity={value}": {"rim": 0.5 + number / 10, "cup": math.nan}
                 for value in ("healthy", "glaucoma")
             }
-            epoch = Epoch(number, 1 / (number + 1), {"rim": 0.5}, groups=groups)
+            counts = {"n": 24, "n_groups": dict.fromkeys(groups, 12)}
+            dice = {"rim": 0.5}
+            epoch = Epoch(number, 1 / (number + 1), dice, groups=groups, **counts)
             self.progress("training", number, 9)
             self.say("epoch", **epoch.facts())
         save_checkpoint(

@@ -19,7 +19,7 @@ from napari.layers import Layer
 from napari.utils.notifications import Notification, notification_manager
 from pytestqt.qtbot import QtBot
 from qtpy.QtCore import QThreadPool
-from tuning_desk import TuningDesk
+from tuning_desk import DRAWN, TuningDesk
 from tuning_fakes import FakeTuning
 from viewer_fakes import FakeSegment
 
@@ -179,7 +179,7 @@ def make_tuning(
     ) -> TuningDesk:
         engines = {"start_tuning": fake, "load_checkpoint": load, **engines}
         desk = make_desk(viewer or ViewerModel(), **engines)
-        desk.viewer.add_image(IMAGE, name="retina")
+        desk.viewer.add_image(IMAGE, name="retina", metadata=DRAWN)
         return TuningDesk(desk, fake)
 
     return make

@@ -18,6 +18,9 @@ SOURCE = "sample"
 MODEL_KEY = "model"
 """Key of the bundled model that a sample was made for, in its layer's record."""
 
+PHANTOM_KEY = "phantom"
+"""Key of the kind of phantom that a sample was drawn as, in its layer's record."""
+
 Paths = str | Sequence[str]
 Reader = Callable[[Paths], list[Any]]
 _LABEL_NAME = re.compile(r"(^|[^a-z])(labels?|seg|segmentation|mask)([^a-z]|$)")
@@ -28,7 +31,7 @@ def phantom_fundus() -> list[LayerData]:
     from napari_dmoe.phantoms.fundus.cohort import NOTICE
     from napari_dmoe.phantoms.samples import sample_fundus
 
-    return _phantom(sample_fundus(), "phantom fundus", NOTICE, "fundus-phantom")
+    return _phantom(sample_fundus(), "phantom fundus", NOTICE, "fundus")
 
 
 def phantom_skin() -> list[LayerData]:
@@ -36,7 +39,7 @@ def phantom_skin() -> list[LayerData]:
     from napari_dmoe.phantoms.samples import sample_skin
     from napari_dmoe.phantoms.skin.cohort import NOTICE
 
-    return _phantom(sample_skin(), "phantom skin lesion", NOTICE, "skin-phantom")
+    return _phantom(sample_skin(), "phantom skin lesion", NOTICE, "skin")
 
 
 def phantom_pelvis() -> list[LayerData]:
@@ -44,7 +47,7 @@ def phantom_pelvis() -> list[LayerData]:
     from napari_dmoe.phantoms.pelvis.cohort import NOTICE
     from napari_dmoe.phantoms.samples import sample_pelvis
 
-    return _phantom(sample_pelvis(), "phantom pelvis", NOTICE, "pelvis-phantom")
+    return _phantom(sample_pelvis(), "phantom pelvis", NOTICE, "pelvis")
 
 
 def ct_pelvis() -> list[LayerData]:
@@ -76,12 +79,16 @@ def retina_green() -> list[LayerData]:
     return [(retina()[..., 1], look, "image")]
 
 
-def _phantom(case: Case, name: str, notice: str, model: str) -> list[LayerData]:
-    """Return a made-up case that says whose image it is, and which model is for it."""
+def _phantom(case: Case, name: str, notice: str, kind: str) -> list[LayerData]:
+    """Return a made-up case that says whose image it is, and which model is for it.
+
+    It also says that it was drawn, and as what: a name can be given to any layer.
+    """
     from napari_dmoe.viewer.layers.opening import image_layer
 
     brought = {"patient": case.patient.known(), "source": SOURCE, "notice": notice}
-    return [image_layer(case.image, name, record=brought | {MODEL_KEY: model})]
+    made_for = {MODEL_KEY: f"{kind}-phantom", PHANTOM_KEY: kind}
+    return [image_layer(case.image, name, record=brought | made_for)]
 
 
 def _real(case: Case, name: str, labels_name: str) -> list[LayerData]:

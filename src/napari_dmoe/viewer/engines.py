@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from napari_dmoe.models.checkpoint import LoadedModel
     from napari_dmoe.patient import Patient
     from napari_dmoe.progress import ProgressHook
+    from napari_dmoe.training.tuning.guarding import Guarding
 
 
 @dataclass(frozen=True)
@@ -187,6 +188,7 @@ replay = _late("inference.replaying.replay:replay")
 read_routing = _late("inference.what_if.routing_reading:read_routing")
 entries = _late("cohorts.listing:entries_of")
 start_tuning = _late("training.tuning.process:TuningProcess")
+look_at_guard = _late("training.tuning.guarding:Guarding.of")
 draw_sweep = _late("inference.what_if.sweep_pictures:sweep_picture")
 save_sweep = _late("inference.what_if.files:save_sweep")
 
@@ -207,6 +209,7 @@ class Engines:
     read_routing: Callable[..., RoutingMaps] = read_routing
     entries: Callable[[Path], Sequence[Entry]] = entries
     series: Callable[..., list[Done]] = series
+    look_at_guard: Callable[..., Guarding] = look_at_guard
     start_tuning: Callable[[Path, Any], Any] = start_tuning
     recent_models: Callable[[], tuple[str, ...]] = recent_models
     remember_model: Callable[[str], None] = remember_model

@@ -113,7 +113,8 @@ def test_progress_and_curves_are_shown_live(tuning: TuningDesk) -> None:
     plot = tuning.tab.curves.plot
     tuning.wait(lambda: plot.figure is not None)
     labels = [text.get_text() for text in plot.figure.legends[0].get_texts()]
-    assert labels == ["healthy", "glaucoma"]
+    assert labels == ["healthy (n 12)", "glaucoma (n 12)"]
+    assert tuning.tab.curves.note.text().startswith("Dice on cases of the guard (n 24)")
     assert tuning.tab.outcome.look_button.isVisibleTo(tuning.tab)
 
 

@@ -31,7 +31,9 @@ def test_keep_makes_the_tuned_model_the_sessions(tuning: TuningDesk) -> None:
     tuning.done(*BETTER)
     session = tuning.desk.dock._session
     before = session.model
-    assert "No group of the guard got worse" in tuning.tab.outcome.verdict.text()
+    said = tuning.tab.outcome.verdict.text()
+    assert said == tuning.tuner.tuning.report.said
+    assert said.startswith("no group got worse by more than 0.01 Dice")
     tuning.desk.click(tuning.tab.outcome.keep_button)
     tuning.wait_for(State.KEPT)
     assert session.model is not before
@@ -57,7 +59,8 @@ def test_a_group_that_got_worse_has_to_be_accepted(tuning: TuningDesk) -> None:
     tuning.open()
     tuning.done(*WORSE)
     outcome = tuning.tab.outcome
-    assert "Worse: glaucoma" in outcome.verdict.text()
+    assert outcome.verdict.text() == tuning.tuner.tuning.report.said
+    assert "worse by more than 0.01 Dice: severity=glaucoma" in outcome.verdict.text()
     assert outcome.accepted.text() == "glaucoma got worse"
     assert sum("worse" in text for text in column_of(outcome.table, 2)) == 1
     assert not outcome.keep_button.isEnabled()
@@ -72,22 +75,12 @@ def test_without_a_guard_nothing_is_said_of_groups(tuning: TuningDesk) -> None:
     combo.activated.emit(1)
     tuning.done()
     assert tuning.fake.last.task.guard.kind == "none"
-    text = tuning.tab.outcome.verdict.text()
-    assert "not checked" in text
-    assert "worse" not in text.casefold()
-
-
-def test_a_cohort_can_be_the_guard(
-    tuning: TuningDesk, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(
-        QFileDialog, "getExistingDirectory", staticmethod(lambda *_: "/data/people")
-    )
-    tuning.open()
-    combo = tuning.tab.tune.guard_combo
-    combo.activated.emit(combo.findText("cohort folder…"))
-    assert combo.currentText() == "people"
-    assert tuning.start().task.guard.name == "/data/people"
+    assert tuning.tab.outcome.verdict.text() == "not checked: there was no guard."
+    assert tuning.tab.outcome.keep_button.isEnabled()  # nothing is known to be worse
+    note = tuning.tab.curves.note.text()
+    assert note.startswith("Dice on the cases trained on (n 24)")
+    said = " ".join(label.text() for label in tuning.tab.findChildren(QLabel))
+    assert "held out" not in said
 
 
 def test_the_tuned_model_is_saved_with_its_hash(

@@ -14,6 +14,7 @@ from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.patient import Patient
 from napari_dmoe.progress import Progress
 from napari_dmoe.training.cases.annotation import Annotation, TrainingError
+from napari_dmoe.training.loop.history import Epoch
 from napari_dmoe.training.settings import TrainSettings
 from napari_dmoe.training.tuning.guard import Guard
 from napari_dmoe.training.tuning.process import TuningTask
@@ -27,12 +28,11 @@ from napari_dmoe.viewer.fine_tune.clock import (
 )
 from napari_dmoe.viewer.fine_tune.folder import TuningFolder, hand_over
 from napari_dmoe.viewer.fine_tune.words import (
-    NOT_CHECKED,
     REPORT_COLUMNS,
     acceptance,
     at_work,
+    measured_on,
     report_lines,
-    verdict,
     work_to_come,
 )
 
@@ -45,14 +45,14 @@ def report(*guard: Change, **facts: object) -> TuningReport:
 
 
 def change(group: str, after: float, region: str = "cup", n: int = 20) -> Change:
-    return Change(group, region, n, 0, 0.8, after)
+    ends = after - 0.82, after - 0.78
+    return Change(group, region, n, 0, 0.8, after, *ends)
 
 
-def test_without_a_guard_it_is_never_said_that_no_group_got_worse() -> None:
-    found = TuningReport((change("all", 0.9),), n_cases=1)
-    assert verdict(found) == NOT_CHECKED
-    assert "worse" not in NOT_CHECKED
+def test_without_a_guard_there_is_nothing_to_accept() -> None:
+    found = TuningReport((change("all", 0.1),), n_cases=1)
     assert acceptance(found) == ""
+    assert "worse" not in " ".join(map(str, report_lines(found)))
 
 
 def test_what_got_worse_is_named_once_and_has_to_be_accepted() -> None:
@@ -65,12 +65,20 @@ def test_what_got_worse_is_named_once_and_has_to_be_accepted() -> None:
         missing=("sex=female",),
     )
     assert acceptance(found) == "male and Black got worse"
-    said = verdict(found)
-    assert said.startswith("Worse: male and Black, by more than 0.01 Dice.")
-    assert "Worst group: male 0.800 before, male 0.700 after." in said
-    assert "Not checked, because the guard has no case of them: female." in said
     alone = report(change("all", 0.7), change("sex=male", 0.8))
     assert acceptance(alone) == "all together got worse"
+
+
+def test_what_fell_in_a_few_cases_has_to_be_accepted_too() -> None:
+    found = report(change("all", 0.8), change("sex=male", 0.7, n=3))
+    assert found.verdict == "not checked"
+    assert acceptance(found) == "male got worse"
+
+
+def test_what_could_not_be_checked_needs_no_further_click() -> None:
+    found = report(change("all", 0.8), change("sex=male", 0.8, n=3))
+    assert found.verdict == "not checked"
+    assert acceptance(found) == ""
 
 
 def test_the_table_marks_what_is_worse_few_and_without_a_score() -> None:
@@ -81,11 +89,36 @@ def test_the_table_marks_what_is_worse_few_and_without_a_score() -> None:
     ]
     male = next(row for row in rows if row.cells["group"] == "male")
     assert (male.cells["change"], male.cells["n"]) == (".800→.700 worse", "3*")
+    assert male.cells["interval"] == "-.12…-.08"
     assert male.bold == ("group",)
     assert "says little" in male.help["change"]
     assert rows[-1].cells["change"] == "–→.900"
+    assert rows[-1].cells["interval"] == ""  # they were trained on
     assert "1 without a score" in rows[-1].help["n"]
     assert {key for row in rows for key in row.cells} == {c.key for c in REPORT_COLUMNS}
+
+
+def test_the_cases_of_a_mean_are_those_with_a_score_before_and_after() -> None:
+    lost = Change("sex=male", "cup", 20, 8, 0.8, 0.8, -0.002, 0.002, n_absent=3)
+    none = Change("sex=female", "cup", 1, 0, 0.8, 0.8)
+    rows = report_lines(report(change("all", 0.8), lost, none))
+    male, female = rows[2], rows[3]
+    assert male.cells["n"] == "12*"  # 9 say something
+    assert "8 without a score" in male.help["n"]
+    assert "3 have none" in male.help["n"]
+    assert male.cells["interval"] == "-.00…+.00"
+    assert female.cells["interval"] == "–"  # one case has no interval
+
+
+def test_the_curves_say_what_they_are_measured_on() -> None:
+    epochs = [Epoch(0, 1.0, {"cup": 0.5}, n=5)]
+    for guard in (None, Guard()):
+        said = measured_on(guard, epochs)
+        assert said.startswith("Dice on the cases trained on (n 5)")
+        assert "held" not in said
+    cohort = Guard(kind="cohort", name="people")
+    assert measured_on(cohort, epochs).startswith("Dice on cases of the guard (n 5)")
+    assert "(n" not in measured_on(cohort, [Epoch(0, 1.0, {})])  # of older versions
 
 
 def test_how_long_it_takes_is_said_once_it_is_known() -> None:

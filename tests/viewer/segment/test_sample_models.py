@@ -32,6 +32,7 @@ def test_each_phantom_names_its_model() -> None:
     records = [each()[0][1]["metadata"]["napari-dmoe"] for each in made]
     wanted = ["fundus-phantom", "skin-phantom", "pelvis-phantom"]
     assert [record["model"] for record in records] == wanted
+    assert [record["phantom"] for record in records] == ["fundus", "skin", "pelvis"]
 
 
 def test_a_sample_that_is_there_first_decides(make_desk: Callable[..., Desk]) -> None:

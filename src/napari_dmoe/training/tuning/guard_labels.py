@@ -6,9 +6,27 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from napari_dmoe.cohorts.case import Case
-from napari_dmoe.cohorts.labels import check_classes, whole_numbers
+from napari_dmoe.cohorts.case import Case, CohortError
+from napari_dmoe.cohorts.labels import check_classes, placed_labels, whole_numbers
 from napari_dmoe.training.cases.annotation import IGNORED, TrainingError
+
+
+def refuse_unfit(case: Case, dims: int) -> None:
+    """Refuse an image that a model of so many axes cannot see, and labels beside it.
+
+    Raises
+    ------
+    CohortError
+        The message names the case.
+    """
+    axes = case.image.spatial_axes
+    if len(axes) < dims:
+        raise CohortError(
+            f"case {case.id}: the model takes volumes, but this is an image with the "
+            f"axes {', '.join(axes)}: choose a guard of volumes"
+        )
+    if case.labels is not None:
+        placed_labels(case, axes)
 
 
 class LabelCheck:

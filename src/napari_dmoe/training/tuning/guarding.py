@@ -38,7 +38,7 @@ from napari_dmoe.training.tuning.guard_groups import (
     groups_trained_on,
     notices_of,
 )
-from napari_dmoe.training.tuning.guard_labels import LabelCheck
+from napari_dmoe.training.tuning.guard_labels import LabelCheck, refuse_unfit
 from napari_dmoe.training.tuning.report import TuningReport
 from napari_dmoe.training.tuning.sameness import (
     Trained,
@@ -250,6 +250,8 @@ def check_guard(
     needed = groups_trained_on(others, attributes, card)
     counts = _counts(whom, attributes)
     absent = [name for name in needed if name not in there]
+    if max(counts.values()) < SMALL_GROUP:
+        needed = (*absent, *there)  # a verdict on nobody is none
     few = [f"{n} (n {counts[n]})" for n in needed if 0 < counts[n] < SMALL_GROUP]
     reasons = [f"the guard has no case of {', '.join(absent)}"] if absent else []
     if few:
@@ -325,6 +327,7 @@ def _apart(
         progress(Progress(place, len(cases), "looking at the guard"))
         try:
             case = cases[place]
+            refuse_unfit(case, card.dims)
             is_annotated = check.is_annotated(case)
         except CohortError as error:
             raise CohortError(f"the guard: {error}") from error

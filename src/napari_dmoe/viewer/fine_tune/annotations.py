@@ -223,6 +223,8 @@ class Snapshot:
     patient: Patient
     number: int
     """What to call the cases: no name of a layer leaves the viewer."""
+    phantom: str | None = None
+    """Kind of phantom that the image was drawn as; None where it may be a real one."""
 
     def cases(self, dims: int, annotation: Annotation) -> list[Case]:
         """Return a case for each annotated frame, labelled as it was painted."""
@@ -236,6 +238,7 @@ class Snapshot:
                 images[frame],
                 labels[frame],
                 self.patient,
+                phantom=self.phantom,
             )
             for frame in annotated_frames(self.labels, dims, annotation)
         ]

@@ -138,10 +138,12 @@ class TuneSection(QWidget):
             self.rehearsal_box.setChecked(True)
 
     def offer_guards(self, titles: Sequence[str], chosen: int) -> None:
-        """Offer guards; the last one opens a dialog."""
-        self.guard_combo.clear()
-        self.guard_combo.addItems(list(titles))
-        self.guard_combo.setCurrentIndex(chosen)
+        """Offer guards; the last ones open a dialog."""
+        combo = self.guard_combo
+        if [combo.itemText(i) for i in range(combo.count())] != list(titles):
+            combo.clear()
+            combo.addItems(list(titles))
+        combo.setCurrentIndex(chosen)
 
     def show_guard(self, note: str, n: int | None) -> None:
         """Say what a guard does; let its number be chosen, where it has one."""

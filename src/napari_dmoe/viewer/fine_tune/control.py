@@ -19,6 +19,7 @@ from napari_dmoe.viewer.fine_tune.report import OutcomeControl
 from napari_dmoe.viewer.fine_tune.run import TuneControl
 from napari_dmoe.viewer.fine_tune.state import State, Tuning
 from napari_dmoe.viewer.fine_tune.tab import FineTuneTab
+from napari_dmoe.viewer.fine_tune.words import measured_on
 from napari_dmoe.viewer.ui.connections import Connections
 from napari_dmoe.viewer.ui.jobs import notify_error
 from napari_dmoe.viewer.ui.work import BUSY
@@ -41,7 +42,7 @@ class FineTuneControl(TabControl):
         super().__init__(bench, tab)
         self.tab, self.tuning = tab, Tuning()
         self.pairs = PairsControl(bench, tab.pairs, tab.reading)
-        self.guard = GuardControl(bench, tab.tune)
+        self.guard = GuardControl(bench, tab.tune, self.pairs)
         self.tune = TuneControl(
             bench, self.tuning, tab, pairs=self.pairs, guard=self.guard
         )
@@ -67,7 +68,7 @@ class FineTuneControl(TabControl):
         tab.advanced.changed.connect(self._on_advanced)
         tab.foot.discard_requested.connect(self.tune.discard)
         tab.outcome.discard_requested.connect(self.tune.discard)
-        self.guard.changed.connect(self._show_facts)
+        self.guard.changed.connect(self._on_guard)
         self._work.begun.connect(self._show_ready)
         self._work.ended.connect(self._show_ready)
         self.pairs.shown.connect(self._on_pairs)
@@ -105,6 +106,10 @@ class FineTuneControl(TabControl):
     def _on_advanced(self) -> None:
         self._show_facts()
         self.pairs.refresh.soon()
+
+    def _on_guard(self) -> None:
+        self._show_facts()
+        self._show_ready()
 
     def _on_pairs(self) -> None:
         numbers = self.tune.numbers(self.pairs.chosen)
@@ -151,17 +156,15 @@ class FineTuneControl(TabControl):
             return BUSY
         if self.tab.advanced.value() is None:
             return "A setting under Advanced cannot be used."
-        return self.pairs.why_not()
+        return self.pairs.why_not() or self.guard.why_not()
 
     def _show_facts(self) -> None:
         self.tab.tune.show_facts(self.tune.work_to_come())
 
     def _show_curves(self) -> None:
-        guard = self.guard.guard
-        has_guard = guard is not None and guard.kind != "none"
-        where = "some cases of the guard" if has_guard else "the corrected cases alone"
-        note = f"Dice on {where}, at the network's resolution."
-        self.tab.curves.show_epochs(self.tuning.epochs, note)
+        tuning = self.tuning
+        note = measured_on(tuning.guard, tuning.epochs)
+        self.tab.curves.show_epochs(tuning.epochs, note)
         self.looking.offer()
 
     def _show_changed(self) -> None:

@@ -25,7 +25,7 @@ COLOURS = (
 _DASHES = ("-", "--", "-.", ":")
 _HEIGHT = 230
 _SMALL = 7
-_MOST_GROUPS, _LEGEND_COLUMNS = 8, 3
+_MOST_GROUPS, _LEGEND_COLUMNS = 8, 2
 
 
 class CurvesSection(QWidget):
@@ -73,7 +73,7 @@ class CurvesSection(QWidget):
                 marker=".",
                 color=COLOURS[place % len(COLOURS)],
                 linestyle=_DASHES[place % len(_DASHES)],
-                label=values_in(group),
+                label=_with_n(group, self._epochs[-1]),
             )
         below.set_ylabel("Dice", fontsize=_SMALL)
         below.set_xlabel("round", fontsize=_SMALL)
@@ -94,6 +94,12 @@ class CurvesSection(QWidget):
         for side, spine in axes.spines.items():
             spine.set_color(self._ink)
             spine.set_visible(side in ("left", "bottom"))
+
+
+def _with_n(group: str, epoch: Epoch) -> str:
+    """Name a group, with how many cases its curve is the mean of, if that is known."""
+    n = epoch.n if group == EVERYBODY else epoch.n_groups.get(group, 0)
+    return f"{values_in(group)} (n {n})" if n else values_in(group)
 
 
 def dice_by_group(epochs: Sequence[Epoch]) -> Mapping[str, list[float]]:

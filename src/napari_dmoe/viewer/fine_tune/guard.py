@@ -1,7 +1,9 @@
-"""Offers what can guard the groups, and knows which guard is chosen."""
+"""Offers what can guard the groups, looks at what is chosen, and knows what it is."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,34 +11,54 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFileDialog
 
 from napari_dmoe.viewer.bench import Bench, Control
+from napari_dmoe.viewer.fine_tune import guard_words as words
+from napari_dmoe.viewer.fine_tune.annotations import Snapshot
 from napari_dmoe.viewer.fine_tune.choices_view import TuneSection
+from napari_dmoe.viewer.fine_tune.pairs_control import PairsControl
 from napari_dmoe.viewer.ui.connections import Connections
+from napari_dmoe.viewer.ui.jobs import Job, JobRunner
 
 if TYPE_CHECKING:
+    from napari_dmoe.models.card import ModelCard
+    from napari_dmoe.progress import Progress, ProgressHook
+    from napari_dmoe.training.cases.annotation import Annotation
     from napari_dmoe.training.tuning.guard import Guard
+    from napari_dmoe.training.tuning.guarding import Guarding
+    from napari_dmoe.viewer.engines import Engines
 
 NONE = "none: not checked"
 FOLDER = "cohort folder…"
 TABLE = "cohort table…"
 _TABLES = "Cohort tables (*.csv)"
-_NOTES = {
-    "none": "Nothing will be said of how other patients fare.",
-    "phantoms": "Made-up cases of the model's own kind, which it has never seen.",
-    "cohort": "Its cases are read, and never trained on.",
-}
 
 
 class GuardControl(Control):
-    """Connects the choice of a guard with the session's model."""
+    """Connects the choice of a guard with the session's model and the ticked pairs.
+
+    A cohort is looked at in a job as soon as it is chosen: what cannot guard is said
+    before anything is trained, not after. Made-up cases are offered for made-up pairs
+    alone: they say nothing of how real images fare.
+    """
 
     changed = Signal()
 
-    def __init__(self, bench: Bench, section: TuneSection) -> None:
+    def __init__(self, bench: Bench, section: TuneSection, pairs: PairsControl) -> None:
         super().__init__(bench, section)
-        self._section, self._place = section, 0
+        self._section, self._pairs, self._place = section, pairs, 0
         self._offered: list[Guard] = []
         self._cohorts: list[Guard] = []
+        self._drawn: Guard | None = None
+        self._wish: Guard | None = None
+        self._seen: Guarding | None = None
+        self._problem, self._is_stale = "", False
+        self._ticked: frozenset[int] = frozenset()
+        self._looking = JobRunner(self, has_bar=False)
+        self._looking.progressed.connect(self._on_progress)
+        self._looking.returned.connect(self._on_seen)
+        self._looking.failed.connect(self._on_failed)
+        self._looking.finished.connect(self._on_finished)
         Connections(self).add(bench.session.model_changed, self.offer)
+        pairs.shown.connect(self._on_pairs)
         section.guard_chosen.connect(self._on_chosen)
         section.n_changed.connect(self._on_n)
 
@@ -45,43 +67,83 @@ class GuardControl(Control):
         """The guard that is chosen; None before there is a model."""
         return self._offered[self._place] if self._offered else None
 
-    def offer(self) -> None:
-        """Offer the guards that there are for the model; phantoms first, if any."""
-        if self._session.model is None:
-            self._offered = []
-            self._section.offer_guards((NONE,), 0)
-            self._section.show_guard(_NOTES["none"], None)
-            return
-        from napari_dmoe.training.tuning.guard import Guard, phantom_guard
+    @property
+    def is_looking(self) -> bool:
+        """Whether the guard's cases are still looked at."""
+        return self._looking.is_busy
 
-        before, phantoms = self.guard, phantom_guard(self._session.model.card)
-        drawn = [] if phantoms is None else [phantoms]
-        self._offered = [*drawn, Guard(), *self._cohorts]
-        self._place = 0
-        if before is not None and before.kind == "cohort":
-            self._place = self._offered.index(before)
-        self._show()
+    def why_not(self) -> str:
+        """Say why nothing can be tuned with the guard; nothing where it can be."""
+        guard = self.guard
+        if guard is None or guard.kind != "cohort":
+            return ""
+        return self._problem or ("" if self._seen is not None else words.LOOKING)
+
+    def offer(self) -> None:
+        """Offer the guards that there are for another model; phantoms first, if any."""
+        model = self._session.model
+        if model is None:
+            self._offered, self._drawn = [], None
+            self._section.offer_guards((NONE,), 0)
+            self._section.show_guard(words.NO_GUARD, None)
+            return
+        from napari_dmoe.training.tuning.guard import phantom_guard
+
+        self._drawn = phantom_guard(model.card)
+        if self._wish is not None and self._wish.kind != "cohort":
+            self._wish = None
+        self._offer()
+        self._look()
 
     def choose_cohort(self, path: str) -> None:
         """Let a cohort be the guard."""
         from napari_dmoe.training.tuning.guard import Guard
 
         guard = Guard(kind="cohort", name=path)
-        if guard not in self._offered:
+        if guard not in self._cohorts:
             self._cohorts.append(guard)
-            self._offered.append(guard)
-        self._place = self._offered.index(guard)
+        self._choose(guard)
+
+    def _choose(self, guard: Guard) -> None:
+        self._wish = guard
+        self._offer()
+        self._look()
+
+    def _offer(self) -> None:
+        """Offer what can guard the ticked pairs; choose what was wished for, if any."""
+        if self._session.model is None:
+            return
+        from napari_dmoe.training.tuning.guard import Guard
+
+        may_be_drawn = self._drawn is not None and not self._why_not_drawn()
+        drawn = [self._drawn] if self._drawn is not None and may_be_drawn else []
+        self._offered = [*drawn, Guard(), *self._cohorts]
+        wished = (i for i, each in enumerate(self._offered) if each == self._wish)
+        self._place = next(wished, 0)
         self._show()
+
+    def _on_pairs(self) -> None:
+        """Look again where other images are ticked: one of them may be the guard's."""
+        self._offer()
+        if self._images() != self._ticked:
+            self._look()
+
+    def _images(self) -> frozenset[int]:
+        return frozenset(id(pair.image()) for pair in self._pairs.chosen)
+
+    def _why_not_drawn(self) -> str:
+        drawn = self._drawn
+        return "" if drawn is None else words.not_drawn(drawn.name, self._pairs.chosen)
 
     def _on_chosen(self, place: int) -> None:
         beyond = place - len(self._offered)
         path = self._ask(is_folder=beyond == 0) if beyond >= 0 else ""
         if path:
             self.choose_cohort(path)
-            return
-        if beyond < 0:
-            self._place = place
-        self._show()
+        elif beyond < 0:
+            self._choose(self._offered[place])
+        else:
+            self._show()
 
     def _ask(self, is_folder: bool) -> str:
         if is_folder:
@@ -94,7 +156,39 @@ class GuardControl(Control):
         guard = self.guard
         if guard is not None and guard.kind == "phantoms":
             n = self._section.n_spin.value()
-            self._offered[self._place] = guard.model_copy(update={"n": n})
+            self._drawn = self._wish = guard.model_copy(update={"n": n})
+            self._offer()
+
+    def _look(self) -> None:
+        """Look at the cases of the cohort that is chosen, anew each time."""
+        self._seen, self._problem, self._ticked = None, "", self._images()
+        model, guard = self._session.model, self.guard
+        if self._looking.is_busy:
+            self._is_stale = True
+            self._looking.stop()
+        elif model is not None and guard is not None and guard.kind == "cohort":
+            what, reading = (guard, model.card), self._pairs.reading()
+            work = partial(_look, self._engines, what, self._pairs.snapshots(), reading)
+            self._looking.start(Job("dMoE: looking at the guard", work))
+        self._show()
+
+    def _on_progress(self, progress: Progress) -> None:
+        if not self._is_stale:
+            self._section.show_guard(words.looking(progress), None)
+
+    def _on_seen(self, seen: Guarding) -> None:
+        if not self._is_stale:
+            self._seen, self._problem = seen, words.why_nobody(seen)
+
+    def _on_failed(self, error: Exception) -> None:
+        if not self._is_stale:
+            self._problem = words.unusable(error)
+
+    def _on_finished(self) -> None:
+        was_stale, self._is_stale = self._is_stale, False
+        if was_stale:
+            self._look()
+        else:
             self._show()
 
     def _show(self) -> None:
@@ -104,10 +198,34 @@ class GuardControl(Control):
         titles = [_title(each) for each in self._offered]
         self._section.offer_guards([*titles, FOLDER, TABLE], self._place)
         is_drawn = guard.kind == "phantoms"
-        self._section.show_guard(_NOTES[guard.kind], guard.n if is_drawn else None)
+        self._section.show_guard(self._note(guard), guard.n if is_drawn else None)
         self.changed.emit()
+
+    def _note(self, guard: Guard) -> str:
+        model = self._session.model
+        if guard.kind == "phantoms" and model is not None:
+            return words.drawn_note(guard, model.card)
+        if guard.kind == "none":
+            return " ".join(filter(None, (self._why_not_drawn(), words.NO_GUARD)))
+        why_not = self.why_not()
+        if why_not or self._seen is None:
+            return why_not
+        return words.cohort_note(self._seen, self._pairs.patients)
 
 
 def _title(guard: Guard) -> str:
     name = Path(guard.name).name
     return {"none": NONE, "phantoms": f"{name} phantoms"}.get(guard.kind, name)
+
+
+def _look(
+    engines: Engines,
+    what: tuple[Guard, ModelCard],
+    ticked: Sequence[Snapshot],
+    reading: Annotation,
+    hook: ProgressHook,
+) -> Guarding:
+    """Look at a guard beside what would be trained on; called in the job's thread."""
+    guard, card = what
+    trained = [case for each in ticked for case in each.cases(card.dims, reading)]
+    return engines.look_at_guard(guard, card, trained, progress=hook)

@@ -81,6 +81,8 @@ class Pair:
     """Whether to train on it unless somebody says otherwise."""
     has_foreground: bool = True
     """Whether anything but background is painted."""
+    phantom: str | None = None
+    """Kind of phantom that the image was drawn as; None where it may be a real one."""
 
     @property
     def key(self) -> tuple[int, int]:
@@ -159,6 +161,7 @@ class _Search:
             found.said,
             problem or unknown or patient_problem(card, patient) or found.problem,
             has_foreground=found.has_foreground,
+            phantom=self.session.phantom_of(image),
         )
 
 

@@ -12,16 +12,23 @@ from napari.layers import Labels, Layer
 from qtpy.QtCore import Signal
 
 from napari_dmoe.viewer.bench import Bench, Control
-from napari_dmoe.viewer.fine_tune.annotations import Painted, look_through
+from napari_dmoe.viewer.fine_tune.annotations import (
+    Painted,
+    Snapshot,
+    look_through,
+    on_image,
+)
 from napari_dmoe.viewer.fine_tune.pairs import Pair, find_pairs
 from napari_dmoe.viewer.fine_tune.pairs_view import PairsSection
 from napari_dmoe.viewer.fine_tune.words import pair_row
 from napari_dmoe.viewer.layers.measuring import CHANGES_OF_A_MASK
+from napari_dmoe.viewer.layers.placement import to_image
 from napari_dmoe.viewer.ui.connections import Connections, Refresh
 from napari_dmoe.viewer.ui.measuring import Measuring
 
 if TYPE_CHECKING:
     from napari_dmoe.imaging.spatial import SpatialImage
+    from napari_dmoe.patient import Patient
     from napari_dmoe.training.cases.annotation import Annotation
 
 _REFRESH_MS = 200
@@ -43,7 +50,7 @@ class PairsControl(Control):
     ) -> None:
         super().__init__(bench, section)
         session, changes = bench.session, bench.session.subject_changes
-        self._section, self._reading = section, reading
+        self._section, self.reading = section, reading
         self._pairs: list[Pair] = []
         self._said: dict[tuple[int, int], bool] = {}
         self._followed: WeakSet[Layer] = WeakSet()
@@ -65,6 +72,24 @@ class PairsControl(Control):
         """The pairs that are ticked."""
         return tuple(pair for pair in self._pairs if self._is_ticked(pair))
 
+    @property
+    def patients(self) -> tuple[Patient, ...]:
+        """Whom the ticked pairs show."""
+        images = [pair.image() for pair in self.chosen]
+        return tuple(self._session.patient_of(i) for i in images if i is not None)
+
+    def snapshots(self) -> list[Snapshot]:
+        """Return what is ticked as it is now, without a copy of what is painted."""
+        session, taken = self._session, []
+        dims = session.dims
+        for number, pair in enumerate(self.chosen, start=1):
+            image, labels = pair.image(), pair.labels()
+            if image is not None and labels is not None:
+                pixels, placed = to_image(image, dims), on_image(image, labels, dims)
+                whom, drawn = session.patient_of(image), session.phantom_of(image)
+                taken.append(Snapshot(pixels, placed, whom, number, drawn))
+        return taken
+
     def why_not(self) -> str:
         """Say why nothing can be trained on; nothing where something can."""
         if not self._pairs:
@@ -85,7 +110,7 @@ class PairsControl(Control):
         """Show the pairs as they are now."""
         self._pairs = []
         if self._session.model is not None:
-            self._pairs = find_pairs(self._session, self._reading(), self._look)
+            self._pairs = find_pairs(self._session, self.reading(), self._look)
         there = {pair.key for pair in self._pairs}
         self._said = {k: v for k, v in self._said.items() if k in there}
         self._follow()

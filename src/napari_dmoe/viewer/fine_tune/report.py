@@ -49,7 +49,7 @@ class OutcomeControl(Control):
             self._section.show_nothing()
             return
         self._section.show_outcome(
-            words.verdict(report),
+            report.said,
             words.report_lines(report),
             notices=[n[:1].upper() + n[1:] + "." for n in report.notices],
             to_accept=words.acceptance(report),

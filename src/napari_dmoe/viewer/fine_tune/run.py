@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
@@ -11,7 +12,7 @@ from napari.layers import Image
 
 from napari_dmoe.progress import Progress, ProgressHook
 from napari_dmoe.viewer.bench import Bench, Control
-from napari_dmoe.viewer.fine_tune.annotations import Snapshot, copied, on_image
+from napari_dmoe.viewer.fine_tune.annotations import Snapshot, copied
 from napari_dmoe.viewer.fine_tune.clock import Paces, TuningClock, n_steps
 from napari_dmoe.viewer.fine_tune.folder import hand_over
 from napari_dmoe.viewer.fine_tune.guard import GuardControl
@@ -20,7 +21,6 @@ from napari_dmoe.viewer.fine_tune.process import TuningRunner
 from napari_dmoe.viewer.fine_tune.state import State, Tuning
 from napari_dmoe.viewer.fine_tune.tab import FineTuneTab
 from napari_dmoe.viewer.fine_tune.words import at_work, work_to_come
-from napari_dmoe.viewer.layers.placement import to_image
 from napari_dmoe.viewer.ui.jobs import Job, JobRunner, notify_error
 
 if TYPE_CHECKING:
@@ -113,13 +113,17 @@ class TuneControl(Control):
         """Hand the ticked pairs over, and train on them once that is done."""
         loaded, settings = self._session.model, self._tab.advanced.value()
         pairs, guard = self._pairs.chosen, self._guard.guard
-        is_busy = self._tuning.state.is_at_work
-        if loaded is None or settings is None or guard is None or is_busy or not pairs:
+        may_not = self._tuning.state.is_at_work or self._guard.why_not() or not pairs
+        if loaded is None or settings is None or guard is None or may_not:
             return
         from napari_dmoe.training.tuning.process import TuningTask
 
         try:
-            taken = self._snapshots(pairs, loaded)
+            numbers = self.numbers(pairs)
+            taken = [
+                replace(each, labels=copied(each.labels), number=number)
+                for each, number in zip(self._pairs.snapshots(), numbers, strict=True)
+            ]
             self._folder.discard()
             path = self._folder.path
         except (ValueError, OSError) as error:
@@ -127,7 +131,7 @@ class TuneControl(Control):
             return
         rehearsed: tuple[str, ...] = ()
         if self._tab.tune.wants_rehearsal:
-            rehearsed = self._folder.rehearsed(self.numbers(pairs))
+            rehearsed = self._folder.rehearsed(numbers)
         self._task = TuningTask(
             settings=settings,
             guard=guard,
@@ -139,19 +143,9 @@ class TuneControl(Control):
         steps = n_steps(settings, len(taken) + len(rehearsed))
         expected = self._expected(settings)
         self._clock = TuningClock(steps, expected=expected, now=self._now)
-        self._tuning.begin(loaded, pairs)
+        self._tuning.begin(loaded, pairs, guard)
         work = partial(_hand_over, path, loaded, taken, self._tab.reading())
         self._preparing.start(Job("dMoE: handing cases over", work))
-
-    def _snapshots(self, pairs: Sequence[Pair], loaded: LoadedModel) -> list[Snapshot]:
-        taken, dims = [], loaded.card.dims
-        for pair, number in zip(pairs, self.numbers(pairs), strict=True):
-            image, labels = pair.image(), pair.labels()
-            if image is not None and labels is not None:
-                placed = copied(on_image(image, labels, dims))
-                patient = self._session.patient_of(image)
-                taken.append(Snapshot(to_image(image, dims), placed, patient, number))
-        return taken
 
     def stop(self) -> None:
         """Tell the work to save and stop."""

@@ -12,6 +12,7 @@ from napari_dmoe.viewer.fine_tune.folder import TuningFolder
 if TYPE_CHECKING:
     from napari_dmoe.models.checkpoint import LoadedModel
     from napari_dmoe.training.loop.history import Epoch
+    from napari_dmoe.training.tuning.guard import Guard
     from napari_dmoe.training.tuning.report import TuningReport
     from napari_dmoe.viewer.fine_tune.pairs import Pair
 
@@ -53,9 +54,14 @@ class Tuning:
         """The private folder that it works in."""
         self._hold(None, ())
 
-    def _hold(self, parent: LoadedModel | None, pairs: tuple[Pair, ...]) -> None:
-        self.parent, self.pairs = parent, pairs
-        """The model that it started from, and what it is trained on, as at Start."""
+    def _hold(
+        self,
+        parent: LoadedModel | None,
+        pairs: tuple[Pair, ...],
+        guard: Guard | None = None,
+    ) -> None:
+        self.parent, self.pairs, self.guard = parent, pairs, guard
+        """The model that it started from, what it is trained on, and its guard."""
         self.epochs: list[Epoch] = []
         self.report: TuningReport | None = None
         self.epoch_ended.emit()
@@ -65,9 +71,9 @@ class Tuning:
         """Whether a model was saved that can be looked at or gone on with."""
         return self.folder.tuned_model() is not None
 
-    def begin(self, parent: LoadedModel, pairs: tuple[Pair, ...]) -> None:
+    def begin(self, parent: LoadedModel, pairs: tuple[Pair, ...], guard: Guard) -> None:
         """Forget the last tuning and prepare another."""
-        self._hold(parent, pairs)
+        self._hold(parent, pairs, guard)
         self.become(State.PREPARING, "Handing the cases over …")
 
     def add_epoch(self, epoch: Epoch) -> None:

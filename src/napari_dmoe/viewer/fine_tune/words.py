@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from napari_dmoe.evaluation.groups import EVERYBODY, SMALL_GROUP, values_in
@@ -13,14 +13,12 @@ from napari_dmoe.viewer.rows import Column, Line
 
 if TYPE_CHECKING:
     from napari_dmoe.progress import Progress
+    from napari_dmoe.training.loop.history import Epoch
     from napari_dmoe.training.settings import TrainSettings
+    from napari_dmoe.training.tuning.guard import Guard
     from napari_dmoe.training.tuning.report import Change, TuningReport
     from napari_dmoe.viewer.fine_tune.pairs import Pair
 
-NOT_CHECKED = (
-    "Groups: not checked. There was no guard, so nothing can be said of how patients "
-    "of other groups fare."
-)
 PRIVATE = "Copies go to a private folder, deleted at Discard or with the dock."
 PRIVATE_HELP = (
     "Copies of the ticked images and labels go to a temporary folder that only you can "
@@ -73,8 +71,14 @@ def at_work(progress: Progress, seconds_left: float | None) -> str:
 REPORT_COLUMNS = (
     Column("group", "group"),
     Column("class", "class"),
-    Column("change", "before→after", "Mean Dice before and after tuning."),
-    Column("n", "n", "Cases. *: few, so it says little."),
+    Column("change", "before\n→after", "Mean Dice of the same cases before and after."),
+    Column("n", "n", "Cases with a score before and after. *: few: says little."),
+    Column(
+        "interval",
+        "95 % of\nchange",
+        "Where the mean change of such patients lies, at 95 %: of the same cases, "
+        "paired before and after. Not told of what was trained on.",
+    ),
 )
 
 
@@ -83,33 +87,53 @@ def report_lines(report: TuningReport) -> list[Line]:
     lines: list[Line] = []
     if report.guard:
         lines.append(_heading(f"Guard: {report.guard_title}"))
-        lines += [_line(change, report) for change in report.guard]
+        lines += [_guard_line(change, report.tolerance) for change in report.guard]
     n = report.n_cases
     lines.append(_heading(f"Trained on: {n} corrected {'case' if n == 1 else 'cases'}"))
     has_groups = len({change.group for change in report.cases}) > 2
     shown = [c for c in report.cases if c.group == EVERYBODY or has_groups]
-    return lines + [_line(change, report) for change in shown]
+    return lines + [_line(change) for change in shown]
 
 
 def _heading(text: str) -> Line:
     return Line({"group": text}, bold=("group",), is_heading=True)
 
 
-def _line(change: Change, report: TuningReport) -> Line:
-    is_worse, is_small = change in report.worse, change.n < SMALL_GROUP
+def _guard_line(change: Change, tolerance: float) -> Line:
+    """Return what the guard shows, marked where it fell; its interval, too."""
+    line = _line(change)
+    cells = {**line.cells, "interval": _interval(change)}
+    if not change.is_worse(tolerance):
+        return replace(line, cells=cells)
+    cells["change"] += " worse"
+    return replace(line, cells=cells, bold=("group",))
+
+
+def _line(change: Change) -> Line:
+    n, is_small = change.n_compared, not change.is_enough
     left_out = f"; {change.n_nan} without a score" if change.n_nan else ""
+    absent = f"; {change.n_absent} have none" if change.n_absent else ""
     few = f"; fewer than {SMALL_GROUP}: says little" if is_small else ""
     cells = {
         "group": values_in(change.group),
         "class": change.region,
         "change": f"{_dice(change.before)}→{_dice(change.after)}",
-        "n": f"{change.n}{'*' if is_small else ''}",
+        "n": f"{n}{'*' if is_small else ''}",
+        "interval": "",
     }
-    if is_worse:
-        cells["change"] += " worse"
-    help_ = f"Mean Dice of {change.n} cases{left_out}{few}."
-    bold = ("group",) if is_worse else ()
-    return Line(cells, help=dict.fromkeys(cells, help_), bold=bold)
+    help_ = f"Mean Dice of {n} cases{left_out}{absent}{few}. {change.said}."
+    return Line(cells, help=dict.fromkeys(cells, help_))
+
+
+def _interval(change: Change) -> str:
+    if math.isnan(change.low):
+        return "–"
+    return f"{_rise(change.low)}…{_rise(change.high)}"
+
+
+def _rise(value: float) -> str:
+    # Without the 0 before the point: docks are narrow.
+    return f"{value:+.2f}".replace("0.", ".", 1)
 
 
 def _dice(value: float) -> str:
@@ -117,38 +141,33 @@ def _dice(value: float) -> str:
     return "–" if math.isnan(value) else f"{value:.3f}".removeprefix("0")
 
 
-def verdict(report: TuningReport) -> str:
-    """Say what may be said of the groups, and no more."""
-    if report.verdict == "not checked":
-        return NOT_CHECKED
-    by = f"by more than {report.tolerance:g} Dice."
-    said = f"No group of the guard got worse {by}"
-    if report.verdict == "worse":
-        said = f"Worse: {_listed(worse_groups(report))}, {by}"
-    worst = report.worst_group
-    if worst is not None:
-        (old, before), (new, after) = worst
-        said += (
-            f" Worst group: {values_in(old)} {before:.3f} before, {values_in(new)} "
-            f"{after:.3f} after."
-        )
-    if report.missing:
-        names = ", ".join(map(values_in, report.missing))
-        said += f" Not checked, because the guard has no case of them: {names}."
-    return said
+def fallen_groups(report: TuningReport) -> tuple[str, ...]:
+    """Name the groups that fell by more than may be; all together where none did.
 
-
-def worse_groups(report: TuningReport) -> tuple[str, ...]:
-    """Name the groups that got worse; all together where none of them did."""
-    names = tuple(dict.fromkeys(values_in(change.group) for change in report.worse))
+    Those of few cases are among them: that they are few keeps nobody from harm.
+    """
+    fell = [c for c in report.guard if c.is_worse(report.tolerance)]
+    names = tuple(dict.fromkeys(values_in(change.group) for change in fell))
     groups = tuple(name for name in names if name != EVERYBODY)
     return groups or tuple("all together" for _ in names)
 
 
 def acceptance(report: TuningReport) -> str:
-    """Return what has to be accepted before Keep; nothing if all is well."""
-    names = worse_groups(report)
+    """Return what has to be accepted before Keep; nothing where no group fell."""
+    names = fallen_groups(report)
     return f"{_listed(names)} got worse" if names else ""
+
+
+def measured_on(guard: Guard | None, epochs: Sequence[Epoch]) -> str:
+    """Say what the curves are measured on, and whether that was trained on."""
+    n = epochs[-1].n if epochs else 0
+    counted = f" (n {n})" if n else ""
+    if guard is None or guard.kind == "none":
+        return (
+            f"Dice on the cases trained on{counted}, at the network's resolution: "
+            "it tells how well they are learnt, and nothing of others."
+        )
+    return f"Dice on cases of the guard{counted}, at the network's resolution."
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -160,12 +160,17 @@ def _driver(driver: provenance.DriverRecord) -> str:
     if driver.between is not None:
         return f"{name}: {driver.value} (between routers {driver.routers})"
     if driver.value is not None:
-        return f"{name}: {driver.value} (router {driver.routers[0]})"
+        never = ", never trained" if driver.untrained else ""
+        return f"{name}: {driver.value} (router {driver.routers[0]}{never})"
     mixed = zip(driver.values, driver.weights, driver.routers, strict=True)
     shares = ", ".join(
-        f"{v} {share:.0%} (router {router})" for v, share, router in mixed
+        f"{v} {share:.0%} (router {router}"
+        f"{', never trained' if v in driver.untrained else ''})"
+        for v, share, router in mixed
     )
-    return f"{name}: unknown, mixed from {shares}"
+    left_out = ", ".join(driver.left_out)
+    without = f"; left out: {left_out}" if left_out else ""
+    return f"{name}: unknown, mixed from {shares}{without}"
 
 
 def _image(record: Provenance) -> str:

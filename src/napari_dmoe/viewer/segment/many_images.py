@@ -23,6 +23,7 @@ from napari_dmoe.viewer.segment.many_images_view import SeriesSection
 from napari_dmoe.viewer.segment.result import ResultFiles, opening
 from napari_dmoe.viewer.segment.result_rows import ShownMasks
 from napari_dmoe.viewer.segment.run import Run, RunControl
+from napari_dmoe.viewer.session.checks import counted_notices
 from napari_dmoe.viewer.session.inquiry import GONE
 from napari_dmoe.viewer.ui.connections import Connections
 from napari_dmoe.viewer.ui.jobs import notify_error
@@ -46,6 +47,7 @@ class LayerSeries(Control):
         self._asked_for: list[weakref.ref[Image]] = []
         self._total = 0
         self._told, self._was_stopped = 0, False
+        self._notices: tuple[str, ...] = ()
         self._under_way: int | None = None
         self._finished: dict[
             int, tuple[dict[str, str] | None, Callable[[], None] | None]
@@ -81,7 +83,15 @@ class LayerSeries(Control):
             self._asked_for = [weakref.ref(image) for image in images]
             self._waiting, self._total = list(self._asked_for), len(images)
             self._told, self._was_stopped = 0, False
+            self._notices = self._counted(images)
             self._next()
+
+    def _counted(self, images: Sequence[Image]) -> tuple[str, ...]:
+        session, model = self._session, self._session.model
+        if model is None:
+            return ()
+        patients = map(session.patient_of, images)
+        return counted_notices(model, patients, session.shares.by_driver)
 
     def _next(self) -> None:
         """Begin the next layer that can be segmented; say why others cannot."""
@@ -100,7 +110,8 @@ class LayerSeries(Control):
                 self._under_way = None
                 self._finish(number, {"image": image.name, "outcome": why_not})
         if self._under_way is not None:
-            self._section.say(f"Layer {self._under_way + 1} of {self._total} …")
+            now = f"Layer {self._under_way + 1} of {self._total} …"
+            self._section.say(_with_notices(now, self._notices))
 
     def _finish(
         self,
@@ -118,11 +129,10 @@ class LayerSeries(Control):
         if self._total and self._told == self._total:
             n_done, total, self._total = len(self._section.rows), self._total, 0
             self._select_again()
-            self._section.say(
-                f"Stopped after {n_done} of {total} layers."
-                if self._was_stopped
-                else f"{total} layers: {self._section.counts()}."
-            )
+            said = f"{total} layers: {self._section.counts()}."
+            if self._was_stopped:
+                said = f"Stopped after {n_done} of {total} layers."
+            self._section.say(_with_notices(said, self._notices))
 
     def _select_again(self) -> None:
         """Select the images again: napari selects every mask that is added."""
@@ -182,6 +192,10 @@ class LayerSeries(Control):
             viewer.layers.selection.active = image
 
 
+def _with_notices(text: str, notices: Sequence[str]) -> str:
+    return " ".join((text, *notices))
+
+
 def _measured(
     masks: ShownMasks, step: Sequence[int], hook: ProgressHook
 ) -> dict[str, str]:
@@ -202,6 +216,7 @@ class FileSeries(Control):
         super().__init__(bench, section)
         self._section, self._files = section, files
         self._entries: Sequence[Entry] = []
+        self._notices: tuple[str, ...] = ()
         section.folder_requested.connect(self._on_folder)
         section.table_requested.connect(self._on_table)
 
@@ -230,6 +245,7 @@ class FileSeries(Control):
         if is_asked is None:
             return
         self._section.clear()
+        self._notices = ()
         self._section.say(f"Segmenting into {Path(target).name} …")
         teller = _Teller()
         teller.listed.connect(self._on_listed)
@@ -267,25 +283,30 @@ class FileSeries(Control):
         )
         return True if answer == QMessageBox.StandardButton.Yes else None
 
-    def _on_listed(self, entries: Sequence[Entry]) -> None:
-        self._entries = entries
+    def _on_listed(self, listed: tuple[Sequence[Entry], tuple[str, ...]]) -> None:
+        self._entries, self._notices = listed
+        self._say_counted(f"{len(self._entries)} images …")
 
     def _on_told(self, done: Done) -> None:
         section, number = self._section, len(self._section.rows)
         entry = self._entries[number]
         show = partial(self._open_files, entry, done.labels)
         section.add_row(done.row(), None if entry.problem is not None else show)
-        section.say(f"{number + 1} of {len(self._entries)} images …")
+        self._say_counted(f"{number + 1} of {len(self._entries)} images …")
 
     def _on_files_done(self, target: Path, done: list[Done]) -> str:
         counts = self._section.counts()
         left_out = " ".join(f"{n}." for n in getattr(self._entries, "notices", ()))
         text = f"{len(done)} images into {target.name}: {counts}. {left_out}"
-        return self._say(text.rstrip())
+        return self._say_counted(text.rstrip())
 
     def _on_files_stopped(self) -> str:
         how_many = f"{len(self._section.rows)} of {len(self._entries)} images"
-        return self._say(f"Stopped after {how_many}; segment.csv lists them.")
+        return self._say_counted(f"Stopped after {how_many}; segment.csv lists them.")
+
+    def _say_counted(self, text: str) -> str:
+        """Say something, and what is to be known of the images all together."""
+        return self._say(_with_notices(text, self._notices))
 
     def _say(self, text: str) -> str:
         self._section.say(text)
@@ -336,7 +357,8 @@ def _segment_files(
     """List and segment files; called in the work's thread."""
     loaded, source, target = what
     entries = engines.entries(source)
-    teller.listed.emit(entries)
+    patients = (each.patient for each in entries if each.problem is None)
+    teller.listed.emit((entries, counted_notices(loaded, patients, stated)))
     series, tell = with_priors(engines.series, stated), teller.told.emit
     return series(
         loaded,

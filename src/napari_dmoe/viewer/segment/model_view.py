@@ -15,7 +15,7 @@ from napari_dmoe.viewer.ui import parts
 from napari_dmoe.viewer.ui.asking import ask_for_checkpoint, is_path
 
 if TYPE_CHECKING:
-    from napari_dmoe.models.card import CardAttribute
+    from napari_dmoe.models.card import CardAttribute, ModelCard
     from napari_dmoe.models.checkpoint import LoadedModel
 
 NOT_KNOWN = "not known: values 0, 1, …"
@@ -216,7 +216,7 @@ def _facts(loaded: LoadedModel) -> str:
     """Say in two lines what the model is and what drives it."""
     card = loaded.card
     drivers = [
-        f"<b>{escape(driver.label.lower())}</b> ({escape(', '.join(driver.values))})"
+        f"<b>{escape(driver.label.lower())}</b> ({escape(_routed(card, driver))})"
         for driver in card.attributes
     ]
     drives = f"driven by {' and '.join(drivers) or 'nothing: one mask for everybody'}"
@@ -226,13 +226,17 @@ def _facts(loaded: LoadedModel) -> str:
     return f"{escape(kind)}, {drives}<br>classes {classes}{size}"
 
 
+def _routed(card: ModelCard, driver: CardAttribute) -> str:
+    """List a driver's values, those apart that no training case had."""
+    never = card.untrained(driver.name)
+    trained = ", ".join(value for value in driver.values if value not in never)
+    return "; never trained: ".join(filter(None, (trained, ", ".join(never))))
+
+
 def _rows(loaded: LoadedModel) -> dict[str, str]:
     card = loaded.card
     facts = card.training
-    counts = facts.n_per_value or {}
-    drivers = {
-        each.label: _values(each, counts.get(each.name)) for each in card.attributes
-    }
+    drivers = {each.label: _values(card, each) for each in card.attributes}
     dice = ", ".join(f"{name} {each:.3f}" for name, each in (facts.dice or {}).items())
     return {
         "Card": card.name,
@@ -252,15 +256,17 @@ def _rows(loaded: LoadedModel) -> dict[str, str]:
     }
 
 
-def _values(attribute: CardAttribute, counts: dict[str, int] | None) -> str:
+def _values(card: ModelCard, attribute: CardAttribute) -> str:
     """Say for each value, one a line, how much of the training data had it."""
+    counts, never = card.counts(attribute.name), card.untrained(attribute.name)
     shares, lines = attribute.frequencies, []
     for value, prior in zip(attribute.values, attribute.prior, strict=True):
-        if counts is not None and value in counts:
-            lines.append(f"{value}: {counts[value]:,} cases")
+        if value in counts:
+            said = f"{value}: {counts[value]:,} cases"
         else:
-            lines.append(value if shares is None else f"{value}: {prior:.0%} of cases")
-    if counts is None and shares is None:
+            said = value if shares is None else f"{value}: {prior:.0%} of cases"
+        lines.append(f"{said}, never trained" if value in never else said)
+    if not counts and shares is None:
         lines.append("(training numbers not stated)")
     spare = attribute.routers - len(attribute.values)
     if spare:

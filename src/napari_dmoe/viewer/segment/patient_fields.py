@@ -69,10 +69,8 @@ def patient_fields(
     """
     stated, driving = priors or {}, []
     if card is not None:
-        counts = card.training.n_per_value or {}
         driving = [
-            _driving(each, counts.get(each.name, {}), stated.get(each.name))
-            for each in card.attributes
+            _driving(card, each, stated.get(each.name)) for each in card.attributes
         ]
     names = {field.name for field in driving}
     others = [_recorded(name) for name in FORM_ATTRIBUTES if name not in names]
@@ -80,9 +78,7 @@ def patient_fields(
 
 
 def _driving(
-    attribute: CardAttribute,
-    counts: Mapping[str, int],
-    stated: tuple[float, ...] | None,
+    card: ModelCard, attribute: CardAttribute, stated: tuple[float, ...] | None
 ) -> PatientField:
     known = ATTRIBUTES.get(attribute_called(attribute.name))
     is_number = attribute.edges is not None
@@ -93,8 +89,8 @@ def _driving(
         kind="number" if is_number else "category",
         values=attribute.values,
         drives=True,
-        if_unknown=mixture(attribute, stated),
-        unseen=unseen_values(attribute, counts),
+        if_unknown=mixture(card, attribute, stated),
+        unseen=unseen_values(card, attribute),
         edges=attribute.edges or (),
         unit=attribute.unit,
     )
@@ -107,13 +103,8 @@ def _help(attribute: CardAttribute) -> str:
     return f"A number{unit}, or a band of the model's card."
 
 
-def unseen_values(
-    attribute: CardAttribute, counts: Mapping[str, int]
-) -> dict[str, str]:
-    """Say which values a model has never seen: without a router, or without a case.
-
-    The counts are training cases of each value, where the card states them.
-    """
+def unseen_values(card: ModelCard, attribute: CardAttribute) -> dict[str, str]:
+    """Say which values a model has never seen: without a router, or without a case."""
     known = ATTRIBUTES.get(attribute_called(attribute.name))
     usual = known.values if known is not None and attribute.edges is None else ()
     routed = {value.casefold() for value in attribute.values}
@@ -122,11 +113,8 @@ def unseen_values(
         for value in usual
         if value.casefold() not in routed
     }
-    shares = attribute.frequencies or (1.0,) * len(attribute.values)
-    for value, share in zip(attribute.values, shares, strict=True):
-        if share == 0 or counts.get(value) == 0:
-            unseen[value] = "no training case of this model had it"
-    return unseen
+    untrained = card.untrained(attribute.name)
+    return unseen | dict.fromkeys(untrained, "no training case of this model had it")
 
 
 def _recorded(name: str) -> PatientField:
@@ -135,15 +123,24 @@ def _recorded(name: str) -> PatientField:
     return PatientField(*said, known.kind, known.values, drives=False)
 
 
-def mixture(attribute: CardAttribute, stated: tuple[float, ...] | None = None) -> str:
-    """Say in words what is mixed where an attribute is unknown."""
+def mixture(
+    card: ModelCard, attribute: CardAttribute, stated: tuple[float, ...] | None = None
+) -> str:
+    """Say in words what is mixed where an attribute is unknown, and what is not."""
     what = f"{attribute.label} unknown: mixes"
+    shares = stated or card.shares(attribute.name)
+    mixed = {v: s for v, s in zip(attribute.values, shares, strict=True) if s > 0}
+    left_out = ", ".join(value for value in attribute.values if value not in mixed)
     if stated is None and not attribute.frequencies:
-        values = ", ".join(attribute.values)
-        return f"{what} {values} evenly, as no frequencies are stated."
-    mixed = zip(attribute.values, stated or attribute.prior, strict=True)
-    shares = ", ".join(f"{value} {_share(prior)}" for value, prior in mixed)
-    return f"{what} {shares}{', as you stated' if stated else ''}."
+        said = f"{what} {', '.join(mixed)} evenly, as no frequencies are stated."
+    else:
+        listed = ", ".join(f"{value} {_share(share)}" for value, share in mixed.items())
+        said = f"{what} {listed}{', as you stated' if stated else ''}."
+    if len(mixed) == 1 and stated is None:
+        said = f"{attribute.label} unknown: {next(iter(mixed))} is used alone."
+    if left_out and stated is None:
+        said += f" Left out, as no training case had it: {left_out}."
+    return said
 
 
 def _share(prior: float) -> str:

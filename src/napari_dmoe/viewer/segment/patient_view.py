@@ -10,7 +10,14 @@ from qtpy.QtWidgets import QCheckBox, QComboBox, QGridLayout, QLabel, QLineEdit,
 
 from napari_dmoe.patient import Patient, PatientError
 from napari_dmoe.viewer.segment.patient_fields import PatientField
-from napari_dmoe.viewer.ui.parts import column, heading, narrow_combo, paragraph, say
+from napari_dmoe.viewer.ui.parts import (
+    column,
+    emphasise,
+    heading,
+    narrow_combo,
+    paragraph,
+    say,
+)
 
 UNKNOWN = "unknown"
 _TITLE_LENGTH = 24
@@ -29,6 +36,8 @@ class PatientSection(QWidget):
         self.title = heading("PATIENT")
         self.problem_label = paragraph(name="patient-problem")
         self.mixture_label = paragraph(name="patient-mixture")
+        self.untrained_label = paragraph(name="patient-untrained")
+        emphasise(self.untrained_label)
         self.rerun_box = QCheckBox("Re-run when the driver changes")
         self.rerun_box.setChecked(True)
         self.rerun_box.setToolTip(
@@ -39,8 +48,8 @@ class PatientSection(QWidget):
         self.inputs: dict[str, AttributeInput] = {}
         self._sources: dict[str, QLabel] = {}
         self._rows = QWidget()
-        below = self.mixture_label, self.problem_label, self.rerun_box
-        self._column = column(self, self.title, self._rows, *below)
+        said = self.mixture_label, self.untrained_label, self.problem_label
+        self._column = column(self, self.title, self._rows, *said, self.rerun_box)
 
     @property
     def problem(self) -> str:
@@ -111,10 +120,15 @@ class PatientSection(QWidget):
         """Show that there is no image, so that there is no patient either."""
         self.show_patient("", Patient(), sources={})
         self.show_problem("")
+        self.show_untrained(())
 
     def show_problem(self, text: str) -> None:
         """Say what is wrong with the patient; nothing for an empty text."""
         say(self.problem_label, text)
+
+    def show_untrained(self, notices: Sequence[str]) -> None:
+        """Say which of the patient's values no router was trained for; often none."""
+        say(self.untrained_label, " ".join(notices))
 
     def _add_row(self, grid: QGridLayout, field: PatientField) -> None:
         label = QLabel(f"{field.label} *" if field.drives else field.label)

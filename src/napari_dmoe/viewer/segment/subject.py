@@ -105,6 +105,7 @@ class SubjectControl(Control):
             )
             problem = section.problem or checks.patient_problem(card, patient)
             section.show_problem(problem)
+            section.show_untrained(session.driver_notices(image))
         self.shown.emit()
 
     def _on_priors(self) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,6 +24,7 @@ from napari_dmoe.viewer.session.results import Result
 if TYPE_CHECKING:
     from napari_dmoe.inference.results.segmentation import Segmentation
     from napari_dmoe.models.card import ModelCard
+    from napari_dmoe.models.checkpoint import LoadedModel
 
 
 def describe_image(image: Image, dims: int = 2) -> str:
@@ -140,10 +142,64 @@ def describe_run(result: Result) -> str:
 
 
 def _driver(record: DriverRecord) -> str:
+    """Say a driver's value, or which were mixed by which shares."""
     name = record.attribute.replace("_", " ")
     if record.value is not None:
-        return f"{name}: {record.value}"
-    return f"{name} unknown: {len(record.values)} values mixed"
+        return f"{name}: {record.value}{' (never trained)' if record.untrained else ''}"
+    run = zip(record.values, record.weights, strict=True)
+    mixed = {value: share for value, share in run if share > 0}
+    if len(mixed) == 1:
+        return f"{name} unknown: {next(iter(mixed))} alone"
+    shares = ", ".join(f"{value} {share:.2f}" for value, share in mixed.items())
+    return f"{name} unknown: {len(mixed)} values mixed ({shares})"
+
+
+def driver_notices(
+    loaded: LoadedModel, patient: Patient, priors: Mapping[str, tuple[float, ...]]
+) -> tuple[str, ...]:
+    """Return what a run would say of routers that nothing trained; none if all were.
+
+    `priors` are the shares that somebody stated for the values of unknown drivers.
+    Nothing is said of a patient that the model cannot be run for.
+    """
+    from napari_dmoe.inference.running.drivers import choose_routers
+    from napari_dmoe.inference.running.settings import InferenceSettings
+
+    try:
+        drivers = choose_routers(loaded, patient, InferenceSettings(), priors).drivers
+    except ValueError:
+        return ()
+    # Values that are left out of a mixture are said where it is.
+    return tuple(n for d in drivers if d.untrained for n in map(_sentence, d.notices))
+
+
+def untrained_notices(segmentation: Segmentation) -> list[str]:
+    """Return what is said of a run whose routers nothing trained; often nothing."""
+    drivers = segmentation.provenance.drivers
+    return [_sentence(n) for each in drivers if each.untrained for n in each.notices]
+
+
+def counted_notices(
+    loaded: LoadedModel,
+    patients: Iterable[Patient],
+    priors: Mapping[str, tuple[float, ...]],
+) -> tuple[str, ...]:
+    """Return the same of many patients, each once, and for how many it holds."""
+    drivers = [attribute.name for attribute in loaded.card.attributes]
+    # Each patient is looked at once for its values: tables may be long.
+    alike: dict[tuple[object, ...], list[Patient]] = {}
+    for patient in patients:
+        alike.setdefault(tuple(map(patient.value, drivers)), []).append(patient)
+    counts: Counter[str] = Counter()
+    for same in alike.values():
+        for notice in driver_notices(loaded, same[0], priors):
+            counts[notice] += len(same)
+    total = sum(map(len, alike.values()))
+    return tuple(f"{n} of {total} images: {said}" for said, n in counts.items())
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}."
 
 
 def run_notices(result: Result) -> tuple[str, ...]:
@@ -164,5 +220,5 @@ def unlike_notice(segmentation: Segmentation) -> str:
     """Return what is said of images unlike those of the training; empty if nothing."""
     for notice in segmentation.provenance.notices:
         if UNLIKE in notice:
-            return f"{notice[:1].upper()}{notice[1:]}."
+            return _sentence(notice)
     return ""

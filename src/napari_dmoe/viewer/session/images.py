@@ -1,4 +1,4 @@
-"""Which layers are images to be segmented, and how often each was changed."""
+"""Which layers are images to be segmented, how they changed, which were drawn."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from napari.components import ViewerModel
 from napari.layers import Image, Layer
 
 from napari_dmoe.inference.results.provenance import METADATA_KEY
+from napari_dmoe.viewer.contributions import PHANTOM_KEY
 from napari_dmoe.viewer.layers.placement import PLACE, plain
 
 _CHANGES = ("data", *PLACE)
@@ -55,3 +56,29 @@ class Versions:
     def _on_event(self, event: Any) -> None:
         self._counts[event.source] += 1
         self._on_change(event)
+
+
+class Drawn:
+    """Knows which images were drawn as phantoms, as long as their pixels stay.
+
+    A layer says it in its metadata, and is believed when it comes into the viewer: its
+    name says nothing. Pixels that somebody puts in later are not known to be drawn.
+    """
+
+    def __init__(self) -> None:
+        self._kinds: WeakKeyDictionary[Layer, str] = WeakKeyDictionary()
+
+    def of(self, image: Layer) -> str | None:
+        """Return the kind of phantom that an image is; None if it may be none."""
+        return self._kinds.get(plain(image))
+
+    def follow(self, image: Image) -> None:
+        """Take note of what an image says of itself, until it gets other pixels."""
+        record = image.metadata.get(METADATA_KEY)
+        kind = record.get(PHANTOM_KEY) if isinstance(record, Mapping) else None
+        if isinstance(kind, str) and kind:
+            self._kinds[image] = kind
+            image.events.data.connect(self._on_data)
+
+    def _on_data(self, event: Any) -> None:
+        self._kinds.pop(event.source, None)

@@ -23,9 +23,13 @@ from napari_dmoe.viewer.layers.placement import axis_names, plain, to_image
 from napari_dmoe.viewer.layers.pointer import RestingPointer
 from napari_dmoe.viewer.layers.records import kind
 from napari_dmoe.viewer.layers.slot import selection_kept
-from napari_dmoe.viewer.session.checks import image_problem, patient_problem
+from napari_dmoe.viewer.session.checks import (
+    driver_notices,
+    image_problem,
+    patient_problem,
+)
 from napari_dmoe.viewer.session.gallery import Differences, Gallery
-from napari_dmoe.viewer.session.images import Versions, inputs_of, is_input
+from napari_dmoe.viewer.session.images import Drawn, Versions, inputs_of, is_input
 from napari_dmoe.viewer.session.inquiry import Inquiry
 from napari_dmoe.viewer.session.patients import TYPED, Patients
 from napari_dmoe.viewer.session.requests import Request
@@ -79,7 +83,7 @@ class Session:
         self.outlines = Outlines(viewer)
         """Masks that are drawn as outlines."""
         self._pointer = RestingPointer(viewer)
-        self._versions = Versions(self._on_image_data)
+        self._versions, self._drawn = Versions(self._on_image_data), Drawn()
         self._masks: WeakSet[Layer] = WeakSet()
         self._edits: WeakKeyDictionary[Layer, Edits] = WeakKeyDictionary()
         viewer.layers.events.inserted.connect(self._on_layers)
@@ -172,6 +176,10 @@ class Session:
     def source_of(self, image: Layer, attribute: str) -> str:
         """Say where the value of an attribute came from, or that it is unknown."""
         return self._patients.source(image, attribute)
+
+    def phantom_of(self, image: Layer) -> str | None:
+        """Return as which kind of phantom an image was drawn; None for any other."""
+        return self._drawn.of(image)
 
     def set_patient(self, image: Layer, patient: Patient, source: str = TYPED) -> None:
         """Change an image's patient; `source` gave the values that are new."""
@@ -302,6 +310,13 @@ class Session:
             or patient_problem(model.card, self.patient_of(image))
         )
 
+    def driver_notices(self, image: Layer) -> tuple[str, ...]:
+        """Return what a run on an image would say of routers that nothing trained."""
+        if self.model is None:
+            return ()
+        patient, stated = self.patient_of(image), self.shares.by_driver
+        return driver_notices(self.model, patient, stated)
+
     def outdated(self, image: Layer, request: Request) -> str:
         """Say why what was asked for is not what would be now; nothing if it is."""
         if self.model is None or request.is_of_file:
@@ -315,6 +330,7 @@ class Session:
     def _on_layers(self, event: Any = None) -> None:
         for image in self.images():
             if self._versions.follow(image):
+                self._drawn.follow(image)
                 image.events.name.connect(self._on_name)
         self.images_changed.emit()
         if self.image is not None:

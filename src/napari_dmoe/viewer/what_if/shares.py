@@ -130,15 +130,18 @@ class PriorsControl(Control):
 
     def _drivers(self) -> list[DriverShares]:
         model, stated = self._session.model, self._session.shares.by_driver
+        if model is None:
+            return []
+        card = model.card
         return [
             DriverShares(
                 attribute=each.name,
                 label=each.label,
                 values=each.values,
-                shares=stated.get(each.name, each.prior),
+                shares=stated.get(each.name, card.shares(each.name)),
                 is_stated=each.name in stated,
             )
-            for each in (() if model is None else model.card.attributes)
+            for each in card.attributes
         ]
 
     def _on_entered(self, attribute: str, place: int, share: float) -> None:

@@ -136,7 +136,8 @@ class SweepControl(Control):
             steps=swept.steps,
             current=swept.chosen,
             rows=tuple(rows.value_rows(sweep)),
-            note=rows.reference_note(sweep),
+            row_notes=tuple(rows.value_notes(sweep)),
+            note=rows.reference_note(sweep) + rows.untrained_note(sweep),
             column_help=rows.column_help(sweep),
             regions=tuple(rows.region_text(sweep, each) for each in sweep.regions),
         )

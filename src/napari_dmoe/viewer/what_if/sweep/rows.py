@@ -19,6 +19,9 @@ from napari_dmoe.inference.what_if.sweep_result import (
 CHOSEN = "●"
 """Marks what all are compared with, which colour alone would not for everybody."""
 
+UNTRAINED = "†"
+"""Marks a value that no training case had, in the line of its own."""
+
 DIFFERING = f"≠ {CHOSEN}"
 """Title of the column of pixels that differ; short, for a narrow dock."""
 
@@ -90,6 +93,27 @@ def reference_note(sweep: Sweep) -> str:
         f"{CHOSEN} {what}. Dice is to its mask; “{DIFFERING}” counts the "
         f"{sweep.pixel_name} that differ."
     )
+
+
+def untrained_note(sweep: Sweep) -> str:
+    """Say what the mark of values that nothing was trained for means; often nothing."""
+    if not sweep.untrained:
+        return ""
+    return (
+        f" {UNTRAINED} No training case had it: nothing trained its router, and its "
+        "mask says nothing of such a patient."
+    )
+
+
+def value_notes(sweep: Sweep) -> list[str]:
+    """Say of each line of :func:`value_rows` what no training case had, if anything."""
+    notes = [
+        f"No training case had {' and '.join(value.untrained)}."
+        if value.untrained
+        else ""
+        for value in sweep.values
+    ]
+    return notes if sweep.reference.place is not None else ["", *notes]
 
 
 def region_text(sweep: Sweep, region: FlippingRegion) -> str:

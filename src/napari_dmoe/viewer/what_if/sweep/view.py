@@ -17,6 +17,7 @@ from napari_dmoe.viewer.ui.colours import ColourBar
 from napari_dmoe.viewer.ui.lists import WrappingList
 from napari_dmoe.viewer.ui.parts import StartButton, button, column, paragraph, row, say
 from napari_dmoe.viewer.ui.tables import Table
+from napari_dmoe.viewer.what_if.sweep.rows import UNTRAINED
 
 _HELP = (
     "Segments the image for every value of what drives the model, and shows what "
@@ -47,6 +48,8 @@ class SweepView:
     """A line a value."""
     note: str = ""
     """What the values are compared with."""
+    row_notes: tuple[str, ...] = ()
+    """What no training case of each line's value had; empty where some had it."""
     column_help: Mapping[str, str] = field(default_factory=dict)
     """What the columns of the rows mean."""
     regions: tuple[str, ...] = ()
@@ -224,7 +227,7 @@ class SweepFound(QWidget):
         names, helps = view.rows[0] if view.rows else (), view.column_help
         self._values = [next(iter(line.values())) for line in view.rows]
         self.table.show_lines(
-            [Line(line, help=line) for line in view.rows],
+            list(map(_line, view.rows, view.row_notes or [""] * len(view.rows))),
             [Column(name, name, helps.get(name, "")) for name in names],
         )
         say(self.note, view.note)
@@ -293,3 +296,12 @@ class SweepFound(QWidget):
     def _on_region(self) -> None:
         if self.regions.currentRow() >= 0:
             self.region_activated.emit(self.regions.currentRow())
+
+
+def _line(cells: Mapping[str, str], note: str) -> Line:
+    """Return a line, its value marked where there is something to be known of it."""
+    if not note:
+        return Line(cells, help=cells)
+    helps = {key: f"{text}. {note}" for key, text in cells.items()}
+    first = next(iter(cells))
+    return Line({**cells, first: f"{cells[first]} {UNTRAINED}"}, help=helps)
