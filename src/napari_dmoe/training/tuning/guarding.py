@@ -300,15 +300,8 @@ def _is_made_up(guard: Guard, card: ModelCard, trained: Sequence[Case]) -> bool:
     """Whether a guard is drawn and model or cases are not known to be of its kind."""
     if guard.kind != "phantoms":
         return False
-    return _kind(card) != guard.name or any(
-        trained[i].phantom != guard.name for i in range(len(trained))
-    )
-
-
-def _kind(card: ModelCard) -> str | None:
-    """Return the kind of phantom that a model was trained on, if on nothing else."""
-    kind: str | None = getattr(card.training, "phantoms", None)
-    return kind
+    is_kind = card.training.phantoms == guard.name
+    return not is_kind or any(case.phantom != guard.name for case in trained)
 
 
 def _apart(
@@ -319,7 +312,8 @@ def _apart(
 ) -> tuple[Sequence[Case], dict[str, int]]:
     """Return the guard's cases that may judge, and how many are left out, and why."""
     known, check = Trained.of(trained, progress=progress), LabelCheck(card.classes)
-    alike = {None, *({_kind(card)} if known.phantoms <= {_kind(card)} else ())}
+    own = card.training.phantoms
+    alike = {None, own} if known.phantoms <= {own} else {None}
     kept: list[int] = []
     pictures: set[str] = set()
     left: dict[str, int] = {}
