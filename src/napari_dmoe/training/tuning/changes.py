@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 from napari_dmoe.evaluation.group_table import counted_mean
@@ -18,7 +19,7 @@ from napari_dmoe.training.tuning.scores import CaseScore
 _CLEAN = 1.0
 """What a mask counts as that is rightly empty, where one before or after was not."""
 
-_NUMBERS = ("before", "after", "low", "high", "least", "least_low")
+_NUMBERS = ("before", "after", "low", "high", "least", "least_low", "least_high")
 
 
 @dataclass(frozen=True)
@@ -48,11 +49,11 @@ class Change:
     appeared, vanished : int
         Cases whose truth lacks the region in which it is drawn now, and was not before;
         and the other way round.
-    least, least_low : float
+    least, least_low, least_high : float
         The mean change and the lower end of its interval as they are least: of the
         same cases, of those among them whose truth has the region, and of all with what
-        appeared and vanished, where a rightly empty mask counts as 1. NaN where these
-        do not differ.
+        appeared and vanished, where a rightly empty mask counts as 1; and the upper end
+        that belongs to that mean. NaN where these do not differ.
     """
 
     group: str
@@ -69,6 +70,7 @@ class Change:
     vanished: int = 0
     least: float = math.nan
     least_low: float = math.nan
+    least_high: float = math.nan
 
     @property
     def gain(self) -> float:
@@ -93,6 +95,15 @@ class Change:
     def is_worse(self, tolerance: float) -> bool:
         """Whether it fell by more than a tolerance; False where it is no number."""
         return any(g < -tolerance - _ROUNDING for g in (self.gain, self.least))
+
+    def is_surely_worse(self, tolerance: float) -> bool:
+        """Whether it fell by more than a tolerance, and not by chance.
+
+        Of cases that rise and fall without any change of the model, the mean falls too:
+        the interval has to exclude that nothing changed.
+        """
+        means = (self.gain, self.high), (self.least, self.least_high)
+        return any(g < -tolerance - _ROUNDING and high < 0 for g, high in means)
 
     def excludes(self, loss: float) -> bool:
         """Whether its intervals exclude that it fell by more than a loss."""
@@ -159,6 +170,7 @@ def _change(
     ways = [both, shown, [*both, *appeared, *vanished]]
     risen = [_risen(way) for way in ways if way and len(way) != len(both)]
     (_, interval), whom = _risen(both), {_whose(row) for row in shown}
+    least, of_least = min(risen, key=itemgetter(0), default=(math.nan, interval))
     return Change(
         group=group,
         region=region,
@@ -172,8 +184,9 @@ def _change(
         n_again=len(shown) - len(whom),
         appeared=len(appeared),
         vanished=len(vanished),
-        least=min((mean for mean, _ in risen), default=math.nan),
+        least=least,
         least_low=min((each.low for _, each in risen), default=math.nan),
+        least_high=of_least.high if risen else math.nan,
     )
 
 

@@ -87,7 +87,8 @@ class TuningReport:
     def worse(self) -> tuple[Change, ...]:
         """What of the guard got worse by more than the tolerance, all included.
 
-        Of groups with enough cases: :attr:`reasons` name what fell in smaller ones.
+        Of groups with enough cases, and more than by chance: :attr:`reasons` name what
+        else fell.
         """
         return verdict.worse(self.guard, self.tolerance)
 

@@ -30,7 +30,7 @@ Verdict = Literal["not checked", "no group got worse", "worse"]
 
 def worse(guard: Sequence[Change], tolerance: float) -> tuple[Change, ...]:
     """Return what fell by more than a tolerance, where enough cases say so."""
-    return tuple(c for c in guard if c.is_enough and c.is_worse(tolerance))
+    return tuple(c for c in guard if c.is_enough and c.is_surely_worse(tolerance))
 
 
 def of(fell: Sequence[Change], why_not: Sequence[str]) -> Verdict:
@@ -85,7 +85,7 @@ def reasons(
     if fallen:
         said.append(f"too few cases to tell whether this is a loss: {_listed(fallen)}")
     open_ = [c for c in rows if c.is_enough and not c.excludes(tolerance)]
-    unsure = [c.said for c in open_ if not c.is_worse(tolerance)]
+    unsure = [c.said for c in open_ if not c.is_surely_worse(tolerance)]
     if unsure:
         said.append(
             f"a loss of more than {tolerance:g} cannot be excluded: {_listed(unsure)}"
