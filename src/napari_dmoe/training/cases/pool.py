@@ -40,11 +40,13 @@ def read_pool(
     *,
     annotation: Annotation = EVERYTHING,
     reading: LabelReading | None = None,
+    to_measure: bool = False,
     progress: ProgressHook = silent,
 ) -> Pool:
     """Prepare every case as a card asks; `progress` is told after each.
 
-    `reading` reads the labels, where pools of one cohort share it.
+    `reading` reads the labels, where pools of one cohort share it. Of cases that are
+    only there `to_measure`, no driver need be known.
 
     Raises
     ------
@@ -74,7 +76,7 @@ def read_pool(
             reading=reading,
         )
         labels.append(torch.from_numpy(drawn))
-        categories.append(category_of(case, card))
+        categories.append(category_of(case, card, may_be_unknown=to_measure))
         known.append((case.patient, case.id, case.subject))
         stored = dict(
             zip(case.image.spatial_axes, case.image.spatial_shape, strict=True)

@@ -21,6 +21,7 @@ from napari_dmoe.training.augmentation.settings import (
 )
 from napari_dmoe.training.cases.annotation import IGNORED, Annotation, TrainingError
 from napari_dmoe.training.cases.held_out import ENOUGH_CASES, hold_out_slices
+from napari_dmoe.training.cases.known_drivers import trainable, values_without_cases
 from napari_dmoe.training.cases.pool import Pool, read_pool
 from napari_dmoe.training.cases.same_pictures import without_leaks
 from napari_dmoe.training.cases.sampling import Sampler
@@ -66,8 +67,9 @@ def prepare_run(
         reading=None if are_classes else reading,
         progress=progress,
     )
-    pool = read(cases)
-    watched: Pool | None = read(held_out) if len(held_out) else None
+    trained_on, left_out = trainable(cases, card)
+    pool = read(trained_on)
+    watched: Pool | None = read(held_out, to_measure=True) if len(held_out) else None
     _check_labels(reading)
     _check_foreground(pool, card)
     apart = without_leaks(pool, watched)
@@ -102,7 +104,12 @@ def prepare_run(
         pool=pool,
         sampler=Sampler(in_training, settings.sampling, n_steps and n_steps * together),
         measured=measured,
-        notices=[*notices, *_notices(settings, groups, is_measured=bool(measured))],
+        notices=[
+            *notices,
+            *left_out,
+            *_notices(settings, groups, is_measured=measured is not None),
+            *values_without_cases(pool.patients, card),
+        ],
     )
 
 

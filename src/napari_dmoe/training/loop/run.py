@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from napari_dmoe.imaging.appearance import Appearance
 from napari_dmoe.models.architectures import Network
+from napari_dmoe.models.card import ModelCard
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.models.gating import LEFT_OUT
 from napari_dmoe.training.cases.pool import Pool
@@ -20,6 +21,7 @@ from napari_dmoe.training.cases.sampling import Sampler
 from napari_dmoe.training.learning.optimisers import optimiser_of
 from napari_dmoe.training.learning.selection import FixedRouters, select
 from napari_dmoe.training.loop.card_facts import with_facts
+from napari_dmoe.training.loop.case_counts import with_counts
 from napari_dmoe.training.loop.history import Epoch, Fitted
 from napari_dmoe.training.loop.image_facts import appearances, with_images
 from napari_dmoe.training.loop.measuring import Measured
@@ -83,6 +85,13 @@ class Run:
         self.is_stopped = False
         self.good: Weights | None = None
         self.told: set[str] = set()
+
+    @property
+    def was_trained(self) -> bool:
+        """Whether the start was trained before, as far as anybody says."""
+        facts = self.start.card.training
+        is_counted = facts.n_cases is not None or facts.n_per_value is not None
+        return bool(self.start.sha256) or is_counted
 
     @property
     def is_over(self) -> bool:
@@ -216,6 +225,14 @@ class Run:
     def n_held_out(self) -> int:
         """How many cases are held out, or have slices that are."""
         return self.measured.n_held_out if self.measured else 0
+
+    @cached_property
+    def counted_card(self) -> ModelCard:
+        """The card of the start with the counts and shares of this training's cases."""
+        is_fine_tuned = bool(self.start.sha256)
+        return with_counts(
+            self.start.card, self.cases_per_router, is_fine_tuned=is_fine_tuned
+        )
 
     def fitted(self, *, keep: str | None = None) -> Fitted:
         """Return what came of it: the best model or the last, as is asked for."""
