@@ -132,6 +132,13 @@ class TrainSettings(Stated):
         "Annotated",
         "all; slices: a slice along z without any label counts as not annotated",
     )
+    absent_classes: Literal["keep", "stop", "learn"] = option(
+        "keep",
+        "Absent classes",
+        "classes of the model that no case shows: keep them where the model that "
+        "training starts from finds them (a new one cannot: it stops); stop; learn "
+        "that there are none",
+    )
     hold_out: Literal["auto", "cases", "every", "slices", "none"] = option(
         "auto",
         "Hold out",

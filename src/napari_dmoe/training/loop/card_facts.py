@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from napari_dmoe.models.card import ModelCard
 from napari_dmoe.training.loop.case_counts import with_counts
+from napari_dmoe.training.loop.data_facts import Shown, begun, continued
 from napari_dmoe.training.settings import TrainSettings
 
 
@@ -14,7 +15,7 @@ def with_facts(
     card: ModelCard,
     *,
     cases_per_router: Sequence[int],
-    n_cases: int,
+    images: Shown,
     dice: Mapping[str, float],
     n_held_out: int = 0,
     settings: TrainSettings,
@@ -22,29 +23,29 @@ def with_facts(
 ) -> ModelCard:
     """State in a card what a model was trained on, and what it reached.
 
-    Cases that the card states already count too. `cases_per_router` and `n_cases` are
-    this training's; held-out `dice`, of `n_held_out` cases, is left out where it is no
-    number; `is_fine_tuned` is whether the model was trained before, by whomever.
+    Cases that the card states already count too. `cases_per_router` and `images` are
+    those of this training that the model had not seen before; held-out `dice`, of
+    `n_held_out` cases, is left out where it is no number; `is_fine_tuned` is whether
+    the model was trained before, by whomever.
     """
     n_before = card.training.n_cases
-    is_new = n_before is None and not is_fine_tuned
+    is_first = is_new(card, is_fine_tuned=is_fine_tuned)
     is_unknown = n_before is None and is_fine_tuned
     counted = with_counts(card, cases_per_router, is_fine_tuned=is_fine_tuned)
-    facts = {
-        "data": card.training.data if is_new else _and_then(card, n_cases),
-        "n_cases": None if is_unknown else n_cases + (n_before or 0),
+    words = begun(card, images) if is_first else continued(card, images)
+    facts = words.pop("training") | {
+        "n_cases": None if is_unknown else images.n + (n_before or 0),
         "dice": {k: round(v, 3) for k, v in dice.items() if not math.isnan(v)} or None,
         "n_held_out": n_held_out or None,
         "settings": _stated(settings),
     }
     training = counted.training.model_copy(update=facts)
-    return counted.model_copy(update={"training": training})
+    return counted.model_copy(update={**words, "training": training})
 
 
-def _and_then(card: ModelCard, n_cases: int) -> str:
-    """Say that a model was trained on, so that its card stays true."""
-    before = card.training.data or "not stated"
-    return f"{before}; then fine-tuned on {n_cases} further cases"
+def is_new(card: ModelCard, *, is_fine_tuned: bool) -> bool:
+    """Say whether nothing has been trained on yet, as far as anybody knows."""
+    return card.training.n_cases is None and not is_fine_tuned
 
 
 def _stated(settings: TrainSettings) -> dict[str, str | int | float | bool | None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import cast
@@ -97,6 +97,7 @@ def evaluate(
     batch: int,
     device: str,
     card: ModelCard | None = None,
+    unmeasured: Sequence[int] = (),
 ) -> Evaluation:
     """Segment held-out cases without noise, and compare.
 
@@ -120,16 +121,19 @@ def evaluate(
         By its shares the values of an unknown attribute are mixed, as
         :func:`napari_dmoe.inference.running.segment.segment` mixes them; without it
         such an attribute is left out.
+    unmeasured : sequence of int
+        Classes that the cases are not labelled with: their Dice is NaN.
     """
     network.eval()
     rows = []
     for chosen in torch.arange(len(pool)).split(1 if pool.patch else batch):
         images, truth = pool.whole(chosen)
         category = pool.category[chosen] if has_moe else None
-        run = partial(_logits, network, patch=pool.patch, batch=batch)
+        run = partial(logits_of, network, patch=pool.patch, batch=batch)
         found = _labels(run, images.to(device), category, card)
         rows.append(_dice(found, truth, len(classes)))
     cases = torch.cat(rows)
+    cases[:, [number - 1 for number in unmeasured]] = math.nan
     members = zip(groups.names, torch.from_numpy(groups.members.T), strict=True)
     own = {name: cases[is_in] for name, is_in in members}
     means = {n: _means(c, classes) for n, c in own.items() if not c.isnan().all()}
@@ -177,14 +181,15 @@ def _mixture(row: tuple[int, ...], card: ModelCard) -> RouterChoice:
     return combined(drivers, card.n_routers)
 
 
-def _logits(
+def logits_of(
     network: nn.Module,
     images: Tensor,
     category: Tensor | None,
-    *,
     patch: tuple[int, int, int] | None,
     batch: int,
 ) -> Tensor:
+    """Return the logits (B, K, *S) of whole images, window by window for volumes."""
+
     def forward(windows: Tensor) -> Tensor:
         routers = None if category is None else category.expand(len(windows), -1)
         return cast("Tensor", network(windows, routers).logits)

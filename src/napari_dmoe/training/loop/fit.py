@@ -53,6 +53,7 @@ class FitOptions(TypedDict, total=False):
     resume: bool
     progress: ProgressHook
     on_epoch: EpochHook | None
+    data: str | None
 
 
 def fit(
@@ -64,6 +65,8 @@ def fit(
     watch: Sequence[CardAttribute] | None = None,
     are_classes: bool = False,
     notices: Sequence[str] = (),
+    data: str | None = None,
+    rehearsed: int = 0,
     folder: RunFolder | None = None,
     resume: bool = False,
     progress: ProgressHook = silent,
@@ -94,6 +97,12 @@ def fit(
         is no number of their file.
     notices : sequence of str
         What is known already that a person should be told.
+    data : str, optional
+        What the images are, as whoever trains states it for the card: ``"ISIC 2017,
+        CC0"``. Without it the card says that it is not stated.
+    rehearsed : int
+        How many of the cases, the last ones, this model was trained on before. They
+        are trained on like the others, and count no second time in the card.
     folder : RunFolder, optional
         Where to save the last and the best model, the state to resume, and the
         history; nothing is written without one.
@@ -137,6 +146,8 @@ def fit(
             watch=watch,
             are_classes=are_classes,
             notices=notices,
+            data=data,
+            rehearsed=rehearsed,
             progress=progress,
         )
         saver.begin(run, resume=resume)
@@ -262,6 +273,7 @@ def _measure(run: Run, measured: Measured) -> Evaluation:
         batch=run.settings.batch,
         device=run.settings.device,
         card=run.counted_card,
+        unmeasured=measured.unmeasured,
     )
     run.sampler.learn(found.by_group(measured.group, len(run.sampler.sizes)))
     return found
