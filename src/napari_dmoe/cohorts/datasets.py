@@ -99,7 +99,7 @@ def read_cohort(
                 f"{row.id!r}: give each case an id of its own"
             )
         seen[row.id] = row.number
-    return Cohort(rows, everything.notices, title=table.name)
+    return Cohort(rows, everything.notices, table.name)
 
 
 def read_rows(path: str | Path) -> list[CohortRow | BadRow]:

@@ -8,18 +8,19 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from training_cases import CARD, CONFIG, PLAIN, squares, tiny_model
+from training_cases import CARD, CONFIG, PLAIN, square, squares, tiny_model
 
 from napari_dmoe.cohorts.case import Case
 from napari_dmoe.cohorts.datasets import read_cohort
 from napari_dmoe.cohorts.writing import write_cohort
+from napari_dmoe.inference.running.segment import segment
 from napari_dmoe.models.card import ModelCard
 from napari_dmoe.models.card_files import card_names, read_card
 from napari_dmoe.models.checkpoint import LoadedModel, bundled_names, load_checkpoint
 from napari_dmoe.models.saving import save_checkpoint
 from napari_dmoe.training.cases.annotation import TrainingError
 from napari_dmoe.training.loop.fit import fit
-from napari_dmoe.training.starting.new_model import train_new
+from napari_dmoe.training.starting.new_model import train_new, untrained
 from napari_dmoe.training.starting.recipe_files import read_recipe
 from napari_dmoe.training.starting.recipes import RECIPES, Recipe
 from napari_dmoe.training.tuning.guard import phantom_guard
@@ -163,6 +164,18 @@ def test_what_no_card_can_hold_is_refused_as_a_statement(data: str) -> None:
         trained(squares(4), data=data)
 
 
+def test_a_model_that_began_from_photographs_is_no_phantom_model() -> None:
+    model = untrained(FUNDUS)
+    model = replace(model, notices=("began from the ImageNet weights of a.npz",))
+    card = fit(model, drawn("fundus"), settings=ONE).loaded.card
+    assert card.training.data == (
+        "4 cases: 4 fundus phantoms, which are made up; begun from the ImageNet "
+        "weights of a.npz"
+    )
+    assert card.training.phantoms is None
+    assert card.notice.startswith("Trained on made-up images")
+
+
 # Training further
 
 
@@ -262,3 +275,13 @@ def test_rehearsing_alone_adds_nothing(tmp_path: Path) -> None:
     after = fit(model, cases, settings=ONE, rehearsed=2).loaded.card.training
     for name in ("data", "n_cases", "n_per_value", "phantoms"):
         assert getattr(after, name) == getattr(before, name)
+
+
+def test_records_repeat_what_is_true_of_the_model() -> None:
+    loaded, case = train_new(FUNDUS, squares(4)).loaded, square(9)
+    record = segment(loaded, case.image, case.patient).provenance.model
+    assert record.notice is None
+    assert record.title == "Rim and cup, driven by severity"
+    loaded = train_new(FUNDUS, drawn("fundus")).loaded
+    record = segment(loaded, case.image, case.patient).provenance.model
+    assert record.notice == FUNDUS.card.notice

@@ -204,6 +204,28 @@ def test_earlier_cases_are_replayed_but_not_counted_as_corrected() -> None:
     assert (report.n_cases, report.n_replayed) == (1, 2)
 
 
+def test_replayed_cases_count_once_in_the_card_however_often_it_is_tuned() -> None:
+    earlier = squares(2, first=5)
+    loaded = tune(tiny_model(), earlier, settings=SHORT).loaded
+    assert loaded.card.training.n_cases == 2
+    for number in range(2):
+        new = squares(1, "glaucoma", 20 + number)
+        loaded = tune(loaded, new, settings=SHORT, replay=earlier).loaded
+        earlier += new
+    assert loaded.card.training.n_cases == 4
+    assert loaded.card.attributes[0].frequencies == (0, 0.5, 0.5)
+
+
+def test_a_correction_without_a_class_does_not_unlearn_it_in_silence() -> None:
+    model = load_checkpoint("fundus-phantom")
+    case = square(0)
+    disc = np.minimum(np.asarray(case.labels.data), 1)
+    labels = SpatialImage(disc, ("y", "x"))
+    corrected = Case("a", case.image, labels, case.patient)
+    report = tune(model, [corrected], settings=SHORT).report
+    assert any("no case shows any cup: it is kept" in n for n in report.notices)
+
+
 # The private folder
 
 

@@ -23,6 +23,9 @@ from napari_dmoe.training.cases.annotation import TrainingError
 BASELINES: Mapping[str, str] = {"single-router": "single router", "no-moe": "no MoE"}
 """Networks without routers to choose from: ends of their names, and of their titles."""
 
+BEGAN = "began from "
+"""Begin of the notice of a new model that tells which weights it began from."""
+
 NOT_STATED = "what the images are is not stated"
 RESEARCH = "Research only, never a clinical decision."
 
@@ -52,6 +55,8 @@ class Shown:
     """File name of the table that they are from, if any."""
     stated: str | None = None
     """What they are, as whoever trains says."""
+    began: str = ""
+    """Weights that a new model began from, if any: of images that nobody sees here."""
 
     @property
     def n_drawn(self) -> int:
@@ -71,11 +76,21 @@ class Shown:
 
 
 def shown(
-    phantoms: Sequence[str | None], *, table: str = "", stated: str | None = None
+    phantoms: Sequence[str | None],
+    *,
+    table: str = "",
+    stated: str | None = None,
+    began: str = "",
 ) -> Shown:
     """Return what is known of cases by the kinds of phantom that they are, or not."""
     kinds = Counter(kind for kind in phantoms if kind is not None)
-    return Shown(len(phantoms), dict(sorted(kinds.items())), table, stated)
+    return Shown(len(phantoms), dict(sorted(kinds.items())), table, stated, began)
+
+
+def began_from(notices: Sequence[str]) -> str:
+    """Return which weights a new model began from, as its notices tell it."""
+    told = (n.removeprefix(BEGAN) for n in notices if n.startswith(BEGAN))
+    return next(told, "")
 
 
 def table_of(cases: Sequence[Case]) -> str:
@@ -118,17 +133,18 @@ def tells_of_another(card: ModelCard, images: Shown) -> bool:
     """Say whether a new model's card tells of images that it was not trained on."""
     told = (card.training.data, card.training.note, card.training.phantoms)
     terms = (card.data_licence, card.weights_licence, card.citation, card.notice)
-    is_drawn = images.kind is not None and images.kind == card.training.phantoms
-    return any((*told, *terms)) and not is_drawn
+    return any((*told, *terms)) and not _is_own(card, images)
 
 
 def begun(card: ModelCard, images: Shown) -> dict[str, Any]:
     """Return what changes in a new model's card; of `training` only its own fields."""
-    if images.kind is not None and images.kind == card.training.phantoms:
+    if _is_own(card, images):
         data = card.training.data or _described(images)
         stated = f"; stated: {images.stated}" if images.stated else ""
         return {"training": {"data": data + stated}}
-    facts = {"data": _described(images), "note": None, "phantoms": images.kind}
+    facts: dict[str, Any] = {"data": _described(images), "note": None, "phantoms": None}
+    if not images.began:
+        facts["phantoms"] = images.kind
     changes: dict[str, Any] = {"training": facts}
     if tells_of_another(card, images):
         changes |= {"name": _name(card), "title": _title(card), "modality": None}
@@ -163,8 +179,19 @@ def continued(card: ModelCard, images: Shown) -> dict[str, Any]:
     return changes | {"weights_licence": None, "data_licence": None}
 
 
+def _is_own(card: ModelCard, images: Shown) -> bool:
+    """Say whether all images are of the kind that a new model's card tells of."""
+    is_kind = images.kind is not None and images.kind == card.training.phantoms
+    return is_kind and not images.began
+
+
 def _described(images: Shown) -> str:
     """Say what a new model was trained on."""
+    began = f"; begun from {images.began}" if images.began else ""
+    return _described_cases(images) + began
+
+
+def _described_cases(images: Shown) -> str:
     said = f"{images.n:,} case{'s' * (images.n != 1)}"
     said += f" of {images.table}" if images.table else ""
     if not images.n_drawn:

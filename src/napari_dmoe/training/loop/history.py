@@ -110,6 +110,8 @@ class Fitted:
         How the model came about, as JSON; empty where nothing was saved.
     n_held_out : int
         How many cases were held out, or have slices that were.
+    kept_classes : tuple of str
+        Which of the notices tell of classes that no case shows.
     """
 
     loaded: LoadedModel
@@ -121,6 +123,7 @@ class Fitted:
     notices: tuple[str, ...] = ()
     record: str = ""
     n_held_out: int = 0
+    kept_classes: tuple[str, ...] = ()
 
     @property
     def kept(self) -> Epoch | None:

@@ -41,8 +41,6 @@ class Measured:
 
     pool: Pool
     """Held-out cases, or volumes of which only held-out slices are annotated."""
-    as_read: Pool
-    """The same with the labels that were read, whatever the model finds."""
     kind: Kind
     """``"training"`` where all of it is trained on too."""
     groups: Groups
@@ -57,7 +55,7 @@ class Measured:
     notices: tuple[str, ...]
     """Which groups have too few cases."""
     unmeasured: tuple[int, ...] = ()
-    """Classes that no case is labelled with."""
+    """Classes that no case is labelled with, though they may be there."""
 
     @property
     def n_held_out(self) -> int:
@@ -69,12 +67,11 @@ def measured_beside(
     pool: Pool,
     watched: Pool,
     *,
-    as_read: Pool,
-    unmeasured: tuple[int, ...],
     kind: Kind,
     attributes: Sequence[CardAttribute],
     by: Sequence[CardAttribute],
     sampling: str,
+    unmeasured: tuple[int, ...] = (),
 ) -> Measured:
     """Return what is measured of a pool beside the one that is trained on.
 
@@ -82,10 +79,6 @@ def measured_beside(
     ----------
     pool, watched : Pool
         What is trained on, and what is measured.
-    as_read : Pool
-        The latter with the labels that were read.
-    unmeasured : tuple of int
-        Classes that it is not labelled with.
     kind : {"cases", "slices", "training"}
         What the latter is.
     attributes : sequence of CardAttribute
@@ -94,6 +87,8 @@ def measured_beside(
         Which of them make up the groups of sampling.
     sampling : str
         The rule of sampling.
+    unmeasured : tuple of int
+        Classes that no case is labelled with, though they may be there.
     """
     shows = torch.tensor([_shows_a_class(labels) for labels in watched.labels])
     groups = groups_of(watched.patients, attributes)
@@ -108,7 +103,6 @@ def measured_beside(
         notices += _notices_of_sampling(small, bool((group >= 0).any()), _WORDS[kind])
     return Measured(
         watched,
-        as_read,
         kind,
         groups,
         group,

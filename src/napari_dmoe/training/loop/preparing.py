@@ -30,6 +30,7 @@ from napari_dmoe.training.loop.absent import filled
 from napari_dmoe.training.loop.card_facts import is_new
 from napari_dmoe.training.loop.data_facts import (
     Shown,
+    began_from,
     checked,
     shown,
     table_of,
@@ -93,16 +94,15 @@ def prepare_run(
     in_training = torch.from_numpy(crossed(pool.patients, by)[1])
     whole = filled(loaded, pool, watched, settings)
     measured = None
-    if watched is not None and whole.watched is not None:
+    if whole.watched is not None:
         measured = measured_beside(
-            pool,
+            whole.pool,
             whole.watched,
-            as_read=watched,
-            unmeasured=whole.unmeasured,
             kind=kind,
             attributes=attributes,
             by=by,
             sampling=settings.sampling,
+            unmeasured=whole.unmeasured,
         )
         notices += measured.notices
     elif settings.sampling == "worst-group":
@@ -113,17 +113,21 @@ def prepare_run(
     n_steps, together = settings.steps_per_epoch, settings.batch * settings.accumulate
     groups = groups_of(pool.patients, attributes)
     images = shown(
-        pool.phantoms[: len(pool) - rehearsed], table=table_of(cases), stated=data
+        pool.phantoms[: len(pool) - rehearsed],
+        table=table_of(cases),
+        stated=data,
+        began=began_from(loaded.notices),
     )
     return Run(
         loaded,
         settings,
         pool=whole.pool,
-        as_read=pool,
+        as_read=(pool, watched),
         sampler=Sampler(in_training, settings.sampling, n_steps and n_steps * together),
         measured=measured,
         images=images,
         rehearsed=rehearsed,
+        kept_classes=whole.notices,
         notices=[
             *notices,
             *left_out,
@@ -143,7 +147,7 @@ def _of_another(loaded: LoadedModel, images: Shown) -> list[str]:
     return [
         "what the recipe or card states of images, licences and use is of another "
         "training, and the new model's card does not repeat it"
-        + ("" if images.stated else ": state what the images are, as data")
+        + ("" if images.stated else ": say what the images are with --data")
     ]
 
 

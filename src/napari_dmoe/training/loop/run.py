@@ -44,7 +44,8 @@ class Run:
 
     `loaded` is where it starts, and is not changed; the last `rehearsed` cases of the
     pool it has seen before, and `images` tells of the others; `notices` are what is
-    known already that a person should be told.
+    known already that a person should be told, `kept_classes` those of classes that no
+    case shows.
     """
 
     def __init__(
@@ -55,17 +56,19 @@ class Run:
         pool: Pool,
         sampler: Sampler,
         measured: Measured | None,
-        as_read: Pool | None = None,
+        as_read: tuple[Pool, Pool | None] | None = None,
         images: Shown | None = None,
         rehearsed: int = 0,
         notices: Sequence[str] = (),
+        kept_classes: Sequence[str] = (),
     ) -> None:
         self.start, self.settings = loaded, settings
         self.images = shown(pool.phantoms) if images is None else images
         self.rehearsed = rehearsed
         self.pool, self.sampler, self.measured = pool, sampler, measured
-        self.as_read = pool if as_read is None else as_read
-        self.notices = list(notices)
+        self.as_read = as_read or (pool, measured.pool if measured else None)
+        """What is trained on and measured, as it was labelled."""
+        self.notices, self.kept_classes = list(notices), tuple(kept_classes)
         self.has_moe = loaded.config.n_routers > 0
         self.network = copy.deepcopy(loaded.module).to(settings.device)
         for module in self.network.modules():
@@ -259,6 +262,7 @@ class Run:
             best_epoch=epoch,
             notices=tuple(self.notices),
             n_held_out=self.n_held_out,
+            kept_classes=self.kept_classes,
         )
 
 

@@ -70,8 +70,9 @@ class Saver:
         """Take over the state that the folder holds, where it is to be resumed."""
         if self._folder is None:
             return
-        self._cohort = pool_sha256(run.as_read)
-        self._measured = pool_sha256(run.measured.as_read) if run.measured else ""
+        pool, watched = run.as_read
+        self._cohort = pool_sha256(pool)
+        self._measured = "" if watched is None else pool_sha256(watched)
         if resume:
             tensors, facts = self._folder.read_state()
             _check_same(facts["belongs_to"], self._belongs_to(run))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Unpack
 
@@ -10,11 +11,12 @@ import torch
 from torch import nn
 
 from napari_dmoe.cohorts.case import Case
+from napari_dmoe.foreign import printable
 from napari_dmoe.models.checkpoint import LoadedModel, new_model
 from napari_dmoe.models.imagenet import start_from_imagenet
 from napari_dmoe.models.moe import SparseMoE
 from napari_dmoe.training.cases.held_out import ENOUGH_CASES
-from napari_dmoe.training.loop.data_facts import without_facts
+from napari_dmoe.training.loop.data_facts import BEGAN, without_facts
 from napari_dmoe.training.loop.fit import FitOptions, fit_cohort
 from napari_dmoe.training.loop.history import Fitted
 from napari_dmoe.training.starting.modes import Mode, card_in_mode, config_in_mode
@@ -79,7 +81,10 @@ def untrained(
             card_in_mode(without_facts(recipe.card), mode),
         )
         _quieten(model.module)
-    return model if start is None else start_from_imagenet(model, start)
+    if start is None:
+        return model
+    told = f"{BEGAN}the ImageNet weights of {printable(start.name)}"
+    return replace(start_from_imagenet(model, start), notices=(told,))
 
 
 def _quieten(network: nn.Module) -> None:

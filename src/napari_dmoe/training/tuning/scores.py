@@ -144,10 +144,11 @@ def remembered(folder: Path | None, is_wanted: bool) -> Scores | None:
     facts = json.loads((folder / BEFORE_FILE).read_text(encoding="utf-8"))
     if facts.get("schema_version") != _VERSION:
         return None
-    return Scores(*(tuple(map(_score, facts[k])) for k in ("cases", "guard")))
+    return Scores(*(tuple(map(score_of, facts[k])) for k in ("cases", "guard")))
 
 
-def _score(facts: Mapping[str, Any]) -> CaseScore:
+def score_of(facts: Mapping[str, Any]) -> CaseScore:
+    """Rebuild what a case scored from JSON, with null where there is no number."""
     return CaseScore(
         facts["id"],
         tuple(facts["groups"]),

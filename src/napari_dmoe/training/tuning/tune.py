@@ -122,12 +122,13 @@ def tune(
     if before is None or not guarding.has_scored(before.guard):
         before = score(loaded, progress=partial(progress, BEFORE))
         remember(folder, before)
+    kept: tuple[str, ...] = ()
     if only_compare:
         tuned = _last(folder)
     else:
         # Where it was stopped before its first save, there is nothing to go on from.
         is_saved = folder is not None and (folder / RESUME).is_file()
-        tuned = fit(
+        fitted = fit(
             loaded,
             trained,
             settings=settings,
@@ -138,7 +139,8 @@ def tune(
             resume=resume and is_saved,
             progress=partial(progress, TRAINING),
             on_epoch=on_epoch,
-        ).loaded
+        )
+        tuned, kept = fitted.loaded, fitted.kept_classes
     after = score(tuned, progress=partial(progress, AFTER))
     report = replace(
         guarding.report(before.guard, after.guard),
@@ -148,6 +150,7 @@ def tune(
         steps=settings.epochs * (settings.steps_per_epoch or 0),
         parent=loaded.sha256,
     )
+    report = replace(report, notices=(*report.notices, *kept))
     return Tuned(_named(loaded, tuned, report), report)
 
 
