@@ -318,7 +318,8 @@ def _segmented(outputs: Outputs, progress: ProgressHook) -> Done:
 
 
 def _outcome(record: Provenance) -> str:
-    drivers = ", ".join(describe_drivers(record))
+    is_mixed = any(driver.value is None for driver in record.drivers)
+    drivers = ("; " if is_mixed else ", ").join(describe_drivers(record))
     made_for = f"segmented for {drivers}" if drivers else "segmented"
     return "; ".join((made_for, *record.notices))
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from napari_dmoe.cohorts.case import Case, Selection
 from napari_dmoe.cohorts.datasets import patients_of
 from napari_dmoe.models.card import CardAttribute, ModelCard
-from napari_dmoe.patient import Patient, is_unknown
+from napari_dmoe.patient import Patient, PatientError
 from napari_dmoe.training.cases.annotation import TrainingError
 
 
@@ -38,8 +38,8 @@ def refuse_unknown_attributes(cases: Sequence[Case], card: ModelCard) -> None:
     needed = "; ".join(f"{a.name}, such as {a.values[0]}" for a in absent)
     raise TrainingError(
         f"{names} {be} not known in any of the {len(patients):,} cases to train on, "
-        f"but {drive} the model: give the table {columns} ({needed}), or train a model that "
-        "something else drives"
+        f"but {drive} the model: give the table {columns} ({needed}), or train a model "
+        "that something else drives"
     )
 
 
@@ -119,5 +119,7 @@ def values_without_cases(
 
 
 def _knows(patient: Patient, attribute: CardAttribute) -> bool:
-    value = patient.value(attribute.name)
-    return value is not None and not is_unknown(value)
+    try:
+        return attribute.category(patient.value(attribute.name)) is not None
+    except PatientError:  # a value that the card does not know is refused elsewhere
+        return True
