@@ -11,7 +11,6 @@ import re
 from collections.abc import Iterable, Mapping
 from difflib import SequenceMatcher
 from functools import lru_cache
-from numbers import Real
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -164,11 +163,21 @@ _ALIKE = 0.8
 """Likeness above which a name is taken for another one that was misspelt."""
 
 
+def is_missing(value: object) -> bool:
+    """Say whether a table has no value there: None, NaN, pandas' NA, numpy's masked."""
+    if value is None or type(value).__name__ == "MaskedConstant":
+        return True
+    try:
+        return bool(value != value)
+    except (TypeError, ArithmeticError):  # NA is neither like itself nor unlike it
+        return True
+    except ValueError:  # an array is no single value
+        return False
+
+
 def is_unknown(value: object) -> bool:
     """Say whether a value means "not known": None, NaN, blank, ``unknown``, ``n/a``."""
-    if value is None or (isinstance(value, Real) and value != value):
-        return True
-    if type(value).__name__ in ("NAType", "NaTType"):  # of pandas, equal to nothing
+    if is_missing(value):
         return True
     if not isinstance(value, str):
         return False
