@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from napari_dmoe.attributes import (
     ATTRIBUTES,
@@ -279,3 +281,16 @@ def test_a_band_in_words_is_that_band(edges: tuple[float, ...], unit: str) -> No
     written = [band_in_words(edges, place, unit) for place in range(len(values))]
     read = [age.category(Patient(age=text).age) for text in written]
     assert read == list(range(len(values)))
+
+
+@given(st.one_of(st.text(), st.from_regex(r"[<>=+-]?\d{1,4}[.,]?\d*[+a-z -]{0,4}\d*")))
+def test_any_text_is_a_number_a_band_unknown_or_refused(text: str) -> None:
+    for attribute in (AGE, MONTHS, BMI):
+        try:
+            patient = Patient.from_values({attribute.name: text})
+            place = attribute.category_of(patient)
+        except PatientError:
+            continue
+        assert place is None or 0 <= place < len(attribute.values)
+        if place is not None:
+            assert Patient.from_values(patient.known()) == patient

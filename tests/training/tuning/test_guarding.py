@@ -274,12 +274,17 @@ def test_a_guard_that_cannot_be_used_is_refused_beforehand(tmp_path: Path) -> No
 
 
 def test_a_guard_that_is_too_small_or_knows_no_group_is_named(tmp_path: Path) -> None:
-    assert check_guard(Guard(), CARD) == ()
     small = guard_of(tmp_path, mixed_squares(6))
     assert check_guard(small, CARD, TRAINED) == (
         "fewer than 10 cases of severity=healthy (n 2), severity=suspect (n 2), "
         "severity=glaucoma (n 2)",
     )
+    plain = CARD.model_copy(update={"attributes": ()})
+    assert check_guard(small, plain) == (
+        "fewer than 10 cases of severity=glaucoma (n 2), severity=healthy (n 2), "
+        "severity=suspect (n 2)",
+    )
+    assert Guarding.of(small, plain, TRAINED).required == ("severity=suspect",)
     nobody = guard_of(tmp_path / "nobody", [square(i, None) for i in range(3)])
     assert "belong to no group" in check_guard(nobody, CARD)[0]
     large = guard_of(tmp_path / "large", mixed_squares(30))

@@ -104,7 +104,7 @@ def test_a_loss_is_not_paid_for_by_cases_that_have_no_score_any_more() -> None:
     assert report.verdict == "worse"
     change = row(report, "sex=female")
     assert change.vanished == 12
-    assert "sex=female, cup 0.90 -> 0.50 (n 12, -0.40 to -0.40)" in report.said
+    assert "sex=female, cup 0.900 -> 0.500 (n 12, -0.400 to -0.400)" in report.said
 
 
 def test_a_mask_drawn_where_there_is_none_is_a_loss_though_it_has_no_pair() -> None:
@@ -117,6 +117,15 @@ def test_a_mask_drawn_where_there_is_none_is_a_loss_though_it_has_no_pair() -> N
     assert (
         "drawn in 12 without any, and was not before" in report_of(before, after).said
     )
+
+
+def test_a_mask_drawn_for_a_group_that_never_had_one_is_said_without_a_mean() -> None:
+    before = scored([0.9] * 20, [NAN] * 12)
+    after = scored([0.9] * 20, [0.0] * 12)
+    report = report_of(before, after)
+    assert report.verdict == "worse"  # all together
+    assert "nan" not in report.said
+    assert "sex=male, cup (n 0, drawn in 12 without any, and was not" in report.said
 
 
 def test_cases_that_lack_the_region_do_not_thin_out_a_loss() -> None:
@@ -143,7 +152,7 @@ def test_a_small_group_is_not_checked_whatever_it_scored() -> None:
     assert fell.verdict == "worse"  # all together fell
     alone = report_of(before, scored([0.8] * 30, [0.77] * 9))
     assert alone.verdict == "not checked"
-    assert "sex=male, cup 0.80 -> 0.77 (n 9, -0.03 to -0.03)" in alone.said
+    assert "sex=male, cup 0.800 -> 0.770 (n 9, -0.030 to -0.030)" in alone.said
 
 
 def test_a_group_that_nothing_was_trained_on_is_named_where_it_is_small() -> None:
@@ -154,6 +163,14 @@ def test_a_group_that_nothing_was_trained_on_is_named_where_it_is_small() -> Non
     fell = report_of(before, scored([0.8] * 30, [0.75] * 3), required=("sex=female",))
     assert fell.verdict == "not checked"
     assert "too few cases to tell whether this is a loss: sex=male" in fell.said
+
+
+def test_where_every_group_is_small_nobody_was_checked() -> None:
+    before = scored([0.8] * 9, [0.8] * 8)
+    report = report_of(before, before, required=())
+    assert report.said == (
+        "not checked: fewer than 10 cases of sex=female (n 9), sex=male (n 8)."
+    )
 
 
 def test_a_guard_without_men_says_so() -> None:
@@ -174,7 +191,7 @@ def test_a_group_that_got_worse_and_one_that_is_missing_are_both_said() -> None:
     report = report_of(before, after, missing=("sex=male",))
     assert report.verdict == "worse"
     assert report.said.startswith("worse by more than 0.01 Dice: ")
-    assert "sex=female, cup 0.80 -> 0.70 (n 30, -0.10 to -0.10)" in report.said
+    assert "sex=female, cup 0.800 -> 0.700 (n 30, -0.100 to -0.100)" in report.said
     assert report.said.endswith("not checked: the guard has no case of sex=male.")
 
 
@@ -187,7 +204,7 @@ def test_a_loss_that_cannot_be_excluded_is_said_with_its_interval() -> None:
     report = report_of(before, after)
     assert report.verdict == "not checked"
     assert "a loss of more than 0.01 cannot be excluded: " in report.said
-    assert "sex=male, cup 0.80 -> 0.80 (n 20, -0.0" in report.said
+    assert "sex=male, cup 0.800 -> 0.800 (n 20, -0.0" in report.said
 
 
 def test_pictures_of_one_patient_are_not_many_patients() -> None:

@@ -102,18 +102,15 @@ class Change:
     @property
     def said(self) -> str:
         """Both means, the cases and the interval, as everything that shows it says."""
-        name = "all" if self.group == EVERYBODY else self.group
         facts = [f"n {self.n_compared}"]
         if not math.isnan(self.low):
-            facts.append(f"{self.low:+.2f} to {self.high:+.2f}")
+            facts.append(f"{self.low:+.3f} to {self.high:+.3f}")
         if self.appeared:
             facts.append(f"drawn in {self.appeared} without any, and was not before")
         if self.least < self.gain - _ROUNDING:
-            facts.append(f"{self.least:+.2f} with those that lack it counted apart")
-        return (
-            f"{name}, {self.region} {self.before:.2f} -> {self.after:.2f} "
-            f"({', '.join(facts)})"
-        )
+            facts.append(f"{self.least:+.3f} with those that lack it counted apart")
+        dice = f" {self.before:.3f} -> {self.after:.3f}" if self.n_compared else ""
+        return f"{self.group}, {self.region}{dice} ({', '.join(facts)})"
 
 
 _ROUNDING = 1e-9

@@ -250,6 +250,8 @@ def check_guard(
     needed = groups_trained_on(others, attributes, card)
     counts = _counts(whom, attributes)
     absent = [name for name in needed if name not in there]
+    if max(counts.values()) < SMALL_GROUP:
+        needed = (*absent, *there)  # a verdict on nobody is none
     few = [f"{n} (n {counts[n]})" for n in needed if 0 < counts[n] < SMALL_GROUP]
     reasons = [f"the guard has no case of {', '.join(absent)}"] if absent else []
     if few:

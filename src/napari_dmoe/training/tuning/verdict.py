@@ -75,6 +75,8 @@ def reasons(
     if unseen:
         said.append(f"no case of the guard shows {_listed(unseen)}")
     rows = [c for c in guard if c.region not in unseen]
+    if not any(c.is_enough for c in rows if c.group != EVERYBODY):
+        needed = there  # a verdict on nobody is none
     few = _groups(c for c in rows if not c.is_enough and c.group in needed)
     if few:
         said.append(f"fewer than {SMALL_GROUP} cases of {_listed(few)}")
