@@ -207,7 +207,13 @@ def test_the_sheet_shows_what_the_card_states_and_what_it_does_not(
     counts = {"severity": {"healthy": 1200, "suspect": 30, "glaucoma": 7}}
     models["/there/mine.pth"] = with_card(
         fundus_model,
-        training=TrainingFacts(data="phantoms", n_cases=1237, n_per_value=counts),
+        training=TrainingFacts(
+            data="phantoms",
+            n_cases=1237,
+            n_per_value=counts,
+            dice={"rim": 0.8},
+            n_held_out=40,
+        ),
         weights_licence="CC0-1.0",
         intended_use="teaching",
         citation=None,
@@ -225,6 +231,7 @@ def test_the_sheet_shows_what_the_card_states_and_what_it_does_not(
         "glaucoma: 7 cases",
     ]
     assert texts["Trained on"] == "phantoms · 1,237 cases"
+    assert texts["Dice"] == "rim 0.800 (40 held-out cases)"
     assert (texts["Licence"], texts["Use"]) == ("CC0-1.0", "teaching")
     assert texts["Cite"] == texts["Data"] == "not stated"
     assert texts["SHA-256"] == "abababababab…"

@@ -31,7 +31,8 @@ from napari_dmoe.training.cases.volumes import VolumePool
 Pool = PlanePool | VolumePool
 """Cases at the network's resolution, in 8 bits, and what they are labelled with."""
 
-_KNOWN = ("patients", "sizes", "ids", "subjects")
+_TOLD = ("patients", "ids", "subjects", "phantoms")
+_KNOWN = ("sizes", *_TOLD)
 """What a pool knows of its cases beside pixels and routers."""
 
 
@@ -90,20 +91,16 @@ def read_pool(
         sizes.append(tuple(stored[axis] for axis in axes))
         progress(Progress(done, len(cases), "reading cases"))
     how, category = card.preprocessing, torch.tensor(categories)
-    patients, ids, subjects, phantoms = zip(*known, strict=True)
-    whom: dict[str, Any] = {"sizes": tuple(sizes), "ids": ids, "subjects": subjects}
-    whom["phantoms"] = phantoms
+    told = dict(zip(_TOLD, zip(*known, strict=True), strict=True))
+    whom: dict[str, Any] = {"sizes": tuple(sizes), **told}
     if isinstance(how, VolumePreprocessing):
-        return VolumePool(
-            tuple(images), tuple(labels), category, how.patch, patients, **whom
-        )
+        return VolumePool(tuple(images), tuple(labels), category, how.patch, **whom)
     planes = torch.stack([image.expand(n_channels, -1, -1) for image in images])
     return PlanePool(
         planes,
         torch.stack(labels),
         category,
         cast("Preprocessing", how),
-        patients,
         **whom,
     )
 

@@ -31,8 +31,8 @@ def with_facts(
     n_before = card.training.n_cases
     is_first = is_new(card, is_fine_tuned=is_fine_tuned)
     is_unknown = n_before is None and is_fine_tuned
-    words = begun(card, images) if is_first else continued(card, images)
     counted = with_counts(card, cases_per_router, is_fine_tuned=is_fine_tuned)
+    words = begun(card, images) if is_first else continued(card, images)
     facts = words.pop("training") | {
         "n_cases": None if is_unknown else images.n + (n_before or 0),
         "dice": {k: round(v, 3) for k, v in dice.items() if not math.isnan(v)} or None,

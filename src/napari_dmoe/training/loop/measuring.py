@@ -128,7 +128,11 @@ def _sampled_by(
     own, number = crossed(watched, by)
     group = torch.from_numpy(number)
     n = dict(zip(own, group[shows].bincount(minlength=len(own)).tolist(), strict=True))
-    small = [f"{k} ({n.get(k, 0)})" for k in names if n.get(k, 0) < ENOUGH_TO_DECIDE]
+    small = [
+        f"{k.replace(', ', '/')} ({n.get(k, 0)})"
+        for k in names
+        if n.get(k, 0) < ENOUGH_TO_DECIDE
+    ]
     places = [
         names.index(k) if k in names and n[k] >= ENOUGH_TO_DECIDE else -1 for k in own
     ]

@@ -135,7 +135,7 @@ def prepare_run(
             *notices,
             *whole.notices,
             *_of_another(loaded, images),
-            *_notices(settings, groups, is_measured=bool(measured)),
+            *_notices(settings, groups, is_measured=measured is not None),
             *values_without_cases(pool.patients, card),
         ],
     )

@@ -239,8 +239,9 @@ class Run:
     @cached_property
     def counted_card(self) -> ModelCard:
         """The card of the start with the counts and shares of this training's cases."""
-        n = self._per_router(len(self.pool) - self.rehearsed)
-        return with_counts(self.start.card, n, is_fine_tuned=bool(self.start.sha256))
+        is_fine_tuned = bool(self.start.sha256)
+        first = self._per_router(len(self.pool) - self.rehearsed)
+        return with_counts(self.start.card, first, is_fine_tuned=is_fine_tuned)
 
     @property
     def n_held_out(self) -> int:

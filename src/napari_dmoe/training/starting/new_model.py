@@ -45,7 +45,8 @@ def train_new(
         Shape, card and settings.
     cases : sequence of Case
         The cohort. Where the recipe's settings leave it open, every 25th case, from the
-        first, is held out and only measured.
+        first, is held out and only measured; of subjects that this would part, whole
+        ones.
     mode : {"dmoe", "single-router", "no-moe"}
         The network of the recipe, or a baseline of it. The groups of the recipe's
         attributes are measured in each.
