@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from napari_dmoe.cohorts.case import Case
-from napari_dmoe.cohorts.datasets import patients_of
+from napari_dmoe.cohorts.datasets import Cohort, patients_of
 from napari_dmoe.models.card import CardAttribute
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.progress import Cancelled, Progress, ProgressHook, silent
@@ -49,6 +49,7 @@ class FitOptions(TypedDict, total=False):
 
     folder: RunFolder | None
     resume: bool
+    notices: Sequence[str]
     progress: ProgressHook
     on_epoch: EpochHook | None
 
@@ -63,6 +64,7 @@ def fit(
     are_classes: bool = False,
     folder: RunFolder | None = None,
     resume: bool = False,
+    notices: Sequence[str] = (),
     progress: ProgressHook = silent,
     on_epoch: EpochHook | None = None,
 ) -> Fitted:
@@ -90,6 +92,8 @@ def fit(
         history; nothing is written without one.
     resume : bool
         Go on from what `folder` holds, as if there had been no break.
+    notices : sequence of str
+        What is known already that a person should know; it goes before what is found.
     progress : callable
         Told after every case read, and after every step. It may raise ``Cancelled``:
         then the state is saved first.
@@ -129,6 +133,7 @@ def fit(
             are_classes=are_classes,
             progress=progress,
         )
+        run.notices[:0] = notices
         saver.begin(run, resume=resume)
         try:
             for epoch in _epochs(run, saver, progress):
@@ -154,7 +159,8 @@ def fit_cohort(
 ) -> Fitted:
     """Train a copy of a model on a cohort, of which the settings hold some cases out.
 
-    Which they are, `hold_out` says; all else is as for :func:`fit`.
+    Which they are, `hold_out` says; all else is as for :func:`fit`. What was noticed
+    of a cohort's table is noticed of the training too.
 
     Raises
     ------
@@ -167,6 +173,8 @@ def fit_cohort(
     looked_at = {each.name: each for each in (*by, *loaded.card.attributes)}
     refuse_unknown_values(cases, [*looked_at.values()])
     training, held_out = hold_out_cases(cases, patients_of(cases), by, settings)
+    if isinstance(cases, Cohort):
+        options["notices"] = (*cases.notices, *options.get("notices", ()))
     return fit(
         loaded, training, settings=settings, held_out=held_out, watch=watch, **options
     )

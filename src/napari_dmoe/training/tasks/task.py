@@ -15,7 +15,6 @@ from safetensors import SafetensorError, safe_open
 from napari_dmoe.cohorts.case import Case
 from napari_dmoe.cohorts.datasets import read_cohort
 from napari_dmoe.foreign import JSONError, printable, read_json
-from napari_dmoe.models.card import CardAttribute
 from napari_dmoe.models.checkpoint import LoadedModel, load_checkpoint
 from napari_dmoe.models.saving import TRAINING_KEY, save_checkpoint
 from napari_dmoe.models.weights import CheckpointError
@@ -29,19 +28,13 @@ from napari_dmoe.training.loop.teams import team_now
 from napari_dmoe.training.settings import TrainSettings, preset
 from napari_dmoe.training.starting.modes import Mode, in_mode
 from napari_dmoe.training.starting.new_model import train_new
-from napari_dmoe.training.starting.new_routers import (
-    add_attribute,
-    add_value,
-    nearest_value,
-    router_of,
-)
 from napari_dmoe.training.starting.recipe_files import read_recipe
 from napari_dmoe.training.starting.recipes import Recipe
+from napari_dmoe.training.tasks.widening import check_widening, widened
 from napari_dmoe.validation import SettingsError, Stated, said
 
 MODEL = "model.safetensors"
 DEFAULT_RECIPE = "fundus-phantom"
-NEAREST = "nearest"
 
 
 class TrainingTask(Stated):
@@ -182,6 +175,7 @@ def run_task(
             stack.enter_context(folder.claimed())
         if task.resume:
             task = _resumed(task)
+        check_widening(task)
         stated = task.model_dump_json(indent=1, exclude={"resume", "overwrite"})
         folder = RunFolder(task.folder, overwrite=task.overwrite, task=stated + "\n")
         options: FitOptions = {"progress": progress, "on_epoch": on_epoch}
@@ -309,23 +303,10 @@ def _prepared(
     """Return the model to fine-tune, and what its new routers change in settings."""
     if task.start is None:
         raise TrainingError("fine-tuning needs a checkpoint to start from")
-    loaded, changes = load_checkpoint(task.start, task.card), {}
-    if task.new_value is not None:
-        attribute, value = _assignment(task.new_value, "ATTRIBUTE=VALUE")
-        like = task.like
-        if like == NEAREST:
-            annotation = _annotation(task)
-            new = [c for c in cases if c.patient.value(attribute) == value]
-            like = nearest_value(loaded, attribute, new, annotation=annotation)
-        loaded = add_value(loaded, attribute, value, like=like)
-        # The new value alone is learnt, so that no other patient's masks change.
-        changes["train"] = f"router.{router_of(loaded, attribute, value)}"
-    if task.new_attribute is not None:
-        name, values = _assignment(task.new_attribute, "ATTRIBUTE=VALUE,VALUE,...")
-        named = tuple(v.strip() for v in values.split(",") if v.strip())
-        loaded = add_attribute(loaded, CardAttribute(name=name, values=named))
-        changes["train"] = "routers"
-    return in_mode(loaded, task.mode), changes
+    loaded = load_checkpoint(task.start, task.card)
+    new = widened(loaded, cases, task, annotation=_annotation(task))
+    changes = {} if new.train is None else {"train": new.train}
+    return in_mode(new.loaded, task.mode), changes
 
 
 def _annotation(task: TrainingTask) -> Annotation:
@@ -333,13 +314,6 @@ def _annotation(task: TrainingTask) -> Annotation:
     return Annotation(
         settings.unlabelled, settings.background, settings.annotated == "slices"
     )
-
-
-def _assignment(text: str, form: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals or not name.strip() or not value.strip():
-        raise TrainingError(f"expected {form}, such as severity=T5: found {text!r}")
-    return name.strip(), value.strip()
 
 
 def _resumed(task: TrainingTask) -> TrainingTask:
