@@ -1,0 +1,151 @@
+"""What a task does with a model that exists: tune it, with a guard that watches."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from napari_dmoe.cohorts.case import Case
+from napari_dmoe.models.card import ModelCard
+from napari_dmoe.models.checkpoint import LoadedModel, load_checkpoint
+from napari_dmoe.progress import ProgressHook, silent
+from napari_dmoe.training.cases.annotation import (
+    Annotation,
+    TrainingError,
+    refuse_unknown_values,
+)
+from napari_dmoe.training.learning.selection import select
+from napari_dmoe.training.loop.fit import FitOptions, fit_cohort
+from napari_dmoe.training.loop.history import Fitted
+from napari_dmoe.training.loop.teams import team_now
+from napari_dmoe.training.settings import TrainSettings, preset
+from napari_dmoe.training.starting.modes import in_mode
+from napari_dmoe.training.tasks.chosen_settings import settings_of
+from napari_dmoe.training.tasks.guard_option import guard_named
+from napari_dmoe.training.tasks.guarded import GuardedFolder, Watch
+from napari_dmoe.training.tasks.widening import Widened, widened
+from napari_dmoe.training.tuning.guard import Guard
+from napari_dmoe.training.tuning.guarding import Guarding, with_verdict
+from napari_dmoe.training.tuning.report import TuningReport
+
+if TYPE_CHECKING:
+    from napari_dmoe.training.tasks.task import TrainingTask
+
+NoticeHook = Callable[[str], None]
+
+TUNING = "tuning"
+"""Where the report stands in the record of a tuned model."""
+
+
+def fine_tuned(
+    task: TrainingTask,
+    cases: Sequence[Case],
+    folder: GuardedFolder,
+    options: FitOptions,
+    *,
+    tell: NoticeHook,
+) -> tuple[Fitted, TuningReport | None]:
+    """Tune the model that a task names, and say what that changed.
+
+    Parameters
+    ----------
+    task : TrainingTask
+        What to do.
+    cases : sequence of Case
+        The cohort.
+    folder : GuardedFolder
+        Where the training is saved.
+    options : FitOptions
+        The same, and who is told.
+    tell : callable
+        Told beforehand what a person should know of the guard.
+
+    Returns
+    -------
+    tuple of Fitted and TuningReport or None
+        The model, whose card says what was found of the groups, and the report; which
+        the first member of a team alone has.
+    """
+    new = _prepared(task, cases)
+    changes = {} if new.train is None else {"train": new.train}
+    settings = settings_of(task, preset("fine-tune", **changes))
+    start = in_mode(new.loaded, task.mode)
+    # Looking at a guard and measuring it may take long: a mistake is told before.
+    _check(start, cases, settings)
+    progress = options.get("progress", silent)
+
+    def begun() -> Watch:
+        guarding = guarding_of(task, new.loaded.card, cases, progress=progress)
+        return Watch.begun(
+            guarding,
+            new.loaded,
+            folder,
+            resume=task.resume,
+            device=settings.device,
+            progress=progress,
+            tell=tell,
+        )
+
+    watch = team_now().wait_for_first(begun)
+    fitted = fit_cohort(start, cases, settings=settings, **options)
+    if watch is None:
+        return fitted, None
+    report = watch.report(fitted, folder.path)
+    return _with_report(fitted, report), report
+
+
+def _prepared(task: TrainingTask, cases: Sequence[Case]) -> Widened:
+    """Return the model to fine-tune, with the routers that are new to it."""
+    if task.start is None:
+        raise TrainingError("fine-tuning needs a checkpoint to start from")
+    loaded = load_checkpoint(task.start, task.card)
+    settings = settings_of(task, preset("fine-tune"))
+    annotation = Annotation(
+        settings.unlabelled, settings.background, settings.annotated == "slices"
+    )
+    return widened(loaded, cases, task, annotation=annotation)
+
+
+def _check(loaded: LoadedModel, cases: Sequence[Case], settings: TrainSettings) -> None:
+    """Refuse what needs no image to be refused."""
+    refuse_unknown_values(cases, loaded.card.attributes)
+    select(copy.deepcopy(loaded.module), settings.train)
+
+
+def guarding_of(
+    task: TrainingTask,
+    card: ModelCard,
+    cases: Sequence[Case],
+    *,
+    progress: ProgressHook = silent,
+) -> Guarding:
+    """Return the guard of a task, looked at.
+
+    Cases that were held out of the cohort do not judge either: they choose the epoch.
+
+    Raises
+    ------
+    TrainingError, CohortError
+        When it cannot be used; says that it is the guard's fault.
+    """
+    if task.guard is None:
+        return Guarding.of(Guard(), card, cases, progress=progress)
+    guard = guard_named(task.guard, card)
+    return Guarding.of(guard, card, cases, progress=progress)
+
+
+def _with_report(fitted: Fitted, report: TuningReport) -> Fitted:
+    """Return what came of a training with the guard's verdict, on card and record."""
+    told = with_verdict(fitted.loaded, report)
+    # Beside the Dice that chose the epoch, which stays what the card's Dice is of.
+    own = fitted.loaded.card.training
+    stated = told.card.training.model_copy(update={"dice": own.dice})
+    loaded = replace(told, card=told.card.model_copy(update={"training": stated}))
+    facts = json.loads(fitted.record or "{}")
+    facts[TUNING] = json.loads(report.to_json())
+    record = json.dumps(facts, indent=1) if fitted.record else ""
+    notices = (*fitted.notices, *report.notices)
+    return replace(fitted, loaded=loaded, record=record, notices=notices)
