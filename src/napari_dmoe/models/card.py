@@ -173,6 +173,8 @@ class TrainingFacts(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False)
     n_cases: int | None = None
     n_per_value: dict[str, dict[str, int]] | None = None
     dice: dict[str, float] | None = None
+    guard: Text | None = None
+    """What a tuning's guard allowed to say of the groups, word for word."""
     settings: dict[str, str | int | float | bool | None] | None = None
     note: Text | None = None
 

@@ -1,7 +1,8 @@
 """Corrected cases in a private folder: how they travel to the process that trains.
 
 A folder that only its owner can open, deleted when the session is over. Of a patient it
-holds what drives the model and nothing else; no name of a layer or file.
+holds what drives the model, and a sealed mark by which a guard's cases of the same
+patient are recognised, and nothing else; no name of a layer or file.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from napari_dmoe.training.cases.annotation import (
     TrainingError,
     read_classes,
 )
+from napari_dmoe.training.tuning.sameness import sealed
 
 _OWNER_ONLY = 0o700
 _PARTS = ("image", "labels")
@@ -47,7 +49,8 @@ def annotated_case(case: Case, card: ModelCard, annotation: Annotation) -> Case:
     Returns
     -------
     Case
-        Its labels are classes, and 255 where nothing is annotated.
+        Its labels are classes, and 255 where nothing is annotated. Its subject can be
+        recognised, but not read.
 
     Raises
     ------
@@ -58,7 +61,9 @@ def annotated_case(case: Case, card: ModelCard, annotation: Annotation) -> Case:
     classes = read_classes(case, axes, n_classes=n, annotation=annotation)
     labels = SpatialImage(classes, axes, image.affine, image.unit)
     drivers = {a.name: case.patient.value(a.name) for a in card.attributes}
-    return Case(case.id, image, labels, Patient.from_values(drivers))
+    subject = sealed(case.subject)
+    patient = Patient.from_values(drivers)
+    return Case(case.id, image, labels, patient, subject, case.phantom)
 
 
 def write_cases(
@@ -86,6 +91,7 @@ def write_cases(
     refuse_beyond_disk(folder, sum(map(_n_bytes, cases)))
     for number, case in enumerate(cases, start=1):
         facts: dict[str, Any] = {"id": case.id, "patient": case.patient.known()}
+        facts |= {"subject": sealed(case.subject), "phantom": case.phantom}
         arrays: dict[str, Any] = {}
         for name in _PARTS:
             part: SpatialImage | None = getattr(case, name)
@@ -172,4 +178,6 @@ def _read(path: Path) -> Case:
             )
             for name in _PARTS
         )
-    return Case(facts["id"], image, labels, Patient.from_values(facts["patient"]))
+    patient = Patient.from_values(facts["patient"])
+    known = (facts.get("subject"), facts.get("phantom"))
+    return Case(facts["id"], image, labels, patient, *known)

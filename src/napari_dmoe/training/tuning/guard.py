@@ -18,23 +18,25 @@ from pydantic import BaseModel, ConfigDict, Field
 from napari_dmoe.cohorts.case import Case, Selection
 from napari_dmoe.cohorts.classes import ClassedCases, LabelReading
 from napari_dmoe.cohorts.datasets import Cohort, patients_of, read_cohort
-from napari_dmoe.evaluation.groups import attributes_named, crossed
+from napari_dmoe.evaluation.groups import crossed
 from napari_dmoe.models.card import CardAttribute, ModelCard
 from napari_dmoe.patient import Patient
 from napari_dmoe.phantoms.kinds import KINDS
 from napari_dmoe.progress import Progress, ProgressHook, silent
 from napari_dmoe.training.cases.annotation import IGNORED, TrainingError
+from napari_dmoe.training.tuning.guard_groups import as_known, attributes_to_compare
 
 TUNED = "-tuned"
 """What the name of a tuned model's card ends in."""
 
 _PHANTOM = "-phantom"
-PLANES, VOLUMES = 60, 8
-"""Phantoms of a guard by default: few enough to be measured while one waits."""
+PLANES, VOLUMES = 60, 40
+"""Phantoms of a guard by default: ten or more of every group of the bundled models, few
+enough to be measured while one waits (a volume takes a second before and after)."""
 
 GUARD_SEED = 6006
 _DRAWS = 8
-_WATCHED_PLANES, _WATCHED_VOLUMES = 24, 3
+_WATCHED_PLANES, _WATCHED_VOLUMES = 24, 4
 
 
 class Guard(BaseModel):
@@ -110,7 +112,8 @@ def guard_cases(
             "choose a guard with labels, or none"
         )
     reading = LabelReading(card.classes, unlabelled=IGNORED, is_stated=False)
-    return ClassedCases(Cohort(tuple(cohort.rows[i] for i in places)), reading)
+    rows = tuple(cohort.rows[i] for i in places)
+    return ClassedCases(Cohort(rows, cohort.notices), reading)
 
 
 def _drawn(guard: Guard, card: ModelCard, progress: ProgressHook) -> list[Case]:
@@ -136,7 +139,8 @@ def watched(cases: Sequence[Case], card: ModelCard) -> Sequence[Case]:
 
     Only cases of which a driver is known; none where there is no such case.
     """
-    patients, drivers = patients_of(cases), [a.name for a in card.attributes]
+    patients = [as_known(p, card.attributes) for p in patients_of(cases)]
+    drivers = [a.name for a in card.attributes]
     usable = [
         i
         for i, patient in enumerate(patients)
@@ -159,17 +163,9 @@ def groups_to_compare(
 ) -> tuple[CardAttribute, ...]:
     """Return the attributes whose groups are compared.
 
-    Those of the card, and of a cohort also whatever its table states in words: a group
-    may get worse that does not drive the model.
+    Those of the card, and of a cohort also those that
+    :func:`napari_dmoe.training.tuning.guard_groups.attributes_to_compare` names.
     """
     if guard.kind != "cohort":
         return card.attributes
-    own = {attribute.name for attribute in card.attributes}
-    stated = dict.fromkeys(name for p in patients for name in p.known())
-    others = [
-        name
-        for name in stated
-        if name not in own
-        and all(isinstance(p.value(name), str | None) for p in patients)
-    ]
-    return (*card.attributes, *attributes_named(others, (), patients))
+    return attributes_to_compare(patients, card)

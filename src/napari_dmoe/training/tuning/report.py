@@ -1,100 +1,30 @@
 """What a tuning changed, for each class and group: the report, as words and JSON.
 
-It never says that no group got worse unless a guard was measured.
+It says that no group got worse only where that was checked of every group that the
+model was trained on: see :mod:`napari_dmoe.training.tuning.verdict`.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from operator import itemgetter
-from typing import Any, Literal
+from typing import Any
 
 from napari_dmoe.evaluation.group_table import counted_mean
-from napari_dmoe.evaluation.groups import EVERYBODY, names_of_groups
-from napari_dmoe.evaluation.json_scores import with_nan, with_null
-from napari_dmoe.models.card import CardAttribute
-from napari_dmoe.training.tuning.scores import CaseScore
+from napari_dmoe.evaluation.groups import EVERYBODY
+from napari_dmoe.evaluation.json_scores import with_null
+from napari_dmoe.training.tuning import verdict
+from napari_dmoe.training.tuning.changes import Change, change_of, changes
+from napari_dmoe.training.tuning.verdict import TOLERANCE, Verdict
 
-TOLERANCE = 0.01
-"""A group whose Dice fell by more is said to have got worse."""
+__all__ = ["TOLERANCE", "Change", "TuningReport", "Verdict", "changes"]
 
-Verdict = Literal["not checked", "no group got worse", "worse"]
-
-
-@dataclass(frozen=True)
-class Change:
-    """One region of one group, before and after.
-
-    Parameters
-    ----------
-    group : str
-        ``"all"``, or such as ``"severity=healthy"``.
-    region : str
-        A class, or several together such as the disc.
-    n : int
-        Cases of the group.
-    n_nan : int
-        Those without a score before or after, because neither mask has the region.
-    before, after : float
-        Mean Dice of the counted cases; NaN where none counts.
-    """
-
-    group: str
-    region: str
-    n: int
-    n_nan: int
-    before: float
-    after: float
-
-    @property
-    def gain(self) -> float:
-        """How much it rose; NaN where it cannot be compared."""
-        return self.after - self.before
-
-    def is_worse(self, tolerance: float) -> bool:
-        """Whether it fell by more than a tolerance; False where it is no number."""
-        return self.gain < -tolerance
-
-
-def changes(
-    before: Sequence[CaseScore],
-    after: Sequence[CaseScore],
-    attributes: Sequence[CardAttribute] = (),
-) -> tuple[Change, ...]:
-    """Return how the means of the same cases changed, all first and then by group."""
-    regions = list(dict.fromkeys(name for score in before for name in score.dice))
-    there = {group for score in before for group in score.groups}
-    groups = [group for group in names_of_groups(attributes) if group in there]
-    return tuple(
-        _change(before, after, group=group, region=region)
-        for group in (EVERYBODY, *groups)
-        for region in regions
-    )
-
-
-def _change(
-    before: Sequence[CaseScore],
-    after: Sequence[CaseScore],
-    *,
-    group: str,
-    region: str,
-) -> Change:
-    pairs = [
-        (old.dice[region], new.dice[region])
-        for old, new in zip(before, after, strict=True)
-        if group == EVERYBODY or group in old.groups
-    ]
-    return Change(
-        group=group,
-        region=region,
-        n=len(pairs),
-        n_nan=sum(any(math.isnan(value) for value in pair) for pair in pairs),
-        before=counted_mean(old for old, _ in pairs),
-        after=counted_mean(new for _, new in pairs),
-    )
+_VERSIONS = (1, 2)
+_DERIVED = ("verdict", "said")
+_LISTS = ("missing", "notices", "reasons", "required")
 
 
 @dataclass(frozen=True)
@@ -121,6 +51,12 @@ class TuningReport:
         Groups of the model that the guard has no case of: they were not checked.
     notices : tuple of str
         What a person should know.
+    reasons : tuple of str
+        Why it was not checked that no group got worse. What the guard's changes show is
+        added to what is given here.
+    required : tuple of str, optional
+        Groups that the model was trained on, which have to be checked; all that the
+        guard has by default. Others are named where they are too few.
     """
 
     cases: tuple[Change, ...]
@@ -133,11 +69,27 @@ class TuningReport:
     parent: str = ""
     missing: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()
+    required: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        """Add what the guard's changes show to the reasons."""
+        found = verdict.reasons(
+            self.guard,
+            missing=self.missing,
+            required=self.required,
+            tolerance=self.tolerance,
+            given=self.reasons,
+        )
+        object.__setattr__(self, "reasons", found)
 
     @property
     def worse(self) -> tuple[Change, ...]:
-        """What of the guard got worse by more than the tolerance, all included."""
-        return tuple(c for c in self.guard if c.is_worse(self.tolerance))
+        """What of the guard got worse by more than the tolerance, all included.
+
+        Of groups with enough cases: :attr:`reasons` name what fell in smaller ones.
+        """
+        return verdict.worse(self.guard, self.tolerance)
 
     @property
     def worst_group(self) -> tuple[tuple[str, float], tuple[str, float]] | None:
@@ -148,18 +100,22 @@ class TuningReport:
     @property
     def verdict(self) -> Verdict:
         """What may be said of the groups."""
-        if not any(change.group != EVERYBODY for change in self.guard):
-            return "not checked"
-        return "worse" if self.worse else "no group got worse"
+        return verdict.of(self.worse, self.reasons)
+
+    @property
+    def said(self) -> str:
+        """The verdict in words, the same wherever it is shown."""
+        return verdict.said(self)
 
     def to_json(self) -> str:
-        """Return it as JSON; null where there is no number."""
-        facts = {"schema_version": 1, **asdict(self)}
+        """Return it as JSON, with the verdict and its words; null for no number."""
+        derived = {name: getattr(self, name) for name in _DERIVED}
+        facts = {"schema_version": _VERSIONS[-1], **derived, **asdict(self)}
         return json.dumps(with_null(facts), indent=1)
 
     @classmethod
     def from_json(cls, text: str) -> TuningReport:
-        """Rebuild it from what :meth:`to_json` gave.
+        """Rebuild it from what :meth:`to_json` gave, also in its first version.
 
         Raises
         ------
@@ -168,12 +124,15 @@ class TuningReport:
         """
         try:
             facts: dict[str, Any] = json.loads(text)
-            if facts.pop("schema_version") != 1:
+            if facts.pop("schema_version") not in _VERSIONS:
                 raise ValueError("it is of another version")
+            for name in _DERIVED:
+                facts.pop(name, None)
             for name in ("cases", "guard"):
-                facts[name] = tuple(map(_change_of, facts[name]))
-            for name in ("missing", "notices"):
-                facts[name] = tuple(facts[name])
+                facts[name] = tuple(map(change_of, facts[name]))
+            for name in _LISTS:
+                if facts.get(name) is not None:
+                    facts[name] = tuple(facts[name])
             return cls(**facts)
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise ValueError(f"this is no report of a tuning: {error}") from error
@@ -190,8 +149,3 @@ def _worst(rows: Sequence[Change], when: str) -> tuple[str, float] | None:
         return None
     mean, name = min(numbers, key=itemgetter(0))
     return name, mean
-
-
-def _change_of(row: Mapping[str, Any]) -> Change:
-    means = with_nan({key: row[key] for key in ("before", "after")})
-    return Change(**{**row, **means})

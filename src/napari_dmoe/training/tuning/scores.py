@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from napari_dmoe.cohorts.case import Case
 from napari_dmoe.cohorts.labels import OUTSIDE, check_classes, placed_labels
 from napari_dmoe.evaluation.groups import groups_of
 from napari_dmoe.evaluation.json_scores import with_nan, with_null
-from napari_dmoe.evaluation.mask_pair import regions_of
+from napari_dmoe.evaluation.mask_pair import Presence, regions_of
 from napari_dmoe.evaluation.metrics import measure_case
 from napari_dmoe.imaging.disk.atomic import write_text
 from napari_dmoe.inference.running.segment import segment
@@ -24,6 +23,9 @@ from napari_dmoe.models.card import CardAttribute
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.progress import Progress, ProgressHook, silent
 from napari_dmoe.training.cases.annotation import IGNORED
+from napari_dmoe.training.tuning.guard_groups import as_known
+
+_NOT_IN_TRUTH = (Presence.ONLY_PREDICTION, Presence.NEITHER)
 
 
 @dataclass(frozen=True)
@@ -38,11 +40,14 @@ class CaseScore:
         ``"severity=healthy"``: one for each attribute that is known.
     dice : mapping of str to float
         By region; NaN where neither mask has it.
+    absent : tuple of str
+        Regions that the truth lacks.
     """
 
     id: str
     groups: tuple[str, ...]
     dice: Mapping[str, float]
+    absent: tuple[str, ...] = ()
 
 
 def score_cases(
@@ -63,7 +68,8 @@ def score_cases(
     cases : sequence of Case
         With labels; pixels of the label 255 are not annotated and do not count.
     attributes : sequence of CardAttribute
-        What makes up groups.
+        What makes up groups. A value that the model or one of them does not know
+        counts as unknown.
     device : str
         Where to run.
     what : str
@@ -85,9 +91,8 @@ def score_cases(
             progress(now)
 
         progress(now)
-        found = segment(
-            loaded, case.image, case.patient, settings=settings, progress=beat
-        )
+        patient = as_known(case.patient, loaded.card.attributes)
+        found = segment(loaded, case.image, patient, settings=settings, progress=beat)
         truth = placed_labels(case, found.axes)
         left_out = (truth == IGNORED) | (truth == OUTSIDE)
         check_classes(truth[~left_out], len(loaded.card.classes), case=case.id)
@@ -98,13 +103,16 @@ def score_cases(
             metrics=("dice",),
         )
         dice = {score.region: score.value for score in measured}
-        groups = groups_of([case.patient], attributes)
-        scores.append(CaseScore(case.id, groups.of_case(0), dice))
+        groups = groups_of([as_known(case.patient, attributes)], attributes)
+        absent = tuple(s.region for s in measured if s.presence in _NOT_IN_TRUTH)
+        scores.append(CaseScore(case.id, groups.of_case(0), dice, absent))
     progress(Progress(len(cases), max(1, len(cases)), what))
     return tuple(scores)
 
 
 BEFORE_FILE = "before.json"
+_VERSION = 2
+"""Of that file. Another version's scores are measured anew."""
 
 
 @dataclass(frozen=True)
@@ -115,34 +123,12 @@ class Scores:
     guard: tuple[CaseScore, ...]
 
 
-def score_both(
-    loaded: LoadedModel,
-    *,
-    cases: Sequence[Case],
-    guard: Sequence[Case],
-    by: Sequence[CardAttribute],
-    device: str,
-    progress: ProgressHook,
-) -> Scores:
-    """Measure the cases and the guard, counted through as one."""
-    total = len(cases) + len(guard)
-
-    def scored(part: Sequence[Case], what: str, first: int) -> tuple[CaseScore, ...]:
-        def told(at: Progress) -> None:
-            progress(Progress(first + at.done, total, at.message))
-
-        how = partial(score_cases, attributes=by, device=device, progress=told)
-        return how(loaded, part, what=f"measuring {what}")
-
-    of_cases = scored(cases, "the corrected cases", 0)
-    return Scores(of_cases, scored(guard, "the guard", len(cases)))
-
-
 def remember(folder: Path | None, scores: Scores) -> None:
     """Write scores into a folder, where there is one; null where there is no number."""
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
-        write_text(folder / BEFORE_FILE, json.dumps(with_null(asdict(scores))))
+        facts = {"schema_version": _VERSION, **asdict(scores)}
+        write_text(folder / BEFORE_FILE, json.dumps(with_null(facts)))
 
 
 def remembered(folder: Path | None, is_wanted: bool) -> Scores | None:
@@ -150,8 +136,15 @@ def remembered(folder: Path | None, is_wanted: bool) -> Scores | None:
     if folder is None or not is_wanted or not (folder / BEFORE_FILE).is_file():
         return None
     facts = json.loads((folder / BEFORE_FILE).read_text(encoding="utf-8"))
+    if facts.get("schema_version") != _VERSION:
+        return None
     return Scores(*(tuple(map(_score, facts[k])) for k in ("cases", "guard")))
 
 
 def _score(facts: Mapping[str, Any]) -> CaseScore:
-    return CaseScore(facts["id"], tuple(facts["groups"]), with_nan(facts["dice"]))
+    return CaseScore(
+        facts["id"],
+        tuple(facts["groups"]),
+        with_nan(facts["dice"]),
+        tuple(facts["absent"]),
+    )

@@ -12,32 +12,27 @@ from functools import partial
 from pathlib import Path
 
 from napari_dmoe.cohorts.case import Case
-from napari_dmoe.cohorts.classes import ClassedCases
-from napari_dmoe.cohorts.datasets import patients_of
-from napari_dmoe.evaluation.groups import EVERYBODY, names_of_groups
 from napari_dmoe.inference.running.devices import choose_device
-from napari_dmoe.models.card import CardAttribute
 from napari_dmoe.models.checkpoint import LoadedModel, load_checkpoint
-from napari_dmoe.progress import Progress
+from napari_dmoe.progress import Progress, ProgressHook
 from napari_dmoe.training.cases.annotation import IGNORED, TrainingError
 from napari_dmoe.training.loop.fit import EpochHook, fit
 from napari_dmoe.training.loop.folder import LAST, RunFolder
 from napari_dmoe.training.loop.resuming import RESUME
 from napari_dmoe.training.settings import TrainSettings
-from napari_dmoe.training.tuning.guard import (
-    TUNED,
-    Guard,
-    groups_to_compare,
-    guard_cases,
-    watched,
+from napari_dmoe.training.tuning.changes import changes
+from napari_dmoe.training.tuning.guard import TUNED, Guard
+from napari_dmoe.training.tuning.guarding import Guarding, with_verdict
+from napari_dmoe.training.tuning.report import TuningReport
+from napari_dmoe.training.tuning.scores import (
+    Scores,
+    remember,
+    remembered,
+    score_cases,
 )
-from napari_dmoe.training.tuning.report import TuningReport, changes
-from napari_dmoe.training.tuning.scores import Scores, remember, remembered, score_both
 
 BEFORE, TRAINING, AFTER = "before", "training", "after"
 """Stages of a tuning."""
-
-CHOSEN_BY_GUARD = "the guard also chose the epoch, which makes it look a little better"
 
 StageHook = Callable[[str, Progress], None]
 
@@ -114,14 +109,17 @@ def tune(
     Diverged
         For a loss that is no finite number.
     """
-    guard, settings = guard or Guard(), _settled(settings, len(cases))
-    watch = guard_cases(guard, loaded.card, progress=partial(progress, BEFORE))
-    attributes = groups_to_compare(guard, patients_of(watch), loaded.card)
-    score = partial(
-        score_both, cases=cases, guard=watch, by=attributes, device=settings.device
+    settings, trained = _settled(settings, len(cases)), (*cases, *replay)
+    guarding = Guarding.of(
+        guard or Guard(),
+        loaded.card,
+        trained,
+        chooses_epoch=settings.keep == "best",
+        progress=partial(progress, BEFORE),
     )
+    score = partial(score_both, cases=cases, guarding=guarding, device=settings.device)
     before = remembered(folder, resume or only_compare)
-    if before is None:
+    if before is None or not guarding.has_scored(before.guard):
         before = score(loaded, progress=partial(progress, BEFORE))
         remember(folder, before)
     if only_compare:
@@ -131,9 +129,9 @@ def tune(
         is_saved = folder is not None and (folder / RESUME).is_file()
         tuned = fit(
             loaded,
-            (*cases, *replay),
+            trained,
             settings=settings,
-            held_out=watched(watch, loaded.card) or cases,
+            held_out=guarding.watch or cases,
             are_classes=True,
             folder=None if folder is None else RunFolder(folder),
             resume=resume and is_saved,
@@ -142,15 +140,40 @@ def tune(
         ).loaded
     after = score(tuned, progress=partial(progress, AFTER))
     report = replace(
-        _report(loaded, before, after, guard=guard, by=attributes),
+        guarding.report(before.guard, after.guard),
+        cases=changes(before.cases, after.cases, guarding.attributes),
+        n_cases=len(cases),
         n_replayed=len(replay),
         steps=settings.epochs * (settings.steps_per_epoch or 0),
+        parent=loaded.sha256,
     )
-    notices = [CHOSEN_BY_GUARD] if settings.keep == "best" and report.guard else []
-    if isinstance(watch, ClassedCases):
-        notices += [f"the guard: {notice}" for notice in watch.reading.notices]
-    report = replace(report, notices=tuple(notices))
     return Tuned(_named(loaded, tuned, report), report)
+
+
+def score_both(
+    loaded: LoadedModel,
+    *,
+    cases: Sequence[Case],
+    guarding: Guarding,
+    device: str,
+    progress: ProgressHook,
+) -> Scores:
+    """Measure the cases and the guard, counted through as one."""
+    total = len(cases) + len(guarding.cases)
+
+    def counted(first: int) -> ProgressHook:
+        return lambda at: progress(Progress(first + at.done, total, at.message))
+
+    of_cases = score_cases(
+        loaded,
+        cases,
+        attributes=guarding.attributes,
+        device=device,
+        what="measuring the corrected cases",
+        progress=counted(0),
+    )
+    hook = counted(len(cases))
+    return Scores(of_cases, guarding.score(loaded, device=device, progress=hook))
 
 
 def _last(folder: Path | None) -> LoadedModel:
@@ -174,44 +197,18 @@ def _settled(settings: TrainSettings, n_cases: int) -> TrainSettings:
     )
 
 
-def _report(
-    loaded: LoadedModel,
-    before: Scores,
-    after: Scores,
-    *,
-    guard: Guard,
-    by: Sequence[CardAttribute],
-) -> TuningReport:
-    there = {group for score in before.guard for group in score.groups}
-    missing = [g for g in names_of_groups(loaded.card.attributes) if g not in there]
-    return TuningReport(
-        cases=changes(before.cases, after.cases, by),
-        guard=changes(before.guard, after.guard, by) if before.guard else (),
-        guard_title=guard.title if before.guard else "",
-        n_cases=len(before.cases),
-        parent=loaded.sha256,
-        missing=tuple(missing) if before.guard else (),
-    )
-
-
 def _named(
     parent: LoadedModel, tuned: LoadedModel, report: TuningReport
 ) -> LoadedModel:
     """Return the tuned model with a card that says what it is and what was measured."""
     card = parent.card
-    measured = {c.region: c.after for c in report.guard if c.group == EVERYBODY}
-    dice = {k: round(v, 3) for k, v in measured.items() if v == v}
     n = report.n_cases + report.n_replayed
     origin = f"{card.name} ({parent.sha256[:12]})" if parent.sha256 else card.name
     told = f"Fine-tuned from {origin} on {n} corrected {'case' if n == 1 else 'cases'}."
-    guard = f"Groups: {report.verdict}"
-    guard += f" ({report.guard_title})." if report.guard_title else "."
-    notes = [card.training.note or "", told, guard]
-    facts = {"dice": dice or None, "note": " ".join(filter(None, notes))}
     is_again = card.name.endswith(TUNED)
     named = {
         "name": card.name if is_again else card.name + TUNED,
         "title": card.title if is_again else f"{card.title}, fine-tuned",
-        "training": tuned.card.training.model_copy(update=facts),
     }
-    return replace(tuned, card=tuned.card.model_copy(update=named))
+    tuned = replace(tuned, card=tuned.card.model_copy(update=named))
+    return with_verdict(tuned, report, note=told)

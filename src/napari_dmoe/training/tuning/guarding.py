@@ -1,0 +1,378 @@
+"""A guard at work: which of its cases may judge, what they score, and the report.
+
+The one place in which a guard is put to use, by :func:`~.tune.tune` as by the command
+line. Its cases are looked at first: those that were trained on are left out, and labels
+that cannot be read as the model's classes are refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from napari_dmoe.cohorts.case import Case, CohortError, Selection
+from napari_dmoe.cohorts.classes import ClassedCases
+from napari_dmoe.cohorts.datasets import Cohort, patients_of, rows_of, subjects_of
+from napari_dmoe.evaluation.groups import (
+    EVERYBODY,
+    SMALL_GROUP,
+    groups_of,
+    names_of_groups,
+)
+from napari_dmoe.models.card import CardAttribute, ModelCard
+from napari_dmoe.models.checkpoint import LoadedModel
+from napari_dmoe.patient import Patient
+from napari_dmoe.progress import Progress, ProgressHook, silent
+from napari_dmoe.training.tuning.changes import changes
+from napari_dmoe.training.tuning.guard import (
+    Guard,
+    groups_to_compare,
+    guard_cases,
+    watched,
+)
+from napari_dmoe.training.tuning.guard_groups import (
+    as_known,
+    groups_there,
+    groups_trained_on,
+    notices_of,
+)
+from napari_dmoe.training.tuning.guard_labels import LabelCheck
+from napari_dmoe.training.tuning.report import TuningReport
+from napari_dmoe.training.tuning.sameness import (
+    Trained,
+    file_of,
+    files_of,
+    fingerprint,
+)
+from napari_dmoe.training.tuning.scores import CaseScore, score_cases
+from napari_dmoe.training.tuning.verdict import NO_GROUPS
+
+CHOSEN_BY_GUARD = "the guard also chose the epoch, which makes it look a little better"
+CHOSEN_APART = "the epoch was chosen by cases of the guard that then did not judge"
+WAS_TRAINED_ON = "the guard is what was trained on"
+NOT_ANNOTATED = "nothing is annotated in any case of the guard"
+MADE_UP = "the guard is made up, the cases trained on are not known to be"
+ONLY_PICTURES = (
+    "whose pictures some of the cases are is not known, so that the guard and what is "
+    "trained on were compared by their pictures alone"
+)
+_SEEN = ("whose picture is trained on", "whose patient or lesion is trained on")
+_TWICE, _BARE = "whose picture another has", "on which nothing is annotated"
+
+
+@dataclass(frozen=True)
+class Guarding:
+    """A guard that was looked at, and what speaks against it.
+
+    Parameters
+    ----------
+    guard : Guard
+        Where its cases come from.
+    card : ModelCard
+        Of the model before.
+    cases : sequence of Case
+        Those that may judge: nothing trains on them, nor chooses by them.
+    watch : sequence of Case
+        Those to measure after each epoch; among `cases`, unless the epoch is chosen.
+    attributes : tuple of CardAttribute
+        What makes groups.
+    required : tuple of str
+        Groups that the model was or is trained on, which have to be checked.
+    reasons : tuple of str
+        Why nothing can be said, as far as it is known beforehand.
+    notices : tuple of str
+        What a person should know.
+    """
+
+    guard: Guard
+    card: ModelCard
+    cases: Sequence[Case] = ()
+    watch: Sequence[Case] = ()
+    attributes: tuple[CardAttribute, ...] = ()
+    required: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        guard: Guard,
+        card: ModelCard,
+        trained: Sequence[Case],
+        *,
+        chooses_epoch: bool = False,
+        progress: ProgressHook = silent,
+    ) -> Guarding:
+        """Look at a guard before anything is trained; its images are read.
+
+        Parameters
+        ----------
+        guard : Guard
+            Which.
+        card : ModelCard
+            Of the model that is to be tuned.
+        trained : sequence of Case
+            Everything that is trained on, earlier cases that are mixed in too, and what
+            else the model may be chosen by.
+        chooses_epoch : bool
+            Whether the epoch that is kept is the best of the cases to watch. They then
+            do not judge, where enough others are left.
+        progress : callable
+            Told of every case. It may raise ``Cancelled``.
+
+        Raises
+        ------
+        CohortError, TrainingError
+            When it cannot be read, or its labels are not the model's classes.
+        """
+        if guard.kind == "none":
+            return cls(guard, card, attributes=card.attributes)
+        if _is_made_up(guard, card, trained):
+            return cls(guard, card, attributes=card.attributes, reasons=(MADE_UP,))
+        cases = guard_cases(guard, card, progress=progress)
+        apart, left = _apart(cases, trained, card, progress)
+        notices = [_left_out(n, why) for why, n in left.items()]
+        if None in (*subjects_of(trained), *subjects_of(cases)):
+            notices.append(ONLY_PICTURES)
+        whom, others = patients_of(apart), patients_of(trained)
+        attributes = groups_to_compare(guard, (*whom, *others), card)
+        watch, judging = _split(apart, attributes, card, chooses_epoch=chooses_epoch)
+        notices += notices_of(whom, attributes, card)
+        if chooses_epoch and watch:
+            is_apart = len(judging) < len(apart)
+            notices.append(CHOSEN_APART if is_apart else CHOSEN_BY_GUARD)
+        return cls(
+            guard,
+            card,
+            judging,
+            watch,
+            attributes=attributes,
+            required=groups_trained_on(others, attributes, card),
+            reasons=() if len(judging) else (_why_none(left),),
+            notices=tuple(notices),
+        )
+
+    def score(
+        self,
+        loaded: LoadedModel,
+        *,
+        device: str = "cpu",
+        progress: ProgressHook = silent,
+    ) -> tuple[CaseScore, ...]:
+        """Measure a model on the guard: before, and after."""
+        return score_cases(
+            loaded,
+            self.cases,
+            attributes=self.attributes,
+            device=device,
+            what="measuring the guard",
+            progress=progress,
+        )
+
+    def has_scored(self, scores: Sequence[CaseScore]) -> bool:
+        """Say whether scores that were kept are of these cases, in their order."""
+        return [score.id for score in scores] == [r.id for r in rows_of(self.cases)]
+
+    def report(
+        self, before: Sequence[CaseScore], after: Sequence[CaseScore]
+    ) -> TuningReport:
+        """Compare what the guard scored before and after.
+
+        What was trained on may be put into the report with :func:`dataclasses.replace`.
+        """
+        notices = list(self.notices)
+        notices += _read_notices(self.cases)
+        told = tuple(f"the guard: {notice}" for notice in dict.fromkeys(notices))
+        if not before:
+            return TuningReport((), reasons=self.reasons, notices=told)
+        there = {group for score in before for group in score.groups}
+        of_card = names_of_groups(self.card.attributes)
+        return TuningReport(
+            cases=(),
+            guard=changes(before, after, self.attributes),
+            guard_title=self.guard.title,
+            missing=tuple(name for name in of_card if name not in there),
+            notices=told,
+            reasons=self.reasons,
+            required=self.required,
+        )
+
+
+def check_guard(
+    guard: Guard, card: ModelCard, trained: Sequence[Case] | None = None
+) -> tuple[str, ...]:
+    """Say beforehand why a guard cannot tell that no group got worse.
+
+    Cheap: neither images nor labels are read, so that a guard may still be refused, or
+    turn out to share pictures with what is trained on, when it is looked at.
+
+    Parameters
+    ----------
+    guard : Guard
+        Which.
+    card : ModelCard
+        Of the model that is to be tuned.
+    trained : sequence of Case, optional
+        What is to be trained on, where that is known already.
+
+    Returns
+    -------
+    tuple of str
+        Reasons, as the report would give them; nothing where nothing is known to speak
+        against it.
+
+    Raises
+    ------
+    CohortError, TrainingError
+        When the guard cannot be used at all: no such table, none that can be read, no
+        labels.
+    """
+    if guard.kind == "none":
+        return ()
+    others = () if trained is None else patients_of(trained)
+    if guard.kind == "phantoms":
+        known = () if trained is None else trained
+        return (MADE_UP,) if _is_made_up(guard, card, known) else ()
+    cases = guard_cases(guard, card)
+    files = frozenset() if trained is None else files_of(trained)
+    kept = [i for i, r in enumerate(rows_of(cases)) if file_of(r) not in files]
+    if not kept:
+        return (WAS_TRAINED_ON,)
+    whom = patients_of(Selection(cases, kept))
+    attributes = groups_to_compare(guard, (*whom, *others), card)
+    there = groups_there(whom, attributes)
+    if not there:
+        return (NO_GROUPS,)
+    needed = groups_trained_on(others, attributes, card)
+    counts = _counts(whom, attributes)
+    absent = [name for name in needed if name not in there]
+    few = [f"{n} (n {counts[n]})" for n in needed if 0 < counts[n] < SMALL_GROUP]
+    reasons = [f"the guard has no case of {', '.join(absent)}"] if absent else []
+    if few:
+        reasons.append(f"fewer than {SMALL_GROUP} cases of {', '.join(few)}")
+    return tuple(reasons)
+
+
+def with_verdict(
+    tuned: LoadedModel, report: TuningReport, *, note: str = ""
+) -> LoadedModel:
+    """Return a tuned model whose card says what was measured of the groups.
+
+    Parameters
+    ----------
+    tuned : LoadedModel
+        The model; its training's facts are on its card.
+    report : TuningReport
+        What it changed. The Dice of its guard is stated, or none.
+    note : str
+        What else its note is to say, before the verdict.
+    """
+    facts = tuned.card.training
+    everybody = [c for c in report.guard if c.group == EVERYBODY]
+    dice = {c.region: round(c.after, 3) for c in everybody if c.after == c.after}
+    of = f" ({report.guard_title})" if report.guard_title else ""
+    said = f"Groups{of}: {report.said}"
+    stated: dict[str, Any] = {
+        "dice": dice or None,
+        "guard": report.said,
+        "note": " ".join(filter(None, (facts.note or "", note, said))),
+    }
+    if hasattr(facts, "n_held_out"):
+        stated["n_held_out"] = max((c.n for c in everybody), default=0) or None
+    training = facts.model_copy(update=stated)
+    return replace(tuned, card=tuned.card.model_copy(update={"training": training}))
+
+
+def _is_made_up(guard: Guard, card: ModelCard, trained: Sequence[Case]) -> bool:
+    """Whether a guard is drawn and model or cases are not known to be of its kind."""
+    if guard.kind != "phantoms":
+        return False
+    if getattr(card.training, "phantoms", None) != guard.name:
+        return True
+    return any(trained[i].phantom != guard.name for i in range(len(trained)))
+
+
+def _apart(
+    cases: Sequence[Case],
+    trained: Sequence[Case],
+    card: ModelCard,
+    progress: ProgressHook,
+) -> tuple[Sequence[Case], dict[str, int]]:
+    """Return the guard's cases that may judge, and how many are left out, and why."""
+    known, check = Trained.of(trained, progress=progress), LabelCheck(card.classes)
+    kept: list[int] = []
+    pictures: set[str] = set()
+    left: dict[str, int] = {}
+    for place, subject in enumerate(subjects_of(cases)):
+        progress(Progress(place, len(cases), "looking at the guard"))
+        try:
+            case = cases[place]
+            is_annotated = check.is_annotated(case)
+        except CohortError as error:
+            raise CohortError(f"the guard: {error}") from error
+        own = fingerprint(case.image)
+        marks = (
+            (_SEEN[0], own in known.pictures),
+            (_SEEN[1], known.has_subject(subject)),
+            (_BARE, not is_annotated),
+            (_TWICE, own in pictures),
+        )
+        why = next((name for name, applies in marks if applies), None)
+        if why is None:
+            kept.append(place)
+            pictures.add(own)
+        else:
+            left[why] = left.get(why, 0) + 1
+    check.finish()
+    return (cases if len(kept) == len(cases) else Selection(cases, kept)), left
+
+
+def _why_none(left: Mapping[str, int]) -> str:
+    return WAS_TRAINED_ON if any(why in left for why in _SEEN) else NOT_ANNOTATED
+
+
+def _read_notices(cases: Sequence[Case]) -> tuple[str, ...]:
+    """Return what was understood of a cohort's table and labels."""
+    if isinstance(cases, Selection):
+        return _read_notices(cases.cases)
+    if isinstance(cases, ClassedCases):
+        return (*_read_notices(cases.cases), *cases.reading.notices)
+    return cases.notices if isinstance(cases, Cohort) else ()
+
+
+def _left_out(n: int, why: str) -> str:
+    these, are = ("case", "is") if n == 1 else ("cases", "are")
+    return f"{n} {these} {why} {are} left out"
+
+
+def _split(
+    cases: Sequence[Case],
+    attributes: Sequence[CardAttribute],
+    card: ModelCard,
+    *,
+    chooses_epoch: bool,
+) -> tuple[Sequence[Case], Sequence[Case]]:
+    """Return the cases to watch, and those that judge.
+
+    They are apart where the epoch is chosen by the former, if every group that has
+    enough cases then still has.
+    """
+    watch = watched(cases, card)
+    if not chooses_epoch or not watch:
+        return watch, cases
+    chosen = set(watch.places) if isinstance(watch, Selection) else set()
+    rest = Selection(cases, [i for i in range(len(cases)) if i not in chosen])
+    before, after = (_counts(patients_of(c), attributes) for c in (cases, rest))
+    is_enough = all(
+        after[k] >= SMALL_GROUP for k, n in before.items() if n >= SMALL_GROUP
+    )
+    return watch, rest if len(rest) and is_enough else cases
+
+
+def _counts(
+    patients: Sequence[Patient], attributes: Sequence[CardAttribute]
+) -> dict[str, int]:
+    """Return how many cases each group has."""
+    found = groups_of([as_known(p, attributes) for p in patients], attributes)
+    return dict(zip(found.names, found.members.sum(0).tolist(), strict=True))

@@ -1,0 +1,141 @@
+"""Whether a case is one of those that were trained on: the same picture, or subject.
+
+Pictures are compared by their pixels, whatever file, number type, scale or order of the
+axes they come in; one that was cropped, or saved anew with losses, is another picture.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_dmoe.cohorts.case import Case
+from napari_dmoe.cohorts.datasets import rows_of, subjects_of
+from napari_dmoe.cohorts.rows import CohortRow
+from napari_dmoe.imaging.spatial import CHANNEL_AXIS, SpatialImage
+from napari_dmoe.progress import Progress, ProgressHook, silent
+
+_SEALED = "sealed"
+_FEW_VALUES = 2**16
+
+
+def fingerprint(image: SpatialImage) -> str:
+    """Return what copies of one picture share, and no two pictures.
+
+    Parameters
+    ----------
+    image : SpatialImage
+        With any number of axes. It is read.
+
+    Returns
+    -------
+    str
+        The same for other number types, for values on another scale, for axes that are
+        swapped or turned round, for grey values in three equal channels, and with or
+        without a channel that is the same everywhere, such as opacity.
+    """
+    data = np.asarray(image.data)
+    if CHANNEL_AXIS in image.axes:
+        channels = list(np.moveaxis(data, image.axes.index(CHANNEL_AXIS), 0))
+    else:
+        channels = [data]
+    told = [c for c in channels if c.size and (c != c.flat[0]).any()] or channels[:1]
+    digests = sorted({_of_channel(channel) for channel in told})
+    return hashlib.sha256("".join(digests).encode()).hexdigest()
+
+
+def _of_channel(values: NDArray[Any]) -> str:
+    """Return a digest of how values rank, and of where on each axis they lie."""
+    values = values.squeeze()
+    ranks, counts = _ranked(values)
+    profiles = []
+    for axis in range(values.ndim):
+        others = tuple(a for a in range(values.ndim) if a != axis)
+        sums = ranks.sum(others, dtype=np.int64)
+        profiles.append(min(sums.tolist(), sums[::-1].tolist()))
+    told = (sorted(values.shape), hashlib.sha256(counts.tobytes()).hexdigest())
+    return hashlib.sha256(repr((*told, sorted(profiles))).encode()).hexdigest()
+
+
+def _ranked(values: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the place of each value among those that there are, and their counts."""
+    if values.dtype.kind in "bui" and values.size:
+        least, most = int(values.min()), int(values.max())
+        if most - least < _FEW_VALUES:
+            shifted = values.astype(np.int64) - least
+            counts = np.bincount(shifted.ravel())
+            places = np.cumsum(counts > 0) - 1
+            return places[shifted], counts[counts > 0].astype(np.int64)
+    _, ranks, found = np.unique(values, return_inverse=True, return_counts=True)
+    return ranks.reshape(values.shape).astype(np.int64), found.astype(np.int64)
+
+
+def sealed(subject: str | None) -> str | None:
+    """Return a subject so that it can be recognised, but not read; None stays None."""
+    if subject is None or subject.startswith(f"{_SEALED}:"):
+        return subject
+    salt = secrets.token_hex(8)
+    return f"{_SEALED}:{salt}:{_digest(salt, subject)}"
+
+
+def _digest(salt: str, subject: str) -> str:
+    plain = " ".join(subject.split()).casefold()
+    return hashlib.sha256(f"{salt}:{plain}".encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What is known of the cases that were trained on.
+
+    Parameters
+    ----------
+    pictures : frozenset of str
+        See :func:`fingerprint`.
+    subjects : tuple of str or None
+        Of each case; perhaps sealed.
+    """
+
+    pictures: frozenset[str]
+    subjects: tuple[str | None, ...]
+
+    @classmethod
+    def of(cls, cases: Sequence[Case], *, progress: ProgressHook = silent) -> Trained:
+        """Read the images of cases, one at a time."""
+        pictures = set()
+        for number in range(len(cases)):
+            progress(Progress(number, len(cases), "looking at what is trained on"))
+            pictures.add(fingerprint(cases[number].image))
+        return cls(frozenset(pictures), subjects_of(cases))
+
+    def has_subject(self, subject: str | None) -> bool:
+        """Whether a case of a subject was trained on; False where nobody says."""
+        return subject is not None and any(
+            other is not None and is_same_subject(other, subject)
+            for other in self.subjects
+        )
+
+
+def is_same_subject(first: str, second: str) -> bool:
+    """Say whether two subjects are one, the first of which may be sealed."""
+    name, _, rest = first.partition(":")
+    if name == _SEALED and ":" in rest:
+        salt, _, digest = rest.partition(":")
+        return first == second or digest == _digest(salt, second)
+    return " ".join(first.split()).casefold() == " ".join(second.split()).casefold()
+
+
+def files_of(cases: Sequence[Case]) -> frozenset[Path]:
+    """Return the images' files, where a table names them."""
+    return frozenset(filter(None, map(file_of, rows_of(cases))))
+
+
+def file_of(row: Case | CohortRow) -> Path | None:
+    """Return an image's file, where a table names it."""
+    return row.image.resolve() if isinstance(row, CohortRow) else None

@@ -1,0 +1,142 @@
+"""What may be said of the groups after a tuning, and in which words.
+
+"No group got worse" is said only where a guard was fit to tell: it shared nothing with
+what was trained on (:mod:`napari_dmoe.training.tuning.guarding` sees to that), it has
+enough cases of every group that the model was trained on, and for each group and region
+the interval of the change on the same cases excludes a loss beyond the tolerance. As
+each of them has to hold, no correction for their number is due.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Literal
+
+from napari_dmoe.evaluation.groups import EVERYBODY, SMALL_GROUP
+from napari_dmoe.training.tuning.changes import Change
+
+if TYPE_CHECKING:
+    from napari_dmoe.training.tuning.report import TuningReport
+
+TOLERANCE = 0.01
+"""A group whose Dice fell by more is said to have got worse."""
+
+NO_GUARD = "there was no guard"
+NO_GROUPS = "the guard's cases belong to no group of people"
+
+Verdict = Literal["not checked", "no group got worse", "worse"]
+
+
+def worse(guard: Sequence[Change], tolerance: float) -> tuple[Change, ...]:
+    """Return what fell by more than a tolerance, where enough cases say so."""
+    return tuple(c for c in guard if c.is_enough and c.is_worse(tolerance))
+
+
+def of(fell: Sequence[Change], why_not: Sequence[str]) -> Verdict:
+    """Return the verdict on what fell, and on what speaks against one."""
+    if fell:
+        return "worse"
+    return "not checked" if why_not else "no group got worse"
+
+
+def reasons(
+    guard: Sequence[Change],
+    *,
+    missing: Sequence[str],
+    required: Sequence[str] | None,
+    tolerance: float,
+    given: Sequence[str],
+) -> tuple[str, ...]:
+    """Return why it was not checked that no group got worse; nothing where it was.
+
+    Parameters
+    ----------
+    guard : sequence of Change
+        What the guard showed.
+    missing : sequence of str
+        Groups of the model that it has no case of.
+    required : sequence of str, optional
+        Groups that have to be checked; every group of `guard` and `missing` by default.
+    tolerance : float
+        How much a group's Dice may fall.
+    given : sequence of str
+        What is known to speak against it; it comes first.
+    """
+    if not guard:
+        return tuple(given) or (NO_GUARD,)
+    there = tuple(dict.fromkeys(c.group for c in guard if c.group != EVERYBODY))
+    if not there:
+        return _once((*given, NO_GROUPS))
+    needed = (*there, *missing) if required is None else tuple(required)
+    absent = [name for name in needed if name not in there]
+    said = [f"the guard has no case of {_listed(absent)}"] if absent else []
+    unseen = [c.region for c in guard if c.group == EVERYBODY and not c.n_checking]
+    if unseen:
+        said.append(f"no case of the guard shows {_listed(unseen)}")
+    rows = [c for c in guard if c.region not in unseen]
+    few = _groups(c for c in rows if not c.is_enough and c.group in needed)
+    if few:
+        said.append(f"fewer than {SMALL_GROUP} cases of {_listed(few)}")
+    small = [c for c in rows if not c.is_enough and c.is_worse(tolerance)]
+    fallen = [c.said for c in small if c.group != EVERYBODY]
+    if fallen:
+        said.append(f"too few cases to tell whether this is a loss: {_listed(fallen)}")
+    open_ = [c for c in rows if c.is_enough and not c.excludes(tolerance)]
+    unsure = [c.said for c in open_ if not c.is_worse(tolerance)]
+    if unsure:
+        said.append(
+            f"a loss of more than {tolerance:g} cannot be excluded: {_listed(unsure)}"
+        )
+    return _once((*given, *said))
+
+
+def _groups(rows: Iterable[Change]) -> list[str]:
+    """Name groups, each with its least number of cases that say something."""
+    told = []
+    for name, own in itertools.groupby(rows, key=lambda row: row.group):
+        least = min(own, key=lambda row: row.n_checking)
+        shown = f", {least.region}" if least.n_checking < least.n else ""
+        told.append(f"{name}{shown} (n {least.n_checking})")
+    return told
+
+
+def said(report: TuningReport) -> str:
+    """Return the verdict in words, that dock, terminal, JSON and card all repeat."""
+    because = f"not checked: {'; '.join(report.reasons)}"
+    if report.verdict == "not checked":
+        return f"{because}."
+    by = f"by more than {report.tolerance:g} Dice"
+    if report.verdict == "worse":
+        names = "; ".join(change.said for change in report.worse)
+        rest = f" Otherwise {because}." if report.reasons else ""
+        return f"worse {by}: {names}.{rest}"
+    checked = _checked(report.guard, enough=True)
+    words = f"no group got worse {by} ({'; '.join(checked)})."
+    few = _checked(report.guard, enough=False)
+    if few:
+        words += f" Too few to say anything of: {_listed(few)}."
+    if report.missing:
+        words += (
+            " Nothing trained, and the guard has no case of: "
+            f"{_listed(report.missing)}."
+        )
+    return words
+
+
+def _checked(guard: Sequence[Change], *, enough: bool) -> list[str]:
+    rows = [c for c in guard if c.group != EVERYBODY]
+    named = []
+    for name, own in itertools.groupby(rows, key=lambda row: row.group):
+        changes = list(own)
+        if all(c.is_enough for c in changes) == enough:
+            named.append(f"{name} n {min(c.n_checking for c in changes)}")
+    return named
+
+
+def _once(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(names))
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(names)
