@@ -7,212 +7,44 @@ drives a model, and which router a value chooses, is the model card's business
 
 from __future__ import annotations
 
-import re
+import math
 from collections.abc import Mapping
 from numbers import Real
-from typing import Annotated, Literal
+from typing import Annotated, Any
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
     field_validator,
+    model_validator,
 )
 
+from napari_dmoe.attributes import (
+    ATTRIBUTES,
+    FORM_ATTRIBUTES,
+    Attribute,
+    PatientError,
+    attribute_called,
+    is_unknown,
+    name_key,
+)
+from napari_dmoe.quantities import OLDEST_YEARS, age_or_band, number_in, parse_age
 from napari_dmoe.validation import Stated
 
-OLDEST_YEARS = 130.0
-"""Ages above this are taken for typing errors (the oldest verified person was 122)."""
-
-
-class PatientError(ValueError):
-    """A patient's attribute cannot be understood, or is not one that a model knows."""
-
-
-class Attribute(BaseModel):
-    """One attribute that a model may be driven by.
-
-    Parameters
-    ----------
-    name : str
-        Key in cards, cohort tables and command-line options.
-    label : str
-        Name shown to a person.
-    kind : {"category", "number"}
-        Whether values are names or numbers that a card sorts into bins.
-    values : tuple of str
-        Usual values, offered where a card states none of its own. Not exhaustive.
-    aliases : mapping of str to str
-        Lower-case spellings and what they stand for.
-    unit : str or None
-        Unit of a number.
-    help : str
-        One sentence for tooltips.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: str
-    label: str
-    kind: Literal["category", "number"] = "category"
-    values: tuple[str, ...] = ()
-    aliases: Mapping[str, str] = Field(default_factory=dict)
-    unit: str | None = None
-    help: str = ""
-
-    def spell(self, text: str) -> str:
-        """Return the usual spelling of a value; unusual values come back stripped."""
-        cleaned = " ".join(text.split())
-        usual = {value.lower(): value for value in self.values} | dict(self.aliases)
-        return usual.get(cleaned.lower(), cleaned)
-
-
-ATTRIBUTES: Mapping[str, Attribute] = {
-    attribute.name: attribute
-    for attribute in (
-        Attribute(
-            name="sex",
-            label="Sex",
-            values=("female", "male"),
-            aliases={"f": "female", "m": "male", "woman": "female", "man": "male"},
-            help="Administrative sex, as clinical files record it.",
-        ),
-        Attribute(
-            name="race",
-            label="Race",
-            values=("Asian", "Black", "White"),
-            help="Self-reported race, in the categories that the training data used.",
-        ),
-        Attribute(
-            name="age",
-            label="Age",
-            kind="number",
-            unit="years",
-            help="Age in years: 63, 63 y, 18 months or a DICOM age such as 063Y; or a "
-            "band that the model's card names.",
-        ),
-        Attribute(
-            name="severity",
-            label="Severity",
-            help="Stage or severity, by the names that the model's card uses.",
-        ),
-        Attribute(
-            name="language",
-            label="Language",
-            values=("English", "Spanish", "other"),
-            help="Preferred language, as recorded with the image.",
-        ),
-        Attribute(
-            name="body_site",
-            label="Body site",
-            values=(
-                "scalp",
-                "face",
-                "back",
-                "trunk",
-                "chest",
-                "upper extremity",
-                "abdomen",
-                "lower extremity",
-                "neck",
-                "foot",
-            ),
-            help="Where on the body the image was taken.",
-        ),
-    )
-}
-"""Every attribute known by name; a card may name others, such as ``group``."""
-
-FORM_ATTRIBUTES = ("sex", "race", "age", "severity")
-"""The attributes that every patient form shows."""
-
-_UNKNOWN_WORDS = frozenset({"", "unknown", "none", "nan", "n/a", "na", "?"})
-_AGE = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>[a-z]*)\.?")
-_BAND = re.compile(r"(below|from) \d+|\d+-\d+|\d+ and over")
-_YEARS_PER = {
-    **dict.fromkeys(("", "y", "yr", "yrs", "year", "years"), 1.0),
-    **dict.fromkeys(("m", "mo", "month", "months"), 1 / 12),
-    **dict.fromkeys(("w", "week", "weeks"), 7 / 365.25),
-    **dict.fromkeys(("d", "day", "days"), 1 / 365.25),
-}
-
-
-def is_unknown(value: object) -> bool:
-    """Say whether a value means "not known": None, NaN, blank, ``unknown``, ``n/a``."""
-    if value is None or (isinstance(value, Real) and value != value):
-        return True
-    return isinstance(value, str) and value.strip().lower() in _UNKNOWN_WORDS
-
-
-def parse_age(value: object) -> float | None:
-    """Read an age in years.
-
-    Parameters
-    ----------
-    value : int, float, str or None
-        Years as a number, or text with a unit: ``"63"``, ``"63 y"``, ``"18 months"``,
-        ``"003W"``, ``"045Y"`` (a DICOM age string).
-
-    Returns
-    -------
-    float or None
-        Age in years; None for an unknown age, and for DICOM's ``"000Y"``, which
-        scanners write both for newborns and for "not entered".
-
-    Raises
-    ------
-    PatientError
-        For text without a number, an unknown unit, or an age outside 0-130 years.
-    """
-    if is_unknown(value):
-        return None
-    if isinstance(value, Real) and not isinstance(value, bool):
-        years = float(value)
-    else:
-        text = str(value).strip().lower()
-        if text == "000y":
-            return None
-        years = _years_in(text)
-    if not 0 <= years <= OLDEST_YEARS:
-        raise PatientError(f"the age must lie between 0 and {OLDEST_YEARS:.0f} years")
-    return years
-
-
-def age_or_band(value: object) -> float | str | None:
-    """Read an age, or the band that it lies in where only that is known.
-
-    Parameters
-    ----------
-    value : int, float, str or None
-        What :func:`parse_age` reads, or a band as cards name it: ``"60-79"``,
-        ``"below 60"``, ``"from 60"``, ``"80 and over"``.
-
-    Returns
-    -------
-    float, str or None
-        Years, the band in lower case, or None for an unknown age.
-
-    Raises
-    ------
-    PatientError
-        When it is neither.
-    """
-    if isinstance(value, str):
-        band = " ".join(value.lower().replace("–", "-").split())
-        if _BAND.fullmatch(band):
-            return band
-    return parse_age(value)
-
-
-def _years_in(text: str) -> float:
-    found = _AGE.fullmatch(text)
-    if found is None or found["unit"] not in _YEARS_PER:
-        raise PatientError(
-            "the age cannot be read: expected years such as 63 or 63 y, or a number "
-            "with months, weeks or days such as 18 months"
-        )
-    return float(found["number"]) * _YEARS_PER[found["unit"]]
+__all__ = [
+    "ATTRIBUTES",
+    "FORM_ATTRIBUTES",
+    "OLDEST_YEARS",
+    "Attribute",
+    "Patient",
+    "PatientError",
+    "age_or_band",
+    "attribute_called",
+    "is_unknown",
+    "one_value",
+    "parse_age",
+]
 
 
 def _known_text(value: object) -> str | None:
@@ -241,14 +73,17 @@ class Patient(Stated):
     age : float, str or None
         Age in years, text that :func:`parse_age` reads, or an age band such as
         ``"60-79"`` that the model's card names.
-    others : mapping of str to str
-        Further attributes that a card names: ``language``, ``body_site``, ``group``.
+    others : mapping of str to str or float
+        Further attributes that a card names: ``language``, ``body_site``, ``group``,
+        ``bmi``. Numbers stay numbers. Each goes by its own name, however it is called
+        (:func:`~napari_dmoe.attributes.attribute_called`): ``gender`` is the sex.
 
     Raises
     ------
     PatientError
-        When an age cannot be read or a value is no text. The message does not repeat
-        the value, because messages end up in logs.
+        When an age cannot be read, a value is no text, or two names of one attribute
+        contradict each other. The message does not repeat the value, because messages
+        end up in logs.
 
     Examples
     --------
@@ -265,7 +100,23 @@ class Patient(Stated):
         default=None, title="Age"
     )
     severity: KnownText = Field(default=None, title="Severity")
-    others: Mapping[str, str] = Field(default_factory=dict, title="Others")
+    others: Mapping[str, str | float] = Field(default_factory=dict, title="Others")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _own_fields(cls, stated: Any) -> Any:
+        """Move to its field what is called by another name, such as ``gender``."""
+        others = stated.get("others") if isinstance(stated, Mapping) else None
+        if not isinstance(others, Mapping):
+            return stated
+        moved = {
+            name: value
+            for name, value in others.items()
+            if name not in FORM_ATTRIBUTES and _own_name(name) in FORM_ATTRIBUTES
+        }
+        rest = {name: value for name, value in others.items() if name not in moved}
+        own = {k: v for k, v in stated.items() if k in FORM_ATTRIBUTES}
+        return {**stated, **_gathered({**own, **moved}), "others": rest}
 
     @field_validator("sex", "race", "severity", mode="after")
     @classmethod
@@ -282,11 +133,9 @@ class Patient(Stated):
         if doubled:
             raise PatientError(f"{doubled[0]} has a field of its own, not in 'others'")
         return {
-            name: ATTRIBUTES[name].spell(text)
-            if name in ATTRIBUTES and isinstance(text, str)
-            else text
-            for name, text in value.items()
-            if not is_unknown(text)
+            name: _other_value(name, stated)
+            for name, stated in _gathered(value).items()
+            if not is_unknown(stated)
         }
 
     @classmethod
@@ -297,18 +146,24 @@ class Patient(Stated):
         ----------
         values : mapping of str to str, float or None
             For example a row of a cohort table; names outside :data:`FORM_ATTRIBUTES`
-            go to ``others``.
+            go to ``others``. Names are understood as tables write them: ``SEX``,
+            ``gender``, ``body site``.
         """
-        own = {name: value for name, value in values.items() if name in FORM_ATTRIBUTES}
-        rest = {name: value for name, value in values.items() if name not in own}
+        named = _gathered(values)
+        own = {name: value for name, value in named.items() if name in FORM_ATTRIBUTES}
+        rest = {name: value for name, value in named.items() if name not in own}
         return cls(**own, others=rest)
 
     def value(self, attribute: str) -> str | float | None:
-        """Return one attribute's value by name; None where it is unknown."""
-        if attribute in FORM_ATTRIBUTES:
-            value: str | float | None = getattr(self, attribute)
+        """Return one attribute's value by any of its names; None where unknown."""
+        name = attribute_called(attribute)
+        if name in FORM_ATTRIBUTES:
+            value: str | float | None = getattr(self, name)
             return value
-        return self.others.get(attribute)
+        if name in self.others or not self.others:
+            return self.others.get(name)
+        alike = (v for n, v in self.others.items() if name_key(n) == name_key(name))
+        return next(alike, None)
 
     def known(self) -> dict[str, str | float]:
         """Return the known attributes and their values, in the form's order."""
@@ -317,7 +172,47 @@ class Patient(Stated):
 
     def with_value(self, attribute: str, value: object) -> Patient:
         """Return this patient with one attribute replaced; None makes it unknown."""
-        return Patient.from_values({**self.known(), attribute: value})
+        return Patient.from_values({**self.known(), attribute_called(attribute): value})
+
+
+def _own_name(called: object) -> str:
+    if not isinstance(called, str):
+        raise PatientError(
+            f"an attribute's name is text: found a {type(called).__name__}"
+        )
+    return attribute_called(called)
+
+
+def _gathered(values: Mapping[str, object]) -> dict[str, object]:
+    """Return values by the attributes' own names, where two names may be of one."""
+    found: dict[str, tuple[str, object]] = {}
+    for called, value in values.items():
+        name = _own_name(called)
+        first, before = found.get(name, (called, None))
+        if is_unknown(before):
+            found[name] = called, value
+        elif not is_unknown(value) and not _is_same(name, before, value):
+            raise PatientError(
+                f"{first} and {called} contradict each other: say once what the "
+                f"patient's {name.replace('_', ' ')} is"
+            )
+    return {name: value for name, (_, value) in found.items()}
+
+
+def _other_value(name: str, value: object) -> object:
+    """Return a value of an attribute without a field of its own, as it is kept."""
+    known = ATTRIBUTES.get(name)
+    if isinstance(value, str):
+        return known.spell(value) if known else value
+    is_number = isinstance(value, Real) and not isinstance(value, bool)
+    if is_number and known is None and math.isfinite(float(value)):  # type: ignore[arg-type]
+        return float(value)  # type: ignore[arg-type]
+    kind = type(value).__name__
+    raise PatientError(
+        f"{name} is given by name, as text: found a {kind}"
+        if known
+        else f"{name} is text or a finite number: found a {kind}"
+    )
 
 
 def one_value(attribute: str, first: str, second: str) -> bool:
@@ -340,8 +235,19 @@ def one_value(attribute: str, first: str, second: str) -> bool:
     >>> one_value("sex", "F", "female"), one_value("sex", "F", "unknown")
     (True, False)
     """
-    values = [
-        Patient.from_values({attribute: text}).value(attribute)
-        for text in (first, second)
-    ]
-    return len({" ".join(str(value).casefold().split()) for value in values}) == 1
+    return _is_same(attribute_called(attribute), first, second)
+
+
+def _is_same(name: str, first: object, second: object) -> bool:
+    values = [Patient.from_values({name: each}).value(name) for each in (first, second)]
+    return len({_plain(value) for value in values}) == 1
+
+
+def _plain(value: str | float | None) -> str | float:
+    """Return a value such that equal ones are equal, however they are spelt."""
+    text = " ".join(str(value).casefold().split())
+    try:
+        number = number_in(text)
+    except PatientError:
+        return text
+    return text if number is None else number

@@ -222,3 +222,28 @@ def test_arguments_that_do_not_fit_are_refused():
         bootstrap([0.5], ["A"], seed=0, level=100)
     with pytest.raises(MetricError, match="from 0 resamples"):
         bootstrap([0.5], ["A"], seed=0, n_resamples=0)
+
+
+@pytest.mark.parametrize("convention", ["default", "reference"])
+def test_a_group_of_one_gives_nothing_that_compares_it_an_interval(convention):
+    values, groups = [0.9, 0.8, 0.85, 0.7, 0.75, 0.2], list("AAAAAB")
+    found = bootstrap(values, groups, seed=0, convention=convention)
+    assert math.isnan(found.groups["B"].low)
+    compared = [found.statistics[name] for name in STATISTICS if name != "mean"]
+    assert all(math.isnan(end) for interval in compared for end in interval)
+    assert set(found.methods) == {"A", "mean"}
+    (note,) = found.notes
+    assert "one case" in note
+    assert note.endswith(": B")
+    difference = bootstrap_difference(values, [0.5] * 6, groups, seed=0)
+    assert math.isnan(difference.statistics["worst"].low)
+    assert not math.isnan(difference.groups["A"].low)
+
+
+def test_the_interval_of_a_small_group_says_so():
+    few = bootstrap([0.9, 0.8, 0.85, 0.7, 0.2], list("AAABB"), seed=0, n_resamples=50)
+    assert few.notes == (
+        "fewer than 5 cases, so that the interval says little: A (3), B (2)",
+    )
+    enough = bootstrap([0.9, 0.8, 0.85, 0.7, 0.2], list("AAAAA"), seed=0)
+    assert enough.notes == ()

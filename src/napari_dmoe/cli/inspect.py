@@ -14,7 +14,7 @@ from napari_dmoe.cli.printing import say
 
 if TYPE_CHECKING:
     from napari_dmoe.models.architectures import Config
-    from napari_dmoe.models.card import CardAttribute
+    from napari_dmoe.models.card import CardAttribute, ModelCard
     from napari_dmoe.models.checkpoint import LoadedModel
 
 NOT_STATED = "not stated"
@@ -55,7 +55,7 @@ def _facts(loaded: LoadedModel) -> Iterator[tuple[str, str]]:
         routing = f"{config.n_routers} routers, {best}"
     yield "routing", routing
     for attribute in card.attributes:
-        yield "driven by", _attribute(attribute)
+        yield "driven by", _attribute(attribute, card)
     if not card.attributes:
         yield "driven by", "nothing"
     yield "classes", ", ".join(f"{i} {name}" for i, name in enumerate(card.classes))
@@ -65,7 +65,7 @@ def _facts(loaded: LoadedModel) -> Iterator[tuple[str, str]]:
     yield "data", f"licence: {card.data_licence or NOT_STATED}"
     yield "use", card.intended_use or NOT_STATED
     yield "citation", card.citation or NOT_STATED
-    for notice in filter(None, (card.notice, *loaded.notices)):
+    for notice in filter(None, (card.notice, *loaded.notices, *_untrained(card))):
         yield "notice", notice
 
 
@@ -78,9 +78,29 @@ def _shape(config: Config) -> str:
     return f"{len(config.stage_widths)} stages of width {config.stage_widths}"
 
 
-def _attribute(attribute: CardAttribute) -> str:
-    values = ", ".join(f"{i} {value}" for i, value in enumerate(attribute.values))
+def _attribute(attribute: CardAttribute, card: ModelCard) -> str:
+    """List the values, with the training cases of each where the card states them."""
+    counts, untrained = card.counts(attribute.name), card.untrained(attribute.name)
+
+    def known(value: str) -> str:
+        if value in untrained:
+            return " (never trained)"
+        return f" (n = {counts[value]:,})" if value in counts else ""
+
+    values = ", ".join(
+        f"{i} {value}{known(value)}" for i, value in enumerate(attribute.values)
+    )
     unused = attribute.routers - len(attribute.values)
     return f"{attribute.label.lower()}: {values}" + (
         f" ({unused} routers unused)" if unused else ""
     )
+
+
+def _untrained(card: ModelCard) -> Iterator[str]:
+    """Say of which values nothing was trained, and what becomes of them if unknown."""
+    for attribute in card.attributes:
+        if values := card.untrained(attribute.name):
+            yield (
+                f"no training case of this model had {attribute.label.lower()} "
+                f"{' or '.join(values)}: nothing trained the routers of such patients"
+            )

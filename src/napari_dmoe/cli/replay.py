@@ -11,7 +11,7 @@ import typer
 
 from napari_dmoe.cli.options import Card, Checkpoint, Overwrite
 from napari_dmoe.cli.outcome import clear_errors, progress_bar
-from napari_dmoe.cli.printing import say
+from napari_dmoe.cli.printing import say, say_above_bar
 
 if TYPE_CHECKING:
     import numpy as np
@@ -59,6 +59,7 @@ def replay(
     with clear_errors(), progress_bar() as progress:
         from napari_dmoe.imaging.disk.claims import claimed
         from napari_dmoe.imaging.files import read_image
+        from napari_dmoe.inference.replaying.replay import notices_before
         from napari_dmoe.inference.replaying.replay import replay as run
         from napari_dmoe.inference.results.export import room_for_mask
         from napari_dmoe.models.checkpoint import load_checkpoint
@@ -73,6 +74,8 @@ def replay(
                 claims.enter_context(claimed(output, needs_bytes=needs))
                 dims = loaded.card.dims
                 _refuse_foreign(output, image, pixels, dims=dims, overwrite=overwrite)
+            for notice in notices_before(record, loaded):
+                say_above_bar(f"notice: {notice}")
             made = run(record, loaded, pixels, labels=labels, progress=progress)
             if output is not None:
                 written = _write(

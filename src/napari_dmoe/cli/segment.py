@@ -62,13 +62,16 @@ def segment(
             say_above_bar(f"notice: {notice}")
         loaded = load_checkpoint(checkpoint, card)
         file_type = options.chosen_format(file_format)
+        how = series.SeriesOptions(
+            settings, routing, file_type, resume=resume, overwrite=overwrite
+        )
+        for notice in series.notices_before(loaded, entries, how):
+            say_above_bar(f"notice: {notice}")
         done = series.segment_series(
             loaded,
             entries,
             output,
-            options=series.SeriesOptions(
-                settings, routing, file_type, resume=resume, overwrite=overwrite
-            ),
+            options=how,
             progress=progress,
             tell=_tell,
         )

@@ -10,7 +10,7 @@ import typer
 
 from napari_dmoe.cli import options
 from napari_dmoe.cli.outcome import clear_errors, progress_bar
-from napari_dmoe.cli.printing import say
+from napari_dmoe.cli.printing import say, say_above_bar
 from napari_dmoe.inference.running.settings import InferenceSettings
 
 
@@ -60,6 +60,7 @@ def sweep(
         from napari_dmoe.inference.results.replacing import refuse_foreign
         from napari_dmoe.inference.running.recording import image_record
         from napari_dmoe.inference.what_if.files import room_for_sweep, save_sweep
+        from napari_dmoe.inference.what_if.sweep import notices_before
         from napari_dmoe.inference.what_if.sweep import sweep as run
         from napari_dmoe.models.checkpoint import load_checkpoint
 
@@ -77,14 +78,14 @@ def sweep(
         with claimed(output, needs_bytes=room_for_sweep(source, n_values)):
             whole = [output / f"{stem}.sweep.{end}" for end in ("json", "csv", "png")]
             refuse_foreign(whole, image_record(source), overwrite=overwrite)
-            found = run(
-                loaded,
-                source,
-                attribute=names,
-                patient=patient,
-                settings=settings,
-                progress=progress,
-            )
+            whose: dict[str, Any] = {
+                "attribute": names,
+                "patient": patient,
+                "settings": settings,
+            }
+            for notice in notices_before(loaded, **whose):
+                say_above_bar(f"notice: {notice}")
+            found = run(loaded, source, **whose, progress=progress)
             saved = save_sweep(
                 output, stem, found, source, file_format=file_type, overwrite=overwrite
             )

@@ -12,11 +12,12 @@ from napari_dmoe.cli.outcome import NOT_SAVED, clear_errors, progress_bar
 from napari_dmoe.cli.printing import say, say_above_bar
 from napari_dmoe.cli.signals import exit_code_of
 from napari_dmoe.cli.verdict import say_as_json, say_verdict
+from napari_dmoe.evaluation.groups import EVERYBODY
 from napari_dmoe.training.settings import TrainSettings
 
 if TYPE_CHECKING:
-    from napari_dmoe.training.loop.history import Epoch
-    from napari_dmoe.training.tasks.task import Outcome, Stopped, TrainingTask
+    from napari_dmoe.training.loop.history import Epoch, Fitted
+    from napari_dmoe.training.tasks.task import Stopped, TrainingTask
 
 _GRACE = 1.0
 """Seconds in which torchrun has passed an interrupt on to everybody."""
@@ -107,17 +108,10 @@ def run_training(
     if as_json:
         say_as_json(outcome)
         return
-    _say_held_out(outcome)
+    say(f"{outcome.path}: {_dice_in_words(outcome.fitted)}")
     say(f"SHA-256 {outcome.sha256}")
     if outcome.report is not None:
         say_verdict(outcome.report)
-
-
-def _say_held_out(outcome: Outcome) -> None:
-    fitted, kept = outcome.fitted, outcome.fitted.kept
-    dice = ", ".join(f"{k} {v:.3f}" for k, v in kept.dice.items()) if kept else ""
-    what = "slices" if fitted.held_out == "slices" else "held-out"
-    say(f"{outcome.path}: {what} Dice {dice or 'not measured'}")
 
 
 class _Notices:
@@ -139,6 +133,19 @@ class _Notices:
                 say(f"notice: {notice}", err=True)
 
 
+def _dice_in_words(fitted: Fitted) -> str:
+    """Say the Dice, of how many cases it is, and whether they were held out."""
+    kept = fitted.kept
+    if kept is None or not kept.dice:
+        return "held-out Dice not measured"
+    dice = ", ".join(f"{k} {v:.3f}" for k, v in kept.dice.items())
+    n = f" (n {kept.n})" if kept.n else ""
+    if fitted.held_out == "training":
+        return f"Dice on what was trained on, {dice}{n}; nothing was held out"
+    what = "slices" if fitted.held_out == "slices" else "held-out"
+    return f"{what} Dice {dice}{n}"
+
+
 def _in_words(stopped: Stopped, task: TrainingTask) -> str:
     if not stopped.can_be_resumed:
         return "stopped before anything was trained; nothing was saved or changed"
@@ -149,6 +156,10 @@ def _in_words(stopped: Stopped, task: TrainingTask) -> str:
 
 
 def _tell(epoch: Epoch) -> None:
-    worst = "" if epoch.worst is None else f", worst group {epoch.worst:.3f}"
-    line = f"epoch {epoch.number + 1}: loss {epoch.loss:.4f}{worst}"
+    line = f"epoch {epoch.number + 1}: loss {epoch.loss:.4f}"
+    if epoch.worst is not None:
+        line += f", worst group {epoch.worst:.3f}"
+        is_everybody = epoch.worst_group == EVERYBODY
+        group = "all together" if is_everybody else epoch.worst_group
+        line += f" ({group}, n {epoch.n_worst})" if group else ""
     say_above_bar(line)

@@ -60,16 +60,17 @@ def say_as_json(outcome: Outcome) -> None:
 def _facts(outcome: Outcome) -> Mapping[str, Any]:
     from napari_dmoe.evaluation.json_scores import with_null
 
-    fitted = outcome.fitted
-    kept, report = fitted.kept, outcome.report
+    fitted, report = outcome.fitted, outcome.report
+    is_apart = fitted.held_out in ("cases", "slices")
+    measured = fitted.kept if is_apart else None
     facts: dict[str, Any] = {
         "schema_version": 1,
         "checkpoint": str(outcome.path),
         "sha256": outcome.sha256,
         "held_out": {
-            "of": fitted.held_out,
-            "n": fitted.n_held_out,
-            "dice": with_null(dict(kept.dice)) if kept else {},
+            "of": fitted.held_out if is_apart else "none",
+            "n": measured.n if measured else 0,
+            "dice": with_null(dict(measured.dice)) if measured else {},
         },
         "notices": list(fitted.notices),
         "report": None,

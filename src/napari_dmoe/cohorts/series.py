@@ -8,6 +8,7 @@ is in the way that is another's.
 from __future__ import annotations
 
 import errno
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -138,6 +139,30 @@ def segment_series(
             )
             each.refuse_foreign()
         return _all_done(outputs, table, progress, tell)
+
+
+def notices_before(
+    loaded: LoadedModel,
+    entries: Sequence[Entry],
+    options: SeriesOptions | None = None,
+) -> list[str]:
+    """Return what must be said of the routers of a series before it is run.
+
+    Such as values that no training case had; each once, with the number of images.
+    """
+    options = options or SeriesOptions()
+    said: Counter[str] = Counter()
+    for entry in entries:
+        if entry.problem is not None:
+            continue
+        with suppress(ValueError):  # told in its turn
+            asked = loaded, entry.patient, options.settings, options.priors
+            said.update(choose_routers(*asked).notices)
+    if len(entries) == 1:
+        return list(said)
+    return [
+        f"{notice} ({n:,} of {len(entries):,} images)" for notice, n in said.items()
+    ]
 
 
 def _refuse_what_no_patient_fits(
@@ -309,12 +334,8 @@ def _sizes(
 
 
 def describe_drivers(provenance: Provenance) -> list[str]:
-    """Say the value of each driver, or that it was unknown."""
-    return [
-        f"{driver.attribute.replace('_', ' ')} "
-        + (driver.value or f"unknown ({len(driver.values)} values mixed)")
-        for driver in provenance.drivers
-    ]
+    """Say the value of each driver, or that it was unknown and what was mixed."""
+    return [driver.words for driver in provenance.drivers]
 
 
 def sizes_of(

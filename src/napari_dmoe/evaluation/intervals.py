@@ -23,6 +23,9 @@ from napari_dmoe.evaluation.metrics import Convention
 N_RESAMPLES = 1000
 """Resamples of an interval, as published."""
 
+_FEW = 5
+"""Cases of a group below which a note says that its interval says little."""
+
 _DRAWN_AT_ONCE = _LEFT_OUT_AT_ONCE = 2_000_000
 """Scores at once, so that large cohorts need little memory. How many are drawn at once
 changes nothing; how many cases BCa leaves out at once, the last bit at most."""
@@ -55,7 +58,8 @@ class Intervals:
     groups : mapping of str to Interval
         Of each group's mean; NaN for a group with fewer than two counted cases.
     statistics : mapping of str to Interval
-        Of what :func:`napari_dmoe.evaluation.group_table.statistics` returns.
+        Of what :func:`napari_dmoe.evaluation.group_table.statistics` returns; NaN of
+        all that compares groups where one of them is a single case.
     level : float
         Coverage in percent.
     n_resamples, seed : int
@@ -65,6 +69,9 @@ class Intervals:
     methods : mapping of str to {"BCa", "percentile"}
         How the ends of each group and statistic were found; those without an interval
         are left out.
+    notes : tuple of str
+        What a reader has to know, in sentences: groups without an interval, and groups
+        so small that theirs says little.
     """
 
     groups: Mapping[str, Interval]
@@ -74,6 +81,7 @@ class Intervals:
     seed: int
     convention: Convention
     methods: Mapping[str, Method]
+    notes: tuple[str, ...] = ()
 
 
 def bootstrap(
@@ -121,10 +129,12 @@ def bootstrap(
     Notes
     -----
     Cases are drawn with replacement within each group, so that groups keep their sizes.
-    A group of one case is as it is in every resample. BCa is not defined where leaving
-    out a case changes nothing, such as for equal scores, nor where all resamples lie on
-    one side of what was found, as a gap's may; percentiles stand there instead, and
-    :attr:`Intervals.methods` says so. The cost grows with the square of the cases.
+    A group of one case is as it is in every resample, which says nothing of how it
+    might have been: what compares it with others has no interval. BCa is not defined
+    where leaving out a case changes nothing, such as for equal scores, nor where all
+    resamples lie on one side of what was found, as a gap's may; percentiles stand there
+    instead, and :attr:`Intervals.methods` says so. The cost grows with the square of
+    the cases.
 
     Where groups hardly differ, resamples differ more than the groups do, and no
     bootstrap interval of what compares them covers as often as it says: of three equal
@@ -239,6 +249,8 @@ def _intervals(
         samples = [own.repeat(1 + (own.shape[1] == 1), 1) for own in by_group.values()]
         ends, is_bca = _ends(samples, of_means, how)
         ends[: len(sizes)][sizes == 1] = np.nan
+        if (sizes == 1).any():
+            ends[len(sizes) :][[name != "mean" for name in STATISTICS]] = np.nan
     # One and the same NaN, so that equal intervals compare equal.
     found = [
         Interval(*(math.nan if np.isnan(end) else float(end) for end in row))
@@ -253,8 +265,22 @@ def _intervals(
         groups=dict(zip(by_group, found, strict=False)),
         statistics=dict(zip(STATISTICS, found[len(sizes) :], strict=True)),
         methods=methods,
+        notes=_notes({name: own.shape[1] for name, own in by_group.items()}),
         **how._asdict(),
     )
+
+
+def _notes(sizes: Mapping[str, int]) -> tuple[str, ...]:
+    """Say in sentences which groups are too small for an interval, or nearly."""
+    alone = [name for name, n in sizes.items() if n == 1]
+    few = [f"{name} ({n})" for name, n in sizes.items() if 1 < n < _FEW]
+    said = {
+        f"one case, so that neither the group nor what compares it has an interval: "
+        f"{', '.join(alone)}": alone,
+        f"fewer than {_FEW} cases, so that the interval says little: "
+        f"{', '.join(few)}": few,
+    }
+    return tuple(sentence for sentence, applies in said.items() if applies)
 
 
 def _ends(

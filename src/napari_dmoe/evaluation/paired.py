@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Hashable, Sequence
 
-import numpy as np
 from scipy import stats
 
 from napari_dmoe.evaluation.group_table import counted_mean
@@ -15,26 +15,41 @@ LEVEL = 95.0
 """Coverage of an interval in percent, both ends together."""
 
 
-def paired_interval(changes: Sequence[float], *, level: float = LEVEL) -> Interval:
+def paired_interval(
+    changes: Sequence[float],
+    subjects: Sequence[Hashable] | None = None,
+    *,
+    level: float = LEVEL,
+) -> Interval:
     """Return an interval of the mean of changes, one a case.
 
     Parameters
     ----------
     changes : sequence of float
         How much each case's score rose.
+    subjects : sequence of hashable, optional
+        Whom each case shows, so that those of one patient count together; each another
+        one by default.
     level : float
         Coverage in percent, both ends together.
 
     Returns
     -------
     Interval
-        NaN for fewer than two cases: one case says nothing of others.
+        NaN for fewer than two subjects: one says nothing of others.
 
     Notes
     -----
-    Student's t of the changes: the mean and ``t s / sqrt(n)`` to either side. Where one
-    case in many loses much, a guard that happens to hold none of them does not show it,
-    with any interval; `benchmarks/guard_verdicts.py` says how often.
+    Student's t of J subjects: the mean m of all cases, and to either side t times the
+    root of ``J / (J - 1) sum_j (sum of subject j's (change - m))^2 / N^2``. With one
+    case a subject that is ``s / sqrt(N)``. Where one case in many loses much, a guard
+    that happens to hold none of them does not show it, with any interval;
+    `benchmarks/guard_verdicts.py` says how often.
+
+    References
+    ----------
+    K.-Y. Liang and S. L. Zeger, Longitudinal data analysis using generalized linear
+    models, Biometrika 73 (1986), doi:10.1093/biomet/73.1.13.
 
     Examples
     --------
@@ -43,11 +58,16 @@ def paired_interval(changes: Sequence[float], *, level: float = LEVEL) -> Interv
     >>> paired_interval([0.1, 0.1, 0.1])
     Interval(low=0.1, high=0.1)
     """
-    if len(changes) < 2:
+    whose = range(len(changes)) if subjects is None else subjects
+    mean, apart = counted_mean(changes), defaultdict[Hashable, float](float)
+    for change, subject in zip(changes, whose, strict=True):
+        apart[subject] += change - mean
+    n = len(apart)
+    if n < 2:
         return Interval(math.nan, math.nan)
-    mean = counted_mean(changes)
     if max(changes) == min(changes):
         return Interval(float(changes[0]), float(changes[0]))
-    sem = float(np.std(changes, ddof=1)) / math.sqrt(len(changes))
-    reach = float(stats.t.ppf((1 + level / 100) / 2, len(changes) - 1)) * sem
+    squares = math.fsum(own**2 for own in apart.values())
+    error = math.sqrt(n / (n - 1) * squares) / len(changes)
+    reach = float(stats.t.ppf((1 + level / 100) / 2, n - 1)) * error
     return Interval(mean - reach, mean + reach)

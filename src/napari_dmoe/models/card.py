@@ -7,7 +7,6 @@ card does. Fields that nobody states are null, never guessed.
 from __future__ import annotations
 
 import math
-from bisect import bisect_right
 from collections.abc import Iterable
 from typing import Annotated, Literal
 
@@ -25,7 +24,14 @@ from napari_dmoe.imaging.preprocessing import Preprocessing
 from napari_dmoe.imaging.spatial import MOST_CLASSES
 from napari_dmoe.imaging.volumes import VolumePreprocessing
 from napari_dmoe.models.training_images import TrainingImages
-from napari_dmoe.patient import ATTRIBUTES, Patient, PatientError, is_unknown
+from napari_dmoe.patient import (
+    ATTRIBUTES,
+    Patient,
+    PatientError,
+    attribute_called,
+    is_unknown,
+)
+from napari_dmoe.quantities import AmbiguousError, place_among, years_per
 from napari_dmoe.validation import Stated
 
 LONGEST_NAME, LONGEST_TEXT = 200, 20_000
@@ -57,6 +63,11 @@ def _sentences(text: str) -> str:
 
 Name = Annotated[str, Field(max_length=LONGEST_NAME), AfterValidator(_name)]
 Text = Annotated[str, Field(max_length=LONGEST_TEXT), AfterValidator(_sentences)]
+
+
+def _plain(name: str) -> str:
+    """Return what names that differ in case, spaces or underscores alone share."""
+    return " ".join(name.replace("_", " ").split()).casefold()
 
 
 def _alike(names: Iterable[str]) -> str | None:
@@ -98,6 +109,12 @@ class CardAttribute(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False)
             len(self.edges) != n - 1 or list(self.edges) != sorted(set(self.edges))
         ):
             raise ValueError(f"{self.name}: {n} values need {n - 1} rising edges")
+        is_age = attribute_called(self.name) == "age"
+        if is_age and self.edges is not None and years_per(self.unit) is None:
+            raise ValueError(
+                f"{self.name}: {self.unit!r} is no unit of an age: use years, months, "
+                "weeks or days"
+            )
         if self.n_routers is not None and self.n_routers < n:
             raise ValueError(f"{self.name}: {self.n_routers} routers for {n} values")
         if self.frequencies is not None and (
@@ -116,7 +133,7 @@ class CardAttribute(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False)
     @property
     def label(self) -> str:
         """Name for a person."""
-        known = ATTRIBUTES.get(self.name)
+        known = ATTRIBUTES.get(attribute_called(self.name))
         return known.label if known else self.name.replace("_", " ").capitalize()
 
     @property
@@ -134,18 +151,39 @@ class CardAttribute(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False)
         PatientError
             When the card has no such value. The message names those it has.
         """
-        if value is None or is_unknown(value):
+        if value is None:
             return None
-        if isinstance(value, str):
-            names = [known.casefold() for known in self.values]
-            if value.casefold() in names:
-                return names.index(value.casefold())
-        elif self.edges is not None:
-            return bisect_right(self.edges, value)
-        raise PatientError(
-            f"this model does not know that {self.label.lower()}: "
-            f"it knows {', '.join(self.values)} (or leave it unknown)"
-        )
+        place = self._place_of_name(value)
+        if place is not None or is_unknown(value):
+            return place
+        said = f"it knows {', '.join(self.values)} (or leave it unknown)"
+        if self.edges is not None:
+            is_age = attribute_called(self.name) == "age"
+            try:
+                place = place_among(self.edges, value, self.unit, is_age=is_age)
+            except AmbiguousError as error:
+                raise PatientError(
+                    f"what is known of the {self.label.lower()} fits several values of "
+                    f"this model: {said}"
+                ) from error
+            except PatientError as error:
+                raise PatientError(f"{self.label.lower()}: {error}; {said}") from error
+        if place is None:
+            raise PatientError(
+                f"this model does not know that {self.label.lower()}: {said}"
+            )
+        return place
+
+    def _place_of_name(self, value: str | float) -> int | None:
+        """Return which value has a name; a number has one where there are no edges."""
+        if not isinstance(value, str):
+            value = "" if self.edges is not None else f"{value:g}"
+        known = ATTRIBUTES.get(attribute_called(self.name))
+        for spelt in (str, known.spell if known else str):
+            names = [spelt(name).casefold() for name in self.values]
+            if spelt(value).casefold() in names:
+                return names.index(spelt(value).casefold())
+        return None
 
 
 def _kind_of(stated: object) -> str:
@@ -173,6 +211,8 @@ class TrainingFacts(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False)
     n_cases: int | None = None
     n_per_value: dict[str, dict[str, int]] | None = None
     dice: dict[str, float] | None = None
+    n_held_out: int | None = None
+    """Cases that `dice` is the mean of."""
     guard: Text | None = None
     """What a tuning's guard allowed to say of the groups, word for word."""
     settings: dict[str, str | int | float | bool | None] | None = None
@@ -234,7 +274,7 @@ class ModelCard(Stated, frozen=True, extra="forbid"):
     @model_validator(mode="after")
     def _names_differ(self) -> ModelCard:
         for what, names in (
-            ("attributes", [a.name.replace("_", " ") for a in self.attributes]),
+            ("attributes", [attribute_called(a.name) for a in self.attributes]),
             ("classes", self.classes),
         ):
             if (twice := _alike(names)) is not None:
@@ -276,3 +316,60 @@ class ModelCard(Stated, frozen=True, extra="forbid"):
             None if value is None else first + value
             for first, value in zip(self.first_routers, values, strict=True)
         )
+
+    def untrained(self, attribute_name: str) -> tuple[str, ...]:
+        """Return the values of an attribute that no training case had, in their order.
+
+        By the counts that the card states, else by the frequencies that are 0; empty
+        where neither is stated, and for what does not drive the model. Counts that are
+        all 0 say nothing of values that they do not name.
+
+        Examples
+        --------
+        >>> sex = CardAttribute(name="sex", values=("female", "male"))
+        >>> women = TrainingFacts(n_per_value={"sex": {"female": 40, "male": 0}})
+        >>> ModelCard(
+        ...     name="women",
+        ...     title="Women",
+        ...     attributes=(sex,),
+        ...     classes=("background", "lesion"),
+        ...     training=women,
+        ... ).untrained("sex")
+        ('male',)
+        """
+        attribute = next((a for a in self.attributes if a.name == attribute_name), None)
+        if attribute is None:
+            return ()
+        counts = self.counts(attribute_name)
+        if counts:
+            others = 0 if any(counts.values()) else None
+            n = {value: counts.get(value, others) for value in attribute.values}
+            return tuple(value for value, cases in n.items() if cases == 0)
+        shares = attribute.frequencies or attribute.prior
+        return tuple(v for v, s in zip(attribute.values, shares, strict=True) if s == 0)
+
+    def counts(self, attribute_name: str) -> dict[str, int]:
+        """Return how many training cases had each value, as far as the card says."""
+        attribute = next((a for a in self.attributes if a.name == attribute_name), None)
+        if attribute is None:
+            return {}
+        stated = {_plain(k): v for k, v in (self.training.n_per_value or {}).items()}
+        known = {_plain(value): value for value in attribute.values}
+        return {
+            known[_plain(value)]: n
+            for value, n in stated.get(_plain(attribute_name), {}).items()
+            if _plain(value) in known
+        }
+
+    def shares(self, attribute_name: str) -> tuple[float, ...]:
+        """Return the share of each value in a mixture, where the value is unknown.
+
+        They are the frequencies that the card states; where it states none, values
+        that training cases had, or that nothing is known of, have the same share.
+        """
+        attribute = next(a for a in self.attributes if a.name == attribute_name)
+        untrained = self.untrained(attribute_name)
+        n = len(attribute.values) - len(untrained)
+        if attribute.frequencies is not None or not untrained or not n:
+            return attribute.prior
+        return tuple(0.0 if v in untrained else 1 / n for v in attribute.values)

@@ -121,6 +121,11 @@ class LoadedModel:
             "input_size": self.input_size,
             "n_parameters": self.n_parameters,
             "notices": list(self.notices),
+            "untrained": {
+                a.name: list(values)
+                for a in self.card.attributes
+                if (values := self.card.untrained(a.name))
+            },
             "card": self.card.model_dump(mode="json"),
         }
 

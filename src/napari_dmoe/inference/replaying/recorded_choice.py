@@ -6,7 +6,12 @@ import itertools
 
 from napari_dmoe.inference.results.provenance import Provenance
 from napari_dmoe.inference.running.controls import checked_control
-from napari_dmoe.inference.running.drivers import RouterChoice, combined, driver_record
+from napari_dmoe.inference.running.drivers import (
+    RouterChoice,
+    combined,
+    driver_record,
+    with_facts_of,
+)
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.models.gating import ExpertControl
 
@@ -20,7 +25,9 @@ def recorded_choice(record: Provenance, loaded: LoadedModel) -> RouterChoice:
         When it names a block or an expert that the model does not have.
     """
     if record.drivers:
-        choice = combined(record.drivers, loaded.config.n_routers)
+        # What was run stays as it was; what the card says of it may be newer.
+        drivers = tuple(with_facts_of(loaded.card, each) for each in record.drivers)
+        choice = combined(drivers, loaded.config.n_routers)
     else:
         category = (0,) if loaded.config.n_routers else None
         choice = RouterChoice((category,), ("",), (1.0,))
@@ -38,7 +45,7 @@ def company(
         return [own], 0
     options = [
         [
-            driver_record(attribute, first, place)
+            driver_record(loaded.card, attribute, first, place)
             for place in range(len(attribute.values))
         ]
         if attribute.name in record.swept

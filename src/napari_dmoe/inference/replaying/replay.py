@@ -25,6 +25,7 @@ from napari_dmoe.inference.results.provenance import Provenance
 from napari_dmoe.inference.results.record_rules import impossible
 from napari_dmoe.inference.results.segmentation import Segmentation
 from napari_dmoe.inference.running.devices import DeviceError, choose_device
+from napari_dmoe.inference.running.drivers import with_facts_of
 from napari_dmoe.inference.running.settings import InferenceSettings
 from napari_dmoe.inference.running.variants import segment_variants
 from napari_dmoe.inference.what_if.uncertainty import Uncertainty, count_samples
@@ -162,6 +163,12 @@ def _settings_obstacles(record: Provenance) -> Iterator[str]:
         InferenceSettings.model_validate(record.settings)
     except ValidationError as error:
         yield f"the record's setting {said(error)}"
+
+
+def notices_before(record: Provenance, loaded: LoadedModel) -> tuple[str, ...]:
+    """Return what must be said of a record's routers before it is replayed."""
+    drivers = (with_facts_of(loaded.card, driver) for driver in record.drivers)
+    return tuple(notice for driver in drivers for notice in driver.notices)
 
 
 def replay(

@@ -47,7 +47,89 @@ class DriverRecord(BaseModel, frozen=True, extra="forbid"):
     card states, alike because it states none, or a person."""
     between: float | None = None
     """Where the router lies between those of the two `values`, in (0, 1); None for a
-    trained router. `weights` then are shares in the router, not in a mixture."""
+    router of one value. `weights` then are shares in the router, not in a mixture."""
+    untrained: tuple[str, ...] = ()
+    """Values that were run though no training case had them, as far as the card says:
+    nothing trained their routers. Older records do not say."""
+    left_out: tuple[str, ...] = ()
+    """For an unknown value, those that were not run, as the card gives them no share:
+    no training case had them, either."""
+
+    @property
+    def words(self) -> str:
+        """Say the value, or what was mixed and by which shares.
+
+        Examples
+        --------
+        >>> DriverRecord(
+        ...     attribute="sex",
+        ...     value=None,
+        ...     values=("female", "male"),
+        ...     routers=(0, 1),
+        ...     weights=(0.52, 0.48),
+        ...     prior="card",
+        ... ).words
+        "sex unknown (2 values mixed): female 0.52, male 0.48, card's shares"
+        """
+        name = self.attribute.replace("_", " ")
+        if self.value is not None:
+            return f"{name} {self.value}{self._never(' (', ')')}"
+        mixed = [
+            (value, weight)
+            for value, weight in zip(self.values, self.weights, strict=False)
+            if weight > 0
+        ]
+        shares = ", ".join(f"{value} {_share(weight)}" for value, weight in mixed)
+        said = f" ({len(mixed)} values mixed): {shares}"
+        said = said if len(mixed) > 1 else f": {mixed[0][0]} alone"
+        return f"{name} unknown{said}, {self._whose_shares}{self._never('; ')}"
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What must be said before a run and with its result; none where all is well.
+
+        They name values of the card and never a patient's own number.
+        """
+        name, notices = self.attribute.replace("_", " "), []
+        for value, at in zip(self.values, self.weights, strict=False):
+            if value not in self.untrained:
+                continue
+            share = "" if at == 1 else f" and has a share of {_share(at)} here"
+            notices.append(
+                f"no training case of this model had {name} {value}: its router was "
+                f"never trained{share}"
+            )
+        if self.left_out:
+            values = ", ".join(self.left_out)
+            notices.append(
+                f"{name} is unknown, and {values} left out of what is mixed: no "
+                "training case of this model had it"
+            )
+        return tuple(notices)
+
+    @property
+    def _whose_shares(self) -> str:
+        whose = {
+            "card": "card's shares",
+            "given": "shares as given",
+            "uniform": "alike, as the card states no shares",
+        }
+        said = whose.get(self.prior or "", "shares of the record")
+        left_out = ", ".join(self.left_out)
+        return f"{said}; left out: {left_out}" if left_out else said
+
+    def _never(self, before: str, after: str = "") -> str:
+        if not self.untrained:
+            return ""
+        which = (
+            "" if self.untrained == self.values else f": {', '.join(self.untrained)}"
+        )
+        return f"{before}never trained{which}{after}"
+
+
+def _share(weight: float) -> str:
+    """Say a share in two decimals, but never a small one as 0."""
+    return f"{weight:.2f}" if weight >= 0.005 else f"{weight:.1g}"
 
 
 class ControlRecord(BaseModel, frozen=True, extra="forbid"):

@@ -110,6 +110,8 @@ def _of_driver(driver: DriverRecord) -> Iterator[str]:
         yield "weights must be in [0, 1]"
     elif abs(sum(driver.weights) - 1) > _SUM:
         yield f"weights must sum to 1, not {sum(driver.weights):g}"
+    if not set(driver.untrained) <= set(driver.values):
+        yield "untrained values must be among those that were run"
     if driver.between is None:
         if driver.value is not None and driver.values != (driver.value,):
             yield "a known value is the only one that is run"

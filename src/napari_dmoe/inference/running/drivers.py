@@ -10,7 +10,7 @@ from typing import Literal
 
 from napari_dmoe.inference.results.provenance import DriverRecord
 from napari_dmoe.inference.running.settings import InferenceSettings
-from napari_dmoe.models.card import CardAttribute
+from napari_dmoe.models.card import CardAttribute, ModelCard
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.models.gating import ExpertControl
 from napari_dmoe.patient import Patient, PatientError
@@ -37,6 +37,11 @@ class RouterChoice:
     """Intervention on each combination; empty where there is none."""
     samples: tuple[int, ...] = ()
     """Number of each combination's first noise sample; empty = all 0."""
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What must be said before these are run; see `DriverRecord.notices`."""
+        return tuple(said for driver in self.drivers for said in driver.notices)
 
     def with_experts(self, experts: ExpertControl | None) -> RouterChoice:
         """Return the same with an intervention on every combination."""
@@ -102,7 +107,7 @@ def choose_routers(
         for attribute in card.attributes
     ]
     drivers = tuple(
-        driver_record(attribute, first, place, given.get(attribute.name))
+        driver_record(card, attribute, first, place, given.get(attribute.name))
         for attribute, first, place in zip(
             card.attributes, card.first_routers, places, strict=True
         )
@@ -206,26 +211,44 @@ def _place(
 
 
 def driver_record(
+    card: ModelCard,
     attribute: CardAttribute,
     first_router: int,
     place: int | None,
     given: tuple[float, ...] | None = None,
 ) -> DriverRecord:
-    """Return what a run does with one attribute.
+    """Return what a run does with one attribute of a card.
 
-    `place` is that of the value among the attribute's; None mixes all of them, by the
-    shares that are `given`, or else by the card's.
+    `place` is that of the value among the attribute's; None mixes all of them by the
+    shares that are `given`, or else those that have a share by the card.
     """
-    places = tuple(range(len(attribute.values))) if place is None else (place,)
+    shares = given or card.shares(attribute.name)
     origin: Literal["card", "uniform", "given"] | None = None
-    if place is None:
+    if place is not None:
+        shares = tuple(float(i == place) for i in range(len(attribute.values)))
+    elif given:
+        origin = "given"
+    else:
         origin = "uniform" if attribute.frequencies is None else "card"
-        origin = "given" if given else origin
-    return DriverRecord(
+    # What a person gives is kept as it was given, with its zeros.
+    places = [i for i, share in enumerate(shares) if share > 0 or origin == "given"]
+    values = tuple(attribute.values[i] for i in places)
+    others = () if place is not None else attribute.values
+    driver = DriverRecord(
         attribute=attribute.name,
         value=None if place is None else attribute.values[place],
-        values=tuple(attribute.values[i] for i in places),
+        values=values,
         routers=tuple(first_router + i for i in places),
-        weights=(given or attribute.prior) if place is None else (1.0,),
+        weights=tuple(shares[i] for i in places),
         prior=origin,
+        left_out=tuple(value for value in others if value not in values),
     )
+    return with_facts_of(card, driver)
+
+
+def with_facts_of(card: ModelCard, driver: DriverRecord) -> DriverRecord:
+    """Return a driver with what the card says of the values that have a share."""
+    run = zip(driver.values, driver.weights, strict=False)
+    there = {value for value, weight in run if weight > 0}
+    untrained = (v for v in card.untrained(driver.attribute) if v in there)
+    return driver.model_copy(update={"untrained": tuple(untrained)})

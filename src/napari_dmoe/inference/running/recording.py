@@ -61,7 +61,12 @@ def provenance_of(
         classes=loaded.card.classes,
         grid={"shape": grid.shape, "start": grid.start, "step": grid.step},
         seen=tuple((s.start, s.stop) for s in seen),
-        notices=(*loaded.notices, *notices, *forward.notices),
+        notices=(
+            *loaded.notices,
+            *forward.choice.notices,
+            *notices,
+            *forward.notices,
+        ),
         threads=torch.get_num_threads(),
         experts=control_record(*forward.choice.experts[:1]),
         swept=swept,

@@ -20,10 +20,11 @@ from napari_dmoe.inference.running.drivers import (
     RouterChoice,
     choose_routers,
     combined,
+    with_facts_of,
 )
 from napari_dmoe.inference.running.settings import InferenceSettings
 from napari_dmoe.inference.running.variants import segment_variants
-from napari_dmoe.models.card import CardAttribute
+from napari_dmoe.models.card import CardAttribute, ModelCard
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.patient import Patient
 from napari_dmoe.progress import ProgressHook, numbered, silent
@@ -125,7 +126,7 @@ def _choice(
         return choice
     t = position - place
     drivers = tuple(
-        _between(driver, attribute, place, t)
+        _between(loaded.card, driver, attribute, place, t)
         if driver.attribute == attribute.name
         else driver
         for driver in choice.drivers
@@ -134,11 +135,15 @@ def _choice(
 
 
 def _between(
-    driver: DriverRecord, attribute: CardAttribute, place: int, t: float
+    card: ModelCard,
+    driver: DriverRecord,
+    attribute: CardAttribute,
+    place: int,
+    t: float,
 ) -> DriverRecord:
     (router,) = driver.routers
     neighbours = attribute.values[place : place + 2]
-    return DriverRecord(
+    between = DriverRecord(
         attribute=attribute.name,
         value=f"{neighbours[0]} to {neighbours[1]}, t = {t:.2f}",
         values=neighbours,
@@ -146,3 +151,4 @@ def _between(
         weights=(1 - t, t),
         between=t,
     )
+    return with_facts_of(card, between)

@@ -114,6 +114,25 @@ def sweep(
     return _assembled(plan, results, votes, image)
 
 
+def notices_before(
+    loaded: LoadedModel,
+    *,
+    attribute: str | Sequence[str],
+    patient: Patient | None = None,
+    settings: InferenceSettings | None = None,
+    priors: Priors | None = None,
+) -> tuple[str, ...]:
+    """Return what must be said of the routers of a sweep before it is run.
+
+    Such as values that no training case had. The arguments are those of :func:`sweep`,
+    and what is raised.
+    """
+    settings = settings or InferenceSettings()
+    plan = _Plan(loaded, _swept(loaded, attribute), patient or Patient(), settings)
+    said = (notice for choice in plan.choices(priors) for notice in choice.notices)
+    return tuple(dict.fromkeys(said))
+
+
 class _Plan:
     """Which values are run, for whom."""
 
@@ -185,7 +204,7 @@ def _assembled(
         name = ", ".join(plan.value_names(plan.places[own]))
         labels = results[own].labels
     elif len(results) > n:
-        name, labels = MIXTURE, results[n].labels
+        name, labels = _mixture_name(plan, results[n]), results[n].labels
     else:
         name, labels = MAJORITY, votes.majority
     measured = measure_mask(labels, results[0], image)
@@ -214,6 +233,13 @@ def _assembled(
     )
 
 
+def _mixture_name(plan: _Plan, mixed: Segmentation) -> str:
+    """Name what was mixed; values without a share are no part of it."""
+    drivers = [d for d in mixed.provenance.drivers if d.attribute in plan.names]
+    left_out = ", ".join(value for driver in drivers for value in driver.left_out)
+    return f"{MIXTURE} but {left_out}" if left_out else MIXTURE
+
+
 def _value(
     plan: _Plan,
     number: int,
@@ -232,4 +258,9 @@ def _value(
         ratio=measured.ratio,
         dice=class_dice(result.labels, reference.labels, len(result.classes)),
         n_different=int(np.count_nonzero(result.labels != reference.labels)),
+        untrained=tuple(
+            value
+            for attribute, value in zip(plan.attributes, names, strict=True)
+            if value in plan.loaded.card.untrained(attribute.name)
+        ),
     )

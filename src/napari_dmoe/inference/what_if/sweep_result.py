@@ -63,6 +63,8 @@ class SweptValue:
     has the class."""
     n_different: int
     """Pixels whose label is not the reference's."""
+    untrained: tuple[str, ...] = ()
+    """Those of its values that no training case had: nothing trained their routers."""
 
     @property
     def labels(self) -> NDArray[np.uint8]:
@@ -168,7 +170,24 @@ class Sweep:
                 f"({n / self.differs.size:.2%})"
                 f"{self._largest_change()}."
             )
-        return f"{text} {self.caution}"
+        return " ".join((text, *self.notices, self.caution))
+
+    @property
+    def untrained(self) -> tuple[str, ...]:
+        """Values, or pairs, whose masks come from a router that nothing trained."""
+        return tuple(value.name for value in self.values if value.untrained)
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What must be said of its values, and of what they are compared with."""
+        never = self.untrained
+        if not never:
+            return ()
+        masks = "its mask says" if len(never) == 1 else "their masks say"
+        return (
+            f"Never trained, as no training case had it: {', '.join(never)}; {masks} "
+            "nothing of such a patient.",
+        )
 
     def _largest_change(self) -> str:
         """Name the class whose size depends most on the value."""
@@ -201,7 +220,9 @@ class Sweep:
             row["cup/disc (area)"] = value.ratio.area
             row["cup/disc (vertical)"] = value.ratio.vertical
         row[f"{self.pixel_name} that differ"] = value.n_different
-        row["note"] = f"{self.caution} {RESEARCH_ONLY}"
+        never = ", ".join(value.untrained)
+        untrained = f"Never trained: no training case had {never}." if never else ""
+        row["note"] = " ".join(filter(None, (self.caution, untrained, RESEARCH_ONLY)))
         return row
 
     def record(self) -> SweepRecord:

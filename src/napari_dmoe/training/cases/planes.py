@@ -36,6 +36,10 @@ class PlanePool:
         Whom they show.
     sizes : tuple of tuple of int
         Pixels of the images along their axes, before they were prepared.
+    ids : tuple of str
+        What the cases are called.
+    subjects : tuple of (str or None)
+        What cases of one patient or lesion share; None where nobody says.
     """
 
     images: Tensor
@@ -45,6 +49,8 @@ class PlanePool:
     patients: tuple[Patient, ...] = ()
     patch: None = None
     sizes: tuple[tuple[int, ...], ...] = ()
+    ids: tuple[str, ...] = ()
+    subjects: tuple[str | None, ...] = ()
 
     def __len__(self) -> int:
         return len(self.category)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, cast
 
@@ -28,6 +29,9 @@ from napari_dmoe.training.cases.volumes import VolumePool
 
 Pool = PlanePool | VolumePool
 """Cases at the network's resolution, in 8 bits, and what they are labelled with."""
+
+_KNOWN = ("patients", "sizes", "ids", "subjects")
+"""What a pool knows of its cases beside pixels and routers."""
 
 
 def read_pool(
@@ -57,7 +61,7 @@ def read_pool(
         )
     read, axes = _reading(card)
     reading = reading or annotation.reading(card.classes)
-    images, labels, categories, patients, sizes = [], [], [], [], []
+    images, labels, categories, sizes, known = [], [], [], [], []
     for done, case in enumerate(cases, start=1):
         prepared = read(case.image)
         images.append((255 * prepared.tensor.clamp(0, 1)).round().to(torch.uint8))
@@ -71,16 +75,18 @@ def read_pool(
         )
         labels.append(torch.from_numpy(drawn))
         categories.append(category_of(case, card))
-        patients.append(case.patient)
+        known.append((case.patient, case.id, case.subject))
         stored = dict(
             zip(case.image.spatial_axes, case.image.spatial_shape, strict=True)
         )
         sizes.append(tuple(stored[axis] for axis in axes))
         progress(Progress(done, len(cases), "reading cases"))
-    how, category, whom = card.preprocessing, torch.tensor(categories), tuple(patients)
+    how, category = card.preprocessing, torch.tensor(categories)
+    patients, ids, subjects = zip(*known, strict=True)
+    whom: dict[str, Any] = {"sizes": tuple(sizes), "ids": ids, "subjects": subjects}
     if isinstance(how, VolumePreprocessing):
         return VolumePool(
-            tuple(images), tuple(labels), category, how.patch, whom, tuple(sizes)
+            tuple(images), tuple(labels), category, how.patch, patients, **whom
         )
     planes = torch.stack([image.expand(3, -1, -1) for image in images])
     return PlanePool(
@@ -88,9 +94,24 @@ def read_pool(
         torch.stack(labels),
         category,
         cast("Preprocessing", how),
-        whom,
-        sizes=tuple(sizes),
+        patients,
+        **whom,
     )
+
+
+def part_of(pool: Pool, places: Sequence[int]) -> Pool:
+    """Return a pool of some of the cases."""
+    chosen = list(places)
+
+    def some(whole: tuple[Any, ...]) -> tuple[Any, ...]:
+        return tuple(whole[place] for place in chosen) if whole else ()
+
+    known: dict[str, Any] = {name: some(getattr(pool, name)) for name in _KNOWN}
+    known["category"] = pool.category[chosen]
+    if isinstance(pool, PlanePool):
+        images, labels = pool.images[chosen], pool.labels[chosen]
+        return replace(pool, images=images, labels=labels, **known)
+    return replace(pool, images=some(pool.images), labels=some(pool.labels), **known)
 
 
 def _reading(card: ModelCard) -> tuple[Callable[..., Any], tuple[str, ...]]:

@@ -46,6 +46,10 @@ class VolumePool:
         Whom they show.
     sizes : tuple of tuple of int
         Pixels of the images along their axes, before they were prepared.
+    ids : tuple of str
+        What the cases are called.
+    subjects : tuple of (str or None)
+        What cases of one patient or lesion share; None where nobody says.
     """
 
     images: tuple[Tensor, ...]
@@ -54,6 +58,8 @@ class VolumePool:
     patch: tuple[int, int, int]
     patients: tuple[Patient, ...] = ()
     sizes: tuple[tuple[int, ...], ...] = ()
+    ids: tuple[str, ...] = ()
+    subjects: tuple[str | None, ...] = ()
 
     def __len__(self) -> int:
         return len(self.category)

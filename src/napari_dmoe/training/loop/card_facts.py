@@ -17,14 +17,15 @@ def with_facts(
     cases_per_router: Sequence[int],
     n_cases: int,
     dice: Mapping[str, float],
+    n_held_out: int = 0,
     settings: TrainSettings,
     is_fine_tuned: bool = False,
 ) -> ModelCard:
     """State in a card what a model was trained on, and what it reached.
 
     Cases that the card states already count too. `cases_per_router` and `n_cases` are
-    this training's; held-out `dice` that is no number is left out; `is_fine_tuned` is
-    whether the model was trained before, by whomever.
+    this training's; held-out `dice`, of `n_held_out` cases, is left out where it is no
+    number; `is_fine_tuned` is whether the model was trained before, by whomever.
     """
     before, n_before = card.training.n_per_value or {}, card.training.n_cases
     is_new = n_before is None and not is_fine_tuned
@@ -46,6 +47,7 @@ def with_facts(
         "n_cases": None if is_unknown else n_cases + (n_before or 0),
         "n_per_value": n_per_value or None,
         "dice": {k: round(v, 3) for k, v in dice.items() if not math.isnan(v)} or None,
+        "n_held_out": n_held_out or None,
         "settings": _stated(settings),
     }
     training = card.training.model_copy(update=facts)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import cast
 
 import torch
 from monai.inferers import sliding_window_inference
 from torch import Tensor, nn
 
-from napari_dmoe.evaluation.groups import Groups
+from napari_dmoe.evaluation.groups import EVERYBODY, Groups
 from napari_dmoe.inference.masks.pairs import class_dice
 from napari_dmoe.training.cases.annotation import IGNORED
 from napari_dmoe.training.cases.pool import Pool
@@ -33,23 +33,44 @@ class Evaluation:
         Mean over the cases for each class; NaN where none counts.
     groups : mapping of str to mapping of str to float
         The same for each group that has cases which count.
+    n_groups : mapping of str to int
+        How many cases count in each of these groups.
     """
 
     cases: Tensor
     dice: Mapping[str, float]
     groups: Mapping[str, Mapping[str, float]]
+    n_groups: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def n(self) -> int:
+        """How many cases count."""
+        return counted(self.cases)
 
     @property
     def worst(self) -> float:
         """Mean Dice over the classes, of the worst group; of all where none is."""
-        rows = list(self.groups.values()) or [self.dice]
-        counted = [mean for row in rows if not math.isnan(mean := _mean(row.values()))]
-        return min(counted, default=math.nan)
+        return self.worst_of(self.groups)[1]
+
+    def worst_of(self, names: Collection[str]) -> tuple[str, float]:
+        """Return the worst of some groups, and its mean Dice over the classes.
+
+        It is everybody where none of them has cases which count.
+        """
+        means = {name: _mean(row.values()) for name, row in self.groups.items()}
+        known = {k: v for k, v in means.items() if k in names and not math.isnan(v)}
+        name = min(known, key=known.__getitem__, default=EVERYBODY)
+        return name, known.get(name, _mean(self.dice.values()))
 
     def by_group(self, group: Tensor, n_groups: int) -> Tensor:
         """Return the mean Dice (G,) of groups (N,) that exclude each other."""
         each = self.cases.nanmean(1)
         return torch.stack([each[group == n].nanmean() for n in range(n_groups)])
+
+
+def counted(cases: Tensor) -> int:
+    """Return how many cases (N, K - 1) have a Dice of any class."""
+    return int((~cases.isnan()).any(1).sum())
 
 
 def _mean(values: Iterable[float]) -> float:
@@ -98,7 +119,8 @@ def evaluate(
     members = zip(groups.names, torch.from_numpy(groups.members.T), strict=True)
     own = {name: cases[is_in] for name, is_in in members}
     means = {n: _means(c, classes) for n, c in own.items() if not c.isnan().all()}
-    return Evaluation(cases, _means(cases, classes), means)
+    n_groups = {name: counted(own[name]) for name in means}
+    return Evaluation(cases, _means(cases, classes), means, n_groups)
 
 
 def _logits(

@@ -22,15 +22,16 @@ from napari_dmoe.models.card import CardAttribute
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.progress import Cancelled, Progress, ProgressHook, silent
 from napari_dmoe.training.cases.annotation import TrainingError, refuse_unknown_values
-from napari_dmoe.training.cases.held_out import hold_out_cases
+from napari_dmoe.training.cases.held_out import hold_out_cases, notices_of_split
 from napari_dmoe.training.learning.losses import loss_named
 from napari_dmoe.training.learning.optimisers import rate_at
 from napari_dmoe.training.learning.selection import training_mode
 from napari_dmoe.training.loop.evaluation import Evaluation, evaluate
 from napari_dmoe.training.loop.folder import RunFolder
 from napari_dmoe.training.loop.history import Diverged, Epoch, Fitted
+from napari_dmoe.training.loop.measuring import Measured
 from napari_dmoe.training.loop.preparing import prepare_run
-from napari_dmoe.training.loop.run import Measured, Run, Weights
+from napari_dmoe.training.loop.run import Run, Weights
 from napari_dmoe.training.loop.saving import Saver
 from napari_dmoe.training.loop.step import diverged, take_step
 from napari_dmoe.training.loop.teams import team_now
@@ -49,7 +50,6 @@ class FitOptions(TypedDict, total=False):
 
     folder: RunFolder | None
     resume: bool
-    notices: Sequence[str]
     progress: ProgressHook
     on_epoch: EpochHook | None
 
@@ -62,9 +62,9 @@ def fit(
     held_out: Sequence[Case] = (),
     watch: Sequence[CardAttribute] | None = None,
     are_classes: bool = False,
+    notices: Sequence[str] = (),
     folder: RunFolder | None = None,
     resume: bool = False,
-    notices: Sequence[str] = (),
     progress: ProgressHook = silent,
     on_epoch: EpochHook | None = None,
 ) -> Fitted:
@@ -79,7 +79,9 @@ def fit(
     settings : TrainSettings
         How to train. The seed decides every draw, dropout and gating noise included.
     held_out : sequence of Case
-        Cases to measure after each epoch, not to train on. Without any, slices of
+        Cases to measure after each epoch, not to train on. One whose picture or
+        subject is trained on is not measured, which is said; where that is so of all,
+        they are measured, but nothing counts as held out. Without any, slices of
         volumes may be held out, as the settings say.
     watch : sequence of CardAttribute, optional
         Attributes whose groups are measured and may be balanced, whether or not they
@@ -87,13 +89,13 @@ def fit(
     are_classes : bool
         Whether the labels were read as the card's classes already, so that `unlabelled`
         is no number of their file.
+    notices : sequence of str
+        What is known already that a person should be told.
     folder : RunFolder, optional
         Where to save the last and the best model, the state to resume, and the
         history; nothing is written without one.
     resume : bool
         Go on from what `folder` holds, as if there had been no break.
-    notices : sequence of str
-        What is known already that a person should know; it goes before what is found.
     progress : callable
         Told after every case read, and after every step. It may raise ``Cancelled``:
         then the state is saved first.
@@ -131,9 +133,9 @@ def fit(
             held_out=held_out,
             watch=watch,
             are_classes=are_classes,
+            notices=notices,
             progress=progress,
         )
-        run.notices[:0] = notices
         saver.begin(run, resume=resume)
         try:
             for epoch in _epochs(run, saver, progress):
@@ -159,8 +161,9 @@ def fit_cohort(
 ) -> Fitted:
     """Train a copy of a model on a cohort, of which the settings hold some cases out.
 
-    Which they are, `hold_out` says; all else is as for :func:`fit`. What was noticed
-    of a cohort's table is noticed of the training too.
+    Which they are, `hold_out` says; cases of one subject, and pictures that are there
+    twice, are never parted. What is noticed of a table is among the notices. All else
+    is as for :func:`fit`.
 
     Raises
     ------
@@ -172,11 +175,17 @@ def fit_cohort(
     by = loaded.card.attributes if watch is None else watch
     looked_at = {each.name: each for each in (*by, *loaded.card.attributes)}
     refuse_unknown_values(cases, [*looked_at.values()])
-    training, held_out = hold_out_cases(cases, patients_of(cases), by, settings)
-    if isinstance(cases, Cohort):
-        options["notices"] = (*cases.notices, *options.get("notices", ()))
+    patients = patients_of(cases)
+    training, held_out = hold_out_cases(cases, patients, by, settings)
+    of_table = cases.notices if isinstance(cases, Cohort) else ()
     return fit(
-        loaded, training, settings=settings, held_out=held_out, watch=watch, **options
+        loaded,
+        training,
+        settings=settings,
+        held_out=held_out,
+        watch=watch,
+        notices=(*of_table, *notices_of_split(patients, by, settings, held_out)),
+        **options,
     )
 
 
@@ -212,19 +221,23 @@ def _end_epoch(run: Run, saver: Saver) -> Epoch:
     settings, number, found = run.settings, run.epoch, None
     is_last = number + 1 == settings.epochs
     load = [run.team.total(block) for block in run.load]
-    measured = run.measured if run.team.is_first else None
+    measured, group, worst = run.measured if run.team.is_first else None, "", math.nan
     if measured and (is_last or (number + 1) % settings.evaluate_every == 0):
         found = _measure(run, measured)
+        group, worst = found.worst_of(measured.deciding)
     epoch = Epoch(
         number,
         float(np.mean(run.losses)),
         found.dice if found else {},
         groups=found.groups if found else {},
-        worst=found.worst if found and not math.isnan(found.worst) else None,
+        worst=None if math.isnan(worst) else worst,
         learning_rate=rate_at(run.step - 1, run.steps, settings),
         expert_load=tuple(tuple((block / block.sum()).tolist()) for block in load),
         notices=_collapsed(load),
         seconds=run.seconds,
+        n=found.n if found else 0,
+        n_groups=found.n_groups if found else {},
+        worst_group="" if math.isnan(worst) else group,
     )
     run.close_epoch(epoch, weights)
     if epoch.worst is not None and _judge(run, epoch.worst, weights):

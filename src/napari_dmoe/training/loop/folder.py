@@ -9,6 +9,8 @@ last good one:
     All that another process needs to go on as if there had been no break.
 ``history.csv``, ``history.json``
     The history, for people and programs.
+``held_out.csv``
+    Which cases were held out: their ids, subjects and attributes.
 ``task.json``
     What was asked for, where a command or a task asked.
 
@@ -18,7 +20,7 @@ Nothing is written or removed before every case was read: see :meth:`RunFolder.b
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -38,7 +40,8 @@ from napari_dmoe.training.settings import SCHEMA_VERSION
 
 LAST, BEST = "last.safetensors", "best.safetensors"
 TABLE, RECORD, TASK = "history.csv", "history.json", "task.json"
-FILES = (LAST, BEST, RESUME, TABLE, RECORD, TASK)
+HELD_OUT = "held_out.csv"
+FILES = (LAST, BEST, RESUME, TABLE, RECORD, HELD_OUT, TASK)
 STATE_KEY = "napari-dmoe-training-state"
 
 
@@ -143,8 +146,23 @@ class RunFolder:
         path = self.path / name
         return path.stat().st_size if path.is_file() else 0
 
-    def begin(self, *, resume: bool) -> None:
+    def begin(
+        self,
+        *,
+        resume: bool,
+        held_out: Sequence[Mapping[str, str]] = (),
+        columns: Sequence[str] = (),
+    ) -> None:
         """Take the place of what lies here; every case was read and can be trained on.
+
+        Parameters
+        ----------
+        resume : bool
+            Whether what lies here is gone on with.
+        held_out : sequence of mapping
+            Rows of :data:`HELD_OUT`; none where nothing is held out.
+        columns : sequence of str
+            Its first columns.
 
         Raises
         ------
@@ -155,6 +173,7 @@ class RunFolder:
             if self.overwrite and not resume:
                 for name in FILES:
                     (self.path / name).unlink(missing_ok=True)
+            write_table(self.path / HELD_OUT, held_out, columns, line_end="\n")
             if self.task:
                 write_text(self.path / TASK, self.task)
         except OSError as error:

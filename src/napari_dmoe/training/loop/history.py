@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from napari_dmoe.evaluation.groups import EVERYBODY
 from napari_dmoe.evaluation.json_scores import with_nan, with_null
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.training.cases.annotation import TrainingError
@@ -28,7 +29,8 @@ class Epoch:
     groups : mapping of str to mapping of str to float
         The same for each group.
     worst : float or None
-        Mean Dice over the classes of the worst group; None where nothing was measured.
+        Mean Dice over the classes of the worst group that has enough cases to choose
+        the best epoch, else of all cases; None where nothing was measured.
     learning_rate : float
         Of its last step.
     expert_load : tuple of tuple of float
@@ -37,6 +39,14 @@ class Epoch:
         What a person should know, such as experts that nothing reaches.
     seconds : float
         How long it took.
+    n : int
+        Cases that `dice` is the mean of; 0 where nothing was measured, and in
+        histories of versions that did not count them.
+    n_groups : mapping of str to int
+        The same for each group.
+    worst_group : str
+        Of which group `worst` is, :data:`~napari_dmoe.evaluation.groups.EVERYBODY` for
+        all cases; empty where nobody says.
     """
 
     number: int
@@ -48,6 +58,16 @@ class Epoch:
     expert_load: tuple[tuple[float, ...], ...] = ()
     notices: tuple[str, ...] = ()
     seconds: float = field(default=0.0, compare=False)
+    n: int = 0
+    n_groups: Mapping[str, int] = field(default_factory=dict)
+    worst_group: str = ""
+
+    @property
+    def n_worst(self) -> int:
+        """Cases that `worst` is the mean of; 0 where nobody says."""
+        if self.worst_group == EVERYBODY:
+            return self.n
+        return self.n_groups.get(self.worst_group, 0)
 
     def facts(self) -> dict[str, Any]:
         """Return it ready for JSON; null where there is no number."""
@@ -80,13 +100,16 @@ class Fitted:
     n_cases : int
         How many cases there were; each has a router of every attribute.
     held_out : str
-        What the Dice was measured on: ``"cases"``, ``"slices"`` or ``"none"``.
+        What the Dice was measured on: ``"cases"``, ``"slices"`` or ``"none"``; or
+        ``"training"``, where everything that was measured was trained on too.
     best_epoch : int or None
         Which epoch the returned model is of; None for the last one.
     notices : tuple of str
         What a person should know.
     record : str
         How the model came about, as JSON; empty where nothing was saved.
+    n_held_out : int
+        How many cases were held out, or have slices that were.
     """
 
     loaded: LoadedModel
@@ -97,6 +120,7 @@ class Fitted:
     best_epoch: int | None = None
     notices: tuple[str, ...] = ()
     record: str = ""
+    n_held_out: int = 0
 
     @property
     def kept(self) -> Epoch | None:
@@ -134,9 +158,12 @@ def _cells(epoch: Epoch) -> Iterator[tuple[str, str]]:
     yield "worst group", "" if epoch.worst is None else _number(epoch.worst)
     for name, dice in epoch.dice.items():
         yield f"Dice {name}", _number(dice)
+    yield "n", str(epoch.n or "")
     for group, scores in epoch.groups.items():
         for name, dice in scores.items():
             yield f"Dice {name}, {group}", _number(dice)
+        yield f"n, {group}", str(epoch.n_groups.get(group, ""))
+    yield "group that is worst", epoch.worst_group
     yield "notices", "; ".join(epoch.notices)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Literal
 
 import torch
 
@@ -23,9 +22,11 @@ from napari_dmoe.training.augmentation.settings import (
 from napari_dmoe.training.cases.annotation import IGNORED, Annotation, TrainingError
 from napari_dmoe.training.cases.held_out import ENOUGH_CASES, hold_out_slices
 from napari_dmoe.training.cases.pool import Pool, read_pool
+from napari_dmoe.training.cases.same_pictures import without_leaks
 from napari_dmoe.training.cases.sampling import Sampler
 from napari_dmoe.training.cases.volumes import VolumePool
-from napari_dmoe.training.loop.run import Measured, Run
+from napari_dmoe.training.loop.measuring import measured_beside
+from napari_dmoe.training.loop.run import Run
 from napari_dmoe.training.loop.teams import team_now
 from napari_dmoe.training.settings import TrainSettings
 
@@ -38,6 +39,7 @@ def prepare_run(
     held_out: Sequence[Case],
     watch: Sequence[CardAttribute] | None,
     are_classes: bool,
+    notices: Sequence[str] = (),
     progress: ProgressHook,
 ) -> Run:
     """Read the cases and put together what a training is made of.
@@ -68,17 +70,25 @@ def prepare_run(
     watched: Pool | None = read(held_out) if len(held_out) else None
     _check_labels(reading)
     _check_foreground(pool, card)
+    apart = without_leaks(pool, watched)
+    notices = [*reading.notices, *notices, *apart.notices]
+    watched, kind = apart.watched, apart.kind
     if watched is None:
         pool, watched = _without_slices(pool, settings)
     attributes = card.attributes if watch is None else tuple(watch)
     by = _grouped_by(settings, attributes, pool.patients)
-    names, group = crossed(pool.patients, by)
-    in_training = torch.from_numpy(group)
+    in_training = torch.from_numpy(crossed(pool.patients, by)[1])
     measured = None
     if watched is not None:
-        measured = _measured(
-            watched, "cases" if len(held_out) else "slices", names, by, attributes
+        measured = measured_beside(
+            pool,
+            watched,
+            kind=kind,
+            attributes=attributes,
+            by=by,
+            sampling=settings.sampling,
         )
+        notices += measured.notices
     elif settings.sampling == "worst-group":
         raise TrainingError(
             "sampling by the worst group needs held-out cases to find it: hold some "
@@ -92,26 +102,7 @@ def prepare_run(
         pool=pool,
         sampler=Sampler(in_training, settings.sampling, n_steps and n_steps * together),
         measured=measured,
-        notices=[
-            *reading.notices,
-            *_notices(settings, groups, is_measured=measured is not None),
-        ],
-    )
-
-
-def _measured(
-    watched: Pool,
-    kind: Literal["cases", "slices"],
-    names: Sequence[str],
-    by: Sequence[CardAttribute],
-    attributes: Sequence[CardAttribute],
-) -> Measured:
-    """Return what is measured of held-out cases; -1 for groups that train none."""
-    own, group = crossed(watched.patients, by)
-    places = [names.index(name) if name in names else -1 for name in own]
-    groups = groups_of(watched.patients, attributes)
-    return Measured(
-        watched, kind, groups, torch.tensor(places)[torch.from_numpy(group)]
+        notices=[*notices, *_notices(settings, groups, is_measured=bool(measured))],
     )
 
 

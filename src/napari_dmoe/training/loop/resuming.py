@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import torch
 from pydantic import BaseModel, Field, ValidationError, model_validator
@@ -46,6 +46,10 @@ class _Epoch(_Fact):
     expert_load: list[list[float]]
     notices: list[str]
     seconds: float = Field(ge=0)
+    # Versions that did not count cases have none of these.
+    n: int = Field(0, ge=0)
+    n_groups: dict[str, Annotated[int, Field(ge=0)]] = {}
+    worst_group: str = ""
 
 
 class _BelongsTo(_Fact):
@@ -55,6 +59,8 @@ class _BelongsTo(_Fact):
     attributes: dict[str, list[str]]
     cohort: str
     settings: dict[str, Any]
+    measured: str | None = None
+    """Nothing in states of versions that might part the cases of a subject."""
 
 
 class _Facts(_Fact):

@@ -5,14 +5,12 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
-from napari_dmoe.evaluation.groups import Groups
 from napari_dmoe.imaging.appearance import Appearance
 from napari_dmoe.models.architectures import Network
 from napari_dmoe.models.checkpoint import LoadedModel
@@ -24,6 +22,7 @@ from napari_dmoe.training.learning.selection import FixedRouters, select
 from napari_dmoe.training.loop.card_facts import with_facts
 from napari_dmoe.training.loop.history import Epoch, Fitted
 from napari_dmoe.training.loop.image_facts import appearances, with_images
+from napari_dmoe.training.loop.measuring import Measured
 from napari_dmoe.training.loop.resuming import check_state
 from napari_dmoe.training.loop.teams import team_now
 from napari_dmoe.training.settings import TrainSettings
@@ -35,20 +34,6 @@ _WHERE = ("step", "epoch", "position", "losses", "seconds")
 _SO_FAR = ("history", "best_epoch", "waited", "is_stopped", "notices")
 _STATE = (*_WHERE, *_SO_FAR)
 """What of a run is saved beside its tensors: where it stands and what came of it."""
-
-
-@dataclass(frozen=True)
-class Measured:
-    """What is measured after an epoch."""
-
-    pool: Pool
-    """Held-out cases, or volumes of which only held-out slices are annotated."""
-    kind: Literal["cases", "slices"]
-    groups: Groups
-    """Groups that the Dice is told for; a case may belong to several."""
-    group: Tensor
-    """The group (N,) of each case that sampling goes by, -1 for one that no training
-    case belongs to."""
 
 
 class Run:
@@ -170,8 +155,10 @@ class Run:
         self.order = tensors.get("order")
         loads = _below(tensors, "load.")
         self.load = [loads[str(i)].to(self.settings.device) for i in range(len(loads))]
+        told = self.notices
         for name in _STATE:
             setattr(self, name, facts[name])
+        self.notices += [notice for notice in told if notice not in self.notices]
         self.history = [Epoch.from_facts(epoch) for epoch in facts["history"]]
         self.good = self.weights() if self.history else None
         if not self.team.is_first:  # the first alone saved where its draws stood
@@ -189,11 +176,13 @@ class Run:
         if weights is not None:
             module.load_state_dict(weights)
         module.requires_grad_(True).eval()
+        measured = self.history[of] if self.history and self.n_held_out else None
         card = with_facts(
             self.start.card,
             cases_per_router=self.cases_per_router,
             n_cases=len(self.pool),
-            dice=self.history[of].dice if self.history else {},
+            dice=measured.dice if measured else {},
+            n_held_out=measured.n if measured else 0,
             settings=self.settings,
             is_fine_tuned=bool(self.start.sha256),
         )
@@ -223,6 +212,11 @@ class Run:
         counts = _known(self.pool.category).bincount(minlength=n_routers)
         return tuple(counts.tolist())
 
+    @property
+    def n_held_out(self) -> int:
+        """How many cases are held out, or have slices that are."""
+        return self.measured.n_held_out if self.measured else 0
+
     def fitted(self, *, keep: str | None = None) -> Fitted:
         """Return what came of it: the best model or the last, as is asked for."""
         is_best = (keep or self.settings.keep) == "best" and self.best is not None
@@ -236,6 +230,7 @@ class Run:
             held_out=self.measured.kind if self.measured else "none",
             best_epoch=epoch,
             notices=tuple(self.notices),
+            n_held_out=self.n_held_out,
         )
 
 

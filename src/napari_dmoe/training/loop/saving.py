@@ -26,6 +26,7 @@ from napari_dmoe.training.cases.pool import pool_sha256
 from napari_dmoe.training.learning.optimisers import n_slots
 from napari_dmoe.training.loop.folder import BEST, LAST, RunFolder
 from napari_dmoe.training.loop.history import Fitted
+from napari_dmoe.training.loop.measuring import list_of_held_out
 from napari_dmoe.training.loop.resuming import RESUME, check_weights
 from napari_dmoe.training.loop.run import Run, Weights
 from napari_dmoe.training.loop.teams import team_now
@@ -48,7 +49,7 @@ class Saver:
         self._folder = folder
         self._seconds = 60 * settings.save_minutes
         self._saved_at = time.monotonic()
-        self._cohort = ""
+        self._cohort = self._measured = ""
         self._failures: dict[str, Exception] = {}
         """Why the last save of a file failed, by its name."""
 
@@ -70,10 +71,12 @@ class Saver:
         if self._folder is None:
             return
         self._cohort = pool_sha256(run.pool)
+        self._measured = pool_sha256(run.measured.pool) if run.measured else ""
         if resume:
             tensors, facts = self._folder.read_state()
             _check_same(facts["belongs_to"], self._belongs_to(run))
             run.restore(tensors, facts)
+            _tell_of_earlier_choice(run)
             if run.best_epoch is not None:
                 run.best = self._folder.read_best()
                 if run.best is None:
@@ -91,7 +94,8 @@ class Saver:
             _n_bytes(run.network.state_dict()),
             _n_bytes(learning) * n_slots(run.settings),
         )
-        self._folder.begin(resume=resume)
+        held_out, columns = list_of_held_out(run.measured)
+        self._folder.begin(resume=resume, held_out=held_out, columns=columns)
 
     def save_in_time(self, run: Run) -> None:
         """Save if the last time is too long ago."""
@@ -203,6 +207,7 @@ class Saver:
             "classes": list(card.classes),
             "attributes": {a.name: list(a.values) for a in card.attributes},
             "cohort": self._cohort,
+            "measured": self._measured,
             "settings": run.settings.model_dump(mode="json"),
         }
 
@@ -218,6 +223,7 @@ class Saver:
                 **self._belongs_to(run),
                 "started_from": run.start.sha256 or None,
                 "held_out": run.measured.kind if run.measured else "none",
+                "n_held_out": run.n_held_out,
                 "best_epoch": run.best_epoch,
                 "history": run.history_facts(with_times=False),
                 "notices": run.notices,
@@ -241,17 +247,30 @@ _WORDS = {
     "classes": "other classes",
     "attributes": "other attributes",
     "cohort": "other cases or labels",
+    "measured": "other cases to measure",
 }
+
+_NEWER = frozenset({"measured"})
+"""What states of earlier versions do not tell."""
+
+_SPLIT = (
+    " (or it was begun by an earlier version, which parted cases of one subject or "
+    "picture)"
+)
 
 
 def _check_same(saved: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     """Refuse to go on with a model, cohort or settings that are not the saved ones."""
+    is_earlier = not _NEWER & set(saved)
     for name, words in _WORDS.items():
+        if name in _NEWER and is_earlier:
+            continue
         if saved.get(name) != now[name]:
+            why = _SPLIT if name == "cohort" and is_earlier else ""
             raise TrainingError(
                 f"the saved training cannot be resumed with {words}: it had "
-                f"{_difference(saved.get(name), now[name])}. Train anew in another "
-                f"folder, or fine-tune its {LAST}"
+                f"{_difference(saved.get(name), now[name])}{why}. Train anew in "
+                f"another folder, or fine-tune its {LAST}"
             )
     before, after = saved["settings"], now["settings"]
     for name, value in after.items():
@@ -261,6 +280,17 @@ def _check_same(saved: Mapping[str, Any], now: Mapping[str, Any]) -> None:
                 f"{_cut(before.get(name))}, now {value}. Leave the setting out to "
                 "keep it"
             )
+
+
+def _tell_of_earlier_choice(run: Run) -> None:
+    """Say where the best epoch so far was chosen as earlier versions did."""
+    best = None if run.best_epoch is None else run.history[run.best_epoch]
+    if best is not None and not best.worst_group:
+        notice = (
+            f"epoch {best.number + 1}, the best so far, was chosen by groups of any "
+            "size, as earlier versions did; from here on small groups do not choose"
+        )
+        run.notices += [notice] if notice not in run.notices else []
 
 
 def _difference(saved: object, now: object) -> str:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -55,12 +55,18 @@ class GuardedFolder(RunFolder):
     before = ""
     """Those scores as JSON; none where it is empty."""
 
-    def begin(self, *, resume: bool) -> None:
+    def begin(
+        self,
+        *,
+        resume: bool,
+        held_out: Sequence[Mapping[str, str]] = (),
+        columns: Sequence[str] = (),
+    ) -> None:
         """Take the place of what lies here, and note what the guard scored."""
         if self.overwrite and not resume:
             for name in GUARD_FILES:
                 (self.path / name).unlink(missing_ok=True)
-        super().begin(resume=resume)
+        super().begin(resume=resume, held_out=held_out, columns=columns)
         if self.before:
             write_text(self.path / BEFORE_FILE, self.before)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from napari_dmoe.evaluation.group_table import counted_mean
 from napari_dmoe.evaluation.groups import EVERYBODY, SMALL_GROUP, names_of_groups
+from napari_dmoe.evaluation.intervals import Interval
 from napari_dmoe.evaluation.json_scores import with_nan
 from napari_dmoe.evaluation.paired import paired_interval
 from napari_dmoe.models.card import CardAttribute
@@ -17,7 +18,7 @@ from napari_dmoe.training.tuning.scores import CaseScore
 _CLEAN = 1.0
 """What a mask counts as that is rightly empty, where one before or after was not."""
 
-_NUMBERS = ("before", "after", "low", "high", "whole", "whole_low")
+_NUMBERS = ("before", "after", "low", "high", "least", "least_low")
 
 
 @dataclass(frozen=True)
@@ -42,12 +43,16 @@ class Change:
     n_absent : int
         Cases with a score before and after whose truth lacks the region: their Dice is
         0 whatever is drawn, so that they check nothing.
+    n_again : int
+        Cases that say something, but of a patient of whom another does already.
     appeared, vanished : int
         Cases whose truth lacks the region in which it is drawn now, and was not before;
         and the other way round.
-    whole, whole_low : float
-        The mean change and the lower end of its interval where those count too, a
-        rightly empty mask as 1; NaN where there are none.
+    least, least_low : float
+        The mean change and the lower end of its interval as they are least: of the
+        same cases, of those among them whose truth has the region, and of all with what
+        appeared and vanished, where a rightly empty mask counts as 1. NaN where these
+        do not differ.
     """
 
     group: str
@@ -59,10 +64,11 @@ class Change:
     low: float = math.nan
     high: float = math.nan
     n_absent: int = 0
+    n_again: int = 0
     appeared: int = 0
     vanished: int = 0
-    whole: float = math.nan
-    whole_low: float = math.nan
+    least: float = math.nan
+    least_low: float = math.nan
 
     @property
     def gain(self) -> float:
@@ -76,28 +82,22 @@ class Change:
 
     @property
     def n_checking(self) -> int:
-        """Cases that say something of the region: their truth has it."""
-        return self.n_compared - self.n_absent
+        """Patients who say something of the region: a truth of theirs has it."""
+        return self.n_compared - self.n_absent - self.n_again
 
     @property
     def is_enough(self) -> bool:
         """Whether there are so many of them that their mean says something."""
         return self.n_checking >= SMALL_GROUP
 
-    @property
-    def least(self) -> float:
-        """How much it rose at the worse of both counts; NaN where it is no number."""
-        numbers = [g for g in (self.gain, self.whole) if not math.isnan(g)]
-        return min(numbers, default=math.nan)
-
     def is_worse(self, tolerance: float) -> bool:
         """Whether it fell by more than a tolerance; False where it is no number."""
-        return self.least < -tolerance - _ROUNDING
+        return any(g < -tolerance - _ROUNDING for g in (self.gain, self.least))
 
     def excludes(self, loss: float) -> bool:
         """Whether its intervals exclude that it fell by more than a loss."""
-        is_clean = math.isnan(self.whole) or self.whole_low >= -loss - _ROUNDING
-        return self.low >= -loss - _ROUNDING and is_clean
+        lows = [self.low, *([] if math.isnan(self.least) else [self.least_low])]
+        return all(low >= -loss - _ROUNDING for low in lows)
 
     @property
     def said(self) -> str:
@@ -107,7 +107,9 @@ class Change:
         if not math.isnan(self.low):
             facts.append(f"{self.low:+.2f} to {self.high:+.2f}")
         if self.appeared:
-            facts.append(f"drawn in {self.appeared} that have none and had none drawn")
+            facts.append(f"drawn in {self.appeared} without any, and was not before")
+        if self.least < self.gain - _ROUNDING:
+            facts.append(f"{self.least:+.2f} with those that lack it counted apart")
         return (
             f"{name}, {self.region} {self.before:.2f} -> {self.after:.2f} "
             f"({', '.join(facts)})"
@@ -148,29 +150,48 @@ def _change(
     region: str,
 ) -> Change:
     own = [
-        (old, old.dice[region], new.dice[region])
-        for old, new in zip(before, after, strict=True)
+        (old.dice[region], new.dice[region], old, place)
+        for place, (old, new) in enumerate(zip(before, after, strict=True))
         if group == EVERYBODY or group in old.groups
     ]
-    both = [row for row in own if not math.isnan(row[1]) and not math.isnan(row[2])]
-    rises = [new - old for _, old, new in both]
-    interval = paired_interval(rises)
+    both = [row for row in own if not math.isnan(row[0] + row[1])]
+    shown = [row for row in both if region not in row[2].absent]
     # Of a truth without the region, no score means that nothing was drawn.
-    appeared = [new - _CLEAN for _, old, new in own if math.isnan(old) and new == new]
-    vanished = [_CLEAN - old for _, old, new in own if math.isnan(new) and old == old]
-    everything = [*rises, *appeared, *vanished] if appeared or vanished else []
+    appeared = [row for row in own if math.isnan(row[0]) and not math.isnan(row[1])]
+    vanished = [row for row in own if math.isnan(row[1]) and not math.isnan(row[0])]
+    ways = [both, shown, [*both, *appeared, *vanished]]
+    risen = [_risen(way) for way in ways if way and len(way) != len(both)]
+    (_, interval), whom = _risen(both), {_whose(row) for row in shown}
     return Change(
         group=group,
         region=region,
         n=len(own),
         n_nan=len(own) - len(both),
-        before=counted_mean(old for _, old, _ in both),
-        after=counted_mean(new for _, _, new in both),
+        before=counted_mean(row[0] for row in both),
+        after=counted_mean(row[1] for row in both),
         low=interval.low,
         high=interval.high,
-        n_absent=sum(region in score.absent for score, _, _ in both),
+        n_absent=len(both) - len(shown),
+        n_again=len(shown) - len(whom),
         appeared=len(appeared),
         vanished=len(vanished),
-        whole=counted_mean(everything),
-        whole_low=paired_interval(everything).low,
+        least=min((mean for mean, _ in risen), default=math.nan),
+        least_low=min((each.low for _, each in risen), default=math.nan),
     )
+
+
+_Row = tuple[float, float, CaseScore, int]
+"""Dice before and after, whose, and its place among the cases."""
+
+
+def _whose(row: _Row) -> tuple[str, int]:
+    """Return what cases of one patient share, and no others."""
+    _, _, score, place = row
+    return ("case", place) if score.subject is None else ("subject", score.subject)
+
+
+def _risen(rows: Sequence[_Row]) -> tuple[float, Interval]:
+    """Return how much cases rose in the mean, and the interval of it."""
+    clean = [[_CLEAN if math.isnan(v) else v for v in row[:2]] for row in rows]
+    rises = [after - before for before, after in clean]
+    return counted_mean(rises), paired_interval(rises, list(map(_whose, rows)))

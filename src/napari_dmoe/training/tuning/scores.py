@@ -42,12 +42,16 @@ class CaseScore:
         By region; NaN where neither mask has it.
     absent : tuple of str
         Regions that the truth lacks.
+    subject : int, optional
+        What cases of one patient share among those that were measured together; None
+        where nobody says whose they are.
     """
 
     id: str
     groups: tuple[str, ...]
     dice: Mapping[str, float]
     absent: tuple[str, ...] = ()
+    subject: int | None = None
 
 
 def score_cases(
@@ -82,8 +86,8 @@ def score_cases(
     CohortError
         For labels that do not fit their image, or that the card has no class for.
     """
-    settings = InferenceSettings(device=device)
-    scores = []
+    settings, scores = InferenceSettings(device=device), []
+    subjects: dict[str | None, int] = {}
     for number, case in enumerate(cases):
         now = Progress(number, len(cases), f"{what}: {number + 1} of {len(cases)}")
 
@@ -105,7 +109,9 @@ def score_cases(
         dice = {score.region: score.value for score in measured}
         groups = groups_of([as_known(case.patient, attributes)], attributes)
         absent = tuple(s.region for s in measured if s.presence in _NOT_IN_TRUTH)
-        scores.append(CaseScore(case.id, groups.of_case(0), dice, absent))
+        subject = subjects.setdefault(case.subject, len(subjects))
+        whose = None if case.subject is None else subject
+        scores.append(CaseScore(case.id, groups.of_case(0), dice, absent, whose))
     progress(Progress(len(cases), max(1, len(cases)), what))
     return tuple(scores)
 
@@ -147,4 +153,5 @@ def _score(facts: Mapping[str, Any]) -> CaseScore:
         tuple(facts["groups"]),
         with_nan(facts["dice"]),
         tuple(facts["absent"]),
+        facts["subject"],
     )

@@ -1,0 +1,92 @@
+"""Which cases of a cohort must not be parted: those of one subject, or of one picture.
+
+Nothing is prepared or compared as a network sees it: what can be known of files and
+arrays as they are. What only shows after reading, :mod:`same_pictures` tells.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from napari_dmoe.cohorts.case import Case
+from napari_dmoe.cohorts.datasets import rows_of
+from napari_dmoe.cohorts.rows import CohortRow
+
+_SAMPLE = 2**16
+"""Bytes from the middle of a file that tell most files of one size apart."""
+
+Row = Case | CohortRow
+
+
+def together(cases: Sequence[Case]) -> NDArray[np.int64]:
+    """Return the lot (N,) that each case belongs to, counted in order of appearance.
+
+    Cases of one lot share a subject or a picture, or are linked by others that do; no
+    image of a table is decoded. Files are compared whole where size and middle agree.
+    """
+    rows = rows_of(cases)
+    first: dict[Hashable, int] = {}
+    links: list[tuple[int, int]] = []
+    for place, row in enumerate(rows):
+        if row.subject is not None:
+            links.append((place, first.setdefault(row.subject, place)))
+    links += [(place, alike[0]) for alike in _same(rows) for place in alike[1:]]
+    if not links:
+        return np.arange(len(rows))
+    here, there = np.array(links).T
+    graph = coo_array((np.ones(len(links), bool), (here, there)), (len(rows),) * 2)
+    _, lots = connected_components(graph, directed=False)
+    return np.asarray(lots, np.int64)
+
+
+def _same(rows: Sequence[Row]) -> list[list[int]]:
+    """Return the places of pictures that are there more than once."""
+    alike = [list(range(len(rows)))]
+    for tell in (_size, _middle, _everything):
+        alike = [part for places in alike for part in _parted(rows, places, tell)]
+    return alike
+
+
+def _parted(
+    rows: Sequence[Row], places: Iterable[int], tell: Callable[[Row], Hashable]
+) -> list[list[int]]:
+    """Part places by what is told of them; those that are alone are left out."""
+    parts: defaultdict[Hashable, list[int]] = defaultdict(list)
+    for place in places:
+        try:
+            told = tell(rows[place])
+        except OSError:  # reading the case will say so
+            continue
+        if told is not None:
+            parts[told].append(place)
+    return [part for part in parts.values() if len(part) > 1]
+
+
+def _size(row: Row) -> Hashable:
+    if isinstance(row, CohortRow):
+        return row.image.stat().st_size
+    data = row.image.data
+    return (data.shape, data.dtype.str) if isinstance(data, np.ndarray) else None
+
+
+def _middle(row: Row) -> Hashable:
+    if isinstance(row, Case):
+        data = np.asarray(row.image.data)
+        return bytes(data[tuple(n // 2 for n in data.shape[:-2])].tobytes())
+    with row.image.open("rb") as file:
+        file.seek(max(0, row.image.stat().st_size - _SAMPLE) // 2)
+        return file.read(_SAMPLE)
+
+
+def _everything(row: Row) -> Hashable:
+    if isinstance(row, Case):
+        return hashlib.sha256(np.ascontiguousarray(row.image.data).data).digest()
+    with row.image.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()

@@ -1,0 +1,187 @@
+"""What is measured after an epoch, which of its groups decide, and a list of it."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from napari_dmoe.evaluation.groups import Groups, crossed, groups_of
+from napari_dmoe.models.card import CardAttribute
+from napari_dmoe.models.refusals import listed
+from napari_dmoe.patient import Patient
+from napari_dmoe.training.cases.annotation import IGNORED
+from napari_dmoe.training.cases.pool import Pool
+from napari_dmoe.training.cases.same_pictures import Kind
+
+ENOUGH_TO_DECIDE = 5
+"""Measured cases of a group from which on it may choose the best epoch, and how often
+it is shown: the mean of fewer is mostly that of single cases."""
+
+COLUMNS = ("id", "subject")
+"""What the list of held-out cases begins with."""
+
+_SHOWN = 3
+"""Groups that a notice names where many are alike."""
+
+_WORDS = {
+    "cases": "held-out cases",
+    "slices": "volumes with held-out slices",
+    "training": "measured cases",
+}
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What is measured after an epoch."""
+
+    pool: Pool
+    """Held-out cases, or volumes of which only held-out slices are annotated."""
+    kind: Kind
+    """``"training"`` where all of it is trained on too."""
+    groups: Groups
+    """Groups that the Dice is told for; a case may belong to several."""
+    group: Tensor
+    """The group (N,) of each case that sampling goes by, -1 for one that no training
+    case belongs to, and for one of too few cases."""
+    deciding: tuple[str, ...]
+    """Groups that have enough cases to choose the best epoch."""
+    attributes: tuple[CardAttribute, ...]
+    """What the groups are made of."""
+    notices: tuple[str, ...]
+    """Which groups have too few cases."""
+
+    @property
+    def n_held_out(self) -> int:
+        """How many cases are held out, or have slices that are."""
+        return 0 if self.kind == "training" else len(self.pool)
+
+
+def measured_beside(
+    pool: Pool,
+    watched: Pool,
+    *,
+    kind: Kind,
+    attributes: Sequence[CardAttribute],
+    by: Sequence[CardAttribute],
+    sampling: str,
+) -> Measured:
+    """Return what is measured of a pool beside the one that is trained on.
+
+    Parameters
+    ----------
+    pool, watched : Pool
+        What is trained on, and what is measured.
+    kind : {"cases", "slices", "training"}
+        What the latter is.
+    attributes : sequence of CardAttribute
+        Whose groups the Dice is told for.
+    by : sequence of CardAttribute
+        Which of them make up the groups of sampling.
+    sampling : str
+        The rule of sampling.
+    """
+    shows = torch.tensor([_shows_a_class(labels) for labels in watched.labels])
+    groups = groups_of(watched.patients, attributes)
+    n = groups.members[shows.numpy()].sum(0).tolist()
+    counts = dict(zip(groups.names, n, strict=True))
+    of_training = groups_of(pool.patients, attributes)
+    is_there = np.logical_or(of_training.members.any(0), groups.members.any(0))
+    there = dict(itertools.compress(counts.items(), is_there.tolist()))
+    notices = _notices_of_choice(there, _WORDS[kind])
+    group, small = _sampled_by(pool.patients, watched.patients, by, shows)
+    if sampling == "worst-group":
+        notices += _notices_of_sampling(small, bool((group >= 0).any()), _WORDS[kind])
+    return Measured(
+        watched,
+        kind,
+        groups,
+        group,
+        deciding=tuple(k for k, v in counts.items() if v >= ENOUGH_TO_DECIDE),
+        attributes=tuple({a.name: a for a in (*attributes, *by)}.values()),
+        notices=tuple(notices),
+    )
+
+
+def _shows_a_class(labels: Tensor) -> bool:
+    return bool(((labels > 0) & (labels != IGNORED)).any())
+
+
+def _sampled_by(
+    training: Sequence[Patient],
+    watched: Sequence[Patient],
+    by: Sequence[CardAttribute],
+    shows: Tensor,
+) -> tuple[Tensor, list[str]]:
+    """Return the group of each measured case, and what groups are too small."""
+    names, _ = crossed(training, by)
+    own, number = crossed(watched, by)
+    group = torch.from_numpy(number)
+    n = dict(zip(own, group[shows].bincount(minlength=len(own)).tolist(), strict=True))
+    small = [f"{k} ({n.get(k, 0)})" for k in names if n.get(k, 0) < ENOUGH_TO_DECIDE]
+    places = [
+        names.index(k) if k in names and n[k] >= ENOUGH_TO_DECIDE else -1 for k in own
+    ]
+    return torch.tensor(places)[group], small
+
+
+def _notices_of_choice(counts: dict[str, int], what: str) -> list[str]:
+    small = [f"{k} ({n})" for k, n in counts.items() if n < ENOUGH_TO_DECIDE]
+    if not small:
+        return []
+    if len(small) == len(counts):
+        return [
+            f"no group has {ENOUGH_TO_DECIDE} {what}: the best epoch is chosen by all "
+            f"of them together ({listed(small, _SHOWN)})"
+        ]
+    be = "is" if len(small) == 1 else "are"
+    return [
+        f"the best epoch is chosen by groups of at least {ENOUGH_TO_DECIDE} {what}: "
+        f"{listed(small, _SHOWN)} {be} not among them"
+    ]
+
+
+def _notices_of_sampling(small: list[str], are_others: bool, what: str) -> list[str]:
+    if not small:
+        return []
+    if not are_others:
+        return [
+            f"no group has {ENOUGH_TO_DECIDE} {what} to find the worst by: all are "
+            "shown as often"
+        ]
+    return [
+        f"groups of fewer than {ENOUGH_TO_DECIDE} {what} are shown as often as the "
+        f"others on average: {listed(small, _SHOWN)}"
+    ]
+
+
+def list_of_held_out(
+    measured: Measured | None,
+) -> tuple[list[dict[str, str]], tuple[str, ...]]:
+    """Return what was held out as rows of a table, and its columns.
+
+    Numbers such as ages are told as the band that the model knows; an attribute that
+    is not looked at is not told.
+    """
+    if measured is None or measured.kind == "training":
+        return [], COLUMNS
+    pool, rows = measured.pool, []
+    for place, patient in enumerate(pool.patients):
+        row = {"id": pool.ids[place], "subject": pool.subjects[place] or ""}
+        for attribute in measured.attributes:
+            value = attribute.category(patient.value(attribute.name))
+            row[attribute.name] = "" if value is None else attribute.values[value]
+        if measured.kind == "slices":
+            row["slices"] = " ".join(map(str, _annotated(pool.labels[place])))
+        rows.append(row)
+    return rows, (*COLUMNS, *(a.name for a in measured.attributes))
+
+
+def _annotated(labels: Tensor) -> list[int]:
+    """Return the annotated slices of a volume at the network's resolution, from 0."""
+    found: list[int] = (labels != IGNORED).flatten(1).any(1).nonzero()[:, 0].tolist()
+    return found
