@@ -16,6 +16,7 @@ import pytest
 import torch
 from cli_runs import run
 from imagenet_arrays import jax_arrays
+from PIL import Image
 from training_cases import (
     CARD,
     CONFIG,
@@ -82,7 +83,10 @@ def test_train_writes_models_logs_and_what_it_needs_to_go_on(
     code, said, told = run("train", cohort, "--recipe", recipe, "--output", out)
     assert code == 0
     assert "held-out Dice rim" in said
+    assert "(n 3)" in said
     assert told.count("worst group") == 3
+    assert told.count("(all together, n 3)") == 3
+    assert "notice: no group has 5 held-out cases" in told
     assert {path.name for path in out.iterdir()} == {
         "model.safetensors",
         "best.safetensors",
@@ -90,6 +94,7 @@ def test_train_writes_models_logs_and_what_it_needs_to_go_on(
         "resume.safetensors",
         "history.csv",
         "history.json",
+        "held_out.csv",
         "task.json",
     }
     loaded = load_checkpoint(out / "model.safetensors")
@@ -306,3 +311,42 @@ def test_a_terminated_command_saves_and_is_resumed_to_the_same_file(
     assert run("train", cohort, "--output", cut, "--resume")[0] == 0
     first, second = (load_checkpoint(p / "model.safetensors") for p in (cut, whole))
     assert weights(first).equal(weights(second))
+
+
+def test_the_worst_group_is_named_with_its_number(tmp_path: Path, recipe: Path) -> None:
+    cases = [square(i, "healthy" if i < 30 else "glaucoma") for i in range(32)]
+    write_cohort(tmp_path / "cohort", cases)
+    options = ("--recipe", recipe, "--epochs", 1, "--output", tmp_path / "o")
+    code, said, told = run("train", tmp_path / "cohort", *options)
+    assert code == 0
+    assert "(severity=healthy, n 6)" in told
+    assert "no case of severity=glaucoma (2) is held out" in told
+    assert "(n 6)" in said
+    assert (tmp_path / "o/held_out.csv").read_text().count("\n") == 7
+
+
+def test_what_was_trained_on_is_not_called_held_out(
+    tmp_path: Path, recipe: Path
+) -> None:
+    # The same ten pictures in two formats: files differ, and what is seen does not.
+    cases = [square(i, "healthy") for i in range(10)]
+    folder = write_cohort(tmp_path / "cohort", cases).parent
+    lines = (folder / "cohort.csv").read_text().splitlines()
+    place = lines[0].split(",").index("image")
+    twice = [lines[0]]
+    for number, line in enumerate(lines[1:]):
+        cells = line.split(",")
+        twice.append(line)
+        copy = (folder / cells[place]).with_suffix(".bmp")
+        Image.open(folder / cells[place]).save(copy)
+        cells[place] = copy.relative_to(folder).as_posix()
+        cells[lines[0].split(",").index("id")] = f"again-{number}"
+        twice.append(",".join(cells))
+    (folder / "cohort.csv").write_text("\n".join(twice) + "\n")
+    options = ("--recipe", recipe, "--epochs", 1, "--output", tmp_path / "o")
+    code, said, told = run("train", folder, *options)
+    assert code == 0
+    assert "Dice on what was trained on, rim" in said
+    assert "nothing was held out" in said
+    assert "held-out Dice" not in said
+    assert "are the same picture: keep one" in told

@@ -40,7 +40,7 @@ _SAMPLE = 4096
 _MARKS = "_. -"
 """Characters that part an image's name from what is added to it."""
 
-_RESULT = re.compile(
+RESULT_NAME = re.compile(
     r"(?P<base>.+)\.(?P<what>labels|probabilities|routing(-\d+)?|sensitivity|differs"
     r"|votes|entropy|sweep|mask|(block|stage)\d+)",
     re.IGNORECASE | re.DOTALL,
@@ -88,7 +88,7 @@ class Neighbours:
         name says: few values, or fractions. By another name it is known by a record of
         its own.
         """
-        found = _RESULT.fullmatch(image_stem(path))
+        found = RESULT_NAME.fullmatch(image_stem(path))
         if found is None:
             return is_recorded(path)
         place = bisect_left(self._records, found["base"] + ".")
@@ -129,6 +129,18 @@ class Neighbours:
         if path not in self._few:
             self._few[path] = _has_few_values(path)
         return self._few[path]
+
+
+def added_to(stem: str) -> str:
+    """Return to which name a word for masks or views was added; empty for none.
+
+    Examples
+    --------
+    >>> added_to("ISIC_0000001_segmentation"), added_to("mask_7"), added_to("a")
+    ('ISIC_0000001', '7', '')
+    """
+    found = (pattern.fullmatch(stem) for pattern in (_ADDED, _PUT_BEFORE))
+    return next((each["base"] for each in found if each), "")
 
 
 def _beginnings(stem: str) -> Iterator[str]:

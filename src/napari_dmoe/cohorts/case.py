@@ -28,7 +28,8 @@ class Case:
     """Whom it shows."""
     subject: str | None = None
     """What other cases of the same patient or lesion share; None where nobody says.
-    It keeps them on one side of a split, and is shown or written nowhere but there."""
+    It keeps them on one side of a split, and is shown or written nowhere but there, and
+    in the table of a cohort that is written."""
     phantom: str | None = None
     """Kind of phantom that the image was drawn as; None where it is not known to be
     one."""

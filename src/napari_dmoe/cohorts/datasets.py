@@ -2,34 +2,30 @@
 
 A cohort is a folder with ``cohort.csv``, or such a table itself. Its columns are
 ``image`` (a path relative to the table) and, all of them optional, ``labels``, ``id``,
-``sex``, ``race``, ``age``, ``severity`` and any further attribute that a model card
-names. A blank cell means that a value is not known. A table without ids calls its cases
-as :mod:`napari_dmoe.cohorts.rows` says. Cohorts are written by
+``sex``, ``race``, ``age``, ``severity``, a column of subjects and any further attribute
+that a model card names; :mod:`napari_dmoe.cohorts.columns` has the other names that
+they go by. A table without paths, as cohorts are published, tells images by their names
+in its folder and below (:mod:`napari_dmoe.cohorts.matching`). A blank cell means that a
+value is not known. A table without ids calls its cases as
+:mod:`napari_dmoe.cohorts.rows` says. Cohorts are written by
 :mod:`napari_dmoe.cohorts.writing`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import overload
 
 from napari_dmoe.cohorts.case import Case, CohortError, Selection
 from napari_dmoe.cohorts.classes import ClassedCases
-from napari_dmoe.cohorts.rows import BadRow, CohortRow, RowReader, one_error
-from napari_dmoe.imaging.tables import TableError, read_table, unescaped
+from napari_dmoe.cohorts.reading import TableRows, read_rows_of
+from napari_dmoe.cohorts.rows import BadRow, CohortRow, one_error
 from napari_dmoe.patient import Patient
 
 TABLE = "cohort.csv"
 """Name of the table in a cohort's folder."""
-
-MAX_ROWS = 250_000
-"""Cases that a table may have: more than any cohort that fits into one folder."""
-
-MAX_COLUMNS = 16_384
-"""Columns that a table may have, as in spreadsheets."""
 
 
 @dataclass(frozen=True)
@@ -55,18 +51,29 @@ class Cohort(Sequence[Case]):
         return self.rows[index].read()
 
 
-def read_cohort(path: str | Path) -> Cohort:
+def read_cohort(
+    path: str | Path,
+    *,
+    subject: str | None = None,
+    drivers: Collection[str] | None = None,
+) -> Cohort:
     """Read a cohort's table; images and labels are read later, one at a time.
 
     Parameters
     ----------
     path : str or Path
         A folder that holds ``cohort.csv``, or a CSV file in UTF-8.
+    subject : str, optional
+        The column that tells of which patient or lesion a case is; by default those
+        called as in :data:`~napari_dmoe.cohorts.columns.SUBJECT_COLUMNS`.
+    drivers : collection of str, optional
+        Attributes that drive the model in hand, for the notices.
 
     Returns
     -------
     Cohort
-        A sequence of :class:`Case`.
+        A sequence of :class:`Case`. Its notices say what was understood of the table
+        otherwise than written, and what is not used.
 
     Raises
     ------
@@ -77,11 +84,11 @@ def read_cohort(path: str | Path) -> Cohort:
         it never repeats a patient's value.
     """
     table = _table_at(path)
-    everything = read_rows(path)
-    problems = [row.problem for row in everything if isinstance(row, BadRow)]
+    everything = read_table_rows(path, subject=subject, drivers=drivers)
+    problems = [row.problem for row in everything.rows if isinstance(row, BadRow)]
     if problems:
         raise one_error(problems)
-    rows = tuple(row for row in everything if isinstance(row, CohortRow))
+    rows = tuple(row for row in everything.rows if isinstance(row, CohortRow))
     seen: dict[str, int] = {}
     for row in rows:
         if row.id in seen:
@@ -90,7 +97,7 @@ def read_cohort(path: str | Path) -> Cohort:
                 f"{row.id!r}: give each case an id of its own"
             )
         seen[row.id] = row.number
-    return Cohort(rows)
+    return Cohort(rows, everything.notices)
 
 
 def read_rows(path: str | Path) -> list[CohortRow | BadRow]:
@@ -101,64 +108,34 @@ def read_rows(path: str | Path) -> list[CohortRow | BadRow]:
     CohortError
         When the table is missing, is no such table, or has no rows.
     """
+    return list(read_table_rows(path).rows)
+
+
+def read_table_rows(
+    path: str | Path,
+    *,
+    subject: str | None = None,
+    drivers: Collection[str] | None = None,
+) -> TableRows:
+    """Read a cohort's table as :func:`read_rows`, with what is to be said of it."""
     table = _table_at(path)
-    rows = list(_rows(table))
-    if not rows:
+    found = read_rows_of(table, subject=subject, drivers=drivers)
+    if not found.rows:
         raise CohortError(f"{table.name} has no rows below its header")
-    return rows
+    return found
 
 
 def _table_at(path: str | Path) -> Path:
     table = Path(path)
     table = table / TABLE if table.is_dir() else table
     if not table.is_file():
+        others = sorted(each.name for each in Path(path).glob("*.csv"))
+        named = f" (there is {others[0]}: name it)" if len(others) == 1 else ""
         raise CohortError(
             f"there is no cohort at {path}: expected a folder with {TABLE}, or a CSV "
-            "file"
+            f"file{named}"
         )
     return table
-
-
-def _rows(table: Path) -> Iterator[CohortRow | BadRow]:
-    try:
-        _check_length(table)
-        lines = read_table(table, column="image")
-        reader = RowReader(table, _header(table, next(lines, [])))
-        for number, cells in enumerate(lines, start=2):
-            if any(cell.strip() for cell in cells):
-                yield reader.row(number, cells)
-    except TableError as error:
-        raise CohortError(f"{table.name} {error}") from error
-
-
-def _check_length(table: Path) -> None:
-    """Refuse tables of too many rows before any of them is made something of."""
-    if table.stat().st_size <= MAX_ROWS:  # which cannot have more, a byte or two each
-        return
-    rows = (any(map(str.strip, cells)) for cells in read_table(table, column="image"))
-    if sum(islice(filter(None, rows), MAX_ROWS + 2)) > MAX_ROWS + 1:
-        raise CohortError(
-            f"{table.name} has over {MAX_ROWS:,} rows, the most that are read: make "
-            "several tables of it"
-        )
-
-
-def _header(table: Path, cells: Sequence[str]) -> list[str]:
-    if len(cells) > MAX_COLUMNS:
-        raise CohortError(
-            f"{table.name} has {len(cells):,} columns, and {MAX_COLUMNS:,} are the "
-            "most that are read: leave out those that are no attributes"
-        )
-    header = [unescaped(name.strip()) for name in cells]
-    if "image" not in header:
-        found = ", ".join(name[:40] for name in header[:8]) or "nothing"
-        raise CohortError(f"{table.name} has no column 'image': found {found}")
-    seen: set[str] = set()
-    for name in header:
-        if name and name in seen:
-            raise CohortError(f"{table.name} has the column {name!r} twice")
-        seen.add(name)
-    return header
 
 
 def rows_of(cases: Sequence[Case]) -> Sequence[Case | CohortRow]:

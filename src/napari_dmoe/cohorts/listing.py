@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import overload
 
 from napari_dmoe.cohorts.beside import Neighbours
 from napari_dmoe.cohorts.case import CohortError
-from napari_dmoe.cohorts.datasets import TABLE, read_rows
+from napari_dmoe.cohorts.datasets import TABLE, read_table_rows
 from napari_dmoe.cohorts.rows import BadRow, CohortRow, RowError
 from napari_dmoe.imaging.files import (
     IMAGE_SUFFIXES,
@@ -82,10 +82,17 @@ class Listing(Sequence[Entry]):
         return self.entries[index]
 
 
-def entries_of(source: Path, patient: Patient | None = None) -> Listing:
+def entries_of(
+    source: Path,
+    patient: Patient | None = None,
+    *,
+    drivers: Collection[str] | None = None,
+) -> Listing:
     """List images: of a file, a folder of them or with ``cohort.csv``, or such a table.
 
-    Those without a table show `patient`; everything is unknown by default. Of a folder
+    Those without a table show `patient`; everything is unknown by default. Of a table
+    is told what was understood and what is not used; `drivers` are the attributes that
+    drive the model in hand. Of a folder
     are left out, and told: results of earlier runs, masks and other views of an image
     beside them, hidden files, and what is no file that can be read. Its own folders are
     not looked into. Images of the same name but for the suffix are called by the whole.
@@ -106,7 +113,8 @@ def entries_of(source: Path, patient: Patient | None = None) -> Listing:
                 "a cohort's table gives each patient: leave out --sex, --race, --age, "
                 "--severity and --attribute"
             )
-        return Listing(tuple(_entry(row) for row in read_rows(source)))
+        table = read_table_rows(source, drivers=drivers)
+        return Listing(tuple(map(_entry, table.rows)), table.notices)
     if not source.is_dir():
         refuse_no_image(source)
         return Listing((Entry(image_stem(source), source, patient),))

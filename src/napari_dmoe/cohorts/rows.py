@@ -2,6 +2,7 @@
 
 A row that names no case by an id of its own gets one that tells nobody's folders: the
 image's path from the table's folder on, where the table says so, else the file's name.
+A table that tells names of images and no paths brings the files of its folder with it.
 """
 
 from __future__ import annotations
@@ -9,11 +10,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from unicodedata import normalize
 
 from napari_dmoe.cohorts.case import Case, CohortError
+from napari_dmoe.cohorts.columns import Columns
 from napari_dmoe.cohorts.labels import fitting
+from napari_dmoe.cohorts.matching import AmbiguousNameError, FolderFiles
 from napari_dmoe.imaging.files import read_image, read_labels
 from napari_dmoe.imaging.spatial import ImageError, SpatialImage
 from napari_dmoe.imaging.tables import unescaped
@@ -119,7 +123,15 @@ class RowReader:
     """Makes rows of the cells of one table, from its first row to its last."""
 
     table: Path
-    header: Sequence[str]
+    columns: Columns
+    files: FolderFiles | None = None
+    """Where images are looked for that the table tells by name."""
+    subject_cells: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    """Cells of the columns of subjects, by the row's number."""
+    without_image: list[int] = field(default_factory=list)
+    """Numbers of the rows whose image is not among the files."""
+    without_labels: list[int] = field(default_factory=list)
+    """Numbers of the rows whose labels, though named, are not."""
     _patients: dict[tuple[str, ...], Patient | str] = field(default_factory=dict)
     """Each patient once, as many rows are alike; or what is wrong with the values."""
     _ids: dict[str, str] = field(default_factory=dict)
@@ -127,48 +139,93 @@ class RowReader:
     _taken: dict[str, int] = field(default_factory=dict)
     """How often each id was wanted."""
 
-    def row(self, number: int, cells: Sequence[str]) -> CohortRow | BadRow:
-        """Return what a row names, or what is wrong with it."""
-        if len(cells) > len(self.header):
-            n = len(self.header)
+    def row(self, number: int, cells: Sequence[str]) -> CohortRow | BadRow | None:
+        """Return what a row names, or what is wrong with it; None without its image."""
+        header = self.columns.header
+        if len(cells) > len(header):
+            n = len(header)
             reason = f"{len(cells)} cells, but the header has {n} columns"
             return BadRow(number, RowError(self.table.name, number, reason))
         values = {
             name: unescaped(cell.strip())
-            for name, cell in zip(self.header, cells, strict=False)
+            for name, cell in zip(header, cells, strict=False)
             if name
         }
-        named = values.get("image", "")
+        named = values.get(self.columns.image or "", "")
         identity = values.get("id", "") or (self._id_of(named) if named else "")
         try:
-            return self._row(number, identity, values)
+            row = self._row(number, identity, values)
         except RowError as error:
             image = self.table.parent / named if named else Path()
             return BadRow(number, error.with_traceback(None), identity, image)
+        if row is not None:
+            told = tuple(values.get(name, "") for name in self.columns.subjects)
+            self.subject_cells[number] = told
+        return row
 
-    def _row(self, number: int, identity: str, values: Mapping[str, str]) -> CohortRow:
-        image = self._existing(values.get("image", ""), number)
+    def _row(
+        self, number: int, identity: str, values: Mapping[str, str]
+    ) -> CohortRow | None:
+        columns = self.columns
+        try:
+            image = self._image(values.get(columns.image or "", ""), number)
+            labels = image and self._labels(values, image, number)
+        except AmbiguousNameError as error:
+            raise RowError(self.table.name, number, str(error)) from error
         if image is None:
-            raise RowError(self.table.name, number, "no image is named")
-        labels = self._existing(values.get("labels", ""), number)
+            return None
         patient = self._patient(values)
         if isinstance(patient, str):
             raise RowError(self.table.name, number, patient)
         return CohortRow(number, identity, image, labels, patient)
 
+    def _image(self, name: str, number: int) -> Path | None:
+        """Return the image that a row names; None where files have none of its name."""
+        if self.files is None:
+            image = self._existing(name, number)
+            if image is None:
+                raise RowError(self.table.name, number, "no image is named")
+            return image
+        found = self._beside(name) or (self.files.image(name) if name else None)
+        if found is None:
+            self.without_image.append(number)
+        return found
+
+    def _labels(
+        self, values: Mapping[str, str], image: Path, number: int
+    ) -> Path | None:
+        column = self.columns.labels
+        name = values.get(column, "") if column else ""
+        if self.files is None:
+            return self._existing(name, number)
+        if column is None:
+            return self.files.labels_of(image)
+        found = self._beside(name) or (self.files.truth(name) if name else None)
+        if name and found is None:
+            self.without_labels.append(number)
+        return found
+
     def _existing(self, name: str, number: int) -> Path | None:
-        if not name:
+        path = self._beside(name)
+        if name and path is None:
+            raise RowError(self.table.name, number, "does not exist", shown_name(name))
+        return path
+
+    def _beside(self, name: str) -> Path | None:
+        """Return the file of a path from the table's folder on; None where none is."""
+        # A name alone is no path: its file is looked up, not asked of the disk.
+        if not name or (self.files is not None and not PurePosixPath(name).suffix):
             return None
         # Macs take the accents of names apart, and tables mostly have them whole.
         for written in dict.fromkeys(
             (name, normalize("NFC", name), normalize("NFD", name))
         ):
-            if _is_file(path := self.table.parent / written):
+            if is_a_file(path := self.table.parent / written):
                 return path
-        raise RowError(self.table.name, number, "does not exist", shown_name(name))
+        return None
 
     def _patient(self, values: Mapping[str, str]) -> Patient | str:
-        stated = {k: v for k, v in values.items() if v and k not in FILE_COLUMNS}
+        stated = {k: v for k in self._attributes if (v := values.get(k, ""))}
         key = (*stated, *stated.values())
         if key not in self._patients:
             try:
@@ -176,6 +233,10 @@ class RowReader:
             except PatientError as error:
                 self._patients[key] = str(error)
         return self._patients[key]
+
+    @cached_property
+    def _attributes(self) -> tuple[str, ...]:
+        return self.columns.attributes
 
     def _id_of(self, image: str) -> str:
         """Return an id of what is the image's own: its place beside the table.
@@ -228,7 +289,8 @@ def _shortened(name: str) -> str:
     return name if len(name) <= _LONGEST else f"{name[:half]}...{name[-half:]}"
 
 
-def _is_file(path: Path) -> bool:
+def is_a_file(path: Path) -> bool:
+    """Say whether there is a file of that path, which may be none at all."""
     try:
         return path.is_file()
     except (OSError, ValueError):  # a name that is too long, or that none can have

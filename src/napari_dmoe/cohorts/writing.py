@@ -21,6 +21,7 @@ from napari_dmoe.patient import FORM_ATTRIBUTES
 from napari_dmoe.progress import Progress, ProgressHook, silent
 
 README = "README.txt"
+SUBJECT = "subject"
 _FOLDERS = ("images", "labels")
 _COLUMNS = (*FILE_COLUMNS, *FORM_ATTRIBUTES)
 
@@ -78,8 +79,10 @@ def write_cohort(
                 progress(Progress(len(rows), max(total, len(rows)), "writing cases"))
             if notice is not None:
                 write_text(folder / README, notice + "\n")
-            others = {name for row in rows for name in row} - set(_COLUMNS)
-            write_table(folder / TABLE, rows, [*_COLUMNS, *sorted(others)])
+            others = {name for row in rows for name in row} - {*_COLUMNS, SUBJECT}
+            subject = [SUBJECT] if any(SUBJECT in row for row in rows) else []
+            columns = [*_COLUMNS, *subject, *sorted(others)]
+            write_table(folder / TABLE, rows, columns)
         return folder / TABLE
     except (OSError, FolderError) as error:
         raise CohortError(f"the cohort cannot be written: {error}") from error
@@ -129,6 +132,8 @@ def _write_case(folder: Path, case: Case, *, number: int) -> dict[str, str]:
     if case.labels is not None:
         row["labels"] = f"labels/{number:05d}{suffix}"
         _write_image(folder / row["labels"], case.labels)
+    if case.subject is not None:
+        row[SUBJECT] = case.subject
     known = case.patient.known().items()
     return row | {k: f"{v:.10g}" if isinstance(v, float) else v for k, v in known}
 

@@ -115,7 +115,8 @@ def read_table(path: Path, column: str) -> Iterator[list[str]]:
         A CSV file in UTF-8. What stands between its cells, one of :data:`SEPARATORS`,
         is told from its header.
     column : str
-        A column that it must have.
+        A column that it should have; without it, what makes most columns of the header
+        stands between them.
 
     Yields
     ------
@@ -125,8 +126,8 @@ def read_table(path: Path, column: str) -> Iterator[list[str]]:
     Raises
     ------
     TableError
-        When it is no text in UTF-8, has NUL bytes or too long a line, lacks the column,
-        or when a quote is not closed.
+        When it is no text in UTF-8, has NUL bytes or too long a line, or
+        when a quote is not closed.
     OSError
         When the file cannot be read.
     """
@@ -172,12 +173,14 @@ class _Rows:
             ) from error
 
     def _separator(self, first: str) -> str:
-        """Return what gives the header's first line the column."""
+        """Return what gives the header's first line the column, else most columns."""
+        n_columns: dict[str, int] = {}
         for separator in SEPARATORS:
             header = next(csv.reader([first], delimiter=separator), [])
             if self._column in map(str.strip, header):
                 return separator
-        return SEPARATORS[0]
+            n_columns[separator] = len(header)
+        return max(SEPARATORS, key=lambda separator: n_columns[separator])
 
     def _all_lines(self, line: str) -> Iterator[str]:
         length = 0

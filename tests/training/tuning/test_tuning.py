@@ -60,9 +60,9 @@ def test_a_tuning_measures_before_trains_and_measures_after(tmp_path: Path) -> N
     before = weights(loaded)
     tuned = tune(
         loaded,
-        squares(2),
+        squares(2, first=50),
         settings=SHORT,
-        guard=guard_of(tmp_path, mixed_squares(6)),
+        guard=guard_of(tmp_path, mixed_squares(30)),
         progress=lambda stage, _: stages.append(stage),
         on_epoch=epochs.append,
     )
@@ -75,9 +75,11 @@ def test_a_tuning_measures_before_trains_and_measures_after(tmp_path: Path) -> N
     assert report.n_cases == 2
     assert {c.group for c in report.cases} == {"all", "severity=suspect"}
     assert {c.region for c in report.guard} == {"rim", "cup", "disc"}
-    assert [c.n for c in report.guard if c.region == "rim"] == [6, 2, 2, 2]
+    assert [c.n for c in report.guard if c.region == "rim"] == [30, 10, 10, 10]
     assert report.guard_title == "guard"
-    assert report.verdict != "not checked"
+    assert not any("fewer than" in reason for reason in report.reasons)
+    assert tuned.loaded.card.training.guard == report.said
+    assert report.said in str(tuned.loaded.card.training.note)
 
 
 def test_without_a_guard_groups_are_not_checked() -> None:
@@ -92,7 +94,7 @@ def test_the_card_says_what_it_was_tuned_on_and_what_it_reached(tmp_path: Path) 
     save_checkpoint(path, tiny_model())
     loaded = load_checkpoint(path)
     guard = guard_of(tmp_path, mixed_squares(3))
-    tuned = tune(loaded, squares(1), settings=SHORT, guard=guard)
+    tuned = tune(loaded, squares(1, first=50), settings=SHORT, guard=guard)
     card = tuned.loaded.card
     assert card.name == "tiny-tuned"
     assert card.title == "Tiny, fine-tuned"
@@ -100,8 +102,10 @@ def test_the_card_says_what_it_was_tuned_on_and_what_it_reached(tmp_path: Path) 
     assert tuned.report.parent == loaded.sha256
     overall = {c.region: c.after for c in tuned.report.guard if c.group == "all"}
     assert card.training.dice == pytest.approx(overall, abs=5e-4)
+    assert card.training.n_held_out == 3
     alone = tune(loaded, squares(1), settings=SHORT)
     assert alone.loaded.card.training.dice is None
+    assert alone.loaded.card.training.n_held_out is None
     assert "not checked" in str(alone.loaded.card.training.note)
     again = tune(tuned.loaded, squares(1), settings=SHORT)
     assert again.loaded.card.name == "tiny-tuned"
@@ -256,7 +260,7 @@ def test_phantoms_guard_the_models_that_were_trained_on_them() -> None:
     assert phantom_guard(card.model_copy(update={"name": "x-phantom"})) is None
     volumes = phantom_guard(RECIPES["pelvis-phantom"].card)
     assert volumes is not None
-    assert volumes.n < guard.n
+    assert volumes.n == 40  # ten of each of four stages
 
 
 def test_phantoms_are_balanced_over_the_groups() -> None:
@@ -289,7 +293,8 @@ def test_groups_of_a_table_are_compared_though_they_do_not_drive(
     guard = guard_of(tmp_path, cases)
     attributes = groups_to_compare(guard, [c.patient for c in cases], CARD)
     assert [a.name for a in attributes] == ["severity", "race"]
-    report = tune(tiny_model(), squares(1), settings=SHORT, guard=guard).report
+    trained = squares(1, first=50)
+    report = tune(tiny_model(), trained, settings=SHORT, guard=guard).report
     groups = list(dict.fromkeys(c.group for c in report.guard))
     assert groups == ["all", "severity=suspect", "race=Asian", "race=Black"]
     assert report.missing == ("severity=healthy", "severity=glaucoma")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import replace
 from pathlib import Path
@@ -42,8 +43,8 @@ def test_means_by_group_with_what_does_not_count() -> None:
     ]
     assert (everybody.n, everybody.n_nan) == (3, 1)
     assert everybody.before == pytest.approx(0.7)
-    assert everybody.after == pytest.approx(0.6)
-    assert female.after == pytest.approx(0.7)
+    assert everybody.after == pytest.approx(0.65)  # of the same cases as before
+    assert female.after == pytest.approx(0.9)
     assert male.gain == pytest.approx(-0.2)
 
 
@@ -52,8 +53,8 @@ def test_means_by_group_with_what_does_not_count() -> None:
 )
 def test_a_fall_beyond_the_tolerance_is_worse(after: float, verdict: str) -> None:
     found = report(
-        Change("all", "cup", 4, 0, 0.8, 0.8),
-        Change("sex=male", "cup", 2, 0, 0.8, after),
+        Change("all", "cup", 40, 0, 0.8, 0.8, 0.0, 0.0),
+        Change("sex=male", "cup", 20, 0, 0.8, after, after - 0.804, after - 0.796),
     )
     assert found.verdict == verdict
     assert [c.group for c in found.worse] == (
@@ -101,14 +102,33 @@ def test_a_report_survives_json() -> None:
     assert math.isnan(again.cases[0].before)
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"schema_version": 2}'])
+def test_a_report_of_the_first_version_is_still_read() -> None:
+    change = {"group": "sex=male", "region": "cup", "n": 30, "n_nan": 0}
+    facts = {"schema_version": 1, "cases": [], "guard_title": "people"}
+    facts["guard"] = [{**change, "before": 0.8, "after": None}]
+    found = TuningReport.from_json(json.dumps(facts))
+    assert found.guard[0].n == 30
+    assert math.isnan(found.guard[0].after)
+    assert math.isnan(found.guard[0].low)
+    assert found.verdict == "not checked"
+
+
+def test_json_has_the_verdict_and_the_words_that_everything_shows() -> None:
+    found = report(Change("sex=male", "cup", 20, 0, 0.8, 0.7, -0.12, -0.08))
+    facts = json.loads(found.to_json())
+    assert (facts["schema_version"], facts["verdict"]) == (2, "worse")
+    assert facts["said"] == found.said
+    assert facts["reasons"] == list(found.reasons)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"schema_version": 3}'])
 def test_something_else_is_no_report(text: str) -> None:
     with pytest.raises(ValueError, match="no report of a tuning"):
         TuningReport.from_json(text)
 
 
 def test_scores_survive_a_stop(tmp_path: Path) -> None:
-    score = CaseScore("a", ("sex=male",), {"cup": 0.5})
+    score = CaseScore("a", ("sex=male",), {"cup": 0.5}, ("cup",), 3)
     remember(tmp_path / "run", Scores((score,), ()))
     assert remembered(tmp_path / "run", True) == Scores((score,), ())
     assert remembered(tmp_path / "run", False) is None
@@ -118,3 +138,9 @@ def test_scores_survive_a_stop(tmp_path: Path) -> None:
     assert "NaN" not in (tmp_path / "before.json").read_text()
     (found,) = remembered(tmp_path, True).guard
     assert math.isnan(found.dice["cup"])
+
+
+def test_scores_that_an_older_version_kept_are_measured_anew(tmp_path: Path) -> None:
+    old = {"cases": [], "guard": [{"id": "a", "groups": [], "dice": {"cup": 0.5}}]}
+    (tmp_path / "before.json").write_text(json.dumps(old))
+    assert remembered(tmp_path, True) is None

@@ -114,18 +114,7 @@ def groups_trained_on(
     """
     there = set(groups_there(trained, attributes))
     for attribute in card.attributes:
-        none_had = untrained(card, attribute)
+        none_had = card.untrained(attribute.name)
         names = zip(attribute.values, names_of_crossed([attribute]), strict=True)
         there |= {name for value, name in names if value not in none_had}
     return tuple(name for name in names_of_groups(attributes) if name in there)
-
-
-def untrained(card: ModelCard, attribute: CardAttribute) -> tuple[str, ...]:
-    """Return the values of which a card says that no training case had them."""
-    counts = (card.training.n_per_value or {}).get(attribute.name)
-    if counts is not None:
-        return tuple(v for v in attribute.values if not counts.get(v, 0))
-    shares = attribute.frequencies
-    return tuple(
-        v for v, f in zip(attribute.values, shares or (), strict=False) if not f
-    )

@@ -275,11 +275,10 @@ def with_verdict(
     said = f"Groups{of}: {report.said}"
     stated: dict[str, Any] = {
         "dice": dice or None,
+        "n_held_out": max((c.n for c in everybody), default=0) or None,
         "guard": report.said,
         "note": " ".join(filter(None, (facts.note or "", note, said))),
     }
-    if hasattr(facts, "n_held_out"):
-        stated["n_held_out"] = max((c.n for c in everybody), default=0) or None
     training = facts.model_copy(update=stated)
     return replace(tuned, card=tuned.card.model_copy(update={"training": training}))
 
@@ -356,7 +355,7 @@ def _split(
     """Return the cases to watch, and those that judge.
 
     They are apart where the epoch is chosen by the former, if every group that has
-    enough cases then still has.
+    enough cases then still has, and every other has some.
     """
     watch = watched(cases, card)
     if not chooses_epoch or not watch:
@@ -364,10 +363,9 @@ def _split(
     chosen = set(watch.places) if isinstance(watch, Selection) else set()
     rest = Selection(cases, [i for i in range(len(cases)) if i not in chosen])
     before, after = (_counts(patients_of(c), attributes) for c in (cases, rest))
-    is_enough = all(
-        after[k] >= SMALL_GROUP for k, n in before.items() if n >= SMALL_GROUP
-    )
-    return watch, rest if len(rest) and is_enough else cases
+    needed = {k: SMALL_GROUP if n >= SMALL_GROUP else 1 for k, n in before.items() if n}
+    is_enough = all(after[name] >= n for name, n in needed.items())
+    return watch, rest if needed and is_enough else cases
 
 
 def _counts(

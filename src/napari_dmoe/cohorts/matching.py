@@ -1,0 +1,168 @@
+"""Files of a table that tells images by name only, found in its folder and below.
+
+Cohorts are published as a table beside a folder of images and one of masks. The folder
+is gone through once; a name that two files have is refused, never guessed.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PureWindowsPath
+from unicodedata import normalize
+
+from napari_dmoe.cohorts.beside import RESULT_NAME, added_to
+from napari_dmoe.imaging.files import IMAGE_SUFFIXES, image_stem, image_suffix
+
+_TRUTH = (
+    r"masks?|segmentations?|segs?|segm|labels?|labelmaps?|gts?|ground[_-]?truths?|truth"
+    r"|annotations?"
+)
+_OTHER = (
+    r"predictions?|preds?|results?|outputs?|out|previews?|thumb(?:nail)?s?|superpixels?"
+    r"|overlays?|heatmaps?|contours?|attributes?|probabilit(?:y|ies)"
+)
+_OF_LABELS = re.compile(rf"(?:.*[_. -])?(?:{_TRUTH})(?:[_. -].*)?", re.I | re.S)
+_OF_NEITHER = re.compile(
+    rf"(?:.*[_. -])?(?:{_OTHER})(?:[_. -].*)?|__macosx", re.I | re.S
+)
+_IS_TRUTH = re.compile(
+    rf".*[_. -](?:{_TRUTH})(?:[_. -]*\d+)?|(?:{_TRUTH})[_. -].*", re.I | re.S
+)
+
+
+class AmbiguousNameError(ValueError):
+    """Several files have the name that is looked for."""
+
+
+@dataclass(frozen=True)
+class FolderFiles:
+    """The images of a folder and the labels, by their names."""
+
+    folder: Path
+    images: Mapping[str, list[Path]]
+    labels: Mapping[str, list[Path]]
+
+    def image(self, name: str) -> Path | None:
+        """Return the image that a table calls so; None where there is none.
+
+        Raises
+        ------
+        AmbiguousNameError
+            When several are called so.
+        """
+        return self._only(self.images, name)
+
+    def truth(self, name: str) -> Path | None:
+        """Return the labels that a table calls so, likewise."""
+        return self._only(self.labels, name)
+
+    def labels_of(self, image: Path) -> Path | None:
+        """Return the labels that are called like an image, likewise."""
+        return self._one(self.labels.get(_key(image_stem(image)), ()))
+
+    def without(self, used: Iterable[Path]) -> list[Path]:
+        """Return the images that are none of those, in order."""
+        everything = {path for paths in self.images.values() for path in paths}
+        return sorted(everything - set(used))
+
+    def _only(self, index: Mapping[str, list[Path]], name: str) -> Path | None:
+        last = PureWindowsPath(name).name
+        if not last:
+            return None
+        path = Path(last)
+        found = index.get(_key(last))
+        if not found and image_suffix(path) in IMAGE_SUFFIXES:
+            found = index.get(_key(image_stem(path)))
+        return self._one(found or ())
+
+    def _one(self, found: Iterable[Path]) -> Path | None:
+        paths = list(found)
+        if len(paths) > 1:
+            names = ", ".join(
+                path.relative_to(self.folder).as_posix() for path in paths[:3]
+            )
+            raise AmbiguousNameError(
+                f"{len(paths)} files are called so ({names}): name the right one in a "
+                "column of paths"
+            )
+        return paths[0] if paths else None
+
+
+def files_below(folder: Path) -> FolderFiles:
+    """Go through a folder and those in it, once, and tell images from labels.
+
+    Labels lie in a folder that is called so (``masks``, ``..._GroundTruth``), or are
+    called like an image with such a word (``X_segmentation``). Results of earlier runs,
+    predictions, previews and hidden files are neither.
+    """
+    images: dict[str, list[Path]] = {}
+    labels: dict[str, list[Path]] = {}
+    doubtful: list[Path] = []
+    for path, kind in _pictures(folder):
+        if kind == "labels":
+            base = added_to(image_stem(path))
+            _add(labels, path, *([base] if base else []))
+        elif added_to(image_stem(path)):
+            doubtful.append(path)
+        else:
+            _add(images, path)
+    for path in doubtful:
+        stem = image_stem(path)
+        base = added_to(stem)
+        if _key(base) not in images:
+            _add(images, path)
+        elif _IS_TRUTH.fullmatch(stem):
+            _add(labels, path, base)
+    return FolderFiles(folder, images, labels)
+
+
+def _add(index: dict[str, list[Path]], path: Path, *also: str) -> None:
+    for key in dict.fromkeys(map(_key, (path.name, image_stem(path), *also))):
+        index.setdefault(key, []).append(path)
+
+
+def _key(name: str) -> str:
+    return normalize("NFC", name).casefold()
+
+
+def _pictures(folder: Path) -> Iterator[tuple[Path, str]]:
+    """Yield what is named like an image, and what its folder says that it is."""
+    seen: set[str] = set()
+    for here, folders, names in os.walk(folder, followlinks=True):
+        real = os.path.realpath(here)
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        kind = _kind(Path(here).relative_to(folder).parts)
+        if kind == "neither":
+            continue
+        records = {n for n in names if n.lower().endswith((".json", ".csv"))}
+        for name in sorted(names):
+            path = Path(here, name)
+            is_picture = image_suffix(path) in IMAGE_SUFFIXES and name[0] != "."
+            if is_picture and not _is_result(image_stem(path), records):
+                yield path, kind
+
+
+def _kind(parts: tuple[str, ...]) -> str:
+    """Say what a folder holds by its name, else by that of the one around it."""
+    for part in reversed(parts):
+        plain = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", part)
+        if _OF_NEITHER.fullmatch(part) or _OF_NEITHER.fullmatch(plain):
+            return "neither"
+        if _OF_LABELS.fullmatch(part) or _OF_LABELS.fullmatch(plain):
+            return "labels"
+    return "images"
+
+
+def _is_result(stem: str, records: set[str]) -> bool:
+    """Say whether a picture is called like a result, with a record beside it."""
+    found = RESULT_NAME.fullmatch(stem)
+    return found is not None and any(
+        record.startswith(f"{found['base']}.") for record in records
+    )

@@ -1,0 +1,215 @@
+"""A cohort's table from its header to its last row: columns, files, rows, subjects."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path, PurePosixPath
+
+from napari_dmoe.cohorts.case import CohortError
+from napari_dmoe.cohorts.columns import Columns, columns_of
+from napari_dmoe.cohorts.matching import (
+    AmbiguousNameError,
+    FolderFiles,
+    files_below,
+)
+from napari_dmoe.cohorts.rows import BadRow, CohortRow, RowReader, is_a_file
+from napari_dmoe.cohorts.subjects import subjects_told
+from napari_dmoe.foreign import printable
+from napari_dmoe.imaging.tables import TableError, read_table, unescaped
+
+MAX_ROWS = 250_000
+"""Cases that a table may have: more than any cohort that fits into one folder."""
+
+MAX_COLUMNS = 16_384
+"""Columns that a table may have, as in spreadsheets."""
+
+_SAMPLE = 200
+"""Rows that tell whether a column has paths or names."""
+
+_SHOWN = 3
+"""Rows or files that a sentence names."""
+
+
+@dataclass(frozen=True)
+class TableRows:
+    """Rows of a table, good and bad, and what is to be said of the whole."""
+
+    rows: tuple[CohortRow | BadRow, ...]
+    notices: tuple[str, ...] = ()
+
+
+def read_rows_of(
+    table: Path,
+    *,
+    subject: str | None = None,
+    drivers: Collection[str] | None = None,
+) -> TableRows:
+    """Read all rows of a table.
+
+    Raises
+    ------
+    CohortError
+        When it is no table of images, or has no column `subject`.
+    """
+    try:
+        _check_length(table)
+        header = _header(table, next(read_table(table, column="image"), []))
+        columns, files = _matched(columns_of(header, table.name, subject), table)
+        reader = RowReader(table, columns, files)
+        read = (reader.row(number, cells) for number, cells in _lines(table))
+        rows = tuple(row for row in read if row is not None)
+    except TableError as error:
+        raise CohortError(f"{table.name} {error}") from error
+    rows, kept_together = _with_subjects(rows, reader)
+    said = [kept_together, *_of_files(rows, reader), *columns.notices(drivers)]
+    return TableRows(rows, tuple(filter(None, said)))
+
+
+def _lines(table: Path) -> Iterator[tuple[int, list[str]]]:
+    """Yield the rows that have something in them, with their numbers."""
+    lines = read_table(table, column="image")
+    next(lines, None)
+    for number, cells in enumerate(lines, start=2):
+        if any(cell.strip() for cell in cells):
+            yield number, cells
+
+
+def _check_length(table: Path) -> None:
+    """Refuse tables of too many rows before any of them is made something of."""
+    if table.stat().st_size <= MAX_ROWS:  # which cannot have more, a byte or two each
+        return
+    rows = (any(map(str.strip, cells)) for cells in read_table(table, column="image"))
+    if sum(islice(filter(None, rows), MAX_ROWS + 2)) > MAX_ROWS + 1:
+        raise CohortError(
+            f"{table.name} has over {MAX_ROWS:,} rows, the most that are read: make "
+            "several tables of it"
+        )
+
+
+def _header(table: Path, cells: Sequence[str]) -> list[str]:
+    if len(cells) > MAX_COLUMNS:
+        raise CohortError(
+            f"{table.name} has {len(cells):,} columns, and {MAX_COLUMNS:,} are the "
+            "most that are read: leave out those that are no attributes"
+        )
+    header = [unescaped(name.strip()) for name in cells]
+    seen: set[str] = set()
+    for name in header:
+        if name and name in seen:
+            raise CohortError(f"{table.name} has the column {name!r} twice")
+        seen.add(name)
+    return header
+
+
+def _matched(columns: Columns, table: Path) -> tuple[Columns, FolderFiles | None]:
+    """Return the columns with those that tell the files, and the files if by name."""
+    if columns.image is not None and not _has_names(columns.image, columns, table):
+        return columns, None
+    wanted = [*([columns.image] if columns.image else []), *columns.name_columns]
+    if wanted:
+        files = files_below(table.parent)
+        n_found = _n_found(wanted, columns, table, files)
+        image = max(wanted, key=lambda name: n_found[name])
+        if n_found[image]:
+            labels = _column_of_labels(columns, table, files)
+            return replace(columns, image=image, labels=labels, is_by_name=True), files
+    if columns.image is not None:
+        return columns, None
+    found = ", ".join(printable(name, 40) for name in columns.header[:8]) or "nothing"
+    called = (
+        f", and no image in its folder or below is called as {wanted[0]!r} says"
+        if wanted
+        else ""
+    )
+    raise CohortError(f"{table.name} has no column 'image': found {found}{called}")
+
+
+def _has_names(column: str, columns: Columns, table: Path) -> bool:
+    """Say whether a column has names of images, none of which is a path."""
+    cells = list(islice(_cells(column, columns, table), _SAMPLE))
+    return bool(cells) and not any(
+        PurePosixPath(cell).suffix or is_a_file(table.parent / cell) for cell in cells
+    )
+
+
+def _cells(column: str, columns: Columns, table: Path) -> Iterator[str]:
+    place = columns.header.index(column)
+    for _, cells in _lines(table):
+        cell = unescaped(cells[place].strip()) if place < len(cells) else ""
+        if cell:
+            yield cell
+
+
+def _n_found(
+    names: Sequence[str], columns: Columns, table: Path, files: FolderFiles
+) -> dict[str, int]:
+    """Count the cells of columns that tell an image."""
+    return {
+        name: sum(_is_there(files.image, c) for c in _cells(name, columns, table))
+        for name in names
+    }
+
+
+def _column_of_labels(columns: Columns, table: Path, files: FolderFiles) -> str | None:
+    """Return the column that tells labels: as far as there are such files."""
+    if columns.labels is not None:
+        return columns.labels
+    for name in columns.label_columns:
+        if any(_is_there(files.truth, c) for c in _cells(name, columns, table)):
+            return name
+    return None
+
+
+def _is_there(find: Callable[[str], Path | None], name: str) -> bool:
+    try:
+        return find(name) is not None
+    except AmbiguousNameError:
+        return True
+
+
+def _with_subjects(
+    rows: tuple[CohortRow | BadRow, ...], reader: RowReader
+) -> tuple[tuple[CohortRow | BadRow, ...], str]:
+    good = [row for row in rows if isinstance(row, CohortRow)]
+    cells = [reader.subject_cells[row.number] for row in good]
+    subjects, said = subjects_told(cells, reader.columns.subjects)
+    told = dict(zip((row.number for row in good), subjects, strict=True))
+    return tuple(
+        replace(row, subject=told[row.number])
+        if isinstance(row, CohortRow) and told[row.number] is not None
+        else row
+        for row in rows
+    ), said
+
+
+def _of_files(rows: Sequence[CohortRow | BadRow], reader: RowReader) -> Iterator[str]:
+    """Say which files were found by name, and what has no file or no row."""
+    if reader.files is None:
+        return
+    good = [row for row in rows if isinstance(row, CohortRow)]
+    n_labels = sum(row.labels is not None for row in good)
+    column = printable(reader.columns.image or "", 40)
+    yield (
+        f"images were found by their names in the column {column}: {len(good):,}, and "
+        f"labels of {n_labels:,} of them"
+    )
+    for numbers, what in (
+        (reader.without_image, "left out, as there is no image of that name"),
+        (reader.without_labels, "without labels, as there is no file of that name"),
+    ):
+        if numbers:
+            shown = ", ".join(map(str, numbers[:_SHOWN]))
+            more = ", ..." if len(numbers) > _SHOWN else ""
+            yield (
+                f"{len(numbers):,} row{'s' * (len(numbers) > 1)} ({shown}{more}) {what}"
+            )
+    left = reader.files.without(row.image for row in rows)
+    if left:
+        names = ", ".join(printable(path.name) for path in left[:_SHOWN])
+        more = ", ..." if len(left) > _SHOWN else ""
+        yield (
+            f"{len(left):,} image{'s' * (len(left) > 1)} of the folder without a row "
+            f"left out: {names}{more}"
+        )

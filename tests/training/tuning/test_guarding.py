@@ -1,0 +1,311 @@
+"""A guard before anything is trained: who may judge, and what speaks against it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from training_cases import (
+    CARD,
+    CUBE_CARD,
+    PLAIN,
+    SEVERITY,
+    cube,
+    mixed_squares,
+    square,
+    squares,
+    tiny_model,
+)
+
+from napari_dmoe.cohorts.case import Case, CohortError
+from napari_dmoe.cohorts.datasets import read_cohort
+from napari_dmoe.cohorts.writing import write_cohort
+from napari_dmoe.imaging.spatial import SpatialImage
+from napari_dmoe.models.card import TrainingFacts
+from napari_dmoe.patient import Patient
+from napari_dmoe.training.cases.annotation import TrainingError
+from napari_dmoe.training.tuning.guard import Guard
+from napari_dmoe.training.tuning.guarding import (
+    CHOSEN_APART,
+    CHOSEN_BY_GUARD,
+    MADE_UP,
+    ONLY_PICTURES,
+    WAS_TRAINED_ON,
+    Guarding,
+    check_guard,
+)
+from napari_dmoe.training.tuning.tune import tune
+
+SHORT = PLAIN.model_copy(update={"epochs": 1, "steps_per_epoch": 1})
+TRAINED = squares(2, first=500)
+ONE_CLASS = CARD.model_copy(update={"classes": ("background", "lesion")})
+
+
+def guard_of(folder: Path, cases: Sequence[Case]) -> Guard:
+    write_cohort(folder / "people", cases)
+    if any(case.subject for case in cases):
+        table = folder / "people" / "cohort.csv"
+        added = ["subject", *(case.subject or "" for case in cases)]
+        lines = zip(table.read_text().splitlines(), added, strict=True)
+        table.write_text("".join(f"{line},{subject}\n" for line, subject in lines))
+    return Guard(kind="cohort", name=str(folder / "people"))
+
+
+def labelled(case: Case, labels: np.ndarray) -> Case:
+    return replace(case, labels=SpatialImage(labels, ("y", "x")))
+
+
+def of(folder: Path, cases: Sequence[Case], **how: object) -> Guarding:
+    return Guarding.of(
+        guard_of(folder, cases), CARD, how.pop("trained", TRAINED), **how
+    )
+
+
+# It shares nothing with what was trained on
+
+
+def test_a_guard_that_is_the_training_set_checks_nothing(tmp_path: Path) -> None:
+    cases = mixed_squares(30)
+    guard = guard_of(tmp_path, cases)
+    tuned = tune(tiny_model(), cases, settings=SHORT, guard=guard)
+    assert tuned.report.verdict == "not checked"
+    assert tuned.report.said == f"not checked: {WAS_TRAINED_ON}."
+    assert tuned.report.guard == ()
+    assert tuned.loaded.card.training.guard == tuned.report.said
+    assert tuned.loaded.card.training.dice is None
+    assert check_guard(guard, CARD, read_cohort(guard.name)) == (WAS_TRAINED_ON,)
+
+
+def test_pictures_that_are_trained_on_do_not_judge(tmp_path: Path) -> None:
+    cases = mixed_squares(6)
+    picture = np.stack([np.asarray(cases[0].image.data) / 255] * 3, -1)
+    shown = Case("layer", SpatialImage(picture, ("y", "x", "c")), None, Patient())
+    found = of(tmp_path, cases, trained=[shown, cases[4]])
+    assert [case.id for case in found.cases] == ["1", "2", "3", "5"]
+    assert "2 cases whose picture is trained on are left out" in found.notices
+    assert ONLY_PICTURES in found.notices
+
+
+def test_replayed_cases_were_trained_on_too(tmp_path: Path) -> None:
+    cases = mixed_squares(6)
+    guard = guard_of(tmp_path, cases)
+    tuned = tune(tiny_model(), TRAINED, settings=SHORT, guard=guard, replay=cases[:2])
+    assert next(c.n for c in tuned.report.guard) == 4
+
+
+def test_subjects_that_are_trained_on_do_not_judge(tmp_path: Path) -> None:
+    cases = [replace(c, subject=f"P{i % 3}") for i, c in enumerate(mixed_squares(6))]
+    trained = [replace(TRAINED[0], subject="p1")]
+    found = of(tmp_path, cases, trained=trained)
+    assert [case.id for case in found.cases] == ["0", "2", "3", "5"]
+    assert "2 cases whose patient or lesion is trained on are left out" in found.notices
+    assert ONLY_PICTURES not in found.notices
+
+
+def test_a_picture_that_is_there_twice_judges_once(tmp_path: Path) -> None:
+    cases = [*mixed_squares(3), replace(mixed_squares(1)[0], id="copy")]
+    found = of(tmp_path, cases)
+    assert len(found.cases) == 3
+    assert "1 case whose picture another has is left out" in found.notices
+
+
+# Its labels are the model's classes
+
+
+def with_values(values: Sequence[int], n: int = 3) -> list[Case]:
+    pattern = np.resize(np.array(values, np.uint8), (32, 32))
+    return [labelled(case, pattern) for case in mixed_squares(n)]
+
+
+@pytest.mark.parametrize("values", [(0, 7), (0, 255), (1, 2), (0, 1, 2, 9), (0, 128)])
+def test_labels_that_are_no_classes_of_several_are_refused(
+    tmp_path: Path, values: tuple[int, ...]
+) -> None:
+    with pytest.raises((CohortError, TrainingError), match="guard"):
+        of(tmp_path, with_values(values))
+
+
+@pytest.mark.parametrize("values", [(0, 1), (0, 7), (0, 255)])
+def test_masks_of_two_values_are_the_one_class(
+    tmp_path: Path, values: tuple[int, int]
+) -> None:
+    guard = guard_of(tmp_path, with_values(values))
+    found = Guarding.of(guard, ONE_CLASS, TRAINED)
+    truth = np.asarray(found.cases[0].labels.data)
+    assert set(np.unique(truth)) == {0, 1}
+
+
+def test_labels_as_floats_are_read(tmp_path: Path) -> None:
+    cases = [
+        labelled(c, np.asarray(c.labels.data).astype(np.float32))
+        for c in mixed_squares(3)
+    ]
+    assert len(of(tmp_path, cases).cases) == 3
+
+
+def test_a_case_on_which_nothing_is_annotated_is_none(tmp_path: Path) -> None:
+    cases = mixed_squares(4)
+    cases[1] = labelled(cases[1], np.full((32, 32), 255, np.uint8))
+    found = of(tmp_path, cases)
+    assert [case.id for case in found.cases] == ["0", "2", "3"]
+    assert "1 case on which nothing is annotated is left out" in found.notices
+    empty = of(tmp_path / "empty", with_values((255,)))
+    assert empty.reasons == ("nothing is annotated in any case of the guard",)
+
+
+def test_masks_that_are_mostly_not_annotated_are_measured_where_they_are(
+    tmp_path: Path,
+) -> None:
+    cases = []
+    for case in mixed_squares(3):
+        labels = np.full((32, 32), 255, np.uint8)
+        labels[:4] = np.asarray(case.labels.data)[8:12]
+        labels[0, 0] = 0
+        cases.append(labelled(case, labels))
+    assert len(of(tmp_path, cases).cases) == 3
+
+
+# Its groups
+
+
+def test_no_text_column_makes_groups_but_attributes(tmp_path: Path) -> None:
+    cases = [
+        replace(
+            case,
+            patient=Patient(
+                severity=case.patient.severity,
+                sex=("female", "male")[i % 2],
+                others={"note": f"seen by {i % 2}", "lesion": f"L{i}"},
+            ),
+        )
+        for i, case in enumerate(mixed_squares(6))
+    ]
+    found = of(tmp_path, cases)
+    assert [a.name for a in found.attributes] == ["severity", "sex"]
+
+
+def test_what_only_one_case_states_is_no_group(tmp_path: Path) -> None:
+    cases = [cube(i, severity=None, sex=None, race=f"person {i}") for i in range(3)]
+    guard = guard_of(tmp_path, cases)
+    found = Guarding.of(guard, CUBE_CARD, [cube(50)])
+    assert [a.name for a in found.attributes] == ["severity"]
+    assert not any("person" in notice for notice in found.notices)
+
+
+def test_rows_that_miss_a_value_are_unknown_and_said(tmp_path: Path) -> None:
+    cases = [square(i, None if i < 2 else "healthy", sex="F") for i in range(5)]
+    found = of(tmp_path, cases)
+    assert "severity unknown (n 2): these are in no group of it" in found.notices
+
+
+def test_a_value_that_the_model_does_not_know_is_scored_as_unknown(
+    tmp_path: Path,
+) -> None:
+    cases = [*mixed_squares(6), square(10, "end stage"), square(11, "end stage")]
+    guard = guard_of(tmp_path, cases)
+    tuned = tune(tiny_model(), TRAINED, settings=SHORT, guard=guard)
+    assert {c.group for c in tuned.report.guard} == {
+        "all",
+        *(f"severity={value}" for value in SEVERITY.values),
+    }
+    assert next(c.n for c in tuned.report.guard) == 8
+    (notice,) = [n for n in tuned.report.notices if "no value that the model" in n]
+    assert "(n 2)" in notice
+    assert "end stage" not in notice
+
+
+def test_every_group_that_is_trained_on_has_to_be_there(tmp_path: Path) -> None:
+    cases = squares(12, "healthy")
+    found = of(tmp_path, cases, trained=squares(1, "glaucoma", first=500))
+    assert found.required == tuple(f"severity={v}" for v in SEVERITY.values)
+    counted = CARD.model_copy(
+        update={
+            "training": TrainingFacts(
+                n_per_value={"severity": {"healthy": 5, "suspect": 0, "glaucoma": 0}}
+            )
+        }
+    )
+    guard = Guard(kind="cohort", name=str(tmp_path / "people"))
+    trained = [square(500, "glaucoma", sex="male")]
+    known = Guarding.of(guard, counted, trained)
+    assert known.required == ("severity=healthy", "severity=glaucoma", "sex=male")
+    assert check_guard(guard, counted, trained) == (
+        "the guard has no case of severity=glaucoma, sex=male",
+    )
+
+
+# What is known before Start, without reading an image
+
+
+def test_a_guard_that_cannot_be_used_is_refused_beforehand(tmp_path: Path) -> None:
+    with pytest.raises(CohortError, match="there is no cohort"):
+        check_guard(Guard(kind="cohort", name=str(tmp_path / "nowhere")), CARD)
+    plain = [replace(case, labels=None) for case in mixed_squares(3)]
+    with pytest.raises(TrainingError, match="has no labels"):
+        check_guard(guard_of(tmp_path, plain), CARD)
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / "cohort.csv").write_text("image,labels\ngone.png,gone.png\n")
+    with pytest.raises(CohortError, match="does not exist"):
+        check_guard(Guard(kind="cohort", name=str(tmp_path / "bad")), CARD)
+
+
+def test_a_guard_that_is_too_small_or_knows_no_group_is_named(tmp_path: Path) -> None:
+    assert check_guard(Guard(), CARD) == ()
+    small = guard_of(tmp_path, mixed_squares(6))
+    assert check_guard(small, CARD, TRAINED) == (
+        "fewer than 10 cases of severity=healthy (n 2), severity=suspect (n 2), "
+        "severity=glaucoma (n 2)",
+    )
+    nobody = guard_of(tmp_path / "nobody", [square(i, None) for i in range(3)])
+    assert "belong to no group" in check_guard(nobody, CARD)[0]
+    large = guard_of(tmp_path / "large", mixed_squares(30))
+    assert check_guard(large, CARD, TRAINED) == ()
+
+
+# Made-up guards
+
+
+def test_made_up_cases_guard_neither_real_models_nor_real_cases() -> None:
+    guard = Guard(kind="phantoms", name="fundus", n=3)
+    assert check_guard(guard, CARD) == (MADE_UP,)
+    tuned = tune(tiny_model(), TRAINED, settings=SHORT, guard=guard)
+    assert tuned.report.said == f"not checked: {MADE_UP}."
+    if "phantoms" not in TrainingFacts.model_fields:
+        pytest.skip("cards do not say yet that a model was trained on phantoms")
+    facts = TrainingFacts(phantoms="fundus")
+    drawn = CARD.model_copy(update={"training": facts})
+    assert check_guard(guard, drawn) == ()
+    assert check_guard(guard, drawn, TRAINED) == (MADE_UP,)
+    phantoms = [replace(case, phantom="fundus") for case in TRAINED]
+    assert check_guard(guard, drawn, phantoms) == ()
+    assert Guarding.of(guard, drawn, phantoms).reasons == ()
+
+
+# Who chooses the epoch does not judge
+
+
+def test_cases_that_choose_the_epoch_do_not_judge_where_others_are_left(
+    tmp_path: Path,
+) -> None:
+    best = {"chooses_epoch": True}
+    large = of(tmp_path, mixed_squares(60), **best)
+    assert (len(large.watch), len(large.cases)) == (24, 36)
+    assert not {c.id for c in large.watch} & {c.id for c in large.cases}
+    assert CHOSEN_APART in large.notices
+    small = of(tmp_path / "small", mixed_squares(30), **best)
+    assert len(small.cases) == 30
+    assert CHOSEN_BY_GUARD in small.notices
+    last = of(tmp_path / "last", mixed_squares(30))
+    assert len(last.cases) == 30
+    assert not {CHOSEN_APART, CHOSEN_BY_GUARD} & set(last.notices)
+
+
+def test_kept_scores_of_another_guard_are_not_taken(tmp_path: Path) -> None:
+    found = of(tmp_path, mixed_squares(3))
+    scores = found.score(tiny_model())
+    assert found.has_scored(scores)
+    assert not found.has_scored(scores[1:])
+    assert [score.absent for score in scores] == [(), (), ()]
