@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from napari_dmoe.cohorts.case import Case
+from napari_dmoe.cohorts.case import Case, CohortError
 from napari_dmoe.models.card import ModelCard
 from napari_dmoe.models.checkpoint import LoadedModel, load_checkpoint
 from napari_dmoe.progress import ProgressHook, silent
@@ -23,18 +23,16 @@ from napari_dmoe.training.loop.history import Fitted
 from napari_dmoe.training.loop.teams import team_now
 from napari_dmoe.training.settings import TrainSettings, preset
 from napari_dmoe.training.starting.modes import in_mode
-from napari_dmoe.training.tasks.chosen_settings import settings_of
+from napari_dmoe.training.tasks.chosen import NoticeHook, cohort_of, settings_of
 from napari_dmoe.training.tasks.guard_option import guard_named
-from napari_dmoe.training.tasks.guarded import GuardedFolder, Watch
-from napari_dmoe.training.tasks.widening import Widened, widened
+from napari_dmoe.training.tasks.guarded import CANNOT_TELL, GuardedFolder, Watch
+from napari_dmoe.training.tasks.widening import new_drivers, widened
 from napari_dmoe.training.tuning.guard import Guard
-from napari_dmoe.training.tuning.guarding import Guarding, with_verdict
+from napari_dmoe.training.tuning.guarding import Guarding, check_guard, with_verdict
 from napari_dmoe.training.tuning.report import TuningReport
 
 if TYPE_CHECKING:
     from napari_dmoe.training.tasks.task import TrainingTask
-
-NoticeHook = Callable[[str], None]
 
 TUNING = "tuning"
 """Where the report stands in the record of a tuned model."""
@@ -42,7 +40,6 @@ TUNING = "tuning"
 
 def fine_tuned(
     task: TrainingTask,
-    cases: Sequence[Case],
     folder: GuardedFolder,
     options: FitOptions,
     *,
@@ -54,14 +51,12 @@ def fine_tuned(
     ----------
     task : TrainingTask
         What to do.
-    cases : sequence of Case
-        The cohort.
     folder : GuardedFolder
         Where the training is saved.
     options : FitOptions
         The same, and who is told.
     tell : callable
-        Told beforehand what a person should know of the guard.
+        Told beforehand what a person should know of the cohort and of the guard.
 
     Returns
     -------
@@ -69,7 +64,13 @@ def fine_tuned(
         The model, whose card says what was found of the groups, and the report; which
         the first member of a team alone has.
     """
-    new = _prepared(task, cases)
+    if task.start is None:
+        raise TrainingError("fine-tuning needs a checkpoint to start from")
+    loaded = load_checkpoint(task.start, task.card)
+    own = settings_of(task, preset("fine-tune"))
+    drivers = [a.name for a in loaded.card.attributes]
+    cases = cohort_of(task, [*drivers, *new_drivers(task)], own, tell=tell)
+    new = widened(loaded, cases, task, annotation=_annotation(own))
     changes = {} if new.train is None else {"train": new.train}
     settings = settings_of(task, preset("fine-tune", **changes))
     start = in_mode(new.loaded, task.mode)
@@ -78,7 +79,8 @@ def fine_tuned(
     progress = options.get("progress", silent)
 
     def begun() -> Watch:
-        guarding = guarding_of(task, new.loaded.card, cases, progress=progress)
+        card = new.loaded.card
+        guarding = guarding_of(task, card, cases, progress=progress, tell=tell)
         return Watch.begun(
             guarding,
             new.loaded,
@@ -97,16 +99,9 @@ def fine_tuned(
     return _with_report(fitted, report), report
 
 
-def _prepared(task: TrainingTask, cases: Sequence[Case]) -> Widened:
-    """Return the model to fine-tune, with the routers that are new to it."""
-    if task.start is None:
-        raise TrainingError("fine-tuning needs a checkpoint to start from")
-    loaded = load_checkpoint(task.start, task.card)
-    settings = settings_of(task, preset("fine-tune"))
-    annotation = Annotation(
-        settings.unlabelled, settings.background, settings.annotated == "slices"
-    )
-    return widened(loaded, cases, task, annotation=annotation)
+def _annotation(settings: TrainSettings) -> Annotation:
+    is_sliced = settings.annotated == "slices"
+    return Annotation(settings.unlabelled, settings.background, is_sliced)
 
 
 def _check(loaded: LoadedModel, cases: Sequence[Case], settings: TrainSettings) -> None:
@@ -121,6 +116,7 @@ def guarding_of(
     cases: Sequence[Case],
     *,
     progress: ProgressHook = silent,
+    tell: NoticeHook,
 ) -> Guarding:
     """Return the guard of a task, looked at.
 
@@ -133,8 +129,26 @@ def guarding_of(
     """
     if task.guard is None:
         return Guarding.of(Guard(), card, cases, progress=progress)
-    guard = guard_named(task.guard, card)
-    return Guarding.of(guard, card, cases, progress=progress)
+    guard = guard_named(task.guard, card, subject=task.subject)
+    try:
+        for reason in check_guard(guard, card, cases):
+            tell(f"{CANNOT_TELL}: {reason}")
+        guarding = Guarding.of(guard, card, cases, progress=progress)
+    except CohortError as error:
+        raise CohortError(_of_the_guard(error)) from error
+    except TrainingError as error:
+        raise TrainingError(_of_the_guard(error)) from error
+    for notice in guarding.notices:
+        tell(f"the guard: {notice}")
+    for reason in guarding.reasons:
+        tell(f"{CANNOT_TELL}: {reason}")
+    return guarding
+
+
+def _of_the_guard(error: Exception) -> str:
+    """Say of two tables that may have one name which of them it is."""
+    said = str(error)
+    return said if said.startswith(("the guard", "--guard")) else f"the guard: {said}"
 
 
 def _with_report(fitted: Fitted, report: TuningReport) -> Fitted:

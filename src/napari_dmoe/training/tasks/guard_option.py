@@ -16,7 +16,7 @@ MOST_DRAWN = 5_000
 _DRAWN = re.compile(rf"{DRAWN}(?::(?P<n>.*))?")
 
 
-def guard_named(text: str, card: ModelCard) -> Guard:
+def guard_named(text: str, card: ModelCard, *, subject: str | None = None) -> Guard:
     """Return the guard that an option names.
 
     Parameters
@@ -25,6 +25,8 @@ def guard_named(text: str, card: ModelCard) -> Guard:
         Folder or table of a cohort, ``phantoms``, or ``phantoms:60``.
     card : ModelCard
         Of the model that is tuned, which says whether it was trained on phantoms.
+    subject : str, optional
+        The column of its table that tells of whom or what a case is.
 
     Raises
     ------
@@ -38,7 +40,7 @@ def guard_named(text: str, card: ModelCard) -> Guard:
             raise TrainingError(
                 "--guard is blank: name a labelled cohort, or leave it out"
             )
-        return Guard(kind="cohort", name=text)
+        return Guard(kind="cohort", name=text, subject=subject)
     if Path(text).exists():
         raise TrainingError(
             f"--guard {text}: that is a file or folder here, and also stands for cases "

@@ -40,6 +40,8 @@ from napari_dmoe.training.tuning.scores import BEFORE_FILE, CaseScore
 REPORT, TABLE = "guard.json", "guard.csv"
 GUARD_FILES = (BEFORE_FILE, REPORT, TABLE)
 
+CANNOT_TELL = "this guard cannot tell whether a group gets worse"
+
 _VERSION = 1
 
 Scores = tuple[CaseScore, ...]
@@ -115,10 +117,6 @@ class Watch:
             When that has to be measured anew, and the model is not that one any more.
         """
         device = str(choose_device(device).device)
-        for notice in guarding.notices:
-            tell(f"the guard: {notice}")
-        for reason in guarding.reasons:
-            tell(f"it cannot be told whether a group gets worse: {reason}")
         cases = _digest(guarding)
         noted = _noted(folder.path) if resume else {}
         if noted.get("cases") == cases:
@@ -165,12 +163,10 @@ class Watch:
 
 
 def _tell_beforehand(guarding: Guarding, before: Scores, tell: Tell) -> None:
-    """Say of a guard that can tell nothing, whatever comes, before hours are spent."""
-    if guarding.reasons or not before:
-        return
-    unchanged = guarding.report(before, before)
-    if unchanged.verdict == "not checked":
-        tell(f"whatever comes of it, of the groups this guard says {unchanged.said}")
+    """Say what the masks show to be missing in a guard, before hours are spent."""
+    if before:
+        for reason in guarding.report(before, before).reasons:
+            tell(f"{CANNOT_TELL}: {reason}")
 
 
 def _refuse_another_start(folder: RunFolder, parent: LoadedModel) -> None:

@@ -12,7 +12,6 @@ from typing import Any, Literal
 from pydantic import ConfigDict, Field, ValidationError
 from safetensors import SafetensorError, safe_open
 
-from napari_dmoe.cohorts.datasets import read_cohort
 from napari_dmoe.foreign import JSONError, read_json
 from napari_dmoe.models.saving import TRAINING_KEY, save_checkpoint
 from napari_dmoe.models.weights import CheckpointError
@@ -27,8 +26,8 @@ from napari_dmoe.training.starting.modes import Mode
 from napari_dmoe.training.starting.new_model import train_new
 from napari_dmoe.training.starting.recipe_files import read_recipe
 from napari_dmoe.training.starting.recipes import Recipe
-from napari_dmoe.training.tasks.chosen_settings import settings_of
-from napari_dmoe.training.tasks.fine_tuning import NoticeHook, fine_tuned
+from napari_dmoe.training.tasks.chosen import NoticeHook, cohort_of, settings_of
+from napari_dmoe.training.tasks.fine_tuning import fine_tuned
 from napari_dmoe.training.tasks.guarded import GUARD_FILES, GuardedFolder
 from napari_dmoe.training.tasks.widening import check_widening
 from napari_dmoe.training.tuning.report import TuningReport
@@ -214,11 +213,11 @@ def run_task(
         folder = GuardedFolder(
             task.folder, overwrite=task.overwrite, task=stated + "\n"
         )
-        told = on_notice if on_notice is not None and is_first else _nobody
+        tell = _once(on_notice if is_first else None)
         options: FitOptions = {"progress": progress, "on_epoch": on_epoch}
         options |= {"folder": folder, "resume": task.resume}
         try:
-            fitted, report = _done(task, folder, options, tell=told)
+            fitted, report = _done(task, folder, options, tell=tell)
         except Cancelled as error:
             can_be_resumed = folder.can_be_resumed or task.resume
             raise Stopped(can_be_resumed=can_be_resumed) from error
@@ -226,23 +225,30 @@ def run_task(
     return Outcome(fitted, task.model_path, sha256, report)
 
 
-def _nobody(notice: str) -> None:
-    """Tell nobody."""
+def _once(hook: NoticeHook | None) -> NoticeHook:
+    """Return a hook that is told each notice once; one that nobody hears for None."""
+    told: set[str] = set()
+
+    def tell(notice: str) -> None:
+        if hook is not None and notice not in told:
+            told.add(notice)
+            hook(notice)
+
+    return tell
 
 
 def _done(
     task: TrainingTask, folder: GuardedFolder, options: FitOptions, *, tell: NoticeHook
 ) -> tuple[Fitted, TuningReport | None]:
     """Read what the task names, and train."""
-    cases = read_cohort(task.cohort)
-    for notice in cases.notices:
-        tell(notice)
-    if task.kind == "train":
-        start = Path(task.start) if task.start else None
-        recipe = _recipe(task, start)
-        recipe = replace(recipe, settings=settings_of(task, recipe.settings))
-        return train_new(recipe, cases, mode=task.mode, start=start, **options), None
-    return fine_tuned(task, cases, folder, options, tell=tell)
+    if task.kind == "fine-tune":
+        return fine_tuned(task, folder, options, tell=tell)
+    start = Path(task.start) if task.start else None
+    recipe = _recipe(task, start)
+    recipe = replace(recipe, settings=settings_of(task, recipe.settings))
+    drivers = [attribute.name for attribute in recipe.card.attributes]
+    cases = cohort_of(task, drivers, recipe.settings, tell=tell)
+    return train_new(recipe, cases, mode=task.mode, start=start, **options), None
 
 
 def _refuse_foreign(task: TrainingTask) -> None:

@@ -11,11 +11,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from napari_dmoe.attributes import (
+    ATTRIBUTES,
+    PatientError,
+    attribute_called,
+    is_unknown,
+)
 from napari_dmoe.cohorts.case import Case, Selection
 from napari_dmoe.cohorts.datasets import patients_of
 from napari_dmoe.models.card import CardAttribute, ModelCard
 from napari_dmoe.models.checkpoint import LoadedModel
-from napari_dmoe.patient import ATTRIBUTES, Patient, is_unknown
+from napari_dmoe.patient import Patient
 from napari_dmoe.training.cases.annotation import Annotation, TrainingError
 from napari_dmoe.training.starting.new_routers import (
     add_attribute,
@@ -84,11 +90,17 @@ def check_widening(task: TrainingTask) -> None:
         _values(name, values)
     if new_value is not None and new_attribute is not None:
         first, _ = _assignment(new_value, _ONE, NEW_VALUE)
-        if _plain(first) == _plain(name):
+        if attribute_called(first) == attribute_called(name):
             raise TrainingError(
                 f"{name} is new with all its values: name them all with "
                 f"{NEW_ATTRIBUTE}, and leave {NEW_VALUE} out"
             )
+
+
+def new_drivers(task: TrainingTask) -> tuple[str, ...]:
+    """Return the attribute that is to drive the model too; nothing where none is."""
+    name = (task.new_attribute or "").partition("=")[0].strip()
+    return (attribute_called(name),) if name else ()
 
 
 def widened(
@@ -140,23 +152,24 @@ def _with_value(
     value, like = _spelt(attribute.name, text), task.like
     if like is not None:
         like = _spelt(attribute.name, like)
-    if _knows(attribute, value):
-        raise TrainingError(
-            f"the model knows {attribute.name} {value!r} already: leave {NEW_VALUE} "
-            "out, and its cases are trained on as they are"
-        )
     if attribute.edges is None:
-        places = _having(patients, attribute.name, value)
-        if not places:
+        if _place(attribute, value) is not None:
+            raise TrainingError(
+                f"the model knows {attribute.name} {value!r} already: leave "
+                f"{NEW_VALUE} out, and its cases are trained on as they are"
+            )
+        alone = CardAttribute(name=attribute.name, values=(value,))
+        of_it = [i for i, p in enumerate(patients) if _place_of(alone, p) == 0]
+        if not of_it:
             raise TrainingError(
                 f"no case of the cohort has the {attribute.label.lower()} {value!r}, "
                 f"so that nothing would train its router: {NEW_VALUE} needs cases of "
                 f"the new value, in the column {attribute.name}"
             )
         # A value of that name goes before the word.
-        if like == NEAREST and not _knows(attribute, NEAREST):
-            of_it = Selection(cases, places)
-            like = nearest_value(loaded, attribute.name, of_it, annotation=annotation)
+        if like == NEAREST and _place(attribute, NEAREST) is None:
+            new = Selection(cases, of_it)
+            like = nearest_value(loaded, attribute.name, new, annotation=annotation)
     loaded = add_value(loaded, attribute.name, value, like=like)
     # The new value alone is learnt, so that no other patient's masks change.
     return loaded, f"router.{router_of(loaded, attribute.name, value)}"
@@ -165,7 +178,7 @@ def _with_value(
 def _driver(card: ModelCard, stated: str) -> CardAttribute:
     """Return the attribute of a card that is meant, however it is written."""
     for attribute in card.attributes:
-        if _plain(attribute.name) == _plain(stated):
+        if attribute_called(attribute.name) == attribute_called(stated):
             return attribute
     drivers = ", ".join(a.name for a in card.attributes) or "nothing"
     raise TrainingError(
@@ -181,7 +194,7 @@ def _with_attribute(
     stated, listed = _assignment(text, _SEVERAL, NEW_ATTRIBUTE)
     in_cohort = dict.fromkeys(name for p in patients for name in p.known())
     own = [attribute.name for attribute in loaded.card.attributes]
-    name = _meant(stated, [*own, *ATTRIBUTES, *in_cohort])
+    name = _meant(stated, [*own, *in_cohort])
     if name in own:
         raise TrainingError(
             f"{name} drives the model already: add a value to it with {NEW_VALUE} "
@@ -193,23 +206,23 @@ def _with_attribute(
             f"column {name} that says it. The table states "
             f"{', '.join(in_cohort) or 'no attribute'}"
         )
-    values = _values(name, listed)
-    known = [p.value(name) for p in patients if p.value(name) is not None]
-    if any(not isinstance(value, str) for value in known):
+    attribute = CardAttribute(name=name, values=_values(name, listed))
+    numbers = [p.value(name) for p in patients if isinstance(p.value(name), float)]
+    if any(_place(attribute, number) is None for number in numbers):
         raise TrainingError(
             f"{name} is a number in the cohort, and {NEW_ATTRIBUTE} takes names: state "
             "bands such as 60-79 in the table, or train a new model whose card has "
             "bands"
         )
-    there = {_folded(str(value)) for value in known}
-    missing = [value for value in values if _folded(value) not in there]
+    there = {_place_of(attribute, patient) for patient in patients}
+    missing = [v for i, v in enumerate(attribute.values) if i not in there]
     if missing:
         raise TrainingError(
             f"no case of the cohort has the {name} {' or '.join(map(repr, missing))}, "
             "so that nothing would train its router: leave it out of "
             f"{NEW_ATTRIBUTE}, or add such cases"
         )
-    return add_attribute(loaded, CardAttribute(name=name, values=values))
+    return add_attribute(loaded, attribute)
 
 
 def _assignment(text: str, form: str, option: str) -> tuple[str, str]:
@@ -234,7 +247,7 @@ def _values(name: str, listed: str) -> tuple[str, ...]:
             f"{NEW_ATTRIBUTE}: {unknown[0]!r} means that {name} is not known, and "
             "needs no router: leave it out"
         )
-    twice = [v for v, n in Counter(map(_folded, values)).items() if n > 1]
+    twice = [v for v, n in Counter(v.casefold() for v in values).items() if n > 1]
     if twice:
         raise TrainingError(
             f"{NEW_ATTRIBUTE}: {name} has the value {twice[0]!r} twice: name each once"
@@ -247,36 +260,26 @@ def _values(name: str, listed: str) -> tuple[str, ...]:
     return tuple(values)
 
 
-def _having(patients: Sequence[Patient], name: str, value: str) -> list[int]:
-    """Return the places of the patients who have a value."""
-    return [
-        place
-        for place, patient in enumerate(patients)
-        if _folded(str(patient.value(name))) == _folded(value)
-    ]
+def _place_of(attribute: CardAttribute, patient: Patient) -> int | None:
+    return _place(attribute, patient.value(attribute.name))
 
 
-def _knows(attribute: CardAttribute, value: str) -> bool:
-    return _folded(value) in map(_folded, attribute.values)
+def _place(attribute: CardAttribute, value: str | float | None) -> int | None:
+    """Return the place of a value among an attribute's; None if it is none of them."""
+    try:
+        return attribute.category(value)
+    except PatientError:
+        return None
 
 
 def _spelt(name: str, text: str) -> str:
     """Return the usual spelling of a value, as tables are read."""
-    known = ATTRIBUTES.get(_meant(name, ATTRIBUTES))
+    known = ATTRIBUTES.get(attribute_called(name))
     return known.spell(text) if known else " ".join(text.split())
 
 
 def _meant(stated: str, names: Iterable[str]) -> str:
-    """Return the first name that is written like this; else it as it is."""
-    alike = (name for name in names if _plain(name) == _plain(stated))
-    return next(alike, stated)
-
-
-def _plain(name: str) -> str:
-    """Return an attribute's name without its case and what joins its words."""
-    return _folded(name.replace("_", " ").replace("-", " "))
-
-
-def _folded(value: str) -> str:
-    """Return a value without its case and spaces that make no difference."""
-    return " ".join(value.split()).casefold()
+    """Return the first name of the same attribute; else its own name."""
+    called = attribute_called(stated)
+    alike = (name for name in names if attribute_called(name) == called)
+    return next(alike, called)
