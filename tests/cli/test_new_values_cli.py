@@ -141,10 +141,11 @@ def test_values_are_understood_however_they_are_written(
     assert severity.values[:3] == ("healthy", "suspect", "glaucoma")
 
 
+@pytest.mark.parametrize("stated", ["SEX = F , m", "Gender=female,Male"])
 def test_a_new_attribute_is_understood_however_it_is_written(
-    tmp_path: Path, checkpoint: Path
+    tmp_path: Path, checkpoint: Path, stated: str
 ) -> None:
-    code, _, told = tuned(tmp_path, checkpoint, of_both_sexes(), SEX, "SEX = F , m")
+    code, _, told = tuned(tmp_path, checkpoint, of_both_sexes(), SEX, stated)
     assert code == 0, told
     card = load_checkpoint(tmp_path / "o/model.safetensors").card
     assert card.attributes[-1].name == "sex"

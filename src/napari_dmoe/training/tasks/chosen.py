@@ -17,6 +17,35 @@ if TYPE_CHECKING:
 NoticeHook = Callable[[str], None]
 
 
+class Notices:
+    """What a person should know before a training: each told once, and in time.
+
+    They are held back until nothing is likely to be refused any more, so that a refusal
+    stays alone.
+
+    Parameters
+    ----------
+    hook : callable, optional
+        Who is told.
+    """
+
+    def __init__(self, hook: NoticeHook | None = None) -> None:
+        self._hook = hook
+        self._noted: dict[str, bool] = {}
+        """Whether each was told already."""
+
+    def note(self, notice: str) -> None:
+        """Keep one, to be told."""
+        self._noted.setdefault(notice, False)
+
+    def tell(self) -> None:
+        """Tell what was not told yet."""
+        for notice, is_told in self._noted.items():
+            if not is_told and self._hook is not None:
+                self._hook(notice)
+            self._noted[notice] = True
+
+
 def settings_of(task: TrainingTask, own: TrainSettings) -> TrainSettings:
     """Return a task's settings: its changes upon its preset, or upon its own.
 
@@ -41,9 +70,9 @@ def cohort_of(
     drivers: Iterable[str],
     settings: TrainSettings,
     *,
-    tell: NoticeHook,
+    notices: Notices,
 ) -> Cohort:
-    """Read the table of a task's cohort, and tell what is to be said of it.
+    """Read the table of a task's cohort, and note what is to be said of it.
 
     Parameters
     ----------
@@ -53,8 +82,8 @@ def cohort_of(
         Attributes that drive the model, or are to.
     settings : TrainSettings
         They may make groups of further ones.
-    tell : callable
-        Told each notice.
+    notices : Notices
+        Where that is noted.
 
     Raises
     ------
@@ -65,5 +94,5 @@ def cohort_of(
     used = [*drivers, *(name.strip() for name in groups if name.strip())]
     cohort = read_cohort(task.cohort, subject=task.subject, drivers=used)
     for notice in cohort.notices:
-        tell(notice)
+        notices.note(notice)
     return cohort

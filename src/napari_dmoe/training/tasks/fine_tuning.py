@@ -23,7 +23,7 @@ from napari_dmoe.training.loop.history import Fitted
 from napari_dmoe.training.loop.teams import team_now
 from napari_dmoe.training.settings import TrainSettings, preset
 from napari_dmoe.training.starting.modes import in_mode
-from napari_dmoe.training.tasks.chosen import NoticeHook, cohort_of, settings_of
+from napari_dmoe.training.tasks.chosen import Notices, cohort_of, settings_of
 from napari_dmoe.training.tasks.guard_option import guard_named
 from napari_dmoe.training.tasks.guarded import CANNOT_TELL, GuardedFolder, Watch
 from napari_dmoe.training.tasks.widening import new_drivers, widened
@@ -42,8 +42,6 @@ def fine_tuned(
     task: TrainingTask,
     folder: GuardedFolder,
     options: FitOptions,
-    *,
-    tell: NoticeHook,
 ) -> tuple[Fitted, TuningReport | None]:
     """Tune the model that a task names, and say what that changed.
 
@@ -52,11 +50,9 @@ def fine_tuned(
     task : TrainingTask
         What to do.
     folder : GuardedFolder
-        Where the training is saved.
+        Where the training is saved, and notices are noted.
     options : FitOptions
         The same, and who is told.
-    tell : callable
-        Told beforehand what a person should know of the cohort and of the guard.
 
     Returns
     -------
@@ -69,7 +65,8 @@ def fine_tuned(
     loaded = load_checkpoint(task.start, task.card)
     own = settings_of(task, preset("fine-tune"))
     drivers = [a.name for a in loaded.card.attributes]
-    cases = cohort_of(task, [*drivers, *new_drivers(task)], own, tell=tell)
+    drivers += new_drivers(task)
+    cases = cohort_of(task, drivers, own, notices=folder.notices)
     new = widened(loaded, cases, task, annotation=_annotation(own))
     changes = {} if new.train is None else {"train": new.train}
     settings = settings_of(task, preset("fine-tune", **changes))
@@ -80,7 +77,9 @@ def fine_tuned(
 
     def begun() -> Watch:
         card = new.loaded.card
-        guarding = guarding_of(task, card, cases, progress=progress, tell=tell)
+        guarding = guarding_of(
+            task, card, cases, progress=progress, notices=folder.notices
+        )
         return Watch.begun(
             guarding,
             new.loaded,
@@ -88,7 +87,6 @@ def fine_tuned(
             resume=task.resume,
             device=settings.device,
             progress=progress,
-            tell=tell,
         )
 
     watch = team_now().wait_for_first(begun)
@@ -115,8 +113,8 @@ def guarding_of(
     card: ModelCard,
     cases: Sequence[Case],
     *,
+    notices: Notices,
     progress: ProgressHook = silent,
-    tell: NoticeHook,
 ) -> Guarding:
     """Return the guard of a task, looked at.
 
@@ -132,16 +130,16 @@ def guarding_of(
     guard = guard_named(task.guard, card, subject=task.subject)
     try:
         for reason in check_guard(guard, card, cases):
-            tell(f"{CANNOT_TELL}: {reason}")
+            notices.note(f"{CANNOT_TELL}: {reason}")
         guarding = Guarding.of(guard, card, cases, progress=progress)
     except CohortError as error:
         raise CohortError(_of_the_guard(error)) from error
     except TrainingError as error:
         raise TrainingError(_of_the_guard(error)) from error
     for notice in guarding.notices:
-        tell(f"the guard: {notice}")
+        notices.note(f"the guard: {notice}")
     for reason in guarding.reasons:
-        tell(f"{CANNOT_TELL}: {reason}")
+        notices.note(f"{CANNOT_TELL}: {reason}")
     return guarding
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from napari_dmoe.training.cases.annotation import TrainingError
 from napari_dmoe.training.loop.folder import RECORD, RunFolder
 from napari_dmoe.training.loop.history import Fitted
 from napari_dmoe.training.loop.saving import NotSaved
+from napari_dmoe.training.tasks.chosen import Notices
 from napari_dmoe.training.tuning.changes import Change
 from napari_dmoe.training.tuning.guarding import Guarding
 from napari_dmoe.training.tuning.report import TuningReport
@@ -42,20 +43,33 @@ GUARD_FILES = (BEFORE_FILE, REPORT, TABLE)
 
 CANNOT_TELL = "this guard cannot tell whether a group gets worse"
 
+OTHER_GUARD = "the guard is not that of the beginning: it was measured anew"
+
 _VERSION = 1
 
 Scores = tuple[CaseScore, ...]
-Tell = Callable[[str], None]
 
 
 class GuardedFolder(RunFolder):
     """The folder of a training, with what its guard scored before.
 
     It is written when the training begins, and not earlier: a mistake costs no file.
+    See :class:`~napari_dmoe.training.loop.folder.RunFolder` for the other parameters;
+    `notices` are told then, too.
     """
 
-    before = ""
-    """Those scores as JSON; none where it is empty."""
+    def __init__(
+        self,
+        path: Path,
+        *,
+        overwrite: bool = False,
+        task: str = "",
+        notices: Notices | None = None,
+    ) -> None:
+        super().__init__(path, overwrite=overwrite, task=task)
+        self.notices = Notices() if notices is None else notices
+        self.before = ""
+        """Those scores as JSON; none where it is empty."""
 
     def begin(
         self,
@@ -71,6 +85,7 @@ class GuardedFolder(RunFolder):
         super().begin(resume=resume, held_out=held_out, columns=columns)
         if self.before:
             write_text(self.path / BEFORE_FILE, self.before)
+        self.notices.tell()
 
 
 @dataclass(frozen=True)
@@ -89,6 +104,8 @@ class Watch:
         Where to run.
     progress : callable
         Told of every case. It may raise ``Cancelled``.
+    notices : tuple of str
+        What a person should know of the comparison.
     """
 
     guarding: Guarding
@@ -96,6 +113,7 @@ class Watch:
     before: Scores
     device: str
     progress: ProgressHook
+    notices: tuple[str, ...] = ()
 
     @classmethod
     def begun(
@@ -107,7 +125,6 @@ class Watch:
         resume: bool,
         device: str,
         progress: ProgressHook,
-        tell: Tell,
     ) -> Watch:
         """Measure the model as it is, or take what it scored when it was stopped.
 
@@ -124,15 +141,18 @@ class Watch:
             return cls(guarding, parent, before, device, progress)
         if resume and len(guarding.cases):
             _refuse_another_start(folder, parent)
-            if noted:
-                tell("the guard is not that of the beginning: it was measured anew")
+        anew = (OTHER_GUARD,) if noted else ()
+        for notice in anew:
+            folder.notices.note(notice)
+        folder.notices.tell()
         before = guarding.score(parent, device=device, progress=progress)
         facts = {"schema_version": _VERSION, "cases": cases}
         scores = [asdict(score) for score in before]
         if before:
             folder.before = json.dumps(with_null({**facts, "scores": scores}))
-        _tell_beforehand(guarding, before, tell)
-        return cls(guarding, parent, before, device, progress)
+        for reason in guarding.report(before, before).reasons if before else ():
+            folder.notices.note(f"{CANNOT_TELL}: {reason}")
+        return cls(guarding, parent, before, device, progress, anew)
 
     def report(self, fitted: Fitted, folder: Path) -> TuningReport:
         """Measure what came of it, and write what a guard told into the folder.
@@ -147,7 +167,10 @@ class Watch:
         )
         found = self.guarding.report(self.before, after)
         report = replace(
-            found, n_cases=fitted.n_cases, parent=self.parent.sha256 or found.parent
+            found,
+            n_cases=fitted.n_cases,
+            parent=self.parent.sha256 or found.parent,
+            notices=(*found.notices, *self.notices),
         )
         if self.guarding.guard.kind == "none":
             return report
@@ -160,13 +183,6 @@ class Watch:
                 f"cannot be saved: {error.strerror or error}. Make room, and resume it"
             ) from error
         return report
-
-
-def _tell_beforehand(guarding: Guarding, before: Scores, tell: Tell) -> None:
-    """Say what the masks show to be missing in a guard, before hours are spent."""
-    if before:
-        for reason in guarding.report(before, before).reasons:
-            tell(f"{CANNOT_TELL}: {reason}")
 
 
 def _refuse_another_start(folder: RunFolder, parent: LoadedModel) -> None:

@@ -26,7 +26,12 @@ from napari_dmoe.training.starting.modes import Mode
 from napari_dmoe.training.starting.new_model import train_new
 from napari_dmoe.training.starting.recipe_files import read_recipe
 from napari_dmoe.training.starting.recipes import Recipe
-from napari_dmoe.training.tasks.chosen import NoticeHook, cohort_of, settings_of
+from napari_dmoe.training.tasks.chosen import (
+    NoticeHook,
+    Notices,
+    cohort_of,
+    settings_of,
+)
 from napari_dmoe.training.tasks.fine_tuning import fine_tuned
 from napari_dmoe.training.tasks.guarded import GUARD_FILES, GuardedFolder
 from napari_dmoe.training.tasks.widening import check_widening
@@ -210,14 +215,14 @@ def run_task(
             task = _resumed(task)
         check_widening(task)
         stated = task.model_dump_json(indent=1, exclude={"resume", "overwrite"})
+        notices = Notices(on_notice if is_first else None)
         folder = GuardedFolder(
-            task.folder, overwrite=task.overwrite, task=stated + "\n"
+            task.folder, overwrite=task.overwrite, task=stated + "\n", notices=notices
         )
-        tell = _once(on_notice if is_first else None)
         options: FitOptions = {"progress": progress, "on_epoch": on_epoch}
         options |= {"folder": folder, "resume": task.resume}
         try:
-            fitted, report = _done(task, folder, options, tell=tell)
+            fitted, report = _done(task, folder, options)
         except Cancelled as error:
             can_be_resumed = folder.can_be_resumed or task.resume
             raise Stopped(can_be_resumed=can_be_resumed) from error
@@ -225,29 +230,17 @@ def run_task(
     return Outcome(fitted, task.model_path, sha256, report)
 
 
-def _once(hook: NoticeHook | None) -> NoticeHook:
-    """Return a hook that is told each notice once; one that nobody hears for None."""
-    told: set[str] = set()
-
-    def tell(notice: str) -> None:
-        if hook is not None and notice not in told:
-            told.add(notice)
-            hook(notice)
-
-    return tell
-
-
 def _done(
-    task: TrainingTask, folder: GuardedFolder, options: FitOptions, *, tell: NoticeHook
+    task: TrainingTask, folder: GuardedFolder, options: FitOptions
 ) -> tuple[Fitted, TuningReport | None]:
     """Read what the task names, and train."""
     if task.kind == "fine-tune":
-        return fine_tuned(task, folder, options, tell=tell)
+        return fine_tuned(task, folder, options)
     start = Path(task.start) if task.start else None
     recipe = _recipe(task, start)
     recipe = replace(recipe, settings=settings_of(task, recipe.settings))
     drivers = [attribute.name for attribute in recipe.card.attributes]
-    cases = cohort_of(task, drivers, recipe.settings, tell=tell)
+    cases = cohort_of(task, drivers, recipe.settings, notices=folder.notices)
     return train_new(recipe, cases, mode=task.mode, start=start, **options), None
 
 
