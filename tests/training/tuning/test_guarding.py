@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -24,10 +25,14 @@ from napari_dmoe.cohorts.case import Case, CohortError
 from napari_dmoe.cohorts.datasets import read_cohort
 from napari_dmoe.cohorts.writing import write_cohort
 from napari_dmoe.imaging.spatial import SpatialImage
-from napari_dmoe.models.card import TrainingFacts
+from napari_dmoe.models.card import CardAttribute, TrainingFacts
+from napari_dmoe.models.checkpoint import load_checkpoint
 from napari_dmoe.patient import Patient
 from napari_dmoe.training.cases.annotation import TrainingError
-from napari_dmoe.training.tuning.guard import Guard
+from napari_dmoe.training.loop.folder import LAST, RECORD
+from napari_dmoe.training.loop.history import Epoch
+from napari_dmoe.training.tuning import guarding
+from napari_dmoe.training.tuning.guard import Guard, watched
 from napari_dmoe.training.tuning.guarding import (
     CHOSEN_APART,
     CHOSEN_BY_GUARD,
@@ -46,11 +51,6 @@ ONE_CLASS = CARD.model_copy(update={"classes": ("background", "lesion")})
 
 def guard_of(folder: Path, cases: Sequence[Case]) -> Guard:
     write_cohort(folder / "people", cases)
-    if any(case.subject for case in cases):
-        table = folder / "people" / "cohort.csv"
-        added = ["subject", *(case.subject or "" for case in cases)]
-        lines = zip(table.read_text().splitlines(), added, strict=True)
-        table.write_text("".join(f"{line},{subject}\n" for line, subject in lines))
     return Guard(kind="cohort", name=str(folder / "people"))
 
 
@@ -62,6 +62,10 @@ def of(folder: Path, cases: Sequence[Case], **how: object) -> Guarding:
     return Guarding.of(
         guard_of(folder, cases), CARD, how.pop("trained", TRAINED), **how
     )
+
+
+def says(found: Guarding, notice: str) -> bool:
+    return f"the guard: {notice}" in found.notices
 
 
 # It shares nothing with what was trained on
@@ -85,8 +89,10 @@ def test_pictures_that_are_trained_on_do_not_judge(tmp_path: Path) -> None:
     shown = Case("layer", SpatialImage(picture, ("y", "x", "c")), None, Patient())
     found = of(tmp_path, cases, trained=[shown, cases[4]])
     assert [case.id for case in found.cases] == ["1", "2", "3", "5"]
-    assert "2 cases whose picture is trained on are left out" in found.notices
-    assert ONLY_PICTURES in found.notices
+    assert (
+        "the guard: 2 cases whose picture is trained on are left out" in found.notices
+    )
+    assert says(found, ONLY_PICTURES)
 
 
 def test_replayed_cases_were_trained_on_too(tmp_path: Path) -> None:
@@ -101,15 +107,18 @@ def test_subjects_that_are_trained_on_do_not_judge(tmp_path: Path) -> None:
     trained = [replace(TRAINED[0], subject="p1")]
     found = of(tmp_path, cases, trained=trained)
     assert [case.id for case in found.cases] == ["0", "2", "3", "5"]
-    assert "2 cases whose patient or lesion is trained on are left out" in found.notices
-    assert ONLY_PICTURES not in found.notices
+    assert (
+        "the guard: 2 cases whose patient or lesion is trained on are left out"
+        in found.notices
+    )
+    assert not says(found, ONLY_PICTURES)
 
 
 def test_a_picture_that_is_there_twice_judges_once(tmp_path: Path) -> None:
     cases = [*mixed_squares(3), replace(mixed_squares(1)[0], id="copy")]
     found = of(tmp_path, cases)
     assert len(found.cases) == 3
-    assert "1 case whose picture another has is left out" in found.notices
+    assert says(found, "1 case whose picture another has is left out")
 
 
 # Its labels are the model's classes
@@ -151,7 +160,9 @@ def test_a_case_on_which_nothing_is_annotated_is_none(tmp_path: Path) -> None:
     cases[1] = labelled(cases[1], np.full((32, 32), 255, np.uint8))
     found = of(tmp_path, cases)
     assert [case.id for case in found.cases] == ["0", "2", "3"]
-    assert "1 case on which nothing is annotated is left out" in found.notices
+    assert (
+        "the guard: 1 case on which nothing is annotated is left out" in found.notices
+    )
     empty = of(tmp_path / "empty", with_values((255,)))
     assert empty.reasons == ("nothing is annotated in any case of the guard",)
 
@@ -198,7 +209,10 @@ def test_what_only_one_case_states_is_no_group(tmp_path: Path) -> None:
 def test_rows_that_miss_a_value_are_unknown_and_said(tmp_path: Path) -> None:
     cases = [square(i, None if i < 2 else "healthy", sex="F") for i in range(5)]
     found = of(tmp_path, cases)
-    assert "severity unknown (n 2): these are in no group of it" in found.notices
+    assert (
+        "the guard: severity unknown (n 2): these are in no group of it"
+        in found.notices
+    )
 
 
 def test_a_value_that_the_model_does_not_know_is_scored_as_unknown(
@@ -215,6 +229,13 @@ def test_a_value_that_the_model_does_not_know_is_scored_as_unknown(
     (notice,) = [n for n in tuned.report.notices if "no value that the model" in n]
     assert "(n 2)" in notice
     assert "end stage" not in notice
+
+
+def test_a_value_that_is_unknown_to_one_of_two_drivers_stops_nothing() -> None:
+    sex = CardAttribute(name="sex", values=("female", "male"))
+    two = CARD.model_copy(update={"attributes": (SEVERITY, sex)})
+    cases = [square(0, "healthy", sex="intersex"), square(1, "healthy", sex="male")]
+    assert [case.id for case in watched(cases, two)] == ["1"]
 
 
 def test_every_group_that_is_trained_on_has_to_be_there(tmp_path: Path) -> None:
@@ -284,6 +305,19 @@ def test_made_up_cases_guard_neither_real_models_nor_real_cases() -> None:
     assert Guarding.of(guard, drawn, phantoms).reasons == ()
 
 
+def test_a_cohort_of_made_up_cases_is_no_guard_either(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cases = mixed_squares(6)
+    drawn = [replace(case, phantom="fundus") for case in cases[:4]]
+    monkeypatch.setattr(guarding, "guard_cases", lambda *_, **__: [*drawn, *cases[4:]])
+    guard = Guard(kind="cohort", name="people")
+    found = Guarding.of(guard, CARD, TRAINED)
+    assert [case.id for case in found.cases] == ["4", "5"]
+    monkeypatch.setattr(guarding, "guard_cases", lambda *_, **__: drawn)
+    assert Guarding.of(guard, CARD, TRAINED).reasons == (MADE_UP,)
+
+
 # Who chooses the epoch does not judge
 
 
@@ -309,3 +343,53 @@ def test_kept_scores_of_another_guard_are_not_taken(tmp_path: Path) -> None:
     assert found.has_scored(scores)
     assert not found.has_scored(scores[1:])
     assert [score.absent for score in scores] == [(), (), ()]
+
+
+# What the model's card and its training say
+
+
+def test_a_card_says_what_the_last_guard_allowed_to_say(tmp_path: Path) -> None:
+    guard = guard_of(tmp_path, mixed_squares(6))
+    once = tune(tiny_model(), TRAINED, settings=SHORT, guard=guard)
+    twice = tune(once.loaded, TRAINED, settings=SHORT)
+    note = str(twice.loaded.card.training.note)
+    assert note.count("Groups") == 1
+    assert note.count("Fine-tuned from") == 2
+    assert note.endswith("Groups: not checked: there was no guard.")
+    assert twice.loaded.card.training.guard == "not checked: there was no guard."
+
+
+def test_rows_without_labels_are_told(tmp_path: Path) -> None:
+    cases = [*mixed_squares(3), replace(square(20), labels=None)]
+    guard = guard_of(tmp_path, cases)
+    report = tune(tiny_model(), TRAINED, settings=SHORT, guard=guard).report
+    assert "the guard: rows without labels are left out (n 1)" in report.notices
+
+
+def test_without_a_guard_nothing_is_said_to_be_held_out(tmp_path: Path) -> None:
+    epochs: list[Epoch] = []
+    tuned = tune(
+        tiny_model(),
+        TRAINED,
+        settings=SHORT,
+        folder=tmp_path,
+        on_epoch=epochs.append,
+    )
+    assert epochs[0].dice  # there are curves, of what is trained on
+    record = json.loads((tmp_path / RECORD).read_text())
+    assert record["held_out"] == "training"
+    assert tuned.loaded.card.training.dice is None
+    last = load_checkpoint(tmp_path / LAST).card.training
+    assert (last.dice, last.n_held_out) == (None, None)
+    assert "not checked: there was no guard." in str(tuned.loaded.card.training.note)
+
+
+def test_a_tuning_is_resumed_where_an_older_version_kept_the_scores(
+    tmp_path: Path,
+) -> None:
+    guard = guard_of(tmp_path, mixed_squares(6))
+    options = {"settings": SHORT, "guard": guard, "folder": tmp_path / "run"}
+    whole = tune(tiny_model(), TRAINED, **options)
+    (tmp_path / "run" / "before.json").write_text('{"cases": [], "guard": []}')
+    again = tune(tiny_model(), TRAINED, only_compare=True, **options)
+    assert again.report == whole.report

@@ -11,6 +11,7 @@ from training_cases import CARD, square
 from napari_dmoe.cohorts.case import Case
 from napari_dmoe.imaging.spatial import SpatialImage
 from napari_dmoe.training.cases.annotation import Annotation
+from napari_dmoe.training.tuning import sameness
 from napari_dmoe.training.tuning.corrected import (
     StoredCases,
     annotated_case,
@@ -56,6 +57,16 @@ def test_a_picture_is_known_in_another_form(
     one: SpatialImage, other: SpatialImage
 ) -> None:
     assert fingerprint(one) == fingerprint(other)
+
+
+def test_a_large_picture_is_known_by_a_part_of_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sameness, "_MOST", 100)
+    turned = image(VOLUME.transpose(1, 0, 2)[:, ::-1], "yzx")
+    assert fingerprint(image(VOLUME, "zyx")) == fingerprint(turned)
+    assert fingerprint(image(VOLUME, "zyx")) != fingerprint(image(-VOLUME, "zyx"))
+    assert fingerprint(image(GREY, "yx")) != fingerprint(image(GREY[1:], "yx"))
 
 
 def test_other_pictures_are_others() -> None:

@@ -10,6 +10,7 @@ import itertools
 import math
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -17,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from napari_dmoe.cohorts.case import Case, Selection
 from napari_dmoe.cohorts.classes import ClassedCases, LabelReading
-from napari_dmoe.cohorts.datasets import Cohort, patients_of, read_cohort
+from napari_dmoe.cohorts.datasets import patients_of, read_cohort
 from napari_dmoe.evaluation.groups import crossed
 from napari_dmoe.models.card import CardAttribute, ModelCard
 from napari_dmoe.patient import Patient
@@ -117,8 +118,10 @@ def guard_cases(
             "choose a guard with labels, or none"
         )
     reading = LabelReading(card.classes, unlabelled=IGNORED, is_stated=False)
-    rows = tuple(cohort.rows[i] for i in places)
-    return ClassedCases(Cohort(rows, cohort.notices), reading)
+    rows, notices = tuple(cohort.rows[i] for i in places), cohort.notices
+    if n := len(cohort.rows) - len(rows):
+        notices = (*notices, f"rows without labels are left out (n {n})")
+    return ClassedCases(replace(cohort, rows=rows, notices=notices), reading)
 
 
 def _drawn(guard: Guard, card: ModelCard, progress: ProgressHook) -> list[Case]:
@@ -142,14 +145,15 @@ def _drawn(guard: Guard, card: ModelCard, progress: ProgressHook) -> list[Case]:
 def watched(cases: Sequence[Case], card: ModelCard) -> Sequence[Case]:
     """Return some of a guard's cases to measure after each epoch, of every group alike.
 
-    Only cases of which a driver is known; none where there is no such case.
+    Only cases of which a driver is known, and no value that the card lacks; none where
+    there is no such case.
     """
-    patients = [as_known(p, card.attributes) for p in patients_of(cases)]
-    drivers = [a.name for a in card.attributes]
+    patients, drivers = patients_of(cases), [a.name for a in card.attributes]
     usable = [
         i
         for i, patient in enumerate(patients)
-        if not drivers or any(patient.value(name) is not None for name in drivers)
+        if as_known(patient, card.attributes) == patient
+        and (not drivers or any(patient.value(name) is not None for name in drivers))
     ]
     if not usable:
         return ()

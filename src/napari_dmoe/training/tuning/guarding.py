@@ -7,6 +7,7 @@ that cannot be read as the model's classes are refused.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -20,7 +21,7 @@ from napari_dmoe.evaluation.groups import (
     groups_of,
     names_of_groups,
 )
-from napari_dmoe.models.card import CardAttribute, ModelCard
+from napari_dmoe.models.card import CardAttribute, ModelCard, TrainingFacts
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.patient import Patient
 from napari_dmoe.progress import Progress, ProgressHook, silent
@@ -54,11 +55,12 @@ WAS_TRAINED_ON = "the guard is what was trained on"
 NOT_ANNOTATED = "nothing is annotated in any case of the guard"
 MADE_UP = "the guard is made up, the cases trained on are not known to be"
 ONLY_PICTURES = (
-    "whose pictures some of the cases are is not known, so that the guard and what is "
-    "trained on were compared by their pictures alone"
+    "of some cases nobody says whose they are, so that they were compared with what is "
+    "trained on by their pictures alone"
 )
 _SEEN = ("whose picture is trained on", "whose patient or lesion is trained on")
 _TWICE, _BARE = "whose picture another has", "on which nothing is annotated"
+_DRAWN = "made up, unlike the model's own or those trained on,"
 
 
 @dataclass(frozen=True)
@@ -139,6 +141,7 @@ class Guarding:
         attributes = groups_to_compare(guard, (*whom, *others), card)
         watch, judging = _split(apart, attributes, card, chooses_epoch=chooses_epoch)
         notices += notices_of(whom, attributes, card)
+        notices = [f"the guard: {notice}" for notice in notices]
         if chooses_epoch and watch:
             is_apart = len(judging) < len(apart)
             notices.append(CHOSEN_APART if is_apart else CHOSEN_BY_GUARD)
@@ -182,8 +185,8 @@ class Guarding:
         What was trained on may be put into the report with :func:`dataclasses.replace`.
         """
         notices = list(self.notices)
-        notices += _read_notices(self.cases)
-        told = tuple(f"the guard: {notice}" for notice in dict.fromkeys(notices))
+        of_labels = [f"the guard: {notice}" for notice in _read_notices(self.cases)]
+        told = tuple(dict.fromkeys((*notices, *of_labels)))
         if not before:
             return TuningReport((), reasons=self.reasons, notices=told)
         there = {group for score in before for group in score.groups}
@@ -277,19 +280,33 @@ def with_verdict(
         "dice": dice or None,
         "n_held_out": max((c.n for c in everybody), default=0) or None,
         "guard": report.said,
-        "note": " ".join(filter(None, (facts.note or "", note, said))),
+        "note": " ".join(filter(None, (_without_verdict(facts), note, said))),
     }
     training = facts.model_copy(update=stated)
     return replace(tuned, card=tuned.card.model_copy(update={"training": training}))
+
+
+def _without_verdict(facts: TrainingFacts) -> str:
+    """Return a card's note without what it says of an earlier guard."""
+    if not facts.guard:
+        return facts.note or ""
+    earlier = rf"\s*Groups( \([^)]*\))?: {re.escape(facts.guard)}"
+    return re.sub(earlier, "", facts.note or "")
 
 
 def _is_made_up(guard: Guard, card: ModelCard, trained: Sequence[Case]) -> bool:
     """Whether a guard is drawn and model or cases are not known to be of its kind."""
     if guard.kind != "phantoms":
         return False
-    if getattr(card.training, "phantoms", None) != guard.name:
-        return True
-    return any(trained[i].phantom != guard.name for i in range(len(trained)))
+    return _kind(card) != guard.name or any(
+        trained[i].phantom != guard.name for i in range(len(trained))
+    )
+
+
+def _kind(card: ModelCard) -> str | None:
+    """Return the kind of phantom that a model was trained on, if on nothing else."""
+    kind: str | None = getattr(card.training, "phantoms", None)
+    return kind
 
 
 def _apart(
@@ -300,6 +317,7 @@ def _apart(
 ) -> tuple[Sequence[Case], dict[str, int]]:
     """Return the guard's cases that may judge, and how many are left out, and why."""
     known, check = Trained.of(trained, progress=progress), LabelCheck(card.classes)
+    alike = {None, *({_kind(card)} if known.phantoms <= {_kind(card)} else ())}
     kept: list[int] = []
     pictures: set[str] = set()
     left: dict[str, int] = {}
@@ -314,6 +332,7 @@ def _apart(
         marks = (
             (_SEEN[0], own in known.pictures),
             (_SEEN[1], known.has_subject(subject)),
+            (_DRAWN, case.phantom not in alike),
             (_BARE, not is_annotated),
             (_TWICE, own in pictures),
         )
@@ -328,7 +347,9 @@ def _apart(
 
 
 def _why_none(left: Mapping[str, int]) -> str:
-    return WAS_TRAINED_ON if any(why in left for why in _SEEN) else NOT_ANNOTATED
+    if any(why in left for why in _SEEN):
+        return WAS_TRAINED_ON
+    return MADE_UP if _DRAWN in left else NOT_ANNOTATED
 
 
 def _read_notices(cases: Sequence[Case]) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ axes they come in; one that was cropped, or saved anew with losses, is another p
 from __future__ import annotations
 
 import hashlib
+import math
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,6 +25,9 @@ from napari_dmoe.progress import Progress, ProgressHook, silent
 
 _SEALED = "sealed"
 _FEW_VALUES = 2**16
+
+_MOST = 2**24
+"""Samples of a channel that are looked at: ranking more takes long, and much memory."""
 
 
 def fingerprint(image: SpatialImage) -> str:
@@ -53,15 +57,26 @@ def fingerprint(image: SpatialImage) -> str:
 
 def _of_channel(values: NDArray[Any]) -> str:
     """Return a digest of how values rank, and of where on each axis they lie."""
-    values = values.squeeze()
+    shape, values = sorted(values.shape), _thinned(values.squeeze())
     ranks, counts = _ranked(values)
     profiles = []
     for axis in range(values.ndim):
         others = tuple(a for a in range(values.ndim) if a != axis)
         sums = ranks.sum(others, dtype=np.int64)
         profiles.append(min(sums.tolist(), sums[::-1].tolist()))
-    told = (sorted(values.shape), hashlib.sha256(counts.tobytes()).hexdigest())
+    told = ([n for n in shape if n > 1], hashlib.sha256(counts.tobytes()).hexdigest())
     return hashlib.sha256(repr((*told, sorted(profiles))).encode()).hexdigest()
+
+
+def _thinned(values: NDArray[Any]) -> NDArray[Any]:
+    """Return some of many samples, the same ones from either end of each axis."""
+    step = math.ceil((values.size / _MOST) ** (1 / max(1, values.ndim)))
+    if step <= 1:
+        return values
+    for axis, n in enumerate(values.shape):
+        half = np.arange(0, (n + 1) // 2, step)
+        values = values.take(np.union1d(half, n - 1 - half), axis)
+    return values
 
 
 def _ranked(values: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -100,19 +115,24 @@ class Trained:
         See :func:`fingerprint`.
     subjects : tuple of str or None
         Of each case; perhaps sealed.
+    phantoms : frozenset of (str or None)
+        Kinds of phantom that they are; None among them for what is not known to be one.
     """
 
     pictures: frozenset[str]
     subjects: tuple[str | None, ...]
+    phantoms: frozenset[str | None] = frozenset()
 
     @classmethod
     def of(cls, cases: Sequence[Case], *, progress: ProgressHook = silent) -> Trained:
         """Read the images of cases, one at a time."""
-        pictures = set()
+        pictures, phantoms = set(), set()
         for number in range(len(cases)):
             progress(Progress(number, len(cases), "looking at what is trained on"))
-            pictures.add(fingerprint(cases[number].image))
-        return cls(frozenset(pictures), subjects_of(cases))
+            case = cases[number]
+            pictures.add(fingerprint(case.image))
+            phantoms.add(case.phantom)
+        return cls(frozenset(pictures), subjects_of(cases), frozenset(phantoms))
 
     def has_subject(self, subject: str | None) -> bool:
         """Whether a case of a subject was trained on; False where nobody says."""
