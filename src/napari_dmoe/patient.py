@@ -8,7 +8,7 @@ drives a model, and which router a value chooses, is the model card's business
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from numbers import Real
 from typing import Annotated, Any
 
@@ -16,6 +16,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    PrivateAttr,
     field_validator,
     model_validator,
 )
@@ -101,6 +102,29 @@ class Patient(Stated):
     )
     severity: KnownText = Field(default=None, title="Severity")
     others: Mapping[str, str | float] = Field(default_factory=dict, title="Others")
+    _words: Mapping[str, str] = PrivateAttr(default_factory=dict)
+    """How it was said that attributes are unknown: a card may name a value ``none``."""
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _keep_words(cls, stated: Any, handler: Any) -> Any:
+        patient = handler(stated)
+        if isinstance(stated, Mapping):
+            others = stated.get("others")
+            given = {**(others if isinstance(others, Mapping) else {}), **stated}
+            patient._words = {
+                attribute_called(called): value
+                for called, value in given.items()
+                if isinstance(value, str) and is_unknown(value)
+            }
+        return patient
+
+    def __eq__(self, other: object) -> bool:
+        """Say whether the same is known of both, however the rest was said."""
+        return isinstance(other, Patient) and self.known() == other.known()
+
+    def __hash__(self) -> int:
+        return hash(tuple(sorted(self.known().items())))
 
     @model_validator(mode="before")
     @classmethod
@@ -154,9 +178,19 @@ class Patient(Stated):
         rest = {name: value for name, value in named.items() if name not in own}
         return cls(**own, others=rest)
 
-    def value(self, attribute: str) -> str | float | None:
-        """Return one attribute's value by any of its names; None where unknown."""
+    def value(
+        self, attribute: str, *, among: Collection[str] = ()
+    ) -> str | float | None:
+        """Return one attribute's value by any of its names; None where unknown.
+
+        A word such as ``none`` means unknown, but where it is `among` the values that
+        a card names.
+        """
         name = attribute_called(attribute)
+        if among and name in self._words:
+            word = " ".join(self._words[name].split())
+            if word.casefold() in {each.casefold() for each in among}:
+                return word
         if name in FORM_ATTRIBUTES:
             value: str | float | None = getattr(self, name)
             return value
@@ -170,9 +204,22 @@ class Patient(Stated):
         values = {name: self.value(name) for name in (*FORM_ATTRIBUTES, *self.others)}
         return {name: value for name, value in values.items() if value is not None}
 
+    @property
+    def further(self) -> tuple[str, ...]:
+        """Names of what was stated beside the form's attributes, unknown or not."""
+        names = dict.fromkeys((*self.others, *self._words))
+        return tuple(name for name in names if name not in FORM_ATTRIBUTES)
+
     def with_value(self, attribute: str, value: object) -> Patient:
         """Return this patient with one attribute replaced; None makes it unknown."""
-        return Patient.from_values({**self.known(), attribute_called(attribute): value})
+        return self._changed({attribute_called(attribute): value})
+
+    def without(self, attributes: Collection[str]) -> Patient:
+        """Return this patient with some attributes unknown."""
+        return self._changed({attribute_called(name): None for name in attributes})
+
+    def _changed(self, values: Mapping[str, object]) -> Patient:
+        return Patient.from_values({**self._words, **self.known(), **values})
 
 
 def _own_name(called: object) -> str:

@@ -61,6 +61,8 @@ class Span(NamedTuple):
     high: float
     has_high: bool = False
     """Whether the upper end is one of them; the lower always is."""
+    is_range: bool = False
+    """Whether a person named both ends."""
 
 
 def parse_age(value: object) -> float | None:
@@ -148,7 +150,7 @@ def age_span(text: str) -> Span | None:
         number += 1
     if kind in ("up to", "between") and other.is_integer():
         other += 1
-    return Span(number * per, other * per)
+    return Span(number * per, other * per, is_range=kind == "between")
 
 
 def number_in(text: str, unit: str | None = None) -> float | None:
@@ -176,6 +178,28 @@ def number_in(text: str, unit: str | None = None) -> float | None:
         )
     number = float(found["number"].replace(",", "."))
     return number if math.isfinite(number) else None
+
+
+def number_or_band(text: str, unit: str | None = None) -> float | str | None:
+    """Read a number in `unit`, or the band that it lies in; None where it is unknown.
+
+    Raises
+    ------
+    PatientError
+        When it is neither, or told in another unit.
+    """
+    if is_unknown(text):
+        return None
+    if number_span(text, unit) is not None:
+        return _plain(text)
+    number = number_in(text, unit)
+    if number is None:
+        shown = f" in {unit}" if unit else ""
+        raise PatientError(
+            f"the number cannot be read: expected one such as 7.4{shown}, or a band "
+            "such as 25-29 or 30+"
+        )
+    return number
 
 
 def number_span(text: str, unit: str | None = None) -> Span | None:
@@ -215,7 +239,8 @@ def place_among(
     Returns
     -------
     int or None
-        The band's place; None where the text is neither a number nor a band.
+        The band's place; None where the text is neither a number nor a band, and for a
+        range of ages that is none of the bands.
 
     Raises
     ------
@@ -232,11 +257,32 @@ def place_among(
         low, high = _in_unit(read.low, per), _in_unit(read.high, per)
         first = bisect_right(edges, low)
         end = edges[first] if first < len(edges) else math.inf
+        if is_age and read.is_range:  # it is a band of the card, or none of its
+            begin = edges[first - 1] if first else 0.0
+            return first if (low, high) == (begin, end) else None
         is_within = high < end or (high == end and not read.has_high)
         if not is_within:
             raise AmbiguousError
         return first
     return None if read is None else bisect_right(edges, _in_unit(read, per))
+
+
+def band_in_words(edges: Sequence[float], place: int, unit: str | None) -> str:
+    """Return a band of ages between edges as :func:`age_or_band` reads it.
+
+    Examples
+    --------
+    >>> [band_in_words((24, 216), place, "months") for place in range(3)]
+    ['under 24 months', '24-215 months', 'from 216 months']
+    """
+    unit = f" {unit}" if unit else ""
+    if place == 0:
+        return f"under {edges[0]:g}{unit}"
+    low = edges[place - 1]
+    if place == len(edges):
+        return f"from {low:g}{unit}"
+    high = edges[place] - 1 if float(edges[place]).is_integer() else edges[place]
+    return f"{low:g}-{high:g}{unit}"
 
 
 def _in_unit(years: float, per: float) -> float:

@@ -21,6 +21,8 @@ from napari_dmoe.imaging.files import write_tiff
 from napari_dmoe.imaging.spatial import SpatialImage
 from napari_dmoe.patient import Patient
 
+formats = pytest.mark.formats
+
 PIXELS = np.arange(20, dtype=np.uint8).reshape(4, 5)
 
 
@@ -48,6 +50,7 @@ def said(cohort: Cohort) -> str:
     return "\n".join(cohort.notices)
 
 
+@formats("tables as cohorts are published, which name images without paths")
 @pytest.mark.parametrize(
     ("column", "cell"),
     [
@@ -132,6 +135,7 @@ def test_a_table_none_of_whose_images_is_there_is_refused(tmp_path: Path) -> Non
         cohort_of(tmp_path, "image", "a")
 
 
+@formats("tables without paths, where several files have one name")
 def test_a_name_that_two_files_have_is_refused(tmp_path: Path) -> None:
     pictures(tmp_path, "images/a.tif", "small/a.tif", "images/b.tif")
     with pytest.raises(CohortError) as caught:
@@ -192,10 +196,10 @@ def test_columns_are_the_attributes_that_they_are(tmp_path: Path) -> None:
 
 def test_what_does_not_drive_the_model_in_hand_is_told(tmp_path: Path) -> None:
     pictures(tmp_path, "a.tif")
-    lines = "image,sex,age,BMI,dx", "a.tif,F,55.0,31,nv"
+    lines = "image,Sex,Age,race,BMI,dx", "a.tif,F,55.0,Black,31,nv"
     assert cohort_of(tmp_path, *lines, drivers=["sex", "bmi"]).notices == (
+        "columns read: Sex as sex, Age as age (which does not drive this model)",
         "columns not used: dx",
-        "columns read that do not drive this model: age",
     )
     assert cohort_of(tmp_path, "image,sex", "a.tif,F").notices == ()
 

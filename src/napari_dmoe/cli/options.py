@@ -79,7 +79,8 @@ def _patient(
         list[str] | None, typer.Option("--race", help="As the card names it.")
     ] = None,
     age: Annotated[
-        list[str] | None, typer.Option("--age", help="63, '63 y' or '18 months'.")
+        list[str] | None,
+        typer.Option("--age", help="63, '63 y', '18 months', or a band: '85+'."),
     ] = None,
     severity: Annotated[
         list[str] | None, typer.Option("--severity", help="As the card names it.")
@@ -152,7 +153,7 @@ def patient_of(
         When an attribute is not written as NAME=VALUE, a value cannot be read, or one
         attribute is given two values that are not the same.
     """
-    from napari_dmoe.patient import Patient, one_value
+    from napari_dmoe.patient import Patient, attribute_called, one_value
 
     given = [
         (name, f"--{name}", value)
@@ -166,16 +167,17 @@ def patient_of(
         given.append((name.strip(), f"{name.strip()}=...", value))
     by_name: dict[str, list[tuple[str, str, str]]] = {}
     for each in given:
-        by_name.setdefault(each[0].casefold(), []).append(each)
-    for (name, first, value), *others in by_name.values():
+        by_name.setdefault(attribute_called(each[0]), []).append(each)
+    for name, ((_, first, value), *others) in by_name.items():
         for _, again, other in others:
-            if not one_value(name.casefold(), value, other):
+            if not one_value(name, value, other):
                 both = f"{first} and {again}"
                 raise ValueError(
                     f"{both} contradict each other: say once what the patient's "
                     f"{name.replace('_', ' ')} is"
                 )
-    return Patient.from_values({name: value for name, _, value in given})
+    values = {name: each[0][2] for name, each in by_name.items()}
+    return Patient.from_values(values)
 
 
 def chosen_format(name: str) -> FileFormat:

@@ -29,7 +29,10 @@ def segment(
     stated: dict[str, Any],
     attribute: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME=VALUE", help="Any further attribute of the card."),
+        typer.Option(
+            metavar="NAME=VALUE",
+            help="Any further attribute of the card: body_site=back, bmi=31.",
+        ),
     ] = None,
     routing: Annotated[
         bool, typer.Option("--routing", help="Also write the gates of every block.")
@@ -48,7 +51,8 @@ def segment(
 ) -> None:
     """Segment for a patient; what is not given of the patient is unknown.
 
-    In a cohort each row brings its own patient. Writes the labels of each image (TIFF,
+    In a cohort each row brings its own patient; columns that are not used are named.
+    Writes the labels of each image (TIFF,
     or NIfTI for volumes), their record as JSON, and a table of sizes, segment.csv.
     Results of an earlier run of the same images are replaced, and no other file.
     """
@@ -56,11 +60,15 @@ def segment(
         from napari_dmoe.cohorts import series
         from napari_dmoe.cohorts.listing import entries_of
         from napari_dmoe.models.checkpoint import load_checkpoint
+        from napari_dmoe.models.naming import refuse_unheard_of
 
-        entries = entries_of(source, options.patient_of(stated, attribute))
+        patient = options.patient_of(stated, attribute)
+        loaded = load_checkpoint(checkpoint, card)
+        drivers = [each.name for each in loaded.card.attributes]
+        refuse_unheard_of(patient, drivers)
+        entries = entries_of(source, patient, drivers=drivers)
         for notice in entries.notices:
             say_above_bar(f"notice: {notice}")
-        loaded = load_checkpoint(checkpoint, card)
         file_type = options.chosen_format(file_format)
         how = series.SeriesOptions(
             settings, routing, file_type, resume=resume, overwrite=overwrite

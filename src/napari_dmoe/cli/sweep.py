@@ -63,6 +63,8 @@ def sweep(
         from napari_dmoe.inference.what_if.sweep import notices_before
         from napari_dmoe.inference.what_if.sweep import sweep as run
         from napari_dmoe.models.checkpoint import load_checkpoint
+        from napari_dmoe.models.naming import refuse_unheard_of
+        from napari_dmoe.patient import attribute_called
 
         file_type = options.chosen_format(file_format)
         given = [text for text in (swept, second) if text is not None]
@@ -71,8 +73,11 @@ def sweep(
             stated, [*(further or ()), *own], option="--further"
         )
         loaded = load_checkpoint(checkpoint, card)
+        refuse_unheard_of(patient, [a.name for a in loaded.card.attributes])
         source, stem = read_image(image), output_stem(image_stem(image))
-        names = tuple(text.partition("=")[0].strip() for text in given)
+        own_names = {attribute_called(a.name): a.name for a in loaded.card.attributes}
+        named = [text.partition("=")[0].strip() for text in given]
+        names = tuple(own_names.get(attribute_called(name), name) for name in named)
         of_card = [a for a in loaded.card.attributes if a.name in names]
         n_values = math.prod(len(attribute.values) for attribute in of_card)
         with claimed(output, needs_bytes=room_for_sweep(source, n_values)):

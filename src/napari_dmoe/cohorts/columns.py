@@ -51,8 +51,6 @@ LABEL_COLUMNS = (
 )
 """Columns that may tell the labels' file, as far as there are such files."""
 
-_IDLE = "columns read that do not drive this model"
-
 _SHOWN = 8
 """Columns that one sentence names."""
 
@@ -103,24 +101,25 @@ class Columns:
         """
         names = {column: attribute_called(column) for column in self.attributes}
         read = {column: name for column, name in names.items() if name in ATTRIBUTES}
-        driving = {attribute_called(name) for name in drivers or ()}
+        driving = {name_key(attribute_called(name)) for name in drivers or ()}
         unknown = [
             column
             for column, name in names.items()
-            if name not in ATTRIBUTES and name not in driving
+            if name not in ATTRIBUTES and name_key(name) not in driving
         ]
         others = {*self.attributes, *self.subjects, self.image, self.labels, "id", ""}
         left = [column for column in self.header if column not in others]
+        # Attributes by their usual names are in order, whatever drives the model.
+        idle = " (which does not drive this model)"
         said = [
             f"{_shown(column)} as {name}"
+            + ("" if drivers is None or name_key(name) in driving else idle)
             for column, name in read.items()
             if column != name
         ]
-        idle = [_shown(c) for c, n in read.items() if drivers and n not in driving]
         return [
             *([f"columns read: {_listed(said)}"] if said else []),
             *_unused(unknown, left, drivers),
-            *([f"{_IDLE}: {_listed(idle)}"] if idle else []),
         ]
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import overload
 
@@ -24,6 +24,7 @@ from napari_dmoe.imaging.files import (
     image_suffix,
     refuse_no_image,
 )
+from napari_dmoe.models.naming import heard_of
 from napari_dmoe.patient import Patient
 
 _NOT_READ = re.compile(
@@ -57,6 +58,11 @@ class Entry:
     """Why its row in the table cannot be understood."""
     row: int | None = None
     """Which row of the table it is; the header is row 1."""
+
+    def of_model(self, drivers: Collection[str]) -> Entry:
+        """Return it with what a model has heard of its patient."""
+        patient = heard_of(self.patient, drivers)
+        return self if patient is self.patient else replace(self, patient=patient)
 
 
 @dataclass(frozen=True)
@@ -114,15 +120,20 @@ def entries_of(
                 "--severity and --attribute"
             )
         table = read_table_rows(source, drivers=drivers)
-        return Listing(tuple(map(_entry, table.rows)), table.notices)
+        found = tuple(map(_entry, table.rows))
+        if drivers is not None:
+            found = tuple(each.of_model(drivers) for each in found)
+        # Nothing is split where everything is segmented.
+        said = (each for each in table.notices if each != table.kept_together)
+        return Listing(found, tuple(said))
     if not source.is_dir():
         refuse_no_image(source)
         return Listing((Entry(image_stem(source), source, patient),))
     images, left_out = _images_in(source)
     notices = tuple(_told(reason, names) for reason, names in left_out.items())
     if not images:
-        found = "; ".join((f"{source.name} holds no image and no {TABLE}", *notices))
-        raise ValueError(found)
+        reasons = f"{source.name} holds no image and no {TABLE}", *notices
+        raise ValueError("; ".join(reasons))
     n_called = Counter(map(image_stem, images))
     entries = (
         Entry(stem if n_called[stem] == 1 else path.name, path, patient)

@@ -21,8 +21,8 @@ _TRUTH = (
     r"|annotations?"
 )
 _OTHER = (
-    r"predictions?|preds?|results?|outputs?|out|previews?|thumb(?:nail)?s?|superpixels?"
-    r"|overlays?|heatmaps?|contours?|attributes?|probabilit(?:y|ies)"
+    r"predictions?|preds?|results?|outputs?|previews?|thumb(?:nail)?s?|superpixels?"
+    r"|overlays?|heatmaps?|contours?|attributes?|probability|probabilities"
 )
 _OF_LABELS = re.compile(rf"(?:.*[_. -])?(?:{_TRUTH})(?:[_. -].*)?", re.I | re.S)
 _OF_NEITHER = re.compile(

@@ -38,6 +38,8 @@ class TableRows:
 
     rows: tuple[CohortRow | BadRow, ...]
     notices: tuple[str, ...] = ()
+    kept_together: str = ""
+    """The notice that says by which columns cases are of one subject."""
 
 
 def read_rows_of(
@@ -63,8 +65,8 @@ def read_rows_of(
     except TableError as error:
         raise CohortError(f"{table.name} {error}") from error
     rows, kept_together = _with_subjects(rows, reader)
-    said = [kept_together, *_of_files(rows, reader), *columns.notices(drivers)]
-    return TableRows(rows, tuple(filter(None, said)))
+    said = kept_together, *_of_files(rows, reader), *columns.notices(drivers)
+    return TableRows(rows, tuple(filter(None, said)), kept_together)
 
 
 def _lines(table: Path) -> Iterator[tuple[int, list[str]]]:

@@ -128,6 +128,8 @@ def segment_series(
     """
     options = options or SeriesOptions()
     choose_device(options.settings.device)
+    drivers = [attribute.name for attribute in loaded.card.attributes]
+    entries = [entry.of_model(drivers) for entry in entries]
     _refuse_what_no_patient_fits(loaded, entries, options)
     outputs = _outputs(loaded, entries, output, options)
     there = [each for each in outputs if each.entry.problem is None]

@@ -190,7 +190,7 @@ def _places(
     patients: Sequence[Patient], attributes: Sequence[CardAttribute]
 ) -> NDArray[np.int64]:
     """Return the place of each patient's value among each attribute's, (N, A)."""
-    places = [[a.category(p.value(a.name)) for a in attributes] for p in patients]
+    places = [[a.category_of(p) for a in attributes] for p in patients]
     filled = [[UNKNOWN if v is None else v for v in row] for row in places]
     return np.array(filled, np.int64).reshape(len(patients), len(attributes))
 

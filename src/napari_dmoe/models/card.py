@@ -174,6 +174,13 @@ class CardAttribute(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False)
             )
         return place
 
+    def category_of(self, patient: Patient) -> int | None:
+        """Return :meth:`category` of a patient's value; a name of the card's wins.
+
+        A value called ``none`` or ``unknown`` is that value where the card has it.
+        """
+        return self.category(patient.value(self.name, among=self.values))
+
     def _place_of_name(self, value: str | float) -> int | None:
         """Return which value has a name; a number has one where there are no edges."""
         if not isinstance(value, str):
@@ -311,7 +318,7 @@ class ModelCard(Stated, frozen=True, extra="forbid"):
         PatientError
             When the card does not know one of the patient's values.
         """
-        values = [a.category(patient.value(a.name)) for a in self.attributes]
+        values = [a.category_of(patient) for a in self.attributes]
         return tuple(
             None if value is None else first + value
             for first, value in zip(self.first_routers, values, strict=True)

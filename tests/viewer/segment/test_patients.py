@@ -91,6 +91,47 @@ def test_an_age_is_typed_as_a_number_or_chosen_as_a_band(desk: Desk) -> None:
     assert "mixes below 60" in desk.segmenting.tab.patient.mixture_label.text()
 
 
+def test_any_number_is_typed_or_its_band_chosen(
+    desk: Desk, models: dict[str, LoadedModel]
+) -> None:
+    (severity,) = models["fundus"].card.attributes
+    edges = {"values": ("lean", "25-29", "obese"), "edges": (25.0, 30.0)}
+    bmi = severity.model_copy(update={"name": "bmi", "unit": "kg/m2", **edges})
+    card = models["fundus"].card.model_copy(update={"attributes": (bmi,)})
+    load_with(desk, models, card)
+    inputs, layer = desk.segmenting.tab.patient.inputs, desk.viewer.layers[0]
+    assert "in kg/m2" in inputs["bmi"].combo.toolTip()
+    for typed, value, band in (
+        ("31", 31.0, "obese"),
+        ("24,9 kg/m2", 24.9, "lean"),
+        ("131", 131.0, "obese"),
+        ("25-29", "25-29", "25-29"),
+        ("35+", "35+", "obese"),
+    ):
+        desk.type("bmi", typed)
+        assert session_of(desk.viewer).patient_of(layer).value("bmi") == value
+        assert source(desk, "bmi") == f"typed · {band}"
+    desk.type("bmi", "31 lb")
+    assert "another unit than the model's" in inputs["bmi"].problem
+    desk.type("bmi", "n/a")
+    assert session_of(desk.viewer).patient_of(layer).value("bmi") is None
+
+
+def test_a_band_of_ages_with_a_name_of_its_own_can_be_chosen(
+    desk: Desk, models: dict[str, LoadedModel]
+) -> None:
+    (severity,) = models["fundus"].card.attributes
+    edges = {"values": ("infant", "child", "adult"), "edges": (24.0, 216.0)}
+    age = severity.model_copy(update={"name": "age", "unit": "months", **edges})
+    card = models["fundus"].card.model_copy(update={"attributes": (age,)})
+    load_with(desk, models, card)
+    for band in edges["values"]:
+        desk.type("age", band)
+        assert source(desk, "age") == f"typed · {band}"
+    desk.type("age", "5")
+    assert source(desk, "age") == "typed · child"
+
+
 def test_a_band_that_the_model_does_not_have_is_said(desk: Desk) -> None:
     desk.load("age")
     desk.type("age", "20-39")

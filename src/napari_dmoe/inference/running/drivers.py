@@ -13,6 +13,7 @@ from napari_dmoe.inference.running.settings import InferenceSettings
 from napari_dmoe.models.card import CardAttribute, ModelCard
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.models.gating import ExpertControl
+from napari_dmoe.models.naming import refuse_misspelt
 from napari_dmoe.patient import Patient, PatientError
 
 Category = tuple[int, ...] | tuple[float, ...] | None
@@ -87,7 +88,7 @@ def choose_routers(
         When shares do not fit their attribute, or it is no driver.
     PatientError
         When the model does not know a driver's value, or one is unknown and
-        ``unknown="refuse"``.
+        ``unknown="refuse"``; and when an attribute's name is misspelt.
 
     Notes
     -----
@@ -95,6 +96,7 @@ def choose_routers(
     its values' shares: cards state no joint frequencies.
     """
     card = loaded.card
+    refuse_misspelt(patient, [attribute.name for attribute in card.attributes])
     if loaded.config.n_routers == 0:
         return RouterChoice((None,), ("",), (1.0,))
     if not card.attributes:
@@ -201,7 +203,7 @@ def _options(driver: DriverRecord) -> list[_Option]:
 def _place(
     attribute: CardAttribute, patient: Patient, settings: InferenceSettings
 ) -> int | None:
-    place = attribute.category(patient.value(attribute.name))
+    place = attribute.category_of(patient)
     if place is None and settings.unknown == "refuse":
         raise PatientError(
             f"the patient's {attribute.label.lower()} is unknown, and it drives this "

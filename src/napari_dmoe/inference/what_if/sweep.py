@@ -157,7 +157,7 @@ class _Plan:
     @property
     def own(self) -> int | None:
         """Place of the patient's own value among those that are run."""
-        places = [a.category(self.patient.value(a.name)) for a in self.attributes]
+        places = [a.category_of(self.patient) for a in self.attributes]
         known = tuple(place for place in places if place is not None)
         return self.places.index(known) if len(known) == len(places) else None
 

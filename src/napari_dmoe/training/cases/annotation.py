@@ -189,7 +189,7 @@ def refuse_unknown_values(
     for place, patient in enumerate(patients_of(cases)):
         for attribute in attributes:
             try:
-                attribute.category(patient.value(attribute.name))
+                attribute.category_of(patient)
             except PatientError as error:
                 if isinstance(cases, Cohort):
                     name = str(cases.rows[place].number)

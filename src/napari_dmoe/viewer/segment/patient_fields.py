@@ -7,7 +7,13 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TYPE_CHECKING, Literal
 
-from napari_dmoe.patient import ATTRIBUTES, FORM_ATTRIBUTES, Attribute
+from napari_dmoe.patient import (
+    ATTRIBUTES,
+    FORM_ATTRIBUTES,
+    Attribute,
+    attribute_called,
+)
+from napari_dmoe.quantities import age_or_band, age_span, band_in_words, number_or_band
 
 if TYPE_CHECKING:
     from napari_dmoe.models.card import CardAttribute, ModelCard
@@ -31,6 +37,26 @@ class PatientField:
     """What the model does while the value is unknown; empty where nothing."""
     unseen: Mapping[str, str] = field(default_factory=dict)
     """Values that the model has never seen, and why they cannot be chosen."""
+    edges: tuple[float, ...] = ()
+    unit: str | None = None
+    """Where one band ends and the next begins, and in which unit."""
+
+    def read(self, text: str) -> str | float | None:
+        """Return the number that a person typed, or the band, however it is called.
+
+        Raises
+        ------
+        PatientError
+            When it is neither.
+        """
+        bands = {band.casefold(): band for band in self.values}
+        band = bands.get(text.casefold())
+        if attribute_called(self.name) != "age":
+            return band or number_or_band(text, self.unit)
+        if band is None or not self.edges or age_span(band) is not None:
+            return band or age_or_band(text)
+        # A patient's age is a number or a band of numbers, so a name is put in those.
+        return band_in_words(self.edges, self.values.index(band), self.unit)
 
 
 def patient_fields(
@@ -58,18 +84,27 @@ def _driving(
     counts: Mapping[str, int],
     stated: tuple[float, ...] | None,
 ) -> PatientField:
-    known = ATTRIBUTES.get(attribute.name)
+    known = ATTRIBUTES.get(attribute_called(attribute.name))
     is_number = attribute.edges is not None
     return PatientField(
         name=attribute.name,
         label=attribute.label,
-        help=known.help if known else "As the model's card names it.",
+        help=known.help if known else _help(attribute),
         kind="number" if is_number else "category",
         values=attribute.values,
         drives=True,
         if_unknown=mixture(attribute, stated),
         unseen=unseen_values(attribute, counts),
+        edges=attribute.edges or (),
+        unit=attribute.unit,
     )
+
+
+def _help(attribute: CardAttribute) -> str:
+    if attribute.edges is None:
+        return "As the model's card names it."
+    unit = f" in {attribute.unit}" if attribute.unit else ""
+    return f"A number{unit}, or a band of the model's card."
 
 
 def unseen_values(
@@ -79,7 +114,7 @@ def unseen_values(
 
     The counts are training cases of each value, where the card states them.
     """
-    known = ATTRIBUTES.get(attribute.name)
+    known = ATTRIBUTES.get(attribute_called(attribute.name))
     usual = known.values if known is not None and attribute.edges is None else ()
     routed = {value.casefold() for value in attribute.values}
     unseen = {

@@ -8,7 +8,7 @@ from itertools import pairwise
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QCheckBox, QComboBox, QGridLayout, QLabel, QLineEdit, QWidget
 
-from napari_dmoe.patient import Patient, PatientError, age_or_band
+from napari_dmoe.patient import Patient, PatientError
 from napari_dmoe.viewer.segment.patient_fields import PatientField
 from napari_dmoe.viewer.ui.parts import column, heading, narrow_combo, paragraph, say
 
@@ -206,7 +206,7 @@ class AttributeInput(QWidget):
         problem = ""
         if self.field.kind == "number":
             try:
-                value = self._number(text)
+                value = self.field.read(text)
             except PatientError as error:
                 value, problem = None, str(error)
         self._tell(value, problem)
@@ -216,11 +216,6 @@ class AttributeInput(QWidget):
         if (value, problem) != (self._shown, self.problem):
             self._shown, self.problem = value, problem
             self.entered.emit(value)
-
-    def _number(self, text: str) -> str | float | None:
-        """Read a number, or the name of a band as the card spells it."""
-        bands = {band.casefold(): band for band in self.field.values}
-        return bands.get(text.casefold()) or age_or_band(text)
 
     def _show_choice(self, combo: QComboBox, text: str) -> None:
         combo.clear()

@@ -99,7 +99,7 @@ def band_notes(card: ModelCard | None, patient: Patient) -> dict[str, str]:
     notes = {}
     for driver in card.attributes if card is not None else ():
         try:
-            place = driver.category(patient.value(driver.name))
+            place = driver.category_of(patient)
         except PatientError:
             continue
         if driver.edges is not None and place is not None:
