@@ -35,6 +35,8 @@ class Cohort(Sequence[Case]):
     rows: tuple[CohortRow, ...]
     notices: tuple[str, ...] = ()
     """What was understood of the table, and what was not used, in sentences."""
+    title: str = ""
+    """Name of the table's file, without its folder."""
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -47,7 +49,7 @@ class Cohort(Sequence[Case]):
 
     def __getitem__(self, index: int | slice) -> Case | Cohort:
         if isinstance(index, slice):
-            return Cohort(self.rows[index], self.notices)
+            return Cohort(self.rows[index], self.notices, self.title)
         return self.rows[index].read()
 
 
@@ -97,7 +99,7 @@ def read_cohort(
                 f"{row.id!r}: give each case an id of its own"
             )
         seen[row.id] = row.number
-    return Cohort(rows, everything.notices)
+    return Cohort(rows, everything.notices, title=table.name)
 
 
 def read_rows(path: str | Path) -> list[CohortRow | BadRow]:
@@ -158,3 +160,10 @@ def patients_of(cases: Sequence[Case]) -> tuple[Patient, ...]:
 def subjects_of(cases: Sequence[Case]) -> tuple[str | None, ...]:
     """Return what cases of one patient or lesion share, as :func:`patients_of`."""
     return tuple(row.subject for row in rows_of(cases))
+
+
+def title_of(cases: Sequence[Case]) -> str:
+    """Return the file name of the table that cases are read from; "" without one."""
+    while isinstance(cases, ClassedCases | Selection):
+        cases = cases.cases
+    return cases.title if isinstance(cases, Cohort) else ""

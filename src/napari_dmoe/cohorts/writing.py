@@ -10,6 +10,7 @@ import numpy as np
 
 from napari_dmoe.cohorts.case import Case, CohortError
 from napari_dmoe.cohorts.datasets import TABLE
+from napari_dmoe.cohorts.drawn import write_drawn
 from napari_dmoe.cohorts.rows import FILE_COLUMNS
 from napari_dmoe.imaging.disk.atomic import remove_leftovers, write_text
 from napari_dmoe.imaging.disk.claims import FolderError, claimed
@@ -36,7 +37,8 @@ def write_cohort(
 ) -> Path:
     """Write cases as a folder with images, labels and a table, whose path is returned.
 
-    The table is written last: a folder with a table is complete.
+    The table is written last: a folder with a table is complete. Phantoms are listed
+    beside it (:mod:`napari_dmoe.cohorts.drawn`).
 
     Parameters
     ----------
@@ -66,6 +68,7 @@ def write_cohort(
     folder = Path(folder)
     rows: list[dict[str, str]] = []
     ids: set[str] = set()
+    drawn: dict[Path, str] = {}
     try:
         with claimed(folder), _whole(folder):
             _refuse_foreign(folder, notice)
@@ -76,9 +79,13 @@ def write_cohort(
                     raise CohortError(f"two cases have the id {case.id!r}")
                 ids.add(case.id)
                 rows.append(_write_case(folder, case, number=number))
+                if case.phantom is not None:
+                    drawn[folder / rows[-1]["image"]] = case.phantom
                 progress(Progress(len(rows), max(total, len(rows)), "writing cases"))
             if notice is not None:
                 write_text(folder / README, notice + "\n")
+            if drawn:
+                write_drawn(folder, drawn)
             others = {name for row in rows for name in row} - {*_COLUMNS, SUBJECT}
             subject = [SUBJECT] if any(SUBJECT in row for row in rows) else []
             columns = [*_COLUMNS, *subject, *sorted(others)]

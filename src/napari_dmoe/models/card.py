@@ -224,6 +224,9 @@ class TrainingFacts(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False)
     """What a tuning's guard allowed to say of the groups, word for word."""
     settings: dict[str, str | int | float | bool | None] | None = None
     note: Text | None = None
+    phantoms: Name | None = None
+    """Kind of phantom, such as "skin", where all that the model was ever trained on
+    were phantoms of that kind."""
 
 
 class ModelCard(Stated, frozen=True, extra="forbid"):

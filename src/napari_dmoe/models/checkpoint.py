@@ -199,9 +199,8 @@ def load_checkpoint(
     check_card(stated, architecture, config, path.name)
     check_patch(stated, config, path.name)
     sha256 = file_sha256(path)
-    if card is None and stated.training_images is None:
-        images = known_images(sha256)
-        stated = stated.model_copy(update={"training_images": images})
+    if card is None:
+        stated = _with_known(stated, sha256)
     with torch.device("meta"):
         module = architecture.build(config)
     module.load_state_dict(found.state, assign=True)
@@ -268,6 +267,16 @@ def _plain_preprocessing(config: Config) -> Preprocessing | VolumePreprocessing:
     if isinstance(config, UNet3DConfig):
         return VolumePreprocessing()
     return Preprocessing(side=config.side)
+
+
+def _with_known(card: ModelCard, sha256: str) -> ModelCard:
+    """State what is known of a bundled file that is older than these fields."""
+    known = None if card.training_images else known_images(sha256)
+    if known is None:
+        return card
+    training = card.training.model_copy(update={"phantoms": known.phantoms})
+    facts = {"training_images": known.training_images, "training": training}
+    return card.model_copy(update=facts)
 
 
 def _fitted_to(card: ModelCard, config: Config) -> ModelCard:

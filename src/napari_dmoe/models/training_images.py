@@ -136,6 +136,8 @@ class KnownImages(BaseModel, frozen=True, extra="forbid"):
 
     sha256: str
     """Of the file."""
+    phantoms: str | None = None
+    """As in :class:`napari_dmoe.models.card.TrainingFacts`."""
     training_images: TrainingImages
 
 
@@ -143,13 +145,13 @@ IMAGES_SUFFIX = ".images.json"
 """End of the names of such facts, which stand beside the bundled checkpoints."""
 
 
-def known_images(sha256: str) -> TrainingImages | None:
+def known_images(sha256: str) -> KnownImages | None:
     """Return what a bundled checkpoint was trained on, wherever its file lies."""
     for entry in (resources.files("napari_dmoe.models") / "bundled").iterdir():
         if entry.name.endswith(IMAGES_SUFFIX):
             text = entry.read_text("utf-8")
             if sha256 in text:
-                return KnownImages.model_validate_json(text).training_images
+                return KnownImages.model_validate_json(text)
     return None
 
 

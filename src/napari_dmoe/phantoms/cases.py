@@ -60,13 +60,18 @@ def phantom(
     axes: str,
     spacing: Sequence[float],
     patient: Patient,
+    kind: str | None,
 ) -> Case:
-    """Return what was drawn as a case; `spacing` in mm, labels without a channel."""
+    """Return what was drawn as a case; `spacing` in mm, labels without a channel.
+
+    `kind` is a key of :data:`napari_dmoe.phantoms.kinds.KINDS`, None for a drawing of
+    other rules than these.
+    """
     image, truth = (
         SpatialImage.from_array(data, axes=names, spacing=spacing, unit="mm")
         for data, names in ((pixels, axes), (labels, axes.replace(CHANNEL_AXIS, "")))
     )
-    return Case(identity, image, truth, patient)
+    return Case(identity, image, truth, patient, phantom=kind)
 
 
 def draw_cases(

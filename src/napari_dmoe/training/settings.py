@@ -132,12 +132,20 @@ class TrainSettings(Stated):
         "Annotated",
         "all; slices: a slice along z without any label counts as not annotated",
     )
+    absent_classes: Literal["keep", "stop", "learn"] = option(
+        "keep",
+        "Absent classes",
+        "classes of the model that no case shows: keep them where the model that "
+        "training starts from finds them (a new one cannot: it stops); stop; learn "
+        "that there are none",
+    )
     hold_out: Literal["auto", "cases", "every", "slices", "none"] = option(
         "auto",
         "Hold out",
         "what is kept out of training and measured: cases, one in so many "
         "of each group; every so many cases, from the first; annotated slices of "
-        "volumes; auto = cases from 5 on, else slices of volumes, else none",
+        "volumes; auto = cases from 5 on, else slices of volumes, else none. Cases of "
+        "one subject stay together",
     )
     hold_out_every: int = option(
         5, "Hold out every", "one in so many is held out", gt=1
@@ -148,7 +156,8 @@ class TrainSettings(Stated):
     patience: int | None = option(
         None,
         "Patience",
-        "stop after so many measurements without a better worst group",
+        "stop after so many measurements without a better worst group, of those with "
+        "5 cases",
         gt=0,
     )
     keep: Literal["best", "last"] = option(

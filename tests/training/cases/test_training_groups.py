@@ -189,6 +189,7 @@ def test_a_group_of_one_case_is_allowed_with_a_notice() -> None:
     fitted = fit(tiny_model(), cases, settings=PLAIN)
     assert fitted.notices == (
         "severity=glaucoma has one case only: what is learnt of it may be that case",
+        "no training case has severity suspect: its router stays as it began",
     )
 
 
@@ -265,6 +266,8 @@ def test_settings_that_do_not_fit_the_model_are_refused() -> None:
     patient = PLAIN.model_copy(update={"patience": 3})
     assert fit(tiny_model(), squares(), settings=patient).notices == (
         "nothing is held out, so that training cannot stop early",
+        "no training case has severity healthy, glaucoma: their routers stay as they "
+        "began",
     )
     mixed = PLAIN.model_copy(update={"mixed_precision": True})
     assert (

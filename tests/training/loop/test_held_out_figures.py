@@ -23,7 +23,7 @@ from training_cases import (
     squares,
     tiny_model,
 )
-from training_runs import saved_facts, train
+from training_runs import StopAt, saved_facts, train
 
 from napari_dmoe.cohorts.case import Case
 from napari_dmoe.evaluation.groups import EVERYBODY
@@ -31,6 +31,7 @@ from napari_dmoe.models.card import CardAttribute, TrainingFacts
 from napari_dmoe.models.checkpoint import load_checkpoint, new_model
 from napari_dmoe.models.saving import write_safetensors
 from napari_dmoe.models.weights import read_weights
+from napari_dmoe.progress import Cancelled
 from napari_dmoe.training.cases.annotation import TrainingError
 from napari_dmoe.training.loop.evaluation import Evaluation
 from napari_dmoe.training.loop.fit import fit, fit_cohort
@@ -238,6 +239,24 @@ def test_the_list_is_there_after_going_on(tmp_path: Path) -> None:
     train(tmp_path, resume=True)
     assert (tmp_path / "held_out.csv").read_bytes() == before
     assert before.count(b"\n") == 5
+
+
+def test_a_split_by_subject_is_the_same_after_a_break(tmp_path: Path) -> None:
+    cases = [replace(c, subject=f"s{int(c.id) // 3}") for c in mixed_squares(24)]
+    whole = fit_cohort(
+        tiny_model(), cases, settings=PLAIN, folder=RunFolder(tmp_path / "whole")
+    )
+    options = {"settings": PLAIN, "folder": RunFolder(tmp_path / "cut")}
+    with pytest.raises(Cancelled):
+        fit_cohort(tiny_model(), cases, progress=StopAt(3), **options)
+    resumed = fit_cohort(tiny_model(), cases, resume=True, **options)
+    assert resumed.history == whole.history
+    assert resumed.n_held_out == whole.n_held_out == 6
+    lists = [
+        (tmp_path / name / "held_out.csv").read_bytes() for name in ("whole", "cut")
+    ]
+    assert lists[0] == lists[1]
+    assert len({row["subject"] for row in table(tmp_path / "cut")}) == 2
 
 
 def as_of_an_earlier_version(folder: Path, **belongs_to: str) -> None:

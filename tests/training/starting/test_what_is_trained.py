@@ -233,7 +233,10 @@ def test_the_card_of_a_tuned_model_counts_old_and_new_cases() -> None:
     counts = card.training.n_per_value["severity"]
     assert counts["suspect"] == before.n_per_value["severity"]["suspect"] + 2
     assert sum(card.attributes[0].frequencies) == pytest.approx(1)
-    assert card.training.data == (f"{before.data}; then fine-tuned on 2 further cases")
+    assert card.training.data == (
+        "synthetic fundi drawn by napari-dmoe phantoms; then fine-tuned on 2 further "
+        "cases, which are not known to be made up"
+    )
 
 
 def test_the_card_of_a_tuned_model_guesses_no_counts(race_model: LoadedModel) -> None:

@@ -55,6 +55,9 @@ SIZE = (288, 288)
 """Height and width of a phantom in pixels, where none are asked for."""
 
 _COLOUR_SHARE = 0.65
+_KINDS = {(): "fundus", tuple(DISC_FACTORS.items()): "fundus-race"}
+"""Kinds by the factors of the disc; drawings by other factors are of no kind."""
+
 _PIGMENT_OF_RACE = {"Asian": "medium", "Black": "dark", "White": "light"}
 _OTHER_PIGMENT_SHARE = 0.4
 
@@ -129,6 +132,7 @@ def fundus_case(
         axes="yxc" if is_colour else "yx",
         spacing=spacing,
         patient=patient,
+        kind=_KINDS.get(tuple((disc_factors or {}).items())),
     )
 
 

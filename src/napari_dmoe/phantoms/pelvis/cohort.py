@@ -91,6 +91,7 @@ def pelvis_case(
         axes="zyx",
         spacing=view.spacing,
         patient=patient,
+        kind="pelvis",
     )
 
 

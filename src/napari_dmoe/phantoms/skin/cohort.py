@@ -99,6 +99,7 @@ def skin_case(
         axes="yxc",
         spacing=spacing,
         patient=patient,
+        kind="skin",
     )
 
 

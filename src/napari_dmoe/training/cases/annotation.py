@@ -150,7 +150,9 @@ def sampled_classes(classes: NDArray[np.uint8], grid: Grid) -> NDArray[np.uint8]
     return sampled
 
 
-def category_of(case: Case, card: ModelCard) -> list[int]:
+def category_of(
+    case: Case, card: ModelCard, *, may_be_unknown: bool = False
+) -> list[int]:
     """Return the router of each of the card's attributes, -1 where it is unknown.
 
     It is ``[0]`` for a card without attributes.
@@ -158,14 +160,15 @@ def category_of(case: Case, card: ModelCard) -> list[int]:
     Raises
     ------
     TrainingError
-        When no attribute is known.
+        When no attribute is known, unless that `may_be` so: of cases that are only
+        measured.
     PatientError
         When the card does not know a value.
     """
     if not card.attributes:
         return [0]
     categories = card.categories(case.patient)
-    if all(category is None for category in categories):
+    if not may_be_unknown and all(category is None for category in categories):
         drivers = " and ".join(a.label.lower() for a in card.attributes)
         be, drive = ("is", "drives") if len(categories) == 1 else ("are", "drive")
         raise TrainingError(

@@ -125,7 +125,9 @@ def notices_of_split(
     names, group = crossed(patients, attributes)
     sizes = np.bincount(group)
     sizes[np.unique(group[held_out.places])] = 0
-    lacking = [f"{names[i]} ({sizes[i]})" for i in np.flatnonzero(sizes)]
+    lacking = [
+        f"{names[i].replace(', ', '/')} ({sizes[i]})" for i in np.flatnonzero(sizes)
+    ]
     if lacking:
         few = (
             "too few cases or subjects"

@@ -40,6 +40,9 @@ class PlanePool:
         What the cases are called.
     subjects : tuple of (str or None)
         What cases of one patient or lesion share; None where nobody says.
+    phantoms : tuple of str or None
+        Kinds of phantom that they were drawn as; None where they are not known to be
+        one.
     """
 
     images: Tensor
@@ -51,6 +54,7 @@ class PlanePool:
     sizes: tuple[tuple[int, ...], ...] = ()
     ids: tuple[str, ...] = ()
     subjects: tuple[str | None, ...] = ()
+    phantoms: tuple[str | None, ...] = ()
 
     def __len__(self) -> int:
         return len(self.category)

@@ -30,7 +30,8 @@ from napari_dmoe.training.cases.volumes import VolumePool
 Pool = PlanePool | VolumePool
 """Cases at the network's resolution, in 8 bits, and what they are labelled with."""
 
-_KNOWN = ("patients", "sizes", "ids", "subjects")
+_TOLD = ("patients", "ids", "subjects", "phantoms")
+_KNOWN = ("sizes", *_TOLD)
 """What a pool knows of its cases beside pixels and routers."""
 
 
@@ -40,11 +41,13 @@ def read_pool(
     *,
     annotation: Annotation = EVERYTHING,
     reading: LabelReading | None = None,
+    to_measure: bool = False,
     progress: ProgressHook = silent,
 ) -> Pool:
     """Prepare every case as a card asks; `progress` is told after each.
 
-    `reading` reads the labels, where pools of one cohort share it.
+    `reading` reads the labels, where pools of one cohort share it. Of cases that are
+    only there `to_measure`, no driver need be known.
 
     Raises
     ------
@@ -74,27 +77,24 @@ def read_pool(
             reading=reading,
         )
         labels.append(torch.from_numpy(drawn))
-        categories.append(category_of(case, card))
-        known.append((case.patient, case.id, case.subject))
+        categories.append(category_of(case, card, may_be_unknown=to_measure))
+        known.append((case.patient, case.id, case.subject, case.phantom))
         stored = dict(
             zip(case.image.spatial_axes, case.image.spatial_shape, strict=True)
         )
         sizes.append(tuple(stored[axis] for axis in axes))
         progress(Progress(done, len(cases), "reading cases"))
     how, category = card.preprocessing, torch.tensor(categories)
-    patients, ids, subjects = zip(*known, strict=True)
-    whom: dict[str, Any] = {"sizes": tuple(sizes), "ids": ids, "subjects": subjects}
+    told = dict(zip(_TOLD, zip(*known, strict=True), strict=True))
+    whom: dict[str, Any] = {"sizes": tuple(sizes), **told}
     if isinstance(how, VolumePreprocessing):
-        return VolumePool(
-            tuple(images), tuple(labels), category, how.patch, patients, **whom
-        )
+        return VolumePool(tuple(images), tuple(labels), category, how.patch, **whom)
     planes = torch.stack([image.expand(3, -1, -1) for image in images])
     return PlanePool(
         planes,
         torch.stack(labels),
         category,
         cast("Preprocessing", how),
-        patients,
         **whom,
     )
 

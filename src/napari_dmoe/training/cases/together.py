@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,10 +35,13 @@ def together(cases: Sequence[Case]) -> NDArray[np.int64]:
     rows = rows_of(cases)
     first: dict[Hashable, int] = {}
     links: list[tuple[int, int]] = []
-    for place, row in enumerate(rows):
+    quick: list[Hashable] = []
+    for place, row in enumerate(rows):  # once: cases may be drawn as they are asked for
+        quick.append(_told(_at_a_glance, row))
         if row.subject is not None:
             links.append((place, first.setdefault(row.subject, place)))
-    links += [(place, alike[0]) for alike in _same(rows) for place in alike[1:]]
+    for alike in _same(rows, quick):
+        links += [(place, alike[0]) for place in alike[1:]]
     if not links:
         return np.arange(len(rows))
     here, there = np.array(links).T
@@ -46,40 +50,50 @@ def together(cases: Sequence[Case]) -> NDArray[np.int64]:
     return np.asarray(lots, np.int64)
 
 
-def _same(rows: Sequence[Row]) -> list[list[int]]:
+def _same(rows: Sequence[Row], quick: Sequence[Hashable]) -> list[list[int]]:
     """Return the places of pictures that are there more than once."""
-    alike = [list(range(len(rows)))]
-    for tell in (_size, _middle, _everything):
-        alike = [part for places in alike for part in _parted(rows, places, tell)]
+    alike = _parted(range(len(rows)), quick.__getitem__)
+    for look in (_middle, _everything):
+        told = partial(_told_of, rows, look)
+        alike = [part for places in alike for part in _parted(places, told)]
     return alike
 
 
-def _parted(
-    rows: Sequence[Row], places: Iterable[int], tell: Callable[[Row], Hashable]
-) -> list[list[int]]:
+def _parted(places: Iterable[int], told: Callable[[int], Hashable]) -> list[list[int]]:
     """Part places by what is told of them; those that are alone are left out."""
     parts: defaultdict[Hashable, list[int]] = defaultdict(list)
     for place in places:
-        try:
-            told = tell(rows[place])
-        except OSError:  # reading the case will say so
-            continue
-        if told is not None:
-            parts[told].append(place)
+        if (own := told(place)) is not None:
+            parts[own].append(place)
     return [part for part in parts.values() if len(part) > 1]
 
 
-def _size(row: Row) -> Hashable:
+def _told_of(
+    rows: Sequence[Row], look: Callable[[Row], Hashable], place: int
+) -> Hashable:
+    return _told(look, rows[place])
+
+
+def _told(look: Callable[[Row], Hashable], row: Row) -> Hashable:
+    try:
+        return look(row)
+    except OSError:  # reading the case will say so
+        return None
+
+
+def _at_a_glance(row: Row) -> Hashable:
     if isinstance(row, CohortRow):
         return row.image.stat().st_size
     data = row.image.data
-    return (data.shape, data.dtype.str) if isinstance(data, np.ndarray) else None
+    if not isinstance(data, np.ndarray):
+        return None
+    middle = data[tuple(n // 2 for n in data.shape[:-2])]
+    return (data.shape, data.dtype.str, hashlib.sha256(middle.tobytes()).digest())
 
 
 def _middle(row: Row) -> Hashable:
     if isinstance(row, Case):
-        data = np.asarray(row.image.data)
-        return bytes(data[tuple(n // 2 for n in data.shape[:-2])].tobytes())
+        return True
     with row.image.open("rb") as file:
         file.seek(max(0, row.image.stat().st_size - _SAMPLE) // 2)
         return file.read(_SAMPLE)

@@ -50,6 +50,9 @@ class VolumePool:
         What the cases are called.
     subjects : tuple of (str or None)
         What cases of one patient or lesion share; None where nobody says.
+    phantoms : tuple of str or None
+        Kinds of phantom that they were drawn as; None where they are not known to be
+        one.
     """
 
     images: tuple[Tensor, ...]
@@ -60,6 +63,7 @@ class VolumePool:
     sizes: tuple[tuple[int, ...], ...] = ()
     ids: tuple[str, ...] = ()
     subjects: tuple[str | None, ...] = ()
+    phantoms: tuple[str | None, ...] = ()
 
     def __len__(self) -> int:
         return len(self.category)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import cast
 
 import torch
@@ -13,6 +14,13 @@ from torch import Tensor, nn
 
 from napari_dmoe.evaluation.groups import EVERYBODY, Groups
 from napari_dmoe.inference.masks.pairs import class_dice
+from napari_dmoe.inference.running.drivers import (
+    RouterChoice,
+    combined,
+    driver_record,
+)
+from napari_dmoe.models.card import ModelCard
+from napari_dmoe.models.gating import LEFT_OUT
 from napari_dmoe.training.cases.annotation import IGNORED
 from napari_dmoe.training.cases.pool import Pool
 
@@ -88,6 +96,8 @@ def evaluate(
     has_moe: bool,
     batch: int,
     device: str,
+    card: ModelCard | None = None,
+    unmeasured: Sequence[int] = (),
 ) -> Evaluation:
     """Segment held-out cases without noise, and compare.
 
@@ -107,15 +117,23 @@ def evaluate(
         Planes or windows at once.
     device : str
         Where the network is.
+    card : ModelCard, optional
+        By its shares the values of an unknown attribute are mixed, as
+        :func:`napari_dmoe.inference.running.segment.segment` mixes them; without it
+        such an attribute is left out.
+    unmeasured : sequence of int
+        Classes that the cases are not labelled with: their Dice is NaN.
     """
     network.eval()
     rows = []
     for chosen in torch.arange(len(pool)).split(1 if pool.patch else batch):
         images, truth = pool.whole(chosen)
-        category = pool.category[chosen].to(device) if has_moe else None
-        logits = _logits(network, images.to(device), category, pool.patch, batch)
-        rows.append(_dice(logits.argmax(1).cpu(), truth, len(classes)))
+        category = pool.category[chosen] if has_moe else None
+        run = partial(logits_of, network, patch=pool.patch, batch=batch)
+        found = _labels(run, images.to(device), category, card)
+        rows.append(_dice(found, truth, len(classes)))
     cases = torch.cat(rows)
+    cases[:, [number - 1 for number in unmeasured]] = math.nan
     members = zip(groups.names, torch.from_numpy(groups.members.T), strict=True)
     own = {name: cases[is_in] for name, is_in in members}
     means = {n: _means(c, classes) for n, c in own.items() if not c.isnan().all()}
@@ -123,13 +141,55 @@ def evaluate(
     return Evaluation(cases, _means(cases, classes), means, n_groups)
 
 
-def _logits(
+def _labels(
+    run: Callable[[Tensor, Tensor | None], Tensor],
+    images: Tensor,
+    category: Tensor | None,
+    card: ModelCard | None,
+) -> Tensor:
+    """Return label maps (B, *S) on the CPU; `run` gives logits (B, K, *S)."""
+    if category is None or card is None or not (category == LEFT_OUT).any():
+        routers = None if category is None else category.to(images.device)
+        return run(images, routers).argmax(1).cpu()
+    mixtures = [_mixture(tuple(row), card) for row in category.tolist()]
+    # All rows are run together first, so that those of known routers are what they are
+    # among others of their kind.
+    firsts = torch.tensor([mixture.categories[0] for mixture in mixtures])
+    logits = run(images, firsts.to(images.device))
+    found = logits.argmax(1).cpu()
+    for row, mixture in enumerate(mixtures):
+        if len(mixture.categories) == 1:
+            continue
+        parts = [logits[row].softmax(0)]
+        for other in mixture.categories[1:]:
+            one = torch.tensor([other], device=images.device)
+            parts.append(run(images[row : row + 1], one)[0].softmax(0))
+        weights = torch.tensor(mixture.weights, device=images.device)
+        mixed = torch.tensordot(weights, torch.stack(parts), ([0], [0]))
+        found[row] = mixed.argmax(0).cpu()
+    return found
+
+
+def _mixture(row: tuple[int, ...], card: ModelCard) -> RouterChoice:
+    """Return what is run for a row of routers, of which -1 is unknown."""
+    drivers = tuple(
+        driver_record(card, attribute, first, None if r == LEFT_OUT else r - first)
+        for attribute, first, r in zip(
+            card.attributes, card.first_routers, row, strict=True
+        )
+    )
+    return combined(drivers, card.n_routers)
+
+
+def logits_of(
     network: nn.Module,
     images: Tensor,
     category: Tensor | None,
     patch: tuple[int, int, int] | None,
     batch: int,
 ) -> Tensor:
+    """Return the logits (B, K, *S) of whole images, window by window for volumes."""
+
     def forward(windows: Tensor) -> Tensor:
         routers = None if category is None else category.expand(len(windows), -1)
         return cast("Tensor", network(windows, routers).logits)

@@ -23,6 +23,7 @@ from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.progress import Cancelled, Progress, ProgressHook, silent
 from napari_dmoe.training.cases.annotation import TrainingError, refuse_unknown_values
 from napari_dmoe.training.cases.held_out import hold_out_cases, notices_of_split
+from napari_dmoe.training.cases.known_drivers import refuse_unknown_attributes
 from napari_dmoe.training.learning.losses import loss_named
 from napari_dmoe.training.learning.optimisers import rate_at
 from napari_dmoe.training.learning.selection import training_mode
@@ -52,6 +53,7 @@ class FitOptions(TypedDict, total=False):
     resume: bool
     progress: ProgressHook
     on_epoch: EpochHook | None
+    data: str | None
 
 
 def fit(
@@ -63,6 +65,8 @@ def fit(
     watch: Sequence[CardAttribute] | None = None,
     are_classes: bool = False,
     notices: Sequence[str] = (),
+    data: str | None = None,
+    rehearsed: int = 0,
     folder: RunFolder | None = None,
     resume: bool = False,
     progress: ProgressHook = silent,
@@ -75,14 +79,16 @@ def fit(
     loaded : LoadedModel
         Where to start from, with its card. It is not changed.
     cases : sequence of Case
-        What to train on; each needs labels and a known value of the card's driver.
+        What to train on; each needs labels. Cases of which nothing is known that drives
+        the model are left out, and told.
     settings : TrainSettings
         How to train. The seed decides every draw, dropout and gating noise included.
     held_out : sequence of Case
-        Cases to measure after each epoch, not to train on. One whose picture or
-        subject is trained on is not measured, which is said; where that is so of all,
-        they are measured, but nothing counts as held out. Without any, slices of
-        volumes may be held out, as the settings say.
+        Cases to measure after each epoch, not to train on; unknown drivers are mixed,
+        as :func:`segment` mixes them. One whose picture or subject is trained on is not
+        measured, which is said; where that is so of all, they are measured, but nothing
+        counts as held out. Without any, slices of volumes may be held out, as the
+        settings say.
     watch : sequence of CardAttribute, optional
         Attributes whose groups are measured and may be balanced, whether or not they
         drive the model; the card's by default.
@@ -91,6 +97,12 @@ def fit(
         is no number of their file.
     notices : sequence of str
         What is known already that a person should be told.
+    data : str, optional
+        What the images are, as whoever trains states it for the card: ``"ISIC 2017,
+        CC0"``. Without it the card says that it is not stated.
+    rehearsed : int
+        How many of the cases, the last ones, this model was trained on before. They
+        are trained on like the others, and count no second time in the card.
     folder : RunFolder, optional
         Where to save the last and the best model, the state to resume, and the
         history; nothing is written without one.
@@ -110,7 +122,7 @@ def fit(
     Raises
     ------
     TrainingError
-        For no cases, a case without labels or without a known driver, labels that the
+        For no cases, a case without labels, none with a known driver, labels that the
         card has no class for, a folder that cannot be written, has no room or is
         written into by another run, and a state that does not belong to this model,
         cohort and settings. Its kind NotSaved where the end could not be saved.
@@ -134,6 +146,8 @@ def fit(
             watch=watch,
             are_classes=are_classes,
             notices=notices,
+            data=data,
+            rehearsed=rehearsed,
             progress=progress,
         )
         saver.begin(run, resume=resume)
@@ -168,7 +182,8 @@ def fit_cohort(
     Raises
     ------
     TrainingError
-        When there are no cases, and as :func:`fit` does.
+        When there are no cases; when one of the card's attributes is not known in any
+        that is trained on; and as :func:`fit` does.
     """
     if not len(cases):
         raise TrainingError("there are no cases to train on")
@@ -177,6 +192,7 @@ def fit_cohort(
     refuse_unknown_values(cases, [*looked_at.values()])
     patients = patients_of(cases)
     training, held_out = hold_out_cases(cases, patients, by, settings)
+    refuse_unknown_attributes(training, loaded.card)
     of_table = cases.notices if isinstance(cases, Cohort) else ()
     return fit(
         loaded,
@@ -258,6 +274,8 @@ def _measure(run: Run, measured: Measured) -> Evaluation:
         has_moe=run.has_moe,
         batch=run.settings.batch,
         device=run.settings.device,
+        card=run.counted_card,
+        unmeasured=measured.unmeasured,
     )
     run.sampler.learn(found.by_group(measured.group, len(run.sampler.sizes)))
     return found

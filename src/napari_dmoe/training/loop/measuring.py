@@ -41,6 +41,8 @@ class Measured:
 
     pool: Pool
     """Held-out cases, or volumes of which only held-out slices are annotated."""
+    as_read: Pool
+    """The same with the labels that were read, whatever the model finds."""
     kind: Kind
     """``"training"`` where all of it is trained on too."""
     groups: Groups
@@ -54,6 +56,8 @@ class Measured:
     """What the groups are made of."""
     notices: tuple[str, ...]
     """Which groups have too few cases."""
+    unmeasured: tuple[int, ...] = ()
+    """Classes that no case is labelled with."""
 
     @property
     def n_held_out(self) -> int:
@@ -65,6 +69,8 @@ def measured_beside(
     pool: Pool,
     watched: Pool,
     *,
+    as_read: Pool,
+    unmeasured: tuple[int, ...],
     kind: Kind,
     attributes: Sequence[CardAttribute],
     by: Sequence[CardAttribute],
@@ -76,6 +82,10 @@ def measured_beside(
     ----------
     pool, watched : Pool
         What is trained on, and what is measured.
+    as_read : Pool
+        The latter with the labels that were read.
+    unmeasured : tuple of int
+        Classes that it is not labelled with.
     kind : {"cases", "slices", "training"}
         What the latter is.
     attributes : sequence of CardAttribute
@@ -98,12 +108,14 @@ def measured_beside(
         notices += _notices_of_sampling(small, bool((group >= 0).any()), _WORDS[kind])
     return Measured(
         watched,
+        as_read,
         kind,
         groups,
         group,
         deciding=tuple(k for k, v in counts.items() if v >= ENOUGH_TO_DECIDE),
         attributes=tuple({a.name: a for a in (*attributes, *by)}.values()),
         notices=tuple(notices),
+        unmeasured=unmeasured,
     )
 
 
@@ -122,7 +134,11 @@ def _sampled_by(
     own, number = crossed(watched, by)
     group = torch.from_numpy(number)
     n = dict(zip(own, group[shows].bincount(minlength=len(own)).tolist(), strict=True))
-    small = [f"{k} ({n.get(k, 0)})" for k in names if n.get(k, 0) < ENOUGH_TO_DECIDE]
+    small = [
+        f"{k.replace(', ', '/')} ({n.get(k, 0)})"
+        for k in names
+        if n.get(k, 0) < ENOUGH_TO_DECIDE
+    ]
     places = [
         names.index(k) if k in names and n[k] >= ENOUGH_TO_DECIDE else -1 for k in own
     ]

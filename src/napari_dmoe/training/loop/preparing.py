@@ -21,10 +21,20 @@ from napari_dmoe.training.augmentation.settings import (
 )
 from napari_dmoe.training.cases.annotation import IGNORED, Annotation, TrainingError
 from napari_dmoe.training.cases.held_out import ENOUGH_CASES, hold_out_slices
+from napari_dmoe.training.cases.known_drivers import trainable, values_without_cases
 from napari_dmoe.training.cases.pool import Pool, read_pool
 from napari_dmoe.training.cases.same_pictures import without_leaks
 from napari_dmoe.training.cases.sampling import Sampler
 from napari_dmoe.training.cases.volumes import VolumePool
+from napari_dmoe.training.loop.absent import filled
+from napari_dmoe.training.loop.card_facts import is_new
+from napari_dmoe.training.loop.data_facts import (
+    Shown,
+    checked,
+    shown,
+    table_of,
+    tells_of_another,
+)
 from napari_dmoe.training.loop.measuring import measured_beside
 from napari_dmoe.training.loop.run import Run
 from napari_dmoe.training.loop.teams import team_now
@@ -41,6 +51,8 @@ def prepare_run(
     are_classes: bool,
     notices: Sequence[str] = (),
     progress: ProgressHook,
+    data: str | None = None,
+    rehearsed: int = 0,
 ) -> Run:
     """Read the cases and put together what a training is made of.
 
@@ -51,7 +63,7 @@ def prepare_run(
     TrainingError
         For cases and settings that cannot be trained with.
     """
-    card = loaded.card
+    card, data = loaded.card, checked(data)
     _check_augmentation(card, settings)
     device = team_now().device(str(choose_device(settings.device).device))
     settings = settings.model_copy(update={"device": device})
@@ -66,8 +78,9 @@ def prepare_run(
         reading=None if are_classes else reading,
         progress=progress,
     )
-    pool = read(cases)
-    watched: Pool | None = read(held_out) if len(held_out) else None
+    trained_on, left_out = trainable(cases, card)
+    pool = read(trained_on)
+    watched: Pool | None = read(held_out, to_measure=True) if len(held_out) else None
     _check_labels(reading)
     _check_foreground(pool, card)
     apart = without_leaks(pool, watched)
@@ -78,11 +91,14 @@ def prepare_run(
     attributes = card.attributes if watch is None else tuple(watch)
     by = _grouped_by(settings, attributes, pool.patients)
     in_training = torch.from_numpy(crossed(pool.patients, by)[1])
+    whole = filled(loaded, pool, watched, settings)
     measured = None
-    if watched is not None:
+    if watched is not None and whole.watched is not None:
         measured = measured_beside(
             pool,
-            watched,
+            whole.watched,
+            as_read=watched,
+            unmeasured=whole.unmeasured,
             kind=kind,
             attributes=attributes,
             by=by,
@@ -96,14 +112,39 @@ def prepare_run(
         )
     n_steps, together = settings.steps_per_epoch, settings.batch * settings.accumulate
     groups = groups_of(pool.patients, attributes)
+    images = shown(
+        pool.phantoms[: len(pool) - rehearsed], table=table_of(cases), stated=data
+    )
     return Run(
         loaded,
         settings,
-        pool=pool,
+        pool=whole.pool,
+        as_read=pool,
         sampler=Sampler(in_training, settings.sampling, n_steps and n_steps * together),
         measured=measured,
-        notices=[*notices, *_notices(settings, groups, is_measured=bool(measured))],
+        images=images,
+        rehearsed=rehearsed,
+        notices=[
+            *notices,
+            *left_out,
+            *whole.notices,
+            *_of_another(loaded, images),
+            *_notices(settings, groups, is_measured=measured is not None),
+            *values_without_cases(pool.patients, card),
+        ],
     )
+
+
+def _of_another(loaded: LoadedModel, images: Shown) -> list[str]:
+    """Say that a new model's card takes over nothing that is said of another."""
+    is_first = is_new(loaded.card, is_fine_tuned=bool(loaded.sha256))
+    if not is_first or not tells_of_another(loaded.card, images):
+        return []
+    return [
+        "what the recipe or card states of images, licences and use is of another "
+        "training, and the new model's card does not repeat it"
+        + ("" if images.stated else ": state what the images are, as data")
+    ]
 
 
 def _check_augmentation(card: ModelCard, settings: TrainSettings) -> None:

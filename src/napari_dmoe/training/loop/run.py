@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from napari_dmoe.imaging.appearance import Appearance
 from napari_dmoe.models.architectures import Network
+from napari_dmoe.models.card import ModelCard
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.models.gating import LEFT_OUT
 from napari_dmoe.training.cases.pool import Pool
@@ -20,6 +21,8 @@ from napari_dmoe.training.cases.sampling import Sampler
 from napari_dmoe.training.learning.optimisers import optimiser_of
 from napari_dmoe.training.learning.selection import FixedRouters, select
 from napari_dmoe.training.loop.card_facts import with_facts
+from napari_dmoe.training.loop.case_counts import with_counts
+from napari_dmoe.training.loop.data_facts import Shown, shown
 from napari_dmoe.training.loop.history import Epoch, Fitted
 from napari_dmoe.training.loop.image_facts import appearances, with_images
 from napari_dmoe.training.loop.measuring import Measured
@@ -39,8 +42,9 @@ _STATE = (*_WHERE, *_SO_FAR)
 class Run:
     """One training: the network, its optimiser, and where it stands.
 
-    `loaded` is where it starts, and is not changed; `notices` are what is known already
-    that a person should be told.
+    `loaded` is where it starts, and is not changed; the last `rehearsed` cases of the
+    pool it has seen before, and `images` tells of the others; `notices` are what is
+    known already that a person should be told.
     """
 
     def __init__(
@@ -51,10 +55,16 @@ class Run:
         pool: Pool,
         sampler: Sampler,
         measured: Measured | None,
+        as_read: Pool | None = None,
+        images: Shown | None = None,
+        rehearsed: int = 0,
         notices: Sequence[str] = (),
     ) -> None:
         self.start, self.settings = loaded, settings
+        self.images = shown(pool.phantoms) if images is None else images
+        self.rehearsed = rehearsed
         self.pool, self.sampler, self.measured = pool, sampler, measured
+        self.as_read = pool if as_read is None else as_read
         self.notices = list(notices)
         self.has_moe = loaded.config.n_routers > 0
         self.network = copy.deepcopy(loaded.module).to(settings.device)
@@ -83,6 +93,13 @@ class Run:
         self.is_stopped = False
         self.good: Weights | None = None
         self.told: set[str] = set()
+
+    @property
+    def was_trained(self) -> bool:
+        """Whether the start was trained before, as far as anybody says."""
+        facts = self.start.card.training
+        is_counted = facts.n_cases is not None or facts.n_per_value is not None
+        return bool(self.start.sha256) or is_counted
 
     @property
     def is_over(self) -> bool:
@@ -179,8 +196,8 @@ class Run:
         measured = self.history[of] if self.history and self.n_held_out else None
         card = with_facts(
             self.start.card,
-            cases_per_router=self.cases_per_router,
-            n_cases=len(self.pool),
+            cases_per_router=self._per_router(len(self.pool) - self.rehearsed),
+            images=self.images,
             dice=measured.dice if measured else {},
             n_held_out=measured.n if measured else 0,
             settings=self.settings,
@@ -208,14 +225,25 @@ class Run:
     @property
     def cases_per_router(self) -> tuple[int, ...]:
         """How many training cases choose each router."""
+        return self._per_router(len(self.pool))
+
+    def _per_router(self, n: int) -> tuple[int, ...]:
+        """Return the same for the first `n` of them."""
         n_routers = max(1, self.start.config.n_routers)
-        counts = _known(self.pool.category).bincount(minlength=n_routers)
+        counts = _known(self.pool.category[:n]).bincount(minlength=n_routers)
         return tuple(counts.tolist())
 
     @property
     def n_held_out(self) -> int:
         """How many cases are held out, or have slices that are."""
         return self.measured.n_held_out if self.measured else 0
+
+    @cached_property
+    def counted_card(self) -> ModelCard:
+        """The card of the start with the counts and shares of this training's cases."""
+        is_fine_tuned = bool(self.start.sha256)
+        first = self._per_router(len(self.pool) - self.rehearsed)
+        return with_counts(self.start.card, first, is_fine_tuned=is_fine_tuned)
 
     def fitted(self, *, keep: str | None = None) -> Fitted:
         """Return what came of it: the best model or the last, as is asked for."""

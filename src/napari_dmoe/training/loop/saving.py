@@ -70,8 +70,8 @@ class Saver:
         """Take over the state that the folder holds, where it is to be resumed."""
         if self._folder is None:
             return
-        self._cohort = pool_sha256(run.pool)
-        self._measured = pool_sha256(run.measured.pool) if run.measured else ""
+        self._cohort = pool_sha256(run.as_read)
+        self._measured = pool_sha256(run.measured.as_read) if run.measured else ""
         if resume:
             tensors, facts = self._folder.read_state()
             _check_same(facts["belongs_to"], self._belongs_to(run))
@@ -274,7 +274,9 @@ def _check_same(saved: Mapping[str, Any], now: Mapping[str, Any]) -> None:
             )
     before, after = saved["settings"], now["settings"]
     for name, value in after.items():
-        if name not in CHANGEABLE and before.get(name) != value:
+        # A setting that is newer than the saved state had its default then.
+        noted = before.get(name, TrainSettings.model_fields[name].default)
+        if name not in CHANGEABLE and noted != value:
             raise TrainingError(
                 f"the saved training cannot be resumed with another {name}: it had "
                 f"{_cut(before.get(name))}, now {value}. Leave the setting out to "

@@ -9,6 +9,8 @@ from typing import NoReturn
 import torch
 from torch import Tensor, nn
 
+from napari_dmoe.models.card import ModelCard
+from napari_dmoe.models.gating import LEFT_OUT
 from napari_dmoe.training.learning.optimisers import rate_at
 from napari_dmoe.training.loop.history import Diverged
 from napari_dmoe.training.loop.run import Run
@@ -49,14 +51,42 @@ def take_step(
 
 
 def _batch(run: Run, chosen: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
-    """Return images, labels (B, *S) and routers (B, A) of some cases, varied."""
+    """Return images, labels (B, *S) and routers of some cases, varied."""
     pool, settings = run.pool, run.settings
     if settings.augmentation is None:
         images, labels = pool.plain(chosen)
     else:
         images, labels = pool.varied(chosen, settings.augmentation, run.generator)
-    category = pool.category[chosen].to(settings.device) if run.has_moe else None
+    routers = _routers(run, pool.category[chosen]) if run.has_moe else None
+    category = None if routers is None else routers.to(settings.device)
     return images.to(settings.device), labels.to(settings.device), category
+
+
+def _routers(run: Run, category: Tensor) -> Tensor:
+    """Return what cases are routed by, for the network: routers (B, A), or shares.
+
+    What a new model does not know of a case is left out. One that was trained before,
+    or that has new routers, was never meant to run without an attribute: there an
+    unknown one is the mean of its values' routers, by the shares that are mixed.
+    """
+    if not run.was_trained or not (category == LEFT_OUT).any():
+        return category
+    return router_shares(category, run.counted_card)
+
+
+def router_shares(category: Tensor, card: ModelCard) -> Tensor:
+    """Return the share (B, R) of each router for routers (B, A), -1 being unknown."""
+    shares = torch.zeros(len(category), card.n_routers)
+    part = 1 / len(card.attributes)
+    for attribute, first, column in zip(
+        card.attributes, card.first_routers, category.T, strict=True
+    ):
+        is_known = column != LEFT_OUT
+        shares[is_known, column[is_known]] += part
+        mixed = torch.tensor(card.shares(attribute.name))
+        own = slice(first, first + len(attribute.values))
+        shares[~is_known, own] += part * mixed
+    return shares
 
 
 def _precision(settings: TrainSettings) -> torch.autocast:

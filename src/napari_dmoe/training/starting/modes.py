@@ -13,10 +13,9 @@ from napari_dmoe.models.card import ModelCard
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.training.cases.annotation import TrainingError
 from napari_dmoe.training.learning.selection import is_router
+from napari_dmoe.training.loop.data_facts import BASELINES
 
 Mode = Literal["dmoe", "single-router", "no-moe"]
-
-_TITLES = {"single-router": "single router", "no-moe": "no MoE"}
 
 
 def config_in_mode(config: Config, mode: Mode) -> Config:
@@ -34,7 +33,7 @@ def card_in_mode(card: ModelCard, mode: Mode) -> ModelCard:
     """Return the card of a network in another mode: nothing drives the baselines."""
     if mode == "dmoe":
         return card
-    name, title = f"{card.name}-{mode}", f"{card.title} ({_TITLES[mode]})"
+    name, title = f"{card.name}-{mode}", f"{card.title} ({BASELINES[mode]})"
     return card.model_copy(update={"name": name, "title": title, "attributes": ()})
 
 

@@ -14,6 +14,7 @@ from napari_dmoe.models.checkpoint import LoadedModel, new_model
 from napari_dmoe.models.imagenet import start_from_imagenet
 from napari_dmoe.models.moe import SparseMoE
 from napari_dmoe.training.cases.held_out import ENOUGH_CASES
+from napari_dmoe.training.loop.data_facts import without_facts
 from napari_dmoe.training.loop.fit import FitOptions, fit_cohort
 from napari_dmoe.training.loop.history import Fitted
 from napari_dmoe.training.starting.modes import Mode, card_in_mode, config_in_mode
@@ -42,7 +43,8 @@ def train_new(
         Shape, card and settings.
     cases : sequence of Case
         The cohort. Where the recipe's settings leave it open, every 25th case, from the
-        first, is held out and only measured.
+        first, is held out and only measured; of subjects that this would part, whole
+        ones.
     mode : {"dmoe", "single-router", "no-moe"}
         The network of the recipe, or a baseline of it. The groups of the recipe's
         attributes are measured in each.
@@ -50,7 +52,9 @@ def train_new(
         ImageNet weights to start from.
     **options
         See :func:`napari_dmoe.training.loop.fit.fit`, as for what is returned and
-        raised. The model's card states what it was trained on.
+        raised. The model's card states what it was trained on: what the recipe's says
+        of images, terms and uses is true of phantoms of its own kind alone, and is
+        taken for a training on these and no other.
     """
     settings = recipe.settings
     if settings.hold_out == "auto" and len(cases) >= ENOUGH_CASES:
@@ -72,7 +76,7 @@ def untrained(
         model = new_model(
             recipe.architecture,
             config_in_mode(recipe.config, mode),
-            card_in_mode(recipe.card, mode),
+            card_in_mode(without_facts(recipe.card), mode),
         )
         _quieten(model.module)
     return model if start is None else start_from_imagenet(model, start)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from napari_dmoe.cohorts.case import Case
 from napari_dmoe.evaluation.groups import groups_of
-from napari_dmoe.models.card import CardAttribute
+from napari_dmoe.models.card import CardAttribute, ModelCard
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.training.cases.annotation import EVERYTHING, Annotation, TrainingError
 from napari_dmoe.training.cases.pool import read_pool
@@ -40,8 +40,8 @@ def add_value(
     Returns
     -------
     LoadedModel
-        Its card has the value, last in order. All other routers are the same, bit for
-        bit; :func:`router_of` tells which one is new.
+        Its card has the value, last in order, and says that no case had it. All other
+        routers are the same, bit for bit; :func:`router_of` tells which one is new.
 
     Raises
     ------
@@ -75,7 +75,10 @@ def add_value(
         new = rows[origin].mean(0, keepdim=True)
         return torch.cat([rows[: first + n], new, rows[first + n + is_spare :]])
 
-    return _with_routers(loaded, routers, place=place, attribute=wider)
+    wide = _with_routers(loaded, routers, place=place, attribute=wider)
+    before = loaded.card.training.n_per_value or {}
+    counts = {**before.get(attribute, {}), value: 0}
+    return replace(wide, card=_with_counts(wide.card, attribute, counts))
 
 
 def router_of(loaded: LoadedModel, attribute: str, value: str) -> int:
@@ -99,7 +102,8 @@ def add_attribute(loaded: LoadedModel, attribute: CardAttribute) -> LoadedModel:
     -------
     LoadedModel
         Until it is trained, it gives the masks that it gave before, whatever the new
-        attribute's value is.
+        attribute's value is, and where it is unknown. Its card says that no case had
+        any of the values.
 
     Raises
     ------
@@ -124,7 +128,16 @@ def add_attribute(loaded: LoadedModel, attribute: CardAttribute) -> LoadedModel:
         new = mean.expand(attribute.routers, *rows.shape[1:])
         return torch.cat([rows + (rows - mean) / n_before, new])
 
-    return _with_routers(loaded, routers, place=n_before, attribute=attribute)
+    wide = _with_routers(loaded, routers, place=n_before, attribute=attribute)
+    nobody = dict.fromkeys(attribute.values, 0)
+    return replace(wide, card=_with_counts(wide.card, attribute.name, nobody))
+
+
+def _with_counts(card: ModelCard, name: str, counts: dict[str, int]) -> ModelCard:
+    """State how many training cases had each value of an attribute."""
+    all_counts = {**(card.training.n_per_value or {}), name: counts}
+    training = card.training.model_copy(update={"n_per_value": all_counts})
+    return card.model_copy(update={"training": training})
 
 
 def nearest_value(
@@ -165,6 +178,7 @@ def nearest_value(
             has_moe=True,
             batch=4,
             device="cpu",
+            card=loaded.card,
         )
         if found.worst > best:  # never where it is no number
             best, nearest = found.worst, value

@@ -84,6 +84,7 @@ _FUNDUS_CARD = ModelCard(
         note="The differences between severities are invented: the true cup is "
         "narrower or wider than the pallor that can be seen, by a factor that the "
         "severity alone decides.",
+        phantoms="fundus",
     ),
     **_TERMS,
     notice="Trained on made-up images: what severity changes is invented, and a "
@@ -118,6 +119,7 @@ _RACE_CARD = _FUNDUS_CARD.model_copy(
             note="The differences are invented: race alone decides how far the true "
             "disc reaches beyond its visible border, and severity how far the cup "
             "reaches beyond its pallor.",
+            phantoms="fundus-race",
         ),
         "notice": "Trained on made-up images: what race and severity change is "
         "invented, and says nothing about people.",
@@ -158,6 +160,7 @@ _SKIN_CARD = ModelCard(
         "photograph",
         note="The differences are invented: sex and age alone decide how far the true "
         "border lies inside or outside of the pigment that can be seen.",
+        phantoms="skin",
     ),
     **_TERMS,
     notice="Trained on made-up images: what sex and age change is invented, and says "
@@ -196,6 +199,7 @@ _PELVIS_CARD = ModelCard(
         "no scan",
         note="The differences are invented: the T stage alone decides the target's "
         "margin around the prostate, and whether the seminal vesicles belong to it.",
+        phantoms="pelvis",
     ),
     **_TERMS,
     notice="Trained on made-up volumes: what the T stage changes is invented, and a "

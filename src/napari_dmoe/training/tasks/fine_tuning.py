@@ -15,6 +15,7 @@ from napari_dmoe.progress import ProgressHook, silent
 from napari_dmoe.training.cases.annotation import (
     Annotation,
     TrainingError,
+    refuse_unknown_attributes,
     refuse_unknown_values,
 )
 from napari_dmoe.training.learning.selection import select
@@ -105,6 +106,7 @@ def _annotation(settings: TrainSettings) -> Annotation:
 def _check(loaded: LoadedModel, cases: Sequence[Case], settings: TrainSettings) -> None:
     """Refuse what needs no image to be refused."""
     refuse_unknown_values(cases, loaded.card.attributes)
+    refuse_unknown_attributes(cases, loaded.card)
     select(copy.deepcopy(loaded.module), settings.train)
 
 

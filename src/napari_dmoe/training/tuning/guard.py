@@ -30,7 +30,6 @@ from napari_dmoe.training.tuning.guard_groups import as_known, attributes_to_com
 TUNED = "-tuned"
 """What the name of a tuned model's card ends in."""
 
-_PHANTOM = "-phantom"
 PLANES, VOLUMES = 60, 40
 """Phantoms of a guard by default: ten or more of every group of the bundled models, few
 enough to be measured while one waits (a volume takes a second before and after)."""
@@ -76,12 +75,12 @@ class Guard(BaseModel):
 
 
 def phantom_guard(card: ModelCard) -> Guard | None:
-    """Return the phantoms that can guard a model; None where it is no phantom model."""
-    kind = card.name.removesuffix(TUNED)
-    if not kind.endswith(_PHANTOM) or kind.removesuffix(_PHANTOM) not in KINDS:
+    """Return the phantoms that can guard a model that saw nothing else, else None."""
+    kind = card.training.phantoms
+    if kind is None or kind not in KINDS:
         return None
     n = VOLUMES if card.dims == 3 else PLANES
-    return Guard(kind="phantoms", name=kind.removesuffix(_PHANTOM), n=n)
+    return Guard(kind="phantoms", name=kind, n=n)
 
 
 def guard_cases(

@@ -132,6 +132,7 @@ def tune(
             trained,
             settings=settings,
             held_out=guarding.watch or cases,
+            rehearsed=len(replay),
             are_classes=True,
             folder=None if folder is None else RunFolder(folder),
             resume=resume and is_saved,

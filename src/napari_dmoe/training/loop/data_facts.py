@@ -1,0 +1,249 @@
+"""What a model's card says its training images were: what is known of them, in words.
+
+Facts about images come from the cases that were read and from whoever trains, never
+from the recipe or the card that a new model is made by.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from napari_dmoe.cohorts.case import Case
+from napari_dmoe.cohorts.datasets import title_of
+from napari_dmoe.foreign import printable
+from napari_dmoe.models.card import LONGEST_NAME, ModelCard, Text, TrainingFacts
+from napari_dmoe.training.cases.annotation import TrainingError
+
+BASELINES: Mapping[str, str] = {"single-router": "single router", "no-moe": "no MoE"}
+"""Networks without routers to choose from: ends of their names, and of their titles."""
+
+NOT_STATED = "what the images are is not stated"
+RESEARCH = "Research only, never a clinical decision."
+
+_LONGEST_STATED = 500
+_MOST_NAMED = 3
+
+_ONLY_DRAWN = "Trained on made-up"
+_FIRST_DRAWN = "First trained on made-up images"
+_LATER_DRAWN = "Fine-tuned on made-up images, too"
+_MADE_UP = (
+    f"{_ONLY_DRAWN} images: what the attributes change in them is invented, and says "
+    "nothing about people."
+)
+_TUNED = re.compile(r"then fine-tuned on ([\d,]+) further cases?")
+_NONE_BUT_DRAWN = re.compile(r"; no (photograph|scan)\b")
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What is known of the images that a training shows a model for the first time."""
+
+    n: int
+    """How many."""
+    kinds: Mapping[str, int] = field(default_factory=dict)
+    """How many of them are phantoms, by their kind."""
+    table: str = ""
+    """File name of the table that they are from, if any."""
+    stated: str | None = None
+    """What they are, as whoever trains says."""
+
+    @property
+    def n_drawn(self) -> int:
+        """How many are phantoms."""
+        return sum(self.kinds.values())
+
+    @property
+    def kind(self) -> str | None:
+        """The kind of phantom that all of them are."""
+        is_one = len(self.kinds) == 1 and self.n_drawn == self.n
+        return next(iter(self.kinds)) if is_one else None
+
+    @property
+    def others(self) -> str:
+        """What those are that are not known to be phantoms."""
+        return f"stated: {self.stated}" if self.stated else NOT_STATED
+
+
+def shown(
+    phantoms: Sequence[str | None], *, table: str = "", stated: str | None = None
+) -> Shown:
+    """Return what is known of cases by the kinds of phantom that they are, or not."""
+    kinds = Counter(kind for kind in phantoms if kind is not None)
+    return Shown(len(phantoms), dict(sorted(kinds.items())), table, stated)
+
+
+def table_of(cases: Sequence[Case]) -> str:
+    """Return how cards call the table of some cases; "" where they are of none."""
+    return printable(title_of(cases))
+
+
+def checked(stated: str | None) -> str | None:
+    """Return what somebody states of the images, as cards can hold it.
+
+    Raises
+    ------
+    TrainingError
+        For characters that no card can have, and for more than a few sentences.
+    """
+    if stated is None or not stated.strip():
+        return None
+    text = " ".join(stated.split())
+    try:
+        if len(text) <= _LONGEST_STATED:
+            return str(TypeAdapter(Text).validate_python(text))
+        fault = f"it has {len(text):,} characters, and {_LONGEST_STATED} are the most"
+    except ValidationError as error:
+        fault = str(error.errors()[0]["msg"]).removeprefix("Value error, ")
+    raise TrainingError(f"what is stated of the images cannot be noted: {fault}")
+
+
+def without_facts(card: ModelCard) -> ModelCard:
+    """Return the card of a network that nothing has been trained on yet.
+
+    Numbers of an earlier training go; its words stay until it is known whether they
+    are true of this one.
+    """
+    told = card.training
+    words = TrainingFacts(data=told.data, note=told.note, phantoms=told.phantoms)
+    return card.model_copy(update={"training": words, "training_images": None})
+
+
+def tells_of_another(card: ModelCard, images: Shown) -> bool:
+    """Say whether a new model's card tells of images that it was not trained on."""
+    told = (card.training.data, card.training.note, card.training.phantoms)
+    terms = (card.data_licence, card.weights_licence, card.citation, card.notice)
+    is_drawn = images.kind is not None and images.kind == card.training.phantoms
+    return any((*told, *terms)) and not is_drawn
+
+
+def begun(card: ModelCard, images: Shown) -> dict[str, Any]:
+    """Return what changes in a new model's card; of `training` only its own fields."""
+    if images.kind is not None and images.kind == card.training.phantoms:
+        data = card.training.data or _described(images)
+        stated = f"; stated: {images.stated}" if images.stated else ""
+        return {"training": {"data": data + stated}}
+    facts = {"data": _described(images), "note": None, "phantoms": images.kind}
+    changes: dict[str, Any] = {"training": facts}
+    if tells_of_another(card, images):
+        changes |= {"name": _name(card), "title": _title(card), "modality": None}
+        changes |= {"weights_licence": None, "data_licence": None, "citation": None}
+        changes |= {"intended_use": RESEARCH, "notice": None}
+    if images.kind:
+        changes["notice"] = _MADE_UP
+    elif images.n_drawn:
+        changes["notice"] = f"Trained in part on made-up images: {_kinds(images)}."
+    return changes
+
+
+def continued(card: ModelCard, images: Shown) -> dict[str, Any]:
+    """Return what changes in the card of a model that is trained further."""
+    if not images.n:
+        return {"training": {}}
+    told, before = card.training.data or "not stated", card.training.phantoms
+    others = "which are not known to be made up" if _began_drawn(card) else ""
+    is_like = before is not None and images.kind == before
+    if before is not None and not is_like:
+        told = _NONE_BUT_DRAWN.sub("", told)
+    data = f"{told}; then {_further(images, others=others)}"
+    if is_like:
+        return {"training": {"data": data}}
+    changes: dict[str, Any] = {"training": {"data": data}}
+    changes["notice"] = _notice(card, images, data)
+    if before is None:
+        return changes
+    note = card.training.note and f"Of its first training: {card.training.note}"
+    changes["training"] |= {"note": note, "phantoms": None}
+    changes["title"] = f"{card.title}, fine-tuned"
+    return changes | {"weights_licence": None, "data_licence": None}
+
+
+def _described(images: Shown) -> str:
+    """Say what a new model was trained on."""
+    said = f"{images.n:,} case{'s' * (images.n != 1)}"
+    said += f" of {images.table}" if images.table else ""
+    if not images.n_drawn:
+        return f"{said}; {images.others}"
+    said += f": {_kinds(images)}, which are made up"
+    left = images.n - images.n_drawn
+    if left:
+        return f"{said}, and {left:,} others; {images.others}"
+    return f"{said}; stated: {images.stated}" if images.stated else said
+
+
+def _further(images: Shown, *, others: str = "") -> str:
+    """Say what a model was trained on after what its card tells already."""
+    said = f"fine-tuned on {images.n:,} further case{'s' * (images.n != 1)}"
+    stated = f" (stated: {images.stated})" if images.stated else ""
+    if images.kind:
+        return f"{said}, {images.kind} phantoms{stated}"
+    if images.n_drawn:
+        return f"{said}, among them {_kinds(images)}, which are made up{stated}"
+    return f"{said}{stated}" if stated or not others else f"{said}, {others}"
+
+
+def _notice(card: ModelCard, images: Shown, data: str) -> str | None:
+    """Return the notice of a model that saw other images than phantoms, too.
+
+    `data` is what its card says of all its trainings.
+    """
+    notice = card.notice or ""
+    if _began_drawn(card):
+        counts = (int(n.replace(",", "")) for n in _TUNED.findall(data))
+        n = sum(counts)
+        return (
+            f"{_FIRST_DRAWN}, in which what the attributes change is invented, then "
+            f"fine-tuned on {n:,} further case{'s' * (n != 1)}."
+        )
+    if not images.n_drawn or _LATER_DRAWN in notice:
+        return card.notice
+    return " ".join(filter(None, (notice, f"{_LATER_DRAWN}: {_kinds(images)}.")))
+
+
+def _began_drawn(card: ModelCard) -> bool:
+    """Say whether a model's first training was on phantoms alone.
+
+    Those that were tuned since, or before cards had `phantoms`, tell by their notice.
+    """
+    is_told = (card.notice or "").startswith((_ONLY_DRAWN, _FIRST_DRAWN))
+    return card.training.phantoms is not None or is_told
+
+
+def _kinds(images: Shown) -> str:
+    """Return ``200 skin phantoms and 1 pelvis phantom``."""
+    return " and ".join(
+        f"{n:,} {kind} phantom{'s' * (n != 1)}" for kind, n in images.kinds.items()
+    )
+
+
+def _name(card: ModelCard) -> str:
+    """Return a name of a new model's own, in place of one that tells of others.
+
+    A recipe's loses its "phantom"; a card's is made of the classes and drivers.
+    """
+    if card.training.phantoms is not None:
+        parts = [part for part in card.name.split("-") if part != "phantom"]
+        return "-".join(parts) or "new"
+    end = next((end for end in BASELINES if card.name.endswith(f"-{end}")), "")
+    drivers = ["by", *(a.name for a in card.attributes)] if card.attributes else []
+    parts = [*_classes(card), *drivers, end]
+    return "-".join("-".join(parts).split()).strip("-")[:LONGEST_NAME]
+
+
+def _title(card: ModelCard) -> str:
+    """Return a title that says no more than what is found, and by what."""
+    found = " and ".join(_classes(card)).capitalize()
+    drivers = " and ".join(a.label.lower() for a in card.attributes)
+    title = f"{found}, driven by {drivers}" if drivers else found
+    end = next((f" ({t})" for t in BASELINES.values() if f"({t})" in card.title), "")
+    return title[: LONGEST_NAME - len(end)] + end
+
+
+def _classes(card: ModelCard) -> list[str]:
+    names = list(card.classes[1:])
+    return names if len(names) <= _MOST_NAMED else [f"{len(names)} classes"]
