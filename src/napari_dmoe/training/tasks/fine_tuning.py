@@ -15,9 +15,9 @@ from napari_dmoe.progress import ProgressHook, silent
 from napari_dmoe.training.cases.annotation import (
     Annotation,
     TrainingError,
-    refuse_unknown_attributes,
     refuse_unknown_values,
 )
+from napari_dmoe.training.cases.known_drivers import refuse_unknown_attributes
 from napari_dmoe.training.learning.selection import select
 from napari_dmoe.training.loop.fit import FitOptions, fit_cohort
 from napari_dmoe.training.loop.history import Fitted

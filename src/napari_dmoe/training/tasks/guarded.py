@@ -144,7 +144,8 @@ class Watch:
         anew = (OTHER_GUARD,) if noted else ()
         for notice in anew:
             folder.notices.note(notice)
-        folder.notices.tell()
+        if len(guarding.cases):  # which takes a while
+            folder.notices.tell()
         before = guarding.score(parent, device=device, progress=progress)
         facts = {"schema_version": _VERSION, "cases": cases}
         scores = [asdict(score) for score in before]

@@ -220,7 +220,7 @@ def run_task(
             task.folder, overwrite=task.overwrite, task=stated + "\n", notices=notices
         )
         options: FitOptions = {"progress": progress, "on_epoch": on_epoch}
-        options |= {"folder": folder, "resume": task.resume}
+        options |= {"folder": folder, "resume": task.resume, "data": task.data}
         try:
             fitted, report = _done(task, folder, options)
         except Cancelled as error:
