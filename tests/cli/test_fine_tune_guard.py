@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -43,8 +44,11 @@ NOT_CHECKED = "Groups: not checked: there was no guard."
 
 
 def people(n: int, first: int = 100) -> list[Case]:
-    """Return squares of every severity that no training has seen."""
-    return [square(first + i, SEVERITY.values[i % 3]) for i in range(n)]
+    """Return squares of every severity that no training has seen, two of a subject."""
+    return [
+        replace(square(first + i, SEVERITY.values[i % 3]), subject=f"p{first + i // 6}")
+        for i in range(n)
+    ]
 
 
 @pytest.fixture(scope="module")

@@ -224,12 +224,8 @@ def _noted(folder: Path) -> Mapping[str, Any]:
 
 
 def _score(facts: Mapping[str, Any]) -> CaseScore:
-    return CaseScore(
-        facts["id"],
-        tuple(facts["groups"]),
-        with_nan(facts["dice"]),
-        tuple(facts["absent"]),
-    )
+    lists = {name: tuple(facts[name]) for name in ("groups", "absent")}
+    return CaseScore(**{**facts, **lists, "dice": with_nan(facts["dice"])})
 
 
 _COLUMNS = ("group", "class", "n", "before", "after", "change", "low", "high")
