@@ -139,7 +139,7 @@ def guarding_of(
     except TrainingError as error:
         raise TrainingError(_of_the_guard(error)) from error
     for notice in guarding.notices:
-        notices.note(f"the guard: {notice}")
+        notices.note(notice)
     for reason in guarding.reasons:
         notices.note(f"{CANNOT_TELL}: {reason}")
     return guarding
