@@ -1,4 +1,4 @@
-"""``napari-dmoe fine-tune``: train an existing model further."""
+"""``napari-dmoe fine-tune``: train an existing model further, and what that changed."""
 
 from __future__ import annotations
 
@@ -17,6 +17,15 @@ def fine_tune(
     checkpoint: options.BundledOrFile,
     cohort: options.Cohort,
     output: options.ModelOutput,
+    guard: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COHORT",
+            help="Labelled cases that nothing is trained on, measured before and "
+            "after: without any it is not checked whether a group got worse. For a "
+            "model of phantoms also phantoms, or phantoms:60.",
+        ),
+    ] = None,
     card: Annotated[
         str | None, typer.Option(help="Card of a checkpoint that has none.")
     ] = None,
@@ -24,28 +33,37 @@ def fine_tune(
         str | None,
         typer.Option(
             metavar="ATTRIBUTE=VALUE",
-            help="A value to learn; its router alone, unless --train says otherwise.",
+            help="A value to learn, of which the cohort needs cases; its router alone, "
+            "unless --train says otherwise.",
         ),
     ] = None,
     like: Annotated[
         str | None,
         typer.Option(
-            help="Value whose router the new one begins as; nearest = the one that "
-            "fits its cases best; the mean of all by default."
+            help="With --new-value: the value whose router it begins as, or nearest; "
+            "the mean of all by default."
         ),
     ] = None,
     new_attribute: Annotated[
         str | None,
         typer.Option(
             metavar="ATTRIBUTE=VALUE,VALUE,...",
-            help="An attribute that is to drive the model too.",
+            help="An attribute that is to drive the model too: a column of the cohort, "
+            "with cases of each value.",
         ),
     ] = None,
+    as_json: Annotated[
+        bool,
+        typer.Option(
+            "--json", help="Print model, held-out Dice, report and notices as JSON."
+        ),
+    ] = False,
     *,
     run: dict[str, Any],
     changes: dict[str, Any],
 ) -> None:
     """Train a model further on a cohort, all of it or parts."""
-    new = {"new_value": new_value, "like": like, "new_attribute": new_attribute}
-    task = {"kind": "fine-tune", "cohort": cohort, "output": output, "card": card}
-    run_training(changes, **run, **task, **new, start=checkpoint)
+    task: dict[str, Any] = {"cohort": cohort, "output": output, "card": card}
+    task |= {"new_value": new_value, "like": like, "new_attribute": new_attribute}
+    task |= {"guard": guard, "kind": "fine-tune", "start": checkpoint}
+    run_training(changes, as_json=as_json, **run, **task)

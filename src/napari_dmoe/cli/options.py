@@ -111,6 +111,21 @@ def _training(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace what the output holds.")
     ] = False,
+    subject: Annotated[
+        str | None,
+        typer.Option(
+            "--subject",
+            metavar="COLUMN",
+            help="Column of whom or what an image is of, which is never split; one "
+            "called subject, patient or lesion_id is found by itself.",
+        ),
+    ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            "--data", metavar="TEXT", help="What the images are, for the model's card."
+        ),
+    ] = None,
 ) -> None:
     """Hold the options that every training has, beside its settings."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -10,6 +11,7 @@ from napari_dmoe.cli import options
 from napari_dmoe.cli.outcome import NOT_SAVED, clear_errors, progress_bar
 from napari_dmoe.cli.printing import say, say_above_bar
 from napari_dmoe.cli.signals import exit_code_of
+from napari_dmoe.cli.verdict import say_as_json, say_verdict
 from napari_dmoe.evaluation.groups import EVERYBODY
 from napari_dmoe.training.settings import TrainSettings
 
@@ -49,17 +51,22 @@ def train(
     changes: dict[str, Any],
 ) -> None:
     """Train a new model on a cohort, from nothing or from ImageNet."""
-    task = {"cohort": cohort, "output": output, "recipe": recipe, "card": card}
+    task: dict[str, Any] = {"cohort": cohort, "output": output}
+    task |= {"recipe": recipe, "card": card}
     run_training(changes, **run, **task, kind="train", start=start)
 
 
-def run_training(changes: dict[str, Any], **stated: Any) -> None:
+def run_training(
+    changes: dict[str, Any], *, as_json: bool = False, **stated: Any
+) -> None:
     """Do a training, alone or in a team, and say what came of it.
 
     Parameters
     ----------
     changes : dict
         Settings that were given, which go before those of a file.
+    as_json : bool
+        Whether what came of it is printed as one JSON document.
     **stated
         That file, `config`; and fields of
         :class:`napari_dmoe.training.tasks.task.TrainingTask`.
@@ -76,6 +83,7 @@ def run_training(changes: dict[str, Any], **stated: Any) -> None:
         named = settings.pop("preset", None)
         if stated["preset"] is None:
             stated["preset"] = named
+        notices = _Notices()
         task = tasks.TrainingTask(settings={**settings, **changes}, **stated)
         with (
             joined() as team,
@@ -84,7 +92,9 @@ def run_training(changes: dict[str, Any], **stated: Any) -> None:
             hook = stop.obeyed_by(progress if team.is_first else silent)
             told = _tell if team.is_first else None
             try:
-                outcome = tasks.run_task(task, progress=hook, on_epoch=told)
+                outcome = tasks.run_task(
+                    task, progress=hook, on_epoch=told, on_notice=notices.tell
+                )
             except tasks.Stopped as stopped:
                 if team.is_first:
                     say(f"napari-dmoe: {_in_words(stopped, task)}", err=True)
@@ -94,11 +104,33 @@ def run_training(changes: dict[str, Any], **stated: Any) -> None:
                 raise typer.Exit(NOT_SAVED) from error
     if not team.is_first:
         return
-    fitted = outcome.fitted
-    for notice in fitted.notices:
-        say(f"notice: {notice}", err=True)
-    say(f"{outcome.path}: {_dice_in_words(fitted)}")
+    notices.say_rest(outcome.fitted.notices)
+    if as_json:
+        say_as_json(outcome)
+        return
+    say(f"{outcome.path}: {_dice_in_words(outcome.fitted)}")
     say(f"SHA-256 {outcome.sha256}")
+    if outcome.report is not None:
+        say_verdict(outcome.report)
+
+
+class _Notices:
+    """Says each notice once, some of them before the training."""
+
+    def __init__(self) -> None:
+        self._said: set[str] = set()
+
+    def tell(self, notice: str) -> None:
+        """Say one while a progress bar may stand there."""
+        self._said.add(notice)
+        say_above_bar(f"notice: {notice}")
+
+    def say_rest(self, notices: Iterable[str]) -> None:
+        """Say those that were not said yet."""
+        for notice in notices:
+            if notice not in self._said:
+                self._said.add(notice)
+                say(f"notice: {notice}", err=True)
 
 
 def _dice_in_words(fitted: Fitted) -> str:

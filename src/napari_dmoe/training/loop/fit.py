@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from napari_dmoe.cohorts.case import Case
-from napari_dmoe.cohorts.datasets import patients_of
+from napari_dmoe.cohorts.datasets import Cohort, patients_of
 from napari_dmoe.models.card import CardAttribute
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.progress import Cancelled, Progress, ProgressHook, silent
@@ -176,7 +176,8 @@ def fit_cohort(
     """Train a copy of a model on a cohort, of which the settings hold some cases out.
 
     Which they are, `hold_out` says; cases of one subject, and pictures that are there
-    twice, are never parted. All else is as for :func:`fit`.
+    twice, are never parted. What is noticed of a table is among the notices. All else
+    is as for :func:`fit`.
 
     Raises
     ------
@@ -192,13 +193,14 @@ def fit_cohort(
     patients = patients_of(cases)
     training, held_out = hold_out_cases(cases, patients, by, settings)
     refuse_unknown_attributes(training, loaded.card)
+    of_table = cases.notices if isinstance(cases, Cohort) else ()
     return fit(
         loaded,
         training,
         settings=settings,
         held_out=held_out,
         watch=watch,
-        notices=notices_of_split(patients, by, settings, held_out),
+        notices=(*of_table, *notices_of_split(patients, by, settings, held_out)),
         **options,
     )
 

@@ -8,16 +8,19 @@ measures, tells and saves. Outside of torchrun a process is alone, and nothing c
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TypeVar
 
 import torch
 from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from napari_dmoe.progress import Cancelled, Progress, ProgressHook
+
+T = TypeVar("T")
 
 _PATIENCE = timedelta(hours=2)
 """How long members wait for one that measures or saves, before they give it up."""
@@ -97,6 +100,31 @@ class Team:
         shared = value.clone()
         distributed.broadcast(shared, src=0)
         return shared
+
+    def wait_for_first(self, work: Callable[[], T]) -> T | None:
+        """Return what the first member's work gave, in it; None in those that wait.
+
+        Raises
+        ------
+        Cancelled
+            In those that wait, where that work has failed or was stopped; its own
+            error in the first.
+        """
+        if self.is_alone:
+            return work()
+        found: T | None = None
+        failed: Exception | None = None
+        if self.is_first:
+            try:
+                found = work()
+            except Exception as error:  # noqa: BLE001 - the others must be told
+                failed = error
+        is_over = bool(self.total(torch.tensor(int(failed is not None))))
+        if failed is not None:
+            raise failed
+        if is_over:
+            raise Cancelled
+        return found
 
     def tell(self, progress: ProgressHook, step: Progress) -> None:
         """Pass progress on; one member that is told to stop stops everybody.

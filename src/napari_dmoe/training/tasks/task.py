@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,36 +12,34 @@ from typing import Any, Literal
 from pydantic import ConfigDict, Field, ValidationError
 from safetensors import SafetensorError, safe_open
 
-from napari_dmoe.cohorts.case import Case
-from napari_dmoe.cohorts.datasets import read_cohort
-from napari_dmoe.foreign import JSONError, printable, read_json
-from napari_dmoe.models.card import CardAttribute
-from napari_dmoe.models.checkpoint import LoadedModel, load_checkpoint
+from napari_dmoe.foreign import JSONError, read_json
 from napari_dmoe.models.saving import TRAINING_KEY, save_checkpoint
 from napari_dmoe.models.weights import CheckpointError
 from napari_dmoe.progress import Cancelled, ProgressHook, silent
-from napari_dmoe.training.cases.annotation import Annotation, TrainingError
-from napari_dmoe.training.loop.fit import EpochHook, FitOptions, fit_cohort
+from napari_dmoe.training.cases.annotation import TrainingError
+from napari_dmoe.training.loop.fit import EpochHook, FitOptions
 from napari_dmoe.training.loop.folder import FILES, TASK, RunFolder
 from napari_dmoe.training.loop.history import Fitted
 from napari_dmoe.training.loop.saving import NotSaved
 from napari_dmoe.training.loop.teams import team_now
-from napari_dmoe.training.settings import TrainSettings, preset
-from napari_dmoe.training.starting.modes import Mode, in_mode
+from napari_dmoe.training.starting.modes import Mode
 from napari_dmoe.training.starting.new_model import train_new
-from napari_dmoe.training.starting.new_routers import (
-    add_attribute,
-    add_value,
-    nearest_value,
-    router_of,
-)
 from napari_dmoe.training.starting.recipe_files import read_recipe
 from napari_dmoe.training.starting.recipes import Recipe
-from napari_dmoe.validation import SettingsError, Stated, said
+from napari_dmoe.training.tasks.chosen import (
+    NoticeHook,
+    Notices,
+    cohort_of,
+    settings_of,
+)
+from napari_dmoe.training.tasks.fine_tuning import fine_tuned
+from napari_dmoe.training.tasks.guarded import GUARD_FILES, GuardedFolder
+from napari_dmoe.training.tasks.widening import check_widening
+from napari_dmoe.training.tuning.report import TuningReport
+from napari_dmoe.validation import Stated, said
 
 MODEL = "model.safetensors"
 DEFAULT_RECIPE = "fundus-phantom"
-NEAREST = "nearest"
 
 
 class TrainingTask(Stated):
@@ -72,6 +70,15 @@ class TrainingTask(Stated):
         segments its cases best; the mean of all by default.
     new_attribute : str, optional
         Fine-tuning: ``ATTRIBUTE=VALUE,VALUE,...`` that is to drive the model too.
+    guard : str, optional
+        Fine-tuning: labelled cases that nothing is trained on, measured before and
+        after: folder or table of a cohort; or ``"phantoms"``, also ``"phantoms:60"``,
+        for so many that are drawn, where the model's own images were.
+    subject : str, optional
+        The column of both tables that says whom or what an image is of, so that no
+        split parts them; by default one that is called so is found.
+    data : str, optional
+        What the images are, in words, for the model's card.
     preset : str, optional
         Name of settings; the recipe's own, or those for fine-tuning, by default.
     settings : mapping
@@ -96,6 +103,9 @@ class TrainingTask(Stated):
     new_value: str | None = None
     like: str | None = None
     new_attribute: str | None = None
+    guard: str | None = None
+    subject: str | None = None
+    data: str | None = None
     preset: str | None = None
     settings: Mapping[str, Any] = Field(default_factory=dict)
     resume: bool = False
@@ -128,11 +138,15 @@ class Outcome:
         Where the model is.
     sha256 : str
         Its file's hash; empty in all members of a team but the first, which saved it.
+    report : TuningReport, optional
+        Of a fine-tuning: what its guard measured, and what may be said of the groups;
+        None for new models, and in those members.
     """
 
     fitted: Fitted
     path: Path
     sha256: str
+    report: TuningReport | None = None
 
 
 class Stopped(Cancelled):
@@ -151,6 +165,7 @@ def run_task(
     *,
     progress: ProgressHook = silent,
     on_epoch: EpochHook | None = None,
+    on_notice: NoticeHook | None = None,
 ) -> Outcome:
     """Do a training, and save the model.
 
@@ -160,51 +175,73 @@ def run_task(
         What to do.
     progress, on_epoch
         See :func:`napari_dmoe.training.loop.fit.fit`.
+    on_notice : callable, optional
+        Told, before anything is trained, what a person should know of the cohort and
+        of the guard. It is among the notices of what came of it, too.
 
     Raises
     ------
     ValueError
-        For anything in the task, the cohort or the files that cannot be used: before
-        anything is removed or replaced.
+        For anything in the task, the cohort, the guard or the files that cannot be
+        used: before anything is removed or replaced.
     NotSaved
         When the end could not be saved.
     Stopped
         When `progress` has said so.
+
+    Examples
+    --------
+    >>> task = TrainingTask(
+    ...     kind="fine-tune",
+    ...     start="skin-phantom",
+    ...     cohort="photographs",
+    ...     guard="others",
+    ...     output="tuned",
+    ... )
+    >>> outcome = run_task(task)  # doctest: +SKIP
+    >>> outcome.report.said  # doctest: +SKIP
+    'not checked: fewer than 10 cases of sex=male (n 4).'
     """
     if task.output.suffix not in ("", ".safetensors"):
         raise TrainingError(
             f"{task.output.name}: give a folder, or a name that ends in .safetensors"
         )
-    folder, is_first = RunFolder(task.folder), team_now().is_first
+    is_first = team_now().is_first
     with ExitStack() as stack:
         if is_first:
             _refuse_foreign(task)
-            stack.enter_context(folder.claimed())
+            stack.enter_context(RunFolder(task.folder).claimed())
         if task.resume:
             task = _resumed(task)
+        check_widening(task)
         stated = task.model_dump_json(indent=1, exclude={"resume", "overwrite"})
-        folder = RunFolder(task.folder, overwrite=task.overwrite, task=stated + "\n")
+        notices = Notices(on_notice if is_first else None)
+        folder = GuardedFolder(
+            task.folder, overwrite=task.overwrite, task=stated + "\n", notices=notices
+        )
         options: FitOptions = {"progress": progress, "on_epoch": on_epoch}
+        options |= {"folder": folder, "resume": task.resume, "data": task.data}
         try:
-            fitted = _fitted(task, {**options, "folder": folder, "resume": task.resume})
+            fitted, report = _done(task, folder, options)
         except Cancelled as error:
             can_be_resumed = folder.can_be_resumed or task.resume
             raise Stopped(can_be_resumed=can_be_resumed) from error
         sha256 = _save(task, fitted) if is_first else ""
-    return Outcome(fitted, task.model_path, sha256)
+    return Outcome(fitted, task.model_path, sha256, report)
 
 
-def _fitted(task: TrainingTask, options: FitOptions) -> Fitted:
+def _done(
+    task: TrainingTask, folder: GuardedFolder, options: FitOptions
+) -> tuple[Fitted, TuningReport | None]:
     """Read what the task names, and train."""
-    cases = read_cohort(task.cohort)
-    if task.kind == "train":
-        start = Path(task.start) if task.start else None
-        recipe = _recipe(task, start)
-        recipe = replace(recipe, settings=settings_of(task, recipe.settings))
-        return train_new(recipe, cases, mode=task.mode, start=start, **options)
-    loaded, changes = _prepared(task, cases)
-    settings = settings_of(task, preset("fine-tune", **changes))
-    return fit_cohort(loaded, cases, settings=settings, **options)
+    if task.kind == "fine-tune":
+        return fine_tuned(task, folder, options)
+    start = Path(task.start) if task.start else None
+    recipe = _recipe(task, start)
+    recipe = replace(recipe, settings=settings_of(task, recipe.settings))
+    drivers = [attribute.name for attribute in recipe.card.attributes]
+    cases = cohort_of(task, drivers, recipe.settings, notices=folder.notices)
+    return train_new(recipe, cases, mode=task.mode, start=start, **options), None
 
 
 def _refuse_foreign(task: TrainingTask) -> None:
@@ -230,7 +267,7 @@ def _refuse_foreign(task: TrainingTask) -> None:
             )
         return
     RunFolder(task.folder).refuse_another()
-    wanted = (model, *(task.folder / name for name in FILES))
+    wanted = (model, *(task.folder / name for name in (*FILES, *GUARD_FILES)))
     there = [path for path in wanted if os.path.lexists(path)]
     # One that was killed before it saved anything leaves what it was asked for.
     if there and not (there == [task.folder / TASK] and _is_task(there[0])):
@@ -276,70 +313,12 @@ def _save(task: TrainingTask, fitted: Fitted) -> str:
         ) from error
 
 
-def settings_of(task: TrainingTask, own: TrainSettings) -> TrainSettings:
-    """Return a task's settings: its changes upon its preset, or upon its own.
-
-    Raises
-    ------
-    TrainingError
-        For a setting that does not exist or is out of bounds.
-    """
-    unknown = sorted(map(str, set(task.settings) - set(TrainSettings.model_fields)))
-    if unknown:
-        raise TrainingError(f"there is no setting {printable(unknown[0])!r}")
-    try:
-        if task.preset is not None:
-            return preset(task.preset, **task.settings)
-        return TrainSettings(**{**own.model_dump(), **task.settings})
-    except SettingsError as error:
-        raise TrainingError(f"the setting {error}") from error
-
-
 def _recipe(task: TrainingTask, start: Path | None) -> Recipe:
     if task.recipe is not None and task.card is not None:
         raise TrainingError("name a recipe or a card to train by, not both")
     if task.card is None:
         return read_recipe(task.recipe or DEFAULT_RECIPE)
     return read_recipe(None, card=task.card, start=start)
-
-
-def _prepared(
-    task: TrainingTask, cases: Sequence[Case]
-) -> tuple[LoadedModel, dict[str, Any]]:
-    """Return the model to fine-tune, and what its new routers change in settings."""
-    if task.start is None:
-        raise TrainingError("fine-tuning needs a checkpoint to start from")
-    loaded, changes = load_checkpoint(task.start, task.card), {}
-    if task.new_value is not None:
-        attribute, value = _assignment(task.new_value, "ATTRIBUTE=VALUE")
-        like = task.like
-        if like == NEAREST:
-            annotation = _annotation(task)
-            new = [c for c in cases if c.patient.value(attribute) == value]
-            like = nearest_value(loaded, attribute, new, annotation=annotation)
-        loaded = add_value(loaded, attribute, value, like=like)
-        # The new value alone is learnt, so that no other patient's masks change.
-        changes["train"] = f"router.{router_of(loaded, attribute, value)}"
-    if task.new_attribute is not None:
-        name, values = _assignment(task.new_attribute, "ATTRIBUTE=VALUE,VALUE,...")
-        named = tuple(v.strip() for v in values.split(",") if v.strip())
-        loaded = add_attribute(loaded, CardAttribute(name=name, values=named))
-        changes["train"] = "routers"
-    return in_mode(loaded, task.mode), changes
-
-
-def _annotation(task: TrainingTask) -> Annotation:
-    settings = settings_of(task, preset("fine-tune"))
-    return Annotation(
-        settings.unlabelled, settings.background, settings.annotated == "slices"
-    )
-
-
-def _assignment(text: str, form: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals or not name.strip() or not value.strip():
-        raise TrainingError(f"expected {form}, such as severity=T5: found {text!r}")
-    return name.strip(), value.strip()
 
 
 def _resumed(task: TrainingTask) -> TrainingTask:

@@ -51,6 +51,9 @@ class Guard(BaseModel):
         folder or table that is read.
     n, seed : int
         Of phantoms.
+    subject : str, optional
+        The column of the table that tells of which patient or lesion a case is; by
+        default it is found by its name.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -59,6 +62,7 @@ class Guard(BaseModel):
     name: str = ""
     n: int = Field(PLANES, gt=0)
     seed: int = Field(GUARD_SEED, ge=0)
+    subject: str | None = None
 
     @property
     def title(self) -> str:
@@ -104,7 +108,8 @@ def guard_cases(
         return ()
     if guard.kind == "phantoms":
         return _drawn(guard, card, progress)
-    cohort = read_cohort(guard.name)
+    drivers = [attribute.name for attribute in card.attributes]
+    cohort = read_cohort(guard.name, subject=guard.subject, drivers=drivers)
     places = [i for i, row in enumerate(cohort.rows) if row.labels is not None]
     if not places:
         raise TrainingError(
