@@ -16,7 +16,7 @@ from napari_dmoe.models.checkpoint import bundled_names, load_checkpoint
 from napari_dmoe.models.training_images import IMAGES_SUFFIX, KnownImages
 from napari_dmoe.phantoms.kinds import KINDS
 from napari_dmoe.training.cases.pool import read_pool
-from napari_dmoe.training.loop.image_facts import with_images
+from napari_dmoe.training.facts.image_facts import with_images
 
 SEED = 1
 """Of the cohorts that the models were trained on; see docs/models.md."""

@@ -18,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_dmoe.models.card import CardAttribute
-from napari_dmoe.training.tuning.changes import changes
-from napari_dmoe.training.tuning.report import TuningReport
-from napari_dmoe.training.tuning.scores import CaseScore
+from napari_dmoe.training.guarding.changes import changes
+from napari_dmoe.training.guarding.report import TuningReport
+from napari_dmoe.training.guarding.scores import CaseScore
 
 SEX = CardAttribute(name="sex", values=("female", "male"))
 WOMEN, LOSS = 40, 0.05

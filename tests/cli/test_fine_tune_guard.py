@@ -123,7 +123,7 @@ def test_the_scores_are_those_of_the_model_before_and_of_the_saved_one(
     tmp_path: Path, tune: Tune
 ) -> None:
     from napari_dmoe.cohorts.datasets import read_cohort
-    from napari_dmoe.training.tuning.scores import score_cases
+    from napari_dmoe.training.guarding.scores import score_cases
 
     assert tune("--guard", tmp_path / "guard", "--learning-rate", 0.03)[0] == 0
     first = report_of(tmp_path / "o")["guard"][0]

@@ -17,7 +17,7 @@ from napari_dmoe.imaging.files import read_image
 from napari_dmoe.imaging.spatial import SpatialImage
 from napari_dmoe.patient import Patient
 from napari_dmoe.training.cases.annotation import Annotation, read_classes
-from napari_dmoe.training.tuning.scores import score_cases
+from napari_dmoe.training.guarding.scores import score_cases
 
 TURNED = np.array([[0.8, -0.6, 0], [0.6, 0.8, 0], [0, 0, 1]]) @ np.diag([2.0, 3, 4])
 AFFINE = np.eye(4)

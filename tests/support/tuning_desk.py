@@ -12,7 +12,7 @@ from tuning_fakes import FakeProcess, FakeTuning
 
 from napari_dmoe.inference.results.provenance import METADATA_KEY
 from napari_dmoe.patient import Patient
-from napari_dmoe.training.tuning.report import Change
+from napari_dmoe.training.guarding.report import Change
 from napari_dmoe.viewer.contributions import PHANTOM_KEY
 from napari_dmoe.viewer.fine_tune.state import State
 

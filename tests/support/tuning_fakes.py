@@ -11,6 +11,7 @@ from typing import Any
 from napari_dmoe.models.checkpoint import load_checkpoint
 from napari_dmoe.models.saving import save_checkpoint
 from napari_dmoe.training.child.process import silent_end
+from napari_dmoe.training.guarding.report import Change, TuningReport
 from napari_dmoe.training.loop.history import Epoch
 from napari_dmoe.training.tuning.process import (
     MODEL,
@@ -19,7 +20,6 @@ from napari_dmoe.training.tuning.process import (
     TUNED_MODEL,
     TuningTask,
 )
-from napari_dmoe.training.tuning.report import Change, TuningReport
 
 
 class FakeTuning:

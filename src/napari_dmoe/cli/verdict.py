@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from napari_dmoe.cli.printing import say
 
 if TYPE_CHECKING:
+    from napari_dmoe.training.guarding.changes import Change
+    from napari_dmoe.training.guarding.report import TuningReport
     from napari_dmoe.training.tasks.task import Outcome
-    from napari_dmoe.training.tuning.changes import Change
-    from napari_dmoe.training.tuning.report import TuningReport
 
 _COLUMNS = ("group", "class", "n", "before", "after", "change")
 

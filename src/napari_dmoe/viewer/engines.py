@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from napari_dmoe.models.checkpoint import LoadedModel
     from napari_dmoe.patient import Patient
     from napari_dmoe.progress import ProgressHook
-    from napari_dmoe.training.tuning.guarding import Guarding
+    from napari_dmoe.training.guarding.at_work import Guarding
 
 
 @dataclass(frozen=True)
@@ -188,7 +188,7 @@ replay = _late("inference.replaying.replay:replay")
 read_routing = _late("inference.what_if.routing_reading:read_routing")
 entries = _late("cohorts.listing:entries_of")
 start_tuning = _late("training.tuning.process:TuningProcess")
-look_at_guard = _late("training.tuning.guarding:Guarding.of")
+look_at_guard = _late("training.guarding.at_work:Guarding.of")
 draw_sweep = _late("inference.what_if.sweep_pictures:sweep_picture")
 save_sweep = _late("inference.what_if.files:save_sweep")
 

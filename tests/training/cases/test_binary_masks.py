@@ -19,9 +19,9 @@ from napari_dmoe.training.cases.annotation import (
     read_classes,
 )
 from napari_dmoe.training.cases.pool import read_pool
+from napari_dmoe.training.guarding.guard import Guard, guard_cases
+from napari_dmoe.training.guarding.scores import score_cases
 from napari_dmoe.training.loop.fit import fit
-from napari_dmoe.training.tuning.guard import Guard, guard_cases
-from napari_dmoe.training.tuning.scores import score_cases
 from napari_dmoe.training.tuning.tune import tune
 
 ONE = CARD.model_copy(update={"classes": ("background", "lesion")})

@@ -23,11 +23,11 @@ from napari_dmoe.patient import Patient
 from napari_dmoe.training.augmentation import settings as kinds
 from napari_dmoe.training.cases.annotation import TrainingError
 from napari_dmoe.training.cases.pool import read_pool
+from napari_dmoe.training.guarding.guard import Guard
 from napari_dmoe.training.loop.fit import fit
 from napari_dmoe.training.settings import TrainSettings
 from napari_dmoe.training.starting.new_model import train_new
 from napari_dmoe.training.starting.recipes import Recipe
-from napari_dmoe.training.tuning.guard import Guard
 from napari_dmoe.training.tuning.tune import tune
 
 ON_CPU = InferenceSettings(device="cpu")

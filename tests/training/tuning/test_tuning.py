@@ -28,23 +28,23 @@ from napari_dmoe.models.saving import save_checkpoint
 from napari_dmoe.patient import Patient
 from napari_dmoe.progress import Cancelled, Progress
 from napari_dmoe.training.cases.annotation import Annotation, TrainingError
-from napari_dmoe.training.loop.folder import LAST
-from napari_dmoe.training.starting.recipes import RECIPES
-from napari_dmoe.training.tuning import scores as case_scores
-from napari_dmoe.training.tuning.corrected import (
-    StoredCases,
-    annotated_case,
-    write_cases,
-)
-from napari_dmoe.training.tuning.guard import (
+from napari_dmoe.training.guarding import scores as case_scores
+from napari_dmoe.training.guarding.guard import (
     Guard,
     groups_to_compare,
     guard_cases,
     phantom_guard,
     watched,
 )
+from napari_dmoe.training.guarding.scores import score_cases
+from napari_dmoe.training.loop.folder import LAST
+from napari_dmoe.training.starting.recipes import RECIPES
+from napari_dmoe.training.tuning.corrected import (
+    StoredCases,
+    annotated_case,
+    write_cases,
+)
 from napari_dmoe.training.tuning.presets import PRESETS, tuning_settings
-from napari_dmoe.training.tuning.scores import score_cases
 from napari_dmoe.training.tuning.tune import AFTER, BEFORE, TRAINING, tune
 
 SHORT = PLAIN.model_copy(update={"epochs": 3, "steps_per_epoch": 2})

@@ -22,6 +22,7 @@ from napari_dmoe.models.saving import TRAINING_KEY, save_checkpoint
 from napari_dmoe.models.weights import read_weights
 from napari_dmoe.training.cases.annotation import Annotation
 from napari_dmoe.training.child.process import FINISH, Farewell, private_folder
+from napari_dmoe.training.guarding.report import TuningReport
 from napari_dmoe.training.loop.folder import LAST
 from napari_dmoe.training.settings import TrainSettings
 from napari_dmoe.training.tuning.corrected import annotated_case, write_cases
@@ -36,7 +37,6 @@ from napari_dmoe.training.tuning.process import (
     TuningProcess,
     TuningTask,
 )
-from napari_dmoe.training.tuning.report import TuningReport
 from napari_dmoe.training.tuning.serve import work
 
 SHORT = PLAIN.model_copy(update={"epochs": 2, "steps_per_epoch": 2})

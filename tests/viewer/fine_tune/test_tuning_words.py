@@ -14,11 +14,11 @@ from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.patient import Patient
 from napari_dmoe.progress import Progress
 from napari_dmoe.training.cases.annotation import Annotation, TrainingError
+from napari_dmoe.training.guarding.guard import Guard
+from napari_dmoe.training.guarding.report import Change, TuningReport
 from napari_dmoe.training.loop.history import Epoch
 from napari_dmoe.training.settings import TrainSettings
-from napari_dmoe.training.tuning.guard import Guard
 from napari_dmoe.training.tuning.process import TuningTask
-from napari_dmoe.training.tuning.report import Change, TuningReport
 from napari_dmoe.viewer.fine_tune.clock import (
     Pace,
     Paces,

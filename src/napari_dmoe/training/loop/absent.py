@@ -21,7 +21,7 @@ from napari_dmoe.progress import Progress, ProgressHook, silent
 from napari_dmoe.training.cases.annotation import IGNORED, TrainingError
 from napari_dmoe.training.cases.pool import Pool
 from napari_dmoe.training.cases.volumes import VolumePool
-from napari_dmoe.training.loop.card_facts import is_new
+from napari_dmoe.training.facts.card_facts import is_new
 from napari_dmoe.training.loop.evaluation import found_labels
 from napari_dmoe.training.settings import TrainSettings
 

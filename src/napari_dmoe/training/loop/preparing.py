@@ -26,9 +26,8 @@ from napari_dmoe.training.cases.pool import Pool, read_pool
 from napari_dmoe.training.cases.same_pictures import without_leaks
 from napari_dmoe.training.cases.sampling import Sampler
 from napari_dmoe.training.cases.volumes import VolumePool
-from napari_dmoe.training.loop.absent import filled
-from napari_dmoe.training.loop.card_facts import is_new
-from napari_dmoe.training.loop.data_facts import (
+from napari_dmoe.training.facts.card_facts import is_new
+from napari_dmoe.training.facts.data_facts import (
     Shown,
     began_from,
     checked,
@@ -36,6 +35,7 @@ from napari_dmoe.training.loop.data_facts import (
     table_of,
     tells_of_another,
 )
+from napari_dmoe.training.loop.absent import filled
 from napari_dmoe.training.loop.measuring import measured_beside
 from napari_dmoe.training.loop.run import Run
 from napari_dmoe.training.loop.teams import team_now

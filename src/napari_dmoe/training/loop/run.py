@@ -18,13 +18,13 @@ from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.models.gating import LEFT_OUT
 from napari_dmoe.training.cases.pool import Pool
 from napari_dmoe.training.cases.sampling import Sampler
+from napari_dmoe.training.facts.card_facts import with_facts
+from napari_dmoe.training.facts.case_counts import with_counts
+from napari_dmoe.training.facts.data_facts import Shown, shown
+from napari_dmoe.training.facts.image_facts import appearances, with_images
 from napari_dmoe.training.learning.optimisers import optimiser_of
 from napari_dmoe.training.learning.selection import FixedRouters, select
-from napari_dmoe.training.loop.card_facts import with_facts
-from napari_dmoe.training.loop.case_counts import with_counts
-from napari_dmoe.training.loop.data_facts import Shown, shown
 from napari_dmoe.training.loop.history import Epoch, Fitted
-from napari_dmoe.training.loop.image_facts import appearances, with_images
 from napari_dmoe.training.loop.measuring import Measured
 from napari_dmoe.training.loop.resuming import check_state
 from napari_dmoe.training.loop.teams import team_now

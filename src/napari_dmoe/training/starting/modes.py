@@ -12,8 +12,8 @@ from napari_dmoe.models.architectures import ARCHITECTURES, Config, Network
 from napari_dmoe.models.card import ModelCard
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.training.cases.annotation import TrainingError
+from napari_dmoe.training.facts.data_facts import BASELINES
 from napari_dmoe.training.learning.selection import is_router
-from napari_dmoe.training.loop.data_facts import BASELINES
 
 Mode = Literal["dmoe", "single-router", "no-moe"]
 

@@ -16,7 +16,7 @@ from napari_dmoe.models.checkpoint import LoadedModel, new_model
 from napari_dmoe.models.imagenet import start_from_imagenet
 from napari_dmoe.models.moe import SparseMoE
 from napari_dmoe.training.cases.held_out import ENOUGH_CASES
-from napari_dmoe.training.loop.data_facts import BEGAN, without_facts
+from napari_dmoe.training.facts.data_facts import BEGAN, without_facts
 from napari_dmoe.training.loop.fit import FitOptions, fit_cohort
 from napari_dmoe.training.loop.history import Fitted
 from napari_dmoe.training.starting.modes import Mode, card_in_mode, config_in_mode

@@ -18,6 +18,9 @@ from napari_dmoe.training.cases.annotation import (
     refuse_unknown_values,
 )
 from napari_dmoe.training.cases.known_drivers import refuse_unknown_attributes
+from napari_dmoe.training.guarding.at_work import Guarding, check_guard, with_verdict
+from napari_dmoe.training.guarding.guard import Guard
+from napari_dmoe.training.guarding.report import TuningReport
 from napari_dmoe.training.learning.selection import select
 from napari_dmoe.training.loop.fit import FitOptions, fit_cohort
 from napari_dmoe.training.loop.history import Fitted
@@ -28,9 +31,6 @@ from napari_dmoe.training.tasks.chosen import Notices, cohort_of, settings_of
 from napari_dmoe.training.tasks.guard_option import guard_named
 from napari_dmoe.training.tasks.guarded import CANNOT_TELL, GuardedFolder, Watch
 from napari_dmoe.training.tasks.widening import new_drivers, widened
-from napari_dmoe.training.tuning.guard import Guard
-from napari_dmoe.training.tuning.guarding import Guarding, check_guard, with_verdict
-from napari_dmoe.training.tuning.report import TuningReport
 
 if TYPE_CHECKING:
     from napari_dmoe.training.tasks.task import TrainingTask

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from napari_dmoe.models.card import ModelCard
 from napari_dmoe.training.cases.annotation import TrainingError
-from napari_dmoe.training.tuning.guard import Guard, phantom_guard
+from napari_dmoe.training.guarding.guard import Guard, phantom_guard
 
 DRAWN = "phantoms"
 MOST_DRAWN = 5_000

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from napari_dmoe.evaluation.json_scores import with_nan, with_null
+from napari_dmoe.evaluation.json_scores import with_null
 from napari_dmoe.foreign import JSONError, read_json
 from napari_dmoe.imaging.disk.atomic import write_text
 from napari_dmoe.imaging.tables import write_table
@@ -28,15 +28,15 @@ from napari_dmoe.inference.running.devices import choose_device
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.progress import ProgressHook
 from napari_dmoe.training.cases.annotation import TrainingError
+from napari_dmoe.training.guarding.at_work import Guarding
+from napari_dmoe.training.guarding.changes import Change
+from napari_dmoe.training.guarding.report import TuningReport
+from napari_dmoe.training.guarding.sameness import fingerprint
+from napari_dmoe.training.guarding.scores import BEFORE_FILE, CaseScore, score_of
 from napari_dmoe.training.loop.folder import RECORD, RunFolder
 from napari_dmoe.training.loop.history import Fitted
 from napari_dmoe.training.loop.saving import NotSaved
 from napari_dmoe.training.tasks.chosen import Notices
-from napari_dmoe.training.tuning.changes import Change
-from napari_dmoe.training.tuning.guarding import Guarding
-from napari_dmoe.training.tuning.report import TuningReport
-from napari_dmoe.training.tuning.sameness import fingerprint
-from napari_dmoe.training.tuning.scores import BEFORE_FILE, CaseScore
 
 REPORT, TABLE = "guard.json", "guard.csv"
 GUARD_FILES = (BEFORE_FILE, REPORT, TABLE)
@@ -137,7 +137,7 @@ class Watch:
         cases = _digest(guarding)
         noted = _noted(folder.path) if resume else {}
         if noted.get("cases") == cases:
-            before = tuple(map(_score, noted["scores"]))
+            before = tuple(map(score_of, noted["scores"]))
             return cls(guarding, parent, before, device, progress)
         if resume and len(guarding.cases):
             _refuse_another_start(folder, parent)
@@ -216,16 +216,11 @@ def _noted(folder: Path) -> Mapping[str, Any]:
     try:
         facts = read_json(folder / BEFORE_FILE)
         if facts["schema_version"] == _VERSION:
-            _ = [*map(_score, facts["scores"])]
+            _ = [*map(score_of, facts["scores"])]
             return dict(facts)
     except (OSError, JSONError, KeyError, TypeError, ValueError, AttributeError):
         pass
     return {}
-
-
-def _score(facts: Mapping[str, Any]) -> CaseScore:
-    lists = {name: tuple(facts[name]) for name in ("groups", "absent")}
-    return CaseScore(**{**facts, **lists, "dice": with_nan(facts["dice"])})
 
 
 _COLUMNS = ("group", "class", "n", "before", "after", "change", "low", "high")

@@ -17,6 +17,7 @@ from napari_dmoe.models.saving import TRAINING_KEY, save_checkpoint
 from napari_dmoe.models.weights import CheckpointError
 from napari_dmoe.progress import Cancelled, ProgressHook, silent
 from napari_dmoe.training.cases.annotation import TrainingError
+from napari_dmoe.training.guarding.report import TuningReport
 from napari_dmoe.training.loop.fit import EpochHook, FitOptions
 from napari_dmoe.training.loop.folder import FILES, TASK, RunFolder
 from napari_dmoe.training.loop.history import Fitted
@@ -35,7 +36,6 @@ from napari_dmoe.training.tasks.chosen import (
 from napari_dmoe.training.tasks.fine_tuning import fine_tuned
 from napari_dmoe.training.tasks.guarded import GUARD_FILES, GuardedFolder
 from napari_dmoe.training.tasks.widening import check_widening
-from napari_dmoe.training.tuning.report import TuningReport
 from napari_dmoe.validation import Stated, said
 
 MODEL = "model.safetensors"

@@ -29,7 +29,7 @@ from napari_dmoe.training.cases.annotation import (
     TrainingError,
     read_classes,
 )
-from napari_dmoe.training.tuning.sameness import sealed
+from napari_dmoe.training.guarding.sameness import sealed
 
 _OWNER_ONLY = 0o700
 _PARTS = ("image", "labels")

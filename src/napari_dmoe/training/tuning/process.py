@@ -18,9 +18,9 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from napari_dmoe.training.child.process import ChildProcess, Farewell
+from napari_dmoe.training.guarding.guard import Guard
 from napari_dmoe.training.loop.folder import LAST
 from napari_dmoe.training.settings import TrainSettings
-from napari_dmoe.training.tuning.guard import Guard
 from napari_dmoe.training.tuning.tune import TRAINING
 
 MODEL, TUNED_MODEL, REPORT = "model.safetensors", "tuned.safetensors", "report.json"

@@ -16,20 +16,20 @@ from napari_dmoe.inference.running.devices import choose_device
 from napari_dmoe.models.checkpoint import LoadedModel, load_checkpoint
 from napari_dmoe.progress import Progress, ProgressHook
 from napari_dmoe.training.cases.annotation import IGNORED, TrainingError
-from napari_dmoe.training.loop.fit import EpochHook, fit
-from napari_dmoe.training.loop.folder import LAST, RunFolder
-from napari_dmoe.training.loop.resuming import RESUME
-from napari_dmoe.training.settings import TrainSettings
-from napari_dmoe.training.tuning.changes import changes
-from napari_dmoe.training.tuning.guard import TUNED, Guard
-from napari_dmoe.training.tuning.guarding import Guarding, with_verdict
-from napari_dmoe.training.tuning.report import TuningReport
-from napari_dmoe.training.tuning.scores import (
+from napari_dmoe.training.guarding.at_work import Guarding, with_verdict
+from napari_dmoe.training.guarding.changes import changes
+from napari_dmoe.training.guarding.guard import TUNED, Guard
+from napari_dmoe.training.guarding.report import TuningReport
+from napari_dmoe.training.guarding.scores import (
     Scores,
     remember,
     remembered,
     score_cases,
 )
+from napari_dmoe.training.loop.fit import EpochHook, fit
+from napari_dmoe.training.loop.folder import LAST, RunFolder
+from napari_dmoe.training.loop.resuming import RESUME
+from napari_dmoe.training.settings import TrainSettings
 
 BEFORE, TRAINING, AFTER = "before", "training", "after"
 """Stages of a tuning."""

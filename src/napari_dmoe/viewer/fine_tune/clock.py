@@ -11,8 +11,8 @@ from napari_dmoe.progress import Progress
 
 if TYPE_CHECKING:
     from napari_dmoe.models.checkpoint import LoadedModel
+    from napari_dmoe.training.guarding.guard import Guard
     from napari_dmoe.training.settings import TrainSettings
-    from napari_dmoe.training.tuning.guard import Guard
     from napari_dmoe.training.tuning.process import TuningTask
 
 _BEFORE, _TRAINING, _AFTER = _STAGES = "before", "training", "after"

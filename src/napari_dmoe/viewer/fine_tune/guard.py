@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from napari_dmoe.models.card import ModelCard
     from napari_dmoe.progress import Progress, ProgressHook
     from napari_dmoe.training.cases.annotation import Annotation
-    from napari_dmoe.training.tuning.guard import Guard
-    from napari_dmoe.training.tuning.guarding import Guarding
+    from napari_dmoe.training.guarding.at_work import Guarding
+    from napari_dmoe.training.guarding.guard import Guard
     from napari_dmoe.viewer.engines import Engines
 
 NONE = "none: not checked"
@@ -87,7 +87,7 @@ class GuardControl(Control):
             self._section.offer_guards((NONE,), 0)
             self._section.show_guard(words.NO_GUARD, None)
             return
-        from napari_dmoe.training.tuning.guard import phantom_guard
+        from napari_dmoe.training.guarding.guard import phantom_guard
 
         self._drawn = phantom_guard(model.card)
         if self._wish is not None and self._wish.kind != "cohort":
@@ -97,7 +97,7 @@ class GuardControl(Control):
 
     def choose_cohort(self, path: str) -> None:
         """Let a cohort be the guard."""
-        from napari_dmoe.training.tuning.guard import Guard
+        from napari_dmoe.training.guarding.guard import Guard
 
         guard = Guard(kind="cohort", name=path)
         if guard not in self._cohorts:
@@ -113,7 +113,7 @@ class GuardControl(Control):
         """Offer what can guard the ticked pairs; choose what was wished for, if any."""
         if self._session.model is None:
             return
-        from napari_dmoe.training.tuning.guard import Guard
+        from napari_dmoe.training.guarding.guard import Guard
 
         may_be_drawn = self._drawn is not None and not self._why_not_drawn()
         drawn = [self._drawn] if self._drawn is not None and may_be_drawn else []

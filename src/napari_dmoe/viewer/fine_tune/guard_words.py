@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from napari_dmoe.models.card import ModelCard
     from napari_dmoe.patient import Patient
     from napari_dmoe.progress import Progress
-    from napari_dmoe.training.tuning.guard import Guard
-    from napari_dmoe.training.tuning.guarding import Guarding
+    from napari_dmoe.training.guarding.at_work import Guarding
+    from napari_dmoe.training.guarding.guard import Guard
     from napari_dmoe.viewer.fine_tune.pairs import Pair
 
 NO_GUARD = "Nothing will be said of how other patients fare."
@@ -66,7 +66,7 @@ def cohort_note(guarding: Guarding, trained: Sequence[Patient]) -> str:
     `trained` are the patients of what is ticked.
     """
     from napari_dmoe.cohorts.datasets import patients_of
-    from napari_dmoe.training.tuning.guard_groups import as_known, groups_trained_on
+    from napari_dmoe.training.guarding.groups import as_known, groups_trained_on
 
     by, whom = guarding.attributes, patients_of(guarding.cases)
     found = groups_of([as_known(p, by) for p in whom], by)
@@ -90,7 +90,7 @@ def cohort_note(guarding: Guarding, trained: Sequence[Patient]) -> str:
 
 def _notices(guarding: Guarding) -> list[str]:
     """Return what else is to be known of a guard; of many the first ones."""
-    from napari_dmoe.training.tuning.guarding import ONLY_PICTURES
+    from napari_dmoe.training.guarding.at_work import ONLY_PICTURES
 
     told = [n for n in guarding.report((), ()).notices if ONLY_PICTURES not in n]
     said = [f"{n[:1].upper()}{n[1:].rstrip('.')}." for n in told[:_MOST_NOTICES]]

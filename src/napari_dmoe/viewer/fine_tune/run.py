@@ -204,7 +204,7 @@ class TuneControl(Control):
         self._tuning.add_epoch(epoch)
 
     def _on_done(self) -> None:
-        from napari_dmoe.training.tuning.report import TuningReport
+        from napari_dmoe.training.guarding.report import TuningReport
 
         self._note_pace()
         try:

@@ -11,9 +11,9 @@ from napari_dmoe.viewer.fine_tune.folder import TuningFolder
 
 if TYPE_CHECKING:
     from napari_dmoe.models.checkpoint import LoadedModel
+    from napari_dmoe.training.guarding.guard import Guard
+    from napari_dmoe.training.guarding.report import TuningReport
     from napari_dmoe.training.loop.history import Epoch
-    from napari_dmoe.training.tuning.guard import Guard
-    from napari_dmoe.training.tuning.report import TuningReport
     from napari_dmoe.viewer.fine_tune.pairs import Pair
 
 

@@ -13,10 +13,10 @@ from napari_dmoe.viewer.rows import Column, Line
 
 if TYPE_CHECKING:
     from napari_dmoe.progress import Progress
+    from napari_dmoe.training.guarding.guard import Guard
+    from napari_dmoe.training.guarding.report import Change, TuningReport
     from napari_dmoe.training.loop.history import Epoch
     from napari_dmoe.training.settings import TrainSettings
-    from napari_dmoe.training.tuning.guard import Guard
-    from napari_dmoe.training.tuning.report import Change, TuningReport
     from napari_dmoe.viewer.fine_tune.pairs import Pair
 
 PRIVATE = "Copies go to a private folder, deleted at Discard or with the dock."

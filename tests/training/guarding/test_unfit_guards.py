@@ -8,7 +8,7 @@ import pytest
 from napari_dmoe.cohorts.case import Case, CohortError
 from napari_dmoe.imaging.spatial import SPATIAL_AXES, SpatialImage
 from napari_dmoe.patient import Patient
-from napari_dmoe.training.tuning.guard_labels import refuse_unfit
+from napari_dmoe.training.guarding.labels import refuse_unfit
 
 
 def case(*shape: int, labels: tuple[int, ...] | None = None) -> Case:

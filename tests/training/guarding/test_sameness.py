@@ -11,17 +11,17 @@ from training_cases import CARD, square
 from napari_dmoe.cohorts.case import Case
 from napari_dmoe.imaging.spatial import SpatialImage
 from napari_dmoe.training.cases.annotation import Annotation
-from napari_dmoe.training.tuning import sameness
-from napari_dmoe.training.tuning.corrected import (
-    StoredCases,
-    annotated_case,
-    write_cases,
-)
-from napari_dmoe.training.tuning.sameness import (
+from napari_dmoe.training.guarding import sameness
+from napari_dmoe.training.guarding.sameness import (
     Trained,
     fingerprint,
     is_same_subject,
     sealed,
+)
+from napari_dmoe.training.tuning.corrected import (
+    StoredCases,
+    annotated_case,
+    write_cases,
 )
 
 RNG = np.random.default_rng(0)

@@ -7,7 +7,6 @@ that cannot be read as the model's classes are refused.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -21,33 +20,34 @@ from napari_dmoe.evaluation.groups import (
     groups_of,
     names_of_groups,
 )
-from napari_dmoe.models.card import CardAttribute, ModelCard, TrainingFacts
+from napari_dmoe.models.card import CardAttribute, ModelCard
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.patient import Patient
 from napari_dmoe.progress import Progress, ProgressHook, silent
-from napari_dmoe.training.tuning.changes import changes
-from napari_dmoe.training.tuning.guard import (
-    Guard,
-    groups_to_compare,
-    guard_cases,
-    watched,
-)
-from napari_dmoe.training.tuning.guard_groups import (
+from napari_dmoe.training.facts.card_facts import without_verdict
+from napari_dmoe.training.guarding.changes import changes
+from napari_dmoe.training.guarding.groups import (
     as_known,
     groups_there,
     groups_trained_on,
     notices_of,
 )
-from napari_dmoe.training.tuning.guard_labels import LabelCheck, refuse_unfit
-from napari_dmoe.training.tuning.report import TuningReport
-from napari_dmoe.training.tuning.sameness import (
+from napari_dmoe.training.guarding.guard import (
+    Guard,
+    groups_to_compare,
+    guard_cases,
+    watched,
+)
+from napari_dmoe.training.guarding.labels import LabelCheck, refuse_unfit
+from napari_dmoe.training.guarding.report import TuningReport
+from napari_dmoe.training.guarding.sameness import (
     Trained,
     file_of,
     files_of,
     fingerprint,
 )
-from napari_dmoe.training.tuning.scores import CaseScore, score_cases
-from napari_dmoe.training.tuning.verdict import NO_GROUPS
+from napari_dmoe.training.guarding.scores import CaseScore, score_cases
+from napari_dmoe.training.guarding.verdict import NO_GROUPS
 
 CHOSEN_BY_GUARD = "the guard also chose the epoch, which makes it look a little better"
 CHOSEN_APART = "the epoch was chosen by cases of the guard that then did not judge"
@@ -273,7 +273,7 @@ def with_verdict(
     note : str
         What else its note is to say, before the verdict.
     """
-    facts = tuned.card.training
+    facts = without_verdict(tuned.card.training)
     everybody = [c for c in report.guard if c.group == EVERYBODY]
     dice = {c.region: round(c.after, 3) for c in everybody if c.after == c.after}
     of = f" ({report.guard_title})" if report.guard_title else ""
@@ -282,18 +282,10 @@ def with_verdict(
         "dice": dice or None,
         "n_held_out": max((c.n for c in everybody), default=0) or None,
         "guard": report.said,
-        "note": " ".join(filter(None, (_without_verdict(facts), note, said))),
+        "note": " ".join(filter(None, (facts.note, note, said))),
     }
     training = facts.model_copy(update=stated)
     return replace(tuned, card=tuned.card.model_copy(update={"training": training}))
-
-
-def _without_verdict(facts: TrainingFacts) -> str:
-    """Return a card's note without what it says of an earlier guard."""
-    if not facts.guard:
-        return facts.note or ""
-    earlier = rf"\s*Groups( \([^)]*\))?: {re.escape(facts.guard)}"
-    return re.sub(earlier, "", facts.note or "")
 
 
 def _is_made_up(guard: Guard, card: ModelCard, trained: Sequence[Case]) -> bool:

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from napari_dmoe.models.card import CardAttribute
-from napari_dmoe.training.tuning.report import Change, TuningReport, changes
-from napari_dmoe.training.tuning.scores import (
+from napari_dmoe.training.guarding.report import Change, TuningReport, changes
+from napari_dmoe.training.guarding.scores import (
     CaseScore,
     Scores,
     remember,

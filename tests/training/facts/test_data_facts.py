@@ -19,11 +19,11 @@ from napari_dmoe.models.card_files import card_names, read_card
 from napari_dmoe.models.checkpoint import LoadedModel, bundled_names, load_checkpoint
 from napari_dmoe.models.saving import save_checkpoint
 from napari_dmoe.training.cases.annotation import TrainingError
+from napari_dmoe.training.guarding.guard import phantom_guard
 from napari_dmoe.training.loop.fit import fit
 from napari_dmoe.training.starting.new_model import train_new, untrained
 from napari_dmoe.training.starting.recipe_files import read_recipe
 from napari_dmoe.training.starting.recipes import RECIPES, Recipe
-from napari_dmoe.training.tuning.guard import phantom_guard
 
 ONE = PLAIN.model_copy(update={"epochs": 1, "hold_out": "none"})
 CLAIMS = ("photograph", "made-up", "made up", "synthetic", "phantom", "invented")

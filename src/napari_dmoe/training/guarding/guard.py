@@ -25,7 +25,7 @@ from napari_dmoe.patient import Patient
 from napari_dmoe.phantoms.kinds import KINDS
 from napari_dmoe.progress import Progress, ProgressHook, silent
 from napari_dmoe.training.cases.annotation import IGNORED, TrainingError
-from napari_dmoe.training.tuning.guard_groups import as_known, attributes_to_compare
+from napari_dmoe.training.guarding.groups import as_known, attributes_to_compare
 
 TUNED = "-tuned"
 """What the name of a tuned model's card ends in."""
@@ -172,7 +172,7 @@ def groups_to_compare(
     """Return the attributes whose groups are compared.
 
     Those of the card, and of a cohort also those that
-    :func:`napari_dmoe.training.tuning.guard_groups.attributes_to_compare` names.
+    :func:`napari_dmoe.training.guarding.groups.attributes_to_compare` names.
     """
     if guard.kind != "cohort":
         return card.attributes

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 
-from napari_dmoe.models.card import ModelCard
-from napari_dmoe.training.loop.case_counts import with_counts
-from napari_dmoe.training.loop.data_facts import Shown, begun, continued
+from napari_dmoe.models.card import ModelCard, TrainingFacts
+from napari_dmoe.training.facts.case_counts import with_counts
+from napari_dmoe.training.facts.data_facts import Shown, begun, continued
 from napari_dmoe.training.settings import TrainSettings
 
 
@@ -28,6 +29,7 @@ def with_facts(
     `n_held_out` cases, is left out where it is no number; `is_fine_tuned` is whether
     the model was trained before, by whomever.
     """
+    card = card.model_copy(update={"training": without_verdict(card.training)})
     n_before = card.training.n_cases
     is_first = is_new(card, is_fine_tuned=is_fine_tuned)
     is_unknown = n_before is None and is_fine_tuned
@@ -41,6 +43,15 @@ def with_facts(
     }
     training = counted.training.model_copy(update=facts)
     return counted.model_copy(update={**words, "training": training})
+
+
+def without_verdict(facts: TrainingFacts) -> TrainingFacts:
+    """Return facts without what a guard allowed to say: that was of another model."""
+    if not facts.guard:
+        return facts
+    said = rf"\s*Groups( \([^)]*\))?: {re.escape(facts.guard)}"
+    note = re.sub(said, "", facts.note or "")
+    return facts.model_copy(update={"guard": None, "note": note or None})
 
 
 def is_new(card: ModelCard, *, is_fine_tuned: bool) -> bool:

@@ -11,6 +11,7 @@ import math
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -101,8 +102,11 @@ def sealed(subject: str | None) -> str | None:
 
 
 def _digest(salt: str, subject: str) -> str:
-    plain = " ".join(subject.split()).casefold()
-    return hashlib.sha256(f"{salt}:{plain}".encode()).hexdigest()
+    return hashlib.sha256(f"{salt}:{_plain(subject)}".encode()).hexdigest()
+
+
+def _plain(subject: str) -> str:
+    return " ".join(subject.split()).casefold()
 
 
 @dataclass(frozen=True)
@@ -136,10 +140,20 @@ class Trained:
 
     def has_subject(self, subject: str | None) -> bool:
         """Whether a case of a subject was trained on; False where nobody says."""
-        return subject is not None and any(
-            other is not None and is_same_subject(other, subject)
-            for other in self.subjects
+        if subject is None:
+            return False
+        return _plain(subject) in self._open or any(
+            is_same_subject(other, subject) for other in self._closed
         )
+
+    @cached_property
+    def _open(self) -> frozenset[str]:
+        return frozenset(map(_plain, filter(None, self.subjects)))
+
+    @cached_property
+    def _closed(self) -> tuple[str, ...]:
+        known = filter(None, self.subjects)
+        return tuple(s for s in known if s.startswith(f"{_SEALED}:"))
 
 
 def is_same_subject(first: str, second: str) -> bool:
@@ -148,7 +162,7 @@ def is_same_subject(first: str, second: str) -> bool:
     if name == _SEALED and ":" in rest:
         salt, _, digest = rest.partition(":")
         return first == second or digest == _digest(salt, second)
-    return " ".join(first.split()).casefold() == " ".join(second.split()).casefold()
+    return _plain(first) == _plain(second)
 
 
 def files_of(cases: Sequence[Case]) -> frozenset[Path]:

@@ -29,11 +29,8 @@ from napari_dmoe.models.card import CardAttribute, TrainingFacts
 from napari_dmoe.models.checkpoint import load_checkpoint
 from napari_dmoe.patient import Patient
 from napari_dmoe.training.cases.annotation import TrainingError
-from napari_dmoe.training.loop.folder import LAST, RECORD
-from napari_dmoe.training.loop.history import Epoch
-from napari_dmoe.training.tuning import guarding
-from napari_dmoe.training.tuning.guard import Guard, watched
-from napari_dmoe.training.tuning.guarding import (
+from napari_dmoe.training.guarding import at_work
+from napari_dmoe.training.guarding.at_work import (
     CHOSEN_APART,
     CHOSEN_BY_GUARD,
     MADE_UP,
@@ -42,6 +39,9 @@ from napari_dmoe.training.tuning.guarding import (
     Guarding,
     check_guard,
 )
+from napari_dmoe.training.guarding.guard import Guard, watched
+from napari_dmoe.training.loop.folder import LAST, RECORD
+from napari_dmoe.training.loop.history import Epoch
 from napari_dmoe.training.tuning.tune import tune
 
 SHORT = PLAIN.model_copy(update={"epochs": 1, "steps_per_epoch": 1})
@@ -313,11 +313,11 @@ def test_a_cohort_of_made_up_cases_is_no_guard_either(
 ) -> None:
     cases = mixed_squares(6)
     drawn = [replace(case, phantom="fundus") for case in cases[:4]]
-    monkeypatch.setattr(guarding, "guard_cases", lambda *_, **__: [*drawn, *cases[4:]])
+    monkeypatch.setattr(at_work, "guard_cases", lambda *_, **__: [*drawn, *cases[4:]])
     guard = Guard(kind="cohort", name="people")
     found = Guarding.of(guard, CARD, TRAINED)
     assert [case.id for case in found.cases] == ["4", "5"]
-    monkeypatch.setattr(guarding, "guard_cases", lambda *_, **__: drawn)
+    monkeypatch.setattr(at_work, "guard_cases", lambda *_, **__: drawn)
     assert Guarding.of(guard, CARD, TRAINED).reasons == (MADE_UP,)
 
 

@@ -1,7 +1,7 @@
 """What may be said of the groups after a tuning, and in which words.
 
 "No group got worse" is said only where a guard was fit to tell: it shared nothing with
-what was trained on (:mod:`napari_dmoe.training.tuning.guarding` sees to that), it has
+what was trained on (:mod:`napari_dmoe.training.guarding.at_work` sees to that), it has
 enough cases of every group that the model was trained on, and for each group and region
 the interval of the change on the same cases excludes a loss beyond the tolerance. As
 each of them has to hold, no correction for their number is due.
@@ -14,10 +14,10 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from napari_dmoe.evaluation.groups import EVERYBODY, SMALL_GROUP
-from napari_dmoe.training.tuning.changes import Change
+from napari_dmoe.training.guarding.changes import Change
 
 if TYPE_CHECKING:
-    from napari_dmoe.training.tuning.report import TuningReport
+    from napari_dmoe.training.guarding.report import TuningReport
 
 TOLERANCE = 0.01
 """A group whose Dice fell by more is said to have got worse."""
@@ -71,6 +71,10 @@ def reasons(
     needed = (*there, *missing) if required is None else tuple(required)
     absent = [name for name in needed if name not in there]
     said = [f"the guard has no case of {_listed(absent)}"] if absent else []
+    lost = [c for c in guard if c.is_enough and c.before <= tolerance]
+    if lost:
+        names = [f"{c.group}, {c.region} (n {c.n_compared})" for c in lost]
+        said.append(f"too little was found before to tell a loss: {_listed(names)}")
     unseen = [c.region for c in guard if c.group == EVERYBODY and not c.n_checking]
     if unseen:
         said.append(f"no case of the guard shows {_listed(unseen)}")

@@ -14,7 +14,7 @@ from napari_dmoe.evaluation.intervals import Interval
 from napari_dmoe.evaluation.json_scores import with_nan
 from napari_dmoe.evaluation.paired import paired_interval
 from napari_dmoe.models.card import CardAttribute
-from napari_dmoe.training.tuning.scores import CaseScore
+from napari_dmoe.training.guarding.scores import CaseScore
 
 _CLEAN = 1.0
 """What a mask counts as that is rightly empty, where one before or after was not."""

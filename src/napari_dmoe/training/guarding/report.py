@@ -1,7 +1,7 @@
 """What a tuning changed, for each class and group: the report, as words and JSON.
 
 It says that no group got worse only where that was checked of every group that the
-model was trained on: see :mod:`napari_dmoe.training.tuning.verdict`.
+model was trained on: see :mod:`napari_dmoe.training.guarding.verdict`.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from typing import Any
 from napari_dmoe.evaluation.group_table import counted_mean
 from napari_dmoe.evaluation.groups import EVERYBODY
 from napari_dmoe.evaluation.json_scores import with_null
-from napari_dmoe.training.tuning import verdict
-from napari_dmoe.training.tuning.changes import Change, change_of, changes
-from napari_dmoe.training.tuning.verdict import TOLERANCE, Verdict
+from napari_dmoe.training.guarding import verdict
+from napari_dmoe.training.guarding.changes import Change, change_of, changes
+from napari_dmoe.training.guarding.verdict import TOLERANCE, Verdict
 
 __all__ = ["TOLERANCE", "Change", "TuningReport", "Verdict", "changes"]
 

@@ -23,7 +23,7 @@ from napari_dmoe.models.card import CardAttribute
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.progress import Progress, ProgressHook, silent
 from napari_dmoe.training.cases.annotation import IGNORED
-from napari_dmoe.training.tuning.guard_groups import as_known
+from napari_dmoe.training.guarding.groups import as_known
 
 _NOT_IN_TRUTH = (Presence.ONLY_PREDICTION, Presence.NEITHER)
 

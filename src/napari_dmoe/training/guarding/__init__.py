@@ -1,0 +1,1 @@
+"""The guard: cases that nothing trains on, and what they allow to say of groups."""
