@@ -26,6 +26,9 @@ class NeitherNor:
     def __ne__(self, other: object) -> Any:
         return self
 
+    def __repr__(self) -> str:
+        return "NeitherNor"
+
     __hash__ = None  # type: ignore[assignment]
 
     def __bool__(self) -> bool:
@@ -37,6 +40,9 @@ class NeverEqual:
 
     def __ne__(self, other: object) -> bool:
         return True
+
+    def __repr__(self) -> str:
+        return "NeverEqual"
 
     __hash__ = None  # type: ignore[assignment]
 
