@@ -319,7 +319,7 @@ def _apart(
             raise CohortError(f"the guard: {error}") from error
         own = fingerprint(case.image)
         marks = (
-            (_SEEN[0], own in known.pictures),
+            (_SEEN[0], own in known.pictures or known.looks.have(case.image)),
             (_SEEN[1], known.has_subject(subject)),
             (_DRAWN, case.phantom not in alike),
             (_BARE, not is_annotated),

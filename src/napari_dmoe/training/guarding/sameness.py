@@ -1,7 +1,9 @@
 """Whether a case is one of those that were trained on: the same picture, or subject.
 
 Pictures are compared by their pixels, whatever file, number type, scale or order of the
-axes they come in; one that was cropped, or saved anew with losses, is another picture.
+axes they come in, and by where their details lie, which copies share that were scaled
+or saved anew with losses (:mod:`napari_dmoe.training.guarding.likeness`); one that was
+cropped is another picture.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ import hashlib
 import math
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,7 @@ from napari_dmoe.cohorts.datasets import rows_of, subjects_of
 from napari_dmoe.cohorts.rows import CohortRow
 from napari_dmoe.imaging.spatial import CHANNEL_AXIS, SpatialImage
 from napari_dmoe.progress import Progress, ProgressHook, silent
+from napari_dmoe.training.guarding.likeness import Looks, details
 
 _SEALED = "sealed"
 _FEW_VALUES = 2**16
@@ -121,22 +124,27 @@ class Trained:
         Of each case; perhaps sealed.
     phantoms : frozenset of (str or None)
         Kinds of phantom that they are; None among them for what is not known to be one.
+    looks : Looks
+        Where the details of their pictures lie.
     """
 
     pictures: frozenset[str]
     subjects: tuple[str | None, ...]
     phantoms: frozenset[str | None] = frozenset()
+    looks: Looks = field(default=Looks(()), compare=False, repr=False)
 
     @classmethod
     def of(cls, cases: Sequence[Case], *, progress: ProgressHook = silent) -> Trained:
         """Read the images of cases, one at a time."""
-        pictures, phantoms = set(), set()
+        pictures, phantoms, looks = set(), set(), []
         for number in range(len(cases)):
             progress(Progress(number, len(cases), "looking at what is trained on"))
             case = cases[number]
             pictures.add(fingerprint(case.image))
+            looks.append(details(case.image))
             phantoms.add(case.phantom)
-        return cls(frozenset(pictures), subjects_of(cases), frozenset(phantoms))
+        known = frozenset(pictures), subjects_of(cases), frozenset(phantoms)
+        return cls(*known, Looks(looks))
 
     def has_subject(self, subject: str | None) -> bool:
         """Whether a case of a subject was trained on; False where nobody says."""
