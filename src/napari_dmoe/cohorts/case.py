@@ -33,6 +33,9 @@ class Case:
     phantom: str | None = None
     """Kind of phantom that the image was drawn as; None where it is not known to be
     one."""
+    marks: tuple[str, ...] = ()
+    """What its table tells of whom or what it shows, each thing alone: another table
+    may know the lesion, and not the patient. Kept as `subject` is."""
 
     def __repr__(self) -> str:
         """Show neither whose case it is nor what it shows: that would end in logs."""

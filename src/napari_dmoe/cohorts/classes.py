@@ -112,9 +112,12 @@ class LabelReading:
             if self._background == 0:
                 return values
             return np.where(values == self._background, 0, values)
-        if n == 2 and self._background == 0:
+        # Beside another number nobody knows whether that label is part of the mask.
+        is_unsure = has_unlabelled and not self._is_stated
+        if n == 2 and self._background == 0 and not is_unsure:
             return self._of_one_class(values, found, case)
-        raise CohortError(f"case {case}: {not_classes(classes, n)}")
+        told = everything if is_unsure else classes
+        raise CohortError(f"case {case}: {not_classes(told, n)}")
 
     def check(self) -> None:
         """Refuse a label that is named as not annotated and is a mask's foreground.

@@ -39,21 +39,41 @@ def subjects_told(
     """
     if not columns:
         return [None] * len(cells), ""
-    keys = [_keys(row) for row in cells]
-    used = list(range(len(columns)))
-    is_narrow = [name_key(name) in _NARROW for name in columns]
-    wide = [place for place in used if not is_narrow[place]]
-    said = ""
-    if wide and any(is_narrow) and _are_numbered_within(keys, wide):
-        left = ", ".join(
-            printable(n) for n, o in zip(columns, is_narrow, strict=True) if o
-        )
-        said = f"; {left} counts within a patient, and is not used for that"
-        keys = [[key for key in row if key[0] in wide] for row in keys]
-        used = wide
+    keys, used = _used(cells, columns)
+    left = ", ".join(printable(n) for i, n in enumerate(columns) if i not in used)
+    said = f"; {left} counts within a patient, and is not used for that" if left else ""
     names = " or ".join(printable(columns[place]) for place in used)
     kept = f"cases that share {names} are kept on one side of every split{said}"
     return _joined(keys, cells, columns), kept
+
+
+def marks_told(
+    cells: Sequence[Sequence[str]], columns: Sequence[str]
+) -> list[tuple[str, ...]]:
+    """Return each thing that a row tells of whom it is, as other tables tell it.
+
+    What is told of a lesion is no mark of a patient: both may be numbers.
+    """
+    keys, _ = _used(cells, columns)
+    wide = _wide(columns)
+    return [
+        tuple(cell if place in wide else f"lesion {cell}" for place, cell in row)
+        for row in keys
+    ]
+
+
+def _used(
+    cells: Sequence[Sequence[str]], columns: Sequence[str]
+) -> tuple[list[list[Key]], list[int]]:
+    """Return what rows share if they are of one subject, and in which columns."""
+    keys, wide = [_keys(row) for row in cells], _wide(columns)
+    if wide and len(wide) < len(columns) and _are_numbered_within(keys, wide):
+        return [[key for key in row if key[0] in wide] for row in keys], wide
+    return keys, list(range(len(columns)))
+
+
+def _wide(columns: Sequence[str]) -> list[int]:
+    return [i for i, name in enumerate(columns) if name_key(name) not in _NARROW]
 
 
 def _keys(row: Sequence[str]) -> list[Key]:

@@ -137,6 +137,17 @@ def test_labels_that_are_no_classes_of_several_are_refused(
         of(tmp_path, with_values(values))
 
 
+@pytest.mark.parametrize(
+    "values", [(0, 128, 255), (0, 7, 255), (1, 2), (1, 255), (0, 1, 2), (0, 2, 7)]
+)
+def test_labels_that_may_be_several_things_are_refused_for_one_class(
+    tmp_path: Path, values: tuple[int, ...]
+) -> None:
+    guard = guard_of(tmp_path, with_values(values))
+    with pytest.raises((CohortError, TrainingError), match="guard"):
+        Guarding.of(guard, ONE_CLASS, TRAINED)
+
+
 @pytest.mark.parametrize("values", [(0, 1), (0, 7), (0, 255)])
 def test_masks_of_two_values_are_the_one_class(
     tmp_path: Path, values: tuple[int, int]

@@ -49,8 +49,9 @@ def without_verdict(facts: TrainingFacts) -> TrainingFacts:
     """Return facts without what a guard allowed to say: that was of another model."""
     if not facts.guard:
         return facts
-    said = rf"\s*Groups( \([^)]*\))?: {re.escape(facts.guard)}"
-    note = re.sub(said, "", facts.note or "")
+    title = r"(?: \((?:(?!Groups \().)*\))?"  # which may have parentheses of its own
+    said = rf"\s*Groups{title}: {re.escape(facts.guard)}"
+    note = re.sub(said, "", facts.note or "", flags=re.DOTALL)
     return facts.model_copy(update={"guard": None, "note": note or None})
 
 

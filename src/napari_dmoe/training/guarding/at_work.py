@@ -20,6 +20,7 @@ from napari_dmoe.evaluation.groups import (
     groups_of,
     names_of_groups,
 )
+from napari_dmoe.foreign import printable
 from napari_dmoe.models.card import CardAttribute, ModelCard
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.patient import Patient
@@ -47,7 +48,7 @@ from napari_dmoe.training.guarding.sameness import (
     fingerprint,
 )
 from napari_dmoe.training.guarding.scores import CaseScore, score_cases
-from napari_dmoe.training.guarding.verdict import NO_GROUPS
+from napari_dmoe.training.guarding.verdict import NO_GROUPS, listed
 
 CHOSEN_BY_GUARD = "the guard also chose the epoch, which makes it look a little better"
 CHOSEN_APART = "the epoch was chosen by cases of the guard that then did not judge"
@@ -253,9 +254,9 @@ def check_guard(
     if max(counts.values()) < SMALL_GROUP:
         needed = (*absent, *there)  # a verdict on nobody is none
     few = [f"{n} (n {counts[n]})" for n in needed if 0 < counts[n] < SMALL_GROUP]
-    reasons = [f"the guard has no case of {', '.join(absent)}"] if absent else []
+    reasons = [f"the guard has no case of {listed(absent)}"] if absent else []
     if few:
-        reasons.append(f"fewer than {SMALL_GROUP} cases of {', '.join(few)}")
+        reasons.append(f"fewer than {SMALL_GROUP} cases of {listed(few)}")
     return tuple(reasons)
 
 
@@ -276,7 +277,7 @@ def with_verdict(
     facts = without_verdict(tuned.card.training)
     everybody = [c for c in report.guard if c.group == EVERYBODY]
     dice = {c.region: round(c.after, 3) for c in everybody if c.after == c.after}
-    of = f" ({report.guard_title})" if report.guard_title else ""
+    of = f" ({printable(report.guard_title)})" if report.guard_title else ""
     said = f"Groups{of}: {report.said}"
     stated: dict[str, Any] = {
         "dice": dice or None,
@@ -309,7 +310,7 @@ def _apart(
     kept: list[int] = []
     pictures: set[str] = set()
     left: dict[str, int] = {}
-    for place, subject in enumerate(subjects_of(cases)):
+    for place, row in enumerate(rows_of(cases)):
         progress(Progress(place, len(cases), "looking at the guard"))
         try:
             case = cases[place]
@@ -319,8 +320,8 @@ def _apart(
             raise CohortError(f"the guard: {error}") from error
         own = fingerprint(case.image)
         marks = (
-            (_SEEN[0], own in known.pictures),
-            (_SEEN[1], known.has_subject(subject)),
+            (_SEEN[0], own in known.pictures or known.looks.have(case.image)),
+            (_SEEN[1], known.has_subject(row.subject, row.marks)),
             (_DRAWN, case.phantom not in alike),
             (_BARE, not is_annotated),
             (_TWICE, own in pictures),

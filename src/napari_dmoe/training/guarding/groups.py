@@ -11,7 +11,8 @@ from napari_dmoe.evaluation.groups import (
     names_of_crossed,
     names_of_groups,
 )
-from napari_dmoe.models.card import CardAttribute, ModelCard
+from napari_dmoe.foreign import is_seen
+from napari_dmoe.models.card import LONGEST_NAME, CardAttribute, ModelCard
 from napari_dmoe.patient import ATTRIBUTES, Patient, PatientError
 
 
@@ -43,7 +44,12 @@ def _shared_values(name: str, patients: Sequence[Patient]) -> set[str]:
     if ATTRIBUTES[name].kind == "number":
         return set()
     counts, usual = Counter(stated), set(ATTRIBUTES[name].values)
-    return {value for value, n in counts.items() if n > 1 or value in usual}
+    return {v for v, n in counts.items() if v in usual or (n > 1 and _is_word(v))}
+
+
+def _is_word(value: str) -> bool:
+    """Say whether a value can name a group, on a card and in a terminal."""
+    return len(value) <= LONGEST_NAME and all(map(is_seen, value))
 
 
 def as_known(patient: Patient, attributes: Sequence[CardAttribute]) -> Patient:
@@ -91,8 +97,8 @@ def notices_of(
             )
         elif n_strange:
             said.append(
-                f"{label} is a value that no other case has (n {n_strange}): these are "
-                "in no group of it"
+                f"{label} is a value that no other case has, or no word that could "
+                f"name a group (n {n_strange}): these are in no group of it"
             )
     numbers = [
         a.label.lower()

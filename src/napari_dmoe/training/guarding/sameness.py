@@ -1,16 +1,19 @@
 """Whether a case is one of those that were trained on: the same picture, or subject.
 
 Pictures are compared by their pixels, whatever file, number type, scale or order of the
-axes they come in; one that was cropped, or saved anew with losses, is another picture.
+axes they come in, and by where their details lie, which copies share that were scaled
+or saved anew with losses (:mod:`napari_dmoe.training.guarding.likeness`); one that was
+cropped is another picture.
 """
 
 from __future__ import annotations
 
 import hashlib
 import math
+import re
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,12 +22,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_dmoe.cohorts.case import Case
-from napari_dmoe.cohorts.datasets import rows_of, subjects_of
+from napari_dmoe.cohorts.datasets import marks_of, rows_of, subjects_of
 from napari_dmoe.cohorts.rows import CohortRow
 from napari_dmoe.imaging.spatial import CHANNEL_AXIS, SpatialImage
 from napari_dmoe.progress import Progress, ProgressHook, silent
+from napari_dmoe.training.guarding.likeness import Looks, details
 
 _SEALED = "sealed"
+_NUMBER = re.compile(r"0*(\d+)(?:\.0*)?")
 _FEW_VALUES = 2**16
 
 _MOST = 2**21
@@ -106,7 +111,10 @@ def _digest(salt: str, subject: str) -> str:
 
 
 def _plain(subject: str) -> str:
-    return " ".join(subject.split()).casefold()
+    """Return what is left of a subject in other tables: 007 becomes 7, or 7.0."""
+    plain = " ".join(subject.split()).casefold()
+    number = _NUMBER.fullmatch(plain)
+    return plain if number is None else number[1]
 
 
 @dataclass(frozen=True)
@@ -121,39 +129,53 @@ class Trained:
         Of each case; perhaps sealed.
     phantoms : frozenset of (str or None)
         Kinds of phantom that they are; None among them for what is not known to be one.
+    looks : Looks
+        Where the details of their pictures lie.
+    marks : frozenset of str
+        What else tells of whom they are; perhaps sealed.
     """
 
     pictures: frozenset[str]
     subjects: tuple[str | None, ...]
     phantoms: frozenset[str | None] = frozenset()
+    looks: Looks = field(default=Looks(()), compare=False, repr=False)
+    marks: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, cases: Sequence[Case], *, progress: ProgressHook = silent) -> Trained:
         """Read the images of cases, one at a time."""
-        pictures, phantoms = set(), set()
+        pictures, phantoms, looks = set(), set(), []
         for number in range(len(cases)):
             progress(Progress(number, len(cases), "looking at what is trained on"))
             case = cases[number]
             pictures.add(fingerprint(case.image))
+            looks.append(details(case.image))
             phantoms.add(case.phantom)
-        return cls(frozenset(pictures), subjects_of(cases), frozenset(phantoms))
+        known = frozenset(pictures), subjects_of(cases), frozenset(phantoms)
+        marks = frozenset(mark for each in marks_of(cases) for mark in each)
+        return cls(*known, Looks(looks), marks)
 
-    def has_subject(self, subject: str | None) -> bool:
-        """Whether a case of a subject was trained on; False where nobody says."""
-        if subject is None:
-            return False
-        return _plain(subject) in self._open or any(
-            is_same_subject(other, subject) for other in self._closed
+    def has_subject(self, subject: str | None, marks: Sequence[str] = ()) -> bool:
+        """Whether a case of a subject was trained on; False where nobody says.
+
+        Also where one of its `marks` tells so, such as its lesion alone.
+        """
+        told = [each for each in (subject, *marks) if each is not None]
+        return any(_plain(each) in self._open for each in told) or any(
+            is_same_subject(other, each) for other in self._closed for each in told
         )
 
     @cached_property
     def _open(self) -> frozenset[str]:
-        return frozenset(map(_plain, filter(None, self.subjects)))
+        return frozenset(map(_plain, self._told))
 
     @cached_property
     def _closed(self) -> tuple[str, ...]:
-        known = filter(None, self.subjects)
-        return tuple(s for s in known if s.startswith(f"{_SEALED}:"))
+        return tuple(s for s in self._told if s.startswith(f"{_SEALED}:"))
+
+    @property
+    def _told(self) -> set[str]:
+        return {*filter(None, self.subjects), *self.marks}
 
 
 def is_same_subject(first: str, second: str) -> bool:

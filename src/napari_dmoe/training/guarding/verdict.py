@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 TOLERANCE = 0.01
 """A group whose Dice fell by more is said to have got worse."""
 
+_MOST = 30
+"""Groups and regions that one list names: a model's card has room for some pages."""
+
 NO_GUARD = "there was no guard"
 NO_GROUPS = "the guard's cases belong to no group of people"
 
@@ -70,29 +73,29 @@ def reasons(
         return _once((*given, NO_GROUPS))
     needed = (*there, *missing) if required is None else tuple(required)
     absent = [name for name in needed if name not in there]
-    said = [f"the guard has no case of {_listed(absent)}"] if absent else []
+    said = [f"the guard has no case of {listed(absent)}"] if absent else []
     lost = [c for c in guard if c.is_enough and c.before <= tolerance]
     if lost:
         names = [f"{c.group}, {c.region} (n {c.n_compared})" for c in lost]
-        said.append(f"too little was found before to tell a loss: {_listed(names)}")
+        said.append(f"too little was found before to tell a loss: {listed(names)}")
     unseen = [c.region for c in guard if c.group == EVERYBODY and not c.n_checking]
     if unseen:
-        said.append(f"no case of the guard shows {_listed(unseen)}")
+        said.append(f"no case of the guard shows {listed(unseen)}")
     rows = [c for c in guard if c.region not in unseen]
     if not any(c.is_enough for c in rows if c.group != EVERYBODY):
         needed = there  # a verdict on nobody is none
     few = _groups(c for c in rows if not c.is_enough and c.group in needed)
     if few:
-        said.append(f"fewer than {SMALL_GROUP} cases of {_listed(few)}")
+        said.append(f"fewer than {SMALL_GROUP} cases of {listed(few)}")
     small = [c for c in rows if not c.is_enough and c.is_worse(tolerance)]
     fallen = [c.said for c in small if c.group != EVERYBODY]
     if fallen:
-        said.append(f"too few cases to tell whether this is a loss: {_listed(fallen)}")
+        said.append(f"too few cases to tell whether this is a loss: {listed(fallen)}")
     open_ = [c for c in rows if c.is_enough and not c.excludes(tolerance)]
     unsure = [c.said for c in open_ if not c.is_surely_worse(tolerance)]
     if unsure:
         said.append(
-            f"a loss of more than {tolerance:g} cannot be excluded: {_listed(unsure)}"
+            f"a loss of more than {tolerance:g} cannot be excluded: {listed(unsure)}"
         )
     return _once((*given, *said))
 
@@ -114,18 +117,17 @@ def said(report: TuningReport) -> str:
         return f"{because}."
     by = f"by more than {report.tolerance:g} Dice"
     if report.verdict == "worse":
-        names = "; ".join(change.said for change in report.worse)
+        names = listed((change.said for change in report.worse), "; ")
         rest = f" Otherwise {because}." if report.reasons else ""
         return f"worse {by}: {names}.{rest}"
     checked = _checked(report.guard, enough=True)
-    words = f"no group got worse {by} ({'; '.join(checked)})."
+    words = f"no group got worse {by} ({listed(checked, '; ')})."
     few = _checked(report.guard, enough=False)
     if few:
-        words += f" Too few to say anything of: {_listed(few)}."
+        words += f" Too few to say anything of: {listed(few)}."
     if report.missing:
         words += (
-            " Nothing trained, and the guard has no case of: "
-            f"{_listed(report.missing)}."
+            f" Nothing trained, and the guard has no case of: {listed(report.missing)}."
         )
     return words
 
@@ -144,5 +146,9 @@ def _once(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(names)
+def listed(names: Iterable[str], between: str = ", ") -> str:
+    """Return names in one sentence, the first ones where they are very many."""
+    every = list(names)
+    more = len(every) - _MOST
+    told = [*every[:_MOST], f"and {more:,} more"] if more > 0 else every
+    return between.join(told)

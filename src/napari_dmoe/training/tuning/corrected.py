@@ -64,7 +64,8 @@ def annotated_case(case: Case, card: ModelCard, annotation: Annotation) -> Case:
     drivers = {a.name: case.patient.value(a.name) for a in card.attributes}
     subject = sealed(case.subject)
     patient = Patient.from_values(drivers)
-    return Case(case.id, image, labels, patient, subject, case.phantom)
+    marks = _sealed(case.marks)
+    return Case(case.id, image, labels, patient, subject, case.phantom, marks)
 
 
 def write_cases(
@@ -93,6 +94,7 @@ def write_cases(
     for number, case in enumerate(cases, start=1):
         facts: dict[str, Any] = {"id": case.id, "patient": case.patient.known()}
         facts |= {"subject": sealed(case.subject), "phantom": case.phantom}
+        facts |= {"marks": _sealed(case.marks)}
         arrays: dict[str, Any] = {}
         for name in _PARTS:
             part: SpatialImage | None = getattr(case, name)
@@ -103,6 +105,10 @@ def write_cases(
         with atomic_path(free_path(folder)) as partial:
             np.savez(partial, facts=np.array(json.dumps(facts)), **arrays)
         progress(Progress(number, len(cases), "handing the cases over"))
+
+
+def _sealed(marks: Sequence[str]) -> tuple[str, ...]:
+    return tuple(filter(None, map(sealed, marks)))
 
 
 def _n_bytes(case: Case) -> int:
@@ -180,5 +186,5 @@ def _read(path: Path) -> Case:
             for name in _PARTS
         )
     patient = Patient.from_values(facts["patient"])
-    known = (facts.get("subject"), facts.get("phantom"))
+    known = (facts.get("subject"), facts.get("phantom"), tuple(facts.get("marks", ())))
     return Case(facts["id"], image, labels, patient, *known)
