@@ -14,6 +14,7 @@ from napari_dmoe.evaluation.groups import group_names, groups_of, people
 from napari_dmoe.evaluation.intervals import bootstrap, bootstrap_difference
 from napari_dmoe.evaluation.json_scores import with_nan, with_null
 from napari_dmoe.evaluation.mask_pair import MetricError
+from napari_dmoe.evaluation.paired import paired_interval
 from napari_dmoe.models.card import CardAttribute
 from napari_dmoe.patient import Patient, is_missing, is_unknown
 
@@ -85,8 +86,10 @@ def test_a_missing_score_is_left_out_and_counted(nothing: Any) -> None:
     scores, groups = [0.9, 0.8, 0.7, 0.5], list("AABB")
     wanted = bootstrap(scores, groups, seed=3)
     assert bootstrap([*scores, nothing], [*groups, "A"], seed=3) == wanted
-    if nothing not in ("", "n/a"):
-        assert counted_mean([0.5, nothing, 1.0]) == 0.75
+    assert counted_mean([0.5, nothing, 1.0]) == 0.75
+    assert paired_interval([0.1, nothing, 0.3]) == paired_interval([0.1, 0.3])
+    ours = paired_interval([0.1, nothing, 0.3, 0.2], ["A", "B", "A", "C"])
+    assert ours == paired_interval([0.1, 0.3, 0.2], ["A", "A", "C"])
 
 
 def test_scores_in_pandas_tables_count_as_those_in_lists() -> None:
@@ -105,6 +108,32 @@ def test_scores_in_pandas_tables_count_as_those_in_lists() -> None:
     assert is_missing(pandas.NA)
     assert is_missing(pandas.NaT)
     assert Patient(sex=pandas.NA, age=pandas.NA).known() == {}
+
+
+@pytest.mark.parametrize("names", [(1, 2), (False, True), (1.0, 2.0)], ids=repr)
+def test_numbers_as_groups_do_not_vanish_beside_an_unknown_one(names: Any) -> None:
+    first, second = names
+    scores = [0.9, 0.8, 0.7, 0.5, 0.6, 0.1]
+    groups = [first, first, second, second, second]
+    words = [str(group) for group in groups]
+    table = disaggregate(scores, [*groups, None])
+    assert [(row.name, row.n) for row in table.rows] == [(first, 2), (second, 3)]
+    wanted = bootstrap(scores[:5], words, seed=3)
+    found = bootstrap(scores, [*groups, math.nan], seed=3)
+    assert [*found.groups] == [first, second]
+    assert [*found.groups.values()] == [*wanted.groups.values()]
+    assert found.statistics == wanted.statistics
+    others = [score - 0.1 for score in scores]
+    both = bootstrap_difference(scores, others, [*groups, None], seed=3)
+    assert [*both.groups] == [first, second]
+
+
+def test_numbers_as_groups_without_a_score_or_of_one_case_are_named() -> None:
+    table = disaggregate([0.9, 0.8, math.nan], [1, 1, 2])
+    assert "left out, because no case counts: 2" in table.notes
+    assert (
+        "has an interval: 2" in bootstrap([0.9, 0.8, 0.7], [1, 1, 2], seed=0).notes[0]
+    )
 
 
 def test_masked_scores_are_no_scores() -> None:

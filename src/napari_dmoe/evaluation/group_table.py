@@ -327,7 +327,7 @@ def group_order(
 
 def counted_mean(values: Iterable[float]) -> float:
     """Return the mean of the values that are numbers; NaN where none is."""
-    counted = [float(value) for value in values if not is_missing(value)]
+    counted = [float(value) for value in values if not is_unknown(value)]
     # fsum rounds once, so that the order of the cases changes no bit.
     return math.fsum(counted) / len(counted) if counted else math.nan
 
@@ -356,7 +356,7 @@ def _notes(
     small = [f"{row.name} ({row.n_counted})" for row in rows if row.is_small]
     n_nan, n_missed = (sum(getattr(r, k) for r in rows) for k in ("n_nan", "n_missed"))
     said = {
-        f"left out, because no case counts: {', '.join(left_out)}": left_out,
+        f"left out, because no case counts: {', '.join(map(str, left_out))}": left_out,
         f"fewer than {SMALL_GROUP} cases: {', '.join(small)}": small,
         f"cases without a score, not counted: {n_nan}": n_nan,
         f"misses, where one mask lacks what the other has: {n_missed}": n_missed,

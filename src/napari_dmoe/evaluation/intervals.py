@@ -209,12 +209,12 @@ def _by_group(values: Values, groups: Sequence[str | None]) -> dict[str, Values]
             "one of each for every case"
         )
     groups = people(groups)
-    of_case = np.array([group if group is not None else "" for group in groups])
-    is_known = np.array([group is not None for group in groups], bool)
-    counts = ~np.isnan(values).any(0) & is_known
+    counts = ~np.isnan(values).any(0)
     found = {}
     for name in group_table.group_order(groups):
-        own = values[:, counts & (of_case == name)]
+        # One by one: an array of names would make text of numbers and truth values.
+        is_own = np.array([group == name for group in groups], bool)
+        own = values[:, counts & is_own]
         if own.shape[1]:
             # Sorted, so that the order of the cases does not matter.
             found[name] = own[:, np.lexsort(own)]
@@ -278,7 +278,7 @@ def _notes(sizes: Mapping[str, int]) -> tuple[str, ...]:
     few = [f"{name} ({n})" for name, n in sizes.items() if 1 < n < _FEW]
     said = {
         f"one case, so that neither the group nor what compares it has an interval: "
-        f"{', '.join(alone)}": alone,
+        f"{', '.join(map(str, alone))}": alone,
         f"fewer than {_FEW} cases, so that the interval says little: "
         f"{', '.join(few)}": few,
     }

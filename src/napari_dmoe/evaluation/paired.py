@@ -8,7 +8,7 @@ from collections.abc import Hashable, Sequence
 
 from scipy import stats
 
-from napari_dmoe.evaluation.group_table import counted_mean
+from napari_dmoe.evaluation.group_table import counted_mean, numbers
 from napari_dmoe.evaluation.intervals import Interval
 
 LEVEL = 95.0
@@ -26,7 +26,7 @@ def paired_interval(
     Parameters
     ----------
     changes : sequence of float
-        How much each case's score rose.
+        How much each case's score rose; one that is missing is left out.
     subjects : sequence of hashable, optional
         Whom each case shows, so that those of one patient count together; each another
         one by default.
@@ -58,16 +58,20 @@ def paired_interval(
     >>> paired_interval([0.1, 0.1, 0.1])
     Interval(low=0.1, high=0.1)
     """
-    whose = range(len(changes)) if subjects is None else subjects
-    mean, apart = counted_mean(changes), defaultdict[Hashable, float](float)
-    for change, subject in zip(changes, whose, strict=True):
-        apart[subject] += change - mean
+    rises = numbers(changes).tolist()
+    whose = range(len(rises)) if subjects is None else subjects
+    pairs = zip(rises, whose, strict=True)
+    known = [(rise, subject) for rise, subject in pairs if not math.isnan(rise)]
+    rises = [rise for rise, _ in known]
+    mean, apart = counted_mean(rises), defaultdict[Hashable, float](float)
+    for rise, subject in known:
+        apart[subject] += rise - mean
     n = len(apart)
     if n < 2:
         return Interval(math.nan, math.nan)
-    if max(changes) == min(changes):
-        return Interval(float(changes[0]), float(changes[0]))
+    if max(rises) == min(rises):
+        return Interval(rises[0], rises[0])
     squares = math.fsum(own**2 for own in apart.values())
-    error = math.sqrt(n / (n - 1) * squares) / len(changes)
+    error = math.sqrt(n / (n - 1) * squares) / len(rises)
     reach = float(stats.t.ppf((1 + level / 100) / 2, n - 1)) * error
     return Interval(mean - reach, mean + reach)

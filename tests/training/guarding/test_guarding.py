@@ -39,6 +39,7 @@ from napari_dmoe.training.guarding.at_work import (
     Guarding,
     check_guard,
 )
+from napari_dmoe.training.guarding.groups import attributes_to_compare
 from napari_dmoe.training.guarding.guard import Guard, watched
 from napari_dmoe.training.loop.folder import LAST, RECORD
 from napari_dmoe.training.loop.history import Epoch
@@ -215,6 +216,40 @@ def test_what_only_one_case_states_is_no_group(tmp_path: Path) -> None:
     found = Guarding.of(guard, CUBE_CARD, [cube(50)])
     assert [a.name for a in found.attributes] == ["severity"]
     assert not any("person" in notice for notice in found.notices)
+
+
+def test_a_column_called_like_an_attribute_may_hold_notes(tmp_path: Path) -> None:
+    cases = [
+        square(
+            i,
+            "healthy",
+            race=f"call Doe {i // 3}",
+            others={"language": f"asked {i % 2}"},
+        )
+        for i in range(66)
+    ]
+    found = attributes_to_compare([c.patient for c in cases], CARD)
+    assert [a.name for a in found] == ["severity", "language"]
+    guard = guard_of(tmp_path, cases[:9])
+    table = tmp_path / "people" / "cohort.csv"
+    header, *rows = table.read_text().splitlines()
+    whose = [f"{row},P{i // 3}" for i, row in enumerate(rows)]
+    table.write_text("\n".join([f"{header},patient_id", *whose]))
+    found = Guarding.of(guard, CARD, [square(50, "healthy", race="call Doe 0")])
+    assert found.attributes[1].values == ("call Doe 0",)  # two patients, so no person
+    assert not any("Doe" in notice for notice in found.notices)
+    assert "(n 6): these are in no group" in str(found.notices)
+    alone = Guarding.of(guard, CARD, TRAINED)
+    assert "race" not in {a.name for a in alone.attributes}
+    assert "the guard: race makes no groups" in str(alone.notices)
+    assert "race" not in str(check_guard(guard, CARD, TRAINED))
+
+
+@pytest.mark.parametrize("value", ["MRN 004711", "seen on 2019-04-01", "a " * 40])
+def test_a_number_or_a_sentence_makes_no_group(value: str) -> None:
+    patients = [Patient(race=value), Patient(race=value), Patient(race="White")]
+    _, race = attributes_to_compare(patients, CARD)
+    assert race.values == ("White",)
 
 
 def test_rows_that_miss_a_value_are_unknown_and_said(tmp_path: Path) -> None:

@@ -204,6 +204,23 @@ def test_earlier_cases_are_replayed_but_not_counted_as_corrected() -> None:
     assert (report.n_cases, report.n_replayed) == (1, 2)
 
 
+def test_the_card_tells_corrected_cases_from_earlier_ones() -> None:
+    earlier = squares(2, first=5)
+    first = tune(tiny_model(), earlier, settings=SHORT).loaded
+    again = tune(first, squares(1), settings=SHORT, replay=earlier).loaded
+    note = str(again.card.training.note)
+    assert "on 2 corrected cases." in note
+    assert "on 1 corrected case, and on 2 earlier ones." in note
+
+
+def test_replayed_cases_count_where_nothing_was_trained_before() -> None:
+    loaded = tune(
+        tiny_model(), squares(1), settings=SHORT, replay=squares(2, "glaucoma", 5)
+    ).loaded
+    assert loaded.card.training.n_cases == 3
+    assert loaded.card.counts("severity") == {"healthy": 0, "suspect": 1, "glaucoma": 2}
+
+
 def test_replayed_cases_count_once_in_the_card_however_often_it_is_tuned() -> None:
     earlier = squares(2, first=5)
     loaded = tune(tiny_model(), earlier, settings=SHORT).loaded

@@ -139,7 +139,8 @@ class Guarding:
         if None in (*subjects_of(trained), *subjects_of(cases)):
             notices.append(ONLY_PICTURES)
         whom, others = patients_of(apart), patients_of(trained)
-        attributes = groups_to_compare(guard, (*whom, *others), card)
+        everybody = (*whom, *others), card, (*subjects_of(apart), *subjects_of(trained))
+        attributes = groups_to_compare(guard, *everybody)
         watch, judging = _split(apart, attributes, card, chooses_epoch=chooses_epoch)
         notices += notices_of(whom, attributes, card)
         notices = [f"the guard: {notice}" for notice in notices]
@@ -243,8 +244,10 @@ def check_guard(
     kept = [i for i, r in enumerate(rows_of(cases)) if file_of(r) not in files]
     if not kept:
         return (WAS_TRAINED_ON,)
-    whom = patients_of(Selection(cases, kept))
-    attributes = groups_to_compare(guard, (*whom, *others), card)
+    apart = Selection(cases, kept)
+    whom, subjects = patients_of(apart), subjects_of(apart)
+    subjects += () if trained is None else subjects_of(trained)
+    attributes = groups_to_compare(guard, (*whom, *others), card, subjects)
     there = groups_there(whom, attributes)
     if not there:
         return (NO_GROUPS,)
@@ -281,7 +284,7 @@ def with_verdict(
     said = f"Groups{of}: {report.said}"
     stated: dict[str, Any] = {
         "dice": dice or None,
-        "n_held_out": max((c.n for c in everybody), default=0) or None,
+        "n_held_out": max((c.n_compared for c in everybody), default=0) or None,
         "guard": report.said,
         "note": " ".join(filter(None, (facts.note, note, said))),
     }

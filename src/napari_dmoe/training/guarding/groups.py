@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+import re
+from collections.abc import Hashable, Sequence
 
 from napari_dmoe.evaluation.groups import (
     attributes_named,
@@ -12,24 +12,37 @@ from napari_dmoe.evaluation.groups import (
     names_of_groups,
 )
 from napari_dmoe.foreign import is_seen
-from napari_dmoe.models.card import LONGEST_NAME, CardAttribute, ModelCard
+from napari_dmoe.models.card import CardAttribute, ModelCard
 from napari_dmoe.patient import ATTRIBUTES, Patient, PatientError
+
+_MANY, _FEW_EACH = 10, 5
+"""Values that are not usual, from which on so many cases each have to share one, in the
+mean: else they are notes, or whom somebody saw."""
+
+_NO_VALUE = re.compile(r"\d{3}|.{61}")
+"""In numbers, dates and addresses of people, and in sentences."""
 
 
 def attributes_to_compare(
-    patients: Sequence[Patient], card: ModelCard
+    patients: Sequence[Patient],
+    card: ModelCard,
+    subjects: Sequence[str | None] | None = None,
 ) -> tuple[CardAttribute, ...]:
     """Return the attributes whose groups are compared.
 
     Those of the card, and every attribute that is known by name
     (:data:`napari_dmoe.patient.ATTRIBUTES`) and that `patients` state: a group may get
     worse that does not drive the model. No other column makes groups: it may be a note,
-    or name a person. A number makes groups where the card has bands for it.
+    or name a person; nor does what may be one in a column of such a name: a value that
+    is not usual and that only one of the `subjects` has, or that holds a number of
+    three digits, and all such values where they are about as many as people. A number
+    makes groups where the card has bands for it.
     """
     own = {attribute.name for attribute in card.attributes}
+    whose = [None] * len(patients) if subjects is None else subjects
     others = []
     for name in ATTRIBUTES:
-        values = _shared_values(name, patients)
+        values = _values_of_groups(name, patients, whose)
         if name not in own and values:
             (found,) = attributes_named(
                 [name], (), [p for p in patients if p.value(name) in values]
@@ -38,18 +51,34 @@ def attributes_to_compare(
     return (*card.attributes, *others)
 
 
-def _shared_values(name: str, patients: Sequence[Patient]) -> set[str]:
-    """Return the values that make groups: usual ones, and those that cases share."""
-    stated = [value for p in patients if isinstance(value := p.value(name), str)]
+def _values_of_groups(
+    name: str, patients: Sequence[Patient], subjects: Sequence[str | None]
+) -> set[str]:
+    """Return the values that make groups: usual ones, and those that people share."""
     if ATTRIBUTES[name].kind == "number":
         return set()
-    counts, usual = Counter(stated), set(ATTRIBUTES[name].values)
-    return {v for v, n in counts.items() if v in usual or (n > 1 and _is_word(v))}
+    stated: dict[str, str] = {}
+    whose: dict[str, list[Hashable]] = {}
+    for place, (patient, subject) in enumerate(zip(patients, subjects, strict=True)):
+        value = patient.value(name)
+        if isinstance(value, str):
+            stated[value] = value.casefold()
+            who = place if subject is None else subject
+            whose.setdefault(stated[value], []).append(who)
+    usual = {value.casefold() for value in ATTRIBUTES[name].values}
+    others = {
+        value: own
+        for value, own in whose.items()
+        if value not in usual and len(set(own)) > 1 and _is_word(value)
+    }
+    if len(others) > max(_MANY, sum(map(len, others.values())) / _FEW_EACH):
+        others = {}
+    return {value for value, plain in stated.items() if plain in {*usual, *others}}
 
 
 def _is_word(value: str) -> bool:
     """Say whether a value can name a group, on a card and in a terminal."""
-    return len(value) <= LONGEST_NAME and all(map(is_seen, value))
+    return not _NO_VALUE.search(value) and all(map(is_seen, value))
 
 
 def as_known(patient: Patient, attributes: Sequence[CardAttribute]) -> Patient:
@@ -97,9 +126,19 @@ def notices_of(
             )
         elif n_strange:
             said.append(
-                f"{label} is a value that no other case has, or no word that could "
-                f"name a group (n {n_strange}): these are in no group of it"
+                f"{label} is a value that nobody else has, or that may be a note or a "
+                f"name (n {n_strange}): these are in no group of it"
             )
+    made = {attribute.name for attribute in attributes}
+    said += [
+        f"{a.label.lower()} makes no groups: its values are of single people, or may "
+        "be notes"
+        for name, a in ATTRIBUTES.items()
+        if a.kind == "category"
+        and name not in made
+        and (stated := {p.value(name) for p in patients} - {None})
+        and not stated & set(a.values)
+    ]
     numbers = [
         a.label.lower()
         for name, a in ATTRIBUTES.items()

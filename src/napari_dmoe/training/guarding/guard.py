@@ -167,7 +167,10 @@ def watched(cases: Sequence[Case], card: ModelCard) -> Sequence[Case]:
 
 
 def groups_to_compare(
-    guard: Guard, patients: Sequence[Patient], card: ModelCard
+    guard: Guard,
+    patients: Sequence[Patient],
+    card: ModelCard,
+    subjects: Sequence[str | None] | None = None,
 ) -> tuple[CardAttribute, ...]:
     """Return the attributes whose groups are compared.
 
@@ -176,4 +179,4 @@ def groups_to_compare(
     """
     if guard.kind != "cohort":
         return card.attributes
-    return attributes_to_compare(patients, card)
+    return attributes_to_compare(patients, card, subjects)

@@ -164,13 +164,17 @@ def found_labels(
     firsts = torch.tensor([mixture.categories[0] for mixture in mixtures])
     logits = run(images, firsts.to(images.device))
     found = logits.argmax(1).cpu()
+    soft = partial(run, are_mixed=True)
     for row, mixture in enumerate(mixtures):
         if len(mixture.categories) == 1:
             continue
-        parts = [logits[row].softmax(0)]
-        for other in mixture.categories[1:]:
-            one = torch.tensor([other], device=images.device)
-            parts.append(run(images[row : row + 1], one)[0].softmax(0))
+        # Of a volume every window's probabilities are blended, and no logits.
+        own = slice(row, row + 1)
+        done = [logits[own].softmax(1)[0]] if patch is None else []
+        parts = done + [
+            soft(images[own], torch.tensor([other], device=images.device))[0]
+            for other in mixture.categories[len(done) :]
+        ]
         weights = torch.tensor(mixture.weights, device=images.device)
         mixed = torch.tensordot(weights, torch.stack(parts), ([0], [0]))
         found[row] = mixed.argmax(0).cpu()
@@ -194,15 +198,21 @@ def logits_of(
     category: Tensor | None,
     patch: tuple[int, int, int] | None,
     batch: int,
+    *,
+    are_mixed: bool = False,
 ) -> Tensor:
-    """Return the logits (B, K, *S) of whole images, window by window for volumes."""
+    """Return the logits (B, K, *S) of whole images, window by window for volumes.
+
+    Probabilities where they are to be mixed with others.
+    """
 
     def forward(windows: Tensor) -> Tensor:
         routers = None if category is None else category.expand(len(windows), -1)
-        return cast("Tensor", network(windows, routers).logits)
+        logits = cast("Tensor", network(windows, routers).logits)
+        return logits.softmax(1) if are_mixed else logits
 
     if patch is None:
-        return cast("Tensor", network(images, category).logits)
+        return forward(images)
     logits = sliding_window_inference(
         images, patch, batch, forward, overlap=OVERLAP, mode="gaussian"
     )

@@ -81,6 +81,8 @@ def prepare_run(
         progress=progress,
     )
     usable = trainable(cases, card)
+    if is_new(card, is_fine_tuned=bool(loaded.sha256)):
+        rehearsed = 0  # a model that nothing trained has not seen them
     rehearsed = sum(place >= len(cases) - rehearsed for place in usable.places)
     pool = read(usable.cases)
     watched: Pool | None = read(held_out, to_measure=True) if len(held_out) else None

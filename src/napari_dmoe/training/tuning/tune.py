@@ -206,13 +206,14 @@ def _named(
 ) -> LoadedModel:
     """Return the tuned model with a card that says what it is and what was measured."""
     card = parent.card
-    n = report.n_cases + report.n_replayed
+    n, n_again = report.n_cases, report.n_replayed
     origin = f"{card.name} ({parent.sha256[:12]})" if parent.sha256 else card.name
-    told = f"Fine-tuned from {origin} on {n} corrected {'case' if n == 1 else 'cases'}."
+    told = f"Fine-tuned from {origin} on {n} corrected case{'s' * (n != 1)}"
+    told += f", and on {n_again} earlier one{'s' * (n_again != 1)}" * bool(n_again)
     is_again = card.name.endswith(TUNED)
     named = {
         "name": card.name if is_again else card.name + TUNED,
         "title": card.title if is_again else f"{card.title}, fine-tuned",
     }
     tuned = replace(tuned, card=tuned.card.model_copy(update=named))
-    return with_verdict(tuned, report, note=told)
+    return with_verdict(tuned, report, note=f"{told}.")
