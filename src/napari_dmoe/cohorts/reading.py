@@ -15,7 +15,7 @@ from napari_dmoe.cohorts.matching import (
     files_below,
 )
 from napari_dmoe.cohorts.rows import BadRow, CohortRow, RowReader, is_a_file
-from napari_dmoe.cohorts.subjects import subjects_told
+from napari_dmoe.cohorts.subjects import marks_told, subjects_told
 from napari_dmoe.foreign import printable
 from napari_dmoe.imaging.tables import TableError, read_table, unescaped
 
@@ -177,13 +177,13 @@ def _with_subjects(
     good = [row for row in rows if isinstance(row, CohortRow)]
     cells = [reader.subject_cells[row.number] for row in good]
     subjects, said = subjects_told(cells, reader.columns.subjects)
-    told = dict(zip((row.number for row in good), subjects, strict=True))
-    return tuple(
-        replace(row, subject=told[row.number])
-        if isinstance(row, CohortRow) and told[row.number] is not None
-        else row
-        for row in rows
-    ), said
+    marks = marks_told(cells, reader.columns.subjects)
+    told = {
+        row.number: replace(row, subject=subject, marks=own)
+        for row, subject, own in zip(good, subjects, marks, strict=True)
+        if subject is not None
+    }
+    return tuple(told.get(row.number, row) for row in rows), said
 
 
 def _of_files(rows: Sequence[CohortRow | BadRow], reader: RowReader) -> Iterator[str]:

@@ -76,6 +76,8 @@ class CohortRow:
     patient: Patient
     subject: str | None = None
     """As in :class:`~napari_dmoe.cohorts.case.Case`."""
+    marks: tuple[str, ...] = ()
+    """As there."""
 
     def __repr__(self) -> str:
         """Show the row alone, and nothing that stands in it."""
@@ -91,13 +93,13 @@ class CohortRow:
             the image, or lie elsewhere than the image.
         """
         image = self._file(self.image, read_image)
-        kind = phantom_kind(self.image)
+        known = self.patient, self.subject, phantom_kind(self.image), self.marks
         if self.labels is None:
-            return Case(self.id, image, None, self.patient, self.subject, kind)
+            return Case(self.id, image, None, *known)
         labels = self._file(self.labels, read_labels)
         try:
             placed = fitting(labels, image)
-            return Case(self.id, image, placed, self.patient, self.subject, kind)
+            return Case(self.id, image, placed, *known)
         except CohortError as error:
             raise CohortError(
                 f"row {self.number}: {self.labels.name}: {error}"

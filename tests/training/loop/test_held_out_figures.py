@@ -94,6 +94,21 @@ def test_a_group_of_one_does_not_choose_the_best_epoch() -> None:
     ) in fitted.notices
 
 
+@pytest.mark.parametrize("sampling", ["uniform", "worst-group"])
+def test_many_pictures_of_one_subject_are_a_group_of_one(sampling: str) -> None:
+    own = [replace(c, subject="S") for c in held_out_of(0, 0, 6)]
+    settings = PLAIN.model_copy(update={"sampling": sampling})
+    fitted = fit(
+        tiny_model(), mixed_squares(), settings=settings, held_out=held_out_of(6) + own
+    )
+    assert {epoch.worst_group for epoch in fitted.history} == {LARGE}
+    assert fitted.history[0].n_groups == {LARGE: 6, ONE: 6}
+    assert (
+        "the best epoch is chosen by groups of at least 5 held-out cases: "
+        "severity=suspect (0), severity=glaucoma (6 of one subject) are not among them"
+    ) in fitted.notices
+
+
 def test_where_every_group_is_small_all_cases_choose_together() -> None:
     fitted = fit(
         tiny_model(), mixed_squares(), settings=PLAIN, held_out=held_out_of(4, 2, 1)

@@ -14,6 +14,7 @@ from typing import Any
 from napari_dmoe.cohorts.case import Case, CohortError, Selection
 from napari_dmoe.cohorts.classes import ClassedCases
 from napari_dmoe.cohorts.datasets import Cohort, patients_of, rows_of, subjects_of
+from napari_dmoe.cohorts.subjects import subject_key
 from napari_dmoe.evaluation.groups import (
     EVERYBODY,
     SMALL_GROUP,
@@ -309,7 +310,7 @@ def _apart(
     kept: list[int] = []
     pictures: set[str] = set()
     left: dict[str, int] = {}
-    for place, subject in enumerate(subjects_of(cases)):
+    for place, row in enumerate(rows_of(cases)):
         progress(Progress(place, len(cases), "looking at the guard"))
         try:
             case = cases[place]
@@ -320,7 +321,7 @@ def _apart(
         own = fingerprint(case.image)
         marks = (
             (_SEEN[0], own in known.pictures),
-            (_SEEN[1], known.has_subject(subject)),
+            (_SEEN[1], known.shows_whom(row)),
             (_DRAWN, case.phantom not in alike),
             (_BARE, not is_annotated),
             (_TWICE, own in pictures),
@@ -364,14 +365,19 @@ def _split(
 ) -> tuple[Sequence[Case], Sequence[Case]]:
     """Return the cases to watch, and those that judge.
 
-    They are apart where the epoch is chosen by the former, if every group that has
-    enough cases then still has, and every other has some.
+    They are apart, and of other subjects, where the epoch is chosen by the former, if
+    every group that has enough cases then still has, and every other has some.
     """
     watch = watched(cases, card)
     if not chooses_epoch or not watch:
         return watch, cases
     chosen = set(watch.places) if isinstance(watch, Selection) else set()
-    rest = Selection(cases, [i for i in range(len(cases)) if i not in chosen])
+    whose = [subject_key(subject) for subject in subjects_of(cases)]
+    choosing = {whose[place] for place in chosen} - {None}
+    rest = Selection(
+        cases,
+        [i for i, own in enumerate(whose) if i not in chosen and own not in choosing],
+    )
     before, after = (_counts(patients_of(c), attributes) for c in (cases, rest))
     needed = {k: SMALL_GROUP if n >= SMALL_GROUP else 1 for k, n in before.items() if n}
     is_enough = all(after[name] >= n for name, n in needed.items())

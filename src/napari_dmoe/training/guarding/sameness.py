@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from napari_dmoe.cohorts.case import Case
 from napari_dmoe.cohorts.datasets import rows_of, subjects_of
 from napari_dmoe.cohorts.rows import CohortRow
+from napari_dmoe.cohorts.subjects import subject_key
 from napari_dmoe.imaging.spatial import CHANNEL_AXIS, SpatialImage
 from napari_dmoe.progress import Progress, ProgressHook, silent
 
@@ -102,11 +103,7 @@ def sealed(subject: str | None) -> str | None:
 
 
 def _digest(salt: str, subject: str) -> str:
-    return hashlib.sha256(f"{salt}:{_plain(subject)}".encode()).hexdigest()
-
-
-def _plain(subject: str) -> str:
-    return " ".join(subject.split()).casefold()
+    return hashlib.sha256(f"{salt}:{subject_key(subject)}".encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -121,11 +118,14 @@ class Trained:
         Of each case; perhaps sealed.
     phantoms : frozenset of (str or None)
         Kinds of phantom that they are; None among them for what is not known to be one.
+    marks : frozenset of str
+        By what their patients and lesions are known again in other tables.
     """
 
     pictures: frozenset[str]
     subjects: tuple[str | None, ...]
     phantoms: frozenset[str | None] = frozenset()
+    marks: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, cases: Sequence[Case], *, progress: ProgressHook = silent) -> Trained:
@@ -136,19 +136,24 @@ class Trained:
             case = cases[number]
             pictures.add(fingerprint(case.image))
             phantoms.add(case.phantom)
-        return cls(frozenset(pictures), subjects_of(cases), frozenset(phantoms))
+        marks = frozenset(mark for row in rows_of(cases) for mark in row.marks)
+        return cls(frozenset(pictures), subjects_of(cases), frozenset(phantoms), marks)
+
+    def shows_whom(self, row: Case | CohortRow) -> bool:
+        """Whether a case of the same patient or lesion was trained on."""
+        return self.has_subject(row.subject) or not self.marks.isdisjoint(row.marks)
 
     def has_subject(self, subject: str | None) -> bool:
         """Whether a case of a subject was trained on; False where nobody says."""
         if subject is None:
             return False
-        return _plain(subject) in self._open or any(
+        return subject_key(subject) in self._open or any(
             is_same_subject(other, subject) for other in self._closed
         )
 
     @cached_property
     def _open(self) -> frozenset[str]:
-        return frozenset(map(_plain, filter(None, self.subjects)))
+        return frozenset(filter(None, map(subject_key, self.subjects)))
 
     @cached_property
     def _closed(self) -> tuple[str, ...]:
@@ -162,7 +167,7 @@ def is_same_subject(first: str, second: str) -> bool:
     if name == _SEALED and ":" in rest:
         salt, _, digest = rest.partition(":")
         return first == second or digest == _digest(salt, second)
-    return _plain(first) == _plain(second)
+    return subject_key(first) == subject_key(second)
 
 
 def files_of(cases: Sequence[Case]) -> frozenset[Path]:
