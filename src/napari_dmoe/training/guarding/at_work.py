@@ -282,6 +282,7 @@ def with_verdict(
     stated: dict[str, Any] = {
         "dice": dice or None,
         "n_held_out": max((c.n for c in everybody), default=0) or None,
+        "held_out": None,
         "guard": report.said,
         "note": " ".join(filter(None, (facts.note, note, said))),
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -59,6 +59,11 @@ class Measured:
     """Which groups have too few cases."""
     unmeasured: tuple[int, ...] = ()
     """Classes that no case is labelled with, though they may be there."""
+
+    @property
+    def held_out(self) -> Literal["cases", "slices"]:
+        """What is held out, where anything is."""
+        return "slices" if self.kind == "slices" else "cases"
 
     @property
     def n_held_out(self) -> int:
