@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,21 @@ def women(tmp_path: Path, tiny_checkpoint: Checkpoint) -> Path:
     return path
 
 
+def test_inspect_says_what_was_measured_and_what_a_guard_allowed_to_say(
+    tmp_path: Path, women: Path
+) -> None:
+    loaded = load_checkpoint(women)
+    said = "not checked: the guard has no case of sex=male."
+    facts = loaded.card.training.model_copy(
+        update={"dice": {"lesion": 0.81}, "n_held_out": 40, "guard": said}
+    )
+    card = loaded.card.model_copy(update={"training": facts})
+    save_checkpoint(tmp_path / "tuned.safetensors", replace(loaded, card=card))
+    _, out, _ = run("inspect", tmp_path / "tuned.safetensors")
+    assert "Dice          lesion 0.810 (40 held-out cases)" in out
+    assert f"groups        {said}" in out
+
+
 @pytest.fixture
 def pictures(tmp_path: Path) -> Path:
     folder = tmp_path / "pictures"
@@ -54,6 +70,7 @@ def test_inspect_lists_values_with_their_cases(women: Path) -> None:
     assert code == 0
     assert "sex: 0 female (n = 1,234), 1 male (never trained) (1 routers unused)" in out
     assert "notice        no training case of this model had sex male" in out
+    assert "Dice          not stated" in out
     _, out, _ = run("inspect", women, "--json")
     assert json.loads(out)["untrained"] == {"sex": ["male"]}
 

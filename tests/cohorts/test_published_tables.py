@@ -296,6 +296,24 @@ def test_a_long_chain_of_rows_is_one_subject() -> None:
     assert len(set(found)) == 1
 
 
+@pytest.mark.parametrize("column", ["patient_id", "lesion_id"])
+def test_a_number_is_one_subject_however_it_is_written(
+    tmp_path: Path, column: str
+) -> None:
+    pictures(tmp_path, *(f"{n}.tif" for n in range(7)))
+    cells = "7", "7.0", "007", " 7 ", "70", "7.5", ""
+    lines = (f"{n}.tif,{cell}" for n, cell in enumerate(cells))
+    found = subjects_of(cohort_of(tmp_path, f"image,{column}", *lines))
+    assert found == ("7", "7", "7", "7", "70", "7.5", None)
+
+
+def test_a_case_in_memory_takes_what_pandas_has_for_a_subject() -> None:
+    image = SpatialImage.from_array(PIXELS, axes="yx")
+    unknown = float("nan"), "", "n/a", None
+    assert {Case("a", image, None, Patient(), s).subject for s in unknown} == {None}
+    assert Case("a", image, None, Patient(), np.int64(7)).subject == "7"
+
+
 def test_subjects_survive_being_written(tmp_path: Path) -> None:
     image = SpatialImage.from_array(PIXELS, axes="yx")
     cases = [

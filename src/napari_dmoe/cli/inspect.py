@@ -61,6 +61,9 @@ def _facts(loaded: LoadedModel) -> Iterator[tuple[str, str]]:
     yield "classes", ", ".join(f"{i} {name}" for i, name in enumerate(card.classes))
     yield "images", card.modality or NOT_STATED
     yield "trained on", card.training.data or NOT_STATED
+    yield "Dice", card.training.dice_in_words or NOT_STATED
+    if card.training.guard:
+        yield "groups", card.training.guard
     yield "weights", f"licence: {card.weights_licence or NOT_STATED}"
     yield "data", f"licence: {card.data_licence or NOT_STATED}"
     yield "use", card.intended_use or NOT_STATED

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import overload
 
+from napari_dmoe.attributes import is_unknown
 from napari_dmoe.imaging.spatial import SpatialImage
 from napari_dmoe.patient import Patient
 
@@ -34,8 +35,13 @@ class Case:
     """Kind of phantom that the image was drawn as; None where it is not known to be
     one."""
     marks: tuple[str, ...] = ()
-    """What its table tells of whom or what it shows, each thing alone: another table
-    may know the lesion, and not the patient. Kept as `subject` is."""
+    """By what its patient and its lesion are known again in another table; treated like
+    the subject."""
+
+    def __post_init__(self) -> None:
+        """Take numbers, and what tables have for "not known", as a subject."""
+        told = None if is_unknown(self.subject) else str(self.subject)
+        object.__setattr__(self, "subject", told)
 
     def __repr__(self) -> str:
         """Show neither whose case it is nor what it shows: that would end in logs."""

@@ -162,11 +162,6 @@ def subjects_of(cases: Sequence[Case]) -> tuple[str | None, ...]:
     return tuple(row.subject for row in rows_of(cases))
 
 
-def marks_of(cases: Sequence[Case]) -> tuple[tuple[str, ...], ...]:
-    """Return all that each case's table tells of whom it is, as :func:`patients_of`."""
-    return tuple(row.marks for row in rows_of(cases))
-
-
 def title_of(cases: Sequence[Case]) -> str:
     """Return the file name of the table that cases are read from; "" without one."""
     while isinstance(cases, ClassedCases | Selection):

@@ -178,14 +178,12 @@ def _with_subjects(
     cells = [reader.subject_cells[row.number] for row in good]
     subjects, said = subjects_told(cells, reader.columns.subjects)
     marks = marks_told(cells, reader.columns.subjects)
-    each = zip(subjects, marks, strict=True)
-    told = dict(zip((row.number for row in good), each, strict=True))
-    return tuple(
-        replace(row, subject=told[row.number][0], marks=told[row.number][1])
-        if isinstance(row, CohortRow) and told[row.number][0] is not None
-        else row
-        for row in rows
-    ), said
+    told = {
+        row.number: replace(row, subject=subject, marks=own)
+        for row, subject, own in zip(good, subjects, marks, strict=True)
+        if subject is not None
+    }
+    return tuple(told.get(row.number, row) for row in rows), said
 
 
 def _of_files(rows: Sequence[CohortRow | BadRow], reader: RowReader) -> Iterator[str]:

@@ -93,7 +93,7 @@ class CohortRow:
             the image, or lie elsewhere than the image.
         """
         image = self._file(self.image, read_image)
-        known = (self.patient, self.subject, phantom_kind(self.image), self.marks)
+        known = self.patient, self.subject, phantom_kind(self.image), self.marks
         if self.labels is None:
             return Case(self.id, image, None, *known)
         labels = self._file(self.labels, read_labels)

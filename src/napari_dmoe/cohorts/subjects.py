@@ -6,7 +6,9 @@ Subjects are never repeated in a message.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from unicodedata import normalize
 
 from napari_dmoe.attributes import is_unknown, name_key
 from napari_dmoe.cohorts.columns import NARROW_COLUMNS
@@ -14,8 +16,27 @@ from napari_dmoe.foreign import printable
 
 _NARROW = frozenset(map(name_key, NARROW_COLUMNS))
 
+_WHOLE = re.compile(r"0*([0-9]+?)(?:\.0*)?")
+
 Key = tuple[int, str]
 """A column's place, and a cell of it."""
+
+
+def subject_key(written: object) -> str | None:
+    """Return what the ways to write one subject have in common; None for an unknown.
+
+    Examples
+    --------
+    >>> subject_key(" Patient  A"), subject_key("n/a")
+    ('patient a', None)
+    >>> subject_key("7"), subject_key(7.0), subject_key("007")
+    ('7', '7', '7')
+    """
+    if is_unknown(written):
+        return None
+    text = " ".join(normalize("NFKC", str(written)).split()).casefold()
+    number = _WHOLE.fullmatch(text)
+    return number[1] if number else text
 
 
 def subjects_told(
@@ -39,49 +60,46 @@ def subjects_told(
     """
     if not columns:
         return [None] * len(cells), ""
-    keys, used = _used(cells, columns)
-    left = ", ".join(printable(n) for i, n in enumerate(columns) if i not in used)
-    said = f"; {left} counts within a patient, and is not used for that" if left else ""
-    names = " or ".join(printable(columns[place]) for place in used)
-    kept = f"cases that share {names} are kept on one side of every split{said}"
+    keys, left = _used(cells, columns)
+    names = " or ".join(printable(name) for name in columns if name not in left)
+    kept = f"cases that share {names} are kept on one side of every split"
+    if left:
+        kept += (
+            f"; {', '.join(map(printable, left))} counts within a patient, and is not "
+            "used for that"
+        )
     return _joined(keys, cells, columns), kept
 
 
 def marks_told(
     cells: Sequence[Sequence[str]], columns: Sequence[str]
 ) -> list[tuple[str, ...]]:
-    """Return each thing that a row tells of whom it is, as other tables tell it.
+    """Return by what each row's patient and lesion are known again in other tables.
 
-    What is told of a lesion is no mark of a patient: both may be numbers.
+    There the same lesion may be of another patient, or of none. See
+    :func:`subjects_told` for the arguments.
     """
+    kinds = ["lesion" if name_key(n) in _NARROW else "patient" for n in columns]
     keys, _ = _used(cells, columns)
-    wide = _wide(columns)
-    return [
-        tuple(cell if place in wide else f"lesion {cell}" for place, cell in row)
-        for row in keys
-    ]
+    return [tuple(f"{kinds[place]} {key}" for place, key in row) for row in keys]
 
 
 def _used(
     cells: Sequence[Sequence[str]], columns: Sequence[str]
-) -> tuple[list[list[Key]], list[int]]:
-    """Return what rows share if they are of one subject, and in which columns."""
-    keys, wide = [_keys(row) for row in cells], _wide(columns)
-    if wide and len(wide) < len(columns) and _are_numbered_within(keys, wide):
-        return [[key for key in row if key[0] in wide] for row in keys], wide
-    return keys, list(range(len(columns)))
-
-
-def _wide(columns: Sequence[str]) -> list[int]:
-    return [i for i, name in enumerate(columns) if name_key(name) not in _NARROW]
+) -> tuple[list[list[Key]], list[str]]:
+    """Return each row's keys, and the columns that are not used for them."""
+    keys = [_keys(row) for row in cells]
+    is_narrow = [name_key(name) in _NARROW for name in columns]
+    wide = [place for place, own in enumerate(is_narrow) if not own]
+    if not wide or not any(is_narrow) or not _are_numbered_within(keys, wide):
+        return keys, []
+    left = [name for name, own in zip(columns, is_narrow, strict=True) if own]
+    return [[key for key in row if key[0] in wide] for row in keys], left
 
 
 def _keys(row: Sequence[str]) -> list[Key]:
-    return [
-        (place, " ".join(cell.split()).casefold())
-        for place, cell in enumerate(row)
-        if not is_unknown(cell)
-    ]
+    keys = [(place, subject_key(cell)) for place, cell in enumerate(row)]
+    return [(place, key) for place, key in keys if key is not None]
 
 
 def _are_numbered_within(keys: Sequence[Sequence[Key]], wide: Sequence[int]) -> bool:

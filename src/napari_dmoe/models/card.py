@@ -220,6 +220,9 @@ class TrainingFacts(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False)
     dice: dict[str, float] | None = None
     n_held_out: int | None = None
     """Cases that `dice` is the mean of."""
+    held_out: Literal["cases", "slices"] | None = None
+    """Whether these were whole cases, or slices of cases that were trained on; null
+    where nobody says, as cards of versions that held out cases alone do."""
     guard: Text | None = None
     """What a tuning's guard allowed to say of the groups, word for word."""
     settings: dict[str, str | int | float | bool | None] | None = None
@@ -227,6 +230,17 @@ class TrainingFacts(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False)
     phantoms: Name | None = None
     """Kind of phantom, such as "skin", where all that the model was ever trained on
     were phantoms of that kind."""
+
+    @property
+    def dice_in_words(self) -> str:
+        """The Dice of each class, and of how many cases; empty where none is stated."""
+        if not self.dice:
+            return ""
+        said = ", ".join(f"{name} {dice:.3f}" for name, dice in self.dice.items())
+        what = "held-out cases"
+        if self.held_out == "slices":
+            what = "cases trained on, of held-out slices alone"
+        return said + (f" ({self.n_held_out:,} {what})" if self.n_held_out else "")
 
 
 class ModelCard(Stated, frozen=True, extra="forbid"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from napari_dmoe.cohorts.rows import CohortRow
 from napari_dmoe.models.card import CardAttribute
 from napari_dmoe.patient import Patient
 from napari_dmoe.training.cases.held_out import hold_out_cases, notices_of_split
+from napari_dmoe.training.cases.together import together
 from napari_dmoe.training.settings import TrainSettings
 
 SEX = CardAttribute(name="sex", values=("female", "male"))
@@ -204,3 +206,9 @@ def test_subjects_of_cases_in_memory_count_too() -> None:
     for place in (2, 3):
         object.__setattr__(cases[place], "subject", "s")
     assert split(cases, by=())[1].places == [2, 3]
+
+
+def test_subjects_in_memory_are_one_however_they_are_written() -> None:
+    ways = ["7", 7.0, "007", " Anna B", "anna  b", np.nan, np.nan, "", ""]
+    cases = [replace(square(i, "healthy"), subject=way) for i, way in enumerate(ways)]
+    assert together(cases).tolist() == [0, 0, 0, 1, 1, 2, 3, 4, 5]

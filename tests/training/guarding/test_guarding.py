@@ -115,6 +115,34 @@ def test_subjects_that_are_trained_on_do_not_judge(tmp_path: Path) -> None:
     assert not says(found, ONLY_PICTURES)
 
 
+@pytest.mark.parametrize(
+    ("trained", "own", "n_left"),
+    [
+        ("patient_id,lesion_id\nP1,L1", "patient_id,lesion_id\nP9,L1\nP8,L8", 1),
+        ("patient_id,lesion_id\nP1,L1", "lesion_id\nl1\nL2", 1),
+        ("lesion_id\nL1", "subject,lesion_id\nP1,L1\nP2,L2", 1),
+        ("patient,lesion_id\nP1,L1\nP2,L1", "Subject ID\nP2\nP3", 1),
+        ("patient_id\n7", "patient_id\n7.0\n007", 0),
+        ("patient_id\n7", "patient_id\n70\n17", 2),
+    ],
+)
+def test_a_patient_or_lesion_is_known_again_in_another_table(
+    tmp_path: Path, trained: str, own: str, n_left: int
+) -> None:
+    cohorts = []
+    for place, text in enumerate((trained, own)):
+        folder = tmp_path / str(place)
+        header, *cells = text.split("\n")
+        write_cohort(folder, squares(len(cells), first=100 * place))
+        lines = (folder / "cohort.csv").read_text().splitlines()
+        told = zip(lines, (header, *cells), strict=True)
+        (folder / "cohort.csv").write_text("\n".join(map(",".join, told)))
+        cohorts.append(read_cohort(folder))
+    guard = Guard(kind="cohort", name=str(tmp_path / "1"))
+    for cases in (cohorts[0], [*cohorts[0]]):  # of a table, and in memory
+        assert len(Guarding.of(guard, CARD, cases).cases) == n_left
+
+
 def test_a_picture_that_is_there_twice_judges_once(tmp_path: Path) -> None:
     cases = [*mixed_squares(3), replace(mixed_squares(1)[0], id="copy")]
     found = of(tmp_path, cases)
@@ -384,6 +412,13 @@ def test_cases_that_choose_the_epoch_do_not_judge_where_others_are_left(
     last = of(tmp_path / "last", mixed_squares(30))
     assert len(last.cases) == 30
     assert not {CHOSEN_APART, CHOSEN_BY_GUARD} & set(last.notices)
+
+
+def test_a_subject_does_not_choose_the_epoch_and_judge(tmp_path: Path) -> None:
+    cases = [replace(c, subject=f"{i // 2}") for i, c in enumerate(mixed_squares(120))]
+    found = of(tmp_path, cases, chooses_epoch=True)
+    assert CHOSEN_APART in found.notices
+    assert not {c.subject for c in found.watch} & {c.subject for c in found.cases}
 
 
 def test_kept_scores_of_another_guard_are_not_taken(tmp_path: Path) -> None:

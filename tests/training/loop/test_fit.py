@@ -19,7 +19,8 @@ from napari_dmoe.training.cases.annotation import TrainingError
 from napari_dmoe.training.cases.pool import read_pool
 from napari_dmoe.training.loop.fit import fit
 from napari_dmoe.training.settings import TrainSettings
-from napari_dmoe.training.starting.new_model import train_new
+from napari_dmoe.training.starting import new_model as new_model_module
+from napari_dmoe.training.starting.new_model import HELD_OUT_EVERY, train_new
 from napari_dmoe.training.starting.recipes import RECIPES, Recipe
 
 
@@ -209,6 +210,25 @@ def test_a_recipe_states_in_the_card_what_it_was_trained_on(tmp_path):
     assert card.attributes[0].frequencies == (0.5, 0.0, 0.5)
     assert set(card.training.dice) == {"rim", "cup"}
     assert card.training.settings["seed"] == 0
+
+
+def test_a_recipe_holds_out_some_of_every_value_that_has_enough(monkeypatch):
+    held = []
+    monkeypatch.setattr(
+        new_model_module,
+        "fit_cohort",
+        lambda model, cases, *, settings, **_: held.append(
+            (settings.hold_out, settings.hold_out_every)
+        ),
+    )
+    recipe = Recipe("dmoe-vit", CONFIG, CARD, PLAIN)
+    many, few = squares(12, "healthy"), squares(12, "glaucoma")
+    train_new(recipe, many + few)  # the first of 24 is healthy
+    train_new(recipe, many + few[:4])
+    train_new(recipe, squares(25, "healthy") + many + few)
+    train_new(recipe, squares(25, "healthy") + few + many)
+    every = "every", HELD_OUT_EVERY
+    assert held == [("cases", 5), every, ("cases", 5), every]
 
 
 def test_a_recipe_gives_the_same_model_twice():

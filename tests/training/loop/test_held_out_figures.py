@@ -70,7 +70,9 @@ def test_figures_carry_the_number_of_their_cases(tmp_path: Path) -> None:
     assert epoch.n == 8
     assert epoch.n_groups == {LARGE: 6, ONE: 2}
     assert fitted.kept is not None
-    assert fitted.loaded.card.training.n_held_out == 8
+    facts = fitted.loaded.card.training
+    assert (facts.n_held_out, facts.held_out) == (8, "cases")
+    assert facts.dice_in_words.endswith(" (8 held-out cases)")
     with (tmp_path / "history.csv").open(newline="") as file:
         row = list(csv.DictReader(file))[-1]
     assert (row["n"], row[f"n, {LARGE}"], row[f"n, {ONE}"]) == ("8", "6", "2")
@@ -91,6 +93,21 @@ def test_a_group_of_one_does_not_choose_the_best_epoch() -> None:
     assert (
         "the best epoch is chosen by groups of at least 5 held-out cases: "
         "severity=suspect (0), severity=glaucoma (1) are not among them"
+    ) in fitted.notices
+
+
+@pytest.mark.parametrize("sampling", ["uniform", "worst-group"])
+def test_many_pictures_of_one_subject_are_a_group_of_one(sampling: str) -> None:
+    own = [replace(c, subject="S") for c in held_out_of(0, 0, 6)]
+    settings = PLAIN.model_copy(update={"sampling": sampling})
+    fitted = fit(
+        tiny_model(), mixed_squares(), settings=settings, held_out=held_out_of(6) + own
+    )
+    assert {epoch.worst_group for epoch in fitted.history} == {LARGE}
+    assert fitted.history[0].n_groups == {LARGE: 6, ONE: 6}
+    assert (
+        "the best epoch is chosen by groups of at least 5 held-out cases: "
+        "severity=suspect (0), severity=glaucoma (6 of one subject) are not among them"
     ) in fitted.notices
 
 
@@ -227,6 +244,11 @@ def test_slices_that_are_held_out_are_listed(tmp_path: Path) -> None:
     cases = [replace(cube(i), subject=f"s{i}") for i in range(2)]
     fitted = fit(cube_model(), cases, settings=settings, folder=RunFolder(tmp_path))
     assert (fitted.held_out, fitted.n_held_out) == ("slices", 2)
+    facts = load_checkpoint(tmp_path / "last.safetensors").card.training
+    assert facts.held_out == "slices"
+    assert facts.dice_in_words.endswith(
+        " (2 cases trained on, of held-out slices alone)"
+    )
     row, _ = table(tmp_path)
     assert (row["id"], row["subject"], row["severity"]) == ("cube-0", "s0", "T2")
     assert row["slices"].split()[:2] == ["2", "7"]

@@ -14,6 +14,7 @@ from typing import Literal
 
 from torch import Tensor
 
+from napari_dmoe.cohorts.subjects import subject_key
 from napari_dmoe.foreign import printable
 from napari_dmoe.models.refusals import listed
 from napari_dmoe.training.cases.pool import Pool, part_of
@@ -52,9 +53,11 @@ def without_leaks(pool: Pool, watched: Pool | None) -> Apart:
     trained = _hashes(pool)
     if watched is None:
         return Apart(None, "slices", _notices_of_pictures([pool], trained))
-    measured, subjects = _hashes(watched), set(pool.subjects) - {None}
+    measured = _hashes(watched)
+    subjects = set(map(subject_key, pool.subjects)) - {None}
     seen = {i for i, own in enumerate(measured) if own in set(trained)}
-    known = {i for i, own in enumerate(watched.subjects) if own in subjects} - seen
+    own_keys = map(subject_key, watched.subjects)
+    known = {i for i, own in enumerate(own_keys) if own in subjects} - seen
     left = [i for i in range(len(watched)) if i not in seen | known]
     if not left:
         notices = (*_notices_of_pictures([pool], trained), MEASURED_ON_TRAINING)

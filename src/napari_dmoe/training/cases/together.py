@@ -19,6 +19,7 @@ from scipy.sparse.csgraph import connected_components
 from napari_dmoe.cohorts.case import Case
 from napari_dmoe.cohorts.datasets import rows_of
 from napari_dmoe.cohorts.rows import CohortRow
+from napari_dmoe.cohorts.subjects import subject_key
 
 _SAMPLE = 2**16
 """Bytes from the middle of a file that tell most files of one size apart."""
@@ -38,8 +39,8 @@ def together(cases: Sequence[Case]) -> NDArray[np.int64]:
     quick: list[Hashable] = []
     for place, row in enumerate(rows):  # once: cases may be drawn as they are asked for
         quick.append(_told(_at_a_glance, row))
-        if row.subject is not None:
-            links.append((place, first.setdefault(row.subject, place)))
+        if (subject := subject_key(row.subject)) is not None:
+            links.append((place, first.setdefault(subject, place)))
     for alike in _same(rows, quick):
         links += [(place, alike[0]) for place in alike[1:]]
     if not links:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 from napari_dmoe.models.card import ModelCard, TrainingFacts
 from napari_dmoe.training.facts.case_counts import with_counts
@@ -19,6 +20,7 @@ def with_facts(
     images: Shown,
     dice: Mapping[str, float],
     n_held_out: int = 0,
+    held_out: Literal["cases", "slices"] = "cases",
     settings: TrainSettings,
     is_fine_tuned: bool = False,
 ) -> ModelCard:
@@ -26,8 +28,8 @@ def with_facts(
 
     Cases that the card states already count too. `cases_per_router` and `images` are
     those of this training that the model had not seen before; held-out `dice`, of
-    `n_held_out` cases, is left out where it is no number; `is_fine_tuned` is whether
-    the model was trained before, by whomever.
+    `n_held_out` cases or of their slices, is left out where it is no number;
+    `is_fine_tuned` is whether the model was trained before, by whomever.
     """
     card = card.model_copy(update={"training": without_verdict(card.training)})
     n_before = card.training.n_cases
@@ -39,6 +41,7 @@ def with_facts(
         "n_cases": None if is_unknown else images.n + (n_before or 0),
         "dice": {k: round(v, 3) for k, v in dice.items() if not math.isnan(v)} or None,
         "n_held_out": n_held_out or None,
+        "held_out": held_out if n_held_out else None,
         "settings": _stated(settings),
     }
     training = counted.training.model_copy(update=facts)

@@ -14,6 +14,7 @@ from typing import Any
 from napari_dmoe.cohorts.case import Case, CohortError, Selection
 from napari_dmoe.cohorts.classes import ClassedCases
 from napari_dmoe.cohorts.datasets import Cohort, patients_of, rows_of, subjects_of
+from napari_dmoe.cohorts.subjects import subject_key
 from napari_dmoe.evaluation.groups import (
     EVERYBODY,
     SMALL_GROUP,
@@ -285,6 +286,7 @@ def with_verdict(
     stated: dict[str, Any] = {
         "dice": dice or None,
         "n_held_out": max((c.n_compared for c in everybody), default=0) or None,
+        "held_out": None,
         "guard": report.said,
         "note": " ".join(filter(None, (facts.note, note, said))),
     }
@@ -368,14 +370,19 @@ def _split(
 ) -> tuple[Sequence[Case], Sequence[Case]]:
     """Return the cases to watch, and those that judge.
 
-    They are apart where the epoch is chosen by the former, if every group that has
-    enough cases then still has, and every other has some.
+    They are apart, and of other subjects, where the epoch is chosen by the former, if
+    every group that has enough cases then still has, and every other has some.
     """
     watch = watched(cases, card)
     if not chooses_epoch or not watch:
         return watch, cases
     chosen = set(watch.places) if isinstance(watch, Selection) else set()
-    rest = Selection(cases, [i for i in range(len(cases)) if i not in chosen])
+    whose = [subject_key(subject) for subject in subjects_of(cases)]
+    choosing = {whose[place] for place in chosen} - {None}
+    rest = Selection(
+        cases,
+        [i for i, own in enumerate(whose) if i not in chosen and own not in choosing],
+    )
     before, after = (_counts(patients_of(c), attributes) for c in (cases, rest))
     needed = {k: SMALL_GROUP if n >= SMALL_GROUP else 1 for k, n in before.items() if n}
     is_enough = all(after[name] >= n for name, n in needed.items())

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import re
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -22,14 +21,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_dmoe.cohorts.case import Case
-from napari_dmoe.cohorts.datasets import marks_of, rows_of, subjects_of
+from napari_dmoe.cohorts.datasets import rows_of, subjects_of
 from napari_dmoe.cohorts.rows import CohortRow
+from napari_dmoe.cohorts.subjects import subject_key
 from napari_dmoe.imaging.spatial import CHANNEL_AXIS, SpatialImage
 from napari_dmoe.progress import Progress, ProgressHook, silent
 from napari_dmoe.training.guarding.likeness import Looks, details
 
 _SEALED = "sealed"
-_NUMBER = re.compile(r"0*(\d+)(?:\.0*)?")
 _FEW_VALUES = 2**16
 
 _MOST = 2**21
@@ -107,14 +106,7 @@ def sealed(subject: str | None) -> str | None:
 
 
 def _digest(salt: str, subject: str) -> str:
-    return hashlib.sha256(f"{salt}:{_plain(subject)}".encode()).hexdigest()
-
-
-def _plain(subject: str) -> str:
-    """Return what is left of a subject in other tables: 007 becomes 7, or 7.0."""
-    plain = " ".join(subject.split()).casefold()
-    number = _NUMBER.fullmatch(plain)
-    return plain if number is None else number[1]
+    return hashlib.sha256(f"{salt}:{subject_key(subject)}".encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -132,7 +124,8 @@ class Trained:
     looks : Looks
         Where the details of their pictures lie.
     marks : frozenset of str
-        What else tells of whom they are; perhaps sealed.
+        By what their patients and lesions are known again in other tables; perhaps
+        sealed.
     """
 
     pictures: frozenset[str]
@@ -152,7 +145,7 @@ class Trained:
             looks.append(details(case.image))
             phantoms.add(case.phantom)
         known = frozenset(pictures), subjects_of(cases), frozenset(phantoms)
-        marks = frozenset(mark for each in marks_of(cases) for mark in each)
+        marks = frozenset(mark for row in rows_of(cases) for mark in row.marks)
         return cls(*known, Looks(looks), marks)
 
     def has_subject(self, subject: str | None, marks: Sequence[str] = ()) -> bool:
@@ -161,13 +154,13 @@ class Trained:
         Also where one of its `marks` tells so, such as its lesion alone.
         """
         told = [each for each in (subject, *marks) if each is not None]
-        return any(_plain(each) in self._open for each in told) or any(
+        return any(subject_key(each) in self._open for each in told) or any(
             is_same_subject(other, each) for other in self._closed for each in told
         )
 
     @cached_property
     def _open(self) -> frozenset[str]:
-        return frozenset(map(_plain, self._told))
+        return frozenset(filter(None, map(subject_key, self._told)))
 
     @cached_property
     def _closed(self) -> tuple[str, ...]:
@@ -184,7 +177,7 @@ def is_same_subject(first: str, second: str) -> bool:
     if name == _SEALED and ":" in rest:
         salt, _, digest = rest.partition(":")
         return first == second or digest == _digest(salt, second)
-    return _plain(first) == _plain(second)
+    return subject_key(first) == subject_key(second)
 
 
 def files_of(cases: Sequence[Case]) -> frozenset[Path]:

@@ -12,6 +12,7 @@ import numpy as np
 
 from napari_dmoe.cohorts.case import Case
 from napari_dmoe.cohorts.labels import OUTSIDE, check_classes, placed_labels
+from napari_dmoe.cohorts.subjects import subject_key
 from napari_dmoe.evaluation.groups import groups_of
 from napari_dmoe.evaluation.json_scores import with_nan, with_null
 from napari_dmoe.evaluation.mask_pair import Presence, regions_of
@@ -109,8 +110,9 @@ def score_cases(
         dice = {score.region: score.value for score in measured}
         groups = groups_of([as_known(case.patient, attributes)], attributes)
         absent = tuple(s.region for s in measured if s.presence in _NOT_IN_TRUTH)
-        subject = subjects.setdefault(case.subject, len(subjects))
-        whose = None if case.subject is None else subject
+        key = subject_key(case.subject)
+        subject = subjects.setdefault(key, len(subjects))
+        whose = None if key is None else subject
         scores.append(CaseScore(case.id, groups.of_case(0), dice, absent, whose))
     progress(Progress(len(cases), max(1, len(cases)), what))
     return tuple(scores)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+from napari_dmoe.cohorts.subjects import subject_key
 from napari_dmoe.evaluation.groups import Groups, crossed, groups_of
 from napari_dmoe.models.card import CardAttribute
 from napari_dmoe.models.refusals import listed
@@ -58,6 +61,11 @@ class Measured:
     """Classes that no case is labelled with, though they may be there."""
 
     @property
+    def held_out(self) -> Literal["cases", "slices"]:
+        """What is held out, where anything is."""
+        return "slices" if self.kind == "slices" else "cases"
+
+    @property
     def n_held_out(self) -> int:
         """How many cases are held out, or have slices that are."""
         return 0 if self.kind == "training" else len(self.pool)
@@ -92,13 +100,16 @@ def measured_beside(
     """
     shows = torch.tensor([_shows_a_class(labels) for labels in watched.labels])
     groups = groups_of(watched.patients, attributes)
-    n = groups.members[shows.numpy()].sum(0).tolist()
-    counts = dict(zip(groups.names, n, strict=True))
+    whose = _subjects(watched)[shows.numpy()]
+    counts = {
+        name: _Size.of(whose[own])
+        for name, own in zip(groups.names, groups.members[shows.numpy()].T, strict=True)
+    }
     of_training = groups_of(pool.patients, attributes)
     is_there = np.logical_or(of_training.members.any(0), groups.members.any(0))
     there = dict(itertools.compress(counts.items(), is_there.tolist()))
     notices = _notices_of_choice(there, _WORDS[kind])
-    group, small = _sampled_by(pool.patients, watched.patients, by, shows)
+    group, small = _sampled_by(pool.patients, watched, by, shows)
     if sampling == "worst-group":
         notices += _notices_of_sampling(small, bool((group >= 0).any()), _WORDS[kind])
     return Measured(
@@ -106,11 +117,42 @@ def measured_beside(
         kind,
         groups,
         group,
-        deciding=tuple(k for k, v in counts.items() if v >= ENOUGH_TO_DECIDE),
+        deciding=tuple(name for name, size in counts.items() if size.is_enough),
         attributes=tuple({a.name: a for a in (*attributes, *by)}.values()),
         notices=tuple(notices),
         unmeasured=unmeasured,
     )
+
+
+class _Size(NamedTuple):
+    """How many measured cases a group has, and of how many subjects."""
+
+    n: int
+    n_subjects: int
+
+    @classmethod
+    def of(cls, whose: NDArray[np.int64]) -> _Size:
+        """Return the size of a group by the subject of each of its cases."""
+        return cls(len(whose), len(np.unique(whose)))
+
+    @property
+    def is_enough(self) -> bool:
+        """Whether its mean is more than that of single cases, or of one subject."""
+        return self.n >= ENOUGH_TO_DECIDE and self.n_subjects > 1
+
+    def __str__(self) -> str:
+        is_one = self.n_subjects == 1 < self.n
+        return f"{self.n} of one subject" if is_one else str(self.n)
+
+
+def _subjects(pool: Pool) -> NDArray[np.int64]:
+    """Return numbers (N,) that tell subjects apart; unknown ones are one each."""
+    keys: list[Hashable] = [
+        subject_key(subject) or place
+        for place, subject in enumerate(pool.subjects or [None] * len(pool))
+    ]
+    first: dict[Hashable, int] = {}
+    return np.array([first.setdefault(key, len(first)) for key in keys], np.int64)
 
 
 def _shows_a_class(labels: Tensor) -> bool:
@@ -119,28 +161,27 @@ def _shows_a_class(labels: Tensor) -> bool:
 
 def _sampled_by(
     training: Sequence[Patient],
-    watched: Sequence[Patient],
+    watched: Pool,
     by: Sequence[CardAttribute],
     shows: Tensor,
 ) -> tuple[Tensor, list[str]]:
     """Return the group of each measured case, and what groups are too small."""
     names, _ = crossed(training, by)
-    own, number = crossed(watched, by)
-    group = torch.from_numpy(number)
-    n = dict(zip(own, group[shows].bincount(minlength=len(own)).tolist(), strict=True))
+    own, number = crossed(watched.patients, by)
+    group, whose = torch.from_numpy(number), _subjects(watched)
+    sizes = dict.fromkeys(names, _Size(0, 0)) | {
+        name: _Size.of(whose[(number == place) & shows.numpy()])
+        for place, name in enumerate(own)
+    }
     small = [
-        f"{k.replace(', ', '/')} ({n.get(k, 0)})"
-        for k in names
-        if n.get(k, 0) < ENOUGH_TO_DECIDE
+        f"{k.replace(', ', '/')} ({sizes[k]})" for k in names if not sizes[k].is_enough
     ]
-    places = [
-        names.index(k) if k in names and n[k] >= ENOUGH_TO_DECIDE else -1 for k in own
-    ]
+    places = [names.index(k) if k in names and sizes[k].is_enough else -1 for k in own]
     return torch.tensor(places)[group], small
 
 
-def _notices_of_choice(counts: dict[str, int], what: str) -> list[str]:
-    small = [f"{k} ({n})" for k, n in counts.items() if n < ENOUGH_TO_DECIDE]
+def _notices_of_choice(counts: dict[str, _Size], what: str) -> list[str]:
+    small = [f"{k} ({size})" for k, size in counts.items() if not size.is_enough]
     if not small:
         return []
     if len(small) == len(counts):

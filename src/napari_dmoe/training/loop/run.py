@@ -203,6 +203,7 @@ class Run:
             images=self.images,
             dice=measured.dice if measured else {},
             n_held_out=measured.n if measured else 0,
+            held_out=self.measured.held_out if self.measured else "cases",
             settings=self.settings,
             is_fine_tuned=bool(self.start.sha256),
         )

@@ -11,10 +11,14 @@ import torch
 from torch import nn
 
 from napari_dmoe.cohorts.case import Case
+from napari_dmoe.cohorts.datasets import patients_of
+from napari_dmoe.evaluation.groups import groups_of
 from napari_dmoe.foreign import printable
+from napari_dmoe.models.card import CardAttribute
 from napari_dmoe.models.checkpoint import LoadedModel, new_model
 from napari_dmoe.models.imagenet import start_from_imagenet
 from napari_dmoe.models.moe import SparseMoE
+from napari_dmoe.training.cases.annotation import refuse_unknown_values
 from napari_dmoe.training.cases.held_out import ENOUGH_CASES
 from napari_dmoe.training.facts.data_facts import BEGAN, without_facts
 from napari_dmoe.training.loop.fit import FitOptions, fit_cohort
@@ -23,7 +27,8 @@ from napari_dmoe.training.starting.modes import Mode, card_in_mode, config_in_mo
 from napari_dmoe.training.starting.recipes import Recipe
 
 HELD_OUT_EVERY = 25
-"""One case in so many, from the first, is held out where a recipe leaves that open."""
+"""One case in so many, from the first, is held out where a recipe leaves that open, and
+that is some of every value."""
 
 _QUIET = -4.0
 """Start of the noise scale's bias: softplus(-4) is a standard deviation of 0.02."""
@@ -46,7 +51,8 @@ def train_new(
     cases : sequence of Case
         The cohort. Where the recipe's settings leave it open, every 25th case, from the
         first, is held out and only measured; of subjects that this would part, whole
-        ones.
+        ones. Where that would be no case of a value that has five or more, some of
+        every group are held out, as the settings say.
     mode : {"dmoe", "single-router", "no-moe"}
         The network of the recipe, or a baseline of it. The groups of the recipe's
         attributes are measured in each.
@@ -58,12 +64,24 @@ def train_new(
         of images, terms and uses is true of phantoms of its own kind alone, and is
         taken for a training on these and no other.
     """
-    settings = recipe.settings
+    settings, watch = recipe.settings, recipe.card.attributes
     if settings.hold_out == "auto" and len(cases) >= ENOUGH_CASES:
         every = {"hold_out": "every", "hold_out_every": HELD_OUT_EVERY}
-        settings = settings.model_copy(update=every)
-    model, watch = untrained(recipe, mode=mode, start=start), recipe.card.attributes
+        settings = settings.model_copy(
+            update=every if _is_some_of_each(cases, watch) else {"hold_out": "cases"}
+        )
+    model = untrained(recipe, mode=mode, start=start)
     return fit_cohort(model, cases, settings=settings, watch=watch, **options)
+
+
+def _is_some_of_each(
+    cases: Sequence[Case], attributes: Sequence[CardAttribute]
+) -> bool:
+    """Say whether one case in so many, from the first, misses no value of enough."""
+    refuse_unknown_values(cases, attributes)
+    members = groups_of(patients_of(cases), attributes).members
+    are_missed = ~members[::HELD_OUT_EVERY].any(0)
+    return not (are_missed & (members.sum(0) >= ENOUGH_CASES)).any()
 
 
 def untrained(

@@ -156,7 +156,7 @@ def _with_report(fitted: Fitted, report: TuningReport) -> Fitted:
     told = with_verdict(fitted.loaded, report)
     # Beside the Dice that chose the epoch, which stays what the card's Dice is of.
     own = fitted.loaded.card.training
-    measured = {"dice": own.dice, "n_held_out": own.n_held_out}
+    measured = {name: getattr(own, name) for name in ("dice", "n_held_out", "held_out")}
     stated = told.card.training.model_copy(update=measured)
     loaded = replace(told, card=told.card.model_copy(update={"training": stated}))
     facts = json.loads(fitted.record or "{}")

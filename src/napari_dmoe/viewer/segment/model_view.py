@@ -15,7 +15,7 @@ from napari_dmoe.viewer.ui import parts
 from napari_dmoe.viewer.ui.asking import ask_for_checkpoint, is_path
 
 if TYPE_CHECKING:
-    from napari_dmoe.models.card import CardAttribute, ModelCard, TrainingFacts
+    from napari_dmoe.models.card import CardAttribute, ModelCard
     from napari_dmoe.models.checkpoint import LoadedModel
 
 NOT_KNOWN = "not known: values 0, 1, …"
@@ -237,7 +237,6 @@ def _rows(loaded: LoadedModel) -> dict[str, str]:
     card = loaded.card
     facts = card.training
     drivers = {each.label: _values(card, each) for each in card.attributes}
-    dice = ", ".join(f"{name} {each:.3f}" for name, each in (facts.dice or {}).items())
     return {
         "Card": card.name,
         "File": loaded.source or _NOT_STATED,
@@ -247,18 +246,13 @@ def _rows(loaded: LoadedModel) -> dict[str, str]:
         "Images": card.modality or _NOT_STATED,
         **(drivers or {"Drivers": "none: one mask for everybody"}),
         "Trained on": _trained_on(loaded),
-        "Dice": f"{dice}{_n_held_out(facts)}" if dice else _NOT_STATED,
+        "Dice": facts.dice_in_words or _NOT_STATED,
         "Notice": card.notice or "none",
         "Use": card.intended_use or _NOT_STATED,
         "Licence": card.weights_licence or _NOT_STATED,
         "Data": card.data_licence or _NOT_STATED,
         "Cite": card.citation or _NOT_STATED,
     }
-
-
-def _n_held_out(facts: TrainingFacts) -> str:
-    """Say of how many cases the Dice is the mean, where the card does."""
-    return f" ({facts.n_held_out:,} held-out cases)" if facts.n_held_out else ""
 
 
 def _values(card: ModelCard, attribute: CardAttribute) -> str:
