@@ -12,7 +12,7 @@ from napari_dmoe.evaluation.groups import (
     names_of_groups,
 )
 from napari_dmoe.models.card import CardAttribute, ModelCard
-from napari_dmoe.patient import ATTRIBUTES, Patient, PatientError
+from napari_dmoe.patient import ATTRIBUTES, Patient, PatientError, attribute_called
 
 
 def attributes_to_compare(
@@ -25,7 +25,7 @@ def attributes_to_compare(
     worse that does not drive the model. No other column makes groups: it may be a note,
     or name a person. A number makes groups where the card has bands for it.
     """
-    own = {attribute.name for attribute in card.attributes}
+    own = {attribute_called(attribute.name) for attribute in card.attributes}
     others = []
     for name in ATTRIBUTES:
         values = _shared_values(name, patients)
@@ -56,7 +56,7 @@ def as_known(patient: Patient, attributes: Sequence[CardAttribute]) -> Patient:
 
 def _knows(attribute: CardAttribute, patient: Patient) -> bool:
     try:
-        attribute.category(patient.value(attribute.name))
+        attribute.category_of(patient)
     except PatientError:
         return False
     return True
@@ -78,9 +78,10 @@ def notices_of(
     """Say whom of a guard nobody knows enough of to belong to a group."""
     said = []
     drivers = {attribute.name for attribute in card.attributes}
+    own = set(map(attribute_called, drivers))
     for attribute in attributes:
         label = attribute.label.lower()
-        n_unknown = sum(p.value(attribute.name) is None for p in patients)
+        n_unknown = sum(attribute.value_of(p) is None for p in patients)
         n_strange = sum(not _knows(attribute, p) for p in patients)
         if n_unknown:
             said.append(f"{label} unknown (n {n_unknown}): these are in no group of it")
@@ -98,7 +99,7 @@ def notices_of(
         a.label.lower()
         for name, a in ATTRIBUTES.items()
         if a.kind == "number"
-        and name not in drivers
+        and name not in own
         and any(p.value(name) is not None for p in patients)
     ]
     said += [f"{n} makes no groups: the card states no bands for it" for n in numbers]
