@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -119,6 +121,36 @@ def test_a_patient_s_word_is_the_card_s_value_where_it_has_one() -> None:
     assert "none" not in repr(Patient(severity="none"))
 
 
+def test_what_was_stated_builds_the_same_patient_again() -> None:
+    patient = Patient(severity="none", age=3, others={"smoker": "-", "bmi": 31})
+    assert patient.stated() == {
+        "severity": "none", "smoker": "-", "age": 3, "bmi": 31,
+    }  # fmt: skip
+    again = Patient.from_values(patient.stated())
+    assert again.stated() == patient.stated()
+    severity = CardAttribute(name="severity", values=("none", "mild"))
+    assert severity.value_of(again) == "none"
+    assert severity.value_of(Patient(severity="unknown")) is None
+
+
+def test_other_names_are_arguments_or_refused() -> None:
+    assert Patient(gender="F", Age=3).known() == {"sex": "female", "age": 3}
+    with pytest.raises(PatientError, match="sex and SEX contradict"):
+        Patient(sex="M", SEX="F")
+    with pytest.raises(PatientError, match=r"language: there is no .* in 'others'"):
+        Patient(language="SECRET")
+
+
+def test_names_that_differ_in_marks_alone_are_of_one_attribute() -> None:
+    for others in ({"skintype": "I", "skin_type": "II"}, {"BMI": 3, "b.m.i": 4}):
+        with pytest.raises(PatientError, match="contradict each other"):
+            Patient(others=others)
+    alike = Patient(others={"skintype": "I", "Skin Type": "i"})
+    assert alike.known() == {"skintype": "I"}
+    assert alike.with_value("skin_type", "II").known() == {"skintype": "II"}
+    assert alike.without(["Skin-Type"]).known() == {}
+
+
 def test_names_are_understood_in_python() -> None:
     expected = Patient(sex="female", age=55, others={"body_site": "back"})
     named = {"Gender": "F", "age_approx": "55.0", "localization": "Back"}
@@ -170,7 +202,8 @@ def test_a_card_may_call_an_attribute_by_another_name_and_spell_values_so() -> N
     [
         ("89+", 4), ("85+", 4), (">89", 4), ("> 89", 4), ("90 or over", 4),
         ("80 and over", 4), ("≥ 90", 4), (">=80", 4), ("over 89", 4), ("90 Plus", 4),
-        ("90 y+", 4), ("older than 79", 4), ("at least 85 years", 4), ("from 80", 4),
+        ("90 y+", 4), ("85+ y", 4), ("89+ years", 4),
+        ("older than 79", 4), ("at least 85 years", 4), ("from 80", 4),
         ("<20", 0), ("under 20", 0), ("< 20 y", 0), ("up to 19", 0), ("<=19", 0),
         ("younger than 2", 0), ("<24 months", 0), ("0-239 months", 0),
         ("60-79", 3), ("60–79", 3), ("60 to 79 y", 3),
@@ -235,7 +268,8 @@ def test_a_unit_that_no_age_has_is_refused() -> None:
         (31, 3), (31.0, 3), ("31", 3), ("31,5", 3), ("31 kg/m2", 3), ("31 kg/m²", 3),
         ("31kg/m^2", 3), (18.5, 1), ("18.49", 0), (25, 2), (30, 3), ("obese", 3),
         ("25-29", 2), ("<18", 0), ("<18.5", 0), (">30", 3), ("35+", 3), (">= 30", 3),
-        ("18.5-24.9", 1), ("NA", None), ("", None), (float("nan"), None),
+        ("18.5-24.9", 1), ("31.", 3), (" Obese ", 3), (Decimal("31"), 3),
+        ("NA", None), ("", None), (float("nan"), None),
     ],
 )  # fmt: skip
 def test_numbers_other_than_ages_are_sorted(value: object, place: int | None) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterator, Mapping
+from decimal import Decimal
 from numbers import Real
 from typing import Annotated, Any
 
@@ -31,6 +32,7 @@ from napari_dmoe.attributes import (
     is_unknown,
     name_key,
 )
+from napari_dmoe.foreign import printable
 from napari_dmoe.quantities import OLDEST_YEARS, age_or_band, number_in, parse_age
 from napari_dmoe.validation import Stated
 
@@ -143,17 +145,22 @@ class Patient(Stated):
     @classmethod
     def _own_fields(cls, stated: Any) -> Any:
         """Move to its field what is called by another name, such as ``gender``."""
-        others = stated.get("others") if isinstance(stated, Mapping) else None
+        others = stated.get("others", {}) if isinstance(stated, Mapping) else None
         if not isinstance(others, Mapping):
             return stated
+        strays = {k: v for k, v in stated.items() if k not in cls.model_fields}
         moved = {
             name: value
-            for name, value in others.items()
+            for name, value in (*others.items(), *strays.items())
             if name not in FORM_ATTRIBUTES and _own_name(name) in FORM_ATTRIBUTES
         }
-        rest = {name: value for name, value in others.items() if name not in moved}
         own = {k: v for k, v in stated.items() if k in FORM_ATTRIBUTES}
-        return {**stated, **_gathered({**own, **moved}), "others": rest}
+        for name in strays.keys() - moved.keys():
+            raise PatientError(
+                f"{printable(name, 60)}: there is no such field: state it in 'others'"
+            )
+        rest = {name: value for name, value in others.items() if name not in moved}
+        return {**_gathered({**own, **moved}), "others": rest}
 
     @field_validator("sex", "race", "severity", mode="after")
     @classmethod
@@ -217,6 +224,13 @@ class Patient(Stated):
         values = {name: self.value(name) for name in (*FORM_ATTRIBUTES, *self.others)}
         return {name: value for name, value in values.items() if value is not None}
 
+    def stated(self) -> dict[str, str | float]:
+        """Return what builds this patient again: with words such as ``none``, too.
+
+        They mean unknown, but for a card that has such a value.
+        """
+        return {**self._words, **self.known()}
+
     @property
     def further(self) -> tuple[str, ...]:
         """Names of what was stated beside the form's attributes, unknown or not."""
@@ -232,7 +246,10 @@ class Patient(Stated):
         return self._changed({attribute_called(name): None for name in attributes})
 
     def _changed(self, values: Mapping[str, object]) -> Patient:
-        return Patient.from_values({**self._words, **self.known(), **values})
+        new = {name_key(name): value for name, value in values.items()}
+        kept = {n: new.pop(name_key(n), v) for n, v in self.stated().items()}
+        added = {n: v for n, v in values.items() if name_key(n) in new}
+        return Patient.from_values({**kept, **added})
 
 
 def _own_name(called: object) -> str:
@@ -245,18 +262,19 @@ def _own_name(called: object) -> str:
 
 def _gathered(values: Mapping[str, object]) -> dict[str, object]:
     """Return values by the attributes' own names, where two names may be of one."""
-    found: dict[str, tuple[str, object]] = {}
+    found: dict[str, tuple[str, str, object]] = {}
     for called, value in values.items():
         name = _own_name(called)
-        first, before = found.get(name, (called, None))
+        key = name_key(name)
+        own, first, before = found.get(key, (name, called, None))
         if is_unknown(before):
-            found[name] = called, value
+            found[key] = own, called, value
         elif not is_unknown(value) and not _is_same(name, before, value):
             raise PatientError(
                 f"{first} and {called} contradict each other: say once what the "
                 f"patient's {name.replace('_', ' ')} is"
             )
-    return {name: value for name, (_, value) in found.items()}
+    return {name: value for name, _, value in found.values()}
 
 
 def _other_value(name: str, value: object) -> object:
@@ -264,7 +282,7 @@ def _other_value(name: str, value: object) -> object:
     known = ATTRIBUTES.get(name)
     if isinstance(value, str):
         return known.spell(value) if known else value
-    is_number = isinstance(value, Real) and not isinstance(value, bool)
+    is_number = isinstance(value, Real | Decimal) and not isinstance(value, bool)
     if is_number and known is None and math.isfinite(float(value)):  # type: ignore[arg-type]
         return float(value)  # type: ignore[arg-type]
     kind = type(value).__name__

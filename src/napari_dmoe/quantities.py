@@ -11,6 +11,7 @@ import math
 import re
 from bisect import bisect_right
 from collections.abc import Sequence
+from decimal import Decimal
 from numbers import Real
 from typing import NamedTuple
 
@@ -19,7 +20,7 @@ from napari_dmoe.attributes import PatientError, is_unknown
 OLDEST_YEARS = 130.0
 """Ages above this are taken for typing errors (the oldest verified person was 122)."""
 
-_AGE = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>[a-z]*)\.?")
+_AGE = re.compile(r"(?P<number>\d+(?:[.,]\d+)?)\s*(?P<unit>[a-z]*)\.?")
 _YEARS_PER = {
     **dict.fromkeys(("", "y", "yr", "yrs", "year", "years", "a"), 1.0),
     **dict.fromkeys(("m", "mo", "mos", "month", "months"), 1 / 12),
@@ -37,6 +38,7 @@ _PATTERNS = tuple(
     for kind, pattern in (
         ("from", rf"(?:>=|≥|from|at least|not under)\s*{_N}{_U}"),
         ("from", rf"{_N}{_U}(?:\+|plus|(?:and|or|&)\s*{_ABOVE})"),
+        ("from", rf"{_N}\s*(?:\+|plus\b)\s*(?P<unit>[^\s\d+][^\s+]*)"),
         ("above", rf"(?:>|over|above|(?:older|more|greater|higher) than)\s*{_N}{_U}"),
         ("below", rf"(?:<|under|below|(?:younger|less|fewer|lower) than)\s*{_N}{_U}"),
         ("up to", rf"(?:<=|≤|up to|at most|not over)\s*{_N}{_U}"),
@@ -87,7 +89,7 @@ def parse_age(value: object) -> float | None:
     """
     if is_unknown(value):
         return None
-    if isinstance(value, Real) and not isinstance(value, bool):
+    if isinstance(value, Real | Decimal) and not isinstance(value, bool):
         years = float(value)
     else:
         text = str(value).strip().lower()
@@ -313,7 +315,9 @@ def _found(text: str) -> tuple[str, float, float, str] | None:
 
 
 def _check_unit(written: str, unit: str | None) -> None:
-    if written and _unit_key(written) != _unit_key(unit or ""):
+    # A point at the end of a number is no unit.
+    key = _unit_key(written)
+    if key and key != _unit_key(unit or ""):
         known = f"this one is told in {unit}" if unit else "the card states none"
         raise PatientError(
             f"a number is told in another unit than the model's: {known}"
@@ -332,4 +336,4 @@ def _years_in(text: str) -> float:
             "the age cannot be read: expected years such as 63 or 63 y, or a number "
             "with months, weeks or days such as 18 months"
         )
-    return float(found["number"]) * _YEARS_PER[found["unit"]]
+    return float(found["number"].replace(",", ".")) * _YEARS_PER[found["unit"]]

@@ -13,6 +13,10 @@ from cli_runs import run
 
 from napari_dmoe.imaging.spatial import SpatialImage
 from napari_dmoe.inference.running.segment import segment
+from napari_dmoe.inference.running.settings import InferenceSettings
+from napari_dmoe.inference.what_if.interpolation import interpolate
+from napari_dmoe.inference.what_if.sweep import sweep
+from napari_dmoe.inference.what_if.uncertainty import uncertainty
 from napari_dmoe.models.card import CardAttribute, ModelCard
 from napari_dmoe.models.checkpoint import load_checkpoint
 from napari_dmoe.models.naming import heard_of, refuse_unheard_of, unheard_of
@@ -157,6 +161,17 @@ def test_a_misspelt_attribute_is_refused_in_python(
         "not used, as the model's card does not name them: dx"
     )
     assert "SECRET" not in found.provenance.model_dump_json()
+    settings = InferenceSettings(scored_at="network")
+    asked = loaded, image
+    own = Patient(others={"BMI": 31.5, "dx": "SECRET"})
+    between = {"attribute": "bmi", "positions": [0, 0.5], "patient": own}
+    swept = sweep(*asked, attribute="bmi", patient=own, settings=settings)
+    for each in (
+        *interpolate(*asked, **between, settings=settings),
+        *(each.result for each in swept.values),
+        uncertainty(*asked, own, samples=2, settings=settings),
+    ):
+        assert each.provenance.notices[-1].endswith("does not name them: dx")
     known = segment(loaded, image, Patient(sex="F", others={"language": "English"}))
     assert not any("not used" in notice for notice in known.provenance.notices)
 

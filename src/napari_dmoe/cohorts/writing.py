@@ -140,8 +140,8 @@ def _write_case(folder: Path, case: Case, *, number: int) -> dict[str, str]:
         _write_image(folder / row["labels"], case.labels)
     if case.subject is not None:
         row[SUBJECT] = case.subject
-    known = case.patient.known().items()
-    return row | {k: f"{v:.10g}" if isinstance(v, float) else v for k, v in known}
+    stated = case.patient.stated().items()
+    return row | {k: f"{v:.10g}" if isinstance(v, float) else v for k, v in stated}
 
 
 def _write_image(path: Path, image: SpatialImage) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_dmoe.evaluation.mask_pair import MetricError
-from napari_dmoe.patient import Patient, is_unknown
+from napari_dmoe.patient import Patient, attribute_called, is_unknown
 
 if TYPE_CHECKING:
     from napari_dmoe.models.card import CardAttribute
@@ -198,8 +198,11 @@ def attributes_named(
     MetricError
         For an attribute that no case states, and for a number without bands.
     """
-    stated = {attribute.name: attribute for attribute in known}
-    return tuple(stated.get(name) or _from_cases(name, patients) for name in names)
+    stated = {attribute_called(attribute.name): attribute for attribute in known}
+    return tuple(
+        stated.get(attribute_called(name)) or _from_cases(name, patients)
+        for name in names
+    )
 
 
 def _from_cases(name: str, patients: Sequence[Patient]) -> CardAttribute:

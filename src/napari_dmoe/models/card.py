@@ -70,11 +70,15 @@ def _plain(name: str) -> str:
     return " ".join(name.replace("_", " ").split()).casefold()
 
 
+def _spaced(name: str) -> str:
+    return " ".join(name.split())
+
+
 def _alike(names: Iterable[str]) -> str | None:
     """Return a name that another differs from in case or spaces alone, if any."""
     seen: set[str] = set()
     for name in names:
-        plain = " ".join(name.split()).casefold()
+        plain = _spaced(name).casefold()
         if plain in seen:
             return name
         seen.add(plain)
@@ -179,14 +183,18 @@ class CardAttribute(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False)
 
         A value called ``none`` or ``unknown`` is that value where the card has it.
         """
-        return self.category(patient.value(self.name, among=self.values))
+        return self.category(self.value_of(patient))
+
+    def value_of(self, patient: Patient) -> str | float | None:
+        """Return a patient's value as it was stated; None where it is unknown."""
+        return patient.value(self.name, among=self.values)
 
     def _place_of_name(self, value: str | float) -> int | None:
         """Return which value has a name; a number has one where there are no edges."""
         if not isinstance(value, str):
             value = "" if self.edges is not None else f"{value:g}"
         known = ATTRIBUTES.get(attribute_called(self.name))
-        for spelt in (str, known.spell if known else str):
+        for spelt in (_spaced, known.spell if known else _spaced):
             names = [spelt(name).casefold() for name in self.values]
             if spelt(value).casefold() in names:
                 return names.index(spelt(value).casefold())

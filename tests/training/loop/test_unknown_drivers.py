@@ -14,6 +14,7 @@ from training_cases import tiny_model as tiny
 
 from napari_dmoe.cohorts.case import Case
 from napari_dmoe.cohorts.datasets import read_cohort
+from napari_dmoe.cohorts.writing import write_cohort
 from napari_dmoe.evaluation.groups import groups_of
 from napari_dmoe.imaging.tables import write_table
 from napari_dmoe.inference.masks.pairs import class_dice
@@ -22,12 +23,21 @@ from napari_dmoe.inference.running.settings import InferenceSettings
 from napari_dmoe.models.card import CardAttribute, ModelCard
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.patient import Patient
-from napari_dmoe.training.cases.annotation import TrainingError
+from napari_dmoe.training.cases.annotation import EVERYTHING, TrainingError
+from napari_dmoe.training.cases.known_drivers import refuse_unknown_attributes
 from napari_dmoe.training.cases.pool import read_pool
+from napari_dmoe.training.guarding.groups import notices_of
+from napari_dmoe.training.guarding.guard import watched
 from napari_dmoe.training.loop.evaluation import OVERLAP, Evaluation, evaluate
 from napari_dmoe.training.loop.fit import fit, fit_cohort
 from napari_dmoe.training.loop.step import router_shares
 from napari_dmoe.training.starting.new_routers import add_attribute, add_value
+from napari_dmoe.training.tuning.corrected import (
+    StoredCases,
+    annotated_case,
+    write_cases,
+)
+from napari_dmoe.training.tuning.tune import tune
 
 SEX = CardAttribute(name="sex", values=("female", "male"))
 ROUTERS = PLAIN.model_copy(update={"train": "routers"})
@@ -208,6 +218,38 @@ def test_an_attribute_that_no_case_knows_stops_before_an_image_is_read(
     message = r"sex and race are not known .* columns \(sex, such as female; race, such"
     with pytest.raises(TrainingError, match=message):
         fit_cohort(add_attribute(two, race), cases, settings=PLAIN)
+
+
+def test_such_an_attribute_stops_a_tuning_too() -> None:
+    two = add_attribute(tiny(), SEX)
+    with pytest.raises(TrainingError, match="sex is not known in any of the 2 cases"):
+        tune(two, squares(2), settings=ROUTERS)
+
+
+def named_none() -> LoadedModel:
+    """Return a network whose card has a value that elsewhere means unknown."""
+    severity = CardAttribute(name="severity", values=("none", "mild", "NA"))
+    loaded = tiny()
+    card = loaded.card.model_copy(update={"attributes": (severity,)})
+    return replace(loaded, card=card)
+
+
+def test_a_value_called_none_is_trained_on_and_counted() -> None:
+    cases = [square(i, ("none", "mild", "NA")[i % 3]) for i in range(6)]
+    fitted = fit(named_none(), cases, settings=PLAIN)
+    assert fitted.cases_per_router == (2, 2, 2)
+    assert not any("not known" in n or "no training case" in n for n in fitted.notices)
+    refuse_unknown_attributes(squares(2, "none"), named_none().card)
+
+
+def test_a_value_called_none_is_handed_over_guarded_and_written(tmp_path: Path) -> None:
+    card, case = named_none().card, square(0, "none")
+    write_cases(tmp_path / "cases", [annotated_case(case, card, EVERYTHING)])
+    write_cohort(tmp_path / "cohort", [case])
+    for cases in (StoredCases.of(tmp_path / "cases"), read_cohort(tmp_path / "cohort")):
+        assert card.categories(cases[0].patient) == (0,)
+        assert len(watched(cases, card)) == 1
+    assert notices_of([case.patient], card.attributes, card) == ()
 
 
 @pytest.mark.parametrize("values", [("healthy",), ("healthy", "suspect")])

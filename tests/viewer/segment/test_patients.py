@@ -214,3 +214,55 @@ def test_without_an_image_no_patient_can_be_entered(desk: Desk) -> None:
     assert section.title.text() == "PATIENT"
     assert not section.isEnabled()
     assert section.inputs["severity"].combo.currentText() == "unknown"
+
+
+def test_a_value_called_none_is_shown_as_it_is_run(
+    desk: Desk, models: dict[str, LoadedModel]
+) -> None:
+    (severity,) = models["fundus"].card.attributes
+    named = severity.model_copy(update={"values": ("none", "mild", "NA")})
+    card = models["fundus"].card.model_copy(update={"attributes": (named,)})
+    load_with(desk, models, card)
+    section = desk.segmenting.tab.patient
+    for value in ("none", "NA"):
+        desk.choose("severity", value)
+        assert section.inputs["severity"].combo.currentText() == value
+        assert section.mixture_label.text() == ""
+        assert source(desk, "severity") == "typed"
+    desk.choose("severity", "unknown")
+    assert "mixes none, mild, NA" in section.mixture_label.text()
+    assert source(desk, "severity") == ""
+
+
+def test_a_card_s_other_name_of_an_attribute_has_one_field(
+    desk: Desk, models: dict[str, LoadedModel]
+) -> None:
+    (severity,) = models["fundus"].card.attributes
+    gender = severity.model_copy(update={"name": "Gender", "values": ("F", "M", "X")})
+    card = models["fundus"].card.model_copy(update={"attributes": (gender,)})
+    load_with(desk, models, card)
+    assert list(desk.segmenting.tab.patient.inputs) == [
+        "Gender", "race", "age", "severity",
+    ]  # fmt: skip
+    desk.choose("Gender", "M")
+    assert source(desk, "Gender") == "typed"
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"sex": "F", "gender": "SECRET"}, "sex and gender contradict each other"),
+        ({"age": "SECRET", "sex": "F"}, "the age cannot be read"),
+        ({"langage": "SECRET", "dx": "SECRET"}, "langage (is language meant?)."),
+    ],
+)
+def test_what_a_layer_brings_and_nobody_understands_is_told(
+    desk: Desk, values: dict[str, object], said: str
+) -> None:
+    desk.viewer.add_image(IMAGE, name="brought", metadata=brings(**values))
+    label = desk.segmenting.tab.patient.untrained_label
+    assert said in label.text()
+    assert "SECRET" not in label.text()
+    desk.run()  # what no form shows stands in no one's way
+    desk.viewer.add_image(IMAGE, name="other")
+    assert said not in label.text()

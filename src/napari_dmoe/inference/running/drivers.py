@@ -8,13 +8,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from napari_dmoe.foreign import printable
 from napari_dmoe.inference.results.provenance import DriverRecord
 from napari_dmoe.inference.running.settings import InferenceSettings
 from napari_dmoe.models.card import CardAttribute, ModelCard
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.models.gating import ExpertControl
-from napari_dmoe.models.naming import refuse_misspelt
+from napari_dmoe.models.naming import refuse_misspelt, unheard_of
 from napari_dmoe.patient import Patient, PatientError
+
+_SHOWN = 8
+"""Attributes that a notice names."""
 
 Category = tuple[int, ...] | tuple[float, ...] | None
 """What the network is told of one combination of values."""
@@ -38,11 +42,23 @@ class RouterChoice:
     """Intervention on each combination; empty where there is none."""
     samples: tuple[int, ...] = ()
     """Number of each combination's first noise sample; empty = all 0."""
+    unused: tuple[str, ...] = ()
+    """What of the patient's attributes nobody has heard of."""
 
     @property
     def notices(self) -> tuple[str, ...]:
         """What must be said before these are run; see `DriverRecord.notices`."""
         return tuple(said for driver in self.drivers for said in driver.notices)
+
+    @property
+    def unused_notices(self) -> tuple[str, ...]:
+        """What the record of a run says of attributes that nothing was made of."""
+        if not self.unused:
+            return ()
+        listed = ", ".join(printable(name, 40) for name in self.unused[:_SHOWN])
+        n_more = len(self.unused) - _SHOWN
+        more = f" and {n_more} more" if n_more > 0 else ""
+        return (f"not used, as the model's card does not name them: {listed}{more}",)
 
     def with_experts(self, experts: ExpertControl | None) -> RouterChoice:
         """Return the same with an intervention on every combination."""
@@ -96,11 +112,13 @@ def choose_routers(
     its values' shares: cards state no joint frequencies.
     """
     card = loaded.card
-    refuse_misspelt(patient, [attribute.name for attribute in card.attributes])
+    names = [attribute.name for attribute in card.attributes]
+    refuse_misspelt(patient, names)
+    unused = unheard_of(patient, names)
     if loaded.config.n_routers == 0:
-        return RouterChoice((None,), ("",), (1.0,))
+        return RouterChoice((None,), ("",), (1.0,), unused=unused)
     if not card.attributes:
-        return RouterChoice(((0,),), ("",), (1.0,))
+        return RouterChoice(((0,),), ("",), (1.0,), unused=unused)
     given = checked_priors(loaded, priors or {})
     places = [
         fixed[attribute.name]
@@ -114,7 +132,7 @@ def choose_routers(
             card.attributes, card.first_routers, places, strict=True
         )
     )
-    return combined(drivers, loaded.config.n_routers)
+    return replace(combined(drivers, loaded.config.n_routers), unused=unused)
 
 
 def checked_priors(

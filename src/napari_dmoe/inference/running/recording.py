@@ -66,6 +66,7 @@ def provenance_of(
             *forward.choice.notices,
             *notices,
             *forward.notices,
+            *forward.choice.unused_notices,
         ),
         threads=torch.get_num_threads(),
         experts=control_record(*forward.choice.experts[:1]),

@@ -7,13 +7,10 @@ every value is run and the probabilities are mixed.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 from numpy.typing import NDArray
 
-from napari_dmoe.foreign import printable
 from napari_dmoe.imaging.spatial import SpatialImage
 from napari_dmoe.inference.results.segmentation import Segmentation
 from napari_dmoe.inference.running.controls import checked_control
@@ -22,12 +19,8 @@ from napari_dmoe.inference.running.settings import InferenceSettings
 from napari_dmoe.inference.running.variants import segment_variants
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.models.gating import ExpertControl
-from napari_dmoe.models.naming import unheard_of
 from napari_dmoe.patient import Patient
 from napari_dmoe.progress import ProgressHook, silent
-
-_SHOWN = 8
-"""Attributes that a notice names."""
 
 
 def segment(
@@ -104,16 +97,4 @@ def segment(
     choice = choose_routers(loaded, patient, settings, priors)
     choice = choice.with_experts(checked_control(loaded, experts))
     hook = progress or silent
-    result = next(segment_variants(loaded, image, [choice], settings, hook))
-    names = unheard_of(patient, [a.name for a in loaded.card.attributes])
-    return _with_notice(result, names) if names else result
-
-
-def _with_notice(result: Segmentation, names: Sequence[str]) -> Segmentation:
-    """Say of a result which attributes of the patient nothing was made of."""
-    listed = ", ".join(printable(name, 40) for name in names[:_SHOWN])
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    said = f"not used, as the model's card does not name them: {listed}{more}"
-    notices = (*result.provenance.notices, said)
-    record = result.provenance.model_copy(update={"notices": notices})
-    return replace(result, provenance=record)
+    return next(segment_variants(loaded, image, [choice], settings, hook))

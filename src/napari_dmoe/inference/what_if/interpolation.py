@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from numpy.typing import NDArray
@@ -131,7 +132,8 @@ def _choice(
         else driver
         for driver in choice.drivers
     )
-    return combined(drivers, loaded.config.n_routers)
+    between = combined(drivers, loaded.config.n_routers)
+    return replace(between, unused=choice.unused)
 
 
 def _between(

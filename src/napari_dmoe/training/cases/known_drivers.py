@@ -118,7 +118,7 @@ def values_without_cases(
     """Say of which values there is no case, so that their routers learn nothing."""
     told = []
     for attribute in card.attributes:
-        known = [attribute.category(p.value(attribute.name)) for p in patients]
+        known = [attribute.category_of(patient) for patient in patients]
         there = {place for place in known if place is not None}
         missing = [v for i, v in enumerate(attribute.values) if i not in there]
         if missing and there:
@@ -134,6 +134,6 @@ def values_without_cases(
 
 def _knows(patient: Patient, attribute: CardAttribute) -> bool:
     try:
-        return attribute.category(patient.value(attribute.name)) is not None
+        return attribute.category_of(patient) is not None
     except PatientError:  # a value that the card does not know is refused elsewhere
         return True

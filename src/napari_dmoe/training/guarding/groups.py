@@ -13,7 +13,7 @@ from napari_dmoe.evaluation.groups import (
 )
 from napari_dmoe.foreign import is_seen
 from napari_dmoe.models.card import CardAttribute, ModelCard
-from napari_dmoe.patient import ATTRIBUTES, Patient, PatientError
+from napari_dmoe.patient import ATTRIBUTES, Patient, PatientError, attribute_called
 
 _MANY, _FEW_EACH = 10, 5
 """Values that are not usual, from which on so many cases each have to share one, in the
@@ -38,7 +38,7 @@ def attributes_to_compare(
     three digits, and all such values where they are about as many as people. A number
     makes groups where the card has bands for it.
     """
-    own = {attribute.name for attribute in card.attributes}
+    own = {attribute_called(attribute.name) for attribute in card.attributes}
     whose = [None] * len(patients) if subjects is None else subjects
     others = []
     for name in ATTRIBUTES:
@@ -91,7 +91,7 @@ def as_known(patient: Patient, attributes: Sequence[CardAttribute]) -> Patient:
 
 def _knows(attribute: CardAttribute, patient: Patient) -> bool:
     try:
-        attribute.category(patient.value(attribute.name))
+        attribute.category_of(patient)
     except PatientError:
         return False
     return True
@@ -113,9 +113,10 @@ def notices_of(
     """Say whom of a guard nobody knows enough of to belong to a group."""
     said = []
     drivers = {attribute.name for attribute in card.attributes}
+    own = set(map(attribute_called, drivers))
     for attribute in attributes:
         label = attribute.label.lower()
-        n_unknown = sum(p.value(attribute.name) is None for p in patients)
+        n_unknown = sum(attribute.value_of(p) is None for p in patients)
         n_strange = sum(not _knows(attribute, p) for p in patients)
         if n_unknown:
             said.append(f"{label} unknown (n {n_unknown}): these are in no group of it")
@@ -143,7 +144,7 @@ def notices_of(
         a.label.lower()
         for name, a in ATTRIBUTES.items()
         if a.kind == "number"
-        and name not in drivers
+        and name not in own
         and any(p.value(name) is not None for p in patients)
     ]
     said += [f"{n} makes no groups: the card states no bands for it" for n in numbers]

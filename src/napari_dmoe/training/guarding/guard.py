@@ -147,12 +147,12 @@ def watched(cases: Sequence[Case], card: ModelCard) -> Sequence[Case]:
     Only cases of which a driver is known, and no value that the card lacks; none where
     there is no such case.
     """
-    patients, drivers = patients_of(cases), [a.name for a in card.attributes]
+    patients, drivers = patients_of(cases), card.attributes
     usable = [
         i
         for i, patient in enumerate(patients)
         if as_known(patient, card.attributes) == patient
-        and (not drivers or any(patient.value(name) is not None for name in drivers))
+        and (not drivers or any(a.value_of(patient) is not None for a in drivers))
     ]
     if not usable:
         return ()

@@ -224,7 +224,7 @@ def list_of_held_out(
     for place, patient in enumerate(pool.patients):
         row = {"id": pool.ids[place], "subject": pool.subjects[place] or ""}
         for attribute in measured.attributes:
-            value = attribute.category(patient.value(attribute.name))
+            value = attribute.category_of(patient)
             row[attribute.name] = "" if value is None else attribute.values[value]
         if measured.kind == "slices":
             row["slices"] = " ".join(map(str, _annotated(pool.labels[place])))

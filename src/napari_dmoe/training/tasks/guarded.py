@@ -205,7 +205,7 @@ def _digest(guarding: Guarding) -> str:
     for case in guarding.cases:
         labels = b"" if case.labels is None else np.asarray(case.labels.data).tobytes()
         parts = (case.id, fingerprint(case.image), hashlib.sha256(labels).hexdigest())
-        whole.update(json.dumps((*parts, case.patient.known())).encode())
+        whole.update(json.dumps((*parts, case.patient.stated())).encode())
     groups = [(a.name, a.values) for a in guarding.attributes]
     whole.update(json.dumps(groups).encode())
     return whole.hexdigest()

@@ -261,7 +261,7 @@ def _values(name: str, listed: str) -> tuple[str, ...]:
 
 
 def _place_of(attribute: CardAttribute, patient: Patient) -> int | None:
-    return _place(attribute, patient.value(attribute.name))
+    return _place(attribute, attribute.value_of(patient))
 
 
 def _place(attribute: CardAttribute, value: str | float | None) -> int | None:

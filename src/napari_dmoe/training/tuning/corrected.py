@@ -61,7 +61,7 @@ def annotated_case(case: Case, card: ModelCard, annotation: Annotation) -> Case:
     image, axes, n = case.image, case.image.spatial_axes, len(card.classes)
     classes = read_classes(case, axes, n_classes=n, annotation=annotation)
     labels = SpatialImage(classes, axes, image.affine, image.unit)
-    drivers = {a.name: case.patient.value(a.name) for a in card.attributes}
+    drivers = {a.name: a.value_of(case.patient) for a in card.attributes}
     subject = sealed(case.subject)
     patient = Patient.from_values(drivers)
     marks = _sealed(case.marks)
@@ -92,7 +92,7 @@ def write_cases(
     folder.mkdir(mode=_OWNER_ONLY, parents=True, exist_ok=True)
     refuse_beyond_disk(folder, sum(map(_n_bytes, cases)))
     for number, case in enumerate(cases, start=1):
-        facts: dict[str, Any] = {"id": case.id, "patient": case.patient.known()}
+        facts: dict[str, Any] = {"id": case.id, "patient": case.patient.stated()}
         facts |= {"subject": sealed(case.subject), "phantom": case.phantom}
         facts |= {"marks": _sealed(case.marks)}
         arrays: dict[str, Any] = {}

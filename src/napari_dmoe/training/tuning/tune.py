@@ -16,6 +16,7 @@ from napari_dmoe.inference.running.devices import choose_device
 from napari_dmoe.models.checkpoint import LoadedModel, load_checkpoint
 from napari_dmoe.progress import Progress, ProgressHook
 from napari_dmoe.training.cases.annotation import IGNORED, TrainingError
+from napari_dmoe.training.cases.known_drivers import refuse_unknown_attributes
 from napari_dmoe.training.guarding.at_work import Guarding, with_verdict
 from napari_dmoe.training.guarding.changes import changes
 from napari_dmoe.training.guarding.guard import TUNED, Guard
@@ -110,6 +111,7 @@ def tune(
         For a loss that is no finite number.
     """
     settings, trained = _settled(settings, len(cases)), (*cases, *replay)
+    refuse_unknown_attributes(trained, loaded.card)
     guarding = Guarding.of(
         guard or Guard(),
         loaded.card,

@@ -6,6 +6,7 @@ Which labels belong to which image is settled in
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -38,11 +39,28 @@ def drivers_of(card: ModelCard, patient: Patient) -> tuple[str, str]:
     """Say the drivers' values, and why nothing can be learnt without any."""
     if not card.attributes:
         return "everybody alike", ""
-    known = {a.label.lower(): patient.value(a.name) for a in card.attributes}
+    known = {a.label.lower(): a.value_of(patient) for a in card.attributes}
     said = ", ".join(f"{k} {_text(v)}" for k, v in known.items())
     if all(value is None for value in known.values()):
         return said, f"Enter the patient's {' or '.join(known)} in the Segment tab."
     return said, ""
+
+
+def unknown_in_all(card: ModelCard, patients: Sequence[Patient]) -> str:
+    """Say which driver is known of nobody, so that nothing would train its routers."""
+    absent = [
+        each.label.lower()
+        for each in card.attributes
+        if all(each.value_of(patient) is None for patient in patients)
+    ]
+    if not absent:
+        return ""
+    names = " and ".join(absent)
+    be, drive = ("is", "drives") if len(absent) == 1 else ("are", "drive")
+    return (
+        f"The {names} {be} known of no ticked pair, but {drive} the model: enter the "
+        "patient's in the Segment tab."
+    )
 
 
 def _text(value: str | float | None) -> str:

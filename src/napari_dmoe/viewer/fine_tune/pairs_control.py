@@ -17,6 +17,7 @@ from napari_dmoe.viewer.fine_tune.annotations import (
     Snapshot,
     look_through,
     on_image,
+    unknown_in_all,
 )
 from napari_dmoe.viewer.fine_tune.pairs import Pair, find_pairs
 from napari_dmoe.viewer.fine_tune.pairs_view import PairsSection
@@ -98,7 +99,8 @@ class PairsControl(Control):
             return "Tick at least one pair that can be used."
         if not any(pair.has_foreground for pair in self.chosen):
             return "Every ticked pair is only background: paint some structure first."
-        return ""
+        model = self._session.model
+        return "" if model is None else unknown_in_all(model.card, self.patients)
 
     def see(self, is_seen: bool) -> None:
         """Keep up to date only while somebody looks: labels may be large."""

@@ -323,6 +323,9 @@ class FileSeries(Control):
             return GONE
         with pointer_away(viewer):
             image = plain(viewer.add_image(data, **arguments))
+        model = self._session.model
+        if model is not None:  # no form could correct a column that it does not show
+            entry = entry.of_model([each.name for each in model.card.attributes])
         self._session.set_patient(image, entry.patient, FROM_TABLE)
         self._session.choose_image(image)
         if mask is not None:

@@ -11,6 +11,7 @@ from napari_dmoe.patient import (
     ATTRIBUTES,
     FORM_ATTRIBUTES,
     Attribute,
+    Patient,
     attribute_called,
 )
 from napari_dmoe.quantities import age_or_band, age_span, band_in_words, number_or_band
@@ -40,6 +41,10 @@ class PatientField:
     edges: tuple[float, ...] = ()
     unit: str | None = None
     """Where one band ends and the next begins, and in which unit."""
+
+    def value_of(self, patient: Patient) -> str | float | None:
+        """Return a patient's value; None where it is unknown."""
+        return patient.value(self.name, among=self.values if self.drives else ())
 
     def read(self, text: str) -> str | float | None:
         """Return the number that a person typed, or the band, however it is called.
@@ -72,7 +77,7 @@ def patient_fields(
         driving = [
             _driving(card, each, stated.get(each.name)) for each in card.attributes
         ]
-    names = {field.name for field in driving}
+    names = {attribute_called(field.name) for field in driving}
     others = [_recorded(name) for name in FORM_ATTRIBUTES if name not in names]
     return (*driving, *others)
 

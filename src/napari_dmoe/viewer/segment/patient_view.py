@@ -104,8 +104,9 @@ class PatientSection(QWidget):
         self.setEnabled(bool(title))
         for name, attribute in self.inputs.items():
             if not attribute.problem:  # else what was typed stays, to be corrected
-                attribute.show_value(patient.value(name))
-            said = sources.get(name), (notes or {}).get(name)
+                attribute.show_value(attribute.field.value_of(patient))
+            is_known = attribute.field.value_of(patient) is not None
+            said = sources.get(name) if is_known else "", (notes or {}).get(name)
             label = self._sources[name]
             label.setText(" · ".join(filter(None, said)))
             label.setToolTip("Where this value came from.")
@@ -152,10 +153,11 @@ class PatientSection(QWidget):
             QWidget.setTabOrder(before, after)
 
     def _show_mixtures(self, patient: Patient) -> None:
+        fields = [attribute.field for attribute in self.inputs.values()]
         unknown = [
-            attribute.field.if_unknown
-            for name, attribute in self.inputs.items()
-            if attribute.field.drives and patient.value(name) is None
+            field.if_unknown
+            for field in fields
+            if field.drives and field.value_of(patient) is None
         ]
         say(self.mixture_label, " ".join(unknown))
 

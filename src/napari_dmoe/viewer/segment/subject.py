@@ -96,11 +96,10 @@ class SubjectControl(Control):
             section.show_nobody()
         else:
             patient = session.patient_of(image)
-            known = patient.known()
             section.show_patient(
                 image.name,
                 patient,
-                sources={name: session.source_of(image, name) for name in known},
+                sources={n: session.source_of(image, n) for n in section.inputs},
                 notes=checks.band_notes(card, patient),
             )
             problem = section.problem or checks.patient_problem(card, patient)

@@ -185,11 +185,12 @@ def counted_notices(
     priors: Mapping[str, tuple[float, ...]],
 ) -> tuple[str, ...]:
     """Return the same of many patients, each once, and for how many it holds."""
-    drivers = [attribute.name for attribute in loaded.card.attributes]
+    drivers = [attribute.value_of for attribute in loaded.card.attributes]
     # Each patient is looked at once for its values: tables may be long.
     alike: dict[tuple[object, ...], list[Patient]] = {}
     for patient in patients:
-        alike.setdefault(tuple(map(patient.value, drivers)), []).append(patient)
+        values = tuple(value_of(patient) for value_of in drivers)
+        alike.setdefault(values, []).append(patient)
     counts: Counter[str] = Counter()
     for same in alike.values():
         for notice in driver_notices(loaded, same[0], priors):

@@ -8,8 +8,10 @@ from weakref import WeakKeyDictionary
 
 from napari.layers import Layer
 
+from napari_dmoe.attributes import ATTRIBUTES, misspelt
+from napari_dmoe.foreign import printable
 from napari_dmoe.inference.results.provenance import METADATA_KEY
-from napari_dmoe.patient import Patient, PatientError
+from napari_dmoe.patient import Patient, PatientError, attribute_called
 from napari_dmoe.viewer.layers.placement import plain
 
 UNKNOWN = "unknown"
@@ -22,6 +24,8 @@ class _Record:
 
     patient: Patient = field(default_factory=Patient)
     sources: Mapping[str, str] = field(default_factory=dict)
+    left_out: str = ""
+    """Why nothing, or not everything, was taken of what the layer says of it."""
 
 
 class Patients:
@@ -40,17 +44,23 @@ class Patients:
 
     def source(self, image: Layer, attribute: str) -> str:
         """Say where the value of an attribute came from, or that it is unknown."""
-        return self._record(image).sources.get(attribute, UNKNOWN)
+        sources = self._record(image).sources
+        return sources.get(attribute_called(attribute), UNKNOWN)
+
+    def left_out(self, image: Layer) -> str:
+        """Say what an image's layer brought and nobody understood; often nothing."""
+        return self._record(image).left_out
 
     def change(self, image: Layer, patient: Patient, source: str) -> None:
         """Change an image's patient; `source` gave the values that are new."""
         before = self._record(image)
-        old = before.patient.known()
+        old = before.patient.stated()
         sources = {
             name: before.sources[name] if old.get(name) == value else source
-            for name, value in patient.known().items()
+            for name, value in patient.stated().items()
         }
-        self._records[plain(image)] = _Record(patient, sources)
+        left_out = before.left_out
+        self._records[plain(image)] = _Record(patient, sources, left_out)
 
     def _record(self, image: Layer) -> _Record:
         layer = plain(image)
@@ -67,8 +77,18 @@ def _brought_by(layer: Layer) -> _Record:
         return _Record()
     try:
         patient = Patient.from_values(values)
-    except PatientError:
+    except PatientError as error:
         # A file's metadata may hold anything; a wrong patient is worse than none.
-        return _Record()
+        return _Record(left_out=f"What the layer says of its patient: {error}.")
+    # Nobody could correct the name of an attribute that no form shows.
+    meant = {n: near for n in patient.further if (near := _meant(n))}
+    listed = ", ".join(f"{printable(n, 40)} (is {m} meant?)" for n, m in meant.items())
     source = str(record.get("source", "from the layer"))
-    return _Record(patient, dict.fromkeys(patient.known(), source))
+    patient = patient.without(meant)
+    sources = dict.fromkeys(patient.stated(), source)
+    said = f"Not used of what the layer says of its patient: {listed}." if meant else ""
+    return _Record(patient, sources, said)
+
+
+def _meant(name: str) -> str:
+    return "" if name in ATTRIBUTES else misspelt(name)

@@ -311,11 +311,15 @@ class Session:
         )
 
     def driver_notices(self, image: Layer) -> tuple[str, ...]:
-        """Return what a run on an image would say of routers that nothing trained."""
+        """Return what a run on an image would say of routers that nothing trained.
+
+        Before it stands what the layer brought of a patient and nobody understood.
+        """
+        said = tuple(filter(None, (self._patients.left_out(image),)))
         if self.model is None:
-            return ()
+            return said
         patient, stated = self.patient_of(image), self.shares.by_driver
-        return driver_notices(self.model, patient, stated)
+        return (*said, *driver_notices(self.model, patient, stated))
 
     def outdated(self, image: Layer, request: Request) -> str:
         """Say why what was asked for is not what would be now; nothing if it is."""
