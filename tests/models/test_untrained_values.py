@@ -78,3 +78,22 @@ def test_a_mixture_gives_nothing_to_values_known_to_be_untrained(
     counts: Any, frequencies: Any, shares: tuple[float, ...]
 ) -> None:
     assert card_of(counts, frequencies=frequencies).shares("sex") == shares
+
+
+@pytest.mark.parametrize("name", ["sex", "Sex", "gender", " SEX "])
+@pytest.mark.parametrize(
+    ("counts", "expected"),
+    [
+        ({"F": 40, "M": 0}, {"female": 40, "male": 0}),
+        ({"woman": 40}, {"female": 40}),
+        ({"F": 30, "female": 10, "nobody knows": 5}, {"female": 40}),
+    ],
+)
+def test_counts_are_found_as_tables_spell_them(
+    name: str, counts: dict[str, int], expected: dict[str, int]
+) -> None:
+    card = card_of().model_copy(
+        update={"training": TrainingFacts(n_per_value={name: counts})}
+    )
+    assert card.counts("sex") == expected
+    assert card.untrained("sex") == ("male",)

@@ -7,6 +7,7 @@ card does. Fields that nobody states are null, never guessed.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable
 from typing import Annotated, Literal
 
@@ -188,6 +189,14 @@ class CardAttribute(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False)
     def value_of(self, patient: Patient) -> str | float | None:
         """Return a patient's value as it was stated; None where it is unknown."""
         return patient.value(self.name, among=self.values)
+
+    def own_name(self, stated: str) -> str | None:
+        """Return which value is meant, however it is spelt; None if it is none."""
+        alike = (own for own in self.values if _plain(own) == _plain(stated))
+        if (own := next(alike, None)) is not None:
+            return own
+        place = self._place_of_name(stated)
+        return None if place is None else self.values[place]
 
     def _place_of_name(self, value: str | float) -> int | None:
         """Return which value has a name; a number has one where there are no edges."""
@@ -385,13 +394,13 @@ class ModelCard(Stated, frozen=True, extra="forbid"):
         attribute = next((a for a in self.attributes if a.name == attribute_name), None)
         if attribute is None:
             return {}
-        stated = {_plain(k): v for k, v in (self.training.n_per_value or {}).items()}
-        known = {_plain(value): value for value in attribute.values}
-        return {
-            known[_plain(value)]: n
-            for value, n in stated.get(_plain(attribute_name), {}).items()
-            if _plain(value) in known
-        }
+        wanted, found = _plain(attribute_called(attribute_name)), Counter[str]()
+        for name, stated in (self.training.n_per_value or {}).items():
+            if _plain(attribute_called(name)) == wanted:
+                for value, n in stated.items():
+                    if (own := attribute.own_name(value)) is not None:
+                        found[own] += n
+        return dict(found)
 
     def shares(self, attribute_name: str) -> tuple[float, ...]:
         """Return the share of each value in a mixture, where the value is unknown.

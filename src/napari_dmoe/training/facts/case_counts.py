@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from napari_dmoe.models.card import CardAttribute, ModelCard
 
@@ -25,16 +25,72 @@ def with_counts(
     for attribute, first in zip(card.attributes, card.first_routers, strict=True):
         n = cases_per_router[first : first + len(attribute.values)]
         own = dict(zip(attribute.values, n, strict=True))
-        stated = before.get(attribute.name, {})
+        stated = card.counts(attribute.name)
         counts = own if is_first and not stated else _added(attribute, own, stated)
+        if set(counts) >= set(attribute.values):
+            attribute = _with_frequencies(attribute, counts)
+        elif any(own[value] for value in _without_share(attribute)):
+            # It has cases now, and nobody knows of how many others.
+            counts |= {v: 0 for v in _without_share(attribute) if not own[v]}
+            attribute = attribute.model_copy(update={"frequencies": None})
+        attributes.append(attribute)
+        # What is stated of values that are none of the attribute's stays.
+        others = before.get(attribute.name, {}) if counts else {}
+        others = {v: k for v, k in others.items() if attribute.own_name(v) is None}
         if counts:
-            n_per_value[attribute.name] = counts
-        is_whole = set(counts) >= set(attribute.values)
-        attributes.append(_with_frequencies(attribute, counts if is_whole else {}))
+            n_per_value[attribute.name] = others | counts
     training = card.training.model_copy(update={"n_per_value": n_per_value or None})
     return card.model_copy(
         update={"training": training, "attributes": tuple(attributes)}
     )
+
+
+def learnt_from(
+    card: ModelCard,
+    cases_per_router: Sequence[int],
+    learnt: Collection[int],
+    *,
+    is_fine_tuned: bool,
+) -> tuple[int, ...]:
+    """Return how many cases each value's router has to its name after a training.
+
+    None where the router is not among those that `learnt` and nothing trained it
+    before: its cases taught the rest of the network, and it is as it began.
+    """
+    is_first = card.training.n_cases is None and not is_fine_tuned
+    n = list(cases_per_router)
+    for attribute, first in zip(card.attributes, card.first_routers, strict=True):
+        nobody_counted = is_first and not card.counts(attribute.name)
+        never = attribute.values if nobody_counted else card.untrained(attribute.name)
+        for router, value in enumerate(attribute.values, first):
+            if value in never and router not in learnt:
+                n[router] = 0
+    return tuple(n)
+
+
+def routers_left(
+    card: ModelCard, cases: Sequence[int], counted: Sequence[int]
+) -> list[str]:
+    """Say which routers have cases that :func:`learnt_from` does not count."""
+    told = []
+    for attribute, first in zip(card.attributes, card.first_routers, strict=True):
+        values = [
+            value
+            for router, value in enumerate(attribute.values, first)
+            if cases[router] and not counted[router]
+        ]
+        if values:
+            label, which = attribute.label.lower(), ", ".join(values)
+            its = (
+                "their routers stay as they"
+                if len(values) > 1
+                else "its router stays as it"
+            )
+            told.append(
+                f"{label} {which}: {its} began, as routers of it are not trained here "
+                "and never were"
+            )
+    return told
 
 
 def _added(
@@ -54,8 +110,14 @@ def _with_frequencies(
     attribute: CardAttribute, counts: Mapping[str, int]
 ) -> CardAttribute:
     """State the share of each value; one that no case states leaves them open."""
-    if not counts:
-        return attribute
     n = [counts.get(value, 0) for value in attribute.values]
     shares = tuple(count / sum(n) for count in n) if sum(n) else None
     return attribute.model_copy(update={"frequencies": shares})
+
+
+def _without_share(attribute: CardAttribute) -> list[str]:
+    """Return the values whose stated share is 0."""
+    if attribute.frequencies is None:
+        return []
+    shares = zip(attribute.values, attribute.frequencies, strict=True)
+    return [value for value, share in shares if share == 0]

@@ -95,6 +95,8 @@ class FixedRouters:
 
     def __init__(self, network: nn.Module, train: str, used: Iterable[int]) -> None:
         self._kept: list[tuple[Tensor, Tensor, Tensor]] = []
+        self.learning: frozenset[int] = frozenset()
+        """Routers that are trained."""
         free = set(used)
         parts = _parts(train)
         named = {int(m[1]) for part in parts if (m := _ONE_ROUTER.fullmatch(part))}
@@ -110,6 +112,7 @@ class FixedRouters:
                 )
             if not free:
                 raise TrainingError("no case chooses a router that is to be trained")
+            self.learning = frozenset(free)
             rows = torch.tensor([r for r in range(len(parameter)) if r not in free])
             if len(rows):
                 rows = rows.to(parameter.device)

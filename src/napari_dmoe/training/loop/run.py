@@ -19,7 +19,11 @@ from napari_dmoe.models.gating import LEFT_OUT
 from napari_dmoe.training.cases.pool import Pool
 from napari_dmoe.training.cases.sampling import Sampler
 from napari_dmoe.training.facts.card_facts import with_facts
-from napari_dmoe.training.facts.case_counts import with_counts
+from napari_dmoe.training.facts.case_counts import (
+    learnt_from,
+    routers_left,
+    with_counts,
+)
 from napari_dmoe.training.facts.data_facts import Shown, shown
 from napari_dmoe.training.facts.image_facts import appearances, with_images
 from napari_dmoe.training.learning.optimisers import optimiser_of
@@ -77,6 +81,9 @@ class Run:
         select(self.network, settings.train)
         self.fixed = FixedRouters(
             self.network, settings.train, _known(pool.category).unique().tolist()
+        )
+        self.notices += routers_left(
+            loaded.card, self._per_router(len(pool) - rehearsed), self._new_per_router
         )
         self.team = team_now()
         self.forward = self.team.wrapped(self.network)
@@ -199,7 +206,7 @@ class Run:
         measured = self.history[of] if self.history and self.n_held_out else None
         card = with_facts(
             self.start.card,
-            cases_per_router=self._per_router(len(self.pool) - self.rehearsed),
+            cases_per_router=self._new_per_router,
             images=self.images,
             dice=measured.dice if measured else {},
             n_held_out=measured.n if measured else 0,
@@ -241,8 +248,18 @@ class Run:
     def counted_card(self) -> ModelCard:
         """The card of the start with the counts and shares of this training's cases."""
         is_fine_tuned = bool(self.start.sha256)
-        first = self._per_router(len(self.pool) - self.rehearsed)
+        first = self._new_per_router
         return with_counts(self.start.card, first, is_fine_tuned=is_fine_tuned)
+
+    @property
+    def _new_per_router(self) -> tuple[int, ...]:
+        """How many cases that the model had not seen count for each router."""
+        return learnt_from(
+            self.start.card,
+            self._per_router(len(self.pool) - self.rehearsed),
+            self.fixed.learning,
+            is_fine_tuned=bool(self.start.sha256),
+        )
 
     @property
     def n_held_out(self) -> int:

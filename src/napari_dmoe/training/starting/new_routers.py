@@ -9,6 +9,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from napari_dmoe.attributes import attribute_called
 from napari_dmoe.cohorts.case import Case
 from napari_dmoe.evaluation.groups import groups_of
 from napari_dmoe.models.card import CardAttribute, ModelCard
@@ -34,8 +35,8 @@ def add_value(
     value : str
         Name of the new value.
     like : str, optional
-        The value whose router the new one begins as; the mean of all by default. See
-        :func:`nearest_value`.
+        The value whose router the new one begins as; the mean of all that were trained
+        by default. See :func:`nearest_value`.
 
     Returns
     -------
@@ -56,11 +57,15 @@ def add_value(
             f"{attribute} is a number in bands: a new band would change another one. "
             "Train a model with other bands instead"
         )
-    if value.casefold() in {known.casefold() for known in stated.values}:
+    if stated.own_name(value) is not None:
         raise TrainingError(f"the model knows {attribute} {value!r} already")
     first, n = loaded.card.first_routers[place], len(stated.values)
     known = range(first, first + n)
-    origin = list(known) if like is None else [first + _index(stated, like)]
+    never = loaded.card.untrained(stated.name)
+    trained = [first + i for i, v in enumerate(stated.values) if v not in never]
+    origin = trained or list(known)
+    if like is not None:
+        origin = [first + _index(stated, like)]
     frequencies = stated.frequencies and (*stated.frequencies, 0.0)
     wider = CardAttribute(
         name=stated.name,
@@ -76,8 +81,7 @@ def add_value(
         return torch.cat([rows[: first + n], new, rows[first + n + is_spare :]])
 
     wide = _with_routers(loaded, routers, place=place, attribute=wider)
-    before = loaded.card.training.n_per_value or {}
-    counts = {**before.get(attribute, {}), value: 0}
+    counts = {**loaded.card.counts(attribute), value: 0}
     return replace(wide, card=_with_counts(wide.card, attribute, counts))
 
 
@@ -116,8 +120,8 @@ def add_attribute(loaded: LoadedModel, attribute: CardAttribute) -> LoadedModel:
     the new attribute begin as m, and the others become ``r + (r - m) / A``, where A
     attributes drove the model before: their mean with m is then the mean that it was.
     """
-    names = [known.name for known in loaded.card.attributes]
-    if attribute.name in names:
+    names = [attribute_called(known.name) for known in loaded.card.attributes]
+    if attribute_called(attribute.name) in names:
         raise TrainingError(f"{attribute.name} drives the model already")
     if not names:
         raise TrainingError("nothing drives the model: it has no routers to begin with")
@@ -135,7 +139,10 @@ def add_attribute(loaded: LoadedModel, attribute: CardAttribute) -> LoadedModel:
 
 def _with_counts(card: ModelCard, name: str, counts: dict[str, int]) -> ModelCard:
     """State how many training cases had each value of an attribute."""
-    all_counts = {**(card.training.n_per_value or {}), name: counts}
+    stated = (card.training.n_per_value or {}).items()
+    called = attribute_called(name)
+    others = {k: n for k, n in stated if attribute_called(k) != called}
+    all_counts = {**others, name: counts}
     training = card.training.model_copy(update={"n_per_value": all_counts})
     return card.model_copy(update={"training": training})
 
@@ -147,7 +154,7 @@ def nearest_value(
     *,
     annotation: Annotation = EVERYTHING,
 ) -> str:
-    """Return the value under which a model segments some cases best.
+    """Return the trained value under which a model segments some cases best.
 
     Parameters
     ----------
@@ -170,8 +177,12 @@ def nearest_value(
     pool = read_pool(
         disguised, loaded.card, n_channels=n_channels, annotation=annotation
     )
-    best, nearest = -math.inf, stated.values[0]
+    never = loaded.card.untrained(stated.name)
+    usable = [v for v in stated.values if v not in never] or list(stated.values)
+    best, nearest = -math.inf, usable[0]
     for index, value in enumerate(stated.values):
+        if value not in usable:
+            continue
         pool.category[:, place] = first + index
         found = evaluate(
             loaded.module,
