@@ -33,6 +33,8 @@ class Case:
     phantom: str | None = None
     """Kind of phantom that the image was drawn as; None where it is not known to be
     one."""
+    is_altered: bool = False
+    """Whether a phantom has other labels, or values of its patient, than were drawn."""
 
     def __repr__(self) -> str:
         """Show neither whose case it is nor what it shows: that would end in logs."""

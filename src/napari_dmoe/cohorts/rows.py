@@ -16,7 +16,7 @@ from unicodedata import normalize
 
 from napari_dmoe.cohorts.case import Case, CohortError
 from napari_dmoe.cohorts.columns import Columns
-from napari_dmoe.cohorts.drawn import phantom_kind
+from napari_dmoe.cohorts.drawn import as_drawn
 from napari_dmoe.cohorts.labels import fitting
 from napari_dmoe.cohorts.matching import AmbiguousNameError, FolderFiles
 from napari_dmoe.imaging.files import read_image, read_labels
@@ -91,13 +91,13 @@ class CohortRow:
             the image, or lie elsewhere than the image.
         """
         image = self._file(self.image, read_image)
-        kind = phantom_kind(self.image)
+        drawn = as_drawn(self.image, self.labels, self.patient)
         if self.labels is None:
-            return Case(self.id, image, None, self.patient, self.subject, kind)
+            return Case(self.id, image, None, self.patient, self.subject, *drawn)
         labels = self._file(self.labels, read_labels)
         try:
             placed = fitting(labels, image)
-            return Case(self.id, image, placed, self.patient, self.subject, kind)
+            return Case(self.id, image, placed, self.patient, self.subject, *drawn)
         except CohortError as error:
             raise CohortError(
                 f"row {self.number}: {self.labels.name}: {error}"

@@ -64,7 +64,8 @@ def annotated_case(case: Case, card: ModelCard, annotation: Annotation) -> Case:
     drivers = {a.name: case.patient.value(a.name) for a in card.attributes}
     subject = sealed(case.subject)
     patient = Patient.from_values(drivers)
-    return Case(case.id, image, labels, patient, subject, case.phantom)
+    drawn = (case.phantom, case.is_altered)
+    return Case(case.id, image, labels, patient, subject, *drawn)
 
 
 def write_cases(
@@ -93,6 +94,7 @@ def write_cases(
     for number, case in enumerate(cases, start=1):
         facts: dict[str, Any] = {"id": case.id, "patient": case.patient.known()}
         facts |= {"subject": sealed(case.subject), "phantom": case.phantom}
+        facts |= {"altered": case.is_altered}
         arrays: dict[str, Any] = {}
         for name in _PARTS:
             part: SpatialImage | None = getattr(case, name)
@@ -180,5 +182,5 @@ def _read(path: Path) -> Case:
             for name in _PARTS
         )
     patient = Patient.from_values(facts["patient"])
-    known = (facts.get("subject"), facts.get("phantom"))
+    known = (facts.get("subject"), facts.get("phantom"), facts.get("altered", False))
     return Case(facts["id"], image, labels, patient, *known)
