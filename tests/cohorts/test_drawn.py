@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -111,3 +112,44 @@ def test_a_slice_of_a_cohort_keeps_its_title(table: Path) -> None:
     part = read_cohort(table)[:2]
     assert isinstance(part, Cohort)
     assert part.title == "cohort.csv"
+
+
+def altered(table: Path) -> list[bool]:
+    return [case.is_altered for case in read_cohort(table)]
+
+
+def test_other_labels_or_patients_alter_a_phantom(table: Path) -> None:
+    assert altered(table) == [False] * 3
+    labels = sorted((table.parent / "labels").iterdir())
+    write_tiff(labels[1], np.ones((48, 48), np.uint8), axes="yx")
+    header, *rows = table.read_text().splitlines()
+    sexes = {"female": "male", "male": "female"}
+    cells = dict(zip(header.split(","), rows[2].split(","), strict=True))
+    cells["sex"] = sexes[cells["sex"]]
+    table.write_text("\n".join([header, *rows[:2], ",".join(cells.values())]))
+    assert kinds(table) == ["skin"] * 3
+    assert altered(table) == [False, True, True]
+    again = write_cohort(table.parent / "again", read_cohort(table))
+    assert kinds(again) == ["skin"] * 3
+    assert altered(again) == [False, True, True]
+
+
+def test_what_is_left_out_of_a_table_alters_nothing(table: Path) -> None:
+    part = table.with_name("part.csv")
+    part.write_text("image\nimages/00002.tif\n")
+    assert kinds(part) == ["skin"]
+    assert altered(part) == [False]
+
+
+def test_a_list_of_images_alone_alters_nothing(table: Path) -> None:
+    path = table.parent / DRAWN
+    images = json.loads(path.read_text())["images"]
+    path.write_text(json.dumps({"images": images}))
+    assert kinds(table) == ["skin"] * 3
+    assert altered(table) == [False] * 3
+    path.write_text(json.dumps({"images": images, "patients": _of_nobody(images)}))
+    assert altered(table) == [True] * 3
+
+
+def _of_nobody(images: dict[str, str]) -> dict[str, dict[str, float]]:
+    return {key: {"age": -5.0} for key in images}

@@ -34,6 +34,8 @@ class Case:
     phantom: str | None = None
     """Kind of phantom that the image was drawn as; None where it is not known to be
     one."""
+    is_altered: bool = False
+    """Whether a phantom has other labels, or values of its patient, than were drawn."""
     marks: tuple[str, ...] = ()
     """By what its patient and its lesion are known again in another table; treated like
     the subject."""

@@ -16,7 +16,7 @@ from unicodedata import normalize
 
 from napari_dmoe.cohorts.case import Case, CohortError
 from napari_dmoe.cohorts.columns import Columns
-from napari_dmoe.cohorts.drawn import phantom_kind
+from napari_dmoe.cohorts.drawn import as_drawn
 from napari_dmoe.cohorts.labels import fitting
 from napari_dmoe.cohorts.matching import AmbiguousNameError, FolderFiles
 from napari_dmoe.imaging.files import read_image, read_labels
@@ -93,7 +93,8 @@ class CohortRow:
             the image, or lie elsewhere than the image.
         """
         image = self._file(self.image, read_image)
-        known = self.patient, self.subject, phantom_kind(self.image), self.marks
+        drawn = as_drawn(self.image, self.labels, self.patient)
+        known = self.patient, self.subject, *drawn, self.marks
         if self.labels is None:
             return Case(self.id, image, None, *known)
         labels = self._file(self.labels, read_labels)

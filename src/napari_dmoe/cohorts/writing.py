@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from napari_dmoe.cohorts.case import Case, CohortError
 from napari_dmoe.cohorts.datasets import TABLE
-from napari_dmoe.cohorts.drawn import write_drawn
+from napari_dmoe.cohorts.drawn import DrawnFiles, write_drawn
 from napari_dmoe.cohorts.rows import FILE_COLUMNS
 from napari_dmoe.imaging.disk.atomic import remove_leftovers, write_text
 from napari_dmoe.imaging.disk.claims import FolderError, claimed
@@ -67,7 +67,7 @@ def write_cohort(
     folder = Path(folder)
     rows: list[dict[str, str]] = []
     ids: set[str] = set()
-    drawn: dict[Path, str] = {}
+    drawn: list[DrawnFiles] = []
     try:
         with claimed(folder), _whole(folder):
             _refuse_foreign(folder, notice)
@@ -79,7 +79,7 @@ def write_cohort(
                 ids.add(case.id)
                 rows.append(_write_case(folder, case, number=number))
                 if case.phantom is not None:
-                    drawn[folder / rows[-1]["image"]] = case.phantom
+                    drawn.append(_drawn(folder, case, rows[-1]))
                 progress(Progress(len(rows), max(total, len(rows)), "writing cases"))
             if notice is not None:
                 write_text(folder / README, notice + "\n")
@@ -142,6 +142,13 @@ def _write_case(folder: Path, case: Case, *, number: int) -> dict[str, str]:
         row[SUBJECT] = case.subject
     stated = case.patient.stated().items()
     return row | {k: f"{v:.10g}" if isinstance(v, float) else v for k, v in stated}
+
+
+def _drawn(folder: Path, case: Case, row: Mapping[str, str]) -> DrawnFiles:
+    """Return what is known of a phantom that was written."""
+    labels = folder / row["labels"] if "labels" in row else None
+    image, kind = folder / row["image"], str(case.phantom)
+    return DrawnFiles(image, labels, kind, case.patient, case.is_altered)
 
 
 def _write_image(path: Path, image: SpatialImage) -> None:

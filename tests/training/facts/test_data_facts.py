@@ -92,6 +92,33 @@ def test_a_mixture_says_both_with_numbers() -> None:
     assert phantom_guard(card) is None
 
 
+def test_altered_phantoms_do_not_follow_the_recipes_rule() -> None:
+    cases = [replace(drawn("fundus", 1)[0], is_altered=True), *drawn("fundus", 3, 1)]
+    card = trained(cases)
+    assert card.training.data == (
+        "4 cases: 4 fundus phantoms (1 with other labels or attributes than were "
+        "drawn), which are made up"
+    )
+    assert card.notice.startswith("Trained on made-up images")
+    assert card.training.note is card.training.phantoms is card.data_licence is None
+    assert phantom_guard(card) is None
+
+
+def test_one_picture_among_phantoms_is_told_in_the_singular() -> None:
+    data = trained(drawn("fundus", 3) + squares(1, first=9)).training.data
+    assert ", and 1 other; what the images are is not stated" in data
+
+
+@pytest.mark.parametrize("name", ["title", "modality", "intended_use"])
+def test_a_recipe_that_calls_other_images_made_up_is_not_believed(name: str) -> None:
+    own = CARD.model_copy(update={name: "a skin Phantom"})
+    card = trained(squares(4), Recipe("dmoe-vit", CONFIG, own, ONE))
+    assert card.title == "Rim and cup, driven by severity"
+    assert "hantom" not in f"{card.modality} {card.intended_use}"
+    card = trained(drawn("fundus"), Recipe("dmoe-vit", CONFIG, own, ONE))
+    assert getattr(card, name) == "a skin Phantom"
+
+
 def test_phantoms_of_another_kind_are_called_by_theirs() -> None:
     card = trained(drawn("fundus-race"))
     assert card.training.data == "4 cases: 4 fundus-race phantoms, which are made up"
@@ -220,6 +247,37 @@ def test_a_model_of_real_images_says_of_phantoms_that_came_later() -> None:
     assert card.training.phantoms is None
 
 
+def test_phantoms_that_came_later_are_added_up() -> None:
+    card = train_new(FUNDUS, squares(4)).loaded.card
+    for kind, n in (("fundus", 2), ("skin", 1), ("fundus", 3)):
+        start = replace(tiny_model(), card=card)
+        card = fit(start, drawn(kind, n, 7), settings=ONE).loaded.card
+    assert card.notice == (
+        "Fine-tuned on made-up images, too: 5 fundus phantoms and 1 skin phantom."
+    )
+
+
+def test_licences_are_those_of_the_model_before_it_saw_other_images() -> None:
+    stated = {"data_licence": "CC BY-NC 4.0", "weights_licence": None}
+    card = train_new(FUNDUS, squares(4)).loaded.card.model_copy(update=stated)
+    for _ in range(2):
+        start = replace(tiny_model(), card=card)
+        card = fit(start, squares(2), settings=ONE).loaded.card
+        assert card.data_licence == "before it was fine-tuned: CC BY-NC 4.0"
+        assert card.weights_licence is None
+
+
+def test_altered_phantoms_make_a_phantom_model_one_of_both(tmp_path: Path) -> None:
+    cases = [replace(case, is_altered=True) for case in drawn("fundus", 2, 7)]
+    card = fit(fundus_model(tmp_path), cases, settings=ONE).loaded.card
+    assert card.training.data.endswith(
+        "fine-tuned on 2 further cases, fundus phantoms (2 with other labels or "
+        "attributes than were drawn)"
+    )
+    assert card.training.note.startswith("Of its first training: ")
+    assert card.training.phantoms is card.data_licence is None
+
+
 def test_a_model_tuned_before_cards_could_say_so_is_told_by_its_notice() -> None:
     old = RECIPES["fundus-phantom"].card
     told = f"{old.training.data}; then fine-tuned on 5 further cases"
@@ -227,9 +285,9 @@ def test_a_model_tuned_before_cards_could_say_so_is_told_by_its_notice() -> None
     card = old.model_copy(update={"training": old.training.model_copy(update=facts)})
     own = {"preprocessing": CARD.preprocessing}
     start = replace(tiny_model(), card=card.model_copy(update=own))
-    assert fit(start, squares(2), settings=ONE).loaded.card.notice.endswith(
-        "then fine-tuned on 7 further cases."
-    )
+    card = fit(start, squares(2), settings=ONE).loaded.card
+    assert card.notice.endswith("then fine-tuned on 7 further cases.")
+    assert "no photograph" not in card.training.data
 
 
 @pytest.mark.parametrize("name", bundled_names())

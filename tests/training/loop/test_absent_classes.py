@@ -23,7 +23,7 @@ from training_cases import (
 
 from napari_dmoe.cohorts.case import Case
 from napari_dmoe.models.checkpoint import LoadedModel, new_model
-from napari_dmoe.training.cases.annotation import IGNORED, TrainingError
+from napari_dmoe.training.cases.annotation import IGNORED, Annotation, TrainingError
 from napari_dmoe.training.cases.pool import read_pool
 from napari_dmoe.training.loop import absent
 from napari_dmoe.training.loop.evaluation import logits_of
@@ -132,6 +132,57 @@ def test_what_is_not_annotated_stays_so(start: LoadedModel) -> None:
     assert (found[:, 16:] == 2).any()
     is_other = found != 2
     assert torch.equal(found[is_other], before[is_other])
+
+
+def strokes(n: int = 6) -> list[Case]:
+    """Return squares of which no background is annotated, and some columns of 7."""
+    cases = []
+    for case in squares(n, first=50):
+        labels = np.asarray(case.labels.data).copy()
+        labels[labels == 0] = IGNORED
+        labels[np.arange(len(labels)) % 7 > 0] = IGNORED
+        cases.append(replace(case, labels=replace(case.labels, data=labels)))
+    return cases
+
+
+def background_share(loaded: LoadedModel) -> float:
+    pool = read_pool(squares(6, first=80), loaded.card)
+    images, truth = pool.whole(torch.arange(len(pool)))
+    with torch.inference_mode():
+        logits = logits_of(loaded.module.eval(), images, pool.category, None, 4)
+    found = logits.argmax(1)
+    return float((found[truth == 0] == 0).float().mean())
+
+
+def test_strokes_without_background_do_not_unlearn_it(start: LoadedModel) -> None:
+    settings = FURTHER.model_copy(update={"unlabelled": IGNORED})
+    learn = settings.model_copy(update={"absent_classes": "learn"})
+    before = background_share(start)
+    kept, unlearnt = (fit(start, strokes(), settings=s) for s in (settings, learn))
+    assert background_share(kept.loaded) > before - 0.05
+    assert background_share(unlearnt.loaded) < before - 0.1
+    (told,) = kept.kept_classes
+    assert told.startswith("no case shows any background: it is kept where the model")
+    stop = settings.model_copy(update={"absent_classes": "stop"})
+    with pytest.raises(TrainingError, match="shows any background, so that"):
+        fit(start, strokes(), settings=stop)
+
+
+def test_what_is_annotated_never_becomes_background(start: LoadedModel) -> None:
+    pool = read_pool(strokes(2), start.card, annotation=Annotation(IGNORED))
+    before = pool.labels.clone()
+    found = absent.filled(start, pool, None, PLAIN).pool.labels
+    is_annotated = before != IGNORED
+    assert torch.equal(found[is_annotated], before[is_annotated])
+    assert (found == 0).any()
+
+
+def test_a_wholly_annotated_image_without_background_stays(start: LoadedModel) -> None:
+    pool = read_pool(squares(1), start.card)
+    pool.labels[pool.labels == 0] = 1
+    filled = absent.filled(start, pool, None, PLAIN)
+    assert filled.pool is pool
+    assert not filled.notices
 
 
 def test_volumes_keep_a_class_too() -> None:

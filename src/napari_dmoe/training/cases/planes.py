@@ -43,6 +43,8 @@ class PlanePool:
     phantoms : tuple of str or None
         Kinds of phantom that they were drawn as; None where they are not known to be
         one.
+    altered : tuple of bool
+        Whether these have other labels, or values of their patients, than were drawn.
     """
 
     images: Tensor
@@ -55,6 +57,7 @@ class PlanePool:
     ids: tuple[str, ...] = ()
     subjects: tuple[str | None, ...] = ()
     phantoms: tuple[str | None, ...] = ()
+    altered: tuple[bool, ...] = ()
 
     def __len__(self) -> int:
         return len(self.category)

@@ -31,7 +31,7 @@ from napari_dmoe.training.cases.volumes import VolumePool
 Pool = PlanePool | VolumePool
 """Cases at the network's resolution, in 8 bits, and what they are labelled with."""
 
-_TOLD = ("patients", "ids", "subjects", "phantoms")
+_TOLD = ("patients", "ids", "subjects", "phantoms", "altered")
 _KNOWN = ("sizes", *_TOLD)
 """What a pool knows of its cases beside pixels and routers."""
 
@@ -84,7 +84,8 @@ def read_pool(
         )
         labels.append(torch.from_numpy(drawn))
         categories.append(category_of(case, card, may_be_unknown=to_measure))
-        known.append((case.patient, case.id, case.subject, case.phantom))
+        whose = (case.patient, case.id, case.subject)
+        known.append((*whose, case.phantom, case.is_altered))
         stored = dict(
             zip(case.image.spatial_axes, case.image.spatial_shape, strict=True)
         )

@@ -53,6 +53,8 @@ class VolumePool:
     phantoms : tuple of str or None
         Kinds of phantom that they were drawn as; None where they are not known to be
         one.
+    altered : tuple of bool
+        Whether these have other labels, or values of their patients, than were drawn.
     """
 
     images: tuple[Tensor, ...]
@@ -64,6 +66,7 @@ class VolumePool:
     ids: tuple[str, ...] = ()
     subjects: tuple[str | None, ...] = ()
     phantoms: tuple[str | None, ...] = ()
+    altered: tuple[bool, ...] = ()
 
     def __len__(self) -> int:
         return len(self.category)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -40,6 +40,9 @@ _MADE_UP = (
     "nothing about people."
 )
 _TUNED = re.compile(r"then fine-tuned on ([\d,]+) further cases?")
+_COUNTED = re.compile(r"([\d,]+) ([\w-]+) phantoms?")
+_CALLED_DRAWN = re.compile(r"phantom|made[- ]up|synthetic", re.IGNORECASE)
+_BEFORE = "before it was fine-tuned: "
 _NONE_BUT_DRAWN = re.compile(r"; no (photograph|scan)\b")
 
 
@@ -55,6 +58,8 @@ class Shown:
     """File name of the table that they are from, if any."""
     stated: str | None = None
     """What they are, as whoever trains says."""
+    altered: int = 0
+    """How many phantoms have other labels or patients than were drawn."""
     began: str = ""
     """Weights that a new model began from, if any: of images that nobody sees here."""
 
@@ -80,11 +85,13 @@ def shown(
     *,
     table: str = "",
     stated: str | None = None,
+    altered: int = 0,
     began: str = "",
 ) -> Shown:
     """Return what is known of cases by the kinds of phantom that they are, or not."""
     kinds = Counter(kind for kind in phantoms if kind is not None)
-    return Shown(len(phantoms), dict(sorted(kinds.items())), table, stated, began)
+    kept = dict(sorted(kinds.items()))
+    return Shown(len(phantoms), kept, table, stated, altered, began)
 
 
 def began_from(notices: Sequence[str]) -> str:
@@ -133,7 +140,10 @@ def tells_of_another(card: ModelCard, images: Shown) -> bool:
     """Say whether a new model's card tells of images that it was not trained on."""
     told = (card.training.data, card.training.note, card.training.phantoms)
     terms = (card.data_licence, card.weights_licence, card.citation, card.notice)
-    return any((*told, *terms)) and not _is_own(card, images)
+    words = (card.name, card.title, card.modality, card.intended_use)
+    is_called_drawn = any(_CALLED_DRAWN.search(word or "") for word in words)
+    is_false = is_called_drawn and images.kind is None
+    return (any((*told, *terms)) and not _is_own(card, images)) or is_false
 
 
 def begun(card: ModelCard, images: Shown) -> dict[str, Any]:
@@ -143,7 +153,7 @@ def begun(card: ModelCard, images: Shown) -> dict[str, Any]:
         stated = f"; stated: {images.stated}" if images.stated else ""
         return {"training": {"data": data + stated}}
     facts: dict[str, Any] = {"data": _described(images), "note": None, "phantoms": None}
-    if not images.began:
+    if not images.began and not images.altered:
         facts["phantoms"] = images.kind
     changes: dict[str, Any] = {"training": facts}
     if tells_of_another(card, images):
@@ -163,8 +173,8 @@ def continued(card: ModelCard, images: Shown) -> dict[str, Any]:
         return {"training": {}}
     told, before = card.training.data or "not stated", card.training.phantoms
     others = "which are not known to be made up" if _began_drawn(card) else ""
-    is_like = before is not None and images.kind == before
-    if before is not None and not is_like:
+    is_like = before is not None and images.kind == before and not images.altered
+    if _began_drawn(card) and not is_like:
         told = _NONE_BUT_DRAWN.sub("", told)
     data = f"{told}; then {_further(images, others=others)}"
     if is_like:
@@ -172,17 +182,26 @@ def continued(card: ModelCard, images: Shown) -> dict[str, Any]:
     changes: dict[str, Any] = {"training": {"data": data}}
     changes["notice"] = _notice(card, images, data)
     if before is None:
-        return changes
+        return changes | _terms_before(card)
     note = card.training.note and f"Of its first training: {card.training.note}"
     changes["training"] |= {"note": note, "phantoms": None}
     changes["title"] = f"{card.title}, fine-tuned"
     return changes | {"weights_licence": None, "data_licence": None}
 
 
+def _terms_before(card: ModelCard) -> dict[str, str | None]:
+    """Return the licences of a model before it saw images that nobody states one of."""
+    return {
+        name: stated and f"{_BEFORE}{stated.removeprefix(_BEFORE)}"
+        for name in ("weights_licence", "data_licence")
+        for stated in (getattr(card, name),)
+    }
+
+
 def _is_own(card: ModelCard, images: Shown) -> bool:
     """Say whether all images are of the kind that a new model's card tells of."""
     is_kind = images.kind is not None and images.kind == card.training.phantoms
-    return is_kind and not images.began
+    return is_kind and not images.began and not images.altered
 
 
 def _described(images: Shown) -> str:
@@ -196,10 +215,10 @@ def _described_cases(images: Shown) -> str:
     said += f" of {images.table}" if images.table else ""
     if not images.n_drawn:
         return f"{said}; {images.others}"
-    said += f": {_kinds(images)}, which are made up"
+    said += f": {_kinds(images)}{_altered(images)}, which are made up"
     left = images.n - images.n_drawn
     if left:
-        return f"{said}, and {left:,} others; {images.others}"
+        return f"{said}, and {left:,} other{'s' * (left != 1)}; {images.others}"
     return f"{said}; stated: {images.stated}" if images.stated else said
 
 
@@ -208,7 +227,7 @@ def _further(images: Shown, *, others: str = "") -> str:
     said = f"fine-tuned on {images.n:,} further case{'s' * (images.n != 1)}"
     stated = f" (stated: {images.stated})" if images.stated else ""
     if images.kind:
-        return f"{said}, {images.kind} phantoms{stated}"
+        return f"{said}, {images.kind} phantoms{_altered(images)}{stated}"
     if images.n_drawn:
         return f"{said}, among them {_kinds(images)}, which are made up{stated}"
     return f"{said}{stated}" if stated or not others else f"{said}, {others}"
@@ -227,9 +246,20 @@ def _notice(card: ModelCard, images: Shown, data: str) -> str | None:
             f"{_FIRST_DRAWN}, in which what the attributes change is invented, then "
             f"fine-tuned on {n:,} further case{'s' * (n != 1)}."
         )
-    if not images.n_drawn or _LATER_DRAWN in notice:
+    if not images.n_drawn:
         return card.notice
-    return " ".join(filter(None, (notice, f"{_LATER_DRAWN}: {_kinds(images)}.")))
+    notice, kinds = _without_later(notice)
+    both = Counter(kinds) + Counter(images.kinds)
+    drawn = replace(images, kinds=dict(sorted(both.items())))
+    return " ".join(filter(None, (notice, f"{_LATER_DRAWN}: {_kinds(drawn)}.")))
+
+
+def _without_later(notice: str) -> tuple[str, dict[str, int]]:
+    """Return a notice without what it says of phantoms that came later, and these."""
+    first, _, later = notice.partition(f"{_LATER_DRAWN}: ")
+    said, _, rest = later.partition(".")
+    kinds = {kind: int(n.replace(",", "")) for n, kind in _COUNTED.findall(said)}
+    return " ".join(filter(None, (first.strip(), rest.strip()))), kinds
 
 
 def _began_drawn(card: ModelCard) -> bool:
@@ -239,6 +269,12 @@ def _began_drawn(card: ModelCard) -> bool:
     """
     is_told = (card.notice or "").startswith((_ONLY_DRAWN, _FIRST_DRAWN))
     return card.training.phantoms is not None or is_told
+
+
+def _altered(images: Shown) -> str:
+    """Say how many phantoms are not as they were drawn."""
+    n = images.altered
+    return f" ({n:,} with other labels or attributes than were drawn)" if n else ""
 
 
 def _kinds(images: Shown) -> str:

@@ -2,6 +2,7 @@
 
 Labels of a disc without its cup say of every pixel of the cup that it is none. Where
 the model that training starts from finds such a class, its own finding is the label.
+So it is of the background where strokes show none of it, but only beside the strokes.
 """
 
 from __future__ import annotations
@@ -68,7 +69,7 @@ def filled(
         and everything is annotated.
     """
     card = loaded.card
-    absent = _absent(pool, card)
+    absent = (*_bare(pool), *_absent(pool, card))
     lacks = () if watched is None else _absent(watched, card)
     unmeasured = tuple(k for k in lacks if k in absent)
     notices = []
@@ -103,11 +104,7 @@ def filled(
             f"no case shows any {named}, so that the model would unlearn it: label it, "
             "or set absent_classes to keep it where the model finds it now"
         )
-    notices.append(
-        f"no case shows any {named}: it is kept where the model finds it now, whatever "
-        "the labels say there. If they are right in that there is none, set "
-        "absent_classes to learn"
-    )
+    notices += _kept(absent, card)
     found = partial(_with_found, loaded, settings=settings, progress=progress)
     return Filled(
         found(pool, absent),
@@ -121,6 +118,30 @@ def _absent(pool: Pool, card: ModelCard) -> tuple[int, ...]:
     """Return the classes but the background that no case shows."""
     there = {int(k) for labels in pool.labels for k in labels.unique()}
     return tuple(k for k in range(1, len(card.classes)) if k not in there)
+
+
+def _bare(pool: Pool) -> tuple[int, ...]:
+    """Return the background where none is annotated, and not everything is."""
+    is_shown = any((labels == 0).any() for labels in pool.labels)
+    is_whole = not any((labels == IGNORED).any() for labels in pool.labels)
+    return () if is_shown or is_whole else (0,)
+
+
+def _kept(absent: Sequence[int], card: ModelCard) -> list[str]:
+    """Say which classes are kept, and where."""
+    said, found = [], "it is kept where the model finds it now"
+    if 0 in absent:
+        said.append(
+            f"no case shows any {card.classes[0]}: {found} and nothing is annotated. "
+            "Annotate some of it to teach where it is"
+        )
+    if others := [k for k in absent if k]:
+        said.append(
+            f"no case shows any {_named(others, card)}: {found}, whatever the labels "
+            "say there. If they are right in that there is none, set absent_classes "
+            "to learn"
+        )
+    return said
 
 
 def _named(numbers: Sequence[int], card: ModelCard) -> str:
@@ -144,12 +165,13 @@ def _with_found(
     """Return cases labelled as some classes where a model finds these.
 
     Where it finds one, `is_ignored` leaves the pixel without any label instead. What
-    is not annotated stays so.
+    is not annotated stays so, but for the background; what is annotated never becomes
+    background.
     """
     if not classes:
         return pool
     network = copy.deepcopy(loaded.module).to(settings.device).eval()
-    kept = torch.tensor(classes)
+    kept = torch.tensor([k for k in classes if k])
     parts: list[Tensor] = []
     for chosen in torch.arange(len(pool)).split(1 if pool.patch else settings.batch):
         images, labels = pool.whole(chosen)
@@ -162,6 +184,8 @@ def _with_found(
             batch=settings.batch,
         )
         is_kept = torch.isin(found, kept) & (labels != IGNORED)
+        if 0 in classes:
+            is_kept |= (found == 0) & (labels == IGNORED)
         new = torch.full_like(labels, IGNORED) if is_ignored else found.to(labels.dtype)
         parts += labels.where(~is_kept, new).unbind()
         told = "finding the classes that no case shows"

@@ -116,8 +116,10 @@ def prepare_run(
         )
     n_steps, together = settings.steps_per_epoch, settings.batch * settings.accumulate
     groups = groups_of(pool.patients, attributes)
+    n_new = len(pool) - rehearsed
     images = shown(
-        pool.phantoms[: len(pool) - rehearsed],
+        pool.phantoms[:n_new],
+        altered=sum(pool.altered[:n_new]),
         table=table_of(cases),
         stated=data,
         began=began_from(loaded.notices),

@@ -67,7 +67,11 @@ class Run:
         kept_classes: Sequence[str] = (),
     ) -> None:
         self.start, self.settings = loaded, settings
-        self.images = shown(pool.phantoms) if images is None else images
+        self.images = (
+            shown(pool.phantoms, altered=sum(pool.altered))
+            if images is None
+            else images
+        )
         self.rehearsed = rehearsed
         self.pool, self.sampler, self.measured = pool, sampler, measured
         self.as_read = as_read or (pool, measured.pool if measured else None)

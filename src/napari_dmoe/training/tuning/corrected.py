@@ -64,8 +64,8 @@ def annotated_case(case: Case, card: ModelCard, annotation: Annotation) -> Case:
     drivers = {a.name: a.value_of(case.patient) for a in card.attributes}
     subject = sealed(case.subject)
     patient = Patient.from_values(drivers)
-    marks = _sealed(case.marks)
-    return Case(case.id, image, labels, patient, subject, case.phantom, marks)
+    drawn, marks = (case.phantom, case.is_altered), _sealed(case.marks)
+    return Case(case.id, image, labels, patient, subject, *drawn, marks)
 
 
 def write_cases(
@@ -94,7 +94,7 @@ def write_cases(
     for number, case in enumerate(cases, start=1):
         facts: dict[str, Any] = {"id": case.id, "patient": case.patient.stated()}
         facts |= {"subject": sealed(case.subject), "phantom": case.phantom}
-        facts |= {"marks": _sealed(case.marks)}
+        facts |= {"altered": case.is_altered, "marks": _sealed(case.marks)}
         arrays: dict[str, Any] = {}
         for name in _PARTS:
             part: SpatialImage | None = getattr(case, name)
@@ -186,5 +186,6 @@ def _read(path: Path) -> Case:
             for name in _PARTS
         )
     patient = Patient.from_values(facts["patient"])
-    known = (facts.get("subject"), facts.get("phantom"), tuple(facts.get("marks", ())))
-    return Case(facts["id"], image, labels, patient, *known)
+    known = (facts.get("subject"), facts.get("phantom"), facts.get("altered", False))
+    marks = tuple(facts.get("marks", ()))
+    return Case(facts["id"], image, labels, patient, *known, marks)
