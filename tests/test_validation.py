@@ -98,7 +98,8 @@ def test_settings_that_cannot_be_are_refused_in_words(make: Any, sentence: str) 
 def test_a_patients_values_stay_out_of_messages() -> None:
     with pytest.raises(PatientError) as caught:
         Patient(others={"language": 77123})  # type: ignore[dict-item]
-    assert str(caught.value) == "others.language: must be text"
+    words = "others: language is given by name, as text: found a int"
+    assert str(caught.value) == words
 
 
 def test_what_is_made_cannot_be_changed_and_that_is_said() -> None:

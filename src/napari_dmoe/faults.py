@@ -7,37 +7,27 @@ our code raises on purpose says what is wrong in words of its own, and keeps the
 
 from __future__ import annotations
 
-import dis
 import os
 import re
 import sys
-import sysconfig
 import threading
 import traceback
 from collections.abc import Callable
-from pathlib import Path
 from types import TracebackType
 
 from pydantic import ValidationError
 
+from napari_dmoe.purpose import is_on_purpose, is_ours, place_of
 from napari_dmoe.validation import said
 
 REPORT_AT = "https://github.com/napari-dmoe/napari-dmoe/issues"
 WHOLE = "NAPARI_DMOE_TRACEBACK"
 """Environment variable that lets the terminal show all of it, where it is 1."""
 
-_FORESEEN = ValueError, OSError, MemoryError
-"""Every error of ours is one of them, and says what is wrong and what to do."""
-
-_OURS = Path(__file__).parent
-_LIBRARIES = tuple(
-    str(Path(sysconfig.get_path(name))) + os.sep
-    for name in ("stdlib", "platstdlib", "purelib", "platlib")
-)
-_RAISE = dis.opmap["RAISE_VARARGS"]
 _NO_MEMORY = re.compile(r"[A-Za-z]*\s?(error: )?out of memory", re.IGNORECASE)
-_WRAPPERS = ("EmitLoopError",)
-"""What psygnal makes of an exception in a callback; repeats the callback's values."""
+_WRAPPERS = "EmitLoopError", "ReaderPluginError"
+"""What psygnal makes of an exception in a callback, with the callback's values; and
+napari of one in a reader."""
 
 
 class Fault(RuntimeError):
@@ -90,6 +80,7 @@ def shown(error: Exception) -> Exception:
     if not isinstance(own, Exception) or not is_foreseen(own):
         return Fault(told(own))
     own.__cause__ = own.__context__ = None
+    vars(own).pop("__notes__", None)  # which whoever passed it on may have added
     return own.with_traceback(None)
 
 
@@ -97,12 +88,7 @@ def is_foreseen(error: BaseException) -> bool:
     """Say whether our code raised it on purpose, so that its words can be shown."""
     if isinstance(error, ValidationError):
         return False  # repeats what was entered
-    if type(error).__module__.partition(".")[0] == __name__.partition(".")[0]:
-        return True
-    if not isinstance(error, _FORESEEN):
-        return False
-    of_system = isinstance(error, OSError) and error.errno is not None
-    return of_system or isinstance(error, MemoryError) or _is_on_purpose(error)
+    return is_on_purpose(error)
 
 
 def passes_through_us(error: BaseException) -> bool:
@@ -112,7 +98,7 @@ def passes_through_us(error: BaseException) -> bool:
     while link is not None and not any(link is each for each in chain):
         chain.append(link)
         link = link.__cause__ or link.__context__
-    return any(_is_ours(file) for each in chain for file, _, _ in _frames(each))
+    return any(is_ours(file) for each in chain for file, _, _ in _frames(each))
 
 
 def tell_uncaught(say: Callable[[str], object]) -> None:
@@ -125,10 +111,8 @@ def tell_uncaught(say: Callable[[str], object]) -> None:
     def in_main(
         kind: type[BaseException], error: BaseException, trace: TracebackType | None
     ) -> None:
-        if isinstance(error, Exception):
-            say(told(error))
-        else:
-            sys.__excepthook__(kind, error, trace)
+        # Python would print what was being handled, too.
+        say("interrupted" if isinstance(error, KeyboardInterrupt) else told(error))
 
     def in_thread(args: threading.ExceptHookArgs) -> None:
         if isinstance(args.exc_value, Exception):
@@ -167,37 +151,16 @@ def _unwrapped(error: BaseException) -> BaseException:
     return error
 
 
-def _is_on_purpose(error: BaseException) -> bool:
-    """Say whether a ``raise`` of ours or of a script made it, not a library's code.
-
-    ``float("...")`` in a line of ours raises a ValueError, too, and repeats the text.
-    """
-    trace = error.__traceback__
-    if trace is None:
-        return True  # made to be shown, and never raised
-    while trace.tb_next is not None:
-        trace = trace.tb_next
-    code = trace.tb_frame.f_code
-    is_foreign = code.co_filename.startswith(("<", *_LIBRARIES))
-    if is_foreign and not _is_ours(code.co_filename):
-        return False
-    return code.co_code[trace.tb_lasti] == _RAISE
-
-
 def _frames(error: BaseException) -> list[tuple[str, int, str]]:
     """Return file, line and function of each frame that an exception left."""
     frames = traceback.walk_tb(error.__traceback__)
     return [(f.f_code.co_filename, line, f.f_code.co_name) for f, line in frames]
 
 
-def _is_ours(file: str) -> bool:
-    return Path(file).is_relative_to(_OURS)
-
-
 def _place(error: BaseException) -> str:
     """Say where in our code an exception came up, or passed through at last."""
-    own = [frame for frame in _frames(error) if _is_ours(frame[0])]
+    own = [frame for frame in _frames(error) if is_ours(frame[0])]
     if not own:
         return "napari-dmoe"
     file, line, function = own[-1]
-    return f"{Path(file).relative_to(_OURS).as_posix()}:{line} ({function})"
+    return f"{place_of(file)}:{line} ({function})"

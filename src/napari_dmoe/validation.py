@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from napari_dmoe.foreign import printable
+from napari_dmoe.purpose import is_on_purpose
 
 LONGEST_VALUE = 60
 """Characters of a value that a message repeats."""
@@ -156,7 +157,10 @@ def _fault(fault: ErrorDetails) -> str:
         return "it cannot be changed once it is made: make another"
     if fault["type"] == "json_invalid":
         return "is no JSON"
-    return _one_line(str(fault.get("ctx", {}).get("error", "cannot be understood")))
+    refused = fault.get("ctx", {}).get("error", "cannot be understood")
+    # A validator of ours says why; what it stumbles over may repeat the value.
+    is_hidden = isinstance(refused, Exception) and not is_on_purpose(refused)
+    return _one_line(str("cannot be understood" if is_hidden else refused))
 
 
 def _rule(fault: ErrorDetails) -> str | None:

@@ -23,6 +23,7 @@ from napari_dmoe.imaging.files import read_image, read_labels
 from napari_dmoe.imaging.spatial import ImageError, SpatialImage
 from napari_dmoe.imaging.tables import unescaped
 from napari_dmoe.patient import Patient, PatientError
+from napari_dmoe.purpose import reason
 
 FILE_COLUMNS = ("id", "image", "labels")
 """Columns that are no attributes of the patient."""
@@ -111,7 +112,7 @@ class CohortRow:
             return read(path)
         except (OSError, ImageError) as error:
             raise CohortError(
-                f"row {self.number}: {path.name} cannot be read: {error}"
+                f"row {self.number}: {path.name} cannot be read: {reason(error)}"
             ) from error
 
 

@@ -41,6 +41,7 @@ from napari_dmoe.inference.running.drivers import choose_routers
 from napari_dmoe.inference.running.segment import segment
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.progress import Cancelled, Progress, ProgressHook, silent
+from napari_dmoe.purpose import reason
 
 __all__ = ["SUMMARY", "Done", "SeriesError", "SeriesOptions", "segment_series"]
 
@@ -182,7 +183,7 @@ def _refuse_what_no_patient_fits(
         try:
             choose_routers(loaded, entry.patient, options.settings, options.priors)
         except ValueError as error:
-            reasons[str(error)] = error
+            reasons[reason(error)] = error
         else:
             return
     if len(reasons) == 1:
@@ -234,7 +235,7 @@ def _all_done(
 
 def _stopped(error: OSError, done: Sequence[Done], n: int) -> SeriesError:
     n_done = sum(each.error is None for each in done)
-    why = error.strerror or str(error)
+    why = error.strerror or reason(error)
     return SeriesError(
         f"stopped after {n_done} of {n} images: {why}. Make room, and go on with "
         "--resume: what is done is kept"
@@ -281,7 +282,7 @@ def _left_behind(outputs: Outputs, table: SeriesTable) -> list[str]:
     try:
         moved = set_aside(files_of(stem.parent, stem.name), stem.name)
     except OSError as error:
-        return [f"what an earlier run wrote of it is still there: {error}"]
+        return [f"what an earlier run wrote of it is still there: {reason(error)}"]
     return _said_of(moved)
 
 

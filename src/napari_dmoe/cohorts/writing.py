@@ -19,6 +19,7 @@ from napari_dmoe.imaging.spatial import SpatialImage
 from napari_dmoe.imaging.tables import write_table
 from napari_dmoe.patient import FORM_ATTRIBUTES
 from napari_dmoe.progress import Progress, ProgressHook, silent
+from napari_dmoe.purpose import reason
 
 README = "README.txt"
 SUBJECT = "subject"
@@ -91,7 +92,7 @@ def write_cohort(
             write_table(folder / TABLE, rows, columns)
         return folder / TABLE
     except (OSError, FolderError) as error:
-        raise CohortError(f"the cohort cannot be written: {error}") from error
+        raise CohortError(f"the cohort cannot be written: {reason(error)}") from error
 
 
 @contextmanager

@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 
 from napari_dmoe.imaging.memory import NotEnoughMemory, refuse_beyond_memory
 from napari_dmoe.imaging.spatial import CHANNEL_AXIS, ImageReadError, SpatialImage
+from napari_dmoe.purpose import reason
 
 NIFTI_SUFFIXES = (".nii", ".nii.gz")
 
@@ -387,7 +388,7 @@ def _image(
     except ImageReadError:
         raise
     except ValueError as error:
-        raise ImageReadError(f"{path.name}: {error}") from error
+        raise ImageReadError(f"{path.name}: {reason(error)}") from error
 
 
 def _without_single(data: NDArray[Any]) -> tuple[NDArray[Any], list[str]]:

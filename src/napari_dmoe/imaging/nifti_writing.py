@@ -18,6 +18,7 @@ from napari_dmoe.imaging.lazy import in_memory
 from napari_dmoe.imaging.nifti import TO_LPS, WORLD_AXES
 from napari_dmoe.imaging.spatial import SPATIAL_AXES, ImageReadError, SpatialImage
 from napari_dmoe.imaging.units import millimetres, unit_name
+from napari_dmoe.purpose import reason
 
 _DESCRIPTION = b"napari-dmoe, research use only"
 _UNITS = {"m": "meter", "mm": "mm", "um": "micron"}
@@ -70,7 +71,8 @@ def write_nifti(
     try:
         file = nib.Nifti1Image(np.ascontiguousarray(data).T, affine, dtype=data.dtype)
     except (HeaderDataError, ValueError) as error:
-        raise ImageReadError(f"{path.name}: NIfTI cannot hold it: {error}") from error
+        why = str(error) if isinstance(error, HeaderDataError) else reason(error)
+        raise ImageReadError(f"{path.name}: NIfTI cannot hold it: {why}") from error
     file.header.set_xyzt_units(unit, "sec")
     file.header["descrip"] = _DESCRIPTION
     file.set_sform(affine, code="scanner")
@@ -90,7 +92,7 @@ def _unit(path: Path, unit: str | None) -> tuple[str, float]:
     try:
         name = unit_name(unit)
     except ValueError as error:
-        raise ImageReadError(f"{path.name}: {error}") from error
+        raise ImageReadError(f"{path.name}: {reason(error)}") from error
     if name is None:
         return "unknown", 1.0
     factor = millimetres(name) or 1.0

@@ -23,7 +23,7 @@ from napari_dmoe.models.architectures import (
     recognise,
 )
 from napari_dmoe.models.card import ModelCard
-from napari_dmoe.models.names import from_published, to_published
+from napari_dmoe.models.names import from_published, missing, to_published
 from napari_dmoe.models.refusals import CheckpointError, listed
 from napari_dmoe.models.unwrapping import (
     Found,
@@ -32,6 +32,7 @@ from napari_dmoe.models.unwrapping import (
     networks_in,
     said_of,
 )
+from napari_dmoe.purpose import reason
 from napari_dmoe.validation import said
 
 
@@ -156,14 +157,16 @@ def _interpret(found: Found, where: str, *, card: ModelCard | None) -> _Told:
     try:
         config = architecture.configure(shapes, n_heads=n_heads, top_k=top_k)
     except KeyError as error:
-        name = printable(found.in_file(error.args[0]))
+        name = printable(found.in_file(missing(error)))
         raise CheckpointError(
             f"{where} is an incomplete {architecture.title}: {name} is missing"
         ) from error
     except ValidationError as error:  # an error of ours is a ValueError, too
         raise CheckpointError(f"{where}: its {said(error)}") from error
     except ValueError as error:
-        raise CheckpointError(f"{where}: {_as_in_file(str(error), found)}") from error
+        raise CheckpointError(
+            f"{where}: {_as_in_file(reason(error), found)}"
+        ) from error
     rows = list(architecture.names(config))
     with torch.device("meta"):
         expected = to_published(rows, architecture.build(config).state_dict())

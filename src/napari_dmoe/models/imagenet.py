@@ -28,11 +28,12 @@ from torch.nn import functional as F
 from napari_dmoe.foreign import printable
 from napari_dmoe.models.architectures import ARCHITECTURES, Network
 from napari_dmoe.models.checkpoint import LoadedModel
-from napari_dmoe.models.names import count, from_published, shape_of
+from napari_dmoe.models.names import count, from_published, missing, shape_of
 from napari_dmoe.models.resnet import N_STAGES, ResNetConfig
 from napari_dmoe.models.vit import ViTConfig
 from napari_dmoe.models.vit_files import HYBRID, POSITIONS
 from napari_dmoe.models.weights import BOMB_FACTOR, CheckpointError
+from napari_dmoe.purpose import reason
 from napari_dmoe.validation import said
 
 _EMBEDDING = "embedding/kernel"
@@ -62,7 +63,7 @@ def read_imagenet(path: Path) -> dict[str, NDArray[np.float32]]:
     except Exception as error:
         raise CheckpointError(
             f"{path.name} holds no ImageNet weights that can be read: "
-            f"{printable(str(error)) or type(error).__name__}"
+            f"{printable(reason(error))}"
         ) from error
     for name in (_EMBEDDING, _POSITIONS):
         if name in others:
@@ -168,13 +169,13 @@ def imagenet_config(path: Path, **changes: Any) -> ViTConfig:
         }
         return ViTConfig.model_validate(stated | changes)
     except KeyError as error:
-        raise CheckpointError(f"{path.name}: {error.args[0]} is missing") from error
+        raise CheckpointError(f"{path.name}: {missing(error)} is missing") from error
     except ValidationError as error:
         raise CheckpointError(
             f"{path.name} fits no network here: {said(error)}"
         ) from error
     except ValueError as error:
-        raise CheckpointError(f"{path.name}: {error}") from error
+        raise CheckpointError(f"{path.name}: {reason(error)}") from error
 
 
 def _stem(shapes: Mapping[str, tuple[int, ...]]) -> ResNetConfig | None:
@@ -244,8 +245,8 @@ def start_from_imagenet(loaded: LoadedModel, path: Path) -> LoadedModel:
 def _first_line(error: Exception) -> str:
     """Return what went wrong; a KeyError says nothing but the name that is missing."""
     if isinstance(error, KeyError):
-        return f"{error.args[0]} is missing"
-    return printable(str(error))
+        return f"{missing(error)} is missing"
+    return printable(reason(error))
 
 
 def _published(arrays: Arrays, config: ViTConfig) -> Iterator[tuple[str, Tensor]]:

@@ -7,12 +7,15 @@ of its own. Both directions follow from that one list.
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import torch
 from torch import Tensor
+
+_NAME = re.compile(r"\S{1,200}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,15 @@ def to_published(
             parts = tensor.unbind()
         published.update(zip(row.published, parts, strict=True))
     return {name: tensor.contiguous() for name, tensor in published.items()}
+
+
+def missing(error: KeyError) -> str:
+    """Return the name of the tensor that was looked for in vain.
+
+    A name of a tensor is one word; what is none is not repeated.
+    """
+    name = error.args[0] if error.args else None
+    return name if isinstance(name, str) and _NAME.fullmatch(name) else "a tensor"
 
 
 def shape_of(

@@ -20,6 +20,7 @@ from napari_dmoe.models.architectures import ARCHITECTURES
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.models.names import to_published
 from napari_dmoe.models.weights import CARD_KEY, PAYLOAD_HASH, CheckpointError
+from napari_dmoe.purpose import reason
 
 TRAINING_KEY = "napari-dmoe-training"
 """Header key of how such a file was trained: settings, history and hashes, as JSON."""
@@ -84,7 +85,9 @@ def write_safetensors(
         with atomic_path(path) as partial, partial.open("wb") as file:
             file.write(content)
     except (OSError, ValueError) as error:
-        raise CheckpointError(f"{path.name} cannot be saved: {error}") from error
+        raise CheckpointError(
+            f"{path.name} cannot be saved: {reason(error)}"
+        ) from error
     return hashlib.sha256(content).hexdigest()
 
 

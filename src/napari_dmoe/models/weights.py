@@ -21,6 +21,7 @@ from torch import Tensor
 from napari_dmoe.foreign import printable
 from napari_dmoe.models.pickles import BOMB_FACTOR, load_pickled, state_dict_lacks
 from napari_dmoe.models.refusals import CheckpointError, UnsafeCheckpointError
+from napari_dmoe.purpose import reason
 
 __all__ = [
     "BOMB_FACTOR",
@@ -130,7 +131,9 @@ def _head(path: Path) -> bytes:
             f"{path.name} is a folder: choose the checkpoint file in it"
         ) from error
     except (OSError, ValueError) as error:
-        raise CheckpointError(f"{path.name}: cannot be opened: {error}") from error
+        raise CheckpointError(
+            f"{path.name}: cannot be opened: {reason(error)}"
+        ) from error
     if not head:
         raise CheckpointError(
             f"{path.name} is empty: the download or copy did not finish"
@@ -199,8 +202,9 @@ def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
             }
     # The parser raises SafetensorError for what it foresees, and a few others.
     except (SafetensorError, OSError, ValueError, TypeError, RuntimeError) as error:
+        why = str(error) if isinstance(error, SafetensorError) else reason(error)
         raise CheckpointError(
-            f"{path.name} is no safetensors file, or it is damaged: {error}"
+            f"{path.name} is no safetensors file, or it is damaged: {why}"
         ) from error
     if not tensors:
         raise CheckpointError(f"{path.name} holds no tensors")

@@ -13,6 +13,7 @@ from napari_dmoe.viewer.layers.placement import plain
 from napari_dmoe.viewer.layers.records import record_rows
 from napari_dmoe.viewer.ui import parts
 from napari_dmoe.viewer.ui.connections import Connections
+from napari_dmoe.viewer.uncaught import tell_ours_in_words
 
 if TYPE_CHECKING:
     import napari
@@ -32,6 +33,7 @@ class LayerRecord(QWidget):
     def __init__(
         self, napari_viewer: napari.Viewer, parent: QWidget | None = None
     ) -> None:
+        tell_ours_in_words()
         super().__init__(parent)
         self.record: Mapping[str, Any] = {}
         self.title = parts.heading("")

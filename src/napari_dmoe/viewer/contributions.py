@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from functools import partial, wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from napari_dmoe.viewer.checkpoints import CHECKPOINT_SUFFIXES
 
@@ -23,9 +24,24 @@ PHANTOM_KEY = "phantom"
 
 Paths = str | Sequence[str]
 Reader = Callable[[Paths], list[Any]]
+P = ParamSpec("P")
+T = TypeVar("T")
 _LABEL_NAME = re.compile(r"(^|[^a-z])(labels?|seg|segmentation|mask)([^a-z]|$)")
 
 
+def _in_words(work: Callable[P, T]) -> Callable[P, T]:
+    """Let what napari calls raise what goes wrong in words alone."""
+
+    @wraps(work)
+    def done(*arguments: P.args, **named: P.kwargs) -> T:
+        from napari_dmoe.viewer.uncaught import in_words
+
+        return in_words(partial(work, *arguments, **named))
+
+    return done
+
+
+@_in_words
 def phantom_fundus() -> list[LayerData]:
     """Return a made-up fundus that brings its made-up patient."""
     from napari_dmoe.phantoms.fundus.cohort import NOTICE
@@ -34,6 +50,7 @@ def phantom_fundus() -> list[LayerData]:
     return _phantom(sample_fundus(), "phantom fundus", NOTICE, "fundus")
 
 
+@_in_words
 def phantom_skin() -> list[LayerData]:
     """Return a made-up skin lesion that brings its made-up patient."""
     from napari_dmoe.phantoms.samples import sample_skin
@@ -42,6 +59,7 @@ def phantom_skin() -> list[LayerData]:
     return _phantom(sample_skin(), "phantom skin lesion", NOTICE, "skin")
 
 
+@_in_words
 def phantom_pelvis() -> list[LayerData]:
     """Return a made-up pelvis CT that brings its made-up patient."""
     from napari_dmoe.phantoms.pelvis.cohort import NOTICE
@@ -50,6 +68,7 @@ def phantom_pelvis() -> list[LayerData]:
     return _phantom(sample_pelvis(), "phantom pelvis", NOTICE, "pelvis")
 
 
+@_in_words
 def ct_pelvis() -> list[LayerData]:
     """Return the real CT, with the labels of prostate and bladder hidden."""
     from napari_dmoe.phantoms.samples import sample_ct
@@ -57,6 +76,7 @@ def ct_pelvis() -> list[LayerData]:
     return _real(sample_ct(), "CT", "CT prostate, bladder")
 
 
+@_in_words
 def mr_brain() -> list[LayerData]:
     """Return the real MR, with the label of the tumour hidden."""
     from napari_dmoe.phantoms.samples import sample_mr
@@ -64,6 +84,7 @@ def mr_brain() -> list[LayerData]:
     return _real(sample_mr(), "MR", "MR tumour")
 
 
+@_in_words
 def retina_colour() -> list[LayerData]:
     """Return the retina photograph that scikit-image ships (real, CC0)."""
     from skimage.data import retina
@@ -71,6 +92,7 @@ def retina_colour() -> list[LayerData]:
     return [(retina(), {"name": "retina", "rgb": True}, "image")]
 
 
+@_in_words
 def retina_green() -> list[LayerData]:
     """Return the photograph's green channel, in which vessels and cup stand out."""
     from skimage.data import retina
@@ -123,13 +145,11 @@ def _reader(
     """Return what reads files where the names of all end so; None for others."""
     are_ours = path and all(each.lower().endswith(suffixes) for each in _listed(path))
 
-    def read_in_words(asked: Paths) -> list[Any]:
-        from napari_dmoe.viewer.uncaught import tell_ours_in_words
-
-        tell_ours_in_words()
+    @_in_words
+    def read_listed(asked: Paths) -> list[Any]:
         return read(_listed(asked))
 
-    return read_in_words if are_ours else None
+    return read_listed if are_ours else None
 
 
 def _listed(path: Paths) -> list[str]:
@@ -174,10 +194,9 @@ def _load_in_dock(paths: list[str]) -> list[Any]:
     return [(None,)]
 
 
+@_in_words
 def write_nifti_layer(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
     """Save one image or labels layer as NIfTI, in place, with its record."""
     from napari_dmoe.viewer.layers.saving import save_layer
-    from napari_dmoe.viewer.uncaught import tell_ours_in_words
 
-    tell_ours_in_words()
     return save_layer(Path(path), data, meta)

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from napari.utils.notifications import notification_manager
 
 from napari_dmoe.faults import passes_through_us, shown
 
 Hook = Callable[..., Any]
+T = TypeVar("T")
 
 
 class _Telling:
@@ -50,3 +51,17 @@ def tell_ours_in_words() -> None:
             sys.excepthook = telling
     if not isinstance(sys.excepthook, _Telling):
         sys.excepthook = _Telling(sys.excepthook)
+
+
+def in_words(work: Callable[..., T], *arguments: Any) -> T:
+    """Do what napari asked for; raise what goes wrong in words alone.
+
+    napari logs what a reader raises where files are named at its start, with the
+    traceback and its causes: no hook would see it.
+    """
+    tell_ours_in_words()
+    try:
+        return work(*arguments)
+    except Exception as error:  # noqa: BLE001 - raised below, where it has no context
+        failed = shown(error)
+    raise failed

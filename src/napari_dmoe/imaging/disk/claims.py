@@ -24,6 +24,7 @@ from filelock import BaseFileLock, FileLock, Timeout
 
 from napari_dmoe.imaging.disk.atomic import remove_leftovers
 from napari_dmoe.imaging.disk.owners import is_gone, owner_tag
+from napari_dmoe.purpose import reason
 
 LOCK = ".napari-dmoe-lock"
 """Name of the file that a claim locks."""
@@ -133,7 +134,7 @@ def _locked(folder: Path, patience: float) -> Iterator[None]:
         raise _taken(folder, *_writer(path)) from None
     except OSError as error:
         _give_back(path, lock, is_ours=lock.is_locked or _is_empty(path))
-        why = error.strerror or str(error)
+        why = error.strerror or reason(error)
         if isinstance(error, FileExistsError | NotADirectoryError):
             why = "there is a file of that name"
         raise FolderError(

@@ -11,6 +11,7 @@ import io
 import math
 import os
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -25,6 +26,7 @@ from napari_dmoe.imaging import nifti
 from napari_dmoe.imaging.disk.atomic import atomic_path
 from napari_dmoe.inference.results.provenance import Provenance
 from napari_dmoe.inference.results.record_rules import impossible, label_shapes
+from napari_dmoe.purpose import reason
 from napari_dmoe.validation import said
 
 CASE_SUFFIX = ".dmoe-case"
@@ -220,7 +222,12 @@ def parse_record(content: bytes, where: str) -> Provenance:
 
 
 def _said(error: Exception) -> str:
-    return printable(str(error), _MOST_SHOWN) or type(error).__name__
+    """Return what an archive's reader says, or at least what kind of error it was."""
+    if isinstance(error, zipfile.BadZipFile | zlib.error | NotImplementedError):
+        return printable(str(error), _MOST_SHOWN) or type(error).__name__
+    if isinstance(error, RuntimeError) and "is encrypted" in str(error):
+        return "it is encrypted"
+    return printable(reason(error), _MOST_SHOWN)
 
 
 def _is_of_sweep(content: bytes) -> bool:

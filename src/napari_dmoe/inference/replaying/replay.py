@@ -31,6 +31,7 @@ from napari_dmoe.inference.running.variants import segment_variants
 from napari_dmoe.inference.what_if.uncertainty import Uncertainty, count_samples
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.progress import ProgressHook, silent
+from napari_dmoe.purpose import reason
 from napari_dmoe.validation import said
 
 NEAR = 0.9999
@@ -231,7 +232,7 @@ def _made_again(
         choice = recorded_choice(record, loaded)
         choices, place = company(record, loaded, choice)
     except ValueError as error:
-        raise ReplayError((str(error),)) from error
+        raise ReplayError((reason(error),)) from error
     if record.made_by == "uncertainty":
         return count_samples(loaded, image, choice, settings, progress, upright=upright)
     results = segment_variants(

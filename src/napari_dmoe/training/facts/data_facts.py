@@ -19,6 +19,7 @@ from napari_dmoe.cohorts.datasets import title_of
 from napari_dmoe.foreign import printable
 from napari_dmoe.models.card import LONGEST_NAME, ModelCard, Text, TrainingFacts
 from napari_dmoe.training.cases.annotation import TrainingError
+from napari_dmoe.validation import said
 
 BASELINES: Mapping[str, str] = {"single-router": "single router", "no-moe": "no MoE"}
 """Networks without routers to choose from: ends of their names, and of their titles."""
@@ -121,7 +122,7 @@ def checked(stated: str | None) -> str | None:
             return str(TypeAdapter(Text).validate_python(text))
         fault = f"it has {len(text):,} characters, and {_LONGEST_STATED} are the most"
     except ValidationError as error:
-        fault = str(error.errors()[0]["msg"]).removeprefix("Value error, ")
+        fault = said(error)
     raise TrainingError(f"what is stated of the images cannot be noted: {fault}")
 
 

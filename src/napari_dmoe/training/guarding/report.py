@@ -16,6 +16,7 @@ from typing import Any
 from napari_dmoe.evaluation.group_table import counted_mean
 from napari_dmoe.evaluation.groups import EVERYBODY
 from napari_dmoe.evaluation.json_scores import with_null
+from napari_dmoe.purpose import reason
 from napari_dmoe.training.guarding import verdict
 from napari_dmoe.training.guarding.changes import Change, change_of, changes
 from napari_dmoe.training.guarding.verdict import TOLERANCE, Verdict
@@ -136,7 +137,9 @@ class TuningReport:
                     facts[name] = tuple(facts[name])
             return cls(**facts)
         except (KeyError, TypeError, AttributeError, ValueError) as error:
-            raise ValueError(f"this is no report of a tuning: {error}") from error
+            raise ValueError(
+                f"this is no report of a tuning: {reason(error)}"
+            ) from error
 
 
 def _worst(rows: Sequence[Change], when: str) -> tuple[str, float] | None:

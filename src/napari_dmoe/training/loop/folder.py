@@ -33,6 +33,7 @@ from napari_dmoe.imaging.tables import write_table
 from napari_dmoe.models.checkpoint import LoadedModel, load_checkpoint
 from napari_dmoe.models.saving import save_checkpoint, write_safetensors
 from napari_dmoe.models.weights import CheckpointError, read_weights
+from napari_dmoe.purpose import reason
 from napari_dmoe.training.cases.annotation import TrainingError
 from napari_dmoe.training.loop.history import Epoch, history_rows
 from napari_dmoe.training.loop.resuming import RESUME, read_facts
@@ -101,9 +102,9 @@ class RunFolder:
                 partial.write_bytes(b"\0" * 4096)
             (self.path / ".probe").unlink()
         except OSError as error:
+            why = error.strerror or reason(error)
             raise TrainingError(
-                f"nothing can be written to {self.path}: {error.strerror or error}. "
-                "Choose another folder"
+                f"nothing can be written to {self.path}: {why}. Choose another folder"
             ) from error
 
     def refuse_another(self) -> None:
@@ -177,8 +178,9 @@ class RunFolder:
             if self.task:
                 write_text(self.path / TASK, self.task)
         except OSError as error:
+            why = error.strerror or reason(error)
             raise TrainingError(
-                f"nothing can be written to {self.path}: {error.strerror or error}. "
+                f"nothing can be written to {self.path}: {why}. "
                 "Nothing was saved: make room, or choose another folder"
             ) from error
         self.has_begun = True

@@ -21,6 +21,7 @@ from torch import Tensor
 import napari_dmoe
 from napari_dmoe.foreign import printable
 from napari_dmoe.models.checkpoint import CheckpointError, LoadedModel
+from napari_dmoe.purpose import reason
 from napari_dmoe.training.cases.annotation import TrainingError
 from napari_dmoe.training.cases.pool import pool_sha256
 from napari_dmoe.training.learning.optimisers import n_slots
@@ -194,7 +195,7 @@ class Saver:
             self._failures.pop(name, None)
         except (CheckpointError, OSError) as error:
             self._failures[name] = error
-            notice = f"epoch {run.epoch}: not saved: {error}"
+            notice = f"epoch {run.epoch}: not saved: {reason(error)}"
             if notice not in run.notices:
                 run.notices.append(notice)
                 _logger.warning(notice)

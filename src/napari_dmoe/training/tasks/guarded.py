@@ -27,6 +27,7 @@ from napari_dmoe.imaging.tables import write_table
 from napari_dmoe.inference.running.devices import choose_device
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.progress import ProgressHook
+from napari_dmoe.purpose import reason
 from napari_dmoe.training.cases.annotation import TrainingError
 from napari_dmoe.training.guarding.at_work import Guarding
 from napari_dmoe.training.guarding.changes import Change
@@ -151,8 +152,8 @@ class Watch:
         scores = [asdict(score) for score in before]
         if before:
             folder.before = json.dumps(with_null({**facts, "scores": scores}))
-        for reason in guarding.report(before, before).reasons if before else ():
-            folder.notices.note(f"{CANNOT_TELL}: {reason}")
+        for why in guarding.report(before, before).reasons if before else ():
+            folder.notices.note(f"{CANNOT_TELL}: {why}")
         return cls(guarding, parent, before, device, progress, anew)
 
     def report(self, fitted: Fitted, folder: Path) -> TuningReport:
@@ -179,9 +180,10 @@ class Watch:
             write_text(folder / REPORT, report.to_json() + "\n")
             write_table(folder / TABLE, [*map(_row, report.guard)], _COLUMNS)
         except OSError as error:
+            why = error.strerror or reason(error)
             raise NotSaved(
                 f"the training is over and saved in {folder}, but what the guard tells "
-                f"cannot be saved: {error.strerror or error}. Make room, and resume it"
+                f"cannot be saved: {why}. Make room, and resume it"
             ) from error
         return report
 

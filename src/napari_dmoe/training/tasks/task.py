@@ -16,6 +16,7 @@ from napari_dmoe.foreign import JSONError, read_json
 from napari_dmoe.models.saving import TRAINING_KEY, save_checkpoint
 from napari_dmoe.models.weights import CheckpointError
 from napari_dmoe.progress import Cancelled, ProgressHook, silent
+from napari_dmoe.purpose import reason
 from napari_dmoe.training.cases.annotation import TrainingError
 from napari_dmoe.training.guarding.report import TuningReport
 from napari_dmoe.training.loop.fit import EpochHook, FitOptions
@@ -353,7 +354,9 @@ def read_settings(path: Path) -> dict[str, Any]:
     try:
         stated = read_json(path)
     except (OSError, ValueError) as error:
-        raise TrainingError(f"{path.name} cannot be read as JSON: {error}") from error
+        raise TrainingError(
+            f"{path.name} cannot be read as JSON: {reason(error)}"
+        ) from error
     if not isinstance(stated, dict):
         raise TrainingError(f"{path.name} holds no settings: expected a JSON object")
     return stated

@@ -10,6 +10,7 @@ from weakref import WeakKeyDictionary
 
 from napari.layers import Image
 
+from napari_dmoe.faults import told
 from napari_dmoe.progress import Progress, ProgressHook
 from napari_dmoe.viewer.bench import Bench, Control
 from napari_dmoe.viewer.fine_tune.annotations import Snapshot, copied
@@ -127,7 +128,7 @@ class TuneControl(Control):
             self._folder.discard()
             path = self._folder.path
         except (ValueError, OSError) as error:
-            self._on_failed(error)
+            self._on_failed(told(error))
             return
         rehearsed: tuple[str, ...] = ()
         if self._tab.tune.wants_rehearsal:
@@ -188,7 +189,7 @@ class TuneControl(Control):
         try:
             self.runner.start(self._task.model_copy(update={"mode": mode}))
         except OSError as error:
-            self._on_failed(f"the training process cannot be started: {error}")
+            self._on_failed(f"the training process cannot be started: {told(error)}")
         else:
             self._tuning.become(State.TRAINING, "Starting a process of its own …")
 
@@ -211,7 +212,7 @@ class TuneControl(Control):
             text = (self._folder.path / REPORT).read_text("utf-8")
             self._tuning.report = TuningReport.from_json(text)
         except (OSError, ValueError) as error:
-            self._on_failed(f"the report cannot be read: {error}")
+            self._on_failed(f"the report cannot be read: {told(error)}")
             return
         said = "Done. Look at the table, then keep or discard."
         self._tuning.become(State.DONE, said)

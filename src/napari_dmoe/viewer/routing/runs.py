@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari.layers import Image
 
+from napari_dmoe.faults import told
 from napari_dmoe.patient import Patient
 from napari_dmoe.progress import ProgressHook, part_of
 from napari_dmoe.viewer.engines import Engines
@@ -55,7 +56,8 @@ def why_no_run(session: Session, image: Image, result: Result) -> str:
     try:
         now = session.request(image, loaded)
     except ValueError as error:
-        return f"{str(error)[:1].upper()}{str(error)[1:]}."
+        why = told(error)
+        return f"{why[:1].upper()}{why[1:]}."
     return "" if now.image_version == result.request.image_version else CHANGED
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtWidgets import QFileDialog, QMessageBox, QWidget
 
+from napari_dmoe.faults import told
 from napari_dmoe.imaging.tables import write_table
 from napari_dmoe.viewer.checkpoints import CHECKPOINT_SUFFIXES
 
@@ -78,7 +79,7 @@ def table_path(path: Path) -> Path:
 
 def not_saved(path: Path, error: OSError) -> OSError:
     """Return an error that says what could not be saved, and what to do."""
-    why = error.strerror or str(error)
+    why = error.strerror or told(error)
     return OSError(
         f"{path.name} cannot be saved in {path.parent}: {why}. Choose another place."
     )

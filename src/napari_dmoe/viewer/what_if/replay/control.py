@@ -12,6 +12,7 @@ from weakref import WeakSet
 from napari.utils.notifications import show_info
 from qtpy.QtWidgets import QFileDialog
 
+from napari_dmoe.faults import told
 from napari_dmoe.imaging.files import safe_stem
 from napari_dmoe.inference.replaying import case_files
 from napari_dmoe.inference.replaying.record_comparison import compare_records
@@ -122,7 +123,7 @@ class ReplayControl(Control):
         try:
             subject = replaying.replay_subject(layer, image)
         except ValueError as error:
-            self._tell(f"Not replayed: {error}")
+            self._tell(f"Not replayed: {told(error)}")
             return
         show = partial(self._on_played, weakref.ref(layer), image, subject)
         order = Order(
@@ -240,7 +241,7 @@ class ReplayControl(Control):
         try:
             data, arguments, kind = replaying.case_layer(image, case, name)
         except ValueError as error:
-            self._tell(f"Not opened: {error}.")
+            self._tell(f"Not opened: {told(error)}.")
             return "Not opened: the image is another one."
         arguments["name"] = layer_name(image.name, case.record, f"from {_stem(path)}")
         layer = slot.put(viewer, (data, arguments, kind), None)
