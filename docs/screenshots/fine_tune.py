@@ -21,7 +21,7 @@ from napari_dmoe.viewer.segment.control import SegmentControl
 
 PATIENCE_SECONDS = 900
 NARROW, WIDE = 300, 600
-N_GUARD, ROUNDS = 12, 4
+N_GUARD, ROUNDS = 30, 4
 
 
 def fine_tune(viewer: napari.Viewer, dock: QWidget, shoot: object) -> None:
@@ -62,7 +62,7 @@ def _after_a_stop(viewer: napari.Viewer, dock: QWidget, shoot: object) -> None:
     _state(shoot, "stopped")
     foot.resume_button.click()
     _wait(lambda: tuning.state is State.DONE)
-    _show(dock, tab.outcome)
+    _show(dock, tab.outcome.table)  # below the verdict, which "kept" shows
     _state(shoot, "done")
     tab.outcome.changes_button.click()
     _wait(lambda: not dock.work.is_busy)

@@ -118,6 +118,16 @@ def test_progress_and_curves_are_shown_live(tuning: TuningDesk) -> None:
     assert tuning.tab.outcome.look_button.isVisibleTo(tuning.tab)
 
 
+def test_rounds_are_counted_in_whole_numbers_from_the_first(tuning: TuningDesk) -> None:
+    tuning.open()
+    tuning.start().train(1)
+    tuning.desk.dock.show()
+    plot = tuning.tab.curves.plot
+    tuning.wait(lambda: plot.figure is not None)
+    ticks = plot.figure.axes[1].get_xticks()
+    assert [tick % 1 for tick in ticks] == [0] * len(ticks)
+
+
 def test_how_long_it_takes_is_shown_before_and_while_it_runs(
     make_tuning: Callable[..., TuningDesk],
 ) -> None:

@@ -307,6 +307,48 @@ def test_only_what_was_chosen_last_counts(
     assert tuning.guard_note.startswith("30 cases")
 
 
+def test_nothing_is_looked_at_for_a_model_that_was_unloaded(
+    make_tuning: Callable[..., TuningDesk], tmp_path: Path
+) -> None:
+    look = SlowLook()
+    tuning = make_tuning(look_at_guard=look)
+    tuning.know()
+    tuning.paint()
+    tuning.open()
+    tuning.choose_guard(cohort(tmp_path / "people", EVERYBODY), is_awaited=False)
+    tuning.desk.dock._session.set_model(None)
+    look.gate.set()
+    tuning.wait(lambda: not tuning.tuner.guard.is_looking)
+    assert tuning.guard_note == "Nothing will be said of how other patients fare."
+    assert titles(tuning) == [NONE]
+
+
+def test_guards_that_are_called_alike_can_be_told_apart(
+    tuning: TuningDesk, tmp_path: Path
+) -> None:
+    tuning.open()
+    for folder in ("north/a", "south/a", "south/b"):
+        people = cohort(tmp_path / folder, EVERYBODY[:1])
+        tuning.choose_guard(people / "cohort.csv")
+    tuning.choose_guard(tmp_path / "south" / "b")
+    names = ("north/a/cohort.csv", "south/a/cohort.csv", "b/cohort.csv", "b")
+    assert titles(tuning)[2:-2] == [str(Path(name)) for name in names]
+
+
+def test_what_is_said_of_the_guard_does_not_begin_with_it_again(
+    tuning: TuningDesk, tmp_path: Path
+) -> None:
+    tuning.open()
+    tuning.choose_guard(seven(tmp_path))
+    assert tuning.guard_note.lower().count("the guard") == 1
+    tuning.choose_guard(cohort(tmp_path / "others", ["", *EVERYBODY]))
+    first, *notices = tuning.guard_note.splitlines()
+    assert first.startswith("31 cases")
+    assert notices
+    assert all(notice.startswith("· ") for notice in notices)
+    assert "the guard:" not in tuning.guard_note
+
+
 def test_another_ticked_image_is_looked_for_in_the_guard(
     make_tuning: Callable[..., TuningDesk], tmp_path: Path
 ) -> None:

@@ -69,6 +69,25 @@ def test_a_table_a_little_too_wide_cuts_its_first_column(
     assert cell(table, 0, 0).data(Qt.ItemDataRole.ToolTipRole) == "80 and over"
 
 
+def test_a_table_that_wraps_sets_words_below_each_other_rather_than_to_scroll(
+    qtbot: QtBot,
+) -> None:
+    table = Table(wraps=True)
+    qtbot.addWidget(table)
+    heading = Line({"group": "a heading over all columns"}, is_heading=True)
+    cells = {"group": "upper extremity", "dice": ".800 worse", "n": "3*"}
+    lines = [heading, Line(cells, bold=("group",)), Line({"group": "all", "n": "9"})]
+    table.show_lines(lines, [Column(key, key) for key in cells])
+    table.show()
+    resize(qtbot, table, sum(table._needed(n, is_wrapped=True) for n in range(3)) + 2)
+    qtbot.waitUntil(lambda: table.horizontalScrollBar().maximum() == 0)
+    one = table.rowHeight(2)
+    assert (table.rowHeight(0), table.rowHeight(1) > one) == (one, True)
+    assert table.height() >= sum(map(table.rowHeight, range(3)))
+    resize(qtbot, table, 600)
+    assert table.rowHeight(1) == one
+
+
 def test_the_columns_share_the_whole_width(qtbot: QtBot, table: Table) -> None:
     resize(qtbot, table, 601)
     qtbot.waitUntil(

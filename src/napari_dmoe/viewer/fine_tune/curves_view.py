@@ -77,7 +77,7 @@ class CurvesSection(QWidget):
             )
         below.set_ylabel("Dice", fontsize=_SMALL)
         below.set_xlabel("round", fontsize=_SMALL)
-        below.xaxis.get_major_locator().set_params(integer=True)
+        below.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
         figure.legend(
             loc="outside lower center",
             ncols=_LEGEND_COLUMNS,

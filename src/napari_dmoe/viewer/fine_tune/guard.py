@@ -84,8 +84,7 @@ class GuardControl(Control):
         model = self._session.model
         if model is None:
             self._offered, self._drawn = [], None
-            self._section.offer_guards((NONE,), 0)
-            self._section.show_guard(words.NO_GUARD, None)
+            self._look()
             return
         from napari_dmoe.training.guarding.guard import phantom_guard
 
@@ -194,8 +193,10 @@ class GuardControl(Control):
     def _show(self) -> None:
         guard = self.guard
         if guard is None:
+            self._section.offer_guards((NONE,), 0)
+            self._section.show_guard(words.NO_GUARD, None)
             return
-        titles = [_title(each) for each in self._offered]
+        titles = [_title(each, self._offered) for each in self._offered]
         self._section.offer_guards([*titles, FOLDER, TABLE], self._place)
         is_drawn = guard.kind == "phantoms"
         self._section.show_guard(self._note(guard), guard.n if is_drawn else None)
@@ -213,9 +214,16 @@ class GuardControl(Control):
         return words.cohort_note(self._seen, self._pairs.patients)
 
 
-def _title(guard: Guard) -> str:
-    name = Path(guard.name).name
-    return {"none": NONE, "phantoms": f"{name} phantoms"}.get(guard.kind, name)
+def _title(guard: Guard, offered: Sequence[Guard]) -> str:
+    """Name a guard, and its folders as far as another would be called the same."""
+    if guard.kind != "cohort":
+        return NONE if guard.kind == "none" else f"{guard.name} phantoms"
+    others = [Path(g.name).parts for g in offered if g.kind == "cohort" and g != guard]
+    end = parts = Path(guard.name).parts
+    for n in range(len(parts), 0, -1):
+        if all(other[-n:] != parts[-n:] for other in others):
+            end = parts[-n:]
+    return str(Path(*end))
 
 
 def _look(

@@ -20,11 +20,13 @@ LOOKING = "Looking at the guard's cases …"
 DRAWN = "Made-up cases as those that are ticked, which the model has never seen."
 _ONLY = "So the verdict can only be “not checked” or “worse”."
 _MOST_GROUPS, _MOST_NOTICES = 6, 4
+_WHOSE = "the guard: "
 
 
 def unusable(why: object) -> str:
     """Say that a guard cannot be used, and why."""
-    return f"The guard cannot be used: {str(why).rstrip('.')}."
+    told = str(why).removeprefix(_WHOSE).rstrip(".")
+    return f"The guard cannot be used: {told}."
 
 
 def looking(progress: Progress) -> str:
@@ -85,7 +87,7 @@ def cohort_note(guarding: Guarding, trained: Sequence[Patient]) -> str:
         said.append(f"Fewer than {SMALL_GROUP}, which say little: {_listed(named)}.")
     if any(numbers) and (missing or few.keys() & set(wanted)):
         said.append(_ONLY)
-    return " ".join((*said, *_notices(guarding)))
+    return "\n".join((" ".join(said), *_notices(guarding)))
 
 
 def _notices(guarding: Guarding) -> list[str]:
@@ -93,9 +95,9 @@ def _notices(guarding: Guarding) -> list[str]:
     from napari_dmoe.training.guarding.at_work import ONLY_PICTURES
 
     told = [n for n in guarding.report((), ()).notices if ONLY_PICTURES not in n]
-    said = [f"{n[:1].upper()}{n[1:].rstrip('.')}." for n in told[:_MOST_NOTICES]]
+    said = [f"· {n.removeprefix(_WHOSE).rstrip('.')}" for n in told[:_MOST_NOTICES]]
     more = len(told) - len(said)
-    return [*said, f"And {more} more, which the report lists."] if more else said
+    return [*said, f"· and {more} more, which the report lists"] if more else said
 
 
 def _listed(names: Sequence[str]) -> str:

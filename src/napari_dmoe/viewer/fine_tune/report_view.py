@@ -40,7 +40,7 @@ class OutcomeSection(QWidget):
         self._make_looks()
         self.title = heading("AFTER")
         self.verdict = paragraph(name="tuning-verdict")
-        self.table = Table("Dice before and after", most_lines=_MOST_LINES)
+        self.table = Table("Dice before and after", most_lines=_MOST_LINES, wraps=True)
         self.notices = paragraph(name="tuning-notices")
         self._make_decisions()
         column(

@@ -18,7 +18,7 @@ from qtpy.QtCore import (
     Qt,
     Signal,
 )
-from qtpy.QtGui import QFont, QResizeEvent
+from qtpy.QtGui import QFont, QFontMetrics, QResizeEvent
 from qtpy.QtWidgets import QAbstractItemView, QFrame, QTableView
 from superqt.utils import signals_blocked
 
@@ -31,6 +31,7 @@ _GIVES_WAY = 0.4
 """Share of the first column that may be cut, rather than to scroll; hovering tells."""
 _MEASURED = 100  # lines that decide how wide a column is; more would take long
 _GAP = 6  # around a column's name, and between lines
+_ROUNDED = 2  # of pixels, so that no word is cut for want of a part of one
 _LEAST = 0.0005  # what three decimals round to 0
 _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 _DASH_THAT_MAY_BREAK = "–\u200b"  # with a space of no width, for narrow docks
@@ -104,7 +105,8 @@ class Table(QTableView):
     """Shows lines by column; none take no room.
 
     More than `most_lines` are scrolled. The columns `last` stand behind all others. A
-    click on a column's name sorts by it where the table `is_sorted`.
+    click on a column's name sorts by it where the table `is_sorted`. One that `wraps`
+    sets words on another line rather than to scroll.
     """
 
     line_chosen = Signal(int)
@@ -120,9 +122,11 @@ class Table(QTableView):
         last: Sequence[str] = (),
         most_lines: int = _MOST_LINES,
         is_sorted: bool = False,
+        wraps: bool = False,
     ) -> None:
         super().__init__()
         self._last, self._most_lines = tuple(last), most_lines
+        self._wraps = wraps
         self._lines = TableModel(self)
         self._order = QSortFilterProxyModel(self)
         self._order.setSourceModel(self._lines)
@@ -136,7 +140,7 @@ class Table(QTableView):
         self.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         # Tab leaves the table, as it leaves every other input of the dock.
         self.setTabKeyNavigation(False)
-        self.setWordWrap(False)
+        self.setWordWrap(wraps)
         self.setMinimumWidth(1)
         for header in (self.verticalHeader(), self.horizontalHeader()):
             header.setMinimumSectionSize(1)
@@ -199,6 +203,8 @@ class Table(QTableView):
         """Give each column what it needs, and its share of what is left."""
         widths = [self._needed(place) for place in range(self._lines.columnCount())]
         left = self.viewport().width() - sum(widths)
+        if left < 0 and self._wraps:
+            left = self._wrap(widths, left)
         if 0 > left >= -_GIVES_WAY * widths[0]:
             widths[0] += left
         left, n = max(left, 0), len(widths)
@@ -207,15 +213,48 @@ class Table(QTableView):
             more = left * (place + 1) // n - left * place // n
             self.setColumnWidth(place, width + more)
 
-    def _share_height(self) -> None:
-        """Give all lines the height of the first one."""
-        self.verticalHeader().setDefaultSectionSize(self.sizeHintForRow(0) + _GAP)
+    def _wrap(self, widths: list[int], left: int) -> int:
+        """Take width from where words can stand below each other, the most first."""
+        gives = [
+            width - self._needed(place, is_wrapped=True)
+            for place, width in enumerate(widths)
+        ]
+        for place in sorted(range(len(widths)), key=lambda n: -gives[n]):
+            less = min(-left, gives[place])
+            widths[place] -= less
+            left += less
+        return left
 
-    def _needed(self, place: int) -> int:
+    def _share_height(self) -> None:
+        """Give all lines the height of the first one; more to those that wrap."""
+        if not self._wraps:
+            self.verticalHeader().setDefaultSectionSize(self.sizeHintForRow(0) + _GAP)
+            return
+        heights = [self.sizeHintForRow(row) for row in range(self._lines.rowCount())]
+        for row, height in enumerate(heights):
+            is_heading = self.columnSpan(row, 0) > 1  # its cell takes the whole width
+            self.setRowHeight(row, (min(heights) if is_heading else height) + _GAP)
+
+    def _needed(self, place: int, *, is_wrapped: bool = False) -> int:
         """Return the least width of a column: of its name, and of its cells."""
-        lines = self._lines.columns[place].title.splitlines()
-        names = [self.fontMetrics().horizontalAdvance(line) + _GAP for line in lines]
-        return max([self.sizeHintForColumn(place), *names])
+        column, metrics = self._lines.columns[place], self.fontMetrics()
+        lines = column.title.splitlines()
+        names = [metrics.horizontalAdvance(line) + _GAP for line in lines]
+        saved = self._saved(column.key) if is_wrapped else 0
+        return max([self.sizeHintForColumn(place) - saved, *names])
+
+    def _saved(self, key: str) -> int:
+        """Return how much narrower a column is with each word on a line of its own."""
+        plain, bold = self.font(), self.font()
+        bold.setBold(True)
+        lines = [line for line in self._lines.lines if not line.is_heading]
+        texts, words = [0], [0]
+        for line in lines[:_MEASURED]:
+            metrics = QFontMetrics(bold if key in line.bold else plain)
+            text = _shown(line.cells.get(key, ""))
+            texts.append(metrics.horizontalAdvance(text))
+            words += [metrics.horizontalAdvance(word) for word in text.split()]
+        return max(0, max(texts) - max(words) - _ROUNDED)
 
     def file_rows(self) -> list[dict[str, str]]:
         """Return the lines for a file, with all columns and digits."""
