@@ -166,6 +166,15 @@ def test_a_sweep_says_which_values_nobody_had(women: LoadedModel) -> None:
     assert unknown.reference.place is None
 
 
+def test_a_sweep_of_pairs_keeps_them_apart(tiny_checkpoint: Checkpoint) -> None:
+    card = card_of((3, 0))
+    age = CardAttribute(name="age", values=("below 50", "from 50"), edges=(50,))
+    update = {"attributes": (*card.attributes, age)}
+    model = load_checkpoint(tiny_checkpoint(4, 2), card=card.model_copy(update=update))
+    swept = sweep(model, IMAGE, attribute=("sex", "age"))
+    assert "had it: male, below 50; male, from 50; their masks" in swept.summary
+
+
 def test_noise_samples_say_so_too(women: LoadedModel) -> None:
     found = uncertainty(women, IMAGE, Patient(sex="male"), samples=2)
     assert NEVER in found.provenance.notices

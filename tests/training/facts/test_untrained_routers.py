@@ -13,6 +13,7 @@ from napari_dmoe.models.card import CardAttribute, TrainingFacts
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.training.cases.annotation import TrainingError
 from napari_dmoe.training.loop.fit import fit
+from napari_dmoe.training.starting.modes import in_mode
 from napari_dmoe.training.starting.new_routers import (
     add_attribute,
     add_value,
@@ -127,6 +128,14 @@ def test_a_new_value_begins_as_those_that_were_trained() -> None:
     assert nearest_value(only, "severity", squares(2)) == "glaucoma"
     none = stating({"severity": dict.fromkeys(("healthy", "suspect", "glaucoma"), 0)})
     assert nearest_value(none, "severity", squares(2)) in none.card.attributes[0].values
+
+
+def test_a_single_router_is_the_mean_of_those_that_were_trained() -> None:
+    start = stating({"severity": {"healthy": 4, "suspect": 0, "glaucoma": 4}})
+    (row,) = in_mode(start, "single-router").network.moe.router_weight
+    assert torch.equal(row, start.network.moe.router_weight[[0, 2]].mean(0))
+    (row,) = in_mode(tiny_model(), "single-router").network.moe.router_weight
+    assert torch.equal(row, tiny_model().network.moe.router_weight.mean(0))
 
 
 def test_an_attribute_that_drives_the_model_under_another_name_is_none_to_add() -> None:

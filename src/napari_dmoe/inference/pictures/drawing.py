@@ -24,10 +24,14 @@ FILL = 0.35
 
 
 def picture_of(plane: SpatialImage) -> Picture:
-    """Return a 2D image as (H, W, 3) uint8, stretched to its own range if not 8 bit."""
+    """Return a 2D image as (H, W, 3) uint8, stretched to its own range if not 8 bit.
+
+    Of more channels than three the first three are drawn, of two the first.
+    """
     order = [a for a in ("y", "x", CHANNEL_AXIS) if a in plane.axes]
     values = np.asarray(plane.data).transpose([plane.axes.index(a) for a in order])
-    values = values[..., :3] if values.ndim == 3 else values[..., np.newaxis]
+    values = values[..., np.newaxis] if values.ndim == 2 else values
+    values = values[..., : 3 if values.shape[-1] > 2 else 1]
     if values.dtype != np.uint8:
         values = np.nan_to_num(values.astype(np.float64), posinf=0, neginf=0)
         low, high = values.min(), values.max()

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_dmoe.imaging.spatial import Grid, SpatialImage
+from napari_dmoe.imaging.spatial import CHANNEL_AXIS, Grid, SpatialImage
 from napari_dmoe.imaging.volumes import VOLUME_AXES
 from napari_dmoe.inference.pictures.colours import AIR, CT_WINDOW
 from napari_dmoe.inference.pictures.drawing import (
@@ -78,9 +78,14 @@ def radiological(image: SpatialImage) -> tuple[slice, slice]:
 
 
 def slice_picture(image: SpatialImage, number: int) -> Picture:
-    """Return slice `number` along z as (H, W, 3) uint8, in the order of its voxels."""
-    order = [image.axes.index(axis) for axis in VOLUME_AXES]
+    """Return slice `number` along z as (H, W, 3) uint8, in the order of its voxels.
+
+    Of several channels the first is drawn.
+    """
+    channels = [axis for axis in (CHANNEL_AXIS,) if axis in image.axes]
+    order = [image.axes.index(axis) for axis in (*channels, *VOLUME_AXES)]
     volume = np.asarray(image.data).transpose(order)
+    volume = volume[0] if channels else volume
     plane = volume[number].astype(np.float64)
     low, high = CT_WINDOW
     if volume.min() >= AIR:

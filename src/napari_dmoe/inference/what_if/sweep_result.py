@@ -183,10 +183,11 @@ class Sweep:
         never = self.untrained
         if not never:
             return ()
+        between = "; " if any(", " in name for name in never) else ", "
         masks = "its mask says" if len(never) == 1 else "their masks say"
         return (
-            f"Never trained, as no training case had it: {', '.join(never)}; {masks} "
-            "nothing of such a patient.",
+            f"Never trained, as no training case had it: {between.join(never)}; "
+            f"{masks} nothing of such a patient.",
         )
 
     def _largest_change(self) -> str:

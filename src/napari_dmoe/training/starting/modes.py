@@ -45,8 +45,9 @@ def in_mode(loaded: LoadedModel, mode: Mode) -> LoadedModel:
     loaded : LoadedModel
         The model. It is not changed.
     mode : {"dmoe", "single-router", "no-moe"}
-        ``"dmoe"`` returns it as it is. A single router is the mean of all; without its
-        MoE a network keeps everything else.
+        ``"dmoe"`` returns it as it is. A single router is the mean of all, but for
+        those of values that no training case had; without its MoE a network keeps
+        everything else.
 
     Raises
     ------
@@ -59,13 +60,24 @@ def in_mode(loaded: LoadedModel, mode: Mode) -> LoadedModel:
     if not has_moe:
         raise TrainingError("the model has no MoE to make a single router of")
     left_out = ("moe.", "moes.") if mode == "no-moe" else ()
+    rows = _trained(loaded.card) or list(range(loaded.config.n_routers))
     state = {
-        name: tensor.mean(0, keepdim=True) if is_router(name) else tensor
+        name: tensor[rows].mean(0, keepdim=True) if is_router(name) else tensor
         for name, tensor in loaded.module.state_dict().items()
         if not name.startswith(left_out)
     }
     config, card = config_in_mode(loaded.config, mode), card_in_mode(loaded.card, mode)
     return rebuilt(loaded, config=config, card=card, state=state)
+
+
+def _trained(card: ModelCard) -> list[int]:
+    """Return all routers but those of values that nothing trained."""
+    never = {
+        first + attribute.values.index(value)
+        for attribute, first in zip(card.attributes, card.first_routers, strict=True)
+        for value in card.untrained(attribute.name)
+    }
+    return [router for router in range(card.n_routers) if router not in never]
 
 
 def rebuilt(
