@@ -20,7 +20,7 @@ from napari_dmoe.attributes import PatientError, is_unknown
 OLDEST_YEARS = 130.0
 """Ages above this are taken for typing errors (the oldest verified person was 122)."""
 
-_AGE = re.compile(r"(?P<number>\d+(?:[.,]\d+)?)\s*(?P<unit>[a-z]*)\.?")
+_AGE = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>[a-z]*)\.?")
 _YEARS_PER = {
     **dict.fromkeys(("", "y", "yr", "yrs", "year", "years", "a"), 1.0),
     **dict.fromkeys(("m", "mo", "mos", "month", "months"), 1 / 12),
@@ -336,4 +336,4 @@ def _years_in(text: str) -> float:
             "the age cannot be read: expected years such as 63 or 63 y, or a number "
             "with months, weeks or days such as 18 months"
         )
-    return float(found["number"].replace(",", ".")) * _YEARS_PER[found["unit"]]
+    return float(found["number"]) * _YEARS_PER[found["unit"]]

@@ -90,6 +90,7 @@ def test_a_new_value_says_what_it_needs(
         ("race=Asian,Black", "race is not known of any case of the cohort"),
         ("race=Asian,Black", "The table states sex, severity"),
         ("bmi=high,low", "bmi is not known of any case of the cohort"),
+        ("severitys=high,low", "The table states sex, severity. Is severity meant?"),
         ("Severity=healthy,suspect", "severity drives the model already"),
     ],
 )

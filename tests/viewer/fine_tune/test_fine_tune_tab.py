@@ -13,6 +13,8 @@ from napari.utils.notifications import Notification
 from qtpy.QtCore import Qt
 from tuning_desk import BETTER, TuningDesk
 
+from napari_dmoe.models.card import CardAttribute
+from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.patient import Patient
 from napari_dmoe.training.tuning.corrected import StoredCases
 from napari_dmoe.viewer.fine_tune import pairs_control
@@ -50,6 +52,25 @@ def test_what_is_missing_is_said_in_turn(
     tuning.wait(tuning.tab.foot.button.isEnabled)
     tuning.desk.dock._session.set_model(None)
     assert "Open a model" in tuning.said
+
+
+def test_a_driver_that_no_ticked_pair_knows_is_asked_for(
+    tuning: TuningDesk, models: dict[str, LoadedModel]
+) -> None:
+    (severity,) = models["fundus"].card.attributes
+    sex = CardAttribute(name="sex", values=("female", "male"))
+    card = models["fundus"].card.model_copy(update={"attributes": (severity, sex)})
+    models["two"] = LoadedModel(models["fundus"].network, card, "dmoe-vit")
+    tuning.desk.load("two")
+    tuning.open()
+    assert not tuning.tab.foot.button.isEnabled()
+    assert tuning.said == (
+        "The sex is known of no ticked pair, but drives the model: enter the patient's "
+        "in the Segment tab."
+    )
+    session, image = tuning.desk.session, tuning.viewer.layers["retina"]
+    session.set_patient(image, session.patient_of(image).with_value("Gender", "F"))
+    tuning.wait(lambda: "no ticked pair" not in tuning.said)
 
 
 @pytest.mark.parametrize(("value", "words"), [(0, "Paint rim"), (9, "Label 9")])

@@ -253,7 +253,7 @@ def test_a_card_s_other_name_of_an_attribute_has_one_field(
     [
         ({"sex": "F", "gender": "SECRET"}, "sex and gender contradict each other"),
         ({"age": "SECRET", "sex": "F"}, "the age cannot be read"),
-        ({"langage": "SECRET", "dx": "SECRET"}, "langage (is language meant?)."),
+        ({"langwage": "SECRET", "dx": "SECRET"}, "langwage (is language meant?)."),
     ],
 )
 def test_what_a_layer_brings_and_nobody_understands_is_told(

@@ -16,6 +16,7 @@ from napari_dmoe.attributes import (
     PatientError,
     attribute_called,
     is_unknown,
+    misspelt,
 )
 from napari_dmoe.cohorts.case import Case, Selection
 from napari_dmoe.cohorts.datasets import patients_of
@@ -201,10 +202,12 @@ def _with_attribute(
             f"{name}=VALUE"
         )
     if name not in in_cohort:
+        near = "" if name in ATTRIBUTES else misspelt(name, in_cohort)
+        meant = f". Is {near} meant?" if near else ""
         raise TrainingError(
             f"{name} is not known of any case of the cohort: {NEW_ATTRIBUTE} needs a "
             f"column {name} that says it. The table states "
-            f"{', '.join(in_cohort) or 'no attribute'}"
+            f"{', '.join(in_cohort) or 'no attribute'}{meant}"
         )
     attribute = CardAttribute(name=name, values=_values(name, listed))
     numbers = [p.value(name) for p in patients if isinstance(p.value(name), float)]
