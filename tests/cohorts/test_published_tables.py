@@ -259,6 +259,16 @@ def test_another_column_of_subjects_may_be_named(tmp_path: Path) -> None:
         cohort_of(tmp_path, *lines, subject="lesion")
 
 
+@pytest.mark.parametrize("column", ["Patient No", "patient_name", "lesion", "MRN"])
+def test_a_column_that_may_tell_subjects_is_asked_about(
+    tmp_path: Path, column: str
+) -> None:
+    pictures(tmp_path, "a.tif")
+    notices = said(cohort_of(tmp_path, f"image,{column}", "a.tif,X"))
+    assert f"{column} (does it tell whose cases are? Then name it as" in notices
+    assert "meant?" not in notices
+
+
 def test_rows_are_of_one_subject_if_they_share_any_cell(tmp_path: Path) -> None:
     pictures(tmp_path, *(f"{n}.tif" for n in range(7)))
     cohort = cohort_of(

@@ -6,6 +6,7 @@ What is understood otherwise than it is written, and what is not used, is said.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -50,6 +51,12 @@ LABEL_COLUMNS = (
     *("segmentation_path", "segmentation_file", "ground_truth", "annotation"),
 )
 """Columns that may tell the labels' file, as far as there are such files."""
+
+_MAY_BE_SUBJECTS = re.compile(
+    "(patient|subject|participant|person|individual|lesion)s?"
+    "(no|nr|num|number|code|key|name|uid|uuid|hash|identifier)?|pid|ptid|mrn"
+)
+"""Names of other columns that often tell a patient, or may tell something else."""
 
 _SHOWN = 8
 """Columns that one sentence names."""
@@ -191,13 +198,7 @@ def _in_order(header: Sequence[str], names: Iterable[str]) -> tuple[str, ...]:
 def _unused(
     unknown: Sequence[str], left: Sequence[str], drivers: Collection[str] | None
 ) -> list[str]:
-    meant = {column: misspelt(column, drivers or ()) for column in unknown}
-    said = [
-        f"{_shown(column)} (is {meant[column]} meant?)"
-        if meant[column]
-        else _shown(column)
-        for column in unknown
-    ]
+    said = [_shown(column) + _meant(column, drivers or ()) for column in unknown]
     if drivers is not None:
         said, left = [*said, *map(_shown, left)], []
     unless = ", unless the model's card names them" if drivers is None else ""
@@ -205,6 +206,14 @@ def _unused(
         *([f"columns not used{unless}: {_listed(said)}"] if said else []),
         *([f"columns not used: {_listed([*map(_shown, left)])}"] if left else []),
     ]
+
+
+def _meant(column: str, drivers: Collection[str]) -> str:
+    """Ask whether a column that is not used is another one."""
+    if _MAY_BE_SUBJECTS.fullmatch(name_key(column)):
+        return " (does it tell whose cases are? Then name it as the subject)"
+    name = misspelt(column, drivers)
+    return f" (is {name} meant?)" if name else ""
 
 
 def _shown(column: str) -> str:
