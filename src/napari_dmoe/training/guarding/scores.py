@@ -145,8 +145,8 @@ def remembered(folder: Path | None, is_wanted: bool) -> Scores | None:
     facts = json.loads((folder / BEFORE_FILE).read_text(encoding="utf-8"))
     if facts.get("schema_version") != _VERSION:
         return None
-    scores = (tuple(map(score_of, facts[k])) for k in ("cases", "guard"))
-    return Scores(*scores, of=facts["of"])
+    cases, guard = (tuple(map(score_of, facts[k])) for k in ("cases", "guard"))
+    return Scores(cases, guard, facts["of"])
 
 
 def score_of(facts: Mapping[str, Any]) -> CaseScore:
