@@ -423,10 +423,12 @@ def test_a_subject_does_not_choose_the_epoch_and_judge(tmp_path: Path) -> None:
 
 def test_kept_scores_of_another_guard_are_not_taken(tmp_path: Path) -> None:
     found = of(tmp_path, mixed_squares(3))
-    scores = found.score(tiny_model())
-    assert found.has_scored(scores)
-    assert not found.has_scored(scores[1:])
-    assert [score.absent for score in scores] == [(), (), ()]
+    assert found.digest() == of(tmp_path / "again", mixed_squares(3)).digest()
+    assert [score.absent for score in found.score(tiny_model())] == [(), (), ()]
+    others = [replace(square(70 + i), id=str(i)) for i in range(3)]
+    blank = [labelled(c, np.zeros((32, 32), np.uint8)) for c in mixed_squares(3)]
+    for name, cases in (("others", others), ("blank", blank)):
+        assert of(tmp_path / name, cases).digest() != found.digest()
 
 
 # What the model's card and its training say

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -353,3 +354,17 @@ def test_every_preset_is_accepted_and_fits_its_model() -> None:
         assert "routers" not in tuning_settings(name, single).train
     with pytest.raises(ValueError, match="there is no preset 'x'"):
         tuning_settings("x", CARD)
+
+
+def test_a_tuning_that_goes_on_with_another_guard_compares_the_same_cases(
+    tmp_path: Path,
+) -> None:
+    trained = squares(2, first=500)
+    options = {"settings": SHORT, "folder": tmp_path / "run"}
+    guard = guard_of(tmp_path / "one", mixed_squares(3))
+    tune(tiny_model(), trained, guard=guard, **options)
+    others = [dataclasses.replace(square(70 + i), id=str(i)) for i in range(3)]
+    again = guard_of(tmp_path / "other", others)
+    compared = tune(tiny_model(), trained, guard=again, only_compare=True, **options)
+    anew = tune(tiny_model(), trained, guard=again, settings=SHORT)
+    assert compared.report.guard == anew.report.guard

@@ -7,9 +7,13 @@ that cannot be read as the model's classes are refused.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
+
+import numpy as np
 
 from napari_dmoe.cohorts.case import Case, CohortError, Selection
 from napari_dmoe.cohorts.classes import ClassedCases
@@ -176,9 +180,17 @@ class Guarding:
             progress=progress,
         )
 
-    def has_scored(self, scores: Sequence[CaseScore]) -> bool:
-        """Say whether scores that were kept are of these cases, in their order."""
-        return [score.id for score in scores] == [r.id for r in rows_of(self.cases)]
+    def digest(self) -> str:
+        """Return what tells these cases, with labels and groups, from all others."""
+        whole = hashlib.sha256()
+        for case in self.cases:
+            labels = None if case.labels is None else np.asarray(case.labels.data)
+            told = hashlib.sha256(b"" if labels is None else labels.tobytes())
+            parts = (case.id, fingerprint(case.image), told.hexdigest())
+            whole.update(json.dumps((*parts, case.patient.known())).encode())
+        groups = [(a.name, a.values) for a in self.attributes]
+        whole.update(json.dumps(groups).encode())
+        return whole.hexdigest()
 
     def report(
         self, before: Sequence[CaseScore], after: Sequence[CaseScore]

@@ -119,16 +119,17 @@ def score_cases(
 
 
 BEFORE_FILE = "before.json"
-_VERSION = 2
+_VERSION = 3
 """Of that file. Another version's scores are measured anew."""
 
 
 @dataclass(frozen=True)
 class Scores:
-    """What the cases and the guard scored."""
+    """What the cases and the guard scored, and the digest of the latter's cases."""
 
     cases: tuple[CaseScore, ...]
     guard: tuple[CaseScore, ...]
+    of: str = ""
 
 
 def remember(folder: Path | None, scores: Scores) -> None:
@@ -146,7 +147,8 @@ def remembered(folder: Path | None, is_wanted: bool) -> Scores | None:
     facts = json.loads((folder / BEFORE_FILE).read_text(encoding="utf-8"))
     if facts.get("schema_version") != _VERSION:
         return None
-    return Scores(*(tuple(map(score_of, facts[k])) for k in ("cases", "guard")))
+    cases, guard = (tuple(map(score_of, facts[k])) for k in ("cases", "guard"))
+    return Scores(cases, guard, facts["of"])
 
 
 def score_of(facts: Mapping[str, Any]) -> CaseScore:

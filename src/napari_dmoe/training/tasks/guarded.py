@@ -10,15 +10,12 @@ Beside the files of :mod:`napari_dmoe.training.loop.folder` there are then:
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from napari_dmoe.evaluation.json_scores import with_null
 from napari_dmoe.foreign import JSONError, read_json
@@ -32,7 +29,6 @@ from napari_dmoe.training.cases.annotation import TrainingError
 from napari_dmoe.training.guarding.at_work import Guarding
 from napari_dmoe.training.guarding.changes import Change
 from napari_dmoe.training.guarding.report import TuningReport
-from napari_dmoe.training.guarding.sameness import fingerprint
 from napari_dmoe.training.guarding.scores import BEFORE_FILE, CaseScore, score_of
 from napari_dmoe.training.loop.folder import RECORD, RunFolder
 from napari_dmoe.training.loop.history import Fitted
@@ -135,7 +131,7 @@ class Watch:
             When that has to be measured anew, and the model is not that one any more.
         """
         device = str(choose_device(device).device)
-        cases = _digest(guarding)
+        cases = guarding.digest()
         noted = _noted(folder.path) if resume else {}
         if noted.get("cases") == cases:
             before = tuple(map(score_of, noted["scores"]))
@@ -199,18 +195,6 @@ def _refuse_another_start(folder: RunFolder, parent: LoadedModel) -> None:
             "the guard cannot be measured as it was before: name that one, or train "
             "anew in another folder"
         )
-
-
-def _digest(guarding: Guarding) -> str:
-    """Return what tells the cases of one guard from those of another."""
-    whole = hashlib.sha256()
-    for case in guarding.cases:
-        labels = b"" if case.labels is None else np.asarray(case.labels.data).tobytes()
-        parts = (case.id, fingerprint(case.image), hashlib.sha256(labels).hexdigest())
-        whole.update(json.dumps((*parts, case.patient.stated())).encode())
-    groups = [(a.name, a.values) for a in guarding.attributes]
-    whole.update(json.dumps(groups).encode())
-    return whole.hexdigest()
 
 
 def _noted(folder: Path) -> Mapping[str, Any]:

@@ -121,8 +121,10 @@ def tune(
     )
     score = partial(score_both, cases=cases, guarding=guarding, device=settings.device)
     before = remembered(folder, resume or only_compare)
-    if before is None or not guarding.has_scored(before.guard):
+    digest = guarding.digest()
+    if before is None or before.of != digest:
         before = score(loaded, progress=partial(progress, BEFORE))
+        before = replace(before, of=digest)
         remember(folder, before)
     kept: tuple[str, ...] = ()
     if only_compare:
