@@ -370,7 +370,7 @@ def _split(
     They are apart where the epoch is chosen by the former, if every group that has
     enough cases then still has, and every other has some.
     """
-    watch = watched(cases, card)
+    watch = watched(cases, card) or watched(cases, card, are_known=False)
     if not chooses_epoch or not watch:
         return watch, cases
     chosen = set(watch.places) if isinstance(watch, Selection) else set()
