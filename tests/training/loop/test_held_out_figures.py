@@ -227,6 +227,9 @@ def test_slices_that_are_held_out_are_listed(tmp_path: Path) -> None:
     cases = [replace(cube(i), subject=f"s{i}") for i in range(2)]
     fitted = fit(cube_model(), cases, settings=settings, folder=RunFolder(tmp_path))
     assert (fitted.held_out, fitted.n_held_out) == ("slices", 2)
+    stated = fitted.loaded.card.training.settings
+    assert stated is not None
+    assert stated["hold_out"] == "slices"  # where it was left open
     row, _ = table(tmp_path)
     assert (row["id"], row["subject"], row["severity"]) == ("cube-0", "s0", "T2")
     assert row["slices"].split()[:2] == ["2", "7"]

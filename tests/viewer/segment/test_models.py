@@ -23,6 +23,7 @@ from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.viewer import dock as dmoe_dock
 from napari_dmoe.viewer.contributions import checkpoint_reader
 from napari_dmoe.viewer.engines import Engines, Surroundings
+from napari_dmoe.viewer.segment import model_view
 from napari_dmoe.viewer.session.session import session_of
 
 pytestmark = pytest.mark.gui
@@ -199,6 +200,11 @@ def test_the_answer_to_what_drives_a_bare_file_builds_its_form(
 
 def test_a_file_with_its_own_card_asks_nothing(desk: Desk) -> None:
     assert desk.segmenting.tab.model._question.isHidden()
+
+
+def test_slices_that_were_held_out_are_not_called_cases() -> None:
+    facts = TrainingFacts(n_held_out=2, settings={"hold_out": "slices"})
+    assert model_view.n_held_out(facts) == " (2 volumes, on held-out slices)"
 
 
 def test_the_sheet_shows_what_the_card_states_and_what_it_does_not(

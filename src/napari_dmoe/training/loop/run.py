@@ -203,11 +203,18 @@ class Run:
             images=self.images,
             dice=measured.dice if measured else {},
             n_held_out=measured.n if measured else 0,
-            settings=self.settings,
+            settings=self._settled,
             is_fine_tuned=bool(self.start.sha256),
         )
         made = LoadedModel(cast("Network", module), card, self.start.architecture)
         return self._with_images(made, has_loads=False)
+
+    @property
+    def _settled(self) -> TrainSettings:
+        """The settings, which say so where slices were held out instead of cases."""
+        if self.measured is None or self.measured.kind != "slices":
+            return self.settings
+        return self.settings.model_copy(update={"hold_out": "slices"})
 
     def _with_images(
         self, loaded: LoadedModel, *, has_loads: bool = True

@@ -247,7 +247,7 @@ def _rows(loaded: LoadedModel) -> dict[str, str]:
         "Images": card.modality or _NOT_STATED,
         **(drivers or {"Drivers": "none: one mask for everybody"}),
         "Trained on": _trained_on(loaded),
-        "Dice": f"{dice}{_n_held_out(facts)}" if dice else _NOT_STATED,
+        "Dice": f"{dice}{n_held_out(facts)}" if dice else _NOT_STATED,
         "Notice": card.notice or "none",
         "Use": card.intended_use or _NOT_STATED,
         "Licence": card.weights_licence or _NOT_STATED,
@@ -256,9 +256,13 @@ def _rows(loaded: LoadedModel) -> dict[str, str]:
     }
 
 
-def _n_held_out(facts: TrainingFacts) -> str:
+def n_held_out(facts: TrainingFacts) -> str:
     """Say of how many cases the Dice is the mean, where the card does."""
-    return f" ({facts.n_held_out:,} held-out cases)" if facts.n_held_out else ""
+    if not facts.n_held_out:
+        return ""
+    are_slices = (facts.settings or {}).get("hold_out") == "slices"
+    what = "volumes, on held-out slices" if are_slices else "held-out cases"
+    return f" ({facts.n_held_out:,} {what})"
 
 
 def _values(card: ModelCard, attribute: CardAttribute) -> str:
