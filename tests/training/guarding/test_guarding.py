@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -39,8 +40,11 @@ from napari_dmoe.training.guarding.at_work import (
     Guarding,
     check_guard,
 )
+from napari_dmoe.training.guarding.changes import changes
 from napari_dmoe.training.guarding.groups import attributes_to_compare
 from napari_dmoe.training.guarding.guard import Guard, watched
+from napari_dmoe.training.guarding.report import TuningReport
+from napari_dmoe.training.guarding.scores import CaseScore
 from napari_dmoe.training.loop.folder import LAST, RECORD
 from napari_dmoe.training.loop.history import Epoch
 from napari_dmoe.training.tuning.tune import tune
@@ -443,6 +447,22 @@ def test_a_card_says_what_the_last_guard_allowed_to_say(tmp_path: Path) -> None:
     assert note.count("Fine-tuned from") == 2
     assert note.endswith("Groups: not checked: there was no guard.")
     assert twice.loaded.card.training.guard == "not checked: there was no guard."
+
+
+def test_a_card_counts_the_cases_that_its_dice_is_the_mean_of() -> None:
+    def scores(*dice: float) -> list[CaseScore]:
+        return [CaseScore(str(i), (), {"cup": d}) for i, d in enumerate(dice)]
+
+    found = changes(scores(0.5, math.nan, 0.7), scores(0.5, 0.2, 0.6))
+    facts = at_work.with_verdict(tiny_model(), TuningReport((), found)).card.training
+    assert (facts.dice, facts.n_held_out) == ({"cup": 0.55}, 2)
+
+
+def test_the_curves_are_of_the_guard_though_nobody_knows_a_driver(
+    tmp_path: Path,
+) -> None:
+    found = of(tmp_path, [square(i, None) for i in range(3)])
+    assert [case.id for case in found.watch] == ["0", "1", "2"]
 
 
 def test_rows_without_labels_are_told(tmp_path: Path) -> None:

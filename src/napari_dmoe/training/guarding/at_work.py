@@ -187,7 +187,7 @@ class Guarding:
             labels = None if case.labels is None else np.asarray(case.labels.data)
             told = hashlib.sha256(b"" if labels is None else labels.tobytes())
             parts = (case.id, fingerprint(case.image), told.hexdigest())
-            whole.update(json.dumps((*parts, case.patient.known())).encode())
+            whole.update(json.dumps((*parts, case.patient.stated())).encode())
         groups = [(a.name, a.values) for a in self.attributes]
         whole.update(json.dumps(groups).encode())
         return whole.hexdigest()
@@ -385,7 +385,7 @@ def _split(
     They are apart, and of other subjects, where the epoch is chosen by the former, if
     every group that has enough cases then still has, and every other has some.
     """
-    watch = watched(cases, card)
+    watch = watched(cases, card) or watched(cases, card, are_known=False)
     if not chooses_epoch or not watch:
         return watch, cases
     chosen = set(watch.places) if isinstance(watch, Selection) else set()

@@ -141,18 +141,21 @@ def _drawn(guard: Guard, card: ModelCard, progress: ProgressHook) -> list[Case]:
     return drawn
 
 
-def watched(cases: Sequence[Case], card: ModelCard) -> Sequence[Case]:
+def watched(
+    cases: Sequence[Case], card: ModelCard, *, are_known: bool = True
+) -> Sequence[Case]:
     """Return some of a guard's cases to measure after each epoch, of every group alike.
 
-    Only cases of which a driver is known, and no value that the card lacks; none where
-    there is no such case.
+    Only cases without a value that the card lacks, and, if `are_known`, of which a
+    driver is known; none where there is no such case.
     """
     patients, drivers = patients_of(cases), card.attributes
+    is_open = not drivers or not are_known
     usable = [
         i
         for i, patient in enumerate(patients)
         if as_known(patient, card.attributes) == patient
-        and (not drivers or any(a.value_of(patient) is not None for a in drivers))
+        and (is_open or any(a.value_of(patient) is not None for a in drivers))
     ]
     if not usable:
         return ()
