@@ -92,6 +92,15 @@ def test_a_mixture_says_both_with_numbers() -> None:
     assert phantom_guard(card) is None
 
 
+def test_phantoms_of_two_kinds_are_not_made_up_in_part() -> None:
+    card = trained(drawn("fundus", 2) + drawn("fundus-race", 2, 2))
+    assert card.notice.startswith("Trained on made-up images: what the attributes")
+    assert card.training.data == (
+        "4 cases: 2 fundus phantoms and 2 fundus-race phantoms, which are made up"
+    )
+    assert card.training.phantoms is None
+
+
 def test_altered_phantoms_do_not_follow_the_recipes_rule() -> None:
     cases = [replace(drawn("fundus", 1)[0], is_altered=True), *drawn("fundus", 3, 1)]
     card = trained(cases)

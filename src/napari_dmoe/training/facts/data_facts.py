@@ -161,7 +161,7 @@ def begun(card: ModelCard, images: Shown) -> dict[str, Any]:
         changes |= {"name": _name(card), "title": _title(card), "modality": None}
         changes |= {"weights_licence": None, "data_licence": None, "citation": None}
         changes |= {"intended_use": RESEARCH, "notice": None}
-    if images.kind:
+    if images.n_drawn == images.n:
         changes["notice"] = _MADE_UP
     elif images.n_drawn:
         changes["notice"] = f"Trained in part on made-up images: {_kinds(images)}."
