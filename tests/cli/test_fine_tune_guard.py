@@ -359,7 +359,7 @@ def test_an_interrupt_while_the_guard_is_measured_ends_with_130(
     tmp_path: Path, checkpoint: Path
 ) -> None:
     cohort = write_cohort(tmp_path / "cohort", mixed_squares(12)).parent
-    guard = write_cohort(tmp_path / "guard", people(600)).parent
+    guard = write_cohort(tmp_path / "guard", people(200)).parent
     command = [sys.executable, "-m", "napari_dmoe.cli", "fine-tune", checkpoint]
     command += [cohort, "--output", tmp_path / "o", "--epochs", "1", "--guard", guard]
     with subprocess.Popen(
