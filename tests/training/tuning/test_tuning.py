@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -27,8 +28,10 @@ from napari_dmoe.imaging.spatial import SpatialImage
 from napari_dmoe.models.checkpoint import load_checkpoint
 from napari_dmoe.models.saving import save_checkpoint
 from napari_dmoe.patient import Patient
+from napari_dmoe.phantoms.kinds import KINDS
 from napari_dmoe.progress import Cancelled, Progress
 from napari_dmoe.training.cases.annotation import Annotation, TrainingError
+from napari_dmoe.training.guarding import guard as guards
 from napari_dmoe.training.guarding import scores as case_scores
 from napari_dmoe.training.guarding.guard import (
     Guard,
@@ -315,6 +318,22 @@ def test_phantoms_are_balanced_over_the_groups() -> None:
     assert len(watched(cases, card)) == 10
 
 
+def test_phantoms_that_show_nothing_are_passed_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def cohort(n: int, *, seed: int) -> Iterator[Case]:
+        for number, case in enumerate(mixed_squares(n)):
+            assert case.labels is not None
+            labels = np.asarray(case.labels.data) * (number % 3 > 0)
+            yield replace(case, labels=replace(case.labels, data=labels))
+
+    kind = replace(KINDS["skin"], cohort=cohort)
+    monkeypatch.setattr(guards, "KINDS", {"squares": kind})
+    cases = guard_cases(Guard(kind="phantoms", name="squares", n=4), CARD)
+    assert len(cases) == 4
+    assert all(np.asarray(case.labels.data).any() for case in cases if case.labels)
+
+
 def test_a_guard_without_labels_is_refused(tmp_path: Path) -> None:
     case = square(0)
     guard = guard_of(tmp_path, [Case("a", case.image, None, case.patient)])
@@ -363,7 +382,7 @@ def test_a_tuning_that_goes_on_with_another_guard_compares_the_same_cases(
     options = {"settings": SHORT, "folder": tmp_path / "run"}
     guard = guard_of(tmp_path / "one", mixed_squares(3))
     tune(tiny_model(), trained, guard=guard, **options)
-    others = [dataclasses.replace(square(70 + i), id=str(i)) for i in range(3)]
+    others = [replace(square(70 + i), id=str(i)) for i in range(3)]
     again = guard_of(tmp_path / "other", others)
     compared = tune(tiny_model(), trained, guard=again, only_compare=True, **options)
     anew = tune(tiny_model(), trained, guard=again, settings=SHORT)

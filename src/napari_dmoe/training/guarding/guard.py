@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from napari_dmoe.cohorts.case import Case, Selection
@@ -124,7 +125,10 @@ def guard_cases(
 
 
 def _drawn(guard: Guard, card: ModelCard, progress: ProgressHook) -> list[Case]:
-    """Draw phantoms until every group has its share; rare groups may get less."""
+    """Draw phantoms until every group has its share; rare groups may get less.
+
+    Those that show nothing, as some volumes do, are passed over: no loss shows in them.
+    """
     if guard.name not in KINDS:
         known = ", ".join(KINDS)
         raise TrainingError(f"there are no {guard.name!r} phantoms: use {known}")
@@ -134,11 +138,15 @@ def _drawn(guard: Guard, card: ModelCard, progress: ProgressHook) -> list[Case]:
     cohort = KINDS[guard.name].cohort(_DRAWS * guard.n, seed=guard.seed)
     for case in itertools.takewhile(lambda _: len(drawn) < guard.n, cohort):
         (group,), _ = crossed([case.patient], card.attributes)
-        if counts[group] < share:
+        if counts[group] < share and _shows_something(case):
             counts[group] += 1
             drawn.append(case)
             progress(Progress(len(drawn), guard.n, "drawing the guard"))
     return drawn
+
+
+def _shows_something(case: Case) -> bool:
+    return case.labels is not None and bool(np.asarray(case.labels.data).any())
 
 
 def watched(
