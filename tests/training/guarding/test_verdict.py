@@ -253,3 +253,19 @@ def test_without_a_guard_it_says_that_there_was_none() -> None:
     assert report.said == "not checked: there was no guard."
     given = TuningReport(cases=(), reasons=("the guard is what was trained on",))
     assert given.said == "not checked: the guard is what was trained on."
+
+
+def test_of_many_losses_the_worst_has_its_numbers_and_the_others_their_names() -> None:
+    def scores(cup: float, rim: float) -> list[CaseScore]:
+        both = {"cup": cup, "rim": rim}
+        return [
+            CaseScore(str(i), (f"sex={sex}",), both)
+            for i, sex in enumerate(["female"] * 20 + ["male"] * 20)
+        ]
+
+    report = report_of(scores(0.9, 0.8), scores(0.5, 0.7))
+    assert report.said == (
+        "worse by more than 0.01 Dice: all, cup 0.900 -> 0.500 (n 40, -0.400 to "
+        "-0.400); all (rim); sex=female (cup, rim); sex=male (cup, rim)."
+    )
+    assert len(report.worse) == 6

@@ -25,6 +25,9 @@ TOLERANCE = 0.01
 _MOST = 30
 """Groups and regions that one list names: a model's card has room for some pages."""
 
+_IN_FULL = 3
+"""Changes that a sentence tells with their numbers; of more, the worst alone."""
+
 NO_GUARD = "there was no guard"
 NO_GROUPS = "the guard's cases belong to no group of people"
 
@@ -88,16 +91,37 @@ def reasons(
     if few:
         said.append(f"fewer than {SMALL_GROUP} cases of {listed(few)}")
     small = [c for c in rows if not c.is_enough and c.is_worse(tolerance)]
-    fallen = [c.said for c in small if c.group != EVERYBODY]
+    fallen = _in_words([c for c in small if c.group != EVERYBODY])
     if fallen:
         said.append(f"too few cases to tell whether this is a loss: {listed(fallen)}")
     open_ = [c for c in rows if c.is_enough and not c.excludes(tolerance)]
-    unsure = [c.said for c in open_ if not c.is_surely_worse(tolerance)]
+    unsure = _in_words([c for c in open_ if not c.is_surely_worse(tolerance)])
     if unsure:
         said.append(
             f"a loss of more than {tolerance:g} cannot be excluded: {listed(unsure)}"
         )
     return _once((*given, *said))
+
+
+def _in_words(rows: Sequence[Change]) -> list[str]:
+    """Tell changes with their numbers; of many the worst, and the others by name.
+
+    A table with all of them stands beside every verdict.
+    """
+    if len(rows) <= _IN_FULL:
+        return [change.said for change in rows]
+    worst = min(rows, key=_fall)
+    told, others = [worst.said], [c for c in rows if c is not worst]
+    for name, own in itertools.groupby(others, key=lambda row: row.group):
+        regions = [change.region for change in own]
+        few = ", ".join(regions)
+        many = f"{len(regions)} classes"
+        told.append(f"{name} ({few if len(regions) <= _IN_FULL else many})")
+    return told
+
+
+def _fall(change: Change) -> float:
+    return min((g for g in (change.gain, change.least) if g == g), default=0.0)
 
 
 def _groups(rows: Iterable[Change]) -> list[str]:
@@ -117,7 +141,7 @@ def said(report: TuningReport) -> str:
         return f"{because}."
     by = f"by more than {report.tolerance:g} Dice"
     if report.verdict == "worse":
-        names = listed((change.said for change in report.worse), "; ")
+        names = listed(_in_words(report.worse), "; ")
         rest = f" Otherwise {because}." if report.reasons else ""
         return f"worse {by}: {names}.{rest}"
     checked = _checked(report.guard, enough=True)
