@@ -103,6 +103,30 @@ def test_a_column_of_labels_is_found(tmp_path: Path, column: str) -> None:
     assert "1 row (3) without labels, as there is no file of that name" in said(cohort)
 
 
+@pytest.mark.parametrize("column", ["mask", "label", "Segmentation", "mask_path"])
+def test_paths_of_labels_are_read_whatever_their_column_is_called(
+    tmp_path: Path, column: str
+) -> None:
+    pictures(tmp_path, "images/a.tif", "images/b.tif", "truth/m_9.tif")
+    header = f"image,{column},sex"
+    cohort = cohort_of(tmp_path, header, "images/a.tif,truth/m_9.tif,F", "images/b.tif")
+    assert files_of(cohort) == [("a.tif", "truth/m_9.tif"), ("b.tif", "")]
+    assert f"columns read: {column} as labels" in said(cohort)
+    whole = tmp_path / "truth" / "m_9.tif"
+    cohort = cohort_of(tmp_path, header, f"images/a.tif,{whole},F")
+    assert files_of(cohort) == [("a.tif", "truth/m_9.tif")]
+    with pytest.raises(CohortError, match=r"row 2: truth/gone\.tif does"):
+        cohort_of(tmp_path, header, "images/a.tif,truth/gone.tif,F")
+
+
+def test_a_diagnosis_beside_paths_is_no_file(tmp_path: Path) -> None:
+    pictures(tmp_path, "a.tif", "m.tif")
+    cohort = cohort_of(tmp_path, "image,label,mask", "a.tif,melanoma,m.tif")
+    assert files_of(cohort)[0][1].endswith("m.tif")
+    assert "not used, unless the model's card names them: label" in said(cohort)
+    assert files_of(cohort_of(tmp_path, "image,label", "a.tif,1")) == [("a.tif", "")]
+
+
 def test_a_column_called_label_may_be_no_file(tmp_path: Path) -> None:
     pictures(tmp_path, "images/a.tif", "masks/a.tif")
     cohort = cohort_of(tmp_path, "image_id,label", "a,melanoma")

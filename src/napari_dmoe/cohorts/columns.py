@@ -124,6 +124,8 @@ class Columns:
             for column, name in read.items()
             if column != name
         ]
+        if self.labels not in (None, "labels") and not self.is_by_name:
+            said.insert(0, f"{_shown(self.labels or '')} as labels")
         return [
             *([f"columns read: {_listed(said)}"] if said else []),
             *_unused(unknown, left, drivers),

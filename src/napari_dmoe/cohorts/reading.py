@@ -17,6 +17,7 @@ from napari_dmoe.cohorts.matching import (
 from napari_dmoe.cohorts.rows import BadRow, CohortRow, RowReader, is_a_file
 from napari_dmoe.cohorts.subjects import marks_told, subjects_told
 from napari_dmoe.foreign import printable
+from napari_dmoe.imaging.files import IMAGE_SUFFIXES, image_suffix
 from napari_dmoe.imaging.tables import TableError, read_table, unescaped
 
 MAX_ROWS = 250_000
@@ -108,7 +109,7 @@ def _header(table: Path, cells: Sequence[str]) -> list[str]:
 def _matched(columns: Columns, table: Path) -> tuple[Columns, FolderFiles | None]:
     """Return the columns with those that tell the files, and the files if by name."""
     if columns.image is not None and not _has_names(columns.image, columns, table):
-        return columns, None
+        return _with_paths_of_labels(columns, table), None
     wanted = [*([columns.image] if columns.image else []), *columns.name_columns]
     if wanted:
         files = files_below(table.parent)
@@ -118,7 +119,7 @@ def _matched(columns: Columns, table: Path) -> tuple[Columns, FolderFiles | None
             labels = _column_of_labels(columns, table, files)
             return replace(columns, image=image, labels=labels, is_by_name=True), files
     if columns.image is not None:
-        return columns, None
+        return _with_paths_of_labels(columns, table), None
     found = ", ".join(printable(name, 40) for name in columns.header[:8]) or "nothing"
     called = (
         f", and no image in its folder or below is called as {wanted[0]!r} says"
@@ -126,6 +127,24 @@ def _matched(columns: Columns, table: Path) -> tuple[Columns, FolderFiles | None
         else ""
     )
     raise CohortError(f"{table.name} has no column 'image': found {found}{called}")
+
+
+def _with_paths_of_labels(columns: Columns, table: Path) -> Columns:
+    """Return the columns with one of paths of labels, whatever it is called.
+
+    A column of such a name may tell a diagnosis as well: it has no paths of images.
+    """
+    if columns.labels is not None:
+        return columns
+    for name in columns.label_columns:
+        cells = islice(_cells(name, columns, table), _SAMPLE)
+        if any(_is_path(table.parent, cell) for cell in cells):
+            return replace(columns, labels=name)
+    return columns
+
+
+def _is_path(folder: Path, cell: str) -> bool:
+    return image_suffix(Path(cell)) in IMAGE_SUFFIXES or is_a_file(folder / cell)
 
 
 def _has_names(column: str, columns: Columns, table: Path) -> bool:
