@@ -162,14 +162,15 @@ def test_nothing_that_is_printed_shows_values_or_pixels() -> None:
     patient = Patient(sex="F", age=63, severity="IV", others={"language": "Basque"})
     image = SpatialImage.from_array(PIXELS)
     volume = torch.full((1, 2, 2, 2), 77, dtype=torch.uint8)
+    router = torch.tensor([[1]])
     printed = [
         patient,
         Case("doe-1947", image, image, patient, "doe", None),
         CohortRow(3, "doe-1947", Path("doe.png"), None, patient, "doe"),
         Entry("doe", Path("doe.png"), patient, None, 3),
         image,
-        PlanePool(volume[0], volume[0], torch.tensor([[1]]), None, (patient,)),  # type: ignore[arg-type]
-        VolumePool((volume,), (volume[0],), torch.tensor([[1]]), (2, 2, 2), (patient,)),
+        PlanePool(volume[0], volume[0], router, None, patients=(patient,)),  # type: ignore[arg-type]
+        VolumePool((volume,), (volume[0],), router, (2, 2, 2), patients=(patient,)),
     ]
     for each in printed:
         text = f"{each!r} {each} {[each]}"

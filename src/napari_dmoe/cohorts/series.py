@@ -264,6 +264,7 @@ def _done(outputs: Outputs, table: SeriesTable, progress: ProgressHook) -> Done:
         said = [str(error)]
     except Cancelled:
         raise
+    # One image that fails, for whatever reason, stops no series but on a full disk.
     except Exception as error:
         if isinstance(error, OSError) and error.errno in _FULL:
             raise

@@ -19,11 +19,10 @@ from napari_dmoe.training.guarding.at_work import (
     WAS_TRAINED_ON,
     Guarding,
     check_guard,
-    with_verdict,
 )
 from napari_dmoe.training.guarding.changes import Change
 from napari_dmoe.training.guarding.guard import Guard
-from napari_dmoe.training.guarding.report import TuningReport
+from napari_dmoe.training.guarding.report import TuningReport, with_verdict
 from napari_dmoe.training.tuning.corrected import (
     StoredCases,
     annotated_case,

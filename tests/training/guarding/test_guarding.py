@@ -43,7 +43,7 @@ from napari_dmoe.training.guarding.at_work import (
 from napari_dmoe.training.guarding.changes import changes
 from napari_dmoe.training.guarding.groups import attributes_to_compare
 from napari_dmoe.training.guarding.guard import Guard, watched
-from napari_dmoe.training.guarding.report import TuningReport
+from napari_dmoe.training.guarding.report import TuningReport, with_verdict
 from napari_dmoe.training.guarding.scores import CaseScore
 from napari_dmoe.training.loop.folder import LAST, RECORD
 from napari_dmoe.training.loop.history import Epoch
@@ -454,7 +454,7 @@ def test_a_card_counts_the_cases_that_its_dice_is_the_mean_of() -> None:
         return [CaseScore(str(i), (), {"cup": d}) for i, d in enumerate(dice)]
 
     found = changes(scores(0.5, math.nan, 0.7), scores(0.5, 0.2, 0.6))
-    facts = at_work.with_verdict(tiny_model(), TuningReport((), found)).card.training
+    facts = with_verdict(tiny_model(), TuningReport((), found)).card.training
     assert (facts.dice, facts.n_held_out) == ({"cup": 0.55}, 2)
 
 

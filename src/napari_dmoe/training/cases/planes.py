@@ -12,13 +12,13 @@ import torch
 from torch import Tensor
 
 from napari_dmoe.imaging.preprocessing import Preprocessing, standardised
-from napari_dmoe.patient import Patient
 from napari_dmoe.training.augmentation.settings import Augmentation
 from napari_dmoe.training.augmentation.varied import varied
+from napari_dmoe.training.cases.known_cases import KnownCases
 
 
 @dataclass(frozen=True)
-class PlanePool:
+class PlanePool(KnownCases):
     """Prepared planes.
 
     Parameters
@@ -32,32 +32,13 @@ class PlanePool:
         where the card has none.
     preprocessing : Preprocessing
         What the card asks for.
-    patients : tuple of Patient
-        Whom they show.
-    sizes : tuple of tuple of int
-        Pixels of the images along their axes, before they were prepared.
-    ids : tuple of str
-        What the cases are called.
-    subjects : tuple of (str or None)
-        What cases of one patient or lesion share; None where nobody says.
-    phantoms : tuple of str or None
-        Kinds of phantom that they were drawn as; None where they are not known to be
-        one.
-    altered : tuple of bool
-        Whether these have other labels, or values of their patients, than were drawn.
     """
 
     images: Tensor
     labels: Tensor
     category: Tensor
     preprocessing: Preprocessing
-    patients: tuple[Patient, ...] = ()
     patch: None = None
-    sizes: tuple[tuple[int, ...], ...] = ()
-    ids: tuple[str, ...] = ()
-    subjects: tuple[str | None, ...] = ()
-    phantoms: tuple[str | None, ...] = ()
-    altered: tuple[bool, ...] = ()
 
     def __len__(self) -> int:
         return len(self.category)

@@ -32,8 +32,7 @@ Pool = PlanePool | VolumePool
 """Cases at the network's resolution, in 8 bits, and what they are labelled with."""
 
 _TOLD = ("patients", "ids", "subjects", "phantoms", "altered")
-_KNOWN = ("sizes", *_TOLD)
-"""What a pool knows of its cases beside pixels and routers."""
+"""What a pool is told of its cases."""
 
 
 def read_pool(
@@ -109,16 +108,13 @@ def read_pool(
 def part_of(pool: Pool, places: Sequence[int]) -> Pool:
     """Return a pool of some of the cases."""
     chosen = list(places)
-
-    def some(whole: tuple[Any, ...]) -> tuple[Any, ...]:
-        return tuple(whole[place] for place in chosen) if whole else ()
-
-    known: dict[str, Any] = {name: some(getattr(pool, name)) for name in _KNOWN}
-    known["category"] = pool.category[chosen]
+    known = {**pool.known(chosen), "category": pool.category[chosen]}
     if isinstance(pool, PlanePool):
         images, labels = pool.images[chosen], pool.labels[chosen]
         return replace(pool, images=images, labels=labels, **known)
-    return replace(pool, images=some(pool.images), labels=some(pool.labels), **known)
+    volumes = tuple(pool.images[i] for i in chosen)
+    masks = tuple(pool.labels[i] for i in chosen)
+    return replace(pool, images=volumes, labels=masks, **known)
 
 
 def _reading(card: ModelCard) -> tuple[Callable[..., Any], tuple[str, ...]]:

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from napari_dmoe.patient import Patient
 from napari_dmoe.training.augmentation.settings import (
     Augmentation,
     FullerAugmentSettings,
@@ -17,6 +16,7 @@ from napari_dmoe.training.augmentation.settings import (
 )
 from napari_dmoe.training.augmentation.varied import varied
 from napari_dmoe.training.cases.annotation import IGNORED
+from napari_dmoe.training.cases.known_cases import KnownCases
 
 Start = tuple[int, ...]
 
@@ -28,7 +28,7 @@ _BALANCED_REACH = 0.25
 
 
 @dataclass(frozen=True)
-class VolumePool:
+class VolumePool(KnownCases):
     """Prepared volumes of any size.
 
     Parameters
@@ -42,31 +42,12 @@ class VolumePool:
         where the card has none.
     patch : tuple of int
         Size of what is cut out.
-    patients : tuple of Patient
-        Whom they show.
-    sizes : tuple of tuple of int
-        Pixels of the images along their axes, before they were prepared.
-    ids : tuple of str
-        What the cases are called.
-    subjects : tuple of (str or None)
-        What cases of one patient or lesion share; None where nobody says.
-    phantoms : tuple of str or None
-        Kinds of phantom that they were drawn as; None where they are not known to be
-        one.
-    altered : tuple of bool
-        Whether these have other labels, or values of their patients, than were drawn.
     """
 
     images: tuple[Tensor, ...]
     labels: tuple[Tensor, ...]
     category: Tensor
     patch: tuple[int, int, int]
-    patients: tuple[Patient, ...] = ()
-    sizes: tuple[tuple[int, ...], ...] = ()
-    ids: tuple[str, ...] = ()
-    subjects: tuple[str | None, ...] = ()
-    phantoms: tuple[str | None, ...] = ()
-    altered: tuple[bool, ...] = ()
 
     def __len__(self) -> int:
         return len(self.category)

@@ -10,8 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -20,17 +19,14 @@ from napari_dmoe.cohorts.classes import ClassedCases
 from napari_dmoe.cohorts.datasets import Cohort, patients_of, rows_of, subjects_of
 from napari_dmoe.cohorts.subjects import subject_key
 from napari_dmoe.evaluation.groups import (
-    EVERYBODY,
     SMALL_GROUP,
     groups_of,
     names_of_groups,
 )
-from napari_dmoe.foreign import printable
 from napari_dmoe.models.card import CardAttribute, ModelCard
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.patient import Patient
 from napari_dmoe.progress import Progress, ProgressHook, silent
-from napari_dmoe.training.facts.card_facts import without_verdict
 from napari_dmoe.training.guarding.changes import changes
 from napari_dmoe.training.guarding.groups import (
     as_known,
@@ -274,36 +270,6 @@ def check_guard(
     if few:
         reasons.append(f"fewer than {SMALL_GROUP} cases of {listed(few)}")
     return tuple(reasons)
-
-
-def with_verdict(
-    tuned: LoadedModel, report: TuningReport, *, note: str = ""
-) -> LoadedModel:
-    """Return a tuned model whose card says what was measured of the groups.
-
-    Parameters
-    ----------
-    tuned : LoadedModel
-        The model; its training's facts are on its card.
-    report : TuningReport
-        What it changed. The Dice of its guard is stated, or none.
-    note : str
-        What else its note is to say, before the verdict.
-    """
-    facts = without_verdict(tuned.card.training)
-    everybody = [c for c in report.guard if c.group == EVERYBODY]
-    dice = {c.region: round(c.after, 3) for c in everybody if c.after == c.after}
-    of = f" ({printable(report.guard_title)})" if report.guard_title else ""
-    said = f"Groups{of}: {report.said}"
-    stated: dict[str, Any] = {
-        "dice": dice or None,
-        "n_held_out": max((c.n_compared for c in everybody), default=0) or None,
-        "held_out": None,
-        "guard": report.said,
-        "note": " ".join(filter(None, (facts.note, note, said))),
-    }
-    training = facts.model_copy(update=stated)
-    return replace(tuned, card=tuned.card.model_copy(update={"training": training}))
 
 
 def _is_made_up(guard: Guard, card: ModelCard, trained: Sequence[Case]) -> bool:

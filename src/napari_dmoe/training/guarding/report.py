@@ -9,19 +9,22 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from operator import itemgetter
 from typing import Any
 
 from napari_dmoe.evaluation.group_table import counted_mean
 from napari_dmoe.evaluation.groups import EVERYBODY
 from napari_dmoe.evaluation.json_scores import with_null
+from napari_dmoe.foreign import printable
+from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.purpose import reason
+from napari_dmoe.training.facts.card_facts import without_verdict
 from napari_dmoe.training.guarding import verdict
 from napari_dmoe.training.guarding.changes import Change, change_of, changes
 from napari_dmoe.training.guarding.verdict import TOLERANCE, Verdict
 
-__all__ = ["TOLERANCE", "Change", "TuningReport", "Verdict", "changes"]
+__all__ = ["TOLERANCE", "Change", "TuningReport", "Verdict", "changes", "with_verdict"]
 
 _VERSIONS = (1, 2)
 _DERIVED = ("verdict", "said")
@@ -140,6 +143,36 @@ class TuningReport:
             raise ValueError(
                 f"this is no report of a tuning: {reason(error)}"
             ) from error
+
+
+def with_verdict(
+    tuned: LoadedModel, report: TuningReport, *, note: str = ""
+) -> LoadedModel:
+    """Return a tuned model whose card says what was measured of the groups.
+
+    Parameters
+    ----------
+    tuned : LoadedModel
+        The model; its training's facts are on its card.
+    report : TuningReport
+        What it changed. The Dice of its guard is stated, or none.
+    note : str
+        What else its note is to say, before the verdict.
+    """
+    facts = without_verdict(tuned.card.training)
+    everybody = [c for c in report.guard if c.group == EVERYBODY]
+    dice = {c.region: round(c.after, 3) for c in everybody if c.after == c.after}
+    of = f" ({printable(report.guard_title)})" if report.guard_title else ""
+    said = f"Groups{of}: {report.said}"
+    stated: dict[str, Any] = {
+        "dice": dice or None,
+        "n_held_out": max((c.n_compared for c in everybody), default=0) or None,
+        "held_out": None,
+        "guard": report.said,
+        "note": " ".join(filter(None, (facts.note, note, said))),
+    }
+    training = facts.model_copy(update=stated)
+    return replace(tuned, card=tuned.card.model_copy(update={"training": training}))
 
 
 def _worst(rows: Sequence[Change], when: str) -> tuple[str, float] | None:

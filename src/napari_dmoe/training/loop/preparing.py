@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from typing import NamedTuple
 
 import torch
 
@@ -23,7 +24,7 @@ from napari_dmoe.training.cases.annotation import IGNORED, Annotation, TrainingE
 from napari_dmoe.training.cases.held_out import ENOUGH_CASES, hold_out_slices
 from napari_dmoe.training.cases.known_drivers import trainable, values_without_cases
 from napari_dmoe.training.cases.pool import Pool, read_pool
-from napari_dmoe.training.cases.same_pictures import without_leaks
+from napari_dmoe.training.cases.same_pictures import Kind, without_leaks
 from napari_dmoe.training.cases.sampling import Sampler
 from napari_dmoe.training.cases.volumes import VolumePool
 from napari_dmoe.training.facts.card_facts import is_new
@@ -35,8 +36,8 @@ from napari_dmoe.training.facts.data_facts import (
     table_of,
     tells_of_another,
 )
-from napari_dmoe.training.loop.absent import filled
-from napari_dmoe.training.loop.measuring import measured_beside
+from napari_dmoe.training.loop.absent import Filled, filled
+from napari_dmoe.training.loop.measuring import Measured, measured_beside
 from napari_dmoe.training.loop.run import Run
 from napari_dmoe.training.loop.teams import team_now
 from napari_dmoe.training.settings import TrainSettings
@@ -68,52 +69,24 @@ def prepare_run(
     _check_augmentation(card, settings)
     device = team_now().device(str(choose_device(settings.device).device))
     settings = settings.model_copy(update={"device": device})
-    annotation = Annotation(
-        settings.unlabelled, settings.background, settings.annotated == "slices"
-    )
-    reading = annotation.reading(card.classes)
-    read = partial(
-        read_pool,
-        card=card,
-        n_channels=loaded.config.in_channels,
-        annotation=annotation,
-        reading=None if are_classes else reading,
-        progress=progress,
-    )
     usable = trainable(cases, card)
     if is_new(card, is_fine_tuned=bool(loaded.sha256)):
         rehearsed = 0  # a model that nothing trained has not seen them
     rehearsed = sum(place >= len(cases) - rehearsed for place in usable.places)
-    pool = read(usable.cases)
-    watched: Pool | None = read(held_out, to_measure=True) if len(held_out) else None
-    _check_labels(reading)
-    _check_foreground(pool, card)
-    apart = without_leaks(pool, watched)
-    notices = [*reading.notices, *notices, *apart.notices]
-    watched, kind = apart.watched, apart.kind
-    if watched is None:
-        pool, watched = _without_slices(pool, settings)
+    read = _read(
+        loaded,
+        usable.cases,
+        held_out,
+        settings,
+        are_classes=are_classes,
+        progress=progress,
+    )
+    pool = read.pool
     attributes = card.attributes if watch is None else tuple(watch)
     by = _grouped_by(settings, attributes, pool.patients)
     in_training = torch.from_numpy(crossed(pool.patients, by)[1])
-    whole = filled(loaded, pool, watched, settings, progress=progress)
-    measured = None
-    if whole.watched is not None:
-        measured = measured_beside(
-            whole.pool,
-            whole.watched,
-            kind=kind,
-            attributes=attributes,
-            by=by,
-            sampling=settings.sampling,
-            unmeasured=whole.unmeasured,
-        )
-        notices += measured.notices
-    elif settings.sampling == "worst-group":
-        raise TrainingError(
-            "sampling by the worst group needs held-out cases to find it: hold some "
-            "out, or balance the groups instead"
-        )
+    whole = filled(loaded, pool, read.watched, settings, progress=progress)
+    measured = _measured(whole, settings, kind=read.kind, attributes=attributes, by=by)
     n_steps, together = settings.steps_per_epoch, settings.batch * settings.accumulate
     groups = groups_of(pool.patients, attributes)
     n_new = len(pool) - rehearsed
@@ -128,7 +101,7 @@ def prepare_run(
         loaded,
         settings,
         pool=whole.pool,
-        as_read=(pool, watched),
+        as_read=(pool, read.watched),
         sampler=Sampler(in_training, settings.sampling, n_steps and n_steps * together),
         measured=measured,
         images=images,
@@ -136,13 +109,88 @@ def prepare_run(
         kept_classes=whole.notices,
         notices=[
             *usable.notices,
+            *read.labels,
             *notices,
+            *read.notices,
+            *(measured.notices if measured else ()),
             *whole.notices,
             *_of_another(loaded, images),
             *_notices(settings, groups, is_measured=measured is not None),
             *values_without_cases(pool.patients, card),
         ],
     )
+
+
+class _Read(NamedTuple):
+    """Cases as they were read: those to train on, and what is measured beside them."""
+
+    pool: Pool
+    watched: Pool | None
+    kind: Kind
+    labels: tuple[str, ...]
+    """What was understood of the labels."""
+    notices: tuple[str, ...]
+
+
+def _read(
+    loaded: LoadedModel,
+    cases: Sequence[Case],
+    held_out: Sequence[Case],
+    settings: TrainSettings,
+    *,
+    are_classes: bool,
+    progress: ProgressHook,
+) -> _Read:
+    """Read cases; nothing that is measured is trained on, too, where that can be."""
+    card = loaded.card
+    annotation = Annotation(
+        settings.unlabelled, settings.background, settings.annotated == "slices"
+    )
+    reading = annotation.reading(card.classes)
+    read = partial(
+        read_pool,
+        card=card,
+        n_channels=loaded.config.in_channels,
+        annotation=annotation,
+        reading=None if are_classes else reading,
+        progress=progress,
+    )
+    pool = read(cases)
+    watched: Pool | None = read(held_out, to_measure=True) if len(held_out) else None
+    _check_labels(reading)
+    _check_foreground(pool, card)
+    apart = without_leaks(pool, watched)
+    watched = apart.watched
+    if watched is None:
+        pool, watched = _without_slices(pool, settings)
+    return _Read(pool, watched, apart.kind, tuple(reading.notices), apart.notices)
+
+
+def _measured(
+    whole: Filled,
+    settings: TrainSettings,
+    *,
+    kind: Kind,
+    attributes: Sequence[CardAttribute],
+    by: Sequence[CardAttribute],
+) -> Measured | None:
+    """Return what is measured after each epoch, if anything is."""
+    if whole.watched is not None:
+        return measured_beside(
+            whole.pool,
+            whole.watched,
+            kind=kind,
+            attributes=attributes,
+            by=by,
+            sampling=settings.sampling,
+            unmeasured=whole.unmeasured,
+        )
+    if settings.sampling == "worst-group":
+        raise TrainingError(
+            "sampling by the worst group needs held-out cases to find it: hold some "
+            "out, or balance the groups instead"
+        )
+    return None
 
 
 def _of_another(loaded: LoadedModel, images: Shown) -> list[str]:

@@ -18,9 +18,9 @@ from napari_dmoe.training.cases.annotation import (
     refuse_unknown_values,
 )
 from napari_dmoe.training.cases.known_drivers import refuse_unknown_attributes
-from napari_dmoe.training.guarding.at_work import Guarding, check_guard, with_verdict
+from napari_dmoe.training.guarding.at_work import Guarding, check_guard
 from napari_dmoe.training.guarding.guard import Guard
-from napari_dmoe.training.guarding.report import TuningReport
+from napari_dmoe.training.guarding.report import TuningReport, with_verdict
 from napari_dmoe.training.learning.selection import select
 from napari_dmoe.training.loop.fit import FitOptions, fit_cohort
 from napari_dmoe.training.loop.history import Fitted

@@ -17,10 +17,10 @@ from napari_dmoe.models.checkpoint import LoadedModel, load_checkpoint
 from napari_dmoe.progress import Progress, ProgressHook
 from napari_dmoe.training.cases.annotation import IGNORED, TrainingError
 from napari_dmoe.training.cases.known_drivers import refuse_unknown_attributes
-from napari_dmoe.training.guarding.at_work import Guarding, with_verdict
+from napari_dmoe.training.guarding.at_work import Guarding
 from napari_dmoe.training.guarding.changes import changes
 from napari_dmoe.training.guarding.guard import TUNED, Guard
-from napari_dmoe.training.guarding.report import TuningReport
+from napari_dmoe.training.guarding.report import TuningReport, with_verdict
 from napari_dmoe.training.guarding.scores import (
     Scores,
     remember,
