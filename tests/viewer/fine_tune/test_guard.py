@@ -274,14 +274,22 @@ class SlowLook:
         return engines.look_at_guard(guard, *what, **options)
 
 
-def test_nothing_starts_while_it_is_looked_at_and_the_window_lives(
-    make_tuning: Callable[..., TuningDesk], tmp_path: Path
-) -> None:
+def looking_slowly(
+    make_tuning: Callable[..., TuningDesk],
+) -> tuple[SlowLook, TuningDesk]:
+    """Return a desk with a painted pair whose guard is looked at until it is let."""
     look = SlowLook()
     tuning = make_tuning(look_at_guard=look)
     tuning.know()
     tuning.paint()
     tuning.open()
+    return look, tuning
+
+
+def test_nothing_starts_while_it_is_looked_at_and_the_window_lives(
+    make_tuning: Callable[..., TuningDesk], tmp_path: Path
+) -> None:
+    look, tuning = looking_slowly(make_tuning)
     tuning.choose_guard(cohort(tmp_path / "people", EVERYBODY), is_awaited=False)
     assert tuning.said.startswith("Looking at the guard's cases")
     assert not tuning.tab.foot.button.isEnabled()
@@ -293,11 +301,7 @@ def test_nothing_starts_while_it_is_looked_at_and_the_window_lives(
 def test_only_what_was_chosen_last_counts(
     make_tuning: Callable[..., TuningDesk], tmp_path: Path
 ) -> None:
-    look = SlowLook()
-    tuning = make_tuning(look_at_guard=look)
-    tuning.know()
-    tuning.paint()
-    tuning.open()
+    look, tuning = looking_slowly(make_tuning)
     good = cohort(tmp_path / "good", EVERYBODY)
     tuning.choose_guard(seven(tmp_path), is_awaited=False)
     tuning.choose_guard(good, is_awaited=False)
@@ -310,11 +314,7 @@ def test_only_what_was_chosen_last_counts(
 def test_nothing_is_looked_at_for_a_model_that_was_unloaded(
     make_tuning: Callable[..., TuningDesk], tmp_path: Path
 ) -> None:
-    look = SlowLook()
-    tuning = make_tuning(look_at_guard=look)
-    tuning.know()
-    tuning.paint()
-    tuning.open()
+    look, tuning = looking_slowly(make_tuning)
     tuning.choose_guard(cohort(tmp_path / "people", EVERYBODY), is_awaited=False)
     tuning.desk.dock._session.set_model(None)
     look.gate.set()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Sequence
+from collections.abc import Collection, Hashable, Sequence
 
 from napari_dmoe.evaluation.groups import (
     attributes_named,
@@ -130,25 +130,26 @@ def notices_of(
                 f"{label} is a value that nobody else has, or that may be a note or a "
                 f"name (n {n_strange}): these are in no group of it"
             )
-    made = {attribute.name for attribute in attributes}
-    said += [
-        f"{a.label.lower()} makes no groups: its values are of single people, or may "
-        "be notes"
-        for name, a in ATTRIBUTES.items()
-        if a.kind == "category"
-        and name not in made
-        and (stated := {p.value(name) for p in patients} - {None})
-        and not stated & set(a.values)
-    ]
-    numbers = [
-        a.label.lower()
-        for name, a in ATTRIBUTES.items()
-        if a.kind == "number"
-        and name not in own
-        and any(p.value(name) is not None for p in patients)
-    ]
-    said += [f"{n} makes no groups: the card states no bands for it" for n in numbers]
-    return tuple(said)
+    return (*said, *_without_groups(patients, {a.name for a in attributes}, own))
+
+
+def _without_groups(
+    patients: Sequence[Patient], made: Collection[str], drivers: Collection[str]
+) -> list[str]:
+    """Say which attributes patients state that make no groups, and why not."""
+    said = []
+    for name, attribute in ATTRIBUTES.items():
+        label, stated = attribute.label.lower(), {p.value(name) for p in patients}
+        if not stated - {None} or name in {*made, *drivers}:
+            continue
+        if attribute.kind == "number":
+            said.append(f"{label} makes no groups: the card states no bands for it")
+        elif not stated & set(attribute.values):
+            said.append(
+                f"{label} makes no groups: its values are of single people, or may be "
+                "notes"
+            )
+    return said
 
 
 def groups_trained_on(
