@@ -10,6 +10,7 @@ from napari_dmoe.viewer.segment.many_images import FileSeries, LayerSeries
 from napari_dmoe.viewer.segment.model import ModelLoader
 from napari_dmoe.viewer.segment.result import ResultControl, ResultFiles
 from napari_dmoe.viewer.segment.run import Run, RunControl
+from napari_dmoe.viewer.segment.samples import SampleOffer
 from napari_dmoe.viewer.segment.subject import SubjectControl
 from napari_dmoe.viewer.segment.tab import SegmentTab
 from napari_dmoe.viewer.ui.connections import Connections
@@ -30,6 +31,7 @@ class SegmentControl(TabControl):
         self.run = RunControl(bench, self)
         self.loader = ModelLoader(bench, tab.model, self)
         self.subject = SubjectControl(bench, tab.image, tab.patient)
+        self.samples = SampleOffer(bench, tab.samples, tab.result)
         self.results = ResultControl(bench, tab.result)
         self.compare = CompareControl(bench, tab.compare)
         self.layer_series = LayerSeries(bench, self.run, tab.series)

@@ -94,16 +94,17 @@ class ImageSection(QWidget):
         parts.say(self.facts, text)
         parts.say(self.problem, problem)
 
-    def show_model(self, expects: str, other: str) -> None:
-        """Say what the model expects, and which other one the image was made for.
+    def show_model(self, expects: str, other: str, title: str = "") -> None:
+        """Say what the model expects, and which other one the sample is for.
 
-        That is bundled; its name is empty where there is none or it is loaded.
+        That is bundled; its name is empty where there is none or it is loaded. A person
+        reads its title.
         """
         self._model = other
         parts.say(self.expects, expects)
-        parts.say(self.made_for, f"This sample was made for {other}." if other else "")
-        self.load_button.setText(f"Load {other}")
-        self.load_button.setToolTip(f"Work with {other}, which knows such images.")
+        parts.say(self.made_for, f"This sample is for {title}." if other else "")
+        self.load_button.setText(f"Use {title}")
+        self.load_button.setToolTip(f"Work with {title} instead ({other}).")
         self.load_button.setVisible(bool(other))
 
     def _on_load(self) -> None:

@@ -106,10 +106,12 @@ class PatientSection(QWidget):
             if not attribute.problem:  # else what was typed stays, to be corrected
                 attribute.show_value(attribute.field.value_of(patient))
             is_known = attribute.field.value_of(patient) is not None
-            said = sources.get(name) if is_known else "", (notes or {}).get(name)
+            source = sources.get(name, UNKNOWN)
+            is_said = is_known or source != UNKNOWN
+            said = source if is_said else "", (notes or {}).get(name)
             label = self._sources[name]
             label.setText(" · ".join(filter(None, said)))
-            label.setToolTip("Where this value came from.")
+            label.setToolTip("Where this value came from, or why it is not known.")
         self._show_mixtures(patient)
 
     def forget_problems(self) -> None:

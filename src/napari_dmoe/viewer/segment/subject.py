@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Signal
 
-from napari_dmoe.inference.results.provenance import METADATA_KEY
 from napari_dmoe.viewer.bench import Bench, Control
-from napari_dmoe.viewer.contributions import MODEL_KEY
 from napari_dmoe.viewer.layers.axes import chosen_layout, layouts, name_axes
+from napari_dmoe.viewer.layers.samples import model_for
 from napari_dmoe.viewer.segment.image_view import ImageChoice, ImageSection
 from napari_dmoe.viewer.segment.patient_fields import patient_fields
 from napari_dmoe.viewer.segment.patient_view import PatientSection
 from napari_dmoe.viewer.session import checks
+from napari_dmoe.viewer.session.models import title_of
 from napari_dmoe.viewer.session.session import Session
 from napari_dmoe.viewer.ui.connections import Connections
 
@@ -75,7 +74,9 @@ class SubjectControl(Control):
     def _show_image(self) -> None:
         self._show_images()
         session = self._session
-        self._images.show_model(expectation(session), other_model(session))
+        other = other_model(session)
+        title = title_of(other, session.surroundings)
+        self._images.show_model(expectation(session), other, title)
         image, dims = session.image, session.dims
         if image is not (self._shown() if self._shown else None):
             self._patient.forget_problems()
@@ -133,17 +134,13 @@ class SubjectControl(Control):
             self._session.set_patient(image, patient)
 
 
-def model_for(image: Image | None) -> str:
-    """Return the bundled model that a sample was made for; nothing for other images."""
-    record = None if image is None else image.metadata.get(METADATA_KEY)
-    return str(record.get(MODEL_KEY, "")) if isinstance(record, Mapping) else ""
-
-
 def other_model(session: Session) -> str:
-    """Return the model of the sample that is worked on, where another one is loaded."""
+    """Return the model of the sample that is worked on, where it is not loaded."""
     wanted, model = model_for(session.image), session.model
-    if model is None or not wanted:
+    if not wanted or wanted not in session.surroundings.models:
         return ""
+    if model is None:
+        return wanted
     return "" if wanted in (session.model_origin, model.card.name) else wanted
 
 

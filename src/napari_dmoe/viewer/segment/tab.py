@@ -11,6 +11,7 @@ from napari_dmoe.viewer.segment.many_images_view import SeriesSection
 from napari_dmoe.viewer.segment.model_view import ModelSection
 from napari_dmoe.viewer.segment.patient_view import PatientSection
 from napari_dmoe.viewer.segment.result_view import ResultSection
+from napari_dmoe.viewer.segment.samples_view import SampleSection
 from napari_dmoe.viewer.ui.form import SettingsForm
 from napari_dmoe.viewer.ui.parts import Fold, ScrollColumn, column
 
@@ -29,6 +30,7 @@ class SegmentTab(ScrollColumn):
         self.model = ModelSection()
         self.image = ImageSection()
         self.patient = PatientSection()
+        self.samples = SampleSection()
         self.result = ResultSection()
         self.compare = CompareSection()
         self.series = SeriesSection()
@@ -40,4 +42,5 @@ class SegmentTab(ScrollColumn):
         )
         folds = QWidget()
         column(folds, self.compare, self.series, self.advanced)
-        self.stack(self.model, self.image, self.patient, self.result, folds)
+        below = self.samples, self.result, folds
+        self.stack(self.model, self.image, self.patient, *below)
