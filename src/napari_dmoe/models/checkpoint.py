@@ -15,6 +15,7 @@ from typing import Any, cast
 
 import torch
 from pydantic import ValidationError
+from safetensors import safe_open
 from torch import nn
 
 from napari_dmoe.imaging.memory import refuse_beyond_memory
@@ -43,6 +44,7 @@ __all__ = [
     "CheckpointError",
     "LoadedModel",
     "UnsafeCheckpointError",
+    "bundled_dims",
     "bundled_names",
     "load_checkpoint",
     "new_model",
@@ -134,6 +136,17 @@ class LoadedModel:
 def bundled_names() -> tuple[str, ...]:
     """Return the names of the checkpoints that the package holds, sorted."""
     return tuple(sorted(path.stem for path in _bundled_folder().glob("*.safetensors")))
+
+
+def bundled_dims() -> dict[str, int]:
+    """Return how many axes each bundled model sees at once; only headers are read."""
+    return {name: _dims_of(name) for name in bundled_names()}
+
+
+def _dims_of(name: str) -> int:
+    path = _bundled_folder() / f"{name}.safetensors"
+    with safe_open(path, framework="pt") as opened:
+        return parse_card(opened.metadata()[CARD_KEY], name).dims
 
 
 def _bundled_folder() -> Path:

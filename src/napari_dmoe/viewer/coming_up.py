@@ -10,8 +10,9 @@ import napari
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QDockWidget
 
-from napari_dmoe.viewer.contributed import DOCK, PLUGIN
+from napari_dmoe.viewer.contributed import DOCK
 from napari_dmoe.viewer.dock import DMoEDock
+from napari_dmoe.viewer.layers.samples import is_sample
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -25,8 +26,10 @@ def open_dock(viewer: napari.Viewer) -> DMoEDock:
     docked = viewer.window.dock_widgets.values()
     found = next((each for each in docked if isinstance(each, DMoEDock)), None)
     if found is None:
-        dock: DMoEDock = viewer.window.add_plugin_dock_widget(PLUGIN, DOCK)[1]
-        return dock
+        # By the name that napari's menu gives it, so that the menu finds it.
+        found = DMoEDock(viewer)
+        viewer.window.add_dock_widget(found, name=f"{DOCK} (dMoE)", area="right")
+        return found
     holder = found.parent()
     if isinstance(holder, QDockWidget):
         holder.show()
@@ -54,5 +57,4 @@ def _come_up(reference: weakref.ref[napari.Viewer]) -> None:
 
 
 def _has_sample(viewer: ViewerModel) -> bool:
-    opened = [layer.source.sample for layer in viewer.layers]
-    return any(sample is not None and sample[0] == PLUGIN for sample in opened)
+    return any(map(is_sample, viewer.layers))

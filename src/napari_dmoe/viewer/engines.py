@@ -48,6 +48,8 @@ class Surroundings:
     """Models that can be loaded by one click: bundled names, and paths."""
     titles: Mapping[str, str] = field(default_factory=dict)
     """What bundled models are called where a person reads of them."""
+    dims: Mapping[str, int] = field(default_factory=dict)
+    """How many axes bundled models see at once: 2 or 3."""
 
 
 def look_around() -> Surroundings:
@@ -60,7 +62,7 @@ def look_around() -> Surroundings:
     import torch
 
     from napari_dmoe.inference.running.devices import choose_device
-    from napari_dmoe.models.checkpoint import bundled_names
+    from napari_dmoe.models.checkpoint import bundled_dims, bundled_names
     from napari_dmoe.models.titles import bundled_titles
     from napari_dmoe.training.child.private import remove_abandoned
 
@@ -73,6 +75,7 @@ def look_around() -> Surroundings:
         devices=("auto", "cpu", *gpus),
         models=bundled_names(),
         titles=bundled_titles(),
+        dims=bundled_dims(),
     )
 
 

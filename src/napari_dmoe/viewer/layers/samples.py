@@ -13,6 +13,7 @@ import numpy as np
 from napari.layers import Image, Labels, Layer
 
 from napari_dmoe.inference.results.provenance import METADATA_KEY
+from napari_dmoe.viewer.contributed import PLUGIN
 from napari_dmoe.viewer.layers.look import mask_look
 from napari_dmoe.viewer.layers.opening import image_layer, labels_layer
 from napari_dmoe.viewer.layers.placement import LayerData
@@ -86,11 +87,11 @@ def photograph_layer(
 
 
 def _first_seen(labels: SpatialImage) -> dict[str, int]:
-    """Return the plane that shows most of the labels; nothing for planes alone."""
+    """Return the plane with most of the first class; nothing for planes alone."""
     if "z" not in labels.axes:
         return {}
     others = tuple(n for n, axis in enumerate(labels.axes) if axis != "z")
-    return {STEP_KEY: int(np.argmax((labels.data > 0).sum(others)))}
+    return {STEP_KEY: int(np.argmax((labels.data == 1).sum(others)))}
 
 
 def _stated(layer: Layer | None, key: str) -> Any:
@@ -117,3 +118,9 @@ def first_step(image: Layer | None) -> int | None:
 def is_reference(layer: Layer) -> bool:
     """Say whether a layer is the reference mask of a sample."""
     return isinstance(layer, Labels) and bool(_stated(layer, REFERENCE_KEY))
+
+
+def is_sample(layer: Layer) -> bool:
+    """Say whether a layer is the image of a sample."""
+    sample = layer.source.sample
+    return isinstance(layer, Image) and sample is not None and sample[0] == PLUGIN

@@ -62,14 +62,14 @@ class ModelSection(QWidget):
         self.facts = parts.paragraph(name="model-facts")
         self.error = parts.paragraph(name="model-error")
         self.details = CardDetails()
+        """These three stand elsewhere: the tab says where."""
         self._make_question()
         self._titles: Mapping[str, str] = {}
         self._unsaved = ""
         self._cards: list[str] = []
         buttons = self.save_button, self.browse_button, self.unload_button
-        head = parts.row(parts.heading("MODEL"), *buttons)
-        said = self.error, self._question, self.facts, self.details
-        parts.column(self, head, self.combo, *said)
+        head = parts.row(parts.heading("MODEL"), self.combo, *buttons, stretch=1)
+        parts.column(self, head, self._question)
         self.show_nothing()
 
     def _make_question(self) -> None:
@@ -77,18 +77,13 @@ class ModelSection(QWidget):
         self.card_combo = parts.narrow_combo(
             "What drives this model?",
             "The file does not say what its routers stand for. These are the published "
-            "cards whose shapes fit it.",
+            "cards whose shapes fit it: choose only what you know.",
         )
         self.card_combo.activated.connect(self._on_card)
         self._question = QWidget()
         parts.column(
             self._question,
-            parts.heading("What drives this model?"),
-            parts.paragraph(
-                "The file does not say what its routers stand for. Choose only what "
-                "you know; its shapes fit:"
-            ),
-            self.card_combo,
+            parts.row(QLabel("Driven by"), self.card_combo, stretch=1),
         )
 
     def offer(self, titles: Mapping[str, str]) -> None:

@@ -49,6 +49,10 @@ class SampleOffer(Control):
         if viewer is not None:
             viewer.open_sample(PLUGIN, key)
 
+    def open_first(self) -> None:
+        """Open the first sample, where somebody wants any."""
+        self.open(CHOICES[0].key)
+
     def _show(self) -> None:
         is_empty = not self._session.images()
         self._section.setVisible(is_empty)

@@ -8,8 +8,9 @@ from weakref import WeakSet, ref
 from napari.components import ViewerModel
 from napari.layers import Layer
 
+from napari_dmoe.viewer.layers.camera import fit, show_plane
 from napari_dmoe.viewer.layers.outlines import Outlines
-from napari_dmoe.viewer.layers.samples import first_step, is_reference
+from napari_dmoe.viewer.layers.samples import first_step, is_reference, is_sample
 
 
 class Arrivals:
@@ -30,13 +31,8 @@ class Arrivals:
             self._seen.add(layer)
             if is_reference(layer):
                 self._outlines.add(layer)
-            step = first_step(layer)
-            if step is not None:
-                _go_to(viewer, layer, step)
-
-
-def _go_to(viewer: ViewerModel, layer: Layer, step: int) -> None:
-    """Show a plane of a layer, by its place along the layer's first axis."""
-    place = layer.data_to_world((step, *[n // 2 for n in layer.data.shape[1:]]))
-    first = viewer.dims.ndim - len(place)
-    viewer.dims.set_point(range(first, viewer.dims.ndim), place)
+            elif is_sample(layer):
+                step = first_step(layer)
+                if step is not None:
+                    show_plane(viewer, layer, step)
+                fit(viewer, layer)

@@ -19,6 +19,7 @@ from napari_dmoe.inference.running.settings import InferenceSettings
 from napari_dmoe.patient import Patient, PatientError
 from napari_dmoe.viewer.checkpoints import is_path
 from napari_dmoe.viewer.engines import FittingCard, Surroundings
+from napari_dmoe.viewer.layers.channels import choose_channel, chosen_channel
 from napari_dmoe.viewer.layers.measuring import CHANGES_OF_A_MASK, Edits, edits_of
 from napari_dmoe.viewer.layers.outlines import Outlines
 from napari_dmoe.viewer.layers.placement import axis_names, plain, to_image
@@ -183,6 +184,12 @@ class Session:
             return
         self._image = None if image is None else weakref.ref(plain(image))
         self.image_changed.emit()
+
+    def choose_channel(self, image: Image, number: int | None) -> None:
+        """Use one channel of an image from now on, from 0; None for all of them."""
+        if number != chosen_channel(plain(image)):
+            choose_channel(plain(image), number)
+            self._versions.count(image)
 
     def patient_of(self, image: Layer) -> Patient:
         """Return an image's patient; everything unknown until something is known."""
@@ -382,8 +389,8 @@ class Session:
         if event.source is self.image:
             self.image_changed.emit()
 
-    def _on_image_data(self, event: Any) -> None:
-        if event.source is self.image:
+    def _on_image_data(self, image: Image) -> None:
+        if image is self.image:
             self.image_changed.emit()
             self.result_changed.emit()
 
