@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QLabel, QWidget
 
-from napari_dmoe.viewer.ui import parts
+from napari_dmoe.viewer.ui import icons, parts
 from napari_dmoe.viewer.ui.asking import ask_for_checkpoint, is_path
 
 if TYPE_CHECKING:
@@ -53,6 +53,8 @@ class ModelSection(QWidget):
             "Forget the model and give its memory back.",
             self.unload_requested,
         )
+        icons.give(self.browse_button, "open", alone=True)
+        icons.give(self.unload_button, "unload", alone=True)
         self.facts = parts.paragraph(name="model-facts")
         self.error = parts.paragraph(name="model-error")
         self.details = CardDetails()

@@ -10,7 +10,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QPushButton, QWidget
 
 from napari_dmoe.viewer.rows import TableRow
-from napari_dmoe.viewer.ui import parts
+from napari_dmoe.viewer.ui import icons, parts
 from napari_dmoe.viewer.ui.tables import Facts
 
 _BUTTONS = {
@@ -23,6 +23,15 @@ _BUTTONS = {
     "Reopen…": "Open a mask that was saved here.",
 }
 """What is said when a button is pointed at."""
+
+_ICONS: dict[str, icons.Name] = {
+    "Previous": "previous",
+    "About": "about",
+    "Copy": "copy",
+    "CSV…": "table",
+    "Save…": "save",
+    "Reopen…": "open",
+}
 
 
 @dataclass(frozen=True)
@@ -137,4 +146,7 @@ class ResultSection(QWidget):
 
 
 def _button(text: str, clicked: Any) -> QPushButton:
-    return parts.button(text, _BUTTONS[text], clicked)
+    made = parts.button(text, _BUTTONS[text], clicked)
+    if text in _ICONS:
+        icons.give(made, _ICONS[text])
+    return made

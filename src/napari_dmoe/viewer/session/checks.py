@@ -52,7 +52,7 @@ def describe_image(image: Image, dims: int = 2) -> str:
         parts.append("pixel size unknown")
     else:
         size = _pixel_size(image, places, factors)
-        parts.append(f"{size} mm {'pixels' if len(along) == 2 else 'voxels'}")
+        parts.append(f"{size} mm a {'pixel' if len(along) == 2 else 'voxel'}")
     return " · ".join(parts)
 
 
@@ -195,12 +195,6 @@ def driver_notices(
         return ()
     # Values that are left out of a mixture are said where it is.
     return tuple(n for d in drivers if d.untrained for n in map(_sentence, d.notices))
-
-
-def untrained_notices(segmentation: Segmentation) -> list[str]:
-    """Return what is said of a run whose routers nothing trained; often nothing."""
-    drivers = segmentation.provenance.drivers
-    return [_sentence(n) for each in drivers if each.untrained for n in each.notices]
 
 
 def counted_notices(
