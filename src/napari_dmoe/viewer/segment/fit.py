@@ -54,7 +54,7 @@ class FitControl(Control):
         changes = session.model_changed, session.image_changed
         connections = Connections(self)
         for change in changes:
-            connections.add(change, self.show)
+            connections.add(change, self._on_change)
         self._refresh = Refresh(self, self._look, soon=changes)
         bench.work.begun.connect(self._runner.stop)
         bench.work.ended.connect(self._refresh.soon)
@@ -71,6 +71,10 @@ class FitControl(Control):
     def is_looking(self) -> bool:
         """Whether it is being found out how image and model go together."""
         return self._runner.is_busy or self._refresh.is_pending
+
+    def _on_change(self) -> None:
+        self._runner.stop()  # nobody wants to know it any more
+        self.show()
 
     def show(self) -> None:
         """Say how image and model go together, as far as it is known."""

@@ -52,7 +52,7 @@ def describe_image(image: Image, dims: int = 2) -> str:
         parts.append("pixel size unknown")
     else:
         size = _pixel_size(image, places, factors)
-        parts.append(f"{size} mm a {'pixel' if len(along) == 2 else 'voxel'}")
+        parts.append(f"{size} mm {'pixels' if len(along) == 2 else 'voxels'}")
     return " · ".join(parts)
 
 
@@ -106,15 +106,13 @@ def channel_problem(image: Image, dims: int, n_channels: int | None = None) -> s
     found = n_to_use(image, dims)
     if takes(found, dims, wanted):
         return ""
+    kind = f"images of {wanted} channels"
     if wanted == 1:
-        kind = "grey images" if dims == 2 else "grey volumes"
-    elif dims == 2:
-        kind = "grey or colour images" if wanted == _COLOURS else f"1 or {wanted}"
-    else:
-        kind = f"volumes of {wanted}"
-    channels = "" if kind.startswith("grey") else " channels"
+        kind = "grey images"
+    elif dims == 2 and wanted == _COLOURS:
+        kind = "grey or colour images"
     this = f"this one has {found} channel{'s' * (found != 1)}"
-    return f"This model takes {kind}{channels}, {this}."
+    return f"This model takes {kind}, {this}."
 
 
 def n_to_use(image: Image, dims: int) -> int:
