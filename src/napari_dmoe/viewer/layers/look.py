@@ -138,7 +138,7 @@ def difference_to_plain(
         grid=result.grid,
         name=f"{name} · {source.name}",
         record=result.provenance,
-        shows=f"{name}, to the plain mask",
+        shows=f"{name}, to the unchanged mask",
     )
 
 

@@ -25,11 +25,12 @@ from qtpy.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
+from superqt.utils import QFlowLayout
 
 LARGEST_INTEGER = 2**31 - 1  # what a Qt spin box can hold
 _SWATCH = 12
 _MARGIN = 4
-_BETWEEN_SECTIONS = 12
+_BETWEEN, _BETWEEN_SECTIONS = 4, 12
 
 
 class StartButton(QPushButton):
@@ -96,7 +97,9 @@ def paragraph(text: str = "", *, name: str = "") -> QLabel:
     label = QLabel(text)
     label.setWordWrap(True)
     label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-    label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
+    policy = QSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
+    policy.setHeightForWidth(True)  # else it would be as high as in a narrow column
+    label.setSizePolicy(policy)
     label.setObjectName(name)
     if not text:  # shown without a parent it would be a window
         label.hide()
@@ -171,6 +174,18 @@ def in_rows(buttons: Sequence[QPushButton], n: int) -> QWidget:
     grid.setSpacing(4)
     for place, each in enumerate(buttons):
         grid.addWidget(each, *divmod(place, n))
+    return widget
+
+
+def flow(*parts: QWidget) -> QWidget:
+    """Put parts side by side, in as many rows as a narrow dock needs."""
+    widget = QWidget()
+    layout = QFlowLayout(widget)
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.setHorizontalSpacing(_BETWEEN)
+    layout.setVerticalSpacing(_BETWEEN)
+    for part in parts:
+        layout.addWidget(part)
     return widget
 
 

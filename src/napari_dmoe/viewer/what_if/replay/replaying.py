@@ -159,7 +159,9 @@ def missing_model(record: Provenance) -> str:
 def selected_text(layers: Sequence[Layer]) -> str:
     """Say what the selected layers with records are; a hint without any."""
     if not layers:
-        return "Select a mask or a map that was made here, or two to compare."
+        return (
+            "Is a layer the same when it is made again? Select it, or two to compare."
+        )
     lines = []
     for layer in layers[:2]:
         record = layer_record(layer)
@@ -215,5 +217,5 @@ def _mark(layer: Layer, record: Provenance) -> str:
     shows = "" if record.swept else shown_by(layer)
     if not shows:
         return badge(record)
-    departures = f" Not the plain model: {'; '.join(record.departures)}."
+    departures = f" Model changed: {'; '.join(record.departures)}."
     return f"a map, {shows}.{departures if record.departures else ''}"
