@@ -24,6 +24,7 @@ from screenshots.what_if import (
     whatif_volume,
 )
 
+from napari_dmoe.viewer.coming_up import open_dock
 from napari_dmoe.viewer.segment.control import SegmentControl
 
 IMAGES = Path(__file__).parent / "images"
@@ -60,7 +61,7 @@ def main() -> None:
     for make in chosen:
         viewer = napari.Viewer(show=True)
         viewer.window.resize(*WINDOW)
-        _, dock = viewer.window.add_plugin_dock_widget("napari-dmoe", "dMoE")
+        dock = open_dock(viewer)
         shoot = Shooter(viewer, dock, options.output)
         if make is states:
             shoot.state("empty")

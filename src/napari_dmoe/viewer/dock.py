@@ -22,6 +22,7 @@ from napari_dmoe.viewer.segment.foot import RunFoot
 from napari_dmoe.viewer.session.session import session_of
 from napari_dmoe.viewer.ui.connections import Connections, Refresh
 from napari_dmoe.viewer.ui.parts import StartButton
+from napari_dmoe.viewer.ui.theme import ThemeFollower
 from napari_dmoe.viewer.ui.work import BUSY, Work
 from napari_dmoe.viewer.uncaught import tell_ours_in_words
 from napari_dmoe.viewer.what_if.control import WhatIfControl
@@ -70,6 +71,7 @@ class DMoEDock(QWidget):
             kind(bench, tab) for kind, tab in zip(TABS, tabs, strict=True)
         )
         self.tabs.currentChanged.connect(self._on_tab)
+        ThemeFollower(self, napari_viewer)
 
     def _lay_out(self, tabs: list[QWidget]) -> None:
         self.tabs = QTabWidget()
@@ -118,6 +120,7 @@ class DMoEDock(QWidget):
     def _show_footer(self) -> None:
         """Show the foot for segmenting, unless it is idle and another is there."""
         has_other = TABS[self.tabs.currentIndex()].has_own_foot
+        self.footer.show_far(TABS[self.tabs.currentIndex()] is not SegmentControl)
         self.footer.setVisible(not has_other or self.work.is_busy)
 
     def _on_surroundings(self) -> None:

@@ -25,6 +25,7 @@ from qtpy.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
+from superqt import QElidingLabel
 from superqt.utils import QFlowLayout
 
 LARGEST_INTEGER = 2**31 - 1  # what a Qt spin box can hold
@@ -104,6 +105,24 @@ def paragraph(text: str = "", *, name: str = "") -> QLabel:
     if not text:  # shown without a parent it would be a window
         label.hide()
     return label
+
+
+def line(*, name: str = "") -> QElidingLabel:
+    """Return a label of one line, whatever it says: the rest is seen by pointing at it.
+
+    Its room is kept while it says nothing, so that nothing below it moves.
+    """
+    label = QElidingLabel()
+    label.setObjectName(name)
+    label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+    return label
+
+
+def tell(label: QElidingLabel, text: str, more: str = "") -> None:
+    """Set a line's text; pointing at it shows it whole, and what there is to add."""
+    label.setText(text)
+    label.setToolTip("\n".join(filter(None, (text, more))))
 
 
 def say(label: QLabel, text: str) -> None:

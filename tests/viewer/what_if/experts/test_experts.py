@@ -289,7 +289,7 @@ def test_the_effect_of_every_expert_comes_largest_first_and_is_sorted_at_a_click
     assert (engine.calls[0]["block"], engine.calls[0].get("mute")) == (1, None)
     table = section.effects_table
     assert heads_of(table) == [
-        *("expert", "share\n%", "flips\npx"),
+        *("expert", "share\n%", "changes\npx"),
         *("rim\n± px", "rim\nDice", "cup\n± px", "cup\nDice"),
     ]
     helps = heads_of(table, Qt.ItemDataRole.ToolTipRole)

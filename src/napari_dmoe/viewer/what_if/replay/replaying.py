@@ -84,7 +84,7 @@ def replay_subject(layer: Layer, image: Image) -> ReplaySubject:
     return ReplaySubject(
         str(layer.name),
         record,
-        to_image(image, dims_of(record)),
+        to_image(image, dims_of(record), channel=record.image.channel),
         axis_names(image, dims_of(record)),
         snapshot_of(layer),
         shown_by(layer),
@@ -122,7 +122,7 @@ def case_layer(image: Image, case: CaseFile, name: str) -> LayerData:
     """
     record = case.record
     dims = dims_of(record)
-    pixels = to_image(image, dims)
+    pixels = to_image(image, dims, channel=record.image.channel)
     shape = tuple(map(int, pixels.data.shape))
     if (shape, pixels.axes) != (record.image.shape, record.image.axes):
         known = _size(record.image.axes, record.image.shape)
