@@ -38,7 +38,7 @@ TABS: tuple[type[TabControl], ...] = (
 )
 """The tabs, from left to right."""
 
-_NARROWEST = 280
+_NARROWEST = 250
 _COMFORTABLE = QSize(350, 700)
 Kind = TypeVar("Kind", bound=TabControl)
 
