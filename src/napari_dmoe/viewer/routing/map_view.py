@@ -80,9 +80,9 @@ class MapSection(QWidget):
             layout.setStretch(2, 1)
 
     def _make_samples(self) -> None:
-        what = "Draws of the published gating noise, 1 to 64; each is one run."
-        self.samples_spin = parts.spin_box("Samples", what, 1, _MOST_SAMPLES)
-        what = "Seed of the noise: the same seed gives the same samples."
+        what = "How often the model is run with the published noise: 1 to 64."
+        self.samples_spin = parts.spin_box("Runs with noise", what, 1, _MOST_SAMPLES)
+        what = "The same seed draws the same noise."
         self.seed_spin = parts.spin_box("Seed", what, 0, _LARGEST_SEED)
         for spin in (self.samples_spin, self.seed_spin):
             spin.setKeyboardTracking(False)
@@ -90,7 +90,7 @@ class MapSection(QWidget):
         self._samples_row = QWidget()
         column(
             self._samples_row,
-            row(QLabel("Samples"), self.samples_spin, stretch=1),
+            row(QLabel("Runs"), self.samples_spin, stretch=1),
             row(QLabel("Seed"), self.seed_spin, stretch=1),
         )
 
