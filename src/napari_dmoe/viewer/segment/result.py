@@ -29,7 +29,7 @@ from napari_dmoe.viewer.segment.result_view import ResultSection, ResultState
 from napari_dmoe.viewer.session.checks import describe_run, run_notices, unlike_notice
 from napari_dmoe.viewer.session.inquiry import GONE
 from napari_dmoe.viewer.session.reopening import reopened_result, show_alone
-from napari_dmoe.viewer.session.results import Result, show_previous
+from napari_dmoe.viewer.session.results import Result
 from napari_dmoe.viewer.ui.asking import ask_for_file, not_saved, table_path
 from napari_dmoe.viewer.ui.connections import Refresh
 from napari_dmoe.viewer.ui.measuring import MEASURING, Measuring
@@ -259,10 +259,10 @@ class ResultControl(Control):
             self._session.choose_result(image, shown[place])
 
     def _on_previous(self) -> None:
-        (image, result), viewer = self._session.current, self._session.viewer
-        if image is not None and result is not None and viewer is not None:
-            self._session.set_result(image, show_previous(viewer, image, result))
-            self._work.say("The result before is back.")
+        image = self._session.image
+        if image is not None:
+            self._session.show_previous(image)
+            self._work.say("The earlier result is back, with its patient.")
 
     def _on_keep(self, is_kept: bool) -> None:
         _, result = self._session.current

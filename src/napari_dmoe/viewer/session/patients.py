@@ -16,6 +16,7 @@ from napari_dmoe.viewer.layers.placement import plain
 
 UNKNOWN = "unknown"
 TYPED = "typed"
+EARLIER = "from the earlier result"
 
 
 @dataclass(frozen=True)

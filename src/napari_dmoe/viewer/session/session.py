@@ -7,6 +7,7 @@ the GUI thread only and knows no Qt.
 from __future__ import annotations
 
 import weakref
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary, WeakSet
 
@@ -15,8 +16,9 @@ from napari.layers import Image, Layer
 from psygnal import Signal, SignalInstance
 
 from napari_dmoe.inference.running.settings import InferenceSettings
-from napari_dmoe.patient import Patient, PatientError
+from napari_dmoe.patient import Patient, PatientError, attribute_called
 from napari_dmoe.viewer.engines import FittingCard, Surroundings
+from napari_dmoe.viewer.layers.groups import Groups
 from napari_dmoe.viewer.layers.measuring import CHANGES_OF_A_MASK, Edits, edits_of
 from napari_dmoe.viewer.layers.outlines import Outlines
 from napari_dmoe.viewer.layers.placement import axis_names, plain, to_image
@@ -28,12 +30,19 @@ from napari_dmoe.viewer.session.checks import (
     image_problem,
     patient_problem,
 )
-from napari_dmoe.viewer.session.gallery import Differences, Gallery
+from napari_dmoe.viewer.session.gallery import Gallery
 from napari_dmoe.viewer.session.images import Drawn, Versions, inputs_of, is_input
 from napari_dmoe.viewer.session.inquiry import Inquiry
-from napari_dmoe.viewer.session.patients import TYPED, Patients
+from napari_dmoe.viewer.session.patients import EARLIER, TYPED, Patients
 from napari_dmoe.viewer.session.requests import Request
-from napari_dmoe.viewer.session.results import Outcome, Result, latest, show
+from napari_dmoe.viewer.session.results import (
+    Outcome,
+    Result,
+    latest,
+    let_go,
+    show,
+    show_previous,
+)
 from napari_dmoe.viewer.session.shares import Stated, StatedShares
 
 if TYPE_CHECKING:
@@ -53,6 +62,8 @@ class Session:
     """Another image is worked on, or its name changed."""
     images_changed = Signal()
     """Images were added, removed or renamed."""
+    pixels_changed = Signal()
+    """The pixels of an image were replaced."""
     patient_changed = Signal()
     """The patient of the image that is worked on changed."""
     result_changed = Signal()
@@ -76,8 +87,8 @@ class Session:
         self._settings = InferenceSettings()
         self._patients = Patients()
         self._gallery = Gallery(self._viewer)
-        self.differences = Differences(self._viewer)
-        """Layers that compare masks of an image."""
+        self.groups = Groups(viewer)
+        """The layers on images besides their masks."""
         self.shares = StatedShares()
         """Shares of the values of unknown drivers, where a person stated them."""
         self.outlines = Outlines(viewer)
@@ -247,8 +258,9 @@ class Session:
         if viewer is None:
             raise RuntimeError("the viewer is gone")
         chosen = self.result_of(image) if beside is None else None
-        made = kind(outcome.segmentation.provenance)
-        before = None if name else latest(self.results_of(image), made, chosen)
+        is_plain = not kind(outcome.segmentation.provenance)
+        shown = self.results_of(image)
+        before = None if name else latest(shown, chosen, is_plain=is_plain)
         with selection_kept(None if beside is None else viewer):
             result = show(viewer, image, outcome, previous=before, name=name)
             result.is_kept = bool(name)
@@ -256,6 +268,38 @@ class Session:
         if beside is not None and beside in self.results_of(image):
             self.choose_result(image, beside)
         return result
+
+    def show_previous(self, image: Layer) -> None:
+        """Bring back what the mask that is looked at showed before its last run.
+
+        With it comes what was known then of what drives its model, so that the mask is
+        the patient's. Again, and both are swapped.
+        """
+        viewer, result = self.viewer, self.result_of(image)
+        if viewer is None or result is None or result.before is None:
+            return
+        then = result.before.request
+        # First the mask: a patient that it is not for would have it made again.
+        self.set_result(image, show_previous(viewer, plain(image), result))
+        patient, known = self.patient_of(image), then.patient.stated()
+        for name in then.routers:
+            patient = patient.with_value(name, known.get(attribute_called(name)))
+        if patient != self.patient_of(image):
+            self.set_patient(image, patient, EARLIER)
+
+    def tidy(self, images: Iterable[Layer]) -> int:
+        """Let every layer of ours on some images go but masks; say how many.
+
+        Those of what-ifs go, too. What was painted on stays, and what is kept.
+        """
+        n, viewer = 0, self.viewer
+        for image in () if viewer is None else images:
+            n += self.groups.tidy(image)
+            n += sum(let_go(viewer, each) for each in self.results_of(image))
+            left = self.result_of(image)
+            if left is not None:
+                self.choose_result(image, left)
+        return n
 
     def _tell_result(self, image: Layer) -> None:
         self.looked_at.emit(plain(image))
@@ -368,6 +412,8 @@ class Session:
             self.image_changed.emit()
 
     def _on_image_data(self, event: Any) -> None:
+        if event.type == "data":
+            self.pixels_changed.emit()
         if event.source is self.image:
             self.image_changed.emit()
             self.result_changed.emit()
