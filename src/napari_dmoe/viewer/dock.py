@@ -23,6 +23,7 @@ from napari_dmoe.viewer.segment.foot import RunFoot
 from napari_dmoe.viewer.session.session import session_of
 from napari_dmoe.viewer.ui.connections import Connections, Refresh
 from napari_dmoe.viewer.ui.parts import StartButton
+from napari_dmoe.viewer.ui.theme import ThemeFollower
 from napari_dmoe.viewer.ui.work import BUSY, Work
 from napari_dmoe.viewer.uncaught import tell_ours_in_words
 from napari_dmoe.viewer.what_if.control import WhatIfControl
@@ -67,7 +68,7 @@ class DMoEDock(QWidget):
         self.work.ended.connect(self._on_work)
         connections = Connections(self)
         connections.add(session.surroundings_changed, self._on_surroundings)
-        for lost in (session.images_changed, session.pixels_changed):
+        for lost in (session.images_changed, session.input_changed):
             connections.add(lost, self.work.check)
         self._leaving = leaving_of(napari_viewer)
         waits = self._leaving.wanted, self.work.ended
@@ -77,6 +78,7 @@ class DMoEDock(QWidget):
             kind(bench, tab) for kind, tab in zip(TABS, tabs, strict=True)
         )
         self.tabs.currentChanged.connect(self._on_tab)
+        ThemeFollower(self, napari_viewer)
 
     def _lay_out(self, tabs: list[QWidget]) -> None:
         self.tabs = QTabWidget()
@@ -130,6 +132,7 @@ class DMoEDock(QWidget):
     def _show_footer(self) -> None:
         """Show the foot for segmenting, unless it is idle and another is there."""
         has_other = TABS[self.tabs.currentIndex()].has_own_foot
+        self.footer.show_far(TABS[self.tabs.currentIndex()] is not SegmentControl)
         self.footer.setVisible(not has_other or self.work.is_busy)
 
     def _on_surroundings(self) -> None:

@@ -141,7 +141,7 @@ def difference_to_plain(
         grid=result.grid,
         name=layer_name(source.name, what),
         record=result.provenance,
-        shows=f"{what}, to the plain mask",
+        shows=f"{what}, to the unchanged mask",
     )
 
 

@@ -58,7 +58,7 @@ def badge(record: Provenance) -> str:
     """Say in what a result is not a plain run of the model; nothing where it is one."""
     sentences = []
     if record.departures:
-        sentences.append(f"Not the plain model: {'; '.join(record.departures)}.")
+        sentences.append(f"Model changed: {'; '.join(record.departures)}.")
     if record.made_by == "uncertainty":
         sentences.append(f"Not one run: each pixel's {_vote(record)}.")
     if record.swept:
@@ -70,11 +70,11 @@ def badge(record: Provenance) -> str:
 def hover_note(record: Provenance) -> tuple[str, str]:
     """Return what napari's status bar says of every pixel of an altered mask.
 
-    A name and a text, such as ``not the plain model`` and ``expert 3 muted in all
+    A name and a text, such as ``model changed`` and ``expert 3 muted in all
     blocks``; both are empty for a plain run.
     """
     if record.departures:
-        return "not the plain model", "; ".join(record.departures)
+        return "model changed", "; ".join(record.departures)
     if record.made_by == "uncertainty":
         return "not one run", _vote(record)
     return ("not this patient", altered_words(record)) if badge(record) else ("", "")

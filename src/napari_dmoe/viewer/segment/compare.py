@@ -6,7 +6,6 @@ import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,8 +20,9 @@ from napari_dmoe.viewer.layers.placement import in_order
 from napari_dmoe.viewer.segment.compare_rows import comparison_rows, spacing_of
 from napari_dmoe.viewer.segment.compare_view import CompareSection
 from napari_dmoe.viewer.session.inquiry import Inquiry, holding, if_there
+from napari_dmoe.viewer.session.models import title_of
 from napari_dmoe.viewer.session.results import Outcome, Result
-from napari_dmoe.viewer.ui.asking import ask_for_checkpoint, is_path
+from napari_dmoe.viewer.ui.asking import ask_for_checkpoint
 from napari_dmoe.viewer.ui.connections import Refresh
 from napari_dmoe.viewer.ui.work import Order
 
@@ -74,7 +74,7 @@ class CompareControl(Control):
             *(partial(self._compare_models, name) for name in offered),
         ]
         titles = [f"result “{each.title}”" for each in others]
-        names = [Path(n).name if is_path(n) else n for n in offered]
+        names = [title_of(name, self._session.surroundings) for name in offered]
         self._section.offer([*titles, *names], why_not=self._why_not())
         if not self._still_holds():
             self._forget()
@@ -130,7 +130,8 @@ class CompareControl(Control):
         dims = _dims(result)
         spacing, unit = spacing_of(image, dims)
         what = (self._session.inquire(image, dims=dims), _mask_of(result), spacing)
-        work = partial(_run_other, self._engines, name, *what, dims)
+        title = title_of(name, self._session.surroundings)
+        work = partial(_run_other, self._engines, (name, title), *what, dims)
         return self._order(image, work, partial(self._on_other, image, result, unit))
 
     def _order(
@@ -211,19 +212,23 @@ def _compare(
 
 def _run_other(
     engines: Engines,
-    name: str,
+    other: tuple[str, str],
     inquiry: Inquiry,
     first: Any,
     spacing: Any,
     dims: int,
     hook: ProgressHook,
 ) -> _OtherRun:
-    """Load another model, run it on the same image and patient, and compare."""
+    """Load another model, run it on the same image and patient, and compare.
+
+    The other one is given by what it is loaded as, and by its title.
+    """
+    name, title = other
     hook(Progress(0, 1, "loading the other model"))
     loaded = engines.load_checkpoint(name, None)
     if loaded.card.dims != dims:
         raise ValueError(
-            f"{loaded.card.name} is a {loaded.card.dims}D model, and the result is of "
+            f"{title} is a {loaded.card.dims}D model, and the result is of "
             f"a {dims}D one: choose another model"
         )
     outcome = inquiry.outcome(engines.segment, loaded, hook)
@@ -231,4 +236,4 @@ def _run_other(
     labels = in_order(inquiry.axes, found.labels, axes=found.axes)
     hook(Progress(1, 1, "comparing"))
     comparison = engines.compare(first, (labels, found.classes), spacing=spacing)
-    return _OtherRun(loaded.card.name, outcome, comparison)
+    return _OtherRun(title, outcome, comparison)

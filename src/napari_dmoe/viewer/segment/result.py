@@ -17,6 +17,7 @@ from napari_dmoe.imaging.spatial import SPATIAL_AXES
 from napari_dmoe.imaging.tables import write_table
 from napari_dmoe.progress import Progress, ProgressHook
 from napari_dmoe.viewer.bench import Bench, Control
+from napari_dmoe.viewer.contributed import ABOUT, PLUGIN
 from napari_dmoe.viewer.layers.measuring import differ, edits_of
 from napari_dmoe.viewer.layers.opening import mask_layers
 from napari_dmoe.viewer.layers.placement import plain
@@ -160,9 +161,6 @@ def _save_table(masks: ShownMasks, step: Sequence[int], path: Path) -> list[str]
     return [str(path)]
 
 
-RECORD_WIDGET = "About this dMoE layer"
-
-
 class ResultControl(Control):
     """Keeps the result section up to date."""
 
@@ -248,6 +246,8 @@ class ResultControl(Control):
             result.note_compared(edits_of(mask), found)
 
     def _outdated(self, image: Image, result: Result) -> str:
+        if result.looks_edited:
+            return ""  # it is a person's own by now, and belongs to no run
         said = self._session.outdated(image, result.request)
         what = "Segment again" if result.is_plain else "Make it again in “What if”"
         return f"{said} {what}." if said else ""
@@ -275,4 +275,4 @@ class ResultControl(Control):
         window = getattr(viewer, "window", None)
         if mask is not None and viewer is not None and window is not None:
             viewer.layers.selection.active = mask
-            window.add_plugin_dock_widget("napari-dmoe", RECORD_WIDGET, tabify=True)
+            window.add_plugin_dock_widget(PLUGIN, ABOUT, tabify=True)

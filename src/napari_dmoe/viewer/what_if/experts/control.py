@@ -113,7 +113,7 @@ class ExpertsControl(Control):
 
     def _on_effects(self) -> None:
         options = {"effects": True, "block": self._section.block()}
-        self._begin("Muting every expert in turn …", options, self._show_effects)
+        self._begin("Leaving out each expert in turn …", options, self._show_effects)
 
     def _begin(
         self, status: str, options: dict[str, Any], then: Callable[..., str]
@@ -216,7 +216,7 @@ class ExpertsControl(Control):
             words.effect_columns(ablation, pixel),
         )
         n, seconds = len(ablation.effects), outcome.seconds
-        return f"Done in {seconds:.1f} s: {n} experts muted in turn."
+        return f"Done in {seconds:.1f} s: {n} experts left out in turn."
 
     def _on_save(self, what: str, rows: Sequence[Mapping[str, str]]) -> None:
         save_table(self._work, self._section, what, rows)

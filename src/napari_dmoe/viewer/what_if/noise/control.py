@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from napari_dmoe.models.checkpoint import LoadedModel
 
 _OWNER = "noise"
-_NO_ROUTERS = "This model has no routers, so there is no noise to draw."
+_NO_ROUTERS = "This model has no gates that noise could be added to."
 
 
 class NoiseControl(Control):
@@ -83,8 +83,8 @@ class NoiseControl(Control):
         show = partial(self._on_returned, image, inquiry.request(loaded))
         work = inquiry.work(draw, loaded, samples=samples, seed=seed)
         return Order(
-            title=f"dMoE: noise samples on {image.name}",
-            status=f"Drawing {samples} noise samples on “{image.name}” …",
+            title=f"dMoE: noise on {image.name}",
+            status=f"Running {samples} times with noise on “{image.name}” …",
             work=partial(_summed_up, work),
             then=if_there(self._session, image, show),
             problem=holding(self._session, image),
@@ -93,7 +93,7 @@ class NoiseControl(Control):
 
     def _on_failed(self, error: Exception) -> str:
         self._refresh.now()  # else it would soon say that all is well
-        self._section.show_problem(f"Not drawn: {error}")
+        self._section.show_problem(f"Not run: {error}")
         return f"Failed: {error}"
 
     def _on_returned(

@@ -19,10 +19,11 @@ if TYPE_CHECKING:
 
     from napari_dmoe.inference.what_if.uncertainty import Uncertainty
 
+QUESTION = "How sure is the choice of experts? Run it with noise on the gates."
 ABOUT = (
     "The published model adds noise to its gates while it learns. Here it is run with "
-    "that noise again and again: what changes says how sure the routing is. It is not "
-    "how sure the model is of the class, nor how often it is right."
+    "that noise again and again. What changes says how sure the choice of experts is: "
+    "not how sure the model is of the class, nor how often it is right."
 )
 _ENTROPY_COLORMAP = "inferno"
 _ENTROPY_STEPS = 16
@@ -42,7 +43,7 @@ def noise_keys(found: Uncertainty) -> tuple[ColourKey, ...]:
     n, colours = found.n_samples, class_colours(found.classes)
     most = np.log2(min(len(found.classes), max(n, 2)))
     ramp = ramp_of(_ENTROPY_COLORMAP, _ENTROPY_STEPS)
-    title = "Entropy of the votes"
+    title = "Disagreement of the runs: 0 where all agree"
     entropy = ColourKey.from_0(title, ramp, most, "bits")
     votes = (
         ColourKey(
@@ -114,9 +115,9 @@ def noise_summary(found: Uncertainty) -> str:
     """Say in how many pixels the samples disagree."""
     what = "voxels" if len(found.grid.shape) == 3 else "pixels"
     n = int(np.count_nonzero(found.entropy))
-    samples = f"{found.n_samples} samples (seed {found.seed})"
+    runs = f"{found.n_samples} runs with noise (seed {found.seed})"
     if found.n_samples == 1:
-        return "One sample agrees with itself: draw more to see what changes."
+        return "One run agrees with itself: ask for more to see what changes."
     if not n:
-        return f"All {samples} agree everywhere."
-    return f"The {samples} disagree in {n} {what} ({n / found.entropy.size:.2%})."
+        return f"All {runs} agree everywhere."
+    return f"The {runs} disagree in {n} {what} ({n / found.entropy.size:.2%})."
