@@ -240,6 +240,7 @@ def write_example(
     folder: Path, example: Example, *, overwrite: bool = False
 ) -> dict[str, Any]:
     """Run one example, write its files, and return what the page shows of it."""
+    from napari_dmoe.inference.masks.headline import mask_headline
     from napari_dmoe.inference.pictures.colours import class_colours, expert_colours
     from napari_dmoe.inference.pictures.drawing import TINT
     from napari_dmoe.inference.results.export import save_segmentation
@@ -271,6 +272,7 @@ def write_example(
         "mixed": _shares(maps) if maps and is_mixed else [],
         "slice": caption,
         "pictures": pictures,
+        "headline": mask_headline(result.labels, result.provenance, example.image),
         "sizes": list(_sizes(example.image, result)),
         "notices": result.provenance.notices,
         "files": [path.name for path in (saved.labels, *saved.routing)],
@@ -325,7 +327,7 @@ def _sizes(image: SpatialImage, result: Segmentation) -> Iterator[dict[str, str]
 
 
 def _row(name: str, values: list[float], digits: str) -> dict[str, str]:
-    """Return a table row: the first value, and the range of the others."""
-    first, *others = values
-    ends = (digits.format(end) for end in (min(others), max(others))) if others else ()
-    return {"name": name, "value": digits.format(first), "range": " to ".join(ends)}
+    """Return a table row: the first value, and the range where there are others."""
+    ends = (min(values), max(values)) if len(values) > 1 else ()
+    said = " to ".join(map(digits.format, ends))
+    return {"name": name, "value": digits.format(values[0]), "range": said}

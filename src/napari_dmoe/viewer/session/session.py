@@ -7,7 +7,6 @@ the GUI thread only and knows no Qt.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary, WeakSet
@@ -17,7 +16,7 @@ from napari.layers import Image, Layer
 from psygnal import Signal, SignalInstance
 
 from napari_dmoe.inference.running.settings import InferenceSettings
-from napari_dmoe.patient import Patient, PatientError, attribute_called
+from napari_dmoe.patient import Patient, PatientError
 from napari_dmoe.viewer.checkpoints import is_path
 from napari_dmoe.viewer.engines import FittingCard, Surroundings
 from napari_dmoe.viewer.layers.channels import choose_channel, chosen_channel
@@ -37,16 +36,9 @@ from napari_dmoe.viewer.session.gallery import Gallery
 from napari_dmoe.viewer.session.images import Drawn, Versions, inputs_of, is_input
 from napari_dmoe.viewer.session.inquiry import Inquiry
 from napari_dmoe.viewer.session.models import LeavingModel, ModelsChosen
-from napari_dmoe.viewer.session.patients import EARLIER, TYPED, Patients
+from napari_dmoe.viewer.session.patients import TYPED, Patients
 from napari_dmoe.viewer.session.requests import Request
-from napari_dmoe.viewer.session.results import (
-    Outcome,
-    Result,
-    latest,
-    let_go,
-    show,
-    show_previous,
-)
+from napari_dmoe.viewer.session.results import Outcome, Result, latest, show
 from napari_dmoe.viewer.session.samples import Arrivals
 from napari_dmoe.viewer.session.shares import Stated, StatedShares
 
@@ -290,38 +282,6 @@ class Session:
         if beside is not None and beside in self.results_of(image):
             self.choose_result(image, beside)
         return result
-
-    def show_previous(self, image: Layer) -> None:
-        """Bring back what the mask that is looked at showed before its last run.
-
-        With it comes what was known then of what drives its model, so that the mask is
-        the patient's. Again, and both are swapped.
-        """
-        viewer, result = self.viewer, self.result_of(image)
-        if viewer is None or result is None or result.before is None:
-            return
-        then = result.before.request
-        # First the mask: a patient that it is not for would have it made again.
-        self.set_result(image, show_previous(viewer, plain(image), result))
-        patient, known = self.patient_of(image), then.patient.stated()
-        for name in then.routers:
-            patient = patient.with_value(name, known.get(attribute_called(name)))
-        if patient != self.patient_of(image):
-            self.set_patient(image, patient, EARLIER)
-
-    def tidy(self, images: Iterable[Layer]) -> int:
-        """Let every layer of ours on some images go but masks; say how many.
-
-        Those of what-ifs go, too. What was painted on stays, and what is kept.
-        """
-        n, viewer = 0, self.viewer
-        for image in () if viewer is None else images:
-            n += self.groups.tidy(image)
-            n += sum(let_go(viewer, each) for each in self.results_of(image))
-            left = self.result_of(image)
-            if left is not None:
-                self.choose_result(image, left)
-        return n
 
     def _tell_result(self, image: Layer) -> None:
         self.looked_at.emit(plain(image))
