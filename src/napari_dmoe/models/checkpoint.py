@@ -288,7 +288,8 @@ def _with_known(card: ModelCard, sha256: str) -> ModelCard:
     known = None if card.training_images else known_images(sha256)
     if known is None:
         return card
-    training = card.training.model_copy(update={"phantoms": known.phantoms})
+    stated = {"phantoms": known.phantoms, "class_spans": known.class_spans}
+    training = card.training.model_copy(update=stated)
     title = bundled_titles().get(card.name, card.title)
     facts = {"training_images": known.training_images, "training": training}
     return card.model_copy(update={"title": title, **facts})

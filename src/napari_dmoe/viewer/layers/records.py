@@ -109,19 +109,6 @@ def altered_words(record: Provenance) -> str:
     return ", ".join(words)
 
 
-def layer_name(image: str, record: Provenance, note: str = "") -> str:
-    """Return what the layer of an image's mask is called.
-
-    ``retina / mask`` for a plain run. Of an altered one comes first what was altered,
-    as in ``expert 3 muted · retina``: napari's list shortens long names in the middle.
-    A note such as ``replayed`` sets it apart, too.
-    """
-    altered = altered_words(record)
-    if not altered:
-        return f"{image} / mask {note}".rstrip()
-    return f"{', '.join(filter(None, (altered, note)))} · {image}"
-
-
 def record_rows(stated: Any) -> list[tuple[str, str]]:
     """Return a layer's record as names and texts; none where it has no record."""
     record = record_of(stated)

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_dmoe.inference.pictures.colours import ColourKey, Rgb, class_colours
+from napari_dmoe.inference.pictures.colours import ColourKey, class_colours, over_grey
 from napari_dmoe.inference.results.segmentation import Segmentation
+from napari_dmoe.viewer.layers import names
 from napari_dmoe.viewer.layers.maps import fading_in, map_layer, measure_look, ramp_of
 from napari_dmoe.viewer.layers.placement import LayerData
 from napari_dmoe.viewer.rows import TableRow
@@ -26,7 +27,8 @@ ABOUT = (
 )
 _ENTROPY_COLORMAP = "inferno"
 _ENTROPY_STEPS = 16
-_GREY = 90
+_HARDLY = 0.2
+"""Opacity where hardly any vote is for a class."""
 
 
 def vote_result(found: Uncertainty) -> Segmentation:
@@ -45,20 +47,14 @@ def noise_keys(found: Uncertainty) -> tuple[ColourKey, ...]:
     entropy = ColourKey.from_0(title, ramp, most, "bits")
     votes = (
         ColourKey(
-            f"Votes for {name} (hidden at first)",
-            (_faded(colours[label]), colours[label]),
+            f"Votes for {name}",
+            (over_grey(colours[label], _HARDLY), colours[label]),
             (0.0, float(n)),
             ("0", f"{n} votes"),
         )
         for label, name in enumerate(found.classes[1:], start=1)
     )
     return (entropy, *votes)
-
-
-def _faded(colour: Rgb) -> Rgb:
-    """Return a colour as it looks where hardly any of it lies on a grey image."""
-    red, green, blue = (round(0.2 * part + 0.8 * _GREY) for part in colour)
-    return red, green, blue
 
 
 def noise_layers(source: Image, found: Uncertainty) -> list[LayerData]:
@@ -77,16 +73,15 @@ def noise_layers(source: Image, found: Uncertainty) -> list[LayerData]:
         found.entropy,
         # Where samples agree, the image is as it was.
         look | {"blending": "additive"},
-        name=f"{source.name} / noise entropy",
+        name=names.layer_name(source.name, names.NOISE_ENTROPY),
         shows=f"entropy {of}, in bits",
     )
     votes = (
         placed(
             found.votes[label],
-            measure_look(fading_in(key.ramp[-1], f"dmoe votes {label}"), key.limits)
-            | {"visible": False},
-            name=f"{source.name} / votes for {found.classes[label]}",
-            shows=f"votes for {found.classes[label]} {of}",
+            measure_look(fading_in(key.ramp[-1], f"dmoe votes {label}"), key.limits),
+            name=names.layer_name(source.name, names.votes_for(found.classes[label])),
+            shows=f"{names.votes_for(found.classes[label])} {of}",
         )
         for label, key in enumerate(keys, start=1)
     )

@@ -10,9 +10,17 @@ from qtpy.QtWidgets import QLabel, QWidget
 from napari_dmoe.inference.pictures.colours import ColourKey
 from napari_dmoe.viewer.rows import TableRow
 from napari_dmoe.viewer.ui import parts
-from napari_dmoe.viewer.ui.colours import MapLegend
+from napari_dmoe.viewer.ui.colours import ColourBar
 from napari_dmoe.viewer.ui.findings import FindingView
-from napari_dmoe.viewer.ui.parts import Fold, StartButton, column, paragraph, row, say
+from napari_dmoe.viewer.ui.parts import (
+    Fold,
+    StartButton,
+    column,
+    offer,
+    paragraph,
+    row,
+    say,
+)
 from napari_dmoe.viewer.ui.tables import Facts
 from napari_dmoe.viewer.what_if.noise.maps import ABOUT, QUESTION
 
@@ -21,9 +29,12 @@ MOST_SAMPLES = 64
 
 _SAMPLES = 16
 _RUN_HELP = (
-    f"{ABOUT} Adds a map of where the runs disagree, how many runs give each class, "
-    "and the mask of the most votes."
+    f"{ABOUT} Adds a map of where the runs disagree, and the mask of the most votes."
 )
+_MAP_HELP = (
+    "What is shown of the samples' votes; nothing of it is seen where all agree."
+)
+NO_MAP = "no map"
 
 
 class NoiseSection(QWidget):
@@ -31,6 +42,8 @@ class NoiseSection(QWidget):
 
     run_requested = Signal(int, int)
     """Number of samples, and the seed."""
+    map_chosen = Signal(int)
+    """Place in the list of maps that was shown; its first entry is none."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -47,13 +60,16 @@ class NoiseSection(QWidget):
         self.run_button = parts.button("Add noise", "", self._on_run, StartButton)
         self.problem = paragraph(name="noise-problem")
         self.layers = paragraph(name="noise-layers")
-        self.legend = MapLegend()
+        self.map_combo = parts.narrow_combo("Map", _MAP_HELP)
+        self.map_combo.activated.connect(self.map_chosen)
+        self._map_row = row(QLabel("Map"), self.map_combo, stretch=1)
+        self.bar = ColourBar()
         self.table = Facts("The middle 95 % of the runs.")
         self.found = FindingView(
             "noise",
             "the intervals",
             self.table,
-            between=(self.layers, self.legend),
+            between=(self.layers, self._map_row, self.bar),
             rows=self.table.file_rows,
         )
         seed = row(QLabel("seed"), self.seed, stretch=1)
@@ -72,7 +88,8 @@ class NoiseSection(QWidget):
         """Show no result."""
         self.found.show_nothing()
         say(self.layers, "")
-        self.legend.show_keys(())
+        self._map_row.setVisible(False)
+        self.bar.show_key(None)
 
     def show_found(
         self,
@@ -81,18 +98,24 @@ class NoiseSection(QWidget):
         rows: Sequence[TableRow],
         *,
         layers: str,
-        keys: Sequence[ColourKey],
+        maps: Sequence[str],
     ) -> None:
         """Show what the samples agree on.
 
         That is what the mask of the most votes is, how much the samples disagree, a
-        row for each class, which layers were added, and what their colours mean.
+        row for each class, where that mask is, and the maps that can be seen.
         """
         say(self.problem, "")
         self.found.say(badge, summary)
         say(self.layers, layers)
-        self.legend.show_keys(keys)
+        offer(self.map_combo, (NO_MAP, *maps))
+        self._map_row.setVisible(True)
         self.table.show_facts(rows)
+
+    def show_map(self, place: int, key: ColourKey | None) -> None:
+        """Show which map is seen, and what its colours mean."""
+        self.map_combo.setCurrentIndex(place)
+        self.bar.show_key(key)
 
     def show_problem(self, text: str) -> None:
         """Say why nothing was run."""

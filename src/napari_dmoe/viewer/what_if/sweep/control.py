@@ -14,7 +14,7 @@ from napari.layers import Image
 from napari_dmoe.inference.what_if.steps import Swept, between_positions
 from napari_dmoe.viewer.bench import Bench, Control
 from napari_dmoe.viewer.routing.on_images import routing_of
-from napari_dmoe.viewer.session.inquiry import if_there
+from napari_dmoe.viewer.session.inquiry import holding, if_there
 from napari_dmoe.viewer.session.requests import Request
 from napari_dmoe.viewer.session.results import Outcome
 from napari_dmoe.viewer.ui.connections import Connections, Refresh
@@ -127,6 +127,7 @@ class SweepControl(Control):
             status=f"Sweeping {' and '.join(names)} on “{image.name}” …",
             work=partial(run, positions=choice.positions),
             then=if_there(self._session, image, show, if_gone=lambda: _DROPPED),
+            problem=holding(self._session, image),
         )
 
     def _on_found(
