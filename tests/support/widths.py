@@ -122,7 +122,9 @@ def _needed(button: QAbstractButton) -> int:
 def _outside(widget: QWidget) -> Iterator[str]:
     """Say whether a widget reaches over the edge of the one that it is in."""
     parent = widget.parentWidget()
-    if parent is None or isinstance(parent, QAbstractScrollArea):
+    if parent is None or isinstance(widget, QScrollBar):
+        return
+    if isinstance(parent, QAbstractScrollArea):
         return
     if parent.objectName() == "qt_scrollarea_viewport":
         if widget.width() > parent.width() + _SLACK:

@@ -15,7 +15,8 @@ from napari_dmoe.viewer.fine_tune.state import State
 
 pytestmark = pytest.mark.gui
 
-WIDTHS, HEIGHTS = (250, 300, 400, 600), (700, 900, 1080)
+WIDTHS = {NORMAL: (250, 300, 400, 600), LARGE: (400, 600)}
+HEIGHTS = 700, 900, 1080
 LONG = "T1 of a patient whose layer has a very long name indeed"
 SCREEN = 300, 700
 
@@ -126,7 +127,7 @@ def test_nothing_is_cut_at_any_width(tuning: TuningDesk, tab: str, points: int) 
     dock, found = tuning.desk.dock, {}
     dress(dock, points=points)
     for state in STATES[tab](tuning):
-        for width in WIDTHS:
+        for width in WIDTHS[points]:
             for height in HEIGHTS:
                 lay_out(dock, width, height)
                 for each in misfits(dock):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-from qtpy.QtCore import QEvent, QSize
+from qtpy.QtCore import QEvent, QSize, Qt
 from qtpy.QtGui import QDragEnterEvent, QDropEvent
 from qtpy.QtWidgets import QSizePolicy, QTabWidget, QVBoxLayout, QWidget
 
@@ -86,6 +86,8 @@ class DMoEDock(QWidget):
             self.tabs.addTab(tab, kind.title)
             self.tabs.setTabToolTip(place, kind.tool_tip)
         self.tabs.setDocumentMode(True)
+        self.tabs.setUsesScrollButtons(False)  # a name may be cut, no tab be hidden
+        self.tabs.setElideMode(Qt.TextElideMode.ElideRight)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(2, 2, 2, 2)
         layout.addWidget(self.tabs, stretch=1)

@@ -103,7 +103,7 @@ OVERLAYS: Mapping[OverlayName, OverlayKind] = {
     ),
     "entropy": OverlayKind(
         title="Entropy of the gates",
-        help="How evenly experts share the work: 0 bits for one alone, 1 for two alike.",
+        help="How evenly experts work: 0 bits for one alone, 1 for two alike.",
         compute=lambda gates, _: gate_entropy(gates),
         limits=(0.0, 1.0),
         unit="bits",
@@ -133,8 +133,8 @@ OVERLAYS: Mapping[OverlayName, OverlayKind] = {
     ),
     "chance": OverlayKind(
         title="Chance of expert",
-        help="Chance that the published noise of the gates puts an expert among the two "
-        "that are chosen, from 0 to 1.",
+        help="Chance that the published noise puts an expert among the two that are "
+        "chosen, from 0 to 1.",
         compute=gate,
         limits=(0.0, 1.0),
         is_of_one_expert=True,

@@ -115,7 +115,7 @@ class RoutingTab(parts.ScrollColumn):
         self.block_slider.setAccessibleName(name)
         self.block_slider.setToolTip(f"{name} of the network, counted from 0.")
         self.pairs.setToolTip(
-            f"In what share of the image each pair works, in this {unit}."
+            f"In how much of the image each pair works, in this {unit}."
         )
 
     def _on_expert(self, expert: int) -> None:
