@@ -26,6 +26,7 @@ from napari_dmoe.models.card import ModelCard
 from napari_dmoe.models.card_files import CardError, generic_card, parse_card, read_card
 from napari_dmoe.models.footprint import check_patch, weights_bytes
 from napari_dmoe.models.identification import check_card, identify
+from napari_dmoe.models.titles import bundled_titles
 from napari_dmoe.models.training_images import known_images
 from napari_dmoe.models.unet3d import UNet3DConfig
 from napari_dmoe.models.vit import ViTConfig
@@ -287,9 +288,11 @@ def _with_known(card: ModelCard, sha256: str) -> ModelCard:
     known = None if card.training_images else known_images(sha256)
     if known is None:
         return card
-    training = card.training.model_copy(update={"phantoms": known.phantoms})
+    stated = {"phantoms": known.phantoms, "class_spans": known.class_spans}
+    training = card.training.model_copy(update=stated)
+    title = bundled_titles().get(card.name, card.title)
     facts = {"training_images": known.training_images, "training": training}
-    return card.model_copy(update=facts)
+    return card.model_copy(update={"title": title, **facts})
 
 
 def _fitted_to(card: ModelCard, config: Config) -> ModelCard:

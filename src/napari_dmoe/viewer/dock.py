@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-from qtpy.QtCore import QEvent, QSize
+from qtpy.QtCore import QEvent, QSize, Qt
 from qtpy.QtGui import QDragEnterEvent, QDropEvent
 from qtpy.QtWidgets import QSizePolicy, QTabWidget, QVBoxLayout, QWidget
 
@@ -15,6 +15,7 @@ from napari_dmoe.viewer.bench import Bench, TabControl
 from napari_dmoe.viewer.checkpoints import CHECKPOINT_SUFFIXES
 from napari_dmoe.viewer.engines import Engines
 from napari_dmoe.viewer.fine_tune.control import FineTuneControl
+from napari_dmoe.viewer.layers.leaving import leaving_of
 from napari_dmoe.viewer.layers.pointer import all_or_nothing
 from napari_dmoe.viewer.routing.control import RoutingControl
 from napari_dmoe.viewer.segment.control import SegmentControl
@@ -39,7 +40,7 @@ TABS: tuple[type[TabControl], ...] = (
 )
 """The tabs, from left to right."""
 
-_NARROWEST = 280
+_NARROWEST = 250
 _COMFORTABLE = QSize(350, 700)
 Kind = TypeVar("Kind", bound=TabControl)
 
@@ -66,7 +67,13 @@ class DMoEDock(QWidget):
         )
         self.work.begun.connect(self._on_work)
         self.work.ended.connect(self._on_work)
-        Connections(self).add(session.surroundings_changed, self._on_surroundings)
+        connections = Connections(self)
+        connections.add(session.surroundings_changed, self._on_surroundings)
+        for lost in (session.images_changed, session.input_changed):
+            connections.add(lost, self.work.check)
+        self._leaving = leaving_of(napari_viewer)
+        waits = self._leaving.wanted, self.work.ended
+        self._rest = Refresh(self, self._on_rest, soon=waits)
         bench = Bench(session, engines or Engines(), self.work, self.footer)
         self._controls = tuple(
             kind(bench, tab) for kind, tab in zip(TABS, tabs, strict=True)
@@ -83,6 +90,8 @@ class DMoEDock(QWidget):
             self.tabs.addTab(tab, kind.title)
             self.tabs.setTabToolTip(place, kind.tool_tip)
         self.tabs.setDocumentMode(True)
+        self.tabs.setUsesScrollButtons(False)  # a name may be cut, no tab be hidden
+        self.tabs.setElideMode(Qt.TextElideMode.ElideRight)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(2, 2, 2, 2)
         layout.addWidget(self.tabs, stretch=1)
@@ -126,6 +135,11 @@ class DMoEDock(QWidget):
         self._show_footer()
         for button in self.findChildren(StartButton):
             button.hold(BUSY if self.work.is_busy else "")
+
+    def _on_rest(self) -> None:
+        """Take out the layers that are to go, unless others may come any moment."""
+        if not self.work.is_busy:
+            self._leaving.take_out()
 
     def _show_footer(self) -> None:
         """Show the foot for segmenting, unless it is idle and another is there."""

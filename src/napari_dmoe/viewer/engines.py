@@ -64,6 +64,7 @@ def look_around() -> Surroundings:
 
     from napari_dmoe.inference.running.devices import choose_device
     from napari_dmoe.models.checkpoint import bundled_dims, bundled_names
+    from napari_dmoe.models.titles import bundled_titles
     from napari_dmoe.training.child.private import remove_abandoned
 
     remove_abandoned()
@@ -74,6 +75,7 @@ def look_around() -> Surroundings:
         device=choose_device().reason,
         devices=("auto", "cpu", *gpus),
         models=bundled_names(),
+        titles=bundled_titles(),
         dims=bundled_dims(),
     )
 

@@ -54,6 +54,7 @@ def provenance_of(
             file=loaded.source,
             sha256=loaded.sha256,
             notice=loaded.card.notice,
+            class_spans=loaded.card.training.class_spans,
         ),
         drivers=forward.choice.drivers,
         image=image_record(image, input_sha256),

@@ -28,6 +28,8 @@ class KnownCases:
         one.
     altered : tuple of bool
         Whether these have other labels, or values of their patients, than were drawn.
+    sample_ml : tuple of (float or None)
+        Volume of a sample in mL; None for planes, and where it is not known.
     """
 
     patients: tuple[Patient, ...] = ()
@@ -36,6 +38,7 @@ class KnownCases:
     subjects: tuple[str | None, ...] = ()
     phantoms: tuple[str | None, ...] = ()
     altered: tuple[bool, ...] = ()
+    sample_ml: tuple[float | None, ...] = ()
 
     def known(self, places: Sequence[int]) -> dict[str, Any]:
         """Return the same of some of the cases, by name."""

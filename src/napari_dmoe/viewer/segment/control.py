@@ -16,12 +16,14 @@ from napari_dmoe.viewer.segment.readiness import (
     ENTER_PATIENT,
     NAME_AXES,
     OPEN_MODEL,
+    OPEN_SAMPLE,
     USE_MODEL,
     Readiness,
     readiness,
 )
 from napari_dmoe.viewer.segment.result import ResultControl, ResultFiles
 from napari_dmoe.viewer.segment.run import Run, RunControl
+from napari_dmoe.viewer.segment.samples import SampleOffer
 from napari_dmoe.viewer.segment.subject import SubjectControl
 from napari_dmoe.viewer.segment.tab import SegmentTab
 from napari_dmoe.viewer.ui.connections import Connections
@@ -42,6 +44,7 @@ class SegmentControl(TabControl):
         self.run = RunControl(bench, self)
         self.loader = ModelLoader(bench, tab.model, self)
         self.subject = SubjectControl(bench, tab.image, tab.patient)
+        self.samples = SampleOffer(bench, tab.samples, tab.result)
         self.fit = FitControl(bench, tab.image)
         self.results = ResultControl(bench, tab.result)
         self.compare = CompareControl(bench, tab.compare)
@@ -135,6 +138,8 @@ class SegmentControl(TabControl):
             self.loader.choose(key.removeprefix(USE_MODEL))
         elif key == OPEN_MODEL:
             tab.model.browse_button.click()
+        elif key == OPEN_SAMPLE:
+            self.samples.open_first()
         elif key == CHOOSE_IMAGE:
             tab.image.combo.showPopup()
         elif key == CHOOSE_CHANNEL:

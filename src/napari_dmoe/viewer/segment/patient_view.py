@@ -120,7 +120,9 @@ class PatientSection(QWidget):
             if not attribute.problem:  # else what was typed stays, to be corrected
                 attribute.show_value(attribute.field.value_of(patient))
             is_known = attribute.field.value_of(patient) is not None
-            said = sources.get(name) if is_known else "", (notes or {}).get(name)
+            source = sources.get(name, UNKNOWN)
+            is_said = is_known or source != UNKNOWN
+            said = source if is_said else "", (notes or {}).get(name)
             tell(self._sources[name], " · ".join(filter(None, said)), _SOURCE)
         self._show_mixtures(patient)
 

@@ -10,6 +10,7 @@ from napari_dmoe.viewer.layers.axes import channel_titles, question
 from napari_dmoe.viewer.layers.placement import axis_names
 from napari_dmoe.viewer.segment.subject import other_model
 from napari_dmoe.viewer.session import checks
+from napari_dmoe.viewer.session.models import title_of
 from napari_dmoe.viewer.session.session import Session
 
 OPEN_MODEL, OPEN_SAMPLE, CHOOSE_IMAGE = "open model", "open sample", "choose image"
@@ -40,6 +41,9 @@ def readiness(session: Session, *, entered: str = "", refused: str = "") -> Read
     """
     model, image = session.model, session.image
     if model is None:
+        other = other_model(session)
+        if other:
+            return replace(_with_model(session, other), text="No model is loaded.")
         return _lacks("No model is loaded.", OPEN_MODEL, "Open a model…")
     if image is None:
         return _lacks("No image is open.", OPEN_SAMPLE, "Open a sample")
@@ -86,7 +90,7 @@ def _with_model(session: Session, name: str) -> Readiness:
 
 def _title(session: Session, name: str) -> str:
     """Return a model's title, as far as a short line takes it."""
-    return session.surroundings.titles.get(name, name).split(",", 1)[0]
+    return title_of(name, session.surroundings).split(",", 1)[0]
 
 
 def _of_other_kind(session: Session, image: Image) -> str:

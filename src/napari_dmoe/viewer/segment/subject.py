@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Signal
 
-from napari_dmoe.inference.results.provenance import METADATA_KEY
 from napari_dmoe.viewer.bench import Bench, Control
-from napari_dmoe.viewer.contributions import MODEL_KEY
 from napari_dmoe.viewer.layers.axes import (
     channel_titles,
     chosen_layout,
@@ -18,6 +15,7 @@ from napari_dmoe.viewer.layers.axes import (
     name_axes,
 )
 from napari_dmoe.viewer.layers.placement import used_channel
+from napari_dmoe.viewer.layers.samples import model_for
 from napari_dmoe.viewer.segment.image_view import (
     ChannelChoice,
     ImageChoice,
@@ -151,15 +149,11 @@ class SubjectControl(Control):
             self._session.set_patient(image, patient)
 
 
-def model_for(image: Image | None) -> str:
-    """Return the bundled model that a sample was made for; nothing for other images."""
-    record = None if image is None else image.metadata.get(METADATA_KEY)
-    return str(record.get(MODEL_KEY, "")) if isinstance(record, Mapping) else ""
-
-
 def other_model(session: Session) -> str:
-    """Return the model of the sample that is worked on, where another one is loaded."""
+    """Return the model of the sample that is worked on, where it is not loaded."""
     wanted, model = model_for(session.image), session.model
-    if model is None or not wanted:
+    if not wanted or wanted not in session.surroundings.models:
         return ""
+    if model is None:
+        return wanted
     return "" if wanted in (session.model_origin, model.card.name) else wanted

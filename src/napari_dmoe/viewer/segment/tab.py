@@ -12,6 +12,7 @@ from napari_dmoe.viewer.segment.many_images_view import SeriesSection
 from napari_dmoe.viewer.segment.model_view import ModelSection
 from napari_dmoe.viewer.segment.patient_view import PatientSection
 from napari_dmoe.viewer.segment.result_view import ResultSection
+from napari_dmoe.viewer.segment.samples_view import SampleSection
 from napari_dmoe.viewer.ui.form import SettingsForm
 from napari_dmoe.viewer.ui.parts import Fold, ScrollColumn, column
 
@@ -36,6 +37,7 @@ class SegmentTab(QWidget):
         self.model = ModelSection()
         self.image = ImageSection()
         self.patient = PatientSection()
+        self.samples = SampleSection()
         self.action = ActionSection()
         self.result = ResultSection()
         self.compare = CompareSection()
@@ -63,5 +65,5 @@ class SegmentTab(QWidget):
         model, patient = self.model, self.patient
         column(folds, patient.recorded, self.compare, self.series, self.advanced)
         column(about := QWidget(), model.facts, model.details)
-        self.body.stack(model.error, self.result, folds, about)
+        self.body.stack(model.error, self.samples, self.result, folds, about)
         column(self, head, rule, self.body).setStretch(2, 1)

@@ -10,8 +10,8 @@ from napari.components import ViewerModel
 from napari.layers import Image, Layer
 
 from napari_dmoe.inference.results.provenance import METADATA_KEY
-from napari_dmoe.viewer.contributions import PHANTOM_KEY
 from napari_dmoe.viewer.layers.placement import PLACE, plain
+from napari_dmoe.viewer.layers.samples import PHANTOM_KEY
 
 _CHANGES = ("data", *PLACE)
 
