@@ -242,6 +242,7 @@ def write_example(
     """Run one example, write its files, and return what the page shows of it."""
     from napari_dmoe.inference.masks.headline import mask_headline
     from napari_dmoe.inference.pictures.colours import class_colours, expert_colours
+    from napari_dmoe.inference.pictures.drawing import TINT
     from napari_dmoe.inference.results.export import save_segmentation
     from napari_dmoe.inference.running.segment import segment
 
@@ -252,6 +253,7 @@ def write_example(
     )
     pictures, caption = _write_pictures(folder, example, result)
     maps, drivers = result.routing, result.provenance.drivers
+    n_experts = maps.n_experts if maps else 0
     is_mixed = any(driver.value is None for driver in drivers)
     return {
         "title": example.title,
@@ -262,7 +264,7 @@ def write_example(
             (loaded.card.classes[label], colour)
             for label, colour in class_colours(loaded.card.classes).items()
         ],
-        "experts": list(enumerate(expert_colours(maps.n_experts if maps else 0))),
+        "experts": list(enumerate(expert_colours(n_experts, opacity=TINT))),
         "drivers": [
             (driver.attribute.replace("_", " "), driver.value or "unknown")
             for driver in drivers

@@ -15,6 +15,7 @@ from napari_dmoe.viewer.bench import Bench, TabControl
 from napari_dmoe.viewer.checkpoints import CHECKPOINT_SUFFIXES
 from napari_dmoe.viewer.engines import Engines
 from napari_dmoe.viewer.fine_tune.control import FineTuneControl
+from napari_dmoe.viewer.layers.leaving import leaving_of
 from napari_dmoe.viewer.layers.pointer import all_or_nothing
 from napari_dmoe.viewer.routing.control import RoutingControl
 from napari_dmoe.viewer.segment.control import SegmentControl
@@ -22,6 +23,7 @@ from napari_dmoe.viewer.segment.foot import RunFoot
 from napari_dmoe.viewer.session.session import session_of
 from napari_dmoe.viewer.ui.connections import Connections, Refresh
 from napari_dmoe.viewer.ui.parts import StartButton
+from napari_dmoe.viewer.ui.theme import ThemeFollower
 from napari_dmoe.viewer.ui.work import BUSY, Work
 from napari_dmoe.viewer.uncaught import tell_ours_in_words
 from napari_dmoe.viewer.what_if.control import WhatIfControl
@@ -64,12 +66,19 @@ class DMoEDock(QWidget):
         )
         self.work.begun.connect(self._on_work)
         self.work.ended.connect(self._on_work)
-        Connections(self).add(session.surroundings_changed, self._on_surroundings)
+        connections = Connections(self)
+        connections.add(session.surroundings_changed, self._on_surroundings)
+        for lost in (session.images_changed, session.input_changed):
+            connections.add(lost, self.work.check)
+        self._leaving = leaving_of(napari_viewer)
+        waits = self._leaving.wanted, self.work.ended
+        self._rest = Refresh(self, self._on_rest, soon=waits)
         bench = Bench(session, engines or Engines(), self.work, self.footer)
         self._controls = tuple(
             kind(bench, tab) for kind, tab in zip(TABS, tabs, strict=True)
         )
         self.tabs.currentChanged.connect(self._on_tab)
+        ThemeFollower(self, napari_viewer)
 
     def _lay_out(self, tabs: list[QWidget]) -> None:
         self.tabs = QTabWidget()
@@ -115,9 +124,15 @@ class DMoEDock(QWidget):
         for button in self.findChildren(StartButton):
             button.hold(BUSY if self.work.is_busy else "")
 
+    def _on_rest(self) -> None:
+        """Take out the layers that are to go, unless others may come any moment."""
+        if not self.work.is_busy:
+            self._leaving.take_out()
+
     def _show_footer(self) -> None:
         """Show the foot for segmenting, unless it is idle and another is there."""
         has_other = TABS[self.tabs.currentIndex()].has_own_foot
+        self.footer.show_far(TABS[self.tabs.currentIndex()] is not SegmentControl)
         self.footer.setVisible(not has_other or self.work.is_busy)
 
     def _on_surroundings(self) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import gc
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from pkgutil import resolve_name
@@ -46,6 +46,10 @@ class Surroundings:
     """Names of the devices that can be chosen."""
     models: tuple[str, ...]
     """Models that can be loaded by one click: bundled names, and paths."""
+    titles: Mapping[str, str] = field(default_factory=dict)
+    """What bundled models are called where a person reads of them."""
+    dims: Mapping[str, int] = field(default_factory=dict)
+    """How many axes bundled models see at once: 2 or 3."""
 
 
 def look_around() -> Surroundings:
@@ -58,7 +62,8 @@ def look_around() -> Surroundings:
     import torch
 
     from napari_dmoe.inference.running.devices import choose_device
-    from napari_dmoe.models.checkpoint import bundled_names
+    from napari_dmoe.models.checkpoint import bundled_dims, bundled_names
+    from napari_dmoe.models.titles import bundled_titles
     from napari_dmoe.training.child.private import remove_abandoned
 
     remove_abandoned()
@@ -69,6 +74,8 @@ def look_around() -> Surroundings:
         device=choose_device().reason,
         devices=("auto", "cpu", *gpus),
         models=bundled_names(),
+        titles=bundled_titles(),
+        dims=bundled_dims(),
     )
 
 

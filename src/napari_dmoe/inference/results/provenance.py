@@ -165,6 +165,8 @@ class ImageRecord(BaseModel, frozen=True, extra="forbid"):
     pixels_sha256: str | None = None
     """See :func:`pixels_sha256`; None in older records and for what was not in memory.
     By it an image is known again, whatever it is prepared for."""
+    channel: int | None = None
+    """The only channel of the source that was used, from 0; None where all were."""
 
 
 class ModelRecord(BaseModel, frozen=True, extra="forbid"):

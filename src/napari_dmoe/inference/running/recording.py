@@ -86,6 +86,7 @@ def image_record(image: SpatialImage, input_sha256: str = "") -> ImageRecord:
         unit=image.unit,
         input_sha256=input_sha256,
         pixels_sha256=pixels_sha256(image.data),
+        channel=image.channel,
     )
 
 

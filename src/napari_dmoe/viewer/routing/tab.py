@@ -49,6 +49,7 @@ class RoutingTab(parts.ScrollColumn):
             "Shows the map below the mask, which becomes an outline meanwhile."
         )
         self.shown_box.clicked.connect(self._tell)
+        self.hidden = paragraph(name="routing-hidden")
         self.block_label = QLabel()
         self.block_slider = QLabeledSlider(Qt.Orientation.Horizontal)
         self.block_slider.valueChanged.connect(self._tell)
@@ -69,6 +70,7 @@ class RoutingTab(parts.ScrollColumn):
         column(
             self._body,
             self.shown_box,
+            self.hidden,
             row(self.block_label, self.block_slider, stretch=1),
             self.maps,
             self.bar,
@@ -95,6 +97,7 @@ class RoutingTab(parts.ScrollColumn):
         if not has_routing:
             return
         self.shown_box.setChecked(state.is_shown)
+        say(self.hidden, state.hidden)
         self._name_blocks(state.unit)
         with signals_blocked(self.block_slider):
             self.block_slider.setRange(0, state.n_blocks - 1)

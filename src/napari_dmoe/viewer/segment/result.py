@@ -17,6 +17,7 @@ from napari_dmoe.imaging.spatial import SPATIAL_AXES
 from napari_dmoe.imaging.tables import write_table
 from napari_dmoe.progress import Progress, ProgressHook
 from napari_dmoe.viewer.bench import Bench, Control
+from napari_dmoe.viewer.contributed import ABOUT, PLUGIN
 from napari_dmoe.viewer.layers.measuring import differ, edits_of
 from napari_dmoe.viewer.layers.opening import mask_layers
 from napari_dmoe.viewer.layers.placement import plain
@@ -34,7 +35,8 @@ from napari_dmoe.viewer.segment.result_view import ResultSection, ResultState
 from napari_dmoe.viewer.session.checks import describe_run, run_notices, unlike_notice
 from napari_dmoe.viewer.session.inquiry import GONE
 from napari_dmoe.viewer.session.reopening import reopened_result, show_alone
-from napari_dmoe.viewer.session.results import Result, show_previous
+from napari_dmoe.viewer.session.results import Result
+from napari_dmoe.viewer.session.tidying import bring_back, tidy
 from napari_dmoe.viewer.ui.asking import ask_for_file, not_saved, table_path
 from napari_dmoe.viewer.ui.connections import Refresh
 from napari_dmoe.viewer.ui.measuring import MEASURING, Measuring
@@ -178,7 +180,6 @@ def _save_table(masks: ShownMasks, step: Sequence[int], path: Path) -> list[str]
 
 
 NOTHING_THERE = "The mask was removed"
-RECORD_WIDGET = "About this dMoE layer"
 
 
 class ResultControl(Control):
@@ -204,6 +205,7 @@ class ResultControl(Control):
         section.result_chosen.connect(self._on_chosen)
         section.previous_requested.connect(self._on_previous)
         section.keep_toggled.connect(self._on_keep)
+        section.tidy_requested.connect(self._on_tidy)
         section.record_requested.connect(self._on_record)
         self._refresh.soon()
 
@@ -273,6 +275,8 @@ class ResultControl(Control):
             result.note_compared(edits_of(mask), found)
 
     def _outdated(self, image: Image, result: Result) -> str:
+        if result.looks_edited:
+            return ""  # it is a person's own by now, and belongs to no run
         said = self._session.outdated(image, result.request)
         what = "Segment again" if result.is_plain else "Make it again in “What if”"
         return f"{said} {what}." if said else ""
@@ -284,10 +288,15 @@ class ResultControl(Control):
             self._session.choose_result(image, shown[place])
 
     def _on_previous(self) -> None:
-        (image, result), viewer = self._session.current, self._session.viewer
-        if image is not None and result is not None and viewer is not None:
-            self._session.set_result(image, show_previous(viewer, image, result))
-            self._work.say("The result before is back.")
+        image = self._session.image
+        if image is not None:
+            bring_back(self._session, image)
+            self._work.say("The earlier result is back, with its patient.")
+
+    def _on_tidy(self, is_everywhere: bool) -> None:
+        session, image = self._session, self._session.image
+        one = [] if image is None else [image]
+        self._work.say(tidy(session, session.images() if is_everywhere else one))
 
     def _on_keep(self, is_kept: bool) -> None:
         _, result = self._session.current
@@ -300,4 +309,4 @@ class ResultControl(Control):
         window = getattr(viewer, "window", None)
         if mask is not None and viewer is not None and window is not None:
             viewer.layers.selection.active = mask
-            window.add_plugin_dock_widget("napari-dmoe", RECORD_WIDGET, tabify=True)
+            window.add_plugin_dock_widget(PLUGIN, ABOUT, tabify=True)

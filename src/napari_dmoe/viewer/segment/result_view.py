@@ -6,21 +6,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QPushButton, QWidget
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import QApplication, QPushButton, QWidget
 
 from napari_dmoe.viewer.rows import TableRow
 from napari_dmoe.viewer.ui import parts
 from napari_dmoe.viewer.ui.tables import Facts
 
 _BUTTONS = {
-    "Previous": "Bring back the result before this one; again, and it is back.",
+    "Previous": "Bring back the result before this one and its patient; again, and "
+    "both are back.",
     "Keep": "Leave this result as it is; the next run adds its own beside it.",
     "About": "How this mask came about: model, routers, settings, versions.",
     "Copy": "Copy the table as text, with tabs.",
     "CSV…": "Save the table as a CSV file.",
     "Save…": "Save the mask as TIFF or NIfTI, with its record beside it.",
     "Reopen…": "Open a mask that was saved here.",
+    "Tidy": "Remove what was added to this image but its masks: maps of the routing, "
+    "what-ifs, differences. What you painted or keep stays. With Shift: of all images.",
 }
 """What is said when a button is pointed at."""
 
@@ -54,6 +57,8 @@ class ResultSection(QWidget):
     result_chosen = Signal(int)
     previous_requested = Signal()
     keep_toggled = Signal(bool)
+    tidy_requested = Signal(bool)
+    """Layers are to go; whether those of all images."""
     table_requested = Signal()
     save_requested = Signal()
     open_requested = Signal()
@@ -75,7 +80,8 @@ class ResultSection(QWidget):
         self.notices = parts.paragraph(name="result-notices")
         self.table = Facts(_SPAN_HELP, span_title=_SPAN)
         self._make_buttons()
-        head = parts.row(parts.heading("RESULT"), self.open_button, stretch=0)
+        buttons = self.tidy_button, self.open_button
+        head = parts.row(parts.heading("RESULT"), *buttons, stretch=0)
         above = self.combo, self.badge, self.headline
         # What comes and goes stands last, so that nothing above it jumps.
         said = self.outdated, self.unlike, self.summary, self.notices
@@ -91,6 +97,7 @@ class ResultSection(QWidget):
         self.table_button = _button("CSV…", self.table_requested)
         self.save_button = _button("Save…", self.save_requested)
         self.open_button = _button("Reopen…", self.open_requested)
+        self.tidy_button = _button("Tidy", self._on_tidy)
         above = self.previous_button, self.keep_button, self.record_button
         below = self.copy_button, self.table_button, self.save_button
         self._buttons = parts.in_rows((*above, *below), len(above))
@@ -154,6 +161,10 @@ class ResultSection(QWidget):
         said = self.headline, self.unlike, self.badge, self.summary, self.outdated
         head = [each.text() for each in said]
         return "\n".join(part for part in (*head, self.table.text()) if part)
+
+    def _on_tidy(self) -> None:
+        held = QApplication.keyboardModifiers()
+        self.tidy_requested.emit(bool(held & Qt.KeyboardModifier.ShiftModifier))
 
     def _on_copy(self) -> None:
         parts.copy_text(self.text())

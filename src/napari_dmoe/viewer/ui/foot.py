@@ -1,4 +1,4 @@
-"""The fixed foot of a tab: the button that starts and stops, and how it goes."""
+"""The fixed foot of a tab: how its job goes, and what starts and stops it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ class Foot(QWidget):
     """Lets a person start and stop something, and shows how it goes.
 
     Its parts are named by `name`, such as ``"run"``, for people who cannot see them;
-    `start` is on the button while nothing goes on.
+    `start` is on the button while nothing goes on. It stands in the foot, unless it
+    `is_elsewhere`: somebody puts it where its tab needs it.
     """
 
     start_requested = Signal()
@@ -36,6 +37,7 @@ class Foot(QWidget):
         stop_help: str,
         above: Sequence[QWidget] = (),
         below: Sequence[QWidget] = (),
+        is_elsewhere: bool = False,
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
@@ -55,7 +57,8 @@ class Foot(QWidget):
         self.status.setMinimumHeight(2 * self.fontMetrics().lineSpacing())
         self.research_label = paragraph(RESEARCH_ONLY, name="research-only")
         texts = self.status, self.research_label
-        column(self, *above, self.button, *below, self.bar, *texts)
+        buttons = () if is_elsewhere else (self.button,)
+        column(self, *above, *buttons, *below, self.bar, *texts)
         self.status.setVisible(True)
         self._may_start = self._may_stop = True
         self._why_not = ""
