@@ -38,7 +38,12 @@ def describe(model: str) -> Path:
     facts = images.card.training_images
     if facts is None:
         raise ValueError(f"{model}: too few phantoms")
-    known = KnownImages(sha256=loaded.sha256, phantoms=kind, training_images=facts)
+    known = KnownImages(
+        sha256=loaded.sha256,
+        phantoms=kind,
+        fit=None if loaded.card.dims == 3 else "pad",
+        training_images=facts,
+    )
     folder = Path(str(resources.files("napari_dmoe.models"))) / "bundled"
     path = folder / f"{model}{IMAGES_SUFFIX}"
     path.write_text(known.model_dump_json() + "\n", "utf-8")

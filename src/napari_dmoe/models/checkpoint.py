@@ -275,7 +275,12 @@ def _with_known(card: ModelCard, sha256: str) -> ModelCard:
     if known is None:
         return card
     training = card.training.model_copy(update={"phantoms": known.phantoms})
-    facts = {"training_images": known.training_images, "training": training}
+    facts: dict[str, Any] = {
+        "training_images": known.training_images,
+        "training": training,
+    }
+    if known.fit is not None and isinstance(card.preprocessing, Preprocessing):
+        facts["preprocessing"] = card.preprocessing.fitted(known.fit)
     return card.model_copy(update=facts)
 
 

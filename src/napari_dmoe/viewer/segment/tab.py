@@ -15,7 +15,7 @@ from napari_dmoe.viewer.ui.form import SettingsForm
 from napari_dmoe.viewer.ui.parts import Fold, ScrollColumn, column
 
 _SETTINGS = (
-    *("device", "unknown", "probabilities", "scored_at"),
+    *("device", "fit", "unknown", "probabilities", "scored_at"),
     *("noise", "samples", "seed", "batch", "overlap"),
 )
 _DEVICES = ("auto", "cpu")
@@ -36,7 +36,7 @@ class SegmentTab(ScrollColumn):
             InferenceSettings(), names=_SETTINGS, choices={"device": _DEVICES}
         )
         self.advanced = Fold(
-            "Advanced", "Device, noise and unknown drivers.", self.settings
+            "Advanced", "Device, fit, noise and unknown drivers.", self.settings
         )
         folds = QWidget()
         column(folds, self.compare, self.series, self.advanced)
