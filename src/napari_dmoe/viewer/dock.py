@@ -78,6 +78,8 @@ class DMoEDock(QWidget):
         self._controls = tuple(
             kind(bench, tab) for kind, tab in zip(TABS, tabs, strict=True)
         )
+        model, tuner = self.control(SegmentControl).tab.model, FineTuneControl
+        model.save_requested.connect(self.control(tuner).save_loaded)
         self.tabs.currentChanged.connect(self._on_tab)
         ThemeFollower(self, napari_viewer)
         shortcut = SegmentShortcut(self, napari_viewer, self.press)
