@@ -288,10 +288,16 @@ def _with_known(card: ModelCard, sha256: str) -> ModelCard:
     known = None if card.training_images else known_images(sha256)
     if known is None:
         return card
-    training = card.training.model_copy(update={"phantoms": known.phantoms})
-    title = bundled_titles().get(card.name, card.title)
-    facts = {"training_images": known.training_images, "training": training}
-    return card.model_copy(update={"title": title, **facts})
+    stated = {"phantoms": known.phantoms, "class_spans": known.class_spans}
+    training = card.training.model_copy(update=stated)
+    facts: dict[str, Any] = {
+        "title": bundled_titles().get(card.name, card.title),
+        "training_images": known.training_images,
+        "training": training,
+    }
+    if known.fit is not None and isinstance(card.preprocessing, Preprocessing):
+        facts["preprocessing"] = card.preprocessing.fitted(known.fit)
+    return card.model_copy(update=facts)
 
 
 def _fitted_to(card: ModelCard, config: Config) -> ModelCard:

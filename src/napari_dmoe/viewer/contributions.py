@@ -208,6 +208,40 @@ def _load_in_dock(paths: list[str]) -> list[Any]:
 
 
 @_in_words
+def write_mask_layer(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
+    """Save one labels layer as TIFF that names its classes, with its record."""
+    from napari_dmoe.viewer.layers.saving import save_mask
+
+    return save_mask(Path(path), data, meta)
+
+
+@_in_words
+def tidy_image() -> None:
+    """Remove what was added to the image that is worked on but its masks."""
+    _tidy(is_everywhere=False)
+
+
+@_in_words
+def tidy_images() -> None:
+    """Remove what was added to all images but their masks."""
+    _tidy(is_everywhere=True)
+
+
+def _tidy(*, is_everywhere: bool) -> None:
+    import napari
+    from napari.utils.notifications import show_info
+
+    from napari_dmoe.viewer.session.session import session_of
+    from napari_dmoe.viewer.session.tidying import tidy
+
+    viewer = napari.current_viewer()
+    if viewer is not None:
+        session = session_of(viewer)
+        one = [] if session.image is None else [session.image]
+        show_info(tidy(session, session.images() if is_everywhere else one))
+
+
+@_in_words
 def write_nifti_layer(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
     """Save one image or labels layer as NIfTI, in place, with its record."""
     from napari_dmoe.viewer.layers.saving import save_layer

@@ -22,6 +22,7 @@ from napari_dmoe.viewer.fine_tune.state import State, Tuning
 from napari_dmoe.viewer.session.models import is_unsaved
 from napari_dmoe.viewer.ui.asking import ask_for_file
 from napari_dmoe.viewer.ui.jobs import Ending, Job, JobQueue, JobRunner, notify_error
+from napari_dmoe.viewer.ui.turns import turns_within
 from napari_dmoe.viewer.ui.work import NOT_SAVED
 
 if TYPE_CHECKING:
@@ -136,7 +137,8 @@ class OutcomeControl(Control):
         self.save(path, source)
         if self._saving.is_busy:
             self._saving.emptied.connect(loop.quit)
-            loop.exec(QEventLoop.ProcessEventsFlag.ExcludeUserInputEvents)
+            with turns_within():
+                loop.exec(QEventLoop.ProcessEventsFlag.ExcludeUserInputEvents)
         return self._saved is not None
 
     def _on_saved(self, source: Path | None, target: Path) -> None:

@@ -13,12 +13,13 @@ import numpy as np
 from napari_dmoe.progress import Progress, ProgressHook
 from napari_dmoe.viewer.bench import Bench, Control
 from napari_dmoe.viewer.engines import Engines
+from napari_dmoe.viewer.layers.groups import Group
 from napari_dmoe.viewer.layers.look import difference_layer
+from napari_dmoe.viewer.layers.names import mask_by
 from napari_dmoe.viewer.layers.placement import in_order
-from napari_dmoe.viewer.layers.slot import LayerSlot
 from napari_dmoe.viewer.segment.compare_rows import comparison_rows, spacing_of
 from napari_dmoe.viewer.segment.compare_view import CompareSection
-from napari_dmoe.viewer.session.inquiry import GONE, Inquiry, if_there
+from napari_dmoe.viewer.session.inquiry import Inquiry, holding, if_there
 from napari_dmoe.viewer.session.models import title_of
 from napari_dmoe.viewer.session.results import Outcome, Result
 from napari_dmoe.viewer.ui.asking import ask_for_checkpoint
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from napari_dmoe.inference.masks.comparison import Comparison
 
+_OWNER = "compare"
 _GONE = "The image was removed: nothing was compared."
 
 
@@ -50,7 +52,6 @@ class CompareControl(Control):
         session = bench.session
         self._section = section
         self._choices: list[Callable[[], None]] = []
-        self._difference = LayerSlot()
         self._image: weakref.ref[Image] | None = None
         self._compared: list[weakref.ref[Result]] = []
         self._refresh = Refresh(
@@ -88,7 +89,8 @@ class CompareControl(Control):
         """Show no comparison, and hide a difference that no longer is one."""
         self._compared = []
         self._section.show_nothing()
-        self._difference.show(self._session.viewer, False)
+        image = None if self._image is None else self._image()
+        self._session.groups.hide(image, Group.WHAT_IF, _OWNER)
 
     def _why_not(self) -> str:
         image, result = self._session.current
@@ -143,6 +145,7 @@ class CompareControl(Control):
             status=f"Comparing on “{image.name}” …",
             work=work,
             then=if_there(self._session, image, show, if_gone=lambda: _GONE),
+            problem=holding(self._session, image),
             if_failed=self._on_failed,
         )
 
@@ -157,7 +160,7 @@ class CompareControl(Control):
     ) -> str:
         # Neither is replaced by the next run: they are there to be compared.
         shown = self._session.show_outcome(
-            image, other.outcome, name=f"mask by {other.model}", beside=result
+            image, other.outcome, name=mask_by(other.model), beside=result
         )
         return self._show(image, result, shown, unit, other.comparison)
 
@@ -169,13 +172,9 @@ class CompareControl(Control):
         unit: str,
         comparison: Comparison,
     ) -> str:
-        session, viewer = self._session, self._session.viewer
-        if viewer is None:
-            return GONE
+        session = self._session
         difference = difference_layer(image, comparison.difference)
-        mask = self._difference.put(viewer, difference)
-        session.differences.note(image, mask)
-        mask.editable, mask.visible = False, True
+        session.groups.put(image, Group.WHAT_IF, difference, _OWNER)
         self._image = weakref.ref(image)
         there = session.results_of(image)
         self._compared = [weakref.ref(e) for e in (result, other) if e in there]

@@ -17,6 +17,7 @@ from napari_dmoe.viewer.layers.samples import why_unknown
 
 UNKNOWN = "unknown"
 TYPED = "typed"
+EARLIER = "from the earlier result"
 
 
 @dataclass(frozen=True)

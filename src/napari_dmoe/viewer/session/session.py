@@ -20,6 +20,7 @@ from napari_dmoe.patient import Patient, PatientError
 from napari_dmoe.viewer.checkpoints import is_path
 from napari_dmoe.viewer.engines import FittingCard, Surroundings
 from napari_dmoe.viewer.layers.channels import choose_channel, chosen_channel
+from napari_dmoe.viewer.layers.groups import Groups
 from napari_dmoe.viewer.layers.measuring import CHANGES_OF_A_MASK, Edits, edits_of
 from napari_dmoe.viewer.layers.outlines import Outlines
 from napari_dmoe.viewer.layers.placement import axis_names, plain, to_image
@@ -31,7 +32,7 @@ from napari_dmoe.viewer.session.checks import (
     image_problem,
     patient_problem,
 )
-from napari_dmoe.viewer.session.gallery import Differences, Gallery
+from napari_dmoe.viewer.session.gallery import Gallery
 from napari_dmoe.viewer.session.images import Drawn, Versions, inputs_of, is_input
 from napari_dmoe.viewer.session.inquiry import Inquiry
 from napari_dmoe.viewer.session.models import LeavingModel, ModelsChosen
@@ -58,6 +59,8 @@ class Session:
     """Another image is worked on, or its name changed."""
     images_changed = Signal()
     """Images were added, removed or renamed."""
+    input_changed = Signal()
+    """The pixels, the place or the channel of an image are others."""
     patient_changed = Signal()
     """The patient of the image that is worked on changed."""
     result_changed = Signal()
@@ -83,8 +86,8 @@ class Session:
         self._settings = InferenceSettings()
         self._patients = Patients()
         self._gallery = Gallery(self._viewer)
-        self.differences = Differences(self._viewer)
-        """Layers that compare masks of an image."""
+        self.groups = Groups(viewer)
+        """The layers on images besides their masks."""
         self.shares = StatedShares()
         """Shares of the values of unknown drivers, where a person stated them."""
         self.outlines = Outlines(viewer)
@@ -191,6 +194,10 @@ class Session:
             choose_channel(plain(image), number)
             self._versions.count(image)
 
+    def version_of(self, image: Layer) -> int:
+        """Return how often an image was changed, or another channel of it chosen."""
+        return self._versions.of(image)
+
     def patient_of(self, image: Layer) -> Patient:
         """Return an image's patient; everything unknown until something is known."""
         return self._patients.of(image)
@@ -269,8 +276,9 @@ class Session:
         if viewer is None:
             raise RuntimeError("the viewer is gone")
         chosen = self.result_of(image) if beside is None else None
-        made = kind(outcome.segmentation.provenance)
-        before = None if name else latest(self.results_of(image), made, chosen)
+        is_plain = not kind(outcome.segmentation.provenance)
+        shown = self.results_of(image)
+        before = None if name else latest(shown, chosen, is_plain=is_plain)
         with selection_kept(None if beside is None else viewer):
             result = show(viewer, image, outcome, previous=before, name=name)
             result.is_kept = bool(name)
@@ -390,6 +398,7 @@ class Session:
             self.image_changed.emit()
 
     def _on_image_data(self, image: Image) -> None:
+        self.input_changed.emit()
         if image is self.image:
             self.image_changed.emit()
             self.result_changed.emit()
