@@ -54,7 +54,7 @@ def whatif_experts(viewer: napari.Viewer, dock: QWidget, shoot: Shooter) -> None
     mask = next(e for e in viewer.layers if e.name.startswith("expert"))
     viewer.layers.selection.active = mask
     dock.tabs.setCurrentWidget(dock.control(SegmentControl).tab)
-    to_the_end(dock.control(SegmentControl).tab)
+    to_the_end(dock.control(SegmentControl).tab.body)
     shoot.dock("whatif-experts-badge")
     get_settings().appearance.theme = "light"
     show_section(what_if, section)

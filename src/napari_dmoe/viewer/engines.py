@@ -8,7 +8,7 @@ from __future__ import annotations
 import gc
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from pkgutil import resolve_name
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from napari_dmoe.inference.replaying.replay import Replay
     from napari_dmoe.inference.results.routing import RoutingMaps
     from napari_dmoe.inference.results.segmentation import Segmentation
+    from napari_dmoe.inference.running.outlook import Outlook
     from napari_dmoe.inference.what_if.ablation import Ablation
     from napari_dmoe.inference.what_if.steps import Swept
     from napari_dmoe.inference.what_if.uncertainty import Uncertainty
@@ -46,6 +47,10 @@ class Surroundings:
     """Names of the devices that can be chosen."""
     models: tuple[str, ...]
     """Models that can be loaded by one click: bundled names, and paths."""
+    titles: Mapping[str, str] = field(default_factory=dict)
+    """What bundled models are called where a person reads of them."""
+    dims: Mapping[str, int] = field(default_factory=dict)
+    """How many axes bundled models see at once: 2 or 3."""
 
 
 def look_around() -> Surroundings:
@@ -58,7 +63,8 @@ def look_around() -> Surroundings:
     import torch
 
     from napari_dmoe.inference.running.devices import choose_device
-    from napari_dmoe.models.checkpoint import bundled_names
+    from napari_dmoe.models.checkpoint import bundled_dims, bundled_names
+    from napari_dmoe.models.titles import bundled_titles
     from napari_dmoe.training.child.private import remove_abandoned
 
     remove_abandoned()
@@ -69,6 +75,8 @@ def look_around() -> Surroundings:
         device=choose_device().reason,
         devices=("auto", "cpu", *gpus),
         models=bundled_names(),
+        titles=bundled_titles(),
+        dims=bundled_dims(),
     )
 
 
@@ -182,6 +190,7 @@ def _late(name: str) -> Callable[..., Any]:
 
 load_checkpoint = _late("models.checkpoint:load_checkpoint")
 segment = _late("inference.running.segment:segment")
+outlook = _late("inference.running.outlook:outlook")
 ablate = _late("inference.what_if.ablation:ablate")
 uncertainty = _late("inference.what_if.uncertainty:uncertainty")
 replay = _late("inference.replaying.replay:replay")
@@ -200,6 +209,7 @@ class Engines:
     look_around: Callable[[], Surroundings] = look_around
     load_checkpoint: Callable[..., LoadedModel] = load_checkpoint
     segment: Callable[..., Segmentation] = segment
+    outlook: Callable[..., Outlook] = outlook
     fitting_cards: Callable[[LoadedModel], tuple[FittingCard, ...]] = fitting_cards
     compare: Callable[..., Comparison] = compare
     ablate: Callable[..., Ablation] = ablate

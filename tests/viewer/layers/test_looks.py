@@ -119,7 +119,7 @@ def test_a_difference_has_three_colours(source: Image, result: Segmentation) -> 
     named = difference_to_plain(source, result, labels, name="b", words=words)
     layer = a_layer(named)
     assert looks(layer) == ("b · retina", 0.9, SEEN_THROUGH, True)
-    assert shows(layer) == "b, to the plain mask"
+    assert shows(layer) == "b, to the unchanged mask"
     assert layer.features["difference"].tolist() == list(words)
     for each in (plain, layer):
         assert rgba(each, (0, 1, 2, 3)) == [

@@ -215,8 +215,7 @@ def test_routers_between_trained_values_serve_nothing(
     desk.viewer.add_image(PICTURE, name="retina", rgb=True)
     desk.choose("severity", "suspect")
     desk.run()
-    desk.what_if.tab.sweep.between_box.setChecked(True)
-    sweep(desk, "Severity")
+    sweep(desk, "Severity, with steps between")
     assert set(by_value(desk)) == {("severity", "healthy"), ("severity", "glaucoma")}
 
 

@@ -82,8 +82,8 @@ def test_an_intervention_is_named_and_marked(
     other = changed(record, experts=control)
     assert altered_words(other) == name
     assert layer_name("retina", other) == f"{name} · retina"
-    assert hover_note(other) == ("not the plain model", "; ".join(control.words()))
-    assert badge(other) == f"Not the plain model: {'; '.join(control.words())}."
+    assert hover_note(other) == ("model changed", "; ".join(control.words()))
+    assert badge(other) == f"Model changed: {'; '.join(control.words())}."
     assert kind(other) != kind(record)
 
 
@@ -93,7 +93,7 @@ def test_a_mask_that_is_opened_looks_like_what_its_record_says(
     altered = changed(record, experts=ControlRecord(mute=((None, 3),)))
     plain_look, look = (mask_look(record.classes, each) for each in (record, altered))
     note = ["expert 3 muted in all blocks"] * len(record.classes)
-    assert look["features"]["not the plain model"] == note
+    assert look["features"]["model changed"] == note
     assert list(plain_look["features"]) == ["index", "class"]
     for label in range(1, len(record.classes)):
         colours = [each["colormap"].map(label) for each in (plain_look, look)]

@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from napari_dmoe.imaging.fitting import Fit
+from napari_dmoe.imaging.frames import one_channel
 from napari_dmoe.imaging.preprocessing import Preprocessing
-from napari_dmoe.imaging.spatial import SPATIAL_AXES, SpatialImage
+from napari_dmoe.imaging.spatial import CHANNEL_AXIS, SPATIAL_AXES, SpatialImage
 from napari_dmoe.inference.replaying.record_comparison import compare_records
 from napari_dmoe.inference.replaying.recorded_choice import company, recorded_choice
 from napari_dmoe.inference.results.provenance import Provenance
@@ -209,7 +210,7 @@ def replay(
         When checkpoint, image or settings are not those of the record, or the record
         cannot be.
     """
-    image = SpatialImage.of(image)
+    image = _as_used(SpatialImage.of(image), record)
     reasons = obstacles(record, loaded, image)
     if reasons:
         raise ReplayError(reasons)
@@ -220,6 +221,13 @@ def replay(
         result = _made_again(record, loaded, image, settings, progress or silent)
     verdict, agreement = _compared(record, result, labels)
     return Replay(result, verdict, agreement, _not_as_before(record, result.provenance))
+
+
+def _as_used(image: SpatialImage, record: Provenance) -> SpatialImage:
+    """Return the one channel of an image that a record says was used."""
+    number = record.image.channel
+    is_there = number in range(image.n_channels) and CHANNEL_AXIS in image.axes
+    return one_channel(image, number) if is_there and number is not None else image
 
 
 def _made_again(

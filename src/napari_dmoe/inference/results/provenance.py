@@ -17,7 +17,9 @@ from pydantic import BaseModel, Field
 
 from napari_dmoe.imaging.fitting import Fit
 from napari_dmoe.imaging.frames import axes_by_frame, source_axes, transposed
+from napari_dmoe.imaging.spatial import SPATIAL_AXES, Grid
 from napari_dmoe.inference.results.routing import unit_of
+from napari_dmoe.models.class_spans import ClassSpans
 from napari_dmoe.progress import Pulse, no_pulse
 from napari_dmoe.validation import Stated
 
@@ -164,6 +166,8 @@ class ImageRecord(BaseModel, frozen=True, extra="forbid"):
     pixels_sha256: str | None = None
     """See :func:`pixels_sha256`; None in older records and for what was not in memory.
     By it an image is known again, whatever it is prepared for."""
+    channel: int | None = None
+    """The only channel of the source that was used, from 0; None where all were."""
 
 
 class ModelRecord(BaseModel, frozen=True, extra="forbid"):
@@ -175,6 +179,9 @@ class ModelRecord(BaseModel, frozen=True, extra="forbid"):
     file: str
     sha256: str
     notice: str | None
+    class_spans: ClassSpans | None = None
+    """What its card states of the sizes in its training cases; None in older records,
+    and where it states nothing."""
 
 
 class Provenance(Stated, frozen=True, extra="forbid"):
@@ -268,6 +275,16 @@ class Provenance(Stated, frozen=True, extra="forbid"):
     def sha256_of(self, labels: NDArray[np.uint8]) -> str:
         """Return what `labels_sha256` is for labels along `axes`."""
         return labels_sha256(self.by_frame(labels))
+
+    @property
+    def labels_grid(self) -> Grid:
+        """Where the labels lie in the image: on its own pixels, or the network's."""
+        if self.settings.get("scored_at") == "network":
+            seen = self.grid
+            return Grid(tuple(map(int, seen["shape"])), seen["start"], seen["step"])
+        sizes = dict(zip(self.image.axes, self.image.shape, strict=True))
+        along = SPATIAL_AXES[-len(self.grid["shape"]) :]
+        return Grid.identity([sizes.get(axis, 1) for axis in along])
 
     @property
     def departures(self) -> tuple[str, ...]:

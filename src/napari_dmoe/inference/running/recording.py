@@ -56,6 +56,7 @@ def provenance_of(
             file=loaded.source,
             sha256=loaded.sha256,
             notice=loaded.card.notice,
+            class_spans=loaded.card.training.class_spans,
         ),
         drivers=forward.choice.drivers,
         image=image_record(image, input_sha256),
@@ -98,6 +99,7 @@ def image_record(image: SpatialImage, input_sha256: str = "") -> ImageRecord:
         unit=image.unit,
         input_sha256=input_sha256,
         pixels_sha256=pixels_sha256(image.data),
+        channel=image.channel,
     )
 
 

@@ -28,6 +28,8 @@ class KnownCases:
         one.
     altered : tuple of bool
         Whether these have other labels, or values of their patients, than were drawn.
+    sample_ml : tuple of (float or None)
+        Volume of a sample in mL; None for planes, and where it is not known.
     pictures : tuple of tuple of slice
         The part of each prepared case that shows its picture; the rest is padding.
         Empty where no case is padded.
@@ -39,6 +41,7 @@ class KnownCases:
     subjects: tuple[str | None, ...] = ()
     phantoms: tuple[str | None, ...] = ()
     altered: tuple[bool, ...] = ()
+    sample_ml: tuple[float | None, ...] = ()
     pictures: tuple[tuple[slice, ...], ...] = ()
 
     def shown(self, place: int) -> tuple[slice, ...]:

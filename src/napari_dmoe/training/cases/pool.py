@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -15,7 +16,8 @@ from numpy.typing import NDArray
 from napari_dmoe.cohorts.case import Case
 from napari_dmoe.cohorts.classes import LabelReading
 from napari_dmoe.imaging.preprocessing import Prepared, Preprocessing, prepare
-from napari_dmoe.imaging.spatial import ImageError, SpatialImage
+from napari_dmoe.imaging.spatial import Grid, ImageError, SpatialImage
+from napari_dmoe.imaging.units import MM3_PER_ML, millimetres
 from napari_dmoe.imaging.volumes import (
     VOLUME_AXES,
     PreparedVolume,
@@ -38,7 +40,7 @@ from napari_dmoe.training.cases.volumes import VolumePool
 Pool = PlanePool | VolumePool
 """Cases at the network's resolution, in 8 bits, and what they are labelled with."""
 
-_TOLD = ("patients", "ids", "subjects", "phantoms", "altered")
+_TOLD = ("patients", "ids", "subjects", "phantoms", "altered", "sample_ml")
 """What a pool is told of its cases."""
 
 
@@ -92,7 +94,8 @@ def read_pool(
         pictures.append(_picture(prepared))
         categories.append(category_of(case, card, may_be_unknown=to_measure))
         whose = (case.patient, case.id, case.subject)
-        known.append((*whose, case.phantom, case.is_altered))
+        volume = _sample_ml(case.image, prepared.grid)
+        known.append((*whose, case.phantom, case.is_altered, volume))
         stored = dict(
             zip(case.image.spatial_axes, case.image.spatial_shape, strict=True)
         )
@@ -161,6 +164,15 @@ def _prepared(case: Case, read: Callable[[SpatialImage], Any]) -> Any:
         return read(case.image)
     except ImageError as error:
         raise TrainingError(f"case {case.id}: {error}") from error
+
+
+def _sample_ml(image: SpatialImage, grid: Grid) -> float | None:
+    """Return the volume of a sample in mL; None for planes, and where it is unknown."""
+    mm = millimetres(image.unit)
+    if len(grid.shape) < len(VOLUME_AXES) or mm is None:
+        return None
+    voxel = abs(float(np.linalg.det(image.affine[:-1, :-1]))) * mm**3
+    return abs(math.prod(grid.step)) * voxel / MM3_PER_ML
 
 
 def pool_sha256(pool: Pool) -> str:

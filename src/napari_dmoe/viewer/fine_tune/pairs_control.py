@@ -96,9 +96,9 @@ class PairsControl(Control):
         if not self._pairs:
             return "Open an image and paint its labels first."
         if not self.chosen:
-            return "Tick at least one pair that can be used."
+            return "Tick at least one image that can be used."
         if not any(pair.has_foreground for pair in self.chosen):
-            return "Every ticked pair is only background: paint some structure first."
+            return "Every ticked image is only background: paint some structure first."
         model = self._session.model
         return "" if model is None else unknown_in_all(model.card, self.patients)
 

@@ -8,13 +8,14 @@ resampled for display. What is put into new layers stands in
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from napari.layers import Image
 from napari.utils.transforms import CompositeAffine
 from numpy.typing import NDArray
 
+from napari_dmoe.imaging.frames import one_channel
 from napari_dmoe.imaging.spatial import (
     CHANNEL_AXIS,
     SPATIAL_AXES,
@@ -22,6 +23,7 @@ from napari_dmoe.imaging.spatial import (
     ImageError,
     SpatialImage,
 )
+from napari_dmoe.viewer.layers.channels import chosen_channel
 
 LayerData = tuple[Any, dict[str, Any], str]
 
@@ -74,16 +76,21 @@ def samples_of(layer: Image) -> Any:
     return layer.data[0] if layer.multiscale else layer.data
 
 
-def to_image(layer: Image, dims: int = 2) -> SpatialImage:
+def to_image(
+    layer: Image, dims: int = 2, *, channel: int | Literal["chosen"] | None = "chosen"
+) -> SpatialImage:
     """Return a layer's pixels with their place in the world, for a model in 2D or 3D.
 
-    They are :func:`samples_of` the layer, not a copy. World coordinates are in mm where
-    the layer's units are lengths; else the unit is None.
+    Of several channels it is the one that was chosen for the layer, or all of them;
+    another one, counted from 0, or None for all, where a record says so. They are
+    :func:`samples_of` the layer, not a copy. World coordinates are in mm where the
+    layer's units are lengths; else the unit is None.
 
     Raises
     ------
     ImageError
-        When the last axis looks like colours, but the layer is not shown in colour.
+        When the last axis looks like colours, but the layer is not shown in colour, and
+        when there is no such channel.
     """
     names = axis_names(layer, dims)
     _refuse_hidden_colours(layer, names)
@@ -97,7 +104,18 @@ def to_image(layer: Image, dims: int = 2) -> SpatialImage:
     axes = (*names, CHANNEL_AXIS) if layer.rgb else names
     unit = None if factors is None else LENGTH_UNIT
     notices = (TURNED_AXES,) if _runs_elsewhere(whole) else ()
-    return SpatialImage(samples_of(layer), axes, affine, unit, notices)
+    image = SpatialImage(samples_of(layer), axes, affine, unit, notices)
+    number = used_channel(layer, image.n_channels) if channel == "chosen" else channel
+    return image if number is None else one_channel(image, number)
+
+
+def used_channel(layer: Image, n_channels: int) -> int | None:
+    """Return the channel that was chosen of so many, from 0; None where all are used.
+
+    Pixels that have no such channel may have been put in since.
+    """
+    number = chosen_channel(plain(layer))
+    return number if n_channels > 1 and number in range(n_channels) else None
 
 
 def _runs_elsewhere(to_world: NDArray[np.float64]) -> bool:

@@ -200,7 +200,8 @@ def _measured(
     masks: ShownMasks, step: Sequence[int], hook: ProgressHook
 ) -> dict[str, str]:
     measured = masks.measure(masks.at(step))
-    return {row.name: row.value for row in masks.rows(measured)}
+    head = {"headline": measured[0].headline}
+    return head | {row.name: row.value for row in masks.rows(measured)}
 
 
 TABLE_FILES = "Tables (*.csv)"

@@ -25,11 +25,13 @@ from qtpy.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
+from superqt import QElidingLabel
+from superqt.utils import QFlowLayout
 
 LARGEST_INTEGER = 2**31 - 1  # what a Qt spin box can hold
 _SWATCH = 12
 _MARGIN = 4
-_BETWEEN_SECTIONS = 12
+_BETWEEN, _BETWEEN_SECTIONS = 4, 12
 
 
 class StartButton(QPushButton):
@@ -96,11 +98,60 @@ def paragraph(text: str = "", *, name: str = "") -> QLabel:
     label = QLabel(text)
     label.setWordWrap(True)
     label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-    label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
+    policy = QSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
+    policy.setHeightForWidth(True)  # else it would be as high as in a narrow column
+    label.setSizePolicy(policy)
     label.setObjectName(name)
     if not text:  # shown without a parent it would be a window
         label.hide()
     return label
+
+
+def line(*, name: str = "") -> QElidingLabel:
+    """Return a label of one line, whatever it says: the rest is seen by pointing at it.
+
+    Its room is kept while it says nothing, so that nothing below it moves.
+    """
+    label = QElidingLabel()
+    label.setObjectName(name)
+    label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+    return label
+
+
+def tell(label: QElidingLabel, text: str, more: str = "") -> None:
+    """Set a line's text; pointing at it shows it whole, and what there is to add."""
+    label.setText(text)
+    label.setToolTip("\n".join(filter(None, (text, more))))
+
+
+class FixedLines(QElidingLabel):
+    """A text that wraps, as high as some lines whatever it says.
+
+    Nothing below it moves. What has no room is seen by pointing at it: see
+    :func:`tell`.
+    """
+
+    def __init__(self, n: int, *, name: str = "") -> None:
+        super().__init__()
+        self._n = n
+        self.setObjectName(name)
+        self.setWordWrap(True)
+        self.setAlignment(Qt.AlignmentFlag.AlignTop)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+
+    def sizeHint(self) -> QSize:
+        """Return the height of its lines; it asks for no width."""
+        return QSize(1, self._n * self.fontMetrics().height() + 2)
+
+    def minimumSizeHint(self) -> QSize:
+        """Return the same."""
+        return self.sizeHint()
+
+    def heightForWidth(self, width: int) -> int:
+        """Return the same at every width."""
+        return self.sizeHint().height()
 
 
 def say(label: QLabel, text: str) -> None:
@@ -171,6 +222,18 @@ def in_rows(buttons: Sequence[QPushButton], n: int) -> QWidget:
     grid.setSpacing(4)
     for place, each in enumerate(buttons):
         grid.addWidget(each, *divmod(place, n))
+    return widget
+
+
+def flow(*parts: QWidget) -> QWidget:
+    """Put parts side by side, in as many rows as a narrow dock needs."""
+    widget = QWidget()
+    layout = QFlowLayout(widget)
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.setHorizontalSpacing(_BETWEEN)
+    layout.setVerticalSpacing(_BETWEEN)
+    for part in parts:
+        layout.addWidget(part)
     return widget
 
 

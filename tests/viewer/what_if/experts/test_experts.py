@@ -27,7 +27,7 @@ from napari_dmoe.viewer.what_if.experts.words import Intervention
 
 pytestmark = pytest.mark.gui
 
-BADGE = "Not the plain model: expert 3 muted in all blocks."
+BADGE = "Model changed: expert 3 muted in all blocks."
 WITHOUT = "expert 3 muted · retina"
 
 
@@ -134,10 +134,10 @@ def test_an_altered_mask_cannot_be_mistaken_for_the_plain_one(desk: Desk) -> Non
     colours = [set(map(tuple, map(e.colormap.map, (1, 2)))) for e in (plain, altered)]
     assert not colours[0] & colours[1]
     said = altered.get_status((0, 0), world=True)["coordinates"]
-    assert "not the plain model: expert 3 muted in all blocks" in said
-    assert "not the plain model" not in plain.get_status((0, 0))["coordinates"]
+    assert "model changed: expert 3 muted in all blocks" in said
+    assert "model changed" not in plain.get_status((0, 0))["coordinates"]
     words = list(difference.features["difference"])
-    assert words[1:3] == ["plain model only", "expert 3 muted only"]
+    assert words[1:3] == ["unchanged model only", "expert 3 muted only"]
     legend = section_of(desk).legend.text()
     assert legend.splitlines()[:2] == words[1:3]
     layers.selection.active = altered  # looked at alone, it is an outline still
@@ -154,7 +154,7 @@ def test_sizes_have_the_images_unit(desk: Desk) -> None:
     assert section.table.text().splitlines()[1].endswith("1 → 0 mm²")  # 4 pixels
     desk.click(section.effects_button)
     desk.wait_until_idle()
-    assert heads_of(section.effects_table)[2] == "flips\nmm²"
+    assert heads_of(section.effects_table)[2] == "changes\nmm²"
     assert text_of(section.effects_table, 0, 2) == "0.75"  # 3 pixels
 
 
@@ -289,7 +289,7 @@ def test_the_effect_of_every_expert_comes_largest_first_and_is_sorted_at_a_click
     assert (engine.calls[0]["block"], engine.calls[0].get("mute")) == (1, None)
     table = section.effects_table
     assert heads_of(table) == [
-        *("expert", "load\n%", "flips\npx"),
+        *("expert", "share\n%", "changes\npx"),
         *("rim\n± px", "rim\nDice", "cup\n± px", "cup\nDice"),
     ]
     helps = heads_of(table, Qt.ItemDataRole.ToolTipRole)

@@ -177,7 +177,7 @@ def test_a_failure_and_a_model_without_routers_are_said(
 ) -> None:
     engine.error = ValueError("out of range")
     draw(desk)
-    assert section_of(desk).problem.text() == "Not drawn: out of range"
+    assert section_of(desk).problem.text() == "Not run: out of range"
     assert names(desk) == ["retina"]
     session_of(desk.viewer).set_model(None)
     assert section_of(desk).problem.text() == "Open a model first."

@@ -261,7 +261,7 @@ def test_two_records_are_compared_in_words(desk: Desk) -> None:
     desk.wait_until_idle()
     select(desk, "retina / mask", "expert 1 muted · retina")
     section = section_of(desk)
-    assert "Not the plain model" in section.selected.text()
+    assert "Model changed" in section.selected.text()
     desk.click(section.compare_button)
     assert "differ" in section.found.badge.text()
     assert "• expert 1 muted in all blocks, in the second only" in (

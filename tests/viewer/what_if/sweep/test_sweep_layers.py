@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from desk import Desk
 from napari.components import ViewerModel
-from sweeping import PICTURE, choose_map, look_at_region, section_of, stack_of, sweep
+from sweeping import PICTURE, choose_map, look_at_region, stack_of, sweep
 from tables import cell, go_to, text_of
 from what_if_fakes import FakeAblate
 
@@ -252,12 +252,13 @@ def test_what_is_outdated_looks_so_beside_the_table(desk: Desk) -> None:
 
 
 def test_the_cards_notice_is_shown(desk: Desk, models: dict[str, LoadedModel]) -> None:
-    section = section_of(desk)
-    assert "made-up images" in section.notice.text()
+    found = sweep(desk).found
+    assert "made-up images" in found.notice.text()
     card = models["fundus"].card.model_copy(update={"notice": None})
     models["plain"] = replace(models["fundus"], card=card)
     desk.load("plain")
-    assert section.notice.text() == ""
+    sweep(desk)
+    assert found.notice.isHidden()
 
 
 def test_the_play_button_shows_what_a_click_does(desk: Desk) -> None:
