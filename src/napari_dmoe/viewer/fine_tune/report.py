@@ -13,6 +13,7 @@ from qtpy.QtCore import QEventLoop
 
 from napari_dmoe.imaging.disk.atomic import atomic_path
 from napari_dmoe.progress import Progress, ProgressHook
+from napari_dmoe.viewer.advice import in_dock
 from napari_dmoe.viewer.bench import Bench, Control
 from napari_dmoe.viewer.engines import Engines
 from napari_dmoe.viewer.fine_tune import words
@@ -52,7 +53,7 @@ class OutcomeControl(Control):
         self._section.show_outcome(
             report.said,
             words.report_lines(report),
-            notices=[n[:1].upper() + n[1:] + "." for n in report.notices],
+            notices=[n[:1].upper() + n[1:] + "." for n in map(in_dock, report.notices)],
             to_accept=words.acceptance(report),
             is_kept=state is State.KEPT,
         )
