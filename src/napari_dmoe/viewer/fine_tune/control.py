@@ -11,7 +11,7 @@ from qtpy.QtCore import QTimer
 
 from napari_dmoe.training.tuning.presets import tuning_settings
 from napari_dmoe.viewer.bench import Bench, TabControl
-from napari_dmoe.viewer.fine_tune.closing import UNDECIDED, ClosingQuestion
+from napari_dmoe.viewer.fine_tune.closing import AT_WORK, UNDECIDED, ClosingQuestion
 from napari_dmoe.viewer.fine_tune.guard import GuardControl
 from napari_dmoe.viewer.fine_tune.looking import LookingControl
 from napari_dmoe.viewer.fine_tune.pairs_control import PairsControl
@@ -48,7 +48,13 @@ class FineTuneControl(TabControl):
         )
         self.outcome = OutcomeControl(bench, self.tuning, tab.outcome)
         self.looking = LookingControl(bench, self.tuning, tab.outcome)
-        self.closing = ClosingQuestion(self.tuning, self._finish, tab)
+        self.closing = ClosingQuestion(
+            bench.session,
+            self.tuning,
+            finish=self._finish,
+            save=self._save_kept,
+            owner=tab,
+        )
         self._changed: WeakSet[Layer] = WeakSet()
         self._connect()
         self._on_model()
@@ -185,10 +191,20 @@ class FineTuneControl(TabControl):
             ink, paper = (c.as_hex("long") for c in (theme.text, theme.background))
             self.tab.curves.show_theme(ink, paper)
 
+    def save_loaded(self) -> None:
+        """Ask where to save the tuned model that is loaded, and do that."""
+        self.outcome.save_loaded()
+
+    def _save_kept(self, path: Path) -> None:
+        self.outcome.save(path, self.tuning.folder.kept_model())
+
     def _finish(self, path: Path) -> bool:
         """Save the result at a path: now, or when the process has it."""
-        if self.tuning.state in UNDECIDED:
-            return self.outcome.save_before_closing(path)
+        tuning = self.tuning
+        if tuning.state not in AT_WORK:
+            is_open = tuning.state in UNDECIDED
+            source = tuning.model_file if is_open else tuning.folder.kept_model()
+            return self.outcome.save_before_closing(path, source)
         try:
             self.tune.runner.save_alone(path)
         except OSError as error:

@@ -12,7 +12,7 @@ import numpy as np
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFileDialog
 
-from napari_dmoe.imaging.files import safe_stem
+from napari_dmoe.imaging.files import proposed_stem
 from napari_dmoe.imaging.spatial import SPATIAL_AXES
 from napari_dmoe.imaging.tables import write_table
 from napari_dmoe.progress import Progress, ProgressHook
@@ -48,6 +48,8 @@ if TYPE_CHECKING:
     from napari_dmoe.viewer.layers.placement import LayerData
 
 TABLE_FILES = "CSV (*.csv)"
+NIFTI = ".nii.gz"
+TIFF_MASKS = f"Masks (*{TIFF_LABELS})"
 MASK_FILES = "Masks (*.labels.tif *.nii.gz *.nii)"
 
 
@@ -77,8 +79,9 @@ class ResultFiles(Control):
         if result is None or mask is None:
             return
         is_volume = len(result.segmentation.grid.shape) == len(SPATIAL_AXES)
-        suffix = ".nii.gz" if is_volume else TIFF_LABELS
-        target = self._ask("Save the mask", result, suffix, MASK_FILES, mask_path)
+        suffix = NIFTI if is_volume else TIFF_LABELS
+        kinds = mask_kinds(result.segmentation.axes)
+        target = self._ask("Save the mask", result, suffix, kinds, mask_path)
         if target is None:
             return
         result.note_edits()
@@ -131,8 +134,17 @@ class ResultFiles(Control):
         kinds: str,
         named: Callable[[Path], Path],
     ) -> Path | None:
-        proposed = f"{safe_stem(result.title)}{suffix}"
+        proposed = f"{proposed_stem(result.title)}{suffix}"
         return ask_for_file(self._parent, title, proposed, kinds, named)
+
+
+def mask_kinds(axes: Sequence[str]) -> str:
+    """Return the kinds of files that a mask can be saved as, for a dialog.
+
+    NIfTI holds volumes only, the planes of one among them.
+    """
+    is_volume = set(axes) == set(SPATIAL_AXES)
+    return f"Masks (*{TIFF_LABELS} *{NIFTI} *.nii)" if is_volume else TIFF_MASKS
 
 
 def opening(

@@ -106,15 +106,13 @@ def channel_problem(image: Image, dims: int, n_channels: int | None = None) -> s
     found = n_to_use(image, dims)
     if takes(found, dims, wanted):
         return ""
+    kind = f"images of {wanted} channels"
     if wanted == 1:
-        kind = "grey images" if dims == 2 else "grey volumes"
-    elif dims == 2:
-        kind = "grey or colour images" if wanted == _COLOURS else f"1 or {wanted}"
-    else:
-        kind = f"volumes of {wanted}"
-    channels = "" if kind.startswith("grey") else " channels"
+        kind = "grey images"
+    elif dims == 2 and wanted == _COLOURS:
+        kind = "grey or colour images"
     this = f"this one has {found} channel{'s' * (found != 1)}"
-    return f"This model takes {kind}{channels}, {this}."
+    return f"This model takes {kind}, {this}."
 
 
 def n_to_use(image: Image, dims: int) -> int:
@@ -195,12 +193,6 @@ def driver_notices(
         return ()
     # Values that are left out of a mixture are said where it is.
     return tuple(n for d in drivers if d.untrained for n in map(_sentence, d.notices))
-
-
-def untrained_notices(segmentation: Segmentation) -> list[str]:
-    """Return what is said of a run whose routers nothing trained; often nothing."""
-    drivers = segmentation.provenance.drivers
-    return [_sentence(n) for each in drivers if each.untrained for n in each.notices]
 
 
 def counted_notices(
