@@ -81,6 +81,7 @@ class PriorsSection(QWidget):
         old, self._rows = self._rows, QWidget()
         form = QFormLayout(self._rows)
         form.setContentsMargins(4, 0, 0, 0)
+        form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
         self.boxes = {}
         for driver in drivers:
             boxes = tuple(self._box(driver, i) for i in range(len(driver.values)))
