@@ -93,7 +93,7 @@ def test_from_an_empty_napari_to_a_mask_and_a_sweep(
 
     before, tab = hand.clicks, dock.control(WhatIfControl).tab
     hand.tab(dock, tab)
-    hand.click(tab.sweep.sweep_button)
+    hand.click(tab.sweep.button)
     hand.wait(lambda: "phantom fundus / sweep of severity" in viewer.layers)
     assert hand.clicks - before == 2
 
