@@ -13,7 +13,7 @@ from functools import partial
 from napari_dmoe.imaging.appearance import Appearance, appearance
 from napari_dmoe.imaging.frames import Frames
 from napari_dmoe.imaging.memory import NotEnoughMemory, refuse_beyond_memory
-from napari_dmoe.imaging.preprocessing import Preprocessing, prepare
+from napari_dmoe.imaging.preprocessing import prepare
 from napari_dmoe.imaging.spatial import ImageError, SpatialImage
 from napari_dmoe.imaging.volumes import (
     VOLUME_AXES,
@@ -21,7 +21,8 @@ from napari_dmoe.imaging.volumes import (
     prepare_volume,
 )
 from napari_dmoe.inference.running.devices import REMEDY
-from napari_dmoe.inference.running.planes import PLANE_AXES
+from napari_dmoe.inference.running.planes import PLANE_AXES, preprocessing_of
+from napari_dmoe.inference.running.settings import InferenceSettings
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.progress import Progress, ProgressHook, Pulse, silent
 
@@ -48,6 +49,8 @@ class Outlook:
     """What asks for care, the most important first; sentences."""
     facts: tuple[str, ...] = ()
     """What else is to be known; sentences."""
+    seen: str = ""
+    """In a word, how a picture is seen of which nothing is left out."""
 
     @property
     def doubts(self) -> tuple[str, ...]:
@@ -56,7 +59,11 @@ class Outlook:
 
 
 def outlook(
-    loaded: LoadedModel, image: SpatialImage, *, progress: ProgressHook = silent
+    loaded: LoadedModel,
+    image: SpatialImage,
+    *,
+    settings: InferenceSettings | None = None,
+    progress: ProgressHook = silent,
 ) -> Outlook:
     """Look at an image as a model would see it.
 
@@ -67,6 +74,8 @@ def outlook(
     image : SpatialImage
         As :func:`napari_dmoe.inference.running.segment.segment` takes it. Of many
         planes a few are looked at, of many volumes the middle one.
+    settings : InferenceSettings, optional
+        How it would be run.
     progress : callable
         Called now and then; may raise ``Cancelled``.
     """
@@ -74,16 +83,16 @@ def outlook(
     try:
         if loaded.card.dims == 3:
             return _of_volume(loaded, image, pulse)
-        return _of_planes(loaded, image, pulse)
+        return _of_planes(loaded, image, settings or InferenceSettings(), pulse)
     except (ImageError, NotEnoughMemory) as error:
         return Outlook(problem=_sentence(str(error)))
 
 
-def _of_planes(loaded: LoadedModel, image: SpatialImage, pulse: Pulse) -> Outlook:
+def _of_planes(
+    loaded: LoadedModel, image: SpatialImage, settings: InferenceSettings, pulse: Pulse
+) -> Outlook:
     planes = Frames(image, PLANE_AXES, upright=True)
-    how, n = loaded.preprocessing, len(planes)
-    if not isinstance(how, Preprocessing):
-        raise ImageError("the model's card states no preprocessing of planes")
+    how, n = preprocessing_of(loaded, settings), len(planes)
     size = math.prod(planes.frame_shape)
     refuse_beyond_memory(n * size, what="the result needs", remedy=REMEDY)
     seen: list[Appearance] = []
@@ -92,13 +101,14 @@ def _of_planes(loaded: LoadedModel, image: SpatialImage, pulse: Pulse) -> Outloo
         prepared = prepare(planes[number], how, n_channels=n_channels, pulse=pulse)
         seen.append(appearance(prepared.raw))
     unlike, facts = _likeness(loaded, seen, "plane")
-    shown = tuple(part.stop - part.start for part in prepared.crop)
-    is_whole = shown == planes.frame_shape
-    cropped = f"Only the middle {shown[1]} × {shown[0]} pixels are seen."
+    seen_how = (_sentence(prepared.placement.words),)
+    cropped, whole = (seen_how, ()) if prepared.placement.unseen else ((), seen_how)
     # What is said of one plane of many, such as that it is empty, says little.
     said = prepared.notices if n == 1 else ()
-    cautions = (*unlike, *(() if is_whole else (cropped,)), *map(_sentence, said))
-    return Outlook(cautions=cautions, facts=facts)
+    cautions = (*unlike, *cropped, *map(_sentence, said))
+    is_square = len(set(planes.frame_shape)) == 1
+    word = "whole" if is_square or how.fit != "stretch" else "stretched"
+    return Outlook(cautions=cautions, facts=(*whole, *facts), seen=word)
 
 
 def _of_volume(loaded: LoadedModel, image: SpatialImage, pulse: Pulse) -> Outlook:

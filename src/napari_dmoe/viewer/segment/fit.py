@@ -24,14 +24,14 @@ from napari_dmoe.viewer.ui.jobs import Job, JobRunner
 if TYPE_CHECKING:
     from napari.layers import Image
 
-    from napari_dmoe.imaging.spatial import SpatialImage
     from napari_dmoe.inference.running.outlook import Outlook
     from napari_dmoe.models.checkpoint import LoadedModel
+    from napari_dmoe.viewer.session.inquiry import Inquiry
 
 LOOKING = "Whether it looks like the training images is being found out."
 
-_Key = tuple["weakref.ref[LoadedModel]", int]
-"""A model, and how often the image had been changed."""
+_Key = tuple["weakref.ref[LoadedModel]", int, str]
+"""A model, how often the image had been changed, and how it is to meet the model."""
 
 
 class FitControl(Control):
@@ -51,7 +51,10 @@ class FitControl(Control):
         self._runner.failed.connect(self._on_failed)
         self._runner.finished.connect(self._on_finished)
         session = bench.session
-        changes = session.model_changed, session.image_changed
+        changes = (
+            *(session.model_changed, session.image_changed),
+            session.settings_changed,
+        )
         connections = Connections(self)
         for change in changes:
             connections.add(change, self._on_change)
@@ -100,8 +103,8 @@ class FitControl(Control):
             details = _lines(*others, *outlook.facts, said, meant)
             self._section.show_fit(first, details, "caution")
         else:
-            whole = f"{said} · seen whole"
-            self._section.show_fit(whole, _lines(*outlook.facts, meant), "good")
+            said = checks.describe_image(image, session.dims, outlook.seen)
+            self._section.show_fit(said, _lines(*outlook.facts, meant), "good")
 
     def _is_to_come(self, image: Image) -> bool:
         """Say whether it is being found out, and not in vain."""
@@ -120,7 +123,8 @@ class FitControl(Control):
         return outlook if key == self._key(session.model, image) else None
 
     def _key(self, loaded: LoadedModel, image: Image) -> _Key:
-        return weakref.ref(loaded), self._session.version_of(image)
+        session = self._session
+        return weakref.ref(loaded), session.version_of(image), session.settings.fit
 
     def _look(self) -> None:
         """Find out how image and model go together, where it is not known."""
@@ -133,11 +137,11 @@ class FitControl(Control):
         if checks.image_problem(image, session.dims, session.n_channels):
             return
         try:
-            pixels = session.inquire(image).pixels
+            inquiry = session.inquire(image)
         except ValueError:
             return
         self._asked = weakref.ref(image), self._key(loaded, image)
-        work = partial(_looked, self._engines, loaded, pixels)
+        work = partial(_looked, self._engines, loaded, inquiry)
         self._runner.start(Job("dMoE: looking at the image", work))
 
     def _on_returned(self, outlook: Outlook | None) -> None:
@@ -160,6 +164,7 @@ def _lines(*sentences: str) -> str:
 
 
 def _looked(
-    engines: Engines, loaded: LoadedModel, pixels: SpatialImage, hook: ProgressHook
+    engines: Engines, loaded: LoadedModel, inquiry: Inquiry, hook: ProgressHook
 ) -> Outlook:
-    return engines.outlook(loaded, pixels, progress=hook)
+    how = {"settings": inquiry.settings, "progress": hook}
+    return engines.outlook(loaded, inquiry.pixels, **how)

@@ -31,17 +31,17 @@ if TYPE_CHECKING:
 _COLOURS = 3
 
 
-def describe_image(image: Image, dims: int = 2) -> str:
+def describe_image(image: Image, dims: int = 2, seen: str = "") -> str:
     """Say how large an image is, what it is run over, and how large its pixels are.
 
-    The model sees `dims` axes at once: 2 or 3.
+    The model sees `dims` axes at once: 2 or 3; `seen` says in a word how.
     """
     names = axis_names(image, dims)
     shape = samples_of(image).shape
     sizes = dict(zip(names, shape, strict=False))
     along = [axis for axis in ("x", "y", "z")[:dims] if axis in sizes]
     parts = [" × ".join(str(sizes.pop(axis)) for axis in along)]
-    parts.append(_channels(image, dims))
+    parts += [_channels(image, dims), *filter(None, (seen,))]
     over = [f"{AXIS_TITLES.get(a, a)} {n}" for a, n in sizes.items() if a != "c"]
     if over:
         unit = "plane by plane" if dims == 2 else "volume by volume"
