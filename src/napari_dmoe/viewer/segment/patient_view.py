@@ -22,6 +22,7 @@ from napari_dmoe.viewer.segment.patient_fields import PatientField
 from napari_dmoe.viewer.ui.parts import (
     Fold,
     column,
+    emphasise,
     line,
     narrow_combo,
     tell,
