@@ -277,7 +277,7 @@ def _what_if(sheet: Sheet) -> None:
     sheet.take("What if: replayed")
     tab.priors.fold.unfold()
     _show(dock, tab, tab.priors)
-    sheet.take("What if: shares of unknown values")
+    sheet.take("What if: weights of the values")
     tab.priors.fold.unfold(False)
 
 
