@@ -13,6 +13,7 @@ from qtpy.QtCore import QEventLoop
 
 from napari_dmoe.imaging.disk.atomic import atomic_path
 from napari_dmoe.progress import Progress, ProgressHook
+from napari_dmoe.viewer.advice import in_dock
 from napari_dmoe.viewer.bench import Bench, Control
 from napari_dmoe.viewer.engines import Engines
 from napari_dmoe.viewer.fine_tune import words
@@ -56,7 +57,7 @@ class OutcomeControl(Control):
             words.report_lines(report),
             own_cases=_sentence(report.said_of_cases),
             legend=words.legend(report),
-            notices=[f"{_sentence(notice)}." for notice in report.notices],
+            notices=[f"{_sentence(in_dock(notice))}." for notice in report.notices],
             to_accept=words.acceptance(report),
             is_kept=state is State.KEPT,
         )

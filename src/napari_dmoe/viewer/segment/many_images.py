@@ -14,6 +14,7 @@ from qtpy.QtWidgets import QFileDialog, QMessageBox
 
 from napari_dmoe.imaging.files import image_stem, read_image
 from napari_dmoe.progress import ProgressHook
+from napari_dmoe.viewer.advice import in_dock
 from napari_dmoe.viewer.bench import Bench, Control
 from napari_dmoe.viewer.engines import Engines, with_priors
 from napari_dmoe.viewer.layers.opening import image_layer
@@ -292,12 +293,14 @@ class FileSeries(Control):
         section, number = self._section, len(self._section.rows)
         entry = self._entries[number]
         show = partial(self._open_files, entry, done.labels)
-        section.add_row(done.row(), None if entry.problem is not None else show)
+        row = {name: in_dock(text) for name, text in done.row().items()}
+        section.add_row(row, None if entry.problem is not None else show)
         self._say_counted(f"{number + 1} of {len(self._entries)} images …")
 
     def _on_files_done(self, target: Path, done: list[Done]) -> str:
         counts = self._section.counts()
-        left_out = " ".join(f"{n}." for n in getattr(self._entries, "notices", ()))
+        notices = map(in_dock, getattr(self._entries, "notices", ()))
+        left_out = " ".join(f"{n}." for n in notices)
         text = f"{len(done)} images into {target.name}: {counts}. {left_out}"
         return self._say_counted(text.rstrip())
 

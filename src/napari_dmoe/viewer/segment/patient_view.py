@@ -22,7 +22,7 @@ from napari_dmoe.viewer.segment.patient_fields import PatientField
 from napari_dmoe.viewer.ui.parts import (
     Fold,
     column,
-    heading,
+    emphasise,
     line,
     narrow_combo,
     tell,
@@ -31,7 +31,6 @@ from napari_dmoe.viewer.ui.parts import (
 UNKNOWN = "unknown"
 _SOURCE = "Where this value came from."
 _RECORDED = "What goes into the record of a mask, but does not drive this model."
-_TITLE_LENGTH = 24
 _CHARACTERS = 5  # a value such as "glaucoma" is read whole at 300 px
 
 
@@ -44,7 +43,9 @@ class PatientSection(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.title = heading("PATIENT")
+        self.title = line(name="patient-title")
+        emphasise(self.title)
+        self.title.setText("PATIENT")
         self.mixture_label = line(name="patient-mixture")
         self.rerun_box = QCheckBox("Re-run when the driver changes")
         self.rerun_box.setChecked(True)
@@ -112,9 +113,7 @@ class PatientSection(QWidget):
         Sources say where each attribute's value came from, notes what a value means to
         the model, such as an age band. The title is empty where there is no image.
         """
-        short = title if len(title) <= _TITLE_LENGTH else f"{title[:_TITLE_LENGTH]}…"
-        self.title.setText(f"PATIENT of “{short}”" if title else "PATIENT")
-        self.title.setToolTip(title)
+        tell(self.title, f"PATIENT of “{title}”" if title else "PATIENT")
         self.setEnabled(bool(title))
         for name, attribute in self.inputs.items():
             if not attribute.problem:  # else what was typed stays, to be corrected
