@@ -129,7 +129,7 @@ def test_another_image_chosen_during_the_run_does_not_get_its_mask(desk: Desk) -
     desk.segment.gate.set()
     desk.wait_until_idle()
     assert [mask.name for mask in desk.masks] == ["retina / mask"]
-    assert desk.segmenting.tab.result.summary.text() == "No result yet."
+    assert desk.segmenting.tab.result.headline.text() == "No result yet"
 
 
 def test_the_driver_re_runs_a_short_run_by_itself(desk: Desk) -> None:

@@ -75,7 +75,8 @@ def test_the_table_is_saved_with_numbers_and_units_apart(
     with file.open(encoding="utf-8-sig", newline="") as lines:
         rows = list(csv.DictReader(lines))
     cup = {"measure": "cup", "value": "0.4", "unit": "mm²"}
-    assert rows[1] == cup | {"least": "0.1", "most": "0.9"}
+    headline = {"headline": "rim 2.00 mm², cup 0.400 mm²"}
+    assert rows[1] == cup | {"least": "0.1", "most": "0.9"} | headline
     assert [row["measure"] for row in rows] == [
         *("rim", "cup"),
         *("C/D vertical", "C/D area"),
