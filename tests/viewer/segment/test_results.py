@@ -286,3 +286,30 @@ def test_an_own_value_lies_within_its_range(desk: Desk) -> None:
     cup = section.table.text().splitlines()[2]
     assert cup == "cup\t0 px\t0–9"
     assert "least–most" in section.table.text().splitlines()[0]
+
+
+def test_it_is_said_why_a_changed_driver_does_not_run_again(desk: Desk) -> None:
+    section = desk.segmenting.tab.result
+    desk.segmenting.tab.patient.rerun_box.click()  # again
+    run_for(desk, "healthy")
+    desk.masks[0].data_setitem((np.array([9]), np.array([8])), 1)
+    desk.choose("severity", "glaucoma")
+    desk.settle()
+    assert section.outdated.text() == (
+        "Outdated: severity changed. Segment again (not made again by itself: it was "
+        "painted on)."
+    )
+
+
+def test_it_is_said_that_a_long_run_is_not_made_again(desk: Desk) -> None:
+    section = desk.segmenting.tab.result
+    run_for(desk, "healthy")
+    _, result = session_of(desk.viewer).current
+    assert result is not None
+    result.outcome = replace(result.outcome, seconds=12.4)
+    desk.choose("severity", "glaucoma")
+    desk.settle()
+    assert "(not made again by itself: it took 12 s)" in section.outdated.text()
+    desk.viewer.layers["retina"].events.data()
+    desk.settle()
+    assert "by itself" not in section.outdated.text()  # the driver alone re-runs

@@ -194,6 +194,10 @@ class Session:
             choose_channel(plain(image), number)
             self._versions.count(image)
 
+    def version_of(self, image: Layer) -> int:
+        """Return how often an image was changed, or another channel of it chosen."""
+        return self._versions.of(image)
+
     def patient_of(self, image: Layer) -> Patient:
         """Return an image's patient; everything unknown until something is known."""
         return self._patients.of(image)
