@@ -101,7 +101,8 @@ def compact(labels: Any) -> Any:
     values = np.asarray(labels)
     if values.dtype.kind not in "ui" or values.dtype.itemsize <= 2 or not values.size:
         return values
-    return values.astype(np.min_scalar_type(max(values.max(), -values.min() - 1)))
+    least, most = int(values.min()), int(values.max())
+    return values.astype(np.min_scalar_type(max(most, -least - 1)))
 
 
 def complete_mask(layer: Layer) -> None:
