@@ -65,6 +65,9 @@ def _loaded(name: str, record: Provenance) -> LoadedModel:
 CHECKPOINT_SUFFIXES = (".safetensors", ".pth", ".pt")
 """Endings of the files that are taken for checkpoints."""
 
+GENERIC_CARD = "generic"
+"""Name of the card of a file that has none."""
+
 
 def is_path(name: str) -> bool:
     """Say whether a model is named by its file, and not as a bundled one."""

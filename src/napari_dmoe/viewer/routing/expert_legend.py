@@ -15,7 +15,7 @@ from napari_dmoe.viewer.ui.parts import swatch
 _COLUMNS = 2
 _HELP = (
     "Share of this {unit}'s gates that the expert has. Click, or press Space, to show "
-    "the tokens of this expert alone; again, to show all experts."
+    "where this expert works; again, to show all experts."
 )
 
 

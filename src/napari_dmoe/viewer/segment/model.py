@@ -14,15 +14,13 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_dmoe.progress import ProgressHook
 from napari_dmoe.viewer.bench import Bench, Control
-from napari_dmoe.viewer.checkpoints import is_path
+from napari_dmoe.viewer.checkpoints import GENERIC_CARD, is_path
 from napari_dmoe.viewer.engines import Engines, FittingCard, Surroundings
 from napari_dmoe.viewer.layers.samples import model_for
 from napari_dmoe.viewer.segment.model_view import ModelSection
-from napari_dmoe.viewer.session.models import title_of
+from napari_dmoe.viewer.session.models import is_unsaved, title_of
 from napari_dmoe.viewer.ui.connections import Connections
 from napari_dmoe.viewer.ui.jobs import Job, JobRunner, notify_error
-
-GENERIC_CARD = "generic"
 
 
 class ModelLoader(Control):
@@ -156,9 +154,8 @@ class ModelLoader(Control):
             self.changed.emit()
 
     def _show_choice(self) -> None:
-        origin, there = self._session.model_origin, self._session.surroundings.models
-        is_there = not origin or is_path(origin) or origin in there
-        self._section.show_choice(origin, is_saved=is_there)
+        is_saved = not is_unsaved(self._session)
+        self._section.show_choice(self._session.model_origin, is_saved=is_saved)
 
     def _show(self) -> None:
         session, section = self._session, self._section

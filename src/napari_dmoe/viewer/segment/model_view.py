@@ -11,7 +11,7 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QLabel, QWidget
 
 from napari_dmoe.viewer.checkpoints import is_path
-from napari_dmoe.viewer.ui import parts
+from napari_dmoe.viewer.ui import icons, parts
 from napari_dmoe.viewer.ui.asking import ask_for_checkpoint
 
 if TYPE_CHECKING:
@@ -59,6 +59,9 @@ class ModelSection(QWidget):
             "Save this tuned model as a file, or it is gone with the window.",
             self.save_requested,
         )
+        icons.give(self.browse_button, "open", alone=True)
+        icons.give(self.unload_button, "unload", alone=True)
+        icons.give(self.save_button, "save", alone=True)
         self.facts = parts.paragraph(name="model-facts")
         self.error = parts.paragraph(name="model-error")
         self.details = CardDetails()

@@ -38,8 +38,8 @@ _CHARACTERS = 5  # a value such as "glaucoma" is read whole at 300 px
 class PatientSection(QWidget):
     """Shows a patient and tells what a person enters."""
 
-    value_entered = Signal(str, object)
-    """Name of an attribute, and its value; None for unknown."""
+    value_entered = Signal(str, object, bool)
+    """Name of an attribute, its value (None for unknown), whether it was picked."""
     rerun_toggled = Signal(bool)
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -171,10 +171,10 @@ class PatientSection(QWidget):
         ]
         tell(self.mixture_label, " ".join(unknown))
 
-    def _on_entered(self, value: object) -> None:
+    def _on_entered(self, value: object, is_picked: bool) -> None:
         attribute = self.sender()
         if isinstance(attribute, AttributeInput):
-            self.value_entered.emit(attribute.field.name, value)
+            self.value_entered.emit(attribute.field.name, value, is_picked)
 
 
 class AttributeInput(QWidget):
@@ -184,8 +184,8 @@ class AttributeInput(QWidget):
     bands is typed, or its band chosen, in the same box.
     """
 
-    entered = Signal(object)
-    """A new value: text, years, or None for unknown."""
+    entered = Signal(object, bool)
+    """A new value (text, years, or None for unknown), and whether it was picked."""
 
     def __init__(self, field: PatientField, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -225,6 +225,10 @@ class AttributeInput(QWidget):
 
     def commit(self) -> None:
         """Tell what was typed, if it is new; called when typing ends."""
+        self._take(is_picked=False)
+
+    def _take(self, *, is_picked: bool) -> None:
+        """Tell what stands in the box, if it is new."""
         if self.edit is None:
             return
         text = self.edit.text().strip()
@@ -235,13 +239,15 @@ class AttributeInput(QWidget):
                 value = self.field.read(text)
             except PatientError as error:
                 value, problem = None, str(error)
-        self._tell(value, problem)
+        self._tell(value, problem, is_picked=is_picked)
 
-    def _tell(self, value: str | float | None, problem: str = "") -> None:
+    def _tell(
+        self, value: str | float | None, problem: str = "", *, is_picked: bool
+    ) -> None:
         """Tell a value, if it is new."""
         if (value, problem) != (self._shown, self.problem):
             self._shown, self.problem = value, problem
-            self.entered.emit(value)
+            self.entered.emit(value, is_picked)
 
     def _show_choice(self, combo: QComboBox, text: str) -> None:
         combo.clear()
@@ -265,6 +271,6 @@ class AttributeInput(QWidget):
         text = "" if self.combo is None or index == 0 else self.combo.itemText(index)
         if self.edit is not None:
             self.edit.setText(text)
-            self.commit()
+            self._take(is_picked=True)
         else:
-            self._tell(text or None)
+            self._tell(text or None, is_picked=True)

@@ -10,7 +10,7 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QApplication, QPushButton, QWidget
 
 from napari_dmoe.viewer.rows import TableRow
-from napari_dmoe.viewer.ui import parts
+from napari_dmoe.viewer.ui import icons, parts
 from napari_dmoe.viewer.ui.tables import Facts
 
 _BUTTONS = {
@@ -26,6 +26,15 @@ _BUTTONS = {
     "what-ifs, differences. What you painted or keep stays. With Shift: of all images.",
 }
 """What is said when a button is pointed at."""
+
+_ICONS: dict[str, icons.Name] = {
+    "Previous": "previous",
+    "About": "about",
+    "Copy": "copy",
+    "CSV…": "table",
+    "Save…": "save",
+    "Reopen…": "open",
+}
 
 
 NO_RESULT = "No result yet"
@@ -173,4 +182,7 @@ class ResultSection(QWidget):
 
 
 def _button(text: str, clicked: Any) -> QPushButton:
-    return parts.button(text, _BUTTONS[text], clicked)
+    made = parts.button(text, _BUTTONS[text], clicked)
+    if text in _ICONS:
+        icons.give(made, _ICONS[text])
+    return made

@@ -12,11 +12,7 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_dmoe.viewer.bench import Bench, Control
 from napari_dmoe.viewer.layers.camera import reveal
-from napari_dmoe.viewer.session.checks import (
-    unlike_notice,
-    untrained_notices,
-    why_not_again,
-)
+from napari_dmoe.viewer.session.checks import why_not_again
 from napari_dmoe.viewer.session.inquiry import holding, if_there
 from napari_dmoe.viewer.session.requests import Request
 from napari_dmoe.viewer.session.results import Outcome, Result
@@ -121,9 +117,7 @@ class RunControl(Control):
         segmentation, seconds = found
         outcome = Outcome(segmentation, request, seconds)
         result = self._session.show_outcome(image, outcome)
-        said = [f"Done in {seconds:.1f} s.", unlike_notice(segmentation)]
-        said += untrained_notices(segmentation)
-        text = " ".join(filter(None, said))
+        text = f"Done in {seconds:.1f} s."
         run, viewer, mask = self._run, self._session.viewer, result.mask()
         may_move = run is not None and run.was_asked_for and viewer is not None
         if may_move and mask is not None and reveal(viewer, mask):

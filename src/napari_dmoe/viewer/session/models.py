@@ -35,6 +35,13 @@ def model_title(session: Session) -> str:
     return title_of(origin, session.surroundings) if origin else model.card.title
 
 
+def is_unsaved(session: Session) -> bool:
+    """Say whether the loaded model is in no file: it was tuned here, and kept."""
+    origin, there = session.model_origin, session.surroundings.models
+    is_known = not origin or is_path(origin) or origin in there or not there
+    return session.model is not None and not is_known
+
+
 class ModelsChosen:
     """Images for which a person decided about the model: no sample changes it."""
 

@@ -125,6 +125,35 @@ def tell(label: QElidingLabel, text: str, more: str = "") -> None:
     label.setToolTip("\n".join(filter(None, (text, more))))
 
 
+class FixedLines(QElidingLabel):
+    """A text that wraps, as high as some lines whatever it says.
+
+    Nothing below it moves. What has no room is seen by pointing at it: see
+    :func:`tell`.
+    """
+
+    def __init__(self, n: int, *, name: str = "") -> None:
+        super().__init__()
+        self._n = n
+        self.setObjectName(name)
+        self.setWordWrap(True)
+        self.setAlignment(Qt.AlignmentFlag.AlignTop)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+
+    def sizeHint(self) -> QSize:
+        """Return the height of its lines; it asks for no width."""
+        return QSize(1, self._n * self.fontMetrics().height() + 2)
+
+    def minimumSizeHint(self) -> QSize:
+        """Return the same."""
+        return self.sizeHint()
+
+    def heightForWidth(self, width: int) -> int:
+        """Return the same at every width."""
+        return self.sizeHint().height()
+
+
 def say(label: QLabel, text: str) -> None:
     """Set a paragraph's text; an empty one takes no room."""
     label.setText(text)

@@ -18,7 +18,7 @@ from qtpy.QtCore import (
     Qt,
     Signal,
 )
-from qtpy.QtGui import QFont, QFontMetrics, QResizeEvent
+from qtpy.QtGui import QColor, QFont, QFontMetrics, QResizeEvent
 from qtpy.QtWidgets import QAbstractItemView, QFrame, QTableView
 from superqt.utils import signals_blocked
 
@@ -36,6 +36,8 @@ _LEAST = 0.0005  # what three decimals round to 0
 _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 _DASH_THAT_MAY_BREAK = "–\u200b"  # with a space of no width, for narrow docks
 _MOST_FACTS = 100
+_WORSE = QColor("#e0564f")
+"""At least 3 : 1 on dark and light tables; a sign and a word say it, too."""
 _OF_FACTS = Column("colour", ""), Column("name", ""), Column("value", "", is_right=True)
 _Index: TypeAlias = QModelIndex | QPersistentModelIndex
 
@@ -76,6 +78,8 @@ class TableModel(QAbstractTableModel):
                 font = QFont()
                 font.setBold(True)
                 return font
+            case Qt.ItemDataRole.ForegroundRole if of.key in line.worse:
+                return _WORSE
             case Qt.ItemDataRole.DecorationRole if index.column() == 0 and line.colour:
                 return swatch(line.colour)
         return _order(value) if role == SORT_ROLE else None
