@@ -54,6 +54,8 @@ class Groups:
 
     changed = Signal()
     """A layer of a group took the place of another owner's."""
+    tidied = Signal()
+    """Layers were let go because a person wants none of them."""
     yielded = Signal(object, object)
     """A layer of this image, and of this :class:`Group`, was hidden for another."""
 
@@ -165,4 +167,6 @@ class Groups:
         if of_image is None:
             return 0
         slots = (*of_image.slots.values(), *of_image.others)
-        return sum(slot.let_go(viewer) for slot in slots)
+        n = sum(slot.let_go(viewer) for slot in slots)
+        self.tidied.emit()
+        return n

@@ -25,7 +25,8 @@ def mask_words(record: Provenance, note: str = "") -> str:
     A note such as ``replayed`` sets it apart.
     """
     altered = altered_words(record)
-    return f"{f'what-if {altered}' if altered else MASK} {note}".rstrip()
+    what = f"what-if {altered.removeprefix('if ')}" if altered else MASK
+    return f"{what} {note}".rstrip()
 
 
 def mask_by(model: str) -> str:
