@@ -10,6 +10,7 @@ from napari_dmoe.viewer.layers.records import altered_words
 
 MASK = "mask"
 DIFFERENCE = "difference"
+REFERENCE = "reference"
 CHANGED_BY_TUNING = "changed by tuning"
 NOISE_ENTROPY = "noise entropy"
 
