@@ -12,6 +12,7 @@ MASK = "mask"
 DIFFERENCE = "difference"
 CHANGED_BY_TUNING = "changed by tuning"
 NOISE_ENTROPY = "noise entropy"
+SEEN = "what the model sees"
 
 
 def layer_name(image: str, what: str) -> str:
