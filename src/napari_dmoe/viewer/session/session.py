@@ -26,6 +26,7 @@ from napari_dmoe.viewer.layers.outlines import Outlines
 from napari_dmoe.viewer.layers.placement import axis_names, plain, to_image
 from napari_dmoe.viewer.layers.pointer import RestingPointer
 from napari_dmoe.viewer.layers.records import kind
+from napari_dmoe.viewer.layers.seen import SeenFrames
 from napari_dmoe.viewer.layers.slot import selection_kept
 from napari_dmoe.viewer.session.checks import (
     driver_notices,
@@ -88,6 +89,8 @@ class Session:
         self._gallery = Gallery(self._viewer)
         self.groups = Groups(viewer)
         """The layers on images besides their masks."""
+        self.seen_frames = SeenFrames(viewer)
+        """Frames around what the model will see of images that it crops."""
         self.shares = StatedShares()
         """Shares of the values of unknown drivers, where a person stated them."""
         self.outlines = Outlines(viewer)
