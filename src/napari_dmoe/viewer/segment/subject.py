@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import Signal
 
 from napari_dmoe.viewer.bench import Bench, Control
+from napari_dmoe.viewer.checkpoints import TUNED
 from napari_dmoe.viewer.layers.axes import (
     channel_titles,
     chosen_layout,
@@ -158,4 +159,5 @@ def other_model(session: Session) -> str:
         return ""
     if model is None:
         return wanted
-    return "" if wanted in (session.model_origin, model.card.name) else wanted
+    own = model.card.name.removesuffix(TUNED)  # tuned on what it was for is for it
+    return "" if wanted in (session.model_origin, own) else wanted

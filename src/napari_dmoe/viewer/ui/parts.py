@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from qtpy.QtCore import QSize, Qt
-from qtpy.QtGui import QColor, QPixmap, QResizeEvent
+from qtpy.QtGui import QColor, QPaintEvent, QPixmap, QResizeEvent
 from qtpy.QtWidgets import (
     QApplication,
     QComboBox,
@@ -22,6 +22,9 @@ from qtpy.QtWidgets import (
     QScrollArea,
     QSizePolicy,
     QSpinBox,
+    QStyle,
+    QStyleOptionComboBox,
+    QStylePainter,
     QToolButton,
     QVBoxLayout,
     QWidget,
@@ -32,6 +35,7 @@ from superqt.utils import QFlowLayout
 LARGEST_INTEGER = 2**31 - 1  # what a Qt spin box can hold
 _SWATCH, _LEAST_LINK = 12, 40
 _MARGIN = 4
+_BESIDE = 8  # what napari keeps free beside the text of a list
 _BETWEEN, _BETWEEN_SECTIONS = 4, 12
 
 
@@ -216,9 +220,36 @@ def allow(start: QPushButton, why_not: str, tooltip: str) -> None:
     start.setToolTip(why_not or tooltip)
 
 
+class NarrowCombo(QComboBox):
+    """Ends what it has no room for in dots; the list that it opens has room for all."""
+
+    def paintEvent(self, event: QPaintEvent | None) -> None:
+        """Paint the box, and of its text what there is room for."""
+        if self.isEditable():
+            super().paintEvent(event)
+            return
+        painter, option = QStylePainter(self), QStyleOptionComboBox()
+        self.initStyleOption(option)
+        edge = QStyle.SubControl.SC_ComboBoxEditField
+        box = QStyle.ComplexControl.CC_ComboBox
+        room = self.style().subControlRect(box, option, edge, self).width() - _BESIDE
+        shown = option.currentText or self.placeholderText()
+        right = Qt.TextElideMode.ElideRight
+        option.currentText = self.fontMetrics().elidedText(shown, right, room)
+        painter.drawComplexControl(box, option)
+        painter.drawControl(QStyle.ControlElement.CE_ComboBoxLabel, option)
+
+    def showPopup(self) -> None:
+        """Open the list, as wide as its longest line."""
+        view = self.view()
+        if view is not None:
+            view.setMinimumWidth(view.sizeHintForColumn(0) + 2 * _BESIDE)
+        super().showPopup()
+
+
 def narrow_combo(name: str, tooltip: str, *, characters: int = 4) -> QComboBox:
     """Return a combo box that may show as few characters; the dock can be narrow."""
-    combo = QComboBox()
+    combo = NarrowCombo()
     policy = QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
     combo.setSizeAdjustPolicy(policy)
     combo.setMinimumContentsLength(characters)
