@@ -144,9 +144,7 @@ class SubjectControl(Control):
         if image is not None:
             self._session.choose_channel(image, number)
 
-    def _on_value_entered(
-        self, attribute: str, value: object, is_picked: bool
-    ) -> None:
+    def _on_value_entered(self, attribute: str, value: object, is_picked: bool) -> None:
         image = self._session.image
         if image is not None:
             patient = self._session.patient_of(image).with_value(attribute, value)
