@@ -18,6 +18,7 @@ from napari_dmoe.viewer.dock import DMoEDock
 pytestmark = pytest.mark.gui
 
 SAMPLE = "napari-dmoe", "phantom-skin"
+LONG_ENOUGH_MS = 150  # a dock that comes up has done so by then
 
 
 class Noted(DMoEDock):
@@ -51,7 +52,7 @@ def test_a_sample_brings_up_the_dock_once_its_layers_are_there(
     assert not docks(window)  # not in the middle of what napari does
     qtbot.waitUntil(lambda: len(docks(window)) == 1)
     window.open_sample(*SAMPLE)
-    qtbot.wait(20)
+    qtbot.wait(LONG_ENOUGH_MS)
     assert len(docks(window)) == 1
     assert list(window.window.dock_widgets) == ["Segment for a patient (dMoE)"]
 
@@ -70,7 +71,7 @@ def test_a_dock_that_was_hidden_is_shown_again(
 def test_another_image_brings_up_nothing(window: napari.Viewer, qtbot: QtBot) -> None:
     phantom_skin()  # asked for, and put nowhere
     window.add_image(IMAGE)
-    qtbot.wait(20)
+    qtbot.wait(LONG_ENOUGH_MS)
     assert not docks(window)
 
 
@@ -79,16 +80,16 @@ def test_a_sample_without_a_window_or_in_one_that_is_closed_brings_up_nothing(
 ) -> None:
     viewer = ViewerModel()
     viewer.open_sample(*SAMPLE)
-    qtbot.wait(20)
+    qtbot.wait(LONG_ENOUGH_MS)
     assert not docks(window)
     window.open_sample(*SAMPLE)
     window.close()
-    qtbot.wait(20)
+    qtbot.wait(LONG_ENOUGH_MS)
 
 
 def test_a_dock_that_somebody_put_there_is_enough(
     window_desk: Desk, qtbot: QtBot
 ) -> None:
     window_desk.viewer.open_sample(*SAMPLE)
-    qtbot.wait(20)
+    qtbot.wait(LONG_ENOUGH_MS)
     assert docks(window_desk.viewer) == [window_desk.dock]

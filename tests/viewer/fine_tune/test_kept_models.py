@@ -270,7 +270,7 @@ def test_a_loss_on_its_own_case_is_said_before_keep(tuning: TuningDesk) -> None:
     tuning.wait_for(State.DONE)
     outcome = tuning.tab.outcome
     said = "Worse on its own case, which it was trained on: rim 0.970 -> 0.949 (-0.021)"
-    assert outcome.own_cases.text() == f"{said}."
+    assert outcome.own_cases.text() == f"▼ {said}."
     assert outcome.own_cases.property("tone") == "caution"
     assert sum("▼ worse" in text for text in column_of(outcome.table, 2)) == 1
     assert outcome.legend.text().startswith("* fewer than 10 cases")

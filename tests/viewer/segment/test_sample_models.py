@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from desk import IMAGE, Desk
@@ -126,7 +127,7 @@ def test_what_a_person_decides_for_a_sample_stays_with_it(
     desk.wait_until_idle()
     assert desk.session.model is None
     now = readiness(desk.session)
-    assert (now.is_ready, now.offer) == (False, "Use age")
+    assert (now.is_ready, now.offer) == (False, "Use age instead")
     use_link(desk)
     assert origin(desk) == "age"
 
@@ -154,3 +155,14 @@ def test_a_sample_brings_its_model_when_it_lets_the_dock_come_up_again(
     session_of(viewer).set_model(models["fundus"], "fundus")  # of an earlier dock
     sample(viewer, "age")
     assert origin(make_desk(viewer)) == "age"
+
+
+def test_a_model_that_was_tuned_from_the_samples_own_is_for_it_too(
+    make_desk: Callable[..., Desk], models: dict[str, LoadedModel]
+) -> None:
+    desk = make_desk(ViewerModel())
+    sample(desk.viewer, "age")
+    desk.wait_until_idle()
+    card = models["age"].card.model_copy(update={"name": "age-tuned"})
+    desk.session.set_model(replace(models["age"], card=card), "tuned (not saved)")
+    assert desk.segmenting.tab.action.link.isHidden()

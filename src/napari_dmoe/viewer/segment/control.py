@@ -10,6 +10,7 @@ from napari_dmoe.viewer.segment.compare import CompareControl
 from napari_dmoe.viewer.segment.fit import FitControl
 from napari_dmoe.viewer.segment.many_images import FileSeries, LayerSeries
 from napari_dmoe.viewer.segment.model import ModelLoader
+from napari_dmoe.viewer.segment.pixel_size import PixelSizeControl
 from napari_dmoe.viewer.segment.readiness import (
     CHOOSE_CHANNEL,
     CHOOSE_IMAGE,
@@ -24,6 +25,7 @@ from napari_dmoe.viewer.segment.readiness import (
 from napari_dmoe.viewer.segment.result import ResultControl, ResultFiles
 from napari_dmoe.viewer.segment.run import Run, RunControl
 from napari_dmoe.viewer.segment.samples import SampleOffer
+from napari_dmoe.viewer.segment.seen_frame import SeenFrame
 from napari_dmoe.viewer.segment.subject import SubjectControl
 from napari_dmoe.viewer.segment.tab import SegmentTab
 from napari_dmoe.viewer.ui.connections import Connections
@@ -46,6 +48,8 @@ class SegmentControl(TabControl):
         self.subject = SubjectControl(bench, tab.image, tab.patient)
         self.samples = SampleOffer(bench, tab.samples, tab.result)
         self.fit = FitControl(bench, tab.image)
+        self.pixel_size = PixelSizeControl(bench, tab.image.pixel_size)
+        self.seen_frame = SeenFrame(bench, tab.image)
         self.results = ResultControl(bench, tab.result)
         self.compare = CompareControl(bench, tab.compare)
         self.layer_series = LayerSeries(bench, self.run, tab.series)

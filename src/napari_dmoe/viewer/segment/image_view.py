@@ -9,6 +9,7 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QLabel, QSizePolicy, QWidget
 
 from napari_dmoe.viewer.layers.axes import AXIS_TITLES
+from napari_dmoe.viewer.segment.pixel_size_view import PixelSizeButton
 from napari_dmoe.viewer.ui import parts
 from napari_dmoe.viewer.ui.theme import Tone, set_tone
 
@@ -75,9 +76,9 @@ class ImageSection(QWidget):
         self._channels = ChannelChoice()
         self._axes_row = parts.row(QLabel("Axes"), self.axes_combo, stretch=1)
         self._axes_row.setVisible(False)
-        head = parts.row(
-            parts.heading("IMAGE"), self.combo, self.channel_combo, stretch=1
-        )
+        self.pixel_size = PixelSizeButton()
+        choices = self.combo, self.channel_combo, self.pixel_size
+        head = parts.row(parts.heading("IMAGE"), *choices, stretch=1)
         self.channel_combo.setSizePolicy(
             QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed
         )

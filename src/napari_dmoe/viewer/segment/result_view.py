@@ -93,7 +93,7 @@ class ResultSection(QWidget):
         head = parts.row(parts.heading("RESULT"), *buttons, stretch=0)
         above = self.combo, self.badge, self.headline
         # What comes and goes stands last, so that nothing above it jumps.
-        said = self.outdated, self.unlike, self.summary, self.notices
+        said = self.unlike, self.outdated, self.summary, self.notices
         parts.column(self, head, *above, self.table, self._buttons, *said)
         self.show_nothing()
 
@@ -126,6 +126,7 @@ class ResultSection(QWidget):
 
     def _show_table(self, rows: Sequence[TableRow], *, is_old: bool) -> None:
         self.table.show_facts(rows)
+        self._is_old = is_old
         self.table.setEnabled(not is_old)
 
     def show_result(
@@ -169,7 +170,8 @@ class ResultSection(QWidget):
         """Return what is shown as text, with tabs between the columns."""
         said = self.headline, self.unlike, self.badge, self.summary, self.outdated
         head = [each.text() for each in said]
-        return "\n".join(part for part in (*head, self.table.text()) if part)
+        table = "" if self._is_old else self.table.text()
+        return "\n".join(part for part in (*head, table) if part)
 
     def _on_tidy(self) -> None:
         held = QApplication.keyboardModifiers()
