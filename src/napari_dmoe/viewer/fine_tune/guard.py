@@ -19,8 +19,9 @@ from napari_dmoe.viewer.ui.connections import Connections
 from napari_dmoe.viewer.ui.jobs import Job, JobRunner
 
 if TYPE_CHECKING:
+    from napari_dmoe.estimate import SoFar
     from napari_dmoe.models.card import ModelCard
-    from napari_dmoe.progress import Progress, ProgressHook
+    from napari_dmoe.progress import ProgressHook
     from napari_dmoe.training.cases.annotation import Annotation
     from napari_dmoe.training.guarding.at_work import Guarding
     from napari_dmoe.training.guarding.guard import Guard
@@ -171,9 +172,9 @@ class GuardControl(Control):
             self._looking.start(Job("dMoE: looking at the guard", work))
         self._show()
 
-    def _on_progress(self, progress: Progress) -> None:
+    def _on_progress(self, so_far: SoFar) -> None:
         if not self._is_stale:
-            self._section.show_guard(words.looking(progress), None)
+            self._section.show_guard(words.looking(so_far), None)
 
     def _on_seen(self, seen: Guarding) -> None:
         if not self._is_stale:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from napari_dmoe.evaluation.groups import SMALL_GROUP, groups_of, values_in
 
 if TYPE_CHECKING:
+    from napari_dmoe.estimate import SoFar
     from napari_dmoe.models.card import ModelCard
     from napari_dmoe.patient import Patient
-    from napari_dmoe.progress import Progress
     from napari_dmoe.training.guarding.at_work import Guarding
     from napari_dmoe.training.guarding.guard import Guard
     from napari_dmoe.viewer.fine_tune.pairs import Pair
@@ -29,11 +29,9 @@ def unusable(why: object) -> str:
     return f"The guard cannot be used: {told}."
 
 
-def looking(progress: Progress) -> str:
+def looking(so_far: SoFar) -> str:
     """Say how far the look at a guard's cases is."""
-    if progress.total <= 1:
-        return LOOKING
-    return f"{LOOKING} {progress.done} of {progress.total}"
+    return f"{LOOKING} {so_far.left}".rstrip()
 
 
 def not_drawn(kind: str, pairs: Sequence[Pair]) -> str:

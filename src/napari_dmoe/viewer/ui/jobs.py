@@ -20,6 +20,7 @@ from napari.utils.progress import cancelable_progress
 from qtpy.compat import isalive
 from qtpy.QtCore import QObject, Signal
 
+from napari_dmoe.estimate import Estimate, SoFar
 from napari_dmoe.faults import shown, told
 from napari_dmoe.progress import Cancelled, Progress, ProgressHook
 from napari_dmoe.viewer.ui.connections import at_its_end
@@ -60,7 +61,7 @@ class _Worker(WorkerBase):
     def __init__(self, job: Job) -> None:
         super().__init__(SignalsClass=_JobSignals)
         self._job = job
-        self._last_report = 0.0
+        self._estimate, self._last_report = Estimate(), 0.0
 
     def run(self) -> None:
         """Run the job and tell how it went; called by Qt in the job's thread."""
@@ -84,15 +85,23 @@ class _Worker(WorkerBase):
     def _report(self, progress: Progress) -> None:
         if self.abort_requested:
             raise Cancelled
+        so_far = self._estimate.note(progress)
         now = time.monotonic()
         is_last = progress.done == progress.total
         if is_last or now - self._last_report > _SECONDS_BETWEEN_REPORTS:
             self._last_report = now
-            self.signals.progressed.emit(progress)
+            self.signals.progressed.emit(so_far)
 
 
 class _ActivityProgress(cancelable_progress):
     """Progress in napari's activity dock, with a Cancel button that works at once."""
+
+    left = ""
+    """The time left in words."""
+
+    def display(self, msg: str | None = None, pos: int | None = None) -> None:
+        """Say how long it will take as the dock does; tqdm would guess by itself."""
+        self.events.eta(value=self.left)
 
     def cancel(self) -> None:
         super().cancel()
@@ -132,6 +141,7 @@ class JobRunner(QObject):
     """
 
     progressed = Signal(object)
+    """A :class:`SoFar`."""
     returned = Signal(object)
     failed = Signal(object)
     stopped = Signal()
@@ -182,14 +192,15 @@ class JobRunner(QObject):
         """Tell the job to stop; it does at its next report."""
         self._running.stop()
 
-    def _on_progressed(self, progress: Progress) -> None:
+    def _on_progressed(self, so_far: SoFar) -> None:
         if not self.is_busy:
             return
-        self.progressed.emit(progress)
+        self.progressed.emit(so_far)
         bar = self._running.bar
         if bar is not None:
+            bar.left = so_far.left
             # May process events, so nothing may be relied on after it.
-            bar.update(round(_STEPS * progress.fraction) - bar.n)
+            bar.update(round(_STEPS * so_far.fraction) - bar.n)
 
     def _on_returned(self, result: object) -> None:
         job = self._running.worker
