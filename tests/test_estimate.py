@@ -133,7 +133,7 @@ def test_phases_have_their_own_share_of_the_bar() -> None:
     told = [s.fraction for _, s in track[:-1]]
     assert told == pytest.approx([at / end for at, _ in track[:-1]], abs=0.011)
     assert errors(track) == pytest.approx([1.0] * len(errors(track)), abs=0.1)
-    assert estimate.seconds("drawing") == pytest.approx(138)
+    assert estimate.rate("drawing") == pytest.approx(end, rel=1e-3)
 
 
 def test_shares_that_were_wrong_are_learnt_on_the_way() -> None:
@@ -186,6 +186,35 @@ def test_another_plan_in_the_middle_moves_no_bar() -> None:
             watch.at += 1
     assert fractions == sorted(fractions)
     assert fractions[-1] < 0.6
+
+
+def test_phases_that_are_told_in_detail_and_then_as_one_are_not_done_twice() -> None:
+    watch, track = Watch(), []
+    estimate = Estimate(now=watch)
+
+    def tell(at: Progress) -> None:
+        track.append((watch.at, estimate.note(at)))
+
+    shares = {"guard": 20.0, "before": 20.0, "training": 40.0, "after": 20.0}
+    kinds = {"before": "measuring", "after": "measuring"}
+    outer = Phases(tell, shares, kinds=kinds)
+    guard = Phases(outer.of("guard"), {"drawing": 3, "looking": 1})
+    parts = [
+        (guard.of("drawing"), 15, 1.0),
+        (guard.of("looking"), 5, 1.0),
+        (Phases(tell, shares, kinds=kinds).of("before"), 10, 2.0),
+        (outer.of("training"), 20, 2.0),
+        (outer.of("after"), 10, 2.0),
+    ]
+    for hook, n, seconds in parts:
+        for number in range(n):
+            hook(Progress(number, n))
+            watch.at += seconds
+        hook(Progress(n, n))
+    found = errors(track)
+    assert found == pytest.approx([1.0] * len(found), abs=0.1)
+    assert estimate.rate("measuring") == pytest.approx(100)
+    assert estimate.rate("drawing") == pytest.approx(100)
 
 
 def test_what_earlier_jobs_took_is_told_at_once() -> None:

@@ -8,11 +8,12 @@ forgotten, and stands still rather than count up, unless the pace really changed
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import monotonic
 
-from napari_dmoe.progress import Progress
+from napari_dmoe.progress import Plan, Progress
 
 LONG_SECONDS = 180.0
 """What takes longer is worth being told how to shorten it."""
@@ -66,11 +67,6 @@ class _Pace:
         """How much of the whole job was done."""
         return sum(share for _, share in self.steps)
 
-    @property
-    def seconds(self) -> float:
-        """How long that took."""
-        return sum(seconds for seconds, _ in self.steps)
-
     def add(self, seconds: float, share: float, *, at_least: float) -> None:
         """Take note of some work; of very short pieces together."""
         if self.steps and self.steps[-1][0] < at_least:
@@ -121,7 +117,9 @@ class Estimate:
         self._expected, self._now = expected, now
         self._began = self._noted = self._advanced = now()
         self._at, self._phase = 0.0, ""
+        self._told: Plan = ()
         self._plan: dict[str, float] = {}
+        self._over: set[str] = set()
         self._paces: dict[str, _Pace] = {}
         self._open = 1.0
         self._shown: float | None = None
@@ -131,8 +129,9 @@ class Estimate:
     def note(self, step: Progress) -> SoFar:
         """Take note of how far the job is, and return how it stands."""
         now, at = self._now(), min(1.0, step.fraction)
-        if step.plan and dict(step.plan) != self._plan:
-            self._replan(dict(step.plan), at)
+        if step.plan and step.plan != self._told:
+            self._replan(step.plan, at)
+            self._told = step.plan
         if at > self._at:
             self._advance(at, now)
         self._phase = step.phase or self._phase
@@ -147,21 +146,28 @@ class Estimate:
             None if left is None else self._shown,
         )
 
-    def seconds(self, phase: str) -> float:
-        """Return the seconds that a phase took so far."""
-        return self._paces[phase].seconds if phase in self._paces else 0.0
+    def rate(self, phase: str) -> float | None:
+        """Return the seconds that the whole job would take at the pace of a phase.
 
-    def _replan(self, plan: dict[str, float], at: float) -> None:
-        """Go on with other shares; what was done keeps its seconds, the bar its end."""
-        for name in [*self._paces]:
-            before, now = self._plan.get(name), plan.get(name)
+        None where it has not been seen at work.
+        """
+        return self._paces[phase].rate if phase in self._paces else None
+
+    def _replan(self, plan: Plan, at: float) -> None:
+        """Go on with other shares; what was done keeps its seconds, the bar its end.
+
+        Phases that end before what is done, and were not seen, are over.
+        """
+        shares = _shares(plan)
+        for name, pace in self._paces.items():
+            before, now = self._plan.get(name), shares.get(name)
             if before and now:
-                self._paces[name].scaled(now / before)
-            elif now is None:
-                del self._paces[name]
+                pace.scaled(now / before)
+        ends = itertools.accumulate(share for _, share in plan)
+        self._over = {k for (k, _), end in zip(plan, ends, strict=True) if end <= at}
         if self._plan:
             self._at = at
-        self._plan = plan
+        self._plan = shares
 
     def _advance(self, at: float, now: float) -> None:
         share = at - self._at
@@ -177,7 +183,8 @@ class Estimate:
     def _still(self) -> dict[str, float]:
         """Return the share of each phase that is still to be done."""
         plan = self._plan or {self._phase: 1.0}
-        done = {name: pace.share for name, pace in self._paces.items()}
+        done = {name: plan[name] for name in self._over}
+        done |= {name: pace.share for name, pace in self._paces.items()}
         left = {name: max(0.0, s - done.get(name, 0.0)) for name, s in plan.items()}
         whole = sum(left.values())
         scale = (1 - self._at) / whole if whole else 0.0
@@ -231,6 +238,14 @@ class Estimate:
         is_sure = self._n_steps - steps >= _SURE_STEPS
         if is_sure and now - since >= _SURE_SECONDS:
             self._shown, self._slower = left, None
+
+
+def _shares(plan: Plan) -> dict[str, float]:
+    """Return the share of each kind of work in a plan."""
+    shares: dict[str, float] = {}
+    for kind, share in plan:
+        shares[kind] = shares.get(kind, 0.0) + share
+    return shares
 
 
 def in_words(seconds: float) -> str:

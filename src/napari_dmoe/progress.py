@@ -107,6 +107,8 @@ class Phases:
     shares : mapping of str to float
         The phases in their order, and how much of the time each will take, as far as
         that is known beforehand; in any unit.
+    kinds : mapping of str to str
+        What phases are that are work of the same kind; each its own by default.
 
     Examples
     --------
@@ -115,23 +117,29 @@ class Phases:
     0.625
     """
 
-    def __init__(self, progress: ProgressHook, shares: Mapping[str, float]) -> None:
-        self._progress = progress
-        whole = sum(shares.values()) or 1.0
-        self.plan: Plan = tuple((k, v / whole) for k, v in shares.items())
+    def __init__(
+        self,
+        progress: ProgressHook,
+        shares: Mapping[str, float],
+        *,
+        kinds: Mapping[str, str] | None = None,
+    ) -> None:
+        self._progress, self._names = progress, list(shares)
+        whole, kinds = sum(shares.values()) or 1.0, kinds or {}
+        self.plan: Plan = tuple((kinds.get(k, k), v / whole) for k, v in shares.items())
 
     def of(self, name: str) -> ProgressHook:
         """Return the progress of one phase, which may have phases of its own."""
-        place = [phase for phase, _ in self.plan].index(name)
-        share, before = self.plan[place][1], sum(s for _, s in self.plan[:place])
+        place = self._names.index(name)
+        (kind, share), before = self.plan[place], sum(s for _, s in self.plan[:place])
         first, last = self.plan[:place], self.plan[place + 1 :]
 
         def tell(step: Progress) -> None:
             done = round(_STEPS * (before + share * step.fraction))
             is_over = step.fraction == 1 and not sum(s for _, s in last)
-            inner = tuple((k, share * s) for k, s in step.plan) or ((name, share),)
+            inner = tuple((k, share * s) for k, s in step.plan) or ((kind, share),)
             at = _STEPS if is_over else min(done, _STEPS - 1)
-            plan, phase = (*first, *inner, *last), step.phase or name
+            plan, phase = (*first, *inner, *last), step.phase or kind
             self._progress(Progress(at, _STEPS, step.message, phase, plan))
 
         return tell

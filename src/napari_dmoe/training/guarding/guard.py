@@ -66,6 +66,16 @@ class Guard(BaseModel):
     subject: str | None = None
 
     @property
+    def n_drawn(self) -> int:
+        """How many cases are drawn."""
+        return self.n if self.kind == "phantoms" else 0
+
+    @property
+    def n_expected(self) -> int:
+        """About how many cases there are, before it was looked at."""
+        return 0 if self.kind == "none" else self.n
+
+    @property
     def title(self) -> str:
         """What it is, in words."""
         if self.kind == "none":
@@ -136,12 +146,13 @@ def _drawn(guard: Guard, card: ModelCard, progress: ProgressHook) -> list[Case]:
     counts: Counter[str] = Counter()
     drawn: list[Case] = []
     cohort = KINDS[guard.name].cohort(_DRAWS * guard.n, seed=guard.seed)
+    progress(Progress(0, guard.n, "drawing the guard"))
     for case in itertools.takewhile(lambda _: len(drawn) < guard.n, cohort):
         (group,), _ = crossed([case.patient], card.attributes)
         if counts[group] < share and _shows_something(case):
             counts[group] += 1
             drawn.append(case)
-            progress(Progress(len(drawn), guard.n, "drawing the guard"))
+        progress(Progress(len(drawn), guard.n, "drawing the guard"))
     return drawn
 
 

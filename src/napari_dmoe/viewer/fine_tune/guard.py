@@ -69,6 +69,11 @@ class GuardControl(Control):
         return self._offered[self._place] if self._offered else None
 
     @property
+    def n_cases(self) -> int | None:
+        """How many cases judge; None before they were looked at."""
+        return None if self._seen is None else len(self._seen.cases)
+
+    @property
     def is_looking(self) -> bool:
         """Whether the guard's cases are still looked at."""
         return self._looking.is_busy

@@ -56,7 +56,7 @@ class Foot(QWidget):
         column(self, *above, self.button, *below, self.bar, *texts)
         self.status.setVisible(True)
         self._may_start = self._may_stop = True
-        self._why_not = ""
+        self._why_not = self._shorter = ""
         self.show_running(False)
 
     def show_ready(self, why_not: str = "") -> None:
@@ -66,7 +66,7 @@ class Foot(QWidget):
 
     def show_running(self, is_running: bool) -> None:
         """Offer to stop while something goes on, else to start."""
-        self._is_running, self._shorter = is_running, ""
+        self._is_running = is_running
         self.bar.setValue(0)
         self.bar.setVisible(is_running)
         self._show_button()
