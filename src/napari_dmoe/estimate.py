@@ -165,7 +165,9 @@ class Estimate:
                 pace.scaled(now / before)
         ends = itertools.accumulate(share for _, share in plan)
         self._over = {k for (k, _), end in zip(plan, ends, strict=True) if end <= at}
-        if self._plan:
+        if [name for name, _ in self._told] == [name for name, _ in plan]:
+            self._at = min(at, _moved(self._at, self._told, plan))
+        elif self._plan:
             self._at = at
         self._plan = shares
 
@@ -246,6 +248,16 @@ def _shares(plan: Plan) -> dict[str, float]:
     for kind, share in plan:
         shares[kind] = shares.get(kind, 0.0) + share
     return shares
+
+
+def _moved(at: float, before: Plan, now: Plan) -> float:
+    """Return where in a plan is what was at a place in one of the same phases."""
+    begin = start = 0.0
+    for (_, old), (_, new) in zip(before, now, strict=True):
+        if old and at <= begin + old:
+            return start + new * (at - begin) / old
+        begin, start = begin + old, start + new
+    return 1.0
 
 
 def in_words(seconds: float) -> str:

@@ -146,12 +146,10 @@ def _run_together(
         running, restoring = phases.of(RUNNING), phases.of(RESTORING)
         inputs = lead.inputs(chunk, phases.of(PREPARING), said(begin, 0))
 
-        def say(
-            n_rows: int, chunk: range = chunk, tell: ProgressHook = running
-        ) -> None:
-            message = said(chunk.start, n_rows)
-            tell(Progress(n_rows, len(chunk) * rows, message))
+        def say(n_rows: int, at: range = chunk, tell: ProgressHook = running) -> None:
+            tell(Progress(n_rows, len(at) * rows, said(at.start, n_rows)))
 
+        say(0)
         answers = forward(inputs, chunk, done=say)
         say(len(chunk) * rows)
         for number, (run, place) in enumerate(zip(runs, places, strict=True)):

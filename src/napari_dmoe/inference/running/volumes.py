@@ -86,9 +86,7 @@ class VolumeRun:
         for number in range(n):
             part, volume = part_of(progress, number, n), self.volumes[number]
             step = Progress(0, 1, "preparing the volume")
-            pulse = partial(
-                self._phases(part, volume.spatial_shape).of(PREPARING), step
-            )
+            pulse = partial(self._phases(part, volume).of(PREPARING), step)
             prepared = prepare_volume(
                 volume,
                 self.preprocessing,
@@ -101,7 +99,7 @@ class VolumeRun:
             self.likeness.look(number, prepared.tensor)
             self.grid = prepared.grid
             windows = self._windows(prepared.grid.shape)
-            phases = self._phases(part, volume.spatial_shape, windows)
+            phases = self._phases(part, volume, windows)
             scores = self._scores(number, prepared, windows, phases.of(RUNNING))
             self._keep(scores, phases.of(RESTORING))
             phases.of(RESTORING)(Progress(1, 1, "done"))
@@ -113,14 +111,20 @@ class VolumeRun:
     def _phases(
         self,
         progress: ProgressHook,
-        shape: Sequence[int],
+        volume: SpatialImage,
         windows: Windows | None = None,
     ) -> Phases:
         """Return the phases of a volume, told roughly before its windows are known."""
-        patch = math.prod(self.preprocessing.patch)
-        voxels, n_values = math.prod(shape), len(self.forward.choice.categories)
-        density = 1 / (1 - self.settings.overlap) ** len(VOLUME_AXES)
-        seen = density * voxels if windows is None else len(windows) * patch
+        voxels, spacing = math.prod(volume.spatial_shape), self.preprocessing.spacing
+        n_values = len(self.forward.choice.categories)
+        if windows is None:
+            density = 1 / (1 - self.settings.overlap) ** len(VOLUME_AXES)
+            size = abs(np.linalg.det(volume.affine_along(VOLUME_AXES)))
+            is_resampled = spacing is not None and volume.unit == "mm"
+            finer = size / math.prod(spacing or (1,)) if is_resampled else 1.0
+            seen = voxels * finer * density
+        else:
+            seen = len(windows) * math.prod(self.preprocessing.patch)
         n_masks = n_values + 1 if n_values > 1 else 1
         n_restored = (n_masks + self.settings.probabilities) * self.is_at_source
         shares = shares_of_volume(

@@ -32,8 +32,11 @@ TUNED = "-tuned"
 """What the name of a tuned model's card ends in."""
 
 PLANES, VOLUMES = 60, 40
-"""Phantoms of a guard by default: ten or more of every group of the bundled models, few
-enough to be measured while one waits (a volume takes a second before and after)."""
+"""Phantoms of a full guard: ten or more of every group of the bundled models, as many
+as a verdict on every group needs."""
+
+QUICK = 12
+"""Phantoms of a quick guard: a look while one waits, and no verdict on a group."""
 
 GUARD_SEED = 6006
 _DRAWS = 8

@@ -49,6 +49,7 @@ class GuardControl(Control):
         self._offered: list[Guard] = []
         self._cohorts: list[Guard] = []
         self._drawn: Guard | None = None
+        self._n_full = 0
         self._wish: Guard | None = None
         self._seen: Guarding | None = None
         self._problem, self._is_stale = "", False
@@ -62,6 +63,7 @@ class GuardControl(Control):
         pairs.shown.connect(self._on_pairs)
         section.guard_chosen.connect(self._on_chosen)
         section.n_changed.connect(self._on_n)
+        section.full_requested.connect(self._on_full)
 
     @property
     def guard(self) -> Guard | None:
@@ -92,9 +94,11 @@ class GuardControl(Control):
             self._offered, self._drawn = [], None
             self._look()
             return
-        from napari_dmoe.training.guarding.guard import phantom_guard
+        from napari_dmoe.training.guarding.guard import QUICK, phantom_guard
 
-        self._drawn = phantom_guard(model.card)
+        full = phantom_guard(model.card)
+        self._n_full = 0 if full is None else full.n
+        self._drawn = full and full.model_copy(update={"n": QUICK})
         if self._wish is not None and self._wish.kind != "cohort":
             self._wish = None
         self._offer()
@@ -164,6 +168,9 @@ class GuardControl(Control):
             self._drawn = self._wish = guard.model_copy(update={"n": n})
             self._offer()
 
+    def _on_full(self) -> None:
+        self._section.n_spin.setValue(self._n_full)
+
     def _look(self) -> None:
         """Look at the cases of the cohort that is chosen, anew each time."""
         self._seen, self._problem, self._ticked = None, "", self._images()
@@ -206,6 +213,7 @@ class GuardControl(Control):
         self._section.offer_guards([*titles, FOLDER, TABLE], self._place)
         is_drawn = guard.kind == "phantoms"
         self._section.show_guard(self._note(guard), guard.n if is_drawn else None)
+        self._section.offer_full(self._n_full if is_drawn else 0)
         self.changed.emit()
 
     def _note(self, guard: Guard) -> str:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 NO_GUARD = "Nothing will be said of how other patients fare."
 LOOKING = "Looking at the guard's cases …"
 DRAWN = "Made-up cases as those that are ticked, which the model has never seen."
+_TELLS = "enough to see a large loss, too few to rule one out."
 _ONLY = "So the verdict can only be “not checked” or “worse”."
 _MOST_GROUPS, _MOST_NOTICES = 6, 4
 _WHOSE = "the guard: "
@@ -49,10 +50,15 @@ def not_drawn(kind: str, pairs: Sequence[Pair]) -> str:
 
 def drawn_note(guard: Guard, card: ModelCard) -> str:
     """Say what made-up cases tell, and whether there are too few of a group."""
-    least = min((guard.n // len(a.values) for a in card.attributes), default=guard.n)
-    if least >= SMALL_GROUP:
+    numbers = [guard.n // len(a.values) for a in card.attributes]
+    if min(numbers, default=guard.n) >= SMALL_GROUP:
         return DRAWN
-    return f"{DRAWN} Fewer than {SMALL_GROUP} of some group. {_ONLY}"
+    counted = " and ".join(
+        f"{n} of each {attribute.label.lower()}"
+        for n, attribute in zip(numbers, card.attributes, strict=True)
+    )
+    cases = f"{guard.n} {'case' if guard.n == 1 else 'cases'}"
+    return f"{DRAWN} {cases}, about {counted}: {_TELLS} {_ONLY}"
 
 
 def why_nobody(guarding: Guarding) -> str:
