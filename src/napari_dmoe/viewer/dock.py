@@ -16,6 +16,8 @@ from napari_dmoe.viewer.checkpoints import CHECKPOINT_SUFFIXES
 from napari_dmoe.viewer.engines import Engines
 from napari_dmoe.viewer.fine_tune.control import FineTuneControl
 from napari_dmoe.viewer.layers.pointer import all_or_nothing
+from napari_dmoe.viewer.rescue.control import RescueControl
+from napari_dmoe.viewer.rescue.offer_view import RescueOffer
 from napari_dmoe.viewer.routing.control import RoutingControl
 from napari_dmoe.viewer.segment.control import SegmentControl
 from napari_dmoe.viewer.segment.foot import RunFoot
@@ -69,6 +71,9 @@ class DMoEDock(QWidget):
         self._controls = tuple(
             kind(bench, tab) for kind, tab in zip(TABS, tabs, strict=True)
         )
+        tuning = self.control(FineTuneControl).tuning
+        self.rescue = RescueControl(bench, self.rescue_offer, tuning)
+        self.rescue.model_restored.connect(self.open_model)
         self.tabs.currentChanged.connect(self._on_tab)
 
     def _lay_out(self, tabs: list[QWidget]) -> None:
@@ -79,6 +84,8 @@ class DMoEDock(QWidget):
         self.tabs.setDocumentMode(True)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(2, 2, 2, 2)
+        self.rescue_offer = RescueOffer()
+        layout.addWidget(self.rescue_offer)
         layout.addWidget(self.tabs, stretch=1)
         layout.addWidget(self.footer)
         self.setMinimumWidth(_NARROWEST)

@@ -52,10 +52,10 @@ class TuneSection(QWidget):
         super().__init__(parent)
         self.presets = QButtonGroup(self)
         buttons = [QRadioButton(preset.title) for preset in PRESETS.values()]
-        for place, (button, name) in enumerate(zip(buttons, PRESETS, strict=True)):
-            button.setToolTip(PRESETS[name].description)
-            self.presets.addButton(button, place)
-            button.setChecked(name == DEFAULT_PRESET)
+        for place, (radio, name) in enumerate(zip(buttons, PRESETS, strict=True)):
+            radio.setToolTip(PRESETS[name].description)
+            self.presets.addButton(radio, place)
+            radio.setChecked(name == DEFAULT_PRESET)
         self.presets.idClicked.connect(self.preset_chosen)
         self.facts = paragraph(name="tune-facts")
         self._make_reading()

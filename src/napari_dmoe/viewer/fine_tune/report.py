@@ -109,6 +109,7 @@ class OutcomeControl(Control):
 
     def _on_saved(self, target: Path) -> None:
         self._saved = target
+        self._tuning.saved.emit()
         kept = None if self._kept is None else self._kept()
         if kept is not None and kept is self._session.model:
             self._session.set_model(kept, str(target))

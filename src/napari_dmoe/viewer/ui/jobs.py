@@ -238,11 +238,11 @@ class JobQueue(QObject):
     emptied = Signal()
     """The last job ended."""
 
-    def __init__(self, parent: QObject | None = None) -> None:
+    def __init__(self, parent: QObject | None = None, *, has_bar: bool = True) -> None:
         super().__init__(parent)
         self._waiting: deque[tuple[Job, Ending]] = deque()
         self._ending: Ending | None = None
-        self._runner = JobRunner(self)
+        self._runner = JobRunner(self, has_bar=has_bar)
         self._runner.returned.connect(self._on_returned)
         self._runner.failed.connect(self._on_failed)
         self._runner.stopped.connect(self._on_stopped)
