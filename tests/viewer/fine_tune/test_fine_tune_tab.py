@@ -28,7 +28,7 @@ def test_two_clicks_start_a_tuning(tuning: TuningDesk) -> None:
     tuning.open()
     process = tuning.start()
     assert tuning.state is State.TRAINING
-    assert process.task.guard.title == "60 fundus phantoms"
+    assert process.task.guard.title == "12 fundus phantoms"
     assert process.task.settings.train == "routers,decoder"
     (case,) = StoredCases.of(process.folder / "cases")
     assert case.patient == Patient(severity="suspect")

@@ -24,8 +24,8 @@ class RescueOffer(QWidget):
         self.restore_button = button("Restore", told, clicked=self.restore_requested)
         told = "Delete it for good."
         self.decline_button = button("Decline", told, clicked=self.decline_requested)
-        buttons = row(self.restore_button, self.decline_button)
-        column(self, self.text, buttons)
+        buttons = self.restore_button, self.decline_button
+        column(self, row(self.text, *buttons, stretch=0))
         self.setVisible(False)
 
     def show_left(self, masks: Sequence[float], models: Sequence[float]) -> None:
