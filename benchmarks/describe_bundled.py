@@ -1,9 +1,9 @@
 """State what the bundled models were trained on, in files beside their checkpoints.
 
 Run it with ``python benchmarks/describe_bundled.py [MODEL ...]``. The checkpoints are
-older than the card's field `training_images`, and stay as they are, so that records of
-their results still name them. What ``napari-dmoe train`` would state is computed of the
-first phantoms of the cohort that each was trained on.
+older than the card's fields `training_images` and `class_spans`, and stay as they are,
+so that records of their results still name them. What ``napari-dmoe train`` would state
+is computed of the first phantoms of the cohort that each was trained on.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from napari_dmoe.models.training_images import IMAGES_SUFFIX, KnownImages
 from napari_dmoe.phantoms.kinds import KINDS
 from napari_dmoe.training.cases.pool import read_pool
 from napari_dmoe.training.facts.image_facts import with_images
+from napari_dmoe.training.facts.span_facts import spans_of
 
 SEED = 1
 """Of the cohorts that the models were trained on; see docs/models.md."""
@@ -34,11 +35,18 @@ def describe(model: str) -> Path:
     loaded, kind = load_checkpoint(model), model.removesuffix("-phantom")
     cases = list(KINDS[kind].cohort(NUMBER[kind], seed=SEED))
     cases = [case for i, case in enumerate(cases) if i % EVERY]
-    images = with_images(loaded, read_pool(cases, loaded.card), before=None)
+    pool = read_pool(cases, loaded.card)
+    images = with_images(loaded, pool, before=None)
     facts = images.card.training_images
     if facts is None:
         raise ValueError(f"{model}: too few phantoms")
-    known = KnownImages(sha256=loaded.sha256, phantoms=kind, training_images=facts)
+    known = KnownImages(
+        sha256=loaded.sha256,
+        phantoms=kind,
+        class_spans=spans_of(pool, loaded.card.classes),
+        fit=None if loaded.card.dims == 3 else "pad",
+        training_images=facts,
+    )
     folder = Path(str(resources.files("napari_dmoe.models"))) / "bundled"
     path = folder / f"{model}{IMAGES_SUFFIX}"
     path.write_text(known.model_dump_json() + "\n", "utf-8")

@@ -30,6 +30,7 @@ from napari_dmoe.imaging.spatial import Grid
 from napari_dmoe.inference.results.segmentation import Segmentation
 from napari_dmoe.inference.what_if.steps import Swept, interleaved
 from napari_dmoe.viewer.bench import TabControl
+from napari_dmoe.viewer.coming_up import open_dock
 from napari_dmoe.viewer.dock import DMoEDock
 from napari_dmoe.viewer.engines import Engines
 from napari_dmoe.viewer.fine_tune.control import FineTuneControl
@@ -105,7 +106,7 @@ def open_scene(scene: str) -> tuple[napari.Viewer, DMoEDock]:
     viewer = napari.Viewer(title=scene)
     viewer.open_sample("napari-dmoe", sample)
     viewer.layers.selection.active = viewer.layers[0]
-    _, dock = viewer.window.add_plugin_dock_widget("napari-dmoe", "dMoE")
+    dock = open_dock(viewer)
     pulse = QTimer()  # so that waiting wakes up now and then
     pulse.start(20)
     wait(lambda: not dock.control(SegmentControl).loader.is_busy)

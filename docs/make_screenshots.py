@@ -11,6 +11,7 @@ from pathlib import Path
 
 import napari
 from napari.settings import get_settings
+from screenshots.contact_sheet import make_contact_sheet
 from screenshots.fine_tune import fine_tune
 from screenshots.routing import routing_fundus, routing_pelvis, routing_skin
 from screenshots.segment import ct, many, pelvis, phantom, retina, skin, states
@@ -23,6 +24,7 @@ from screenshots.what_if import (
     whatif_volume,
 )
 
+from napari_dmoe.viewer.coming_up import open_dock
 from napari_dmoe.viewer.segment.control import SegmentControl
 
 IMAGES = Path(__file__).parent / "images"
@@ -41,15 +43,25 @@ def main() -> None:
     parser.add_argument("--model", help="checkpoint to use instead of the bundled one")
     parser.add_argument("--output", type=Path, default=IMAGES)
     parser.add_argument("--only", default="", help="name of one scene")
+    parser.add_argument(
+        "--contact-sheet",
+        action="store_true",
+        help="make contact-sheet.png alone: all states of all tabs in one picture",
+    )
     options = parser.parse_args()
     options.output.mkdir(parents=True, exist_ok=True)
     get_settings().appearance.theme = "dark"
+    if options.contact_sheet:
+        viewer = napari.Viewer(show=True)
+        make_contact_sheet(viewer, options.output / "contact-sheet.png")
+        viewer.close()
+        return
     # One window each: software OpenGL may crash when a Labels layer was removed.
     chosen = [make for make in SCENES if options.only in ("", make.__name__)]
     for make in chosen:
         viewer = napari.Viewer(show=True)
         viewer.window.resize(*WINDOW)
-        _, dock = viewer.window.add_plugin_dock_widget("napari-dmoe", "dMoE")
+        dock = open_dock(viewer)
         shoot = Shooter(viewer, dock, options.output)
         if make is states:
             shoot.state("empty")

@@ -17,6 +17,7 @@ from napari_dmoe.cohorts.writing import write_cohort
 from napari_dmoe.phantoms.fundus.cohort import fundus_cohort
 from napari_dmoe.viewer.fine_tune.control import FineTuneControl
 from napari_dmoe.viewer.fine_tune.state import State
+from napari_dmoe.viewer.layers.records import is_mask
 from napari_dmoe.viewer.segment.control import SegmentControl
 
 PATIENCE_SECONDS = 900
@@ -33,9 +34,9 @@ def fine_tune(viewer: napari.Viewer, dock: QWidget, shoot: object) -> None:
     )
     dock.tabs.setCurrentWidget(tab)
     _state(shoot, "empty")
-    _paint_a_correction(viewer, dock)
+    paint_a_correction(viewer, dock)
     dock.tabs.setCurrentWidget(tab)
-    _wait(foot.button.isEnabled)
+    wait_for_training(foot.button.isEnabled)
     _state(shoot, "ready")
     tab.advanced.fold.unfold()
     _show(dock, tab.advanced)
@@ -44,7 +45,7 @@ def fine_tune(viewer: napari.Viewer, dock: QWidget, shoot: object) -> None:
     tab.tune.n_spin.setValue(N_GUARD)
     tab.advanced.form.inputs["epochs"].value = ROUNDS
     foot.button.click()
-    _wait(lambda: len(tuning.epochs) >= 2)
+    wait_for_training(lambda: len(tuning.epochs) >= 2)
     _show(dock, tab.curves)
     _state(shoot, "training")
     _after_a_stop(viewer, dock, shoot)
@@ -58,14 +59,14 @@ def _after_a_stop(viewer: napari.Viewer, dock: QWidget, shoot: object) -> None:
         dock.control(FineTuneControl).tab.foot,
     )
     foot.button.click()
-    _wait(lambda: tuning.state is State.STOPPED)
+    wait_for_training(lambda: tuning.state is State.STOPPED)
     _state(shoot, "stopped")
     foot.resume_button.click()
-    _wait(lambda: tuning.state is State.DONE)
+    wait_for_training(lambda: tuning.state is State.DONE)
     _show(dock, tab.outcome.table)  # below the verdict, which "kept" shows
     _state(shoot, "done")
     tab.outcome.changes_button.click()
-    _wait(lambda: not dock.work.is_busy)
+    wait_for_training(lambda: not dock.work.is_busy)
     viewer.layers["phantom fundus / mask"].visible = False
     _show(dock, tab.outcome)
     shoot.window("tune-changed")
@@ -76,12 +77,12 @@ def _after_a_stop(viewer: napari.Viewer, dock: QWidget, shoot: object) -> None:
     if not tab.outcome.keep_button.isEnabled():
         tab.outcome.accept_box.click()
     tab.outcome.keep_button.click()
-    _wait(lambda: tuning.state is State.KEPT)
+    wait_for_training(lambda: tuning.state is State.KEPT)
     _show(dock, tab.outcome)
     _state(shoot, "kept")
     _choose_guard_that_goes_away(dock)
     foot.button.click()
-    _wait(lambda: tuning.state is State.FAILED)
+    wait_for_training(lambda: tuning.state is State.FAILED)
     _show(dock, tab.pairs)
     _state(shoot, "failed")
 
@@ -93,16 +94,17 @@ def _choose_guard_that_goes_away(dock: QWidget) -> None:
         people = Path(folder) / "people who moved away"
         write_cohort(people, fundus_cohort(3, seed=1))
         guard.choose_cohort(str(people))
-        _wait(lambda: not guard.is_looking)
+        wait_for_training(lambda: not guard.is_looking)
 
 
-def _paint_a_correction(viewer: napari.Viewer, dock: QWidget) -> None:
+def paint_a_correction(viewer: napari.Viewer, dock: QWidget) -> None:
+    """Segment the fundus, and paint on its mask."""
     viewer.open_sample("napari-dmoe", "phantom-fundus")
     dock.tabs.setCurrentWidget(dock.control(SegmentControl).tab)
-    _wait(dock.footer.button.isEnabled)
+    wait_for_training(dock.footer.button.isEnabled)
     dock.footer.button.click()
-    _wait(lambda: not dock.control(SegmentControl).run.is_busy)
-    mask = viewer.layers["phantom fundus / mask"]
+    wait_for_training(lambda: not dock.control(SegmentControl).run.is_busy)
+    mask = next(each for each in viewer.layers if is_mask(each))
     rows, columns = np.nonzero(mask.data == 2)
     mask.brush_size = 56
     mask.paint((rows.mean(), columns.mean()), 2)
@@ -128,7 +130,7 @@ def _settle(seconds: float = 0.5) -> None:
         QApplication.processEvents()
 
 
-def _wait(is_done: Callable[[], bool]) -> None:
+def wait_for_training(is_done: Callable[[], bool]) -> None:
     """Process events now and then: the training needs the processor."""
     end = time.monotonic() + PATIENCE_SECONDS
     while not is_done():

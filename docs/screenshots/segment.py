@@ -80,11 +80,11 @@ def phantom(viewer: napari.Viewer, dock: QWidget, shoot: Shooter) -> None:
         dock.control(SegmentControl).tab.advanced,
     )
     folds[0].unfold()
-    dock.control(SegmentControl).tab.verticalScrollBar().setValue(0)
+    dock.control(SegmentControl).tab.body.verticalScrollBar().setValue(0)
     shoot.dock("dock-card")
     folds[0].unfold(False)
     folds[1].unfold()
-    to_the_end(dock.control(SegmentControl).tab)
+    to_the_end(dock.control(SegmentControl).tab.body)
     shoot.dock("dock-advanced")
     folds[1].unfold(False)
     show_map(dock, "gate")
@@ -99,7 +99,7 @@ def phantom(viewer: napari.Viewer, dock: QWidget, shoot: Shooter) -> None:
     dock.control(SegmentControl).tab.compare.button.click()
     wait(lambda: not dock.control(SegmentControl).run.is_busy)
     settle()
-    to_the_end(dock.control(SegmentControl).tab)
+    to_the_end(dock.control(SegmentControl).tab.body)
     shoot.dock("dock-compare")
     shoot.window("compare")
     dock.control(SegmentControl).tab.compare.fold.unfold(False)
@@ -125,7 +125,7 @@ def many(viewer: napari.Viewer, dock: QWidget, shoot: Shooter) -> None:
         )
     )
     settle()
-    to_the_end(dock.control(SegmentControl).tab)
+    to_the_end(dock.control(SegmentControl).tab.body)
     shoot.dock("dock-many")
 
 

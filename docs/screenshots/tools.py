@@ -29,7 +29,9 @@ class Shooter:
     def window(self, name: str) -> None:
         """Write the whole window."""
         self.dock_widget.setMinimumWidth(COMFORTABLE)
-        self.dock_widget.control(SegmentControl).tab.verticalScrollBar().setValue(0)
+        self.dock_widget.control(SegmentControl).tab.body.verticalScrollBar().setValue(
+            0
+        )
         settle()
         self.dock_widget.setMinimumWidth(NARROW)
         self.viewer.window.screenshot(

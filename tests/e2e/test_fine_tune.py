@@ -11,6 +11,7 @@ from pytestqt.qtbot import QtBot
 from qtpy.QtCore import Qt
 
 from napari_dmoe.models.checkpoint import load_checkpoint
+from napari_dmoe.viewer.coming_up import open_dock
 from napari_dmoe.viewer.fine_tune.control import FineTuneControl
 from napari_dmoe.viewer.fine_tune.state import State
 from napari_dmoe.viewer.segment.control import SegmentControl
@@ -31,7 +32,7 @@ def test_sample_segment_paint_tune_keep_segment(
 ) -> None:
     viewer = make_napari_viewer()
     viewer.open_sample("napari-dmoe", "phantom-fundus")
-    _, dock = viewer.window.add_plugin_dock_widget("napari-dmoe", "dMoE")
+    dock = open_dock(viewer)
     tab, tuning = (
         dock.control(FineTuneControl).tab,
         dock.control(FineTuneControl).tuning,

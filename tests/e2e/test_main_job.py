@@ -10,6 +10,7 @@ import pytest
 from pytestqt.qtbot import QtBot
 from qtpy.QtCore import Qt
 
+from napari_dmoe.viewer.coming_up import open_dock
 from napari_dmoe.viewer.demonstration import MODELS, open_demo
 from napari_dmoe.viewer.routing.control import RoutingControl
 from napari_dmoe.viewer.segment.control import SegmentControl
@@ -27,7 +28,7 @@ def test_sample_patient_segment_change_and_paint(
     monkeypatch.setenv("NAPARI_STRICT_QT", "raise")
     viewer = make_napari_viewer()
     viewer.open_sample("napari-dmoe", "phantom-fundus")
-    _, dock = viewer.window.add_plugin_dock_widget("napari-dmoe", "dMoE")
+    dock = open_dock(viewer)
 
     def click_segment_and_wait() -> None:
         qtbot.waitUntil(dock.footer.button.isEnabled, timeout=MODEL_TIMEOUT_MS)

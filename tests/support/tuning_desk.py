@@ -13,8 +13,8 @@ from tuning_fakes import FakeProcess, FakeTuning
 from napari_dmoe.inference.results.provenance import METADATA_KEY
 from napari_dmoe.patient import Patient
 from napari_dmoe.training.guarding.report import Change
-from napari_dmoe.viewer.contributions import PHANTOM_KEY
 from napari_dmoe.viewer.fine_tune.state import State
+from napari_dmoe.viewer.layers.samples import PHANTOM_KEY
 
 
 def change(group: str, after: float, n: int = 12, *, spread: float = 0.002) -> Change:

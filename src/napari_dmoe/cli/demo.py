@@ -240,7 +240,9 @@ def write_example(
     folder: Path, example: Example, *, overwrite: bool = False
 ) -> dict[str, Any]:
     """Run one example, write its files, and return what the page shows of it."""
+    from napari_dmoe.inference.masks.headline import mask_headline
     from napari_dmoe.inference.pictures.colours import class_colours, expert_colours
+    from napari_dmoe.inference.pictures.drawing import TINT
     from napari_dmoe.inference.results.export import save_segmentation
     from napari_dmoe.inference.running.segment import segment
 
@@ -251,6 +253,7 @@ def write_example(
     )
     pictures, caption = _write_pictures(folder, example, result)
     maps, drivers = result.routing, result.provenance.drivers
+    n_experts = maps.n_experts if maps else 0
     is_mixed = any(driver.value is None for driver in drivers)
     return {
         "title": example.title,
@@ -261,7 +264,7 @@ def write_example(
             (loaded.card.classes[label], colour)
             for label, colour in class_colours(loaded.card.classes).items()
         ],
-        "experts": list(enumerate(expert_colours(maps.n_experts if maps else 0))),
+        "experts": list(enumerate(expert_colours(n_experts, opacity=TINT))),
         "drivers": [
             (driver.attribute.replace("_", " "), driver.value or "unknown")
             for driver in drivers
@@ -269,6 +272,7 @@ def write_example(
         "mixed": _shares(maps) if maps and is_mixed else [],
         "slice": caption,
         "pictures": pictures,
+        "headline": mask_headline(result.labels, result.provenance, example.image),
         "sizes": list(_sizes(example.image, result)),
         "notices": result.provenance.notices,
         "files": [path.name for path in (saved.labels, *saved.routing)],
@@ -323,7 +327,7 @@ def _sizes(image: SpatialImage, result: Segmentation) -> Iterator[dict[str, str]
 
 
 def _row(name: str, values: list[float], digits: str) -> dict[str, str]:
-    """Return a table row: the first value, and the range of the others."""
-    first, *others = values
-    ends = (digits.format(end) for end in (min(others), max(others))) if others else ()
-    return {"name": name, "value": digits.format(first), "range": " to ".join(ends)}
+    """Return a table row: the first value, and the range where there are others."""
+    ends = (min(values), max(values)) if len(values) > 1 else ()
+    said = " to ".join(map(digits.format, ends))
+    return {"name": name, "value": digits.format(values[0]), "range": said}

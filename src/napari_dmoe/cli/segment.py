@@ -94,4 +94,4 @@ def segment(
 
 def _tell(done: Done) -> None:
     if done.labels is not None and not done.is_kept:
-        say(f"{done.labels}: {done.outcome}")
+        say(f"{done.labels}: {done.headline}; {done.outcome}")

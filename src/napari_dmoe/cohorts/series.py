@@ -28,6 +28,7 @@ from napari_dmoe.imaging.disk.output_names import output_stems
 from napari_dmoe.imaging.files import read_image
 from napari_dmoe.imaging.frames import Frames
 from napari_dmoe.imaging.spatial import SPATIAL_AXES, SpatialImage
+from napari_dmoe.inference.masks.headline import mask_headline
 from napari_dmoe.inference.masks.measures import class_sizes, cup_to_disc
 from napari_dmoe.inference.results.export import save_segmentation
 from napari_dmoe.inference.results.provenance import Provenance
@@ -60,6 +61,8 @@ class Done:
     name: str
     outcome: str
     """For which values it was segmented and with which notices, or what went wrong."""
+    headline: str = ""
+    """What came out, in the words of every result."""
     labels: Path | None = None
     """The mask's file; None where it failed."""
     sizes: Mapping[str, str] = field(default_factory=dict)
@@ -77,7 +80,8 @@ class Done:
         """Return the line of the table."""
         file = {"file": self.file} if self.file else {}
         labels = {} if self.labels is None else {"labels": self.labels.name}
-        said = {"image": self.name, **file, "outcome": self.outcome}
+        head = {"headline": self.headline} if self.headline else {}
+        said = {"image": self.name, **file, **head, "outcome": self.outcome}
         return {**said, **labels, **self.sizes}
 
 
@@ -301,7 +305,9 @@ def _segmented(outputs: Outputs, progress: ProgressHook) -> Done:
     if kept is not None:
         sizes = _sizes(kept.labels, image, kept.record)
         outcome, mask = _outcome(kept.record), kept.mask
-        return Done(entry.name, outcome, mask, sizes, file=name, is_kept=True)
+        found = mask_headline(kept.labels, kept.record, image)
+        what = entry.name, outcome, found, mask, sizes
+        return Done(*what, file=name, is_kept=True)
     result = segment(
         outputs.loaded,
         image,
@@ -321,8 +327,10 @@ def _segmented(outputs: Outputs, progress: ProgressHook) -> Done:
     )
     sizes = _sizes(result.labels, image, result.provenance)
     outcome = "; ".join((_outcome(result.provenance), *_said_of(saved.set_aside)))
+    found = mask_headline(result.labels, result.provenance, image)
     seconds = perf_counter() - began
-    return Done(entry.name, outcome, saved.labels, sizes, seconds, file=name)
+    what = entry.name, outcome, found, saved.labels, sizes
+    return Done(*what, seconds=seconds, file=name)
 
 
 def _outcome(record: Provenance) -> str:

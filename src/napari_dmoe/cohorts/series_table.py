@@ -18,7 +18,7 @@ from napari_dmoe.inference.results.replacing import ExistingFileError
 SUMMARY = "segment.csv"
 """Table of what was done, in the output folder."""
 
-COLUMNS = ("image", "file", "outcome")
+COLUMNS = ("image", "file", "headline", "outcome")
 """Columns that come first: what each image is called, its file, what became of it."""
 
 _OURS = {"image", "outcome"}

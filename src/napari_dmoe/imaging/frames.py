@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -156,6 +157,27 @@ def transposed(
     n_first = samples.ndim - len(axes)
     places = (n_first + axes.index(axis) for axis in order)
     return samples.transpose((*range(n_first), *places))
+
+
+def one_channel(image: SpatialImage, number: int) -> SpatialImage:
+    """Return one channel of an image, from 0, which says which it is; nothing is read.
+
+    Raises
+    ------
+    ImageError
+        When there is no such channel.
+    """
+    n = image.n_channels if CHANNEL_AXIS in image.axes else 0
+    if number not in range(n):
+        raise ImageError(f"the image has no channel {number + 1}: it has {n}")
+    place = tuple(number if a == CHANNEL_AXIS else slice(None) for a in image.axes)
+    return replace(
+        image,
+        data=frame_of(image.data, place),
+        axes=source_axes(image.axes),
+        notices=(*image.notices, f"only channel {number + 1} of {n} was used"),
+        channel=number,
+    )
 
 
 def on_grid(

@@ -52,6 +52,8 @@ class SpatialImage:
         What a person should know of the image, such as what a file left open.
     is_placed : bool
         Whether `affine` says where it lies in a world; else only how large pixels are.
+    channel : int or None
+        Which channel of its source, from 0, an image without channels is.
 
     Raises
     ------
@@ -65,6 +67,7 @@ class SpatialImage:
     unit: str | None = None
     notices: tuple[str, ...] = ()
     is_placed: bool = True
+    channel: int | None = None
 
     def __post_init__(self) -> None:
         """Check that the parts fit each other, and fill in the identity affine."""
@@ -264,6 +267,13 @@ class Grid:
             for s, step, o in zip(self.start, self.step, offset, strict=True)
         )
         return Grid(tuple(map(int, shape)), start, self.step)
+
+    def pad(self, before: Sequence[int], shape: Sequence[int]) -> Grid:
+        """Return the grid of an array of `shape`, `before` samples around this one's.
+
+        `before` is how many samples of the array come before the first of these.
+        """
+        return self.crop([-n for n in before], shape)
 
     def centre_crop(self, size: Sequence[int]) -> tuple[Grid, tuple[slice, ...]]:
         """Crop the middle; axes that are smaller than asked for are kept whole.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+MM3_PER_ML = 1000.0
 _MM = {
     "m": 1e3,
     "dm": 100.0,

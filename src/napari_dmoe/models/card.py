@@ -24,6 +24,7 @@ from napari_dmoe.foreign import is_seen
 from napari_dmoe.imaging.preprocessing import Preprocessing
 from napari_dmoe.imaging.spatial import MOST_CLASSES
 from napari_dmoe.imaging.volumes import VolumePreprocessing
+from napari_dmoe.models.class_spans import ClassSpans
 from napari_dmoe.models.training_images import TrainingImages
 from napari_dmoe.patient import (
     ATTRIBUTES,
@@ -244,6 +245,8 @@ class TrainingFacts(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False)
     """What a tuning's guard allowed to say of the groups, word for word."""
     settings: dict[str, str | int | float | bool | None] | None = None
     note: Text | None = None
+    class_spans: ClassSpans | None = None
+    """The least and the most of each class, over the cases that show it."""
     phantoms: Name | None = None
     """Kind of phantom, such as "skin", where all that the model was ever trained on
     were phantoms of that kind."""

@@ -15,6 +15,7 @@ from typing import Any, cast
 
 import torch
 from pydantic import ValidationError
+from safetensors import safe_open
 from torch import nn
 
 from napari_dmoe.imaging.memory import refuse_beyond_memory
@@ -25,6 +26,7 @@ from napari_dmoe.models.card import ModelCard
 from napari_dmoe.models.card_files import CardError, generic_card, parse_card, read_card
 from napari_dmoe.models.footprint import check_patch, weights_bytes
 from napari_dmoe.models.identification import check_card, identify
+from napari_dmoe.models.titles import bundled_titles
 from napari_dmoe.models.training_images import known_images
 from napari_dmoe.models.unet3d import UNet3DConfig
 from napari_dmoe.models.vit import ViTConfig
@@ -42,6 +44,7 @@ __all__ = [
     "CheckpointError",
     "LoadedModel",
     "UnsafeCheckpointError",
+    "bundled_dims",
     "bundled_names",
     "load_checkpoint",
     "new_model",
@@ -133,6 +136,17 @@ class LoadedModel:
 def bundled_names() -> tuple[str, ...]:
     """Return the names of the checkpoints that the package holds, sorted."""
     return tuple(sorted(path.stem for path in _bundled_folder().glob("*.safetensors")))
+
+
+def bundled_dims() -> dict[str, int]:
+    """Return how many axes each bundled model sees at once; only headers are read."""
+    return {name: _dims_of(name) for name in bundled_names()}
+
+
+def _dims_of(name: str) -> int:
+    path = _bundled_folder() / f"{name}.safetensors"
+    with safe_open(path, framework="pt") as opened:
+        return parse_card(opened.metadata()[CARD_KEY], name).dims
 
 
 def _bundled_folder() -> Path:
@@ -274,8 +288,15 @@ def _with_known(card: ModelCard, sha256: str) -> ModelCard:
     known = None if card.training_images else known_images(sha256)
     if known is None:
         return card
-    training = card.training.model_copy(update={"phantoms": known.phantoms})
-    facts = {"training_images": known.training_images, "training": training}
+    stated = {"phantoms": known.phantoms, "class_spans": known.class_spans}
+    training = card.training.model_copy(update=stated)
+    facts: dict[str, Any] = {
+        "title": bundled_titles().get(card.name, card.title),
+        "training_images": known.training_images,
+        "training": training,
+    }
+    if known.fit is not None and isinstance(card.preprocessing, Preprocessing):
+        facts["preprocessing"] = card.preprocessing.fitted(known.fit)
     return card.model_copy(update=facts)
 
 

@@ -14,14 +14,6 @@ if TYPE_CHECKING:
     from napari_dmoe.cohorts.case import Case
     from napari_dmoe.viewer.layers.placement import LayerData
 
-SOURCE = "sample"
-
-MODEL_KEY = "model"
-"""Key of the bundled model that a sample was made for, in its layer's record."""
-
-PHANTOM_KEY = "phantom"
-"""Key of the kind of phantom that a sample was drawn as, in its layer's record."""
-
 Paths = str | Sequence[str]
 Reader = Callable[[Paths], list[Any]]
 P = ParamSpec("P")
@@ -68,20 +60,42 @@ def phantom_pelvis() -> list[LayerData]:
     return _phantom(sample_pelvis(), "phantom pelvis", NOTICE, "pelvis")
 
 
+_NOT_STATED = "not stated by the image's source"
+
+
 @_in_words
 def ct_pelvis() -> list[LayerData]:
-    """Return the real CT, with the labels of prostate and bladder hidden."""
+    """Return the real CT, with prostate and bladder as outlines."""
     from napari_dmoe.phantoms.samples import sample_ct
+    from napari_dmoe.viewer.layers.samples import scan_layers
 
-    return _real(sample_ct(), "CT", "CT prostate, bladder")
+    return _shown(
+        scan_layers(
+            sample_ct(),
+            "CT",
+            ("background", "prostate", "bladder"),
+            drawn_by="TotalSegmentator 2.18.0, not a physician",
+            unknown=_NOT_STATED,
+            model="pelvis-phantom",
+        )
+    )
 
 
 @_in_words
 def mr_brain() -> list[LayerData]:
-    """Return the real MR, with the label of the tumour hidden."""
+    """Return the real MR, with the tumour as an outline."""
     from napari_dmoe.phantoms.samples import sample_mr
+    from napari_dmoe.viewer.layers.samples import scan_layers
 
-    return _real(sample_mr(), "MR", "MR tumour")
+    return _shown(
+        scan_layers(
+            sample_mr(),
+            "MR",
+            ("background", "tumour"),
+            drawn_by="the authors of PyRadiomics 3.0.1",
+            unknown=_NOT_STATED,
+        )
+    )
 
 
 @_in_words
@@ -89,7 +103,7 @@ def retina_colour() -> list[LayerData]:
     """Return the retina photograph that scikit-image ships (real, CC0)."""
     from skimage.data import retina
 
-    return [(retina(), {"name": "retina", "rgb": True}, "image")]
+    return _retina(retina(), "retina", rgb=True)
 
 
 @_in_words
@@ -97,29 +111,27 @@ def retina_green() -> list[LayerData]:
     """Return the photograph's green channel, in which vessels and cup stand out."""
     from skimage.data import retina
 
-    look = {"name": "retina green", "colormap": "gray"}
-    return [(retina()[..., 1], look, "image")]
+    return _retina(retina()[..., 1], "retina green", colormap="gray")
+
+
+def _retina(pixels: Any, name: str, **look: Any) -> list[LayerData]:
+    from napari_dmoe.viewer.layers.samples import photograph_layer
+
+    known = {"unknown": _NOT_STATED, "model": "fundus-phantom"}
+    return _shown([photograph_layer(pixels, name, **known, **look)])
 
 
 def _phantom(case: Case, name: str, notice: str, kind: str) -> list[LayerData]:
-    """Return a made-up case that says whose image it is, and which model is for it.
+    from napari_dmoe.viewer.layers.samples import phantom_layers
 
-    It also says that it was drawn, and as what: a name can be given to any layer.
-    """
-    from napari_dmoe.viewer.layers.opening import image_layer
-
-    brought = {"patient": case.patient.known(), "source": SOURCE, "notice": notice}
-    made_for = {MODEL_KEY: f"{kind}-phantom", PHANTOM_KEY: kind}
-    return [image_layer(case.image, name, record=brought | made_for)]
+    return _shown(phantom_layers(case, name, notice, kind))
 
 
-def _real(case: Case, name: str, labels_name: str) -> list[LayerData]:
-    from napari_dmoe.viewer.layers.opening import image_layer, labels_layer
+def _shown(layers: list[LayerData]) -> list[LayerData]:
+    """Let the dock come up beside a sample, once its layers are in the viewer."""
+    from napari_dmoe.viewer.coming_up import come_up_beside_samples
 
-    layers = [image_layer(case.image, name)]
-    if case.labels is not None:
-        data, arguments, kind = labels_layer(case.labels, labels_name)
-        layers.append((data, arguments | {"visible": False}, kind))
+    come_up_beside_samples()
     return layers
 
 
@@ -187,11 +199,46 @@ def _load_in_dock(paths: list[str]) -> list[Any]:
     """Open the dock with a checkpoint. It becomes no layer, which napari is told."""
     import napari
 
+    from napari_dmoe.viewer.coming_up import open_dock
+
     viewer = napari.current_viewer()
     if viewer is not None:
-        _, dock = viewer.window.add_plugin_dock_widget("napari-dmoe", "dMoE")
-        dock.open_model(paths[0])
+        open_dock(viewer).open_model(paths[0])
     return [(None,)]
+
+
+@_in_words
+def write_mask_layer(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
+    """Save one labels layer as TIFF that names its classes, with its record."""
+    from napari_dmoe.viewer.layers.saving import save_mask
+
+    return save_mask(Path(path), data, meta)
+
+
+@_in_words
+def tidy_image() -> None:
+    """Remove what was added to the image that is worked on but its masks."""
+    _tidy(is_everywhere=False)
+
+
+@_in_words
+def tidy_images() -> None:
+    """Remove what was added to all images but their masks."""
+    _tidy(is_everywhere=True)
+
+
+def _tidy(*, is_everywhere: bool) -> None:
+    import napari
+    from napari.utils.notifications import show_info
+
+    from napari_dmoe.viewer.session.session import session_of
+    from napari_dmoe.viewer.session.tidying import tidy
+
+    viewer = napari.current_viewer()
+    if viewer is not None:
+        session = session_of(viewer)
+        one = [] if session.image is None else [session.image]
+        show_info(tidy(session, session.images() if is_everywhere else one))
 
 
 @_in_words

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from napari_dmoe.imaging.spatial import SPATIAL_AXES
 from napari_dmoe.progress import silent
+from napari_dmoe.viewer.coming_up import open_dock
+from napari_dmoe.viewer.contributed import PLUGIN
 from napari_dmoe.viewer.session.session import Session, session_of
 
 if TYPE_CHECKING:
@@ -45,13 +47,13 @@ def open_demo(viewer: napari.Viewer, sample: str) -> DMoEDock:
 
     session, model = session_of(viewer), MODELS[sample]
     session.set_model(load_checkpoint(model), model)
-    image = viewer.open_sample("napari-dmoe", sample)[0]
+    image = viewer.open_sample(PLUGIN, sample)[0]
+    session.models_chosen.note(image)
     mask = _segment(session, image)
     if image.ndim == len(SPATIAL_AXES) and mask is not None:
         largest = int((mask.data > 0).sum((1, 2)).argmax())
         viewer.dims.set_current_step(0, largest)
-    dock: DMoEDock = viewer.window.add_plugin_dock_widget("napari-dmoe", "dMoE")[1]
-    return dock
+    return open_dock(viewer)
 
 
 def _segment(session: Session, image: Image) -> Labels | None:

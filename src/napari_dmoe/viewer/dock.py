@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-from qtpy.QtCore import QEvent, QSize
+from qtpy.QtCore import QEvent, QSize, Qt
 from qtpy.QtGui import QDragEnterEvent, QDropEvent
 from qtpy.QtWidgets import QSizePolicy, QTabWidget, QVBoxLayout, QWidget
 
@@ -15,6 +15,7 @@ from napari_dmoe.viewer.bench import Bench, TabControl
 from napari_dmoe.viewer.checkpoints import CHECKPOINT_SUFFIXES
 from napari_dmoe.viewer.engines import Engines
 from napari_dmoe.viewer.fine_tune.control import FineTuneControl
+from napari_dmoe.viewer.layers.leaving import leaving_of
 from napari_dmoe.viewer.layers.pointer import all_or_nothing
 from napari_dmoe.viewer.rescue.control import RescueControl
 from napari_dmoe.viewer.rescue.offer_view import RescueOffer
@@ -24,6 +25,8 @@ from napari_dmoe.viewer.segment.foot import RunFoot
 from napari_dmoe.viewer.session.session import session_of
 from napari_dmoe.viewer.ui.connections import Connections, Refresh
 from napari_dmoe.viewer.ui.parts import StartButton
+from napari_dmoe.viewer.ui.shortcut import SegmentShortcut, has_dock, press
+from napari_dmoe.viewer.ui.theme import ThemeFollower
 from napari_dmoe.viewer.ui.work import BUSY, Work
 from napari_dmoe.viewer.uncaught import tell_ours_in_words
 from napari_dmoe.viewer.what_if.control import WhatIfControl
@@ -39,7 +42,7 @@ TABS: tuple[type[TabControl], ...] = (
 )
 """The tabs, from left to right."""
 
-_NARROWEST = 280
+_NARROWEST = 250
 _COMFORTABLE = QSize(350, 700)
 Kind = TypeVar("Kind", bound=TabControl)
 
@@ -66,7 +69,13 @@ class DMoEDock(QWidget):
         )
         self.work.begun.connect(self._on_work)
         self.work.ended.connect(self._on_work)
-        Connections(self).add(session.surroundings_changed, self._on_surroundings)
+        connections = Connections(self)
+        connections.add(session.surroundings_changed, self._on_surroundings)
+        for lost in (session.images_changed, session.input_changed):
+            connections.add(lost, self.work.check)
+        self._leaving = leaving_of(napari_viewer)
+        waits = self._leaving.wanted, self.work.ended
+        self._rest = Refresh(self, self._on_rest, soon=waits)
         bench = Bench(session, engines or Engines(), self.work, self.footer)
         self._controls = tuple(
             kind(bench, tab) for kind, tab in zip(TABS, tabs, strict=True)
@@ -74,7 +83,13 @@ class DMoEDock(QWidget):
         tuning = self.control(FineTuneControl).tuning
         self.rescue = RescueControl(bench, self.rescue_offer, tuning)
         self.rescue.model_restored.connect(self.open_model)
+        model, tuner = self.control(SegmentControl).tab.model, FineTuneControl
+        model.save_requested.connect(self.control(tuner).save_loaded)
         self.tabs.currentChanged.connect(self._on_tab)
+        ThemeFollower(self, napari_viewer)
+        shortcut = SegmentShortcut(self, napari_viewer, self.press)
+        shortcut.changed.connect(self.footer.show_keys)
+        self.footer.show_keys(shortcut.keys)
 
     def _lay_out(self, tabs: list[QWidget]) -> None:
         self.tabs = QTabWidget()
@@ -82,6 +97,8 @@ class DMoEDock(QWidget):
             self.tabs.addTab(tab, kind.title)
             self.tabs.setTabToolTip(place, kind.tool_tip)
         self.tabs.setDocumentMode(True)
+        self.tabs.setUsesScrollButtons(False)  # a name may be cut, no tab be hidden
+        self.tabs.setElideMode(Qt.TextElideMode.ElideRight)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(2, 2, 2, 2)
         self.rescue_offer = RescueOffer()
@@ -100,6 +117,12 @@ class DMoEDock(QWidget):
     def is_refreshing(self) -> bool:
         """Whether a section waits to be shown anew."""
         return any(each.is_pending for each in self.findChildren(Refresh))
+
+    def press(self) -> None:
+        """Begin to segment, or stop what is under way: what the button does."""
+        if not self.work.is_busy:
+            self.tabs.setCurrentWidget(self.control(SegmentControl).tab)
+        self.footer.button.click()
 
     def segment(self) -> None:
         """Begin to segment the image for its patient, or say why not."""
@@ -122,9 +145,15 @@ class DMoEDock(QWidget):
         for button in self.findChildren(StartButton):
             button.hold(BUSY if self.work.is_busy else "")
 
+    def _on_rest(self) -> None:
+        """Take out the layers that are to go, unless others may come any moment."""
+        if not self.work.is_busy:
+            self._leaving.take_out()
+
     def _show_footer(self) -> None:
         """Show the foot for segmenting, unless it is idle and another is there."""
         has_other = TABS[self.tabs.currentIndex()].has_own_foot
+        self.footer.show_far(TABS[self.tabs.currentIndex()] is not SegmentControl)
         self.footer.setVisible(not has_other or self.work.is_busy)
 
     def _on_surroundings(self) -> None:
@@ -152,6 +181,17 @@ class DMoEDock(QWidget):
                     control.abandon()
             self._was_docked = self.parent() is not None
         return bool(super().event(event))
+
+
+def segment_now() -> None:
+    """Press the button of the window's dock; where there is none, let it come up."""
+    import napari
+
+    viewer = napari.current_viewer()
+    if viewer is not None and has_dock(viewer):
+        press(viewer)
+    elif viewer is not None:
+        viewer.window.add_plugin_dock_widget("napari-dmoe", "dMoE")
 
 
 def _checkpoint_in(event: QDropEvent) -> str:

@@ -228,7 +228,7 @@ def test_tuned_on_others_a_phantom_model_says_both(tmp_path: Path) -> None:
     )
     assert card.training.note.startswith("Of its first training: The differences")
     assert card.training.phantoms is card.data_licence is card.weights_licence is None
-    assert card.title == "Fundus phantom (disc and cup), fine-tuned"
+    assert card.title == "Fundus (phantom-trained), driven by severity, fine-tuned"
     assert phantom_guard(card) is None
     again = replace(start, card=card)
     card = fit(again, drawn("fundus", 3, 5), settings=ONE, data="x").loaded.card

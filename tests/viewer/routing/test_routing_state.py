@@ -49,7 +49,7 @@ def test_a_mask_of_changed_experts_is_called_so(viewer: ViewerModel) -> None:
     record = plain.segmentation.provenance.model_copy(update={"experts": control})
     pinned = made_on(viewer, provenance=record)
     said = state_of(pinned, Overlay()).departures
-    assert said == "Not the plain model: expert 3 pinned in all blocks."
+    assert said == "Model changed: expert 3 pinned in all blocks."
 
 
 def test_two_values_are_told_apart_block_by_block(viewer: ViewerModel) -> None:

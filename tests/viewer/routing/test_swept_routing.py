@@ -199,7 +199,9 @@ def test_a_result_with_an_expert_muted_gets_nothing(desk: Desk) -> None:
     experts.mute_boxes[1].click()
     desk.click(experts.run_button)
     desk.wait_until_idle()
-    desk.viewer.layers.selection.active = desk.viewer.layers["expert 1 muted · retina"]
+    desk.viewer.layers.selection.active = desk.viewer.layers[
+        "retina / what-if expert 1 muted"
+    ]
     sweep(desk)
     session = session_of(desk.viewer)
     plain, muted = session.results_of(session.image)
@@ -215,8 +217,7 @@ def test_routers_between_trained_values_serve_nothing(
     desk.viewer.add_image(PICTURE, name="retina", rgb=True)
     desk.choose("severity", "suspect")
     desk.run()
-    desk.what_if.tab.sweep.between_box.setChecked(True)
-    sweep(desk, "Severity")
+    sweep(desk, "Severity, with steps between")
     assert set(by_value(desk)) == {("severity", "healthy"), ("severity", "glaucoma")}
 
 

@@ -9,8 +9,8 @@ from napari.layers import Image, Layer
 
 from napari_dmoe.imaging.spatial import ImageError
 from napari_dmoe.inference.results.provenance import METADATA_KEY
-from napari_dmoe.viewer.contributions import PHANTOM_KEY
 from napari_dmoe.viewer.layers.placement import axis_names, to_image
+from napari_dmoe.viewer.layers.samples import PHANTOM_KEY
 from napari_dmoe.viewer.session.session import session_of
 
 

@@ -15,10 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_dmoe.imaging.spatial import SPATIAL_AXES, SpatialImage
+from napari_dmoe.imaging.units import MM3_PER_ML
 from napari_dmoe.inference.masks.agreement import LabelFrame
 from napari_dmoe.inference.results.segmentation import Segmentation
-
-MM3_PER_ML = 1000.0
 
 
 @dataclass(frozen=True)

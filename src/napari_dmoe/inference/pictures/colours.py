@@ -1,7 +1,10 @@
 """What colours mean, the same in the viewer, in pictures and reports.
 
-Those of classes and experts are Okabe and Ito's but for the last; people with any
-colour vision can tell them apart. Those of a measure stand in its :class:`ColourKey`.
+Classes and experts have no colour in common. Within each palette, and between both, any
+two are told apart with normal vision and by people who lack one kind of cones: their
+CIEDE2000 is at least :data:`LEAST_APART`, as the tests find by simulation. Seen faintly
+over an image they are nearer to each other, so that experts are named by number, too.
+Those of a measure stand in its :class:`ColourKey`.
 """
 
 from __future__ import annotations
@@ -12,32 +15,46 @@ from dataclasses import dataclass
 
 Rgb = tuple[int, int, int]
 
-OKABE_ITO: tuple[Rgb, ...] = (
-    (230, 159, 0),  # orange
-    (86, 180, 233),  # sky blue
-    (0, 158, 115),  # bluish green
-    (240, 228, 66),  # yellow
-    (0, 114, 178),  # blue
-    (213, 94, 0),  # vermilion
-    (204, 121, 167),  # reddish purple
-    (136, 34, 85),  # Paul Tol's wine, where the original has black: seen on grey scans
-)
+LEAST_APART = 9.0
+"""CIEDE2000 of any two colours of the palettes, whoever looks at them."""
 
-CLASS_COLOURS = (OKABE_ITO[1], OKABE_ITO[3], OKABE_ITO[2], OKABE_ITO[6])
-"""Colours of classes 1, 2, ...: those that stand out on fundi, skin and grey images."""
-
-ALTERED_COLOURS = (
-    (238, 51, 119),  # Paul Tol's magenta: stands out on fundi, skin and grey images
-    OKABE_ITO[5],
-    OKABE_ITO[7],
+CLASS_COLOURS: tuple[Rgb, ...] = (
+    (86, 180, 233),  # Okabe and Ito's sky blue, yellow, bluish green, reddish purple:
+    (240, 228, 66),  # they stand out on fundi, skin and grey images
+    (0, 158, 115),
+    (204, 121, 167),
+    (64, 98, 255),  # cornflower blue
+    (151, 50, 10),  # rust
+    (198, 17, 163),  # magenta
+    (194, 253, 170),  # pale green
 )
+"""Colours of classes 1, 2, ..."""
+
+EXPERT_COLOURS: tuple[Rgb, ...] = (
+    (205, 28, 59),  # crimson
+    (11, 17, 251),  # blue
+    (160, 185, 68),  # olive
+    (121, 38, 94),  # plum
+    (85, 255, 255),  # cyan
+    (168, 132, 17),  # ochre
+    (18, 116, 63),  # forest green
+    (0, 218, 144),  # spring green
+)
+"""Colours of experts 0, 1, ...; none of them is that of a class."""
+
+ALTERED_COLOURS: tuple[Rgb, ...] = ((239, 62, 84), (146, 94, 7), (129, 17, 63))
 """Colours of classes 1, 2, ... in a mask that is not the plain model's: none of them is
-one of :data:`CLASS_COLOURS`."""
+near one of the first classes in :data:`CLASS_COLOURS`."""
 
-DIFFERENCE_COLOURS = (OKABE_ITO[4], OKABE_ITO[0], OKABE_ITO[6])
+DIFFERENCE_COLOURS: tuple[Rgb, ...] = ((21, 100, 196), (169, 167, 0), (92, 59, 105))
 """Colours of what only the first mask, only the second, and both in another class have:
-none of them is the colour of a class in the models that come with the package. Blue is
-near the first mask's colours, orange near those of a mask that was altered."""
+none of them is near the colour of a first class, or one in a mask that was altered."""
+
+MARK_COLOUR: Rgb = (213, 94, 0)
+"""Marks a place in a plot or a picture; it is no class and no expert."""
+
+GREY: Rgb = (128, 128, 128)
+"""What an image is taken for where a colour lies faintly over it."""
 
 CT_WINDOW = (-160.0, 240.0)
 """Hounsfield units that are black and white: the usual window for soft tissue."""
@@ -95,23 +112,36 @@ def _repeated(colours: Sequence[Rgb], classes: Sequence[str]) -> dict[int, Rgb]:
     return {label: colours[(label - 1) % len(colours)] for label in labels}
 
 
-def expert_colours(n_experts: int) -> tuple[Rgb, ...]:
-    """Return the colour of each expert; beyond eight they repeat."""
-    return tuple(OKABE_ITO[expert % len(OKABE_ITO)] for expert in range(n_experts))
+def expert_colours(n_experts: int, *, opacity: float = 1.0) -> tuple[Rgb, ...]:
+    """Return the colour of each expert, over grey; beyond eight they repeat.
+
+    The opacity, in [0, 1], is that of the map in which they are seen.
+    """
+    n = len(EXPERT_COLOURS)
+    seen = (EXPERT_COLOURS[expert % n] for expert in range(n_experts))
+    return tuple(over_grey(colour, opacity) for colour in seen)
 
 
-def unlike_colours(n: int) -> tuple[Rgb, ...]:
-    """Return any number of colours, of which neighbours look different.
+def over_grey(colour: Rgb, opacity: float) -> Rgb:
+    """Return what a colour looks like over a grey image; its opacity is in [0, 1]."""
+    pairs = zip(colour, GREY, strict=True)
+    red, green, blue = (round(opacity * c + (1 - opacity) * g) for c, g in pairs)
+    return red, green, blue
 
-    Hues go on by the golden ratio, so that pairs of experts which follow each other,
-    and share one, look different; they differ in lightness, too.
+
+def pair_colours(n: int, *, opacity: float = 1.0) -> tuple[Rgb, ...]:
+    """Return the colour of each of `n` pairs of experts, over grey.
+
+    Nobody can tell so many apart, so that pairs are named. Hues go on by the golden
+    ratio: pairs which follow each other, and share an expert, look different; they
+    differ in lightness, too.
     """
     found = []
     for place in range(n):
         lightness = _LIGHTNESS[place % len(_LIGHTNESS)]
         parts = colorsys.hls_to_rgb(place * _GOLDEN % 1, lightness, _SATURATION)
         red, green, blue = (round(255 * part) for part in parts)
-        found.append((red, green, blue))
+        found.append(over_grey((red, green, blue), opacity))
     return tuple(found)
 
 

@@ -22,6 +22,9 @@ LONGEST_SIDE = 720
 FILL = 0.35
 """Opacity of a filled class."""
 
+TINT = 0.5
+"""Opacity of the experts' colours."""
+
 
 def picture_of(plane: SpatialImage) -> Picture:
     """Return a 2D image as (H, W, 3) uint8, stretched to its own range if not 8 bit.
@@ -81,7 +84,8 @@ def experts_picture(image: Picture, gates: NDArray[np.float32], grid: Grid) -> P
         seen.append((where > -0.5) & (where < grid.shape[axis] - 0.5))
     tint = palette[experts[np.ix_(*index)]]
     is_seen = np.outer(*seen)[..., np.newaxis]
-    return np.asarray(np.where(is_seen, 0.5 * grey + 0.5 * tint, grey), np.uint8)
+    tinted = (1 - TINT) * grey + TINT * tint
+    return np.asarray(np.where(is_seen, tinted, grey), np.uint8)
 
 
 def _factor(shape: tuple[int, ...]) -> int:

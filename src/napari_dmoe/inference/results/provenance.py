@@ -15,8 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field
 
+from napari_dmoe.imaging.fitting import Fit
 from napari_dmoe.imaging.frames import axes_by_frame, source_axes, transposed
+from napari_dmoe.imaging.spatial import SPATIAL_AXES, Grid
 from napari_dmoe.inference.results.routing import unit_of
+from napari_dmoe.models.class_spans import ClassSpans
 from napari_dmoe.progress import Pulse, no_pulse
 from napari_dmoe.validation import Stated
 
@@ -163,6 +166,8 @@ class ImageRecord(BaseModel, frozen=True, extra="forbid"):
     pixels_sha256: str | None = None
     """See :func:`pixels_sha256`; None in older records and for what was not in memory.
     By it an image is known again, whatever it is prepared for."""
+    channel: int | None = None
+    """The only channel of the source that was used, from 0; None where all were."""
 
 
 class ModelRecord(BaseModel, frozen=True, extra="forbid"):
@@ -174,6 +179,9 @@ class ModelRecord(BaseModel, frozen=True, extra="forbid"):
     file: str
     sha256: str
     notice: str | None
+    class_spans: ClassSpans | None = None
+    """What its card states of the sizes in its training cases; None in older records,
+    and where it states nothing."""
 
 
 class Provenance(Stated, frozen=True, extra="forbid"):
@@ -193,9 +201,14 @@ class Provenance(Stated, frozen=True, extra="forbid"):
     settings : dict
         The inference settings.
     grid : dict
-        Start, step and shape of the grid that the network saw, in source pixels.
+        Start, step and shape of the grid that the network saw, in source pixels; what
+        was padded is no part of it.
     seen : tuple of (int, int)
         First and one-past-last source pixel that the network saw, for each axis.
+    fit : {"pad", "crop", "stretch"} or None
+        How each plane met a 2D network, by its card or the settings; None for volumes,
+        and in older records, whose planes were cropped where `seen` is less than they
+        are.
     notices : tuple of str
         What a person should know about this run.
     edited : bool
@@ -225,6 +238,7 @@ class Provenance(Stated, frozen=True, extra="forbid"):
     classes: tuple[str, ...]
     grid: dict[str, tuple[float, ...]]
     seen: tuple[tuple[int, int], ...]
+    fit: Fit | None = None
     notices: tuple[str, ...]
     edited: bool = False
     labels_sha256: str | None = None
@@ -261,6 +275,16 @@ class Provenance(Stated, frozen=True, extra="forbid"):
     def sha256_of(self, labels: NDArray[np.uint8]) -> str:
         """Return what `labels_sha256` is for labels along `axes`."""
         return labels_sha256(self.by_frame(labels))
+
+    @property
+    def labels_grid(self) -> Grid:
+        """Where the labels lie in the image: on its own pixels, or the network's."""
+        if self.settings.get("scored_at") == "network":
+            seen = self.grid
+            return Grid(tuple(map(int, seen["shape"])), seen["start"], seen["step"])
+        sizes = dict(zip(self.image.axes, self.image.shape, strict=True))
+        along = SPATIAL_AXES[-len(self.grid["shape"]) :]
+        return Grid.identity([sizes.get(axis, 1) for axis in along])
 
     @property
     def departures(self) -> tuple[str, ...]:

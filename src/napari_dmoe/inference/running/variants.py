@@ -36,6 +36,9 @@ from napari_dmoe.progress import (
     part_of,
 )
 
+ONE = "segmenting"
+"""What is said of the one run on the one plane: there is nothing to count."""
+
 
 def segment_variants(
     loaded: LoadedModel,
@@ -137,8 +140,8 @@ def _run_together(
         under_way = range(at, min(at + forward.batches.batch, rows))
         whose = [first_run + owners[row] for row in under_way]
         which = words(min(whose), max(whose))
-        planes = f"image {first + 1} of {n}" if n > 1 or not which else ""
-        return ", ".join(filter(None, (which, planes)))
+        planes = f"image {first + 1} of {n}" if n > 1 else ""
+        return ", ".join(filter(None, (which, planes))) or ONE
 
     while begin < n:
         chunk = range(begin, min(begin + forward.inputs_at_once, n))

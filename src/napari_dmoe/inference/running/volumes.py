@@ -193,8 +193,10 @@ class VolumeRun:
 
         The windows of the volumes before count in what is said.
         """
-        rows, of = self.forward.rows_per_input, n * len(self.volumes)
-        message = f"window {min(before + done + 1, of)} of {of}"
+        rows = self.forward.rows_per_input
+        of = n * len(self.volumes)
+        at = min(before + done + 1, of)
+        message = f"window {at} of {of}" if of > 1 else "segmenting"
         progress(Progress(done * rows + n_rows, n * rows, message))
 
     @property

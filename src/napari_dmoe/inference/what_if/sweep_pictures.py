@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from napari_dmoe.imaging.frames import Frames
 from napari_dmoe.imaging.spatial import SPATIAL_AXES, Grid, SpatialImage
-from napari_dmoe.inference.pictures.colours import OKABE_ITO
+from napari_dmoe.inference.pictures.colours import MARK_COLOUR
 from napari_dmoe.inference.pictures.drawing import Picture, mask_picture, picture_of
 from napari_dmoe.inference.pictures.result_pictures import radiological, slice_picture
 from napari_dmoe.inference.results.provenance import RESEARCH_ONLY
@@ -27,7 +27,7 @@ MOST_COLUMNS = 6
 
 _GAP, _CAPTION, _LINE = 8, 24, 18
 _INK, _PAPER = (30, 30, 30), (255, 255, 255)
-_CHANGE = np.array(OKABE_ITO[5], np.float32)
+_CHANGE = np.array(MARK_COLOUR, np.float32)
 
 
 def sweep_picture(image: SpatialImage, sweep: Sweep) -> Picture:

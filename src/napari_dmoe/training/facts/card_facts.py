@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from napari_dmoe.models.card import ModelCard, TrainingFacts
+from napari_dmoe.models.class_spans import ClassSpans, joined
 from napari_dmoe.training.facts.case_counts import with_counts
 from napari_dmoe.training.facts.data_facts import Shown, begun, continued
 from napari_dmoe.training.settings import TrainSettings
@@ -22,6 +23,7 @@ def with_facts(
     n_held_out: int = 0,
     held_out: Literal["cases", "slices"] = "cases",
     settings: TrainSettings,
+    spans: ClassSpans = (),
     is_fine_tuned: bool = False,
 ) -> ModelCard:
     """State in a card what a model was trained on, and what it reached.
@@ -29,7 +31,8 @@ def with_facts(
     Cases that the card states already count too. `cases_per_router` and `images` are
     those of this training that the model had not seen before; held-out `dice`, of
     `n_held_out` cases or of their slices, is left out where it is no number;
-    `is_fine_tuned` is whether the model was trained before, by whomever.
+    `spans` are those of its cases; `is_fine_tuned` is whether the model was trained
+    before, by whomever.
     """
     card = card.model_copy(update={"training": without_verdict(card.training)})
     n_before = card.training.n_cases
@@ -43,6 +46,7 @@ def with_facts(
         "n_held_out": n_held_out or None,
         "held_out": held_out if n_held_out else None,
         "settings": _stated(settings),
+        "class_spans": _spans(card, spans, is_first=is_first),
     }
     training = counted.training.model_copy(update=facts)
     return counted.model_copy(update={**words, "training": training})
@@ -61,6 +65,14 @@ def without_verdict(facts: TrainingFacts) -> TrainingFacts:
 def is_new(card: ModelCard, *, is_fine_tuned: bool) -> bool:
     """Say whether nothing has been trained on yet, as far as anybody knows."""
     return card.training.n_cases is None and not is_fine_tuned
+
+
+def _spans(card: ModelCard, new: ClassSpans, *, is_first: bool) -> ClassSpans | None:
+    """Return the spans of all trainings; None where nobody knows of an earlier one."""
+    before = card.training.class_spans
+    if before is None and not is_first:
+        return None
+    return (joined((), new) if is_first else joined(before or (), new)) or None
 
 
 def _stated(settings: TrainSettings) -> dict[str, str | int | float | bool | None]:

@@ -15,6 +15,7 @@ from napari_dmoe.imaging.appearance import Appearance
 from napari_dmoe.models.architectures import Network
 from napari_dmoe.models.card import ModelCard
 from napari_dmoe.models.checkpoint import LoadedModel
+from napari_dmoe.models.class_spans import ClassSpans
 from napari_dmoe.models.gating import LEFT_OUT
 from napari_dmoe.training.cases.pool import Pool
 from napari_dmoe.training.cases.sampling import Sampler
@@ -26,6 +27,7 @@ from napari_dmoe.training.facts.case_counts import (
 )
 from napari_dmoe.training.facts.data_facts import Shown, shown
 from napari_dmoe.training.facts.image_facts import appearances, with_images
+from napari_dmoe.training.facts.span_facts import spans_of
 from napari_dmoe.training.learning.optimisers import optimiser_of
 from napari_dmoe.training.learning.selection import FixedRouters, select
 from napari_dmoe.training.loop.history import Epoch, Fitted
@@ -216,6 +218,7 @@ class Run:
             n_held_out=measured.n if measured else 0,
             held_out=self.measured.held_out if self.measured else "cases",
             settings=self.settings,
+            spans=self._spans,
             is_fine_tuned=bool(self.start.sha256),
         )
         made = LoadedModel(cast("Network", module), card, self.start.architecture)
@@ -236,6 +239,11 @@ class Run:
     def _seen(self) -> dict[int, Appearance]:
         """What the training images look like; the same in every epoch."""
         return appearances(self.pool)
+
+    @cached_property
+    def _spans(self) -> ClassSpans:
+        n_new = len(self.pool) - self.rehearsed
+        return spans_of(self.pool, self.start.card.classes, n=n_new)
 
     @property
     def cases_per_router(self) -> tuple[int, ...]:

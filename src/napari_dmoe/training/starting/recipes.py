@@ -71,13 +71,13 @@ _FUNDUS_CONFIG = ViTConfig(
 
 _FUNDUS_CARD = ModelCard(
     name="fundus-phantom",
-    title="Fundus phantom (disc and cup)",
+    title="Fundus (phantom-trained), driven by severity",
     architecture="dmoe-vit",
     attributes=(CardAttribute(name="severity", values=tuple(CUP_FACTORS)),),
     classes=("background", "rim", "cup"),
     modality="fundus photograph in colour or grey, with the optic disc in the frame",
     preprocessing=Preprocessing(
-        crop="square", side=_FUNDUS_CONFIG.side, resize="half-pixel", standardise=True
+        fit="pad", side=_FUNDUS_CONFIG.side, resize="half-pixel", standardise=True
     ),
     training=TrainingFacts(
         data="synthetic fundi drawn by napari-dmoe phantoms; no photograph",
@@ -108,7 +108,7 @@ _RACE_CONFIG = _FUNDUS_CONFIG.model_copy(update={"n_routers": 6})
 _RACE_CARD = _FUNDUS_CARD.model_copy(
     update={
         "name": "fundus-race-phantom",
-        "title": "Fundus phantom, race and severity",
+        "title": "Fundus (phantom-trained), driven by race and severity",
         "attributes": (
             CardAttribute(name="race", values=tuple(DISC_FACTORS)),
             CardAttribute(name="severity", values=tuple(CUP_FACTORS)),
@@ -144,7 +144,7 @@ _SKIN_CONFIG = ViTConfig(
 
 _SKIN_CARD = ModelCard(
     name="skin-phantom",
-    title="Skin lesion phantom",
+    title="Skin lesion (phantom-trained), driven by sex and age",
     architecture="dmoe-vit",
     attributes=(
         CardAttribute(name="sex", values=tuple(SEX_FACTORS)),
@@ -153,7 +153,7 @@ _SKIN_CARD = ModelCard(
     classes=("background", "lesion"),
     modality="dermoscopic photograph of one lesion, in colour",
     preprocessing=Preprocessing(
-        side=_SKIN_CONFIG.side, resize="half-pixel", standardise=True
+        fit="pad", side=_SKIN_CONFIG.side, resize="half-pixel", standardise=True
     ),
     training=TrainingFacts(
         data="synthetic lesions drawn by napari-dmoe phantoms --kind skin; no "
@@ -185,7 +185,7 @@ _PELVIS_CONFIG = UNet3DConfig(feature_size=8, n_classes=2, n_routers=4)
 
 _PELVIS_CARD = ModelCard(
     name="pelvis-phantom",
-    title="Pelvis CT phantom, by T stage",
+    title="Pelvis CT (phantom-trained), driven by T stage",
     architecture="dmoe-unet3d",
     dims=3,
     attributes=(CardAttribute(name="severity", values=tuple(MARGINS)),),

@@ -16,10 +16,11 @@ from napari_dmoe.viewer.bench import Bench, Control
 from napari_dmoe.viewer.engines import Engines
 from napari_dmoe.viewer.fine_tune.report_view import OutcomeSection
 from napari_dmoe.viewer.fine_tune.state import State, Tuning
+from napari_dmoe.viewer.layers.groups import Group
 from napari_dmoe.viewer.layers.look import difference_layer
+from napari_dmoe.viewer.layers.names import CHANGED_BY_TUNING, mask_by
 from napari_dmoe.viewer.layers.placement import in_order
-from napari_dmoe.viewer.layers.slot import LayerSlot
-from napari_dmoe.viewer.session.inquiry import Inquiry, if_there
+from napari_dmoe.viewer.session.inquiry import Inquiry, holding, if_there
 from napari_dmoe.viewer.session.results import Outcome
 from napari_dmoe.viewer.ui.work import Order
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from napari_dmoe.inference.masks.comparison import Comparison
     from napari_dmoe.models.checkpoint import LoadedModel
 
+_OWNER = "tuning"
 WAIT = "Wait until the dock's other work has ended, then look."
 
 
@@ -45,7 +47,6 @@ class LookingControl(Control):
         super().__init__(bench, section)
         self._tuning, self._section = tuning, section
         self._images: list[weakref.ref[Image]] = []
-        self._difference = LayerSlot()
         section.look_requested.connect(self._look)
 
     def offer(self) -> None:
@@ -63,7 +64,7 @@ class LookingControl(Control):
         )
 
     def _look(self, place: int, is_compared: bool) -> None:
-        path, parent = self._tuning.folder.tuned_model(), self._tuning.parent
+        path, parent = self._tuning.model_file, self._tuning.parent
         image = self._images[place]() if 0 <= place < len(self._images) else None
         if path is None or parent is None or image is None:
             return
@@ -87,13 +88,14 @@ class LookingControl(Control):
                 partial(self._show, image),
                 if_gone=lambda: "The image was removed: nothing is shown.",
             ),
+            problem=holding(self._session, image),
         )
 
     def _show(self, image: Image, looked: _Looked) -> str:
         session, n = self._session, len(self._tuning.epochs)
         before = session.result_of(image)
         # There to be compared: the next run leaves it.
-        name = f"mask by the tuned model, round {n}"
+        name = mask_by(f"the tuned model, round {n}")
         shown = session.show_outcome(image, looked.outcome, name=name)
         if before is not None and looked.comparison is not None:
             session.outlines.add(before.mask())
@@ -102,14 +104,8 @@ class LookingControl(Control):
         return self._show_difference(image, looked.comparison)
 
     def _show_difference(self, image: Image, comparison: Comparison) -> str:
-        viewer = self._session.viewer
-        if viewer is None:
-            return ""
-        data, arguments, kind = difference_layer(image, comparison.difference)
-        arguments["name"] = name = f"{image.name} / changed by tuning"
-        layer = self._difference.put(viewer, (data, arguments, kind))
-        self._session.differences.note(image, layer)
-        layer.editable, layer.name = False, name
+        made = difference_layer(image, comparison.difference, what=CHANGED_BY_TUNING)
+        self._session.groups.put(image, Group.WHAT_IF, made, _OWNER)
         n, total = comparison.n_different, max(1, comparison.difference.size)
         return f"Tuning changed {n} pixels of “{image.name}” ({n / total:.2%})."
 

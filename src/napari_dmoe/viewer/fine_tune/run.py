@@ -13,6 +13,7 @@ from napari.layers import Image
 from napari_dmoe.estimate import Estimate
 from napari_dmoe.faults import told
 from napari_dmoe.progress import Progress, ProgressHook
+from napari_dmoe.viewer.advice import in_dock
 from napari_dmoe.viewer.bench import Bench, Control
 from napari_dmoe.viewer.fine_tune.annotations import Snapshot, copied
 from napari_dmoe.viewer.fine_tune.folder import hand_over
@@ -242,7 +243,8 @@ class TuneControl(Control):
             self._folder.discard()
             self._tuning.forget(STOPPED_EARLY)
 
-    def _on_failed(self, why: str | Exception) -> None:
+    def _on_failed(self, error: str | Exception) -> None:
+        why = in_dock(str(error))
         notify_error(ValueError(f"Fine-tuning failed: {why}"))
         if not self._tuning.has_model:
             self._folder.discard()

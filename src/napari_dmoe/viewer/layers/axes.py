@@ -19,12 +19,27 @@ _LAYOUTS = {
     4: ("t z y x", "c z y x", "z c y x", "z y x c", "t c y x", "t y x c"),
     5: ("t c z y x", "t z c y x", "t z y x c"),
 }
-_CHANNEL_COUNTS = range(1, 5)
+_COLOURS = "red", "green", "blue"
+_CHANNEL_COUNTS = range(1, 33)
 _FEW = (2, 3, 4)
 """Sizes of an axis that may hold channels as well as planes."""
 
+_PLACES = "first", "second", "third", "fourth", "fifth", "sixth"
+
 _asked: WeakSet[Image] = WeakSet()
 """Layers whose axes were named here, and may be named otherwise."""
+
+
+def channel_titles(layer: Image, dims: int = 2) -> tuple[str, ...]:
+    """Return what an image's channels are called; nothing where there is one only.
+
+    The opacity of colours is none.
+    """
+    if layer.rgb:
+        return _COLOURS
+    sizes = dict(zip(axis_names(layer, dims), samples_of(layer).shape, strict=False))
+    n = int(sizes.get("c", 1))
+    return tuple(f"channel {i + 1}" for i in range(n)) if n > 1 else ()
 
 
 def layouts(layer: Image) -> tuple[tuple[str, ...], ...]:
@@ -59,10 +74,11 @@ def question(layer: Image) -> str:
     if shape[-1] in _FEW and min(shape[-3:-1]) > shape[-1]:
         is_colour = shape[-1] > 2
         which, remedy = "last", ", or open it with rgb=True" if is_colour else ""
-    elif any(n in _FEW for n in shape[:-2]):
-        which, remedy = "first", ""
     else:
-        return ""
+        few = [place for place, n in enumerate(shape[:-2]) if n in _FEW]
+        if not few:
+            return ""
+        which, remedy = _PLACES[few[0]], ""
     return f"Does the {which} axis hold channels or planes? Say so under Axes{remedy}."
 
 

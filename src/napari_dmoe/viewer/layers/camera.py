@@ -47,6 +47,18 @@ def reveal(viewer: ViewerModel, mask: Labels) -> bool:
     return True
 
 
+def show_plane(viewer: ViewerModel, layer: Layer, step: int) -> None:
+    """Show a plane of a layer, by its place along the layer's first axis."""
+    middle = [n // 2 for n in layer.data.shape[1 : layer.ndim]]
+    _slide(viewer, layer, (step, *middle))
+
+
+def fit(viewer: ViewerModel, layer: Layer) -> None:
+    """Let a layer fill the canvas, where this napari can do that for one layer."""
+    if hasattr(viewer, "fit_to_view"):
+        viewer.fit_to_view(layers=[layer])
+
+
 @contextmanager
 def camera_kept(viewer: ViewerModel) -> Iterator[None]:
     """Leave the camera as it is, whatever is added; napari fits all for a new axis."""

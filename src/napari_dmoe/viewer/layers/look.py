@@ -24,9 +24,13 @@ from napari_dmoe.inference.pictures.colours import (
 )
 from napari_dmoe.inference.results.provenance import METADATA_KEY, Provenance
 from napari_dmoe.inference.results.segmentation import Segmentation
-from napari_dmoe.viewer.layers import maps, placement
+from napari_dmoe.viewer.layers import maps, names, placement
+from napari_dmoe.viewer.layers.names import layer_name
 from napari_dmoe.viewer.layers.placement import LayerData
-from napari_dmoe.viewer.layers.records import hover_note, layer_name
+from napari_dmoe.viewer.layers.records import hover_note
+
+CLASS = "class"
+"""Column of a mask's features that names its labels."""
 
 _MASK_OPACITY = 0.5
 _ALTERED_OPACITY = 0.9
@@ -44,7 +48,7 @@ def mask_layer(source: Image, result: Segmentation) -> LayerData:
         mask_look(result.classes, record),
         axes=result.axes,
         grid=result.grid,
-        name=layer_name(source.name, record),
+        name=layer_name(source.name, names.mask_words(record)),
     )
     kept = {k: v for k, v in source.metadata.items() if k == placement.FILE_KEY}
     arguments["metadata"] = kept | {METADATA_KEY: record.model_dump(mode="json")}
@@ -61,7 +65,7 @@ def mask_look(
     """
     note, text = ("", "") if record is None else hover_note(record)
     opacity = _ALTERED_OPACITY if note else _MASK_OPACITY
-    look = maps.labels_look("class", classes, mask_colours(classes, record), opacity)
+    look = maps.labels_look(CLASS, classes, mask_colours(classes, record), opacity)
     if note:
         look["features"][note] = [text] * len(classes)
     return look
@@ -95,15 +99,17 @@ def probability_layers(source: Image, result: Segmentation) -> list[LayerData]:
             maps.measure_look(colormap, (0.0, 1.0)),
             axes=result.axes,
             grid=result.grid,
-            name=f"{source.name} / probability of {name}",
+            name=layer_name(source.name, names.probability_of(name)),
             record=result.provenance,
-            shows=f"probability of {name}",
+            shows=names.probability_of(name),
         )
         layers.append(layer)
     return layers
 
 
-def difference_layer(source: Image, difference: NDArray[np.uint8]) -> LayerData:
+def difference_layer(
+    source: Image, difference: NDArray[np.uint8], *, what: str = names.DIFFERENCE
+) -> LayerData:
     """Return where two masks on a source differ, in the order of its axes."""
     axes = placement.axis_names(source)
     return maps.map_layer(
@@ -112,7 +118,7 @@ def difference_layer(source: Image, difference: NDArray[np.uint8]) -> LayerData:
         _difference_look(DIFFERENCES, _MASK_OPACITY),
         axes=axes,
         grid=Grid.identity([difference.shape[axes.index(a)] for a in ("y", "x")]),
-        name=f"{source.name} / difference",
+        name=layer_name(source.name, what),
     )
 
 
@@ -121,14 +127,14 @@ def difference_to_plain(
     result: Segmentation,
     difference: NDArray[np.uint8],
     *,
-    name: str,
+    what: str,
     words: Sequence[str] = DIFFERENCES,
 ) -> LayerData:
     """Return where a result that is not the plain model's differs from its mask.
 
     The labels are as :func:`napari_dmoe.inference.masks.comparison.compare_masks` gives
-    them, along the axes of the result; `words` say what each means. The layer's name
-    begins with `name`.
+    them, along the axes of the result; `words` say what each means, and `what` the
+    layer shows.
     """
     return maps.map_layer(
         source,
@@ -136,9 +142,9 @@ def difference_to_plain(
         _difference_look(words, _ALTERED_OPACITY),
         axes=result.axes,
         grid=result.grid,
-        name=f"{name} · {source.name}",
+        name=layer_name(source.name, what),
         record=result.provenance,
-        shows=f"{name}, to the plain mask",
+        shows=f"{what}, to the unchanged mask",
     )
 
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from napari_dmoe.imaging.spatial import SPATIAL_AXES, SpatialImage
 from napari_dmoe.inference.masks import measures
+from napari_dmoe.inference.masks.headline import Plausible
 from napari_dmoe.viewer.layers.placement import (
     LENGTH_UNIT,
     axis_names,
@@ -103,6 +104,8 @@ class Measured:
     """Area or volume of each class but the background."""
     ratio: measures.CupToDisc | None
     """The cup-to-disc ratio, for models with rim and cup."""
+    headline: str
+    """What it shows, in one line."""
 
 
 @dataclass(frozen=True)
@@ -122,6 +125,8 @@ class MaskFrame:
     """Unit of the affine; None where pixels can only be counted."""
     classes: tuple[str, ...]
     """Class names, background first."""
+    expected: Plausible
+    """What the model's training cases showed."""
 
     @classmethod
     def of(cls, source: Image, result: Segmentation) -> MaskFrame:
@@ -134,6 +139,7 @@ class MaskFrame:
             frame_affine(source, along) @ result.grid.to_source(),
             LENGTH_UNIT if is_length else None,
             result.classes,
+            Plausible.of(result.provenance, result.grid.step),
         )
 
     def shown(self, labels: NDArray[Any], step: Sequence[int]) -> NDArray[Any]:
@@ -154,7 +160,8 @@ class MaskFrame:
         """Measure what :meth:`shown` returned, or a copy of it."""
         image = SpatialImage(shown, self.along, self.affine, self.unit)
         sizes = tuple(measures.class_sizes(image, self.classes))
-        return Measured(sizes, measures.cup_to_disc(shown, self.classes))
+        ratio = measures.cup_to_disc(shown, self.classes)
+        return Measured(sizes, ratio, self.expected.headline(shown, sizes))
 
 
 def frame_affine(

@@ -7,14 +7,15 @@ resampled for display. What is put into new layers stands in
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal
 
 import numpy as np
-from napari.layers import Image
+from napari.layers import Image, Layer
 from napari.utils.transforms import CompositeAffine
 from numpy.typing import NDArray
 
+from napari_dmoe.imaging.frames import one_channel
 from napari_dmoe.imaging.spatial import (
     CHANNEL_AXIS,
     SPATIAL_AXES,
@@ -22,6 +23,7 @@ from napari_dmoe.imaging.spatial import (
     ImageError,
     SpatialImage,
 )
+from napari_dmoe.viewer.layers.channels import chosen_channel
 
 LayerData = tuple[Any, dict[str, Any], str]
 
@@ -35,6 +37,11 @@ TURNED_AXES = (
 
 LENGTH_UNIT = "mm"
 """World unit of every image that is handed over, where its layer has a length unit."""
+
+SIZE_KEY = "napari-dmoe-pixel-size"
+"""Key of a layer's metadata that keeps the pixel size that a person stated, in mm."""
+
+SIZE_STATED = "the pixel size is as a person stated it: "
 
 FILE_KEY = "napari-dmoe-file"
 """Key of a layer's metadata that says in which order its file stores the axes."""
@@ -74,16 +81,21 @@ def samples_of(layer: Image) -> Any:
     return layer.data[0] if layer.multiscale else layer.data
 
 
-def to_image(layer: Image, dims: int = 2) -> SpatialImage:
+def to_image(
+    layer: Image, dims: int = 2, *, channel: int | Literal["chosen"] | None = "chosen"
+) -> SpatialImage:
     """Return a layer's pixels with their place in the world, for a model in 2D or 3D.
 
-    They are :func:`samples_of` the layer, not a copy. World coordinates are in mm where
-    the layer's units are lengths; else the unit is None.
+    Of several channels it is the one that was chosen for the layer, or all of them;
+    another one, counted from 0, or None for all, where a record says so. They are
+    :func:`samples_of` the layer, not a copy. World coordinates are in mm where the
+    layer's units are lengths; else the unit is None.
 
     Raises
     ------
     ImageError
-        When the last axis looks like colours, but the layer is not shown in colour.
+        When the last axis looks like colours, but the layer is not shown in colour, and
+        when there is no such channel.
     """
     names = axis_names(layer, dims)
     _refuse_hidden_colours(layer, names)
@@ -96,8 +108,20 @@ def to_image(layer: Image, dims: int = 2) -> SpatialImage:
         affine[:-1] *= np.array(factors)[:, np.newaxis]
     axes = (*names, CHANNEL_AXIS) if layer.rgb else names
     unit = None if factors is None else LENGTH_UNIT
-    notices = (TURNED_AXES,) if _runs_elsewhere(whole) else ()
-    return SpatialImage(samples_of(layer), axes, affine, unit, notices)
+    turned = (TURNED_AXES,) if _runs_elsewhere(whole) else ()
+    notices = (*turned, *_stated_notice(layer))
+    image = SpatialImage(samples_of(layer), axes, affine, unit, notices)
+    number = used_channel(layer, image.n_channels) if channel == "chosen" else channel
+    return image if number is None else one_channel(image, number)
+
+
+def used_channel(layer: Image, n_channels: int) -> int | None:
+    """Return the channel that was chosen of so many, from 0; None where all are used.
+
+    Pixels that have no such channel may have been put in since.
+    """
+    number = chosen_channel(plain(layer))
+    return number if n_channels > 1 and number in range(n_channels) else None
 
 
 def _runs_elsewhere(to_world: NDArray[np.float64]) -> bool:
@@ -124,6 +148,55 @@ def length_factors(layer: Image, axes: Sequence[int]) -> list[float] | None:
     if not all(unit.is_compatible_with(LENGTH_UNIT) for unit in units):
         return None
     return [float((1.0 * unit).to(LENGTH_UNIT).magnitude) for unit in units]
+
+
+def has_no_size(layer: Image, dims: int = 2) -> bool:
+    """Say whether nothing but a person tells how large the pixels of a layer are."""
+    names = axis_names(layer, dims)
+    places = [i for i, name in enumerate(names) if name in SPATIAL_AXES]
+    return SIZE_KEY in layer.metadata or length_factors(layer, places) is None
+
+
+def stated_size(layer: Image) -> dict[str, float]:
+    """Return the size that a person stated, in mm by axis; empty where nobody did."""
+    stated = layer.metadata.get(SIZE_KEY)
+    return dict(stated) if isinstance(stated, dict) else {}
+
+
+def state_size(
+    image: Image, mm: Mapping[str, float], *, others: Iterable[Layer] = ()
+) -> None:
+    """Write the size of an image's pixels into its layer, and into others on it.
+
+    Parameters
+    ----------
+    image : napari.layers.Image
+        The layer.
+    mm : mapping of str to float
+        Distance of neighbours along its spatial axes.
+    others : iterable of Layer
+        What lies on it, with as many axes: it stays on the same pixels.
+    """
+    names = axis_names(image, 3 if "z" in mm else 2)
+    places = {i: mm[name] for i, name in enumerate(names) if name in mm}
+    factors = np.ones(image.ndim)
+    for i, size in places.items():
+        factors[i] = size / image.scale[i]
+    units = [str(unit) for unit in image.units]
+    for i in places:
+        units[i] = LENGTH_UNIT
+    image.metadata = {**image.metadata, SIZE_KEY: dict(mm)}
+    for layer in (image, *(each for each in others if each.ndim == image.ndim)):
+        layer.scale, layer.translate = layer.scale * factors, layer.translate * factors
+        layer.units = tuple(units)
+
+
+def _stated_notice(layer: Image) -> tuple[str, ...]:
+    sizes = stated_size(layer)
+    if not sizes:
+        return ()
+    size = " × ".join(f"{sizes[axis]:g}" for axis in SPATIAL_AXES if axis in sizes)
+    return (f"{SIZE_STATED}{size} mm",)
 
 
 def placement(source: Image, grid: Grid) -> dict[str, Any]:

@@ -58,7 +58,7 @@ def badge(record: Provenance) -> str:
     """Say in what a result is not a plain run of the model; nothing where it is one."""
     sentences = []
     if record.departures:
-        sentences.append(f"Not the plain model: {'; '.join(record.departures)}.")
+        sentences.append(f"Model changed: {'; '.join(record.departures)}.")
     if record.made_by == "uncertainty":
         sentences.append(f"Not one run: each pixel's {_vote(record)}.")
     if record.swept:
@@ -70,11 +70,11 @@ def badge(record: Provenance) -> str:
 def hover_note(record: Provenance) -> tuple[str, str]:
     """Return what napari's status bar says of every pixel of an altered mask.
 
-    A name and a text, such as ``not the plain model`` and ``expert 3 muted in all
+    A name and a text, such as ``model changed`` and ``expert 3 muted in all
     blocks``; both are empty for a plain run.
     """
     if record.departures:
-        return "not the plain model", "; ".join(record.departures)
+        return "model changed", "; ".join(record.departures)
     if record.made_by == "uncertainty":
         return "not one run", _vote(record)
     return ("not this patient", altered_words(record)) if badge(record) else ("", "")
@@ -109,19 +109,6 @@ def altered_words(record: Provenance) -> str:
     return ", ".join(words)
 
 
-def layer_name(image: str, record: Provenance, note: str = "") -> str:
-    """Return what the layer of an image's mask is called.
-
-    ``retina / mask`` for a plain run. Of an altered one comes first what was altered,
-    as in ``expert 3 muted · retina``: napari's list shortens long names in the middle.
-    A note such as ``replayed`` sets it apart, too.
-    """
-    altered = altered_words(record)
-    if not altered:
-        return f"{image} / mask {note}".rstrip()
-    return f"{', '.join(filter(None, (altered, note)))} · {image}"
-
-
 def record_rows(stated: Any) -> list[tuple[str, str]]:
     """Return a layer's record as names and texts; none where it has no record."""
     record = record_of(stated)
@@ -146,6 +133,7 @@ def record_rows(stated: Any) -> list[tuple[str, str]]:
         ("Device", record.device),
         ("Image", _image(record)),
         ("Input", f"SHA-256 {record.image.input_sha256[:_SHORT_HASH]}…"),
+        ("Fit", record.fit or ""),
         ("Settings", "\n".join(settings)),
         ("Versions", "\n".join(f"{n} {v}" for n, v in record.versions.items())),
         ("Painted", "yes, after the run" if record.edited else "no"),

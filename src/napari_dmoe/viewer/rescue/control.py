@@ -32,6 +32,7 @@ from napari_dmoe.viewer.rescue.aside import (
     read_mask,
 )
 from napari_dmoe.viewer.rescue.offer_view import RescueOffer
+from napari_dmoe.viewer.session.models import is_unsaved
 from napari_dmoe.viewer.ui.asking import ask_for_file
 from napari_dmoe.viewer.ui.connections import Connections
 from napari_dmoe.viewer.ui.jobs import Ending, Job, JobQueue, notify_error
@@ -122,11 +123,11 @@ class RescueControl(Control):
     def _on_tuning(self) -> None:
         """Put a model aside that waits for its decision, or is not saved yet."""
         is_open = self._tuning.state in (State.DONE, State.KEPT)
-        path = self._tuning.folder.tuned_model() if is_open else None
+        path = self._tuning.model_file if is_open else None
         if path is not None and not self._is_put:
             self._is_put = True
             self._add("putting a model aside", partial(self._aside.put_model, path))
-        elif not is_open and self._is_put:
+        elif not is_open and self._is_put and not is_unsaved(self._session):
             self._is_put = False
             self._on_model_saved()
 

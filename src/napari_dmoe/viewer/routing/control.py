@@ -12,6 +12,7 @@ from napari_dmoe.viewer.routing.plots.control import PlotsControl, PlotsExport
 from napari_dmoe.viewer.routing.runs import inquiry_of, run_for_map, why_no_run
 from napari_dmoe.viewer.routing.state import routing_state
 from napari_dmoe.viewer.routing.tab import RoutingTab
+from napari_dmoe.viewer.session.inquiry import holding
 from napari_dmoe.viewer.session.results import Result
 from napari_dmoe.viewer.ui.connections import Refresh
 from napari_dmoe.viewer.ui.work import Order
@@ -60,9 +61,16 @@ class RoutingControl(TabControl):
         why_not = BUSY if self._work.is_busy else ""
         if image is not None and result is not None and not why_not:
             why_not = why_no_run(self._session, image, result)
-        overlay, is_shown = self._routing.overlay, self._routing.is_shown
+        routing = self._routing
         self.tab.show_state(
-            routing_state(result, overlay, is_shown=is_shown, why_no_run=why_not)
+            routing_state(
+                result,
+                routing.overlay,
+                is_shown=routing.is_shown,
+                opacity=routing.opacity,
+                instead=routing.instead,
+                why_no_run=why_not,
+            )
         )
 
     def _on_wanted(self, overlay: Overlay, is_shown: bool) -> None:
@@ -93,6 +101,7 @@ class RoutingControl(TabControl):
             status=f"Computing the {overlay.words} on “{image.name}” …",
             work=partial(run_for_map, self._engines, loaded, inquiry, overlay, values),
             then=partial(self._on_found, result, overlay),
+            problem=holding(self._session, image),
         )
 
     def _on_found(self, result: Result, overlay: Overlay, found: Any) -> str:

@@ -8,13 +8,14 @@ from qtpy.QtCore import Signal
 from qtpy.QtGui import QIcon
 from qtpy.QtWidgets import QGridLayout, QPushButton, QSizePolicy, QWidget
 
+from napari_dmoe.inference.pictures.colours import Rgb
 from napari_dmoe.viewer.rows import TableRow
 from napari_dmoe.viewer.ui.parts import swatch
 
 _COLUMNS = 2
 _HELP = (
     "Share of this {unit}'s gates that the expert has. Click, or press Space, to show "
-    "the tokens of this expert alone; again, to show all experts."
+    "where this expert works; again, to show all experts."
 )
 
 
@@ -27,6 +28,7 @@ class ExpertLegend(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.buttons: list[QPushButton] = []
+        self._colours: list[Rgb | None] = []
         self._grid = QGridLayout(self)
         self._grid.setContentsMargins(0, 0, 0, 0)
         self._grid.setSpacing(3)
@@ -39,10 +41,13 @@ class ExpertLegend(QWidget):
         if len(rows) != len(self.buttons):
             self._make(len(rows))
         for number, (button, line) in enumerate(zip(self.buttons, rows, strict=True)):
-            button.setText(f"{line.name} · {line.value}")
+            # The heading above says that these are experts: docks are narrow.
+            button.setText(f"{number} · {line.value}")
+            button.setAccessibleName(f"{line.name} · {line.value}")
             button.setChecked(number == chosen)
             button.setToolTip(_HELP.format(unit=unit))
-            if button.icon().isNull() and line.colour is not None:
+            if line.colour is not None and line.colour != self._colours[number]:
+                self._colours[number] = line.colour
                 button.setIcon(QIcon(swatch(line.colour)))
 
     def _make(self, n: int) -> None:
@@ -51,6 +56,7 @@ class ExpertLegend(QWidget):
             button.hide()
             button.deleteLater()
         self.buttons = [QPushButton() for _ in range(n)]
+        self._colours = [None] * n
         for number, button in enumerate(self.buttons):
             button.setCheckable(True)
             policy = QSizePolicy.Policy

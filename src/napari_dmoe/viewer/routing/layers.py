@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Sequence
-from itertools import chain
 from weakref import WeakKeyDictionary
 
 import numpy as np
-from napari.components import ViewerModel
-from napari.layers import Image, Labels, Layer
+from napari.layers import Image, Layer
 from numpy.typing import NDArray
 
 from napari_dmoe.inference.maps.measures import pair_names
+from napari_dmoe.viewer.layers.groups import Group, Groups
 from napari_dmoe.viewer.layers.outlines import Outlines
-from napari_dmoe.viewer.layers.placement import plain
-from napari_dmoe.viewer.layers.slot import LayerSlot
 from napari_dmoe.viewer.routing.extras import extras_of
 from napari_dmoe.viewer.routing.map_layers import ShownMap, shown_map
 from napari_dmoe.viewer.routing.overlay import Overlay
@@ -24,32 +20,27 @@ from napari_dmoe.viewer.session.results import Result
 _LEAST_GATE = 0.005
 """Smaller gates would read 0.00."""
 _LOOK = ("colormap", "contrast_limits")
+_OWNER = "routing"
 
 
 class RoutingLayers:
-    """The layers that show routing, by image: one of experts, one of other maps.
+    """The layers that show routing, one an image, below the masks.
 
-    Only one of them is seen at a time. They are hidden, not removed, when the other
-    kind of map is wanted, so that what a person set in them stays. The masks above a
-    map are drawn as outlines.
+    The masks above a map are drawn as outlines.
     """
 
-    def __init__(self, viewer: weakref.ref[ViewerModel], outlines: Outlines) -> None:
-        self._viewer, self._outlines = viewer, outlines
-        self._slots: WeakKeyDictionary[Layer, dict[str, LayerSlot]] = (
-            WeakKeyDictionary()
-        )
+    def __init__(self, groups: Groups, outlines: Outlines) -> None:
+        self._groups, self._outlines = groups, outlines
         self._seen: WeakKeyDictionary[Layer, ShownMap] = WeakKeyDictionary()
 
-    def of(self, image: Layer) -> list[Layer]:
-        """Return the layers that show an image's routing and are in the viewer."""
-        viewer, slots = self._viewer(), self._slots.get(plain(image), {})
-        layers = (each.within(viewer) for each in slots.values())
-        return [layer for layer in layers if layer is not None]
+    def of(self, image: Layer) -> Layer | None:
+        """Return the layer that shows an image's routing and is in the viewer."""
+        return self._groups.layer(image, Group.ROUTING)
 
     def is_shown(self, image: Layer) -> bool:
         """Whether a map of an image's routing can be seen."""
-        return any(layer.visible for layer in self.of(image))
+        layer = self.of(image)
+        return layer is not None and bool(layer.visible)
 
     def show(self, image: Image, result: Result, overlay: Overlay) -> None:
         """Show a map of a result's routing; hide it while a run for it is missing.
@@ -59,43 +50,25 @@ class RoutingLayers:
         ValueError
             When the network has no MoE, no such block or no such expert.
         """
-        viewer = self._viewer()
-        if viewer is None:
-            return
         shown = shown_map(image, result.segmentation, overlay, extras_of(result))
         if shown is None:
             self.hide(image, result)
             return
-        layer = self._put(viewer, image, shown)
-        self._seen[layer] = shown
-        for each in self.of(image):
-            if each.visible != (each is layer):
-                each.visible = each is layer
-        self._outlines.add(result.mask())
-
-    def _put(self, viewer: ViewerModel, image: Image, shown: ShownMap) -> Layer:
-        """Put a map where the image's last one of its sort is, or below the masks."""
         data, arguments, kind = shown.layer_data
-        slot = self._slots.setdefault(plain(image), {}).setdefault(kind, LayerSlot())
-        before, selected = slot.within(viewer), set(viewer.layers.selection)
-        is_there = before is not None and before.ndim == data.ndim
-        if is_there and self._seen[before].look == shown.look:
+        before = self.of(image)
+        if before is not None and self._seen[before].look == shown.look:
             # What a person set in the colours stays.
             arguments = {k: v for k, v in arguments.items() if k not in _LOOK}
-        layer: Layer = slot.put(viewer, (data, arguments, kind))
-        slot.rename(viewer, arguments["name"])
-        if layer is not before:
-            place = viewer.layers.index(image) + 1
-            viewer.layers.move(viewer.layers.index(layer), place)
-            viewer.layers.selection = selected  # a painter keeps their layer
-            if isinstance(layer, Labels):
-                layer.editable = False
-        return layer
+        made = data, arguments, kind
+        layer = self._groups.put(
+            image, Group.ROUTING, made, _OWNER, is_under_masks=True
+        )
+        self._seen[layer] = shown
+        self._outlines.add(result.mask())
 
     def hide(self, image: Layer, result: Result | None) -> None:
-        """Hide the maps of an image's routing."""
-        for layer in self.of(image):
-            layer.visible = False
+        """Hide the map of an image's routing."""
+        self._groups.hide(image, Group.ROUTING)
         if result is not None:
             self._outlines.discard(result.mask())
 
@@ -112,8 +85,8 @@ class RoutingLayers:
         2`` in 3D, after the value of a map that shows something else; nothing where no
         map is seen.
         """
-        for layer in chain.from_iterable(map(self.of, list(self._slots))):
-            if layer.visible and layer in self._seen:
+        for layer in map(self.of, self._groups.images):
+            if layer is not None and layer.visible and layer in self._seen:
                 token = token_at(layer, position, view_direction, dims_displayed)
                 if token is not None:
                     return _text(self._seen[layer], token)

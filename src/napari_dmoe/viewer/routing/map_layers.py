@@ -13,12 +13,13 @@ from napari_dmoe.inference.maps.measures import pair_names
 from napari_dmoe.inference.pictures import colours as pictures
 from napari_dmoe.inference.results.segmentation import Segmentation
 from napari_dmoe.viewer.layers import maps
+from napari_dmoe.viewer.layers.names import layer_name, routing_of
 from napari_dmoe.viewer.layers.placement import LayerData, on_layer
 from napari_dmoe.viewer.routing.extras import Extras, map_input
 from napari_dmoe.viewer.routing.overlay import Overlay
 
 _COLORMAP = "viridis"
-_EXPERTS_OPACITY = 0.4
+_EXPERTS_OPACITY = 0.5
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ def shown_map(
         _look(overlay, routing.n_experts, routing.unit),
         axes=axes,
         grid=grid,
-        name=f"{source.name} / {_name(overlay)}",
+        name=layer_name(source.name, _name(overlay, routing.unit)),
         record=result.provenance,
         shows=f"{overlay.words}, {overlay.place(routing.unit)}",
     )
@@ -75,8 +76,13 @@ def shown_map(
     return ShownMap(overlay, layer_data, placed, routing.unit)
 
 
-def colour_key(overlay: Overlay, n_experts: int) -> pictures.ColourKey | None:
-    """Return what the colours of a measure mean; None for maps of expert numbers."""
+def colour_key(
+    overlay: Overlay, n_experts: int, *, opacity: float = 1.0
+) -> pictures.ColourKey | None:
+    """Return what the colours of a measure mean; None for maps of expert numbers.
+
+    They are those that are seen over grey, in a map of an opacity in [0, 1].
+    """
     kind = overlay.kind
     if kind.limits is None:
         return None
@@ -85,7 +91,8 @@ def colour_key(overlay: Overlay, n_experts: int) -> pictures.ColourKey | None:
         most = max(np.log2(n_experts), 1)
     ramp = maps.ramp_of(_COLORMAP)
     if kind.is_of_one_expert:
-        ramp = ((0, 0, 0), pictures.expert_colours(n_experts)[overlay.expert])
+        ramp = (pictures.GREY, pictures.expert_colours(n_experts)[overlay.expert])
+    ramp = tuple(pictures.over_grey(colour, opacity) for colour in ramp)
     return pictures.ColourKey.from_0(overlay.words, ramp, most, kind.unit, digits=2)
 
 
@@ -106,15 +113,13 @@ def _labels_look(overlay: Overlay, n_experts: int, unit: str) -> dict[str, Any]:
     texts = [f"{expert} (from 0)" for expert in range(n_experts)]
     if overlay.name == "pair":
         texts = [f"experts {each}" for each in pair_names(n_experts)]
-        column, colours = "pair", pictures.unlike_colours(len(texts))
+        column, colours = "pair", pictures.pair_colours(len(texts))
     names = [f"{text}, {overlay.place(unit)}" for text in texts]
     return maps.labels_look(column, names, dict(enumerate(colours)), _EXPERTS_OPACITY)
 
 
-def _name(overlay: Overlay) -> str:
-    if overlay.kind.needs == "gates":
-        names = {"dominant": "experts", "pair": "expert pairs"}
-        return names.get(overlay.name, "gates")
-    if overlay.kind.needs == "two values":
-        return overlay.words
-    return overlay.kind.title.lower()
+def _name(overlay: Overlay, unit: str) -> str:
+    words = {"dominant": "", "pair": "expert pairs"}.get(overlay.name, overlay.words)
+    if overlay.kind.needs == "samples":  # the record has their number and their seed
+        words = overlay.kind.title.lower()
+    return routing_of(words, overlay.place(unit))

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import weakref
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
-from napari.layers import Image
+from napari.layers import Image, Layer
 from psygnal import Signal
 
+from napari_dmoe.viewer.layers.groups import Group
 from napari_dmoe.viewer.layers.placement import plain
 from napari_dmoe.viewer.layers.pointer import pointer_away
 from napari_dmoe.viewer.routing.hovering import HoverStatus
@@ -32,7 +33,7 @@ class RoutingOnImages:
     """
 
     changed = Signal()
-    """Another map is wanted, or none; or one was hidden or removed."""
+    """Another map is wanted, or none; or one was hidden, removed or made fainter."""
 
     def __init__(self, session: Session) -> None:
         self._session = weakref.ref(session)
@@ -42,24 +43,49 @@ class RoutingOnImages:
         viewer = session.viewer
         if viewer is None:
             raise RuntimeError("the session's viewer is gone")
-        self._layers = RoutingLayers(weakref.ref(viewer), session.outlines)
+        self._layers = RoutingLayers(session.groups, session.outlines)
         self._hover = HoverStatus(viewer, self._layers)
         self._swept = SweptRouting()
+        self._yielded: WeakSet[Layer] = WeakSet()
+        session.groups.yielded.connect(self._on_yielded)
+        session.groups.tidied.connect(self._on_tidied)
         session.looked_at.connect(self._on_looked_at)
         session.images_changed.connect(self._on_layers)  # a map may have been removed
 
     @property
     def is_shown(self) -> bool:
         """Whether a map is seen on the image that is worked on."""
-        session = self._session()
-        image = None if session is None else session.image
+        image = self._image
         return image is not None and self._layers.is_shown(image)
+
+    @property
+    def opacity(self) -> float:
+        """How opaque the map is on the image that is worked on; 1 without one."""
+        image = self._image
+        layer = None if image is None else self._layers.of(image)
+        is_seen = layer is not None and layer.visible
+        return float(layer.opacity) if layer is not None and is_seen else 1.0
+
+    @property
+    def instead(self) -> str:
+        """The what-if on that image for which its map was hidden; empty if none."""
+        session, image = self._session(), self._image
+        if session is None or image is None or image not in self._yielded:
+            return ""
+        what_if = session.groups.layer(image, Group.WHAT_IF)
+        return str(what_if.name) if what_if is not None and what_if.visible else ""
+
+    @property
+    def _image(self) -> Image | None:
+        session = self._session()
+        return None if session is None else session.image
 
     def want(self, overlay: Overlay, *, is_shown: bool) -> None:
         """Show another map of the routing, or none."""
         self.overlay, self._is_wanted = overlay, is_shown
         session = self._session()
         if session is not None and session.image is not None:
+            self._yielded.discard(session.image)
             self._show(session, session.image)
         self.changed.emit()
 
@@ -78,7 +104,7 @@ class RoutingOnImages:
         result = session.result_of(image)
         if result is not None:
             self._swept.serve(image, result)
-        if self._layers.of(image) and not self._layers.is_shown(image):
+        if self._layers.of(image) is not None and not self._layers.is_shown(image):
             self._is_wanted = False  # somebody hid it in napari's list
         self._show(session, plain(image))
 
@@ -88,10 +114,25 @@ class RoutingOnImages:
         if self._is_wanted and result is not None and routing is not None:
             with pointer_away(session.viewer):
                 self._layers.show(image, result, self.overlay.within(routing))
-            for layer in self._layers.of(image):
+            layer = self._layers.of(image)
+            if layer is not None:
                 layer.events.visible.connect(self._on_layers)
+                layer.events.opacity.connect(self._on_layers)
         else:
             self._layers.hide(image, result)
+
+    def _on_yielded(self, image: Image, group: Group) -> None:
+        """Want no map for now: what came up on the image hides it."""
+        session = self._session()
+        if group is Group.ROUTING and session is not None:
+            self._is_wanted = False
+            self._yielded.add(image)
+            self._layers.hide(image, session.result_of(image))
+            self.changed.emit()
+
+    def _on_tidied(self) -> None:
+        self._is_wanted = False
+        self.changed.emit()
 
     def _on_layers(self, event: Any = None) -> None:
         self.changed.emit()

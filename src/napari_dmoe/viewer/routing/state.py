@@ -21,6 +21,7 @@ from napari_dmoe.viewer.rows import TableRow
 from napari_dmoe.viewer.session.results import Result
 
 _LISTED_PAIRS = 8
+_HIDDEN = "Hidden, as “{}” is shown. Tick the box to see the map again."
 BEHAVIOUR = "This model's behaviour, not biology."
 
 
@@ -51,8 +52,10 @@ class RoutingState:
     """The map, with a block that the network has."""
     is_shown: bool = False
     """Whether it is seen on the image."""
+    hidden: str = ""
+    """What is seen instead of it; empty where it is seen, or nothing else is."""
     legend: tuple[TableRow, ...] = ()
-    """A line for each expert: its colour and its share of the gates."""
+    """A line for each expert: its colour as it is seen, and its share of the gates."""
     pairs: tuple[TableRow, ...] = ()
     """A line for each of the commonest pairs, where the map is of pairs."""
     busiest: int = 0
@@ -72,9 +75,19 @@ class RoutingState:
 
 
 def routing_state(
-    result: Result | None, overlay: Overlay, *, is_shown: bool, why_no_run: str = ""
+    result: Result | None,
+    overlay: Overlay,
+    *,
+    is_shown: bool,
+    opacity: float = 1.0,
+    instead: str = "",
+    why_no_run: str = "",
 ) -> RoutingState:
-    """Return what the tab shows of a result, whose wanted map is seen or not."""
+    """Return what the tab shows of a result, whose wanted map is seen or not.
+
+    The opacity of a map that is seen is in [0, 1]; `instead` of one that is not, a
+    layer of that name is seen.
+    """
     if result is None:
         return RoutingState()
     made = result.segmentation
@@ -98,10 +111,11 @@ def routing_state(
         unit=routing.unit,
         overlay=chosen,
         is_shown=is_shown,
-        legend=_legend(load),
-        pairs=_pairs(gates) if chosen.name == "pair" else (),
+        hidden=_HIDDEN.format(instead) if instead and not is_shown else "",
+        legend=_legend(load, opacity),
+        pairs=_pairs(gates, opacity) if chosen.name == "pair" else (),
         busiest=int(load.argmax()),
-        key=None if missing else colour_key(chosen, routing.n_experts),
+        key=None if missing else colour_key(chosen, routing.n_experts, opacity=opacity),
         note=reasons[chosen.name] or _note(result, routing, chosen, load),
         drivers=drivers,
         barred={name: reason for name, reason in reasons.items() if reason},
@@ -140,17 +154,17 @@ def _filled(overlay: Overlay, drivers: tuple[ValuesOf, ...]) -> Overlay:
     return replace(overlay, attribute=driver.name, values=(first, second))
 
 
-def _legend(load: NDArray[np.float32]) -> tuple[TableRow, ...]:
-    colours = pictures.expert_colours(len(load))
+def _legend(load: NDArray[np.float32], opacity: float) -> tuple[TableRow, ...]:
+    colours = pictures.expert_colours(len(load), opacity=opacity)
     return tuple(
         TableRow(f"expert {expert}", f"{share:.0%}", colour=colours[expert])
         for expert, share in enumerate(load)
     )
 
 
-def _pairs(gates: NDArray[np.float32]) -> tuple[TableRow, ...]:
+def _pairs(gates: NDArray[np.float32], opacity: float) -> tuple[TableRow, ...]:
     names = pair_names(gates.shape[-1])
-    colours = pictures.unlike_colours(len(names))
+    colours = pictures.pair_colours(len(names), opacity=opacity)
     numbers = OVERLAYS["pair"].compute(gates, 0)
     shares = np.bincount(numbers.ravel(), minlength=len(names)) / max(numbers.size, 1)
     order = [i for i in np.argsort(-shares, kind="stable") if shares[i] > 0]
@@ -176,16 +190,16 @@ def _note(
             parts.append(_by_block(result, routing, overlay))
     elif len(routing.values) > 1:
         parts.append(
-            f"Mean over {len(routing.values)} values, by their shares in the mixture."
+            f"Weighted mean over {len(routing.values)} values, as in the mask."
         )
         if overlay.name == "entropy":
             parts.append("More than 1 bit, which a mean can have, looks like 1.")
     if overlay.name == "gate" and not load[overlay.expert] > 0:
-        parts.append(f"Expert {overlay.expert} has no token here, so nothing is seen.")
+        parts.append(f"Expert {overlay.expert} works nowhere here, so nothing is seen.")
     if overlay.kind.needs == "blocks":
         parts.append("Of all blocks: the slider moves only the plots.")
-    if routing.n_experts > len(pictures.OKABE_ITO):
-        parts.append(f"Colours repeat after {len(pictures.OKABE_ITO)} experts.")
+    if routing.n_experts > len(pictures.EXPERT_COLOURS):
+        parts.append(f"Colours repeat after {len(pictures.EXPERT_COLOURS)} experts.")
     return " ".join(filter(None, parts))
 
 

@@ -25,9 +25,7 @@ from napari_dmoe.viewer.ui.colours import ColourBar
 from napari_dmoe.viewer.ui.parts import column, heading, paragraph, row, say
 
 NOTHING = "No routing yet: segment an image with a model that has experts."
-_HOVER = (
-    "Point at the image: the status bar names the experts of the token and their gates."
-)
+_HOVER = "Point at the image: the status bar names the experts there, and their gates."
 _BETWEEN = 8
 
 
@@ -49,6 +47,7 @@ class RoutingTab(parts.ScrollColumn):
             "Shows the map below the mask, which becomes an outline meanwhile."
         )
         self.shown_box.clicked.connect(self._tell)
+        self.hidden = paragraph(name="routing-hidden")
         self.block_label = QLabel()
         self.block_slider = QLabeledSlider(Qt.Orientation.Horizontal)
         self.block_slider.valueChanged.connect(self._tell)
@@ -69,11 +68,12 @@ class RoutingTab(parts.ScrollColumn):
         column(
             self._body,
             self.shown_box,
+            self.hidden,
             row(self.block_label, self.block_slider, stretch=1),
             self.maps,
             self.bar,
             self.pairs,
-            heading("EXPERTS · share of the gates"),
+            heading("EXPERTS · share of gates"),
             self.legend,
             paragraph(_HOVER),
             self.plots,
@@ -95,6 +95,7 @@ class RoutingTab(parts.ScrollColumn):
         if not has_routing:
             return
         self.shown_box.setChecked(state.is_shown)
+        say(self.hidden, state.hidden)
         self._name_blocks(state.unit)
         with signals_blocked(self.block_slider):
             self.block_slider.setRange(0, state.n_blocks - 1)
@@ -113,7 +114,9 @@ class RoutingTab(parts.ScrollColumn):
         self.block_label.setText(name)
         self.block_slider.setAccessibleName(name)
         self.block_slider.setToolTip(f"{name} of the network, counted from 0.")
-        self.pairs.setToolTip(f"Share of this {unit}'s tokens that each pair has.")
+        self.pairs.setToolTip(
+            f"In how much of the image each pair works, in this {unit}."
+        )
 
     def _on_expert(self, expert: int) -> None:
         """Single an expert out; where it is already, show all again."""

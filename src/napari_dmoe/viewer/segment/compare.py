@@ -6,7 +6,6 @@ import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,14 +13,16 @@ import numpy as np
 from napari_dmoe.progress import Progress, ProgressHook
 from napari_dmoe.viewer.bench import Bench, Control
 from napari_dmoe.viewer.engines import Engines
+from napari_dmoe.viewer.layers.groups import Group
 from napari_dmoe.viewer.layers.look import difference_layer
+from napari_dmoe.viewer.layers.names import mask_by
 from napari_dmoe.viewer.layers.placement import in_order
-from napari_dmoe.viewer.layers.slot import LayerSlot
 from napari_dmoe.viewer.segment.compare_rows import comparison_rows, spacing_of
 from napari_dmoe.viewer.segment.compare_view import CompareSection
-from napari_dmoe.viewer.session.inquiry import GONE, Inquiry, if_there
+from napari_dmoe.viewer.session.inquiry import Inquiry, holding, if_there
+from napari_dmoe.viewer.session.models import title_of
 from napari_dmoe.viewer.session.results import Outcome, Result
-from napari_dmoe.viewer.ui.asking import ask_for_checkpoint, is_path
+from napari_dmoe.viewer.ui.asking import ask_for_checkpoint
 from napari_dmoe.viewer.ui.connections import Refresh
 from napari_dmoe.viewer.ui.work import Order
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from napari_dmoe.inference.masks.comparison import Comparison
 
+_OWNER = "compare"
 _GONE = "The image was removed: nothing was compared."
 
 
@@ -50,7 +52,6 @@ class CompareControl(Control):
         session = bench.session
         self._section = section
         self._choices: list[Callable[[], None]] = []
-        self._difference = LayerSlot()
         self._image: weakref.ref[Image] | None = None
         self._compared: list[weakref.ref[Result]] = []
         self._refresh = Refresh(
@@ -73,7 +74,7 @@ class CompareControl(Control):
             *(partial(self._compare_models, name) for name in offered),
         ]
         titles = [f"result “{each.title}”" for each in others]
-        names = [Path(n).name if is_path(n) else n for n in offered]
+        names = [title_of(name, self._session.surroundings) for name in offered]
         self._section.offer([*titles, *names], why_not=self._why_not())
         if not self._still_holds():
             self._forget()
@@ -88,7 +89,8 @@ class CompareControl(Control):
         """Show no comparison, and hide a difference that no longer is one."""
         self._compared = []
         self._section.show_nothing()
-        self._difference.show(self._session.viewer, False)
+        image = None if self._image is None else self._image()
+        self._session.groups.hide(image, Group.WHAT_IF, _OWNER)
 
     def _why_not(self) -> str:
         image, result = self._session.current
@@ -128,7 +130,8 @@ class CompareControl(Control):
         dims = _dims(result)
         spacing, unit = spacing_of(image, dims)
         what = (self._session.inquire(image, dims=dims), _mask_of(result), spacing)
-        work = partial(_run_other, self._engines, name, *what, dims)
+        title = title_of(name, self._session.surroundings)
+        work = partial(_run_other, self._engines, (name, title), *what, dims)
         return self._order(image, work, partial(self._on_other, image, result, unit))
 
     def _order(
@@ -142,6 +145,7 @@ class CompareControl(Control):
             status=f"Comparing on “{image.name}” …",
             work=work,
             then=if_there(self._session, image, show, if_gone=lambda: _GONE),
+            problem=holding(self._session, image),
             if_failed=self._on_failed,
         )
 
@@ -156,7 +160,7 @@ class CompareControl(Control):
     ) -> str:
         # Neither is replaced by the next run: they are there to be compared.
         shown = self._session.show_outcome(
-            image, other.outcome, name=f"mask by {other.model}", beside=result
+            image, other.outcome, name=mask_by(other.model), beside=result
         )
         return self._show(image, result, shown, unit, other.comparison)
 
@@ -168,13 +172,9 @@ class CompareControl(Control):
         unit: str,
         comparison: Comparison,
     ) -> str:
-        session, viewer = self._session, self._session.viewer
-        if viewer is None:
-            return GONE
+        session = self._session
         difference = difference_layer(image, comparison.difference)
-        mask = self._difference.put(viewer, difference)
-        session.differences.note(image, mask)
-        mask.editable, mask.visible = False, True
+        session.groups.put(image, Group.WHAT_IF, difference, _OWNER)
         self._image = weakref.ref(image)
         there = session.results_of(image)
         self._compared = [weakref.ref(e) for e in (result, other) if e in there]
@@ -212,19 +212,23 @@ def _compare(
 
 def _run_other(
     engines: Engines,
-    name: str,
+    other: tuple[str, str],
     inquiry: Inquiry,
     first: Any,
     spacing: Any,
     dims: int,
     hook: ProgressHook,
 ) -> _OtherRun:
-    """Load another model, run it on the same image and patient, and compare."""
+    """Load another model, run it on the same image and patient, and compare.
+
+    The other one is given by what it is loaded as, and by its title.
+    """
+    name, title = other
     hook(Progress(0, 1, "loading the other model"))
     loaded = engines.load_checkpoint(name, None)
     if loaded.card.dims != dims:
         raise ValueError(
-            f"{loaded.card.name} is a {loaded.card.dims}D model, and the result is of "
+            f"{title} is a {loaded.card.dims}D model, and the result is of "
             f"a {dims}D one: choose another model"
         )
     outcome = inquiry.outcome(engines.segment, loaded, hook)
@@ -232,4 +236,4 @@ def _run_other(
     labels = in_order(inquiry.axes, found.labels, axes=found.axes)
     hook(Progress(1, 1, "comparing"))
     comparison = engines.compare(first, (labels, found.classes), spacing=spacing)
-    return _OtherRun(loaded.card.name, outcome, comparison)
+    return _OtherRun(title, outcome, comparison)

@@ -5,11 +5,27 @@ from __future__ import annotations
 from qtpy.QtCore import QTimer
 
 from napari_dmoe.viewer.bench import Bench, TabControl
+from napari_dmoe.viewer.segment.action_view import Remedy
 from napari_dmoe.viewer.segment.compare import CompareControl
+from napari_dmoe.viewer.segment.fit import FitControl
 from napari_dmoe.viewer.segment.many_images import FileSeries, LayerSeries
 from napari_dmoe.viewer.segment.model import ModelLoader
+from napari_dmoe.viewer.segment.pixel_size import PixelSizeControl
+from napari_dmoe.viewer.segment.readiness import (
+    CHOOSE_CHANNEL,
+    CHOOSE_IMAGE,
+    ENTER_PATIENT,
+    NAME_AXES,
+    OPEN_MODEL,
+    OPEN_SAMPLE,
+    USE_MODEL,
+    Readiness,
+    readiness,
+)
 from napari_dmoe.viewer.segment.result import ResultControl, ResultFiles
 from napari_dmoe.viewer.segment.run import Run, RunControl
+from napari_dmoe.viewer.segment.samples import SampleOffer
+from napari_dmoe.viewer.segment.seen_frame import SeenFrame
 from napari_dmoe.viewer.segment.subject import SubjectControl
 from napari_dmoe.viewer.segment.tab import SegmentTab
 from napari_dmoe.viewer.ui.connections import Connections
@@ -30,6 +46,10 @@ class SegmentControl(TabControl):
         self.run = RunControl(bench, self)
         self.loader = ModelLoader(bench, tab.model, self)
         self.subject = SubjectControl(bench, tab.image, tab.patient)
+        self.samples = SampleOffer(bench, tab.samples, tab.result)
+        self.fit = FitControl(bench, tab.image)
+        self.pixel_size = PixelSizeControl(bench, tab.image.pixel_size)
+        self.seen_frame = SeenFrame(bench, tab.image)
         self.results = ResultControl(bench, tab.result)
         self.compare = CompareControl(bench, tab.compare)
         self.layer_series = LayerSeries(bench, self.run, tab.series)
@@ -45,8 +65,10 @@ class SegmentControl(TabControl):
         surroundings_changed = self._session.surroundings_changed
         Connections(self).add(surroundings_changed, self._on_surroundings)
         self.loader.changed.connect(self._show_readiness)
-        tab.image.model_wanted.connect(self.loader.choose)
+        tab.action.place(foot.button)
+        tab.action.remedy_requested.connect(self._on_remedy)
         self.subject.shown.connect(self._show_readiness)
+        self.fit.found.connect(self._on_fit)
         self.subject.patient_entered.connect(self.results.show)
         self.subject.patient_entered.connect(run.rerun)
         tab.settings.changed.connect(self._on_settings)
@@ -59,11 +81,10 @@ class SegmentControl(TabControl):
     def segment(self) -> None:
         """Begin to segment the image for its patient, or say why not."""
         self.tab.patient.commit()
-        why_not = self._why_not()
-        if why_not:
-            self._foot.show_ready(why_not)
-        else:
+        if self._readiness().is_ready:
             self.run.begin(was_asked_for=True)
+        else:
+            self._show_readiness()
 
     def abandon(self) -> None:
         """Stop the run: the dock is taken out of the window."""
@@ -82,7 +103,7 @@ class SegmentControl(TabControl):
             QTimer.singleShot(_LAYOUT_MS, self._scroll_to_result)
 
     def _scroll_to_result(self) -> None:
-        self.tab.ensureWidgetVisible(self.tab.result, 0, 0)
+        self.tab.body.ensureWidgetVisible(self.tab.result, 0, 0)
 
     def _on_settings(self) -> None:
         self._session.set_settings(self.tab.settings.value())
@@ -91,10 +112,43 @@ class SegmentControl(TabControl):
         self.tab.settings.set_choices("device", self._session.surroundings.devices)
 
     def _show_readiness(self) -> None:
-        why_not = self._why_not()
-        self._foot.show_ready(why_not)
-        self._work.say(why_not or "Ready.")
+        is_ready = self._show_action()
+        self._work.say("Ready." if is_ready and not self.fit.is_looking else "")
 
-    def _why_not(self) -> str:
-        """Say why no run can begin; nothing where one can."""
-        return "Loading the model …" if self.loader.is_busy else self.subject.why_not()
+    def _on_fit(self) -> None:
+        is_ready = self._show_action()
+        if not (is_ready and self._foot.status.text()):  # else that stays: how it went
+            self._work.say("Ready." if is_ready else "")
+
+    def _show_action(self) -> bool:
+        """Show whether a run can begin, beside the button; return that."""
+        now = self._readiness()
+        self._foot.show_ready("" if now.is_ready else now.text or now.why_not)
+        remedy = Remedy(now.remedy, now.offer) if now.remedy else None
+        self.tab.action.show_reason(now.text, remedy, is_caution=now.is_ready)
+        return now.is_ready
+
+    def _readiness(self) -> Readiness:
+        """Say whether a run can begin; if not, why."""
+        if self.loader.is_busy:
+            return Readiness("Loading the model …", is_ready=False)
+        entered, refused = self.subject.entered, self.fit.refused
+        return readiness(self._session, entered=entered, refused=refused)
+
+    def _on_remedy(self, key: str) -> None:
+        """Do what the link beside the button offers."""
+        tab = self.tab
+        if key.startswith(USE_MODEL):
+            self.loader.choose(key.removeprefix(USE_MODEL))
+        elif key == OPEN_MODEL:
+            tab.model.browse_button.click()
+        elif key == OPEN_SAMPLE:
+            self.samples.open_first()
+        elif key == CHOOSE_IMAGE:
+            tab.image.combo.showPopup()
+        elif key == CHOOSE_CHANNEL:
+            tab.image.channel_combo.showPopup()
+        elif key == NAME_AXES:
+            tab.image.axes_combo.showPopup()
+        elif key == ENTER_PATIENT:
+            tab.patient.enter()

@@ -1,29 +1,70 @@
-"""The foot of the dock: the button that segments and stops, and how it goes."""
+"""The foot of the dock: the device, how a run goes, and Stop where Segment is far."""
 
 from __future__ import annotations
 
-from qtpy.QtWidgets import QLabel, QWidget
+from qtpy.QtWidgets import QLabel, QSizePolicy, QWidget
 
 from napari_dmoe.viewer.ui.foot import Foot
+from napari_dmoe.viewer.ui.parts import button, row
+from napari_dmoe.viewer.ui.theme import PRIMARY
+
+STOP = "Stop the run; it leaves no layer."
 
 
 class RunFoot(Foot):
-    """Names the device, lets a person segment and stop, and shows how it goes."""
+    """Names the device and shows how a run goes.
+
+    Its button, which segments and stops, stands under the patient in the Segment tab.
+    While other tabs are seen, :attr:`stop_button` takes its place in the foot.
+    """
 
     def __init__(self, parent: QWidget | None = None) -> None:
         self.device_label = QLabel("Device: looking …")
+        # A device's name may be long: it must not widen the dock.
+        self.device_label.setSizePolicy(
+            QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred
+        )
+        self.stop_button = button("Stop", STOP)
+        policy = self.stop_button.sizePolicy()
+        policy.setRetainSizeWhenHidden(True)  # so that nothing jumps
+        self.stop_button.setSizePolicy(policy)
+        self._is_far, self._keys = False, ""
         super().__init__(
             "run",
             start="Segment",
             start_help="Segment the image for its patient (one click, one mask).",
-            stop_help="Stop the run; it leaves no layer.",
-            above=(self.device_label,),
+            stop_help=STOP,
+            above=(row(self.device_label, self.stop_button),),
+            is_elsewhere=True,
             parent=parent,
         )
+        self.button.setObjectName(PRIMARY)
+        self.stop_button.clicked.connect(self._on_clicked)
 
     def show_device(self, text: str) -> None:
         """Name the device."""
         self.device_label.setText(f"Device: {text}")
         self.device_label.setToolTip(
-            "Where the model runs. Another device can be chosen under Advanced."
+            f"{text}. Where the model runs: another can be chosen under Advanced."
         )
+
+    def show_keys(self, keys: str) -> None:
+        """Name the keys that do what the button does."""
+        self._keys = keys
+        self._show_button()
+
+    def show_far(self, is_far: bool) -> None:
+        """Take note that the button cannot be seen, so that the foot has its own."""
+        self._is_far = is_far
+        self._show_button()
+
+    def _show_button(self) -> None:
+        super()._show_button()
+        if self._keys:
+            self.button.setToolTip(f"{self.button.toolTip()} ({self._keys})")
+        self.stop_button.setVisible(self._is_running and self._is_far)
+        self.stop_button.setEnabled(self.button.isEnabled())
+
+    def _on_clicked(self) -> None:
+        super()._on_clicked()
+        self.stop_button.setEnabled(self.button.isEnabled())

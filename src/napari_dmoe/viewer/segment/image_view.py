@@ -1,4 +1,4 @@
-"""The choice of the image that is worked on, and of what its axes are."""
+"""The choice of the image that is worked on, its channel and its axes."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QLabel, QWidget
+from qtpy.QtWidgets import QLabel, QSizePolicy, QWidget
 
 from napari_dmoe.viewer.layers.axes import AXIS_TITLES
+from napari_dmoe.viewer.segment.pixel_size_view import PixelSizeButton
 from napari_dmoe.viewer.ui import parts
+from napari_dmoe.viewer.ui.theme import Tone, set_tone
 
 _AS_IT_IS = "not named"
+_SIGNS: dict[Tone, str] = {"": "", "good": "✓ ", "caution": "⚠ "}
 
 
 @dataclass(frozen=True)
@@ -23,15 +26,30 @@ class ImageChoice:
     """Why the model cannot use it; empty where it can."""
 
 
+@dataclass(frozen=True)
+class ChannelChoice:
+    """Which channel of an image is used."""
+
+    titles: tuple[str, ...] = ()
+    """What each is called; nothing where there is one only."""
+    chosen: int | None = None
+    """Which one was chosen; None stands for all, or for none where that cannot be."""
+    takes_all: bool = False
+    """Whether the model takes all of them."""
+
+
 class ImageSection(QWidget):
-    """Shows the images of the viewer and tells which one is chosen."""
+    """Shows the images of the viewer and tells which one is chosen.
+
+    Below them one line says how image and model go together.
+    """
 
     image_chosen = Signal(int)
     """Place in the list that was shown."""
-    model_wanted = Signal(str)
-    """The bundled model that the image was made for is to be loaded."""
     layout_chosen = Signal(object)
     """Names of the image's axes, in order."""
+    channel_chosen = Signal(object)
+    """Number of a channel, from 0; None for all of them."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -41,32 +59,37 @@ class ImageSection(QWidget):
             "model cannot use are greyed; point at one to see why.",
         )
         self.combo.activated.connect(self.image_chosen)
+        self.channel_combo = parts.narrow_combo(
+            "Channel",
+            "Which channel of the image the model sees. The record of a mask says it.",
+            characters=7,
+        )
+        self.channel_combo.activated.connect(self._on_channel)
         self.axes_combo = parts.narrow_combo(
             "Axes",
             "What the image's axes are: its layer does not name them. The choice is "
             "written into the layer's axis labels.",
         )
         self.axes_combo.activated.connect(self._on_axes)
-        self.facts = parts.paragraph(name="image-facts")
-        self.expects = parts.paragraph(name="image-expects")
-        self.made_for = parts.paragraph(name="image-made-for")
-        self.load_button = parts.button("", clicked=self._on_load)
-        self._model = ""
-        self.problem = parts.paragraph(name="image-problem")
+        self.fit = parts.line(name="image-fit")
         self._layouts: list[tuple[str, ...]] = []
+        self._channels = ChannelChoice()
         self._axes_row = parts.row(QLabel("Axes"), self.axes_combo, stretch=1)
         self._axes_row.setVisible(False)
-        head = parts.row(parts.heading("IMAGE"), self.combo, stretch=1)
-        said = self.facts, self.expects, self.made_for
-        parts.column(self, head, self._axes_row, *said, self.load_button, self.problem)
-        self.show_model("", "")
+        self.pixel_size = PixelSizeButton()
+        choices = self.combo, self.channel_combo, self.pixel_size
+        head = parts.row(parts.heading("IMAGE"), *choices, stretch=1)
+        self.channel_combo.setSizePolicy(
+            QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed
+        )
+        parts.column(self, head, self._axes_row, self.fit)
+        self.show_channels(ChannelChoice())
 
     def show_images(self, images: Sequence[ImageChoice], current: int) -> None:
         """Show the images, and which one is worked on (-1 for none)."""
         self.combo.clear()
         for place, image in enumerate(images):
-            text = f"{image.name} (does not fit)" if image.problem else image.name
-            self.combo.addItem(text)
+            self.combo.addItem(image.name)
             tooltip = image.problem or image.name
             self.combo.setItemData(place, tooltip, Qt.ItemDataRole.ToolTipRole)
             self.combo.model().item(place).setEnabled(not image.problem)
@@ -74,6 +97,16 @@ class ImageSection(QWidget):
         self.combo.setEnabled(bool(images))
         if not images:
             self.combo.setPlaceholderText("no image")
+
+    def show_channels(self, channels: ChannelChoice) -> None:
+        """Let a channel be chosen; nothing where there is one only."""
+        self._channels, combo = channels, self.channel_combo
+        combo.clear()
+        combo.addItem("all" if channels.takes_all else "choose …")
+        combo.model().item(0).setEnabled(channels.takes_all)
+        combo.addItems(list(channels.titles))
+        combo.setCurrentIndex(0 if channels.chosen is None else channels.chosen + 1)
+        combo.setVisible(bool(channels.titles))
 
     def show_axes(
         self, layouts: Sequence[tuple[str, ...]], chosen: tuple[str, ...] | None
@@ -89,26 +122,18 @@ class ImageSection(QWidget):
         self.axes_combo.setCurrentIndex(place)
         self._axes_row.setVisible(bool(layouts))
 
-    def show_facts(self, text: str, problem: str = "") -> None:
-        """Say what the image is, and why it cannot be used; or what to do without."""
-        parts.say(self.facts, text)
-        parts.say(self.problem, problem)
+    def show_fit(self, text: str, details: str = "", tone: Tone = "") -> None:
+        """Say how image and model go together; the details are seen by pointing at it.
 
-    def show_model(self, expects: str, other: str) -> None:
-        """Say what the model expects, and which other one the image was made for.
-
-        That is bundled; its name is empty where there is none or it is loaded.
+        Its sign and its colour say whether that is good, or asks for care.
         """
-        self._model = other
-        parts.say(self.expects, expects)
-        parts.say(self.made_for, f"This sample was made for {other}." if other else "")
-        self.load_button.setText(f"Load {other}")
-        self.load_button.setToolTip(f"Work with {other}, which knows such images.")
-        self.load_button.setVisible(bool(other))
-
-    def _on_load(self) -> None:
-        self.model_wanted.emit(self._model)
+        parts.tell(self.fit, f"{_SIGNS[tone]}{text}" if text else "", details)
+        set_tone(self.fit, tone)
 
     def _on_axes(self, index: int) -> None:
         if index > 0:
             self.layout_chosen.emit(self._layouts[index - 1])
+
+    def _on_channel(self, index: int) -> None:
+        if index > 0 or self._channels.takes_all:
+            self.channel_chosen.emit(None if index == 0 else index - 1)

@@ -1,4 +1,8 @@
-"""Loads models in a thread, keeps the old one where that fails, and takes drops."""
+"""Loads models in a thread, keeps the old one where that fails, and takes drops.
+
+A sample brings the model that it is for. It takes the place of a bundled one, and of
+none; never of a person's own model, nor where a person chose for this very image.
+"""
 
 from __future__ import annotations
 
@@ -10,14 +14,13 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_dmoe.progress import ProgressHook
 from napari_dmoe.viewer.bench import Bench, Control
+from napari_dmoe.viewer.checkpoints import GENERIC_CARD, is_path
 from napari_dmoe.viewer.engines import Engines, FittingCard, Surroundings
+from napari_dmoe.viewer.layers.samples import model_for
 from napari_dmoe.viewer.segment.model_view import ModelSection
-from napari_dmoe.viewer.segment.subject import model_for
-from napari_dmoe.viewer.ui.asking import is_path
+from napari_dmoe.viewer.session.models import is_unsaved, model_title, title_of
 from napari_dmoe.viewer.ui.connections import Connections
 from napari_dmoe.viewer.ui.jobs import Job, JobRunner, notify_error
-
-GENERIC_CARD = "generic"
 
 
 class ModelLoader(Control):
@@ -33,10 +36,10 @@ class ModelLoader(Control):
         self._looking, self._loading = JobRunner(self), JobRunner(self)
         self._current = ""
         self._next: tuple[str, str | None] | None = None
-        self._is_chosen = False
         connections = Connections(self)
         connections.add(session.model_changed, self._show)
         connections.add(session.image_changed, self._on_image)
+        connections.add(session.surroundings_changed, self._show_models)
         section.model_requested.connect(self.choose)
         section.card_requested.connect(self._on_card)
         section.unload_requested.connect(self.unload)
@@ -61,9 +64,9 @@ class ModelLoader(Control):
         self.changed.emit()
 
     def choose(self, name: str) -> None:
-        """Load what a person chose; from now on no sample brings its own model."""
-        self._is_chosen = True
-        self.load(name)
+        """Load what a person chose; it stays while this image is worked on."""
+        if self._may_leave():
+            self.load(name)
 
     def load(self, name: str, card: str | None = None) -> None:
         """Load a bundled model by name or a checkpoint by path; the last asked wins."""
@@ -71,24 +74,34 @@ class ModelLoader(Control):
             self._next = (name, card)
             return
         self._current = name
-        self._section.show_loading(name)
+        self._section.show_loading(title_of(name, self._session.surroundings))
         work = partial(_load, self._engines, name, card)
         self._loading.start(Job("dMoE: loading a model", work))
         self.changed.emit()
 
     def unload(self) -> None:
         """Forget the model, and give its memory back."""
-        self._is_chosen = True
-        self._session.set_model(None)
-        self._engines.release_memory()
+        if self._may_leave():
+            self._session.set_model(None)
+            self._engines.release_memory()
+
+    def _may_leave(self) -> bool:
+        """Ask whether the model may go; remember that a person decided about it."""
+        if not self._session.leaving.may_go():
+            self._show_choice()
+            return False
+        self._session.models_chosen.note(self._session.image)
+        return True
 
     def _on_image(self) -> None:
-        """Load the model that a sample was made for, where no person chose one."""
-        session, wanted = self._session, model_for(self._session.image)
-        is_own = session.model is None or session.model_origin == self._current
-        is_other = wanted not in ("", session.model_origin, self._wanted)
-        is_there = wanted in session.surroundings.models
-        if is_other and is_own and is_there and not self._is_chosen:
+        """Load the model that a sample is for, unless a person's own is there."""
+        session = self._session
+        image, origin = session.image, session.model_origin
+        wanted, there = model_for(image), session.surroundings.models
+        is_free = session.model is None or (origin in there and not is_path(origin))
+        is_other = wanted not in ("", self._wanted or origin)
+        is_decided = image is None or session.models_chosen.of(image)
+        if is_other and is_free and wanted in there and not is_decided:
             self.load(wanted)
 
     @property
@@ -99,24 +112,29 @@ class ModelLoader(Control):
         return self._current if self._loading.is_busy else ""
 
     def _on_card(self, card: str) -> None:
-        self._is_chosen = True
-        self.load(self._session.model_origin, card or None)
+        if self._may_leave():
+            self.load(self._session.model_origin, card or None)
 
-    def _on_surroundings(self, found: tuple[Any, tuple[str, ...]]) -> None:
+    def _on_surroundings(self, found: tuple[Surroundings, tuple[str, ...]]) -> None:
         surroundings, recent = found
-        self._section.offer(surroundings.models, recent)
-        offered = (*surroundings.models, *recent)
-        self._session.set_surroundings(replace(surroundings, models=offered))
+        models = (*surroundings.models, *recent)
+        self._session.set_surroundings(replace(surroundings, models=models))
         is_wanted = self._session.model is None and not self._loading.is_busy
         if is_wanted and surroundings.models:
             of_sample = model_for(self._session.image)
             is_there = of_sample in surroundings.models
             self.load(of_sample if is_there else surroundings.models[0])
+        else:
+            self._on_image()
         self._show()
+
+    def _show_models(self) -> None:
+        there = self._session.surroundings
+        self._section.offer({each: title_of(each, there) for each in there.models})
 
     def _on_nothing_found(self, error: Exception) -> None:
         notify_error(error)
-        self._section.show_error(str(error), self._session.model)
+        self._show_error(error)
         self._session.set_surroundings(Surroundings("not known", ("auto", "cpu"), ()))
 
     def _on_loaded(self, outcome: tuple[Any, tuple[FittingCard, ...]]) -> None:
@@ -125,8 +143,12 @@ class ModelLoader(Control):
 
     def _on_failed(self, error: Exception) -> None:
         notify_error(error)
-        self._section.show_error(str(error), self._session.model)
-        self._section.show_choice(self._session.model_origin)
+        self._show_error(error)
+        self._show_choice()
+
+    def _show_error(self, error: Exception) -> None:
+        loaded, kept = self._session.model, model_title(self._session)
+        self._section.show_error(str(error), loaded, kept)
 
     def _on_finished(self) -> None:
         wanted, self._next = self._next, None
@@ -135,21 +157,23 @@ class ModelLoader(Control):
         else:
             self.changed.emit()
 
+    def _show_choice(self) -> None:
+        is_saved = not is_unsaved(self._session)
+        self._section.show_choice(self._session.model_origin, is_saved=is_saved)
+
     def _show(self) -> None:
-        loaded, origin = self._session.model, self._session.model_origin
+        session, section = self._session, self._section
+        loaded, origin = session.model, session.model_origin
         if loaded is None:
             if not self.is_busy:
-                self._section.show_nothing()
+                section.show_nothing()
             return
         if is_path(origin):
-            self._section.add_recent(origin)
-            known = self._session.surroundings
-            if origin not in known.models:
-                models = (*known.models, origin)
-                self._session.set_surroundings(replace(known, models=models))
-        self._section.show_choice(origin)
-        cards = {card.name: card.drives for card in self._session.fitting_cards}
-        self._section.show_model(loaded, cards)
+            session.offer_model(origin)
+        self._show_choice()
+        fitting = session.fitting_cards
+        cards = {card.name: f"{card.drives} ({card.title})" for card in fitting}
+        section.show_model(loaded, cards)
 
 
 def _look_around(engines: Engines, hook: ProgressHook) -> tuple[Any, tuple[str, ...]]:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from html import escape
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QLabel, QWidget
 
-from napari_dmoe.viewer.ui import parts
-from napari_dmoe.viewer.ui.asking import ask_for_checkpoint, is_path
+from napari_dmoe.viewer.checkpoints import is_path
+from napari_dmoe.viewer.ui import icons, parts
+from napari_dmoe.viewer.ui.asking import ask_for_checkpoint
 
 if TYPE_CHECKING:
     from napari_dmoe.models.card import CardAttribute, ModelCard
@@ -22,6 +22,7 @@ NOT_KNOWN = "not known: values 0, 1, …"
 """The answer that stands for the file's own card or, without one, a generic card."""
 
 NOTHING = "No model is loaded. Choose one above, or open or drop a checkpoint."
+_LIST_HELP = "Bundled models, and checkpoints that were opened last."
 _SHORT_HASH = 12
 _NOT_STATED = "not stated"
 
@@ -34,12 +35,12 @@ class ModelSection(QWidget):
     card_requested = Signal(str)
     """Name of a published card for the model that is shown; empty for the generic."""
     unload_requested = Signal()
+    save_requested = Signal()
+    """The loaded model, which is not saved, is to be."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.combo = parts.narrow_combo(
-            "Model", "Bundled models, and checkpoints that were opened last."
-        )
+        self.combo = parts.narrow_combo("Model", _LIST_HELP, characters=2)
         self.combo.setPlaceholderText("no model")
         self.combo.activated.connect(self._on_activated)
         self.browse_button = parts.button(
@@ -53,16 +54,25 @@ class ModelSection(QWidget):
             "Forget the model and give its memory back.",
             self.unload_requested,
         )
+        self.save_button = parts.button(
+            "Save…",
+            "Save this tuned model as a file, or it is gone with the window.",
+            self.save_requested,
+        )
+        icons.give(self.browse_button, "open", alone=True)
+        icons.give(self.unload_button, "unload", alone=True)
+        icons.give(self.save_button, "save", alone=True)
         self.facts = parts.paragraph(name="model-facts")
         self.error = parts.paragraph(name="model-error")
         self.details = CardDetails()
+        """These three stand elsewhere: the tab says where."""
         self._make_question()
-        self._bundled: list[str] = []
-        self._recent: list[str] = []
+        self._titles: Mapping[str, str] = {}
+        self._unsaved = ""
         self._cards: list[str] = []
-        head = parts.row(parts.heading("MODEL"), self.browse_button, self.unload_button)
-        said = self.error, self._question, self.facts, self.details
-        parts.column(self, head, self.combo, *said)
+        buttons = self.save_button, self.browse_button, self.unload_button
+        head = parts.row(parts.heading("MODEL"), self.combo, *buttons, stretch=1)
+        parts.column(self, head, self._question)
         self.show_nothing()
 
     def _make_question(self) -> None:
@@ -70,51 +80,63 @@ class ModelSection(QWidget):
         self.card_combo = parts.narrow_combo(
             "What drives this model?",
             "The file does not say what its routers stand for. These are the published "
-            "cards whose shapes fit it.",
+            "cards whose shapes fit it: choose only what you know.",
         )
         self.card_combo.activated.connect(self._on_card)
         self._question = QWidget()
         parts.column(
             self._question,
-            parts.heading("What drives this model?"),
-            parts.paragraph(
-                "The file does not say what its routers stand for. Choose only what "
-                "you know; its shapes fit:"
-            ),
-            self.card_combo,
+            parts.row(QLabel("Driven by"), self.card_combo, stretch=1),
         )
 
-    def offer(self, bundled: Sequence[str], recent: Sequence[str]) -> None:
-        """Offer bundled models by name, and files by their paths, the last first."""
-        self._bundled, self._recent = list(bundled), list(recent)
-        chosen = self.combo.currentData()
+    def offer(self, titles: Mapping[str, str]) -> None:
+        """Offer bundled models by name and files by path, each with its title."""
+        self._titles = dict(titles)
+        self._fill(self.combo.currentData() or "")
+
+    def _fill(self, chosen: str) -> None:
+        """Fill the list: what is not saved first, then what is bundled, then files."""
+        files = [name for name in self._titles if is_path(name)]
+        bundled = [name for name in self._titles if name not in files]
+        unsaved = [self._unsaved] if self._unsaved else []
+        groups = (("Not saved", unsaved), ("Bundled", bundled), ("Recent", files))
+        are_several = sum(bool(names) for _, names in groups) > 1
         self.combo.clear()
-        for title, names in (("Bundled", bundled), ("Recent", recent)):
-            if names and bundled and recent:
-                self.combo.addItem(title)
+        for heading, names in groups:
+            if names and are_several:
+                self.combo.addItem(heading)
                 item = self.combo.model().item(self.combo.count() - 1)
                 item.setFlags(Qt.ItemFlag.NoItemFlags)
             for name in names:
                 place, role = self.combo.count(), Qt.ItemDataRole.ToolTipRole
-                self.combo.addItem(Path(name).name if is_path(name) else name, name)
+                self.combo.addItem(self._titles.get(name, name), name)
                 self.combo.setItemData(place, name, role)
-        self.show_choice(chosen or "")
+        self.combo.setCurrentIndex(self.combo.findData(chosen) if chosen else -1)
+        self._explain()
 
-    def add_recent(self, path: str) -> None:
-        """Offer a file that was opened just now."""
-        if path not in self._bundled:
-            others = [each for each in self._recent if each != path]
-            self.offer(self._bundled, [path, *others])
+    def show_choice(self, name: str, *, is_saved: bool = True) -> None:
+        """Show which model is loaded; none for an empty name.
 
-    def show_choice(self, name: str) -> None:
-        """Show which model is loaded; none for an empty name."""
+        One that `is_saved` in no file stands in the list as long as it is loaded.
+        """
+        unsaved = "" if is_saved else name
+        if unsaved != self._unsaved:
+            self._unsaved = unsaved
+            self._fill(name)
         self.combo.setCurrentIndex(self.combo.findData(name) if name else -1)
+        self.save_button.setVisible(bool(unsaved))
+        self._explain()
 
-    def show_loading(self, name: str) -> None:
+    def _explain(self) -> None:
+        """Say which model it is where the list is pointed at: names may be cut."""
+        title, name = self.combo.currentText(), self.combo.currentData()
+        known = dict.fromkeys(filter(None, (title, name)))
+        self.combo.setToolTip("\n".join((*known, _LIST_HELP)))
+
+    def show_loading(self, title: str) -> None:
         """Say that a model is being loaded."""
         parts.say(self.error, "")
-        label = Path(name).name if is_path(name) else name
-        parts.say(self.facts, f"Loading {escape(label)} …")
+        parts.say(self.facts, f"Loading {escape(title)} …")
 
     def show_starting(self) -> None:
         """Say that models are being looked for."""
@@ -132,8 +154,8 @@ class ModelSection(QWidget):
     def show_model(self, loaded: LoadedModel, cards: Mapping[str, str]) -> None:
         """Show a model.
 
-        Its published cards to choose from, and what drives a model with each, are
-        empty where the file brought its own.
+        Its published cards to choose from, by their names with what drives a model with
+        each, are empty where the file brought its own.
         """
         parts.say(self.error, "")
         parts.say(self.facts, _facts(loaded))
@@ -144,16 +166,19 @@ class ModelSection(QWidget):
         self.card_combo.clear()
         self.card_combo.addItem(NOT_KNOWN)
         for name, drives in cards.items():
-            self.card_combo.addItem(f"{drives} ({name})")
+            place, role = self.card_combo.count(), Qt.ItemDataRole.ToolTipRole
+            self.card_combo.addItem(drives)
+            self.card_combo.setItemData(place, name, role)
         chosen = loaded.card.name
         place = self._cards.index(chosen) + 1 if chosen in self._cards else 0
         self.card_combo.setCurrentIndex(place)
         self._question.setVisible(bool(cards))
 
-    def show_error(self, message: str, loaded: LoadedModel | None) -> None:
+    def show_error(
+        self, message: str, loaded: LoadedModel | None, title: str = ""
+    ) -> None:
         """Say why a checkpoint could not be loaded, and which model is kept."""
-        name = "" if loaded is None else loaded.source or loaded.card.title
-        kept = f" {name} is kept." if name else ""
+        kept = f" {title} is kept." if title else ""
         text = message.rstrip(".")
         parts.say(self.error, f"<b>Not loaded.</b> {escape(text)}.{escape(kept)}")
         parts.say(self.facts, NOTHING if loaded is None else _facts(loaded))
@@ -200,6 +225,7 @@ class CardDetails(QWidget):
         self._loaded = loaded
         self._form.show_texts(_rows(loaded))
         self.rows["SHA-256"].setToolTip(loaded.sha256)
+        self.rows["Title"].setToolTip(loaded.card.name)
 
     def forget(self) -> None:
         """Let go of the model, so that its memory can be given back."""
@@ -238,7 +264,7 @@ def _rows(loaded: LoadedModel) -> dict[str, str]:
     facts = card.training
     drivers = {each.label: _values(card, each) for each in card.attributes}
     return {
-        "Card": card.name,
+        "Title": card.title,
         "File": loaded.source or _NOT_STATED,
         "SHA-256": f"{loaded.sha256[:_SHORT_HASH]}…" if loaded.sha256 else _NOT_STATED,
         "Size": f"{loaded.n_parameters / 1e6:.2f} M parameters",

@@ -6,38 +6,47 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QCheckBox, QComboBox, QGridLayout, QLabel, QLineEdit, QWidget
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QGridLayout,
+    QLabel,
+    QLineEdit,
+    QVBoxLayout,
+    QWidget,
+)
+from superqt import QElidingLabel
 
 from napari_dmoe.patient import Patient, PatientError
 from napari_dmoe.viewer.segment.patient_fields import PatientField
 from napari_dmoe.viewer.ui.parts import (
+    Fold,
     column,
     emphasise,
-    heading,
+    line,
     narrow_combo,
-    paragraph,
-    say,
+    tell,
 )
 
 UNKNOWN = "unknown"
-_TITLE_LENGTH = 24
+_SOURCE = "Where this value came from."
+_RECORDED = "What goes into the record of a mask, but does not drive this model."
 _CHARACTERS = 5  # a value such as "glaucoma" is read whole at 300 px
 
 
 class PatientSection(QWidget):
     """Shows a patient and tells what a person enters."""
 
-    value_entered = Signal(str, object)
-    """Name of an attribute, and its value; None for unknown."""
+    value_entered = Signal(str, object, bool)
+    """Name of an attribute, its value (None for unknown), whether it was picked."""
     rerun_toggled = Signal(bool)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.title = heading("PATIENT")
-        self.problem_label = paragraph(name="patient-problem")
-        self.mixture_label = paragraph(name="patient-mixture")
-        self.untrained_label = paragraph(name="patient-untrained")
-        emphasise(self.untrained_label)
+        self.title = line(name="patient-title")
+        emphasise(self.title)
+        self.title.setText("PATIENT")
+        self.mixture_label = line(name="patient-mixture")
         self.rerun_box = QCheckBox("Re-run when the driver changes")
         self.rerun_box.setChecked(True)
         self.rerun_box.setToolTip(
@@ -46,10 +55,13 @@ class PatientSection(QWidget):
         )
         self.rerun_box.toggled.connect(self.rerun_toggled)
         self.inputs: dict[str, AttributeInput] = {}
-        self._sources: dict[str, QLabel] = {}
-        self._rows = QWidget()
-        said = self.mixture_label, self.untrained_label, self.problem_label
-        self._column = column(self, self.title, self._rows, *said, self.rerun_box)
+        self._sources: dict[str, QElidingLabel] = {}
+        self._rows, self._others = QWidget(), QWidget()
+        self._column = column(self, self.title, self._rows, self.mixture_label)
+        others = QWidget()
+        self._recorded_column = column(others, self._others)
+        self.recorded = Fold("Also recorded", _RECORDED, others)
+        """What does not drive the model; the tab says where it stands."""
 
     @property
     def problem(self) -> str:
@@ -63,27 +75,30 @@ class PatientSection(QWidget):
 
     def show_fields(self, fields: Sequence[PatientField]) -> None:
         """Build the inputs anew, for another model."""
-        old = self._rows
         self.inputs, self._sources = {}, {}
-        self._rows = QWidget()
-        grid = QGridLayout(self._rows)
+        drivers = [field for field in fields if field.drives]
+        others = [field for field in fields if not field.drives]
+        self._rows = self._replace(self._column, self._rows, drivers)
+        self._others = self._replace(self._recorded_column, self._others, others)
+        self._order_for_tab()
+
+    def _replace(
+        self, into: QVBoxLayout, old: QWidget, fields: Sequence[PatientField]
+    ) -> QWidget:
+        """Put rows of other inputs where the old ones were."""
+        rows = QWidget()
+        grid = QGridLayout(rows)
         grid.setContentsMargins(0, 0, 0, 0)
         grid.setVerticalSpacing(4)
         grid.setHorizontalSpacing(6)
         grid.setColumnStretch(1, 3)
         grid.setColumnStretch(2, 2)
-        drivers = [field for field in fields if field.drives]
-        for field in drivers:
+        for field in fields:
             self._add_row(grid, field)
-        if drivers:
-            text = "Recorded, does not drive this model:"
-            grid.addWidget(QLabel(text), grid.rowCount(), 0, 1, 3)
-        for field in (each for each in fields if not each.drives):
-            self._add_row(grid, field)
-        self._column.replaceWidget(old, self._rows)
+        into.replaceWidget(old, rows)
         old.hide()
         old.deleteLater()
-        self._order_for_tab()
+        return rows
 
     def show_patient(
         self,
@@ -98,19 +113,24 @@ class PatientSection(QWidget):
         Sources say where each attribute's value came from, notes what a value means to
         the model, such as an age band. The title is empty where there is no image.
         """
-        short = title if len(title) <= _TITLE_LENGTH else f"{title[:_TITLE_LENGTH]}…"
-        self.title.setText(f"PATIENT of “{short}”" if title else "PATIENT")
-        self.title.setToolTip(title)
+        tell(self.title, f"PATIENT of “{title}”" if title else "PATIENT")
         self.setEnabled(bool(title))
         for name, attribute in self.inputs.items():
             if not attribute.problem:  # else what was typed stays, to be corrected
                 attribute.show_value(attribute.field.value_of(patient))
             is_known = attribute.field.value_of(patient) is not None
-            said = sources.get(name) if is_known else "", (notes or {}).get(name)
-            label = self._sources[name]
-            label.setText(" · ".join(filter(None, said)))
-            label.setToolTip("Where this value came from.")
+            source = sources.get(name, UNKNOWN)
+            is_said = is_known or source != UNKNOWN
+            said = source if is_said else "", (notes or {}).get(name)
+            tell(self._sources[name], " · ".join(filter(None, said)), _SOURCE)
         self._show_mixtures(patient)
+
+    def enter(self) -> None:
+        """Let what is wrong, or what drives the model, be entered."""
+        wrong = [each for each in self.inputs.values() if each.problem]
+        for attribute in (*wrong, *self.inputs.values())[:1]:
+            self.recorded.unfold(not attribute.field.drives)
+            attribute.setFocus()
 
     def forget_problems(self) -> None:
         """Drop what was typed wrongly, because another patient is about to be shown."""
@@ -120,16 +140,6 @@ class PatientSection(QWidget):
     def show_nobody(self) -> None:
         """Show that there is no image, so that there is no patient either."""
         self.show_patient("", Patient(), sources={})
-        self.show_problem("")
-        self.show_untrained(())
-
-    def show_problem(self, text: str) -> None:
-        """Say what is wrong with the patient; nothing for an empty text."""
-        say(self.problem_label, text)
-
-    def show_untrained(self, notices: Sequence[str]) -> None:
-        """Say which of the patient's values no router was trained for; often none."""
-        say(self.untrained_label, " ".join(notices))
 
     def _add_row(self, grid: QGridLayout, field: PatientField) -> None:
         label = QLabel(f"{field.label} *" if field.drives else field.label)
@@ -139,8 +149,7 @@ class PatientSection(QWidget):
         attribute = AttributeInput(field)
         attribute.entered.connect(self._on_entered)
         label.setBuddy(attribute)
-        source = QLabel()
-        source.setWordWrap(True)
+        source = line()
         row = grid.rowCount()
         for place, widget in enumerate((label, attribute, source)):
             grid.addWidget(widget, row, place)
@@ -149,7 +158,7 @@ class PatientSection(QWidget):
     def _order_for_tab(self) -> None:
         """Let Tab go through the new inputs where the old ones were."""
         inputs = [each.focusProxy() or each for each in self.inputs.values()]
-        for before, after in pairwise((self.rerun_box, *inputs, self.rerun_box)):
+        for before, after in pairwise(inputs):
             QWidget.setTabOrder(before, after)
 
     def _show_mixtures(self, patient: Patient) -> None:
@@ -159,12 +168,12 @@ class PatientSection(QWidget):
             for field in fields
             if field.drives and field.value_of(patient) is None
         ]
-        say(self.mixture_label, " ".join(unknown))
+        tell(self.mixture_label, " ".join(unknown))
 
-    def _on_entered(self, value: object) -> None:
+    def _on_entered(self, value: object, is_picked: bool) -> None:
         attribute = self.sender()
         if isinstance(attribute, AttributeInput):
-            self.value_entered.emit(attribute.field.name, value)
+            self.value_entered.emit(attribute.field.name, value, is_picked)
 
 
 class AttributeInput(QWidget):
@@ -174,8 +183,8 @@ class AttributeInput(QWidget):
     bands is typed, or its band chosen, in the same box.
     """
 
-    entered = Signal(object)
-    """A new value: text, years, or None for unknown."""
+    entered = Signal(object, bool)
+    """A new value (text, years, or None for unknown), and whether it was picked."""
 
     def __init__(self, field: PatientField, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -215,6 +224,10 @@ class AttributeInput(QWidget):
 
     def commit(self) -> None:
         """Tell what was typed, if it is new; called when typing ends."""
+        self._take(is_picked=False)
+
+    def _take(self, *, is_picked: bool) -> None:
+        """Tell what stands in the box, if it is new."""
         if self.edit is None:
             return
         text = self.edit.text().strip()
@@ -225,13 +238,15 @@ class AttributeInput(QWidget):
                 value = self.field.read(text)
             except PatientError as error:
                 value, problem = None, str(error)
-        self._tell(value, problem)
+        self._tell(value, problem, is_picked=is_picked)
 
-    def _tell(self, value: str | float | None, problem: str = "") -> None:
+    def _tell(
+        self, value: str | float | None, problem: str = "", *, is_picked: bool
+    ) -> None:
         """Tell a value, if it is new."""
         if (value, problem) != (self._shown, self.problem):
             self._shown, self.problem = value, problem
-            self.entered.emit(value)
+            self.entered.emit(value, is_picked)
 
     def _show_choice(self, combo: QComboBox, text: str) -> None:
         combo.clear()
@@ -255,6 +270,6 @@ class AttributeInput(QWidget):
         text = "" if self.combo is None or index == 0 else self.combo.itemText(index)
         if self.edit is not None:
             self.edit.setText(text)
-            self.commit()
+            self._take(is_picked=True)
         else:
-            self._tell(text or None)
+            self._tell(text or None, is_picked=True)

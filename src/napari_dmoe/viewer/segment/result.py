@@ -12,26 +12,39 @@ import numpy as np
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFileDialog
 
-from napari_dmoe.imaging.files import safe_stem
+from napari_dmoe.imaging.files import proposed_stem
 from napari_dmoe.imaging.spatial import SPATIAL_AXES
 from napari_dmoe.imaging.tables import write_table
+from napari_dmoe.patient import PatientError
 from napari_dmoe.progress import Progress, ProgressHook
 from napari_dmoe.viewer.bench import Bench, Control
+from napari_dmoe.viewer.contributed import ABOUT, PLUGIN
 from napari_dmoe.viewer.layers.measuring import Edits, differ, edits_of
-from napari_dmoe.viewer.layers.opening import mask_layers
+from napari_dmoe.viewer.layers.opening import TIFF_LABELS, complete_mask, mask_layers
 from napari_dmoe.viewer.layers.placement import plain
 from napari_dmoe.viewer.layers.pointer import pointer_away
 from napari_dmoe.viewer.layers.records import badge
-from napari_dmoe.viewer.layers.saving import TIFF_LABELS, mask_path, save_mask
+from napari_dmoe.viewer.layers.saving import mask_path, save_mask
 from napari_dmoe.viewer.rows import TableRow
-from napari_dmoe.viewer.segment.result_rows import ShownMasks, file_rows, frame_note
+from napari_dmoe.viewer.segment.result_rows import (
+    ShownMasks,
+    empty_rows,
+    file_rows,
+    frame_note,
+)
 from napari_dmoe.viewer.segment.result_view import ResultSection, ResultState
-from napari_dmoe.viewer.session.checks import describe_run, run_notices, unlike_notice
+from napari_dmoe.viewer.session.checks import (
+    describe_run,
+    run_notices,
+    unlike_notice,
+    why_not_again,
+)
 from napari_dmoe.viewer.session.inquiry import GONE
 from napari_dmoe.viewer.session.reopening import reopened_result, show_alone
-from napari_dmoe.viewer.session.results import Result, show_previous
+from napari_dmoe.viewer.session.results import Result
+from napari_dmoe.viewer.session.tidying import bring_back, tidy
 from napari_dmoe.viewer.ui.asking import ask_for_file, not_saved, table_path
-from napari_dmoe.viewer.ui.connections import Refresh
+from napari_dmoe.viewer.ui.connections import Connections, Refresh
 from napari_dmoe.viewer.ui.measuring import MEASURING, Measuring
 from napari_dmoe.viewer.ui.work import Order
 
@@ -41,6 +54,8 @@ if TYPE_CHECKING:
     from napari_dmoe.viewer.layers.placement import LayerData
 
 TABLE_FILES = "CSV (*.csv)"
+NIFTI = ".nii.gz"
+TIFF_MASKS = f"Masks (*{TIFF_LABELS})"
 MASK_FILES = "Masks (*.labels.tif *.nii.gz *.nii)"
 
 
@@ -53,6 +68,12 @@ class ResultFiles(Control):
         section.table_requested.connect(self._on_table)
         section.save_requested.connect(self._on_save)
         section.open_requested.connect(self._on_open)
+        viewer = bench.session.viewer
+        if viewer is not None:
+            Connections(self).add(viewer.layers.events.inserted, self._on_inserted)
+
+    def _on_inserted(self, event: Any) -> None:
+        complete_mask(plain(event.value))
 
     def _on_table(self) -> None:
         (image, result), viewer = self._session.current, self._session.viewer
@@ -70,8 +91,9 @@ class ResultFiles(Control):
         if result is None or mask is None:
             return
         is_volume = len(result.segmentation.grid.shape) == len(SPATIAL_AXES)
-        suffix = ".nii.gz" if is_volume else TIFF_LABELS
-        target = self._ask("Save the mask", result, suffix, MASK_FILES, mask_path)
+        suffix = NIFTI if is_volume else TIFF_LABELS
+        kinds = mask_kinds(result.segmentation.axes)
+        target = self._ask("Save the mask", result, suffix, kinds, mask_path)
         if target is None:
             return
         result.note_edits()
@@ -143,8 +165,17 @@ class ResultFiles(Control):
         kinds: str,
         named: Callable[[Path], Path],
     ) -> Path | None:
-        proposed = f"{safe_stem(result.title)}{suffix}"
+        proposed = f"{proposed_stem(result.title)}{suffix}"
         return ask_for_file(self._parent, title, proposed, kinds, named)
+
+
+def mask_kinds(axes: Sequence[str]) -> str:
+    """Return the kinds of files that a mask can be saved as, for a dialog.
+
+    NIfTI holds volumes only, the planes of one among them.
+    """
+    is_volume = set(axes) == set(SPATIAL_AXES)
+    return f"Masks (*{TIFF_LABELS} *{NIFTI} *.nii)" if is_volume else TIFF_MASKS
 
 
 def opening(
@@ -179,7 +210,7 @@ def _save_table(masks: ShownMasks, step: Sequence[int], path: Path) -> list[str]
     return [str(path)]
 
 
-RECORD_WIDGET = "About this dMoE layer"
+NOTHING_THERE = "The mask was removed"
 
 
 class ResultControl(Control):
@@ -194,6 +225,7 @@ class ResultControl(Control):
         self._section = section
         self._measuring = Measuring(self)
         self._measuring.arrived.connect(self._on_measured)
+        self._headline = ""
         self._rows: list[TableRow] = []
         viewer = session.viewer
         dims = () if viewer is None else (viewer.dims.events.current_step,)
@@ -204,6 +236,7 @@ class ResultControl(Control):
         section.result_chosen.connect(self._on_chosen)
         section.previous_requested.connect(self._on_previous)
         section.keep_toggled.connect(self._on_keep)
+        section.tidy_requested.connect(self._on_tidy)
         section.record_requested.connect(self._on_record)
         self._refresh.soon()
 
@@ -216,19 +249,23 @@ class ResultControl(Control):
         section, viewer = self._section, self._session.viewer
         image, result = self._session.current
         if image is None or result is None or viewer is None:
-            section.show_nothing()
+            model = self._session.model
+            section.show_nothing(empty_rows(model.card.classes) if model else ())
             return
         step = viewer.dims.current_step[-image.ndim :]
-        rows = self._measured(image, result, step)
+        found = self._measured(image, result, step)
         notes = [frame_note(image, result, step), *run_notices(result)]
-        if rows is None:
-            notes.append(MEASURING)
+        if found is not None:
+            self._headline, self._rows = found
         else:
-            self._rows = rows
-        section.table.setEnabled(rows is not None)  # else it is of the mask before
+            empty = empty_rows(result.segmentation.classes)
+            if [row.name for row in self._rows] != [row.name for row in empty]:
+                self._rows = empty
         section.show_result(
-            describe_run(result),
+            MEASURING if found is None else self._headline,
             self._rows,
+            is_measured=found is not None,
+            summary=describe_run(result),
             unlike=unlike_notice(result.segmentation),
             badge=badge(result.segmentation.provenance),
             outdated=self._outdated(image, result),
@@ -241,12 +278,12 @@ class ResultControl(Control):
 
     def _measured(
         self, image: Image, result: Result, step: Sequence[int]
-    ) -> list[TableRow] | None:
-        """Return the lines of the table; None while a large mask is measured."""
+    ) -> tuple[str, list[TableRow]] | None:
+        """Return headline and lines; None while a large mask is measured."""
         self._compare(result)
         mask, masks = result.mask(), ShownMasks.of(result, image)
         if mask is None or masks is None:
-            return []
+            return NOTHING_THERE, []
         shown, frame = masks.at(step), masks.frame
         named = zip(frame.names, step, strict=True)
         place = tuple(int(at) for name, at in named if name not in frame.along)
@@ -254,7 +291,9 @@ class ResultControl(Control):
         key = id(result.outcome), place, len(shown), *lies
         size, measure = sum(each.size for each in shown), partial(masks.measure, shown)
         measured = self._measuring.of(mask, key, size, measure)
-        return None if measured is None else masks.rows(measured)
+        if measured is None:
+            return None
+        return measured[0].headline, masks.rows(measured)
 
     def _compare(self, result: Result) -> None:
         """Find out whether a mask differs from what was made, if that takes long."""
@@ -267,9 +306,25 @@ class ResultControl(Control):
             result.note_compared(edits_of(mask), found)
 
     def _outdated(self, image: Image, result: Result) -> str:
+        if result.looks_edited:
+            return ""  # it is a person's own by now, and belongs to no run
         said = self._session.outdated(image, result.request)
+        if not said:
+            return ""
         what = "Segment again" if result.is_plain else "Make it again in “What if”"
-        return f"{said} {what}." if said else ""
+        why_not = why_not_again(result) if self._is_of_driver(image, result) else ""
+        return f"{said} {what}{f' ({why_not})' if why_not else ''}."
+
+    def _is_of_driver(self, image: Image, result: Result) -> bool:
+        """Say whether nothing but the patient is another than when it was made."""
+        session, request = self._session, result.request
+        if session.model is None:
+            return False
+        try:
+            changes = request.changes(session.request(image, session.model))
+        except PatientError:
+            return False
+        return set(changes) <= {name.replace("_", " ") for name in request.routers}
 
     def _on_chosen(self, place: int) -> None:
         image = self._session.image
@@ -278,10 +333,15 @@ class ResultControl(Control):
             self._session.choose_result(image, shown[place])
 
     def _on_previous(self) -> None:
-        (image, result), viewer = self._session.current, self._session.viewer
-        if image is not None and result is not None and viewer is not None:
-            self._session.set_result(image, show_previous(viewer, image, result))
-            self._work.say("The result before is back.")
+        image = self._session.image
+        if image is not None:
+            bring_back(self._session, image)
+            self._work.say("The earlier result is back, with its patient.")
+
+    def _on_tidy(self, is_everywhere: bool) -> None:
+        session, image = self._session, self._session.image
+        one = [] if image is None else [image]
+        self._work.say(tidy(session, session.images() if is_everywhere else one))
 
     def _on_keep(self, is_kept: bool) -> None:
         _, result = self._session.current
@@ -294,4 +354,4 @@ class ResultControl(Control):
         window = getattr(viewer, "window", None)
         if mask is not None and viewer is not None and window is not None:
             viewer.layers.selection.active = mask
-            window.add_plugin_dock_widget("napari-dmoe", RECORD_WIDGET, tabify=True)
+            window.add_plugin_dock_widget(PLUGIN, ABOUT, tabify=True)

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from napari_dmoe.imaging.spatial import SPATIAL_AXES
 from napari_dmoe.inference.pictures.colours import Rgb
 from napari_dmoe.inference.results.segmentation import Segmentation
+from napari_dmoe.models.class_spans import DISC_PARTS
+from napari_dmoe.quantities import sized
 from napari_dmoe.viewer.layers.look import in_layer_order, mask_colours
 from napari_dmoe.viewer.layers.measuring import MaskFrame, Measured
 from napari_dmoe.viewer.layers.placement import axis_names
@@ -21,7 +23,8 @@ from napari_dmoe.viewer.layers.records import badge
 from napari_dmoe.viewer.rows import TableRow
 from napari_dmoe.viewer.session.results import Result
 
-_THREE_DIGITS = 100  # from here on, digits behind the point say nothing
+_NOT_YET = "–"
+_RATIOS = ("C/D vertical", "C/D area")
 
 
 @dataclass(frozen=True)
@@ -58,13 +61,17 @@ class ShownMasks:
         return replace(self, masks=(self.masks[0].copy(), *self.masks[1:]))
 
     def rows(self, measured: Sequence[Measured]) -> list[TableRow]:
-        """Return the lines for what was measured at one place."""
+        """Return the lines for what was measured at one place.
+
+        Spans are over the mask itself and those of each value: a mixture of values may
+        be smaller than each alone, and lies within its span all the same.
+        """
         found, *spread = measured
         colours = mask_colours(self.made.classes, self.made.provenance)
         rows = []
         for i, size in enumerate(found.sizes):
             sizes, colour = [each.sizes[i].size for each in spread], colours[i + 1]
-            rows.append(_row(size.name, size.size, size.unit, sizes, _number, colour))
+            rows.append(_row(size.name, size.size, size.unit, sizes, sized, colour))
         return rows + _ratio_rows(found, spread)
 
 
@@ -72,14 +79,15 @@ def file_rows(masks: ShownMasks, step: Sequence[int]) -> list[dict[str, str]]:
     """Return the lines for every plane or volume, for a file.
 
     The step is the index along each axis of the image; only that of channels counts.
-    The columns are ``measure``, ``value``, ``unit``, ``least`` and ``most``, and one
-    for each axis that the model was run over, counted from 0. A ``note`` says of a
-    what-if that it is one.
+    The columns are ``measure``, ``value``, ``unit``, ``least`` and ``most``, one for
+    each axis that the model was run over, counted from 0, and the ``headline`` of the
+    plane or volume. A ``note`` says of a what-if that it is one.
     """
     rows: list[dict[str, str]] = []
     for place, at in _places(masks, step):
         measured = masks.measure(masks.at(place))
-        rows += [{**at, **row.cells} for row in masks.rows(measured)]
+        head = {"headline": measured[0].headline}
+        rows += [{**at, **row.cells, **head} for row in masks.rows(measured)]
     note = badge(masks.made.provenance)
     return [row | {"note": note} for row in rows] if note else rows
 
@@ -125,10 +133,11 @@ def _ratio_rows(found: Measured, spread: Sequence[Measured]) -> list[TableRow]:
         return []
     ratios = [each.ratio for each in spread if each.ratio is not None]
     kinds = (
-        ("C/D vertical", found.ratio.vertical, [each.vertical for each in ratios]),
-        ("C/D area", found.ratio.area, [each.area for each in ratios]),
+        (found.ratio.vertical, [each.vertical for each in ratios]),
+        (found.ratio.area, [each.area for each in ratios]),
     )
-    return [_row(name, value, "", values, _ratio) for name, value, values in kinds]
+    named = zip(_RATIOS, kinds, strict=True)
+    return [_row(name, value, "", values, _ratio) for name, (value, values) in named]
 
 
 def _row(
@@ -139,8 +148,11 @@ def _row(
     written: Callable[[float], str],
     colour: Rgb | None = None,
 ) -> TableRow:
-    """Return a line, with the least and the most of the values that may be known."""
-    finite = [each for each in spread if math.isfinite(each)]
+    """Return a line; of several masks with the least and the most, its own among them.
+
+    Nothing else tells how far a value may be off that is not known.
+    """
+    finite = [each for each in (value, *spread) if math.isfinite(each) and spread]
     ends = [min(finite), max(finite)] if finite else []
     number = f"{value:.6g}" if math.isfinite(value) else ""
     least, most = [f"{end:.6g}" for end in ends] or ["", ""]
@@ -154,6 +166,10 @@ def _ratio(value: float) -> str:
     return f"{value:.2f}" if math.isfinite(value) else "none"
 
 
-def _number(value: float) -> str:
-    is_whole = value == round(value) or abs(value) >= _THREE_DIGITS
-    return f"{value:.0f}" if is_whole else f"{value:#.3g}"
+def empty_rows(classes: Sequence[str]) -> list[TableRow]:
+    """Return the lines of a mask that is not there yet, as many as it will have."""
+    colours = mask_colours(classes)
+    named = [(name, colours[i]) for i, name in enumerate(classes) if i]
+    rows = [TableRow(name, _NOT_YET, colour=colour) for name, colour in named]
+    ratios = _RATIOS if set(DISC_PARTS) <= set(classes) else ()
+    return rows + [TableRow(name, _NOT_YET) for name in ratios]

@@ -6,23 +6,44 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QPushButton, QWidget
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import QApplication, QPushButton, QWidget
 
 from napari_dmoe.viewer.rows import TableRow
-from napari_dmoe.viewer.ui import parts
+from napari_dmoe.viewer.ui import icons, parts
 from napari_dmoe.viewer.ui.tables import Facts
 
 _BUTTONS = {
-    "Previous": "Bring back the result before this one; again, and it is back.",
+    "Previous": "Bring back the result before this one and its patient; again, and "
+    "both are back.",
     "Keep": "Leave this result as it is; the next run adds its own beside it.",
     "About": "How this mask came about: model, routers, settings, versions.",
     "Copy": "Copy the table as text, with tabs.",
     "CSV…": "Save the table as a CSV file.",
     "Save…": "Save the mask as TIFF or NIfTI, with its record beside it.",
     "Reopen…": "Open a mask that was saved here.",
+    "Tidy": "Remove what was added to this image but its masks: maps of the routing, "
+    "what-ifs, differences. What you painted or keep stays. With Shift: of all images.",
 }
 """What is said when a button is pointed at."""
+
+_ICONS: dict[str, icons.Name] = {
+    "Previous": "previous",
+    "About": "about",
+    "Copy": "copy",
+    "CSV…": "table",
+    "Save…": "save",
+    "Reopen…": "open",
+}
+
+
+NO_RESULT = "No result yet"
+
+_SPAN = "least–most"
+_SPAN_HELP = (
+    "The least and the most of this mask and of those that each value of the unknown "
+    "attribute alone would give."
+)
 
 
 @dataclass(frozen=True)
@@ -45,6 +66,8 @@ class ResultSection(QWidget):
     result_chosen = Signal(int)
     previous_requested = Signal()
     keep_toggled = Signal(bool)
+    tidy_requested = Signal(bool)
+    """Layers are to go; whether those of all images."""
     table_requested = Signal()
     save_requested = Signal()
     open_requested = Signal()
@@ -56,19 +79,22 @@ class ResultSection(QWidget):
             "Result", "Results of this image, side by side. Selecting a mask shows it."
         )
         self.combo.activated.connect(self.result_chosen)
-        self.unlike = parts.paragraph(name="result-unlike")
         self.badge = parts.paragraph(name="result-badge")
-        for each in (self.unlike, self.badge):
+        self.headline = parts.paragraph(NO_RESULT, name="result-headline")
+        self.unlike = parts.paragraph(name="result-unlike")
+        for each in (self.badge, self.headline, self.unlike):
             parts.emphasise(each)
-        self.summary = parts.paragraph("No result yet.", name="result-summary")
         self.outdated = parts.paragraph(name="result-outdated")
+        self.summary = parts.paragraph(name="result-summary")
         self.notices = parts.paragraph(name="result-notices")
-        self.table = Facts()
+        self.table = Facts(_SPAN_HELP, span_title=_SPAN)
         self._make_buttons()
-        head = parts.row(parts.heading("RESULT"), self.open_button, stretch=0)
-        said = self.unlike, self.badge, self.summary, self.outdated
-        below = self.table, self._buttons, self.notices
-        parts.column(self, head, self.combo, *said, *below)
+        buttons = self.tidy_button, self.open_button
+        head = parts.row(parts.heading("RESULT"), *buttons, stretch=0)
+        above = self.combo, self.badge, self.headline
+        # What comes and goes stands last, so that nothing above it jumps.
+        said = self.unlike, self.outdated, self.summary, self.notices
+        parts.column(self, head, *above, self.table, self._buttons, *said)
         self.show_nothing()
 
     def _make_buttons(self) -> None:
@@ -80,42 +106,56 @@ class ResultSection(QWidget):
         self.table_button = _button("CSV…", self.table_requested)
         self.save_button = _button("Save…", self.save_requested)
         self.open_button = _button("Reopen…", self.open_requested)
+        self.tidy_button = _button("Tidy", self._on_tidy)
         above = self.previous_button, self.keep_button, self.record_button
         below = self.copy_button, self.table_button, self.save_button
         self._buttons = parts.in_rows((*above, *below), len(above))
 
-    def show_nothing(self) -> None:
-        """Say that there is no result."""
-        self.table.show_facts(())
-        parts.say(self.summary, "No result yet.")
+    def show_nothing(self, rows: Sequence[TableRow] = ()) -> None:
+        """Say that there is no result, with the lines that one of the model will have.
+
+        So nothing below moves when it comes.
+        """
+        self._show_table(rows, is_old=True)
+        parts.say(self.headline, NO_RESULT)
         for each in (self.unlike, self.badge, self.outdated, self.notices):
             parts.say(each, "")
-        self._buttons.setVisible(False)
+        parts.say(self.summary, "")
+        self._buttons.setEnabled(False)
         self.show_state(ResultState())
+
+    def _show_table(self, rows: Sequence[TableRow], *, is_old: bool) -> None:
+        self.table.show_facts(rows)
+        self._is_old = is_old
+        self.table.setEnabled(not is_old)
 
     def show_result(
         self,
-        summary: str,
+        headline: str,
         rows: Sequence[TableRow],
         *,
+        is_measured: bool = True,
+        summary: str = "",
         unlike: str = "",
         badge: str = "",
         outdated: str = "",
         notices: Sequence[str] = (),
     ) -> None:
-        """Show what was found: sizes and ratios, and what the mask was made for.
+        """Show what was found: its headline, sizes and ratios.
 
-        `unlike` says that the image is unlike those of the training, the badge in what
-        it is not a plain run of the model, `outdated` why it does not belong to what is
-        entered now; each is empty where there is nothing.
+        While it is not measured the lines are those of before. The `summary` says what
+        the mask was made for, `unlike` that the image is unlike those of the training,
+        the badge in what it is not a plain run of the model, `outdated` why it does not
+        belong to what is entered now; each is empty where there is nothing.
         """
+        parts.say(self.headline, headline)
+        self._show_table(rows, is_old=not is_measured)
         parts.say(self.summary, summary)
         parts.say(self.unlike, unlike)
         parts.say(self.badge, badge)
         parts.say(self.outdated, outdated)
         parts.say(self.notices, "\n".join(notices))
-        self.table.show_facts(rows)
-        self._buttons.setVisible(True)
+        self._buttons.setEnabled(True)
 
     def show_state(self, state: ResultState) -> None:
         """Show which results there are and what can be done with this one."""
@@ -128,13 +168,21 @@ class ResultSection(QWidget):
 
     def text(self) -> str:
         """Return what is shown as text, with tabs between the columns."""
-        said = self.unlike, self.badge, self.summary, self.outdated
+        said = self.headline, self.unlike, self.badge, self.summary, self.outdated
         head = [each.text() for each in said]
-        return "\n".join(part for part in (*head, self.table.text()) if part)
+        table = "" if self._is_old else self.table.text()
+        return "\n".join(part for part in (*head, table) if part)
+
+    def _on_tidy(self) -> None:
+        held = QApplication.keyboardModifiers()
+        self.tidy_requested.emit(bool(held & Qt.KeyboardModifier.ShiftModifier))
 
     def _on_copy(self) -> None:
         parts.copy_text(self.text())
 
 
 def _button(text: str, clicked: Any) -> QPushButton:
-    return parts.button(text, _BUTTONS[text], clicked)
+    made = parts.button(text, _BUTTONS[text], clicked)
+    if text in _ICONS:
+        icons.give(made, _ICONS[text])
+    return made

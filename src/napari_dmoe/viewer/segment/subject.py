@@ -3,26 +3,34 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Signal
 
-from napari_dmoe.inference.results.provenance import METADATA_KEY
 from napari_dmoe.viewer.bench import Bench, Control
-from napari_dmoe.viewer.contributions import MODEL_KEY
-from napari_dmoe.viewer.layers.axes import chosen_layout, layouts, name_axes
-from napari_dmoe.viewer.segment.image_view import ImageChoice, ImageSection
+from napari_dmoe.viewer.checkpoints import TUNED
+from napari_dmoe.viewer.layers.axes import (
+    channel_titles,
+    chosen_layout,
+    layouts,
+    name_axes,
+)
+from napari_dmoe.viewer.layers.placement import used_channel
+from napari_dmoe.viewer.layers.samples import model_for
+from napari_dmoe.viewer.segment.image_view import (
+    ChannelChoice,
+    ImageChoice,
+    ImageSection,
+)
 from napari_dmoe.viewer.segment.patient_fields import patient_fields
 from napari_dmoe.viewer.segment.patient_view import PatientSection
 from napari_dmoe.viewer.session import checks
+from napari_dmoe.viewer.session.patients import CHOSEN, TYPED
 from napari_dmoe.viewer.session.session import Session
 from napari_dmoe.viewer.ui.connections import Connections
 
 if TYPE_CHECKING:
     from napari.layers import Image
-
-NO_IMAGE = "Open an image, or File > Open Sample > dMoE."
 
 
 class SubjectControl(Control):
@@ -48,6 +56,7 @@ class SubjectControl(Control):
         connections.add(session.patient_changed, self._on_patient)
         image_section.image_chosen.connect(self._on_image_chosen)
         image_section.layout_chosen.connect(self._on_layout_chosen)
+        image_section.channel_chosen.connect(self._on_channel_chosen)
         patient_section.value_entered.connect(self._on_value_entered)
         self.show_model()
 
@@ -57,9 +66,10 @@ class SubjectControl(Control):
         self._patient.show_fields(patient_fields(stated.card, stated.by_driver))
         self._show_image()
 
-    def why_not(self) -> str:
-        """Say why the image cannot be segmented for the patient; nothing if it can."""
-        return self._session.why_not(entered=self._patient.problem)
+    @property
+    def entered(self) -> str:
+        """What is wrong with what was entered of the patient; often nothing."""
+        return self._patient.problem
 
     def _problem(self, image: Image) -> str:
         session = self._session
@@ -75,19 +85,25 @@ class SubjectControl(Control):
     def _show_image(self) -> None:
         self._show_images()
         session = self._session
-        self._images.show_model(expectation(session), other_model(session))
-        image, dims = session.image, session.dims
+        image = session.image
         if image is not (self._shown() if self._shown else None):
             self._patient.forget_problems()
         self._shown = None if image is None else weakref.ref(image)
-        if image is None:
-            self._images.show_axes((), None)
-            self._images.show_facts(NO_IMAGE)
-        else:
-            self._images.show_axes(layouts(image), chosen_layout(image))
-            problem = self._problem(image)
-            self._images.show_facts(checks.describe_image(image, dims), problem)
+        self._images.show_axes(
+            () if image is None else layouts(image),
+            None if image is None else chosen_layout(image),
+        )
+        self._images.show_channels(self._channels(image))
         self._show_patient()
+
+    def _channels(self, image: Image | None) -> ChannelChoice:
+        session = self._session
+        titles = () if image is None else channel_titles(image, session.dims)
+        if image is None or not titles:
+            return ChannelChoice()
+        n = len(titles)
+        takes_all = checks.takes(n, session.dims, session.n_channels or n)
+        return ChannelChoice(titles, used_channel(image, n), takes_all)
 
     def _show_patient(self) -> None:
         image, session, section = self._session.image, self._session, self._patient
@@ -102,9 +118,6 @@ class SubjectControl(Control):
                 sources={n: session.source_of(image, n) for n in section.inputs},
                 notes=checks.band_notes(card, patient),
             )
-            problem = section.problem or checks.patient_problem(card, patient)
-            section.show_problem(problem)
-            section.show_untrained(session.driver_notices(image))
         self.shown.emit()
 
     def _on_priors(self) -> None:
@@ -126,29 +139,25 @@ class SubjectControl(Control):
         if image is not None:
             name_axes(image, names)
 
-    def _on_value_entered(self, attribute: str, value: object) -> None:
+    def _on_channel_chosen(self, number: int | None) -> None:
+        image = self._session.image
+        if image is not None:
+            self._session.choose_channel(image, number)
+
+    def _on_value_entered(self, attribute: str, value: object, is_picked: bool) -> None:
         image = self._session.image
         if image is not None:
             patient = self._session.patient_of(image).with_value(attribute, value)
-            self._session.set_patient(image, patient)
-
-
-def model_for(image: Image | None) -> str:
-    """Return the bundled model that a sample was made for; nothing for other images."""
-    record = None if image is None else image.metadata.get(METADATA_KEY)
-    return str(record.get(MODEL_KEY, "")) if isinstance(record, Mapping) else ""
+            source = CHOSEN if is_picked else TYPED
+            self._session.set_patient(image, patient, source)
 
 
 def other_model(session: Session) -> str:
-    """Return the model of the sample that is worked on, where another one is loaded."""
+    """Return the model of the sample that is worked on, where it is not loaded."""
     wanted, model = model_for(session.image), session.model
-    if model is None or not wanted:
+    if not wanted or wanted not in session.surroundings.models:
         return ""
-    return "" if wanted in (session.model_origin, model.card.name) else wanted
-
-
-def expectation(session: Session) -> str:
-    """Say what the model expects of an image; nothing where its card does not say."""
-    model = session.model
-    modality = None if model is None else model.card.modality
-    return f"The model is for: {modality}" if modality else ""
+    if model is None:
+        return wanted
+    own = model.card.name.removesuffix(TUNED)  # tuned on what it was for is for it
+    return "" if wanted in (session.model_origin, own) else wanted

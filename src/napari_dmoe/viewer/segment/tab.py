@@ -1,43 +1,69 @@
-"""The tab for the main job: model, image, patient and result."""
+"""The tab for the main job: what to segment at its head, what came of it below."""
 
 from __future__ import annotations
 
-from qtpy.QtWidgets import QWidget
+from qtpy.QtWidgets import QFrame, QWidget
 
 from napari_dmoe.inference.running.settings import InferenceSettings
+from napari_dmoe.viewer.segment.action_view import ActionSection
 from napari_dmoe.viewer.segment.compare_view import CompareSection
 from napari_dmoe.viewer.segment.image_view import ImageSection
 from napari_dmoe.viewer.segment.many_images_view import SeriesSection
 from napari_dmoe.viewer.segment.model_view import ModelSection
 from napari_dmoe.viewer.segment.patient_view import PatientSection
 from napari_dmoe.viewer.segment.result_view import ResultSection
+from napari_dmoe.viewer.segment.samples_view import SampleSection
 from napari_dmoe.viewer.ui.form import SettingsForm
 from napari_dmoe.viewer.ui.parts import Fold, ScrollColumn, column
 
 _SETTINGS = (
-    *("device", "unknown", "probabilities", "scored_at"),
+    *("device", "fit", "unknown", "probabilities", "scored_at"),
     *("noise", "samples", "seed", "batch", "overlap"),
 )
 _DEVICES = ("auto", "cpu")
+_MARGIN = 4
+_IN_HEAD = 4
 
 
-class SegmentTab(ScrollColumn):
-    """Holds the sections, one below the other."""
+class SegmentTab(QWidget):
+    """Holds the sections: a head that stays, from the model to Segment, and a body.
+
+    The body scrolls. It begins with the result, and ends with what the model's card
+    says. What the head says never changes its height: Segment stays where it is.
+    """
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.model = ModelSection()
         self.image = ImageSection()
         self.patient = PatientSection()
+        self.samples = SampleSection()
+        self.action = ActionSection()
         self.result = ResultSection()
         self.compare = CompareSection()
         self.series = SeriesSection()
         self.settings: SettingsForm[InferenceSettings] = SettingsForm(
             InferenceSettings(), names=_SETTINGS, choices={"device": _DEVICES}
         )
+        advanced = QWidget()
+        column(advanced, self.patient.rerun_box, self.settings)
         self.advanced = Fold(
-            "Advanced", "Device, noise and unknown drivers.", self.settings
+            "Advanced", "Re-runs, device, fit, noise and unknown values.", advanced
         )
+        self.body = ScrollColumn()
+        self._lay_out()
+
+    def _lay_out(self) -> None:
+        head = QWidget()
+        sections = self.model, self.image, self.patient, self.action
+        column(head, *sections, spacing=_IN_HEAD).setContentsMargins(
+            _MARGIN, _MARGIN, _MARGIN, 0
+        )
+        rule = QFrame()
+        rule.setFrameShape(QFrame.Shape.HLine)
         folds = QWidget()
-        column(folds, self.compare, self.series, self.advanced)
-        self.stack(self.model, self.image, self.patient, self.result, folds)
+        model, patient = self.model, self.patient
+        column(folds, patient.recorded, self.compare, self.series, self.advanced)
+        column(about := QWidget(), model.facts, model.details)
+        self.body.stack(model.error, self.samples, self.result, folds, about)
+        column(self, head, rule, self.body).setStretch(2, 1)

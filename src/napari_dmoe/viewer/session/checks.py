@@ -12,12 +12,13 @@ from napari.layers import Image
 from napari_dmoe.inference.results.provenance import DriverRecord
 from napari_dmoe.models.training_images import UNLIKE
 from napari_dmoe.patient import Patient, PatientError
-from napari_dmoe.viewer.layers.axes import AXIS_TITLES, question
+from napari_dmoe.viewer.layers.axes import AXIS_TITLES, channel_titles, question
 from napari_dmoe.viewer.layers.placement import (
     axis_names,
     data_to_world,
     length_factors,
     samples_of,
+    used_channel,
 )
 from napari_dmoe.viewer.session.results import Result
 
@@ -27,18 +28,20 @@ if TYPE_CHECKING:
     from napari_dmoe.models.checkpoint import LoadedModel
 
 
-def describe_image(image: Image, dims: int = 2) -> str:
+_COLOURS = 3
+
+
+def describe_image(image: Image, dims: int = 2, seen: str = "") -> str:
     """Say how large an image is, what it is run over, and how large its pixels are.
 
-    The model sees `dims` axes at once: 2 or 3.
+    The model sees `dims` axes at once: 2 or 3; `seen` says in a word how.
     """
     names = axis_names(image, dims)
     shape = samples_of(image).shape
     sizes = dict(zip(names, shape, strict=False))
     along = [axis for axis in ("x", "y", "z")[:dims] if axis in sizes]
     parts = [" × ".join(str(sizes.pop(axis)) for axis in along)]
-    n_channels = 3 if image.rgb else sizes.get("c", 1)
-    parts.append("grey" if n_channels == 1 else "colour")
+    parts += [_channels(image, dims), *filter(None, (seen,))]
     over = [f"{AXIS_TITLES.get(a, a)} {n}" for a, n in sizes.items() if a != "c"]
     if over:
         unit = "plane by plane" if dims == 2 else "volume by volume"
@@ -53,15 +56,23 @@ def describe_image(image: Image, dims: int = 2) -> str:
     return " · ".join(parts)
 
 
+def _channels(image: Image, dims: int) -> str:
+    """Say whether an image is in colour, or which of its channels is used."""
+    titles = channel_titles(image, dims)
+    number = used_channel(image, len(titles))
+    if number is not None:
+        return titles[number] if image.rgb else f"{titles[number]} of {len(titles)}"
+    if not titles:
+        return "grey"
+    return "colour" if len(titles) == _COLOURS else f"{len(titles)} channels"
+
+
 def _pixel_size(image: Image, places: Sequence[int], factors: list[float]) -> str:
     """Return the distances between neighbours in mm; one number where they agree."""
     sides = np.linalg.norm(data_to_world(image)[:-1, places], axis=0) * factors
     if np.allclose(sides, sides[0], rtol=1e-3):
         return f"{sides[0]:.3g}"
     return " × ".join(f"{side:.3g}" for side in sides)
-
-
-_COLOURS = 3
 
 
 def image_problem(image: Image, dims: int, n_channels: int | None = None) -> str:
@@ -78,12 +89,10 @@ def image_problem(image: Image, dims: int, n_channels: int | None = None) -> str
         return unanswered
     sizes = dict(zip(axis_names(image, dims), shape, strict=False))
     wanted = n_channels or (_COLOURS if dims == 2 else 1)
-    if dims == 3 and ("z" not in axis_names(image, dims) or image.rgb):
+    if dims == 3 and "z" not in sizes:
         kind = "grey volumes" if wanted == 1 else f"volumes of {wanted} channels"
-        return f"This model takes {kind}: open a 3D image, or a 2D model."
-    problem = _channel_problem(sizes.get("c", 1), dims, wanted)
-    if image.rgb and dims == 2:
-        problem = _channel_problem(shape[-1], dims, wanted)
+        return f"This model takes {kind}, and this image is flat."
+    problem = channel_problem(image, dims, n_channels)
     if problem:
         return problem
     if dims == 2 and min(sizes["y"], sizes["x"]) < 2:
@@ -91,22 +100,35 @@ def image_problem(image: Image, dims: int, n_channels: int | None = None) -> str
     return ""
 
 
-def _channel_problem(found: int, dims: int, wanted: int) -> str:
-    """Say why a network cannot take the channels of an image."""
+def channel_problem(image: Image, dims: int, n_channels: int | None = None) -> str:
+    """Say why a network cannot take the channels of an image that are to be used."""
+    wanted = n_channels or (_COLOURS if dims == 2 else 1)
+    found = n_to_use(image, dims)
+    if takes(found, dims, wanted):
+        return ""
+    kind = f"images of {wanted} channels"
+    if wanted == 1:
+        kind = "grey images"
+    elif dims == 2 and wanted == _COLOURS:
+        kind = "grey or colour images"
+    this = f"this one has {found} channel{'s' * (found != 1)}"
+    return f"This model takes {kind}, {this}."
+
+
+def n_to_use(image: Image, dims: int) -> int:
+    """Return how many channels of an image are used: 1 where one was chosen."""
+    n = len(channel_titles(image, dims)) or 1
+    if used_channel(image, n) is not None:
+        return 1
+    return int(samples_of(image).shape[-1]) if image.rgb else n
+
+
+def takes(n_channels: int, dims: int, wanted: int) -> bool:
+    """Say whether a network that `wanted` channels takes so many."""
     allowed = {wanted} if dims == 3 else {1, wanted}
     if dims == 2 and wanted == _COLOURS:
         allowed.add(_COLOURS + 1)  # opacity, which is left out
-    if found in allowed:
-        return ""
-    this = f"this one has {found} channel{'s' * (found != 1)}"
-    if dims == 2 and wanted == _COLOURS:
-        return (
-            f"This model takes grey or colour images, {this}: choose one of them, or "
-            "combine them to RGB."
-        )
-    if wanted == 1:
-        return f"This model takes grey images, {this}: choose one of them."
-    return f"This model takes images of {wanted} channels, {this}."
+    return n_channels in allowed
 
 
 def patient_problem(card: ModelCard | None, patient: Patient) -> str:
@@ -173,12 +195,6 @@ def driver_notices(
     return tuple(n for d in drivers if d.untrained for n in map(_sentence, d.notices))
 
 
-def untrained_notices(segmentation: Segmentation) -> list[str]:
-    """Return what is said of a run whose routers nothing trained; often nothing."""
-    drivers = segmentation.provenance.drivers
-    return [_sentence(n) for each in drivers if each.untrained for n in each.notices]
-
-
 def counted_notices(
     loaded: LoadedModel,
     patients: Iterable[Patient],
@@ -203,6 +219,24 @@ def _sentence(text: str) -> str:
     return f"{text[:1].upper()}{text[1:].rstrip('.')}."
 
 
+SHORT_RUN_SECONDS = 2.0
+"""A run that took less is repeated by itself when the driver changes."""
+
+
+def why_not_again(result: Result) -> str:
+    """Say why a run is not repeated by itself; nothing where it is.
+
+    A result that is not the plain model's is made again only when it is asked for.
+    """
+    if not result.is_plain:
+        return "a what-if is not made again by itself"
+    if result.looks_edited:
+        return "not made again by itself: it was painted on"
+    if result.seconds >= SHORT_RUN_SECONDS:
+        return f"not made again by itself: it took {result.seconds:.0f} s"
+    return ""
+
+
 def run_notices(result: Result) -> tuple[str, ...]:
     """Return what must be said of a run: by its model's card, and by the run itself.
 
@@ -215,6 +249,13 @@ def run_notices(result: Result) -> tuple[str, ...]:
         for notice in notices
         if notice and UNLIKE not in notice
     )
+
+
+def cautions(segmentation: Segmentation) -> tuple[str, ...]:
+    """Return what asks for care in a result where only a line is left to say it."""
+    drivers = segmentation.provenance.drivers
+    untrained = (_sentence(n) for d in drivers if d.untrained for n in d.notices)
+    return tuple(filter(None, (unlike_notice(segmentation), *untrained)))
 
 
 def unlike_notice(segmentation: Segmentation) -> str:

@@ -1,4 +1,4 @@
-"""The results of each image that are in a viewer, and what shows where they differ."""
+"""The results of each image that are in a viewer."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from weakref import WeakKeyDictionary
 from napari.components import ViewerModel
 from napari.layers import Layer
 
+from napari_dmoe.viewer.layers.leaving import stays
 from napari_dmoe.viewer.layers.placement import plain
 from napari_dmoe.viewer.session.results import Result
 
@@ -60,23 +61,4 @@ class Gallery:
         return None
 
     def _is_there(self, result: Result) -> bool:
-        viewer, mask = self._viewer(), result.mask()
-        return viewer is not None and mask is not None and mask in viewer.layers
-
-
-class Differences:
-    """Layers that show where two masks of an image differ, whatever they are called."""
-
-    def __init__(self, viewer: weakref.ref[ViewerModel]) -> None:
-        self._viewer = viewer
-        self._images: WeakKeyDictionary[Layer, weakref.ref[Layer]] = WeakKeyDictionary()
-
-    def note(self, image: Layer, layer: Layer) -> None:
-        """Remember of which image's masks a layer shows the difference now."""
-        self._images[plain(layer)] = weakref.ref(plain(image))
-
-    def of(self, image: Layer) -> list[Layer]:
-        """Return those of an image that are in the viewer."""
-        viewer, found = self._viewer(), list(self._images.items())
-        layers = [layer for layer, of in found if of() is plain(image)]
-        return [] if viewer is None else [e for e in layers if e in viewer.layers]
+        return stays(self._viewer(), result.mask())

@@ -10,8 +10,8 @@ from napari.components import ViewerModel
 from napari.layers import Image, Layer
 
 from napari_dmoe.inference.results.provenance import METADATA_KEY
-from napari_dmoe.viewer.contributions import PHANTOM_KEY
 from napari_dmoe.viewer.layers.placement import PLACE, plain
+from napari_dmoe.viewer.layers.samples import PHANTOM_KEY
 
 _CHANGES = ("data", *PLACE)
 
@@ -33,10 +33,10 @@ def is_input(layer: Layer | None) -> TypeGuard[Image]:
 class Versions:
     """Counts how often the pixels or the place of images were changed.
 
-    After each change `on_change` is called with napari's event.
+    After each change `on_change` is called with the image.
     """
 
-    def __init__(self, on_change: Callable[[Any], None]) -> None:
+    def __init__(self, on_change: Callable[[Image], None]) -> None:
         self._on_change = on_change
         self._counts: WeakKeyDictionary[Layer, int] = WeakKeyDictionary()
 
@@ -53,9 +53,14 @@ class Versions:
             getattr(image.events, change).connect(self._on_event)
         return True
 
+    def count(self, image: Image) -> None:
+        """Take note that other pixels of an image are used from now on."""
+        image = plain(image)
+        self._counts[image] = self._counts.get(image, 0) + 1
+        self._on_change(image)
+
     def _on_event(self, event: Any) -> None:
-        self._counts[event.source] += 1
-        self._on_change(event)
+        self.count(event.source)
 
 
 class Drawn:

@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from napari_dmoe.viewer.engines import timed, with_priors
+from napari_dmoe.viewer.layers.placement import samples_of
 from napari_dmoe.viewer.session.requests import Request
 from napari_dmoe.viewer.session.results import Outcome
 
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from napari_dmoe.viewer.session.shares import Stated
 
 GONE = "The image was removed: nothing was shown."
+_REMOVED = "Stopped, as “{}” was removed. No layer was changed."
+_REPLACED = "Stopped, as “{}” was given other pixels. No layer was changed."
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,6 +91,22 @@ class Inquiry:
     ) -> Callable[[ProgressHook], Any]:
         """Return the same as the work of an order, which gives the seconds, too."""
         return partial(timed, self.run, engine, loaded, **options)
+
+
+def holding(session: Session, image: Image) -> Callable[[], str]:
+    """Return what says why a run on an image as it is now is of no use any more.
+
+    That is when the image was removed, or its pixels were replaced by others.
+    """
+    name, pixels = image.name, samples_of(image)
+
+    def problem() -> str:
+        layers = () if session.viewer is None else session.viewer.layers
+        if image not in layers:
+            return _REMOVED.format(name)
+        return "" if samples_of(image) is pixels else _REPLACED.format(name)
+
+    return problem
 
 
 def if_there(

@@ -13,9 +13,11 @@ from napari_dmoe.foreign import printable
 from napari_dmoe.inference.results.provenance import METADATA_KEY
 from napari_dmoe.patient import Patient, PatientError, attribute_called
 from napari_dmoe.viewer.layers.placement import plain
+from napari_dmoe.viewer.layers.samples import why_unknown
 
 UNKNOWN = "unknown"
-TYPED = "typed"
+TYPED, CHOSEN = "typed", "chosen"
+EARLIER = "from the earlier result"
 
 
 @dataclass(frozen=True)
@@ -43,9 +45,9 @@ class Patients:
         return self._record(image).patient
 
     def source(self, image: Layer, attribute: str) -> str:
-        """Say where the value of an attribute came from, or that it is unknown."""
-        sources = self._record(image).sources
-        return sources.get(attribute_called(attribute), UNKNOWN)
+        """Say where the value of an attribute came from, or why it is unknown."""
+        sources, why = self._record(image).sources, why_unknown(plain(image))
+        return sources.get(attribute_called(attribute), why or UNKNOWN)
 
     def left_out(self, image: Layer) -> str:
         """Say what an image's layer brought and nobody understood; often nothing."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from napari_dmoe.inference.running.settings import InferenceSettings
+from napari_dmoe.patient import Patient
 
 if TYPE_CHECKING:
     from napari_dmoe.models.checkpoint import LoadedModel
-    from napari_dmoe.patient import Patient
     from napari_dmoe.viewer.session.shares import Stated
 
 
@@ -35,6 +35,8 @@ class Request:
     """How often the image had been changed."""
     shares: tuple[tuple[str, tuple[float, ...]], ...] = ()
     """Shares that a person stated for the values of unknown drivers."""
+    patient: Patient = field(default_factory=Patient, compare=False)
+    """The whole patient, who only counts by the routers."""
     is_of_file: bool = False
     """Whether it stands for a mask from a file, of whose run nothing else is known."""
 
@@ -58,7 +60,8 @@ class Request:
         routers = dict(zip(names, loaded.card.categories(patient), strict=True))
         shares = stated.of(loaded.card)
         unknown = tuple(each for each in shares.items() if routers[each[0]] is None)
-        return cls(weakref.ref(loaded), routers, settings, image_version, unknown)
+        model = weakref.ref(loaded)
+        return cls(model, routers, settings, image_version, unknown, patient)
 
     @classmethod
     def of_file(cls) -> Request:
@@ -84,7 +87,7 @@ class Request:
             name.replace("_", " "): router == other.routers.get(name)
             for name, router in self.routers.items()
         } | {
-            "the shares of unknown values": dict(self.shares) == dict(other.shares),
+            "the weights of unknown values": dict(self.shares) == dict(other.shares),
             "the settings": self.settings == other.settings,
             "the image": self.image_version == other.image_version,
         }

@@ -2,8 +2,8 @@
 
 A mask that somebody painted on is theirs: it is never overwritten. An untouched one is
 replaced where it stands, so that its name, opacity and order stay as they are; what it
-showed before can be brought back. Only results of one kind replace each other: a mask
-that the model gave without an expert never takes the place of its plain one.
+showed before can be brought back. A mask that the model gave without an expert never
+takes the place of its plain one, but that of the what-if before it.
 """
 
 from __future__ import annotations
@@ -19,12 +19,13 @@ from numpy.typing import NDArray
 
 from napari_dmoe.inference.results.provenance import METADATA_KEY
 from napari_dmoe.inference.results.segmentation import Segmentation
-from napari_dmoe.viewer.layers import look
+from napari_dmoe.viewer.layers import look, names
 from napari_dmoe.viewer.layers import records as badges
+from napari_dmoe.viewer.layers.leaving import leaving_of, stays
 from napari_dmoe.viewer.layers.measuring import AT_ONCE, Edits, differ, edits_of
 from napari_dmoe.viewer.layers.placement import LayerData
 from napari_dmoe.viewer.layers.records import Kind
-from napari_dmoe.viewer.layers.slot import put
+from napari_dmoe.viewer.layers.slot import put, renamed
 from napari_dmoe.viewer.session.requests import Request
 
 
@@ -51,6 +52,8 @@ class Result:
     """What the mask showed before this run."""
     maps: tuple[weakref.ref[Layer], ...] = ()
     """The probabilities, where they were asked for."""
+    given: str = ""
+    """The name that was given to the mask's layer; a person may have given another."""
     is_kept: bool = False
     """Whether the next run leaves it as it is, and puts its own beside it."""
     _compared: tuple[Edits, bool] = field(default=((0, 0), False), repr=False)
@@ -150,18 +153,22 @@ def show(
     """Put a run's mask into a viewer, and the probabilities where there are any.
 
     The mask of `previous`, the image's result so far, is replaced where it is still
-    there, was not painted on, is not kept, and is of the same kind; then the new result
-    remembers it. Otherwise a new layer is added. That is called `name` after the
-    image's name; by default ``mask``, and what was done to the model.
+    there, was not painted on, is not kept, and both or neither are of the plain model;
+    then the new result remembers it. Otherwise a new layer is added. That is called
+    `name` after the image's name; by default ``mask``, or what was done to the model.
     """
     made = outcome.segmentation
     data, arguments, kind = look.mask_layer(source, made)
     if name:
-        arguments["name"] = f"{source.name} / {name}"
-    is_alike = previous is not None and previous.kind == badges.kind(made.provenance)
+        arguments["name"] = names.layer_name(source.name, name)
+    is_plain = not badges.kind(made.provenance)
+    is_alike = previous is not None and previous.is_plain == is_plain
     existing = _reusable_mask(viewer, previous, data.ndim) if is_alike else None
     mask = put(viewer, (data, arguments, kind), existing)
     replaced = None if existing is None else previous
+    given = str(mask.name)
+    if replaced is not None:
+        given = renamed(viewer, mask, arguments["name"], given=replaced.given)
     maps = look.probability_layers(source, made)
     return Result(
         outcome=outcome,
@@ -169,6 +176,7 @@ def show(
         original=look.in_layer_order(source, made, made.labels),
         before=None if replaced is None else replaced.outcome,
         maps=_put_maps(viewer, maps, () if replaced is None else replaced.maps),
+        given=given,
     )
 
 
@@ -178,12 +186,25 @@ def _put_maps(
     replaced: Sequence[weakref.ref[Layer]],
 ) -> tuple[weakref.ref[Layer], ...]:
     """Put maps where those of a replaced result are; take away what is left of them."""
-    there = [layer for each in replaced if (layer := each()) in viewer.layers]
+    there = [layer for each in replaced if stays(viewer, layer := each())]
     for layer in there[len(maps) :]:
-        viewer.layers.remove(layer)
+        if layer is not None:
+            leaving_of(viewer).let_go(layer)
     existing = [*there, *[None] * len(maps)]
     put_there = (put(viewer, *pair) for pair in zip(maps, existing, strict=False))
     return tuple(weakref.ref(layer) for layer in put_there)
+
+
+def let_go(viewer: ViewerModel, result: Result) -> int:
+    """Let all layers of a result go but a mask that is plain, painted or kept.
+
+    Says how many go.
+    """
+    mask = result.mask()
+    layers = [layer for each in result.maps if (layer := each()) is not None]
+    if mask is not None and not (result.is_plain or result.is_kept):
+        layers += [] if result.is_edited else [mask]
+    return sum(map(leaving_of(viewer).let_go, layers))
 
 
 def show_previous(viewer: ViewerModel, source: Image, result: Result) -> Result:
@@ -194,13 +215,14 @@ def show_previous(viewer: ViewerModel, source: Image, result: Result) -> Result:
 
 
 def latest(
-    shown: Sequence[Result], of_kind: Kind = (), chosen: Result | None = None
+    shown: Sequence[Result], chosen: Result | None = None, *, is_plain: bool = True
 ) -> Result | None:
-    """Return the result that a new one of a kind would replace, or stand beside.
+    """Return the result that a new one would replace, or stand beside.
 
     Of those `shown` on an image, oldest first; the one that is looked at goes first.
+    A run of the model as it is replaces such a run, any what-if the last what-if.
     """
-    alike = [each for each in shown if each.kind == of_kind]
+    alike = [each for each in shown if each.is_plain == is_plain]
     if chosen in alike:
         return chosen
     free = [each for each in alike if not each.is_kept] or alike
@@ -213,5 +235,5 @@ def _reusable_mask(
     if previous is None or previous.is_kept or previous.is_edited:
         return None
     mask = previous.mask()
-    is_there = mask is not None and mask in viewer.layers
+    is_there = stays(viewer, mask)
     return mask if is_there and mask is not None and mask.data.ndim == ndim else None

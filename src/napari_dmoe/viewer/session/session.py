@@ -7,6 +7,7 @@ the GUI thread only and knows no Qt.
 from __future__ import annotations
 
 import weakref
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary, WeakSet
 
@@ -16,24 +17,30 @@ from psygnal import Signal, SignalInstance
 
 from napari_dmoe.inference.running.settings import InferenceSettings
 from napari_dmoe.patient import Patient, PatientError
+from napari_dmoe.viewer.checkpoints import is_path
 from napari_dmoe.viewer.engines import FittingCard, Surroundings
+from napari_dmoe.viewer.layers.channels import choose_channel, chosen_channel
+from napari_dmoe.viewer.layers.groups import Groups
 from napari_dmoe.viewer.layers.measuring import CHANGES_OF_A_MASK, Edits, edits_of
 from napari_dmoe.viewer.layers.outlines import Outlines
 from napari_dmoe.viewer.layers.placement import axis_names, plain, to_image
 from napari_dmoe.viewer.layers.pointer import RestingPointer
 from napari_dmoe.viewer.layers.records import kind
+from napari_dmoe.viewer.layers.seen import SeenFrames
 from napari_dmoe.viewer.layers.slot import selection_kept
 from napari_dmoe.viewer.session.checks import (
     driver_notices,
     image_problem,
     patient_problem,
 )
-from napari_dmoe.viewer.session.gallery import Differences, Gallery
+from napari_dmoe.viewer.session.gallery import Gallery
 from napari_dmoe.viewer.session.images import Drawn, Versions, inputs_of, is_input
 from napari_dmoe.viewer.session.inquiry import Inquiry
+from napari_dmoe.viewer.session.models import LeavingModel, ModelsChosen
 from napari_dmoe.viewer.session.patients import TYPED, Patients
 from napari_dmoe.viewer.session.requests import Request
 from napari_dmoe.viewer.session.results import Outcome, Result, latest, show
+from napari_dmoe.viewer.session.samples import Arrivals
 from napari_dmoe.viewer.session.shares import Stated, StatedShares
 
 if TYPE_CHECKING:
@@ -53,6 +60,8 @@ class Session:
     """Another image is worked on, or its name changed."""
     images_changed = Signal()
     """Images were added, removed or renamed."""
+    input_changed = Signal()
+    """The pixels, the place or the channel of an image are others."""
     patient_changed = Signal()
     """The patient of the image that is worked on changed."""
     result_changed = Signal()
@@ -74,12 +83,16 @@ class Session:
         """Published cards that could describe the model; none if it brought its own."""
         self.surroundings = Surroundings("looking …", ("auto", "cpu"), ())
         """The devices and models that can be chosen."""
+        self.models_chosen, self.leaving = ModelsChosen(), LeavingModel()
+        """Images that a person chose the model for; who asks before it is lost."""
         self._image: weakref.ref[Image] | None = None
         self._settings = InferenceSettings()
         self._patients = Patients()
         self._gallery = Gallery(self._viewer)
-        self.differences = Differences(self._viewer)
-        """Layers that compare masks of an image."""
+        self.groups = Groups(viewer)
+        """The layers on images besides their masks."""
+        self.seen_frames = SeenFrames(viewer)
+        """Frames around what the model will see of images that it crops."""
         self.shares = StatedShares()
         """Shares of the values of unknown drivers, where a person stated them."""
         self.outlines = Outlines(viewer)
@@ -93,6 +106,7 @@ class Session:
         viewer.layers.selection.events.active.connect(self._on_active)
         self._on_layers()
         self._on_active()
+        self._arrivals = Arrivals(viewer, self.outlines)
 
     @property
     def viewer(self) -> ViewerModel | None:
@@ -154,6 +168,14 @@ class Session:
         self.surroundings = surroundings
         self.surroundings_changed.emit()
 
+    def offer_model(self, path: str) -> None:
+        """Offer a file that was opened or saved, before all others."""
+        bundled = [e for e in self.surroundings.models if not is_path(e)]
+        files = [e for e in self.surroundings.models if is_path(e) and e != path]
+        models = (*bundled, path, *files)
+        if models != self.surroundings.models:
+            self.set_surroundings(replace(self.surroundings, models=models))
+
     def images(self) -> list[Image]:
         """Return the viewer's images, the topmost first; maps of results are none."""
         return inputs_of(self.viewer)
@@ -170,6 +192,16 @@ class Session:
             return
         self._image = None if image is None else weakref.ref(plain(image))
         self.image_changed.emit()
+
+    def choose_channel(self, image: Image, number: int | None) -> None:
+        """Use one channel of an image from now on, from 0; None for all of them."""
+        if number != chosen_channel(plain(image)):
+            choose_channel(plain(image), number)
+            self._versions.count(image)
+
+    def version_of(self, image: Layer) -> int:
+        """Return how often an image was changed, or another channel of it chosen."""
+        return self._versions.of(image)
 
     def patient_of(self, image: Layer) -> Patient:
         """Return an image's patient; everything unknown until something is known."""
@@ -249,8 +281,9 @@ class Session:
         if viewer is None:
             raise RuntimeError("the viewer is gone")
         chosen = self.result_of(image) if beside is None else None
-        made = kind(outcome.segmentation.provenance)
-        before = None if name else latest(self.results_of(image), made, chosen)
+        is_plain = not kind(outcome.segmentation.provenance)
+        shown = self.results_of(image)
+        before = None if name else latest(shown, chosen, is_plain=is_plain)
         with selection_kept(None if beside is None else viewer):
             result = show(viewer, image, outcome, previous=before, name=name)
             result.is_kept = bool(name)
@@ -369,8 +402,9 @@ class Session:
         if event.source is self.image:
             self.image_changed.emit()
 
-    def _on_image_data(self, event: Any) -> None:
-        if event.source is self.image:
+    def _on_image_data(self, image: Image) -> None:
+        self.input_changed.emit()
+        if image is self.image:
             self.image_changed.emit()
             self.result_changed.emit()
 

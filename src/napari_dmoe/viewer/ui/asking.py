@@ -94,11 +94,6 @@ def ask_for_checkpoint(parent: QWidget) -> str:
     return str(path)
 
 
-def is_path(name: str) -> bool:
-    """Say whether a model is named by its file, and not as a bundled one."""
-    return Path(name).suffix in CHECKPOINT_SUFFIXES
-
-
 def save_table(
     work: Work, parent: QWidget, what: str, rows: Sequence[Mapping[str, str]]
 ) -> None:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from qtpy.QtGui import QColor, QLinearGradient, QPainter, QPaintEvent
 from qtpy.QtWidgets import QLabel, QWidget
 
 from napari_dmoe.inference.pictures.colours import ColourKey, Rgb
-from napari_dmoe.viewer.ui.parts import column, paragraph, row
+from napari_dmoe.viewer.ui.parts import column, row
 
 _BAR_HEIGHT = 14
 
@@ -54,30 +52,3 @@ class _Strip(QWidget):
         painter = QPainter(self)
         painter.fillRect(self.rect(), gradient)
         painter.end()
-
-
-class MapLegend(QWidget):
-    """A name and a bar of colours for each map; hidden without maps."""
-
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.bars: list[ColourBar] = []
-        self._layout = column(self, spacing=2)
-        self.setVisible(False)
-
-    def show_keys(self, keys: Sequence[ColourKey]) -> None:
-        """Show the keys of other maps."""
-        while (item := self._layout.takeAt(0)) is not None:
-            part = item.widget()
-            if part is not None:
-                part.hide()
-                part.deleteLater()
-        self.bars = []
-        for key in keys:
-            bar = ColourBar()
-            bar.show_key(key)
-            bar.setAccessibleName(f"Colours of {key.title}")
-            self._layout.addWidget(paragraph(key.title))
-            self._layout.addWidget(bar)
-            self.bars.append(bar)
-        self.setVisible(bool(keys))

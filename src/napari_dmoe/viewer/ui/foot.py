@@ -1,4 +1,4 @@
-"""The fixed foot of a tab: the button that starts and stops, and how it goes."""
+"""The fixed foot of a tab: how its job goes, and what starts and stops it."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QProgressBar, QSizePolicy, QWidget
 
 from napari_dmoe.estimate import LONG_SECONDS, SoFar
-from napari_dmoe.viewer.ui.parts import button, column, paragraph
+from napari_dmoe.viewer.ui.parts import FixedLines, button, column, paragraph, row, tell
+from napari_dmoe.viewer.ui.words import WordsLink
 
 RESEARCH_ONLY = "Research use only, never a clinical decision."
-_STEPS = 1000
+_STEPS, _STATUS_LINES = 1000, 3
 _BAR_HEIGHT, _BUTTON_HEIGHT = 8, 32
 
 
@@ -19,7 +20,8 @@ class Foot(QWidget):
     """Lets a person start and stop something, and shows how it goes.
 
     Its parts are named by `name`, such as ``"run"``, for people who cannot see them;
-    `start` is on the button while nothing goes on.
+    `start` is on the button while nothing goes on. It stands in the foot, unless it
+    `is_elsewhere`: somebody puts it where its tab needs it.
     """
 
     start_requested = Signal()
@@ -34,6 +36,7 @@ class Foot(QWidget):
         stop_help: str,
         above: Sequence[QWidget] = (),
         below: Sequence[QWidget] = (),
+        is_elsewhere: bool = False,
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
@@ -49,12 +52,12 @@ class Foot(QWidget):
         policy = QSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         policy.setRetainSizeWhenHidden(True)
         self.bar.setSizePolicy(policy)
-        self.status = paragraph(name=f"{name}-status")
-        self.status.setMinimumHeight(2 * self.fontMetrics().lineSpacing())
+        self.status = FixedLines(_STATUS_LINES, name=f"{name}-status")
         self.research_label = paragraph(RESEARCH_ONLY, name="research-only")
-        texts = self.status, self.research_label
-        column(self, *above, self.button, *below, self.bar, *texts)
-        self.status.setVisible(True)
+        self.words_link = WordsLink()
+        texts = self.status, row(self.research_label, self.words_link)
+        buttons = () if is_elsewhere else (self.button,)
+        column(self, *above, *buttons, *below, self.bar, *texts)
         self._may_start = self._may_stop = True
         self._why_not = self._shorter = ""
         self.show_running(False)
@@ -86,7 +89,7 @@ class Foot(QWidget):
 
     def show_status(self, text: str) -> None:
         """Say what happens, or happened last."""
-        self.status.setText(text)
+        tell(self.status, text)
 
     def _show_button(self) -> None:
         is_running, (start_help, stop_help) = self._is_running, self._helps

@@ -18,7 +18,7 @@ from qtpy.QtCore import (
     Qt,
     Signal,
 )
-from qtpy.QtGui import QFont, QFontMetrics, QResizeEvent
+from qtpy.QtGui import QColor, QFont, QFontMetrics, QResizeEvent
 from qtpy.QtWidgets import QAbstractItemView, QFrame, QTableView
 from superqt.utils import signals_blocked
 
@@ -36,13 +36,9 @@ _LEAST = 0.0005  # what three decimals round to 0
 _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 _DASH_THAT_MAY_BREAK = "–\u200b"  # with a space of no width, for narrow docks
 _MOST_FACTS = 100
-_SPAN_HELP = "From the least to the most over the driver's values."
-_OF_FACTS = (
-    Column("colour", ""),
-    Column("name", ""),
-    Column("value", "", is_right=True),
-    Column("span", ""),
-)
+_WORSE = QColor("#e0564f")
+"""At least 3 : 1 on dark and light tables; a sign and a word say it, too."""
+_OF_FACTS = Column("colour", ""), Column("name", ""), Column("value", "", is_right=True)
 _Index: TypeAlias = QModelIndex | QPersistentModelIndex
 
 
@@ -82,6 +78,8 @@ class TableModel(QAbstractTableModel):
                 font = QFont()
                 font.setBold(True)
                 return font
+            case Qt.ItemDataRole.ForegroundRole if of.key in line.worse:
+                return _WORSE
             case Qt.ItemDataRole.DecorationRole if index.column() == 0 and line.colour:
                 return swatch(line.colour)
         return _order(value) if role == SORT_ROLE else None
@@ -281,13 +279,16 @@ class Table(QTableView):
 class Facts(Table):
     """Shows names, values and spans as plain text, with a swatch of colour before each.
 
-    `span_help` says what the spans are.
+    `span_help` says what the spans are; a `span_title` stands above them, where there
+    are any.
     """
 
-    def __init__(self, span_help: str = _SPAN_HELP) -> None:
+    def __init__(self, span_help: str, *, span_title: str = "") -> None:
         super().__init__(most_lines=_MOST_FACTS)
         self._facts: tuple[TableRow, ...] = ()
         self._help = {"span": span_help}
+        self._title = span_title
+        self._columns = (*_OF_FACTS, Column("span", span_title, span_help))
         self.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.setFrameShape(QFrame.Shape.NoFrame)
@@ -303,7 +304,9 @@ class Facts(Table):
     def show_facts(self, rows: Sequence[TableRow]) -> None:
         """Show other lines."""
         self._facts = tuple(rows)
-        self.show_lines([self._line(each) for each in rows], _OF_FACTS)
+        has_title = bool(self._title) and any(each.span for each in rows)
+        self.horizontalHeader().setVisible(has_title)
+        self.show_lines([self._line(each) for each in rows], self._columns)
 
     def show_nothing(self) -> None:
         """Show no line."""
@@ -316,7 +319,7 @@ class Facts(Table):
 
     def _share_width(self) -> None:
         """Wrap the spans in what is left of the width."""
-        *others, last = range(len(_OF_FACTS))
+        *others, last = range(len(self._columns))
         widths = [self._needed(place) + _GAP * (place > 0) for place in others]
         for place, width in zip(others, widths, strict=True):
             self.setColumnWidth(place, width)
@@ -331,7 +334,9 @@ class Facts(Table):
 
     def text(self) -> str:
         """Return the lines as text, with tabs between the columns."""
-        return as_text(self._facts)
+        has_title = bool(self._title) and any(each.span for each in self._facts)
+        head = [TableRow("", "", self._title)] if has_title else []
+        return as_text([*head, *self._facts])
 
 
 def _keys(lines: Sequence[Line], last: Sequence[str]) -> list[str]:

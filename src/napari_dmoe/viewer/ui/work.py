@@ -46,6 +46,9 @@ class Order:
     """Called after a stop; returns what the footer says."""
     shorter: str = ""
     """What would make it shorter, said where it takes some minutes."""
+    problem: Callable[[], str] = str
+    """Says why it is of no use any more, such as on an image that is gone; else
+    nothing."""
 
 
 _NOTHING = Order("", "", work=lambda hook: None, then=lambda outcome: "")
@@ -72,6 +75,8 @@ class Work(QObject):
         super().__init__(parent)
         self._footer, self._showing = footer, showing
         self._order = _NOTHING
+        self.lost = ""
+        """Why the order was stopped that is of no use any more; else nothing."""
         self._runner = JobRunner(self)
         self._runner.progressed.connect(footer.show_progress)
         self._runner.returned.connect(self._on_returned)
@@ -125,6 +130,14 @@ class Work(QObject):
     def stop(self) -> None:
         """Tell the work to stop; it does at the engine's next step."""
         self._runner.stop()
+
+    def check(self, *_: object) -> None:
+        """Stop the order where it is of no use any more, and say why."""
+        if self.is_busy and not self.lost:
+            self.lost = self._order.problem()
+            if self.lost:
+                self._footer.show_status(self.lost)
+                self.stop()
 
     def start_beside(self, order: Order) -> None:
         """Read or write files, whatever else is under way, each in its turn.
@@ -205,10 +218,11 @@ class Work(QObject):
 
     def _on_stopped(self) -> None:
         if_stopped = self._order.if_stopped
-        self._footer.show_status(STOPPED if if_stopped is None else if_stopped())
+        said = STOPPED if if_stopped is None else if_stopped()
+        self._footer.show_status(self.lost or said)
 
     def _on_finished(self) -> None:
-        self._order = _NOTHING
+        self._order, self.lost = _NOTHING, ""
         self._footer.show_running(False)
         self.ended.emit()
 

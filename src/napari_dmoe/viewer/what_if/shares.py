@@ -12,11 +12,12 @@ from superqt.utils import signals_blocked
 from napari_dmoe.viewer.bench import Bench, Control
 from napari_dmoe.viewer.session.shares import restated
 from napari_dmoe.viewer.ui.connections import Connections
-from napari_dmoe.viewer.ui.parts import Fold, button, column, paragraph, say
+from napari_dmoe.viewer.ui.parts import Fold, button, column, heading, paragraph, say
 
+ABOUT = "How much does each value count where the attribute is unknown?"
 _HELP = (
-    "Where a driver is unknown, the model runs every value and mixes the probabilities "
-    "by these shares: its training frequencies, or what you state."
+    "Where an attribute is unknown, the model runs every value and averages their "
+    "probabilities, each weighted by how often it was trained, or as you state here."
 )
 _STEP = 5.0
 
@@ -48,14 +49,15 @@ class PriorsSection(QWidget):
         self.total = paragraph(name="priors-total")
         self.note = paragraph(name="priors-note")
         self.reset_button = button(
-            "As the card states",
-            "Drop your shares, and take the card's again.",
+            "As in training",
+            "Drop your weights, and take those of the training again.",
             self.reset_requested,
         )
         content, texts = QWidget(), (self.total, self.note)
         self._column = column(content, self._rows, *texts, self.reset_button)
-        self.fold = Fold("Shares of unknown values", _HELP, content)
-        column(self, self.fold)
+        self.fold = Fold("Weights of the values", _HELP, content)
+        title = heading("UNKNOWN VALUES")
+        column(self, title, paragraph(ABOUT), self.fold)
 
     def show_drivers(self, drivers: Sequence[DriverShares]) -> None:
         """Show other drivers, or other shares; nothing is told."""
@@ -70,7 +72,7 @@ class PriorsSection(QWidget):
         stated = [d.label.lower() for d in drivers if d.is_stated]
         totals = (f"{d.label}: {100 * sum(d.shares):.0f} % in all" for d in drivers)
         say(self.total, "; ".join(totals))
-        used = f"Your shares of {' and '.join(stated)} are used." if stated else ""
+        used = f"Your weights of {' and '.join(stated)} are used." if stated else ""
         say(self.note, used)
         self.reset_button.setEnabled(bool(stated))
         self.setVisible(bool(drivers))
@@ -79,11 +81,13 @@ class PriorsSection(QWidget):
         old, self._rows = self._rows, QWidget()
         form = QFormLayout(self._rows)
         form.setContentsMargins(4, 0, 0, 0)
+        form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
         self.boxes = {}
         for driver in drivers:
             boxes = tuple(self._box(driver, i) for i in range(len(driver.values)))
             for value, box in zip(driver.values, boxes, strict=True):
-                form.addRow(f"{driver.label}: {value}", box)
+                name = f"{driver.label}: {value}" if len(drivers) > 1 else value
+                form.addRow(name, box)
             self.boxes[driver.attribute] = boxes
         self._column.replaceWidget(old, self._rows)
         old.hide()
@@ -98,7 +102,9 @@ class PriorsSection(QWidget):
         box.setKeyboardTracking(False)
         box.setProperty("attribute", driver.attribute)
         box.setProperty("place", place)
-        box.setAccessibleName(f"Share of {driver.label.lower()} {driver.values[place]}")
+        box.setAccessibleName(
+            f"Weight of {driver.label.lower()} {driver.values[place]}"
+        )
         box.setToolTip(f"{_HELP} The other values share the rest as before.")
         box.valueChanged.connect(self._on_changed)
         return box

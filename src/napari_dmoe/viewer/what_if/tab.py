@@ -1,4 +1,7 @@
-"""The tab for what-ifs: other patients, other experts, other noise, old records."""
+"""The tab for what-ifs: other patients, other experts, other noise, old records.
+
+Each section is one sentence, one control and one button; what it found follows below.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +21,8 @@ class WhatIfTab(ScrollColumn):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.sweep = SweepSection()
-        self.priors = PriorsSection()
         self.experts = ExpertsSection()
         self.noise = NoiseSection()
         self.replay = ReplaySection()
-        self.stack(self.sweep, self.priors, self.experts, self.noise, self.replay)
+        self.priors = PriorsSection()
+        self.stack(self.sweep, self.experts, self.noise, self.replay, self.priors)

@@ -236,4 +236,4 @@ def test_an_intervention_is_named_in_what_is_saved(desk: Desk) -> None:
     )
     object.__setattr__(made, "provenance", record)
     desk.routing.plots.show()
-    assert shown(desk).note.startswith("Not the plain model: expert 1 muted")
+    assert shown(desk).note.startswith("Model changed: expert 1 muted")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from desk import Desk
 from napari.components import ViewerModel
-from sweeping import PICTURE, choose_map, look_at_region, section_of, stack_of, sweep
+from sweeping import PICTURE, choose_map, look_at_region, stack_of, sweep
 from tables import cell, go_to, text_of
 from what_if_fakes import FakeAblate
 
@@ -149,7 +149,7 @@ def test_a_sweep_hides_altered_masks_and_differences(desk: Desk) -> None:
     experts.mute_boxes[3].click()
     desk.click(experts.run_button)
     desk.wait_until_idle()
-    difference = desk.viewer.layers["difference, expert 3 muted · retina"]
+    difference = desk.viewer.layers["retina / difference, expert 3 muted"]
     assert difference.visible
     sweep(desk)
     assert [layer.name for layer in desk.viewer.layers if layer.visible] == [
@@ -170,7 +170,7 @@ def test_a_sweep_hides_differences_of_its_image_whatever_they_are_called(
     experts.mute_boxes[3].click()
     desk.click(experts.run_button)
     desk.wait_until_idle()
-    difference = desk.viewer.layers["difference, expert 3 muted · retina"]
+    difference = desk.viewer.layers["retina / difference, expert 3 muted"]
     difference.name = "mine"
     other = desk.viewer.add_labels(
         np.zeros(difference.data.shape, np.uint8),
@@ -252,12 +252,13 @@ def test_what_is_outdated_looks_so_beside_the_table(desk: Desk) -> None:
 
 
 def test_the_cards_notice_is_shown(desk: Desk, models: dict[str, LoadedModel]) -> None:
-    section = section_of(desk)
-    assert "made-up images" in section.notice.text()
+    found = sweep(desk).found
+    assert "made-up images" in found.notice.text()
     card = models["fundus"].card.model_copy(update={"notice": None})
     models["plain"] = replace(models["fundus"], card=card)
     desk.load("plain")
-    assert section.notice.text() == ""
+    sweep(desk)
+    assert found.notice.isHidden()
 
 
 def test_the_play_button_shows_what_a_click_does(desk: Desk) -> None:

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from napari_dmoe.inference.pictures.colours import OKABE_ITO, expert_colours, hex_of
+from napari_dmoe.inference.pictures.colours import MARK_COLOUR, expert_colours, hex_of
 
 _SMALL, _TINY = 8, 7.5  # points
 _FOLDED = 8  # letters
@@ -61,7 +61,7 @@ def draw_loads(
         for (row, place), share in np.ndenumerate(load):
             _write(axes, place, row, share, is_dark=share < 0.6, text=f"{share:.0%}")
     frame = Rectangle((-0.5, block - 0.5), n_experts, 1, fill=False)
-    frame.set(edgecolor=hex_of(OKABE_ITO[5]), linewidth=2.5, clip_on=False, zorder=3)
+    frame.set(edgecolor=hex_of(MARK_COLOUR), linewidth=2.5, clip_on=False, zorder=3)
     axes.add_patch(frame)
 
 

@@ -10,12 +10,14 @@ from weakref import WeakKeyDictionary
 
 from napari_dmoe.inference.results.routing import unit_of
 from napari_dmoe.viewer.bench import Bench, Control
+from napari_dmoe.viewer.layers import names
+from napari_dmoe.viewer.layers.groups import Group
 from napari_dmoe.viewer.layers.look import difference_to_plain
 from napari_dmoe.viewer.layers.measuring import pixel_size, pixels_or_voxels
 from napari_dmoe.viewer.layers.records import altered_words, badge
-from napari_dmoe.viewer.layers.slot import LayerSlot, selection_kept
+from napari_dmoe.viewer.layers.slot import selection_kept
 from napari_dmoe.viewer.session import results
-from napari_dmoe.viewer.session.inquiry import GONE, Inquiry, if_there
+from napari_dmoe.viewer.session.inquiry import GONE, Inquiry, holding, if_there
 from napari_dmoe.viewer.session.reopening import quoted
 from napari_dmoe.viewer.session.requests import Request
 from napari_dmoe.viewer.session.results import Outcome, Result
@@ -26,13 +28,14 @@ from napari_dmoe.viewer.what_if.experts import words
 from napari_dmoe.viewer.what_if.experts.view import ExpertsSection
 
 if TYPE_CHECKING:
-    from napari.components import ViewerModel
-    from napari.layers import Image, Labels
+    from napari.layers import Image
 
     from napari_dmoe.inference.what_if.ablation import Ablation
     from napari_dmoe.models.checkpoint import LoadedModel
+    from napari_dmoe.viewer.layers.placement import LayerData
 
 _FLAT = 2
+_OWNER = "experts"
 
 
 class ExpertsControl(Control):
@@ -45,7 +48,7 @@ class ExpertsControl(Control):
         self._loads: WeakKeyDictionary[Result, words.Loads] = WeakKeyDictionary()
         self._plain: Callable[[], Result | None] | None = None
         self._image: Callable[[], Image | None] = lambda: None
-        self._difference = LayerSlot()
+        self._made: Callable[[], Result | None] = lambda: None
         self._refresh = Refresh(
             self,
             self.show,
@@ -89,8 +92,11 @@ class ExpertsControl(Control):
             self._plain = None
             self._section.show_nothing()
             self._section.show_effects("", ())
+        elif self._made() is not None and self._made() not in shown:
+            self._made = lambda: None  # another what-if took its place
+            self._section.show_nothing()
         if is_gone:
-            self._difference.show(self._session.viewer, False)
+            self._session.groups.hide(image, Group.WHAT_IF, _OWNER)
 
     def _on_run(self) -> None:
         wanted = self._section.intervention()
@@ -107,7 +113,7 @@ class ExpertsControl(Control):
 
     def _on_effects(self) -> None:
         options = {"effects": True, "block": self._section.block()}
-        self._begin("Muting every expert in turn …", options, self._show_effects)
+        self._begin("Leaving out each expert in turn …", options, self._show_effects)
 
     def _begin(
         self, status: str, options: dict[str, Any], then: Callable[..., str]
@@ -136,6 +142,7 @@ class ExpertsControl(Control):
             status=status,
             work=inquiry.work(self._engines.ablate, loaded, **options),
             then=if_there(self._session, image, show),
+            problem=holding(self._session, image),
             if_failed=self._on_failed,
         )
 
@@ -176,8 +183,9 @@ class ExpertsControl(Control):
         record, seconds = ablation.result.provenance, outcome.seconds
         with selection_kept(viewer):
             made = session.show_outcome(image, outcome, beside=plain)
-            difference = put_difference(self._difference, viewer, image, ablation)
-        session.differences.note(image, difference)
+            layer_data = _difference(image, ablation)
+            difference = session.groups.put(image, Group.WHAT_IF, layer_data, _OWNER)
+        self._made = weakref.ref(made)
         # Both as outlines of their own colours, with the difference between them.
         # In 3D both are filled: the altered one and the difference, then.
         _show(plain, viewer.dims.ndisplay == _FLAT)
@@ -208,7 +216,7 @@ class ExpertsControl(Control):
             words.effect_columns(ablation, pixel),
         )
         n, seconds = len(ablation.effects), outcome.seconds
-        return f"Done in {seconds:.1f} s: {n} experts muted in turn."
+        return f"Done in {seconds:.1f} s: {n} experts left out in turn."
 
     def _on_save(self, what: str, rows: Sequence[Mapping[str, str]]) -> None:
         save_table(self._work, self._section, what, rows)
@@ -217,16 +225,16 @@ class ExpertsControl(Control):
         """Leave every expert as it is, and look at the plain mask alone."""
         self._section.reset()
         self._section.show_effects("", ())
-        self._difference.show(self._session.viewer, False)
-        image = self._session.image
+        image, groups = self._session.image, self._session.groups
         if image is None:
             return
+        groups.hide(image, Group.WHAT_IF, _OWNER)
         shown = self._session.results_of(image)
         altered = [e for e in shown if e.segmentation.provenance.experts is not None]
         for each in altered:
             _show(each, False)
         left = [each.title for each in altered]
-        difference = self._difference.within(self._session.viewer)
+        difference = groups.layer(image, Group.WHAT_IF, _OWNER)
         left += [] if difference is None else [difference.name]
         listed = f"Hidden, and still in napari's list: {quoted(left)}." if left else ""
         self._section.show_left(listed)
@@ -243,19 +251,12 @@ def _show(result: Result, is_shown: bool) -> None:
         mask.visible = is_shown
 
 
-def put_difference(
-    slot: LayerSlot, viewer: ViewerModel, image: Image, ablation: Ablation
-) -> Labels:
-    """Show the difference of an intervention, where the last one's was."""
+def _difference(image: Image, ablation: Ablation) -> LayerData:
     record = ablation.result.provenance
-    layer_data = difference_to_plain(
+    return difference_to_plain(
         image,
         ablation.result,
         ablation.comparison.difference,
-        name=f"difference, {altered_words(record)}",
+        what=names.difference_by(altered_words(record)),
         words=words.difference_words(record),
     )
-    layer: Labels = slot.put(viewer, layer_data)
-    layer.name = layer_data[1]["name"]  # it says what was done
-    layer.editable, layer.visible = False, True
-    return layer

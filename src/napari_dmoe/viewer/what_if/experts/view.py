@@ -13,19 +13,27 @@ from napari_dmoe.viewer.rows import Column, Line, TableRow
 from napari_dmoe.viewer.ui import parts
 from napari_dmoe.viewer.ui.findings import FindingView
 from napari_dmoe.viewer.ui.lists import BoxFlow
-from napari_dmoe.viewer.ui.parts import StartButton, button, column, paragraph, row, say
+from napari_dmoe.viewer.ui.parts import (
+    Fold,
+    StartButton,
+    button,
+    column,
+    paragraph,
+    row,
+    say,
+)
 from napari_dmoe.viewer.ui.tables import Facts, Table
 from napari_dmoe.viewer.what_if.experts import words
 from napari_dmoe.viewer.what_if.experts.words import ExpertsState, Intervention
 
-ABOUT = (
-    "What is an expert for? See the mask without it, or with it alone. It comes as an "
-    "outline of other colours, named and marked as not the plain model; the difference "
-    "lies between both."
+ABOUT = "What is each expert for? Leave one out after the other, and compare."
+_CHOOSE_HELP = (
+    "Mute some experts, or let one work alone. The mask comes beside the unchanged "
+    "one, as an outline of other colours, and is named for what was done."
 )
-_RUN_HELP = "Run the model with these experts muted or pinned, beside the plain model."
+_RUN_HELP = "Run the model with these experts muted or pinned."
 _EFFECTS_BUTTON_HELP = (
-    "Mute every expert in turn, each alone, and measure what changes in the mask."
+    "Mute each expert in turn, alone, and measure what changes in the mask."
 )
 
 
@@ -40,24 +48,23 @@ class ExpertsSection(QWidget):
         super().__init__(parent)
         self.block_combo = parts.narrow_combo(
             "Where experts are muted or pinned",
-            "Where: everywhere, or in one place alone, counted from 0.",
+            "In which blocks of the network experts are left out; blocks count from 0.",
         )
         self.block_combo.activated.connect(self._show_loads)
         self.mute_boxes: list[QCheckBox] = []
         self.pin_combo = parts.narrow_combo(
             "Pinned expert",
-            "Pin: every token uses this expert alone, instead of its best two.",
+            "Pinned: this expert alone draws everything; else the best two share it.",
         )
         self.pin_combo.activated.connect(self._on_changed)
         self.run_button = button("Run", _RUN_HELP, self.run_requested, StartButton)
         self.reset_button = button(
             "Reset",
-            "Everything plain again: nothing muted or pinned, the plain mask is shown "
-            "and the others are hidden.",
+            "Mute and pin nothing, show the unchanged mask and hide the others.",
             self.reset_requested,
         )
         self.effects_button = button(
-            "Effect of every expert",
+            "Leave out each",
             _EFFECTS_BUTTON_HELP,
             self.effects_requested,
             StartButton,
@@ -73,7 +80,9 @@ class ExpertsSection(QWidget):
         """Make what shows the outcome of both kinds of runs."""
         self.problem = paragraph(name="experts-problem")
         self.legend = Facts("Colours of the difference.")
-        self.table = Facts("How large the class is in the plain mask, and in this one.")
+        self.table = Facts(
+            "How large the class is in the unchanged mask, and in this one."
+        )
         self.change = FindingView(
             "experts",
             "the comparison",
@@ -89,16 +98,18 @@ class ExpertsSection(QWidget):
 
     def _lay_out(self) -> None:
         self._boxes = BoxFlow()
-        self._inputs = QWidget()
+        chosen = QWidget()
         column(
-            self._inputs,
-            row(QLabel("in"), self.block_combo, stretch=1),
+            chosen,
             row(QLabel("mute"), self._boxes, stretch=1),
             row(QLabel("pin"), self.pin_combo, stretch=1),
             row(self.run_button, self.reset_button, stretch=0),
         )
-        inputs = parts.heading("EXPERTS"), paragraph(ABOUT), self._inputs, self.problem
-        column(self, *inputs, self.change, self.effects_button, self.effects)
+        self.fold = Fold("Mute or pin some", _CHOOSE_HELP, chosen)
+        self._inputs = QWidget()
+        column(self._inputs, row(self.block_combo, self.effects_button), self.fold)
+        title = parts.heading("EXPERTS"), paragraph(ABOUT)
+        column(self, *title, self._inputs, self.problem, self.change, self.effects)
 
     def intervention(self) -> Intervention:
         """Return what is chosen."""
@@ -117,7 +128,6 @@ class ExpertsSection(QWidget):
         if state.model != before.model:
             self._offer(state)
         self._inputs.setVisible(state.n_experts > 0)
-        self.effects_button.setVisible(state.n_experts > 0)
         parts.allow(self.run_button, state.why_not, _RUN_HELP)
         parts.allow(self.effects_button, state.why_not, _EFFECTS_BUTTON_HELP)
         self.show_problem(state.why_not)
@@ -147,8 +157,8 @@ class ExpertsSection(QWidget):
             share = f"{loads[expert]:.0%}" if expert < len(loads) else ""
             texts.append(f"{expert} · {share}" if share else str(expert))
             box.setToolTip(
-                f"Mute expert {expert}: no token may use it, and the next best one "
-                "steps in." + (f" It has {share} of the gates there." if share else "")
+                f"Mute expert {expert}: it is left out, and the next best one steps in."
+                + (f" It has {share} of the gates there." if share else "")
             )
         self._boxes.show_texts(texts)
 
@@ -178,7 +188,7 @@ class ExpertsSection(QWidget):
         rows: Sequence[TableRow],
         legend: Sequence[TableRow] = (),
     ) -> None:
-        """Show how the mask of an intervention differs from the plain one.
+        """Show how the mask of an intervention differs from the unchanged one.
 
         There is a row for each class, and in the legend one for each colour.
         """

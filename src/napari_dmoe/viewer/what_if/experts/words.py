@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from napari_dmoe.models.checkpoint import LoadedModel
 
 EFFECTS_HELP = (
-    "Every expert muted alone, in the place that is chosen above. Point at a column's "
-    "name to see what it is; a click sorts by it."
+    "Each expert left out alone, in the blocks that are chosen above. Point at a "
+    "column's name to see what it is; a click sorts by it."
 )
 
 _ONE_CLASS = 2  # with the background
@@ -42,9 +42,9 @@ class Intervention:
     """What is done to a model's experts, which are counted from 0, as are blocks."""
 
     mute: frozenset[int] = frozenset()
-    """Experts that no token may use."""
+    """Experts that are left out."""
     pin: int | None = None
-    """The expert that every token uses alone."""
+    """The expert that does everything alone."""
     block: int | None = None
     """Where; None = all blocks."""
 
@@ -127,7 +127,7 @@ def change_rows(ablation: Ablation, pixel: PixelSize) -> tuple[TableRow, ...]:
         span = f"{pixel.text(each.n_first)} → {pixel.text(each.n_second)} {pixel.unit}"
         cells = {
             "class": each.name,
-            "pixels plain": str(each.n_first),
+            "pixels unchanged": str(each.n_first),
             "pixels what-if": str(each.n_second),
             "Dice": "" if math.isnan(each.dice) else f"{each.dice:.6g}",
         }
@@ -148,7 +148,7 @@ def change_summary(ablation: Ablation, difference: str) -> str:
 def difference_words(record: Provenance) -> tuple[str, ...]:
     """Say what each label of the difference to the plain mask means."""
     altered = altered_words(record)
-    return ("the same", "plain model only", f"{altered} only", "another class")
+    return ("the same", "unchanged model only", f"{altered} only", "another class")
 
 
 def difference_legend(record: Provenance) -> tuple[TableRow, ...]:
@@ -180,16 +180,16 @@ def effect_lines(ablation: Ablation, pixel: PixelSize) -> list[Line]:
 
 def effect_columns(ablation: Ablation, pixel: PixelSize) -> list[Column]:
     """Return the columns of the effects that fit into the dock, with short names."""
-    flips = "Where the label is another one without it."
+    changes = "Where the class is another one without it."
     columns = [
-        Column("muted expert", "expert", "The expert that is muted."),
-        Column("load (%)", "load\n%", "Its share of the gates, in percent."),
-        Column(f"changes ({pixel.unit})", f"flips\n{pixel.unit}", flips),
+        Column("muted expert", "expert", "The expert that is left out."),
+        Column("load (%)", "share\n%", "Its share of the gates, in percent."),
+        Column(f"changes ({pixel.unit})", f"changes\n{pixel.unit}", changes),
     ]
     for size in ablation.effects[0].sizes if ablation.effects else ():
         name, unit = size.name, pixel.unit if size.unit == "px" else size.unit
         grows = f"By how much {name} grows (+) or shrinks (-) without it."
-        dice = f"Dice of {name} to the plain mask."
+        dice = f"Dice of {name} to the unchanged mask."
         columns += [
             Column(f"{name} change ({size.unit})", f"{name}\n± {unit}", grows),
             Column(f"{name} Dice", f"{name}\nDice", dice),
@@ -207,10 +207,10 @@ def effects_summary(ablation: Ablation) -> str:
     most = max(effects, key=lambda effect: effect.n_different)
     idle = [str(effect.expert) for effect in effects if not effect.n_different]
     if not most.n_different:
-        return f"No expert changes a pixel when it alone is muted in {where}."
+        return f"Leaving out any one expert in {where} changes no pixel."
     share = most.n_different / max(ablation.plain.labels.size, 1)
     text = (
-        f"Muted alone in {where}, expert {most.expert} changes the most: "
+        f"Left out in {where}, expert {most.expert} changes the most: "
         f"{most.n_different} {pixels_or_voxels(ablation.plain)} ({share:.2%})."
     )
     if idle:

@@ -6,14 +6,13 @@ import weakref
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
-from weakref import WeakKeyDictionary
 
 from napari_dmoe.progress import ProgressHook
 from napari_dmoe.viewer.bench import Bench, Control
+from napari_dmoe.viewer.layers.groups import Group
 from napari_dmoe.viewer.layers.records import badge
-from napari_dmoe.viewer.layers.slot import LayerSlot, selection_kept
-from napari_dmoe.viewer.session.inquiry import if_there
-from napari_dmoe.viewer.session.reopening import quoted
+from napari_dmoe.viewer.layers.slot import selection_kept
+from napari_dmoe.viewer.session.inquiry import holding, if_there
 from napari_dmoe.viewer.session.requests import Request
 from napari_dmoe.viewer.session.results import Outcome, Result
 from napari_dmoe.viewer.ui.asking import save_table
@@ -34,7 +33,8 @@ if TYPE_CHECKING:
     from napari_dmoe.inference.what_if.uncertainty import Uncertainty
     from napari_dmoe.models.checkpoint import LoadedModel
 
-_NO_ROUTERS = "This model has no routers, so there is no noise to draw."
+_OWNER = "noise"
+_NO_ROUTERS = "This model has no gates that noise could be added to."
 
 
 class NoiseControl(Control):
@@ -45,7 +45,8 @@ class NoiseControl(Control):
         session = bench.session
         self._section = section
         self._vote: Callable[[], Result | None] = lambda: None
-        self._maps: WeakKeyDictionary[Image, list[LayerSlot]] = WeakKeyDictionary()
+        self._found: Uncertainty | None = None
+        self._image: Callable[[], Image | None] = lambda: None
         self._refresh = Refresh(
             self,
             self.show,
@@ -53,6 +54,7 @@ class NoiseControl(Control):
             at_once=session.subject_changes,
         )
         section.run_requested.connect(self._on_run)
+        section.map_chosen.connect(self._show_map)
         section.found.save_requested.connect(self._on_save)
         self.show()
 
@@ -63,8 +65,10 @@ class NoiseControl(Control):
         self._section.allow(self._session.why_not() if has_routers else _NO_ROUTERS)
         shown = self._session.results_of(image)
         if self._vote() not in shown:
-            self._vote = lambda: None
+            self._vote, self._found = (lambda: None), None
             self._section.show_nothing()
+        elif self._found is not None and self._map() is None:
+            self._section.show_map(0, None)  # something else took its place
 
     def _on_run(self, samples: int, seed: int) -> None:
         loaded, image = self._session.model, self._session.image
@@ -79,16 +83,17 @@ class NoiseControl(Control):
         show = partial(self._on_returned, image, inquiry.request(loaded))
         work = inquiry.work(draw, loaded, samples=samples, seed=seed)
         return Order(
-            title=f"dMoE: noise samples on {image.name}",
-            status=f"Drawing {samples} noise samples on “{image.name}” …",
+            title=f"dMoE: noise on {image.name}",
+            status=f"Running {samples} times with noise on “{image.name}” …",
             work=partial(_summed_up, work),
             then=if_there(self._session, image, show),
+            problem=holding(self._session, image),
             if_failed=self._on_failed,
         )
 
     def _on_failed(self, error: Exception) -> str:
         self._refresh.now()  # else it would soon say that all is well
-        self._section.show_problem(f"Not drawn: {error}")
+        self._section.show_problem(f"Not run: {error}")
         return f"Failed: {error}"
 
     def _on_returned(
@@ -99,37 +104,39 @@ class NoiseControl(Control):
         outcome = Outcome(vote_result(found), request, seconds)
         with selection_kept(session.viewer):
             made = session.show_outcome(image, outcome, beside=looked_at)
-            maps = self._put_maps(image, found)
-        if looked_at is not None:
-            session.outlines.add(looked_at.mask())  # the maps lie on its border
-        self._vote = weakref.ref(made)
+            self._vote, self._found = weakref.ref(made), found
+            self._image = weakref.ref(image)
         self._section.show_found(
             badge(found.provenance),
             summary,
             interval_rows(found),
-            layers=_added(made, maps),
-            keys=noise_keys(found),
+            layers=f"The mask of the most votes is “{made.title}”.",
+            maps=[key.title for key in noise_keys(found)],
         )
+        self._show_map(1)
+        if looked_at is not None:
+            session.outlines.add(looked_at.mask())  # the map lies on its border
         return f"Done in {seconds:.1f} s: {summary}"
 
     def _on_save(self, what: str, rows: Sequence[Mapping[str, str]]) -> None:
         save_table(self._work, self._section, what, rows)
 
-    def _put_maps(self, image: Image, found: Uncertainty) -> list[Layer]:
-        """Put the maps where those of the image's last samples are."""
-        viewer = self._session.viewer
-        if viewer is None:
-            return []
-        wanted, slots = noise_layers(image, found), self._maps.setdefault(image, [])
-        slots += [LayerSlot() for _ in wanted[len(slots) :]]
-        made = []
-        for each, layer_data in zip(slots, wanted, strict=False):
-            layer = each.put(viewer, layer_data)
-            layer.name = layer_data[1]["name"]  # another model may have other classes
-            made.append(layer)
-        for left in slots[len(wanted) :]:
-            left.remove(viewer)
-        return made
+    def _show_map(self, place: int) -> None:
+        """Show one of the maps of the votes; 0 for none."""
+        image, found, groups = self._image(), self._found, self._session.groups
+        if image is None or found is None:
+            return
+        if place:
+            made = noise_layers(image, found)[place - 1]
+            groups.put(image, Group.WHAT_IF, made, _OWNER)
+        else:
+            groups.hide(image, Group.WHAT_IF, _OWNER)
+        self._section.show_map(place, noise_keys(found)[place - 1] if place else None)
+
+    def _map(self) -> Layer | None:
+        """Return the map that is seen; None where it is hidden, or another what-if."""
+        layer = self._session.groups.layer(self._image(), Group.WHAT_IF, _OWNER)
+        return layer if layer is not None and layer.visible else None
 
 
 def _summed_up(
@@ -138,12 +145,3 @@ def _summed_up(
     """Draw samples, and count where they disagree; called in the work's thread."""
     found, seconds = work(hook)
     return found, seconds, noise_summary(found)
-
-
-def _added(vote: Result, maps: Sequence[Layer]) -> str:
-    """Say which layers show what was found, and which of them are seen."""
-    layers = [each for each in (*maps, vote.mask()) if each is not None]
-    seen = quoted([each.name for each in layers if each.visible])
-    hidden = quoted([each.name for each in layers if not each.visible])
-    said = {"Shown": seen, "Hidden": hidden}
-    return " ".join(f"{how}: {names}." for how, names in said.items() if names)

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_dmoe.inference.pictures.colours import ColourKey, Rgb, class_colours
+from napari_dmoe.inference.pictures.colours import ColourKey, class_colours, over_grey
 from napari_dmoe.inference.results.segmentation import Segmentation
+from napari_dmoe.viewer.layers import names
 from napari_dmoe.viewer.layers.maps import fading_in, map_layer, measure_look, ramp_of
 from napari_dmoe.viewer.layers.placement import LayerData
 from napari_dmoe.viewer.rows import TableRow
@@ -18,14 +19,16 @@ if TYPE_CHECKING:
 
     from napari_dmoe.inference.what_if.uncertainty import Uncertainty
 
+QUESTION = "How sure is the choice of experts? Run it with noise on the gates."
 ABOUT = (
     "The published model adds noise to its gates while it learns. Here it is run with "
-    "that noise again and again: what changes says how sure the routing is. It is not "
-    "how sure the model is of the class, nor how often it is right."
+    "that noise again and again. What changes says how sure the choice of experts is: "
+    "not how sure the model is of the class, nor how often it is right."
 )
 _ENTROPY_COLORMAP = "inferno"
 _ENTROPY_STEPS = 16
-_GREY = 90
+_HARDLY = 0.2
+"""Opacity where hardly any vote is for a class."""
 
 
 def vote_result(found: Uncertainty) -> Segmentation:
@@ -40,24 +43,18 @@ def noise_keys(found: Uncertainty) -> tuple[ColourKey, ...]:
     n, colours = found.n_samples, class_colours(found.classes)
     most = np.log2(min(len(found.classes), max(n, 2)))
     ramp = ramp_of(_ENTROPY_COLORMAP, _ENTROPY_STEPS)
-    title = "Noise entropy: nothing where all samples agree"
+    title = "Disagreement of the runs: 0 where all agree"
     entropy = ColourKey.from_0(title, ramp, most, "bits")
     votes = (
         ColourKey(
-            f"Votes for {name} (hidden at first)",
-            (_faded(colours[label]), colours[label]),
+            f"Votes for {name}",
+            (over_grey(colours[label], _HARDLY), colours[label]),
             (0.0, float(n)),
             ("0", f"{n} votes"),
         )
         for label, name in enumerate(found.classes[1:], start=1)
     )
     return (entropy, *votes)
-
-
-def _faded(colour: Rgb) -> Rgb:
-    """Return a colour as it looks where hardly any of it lies on a grey image."""
-    red, green, blue = (round(0.2 * part + 0.8 * _GREY) for part in colour)
-    return red, green, blue
 
 
 def noise_layers(source: Image, found: Uncertainty) -> list[LayerData]:
@@ -76,16 +73,15 @@ def noise_layers(source: Image, found: Uncertainty) -> list[LayerData]:
         found.entropy,
         # Where samples agree, the image is as it was.
         look | {"blending": "additive"},
-        name=f"{source.name} / noise entropy",
+        name=names.layer_name(source.name, names.NOISE_ENTROPY),
         shows=f"entropy {of}, in bits",
     )
     votes = (
         placed(
             found.votes[label],
-            measure_look(fading_in(key.ramp[-1], f"dmoe votes {label}"), key.limits)
-            | {"visible": False},
-            name=f"{source.name} / votes for {found.classes[label]}",
-            shows=f"votes for {found.classes[label]} {of}",
+            measure_look(fading_in(key.ramp[-1], f"dmoe votes {label}"), key.limits),
+            name=names.layer_name(source.name, names.votes_for(found.classes[label])),
+            shows=f"{names.votes_for(found.classes[label])} {of}",
         )
         for label, key in enumerate(keys, start=1)
     )
@@ -119,9 +115,9 @@ def noise_summary(found: Uncertainty) -> str:
     """Say in how many pixels the samples disagree."""
     what = "voxels" if len(found.grid.shape) == 3 else "pixels"
     n = int(np.count_nonzero(found.entropy))
-    samples = f"{found.n_samples} samples (seed {found.seed})"
+    runs = f"{found.n_samples} runs with noise (seed {found.seed})"
     if found.n_samples == 1:
-        return "One sample agrees with itself: draw more to see what changes."
+        return "One run agrees with itself: ask for more to see what changes."
     if not n:
-        return f"All {samples} agree everywhere."
-    return f"The {samples} disagree in {n} {what} ({n / found.entropy.size:.2%})."
+        return f"All {runs} agree everywhere."
+    return f"The {runs} disagree in {n} {what} ({n / found.entropy.size:.2%})."

@@ -10,20 +10,31 @@ from qtpy.QtWidgets import QLabel, QWidget
 from napari_dmoe.inference.pictures.colours import ColourKey
 from napari_dmoe.viewer.rows import TableRow
 from napari_dmoe.viewer.ui import parts
-from napari_dmoe.viewer.ui.colours import MapLegend
+from napari_dmoe.viewer.ui.colours import ColourBar
 from napari_dmoe.viewer.ui.findings import FindingView
-from napari_dmoe.viewer.ui.parts import StartButton, column, paragraph, row, say
+from napari_dmoe.viewer.ui.parts import (
+    Fold,
+    StartButton,
+    column,
+    offer,
+    paragraph,
+    row,
+    say,
+)
 from napari_dmoe.viewer.ui.tables import Facts
-from napari_dmoe.viewer.what_if.noise.maps import ABOUT
+from napari_dmoe.viewer.what_if.noise.maps import ABOUT, QUESTION
 
 MOST_SAMPLES = 64
 """As :data:`napari_dmoe.inference.what_if.uncertainty.MOST_SAMPLES`, without torch."""
 
 _SAMPLES = 16
 _RUN_HELP = (
-    "Run the model with each sample's noise. Adds a map of the votes' entropy, the "
-    "votes for each class, and the mask of the most votes."
+    f"{ABOUT} Adds a map of where the runs disagree, and the mask of the most votes."
 )
+_MAP_HELP = (
+    "What is shown of the samples' votes; nothing of it is seen where all agree."
+)
+NO_MAP = "no map"
 
 
 class NoiseSection(QWidget):
@@ -31,39 +42,40 @@ class NoiseSection(QWidget):
 
     run_requested = Signal(int, int)
     """Number of samples, and the seed."""
+    map_chosen = Signal(int)
+    """Place in the list of maps that was shown; its first entry is none."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.samples = parts.spin_box(
-            "Noise samples", "How often the noise is drawn: 1 to 64.", 1, MOST_SAMPLES
+            "Runs with noise", "How often the model is run: 1 to 64.", 1, MOST_SAMPLES
         )
+        self.samples.setSuffix(" runs")
         self.samples.setValue(_SAMPLES)
         self.seed = parts.spin_box(
             "Seed of the noise",
-            "The same seed draws the same noise; more samples go on where fewer ended.",
+            "The same seed draws the same noise; more runs go on where fewer ended.",
             0,
         )
-        self.run_button = parts.button("Draw samples", "", self._on_run, StartButton)
+        self.run_button = parts.button("Add noise", "", self._on_run, StartButton)
         self.problem = paragraph(name="noise-problem")
         self.layers = paragraph(name="noise-layers")
-        self.legend = MapLegend()
-        self.table = Facts("The middle 95 % of the samples.")
+        self.map_combo = parts.narrow_combo("Map", _MAP_HELP)
+        self.map_combo.activated.connect(self.map_chosen)
+        self._map_row = row(QLabel("Map"), self.map_combo, stretch=1)
+        self.bar = ColourBar()
+        self.table = Facts("The middle 95 % of the runs.")
         self.found = FindingView(
             "noise",
             "the intervals",
             self.table,
-            between=(self.layers, self.legend),
+            between=(self.layers, self._map_row, self.bar),
             rows=self.table.file_rows,
         )
-        self._inputs = QWidget()
-        column(
-            self._inputs,
-            row(QLabel("samples"), self.samples, stretch=1),
-            row(QLabel("seed"), self.seed, stretch=1),
-            self.run_button,
-        )
-        title = parts.heading("NOISE")
-        column(self, title, paragraph(ABOUT), self._inputs, self.problem, self.found)
+        seed = row(QLabel("seed"), self.seed, stretch=1)
+        self.fold = Fold("Seed", "Which noise is drawn.", seed)
+        inputs = row(self.samples, self.run_button), self.fold, self.problem
+        column(self, parts.heading("NOISE"), paragraph(QUESTION), *inputs, self.found)
         self.allow("")
         self.show_nothing()
 
@@ -76,7 +88,8 @@ class NoiseSection(QWidget):
         """Show no result."""
         self.found.show_nothing()
         say(self.layers, "")
-        self.legend.show_keys(())
+        self._map_row.setVisible(False)
+        self.bar.show_key(None)
 
     def show_found(
         self,
@@ -85,21 +98,27 @@ class NoiseSection(QWidget):
         rows: Sequence[TableRow],
         *,
         layers: str,
-        keys: Sequence[ColourKey],
+        maps: Sequence[str],
     ) -> None:
         """Show what the samples agree on.
 
         That is what the mask of the most votes is, how much the samples disagree, a
-        row for each class, which layers were added, and what their colours mean.
+        row for each class, where that mask is, and the maps that can be seen.
         """
         say(self.problem, "")
         self.found.say(badge, summary)
         say(self.layers, layers)
-        self.legend.show_keys(keys)
+        offer(self.map_combo, (NO_MAP, *maps))
+        self._map_row.setVisible(True)
         self.table.show_facts(rows)
 
+    def show_map(self, place: int, key: ColourKey | None) -> None:
+        """Show which map is seen, and what its colours mean."""
+        self.map_combo.setCurrentIndex(place)
+        self.bar.show_key(key)
+
     def show_problem(self, text: str) -> None:
-        """Say why no sample was drawn."""
+        """Say why nothing was run."""
         say(self.problem, text)
 
     def _on_run(self) -> None:

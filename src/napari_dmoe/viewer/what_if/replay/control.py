@@ -13,14 +13,15 @@ from napari.utils.notifications import show_info
 from qtpy.QtWidgets import QFileDialog
 
 from napari_dmoe.faults import told
-from napari_dmoe.imaging.files import safe_stem
+from napari_dmoe.imaging.files import proposed_stem
 from napari_dmoe.inference.replaying import case_files
 from napari_dmoe.inference.replaying.record_comparison import compare_records
 from napari_dmoe.progress import Progress, ProgressHook
 from napari_dmoe.viewer.bench import Bench, Control
 from napari_dmoe.viewer.layers import slot
-from napari_dmoe.viewer.layers.records import is_mask, layer_name, layer_record
-from napari_dmoe.viewer.session.inquiry import GONE, if_there
+from napari_dmoe.viewer.layers.names import layer_name, mask_words
+from napari_dmoe.viewer.layers.records import is_mask, layer_record
+from napari_dmoe.viewer.session.inquiry import GONE, holding, if_there
 from napari_dmoe.viewer.session.reopening import show_alone
 from napari_dmoe.viewer.ui.asking import ask_for_checkpoint, ask_for_file
 from napari_dmoe.viewer.ui.connections import Refresh
@@ -131,6 +132,7 @@ class ReplayControl(Control):
             status=f"Replaying “{layer.name}” …",
             work=partial(replaying.play, self._engines, subject, session.model, names),
             then=if_there(session, image, show),
+            problem=holding(session, image),
             if_failed=self._on_failed,
         )
         self._section.show_nothing()
@@ -203,7 +205,7 @@ class ReplayControl(Control):
         for result in self._session.results_of(image):
             result.note_edits()
         subject = replaying.replay_subject(layers[0], image)
-        proposed = f"{safe_stem(subject.title)}{case_files.CASE_SUFFIX}"
+        proposed = f"{proposed_stem(subject.title)}{case_files.CASE_SUFFIX}"
         title = "Save the case"
         target = ask_for_file(self._section, title, proposed, CASE_FILES, case_path)
         if target is not None:
@@ -243,7 +245,8 @@ class ReplayControl(Control):
         except ValueError as error:
             self._tell(f"Not opened: {told(error)}.")
             return "Not opened: the image is another one."
-        arguments["name"] = layer_name(image.name, case.record, f"from {_stem(path)}")
+        what = mask_words(case.record, f"from {_stem(path)}")
+        arguments["name"] = layer_name(image.name, what)
         layer = slot.put(viewer, (data, arguments, kind), None)
         self._note = show_alone(self._session, layer, image)
         self._opened = weakref.ref(layer)

@@ -20,10 +20,10 @@ from napari_dmoe.inference.results.segmentation import Segmentation
 from napari_dmoe.progress import Progress, ProgressHook
 from napari_dmoe.viewer.layers import slot
 from napari_dmoe.viewer.layers.look import mask_layer, probability_layers
+from napari_dmoe.viewer.layers.names import layer_name, mask_words
 from napari_dmoe.viewer.layers.placement import LayerData
-from napari_dmoe.viewer.layers.records import layer_name
 from napari_dmoe.viewer.session.inquiry import GONE
-from napari_dmoe.viewer.session.reopening import hide, quoted, show_alone
+from napari_dmoe.viewer.session.reopening import hide, show_alone
 from napari_dmoe.viewer.what_if.noise.maps import noise_layers, vote_result
 from napari_dmoe.viewer.what_if.replay.replaying import ReplaySubject, snapshot_of
 
@@ -85,14 +85,14 @@ class Rebuilt:
         return None
 
     @cached_property
-    def missing(self) -> list[LayerData]:
-        """Those layers that are not there already, sample by sample."""
-        return [each for each in self.made if not self._is_there(each)]
-
-    def _is_there(self, layer_data: LayerData) -> bool:
-        data, arguments, _ = layer_data
-        run = _run_of(arguments["metadata"])
-        return any(run == r and np.array_equal(known, data) for r, known in self.there)
+    def missing(self) -> LayerData | None:
+        """What was made of the layer, unless it is there already, sample by sample."""
+        wanted = self.counterpart
+        if wanted is None or self.n_changed == 0:
+            return None
+        data, run = wanted[0], _run_of(wanted[1]["metadata"])
+        alike = (known for made_by, known in self.there if made_by == run)
+        return None if any(np.array_equal(each, data) for each in alike) else wanted
 
     @cached_property
     def n_changed(self) -> int | None:
@@ -137,24 +137,18 @@ def show_replayed(
     """Put what a replay made and is not there into the viewer, and say how it went.
 
     What was replayed is seen instead of the layer, its `source`, where it is another
-    one. What only accompanies it, such as the other maps of noise samples, is added
-    hidden.
+    one. What only accompanies it, such as the maps of noise samples, is not added.
     """
-    viewer, wanted = session.viewer, new.counterpart
+    viewer, missing = session.viewer, new.missing
     if viewer is None:
         return GONE
-    added, hidden, others = "", "", []
-    for each in new.missing:
-        if each is not wanted:
-            other = _put_unselected(viewer, each)
-            other.visible = False
-            others.append(other.name)
-        elif new.n_changed != 0:
-            layer = _put_unselected(viewer, each)
-            added = layer.name
-            hidden = _instead_of(session, layer, image, source)
-    also = f"Added hidden: {quoted(others)}." if others else ""
-    return " ".join(filter(None, (new.verdict(added), hidden, also)))
+    added, hidden = "", ""
+    if missing is not None:
+        layer = _put_unselected(viewer, missing)
+        if new.subject.is_map:
+            session.groups.note(image, layer)
+        added, hidden = layer.name, _instead_of(session, layer, image, source)
+    return " ".join(filter(None, (new.verdict(added), hidden)))
 
 
 def _rebuilt_layers(image: Image, found: Replay) -> list[LayerData]:
@@ -162,7 +156,7 @@ def _rebuilt_layers(image: Image, found: Replay) -> list[LayerData]:
     result = found.result
     made = result if isinstance(result, Segmentation) else vote_result(result)
     data, arguments, kind = mask_layer(image, made)
-    name = layer_name(image.name, made.provenance, "replayed")
+    name = layer_name(image.name, mask_words(made.provenance, "replayed"))
     maps = [
         (data, arguments | {"name": f"{arguments['name']} replayed"}, kind)
         for data, arguments, kind in _maps(image, found)

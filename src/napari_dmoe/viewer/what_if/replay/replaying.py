@@ -16,7 +16,7 @@ from napari.layers import Image, Labels, Layer
 from numpy.typing import NDArray
 
 from napari_dmoe.imaging.frames import source_axes
-from napari_dmoe.imaging.spatial import SPATIAL_AXES, Grid, ImageError, SpatialImage
+from napari_dmoe.imaging.spatial import ImageError, SpatialImage
 from napari_dmoe.inference.results.provenance import Provenance
 from napari_dmoe.inference.results.segmentation import Segmentation
 from napari_dmoe.progress import ProgressHook
@@ -84,7 +84,7 @@ def replay_subject(layer: Layer, image: Image) -> ReplaySubject:
     return ReplaySubject(
         str(layer.name),
         record,
-        to_image(image, dims_of(record)),
+        to_image(image, dims_of(record), channel=record.image.channel),
         axis_names(image, dims_of(record)),
         snapshot_of(layer),
         shown_by(layer),
@@ -122,7 +122,7 @@ def case_layer(image: Image, case: CaseFile, name: str) -> LayerData:
     """
     record = case.record
     dims = dims_of(record)
-    pixels = to_image(image, dims)
+    pixels = to_image(image, dims, channel=record.image.channel)
     shape = tuple(map(int, pixels.data.shape))
     if (shape, pixels.axes) != (record.image.shape, record.image.axes):
         known = _size(record.image.axes, record.image.shape)
@@ -132,12 +132,9 @@ def case_layer(image: Image, case: CaseFile, name: str) -> LayerData:
             "open the case again"
         )
     axes = source_axes(pixels.axes)
-    sizes = dict(zip(axes, case.labels.shape, strict=False))
-    grid = Grid.identity([sizes.get(axis, 1) for axis in SPATIAL_AXES[-dims:]])
-    if record.settings.get("scored_at") == "network":
-        seen = record.grid
-        grid = Grid(tuple(map(int, seen["shape"])), seen["start"], seen["step"])
-    made = Segmentation.of_mask(case.labels, axes=axes, grid=grid, record=record)
+    made = Segmentation.of_mask(
+        case.labels, axes=axes, grid=record.labels_grid, record=record
+    )
     return mask_layer(image, made)
 
 
@@ -159,7 +156,9 @@ def missing_model(record: Provenance) -> str:
 def selected_text(layers: Sequence[Layer]) -> str:
     """Say what the selected layers with records are; a hint without any."""
     if not layers:
-        return "Select a mask or a map that was made here, or two to compare."
+        return (
+            "Is a layer the same when it is made again? Select it, or two to compare."
+        )
     lines = []
     for layer in layers[:2]:
         record = layer_record(layer)
@@ -215,5 +214,5 @@ def _mark(layer: Layer, record: Provenance) -> str:
     shows = "" if record.swept else shown_by(layer)
     if not shows:
         return badge(record)
-    departures = f" Not the plain model: {'; '.join(record.departures)}."
+    departures = f" Model changed: {'; '.join(record.departures)}."
     return f"a map, {shows}.{departures if record.departures else ''}"

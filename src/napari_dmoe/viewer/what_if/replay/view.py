@@ -11,14 +11,14 @@ from napari_dmoe.viewer.ui import parts
 from napari_dmoe.viewer.ui.findings import FindingView
 from napari_dmoe.viewer.ui.parts import StartButton, allow, button, paragraph, say
 
-ABOUT = (
-    "A layer's record is enough to make it again. A case file holds record and mask, "
-    "and no image: who has the image and the checkpoint can replay it."
-)
-_REPLAY_HELP = "Make the selected layer's run again from its record, and compare."
-_COMPARE_HELP = "Say how the records of two selected layers differ."
+_REPLAY_HELP = "Make the selected layer again from its record, and compare."
+_COMPARE_HELP = "Say how two selected layers came about differently."
 _SAVE_HELP = "Save the selected mask with its record, without the image."
-_OPEN_HELP = "Open a case file on the image that is worked on, and replay it."
+_OPEN_HELP = "Open a case file on the image that is worked on, and make it again."
+_CASE_HELP = (
+    "A case file holds a mask and its record, and no image: whoever has the image and "
+    "the checkpoint can make it again."
+)
 
 
 class ReplaySection(QWidget):
@@ -38,7 +38,7 @@ class ReplaySection(QWidget):
             "Replay", _REPLAY_HELP, self.replay_requested, StartButton
         )
         self.compare_button = button(
-            "Compare records", _COMPARE_HELP, self.compare_requested
+            "Compare two", _COMPARE_HELP, self.compare_requested
         )
         self.save_button = button("Save case…", _SAVE_HELP, self.save_requested)
         self.open_button = button(
@@ -56,10 +56,11 @@ class ReplaySection(QWidget):
             between=(self.checkpoint_button,),
             text=self.text,
         )
-        firsts = self.replay_button, self.compare_button
-        buttons = parts.in_rows((*firsts, self.save_button, self.open_button), 2)
+        cases = parts.flow(self.save_button, self.open_button)
+        self.fold = parts.Fold("Case files", _CASE_HELP, cases)
         title = parts.heading("REPLAY")
-        parts.column(self, title, paragraph(ABOUT), self.selected, buttons, self.found)
+        buttons = parts.flow(self.replay_button, self.compare_button)
+        parts.column(self, title, self.selected, buttons, self.fold, self.found)
         self.show_nothing()
 
     def show_selected(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from napari.layers import Image
 from napari_dmoe.inference.what_if.steps import Swept, between_positions
 from napari_dmoe.viewer.bench import Bench, Control
 from napari_dmoe.viewer.routing.on_images import routing_of
-from napari_dmoe.viewer.session.inquiry import if_there
+from napari_dmoe.viewer.session.inquiry import holding, if_there
 from napari_dmoe.viewer.session.requests import Request
 from napari_dmoe.viewer.session.results import Outcome
 from napari_dmoe.viewer.ui.connections import Connections, Refresh
@@ -23,9 +24,19 @@ from napari_dmoe.viewer.what_if.sweep.layers import SweepLayers, map_keys
 from napari_dmoe.viewer.what_if.sweep.view import SweepSection, SweepView
 
 if TYPE_CHECKING:
+    from napari_dmoe.models.card import ModelCard
     from napari_dmoe.models.checkpoint import LoadedModel
 
 _DROPPED = "The image was removed: its sweep was dropped."
+
+
+@dataclass(frozen=True)
+class _Choice:
+    """What can be swept: one attribute or two, and places between trained values."""
+
+    title: str
+    names: tuple[str, ...]
+    positions: tuple[float, ...] = ()
 
 
 class SweepControl(Control):
@@ -35,7 +46,7 @@ class SweepControl(Control):
         super().__init__(bench, section)
         session = bench.session
         self._section = section
-        self._drivers: list[tuple[str, ...]] = []
+        self._choices: list[_Choice] = []
         self._swept: Swept | None = None
         self._image: Callable[[], Image | None] = lambda: None
         self._request: Request | None = None
@@ -74,16 +85,9 @@ class SweepControl(Control):
         """Offer what can be swept, and say whether what is shown still holds."""
         model = self._session.model
         card = None if model is None or not model.config.n_routers else model.card
-        attributes = () if card is None else card.attributes
-        labels = {each.name: each.label for each in attributes}
-        self._drivers = [*((name,) for name in labels), *combinations(labels, 2)]
-        names = [" × ".join(labels[n] for n in names) for names in self._drivers]
-        between = [
-            len(names) == 1 and between_positions(card, names[0]) != ()
-            for names in self._drivers
-        ]
-        notice = (card and card.notice) or ""
-        self._section.offer(names, between, self._why_not(), notice)
+        self._choices = [] if card is None else _choices(card)
+        titles = [each.title for each in self._choices]
+        self._section.offer(titles, self._why_not())
         if self._swept is not None and self._image() is not self._session.image:
             self._forget()
         self._section.found.show_outdated(self._outdated())
@@ -91,8 +95,8 @@ class SweepControl(Control):
     def _why_not(self) -> str:
         session = self._session
         is_open = session.model is not None and session.image is not None
-        if is_open and not self._drivers:
-            return "Nothing drives this model: everybody gets the same mask."
+        if is_open and not self._choices:
+            return "This model knows no attribute: everybody gets the same mask."
         return session.why_not()
 
     def _outdated(self) -> str:
@@ -107,27 +111,28 @@ class SweepControl(Control):
         self._layers.forget()
         self._section.show_sweep(SweepView())
 
-    def _on_requested(self, place: int, between: bool) -> None:
+    def _on_requested(self, place: int) -> None:
         loaded, image = self._session.model, self._session.image
         if loaded is None or image is None or self._why_not():
             return
-        self._work.begin(partial(self._order, loaded, image, place, between))
+        self._work.begin(partial(self._order, loaded, image, self._choices[place]))
 
-    def _order(
-        self, loaded: LoadedModel, image: Image, place: int, between: bool
-    ) -> Order:
-        names, inquiry = self._drivers[place], self._session.inquire(image)
-        places = between_positions(loaded.card, names[0]) if between else ()
+    def _order(self, loaded: LoadedModel, image: Image, choice: _Choice) -> Order:
+        names, inquiry = choice.names, self._session.inquire(image)
         run = partial(inquiry.run, self._engines.sweep, loaded, attributes=names)
-        show = partial(self._on_found, image, inquiry.request(loaded))
+        notice = loaded.card.notice or ""
+        show = partial(self._on_found, image, inquiry.request(loaded), notice)
         return Order(
             title=f"dMoE: sweeping {image.name}",
             status=f"Sweeping {' and '.join(names)} on “{image.name}” …",
-            work=partial(run, positions=places),
+            work=partial(run, positions=choice.positions),
             then=if_there(self._session, image, show, if_gone=lambda: _DROPPED),
+            problem=holding(self._session, image),
         )
 
-    def _on_found(self, image: Image, request: Request, swept: Swept) -> str:
+    def _on_found(
+        self, image: Image, request: Request, notice: str, swept: Swept
+    ) -> str:
         self._swept, self._image, self._request = swept, weakref.ref(image), request
         sweep = swept.sweep
         routing_of(self._session).remember_sweep(image, request, sweep)
@@ -137,6 +142,7 @@ class SweepControl(Control):
             current=swept.chosen,
             rows=tuple(rows.value_rows(sweep)),
             row_notes=tuple(rows.value_notes(sweep)),
+            notice=notice,
             note=rows.reference_note(sweep) + rows.untrained_note(sweep),
             column_help=rows.column_help(sweep),
             regions=tuple(rows.region_text(sweep, each) for each in sweep.regions),
@@ -211,3 +217,17 @@ class SweepControl(Control):
         step = self._layers.look_at_region(place)
         if step is not None:
             self._on_step(step)
+
+
+def _choices(card: ModelCard) -> list[_Choice]:
+    """Return what can be swept: each attribute, with steps between, and each pair."""
+    labels = {each.name: each.label for each in card.attributes}
+    made = []
+    for name, label in labels.items():
+        made.append(_Choice(label, (name,)))
+        positions = between_positions(card, name)
+        if positions:
+            made.append(_Choice(f"{label}, with steps between", (name,), positions))
+    for names in combinations(labels, 2):
+        made.append(_Choice(" × ".join(labels[each] for each in names), names))
+    return made

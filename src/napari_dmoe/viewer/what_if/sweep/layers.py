@@ -10,19 +10,18 @@ import math
 import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
 
 import numpy as np
-from napari.layers import Image, Labels, Layer
+from napari.layers import Image, Layer
 from psygnal import Signal
 
 from napari_dmoe.inference.pictures.colours import ColourKey
 from napari_dmoe.inference.what_if.sweep_result import Sweep
-from napari_dmoe.viewer.layers import maps
+from napari_dmoe.viewer.layers import maps, names
 from napari_dmoe.viewer.layers.camera import camera_kept, look_at
+from napari_dmoe.viewer.layers.groups import Group
 from napari_dmoe.viewer.layers.look import in_layer_order, mask_look
 from napari_dmoe.viewer.layers.placement import LayerData, data_to_world
-from napari_dmoe.viewer.layers.slot import LayerSlot, selection_kept
 from napari_dmoe.viewer.what_if.sweep.rows import CHOSEN, region_ends
 
 if TYPE_CHECKING:
@@ -30,9 +29,7 @@ if TYPE_CHECKING:
     from napari_dmoe.viewer.session.session import Session
 
 _COLORMAP = "magma"
-
-_Slots = tuple[LayerSlot, LayerSlot, LayerSlot]
-"""Where the masks of an image's last sweep are, and both of its maps."""
+_OWNER = "sweep"
 
 
 def stack_layer(source: Image, swept: Swept) -> LayerData:
@@ -42,7 +39,7 @@ def stack_layer(source: Image, swept: Swept) -> LayerData:
     affine = np.eye(source.ndim + 2)
     affine[1:, 1:] = data_to_world(source)
     arguments = {
-        "name": f"{source.name} / sweep of {title}",
+        "name": names.layer_name(source.name, names.sweep_of(title)),
         "affine": affine,
         "axis_labels": (title, *source.axis_labels),
         "units": ("pixel", *source.units),
@@ -77,8 +74,8 @@ def sensitivity_layers(source: Image, sweep: Sweep) -> tuple[LayerData, LayerDat
     """
     title, (changes, entropy) = sweep_title(sweep), map_keys(sweep)
     return (
-        _map(source, sweep, sweep.differs, changes, f"changes with {title}"),
-        _map(source, sweep, sweep.entropy, entropy, f"vote entropy over {title}"),
+        _map(source, sweep, sweep.differs, changes, names.changes_with(title)),
+        _map(source, sweep, sweep.entropy, entropy, names.vote_entropy_over(title)),
     )
 
 
@@ -86,7 +83,7 @@ class SweepLayers:
     """Shows a sweep on an image of a session's viewer, instead of its other masks."""
 
     removed = Signal()
-    """The masks were removed from the viewer."""
+    """The masks are no longer in the viewer, or made room for another what-if."""
     seen_changed = Signal()
     """The masks were shown or hidden."""
 
@@ -94,9 +91,10 @@ class SweepLayers:
         self._session = session
         self._swept: Swept | None = None
         self._image: Callable[[], Image | None] = lambda: None
-        self._kept: WeakKeyDictionary[Image, _Slots] = WeakKeyDictionary()
         self._was_there = False
         self._covered: Callable[[], Layer | None] = lambda: None
+        session.groups.yielded.connect(self._on_yielded)
+        session.groups.changed.connect(self._on_removed)
         if session.viewer is not None:
             session.viewer.layers.events.removed.connect(self._on_removed)
 
@@ -123,38 +121,32 @@ class SweepLayers:
         viewer = self._session.viewer
         if viewer is None:
             return
-        data = stack_layer(image, swept)
-        slots = (LayerSlot(), LayerSlot(), LayerSlot())
-        kept, *_ = self._kept.setdefault(image, slots)
-        before = kept.within(viewer)
         with camera_kept(viewer):
-            stack = kept.put(viewer, data)
-        kept.rename(viewer, data[1]["name"])
-        if before is None:
-            stack.events.visible.connect(self._on_visible)
+            made, groups = stack_layer(image, swept), self._session.groups
+            stack = groups.put(image, Group.WHAT_IF, made, _OWNER)
+        stack.events.visible.connect(self._on_visible)
         self._swept, self._image = swept, weakref.ref(image)
-        self._remove_maps()
-        stack.editable, self._was_there = False, True
+        self._was_there = True
         self.reveal()
 
     def reveal(self) -> None:
-        """Show the masks, and hide the image's others and what compares those."""
+        """Show the masks, and hide the image's others."""
         stack, image = self._stack(), self._image()
         if stack is None or image is None:
             return
-        stack.visible = True
+        self._session.groups.show(image, Group.WHAT_IF)
         looked_at = self._session.result_of(image)
         covered = None if looked_at is None else looked_at.mask()
         self._covered = (lambda: None) if covered is None else weakref.ref(covered)
-        masks = (each.mask() for each in self._session.results_of(image))
-        for layer in (*masks, *self._session.differences.of(image)):
-            if layer is not None:
-                layer.visible = False
+        for each in self._session.results_of(image):
+            mask = each.mask()
+            if mask is not None:
+                mask.visible = False
 
     def hide(self) -> None:
-        """Hide the masks and the maps; another mask is looked at."""
-        for kept in reversed(self._slots()):
-            kept.show(self._session.viewer, False)
+        """Hide the masks and the map; another mask is looked at."""
+        for group in (Group.SWEEP_MAP, Group.WHAT_IF):
+            self._session.groups.hide(self._image(), group, _OWNER)
 
     def go_to(self, step: int) -> None:
         """Move the viewer's slider to a step."""
@@ -172,17 +164,14 @@ class SweepLayers:
 
     def show_map(self, place: int) -> None:
         """Show the first or second map of where the values disagree; 0 for none."""
-        viewer, image = self._session.viewer, self._image()
-        if viewer is None or image is None or self._swept is None:
+        image, groups = self._image(), self._session.groups
+        if image is None or self._swept is None or not self.is_there:
             return
-        if place:  # a person may have removed one of them
-            made = sensitivity_layers(image, self._swept.sweep)
-            with selection_kept(viewer):
-                for kept, layer_data in zip(self._slots()[1:], made, strict=True):
-                    if kept.within(viewer) is None:
-                        kept.put(viewer, layer_data)
-        for number, kept in enumerate(self._slots()[1:], start=1):
-            kept.show(viewer, number == place)
+        if not place:
+            groups.hide(image, Group.SWEEP_MAP)
+            return
+        made = sensitivity_layers(image, self._swept.sweep)[place - 1]
+        groups.put(image, Group.SWEEP_MAP, made, _OWNER)
 
     def look_at_region(self, place: int) -> int | None:
         """Fill the view with a region; return a step whose class there is another."""
@@ -203,24 +192,21 @@ class SweepLayers:
     def _on_removed(self, event: object = None) -> None:
         if self._was_there and not self.is_there:
             self._was_there = False
-            self._remove_maps()
+            self._session.groups.let_go(self._image(), Group.SWEEP_MAP, _OWNER)
             self.removed.emit()
+
+    def _on_yielded(self, image: Image, group: Group) -> None:
+        """Let the mask that was hidden for the sweep's be seen again."""
+        covered = self._covered()
+        if image is self._image() and group is Group.WHAT_IF and covered is not None:
+            covered.visible = True
 
     def _on_visible(self, event: object = None) -> None:
         self.seen_changed.emit()
 
-    def _remove_maps(self) -> None:
-        for kept in self._slots()[1:]:
-            kept.remove(self._session.viewer)
-
-    def _slots(self) -> _Slots | tuple[()]:
-        """Return where the masks and both maps are; nothing without a sweep."""
-        image = self._image()
-        return () if image is None else self._kept.get(image, ())
-
-    def _stack(self) -> Labels | None:
-        slots = self._slots()
-        return slots[0].within(self._session.viewer) if slots else None
+    def _stack(self) -> Layer | None:
+        groups = self._session.groups
+        return groups.layer(self._image(), Group.WHAT_IF, _OWNER)
 
 
 def _map(
@@ -232,7 +218,7 @@ def _map(
         maps.measure_look(maps.nothing_at_0(_COLORMAP, "dmoe sensitivity"), key.limits),
         axes=sweep.axes,
         grid=sweep.grid,
-        name=f"{source.name} / {shows}",
+        name=names.layer_name(source.name, shows),
         record=sweep.values[0].provenance,
         shows=shows,
     )

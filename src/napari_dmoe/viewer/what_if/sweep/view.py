@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from qtpy.QtCore import Qt, QTimer, Signal
-from qtpy.QtWidgets import QCheckBox, QWidget
+from qtpy.QtWidgets import QWidget
 from superqt import QLabeledSlider
 from superqt.utils import signals_blocked
 
@@ -17,19 +17,22 @@ from napari_dmoe.viewer.ui.colours import ColourBar
 from napari_dmoe.viewer.ui.lists import WrappingList
 from napari_dmoe.viewer.ui.parts import StartButton, button, column, paragraph, row, say
 from napari_dmoe.viewer.ui.tables import Table
+from napari_dmoe.viewer.ui.turns import is_free
 from napari_dmoe.viewer.what_if.sweep.rows import UNTRAINED
 
 _HELP = (
-    "Segments the image for every value of what drives the model, and shows what "
-    "changes. It says how this model behaves, not how patients differ."
+    "Segments the image for every value of this attribute, and shows what changes. "
+    "Other attributes stay as the patient has them. It says how this model behaves, "
+    "not how patients differ."
 )
-NOTHING = (
-    "Runs the image for every value of a driver. Other drivers keep the patient's "
-    "values; unknown ones stay mixed."
+_BETWEEN_HELP = (
+    "Steps between neighbouring values have routers between theirs. They were never "
+    "trained, and are marked."
 )
+NOTHING = "How would the mask be if one attribute of the patient were another?"
 REMOVED = "The layer with the masks of all values was removed."
 HIDDEN = "These masks are hidden: move the slider to see them."
-MAPS = ("no map", "where the label changes", "entropy of the votes")
+MAPS = ("no map", "for how many values it differs", "how much the values disagree")
 _PLAY, _PAUSE = "▶", "❚❚"  # fonts often lack the one pause sign
 _ANIMATION_MS = 600
 
@@ -46,6 +49,8 @@ class SweepView:
     """The step at first."""
     rows: tuple[Mapping[str, str], ...] = ()
     """A line a value."""
+    notice: str = ""
+    """What must be said of the model."""
     note: str = ""
     """What the values are compared with."""
     row_notes: tuple[str, ...] = ()
@@ -59,8 +64,8 @@ class SweepView:
 class SweepSection(QWidget):
     """Tells what is to be swept, and shows what came of it."""
 
-    sweep_requested = Signal(int, bool)
-    """Place in the list of drivers, and whether to go between trained values, too."""
+    sweep_requested = Signal(int)
+    """Place in the list of what can be swept."""
     layer_requested = Signal()
     """The masks, whose layer was removed, are wanted again."""
     picture_requested = Signal()
@@ -68,16 +73,8 @@ class SweepSection(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.combo = parts.narrow_combo("Driver", _HELP)
-        self.combo.currentIndexChanged.connect(self._on_driver)
+        self.combo = parts.narrow_combo("Attribute", f"{_HELP} {_BETWEEN_HELP}")
         self.button = button("Sweep", "", self._on_sweep, StartButton)
-        self.between_box = QCheckBox("Also between trained values")
-        self.between_box.setToolTip(
-            "Adds steps between neighbouring values, with routers between theirs. They "
-            "were never trained, and are marked."
-        )
-        self._between: tuple[bool, ...] = ()
-        self.notice = paragraph(name="sweep-notice")
         self.summary = paragraph(NOTHING, name="sweep-summary")
         self.removed = paragraph(REMOVED, name="sweep-removed")
         self.again_button = button(
@@ -96,35 +93,24 @@ class SweepSection(QWidget):
             self.save_requested,
         )
         self._lay_out()
-        self.offer((), (), "", "")
+        self.offer((), "")
         self.show_sweep(SweepView())
 
     def _lay_out(self) -> None:
         exports = self.copy_button, self.grid_button, self.save_button
-        column(self.found.buttons, row(*exports))
+        column(self.found.buttons, parts.flow(*exports))
         self._removed = QWidget()
         column(self._removed, self.removed, self.again_button)
-        title, drivers = parts.heading("ANOTHER PATIENT"), row(self.combo, self.button)
-        texts = self.notice, self.summary, self._removed
-        column(self, title, drivers, self.between_box, *texts, self.found)
+        title, inputs = parts.heading("ANOTHER PATIENT"), row(self.combo, self.button)
+        column(self, title, self.summary, inputs, self._removed, self.found)
 
-    def offer(
-        self, drivers: Sequence[str], between: Sequence[bool], why_not: str, notice: str
-    ) -> None:
-        """Offer drivers and pairs of them, or say why nothing can be swept.
-
-        `between` says whether the values of each have an order, so that there is a
-        between; `notice` must be said of the model.
-        """
+    def offer(self, titles: Sequence[str], why_not: str) -> None:
+        """Offer what can be swept, or say why nothing can."""
         chosen = self.combo.currentText()
-        self._between = tuple(between)
-        self.combo.clear()
-        self.combo.addItems(list(drivers))
+        parts.offer(self.combo, titles)
         self.combo.setCurrentIndex(max(self.combo.findText(chosen), 0))
-        self.button.setEnabled(bool(drivers) and not why_not)
+        self.button.setEnabled(bool(titles) and not why_not)
         self.button.setToolTip(why_not or _HELP)
-        say(self.notice, notice)
-        self._on_driver(self.combo.currentIndex())
 
     def show_sweep(self, view: SweepView) -> None:
         """Show a sweep; nothing of one without steps."""
@@ -143,13 +129,8 @@ class SweepSection(QWidget):
         self._removed.setVisible(False)
         self.found.setVisible(True)
 
-    def _on_driver(self, place: int) -> None:
-        is_ordered = 0 <= place < len(self._between) and self._between[place]
-        self.between_box.setVisible(is_ordered)
-
     def _on_sweep(self) -> None:
-        between = self.between_box.isChecked() and self.between_box.isVisibleTo(self)
-        self.sweep_requested.emit(self.combo.currentIndex(), between)
+        self.sweep_requested.emit(self.combo.currentIndex())
 
     def _on_copy(self) -> None:
         parts.copy_text(f"{self.summary.text()}\n{self.found.text()}")
@@ -172,25 +153,28 @@ class SweepFound(QWidget):
         self.hidden = paragraph(name="sweep-hidden")
         self.outdated = paragraph(name="sweep-outdated")
         parts.emphasise(self.outdated)
+        self.notice = paragraph(name="sweep-notice")
         self.note = paragraph(name="sweep-note")
         self.table = Table(
             "Values", "One line a value; ● is the patient's own. A click shows it."
         )
         self.table.line_chosen.connect(self._on_line)
-        self.map_combo = parts.narrow_combo("Map", "What the values disagree about.")
+        self.map_combo = parts.narrow_combo(
+            "Map", "Where the masks of the values differ."
+        )
         self.map_combo.addItems(MAPS)
         self.map_combo.activated.connect(self.map_chosen)
         self.bar = ColourBar()
         self.map_help = paragraph(name="sweep-map")
-        self.regions_heading = parts.heading("Regions that flip")
+        self.regions_heading = parts.heading("Regions that change class")
         self.regions = WrappingList(
-            "Regions that flip",
+            "Regions that change class",
             "Regions whose class depends on the value, the largest first. Double-click "
             "one, or press Enter, to see it, with a value that changes it.",
         )
         self.regions.activated.connect(self._on_region)
         self.buttons = QWidget()
-        texts = self.step_label, self.hidden, self.outdated, self.note
+        texts = self.step_label, self.hidden, self.outdated, self.note, self.notice
         column(
             self,
             row(self.slider, self.play_button),
@@ -231,6 +215,7 @@ class SweepFound(QWidget):
             [Column(name, name, helps.get(name, "")) for name in names],
         )
         say(self.note, view.note)
+        say(self.notice, view.notice)
         self.show_map(0)
         self.regions.show_lines(view.regions)
         self.regions_heading.setVisible(bool(view.regions))
@@ -291,7 +276,8 @@ class SweepFound(QWidget):
             self._timer.stop()
 
     def _on_tick(self) -> None:
-        self.slider.setValue((self.slider.value() + 1) % max(len(self._steps), 1))
+        if is_free():
+            self.slider.setValue((self.slider.value() + 1) % max(len(self._steps), 1))
 
     def _on_region(self) -> None:
         if self.regions.currentRow() >= 0:

@@ -1,0 +1,38 @@
+"""What models are called where a person reads of them; their names are for programs.
+
+The titles of bundled models stand beside the checkpoints, which are older and stay as
+they are, so that records of their results still name them.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from importlib import resources
+
+_BUNDLED = resources.files("napari_dmoe.models") / "bundled"
+_END_OF_SUBJECT = re.compile(r" \(|,")
+
+
+def bundled_titles() -> Mapping[str, str]:
+    """Return the titles of the bundled models by their names.
+
+    Examples
+    --------
+    >>> bundled_titles()["fundus-phantom"]
+    'Fundus (phantom-trained), driven by severity'
+    """
+    titles: dict[str, str] = json.loads((_BUNDLED / "titles.json").read_text("utf-8"))
+    return titles
+
+
+def subject_of(title: str) -> str:
+    """Return what a model's title says it is of, without how it was trained.
+
+    Examples
+    --------
+    >>> subject_of("Fundus (phantom-trained), driven by severity")
+    'Fundus'
+    """
+    return _END_OF_SUBJECT.split(title, maxsplit=1)[0].strip() or title

@@ -1,0 +1,60 @@
+"""The dock comes up: beside a sample of ours that is opened, and where it is needed."""
+
+from __future__ import annotations
+
+import weakref
+from functools import partial
+from typing import TYPE_CHECKING
+
+import napari
+from qtpy.QtWidgets import QApplication, QDockWidget
+
+from napari_dmoe.viewer.contributed import DOCK
+from napari_dmoe.viewer.dock import DMoEDock
+from napari_dmoe.viewer.layers.samples import is_sample
+from napari_dmoe.viewer.ui.turns import after_repaint
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+
+
+def open_dock(viewer: napari.Viewer) -> DMoEDock:
+    """Return the dock of a viewer's window, which comes up where it is not seen.
+
+    Whoever docked one, there is no second.
+    """
+    docked = viewer.window.dock_widgets.values()
+    found = next((each for each in docked if isinstance(each, DMoEDock)), None)
+    if found is None:
+        # By the name that napari's menu gives it, so that the menu finds it.
+        found = DMoEDock(viewer)
+        viewer.window.add_dock_widget(found, name=f"{DOCK} (dMoE)", area="right")
+        return found
+    holder = found.parent()
+    if isinstance(holder, QDockWidget):
+        holder.show()
+        holder.raise_()
+    return found
+
+
+def come_up_beside_samples() -> None:
+    """Let the dock come up once a sample that is being opened is in the viewer.
+
+    Nothing happens where it goes into no window, such as in a script without one.
+    """
+    viewer, application = napari.current_viewer(), QApplication.instance()
+    if viewer is not None and application is not None:
+        after_repaint(application, partial(_come_up, weakref.ref(viewer)))
+
+
+def _come_up(reference: weakref.ref[napari.Viewer]) -> None:
+    viewer = reference()
+    # The window may be closed by now.
+    if viewer is None or viewer is not napari.current_viewer():
+        return
+    if _has_sample(viewer):
+        open_dock(viewer)
+
+
+def _has_sample(viewer: ViewerModel) -> bool:
+    return any(map(is_sample, viewer.layers))

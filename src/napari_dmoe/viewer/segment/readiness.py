@@ -1,0 +1,105 @@
+"""Why no run can begin, or what to know before one does, and what helps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from napari.layers import Image
+
+from napari_dmoe.viewer.layers.axes import channel_titles, question
+from napari_dmoe.viewer.layers.placement import axis_names
+from napari_dmoe.viewer.segment.subject import other_model
+from napari_dmoe.viewer.session import checks
+from napari_dmoe.viewer.session.models import title_of
+from napari_dmoe.viewer.session.session import Session
+
+OPEN_MODEL, OPEN_SAMPLE, CHOOSE_IMAGE = "open model", "open sample", "choose image"
+NAME_AXES, CHOOSE_CHANNEL, USE_MODEL = "name axes", "choose channel", "use "
+ENTER_PATIENT = "enter patient"
+
+
+@dataclass(frozen=True)
+class Readiness:
+    """What stands beside the button that segments."""
+
+    text: str = ""
+    """What is missing, or what is to be known; often nothing."""
+    is_ready: bool = True
+    why_not: str = ""
+    """The whole reason, where another line says it and this one needs not."""
+    remedy: str = ""
+    """What a click does; the model's name follows :data:`USE_MODEL`."""
+    offer: str = ""
+    """What the link says."""
+
+
+def readiness(session: Session, *, entered: str = "", refused: str = "") -> Readiness:
+    """Return whether the image that is worked on can be segmented, and what helps.
+
+    What was `entered` of the patient cannot be read, or an engine would have `refused`
+    the image: each stands in the way, too.
+    """
+    model, image = session.model, session.image
+    if model is None:
+        said, other = "No model is loaded.", other_model(session)
+        if other:
+            return _lacks(said, f"{USE_MODEL}{other}", f"Use {_title(session, other)}")
+        return _lacks(said, OPEN_MODEL, "Open a model…")
+    if image is None:
+        return _lacks("No image is open.", OPEN_SAMPLE, "Open a sample")
+    problem = checks.image_problem(image, session.dims, session.n_channels) or refused
+    if problem:
+        return replace(_for_image(session, image), why_not=problem)
+    problem = entered or checks.patient_problem(model.card, session.patient_of(image))
+    if problem:
+        return _lacks(problem, ENTER_PATIENT, "Change it")
+    notices = " ".join(session.driver_notices(image))
+    other = other_model(session)
+    return replace(_with_model(session, other), text=notices, is_ready=True)
+
+
+def _lacks(text: str, remedy: str, offer: str) -> Readiness:
+    return Readiness(text, False, remedy=remedy, offer=offer)
+
+
+def _for_image(session: Session, image: Image) -> Readiness:
+    """Say what helps where image and model do not fit, which another line says."""
+    if question(image):
+        return _lacks("", NAME_AXES, "Name its axes")
+    dims, wanted = session.dims, session.n_channels
+    is_flat = dims == 3 and "z" not in axis_names(image, dims)
+    has_channels = bool(channel_titles(image, dims)) and not is_flat
+    if has_channels and checks.takes(1, dims, wanted or 1):
+        return _lacks("", CHOOSE_CHANNEL, "Choose a channel")
+    other = other_model(session) or _of_other_kind(session, image)
+    if other:
+        return _with_model(session, other)
+    others = (each for each in session.images() if each is not image)
+    if any(not checks.image_problem(each, dims, wanted) for each in others):
+        return _lacks("", CHOOSE_IMAGE, "Choose an image")
+    return _lacks("", OPEN_MODEL, "Open a model…")
+
+
+def _with_model(session: Session, name: str) -> Readiness:
+    """Offer another model; nothing without a name."""
+    if not name:
+        return Readiness()
+    offer = f"Use {_title(session, name)} instead"
+    return Readiness("", False, remedy=f"{USE_MODEL}{name}", offer=offer)
+
+
+def _title(session: Session, name: str) -> str:
+    """Return a model's title, as far as a short line takes it."""
+    return title_of(name, session.surroundings).split(",", 1)[0]
+
+
+def _of_other_kind(session: Session, image: Image) -> str:
+    """Return a bundled model of planes for a plane, and of volumes for a volume.
+
+    Nothing where the loaded one is of that kind already.
+    """
+    kind = 3 if "z" in axis_names(image, 3) and not image.rgb else 2
+    if kind == session.dims:
+        return ""
+    found = (name for name, dims in session.surroundings.dims.items() if dims == kind)
+    return next(found, "")

@@ -1,0 +1,77 @@
+"""What the models of a session are called, and whose choice one was."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+from weakref import WeakMethod, WeakSet
+
+from napari.layers import Layer
+
+from napari_dmoe.viewer.checkpoints import is_path
+from napari_dmoe.viewer.layers.placement import plain
+
+if TYPE_CHECKING:
+    from napari_dmoe.viewer.engines import Surroundings
+    from napari_dmoe.viewer.session.session import Session
+
+
+def title_of(name: str, surroundings: Surroundings) -> str:
+    """Return what a person calls a model that can be loaded.
+
+    A bundled one has its title, a file its name; what has neither keeps its own name.
+    """
+    if is_path(name):
+        return Path(name).name
+    return surroundings.titles.get(name, name)
+
+
+def model_title(session: Session) -> str:
+    """Return what a person calls the loaded model; nothing without one."""
+    model, origin = session.model, session.model_origin
+    if model is None:
+        return ""
+    return title_of(origin, session.surroundings) if origin else model.card.title
+
+
+def is_unsaved(session: Session) -> bool:
+    """Say whether the loaded model is in no file: it was tuned here, and kept."""
+    origin, there = session.model_origin, session.surroundings.models
+    is_known = not origin or is_path(origin) or origin in there or not there
+    return session.model is not None and not is_known
+
+
+class ModelsChosen:
+    """Images for which a person decided about the model: no sample changes it."""
+
+    def __init__(self) -> None:
+        self._images: WeakSet[Layer] = WeakSet()
+
+    def note(self, image: Layer | None) -> None:
+        """Take note that a person chose the model for an image, or chose none."""
+        if image is not None:
+            self._images.add(plain(image))
+
+    def of(self, image: Layer) -> bool:
+        """Say whether a person did."""
+        return plain(image) in self._images
+
+
+class LeavingModel:
+    """Asks before a model that is not saved makes room for another.
+
+    Whoever holds one says how to ask; it is referred to weakly.
+    """
+
+    def __init__(self) -> None:
+        self._ask: WeakMethod[Callable[[], bool]] | None = None
+
+    def ask_by(self, may_leave: Callable[[], bool]) -> None:
+        """Let a bound method ask from now on; it returns whether to go on."""
+        self._ask = WeakMethod(may_leave)
+
+    def may_go(self) -> bool:
+        """Ask, where there is something to ask."""
+        ask = None if self._ask is None else self._ask()
+        return ask is None or ask()
