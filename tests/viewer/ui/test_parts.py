@@ -6,8 +6,8 @@ import pytest
 from pytestqt.qtbot import QtBot
 from qtpy.QtWidgets import QPushButton, QWidget
 
+from napari_dmoe.viewer.ui.lines import FixedLines
 from napari_dmoe.viewer.ui.parts import (
-    FixedLines,
     ScrollColumn,
     column,
     flow,
