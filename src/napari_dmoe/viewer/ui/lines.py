@@ -8,6 +8,7 @@ from qtpy.QtWidgets import QSizePolicy, QToolButton, QWidget
 from superqt import QElidingLabel
 
 _LEAST_LINK = 40
+_SLACK = 4  # letters may need a little more than they say
 
 
 class FixedLines(QElidingLabel):
@@ -69,7 +70,7 @@ class LinkButton(QToolButton):
         """Return the size for the whole text."""
         hint, metrics = super().sizeHint(), self.fontMetrics()
         now, whole = map(metrics.horizontalAdvance, (super().text(), self._text))
-        return QSize(hint.width() - now + whole, hint.height())
+        return QSize(hint.width() - now + whole + _SLACK, hint.height())
 
     def minimumSizeHint(self) -> QSize:
         """Return a size of a few letters."""
@@ -84,5 +85,5 @@ class LinkButton(QToolButton):
     def _cut(self) -> None:
         metrics, text = self.fontMetrics(), self._text
         around = self.sizeHint().width() - metrics.horizontalAdvance(text)
-        room = max(self.width() - around, 0)
+        room = max(self.width() - around + _SLACK, 0)
         super().setText(metrics.elidedText(text, Qt.TextElideMode.ElideRight, room))
