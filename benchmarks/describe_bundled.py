@@ -44,6 +44,7 @@ def describe(model: str) -> Path:
         sha256=loaded.sha256,
         phantoms=kind,
         class_spans=spans_of(pool, loaded.card.classes),
+        fit=None if loaded.card.dims == 3 else "pad",
         training_images=facts,
     )
     folder = Path(str(resources.files("napari_dmoe.models"))) / "bundled"

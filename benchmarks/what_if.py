@@ -99,7 +99,7 @@ def parts(loaded: LoadedModel, repeats: int) -> dict[str, float]:
             "network, 1 value": lambda: loaded.network(rows[1], routers[1]),
             "network, 5 values": lambda: loaded.network(rows[5], routers[5]),
             "restore 1 mask": lambda: restore_labels(
-                scores, prepared.grid, shape, prepared.crop
+                scores, prepared.grid, shape, prepared.placement.seen
             ),
         }
         times = in_turns(functions, repeats=repeats)

@@ -40,6 +40,7 @@ def whatif_experts(viewer: napari.Viewer, dock: QWidget, shoot: Shooter) -> None
     """Mute the expert that matters most, and measure what every expert does."""
     what_if = begin_what_if(viewer, dock)
     section = what_if.experts
+    section.fold.unfold()
     section.effects_button.click()
     wait(lambda: not dock.control(SegmentControl).run.is_busy)
     most = int(section.effects_table.model().index(0, 0).data())
@@ -51,7 +52,7 @@ def whatif_experts(viewer: napari.Viewer, dock: QWidget, shoot: Shooter) -> None
     shoot.dock("whatif-experts-dock")
     show_section(what_if, section.effects_button)
     shoot.dock("whatif-experts-effects")
-    mask = next(e for e in viewer.layers if e.name.startswith("expert"))
+    mask = next(e for e in viewer.layers if is_mask(e) and "expert" in e.name)
     viewer.layers.selection.active = mask
     dock.tabs.setCurrentWidget(dock.control(SegmentControl).tab)
     to_the_end(dock.control(SegmentControl).tab.body)
@@ -77,6 +78,7 @@ def whatif_noise(viewer: napari.Viewer, dock: QWidget, shoot: Shooter) -> None:
 def whatif_replay(viewer: napari.Viewer, dock: QWidget, shoot: Shooter) -> None:
     """Replay a mask, compare two records, and show what stands in the way."""
     what_if = begin_what_if(viewer, dock)
+    what_if.experts.fold.unfold()
     what_if.experts.mute_boxes[3].click()
     what_if.experts.run_button.click()
     wait(lambda: not dock.control(SegmentControl).run.is_busy)

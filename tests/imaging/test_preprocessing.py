@@ -79,7 +79,7 @@ def test_a_smooth_mask_comes_back_within_half_a_source_pixel(
 ) -> None:
     prepared = ready(np.zeros(shape, np.uint8), side=112, crop=crop, resize=rule)
     centre = np.array(shape) / 2 + 3.3
-    radius = 0.3 * min(s.stop - s.start for s in prepared.crop)
+    radius = 0.3 * min(s.stop - s.start for s in prepared.placement.seen)
 
     def inside(rows: NDArray[np.float64], columns: NDArray[np.float64]) -> NDArray:
         return radius - np.hypot(rows[:, None] - centre[0], columns - centre[1])
@@ -88,7 +88,7 @@ def test_a_smooth_mask_comes_back_within_half_a_source_pixel(
         inside(prepared.grid.coordinates(0), prepared.grid.coordinates(1))
     )
     scores = torch.stack([torch.zeros_like(level), level])
-    labels = restore_labels(scores, prepared.grid, shape, prepared.crop)
+    labels = restore_labels(scores, prepared.grid, shape, prepared.placement.seen)
     distance = inside(np.arange(shape[0]), np.arange(shape[1]))
     assert labels.shape == shape
     assert (labels[distance > 0.5] == 1).all()
@@ -110,11 +110,11 @@ def test_restoring_a_linear_map_gives_the_ramp_at_every_pixel(rule: str) -> None
 
 def test_outside_the_crop_labels_are_zero() -> None:
     prepared = ready(ramp(40, 60), crop=20)
-    assert prepared.crop == (slice(10, 30), slice(20, 40))
+    assert prepared.placement.seen == (slice(10, 30), slice(20, 40))
     scores = torch.tensor([0.0, 1.0]).view(2, 1, 1).expand(2, 16, 16)
-    labels = restore_labels(scores, prepared.grid, (40, 60), prepared.crop)
+    labels = restore_labels(scores, prepared.grid, (40, 60), prepared.placement.seen)
     assert labels.dtype == np.uint8
-    assert (labels[prepared.crop] == 1).all()
+    assert (labels[prepared.placement.seen] == 1).all()
     assert labels.sum() == 400
 
 
@@ -284,7 +284,7 @@ def test_any_shape_from_two_by_two_goes_there_and_back(
     prepared = ready(np.ones(shape, np.uint8), resize=rule)
     assert prepared.tensor.shape == (1, 16, 16)
     scores = torch.tensor([0.0, 1.0]).view(2, 1, 1).expand(2, 16, 16)
-    labels = restore_labels(scores, prepared.grid, shape, prepared.crop)
+    labels = restore_labels(scores, prepared.grid, shape, prepared.placement.seen)
     assert labels.shape == shape
     assert (labels == 1).all()
 

@@ -62,6 +62,7 @@ class Desk:
                 not (
                     self.segmenting.run.is_busy
                     or self.segmenting.loader.is_busy
+                    or self.segmenting.fit.is_looking
                     or self.dock.work.is_at_files
                 )
             )
@@ -112,6 +113,16 @@ class Desk:
     @property
     def masks(self) -> list[Labels]:
         return [layer for layer in self.viewer.layers if is_mask(layer)]
+
+    @property
+    def reason(self) -> str:
+        """What stands beside the button that segments."""
+        return self.segmenting.tab.action.reason.text()
+
+    @property
+    def fit(self) -> str:
+        """How image and model go together."""
+        return self.segmenting.tab.image.fit.text()
 
     @property
     def status(self) -> str:

@@ -23,6 +23,7 @@ from tuning_desk import DRAWN, TuningDesk
 from tuning_fakes import FakeTuning
 from viewer_fakes import FakeSegment
 
+from napari_dmoe.inference.running.outlook import Outlook
 from napari_dmoe.models.card_files import read_card
 from napari_dmoe.models.checkpoint import (
     CheckpointError,
@@ -107,6 +108,7 @@ def make_desk(qtbot: QtBot, models: dict[str, LoadedModel]) -> Callable[..., Des
             look_around=lambda: Surroundings("CPU", ("auto", "cpu"), tuple(models)),
             load_checkpoint=load,
             segment=segment,
+            outlook=lambda *_, **__: Outlook(),
             fitting_cards=fitting_cards,
             recent_models=lambda: (),
             remember_model=lambda path: None,

@@ -22,6 +22,8 @@ def say_verdict(report: TuningReport) -> None:
     for line in table_of(report.guard):
         say(line)
     say(f"Groups: {report.said}")
+    if report.said_of_cases:
+        say(f"Trained on: {report.said_of_cases}")
 
 
 def table_of(rows: Sequence[Change]) -> Iterator[str]:
@@ -78,4 +80,5 @@ def _facts(outcome: Outcome) -> Mapping[str, Any]:
     if report is not None:
         facts["report"] = json.loads(report.to_json())
         facts |= {"verdict": report.verdict, "said": report.said}
+        facts["said_of_cases"] = report.said_of_cases
     return facts

@@ -23,8 +23,9 @@ from napari_dmoe.inference.results.sidecars import (
     same_image,
 )
 from napari_dmoe.inference.running.drivers import Priors, choose_routers
+from napari_dmoe.inference.running.planes import is_placed_as
 from napari_dmoe.inference.running.recording import image_record
-from napari_dmoe.inference.running.settings import InferenceSettings
+from napari_dmoe.inference.running.settings import InferenceSettings, as_recorded
 from napari_dmoe.models.checkpoint import LoadedModel
 
 
@@ -137,13 +138,14 @@ class Outputs:
             and record.model.card == loaded.card.name
             and record.classes == loaded.card.classes
             and record.drivers == choice.drivers
-            and record.settings == options.settings.model_dump(mode="json")
+            and as_recorded(record.settings) == options.settings.model_dump(mode="json")
             and record.image == of_image
             and same_image(record.image, of_image)
             and record.image.pixels_sha256 is not None
             and record.is_plain
             and record.made_by == "segment"
             and not (record.swept or record.edited)
+            and is_placed_as(record, loaded, image, options.settings)
         )
 
 

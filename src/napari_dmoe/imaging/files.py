@@ -19,6 +19,7 @@ from napari_dmoe.imaging.spatial import (
     SpatialImage,
 )
 from napari_dmoe.imaging.tiff.reading import read_tiff
+from napari_dmoe.imaging.tiff.reading import stated_classes as stated_classes
 from napari_dmoe.imaging.tiff.writing import write_tiff as write_tiff
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
@@ -45,6 +46,27 @@ def safe_stem(name: str, longest: int = MAX_NAME) -> str:
     """Turn any name into one that every file system takes, without folders."""
     cleaned = re.sub(r"[^\w.-]+", "_", name).strip("._ ")[:longest] or "image"
     return f"_{cleaned}" if _RESERVED.match(cleaned) else cleaned
+
+
+def proposed_stem(title: str) -> str:
+    """Return the stem to propose for a file, of what a layer is called.
+
+    An image's suffix in it says nothing of the new file.
+
+    Examples
+    --------
+    >>> proposed_stem("f2.png / mask"), proposed_stem("scan.nii.gz")
+    ('f2_mask', 'scan')
+    """
+    parts = title.split(" / ")
+    return safe_stem(" / ".join(without_suffix(part) for part in parts))
+
+
+def without_suffix(name: str) -> str:
+    """Return a name without the suffixes of images that it ends in."""
+    while image_suffix(Path(name)) in IMAGE_SUFFIXES and image_stem(Path(name)):
+        name = image_stem(Path(name))
+    return name
 
 
 def read_image(path: str | os.PathLike[str]) -> SpatialImage:

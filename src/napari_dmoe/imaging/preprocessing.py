@@ -13,9 +13,10 @@ from typing import Annotated, Any, Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 from torch.nn import functional as F
 
+from napari_dmoe.imaging.fitting import Fit, Placement, place
 from napari_dmoe.imaging.pixels import (
     CONSTANT,
     NOTHING_FINITE,
@@ -48,13 +49,24 @@ class Preprocessing(BaseModel, frozen=True, extra="forbid"):
 
     Values are clipped to 0-255 and divided by 255; floats in [0, 1] are taken as
     fractions of 255. See :mod:`napari_dmoe.imaging.white`.
+
+    Cards that are older than `fit` state a crop or none: these are cropped, or
+    stretched.
     """
 
+    fit: Fit = Field(
+        default="stretch",
+        title="Fit",
+        description="how a picture that is not square meets the input. pad: whole, its "
+        "proportions kept, what is left over filled and never segmented; crop: the "
+        "middle alone; stretch: whole, both sides made alike",
+    )
     crop: Annotated[int, Field(ge=2, le=LARGEST_SIDE)] | Literal["square"] | None = (
         Field(
             default=None,
             title="Centre crop",
-            description="side of the centre crop in pixels; square = as large as fits",
+            description="of fit crop: side of the centre crop in pixels; square = as "
+            "large as fits",
         )
     )
     side: int = Field(
@@ -73,8 +85,47 @@ class Preprocessing(BaseModel, frozen=True, extra="forbid"):
     standardise: bool = Field(
         default=False,
         title="Standardise",
-        description="zero mean and unit variance, for each image and channel",
+        description="zero mean and unit variance, for each image and channel, over the "
+        "picture alone",
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _complete(cls, stated: Any) -> Any:
+        """Let a crop without a fit mean what it meant before there was one."""
+        if not isinstance(stated, dict):
+            return stated
+        fit, crop = stated.get("fit"), stated.get("crop")
+        if fit is None:
+            fit = "stretch" if crop is None else "crop"
+        return {**stated, "fit": fit, "crop": _crop_of(fit, crop)}
+
+    @model_validator(mode="after")
+    def _fit_and_crop_agree(self) -> Preprocessing:
+        if self.fit != "crop" and self.crop is not None:
+            seen = "shows the whole picture"
+            raise ValueError(
+                f"fit {self.fit} {seen}, and crop {self.crop} a part of it: state fit "
+                "crop, or no crop"
+            )
+        return self
+
+    def fitted(self, fit: Fit) -> Preprocessing:
+        """Return the same with another fit; a crop then is the largest square."""
+        if fit == self.fit:
+            return self
+        return self.model_copy(update={"fit": fit, "crop": _crop_of(fit, None)})
+
+    def place(self, shape: tuple[int, int]) -> Placement:
+        """Return where a picture of a size along y and x lies in the input."""
+        return place(
+            shape, side=self.side, fit=self.fit, crop=self.crop, resize=self.resize
+        )
+
+
+def _crop_of(fit: object, crop: Any) -> Any:
+    """Return what is cropped: the largest square where only the fit says so."""
+    return "square" if fit == "crop" and crop is None else crop
 
 
 @dataclass(frozen=True)
@@ -83,16 +134,19 @@ class Prepared:
 
     tensor: torch.Tensor
     """(C, S, S) float32 tensor: the input; C is 1, or as many as the network takes."""
-    grid: Grid
-    """Where its samples lie in the source image."""
-    crop: tuple[slice, ...]
-    """The part of the source image that was seen."""
+    placement: Placement
+    """Where the picture lies in it, and what of it is seen."""
     white: White
     """What was taken for white."""
     raw: torch.Tensor
-    """(C, S, S) float32 tensor: the input before it was standardised."""
+    """(C, h, w) float32 tensor: the picture in it, before it was standardised."""
     notices: tuple[str, ...] = ()
     """What a person should know: values outside the expected range, for example."""
+
+    @property
+    def grid(self) -> Grid:
+        """Where the samples that show the picture lie in the source image."""
+        return self.placement.grid
 
 
 def prepare(
@@ -129,33 +183,26 @@ def prepare(
     Notes
     -----
     Corner-aligned: ``scipy.ndimage.zoom(order=3)`` with its defaults in float64, each
-    channel alone, not clipped afterwards. The aspect ratio is not kept.
+    channel alone, not clipped afterwards. Where it is padded, the
+    picture's edge goes on.
     """
-    grid, place = input_grid(image, preprocessing)
+    placement = input_placement(image, preprocessing)
     allowed = tuple(sorted({1, n_channels}))
     values, notices = channels_first(
-        image, ("y", "x"), place=place, allowed=allowed, pulse=pulse
+        image, ("y", "x"), place=placement.seen, allowed=allowed, pulse=pulse
     )
     white = white or white_of_values(values, pulse=pulse)
     values, scaling = _unit_range(values, white.top, pulse)
-    shape = (preprocessing.side, preprocessing.side)
-    raw = _resample(values, shape, preprocessing.resize, pulse)
-    tensor = standardised(raw) if preprocessing.standardise else raw
+    height, width = placement.grid.shape
+    raw = _resample(values, (height, width), preprocessing.resize, pulse)
+    shown = standardised(raw) if preprocessing.standardise else raw
+    tensor = padded(shown, placement)
     said = (*notices, *scaling, *white.notices)
-    return Prepared(tensor, grid, place, white, raw, said)
+    return Prepared(tensor, placement, white, raw, said)
 
 
-def input_grid(
-    image: SpatialImage, preprocessing: Preprocessing
-) -> tuple[Grid, tuple[slice, ...]]:
-    """Return where a network's samples would lie in a 2D image; nothing is read.
-
-    Returns
-    -------
-    Grid
-        The samples of the network's input, in the image's pixels.
-    tuple of slice
-        The part of the image that the network would see.
+def input_placement(image: SpatialImage, preprocessing: Preprocessing) -> Placement:
+    """Return where a 2D image lies in a network's input; nothing is read.
 
     Raises
     ------
@@ -163,8 +210,8 @@ def input_grid(
         For other axes, fewer than 2 x 2 pixels, and a plane that would not fit into
         memory.
     """
-    grid = Grid.identity(image.spatial_shape)
-    is_plane = image.spatial_axes == ("y", "x") and min(grid.shape) >= 2
+    shape = image.spatial_shape
+    is_plane = image.spatial_axes == ("y", "x") and min(shape) >= 2
     if not is_plane or set(image.axes) - {"y", "x", CHANNEL_AXIS}:
         raise ImageError(
             "a 2D model takes one plane of at least 2 x 2 pixels along y and x, with "
@@ -173,12 +220,10 @@ def input_grid(
                 f"{n} ({a})" for n, a in zip(image.data.shape, image.axes, strict=True)
             )
         )
-    crop = preprocessing.crop
-    size = min(grid.shape) if crop == "square" else (crop or max(grid.shape))
-    grid, place = grid.centre_crop((size, size))
-    _refuse_too_large(grid.shape, image.n_channels)
-    shape = (preprocessing.side, preprocessing.side)
-    return grid.resize(shape, preprocessing.resize), place
+    placement = preprocessing.place((shape[0], shape[1]))
+    seen = tuple(part.stop - part.start for part in placement.seen)
+    _refuse_too_large(seen, image.n_channels)
+    return placement
 
 
 def _refuse_too_large(shape: tuple[int, ...], n_channels: int) -> None:
@@ -192,11 +237,39 @@ def _refuse_too_large(shape: tuple[int, ...], n_channels: int) -> None:
         )
 
 
-def standardised(images: torch.Tensor) -> torch.Tensor:
-    """Return images (..., H, W) with zero mean and unit variance, each on its own."""
-    mean = images.mean((-2, -1), keepdim=True)
-    spread = images.std((-2, -1), keepdim=True)
+def standardised(
+    images: torch.Tensor, shown: torch.Tensor | None = None
+) -> torch.Tensor:
+    """Return images (..., H, W) with zero mean and unit variance, each on its own.
+
+    Where `shown` is given, a boolean tensor that is expanded to their shape, these are
+    the mean and the variance of what it shows; the rest is scaled with it.
+    """
+    if shown is None:
+        mean = images.mean((-2, -1), keepdim=True)
+        spread = images.std((-2, -1), keepdim=True)
+        return (images - mean) / spread.clamp_min(1e-3)
+    shown = shown.expand_as(images)
+    n = shown.sum((-2, -1), keepdim=True)
+    mean = (images * shown).sum((-2, -1), keepdim=True) / n.clamp_min(1)
+    squares = ((images - mean) * shown).square().sum((-2, -1), keepdim=True)
+    spread = (squares / (n - 1).clamp_min(1)).sqrt()
     return (images - mean) / spread.clamp_min(1e-3)
+
+
+def padded(picture: torch.Tensor, placement: Placement) -> torch.Tensor:
+    """Return a picture (C, h, w) in its place in the input, (C, S, S).
+
+    Around it its edge goes on. Of the bundled models' masks that cost least, beside
+    black, its mean and its mirror image (benchmarks/whole_image.py): these draw an
+    outline where there is none, or a second organ.
+    """
+    if not placement.is_padded:
+        return picture
+    rows, columns = placement.picture
+    side = placement.side
+    margins = (columns.start, side - columns.stop, rows.start, side - rows.stop)
+    return F.pad(picture[None], margins, mode="replicate")[0]
 
 
 def _unit_range(

@@ -268,6 +268,13 @@ class Grid:
         )
         return Grid(tuple(map(int, shape)), start, self.step)
 
+    def pad(self, before: Sequence[int], shape: Sequence[int]) -> Grid:
+        """Return the grid of an array of `shape`, `before` samples around this one's.
+
+        `before` is how many samples of the array come before the first of these.
+        """
+        return self.crop([-n for n in before], shape)
+
     def centre_crop(self, size: Sequence[int]) -> tuple[Grid, tuple[slice, ...]]:
         """Crop the middle; axes that are smaller than asked for are kept whole.
 

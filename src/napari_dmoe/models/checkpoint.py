@@ -290,9 +290,14 @@ def _with_known(card: ModelCard, sha256: str) -> ModelCard:
         return card
     stated = {"phantoms": known.phantoms, "class_spans": known.class_spans}
     training = card.training.model_copy(update=stated)
-    title = bundled_titles().get(card.name, card.title)
-    facts = {"training_images": known.training_images, "training": training}
-    return card.model_copy(update={"title": title, **facts})
+    facts: dict[str, Any] = {
+        "title": bundled_titles().get(card.name, card.title),
+        "training_images": known.training_images,
+        "training": training,
+    }
+    if known.fit is not None and isinstance(card.preprocessing, Preprocessing):
+        facts["preprocessing"] = card.preprocessing.fitted(known.fit)
+    return card.model_copy(update=facts)
 
 
 def _fitted_to(card: ModelCard, config: Config) -> ModelCard:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field, model_validator
 
+from napari_dmoe.imaging.fitting import Fit
 from napari_dmoe.models.class_spans import ClassSpans
 
 UNLIKE = "unlike the images it was trained on"
@@ -142,6 +143,8 @@ class KnownImages(BaseModel, frozen=True, extra="forbid"):
     """As in :class:`napari_dmoe.models.card.TrainingFacts`."""
     class_spans: ClassSpans | None = None
     """Likewise."""
+    fit: Fit | None = None
+    """How planes are to meet the network; the file's own card crops or stretches."""
     training_images: TrainingImages
 
 

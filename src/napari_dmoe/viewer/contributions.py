@@ -208,6 +208,14 @@ def _load_in_dock(paths: list[str]) -> list[Any]:
 
 
 @_in_words
+def write_mask_layer(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
+    """Save one labels layer as TIFF that names its classes, with its record."""
+    from napari_dmoe.viewer.layers.saving import save_mask
+
+    return save_mask(Path(path), data, meta)
+
+
+@_in_words
 def tidy_image() -> None:
     """Remove what was added to the image that is worked on but its masks."""
     _tidy(is_everywhere=False)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-from qtpy.QtCore import QEvent, QSize
+from qtpy.QtCore import QEvent, QSize, Qt
 from qtpy.QtGui import QDragEnterEvent, QDropEvent
 from qtpy.QtWidgets import QSizePolicy, QTabWidget, QVBoxLayout, QWidget
 
@@ -23,6 +23,7 @@ from napari_dmoe.viewer.segment.foot import RunFoot
 from napari_dmoe.viewer.session.session import session_of
 from napari_dmoe.viewer.ui.connections import Connections, Refresh
 from napari_dmoe.viewer.ui.parts import StartButton
+from napari_dmoe.viewer.ui.shortcut import SegmentShortcut, has_dock, press
 from napari_dmoe.viewer.ui.theme import ThemeFollower
 from napari_dmoe.viewer.ui.work import BUSY, Work
 from napari_dmoe.viewer.uncaught import tell_ours_in_words
@@ -39,7 +40,7 @@ TABS: tuple[type[TabControl], ...] = (
 )
 """The tabs, from left to right."""
 
-_NARROWEST = 280
+_NARROWEST = 250
 _COMFORTABLE = QSize(350, 700)
 Kind = TypeVar("Kind", bound=TabControl)
 
@@ -77,8 +78,13 @@ class DMoEDock(QWidget):
         self._controls = tuple(
             kind(bench, tab) for kind, tab in zip(TABS, tabs, strict=True)
         )
+        model, tuner = self.control(SegmentControl).tab.model, FineTuneControl
+        model.save_requested.connect(self.control(tuner).save_loaded)
         self.tabs.currentChanged.connect(self._on_tab)
         ThemeFollower(self, napari_viewer)
+        shortcut = SegmentShortcut(self, napari_viewer, self.press)
+        shortcut.changed.connect(self.footer.show_keys)
+        self.footer.show_keys(shortcut.keys)
 
     def _lay_out(self, tabs: list[QWidget]) -> None:
         self.tabs = QTabWidget()
@@ -86,6 +92,8 @@ class DMoEDock(QWidget):
             self.tabs.addTab(tab, kind.title)
             self.tabs.setTabToolTip(place, kind.tool_tip)
         self.tabs.setDocumentMode(True)
+        self.tabs.setUsesScrollButtons(False)  # a name may be cut, no tab be hidden
+        self.tabs.setElideMode(Qt.TextElideMode.ElideRight)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(2, 2, 2, 2)
         layout.addWidget(self.tabs, stretch=1)
@@ -102,6 +110,12 @@ class DMoEDock(QWidget):
     def is_refreshing(self) -> bool:
         """Whether a section waits to be shown anew."""
         return any(each.is_pending for each in self.findChildren(Refresh))
+
+    def press(self) -> None:
+        """Begin to segment, or stop what is under way: what the button does."""
+        if not self.work.is_busy:
+            self.tabs.setCurrentWidget(self.control(SegmentControl).tab)
+        self.footer.button.click()
 
     def segment(self) -> None:
         """Begin to segment the image for its patient, or say why not."""
@@ -160,6 +174,17 @@ class DMoEDock(QWidget):
                     control.abandon()
             self._was_docked = self.parent() is not None
         return bool(super().event(event))
+
+
+def segment_now() -> None:
+    """Press the button of the window's dock; where there is none, let it come up."""
+    import napari
+
+    viewer = napari.current_viewer()
+    if viewer is not None and has_dock(viewer):
+        press(viewer)
+    elif viewer is not None:
+        viewer.window.add_plugin_dock_widget("napari-dmoe", "dMoE")
 
 
 def _checkpoint_in(event: QDropEvent) -> str:

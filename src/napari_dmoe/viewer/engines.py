@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from napari_dmoe.inference.replaying.replay import Replay
     from napari_dmoe.inference.results.routing import RoutingMaps
     from napari_dmoe.inference.results.segmentation import Segmentation
+    from napari_dmoe.inference.running.outlook import Outlook
     from napari_dmoe.inference.what_if.ablation import Ablation
     from napari_dmoe.inference.what_if.steps import Swept
     from napari_dmoe.inference.what_if.uncertainty import Uncertainty
@@ -53,14 +54,14 @@ class Surroundings:
 
 
 def look_around() -> Surroundings:
-    """Import what takes long, torch above all, and say what there is to work with.
+    """Import what the first mask needs, torch above all, and say what there is.
 
     Images of patients that a killed window left for its training are removed.
     """
-    import matplotlib.backends.backend_agg  # so that the first plot waits for nothing
-    import matplotlib.figure  # noqa: F401
+    import pandas  # noqa: F401 - napari does, with its first Labels layer
     import torch
 
+    import napari_dmoe.inference.running.segment  # noqa: F401 - not at the first click
     from napari_dmoe.inference.running.devices import choose_device
     from napari_dmoe.models.checkpoint import bundled_dims, bundled_names
     from napari_dmoe.models.titles import bundled_titles
@@ -79,6 +80,11 @@ def look_around() -> Surroundings:
     )
 
 
+def warm_up() -> None:
+    """Import what takes long and is needed later: for plots, and for volumes."""
+    import skimage.segmentation  # noqa: F401
+
+
 @dataclass(frozen=True)
 class FittingCard:
     """A published card whose shapes fit a model's weights."""
@@ -86,11 +92,14 @@ class FittingCard:
     name: str
     drives: str
     """What drives the model, if the card is right: attribute and values."""
+    title: str = ""
+    """Of what the card is, as a person reads it."""
 
 
 def fitting_cards(loaded: LoadedModel) -> tuple[FittingCard, ...]:
     """Return the published cards that could describe a model's weights."""
     from napari_dmoe.models.card_files import card_names, read_card
+    from napari_dmoe.models.titles import subject_of
 
     cards = [read_card(name) for name in card_names()]
     return tuple(
@@ -100,6 +109,7 @@ def fitting_cards(loaded: LoadedModel) -> tuple[FittingCard, ...]:
                 f"{each.label.lower()}: {', '.join(each.values)}"
                 for each in card.attributes
             ),
+            subject_of(card.title),
         )
         for card in cards
         if card.dims == loaded.card.dims
@@ -189,6 +199,7 @@ def _late(name: str) -> Callable[..., Any]:
 
 load_checkpoint = _late("models.checkpoint:load_checkpoint")
 segment = _late("inference.running.segment:segment")
+outlook = _late("inference.running.outlook:outlook")
 ablate = _late("inference.what_if.ablation:ablate")
 uncertainty = _late("inference.what_if.uncertainty:uncertainty")
 replay = _late("inference.replaying.replay:replay")
@@ -205,8 +216,10 @@ class Engines:
     """What the dock sets to work; every one may be replaced."""
 
     look_around: Callable[[], Surroundings] = look_around
+    warm_up: Callable[[], None] = warm_up
     load_checkpoint: Callable[..., LoadedModel] = load_checkpoint
     segment: Callable[..., Segmentation] = segment
+    outlook: Callable[..., Outlook] = outlook
     fitting_cards: Callable[[LoadedModel], tuple[FittingCard, ...]] = fitting_cards
     compare: Callable[..., Comparison] = compare
     ablate: Callable[..., Ablation] = ablate

@@ -48,6 +48,8 @@ class Line:
     """Colour of the swatch in its first cell."""
     bold: Collection[str] = ()
     """Keys of the cells in bold type."""
+    worse: Collection[str] = ()
+    """Keys of the cells that tell of a loss, set in another colour."""
     is_heading: bool = False
     """Whether its first cell takes the whole width."""
 

@@ -71,7 +71,10 @@ def test_the_driver_alone_chooses_the_router(
     source = SpatialImage.from_array(image)
     prepared = prepare(source, loaded.card.preprocessing)
     expected = restore_labels(
-        logits_of(loaded, image, router), prepared.grid, image.shape, prepared.crop
+        logits_of(loaded, image, router),
+        prepared.grid,
+        image.shape,
+        prepared.placement.seen,
     )
     np.testing.assert_array_equal(result.labels, expected)
     assert result.classes == read_card(card).classes

@@ -117,10 +117,11 @@ def test_the_tuned_model_is_copied_aside_even_before_the_window_closes(
     tuning.open()
     tuning.done(*BETTER)
     outcome = tuning.tuner.outcome
-    assert outcome.save_before_closing(tmp_path / "mine")
+    source = tuning.tuner.tuning.model_file
+    assert outcome.save_before_closing(tmp_path / "mine", source)
     assert load_checkpoint(tmp_path / "mine.safetensors")
     (tmp_path / "file").write_text("no folder")
-    assert not outcome.save_before_closing(tmp_path / "file" / "mine")
+    assert not outcome.save_before_closing(tmp_path / "file" / "mine", source)
     assert notifications[-1].severity.value == "error"
     assert threads
     assert threading.get_ident() not in threads
@@ -206,7 +207,7 @@ def test_closing_the_window_asks_what_becomes_of_it(
     closing = tuning.tuner.closing
     monkeypatch.setattr(ClosingQuestion, "ask", lambda *_: answer)
     monkeypatch.setattr(
-        ClosingQuestion, "ask_where", lambda _: tmp_path / "a.safetensors"
+        ClosingQuestion, "ask_where", lambda *_: tmp_path / "a.safetensors"
     )
     window = tuning.desk.dock.window()
     event = QEvent(QEvent.Type.Close)
@@ -228,10 +229,10 @@ def test_an_undecided_model_is_asked_about_too(
     tuning.done(*BETTER)
     closing, target = tuning.tuner.closing, tmp_path / "late.safetensors"
     monkeypatch.setattr(ClosingQuestion, "ask", lambda *_: Answer.GO_ON)
-    monkeypatch.setattr(ClosingQuestion, "ask_where", lambda _: target)
+    monkeypatch.setattr(ClosingQuestion, "ask_where", lambda *_: target)
     assert closing.may_close()
     assert load_checkpoint(target).card.name == "fundus-phantom-tuned"
-    monkeypatch.setattr(ClosingQuestion, "ask_where", lambda _: None)
+    monkeypatch.setattr(ClosingQuestion, "ask_where", lambda *_: None)
     assert not closing.may_close()
 
 

@@ -13,9 +13,11 @@ from typing import Any
 
 import tifffile
 
+from napari_dmoe.foreign import printable
 from napari_dmoe.imaging.pictures.orientation import swaps_sides, turning, upright
 from napari_dmoe.imaging.spatial import (
     CHANNEL_AXIS,
+    MOST_CLASSES,
     SPATIAL_AXES,
     SpatialImage,
     guess_axes,
@@ -78,6 +80,16 @@ def read_tiff(path: Path, *, as_labels: bool = False) -> SpatialImage:
     image = SpatialImage.from_array(data, axes=axes, spacing=spacing, unit=unit)
     said = (*notices, *converted, *turning(turned), *sized)
     return SpatialImage(image.data, image.axes, image.affine, unit, said)
+
+
+def stated_classes(path: Path) -> tuple[str, ...]:
+    """Return what the labels of a mask mean by its own words, if it has any."""
+    with tifffile.TiffFile(path) as file:
+        own: dict[str, Any] = dict((file.shaped_metadata or ({},))[0])
+    names = own.get("classes")
+    if not isinstance(names, list) or not 2 <= len(names) <= MOST_CLASSES:
+        return ()
+    return tuple(printable(str(name)) for name in names)
 
 
 def _axes(stated: str, shape: tuple[int, ...], *, as_labels: bool) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
@@ -26,6 +27,7 @@ def write_tiff(
     axes: Sequence[str],
     spacing: Sequence[float] | None = None,
     unit: str | None = None,
+    classes: Sequence[str] | None = None,
 ) -> None:
     """Write an array as TIFF, whole or not at all.
 
@@ -41,6 +43,11 @@ def write_tiff(
         Pixel size along the spatial axes, in their order in `axes`, in `unit`.
     unit : str, optional
         Unit of `spacing`.
+    classes : sequence of str
+        What labels mean, the first being 0; empty where nobody knows. With them the
+        array is a mask, and stored as uint32: napari's own reader, which opens TIFFs
+        unless it is told otherwise, takes those for labels, and others for a picture,
+        in which few labels are black.
 
     Raises
     ------
@@ -51,6 +58,10 @@ def write_tiff(
     description: dict[str, Any] = {"axes": letters}
     if spacing is not None:
         description |= {"spacing": [float(s) for s in spacing], "unit": unit}
+    if classes is not None:
+        data = data.astype(np.uint32)
+    if classes:
+        description["classes"] = list(classes)
     options: dict[str, Any] = {}
     mm = millimetres(unit)
     if spacing is not None and mm is not None and len(spacing) >= 2:

@@ -91,26 +91,26 @@ def vote_entropy(votes: NDArray[Any]) -> NDArray[np.float32]:
 OVERLAYS: Mapping[OverlayName, OverlayKind] = {
     "dominant": OverlayKind(
         title="Dominant expert",
-        help="The expert with the largest gate at each token.",
+        help="The expert with the largest gate at each place.",
         compute=lambda gates, _: dominant_expert(gates),
     ),
     "gate": OverlayKind(
         title="Gate of expert",
-        help="How large a part one expert has in each token, from 0 to 1.",
+        help="How large a part one expert has at each place, from 0 to 1.",
         compute=gate,
         limits=(0.0, 1.0),
         is_of_one_expert=True,
     ),
     "entropy": OverlayKind(
         title="Entropy of the gates",
-        help="How evenly experts share a token: 0 bits for one alone, 1 for two alike.",
+        help="How evenly experts work: 0 bits for one alone, 1 for two alike.",
         compute=lambda gates, _: gate_entropy(gates),
         limits=(0.0, 1.0),
         unit="bits",
     ),
     "pair": OverlayKind(
         title="Pair of experts",
-        help="Which two experts share a token, whichever of them is the stronger.",
+        help="Which two experts share the work, whichever of them is the stronger.",
         compute=lambda gates, _: expert_pair(gates),
     ),
     "divergence": OverlayKind(
@@ -124,8 +124,8 @@ OVERLAYS: Mapping[OverlayName, OverlayKind] = {
     ),
     "uncertainty": OverlayKind(
         title="Routing uncertainty",
-        help="Entropy of the dominant expert over noise samples: 0 bits where it is "
-        "always the same.",
+        help="How often the dominant expert changes over runs with noise: 0 bits where "
+        "it is always the same.",
         compute=lambda votes, _: vote_entropy(votes),
         limits=(0.0, 3.0),
         unit="bits",
@@ -133,8 +133,8 @@ OVERLAYS: Mapping[OverlayName, OverlayKind] = {
     ),
     "chance": OverlayKind(
         title="Chance of expert",
-        help="Chance that the published gating noise would put an expert among the two "
-        "that are chosen, from 0 to 1.",
+        help="Chance that the published noise puts an expert among the two that are "
+        "chosen, from 0 to 1.",
         compute=gate,
         limits=(0.0, 1.0),
         is_of_one_expert=True,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from napari_dmoe.inference.results.provenance import DriverRecord, Provenance
+from napari_dmoe.inference.running.settings import as_recorded
 
 
 def compare_records(first: Provenance, second: Provenance) -> tuple[str, ...]:
@@ -107,9 +108,12 @@ def _of_image(a: Provenance, b: Provenance) -> Iterator[str]:
 
 def _of_settings(a: Provenance, b: Provenance) -> Iterator[str]:
     yield from _changed("made by", a.made_by, b.made_by)
-    for name in sorted({*a.settings, *b.settings}):
+    first, second = as_recorded(a.settings), as_recorded(b.settings)
+    for name in sorted({*first, *second}):
         label = f"setting {name.replace('_', ' ')}"
-        yield from _changed(label, a.settings.get(name), b.settings.get(name))
+        yield from _changed(label, first.get(name), second.get(name))
+    if a.fit and b.fit:
+        yield from _changed("fit to the network", a.fit, b.fit)
     yield from _changed("swept together with", a.swept, b.swept)
     yield from _changed("grid of the network", a.grid, b.grid)
     yield from _changed("part of the image", a.seen, b.seen)

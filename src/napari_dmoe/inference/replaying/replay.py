@@ -18,7 +18,9 @@ import torch
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
+from napari_dmoe.imaging.fitting import Fit
 from napari_dmoe.imaging.frames import one_channel
+from napari_dmoe.imaging.preprocessing import Preprocessing
 from napari_dmoe.imaging.spatial import CHANNEL_AXIS, SPATIAL_AXES, SpatialImage
 from napari_dmoe.inference.replaying.record_comparison import compare_records
 from napari_dmoe.inference.replaying.recorded_choice import company, recorded_choice
@@ -27,7 +29,7 @@ from napari_dmoe.inference.results.record_rules import impossible
 from napari_dmoe.inference.results.segmentation import Segmentation
 from napari_dmoe.inference.running.devices import DeviceError, choose_device
 from napari_dmoe.inference.running.drivers import with_facts_of
-from napari_dmoe.inference.running.settings import InferenceSettings
+from napari_dmoe.inference.running.settings import InferenceSettings, as_recorded
 from napari_dmoe.inference.running.variants import segment_variants
 from napari_dmoe.inference.what_if.uncertainty import Uncertainty, count_samples
 from napari_dmoe.models.checkpoint import LoadedModel
@@ -213,7 +215,8 @@ def replay(
     if reasons:
         raise ReplayError(reasons)
     settings = InferenceSettings.model_validate(record.settings)
-    settings = settings.model_copy(update={"device": _device(record)})
+    same = {"device": _device(record), "fit": _fit(record, loaded)}
+    settings = settings.model_copy(update=same)
     with _threads(record):
         result = _made_again(record, loaded, image, settings, progress or silent)
     verdict, agreement = _compared(record, result, labels)
@@ -269,6 +272,23 @@ def _is_upright(record: Provenance) -> bool:
     return bool(np.array_equal(signs, steps))
 
 
+def _fit(record: Provenance, loaded: LoadedModel) -> Fit | Literal["card"]:
+    """Return how a record's planes met the network, whatever the card says by now.
+
+    Records that do not say are older than padding: they cropped or stretched. Where the
+    card does the same it counts, as it knows how much is cropped.
+    """
+    how = loaded.preprocessing
+    if record.fit is not None or not isinstance(how, Preprocessing):
+        return record.fit or "card"
+    if how.fit != "pad":
+        return "card"
+    sizes = dict(zip(record.image.axes, record.image.shape, strict=True))
+    seen = (stop - start for start, stop in record.seen)
+    is_whole = (*seen,) == (sizes.get("y"), sizes.get("x"))
+    return "stretch" if is_whole else "crop"
+
+
 def _device(record: Provenance) -> str:
     """Return the device of a record if there is one like it here, else the CPU."""
     found = re.match(r"(cpu|cuda|mps)\b", record.device)
@@ -312,8 +332,9 @@ def _compared(
 
 
 def _not_as_before(record: Provenance, made: Provenance) -> tuple[str, ...]:
-    """Return differences that are not due to how a replay chooses its device."""
-    settings = made.settings | {"device": record.settings.get("device")}
+    """Return differences that are not due to how a replay chooses device and fit."""
+    asked = as_recorded(record.settings)
+    settings = made.settings | {name: asked[name] for name in ("device", "fit")}
     same: dict[str, Any] = {"settings": settings, "edited": record.edited}
     if record.device.split(":")[0] == made.device.split(":")[0]:
         same["device"] = record.device

@@ -123,7 +123,8 @@ def save_segmentation(
     older = [path for path in there if path not in written]
     # Another format's masks are results of their own, each with its own record.
     left = set_aside([p for p in older if writer.is_format(p)], writer.stem.name)
-    labels = writer.write("labels", result.labels, result.axes, grid)
+    mask = result.labels, result.axes, grid
+    labels = writer.write("labels", *mask, classes=result.classes)
     saved = [writer.write(*each) for each in gates]
     along = ("k", *result.axes)
     at = None
@@ -210,20 +211,32 @@ class ResultWriter:
         refuse_foreign([*files, *records, *others], image, overwrite=overwrite)
 
     def write(
-        self, what: str, data: NDArray[Any], axes: tuple[str, ...], grid: Grid
+        self,
+        what: str,
+        data: NDArray[Any],
+        axes: tuple[str, ...],
+        grid: Grid,
+        *,
+        classes: Sequence[str] | None = None,
     ) -> Path:
         """Write samples along `axes`, which lie on a grid along y and x, or z too.
 
-        File and record take their places together, when both are whole.
+        They are labels where there are `classes`, which a TIFF states then. File and
+        record take their places together, when both are whole.
         """
         path = self.file(what)
         with atomic_path(path) as partial, atomic_path(new_record_path(path)) as record:
-            self._write_samples(partial, data, axes, grid)
+            self._write_samples(partial, data, axes, grid, classes)
             write_text(record, self.record)
         return path
 
     def _write_samples(
-        self, path: Path, data: NDArray[Any], axes: tuple[str, ...], grid: Grid
+        self,
+        path: Path,
+        data: NDArray[Any],
+        axes: tuple[str, ...],
+        grid: Grid,
+        classes: Sequence[str] | None,
     ) -> None:
         if self.is_nifti:
             placed = on_grid(self.image, data, axes, grid)
@@ -231,7 +244,7 @@ class ResultWriter:
             write_nifti(path, placed, order=order, record=self.record)
             return
         spacing, unit = _spacing(self.image, axes, grid), self.image.unit
-        write_tiff(path, data, axes=axes, spacing=spacing, unit=unit)
+        write_tiff(path, data, axes=axes, spacing=spacing, unit=unit, classes=classes)
 
 
 _Written = tuple[str, NDArray[Any], tuple[str, ...], Grid]

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field
 
+from napari_dmoe.imaging.fitting import Fit
 from napari_dmoe.imaging.frames import axes_by_frame, source_axes, transposed
 from napari_dmoe.imaging.spatial import SPATIAL_AXES, Grid
 from napari_dmoe.inference.results.routing import unit_of
@@ -200,9 +201,14 @@ class Provenance(Stated, frozen=True, extra="forbid"):
     settings : dict
         The inference settings.
     grid : dict
-        Start, step and shape of the grid that the network saw, in source pixels.
+        Start, step and shape of the grid that the network saw, in source pixels; what
+        was padded is no part of it.
     seen : tuple of (int, int)
         First and one-past-last source pixel that the network saw, for each axis.
+    fit : {"pad", "crop", "stretch"} or None
+        How each plane met a 2D network, by its card or the settings; None for volumes,
+        and in older records, whose planes were cropped where `seen` is less than they
+        are.
     notices : tuple of str
         What a person should know about this run.
     edited : bool
@@ -232,6 +238,7 @@ class Provenance(Stated, frozen=True, extra="forbid"):
     classes: tuple[str, ...]
     grid: dict[str, tuple[float, ...]]
     seen: tuple[tuple[int, int], ...]
+    fit: Fit | None = None
     notices: tuple[str, ...]
     edited: bool = False
     labels_sha256: str | None = None

@@ -10,21 +10,27 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from napari_dmoe.imaging.fitting import Placement
 from napari_dmoe.imaging.frames import Frames, source_axes, transposed
 from napari_dmoe.imaging.memory import refuse_beyond_memory
 from napari_dmoe.imaging.pixels import CONSTANT
-from napari_dmoe.imaging.preprocessing import Preprocessing, input_grid, prepare
+from napari_dmoe.imaging.preprocessing import Preprocessing, input_placement, prepare
 from napari_dmoe.imaging.restoration import best_class, restore_labels, restore_maps
 from napari_dmoe.imaging.spatial import Grid, ImageError, SpatialImage
 from napari_dmoe.imaging.white import White, white_of_planes
-from napari_dmoe.inference.results.provenance import InputDigest
+from napari_dmoe.inference.results.provenance import InputDigest, Provenance
 from napari_dmoe.inference.results.routing import RoutingMaps
 from napari_dmoe.inference.results.segmentation import Segmentation
 from napari_dmoe.inference.running.devices import REMEDY
 from napari_dmoe.inference.running.drivers import RouterChoice
 from napari_dmoe.inference.running.forward import Answers, Forward
 from napari_dmoe.inference.running.likeness import Likeness, mean_loads
-from napari_dmoe.inference.running.recording import provenance_of, said_once
+from napari_dmoe.inference.running.recording import (
+    grid_record,
+    provenance_of,
+    said_once,
+    seen_record,
+)
 from napari_dmoe.inference.running.settings import InferenceSettings
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.progress import Progress, ProgressHook, silent
@@ -62,10 +68,9 @@ class PlaneRun:
         self.n_constant = [0]
         self.likeness = Likeness(loaded.card.training_images)
         self._white: White | None = None
-        if not isinstance(loaded.preprocessing, Preprocessing):
-            raise ImageError("the model's card states no preprocessing of planes")
-        self.preprocessing = loaded.preprocessing
-        self.grid, self.crop = input_grid(planes[0], self.preprocessing)
+        self.preprocessing = preprocessing_of(loaded, settings)
+        self.placement = input_placement(planes[0], self.preprocessing)
+        self.grid, self.crop = self.placement.grid, self.placement.seen
         self.is_at_source = settings.scored_at == "source"
         shape = planes.frame_shape if self.is_at_source else self.grid.shape
         n, n_values = len(planes), len(choice.categories)
@@ -77,6 +82,7 @@ class PlaneRun:
         self.by_value = np.zeros((n_alone, n, *shape), np.uint8)
         self.probabilities = np.zeros((n_kept, n, *shape), np.float32)
         self.gates: list[tuple[Tensor, ...]] = []
+        self.n_tokens = 0
         self._inputs: dict[int, Tensor] = {}
         self._progress: ProgressHook = silent
         self._last = Progress(0, len(planes))
@@ -145,9 +151,19 @@ class PlaneRun:
 
     def take(self, chunk: range, answers: Answers) -> None:
         """Turn what the network says of some planes into labels and gates."""
-        self.gates.append(answers.gates)
-        for number, scores in zip(chunk, answers.logits, strict=True):
+        self.gates.append(tuple(map(self._of_picture, answers.gates)))
+        # What is padded is no part of the picture, and never of a mask.
+        shown = answers.logits[(..., *self.placement.picture)]
+        for number, scores in zip(chunk, shown, strict=True):
             self._keep(number, scores)
+
+    def _of_picture(self, gates: Tensor) -> Tensor:
+        """Return those of the gates (P, V, T, E) whose tokens show the picture."""
+        self.n_tokens = gates.shape[2]
+        side = math.isqrt(self.n_tokens)
+        _, kept = self.placement.tokens(side)
+        tokens: Tensor = gates.unflatten(2, (side, side))[:, :, *kept]
+        return tokens.flatten(2, 3)
 
     def _keep(self, number: int, logits: Tensor) -> None:
         """Turn one plane's logits (V, S, K, h, w) into labels."""
@@ -200,6 +216,7 @@ class PlaneRun:
                 labels,
                 grid=seen_at,
                 seen=seen,
+                fit=self.placement.fit,
                 input_sha256=self.digest.hexdigest(),
                 notices=(
                     *self._unlike(),
@@ -224,8 +241,8 @@ class PlaneRun:
     def _routing(self) -> RoutingMaps | None:
         if not self.gates[0]:
             return None
-        planes, side = self.planes, math.isqrt(self.gates[0][0].shape[2])
-        tokens = self.grid.resize((side, side), "half-pixel")
+        planes, side = self.planes, math.isqrt(self.n_tokens)
+        tokens, _ = self.placement.tokens(side)
         tokens = planes.place(tokens, self.crop)[0].upright()[0]
         flips = planes.flips((*planes.axes, *PLANE_AXES))
         blocks = (torch.cat(parts, 0) for parts in zip(*self.gates, strict=True))
@@ -255,10 +272,66 @@ class PlaneRun:
         return (words,)
 
     def _cropped(self) -> tuple[str, ...]:
-        seen = tuple(s.stop - s.start for s in self.crop)
-        if seen == self.planes.frame_shape:
+        if not self.placement.unseen:
             return ()
-        return (
-            f"the model saw the middle {seen[0]} x {seen[1]} pixels; "
-            "outside them the label is background",
-        )
+        return (f"{self.placement.words}, and its label is background",)
+
+
+def preprocessing_of(loaded: LoadedModel, settings: InferenceSettings) -> Preprocessing:
+    """Return how a 2D model meets an image: as its card says, or as a person chose.
+
+    Raises
+    ------
+    ImageError
+        For a model of volumes.
+    """
+    how = loaded.preprocessing
+    if not isinstance(how, Preprocessing):
+        raise ImageError("the model's card states no preprocessing of planes")
+    return how if settings.fit == "card" else how.fitted(settings.fit)
+
+
+def placement_on(
+    loaded: LoadedModel, image: SpatialImage, settings: InferenceSettings
+) -> Placement | None:
+    """Return where each plane of an image lies in a 2D model; None for a 3D one.
+
+    No pixel is read: it can be told before a run what of them will be seen.
+
+    Raises
+    ------
+    ImageError
+        For an image without planes.
+    """
+    if loaded.card.dims == 3:
+        return None
+    height, width = Frames(image, PLANE_AXES).frame_shape
+    return preprocessing_of(loaded, settings).place((height, width))
+
+
+def as_stored(
+    placement: Placement, image: SpatialImage
+) -> tuple[Grid, tuple[slice, ...]]:
+    """Return where the samples of a plane lie, and what is seen, in the image's pixels.
+
+    Planes of a volume are turned upright before a model sees them.
+    """
+    planes = Frames(image, PLANE_AXES, upright=True)
+    return planes.place(placement.grid, placement.seen)
+
+
+def is_placed_as(
+    record: Provenance,
+    loaded: LoadedModel,
+    image: SpatialImage,
+    settings: InferenceSettings,
+) -> bool:
+    """Whether a run would show its network the image as the run of a record did.
+
+    Cards may say by now that another part of it is seen, or in other proportions.
+    """
+    placement = placement_on(loaded, image, settings)
+    if placement is None:
+        return True
+    grid, seen = as_stored(placement, image)
+    return grid_record(grid) == record.grid and seen_record(seen) == record.seen

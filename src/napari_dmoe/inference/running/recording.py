@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from napari_dmoe.imaging.fitting import Fit
 from napari_dmoe.imaging.spatial import Grid, SpatialImage
 from napari_dmoe.inference.results.provenance import (
     ControlRecord,
@@ -32,6 +33,7 @@ def provenance_of(
     *,
     grid: Grid,
     seen: tuple[slice, ...],
+    fit: Fit | None = None,
     input_sha256: str,
     notices: Iterable[str],
     swept: tuple[str, ...] = (),
@@ -39,8 +41,8 @@ def provenance_of(
     """Return the record of a run, with labels along the axes of the image.
 
     `grid` is where the network's samples lie in the image, and `seen` the part of it
-    that the network saw, in the order of `grid`; `swept` are attributes whose other
-    values were run in the same batches.
+    that the network saw, in the order of `grid`; `fit` is how a plane met it; `swept`
+    are attributes whose other values were run in the same batches.
     """
     loaded = forward.loaded
     record = Provenance(
@@ -60,8 +62,9 @@ def provenance_of(
         image=image_record(image, input_sha256),
         settings=forward.settings.model_dump(mode="json"),
         classes=loaded.card.classes,
-        grid={"shape": grid.shape, "start": grid.start, "step": grid.step},
-        seen=tuple((s.start, s.stop) for s in seen),
+        grid=grid_record(grid),
+        seen=seen_record(seen),
+        fit=fit,
         notices=(
             *loaded.notices,
             *forward.choice.notices,
@@ -74,6 +77,16 @@ def provenance_of(
         swept=swept,
     )
     return record.model_copy(update={"labels_sha256": record.sha256_of(labels)})
+
+
+def grid_record(grid: Grid) -> dict[str, tuple[float, ...]]:
+    """Return the record of a grid."""
+    return {"shape": grid.shape, "start": grid.start, "step": grid.step}
+
+
+def seen_record(seen: Iterable[slice]) -> tuple[tuple[int, int], ...]:
+    """Return the record of the part of an image that a network saw."""
+    return tuple((part.start, part.stop) for part in seen)
 
 
 def image_record(image: SpatialImage, input_sha256: str = "") -> ImageRecord:

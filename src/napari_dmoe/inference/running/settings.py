@@ -6,7 +6,8 @@ fields. This file loads no torch.
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -66,6 +67,24 @@ class InferenceSettings(Stated, frozen=True, extra="forbid"):
         title="Labels at",
         description="source: the image's pixels; network: the input's, as published",
     )
+    fit: Literal["card", "pad", "crop", "stretch"] = Field(
+        default="card",
+        title="Fit",
+        description="how a picture that is not square meets a 2D model. card: as the "
+        "model's card says; pad: whole; crop: its middle alone; stretch: whole, both "
+        "sides made alike",
+    )
     probabilities: bool = Field(
         default=False, title="Probabilities", description="keep a map for each class"
     )
+
+
+def as_recorded(stated: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a record's settings; what it is too old to state was as it is by default.
+
+    Examples
+    --------
+    >>> as_recorded({"seed": 3})["fit"]
+    'card'
+    """
+    return {**InferenceSettings().model_dump(mode="json"), **stated}

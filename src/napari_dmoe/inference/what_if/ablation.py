@@ -24,7 +24,7 @@ from napari_dmoe.inference.results.segmentation import Segmentation
 from napari_dmoe.inference.running.controls import checked_control
 from napari_dmoe.inference.running.drivers import Priors, RouterChoice, choose_routers
 from napari_dmoe.inference.running.recording import control_record
-from napari_dmoe.inference.running.settings import InferenceSettings
+from napari_dmoe.inference.running.settings import InferenceSettings, as_recorded
 from napari_dmoe.inference.running.variants import segment_variants
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.models.gating import ExpertControl
@@ -206,7 +206,7 @@ def _check_plain(
             ("another image", not _is_of(plain, image)),
             (
                 "other settings",
-                _decisive(record.settings) != _decisive(now),
+                _decisive(as_recorded(record.settings)) != _decisive(now),
             ),
         )
         if is_other

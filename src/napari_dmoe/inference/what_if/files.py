@@ -117,7 +117,13 @@ def save_sweep(
     for writer in values:
         writer.refuse_foreign(("labels",), of_image, overwrite=overwrite)
     labels = [
-        writer.write("labels", value.labels, value.result.axes, value.result.grid)
+        writer.write(
+            "labels",
+            value.labels,
+            value.result.axes,
+            value.result.grid,
+            classes=value.provenance.classes,
+        )
         for writer, value in zip(values, sweep.values, strict=True)
     ]
     sensitivity = whole.write("sensitivity", sweep.entropy, sweep.axes, sweep.grid)
@@ -159,8 +165,9 @@ def save_uncertainty(
     )
     names = ("labels", "votes", "entropy")
     writer.refuse_foreign(names, found.provenance.image, overwrite=overwrite)
+    mask, classes = (found.labels, found.axes, found.grid), found.provenance.classes
     return SavedUncertainty(
-        labels=writer.write("labels", found.labels, found.axes, found.grid),
+        labels=writer.write("labels", *mask, classes=classes),
         votes=writer.write("votes", found.votes, ("k", *found.axes), found.grid),
         entropy=writer.write("entropy", found.entropy, found.axes, found.grid),
     )

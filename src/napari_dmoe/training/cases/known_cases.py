@@ -30,6 +30,9 @@ class KnownCases:
         Whether these have other labels, or values of their patients, than were drawn.
     sample_ml : tuple of (float or None)
         Volume of a sample in mL; None for planes, and where it is not known.
+    pictures : tuple of tuple of slice
+        The part of each prepared case that shows its picture; the rest is padding.
+        Empty where no case is padded.
     """
 
     patients: tuple[Patient, ...] = ()
@@ -39,6 +42,11 @@ class KnownCases:
     phantoms: tuple[str | None, ...] = ()
     altered: tuple[bool, ...] = ()
     sample_ml: tuple[float | None, ...] = ()
+    pictures: tuple[tuple[slice, ...], ...] = ()
+
+    def shown(self, place: int) -> tuple[slice, ...]:
+        """Return the part of a prepared case that shows its picture; () for all."""
+        return self.pictures[place] if self.pictures else ()
 
     def known(self, places: Sequence[int]) -> dict[str, Any]:
         """Return the same of some of the cases, by name."""

@@ -11,13 +11,19 @@ from typing import Any, cast
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from napari_dmoe.cohorts.case import Case
 from napari_dmoe.cohorts.classes import LabelReading
-from napari_dmoe.imaging.preprocessing import Preprocessing, prepare
+from napari_dmoe.imaging.preprocessing import Prepared, Preprocessing, prepare
 from napari_dmoe.imaging.spatial import Grid, ImageError, SpatialImage
 from napari_dmoe.imaging.units import MM3_PER_ML, millimetres
-from napari_dmoe.imaging.volumes import VOLUME_AXES, VolumePreprocessing, prepare_volume
+from napari_dmoe.imaging.volumes import (
+    VOLUME_AXES,
+    PreparedVolume,
+    VolumePreprocessing,
+    prepare_volume,
+)
 from napari_dmoe.models.card import ModelCard
 from napari_dmoe.progress import Progress, ProgressHook, silent
 from napari_dmoe.training.cases.annotation import (
@@ -72,10 +78,9 @@ def read_pool(
     n_channels = n_channels or (3 if card.dims == 2 else 1)
     read, axes = _reading(card)
     reading = reading or annotation.reading(card.classes)
-    images, labels, categories, sizes, known = [], [], [], [], []
+    images, labels, categories, sizes, known, pictures = [], [], [], [], [], []
     for done, case in enumerate(cases, start=1):
         prepared = _prepared(case, partial(read, n_channels=n_channels))
-        images.append((255 * prepared.tensor.clamp(0, 1)).round().to(torch.uint8))
         drawn = labels_of(
             case,
             axes,
@@ -84,7 +89,9 @@ def read_pool(
             annotation=annotation,
             reading=reading,
         )
-        labels.append(torch.from_numpy(drawn))
+        images.append((255 * prepared.tensor.clamp(0, 1)).round().to(torch.uint8))
+        labels.append(torch.from_numpy(_in_place(drawn, prepared)))
+        pictures.append(_picture(prepared))
         categories.append(category_of(case, card, may_be_unknown=to_measure))
         whose = (case.patient, case.id, case.subject)
         volume = _sample_ml(case.image, prepared.grid)
@@ -97,6 +104,8 @@ def read_pool(
     how, category = card.preprocessing, torch.tensor(categories)
     told = dict(zip(_TOLD, zip(*known, strict=True), strict=True))
     whom: dict[str, Any] = {"sizes": tuple(sizes), **told}
+    if any(pictures):
+        whom["pictures"] = tuple(pictures)
     if isinstance(how, VolumePreprocessing):
         return VolumePool(tuple(images), tuple(labels), category, how.patch, **whom)
     planes = torch.stack([image.expand(n_channels, -1, -1) for image in images])
@@ -107,6 +116,22 @@ def read_pool(
         cast("Preprocessing", how),
         **whom,
     )
+
+
+def _picture(prepared: Prepared | PreparedVolume) -> tuple[slice, ...]:
+    """Return the part of a prepared case that shows its picture; () for all of it."""
+    if isinstance(prepared, PreparedVolume) or not prepared.placement.is_padded:
+        return ()
+    return prepared.placement.picture
+
+
+def _in_place(
+    drawn: NDArray[np.uint8], prepared: Prepared | PreparedVolume
+) -> NDArray[np.uint8]:
+    """Return labels where the picture lies; what is padded is not annotated."""
+    whole = np.full(prepared.tensor.shape[1:], IGNORED, np.uint8)
+    whole[_picture(prepared)] = drawn
+    return whole
 
 
 def part_of(pool: Pool, places: Sequence[int]) -> Pool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor
 
 from napari_dmoe.imaging.appearance import Appearance, appearance
+from napari_dmoe.imaging.fitting import centred_tokens
 from napari_dmoe.inference.running.windows import GateSum, Windows
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.models.training_images import (
@@ -42,7 +44,13 @@ _OF_FEW = 2.0
 def appearances(pool: Pool) -> dict[int, Appearance]:
     """Return what some cases look like, evenly over all, by their places."""
     numbers = _evenly(len(pool), MOST_IMAGES)
-    return {i: appearance(pool.images[i].float() / 255) for i in numbers}
+    return {i: appearance(_picture(pool, i)) for i in numbers}
+
+
+def _picture(pool: Pool, number: int) -> Tensor:
+    """Return what a case shows, (C, *S) in [0, 1], without what is padded."""
+    whole = pool.images[number].float() / 255
+    return whole[(slice(None), *pool.shown(number))]
 
 
 def with_images(
@@ -167,6 +175,17 @@ def _passes(pool: Pool, number: int) -> int:
     return len(_windows(pool.images[number].shape[1:], pool.patch))
 
 
+def _of_picture(pool: Pool, number: int, gates: Tensor) -> Tensor:
+    """Return those of the gates (T, E) of a plane whose tokens show its picture."""
+    shown, side = pool.shown(number), math.isqrt(len(gates))
+    if not shown:
+        return gates
+    of = pool.labels[number].shape[-1]
+    rows, columns = (centred_tokens(part, of, side) for part in shown)
+    tokens: Tensor = gates.unflatten(0, (side, side))[rows, columns]
+    return tokens.flatten(0, 1)
+
+
 def _gates(loaded: LoadedModel, pool: Pool, number: int) -> list[Tensor]:
     """Return the mean gates (E,) of each block for one case, as a run sees it."""
     chosen = torch.tensor([number])
@@ -179,7 +198,7 @@ def _gates(loaded: LoadedModel, pool: Pool, number: int) -> list[Tensor]:
         return tuple(gates.cpu() for gates in out.gates)
 
     if pool.patch is None:
-        return [gates.mean((0, 1)) for gates in blocks(images)]
+        return [_of_picture(pool, number, g[0]).mean(0) for g in blocks(images)]
     windows = _windows(images.shape[2:], pool.patch)
     sums: list[GateSum] = []
     for place in range(len(windows)):

@@ -52,7 +52,7 @@ def _labelled(
 ) -> Iterator[tuple[NDArray[np.uint8], float | None]]:
     """Yield the labels of each picture that is labelled, and a sample's volume."""
     for i in range(len(pool) if n is None else n):
-        labels = pool.labels[i].numpy()
+        labels = pool.labels[i][pool.shown(i)].numpy()
         if np.count_nonzero(labels == IGNORED) <= _MISSED * labels.size:
             yield labels, pool.sample_ml[i] if pool.sample_ml else None
 

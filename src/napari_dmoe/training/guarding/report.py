@@ -27,7 +27,7 @@ from napari_dmoe.training.guarding.verdict import TOLERANCE, Verdict
 __all__ = ["TOLERANCE", "Change", "TuningReport", "Verdict", "changes", "with_verdict"]
 
 _VERSIONS = (1, 2)
-_DERIVED = ("verdict", "said")
+_DERIVED = ("verdict", "said", "said_of_cases")
 _LISTS = ("missing", "notices", "reasons", "required")
 
 
@@ -111,6 +111,17 @@ class TuningReport:
     def said(self) -> str:
         """The verdict in words, the same wherever it is shown."""
         return verdict.said(self)
+
+    @property
+    def worse_cases(self) -> tuple[Change, ...]:
+        """What got worse by more than the tolerance on what was trained on itself."""
+        own = (c for c in self.cases if c.group == EVERYBODY)
+        return tuple(c for c in own if c.is_worse(self.tolerance))
+
+    @property
+    def said_of_cases(self) -> str:
+        """The same in words, the same wherever it is shown; empty where nothing did."""
+        return verdict.said_of_cases(self)
 
     def to_json(self) -> str:
         """Return it as JSON, with the verdict and its words; null for no number."""

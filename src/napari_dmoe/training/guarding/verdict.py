@@ -156,6 +156,18 @@ def said(report: TuningReport) -> str:
     return words
 
 
+def said_of_cases(report: TuningReport) -> str:
+    """Return in words what got worse on the very cases that were trained on."""
+    if not report.worse_cases:
+        return ""
+    fell = [
+        f"{c.region} {c.before:.3f} -> {c.after:.3f} ({c.gain:+.3f})"
+        for c in report.worse_cases
+    ]
+    whose = "its own case" if report.n_cases == 1 else "its own cases"
+    return f"worse on {whose}, which it was trained on: {listed(fell)}."
+
+
 def _checked(guard: Sequence[Change], *, enough: bool) -> list[str]:
     rows = [c for c in guard if c.group != EVERYBODY]
     named = []

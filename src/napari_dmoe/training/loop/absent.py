@@ -88,7 +88,7 @@ def filled(
         )
         return Filled(pool, watched, notices=tuple(notices))
     if is_new(card, is_fine_tuned=bool(loaded.sha256)):
-        if any((labels == IGNORED).any() for labels in pool.labels):
+        if not _is_whole(pool):
             notices.append(
                 f"no case shows any {named}, and not everything is annotated: the new "
                 "model cannot find what it was never shown"
@@ -123,8 +123,15 @@ def _absent(pool: Pool, card: ModelCard) -> tuple[int, ...]:
 def _bare(pool: Pool) -> tuple[int, ...]:
     """Return the background where none is annotated, and not everything is."""
     is_shown = any((labels == 0).any() for labels in pool.labels)
-    is_whole = not any((labels == IGNORED).any() for labels in pool.labels)
-    return () if is_shown or is_whole else (0,)
+    return () if is_shown or _is_whole(pool) else (0,)
+
+
+def _is_whole(pool: Pool) -> bool:
+    """Whether everything that the pictures show is annotated."""
+    return not any(
+        (labels[pool.shown(place)] == IGNORED).any()
+        for place, labels in enumerate(pool.labels)
+    )
 
 
 def _kept(absent: Sequence[int], card: ModelCard) -> list[str]:
@@ -185,7 +192,12 @@ def _with_found(
         )
         is_kept = torch.isin(found, kept) & (labels != IGNORED)
         if 0 in classes:
-            is_kept |= (found == 0) & (labels == IGNORED)
+            is_bare = (found == 0) & (labels == IGNORED)
+            for place, bare in zip(chosen.tolist(), is_bare, strict=True):
+                padding = torch.ones_like(bare)
+                padding[pool.shown(place)] = False
+                bare &= ~padding
+            is_kept |= is_bare
         new = torch.full_like(labels, IGNORED) if is_ignored else found.to(labels.dtype)
         parts += labels.where(~is_kept, new).unbind()
         told = "finding the classes that no case shows"

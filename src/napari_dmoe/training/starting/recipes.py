@@ -77,7 +77,7 @@ _FUNDUS_CARD = ModelCard(
     classes=("background", "rim", "cup"),
     modality="fundus photograph in colour or grey, with the optic disc in the frame",
     preprocessing=Preprocessing(
-        crop="square", side=_FUNDUS_CONFIG.side, resize="half-pixel", standardise=True
+        fit="pad", side=_FUNDUS_CONFIG.side, resize="half-pixel", standardise=True
     ),
     training=TrainingFacts(
         data="synthetic fundi drawn by napari-dmoe phantoms; no photograph",
@@ -153,7 +153,7 @@ _SKIN_CARD = ModelCard(
     classes=("background", "lesion"),
     modality="dermoscopic photograph of one lesion, in colour",
     preprocessing=Preprocessing(
-        side=_SKIN_CONFIG.side, resize="half-pixel", standardise=True
+        fit="pad", side=_SKIN_CONFIG.side, resize="half-pixel", standardise=True
     ),
     training=TrainingFacts(
         data="synthetic lesions drawn by napari-dmoe phantoms --kind skin; no "

@@ -59,7 +59,7 @@ class TuneSection(QWidget):
         self._make_guard()
         column(
             self,
-            heading("TUNE"),
+            heading("HOW TO TRAIN"),
             *buttons,
             self.facts,
             self.sparse_box,
@@ -74,7 +74,7 @@ class TuneSection(QWidget):
 
     def _make_reading(self) -> None:
         """Make what says how labels are read, and what is trained on besides."""
-        self.sparse_box = QCheckBox("Unpainted (0) is not annotated")
+        self.sparse_box = QCheckBox("Only painted parts count")
         self.sparse_box.setToolTip(
             "Tick it where only parts were painted: label 0 then means nothing, and "
             "the background is painted with a label of its own."
@@ -88,8 +88,8 @@ class TuneSection(QWidget):
         )
         self.rehearsal_box = QCheckBox()
         self.rehearsal_box.setToolTip(
-            "Train on the cases that were kept earlier in this session, too, so that "
-            "the model does not forget them."
+            "Those that were kept earlier in this session, so that the model does not "
+            "forget them."
         )
 
     def _make_guard(self) -> None:
@@ -129,9 +129,9 @@ class TuneSection(QWidget):
             self.background_spin.setValue(label)
 
     def offer_rehearsal(self, n: int) -> None:
-        """Offer to replay so many earlier cases."""
+        """Offer to train on so many earlier cases, too."""
         self.rehearsal_box.setText(
-            f"Replay {n} earlier {'case' if n == 1 else 'cases'}"
+            f"Also train on {n} earlier {'image' if n == 1 else 'images'}"
         )
         self.rehearsal_box.setVisible(n > 0)
         if n == 0:

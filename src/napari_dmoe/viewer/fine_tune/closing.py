@@ -1,4 +1,7 @@
-"""Asks what becomes of a tuning when the window is closed."""
+"""Asks what becomes of a tuning, or of a tuned model, before it would be lost.
+
+That is when the window is closed, and when another model is to be loaded, or none.
+"""
 
 from __future__ import annotations
 
@@ -12,14 +15,20 @@ from qtpy.QtCore import QEvent, QObject
 from qtpy.QtWidgets import QMessageBox, QWidget
 
 from napari_dmoe.viewer.fine_tune.state import State, Tuning
+from napari_dmoe.viewer.session.models import is_unsaved
+from napari_dmoe.viewer.session.session import Session
 from napari_dmoe.viewer.ui.asking import ask_for_file
+from napari_dmoe.viewer.ui.connections import Connections
 
 _AT_WORK = (
     "A model is being fine-tuned. It can go on without the window and save its result, "
     "or end now and leave nothing."
 )
 _UNDECIDED = "What was tuned was neither kept nor saved."
+_NOT_SAVED = "The tuned model is not saved."
+_AND_PARENT = " The tuned model that it began from is not saved either."
 
+AT_WORK = (State.TRAINING, State.STOPPING)
 UNDECIDED = (State.STOPPED, State.DONE)
 MODEL_FILES = "Checkpoints (*.safetensors)"
 
@@ -38,15 +47,31 @@ class ClosingQuestion(QObject):
     """Watches the dock's window, of which the owner is a part.
 
     `finish` saves the result at a path, now or when it is ready, and returns whether it
-    can.
+    can; `save` saves the kept model there in the background.
     """
 
     def __init__(
-        self, tuning: Tuning, finish: Callable[[Path], bool], owner: QWidget
+        self,
+        session: Session,
+        tuning: Tuning,
+        *,
+        finish: Callable[[Path], bool],
+        save: Callable[[Path], None],
+        owner: QWidget,
     ) -> None:
         super().__init__(owner)
-        self._tuning, self._finish, self._owner = tuning, finish, owner
+        self._session, self._tuning, self._owner = session, tuning, owner
+        self._finish, self._save = finish, save
         self._watched: weakref.ref[QWidget] | None = None
+        self._is_let_go = False
+        session.leaving.ask_by(self.may_leave)
+        connections = Connections(self)
+        connections.add(tuning.changed, self._on_change)
+        connections.add(session.model_changed, self._on_change)
+
+    def _on_change(self) -> None:
+        """Ask again: there is something else to lose."""
+        self._is_let_go = False
 
     def watch(self) -> None:
         """Watch the window that the owner is in now."""
@@ -72,20 +97,37 @@ class ClosingQuestion(QObject):
 
     def may_close(self) -> bool:
         """Ask, and do what is answered; return False where the window is to stay."""
-        state = self._tuning.state
-        is_at_work = state in (State.TRAINING, State.STOPPING)
-        if not is_at_work and state not in UNDECIDED:
+        state, is_unsaved_ = self._tuning.state, is_unsaved(self._session)
+        is_at_work = state in AT_WORK
+        is_open = is_at_work or state in UNDECIDED
+        if self._is_let_go or not (is_open or is_unsaved_):
             return True
-        answer = self.ask(_AT_WORK if is_at_work else _UNDECIDED, is_at_work)
+        text = _AT_WORK if is_at_work else _UNDECIDED
+        text = text + _AND_PARENT * is_unsaved_ if is_open else _NOT_SAVED
+        answer = self.ask(text, is_at_work)
+        self._is_let_go = answer is Answer.END
         if answer is not Answer.GO_ON:
-            return answer is Answer.END
-        path = self.ask_where()
+            return self._is_let_go
+        path = self.ask_where(is_at_work)
         return path is not None and self._finish(path)
+
+    def may_leave(self) -> bool:
+        """Ask before another model takes the place of one that is not saved."""
+        if self._is_let_go or not is_unsaved(self._session):
+            return True
+        answer = self.ask(_NOT_SAVED, False)
+        self._is_let_go = answer is Answer.END
+        if answer is not Answer.GO_ON:
+            return self._is_let_go
+        path = self.ask_where(False)
+        if path is not None:
+            self._save(path)
+        return path is not None
 
     def ask(self, text: str, is_at_work: bool) -> Answer:
         """Let a person choose."""
         box = QMessageBox(self._owner.window())
-        box.setWindowTitle("Fine-tuning")
+        box.setWindowTitle("Tuned model")
         box.setText(text)
         role = QMessageBox.ButtonRole
         go_on, end = "Save…", "Discard"
@@ -99,9 +141,10 @@ class ClosingQuestion(QObject):
         box.exec()
         return buttons.get(box.clickedButton(), Answer.STAY)
 
-    def ask_where(self) -> Path | None:
+    def ask_where(self, is_at_work: bool) -> Path | None:
         """Let a person say where to save; None where nothing was chosen."""
-        title, proposed = "Save the tuned model when it is ready", "tuned.safetensors"
+        title, proposed = "Save the tuned model", "tuned.safetensors"
+        title += " when it is ready" if is_at_work else ""
         owner = self._owner.window()
         return ask_for_file(owner, title, proposed, MODEL_FILES, named_as_model)
 

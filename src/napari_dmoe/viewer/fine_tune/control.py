@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from weakref import WeakSet
 
 from napari.utils.theme import get_theme
 from qtpy.QtCore import QTimer
 
 from napari_dmoe.training.tuning.presets import tuning_settings
 from napari_dmoe.viewer.bench import Bench, TabControl
-from napari_dmoe.viewer.fine_tune.closing import UNDECIDED, ClosingQuestion
+from napari_dmoe.viewer.fine_tune.changes import ChangesSinceStart
+from napari_dmoe.viewer.fine_tune.closing import AT_WORK, UNDECIDED, ClosingQuestion
 from napari_dmoe.viewer.fine_tune.guard import GuardControl
 from napari_dmoe.viewer.fine_tune.looking import LookingControl
 from napari_dmoe.viewer.fine_tune.pairs_control import PairsControl
@@ -48,8 +48,14 @@ class FineTuneControl(TabControl):
         )
         self.outcome = OutcomeControl(bench, self.tuning, tab.outcome)
         self.looking = LookingControl(bench, self.tuning, tab.outcome)
-        self.closing = ClosingQuestion(self.tuning, self._finish, tab)
-        self._changed: WeakSet[Layer] = WeakSet()
+        self.closing = ClosingQuestion(
+            bench.session,
+            self.tuning,
+            finish=self._finish,
+            save=self._save_kept,
+            owner=tab,
+        )
+        self._changes = ChangesSinceStart(self)
         self._connect()
         self._on_model()
 
@@ -73,6 +79,7 @@ class FineTuneControl(TabControl):
         self._work.ended.connect(self._show_ready)
         self.pairs.shown.connect(self._on_pairs)
         self.pairs.painted.connect(self._on_painted)
+        self._changes.told.connect(self._show_changed)
         self._show_theme()
 
     def see(self, is_seen: bool) -> None:
@@ -123,8 +130,8 @@ class FineTuneControl(TabControl):
 
     def _on_painted(self, layer: Layer) -> None:
         used = [pair.labels() for pair in self.tuning.pairs]
-        if layer in used and layer not in self._changed:
-            self._changed.add(layer)
+        if layer in used:
+            self._changes.note(layer)
             self._show_changed()
 
     def _show(self) -> None:
@@ -132,7 +139,8 @@ class FineTuneControl(TabControl):
         foot.show_state(state, has_model=self.tuning.has_model)
         self.tab.show_at_work(state.is_at_work or state in (State.STOPPED, State.DONE))
         if state in (State.READY, State.PREPARING):
-            self._changed.clear()
+            labels = (pair.labels() for pair in self.tuning.pairs)
+            self._changes.begin(each for each in labels if each is not None)
         if state.is_at_work:
             self.closing.watch()
         self._show_changed()
@@ -175,7 +183,7 @@ class FineTuneControl(TabControl):
             for pair in self.tuning.pairs
             if pair.labels() not in there or pair.image() not in there
         ]
-        changed = sorted(layer.name for layer in self._changed)
+        changed = sorted(layer.name for layer in self._changes.of())
         self.tab.pairs.show_changes(changed, gone)
 
     def _show_theme(self, event: Any = None) -> None:
@@ -185,10 +193,20 @@ class FineTuneControl(TabControl):
             ink, paper = (c.as_hex("long") for c in (theme.text, theme.background))
             self.tab.curves.show_theme(ink, paper)
 
+    def save_loaded(self) -> None:
+        """Ask where to save the tuned model that is loaded, and do that."""
+        self.outcome.save_loaded()
+
+    def _save_kept(self, path: Path) -> None:
+        self.outcome.save(path, self.tuning.folder.kept_model())
+
     def _finish(self, path: Path) -> bool:
         """Save the result at a path: now, or when the process has it."""
-        if self.tuning.state in UNDECIDED:
-            return self.outcome.save_before_closing(path)
+        tuning = self.tuning
+        if tuning.state not in AT_WORK:
+            is_open = tuning.state in UNDECIDED
+            source = tuning.model_file if is_open else tuning.folder.kept_model()
+            return self.outcome.save_before_closing(path, source)
         try:
             self.tune.runner.save_alone(path)
         except OSError as error:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 # As in napari_dmoe.training.tuning.process and its run folder, which need torch.
 _MODEL, _CASES, _REPLAY, _RUN = "model.safetensors", "cases", "replay", "run"
 _TUNED, _LAST = "tuned.safetensors", "last.safetensors"
+_KEPT_MODEL = "kept.safetensors"
 
 
 class TuningFolder:
@@ -56,7 +57,7 @@ class TuningFolder:
         return next((p for p in found if p.is_file()), None) if self.exists else None
 
     def keep(self) -> None:
-        """Put the cases by to be rehearsed; of the rest, the tuned model stays."""
+        """Put the tuned model by, and the cases to be rehearsed; the rest goes."""
         if not self.exists:
             return
         from napari_dmoe.training.tuning.corrected import StoredCases, free_path
@@ -66,12 +67,20 @@ class TuningFolder:
         for path in sorted((self.path / _CASES).glob("*.npz")):
             path.replace(free_path(replay))
         self._kept = StoredCases.of(replay).ids()
-        self._empty(_REPLAY, _TUNED)
+        tuned = self.tuned_model()
+        if tuned is not None:
+            tuned.replace(self.path / _KEPT_MODEL)
+        self._empty(_REPLAY, _KEPT_MODEL)
+
+    def kept_model(self) -> Path | None:
+        """Return the file of the model that was kept last; None before any was."""
+        path = self.path / _KEPT_MODEL if self.exists else None
+        return path if path is not None and path.is_file() else None
 
     def discard(self) -> None:
-        """Delete everything but what was kept to be rehearsed."""
+        """Delete everything but what was kept: its model, its cases to be rehearsed."""
         if self.exists:
-            self._empty(_REPLAY)
+            self._empty(_REPLAY, _KEPT_MODEL)
 
     def _empty(self, *kept: str) -> None:
         for entry in self.path.iterdir():

@@ -36,8 +36,8 @@ class TuningFoot(Foot):
         super().__init__(
             "tuning",
             start="Start",
-            start_help="Tune a copy of the model on the ticked pairs, in a process of "
-            "its own. The model itself stays as it is until Keep.",
+            start_help="Train a copy of the model on the ticked images. The model "
+            "itself stays as it is until Keep.",
             stop_help="Save what was trained so far, and stop. It can be resumed.",
             below=(self._choices,),
             parent=parent,

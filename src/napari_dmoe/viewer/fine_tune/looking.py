@@ -64,7 +64,7 @@ class LookingControl(Control):
         )
 
     def _look(self, place: int, is_compared: bool) -> None:
-        path, parent = self._tuning.folder.tuned_model(), self._tuning.parent
+        path, parent = self._tuning.model_file, self._tuning.parent
         image = self._images[place]() if 0 <= place < len(self._images) else None
         if path is None or parent is None or image is None:
             return

@@ -13,8 +13,8 @@ from napari_dmoe.viewer.ui.lists import WrappingList
 from napari_dmoe.viewer.ui.parts import column, heading, paragraph, say
 
 NOTHING = (
-    "Nothing to learn from yet. Segment an image and correct its mask with napari's "
-    "brush, or open an image with its labels."
+    "None yet. Segment an image and correct its mask with napari's brush, or open an "
+    "image with its labels."
 )
 
 
@@ -36,7 +36,7 @@ class PairsSection(QWidget):
         self.note = paragraph(NOTHING, name="pairs-note")
         self.privacy = paragraph(PRIVATE, name="pairs-privacy")
         self.changes = paragraph(name="pairs-changes")
-        title = heading("PAIRS")
+        title = heading("TRAINING IMAGES")
         self.privacy.setToolTip(PRIVATE_HELP)
         column(self, title, self.list, self.note, self.changes, self.privacy)
         self.show_pairs((), ())

@@ -14,6 +14,7 @@ from qtpy.QtCore import QObject, QTimer, Signal
 from napari_dmoe.progress import Progress
 from napari_dmoe.viewer.fine_tune.folder import TuningFolder
 from napari_dmoe.viewer.ui.connections import at_its_end
+from napari_dmoe.viewer.ui.turns import in_turn, is_free
 
 if TYPE_CHECKING:
     from napari_dmoe.training.tuning.process import TuningProcess, TuningTask
@@ -63,7 +64,7 @@ class TuningRunner(QObject):
         super().__init__(parent)
         self._start, self._held = start, _Held(folder)
         self._timer = QTimer(self)
-        self._timer.timeout.connect(self.poll)
+        self._timer.timeout.connect(self._on_tick)
         at_its_end(self, self._held.end)
 
     def start(self, task: TuningTask) -> None:
@@ -97,6 +98,10 @@ class TuningRunner(QObject):
         """Kill the process, and delete the folder."""
         self._timer.stop()
         self._held.end()
+
+    def _on_tick(self) -> None:
+        if is_free():  # else at one of the next ticks
+            in_turn(self, self.poll)
 
     def poll(self) -> None:
         """Read what the process says."""

@@ -13,6 +13,7 @@ from napari_dmoe.viewer.ui.parts import (
     StartButton,
     button,
     column,
+    emphasise,
     heading,
     narrow_combo,
     offer,
@@ -21,6 +22,7 @@ from napari_dmoe.viewer.ui.parts import (
     say,
 )
 from napari_dmoe.viewer.ui.tables import Table
+from napari_dmoe.viewer.ui.theme import set_tone
 
 _MOST_LINES = 30
 _KEEP_HELP = "Work with the tuned model from now on."
@@ -40,20 +42,27 @@ class OutcomeSection(QWidget):
         self._make_looks()
         self.title = heading("AFTER")
         self.verdict = paragraph(name="tuning-verdict")
+        self.own_cases = paragraph(name="tuning-own-cases")
+        set_tone(self.own_cases, "caution")
+        emphasise(self.own_cases)
         self.table = Table("Dice before and after", most_lines=_MOST_LINES, wraps=True)
+        self.legend = paragraph(name="tuning-legend")
         self.notices = paragraph(name="tuning-notices")
         self._make_decisions()
         column(
             self,
             self.title,
+            self.own_cases,
             self.verdict,
             self.table,
+            self.legend,
             self.notices,
             self.case_combo,
             self.look_button,
             self.changes_button,
             self._accept,
             self._decide,
+            self.keeping,
         )
         self.offer_cases((), may_look=False, may_compare=False)
         self.show_nothing()
@@ -83,6 +92,8 @@ class OutcomeSection(QWidget):
         self.accept_box.toggled.connect(self._show_keep)
         self.accepted = paragraph(name="tuning-accepted")
         self._accept = row(self.accept_box, self.accepted, stretch=1)
+        self.keeping = paragraph(name="tuning-keeping")
+        self._is_kept = self._is_keeping = False
         self.keep_button = button("Keep", _KEEP_HELP, self.keep_requested)
         self.discard_button = button(
             "Discard", "Forget the tuned model, and its cases.", self.discard_requested
@@ -109,25 +120,31 @@ class OutcomeSection(QWidget):
         """Show no outcome."""
         for part in (self.title, self.table, self._accept, self._decide):
             part.setVisible(False)
-        say(self.verdict, "")
-        say(self.notices, "")
+        for text in (self.verdict, self.own_cases, self.legend, self.notices):
+            say(text, "")
+        say(self.keeping, "")
 
     def show_outcome(
         self,
         verdict: str,
         lines: Sequence[Line],
         *,
+        own_cases: str = "",
+        legend: str = "",
         notices: Sequence[str] = (),
         to_accept: str = "",
         is_kept: bool = False,
     ) -> None:
         """Show what changed, and let a person decide.
 
-        `to_accept` says what has to be ticked before Keep, nothing where all is well;
-        `is_kept` that it is decided already.
+        `own_cases` says what got worse on what it was trained on, and `to_accept` what
+        has to be ticked before Keep, nothing where all is well; the `legend` what marks
+        in the table mean; `is_kept` that it is decided already.
         """
         self.title.setVisible(True)
         say(self.verdict, verdict)
+        say(self.own_cases, own_cases)
+        say(self.legend, legend)
         say(self.notices, "\n".join(notices))
         if to_accept != self.accepted.text():
             self.accept_box.setChecked(False)
@@ -139,10 +156,19 @@ class OutcomeSection(QWidget):
         self.table.show_lines(lines, REPORT_COLUMNS)
         self._show_keep()
 
+    def show_keeping(self, is_begun: bool) -> None:
+        """Say at once that the model is being kept, or that this ended."""
+        self._is_keeping = is_begun
+        say(self.keeping, "Loading the tuned model …" if is_begun else "")
+        self.discard_button.setEnabled(not is_begun)
+        self._show_keep()
+
     def _show_keep(self, *_: object) -> None:
         needs = bool(self.accepted.text()) and not self.accept_box.isChecked()
-        self.keep_button.setText("Kept" if self._is_kept else "Keep")
-        self.keep_button.setEnabled(not needs and not self._is_kept)
+        is_over = self._is_kept or self._is_keeping
+        known = "Keeping …" if self._is_keeping else "Keep"
+        self.keep_button.setText("Kept" if self._is_kept else known)
+        self.keep_button.setEnabled(not needs and not is_over)
         self.keep_button.setToolTip(
             "Tick first that you accept what got worse." if needs else _KEEP_HELP
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from psygnal import Signal
@@ -64,12 +65,20 @@ class Tuning:
         """The model that it started from, what it is trained on, and its guard."""
         self.epochs: list[Epoch] = []
         self.report: TuningReport | None = None
+        self.saved_as: Path | None = None
+        """Where a person saved its result; None where they did not."""
         self.epoch_ended.emit()
 
     @property
     def has_model(self) -> bool:
         """Whether a model was saved that can be looked at or gone on with."""
-        return self.folder.tuned_model() is not None
+        return self.model_file is not None
+
+    @property
+    def model_file(self) -> Path | None:
+        """The file of the tuned model, also once it is kept; None without one."""
+        is_kept = self.state is State.KEPT
+        return self.folder.kept_model() if is_kept else self.folder.tuned_model()
 
     def begin(self, parent: LoadedModel, pairs: tuple[Pair, ...], guard: Guard) -> None:
         """Forget the last tuning and prepare another."""

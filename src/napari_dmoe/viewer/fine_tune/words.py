@@ -5,13 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_dmoe.evaluation.groups import EVERYBODY, SMALL_GROUP, values_in
+from napari_dmoe.models.titles import subject_of
+from napari_dmoe.viewer.checkpoints import GENERIC_CARD, TUNED
 from napari_dmoe.viewer.fine_tune.clock import in_words
 from napari_dmoe.viewer.rows import Column, Line
 
 if TYPE_CHECKING:
+    from napari_dmoe.models.checkpoint import LoadedModel
     from napari_dmoe.progress import Progress
     from napari_dmoe.training.guarding.guard import Guard
     from napari_dmoe.training.guarding.report import Change, TuningReport
@@ -68,11 +72,18 @@ def at_work(progress: Progress, seconds_left: float | None) -> str:
     return f"{said} · {known}"
 
 
+LOSS = "▼"
+"""What stands beside a score that fell."""
+
+_FEW_MARK = "*"
+FEW = f"{_FEW_MARK} fewer than {SMALL_GROUP} cases: says little"
+"""What the mark beside a number of cases means."""
+
 REPORT_COLUMNS = (
     Column("group", "group"),
     Column("class", "class"),
     Column("change", "before\n→after", "Mean Dice of the same cases before and after."),
-    Column("n", "n", "Cases with a score before and after. *: few: says little."),
+    Column("n", "n", f"Cases with a score before and after. {FEW}."),
     Column(
         "interval",
         "95 % of\nchange",
@@ -92,7 +103,12 @@ def report_lines(report: TuningReport) -> list[Line]:
     lines.append(_heading(f"Trained on: {n} corrected {'case' if n == 1 else 'cases'}"))
     has_groups = len({change.group for change in report.cases}) > 2
     shown = [c for c in report.cases if c.group == EVERYBODY or has_groups]
-    return lines + [_line(change) for change in shown]
+    for change in shown:
+        line = _line(change)
+        if change.is_worse(report.tolerance):
+            line = _as_worse(line)
+        lines.append(line)
+    return lines
 
 
 def _heading(text: str) -> Line:
@@ -105,8 +121,15 @@ def _guard_line(change: Change, tolerance: float) -> Line:
     cells = {**line.cells, "interval": _interval(change)}
     if not change.is_worse(tolerance):
         return replace(line, cells=cells)
-    cells["change"] += " worse"
-    return replace(line, cells=cells, bold=("group",))
+    return _as_worse(replace(line, cells=cells))
+
+
+def _as_worse(line: Line) -> Line:
+    """Mark a loss by a sign, a word and a colour."""
+    cells = dict(line.cells)
+    cells["change"] += f" {LOSS} worse"
+    bold, worse = ("group", "change"), ("change",)
+    return replace(line, cells=cells, bold=bold, worse=worse)
 
 
 def _line(change: Change) -> Line:
@@ -118,7 +141,7 @@ def _line(change: Change) -> Line:
         "group": values_in(change.group),
         "class": change.region,
         "change": f"{_dice(change.before)}→{_dice(change.after)}",
-        "n": f"{n}{'*' if is_small else ''}",
+        "n": f"{n}{_FEW_MARK if is_small else ''}",
         "interval": "",
     }
     help_ = f"Mean Dice of {n} cases{left_out}{absent}{few}. {change.said}."
@@ -150,6 +173,36 @@ def fallen_groups(report: TuningReport) -> tuple[str, ...]:
     names = tuple(dict.fromkeys(values_in(change.group) for change in fell))
     groups = tuple(name for name in names if name != EVERYBODY)
     return groups or tuple("all together" for _ in names)
+
+
+def own_cases(report: TuningReport) -> str:
+    """Say what got worse on what was trained on itself; nothing where nothing did."""
+    said = report.said_of_cases
+    return f"{LOSS} {sentence(said)}" if said else ""
+
+
+def sentence(text: str) -> str:
+    """Return a text that begins as a sentence does."""
+    return text[:1].upper() + text[1:]
+
+
+def legend(report: TuningReport) -> str:
+    """Say what the marks in the table mean; nothing where there is none."""
+    shown = (*report.guard, *(c for c in report.cases if c.group == EVERYBODY))
+    return "" if all(change.is_enough for change in shown) else FEW
+
+
+def tuned_title(parent: LoadedModel, n: int) -> str:
+    """Return what a kept model is called that is in no file yet.
+
+    It was tuned on `n` images.
+    """
+    card, is_again = parent.card, parent.card.name.endswith(TUNED)
+    subject = subject_of(card.title)
+    if card.name == GENERIC_CARD and parent.source:
+        subject = Path(parent.source).stem
+    images = f"{n} image{'s' * (n != 1)}"
+    return f"{subject}, tuned {'again ' * is_again}on your {images} (not saved)"
 
 
 def acceptance(report: TuningReport) -> str:

@@ -79,11 +79,7 @@ def question(layer: Image) -> str:
         if not few:
             return ""
         which, remedy = _PLACES[few[0]], ""
-    n = shape[-1 if which == "last" else few[0]]
-    return (
-        f"Does the {which} axis ({n}) hold channels or planes? Say so under "
-        f"Axes{remedy}."
-    )
+    return f"Does the {which} axis hold channels or planes? Say so under Axes{remedy}."
 
 
 def _states_its_axes(layer: Image) -> bool:

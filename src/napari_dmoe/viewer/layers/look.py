@@ -29,6 +29,9 @@ from napari_dmoe.viewer.layers.names import layer_name
 from napari_dmoe.viewer.layers.placement import LayerData
 from napari_dmoe.viewer.layers.records import hover_note
 
+CLASS = "class"
+"""Column of a mask's features that names its labels."""
+
 _MASK_OPACITY = 0.5
 _ALTERED_OPACITY = 0.9
 """Of an outline (:mod:`napari_dmoe.viewer.layers.outlines`), which a mask that is not
@@ -62,7 +65,7 @@ def mask_look(
     """
     note, text = ("", "") if record is None else hover_note(record)
     opacity = _ALTERED_OPACITY if note else _MASK_OPACITY
-    look = maps.labels_look("class", classes, mask_colours(classes, record), opacity)
+    look = maps.labels_look(CLASS, classes, mask_colours(classes, record), opacity)
     if note:
         look["features"][note] = [text] * len(classes)
     return look

@@ -10,8 +10,10 @@ from napari_dmoe.viewer.layers.records import altered_words
 
 MASK = "mask"
 DIFFERENCE = "difference"
+REFERENCE = "reference"
 CHANGED_BY_TUNING = "changed by tuning"
 NOISE_ENTROPY = "noise entropy"
+SEEN = "what the model sees"
 
 
 def layer_name(image: str, what: str) -> str:

@@ -7,13 +7,16 @@ What is computed from a layer that is there already is placed by
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from napari.layers import Labels, Layer
 from napari.utils.notifications import show_warning
 
 from napari_dmoe.imaging import files
+from napari_dmoe.imaging.label_values import compact
 from napari_dmoe.imaging.nifti import NIFTI_SUFFIXES
 from napari_dmoe.imaging.spatial import (
     CHANNEL_AXIS,
@@ -29,6 +32,10 @@ from napari_dmoe.inference.results.provenance import METADATA_KEY, Provenance
 from napari_dmoe.inference.results.sidecars import record_path
 from napari_dmoe.viewer.layers.look import mask_look
 from napari_dmoe.viewer.layers.placement import FILE_KEY, LayerData
+
+PLUGIN = "napari-dmoe"
+TIFF_LABELS = ".labels.tif"
+"""Ending of masks as TIFF; the record lies beside them, ending in ``.labels.json``."""
 
 _SAMPLED = 200_000
 
@@ -59,8 +66,9 @@ def mask_layers(path: Path) -> list[LayerData]:
     """Open a mask that was saved here, in its place, with its names and its record.
 
     It is a ``.labels.tif`` whose record lies beside it, or NIfTI with a record in its
-    header. Without a record the one Labels layer has its file's own place only; where
-    one is damaged, or another mask's, that is said, and the mask opens without it.
+    header. Without a record the one Labels layer has its file's own place only, and
+    the names that a TIFF states itself; where one is damaged, or another mask's, that
+    is said, and the mask opens without it.
 
     Raises
     ------
@@ -70,13 +78,44 @@ def mask_layers(path: Path) -> list[LayerData]:
     image = files.read_labels(path)
     if image.data.dtype.kind not in "iub":
         raise ImageReadError(f"{path.name} holds no labels, but {image.data.dtype}")
-    image, record = _with_record(path, image)
+    image, record = _with_record(path, replace(image, data=compact(image.data)))
     name = files.image_stem(path).removesuffix(".labels")
     data, arguments, kind = labels_layer(image, name)
-    if record is not None:
+    if record is None:
+        classes = _stated_classes(path, int(data.max(initial=0)))
+        arguments |= mask_look(classes) if classes else {}
+    else:
         arguments |= mask_look(record.classes, record)
         arguments["metadata"][METADATA_KEY] = record.model_dump(mode="json")
     return [(data, arguments, kind)]
+
+
+def _stated_classes(path: Path, largest: int) -> tuple[str, ...]:
+    """Return what labels mean by their file; nothing where it names not all of them."""
+    is_tiff = files.image_suffix(path) in files.TIFF_SUFFIXES
+    classes = files.stated_classes(path) if is_tiff else ()
+    return classes if largest < len(classes) else ()
+
+
+def complete_mask(layer: Layer) -> None:
+    """Give a mask that napari's own reader opened its names, its place and its record.
+
+    Only where it is a mask that was saved here, and as it was saved.
+    """
+    source = layer.source
+    path = Path(str(source.path or ""))
+    is_ours = path.name.lower().endswith(TIFF_LABELS) and source.reader_plugin != PLUGIN
+    if not isinstance(layer, Labels) or not is_ours or METADATA_KEY in layer.metadata:
+        return
+    try:
+        ((data, arguments, _),) = mask_layers(path)
+    except ImageReadError:
+        return
+    if not np.array_equal(data, layer.data):
+        return
+    layer.metadata = {**layer.metadata, **arguments.pop("metadata")}
+    for name, value in arguments.items():
+        setattr(layer, name, value)
 
 
 def _with_record(

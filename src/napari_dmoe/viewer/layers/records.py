@@ -133,6 +133,7 @@ def record_rows(stated: Any) -> list[tuple[str, str]]:
         ("Device", record.device),
         ("Image", _image(record)),
         ("Input", f"SHA-256 {record.image.input_sha256[:_SHORT_HASH]}…"),
+        ("Fit", record.fit or ""),
         ("Settings", "\n".join(settings)),
         ("Versions", "\n".join(f"{n} {v}" for n, v in record.versions.items())),
         ("Painted", "yes, after the run" if record.edited else "no"),

@@ -10,7 +10,8 @@ from napari.layers import Image
 from pydantic import ValidationError
 
 from napari_dmoe.imaging.disk.atomic import write_text
-from napari_dmoe.imaging.files import TIFF_SUFFIXES, write_tiff
+from napari_dmoe.imaging.files import without_suffix, write_tiff
+from napari_dmoe.imaging.label_values import compact
 from napari_dmoe.imaging.nifti import NIFTI_SUFFIXES
 from napari_dmoe.imaging.nifti_writing import write_nifti
 from napari_dmoe.imaging.spatial import SPATIAL_AXES, ImageReadError, SpatialImage
@@ -20,10 +21,9 @@ from napari_dmoe.inference.results.sidecars import (
     record_path,
     recorded,
 )
+from napari_dmoe.viewer.layers.look import CLASS
+from napari_dmoe.viewer.layers.opening import TIFF_LABELS
 from napari_dmoe.viewer.layers.placement import FILE_KEY, PLACE, to_image
-
-TIFF_LABELS = ".labels.tif"
-"""Ending of masks as TIFF; the record lies beside them, ending in ``.labels.json``."""
 
 
 def save_layer(path: Path, data: Any, meta: dict[str, Any]) -> list[str]:
@@ -55,7 +55,7 @@ def save_layer(path: Path, data: Any, meta: dict[str, Any]) -> list[str]:
             f"{path.name}: NIfTI holds grey volumes along z, y and x, and this layer "
             f"has the shape {data.shape}: save it as TIFF or PNG"
         )
-    image = SpatialImage(_compact(data), placed.axes, placed.affine, placed.unit)
+    image = SpatialImage(compact(data), placed.axes, placed.affine, placed.unit)
     record = _record(meta)
     write_nifti(path, image, order=_stored_axes(meta), record=record)
     return _with(record, path)
@@ -65,9 +65,8 @@ def mask_path(path: Path) -> Path:
     """Return where a mask is written: ``.nii``, ``.nii.gz`` or ``.labels.tif``."""
     if path.name.lower().endswith(NIFTI_SUFFIXES):
         return path
-    suffix = path.suffix if path.suffix.lower() in TIFF_SUFFIXES else ""
-    stem = path.name.removesuffix(TIFF_LABELS).removesuffix(suffix)
-    return path.with_name(f"{stem}{TIFF_LABELS}")
+    stem = without_suffix(path.name).removesuffix(TIFF_LABELS.removesuffix(".tif"))
+    return path.with_name(f"{without_suffix(stem)}{TIFF_LABELS}")
 
 
 def save_mask(path: Path, data: Any, meta: dict[str, Any]) -> list[str]:
@@ -88,9 +87,9 @@ def save_mask(path: Path, data: Any, meta: dict[str, Any]) -> list[str]:
     target = mask_path(path)
     placed = _placed(data.shape, meta)
     spacing = None if placed.unit is None else placed.spacing
-    write_tiff(
-        target, _compact(data), axes=placed.axes, spacing=spacing, unit=placed.unit
-    )
+    how: dict[str, Any] = {"spacing": spacing, "unit": placed.unit}
+    labels = np.asarray(data)
+    write_tiff(target, labels, axes=placed.axes, **how, classes=_classes(meta))
     return _with(_record(meta), target)
 
 
@@ -114,14 +113,6 @@ def _placed(shape: tuple[int, ...], meta: dict[str, Any]) -> SpatialImage:
     return to_image(Image(empty, rgb=False, **place), dims=3)
 
 
-def _compact(data: Any) -> Any:
-    """Store labels, which napari may hold in 64 bits, in as few bits as they need."""
-    values = np.asarray(data)
-    if values.dtype.kind not in "ui" or values.dtype.itemsize <= 2 or not values.size:
-        return values
-    return values.astype(np.min_scalar_type(max(values.max(), -values.min() - 1)))
-
-
 def _stored_axes(meta: dict[str, Any]) -> tuple[str, ...] | None:
     """Return the axes' order in the file that the image came from."""
     stated = (meta.get("metadata") or {}).get(FILE_KEY)
@@ -130,10 +121,25 @@ def _stored_axes(meta: dict[str, Any]) -> tuple[str, ...] | None:
     return tuple(axes) if is_order and axes is not None else None
 
 
+def _classes(meta: dict[str, Any]) -> tuple[str, ...]:
+    """Return what a layer's labels mean, by its record or its features."""
+    record = _provenance(meta)
+    if record is not None:
+        return record.classes
+    features = meta.get("features")
+    names = () if features is None or CLASS not in features else features[CLASS]
+    return tuple(map(str, names))
+
+
 def _record(meta: dict[str, Any]) -> str | None:
     """Return a result's record as JSON; nothing else of a layer's metadata goes out."""
+    record = _provenance(meta)
+    return None if record is None else record.model_dump_json(indent=2) + "\n"
+
+
+def _provenance(meta: dict[str, Any]) -> Provenance | None:
     stated = (meta.get("metadata") or {}).get(METADATA_KEY)
     try:
-        return Provenance.model_validate(stated).model_dump_json(indent=2) + "\n"
+        return Provenance.model_validate(stated)
     except ValidationError:
         return None

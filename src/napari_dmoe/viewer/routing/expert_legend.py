@@ -15,7 +15,7 @@ from napari_dmoe.viewer.ui.parts import swatch
 _COLUMNS = 2
 _HELP = (
     "Share of this {unit}'s gates that the expert has. Click, or press Space, to show "
-    "the tokens of this expert alone; again, to show all experts."
+    "where this expert works; again, to show all experts."
 )
 
 
@@ -41,7 +41,9 @@ class ExpertLegend(QWidget):
         if len(rows) != len(self.buttons):
             self._make(len(rows))
         for number, (button, line) in enumerate(zip(self.buttons, rows, strict=True)):
-            button.setText(f"{line.name} · {line.value}")
+            # The heading above says that these are experts: docks are narrow.
+            button.setText(f"{number} · {line.value}")
+            button.setAccessibleName(f"{line.name} · {line.value}")
             button.setChecked(number == chosen)
             button.setToolTip(_HELP.format(unit=unit))
             if line.colour is not None and line.colour != self._colours[number]:

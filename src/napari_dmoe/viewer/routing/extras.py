@@ -112,7 +112,7 @@ def why_never(made: Segmentation, overlay: Overlay) -> str:
     if needs == "blocks" and routing is not None and len(routing.token_axes) == 3:
         return STAGES
     if needs == "two values" and not made.provenance.drivers:
-        return "Nothing drives this model, so there are no two values to compare."
+        return "This model uses no attribute, so there are no two values to compare."
     return ""
 
 

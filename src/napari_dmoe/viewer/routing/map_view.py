@@ -17,6 +17,7 @@ from napari_dmoe.viewer.ui.parts import column, narrow_combo, offer, row, say
 
 _MOST_SAMPLES = 64
 _LARGEST_SEED = 99_999
+_FEW = 2  # characters of a value that are always seen: two lists stand in a row
 _COMPUTE_HELP = (
     "Runs the model in the background for what this map needs. What it finds is kept "
     "for as long as the result is, for the whole network."
@@ -70,8 +71,12 @@ class MapSection(QWidget):
             "Attribute", "Attribute whose values are compared."
         )
         self.attribute_combo.activated.connect(self._on_attribute)
-        self.first_combo = narrow_combo("First value", "One of the two values.")
-        self.second_combo = narrow_combo("Second value", "The other of the two values.")
+        self.first_combo = narrow_combo(
+            "First value", "One of the two values.", characters=_FEW
+        )
+        self.second_combo = narrow_combo(
+            "Second value", "The other of the two values.", characters=_FEW
+        )
         for combo in (self.first_combo, self.second_combo):
             combo.activated.connect(self.changed)
         self._values_row = row(self.first_combo, QLabel("and"), self.second_combo)
@@ -80,9 +85,9 @@ class MapSection(QWidget):
             layout.setStretch(2, 1)
 
     def _make_samples(self) -> None:
-        what = "Draws of the published gating noise, 1 to 64; each is one run."
-        self.samples_spin = parts.spin_box("Samples", what, 1, _MOST_SAMPLES)
-        what = "Seed of the noise: the same seed gives the same samples."
+        what = "How often the model is run with the published noise: 1 to 64."
+        self.samples_spin = parts.spin_box("Runs with noise", what, 1, _MOST_SAMPLES)
+        what = "The same seed draws the same noise."
         self.seed_spin = parts.spin_box("Seed", what, 0, _LARGEST_SEED)
         for spin in (self.samples_spin, self.seed_spin):
             spin.setKeyboardTracking(False)
@@ -90,7 +95,7 @@ class MapSection(QWidget):
         self._samples_row = QWidget()
         column(
             self._samples_row,
-            row(QLabel("Samples"), self.samples_spin, stretch=1),
+            row(QLabel("Runs"), self.samples_spin, stretch=1),
             row(QLabel("Seed"), self.seed_spin, stretch=1),
         )
 

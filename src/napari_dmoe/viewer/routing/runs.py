@@ -41,8 +41,8 @@ def what_is_missing(made: Segmentation, overlay: Overlay, extras: known.Extras) 
         return f"Needs a run for {' and one for '.join(missing)}."
     if overlay.kind.needs == "samples":
         plural = "" if overlay.samples == 1 else "s"
-        return f"Needs a run for {overlay.samples} noise sample{plural}."
-    return "Needs a run that reads the routers."
+        return f"Needs {overlay.samples} run{plural} with noise."
+    return "Needs one run."
 
 
 def why_no_run(session: Session, image: Image, result: Result) -> str:

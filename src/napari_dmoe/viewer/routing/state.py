@@ -190,12 +190,12 @@ def _note(
             parts.append(_by_block(result, routing, overlay))
     elif len(routing.values) > 1:
         parts.append(
-            f"Mean over {len(routing.values)} values, by their shares in the mixture."
+            f"Weighted mean over {len(routing.values)} values, as in the mask."
         )
         if overlay.name == "entropy":
             parts.append("More than 1 bit, which a mean can have, looks like 1.")
     if overlay.name == "gate" and not load[overlay.expert] > 0:
-        parts.append(f"Expert {overlay.expert} has no token here, so nothing is seen.")
+        parts.append(f"Expert {overlay.expert} works nowhere here, so nothing is seen.")
     if overlay.kind.needs == "blocks":
         parts.append("Of all blocks: the slider moves only the plots.")
     if routing.n_experts > len(pictures.EXPERT_COLOURS):

@@ -25,9 +25,7 @@ from napari_dmoe.viewer.ui.colours import ColourBar
 from napari_dmoe.viewer.ui.parts import column, heading, paragraph, row, say
 
 NOTHING = "No routing yet: segment an image with a model that has experts."
-_HOVER = (
-    "Point at the image: the status bar names the experts of the token and their gates."
-)
+_HOVER = "Point at the image: the status bar names the experts there, and their gates."
 _BETWEEN = 8
 
 
@@ -75,7 +73,7 @@ class RoutingTab(parts.ScrollColumn):
             self.maps,
             self.bar,
             self.pairs,
-            heading("EXPERTS · share of the gates"),
+            heading("EXPERTS · share of gates"),
             self.legend,
             paragraph(_HOVER),
             self.plots,
@@ -116,7 +114,9 @@ class RoutingTab(parts.ScrollColumn):
         self.block_label.setText(name)
         self.block_slider.setAccessibleName(name)
         self.block_slider.setToolTip(f"{name} of the network, counted from 0.")
-        self.pairs.setToolTip(f"Share of this {unit}'s tokens that each pair has.")
+        self.pairs.setToolTip(
+            f"In how much of the image each pair works, in this {unit}."
+        )
 
     def _on_expert(self, expert: int) -> None:
         """Single an expert out; where it is already, show all again."""

@@ -8,7 +8,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QWidget
 
 from napari_dmoe.viewer.rows import TableRow
-from napari_dmoe.viewer.ui import parts
+from napari_dmoe.viewer.ui import icons, parts
 from napari_dmoe.viewer.ui.findings import FindingView
 from napari_dmoe.viewer.ui.tables import Facts
 
@@ -31,6 +31,7 @@ class CompareSection(QWidget):
         self.button = parts.button(
             "Compare", _HELP, self._on_compare, parts.StartButton
         )
+        icons.give(self.button, "compare")
         self.table = Facts("Pixels of the class in the first and the second mask.")
         self.found = FindingView("compare", "the comparison", self.table)
         content = QWidget()

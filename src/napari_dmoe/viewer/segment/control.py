@@ -10,6 +10,7 @@ from napari_dmoe.viewer.segment.compare import CompareControl
 from napari_dmoe.viewer.segment.fit import FitControl
 from napari_dmoe.viewer.segment.many_images import FileSeries, LayerSeries
 from napari_dmoe.viewer.segment.model import ModelLoader
+from napari_dmoe.viewer.segment.pixel_size import PixelSizeControl
 from napari_dmoe.viewer.segment.readiness import (
     CHOOSE_CHANNEL,
     CHOOSE_IMAGE,
@@ -24,6 +25,7 @@ from napari_dmoe.viewer.segment.readiness import (
 from napari_dmoe.viewer.segment.result import ResultControl, ResultFiles
 from napari_dmoe.viewer.segment.run import Run, RunControl
 from napari_dmoe.viewer.segment.samples import SampleOffer
+from napari_dmoe.viewer.segment.seen_frame import SeenFrame
 from napari_dmoe.viewer.segment.subject import SubjectControl
 from napari_dmoe.viewer.segment.tab import SegmentTab
 from napari_dmoe.viewer.ui.connections import Connections
@@ -46,6 +48,8 @@ class SegmentControl(TabControl):
         self.subject = SubjectControl(bench, tab.image, tab.patient)
         self.samples = SampleOffer(bench, tab.samples, tab.result)
         self.fit = FitControl(bench, tab.image)
+        self.pixel_size = PixelSizeControl(bench, tab.image.pixel_size)
+        self.seen_frame = SeenFrame(bench, tab.image)
         self.results = ResultControl(bench, tab.result)
         self.compare = CompareControl(bench, tab.compare)
         self.layer_series = LayerSeries(bench, self.run, tab.series)
@@ -64,6 +68,7 @@ class SegmentControl(TabControl):
         tab.action.place(foot.button)
         tab.action.remedy_requested.connect(self._on_remedy)
         self.subject.shown.connect(self._show_readiness)
+        self.fit.found.connect(self._on_fit)
         self.subject.patient_entered.connect(self.results.show)
         self.subject.patient_entered.connect(run.rerun)
         tab.settings.changed.connect(self._on_settings)
@@ -107,18 +112,28 @@ class SegmentControl(TabControl):
         self.tab.settings.set_choices("device", self._session.surroundings.devices)
 
     def _show_readiness(self) -> None:
+        is_ready = self._show_action()
+        self._work.say("Ready." if is_ready and not self.fit.is_looking else "")
+
+    def _on_fit(self) -> None:
+        is_ready = self._show_action()
+        if not (is_ready and self._foot.status.text()):  # else that stays: how it went
+            self._work.say("Ready." if is_ready else "")
+
+    def _show_action(self) -> bool:
+        """Show whether a run can begin, beside the button; return that."""
         now = self._readiness()
-        self._foot.show_ready("" if now.is_ready else now.text)
+        self._foot.show_ready("" if now.is_ready else now.text or now.why_not)
         remedy = Remedy(now.remedy, now.offer) if now.remedy else None
         self.tab.action.show_reason(now.text, remedy, is_caution=now.is_ready)
-        if now.is_ready:
-            self._work.say("Ready.")
+        return now.is_ready
 
     def _readiness(self) -> Readiness:
         """Say whether a run can begin; if not, why."""
         if self.loader.is_busy:
             return Readiness("Loading the model …", is_ready=False)
-        return readiness(self._session, entered=self.subject.entered)
+        entered, refused = self.subject.entered, self.fit.refused
+        return readiness(self._session, entered=entered, refused=refused)
 
     def _on_remedy(self, key: str) -> None:
         """Do what the link beside the button offers."""

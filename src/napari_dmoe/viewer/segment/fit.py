@@ -1,34 +1,170 @@
-"""How the image that is worked on and the model go together, in one line."""
+"""How the image that is worked on and the model go together, in one line.
+
+What takes long is found out in the background, once for each image as it is, and
+model; a run, another image or another model ends that.
+"""
 
 from __future__ import annotations
 
+import weakref
+from functools import partial
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
+
+from qtpy.QtCore import Signal
+
+from napari_dmoe.progress import ProgressHook
 from napari_dmoe.viewer.bench import Bench, Control
+from napari_dmoe.viewer.engines import Engines
 from napari_dmoe.viewer.segment.image_view import ImageSection
 from napari_dmoe.viewer.session import checks
-from napari_dmoe.viewer.ui.connections import Connections
+from napari_dmoe.viewer.ui.connections import Connections, Refresh
+from napari_dmoe.viewer.ui.jobs import Job, JobRunner
+
+if TYPE_CHECKING:
+    from napari.layers import Image
+
+    from napari_dmoe.inference.running.outlook import Outlook
+    from napari_dmoe.models.checkpoint import LoadedModel
+    from napari_dmoe.viewer.session.inquiry import Inquiry
+
+LOOKING = "Whether it looks like the training images is being found out."
+
+_Key = tuple["weakref.ref[LoadedModel]", int, str]
+"""A model, how often the image had been changed, and how it is to meet the model."""
 
 
 class FitControl(Control):
     """Keeps the line on how image and model go together; the image section owns it."""
 
+    found = Signal()
+    """What takes long is known."""
+
     def __init__(self, bench: Bench, section: ImageSection) -> None:
         super().__init__(bench, section)
         self._section = section
+        self._known: WeakKeyDictionary[Image, tuple[_Key, Outlook | None]]
+        self._known = WeakKeyDictionary()
+        self._asked: tuple[weakref.ref[Image], _Key] | None = None
+        self._runner = JobRunner(self, has_bar=False)
+        self._runner.returned.connect(self._on_returned)
+        self._runner.failed.connect(self._on_failed)
+        self._runner.finished.connect(self._on_finished)
+        session = bench.session
+        changes = (
+            *(session.model_changed, session.image_changed),
+            session.settings_changed,
+        )
         connections = Connections(self)
-        connections.add(self._session.model_changed, self.show)
-        connections.add(self._session.image_changed, self.show)
+        for change in changes:
+            connections.add(change, self._on_change)
+        self._refresh = Refresh(self, self._look, soon=changes)
+        bench.work.begun.connect(self._runner.stop)
+        bench.work.ended.connect(self._refresh.soon)
+        self.show()
+        self._refresh.soon()
+
+    @property
+    def refused(self) -> str:
+        """Why an engine would not take the image; nothing where it would."""
+        outlook = self._outlook()
+        return "" if outlook is None else outlook.problem
+
+    @property
+    def is_looking(self) -> bool:
+        """Whether it is being found out how image and model go together."""
+        return self._runner.is_busy or self._refresh.is_pending
+
+    def _on_change(self) -> None:
+        self._runner.stop()  # nobody wants to know it any more
         self.show()
 
     def show(self) -> None:
-        """Say how image and model go together, as far as that can be told at once."""
+        """Say how image and model go together, as far as it is known."""
         session, image = self._session, self._session.image
         if image is None:
             self._section.show_fit("")
             return
-        dims = session.dims
-        described = checks.describe_image(image, dims)
-        problem = checks.image_problem(image, dims, session.n_channels)
+        said = checks.describe_image(image, session.dims)
+        if session.model is None:
+            self._section.show_fit(said)
+            return
+        problem = checks.image_problem(image, session.dims, session.n_channels)
+        modality = session.model.card.modality
+        meant = f"The model is for: {modality}." if modality else ""
+        outlook = self._outlook()
         if problem:
-            self._section.show_fit(problem, described, "caution")
+            self._section.show_fit(problem, _lines(said, meant), "caution")
+        elif outlook is None:
+            more = LOOKING if self._is_to_come(image) else ""
+            self._section.show_fit(said, _lines(more, meant))
+        elif outlook.doubts:
+            first, *others = outlook.doubts
+            details = _lines(*others, *outlook.facts, said, meant)
+            self._section.show_fit(first, details, "caution")
         else:
-            self._section.show_fit(described, "", "good" if session.model else "")
+            said = checks.describe_image(image, session.dims, outlook.seen)
+            self._section.show_fit(said, _lines(*outlook.facts, meant), "good")
+
+    def _is_to_come(self, image: Image) -> bool:
+        """Say whether it is being found out, and not in vain."""
+        known, loaded = self._known.get(image), self._session.model
+        if known is None or loaded is None:
+            return True
+        return known[0] != self._key(loaded, image)
+
+    def _outlook(self) -> Outlook | None:
+        """Return what is known of the image as it is and the model; None if nothing."""
+        session, image = self._session, self._session.image
+        known = None if image is None else self._known.get(image)
+        if image is None or session.model is None or known is None:
+            return None
+        key, outlook = known
+        return outlook if key == self._key(session.model, image) else None
+
+    def _key(self, loaded: LoadedModel, image: Image) -> _Key:
+        session = self._session
+        return weakref.ref(loaded), session.version_of(image), session.settings.fit
+
+    def _look(self) -> None:
+        """Find out how image and model go together, where it is not known."""
+        session, image, loaded = self._session, self._session.image, self._session.model
+        self._runner.stop()
+        if image is None or loaded is None or not self._is_to_come(image):
+            return
+        if self._runner.is_busy or self._work.is_busy:
+            return  # it begins when that has ended
+        if checks.image_problem(image, session.dims, session.n_channels):
+            return
+        try:
+            inquiry = session.inquire(image)
+        except ValueError:
+            return
+        self._asked = weakref.ref(image), self._key(loaded, image)
+        work = partial(_looked, self._engines, loaded, inquiry)
+        self._runner.start(Job("dMoE: looking at the image", work))
+
+    def _on_returned(self, outlook: Outlook | None) -> None:
+        image = None if self._asked is None else self._asked[0]()
+        if image is not None and self._asked is not None:
+            self._known[image] = self._asked[1], outlook
+
+    def _on_failed(self, error: Exception) -> None:
+        self._on_returned(None)  # a run says it, and what helps
+
+    def _on_finished(self) -> None:
+        self._asked = None
+        self.show()
+        self.found.emit()
+        self._refresh.soon()  # it may have been stopped for another image
+
+
+def _lines(*sentences: str) -> str:
+    return "\n".join(filter(None, sentences))
+
+
+def _looked(
+    engines: Engines, loaded: LoadedModel, inquiry: Inquiry, hook: ProgressHook
+) -> Outlook:
+    how = {"settings": inquiry.settings, "progress": hook}
+    return engines.outlook(loaded, inquiry.pixels, **how)

@@ -28,7 +28,7 @@ class RunFoot(Foot):
         policy = self.stop_button.sizePolicy()
         policy.setRetainSizeWhenHidden(True)  # so that nothing jumps
         self.stop_button.setSizePolicy(policy)
-        self._is_far = False
+        self._is_far, self._keys = False, ""
         super().__init__(
             "run",
             start="Segment",
@@ -48,6 +48,11 @@ class RunFoot(Foot):
             f"{text}. Where the model runs: another can be chosen under Advanced."
         )
 
+    def show_keys(self, keys: str) -> None:
+        """Name the keys that do what the button does."""
+        self._keys = keys
+        self._show_button()
+
     def show_far(self, is_far: bool) -> None:
         """Take note that the button cannot be seen, so that the foot has its own."""
         self._is_far = is_far
@@ -55,6 +60,8 @@ class RunFoot(Foot):
 
     def _show_button(self) -> None:
         super()._show_button()
+        if self._keys:
+            self.button.setToolTip(f"{self.button.toolTip()} ({self._keys})")
         self.stop_button.setVisible(self._is_running and self._is_far)
         self.stop_button.setEnabled(self.button.isEnabled())
 

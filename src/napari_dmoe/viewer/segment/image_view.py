@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QLabel, QWidget
+from qtpy.QtWidgets import QLabel, QSizePolicy, QWidget
 
 from napari_dmoe.viewer.layers.axes import AXIS_TITLES
+from napari_dmoe.viewer.segment.pixel_size_view import PixelSizeButton
 from napari_dmoe.viewer.ui import parts
 from napari_dmoe.viewer.ui.theme import Tone, set_tone
 
@@ -61,6 +62,7 @@ class ImageSection(QWidget):
         self.channel_combo = parts.narrow_combo(
             "Channel",
             "Which channel of the image the model sees. The record of a mask says it.",
+            characters=7,
         )
         self.channel_combo.activated.connect(self._on_channel)
         self.axes_combo = parts.narrow_combo(
@@ -74,8 +76,11 @@ class ImageSection(QWidget):
         self._channels = ChannelChoice()
         self._axes_row = parts.row(QLabel("Axes"), self.axes_combo, stretch=1)
         self._axes_row.setVisible(False)
-        head = parts.row(
-            parts.heading("IMAGE"), self.combo, self.channel_combo, stretch=1
+        self.pixel_size = PixelSizeButton()
+        choices = self.combo, self.channel_combo, self.pixel_size
+        head = parts.row(parts.heading("IMAGE"), *choices, stretch=1)
+        self.channel_combo.setSizePolicy(
+            QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed
         )
         parts.column(self, head, self._axes_row, self.fit)
         self.show_channels(ChannelChoice())
@@ -97,7 +102,7 @@ class ImageSection(QWidget):
         """Let a channel be chosen; nothing where there is one only."""
         self._channels, combo = channels, self.channel_combo
         combo.clear()
-        combo.addItem("all channels" if channels.takes_all else "choose a channel")
+        combo.addItem("all" if channels.takes_all else "choose …")
         combo.model().item(0).setEnabled(channels.takes_all)
         combo.addItems(list(channels.titles))
         combo.setCurrentIndex(0 if channels.chosen is None else channels.chosen + 1)

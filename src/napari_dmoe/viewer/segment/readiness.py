@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from napari.layers import Image
 
@@ -25,6 +25,8 @@ class Readiness:
     text: str = ""
     """What is missing, or what is to be known; often nothing."""
     is_ready: bool = True
+    why_not: str = ""
+    """The whole reason, where another line says it and this one needs not."""
     remedy: str = ""
     """What a click does; the model's name follows :data:`USE_MODEL`."""
     offer: str = ""
@@ -41,42 +43,54 @@ def readiness(session: Session, *, entered: str = "", refused: str = "") -> Read
     if model is None:
         said, other = "No model is loaded.", other_model(session)
         if other:
-            offer = f"Use {title_of(other, session.surroundings)}"
-            return Readiness(said, False, f"{USE_MODEL}{other}", offer)
-        return Readiness(said, False, OPEN_MODEL, "Open a model…")
+            return _lacks(said, f"{USE_MODEL}{other}", f"Use {_title(session, other)}")
+        return _lacks(said, OPEN_MODEL, "Open a model…")
     if image is None:
-        return Readiness("No image is open.", False, OPEN_SAMPLE, "Open a sample")
-    problem = checks.image_problem(image, session.dims, session.n_channels)
-    if problem or refused:
-        return _for_image(session, image)
+        return _lacks("No image is open.", OPEN_SAMPLE, "Open a sample")
+    problem = checks.image_problem(image, session.dims, session.n_channels) or refused
+    if problem:
+        return replace(_for_image(session, image), why_not=problem)
     problem = entered or checks.patient_problem(model.card, session.patient_of(image))
     if problem:
-        return Readiness(problem, False, ENTER_PATIENT, "Change it")
+        return _lacks(problem, ENTER_PATIENT, "Change it")
     notices = " ".join(session.driver_notices(image))
     other = other_model(session)
-    offer = f"Use {title_of(other, session.surroundings)} instead" if other else ""
-    return Readiness(notices, True, f"{USE_MODEL}{other}" if other else "", offer)
+    return replace(_with_model(session, other), text=notices, is_ready=True)
+
+
+def _lacks(text: str, remedy: str, offer: str) -> Readiness:
+    return Readiness(text, False, remedy=remedy, offer=offer)
 
 
 def _for_image(session: Session, image: Image) -> Readiness:
     """Say what helps where image and model do not fit, which another line says."""
     if question(image):
-        return Readiness("Say what its axes are.", False, NAME_AXES, "Name the axes")
+        return _lacks("", NAME_AXES, "Name its axes")
     dims, wanted = session.dims, session.n_channels
     is_flat = dims == 3 and "z" not in axis_names(image, dims)
     has_channels = bool(channel_titles(image, dims)) and not is_flat
     if has_channels and checks.takes(1, dims, wanted or 1):
-        said = "Choose one of its channels."
-        return Readiness(said, False, CHOOSE_CHANNEL, "Choose a channel")
-    said = "Image and model do not fit."
+        return _lacks("", CHOOSE_CHANNEL, "Choose a channel")
     other = other_model(session) or _of_other_kind(session, image)
     if other:
-        offer = f"Use {title_of(other, session.surroundings)} instead"
-        return Readiness(said, False, f"{USE_MODEL}{other}", offer)
+        return _with_model(session, other)
     others = (each for each in session.images() if each is not image)
     if any(not checks.image_problem(each, dims, wanted) for each in others):
-        return Readiness(said, False, CHOOSE_IMAGE, "Choose an image")
-    return Readiness(said, False, OPEN_MODEL, "Open a model…")
+        return _lacks("", CHOOSE_IMAGE, "Choose an image")
+    return _lacks("", OPEN_MODEL, "Open a model…")
+
+
+def _with_model(session: Session, name: str) -> Readiness:
+    """Offer another model; nothing without a name."""
+    if not name:
+        return Readiness()
+    offer = f"Use {_title(session, name)} instead"
+    return Readiness("", False, remedy=f"{USE_MODEL}{name}", offer=offer)
+
+
+def _title(session: Session, name: str) -> str:
+    """Return a model's title, as far as a short line takes it."""
+    return title_of(name, session.surroundings).split(",", 1)[0]
 
 
 def _of_other_kind(session: Session, image: Image) -> str:

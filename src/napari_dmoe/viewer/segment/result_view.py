@@ -10,7 +10,7 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QApplication, QPushButton, QWidget
 
 from napari_dmoe.viewer.rows import TableRow
-from napari_dmoe.viewer.ui import parts
+from napari_dmoe.viewer.ui import icons, parts
 from napari_dmoe.viewer.ui.tables import Facts
 
 _BUTTONS = {
@@ -26,6 +26,15 @@ _BUTTONS = {
     "what-ifs, differences. What you painted or keep stays. With Shift: of all images.",
 }
 """What is said when a button is pointed at."""
+
+_ICONS: dict[str, icons.Name] = {
+    "Previous": "previous",
+    "About": "about",
+    "Copy": "copy",
+    "CSV…": "table",
+    "Save…": "save",
+    "Reopen…": "open",
+}
 
 
 NO_RESULT = "No result yet"
@@ -84,7 +93,7 @@ class ResultSection(QWidget):
         head = parts.row(parts.heading("RESULT"), *buttons, stretch=0)
         above = self.combo, self.badge, self.headline
         # What comes and goes stands last, so that nothing above it jumps.
-        said = self.outdated, self.unlike, self.summary, self.notices
+        said = self.unlike, self.outdated, self.summary, self.notices
         parts.column(self, head, *above, self.table, self._buttons, *said)
         self.show_nothing()
 
@@ -117,6 +126,7 @@ class ResultSection(QWidget):
 
     def _show_table(self, rows: Sequence[TableRow], *, is_old: bool) -> None:
         self.table.show_facts(rows)
+        self._is_old = is_old
         self.table.setEnabled(not is_old)
 
     def show_result(
@@ -160,7 +170,8 @@ class ResultSection(QWidget):
         """Return what is shown as text, with tabs between the columns."""
         said = self.headline, self.unlike, self.badge, self.summary, self.outdated
         head = [each.text() for each in said]
-        return "\n".join(part for part in (*head, self.table.text()) if part)
+        table = "" if self._is_old else self.table.text()
+        return "\n".join(part for part in (*head, table) if part)
 
     def _on_tidy(self) -> None:
         held = QApplication.keyboardModifiers()
@@ -171,4 +182,7 @@ class ResultSection(QWidget):
 
 
 def _button(text: str, clicked: Any) -> QPushButton:
-    return parts.button(text, _BUTTONS[text], clicked)
+    made = parts.button(text, _BUTTONS[text], clicked)
+    if text in _ICONS:
+        icons.give(made, _ICONS[text])
+    return made

@@ -17,7 +17,7 @@ from napari_dmoe.viewer.ui.form import SettingsForm
 from napari_dmoe.viewer.ui.parts import Fold, ScrollColumn, column
 
 _SETTINGS = (
-    *("device", "unknown", "probabilities", "scored_at"),
+    *("device", "fit", "unknown", "probabilities", "scored_at"),
     *("noise", "samples", "seed", "batch", "overlap"),
 )
 _DEVICES = ("auto", "cpu")
@@ -48,7 +48,7 @@ class SegmentTab(QWidget):
         advanced = QWidget()
         column(advanced, self.patient.rerun_box, self.settings)
         self.advanced = Fold(
-            "Advanced", "Re-runs, device, noise and unknown drivers.", advanced
+            "Advanced", "Re-runs, device, fit, noise and unknown values.", advanced
         )
         self.body = ScrollColumn()
         self._lay_out()

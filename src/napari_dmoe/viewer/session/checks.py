@@ -31,17 +31,17 @@ if TYPE_CHECKING:
 _COLOURS = 3
 
 
-def describe_image(image: Image, dims: int = 2) -> str:
+def describe_image(image: Image, dims: int = 2, seen: str = "") -> str:
     """Say how large an image is, what it is run over, and how large its pixels are.
 
-    The model sees `dims` axes at once: 2 or 3.
+    The model sees `dims` axes at once: 2 or 3; `seen` says in a word how.
     """
     names = axis_names(image, dims)
     shape = samples_of(image).shape
     sizes = dict(zip(names, shape, strict=False))
     along = [axis for axis in ("x", "y", "z")[:dims] if axis in sizes]
     parts = [" × ".join(str(sizes.pop(axis)) for axis in along)]
-    parts.append(_channels(image, dims))
+    parts += [_channels(image, dims), *filter(None, (seen,))]
     over = [f"{AXIS_TITLES.get(a, a)} {n}" for a, n in sizes.items() if a != "c"]
     if over:
         unit = "plane by plane" if dims == 2 else "volume by volume"
@@ -106,15 +106,13 @@ def channel_problem(image: Image, dims: int, n_channels: int | None = None) -> s
     found = n_to_use(image, dims)
     if takes(found, dims, wanted):
         return ""
+    kind = f"images of {wanted} channels"
     if wanted == 1:
-        kind = "grey images" if dims == 2 else "grey volumes"
-    elif dims == 2:
-        kind = "grey or colour images" if wanted == _COLOURS else f"1 or {wanted}"
-    else:
-        kind = f"volumes of {wanted}"
-    channels = "" if kind.startswith("grey") else " channels"
+        kind = "grey images"
+    elif dims == 2 and wanted == _COLOURS:
+        kind = "grey or colour images"
     this = f"this one has {found} channel{'s' * (found != 1)}"
-    return f"This model takes {kind}{channels}, {this}."
+    return f"This model takes {kind}, {this}."
 
 
 def n_to_use(image: Image, dims: int) -> int:
@@ -197,12 +195,6 @@ def driver_notices(
     return tuple(n for d in drivers if d.untrained for n in map(_sentence, d.notices))
 
 
-def untrained_notices(segmentation: Segmentation) -> list[str]:
-    """Return what is said of a run whose routers nothing trained; often nothing."""
-    drivers = segmentation.provenance.drivers
-    return [_sentence(n) for each in drivers if each.untrained for n in each.notices]
-
-
 def counted_notices(
     loaded: LoadedModel,
     patients: Iterable[Patient],
@@ -227,6 +219,24 @@ def _sentence(text: str) -> str:
     return f"{text[:1].upper()}{text[1:].rstrip('.')}."
 
 
+SHORT_RUN_SECONDS = 2.0
+"""A run that took less is repeated by itself when the driver changes."""
+
+
+def why_not_again(result: Result) -> str:
+    """Say why a run is not repeated by itself; nothing where it is.
+
+    A result that is not the plain model's is made again only when it is asked for.
+    """
+    if not result.is_plain:
+        return "a what-if is not made again by itself"
+    if result.looks_edited:
+        return "not made again by itself: it was painted on"
+    if result.seconds >= SHORT_RUN_SECONDS:
+        return f"not made again by itself: it took {result.seconds:.0f} s"
+    return ""
+
+
 def run_notices(result: Result) -> tuple[str, ...]:
     """Return what must be said of a run: by its model's card, and by the run itself.
 
@@ -239,6 +249,13 @@ def run_notices(result: Result) -> tuple[str, ...]:
         for notice in notices
         if notice and UNLIKE not in notice
     )
+
+
+def cautions(segmentation: Segmentation) -> tuple[str, ...]:
+    """Return what asks for care in a result where only a line is left to say it."""
+    drivers = segmentation.provenance.drivers
+    untrained = (_sentence(n) for d in drivers if d.untrained for n in d.notices)
+    return tuple(filter(None, (unlike_notice(segmentation), *untrained)))
 
 
 def unlike_notice(segmentation: Segmentation) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 from weakref import WeakMethod, WeakSet
@@ -33,6 +34,22 @@ def model_title(session: Session) -> str:
     if model is None:
         return ""
     return title_of(origin, session.surroundings) if origin else model.card.title
+
+
+def is_unsaved(session: Session) -> bool:
+    """Say whether the loaded model is in no file: it was tuned here, and kept."""
+    origin, there = session.model_origin, session.surroundings.models
+    is_known = not origin or is_path(origin) or origin in there or not there
+    return session.model is not None and not is_known
+
+
+def offer_model(session: Session, path: str) -> None:
+    """Offer a file that was opened or saved, before all others."""
+    there = session.surroundings.models
+    files = [each for each in there if is_path(each) and each != path]
+    models = (*(each for each in there if not is_path(each)), path, *files)
+    if models != there:
+        session.set_surroundings(replace(session.surroundings, models=models))
 
 
 class ModelsChosen:

@@ -6,8 +6,10 @@ from collections.abc import Callable, Iterable
 from typing import Any
 from weakref import WeakMethod, finalize
 
-from qtpy.QtCore import QObject
+from qtpy.QtCore import QObject, Signal
 from superqt.utils import QSignalDebouncer
+
+from napari_dmoe.viewer.ui.turns import in_turn
 
 PAUSE_MS = 100
 
@@ -41,6 +43,8 @@ class Refresh(QSignalDebouncer):
     image. `may` says whether the section is worth showing now; always by default.
     """
 
+    _due = Signal()
+
     def __init__(
         self,
         owner: QObject,
@@ -54,10 +58,10 @@ class Refresh(QSignalDebouncer):
         super().__init__(parent=owner)
         self.is_pending = False
         """Whether the section will be shown anew."""
-        self._may = may
+        self._may, self._is_asked = may, False
         self.setTimeout(pause_ms)
-        self.triggered.connect(self._on_triggered)  # first: `show` may ask for more
-        self.triggered.connect(show)
+        self.triggered.connect(self._on_triggered)
+        self._due.connect(show)
         connections = Connections(owner)
         for signal in soon:
             connections.add(signal, self.soon)
@@ -72,11 +76,22 @@ class Refresh(QSignalDebouncer):
 
     def now(self, *_: object) -> None:
         """Show the section at once, and not again for what happened before."""
-        self.throttle()
-        self.flush(restart_timer=False)
+        self.cancel()
+        self._show_now()
 
     def _on_triggered(self) -> None:
-        self.is_pending = False
+        if not self._is_asked:
+            self._is_asked = True
+            in_turn(self, self._show_in_turn)
+
+    def _show_in_turn(self) -> None:
+        self._is_asked = False
+        if self.is_pending:  # else it was shown while it waited
+            self._show_now()
+
+    def _show_now(self) -> None:
+        self.is_pending = False  # first: who shows it may ask for more
+        self._due.emit()
 
 
 def at_its_end(owner: QObject, method: Callable[[], None]) -> None:

@@ -9,10 +9,11 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QProgressBar, QSizePolicy, QWidget
 
 from napari_dmoe.progress import Progress
-from napari_dmoe.viewer.ui.parts import button, column, paragraph
+from napari_dmoe.viewer.ui.parts import FixedLines, button, column, paragraph, row, tell
+from napari_dmoe.viewer.ui.words import WordsLink
 
 RESEARCH_ONLY = "Research use only, never a clinical decision."
-_STEPS = 1000
+_STEPS, _STATUS_LINES = 1000, 3
 _LEAST_SECONDS, _LEAST_SHARE = 2.0, 0.05  # before, the time left is only guessed
 _BAR_HEIGHT, _BUTTON_HEIGHT = 8, 32
 
@@ -53,13 +54,12 @@ class Foot(QWidget):
         policy = QSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         policy.setRetainSizeWhenHidden(True)
         self.bar.setSizePolicy(policy)
-        self.status = paragraph(name=f"{name}-status")
-        self.status.setMinimumHeight(2 * self.fontMetrics().lineSpacing())
+        self.status = FixedLines(_STATUS_LINES, name=f"{name}-status")
         self.research_label = paragraph(RESEARCH_ONLY, name="research-only")
-        texts = self.status, self.research_label
+        self.words_link = WordsLink()
+        texts = self.status, row(self.research_label, self.words_link)
         buttons = () if is_elsewhere else (self.button,)
         column(self, *above, *buttons, *below, self.bar, *texts)
-        self.status.setVisible(True)
         self._may_start = self._may_stop = True
         self._why_not = ""
         self.show_running(False)
@@ -90,7 +90,7 @@ class Foot(QWidget):
 
     def show_status(self, text: str) -> None:
         """Say what happens, or happened last."""
-        self.status.setText(text)
+        tell(self.status, text)
 
     def _show_button(self) -> None:
         is_running, (start_help, stop_help) = self._is_running, self._helps

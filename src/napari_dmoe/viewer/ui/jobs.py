@@ -2,7 +2,8 @@
 
 An engine is a blocking function that takes a progress hook; the hook raises
 :class:`Cancelled` once the work was told to stop. The engine's thread touches no Qt
-object but the signals of its job, which Qt hands over to the GUI thread.
+object but the signals of its job, which Qt hands over to the GUI thread, where they
+wait for their turn.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from io import StringIO
 from typing import Any
 
@@ -22,10 +24,13 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_dmoe.faults import shown, told
 from napari_dmoe.progress import Cancelled, Progress, ProgressHook
+from napari_dmoe.viewer.advice import advised, in_dock
 from napari_dmoe.viewer.ui.connections import at_its_end
+from napari_dmoe.viewer.ui.turns import in_turn
 
-_SECONDS_BETWEEN_REPORTS = 0.05
-_STEPS = 100
+_SECONDS_BETWEEN_REPORTS = 0.15  # each repaints the window, the canvas with it
+_SECONDS_BEFORE_BAR = 1.0  # a short job needs none
+_STEPS, _UNKNOWN = 1000, 1_000_000_000
 
 
 @dataclass(frozen=True)
@@ -92,12 +97,30 @@ class _Worker(WorkerBase):
 
 
 class _ActivityProgress(cancelable_progress):
-    """Progress in napari's activity dock, with a Cancel button that works at once."""
+    """Progress in napari's activity list, with a Cancel button that works at once.
+
+    napari processes events whenever it sets a bar's value, and would break into itself
+    and into us. A bar's range it sets quietly: so the value stays, and the total comes
+    down to it.
+    """
+
+    def __init__(self, title: str, stop: Callable[[], None]) -> None:
+        super().__init__(
+            initial=_STEPS,
+            total=_UNKNOWN,
+            desc=title,
+            cancel_callback=stop,
+            file=StringIO(),  # tqdm would print into the terminal
+        )
 
     def cancel(self) -> None:
         super().cancel()
         if self.cancel_callback:
             self.cancel_callback()
+
+    def show_fraction(self, fraction: float) -> None:
+        """Show how far the job is, from 0 to 1."""
+        self.total = min(_UNKNOWN, round(_STEPS / max(fraction, 1 / _UNKNOWN)))
 
 
 class _Running:
@@ -106,6 +129,11 @@ class _Running:
     def __init__(self) -> None:
         self.worker: _Worker | None = None
         self.bar: _ActivityProgress | None = None
+
+    def show_bar(self, title: str) -> None:
+        self.bar = _ActivityProgress(title, self.stop)
+        if self.worker is None:  # napari processed events: the window may be closed
+            self.end()
 
     def stop(self) -> None:
         if self.worker is not None:
@@ -126,9 +154,9 @@ class JobRunner(QObject):
     """Runs jobs one at a time and tells how they go, on the GUI thread.
 
     Every job ends with exactly one of `returned`, `failed` and `stopped`, and then
-    with `finished`. What `failed` holds can be shown as it is. A runner that is
-    destroyed tells its job to stop. Napari's activity list shows the job where it
-    `has_bar`.
+    with `finished`; all of them come in turn (:mod:`napari_dmoe.viewer.ui.turns`).
+    What `failed` holds can be shown as it is. A runner that is destroyed tells its job
+    to stop. Napari's activity list shows a job that takes a while, where it `has_bar`.
     """
 
     progressed = Signal(object)
@@ -141,6 +169,8 @@ class JobRunner(QObject):
         super().__init__(parent)
         self._running = _Running()
         self._has_bar, self._has_outcome = has_bar, False
+        self._title, self._began = "", 0.0
+        self._progress: Progress | None = None
         at_its_end(self, self._running.abandon)
 
     @property
@@ -158,19 +188,13 @@ class JobRunner(QObject):
         """
         if self.is_busy:
             raise RuntimeError("a job is under way already")
-        self._has_outcome = False
+        self._has_outcome, self._progress = False, None
+        self._title, self._began = job.title, time.monotonic()
         # napari's own function tells the window, which asks before it closes.
         worker = create_worker(
             job, _worker_class=_Worker, _start_thread=False, _ignore_errors=True
         )
         self._running.worker = worker
-        if self._has_bar:
-            self._running.bar = _ActivityProgress(
-                total=_STEPS,
-                desc=job.title,
-                cancel_callback=self._running.stop,
-                file=StringIO(),  # tqdm would print into the terminal
-            )
         worker.signals.progressed.connect(self._on_progressed)
         worker.signals.returned.connect(self._on_returned)
         worker.signals.errored.connect(self._on_errored)
@@ -183,32 +207,50 @@ class JobRunner(QObject):
         self._running.stop()
 
     def _on_progressed(self, progress: Progress) -> None:
-        if not self.is_busy:
-            return
-        self.progressed.emit(progress)
-        bar = self._running.bar
-        if bar is not None:
-            # May process events, so nothing may be relied on after it.
-            bar.update(round(_STEPS * progress.fraction) - bar.n)
+        is_awaited, self._progress = self._progress is not None, progress
+        if not is_awaited:
+            in_turn(self, self._tell_progress)
 
     def _on_returned(self, result: object) -> None:
+        in_turn(self, partial(self._return, result))
+
+    def _on_errored(self, error: Exception) -> None:
+        in_turn(self, partial(self._fail, error))
+
+    def _on_warned(self, warning: tuple[Any, ...]) -> None:
+        # napari shows the same warning once, however often a loop repeats it.
+        # A warning is its message, its category, its file and its line.
+        tell = notifications.notification_manager.receive_warning
+        in_turn(self, partial(tell, *warning[:4]))
+
+    def _on_finished(self) -> None:
+        in_turn(self, self._finish)
+
+    def _tell_progress(self) -> None:
+        """Tell how far the job is, by the latest that it reported."""
+        progress, self._progress = self._progress, None
+        if progress is None or not self.is_busy:
+            return
+        self.progressed.emit(progress)
+        is_long = time.monotonic() - self._began > _SECONDS_BEFORE_BAR
+        if self._has_bar and is_long and self._running.bar is None:
+            self._running.show_bar(self._title)
+        if self._running.bar is not None:
+            self._running.bar.show_fraction(progress.fraction)
+
+    def _return(self, result: object) -> None:
         job = self._running.worker
         # Told to stop a moment after it was done: the person wants no result.
         if job is not None and not job.abort_requested:
             self._has_outcome = True
             self.returned.emit(result)
 
-    def _on_errored(self, error: Exception) -> None:
+    def _fail(self, error: Exception) -> None:
         if self.is_busy:
             self._has_outcome = True
-            self.failed.emit(shown(error))
+            self.failed.emit(advised(shown(error)))
 
-    def _on_warned(self, warning: tuple[Any, ...]) -> None:
-        # napari shows the same warning once, however often a loop repeats it.
-        # A warning is its message, its category, its file and its line.
-        notifications.notification_manager.receive_warning(*warning[:4])
-
-    def _on_finished(self) -> None:
+    def _finish(self) -> None:
         if not self.is_busy:
             return
         self._running.end()
@@ -262,7 +304,7 @@ class JobQueue(QObject):
         try:
             self._ending.then(outcome)
         except Exception as error:  # noqa: BLE001 - it is shown, and the next begins
-            self._ending.if_failed(shown(error))
+            self._ending.if_failed(advised(shown(error)))
 
     def _on_failed(self, error: Exception) -> None:
         if self._ending is not None:
@@ -275,4 +317,4 @@ class JobQueue(QObject):
 
 def notify_error(error: Exception) -> None:
     """Show what went wrong in words, and nothing that an error holds besides."""
-    notifications.show_error(told(error))
+    notifications.show_error(in_dock(told(error)))

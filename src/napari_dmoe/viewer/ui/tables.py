@@ -18,7 +18,7 @@ from qtpy.QtCore import (
     Qt,
     Signal,
 )
-from qtpy.QtGui import QFont, QFontMetrics, QResizeEvent
+from qtpy.QtGui import QColor, QFont, QFontMetrics, QResizeEvent
 from qtpy.QtWidgets import QAbstractItemView, QFrame, QTableView
 from superqt.utils import signals_blocked
 
@@ -36,7 +36,14 @@ _LEAST = 0.0005  # what three decimals round to 0
 _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 _DASH_THAT_MAY_BREAK = "–\u200b"  # with a space of no width, for narrow docks
 _MOST_FACTS = 100
-_OF_FACTS = Column("colour", ""), Column("name", ""), Column("value", "", is_right=True)
+_WORSE = QColor("#e0564f")
+"""At least 3 : 1 on dark and light tables; a sign and a word say it, too."""
+_OF_FACTS = (
+    Column("colour", ""),
+    Column("name", ""),
+    Column("value", "", is_right=True),
+    Column("span", ""),
+)
 _Index: TypeAlias = QModelIndex | QPersistentModelIndex
 
 
@@ -76,6 +83,8 @@ class TableModel(QAbstractTableModel):
                 font = QFont()
                 font.setBold(True)
                 return font
+            case Qt.ItemDataRole.ForegroundRole if of.key in line.worse:
+                return _WORSE
             case Qt.ItemDataRole.DecorationRole if index.column() == 0 and line.colour:
                 return swatch(line.colour)
         return _order(value) if role == SORT_ROLE else None
@@ -284,7 +293,6 @@ class Facts(Table):
         self._facts: tuple[TableRow, ...] = ()
         self._help = {"span": span_help}
         self._title = span_title
-        self._columns = (*_OF_FACTS, Column("span", span_title, span_help))
         self.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.setFrameShape(QFrame.Shape.NoFrame)
@@ -300,13 +308,17 @@ class Facts(Table):
     def show_facts(self, rows: Sequence[TableRow]) -> None:
         """Show other lines."""
         self._facts = tuple(rows)
-        has_title = bool(self._title) and any(each.span for each in rows)
-        self.horizontalHeader().setVisible(has_title)
-        self.show_lines([self._line(each) for each in rows], self._columns)
+        head = [self._line(each) for each in self._head()]
+        self.show_lines([*head, *map(self._line, rows)], _OF_FACTS)
 
     def show_nothing(self) -> None:
         """Show no line."""
         self.show_facts(())
+
+    def _head(self) -> list[TableRow]:
+        """Return what stands above the spans, where there are any."""
+        has_title = bool(self._title) and any(each.span for each in self._facts)
+        return [TableRow("", "", self._title)] if has_title else []
 
     def _line(self, fact: TableRow) -> Line:
         span = fact.span.replace("–", _DASH_THAT_MAY_BREAK)
@@ -315,7 +327,7 @@ class Facts(Table):
 
     def _share_width(self) -> None:
         """Wrap the spans in what is left of the width."""
-        *others, last = range(len(self._columns))
+        *others, last = range(len(_OF_FACTS))
         widths = [self._needed(place) + _GAP * (place > 0) for place in others]
         for place, width in zip(others, widths, strict=True):
             self.setColumnWidth(place, width)
@@ -330,9 +342,7 @@ class Facts(Table):
 
     def text(self) -> str:
         """Return the lines as text, with tabs between the columns."""
-        has_title = bool(self._title) and any(each.span for each in self._facts)
-        head = [TableRow("", "", self._title)] if has_title else []
-        return as_text([*head, *self._facts])
+        return as_text([*self._head(), *self._facts])
 
 
 def _keys(lines: Sequence[Line], last: Sequence[str]) -> list[str]:

@@ -11,7 +11,7 @@ from weakref import WeakSet
 from napari.layers import Image, Layer, Shapes
 from napari.utils.theme import get_theme
 
-from napari_dmoe.imaging.files import safe_stem
+from napari_dmoe.imaging.files import proposed_stem
 from napari_dmoe.inference.results.provenance import RESEARCH_ONLY
 from napari_dmoe.progress import Progress, ProgressHook
 from napari_dmoe.viewer.bench import Bench, Control
@@ -115,7 +115,7 @@ class PlotsControl(Control):
             made,
             whose(result),
             " ".join(filter(None, (badge(record), BEHAVIOUR, RESEARCH_ONLY))),
-            f"{safe_stem(result.title)}_routing",
+            f"{proposed_stem(result.title)}_routing",
         )
 
     def _loads_in(

@@ -12,7 +12,7 @@ from qtpy.QtWidgets import QWidget
 
 from napari_dmoe.viewer.ui import parts
 from napari_dmoe.viewer.ui.measuring import MEASURING
-from napari_dmoe.viewer.ui.parts import button, column, paragraph, row, say
+from napari_dmoe.viewer.ui.parts import button, column, paragraph, say
 from napari_dmoe.viewer.ui.plot import Plot
 
 if TYPE_CHECKING:
@@ -74,14 +74,14 @@ class PlotsSection(QWidget):
         """The plots by their keys, with the paragraphs of their titles."""
         column(
             self,
-            parts.heading("LOAD"),
-            row(self.where, self.region_button),
+            parts.heading("SHARES OF THE WORK"),
+            self.where,
             self.load_plot,
             self.warning,
             self.class_title,
             self.class_plot,
             self.fold,
-            row(self.save_button, QWidget(), stretch=1),
+            parts.flow(self.region_button, self.save_button),
             spacing=6,
         )
 

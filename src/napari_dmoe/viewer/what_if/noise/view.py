@@ -73,8 +73,8 @@ class NoiseSection(QWidget):
             rows=self.table.file_rows,
         )
         seed = row(QLabel("seed"), self.seed, stretch=1)
-        fold = Fold("Seed", "Which noise is drawn.", seed)
-        inputs = row(self.samples, self.run_button), fold, self.problem
+        self.fold = Fold("Seed", "Which noise is drawn.", seed)
+        inputs = row(self.samples, self.run_button), self.fold, self.problem
         column(self, parts.heading("NOISE"), paragraph(QUESTION), *inputs, self.found)
         self.allow("")
         self.show_nothing()

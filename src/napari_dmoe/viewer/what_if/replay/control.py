@@ -13,7 +13,7 @@ from napari.utils.notifications import show_info
 from qtpy.QtWidgets import QFileDialog
 
 from napari_dmoe.faults import told
-from napari_dmoe.imaging.files import safe_stem
+from napari_dmoe.imaging.files import proposed_stem
 from napari_dmoe.inference.replaying import case_files
 from napari_dmoe.inference.replaying.record_comparison import compare_records
 from napari_dmoe.progress import Progress, ProgressHook
@@ -205,7 +205,7 @@ class ReplayControl(Control):
         for result in self._session.results_of(image):
             result.note_edits()
         subject = replaying.replay_subject(layers[0], image)
-        proposed = f"{safe_stem(subject.title)}{case_files.CASE_SUFFIX}"
+        proposed = f"{proposed_stem(subject.title)}{case_files.CASE_SUFFIX}"
         title = "Save the case"
         target = ask_for_file(self._section, title, proposed, CASE_FILES, case_path)
         if target is not None:

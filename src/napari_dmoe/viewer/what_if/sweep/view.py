@@ -17,6 +17,7 @@ from napari_dmoe.viewer.ui.colours import ColourBar
 from napari_dmoe.viewer.ui.lists import WrappingList
 from napari_dmoe.viewer.ui.parts import StartButton, button, column, paragraph, row, say
 from napari_dmoe.viewer.ui.tables import Table
+from napari_dmoe.viewer.ui.turns import is_free
 from napari_dmoe.viewer.what_if.sweep.rows import UNTRAINED
 
 _HELP = (
@@ -275,7 +276,8 @@ class SweepFound(QWidget):
             self._timer.stop()
 
     def _on_tick(self) -> None:
-        self.slider.setValue((self.slider.value() + 1) % max(len(self._steps), 1))
+        if is_free():
+            self.slider.setValue((self.slider.value() + 1) % max(len(self._steps), 1))
 
     def _on_region(self) -> None:
         if self.regions.currentRow() >= 0:
