@@ -19,6 +19,10 @@ Crop = int | Literal["square"]
 """Side of a centre crop in pixels, or the largest centre square."""
 
 
+LEAST_SAMPLES = 2
+"""Along the shorter side: both its edges, and torch smooths no width of 1 rightly."""
+
+
 @dataclass(frozen=True)
 class Placement:
     """Where a picture lies in a network's input, and what of it the network sees."""
@@ -121,7 +125,8 @@ def place(
         wanted = (min(shape),) * 2 if crop == "square" else (crop, crop)
     grid, seen = grid.centre_crop(wanted)
     if fit == "pad":
-        height, width = (max(1, math.floor(n * side / max(shape) + 0.5)) for n in shape)
+        least, scale = min(LEAST_SAMPLES, side), side / max(shape)
+        height, width = (max(least, math.floor(n * scale + 0.5)) for n in shape)
         size = (height, width)
     first = [(side - n) // 2 for n in size]
     rows, columns = (slice(at, at + n) for at, n in zip(first, size, strict=True))

@@ -255,8 +255,8 @@ def test_a_click_in_the_legend_singles_an_expert_out_and_again_lets_it_go(
 ) -> None:
     tab = mapped.routing.tab
     assert [b.text() for b in tab.legend.buttons][3:] == [
-        "expert 3 · 97%",
-        "expert 4 · 3%",
+        "3 · 97%",
+        "4 · 3%",
     ]
     mapped.qtbot.keyClick(tab.legend.buttons[4], Qt.Key.Key_Space)
     mapped.settle()

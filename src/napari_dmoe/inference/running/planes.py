@@ -294,19 +294,30 @@ def preprocessing_of(loaded: LoadedModel, settings: InferenceSettings) -> Prepro
 def placement_on(
     loaded: LoadedModel, image: SpatialImage, settings: InferenceSettings
 ) -> Placement | None:
-    """Return what of each plane of an image a 2D model will see; None for a 3D one.
+    """Return where each plane of an image lies in a 2D model; None for a 3D one.
 
-    Nothing is read: this can be told before a run.
+    No pixel is read: it can be told before a run what of them will be seen.
 
     Raises
     ------
     ImageError
-        For images that the model cannot use.
+        For an image without planes.
     """
     if loaded.card.dims == 3:
         return None
-    plane = Frames(image, PLANE_AXES, upright=True)[0]
-    return input_placement(plane, preprocessing_of(loaded, settings))
+    height, width = Frames(image, PLANE_AXES).frame_shape
+    return preprocessing_of(loaded, settings).place((height, width))
+
+
+def as_stored(
+    placement: Placement, image: SpatialImage
+) -> tuple[Grid, tuple[slice, ...]]:
+    """Return where the samples of a plane lie, and what is seen, in the image's pixels.
+
+    Planes of a volume are turned upright before a model sees them.
+    """
+    planes = Frames(image, PLANE_AXES, upright=True)
+    return planes.place(placement.grid, placement.seen)
 
 
 def is_placed_as(
@@ -322,6 +333,5 @@ def is_placed_as(
     placement = placement_on(loaded, image, settings)
     if placement is None:
         return True
-    planes = Frames(image, PLANE_AXES, upright=True)
-    grid, seen = planes.place(placement.grid, placement.seen)
+    grid, seen = as_stored(placement, image)
     return grid_record(grid) == record.grid and seen_record(seen) == record.seen

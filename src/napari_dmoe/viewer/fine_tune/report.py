@@ -13,6 +13,7 @@ from qtpy.QtCore import QEventLoop
 
 from napari_dmoe.imaging.disk.atomic import atomic_path
 from napari_dmoe.progress import Progress, ProgressHook
+from napari_dmoe.viewer.advice import in_dock
 from napari_dmoe.viewer.bench import Bench, Control
 from napari_dmoe.viewer.checkpoints import TUNED
 from napari_dmoe.viewer.engines import Engines
@@ -20,7 +21,7 @@ from napari_dmoe.viewer.fine_tune import words
 from napari_dmoe.viewer.fine_tune.closing import MODEL_FILES, named_as_model
 from napari_dmoe.viewer.fine_tune.report_view import OutcomeSection
 from napari_dmoe.viewer.fine_tune.state import State, Tuning
-from napari_dmoe.viewer.session.models import is_unsaved
+from napari_dmoe.viewer.session.models import is_unsaved, offer_model
 from napari_dmoe.viewer.ui.asking import ask_for_file
 from napari_dmoe.viewer.ui.jobs import Ending, Job, JobQueue, JobRunner, notify_error
 from napari_dmoe.viewer.ui.turns import turns_within
@@ -57,7 +58,9 @@ class OutcomeControl(Control):
             words.report_lines(report),
             own_cases=words.own_cases(report),
             legend=words.legend(report),
-            notices=[f"{words.sentence(notice)}." for notice in report.notices],
+            notices=[
+                f"{words.sentence(in_dock(notice))}." for notice in report.notices
+            ],
             to_accept=words.acceptance(report),
             is_kept=state is State.KEPT,
         )
@@ -149,7 +152,7 @@ class OutcomeControl(Control):
         is_loaded = source is None or source == self._folder.kept_model()
         if is_loaded and is_unsaved(session):
             session.set_model(session.model, str(target))
-        session.offer_model(str(target))
+        offer_model(session, str(target))
         show_info(f"Saved {target.name}")
 
 

@@ -13,6 +13,7 @@ DIFFERENCE = "difference"
 REFERENCE = "reference"
 CHANGED_BY_TUNING = "changed by tuning"
 NOISE_ENTROPY = "noise entropy"
+SEEN = "what the model sees"
 
 
 def layer_name(image: str, what: str) -> str:

@@ -40,7 +40,7 @@ class ModelSection(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.combo = parts.narrow_combo("Model", _LIST_HELP)
+        self.combo = parts.narrow_combo("Model", _LIST_HELP, characters=2)
         self.combo.setPlaceholderText("no model")
         self.combo.activated.connect(self._on_activated)
         self.browse_button = parts.button(

@@ -34,7 +34,6 @@ _ICONS: dict[str, icons.Name] = {
     "Copy": "copy",
     "CSV…": "table",
     "Save…": "save",
-    "Reopen…": "open",
 }
 
 
@@ -107,10 +106,11 @@ class ResultSection(QWidget):
         self.table_button = _button("CSV…", self.table_requested)
         self.save_button = _button("Save…", self.save_requested)
         self.open_button = _button("Reopen…", self.open_requested)
+        icons.give(self.open_button, "open", alone=True)
         self.tidy_button = _button("Tidy", self._on_tidy)
         above = self.previous_button, self.keep_button, self.record_button
         below = self.copy_button, self.table_button, self.save_button
-        self._buttons = parts.in_rows((*above, *below), len(above))
+        self._buttons = parts.flow(*above, *below)
 
     def show_nothing(self, rows: Sequence[TableRow] = ()) -> None:
         """Say that there is no result, with the lines that one of the model will have.

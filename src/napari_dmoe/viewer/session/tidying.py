@@ -25,7 +25,7 @@ def tidy(session: Session, images: Iterable[Layer]) -> str:
     """
     n, viewer = 0, session.viewer
     for image in () if viewer is None else images:
-        n += session.groups.tidy(image)
+        n += session.groups.tidy(image) + session.seen_frames.tidy(image)
         n += sum(let_go(viewer, each) for each in session.results_of(image))
         left = session.result_of(image)
         if left is not None:
