@@ -7,7 +7,7 @@ from qtpy.QtGui import QResizeEvent
 from qtpy.QtWidgets import QSizePolicy, QToolButton, QWidget
 from superqt import QElidingLabel
 
-_LEAST_LINK = 40
+_LEAST_LINK, _AROUND = 40, 6
 _SLACK = 4  # letters may need a little more than they say
 
 
@@ -29,7 +29,7 @@ class FixedLines(QElidingLabel):
 
     def sizeHint(self) -> QSize:
         """Return the height of its lines; it asks for no width."""
-        return QSize(1, self._n * self.fontMetrics().height() + 2)
+        return QSize(1, self._n * self.fontMetrics().lineSpacing() + _AROUND)
 
     def minimumSizeHint(self) -> QSize:
         """Return the same."""
