@@ -72,7 +72,7 @@ def test_a_plane_is_refused_by_a_3d_model_before_it_is_run(desk: Desk) -> None:
     desk.viewer.layers.clear()
     desk.viewer.add_layer(volume)
     desk.qtbot.waitUntil(desk.dock.footer.button.isEnabled)
-    desk.settle()
+    desk.wait_until_idle()
     assert desk.fit == "✓ 12 × 10 × 8 · grey · 3 × 3 × 4 mm voxels"
     desk.qtbot.mouseClick(desk.dock.footer.button, Qt.MouseButton.LeftButton)
     desk.wait_until_idle()

@@ -18,7 +18,8 @@ pytestmark = pytest.mark.gui
 
 def label_of(section: PatientSection, attribute: str) -> QLabel:
     entry = section.inputs[attribute]
-    return next(x for x in section.findChildren(QLabel) if x.buddy() is entry)
+    labels = *section.findChildren(QLabel), *section.recorded.findChildren(QLabel)
+    return next(x for x in labels if x.buddy() is entry)
 
 
 def source(desk: Desk, attribute: str) -> str:

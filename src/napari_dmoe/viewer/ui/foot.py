@@ -8,7 +8,8 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QProgressBar, QSizePolicy, QWidget
 
 from napari_dmoe.estimate import LONG_SECONDS, SoFar
-from napari_dmoe.viewer.ui.parts import FixedLines, button, column, paragraph, row, tell
+from napari_dmoe.viewer.ui.lines import FixedLines
+from napari_dmoe.viewer.ui.parts import button, column, paragraph, row, tell
 from napari_dmoe.viewer.ui.words import WordsLink
 
 RESEARCH_ONLY = "Research use only, never a clinical decision."
