@@ -164,7 +164,7 @@ def test_how_long_it_takes_is_shown_before_and_while_it_runs(
     process = tuning.start()
 
     def goes_on(at_: float, part: str, done: int, total: int) -> None:
-        tuning.tab.foot.status.clear()
+        tuning.tab.foot.show_status("")
         at[0], told = at_, []
         work.phases(told.append).of(part)(Progress(done, total, "x"))
         process.say("progress", stage=part, **asdict(told[0]))
