@@ -18,7 +18,12 @@ from napari_dmoe.viewer.checkpoints import GENERIC_CARD, is_path
 from napari_dmoe.viewer.engines import Engines, FittingCard, Surroundings
 from napari_dmoe.viewer.layers.samples import model_for
 from napari_dmoe.viewer.segment.model_view import ModelSection
-from napari_dmoe.viewer.session.models import is_unsaved, model_title, title_of
+from napari_dmoe.viewer.session.models import (
+    is_unsaved,
+    model_title,
+    offer_model,
+    title_of,
+)
 from napari_dmoe.viewer.ui.connections import Connections
 from napari_dmoe.viewer.ui.jobs import Job, JobRunner, notify_error
 
@@ -169,7 +174,7 @@ class ModelLoader(Control):
                 section.show_nothing()
             return
         if is_path(origin):
-            session.offer_model(origin)
+            offer_model(session, origin)
         self._show_choice()
         fitting = session.fitting_cards
         cards = {card.name: f"{card.drives} ({card.title})" for card in fitting}
