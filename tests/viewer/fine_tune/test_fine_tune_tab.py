@@ -164,9 +164,12 @@ def test_how_long_it_takes_is_shown_before_and_while_it_runs(
     process = tuning.start()
 
     def goes_on(at_: float, part: str, done: int, total: int) -> None:
-        tuning.tab.foot.status.clear()
+        tuning.tab.foot.show_status("")
         at[0], told = at_, []
-        work.phases(told.append).of(part)(Progress(done, total, "x"))
+        hook = work.phases(told.append).of(part)
+        if part == "training":
+            hook = work.training_phases(hook).of("steps")
+        hook(Progress(done, total, "x"))
         process.say("progress", stage=part, **asdict(told[0]))
         tuning.wait(lambda: tuning.said.startswith("X"))
 
@@ -189,7 +192,7 @@ def test_how_long_it_takes_is_shown_before_and_while_it_runs(
     assert facts.text() == "80 steps in 8 rounds, about 3 min"
     tuning.desk.click(tuning.tab.outcome.discard_button)
     process = tuning.start()
-    goes_on(300, "guard", 0, 12)
+    goes_on(200, "guard", 0, 12)
     assert "about 3 min left" in tuning.said  # at once
     goes_on(452, "before", 50, 61)
     assert tuning.said == "X · about 50 s left"

@@ -198,13 +198,13 @@ def test_a_bar_that_processes_events_lets_no_slot_nest(
         return "result"
 
     runner = JobRunner(slots)
-    seen: list[int] = []
+    seen: list[float] = []
 
     def report(*_: object) -> None:
         may_go_on.release()
         all_events()
 
-    runner.progressed.connect(lambda progress: seen.append(progress.done))
+    runner.progressed.connect(lambda so_far: seen.append(so_far.fraction))
     runner.progressed.connect(slots.slot("progressed", report))
     for name in ("returned", "failed", "stopped", "finished"):
         getattr(runner, name).connect(slots.slot(name, all_events))

@@ -125,9 +125,8 @@ class _ActivityProgress(cancelable_progress):
         if self.cancel_callback:
             self.cancel_callback()
 
-    def show_so_far(self, so_far: SoFar) -> None:
-        """Show how far the job is, and how long it will take."""
-        fraction, self.left = so_far.fraction, so_far.left
+    def show_fraction(self, fraction: float) -> None:
+        """Show how far the job is, from 0 to 1, and how long it will still take."""
         self.events.eta(value=self.left)
         self.total = min(_UNKNOWN, round(_STEPS / max(fraction, 1 / _UNKNOWN)))
 
@@ -246,7 +245,8 @@ class JobRunner(QObject):
         if self._has_bar and is_long and self._running.bar is None:
             self._running.show_bar(self._title)
         if self._running.bar is not None:
-            self._running.bar.show_so_far(progress)
+            self._running.bar.left = progress.left
+            self._running.bar.show_fraction(progress.fraction)
 
     def _return(self, result: object) -> None:
         job = self._running.worker
