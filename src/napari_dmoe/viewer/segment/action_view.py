@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
@@ -50,6 +51,8 @@ class ActionSection(QWidget):
     def place(self, button: QPushButton) -> None:
         """Take the button in, once."""
         self._column.insertWidget(0, button)
+        for before, after in pairwise((self.reason, button, self.link)):
+            QWidget.setTabOrder(before, after)
 
     def show_reason(
         self, text: str, remedy: Remedy | None = None, *, is_caution: bool = False
