@@ -42,15 +42,16 @@ from napari_dmoe.viewer.segment.control import SegmentControl
 from napari_dmoe.viewer.what_if.control import WhatIfControl
 
 WINDOW = (1360, 792)  # its dock is about 700 pixels high
-NORMAL, LARGE = 9, 14
-"""Sizes of napari's letters, in points: as they come, and half as large again."""
+NORMAL, LARGE, LARGE_WIDTH = 9, 14, 400
+"""Sizes of napari's letters, in points, as they come and half as large again; and how
+wide the dock is then."""
 LOOKS = (
-    *(("dark", NORMAL, NARROW), ("dark", NORMAL, WIDE), ("dark", LARGE, NARROW)),
+    *(("dark", NORMAL, NARROW), ("dark", NORMAL, WIDE), ("dark", LARGE, LARGE_WIDTH)),
     *(("light", NORMAL, NARROW), ("light", NORMAL, WIDE)),
 )
-SCALE = 0.5
+SCALE = 0.45
 COLUMNS, GAP, TITLE = 2, 8, 22
-COLOURS = 48
+COLOURS = 32
 PAPER, INK = (120, 120, 120), (255, 255, 255)
 N_GUARD, ROUNDS = 12, 3
 
@@ -212,9 +213,12 @@ def _segment(sheet: Sheet) -> None:
     compare.combo.setCurrentIndex(other)
     compare.button.click()
     _idle(dock)
-    _show(dock, control.tab, compare)
+    _show(dock, control.tab.body, compare)
     sheet.take("Segment: compared")
     compare.fold.unfold(False)
+    load(dock, "pelvis-phantom")
+    sheet.take("Segment: image and model do not fit")
+    load(dock, "fundus-phantom")
 
 
 def _routing(sheet: Sheet) -> None:
@@ -253,6 +257,7 @@ def _what_if(sheet: Sheet) -> None:
     sheet.take("What if: swept")
     tab.experts.effects_button.click()
     _idle(dock)
+    tab.experts.fold.unfold()
     tab.experts.mute_boxes[3].click()
     tab.experts.run_button.click()
     _idle(dock)
@@ -272,7 +277,7 @@ def _what_if(sheet: Sheet) -> None:
     sheet.take("What if: replayed")
     tab.priors.fold.unfold()
     _show(dock, tab, tab.priors)
-    sheet.take("What if: shares of unknown values")
+    sheet.take("What if: weights of the values")
     tab.priors.fold.unfold(False)
 
 

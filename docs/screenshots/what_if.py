@@ -40,6 +40,7 @@ def whatif_experts(viewer: napari.Viewer, dock: QWidget, shoot: Shooter) -> None
     """Mute the expert that matters most, and measure what every expert does."""
     what_if = begin_what_if(viewer, dock)
     section = what_if.experts
+    section.fold.unfold()
     section.effects_button.click()
     wait(lambda: not dock.control(SegmentControl).run.is_busy)
     most = int(section.effects_table.model().index(0, 0).data())
@@ -77,6 +78,7 @@ def whatif_noise(viewer: napari.Viewer, dock: QWidget, shoot: Shooter) -> None:
 def whatif_replay(viewer: napari.Viewer, dock: QWidget, shoot: Shooter) -> None:
     """Replay a mask, compare two records, and show what stands in the way."""
     what_if = begin_what_if(viewer, dock)
+    what_if.experts.fold.unfold()
     what_if.experts.mute_boxes[3].click()
     what_if.experts.run_button.click()
     wait(lambda: not dock.control(SegmentControl).run.is_busy)

@@ -337,3 +337,30 @@ def _years_in(text: str) -> float:
             "with months, weeks or days such as 18 months"
         )
     return float(found["number"]) * _YEARS_PER[found["unit"]]
+
+
+_THREE_DIGITS = 100  # from here on, digits behind the point say nothing
+
+
+def sized(size: float) -> str:
+    """Return an area or volume in three digits, without its unit.
+
+    Examples
+    --------
+    >>> sized(1.9234), sized(317), sized(164.6)
+    ('1.92', '317', '165')
+    """
+    is_whole = size == round(size) or abs(size) >= _THREE_DIGITS
+    return f"{size:.0f}" if is_whole else f"{size:#.3g}"
+
+
+def percent(share: float) -> str:
+    """Return a share in two digits or three.
+
+    Examples
+    --------
+    >>> percent(0.611), percent(0.00794)
+    ('61 %', '0.79 %')
+    """
+    digits = f"{100 * share:.0f}" if share >= 0.1 else f"{100 * share:.2g}"
+    return f"{digits} %"

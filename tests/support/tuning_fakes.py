@@ -21,6 +21,8 @@ from napari_dmoe.training.tuning.process import (
     TuningTask,
 )
 
+OWN = Change("all", "rim", 1, 0, 0.5, 0.9)
+
 
 class FakeTuning:
     """Starts fake processes, and remembers them."""
@@ -92,12 +94,11 @@ class FakeProcess:
             self.folder / RUN / "last.safetensors", load_checkpoint(self.folder / MODEL)
         )
 
-    def finish(self, *guard: Change, **facts: Any) -> None:
+    def finish(self, *guard: Change, own: Change = OWN, **facts: Any) -> None:
         """Leave a tuned model and a report."""
         loaded = load_checkpoint(self.folder / MODEL)
         card = loaded.card.model_copy(update={"name": loaded.card.name + "-tuned"})
         save_checkpoint(self.folder / TUNED_MODEL, replace(loaded, card=card))
-        own = Change("all", "rim", 1, 0, 0.5, 0.9)
         title = "60 fundus phantoms" if guard else ""
         report = TuningReport(
             (own,), tuple(guard), guard_title=title, n_cases=1, **facts

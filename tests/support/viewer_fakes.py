@@ -170,9 +170,9 @@ class FakeSegment:
         self.calls.append(patient)
         self.threads.add(threading.get_ident())
         self.started.set()
-        progress(Progress(0, 2, "image 1 of 1"))
+        progress(Progress(0, 2, "segmenting"))
         while not self.gate.wait(0.01):
-            progress(Progress(1, 2, "image 1 of 1"))
+            progress(Progress(1, 2, "segmenting"))
         if self.error is not None:
             raise self.error
         progress(Progress(2, 2, "done"))

@@ -57,7 +57,8 @@ def misfits(dock: DMoEDock) -> list[str]:
         for what in (*_cut(each), *_outside(each), *_loose(each), *_scrolled(each))
     ]
     if dock.width() < dock.minimumSizeHint().width():
-        found.append(f"the dock needs {dock.minimumSizeHint().width()} pixels")
+        needed = dock.minimumSizeHint().width()
+        found.append(f"the dock needs {needed} pixels: {_widest(dock)}")
     return found
 
 
@@ -157,9 +158,27 @@ def _scrolled(widget: QWidget) -> Iterator[str]:
     if isinstance(widget, QScrollArea) and widget.widget() is not None:
         over = widget.widget().minimumSizeHint().width() - widget.viewport().width()
         if over > 0:
-            yield f"its content is {over} pixels too wide"
+            yield f"its content is {over} pixels too wide: {_widest(widget.widget())}"
     if isinstance(widget, QScrollBar) and widget.isVisible() and not widget.maximum():
         yield "a bar that scrolls nothing"
+
+
+def _widest(widget: QWidget) -> str:
+    """Name the part of a widget that makes it as wide as it has to be."""
+    parts = widget.findChildren(
+        QWidget, options=Qt.FindChildOption.FindDirectChildrenOnly
+    )
+    parts = [each for each in parts if not each.isHidden() or each.layout() is None]
+    most = max(parts, key=_least, default=None)
+    if most is None or _least(most) <= 0:
+        return f"{_name(widget)} {_least(widget)}"
+    if sum(map(_least, parts)) <= _least(widget):  # they stand beside each other
+        return ", ".join(f"{_name(each)} {_least(each)}" for each in parts)
+    return _widest(most)
+
+
+def _least(widget: QWidget) -> int:
+    return max(widget.minimumSizeHint().width(), widget.minimumWidth())
 
 
 def _name(widget: QWidget) -> str:

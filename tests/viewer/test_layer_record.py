@@ -63,13 +63,13 @@ def test_a_mask_says_how_it_came_about_and_nothing_that_did_not_drive_it(
 def test_an_overlay_says_what_it_shows(desk: Desk, record: LayerRecord) -> None:
     routing, layers = routing_of(desk.session), desk.viewer.layers
     routing.want(Overlay("gate", 2, 3), is_shown=True)
-    layers.selection.active = layers["retina / gates"]
+    layers.selection.active = layers["retina / gate of expert 3, block 2"]
     assert rows(record)["Shows"] == "gate of expert 3, block 2"
     routing.want(Overlay("entropy", 1), is_shown=True)
-    record.show_layer(layers["retina / gates"])
+    record.show_layer(layers["retina / entropy of the gates, block 1"])
     assert rows(record)["Shows"] == "entropy of the gates, block 1"
     routing.want(Overlay("dominant", 0), is_shown=True)
-    layers.selection.active = layers["retina / experts"]
+    layers.selection.active = layers["retina / routing block 0"]
     assert rows(record)["Shows"] == "dominant expert, block 0"
     assert rows(record)["Driven by"] == "severity: glaucoma (router 0)"
 

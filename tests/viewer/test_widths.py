@@ -9,7 +9,7 @@ from napari.components import ViewerModel
 from sweeping import PICTURE
 from tuning_desk import DRAWN, WORSE, TuningDesk
 from what_if_fakes import FakeAblate, FakeUncertainty
-from widths import LARGE, NORMAL, dress, lay_out, misfits
+from widths import LARGE, NORMAL, dress, lay_out, misfits, places
 
 from napari_dmoe.viewer.fine_tune.state import State
 
@@ -133,3 +133,49 @@ def test_nothing_is_cut_at_any_width(tuning: TuningDesk, tab: str, points: int) 
                 for each in misfits(dock):
                     found.setdefault(each, f"{state}, {width}×{height}")
     assert found == {}
+
+
+@pytest.mark.parametrize("width", WIDTHS[NORMAL])
+def test_nothing_moves_from_ready_to_done_and_failed(
+    tuning: TuningDesk, width: int
+) -> None:
+    dock = tuning.desk.dock
+    dress(dock)
+    stays = dock.tabs, dock.footer.button, dock.footer, dock.footer.status
+    found = {}
+    for state in segment_states(tuning):
+        lay_out(dock, width, SCREEN[1])
+        found[state] = places(dock, *stays)
+    assert set(map(str, found.values())) == {str(found["ready"])}
+
+
+def test_the_foot_of_fine_tuning_stays_where_it_is(tuning: TuningDesk) -> None:
+    dock, foot = tuning.desk.dock, tuning.tab.foot
+    dress(dock)
+    found = {}
+    for state in fine_tune_states(tuning):
+        lay_out(dock, *SCREEN)
+        found[state] = places(dock, foot)
+    assert set(map(str, found.values())) == {str(found["ready"])}
+
+
+def test_what_if_is_one_screen_before_anything_was_run(tuning: TuningDesk) -> None:
+    dock, tab = tuning.desk.dock, tuning.desk.what_if.tab
+    dress(dock)
+    dock.tabs.setCurrentWidget(tab)
+    lay_out(dock, *SCREEN)
+    assert tab.verticalScrollBar().maximum() == 0
+    assert tab.priors.isVisible()
+    assert misfits(dock) == []
+
+
+def test_a_large_screen_needs_no_bar_for_what_it_has_room_for(
+    tuning: TuningDesk,
+) -> None:
+    dock = tuning.desk.dock
+    dress(dock)
+    for tab in (tuning.desk.routing.tab, tuning.desk.what_if.tab):
+        dock.tabs.setCurrentWidget(tab)
+        lay_out(dock, 600, 1080)
+        assert not tab.verticalScrollBar().isVisible()
+        assert not tab.horizontalScrollBar().isVisible()

@@ -63,6 +63,8 @@ def _facts(loaded: LoadedModel) -> Iterator[tuple[str, str]]:
     yield "images", card.modality or NOT_STATED
     yield "trained on", card.training.data or NOT_STATED
     yield "Dice", card.training.dice_in_words or NOT_STATED
+    if card.training.class_spans:
+        yield "sizes", _sizes(card)
     if card.training.guard:
         yield "groups", card.training.guard
     yield "weights", f"licence: {card.weights_licence or NOT_STATED}"
@@ -71,6 +73,17 @@ def _facts(loaded: LoadedModel) -> Iterator[tuple[str, str]]:
     yield "citation", card.citation or NOT_STATED
     for notice in filter(None, (card.notice, *loaded.notices, *_untrained(card))):
         yield "notice", notice
+
+
+def _sizes(card: ModelCard) -> str:
+    """Say how large each class is in the training cases that show it."""
+    spans = card.training.class_spans or ()
+    of_what = "volume" if card.dims == 3 else "picture"
+    return ", ".join(
+        f"{span.name} {span.ml_words or f'{span.share_words} of the {of_what}'} "
+        f"(n = {span.n:,})"
+        for span in spans
+    )
 
 
 def _shape(config: Config) -> str:

@@ -10,6 +10,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field, model_validator
 
+from napari_dmoe.quantities import percent, sized
+
 DISC, DISC_PARTS = "disc", ("rim", "cup")
 """What rim and cup are together."""
 
@@ -51,6 +53,18 @@ class ClassSpan(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
         if self.least > self.most or (self.least_ml or 0) > (self.most_ml or 0):
             raise ValueError("the least cannot be more than the most")
         return self
+
+    @property
+    def share_words(self) -> str:
+        """The shares in words, such as ``0.8 % to 28 %``."""
+        return f"{percent(self.least)} to {percent(self.most)}"
+
+    @property
+    def ml_words(self) -> str:
+        """The volumes in words, such as ``2–120 mL``; nothing where none is stated."""
+        if self.least_ml is None or self.most_ml is None:
+            return ""
+        return f"{sized(self.least_ml)}–{sized(self.most_ml)} mL"
 
     def is_size_far(self, share: float) -> bool:
         """Say whether a share of the picture is far from those of the training."""

@@ -65,6 +65,10 @@ def _loaded(name: str, record: Provenance) -> LoadedModel:
 CHECKPOINT_SUFFIXES = (".safetensors", ".pth", ".pt")
 """Endings of the files that are taken for checkpoints."""
 
+TUNED = "-tuned"
+"""What the name of a tuned model's card ends in, as in
+:mod:`napari_dmoe.training.guarding.guard`, which needs torch."""
+
 GENERIC_CARD = "generic"
 """Name of the card of a file that has none."""
 

@@ -7,12 +7,12 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import napari
-from qtpy.QtCore import QTimer
-from qtpy.QtWidgets import QDockWidget
+from qtpy.QtWidgets import QApplication, QDockWidget
 
 from napari_dmoe.viewer.contributed import DOCK
 from napari_dmoe.viewer.dock import DMoEDock
 from napari_dmoe.viewer.layers.samples import is_sample
+from napari_dmoe.viewer.ui.turns import after_repaint
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -42,9 +42,9 @@ def come_up_beside_samples() -> None:
 
     Nothing happens where it goes into no window, such as in a script without one.
     """
-    viewer = napari.current_viewer()
-    if viewer is not None:
-        QTimer.singleShot(0, partial(_come_up, weakref.ref(viewer)))
+    viewer, application = napari.current_viewer(), QApplication.instance()
+    if viewer is not None and application is not None:
+        after_repaint(application, partial(_come_up, weakref.ref(viewer)))
 
 
 def _come_up(reference: weakref.ref[napari.Viewer]) -> None:

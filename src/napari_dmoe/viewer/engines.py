@@ -87,11 +87,14 @@ class FittingCard:
     name: str
     drives: str
     """What drives the model, if the card is right: attribute and values."""
+    title: str = ""
+    """Of what the card is, as a person reads it."""
 
 
 def fitting_cards(loaded: LoadedModel) -> tuple[FittingCard, ...]:
     """Return the published cards that could describe a model's weights."""
     from napari_dmoe.models.card_files import card_names, read_card
+    from napari_dmoe.models.titles import subject_of
 
     cards = [read_card(name) for name in card_names()]
     return tuple(
@@ -101,6 +104,7 @@ def fitting_cards(loaded: LoadedModel) -> tuple[FittingCard, ...]:
                 f"{each.label.lower()}: {', '.join(each.values)}"
                 for each in card.attributes
             ),
+            subject_of(card.title),
         )
         for card in cards
         if card.dims == loaded.card.dims

@@ -9,10 +9,11 @@ import pytest
 from numpy.typing import NDArray
 
 from napari_dmoe.imaging.spatial import SpatialImage
-from napari_dmoe.inference.masks.headline import mask_headline, percent, sized
+from napari_dmoe.inference.masks.headline import mask_headline
 from napari_dmoe.inference.results.provenance import ModelRecord, Provenance
 from napari_dmoe.inference.running.recording import image_record
 from napari_dmoe.models.class_spans import ClassSpan
+from napari_dmoe.quantities import percent, sized
 
 SIDE = 100
 FUNDUS = ("background", "rim", "cup")

@@ -14,6 +14,7 @@ import pytest
 import torch
 from places import DATA
 
+from napari_dmoe.imaging.frames import one_channel
 from napari_dmoe.imaging.spatial import SpatialImage
 from napari_dmoe.imaging.volumes import VolumePreprocessing
 from napari_dmoe.inference.replaying.case_files import (
@@ -340,3 +341,16 @@ def test_records_beside_masks_are_read(tmp_path: Path, record: Provenance) -> No
     path.write_bytes(b" " * (2**20 + 1))
     with pytest.raises(CaseFileError, match="too large"):
         read_record(path)
+
+
+def test_the_channel_that_was_used_is_recorded_and_used_again(two: LoadedModel) -> None:
+    data = np.random.default_rng(0).integers(0, 256, (5, 40, 50), dtype=np.uint8)
+    image = SpatialImage(data, ("c", "y", "x"))
+    first = segment(two, one_channel(image, 3), Patient(sex="female", age=30))
+    record = Provenance.model_validate_json(first.provenance.model_dump_json())
+    assert record.image.channel == 3
+    assert "only channel 4 of 5 was used" in record.notices
+    again = replay(record, two, image, labels=first.labels)
+    assert again.verdict == "equal"
+    with pytest.raises(ReplayError, match="the image has the axes c, y, x"):
+        replay(record, two, SpatialImage(data[:3], ("c", "y", "x")))

@@ -189,7 +189,9 @@ def test_maps_and_differences_are_no_annotations(session: Session) -> None:
     layer = session.viewer.add_labels(painted(), name="retina / difference")
     layer.editable = False
     shown = {"napari-dmoe": {"shows": "experts"}}
-    session.viewer.add_labels(painted(), name="retina / experts", metadata=shown)
+    session.viewer.add_labels(
+        painted(), name="retina / routing block 3", metadata=shown
+    )
     assert pairs_of(session) == []
 
 

@@ -31,6 +31,7 @@ from napari_dmoe.viewer.fine_tune.words import (
     REPORT_COLUMNS,
     acceptance,
     at_work,
+    legend,
     measured_on,
     report_lines,
     work_to_come,
@@ -52,7 +53,37 @@ def change(group: str, after: float, region: str = "cup", n: int = 20) -> Change
 def test_without_a_guard_there_is_nothing_to_accept() -> None:
     found = TuningReport((change("all", 0.1),), n_cases=1)
     assert acceptance(found) == ""
-    assert "worse" not in " ".join(map(str, report_lines(found)))
+
+
+def own_case(after: float, *, n: int = 1) -> TuningReport:
+    rim = Change("all", "rim", n, 0, 0.97, after)
+    cup = Change("all", "cup", n, 0, 0.8, 0.9)
+    return TuningReport((rim, cup), n_cases=n)
+
+
+def test_what_got_worse_on_its_own_case_is_marked_in_words_sign_and_colour() -> None:
+    found = own_case(0.949)
+    said = "worse on its own case, which it was trained on: rim 0.970 -> 0.949 (-0.021)"
+    assert found.said_of_cases == f"{said}."
+    assert own_case(0.949, n=2).said_of_cases.startswith("worse on its own cases")
+    rim, cup = report_lines(found)[1:]
+    assert rim.cells["change"] == ".970→.949 ▼ worse"
+    assert rim.worse == ("change",)
+    assert "change" in rim.bold
+    assert cup.cells["change"] == ".800→.900"
+    assert not cup.worse
+
+
+def test_a_loss_within_the_tolerance_is_none() -> None:
+    found = own_case(0.965)
+    assert found.said_of_cases == ""
+    assert not any(line.worse for line in report_lines(found))
+
+
+def test_the_legend_explains_the_mark_where_there_is_one() -> None:
+    assert legend(own_case(0.97)) == "* fewer than 10 cases: says little"
+    many = Change("all", "cup", 20, 0, 0.8, 0.9)
+    assert legend(TuningReport((many,), n_cases=20)) == ""
 
 
 def test_what_got_worse_is_named_once_and_has_to_be_accepted() -> None:
@@ -88,9 +119,10 @@ def test_the_table_marks_what_is_worse_few_and_without_a_score() -> None:
         "Trained on: 1 corrected case",
     ]
     male = next(row for row in rows if row.cells["group"] == "male")
-    assert (male.cells["change"], male.cells["n"]) == (".800→.700 worse", "3*")
+    assert (male.cells["change"], male.cells["n"]) == (".800→.700 ▼ worse", "3*")
     assert male.cells["interval"] == "-.12…-.08"
-    assert male.bold == ("group",)
+    assert male.bold == ("group", "change")
+    assert male.worse == ("change",)
     assert "says little" in male.help["change"]
     assert rows[-1].cells["change"] == "–→.900"
     assert rows[-1].cells["interval"] == ""  # they were trained on

@@ -14,7 +14,7 @@ from napari.layers import Image, Labels
 from viewer_fakes import N_EXPERTS, make_segmentation
 from what_if_fakes import FakeUncertainty
 
-from napari_dmoe.inference.pictures.colours import OKABE_ITO
+from napari_dmoe.inference.pictures.colours import EXPERT_COLOURS
 from napari_dmoe.inference.results.segmentation import Segmentation
 from napari_dmoe.inference.what_if.steps import Swept
 from napari_dmoe.inference.what_if.sweep_result import Reference, Sweep, SweptValue
@@ -116,25 +116,25 @@ def test_a_difference_has_three_colours(source: Image, result: Segmentation) -> 
     assert looks(plain) == ("retina / difference", 0.5, SEEN_THROUGH, True)
     assert plain.metadata == {}
     words = ("the same", "a only", "b only", "another")
-    named = difference_to_plain(source, result, labels, name="b", words=words)
+    named = difference_to_plain(source, result, labels, what="b", words=words)
     layer = a_layer(named)
-    assert looks(layer) == ("b · retina", 0.9, SEEN_THROUGH, True)
+    assert looks(layer) == ("retina / b", 0.9, SEEN_THROUGH, True)
     assert shows(layer) == "b, to the unchanged mask"
     assert layer.features["difference"].tolist() == list(words)
     for each in (plain, layer):
         assert rgba(each, (0, 1, 2, 3)) == [
             (0, 0, 0, 0),
-            (0, 114, 178, 255),
-            (230, 159, 0, 255),
-            (204, 121, 167, 255),
+            (21, 100, 196, 255),
+            (169, 167, 0, 255),
+            (92, 59, 105, 255),
         ]
 
 
 @pytest.mark.parametrize(
     ("name", "title", "column", "first"),
     [
-        ("dominant", "experts", "expert", "0 (from 0), block 1"),
-        ("pair", "expert pairs", "pair", "experts 0 + 1, block 1"),
+        ("dominant", "routing block 1", "expert", "0 (from 0), block 1"),
+        ("pair", "expert pairs, block 1", "pair", "experts 0 + 1, block 1"),
     ],
 )
 def test_experts_and_pairs_have_colours_and_names(
@@ -147,11 +147,11 @@ def test_experts_and_pairs_have_colours_and_names(
 ) -> None:
     shown = shown_map(source, result, Overlay(name, 1), Extras())
     layer = a_layer(shown.layer_data)
-    assert looks(layer) == (f"retina / {title}", 0.4, SEEN_THROUGH, True)
+    assert looks(layer) == (f"retina / {title}", 0.5, SEEN_THROUGH, True)
     assert layer.features[column][0] == first
     colours = rgba(layer, (0, 1, 2))
     assert colours == (
-        [(*colour, 255) for colour in OKABE_ITO[:3]]
+        [(*colour, 255) for colour in EXPERT_COLOURS[:3]]
         if name == "dominant"
         else [(187, 27, 27, 255), (130, 161, 237, 255), (159, 228, 63, 255)]
     )
@@ -162,19 +162,19 @@ def test_experts_and_pairs_have_colours_and_names(
     [
         (
             Overlay("gate", 1, 2),
-            "gates",
             "gate of expert 2, block 1",
-            [(0, 158, 115, 0), (0, 158, 115, 255)],
+            "gate of expert 2, block 1",
+            [(160, 185, 68, 0), (160, 185, 68, 255)],
         ),
         (
             Overlay("entropy", 1),
-            "gates",
+            "entropy of the gates, block 1",
             "entropy of the gates, block 1",
             [(68, 1, 84, 255), (253, 231, 37, 255)],
         ),
         (
             Overlay("agreement", 1),
-            "agreement of blocks",
+            "agreement of blocks, all blocks",
             "agreement of blocks, all blocks",
             [(68, 1, 84, 255), (253, 231, 37, 255)],
         ),
@@ -202,7 +202,7 @@ def test_votes_have_as_many_steps_as_experts(
     extras.votes[16, 0] = (np.ones((N_EXPERTS, 3, 3), np.uint8),) * 4
     shown = shown_map(source, result, Overlay("uncertainty", 1), extras)
     layer = a_layer(shown.layer_data)
-    assert layer.name == "retina / routing uncertainty"
+    assert layer.name == "retina / routing uncertainty, block 1"
     assert_measures(layer, (0, np.log2(N_EXPERTS)), "nearest")
 
 
@@ -223,22 +223,22 @@ def test_noise_is_added_to_the_image_and_votes_are_hidden(
     assert shows(entropy) == "entropy of 16 noise samples, in bits"
     assert rgba(entropy, (0, 1)) == [(0, 0, 4, 255), (252, 255, 164, 255)]
     assert_measures(entropy, (0, np.log2(3)))
-    assert looks(rim) == ("retina / votes for rim", 0.7, SEEN_THROUGH, False)
+    assert looks(rim) == ("retina / votes for rim", 0.7, SEEN_THROUGH, True)
     assert shows(cup) == "votes for cup of 16 noise samples"
     assert cup.colormap.name == "dmoe votes 2"
     assert rgba(cup, (0, 1)) == [(240, 228, 66, 0), (240, 228, 66, 255)]
     assert_measures(cup, (0, 16))
     keys = noise_keys(found)
     assert [(key.title, key.ends) for key in keys] == [
-        ("Noise entropy: nothing where all samples agree", ("0", "1.58 bits")),
-        ("Votes for rim (hidden at first)", ("0", "16 votes")),
-        ("Votes for cup (hidden at first)", ("0", "16 votes")),
+        ("Disagreement of the runs: 0 where all agree", ("0", "1.58 bits")),
+        ("Votes for rim", ("0", "16 votes")),
+        ("Votes for cup", ("0", "16 votes")),
     ]
     assert (len(keys[0].ramp), keys[0].ramp[0], keys[0].ramp[-1]) == (
         *(16, (0, 0, 4)),
         (252, 255, 164),
     )
-    assert keys[2].ramp == ((120, 118, 85), (240, 228, 66))
+    assert keys[2].ramp == ((150, 148, 116), (240, 228, 66))
 
 
 def a_sweep(result: Segmentation) -> Sweep:
@@ -292,7 +292,7 @@ def test_the_masks_of_a_sweep_look_like_a_mask(
 def outputs(source: Image, result: Segmentation) -> Iterator[LayerData]:
     yield mask_layer(source, result)
     yield from probability_layers(source, result)
-    yield difference_to_plain(source, result, result.labels, name="b")
+    yield difference_to_plain(source, result, result.labels, what="b")
     yield difference_layer(source, result.labels)
     yield from sensitivity_layers(source, a_sweep(result))
 

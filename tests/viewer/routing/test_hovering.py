@@ -88,9 +88,9 @@ def test_other_maps_name_the_same_gates(viewer: ViewerModel) -> None:
 def test_a_hidden_or_removed_map_says_nothing(viewer: ViewerModel) -> None:
     image = viewer.add_image(np.zeros((12, 9)), name="retina")
     session = segment(viewer, image)
-    viewer.layers["retina / experts"].visible = False
+    viewer.layers["retina / routing block 3"].visible = False
     assert point(viewer, image, (0, 0)) == "retina [0 0]: 0"
-    viewer.layers.remove("retina / experts")
+    viewer.layers.remove("retina / routing block 3")
     assert point(viewer, image, (0, 0)) == "retina [0 0]: 0"
     routing_of(session).want(Overlay("dominant", 3), is_shown=True)
     assert point(viewer, image, (0, 0)).endswith(SHARED)

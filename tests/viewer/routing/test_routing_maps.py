@@ -16,6 +16,7 @@ from viewer_fakes import N_EXPERTS, SIDE
 
 from napari_dmoe.inference.maps.measures import pair_names
 from napari_dmoe.inference.maps.overlays import OVERLAYS
+from napari_dmoe.inference.pictures.colours import EXPERT_COLOURS, GREY, over_grey
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.viewer.routing.on_images import routing_of
 
@@ -63,7 +64,7 @@ def test_every_map_is_offered_with_its_help(mapped: Desk) -> None:
 def test_pairs_have_names_and_colours_of_their_own(mapped: Desk) -> None:
     choose(mapped, "pair")
     layer = shown(mapped)
-    assert layer.name == "retina / expert pairs"
+    assert layer.name == "retina / expert pairs, block 3"
     assert layer.data.shape == (SIDE, SIDE)
     number = pair_names(N_EXPERTS).index("3 + 4")
     assert layer.data[0, 0] == number  # block 3, its first token shares with expert 4
@@ -80,10 +81,10 @@ def test_two_kinds_of_maps_share_a_layer_that_keeps_a_persons_name(
 ) -> None:
     choose(mapped, "gate")
     gates = shown(mapped)
-    assert gates.name == "retina / gates"
+    assert gates.name == "retina / gate of expert 3, block 3"
     choose(mapped, "agreement")
     assert shown(mapped) is gates
-    assert gates.name == "retina / agreement of blocks"
+    assert gates.name == "retina / agreement of blocks, all blocks"
     gates.name = "mine"
     choose(mapped, "entropy")
     assert gates.name == "mine"
@@ -102,6 +103,30 @@ def test_colours_that_a_person_set_stay_until_another_kind_of_map(
     assert (layer.colormap.name, layer.contrast_limits) == ("gray", [0, 0.5])
     choose(mapped, "agreement")
     assert (layer.colormap.name, layer.contrast_limits) == ("viridis", [0, 1])
+
+
+def test_the_legend_has_the_colours_that_are_seen(mapped: Desk) -> None:
+    button = mapped.routing.tab.legend.buttons[3]
+
+    def colour() -> tuple[int, ...]:
+        return button.icon().pixmap(8, 8).toImage().pixelColor(3, 3).getRgb()[:3]
+
+    assert colour() == EXPERT_COLOURS[3]
+    mapped.click(mapped.routing.tab.shown_box)
+    mapped.settle()
+    assert colour() == over_grey(EXPERT_COLOURS[3], 0.5)
+    shown(mapped).opacity = 0.25
+    mapped.settle()
+    assert colour() == over_grey(EXPERT_COLOURS[3], 0.25)
+    choose(mapped, "gate")
+    shown(mapped).opacity = 0.4
+    mapped.settle()
+    assert colour() == over_grey(EXPERT_COLOURS[3], 0.4)
+    ramp = mapped.routing.tab.bar._strip.ramp
+    assert ramp == (GREY, over_grey(EXPERT_COLOURS[3], 0.4))
+    mapped.click(mapped.routing.tab.shown_box)
+    mapped.settle()
+    assert colour() == EXPERT_COLOURS[3]
 
 
 def test_agreement_is_of_all_blocks(mapped: Desk) -> None:
@@ -230,8 +255,8 @@ def test_a_click_in_the_legend_singles_an_expert_out_and_again_lets_it_go(
 ) -> None:
     tab = mapped.routing.tab
     assert [b.text() for b in tab.legend.buttons][3:] == [
-        "expert 3 · 97%",
-        "expert 4 · 3%",
+        "3 · 97%",
+        "4 · 3%",
     ]
     mapped.qtbot.keyClick(tab.legend.buttons[4], Qt.Key.Key_Space)
     mapped.settle()

@@ -199,7 +199,9 @@ def test_a_result_with_an_expert_muted_gets_nothing(desk: Desk) -> None:
     experts.mute_boxes[1].click()
     desk.click(experts.run_button)
     desk.wait_until_idle()
-    desk.viewer.layers.selection.active = desk.viewer.layers["expert 1 muted · retina"]
+    desk.viewer.layers.selection.active = desk.viewer.layers[
+        "retina / what-if expert 1 muted"
+    ]
     sweep(desk)
     session = session_of(desk.viewer)
     plain, muted = session.results_of(session.image)

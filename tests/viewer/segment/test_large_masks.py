@@ -90,7 +90,7 @@ def test_until_a_large_mask_is_measured_the_table_before_is_greyed(
     mask = desk.masks[0]
     mask.data_setitem((np.array([9]), np.array([8])), 1)
     desk.segmenting.results.show()
-    assert MEASURING in section.notices.text()
+    assert section.headline.text() == MEASURING
     assert not section.table.isEnabled()
     assert shown(desk) == before
     rest()
@@ -127,7 +127,8 @@ def test_a_span_over_values_comes_back_with_an_undone_stroke(
     desk.run()
     rest()
     before = shown(desk)
-    assert "1–9" in before[1]
+    assert before[0].endswith("least–most")
+    assert "1–9" in before[2]
     mask = desk.masks[0]
     mask.paint((9, 8), 1)
     rest()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from desk import IMAGE, Desk
 from napari.layers import Image
 from qtpy.QtWidgets import QApplication
 
+from napari_dmoe.inference.results.segmentation import Segmentation
 from napari_dmoe.viewer.session.session import session_of
 
 pytestmark = pytest.mark.gui
@@ -177,7 +179,7 @@ def test_a_removed_mask_leaves_the_others_and_no_old_numbers(
     assert section.combo.isHidden()
     desk.viewer.layers.remove("retina / mask")
     desk.settle()
-    assert section.text() == "No result yet."
+    assert section.text() == "No result yet"
 
 
 def test_probabilities_come_on_request_one_for_each_class(desk: Desk) -> None:
@@ -202,7 +204,7 @@ def test_two_images_keep_their_results_apart(
     run_for(desk, "healthy")
     desk.viewer.add_layer(Image(IMAGE, name="second"))
     desk.settle()
-    assert desk.segmenting.tab.result.text() == "No result yet."
+    assert desk.segmenting.tab.result.text() == "No result yet"
     run_for(desk, "glaucoma")
     desk.viewer.layers.selection.active = desk.viewer.layers["retina"]
     desk.settle()
@@ -214,8 +216,9 @@ def test_the_copied_table_is_of_the_result_that_is_shown(desk: Desk) -> None:
     run_for(desk, "glaucoma")
     desk.click(desk.segmenting.tab.result.copy_button)
     lines = QApplication.clipboard().text().split("\n")
-    assert lines[0].startswith("Made for severity: glaucoma")
-    assert lines[1:] == [
+    assert lines[0] == "rim 15 px, cup 9 px"
+    assert lines[1].startswith("Made for severity: glaucoma")
+    assert lines[2:] == [
         "rim\t15 px",
         "cup\t9 px",
         "C/D vertical\t0.50",
@@ -234,3 +237,79 @@ def test_what_is_undone_is_measured_again(desk: Desk) -> None:
     desk.settle()
     assert result.text() == before
     assert "painted" not in result.summary.text()
+
+
+def test_the_headline_says_the_areas_and_that_a_class_is_absent(desk: Desk) -> None:
+    section = desk.segmenting.tab.result
+    assert section.headline.text() == "No result yet"
+    run_for(desk, "suspect")
+    assert section.headline.text() == "rim 20 px, cup 4 px"
+    assert section.headline.font().bold()
+    mask = desk.masks[0]
+    mask.data_setitem(np.nonzero(mask.data == 2), 0)
+    desk.settle()
+    assert section.headline.text() == "rim 20 px, no cup"
+
+
+def test_a_mask_of_nothing_says_so(desk: Desk) -> None:
+    run_for(desk, "suspect")
+    mask = desk.masks[0]
+    mask.data_setitem(np.nonzero(mask.data), 0)
+    desk.settle()
+    section = desk.segmenting.tab.result
+    assert section.headline.text() == "Nothing found"
+    assert section.text().startswith("Nothing found")
+
+
+def test_the_section_is_as_high_before_a_run_as_after_it(desk: Desk) -> None:
+    section = desk.segmenting.tab.result
+    before = section.table.height(), [row.name for row in section.table._facts]
+    run_for(desk, "suspect")
+    after = section.table.height(), [row.name for row in section.table._facts]
+    assert after == before
+    assert not section._buttons.isHidden()
+
+
+def test_an_own_value_lies_within_its_range(desk: Desk) -> None:
+    """A mixture of values may be smaller than the mask of each alone."""
+    real = desk.segment
+
+    def segment(*arguments: object, **options: object) -> Segmentation:
+        made = real(*arguments, **options)
+        labels = made.labels.copy()
+        labels[labels == 2] = 0
+        return replace(made, labels=labels)
+
+    desk.segmenting._engines.__dict__["segment"] = segment
+    desk.run()
+    section = desk.segmenting.tab.result
+    cup = section.table.text().splitlines()[2]
+    assert cup == "cup\t0 px\t0–9"
+    assert "least–most" in section.table.text().splitlines()[0]
+
+
+def test_it_is_said_why_a_changed_driver_does_not_run_again(desk: Desk) -> None:
+    section = desk.segmenting.tab.result
+    desk.segmenting.tab.patient.rerun_box.click()  # again
+    run_for(desk, "healthy")
+    desk.masks[0].data_setitem((np.array([9]), np.array([8])), 1)
+    desk.choose("severity", "glaucoma")
+    desk.settle()
+    assert section.outdated.text() == (
+        "Outdated: severity changed. Segment again (not made again by itself: it was "
+        "painted on)."
+    )
+
+
+def test_it_is_said_that_a_long_run_is_not_made_again(desk: Desk) -> None:
+    section = desk.segmenting.tab.result
+    run_for(desk, "healthy")
+    _, result = session_of(desk.viewer).current
+    assert result is not None
+    result.outcome = replace(result.outcome, seconds=12.4)
+    desk.choose("severity", "glaucoma")
+    desk.settle()
+    assert "(not made again by itself: it took 12 s)" in section.outdated.text()
+    desk.viewer.layers["retina"].events.data()
+    desk.settle()
+    assert "by itself" not in section.outdated.text()  # the driver alone re-runs

@@ -12,14 +12,16 @@ import nibabel as nib
 import numpy as np
 import pytest
 from desk import IMAGE, Desk
+from napari.components import ViewerModel
 from napari.layers import Image, Labels, Layer
 from napari.utils.notifications import Notification
 from orientations import restored, stored
 from qtpy.QtWidgets import QFileDialog
 
 from napari_dmoe.models.checkpoint import LoadedModel
-from napari_dmoe.viewer.layers.opening import image_layer
+from napari_dmoe.viewer.layers.opening import image_layer, mask_layers
 from napari_dmoe.viewer.layers.placement import data_to_world
+from napari_dmoe.viewer.layers.saving import mask_path
 from napari_dmoe.viewer.segment import result as result_files
 from napari_dmoe.viewer.session.session import session_of
 
@@ -75,7 +77,8 @@ def test_the_table_is_saved_with_numbers_and_units_apart(
     with file.open(encoding="utf-8-sig", newline="") as lines:
         rows = list(csv.DictReader(lines))
     cup = {"measure": "cup", "value": "0.4", "unit": "mm²"}
-    assert rows[1] == cup | {"least": "0.1", "most": "0.9"}
+    headline = {"headline": "rim 2.00 mm², cup 0.400 mm²"}
+    assert rows[1] == cup | {"least": "0.1", "most": "0.9"} | headline
     assert [row["measure"] for row in rows] == [
         *("rim", "cup"),
         *("C/D vertical", "C/D area"),
@@ -322,7 +325,7 @@ def test_a_mask_is_saved_while_a_model_runs(
     desk.click(result.table_button)  # in its turn
     desk.qtbot.waitUntil(lambda: not desk.dock.work.is_at_files)
     assert desk.segmenting.run.is_busy
-    assert "image 1 of 1" in desk.status  # the footer is the run's
+    assert "segmenting" in desk.status  # the footer is the run's
     assert [note.message for note in notifications] == [
         "Saved mine.labels.tif and mine.labels.json.",
         "Saved mine.csv.",
@@ -344,3 +347,77 @@ def test_what_is_painted_while_it_is_saved_is_not_in_the_file(
     assert json.loads((tmp_path / "mine.labels.json").read_text())["edited"] is False
     chosen(tmp_path / "mine.labels.tif")
     assert reopened(desk).data[9, 8] == 0
+
+
+def test_a_plane_is_not_offered_as_nifti(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.viewer.add_image(IMAGE, name="f2.png")
+    desk.run()
+    asked: list[tuple[str, str]] = []
+
+    def answer(_: object, title: str, name: str, kinds: str) -> tuple[str, str]:
+        asked.append((name, kinds))
+        return "", ""
+
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", answer)
+    desk.click(desk.segmenting.tab.result.save_button)
+    assert asked == [("f2_mask.labels.tif", "Masks (*.labels.tif)")]
+
+
+@pytest.mark.parametrize("name", ["f2", "f2.png", "f2.tif", "f2.labels.tif"])
+def test_no_suffix_is_doubled(name: str) -> None:
+    assert mask_path(Path(name)).name == "f2.labels.tif"
+
+
+@pytest.fixture
+def saved_mask(desk: Desk, chosen: Callable[..., list[str]], tmp_path: Path) -> Path:
+    """Return a mask that was saved here."""
+    desk.run()
+    chosen(tmp_path / "mine.labels.tif")
+    desk.click(desk.segmenting.tab.result.save_button)
+    desk.wait_until_idle()
+    return tmp_path / "mine.labels.tif"
+
+
+@pytest.mark.parametrize("has_record", [True, False])
+def test_a_saved_mask_opens_with_its_classes_without_its_record_too(
+    desk: Desk, saved_mask: Path, has_record: bool
+) -> None:
+    if not has_record:
+        saved_mask.with_name("mine.labels.json").unlink()
+    ((data, arguments, kind),) = mask_layers(saved_mask)
+    assert kind == "labels"
+    assert data.dtype == np.uint8
+    np.testing.assert_array_equal(data, desk.masks[0].data)
+    assert list(arguments["features"]["class"]) == ["background", "rim", "cup"]
+    assert ("napari-dmoe" in arguments["metadata"]) == has_record
+
+
+def test_naparis_own_reader_takes_a_saved_mask_for_labels(saved_mask: Path) -> None:
+    """Without the dock, too: what is no 32 bits wide it takes for a picture."""
+    (layer,) = ViewerModel().open(saved_mask, plugin="napari")
+    assert isinstance(layer, Labels)
+
+
+def test_the_dock_names_the_labels_that_naparis_reader_opened(
+    desk: Desk, saved_mask: Path
+) -> None:
+    (layer,) = desk.viewer.open(saved_mask, plugin="napari")
+    desk.settle()
+    assert isinstance(layer, Labels)
+    assert list(layer.features["class"]) == ["background", "rim", "cup"]
+    assert layer.metadata["napari-dmoe"]["classes"] == ["background", "rim", "cup"]
+    same = desk.masks[0].colormap.color_dict
+    np.testing.assert_allclose(layer.colormap.color_dict[2], same[2])
+
+
+def test_naparis_save_dialog_writes_a_mask_with_its_classes(
+    desk: Desk, tmp_path: Path
+) -> None:
+    desk.run()
+    path = tmp_path / "other.labels.tif"
+    (written, record) = desk.masks[0].save(str(path), plugin="napari-dmoe")
+    assert (Path(written), Path(record).suffix) == (path, ".json")
+    ((_, arguments, _),) = mask_layers(path)
+    assert list(arguments["features"]["class"]) == ["background", "rim", "cup"]

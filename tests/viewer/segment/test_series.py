@@ -80,7 +80,7 @@ def test_each_layer_is_segmented_for_its_own_patient_and_a_bad_one_is_told(
     layered.click(section.found.copy_button)
     assert QApplication.clipboard().text() == section.table.text()
     head = section.table.text().splitlines()[0]
-    assert head == "image\trim\tcup\tC/D vertical\tC/D area\toutcome\tlabels"
+    assert head == "image\trim\tcup\tC/D vertical\tC/D area\theadline\toutcome\tlabels"
 
 
 def test_a_layer_whose_run_fails_does_not_stop_the_others(

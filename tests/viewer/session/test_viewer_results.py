@@ -171,6 +171,7 @@ def test_a_file_has_a_line_for_every_plane(viewer: ViewerModel) -> None:
         "unit": "px",
         "least": "1",
         "most": "9",
+        "headline": "rim 20 px, cup 4 px",
     }
 
 

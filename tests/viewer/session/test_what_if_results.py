@@ -20,6 +20,7 @@ from napari_dmoe.inference.results.provenance import (
     Provenance,
 )
 from napari_dmoe.viewer.layers.look import difference_to_plain, mask_look
+from napari_dmoe.viewer.layers.names import layer_name, mask_words
 from napari_dmoe.viewer.layers.placement import LayerData, axis_names, to_image
 from napari_dmoe.viewer.layers.records import (
     altered_words,
@@ -27,7 +28,6 @@ from napari_dmoe.viewer.layers.records import (
     hover_note,
     is_mask,
     kind,
-    layer_name,
 )
 from napari_dmoe.viewer.session import results
 from napari_dmoe.viewer.what_if.experts.words import Intervention
@@ -56,8 +56,10 @@ def changed(record: Provenance, **update: object) -> Provenance:
 
 def test_a_plain_run_has_no_badge_and_no_kind(record: Provenance) -> None:
     assert (badge(record), kind(record), altered_words(record)) == ("", (), "")
-    assert layer_name("retina", record) == "retina / mask"
-    assert layer_name("retina", record, "replayed") == "retina / mask replayed"
+    assert layer_name("retina", mask_words(record)) == "retina / mask"
+    assert (
+        layer_name("retina", mask_words(record, "replayed")) == "retina / mask replayed"
+    )
     assert hover_note(record) == ("", "")
 
 
@@ -81,7 +83,7 @@ def test_an_intervention_is_named_and_marked(
 ) -> None:
     other = changed(record, experts=control)
     assert altered_words(other) == name
-    assert layer_name("retina", other) == f"{name} · retina"
+    assert layer_name("retina", mask_words(other)) == f"retina / what-if {name}"
     assert hover_note(other) == ("model changed", "; ".join(control.words()))
     assert badge(other) == f"Model changed: {'; '.join(control.words())}."
     assert kind(other) != kind(record)
@@ -125,7 +127,9 @@ def test_votes_sweeps_and_routers_between_are_marked_too(record: Provenance) -> 
     )
     swept = changed(record, swept=("severity",))
     assert badge(swept).startswith("From a sweep of severity")
-    assert layer_name("retina", swept) == "if severity suspect · retina"
+    assert (
+        layer_name("retina", mask_words(swept)) == "retina / what-if severity suspect"
+    )
     assert hover_note(swept) == ("not this patient", "if severity suspect")
     driver = record.drivers[0].model_copy(update={"value": "healthy"})
     assert kind(swept) != kind(changed(swept, drivers=(driver,)))
@@ -150,7 +154,7 @@ def test_only_results_of_one_kind_replace_each_other(
     without = muted(made, [(None, 3)])
     marked = results.show(viewer, image, make_outcome(without), previous=plain)
     assert marked.mask() is not plain.mask()
-    assert marked.title == "expert 3 muted · retina"
+    assert marked.title == "retina / what-if expert 3 muted"
     assert (plain.is_plain, marked.is_plain) == (True, False)
     again = results.show(viewer, image, make_outcome(made), previous=marked)
     assert again.title == "retina / mask [2]"
@@ -158,7 +162,22 @@ def test_only_results_of_one_kind_replace_each_other(
     assert same.mask() is marked.mask()
 
 
-def test_the_latest_of_a_kind_is_the_one_that_is_looked_at_or_free(
+def test_another_what_if_takes_the_place_and_the_name_of_the_last_one(
+    viewer: ViewerModel, image: Image
+) -> None:
+    made = make_segmentation(to_image(image))
+    first = muted(made, [(None, 3)])
+    outcomes = [make_outcome(each) for each in (first, muted(made, [(None, 4)]))]
+    marked = results.show(viewer, image, outcomes[0])
+    again = results.show(viewer, image, outcomes[1], previous=marked)
+    assert again.mask() is marked.mask()
+    assert again.title == "retina / what-if expert 4 muted"
+    assert (len(viewer.layers), again.before) == (2, outcomes[0])
+    viewer.layers[-1].name = "mine"
+    assert results.show_previous(viewer, image, again).title == "mine"
+
+
+def test_the_latest_of_a_sort_is_the_one_that_is_looked_at_or_free(
     viewer: ViewerModel, image: Image
 ) -> None:
     made = make_segmentation(to_image(image))
@@ -168,7 +187,7 @@ def test_the_latest_of_a_kind_is_the_one_that_is_looked_at_or_free(
     assert results.latest([*shown, other]) is shown[2]
     assert results.latest([*shown, other], chosen=shown[0]) is shown[0]
     assert results.latest([*shown, other], chosen=other) is shown[2]
-    assert results.latest([*shown, other], other.kind) is other
+    assert results.latest([*shown, other], is_plain=False) is other
     shown[2].is_kept = True
     assert results.latest(shown) is shown[1]
 
@@ -205,12 +224,12 @@ def test_a_difference_lies_where_its_result_does(viewer: ViewerModel) -> None:
     )
     made = make_segmentation(to_image(image))
     data, look, kind_ = difference_to_plain(
-        image, made, made.labels, name="difference x"
+        image, made, made.labels, what="difference, x"
     )
     assert (data.shape, kind_, look["name"]) == (
         (12, 9, 4),
         "labels",
-        f"difference x · {image.name}",
+        f"{image.name} / difference, x",
     )
     np.testing.assert_allclose(look["scale"], (2, 3, 1))
     layer = viewer.add_labels(data, **look)
@@ -280,22 +299,24 @@ def test_only_the_same_run_with_the_same_samples_is_there_already(
     record = changed(made.provenance, labels_sha256="a" * 64)
     replayed = Replay(replace(made, provenance=record), "equal", 1.0, ())
     samples = made.labels.copy()
+    samples[0, 0] = 1  # somebody painted on it
     subject = ReplaySubject("m", record, to_image(image), axis_names(image), samples)
 
-    def missing() -> list[LayerData]:
+    def missing() -> LayerData | None:
         return Rebuilt.of(image, subject, replayed, viewer.layers).missing
 
-    (wanted,) = missing()
+    wanted = missing()
+    assert wanted is not None
     layer = viewer.add_labels(wanted[0].copy(), metadata=wanted[1]["metadata"])
-    assert missing() == []
+    assert missing() is None
     layer.data_setitem((np.array([9]), np.array([8])), 1)
-    assert len(missing()) == 1
+    assert missing() is not None
     layer.undo()
-    assert missing() == []
+    assert missing() is None
     for key, value in (("labels_sha256", "b" * 64), ("shows", "a map")):
         other = layer.metadata["napari-dmoe"] | {key: value}
         layer.metadata = {"napari-dmoe": other}
-        assert len(missing()) == 1
+        assert missing() is not None
         layer.metadata = wanted[1]["metadata"]
 
 

@@ -219,7 +219,7 @@ def test_facts_wrap_their_spans_and_take_no_room_without_any(qtbot: QtBot) -> No
 def test_a_finding_is_copied_and_saved_whole_and_offers_nothing_without_one(
     qtbot: QtBot,
 ) -> None:
-    facts = Facts()
+    facts = Facts("Over the values.")
     found = FindingView("noise", "the intervals", facts, rows=facts.file_rows)
     qtbot.addWidget(found)
     found.say("Not one run", "The samples disagree.")

@@ -278,16 +278,18 @@ def test_a_mask_waits_until_the_file_dialog_is_closed(
 
     def chosen(*_: object) -> tuple[str, str]:
         """Choose nothing, long after the mask is there."""
-        dialog = QDialog()
-        desk.segment.gate.set()
+        dialog, pool = QDialog(), QThreadPool.globalInstance()
 
         def look() -> None:
+            if pool.activeThreadCount():
+                QTimer.singleShot(10, look)
+                return
+            all_events()
             seen.append([layer.name for layer in desk.viewer.layers])
             dialog.close()
 
-        pool = QThreadPool.globalInstance()
-        qtbot.waitUntil(lambda: pool.activeThreadCount() == 0)
-        QTimer.singleShot(200, look)
+        QTimer.singleShot(0, desk.segment.gate.set)
+        QTimer.singleShot(10, look)
         dialog.exec()
         return "", ""
 

@@ -82,7 +82,7 @@ def test_other_shares_make_the_result_outdated_and_reset_ends_it(desk: Desk) -> 
     outdated = desk.segmenting.tab.result.outdated
     section = desk.what_if.tab.priors
     section.boxes["severity"][0].setValue(90)
-    desk.qtbot.waitUntil(lambda: "shares of unknown values" in outdated.text())
+    desk.qtbot.waitUntil(lambda: "weights of unknown values" in outdated.text())
     desk.click(section.reset_button)
     desk.qtbot.waitUntil(lambda: outdated.text() == "")
     assert boxes_of(desk) == pytest.approx([33.3, 33.3, 33.3], abs=0.1)

@@ -19,14 +19,13 @@ from napari_dmoe.imaging.spatial import SPATIAL_AXES, SpatialImage
 from napari_dmoe.inference.masks.measures import ClassSize, class_sizes, frame_of
 from napari_dmoe.inference.results.provenance import Provenance
 from napari_dmoe.models.class_spans import ClassSpan, structures
+from napari_dmoe.quantities import percent, sized
 
 NOTHING = "Nothing found"
 IMPLAUSIBLE = "Implausible"
 
 _MOST_NAMED = 4
 """Classes that a line names."""
-
-_THREE_DIGITS = 100  # from here on, digits behind the point say nothing
 
 
 @dataclass(frozen=True)
@@ -115,31 +114,17 @@ def mask_headline(
     return _of_frames(found, "planes" if n_axes == 2 else "volumes")
 
 
-def sized(size: float) -> str:
-    """Return an area or volume in three digits, without its unit."""
-    is_whole = size == round(size) or abs(size) >= _THREE_DIGITS
-    return f"{size:.0f}" if is_whole else f"{size:#.3g}"
-
-
-def percent(share: float) -> str:
-    """Return a share as ``61 %`` or ``0.79 %``."""
-    digits = f"{100 * share:.0f}" if share >= 0.1 else f"{100 * share:.2g}"
-    return f"{digits} %"
-
-
 def _doubtful_size(
     span: ClassSpan, own: Sequence[ClassSize], pixel_share: float, is_volume: bool
 ) -> str:
     """Say what is implausible of a size; nothing where it is plausible."""
-    if span.least_ml is not None and span.most_ml is not None and own[0].unit == "mL":
+    if span.ml_words and own[0].unit == "mL":
         ml = sum(each.size for each in own)
-        ends = f"{sized(span.least_ml)}–{sized(span.most_ml)} mL"
-        is_far, size = span.is_volume_far(ml), f"{sized(ml)} mL"
+        ends, is_far, size = span.ml_words, span.is_volume_far(ml), f"{sized(ml)} mL"
     else:
         share = min(1.0, pixel_share * sum(each.n_pixels for each in own))
-        ends = f"{percent(span.least)} to {percent(span.most)}"
-        of_what = "volume" if is_volume else "picture"
-        is_far, size = span.is_size_far(share), f"{percent(share)} of the {of_what}"
+        ends, is_far = span.share_words, span.is_size_far(share)
+        size = f"{percent(share)} of the {'volume' if is_volume else 'picture'}"
     return f"{span.name} is {size}, in training {ends}" if is_far else ""
 
 

@@ -23,6 +23,9 @@ from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.models.gating import ExpertControl
 from napari_dmoe.progress import Progress, ProgressHook, Words, numbered, part_of
 
+ONE = "segmenting"
+"""What is said of the one run on the one plane: there is nothing to count."""
+
 
 def segment_variants(
     loaded: LoadedModel,
@@ -124,8 +127,9 @@ def _run_together(
         under_way = range(at, min(at + forward.batches.batch, rows))
         whose = [first_run + owners[row] for row in under_way]
         said = words(min(whose), max(whose))
-        planes = f"image {first + 1} of {n}" if n > 1 or not said else ""
-        message = ", ".join(filter(None, (said, planes))) if first < n else "done"
+        planes = f"image {first + 1} of {n}" if n > 1 else ""
+        what = ", ".join(filter(None, (said, planes))) or ONE
+        message = what if first < n else "done"
         step = Progress(first * rows + n_rows, n * rows, message)
         for run in runs:
             run.listen(progress, step)

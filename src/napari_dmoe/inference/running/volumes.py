@@ -147,7 +147,7 @@ class VolumeRun:
     def _say(self, n_done: int, n_windows: int, n_rows: int) -> None:
         """Tell how many rows of the network are done, and let Stop act."""
         rows, of = self.forward.rows_per_input, n_windows * len(self.volumes)
-        message = f"window {min(n_done + 1, of)} of {of}"
+        message = f"window {min(n_done + 1, of)} of {of}" if of > 1 else "segmenting"
         self._progress(Progress(n_done * rows + n_rows, of * rows, message))
 
     @property

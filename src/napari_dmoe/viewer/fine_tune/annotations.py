@@ -58,7 +58,7 @@ def unknown_in_all(card: ModelCard, patients: Sequence[Patient]) -> str:
     names = " and ".join(absent)
     be, drive = ("is", "drives") if len(absent) == 1 else ("are", "drive")
     return (
-        f"The {names} {be} known of no ticked pair, but {drive} the model: enter the "
+        f"The {names} {be} known of no ticked image, but {drive} the model: enter the "
         "patient's in the Segment tab."
     )
 

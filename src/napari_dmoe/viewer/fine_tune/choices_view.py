@@ -74,7 +74,7 @@ class TuneSection(QWidget):
 
     def _make_reading(self) -> None:
         """Make what says how labels are read, and what is trained on besides."""
-        self.sparse_box = QCheckBox("Unpainted pixels are not labelled")
+        self.sparse_box = QCheckBox("Only painted parts count")
         self.sparse_box.setToolTip(
             "Tick it where only parts were painted: label 0 then means nothing, and "
             "the background is painted with a label of its own."

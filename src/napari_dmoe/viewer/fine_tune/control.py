@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from weakref import WeakSet
 
 from napari.utils.theme import get_theme
 from qtpy.QtCore import QTimer
 
 from napari_dmoe.training.tuning.presets import tuning_settings
 from napari_dmoe.viewer.bench import Bench, TabControl
+from napari_dmoe.viewer.fine_tune.changes import ChangesSinceStart
 from napari_dmoe.viewer.fine_tune.closing import AT_WORK, UNDECIDED, ClosingQuestion
 from napari_dmoe.viewer.fine_tune.guard import GuardControl
 from napari_dmoe.viewer.fine_tune.looking import LookingControl
@@ -55,7 +55,7 @@ class FineTuneControl(TabControl):
             save=self._save_kept,
             owner=tab,
         )
-        self._changed: WeakSet[Layer] = WeakSet()
+        self._changes = ChangesSinceStart(self)
         self._connect()
         self._on_model()
 
@@ -79,6 +79,7 @@ class FineTuneControl(TabControl):
         self._work.ended.connect(self._show_ready)
         self.pairs.shown.connect(self._on_pairs)
         self.pairs.painted.connect(self._on_painted)
+        self._changes.told.connect(self._show_changed)
         self._show_theme()
 
     def see(self, is_seen: bool) -> None:
@@ -129,8 +130,8 @@ class FineTuneControl(TabControl):
 
     def _on_painted(self, layer: Layer) -> None:
         used = [pair.labels() for pair in self.tuning.pairs]
-        if layer in used and layer not in self._changed:
-            self._changed.add(layer)
+        if layer in used:
+            self._changes.note(layer)
             self._show_changed()
 
     def _show(self) -> None:
@@ -138,7 +139,8 @@ class FineTuneControl(TabControl):
         foot.show_state(state, has_model=self.tuning.has_model)
         self.tab.show_at_work(state.is_at_work or state in (State.STOPPED, State.DONE))
         if state in (State.READY, State.PREPARING):
-            self._changed.clear()
+            labels = (pair.labels() for pair in self.tuning.pairs)
+            self._changes.begin(each for each in labels if each is not None)
         if state.is_at_work:
             self.closing.watch()
         self._show_changed()
@@ -181,7 +183,7 @@ class FineTuneControl(TabControl):
             for pair in self.tuning.pairs
             if pair.labels() not in there or pair.image() not in there
         ]
-        changed = sorted(layer.name for layer in self._changed)
+        changed = sorted(layer.name for layer in self._changes.of())
         self.tab.pairs.show_changes(changed, gone)
 
     def _show_theme(self, event: Any = None) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from napari_dmoe.evaluation.groups import SMALL_GROUP, groups_of, values_in
+from napari_dmoe.viewer.advice import in_dock
 
 if TYPE_CHECKING:
     from napari_dmoe.models.card import ModelCard
@@ -25,7 +26,7 @@ _WHOSE = "the guard: "
 
 def unusable(why: object) -> str:
     """Say that a guard cannot be used, and why."""
-    told = str(why).removeprefix(_WHOSE).rstrip(".")
+    told = in_dock(str(why)).removeprefix(_WHOSE).rstrip(".")
     return f"The guard cannot be used: {told}."
 
 
@@ -94,7 +95,8 @@ def _notices(guarding: Guarding) -> list[str]:
     """Return what else is to be known of a guard; of many the first ones."""
     from napari_dmoe.training.guarding.at_work import ONLY_PICTURES
 
-    told = [n for n in guarding.report((), ()).notices if ONLY_PICTURES not in n]
+    notices = map(in_dock, guarding.report((), ()).notices)
+    told = [n for n in notices if ONLY_PICTURES not in n]
     said = [f"· {n.removeprefix(_WHOSE).rstrip('.')}" for n in told[:_MOST_NOTICES]]
     more = len(told) - len(said)
     return [*said, f"· and {more} more, which the report lists"] if more else said

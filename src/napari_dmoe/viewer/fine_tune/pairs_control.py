@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
-from weakref import WeakSet
+from weakref import WeakKeyDictionary, WeakSet
 
 import numpy as np
 from napari.layers import Labels, Layer
@@ -22,7 +22,7 @@ from napari_dmoe.viewer.fine_tune.annotations import (
 from napari_dmoe.viewer.fine_tune.pairs import Pair, find_pairs
 from napari_dmoe.viewer.fine_tune.pairs_view import PairsSection
 from napari_dmoe.viewer.fine_tune.words import pair_row
-from napari_dmoe.viewer.layers.measuring import CHANGES_OF_A_MASK
+from napari_dmoe.viewer.layers.measuring import CHANGES_OF_A_MASK, Edits, edits_of
 from napari_dmoe.viewer.layers.placement import to_image
 from napari_dmoe.viewer.ui.connections import Connections, Refresh
 from napari_dmoe.viewer.ui.measuring import Measuring
@@ -55,6 +55,7 @@ class PairsControl(Control):
         self._pairs: list[Pair] = []
         self._said: dict[tuple[int, int], bool] = {}
         self._followed: WeakSet[Layer] = WeakSet()
+        self._edits: WeakKeyDictionary[Layer, Edits] = WeakKeyDictionary()
         self._is_seen = False
         self._measuring = Measuring(self)
         self._connections = Connections(self)
@@ -142,6 +143,15 @@ class PairsControl(Control):
                 for change in (*CHANGES_OF_A_MASK, "name", "scale", "translate"):
                     signal = getattr(layer.events, change)
                     self._connections.add(signal, self._on_painted)
+                self._edits[layer] = edits_of(layer)
+                self._connections.add(layer.events.set_data, self._on_drawn)
+
+    def _on_drawn(self, event: Any) -> None:
+        """Notice what was undone: of it napari tells only that it draws anew."""
+        if self._edits.get(event.source) != edits_of(event.source):
+            self._edits[event.source] = edits_of(event.source)
+            self.painted.emit(event.source)
+            self.refresh.soon()
 
     def _on_painted(self, event: Any) -> None:
         if event.type in CHANGES_OF_A_MASK:

@@ -13,13 +13,15 @@ from qtpy.QtCore import QEventLoop
 
 from napari_dmoe.imaging.disk.atomic import atomic_path
 from napari_dmoe.progress import Progress, ProgressHook
+from napari_dmoe.viewer.advice import in_dock
 from napari_dmoe.viewer.bench import Bench, Control
+from napari_dmoe.viewer.checkpoints import TUNED
 from napari_dmoe.viewer.engines import Engines
 from napari_dmoe.viewer.fine_tune import words
 from napari_dmoe.viewer.fine_tune.closing import MODEL_FILES, named_as_model
 from napari_dmoe.viewer.fine_tune.report_view import OutcomeSection
 from napari_dmoe.viewer.fine_tune.state import State, Tuning
-from napari_dmoe.viewer.session.models import is_unsaved
+from napari_dmoe.viewer.session.models import is_unsaved, offer_model
 from napari_dmoe.viewer.ui.asking import ask_for_file
 from napari_dmoe.viewer.ui.jobs import Ending, Job, JobQueue, JobRunner, notify_error
 from napari_dmoe.viewer.ui.turns import turns_within
@@ -54,9 +56,11 @@ class OutcomeControl(Control):
         self._section.show_outcome(
             report.said,
             words.report_lines(report),
-            own_cases=_sentence(report.said_of_cases),
+            own_cases=words.own_cases(report),
             legend=words.legend(report),
-            notices=[f"{_sentence(notice)}." for notice in report.notices],
+            notices=[
+                f"{words.sentence(in_dock(notice))}." for notice in report.notices
+            ],
             to_accept=words.acceptance(report),
             is_kept=state is State.KEPT,
         )
@@ -100,7 +104,7 @@ class OutcomeControl(Control):
     def _ask_and_save(self, source: Path | None) -> None:
         loaded, parent = self._session.model, self._tuning.parent
         model = parent or loaded
-        name = "tuned" if model is None else model.card.name.removesuffix("-tuned")
+        name = "tuned" if model is None else model.card.name.removesuffix(TUNED)
         proposed, title = f"{name}-tuned.safetensors", "Save the tuned model"
         section = self._section
         path = ask_for_file(section, title, proposed, MODEL_FILES, named_as_model)
@@ -148,12 +152,8 @@ class OutcomeControl(Control):
         is_loaded = source is None or source == self._folder.kept_model()
         if is_loaded and is_unsaved(session):
             session.set_model(session.model, str(target))
-        session.offer_model(str(target))
+        offer_model(session, str(target))
         show_info(f"Saved {target.name}")
-
-
-def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 def _write(

@@ -12,6 +12,7 @@ from napari.layers import Image
 
 from napari_dmoe.faults import told
 from napari_dmoe.progress import Progress, ProgressHook
+from napari_dmoe.viewer.advice import in_dock
 from napari_dmoe.viewer.bench import Bench, Control
 from napari_dmoe.viewer.fine_tune.annotations import Snapshot, copied
 from napari_dmoe.viewer.fine_tune.clock import Paces, TuningClock, n_steps
@@ -230,7 +231,8 @@ class TuneControl(Control):
             self._folder.discard()
             self._tuning.forget(STOPPED_EARLY)
 
-    def _on_failed(self, why: str | Exception) -> None:
+    def _on_failed(self, error: str | Exception) -> None:
+        why = in_dock(str(error))
         notify_error(ValueError(f"Fine-tuning failed: {why}"))
         if not self._tuning.has_model:
             self._folder.discard()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from napari_dmoe.evaluation.groups import EVERYBODY, SMALL_GROUP, values_in
 from napari_dmoe.models.titles import subject_of
-from napari_dmoe.viewer.checkpoints import GENERIC_CARD
+from napari_dmoe.viewer.checkpoints import GENERIC_CARD, TUNED
 from napari_dmoe.viewer.fine_tune.clock import in_words
 from napari_dmoe.viewer.rows import Column, Line
 
@@ -72,8 +72,9 @@ def at_work(progress: Progress, seconds_left: float | None) -> str:
     return f"{said} · {known}"
 
 
-_TUNED = "-tuned"  # as in napari_dmoe.training.guarding.guard, which needs torch
-_LOSS = "▼"
+LOSS = "▼"
+"""What stands beside a score that fell."""
+
 _FEW_MARK = "*"
 FEW = f"{_FEW_MARK} fewer than {SMALL_GROUP} cases: says little"
 """What the mark beside a number of cases means."""
@@ -126,7 +127,7 @@ def _guard_line(change: Change, tolerance: float) -> Line:
 def _as_worse(line: Line) -> Line:
     """Mark a loss by a sign, a word and a colour."""
     cells = dict(line.cells)
-    cells["change"] += f" {_LOSS} worse"
+    cells["change"] += f" {LOSS} worse"
     bold, worse = ("group", "change"), ("change",)
     return replace(line, cells=cells, bold=bold, worse=worse)
 
@@ -174,6 +175,17 @@ def fallen_groups(report: TuningReport) -> tuple[str, ...]:
     return groups or tuple("all together" for _ in names)
 
 
+def own_cases(report: TuningReport) -> str:
+    """Say what got worse on what was trained on itself; nothing where nothing did."""
+    said = report.said_of_cases
+    return f"{LOSS} {sentence(said)}" if said else ""
+
+
+def sentence(text: str) -> str:
+    """Return a text that begins as a sentence does."""
+    return text[:1].upper() + text[1:]
+
+
 def legend(report: TuningReport) -> str:
     """Say what the marks in the table mean; nothing where there is none."""
     shown = (*report.guard, *(c for c in report.cases if c.group == EVERYBODY))
@@ -185,7 +197,7 @@ def tuned_title(parent: LoadedModel, n: int) -> str:
 
     It was tuned on `n` images.
     """
-    card, is_again = parent.card, parent.card.name.endswith(_TUNED)
+    card, is_again = parent.card, parent.card.name.endswith(TUNED)
     subject = subject_of(card.title)
     if card.name == GENERIC_CARD and parent.source:
         subject = Path(parent.source).stem

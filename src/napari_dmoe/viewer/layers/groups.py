@@ -54,6 +54,8 @@ class Groups:
 
     changed = Signal()
     """A layer of a group took the place of another owner's."""
+    tidied = Signal()
+    """Layers were let go because a person wants none of them."""
     yielded = Signal(object, object)
     """A layer of this image, and of this :class:`Group`, was hidden for another."""
 
@@ -121,6 +123,14 @@ class Groups:
             self.changed.emit()
         return layer
 
+    def layers(self, image: Layer) -> list[Layer]:
+        """Return all layers that were put on an image and are in the viewer."""
+        of_image, viewer = self._images.get(plain(image)), self._viewer()
+        if of_image is None:
+            return []
+        slots = (*of_image.slots.values(), *of_image.others)
+        return [layer for each in slots if (layer := each.within(viewer)) is not None]
+
     def show(self, image: Layer, group: Group) -> None:
         """Let a group's layer be seen, and what cannot be seen with it no longer."""
         hidden = (Group.ROUTING,) if group in _WHAT_IFS else _WHAT_IFS
@@ -157,4 +167,6 @@ class Groups:
         if of_image is None:
             return 0
         slots = (*of_image.slots.values(), *of_image.others)
-        return sum(slot.let_go(viewer) for slot in slots)
+        n = sum(slot.let_go(viewer) for slot in slots)
+        self.tidied.emit()
+        return n

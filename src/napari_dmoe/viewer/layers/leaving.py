@@ -31,11 +31,11 @@ class Leaving:
 
     def __init__(self, viewer: ViewerModel) -> None:
         self._viewer = weakref.ref(viewer)
-        self._waiting: list[weakref.ref[Layer]] = []
+        self._waiting: list[tuple[weakref.ref[Layer], str]] = []
 
     def __contains__(self, layer: object) -> bool:
         """Whether a layer is to go."""
-        return any(each() is layer for each in self._waiting)
+        return any(each() is layer for each, _ in self._waiting)
 
     def let_go(self, layer: Layer) -> bool:
         """Hide a layer of the viewer now; it is taken out soon. Says whether it goes.
@@ -49,19 +49,27 @@ class Leaving:
             with camera_kept(viewer):
                 viewer.layers.remove(layer)
             return True
-        self._waiting.append(weakref.ref(layer))
+        self._waiting.append((weakref.ref(layer), str(layer.name)))
         layer.visible = False
         layer.name = f"{layer.name}{_MARK}"
         viewer.layers.selection.discard(layer)
         self.wanted.emit()
         return True
 
+    def call_back(self, layer: Layer) -> bool:
+        """Keep a hidden layer that waits, under its name; say whether it is there."""
+        names = [name for each, name in self._waiting if each() is layer]
+        self._waiting = [each for each in self._waiting if each[0]() is not layer]
+        for name in names:
+            layer.name = name
+        return bool(names)
+
     def take_out(self) -> None:
         """Take out what waits; called from the top of the event loop."""
         viewer, waiting = self._viewer(), self._waiting
         self._waiting = []
         layers = [] if viewer is None else viewer.layers
-        going = [layer for each in waiting if (layer := each()) in layers]
+        going = [layer for each, _ in waiting if (layer := each()) in layers]
         if viewer is None or not going:
             return
         with camera_kept(viewer):  # which napari moves where an axis goes with them

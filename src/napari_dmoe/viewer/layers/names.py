@@ -10,6 +10,7 @@ from napari_dmoe.viewer.layers.records import altered_words
 
 MASK = "mask"
 DIFFERENCE = "difference"
+REFERENCE = "reference"
 CHANGED_BY_TUNING = "changed by tuning"
 NOISE_ENTROPY = "noise entropy"
 SEEN = "what the model sees"
@@ -26,7 +27,8 @@ def mask_words(record: Provenance, note: str = "") -> str:
     A note such as ``replayed`` sets it apart.
     """
     altered = altered_words(record)
-    return f"{f'what-if {altered}' if altered else MASK} {note}".rstrip()
+    what = f"what-if {altered.removeprefix('if ')}" if altered else MASK
+    return f"{what} {note}".rstrip()
 
 
 def mask_by(model: str) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from napari.layers import Labels, Layer
 from napari.utils.notifications import show_warning
 
 from napari_dmoe.imaging import files
@@ -30,6 +31,10 @@ from napari_dmoe.inference.results.provenance import METADATA_KEY, Provenance
 from napari_dmoe.inference.results.sidecars import record_path
 from napari_dmoe.viewer.layers.look import mask_look
 from napari_dmoe.viewer.layers.placement import FILE_KEY, LayerData
+
+PLUGIN = "napari-dmoe"
+TIFF_LABELS = ".labels.tif"
+"""Ending of masks as TIFF; the record lies beside them, ending in ``.labels.json``."""
 
 _SAMPLED = 200_000
 
@@ -96,7 +101,29 @@ def compact(labels: Any) -> Any:
     values = np.asarray(labels)
     if values.dtype.kind not in "ui" or values.dtype.itemsize <= 2 or not values.size:
         return values
-    return values.astype(np.min_scalar_type(max(values.max(), -values.min() - 1)))
+    least, most = int(values.min()), int(values.max())
+    return values.astype(np.min_scalar_type(max(most, -least - 1)))
+
+
+def complete_mask(layer: Layer) -> None:
+    """Give a mask that napari's own reader opened its names, its place and its record.
+
+    Only where it is a mask that was saved here, and as it was saved.
+    """
+    source = layer.source
+    path = Path(str(source.path or ""))
+    is_ours = path.name.lower().endswith(TIFF_LABELS) and source.reader_plugin != PLUGIN
+    if not isinstance(layer, Labels) or not is_ours or METADATA_KEY in layer.metadata:
+        return
+    try:
+        ((data, arguments, _),) = mask_layers(path)
+    except ImageReadError:
+        return
+    if not np.array_equal(data, layer.data):
+        return
+    layer.metadata = {**layer.metadata, **arguments.pop("metadata")}
+    for name, value in arguments.items():
+        setattr(layer, name, value)
 
 
 def _with_record(

@@ -7,11 +7,11 @@ resampled for display. What is put into new layers stands in
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
-from napari.layers import Image
+from napari.layers import Image, Layer
 from napari.utils.transforms import CompositeAffine
 from numpy.typing import NDArray
 
@@ -37,6 +37,11 @@ TURNED_AXES = (
 
 LENGTH_UNIT = "mm"
 """World unit of every image that is handed over, where its layer has a length unit."""
+
+SIZE_KEY = "napari-dmoe-pixel-size"
+"""Key of a layer's metadata that keeps the pixel size that a person stated, in mm."""
+
+SIZE_STATED = "the pixel size is as a person stated it: "
 
 FILE_KEY = "napari-dmoe-file"
 """Key of a layer's metadata that says in which order its file stores the axes."""
@@ -103,7 +108,8 @@ def to_image(
         affine[:-1] *= np.array(factors)[:, np.newaxis]
     axes = (*names, CHANNEL_AXIS) if layer.rgb else names
     unit = None if factors is None else LENGTH_UNIT
-    notices = (TURNED_AXES,) if _runs_elsewhere(whole) else ()
+    turned = (TURNED_AXES,) if _runs_elsewhere(whole) else ()
+    notices = (*turned, *_stated_notice(layer))
     image = SpatialImage(samples_of(layer), axes, affine, unit, notices)
     number = used_channel(layer, image.n_channels) if channel == "chosen" else channel
     return image if number is None else one_channel(image, number)
@@ -142,6 +148,55 @@ def length_factors(layer: Image, axes: Sequence[int]) -> list[float] | None:
     if not all(unit.is_compatible_with(LENGTH_UNIT) for unit in units):
         return None
     return [float((1.0 * unit).to(LENGTH_UNIT).magnitude) for unit in units]
+
+
+def has_no_size(layer: Image, dims: int = 2) -> bool:
+    """Say whether nothing but a person tells how large the pixels of a layer are."""
+    names = axis_names(layer, dims)
+    places = [i for i, name in enumerate(names) if name in SPATIAL_AXES]
+    return SIZE_KEY in layer.metadata or length_factors(layer, places) is None
+
+
+def stated_size(layer: Image) -> dict[str, float]:
+    """Return the size that a person stated, in mm by axis; empty where nobody did."""
+    stated = layer.metadata.get(SIZE_KEY)
+    return dict(stated) if isinstance(stated, dict) else {}
+
+
+def state_size(
+    image: Image, mm: Mapping[str, float], *, others: Iterable[Layer] = ()
+) -> None:
+    """Write the size of an image's pixels into its layer, and into others on it.
+
+    Parameters
+    ----------
+    image : napari.layers.Image
+        The layer.
+    mm : mapping of str to float
+        Distance of neighbours along its spatial axes.
+    others : iterable of Layer
+        What lies on it, with as many axes: it stays on the same pixels.
+    """
+    names = axis_names(image, 3 if "z" in mm else 2)
+    places = {i: mm[name] for i, name in enumerate(names) if name in mm}
+    factors = np.ones(image.ndim)
+    for i, size in places.items():
+        factors[i] = size / image.scale[i]
+    units = [str(unit) for unit in image.units]
+    for i in places:
+        units[i] = LENGTH_UNIT
+    image.metadata = {**image.metadata, SIZE_KEY: dict(mm)}
+    for layer in (image, *(each for each in others if each.ndim == image.ndim)):
+        layer.scale, layer.translate = layer.scale * factors, layer.translate * factors
+        layer.units = tuple(units)
+
+
+def _stated_notice(layer: Image) -> tuple[str, ...]:
+    sizes = stated_size(layer)
+    if not sizes:
+        return ()
+    size = " × ".join(f"{sizes[axis]:g}" for axis in SPATIAL_AXES if axis in sizes)
+    return (f"{SIZE_STATED}{size} mm",)
 
 
 def placement(source: Image, grid: Grid) -> dict[str, Any]:

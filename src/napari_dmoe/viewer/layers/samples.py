@@ -15,6 +15,7 @@ from napari.layers import Image, Labels, Layer
 from napari_dmoe.inference.results.provenance import METADATA_KEY
 from napari_dmoe.viewer.contributed import PLUGIN
 from napari_dmoe.viewer.layers.look import mask_look
+from napari_dmoe.viewer.layers.names import REFERENCE, layer_name
 from napari_dmoe.viewer.layers.opening import image_layer, labels_layer
 from napari_dmoe.viewer.layers.placement import LayerData
 
@@ -72,7 +73,7 @@ def scan_layers(
     if case.labels is None:
         return [image_layer(case.image, name, record=record)]
     record |= _first_seen(case.labels)
-    data, arguments, kind = labels_layer(case.labels, f"{name} / reference")
+    data, arguments, kind = labels_layer(case.labels, layer_name(name, REFERENCE))
     arguments |= mask_look(classes)
     arguments["metadata"][METADATA_KEY] = {REFERENCE_KEY: drawn_by}
     return [image_layer(case.image, name, record=record), (data, arguments, kind)]

@@ -21,11 +21,8 @@ from napari_dmoe.inference.results.sidecars import (
     recorded,
 )
 from napari_dmoe.viewer.layers.look import CLASS
-from napari_dmoe.viewer.layers.opening import compact
+from napari_dmoe.viewer.layers.opening import TIFF_LABELS, compact
 from napari_dmoe.viewer.layers.placement import FILE_KEY, PLACE, to_image
-
-TIFF_LABELS = ".labels.tif"
-"""Ending of masks as TIFF; the record lies beside them, ending in ``.labels.json``."""
 
 
 def save_layer(path: Path, data: Any, meta: dict[str, Any]) -> list[str]:

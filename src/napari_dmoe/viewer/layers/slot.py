@@ -5,6 +5,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -25,68 +26,97 @@ _SET_BY_A_PERSON = ("opacity", "blending")
 _KINDS: dict[str, type[Layer]] = {"labels": Labels, "image": Image}
 
 
+@dataclass(eq=False)
+class _Held:
+    """A layer, and what is known of it."""
+
+    reference: weakref.ref[Layer]
+    given: str
+    """The name that we gave it."""
+    edits: Edits
+    """How often it had been changed when it was filled last."""
+    looks: dict[str, Any] = field(default_factory=dict)
+    """What we set of its look."""
+
+    @classmethod
+    def of(cls, layer: Layer) -> _Held:
+        return cls(weakref.ref(layer), str(layer.name), edits_of(layer))
+
+
 class LayerSlot:
     """A layer that was put into a viewer, as long as nobody removes it."""
 
     def __init__(self) -> None:
-        self._reference: weakref.ref[Layer] | None = None
-        self._given = ""
-        self._edits: Edits = (0, 0)
-        self._looks: dict[str, Any] = {}
+        self._held: _Held | None = None
+        self._gone: list[_Held] = []
 
     def within(self, viewer: ViewerModel | None) -> Any:
         """Return the layer; None where it is not in the viewer, or about to go."""
-        layer = None if self._reference is None else self._reference()
+        layer = None if self._held is None else self._held.reference()
         return layer if stays(viewer, layer) else None
 
     def put(self, viewer: ViewerModel, layer_data: LayerData) -> Any:
-        """Put data into the layer, or into a new one where it cannot be; return it.
+        """Put data into the layer, or into another where it cannot be; return it.
 
-        The layer lets another one come that is of another kind or has other axes. One
-        that somebody painted on stays, and is no longer the slot's.
+        The layer lets another one come that is of another kind or has other axes; while
+        that one has not gone, it may come back. One that somebody painted on stays, and
+        is no longer the slot's.
         """
-        before = self.within(viewer)
+        before, left = self.within(viewer), self._held
         is_painted = before is not None and self.is_painted(viewer)
         fitting = before if not is_painted and fits(before, layer_data) else None
+        if fitting is None:
+            fitting = self._called_back(viewer, layer_data)
         layer = put(viewer, layer_data, fitting)
-        self._look(layer, layer_data[1], is_new=layer is not before)
-        self._reference, self._edits = weakref.ref(layer), edits_of(layer)
-        if layer is not before:
-            self._given = layer.name
-            if before is not None and not is_painted:
-                leaving_of(viewer).let_go(before)
+        if layer is not fitting or self._held is None:
+            self._held = _Held.of(layer)
+        self._look(self._held, layer, layer_data[1], is_new=layer is not fitting)
+        self._held.edits = edits_of(layer)
+        if before is not None and layer is not before and not is_painted:
+            leaving = leaving_of(viewer)
+            leaving.let_go(before)
+            known = [each for each in (*self._gone, left) if each is not None]
+            self._gone = [each for each in known if each.reference() in leaving]
         self.rename(viewer, str(layer_data[1]["name"]))
         return layer
 
-    def _look(self, layer: Layer, arguments: dict[str, Any], *, is_new: bool) -> None:
+    def _called_back(self, viewer: ViewerModel, layer_data: LayerData) -> Layer | None:
+        """Return a layer of before that fits and has not gone yet."""
+        for held in self._gone:
+            layer = held.reference()
+            if layer is None or not fits(layer, layer_data):
+                continue
+            if leaving_of(viewer).call_back(layer):
+                self._gone = [each for each in self._gone if each is not held]
+                self._held, layer.visible = held, True
+                return layer
+        return None
+
+    def _look(
+        self, held: _Held, layer: Layer, arguments: dict[str, Any], *, is_new: bool
+    ) -> None:
+        """Give another sort of map its own look, but where a person has changed it."""
         for name in (each for each in _SET_BY_A_PERSON if each in arguments):
-            is_ours = not is_new and getattr(layer, name) == self._looks.get(name)
+            is_ours = not is_new and getattr(layer, name) == held.looks.get(name)
             if is_ours and getattr(layer, name) != arguments[name]:
                 setattr(layer, name, arguments[name])
             if is_new or is_ours:
-                self._looks[name] = getattr(layer, name)
+                held.looks[name] = getattr(layer, name)
 
     def is_painted(self, viewer: ViewerModel | None) -> bool:
         """Whether somebody changed the layer's samples since they were put there."""
-        layer = self.within(viewer)
-        return layer is not None and self._edits != edits_of(layer)
+        layer, held = self.within(viewer), self._held
+        return layer is not None and held is not None and held.edits != edits_of(layer)
 
     def take(self, layer: Layer) -> None:
         """Know a layer that was put into the viewer by somebody else."""
-        self._reference, self._given = weakref.ref(layer), layer.name
-        self._edits = edits_of(layer)
+        self._held = _Held.of(layer)
 
     def rename(self, viewer: ViewerModel, name: str) -> None:
         """Give the layer another name, unless a person gave it one."""
-        layer = self.within(viewer)
-        if layer is not None:
-            self._given = renamed(viewer, layer, name, given=self._given)
-
-    def show(self, viewer: ViewerModel | None, is_shown: bool) -> None:
-        """Show or hide the layer, where it is there."""
-        layer = self.within(viewer)
-        if layer is not None and layer.visible != is_shown:
-            layer.visible = is_shown
+        layer, held = self.within(viewer), self._held
+        if layer is not None and held is not None:
+            held.given = renamed(viewer, layer, name, given=held.given)
 
     def let_go(self, viewer: ViewerModel | None) -> bool:
         """Let the layer go, unless somebody painted on it; say whether it goes."""

@@ -41,7 +41,9 @@ class ExpertLegend(QWidget):
         if len(rows) != len(self.buttons):
             self._make(len(rows))
         for number, (button, line) in enumerate(zip(self.buttons, rows, strict=True)):
-            button.setText(f"{line.name} · {line.value}")
+            # The heading above says that these are experts: docks are narrow.
+            button.setText(f"{number} · {line.value}")
+            button.setAccessibleName(f"{line.name} · {line.value}")
             button.setChecked(number == chosen)
             button.setToolTip(_HELP.format(unit=unit))
             if line.colour is not None and line.colour != self._colours[number]:

@@ -48,6 +48,7 @@ class RoutingOnImages:
         self._swept = SweptRouting()
         self._yielded: WeakSet[Layer] = WeakSet()
         session.groups.yielded.connect(self._on_yielded)
+        session.groups.tidied.connect(self._on_tidied)
         session.looked_at.connect(self._on_looked_at)
         session.images_changed.connect(self._on_layers)  # a map may have been removed
 
@@ -128,6 +129,10 @@ class RoutingOnImages:
             self._yielded.add(image)
             self._layers.hide(image, session.result_of(image))
             self.changed.emit()
+
+    def _on_tidied(self) -> None:
+        self._is_wanted = False
+        self.changed.emit()
 
     def _on_layers(self, event: Any = None) -> None:
         self.changed.emit()

@@ -73,7 +73,7 @@ class RoutingTab(parts.ScrollColumn):
             self.maps,
             self.bar,
             self.pairs,
-            heading("EXPERTS · share of the gates"),
+            heading("EXPERTS · share of gates"),
             self.legend,
             paragraph(_HOVER),
             self.plots,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QHBoxLayout, QPushButton, QToolButton, QVBoxLayout, QWidget
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from napari_dmoe.viewer.ui import parts
 from napari_dmoe.viewer.ui.theme import set_tone
@@ -33,11 +33,7 @@ class ActionSection(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.reason = parts.line(name="reason")
-        self.link = QToolButton()
-        self.link.setCursor(Qt.CursorShape.PointingHandCursor)
-        font = self.link.font()
-        font.setUnderline(True)
-        self.link.setFont(font)
+        self.link = parts.LinkButton()
         policy = self.link.sizePolicy()
         policy.setRetainSizeWhenHidden(True)
         self._key = ""
@@ -63,7 +59,7 @@ class ActionSection(QWidget):
         set_tone(self.reason, "caution" if is_caution else "")
         self._key = "" if remedy is None else remedy.key
         self.link.setText("" if remedy is None else remedy.text)
-        self.link.setToolTip("" if remedy is None else remedy.help)
+        self.link.setToolTip("" if remedy is None else remedy.help or remedy.text)
         self.link.setVisible(remedy is not None)
 
     def _on_clicked(self) -> None:

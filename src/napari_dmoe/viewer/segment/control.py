@@ -10,6 +10,7 @@ from napari_dmoe.viewer.segment.compare import CompareControl
 from napari_dmoe.viewer.segment.fit import FitControl
 from napari_dmoe.viewer.segment.many_images import FileSeries, LayerSeries
 from napari_dmoe.viewer.segment.model import ModelLoader
+from napari_dmoe.viewer.segment.pixel_size import PixelSizeControl
 from napari_dmoe.viewer.segment.readiness import (
     CHOOSE_CHANNEL,
     CHOOSE_IMAGE,
@@ -47,6 +48,7 @@ class SegmentControl(TabControl):
         self.subject = SubjectControl(bench, tab.image, tab.patient)
         self.samples = SampleOffer(bench, tab.samples, tab.result)
         self.fit = FitControl(bench, tab.image)
+        self.pixel_size = PixelSizeControl(bench, tab.image.pixel_size)
         self.seen_frame = SeenFrame(bench, tab.image)
         self.results = ResultControl(bench, tab.result)
         self.compare = CompareControl(bench, tab.compare)
@@ -101,7 +103,7 @@ class SegmentControl(TabControl):
             QTimer.singleShot(_LAYOUT_MS, self._scroll_to_result)
 
     def _scroll_to_result(self) -> None:
-        self.tab.body.ensureWidgetVisible(self.tab.result, 0, 0)
+        self.tab.body.verticalScrollBar().setValue(self.tab.result.y())
 
     def _on_settings(self) -> None:
         self._session.set_settings(self.tab.settings.value())

@@ -29,16 +29,22 @@ class RunFoot(Foot):
         policy.setRetainSizeWhenHidden(True)  # so that nothing jumps
         self.stop_button.setSizePolicy(policy)
         self._is_far, self._keys = False, ""
+        device = row(self.device_label, self.stop_button)
         super().__init__(
             "run",
             start="Segment",
             start_help="Segment the image for its patient (one click, one mask).",
             stop_help=STOP,
-            above=(row(self.device_label, self.stop_button),),
+            above=(device,),
             is_elsewhere=True,
             parent=parent,
         )
         self.button.setObjectName(PRIMARY)
+        # Beside the short line: the one on research has no room for it at 300 pixels.
+        beside = device.layout()
+        if beside is not None:
+            beside.addWidget(self.words_link)
+        self.words_link.setMinimumWidth(self.words_link.sizeHint().width())
         self.stop_button.clicked.connect(self._on_clicked)
 
     def show_device(self, text: str) -> None:

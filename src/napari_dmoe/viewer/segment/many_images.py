@@ -14,6 +14,7 @@ from qtpy.QtWidgets import QFileDialog, QMessageBox
 
 from napari_dmoe.imaging.files import image_stem, read_image
 from napari_dmoe.progress import ProgressHook
+from napari_dmoe.viewer.advice import in_dock
 from napari_dmoe.viewer.bench import Bench, Control
 from napari_dmoe.viewer.engines import Engines, with_priors
 from napari_dmoe.viewer.layers.opening import image_layer
@@ -23,7 +24,7 @@ from napari_dmoe.viewer.segment.many_images_view import SeriesSection
 from napari_dmoe.viewer.segment.result import ResultFiles, opening
 from napari_dmoe.viewer.segment.result_rows import ShownMasks
 from napari_dmoe.viewer.segment.run import Run, RunControl
-from napari_dmoe.viewer.session.checks import counted_notices
+from napari_dmoe.viewer.session.checks import cautions, counted_notices
 from napari_dmoe.viewer.session.inquiry import GONE
 from napari_dmoe.viewer.ui.connections import Connections
 from napari_dmoe.viewer.ui.jobs import notify_error
@@ -161,7 +162,7 @@ class LayerSeries(Control):
 
     def _measure(self, number: int, run: Run) -> None:
         """Measure a layer's mask in the background; then its row is complete."""
-        row = {"image": run.name, "outcome": run.said}
+        row = {"image": run.name, "outcome": _outcome(run)}
         image, viewer = run.image(), self._session.viewer
         tell = partial(self._tell, number, run)
         masks = None
@@ -206,6 +207,12 @@ def _measured(
 
 TABLE_FILES = "Tables (*.csv)"
 FROM_TABLE = "table"
+
+
+def _outcome(run: Run) -> str:
+    """Say how a run ended, and what asks for care in its result."""
+    found = () if run.result is None else cautions(run.result.segmentation)
+    return " ".join((run.said, *found))
 
 
 class FileSeries(Control):
@@ -292,12 +299,14 @@ class FileSeries(Control):
         section, number = self._section, len(self._section.rows)
         entry = self._entries[number]
         show = partial(self._open_files, entry, done.labels)
-        section.add_row(done.row(), None if entry.problem is not None else show)
+        row = {name: in_dock(text) for name, text in done.row().items()}
+        section.add_row(row, None if entry.problem is not None else show)
         self._say_counted(f"{number + 1} of {len(self._entries)} images …")
 
     def _on_files_done(self, target: Path, done: list[Done]) -> str:
         counts = self._section.counts()
-        left_out = " ".join(f"{n}." for n in getattr(self._entries, "notices", ()))
+        notices = map(in_dock, getattr(self._entries, "notices", ()))
+        left_out = " ".join(f"{n}." for n in notices)
         text = f"{len(done)} images into {target.name}: {counts}. {left_out}"
         return self._say_counted(text.rstrip())
 

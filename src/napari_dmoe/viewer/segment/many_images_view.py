@@ -32,7 +32,7 @@ class SeriesSection(QWidget):
         self.table = Table(
             "What was done",
             "Double-click a line, or press Enter: its image is shown.",
-            last=("outcome", "labels"),
+            last=("headline", "outcome", "labels"),
         )
         self.table.line_activated.connect(self._on_activated)
         self.found = FindingView(

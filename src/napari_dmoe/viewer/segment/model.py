@@ -18,7 +18,12 @@ from napari_dmoe.viewer.checkpoints import GENERIC_CARD, is_path
 from napari_dmoe.viewer.engines import Engines, FittingCard, Surroundings
 from napari_dmoe.viewer.layers.samples import model_for
 from napari_dmoe.viewer.segment.model_view import ModelSection
-from napari_dmoe.viewer.session.models import is_unsaved, title_of
+from napari_dmoe.viewer.session.models import (
+    is_unsaved,
+    model_title,
+    offer_model,
+    title_of,
+)
 from napari_dmoe.viewer.ui.connections import Connections
 from napari_dmoe.viewer.ui.jobs import Job, JobRunner, notify_error
 
@@ -134,7 +139,7 @@ class ModelLoader(Control):
 
     def _on_nothing_found(self, error: Exception) -> None:
         notify_error(error)
-        self._section.show_error(str(error), self._session.model)
+        self._show_error(error)
         self._session.set_surroundings(Surroundings("not known", ("auto", "cpu"), ()))
 
     def _on_loaded(self, outcome: tuple[Any, tuple[FittingCard, ...]]) -> None:
@@ -143,8 +148,12 @@ class ModelLoader(Control):
 
     def _on_failed(self, error: Exception) -> None:
         notify_error(error)
-        self._section.show_error(str(error), self._session.model)
+        self._show_error(error)
         self._show_choice()
+
+    def _show_error(self, error: Exception) -> None:
+        loaded, kept = self._session.model, model_title(self._session)
+        self._section.show_error(str(error), loaded, kept)
 
     def _on_finished(self) -> None:
         wanted, self._next = self._next, None
@@ -165,9 +174,10 @@ class ModelLoader(Control):
                 section.show_nothing()
             return
         if is_path(origin):
-            session.offer_model(origin)
+            offer_model(session, origin)
         self._show_choice()
-        cards = {card.name: card.drives for card in session.fitting_cards}
+        fitting = session.fitting_cards
+        cards = {card.name: f"{card.drives} ({card.title})" for card in fitting}
         section.show_model(loaded, cards)
 
 

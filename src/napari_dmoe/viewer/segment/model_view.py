@@ -40,7 +40,7 @@ class ModelSection(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.combo = parts.narrow_combo("Model", _LIST_HELP)
+        self.combo = parts.narrow_combo("Model", _LIST_HELP, characters=2)
         self.combo.setPlaceholderText("no model")
         self.combo.activated.connect(self._on_activated)
         self.browse_button = parts.button(
@@ -154,8 +154,8 @@ class ModelSection(QWidget):
     def show_model(self, loaded: LoadedModel, cards: Mapping[str, str]) -> None:
         """Show a model.
 
-        Its published cards to choose from, and what drives a model with each, are
-        empty where the file brought its own.
+        Its published cards to choose from, by their names with what drives a model with
+        each, are empty where the file brought its own.
         """
         parts.say(self.error, "")
         parts.say(self.facts, _facts(loaded))
@@ -166,16 +166,19 @@ class ModelSection(QWidget):
         self.card_combo.clear()
         self.card_combo.addItem(NOT_KNOWN)
         for name, drives in cards.items():
-            self.card_combo.addItem(f"{drives} ({name})")
+            place, role = self.card_combo.count(), Qt.ItemDataRole.ToolTipRole
+            self.card_combo.addItem(drives)
+            self.card_combo.setItemData(place, name, role)
         chosen = loaded.card.name
         place = self._cards.index(chosen) + 1 if chosen in self._cards else 0
         self.card_combo.setCurrentIndex(place)
         self._question.setVisible(bool(cards))
 
-    def show_error(self, message: str, loaded: LoadedModel | None) -> None:
+    def show_error(
+        self, message: str, loaded: LoadedModel | None, title: str = ""
+    ) -> None:
         """Say why a checkpoint could not be loaded, and which model is kept."""
-        name = "" if loaded is None else loaded.source or loaded.card.title
-        kept = f" {name} is kept." if name else ""
+        kept = f" {title} is kept." if title else ""
         text = message.rstrip(".")
         parts.say(self.error, f"<b>Not loaded.</b> {escape(text)}.{escape(kept)}")
         parts.say(self.facts, NOTHING if loaded is None else _facts(loaded))
@@ -222,6 +225,7 @@ class CardDetails(QWidget):
         self._loaded = loaded
         self._form.show_texts(_rows(loaded))
         self.rows["SHA-256"].setToolTip(loaded.sha256)
+        self.rows["Title"].setToolTip(loaded.card.name)
 
     def forget(self) -> None:
         """Let go of the model, so that its memory can be given back."""
@@ -260,7 +264,7 @@ def _rows(loaded: LoadedModel) -> dict[str, str]:
     facts = card.training
     drivers = {each.label: _values(card, each) for each in card.attributes}
     return {
-        "Card": card.name,
+        "Title": card.title,
         "File": loaded.source or _NOT_STATED,
         "SHA-256": f"{loaded.sha256[:_SHORT_HASH]}…" if loaded.sha256 else _NOT_STATED,
         "Size": f"{loaded.n_parameters / 1e6:.2f} M parameters",

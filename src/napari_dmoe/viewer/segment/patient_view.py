@@ -22,7 +22,7 @@ from napari_dmoe.viewer.segment.patient_fields import PatientField
 from napari_dmoe.viewer.ui.parts import (
     Fold,
     column,
-    heading,
+    emphasise,
     line,
     narrow_combo,
     tell,
@@ -31,20 +31,21 @@ from napari_dmoe.viewer.ui.parts import (
 UNKNOWN = "unknown"
 _SOURCE = "Where this value came from."
 _RECORDED = "What goes into the record of a mask, but does not drive this model."
-_TITLE_LENGTH = 24
 _CHARACTERS = 5  # a value such as "glaucoma" is read whole at 300 px
 
 
 class PatientSection(QWidget):
     """Shows a patient and tells what a person enters."""
 
-    value_entered = Signal(str, object)
-    """Name of an attribute, and its value; None for unknown."""
+    value_entered = Signal(str, object, bool)
+    """Name of an attribute, its value (None for unknown), whether it was picked."""
     rerun_toggled = Signal(bool)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.title = heading("PATIENT")
+        self.title = line(name="patient-title")
+        emphasise(self.title)
+        self.title.setText("PATIENT")
         self.mixture_label = line(name="patient-mixture")
         self.rerun_box = QCheckBox("Re-run when the driver changes")
         self.rerun_box.setChecked(True)
@@ -112,9 +113,7 @@ class PatientSection(QWidget):
         Sources say where each attribute's value came from, notes what a value means to
         the model, such as an age band. The title is empty where there is no image.
         """
-        short = title if len(title) <= _TITLE_LENGTH else f"{title[:_TITLE_LENGTH]}…"
-        self.title.setText(f"PATIENT of “{short}”" if title else "PATIENT")
-        self.title.setToolTip(title)
+        tell(self.title, f"PATIENT of “{title}”" if title else "PATIENT")
         self.setEnabled(bool(title))
         for name, attribute in self.inputs.items():
             if not attribute.problem:  # else what was typed stays, to be corrected
@@ -158,9 +157,11 @@ class PatientSection(QWidget):
 
     def _order_for_tab(self) -> None:
         """Let Tab go through the new inputs where the old ones were."""
-        inputs = [each.focusProxy() or each for each in self.inputs.values()]
-        for before, after in pairwise(inputs):
-            QWidget.setTabOrder(before, after)
+        for anchor, drives in ((self.title, True), (self.recorded.button, False)):
+            own = (i for i in self.inputs.values() if i.field.drives is drives)
+            inputs = [each.focusProxy() or each for each in own]
+            for before, after in pairwise((anchor, *inputs)):
+                QWidget.setTabOrder(before, after)
 
     def _show_mixtures(self, patient: Patient) -> None:
         fields = [attribute.field for attribute in self.inputs.values()]
@@ -171,10 +172,10 @@ class PatientSection(QWidget):
         ]
         tell(self.mixture_label, " ".join(unknown))
 
-    def _on_entered(self, value: object) -> None:
+    def _on_entered(self, value: object, is_picked: bool) -> None:
         attribute = self.sender()
         if isinstance(attribute, AttributeInput):
-            self.value_entered.emit(attribute.field.name, value)
+            self.value_entered.emit(attribute.field.name, value, is_picked)
 
 
 class AttributeInput(QWidget):
@@ -184,8 +185,8 @@ class AttributeInput(QWidget):
     bands is typed, or its band chosen, in the same box.
     """
 
-    entered = Signal(object)
-    """A new value: text, years, or None for unknown."""
+    entered = Signal(object, bool)
+    """A new value (text, years, or None for unknown), and whether it was picked."""
 
     def __init__(self, field: PatientField, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -208,6 +209,7 @@ class AttributeInput(QWidget):
             self.edit.setAccessibleName(field.label)
             self.edit.setToolTip(tooltip)
             self.edit.editingFinished.connect(self.commit)
+            self.edit.textEdited.connect(self._on_typed)
         # An empty combo box is false, so this asks for None.
         shown = self.edit if self.combo is None else self.combo
         column(self, shown)
@@ -216,7 +218,7 @@ class AttributeInput(QWidget):
 
     def show_value(self, value: str | float | None) -> None:
         """Show a value; this is no entry, so nothing is told."""
-        self._shown, self.problem = value, ""
+        self._shown, self.problem, self._is_typed = value, "", False
         text = f"{value:g}" if isinstance(value, int | float) else (value or "")
         if self.combo is not None:
             self._show_choice(self.combo, text)
@@ -225,6 +227,10 @@ class AttributeInput(QWidget):
 
     def commit(self) -> None:
         """Tell what was typed, if it is new; called when typing ends."""
+        self._take(is_picked=False)
+
+    def _take(self, *, is_picked: bool) -> None:
+        """Tell what stands in the box, if it is new."""
         if self.edit is None:
             return
         text = self.edit.text().strip()
@@ -235,13 +241,15 @@ class AttributeInput(QWidget):
                 value = self.field.read(text)
             except PatientError as error:
                 value, problem = None, str(error)
-        self._tell(value, problem)
+        self._tell(value, problem, is_picked=is_picked)
 
-    def _tell(self, value: str | float | None, problem: str = "") -> None:
+    def _tell(
+        self, value: str | float | None, problem: str = "", *, is_picked: bool
+    ) -> None:
         """Tell a value, if it is new."""
         if (value, problem) != (self._shown, self.problem):
             self._shown, self.problem = value, problem
-            self.entered.emit(value)
+            self.entered.emit(value, is_picked)
 
     def _show_choice(self, combo: QComboBox, text: str) -> None:
         combo.clear()
@@ -261,10 +269,14 @@ class AttributeInput(QWidget):
             combo.addItem(text)  # from elsewhere, and to be seen
         combo.setCurrentText(text or UNKNOWN)
 
+    def _on_typed(self) -> None:
+        self._is_typed = True
+
     def _on_activated(self, index: int) -> None:
         text = "" if self.combo is None or index == 0 else self.combo.itemText(index)
         if self.edit is not None:
             self.edit.setText(text)
-            self.commit()
+            # Of what is typed Qt tells so, too, where it is one of the list.
+            self._take(is_picked=not self._is_typed)
         else:
-            self._tell(text or None)
+            self._tell(text or None, is_picked=True)

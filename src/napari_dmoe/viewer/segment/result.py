@@ -15,15 +15,16 @@ from qtpy.QtWidgets import QFileDialog
 from napari_dmoe.imaging.files import proposed_stem
 from napari_dmoe.imaging.spatial import SPATIAL_AXES
 from napari_dmoe.imaging.tables import write_table
+from napari_dmoe.patient import PatientError
 from napari_dmoe.progress import Progress, ProgressHook
 from napari_dmoe.viewer.bench import Bench, Control
 from napari_dmoe.viewer.contributed import ABOUT, PLUGIN
 from napari_dmoe.viewer.layers.measuring import differ, edits_of
-from napari_dmoe.viewer.layers.opening import mask_layers
+from napari_dmoe.viewer.layers.opening import TIFF_LABELS, complete_mask, mask_layers
 from napari_dmoe.viewer.layers.placement import plain
 from napari_dmoe.viewer.layers.pointer import pointer_away
 from napari_dmoe.viewer.layers.records import badge
-from napari_dmoe.viewer.layers.saving import TIFF_LABELS, mask_path, save_mask
+from napari_dmoe.viewer.layers.saving import mask_path, save_mask
 from napari_dmoe.viewer.rows import TableRow
 from napari_dmoe.viewer.segment.result_rows import (
     ShownMasks,
@@ -32,13 +33,18 @@ from napari_dmoe.viewer.segment.result_rows import (
     frame_note,
 )
 from napari_dmoe.viewer.segment.result_view import ResultSection, ResultState
-from napari_dmoe.viewer.session.checks import describe_run, run_notices, unlike_notice
+from napari_dmoe.viewer.session.checks import (
+    describe_run,
+    run_notices,
+    unlike_notice,
+    why_not_again,
+)
 from napari_dmoe.viewer.session.inquiry import GONE
 from napari_dmoe.viewer.session.reopening import reopened_result, show_alone
 from napari_dmoe.viewer.session.results import Result
 from napari_dmoe.viewer.session.tidying import bring_back, tidy
 from napari_dmoe.viewer.ui.asking import ask_for_file, not_saved, table_path
-from napari_dmoe.viewer.ui.connections import Refresh
+from napari_dmoe.viewer.ui.connections import Connections, Refresh
 from napari_dmoe.viewer.ui.measuring import MEASURING, Measuring
 from napari_dmoe.viewer.ui.work import Order
 
@@ -62,6 +68,12 @@ class ResultFiles(Control):
         section.table_requested.connect(self._on_table)
         section.save_requested.connect(self._on_save)
         section.open_requested.connect(self._on_open)
+        viewer = bench.session.viewer
+        if viewer is not None:
+            Connections(self).add(viewer.layers.events.inserted, self._on_inserted)
+
+    def _on_inserted(self, event: Any) -> None:
+        complete_mask(plain(event.value))
 
     def _on_table(self) -> None:
         (image, result), viewer = self._session.current, self._session.viewer
@@ -278,8 +290,22 @@ class ResultControl(Control):
         if result.looks_edited:
             return ""  # it is a person's own by now, and belongs to no run
         said = self._session.outdated(image, result.request)
+        if not said:
+            return ""
         what = "Segment again" if result.is_plain else "Make it again in “What if”"
-        return f"{said} {what}." if said else ""
+        why_not = why_not_again(result) if self._is_of_driver(image, result) else ""
+        return f"{said} {what}{f' ({why_not})' if why_not else ''}."
+
+    def _is_of_driver(self, image: Image, result: Result) -> bool:
+        """Say whether nothing but the patient is another than when it was made."""
+        session, request = self._session, result.request
+        if session.model is None:
+            return False
+        try:
+            changes = request.changes(session.request(image, session.model))
+        except PatientError:
+            return False
+        return set(changes) <= {name.replace("_", " ") for name in request.routers}
 
     def _on_chosen(self, place: int) -> None:
         image = self._session.image

@@ -12,10 +12,10 @@ from napari.layers import Image
 from numpy.typing import NDArray
 
 from napari_dmoe.imaging.spatial import SPATIAL_AXES
-from napari_dmoe.inference.masks.headline import sized
 from napari_dmoe.inference.pictures.colours import Rgb
 from napari_dmoe.inference.results.segmentation import Segmentation
 from napari_dmoe.models.class_spans import DISC_PARTS
+from napari_dmoe.quantities import sized
 from napari_dmoe.viewer.layers.look import in_layer_order, mask_colours
 from napari_dmoe.viewer.layers.measuring import MaskFrame, Measured
 from napari_dmoe.viewer.layers.placement import axis_names

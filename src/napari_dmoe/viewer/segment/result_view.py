@@ -33,7 +33,6 @@ _ICONS: dict[str, icons.Name] = {
     "Copy": "copy",
     "CSV…": "table",
     "Save…": "save",
-    "Reopen…": "open",
 }
 
 
@@ -93,7 +92,7 @@ class ResultSection(QWidget):
         head = parts.row(parts.heading("RESULT"), *buttons, stretch=0)
         above = self.combo, self.badge, self.headline
         # What comes and goes stands last, so that nothing above it jumps.
-        said = self.outdated, self.unlike, self.summary, self.notices
+        said = self.unlike, self.outdated, self.summary, self.notices
         parts.column(self, head, *above, self.table, self._buttons, *said)
         self.show_nothing()
 
@@ -106,10 +105,11 @@ class ResultSection(QWidget):
         self.table_button = _button("CSV…", self.table_requested)
         self.save_button = _button("Save…", self.save_requested)
         self.open_button = _button("Reopen…", self.open_requested)
+        icons.give(self.open_button, "open", alone=True)
         self.tidy_button = _button("Tidy", self._on_tidy)
         above = self.previous_button, self.keep_button, self.record_button
         below = self.copy_button, self.table_button, self.save_button
-        self._buttons = parts.in_rows((*above, *below), len(above))
+        self._buttons = parts.flow(*above, *below)
 
     def show_nothing(self, rows: Sequence[TableRow] = ()) -> None:
         """Say that there is no result, with the lines that one of the model will have.
@@ -126,6 +126,7 @@ class ResultSection(QWidget):
 
     def _show_table(self, rows: Sequence[TableRow], *, is_old: bool) -> None:
         self.table.show_facts(rows)
+        self._is_old = is_old
         self.table.setEnabled(not is_old)
 
     def show_result(
@@ -169,7 +170,8 @@ class ResultSection(QWidget):
         """Return what is shown as text, with tabs between the columns."""
         said = self.headline, self.unlike, self.badge, self.summary, self.outdated
         head = [each.text() for each in said]
-        return "\n".join(part for part in (*head, self.table.text()) if part)
+        table = "" if self._is_old else self.table.text()
+        return "\n".join(part for part in (*head, table) if part)
 
     def _on_tidy(self) -> None:
         held = QApplication.keyboardModifiers()

@@ -12,6 +12,7 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_dmoe.viewer.bench import Bench, Control
 from napari_dmoe.viewer.layers.camera import reveal
+from napari_dmoe.viewer.session.checks import why_not_again
 from napari_dmoe.viewer.session.inquiry import holding, if_there
 from napari_dmoe.viewer.session.requests import Request
 from napari_dmoe.viewer.session.results import Outcome, Result
@@ -20,9 +21,6 @@ from napari_dmoe.viewer.ui.work import STOPPED, Order
 if TYPE_CHECKING:
     from napari_dmoe.inference.results.segmentation import Segmentation
     from napari_dmoe.models.checkpoint import LoadedModel
-
-SHORT_RUN_SECONDS = 2.0
-"""A run that took less is repeated by itself when the driver changes."""
 
 
 @dataclass(frozen=True)
@@ -104,9 +102,7 @@ class RunControl(Control):
         image, result = session.current
         if image is None or result is None or not self._may_rerun:
             return
-        if result.looks_edited or result.seconds >= SHORT_RUN_SECONDS:
-            return
-        if not result.is_plain:  # a what-if is made again only when it is asked for
+        if why_not_again(result):
             return
         if not session.why_not() and session.outdated(image, result.request):
             self.begin()

@@ -10,6 +10,7 @@ from qtpy.QtGui import QIcon, QPixmap
 from qtpy.QtWidgets import QSizePolicy, QToolButton, QWidget
 
 from napari_dmoe.viewer.ui import parts
+from napari_dmoe.viewer.ui.theme import as_card
 
 _THUMBNAILS = resources.files("napari_dmoe.viewer.segment") / "thumbnails"
 _PICTURE = QSize(64, 48)
@@ -56,6 +57,7 @@ class SampleSection(QWidget):
             policy = QSizePolicy.Policy
             made.setSizePolicy(policy.Expanding, policy.Fixed)
             made.setObjectName(choice.key)
+            as_card(made)
             made.clicked.connect(self._on_clicked)
             self.buttons[choice.key] = made
             self._column.addWidget(made)

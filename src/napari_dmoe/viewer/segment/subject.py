@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import Signal
 
 from napari_dmoe.viewer.bench import Bench, Control
+from napari_dmoe.viewer.checkpoints import TUNED
 from napari_dmoe.viewer.layers.axes import (
     channel_titles,
     chosen_layout,
@@ -24,6 +25,7 @@ from napari_dmoe.viewer.segment.image_view import (
 from napari_dmoe.viewer.segment.patient_fields import patient_fields
 from napari_dmoe.viewer.segment.patient_view import PatientSection
 from napari_dmoe.viewer.session import checks
+from napari_dmoe.viewer.session.patients import CHOSEN, TYPED
 from napari_dmoe.viewer.session.session import Session
 from napari_dmoe.viewer.ui.connections import Connections
 
@@ -142,11 +144,12 @@ class SubjectControl(Control):
         if image is not None:
             self._session.choose_channel(image, number)
 
-    def _on_value_entered(self, attribute: str, value: object) -> None:
+    def _on_value_entered(self, attribute: str, value: object, is_picked: bool) -> None:
         image = self._session.image
         if image is not None:
             patient = self._session.patient_of(image).with_value(attribute, value)
-            self._session.set_patient(image, patient)
+            source = CHOSEN if is_picked else TYPED
+            self._session.set_patient(image, patient, source)
 
 
 def other_model(session: Session) -> str:
@@ -156,4 +159,5 @@ def other_model(session: Session) -> str:
         return ""
     if model is None:
         return wanted
-    return "" if wanted in (session.model_origin, model.card.name) else wanted
+    own = model.card.name.removesuffix(TUNED)  # tuned on what it was for is for it
+    return "" if wanted in (session.model_origin, own) else wanted

@@ -48,7 +48,7 @@ class SegmentTab(QWidget):
         advanced = QWidget()
         column(advanced, self.patient.rerun_box, self.settings)
         self.advanced = Fold(
-            "Advanced", "Re-runs, device, fit, noise and unknown drivers.", advanced
+            "Advanced", "Re-runs, device, fit, noise and unknown values.", advanced
         )
         self.body = ScrollColumn()
         self._lay_out()

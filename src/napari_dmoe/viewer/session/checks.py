@@ -219,6 +219,24 @@ def _sentence(text: str) -> str:
     return f"{text[:1].upper()}{text[1:].rstrip('.')}."
 
 
+SHORT_RUN_SECONDS = 2.0
+"""A run that took less is repeated by itself when the driver changes."""
+
+
+def why_not_again(result: Result) -> str:
+    """Say why a run is not repeated by itself; nothing where it is.
+
+    A result that is not the plain model's is made again only when it is asked for.
+    """
+    if not result.is_plain:
+        return "a what-if is not made again by itself"
+    if result.looks_edited:
+        return "not made again by itself: it was painted on"
+    if result.seconds >= SHORT_RUN_SECONDS:
+        return f"not made again by itself: it took {result.seconds:.0f} s"
+    return ""
+
+
 def run_notices(result: Result) -> tuple[str, ...]:
     """Return what must be said of a run: by its model's card, and by the run itself.
 
@@ -231,6 +249,13 @@ def run_notices(result: Result) -> tuple[str, ...]:
         for notice in notices
         if notice and UNLIKE not in notice
     )
+
+
+def cautions(segmentation: Segmentation) -> tuple[str, ...]:
+    """Return what asks for care in a result where only a line is left to say it."""
+    drivers = segmentation.provenance.drivers
+    untrained = (_sentence(n) for d in drivers if d.untrained for n in d.notices)
+    return tuple(filter(None, (unlike_notice(segmentation), *untrained)))
 
 
 def unlike_notice(segmentation: Segmentation) -> str:

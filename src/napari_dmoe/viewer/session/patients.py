@@ -16,7 +16,7 @@ from napari_dmoe.viewer.layers.placement import plain
 from napari_dmoe.viewer.layers.samples import why_unknown
 
 UNKNOWN = "unknown"
-TYPED = "typed"
+TYPED, CHOSEN = "typed", "chosen"
 EARLIER = "from the earlier result"
 
 

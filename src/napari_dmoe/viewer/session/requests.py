@@ -87,7 +87,7 @@ class Request:
             name.replace("_", " "): router == other.routers.get(name)
             for name, router in self.routers.items()
         } | {
-            "the shares of unknown values": dict(self.shares) == dict(other.shares),
+            "the weights of unknown values": dict(self.shares) == dict(other.shares),
             "the settings": self.settings == other.settings,
             "the image": self.image_version == other.image_version,
         }

@@ -42,6 +42,7 @@ class SettingsForm(QWidget, Generic[Settings]):
         fields = type(settings).model_fields
         layout = QFormLayout(self)
         layout.setContentsMargins(4, 4, 0, 4)
+        layout.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
         for name in names:
             widget = _widget(name, fields[name], getattr(settings, name), choices or {})
             widget.changed.connect(self._on_changed)

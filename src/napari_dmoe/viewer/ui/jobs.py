@@ -24,6 +24,7 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_dmoe.faults import shown, told
 from napari_dmoe.progress import Cancelled, Progress, ProgressHook
+from napari_dmoe.viewer.advice import advised, in_dock
 from napari_dmoe.viewer.ui.connections import at_its_end
 from napari_dmoe.viewer.ui.turns import in_turn
 
@@ -247,7 +248,7 @@ class JobRunner(QObject):
     def _fail(self, error: Exception) -> None:
         if self.is_busy:
             self._has_outcome = True
-            self.failed.emit(shown(error))
+            self.failed.emit(advised(shown(error)))
 
     def _finish(self) -> None:
         if not self.is_busy:
@@ -303,7 +304,7 @@ class JobQueue(QObject):
         try:
             self._ending.then(outcome)
         except Exception as error:  # noqa: BLE001 - it is shown, and the next begins
-            self._ending.if_failed(shown(error))
+            self._ending.if_failed(advised(shown(error)))
 
     def _on_failed(self, error: Exception) -> None:
         if self._ending is not None:
@@ -316,4 +317,4 @@ class JobQueue(QObject):
 
 def notify_error(error: Exception) -> None:
     """Show what went wrong in words, and nothing that an error holds besides."""
-    notifications.show_error(told(error))
+    notifications.show_error(in_dock(told(error)))

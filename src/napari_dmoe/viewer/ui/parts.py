@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from qtpy.QtCore import QSize, Qt
-from qtpy.QtGui import QColor, QPixmap
+from qtpy.QtGui import QColor, QPaintEvent, QPixmap, QResizeEvent
 from qtpy.QtWidgets import (
     QApplication,
     QComboBox,
@@ -22,6 +22,10 @@ from qtpy.QtWidgets import (
     QScrollArea,
     QSizePolicy,
     QSpinBox,
+    QStyle,
+    QStyleOptionComboBox,
+    QStylePainter,
+    QToolButton,
     QVBoxLayout,
     QWidget,
 )
@@ -29,8 +33,9 @@ from superqt import QElidingLabel
 from superqt.utils import QFlowLayout
 
 LARGEST_INTEGER = 2**31 - 1  # what a Qt spin box can hold
-_SWATCH = 12
+_SWATCH, _LEAST_LINK = 12, 40
 _MARGIN = 4
+_BESIDE = 8  # what napari keeps free beside the text of a list
 _BETWEEN, _BETWEEN_SECTIONS = 4, 12
 
 
@@ -60,6 +65,55 @@ class StartButton(QPushButton):
         self._why_held = why
         self.setEnabled(self._is_allowed)
         self.setToolTip(self._tooltip)
+
+
+class LinkButton(QToolButton):
+    """A link: as wide as its text, where there is room, and else cut.
+
+    Pointing at it should show the text whole: its tooltip is set by its owner.
+    """
+
+    def __init__(self, text: str = "", parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._text = text
+        self.setCursor(Qt.CursorShape.PointingHandCursor)
+        self.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
+        font = self.font()
+        font.setUnderline(True)
+        self.setFont(font)
+        self.setText(text)
+
+    def text(self) -> str:
+        """Return the whole text."""
+        return self._text
+
+    def setText(self, text: str | None) -> None:
+        """Set the text."""
+        self._text = text or ""
+        self._cut()
+        self.updateGeometry()
+
+    def sizeHint(self) -> QSize:
+        """Return the size for the whole text."""
+        hint, metrics = super().sizeHint(), self.fontMetrics()
+        now, whole = map(metrics.horizontalAdvance, (super().text(), self._text))
+        return QSize(hint.width() - now + whole, hint.height())
+
+    def minimumSizeHint(self) -> QSize:
+        """Return a size of a few letters."""
+        whole = self.sizeHint()
+        return QSize(min(_LEAST_LINK, whole.width()), whole.height())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Cut the text where there is no room for all of it."""
+        super().resizeEvent(event)
+        self._cut()
+
+    def _cut(self) -> None:
+        metrics, text = self.fontMetrics(), self._text
+        around = self.sizeHint().width() - metrics.horizontalAdvance(text)
+        room = max(self.width() - around, 0)
+        super().setText(metrics.elidedText(text, Qt.TextElideMode.ElideRight, room))
 
 
 def button(
@@ -166,9 +220,36 @@ def allow(start: QPushButton, why_not: str, tooltip: str) -> None:
     start.setToolTip(why_not or tooltip)
 
 
+class NarrowCombo(QComboBox):
+    """Ends what it has no room for in dots; the list that it opens has room for all."""
+
+    def paintEvent(self, event: QPaintEvent | None) -> None:
+        """Paint the box, and of its text what there is room for."""
+        if self.isEditable():
+            super().paintEvent(event)
+            return
+        painter, option = QStylePainter(self), QStyleOptionComboBox()
+        self.initStyleOption(option)
+        edge = QStyle.SubControl.SC_ComboBoxEditField
+        box = QStyle.ComplexControl.CC_ComboBox
+        room = self.style().subControlRect(box, option, edge, self).width() - _BESIDE
+        shown = option.currentText or self.placeholderText()
+        right = Qt.TextElideMode.ElideRight
+        option.currentText = self.fontMetrics().elidedText(shown, right, room)
+        painter.drawComplexControl(box, option)
+        painter.drawControl(QStyle.ControlElement.CE_ComboBoxLabel, option)
+
+    def showPopup(self) -> None:
+        """Open the list, as wide as its longest line."""
+        view = self.view()
+        if view is not None:
+            view.setMinimumWidth(view.sizeHintForColumn(0) + 2 * _BESIDE)
+        super().showPopup()
+
+
 def narrow_combo(name: str, tooltip: str, *, characters: int = 4) -> QComboBox:
     """Return a combo box that may show as few characters; the dock can be narrow."""
-    combo = QComboBox()
+    combo = NarrowCombo()
     policy = QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
     combo.setSizeAdjustPolicy(policy)
     combo.setMinimumContentsLength(characters)

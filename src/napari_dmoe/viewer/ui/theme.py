@@ -31,6 +31,8 @@ _SHEET = """
 #{name}:hover {{ border: 1px solid {text}; }}
 #{name}:pressed {{ background-color: {highlight}; }}
 #{name}:disabled {{ background-color: transparent; border: 1px solid {current}; }}
+*[look="card"] {{ background-color: {foreground}; border-radius: 2px; padding: 4px; }}
+*[look="card"]:hover, *[look="card"]:focus {{ background-color: {primary}; }}
 *[tone="good"] {{ color: {good}; }}
 *[tone="caution"] {{ color: {caution}; }}
 """
@@ -52,10 +54,15 @@ class ThemeFollower(QObject):
     def show_theme(self, name: str) -> None:
         """Take the colours of a theme by its name, such as ``"dark"``."""
         theme = get_theme(name)
-        parts = "current", "text", "highlight"
+        parts = "current", "text", "highlight", "foreground", "primary"
         colours = {part: getattr(theme, part).as_hex() for part in parts}
         sheet = _SHEET.format(name=PRIMARY, **colours, **_TONES[theme.type])
         self._widget.setStyleSheet(sheet)
+
+
+def as_card(widget: QWidget) -> None:
+    """Let a button with a picture stand out as one, as it has no frame of its own."""
+    widget.setProperty("look", "card")
 
 
 def set_tone(widget: QWidget, tone: Tone) -> None:

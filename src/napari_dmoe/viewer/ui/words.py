@@ -8,10 +8,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from qtpy.QtCore import QSize, Qt
-from qtpy.QtWidgets import QDialog, QTextBrowser, QToolButton, QWidget
+from qtpy.QtWidgets import QDialog, QTextBrowser, QWidget
 
 import napari_dmoe
-from napari_dmoe.viewer.ui.parts import column
+from napari_dmoe.viewer.ui.parts import LinkButton, column
 
 _PAGE = "glossary.md"
 _SIZE = QSize(460, 560)
@@ -49,17 +49,12 @@ class WordsDialog(QDialog):
         self.resize(_SIZE)
 
 
-class WordsLink(QToolButton):
+class WordsLink(LinkButton):
     """Opens the page at a click."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.setText("Words")
+        super().__init__("Words", parent)
         self.setToolTip("What the words of this dock mean.")
-        self.setCursor(Qt.CursorShape.PointingHandCursor)
-        font = self.font()
-        font.setUnderline(True)
-        self.setFont(font)
         self.clicked.connect(self._on_clicked)
 
     def _on_clicked(self) -> None:

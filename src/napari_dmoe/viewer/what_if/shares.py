@@ -81,11 +81,13 @@ class PriorsSection(QWidget):
         old, self._rows = self._rows, QWidget()
         form = QFormLayout(self._rows)
         form.setContentsMargins(4, 0, 0, 0)
+        form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
         self.boxes = {}
         for driver in drivers:
             boxes = tuple(self._box(driver, i) for i in range(len(driver.values)))
             for value, box in zip(driver.values, boxes, strict=True):
-                form.addRow(f"{driver.label}: {value}", box)
+                name = f"{driver.label}: {value}" if len(drivers) > 1 else value
+                form.addRow(name, box)
             self.boxes[driver.attribute] = boxes
         self._column.replaceWidget(old, self._rows)
         old.hide()

@@ -67,7 +67,7 @@ def test_a_click_on_a_cell_shows_that_expert_in_that_block(plotted: Desk) -> Non
     tab = plotted.routing.tab
     assert tab.block_slider.value() == 1
     assert tab.maps.map_combo.currentText() == "Gate of expert"
-    layer = plotted.viewer.layers["retina / gates"]
+    layer = plotted.viewer.layers["retina / gate of expert 2, block 1"]
     assert layer.visible
     assert layer.data[0, 0] == pytest.approx(0.29)
     frame = axes_of(tab.plots.load_plot).patches[-1]

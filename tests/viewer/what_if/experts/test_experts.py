@@ -28,7 +28,7 @@ from napari_dmoe.viewer.what_if.experts.words import Intervention
 pytestmark = pytest.mark.gui
 
 BADGE = "Model changed: expert 3 muted in all blocks."
-WITHOUT = "expert 3 muted · retina"
+WITHOUT = "retina / what-if expert 3 muted"
 
 
 @pytest.fixture
@@ -106,20 +106,20 @@ def test_a_muted_expert_gives_a_marked_mask_beside_the_plain_one(
     assert names(desk)[1:] == [
         "retina / mask",
         WITHOUT,
-        "difference, expert 3 muted · retina",
+        "retina / difference, expert 3 muted",
     ]
     np.testing.assert_array_equal(desk.viewer.layers["retina / mask"].data, plain)
     assert not (desk.viewer.layers[WITHOUT].data == 2).any()
-    difference = desk.viewer.layers["difference, expert 3 muted · retina"].data
+    difference = desk.viewer.layers["retina / difference, expert 3 muted"].data
     np.testing.assert_array_equal(difference > 0, plain == 2)
     section = section_of(desk)
     assert section.change.badge.text() == BADGE
     assert "4 pixels change" in section.change.summary.text()
     assert (
-        "“difference, expert 3 muted · retina” shows where"
+        "“retina / difference, expert 3 muted” shows where"
         in section.change.summary.text()
     )
-    assert "“expert 3 muted · retina” is shown; 4 pixels change" in desk.status
+    assert "“retina / what-if expert 3 muted” is shown; 4 pixels change" in desk.status
 
 
 def test_an_altered_mask_cannot_be_mistaken_for_the_plain_one(desk: Desk) -> None:
@@ -127,7 +127,7 @@ def test_an_altered_mask_cannot_be_mistaken_for_the_plain_one(desk: Desk) -> Non
     intervene(desk, 3)
     layers = desk.viewer.layers
     plain, altered = layers["retina / mask"], layers[WITHOUT]
-    difference = layers["difference, expert 3 muted · retina"]
+    difference = layers["retina / difference, expert 3 muted"]
     assert all(each.visible for each in (plain, altered, difference))
     assert plain.contour
     assert altered.contour
@@ -202,8 +202,8 @@ def test_neither_replaces_the_other_and_the_same_intervention_replaces_itself(
     assert (desk.viewer.layers["retina / mask"].data == 2).sum() == 9
     intervene(desk, 0)
     assert names(desk)[-2:] == [
-        "difference, experts 0, 3 muted · retina",
-        "experts 0, 3 muted · retina",
+        "retina / difference, experts 0, 3 muted",
+        "retina / what-if experts 0, 3 muted",
     ]
 
 
@@ -217,7 +217,7 @@ def test_what_was_found_for_a_plain_result_that_is_gone_is_not_shown(
     section = section_of(desk)
     assert section.change.badge.isHidden()
     assert section.change.exports.isHidden()
-    assert not desk.viewer.layers["difference, expert 3 muted · retina"].visible
+    assert not desk.viewer.layers["retina / difference, expert 3 muted"].visible
 
 
 def test_without_a_plain_result_both_masks_are_made(
@@ -239,8 +239,9 @@ def test_reset_makes_everything_plain_in_one_click(desk: Desk) -> None:
     section.pin_combo.setCurrentIndex(2)
     section.block_combo.setCurrentIndex(1)
     intervene(desk, 3)
-    (marked,) = [n for n in names(desk) if n.startswith("expert")]
-    assert marked == ("expert 3 muted in block 0, expert 1 alone in block 0 · retina")
+    (marked,) = [n for n in names(desk) if "what-if" in n]
+    done = "expert 3 muted in block 0, expert 1 alone in block 0"
+    assert marked == f"retina / what-if {done}"
     desk.viewer.layers.selection.active = desk.viewer.layers[marked]
     desk.click(section.effects_button)
     desk.wait_until_idle()
@@ -249,7 +250,8 @@ def test_reset_makes_everything_plain_in_one_click(desk: Desk) -> None:
     assert section.effects_table.model().rowCount() == 0
     assert section.effects.summary.isHidden()
     assert section.change.summary.text() == (
-        f"Hidden, and still in napari's list: “{marked}”, “difference, {marked}”."
+        f"Hidden, and still in napari's list: “{marked}”, "
+        f"“retina / difference, {done}”."
     )
     assert section.intervention() == Intervention()
     assert section.block() is None
@@ -345,7 +347,7 @@ def test_the_real_engine_answers_in_the_tab(
     desk.run()
     section = section_of(desk)
     intervene(desk, 1)
-    made = desk.viewer.layers["expert 1 muted · retina"]
+    made = desk.viewer.layers["retina / what-if expert 1 muted"]
     assert made.metadata["napari-dmoe"]["experts"]["mute"] == [[None, 1]]
     desk.click(section.effects_button)
     desk.wait_until_idle()

@@ -21,11 +21,11 @@ from napari_dmoe.viewer.session.session import session_of
 from napari_dmoe.viewer.what_if.noise import control
 from napari_dmoe.viewer.what_if.noise import view as noise_section
 from napari_dmoe.viewer.what_if.noise.maps import noise_summary
-from napari_dmoe.viewer.what_if.noise.view import NoiseSection
+from napari_dmoe.viewer.what_if.noise.view import NO_MAP, NoiseSection
 
 pytestmark = pytest.mark.gui
 
-VOTE = "vote of noise samples · retina"
+VOTE = "retina / what-if vote of noise samples"
 BADGE = "Not one run: each pixel's most frequent class in 16 noise samples."
 
 
@@ -64,45 +64,60 @@ def test_samples_and_seed_are_bounded_and_explained(desk: Desk) -> None:
         assert each.accessibleName()
 
 
-def test_maps_and_vote_lie_on_the_image_and_say_what_they_are(
+def show_map(desk: Desk, place: int) -> None:
+    combo = section_of(desk).map_combo
+    combo.setCurrentIndex(place)
+    combo.activated.emit(place)
+
+
+def test_one_map_and_the_vote_lie_on_the_image_and_say_what_they_are(
     desk: Desk, engine: FakeUncertainty
 ) -> None:
     desk.run()
     section = section_of(desk)
     section.seed.setValue(7)
     draw(desk)
-    plain, vote = desk.masks  # the maps can be seen
+    plain, vote = desk.masks  # the map can be seen
     assert plain.contour
     assert not vote.visible
     assert engine.calls == [{"samples": 16, "seed": 7}]
-    assert names(desk)[1:] == [
-        "retina / mask",
-        VOTE,
-        "retina / noise entropy",
-        "retina / votes for rim",
-        "retina / votes for cup",
-    ]
-    layers = desk.viewer.layers
-    entropy, votes = layers["retina / noise entropy"], layers["retina / votes for cup"]
-    assert (entropy.data.dtype, votes.data.dtype) == (np.float32, np.uint8)
-    assert votes.data.max() == 16
-    assert votes.contrast_limits == [0, 16]
+    entropy = desk.viewer.layers["retina / noise entropy"]
+    assert names(desk)[1:] == ["retina / mask", VOTE, entropy.name]
+    assert entropy.data.dtype == np.float32
     for name in names(desk)[2:]:
-        np.testing.assert_allclose(layers[name].scale, (0.5, 0.25))
-        np.testing.assert_allclose(layers[name].translate, (3, 4))
-    shows = votes.metadata["napari-dmoe"]["shows"]
-    assert shows == "votes for cup of 16 noise samples"
+        np.testing.assert_allclose(desk.viewer.layers[name].scale, (0.5, 0.25))
+        np.testing.assert_allclose(desk.viewer.layers[name].translate, (3, 4))
     assert section.found.badge.text() == BADGE
-    assert [bar.ends for bar in section.legend.bars] == [
-        ("0", "1.58 bits"),  # log2 of three classes
-        ("0", "16 votes"),
-        ("0", "16 votes"),
-    ]
-    said = section.layers.text()
-    assert said.startswith("Shown: “retina / noise entropy”. Hidden: ")
-    assert f"“{VOTE}”" in said
+    assert f"“{VOTE}”" in section.layers.text()
     assert "disagree in 1 pixels" in section.found.summary.text()
-    assert session_of(desk.viewer).images() == [layers["retina"]]
+    assert session_of(desk.viewer).images() == [desk.viewer.layers["retina"]]
+
+
+def test_the_votes_for_a_class_take_the_place_of_the_entropy(desk: Desk) -> None:
+    desk.run()
+    section = section_of(desk)
+    draw(desk)
+    map_combo, n_layers = section.map_combo, len(desk.viewer.layers)
+    offered = [map_combo.itemText(i) for i in range(map_combo.count())]
+    assert offered[0] == NO_MAP
+    assert offered[2:] == ["Votes for rim", "Votes for cup"]
+    assert section.bar.ends == ("0", "1.58 bits")  # log2 of three classes
+    layer = desk.viewer.layers["retina / noise entropy"]
+    show_map(desk, 3)
+    assert layer.name == "retina / votes for cup"
+    assert len(desk.viewer.layers) == n_layers
+    assert (layer.data.dtype, layer.data.max()) == (np.uint8, 16)
+    assert layer.contrast_limits == [0, 16]
+    assert str(layer.blending) == "translucent_no_depth"
+    shows = layer.metadata["napari-dmoe"]["shows"]
+    assert shows == "votes for cup of 16 noise samples"
+    assert section.bar.ends == ("0", "16 votes")
+    show_map(desk, 0)
+    assert not layer.visible
+    assert not section.bar.isVisibleTo(section)
+    show_map(desk, 1)
+    assert (layer.visible, layer.name) == (True, "retina / noise entropy")
+    assert str(layer.blending) == "additive"
 
 
 def test_the_intervals_have_low_median_high_and_unit_and_are_exported(
@@ -163,7 +178,9 @@ def test_new_samples_take_the_place_of_the_last_ones(desk: Desk) -> None:
     section_of(desk).samples.setValue(4)
     draw(desk)
     assert len(desk.viewer.layers) == n_layers
+    show_map(desk, 3)
     assert desk.viewer.layers["retina / votes for cup"].data.max() == 4
+    show_map(desk, 1)
     desk.viewer.layers.remove("retina / noise entropy")
     draw(desk)
     assert len(desk.viewer.layers) == n_layers

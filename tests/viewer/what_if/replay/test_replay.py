@@ -110,13 +110,15 @@ def test_interventions_and_votes_are_replayed_as_what_they_are(desk: Desk) -> No
     desk.click(tab.noise.run_button)
     desk.wait_until_idle()
     for name in ("expert 1 muted", "vote of noise samples"):
-        assert replay_of(desk, f"{name} · retina").startswith("The same, bit for bit")
+        assert replay_of(desk, f"retina / what-if {name}").startswith(
+            "The same, bit for bit"
+        )
 
 
 def test_the_maps_of_noise_are_made_again_where_they_are_gone_or_changed(
     desk: Desk,
 ) -> None:
-    tab, vote = desk.what_if.tab, "vote of noise samples · retina"
+    tab, vote = desk.what_if.tab, "retina / what-if vote of noise samples"
     tab.noise.samples.setValue(3)
     desk.click(tab.noise.run_button)
     desk.wait_until_idle()
@@ -155,7 +157,7 @@ def test_a_map_is_described_for_what_it_is(desk: Desk) -> None:
     said = section_of(desk).selected.text()
     assert "a map, entropy of 3 noise samples, in bits." in said
     assert "most frequent class" not in said
-    select(desk, "vote of noise samples · retina")
+    select(desk, "retina / what-if vote of noise samples")
     assert "most frequent class" in section_of(desk).selected.text()
 
 
@@ -191,7 +193,7 @@ def test_a_difference_adds_no_mask(desk: Desk) -> None:
     desk.click(tab.experts.run_button)
     desk.wait_until_idle()
     before = names(desk)
-    text = replay_of(desk, "difference, expert 1 muted · retina")
+    text = replay_of(desk, "retina / difference, expert 1 muted")
     assert text.startswith("The run was rebuilt bit for bit. A replay does not draw")
     assert names(desk) == before
 
@@ -259,7 +261,7 @@ def test_two_records_are_compared_in_words(desk: Desk) -> None:
     tab.experts.mute_boxes[1].click()
     desk.click(tab.experts.run_button)
     desk.wait_until_idle()
-    select(desk, "retina / mask", "expert 1 muted · retina")
+    select(desk, "retina / mask", "retina / what-if expert 1 muted")
     section = section_of(desk)
     assert "Model changed" in section.selected.text()
     desk.click(section.compare_button)
@@ -317,15 +319,15 @@ def test_opening_a_case_says_what_it_hides(
     desk.wait_until_idle()
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (path, ""))
     monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (path, ""))
-    select(desk, "expert 1 muted · retina")
+    select(desk, "retina / what-if expert 1 muted")
     section = section_of(desk)
     desk.click(section.save_button)
     desk.wait_until_idle()
     desk.click(section.open_button)
     desk.qtbot.waitUntil(lambda: "The same" in section.found.badge.text())
-    opened = desk.viewer.layers["expert 1 muted, from eye · retina"]
+    opened = desk.viewer.layers["retina / what-if expert 1 muted from eye"]
     assert "Hidden meanwhile: " in section.found.badge.text()
-    assert "“expert 1 muted · retina”" in section.found.badge.text()
+    assert "“retina / what-if expert 1 muted”" in section.found.badge.text()
     assert [mask for mask in desk.masks if mask.visible] == [opened]
     assert opened.contour
 

@@ -149,7 +149,7 @@ def test_a_sweep_hides_altered_masks_and_differences(desk: Desk) -> None:
     experts.mute_boxes[3].click()
     desk.click(experts.run_button)
     desk.wait_until_idle()
-    difference = desk.viewer.layers["difference, expert 3 muted · retina"]
+    difference = desk.viewer.layers["retina / difference, expert 3 muted"]
     assert difference.visible
     sweep(desk)
     assert [layer.name for layer in desk.viewer.layers if layer.visible] == [
@@ -170,7 +170,7 @@ def test_a_sweep_hides_differences_of_its_image_whatever_they_are_called(
     experts.mute_boxes[3].click()
     desk.click(experts.run_button)
     desk.wait_until_idle()
-    difference = desk.viewer.layers["difference, expert 3 muted · retina"]
+    difference = desk.viewer.layers["retina / difference, expert 3 muted"]
     difference.name = "mine"
     other = desk.viewer.add_labels(
         np.zeros(difference.data.shape, np.uint8),

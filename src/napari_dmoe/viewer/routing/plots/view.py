@@ -74,7 +74,7 @@ class PlotsSection(QWidget):
         """The plots by their keys, with the paragraphs of their titles."""
         column(
             self,
-            parts.heading("HOW MUCH EACH EXPERT DOES"),
+            parts.heading("SHARES OF THE WORK"),
             self.where,
             self.load_plot,
             self.warning,

@@ -127,7 +127,7 @@ def change_rows(ablation: Ablation, pixel: PixelSize) -> tuple[TableRow, ...]:
         span = f"{pixel.text(each.n_first)} → {pixel.text(each.n_second)} {pixel.unit}"
         cells = {
             "class": each.name,
-            "pixels plain": str(each.n_first),
+            "pixels unchanged": str(each.n_first),
             "pixels what-if": str(each.n_second),
             "Dice": "" if math.isnan(each.dice) else f"{each.dice:.6g}",
         }

@@ -1,0 +1,95 @@
+"""The dock comes up by itself beside our samples, and only once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import napari
+import pytest
+from desk import IMAGE, Desk
+from napari.components import ViewerModel
+from pytestqt.qtbot import QtBot
+
+from napari_dmoe.viewer import coming_up
+from napari_dmoe.viewer.coming_up import open_dock
+from napari_dmoe.viewer.contributions import phantom_skin
+from napari_dmoe.viewer.dock import DMoEDock
+
+pytestmark = pytest.mark.gui
+
+SAMPLE = "napari-dmoe", "phantom-skin"
+LONG_ENOUGH_MS = 150  # a dock that comes up has done so by then
+
+
+class Noted(DMoEDock):
+    """A dock that does not look around, which takes long."""
+
+    def __init__(self, viewer: napari.Viewer) -> None:
+        from napari_dmoe.viewer.engines import Engines, Surroundings
+
+        there = Surroundings("CPU", ("auto", "cpu"), ())
+        engines = Engines(look_around=lambda: there, recent_models=lambda: ())
+        super().__init__(viewer, engines=engines)
+
+
+def docks(viewer: napari.Viewer) -> list[DMoEDock]:
+    shown = viewer.window.dock_widgets.values()
+    return [each for each in shown if isinstance(each, DMoEDock)]
+
+
+@pytest.fixture
+def window(
+    make_napari_viewer: Callable[..., napari.Viewer], monkeypatch: pytest.MonkeyPatch
+) -> napari.Viewer:
+    monkeypatch.setattr(coming_up, "DMoEDock", Noted)
+    return make_napari_viewer()
+
+
+def test_a_sample_brings_up_the_dock_once_its_layers_are_there(
+    window: napari.Viewer, qtbot: QtBot
+) -> None:
+    window.open_sample(*SAMPLE)
+    assert not docks(window)  # not in the middle of what napari does
+    qtbot.waitUntil(lambda: len(docks(window)) == 1)
+    window.open_sample(*SAMPLE)
+    qtbot.wait(LONG_ENOUGH_MS)
+    assert len(docks(window)) == 1
+    assert list(window.window.dock_widgets) == ["Segment for a patient (dMoE)"]
+
+
+def test_a_dock_that_was_hidden_is_shown_again(
+    window: napari.Viewer, qtbot: QtBot
+) -> None:
+    dock = open_dock(window)
+    dock.parent().hide()
+    assert not dock.isVisibleTo(dock.parent().parent())
+    window.open_sample(*SAMPLE)
+    qtbot.waitUntil(lambda: dock.isVisibleTo(dock.parent().parent()))
+    assert docks(window) == [dock]
+
+
+def test_another_image_brings_up_nothing(window: napari.Viewer, qtbot: QtBot) -> None:
+    phantom_skin()  # asked for, and put nowhere
+    window.add_image(IMAGE)
+    qtbot.wait(LONG_ENOUGH_MS)
+    assert not docks(window)
+
+
+def test_a_sample_without_a_window_or_in_one_that_is_closed_brings_up_nothing(
+    window: napari.Viewer, qtbot: QtBot
+) -> None:
+    viewer = ViewerModel()
+    viewer.open_sample(*SAMPLE)
+    qtbot.wait(LONG_ENOUGH_MS)
+    assert not docks(window)
+    window.open_sample(*SAMPLE)
+    window.close()
+    qtbot.wait(LONG_ENOUGH_MS)
+
+
+def test_a_dock_that_somebody_put_there_is_enough(
+    window_desk: Desk, qtbot: QtBot
+) -> None:
+    window_desk.viewer.open_sample(*SAMPLE)
+    qtbot.wait(LONG_ENOUGH_MS)
+    assert docks(window_desk.viewer) == [window_desk.dock]

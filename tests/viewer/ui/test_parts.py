@@ -1,0 +1,66 @@
+"""The small parts of the dock: texts that wrap, lines that stay, rows that flow."""
+
+from __future__ import annotations
+
+import pytest
+from pytestqt.qtbot import QtBot
+from qtpy.QtWidgets import QPushButton, QWidget
+
+from napari_dmoe.viewer.ui.parts import (
+    FixedLines,
+    ScrollColumn,
+    column,
+    flow,
+    paragraph,
+    tell,
+)
+
+pytestmark = pytest.mark.gui
+
+LONG = "A sentence that is so long that it takes several lines in a narrow dock. " * 3
+
+
+@pytest.mark.parametrize("is_said_later", [False, True], ids=["at-once", "later"])
+def test_a_text_is_as_high_as_its_lines_where_it_scrolls(
+    qtbot: QtBot, is_said_later: bool
+) -> None:
+    text = paragraph("" if is_said_later else LONG)
+    if is_said_later:
+        text.setText(LONG)
+        text.show()
+    section, scroll = QWidget(), ScrollColumn()
+    column(section, text, *(QPushButton(str(n)) for n in range(12)))
+    qtbot.addWidget(scroll)
+    scroll.stack(section)
+    scroll.resize(260, 200)
+    scroll.show()
+    qtbot.waitUntil(lambda: scroll.verticalScrollBar().maximum() > 0)
+    assert text.height() == text.heightForWidth(text.width())
+
+
+def test_fixed_lines_are_as_high_whatever_they_say(qtbot: QtBot) -> None:
+    lines, page = FixedLines(2), QWidget()
+    column(page, lines).addStretch(1)
+    qtbot.addWidget(page)
+    page.resize(200, 100)
+    page.show()
+    before = lines.height()
+    assert before >= 2 * lines.fontMetrics().height()
+    tell(lines, LONG)
+    qtbot.waitUntil(lambda: lines.height() == before)
+    assert lines.text() == lines.toolTip() == LONG
+    tell(lines, "")
+    qtbot.waitUntil(lambda: lines.height() == before)
+
+
+def test_buttons_flow_into_as_many_rows_as_they_need(qtbot: QtBot) -> None:
+    buttons = [QPushButton("a button of some words") for _ in range(3)]
+    page = QWidget()
+    column(page, flow(*buttons)).addStretch(1)
+    qtbot.addWidget(page)
+    page.show()
+    page.resize(900, 300)
+    qtbot.waitUntil(lambda: len({b.y() for b in buttons}) == 1)
+    page.resize(buttons[0].sizeHint().width() + 20, 300)
+    qtbot.waitUntil(lambda: len({b.y() for b in buttons}) == 3)
+    assert all(each.geometry().right() <= page.width() for each in buttons)
