@@ -10,6 +10,7 @@ from napari.components import ViewerModel
 from pytestqt.qtbot import QtBot
 from qtpy.QtWidgets import QApplication, QFormLayout, QLabel
 
+import napari_dmoe
 from napari_dmoe.viewer.about_layer import NOTHING, LayerRecord
 from napari_dmoe.viewer.routing.on_images import routing_of
 from napari_dmoe.viewer.routing.overlay import Overlay
@@ -116,3 +117,16 @@ def test_about_opens_the_record_of_the_result_that_is_shown(
     (widget,) = [each for each in docks.values() if isinstance(each, LayerRecord)]
     assert widget.title.text() == "retina / mask"
     assert rows(widget)["Shows"] == "mask"
+
+
+def test_beside_the_record_stand_the_models_card_and_the_plugin(
+    desk: Desk, record: LayerRecord
+) -> None:
+    assert record.model.isVisibleTo(record)
+    assert record.model.rows["Title"].text() == desk.session.model.card.title
+    assert record.model.rows["Title"].toolTip() == desk.session.model.card.name
+    told = {name: label.text() for name, label in record.plugin.texts.items()}
+    assert told["Plugin"] == f"napari-dmoe {napari_dmoe.__version__}"
+    assert told["Licence"] == "BSD-3-Clause"
+    desk.session.set_model(None)
+    assert not record.model.isVisibleTo(record)

@@ -224,3 +224,12 @@ def _without(labels: SpatialImage, axis: str) -> SpatialImage:
         affine = labels.affine_along([a for a in names if a in SPATIAL_AXES])
     data = np.asarray(labels.data).squeeze(place)
     return replace(labels, data=data, axes=names, affine=affine)
+
+
+def compact(labels: Any) -> Any:
+    """Return integer labels in as few bits as they need; others as they are."""
+    values = np.asarray(labels)
+    if values.dtype.kind not in "ui" or values.dtype.itemsize <= 2 or not values.size:
+        return values
+    least, most = int(values.min()), int(values.max())
+    return values.astype(np.min_scalar_type(max(most, -least - 1)))

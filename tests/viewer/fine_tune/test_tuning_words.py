@@ -293,11 +293,12 @@ def test_kept_cases_stay_and_everything_else_goes(
         )
         (folder.path / "tuned.safetensors").touch()
         folder.keep()
-    assert folder.tuned_model() is not None  # it may still be saved
+    assert folder.kept_model() is not None  # it may still be saved
     assert folder.rehearsed() == ("1", "2.3")
     assert folder.rehearsed([2]) == ("1",)
     folder.discard()
-    assert [entry.name for entry in folder.path.iterdir()] == ["replay"]
+    left = sorted(entry.name for entry in folder.path.iterdir())
+    assert left == ["kept.safetensors", "replay"]
     path = folder.path
     folder.remove()
     assert not path.exists()

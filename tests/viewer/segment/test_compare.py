@@ -83,9 +83,9 @@ def test_another_bundled_model_gives_its_mask_and_the_difference(desk: Desk) -> 
     compare_with(desk, "age")
     assert names(desk) == [
         *("eye", "eye / mask"),
-        *("eye / mask by fairseg-age", "eye / difference"),
+        *("eye / mask by age", "eye / difference"),
     ]
-    second = desk.viewer.layers["eye / mask by fairseg-age"].data
+    second = desk.viewer.layers["eye / mask by age"].data
     difference = desk.viewer.layers["eye / difference"]
     np.testing.assert_array_equal(desk.viewer.layers["eye / mask"].data, first)
     np.testing.assert_array_equal(difference.data != AGREE, first != second)
@@ -103,7 +103,7 @@ def test_the_table_tells_each_class_and_is_copied(desk: Desk) -> None:
     section = desk.segmenting.tab.compare
     summary = section.found.summary.text()
     assert "eye / mask" in summary
-    assert "eye / mask by fairseg-age" in summary
+    assert "eye / mask by age" in summary
     assert "8 pixels" in summary
     lines = [line.strip() for line in section.table.text().split("\n")]
     assert "rim\tDice 0.789" in lines  # 2 * 15 / (15 + 23)
@@ -121,7 +121,7 @@ def test_both_results_are_kept_and_neither_is_written_over(desk: Desk) -> None:
     first, second = session.results_of(image)
     assert session.result_of(image) is first
     assert second.is_kept
-    other = desk.viewer.layers["eye / mask by fairseg-age"]
+    other = desk.viewer.layers["eye / mask by age"]
     before = other.data.copy()
     desk.segmenting.tab.patient.rerun_box.click()
     desk.choose("severity", "suspect")
@@ -142,9 +142,9 @@ def test_a_comparison_that_no_longer_holds_is_not_shown(desk: Desk) -> None:
     assert section.table.text() == ""
     assert section.found.exports.isHidden()
     assert not layers["eye / difference"].visible
-    compare_with(desk, "result “eye / mask by fairseg-age”")
+    compare_with(desk, "result “eye / mask by age”")
     assert layers["eye / difference"].visible
-    layers.remove("eye / mask by fairseg-age")
+    layers.remove("eye / mask by age")
     desk.settle()
     assert section.found.summary.isHidden()
     assert not layers["eye / difference"].visible
@@ -157,7 +157,7 @@ def test_another_checkpoint_is_chosen_by_its_file(
     models[path] = models["age"]
     monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (path, ""))
     compare_with(desk, OTHER_FILE)
-    assert "eye / mask by fairseg-age" in names(desk)
+    assert "eye / mask by other.pth" in names(desk)
     assert session_of(desk.viewer).model is models["fundus"]
 
 
@@ -219,7 +219,7 @@ def test_the_other_model_mixes_by_the_stated_shares_where_they_hold(
 
 def test_layers_of_confusable_names_are_not_mixed_up(desk: Desk) -> None:
     session, layers = desk.session, desk.viewer.layers
-    layers["eye / mask"].name = "eye / mask by fairseg-age"
+    layers["eye / mask"].name = "eye / mask by age"
     compare_with(desk, "age")
     first, second = session.results_of(session.image)
     layers[first.title].name = "renamed"

@@ -94,3 +94,18 @@ def test_the_mask_of_a_3d_model_is_outdated_by_it(
     state(desk, button, 0.5)
     assert "the image changed" in desk.segmenting.tab.result.outdated.text()
     np.testing.assert_allclose(desk.masks[0].scale, (2, 0.5, 0.5))
+
+
+def test_the_same_plane_and_part_are_seen_as_before(
+    desk: Desk, button: PixelSizeButton
+) -> None:
+    desk.viewer.layers.clear()
+    desk.viewer.add_image(np.zeros((9, 40, 30)), axis_labels=("z", "y", "x"))
+    desk.settle()
+    viewer = desk.viewer
+    viewer.dims.current_step = (7, *viewer.dims.current_step[1:])
+    viewer.camera.center, viewer.camera.zoom = (0.0, 20.0, 10.0), 8.0
+    state(desk, button, 0.5)
+    assert viewer.dims.current_step[0] == 7
+    assert viewer.camera.zoom == 16
+    np.testing.assert_allclose(viewer.camera.center[-2:], (10, 5))

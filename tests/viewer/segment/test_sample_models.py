@@ -127,7 +127,7 @@ def test_what_a_person_decides_for_a_sample_stays_with_it(
     desk.wait_until_idle()
     assert desk.session.model is None
     now = readiness(desk.session)
-    assert (now.is_ready, now.offer) == (False, "Use age")
+    assert (now.is_ready, now.offer) == (False, "Use age instead")
     use_link(desk)
     assert origin(desk) == "age"
 

@@ -21,6 +21,7 @@ from napari_dmoe.imaging.files import (
     image_suffix,
 )
 from napari_dmoe.imaging.frames import transposed
+from napari_dmoe.imaging.label_values import compact
 from napari_dmoe.imaging.nifti import NIFTI_SUFFIXES, read_record
 from napari_dmoe.imaging.spatial import SpatialImage
 from napari_dmoe.inference.results.provenance import ImageRecord, Provenance
@@ -166,4 +167,5 @@ def in_order_of_result(mask: SpatialImage, record: Provenance) -> NDArray[Any]:
             f"the mask has the axes {', '.join(mask.axes)}, its record "
             f"{', '.join(order)}: it is another one's"
         )
-    return np.ascontiguousarray(transposed(np.asarray(mask.data), mask.axes, order))
+    labels = compact(mask.data)  # TIFF masks are stored in 32 bits
+    return np.ascontiguousarray(transposed(labels, mask.axes, order))

@@ -68,6 +68,19 @@ def camera_kept(viewer: ViewerModel) -> Iterator[None]:
     camera.center, camera.zoom, camera.angles = before
 
 
+@contextmanager
+def view_kept(viewer: ViewerModel, image: Image) -> Iterator[None]:
+    """Show the same part of an image, though its pixels become of another size."""
+    camera, step = camera_of(viewer), viewer.dims.current_step
+    centre, zoom, before = camera.center, camera.zoom, np.asarray(image.scale)
+    yield
+    viewer.dims.current_step = step
+    factors = (np.asarray(image.scale) / before)[-3:]
+    middle = np.asarray(centre, float)
+    middle[-len(factors) :] *= factors
+    camera.center, camera.zoom = tuple(middle.tolist()), zoom / float(factors[-1])
+
+
 def look_at(
     viewer: ViewerModel,
     image: Image,

@@ -16,6 +16,7 @@ from napari.layers import Labels, Layer
 from napari.utils.notifications import show_warning
 
 from napari_dmoe.imaging import files
+from napari_dmoe.imaging.label_values import compact
 from napari_dmoe.imaging.nifti import NIFTI_SUFFIXES
 from napari_dmoe.imaging.spatial import (
     CHANNEL_AXIS,
@@ -94,15 +95,6 @@ def _stated_classes(path: Path, largest: int) -> tuple[str, ...]:
     is_tiff = files.image_suffix(path) in files.TIFF_SUFFIXES
     classes = files.stated_classes(path) if is_tiff else ()
     return classes if largest < len(classes) else ()
-
-
-def compact(labels: Any) -> Any:
-    """Return integer labels in as few bits as they need; others as they are."""
-    values = np.asarray(labels)
-    if values.dtype.kind not in "ui" or values.dtype.itemsize <= 2 or not values.size:
-        return values
-    least, most = int(values.min()), int(values.max())
-    return values.astype(np.min_scalar_type(max(most, -least - 1)))
 
 
 def complete_mask(layer: Layer) -> None:

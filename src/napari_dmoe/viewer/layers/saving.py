@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from napari_dmoe.imaging.disk.atomic import write_text
 from napari_dmoe.imaging.files import without_suffix, write_tiff
+from napari_dmoe.imaging.label_values import compact
 from napari_dmoe.imaging.nifti import NIFTI_SUFFIXES
 from napari_dmoe.imaging.nifti_writing import write_nifti
 from napari_dmoe.imaging.spatial import SPATIAL_AXES, ImageReadError, SpatialImage
@@ -21,7 +22,7 @@ from napari_dmoe.inference.results.sidecars import (
     recorded,
 )
 from napari_dmoe.viewer.layers.look import CLASS
-from napari_dmoe.viewer.layers.opening import TIFF_LABELS, compact
+from napari_dmoe.viewer.layers.opening import TIFF_LABELS
 from napari_dmoe.viewer.layers.placement import FILE_KEY, PLACE, to_image
 
 

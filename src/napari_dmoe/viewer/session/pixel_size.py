@@ -14,6 +14,7 @@ from napari.layers import Image, Layer
 
 from napari_dmoe.inference.results.provenance import METADATA_KEY
 from napari_dmoe.viewer.layers import placement
+from napari_dmoe.viewer.layers.camera import view_kept
 from napari_dmoe.viewer.layers.placement import plain
 from napari_dmoe.viewer.session.results import Result
 
@@ -41,7 +42,12 @@ def state_pixel_size(session: Session, image: Image, mm: Mapping[str, float]) ->
         not session.outdated(image, each.request) and _is_of_plane(each)
         for each in results
     ]
-    placement.state_size(image, mm, others=_on(session, image, results))
+    others = _on(session, image, results)
+    if session.viewer is None:
+        placement.state_size(image, mm, others=others)
+    else:
+        with view_kept(session.viewer, image):
+            placement.state_size(image, mm, others=others)
     for result, still_holds in zip(results, current, strict=True):
         if _is_of_plane(result):
             _tell(session, image, result, still_holds=still_holds)

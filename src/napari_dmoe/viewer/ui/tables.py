@@ -38,7 +38,12 @@ _DASH_THAT_MAY_BREAK = "–\u200b"  # with a space of no width, for narrow docks
 _MOST_FACTS = 100
 _WORSE = QColor("#e0564f")
 """At least 3 : 1 on dark and light tables; a sign and a word say it, too."""
-_OF_FACTS = Column("colour", ""), Column("name", ""), Column("value", "", is_right=True)
+_OF_FACTS = (
+    Column("colour", ""),
+    Column("name", ""),
+    Column("value", "", is_right=True),
+    Column("span", ""),
+)
 _Index: TypeAlias = QModelIndex | QPersistentModelIndex
 
 
@@ -288,7 +293,6 @@ class Facts(Table):
         self._facts: tuple[TableRow, ...] = ()
         self._help = {"span": span_help}
         self._title = span_title
-        self._columns = (*_OF_FACTS, Column("span", span_title, span_help))
         self.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.setFrameShape(QFrame.Shape.NoFrame)
@@ -304,13 +308,17 @@ class Facts(Table):
     def show_facts(self, rows: Sequence[TableRow]) -> None:
         """Show other lines."""
         self._facts = tuple(rows)
-        has_title = bool(self._title) and any(each.span for each in rows)
-        self.horizontalHeader().setVisible(has_title)
-        self.show_lines([self._line(each) for each in rows], self._columns)
+        head = [self._line(each) for each in self._head()]
+        self.show_lines([*head, *map(self._line, rows)], _OF_FACTS)
 
     def show_nothing(self) -> None:
         """Show no line."""
         self.show_facts(())
+
+    def _head(self) -> list[TableRow]:
+        """Return what stands above the spans, where there are any."""
+        has_title = bool(self._title) and any(each.span for each in self._facts)
+        return [TableRow("", "", self._title)] if has_title else []
 
     def _line(self, fact: TableRow) -> Line:
         span = fact.span.replace("–", _DASH_THAT_MAY_BREAK)
@@ -319,7 +327,7 @@ class Facts(Table):
 
     def _share_width(self) -> None:
         """Wrap the spans in what is left of the width."""
-        *others, last = range(len(self._columns))
+        *others, last = range(len(_OF_FACTS))
         widths = [self._needed(place) + _GAP * (place > 0) for place in others]
         for place, width in zip(others, widths, strict=True):
             self.setColumnWidth(place, width)
@@ -334,9 +342,7 @@ class Facts(Table):
 
     def text(self) -> str:
         """Return the lines as text, with tabs between the columns."""
-        has_title = bool(self._title) and any(each.span for each in self._facts)
-        head = [TableRow("", "", self._title)] if has_title else []
-        return as_text([*head, *self._facts])
+        return as_text([*self._head(), *self._facts])
 
 
 def _keys(lines: Sequence[Line], last: Sequence[str]) -> list[str]:
