@@ -47,7 +47,7 @@ def test_what_is_missing_is_said_in_turn(
     tuning.wait(lambda: tuning.tab.pairs.list.count() == 1)
     text = tuning.tab.pairs.list.item(0).text()
     assert "Enter the patient's severity" in text
-    assert "Tick at least one pair" in tuning.said
+    assert "Tick at least one image" in tuning.said
     tuning.know()
     tuning.wait(tuning.tab.foot.button.isEnabled)
     tuning.desk.dock._session.set_model(None)
