@@ -71,7 +71,7 @@ def test_table_and_line_say_what_came_out(
     row = row_of(out)
     assert list(row)[:4] == ["image", "file", "headline", "outcome"]
     assert row["headline"].startswith(said)
-    assert row["outcome"].startswith("segmented for race white")
+    assert row["outcome"].startswith("segmented for race White")
     assert f"eye.labels.tif: {row['headline']}; {row['outcome']}" in line
 
 

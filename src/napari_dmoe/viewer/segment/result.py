@@ -15,6 +15,7 @@ from qtpy.QtWidgets import QFileDialog
 from napari_dmoe.imaging.files import proposed_stem
 from napari_dmoe.imaging.spatial import SPATIAL_AXES
 from napari_dmoe.imaging.tables import write_table
+from napari_dmoe.inference.masks.headline import IMPLAUSIBLE
 from napari_dmoe.patient import PatientError
 from napari_dmoe.progress import Progress, ProgressHook
 from napari_dmoe.viewer.bench import Bench, Control
@@ -246,6 +247,7 @@ class ResultControl(Control):
             MEASURING if found is None else self._headline,
             self._rows,
             is_measured=found is not None,
+            is_doubtful=found is not None and self._headline.startswith(IMPLAUSIBLE),
             summary=describe_run(result),
             unlike=unlike_notice(result.segmentation),
             badge=badge(result.segmentation.provenance),
