@@ -149,6 +149,7 @@ class OutcomeControl(Control):
         self._saved, session = target, self._session
         if source is not None and source == self._tuning.model_file:
             self._tuning.saved_as = target
+        self._tuning.saved.emit()
         is_loaded = source is None or source == self._folder.kept_model()
         if is_loaded and is_unsaved(session):
             session.set_model(session.model, str(target))

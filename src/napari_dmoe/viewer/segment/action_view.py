@@ -9,6 +9,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from napari_dmoe.viewer.ui import parts
+from napari_dmoe.viewer.ui.lines import LinkButton
 from napari_dmoe.viewer.ui.theme import set_tone
 
 
@@ -34,7 +35,7 @@ class ActionSection(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.reason = parts.line(name="reason")
-        self.link = parts.LinkButton()
+        self.link = LinkButton()
         self._key = ""
         self.link.clicked.connect(self._on_clicked)
         below = QWidget()

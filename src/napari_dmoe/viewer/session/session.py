@@ -65,6 +65,8 @@ class Session:
     settings_changed = Signal()
     surroundings_changed = Signal()
     """Other devices or models can be chosen."""
+    mask_saved = Signal(object)
+    """A layer was written into a file."""
     looked_at = Signal(object)
     """A result of this image is looked at, another or the same anew."""
 
