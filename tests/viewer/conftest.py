@@ -118,6 +118,7 @@ def make_desk(qtbot: QtBot, models: dict[str, LoadedModel]) -> Callable[..., Des
         segment = FakeSegment()
         fakes = Engines(
             look_around=lambda: Surroundings("CPU", ("auto", "cpu"), tuple(models)),
+            warm_up=lambda: None,
             load_checkpoint=load,
             segment=segment,
             outlook=lambda *_, **__: Outlook(),

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from qtpy.QtWidgets import QLabel, QSizePolicy, QWidget
+from qtpy.QtWidgets import QWidget
 
 from napari_dmoe.viewer.ui.foot import Foot
-from napari_dmoe.viewer.ui.parts import button, row
+from napari_dmoe.viewer.ui.parts import button, line, row
 from napari_dmoe.viewer.ui.theme import PRIMARY
 
 STOP = "Stop the run; it leaves no layer."
@@ -19,11 +19,8 @@ class RunFoot(Foot):
     """
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        self.device_label = QLabel("Device: looking …")
-        # A device's name may be long: it must not widen the dock.
-        self.device_label.setSizePolicy(
-            QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred
-        )
+        self.device_label = line(name="device")  # its name may be long
+        self.device_label.setText("Device: looking …")
         self.stop_button = button("Stop", STOP)
         policy = self.stop_button.sizePolicy()
         policy.setRetainSizeWhenHidden(True)  # so that nothing jumps

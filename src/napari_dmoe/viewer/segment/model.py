@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from qtpy.QtCore import QObject, Signal
+from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_dmoe.progress import ProgressHook
 from napari_dmoe.viewer.bench import Bench, Control
@@ -27,6 +27,8 @@ from napari_dmoe.viewer.session.models import (
 from napari_dmoe.viewer.ui.connections import Connections
 from napari_dmoe.viewer.ui.jobs import Job, JobRunner, notify_error
 
+_QUIET_MS = 4000  # as long as a person needs to find Segment
+
 
 class ModelLoader(Control):
     """Brings the models that are asked for in the model section into the session."""
@@ -39,6 +41,9 @@ class ModelLoader(Control):
         session = bench.session
         self._section = section
         self._looking, self._loading = JobRunner(self), JobRunner(self)
+        self._warming, self._quiet = JobRunner(self, has_bar=False), QTimer(self)
+        self._quiet.setInterval(_QUIET_MS)
+        self._quiet.timeout.connect(self._warm_up)
         self._current = ""
         self._next: tuple[str, str | None] | None = None
         connections = Connections(self)
@@ -54,6 +59,7 @@ class ModelLoader(Control):
         self._loading.returned.connect(self._on_loaded)
         self._loading.failed.connect(self._on_failed)
         self._loading.finished.connect(self._on_finished)
+        self._looking.finished.connect(self._quiet.start)
         self._show()
 
     @property
@@ -67,6 +73,13 @@ class ModelLoader(Control):
         self._looking.start(Job("dMoE: starting", look))
         self._section.show_starting()
         self.changed.emit()
+
+    def _warm_up(self) -> None:
+        """Import what comes after the first mask, once nobody waits for anything."""
+        if not (self.is_busy or self._work.is_busy):
+            self._quiet.stop()
+            warm_up = self._engines.warm_up
+            self._warming.start(Job("dMoE: starting", lambda hook: warm_up()))
 
     def choose(self, name: str) -> None:
         """Load what a person chose; it stays while this image is worked on."""
