@@ -296,8 +296,7 @@ def test_it_is_said_why_a_changed_driver_does_not_run_again(desk: Desk) -> None:
     desk.choose("severity", "glaucoma")
     desk.settle()
     assert section.outdated.text() == (
-        "Outdated: severity changed. Segment again (not made again by itself: it was "
-        "painted on)."
+        "Segment adds a mask beside it (not made again by itself: it was painted on)."
     )
 
 

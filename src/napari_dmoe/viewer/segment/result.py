@@ -308,14 +308,15 @@ class ResultControl(Control):
             result.note_compared(edits_of(mask), found)
 
     def _outdated(self, image: Image, result: Result) -> str:
-        if result.looks_edited:
-            return ""  # it is a person's own by now, and belongs to no run
         said = self._session.outdated(image, result.request)
         if not said:
             return ""
-        what = "Segment again" if result.is_plain else "Make it again in “What if”"
         why_not = why_not_again(result) if self._is_of_driver(image, result) else ""
-        return f"{said} {what}{f' ({why_not})' if why_not else ''}."
+        because = f" ({why_not})" if why_not else ""
+        if result.looks_edited:  # it is a person's own by now, and belongs to no run
+            return f"Segment adds a mask beside it{because}." if because else ""
+        what = "Segment again" if result.is_plain else "Make it again in “What if”"
+        return f"{said} {what}{because}."
 
     def _is_of_driver(self, image: Image, result: Result) -> bool:
         """Say whether nothing but the patient is another than when it was made."""
