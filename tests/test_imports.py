@@ -42,6 +42,16 @@ def test_the_check_sees_what_is_loaded() -> None:
     assert loaded_after("import torch") == {"torch"}
 
 
+def test_a_2d_model_waits_for_no_monai() -> None:
+    statement = """
+from napari_dmoe.inference.running.segment import segment
+from napari_dmoe.models.checkpoint import load_checkpoint
+import numpy as np
+segment(load_checkpoint("fundus-phantom"), np.zeros((32, 32), np.uint8))
+"""
+    assert loaded_after(statement) == {"torch"}
+
+
 def test_core_loads_neither_napari_nor_qt() -> None:
     everything = "import napari_dmoe as d\nfor n in d.__all__: getattr(d, n)"
     assert loaded_after(everything) <= {"torch", "monai"}

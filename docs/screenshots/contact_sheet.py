@@ -24,6 +24,7 @@ from screenshots.fine_tune import paint_a_correction, wait_for_training
 from screenshots.tools import (
     NARROW,
     WIDE,
+    enter,
     load,
     run,
     settle,
@@ -185,14 +186,14 @@ def _segment(sheet: Sheet) -> None:
     viewer.reset_view()
     sheet.take("Segment: done")
     patient.rerun_box.setChecked(False)
-    patient.inputs["severity"].entered.emit("glaucoma")
+    enter(dock, "severity", "glaucoma")
     sheet.take("Segment: outdated")
     settings.inputs["unknown"].value = "refuse"
-    patient.inputs["severity"].entered.emit(None)
+    enter(dock, "severity", None)
     run(dock)
     sheet.take("Segment: failed")
     settings.inputs["unknown"].value = "mix"
-    patient.inputs["severity"].entered.emit("healthy")
+    enter(dock, "severity", "healthy")
     run(dock)
     mask = [each for each in viewer.layers if is_mask(each)][-1]
     for row in range(40, 70):

@@ -12,12 +12,12 @@ import numpy as np
 from napari.settings import get_settings
 from qtpy.QtCore import QPoint
 from qtpy.QtWidgets import QApplication, QWidget
+from screenshots.tools import mask_of
 
 from napari_dmoe.cohorts.writing import write_cohort
 from napari_dmoe.phantoms.fundus.cohort import fundus_cohort
 from napari_dmoe.viewer.fine_tune.control import FineTuneControl
 from napari_dmoe.viewer.fine_tune.state import State
-from napari_dmoe.viewer.layers.records import is_mask
 from napari_dmoe.viewer.segment.control import SegmentControl
 
 PATIENCE_SECONDS = 900
@@ -67,7 +67,7 @@ def _after_a_stop(viewer: napari.Viewer, dock: QWidget, shoot: object) -> None:
     _state(shoot, "done")
     tab.outcome.changes_button.click()
     wait_for_training(lambda: not dock.work.is_busy)
-    viewer.layers["phantom fundus / mask"].visible = False
+    mask_of(viewer).visible = False
     _show(dock, tab.outcome)
     shoot.window("tune-changed")
     get_settings().appearance.theme = "light"
@@ -104,7 +104,7 @@ def paint_a_correction(viewer: napari.Viewer, dock: QWidget) -> None:
     wait_for_training(dock.footer.button.isEnabled)
     dock.footer.button.click()
     wait_for_training(lambda: not dock.control(SegmentControl).run.is_busy)
-    mask = next(each for each in viewer.layers if is_mask(each))
+    mask = mask_of(viewer)
     rows, columns = np.nonzero(mask.data == 2)
     mask.brush_size = 56
     mask.paint((rows.mean(), columns.mean()), 2)

@@ -8,8 +8,10 @@ from napari.settings import get_settings
 from qtpy.QtWidgets import QWidget
 from screenshots.tools import (
     Shooter,
+    enter,
     hide_map,
     load,
+    mask_of,
     run,
     settle,
     show_map,
@@ -28,15 +30,15 @@ def states(viewer: napari.Viewer, dock: QWidget, shoot: Shooter) -> None:
     viewer.reset_view()
     shoot.state("finished")
     dock.control(SegmentControl).tab.patient.rerun_box.click()
-    dock.control(SegmentControl).tab.patient.inputs["severity"].entered.emit("glaucoma")
+    enter(dock, "severity", "glaucoma")
     shoot.state("outdated")
     dock.control(SegmentControl).tab.settings.inputs["unknown"].value = "refuse"
-    dock.control(SegmentControl).tab.patient.inputs["severity"].entered.emit(None)
+    enter(dock, "severity", None)
     run(dock)
     shoot.state("failed")
     dock.control(SegmentControl).tab.settings.inputs["unknown"].value = "mix"
-    dock.control(SegmentControl).tab.patient.inputs["severity"].entered.emit("healthy")
-    mask = viewer.layers["phantom fundus / mask"]
+    enter(dock, "severity", "healthy")
+    mask = mask_of(viewer)
     for row in range(40, 70):
         mask.paint((row, 150), 1)
     settle()
@@ -95,7 +97,9 @@ def phantom(viewer: napari.Viewer, dock: QWidget, shoot: Shooter) -> None:
     hide_map(dock)
     dock.control(SegmentControl).tab.compare.fold.unfold()
     combo = dock.control(SegmentControl).tab.compare.combo
-    combo.setCurrentIndex(combo.findText("fundus-race-phantom"))
+    offered = [combo.itemText(place) for place in range(combo.count())]
+    other = next(place for place, text in enumerate(offered) if "race" in text)
+    combo.setCurrentIndex(other)
     dock.control(SegmentControl).tab.compare.button.click()
     wait(lambda: not dock.control(SegmentControl).run.is_busy)
     settle()
@@ -112,9 +116,7 @@ def many(viewer: napari.Viewer, dock: QWidget, shoot: Shooter) -> None:
     for severity in ("healthy", "suspect", "glaucoma"):
         image = viewer.open_sample("napari-dmoe", "phantom-fundus")[0]
         image.name = f"fundus of a {severity} eye"
-        dock.control(SegmentControl).tab.patient.inputs["severity"].entered.emit(
-            severity
-        )
+        enter(dock, "severity", severity)
     viewer.add_image(np.zeros((3, 64, 64)), name="stack without names")
     viewer.layers.selection = set(viewer.layers)
     dock.control(SegmentControl).tab.series.fold.unfold()
@@ -144,7 +146,7 @@ def pelvis(viewer: napari.Viewer, dock: QWidget, shoot: Shooter) -> None:
     load(dock, "pelvis-phantom")
     viewer.open_sample("napari-dmoe", "phantom-pelvis")
     run(dock)
-    mask = viewer.layers["phantom pelvis / mask"]
+    mask = mask_of(viewer)
     viewer.dims.set_current_step(0, int((mask.data > 0).sum((1, 2)).argmax()))
     viewer.reset_view()
     shoot.dock("dock-volume")
@@ -164,9 +166,9 @@ def ct(viewer: napari.Viewer, dock: QWidget, shoot: Shooter) -> None:
     """Segment the real CT, beside its labels."""
     load(dock, "pelvis-phantom")
     viewer.open_sample("napari-dmoe", "ct-pelvis")
-    dock.control(SegmentControl).tab.patient.inputs["severity"].entered.emit("T4")
+    enter(dock, "severity", "T4")
     run(dock)
-    mask = viewer.layers["CT / mask"]
+    mask = mask_of(viewer)
     viewer.dims.set_current_step(0, int((mask.data > 0).sum((1, 2)).argmax()))
     viewer.layers["CT prostate, bladder"].visible = True
     viewer.reset_view()

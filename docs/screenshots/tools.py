@@ -10,6 +10,7 @@ import napari
 from qtpy.QtWidgets import QApplication, QWidget
 
 from napari_dmoe.inference.maps.overlays import OVERLAYS
+from napari_dmoe.viewer.layers.records import is_mask
 from napari_dmoe.viewer.routing.control import RoutingControl
 from napari_dmoe.viewer.segment.control import SegmentControl
 
@@ -92,6 +93,17 @@ def load(dock: QWidget, model: str) -> None:
     """Open a model and wait for it."""
     dock.control(SegmentControl).tab.model.model_requested.emit(model)
     wait(lambda: not dock.control(SegmentControl).loader.is_busy)
+
+
+def mask_of(viewer: napari.Viewer) -> napari.layers.Labels:
+    """Return the lowest mask that was made here."""
+    return next(each for each in viewer.layers if is_mask(each))
+
+
+def enter(dock: QWidget, attribute: str, value: str | None) -> None:
+    """Pick a value of the patient; None for unknown."""
+    inputs = dock.control(SegmentControl).tab.patient.inputs
+    inputs[attribute].entered.emit(value, True)
 
 
 def run(dock: QWidget) -> None:

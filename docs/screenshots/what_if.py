@@ -52,7 +52,7 @@ def whatif_experts(viewer: napari.Viewer, dock: QWidget, shoot: Shooter) -> None
     shoot.dock("whatif-experts-dock")
     show_section(what_if, section.effects_button)
     shoot.dock("whatif-experts-effects")
-    mask = next(e for e in viewer.layers if e.name.startswith("expert"))
+    mask = next(e for e in viewer.layers if is_mask(e) and "expert" in e.name)
     viewer.layers.selection.active = mask
     dock.tabs.setCurrentWidget(dock.control(SegmentControl).tab)
     to_the_end(dock.control(SegmentControl).tab.body)

@@ -6,11 +6,14 @@ Engines take ``progress``, any callable of one :class:`Progress`. A hook that ra
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-_STEPS = 1000
+_STEPS = 100_000
 """Steps of progress in one part of a job."""
+
+Plan = tuple[tuple[str, float], ...]
+"""Phases of a job in their order, each with its share; the shares sum to 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +26,18 @@ class Progress:
         Steps finished, and steps in all; ``0 <= done <= total``.
     message : str
         What is being done, for a person.
+    phase : str
+        Which of the phases of `plan` is under way; empty where there is no plan.
+    plan : tuple of (str, float)
+        Kinds of work that the whole job is made of, and their shares of it, in [0, 1].
+        It holds for the whole job however many parts repeat it.
     """
 
     done: int
     total: int
     message: str = ""
+    phase: str = ""
+    plan: Plan = ()
 
     @property
     def fraction(self) -> float:
@@ -59,7 +69,7 @@ Words = Callable[[int, int], str]
 
 
 def part_of(
-    progress: ProgressHook, number: int, n: int, words: str = ""
+    progress: ProgressHook, number: int, n: int, words: str = "", *, width: int = 1
 ) -> ProgressHook:
     """Return the progress of part `number` of n alike, out of a whole job's.
 
@@ -73,16 +83,66 @@ def part_of(
         Which part it is, counted from 0, and how many there are.
     words : str
         What the part does; stands before what its own steps say.
+    width : int
+        How many of the n, from `number` on, it does together.
     """
     if n == 1 and not words:
         return progress
 
     def tell(step: Progress) -> None:
-        done = round(_STEPS * (number + step.fraction))
+        done = round(_STEPS * (number + width * step.fraction))
         message = ", ".join(filter(None, (words, step.message)))
-        progress(Progress(done, _STEPS * n, message))
+        progress(Progress(done, _STEPS * n, message, step.phase, step.plan))
 
     return tell
+
+
+class Phases:
+    """A job made of unlike kinds of work, each with its own share of the whole.
+
+    Parameters
+    ----------
+    progress : callable
+        Told of the whole job.
+    shares : mapping of str to float
+        The phases in their order, and how much of the time each will take, as far as
+        that is known beforehand; in any unit.
+    kinds : mapping of str to str
+        What phases are that are work of the same kind; each its own by default.
+
+    Examples
+    --------
+    >>> phases = Phases(lambda at: print(at.fraction), {"reading": 1, "training": 3})
+    >>> phases.of("training")(Progress(1, 2))
+    0.625
+    """
+
+    def __init__(
+        self,
+        progress: ProgressHook,
+        shares: Mapping[str, float],
+        *,
+        kinds: Mapping[str, str] | None = None,
+    ) -> None:
+        self._progress, self._names = progress, list(shares)
+        whole, kinds = sum(shares.values()) or 1.0, kinds or {}
+        self.plan: Plan = tuple((kinds.get(k, k), v / whole) for k, v in shares.items())
+
+    def of(self, name: str) -> ProgressHook:
+        """Return the progress of one phase, which may have phases of its own."""
+        place = self._names.index(name)
+        (kind, share), before = self.plan[place], sum(s for _, s in self.plan[:place])
+        first, last = self.plan[:place], self.plan[place + 1 :]
+
+        def tell(step: Progress) -> None:
+            done = round(_STEPS * (before + share * step.fraction))
+            is_over = step.fraction == 1 and not sum(s for _, s in last)
+            inner = tuple((k, share * s) for k, s in step.plan) or ((kind, share),)
+            at = _STEPS if is_over else min(done, _STEPS - 1)
+            plan, phase = (*first, *inner, *last), step.phase or kind
+            self._progress(Progress(at, _STEPS, step.message, phase, plan))
+
+        return tell
 
 
 def numbered(noun: str, n: int, names: Sequence[str] = ()) -> Words:

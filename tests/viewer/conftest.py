@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import napari
@@ -36,6 +37,8 @@ from napari_dmoe.training.starting.recipes import RECIPES
 from napari_dmoe.viewer.dock import DMoEDock
 from napari_dmoe.viewer.engines import Engines, Surroundings, fitting_cards
 from napari_dmoe.viewer.fine_tune.closing import Answer, ClosingQuestion
+from napari_dmoe.viewer.rescue import control
+from napari_dmoe.viewer.rescue.aside import Aside
 from napari_dmoe.viewer.ui.jobs import JobRunner
 
 
@@ -48,6 +51,15 @@ def strict_qt(monkeypatch: pytest.MonkeyPatch) -> None:
 def no_thread_is_left(qtbot: QtBot) -> Iterator[None]:
     yield
     qtbot.waitUntil(lambda: QThreadPool.globalInstance().activeThreadCount() == 0)
+
+
+@pytest.fixture(autouse=True)
+def put_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Aside]:
+    """Put work aside in a folder of the test's own, and return what was."""
+    own = Aside(tmp_path / "rescue")
+    monkeypatch.setattr(control, "aside", lambda: own)
+    yield own
+    own.remove()
 
 
 @pytest.fixture
@@ -106,6 +118,7 @@ def make_desk(qtbot: QtBot, models: dict[str, LoadedModel]) -> Callable[..., Des
         segment = FakeSegment()
         fakes = Engines(
             look_around=lambda: Surroundings("CPU", ("auto", "cpu"), tuple(models)),
+            warm_up=lambda: None,
             load_checkpoint=load,
             segment=segment,
             outlook=lambda *_, **__: Outlook(),

@@ -35,9 +35,10 @@ pytestmark = pytest.mark.gui
 def test_an_empty_window_says_what_to_do(make_desk: Callable[..., Desk]) -> None:
     desk = make_desk()
     assert not desk.dock.footer.button.isEnabled()
-    assert desk.status == "Open an image first."
-    assert "Open Sample" in desk.segmenting.tab.image.facts.text()
-    assert desk.dock.footer.button.toolTip() == "Open an image first."
+    assert desk.reason == "No image is open."
+    assert desk.segmenting.tab.action.link.text() == "Open a sample"
+    assert desk.dock.footer.button.toolTip().startswith("No image is open.")
+    assert desk.status == ""
 
 
 def test_the_bundled_model_is_there_at_once(desk: Desk) -> None:
@@ -159,15 +160,15 @@ def test_the_image_is_chosen_in_the_dock_too(desk: Desk) -> None:
 def test_an_age_that_cannot_be_read_is_said_beside_the_form(desk: Desk) -> None:
     desk.type("age", "sixty")
     patient = desk.segmenting.tab.patient
-    assert "cannot be read" in patient.problem_label.text()
+    assert "cannot be read" in desk.reason
     assert not desk.dock.footer.button.isEnabled()
     assert patient.inputs["age"].edit.text() == "sixty"
     desk.type("age", "60")
-    assert patient.problem_label.text() == ""
+    assert desk.reason == ""
     assert desk.dock.footer.button.isEnabled()
     desk.type("age", "sixty")
     desk.viewer.add_image(IMAGE, name="second")
-    assert patient.problem_label.text() == ""
+    assert desk.reason == ""
     assert patient.inputs["age"].edit.text() == ""
 
 
@@ -183,7 +184,7 @@ def test_a_value_of_another_model_is_shown_and_refused(desk: Desk) -> None:
     desk.viewer.add_image(IMAGE, name="pelvis", metadata=metadata)
     patient = desk.segmenting.tab.patient
     assert patient.inputs["severity"].combo.currentText() == "T2"
-    assert "healthy, suspect, glaucoma" in patient.problem_label.text()
+    assert "healthy, suspect, glaucoma" in desk.reason
     assert not desk.dock.footer.button.isEnabled()
 
 
@@ -220,7 +221,7 @@ def test_every_input_has_a_tooltip_a_name_and_the_keyboard(desk: Desk) -> None:
     tab = desk.segmenting.tab
     routing = desk.routing.tab
     inside = (
-        *(tab.settings, tab.verticalScrollBar(), tab.series.table),
+        *(tab.settings, tab.body.verticalScrollBar(), tab.series.table),
         *(routing.block_slider, routing.verticalScrollBar()),
         *(
             desk.what_if.tab.sweep.found.slider,
@@ -259,7 +260,7 @@ def test_the_dock_fits_into_300_by_768_pixels(desk: Desk) -> None:
         tab.model.details.fold,
     ):
         fold.unfold()
-    for page in (tab, desk.routing.tab):
+    for page in (tab.body, desk.routing.tab):
         scroll_bar = page.verticalScrollBar().sizeHint().width()
         assert page.widget().minimumSizeHint().width() <= 300 - scroll_bar - 4
     assert desk.dock.minimumSizeHint().height() <= 600
@@ -307,12 +308,13 @@ def test_tab_goes_through_the_dock_from_top_to_bottom(desk: Desk) -> None:
         widget = widget.nextInFocusChain()
     inputs = desk.segmenting.tab.patient.inputs
     order = [
-        desk.segmenting.tab.model.browse_button,
         desk.segmenting.tab.model.combo,
+        desk.segmenting.tab.model.browse_button,
         desk.segmenting.tab.image.combo,
         inputs["severity"].combo,
-        inputs["age"].edit,
         desk.dock.footer.button,
+        inputs["age"].edit,
+        desk.segmenting.tab.patient.rerun_box,
     ]
     places = [chain.index(part) for part in order]
     assert places == sorted(places)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import fields
 from inspect import getclosurevars
 from pathlib import Path
@@ -34,3 +36,21 @@ def test_a_dock_that_opens_removes_what_a_killed_window_left(
     (cases / "1.npz").write_bytes(b"a patient")
     assert look_around().models
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_the_first_mask_needs_is_imported_before_it_and_plots_are_not() -> None:
+    """Napari imports pandas with its first Labels layer, in the GUI thread."""
+    code = """
+import sys
+from napari_dmoe.viewer.engines import look_around, warm_up
+wanted = "torch", "pandas", "napari_dmoe.inference.running.segment"
+later = "matplotlib", "monai", "skimage.segmentation"
+look_around()
+print([n for n in (*wanted, *later) if n in sys.modules] == list(wanted))
+warm_up()
+print([n for n in later if n in sys.modules] == list(later))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["True", "True"]

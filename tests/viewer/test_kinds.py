@@ -61,7 +61,7 @@ def test_each_unknown_driver_says_what_is_mixed(desk: Desk) -> None:
 def test_a_plane_is_refused_by_a_3d_model_before_it_is_run(desk: Desk) -> None:
     load(desk, "pelvis")
     assert not desk.dock.footer.button.isEnabled()
-    assert "open a 3D image" in desk.status
+    assert "takes grey volumes, and this image is flat" in desk.fit
     volume = Image(
         np.zeros((8, 10, 12)),
         name="scan",
@@ -72,8 +72,8 @@ def test_a_plane_is_refused_by_a_3d_model_before_it_is_run(desk: Desk) -> None:
     desk.viewer.layers.clear()
     desk.viewer.add_layer(volume)
     desk.qtbot.waitUntil(desk.dock.footer.button.isEnabled)
-    facts = desk.segmenting.tab.image.facts.text()
-    assert facts == "12 × 10 × 8 · grey · 3 × 3 × 4 mm voxels"
+    desk.wait_until_idle()
+    assert desk.fit == "✓ 12 × 10 × 8 · grey · 3 × 3 × 4 mm voxels"
     desk.qtbot.mouseClick(desk.dock.footer.button, Qt.MouseButton.LeftButton)
     desk.wait_until_idle()
     assert desk.segment.calls

@@ -49,6 +49,7 @@ def _facts(loaded: LoadedModel) -> Iterator[tuple[str, str]]:
     n, size = loaded.n_parameters / 1e6, " x ".join(map(str, loaded.input_size))
     shape = f"{n:.2f} M parameters, {_shape(config)}, input {size}"
     yield "architecture", f"{facts['architecture_title']}: {shape}"
+    yield "fit", loaded.preprocessing.words
     routing = "none (the network has no MoE)"
     if config.n_routers:
         best = f"the best {config.top_k} of {config.n_experts} experts"

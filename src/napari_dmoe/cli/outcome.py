@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from napari_dmoe.cli.printing import encodable, say
 from napari_dmoe.cli.signals import exit_code_of, unwound, word_of
+from napari_dmoe.estimate import Estimate
 from napari_dmoe.faults import told
 from napari_dmoe.progress import Cancelled, Progress, ProgressHook
 
@@ -20,6 +21,7 @@ BAD_INPUT = 2
 NOT_SAVED = 3
 """The work was done, or stopped, and its result could not be saved."""
 
+_STEPS = 1000
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -56,11 +58,16 @@ def _in_words(error: Exception) -> str:
 @contextmanager
 def progress_bar() -> Iterator[ProgressHook]:
     """Show progress on the error stream, where that is a terminal."""
-    with tqdm(disable=None, leave=False) as bar:
+    shape = "{desc}: {percentage:3.0f}%|{bar}|{postfix}"
+    bar = tqdm(total=_STEPS, disable=None, leave=False, bar_format=shape)
+    estimate = Estimate()
+    with bar:
 
         def show(step: Progress) -> None:
-            bar.total, bar.n = step.total, step.done
-            bar.set_description(encodable(step.message), refresh=False)
+            so_far = estimate.note(step)
+            bar.n = round(_STEPS * so_far.fraction)
+            bar.set_description(encodable(so_far.message), refresh=False)
+            bar.set_postfix_str(so_far.left, refresh=False)
             bar.refresh()
 
         yield show

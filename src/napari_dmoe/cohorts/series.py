@@ -252,7 +252,8 @@ def _part(progress: ProgressHook, number: int, n: int, name: str) -> ProgressHoo
 
     def hook(inner: Progress) -> None:
         done = min(steps * number + round(steps * inner.fraction), steps * n - 1)
-        progress(Progress(done, steps * n, f"{name}: {inner.message}"))
+        message = f"{name}: {inner.message}"
+        progress(Progress(done, steps * n, message, inner.phase, inner.plan))
 
     return hook
 

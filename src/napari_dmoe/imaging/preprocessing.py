@@ -7,6 +7,7 @@ Which settings a model needs stands in its card. The way back is
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -121,6 +122,20 @@ class Preprocessing(BaseModel, frozen=True, extra="forbid"):
         return place(
             shape, side=self.side, fit=self.fit, crop=self.crop, resize=self.resize
         )
+
+    @property
+    def words(self) -> str:
+        """Say how a picture that is not square meets the network."""
+        if self.fit == "crop" and isinstance(self.crop, int):
+            return f"of a picture the middle {self.crop} x {self.crop} pixels are seen"
+        return _FITS[self.fit]
+
+
+_FITS: Mapping[Fit, str] = {
+    "pad": "a picture is seen whole, in its proportions",
+    "crop": "of a picture the largest square in its middle is seen",
+    "stretch": "a picture is seen whole, stretched to a square",
+}
 
 
 def _crop_of(fit: object, crop: Any) -> Any:

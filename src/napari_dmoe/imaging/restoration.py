@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from napari_dmoe.imaging.spatial import MOST_CLASSES, Grid, ImageError
-from napari_dmoe.progress import Pulse, no_pulse
+from napari_dmoe.progress import Progress, ProgressHook, part_of, silent
 
 STRIP_VOXELS = 2**22
 """Class scores restored at a time (16 MB), so that large images need little memory."""
@@ -26,7 +26,7 @@ def restore_maps(
     crop: tuple[slice, ...] | None = None,
     *,
     out: torch.Tensor | None = None,
-    pulse: Pulse = no_pulse,
+    progress: ProgressHook = silent,
 ) -> torch.Tensor:
     """Resample maps from the network's grid to the source grid, linearly.
 
@@ -42,8 +42,8 @@ def restore_maps(
         The part that the network saw; outside it all maps are 0. All by default.
     out : (K, *T) float tensor of 0, optional
         Tensor to write into; a new one by default.
-    pulse : callable
-        Called between strips of the image.
+    progress : callable
+        Told before every strip of the image; may raise ``Cancelled``.
 
     Returns
     -------
@@ -54,7 +54,7 @@ def restore_maps(
     restored = maps.new_zeros((len(maps), *shape)) if out is None else out
     crop = crop or _whole(shape)
     seen = restored[(slice(None), *crop)]
-    for rows, strip in _strips(maps, grid, shape, crop, pulse):
+    for rows, strip in _strips(maps, grid, shape, crop, progress):
         seen[:, rows] = strip
     return restored
 
@@ -66,7 +66,7 @@ def restore_labels(
     crop: tuple[slice, ...] | None = None,
     *,
     out: NDArray[np.uint8] | None = None,
-    pulse: Pulse = no_pulse,
+    progress: ProgressHook = silent,
 ) -> NDArray[np.uint8]:
     """Resample class scores to the source grid and take the best class.
 
@@ -82,8 +82,8 @@ def restore_labels(
         The part that the network saw; outside it the label is 0. All by default.
     out : (*T) uint8 array of 0, optional
         Array to write into; a new one by default.
-    pulse : callable
-        Called between strips of the image.
+    progress : callable
+        Told before every strip of the image; may raise ``Cancelled``.
 
     Returns
     -------
@@ -93,7 +93,7 @@ def restore_labels(
     labels = np.zeros(tuple(shape), np.uint8) if out is None else out
     crop = crop or _whole(shape)
     seen = labels[crop]  # a view: what lies outside is neither made nor touched
-    for rows, strip in _strips(scores, grid, shape, crop, pulse):
+    for rows, strip in _strips(scores, grid, shape, crop, progress):
         seen[rows] = best_class(strip)
     return labels
 
@@ -127,7 +127,7 @@ def _strips(
     grid: Grid,
     shape: Sequence[int],
     crop: tuple[slice, ...],
-    pulse: Pulse,
+    progress: ProgressHook,
 ) -> Iterator[tuple[slice, torch.Tensor]]:
     """Yield the maps at the crop's pixels, some rows of its first axis at a time."""
     where = grid.samples_at_source(shape)
@@ -137,13 +137,15 @@ def _strips(
         else _linear_weights(where[axis][part], maps.shape[axis + 1], like=maps)
         for axis, (n, part) in enumerate(zip(shape, crop, strict=True))
     )
-    for axis, weights in enumerate(others, start=2):
-        if weights is not None:
-            maps = _along(maps, axis, weights, pulse)
+    wide = [(axis, each) for axis, each in enumerate(others, 2) if each is not None]
+    for number, (axis, weights) in enumerate(wide):
+        part = part_of(progress, number, len(wide) + 1)
+        maps = _along(maps, axis, weights, part)
+    last = part_of(progress, len(wide), len(wide) + 1)
     n_rows, *size = (len(each[part]) for each, part in zip(where, crop, strict=True))
     step = max(1, STRIP_VOXELS // max(1, math.prod(size) * len(maps)))
     for begin in range(0, n_rows, step):
-        pulse()
+        last(Progress(begin, n_rows))
         strip = slice(begin, min(begin + step, n_rows))
         if first is None:
             yield strip, maps[:, strip]
@@ -155,7 +157,7 @@ def _strips(
 
 
 def _along(
-    maps: torch.Tensor, axis: int, weights: torch.Tensor, pulse: Pulse
+    maps: torch.Tensor, axis: int, weights: torch.Tensor, progress: ProgressHook
 ) -> torch.Tensor:
     """Interpolate maps (K, *S) along one axis behind the first spatial one."""
     shape = list(maps.shape)
@@ -164,7 +166,7 @@ def _along(
     a_row = math.prod(maps.shape) // maps.shape[1] * len(weights)
     step = max(1, MULTIPLICATIONS_AT_ONCE // a_row)
     for begin in range(0, shape[1], step):
-        pulse()
+        progress(Progress(begin, shape[1]))
         rows = slice(begin, begin + step)
         part = maps[:, rows].movedim(axis, -1) @ weights.T
         made[:, rows] = part.movedim(-1, axis)

@@ -78,6 +78,11 @@ class VolumePreprocessing(BaseModel, frozen=True, extra="forbid", allow_inf_nan=
         description="voxels that the network sees at once, (z, y, x)",
     )
 
+    @property
+    def words(self) -> str:
+        """Say how a volume of any size meets the network."""
+        return "a volume is seen window by window; one smaller than a window is padded"
+
     @field_validator("spacing")
     @classmethod
     def _is_positive(

@@ -9,8 +9,6 @@ from __future__ import annotations
 from functools import cached_property
 from itertools import pairwise
 
-from monai.networks.blocks import UnetrBasicBlock, UnetrUpBlock
-from monai.networks.blocks.dynunet_block import get_conv_layer
 from pydantic import BaseModel, Field, PositiveInt, model_validator
 from torch import Tensor, nn
 
@@ -102,6 +100,10 @@ class DMoEUNet3D(nn.Module):
     """
 
     def __init__(self, config: UNet3DConfig) -> None:
+        # MONAI takes as long to import as torch, and no 2D model needs it.
+        from monai.networks.blocks import UnetrBasicBlock, UnetrUpBlock
+        from monai.networks.blocks.dynunet_block import get_conv_layer
+
         super().__init__()
         self.config = config
         widths = config.stage_widths

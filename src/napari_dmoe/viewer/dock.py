@@ -17,6 +17,8 @@ from napari_dmoe.viewer.engines import Engines
 from napari_dmoe.viewer.fine_tune.control import FineTuneControl
 from napari_dmoe.viewer.layers.leaving import leaving_of
 from napari_dmoe.viewer.layers.pointer import all_or_nothing
+from napari_dmoe.viewer.rescue.control import RescueControl
+from napari_dmoe.viewer.rescue.offer_view import RescueOffer
 from napari_dmoe.viewer.routing.control import RoutingControl
 from napari_dmoe.viewer.segment.control import SegmentControl
 from napari_dmoe.viewer.segment.foot import RunFoot
@@ -78,6 +80,9 @@ class DMoEDock(QWidget):
         self._controls = tuple(
             kind(bench, tab) for kind, tab in zip(TABS, tabs, strict=True)
         )
+        tuning = self.control(FineTuneControl).tuning
+        self.rescue = RescueControl(bench, self.rescue_offer, tuning)
+        self.rescue.model_restored.connect(self.open_model)
         model, tuner = self.control(SegmentControl).tab.model, FineTuneControl
         model.save_requested.connect(self.control(tuner).save_loaded)
         self.tabs.currentChanged.connect(self._on_tab)
@@ -96,6 +101,8 @@ class DMoEDock(QWidget):
         self.tabs.setElideMode(Qt.TextElideMode.ElideRight)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(2, 2, 2, 2)
+        self.rescue_offer = RescueOffer()
+        layout.addWidget(self.rescue_offer)
         layout.addWidget(self.tabs, stretch=1)
         layout.addWidget(self.footer)
         self.setMinimumWidth(_NARROWEST)

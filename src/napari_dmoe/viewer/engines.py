@@ -54,14 +54,14 @@ class Surroundings:
 
 
 def look_around() -> Surroundings:
-    """Import what takes long, torch above all, and say what there is to work with.
+    """Import what the first mask needs, torch above all, and say what there is.
 
     Images of patients that a killed window left for its training are removed.
     """
-    import matplotlib.backends.backend_agg  # so that the first plot waits for nothing
-    import matplotlib.figure  # noqa: F401
+    import pandas  # noqa: F401 - napari does, with its first Labels layer
     import torch
 
+    import napari_dmoe.inference.running.segment  # noqa: F401 - not at the first click
     from napari_dmoe.inference.running.devices import choose_device
     from napari_dmoe.models.checkpoint import bundled_dims, bundled_names
     from napari_dmoe.models.titles import bundled_titles
@@ -78,6 +78,11 @@ def look_around() -> Surroundings:
         titles=bundled_titles(),
         dims=bundled_dims(),
     )
+
+
+def warm_up() -> None:
+    """Import what takes long and is needed later: for plots, and for volumes."""
+    import skimage.segmentation  # noqa: F401
 
 
 @dataclass(frozen=True)
@@ -211,6 +216,7 @@ class Engines:
     """What the dock sets to work; every one may be replaced."""
 
     look_around: Callable[[], Surroundings] = look_around
+    warm_up: Callable[[], None] = warm_up
     load_checkpoint: Callable[..., LoadedModel] = load_checkpoint
     segment: Callable[..., Segmentation] = segment
     outlook: Callable[..., Outlook] = outlook

@@ -140,8 +140,20 @@ def test_samples_and_values_of_one_image_move_the_progress(race: LoadedModel) ->
     settings = InferenceSettings(device="cpu", batch=2, noise=True, samples=5)
     steps: list[Progress] = []
     segment(race, np.eye(20), settings=settings, progress=steps.append)
-    done = list(dict.fromkeys((step.done, step.total) for step in steps))
-    assert done == [(n, 15) for n in (*range(0, 15, 2), 15)]
+    assert dict.fromkeys(step.phase for step in steps) == dict.fromkeys(
+        ("preparing", "running", "restoring")
+    )
+    shares = dict(steps[0].plan)
+    before = shares["preparing"]
+    done = [(s.fraction - before) / shares["running"] for s in steps if is_running(s)]
+    rows = dict.fromkeys(round(15 * share, 2) for share in done)
+    assert list(rows) == [*range(0, 15, 2), 15]
+    assert [s.fraction for s in steps] == sorted(s.fraction for s in steps)
+    assert (steps[-1].message, steps[-1].fraction) == ("done", 1)
+
+
+def is_running(step: Progress) -> bool:
+    return step.phase == "running"
 
 
 def test_two_threads_with_one_model_get_their_own_results(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from tuning_desk import BETTER, TuningDesk
 from napari_dmoe.models.card import CardAttribute
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.patient import Patient
+from napari_dmoe.progress import Progress
 from napari_dmoe.training.tuning.corrected import StoredCases
 from napari_dmoe.viewer.fine_tune import pairs_control
 from napari_dmoe.viewer.fine_tune.state import State
@@ -28,7 +30,7 @@ def test_two_clicks_start_a_tuning(tuning: TuningDesk) -> None:
     tuning.open()
     process = tuning.start()
     assert tuning.state is State.TRAINING
-    assert process.task.guard.title == "60 fundus phantoms"
+    assert process.task.guard.title == "12 fundus phantoms"
     assert process.task.settings.train == "routers,decoder"
     (case,) = StoredCases.of(process.folder / "cases")
     assert case.patient == Patient(severity="suspect")
@@ -47,7 +49,7 @@ def test_what_is_missing_is_said_in_turn(
     tuning.wait(lambda: tuning.tab.pairs.list.count() == 1)
     text = tuning.tab.pairs.list.item(0).text()
     assert "Enter the patient's severity" in text
-    assert "Tick at least one pair" in tuning.said
+    assert "Tick at least one image" in tuning.said
     tuning.know()
     tuning.wait(tuning.tab.foot.button.isEnabled)
     tuning.desk.dock._session.set_model(None)
@@ -65,8 +67,8 @@ def test_a_driver_that_no_ticked_pair_knows_is_asked_for(
     tuning.open()
     assert not tuning.tab.foot.button.isEnabled()
     assert tuning.said == (
-        "The sex is known of no ticked image, but drives the model: enter the patient's "
-        "in the Segment tab."
+        "The sex is known of no ticked image, but drives the model: enter the "
+        "patient's in the Segment tab."
     )
     session, image = tuning.desk.session, tuning.viewer.layers["retina"]
     session.set_patient(image, session.patient_of(image).with_value("Gender", "F"))
@@ -161,35 +163,34 @@ def test_how_long_it_takes_is_shown_before_and_while_it_runs(
     assert facts.text() == "80 steps in 8 rounds; how long is known once it runs"
     process = tuning.start()
 
-    def goes_on(seconds: float, stage: str, done: int, total: int) -> None:
+    def goes_on(at_: float, part: str, done: int, total: int) -> None:
         tuning.tab.foot.status.clear()
-        at[0] = seconds
-        process.progress(stage, done, total)
+        at[0], told = at_, []
+        work.phases(told.append).of(part)(Progress(done, total, "x"))
+        process.say("progress", stage=part, **asdict(told[0]))
         tuning.wait(lambda: tuning.said.startswith("X"))
 
-    goes_on(0, "before", 0, 61)
-    goes_on(122, "before", 61, 61)
-    assert tuning.said == "X · time left not yet known"
-    goes_on(130, "training", 1, 1)
-    goes_on(140, "training", 1, 80)
-    assert tuning.said == "X · time left not yet known"
-    goes_on(149, "training", 10, 80)
-    assert tuning.said == "X · about 3 min left"  # 70 steps and 61 cases: 192 s
+    work = tuning.tuner.tune._planned
+    assert work is not None
+    goes_on(0, "guard", 0, 12)
+    assert "left" not in tuning.said  # nobody knows yet
+    goes_on(2.4, "guard", 12, 12)
+    for done in range(1, 14):  # at the usual paces of planes
+        goes_on(2.4 + 0.2 * done, "before", done, 13)
+    assert "about 1 min left" in tuning.said  # 80 steps of 0.8 s, and 13 cases
+    for done in range(1, 81):
+        goes_on(5 + 2.4 * done, "training", done, 80)
     process.train()
-    tuning.wait(lambda: facts.text() == "80 steps in 8 rounds, about 5 min")
-    goes_on(219, "training", 80, 80)
-    goes_on(220, "after", 0, 61)
-    goes_on(226, "after", 6, 61)
-    assert tuning.said == "X · about 55 s left"
-    goes_on(281, "after", 61, 61)
+    for done in range(1, 14):
+        goes_on(197 + 0.2 * done, "after", done, 13)
     process.finish(*BETTER)
     tuning.wait_for(State.DONE)
-    # 80 steps of 1 s, and 61 cases of 1 s before and after: 202 s.
+    # Drawing 2.4 s, 80 steps of 2.4 s, 13 cases of 0.2 s before and after.
     assert facts.text() == "80 steps in 8 rounds, about 3 min"
     tuning.desk.click(tuning.tab.outcome.discard_button)
     process = tuning.start()
-    goes_on(300, "before", 0, 61)
-    assert tuning.said == "X · about 3 min left"
+    goes_on(300, "guard", 0, 12)
+    assert "about 3 min left" in tuning.said  # at once
     goes_on(452, "before", 50, 61)
     assert tuning.said == "X · about 50 s left"
 

@@ -16,6 +16,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFileDialog
 from tuning_desk import DRAWN, TuningDesk
 
+from napari_dmoe.training.guarding.guard import QUICK
 from napari_dmoe.training.tuning.corrected import StoredCases
 from napari_dmoe.viewer import engines
 from napari_dmoe.viewer.fine_tune.guard import NONE
@@ -72,11 +73,15 @@ def add_photograph(tuning: TuningDesk, name: str = "phantom fundus") -> None:
 def test_made_up_cases_guard_made_up_pairs(tuning: TuningDesk) -> None:
     tuning.open()
     assert titles(tuning)[0] == "fundus phantoms"
-    assert tuning.tab.tune.n_spin.isVisibleTo(tuning.tab)
-    assert "verdict" not in tuning.guard_note
-    tuning.tab.tune.n_spin.setValue(12)  # four of each severity
+    section = tuning.tab.tune
+    assert section.n_spin.isVisibleTo(tuning.tab)
+    assert section.n_spin.value() == QUICK
+    assert "12 cases, about 4 of each" in tuning.guard_note
+    assert "about 0.04 Dice of all together, and of no group" in tuning.guard_note
     assert "So the verdict can only be “not checked” or “worse”." in tuning.guard_note
-    tuning.tab.tune.n_spin.setValue(60)
+    section.full_button.click()
+    assert not section.full_button.isVisibleTo(tuning.tab)
+    assert "verdict" not in tuning.guard_note
     assert tuning.start().task.guard.title == "60 fundus phantoms"
 
 

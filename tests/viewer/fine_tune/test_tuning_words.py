@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from napari_dmoe.cohorts.case import Case
+from napari_dmoe.estimate import Estimate
 from napari_dmoe.imaging.spatial import SpatialImage
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.patient import Patient
@@ -17,16 +19,10 @@ from napari_dmoe.training.cases.annotation import Annotation, TrainingError
 from napari_dmoe.training.guarding.guard import Guard
 from napari_dmoe.training.guarding.report import Change, TuningReport
 from napari_dmoe.training.loop.history import Epoch
+from napari_dmoe.training.pacing import Pacing, n_steps
 from napari_dmoe.training.settings import TrainSettings
-from napari_dmoe.training.tuning.process import TuningTask
-from napari_dmoe.viewer.fine_tune.clock import (
-    Pace,
-    Paces,
-    TuningClock,
-    in_words,
-    n_steps,
-)
 from napari_dmoe.viewer.fine_tune.folder import TuningFolder, hand_over
+from napari_dmoe.viewer.fine_tune.paces import KnownPaces
 from napari_dmoe.viewer.fine_tune.words import (
     REPORT_COLUMNS,
     acceptance,
@@ -156,12 +152,8 @@ def test_the_curves_say_what_they_are_measured_on() -> None:
 def test_how_long_it_takes_is_said_once_it_is_known() -> None:
     said = work_to_come(SETTINGS, 40, None)
     assert said == "40 steps in 4 rounds; how long is known once it runs"
-    seconds = Pace(step=2.0, measuring=2.0).seconds(steps=40, measured=10)
-    assert work_to_come(SETTINGS, 40, seconds) == "40 steps in 4 rounds, about 2 min"
-    assert in_words(0.2) == "about 1 s"
-    step = Progress(7, 40, "epoch 1 of 4, loss 0.700")
-    assert at_work(step, None).endswith("loss 0.700 · time left not yet known")
-    assert at_work(step, 90.0) == "Round 1 of 4, loss 0.700 · about 2 min left"
+    assert work_to_come(SETTINGS, 40, 120) == "40 steps in 4 rounds, about 2 min"
+    assert at_work("epoch 1 of 4, loss 0.700") == "Round 1 of 4, loss 0.700"
 
 
 def test_steps_are_counted_as_training_counts_them() -> None:
@@ -172,94 +164,44 @@ def test_steps_are_counted_as_training_counts_them() -> None:
     assert n_steps(all_cases, 9) == 4 * 2
 
 
-class Watch:
-    """A clock that a test sets."""
-
-    def __init__(self) -> None:
-        self.at = 0.0
-
-    def __call__(self) -> float:
-        return self.at
-
-    def note(self, clock: TuningClock, at: float, stage: str, *of: int) -> None:
-        self.at = at
-        clock.note(stage, Progress(*of))
+def told(work: Pacing, rates: dict[str, float]) -> Pacing:
+    """Return some work with the paces of a run whose kinds went at some rates."""
+    return replace(work, paces=work.learnt(rates.get))
 
 
-def test_the_clock_counts_the_measuring_that_comes_after() -> None:
-    watch = Watch()
-    clock = TuningClock(10, now=watch)
-    assert (clock.fraction, clock.seconds_left) == (0.0, None)
-    watch.note(clock, 0, "before", 0, 4)
-    watch.note(clock, 10, "before", 2, 4)
-    assert clock.seconds_left is None  # how fast a step is, nobody knows
-    watch.note(clock, 18, "training", 1, 1)
-    assert clock.seconds_left is None  # cases are read
-    assert clock.fraction == pytest.approx(1 / 3)
-    watch.note(clock, 20, "training", 0, 10)
-    assert clock.pace is None
-    watch.note(clock, 40, "training", 5, 10)
-    assert clock.seconds_left == pytest.approx(20 + 20)
-    assert clock.fraction == pytest.approx(0.5)
-    assert clock.pace == Pace(step=4.0, measuring=5.0)
-    watch.note(clock, 60, "after", 0, 4)
-    watch.note(clock, 70, "after", 2, 4)
-    assert clock.seconds_left == pytest.approx(10)
-    watch.note(clock, 84, "after", 4, 4)
-    assert clock.pace == Pace(step=4.0, measuring=6.0)
-    assert clock.measured == 4
+def test_work_is_counted_in_all_its_parts(fundus_model: LoadedModel) -> None:
+    guard = Guard(kind="phantoms", name="fundus", n=12)
+    work = KnownPaces().work(fundus_model, SETTINGS, guard, n_cases=1, n_trained=2)
+    assert (work.n_drawn, work.n_guard, work.n_steps) == (12, 12, 40)
+    seconds = work.seconds
+    assert seconds["before"] == seconds["after"] == 13 * work.paces.measuring
+    assert list(seconds) == ["guard", "before", "training", "after"]
 
 
-def test_until_it_is_measured_the_clock_goes_by_what_is_expected() -> None:
-    watch = Watch()
-    clock = TuningClock(10, expected=60.0, now=watch)
-    watch.note(clock, 100, "before", 1, 60)
-    assert clock.seconds_left == 60.0
-    watch.note(clock, 115, "before", 0, 4)
-    assert clock.seconds_left == 45.0
-    assert clock.fraction == pytest.approx(0.25)
-    watch.note(clock, 161, "before", 1, 4)
-    assert clock.seconds_left is None  # it takes longer than expected
-
-
-def test_a_resumed_tuning_is_not_measured_before_again() -> None:
-    watch = Watch()
-    clock = TuningClock(10, now=watch)
-    watch.note(clock, 0, "before", 0, 4)
-    watch.note(clock, 20, "before", 4, 4)
-    watch.note(clock, 20, "training", 1, 10)
-    watch.note(clock, 30, "training", 2, 10)
-    clock.go_on()
-    assert (clock.fraction, clock.seconds_left) == (0.0, None)
-    watch.note(clock, 1000, "before", 1, 60)  # the guard is drawn again
-    watch.note(clock, 1005, "training", 3, 10)
-    watch.note(clock, 1011, "training", 6, 10)
-    assert clock.seconds_left == pytest.approx(4 * 2 + 4 * 5)
-    assert clock.pace == Pace(step=2.0, measuring=5.0)
+def test_paces_are_learnt_from_how_fast_each_kind_of_work_was(
+    fundus_model: LoadedModel,
+) -> None:
+    work = KnownPaces().work(fundus_model, SETTINGS, Guard(), n_cases=1, n_trained=1)
+    twice = told(work, {"steps": 2 * work.in_all})
+    assert twice.paces.steps == pytest.approx(2 * work.paces.steps)
+    assert twice.paces.measuring == work.paces.measuring  # not seen at work
 
 
 def test_a_pace_is_known_for_tunings_of_its_kind_alone(
     fundus_model: LoadedModel,
 ) -> None:
-    watch, paces = Watch(), Paces()
-    clock = TuningClock(40, now=watch)
-    none, cohort = Guard(), Guard(kind="cohort", name="people")
-    task = TuningTask(settings=SETTINGS, guard=cohort)
-    paces.note(clock, fundus_model, task, 1)
-    assert paces.expected(fundus_model, SETTINGS, none, 1) is None
-    watch.note(clock, 0, "before", 0, 5)
-    watch.note(clock, 10, "before", 5, 5)
-    watch.note(clock, 10, "training", 1, 40)
-    watch.note(clock, 40, "training", 11, 40)
-    paces.note(clock, fundus_model, task, 1)
-    assert paces.expected(fundus_model, SETTINGS, none, 3) == 40 * 3 + 2 * 3 * 2
-    assert paces.expected(fundus_model, SETTINGS, cohort, 1) == 40 * 3 + 2 * 5 * 2
-    others = Guard(kind="cohort", name="others")
-    assert paces.expected(fundus_model, SETTINGS, others, 1) is None
-    drawn = Guard(kind="phantoms", name="fundus", n=60)
-    assert paces.expected(fundus_model, SETTINGS, drawn, 1) == 40 * 3 + 2 * 61 * 2
+    paces, clock = KnownPaces(), [0.0]
+    estimate = Estimate(now=lambda: clock[0])
+    assert paces.of(fundus_model, SETTINGS) is None
+    work = paces.work(fundus_model, SETTINGS, Guard(), n_cases=1, n_trained=1)
+    steps = work.phases(estimate.note).of("training")
+    for number in range(11):
+        steps(Progress(number, 40))
+        clock[0] += 5.0
+    paces.note(fundus_model, SETTINGS, work, estimate)
+    assert paces.of(fundus_model, SETTINGS) is not None
     larger = SETTINGS.model_copy(update={"batch": 2 * SETTINGS.batch})
-    assert paces.expected(fundus_model, larger, none, 1) is None
+    assert paces.of(fundus_model, larger) is None
 
 
 @pytest.fixture

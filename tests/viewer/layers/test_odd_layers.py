@@ -138,7 +138,7 @@ def test_planes_of_one_pixel_across_are_told_before_the_run(
         ((3, 5, 5), "first"),
         ((2, 30, 40), "first"),
         ((4, 30, 40), "first"),
-        ((9, 3, 30, 40), "first"),
+        ((9, 3, 30, 40), "second"),
         ((30, 40, 3), "last"),
         ((30, 40, 2), "last"),
         ((9, 30, 40, 4), "last"),

@@ -123,7 +123,7 @@ def test_in_3d_the_token_is_the_first_one_that_the_ray_meets(
     routing.gates[3][:, 2, 1, 1] = (0, 1, 0, 0, 0)
     routing_of(session).want(Overlay("dominant", 3), is_shown=True)
     viewer.dims.ndisplay = 3
-    layer = next(each for each in viewer.layers if "experts" in each.name)
+    layer = next(each for each in viewer.layers if "routing" in each.name)
     view = np.array([direction, 0.0, 0.0])
     # Looking along the world's z: data run the other way, as the scale is negative.
     middle = image.data_to_world((2.5, 6, 4.5))

@@ -170,7 +170,7 @@ def test_uncertainty_is_computed_once_for_each_number_and_seed(
 ) -> None:
     choose(mapped, "uncertainty")
     maps = mapped.routing.tab.maps
-    assert words(maps.missing) == "Needs a run for 16 noise samples."
+    assert words(maps.missing) == "Needs 16 runs with noise."
     maps.samples_spin.setValue(8)
     maps.seed_spin.setValue(3)
     mapped.settle()

@@ -85,7 +85,7 @@ def test_the_bar_has_the_colours_of_the_map(viewer: ViewerModel) -> None:
 def test_an_expert_without_a_token_is_said_to_have_none(viewer: ViewerModel) -> None:
     result = made_on(viewer)
     said = state_of(result, Overlay("gate", block=0, expert=N_EXPERTS - 1)).note
-    assert said == f"Expert {N_EXPERTS - 1} has no token here, so nothing is seen."
+    assert said == f"Expert {N_EXPERTS - 1} works nowhere here, so nothing is seen."
     assert state_of(result, Overlay("gate", block=0, expert=0)).note == ""
 
 

@@ -1,4 +1,4 @@
-"""The one button: where it stands, what it says it lacks, and the keys that press it."""
+"""The one button: where it stands, what it lacks, and the keys that press it."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_it_never_moves(desk: Desk, width: int) -> None:
     desk.type("age", "60")
     desk.segment.error = RuntimeError("a long reason " * 20)
     desk.run()
-    assert "a long reason" in desk.status
+    assert desk.status.startswith("Failed: ")
     assert place_of(desk) == ready
     desk.viewer.layers.clear()
     desk.settle()

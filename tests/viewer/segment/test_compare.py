@@ -289,6 +289,6 @@ def test_the_comparison_fits_into_300_pixels(
     desk.viewer.layers["eye / mask"].name = "a long name of a mask " * 3
     compare_with(desk, "age")
     desk.settle()
-    page = desk.segmenting.tab
+    page = desk.segmenting.tab.body
     room = 300 - page.verticalScrollBar().sizeHint().width() - 4
     assert page.widget().minimumSizeHint().width() <= room

@@ -284,8 +284,8 @@ def test_an_ambiguous_image_asks_what_its_axes_are(
     odd = Image(np.zeros((40, 50, 3)), rgb=False, name="odd")
     desk.viewer.add_layer(odd)
     section = desk.segmenting.tab.image
-    assert "channels or planes" in section.problem.text()
-    assert "channels or planes" in desk.status
+    assert "channels or planes" in desk.fit
+    assert desk.segmenting.tab.action.link.text() == "Name its axes"
     assert not desk.dock.footer.button.isEnabled()
     assert notifications == []
     offered = [
@@ -295,6 +295,6 @@ def test_an_ambiguous_image_asks_what_its_axes_are(
     section.axes_combo.setCurrentIndex(3)
     section.axes_combo.activated.emit(3)
     assert odd.axis_labels == ("y", "x", "c")
-    assert section.problem.text() == ""
+    assert "channels or planes" not in desk.fit
     desk.run()
     assert len(desk.segment.calls) == 1

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+import napari_builtins
 import nibabel as nib
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from desk import IMAGE, Desk
 from napari.components import ViewerModel
 from napari.layers import Image, Labels, Layer
 from napari.utils.notifications import Notification
+from npe2 import PluginManager, PluginManifest
 from orientations import restored, stored
 from qtpy.QtWidgets import QFileDialog
 
@@ -394,12 +396,25 @@ def test_a_saved_mask_opens_with_its_classes_without_its_record_too(
     assert ("napari-dmoe" in arguments["metadata"]) == has_record
 
 
+@pytest.fixture
+def plugins() -> None:
+    """Let napari know its own readers and writers, and ours."""
+    manager = PluginManager.instance()
+    builtins = Path(napari_builtins.__file__).with_name("builtins.yaml")
+    ours = PluginManifest.from_distribution("napari-dmoe")
+    for manifest in (PluginManifest.from_file(builtins), ours):
+        if manifest.name not in manager:
+            manager.register(manifest)
+
+
+@pytest.mark.usefixtures("plugins")
 def test_naparis_own_reader_takes_a_saved_mask_for_labels(saved_mask: Path) -> None:
     """Without the dock, too: what is no 32 bits wide it takes for a picture."""
     (layer,) = ViewerModel().open(saved_mask, plugin="napari")
     assert isinstance(layer, Labels)
 
 
+@pytest.mark.usefixtures("plugins")
 def test_the_dock_names_the_labels_that_naparis_reader_opened(
     desk: Desk, saved_mask: Path
 ) -> None:
@@ -412,6 +427,7 @@ def test_the_dock_names_the_labels_that_naparis_reader_opened(
     np.testing.assert_allclose(layer.colormap.color_dict[2], same[2])
 
 
+@pytest.mark.usefixtures("plugins")
 def test_naparis_save_dialog_writes_a_mask_with_its_classes(
     desk: Desk, tmp_path: Path
 ) -> None:

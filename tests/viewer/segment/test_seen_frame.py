@@ -7,9 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from desk import Desk
-from napari.layers import Layer, Shapes
+from napari.layers import Image, Layer
 
 from napari_dmoe.models.checkpoint import LoadedModel
+from napari_dmoe.viewer.layers.names import SEEN
 from napari_dmoe.viewer.session.tidying import tidy
 
 pytestmark = pytest.mark.gui
@@ -37,17 +38,19 @@ def add_wide(desk: Desk, **how: object) -> Layer:
     return image
 
 
-def frames(desk: Desk) -> list[Shapes]:
-    return [layer for layer in desk.viewer.layers if isinstance(layer, Shapes)]
+def frames(desk: Desk) -> list[Image]:
+    return [layer for layer in desk.viewer.layers if SEEN in layer.name]
 
 
 def test_a_crop_is_framed_before_the_run(cropping: Desk) -> None:
     (frame,) = frames(cropping)
     assert frame.name == "wide / what the model sees"
     # Columns 30 to 69 of 101, at the edges of their pixels.
-    np.testing.assert_array_equal(frame.data[0].min(0), [-0.5, 29.5])
-    np.testing.assert_array_equal(frame.data[0].max(0), [39.5, 69.5])
-    assert not frame.editable
+    np.testing.assert_allclose(frame.extent.world, [[-0.5, 29.5], [39.5, 69.5]])
+    is_line = frame.data[..., 3] > 0
+    assert is_line[[0, -1]].all()
+    assert is_line[:, [0, -1]].all()
+    assert not is_line[1:-1, 1:-1].any()
     assert frame not in cropping.session.images()
     assert cropping.viewer.layers.selection.active.name == "wide"
     names = [layer.name for layer in cropping.viewer.layers]
@@ -59,7 +62,7 @@ def test_it_lies_on_the_pixels_wherever_the_image_lies(cropping: Desk) -> None:
     image.scale, image.translate = (0.5, 0.25), (10, 20)
     cropping.settle()
     (frame,) = frames(cropping)
-    corner = frame.data_to_world(frame.data[0].min(0))
+    corner = frame.extent.world[0]
     assert corner == pytest.approx((10 - 0.25, 20 + 29.5 * 0.25))
 
 
@@ -127,8 +130,10 @@ def test_it_stands_on_every_plane_of_a_stack(
     image = desk.viewer.add_image(stack, axis_labels=("z", "y", "x"), name="stack")
     desk.session.choose_image(image)
     desk.settle()
-    names = [each.name for each in frames(desk)]
-    assert "stack / what the model sees" in names
+    frame = next(each for each in frames(desk) if each.name.startswith("stack"))
+    np.testing.assert_allclose(
+        frame.extent.world, [[-0.5, -0.5, 29.5], [2.5, 39.5, 69.5]]
+    )
 
 
 def test_no_image_is_made_for_masks_to_be_saved_of(cropping: Desk) -> None:

@@ -55,17 +55,17 @@ def know(desk: Desk, severity: str | None, name: str = "retina") -> None:
 
 
 def before(desk: Desk) -> str:
-    return desk.segmenting.tab.patient.untrained_label.text()
+    return desk.reason
 
 
 def test_it_is_said_before_the_run_and_with_its_result(desk: Desk) -> None:
     know(desk, "suspect")  # as a table or a file states it
     assert before(desk).startswith(SAID)
-    assert desk.segmenting.tab.patient.untrained_label.isVisibleTo(desk.dock)
+    assert desk.segmenting.tab.action.reason.isVisibleTo(desk.dock)
     assert desk.dock.footer.button.isEnabled()
     desk.run()
     result = desk.segmenting.tab.result
-    assert SAID in desk.status
+    assert SAID not in desk.status
     assert "severity: suspect (never trained)" in result.summary.text()
     assert SAID in result.notices.text()
     (mask,) = desk.masks

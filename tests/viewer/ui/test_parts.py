@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import pytest
 from pytestqt.qtbot import QtBot
-from qtpy.QtWidgets import QPushButton, QWidget
+from qtpy.QtWidgets import QPushButton, QToolButton, QWidget
 
+from napari_dmoe.viewer.ui.lines import FixedLines, LinkButton
 from napari_dmoe.viewer.ui.parts import (
-    FixedLines,
     ScrollColumn,
     column,
     flow,
     paragraph,
+    row,
     tell,
 )
 
@@ -64,3 +65,20 @@ def test_buttons_flow_into_as_many_rows_as_they_need(qtbot: QtBot) -> None:
     page.resize(buttons[0].sizeHint().width() + 20, 300)
     qtbot.waitUntil(lambda: len({b.y() for b in buttons}) == 3)
     assert all(each.geometry().right() <= page.width() for each in buttons)
+
+
+def test_a_link_is_whole_where_it_has_room_and_cut_where_it_has_none(
+    qtbot: QtBot,
+) -> None:
+    link, page = LinkButton("Use the other model instead"), QWidget()
+    column(page, row(QWidget(), link)).addStretch(1)
+    qtbot.addWidget(page)
+    page.resize(600, 60)
+    page.show()
+    qtbot.waitUntil(lambda: link.width() == link.sizeHint().width())
+    assert QToolButton.text(link) == link.text() == "Use the other model instead"
+    page.resize(100, 60)
+    qtbot.waitUntil(lambda: QToolButton.text(link).endswith("…"))
+    assert link.text() == "Use the other model instead"
+    link.setText("Go")
+    qtbot.waitUntil(lambda: QToolButton.text(link) == "Go")

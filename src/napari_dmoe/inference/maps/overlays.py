@@ -123,7 +123,7 @@ OVERLAYS: Mapping[OverlayName, OverlayKind] = {
         needs="two values",
     ),
     "uncertainty": OverlayKind(
-        title="Uncertainty of the routing",
+        title="Routing uncertainty",
         help="How often the dominant expert changes over runs with noise: 0 bits where "
         "it is always the same.",
         compute=lambda votes, _: vote_entropy(votes),

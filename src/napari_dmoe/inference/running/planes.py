@@ -33,7 +33,7 @@ from napari_dmoe.inference.running.recording import (
 )
 from napari_dmoe.inference.running.settings import InferenceSettings
 from napari_dmoe.models.checkpoint import LoadedModel
-from napari_dmoe.progress import Progress, ProgressHook, silent
+from napari_dmoe.progress import Progress, ProgressHook, part_of, silent
 
 PLANE_AXES = ("y", "x")
 
@@ -95,8 +95,9 @@ class PlaneRun:
         self.forward.batches = lead.forward.batches
 
     def listen(self, progress: ProgressHook, step: Progress) -> None:
-        """Repeat a step of the progress while planes are prepared and drawn."""
+        """Tell a step of the progress, and repeat it while a plane is prepared."""
         self._progress, self._last = progress, step
+        progress(step)
 
     def _pulse(self) -> None:
         """Say again how far the run is, so that Stop acts."""
@@ -107,11 +108,13 @@ class PlaneRun:
         """Whether prepared planes are kept for later runs."""
         return len(self.planes) <= KEPT_PLANES
 
-    def inputs(self, chunk: range) -> Tensor:
+    def inputs(self, chunk: range, progress: ProgressHook, message: str) -> Tensor:
         """Return prepared planes (P, C, S, S)."""
-        planes = [
-            self._inputs[i] if i in self._inputs else self._input(i) for i in chunk
-        ]
+        planes: list[Tensor] = []
+        for i in chunk:
+            self.listen(progress, Progress(len(planes), len(chunk), message))
+            known = self._inputs.get(i)
+            planes.append(self._input(i) if known is None else known)
         if self.keeps_inputs:
             self._inputs.update(zip(chunk, planes, strict=True))
         return torch.stack(planes)
@@ -149,13 +152,21 @@ class PlaneRun:
             pulse=self._pulse,
         )
 
-    def take(self, chunk: range, answers: Answers) -> None:
+    @property
+    def n_restored(self) -> int:
+        """Masks and maps that are drawn of a plane."""
+        return (1 + len(self.by_value) + bool(len(self.probabilities))) * (
+            self.is_at_source
+        )
+
+    def take(self, chunk: range, answers: Answers, progress: ProgressHook) -> None:
         """Turn what the network says of some planes into labels and gates."""
         self.gates.append(tuple(map(self._of_picture, answers.gates)))
         # What is padded is no part of the picture, and never of a mask.
         shown = answers.logits[(..., *self.placement.picture)]
-        for number, scores in zip(chunk, shown, strict=True):
-            self._keep(number, scores)
+        for place, number in enumerate(chunk):
+            part = part_of(progress, place, len(chunk))
+            self._keep(number, shown[place], part)
 
     def _of_picture(self, gates: Tensor) -> Tensor:
         """Return those of the gates (P, V, T, E) whose tokens show the picture."""
@@ -165,33 +176,38 @@ class PlaneRun:
         tokens: Tensor = gates.unflatten(2, (side, side))[:, :, *kept]
         return tokens.flatten(2, 3)
 
-    def _keep(self, number: int, logits: Tensor) -> None:
+    def _keep(self, number: int, logits: Tensor, progress: ProgressHook) -> None:
         """Turn one plane's logits (V, S, K, h, w) into labels."""
+        n = max(1, self.n_restored)
+        parts = [part_of(progress, i, n) for i in range(n)]
         probabilities = logits.softmax(2).mean(1)
         mixed = self.forward.mixed(probabilities)
         # One known value: logits, as published; their order is the probabilities'.
         is_plain = logits.shape[:2] == (1, 1)
-        self._draw(logits[0, 0] if is_plain else mixed, self.labels[number])
+        scores = logits[0, 0] if is_plain else mixed
+        self._draw(scores, self.labels[number], parts[0])
         # Likewise for each value of a mixture, so that it is what it is alone.
         alone = logits[:, 0] if logits.shape[1] == 1 else probabilities
         for value, kept in enumerate(self.by_value):
-            self._draw(alone[value], kept[number])
+            self._draw(alone[value], kept[number], parts[(value + 1) % n])
         if len(self.probabilities):
             shape = self.planes.frame_shape
             kept = self.probabilities[:, number]
             if self.is_at_source:
-                out, pulse = torch.from_numpy(kept), self._pulse
-                restore_maps(mixed, self.grid, shape, self.crop, out=out, pulse=pulse)
+                out, tell = torch.from_numpy(kept), parts[-1]
+                restore_maps(mixed, self.grid, shape, self.crop, out=out, progress=tell)
             else:
                 kept[:] = mixed.numpy()
 
-    def _draw(self, scores: Tensor, out: NDArray[np.uint8]) -> None:
+    def _draw(
+        self, scores: Tensor, out: NDArray[np.uint8], progress: ProgressHook
+    ) -> None:
         """Write the labels of one plane, upright as it is, into its place."""
         if not self.is_at_source:
             out[:] = best_class(scores)
             return
-        shape, pulse = self.planes.frame_shape, self._pulse
-        restore_labels(scores, self.grid, shape, self.crop, out=out, pulse=pulse)
+        shape, crop = self.planes.frame_shape, self.crop
+        restore_labels(scores, self.grid, shape, crop, out=out, progress=progress)
 
     def result(self, swept: tuple[str, ...]) -> Segmentation:
         """Return everything in the shape of the source, along its axes."""

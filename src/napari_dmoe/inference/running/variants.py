@@ -7,8 +7,8 @@ there is never more than one volume of scores.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
-from functools import partial
 
 from napari_dmoe.imaging.memory import refuse_beyond_memory
 from napari_dmoe.imaging.spatial import SpatialImage
@@ -18,10 +18,23 @@ from napari_dmoe.inference.running.drivers import Category, RouterChoice
 from napari_dmoe.inference.running.forward import Answers, Forward
 from napari_dmoe.inference.running.planes import PlaneRun
 from napari_dmoe.inference.running.settings import InferenceSettings
+from napari_dmoe.inference.running.shares import (
+    PREPARING,
+    RESTORING,
+    RUNNING,
+    shares_of_planes,
+)
 from napari_dmoe.inference.running.volumes import VolumeRun
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.models.gating import ExpertControl
-from napari_dmoe.progress import Progress, ProgressHook, Words, numbered, part_of
+from napari_dmoe.progress import (
+    Phases,
+    Progress,
+    ProgressHook,
+    Words,
+    numbered,
+    part_of,
+)
 
 ONE = "segmenting"
 """What is said of the one run on the one plane: there is nothing to count."""
@@ -121,29 +134,46 @@ def _run_together(
         for row in range(rows)
     ]
 
-    def say(first: int, n_rows: int) -> None:
+    def said(first: int, n_rows: int) -> str:
         # Those of the next batch, which takes all where several images share it.
         at = n_rows % rows or (rows - 1 if n_rows else 0)
         under_way = range(at, min(at + forward.batches.batch, rows))
         whose = [first_run + owners[row] for row in under_way]
-        said = words(min(whose), max(whose))
+        which = words(min(whose), max(whose))
         planes = f"image {first + 1} of {n}" if n > 1 else ""
-        what = ", ".join(filter(None, (said, planes))) or ONE
-        message = what if first < n else "done"
-        step = Progress(first * rows + n_rows, n * rows, message)
-        for run in runs:
-            run.listen(progress, step)
-        progress(step)
+        return ", ".join(filter(None, (which, planes))) or ONE
 
     while begin < n:
-        say(begin, 0)
         chunk = range(begin, min(begin + forward.inputs_at_once, n))
-        answers = forward(lead.inputs(chunk), chunk, done=partial(say, begin))
-        say(begin, len(chunk) * rows)
-        for run, place in zip(runs, places, strict=True):
-            run.take(chunk, _part(answers, place))
+        phases = _phases(progress, runs, chunk, rows)
+        running, restoring = phases.of(RUNNING), phases.of(RESTORING)
+        inputs = lead.inputs(chunk, phases.of(PREPARING), said(begin, 0))
+
+        def say(n_rows: int, at: range = chunk, tell: ProgressHook = running) -> None:
+            tell(Progress(n_rows, len(at) * rows, said(at.start, n_rows)))
+
+        say(0)
+        answers = forward(inputs, chunk, done=say)
+        say(len(chunk) * rows)
+        for number, (run, place) in enumerate(zip(runs, places, strict=True)):
+            part = part_of(restoring, number, len(runs), "drawing the mask")
+            run.take(chunk, _part(answers, place), part)
         begin = chunk.stop
-    say(n, 0)
+        restoring(Progress(1, 1, "done" if begin == n else said(begin, 0)))
+
+
+def _phases(
+    progress: ProgressHook, runs: Sequence[PlaneRun], chunk: range, rows: int
+) -> Phases:
+    """Return the phases of some of the planes that runs share."""
+    lead, n = runs[0], len(runs[0].planes)
+    shares = shares_of_planes(
+        pixels=math.prod(lead.planes.frame_shape),
+        rows=rows,
+        n_restored=sum(run.n_restored for run in runs),
+        n_classes=lead.loaded.config.n_classes,
+    )
+    return Phases(part_of(progress, chunk.start, n, width=len(chunk)), shares)
 
 
 def _part(answers: Answers, places: list[int]) -> Answers:

@@ -32,11 +32,19 @@ from napari_dmoe.inference.running.forward import Forward
 from napari_dmoe.inference.running.likeness import Likeness, mean_loads
 from napari_dmoe.inference.running.recording import provenance_of, said_once
 from napari_dmoe.inference.running.settings import InferenceSettings
+from napari_dmoe.inference.running.shares import (
+    PREPARING,
+    RESTORING,
+    RUNNING,
+    shares_of_volume,
+)
 from napari_dmoe.inference.running.windows import GateSum, WeightedSum, Windows
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.models.footprint import refuse_patch
 from napari_dmoe.models.unet3d import UNet3DConfig
-from napari_dmoe.progress import Progress, ProgressHook, Pulse, silent
+from napari_dmoe.progress import Phases, Progress, ProgressHook, Pulse, part_of
+
+_PREPARING_ALL, _DRAWING = "preparing the volumes", "drawing the mask"
 
 VOXELS_AT_ONCE = 2 * 96**3
 """Voxels in one forward pass at most, so that it takes about a second and can stop."""
@@ -70,15 +78,15 @@ class VolumeRun:
         self.gates: list[tuple[NDArray[np.float32], ...]] = []
         self.grid = Grid.identity(self.volumes.frame_shape)
         self.token_grids: tuple[Grid, ...] = ()
-        self._progress: ProgressHook = silent
 
     def work(self, progress: ProgressHook) -> Segmentation:
         """Segment all volumes."""
-        self._progress, n_channels = progress, self.loaded.config.in_channels
-        window = self._window_of_all()
-        for number in range(len(self.volumes)):
-            pulse = self._pulse(number, "preparing the volume")
-            volume = self.volumes[number]
+        n, n_channels = len(self.volumes), self.loaded.config.in_channels
+        window = self._window_of_all(partial(progress, Progress(0, n, _PREPARING_ALL)))
+        for number in range(n):
+            part, volume = part_of(progress, number, n), self.volumes[number]
+            step = Progress(0, 1, "preparing the volume")
+            pulse = partial(self._phases(part, volume).of(PREPARING), step)
             prepared = prepare_volume(
                 volume,
                 self.preprocessing,
@@ -90,12 +98,45 @@ class VolumeRun:
             self.digest.add(prepared.tensor, pulse=pulse)
             self.likeness.look(number, prepared.tensor)
             self.grid = prepared.grid
-            scores = self._scores(number, prepared)
-            self._keep(scores, self._pulse(number + 1, "drawing the mask"))
-        progress(Progress(1, 1, "done"))
+            windows = self._windows(prepared.grid.shape)
+            phases = self._phases(part, volume, windows)
+            scores = self._scores(number, prepared, windows, phases.of(RUNNING))
+            self._keep(scores, phases.of(RESTORING))
+            phases.of(RESTORING)(Progress(1, 1, "done"))
         return self._result()
 
-    def _window_of_all(self) -> Window | None:
+    def _windows(self, shape: Sequence[int]) -> Windows:
+        return Windows(shape, self.preprocessing.patch, self.settings.overlap)
+
+    def _phases(
+        self,
+        progress: ProgressHook,
+        volume: SpatialImage,
+        windows: Windows | None = None,
+    ) -> Phases:
+        """Return the phases of a volume, told roughly before its windows are known."""
+        voxels, spacing = math.prod(volume.spatial_shape), self.preprocessing.spacing
+        n_values = len(self.forward.choice.categories)
+        if windows is None:
+            density = 1 / (1 - self.settings.overlap) ** len(VOLUME_AXES)
+            size = abs(np.linalg.det(volume.affine_along(VOLUME_AXES)))
+            is_resampled = spacing is not None and volume.unit == "mm"
+            finer = size / math.prod(spacing or (1,)) if is_resampled else 1.0
+            seen = voxels * finer * density
+        else:
+            seen = len(windows) * math.prod(self.preprocessing.patch)
+        n_masks = n_values + 1 if n_values > 1 else 1
+        n_restored = (n_masks + self.settings.probabilities) * self.is_at_source
+        shares = shares_of_volume(
+            voxels=voxels,
+            seen=round(seen) * self.forward.rows_per_input,
+            config=self.loaded.config,
+            n_restored=n_restored,
+            n_classes=self.loaded.config.n_classes,
+        )
+        return Phases(progress, shares)
+
+    def _window_of_all(self, pulse: Pulse) -> Window | None:
         """Decide what is 0 and 1 in all volumes together, so that they stay related."""
         n, volumes = len(self.volumes), self.volumes
         if n == 1 or self.preprocessing.window is not None:
@@ -105,29 +146,30 @@ class VolumeRun:
             self.preprocessing,
             number=n,
             n_channels=self.loaded.config.in_channels,
-            pulse=self._pulse(0, "preparing the volumes"),
+            pulse=pulse,
         )
         self.notices.update(dict.fromkeys(notices))
         return window
 
-    def _pulse(self, n_done: int, message: str) -> Pulse:
-        """Return what repeats the progress between windows, so that Stop acts."""
-        return partial(self._progress, Progress(n_done, len(self.volumes), message))
-
-    def _scores(self, number: int, prepared: PreparedVolume) -> Tensor:
+    def _scores(
+        self,
+        number: int,
+        prepared: PreparedVolume,
+        windows: Windows,
+        progress: ProgressHook,
+    ) -> Tensor:
         """Run every window: logits (1, K, *S), or probabilities (V, K, *S) to mix."""
         patch = self.preprocessing.patch
         if isinstance(config := self.loaded.config, UNet3DConfig):
             on_cpu = str(self.forward.batches.device).startswith("cpu")
             refuse_patch(config, patch, prepared.grid.shape, on_cpu=on_cpu)
-        windows = Windows(prepared.grid.shape, patch, self.settings.overlap)
         n_values = len(self.forward.choice.categories)
         total = _empty_sum(windows, (n_values, self.loaded.config.n_classes))
         stages: list[GateSum] = []
         begin, n = 0, len(windows)
         while begin < n:
             step = self.forward.inputs_at_once  # less once memory ran out
-            say = partial(self._say, number * n + begin, n)
+            say = partial(self._say, progress, number * n, begin, n)
             say(0)
             chunk = range(begin, min(begin + step, n))
             begin = chunk.stop
@@ -142,13 +184,20 @@ class VolumeRun:
                 for stage, gates in zip(stages, answers.gates, strict=True):
                     stage.add(window, gates[place])
         self._keep_gates(stages)
-        return total.result(pulse=partial(self._say, (number + 1) * n, n, 0))
+        return total.result(pulse=partial(self._say, progress, number * n, n, n, 0))
 
-    def _say(self, n_done: int, n_windows: int, n_rows: int) -> None:
-        """Tell how many rows of the network are done, and let Stop act."""
-        rows, of = self.forward.rows_per_input, n_windows * len(self.volumes)
-        message = f"window {min(n_done + 1, of)} of {of}" if of > 1 else "segmenting"
-        self._progress(Progress(n_done * rows + n_rows, of * rows, message))
+    def _say(
+        self, progress: ProgressHook, before: int, done: int, n: int, n_rows: int
+    ) -> None:
+        """Tell how many rows of a volume's windows are done, and let Stop act.
+
+        The windows of the volumes before count in what is said.
+        """
+        rows = self.forward.rows_per_input
+        of = n * len(self.volumes)
+        at = min(before + done + 1, of)
+        message = f"window {at} of {of}" if of > 1 else "segmenting"
+        progress(Progress(done * rows + n_rows, n * rows, message))
 
     @property
     def _is_plain(self) -> bool:
@@ -166,26 +215,30 @@ class VolumeRun:
         self.token_grids = tuple(grids)
         self.gates.append(tuple(maps))
 
-    def _keep(self, scores: Tensor, pulse: Pulse) -> None:
+    def _keep(self, scores: Tensor, progress: ProgressHook) -> None:
         """Turn one volume's scores (V, K, *S) into labels."""
         mixed = scores[0] if self._is_plain else self.forward.mixed(scores)
-        self.labels.append(self._labels(mixed, pulse))
-        if len(scores) > 1:
-            self.by_value.append([self._labels(value, pulse) for value in scores])
+        n_alone = len(scores) if len(scores) > 1 else 0
+        n = 1 + n_alone + self.settings.probabilities
+        parts = [part_of(progress, number, n, _DRAWING) for number in range(n)]
+        self.labels.append(self._labels(mixed, parts[0]))
+        if n_alone:
+            alone = zip(scores, parts[1:], strict=False)
+            self.by_value.append([self._labels(value, part) for value, part in alone])
         if self.settings.probabilities:
             maps, shape = mixed, self.volumes.frame_shape
             maps = maps.softmax(0) if self._is_plain else maps
             if self.is_at_source:
-                restored = restore_maps(maps, self.grid, shape, pulse=pulse)
+                restored = restore_maps(maps, self.grid, shape, progress=parts[-1])
                 self.probabilities.append(restored.numpy())
             else:
                 flips = (slice(None), *self.grid.upright()[1])
                 self.probabilities.append(maps.numpy()[flips])
 
-    def _labels(self, scores: Tensor, pulse: Pulse) -> NDArray[np.uint8]:
+    def _labels(self, scores: Tensor, progress: ProgressHook) -> NDArray[np.uint8]:
         if self.is_at_source:
             shape = self.volumes.frame_shape
-            return restore_labels(scores, self.grid, shape, pulse=pulse)
+            return restore_labels(scores, self.grid, shape, progress=progress)
         return best_class(scores)[self.grid.upright()[1]]
 
     def _result(self) -> Segmentation:

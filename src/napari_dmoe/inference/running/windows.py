@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from monai.data.utils import compute_importance_map, dense_patch_slices
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -35,6 +34,11 @@ class Windows:
     def __init__(
         self, shape: Sequence[int], patch: Sequence[int], overlap: float
     ) -> None:
+        from monai.data.utils import (  # with the first volume: it takes seconds
+            compute_importance_map,
+            dense_patch_slices,
+        )
+
         self.patch = tuple(patch)
         missing = [max(0, p - n) for n, p in zip(shape, patch, strict=True)]
         self.before = tuple(m // 2 for m in missing)

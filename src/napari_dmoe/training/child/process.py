@@ -9,8 +9,9 @@ private folder, so that it can finish after a window was closed:
     What to do: a pydantic model.
 ``events.jsonl``
     What it says: one JSON object a line, with ``event``. Such as ``progress`` (stage,
-    done, total, message; at most ten a second), ``epoch``, and ``stopping`` where it
-    was told to stop and saves. See :data:`LAST_EVENTS` for the last one.
+    done, total, message, phase, plan; at most ten a second), ``epoch``, and
+    ``stopping`` where it was told to stop and saves. See :data:`LAST_EVENTS` for the
+    last one.
 ``log.txt``
     What it prints.
 ``child.txt``

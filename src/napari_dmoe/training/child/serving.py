@@ -55,7 +55,13 @@ class Reporter:
         is_due = now - self._told_at >= _SECONDS_BETWEEN
         if is_due or stage != self._stage or at.done == at.total:
             self._told_at, self._stage = now, stage
-            facts = {"done": at.done, "total": at.total, "message": at.message}
+            facts: dict[str, Any] = {
+                "done": at.done,
+                "total": at.total,
+                "message": at.message,
+            }
+            if at.plan:
+                facts |= {"phase": at.phase, "plan": at.plan}
             self.say("progress", stage=stage, **facts)
 
     def listen(self, commands: IO[str]) -> None:

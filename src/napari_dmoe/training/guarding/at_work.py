@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -26,7 +26,7 @@ from napari_dmoe.evaluation.groups import (
 from napari_dmoe.models.card import CardAttribute, ModelCard
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.patient import Patient
-from napari_dmoe.progress import Progress, ProgressHook, silent
+from napari_dmoe.progress import Phases, Progress, ProgressHook, silent
 from napari_dmoe.training.guarding.changes import changes
 from napari_dmoe.training.guarding.groups import (
     as_known,
@@ -50,6 +50,13 @@ from napari_dmoe.training.guarding.sameness import (
 )
 from napari_dmoe.training.guarding.scores import CaseScore, score_cases
 from napari_dmoe.training.guarding.verdict import NO_GROUPS, listed
+from napari_dmoe.training.pacing import (
+    DRAWING,
+    LOOKING,
+    LOOKING_AT_TRAINED,
+    Pacing,
+    usual_paces,
+)
 
 CHOSEN_BY_GUARD = "the guard also chose the epoch, which makes it look a little better"
 CHOSEN_APART = "the epoch was chosen by cases of the guard that then did not judge"
@@ -134,8 +141,12 @@ class Guarding:
             return cls(guard, card, attributes=card.attributes)
         if _is_made_up(guard, card, trained):
             return cls(guard, card, attributes=card.attributes, reasons=(MADE_UP,))
-        cases = guard_cases(guard, card, progress=progress)
-        apart, left = _apart(cases, trained, card, progress)
+        n = guard.n_drawn
+        work = Pacing(usual_paces(card), n, n, len(trained), 0, 0)
+        drawing = work.looking_phases(progress).of(DRAWING)
+        cases = guard_cases(guard, card, progress=drawing)
+        looking = replace(work, n_guard=len(cases)).looking_phases(progress)
+        apart, left = _apart(cases, trained, card, looking)
         notices = [_left_out(n, why) for why, n in left.items()]
         if None in (*subjects_of(trained), *subjects_of(cases)):
             notices.append(ONLY_PICTURES)
@@ -284,10 +295,11 @@ def _apart(
     cases: Sequence[Case],
     trained: Sequence[Case],
     card: ModelCard,
-    progress: ProgressHook,
+    phases: Phases,
 ) -> tuple[Sequence[Case], dict[str, int]]:
     """Return the guard's cases that may judge, and how many are left out, and why."""
-    known, check = Trained.of(trained, progress=progress), LabelCheck(card.classes)
+    known = Trained.of(trained, progress=phases.of(LOOKING_AT_TRAINED))
+    check, progress = LabelCheck(card.classes), phases.of(LOOKING)
     own = card.training.phantoms
     alike = {None, own} if known.phantoms <= {own} else {None}
     kept: list[int] = []

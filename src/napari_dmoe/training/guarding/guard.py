@@ -32,8 +32,11 @@ TUNED = "-tuned"
 """What the name of a tuned model's card ends in."""
 
 PLANES, VOLUMES = 60, 40
-"""Phantoms of a guard by default: ten or more of every group of the bundled models, few
-enough to be measured while one waits (a volume takes a second before and after)."""
+"""Phantoms of a full guard: ten or more of every group of the bundled models, as many
+as a verdict on every group needs."""
+
+QUICK = 12
+"""Phantoms of a quick guard: a look while one waits, and no verdict on a group."""
 
 GUARD_SEED = 6006
 _DRAWS = 8
@@ -64,6 +67,16 @@ class Guard(BaseModel):
     n: int = Field(PLANES, gt=0)
     seed: int = Field(GUARD_SEED, ge=0)
     subject: str | None = None
+
+    @property
+    def n_drawn(self) -> int:
+        """How many cases are drawn."""
+        return self.n if self.kind == "phantoms" else 0
+
+    @property
+    def n_expected(self) -> int:
+        """About how many cases there are, before it was looked at."""
+        return 0 if self.kind == "none" else self.n
 
     @property
     def title(self) -> str:
@@ -136,12 +149,13 @@ def _drawn(guard: Guard, card: ModelCard, progress: ProgressHook) -> list[Case]:
     counts: Counter[str] = Counter()
     drawn: list[Case] = []
     cohort = KINDS[guard.name].cohort(_DRAWS * guard.n, seed=guard.seed)
+    progress(Progress(0, guard.n, "drawing the guard"))
     for case in itertools.takewhile(lambda _: len(drawn) < guard.n, cohort):
         (group,), _ = crossed([case.patient], card.attributes)
         if counts[group] < share and _shows_something(case):
             counts[group] += 1
             drawn.append(case)
-            progress(Progress(len(drawn), guard.n, "drawing the guard"))
+        progress(Progress(len(drawn), guard.n, "drawing the guard"))
     return drawn
 
 

@@ -22,7 +22,7 @@ from napari_dmoe.inference.running.segment import segment
 from napari_dmoe.inference.running.settings import InferenceSettings
 from napari_dmoe.models.card import CardAttribute
 from napari_dmoe.models.checkpoint import LoadedModel
-from napari_dmoe.progress import Progress, ProgressHook, silent
+from napari_dmoe.progress import Progress, ProgressHook, part_of, silent
 from napari_dmoe.training.cases.annotation import IGNORED
 from napari_dmoe.training.guarding.groups import as_known
 
@@ -90,12 +90,13 @@ def score_cases(
     settings, scores = InferenceSettings(device=device), []
     subjects: dict[str | None, int] = {}
     for number, case in enumerate(cases):
-        now = Progress(number, len(cases), f"{what}: {number + 1} of {len(cases)}")
+        said = f"{what}: {number + 1} of {len(cases)}"
+        part = part_of(progress, number, len(cases))
 
-        def beat(_: Progress, now: Progress = now) -> None:
-            progress(now)
+        def beat(at: Progress, said: str = said, part: ProgressHook = part) -> None:
+            part(Progress(at.done, at.total, said))
 
-        progress(now)
+        beat(Progress(0, 1))
         patient = as_known(case.patient, loaded.card.attributes)
         found = segment(loaded, case.image, patient, settings=settings, progress=beat)
         truth = placed_labels(case, found.axes)

@@ -36,6 +36,7 @@ from napari_dmoe.training.loop.run import Run, Weights
 from napari_dmoe.training.loop.saving import Saver
 from napari_dmoe.training.loop.step import diverged, take_step
 from napari_dmoe.training.loop.teams import team_now
+from napari_dmoe.training.pacing import READING, STEPS, Pacing
 from napari_dmoe.training.settings import TrainSettings
 
 _logger = logging.getLogger(__name__)
@@ -131,11 +132,14 @@ def fit(
 
     Examples
     --------
-    >>> from napari_dmoe.training.settings import preset
+    >>> from napari_dmoe.training.pacing import READING, STEPS, Pacing
+    from napari_dmoe.training.settings import preset
     >>> preset("published", batch=24).learning_rate
     0.01
     """
     saver, team = Saver(folder, settings), team_now()
+    pacing = Pacing.of(loaded.card, settings, n_trained=len(cases))
+    phases = pacing.training_phases(progress)
     with saver.prepared(loaded, resume=resume), torch.random.fork_rng():
         torch.manual_seed(team.seed(settings.seed))  # dropout takes no generator
         run = prepare_run(
@@ -148,11 +152,11 @@ def fit(
             notices=notices,
             data=data,
             rehearsed=rehearsed,
-            progress=progress,
+            progress=phases.of(READING),
         )
         saver.begin(run, resume=resume)
         try:
-            for epoch in _epochs(run, saver, progress):
+            for epoch in _epochs(run, saver, phases.of(STEPS)):
                 if on_epoch is not None:
                     on_epoch(epoch)
         except Cancelled:
@@ -207,7 +211,7 @@ def fit_cohort(
 
 def _epochs(run: Run, saver: Saver, progress: ProgressHook) -> Iterator[Epoch]:
     """Train, one pass over the cases after the other, from where the run stands."""
-    loss_of = loss_named(run.settings.loss)
+    loss_of, first = loss_named(run.settings.loss), run.step
     while not run.is_over:
         began = time.perf_counter() - run.seconds
         training_mode(run.network)
@@ -220,7 +224,8 @@ def _epochs(run: Run, saver: Saver, progress: ProgressHook) -> Iterator[Epoch]:
             run.losses.append(loss)
             run.seconds = time.perf_counter() - began
             message = f"epoch {run.epoch + 1} of {run.settings.epochs}, loss {loss:.3f}"
-            run.team.tell(progress, Progress(run.step, run.steps, message))
+            step = Progress(run.step - first, run.steps - first, message)
+            run.team.tell(progress, step)
             saver.save_in_time(run)
         epoch = _end_epoch(run, saver)
         for notice in set(epoch.notices) - run.told:

@@ -6,6 +6,7 @@ import copy
 import json
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from napari_dmoe.cohorts.case import Case, CohortError
@@ -25,6 +26,7 @@ from napari_dmoe.training.learning.selection import select
 from napari_dmoe.training.loop.fit import FitOptions, fit_cohort
 from napari_dmoe.training.loop.history import Fitted
 from napari_dmoe.training.loop.teams import team_now
+from napari_dmoe.training.pacing import GUARD, TRAINING, Pacing
 from napari_dmoe.training.settings import TrainSettings, preset
 from napari_dmoe.training.starting.modes import in_mode
 from napari_dmoe.training.tasks.chosen import Notices, cohort_of, settings_of
@@ -74,12 +76,21 @@ def fine_tuned(
     start = in_mode(new.loaded, task.mode)
     # Looking at a guard and measuring it may take long: a mistake is told before.
     _check(start, cases, settings)
+    guard = _guard_of(task, new.loaded.card)
+    pacing = partial(
+        Pacing.of,
+        new.loaded.card,
+        settings,
+        n_trained=len(cases),
+        n_drawn=guard.n_drawn,
+    )
     progress = options.get("progress", silent)
+    phases = pacing(n_guard=guard.n_expected).phases(progress)
 
     def begun() -> Watch:
-        card = new.loaded.card
+        card, looking = new.loaded.card, phases.of(GUARD)
         guarding = guarding_of(
-            task, card, cases, progress=progress, notices=folder.notices
+            task, card, cases, progress=looking, notices=folder.notices
         )
         return Watch.begun(
             guarding,
@@ -87,10 +98,12 @@ def fine_tuned(
             folder,
             resume=task.resume,
             device=settings.device,
-            progress=progress,
+            phases=pacing(n_guard=len(guarding.cases)).phases(progress),
         )
 
     watch = team_now().wait_for_first(begun)
+    phases = phases if watch is None else watch.phases
+    options = {**options, "progress": phases.of(TRAINING)}
     fitted = fit_cohort(start, cases, settings=settings, **options)
     if watch is None:
         return fitted, None
@@ -127,9 +140,9 @@ def guarding_of(
     TrainingError, CohortError
         When it cannot be used; says that it is the guard's fault.
     """
-    if task.guard is None:
-        return Guarding.of(Guard(), card, cases, progress=progress)
-    guard = guard_named(task.guard, card, subject=task.subject)
+    guard = _guard_of(task, card)
+    if guard.kind == "none":
+        return Guarding.of(guard, card, cases, progress=progress)
     try:
         for reason in check_guard(guard, card, cases):
             notices.note(f"{CANNOT_TELL}: {reason}")
@@ -143,6 +156,13 @@ def guarding_of(
     for reason in guarding.reasons:
         notices.note(f"{CANNOT_TELL}: {reason}")
     return guarding
+
+
+def _guard_of(task: TrainingTask, card: ModelCard) -> Guard:
+    """Return the guard that a task names; none where it names none."""
+    if task.guard is None:
+        return Guard()
+    return guard_named(task.guard, card, subject=task.subject)
 
 
 def _of_the_guard(error: Exception) -> str:

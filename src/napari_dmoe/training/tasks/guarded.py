@@ -23,7 +23,7 @@ from napari_dmoe.imaging.disk.atomic import write_text
 from napari_dmoe.imaging.tables import write_table
 from napari_dmoe.inference.running.devices import choose_device
 from napari_dmoe.models.checkpoint import LoadedModel
-from napari_dmoe.progress import ProgressHook
+from napari_dmoe.progress import Phases
 from napari_dmoe.purpose import reason
 from napari_dmoe.training.cases.annotation import TrainingError
 from napari_dmoe.training.guarding.at_work import Guarding
@@ -33,6 +33,7 @@ from napari_dmoe.training.guarding.scores import BEFORE_FILE, CaseScore, score_o
 from napari_dmoe.training.loop.folder import RECORD, RunFolder
 from napari_dmoe.training.loop.history import Fitted
 from napari_dmoe.training.loop.saving import NotSaved
+from napari_dmoe.training.pacing import AFTER, BEFORE
 from napari_dmoe.training.tasks.chosen import Notices
 
 REPORT, TABLE = "guard.json", "guard.csv"
@@ -99,8 +100,8 @@ class Watch:
         What it scored.
     device : str
         Where to run.
-    progress : callable
-        Told of every case. It may raise ``Cancelled``.
+    phases : Phases
+        Told of every case. May raise ``Cancelled``.
     notices : tuple of str
         What a person should know of the comparison.
     """
@@ -109,7 +110,7 @@ class Watch:
     parent: LoadedModel
     before: Scores
     device: str
-    progress: ProgressHook
+    phases: Phases
     notices: tuple[str, ...] = ()
 
     @classmethod
@@ -121,7 +122,7 @@ class Watch:
         *,
         resume: bool,
         device: str,
-        progress: ProgressHook,
+        phases: Phases,
     ) -> Watch:
         """Measure the model as it is, or take what it scored when it was stopped.
 
@@ -135,7 +136,7 @@ class Watch:
         noted = _noted(folder.path) if resume else {}
         if noted.get("cases") == cases:
             before = tuple(map(score_of, noted["scores"]))
-            return cls(guarding, parent, before, device, progress)
+            return cls(guarding, parent, before, device, phases)
         if resume and len(guarding.cases):
             _refuse_another_start(folder, parent)
         anew = (OTHER_GUARD,) if noted else ()
@@ -143,14 +144,14 @@ class Watch:
             folder.notices.note(notice)
         if len(guarding.cases):  # which takes a while
             folder.notices.tell()
-        before = guarding.score(parent, device=device, progress=progress)
+        before = guarding.score(parent, device=device, progress=phases.of(BEFORE))
         facts = {"schema_version": _VERSION, "cases": cases}
         scores = [asdict(score) for score in before]
         if before:
             folder.before = json.dumps(with_null({**facts, "scores": scores}))
         for why in guarding.report(before, before).reasons if before else ():
             folder.notices.note(f"{CANNOT_TELL}: {why}")
-        return cls(guarding, parent, before, device, progress, anew)
+        return cls(guarding, parent, before, device, phases, anew)
 
     def report(self, fitted: Fitted, folder: Path) -> TuningReport:
         """Measure what came of it, and write what a guard told into the folder.
@@ -161,7 +162,7 @@ class Watch:
             When it cannot be written: the training itself is saved.
         """
         after = self.guarding.score(
-            fitted.loaded, device=self.device, progress=self.progress
+            fitted.loaded, device=self.device, progress=self.phases.of(AFTER)
         )
         found = self.guarding.report(self.before, after)
         report = replace(

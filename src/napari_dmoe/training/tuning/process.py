@@ -20,8 +20,8 @@ from pydantic import BaseModel, ConfigDict
 from napari_dmoe.training.child.process import ChildProcess, Farewell
 from napari_dmoe.training.guarding.guard import Guard
 from napari_dmoe.training.loop.folder import LAST
+from napari_dmoe.training.pacing import TRAINING, Paces
 from napari_dmoe.training.settings import TrainSettings
-from napari_dmoe.training.tuning.tune import TRAINING
 
 MODEL, TUNED_MODEL, REPORT = "model.safetensors", "tuned.safetensors", "report.json"
 CASES, REPLAY, RUN = "cases", "replay", "run"
@@ -51,6 +51,8 @@ class TuningTask(BaseModel):
         Ids of the earlier cases that are trained on too.
     mode : {"begin", "resume", "compare"}
         Train; go on with it; or compare what was reached when it was stopped.
+    paces : Paces, optional
+        How fast its parts are, as far as earlier tunings tell.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -62,6 +64,7 @@ class TuningTask(BaseModel):
     sha256: str = ""
     rehearsed: tuple[str, ...] = ()
     mode: Literal["begin", "resume", "compare"] = "begin"
+    paces: Paces | None = None
 
 
 class TuningProcess(ChildProcess):

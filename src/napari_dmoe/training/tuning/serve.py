@@ -38,6 +38,7 @@ def work(folder: Path, reporter: Reporter) -> Mapping[str, Any]:
         settings=task.settings,
         guard=task.guard,
         replay=StoredCases.of(folder / process.REPLAY).only(task.rehearsed),
+        paces=task.paces,
         folder=folder / process.RUN,
         resume=task.mode == "resume",
         only_compare=task.mode == "compare",

@@ -14,7 +14,7 @@ from pathlib import Path
 from napari_dmoe.cohorts.case import Case
 from napari_dmoe.inference.running.devices import choose_device
 from napari_dmoe.models.checkpoint import LoadedModel, load_checkpoint
-from napari_dmoe.progress import Progress, ProgressHook
+from napari_dmoe.progress import Progress, ProgressHook, part_of
 from napari_dmoe.training.cases.annotation import IGNORED, TrainingError
 from napari_dmoe.training.cases.known_drivers import refuse_unknown_attributes
 from napari_dmoe.training.guarding.at_work import Guarding
@@ -30,12 +30,18 @@ from napari_dmoe.training.guarding.scores import (
 from napari_dmoe.training.loop.fit import EpochHook, fit
 from napari_dmoe.training.loop.folder import LAST, RunFolder
 from napari_dmoe.training.loop.resuming import RESUME
+from napari_dmoe.training.pacing import (
+    AFTER,
+    BEFORE,
+    GUARD,
+    TRAINING,
+    Paces,
+    Pacing,
+)
 from napari_dmoe.training.settings import TrainSettings
 
-BEFORE, TRAINING, AFTER = "before", "training", "after"
-"""Stages of a tuning."""
-
 StageHook = Callable[[str, Progress], None]
+"""Takes the stage of a tuning (before, training, after), and how far everything is."""
 
 
 def no_stage(stage: str, progress: Progress) -> None:
@@ -68,6 +74,7 @@ def tune(
     folder: Path | None = None,
     resume: bool = False,
     only_compare: bool = False,
+    paces: Paces | None = None,
     progress: StageHook = no_stage,
     on_epoch: EpochHook | None = None,
 ) -> Tuned:
@@ -93,8 +100,10 @@ def tune(
         Go on from what `folder` holds.
     only_compare : bool
         Train no more: compare what `folder` holds.
+    paces : Paces, optional
+        How fast its parts are, as far as earlier tunings tell.
     progress : callable
-        Told of the stage and how far it is; may raise ``Cancelled``.
+        Told of the stage and how far everything is; may raise ``Cancelled``.
     on_epoch : callable, optional
         Told of every epoch once it is over.
 
@@ -112,18 +121,29 @@ def tune(
     """
     settings, trained = _settled(settings, len(cases)), (*cases, *replay)
     refuse_unknown_attributes(trained, loaded.card)
+    guard = guard or Guard()
+    pacing = partial(
+        Pacing.of,
+        loaded.card,
+        settings,
+        n_trained=len(trained),
+        n_measured=len(cases),
+        n_drawn=guard.n_drawn,
+        paces=paces,
+    )
     guarding = Guarding.of(
-        guard or Guard(),
+        guard,
         loaded.card,
         trained,
         chooses_epoch=settings.keep == "best",
-        progress=partial(progress, BEFORE),
+        progress=_part(progress, pacing(n_guard=guard.n_expected), GUARD),
     )
+    told = partial(_part, progress, pacing(n_guard=len(guarding.cases)))
     score = partial(score_both, cases=cases, guarding=guarding, device=settings.device)
     before = remembered(folder, resume or only_compare)
     digest = guarding.digest()
     if before is None or before.of != digest:
-        before = score(loaded, progress=partial(progress, BEFORE))
+        before = score(loaded, progress=told(BEFORE))
         before = replace(before, of=digest)
         remember(folder, before)
     kept: tuple[str, ...] = ()
@@ -141,11 +161,11 @@ def tune(
             are_classes=True,
             folder=None if folder is None else RunFolder(folder),
             resume=resume and is_saved,
-            progress=partial(progress, TRAINING),
+            progress=told(TRAINING),
             on_epoch=on_epoch,
         )
         tuned, kept = fitted.loaded, fitted.kept_classes
-    after = score(tuned, progress=partial(progress, AFTER))
+    after = score(tuned, progress=told(AFTER))
     report = replace(
         guarding.report(before.guard, after.guard),
         cases=changes(before.cases, after.cases, guarding.attributes),
@@ -158,6 +178,12 @@ def tune(
     return Tuned(_named(loaded, tuned, report), report)
 
 
+def _part(progress: StageHook, pacing: Pacing, part: str) -> ProgressHook:
+    """Return the progress of one part, which is told with the stage that it is in."""
+    stage = BEFORE if part == GUARD else part
+    return pacing.phases(partial(progress, stage)).of(part)
+
+
 def score_both(
     loaded: LoadedModel,
     *,
@@ -167,20 +193,17 @@ def score_both(
     progress: ProgressHook,
 ) -> Scores:
     """Measure the cases and the guard, counted through as one."""
-    total = len(cases) + len(guarding.cases)
-
-    def counted(first: int) -> ProgressHook:
-        return lambda at: progress(Progress(first + at.done, total, at.message))
-
+    n, n_guard = len(cases), len(guarding.cases)
+    part = partial(part_of, progress, n=n + n_guard)
     of_cases = score_cases(
         loaded,
         cases,
         attributes=guarding.attributes,
         device=device,
         what="measuring the corrected cases",
-        progress=counted(0),
+        progress=part(0, width=n),
     )
-    hook = counted(len(cases))
+    hook = part(n, width=n_guard)
     return Scores(of_cases, guarding.score(loaded, device=device, progress=hook))
 
 

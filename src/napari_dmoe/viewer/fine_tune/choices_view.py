@@ -15,6 +15,7 @@ from napari_dmoe.validation import said
 from napari_dmoe.viewer.ui.form import SettingsForm
 from napari_dmoe.viewer.ui.parts import (
     Fold,
+    button,
     column,
     heading,
     narrow_combo,
@@ -44,15 +45,17 @@ class TuneSection(QWidget):
     guard_chosen = Signal(int)
     n_changed = Signal()
     """Another number of phantoms is wanted."""
+    full_requested = Signal()
+    """So many as a verdict on every group needs are wanted."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.presets = QButtonGroup(self)
         buttons = [QRadioButton(preset.title) for preset in PRESETS.values()]
-        for place, (button, name) in enumerate(zip(buttons, PRESETS, strict=True)):
-            button.setToolTip(PRESETS[name].description)
-            self.presets.addButton(button, place)
-            button.setChecked(name == DEFAULT_PRESET)
+        for place, (radio, name) in enumerate(zip(buttons, PRESETS, strict=True)):
+            radio.setToolTip(PRESETS[name].description)
+            self.presets.addButton(radio, place)
+            radio.setChecked(name == DEFAULT_PRESET)
         self.presets.idClicked.connect(self.preset_chosen)
         self.facts = paragraph(name="tune-facts")
         self._make_reading()
@@ -104,7 +107,9 @@ class TuneSection(QWidget):
         self.n_spin = spin_box("Number of phantoms", told, 1, _MOST_CASES)
         self.n_spin.setSuffix(" cases")
         self.n_spin.valueChanged.connect(self.n_changed)
-        self._n_row = row(_space(), QLabel("Drawn:"), self.n_spin, stretch=2)
+        self.full_button = button("", "", clicked=self.full_requested)
+        spin = QLabel("Drawn:"), self.n_spin
+        self._n_row = row(_space(), *spin, self.full_button, stretch=2)
         self.guard_note = paragraph(name="guard-note")
 
     @property
@@ -152,6 +157,14 @@ class TuneSection(QWidget):
         if n is not None and n != self.n_spin.value():
             with signals_blocked(self.n_spin):
                 self.n_spin.setValue(n)
+
+    def offer_full(self, n: int) -> None:
+        """Offer as many phantoms as a verdict needs; not where there are so many."""
+        self.full_button.setText(f"Use {n}")
+        told = f"Draw {n}: ten or more of every group, as a verdict on each needs."
+        self.full_button.setToolTip(f"{told} It takes longer.")
+        self.full_button.setAccessibleName(f"Use {n} guard cases")
+        self.full_button.setVisible(n > self.n_spin.value())
 
     def show_facts(self, text: str) -> None:
         """Say how much work it will be."""

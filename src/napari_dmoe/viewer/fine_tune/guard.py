@@ -19,8 +19,9 @@ from napari_dmoe.viewer.ui.connections import Connections
 from napari_dmoe.viewer.ui.jobs import Job, JobRunner
 
 if TYPE_CHECKING:
+    from napari_dmoe.estimate import SoFar
     from napari_dmoe.models.card import ModelCard
-    from napari_dmoe.progress import Progress, ProgressHook
+    from napari_dmoe.progress import ProgressHook
     from napari_dmoe.training.cases.annotation import Annotation
     from napari_dmoe.training.guarding.at_work import Guarding
     from napari_dmoe.training.guarding.guard import Guard
@@ -48,6 +49,7 @@ class GuardControl(Control):
         self._offered: list[Guard] = []
         self._cohorts: list[Guard] = []
         self._drawn: Guard | None = None
+        self._n_full = 0
         self._wish: Guard | None = None
         self._seen: Guarding | None = None
         self._problem, self._is_stale = "", False
@@ -61,11 +63,17 @@ class GuardControl(Control):
         pairs.shown.connect(self._on_pairs)
         section.guard_chosen.connect(self._on_chosen)
         section.n_changed.connect(self._on_n)
+        section.full_requested.connect(self._on_full)
 
     @property
     def guard(self) -> Guard | None:
         """The guard that is chosen; None before there is a model."""
         return self._offered[self._place] if self._offered else None
+
+    @property
+    def n_cases(self) -> int | None:
+        """How many cases judge; None before they were looked at."""
+        return None if self._seen is None else len(self._seen.cases)
 
     @property
     def is_looking(self) -> bool:
@@ -86,9 +94,11 @@ class GuardControl(Control):
             self._offered, self._drawn = [], None
             self._look()
             return
-        from napari_dmoe.training.guarding.guard import phantom_guard
+        from napari_dmoe.training.guarding.guard import QUICK, phantom_guard
 
-        self._drawn = phantom_guard(model.card)
+        full = phantom_guard(model.card)
+        self._n_full = 0 if full is None else full.n
+        self._drawn = full and full.model_copy(update={"n": QUICK})
         if self._wish is not None and self._wish.kind != "cohort":
             self._wish = None
         self._offer()
@@ -158,6 +168,9 @@ class GuardControl(Control):
             self._drawn = self._wish = guard.model_copy(update={"n": n})
             self._offer()
 
+    def _on_full(self) -> None:
+        self._section.n_spin.setValue(self._n_full)
+
     def _look(self) -> None:
         """Look at the cases of the cohort that is chosen, anew each time."""
         self._seen, self._problem, self._ticked = None, "", self._images()
@@ -171,9 +184,9 @@ class GuardControl(Control):
             self._looking.start(Job("dMoE: looking at the guard", work))
         self._show()
 
-    def _on_progress(self, progress: Progress) -> None:
+    def _on_progress(self, so_far: SoFar) -> None:
         if not self._is_stale:
-            self._section.show_guard(words.looking(progress), None)
+            self._section.show_guard(words.looking(so_far), None)
 
     def _on_seen(self, seen: Guarding) -> None:
         if not self._is_stale:
@@ -200,6 +213,7 @@ class GuardControl(Control):
         self._section.offer_guards([*titles, FOLDER, TABLE], self._place)
         is_drawn = guard.kind == "phantoms"
         self._section.show_guard(self._note(guard), guard.n if is_drawn else None)
+        self._section.offer_full(self._n_full if is_drawn else 0)
         self.changed.emit()
 
     def _note(self, guard: Guard) -> str:

@@ -9,9 +9,9 @@ from napari_dmoe.evaluation.groups import SMALL_GROUP, groups_of, values_in
 from napari_dmoe.viewer.advice import in_dock
 
 if TYPE_CHECKING:
+    from napari_dmoe.estimate import SoFar
     from napari_dmoe.models.card import ModelCard
     from napari_dmoe.patient import Patient
-    from napari_dmoe.progress import Progress
     from napari_dmoe.training.guarding.at_work import Guarding
     from napari_dmoe.training.guarding.guard import Guard
     from napari_dmoe.viewer.fine_tune.pairs import Pair
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 NO_GUARD = "Nothing will be said of how other patients fare."
 LOOKING = "Looking at the guard's cases …"
 DRAWN = "Made-up cases as those that are ticked, which the model has never seen."
+_SEEN_OF_TWELVE = 0.04
+"""Half the 95 % interval of the mean change of 12 cases: 0.02 to 0.04 in the classes of
+the bundled fundus model after a tuning on one case."""
 _ONLY = "So the verdict can only be “not checked” or “worse”."
 _MOST_GROUPS, _MOST_NOTICES = 6, 4
 _WHOSE = "the guard: "
@@ -30,11 +33,9 @@ def unusable(why: object) -> str:
     return f"The guard cannot be used: {told}."
 
 
-def looking(progress: Progress) -> str:
+def looking(so_far: SoFar) -> str:
     """Say how far the look at a guard's cases is."""
-    if progress.total <= 1:
-        return LOOKING
-    return f"{LOOKING} {progress.done} of {progress.total}"
+    return f"{LOOKING} {so_far.left}".rstrip()
 
 
 def not_drawn(kind: str, pairs: Sequence[Pair]) -> str:
@@ -52,10 +53,17 @@ def not_drawn(kind: str, pairs: Sequence[Pair]) -> str:
 
 def drawn_note(guard: Guard, card: ModelCard) -> str:
     """Say what made-up cases tell, and whether there are too few of a group."""
-    least = min((guard.n // len(a.values) for a in card.attributes), default=guard.n)
-    if least >= SMALL_GROUP:
+    numbers = [guard.n // len(a.values) for a in card.attributes]
+    if min(numbers, default=guard.n) >= SMALL_GROUP:
         return DRAWN
-    return f"{DRAWN} Fewer than {SMALL_GROUP} of some group. {_ONLY}"
+    counted = " and ".join(
+        f"{n} of each {attribute.label.lower()}"
+        for n, attribute in zip(numbers, card.attributes, strict=True)
+    )
+    cases = f"{guard.n} {'case' if guard.n == 1 else 'cases'}"
+    loss = _SEEN_OF_TWELVE * (12 / guard.n) ** 0.5
+    tells = f"they tell a loss of more than about {loss:.2f} Dice of all together, "
+    return f"{DRAWN} {cases}, about {counted}: {tells}and of no group. {_ONLY}"
 
 
 def why_nobody(guarding: Guarding) -> str:

@@ -117,7 +117,9 @@ class TuningRunner(QObject):
             self._timer.stop()
             self._held.process = None
         if event == "progress":
-            self.progressed.emit(facts.pop("stage"), Progress(**facts))
+            stage, plan = facts.pop("stage"), facts.pop("plan", ())
+            at = Progress(**facts, plan=tuple((kind, share) for kind, share in plan))
+            self.progressed.emit(stage, at)
         elif event == "epoch":
             from napari_dmoe.training.loop.history import Epoch
 

@@ -21,7 +21,7 @@ from napari_dmoe.viewer.fine_tune import words
 from napari_dmoe.viewer.fine_tune.closing import MODEL_FILES, named_as_model
 from napari_dmoe.viewer.fine_tune.report_view import OutcomeSection
 from napari_dmoe.viewer.fine_tune.state import State, Tuning
-from napari_dmoe.viewer.session.models import is_unsaved
+from napari_dmoe.viewer.session.models import is_unsaved, offer_model
 from napari_dmoe.viewer.ui.asking import ask_for_file
 from napari_dmoe.viewer.ui.jobs import Ending, Job, JobQueue, JobRunner, notify_error
 from napari_dmoe.viewer.ui.turns import turns_within
@@ -149,10 +149,11 @@ class OutcomeControl(Control):
         self._saved, session = target, self._session
         if source is not None and source == self._tuning.model_file:
             self._tuning.saved_as = target
+        self._tuning.saved.emit()
         is_loaded = source is None or source == self._folder.kept_model()
         if is_loaded and is_unsaved(session):
             session.set_model(session.model, str(target))
-        session.offer_model(str(target))
+        offer_model(session, str(target))
         show_info(f"Saved {target.name}")
 
 

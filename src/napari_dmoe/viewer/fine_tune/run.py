@@ -10,25 +10,27 @@ from weakref import WeakKeyDictionary
 
 from napari.layers import Image
 
+from napari_dmoe.estimate import Estimate
 from napari_dmoe.faults import told
 from napari_dmoe.progress import Progress, ProgressHook
 from napari_dmoe.viewer.advice import in_dock
 from napari_dmoe.viewer.bench import Bench, Control
 from napari_dmoe.viewer.fine_tune.annotations import Snapshot, copied
-from napari_dmoe.viewer.fine_tune.clock import Paces, TuningClock, n_steps
 from napari_dmoe.viewer.fine_tune.folder import hand_over
 from napari_dmoe.viewer.fine_tune.guard import GuardControl
+from napari_dmoe.viewer.fine_tune.paces import KnownPaces
 from napari_dmoe.viewer.fine_tune.pairs_control import PairsControl
 from napari_dmoe.viewer.fine_tune.process import TuningRunner
 from napari_dmoe.viewer.fine_tune.state import State, Tuning
 from napari_dmoe.viewer.fine_tune.tab import FineTuneTab
-from napari_dmoe.viewer.fine_tune.words import at_work, work_to_come
+from napari_dmoe.viewer.fine_tune.words import LESS, at_work, work_to_come
 from napari_dmoe.viewer.ui.jobs import Job, JobRunner, notify_error
 
 if TYPE_CHECKING:
     from napari_dmoe.models.checkpoint import LoadedModel
     from napari_dmoe.training.cases.annotation import Annotation
     from napari_dmoe.training.loop.history import Epoch
+    from napari_dmoe.training.pacing import Pacing
     from napari_dmoe.training.settings import TrainSettings
     from napari_dmoe.viewer.fine_tune.pairs import Pair
 
@@ -64,15 +66,16 @@ class TuneControl(Control):
         self._pairs, self._guard = pairs, guard
         self._numbers: WeakKeyDictionary[Image, int] = WeakKeyDictionary()
         self._task: Any = None
-        self._n_cases = 0
-        self._now, self._clock = bench.engines.now, TuningClock(0)
-        self._paces = Paces()
+        self._now, self._estimate = bench.engines.now, Estimate()
+        self._paces = KnownPaces()
+        self._planned: Pacing | None = None
         self._preparing = JobRunner(self)
         self.runner = TuningRunner(bench.engines.start_tuning, tuning.folder, self)
         self._connect()
 
     def _connect(self) -> None:
         foot, runner = self._foot, self.runner
+        foot.propose(LESS)
         foot.start_requested.connect(self.begin)
         foot.stop_requested.connect(self.stop)
         foot.resume_requested.connect(self.resume)
@@ -98,18 +101,27 @@ class TuneControl(Control):
     def work_to_come(self) -> str:
         """Say how much would be trained now, and how long that takes where known."""
         settings = self._tab.advanced.value()
-        if settings is None or self._session.model is None:
+        loaded, n_cases = self._session.model, len(self._pairs.chosen)
+        if settings is None or loaded is None:
             return ""
-        steps = n_steps(settings, len(self._pairs.chosen))
-        return work_to_come(settings, steps, self._expected(settings))
+        work = self._work_of(loaded, settings, n_cases, n_cases)
+        seconds = work.in_all if self._paces.of(loaded, settings) else None
+        return work_to_come(settings, work.n_steps, seconds)
 
-    def _expected(self, settings: TrainSettings) -> float | None:
-        """Return the seconds that a tuning would take; None while nobody knows."""
-        loaded, guard = self._session.model, self._guard.guard
-        if loaded is None or guard is None:
-            return None
-        n_cases = len(self._pairs.chosen)
-        return self._paces.expected(loaded, settings, guard, n_cases)
+    def _work_of(
+        self, loaded: LoadedModel, settings: TrainSettings, n_cases: int, n_trained: int
+    ) -> Pacing:
+        """Return what a tuning on some cases would be made of."""
+        from napari_dmoe.training.guarding.guard import Guard
+
+        return self._paces.work(
+            loaded,
+            settings,
+            self._guard.guard or Guard(),
+            n_cases=n_cases,
+            n_trained=n_trained,
+            n_guard=self._guard.n_cases,
+        )
 
     def begin(self) -> None:
         """Hand the ticked pairs over, and train on them once that is done."""
@@ -140,11 +152,12 @@ class TuneControl(Control):
             source=loaded.source,
             sha256=loaded.sha256,
             rehearsed=rehearsed,
+            paces=self._paces.of(loaded, settings),
         )
-        self._n_cases = len(taken)
-        steps = n_steps(settings, len(taken) + len(rehearsed))
-        expected = self._expected(settings)
-        self._clock = TuningClock(steps, expected=expected, now=self._now)
+        n_trained = len(taken) + len(rehearsed)
+        self._planned = self._work_of(loaded, settings, len(taken), n_trained)
+        expected = None if self._task.paces is None else self._planned.in_all
+        self._estimate = Estimate(expected=expected, now=self._now)
         self._tuning.begin(loaded, pairs, guard)
         work = partial(_hand_over, path, loaded, taken, self._tab.reading())
         self._preparing.start(Job("dMoE: handing cases over", work))
@@ -183,7 +196,7 @@ class TuneControl(Control):
 
     def _go_on(self, mode: str) -> None:
         self._tuning.become(State.TRAINING, "Starting …")
-        self._clock.go_on()
+        self._estimate = Estimate(now=self._now)
         self._start(mode)
 
     def _start(self, mode: str) -> None:
@@ -195,14 +208,13 @@ class TuneControl(Control):
             self._tuning.become(State.TRAINING, "Starting a process of its own …")
 
     def _on_progress(self, stage: str, progress: Progress) -> None:
-        self._clock.note(stage, progress)
-        self._foot.show_fraction(self._clock.fraction)
+        so_far = self._estimate.note(progress)
+        so_far = replace(so_far, message=at_work(so_far.message))
         if self._tuning.state is State.TRAINING:
-            self._tuning.said = at_work(progress, self._clock.seconds_left)
-            self._foot.show_status(self._tuning.said)
+            self._foot.show_progress(so_far)
+            self._tuning.said = self._foot.status.text()
 
     def _on_epoch(self, epoch: Epoch) -> None:
-        self._note_pace()
         self._tuning.add_epoch(epoch)
 
     def _on_done(self) -> None:
@@ -219,9 +231,9 @@ class TuneControl(Control):
         self._tuning.become(State.DONE, said)
 
     def _note_pace(self) -> None:
-        parent = self._tuning.parent
-        if parent is not None:
-            self._paces.note(self._clock, parent, self._task, self._n_cases)
+        parent, work = self._tuning.parent, self._planned
+        if parent is not None and work is not None:
+            self._paces.note(parent, self._task.settings, work, self._estimate)
 
     def _on_stopped(self) -> None:
         if self._tuning.has_model:

@@ -47,6 +47,8 @@ class Tuning:
     changed = Signal()
     """The state changed, or what is said of it."""
     epoch_ended = Signal()
+    saved = Signal()
+    """The tuned model was written into a file."""
 
     def __init__(self) -> None:
         self.state, self.said = State.READY, ""

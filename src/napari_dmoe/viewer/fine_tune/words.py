@@ -8,15 +8,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from napari_dmoe.estimate import in_words
 from napari_dmoe.evaluation.groups import EVERYBODY, SMALL_GROUP, values_in
 from napari_dmoe.models.titles import subject_of
 from napari_dmoe.viewer.checkpoints import GENERIC_CARD, TUNED
-from napari_dmoe.viewer.fine_tune.clock import in_words
 from napari_dmoe.viewer.rows import Column, Line
 
 if TYPE_CHECKING:
     from napari_dmoe.models.checkpoint import LoadedModel
-    from napari_dmoe.progress import Progress
     from napari_dmoe.training.guarding.guard import Guard
     from napari_dmoe.training.guarding.report import Change, TuningReport
     from napari_dmoe.training.loop.history import Epoch
@@ -62,14 +61,14 @@ def work_to_come(settings: TrainSettings, steps: int, seconds: float | None) -> 
     return f"{steps} steps in {settings.epochs} rounds{known}"
 
 
-def at_work(progress: Progress, seconds_left: float | None) -> str:
-    """Say what is done now, and how long everything will take where it is known."""
-    said = progress.message.replace("epoch", "round")
-    said = said[:1].upper() + said[1:]
-    known = "time left not yet known"
-    if seconds_left is not None:
-        known = f"{in_words(seconds_left)} left"
-    return f"{said} · {known}"
+def at_work(message: str) -> str:
+    """Say what is done now as the tab calls it."""
+    said = message.replace("epoch", "round")
+    return said[:1].upper() + said[1:]
+
+
+LESS = "Fewer rounds or guard cases make it shorter."
+"""What would shorten a tuning."""
 
 
 LOSS = "▼"

@@ -15,6 +15,7 @@ from typing import Any
 
 from napari.components import ViewerModel
 
+from napari_dmoe.viewer.layers.leaving import leaving_of
 from napari_dmoe.viewer.layers.placement import plain
 
 
@@ -43,14 +44,16 @@ def all_or_nothing(viewer: ViewerModel | None) -> Iterator[None]:
         yield
         return
     viewer = plain(viewer)
-    before = {layer: layer.visible for layer in viewer.layers}
+    leaving = leaving_of(viewer)
+    before = {each: each.visible for each in viewer.layers if each not in leaving}
     with pointer_away(viewer):
         try:
             yield
         except BaseException:
             for layer in [each for each in viewer.layers if each not in before]:
-                viewer.layers.remove(layer)
+                leaving.let_go(layer)
             for layer, was_visible in before.items():
+                leaving.call_back(layer)  # where it made room for one of those
                 layer.visible = was_visible
             raise
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from napari_dmoe.viewer.ui import parts
+from napari_dmoe.viewer.ui.lines import LinkButton
 from napari_dmoe.viewer.ui.theme import set_tone
 
 
@@ -33,16 +35,14 @@ class ActionSection(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.reason = parts.line(name="reason")
-        self.link = parts.LinkButton()
-        policy = self.link.sizePolicy()
-        policy.setRetainSizeWhenHidden(True)
+        self.link = LinkButton()
         self._key = ""
         self.link.clicked.connect(self._on_clicked)
         below = QWidget()
-        self._below = QHBoxLayout(below)
-        self._below.setContentsMargins(0, 0, 0, 0)
-        self._below.addWidget(self.reason, stretch=1)
-        self._below.addWidget(self.link)
+        layout = QHBoxLayout(below)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.reason, stretch=1)
+        layout.addWidget(self.link)
         below.setFixedHeight(self.link.sizeHint().height())
         self._column: QVBoxLayout = parts.column(self, below, spacing=2)
         self.show_reason("")
@@ -50,6 +50,8 @@ class ActionSection(QWidget):
     def place(self, button: QPushButton) -> None:
         """Take the button in, once."""
         self._column.insertWidget(0, button)
+        for before, after in pairwise((self.reason, button, self.link)):
+            QWidget.setTabOrder(before, after)
 
     def show_reason(
         self, text: str, remedy: Remedy | None = None, *, is_caution: bool = False

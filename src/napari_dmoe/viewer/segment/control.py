@@ -103,7 +103,7 @@ class SegmentControl(TabControl):
             QTimer.singleShot(_LAYOUT_MS, self._scroll_to_result)
 
     def _scroll_to_result(self) -> None:
-        self.tab.body.ensureWidgetVisible(self.tab.result, 0, 0)
+        self.tab.body.verticalScrollBar().setValue(self.tab.result.y())
 
     def _on_settings(self) -> None:
         self._session.set_settings(self.tab.settings.value())

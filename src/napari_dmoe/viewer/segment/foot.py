@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from qtpy.QtWidgets import QLabel, QSizePolicy, QWidget
+from qtpy.QtWidgets import QWidget
 
 from napari_dmoe.viewer.ui.foot import Foot
-from napari_dmoe.viewer.ui.parts import button, row
+from napari_dmoe.viewer.ui.parts import button, line, row
 from napari_dmoe.viewer.ui.theme import PRIMARY
 
 STOP = "Stop the run; it leaves no layer."
@@ -19,26 +19,29 @@ class RunFoot(Foot):
     """
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        self.device_label = QLabel("Device: looking …")
-        # A device's name may be long: it must not widen the dock.
-        self.device_label.setSizePolicy(
-            QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred
-        )
+        self.device_label = line(name="device")  # its name may be long
+        self.device_label.setText("Device: looking …")
         self.stop_button = button("Stop", STOP)
         policy = self.stop_button.sizePolicy()
         policy.setRetainSizeWhenHidden(True)  # so that nothing jumps
         self.stop_button.setSizePolicy(policy)
         self._is_far, self._keys = False, ""
+        device = row(self.device_label, self.stop_button)
         super().__init__(
             "run",
             start="Segment",
             start_help="Segment the image for its patient (one click, one mask).",
             stop_help=STOP,
-            above=(row(self.device_label, self.stop_button),),
+            above=(device,),
             is_elsewhere=True,
             parent=parent,
         )
         self.button.setObjectName(PRIMARY)
+        # Beside the short line: the one on research has no room for it at 300 pixels.
+        beside = device.layout()
+        if beside is not None:
+            beside.addWidget(self.words_link)
+        self.words_link.setMinimumWidth(self.words_link.sizeHint().width())
         self.stop_button.clicked.connect(self._on_clicked)
 
     def show_device(self, text: str) -> None:

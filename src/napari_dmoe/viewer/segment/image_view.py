@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QLabel, QSizePolicy, QWidget
+from qtpy.QtWidgets import QLabel, QWidget
 
 from napari_dmoe.viewer.layers.axes import AXIS_TITLES
 from napari_dmoe.viewer.segment.pixel_size_view import PixelSizeButton
@@ -14,6 +14,7 @@ from napari_dmoe.viewer.ui import parts
 from napari_dmoe.viewer.ui.theme import Tone, set_tone
 
 _AS_IT_IS = "not named"
+_BESIDE = 36  # what napari keeps free beside the text of a list
 _SIGNS: dict[Tone, str] = {"": "", "good": "✓ ", "caution": "⚠ "}
 
 
@@ -62,7 +63,7 @@ class ImageSection(QWidget):
         self.channel_combo = parts.narrow_combo(
             "Channel",
             "Which channel of the image the model sees. The record of a mask says it.",
-            characters=7,
+            characters=3,
         )
         self.channel_combo.activated.connect(self._on_channel)
         self.axes_combo = parts.narrow_combo(
@@ -79,9 +80,8 @@ class ImageSection(QWidget):
         self.pixel_size = PixelSizeButton()
         choices = self.combo, self.channel_combo, self.pixel_size
         head = parts.row(parts.heading("IMAGE"), *choices, stretch=1)
-        self.channel_combo.setSizePolicy(
-            QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed
-        )
+        widest = self.fontMetrics().horizontalAdvance("green") + _BESIDE
+        self.channel_combo.setFixedWidth(widest)
         parts.column(self, head, self._axes_row, self.fit)
         self.show_channels(ChannelChoice())
 
@@ -104,7 +104,7 @@ class ImageSection(QWidget):
         combo.clear()
         combo.addItem("all" if channels.takes_all else "choose …")
         combo.model().item(0).setEnabled(channels.takes_all)
-        combo.addItems(list(channels.titles))
+        combo.addItems([each.removeprefix("channel ") for each in channels.titles])
         combo.setCurrentIndex(0 if channels.chosen is None else channels.chosen + 1)
         combo.setVisible(bool(channels.titles))
 

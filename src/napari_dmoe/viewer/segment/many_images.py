@@ -24,7 +24,7 @@ from napari_dmoe.viewer.segment.many_images_view import SeriesSection
 from napari_dmoe.viewer.segment.result import ResultFiles, opening
 from napari_dmoe.viewer.segment.result_rows import ShownMasks
 from napari_dmoe.viewer.segment.run import Run, RunControl
-from napari_dmoe.viewer.session.checks import counted_notices
+from napari_dmoe.viewer.session.checks import cautions, counted_notices
 from napari_dmoe.viewer.session.inquiry import GONE
 from napari_dmoe.viewer.ui.connections import Connections
 from napari_dmoe.viewer.ui.jobs import notify_error
@@ -162,7 +162,7 @@ class LayerSeries(Control):
 
     def _measure(self, number: int, run: Run) -> None:
         """Measure a layer's mask in the background; then its row is complete."""
-        row = {"image": run.name, "outcome": run.said}
+        row = {"image": run.name, "outcome": _outcome(run)}
         image, viewer = run.image(), self._session.viewer
         tell = partial(self._tell, number, run)
         masks = None
@@ -207,6 +207,12 @@ def _measured(
 
 TABLE_FILES = "Tables (*.csv)"
 FROM_TABLE = "table"
+
+
+def _outcome(run: Run) -> str:
+    """Say how a run ended, and what asks for care in its result."""
+    found = () if run.result is None else cautions(run.result.segmentation)
+    return " ".join((run.said, *found))
 
 
 class FileSeries(Control):

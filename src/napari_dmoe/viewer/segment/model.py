@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from qtpy.QtCore import QObject, Signal
+from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_dmoe.progress import ProgressHook
 from napari_dmoe.viewer.bench import Bench, Control
@@ -18,9 +18,16 @@ from napari_dmoe.viewer.checkpoints import GENERIC_CARD, is_path
 from napari_dmoe.viewer.engines import Engines, FittingCard, Surroundings
 from napari_dmoe.viewer.layers.samples import model_for
 from napari_dmoe.viewer.segment.model_view import ModelSection
-from napari_dmoe.viewer.session.models import is_unsaved, model_title, title_of
+from napari_dmoe.viewer.session.models import (
+    is_unsaved,
+    model_title,
+    offer_model,
+    title_of,
+)
 from napari_dmoe.viewer.ui.connections import Connections
 from napari_dmoe.viewer.ui.jobs import Job, JobRunner, notify_error
+
+_QUIET_MS = 4000  # as long as a person needs to find Segment
 
 
 class ModelLoader(Control):
@@ -34,6 +41,9 @@ class ModelLoader(Control):
         session = bench.session
         self._section = section
         self._looking, self._loading = JobRunner(self), JobRunner(self)
+        self._warming, self._quiet = JobRunner(self, has_bar=False), QTimer(self)
+        self._quiet.setInterval(_QUIET_MS)
+        self._quiet.timeout.connect(self._warm_up)
         self._current = ""
         self._next: tuple[str, str | None] | None = None
         connections = Connections(self)
@@ -49,6 +59,7 @@ class ModelLoader(Control):
         self._loading.returned.connect(self._on_loaded)
         self._loading.failed.connect(self._on_failed)
         self._loading.finished.connect(self._on_finished)
+        self._looking.finished.connect(self._quiet.start)
         self._show()
 
     @property
@@ -62,6 +73,13 @@ class ModelLoader(Control):
         self._looking.start(Job("dMoE: starting", look))
         self._section.show_starting()
         self.changed.emit()
+
+    def _warm_up(self) -> None:
+        """Import what comes after the first mask, once nobody waits for anything."""
+        if not (self.is_busy or self._work.is_busy):
+            self._quiet.stop()
+            warm_up = self._engines.warm_up
+            self._warming.start(Job("dMoE: starting", lambda hook: warm_up()))
 
     def choose(self, name: str) -> None:
         """Load what a person chose; it stays while this image is worked on."""
@@ -169,7 +187,7 @@ class ModelLoader(Control):
                 section.show_nothing()
             return
         if is_path(origin):
-            session.offer_model(origin)
+            offer_model(session, origin)
         self._show_choice()
         fitting = session.fitting_cards
         cards = {card.name: f"{card.drives} ({card.title})" for card in fitting}

@@ -269,6 +269,7 @@ def _rows(loaded: LoadedModel) -> dict[str, str]:
         "SHA-256": f"{loaded.sha256[:_SHORT_HASH]}…" if loaded.sha256 else _NOT_STATED,
         "Size": f"{loaded.n_parameters / 1e6:.2f} M parameters",
         "Input": " × ".join(map(str, reversed(loaded.input_size))) + " px",
+        "Fit": loaded.preprocessing.words,
         "Images": card.modality or _NOT_STATED,
         **(drivers or {"Drivers": "none: one mask for everybody"}),
         "Trained on": _trained_on(loaded),

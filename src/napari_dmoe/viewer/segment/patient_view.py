@@ -157,9 +157,11 @@ class PatientSection(QWidget):
 
     def _order_for_tab(self) -> None:
         """Let Tab go through the new inputs where the old ones were."""
-        inputs = [each.focusProxy() or each for each in self.inputs.values()]
-        for before, after in pairwise(inputs):
-            QWidget.setTabOrder(before, after)
+        for anchor, drives in ((self.title, True), (self.recorded.button, False)):
+            own = (i for i in self.inputs.values() if i.field.drives is drives)
+            inputs = [each.focusProxy() or each for each in own]
+            for before, after in pairwise((anchor, *inputs)):
+                QWidget.setTabOrder(before, after)
 
     def _show_mixtures(self, patient: Patient) -> None:
         fields = [attribute.field for attribute in self.inputs.values()]
@@ -207,6 +209,7 @@ class AttributeInput(QWidget):
             self.edit.setAccessibleName(field.label)
             self.edit.setToolTip(tooltip)
             self.edit.editingFinished.connect(self.commit)
+            self.edit.textEdited.connect(self._on_typed)
         # An empty combo box is false, so this asks for None.
         shown = self.edit if self.combo is None else self.combo
         column(self, shown)
@@ -215,7 +218,7 @@ class AttributeInput(QWidget):
 
     def show_value(self, value: str | float | None) -> None:
         """Show a value; this is no entry, so nothing is told."""
-        self._shown, self.problem = value, ""
+        self._shown, self.problem, self._is_typed = value, "", False
         text = f"{value:g}" if isinstance(value, int | float) else (value or "")
         if self.combo is not None:
             self._show_choice(self.combo, text)
@@ -266,10 +269,14 @@ class AttributeInput(QWidget):
             combo.addItem(text)  # from elsewhere, and to be seen
         combo.setCurrentText(text or UNKNOWN)
 
+    def _on_typed(self) -> None:
+        self._is_typed = True
+
     def _on_activated(self, index: int) -> None:
         text = "" if self.combo is None or index == 0 else self.combo.itemText(index)
         if self.edit is not None:
             self.edit.setText(text)
-            self._take(is_picked=True)
+            # Of what is typed Qt tells so, too, where it is one of the list.
+            self._take(is_picked=not self._is_typed)
         else:
             self._tell(text or None, is_picked=True)

@@ -64,7 +64,6 @@ class PixelSizeButton(QPushButton):
                 part.setVisible(axis in axes)
             field.setValue(stated.get(axis, 1.0))
         said = " × ".join(f"{stated[axis]:g}" for axis in axes if axis in stated)
-        self.setText(f"{stated['x']:g} mm…" if "x" in stated else "mm…")
         self.setToolTip(
             f"Pixel size as you stated it: {said} mm. Click to change it."
             if said

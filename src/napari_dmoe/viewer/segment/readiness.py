@@ -41,10 +41,10 @@ def readiness(session: Session, *, entered: str = "", refused: str = "") -> Read
     """
     model, image = session.model, session.image
     if model is None:
-        other = other_model(session)
+        said, other = "No model is loaded.", other_model(session)
         if other:
-            return replace(_with_model(session, other), text="No model is loaded.")
-        return _lacks("No model is loaded.", OPEN_MODEL, "Open a model…")
+            return _lacks(said, f"{USE_MODEL}{other}", f"Use {_title(session, other)}")
+        return _lacks(said, OPEN_MODEL, "Open a model…")
     if image is None:
         return _lacks("No image is open.", OPEN_SAMPLE, "Open a sample")
     problem = checks.image_problem(image, session.dims, session.n_channels) or refused

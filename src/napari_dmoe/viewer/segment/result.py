@@ -15,11 +15,12 @@ from qtpy.QtWidgets import QFileDialog
 from napari_dmoe.imaging.files import proposed_stem
 from napari_dmoe.imaging.spatial import SPATIAL_AXES
 from napari_dmoe.imaging.tables import write_table
+from napari_dmoe.inference.masks.headline import IMPLAUSIBLE
 from napari_dmoe.patient import PatientError
 from napari_dmoe.progress import Progress, ProgressHook
 from napari_dmoe.viewer.bench import Bench, Control
 from napari_dmoe.viewer.contributed import ABOUT, PLUGIN
-from napari_dmoe.viewer.layers.measuring import differ, edits_of
+from napari_dmoe.viewer.layers.measuring import Edits, differ, edits_of
 from napari_dmoe.viewer.layers.opening import TIFF_LABELS, complete_mask, mask_layers
 from napari_dmoe.viewer.layers.placement import plain
 from napari_dmoe.viewer.layers.pointer import pointer_away
@@ -49,7 +50,7 @@ from napari_dmoe.viewer.ui.measuring import MEASURING, Measuring
 from napari_dmoe.viewer.ui.work import Order
 
 if TYPE_CHECKING:
-    from napari.layers import Image
+    from napari.layers import Image, Labels
 
     from napari_dmoe.viewer.layers.placement import LayerData
 
@@ -99,17 +100,36 @@ class ResultFiles(Control):
         result.note_edits()
         data, meta, _ = mask.as_layer_data_tuple()
         data, meta = data.copy(), meta | {"metadata": deepcopy(mask.metadata)}
-        self._save(target, lambda path: save_mask(path, data, meta))
+        edits = edits_of(mask)
+        self._save(
+            target,
+            lambda path: save_mask(path, data, meta),
+            then=partial(self._on_saved, mask, edits),
+        )
 
-    def _save(self, path: Path, write: Callable[[Path], Sequence[str]]) -> None:
-        """Write files in the background, beside a run."""
+    def _save(
+        self,
+        path: Path,
+        write: Callable[[Path], Sequence[str]],
+        then: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Write files in the background, beside a run; `then` is called afterwards."""
+
+        def say(names: Sequence[str]) -> str:
+            then()
+            return f"Saved {' and '.join(names)}."
+
         order = Order(
             title=f"dMoE: saving {path.name}",
             status=f"Saving {path.name} …",
             work=partial(_at, path, "saving", partial(_written, write)),
-            then=lambda names: f"Saved {' and '.join(names)}.",
+            then=say,
         )
         self._work.start_beside(order)
+
+    def _on_saved(self, mask: Labels, edits: Edits) -> None:
+        if edits_of(mask) == edits:  # nothing was painted meanwhile
+            self._session.mask_saved.emit(mask)
 
     def _on_open(self) -> None:
         path, _ = QFileDialog.getOpenFileName(
@@ -246,6 +266,7 @@ class ResultControl(Control):
             MEASURING if found is None else self._headline,
             self._rows,
             is_measured=found is not None,
+            is_doubtful=found is not None and self._headline.startswith(IMPLAUSIBLE),
             summary=describe_run(result),
             unlike=unlike_notice(result.segmentation),
             badge=badge(result.segmentation.provenance),

@@ -12,6 +12,7 @@ from qtpy.QtWidgets import QApplication, QPushButton, QWidget
 from napari_dmoe.viewer.rows import TableRow
 from napari_dmoe.viewer.ui import icons, parts
 from napari_dmoe.viewer.ui.tables import Facts
+from napari_dmoe.viewer.ui.theme import set_tone
 
 _BUTTONS = {
     "Previous": "Bring back the result before this one and its patient; again, and "
@@ -33,7 +34,6 @@ _ICONS: dict[str, icons.Name] = {
     "Copy": "copy",
     "CSV…": "table",
     "Save…": "save",
-    "Reopen…": "open",
 }
 
 
@@ -106,10 +106,11 @@ class ResultSection(QWidget):
         self.table_button = _button("CSV…", self.table_requested)
         self.save_button = _button("Save…", self.save_requested)
         self.open_button = _button("Reopen…", self.open_requested)
+        icons.give(self.open_button, "open", alone=True)
         self.tidy_button = _button("Tidy", self._on_tidy)
         above = self.previous_button, self.keep_button, self.record_button
         below = self.copy_button, self.table_button, self.save_button
-        self._buttons = parts.in_rows((*above, *below), len(above))
+        self._buttons = parts.flow(*above, *below)
 
     def show_nothing(self, rows: Sequence[TableRow] = ()) -> None:
         """Say that there is no result, with the lines that one of the model will have.
@@ -118,6 +119,7 @@ class ResultSection(QWidget):
         """
         self._show_table(rows, is_old=True)
         parts.say(self.headline, NO_RESULT)
+        set_tone(self.headline, "")
         for each in (self.unlike, self.badge, self.outdated, self.notices):
             parts.say(each, "")
         parts.say(self.summary, "")
@@ -135,6 +137,7 @@ class ResultSection(QWidget):
         rows: Sequence[TableRow],
         *,
         is_measured: bool = True,
+        is_doubtful: bool = False,
         summary: str = "",
         unlike: str = "",
         badge: str = "",
@@ -143,12 +146,14 @@ class ResultSection(QWidget):
     ) -> None:
         """Show what was found: its headline, sizes and ratios.
 
-        While it is not measured the lines are those of before. The `summary` says what
+        While it is not measured the lines are those of before. What is doubtful is in
+        another colour, too. The `summary` says what
         the mask was made for, `unlike` that the image is unlike those of the training,
         the badge in what it is not a plain run of the model, `outdated` why it does not
         belong to what is entered now; each is empty where there is nothing.
         """
         parts.say(self.headline, headline)
+        set_tone(self.headline, "caution" if is_doubtful else "")
         self._show_table(rows, is_old=not is_measured)
         parts.say(self.summary, summary)
         parts.say(self.unlike, unlike)

@@ -251,6 +251,13 @@ def run_notices(result: Result) -> tuple[str, ...]:
     )
 
 
+def cautions(segmentation: Segmentation) -> tuple[str, ...]:
+    """Return what asks for care in a result where only a line is left to say it."""
+    drivers = segmentation.provenance.drivers
+    untrained = (_sentence(n) for d in drivers if d.untrained for n in d.notices)
+    return tuple(filter(None, (unlike_notice(segmentation), *untrained)))
+
+
 def unlike_notice(segmentation: Segmentation) -> str:
     """Return what is said of images unlike those of the training; empty if nothing."""
     for notice in segmentation.provenance.notices:

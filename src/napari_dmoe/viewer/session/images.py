@@ -10,6 +10,7 @@ from napari.components import ViewerModel
 from napari.layers import Image, Layer
 
 from napari_dmoe.inference.results.provenance import METADATA_KEY
+from napari_dmoe.viewer.layers.channels import choose_channel, chosen_channel
 from napari_dmoe.viewer.layers.placement import PLACE, plain
 from napari_dmoe.viewer.layers.samples import PHANTOM_KEY
 
@@ -53,14 +54,18 @@ class Versions:
             getattr(image.events, change).connect(self._on_event)
         return True
 
-    def count(self, image: Image) -> None:
-        """Take note that other pixels of an image are used from now on."""
-        image = plain(image)
+    def choose_channel(self, image: Image, number: int | None) -> None:
+        """Use one channel of an image from now on, which counts as a change."""
+        if number != chosen_channel(plain(image)):
+            choose_channel(plain(image), number)
+            self._count(plain(image))
+
+    def _count(self, image: Image) -> None:
         self._counts[image] = self._counts.get(image, 0) + 1
         self._on_change(image)
 
     def _on_event(self, event: Any) -> None:
-        self.count(event.source)
+        self._count(event.source)
 
 
 class Drawn:

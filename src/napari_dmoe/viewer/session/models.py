@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 from weakref import WeakMethod, WeakSet
@@ -40,6 +41,15 @@ def is_unsaved(session: Session) -> bool:
     origin, there = session.model_origin, session.surroundings.models
     is_known = not origin or is_path(origin) or origin in there or not there
     return session.model is not None and not is_known
+
+
+def offer_model(session: Session, path: str) -> None:
+    """Offer a file that was opened or saved, before all others."""
+    there = session.surroundings.models
+    files = [each for each in there if is_path(each) and each != path]
+    models = (*(each for each in there if not is_path(each)), path, *files)
+    if models != there:
+        session.set_surroundings(replace(session.surroundings, models=models))
 
 
 class ModelsChosen:

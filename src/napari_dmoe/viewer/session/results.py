@@ -9,9 +9,10 @@ takes the place of its plain one, but that of the what-if before it.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from napari.components import ViewerModel
 from napari.layers import Image, Labels, Layer
@@ -22,7 +23,13 @@ from napari_dmoe.inference.results.segmentation import Segmentation
 from napari_dmoe.viewer.layers import look, names
 from napari_dmoe.viewer.layers import records as badges
 from napari_dmoe.viewer.layers.leaving import leaving_of, stays
-from napari_dmoe.viewer.layers.measuring import AT_ONCE, Edits, differ, edits_of
+from napari_dmoe.viewer.layers.measuring import (
+    AT_ONCE,
+    CHANGES_OF_A_MASK,
+    Edits,
+    differ,
+    edits_of,
+)
 from napari_dmoe.viewer.layers.placement import LayerData
 from napari_dmoe.viewer.layers.records import Kind
 from napari_dmoe.viewer.layers.slot import put, renamed
@@ -140,6 +147,32 @@ class Result:
         """Name of the layer that shows it."""
         mask = self.mask()
         return "" if mask is None else str(mask.name)
+
+
+class MaskWatch:
+    """Calls something when one of the masks was changed, undone or renamed."""
+
+    def __init__(self, on_change: Callable[[], None]) -> None:
+        self._on_change = on_change
+        self._edits: WeakKeyDictionary[Layer, Edits] = WeakKeyDictionary()
+
+    def follow(self, mask: Layer | None) -> None:
+        """Follow a mask from now on."""
+        if mask is None or mask in self._edits:
+            return
+        self._edits[mask] = edits_of(mask)
+        for change in (*CHANGES_OF_A_MASK, "name"):
+            getattr(mask.events, change).connect(self._on_mask)
+        mask.events.set_data.connect(self._on_drawn)
+
+    def _on_drawn(self, event: Any) -> None:
+        """Notice what was undone: of it napari tells only that it draws anew."""
+        if self._edits.get(event.source) != edits_of(event.source):
+            self._on_mask(event)
+
+    def _on_mask(self, event: Any) -> None:
+        self._edits[event.source] = edits_of(event.source)
+        self._on_change()
 
 
 def show(

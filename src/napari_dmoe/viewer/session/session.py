@@ -7,9 +7,8 @@ the GUI thread only and knows no Qt.
 from __future__ import annotations
 
 import weakref
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary, WeakSet
+from weakref import WeakKeyDictionary
 
 from napari.components import ViewerModel
 from napari.layers import Image, Layer
@@ -17,11 +16,8 @@ from psygnal import Signal, SignalInstance
 
 from napari_dmoe.inference.running.settings import InferenceSettings
 from napari_dmoe.patient import Patient, PatientError
-from napari_dmoe.viewer.checkpoints import is_path
 from napari_dmoe.viewer.engines import FittingCard, Surroundings
-from napari_dmoe.viewer.layers.channels import choose_channel, chosen_channel
 from napari_dmoe.viewer.layers.groups import Groups
-from napari_dmoe.viewer.layers.measuring import CHANGES_OF_A_MASK, Edits, edits_of
 from napari_dmoe.viewer.layers.outlines import Outlines
 from napari_dmoe.viewer.layers.placement import axis_names, plain, to_image
 from napari_dmoe.viewer.layers.pointer import RestingPointer
@@ -39,7 +35,7 @@ from napari_dmoe.viewer.session.inquiry import Inquiry
 from napari_dmoe.viewer.session.models import LeavingModel, ModelsChosen
 from napari_dmoe.viewer.session.patients import TYPED, Patients
 from napari_dmoe.viewer.session.requests import Request
-from napari_dmoe.viewer.session.results import Outcome, Result, latest, show
+from napari_dmoe.viewer.session.results import MaskWatch, Outcome, Result, latest, show
 from napari_dmoe.viewer.session.samples import Arrivals
 from napari_dmoe.viewer.session.shares import Stated, StatedShares
 
@@ -69,6 +65,8 @@ class Session:
     settings_changed = Signal()
     surroundings_changed = Signal()
     """Other devices or models can be chosen."""
+    mask_saved = Signal(object)
+    """A layer was written into a file."""
     looked_at = Signal(object)
     """A result of this image is looked at, another or the same anew."""
 
@@ -97,8 +95,7 @@ class Session:
         """Masks that are drawn as outlines."""
         self._pointer = RestingPointer(viewer)
         self._versions, self._drawn = Versions(self._on_image_data), Drawn()
-        self._masks: WeakSet[Layer] = WeakSet()
-        self._edits: WeakKeyDictionary[Layer, Edits] = WeakKeyDictionary()
+        self._masks = MaskWatch(self.result_changed.emit)
         viewer.layers.events.inserted.connect(self._on_layers)
         viewer.layers.events.removed.connect(self._on_layers)
         viewer.layers.selection.events.active.connect(self._on_active)
@@ -166,14 +163,6 @@ class Session:
         self.surroundings = surroundings
         self.surroundings_changed.emit()
 
-    def offer_model(self, path: str) -> None:
-        """Offer a file that was opened or saved, before all others."""
-        bundled = [e for e in self.surroundings.models if not is_path(e)]
-        files = [e for e in self.surroundings.models if is_path(e) and e != path]
-        models = (*bundled, path, *files)
-        if models != self.surroundings.models:
-            self.set_surroundings(replace(self.surroundings, models=models))
-
     def images(self) -> list[Image]:
         """Return the viewer's images, the topmost first; maps of results are none."""
         return inputs_of(self.viewer)
@@ -193,9 +182,7 @@ class Session:
 
     def choose_channel(self, image: Image, number: int | None) -> None:
         """Use one channel of an image from now on, from 0; None for all of them."""
-        if number != chosen_channel(plain(image)):
-            choose_channel(plain(image), number)
-            self._versions.count(image)
+        self._versions.choose_channel(image, number)
 
     def version_of(self, image: Layer) -> int:
         """Return how often an image was changed, or another channel of it chosen."""
@@ -248,11 +235,7 @@ class Session:
             self.outlines.mark(mask)
         if before is not None and before.mask() is not mask:
             self._gallery.show_alone(image, result)
-        if mask is not None and mask not in self._masks:
-            self._masks.add(mask)
-            for change in (*CHANGES_OF_A_MASK, "name"):
-                getattr(mask.events, change).connect(self._on_mask)
-            mask.events.set_data.connect(self._on_drawn)
+        self._masks.follow(mask)
         self._tell_result(image)
 
     def show_outcome(
@@ -405,15 +388,6 @@ class Session:
         if image is self.image:
             self.image_changed.emit()
             self.result_changed.emit()
-
-    def _on_drawn(self, event: Any) -> None:
-        """Notice what was undone: of it napari tells only that it draws anew."""
-        if self._edits.get(event.source) != edits_of(event.source):
-            self._on_mask(event)
-
-    def _on_mask(self, event: Any) -> None:
-        self._edits[event.source] = edits_of(event.source)
-        self.result_changed.emit()
 
 
 _SESSIONS: WeakKeyDictionary[ViewerModel, Session] = WeakKeyDictionary()

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QProgressBar, QSizePolicy, QWidget
 
-from napari_dmoe.progress import Progress
-from napari_dmoe.viewer.ui.parts import FixedLines, button, column, paragraph, row, tell
+from napari_dmoe.estimate import LONG_SECONDS, SoFar
+from napari_dmoe.viewer.ui.lines import FixedLines
+from napari_dmoe.viewer.ui.parts import button, column, paragraph, row, tell
 from napari_dmoe.viewer.ui.words import WordsLink
 
 RESEARCH_ONLY = "Research use only, never a clinical decision."
 _STEPS, _STATUS_LINES = 1000, 3
-_LEAST_SECONDS, _LEAST_SHARE = 2.0, 0.05  # before, the time left is only guessed
 _BAR_HEIGHT, _BUTTON_HEIGHT = 8, 32
 
 
@@ -61,7 +60,7 @@ class Foot(QWidget):
         buttons = () if is_elsewhere else (self.button,)
         column(self, *above, *buttons, *below, self.bar, *texts)
         self._may_start = self._may_stop = True
-        self._why_not = ""
+        self._why_not = self._shorter = ""
         self.show_running(False)
 
     def show_ready(self, why_not: str = "") -> None:
@@ -72,21 +71,22 @@ class Foot(QWidget):
     def show_running(self, is_running: bool) -> None:
         """Offer to stop while something goes on, else to start."""
         self._is_running = is_running
-        self._began = time.monotonic()
         self.bar.setValue(0)
         self.bar.setVisible(is_running)
         self._show_button()
 
-    def show_fraction(self, fraction: float) -> None:
-        """Show how far it is; never backwards."""
-        self.bar.setValue(max(self.bar.value(), round(_STEPS * fraction)))
+    def propose(self, shorter: str) -> None:
+        """Say what would make it shorter as soon as it turns out to take long."""
+        self._shorter = shorter
 
-    def show_progress(self, progress: Progress) -> None:
+    def show_progress(self, so_far: SoFar) -> None:
         """Show how far it is, what is done, and how long it will still take."""
-        self.bar.setValue(round(_STEPS * progress.fraction))
-        done = f"{progress.message} ({progress.fraction:.0%})"
-        left = time_left(time.monotonic() - self._began, progress.fraction)
-        self.show_status(f"{done} · {left}" if left else done)
+        self.bar.setValue(max(self.bar.value(), round(_STEPS * so_far.fraction)))
+        said = [f"{so_far.message} ({so_far.fraction:.0%})", so_far.left]
+        seconds = so_far.seconds_left
+        if seconds is not None and seconds > LONG_SECONDS:
+            said.append(self._shorter)
+        self.show_status(" · ".join(filter(None, said)))
 
     def show_status(self, text: str) -> None:
         """Say what happens, or happened last."""
@@ -106,16 +106,3 @@ class Foot(QWidget):
             self.stop_requested.emit()
         else:
             self.start_requested.emit()
-
-
-def time_left(seconds: float, fraction: float) -> str:
-    """Say how long work will still take, after some seconds and a fraction in [0, 1].
-
-    Nothing is said while that can only be guessed.
-    """
-    if seconds < _LEAST_SECONDS or not _LEAST_SHARE <= fraction < 1:
-        return ""
-    left = seconds * (1 - fraction) / fraction
-    if left < 60:
-        return f"about {max(1, round(left))} s left"
-    return f"about {round(left / 60)} min left"

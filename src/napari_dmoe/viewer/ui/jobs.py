@@ -22,6 +22,7 @@ from napari.utils.progress import cancelable_progress
 from qtpy.compat import isalive
 from qtpy.QtCore import QObject, Signal
 
+from napari_dmoe.estimate import Estimate, SoFar
 from napari_dmoe.faults import shown, told
 from napari_dmoe.progress import Cancelled, Progress, ProgressHook
 from napari_dmoe.viewer.advice import advised, in_dock
@@ -65,7 +66,7 @@ class _Worker(WorkerBase):
     def __init__(self, job: Job) -> None:
         super().__init__(SignalsClass=_JobSignals)
         self._job = job
-        self._last_report = 0.0
+        self._estimate, self._last_report = Estimate(), 0.0
 
     def run(self) -> None:
         """Run the job and tell how it went; called by Qt in the job's thread."""
@@ -89,11 +90,12 @@ class _Worker(WorkerBase):
     def _report(self, progress: Progress) -> None:
         if self.abort_requested:
             raise Cancelled
+        so_far = self._estimate.note(progress)
         now = time.monotonic()
         is_last = progress.done == progress.total
         if is_last or now - self._last_report > _SECONDS_BETWEEN_REPORTS:
             self._last_report = now
-            self.signals.progressed.emit(progress)
+            self.signals.progressed.emit(so_far)
 
 
 class _ActivityProgress(cancelable_progress):
@@ -105,6 +107,7 @@ class _ActivityProgress(cancelable_progress):
     """
 
     def __init__(self, title: str, stop: Callable[[], None]) -> None:
+        self.left = ""  # in words
         super().__init__(
             initial=_STEPS,
             total=_UNKNOWN,
@@ -113,13 +116,19 @@ class _ActivityProgress(cancelable_progress):
             file=StringIO(),  # tqdm would print into the terminal
         )
 
+    def display(self, msg: str | None = None, pos: int | None = None) -> None:
+        """Say how long it will take as the dock does; tqdm would guess by itself."""
+        self.events.eta(value=self.left)
+
     def cancel(self) -> None:
         super().cancel()
         if self.cancel_callback:
             self.cancel_callback()
 
-    def show_fraction(self, fraction: float) -> None:
-        """Show how far the job is, from 0 to 1."""
+    def show_so_far(self, so_far: SoFar) -> None:
+        """Show how far the job is, and how long it will take."""
+        fraction, self.left = so_far.fraction, so_far.left
+        self.events.eta(value=self.left)
         self.total = min(_UNKNOWN, round(_STEPS / max(fraction, 1 / _UNKNOWN)))
 
 
@@ -160,6 +169,7 @@ class JobRunner(QObject):
     """
 
     progressed = Signal(object)
+    """A :class:`SoFar`."""
     returned = Signal(object)
     failed = Signal(object)
     stopped = Signal()
@@ -170,7 +180,7 @@ class JobRunner(QObject):
         self._running = _Running()
         self._has_bar, self._has_outcome = has_bar, False
         self._title, self._began = "", 0.0
-        self._progress: Progress | None = None
+        self._progress: SoFar | None = None
         at_its_end(self, self._running.abandon)
 
     @property
@@ -206,8 +216,8 @@ class JobRunner(QObject):
         """Tell the job to stop; it does at its next report."""
         self._running.stop()
 
-    def _on_progressed(self, progress: Progress) -> None:
-        is_awaited, self._progress = self._progress is not None, progress
+    def _on_progressed(self, so_far: SoFar) -> None:
+        is_awaited, self._progress = self._progress is not None, so_far
         if not is_awaited:
             in_turn(self, self._tell_progress)
 
@@ -236,7 +246,7 @@ class JobRunner(QObject):
         if self._has_bar and is_long and self._running.bar is None:
             self._running.show_bar(self._title)
         if self._running.bar is not None:
-            self._running.bar.show_fraction(progress.fraction)
+            self._running.bar.show_so_far(progress)
 
     def _return(self, result: object) -> None:
         job = self._running.worker
@@ -269,11 +279,11 @@ class JobQueue(QObject):
     emptied = Signal()
     """The last job ended."""
 
-    def __init__(self, parent: QObject | None = None) -> None:
+    def __init__(self, parent: QObject | None = None, *, has_bar: bool = True) -> None:
         super().__init__(parent)
         self._waiting: deque[tuple[Job, Ending]] = deque()
         self._ending: Ending | None = None
-        self._runner = JobRunner(self)
+        self._runner = JobRunner(self, has_bar=has_bar)
         self._runner.returned.connect(self._on_returned)
         self._runner.failed.connect(self._on_failed)
         self._runner.stopped.connect(self._on_stopped)

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from qtpy.QtCore import QSize, Qt
-from qtpy.QtGui import QColor, QPaintEvent, QPixmap, QResizeEvent
+from qtpy.QtGui import QColor, QPaintEvent, QPixmap
 from qtpy.QtWidgets import (
     QApplication,
     QComboBox,
@@ -25,7 +25,6 @@ from qtpy.QtWidgets import (
     QStyle,
     QStyleOptionComboBox,
     QStylePainter,
-    QToolButton,
     QVBoxLayout,
     QWidget,
 )
@@ -33,7 +32,7 @@ from superqt import QElidingLabel
 from superqt.utils import QFlowLayout
 
 LARGEST_INTEGER = 2**31 - 1  # what a Qt spin box can hold
-_SWATCH, _LEAST_LINK = 12, 40
+_SWATCH = 12
 _MARGIN = 4
 _BESIDE = 8  # what napari keeps free beside the text of a list
 _BETWEEN, _BETWEEN_SECTIONS = 4, 12
@@ -65,55 +64,6 @@ class StartButton(QPushButton):
         self._why_held = why
         self.setEnabled(self._is_allowed)
         self.setToolTip(self._tooltip)
-
-
-class LinkButton(QToolButton):
-    """A link: as wide as its text, where there is room, and else cut.
-
-    Pointing at it should show the text whole: its tooltip is set by its owner.
-    """
-
-    def __init__(self, text: str = "", parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._text = text
-        self.setCursor(Qt.CursorShape.PointingHandCursor)
-        self.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
-        font = self.font()
-        font.setUnderline(True)
-        self.setFont(font)
-        self.setText(text)
-
-    def text(self) -> str:
-        """Return the whole text."""
-        return self._text
-
-    def setText(self, text: str | None) -> None:
-        """Set the text."""
-        self._text = text or ""
-        self._cut()
-        self.updateGeometry()
-
-    def sizeHint(self) -> QSize:
-        """Return the size for the whole text."""
-        hint, metrics = super().sizeHint(), self.fontMetrics()
-        now, whole = map(metrics.horizontalAdvance, (super().text(), self._text))
-        return QSize(hint.width() - now + whole, hint.height())
-
-    def minimumSizeHint(self) -> QSize:
-        """Return a size of a few letters."""
-        whole = self.sizeHint()
-        return QSize(min(_LEAST_LINK, whole.width()), whole.height())
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        """Cut the text where there is no room for all of it."""
-        super().resizeEvent(event)
-        self._cut()
-
-    def _cut(self) -> None:
-        metrics, text = self.fontMetrics(), self._text
-        around = self.sizeHint().width() - metrics.horizontalAdvance(text)
-        room = max(self.width() - around, 0)
-        super().setText(metrics.elidedText(text, Qt.TextElideMode.ElideRight, room))
 
 
 def button(
@@ -177,35 +127,6 @@ def tell(label: QElidingLabel, text: str, more: str = "") -> None:
     """Set a line's text; pointing at it shows it whole, and what there is to add."""
     label.setText(text)
     label.setToolTip("\n".join(filter(None, (text, more))))
-
-
-class FixedLines(QElidingLabel):
-    """A text that wraps, as high as some lines whatever it says.
-
-    Nothing below it moves. What has no room is seen by pointing at it: see
-    :func:`tell`.
-    """
-
-    def __init__(self, n: int, *, name: str = "") -> None:
-        super().__init__()
-        self._n = n
-        self.setObjectName(name)
-        self.setWordWrap(True)
-        self.setAlignment(Qt.AlignmentFlag.AlignTop)
-        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-        self.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-
-    def sizeHint(self) -> QSize:
-        """Return the height of its lines; it asks for no width."""
-        return QSize(1, self._n * self.fontMetrics().height() + 2)
-
-    def minimumSizeHint(self) -> QSize:
-        """Return the same."""
-        return self.sizeHint()
-
-    def heightForWidth(self, width: int) -> int:
-        """Return the same at every width."""
-        return self.sizeHint().height()
 
 
 def say(label: QLabel, text: str) -> None:

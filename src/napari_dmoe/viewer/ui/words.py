@@ -11,7 +11,8 @@ from qtpy.QtCore import QSize, Qt
 from qtpy.QtWidgets import QDialog, QTextBrowser, QWidget
 
 import napari_dmoe
-from napari_dmoe.viewer.ui.parts import LinkButton, column
+from napari_dmoe.viewer.ui.lines import LinkButton
+from napari_dmoe.viewer.ui.parts import column
 
 _PAGE = "glossary.md"
 _SIZE = QSize(460, 560)

@@ -44,6 +44,8 @@ class Order:
     """Takes the error, after it was notified; returns what the footer says."""
     if_stopped: Callable[[], str] | None = None
     """Called after a stop; returns what the footer says."""
+    shorter: str = ""
+    """What would make it shorter, said where it takes some minutes."""
     problem: Callable[[], str] = str
     """Says why it is of no use any more, such as on an image that is gone; else
     nothing."""
@@ -99,6 +101,7 @@ class Work(QObject):
             return False
         self._order = order
         self._footer.show_running(True)
+        self._footer.propose(order.shorter)
         self._footer.show_status(order.status)
         self._runner.start(Job(order.title, order.work))
         self.begun.emit()

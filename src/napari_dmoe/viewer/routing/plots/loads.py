@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from skimage.segmentation import find_boundaries
 
 from napari_dmoe.imaging.spatial import Grid
 from napari_dmoe.inference.maps.measures import (
@@ -54,6 +53,8 @@ class PartLoads:
         names = tuple(axis for axis in made.axes_by_frame if axis not in at)
         self._border: NDArray[np.bool_] | None = None
         if len(names) == 2:  # in volumes it would take too long
+            from skimage.segmentation import find_boundaries  # it brings half of scipy
+
             self._border = find_boundaries(self._labels, connectivity=2)
         if part.region and len(names) == 2:
             inside = region_mask(part, names, self._grid, self._labels.shape)

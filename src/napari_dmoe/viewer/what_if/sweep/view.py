@@ -30,7 +30,7 @@ _BETWEEN_HELP = (
     "trained, and are marked."
 )
 NOTHING = "How would the mask be if one attribute of the patient were another?"
-REMOVED = "The layer with the masks of all values was removed."
+REMOVED = "The layer with the masks of all values is gone."
 HIDDEN = "These masks are hidden: move the slider to see them."
 MAPS = ("no map", "for how many values it differs", "how much the values disagree")
 _PLAY, _PAUSE = "▶", "❚❚"  # fonts often lack the one pause sign

@@ -1,0 +1,47 @@
+"""How the time of a run is shared between its phases, as far as it is known beforehand.
+
+Only proportions count: the estimator learns how fast they are. They were measured on
+one core; where the network runs on a GPU, its share turns out to be less.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from napari_dmoe.models.unet3d import UNet3DConfig
+
+PREPARING, RUNNING, RESTORING = "preparing", "running", "restoring"
+"""Phases of a run: read and resampled, in the network, and back on the image."""
+
+_PREPARED, _RESTORED = 2e-7, 2e-8
+"""Seconds a voxel; and a voxel and class."""
+_SEEN = 1.2e-8
+"""Seconds a voxel of a window, for each pair of features of the first stage."""
+_PLANE = 0.1
+"""Seconds a plane in the network."""
+
+
+def shares_of_volume(
+    *, voxels: int, seen: int, config: object, n_restored: int, n_classes: int
+) -> Mapping[str, float]:
+    """Return the shares of a volume of so many voxels, of which a network sees `seen`.
+
+    Those of all windows count, each time; `n_restored` masks are drawn.
+    """
+    features = config.feature_size if isinstance(config, UNet3DConfig) else 1
+    return {
+        PREPARING: _PREPARED * voxels,
+        RUNNING: _SEEN * features**2 * seen,
+        RESTORING: _RESTORED * n_classes * n_restored * voxels,
+    }
+
+
+def shares_of_planes(
+    *, pixels: int, rows: int, n_restored: int, n_classes: int
+) -> Mapping[str, float]:
+    """Return the shares of planes of so many pixels, of `rows` passes each."""
+    return {
+        PREPARING: _PREPARED * pixels,
+        RUNNING: _PLANE * rows,
+        RESTORING: _RESTORED * n_classes * n_restored * pixels,
+    }

@@ -1,0 +1,1 @@
+"""Work that only a window holds, put aside so that it survives a crash."""

@@ -1,0 +1,89 @@
+"""Texts whose room stays as it is: what has none is cut, and seen by pointing at it."""
+
+from __future__ import annotations
+
+from qtpy.QtCore import QSize, Qt
+from qtpy.QtGui import QResizeEvent
+from qtpy.QtWidgets import QSizePolicy, QToolButton, QWidget
+from superqt import QElidingLabel
+
+_LEAST_LINK, _AROUND = 40, 6
+_SLACK = 4  # letters may need a little more than they say
+
+
+class FixedLines(QElidingLabel):
+    """A text that wraps, as high as some lines whatever it says.
+
+    Nothing below it moves. What has no room is seen by pointing at it: see
+    :func:`napari_dmoe.viewer.ui.parts.tell`.
+    """
+
+    def __init__(self, n: int, *, name: str = "") -> None:
+        super().__init__()
+        self._n = n
+        self.setObjectName(name)
+        self.setWordWrap(True)
+        self.setAlignment(Qt.AlignmentFlag.AlignTop)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+
+    def sizeHint(self) -> QSize:
+        """Return the height of its lines; it asks for no width."""
+        return QSize(1, self._n * self.fontMetrics().lineSpacing() + _AROUND)
+
+    def minimumSizeHint(self) -> QSize:
+        """Return the same."""
+        return self.sizeHint()
+
+    def heightForWidth(self, width: int) -> int:
+        """Return the same at every width."""
+        return self.sizeHint().height()
+
+
+class LinkButton(QToolButton):
+    """A link: as wide as its text, where there is room, and else cut.
+
+    Pointing at it should show the text whole: its tooltip is set by its owner.
+    """
+
+    def __init__(self, text: str = "", parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._text = text
+        self.setCursor(Qt.CursorShape.PointingHandCursor)
+        self.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
+        font = self.font()
+        font.setUnderline(True)
+        self.setFont(font)
+        self.setText(text)
+
+    def text(self) -> str:
+        """Return the whole text."""
+        return self._text
+
+    def setText(self, text: str | None) -> None:
+        """Set the text."""
+        self._text = text or ""
+        self._cut()
+        self.updateGeometry()
+
+    def sizeHint(self) -> QSize:
+        """Return the size for the whole text."""
+        hint, metrics = super().sizeHint(), self.fontMetrics()
+        now, whole = map(metrics.horizontalAdvance, (super().text(), self._text))
+        return QSize(hint.width() - now + whole + _SLACK, hint.height())
+
+    def minimumSizeHint(self) -> QSize:
+        """Return a size of a few letters."""
+        whole = self.sizeHint()
+        return QSize(min(_LEAST_LINK, whole.width()), whole.height())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Cut the text where there is no room for all of it."""
+        super().resizeEvent(event)
+        self._cut()
+
+    def _cut(self) -> None:
+        metrics, text = self.fontMetrics(), self._text
+        around = self.sizeHint().width() - metrics.horizontalAdvance(text)
+        room = max(self.width() - around + _SLACK, 0)
+        super().setText(metrics.elidedText(text, Qt.TextElideMode.ElideRight, room))
