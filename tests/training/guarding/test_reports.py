@@ -144,3 +144,13 @@ def test_scores_that_an_older_version_kept_are_measured_anew(tmp_path: Path) -> 
     old = {"cases": [], "guard": [{"id": "a", "groups": [], "dice": {"cup": 0.5}}]}
     (tmp_path / "before.json").write_text(json.dumps(old))
     assert remembered(tmp_path, True) is None
+
+
+def test_a_loss_on_what_was_trained_on_is_said_and_read_back() -> None:
+    rim = Change("all", "rim", 1, 0, 0.97, 0.949)
+    found = TuningReport((rim, Change("all", "cup", 1, 0, 0.8, 0.9)), n_cases=1)
+    said = "worse on its own case, which it was trained on: rim 0.970 -> 0.949 (-0.021)"
+    assert found.said_of_cases == f"{said}."
+    assert json.loads(found.to_json())["said_of_cases"] == found.said_of_cases
+    assert TuningReport.from_json(found.to_json()) == found
+    assert TuningReport((), n_cases=1).said_of_cases == ""
