@@ -22,6 +22,7 @@ from napari_dmoe.inference.pictures.colours import (
     class_colours,
     expert_colours,
     hex_of,
+    ink_on,
     over_grey,
     pair_colours,
 )
@@ -105,6 +106,19 @@ def test_the_simulation_finds_red_and_green_that_only_some_tell_apart() -> None:
     red_and_green = ((170, 90, 0), (110, 120, 0))
     assert least_within(red_and_green, "normal") > 20
     assert least_within(red_and_green, "deuteranopia") < 12
+
+
+def contrast(first: Rgb, second: Rgb) -> float:
+    """Return the contrast of two colours as WCAG 2 defines it."""
+    srgb = np.array((first, second)) / 255
+    linear = np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
+    low, high = sorted(linear @ (0.2126, 0.7152, 0.0722))
+    return float((high + 0.05) / (low + 0.05))
+
+
+@pytest.mark.parametrize("colour", [*EXPERT_COLOURS, *CLASS_COLOURS])
+def test_numbers_can_be_read_on_every_colour(colour: Rgb) -> None:
+    assert contrast(ink_on(colour), colour) > 4.5
 
 
 def test_a_faint_map_has_faint_colours() -> None:

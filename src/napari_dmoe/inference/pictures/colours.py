@@ -145,6 +145,15 @@ def pair_colours(n: int, *, opacity: float = 1.0) -> tuple[Rgb, ...]:
     return tuple(found)
 
 
+def ink_on(colour: Rgb) -> Rgb:
+    """Return black or white, whichever is read more easily on a colour."""
+    parts = (each / 255 for each in colour)
+    red, green, blue = (((p + 0.055) / 1.055) ** 2.4 for p in parts)
+    luminance = 0.2126 * red + 0.7152 * green + 0.0722 * blue
+    # Where both have the same contrast by WCAG 2: sqrt(1.05 * 0.05) - 0.05.
+    return (0, 0, 0) if luminance > 0.179 else (255, 255, 255)
+
+
 def hex_of(colour: Rgb) -> str:
     """Return a colour as matplotlib and Qt's rich text take it: ``#e69f00``."""
     return "#{:02x}{:02x}{:02x}".format(*colour)

@@ -15,7 +15,12 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from napari_dmoe.inference.pictures.colours import MARK_COLOUR, expert_colours, hex_of
+from napari_dmoe.inference.pictures.colours import (
+    MARK_COLOUR,
+    expert_colours,
+    hex_of,
+    ink_on,
+)
 
 _SMALL, _TINY = 8, 7.5  # points
 _FOLDED = 8  # letters
@@ -56,7 +61,7 @@ def draw_loads(
     colours = expert_colours(n_experts)
     for tick, colour in zip(axes.get_xticklabels(), colours, strict=True):
         tick.set_bbox({"facecolor": hex_of(colour), "edgecolor": "none", "pad": 1.5})
-        tick.set_color("black")
+        tick.set_color(hex_of(ink_on(colour)))
     if load.size <= _MOST_WRITTEN:
         for (row, place), share in np.ndenumerate(load):
             _write(axes, place, row, share, is_dark=share < 0.6, text=f"{share:.0%}")
