@@ -120,6 +120,7 @@ def test_what_ifs_of_every_sort_take_turns(desk: Desk, recorder: Recorder) -> No
     vote = "retina / what-if vote of noise samples"
     assert ours(desk) == [mask, vote, "retina / noise entropy"]
     assert section_of(desk).again_button.isVisibleTo(section_of(desk))
+    assert desk.what_if.tab.experts.change.badge.isHidden()  # its mask is replaced
     compare(desk)
     assert len(ours(desk)) == 4  # the other model's mask is there to be kept
     assert ours(desk)[-1] == "retina / difference"

@@ -48,7 +48,7 @@ class ExpertsControl(Control):
         self._loads: WeakKeyDictionary[Result, words.Loads] = WeakKeyDictionary()
         self._plain: Callable[[], Result | None] | None = None
         self._image: Callable[[], Image | None] = lambda: None
-        self._made: Callable[[], Result | None] = lambda: None
+        self._made: Callable[[], Result | None] | None = None
         self._refresh = Refresh(
             self,
             self.show,
@@ -92,8 +92,8 @@ class ExpertsControl(Control):
             self._plain = None
             self._section.show_nothing()
             self._section.show_effects("", ())
-        elif self._made() is not None and self._made() not in shown:
-            self._made = lambda: None  # another what-if took its place
+        elif self._made is not None and self._made() not in shown:
+            self._made = None  # another what-if took its place
             self._section.show_nothing()
         if is_gone:
             self._session.groups.hide(image, Group.WHAT_IF, _OWNER)
