@@ -58,6 +58,7 @@ class ImageSection(QWidget):
             "Image",
             "Image to segment. Selecting a layer chooses it, too. Images that the "
             "model cannot use are greyed; point at one to see why.",
+            characters=2,
         )
         self.combo.activated.connect(self.image_chosen)
         self.channel_combo = parts.narrow_combo(
