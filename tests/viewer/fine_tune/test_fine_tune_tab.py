@@ -67,8 +67,8 @@ def test_a_driver_that_no_ticked_pair_knows_is_asked_for(
     tuning.open()
     assert not tuning.tab.foot.button.isEnabled()
     assert tuning.said == (
-        "The sex is known of no ticked image, but drives the model: enter the patient's "
-        "in the Segment tab."
+        "The sex is known of no ticked image, but drives the model: enter the "
+        "patient's in the Segment tab."
     )
     session, image = tuning.desk.session, tuning.viewer.layers["retina"]
     session.set_patient(image, session.patient_of(image).with_value("Gender", "F"))
