@@ -38,7 +38,7 @@ class Paces(BaseModel):
 
 
 PLANES = Paces(drawing=0.2, looking=0.02, reading=0.05, measuring=0.2, steps=0.8)
-VOLUMES = Paces(drawing=1.5, looking=0.05, reading=0.2, measuring=2.0, steps=2.0)
+VOLUMES = Paces(drawing=2.3, looking=0.01, reading=0.2, measuring=1.2, steps=0.3)
 """Of the bundled models on one core. Only their proportions count before a run."""
 
 

@@ -194,8 +194,6 @@ def test_how_long_it_takes_is_shown_before_and_while_it_runs(
     process = tuning.start()
     goes_on(200, "guard", 0, 12)
     assert "about 3 min left" in tuning.said  # at once
-    goes_on(452, "before", 50, 61)
-    assert tuning.said == "X · about 50 s left"
 
 
 def test_stop_saves_and_can_be_resumed_compared_or_discarded(

@@ -82,6 +82,7 @@ class RunControl(Control):
             title=f"dMoE: segmenting {image.name}",
             status=f"Segmenting “{image.name}” …",
             work=inquiry.work(self._engines.segment, loaded),
+            shorter=inquiry.shorter(loaded),
             then=if_there(self._session, image, show, if_gone=if_gone),
             if_failed=self._on_failed,
             if_stopped=self._on_stopped,

@@ -66,7 +66,6 @@ class Session:
     surroundings_changed = Signal()
     """Other devices or models can be chosen."""
     mask_saved = Signal(object)
-    """A layer was written into a file."""
     looked_at = Signal(object)
     """A result of this image is looked at, another or the same anew."""
 
