@@ -174,10 +174,9 @@ class Session:
 
     def choose_image(self, image: Image | None) -> None:
         """Work on another image from now on."""
-        if plain(image) is self.image:
-            return
-        self._image = None if image is None else weakref.ref(plain(image))
-        self.image_changed.emit()
+        if plain(image) is not self.image:
+            self._image = None if image is None else weakref.ref(plain(image))
+            self.image_changed.emit()
 
     def choose_channel(self, image: Image, number: int | None) -> None:
         """Use one channel of an image from now on, from 0; None for all of them."""
