@@ -71,9 +71,9 @@ class SeenFrames:
         elif frame.part == part and self.layer(image) is None:
             return
         before, lies = self.layer(image), data_to_world(image).tobytes()
-        if frame.is_put_by:
-            frame.is_put_by = False
-            frame.slot.show(viewer, True)
+        if frame.is_put_by and before is not None:
+            before.visible = True
+        frame.is_put_by = False
         if before is not None:
             frame.slot.rename(viewer, names.layer_name(image.name, names.SEEN))
         if before is None or (frame.part, frame.lies) != (part, lies):
@@ -96,7 +96,7 @@ class SeenFrames:
                 frame.slot.let_go(viewer)
                 self._frames.remove(frame)
             elif parts[image] is None and layer is not None and layer.visible:
-                frame.slot.show(viewer, False)
+                layer.visible = False
                 frame.is_put_by = True
 
     def tidy(self, image: Layer) -> int:
