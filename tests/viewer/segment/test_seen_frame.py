@@ -39,14 +39,19 @@ def add_wide(desk: Desk, **how: object) -> Layer:
 
 
 def frames(desk: Desk) -> list[Image]:
+    """Return the frames that are seen."""
+    return [layer for layer in framing(desk) if layer.visible]
+
+
+def framing(desk: Desk) -> list[Image]:
     return [layer for layer in desk.viewer.layers if SEEN in layer.name]
 
 
 def test_a_crop_is_framed_before_the_run(cropping: Desk) -> None:
     (frame,) = frames(cropping)
     assert frame.name == "wide / what the model sees"
-    # Columns 30 to 69 of 101, at the edges of their pixels.
-    np.testing.assert_allclose(frame.extent.world, [[-0.5, 29.5], [39.5, 69.5]])
+    # Columns 30 to 69 of 101, by the centres of its outermost pixels.
+    np.testing.assert_allclose(frame.extent.world, [[0, 30], [39, 69]])
     is_line = frame.data[..., 3] > 0
     assert is_line[[0, -1]].all()
     assert is_line[:, [0, -1]].all()
@@ -63,7 +68,7 @@ def test_it_lies_on_the_pixels_wherever_the_image_lies(cropping: Desk) -> None:
     cropping.settle()
     (frame,) = frames(cropping)
     corner = frame.extent.world[0]
-    assert corner == pytest.approx((10 - 0.25, 20 + 29.5 * 0.25))
+    assert corner == pytest.approx((10, 20 + 30 * 0.25))
 
 
 @pytest.mark.parametrize("fit", ["pad", "stretch"])
@@ -82,6 +87,7 @@ def test_it_goes_and_comes_with_the_fit_that_a_person_chooses(cropping: Desk) ->
         cropping.settle()
         assert cropping.session.settings.fit == fit
         assert len(frames(cropping)) == n, fit
+        assert len(framing(cropping)) == 1
 
 
 def test_it_goes_with_its_image_and_without_a_model(cropping: Desk) -> None:
@@ -99,11 +105,11 @@ def test_what_a_person_hid_or_took_away_does_not_come_back(cropping: Desk) -> No
     frames(cropping)[0].visible = False
     cropping.session.settings_changed.emit()
     cropping.settle()
-    assert [each.visible for each in frames(cropping)] == [False]
-    cropping.viewer.layers.remove(frames(cropping)[0])
+    assert [each.visible for each in framing(cropping)] == [False]
+    cropping.viewer.layers.remove(framing(cropping)[0])
     cropping.session.settings_changed.emit()
     cropping.settle()
-    assert not frames(cropping)
+    assert not framing(cropping)
 
 
 def test_tidy_takes_it_away(cropping: Desk) -> None:
@@ -131,9 +137,9 @@ def test_it_stands_on_every_plane_of_a_stack(
     desk.session.choose_image(image)
     desk.settle()
     frame = next(each for each in frames(desk) if each.name.startswith("stack"))
-    np.testing.assert_allclose(
-        frame.extent.world, [[-0.5, -0.5, 29.5], [2.5, 39.5, 69.5]]
-    )
+    # One sample that is as thick as the three planes, about the middle one.
+    np.testing.assert_allclose(frame.extent.world, [[1, 0, 30], [1, 39, 69]])
+    assert frame.scale == pytest.approx((3, 1, 1))
 
 
 def test_no_image_is_made_for_masks_to_be_saved_of(cropping: Desk) -> None:

@@ -1,7 +1,9 @@
 """The frame around what a model will see of an image that it crops. Knows no Qt.
 
 There is at most one on an image, below its masks. It is no image and no annotation, and
-what somebody hid or took away does not come again for the same part.
+what somebody hid or took away does not come again for the same part. Where the model
+sees all, it is hidden, and stays with its image: vispy may end the program when it
+draws after a layer was taken out.
 """
 
 from __future__ import annotations
@@ -41,6 +43,8 @@ class _Frame:
     def __init__(self, image: Layer, part: Part) -> None:
         self.image, self.part = weakref.ref(image), part
         self.slot, self.lies = LayerSlot(), b""
+        self.is_put_by = False
+        """Whether it is hidden because the whole image is seen."""
 
 
 class SeenFrames:
@@ -67,6 +71,9 @@ class SeenFrames:
         elif frame.part == part and self.layer(image) is None:
             return
         before, lies = self.layer(image), data_to_world(image).tobytes()
+        if frame.is_put_by and before is not None:
+            before.visible = True
+        frame.is_put_by = False
         if before is not None:
             frame.slot.rename(viewer, names.layer_name(image.name, names.SEEN))
         if before is None or (frame.part, frame.lies) != (part, lies):
@@ -78,12 +85,19 @@ class SeenFrames:
                     viewer.layers.move(viewer.layers.index(layer), above)
 
     def keep(self, parts: Mapping[Image, Part | None]) -> None:
-        """Take off the frames of images that are gone, or are seen whole by now."""
+        """Hide the frames of images that are seen whole; let go those of images gone.
+
+        `parts` are what is seen of the images that are there; None for all of it.
+        """
+        viewer = self._viewer()
         for frame in list(self._frames):
-            image = frame.image()
-            if image is None or parts.get(image) is None:
-                frame.slot.let_go(self._viewer())
+            image, layer = frame.image(), frame.slot.within(viewer)
+            if image is None or image not in parts:
+                frame.slot.let_go(viewer)
                 self._frames.remove(frame)
+            elif parts[image] is None and layer is not None and layer.visible:
+                layer.visible = False
+                frame.is_put_by = True
 
     def tidy(self, image: Layer) -> int:
         """Take the frame off, and do not put it there again; say how many went."""

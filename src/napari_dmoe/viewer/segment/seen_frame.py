@@ -1,6 +1,6 @@
 """Frames what a model that crops will see of the image that is worked on.
 
-It stands there before a run, and goes when the model sees the whole picture.
+It stands there before a run, and is hidden where the model sees the whole picture.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class SeenFrame(Control):
-    """Keeps the frame on the image, and takes off those that are no longer true."""
+    """Keeps the frame on the image, and hides those that are no longer true."""
 
     def __init__(self, bench: Bench, owner: QObject) -> None:
         super().__init__(bench, owner)
