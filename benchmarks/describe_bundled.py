@@ -9,9 +9,11 @@ is computed of the first phantoms of the cohort that each was trained on.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 
+from napari_dmoe.imaging.fitting import Fit
 from napari_dmoe.models.checkpoint import bundled_names, load_checkpoint
 from napari_dmoe.models.training_images import IMAGES_SUFFIX, KnownImages
 from napari_dmoe.phantoms.kinds import KINDS
@@ -25,6 +27,9 @@ SEED = 1
 NUMBER = {"fundus": 400, "fundus-race": 400, "skin": 300, "pelvis": 100}
 """The first phantoms of each cohort, which are drawn; the models saw more of them (2400
 and, of pelvis, 400), and further ones change the figures little."""
+
+FITS: Mapping[str, Fit] = {"fundus": "pad", "fundus-race": "pad", "skin": "stretch"}
+"""How planes meet them. Phantoms of skin are not square, and were stretched."""
 
 EVERY = 25
 """Each 25th was held out."""
@@ -44,7 +49,7 @@ def describe(model: str) -> Path:
         sha256=loaded.sha256,
         phantoms=kind,
         class_spans=spans_of(pool, loaded.card.classes),
-        fit=None if loaded.card.dims == 3 else "pad",
+        fit=FITS.get(kind),
         training_images=facts,
     )
     folder = Path(str(resources.files("napari_dmoe.models"))) / "bundled"
