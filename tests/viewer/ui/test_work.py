@@ -15,6 +15,7 @@ from pytestqt.qtbot import QtBot
 from qtpy.QtWidgets import QFileDialog, QMessageBox, QPushButton
 from what_if_fakes import FakeAblate
 
+from napari_dmoe.estimate import SoFar
 from napari_dmoe.imaging.tables import write_table
 from napari_dmoe.viewer.fine_tune.closing import named_as_model
 from napari_dmoe.viewer.fine_tune.control import FineTuneControl
@@ -226,3 +227,17 @@ def test_a_file_that_the_dialog_did_not_know_of_is_asked_about(
     target.write_text("not yours")
     found = ask_for_file(foot, "Save", "", "", named)
     assert (found, len(asked)) == (target if answer == "Yes" else None, 1)
+
+
+def test_what_takes_minutes_says_once_what_would_shorten_it(qtbot: QtBot) -> None:
+    foot = Foot("run", start="Segment", start_help="", stop_help="")
+    qtbot.addWidget(foot)
+    foot.propose("Less overlap is faster.")
+    foot.show_running(True)
+    foot.show_progress(SoFar("window 3 of 96", 0.02, 60.0))
+    assert foot.status.text() == "window 3 of 96 (2%) · about 1 min left"
+    foot.show_progress(SoFar("window 5 of 96", 0.05, 7200.0))
+    said = "window 5 of 96 (5%) · about 2 h left · Less overlap is faster."
+    assert foot.status.text() == said
+    foot.show_progress(SoFar("window 5 of 96", 0.04, 7200.0))
+    assert foot.bar.value() == 50  # never backwards

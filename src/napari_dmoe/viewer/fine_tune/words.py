@@ -67,7 +67,7 @@ def at_work(message: str) -> str:
     return said[:1].upper() + said[1:]
 
 
-LESS = "Fewer rounds or guard cases make it shorter."
+LESS = "Fewer rounds or guard cases: faster."
 """What would shorten a tuning."""
 
 

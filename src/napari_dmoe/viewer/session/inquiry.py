@@ -68,9 +68,9 @@ class Inquiry:
     def shorter(self, loaded: LoadedModel) -> str:
         """Say which setting would make a long run shorter; nothing where none does."""
         if loaded.card.dims == 3 and self.settings.overlap > _LITTLE_OVERLAP:
-            return "Less overlap, under Advanced, makes it shorter."
+            return "Less overlap is faster."
         if self.settings.noise and self.settings.samples > 1:
-            return "Fewer noise samples make it shorter."
+            return "Fewer noise samples are faster."
         return ""
 
     def run(

@@ -126,6 +126,7 @@ class SweepControl(Control):
             title=f"dMoE: sweeping {image.name}",
             status=f"Sweeping {' and '.join(names)} on “{image.name}” …",
             work=partial(run, positions=choice.positions),
+            shorter=inquiry.shorter(loaded),
             then=if_there(self._session, image, show, if_gone=lambda: _DROPPED),
             problem=holding(self._session, image),
         )
