@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any
@@ -58,7 +59,6 @@ def look_around() -> Surroundings:
 
     Images of patients that a killed window left for its training are removed.
     """
-    import pandas  # noqa: F401 - napari does, with its first Labels layer
     import torch
 
     import napari_dmoe.inference.running.segment  # noqa: F401 - not at the first click
@@ -67,6 +67,7 @@ def look_around() -> Surroundings:
     from napari_dmoe.models.titles import bundled_titles
     from napari_dmoe.training.child.private import remove_abandoned
 
+    import_module("pandas")  # napari does, with its first Labels layer
     remove_abandoned()
     gpus = [f"cuda:{i}" for i in range(torch.cuda.device_count())]
     if torch.backends.mps.is_available():
