@@ -14,7 +14,7 @@ from napari_dmoe.viewer.what_if.replay.view import ReplaySection
 from napari_dmoe.viewer.what_if.shares import PriorsSection
 from napari_dmoe.viewer.what_if.sweep.view import SweepSection
 
-_BETWEEN = 5  # pixels: all of it is seen at once
+_BETWEEN = 4  # pixels: all of it is seen at once
 
 
 class WhatIfTab(ScrollColumn):
