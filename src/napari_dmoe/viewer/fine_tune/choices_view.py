@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from napari_dmoe.training.settings import TrainSettings
 
 _MOST_LABEL, _MOST_CASES = 254, 10_000
-_INDENT = 18
+_INDENT = 1
 _SETTINGS = (
     *("device", "epochs", "batch", "learning_rate", "loss", "dropout"),
     *("sampling", "annotated", "keep", "seed"),

@@ -14,6 +14,7 @@ from napari_dmoe.viewer.ui import parts
 from napari_dmoe.viewer.ui.theme import Tone, set_tone
 
 _AS_IT_IS = "not named"
+_LEAST = 34  # beside a channel and a pixel size, in the narrowest dock
 _BESIDE = 36  # what napari keeps free beside the text of a list
 _SIGNS: dict[Tone, str] = {"": "", "good": "✓ ", "caution": "⚠ "}
 
@@ -60,6 +61,7 @@ class ImageSection(QWidget):
             "model cannot use are greyed; point at one to see why.",
             characters=2,
         )
+        self.combo.setMinimumWidth(_LEAST)
         self.combo.activated.connect(self.image_chosen)
         self.channel_combo = parts.narrow_combo(
             "Channel",

@@ -24,6 +24,7 @@ NOT_KNOWN = "not known: values 0, 1, …"
 NOTHING = "No model is loaded. Choose one above, or open or drop a checkpoint."
 _LIST_HELP = "Bundled models, and checkpoints that were opened last."
 _SHORT_HASH = 12
+_LEAST = 34  # beside its buttons, in the narrowest dock
 _NOT_STATED = "not stated"
 
 
@@ -42,6 +43,7 @@ class ModelSection(QWidget):
         super().__init__(parent)
         self.combo = parts.narrow_combo("Model", _LIST_HELP, characters=2)
         self.combo.setPlaceholderText("no model")
+        self.combo.setMinimumWidth(_LEAST)
         self.combo.activated.connect(self._on_activated)
         self.browse_button = parts.button(
             "Open…",

@@ -57,6 +57,7 @@ class SampleSection(QWidget):
             policy = QSizePolicy.Policy
             made.setSizePolicy(policy.Expanding, policy.Fixed)
             made.setObjectName(choice.key)
+            made.setMinimumWidth(1)  # the narrowest dock shows its tooltip
             as_card(made)
             made.clicked.connect(self._on_clicked)
             self.buttons[choice.key] = made

@@ -13,7 +13,7 @@ from napari_dmoe.viewer.ui.parts import button, column, paragraph, row, tell
 from napari_dmoe.viewer.ui.words import WordsLink
 
 RESEARCH_ONLY = "Research use only, never a clinical decision."
-_STEPS, _STATUS_LINES = 1000, 3
+_STEPS, _STATUS_LINES = 1000, 2
 _BAR_HEIGHT, _BUTTON_HEIGHT = 8, 32
 
 

@@ -14,6 +14,8 @@ from napari_dmoe.viewer.what_if.replay.view import ReplaySection
 from napari_dmoe.viewer.what_if.shares import PriorsSection
 from napari_dmoe.viewer.what_if.sweep.view import SweepSection
 
+_BETWEEN = 4  # pixels: all of it is seen at once
+
 
 class WhatIfTab(ScrollColumn):
     """Holds the sections, one below the other."""
@@ -25,4 +27,5 @@ class WhatIfTab(ScrollColumn):
         self.noise = NoiseSection()
         self.replay = ReplaySection()
         self.priors = PriorsSection()
-        self.stack(self.sweep, self.experts, self.noise, self.replay, self.priors)
+        sections = self.sweep, self.experts, self.noise, self.replay, self.priors
+        self.stack(*sections, spacing=_BETWEEN)
