@@ -15,6 +15,7 @@ from napari_dmoe.inference.running.outlook import Outlook
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.progress import Progress
 from napari_dmoe.viewer import engines
+from napari_dmoe.viewer.layers.axes import name_axes
 from napari_dmoe.viewer.layers.records import layer_record
 from napari_dmoe.viewer.segment.fit import UNLIKE_MEANS
 
@@ -240,5 +241,12 @@ def test_nothing_moves_for_what_an_image_leaves_to_be_chosen(desk: Desk) -> None
         names.add(section.combo.width())
     assert section.axes_combo.isVisibleTo(desk.dock)
     assert section.pixel_size.isVisibleTo(desk.dock)
+    name_axes(desk.viewer.layers[-1], ("c", "y", "x"))
+    desk.wait_until_idle()
+    shown = section.channel_combo, section.pixel_size, section.axes_combo
+    places = [each.mapTo(section, each.rect().topLeft()).x() for each in shown]
+    ends = [x + each.width() for x, each in zip(places, shown, strict=True)]
+    assert all(end < x for end, x in zip(ends, places[1:], strict=False))
+    assert ends[-1] <= section.width()
     assert len(heights) == len(names) == 1
     assert min(names) > 150  # of 250: the name of the image can be read

@@ -14,6 +14,7 @@ from napari_dmoe.viewer.ui import parts
 from napari_dmoe.viewer.ui.theme import Tone, set_tone
 
 _AS_IT_IS = "not named"
+_LEAST = 48  # beside a channel and a pixel size, in the narrowest dock
 _BESIDE = 36  # what napari keeps free beside the text of a list
 _SIGNS: dict[Tone, str] = {"": "", "good": "✓ ", "caution": "⚠ "}
 
@@ -70,14 +71,16 @@ class ImageSection(QWidget):
             "Axes",
             "What the image's axes are: its layer does not name them. The choice is "
             "written into the layer's axis labels.",
+            characters=1,
         )
+        self.axes_combo.setMinimumWidth(_LEAST)
         self.axes_combo.activated.connect(self._on_axes)
         self.fit = parts.line(name="image-fit")
         self._layouts: list[tuple[str, ...]] = []
         self._channels = ChannelChoice()
         self._axes_row = parts.row(QLabel("Axes"), self.axes_combo, stretch=1)
         self.pixel_size = PixelSizeButton()
-        widest = self.fontMetrics().horizontalAdvance("choose …") + _BESIDE
+        widest = self.fontMetrics().horizontalAdvance("green") + _BESIDE
         self.channel_combo.setFixedWidth(widest)
         self._lay_out()
         self.show_channels(ChannelChoice())

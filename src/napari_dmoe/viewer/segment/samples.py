@@ -70,7 +70,7 @@ class SampleOffer(Control):
         if model is None:
             return CHOICES[0]
         names = session.model_origin, model.card.name.removesuffix(TUNED)
-        of_model = [each for each in CHOICES if each.model in names]
+        of_model = [each for name in names for each in CHOICES if each.model == name]
         of_kind = [each for each in CHOICES if kinds.get(each.model) == session.dims]
         return (*of_model, *of_kind, *CHOICES)[0]
 
