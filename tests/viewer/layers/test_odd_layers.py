@@ -179,6 +179,11 @@ def test_a_stack_is_run_by_a_2d_model_as_its_axes_were_chosen(
     assert mask_layer(layer, result)[0].shape == (3 if "c" not in names else 1, 20, 24)
 
 
+def test_an_axis_that_nobody_named_is_told_with_its_length() -> None:
+    said = describe_image(Image(pixels((5, 20, 24))))
+    assert "plane by plane over 5 along axis 0, not named" in said
+
+
 @pytest.mark.parametrize("signs", [(1, 1, -1), (1, -1, 1), (-1, -1, 1), (-1, -1, -1)])
 @pytest.mark.parametrize("spacing", [None, (2.0, 1.5, 1.0)])
 def test_a_mask_overlays_a_mirrored_volume_exactly(

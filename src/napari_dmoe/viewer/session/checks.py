@@ -42,7 +42,7 @@ def describe_image(image: Image, dims: int = 2, seen: str = "") -> str:
     along = [axis for axis in ("x", "y", "z")[:dims] if axis in sizes]
     parts = [" × ".join(str(sizes.pop(axis)) for axis in along)]
     parts += [_channels(image, dims), *filter(None, (seen,))]
-    over = [f"{AXIS_TITLES.get(a, a)} {n}" for a, n in sizes.items() if a != "c"]
+    over = [_axis(name, n) for name, n in sizes.items() if name != "c"]
     if over:
         unit = "plane by plane" if dims == 2 else "volume by volume"
         parts.append(f"{unit} over {', '.join(over)}")
@@ -54,6 +54,12 @@ def describe_image(image: Image, dims: int = 2, seen: str = "") -> str:
         size = _pixel_size(image, places, factors)
         parts.append(f"{size} mm {'pixels' if len(along) == 2 else 'voxels'}")
     return " · ".join(parts)
+
+
+def _axis(name: str, n: int) -> str:
+    """Say how long an axis is that a model is run over."""
+    title = AXIS_TITLES.get(name)
+    return f"{n} along {name}, not named" if title is None else f"{title} {n}"
 
 
 def _channels(image: Image, dims: int) -> str:
