@@ -283,7 +283,7 @@ def test_unloading_leaves_nothing_of_the_model_but_its_masks(
     assert "No model is loaded" in section.facts.text()
     assert section.combo.currentIndex() == -1
     assert not desk.dock.footer.button.isEnabled()
-    assert desk.status == "Open a model first."
+    assert desk.reason == "No model is loaded."
     assert len(desk.masks) == 1
     assert "Made for" in desk.segmenting.tab.result.summary.text()
     assert next(iter(desk.segmenting.tab.patient.inputs)) == "sex"
