@@ -14,7 +14,7 @@ import pytest
 from desk import IMAGE, Desk
 from napari.components import ViewerModel
 from napari.utils.notifications import Notification
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QCoreApplication, QEvent, Qt
 from qtpy.QtWidgets import QApplication
 
 from napari_dmoe.models.card import TrainingFacts
@@ -147,6 +147,8 @@ def test_a_checkpoint_on_the_canvas_opens_the_dock_and_becomes_no_layer(
     models[str(path)] = models["age"]
     other = make_desk(ViewerModel())
     engines, qtbot = other.segmenting._engines, other.qtbot
+    other.dock.deleteLater()  # now: the lists of its boxes are windows of their own
+    QCoreApplication.sendPostedEvents(other.dock, QEvent.Type.DeferredDelete)
     monkeypatch.setattr(dmoe_dock, "Engines", lambda: engines)
     viewer = make_napari_viewer()
     viewer.add_image(IMAGE, name="retina")
