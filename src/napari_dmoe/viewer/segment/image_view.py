@@ -11,10 +11,11 @@ from qtpy.QtWidgets import QLabel, QWidget
 from napari_dmoe.viewer.layers.axes import AXIS_TITLES
 from napari_dmoe.viewer.segment.pixel_size_view import PixelSizeButton
 from napari_dmoe.viewer.ui import parts
+from napari_dmoe.viewer.ui.lines import LineWithLink
 from napari_dmoe.viewer.ui.theme import Tone, set_tone
 
 _AS_IT_IS = "not named"
-_LEAST = 34  # beside a channel and a pixel size, in the narrowest dock
+_LEAST = 34  # beside a channel, in the narrowest dock
 _BESIDE = 36  # what napari keeps free beside the text of a list
 _SIGNS: dict[Tone, str] = {"": "", "good": "✓ ", "caution": "⚠ "}
 
@@ -81,11 +82,12 @@ class ImageSection(QWidget):
         self._axes_row = parts.row(QLabel("Axes"), self.axes_combo, stretch=1)
         self._axes_row.setVisible(False)
         self.pixel_size = PixelSizeButton()
-        choices = self.combo, self.channel_combo, self.pixel_size
+        choices = self.combo, self.channel_combo
         head = parts.row(parts.heading("IMAGE"), *choices, stretch=1)
         widest = self.fontMetrics().horizontalAdvance("green") + _BESIDE
         self.channel_combo.setFixedWidth(widest)
-        parts.column(self, head, self._axes_row, self.fit)
+        told = LineWithLink(self.fit, self.pixel_size)
+        parts.column(self, head, self._axes_row, told, spacing=2)
         self.show_channels(ChannelChoice())
 
     def show_images(self, images: Sequence[ImageChoice], current: int) -> None:

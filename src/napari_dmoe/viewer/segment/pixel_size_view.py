@@ -9,12 +9,12 @@ from qtpy.QtWidgets import (
     QDoubleSpinBox,
     QLabel,
     QMenu,
-    QPushButton,
     QWidget,
     QWidgetAction,
 )
 
 from napari_dmoe.viewer.ui import parts
+from napari_dmoe.viewer.ui.lines import LinkButton
 
 _LEAST, _MOST, _DIGITS = 0.0001, 100.0, 4
 _UNKNOWN = (
@@ -27,7 +27,7 @@ _FIELDS = {
 }
 
 
-class PixelSizeButton(QPushButton):
+class PixelSizeButton(LinkButton):
     """Opens the fields, and tells what was entered; hidden where the size is known."""
 
     stated = Signal(object)
