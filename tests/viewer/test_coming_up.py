@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import resources
 
 import napari
 import pytest
 from desk import IMAGE, Desk
 from napari.components import ViewerModel
+from npe2 import PluginManifest
+from npe2.manifest.utils import import_python_name
 from pytestqt.qtbot import QtBot
 
 from napari_dmoe.viewer import coming_up
@@ -93,3 +96,22 @@ def test_a_dock_that_somebody_put_there_is_enough(
     window_desk.viewer.open_sample(*SAMPLE)
     qtbot.wait(LONG_ENOUGH_MS)
     assert docks(window_desk.viewer) == [window_desk.dock]
+
+
+def test_the_command_of_the_manifest_lets_the_dock_come_up_and_then_presses(
+    window: napari.Viewer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manifest = PluginManifest.from_file(resources.files("napari_dmoe") / "napari.yaml")
+    (command,) = (
+        each
+        for each in manifest.contributions.commands
+        if each.id == "napari-dmoe.segment"
+    )
+    segment_now = import_python_name(command.python_name)
+    segment_now()
+    (dock,) = docks(window)
+    pressed: list[bool] = []
+    monkeypatch.setattr(DMoEDock, "press", lambda self: pressed.append(True))
+    segment_now()
+    assert docks(window) == [dock]
+    assert pressed == [True]

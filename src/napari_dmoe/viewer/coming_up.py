@@ -12,6 +12,7 @@ from qtpy.QtWidgets import QApplication, QDockWidget
 from napari_dmoe.viewer.contributed import DOCK
 from napari_dmoe.viewer.dock import DMoEDock
 from napari_dmoe.viewer.layers.samples import is_sample
+from napari_dmoe.viewer.ui.shortcut import has_dock, press
 from napari_dmoe.viewer.ui.turns import after_repaint
 
 if TYPE_CHECKING:
@@ -35,6 +36,15 @@ def open_dock(viewer: napari.Viewer) -> DMoEDock:
         holder.show()
         holder.raise_()
     return found
+
+
+def segment_now() -> None:
+    """Press the button of the window's dock; where there is none, let it come up."""
+    viewer = napari.current_viewer()
+    if viewer is not None and has_dock(viewer):
+        press(viewer)
+    elif viewer is not None:
+        open_dock(viewer)
 
 
 def come_up_beside_samples() -> None:

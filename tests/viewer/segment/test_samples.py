@@ -13,7 +13,9 @@ from napari.layers import Image, Labels
 from npe2 import PluginManager
 from qtpy.QtCore import Qt
 
+from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.phantoms.samples import sample_ct, sample_mr, sample_pelvis
+from napari_dmoe.viewer.engines import Surroundings
 from napari_dmoe.viewer.layers.camera import camera_of
 from napari_dmoe.viewer.session.session import session_of
 
@@ -77,6 +79,28 @@ def test_the_link_beside_the_button_opens_a_sample(
     desk = make_desk(ViewerModel())
     desk.click(desk.segmenting.tab.action.link)
     assert desk.session.image.name == "phantom fundus"
+
+
+def test_the_link_opens_the_sample_of_the_loaded_model(
+    make_desk: Callable[..., Desk],
+    models: dict[str, LoadedModel],
+    volume_model: LoadedModel,
+) -> None:
+    models["mine"] = models["skin-phantom"] = models["fundus"]
+    models["volumes"] = volume_model
+    dims = {"fundus-phantom": 2, "skin-phantom": 2, "pelvis-phantom": 3}
+    found = Surroundings("CPU", ("auto",), tuple(models), dims=dims)
+    desk = make_desk(ViewerModel(), look_around=lambda: found)
+    link = desk.segmenting.tab.action.link
+    for model, sample in (
+        ("skin-phantom", "Skin lesion"),
+        ("mine", "Fundus"),
+        ("volumes", "Pelvis CT"),
+    ):
+        desk.load(model)
+        assert f"Opens “{sample}" in link.toolTip()
+    desk.click(link)
+    assert desk.session.image.name.startswith("phantom pelvis")
 
 
 def opened(key: str) -> tuple[ViewerModel, Image, list[Labels]]:

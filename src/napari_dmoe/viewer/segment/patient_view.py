@@ -142,13 +142,14 @@ class PatientSection(QWidget):
         self.show_patient("", Patient(), sources={})
 
     def _add_row(self, grid: QGridLayout, field: PatientField) -> None:
-        label = QLabel(f"{field.label} *" if field.drives else field.label)
+        label = QLabel(field.label)
         font = label.font()
         font.setBold(field.drives)
         label.setFont(font)
         attribute = AttributeInput(field)
         attribute.entered.connect(self._on_entered)
         label.setBuddy(attribute)
+        label.setToolTip(attribute.help)
         source = line()
         row = grid.rowCount()
         for place, widget in enumerate((label, attribute, source)):
@@ -195,7 +196,8 @@ class AttributeInput(QWidget):
         """What is wrong with what was typed; empty where nothing is."""
         self._shown: str | float | None = None
         role = "Drives this model." if field.drives else "Does not drive this model."
-        tooltip = f"{field.label}. {role} {field.help}".strip()
+        self.help = tooltip = f"{field.label}. {role} {field.help}".strip()
+        """What it is, and whether it drives the model."""
         self.combo: QComboBox | None = None
         self.edit: QLineEdit | None = None
         if field.values:
