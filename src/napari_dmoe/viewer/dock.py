@@ -23,6 +23,7 @@ from napari_dmoe.viewer.routing.control import RoutingControl
 from napari_dmoe.viewer.segment.control import SegmentControl
 from napari_dmoe.viewer.segment.foot import RunFoot
 from napari_dmoe.viewer.session.session import session_of
+from napari_dmoe.viewer.ui.canvas import CanvasGuard
 from napari_dmoe.viewer.ui.connections import Connections, Refresh
 from napari_dmoe.viewer.ui.parts import StartButton
 from napari_dmoe.viewer.ui.shortcut import SegmentShortcut
@@ -87,6 +88,7 @@ class DMoEDock(QWidget):
         model.save_requested.connect(self.control(tuner).save_loaded)
         self.tabs.currentChanged.connect(self._on_tab)
         ThemeFollower(self, napari_viewer)
+        CanvasGuard(self, napari_viewer)
         shortcut = SegmentShortcut(self, napari_viewer, self.press)
         shortcut.changed.connect(self.footer.show_keys)
         self.footer.show_keys(shortcut.keys)

@@ -16,6 +16,7 @@ from qtpy.QtCore import Qt
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.phantoms.samples import sample_ct, sample_mr, sample_pelvis
 from napari_dmoe.viewer.engines import Surroundings
+from napari_dmoe.viewer.layers.camera import camera_of
 from napari_dmoe.viewer.session.session import session_of
 
 pytestmark = pytest.mark.gui
@@ -150,6 +151,17 @@ def test_a_sample_is_moved_to_once_and_only_when_it_comes() -> None:
     viewer.dims.set_current_step(0, 2)
     viewer.add_labels(np.zeros(image.data.shape, np.uint8), scale=image.scale)
     assert viewer.dims.current_step[0] == 2
+
+
+@pytest.mark.parametrize("ndisplay", [2, 3])
+def test_a_picture_that_is_opened_over_a_volume_is_in_view(ndisplay: int) -> None:
+    viewer, _, _ = opened("phantom-pelvis")
+    viewer.dims.ndisplay = ndisplay
+    (image,) = viewer.open_sample("napari-dmoe", "phantom-skin")
+    low, high = image.extent.world
+    np.testing.assert_allclose(camera_of(viewer).center[-2:], (low + high) / 2)
+    longest = (high - low).max() * camera_of(viewer).zoom
+    assert 0.9 * min(viewer.canvas.size) < longest <= max(viewer.canvas.size)
 
 
 def test_a_reference_is_filled_in_3d() -> None:

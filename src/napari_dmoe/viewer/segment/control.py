@@ -66,6 +66,7 @@ class SegmentControl(TabControl):
         Connections(self).add(surroundings_changed, self._on_surroundings)
         self.loader.changed.connect(self._show_readiness)
         tab.action.place(foot.button)
+        tab.place_device(foot.device_label)
         tab.action.remedy_requested.connect(self._on_remedy)
         self.subject.shown.connect(self._show_readiness)
         self.fit.found.connect(self._on_fit)
@@ -103,7 +104,7 @@ class SegmentControl(TabControl):
             QTimer.singleShot(_LAYOUT_MS, self._scroll_to_result)
 
     def _scroll_to_result(self) -> None:
-        self.tab.body.verticalScrollBar().setValue(self.tab.result.y())
+        self.tab.body.show_from(self.tab.result)
 
     def _on_settings(self) -> None:
         self._session.set_settings(self.tab.settings.value())

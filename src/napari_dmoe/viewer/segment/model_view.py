@@ -74,6 +74,7 @@ class ModelSection(QWidget):
         self._cards: list[str] = []
         buttons = self.save_button, self.browse_button, self.unload_button
         head = parts.row(parts.heading("MODEL"), self.combo, *buttons, stretch=1)
+        head.layout().setSpacing(4)
         parts.column(self, head, self._question)
         self.show_nothing()
 

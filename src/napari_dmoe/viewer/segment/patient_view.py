@@ -31,7 +31,7 @@ from napari_dmoe.viewer.ui.parts import (
 UNKNOWN = "unknown"
 _SOURCE = "Where this value came from."
 _RECORDED = "What goes into the record of a mask, but does not drive this model."
-_CHARACTERS = 5  # a value such as "glaucoma" is read whole at 300 px
+_CHARACTERS = 5  # a value such as "glaucoma" is read whole at 250 px
 
 
 class PatientSection(QWidget):
@@ -47,7 +47,7 @@ class PatientSection(QWidget):
         emphasise(self.title)
         self.title.setText("PATIENT")
         self.mixture_label = line(name="patient-mixture")
-        self.rerun_box = QCheckBox("Re-run when the driver changes")
+        self.rerun_box = QCheckBox("Re-run if the driver changes")
         self.rerun_box.setChecked(True)
         self.rerun_box.setToolTip(
             "Segments again by itself, if the last run took less than 2 seconds and "

@@ -34,7 +34,8 @@ from superqt.utils import QFlowLayout
 LARGEST_INTEGER = 2**31 - 1  # what a Qt spin box can hold
 _SWATCH = 12
 _MARGIN = 4
-_BESIDE = 8  # what napari keeps free beside the text of a list
+_BESIDE = 8  # what napari keeps free beside the text of an opened list
+_AROUND_TEXT = 3  # and what Qt does in the box, beside napari's padding
 _BETWEEN, _BETWEEN_SECTIONS = 4, 12
 
 
@@ -153,7 +154,9 @@ class NarrowCombo(QComboBox):
         self.initStyleOption(option)
         edge = QStyle.SubControl.SC_ComboBoxEditField
         box = QStyle.ComplexControl.CC_ComboBox
-        room = self.style().subControlRect(box, option, edge, self).width() - _BESIDE
+        room = (
+            self.style().subControlRect(box, option, edge, self).width() - _AROUND_TEXT
+        )
         shown = option.currentText or self.placeholderText()
         right = Qt.TextElideMode.ElideRight
         option.currentText = self.fontMetrics().elidedText(shown, right, room)
@@ -273,6 +276,10 @@ class ScrollColumn(QScrollArea):
         self.setWidgetResizable(True)
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+
+    def show_from(self, section: QWidget) -> None:
+        """Scroll so that a section is at the top, where the first one stands."""
+        self.verticalScrollBar().setValue(section.y() - _MARGIN)
 
 
 class _Content(QWidget):
