@@ -163,3 +163,12 @@ def test_that_there_is_nothing_in_an_image_is_said_first(
         found = outlook(loaded, flat)
         assert found.doubts[0].startswith("The image is constant")
         assert found.is_unlike == any("Unlike" in each for each in found.doubts)
+
+
+def test_why_a_volume_looks_unlike_is_said_before_that_it_does(
+    pelvis: LoadedModel,
+) -> None:
+    found = outlook(pelvis, SpatialImage(noise(16, 40, 40), ("z", "y", "x"))).doubts
+    why = [i for i, said in enumerate(found) if "voxel size is not known" in said]
+    unlike = [i for i, said in enumerate(found) if said.startswith("Unlike")]
+    assert why < unlike

@@ -109,7 +109,7 @@ def _of_planes(
     cropped, whole = (seen_how, ()) if is_cropped else ((), seen_how)
     # What is said of one plane of many, such as that it is empty, says little.
     said = prepared.notices if n == 1 else ()
-    cautions = _in_order((*unlike, *cropped), said)
+    cautions = _in_order(*unlike, *cropped, *map(_sentence, said))
     is_square = len(set(planes.frame_shape)) == 1
     word = "whole" if is_square or how.fit != "stretch" else "stretched"
     told = (*whole, *facts)
@@ -130,14 +130,14 @@ def _of_volume(loaded: LoadedModel, image: SpatialImage, pulse: Pulse) -> Outloo
     )
     pulse()
     unlike, facts = _likeness(loaded, [appearance(prepared.tensor)], "volume")
-    cautions = _in_order(unlike, prepared.notices)
+    # What is wrong with sizes and intensities comes first: it is why it looks unlike.
+    cautions = _in_order(*map(_sentence, prepared.notices), *unlike)
     return Outlook(cautions=cautions, facts=facts, is_unlike=bool(unlike))
 
 
-def _in_order(doubts: tuple[str, ...], notices: tuple[str, ...]) -> tuple[str, ...]:
-    """Return sentences, the most important first."""
-    said = (*doubts, *map(_sentence, notices))
-    return tuple(sorted(said, key=lambda each: each != _sentence(CONSTANT)))
+def _in_order(*sentences: str) -> tuple[str, ...]:
+    """Return sentences in their order, but first that there is nothing in an image."""
+    return tuple(sorted(sentences, key=lambda each: each != _sentence(CONSTANT)))
 
 
 def _likeness(
