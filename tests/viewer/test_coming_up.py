@@ -108,10 +108,11 @@ def test_the_command_of_the_manifest_lets_the_dock_come_up_and_then_presses(
         if each.id == "napari-dmoe.segment"
     )
     segment_now = import_python_name(command.python_name)
-    segment_now()
-    (dock,) = docks(window)
     pressed: list[bool] = []
     monkeypatch.setattr(DMoEDock, "press", lambda self: pressed.append(True))
+    segment_now()
+    (dock,) = docks(window)
+    assert pressed == []
     segment_now()
     assert docks(window) == [dock]
     assert pressed == [True]
