@@ -17,6 +17,9 @@ from napari_dmoe.viewer.layers.placement import axis_names
 _FILLED = 0.6
 """Share of the canvas that a region takes, along the side that is filled first."""
 
+_WHOLE = 0.95
+"""The same of a whole layer, as napari has it."""
+
 _LEAST_PIXELS = 24
 """Sides of what is shown of the image around a small region."""
 
@@ -55,7 +58,12 @@ def show_plane(viewer: ViewerModel, layer: Layer, step: int) -> None:
 
 def fit(viewer: ViewerModel, layer: Layer) -> None:
     """Let a layer fill the canvas, where this napari can do that for one layer."""
-    if hasattr(viewer, "fit_to_view"):
+    offset = viewer.dims.ndim - layer.ndim
+    if offset:  # napari 0.9 fails at a plane beside a volume
+        shown = [axis - offset for axis in viewer.dims.displayed if axis >= offset]
+        low, high = np.asarray(layer.extent.world)[:, shown]
+        _aim(viewer, low, high, _WHOLE)
+    elif hasattr(viewer, "fit_to_view"):
         viewer.fit_to_view(layers=[layer])
 
 
@@ -105,6 +113,14 @@ def look_at(
     corners = [image.data_to_world(corner) for corner in itertools.product(*sides)]
     shown = [axis - offset for axis in viewer.dims.displayed if axis >= offset]
     low, high = (np.array(of(corners, 0))[shown] for of in (np.min, np.max))
+    _aim(viewer, low, high, _FILLED)
+
+
+def _aim(viewer: ViewerModel, low: Any, high: Any, filled: float) -> None:
+    """Show what lies between two displayed points, as large as a share of the canvas.
+
+    The points are (n,) arrays of the displayed axes, in the world.
+    """
     camera = camera_of(viewer)
     centre = ((low + high) / 2)[-3:].tolist()
     camera.center = (*(0.0,) * (3 - len(centre)), *centre)
@@ -112,7 +128,7 @@ def look_at(
     if canvas is not None:
         room = np.array(canvas.size, float)
         size = (high - low)[-2:] if len(centre) == 2 else (high - low).max()
-        camera.zoom = float(_FILLED * (room / size).min())
+        camera.zoom = float(filled * (room / size).min())
 
 
 def _slide(viewer: ViewerModel, layer: Layer, target: Sequence[float]) -> None:

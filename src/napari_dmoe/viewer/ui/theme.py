@@ -35,6 +35,7 @@ _SHEET = """
 *[look="card"]:hover, *[look="card"]:focus {{ background-color: {primary}; }}
 *[tone="good"] {{ color: {good}; }}
 *[tone="caution"] {{ color: {caution}; }}
+Table {{ qproperty-worse: {caution}; }}
 """
 
 
