@@ -336,8 +336,6 @@ def test_draws_that_fill_all_groups_are_foretold() -> None:
     assert tries_to_fill([0, 2]) == pytest.approx(4, rel=0.01)
     of_four = 4 * (1 + 1 / 2 + 1 / 3 + 1 / 4)
     assert tries_to_fill([1] * 4) == pytest.approx(of_four, rel=0.01)
-        4 * (1 + 1 / 2 + 1 / 3 + 1 / 4), rel=0.01
-    )
     assert tries_to_fill([0, 0]) == 0
 
 
