@@ -11,6 +11,7 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QLabel, QWidget
 
 from napari_dmoe.models.titles import short_title
+from napari_dmoe.viewer.advice import in_dock
 from napari_dmoe.viewer.checkpoints import is_path
 from napari_dmoe.viewer.ui import icons, parts
 from napari_dmoe.viewer.ui.asking import ask_for_checkpoint
@@ -310,5 +311,6 @@ def _values(card: ModelCard, attribute: CardAttribute) -> str:
 def _trained_on(loaded: LoadedModel) -> str:
     facts = loaded.card.training
     n_cases = f"{facts.n_cases:,} cases" if facts.n_cases is not None else ""
-    parts = [part for part in (facts.data, n_cases, facts.note) if part]
+    data = in_dock(facts.data or "")
+    parts = [part for part in (data, n_cases, facts.note) if part]
     return " · ".join(parts) or _NOT_STATED
