@@ -289,3 +289,21 @@ def test_unloading_leaves_nothing_of_the_model_but_its_masks(
     assert len(desk.masks) == 1
     assert "Made for" in desk.segmenting.tab.result.summary.text()
     assert next(iter(desk.segmenting.tab.patient.inputs)) == "sex"
+
+
+def test_a_long_title_is_told_apart_before_it_is_cut(desk: Desk) -> None:
+    titles = {
+        "one": "Fundus (phantom-trained), driven by severity",
+        "two": "Fundus (phantom-trained), driven by race and severity",
+        "a (1).pth": "a (1).pth",
+    }
+    section = desk.segmenting.tab.model
+    section.offer(titles)
+    section.show_choice("one")
+    metrics = section.combo.fontMetrics()
+    short = "Fundus, driven by severity"
+    assert section.combo.shown_text(metrics.horizontalAdvance(short)) == short
+    assert section.combo.shown_text(10_000) == titles["one"]
+    assert section.combo.shown_text(metrics.horizontalAdvance(short) - 9)[-1] == "…"
+    section.show_choice("a (1).pth")
+    assert "(" in section.combo.shown_text(metrics.horizontalAdvance("a (1).p"))

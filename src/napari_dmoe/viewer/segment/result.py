@@ -20,7 +20,7 @@ from napari_dmoe.models.training_images import LOADS
 from napari_dmoe.patient import PatientError
 from napari_dmoe.progress import Progress, ProgressHook
 from napari_dmoe.viewer.bench import Bench, Control
-from napari_dmoe.viewer.contributed import ABOUT, PLUGIN
+from napari_dmoe.viewer.contributed import ABOUT
 from napari_dmoe.viewer.layers.measuring import Edits, differ, edits_of
 from napari_dmoe.viewer.layers.opening import TIFF_LABELS, complete_mask, mask_layers
 from napari_dmoe.viewer.layers.placement import plain
@@ -48,6 +48,7 @@ from napari_dmoe.viewer.session.results import Result
 from napari_dmoe.viewer.session.tidying import bring_back, tidy
 from napari_dmoe.viewer.ui.asking import ask_for_file, not_saved, table_path
 from napari_dmoe.viewer.ui.connections import Connections, Refresh
+from napari_dmoe.viewer.ui.docking import bring_up, contributed_widget
 from napari_dmoe.viewer.ui.measuring import MEASURING, Measuring
 from napari_dmoe.viewer.ui.work import Order
 
@@ -370,4 +371,5 @@ class ResultControl(Control):
         window = getattr(viewer, "window", None)
         if mask is not None and viewer is not None and window is not None:
             viewer.layers.selection.active = mask
-            window.add_plugin_dock_widget(PLUGIN, ABOUT, tabify=True)
+            kind = contributed_widget(ABOUT)
+            bring_up(window, kind, ABOUT, partial(kind, viewer), tabify=True)
