@@ -102,7 +102,7 @@ def length_in_mm(text: str) -> float:
     found = _LENGTH.fullmatch(text.strip())
     unit = millimetres(found[2] or "mm") if found else None
     if found is None or unit is None:
-        raise ValueError("Write a length, such as 0.05 or 50 µm.")
+        raise ValueError("Write a length: 0.05 or 50 µm.")
     length = round(float(found[1].replace(",", ".")) * unit, 12)
     if not 0 < length < float("inf"):
         raise ValueError("A size is larger than 0.")

@@ -402,6 +402,23 @@ def test_a_saved_mask_opens_with_its_classes_without_its_record_too(
     assert ("napari-dmoe" in arguments["metadata"]) == has_record
 
 
+def test_a_mask_from_a_file_says_why_a_changed_driver_does_not_run_again(
+    desk: Desk, saved_mask: Path, chosen: Callable[..., list[str]]
+) -> None:
+    section = desk.segmenting.tab.result
+    chosen(saved_mask)
+    reopened(desk)
+    assert section.outdated.text() == ""  # it was made for this very patient
+    desk.choose("severity", "glaucoma")
+    desk.wait_until_idle()
+    assert section.outdated.text() == (
+        "Segment adds a mask beside it (not made again by itself: it is from a file)."
+    )
+    desk.choose("severity", "unknown")
+    desk.wait_until_idle()
+    assert section.outdated.text() == ""
+
+
 @pytest.fixture
 def plugins() -> None:
     """Let napari know its own readers and writers, and ours."""

@@ -72,7 +72,7 @@ class InferenceSettings(Stated, frozen=True, extra="forbid"):
         title="Fit",
         description="how a picture that is not square meets a 2D model. card: as the "
         "model's card says; pad: whole; crop: its middle alone; stretch: whole, both "
-        "sides made alike",
+        "sides made alike. Fine-tuning goes by the card",
     )
     probabilities: bool = Field(
         default=False, title="Probabilities", description="keep a map for each class"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from qtpy.QtCore import Qt, Signal
+from qtpy.QtGui import QKeyEvent
 from qtpy.QtWidgets import (
     QLabel,
     QLineEdit,
@@ -115,8 +116,18 @@ def _size(text: str) -> float:
     return length
 
 
+class _Field(QLineEdit):
+    """Keeps Return to itself: the menu around it would close."""
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Take a key, and let no other widget have it if it is Return."""
+        super().keyPressEvent(event)
+        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+            event.accept()
+
+
 def _field(name: str, tooltip: str) -> QLineEdit:
-    field = QLineEdit()
+    field = _Field()
     field.setPlaceholderText("mm")
     field.setAccessibleName(f"{name} size")
     field.setToolTip(tooltip)

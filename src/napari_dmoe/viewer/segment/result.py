@@ -40,6 +40,7 @@ from napari_dmoe.viewer.session.checks import (
     describe_run,
     run_notices,
     unlike_notice,
+    was_for_others,
     why_not_again,
 )
 from napari_dmoe.viewer.session.inquiry import GONE
@@ -314,11 +315,14 @@ class ResultControl(Control):
 
     def _outdated(self, image: Image, result: Result) -> str:
         said = self._session.outdated(image, result.request)
+        is_of_driver = self._is_of_driver(image, result)
+        why_not = why_not_again(result) if is_of_driver else ""
+        because = f" ({why_not})" if why_not else ""
+        if result.request.is_of_file:
+            said = because  # of its run nothing is known but for whom it was
         if not said:
             return ""
-        why_not = why_not_again(result) if self._is_of_driver(image, result) else ""
-        because = f" ({why_not})" if why_not else ""
-        if result.looks_edited:  # it is a person's own by now, and belongs to no run
+        if result.looks_edited or result.request.is_of_file:  # it belongs to no run
             return f"Segment adds a mask beside it{because}." if because else ""
         what = "Segment again" if result.is_plain else "Make it again in “What if”"
         return f"{said} {what}{because}."
@@ -337,6 +341,9 @@ class ResultControl(Control):
         session, request = self._session, result.request
         if session.model is None:
             return False
+        if request.is_of_file:
+            patient = session.patient_of(image)
+            return was_for_others(result, session.model.card, patient)
         try:
             changes = request.changes(session.request(image, session.model))
         except PatientError:

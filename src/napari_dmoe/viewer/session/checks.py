@@ -238,9 +238,28 @@ def why_not_again(result: Result) -> str:
         return "a what-if is not made again by itself"
     if result.looks_edited:
         return "not made again by itself: it was painted on"
+    if result.request.is_of_file:
+        return "not made again by itself: it is from a file"
     if result.seconds >= SHORT_RUN_SECONDS:
         return f"not made again by itself: it took {result.seconds:.0f} s"
     return ""
+
+
+def was_for_others(result: Result, card: ModelCard, patient: Patient) -> bool:
+    """Say whether a mask's record names another value of a driver than a patient has.
+
+    Drivers that the card lacks do not count, nor values that it does not know.
+    """
+    made_for = {d.attribute: d.value for d in result.segmentation.provenance.drivers}
+    try:
+        now = zip(card.attributes, card.categories(patient), strict=True)
+    except PatientError:
+        return False
+    return any(
+        made_for[each.name] != (None if place is None else each.values[place])
+        for each, place in now
+        if each.name in made_for
+    )
 
 
 def run_notices(result: Result) -> tuple[str, ...]:
