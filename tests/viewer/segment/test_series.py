@@ -96,13 +96,13 @@ def test_of_a_stack_the_table_says_what_all_planes_show(layered: Desk) -> None:
         return replace(made, labels=labels)
 
     layered.segmenting._engines.__dict__["segment"] = in_one_plane
-    layered.viewer.add_image(np.stack([IMAGE] * 3), name="stack")
+    layered.viewer.add_image(np.stack([IMAGE] * 5), name="stack")
     layered.viewer.dims.set_current_step(0, 2)
     select(layered, "retina", "stack")
     segment_layers(layered)
     single, stack = layered.segmenting.tab.series.rows
     assert single["cup"] == "1 px"
-    assert stack["headline"] == "rim in 1, cup in 1 of 3 planes"
+    assert stack["headline"] == "rim in 1, cup in 1 of 5 planes"
     assert "cup" not in stack  # as in segment.csv: of which plane?
 
 
