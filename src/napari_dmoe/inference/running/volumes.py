@@ -103,7 +103,8 @@ class VolumeRun:
             phases = self._phases(part, volume, windows)
             scores = self._scores(number, prepared, windows, phases.of(RUNNING))
             self._keep(scores, phases.of(RESTORING))
-            if CONSTANT in prepared.notices:
+            # Of a single voxel nobody can tell whether it shows anything.
+            if CONSTANT in prepared.notices and math.prod(volume.spatial_shape) > 1:
                 self._empty_last()
             phases.of(RESTORING)(Progress(1, 1, "done"))
         return self._result()
