@@ -292,18 +292,21 @@ def _unit_range(
 ) -> tuple[NDArray[np.float64], list[str]]:
     """Bring any numbers (C, H, W) to [0, 1] as the published 0-255 range does."""
     scaled = np.empty(values.shape, np.float64)
-    low, high, n_bad = math.inf, -math.inf, 0
+    low, high, n_bad = np.inf, -np.inf, 0  # of each channel
     for rows in rows_of(values, PIXELS_AT_ONCE):
         pulse()
         part, n = finite(values[rows])
-        low, high = min(low, float(part.min())), max(high, float(part.max()))
+        low, high = (
+            np.minimum(low, part.min((1, 2))),
+            np.maximum(high, part.max((1, 2))),
+        )
         n_bad += n
         np.clip(part, 0, top, out=part)
         scaled[rows] = part / np.float64(top)
     if n_bad == values.size:
         raise ImageError(NOTHING_FINITE)
     notices = [not_finite(n_bad)] if n_bad else []
-    if low == high and values.dtype != bool:
+    if np.array_equal(low, high) and values.dtype != bool:
         notices.append(CONSTANT)
     return scaled, notices
 

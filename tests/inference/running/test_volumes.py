@@ -226,6 +226,16 @@ def test_volumes_of_a_series_run_one_by_one(unet: LoadedModel) -> None:
     np.testing.assert_array_equal(result.routing.gates[2][:, 1], alone.routing.gates[2])
 
 
+def test_a_volume_that_shows_nothing_is_background(unet: LoadedModel) -> None:
+    shown = volume().data
+    series = np.stack([shown, np.full_like(shown, 0.5)])
+    image = SpatialImage(series, ("t", "z", "y", "x"), np.diag([4.0, 3, 3, 1]), "mm")
+    result = segment(unet, image)
+    assert result.labels[0].any()
+    assert not result.labels[1].any()
+    assert not any(labels[1].any() for labels in result.by_value.values())
+
+
 def test_small_and_odd_volumes_keep_their_shape(unet: LoadedModel) -> None:
     image = volume((5, 40, 33))
     result = segment(unet, image, Patient(severity="T1"))

@@ -127,7 +127,7 @@ def test_a_span_over_values_comes_back_with_an_undone_stroke(
     desk.run()
     rest()
     before = shown(desk)
-    assert before[0].endswith("least–most")
+    assert before[0].endswith("least–most over the patients")
     assert "1–9" in before[2]
     mask = desk.masks[0]
     mask.paint((9, 8), 1)

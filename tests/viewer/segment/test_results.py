@@ -285,7 +285,7 @@ def test_an_own_value_lies_within_its_range(desk: Desk) -> None:
     section = desk.segmenting.tab.result
     cup = section.table.text().splitlines()[2]
     assert cup == "cup\t0 px\t0–9"
-    assert "least–most" in section.table.text().splitlines()[0]
+    assert "least–most over the patients" in section.table.text().splitlines()[0]
 
 
 def test_it_is_said_why_a_changed_driver_does_not_run_again(desk: Desk) -> None:

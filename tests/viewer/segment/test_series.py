@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication, QFileDialog, QMessageBox
 from tables import go_to
 
+from napari_dmoe.inference.results.segmentation import Segmentation
 from napari_dmoe.patient import Patient
 from napari_dmoe.viewer.engines import series
 from napari_dmoe.viewer.layers.opening import mask_layers
@@ -81,6 +83,27 @@ def test_each_layer_is_segmented_for_its_own_patient_and_a_bad_one_is_told(
     assert QApplication.clipboard().text() == section.table.text()
     head = section.table.text().splitlines()[0]
     assert head == "image\trim\tcup\tC/D vertical\tC/D area\theadline\toutcome\tlabels"
+
+
+def test_of_a_stack_the_table_says_what_all_planes_show(layered: Desk) -> None:
+    real = layered.segment
+
+    def in_one_plane(*arguments: object, **options: object) -> Segmentation:
+        made = real(*arguments, **options)
+        labels = made.labels.copy()
+        if labels.ndim == 3:
+            labels[1:] = 0
+        return replace(made, labels=labels)
+
+    layered.segmenting._engines.__dict__["segment"] = in_one_plane
+    layered.viewer.add_image(np.stack([IMAGE] * 5), name="stack")
+    layered.viewer.dims.set_current_step(0, 2)
+    select(layered, "retina", "stack")
+    segment_layers(layered)
+    single, stack = layered.segmenting.tab.series.rows
+    assert single["cup"] == "1 px"
+    assert stack["headline"] == "rim in 1, cup in 1 of 5 planes"
+    assert "cup" not in stack  # as in segment.csv: of which plane?
 
 
 def test_a_layer_whose_run_fails_does_not_stop_the_others(

@@ -111,7 +111,29 @@ def mask_headline(
         placed = SpatialImage(frame, along, affine, image.unit)
         sizes = class_sizes(placed, record.classes)
         found.append((expected.headline(frame, sizes), sizes))
-    return _of_frames(found, "planes" if n_axes == 2 else "volumes")
+    return of_frames(found, "planes" if n_axes == 2 else "volumes")
+
+
+def of_frames(found: Sequence[tuple[str, Sequence[ClassSize]]], what: str) -> str:
+    """Say what several planes or volumes show together; of a single one its line.
+
+    Parameters
+    ----------
+    found : sequence of (str, sequence of ClassSize)
+        The headline of each, and what its classes measure.
+    what : str
+        What they are: ``planes`` or ``volumes``.
+    """
+    lines, n = [line for line, _ in found], len(found)
+    if n == 1:
+        return lines[0]
+    if all(line == NOTHING for line in lines):
+        return f"{NOTHING} in {n} {what}"
+    doubts = [line for line in lines if line.startswith(IMPLAUSIBLE)]
+    if doubts:
+        why = doubts[0].removeprefix(f"{IMPLAUSIBLE}: ")
+        return f"{IMPLAUSIBLE} in {len(doubts)} of {n} {what}: {why}"
+    return f"{', '.join(_counted(found))} of {n} {what}"
 
 
 def _doubtful_size(
@@ -137,20 +159,6 @@ def _areas(sizes: Sequence[ClassSize]) -> str:
     named, further = there[:_MOST_NAMED], len(there) - _MOST_NAMED
     said = [*named, *([f"{further} more classes"] if further > 0 else [])]
     return ", ".join(said) + (f"; {len(absent)} not found" if absent else "")
-
-
-def _of_frames(found: Sequence[tuple[str, Sequence[ClassSize]]], what: str) -> str:
-    """Say what several planes or volumes show together; of a single one its line."""
-    lines, n = [line for line, _ in found], len(found)
-    if n == 1:
-        return lines[0]
-    if all(line == NOTHING for line in lines):
-        return f"{NOTHING} in {n} {what}"
-    doubts = [line for line in lines if line.startswith(IMPLAUSIBLE)]
-    if doubts:
-        why = doubts[0].removeprefix(f"{IMPLAUSIBLE}: ")
-        return f"{IMPLAUSIBLE} in {len(doubts)} of {n} {what}: {why}"
-    return f"{', '.join(_counted(found))} of {n} {what}"
 
 
 def _counted(found: Sequence[tuple[str, Sequence[ClassSize]]]) -> Iterator[str]:

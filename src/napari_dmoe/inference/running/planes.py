@@ -65,7 +65,7 @@ class PlaneRun:
         self.notices = dict.fromkeys(image.notices)
         if planes.backwards & set(PLANE_AXES):
             self.notices[TURNED] = None
-        self.n_constant = [0]
+        self.constant: set[int] = set()
         self.likeness = Likeness(loaded.card.training_images)
         self._white: White | None = None
         self.preprocessing = preprocessing_of(loaded, settings)
@@ -91,7 +91,7 @@ class PlaneRun:
         """Take inputs, what is known of them, and the device from another run."""
         self._inputs = lead._inputs
         self.digest, self.notices = lead.digest, lead.notices
-        self.n_constant, self.likeness = lead.n_constant, lead.likeness
+        self.constant, self.likeness = lead.constant, lead.likeness
         self.forward.batches = lead.forward.batches
 
     def listen(self, progress: ProgressHook, step: Progress) -> None:
@@ -131,9 +131,10 @@ class PlaneRun:
             pulse=self._pulse,
         )
         notices = [*prepared.notices, prepared.white.statement]
-        if n > 1 and CONSTANT in notices:  # said of them all in the end
-            notices.remove(CONSTANT)
-            self.n_constant[0] += 1
+        if CONSTANT in notices:
+            self.constant.add(number)
+            if n > 1:  # said of them all in the end
+                notices.remove(CONSTANT)
         self.notices.update(dict.fromkeys(filter(None, notices)))
         self.digest.add(prepared.tensor)
         self.likeness.look(number, prepared.raw)
@@ -177,7 +178,10 @@ class PlaneRun:
         return tokens.flatten(2, 3)
 
     def _keep(self, number: int, logits: Tensor, progress: ProgressHook) -> None:
-        """Turn one plane's logits (V, S, K, h, w) into labels."""
+        """Turn one plane's logits (V, S, K, h, w) into labels.
+
+        A plane of a single value stays background, whatever the network makes of it.
+        """
         n = max(1, self.n_restored)
         parts = [part_of(progress, i, n) for i in range(n)]
         probabilities = logits.softmax(2).mean(1)
@@ -185,11 +189,12 @@ class PlaneRun:
         # One known value: logits, as published; their order is the probabilities'.
         is_plain = logits.shape[:2] == (1, 1)
         scores = logits[0, 0] if is_plain else mixed
-        self._draw(scores, self.labels[number], parts[0])
-        # Likewise for each value of a mixture, so that it is what it is alone.
-        alone = logits[:, 0] if logits.shape[1] == 1 else probabilities
-        for value, kept in enumerate(self.by_value):
-            self._draw(alone[value], kept[number], parts[(value + 1) % n])
+        if number not in self.constant:
+            self._draw(scores, self.labels[number], parts[0])
+            # Likewise for each value of a mixture, so that it is what it is alone.
+            alone = logits[:, 0] if logits.shape[1] == 1 else probabilities
+            for value, kept in enumerate(self.by_value):
+                self._draw(alone[value], kept[number], parts[(value + 1) % n])
         if len(self.probabilities):
             shape = self.planes.frame_shape
             kept = self.probabilities[:, number]
@@ -280,8 +285,8 @@ class PlaneRun:
         return self.likeness.notices("plane", mean_loads(self.forward, blocks))
 
     def _constant(self) -> tuple[str, ...]:
-        n, of = self.n_constant[0], len(self.planes)
-        if not n:
+        n, of = len(self.constant), len(self.planes)
+        if not n or of == 1:
             return ()
         are = "is" if n == 1 else "are"
         words = f"{n} of {of} planes {are} constant: there is nothing to segment there"

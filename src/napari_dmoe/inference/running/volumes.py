@@ -14,6 +14,7 @@ from torch import Tensor
 
 from napari_dmoe.imaging.frames import Frames, source_axes, transposed
 from napari_dmoe.imaging.memory import NotEnoughMemory, refuse_beyond_memory
+from napari_dmoe.imaging.pixels import CONSTANT
 from napari_dmoe.imaging.restoration import best_class, restore_labels, restore_maps
 from napari_dmoe.imaging.spatial import Grid, ImageError, SpatialImage
 from napari_dmoe.imaging.volumes import (
@@ -108,6 +109,9 @@ class VolumeRun:
             windows = self._windows(prepared.grid.shape)
             scores = self._scores(number, prepared, windows, phases.of(RUNNING))
             self._keep(scores, phases.of(RESTORING))
+            # Of a single voxel nobody can tell whether it shows anything.
+            if CONSTANT in prepared.notices and math.prod(volume.spatial_shape) > 1:
+                self._empty_last()
             phases.of(RESTORING)(Progress(1, 1, "done"))
         return self._result()
 
@@ -246,6 +250,12 @@ class VolumeRun:
             else:
                 flips = (slice(None), *self.grid.upright()[1])
                 self.probabilities.append(maps.numpy()[flips])
+
+    def _empty_last(self) -> None:
+        """Let a volume of a single value be background, whatever the network says."""
+        alone = self.by_value[-1] if self.by_value else []
+        for labels in (self.labels[-1], *alone):
+            labels.fill(0)
 
     def _labels(self, scores: Tensor, progress: ProgressHook) -> NDArray[np.uint8]:
         if self.is_at_source:

@@ -22,7 +22,7 @@ from napari_dmoe.viewer.layers.placement import LayerData, plain
 from napari_dmoe.viewer.layers.pointer import pointer_away
 from napari_dmoe.viewer.segment.many_images_view import SeriesSection
 from napari_dmoe.viewer.segment.result import ResultFiles, opening
-from napari_dmoe.viewer.segment.result_rows import ShownMasks
+from napari_dmoe.viewer.segment.result_rows import ShownMasks, image_row
 from napari_dmoe.viewer.segment.run import Run, RunControl
 from napari_dmoe.viewer.session.checks import cautions, counted_notices
 from napari_dmoe.viewer.session.inquiry import GONE
@@ -200,9 +200,7 @@ def _with_notices(text: str, notices: Sequence[str]) -> str:
 def _measured(
     masks: ShownMasks, step: Sequence[int], hook: ProgressHook
 ) -> dict[str, str]:
-    measured = masks.measure(masks.at(step))
-    head = {"headline": measured[0].headline}
-    return head | {row.name: row.value for row in masks.rows(measured)}
+    return image_row(masks, step)
 
 
 TABLE_FILES = "Tables (*.csv)"

@@ -12,6 +12,7 @@ from napari.layers import Image
 from numpy.typing import NDArray
 
 from napari_dmoe.imaging.spatial import SPATIAL_AXES
+from napari_dmoe.inference.masks.headline import of_frames
 from napari_dmoe.inference.pictures.colours import Rgb
 from napari_dmoe.inference.results.segmentation import Segmentation
 from napari_dmoe.models.class_spans import DISC_PARTS
@@ -90,6 +91,21 @@ def file_rows(masks: ShownMasks, step: Sequence[int]) -> list[dict[str, str]]:
         rows += [{**at, **row.cells, **head} for row in masks.rows(measured)]
     note = badge(masks.made.provenance)
     return [row | {"note": note} for row in rows] if note else rows
+
+
+def image_row(masks: ShownMasks, step: Sequence[int]) -> dict[str, str]:
+    """Return the cells of an image in a table of images, as ``segment.csv`` has them.
+
+    Of several planes or volumes they say what all show together, and no sizes.
+    """
+    first = [masks.at(place)[:1] for place, _ in _places(masks, step)]
+    measured = [masks.measure(shown)[0] for shown in first]
+    what = "planes" if len(masks.made.grid.shape) == 2 else "volumes"
+    found = [(each.headline, each.sizes) for each in measured]
+    row = {"headline": of_frames(found, what)}
+    if len(measured) == 1:
+        row |= {each.name: each.value for each in masks.rows(measured)}
+    return row
 
 
 def _places(

@@ -39,7 +39,7 @@ _ICONS: dict[str, icons.Name] = {
 
 NO_RESULT = "No result yet"
 
-_SPAN = "least–most"
+_SPAN = "least–most over the patients"
 _SPAN_HELP = (
     "The least and the most of this mask and of those that each value of the unknown "
     "attribute alone would give."
