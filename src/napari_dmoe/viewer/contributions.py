@@ -60,7 +60,7 @@ def phantom_pelvis() -> list[LayerData]:
     return _phantom(sample_pelvis(), "phantom pelvis", NOTICE, "pelvis")
 
 
-_NOT_STATED = "not stated by the image's source"
+_NOT_STATED = "not stated"
 
 
 @_in_words

@@ -133,7 +133,7 @@ def test_a_scan_opens_at_its_organ_with_the_reference_as_an_outline(
     session = session_of(viewer)
     assert session.image is image
     assert not session.patient_of(image).known()
-    assert session.source_of(image, "severity") == "not stated by the image's source"
+    assert session.source_of(image, "severity") == "not stated"
     np.testing.assert_array_equal(
         np.bincount(reference.data.ravel()), np.bincount(make().labels.data.ravel())
     )

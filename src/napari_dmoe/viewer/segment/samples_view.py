@@ -69,7 +69,7 @@ class SampleSection(QWidget):
         self.sample_requested.emit(self.sender().objectName())
 
 
-_SAID = "Made-up images, each with its model and its patient:"
+_SAID = "Made-up, with model and patient:"
 
 
 def _picture(name: str) -> QPixmap:
