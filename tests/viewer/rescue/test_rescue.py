@@ -17,6 +17,7 @@ from napari.components import ViewerModel
 from napari.utils.notifications import Notification
 
 from napari_dmoe.imaging.disk.owners import machine
+from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.viewer.rescue import aside as putting
 from napari_dmoe.viewer.rescue import control
 from napari_dmoe.viewer.rescue.aside import (
@@ -220,6 +221,55 @@ def test_without_its_image_a_mask_has_a_neutral_name(
     desk.qtbot.waitUntil(lambda: not desk.dock.rescue_offer.isHidden())
     desk.dock.rescue_offer.restore_button.click()
     desk.qtbot.waitUntil(lambda: control.RESTORED in desk.viewer.layers)
+
+
+def test_a_tuned_model_is_restored_into_a_file_and_opened(
+    make_desk: Callable[..., Desk],
+    models: dict[str, LoadedModel],
+    put_aside: Aside,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    source, target = tmp_path / "result.safetensors", tmp_path / "mine.safetensors"
+    source.write_bytes(b"weights")
+    put_aside.put_model(source)
+    die(put_aside)
+    models[str(target)] = models["age"]
+    answers: list[Path | None] = [None, target]
+    monkeypatch.setattr(control, "ask_for_file", lambda *_: answers.pop(0))
+    desk = make_desk(ViewerModel())
+    offer = desk.dock.rescue_offer
+    desk.qtbot.waitUntil(lambda: not offer.isHidden())
+    assert offer.text.text().startswith("1 tuned model from ")
+    offer.restore_button.click()
+    assert not offer.isHidden()  # no file was chosen: it is still offered
+    assert len(files(put_aside)) == 1
+    offer.restore_button.click()
+    assert offer.isHidden()
+    desk.qtbot.waitUntil(lambda: desk.dock._session.model is models["age"])
+    assert target.read_bytes() == b"weights"
+    assert list(put_aside._root.iterdir()) == []
+
+
+def test_a_model_that_cannot_be_written_is_offered_again(
+    make_desk: Callable[..., Desk],
+    put_aside: Aside,
+    tmp_path: Path,
+    notifications: list[Notification],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    source = tmp_path / "result.safetensors"
+    source.write_bytes(b"weights")
+    put_aside.put_model(source)
+    die(put_aside)
+    nowhere = tmp_path / "nowhere" / "mine.safetensors"
+    monkeypatch.setattr(control, "ask_for_file", lambda *_: nowhere)
+    desk = make_desk(ViewerModel())
+    offer = desk.dock.rescue_offer
+    desk.qtbot.waitUntil(lambda: not offer.isHidden())
+    offer.restore_button.click()
+    desk.qtbot.waitUntil(lambda: bool(notifications) and not offer.isHidden())
+    assert len(files(put_aside)) == 1
 
 
 def test_what_is_declined_is_gone(

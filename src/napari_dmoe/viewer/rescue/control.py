@@ -185,17 +185,25 @@ class RescueControl(Control):
         """Begin to open something again; False where a person wants it later."""
         if not left.is_model:
             images = {i: samples_of(i) for i in self._session.images()}
-            ending = Ending(partial(self._show_mask, left), notify_error, lambda: None)
+            again = partial(self._offer_again, left)
+            ending = Ending(partial(self._show_mask, left), again, lambda: None)
             work = partial(_read, left, images)
             self._files.add(Job("dMoE: restoring a mask", work), ending)
             return True
         title, proposed = "Save the tuned model", "tuned.safetensors"
         path = ask_for_file(self._offer, title, proposed, MODEL_FILES, named_as_model)
         if path is not None:
-            ending = Ending(self._on_moved, notify_error, lambda: None)
+            again = partial(self._offer_again, left)
+            ending = Ending(self._on_moved, again, lambda: None)
             job = Job("dMoE: restoring a model", partial(_move, left, path))
             self._files.add(job, ending)
         return path is not None
+
+    def _offer_again(self, left: Left, error: Exception) -> None:
+        """Offer what could not be opened, unless it is gone, as into another window."""
+        notify_error(error)
+        if left.path.exists():
+            self._show_left([*self._left, left])
 
     def _on_moved(self, path: Path) -> None:
         self.model_restored.emit(str(path))
