@@ -68,7 +68,8 @@ def paint(desk: Desk, value: int = 1) -> None:
 
 
 def files(aside: Aside) -> list[Path]:
-    return sorted(aside._root.glob("*/*")) if aside._root.is_dir() else []
+    """Return what is put aside; not what is being written now."""
+    return sorted(aside._root.glob("*/[!.]*")) if aside._root.is_dir() else []
 
 
 def test_a_mask_comes_back_as_it_was_painted(put_aside: Aside) -> None:
@@ -145,6 +146,17 @@ def test_a_painted_mask_is_put_aside_without_a_name(
     with np.load(path) as stored:
         assert set(stored) == {"labels", "affine", "image"}
         assert stored["labels"][3, 5] == 1
+
+
+def test_who_paints_without_a_pause_is_not_forgotten(
+    desk: Desk, put_aside: Aside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(control, "PAUSE_MS", 1_000_000)
+    paint(desk)
+    assert files(put_aside) == []
+    monkeypatch.setattr(control, "LONGEST_SECONDS", 0.0)
+    paint(desk, 2)
+    desk.qtbot.waitUntil(lambda: bool(files(put_aside)))
 
 
 def test_what_is_undone_after_the_pause_is_not_what_is_put_aside(
