@@ -17,6 +17,7 @@ from napari.components import ViewerModel
 from napari.utils.notifications import Notification
 
 from napari_dmoe.imaging.disk.owners import machine
+from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.viewer.rescue import aside as putting
 from napari_dmoe.viewer.rescue import control
 from napari_dmoe.viewer.rescue.aside import (
@@ -67,7 +68,8 @@ def paint(desk: Desk, value: int = 1) -> None:
 
 
 def files(aside: Aside) -> list[Path]:
-    return sorted(aside._root.glob("*/*")) if aside._root.is_dir() else []
+    """Return what is put aside; not what is being written now."""
+    return sorted(aside._root.glob("*/[!.]*")) if aside._root.is_dir() else []
 
 
 def test_a_mask_comes_back_as_it_was_painted(put_aside: Aside) -> None:
@@ -146,6 +148,17 @@ def test_a_painted_mask_is_put_aside_without_a_name(
         assert stored["labels"][3, 5] == 1
 
 
+def test_who_paints_without_a_pause_is_not_forgotten(
+    desk: Desk, put_aside: Aside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(control, "PAUSE_MS", 1_000_000)
+    paint(desk)
+    assert files(put_aside) == []
+    monkeypatch.setattr(control, "LONGEST_SECONDS", 0.0)
+    paint(desk, 2)
+    desk.qtbot.waitUntil(lambda: bool(files(put_aside)))
+
+
 def test_what_is_undone_after_the_pause_is_not_what_is_put_aside(
     desk: Desk, put_aside: Aside
 ) -> None:
@@ -220,6 +233,55 @@ def test_without_its_image_a_mask_has_a_neutral_name(
     desk.qtbot.waitUntil(lambda: not desk.dock.rescue_offer.isHidden())
     desk.dock.rescue_offer.restore_button.click()
     desk.qtbot.waitUntil(lambda: control.RESTORED in desk.viewer.layers)
+
+
+def test_a_tuned_model_is_restored_into_a_file_and_opened(
+    make_desk: Callable[..., Desk],
+    models: dict[str, LoadedModel],
+    put_aside: Aside,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    source, target = tmp_path / "result.safetensors", tmp_path / "mine.safetensors"
+    source.write_bytes(b"weights")
+    put_aside.put_model(source)
+    die(put_aside)
+    models[str(target)] = models["age"]
+    answers: list[Path | None] = [None, target]
+    monkeypatch.setattr(control, "ask_for_file", lambda *_: answers.pop(0))
+    desk = make_desk(ViewerModel())
+    offer = desk.dock.rescue_offer
+    desk.qtbot.waitUntil(lambda: not offer.isHidden())
+    assert offer.text.text().startswith("1 tuned model from ")
+    offer.restore_button.click()
+    assert not offer.isHidden()  # no file was chosen: it is still offered
+    assert len(files(put_aside)) == 1
+    offer.restore_button.click()
+    assert offer.isHidden()
+    desk.qtbot.waitUntil(lambda: desk.dock._session.model is models["age"])
+    assert target.read_bytes() == b"weights"
+    assert list(put_aside._root.iterdir()) == []
+
+
+def test_a_model_that_cannot_be_written_is_offered_again(
+    make_desk: Callable[..., Desk],
+    put_aside: Aside,
+    tmp_path: Path,
+    notifications: list[Notification],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    source = tmp_path / "result.safetensors"
+    source.write_bytes(b"weights")
+    put_aside.put_model(source)
+    die(put_aside)
+    nowhere = tmp_path / "nowhere" / "mine.safetensors"
+    monkeypatch.setattr(control, "ask_for_file", lambda *_: nowhere)
+    desk = make_desk(ViewerModel())
+    offer = desk.dock.rescue_offer
+    desk.qtbot.waitUntil(lambda: not offer.isHidden())
+    offer.restore_button.click()
+    desk.qtbot.waitUntil(lambda: bool(notifications) and not offer.isHidden())
+    assert len(files(put_aside)) == 1
 
 
 def test_what_is_declined_is_gone(

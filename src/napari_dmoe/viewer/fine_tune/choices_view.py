@@ -158,13 +158,18 @@ class TuneSection(QWidget):
             with signals_blocked(self.n_spin):
                 self.n_spin.setValue(n)
 
-    def offer_full(self, n: int) -> None:
-        """Offer as many phantoms as a verdict needs; not where there are so many."""
+    def offer_full(self, full: int, quick: int) -> None:
+        """Offer as many phantoms as a verdict needs, and the way back; none for 0."""
+        is_full = self.n_spin.value() >= full
+        n = quick if is_full else full
+        told = f"Draw {n}: ten or more of every group, as a verdict on each needs. "
+        told += "It takes longer."
+        if is_full:
+            told = f"Draw {n}: a quick look, without a verdict on any group."
         self.full_button.setText(f"Use {n}")
-        told = f"Draw {n}: ten or more of every group, as a verdict on each needs."
-        self.full_button.setToolTip(f"{told} It takes longer.")
+        self.full_button.setToolTip(told)
         self.full_button.setAccessibleName(f"Use {n} guard cases")
-        self.full_button.setVisible(n > self.n_spin.value())
+        self.full_button.setVisible(full > 0)
 
     def show_facts(self, text: str) -> None:
         """Say how much work it will be."""

@@ -169,7 +169,11 @@ class GuardControl(Control):
             self._offer()
 
     def _on_full(self) -> None:
-        self._section.n_spin.setValue(self._n_full)
+        """Draw as many as a verdict needs, or the few again."""
+        from napari_dmoe.training.guarding.guard import QUICK
+
+        spin = self._section.n_spin
+        spin.setValue(QUICK if spin.value() >= self._n_full else self._n_full)
 
     def _look(self) -> None:
         """Look at the cases of the cohort that is chosen, anew each time."""
@@ -204,6 +208,8 @@ class GuardControl(Control):
             self._show()
 
     def _show(self) -> None:
+        from napari_dmoe.training.guarding.guard import QUICK
+
         guard = self.guard
         if guard is None:
             self._section.offer_guards((NONE,), 0)
@@ -213,7 +219,7 @@ class GuardControl(Control):
         self._section.offer_guards([*titles, FOLDER, TABLE], self._place)
         is_drawn = guard.kind == "phantoms"
         self._section.show_guard(self._note(guard), guard.n if is_drawn else None)
-        self._section.offer_full(self._n_full if is_drawn else 0)
+        self._section.offer_full(self._n_full if is_drawn else 0, QUICK)
         self.changed.emit()
 
     def _note(self, guard: Guard) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import shutil
+import time
 import weakref
 from functools import partial
 from pathlib import Path
@@ -41,6 +42,9 @@ from napari_dmoe.viewer.ui.jobs import Ending, Job, JobQueue, notify_error
 PAUSE_MS = 3000
 """From the last stroke until a mask is put aside."""
 
+LONGEST_SECONDS = 30.0
+"""Who paints on without a pause loses no more than that."""
+
 RESTORED = "restored mask"
 _numbers = itertools.count()
 
@@ -67,10 +71,10 @@ class RescueControl(Control):
         )
         self._left: list[Left] = []
         self._has_told = self._is_put = False
+        self._since = 0.0  # the first stroke that is not put aside
         self._files = JobQueue(self, has_bar=False)
         self._pause = QTimer(self)
         self._pause.setSingleShot(True)
-        self._pause.setInterval(PAUSE_MS)
         self._pause.timeout.connect(self._put_masks_aside)
         self._connections = Connections(self)
         self._connect()
@@ -97,8 +101,12 @@ class RescueControl(Control):
                 self._connections.add(layer.events.set_data, self._on_shown)
 
     def _on_paint(self, event: Any) -> None:
+        now = time.monotonic()
+        if not self._painted:
+            self._since = now
         self._painted.add(event.source)
-        self._pause.start()
+        is_late = now - self._since > LONGEST_SECONDS
+        self._pause.start(0 if is_late else PAUSE_MS)
 
     def _on_shown(self, event: Any) -> None:
         """Put a mask aside anew where strokes were undone: napari tells of no other."""
@@ -120,7 +128,7 @@ class RescueControl(Control):
 
     def _put_masks_aside(self) -> None:
         if self._files.is_busy:
-            self._pause.start()
+            self._pause.start(PAUSE_MS)
             return
         painted, images = list(self._painted), self._session.images()
         self._painted.clear()
@@ -185,17 +193,25 @@ class RescueControl(Control):
         """Begin to open something again; False where a person wants it later."""
         if not left.is_model:
             images = {i: samples_of(i) for i in self._session.images()}
-            ending = Ending(partial(self._show_mask, left), notify_error, lambda: None)
+            again = partial(self._offer_again, left)
+            ending = Ending(partial(self._show_mask, left), again, lambda: None)
             work = partial(_read, left, images)
             self._files.add(Job("dMoE: restoring a mask", work), ending)
             return True
         title, proposed = "Save the tuned model", "tuned.safetensors"
         path = ask_for_file(self._offer, title, proposed, MODEL_FILES, named_as_model)
         if path is not None:
-            ending = Ending(self._on_moved, notify_error, lambda: None)
+            again = partial(self._offer_again, left)
+            ending = Ending(self._on_moved, again, lambda: None)
             job = Job("dMoE: restoring a model", partial(_move, left, path))
             self._files.add(job, ending)
         return path is not None
+
+    def _offer_again(self, left: Left, error: Exception) -> None:
+        """Offer what could not be opened, unless it is gone, as into another window."""
+        notify_error(error)
+        if left.path.exists():
+            self._show_left([*self._left, left])
 
     def _on_moved(self, path: Path) -> None:
         self.model_restored.emit(str(path))
@@ -208,7 +224,8 @@ class RescueControl(Control):
         name = f"{image.name} / {RESTORED}" if image and is_there else RESTORED
         layer = viewer.add_labels(mask.labels, name=name, affine=mask.affine)
         self._painted.add(plain(layer))  # nobody has saved it yet
-        self._pause.start()
+        self._since = time.monotonic()
+        self._pause.start(PAUSE_MS)
         self._add("forgetting what was left", partial(decline, [left]))
 
 
