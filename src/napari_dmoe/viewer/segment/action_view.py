@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
 from napari_dmoe.viewer.ui import parts
-from napari_dmoe.viewer.ui.lines import LinkButton
+from napari_dmoe.viewer.ui.lines import LineWithLink, LinkButton
 from napari_dmoe.viewer.ui.theme import set_tone
 
 
@@ -38,12 +38,7 @@ class ActionSection(QWidget):
         self.link = LinkButton()
         self._key = ""
         self.link.clicked.connect(self._on_clicked)
-        below = QWidget()
-        layout = QHBoxLayout(below)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self.reason, stretch=1)
-        layout.addWidget(self.link)
-        below.setFixedHeight(self.link.sizeHint().height())
+        below = LineWithLink(self.reason, self.link)
         self._column: QVBoxLayout = parts.column(self, below, spacing=2)
         self.show_reason("")
 

@@ -50,7 +50,7 @@ class SegmentControl(TabControl):
         self.fit = FitControl(bench, tab.image)
         self.pixel_size = PixelSizeControl(bench, tab.image.pixel_size)
         self.seen_frame = SeenFrame(bench, tab.image)
-        self.results = ResultControl(bench, tab.result)
+        self.results = ResultControl(bench, tab.result, self.fit)
         self.compare = CompareControl(bench, tab.compare)
         self.layer_series = LayerSeries(bench, self.run, tab.series)
         self.files = ResultFiles(bench, tab.result)
@@ -66,6 +66,7 @@ class SegmentControl(TabControl):
         Connections(self).add(surroundings_changed, self._on_surroundings)
         self.loader.changed.connect(self._show_readiness)
         tab.action.place(foot.button)
+        tab.place_device(foot.device_label)
         tab.action.remedy_requested.connect(self._on_remedy)
         self.subject.shown.connect(self._show_readiness)
         self.fit.found.connect(self._on_fit)
@@ -103,7 +104,7 @@ class SegmentControl(TabControl):
             QTimer.singleShot(_LAYOUT_MS, self._scroll_to_result)
 
     def _scroll_to_result(self) -> None:
-        self.tab.body.verticalScrollBar().setValue(self.tab.result.y())
+        self.tab.body.show_from(self.tab.result)
 
     def _on_settings(self) -> None:
         self._session.set_settings(self.tab.settings.value())
@@ -124,7 +125,8 @@ class SegmentControl(TabControl):
         """Show whether a run can begin, beside the button; return that."""
         now = self._readiness()
         self._foot.show_ready("" if now.is_ready else now.text or now.why_not)
-        remedy = Remedy(now.remedy, now.offer) if now.remedy else None
+        more = self.samples.which_first if now.remedy == OPEN_SAMPLE else ""
+        remedy = Remedy(now.remedy, now.offer, more) if now.remedy else None
         self.tab.action.show_reason(now.text, remedy, is_caution=now.is_ready)
         return now.is_ready
 

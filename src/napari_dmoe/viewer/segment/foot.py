@@ -1,18 +1,18 @@
-"""The foot of the dock: the device, how a run goes, and Stop where Segment is far."""
+"""The foot of the dock: how a run goes, and Stop where Segment is far."""
 
 from __future__ import annotations
 
 from qtpy.QtWidgets import QWidget
 
 from napari_dmoe.viewer.ui.foot import Foot
-from napari_dmoe.viewer.ui.parts import button, line, row
+from napari_dmoe.viewer.ui.parts import button, line
 from napari_dmoe.viewer.ui.theme import PRIMARY
 
 STOP = "Stop the run; it leaves no layer."
 
 
 class RunFoot(Foot):
-    """Names the device and shows how a run goes.
+    """Shows how a run goes, and knows the device.
 
     Its button, which segments and stops, stands under the patient in the Segment tab.
     While other tabs are seen, :attr:`stop_button` takes its place in the foot.
@@ -20,35 +20,27 @@ class RunFoot(Foot):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         self.device_label = line(name="device")  # its name may be long
+        """Stands elsewhere: beside the choice of a device."""
         self.device_label.setText("Device: looking …")
         self.stop_button = button("Stop", STOP)
-        policy = self.stop_button.sizePolicy()
-        policy.setRetainSizeWhenHidden(True)  # so that nothing jumps
-        self.stop_button.setSizePolicy(policy)
         self._is_far, self._keys = False, ""
-        device = row(self.device_label, self.stop_button)
         super().__init__(
             "run",
             start="Segment",
             start_help="Segment the image for its patient (one click, one mask).",
             stop_help=STOP,
-            above=(device,),
+            beside=(self.stop_button,),
             is_elsewhere=True,
             parent=parent,
         )
         self.button.setObjectName(PRIMARY)
-        # Beside the short line: the one on research has no room for it at 300 pixels.
-        beside = device.layout()
-        if beside is not None:
-            beside.addWidget(self.words_link)
-        self.words_link.setMinimumWidth(self.words_link.sizeHint().width())
         self.stop_button.clicked.connect(self._on_clicked)
 
     def show_device(self, text: str) -> None:
         """Name the device."""
         self.device_label.setText(f"Device: {text}")
         self.device_label.setToolTip(
-            f"{text}. Where the model runs: another can be chosen under Advanced."
+            f"{text}. Where the model runs; another can be chosen below."
         )
 
     def show_keys(self, keys: str) -> None:
@@ -65,7 +57,9 @@ class RunFoot(Foot):
         super()._show_button()
         if self._keys:
             self.button.setToolTip(f"{self.button.toolTip()} ({self._keys})")
-        self.stop_button.setVisible(self._is_running and self._is_far)
+        has_stop = self._is_running and self._is_far
+        self.stop_button.setVisible(has_stop)
+        self.words_link.setVisible(not has_stop)
         self.stop_button.setEnabled(self.button.isEnabled())
 
     def _on_clicked(self) -> None:

@@ -31,7 +31,7 @@ from napari_dmoe.viewer.ui.parts import (
 UNKNOWN = "unknown"
 _SOURCE = "Where this value came from."
 _RECORDED = "What goes into the record of a mask, but does not drive this model."
-_CHARACTERS = 5  # a value such as "glaucoma" is read whole at 300 px
+_CHARACTERS = 5  # a value such as "glaucoma" is read whole at 250 px
 
 
 class PatientSection(QWidget):
@@ -47,7 +47,7 @@ class PatientSection(QWidget):
         emphasise(self.title)
         self.title.setText("PATIENT")
         self.mixture_label = line(name="patient-mixture")
-        self.rerun_box = QCheckBox("Re-run when the driver changes")
+        self.rerun_box = QCheckBox("Re-run if the driver changes")
         self.rerun_box.setChecked(True)
         self.rerun_box.setToolTip(
             "Segments again by itself, if the last run took less than 2 seconds and "
@@ -142,13 +142,14 @@ class PatientSection(QWidget):
         self.show_patient("", Patient(), sources={})
 
     def _add_row(self, grid: QGridLayout, field: PatientField) -> None:
-        label = QLabel(f"{field.label} *" if field.drives else field.label)
+        label = QLabel(field.label)
         font = label.font()
         font.setBold(field.drives)
         label.setFont(font)
         attribute = AttributeInput(field)
         attribute.entered.connect(self._on_entered)
         label.setBuddy(attribute)
+        label.setToolTip(attribute.help)
         source = line()
         row = grid.rowCount()
         for place, widget in enumerate((label, attribute, source)):
@@ -195,7 +196,8 @@ class AttributeInput(QWidget):
         """What is wrong with what was typed; empty where nothing is."""
         self._shown: str | float | None = None
         role = "Drives this model." if field.drives else "Does not drive this model."
-        tooltip = f"{field.label}. {role} {field.help}".strip()
+        self.help = tooltip = f"{field.label}. {role} {field.help}".strip()
+        """What it is, and whether it drives the model."""
         self.combo: QComboBox | None = None
         self.edit: QLineEdit | None = None
         if field.values:

@@ -46,12 +46,16 @@ class SegmentTab(QWidget):
             InferenceSettings(), names=_SETTINGS, choices={"device": _DEVICES}
         )
         advanced = QWidget()
-        column(advanced, self.patient.rerun_box, self.settings)
+        self._advanced = column(advanced, self.patient.rerun_box, self.settings)
         self.advanced = Fold(
             "Advanced", "Re-runs, device, fit, noise and unknown values.", advanced
         )
         self.body = ScrollColumn()
         self._lay_out()
+
+    def place_device(self, label: QWidget) -> None:
+        """Take in what names the device, once, above where another is chosen."""
+        self._advanced.insertWidget(1, label)
 
     def _lay_out(self) -> None:
         head = QWidget()

@@ -35,7 +35,7 @@ class Foot(QWidget):
         start: str,
         start_help: str,
         stop_help: str,
-        above: Sequence[QWidget] = (),
+        beside: Sequence[QWidget] = (),
         below: Sequence[QWidget] = (),
         is_elsewhere: bool = False,
         parent: QWidget | None = None,
@@ -56,9 +56,10 @@ class Foot(QWidget):
         self.status = FixedLines(_STATUS_LINES, name=f"{name}-status")
         self.research_label = paragraph(RESEARCH_ONLY, name="research-only")
         self.words_link = WordsLink()
-        texts = self.status, row(self.research_label, self.words_link)
+        self.words_link.setMinimumWidth(self.words_link.sizeHint().width())
         buttons = () if is_elsewhere else (self.button,)
-        column(self, *above, *buttons, *below, self.bar, *texts)
+        texts = row(self.status, *beside, self.words_link), self.research_label
+        column(self, *buttons, *below, self.bar, *texts)
         self._may_start = self._may_stop = True
         self._why_not = self._shorter = ""
         self.show_running(False)

@@ -10,7 +10,7 @@ from typing import Literal
 
 from napari.resources import get_colorized_svg, get_icon_path
 from qtpy.QtCore import QByteArray, QEvent, QObject, QSize, Qt
-from qtpy.QtGui import QIcon, QPainter, QPalette, QPixmap
+from qtpy.QtGui import QBitmap, QIcon, QImage, QPainter, QPalette, QPixmap, QRegion
 from qtpy.QtSvg import QSvgRenderer
 from qtpy.QtWidgets import QAbstractButton
 
@@ -35,7 +35,9 @@ _DRAWN = {
 }
 """Paths in a square of 100; what lies within another is cut out."""
 
-_SIDE, _DENSITY = 16, 2
+_SIDE, _SEEN, _DENSITY = 16, 13, 2
+"""Pixels of an icon, of what is drawn in it, and how many make one."""
+_LARGE = 128
 _RECOLOURED = QEvent.Type.StyleChange, QEvent.Type.PaletteChange, QEvent.Type.Polish
 
 
@@ -76,15 +78,32 @@ class _Painter(QObject):
 
 
 def _icon(name: Name, colour: str) -> QIcon:
-    renderer = QSvgRenderer(QByteArray(_svg(name, colour).encode()))
-    side = _SIDE * _DENSITY
-    pixmap = QPixmap(side, side)
-    pixmap.fill(Qt.GlobalColor.transparent)
-    painter = QPainter(pixmap)
-    renderer.render(painter)
+    """Paint an icon as large as the others, whatever room its drawing leaves around."""
+    drawn = _trimmed(_svg(name, colour))
+    side, most = _SIDE * _DENSITY, _SEEN * _DENSITY
+    scaled = drawn.scaled(
+        *(most, most, Qt.AspectRatioMode.KeepAspectRatio),
+        Qt.TransformationMode.SmoothTransformation,
+    )
+    image = QImage(side, side, QImage.Format.Format_ARGB32_Premultiplied)
+    image.fill(Qt.GlobalColor.transparent)
+    painter = QPainter(image)
+    middle = (side - scaled.width()) // 2, (side - scaled.height()) // 2
+    painter.drawImage(*middle, scaled)
     painter.end()
-    pixmap.setDevicePixelRatio(_DENSITY)
-    return QIcon(pixmap)
+    image.setDevicePixelRatio(_DENSITY)
+    return QIcon(QPixmap.fromImage(image))
+
+
+def _trimmed(svg: str) -> QImage:
+    """Draw an icon large, and cut off what is empty around it."""
+    image = QImage(_LARGE, _LARGE, QImage.Format.Format_ARGB32_Premultiplied)
+    image.fill(Qt.GlobalColor.transparent)
+    painter = QPainter(image)
+    QSvgRenderer(QByteArray(svg.encode())).render(painter)
+    painter.end()
+    seen = QRegion(QBitmap.fromImage(image.createAlphaMask())).boundingRect()
+    return image.copy(seen)
 
 
 def _svg(name: Name, colour: str) -> str:

@@ -34,7 +34,8 @@ from superqt.utils import QFlowLayout
 LARGEST_INTEGER = 2**31 - 1  # what a Qt spin box can hold
 _SWATCH = 12
 _MARGIN = 4
-_BESIDE = 8  # what napari keeps free beside the text of a list
+_BESIDE = 8  # what napari keeps free beside the text of an opened list
+_AROUND_TEXT = 3  # and what Qt does in the box, beside napari's padding
 _BETWEEN, _BETWEEN_SECTIONS = 4, 12
 
 
@@ -141,8 +142,15 @@ def allow(start: QPushButton, why_not: str, tooltip: str) -> None:
     start.setToolTip(why_not or tooltip)
 
 
+SHORT = int(Qt.ItemDataRole.UserRole) + 1
+"""Role of an item's shorter text."""
+
+
 class NarrowCombo(QComboBox):
-    """Ends what it has no room for in dots; the list that it opens has room for all."""
+    """Ends what it has no room for in dots; the list that it opens has room for all.
+
+    An item may have a shorter text at :data:`SHORT`, which is shown before any dots.
+    """
 
     def paintEvent(self, event: QPaintEvent | None) -> None:
         """Paint the box, and of its text what there is room for."""
@@ -153,12 +161,18 @@ class NarrowCombo(QComboBox):
         self.initStyleOption(option)
         edge = QStyle.SubControl.SC_ComboBoxEditField
         box = QStyle.ComplexControl.CC_ComboBox
-        room = self.style().subControlRect(box, option, edge, self).width() - _BESIDE
-        shown = option.currentText or self.placeholderText()
-        right = Qt.TextElideMode.ElideRight
-        option.currentText = self.fontMetrics().elidedText(shown, right, room)
+        inner = self.style().subControlRect(box, option, edge, self)
+        option.currentText = self.shown_text(inner.width() - _AROUND_TEXT)
         painter.drawComplexControl(box, option)
         painter.drawControl(QStyle.ControlElement.CE_ComboBoxLabel, option)
+
+    def shown_text(self, room: int) -> str:
+        """Return what is shown of the chosen item in so many pixels."""
+        metrics = self.fontMetrics()
+        shown = self.currentText() or self.placeholderText()
+        if metrics.horizontalAdvance(shown) > room:
+            shown = self.currentData(SHORT) or shown
+        return metrics.elidedText(shown, Qt.TextElideMode.ElideRight, room)
 
     def showPopup(self) -> None:
         """Open the list, as wide as its longest line."""
@@ -273,6 +287,10 @@ class ScrollColumn(QScrollArea):
         self.setWidgetResizable(True)
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+
+    def show_from(self, section: QWidget) -> None:
+        """Scroll so that a section is at the top, where the first one stands."""
+        self.verticalScrollBar().setValue(section.y() - _MARGIN)
 
 
 class _Content(QWidget):

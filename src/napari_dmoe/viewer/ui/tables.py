@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 from qtpy.QtCore import (
+    Property,
     QAbstractTableModel,
     QModelIndex,
     QPersistentModelIndex,
@@ -36,8 +37,6 @@ _LEAST = 0.0005  # what three decimals round to 0
 _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 _DASH_THAT_MAY_BREAK = "–\u200b"  # with a space of no width, for narrow docks
 _MOST_FACTS = 100
-_WORSE = QColor("#e0564f")
-"""At least 3 : 1 on dark and light tables; a sign and a word say it, too."""
 _OF_FACTS = (
     Column("colour", ""),
     Column("name", ""),
@@ -52,6 +51,7 @@ class TableModel(QAbstractTableModel):
 
     lines: Sequence[Line] = ()
     columns: Sequence[Column] = ()
+    worse: QColor | None = None
 
     def fill(self, lines: Sequence[Line], columns: Sequence[Column]) -> None:
         """Hold other lines."""
@@ -84,7 +84,7 @@ class TableModel(QAbstractTableModel):
                 font.setBold(True)
                 return font
             case Qt.ItemDataRole.ForegroundRole if of.key in line.worse:
-                return _WORSE
+                return self.worse
             case Qt.ItemDataRole.DecorationRole if index.column() == 0 and line.colour:
                 return swatch(line.colour)
         return _order(value) if role == SORT_ROLE else None
@@ -153,6 +153,15 @@ class Table(QTableView):
         self.selectionModel().currentRowChanged.connect(self._on_index)
         self.activated.connect(self._on_activated)
         self.setVisible(False)
+
+    def _worse(self) -> QColor:
+        return self._lines.worse or self.palette().text().color()
+
+    def _set_worse(self, colour: QColor) -> None:
+        self._lines.worse = colour
+
+    worse = Property(QColor, _worse, _set_worse)
+    """Colour of what is worse, which the dock's style sheet gives it."""
 
     def show_lines(
         self, lines: Sequence[Line], columns: Sequence[Column] | None = None
@@ -291,7 +300,8 @@ class Facts(Table):
     def __init__(self, span_help: str, *, span_title: str = "") -> None:
         super().__init__(most_lines=_MOST_FACTS)
         self._facts: tuple[TableRow, ...] = ()
-        self._help = {"span": span_help}
+        self._asks, self._is_narrow = 0, False
+        self._help = span_help
         self._title = span_title
         self.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
@@ -307,9 +317,25 @@ class Facts(Table):
 
     def show_facts(self, rows: Sequence[TableRow]) -> None:
         """Show other lines."""
-        self._facts = tuple(rows)
-        head = [self._line(each) for each in self._head()]
-        self.show_lines([*head, *map(self._line, rows)], _OF_FACTS)
+        self._facts, self._is_narrow = tuple(rows), False
+        self._show()
+        self._asks = sum(self._widths())
+        self._show_where_there_is_room()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Show the spans where there is room for them now."""
+        super().resizeEvent(event)
+        self._show_where_there_is_room()
+
+    def _show_where_there_is_room(self) -> None:
+        """Set spans below their values where there is no room behind these."""
+        is_narrow = self._asks > self.viewport().width()
+        if is_narrow != self._is_narrow:
+            self._is_narrow = is_narrow
+            self._show()
+
+    def _show(self) -> None:
+        self.show_lines(list(map(self._line, (*self._head(), *self._facts))), _OF_FACTS)
 
     def show_nothing(self) -> None:
         """Show no line."""
@@ -322,16 +348,22 @@ class Facts(Table):
 
     def _line(self, fact: TableRow) -> Line:
         span = fact.span.replace("–", _DASH_THAT_MAY_BREAK)
+        told = {("value" if self._is_narrow else "span"): self._help} if span else {}
         cells = {"name": fact.name, "value": fact.value, "span": span}
-        return Line(cells, self._help if span else {}, fact.colour)
+        if self._is_narrow:
+            cells |= {"value": f"{fact.value}\n{span}".strip(), "span": ""}
+        return Line(cells, told, fact.colour)
 
     def _share_width(self) -> None:
         """Wrap the spans in what is left of the width."""
-        *others, last = range(len(_OF_FACTS))
-        widths = [self._needed(place) + _GAP * (place > 0) for place in others]
-        for place, width in zip(others, widths, strict=True):
+        *widths, _ = self._widths()
+        left = max(self.viewport().width() - sum(widths), 1)
+        for place, width in enumerate((*widths, left)):
             self.setColumnWidth(place, width)
-        self.setColumnWidth(last, max(self.viewport().width() - sum(widths), 1))
+
+    def _widths(self) -> list[int]:
+        """Return what the columns need, and a gap before all but the first."""
+        return [self._needed(n) + _GAP * (n > 0) for n in range(len(_OF_FACTS))]
 
     def _share_height(self) -> None:
         self.resizeRowsToContents()

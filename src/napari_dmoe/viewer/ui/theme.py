@@ -31,10 +31,12 @@ _SHEET = """
 #{name}:hover {{ border: 1px solid {text}; }}
 #{name}:pressed {{ background-color: {highlight}; }}
 #{name}:disabled {{ background-color: transparent; border: 1px solid {current}; }}
+QTabBar::tab {{ padding: 3px 3px; }}
 *[look="card"] {{ background-color: {foreground}; border-radius: 2px; padding: 4px; }}
 *[look="card"]:hover, *[look="card"]:focus {{ background-color: {primary}; }}
 *[tone="good"] {{ color: {good}; }}
 *[tone="caution"] {{ color: {caution}; }}
+Table {{ qproperty-worse: {caution}; }}
 """
 
 
