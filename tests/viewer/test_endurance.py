@@ -20,6 +20,8 @@ from napari_dmoe.viewer.ui import turns
 pytestmark = pytest.mark.gui
 
 N_ROUNDS = 30
+SWEPT_EVERY = 4
+"""Rounds from one sweep to the next, which napari takes long to show."""
 PAINTED_MS = 20
 VALUES = ("healthy", "suspect", "glaucoma")
 
@@ -84,10 +86,12 @@ def play(desk: Desk, number: int) -> None:
         tab.shown_box.click()
     tab.block_slider.setValue(number % (tab.block_slider.maximum() + 1))
     wait(PAINTED_MS)
-    desk.dock.tabs.setCurrentWidget(desk.what_if.tab)
-    found = sweep(desk).found
-    found.slider.setValue(found.slider.maximum())
-    wait(PAINTED_MS)
+    if number % SWEPT_EVERY == 0:
+        desk.dock.tabs.setCurrentWidget(desk.what_if.tab)
+        found = sweep(desk).found
+        found.slider.setValue(found.slider.maximum())
+        wait(PAINTED_MS)
+        assert stack_of(desk).data.shape[0] == len(VALUES)
     for ndisplay in (3, 2):
         viewer.dims.ndisplay = ndisplay
         wait(PAINTED_MS)
@@ -101,6 +105,5 @@ def test_a_window_lives_through_rounds_of_use(
     for number in range(N_ROUNDS):
         play(desk, number)
         assert len(desk.masks) >= 1
-        assert stack_of(desk).data.shape[0] == len(VALUES)
     assert nesting.n_draws > N_ROUNDS
     assert (nesting.deepest, nesting.changed_in_a_draw) == (1, 0)

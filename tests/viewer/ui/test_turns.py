@@ -10,7 +10,14 @@ import pytest
 from desk import Desk
 from napari.utils.progress import cancelable_progress, progress
 from pytestqt.qtbot import QtBot
-from qtpy.QtCore import QCoreApplication, QObject, QThreadPool, QTimer, Signal
+from qtpy.QtCore import (
+    QCoreApplication,
+    QObject,
+    QPoint,
+    QThreadPool,
+    QTimer,
+    Signal,
+)
 from qtpy.QtWidgets import QDialog, QFileDialog, QMenu, QWidget
 
 from napari_dmoe.progress import Progress, ProgressHook
@@ -102,6 +109,20 @@ def test_a_modal_window_without_a_loop_of_its_own_is_waited_for(
     qtbot.wait(100)
     assert slots.order == []
     dialog.close()
+    qtbot.waitUntil(lambda: slots.order == ["result"])
+
+
+def test_a_menu_without_a_loop_of_its_own_is_waited_for(
+    slots: Slots, qtbot: QtBot
+) -> None:
+    menu = QMenu()  # as those of the menu bar, and the lists of combo boxes
+    qtbot.addWidget(menu)
+    menu.addAction("Something")
+    menu.popup(QPoint(0, 0))
+    in_turn(slots, slots.slot("result"))
+    qtbot.wait(100)
+    assert slots.order == []
+    menu.close()
     qtbot.waitUntil(lambda: slots.order == ["result"])
 
 

@@ -42,6 +42,7 @@ class _Turns:
             is_top
             and not self._is_under_way
             and QApplication.activeModalWidget() is None
+            and QApplication.activePopupWidget() is None  # no loop of its own, mostly
         )
 
     def add(self, owner: QObject, act: Act) -> None:
