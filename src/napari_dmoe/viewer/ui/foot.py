@@ -72,7 +72,7 @@ class Foot(QWidget):
     def show_running(self, is_running: bool) -> None:
         """Offer to stop while something goes on, else to start."""
         self._is_running = is_running
-        self.bar.setValue(0)
+        self._show_fraction(0)
         self.bar.setVisible(is_running)
         self._show_button()
 
@@ -82,7 +82,7 @@ class Foot(QWidget):
 
     def show_progress(self, so_far: SoFar) -> None:
         """Show how far it is, what is done, and how long it will still take."""
-        self.bar.setValue(max(self.bar.value(), round(_STEPS * so_far.fraction)))
+        self._show_fraction(max(self.bar.value(), round(_STEPS * so_far.fraction)))
         said = [f"{so_far.message} ({so_far.fraction:.0%})", so_far.left]
         seconds = so_far.seconds_left
         if seconds is not None and seconds > LONG_SECONDS:
@@ -92,6 +92,15 @@ class Foot(QWidget):
     def show_status(self, text: str) -> None:
         """Say what happens, or happened last."""
         tell(self.status, text)
+
+    def _show_fraction(self, steps: int) -> None:
+        """Let the bar be painted in its turn: Qt would paint the window at once.
+
+        Its canvas, too, whose layers may have changed a moment ago.
+        """
+        self.bar.setUpdatesEnabled(False)
+        self.bar.setValue(steps)
+        self.bar.setUpdatesEnabled(True)
 
     def _show_button(self) -> None:
         is_running, (start_help, stop_help) = self._is_running, self._helps
