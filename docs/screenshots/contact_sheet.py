@@ -42,7 +42,7 @@ from napari_dmoe.viewer.routing.control import RoutingControl
 from napari_dmoe.viewer.segment.control import SegmentControl
 from napari_dmoe.viewer.what_if.control import WhatIfControl
 
-WINDOW = (1360, 792)  # its dock is about 700 pixels high
+WINDOW = (1000, 792)  # its dock is about 700 pixels high; a large canvas takes long
 NORMAL, LARGE, LARGE_WIDTH = 9, 14, 400
 """Sizes of napari's letters, in points, as they come and half as large again; and how
 wide the dock is then."""
