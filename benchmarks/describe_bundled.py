@@ -9,12 +9,13 @@ is computed of the first phantoms of the cohort that each was trained on.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 
 from napari_dmoe.imaging.fitting import Fit
-from napari_dmoe.models.checkpoint import bundled_names, load_checkpoint
+from napari_dmoe.imaging.preprocessing import Preprocessing
+from napari_dmoe.models.checkpoint import LoadedModel, bundled_names, load_checkpoint
 from napari_dmoe.models.training_images import IMAGES_SUFFIX, KnownImages
 from napari_dmoe.phantoms.kinds import KINDS
 from napari_dmoe.training.cases.pool import read_pool
@@ -28,8 +29,8 @@ NUMBER = {"fundus": 400, "fundus-race": 400, "skin": 300, "pelvis": 100}
 """The first phantoms of each cohort, which are drawn; the models saw more of them (2400
 and, of pelvis, 400), and further ones change the figures little."""
 
-FITS: Mapping[str, Fit] = {"fundus": "pad", "fundus-race": "pad", "skin": "stretch"}
-"""How planes meet them. Phantoms of skin are not square, and were stretched."""
+FIT: Fit = "pad"
+"""How planes meet them; phantoms of skin, which are not square, were stretched."""
 
 EVERY = 25
 """Each 25th was held out."""
@@ -37,7 +38,7 @@ EVERY = 25
 
 def describe(model: str) -> Path:
     """Write one model's facts; return where they lie."""
-    loaded, kind = load_checkpoint(model), model.removesuffix("-phantom")
+    loaded, kind = seen_whole(load_checkpoint(model)), model.removesuffix("-phantom")
     cases = list(KINDS[kind].cohort(NUMBER[kind], seed=SEED))
     cases = [case for i, case in enumerate(cases) if i % EVERY]
     pool = read_pool(cases, loaded.card)
@@ -49,13 +50,22 @@ def describe(model: str) -> Path:
         sha256=loaded.sha256,
         phantoms=kind,
         class_spans=spans_of(pool, loaded.card.classes),
-        fit=FITS.get(kind),
+        fit=None if loaded.card.dims == 3 else FIT,
         training_images=facts,
     )
     folder = Path(str(resources.files("napari_dmoe.models"))) / "bundled"
     path = folder / f"{model}{IMAGES_SUFFIX}"
     path.write_text(known.model_dump_json() + "\n", "utf-8")
     return path
+
+
+def seen_whole(loaded: LoadedModel) -> LoadedModel:
+    """Return a model that planes meet as they are to, whatever was stated before."""
+    how = loaded.preprocessing
+    if not isinstance(how, Preprocessing):
+        return loaded
+    card = loaded.card.model_copy(update={"preprocessing": how.fitted(FIT)})
+    return replace(loaded, card=card)
 
 
 def main() -> None:

@@ -6,6 +6,7 @@ Engines take ``progress``, any callable of one :class:`Progress`. A hook that ra
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -62,6 +63,19 @@ Pulse = Callable[[], None]
 
 def no_pulse() -> None:
     """Do nothing; the default pulse."""
+
+
+def beats(progress: ProgressHook, n: int, message: str) -> Pulse:
+    """Return a pulse that tells of work of about `n` beats as it goes on.
+
+    Nobody knows the last one beforehand: whoever does the work tells that it is over.
+    """
+    counted = itertools.count()
+
+    def pulse() -> None:
+        progress(Progress(min(next(counted), n - 1), n, message))
+
+    return pulse
 
 
 Words = Callable[[int, int], str]

@@ -122,7 +122,10 @@ def test_of_a_cohort_only_the_men_are_named(
     of_woman, of_man, of_unknown = (r["outcome"] for r in rows_of(out / "segment.csv"))
     assert of_woman == "segmented for sex female"
     assert NEVER in of_man
-    assert "sex unknown: female alone, card's shares; left out: male" in of_unknown
+    assert (
+        "sex unknown: female alone, weighted as in training; left out: male"
+        in of_unknown
+    )
 
 
 def test_sweep_and_replay_say_so_before_they_run(

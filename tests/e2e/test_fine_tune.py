@@ -75,7 +75,7 @@ def test_sample_segment_paint_tune_keep_segment(
     qtbot.mouseClick(tab.outcome.keep_button, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: tuning.state is State.KEPT, timeout=TIMEOUT_MS)
     tuned = dock._session.model
-    assert tuned.sha256 == load_checkpoint(folder / "tuned.safetensors").sha256
+    assert tuned.sha256 == load_checkpoint(folder / "kept.safetensors").sha256
     assert parent.sha256[:12] in str(tuned.card.training.note)
     dock.tabs.setCurrentWidget(dock.control(SegmentControl).tab)
     segment()

@@ -7,10 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pytestqt.qtbot import QtBot
 
 import napari_dmoe
 from napari_dmoe.cohorts.case import CohortError
+from napari_dmoe.models.checkpoint import load_checkpoint
 from napari_dmoe.viewer.advice import advised, in_dock
+from napari_dmoe.viewer.segment.model_view import CardDetails
 
 PACKAGE = Path(napari_dmoe.__file__).parent
 ROOMS = "training", "evaluation", "cohorts", "inference", "models", "imaging"
@@ -61,6 +64,21 @@ def test_the_dock_gives_advice_of_its_own() -> None:
     error = advised(CohortError(f"{said}name it as unlabelled"))
     assert isinstance(error, CohortError)
     assert str(error).endswith("paint it as 0 and tick “Only painted parts count”")
+
+
+def test_what_a_model_was_trained_on_names_no_command() -> None:
+    drawn = "synthetic lesions drawn by napari-dmoe phantoms --kind skin; no photograph"
+    assert in_dock(drawn) == "synthetic lesions drawn by napari-dmoe; no photograph"
+
+
+@pytest.mark.gui
+@pytest.mark.parametrize("name", ["skin-phantom", "fundus-phantom"])
+def test_the_facts_of_a_bundled_model_name_no_command(qtbot: QtBot, name: str) -> None:
+    details = CardDetails()
+    qtbot.addWidget(details)
+    details.show_model(load_checkpoint(name))
+    assert "synthetic" in details.rows["Trained on"].text()
+    assert not [row.text() for row in details.rows.values() if " --" in row.text()]
 
 
 def test_what_names_no_option_is_said_as_it_is() -> None:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import resources
 
 import napari
+import numpy as np
 import pytest
 from desk import IMAGE, Desk
 from napari.components import ViewerModel
+from npe2 import PluginManifest
+from npe2.manifest.utils import import_python_name
 from pytestqt.qtbot import QtBot
 
 from napari_dmoe.viewer import coming_up
-from napari_dmoe.viewer.coming_up import open_dock
+from napari_dmoe.viewer.coming_up import open_dock, segment_now
 from napari_dmoe.viewer.contributions import phantom_skin
 from napari_dmoe.viewer.dock import DMoEDock
+from napari_dmoe.viewer.session.session import session_of
 
 pytestmark = pytest.mark.gui
 
@@ -68,6 +73,25 @@ def test_a_dock_that_was_hidden_is_shown_again(
     assert docks(window) == [dock]
 
 
+def test_the_shortcut_brings_up_the_dock_that_the_menu_knows(
+    window: napari.Viewer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(napari, "current_viewer", lambda: window)
+    segment_now()
+    assert list(window.window.dock_widgets) == ["Segment for a patient (dMoE)"]
+
+
+def test_a_picture_beside_a_volume_is_looked_at_and_chosen(
+    window: napari.Viewer,
+) -> None:
+    window.add_image(np.zeros((9, 20, 20), np.float32), scale=(3, 1, 1))
+    session = session_of(window)
+    (picture,) = window.open_sample(*SAMPLE)
+    assert session.image is picture
+    middle = np.mean(picture.extent.world, axis=0)
+    assert window.camera.center[-2:] == pytest.approx(middle)
+
+
 def test_another_image_brings_up_nothing(window: napari.Viewer, qtbot: QtBot) -> None:
     phantom_skin()  # asked for, and put nowhere
     window.add_image(IMAGE)
@@ -93,3 +117,22 @@ def test_a_dock_that_somebody_put_there_is_enough(
     window_desk.viewer.open_sample(*SAMPLE)
     qtbot.wait(LONG_ENOUGH_MS)
     assert docks(window_desk.viewer) == [window_desk.dock]
+
+
+def test_the_command_of_the_manifest_lets_the_dock_come_up_and_then_presses(
+    window: napari.Viewer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manifest = PluginManifest.from_file(resources.files("napari_dmoe") / "napari.yaml")
+    (command,) = (
+        each
+        for each in manifest.contributions.commands
+        if each.id == "napari-dmoe.segment"
+    )
+    segment_now = import_python_name(command.python_name)
+    segment_now()
+    (dock,) = docks(window)
+    pressed: list[bool] = []
+    monkeypatch.setattr(DMoEDock, "press", lambda self: pressed.append(True))
+    segment_now()
+    assert docks(window) == [dock]
+    assert pressed == [True]

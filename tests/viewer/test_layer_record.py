@@ -117,6 +117,11 @@ def test_about_opens_the_record_of_the_result_that_is_shown(
     (widget,) = [each for each in docks.values() if isinstance(each, LayerRecord)]
     assert widget.title.text() == "retina / mask"
     assert rows(widget)["Shows"] == "mask"
+    # By the name that napari's menu looks for: it opens no second one.
+    assert "About this layer, its model and dMoE (dMoE)" in docks
+    widget.parent().hide()
+    window_desk.click(window_desk.segmenting.tab.result.record_button)
+    assert widget.isVisibleTo(window_desk.viewer.window._qt_window)
 
 
 def test_beside_the_record_stand_the_models_card_and_the_plugin(

@@ -45,7 +45,7 @@ OPENED = {
     "napari_dmoe.viewer.layers.opening.has_record": lambda: reading(Path("a.nii")),
     "napari_dmoe.phantoms.samples.sample_fundus": contributions.phantom_fundus,
     "napari_dmoe.phantoms.samples.sample_ct": contributions.ct_pelvis,
-    "napari_dmoe.viewer.layers.opening.image_layer": contributions.mr_brain,
+    "napari_dmoe.viewer.layers.samples.image_layer": contributions.mr_brain,
     "skimage.data.retina": contributions.retina_colour,
     "napari_dmoe.viewer.layers.saving.save_layer": lambda: (
         contributions.write_nifti_layer("a.nii", np.zeros(3), {})

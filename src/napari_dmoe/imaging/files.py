@@ -26,6 +26,8 @@ PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
 TIFF_SUFFIXES = (".tif", ".tiff")
 IMAGE_SUFFIXES = (*PICTURE_SUFFIXES, *TIFF_SUFFIXES, *NIFTI_SUFFIXES)
 """Files that :func:`read_image` takes."""
+LABELS = ".labels"
+"""What stands before the suffix of a mask's file."""
 
 _RESERVED = re.compile(r"(con|prn|aux|nul|(com|lpt)[\d¹²³])(\.|$)", re.IGNORECASE)
 MAX_NAME = 80
@@ -55,16 +57,17 @@ def proposed_stem(title: str) -> str:
 
     Examples
     --------
-    >>> proposed_stem("f2.png / mask"), proposed_stem("scan.nii.gz")
-    ('f2_mask', 'scan')
+    >>> proposed_stem("f2.png / mask"), proposed_stem("Scan.LABELS.TIF")
+    ('f2_mask', 'Scan')
     """
     parts = title.split(" / ")
     return safe_stem(" / ".join(without_suffix(part) for part in parts))
 
 
 def without_suffix(name: str) -> str:
-    """Return a name without the suffixes of images that it ends in."""
-    while image_suffix(Path(name)) in IMAGE_SUFFIXES and image_stem(Path(name)):
+    """Return a name without the suffixes of images and masks that it ends in."""
+    known = (*IMAGE_SUFFIXES, LABELS)
+    while image_suffix(Path(name)) in known and image_stem(Path(name)):
         name = image_stem(Path(name))
     return name
 

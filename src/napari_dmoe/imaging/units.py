@@ -1,4 +1,4 @@
-"""Units of length by the many names that people and programs give them."""
+"""Units of length by the many names that people and programs give them, and lengths."""
 
 from __future__ import annotations
 
@@ -35,6 +35,9 @@ _NAMES = {
 }
 _ESCAPED_MICRO = re.compile(r"\\u00b5", re.IGNORECASE)
 """As ImageJ writes it."""
+_LENGTH = re.compile(
+    r"([-+]?(?:\d+[.,]?\d*|[.,]\d+)(?:e[-+]?\d+)?)\s*(\D*)", re.IGNORECASE
+)
 _NO_LENGTH = ("", "px", "pixel", "voxel", "none", "unknown", "reference frame")
 
 
@@ -79,3 +82,28 @@ def millimetres(unit: str | None) -> float | None:
     except ValueError:
         return None
     return None if name is None else _MM[name]
+
+
+def length_in_mm(text: str) -> float:
+    """Read a length that a person wrote, in mm where no unit is named.
+
+    Point and comma both begin the decimals, whatever the language of the desktop.
+
+    Raises
+    ------
+    ValueError
+        For what is no length above 0.
+
+    Examples
+    --------
+    >>> length_in_mm("0.05"), length_in_mm("0,05 mm"), length_in_mm("50 µm")
+    (0.05, 0.05, 0.05)
+    """
+    found = _LENGTH.fullmatch(text.strip())
+    unit = millimetres(found[2] or "mm") if found else None
+    if found is None or unit is None:
+        raise ValueError("Write a length, such as 0.05 or 50 µm.")
+    length = round(float(found[1].replace(",", ".")) * unit, 12)
+    if not 0 < length < float("inf"):
+        raise ValueError("A size is larger than 0.")
+    return length

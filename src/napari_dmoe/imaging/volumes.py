@@ -287,6 +287,18 @@ def _shape_at(
     )
 
 
+def model_shape(
+    image: SpatialImage, preprocessing: VolumePreprocessing
+) -> tuple[int, ...]:
+    """Return the shape (z, y, x) that a volume has when it is prepared."""
+    sizes = dict(zip(image.spatial_axes, image.spatial_shape, strict=True))
+    shape = tuple(sizes[axis] for axis in VOLUME_AXES)
+    if preprocessing.spacing is None or image.unit != "mm":
+        return shape
+    spacing = np.linalg.norm(image.affine_along(VOLUME_AXES)[:-1, :-1], axis=0)
+    return _shape_at(Grid.identity(shape), spacing, preprocessing.spacing)
+
+
 def _refuse_finer(
     shape: tuple[int, ...], found: tuple[int, ...], wanted: tuple[float, float, float]
 ) -> None:

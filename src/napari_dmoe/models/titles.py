@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from importlib import resources
 
 _BUNDLED = resources.files("napari_dmoe.models") / "bundled"
+_IN_BRACKETS = re.compile(r" \([^)]*\)")
 _END_OF_SUBJECT = re.compile(r" \(|,")
 
 
@@ -25,6 +26,17 @@ def bundled_titles() -> Mapping[str, str]:
     """
     titles: dict[str, str] = json.loads((_BUNDLED / "titles.json").read_text("utf-8"))
     return titles
+
+
+def short_title(title: str) -> str:
+    """Return a title without what stands in brackets, where there is no room for it.
+
+    Examples
+    --------
+    >>> short_title("Fundus (phantom-trained), driven by severity")
+    'Fundus, driven by severity'
+    """
+    return _IN_BRACKETS.sub("", title).strip() or title
 
 
 def subject_of(title: str) -> str:

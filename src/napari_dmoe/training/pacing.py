@@ -37,8 +37,8 @@ class Paces(BaseModel):
     steps: float = Field(gt=0)
 
 
-PLANES = Paces(drawing=0.2, looking=0.02, reading=0.05, measuring=0.2, steps=0.8)
-VOLUMES = Paces(drawing=2.3, looking=0.01, reading=0.2, measuring=1.2, steps=0.3)
+PLANES = Paces(drawing=0.2, looking=0.02, reading=0.4, measuring=0.24, steps=0.8)
+VOLUMES = Paces(drawing=0.8, looking=0.01, reading=0.4, measuring=0.55, steps=0.26)
 """Of the bundled models on one core. Only their proportions count before a run."""
 
 

@@ -24,6 +24,8 @@ _INSTEAD = {
 _IN_BRACKETS = re.compile(r"\s*\([^()]*--[a-z][^()]*\)")
 _CLAUSE = re.compile(r"[,;:]\s(?:or\s)?[^,;:.]*--[a-z][^;.]*")
 _OPTION = re.compile(r"--[a-z][a-z-]*")
+_COMMAND = re.compile(r"\bnapari-dmoe phantoms(?: --kind [a-z-]+)?")
+"""How cards say that what a model was trained on was drawn here."""
 
 
 def in_dock(text: str) -> str:
@@ -36,6 +38,7 @@ def in_dock(text: str) -> str:
     """
     for advice, instead in _INSTEAD.items():
         text = text.replace(advice, instead)
+    text = _COMMAND.sub("napari-dmoe", text)
     if _OPTION.search(text) is None:
         return text
     return _CLAUSE.sub("", _IN_BRACKETS.sub("", text))

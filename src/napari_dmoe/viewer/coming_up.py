@@ -7,11 +7,13 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import napari
-from qtpy.QtWidgets import QApplication, QDockWidget
+from qtpy.QtWidgets import QApplication
 
 from napari_dmoe.viewer.contributed import DOCK
 from napari_dmoe.viewer.dock import DMoEDock
 from napari_dmoe.viewer.layers.samples import is_sample
+from napari_dmoe.viewer.ui.docking import bring_up
+from napari_dmoe.viewer.ui.shortcut import has_dock, press
 from napari_dmoe.viewer.ui.turns import after_repaint
 
 if TYPE_CHECKING:
@@ -23,18 +25,17 @@ def open_dock(viewer: napari.Viewer) -> DMoEDock:
 
     Whoever docked one, there is no second.
     """
-    docked = viewer.window.dock_widgets.values()
-    found = next((each for each in docked if isinstance(each, DMoEDock)), None)
-    if found is None:
-        # By the name that napari's menu gives it, so that the menu finds it.
-        found = DMoEDock(viewer)
-        viewer.window.add_dock_widget(found, name=f"{DOCK} (dMoE)", area="right")
-        return found
-    holder = found.parent()
-    if isinstance(holder, QDockWidget):
-        holder.show()
-        holder.raise_()
-    return found
+    make = partial(DMoEDock, viewer)
+    return bring_up(viewer.window, DMoEDock, DOCK, make, area="right")
+
+
+def segment_now() -> None:
+    """Press the button of the window's dock; where there is none, let it come up."""
+    viewer = napari.current_viewer()
+    if viewer is not None and has_dock(viewer):
+        press(viewer)
+    elif viewer is not None:
+        open_dock(viewer)
 
 
 def come_up_beside_samples() -> None:

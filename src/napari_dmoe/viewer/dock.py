@@ -23,9 +23,10 @@ from napari_dmoe.viewer.routing.control import RoutingControl
 from napari_dmoe.viewer.segment.control import SegmentControl
 from napari_dmoe.viewer.segment.foot import RunFoot
 from napari_dmoe.viewer.session.session import session_of
+from napari_dmoe.viewer.ui.canvas import CanvasGuard
 from napari_dmoe.viewer.ui.connections import Connections, Refresh
 from napari_dmoe.viewer.ui.parts import StartButton
-from napari_dmoe.viewer.ui.shortcut import SegmentShortcut, has_dock, press
+from napari_dmoe.viewer.ui.shortcut import SegmentShortcut
 from napari_dmoe.viewer.ui.theme import ThemeFollower
 from napari_dmoe.viewer.ui.work import BUSY, Work
 from napari_dmoe.viewer.uncaught import tell_ours_in_words
@@ -87,6 +88,7 @@ class DMoEDock(QWidget):
         model.save_requested.connect(self.control(tuner).save_loaded)
         self.tabs.currentChanged.connect(self._on_tab)
         ThemeFollower(self, napari_viewer)
+        CanvasGuard(self, napari_viewer)
         shortcut = SegmentShortcut(self, napari_viewer, self.press)
         shortcut.changed.connect(self.footer.show_keys)
         self.footer.show_keys(shortcut.keys)
@@ -181,17 +183,6 @@ class DMoEDock(QWidget):
                     control.abandon()
             self._was_docked = self.parent() is not None
         return bool(super().event(event))
-
-
-def segment_now() -> None:
-    """Press the button of the window's dock; where there is none, let it come up."""
-    import napari
-
-    viewer = napari.current_viewer()
-    if viewer is not None and has_dock(viewer):
-        press(viewer)
-    elif viewer is not None:
-        viewer.window.add_plugin_dock_widget("napari-dmoe", "dMoE")
 
 
 def _checkpoint_in(event: QDropEvent) -> str:

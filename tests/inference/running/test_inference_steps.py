@@ -152,6 +152,23 @@ def test_samples_and_values_of_one_image_move_the_progress(race: LoadedModel) ->
     assert (steps[-1].message, steps[-1].fraction) == ("done", 1)
 
 
+@pytest.mark.parametrize(("n_volumes", "window"), [(1, (0, 255)), (3, None)])
+def test_preparing_volumes_moves_the_progress(
+    n_volumes: int, window: tuple[int, int] | None
+) -> None:
+    data = np.stack([scan().data] * n_volumes)
+    image = SpatialImage(data, ("t", "z", "y", "x"), scan().affine, "mm")
+    steps: list[Progress] = []
+    segment(thresholding_model(window=window), image, progress=steps.append)
+    fractions = [step.fraction for step in steps]
+    assert fractions == sorted(fractions)
+    assert fractions[-1] == 1
+    first = next(i for i, step in enumerate(steps) if is_running(step))
+    moved = np.diff(fractions[:first])
+    assert np.count_nonzero(moved) >= 5
+    assert max(moved) <= fractions[first] / 2
+
+
 def is_running(step: Progress) -> bool:
     return step.phase == "running"
 

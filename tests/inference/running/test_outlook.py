@@ -81,7 +81,8 @@ def test_a_picture_that_is_cropped_says_so(
     found = outlook(loaded, SpatialImage(noise(20, 40), ("y", "x")))
     assert [each[: len(said)] for each in found.doubts] == ([said] if said else [])
     assert NOT_STATED in found.facts
-    assert found.seen == ("stretched" if fit == "stretch" else "whole")
+    # That a crop leaves something out is said above, and nothing else of it.
+    assert found.seen == {"pad": "whole", "stretch": "stretched", "crop": ""}[fit]
     how = InferenceSettings(fit="pad")
     assert not outlook(
         loaded, SpatialImage(noise(20, 40), ("y", "x")), settings=how
@@ -152,3 +153,13 @@ def test_the_bundled_models_say_what_they_see_at_once() -> None:
         "pelvis-phantom": 3,
         "skin-phantom": 2,
     }
+
+
+def test_that_there_is_nothing_in_an_image_is_said_first(
+    fundus: LoadedModel, pelvis: LoadedModel
+) -> None:
+    for loaded, axes in ((fundus, "yx"), (pelvis, "zyx")):
+        flat = SpatialImage(np.full((20,) * len(axes), 7, np.uint8), tuple(axes))
+        found = outlook(loaded, flat)
+        assert found.doubts[0].startswith("The image is constant")
+        assert found.is_unlike == any("Unlike" in each for each in found.doubts)

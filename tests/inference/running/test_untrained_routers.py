@@ -96,7 +96,9 @@ def test_a_mixture_leaves_out_what_has_no_share_and_says_so(
     assert (driver.value, driver.values, driver.weights) == (None, ("female",), (1.0,))
     assert driver.left_out == ("male",)
     assert LEFT_OUT in mixed.provenance.notices
-    assert driver.words == ("sex unknown: female alone, card's shares; left out: male")
+    assert driver.words == (
+        "sex unknown: female alone, weighted as in training; left out: male"
+    )
     female = segment(women, IMAGE, Patient(sex="female"))
     np.testing.assert_array_equal(mixed.labels, female.labels)
 
@@ -107,8 +109,8 @@ def test_a_mixture_says_what_it_mixed_and_by_which_weights(
     model = loaded(card_of((52, 48, 0), (0.52, 0.48, 0.0)))
     record = segment(model, IMAGE).provenance
     assert record.drivers[0].words == (
-        "sex unknown (2 values mixed): female 0.52, male 0.48, card's shares; left "
-        "out: other"
+        "sex unknown (2 values mixed): female 0.52, male 0.48, weighted as in "
+        "training; left out: other"
     )
 
 
@@ -119,7 +121,7 @@ def test_shares_that_nobody_states_give_nothing_to_untrained_values(
     assert driver.weights == (0.5, 0.5)
     assert driver.values == ("female", "other")
     assert driver.left_out == ("male",)
-    assert "alike, as the card states no shares" in driver.words
+    assert "alike, as the card states no weights" in driver.words
 
 
 def test_shares_that_a_person_gives_are_run_and_named(women: LoadedModel) -> None:
@@ -127,14 +129,14 @@ def test_shares_that_a_person_gives_are_run_and_named(women: LoadedModel) -> Non
     (driver,) = record.drivers
     assert driver.weights == (0.75, 0.25)
     assert driver.untrained == ("male",)
-    assert record.notices == (f"{NEVER} and has a share of 0.25 here",)
+    assert record.notices == (f"{NEVER} and has a weight of 0.25 here",)
     assert driver.words == (
-        "sex unknown (2 values mixed): female 0.75, male 0.25, shares as given; never "
+        "sex unknown (2 values mixed): female 0.75, male 0.25, weights as given; never "
         "trained: male"
     )
     own = segment(women, IMAGE, priors={"sex": (1, 0)}).provenance
     assert own.notices == ()
-    assert own.drivers[0].words == "sex unknown: female alone, shares as given"
+    assert own.drivers[0].words == "sex unknown: female alone, weights as given"
 
 
 def test_small_shares_are_not_said_to_be_none() -> None:
@@ -146,9 +148,9 @@ def test_small_shares_are_not_said_to_be_none() -> None:
         weights=(0.999, 0.001),
         prior="card",
     )
-    assert (
-        driver.words
-        == "body site unknown (2 values mixed): back 1.00, scalp 0.001, card's shares"
+    assert driver.words == (
+        "body site unknown (2 values mixed): back 1.00, scalp 0.001, weighted as in "
+        "training"
     )
 
 
@@ -191,7 +193,7 @@ def test_between_values_says_which_end_nobody_had(
     assert young.provenance.drivers[0].untrained == ()
     assert between.provenance.drivers[0].untrained == ("from 50",)
     (notice,) = between.provenance.notices
-    assert "from 50: its router was never trained and has a share of 0.25" in notice
+    assert "from 50: its router was never trained and has a weight of 0.25" in notice
 
 
 def test_older_records_are_replayed_as_they_were_and_say_what_is_known_now(

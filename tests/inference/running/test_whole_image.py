@@ -223,9 +223,7 @@ def test_pictures_of_a_padded_result_have_the_size_of_the_image() -> None:
 
 @pytest.fixture(scope="module")
 def skin() -> LoadedModel:
-    loaded = load_checkpoint("skin-phantom")
-    how = loaded.preprocessing.fitted("pad")
-    return replace(loaded, card=loaded.card.model_copy(update={"preprocessing": how}))
+    return load_checkpoint("skin-phantom")
 
 
 @pytest.fixture

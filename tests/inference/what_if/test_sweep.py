@@ -256,11 +256,13 @@ def test_the_progress_names_the_values_and_the_images(
     steps: list[Progress] = []
     sweep(race, image, attribute="race", settings=ONE, progress=steps.append)
     values = ["value 1 of 3: Asian", "value 2 of 3: Black", "value 3 of 3: White"]
-    assert list(dict.fromkeys(s.message for s in steps)) == [*values, "done"]
+    drawn = ["drawing the mask", "done"]
+    assert list(dict.fromkeys(s.message for s in steps)) == [*values, *drawn]
     stack = np.zeros((5, 20, 24), np.uint8)
     steps = []
     sweep(race, stack, attribute="race", settings=ONE, progress=steps.append)
     said = [f"{value}, image {i} of 5" for i in range(1, 6) for value in values]
+    said[len(values) : len(values)] = drawn[:1]  # of each image; here of the first
     assert list(dict.fromkeys(s.message for s in steps)) == [*said, "done"]
 
 

@@ -38,6 +38,7 @@ from napari_dmoe.training.guarding.guard import (
     groups_to_compare,
     guard_cases,
     phantom_guard,
+    tries_to_fill,
     watched,
 )
 from napari_dmoe.training.guarding.scores import score_cases
@@ -314,8 +315,28 @@ def test_phantoms_are_balanced_over_the_groups() -> None:
     cases = guard_cases(guard, card, progress=told.append)
     groups = [tuple(card.categories(case.patient)) for case in cases]
     assert len(set(groups)) == len(groups) == 10
-    assert told[-1].done == 10
+    assert told[-1].fraction == 1
     assert len(watched(cases, card)) == 10
+
+
+def test_drawing_a_guard_is_told_by_its_draws_and_not_by_its_cases() -> None:
+    """The last groups take most of them: counted by cases, it would seem to stall."""
+    card = RECIPES["skin-phantom"].card
+    told = []
+    guard = Guard(kind="phantoms", name="skin", n=20)
+    guard_cases(guard, card, progress=lambda at: told.append(at.fraction))
+    n = len(told) - 1
+    assert n > 30
+    assert told == sorted(told)
+    assert max(abs(at - i / n) for i, at in enumerate(told)) < 0.25
+
+
+def test_draws_that_fill_all_groups_are_foretold() -> None:
+    assert tries_to_fill([1, 1]) == pytest.approx(3, rel=0.01)
+    assert tries_to_fill([0, 2]) == pytest.approx(4, rel=0.01)
+    of_four = 4 * (1 + 1 / 2 + 1 / 3 + 1 / 4)
+    assert tries_to_fill([1] * 4) == pytest.approx(of_four, rel=0.01)
+    assert tries_to_fill([0, 0]) == 0
 
 
 def test_phantoms_that_show_nothing_are_passed_over(

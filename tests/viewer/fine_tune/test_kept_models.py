@@ -111,7 +111,9 @@ def test_what_was_saved_before_keep_is_not_called_unsaved(
 
 
 def test_keep_answers_before_the_model_is_loaded(
-    make_tuning: Callable[..., TuningDesk], models: dict[str, LoadedModel]
+    make_tuning: Callable[..., TuningDesk],
+    models: dict[str, LoadedModel],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     gate = threading.Event()
 
@@ -126,12 +128,18 @@ def test_keep_answers_before_the_model_is_loaded(
     tuning.paint()
     tuning.open()
     tuning.done(*BETTER)
-    outcome = tuning.tab.outcome
+    outcome, painted = tuning.tab.outcome, []
+    monkeypatch.setattr(
+        outcome.keep_button,
+        "repaint",
+        lambda: painted.append(outcome.keep_button.text()),
+    )
     tuning.desk.click(outcome.keep_button)
     assert outcome.keep_button.text() == "Keeping …"
     assert not outcome.keep_button.isEnabled()
     assert not outcome.discard_button.isEnabled()
     assert outcome.keeping.isVisibleTo(outcome)
+    assert painted[-1] == "Keeping …"  # before the event loop goes on
     gate.set()
     tuning.wait_for(State.KEPT)
     tuning.wait(lambda: outcome.keep_button.text() == "Kept")
@@ -198,6 +206,95 @@ def test_it_is_saved_while_another_is_loaded(
     assert load_checkpoint(path).card.name == "fundus-phantom-tuned"
     assert shown(kept) == "age"
     kept.wait(lambda: str(path) in kept.desk.session.surroundings.models)
+
+
+def test_it_stays_where_it_cannot_be_saved(
+    kept: TuningDesk, asked: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    answer(Answer.GO_ON)
+    (tmp_path / "file").write_text("no folder")
+    choose_path(monkeypatch, tmp_path / "file" / "mine.safetensors")
+    kept.desk.load("age")
+    assert shown(kept) == TITLE
+
+
+def test_it_is_asked_about_again_where_what_was_to_replace_it_cannot_be_loaded(
+    kept: TuningDesk, asked: list[str]
+) -> None:
+    answer(Answer.END)
+    kept.desk.segmenting.tab.model.model_requested.emit("no such model")
+    kept.desk.wait_until_idle()
+    assert shown(kept) == TITLE
+    answer(Answer.STAY)
+    assert not kept.tuner.closing.may_close()
+    assert len(asked) == 2
+
+
+def test_a_window_that_stays_open_asks_again(
+    kept: TuningDesk, asked: list[str]
+) -> None:
+    answer(Answer.END)
+    assert kept.tuner.closing.may_close()
+    kept.desk.qtbot.wait(1)  # napari asked, too, and was told to stay
+    assert kept.tuner.closing.may_close()
+    assert len(asked) == 2
+
+
+def tune_again(tuning: TuningDesk) -> None:
+    tuning.viewer.layers["retina labels"].paint((9, 7), 1)
+    tuning.wait(tuning.tab.foot.button.isEnabled)
+    tuning.done(*BETTER)
+
+
+def test_a_second_one_asks_for_the_first_before_it_takes_its_place(
+    kept: TuningDesk, asked: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    tune_again(kept)
+    first = kept.desk.session.model
+    answer(Answer.STAY)
+    kept.desk.click(kept.tab.outcome.keep_button)
+    assert kept.desk.session.model is first
+    assert kept.tab.outcome.keep_button.isEnabled()
+    answer(Answer.GO_ON)
+    path = tmp_path / "first.safetensors"
+    choose_path(monkeypatch, path)
+    kept.desk.click(kept.tab.outcome.keep_button)
+    kept.wait_for(State.KEPT)
+    assert load_checkpoint(path).sha256 == first.sha256
+    assert shown(kept) == "Fundus, tuned again on your 1 image (not saved)"
+    assert asked == ["The tuned model that is loaded is not saved."] * 2
+
+
+def test_closing_saves_a_tuning_and_the_model_it_began_from(
+    kept: TuningDesk, asked: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    tune_again(kept)
+    paths = iter(tmp_path / f"{name}.safetensors" for name in ("first", "second"))
+    monkeypatch.setattr(
+        QFileDialog, "getSaveFileName", staticmethod(lambda *_: (str(next(paths)), ""))
+    )
+    answer(Answer.GO_ON)
+    assert kept.tuner.closing.may_close()
+    assert len(asked) == 2
+    found = sorted(path.name for path in tmp_path.glob("*.safetensors"))
+    assert found == ["first.safetensors", "second.safetensors"]
+    assert kept.tuner.closing.may_close()
+    assert len(asked) == 2
+
+
+def test_what_is_saved_and_waits_to_be_kept_is_not_asked_about(
+    tuning: TuningDesk,
+    asked: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    choose_path(monkeypatch, tmp_path / "early.safetensors")
+    tuning.open()
+    tuning.done(*BETTER)
+    tuning.desk.click(tuning.tab.outcome.save_button)
+    tuning.wait(lambda: tuning.tuner.tuning.saved_as is not None)
+    assert tuning.tuner.closing.may_close()
+    assert not asked
 
 
 def test_nothing_is_loaded_where_no_place_was_chosen(

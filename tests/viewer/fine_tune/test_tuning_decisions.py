@@ -39,7 +39,7 @@ def test_keep_makes_the_tuned_model_the_sessions(tuning: TuningDesk) -> None:
     assert session.model is not before
     assert session.model.card.name == "fundus-phantom-tuned"
     assert "Save it" in tuning.said
-    tuning.wait(lambda: "Replay" in tuning.tab.tune.rehearsal_box.text())
+    tuning.wait(lambda: "Also train on" in tuning.tab.tune.rehearsal_box.text())
     assert tuning.tab.foot.button.isEnabled()
 
 
@@ -136,7 +136,9 @@ def test_kept_cases_are_replayed_with_other_images(tuning: TuningDesk) -> None:
     tuning.viewer.add_image(IMAGE, name="other")
     tuning.know("other")
     tuning.paint("other")
-    tuning.wait(lambda: "Replay 1 earlier case" in tuning.tab.tune.rehearsal_box.text())
+    tuning.wait(
+        lambda: "Also train on 1 earlier image" in tuning.tab.tune.rehearsal_box.text()
+    )
     tuning.wait(tuning.tab.foot.button.isEnabled)
     process = tuning.start()
     assert process.task.rehearsed == ("1",)

@@ -159,3 +159,19 @@ def test_a_painter_keeps_their_layer(
     groups.put(image, Group.ROUTING, a_map("g", "image"), "routing")
     assert viewer.layers.selection.active is mine
     assert names(viewer) == ["retina", "mine", "g"]
+
+
+def test_a_stroke_that_is_undone_is_no_paint(viewer: ViewerModel) -> None:
+    slot = LayerSlot()
+    first = slot.put(viewer, a_map("a"))
+    first.paint((1, 1), 1)
+    assert slot.is_painted(viewer)
+    first.undo()
+    assert not slot.is_painted(viewer)
+    first.redo()
+    assert slot.is_painted(viewer)
+    first.undo()
+    assert slot.put(viewer, a_map("a")) is first  # which takes the next
+    first.paint((2, 2), 1)
+    assert slot.is_painted(viewer)
+    assert slot.put(viewer, a_map("a")) is not first

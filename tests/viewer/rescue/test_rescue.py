@@ -82,6 +82,26 @@ def test_a_mask_comes_back_as_it_was_painted(put_aside: Aside) -> None:
     assert list(put_aside._root.iterdir()) == []
 
 
+def test_what_was_written_by_halves_goes_with_what_is_declined(
+    put_aside: Aside,
+) -> None:
+    put_aside.put_mask(3, mask())
+    half = f".napari-dmoe-partial-{machine()}-{DEAD}-1-mask-3.npz"
+    (put_aside._folder() / half).write_bytes(b"half")
+    decline(die(put_aside).left())
+    assert list(put_aside._root.iterdir()) == []
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux tells")
+def test_a_process_that_took_over_the_number_of_a_dead_one_hides_nothing(
+    put_aside: Aside,
+) -> None:
+    put_aside.put_mask(3, mask())
+    (folder,) = put_aside._root.iterdir()
+    os.utime(folder, (0, 1_000_000_000))  # long before this process began
+    assert len(Aside(put_aside._root).left()) == 1
+
+
 def test_only_its_owner_may_look(put_aside: Aside) -> None:
     put_aside.put_mask(0, mask())
     for folder in (put_aside._root, *put_aside._root.iterdir()):
@@ -124,6 +144,21 @@ def test_a_painted_mask_is_put_aside_without_a_name(
     with np.load(path) as stored:
         assert set(stored) == {"labels", "affine", "image"}
         assert stored["labels"][3, 5] == 1
+
+
+def test_what_is_undone_after_the_pause_is_not_what_is_put_aside(
+    desk: Desk, put_aside: Aside
+) -> None:
+    paint(desk)
+    desk.qtbot.waitUntil(lambda: bool(files(put_aside)))
+    desk.qtbot.waitUntil(lambda: not desk.dock.rescue._files.is_busy)
+    desk.viewer.layers[f"{SECRET} labels"].undo()
+
+    def is_undone() -> bool:
+        with np.load(files(put_aside)[0]) as stored:
+            return not stored["labels"].any()
+
+    desk.qtbot.waitUntil(is_undone)
 
 
 def test_untouched_labels_are_not_put_aside(desk: Desk, put_aside: Aside) -> None:

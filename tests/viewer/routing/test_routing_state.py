@@ -10,6 +10,7 @@ from napari.components import ViewerModel
 from viewer_fakes import N_BLOCKS, N_EXPERTS, make_outcome, make_segmentation
 
 from napari_dmoe.imaging.spatial import Grid
+from napari_dmoe.inference.pictures.colours import GREY, expert_colours
 from napari_dmoe.inference.results.provenance import ControlRecord
 from napari_dmoe.inference.results.segmentation import Segmentation
 from napari_dmoe.viewer.layers.placement import to_image
@@ -73,7 +74,8 @@ def test_two_values_are_told_apart_block_by_block(viewer: ViewerModel) -> None:
 def test_the_bar_has_the_colours_of_the_map(viewer: ViewerModel) -> None:
     result = made_on(viewer)
     gate = state_of(result, Overlay("gate", block=0, expert=2)).key
-    assert (gate.ramp, gate.ends) == (((0, 0, 0), (0, 158, 115)), ("0", "1"))
+    whole = expert_colours(N_EXPERTS)[2]  # where the gate is 0, the image is seen
+    assert (gate.ramp, gate.ends) == ((GREY, whole), ("0", "1"))
     entropy = state_of(result, Overlay("entropy", block=0)).key
     assert entropy.ends == ("0", "1 bit")
     assert entropy.limits == (0, 1)

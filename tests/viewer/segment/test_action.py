@@ -209,3 +209,21 @@ def test_keys_of_a_viewer_reach_its_own_dock(make_desk: Callable[..., Desk]) -> 
     second.wait_until_idle()
     assert (len(first.segment.calls), len(second.segment.calls)) == (0, 1)
     assert not has_dock(ViewerModel())
+
+
+def test_the_link_tells_models_of_one_subject_apart(
+    make_desk: Callable[..., Desk], models: dict[str, object]
+) -> None:
+    titles = {
+        "fundus": "Fundus (phantom-trained), driven by severity",
+        "age": "Fundus (phantom-trained), driven by age",
+    }
+    found = Surroundings("CPU", ("auto",), tuple(models), titles=titles)
+    desk = make_desk(look_around=lambda: found)
+    desk.load("age")
+    sample = {"napari-dmoe": {"model": "fundus"}}
+    desk.viewer.add_image(IMAGE, name="mole", metadata=sample)
+    desk.segmenting.loader.choose("age")
+    desk.wait_until_idle()
+    link = desk.segmenting.tab.action.link
+    assert link.text() == "Use Fundus, driven by severity instead"

@@ -10,11 +10,14 @@ import numpy as np
 import pytest
 from desk import IMAGE, Desk
 
+from napari_dmoe.imaging.spatial import ImageError
 from napari_dmoe.inference.running.outlook import Outlook
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.progress import Progress
 from napari_dmoe.viewer import engines
+from napari_dmoe.viewer.layers.axes import name_axes
 from napari_dmoe.viewer.layers.records import layer_record
+from napari_dmoe.viewer.segment.fit import UNLIKE_MEANS
 
 pytestmark = pytest.mark.gui
 
@@ -61,7 +64,8 @@ def test_what_is_good_and_what_asks_for_care_differ_by_sign_and_colour(
     looker.found = Outlook(cautions=("Unlike the training images: layout.", "And so"))
     desk.viewer.add_image(IMAGE, name="other")
     desk.wait_until_idle()
-    assert desk.fit == "⚠ Unlike the training images: layout."
+    known = "9 × 12 · grey · pixel size unknown"
+    assert desk.fit == f"⚠ Unlike the training images: layout · And so · {known}"
     assert label.property("tone") == "caution"
     assert "And so" in label.toolTip()
     assert "The model is for" in label.toolTip()
@@ -99,7 +103,7 @@ def test_another_image_ends_it_and_nothing_stale_is_said(
     looker.gate.set()
     desk.session.choose_image(desk.viewer.layers["slow"])
     desk.wait_until_idle()
-    assert desk.fit == "⚠ It was looked at."
+    assert desk.fit.startswith("⚠ It was looked at · 5 × 7")
 
 
 def test_a_run_is_not_kept_waiting(desk: Desk, looker: Looker) -> None:
@@ -112,6 +116,46 @@ def test_a_run_is_not_kept_waiting(desk: Desk, looker: Looker) -> None:
     looker.gate.set()
     desk.wait_until_idle()
     assert desk.fit.startswith("✓")
+
+
+def test_the_line_says_what_an_unlike_image_means(desk: Desk, looker: Looker) -> None:
+    looker.found = Outlook(cautions=("Unlike them.",), is_unlike=True)
+    desk.viewer.add_image(IMAGE, name="other")
+    desk.wait_until_idle()
+    assert UNLIKE_MEANS in desk.segmenting.tab.image.fit.toolTip()
+    assert UNLIKE_MEANS not in desk.fit
+
+
+def test_ready_is_said_only_once_it_is_true(desk: Desk, looker: Looker) -> None:
+    assert desk.status == "Ready."
+    looker.gate.clear()
+    looker.started.clear()
+    looker.found = Outlook(problem="The result needs 9 GiB of memory.")
+    desk.viewer.add_image(IMAGE, name="huge")
+    assert desk.status == ""
+    desk.qtbot.waitUntil(looker.started.is_set)
+    desk.segmenting.subject.show_model()
+    assert desk.status == ""
+    assert desk.dock.footer.button.isEnabled()  # nobody waits for it
+    looker.gate.set()
+    desk.wait_until_idle()
+    assert desk.status == ""
+    desk.session.choose_image(desk.viewer.layers["retina"])  # which is known
+    assert desk.status == "Ready."
+
+
+def test_what_cannot_even_be_asked_about_is_refused(
+    desk: Desk, looker: Looker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise ImageError("the image is odd")
+
+    monkeypatch.setattr(desk.session, "inquire", refuse)
+    desk.viewer.add_image(IMAGE, name="odd")
+    desk.wait_until_idle()
+    assert desk.fit == "⚠ The image is odd."
+    assert not desk.dock.footer.button.isEnabled()
+    assert desk.status == ""
 
 
 def test_what_would_be_refused_is_not_ready(desk: Desk, looker: Looker) -> None:
@@ -181,3 +225,28 @@ def test_the_axis_that_is_asked_about_is_that_of_channels(desk: Desk) -> None:
     desk.viewer.add_image(np.zeros((9, 3, 30, 40), np.uint8), name="stack")
     assert "Does the second axis hold channels or planes?" in desk.fit
     assert desk.segmenting.tab.action.link.text() == "Name its axes"
+
+
+def test_nothing_moves_for_what_an_image_leaves_to_be_chosen(desk: Desk) -> None:
+    desk.dock.resize(250, 620)
+    desk.dock.show()
+    desk.qtbot.waitExposed(desk.dock)
+    section, button = desk.segmenting.tab.image, desk.dock.footer.button
+    heights, names = set(), set()
+    for axes, shape in (("t y x", (2, 9, 9)), ("c y x", (5, 9, 9)), ("", (4, 9, 9))):
+        labels = tuple(axes.split()) or None
+        desk.viewer.add_image(np.zeros(shape, np.uint8), axis_labels=labels)
+        desk.wait_until_idle()
+        heights.add(button.mapTo(desk.dock, button.rect().topLeft()).y())
+        names.add(section.combo.width())
+    assert section.axes_combo.isVisibleTo(desk.dock)
+    assert section.pixel_size.isVisibleTo(desk.dock)
+    name_axes(desk.viewer.layers[-1], ("c", "y", "x"))
+    desk.wait_until_idle()
+    shown = section.channel_combo, section.pixel_size, section.axes_combo
+    places = [each.mapTo(section, each.rect().topLeft()).x() for each in shown]
+    ends = [x + each.width() for x, each in zip(places, shown, strict=True)]
+    assert all(end < x for end, x in zip(ends, places[1:], strict=False))
+    assert ends[-1] <= section.width()
+    assert len(heights) == len(names) == 1
+    assert min(names) > 150  # of 250: the name of the image can be read

@@ -14,7 +14,7 @@ import pytest
 from desk import IMAGE, Desk
 from napari.components import ViewerModel
 from napari.utils.notifications import Notification
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QCoreApplication, QEvent, Qt
 from qtpy.QtWidgets import QApplication
 
 from napari_dmoe.models.card import TrainingFacts
@@ -147,6 +147,8 @@ def test_a_checkpoint_on_the_canvas_opens_the_dock_and_becomes_no_layer(
     models[str(path)] = models["age"]
     other = make_desk(ViewerModel())
     engines, qtbot = other.segmenting._engines, other.qtbot
+    other.dock.deleteLater()  # now: the lists of its boxes are windows of their own
+    QCoreApplication.sendPostedEvents(other.dock, QEvent.Type.DeferredDelete)
     monkeypatch.setattr(dmoe_dock, "Engines", lambda: engines)
     viewer = make_napari_viewer()
     viewer.add_image(IMAGE, name="retina")
@@ -283,7 +285,25 @@ def test_unloading_leaves_nothing_of_the_model_but_its_masks(
     assert "No model is loaded" in section.facts.text()
     assert section.combo.currentIndex() == -1
     assert not desk.dock.footer.button.isEnabled()
-    assert desk.status == "Open a model first."
+    assert desk.reason == "No model is loaded."
     assert len(desk.masks) == 1
     assert "Made for" in desk.segmenting.tab.result.summary.text()
     assert next(iter(desk.segmenting.tab.patient.inputs)) == "sex"
+
+
+def test_a_long_title_is_told_apart_before_it_is_cut(desk: Desk) -> None:
+    titles = {
+        "one": "Fundus (phantom-trained), driven by severity",
+        "two": "Fundus (phantom-trained), driven by race and severity",
+        "a (1).pth": "a (1).pth",
+    }
+    section = desk.segmenting.tab.model
+    section.offer(titles)
+    section.show_choice("one")
+    metrics = section.combo.fontMetrics()
+    short = "Fundus, driven by severity"
+    assert section.combo.shown_text(metrics.horizontalAdvance(short)) == short
+    assert section.combo.shown_text(10_000) == titles["one"]
+    assert section.combo.shown_text(metrics.horizontalAdvance(short) - 9)[-1] == "…"
+    section.show_choice("a (1).pth")
+    assert "(" in section.combo.shown_text(metrics.horizontalAdvance("a (1).p"))

@@ -59,7 +59,8 @@ def test_a_driver_cannot_be_mistaken_for_what_is_only_recorded(
 ) -> None:
     section = desk.segmenting.tab.patient
     driver, recorded = label_of(section, "severity"), label_of(section, "race")
-    assert driver.text() == "Severity *"
+    assert driver.text() == "Severity"
+    assert "Drives this model." in driver.toolTip()
     assert driver.font().bold()
     assert recorded.text() == "Race"
     assert not recorded.font().bold()

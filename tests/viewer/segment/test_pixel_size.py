@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from desk import IMAGE, Desk
+from qtpy.QtCore import QLocale, Qt
 
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.viewer.layers.placement import to_image
@@ -21,7 +22,7 @@ def button(desk: Desk) -> PixelSizeButton:
 
 
 def state(desk: Desk, button: PixelSizeButton, mm: float) -> None:
-    button.fields["x"].setValue(mm)
+    button.fields["x"].setText(str(mm))
     button.set_button.click()
     desk.settle()
 
@@ -88,7 +89,7 @@ def test_the_mask_of_a_3d_model_is_outdated_by_it(
     desk.load("volume")
     desk.viewer.add_image(np.zeros((6, 8, 7)), axis_labels=("z", "y", "x"))
     desk.run()
-    button.fields["z"].setValue(2.0)
+    button.fields["z"].setText("2")
     assert not button.fields["z"].isHidden()
     state(desk, button, 0.5)
     assert "the image changed" in desk.segmenting.tab.result.outdated.text()
@@ -105,6 +106,53 @@ def test_the_same_plane_and_part_are_seen_as_before(
     viewer.dims.current_step = (7, *viewer.dims.current_step[1:])
     viewer.camera.center, viewer.camera.zoom = (0.0, 20.0, 10.0), 8.0
     state(desk, button, 0.5)
+    assert button.problem.text().startswith("Slices: Write a length")
+    assert viewer.camera.zoom == 8
+    button.fields["z"].setText("1")
+    state(desk, button, 0.5)
     assert viewer.dims.current_step[0] == 7
     assert viewer.camera.zoom == 16
     np.testing.assert_allclose(viewer.camera.center[-2:], (10, 5))
+
+
+@pytest.mark.parametrize("language", ["en_US", "de_DE"])
+@pytest.mark.parametrize(
+    ("written", "mm"),
+    [("0.05", 0.05), ("0,05", 0.05), ("12 µm", 0.012), ("5e-2", 0.05), ("1.", 1)],
+)
+def test_a_size_is_read_as_it_is_written_in_any_language(
+    desk: Desk, button: PixelSizeButton, written: str, mm: float, language: str
+) -> None:
+    before = QLocale()
+    QLocale.setDefault(QLocale(language))
+    try:
+        desk.qtbot.keyClicks(button.fields["x"], written)
+        desk.qtbot.keyClick(button.fields["x"], Qt.Key.Key_Return)
+    finally:
+        QLocale.setDefault(before)
+    image = desk.viewer.layers["retina"]
+    np.testing.assert_allclose(image.scale, (mm, mm))
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        *(("0", "larger than 0"), ("-1", "larger than 0"), ("0,0", "larger than 0")),
+        *(("abc", "Write a length"), ("5 apples", "Write a length")),
+        *(("1.000,5", "Write a length"), ("5 px", "Write a length")),
+        *(("200", "between 1 nm and 100 mm"), ("", "Write a length")),
+    ],
+)
+def test_what_is_no_size_is_told_and_states_nothing(
+    desk: Desk, button: PixelSizeButton, written: str, said: str
+) -> None:
+    field = button.fields["x"]
+    assert field.text() == ""  # nothing is proposed: it would be a guess
+    desk.qtbot.keyClicks(field, written)
+    desk.qtbot.keyClick(field, Qt.Key.Key_Return)
+    assert said in button.problem.text()
+    image = desk.viewer.layers["retina"]
+    np.testing.assert_allclose(image.scale, (1, 1))
+    assert str(image.units[0]) == "pixel"
+    desk.qtbot.keyClicks(field, "1")
+    assert button.problem.text() == ""

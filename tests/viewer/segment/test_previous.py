@@ -64,3 +64,13 @@ def test_a_value_that_was_unknown_is_unknown_again(desk: Desk) -> None:
     assert patient_of(desk).severity is None
     assert not outdated(desk)
     assert len(desk.segment.calls) == 2
+
+
+def test_the_same_run_again_leaves_the_earlier_result_as_it_is(twice: Desk) -> None:
+    twice.run()
+    twice.run()
+    assert len(twice.segment.calls) == 4
+    twice.click(twice.segmenting.tab.result.previous_button)
+    twice.settle()
+    assert patient_of(twice).severity == "healthy"
+    assert not outdated(twice)

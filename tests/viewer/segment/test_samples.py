@@ -13,7 +13,10 @@ from napari.layers import Image, Labels
 from npe2 import PluginManager
 from qtpy.QtCore import Qt
 
+from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.phantoms.samples import sample_ct, sample_mr, sample_pelvis
+from napari_dmoe.viewer.engines import Surroundings
+from napari_dmoe.viewer.layers.camera import camera_of
 from napari_dmoe.viewer.session.session import session_of
 
 pytestmark = pytest.mark.gui
@@ -78,6 +81,28 @@ def test_the_link_beside_the_button_opens_a_sample(
     assert desk.session.image.name == "phantom fundus"
 
 
+def test_the_link_opens_the_sample_of_the_loaded_model(
+    make_desk: Callable[..., Desk],
+    models: dict[str, LoadedModel],
+    volume_model: LoadedModel,
+) -> None:
+    models["mine"] = models["skin-phantom"] = models["fundus"]
+    models["volumes"] = volume_model
+    dims = {"fundus-phantom": 2, "skin-phantom": 2, "pelvis-phantom": 3}
+    found = Surroundings("CPU", ("auto",), tuple(models), dims=dims)
+    desk = make_desk(ViewerModel(), look_around=lambda: found)
+    link = desk.segmenting.tab.action.link
+    for model, sample in (
+        ("skin-phantom", "Skin lesion"),
+        ("mine", "Fundus"),
+        ("volumes", "Pelvis CT"),
+    ):
+        desk.load(model)
+        assert f"Opens “{sample}" in link.toolTip()
+    desk.click(link)
+    assert desk.session.image.name.startswith("phantom pelvis")
+
+
 def opened(key: str) -> tuple[ViewerModel, Image, list[Labels]]:
     viewer = ViewerModel()
     session_of(viewer)
@@ -126,6 +151,17 @@ def test_a_sample_is_moved_to_once_and_only_when_it_comes() -> None:
     viewer.dims.set_current_step(0, 2)
     viewer.add_labels(np.zeros(image.data.shape, np.uint8), scale=image.scale)
     assert viewer.dims.current_step[0] == 2
+
+
+@pytest.mark.parametrize("ndisplay", [2, 3])
+def test_a_picture_that_is_opened_over_a_volume_is_in_view(ndisplay: int) -> None:
+    viewer, _, _ = opened("phantom-pelvis")
+    viewer.dims.ndisplay = ndisplay
+    (image,) = viewer.open_sample("napari-dmoe", "phantom-skin")
+    low, high = image.extent.world
+    np.testing.assert_allclose(camera_of(viewer).center[-2:], (low + high) / 2)
+    longest = (high - low).max() * camera_of(viewer).zoom
+    assert 0.9 * min(viewer.canvas.size) < longest <= max(viewer.canvas.size)
 
 
 def test_a_reference_is_filled_in_3d() -> None:

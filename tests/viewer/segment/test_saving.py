@@ -367,7 +367,13 @@ def test_a_plane_is_not_offered_as_nifti(
     assert asked == [("f2_mask.labels.tif", "Masks (*.labels.tif)")]
 
 
-@pytest.mark.parametrize("name", ["f2", "f2.png", "f2.tif", "f2.labels.tif"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("f2", "f2.png", "f2.tif", "f2.labels", "f2.labels.tif", "f2.png.labels.tif"),
+        *("f2.TIF", "f2.LABELS.TIF", "f2.Labels.tiff", "f2.labels.tif.labels.tif"),
+    ],
+)
 def test_no_suffix_is_doubled(name: str) -> None:
     assert mask_path(Path(name)).name == "f2.labels.tif"
 

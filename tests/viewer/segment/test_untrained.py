@@ -101,7 +101,7 @@ def test_shares_that_a_person_gives_to_what_was_never_trained_are_told(
 ) -> None:
     desk.session.shares.state("severity", (0.5, 0.4, 0.1))
     assert SAID in before(desk)
-    assert "a share of 0.40 here" in before(desk)
+    assert "a weight of 0.40 here" in before(desk)
     desk.session.shares.reset()
     assert before(desk) == ""
 

@@ -18,6 +18,9 @@ from pathlib import Path
 OWNER = re.compile(r"(?P<machine>[0-9a-f]{8})-(?P<process>[1-9]\d{0,9})")
 """What :func:`owner_tag` looks like."""
 
+_CLOCK_SECONDS = 60.0
+"""So far a clock may have been set, and a boot's time be rounded."""
+
 _STILL_ACTIVE, _QUERY = 259, 0x1000
 """Of Windows: a process that goes on, and the right to ask."""
 
@@ -36,14 +39,30 @@ def owner_tag() -> str:
     return f"{machine()}-{os.getpid()}"
 
 
-def is_gone(tag: str) -> bool:
-    """Say whether a tag names a process of this machine that has surely ended."""
+def is_gone(tag: str, *, made: float | None = None) -> bool:
+    """Say whether a tag names a process of this machine that has surely ended.
+
+    `made` is when it was alive, in seconds since 1970: a process of its number that
+    began later, as after a restart of the machine, is another.
+    """
     found = OWNER.fullmatch(tag)
-    return (
-        found is not None
-        and found["machine"] == machine()
-        and not is_alive(int(found["process"]))
-    )
+    if found is None or found["machine"] != machine():
+        return False
+    process = int(found["process"])
+    if not is_alive(process):
+        return True
+    began = None if made is None else _began(process)
+    return began is not None and made is not None and began > made + _CLOCK_SECONDS
+
+
+def _began(process: int) -> float | None:
+    """Return when a process began, in seconds since 1970; None where nobody tells."""
+    with suppress(OSError, ValueError, IndexError):  # only Linux tells
+        said = Path(f"/proc/{process}/stat").read_text(errors="replace")
+        ticks = int(said.rpartition(")")[2].split()[19])
+        kernel = Path("/proc/stat").read_text().partition("btime ")[2]
+        return int(kernel.split()[0]) + ticks / os.sysconf("SC_CLK_TCK")
+    return None
 
 
 def is_alive(process: int) -> bool:

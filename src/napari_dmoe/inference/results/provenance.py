@@ -72,7 +72,7 @@ class DriverRecord(BaseModel, frozen=True, extra="forbid"):
         ...     weights=(0.52, 0.48),
         ...     prior="card",
         ... ).words
-        "sex unknown (2 values mixed): female 0.52, male 0.48, card's shares"
+        "sex unknown (2 values mixed): female 0.52, male 0.48, weighted as in training"
         """
         name = self.attribute.replace("_", " ")
         if self.value is not None:
@@ -97,7 +97,7 @@ class DriverRecord(BaseModel, frozen=True, extra="forbid"):
         for value, at in zip(self.values, self.weights, strict=False):
             if value not in self.untrained:
                 continue
-            share = "" if at == 1 else f" and has a share of {_share(at)} here"
+            share = "" if at == 1 else f" and has a weight of {_share(at)} here"
             notices.append(
                 f"no training case of this model had {name} {value}: its router was "
                 f"never trained{share}"
@@ -113,11 +113,11 @@ class DriverRecord(BaseModel, frozen=True, extra="forbid"):
     @property
     def _whose_shares(self) -> str:
         whose = {
-            "card": "card's shares",
-            "given": "shares as given",
-            "uniform": "alike, as the card states no shares",
+            "card": "weighted as in training",
+            "given": "weights as given",
+            "uniform": "alike, as the card states no weights",
         }
-        said = whose.get(self.prior or "", "shares of the record")
+        said = whose.get(self.prior or "", "weights of the record")
         left_out = ", ".join(self.left_out)
         return f"{said}; left out: {left_out}" if left_out else said
 

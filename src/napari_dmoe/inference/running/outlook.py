@@ -13,6 +13,7 @@ from functools import partial
 from napari_dmoe.imaging.appearance import Appearance, appearance
 from napari_dmoe.imaging.frames import Frames
 from napari_dmoe.imaging.memory import NotEnoughMemory, refuse_beyond_memory
+from napari_dmoe.imaging.pixels import CONSTANT
 from napari_dmoe.imaging.preprocessing import prepare
 from napari_dmoe.imaging.spatial import ImageError, SpatialImage
 from napari_dmoe.imaging.volumes import (
@@ -49,6 +50,8 @@ class Outlook:
     """What asks for care, the most important first; sentences."""
     facts: tuple[str, ...] = ()
     """What else is to be known; sentences."""
+    is_unlike: bool = False
+    """Whether it is unlike the training images, in what a caution says."""
     seen: str = ""
     """In a word, how a picture is seen of which nothing is left out."""
 
@@ -102,13 +105,15 @@ def _of_planes(
         seen.append(appearance(prepared.raw))
     unlike, facts = _likeness(loaded, seen, "plane")
     seen_how = (_sentence(prepared.placement.words),)
-    cropped, whole = (seen_how, ()) if prepared.placement.unseen else ((), seen_how)
+    is_cropped = bool(prepared.placement.unseen)
+    cropped, whole = (seen_how, ()) if is_cropped else ((), seen_how)
     # What is said of one plane of many, such as that it is empty, says little.
     said = prepared.notices if n == 1 else ()
-    cautions = (*unlike, *cropped, *map(_sentence, said))
+    cautions = _in_order((*unlike, *cropped), said)
     is_square = len(set(planes.frame_shape)) == 1
     word = "whole" if is_square or how.fit != "stretch" else "stretched"
-    return Outlook(cautions=cautions, facts=(*whole, *facts), seen=word)
+    told = (*whole, *facts)
+    return Outlook("", cautions, told, bool(unlike), "" if is_cropped else word)
 
 
 def _of_volume(loaded: LoadedModel, image: SpatialImage, pulse: Pulse) -> Outlook:
@@ -125,8 +130,14 @@ def _of_volume(loaded: LoadedModel, image: SpatialImage, pulse: Pulse) -> Outloo
     )
     pulse()
     unlike, facts = _likeness(loaded, [appearance(prepared.tensor)], "volume")
-    cautions = (*unlike, *map(_sentence, prepared.notices))
-    return Outlook(cautions=cautions, facts=facts)
+    cautions = _in_order(unlike, prepared.notices)
+    return Outlook(cautions=cautions, facts=facts, is_unlike=bool(unlike))
+
+
+def _in_order(doubts: tuple[str, ...], notices: tuple[str, ...]) -> tuple[str, ...]:
+    """Return sentences, the most important first."""
+    said = (*doubts, *map(_sentence, notices))
+    return tuple(sorted(said, key=lambda each: each != _sentence(CONSTANT)))
 
 
 def _likeness(

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from napari_dmoe.imaging.lazy import BYTES_AT_ONCE
+from napari_dmoe.imaging.resampling import PIXELS_AT_ONCE
 from napari_dmoe.models.unet3d import UNet3DConfig
 
 PREPARING, RUNNING, RESTORING = "preparing", "running", "restoring"
@@ -34,6 +36,17 @@ def shares_of_volume(
         RUNNING: _SEEN * features**2 * seen,
         RESTORING: _RESTORED * n_classes * n_restored * voxels,
     }
+
+
+def beats_of_preparing(*, voxels: int, resampled: int, lazy_bytes: int = 0) -> int:
+    """Return about how often preparing a volume pulses, which need not be exact.
+
+    It is read, smoothed along three axes where it is resampled to some voxels (0 where
+    it is not), and its numbers are looked at, windowed and digested.
+    """
+    smoothed = 3 * voxels if resampled else 0
+    made = smoothed + 2 * (resampled or voxels)
+    return 6 + made // PIXELS_AT_ONCE + lazy_bytes // BYTES_AT_ONCE
 
 
 def shares_of_planes(

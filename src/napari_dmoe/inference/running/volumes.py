@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -21,6 +21,7 @@ from napari_dmoe.imaging.volumes import (
     PreparedVolume,
     VolumePreprocessing,
     Window,
+    model_shape,
     prepare_volume,
     window_of_all,
 )
@@ -36,15 +37,21 @@ from napari_dmoe.inference.running.shares import (
     PREPARING,
     RESTORING,
     RUNNING,
+    beats_of_preparing,
     shares_of_volume,
 )
-from napari_dmoe.inference.running.windows import GateSum, WeightedSum, Windows
+from napari_dmoe.inference.running.windows import (
+    GateSum,
+    WeightedSum,
+    Windows,
+    n_windows,
+)
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.models.footprint import refuse_patch
 from napari_dmoe.models.unet3d import UNet3DConfig
-from napari_dmoe.progress import Phases, Progress, ProgressHook, Pulse, part_of
+from napari_dmoe.progress import Phases, Progress, ProgressHook, beats, part_of
 
-_PREPARING_ALL, _DRAWING = "preparing the volumes", "drawing the mask"
+_DRAWING = "drawing the mask"
 
 VOXELS_AT_ONCE = 2 * 96**3
 """Voxels in one forward pass at most, so that it takes about a second and can stop."""
@@ -82,11 +89,11 @@ class VolumeRun:
     def work(self, progress: ProgressHook) -> Segmentation:
         """Segment all volumes."""
         n, n_channels = len(self.volumes), self.loaded.config.in_channels
-        window = self._window_of_all(partial(progress, Progress(0, n, _PREPARING_ALL)))
+        window, progress = self._window_of_all(progress)
         for number in range(n):
             part, volume = part_of(progress, number, n), self.volumes[number]
-            step = Progress(0, 1, "preparing the volume")
-            pulse = partial(self._phases(part, volume).of(PREPARING), step)
+            phases, n_beats = Phases(part, self._shares(volume)), self._n_beats(volume)
+            pulse = beats(phases.of(PREPARING), n_beats, "preparing the volume")
             prepared = prepare_volume(
                 volume,
                 self.preprocessing,
@@ -99,7 +106,6 @@ class VolumeRun:
             self.likeness.look(number, prepared.tensor)
             self.grid = prepared.grid
             windows = self._windows(prepared.grid.shape)
-            phases = self._phases(part, volume, windows)
             scores = self._scores(number, prepared, windows, phases.of(RUNNING))
             self._keep(scores, phases.of(RESTORING))
             phases.of(RESTORING)(Progress(1, 1, "done"))
@@ -108,48 +114,54 @@ class VolumeRun:
     def _windows(self, shape: Sequence[int]) -> Windows:
         return Windows(shape, self.preprocessing.patch, self.settings.overlap)
 
-    def _phases(
-        self,
-        progress: ProgressHook,
-        volume: SpatialImage,
-        windows: Windows | None = None,
-    ) -> Phases:
-        """Return the phases of a volume, told roughly before its windows are known."""
-        voxels, spacing = math.prod(volume.spatial_shape), self.preprocessing.spacing
-        n_values = len(self.forward.choice.categories)
-        if windows is None:
-            density = 1 / (1 - self.settings.overlap) ** len(VOLUME_AXES)
-            size = abs(np.linalg.det(volume.affine_along(VOLUME_AXES)))
-            is_resampled = spacing is not None and volume.unit == "mm"
-            finer = size / math.prod(spacing or (1,)) if is_resampled else 1.0
-            seen = voxels * finer * density
-        else:
-            seen = len(windows) * math.prod(self.preprocessing.patch)
+    def _shares(self, volume: SpatialImage) -> Mapping[str, float]:
+        """Return the shares of a volume before anything of it is read."""
+        patch, n_values = self.preprocessing.patch, len(self.forward.choice.categories)
+        shape = model_shape(volume, self.preprocessing)
+        n_seen = n_windows(shape, patch, self.settings.overlap) * math.prod(patch)
         n_masks = n_values + 1 if n_values > 1 else 1
         n_restored = (n_masks + self.settings.probabilities) * self.is_at_source
-        shares = shares_of_volume(
-            voxels=voxels,
-            seen=round(seen) * self.forward.rows_per_input,
+        return shares_of_volume(
+            voxels=math.prod(volume.spatial_shape),
+            seen=n_seen * self.forward.rows_per_input,
             config=self.loaded.config,
             n_restored=n_restored,
             n_classes=self.loaded.config.n_classes,
         )
-        return Phases(progress, shares)
 
-    def _window_of_all(self, pulse: Pulse) -> Window | None:
-        """Decide what is 0 and 1 in all volumes together, so that they stay related."""
+    def _n_beats(self, volume: SpatialImage) -> int:
+        """Return about how often preparing a volume pulses."""
+        is_lazy = not isinstance(volume.data, np.ndarray)
+        voxels, have = math.prod(volume.spatial_shape), volume.spatial_shape
+        shape = model_shape(volume, self.preprocessing)
+        return beats_of_preparing(
+            voxels=voxels,
+            resampled=0 if sorted(shape) == sorted(have) else math.prod(shape),
+            lazy_bytes=voxels * volume.data.dtype.itemsize if is_lazy else 0,
+        )
+
+    def _window_of_all(
+        self, progress: ProgressHook
+    ) -> tuple[Window | None, ProgressHook]:
+        """Decide what is 0 and 1 in all volumes together, so that they stay related.
+
+        Returns the progress of what is left to be done, too.
+        """
         n, volumes = len(self.volumes), self.volumes
         if n == 1 or self.preprocessing.window is not None:
-            return None
+            return None, progress
+        of_each = self._shares(volumes[0])
+        shares = {PREPARING: of_each[PREPARING], RUNNING: sum(of_each.values())}
+        phases, n_beats = Phases(progress, shares), n * self._n_beats(volumes[0])
         window, notices = window_of_all(
             (volumes[number] for number in range(n)),
             self.preprocessing,
             number=n,
             n_channels=self.loaded.config.in_channels,
-            pulse=pulse,
+            pulse=beats(phases.of(PREPARING), n_beats, "preparing the volumes"),
         )
         self.notices.update(dict.fromkeys(notices))
-        return window
+        return window, phases.of(RUNNING)
 
     def _scores(
         self,

@@ -24,6 +24,15 @@ _LEAST_WEIGHT = 1e-3
 """Weights below this are raised to it, as MONAI does, so that no sum is 0."""
 
 
+def n_windows(shape: Sequence[int], patch: Sequence[int], overlap: float) -> int:
+    """Return how many :class:`Windows` a volume has."""
+    n = 1
+    for size, side in zip(shape, patch, strict=True):
+        step = max(1, int(side * (1 - overlap)))
+        n *= 1 + -(-max(0, size - side) // step)
+    return n
+
+
 class Windows:
     """Where the windows of one volume (D, H, W) lie.
 

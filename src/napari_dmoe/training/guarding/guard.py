@@ -16,6 +16,8 @@ from typing import Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
+from scipy.integrate import trapezoid
+from scipy.special import pdtr
 
 from napari_dmoe.cohorts.case import Case, Selection
 from napari_dmoe.cohorts.classes import ClassedCases, LabelReading
@@ -39,7 +41,7 @@ QUICK = 12
 """Phantoms of a quick guard: a look while one waits, and no verdict on a group."""
 
 GUARD_SEED = 6006
-_DRAWS = 8
+_DRAWS, _STEPS = 8, 100_000
 _WATCHED_PLANES, _WATCHED_VOLUMES = 24, 4
 
 
@@ -145,18 +147,44 @@ def _drawn(guard: Guard, card: ModelCard, progress: ProgressHook) -> list[Case]:
     if guard.name not in KINDS:
         known = ", ".join(KINDS)
         raise TrainingError(f"there are no {guard.name!r} phantoms: use {known}")
-    share = -(-guard.n // math.prod(len(a.values) for a in card.attributes))
+    n_groups = math.prod(len(a.values) for a in card.attributes)
+    share = -(-guard.n // n_groups)
     counts: Counter[str] = Counter()
     drawn: list[Case] = []
     cohort = KINDS[guard.name].cohort(_DRAWS * guard.n, seed=guard.seed)
-    progress(Progress(0, guard.n, "drawing the guard"))
-    for case in itertools.takewhile(lambda _: len(drawn) < guard.n, cohort):
+    progress(Progress(0, 1, "drawing the guard"))
+    still = itertools.takewhile(lambda _: len(drawn) < guard.n, cohort)
+    for tries, case in enumerate(still, start=1):
         (group,), _ = crossed([case.patient], card.attributes)
         if counts[group] < share and _shows_something(case):
             counts[group] += 1
             drawn.append(case)
-        progress(Progress(len(drawn), guard.n, "drawing the guard"))
+        missing = [share - n for n in counts.values()]
+        missing += [share] * (n_groups - len(counts))
+        wanted = (guard.n - len(drawn)) / (sum(missing) or 1)
+        whole = tries + wanted * tries_to_fill(missing)
+        at = round(_STEPS * tries / whole)
+        progress(Progress(at, _STEPS, "drawing the guard"))
     return drawn
+
+
+def tries_to_fill(missing: Sequence[int]) -> float:
+    """Return how many draws it takes on average until no group misses a case.
+
+    Groups are equally frequent. The last ones take most of the draws, which counting
+    cases would not tell.
+
+    Notes
+    -----
+    The integral over t of 1 minus the product over groups of P(N >= missing), N being
+    Poisson with mean t over the number of groups.
+    """
+    n, most = len(missing), max(missing, default=0)
+    if not most:
+        return 0.0
+    means = np.linspace(0, most + 5 * math.sqrt(most) + math.log(n) + 5, 400)
+    is_full = math.prod(1 - pdtr(m - 1, means) for m in missing if m)
+    return float(n * trapezoid(1 - is_full, means))
 
 
 def _shows_something(case: Case) -> bool:

@@ -153,7 +153,7 @@ _SKIN_CARD = ModelCard(
     classes=("background", "lesion"),
     modality="dermoscopic photograph of one lesion, in colour",
     preprocessing=Preprocessing(
-        fit="stretch", side=_SKIN_CONFIG.side, resize="half-pixel", standardise=True
+        fit="pad", side=_SKIN_CONFIG.side, resize="half-pixel", standardise=True
     ),
     training=TrainingFacts(
         data="synthetic lesions drawn by napari-dmoe phantoms --kind skin; no "

@@ -11,7 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from qtpy.compat import isalive
-from qtpy.QtCore import QEvent, QObject
+from qtpy.QtCore import QEvent, QObject, QTimer
 from qtpy.QtWidgets import QMessageBox, QWidget
 
 from napari_dmoe.viewer.fine_tune.state import State, Tuning
@@ -26,6 +26,7 @@ _AT_WORK = (
 )
 _UNDECIDED = "What was tuned was neither kept nor saved."
 _NOT_SAVED = "The tuned model is not saved."
+_LOADED_NOT_SAVED = "The tuned model that is loaded is not saved."
 _AND_PARENT = " The tuned model that it began from is not saved either."
 
 AT_WORK = (State.TRAINING, State.STOPPING)
@@ -47,7 +48,7 @@ class ClosingQuestion(QObject):
     """Watches the dock's window, of which the owner is a part.
 
     `finish` saves the result at a path, now or when it is ready, and returns whether it
-    can; `save` saves the kept model there in the background.
+    can; `save` saves the kept model there, and returns whether it did.
     """
 
     def __init__(
@@ -56,7 +57,7 @@ class ClosingQuestion(QObject):
         tuning: Tuning,
         *,
         finish: Callable[[Path], bool],
-        save: Callable[[Path], None],
+        save: Callable[[Path], bool],
         owner: QWidget,
     ) -> None:
         super().__init__(owner)
@@ -99,30 +100,33 @@ class ClosingQuestion(QObject):
         """Ask, and do what is answered; return False where the window is to stay."""
         state, is_unsaved_ = self._tuning.state, is_unsaved(self._session)
         is_at_work = state in AT_WORK
-        is_open = is_at_work or state in UNDECIDED
+        is_saved = self._tuning.saved_as is not None
+        is_open = is_at_work or (state in UNDECIDED and not is_saved)
         if self._is_let_go or not (is_open or is_unsaved_):
             return True
         text = _AT_WORK if is_at_work else _UNDECIDED
         text = text + _AND_PARENT * is_unsaved_ if is_open else _NOT_SAVED
         answer = self.ask(text, is_at_work)
         self._is_let_go = answer is Answer.END
+        # napari may ask, too, and the window stay: this is of one closing alone.
+        QTimer.singleShot(0, self._on_change)
         if answer is not Answer.GO_ON:
             return self._is_let_go
+        if is_open and is_unsaved_ and not self.may_leave():
+            return False
         path = self.ask_where(is_at_work)
         return path is not None and self._finish(path)
 
     def may_leave(self) -> bool:
         """Ask before another model takes the place of one that is not saved."""
-        if self._is_let_go or not is_unsaved(self._session):
+        if not is_unsaved(self._session):
             return True
-        answer = self.ask(_NOT_SAVED, False)
-        self._is_let_go = answer is Answer.END
+        has_other = self._tuning.state in (*AT_WORK, *UNDECIDED)
+        answer = self.ask(_LOADED_NOT_SAVED if has_other else _NOT_SAVED, False)
         if answer is not Answer.GO_ON:
-            return self._is_let_go
+            return answer is Answer.END
         path = self.ask_where(False)
-        if path is not None:
-            self._save(path)
-        return path is not None
+        return path is not None and self._save(path)
 
     def ask(self, text: str, is_at_work: bool) -> Answer:
         """Let a person choose."""

@@ -197,8 +197,9 @@ class FineTuneControl(TabControl):
         """Ask where to save the tuned model that is loaded, and do that."""
         self.outcome.save_loaded()
 
-    def _save_kept(self, path: Path) -> None:
-        self.outcome.save(path, self.tuning.folder.kept_model())
+    def _save_kept(self, path: Path) -> bool:
+        kept = self.tuning.folder.kept_model()
+        return self.outcome.save_before_closing(path, kept)
 
     def _finish(self, path: Path) -> bool:
         """Save the result at a path: now, or when the process has it."""

@@ -66,10 +66,10 @@ class OutcomeControl(Control):
         )
 
     def keep(self) -> None:
-        """Work with the tuned model from now on."""
+        """Work with the tuned model from now on, instead of one that may go."""
         path = self._folder.tuned_model()
         is_open = self._tuning.state is State.DONE and not self._loading.is_busy
-        if path is not None and is_open:
+        if path is not None and is_open and self._session.leaving.may_go():
             self._section.show_keeping(True)
             work = partial(_load, self._engines, path)
             self._loading.start(Job("dMoE: loading the tuned model", work))
@@ -130,7 +130,7 @@ class OutcomeControl(Control):
         self._saving.add(Job(f"dMoE: saving {target.name}", work), ending)
 
     def save_before_closing(self, path: Path, source: Path | None) -> bool:
-        """Save the tuned model while its window is drawn, but takes no input.
+        """Save a tuned model while the window is drawn, but takes no input.
 
         Returns
         -------

@@ -162,6 +162,7 @@ class OutcomeSection(QWidget):
         say(self.keeping, "Loading the tuned model …" if is_begun else "")
         self.discard_button.setEnabled(not is_begun)
         self._show_keep()
+        self.keep_button.repaint()  # at once: the window may be busy with the canvas
 
     def _show_keep(self, *_: object) -> None:
         needs = bool(self.accepted.text()) and not self.accept_box.isChecked()

@@ -10,12 +10,16 @@ from typing import Any
 import numpy as np
 from napari.components import ViewerModel
 from napari.layers import Image, Labels, Layer
+from numpy.typing import NDArray
 
 from napari_dmoe.imaging.spatial import SPATIAL_AXES
 from napari_dmoe.viewer.layers.placement import axis_names
 
 _FILLED = 0.6
 """Share of the canvas that a region takes, along the side that is filled first."""
+
+_WHOLE = 0.95
+"""The same of a whole layer, as napari has it."""
 
 _LEAST_PIXELS = 24
 """Sides of what is shown of the image around a small region."""
@@ -55,8 +59,13 @@ def show_plane(viewer: ViewerModel, layer: Layer, step: int) -> None:
 
 def fit(viewer: ViewerModel, layer: Layer) -> None:
     """Let a layer fill the canvas, where this napari can do that for one layer."""
-    if hasattr(viewer, "fit_to_view"):
+    if not hasattr(viewer, "fit_to_view"):
+        return
+    if layer.ndim == viewer.dims.ndim:
         viewer.fit_to_view(layers=[layer])
+    else:  # napari's own looks for axes that only others have: a picture over a volume
+        low, high = layer.extent.world
+        _fill(viewer, layer, low, high, share=_WHOLE)
 
 
 @contextmanager
@@ -103,8 +112,22 @@ def look_at(
         for name, at in zip(names, target, strict=True)
     ]
     corners = [image.data_to_world(corner) for corner in itertools.product(*sides)]
+    low, high = np.min(corners, 0), np.max(corners, 0)
+    _fill(viewer, image, low, high, share=_FILLED)
+
+
+def _fill(
+    viewer: ViewerModel,
+    layer: Layer,
+    low: NDArray[np.float64],
+    high: NDArray[np.float64],
+    *,
+    share: float,
+) -> None:
+    """Move the camera to a box in the world, along the axes of a layer."""
+    offset = viewer.dims.ndim - layer.ndim
     shown = [axis - offset for axis in viewer.dims.displayed if axis >= offset]
-    low, high = (np.array(of(corners, 0))[shown] for of in (np.min, np.max))
+    low, high = low[shown], high[shown]
     camera = camera_of(viewer)
     centre = ((low + high) / 2)[-3:].tolist()
     camera.center = (*(0.0,) * (3 - len(centre)), *centre)
@@ -112,7 +135,7 @@ def look_at(
     if canvas is not None:
         room = np.array(canvas.size, float)
         size = (high - low)[-2:] if len(centre) == 2 else (high - low).max()
-        camera.zoom = float(_FILLED * (room / size).min())
+        camera.zoom = float(share * (room / size).min())
 
 
 def _slide(viewer: ViewerModel, layer: Layer, target: Sequence[float]) -> None:

@@ -34,7 +34,7 @@ from napari_dmoe.viewer.layers.look import mask_look
 from napari_dmoe.viewer.layers.placement import FILE_KEY, LayerData
 
 PLUGIN = "napari-dmoe"
-TIFF_LABELS = ".labels.tif"
+TIFF_LABELS = f"{files.LABELS}.tif"
 """Ending of masks as TIFF; the record lies beside them, ending in ``.labels.json``."""
 
 _SAMPLED = 200_000
@@ -79,7 +79,7 @@ def mask_layers(path: Path) -> list[LayerData]:
     if image.data.dtype.kind not in "iub":
         raise ImageReadError(f"{path.name} holds no labels, but {image.data.dtype}")
     image, record = _with_record(path, replace(image, data=compact(image.data)))
-    name = files.image_stem(path).removesuffix(".labels")
+    name = files.without_suffix(path.name)
     data, arguments, kind = labels_layer(image, name)
     if record is None:
         classes = _stated_classes(path, int(data.max(initial=0)))

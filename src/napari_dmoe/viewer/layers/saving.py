@@ -65,8 +65,7 @@ def mask_path(path: Path) -> Path:
     """Return where a mask is written: ``.nii``, ``.nii.gz`` or ``.labels.tif``."""
     if path.name.lower().endswith(NIFTI_SUFFIXES):
         return path
-    stem = without_suffix(path.name).removesuffix(TIFF_LABELS.removesuffix(".tif"))
-    return path.with_name(f"{without_suffix(stem)}{TIFF_LABELS}")
+    return path.with_name(f"{without_suffix(path.name)}{TIFF_LABELS}")
 
 
 def save_mask(path: Path, data: Any, meta: dict[str, Any]) -> list[str]:

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 from napari.components import ViewerModel
 from napari.layers import Image, Labels, Layer
+from numpy.typing import NDArray
 
 from napari_dmoe.viewer.layers.leaving import leaving_of, stays
-from napari_dmoe.viewer.layers.measuring import Edits, edits_of
+from napari_dmoe.viewer.layers.measuring import AT_ONCE, Edits, differ, edits_of
 from napari_dmoe.viewer.layers.placement import PLACE, LayerData, plain
 from napari_dmoe.viewer.layers.pointer import pointer_away
 
@@ -33,14 +34,33 @@ class _Held:
     reference: weakref.ref[Layer]
     given: str
     """The name that we gave it."""
-    edits: Edits
-    """How often it had been changed when it was filled last."""
+    edits: Edits = (0, 0)
+    """How often it had been changed when it was filled last, or seen as it was then."""
+    samples: NDArray[Any] | None = None
+    """What it was filled with, to tell what was undone; None where that is large."""
     looks: dict[str, Any] = field(default_factory=dict)
     """What we set of its look."""
 
     @classmethod
     def of(cls, layer: Layer) -> _Held:
-        return cls(weakref.ref(layer), str(layer.name), edits_of(layer))
+        held = cls(weakref.ref(layer), str(layer.name))
+        held.note_filled(layer)
+        return held
+
+    def note_filled(self, layer: Layer) -> None:
+        self.edits, is_small = edits_of(layer), layer.data.size <= AT_ONCE
+        can_be_painted = isinstance(layer, Labels) and is_small
+        self.samples = np.array(layer.data) if can_be_painted else None
+
+    def differs(self, layer: Layer) -> bool:
+        """Whether a layer holds other samples; as far as is known of a large one."""
+        edits = edits_of(layer)
+        if edits == self.edits:
+            return False
+        if self.samples is None or differ(np.asarray(layer.data), self.samples):
+            return True
+        self.edits = edits  # every stroke was undone
+        return False
 
 
 class LayerSlot:
@@ -71,7 +91,7 @@ class LayerSlot:
         if layer is not fitting or self._held is None:
             self._held = _Held.of(layer)
         self._look(self._held, layer, layer_data[1], is_new=layer is not fitting)
-        self._held.edits = edits_of(layer)
+        self._held.note_filled(layer)
         if before is not None and layer is not before and not is_painted:
             leaving = leaving_of(viewer)
             leaving.let_go(before)
@@ -104,9 +124,12 @@ class LayerSlot:
                 held.looks[name] = getattr(layer, name)
 
     def is_painted(self, viewer: ViewerModel | None) -> bool:
-        """Whether somebody changed the layer's samples since they were put there."""
+        """Whether somebody changed the layer's samples since they were put there.
+
+        A stroke that was undone is no change; of a large layer it counts as one.
+        """
         layer, held = self.within(viewer), self._held
-        return layer is not None and held is not None and held.edits != edits_of(layer)
+        return layer is not None and held is not None and held.differs(layer)
 
     def take(self, layer: Layer) -> None:
         """Know a layer that was put into the viewer by somebody else."""

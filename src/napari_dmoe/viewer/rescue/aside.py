@@ -157,7 +157,9 @@ class Aside:
         with suppress(OSError):
             for folder in self._root.iterdir():
                 named = _NAME.fullmatch(folder.name)
-                if named is not None and is_gone(named["owner"]):
+                # Its time is when something was last put into it: it lived then.
+                made = folder.stat().st_mtime
+                if named is not None and is_gone(named["owner"], made=made):
                     found += _left_in(folder)
         found.sort(key=lambda each: -each.at)
         oldest = time.time() - DAYS * 86_400
@@ -190,11 +192,11 @@ def read_mask(left: Left) -> PaintedMask:
 
 
 def decline(left: list[Left]) -> None:
-    """Delete what was left, and folders that are empty then."""
+    """Delete what was left, and folders in which nothing is left that was whole."""
     for each in left:
         with suppress(OSError):
             each.path.unlink(missing_ok=True)
-            each.path.parent.rmdir()
+            _left_in(each.path.parent)
 
 
 @cache

@@ -21,6 +21,7 @@ from napari_dmoe.viewer.bench import Bench, Control
 from napari_dmoe.viewer.fine_tune.annotations import fits
 from napari_dmoe.viewer.fine_tune.closing import MODEL_FILES, named_as_model
 from napari_dmoe.viewer.fine_tune.state import State, Tuning
+from napari_dmoe.viewer.layers.measuring import Edits, edits_of
 from napari_dmoe.viewer.layers.placement import data_to_world, plain, samples_of
 from napari_dmoe.viewer.rescue.aside import (
     Aside,
@@ -61,6 +62,9 @@ class RescueControl(Control):
             weakref.WeakKeyDictionary()
         )
         self._painted: weakref.WeakSet[Layer] = weakref.WeakSet()
+        self._put_at: weakref.WeakKeyDictionary[Layer, Edits] = (
+            weakref.WeakKeyDictionary()
+        )
         self._left: list[Left] = []
         self._has_told = self._is_put = False
         self._files = JobQueue(self, has_bar=False)
@@ -90,10 +94,18 @@ class RescueControl(Control):
             if isinstance(layer, Labels) and layer not in self._numbers:
                 self._numbers[layer] = next(_numbers)
                 self._connections.add(layer.events.paint, self._on_paint)
+                self._connections.add(layer.events.set_data, self._on_shown)
 
     def _on_paint(self, event: Any) -> None:
         self._painted.add(event.source)
         self._pause.start()
+
+    def _on_shown(self, event: Any) -> None:
+        """Put a mask aside anew where strokes were undone: napari tells of no other."""
+        at = self._put_at.get(event.source)
+        if at is not None and at != edits_of(event.source):
+            del self._put_at[event.source]
+            self._on_paint(event)
 
     def _on_removed(self, event: Any) -> None:
         """Forget a mask that a person took away."""
@@ -101,6 +113,7 @@ class RescueControl(Control):
 
     def _on_mask_saved(self, layer: Layer) -> None:
         self._painted.discard(layer)
+        self._put_at.pop(layer, None)
         number = self._numbers.get(layer)
         if number is not None:
             self._add("forgetting a mask", partial(self._aside.forget_mask, number))
@@ -114,6 +127,7 @@ class RescueControl(Control):
         for layer in painted:
             data = layer.data
             if isinstance(layer, Labels) and isinstance(data, np.ndarray):
+                self._put_at[layer] = edits_of(layer)
                 of = next((image for image in images if fits(image, layer)), None)
                 mask = PaintedMask(data, data_to_world(layer))
                 pixels = None if of is None else samples_of(of)

@@ -50,7 +50,7 @@ class SegmentControl(TabControl):
         self.fit = FitControl(bench, tab.image)
         self.pixel_size = PixelSizeControl(bench, tab.image.pixel_size)
         self.seen_frame = SeenFrame(bench, tab.image)
-        self.results = ResultControl(bench, tab.result)
+        self.results = ResultControl(bench, tab.result, self.fit)
         self.compare = CompareControl(bench, tab.compare)
         self.layer_series = LayerSeries(bench, self.run, tab.series)
         self.files = ResultFiles(bench, tab.result)
@@ -125,7 +125,8 @@ class SegmentControl(TabControl):
         """Show whether a run can begin, beside the button; return that."""
         now = self._readiness()
         self._foot.show_ready("" if now.is_ready else now.text or now.why_not)
-        remedy = Remedy(now.remedy, now.offer) if now.remedy else None
+        more = self.samples.which_first if now.remedy == OPEN_SAMPLE else ""
+        remedy = Remedy(now.remedy, now.offer, more) if now.remedy else None
         self.tab.action.show_reason(now.text, remedy, is_caution=now.is_ready)
         return now.is_ready
 

@@ -16,10 +16,12 @@ from qtpy.QtCore import Signal
 from napari_dmoe.progress import ProgressHook
 from napari_dmoe.viewer.bench import Bench, Control
 from napari_dmoe.viewer.engines import Engines
+from napari_dmoe.viewer.layers.axes import question
 from napari_dmoe.viewer.segment.image_view import ImageSection
 from napari_dmoe.viewer.session import checks
 from napari_dmoe.viewer.ui.connections import Connections, Refresh
 from napari_dmoe.viewer.ui.jobs import Job, JobRunner
+from napari_dmoe.viewer.ui.theme import Tone
 
 if TYPE_CHECKING:
     from napari.layers import Image
@@ -28,6 +30,10 @@ if TYPE_CHECKING:
     from napari_dmoe.models.checkpoint import LoadedModel
     from napari_dmoe.viewer.session.inquiry import Inquiry
 
+UNLIKE_MEANS = (
+    "So expect a mask that is worse than on such images, and look at it closely. "
+    "Fine-tune teaches the model images like this one."
+)
 LOOKING = "Whether it looks like the training images is being found out."
 
 _Key = tuple["weakref.ref[LoadedModel]", int, str]
@@ -71,9 +77,20 @@ class FitControl(Control):
         return "" if outlook is None else outlook.problem
 
     @property
+    def says_unlike(self) -> bool:
+        """Whether the line says that the image is unlike those of the training."""
+        outlook = self._outlook()
+        return outlook is not None and outlook.is_unlike
+
+    @property
     def is_looking(self) -> bool:
-        """Whether it is being found out how image and model go together."""
-        return self._runner.is_busy or self._refresh.is_pending
+        """Whether it is being found out how image and model go together, or will be.
+
+        So it is from the moment that another image or model is worked on, whoever of
+        those that are told of it asks first.
+        """
+        image = self._session.image
+        return self._runner.is_busy or (image is not None and self._will_look(image))
 
     def _on_change(self) -> None:
         self._runner.stop()  # nobody wants to know it any more
@@ -90,28 +107,33 @@ class FitControl(Control):
             self._section.show_fit(said)
             return
         problem = checks.image_problem(image, session.dims, session.n_channels)
+        problem = problem or self.refused
         modality = session.model.card.modality
         meant = f"The model is for: {modality}." if modality else ""
         outlook = self._outlook()
         if problem:
-            self._section.show_fit(problem, _lines(said, meant), "caution")
+            known = "" if question(image) else said  # which is not known before that
+            self._section.show_fit(problem, _lines(known, meant), "caution")
         elif outlook is None:
-            more = LOOKING if self._is_to_come(image) else ""
+            more = LOOKING if self._will_look(image) else ""
             self._section.show_fit(said, _lines(more, meant))
-        elif outlook.doubts:
-            first, *others = outlook.doubts
-            details = _lines(*others, *outlook.facts, said, meant)
-            self._section.show_fit(first, details, "caution")
         else:
             said = checks.describe_image(image, session.dims, outlook.seen)
-            self._section.show_fit(said, _lines(*outlook.facts, meant), "good")
+            short = (each.removesuffix(".") for each in outlook.cautions)
+            means = UNLIKE_MEANS if outlook.is_unlike else ""
+            details = _lines(means, *outlook.facts, meant)
+            tone: Tone = "caution" if outlook.cautions else "good"
+            self._section.show_fit(" · ".join((*short, said)), details, tone)
 
-    def _is_to_come(self, image: Image) -> bool:
-        """Say whether it is being found out, and not in vain."""
-        known, loaded = self._known.get(image), self._session.model
-        if known is None or loaded is None:
-            return True
-        return known[0] != self._key(loaded, image)
+    def _will_look(self, image: Image) -> bool:
+        """Say whether it is worth finding out, and not known."""
+        session, known = self._session, self._known.get(image)
+        loaded = session.model
+        if loaded is None:
+            return False
+        if checks.image_problem(image, session.dims, session.n_channels):
+            return False
+        return known is None or known[0] != self._key(loaded, image)
 
     def _outlook(self) -> Outlook | None:
         """Return what is known of the image as it is and the model; None if nothing."""
@@ -130,19 +152,25 @@ class FitControl(Control):
         """Find out how image and model go together, where it is not known."""
         session, image, loaded = self._session, self._session.image, self._session.model
         self._runner.stop()
-        if image is None or loaded is None or not self._is_to_come(image):
+        if image is None or loaded is None or not self._will_look(image):
             return
         if self._runner.is_busy or self._work.is_busy:
             return  # it begins when that has ended
-        if checks.image_problem(image, session.dims, session.n_channels):
-            return
+        self._asked = weakref.ref(image), self._key(loaded, image)
         try:
             inquiry = session.inquire(image)
-        except ValueError:
+        except ValueError as error:
+            self._refuse(str(error))
             return
-        self._asked = weakref.ref(image), self._key(loaded, image)
         work = partial(_looked, self._engines, loaded, inquiry)
         self._runner.start(Job("dMoE: looking at the image", work))
+
+    def _refuse(self, why: str) -> None:
+        """Take note that no run could begin."""
+        from napari_dmoe.inference.running.outlook import Outlook
+
+        self._on_returned(Outlook(problem=f"{why[:1].upper()}{why[1:].rstrip('.')}."))
+        self._on_finished()
 
     def _on_returned(self, outlook: Outlook | None) -> None:
         image = None if self._asked is None else self._asked[0]()

@@ -11,11 +11,10 @@ from qtpy.QtWidgets import QLabel, QWidget
 from napari_dmoe.viewer.layers.axes import AXIS_TITLES
 from napari_dmoe.viewer.segment.pixel_size_view import PixelSizeButton
 from napari_dmoe.viewer.ui import parts
-from napari_dmoe.viewer.ui.lines import LineWithLink
 from napari_dmoe.viewer.ui.theme import Tone, set_tone
 
 _AS_IT_IS = "not named"
-_LEAST = 34  # beside a channel, in the narrowest dock
+_LEAST = 48  # beside a channel and a pixel size, in the narrowest dock
 _BESIDE = 36  # what napari keeps free beside the text of a list
 _SIGNS: dict[Tone, str] = {"": "", "good": "✓ ", "caution": "⚠ "}
 
@@ -60,9 +59,7 @@ class ImageSection(QWidget):
             "Image",
             "Image to segment. Selecting a layer chooses it, too. Images that the "
             "model cannot use are greyed; point at one to see why.",
-            characters=2,
         )
-        self.combo.setMinimumWidth(_LEAST)
         self.combo.activated.connect(self.image_chosen)
         self.channel_combo = parts.narrow_combo(
             "Channel",
@@ -74,21 +71,30 @@ class ImageSection(QWidget):
             "Axes",
             "What the image's axes are: its layer does not name them. The choice is "
             "written into the layer's axis labels.",
+            characters=1,
         )
+        self.axes_combo.setMinimumWidth(_LEAST)
         self.axes_combo.activated.connect(self._on_axes)
         self.fit = parts.line(name="image-fit")
         self._layouts: list[tuple[str, ...]] = []
         self._channels = ChannelChoice()
         self._axes_row = parts.row(QLabel("Axes"), self.axes_combo, stretch=1)
-        self._axes_row.setVisible(False)
         self.pixel_size = PixelSizeButton()
-        choices = self.combo, self.channel_combo
-        head = parts.row(parts.heading("IMAGE"), *choices, stretch=1)
         widest = self.fontMetrics().horizontalAdvance("green") + _BESIDE
         self.channel_combo.setFixedWidth(widest)
-        told = LineWithLink(self.fit, self.pixel_size)
-        parts.column(self, head, self._axes_row, told, spacing=2)
+        self._lay_out()
         self.show_channels(ChannelChoice())
+        self.show_axes((), None)
+
+    def _lay_out(self) -> None:
+        head = parts.row(parts.heading("IMAGE"), self.combo, stretch=1)
+        # The room of what an image leaves to be chosen is kept: nothing below it moves
+        # when an image comes that has more channels, or axes without names.
+        policy = self._axes_row.sizePolicy()
+        policy.setRetainSizeWhenHidden(True)
+        self._axes_row.setSizePolicy(policy)
+        choices = self.channel_combo, self.pixel_size, self._axes_row
+        parts.column(self, head, self.fit, parts.row(*choices, stretch=2))
 
     def show_images(self, images: Sequence[ImageChoice], current: int) -> None:
         """Show the images, and which one is worked on (-1 for none)."""

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QLabel, QWidget
 
+from napari_dmoe.models.titles import short_title
+from napari_dmoe.viewer.advice import in_dock
 from napari_dmoe.viewer.checkpoints import is_path
 from napari_dmoe.viewer.ui import icons, parts
 from napari_dmoe.viewer.ui.asking import ask_for_checkpoint
@@ -73,9 +75,9 @@ class ModelSection(QWidget):
         self._unsaved = ""
         self._cards: list[str] = []
         buttons = self.save_button, self.browse_button, self.unload_button
-        head = parts.row(parts.heading("MODEL"), self.combo, *buttons, stretch=1)
-        head.layout().setSpacing(4)
-        parts.column(self, head, self._question)
+        # The list has a line of its own: names are long, and the dock may be narrow.
+        head = parts.row(parts.heading("MODEL"), *buttons, stretch=0)
+        parts.column(self, head, self.combo, self._question)
         self.show_nothing()
 
     def _make_question(self) -> None:
@@ -112,8 +114,11 @@ class ModelSection(QWidget):
                 item.setFlags(Qt.ItemFlag.NoItemFlags)
             for name in names:
                 place, role = self.combo.count(), Qt.ItemDataRole.ToolTipRole
-                self.combo.addItem(self._titles.get(name, name), name)
+                title = self._titles.get(name, name)
+                self.combo.addItem(title, name)
                 self.combo.setItemData(place, name, role)
+                if not is_path(name):
+                    self.combo.setItemData(place, short_title(title), parts.SHORT)
         self.combo.setCurrentIndex(self.combo.findData(chosen) if chosen else -1)
         self._explain()
 
@@ -306,5 +311,6 @@ def _values(card: ModelCard, attribute: CardAttribute) -> str:
 def _trained_on(loaded: LoadedModel) -> str:
     facts = loaded.card.training
     n_cases = f"{facts.n_cases:,} cases" if facts.n_cases is not None else ""
-    parts = [part for part in (facts.data, n_cases, facts.note) if part]
+    data = in_dock(facts.data or "")
+    parts = [part for part in (data, n_cases, facts.note) if part]
     return " · ".join(parts) or _NOT_STATED

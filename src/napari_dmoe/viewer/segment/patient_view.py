@@ -31,6 +31,8 @@ from napari_dmoe.viewer.ui.parts import (
 UNKNOWN = "unknown"
 _SOURCE = "Where this value came from."
 _RECORDED = "What goes into the record of a mask, but does not drive this model."
+_DRIVES = "* drives this model: another value may give another mask."
+_DRIVES_NOT = "Does not drive this model."
 _CHARACTERS = 5  # a value such as "glaucoma" is read whole at 250 px
 
 
@@ -51,7 +53,7 @@ class PatientSection(QWidget):
         self.rerun_box.setChecked(True)
         self.rerun_box.setToolTip(
             "Segments again by itself, if the last run took less than 2 seconds and "
-            "the mask was not painted on."
+            "the mask was not painted on. Drivers are the attributes with a *."
         )
         self.rerun_box.toggled.connect(self.rerun_toggled)
         self.inputs: dict[str, AttributeInput] = {}
@@ -142,13 +144,15 @@ class PatientSection(QWidget):
         self.show_patient("", Patient(), sources={})
 
     def _add_row(self, grid: QGridLayout, field: PatientField) -> None:
-        label = QLabel(f"{field.label} *" if field.drives else field.label)
+        label = QLabel(field.label)
         font = label.font()
         font.setBold(field.drives)
         label.setFont(font)
+        label.setToolTip(_DRIVES if field.drives else _DRIVES_NOT)
         attribute = AttributeInput(field)
         attribute.entered.connect(self._on_entered)
         label.setBuddy(attribute)
+        label.setToolTip(attribute.help)
         source = line()
         row = grid.rowCount()
         for place, widget in enumerate((label, attribute, source)):
@@ -194,8 +198,9 @@ class AttributeInput(QWidget):
         self.problem = ""
         """What is wrong with what was typed; empty where nothing is."""
         self._shown: str | float | None = None
-        role = "Drives this model." if field.drives else "Does not drive this model."
-        tooltip = f"{field.label}. {role} {field.help}".strip()
+        role = "Drives this model." if field.drives else _DRIVES_NOT
+        self.help = tooltip = f"{field.label}. {role} {field.help}".strip()
+        """What it is, and whether it drives the model."""
         self.combo: QComboBox | None = None
         self.edit: QLineEdit | None = None
         if field.values:

@@ -6,24 +6,29 @@ from collections.abc import Mapping, Sequence
 
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
-    QDoubleSpinBox,
     QLabel,
+    QLineEdit,
     QMenu,
     QWidget,
     QWidgetAction,
 )
 
+from napari_dmoe.imaging.units import length_in_mm
 from napari_dmoe.viewer.ui import parts
 from napari_dmoe.viewer.ui.lines import LinkButton
 
-_LEAST, _MOST, _DIGITS = 0.0001, 100.0, 4
+_LEAST, _MOST = 1e-6, 100.0
+"""In mm: from electron micrographs to maps of a body."""
+_MARGIN = 8
 _UNKNOWN = (
     "The pixel size of this image is not known, so areas are counted in pixels. Click "
     "to state it."
 )
+_TOO_FAR = "A size lies between 1 nm and 100 mm."
+_OR = "in mm, or with its unit, such as 50 µm."
 _FIELDS = {
-    "x": ("Pixel", "Distance of neighbouring pixels along x and y, in mm."),
-    "z": ("Slices", "Distance of neighbouring slices along z, in mm."),
+    "x": ("Pixel", f"Distance of neighbouring pixels along x and y, {_OR}"),
+    "z": ("Slices", f"Distance of neighbouring slices along z, {_OR}"),
 }
 
 
@@ -47,8 +52,15 @@ class PixelSizeButton(LinkButton):
             parts.row(self._labels[axis], field, stretch=1)
             for axis, field in self.fields.items()
         ]
-        margin = 8
-        parts.column(form, *rows, self.set_button).setContentsMargins(*(margin,) * 4)
+        self.problem = parts.line(name="pixel-size-problem")
+        self.problem.setMinimumWidth(
+            self.problem.fontMetrics().horizontalAdvance(f"Slices: {_TOO_FAR}")
+        )
+        for field in self.fields.values():
+            field.textChanged.connect(self._on_text)
+            field.returnPressed.connect(self.set_button.click)
+        column = parts.column(form, *rows, self.problem, self.set_button)
+        column.setContentsMargins(*(_MARGIN,) * 4)
         action.setDefaultWidget(form)
         self.popup.addAction(action)
         self.clicked.connect(self._on_clicked)
@@ -62,7 +74,8 @@ class PixelSizeButton(LinkButton):
         for axis, field in self.fields.items():
             for part in (field, self._labels[axis]):
                 part.setVisible(axis in axes)
-            field.setValue(stated.get(axis, 1.0))
+            field.setText(f"{stated[axis]:g}" if axis in stated else "")
+        self._on_text()
         said = " × ".join(f"{stated[axis]:g}" for axis in axes if axis in stated)
         self.setToolTip(
             f"Pixel size as you stated it: {said} mm. Click to change it."
@@ -75,21 +88,36 @@ class PixelSizeButton(LinkButton):
         self.fields["x"].setFocus(Qt.FocusReason.PopupFocusReason)
         self.fields["x"].selectAll()
 
+    def _on_text(self) -> None:
+        parts.tell(self.problem, "")
+
     def _on_set(self) -> None:
-        side = self.fields["x"].value()
-        sizes = {"y": side, "x": side}
-        if not self.fields["z"].isHidden():
-            sizes = {"z": self.fields["z"].value(), **sizes}
+        """Pass on what was written; say why it is no size, and pass on nothing."""
+        sizes = {}
+        for axis, field in self.fields.items():
+            if field.isHidden():
+                continue
+            try:
+                sizes[axis] = _size(field.text())
+            except ValueError as error:
+                parts.tell(self.problem, f"{_FIELDS[axis][0]}: {error}")
+                field.setFocus()
+                return
         self.popup.close()
-        self.stated.emit(sizes)
+        self.stated.emit({**sizes, "y": sizes["x"]})
 
 
-def _field(name: str, tooltip: str) -> QDoubleSpinBox:
-    field = QDoubleSpinBox()
-    field.setDecimals(_DIGITS)
-    field.setRange(_LEAST, _MOST)
-    field.setStepType(QDoubleSpinBox.StepType.AdaptiveDecimalStepType)
-    field.setSuffix(" mm")
+def _size(text: str) -> float:
+    """Read a size in mm; raises ``ValueError`` for what is none."""
+    length = length_in_mm(text)
+    if not _LEAST <= length <= _MOST:
+        raise ValueError(_TOO_FAR)
+    return length
+
+
+def _field(name: str, tooltip: str) -> QLineEdit:
+    field = QLineEdit()
+    field.setPlaceholderText("mm")
     field.setAccessibleName(f"{name} size")
     field.setToolTip(tooltip)
     return field

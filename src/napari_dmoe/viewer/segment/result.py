@@ -16,10 +16,11 @@ from napari_dmoe.imaging.files import proposed_stem
 from napari_dmoe.imaging.spatial import SPATIAL_AXES
 from napari_dmoe.imaging.tables import write_table
 from napari_dmoe.inference.masks.headline import IMPLAUSIBLE
+from napari_dmoe.models.training_images import LOADS
 from napari_dmoe.patient import PatientError
 from napari_dmoe.progress import Progress, ProgressHook
 from napari_dmoe.viewer.bench import Bench, Control
-from napari_dmoe.viewer.contributed import ABOUT, PLUGIN
+from napari_dmoe.viewer.contributed import ABOUT
 from napari_dmoe.viewer.layers.measuring import Edits, differ, edits_of
 from napari_dmoe.viewer.layers.opening import TIFF_LABELS, complete_mask, mask_layers
 from napari_dmoe.viewer.layers.placement import plain
@@ -27,6 +28,7 @@ from napari_dmoe.viewer.layers.pointer import pointer_away
 from napari_dmoe.viewer.layers.records import badge
 from napari_dmoe.viewer.layers.saving import mask_path, save_mask
 from napari_dmoe.viewer.rows import TableRow
+from napari_dmoe.viewer.segment.fit import FitControl
 from napari_dmoe.viewer.segment.result_rows import (
     ShownMasks,
     empty_rows,
@@ -46,6 +48,7 @@ from napari_dmoe.viewer.session.results import Result
 from napari_dmoe.viewer.session.tidying import bring_back, tidy
 from napari_dmoe.viewer.ui.asking import ask_for_file, not_saved, table_path
 from napari_dmoe.viewer.ui.connections import Connections, Refresh
+from napari_dmoe.viewer.ui.docking import bring_up, contributed_widget
 from napari_dmoe.viewer.ui.measuring import MEASURING, Measuring
 from napari_dmoe.viewer.ui.work import Order
 
@@ -220,10 +223,11 @@ class ResultControl(Control):
     measured = Signal()
     """What takes long was measured, and is shown."""
 
-    def __init__(self, bench: Bench, section: ResultSection) -> None:
+    def __init__(self, bench: Bench, section: ResultSection, fit: FitControl) -> None:
         super().__init__(bench, section)
         session = bench.session
-        self._section = section
+        self._section, self._fit = section, fit
+        fit.found.connect(self.show)
         self._measuring = Measuring(self)
         self._measuring.arrived.connect(self._on_measured)
         self._headline = ""
@@ -269,6 +273,7 @@ class ResultControl(Control):
             is_doubtful=found is not None and self._headline.startswith(IMPLAUSIBLE),
             summary=describe_run(result),
             unlike=unlike_notice(result.segmentation),
+            is_unlike_said=self._is_unlike_said(image, result),
             badge=badge(result.segmentation.provenance),
             outdated=self._outdated(image, result),
             notices=[note for note in notes if note],
@@ -318,6 +323,15 @@ class ResultControl(Control):
         what = "Segment again" if result.is_plain else "Make it again in “What if”"
         return f"{said} {what}{because}."
 
+    def _is_unlike_said(self, image: Image, result: Result) -> bool:
+        """Say whether the line on image and model tells of it what the result would.
+
+        That line knows nothing of how often the experts were used.
+        """
+        if not self._fit.says_unlike or LOADS in unlike_notice(result.segmentation):
+            return False
+        return self._is_of_driver(image, result)
+
     def _is_of_driver(self, image: Image, result: Result) -> bool:
         """Say whether nothing but the patient is another than when it was made."""
         session, request = self._session, result.request
@@ -357,4 +371,5 @@ class ResultControl(Control):
         window = getattr(viewer, "window", None)
         if mask is not None and viewer is not None and window is not None:
             viewer.layers.selection.active = mask
-            window.add_plugin_dock_widget(PLUGIN, ABOUT, tabify=True)
+            kind = contributed_widget(ABOUT)
+            bring_up(window, kind, ABOUT, partial(kind, viewer), tabify=True)

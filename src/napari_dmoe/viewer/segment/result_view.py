@@ -140,6 +140,7 @@ class ResultSection(QWidget):
         is_doubtful: bool = False,
         summary: str = "",
         unlike: str = "",
+        is_unlike_said: bool = False,
         badge: str = "",
         outdated: str = "",
         notices: Sequence[str] = (),
@@ -149,6 +150,7 @@ class ResultSection(QWidget):
         While it is not measured the lines are those of before. What is doubtful is in
         another colour, too. The `summary` says what
         the mask was made for, `unlike` that the image is unlike those of the training,
+        which is seen only where nothing else in the dock says it by now,
         the badge in what it is not a plain run of the model, `outdated` why it does not
         belong to what is entered now; each is empty where there is nothing.
         """
@@ -157,6 +159,7 @@ class ResultSection(QWidget):
         self._show_table(rows, is_old=not is_measured)
         parts.say(self.summary, summary)
         parts.say(self.unlike, unlike)
+        self.unlike.setHidden(is_unlike_said or not unlike)
         parts.say(self.badge, badge)
         parts.say(self.outdated, outdated)
         parts.say(self.notices, "\n".join(notices))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from napari_dmoe.viewer.bench import Bench, Control
+from napari_dmoe.viewer.checkpoints import TUNED
 from napari_dmoe.viewer.contributed import PLUGIN
 from napari_dmoe.viewer.segment.result_view import ResultSection
 from napari_dmoe.viewer.segment.samples_view import SampleChoice, SampleSection
@@ -11,18 +12,21 @@ from napari_dmoe.viewer.ui.connections import Connections
 CHOICES = (
     SampleChoice(
         "phantom-fundus",
+        "fundus-phantom",
         "fundus",
         "Fundus: disc and cup,\nby severity of glaucoma",
         "A made-up fundus with its made-up patient, and the model for it.",
     ),
     SampleChoice(
         "phantom-skin",
+        "skin-phantom",
         "skin",
         "Skin lesion,\nby sex and age",
         "A made-up skin lesion with its made-up patient, and the model for it.",
     ),
     SampleChoice(
         "phantom-pelvis",
+        "pelvis-phantom",
         "pelvis",
         "Pelvis CT in 3D: target,\nby T stage",
         "A made-up pelvis CT with its made-up patient, and the model for it.",
@@ -50,8 +54,25 @@ class SampleOffer(Control):
             viewer.open_sample(PLUGIN, key)
 
     def open_first(self) -> None:
-        """Open the first sample, where somebody wants any."""
-        self.open(CHOICES[0].key)
+        """Open the sample that goes with the loaded model, where any is wanted."""
+        self.open(self._first.key)
+
+    @property
+    def which_first(self) -> str:
+        """Say which that is."""
+        name = self._first.text.replace("\n", " ")
+        return f"Opens “{name}”; the others are offered below."
+
+    @property
+    def _first(self) -> SampleChoice:
+        session = self._session
+        model, kinds = session.model, session.surroundings.dims
+        if model is None:
+            return CHOICES[0]
+        names = session.model_origin, model.card.name.removesuffix(TUNED)
+        of_model = [each for name in names for each in CHOICES if each.model == name]
+        of_kind = [each for each in CHOICES if kinds.get(each.model) == session.dims]
+        return (*of_model, *of_kind, *CHOICES)[0]
 
     def _show(self) -> None:
         is_empty = not self._session.images()

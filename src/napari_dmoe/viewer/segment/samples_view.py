@@ -22,6 +22,8 @@ class SampleChoice:
 
     key: str
     """Its key in the manifest."""
+    model: str
+    """The bundled model that it is for."""
     picture: str
     """Name of the small picture of it."""
     text: str

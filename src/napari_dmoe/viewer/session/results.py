@@ -207,10 +207,19 @@ def show(
         outcome=outcome,
         mask=weakref.ref(mask),
         original=look.in_layer_order(source, made, made.labels),
-        before=None if replaced is None else replaced.outcome,
+        before=None if replaced is None else _earlier(replaced, outcome),
         maps=_put_maps(viewer, maps, () if replaced is None else replaced.maps),
         given=given,
     )
+
+
+def _earlier(replaced: Result, outcome: Outcome) -> Outcome | None:
+    """Return what a mask showed that was another than an outcome; None without it.
+
+    The same run again gives the same mask: to bring that back would change nothing.
+    """
+    is_again = replaced.request == outcome.request
+    return replaced.before if is_again else replaced.outcome
 
 
 def _put_maps(

@@ -55,6 +55,25 @@ class Ending:
     if_stopped: Callable[[], object]
 
 
+class _Handed:
+    """A job for a worker to take, which holds images and a model.
+
+    napari keeps what it was given, and the worker, for as long as its window is there.
+    """
+
+    def __init__(self, job: Job) -> None:
+        self._job: Job | None = job
+        self._title = str(job)
+
+    def __str__(self) -> str:
+        return self._title
+
+    def take(self) -> Job | None:
+        """Return the job, once."""
+        job, self._job = self._job, None
+        return job
+
+
 class _JobSignals(WorkerBaseSignals):
     progressed = Signal(object)
     aborted = Signal()
@@ -63,9 +82,9 @@ class _JobSignals(WorkerBaseSignals):
 class _Worker(WorkerBase):
     """A job in a thread of Qt's pool."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, handed: _Handed) -> None:
         super().__init__(SignalsClass=_JobSignals)
-        self._job = job
+        self._handed = handed
         self._estimate, self._last_report = Estimate(), 0.0
 
     def run(self) -> None:
@@ -80,8 +99,9 @@ class _Worker(WorkerBase):
 
     def work(self) -> Any:
         """Do the job; called in the job's thread."""
+        job = self._handed.take()
         try:
-            return self._job.work(self._report)
+            return None if job is None else job.work(self._report)
         except Cancelled:
             self.quit()
             self.signals.aborted.emit()
@@ -201,7 +221,10 @@ class JobRunner(QObject):
         self._title, self._began = job.title, time.monotonic()
         # napari's own function tells the window, which asks before it closes.
         worker = create_worker(
-            job, _worker_class=_Worker, _start_thread=False, _ignore_errors=True
+            _Handed(job),
+            _worker_class=_Worker,
+            _start_thread=False,
+            _ignore_errors=True,
         )
         self._running.worker = worker
         worker.signals.progressed.connect(self._on_progressed)

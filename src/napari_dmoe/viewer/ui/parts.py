@@ -142,8 +142,15 @@ def allow(start: QPushButton, why_not: str, tooltip: str) -> None:
     start.setToolTip(why_not or tooltip)
 
 
+SHORT = int(Qt.ItemDataRole.UserRole) + 1
+"""Role of an item's shorter text."""
+
+
 class NarrowCombo(QComboBox):
-    """Ends what it has no room for in dots; the list that it opens has room for all."""
+    """Ends what it has no room for in dots; the list that it opens has room for all.
+
+    An item may have a shorter text at :data:`SHORT`, which is shown before any dots.
+    """
 
     def paintEvent(self, event: QPaintEvent | None) -> None:
         """Paint the box, and of its text what there is room for."""
@@ -154,14 +161,18 @@ class NarrowCombo(QComboBox):
         self.initStyleOption(option)
         edge = QStyle.SubControl.SC_ComboBoxEditField
         box = QStyle.ComplexControl.CC_ComboBox
-        room = (
-            self.style().subControlRect(box, option, edge, self).width() - _AROUND_TEXT
-        )
-        shown = option.currentText or self.placeholderText()
-        right = Qt.TextElideMode.ElideRight
-        option.currentText = self.fontMetrics().elidedText(shown, right, room)
+        inner = self.style().subControlRect(box, option, edge, self)
+        option.currentText = self.shown_text(inner.width() - _AROUND_TEXT)
         painter.drawComplexControl(box, option)
         painter.drawControl(QStyle.ControlElement.CE_ComboBoxLabel, option)
+
+    def shown_text(self, room: int) -> str:
+        """Return what is shown of the chosen item in so many pixels."""
+        metrics = self.fontMetrics()
+        shown = self.currentText() or self.placeholderText()
+        if metrics.horizontalAdvance(shown) > room:
+            shown = self.currentData(SHORT) or shown
+        return metrics.elidedText(shown, Qt.TextElideMode.ElideRight, room)
 
     def showPopup(self) -> None:
         """Open the list, as wide as its longest line."""

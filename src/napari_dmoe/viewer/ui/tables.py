@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 from qtpy.QtCore import (
+    Property,
     QAbstractTableModel,
     QModelIndex,
     QPersistentModelIndex,
@@ -36,8 +37,6 @@ _LEAST = 0.0005  # what three decimals round to 0
 _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 _DASH_THAT_MAY_BREAK = "–\u200b"  # with a space of no width, for narrow docks
 _MOST_FACTS = 100
-_WORSE = QColor("#e0564f")
-"""At least 3 : 1 on dark and light tables; a sign and a word say it, too."""
 _OF_FACTS = (
     Column("colour", ""),
     Column("name", ""),
@@ -52,6 +51,7 @@ class TableModel(QAbstractTableModel):
 
     lines: Sequence[Line] = ()
     columns: Sequence[Column] = ()
+    worse: QColor | None = None
 
     def fill(self, lines: Sequence[Line], columns: Sequence[Column]) -> None:
         """Hold other lines."""
@@ -84,7 +84,7 @@ class TableModel(QAbstractTableModel):
                 font.setBold(True)
                 return font
             case Qt.ItemDataRole.ForegroundRole if of.key in line.worse:
-                return _WORSE
+                return self.worse
             case Qt.ItemDataRole.DecorationRole if index.column() == 0 and line.colour:
                 return swatch(line.colour)
         return _order(value) if role == SORT_ROLE else None
@@ -153,6 +153,15 @@ class Table(QTableView):
         self.selectionModel().currentRowChanged.connect(self._on_index)
         self.activated.connect(self._on_activated)
         self.setVisible(False)
+
+    def _worse(self) -> QColor:
+        return self._lines.worse or self.palette().text().color()
+
+    def _set_worse(self, colour: QColor) -> None:
+        self._lines.worse = colour
+
+    worse = Property(QColor, _worse, _set_worse)
+    """Colour of what is worse, which the dock's style sheet gives it."""
 
     def show_lines(
         self, lines: Sequence[Line], columns: Sequence[Column] | None = None

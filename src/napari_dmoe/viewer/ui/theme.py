@@ -36,6 +36,7 @@ QTabBar::tab {{ padding: 3px 3px; }}
 *[look="card"]:hover, *[look="card"]:focus {{ background-color: {primary}; }}
 *[tone="good"] {{ color: {good}; }}
 *[tone="caution"] {{ color: {caution}; }}
+Table {{ qproperty-worse: {caution}; }}
 """
 
 

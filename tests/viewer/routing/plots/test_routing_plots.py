@@ -159,7 +159,7 @@ def test_routers_are_compared_and_the_values_once_all_were_run(plotted: Desk) ->
     assert matrix.shape == (3, 3)
     assert "not biology" in plots.alike_text.text()
     assert plots.apart_plot.isHidden()
-    plotted.segmenting.tab.patient.inputs["severity"].entered.emit(None)
+    plotted.segmenting.tab.patient.inputs["severity"].entered.emit(None, True)
     plotted.wait_until_idle()
     plotted.settle()
     assert not plots.apart_plot.isHidden()

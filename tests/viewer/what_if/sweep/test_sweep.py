@@ -126,9 +126,10 @@ def test_the_maps_of_disagreement_lie_on_the_image(desk: Desk) -> None:
     section = sweep(desk)
     section.found.map_combo.setCurrentIndex(2)
     section.found.map_combo.activated.emit(2)
-    changes, entropy = desk.viewer.layers[-2:]
+    *_, stack, entropy = desk.viewer.layers
+    assert stack is stack_of(desk)
     assert "vote entropy" in entropy.name
-    assert (entropy.visible, changes.visible) == (True, False)
+    assert (entropy.visible, stack.visible) == (True, True)
     assert entropy.data.shape == (40, 30)
     np.testing.assert_array_equal(entropy.scale, (2, 3))
     assert entropy not in session_of(desk.viewer).images()

@@ -130,7 +130,8 @@ class ExpertsSection(QWidget):
         self._inputs.setVisible(state.n_experts > 0)
         parts.allow(self.run_button, state.why_not, _RUN_HELP)
         parts.allow(self.effects_button, state.why_not, _EFFECTS_BUTTON_HELP)
-        self.show_problem(state.why_not)
+        if (state.model, state.why_not) != (before.model, before.why_not):
+            self.show_problem(state.why_not)  # else why the last run failed stays
         self._show_loads()
 
     def _offer(self, state: ExpertsState) -> None:

@@ -12,7 +12,7 @@ from napari_dmoe.viewer.ui.findings import FindingView
 from napari_dmoe.viewer.ui.parts import StartButton, allow, button, paragraph, say
 
 _REPLAY_HELP = "Make the selected layer again from its record, and compare."
-_COMPARE_HELP = "Say how two selected layers came about differently."
+_COMPARE_HELP = "Says how two selected layers came about differently."
 _SAVE_HELP = "Save the selected mask with its record, without the image."
 _OPEN_HELP = "Open a case file on the image that is worked on, and make it again."
 _CASE_HELP = (
@@ -56,11 +56,11 @@ class ReplaySection(QWidget):
             between=(self.checkpoint_button,),
             text=self.text,
         )
-        cases = parts.flow(self.save_button, self.open_button)
-        self.fold = parts.Fold("Case files", _CASE_HELP, cases)
-        title = parts.heading("REPLAY")
-        buttons = parts.flow(self.replay_button, self.compare_button)
-        parts.column(self, title, self.selected, buttons, self.fold, self.found)
+        further = self.compare_button, self.save_button, self.open_button
+        help_text = f"{_COMPARE_HELP} {_CASE_HELP}"
+        self.fold = parts.Fold("Compare, case files", help_text, parts.flow(*further))
+        shown = self.selected, parts.flow(self.replay_button), self.fold, self.found
+        parts.column(self, parts.heading("REPLAY"), *shown)
         self.show_nothing()
 
     def show_selected(
