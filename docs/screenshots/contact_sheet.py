@@ -50,7 +50,7 @@ LOOKS = (
     *(("dark", NORMAL, NARROW), ("dark", NORMAL, WIDE), ("dark", LARGE, LARGE_WIDTH)),
     *(("light", NORMAL, NARROW), ("light", NORMAL, WIDE)),
 )
-SCALE = 0.45
+SCALE = 0.43
 COLUMNS, GAP, TITLE = 2, 8, 22
 COLOURS = 32
 PAPER, INK = (120, 120, 120), (255, 255, 255)
