@@ -42,7 +42,7 @@ from napari_dmoe.viewer.routing.control import RoutingControl
 from napari_dmoe.viewer.segment.control import SegmentControl
 from napari_dmoe.viewer.what_if.control import WhatIfControl
 
-WINDOW = (1360, 792)  # its dock is about 700 pixels high
+WINDOW = (1000, 792)  # its dock is about 700 pixels high; a large canvas takes long
 NORMAL, LARGE, LARGE_WIDTH = 9, 14, 400
 """Sizes of napari's letters, in points, as they come and half as large again; and how
 wide the dock is then."""
@@ -50,7 +50,7 @@ LOOKS = (
     *(("dark", NORMAL, NARROW), ("dark", NORMAL, WIDE), ("dark", LARGE, LARGE_WIDTH)),
     *(("light", NORMAL, NARROW), ("light", NORMAL, WIDE)),
 )
-SCALE = 0.45
+SCALE = 0.43
 COLUMNS, GAP, TITLE = 2, 8, 22
 COLOURS = 32
 PAPER, INK = (120, 120, 120), (255, 255, 255)

@@ -50,7 +50,9 @@ class TrainSettings(Stated):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     schema_version: Literal[1] = 1
-    epochs: int = option(30, "Epochs", "times that every case is seen", gt=0, le=10**6)
+    epochs: int = option(
+        30, "Rounds", "times every case is seen (epochs)", gt=0, le=10**6
+    )
     steps_per_epoch: int | None = option(
         None,
         "Steps an epoch",

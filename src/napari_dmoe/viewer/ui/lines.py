@@ -54,7 +54,7 @@ class FixedLines(QElidingLabel):
         width = max(self.contentsRect().width() - _SLACK, 1)
         lines = self.wrapText(self._text, width, self.font())
         last = self._n - 1
-        shown = [*lines[:last], "".join(lines[last:])]
+        shown = filter(None, (*lines[:last], "".join(lines[last:])))
         right, elided = Qt.TextElideMode.ElideRight, self.fontMetrics().elidedText
         QLabel.setText(self, "\n".join(elided(each, right, width) for each in shown))
 
