@@ -21,7 +21,7 @@ def test_a_length_is_read_in_mm(text: str, mm: float) -> None:
 
 @pytest.mark.parametrize("text", ["", "abc", "5 px", "2 s", "1.000,5", "nan", "1 2"])
 def test_what_is_no_length_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="Write a length: 0.05"):
+    with pytest.raises(ValueError, match=r"Write a length: 0\.05"):
         length_in_mm(text)
 
 
