@@ -210,7 +210,7 @@ def test_of_a_picture_in_colour_one_channel_may_be_chosen(desk: Desk) -> None:
     desk.wait_until_idle()
     combo = desk.segmenting.tab.image.channel_combo
     offered = [combo.itemText(i) for i in range(combo.count())]
-    assert offered == ["all", "red", "green", "blue"]
+    assert offered == ["colour", "red", "green", "blue"]
     assert "colour" in desk.fit
     combo.activated.emit(2)
     desk.wait_until_idle()

@@ -19,7 +19,7 @@ _LAYOUTS = {
     4: ("t z y x", "c z y x", "z c y x", "z y x c", "t c y x", "t y x c"),
     5: ("t c z y x", "t z c y x", "t z y x c"),
 }
-_COLOURS = "red", "green", "blue"
+COLOURS = "red", "green", "blue"
 _CHANNEL_COUNTS = range(1, 33)
 _FEW = (2, 3, 4)
 """Sizes of an axis that may hold channels as well as planes."""
@@ -36,7 +36,7 @@ def channel_titles(layer: Image, dims: int = 2) -> tuple[str, ...]:
     The opacity of colours is none.
     """
     if layer.rgb:
-        return _COLOURS
+        return COLOURS
     sizes = dict(zip(axis_names(layer, dims), samples_of(layer).shape, strict=False))
     n = int(sizes.get("c", 1))
     return tuple(f"channel {i + 1}" for i in range(n)) if n > 1 else ()

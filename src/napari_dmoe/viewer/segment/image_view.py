@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QLabel, QWidget
 
-from napari_dmoe.viewer.layers.axes import AXIS_TITLES
+from napari_dmoe.viewer.layers.axes import AXIS_TITLES, COLOURS
 from napari_dmoe.viewer.segment.pixel_size_view import PixelSizeButton
 from napari_dmoe.viewer.ui import parts
 from napari_dmoe.viewer.ui.theme import Tone, set_tone
@@ -80,7 +80,7 @@ class ImageSection(QWidget):
         self._channels = ChannelChoice()
         self._axes_row = parts.row(QLabel("Axes"), self.axes_combo, stretch=1)
         self.pixel_size = PixelSizeButton()
-        widest = self.fontMetrics().horizontalAdvance("green") + _BESIDE
+        widest = self.fontMetrics().horizontalAdvance("colour") + _BESIDE
         self.channel_combo.setFixedWidth(widest)
         self._lay_out()
         self.show_channels(ChannelChoice())
@@ -113,7 +113,8 @@ class ImageSection(QWidget):
         """Let a channel be chosen; nothing where there is one only."""
         self._channels, combo = channels, self.channel_combo
         combo.clear()
-        combo.addItem("all" if channels.takes_all else "choose …")
+        whole = "colour" if channels.titles == COLOURS else "all"
+        combo.addItem(whole if channels.takes_all else "choose …")
         combo.model().item(0).setEnabled(channels.takes_all)
         combo.addItems([each.removeprefix("channel ") for each in channels.titles])
         combo.setCurrentIndex(0 if channels.chosen is None else channels.chosen + 1)
