@@ -1,4 +1,4 @@
-"""What is read in the narrowest dock: the last words end in dots, spans stand below."""
+"""What is read in the narrowest dock: the last words end in dots."""
 
 from __future__ import annotations
 
@@ -7,10 +7,8 @@ from pytestqt.qtbot import QtBot
 from qtpy.QtWidgets import QLabel, QWidget
 from widths import dress
 
-from napari_dmoe.viewer.rows import TableRow
 from napari_dmoe.viewer.ui.lines import FixedLines, LineWithLink, LinkButton
 from napari_dmoe.viewer.ui.parts import ScrollColumn, line
-from napari_dmoe.viewer.ui.tables import Facts
 
 pytestmark = pytest.mark.gui
 
@@ -52,24 +50,6 @@ def test_a_line_is_as_high_with_and_without_its_link(qtbot: QtBot) -> None:
     high = both.sizeHint().height()
     link.hide()
     assert both.sizeHint().height() == high
-
-
-def test_spans_stand_below_their_values_where_there_is_no_room(qtbot: QtBot) -> None:
-    facts = Facts("the least and the most", span_title="least–most")
-    qtbot.addWidget(facts)
-    dress(facts)
-    facts.resize(500, 100)
-    facts.show()
-    facts.show_facts([TableRow("C/D vertical", "1.74 mm²", "1.44–2.37")])
-    model = facts.model()
-    assert model.index(1, 3).data().startswith("1.44")
-    facts.resize(190, 100)
-    value, span = model.index(1, 2).data().splitlines()
-    assert value == "1.74 mm²"
-    assert span.startswith("1.44")
-    assert model.index(1, 3).data() == ""
-    facts.resize(500, 100)
-    assert model.index(1, 2).data() == "1.74 mm²"
 
 
 def test_the_first_section_does_not_jump_when_it_is_shown(qtbot: QtBot) -> None:

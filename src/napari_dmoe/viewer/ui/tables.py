@@ -300,8 +300,7 @@ class Facts(Table):
     def __init__(self, span_help: str, *, span_title: str = "") -> None:
         super().__init__(most_lines=_MOST_FACTS)
         self._facts: tuple[TableRow, ...] = ()
-        self._asks, self._is_narrow = 0, False
-        self._help = span_help
+        self._help = {"span": span_help}
         self._title = span_title
         self.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
@@ -317,25 +316,9 @@ class Facts(Table):
 
     def show_facts(self, rows: Sequence[TableRow]) -> None:
         """Show other lines."""
-        self._facts, self._is_narrow = tuple(rows), False
-        self._show()
-        self._asks = sum(self._widths())
-        self._show_where_there_is_room()
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        """Show the spans where there is room for them now."""
-        super().resizeEvent(event)
-        self._show_where_there_is_room()
-
-    def _show_where_there_is_room(self) -> None:
-        """Set spans below their values where there is no room behind these."""
-        is_narrow = self._asks > self.viewport().width()
-        if is_narrow != self._is_narrow:
-            self._is_narrow = is_narrow
-            self._show()
-
-    def _show(self) -> None:
-        self.show_lines(list(map(self._line, (*self._head(), *self._facts))), _OF_FACTS)
+        self._facts = tuple(rows)
+        head = [self._line(each) for each in self._head()]
+        self.show_lines([*head, *map(self._line, rows)], _OF_FACTS)
 
     def show_nothing(self) -> None:
         """Show no line."""
@@ -348,22 +331,16 @@ class Facts(Table):
 
     def _line(self, fact: TableRow) -> Line:
         span = fact.span.replace("–", _DASH_THAT_MAY_BREAK)
-        told = {("value" if self._is_narrow else "span"): self._help} if span else {}
         cells = {"name": fact.name, "value": fact.value, "span": span}
-        if self._is_narrow:
-            cells |= {"value": f"{fact.value}\n{span}".strip(), "span": ""}
-        return Line(cells, told, fact.colour)
+        return Line(cells, self._help if span else {}, fact.colour)
 
     def _share_width(self) -> None:
         """Wrap the spans in what is left of the width."""
-        *widths, _ = self._widths()
-        left = max(self.viewport().width() - sum(widths), 1)
-        for place, width in enumerate((*widths, left)):
+        *others, last = range(len(_OF_FACTS))
+        widths = [self._needed(place) + _GAP * (place > 0) for place in others]
+        for place, width in zip(others, widths, strict=True):
             self.setColumnWidth(place, width)
-
-    def _widths(self) -> list[int]:
-        """Return what the columns need, and a gap before all but the first."""
-        return [self._needed(n) + _GAP * (n > 0) for n in range(len(_OF_FACTS))]
+        self.setColumnWidth(last, max(self.viewport().width() - sum(widths), 1))
 
     def _share_height(self) -> None:
         self.resizeRowsToContents()
