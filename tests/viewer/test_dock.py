@@ -308,8 +308,8 @@ def test_tab_goes_through_the_dock_from_top_to_bottom(desk: Desk) -> None:
         widget = widget.nextInFocusChain()
     inputs = desk.segmenting.tab.patient.inputs
     order = [
-        desk.segmenting.tab.model.combo,
         desk.segmenting.tab.model.browse_button,
+        desk.segmenting.tab.model.combo,
         desk.segmenting.tab.image.combo,
         inputs["severity"].combo,
         desk.dock.footer.button,

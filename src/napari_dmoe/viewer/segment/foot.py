@@ -6,7 +6,6 @@ from qtpy.QtWidgets import QWidget
 
 from napari_dmoe.viewer.ui.foot import Foot
 from napari_dmoe.viewer.ui.parts import button, line
-from napari_dmoe.viewer.ui.theme import PRIMARY
 
 STOP = "Stop the run; it leaves no layer."
 
@@ -33,7 +32,6 @@ class RunFoot(Foot):
             is_elsewhere=True,
             parent=parent,
         )
-        self.button.setObjectName(PRIMARY)
         self.stop_button.clicked.connect(self._on_clicked)
 
     def show_device(self, text: str) -> None:

@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QProgressBar, QSizePolicy, QWidget
 from napari_dmoe.estimate import LONG_SECONDS, SoFar
 from napari_dmoe.viewer.ui.lines import FixedLines
 from napari_dmoe.viewer.ui.parts import button, column, paragraph, row, tell
+from napari_dmoe.viewer.ui.theme import PRIMARY
 from napari_dmoe.viewer.ui.words import WordsLink
 
 RESEARCH_ONLY = "Research use only, never a clinical decision."
@@ -43,6 +44,7 @@ class Foot(QWidget):
         super().__init__(parent)
         self._start, self._helps = start, (start_help, stop_help)
         self.button = button(start, clicked=self._on_clicked)
+        self.button.setObjectName(PRIMARY)
         self.button.setMinimumHeight(_BUTTON_HEIGHT)
         self.bar = QProgressBar()
         self.bar.setRange(0, _STEPS)
