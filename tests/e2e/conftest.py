@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from napari_dmoe.viewer.fine_tune.closing import Answer, ClosingQuestion
 from napari_dmoe.viewer.rescue import control
 from napari_dmoe.viewer.rescue.aside import Aside
 
@@ -17,3 +18,8 @@ def put_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Aside
     monkeypatch.setattr(control, "aside", lambda: own)
     yield own
     own.remove()
+
+
+@pytest.fixture(autouse=True)
+def no_dialog_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ClosingQuestion, "ask", lambda *_: Answer.END)

@@ -41,13 +41,14 @@ def train(
 
 
 class StopAt:
-    """A hook that cancels at a step, counted over the whole training."""
+    """A hook that cancels at a step, counted from 1 since the training began."""
 
     def __init__(self, step: int) -> None:
-        self.step = step
+        self.left = step
 
     def __call__(self, progress: Progress) -> None:
-        if "epoch" in progress.message and progress.done == self.step:
+        self.left -= "epoch" in progress.message
+        if not self.left:
             raise Cancelled
 
 

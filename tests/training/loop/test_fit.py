@@ -18,6 +18,7 @@ from napari_dmoe.training.augmentation.planes import AugmentSettings, augment
 from napari_dmoe.training.cases.annotation import TrainingError
 from napari_dmoe.training.cases.pool import read_pool
 from napari_dmoe.training.loop.fit import fit
+from napari_dmoe.training.pacing import READING, STEPS
 from napari_dmoe.training.settings import TrainSettings
 from napari_dmoe.training.starting import new_model as new_model_module
 from napari_dmoe.training.starting.new_model import HELD_OUT_EVERY, train_new
@@ -87,8 +88,15 @@ def test_the_seed_decides_everything_and_the_global_one_nothing(tiny):
 def test_progress_counts_every_case_and_step(tiny):
     seen = []
     fit(tiny, squares(6), settings=PLAIN, progress=seen.append)
-    assert [(p.done, p.total) for p in seen[:6]] == [(i, 6) for i in range(1, 7)]
-    assert [(p.done, p.total) for p in seen[6:]] == [(i, 4) for i in range(1, 5)]
+    reading, training = seen[:6], seen[6:]
+    assert {p.phase for p in reading} == {READING}
+    assert {p.phase for p in training} == {STEPS}
+    read, trained = (dict(seen[0].plan)[phase] for phase in (READING, STEPS))
+    assert read + trained == pytest.approx(1)
+    told = [p.fraction for p in seen]
+    wanted = [read * i / 6 for i in range(1, 7)]
+    wanted += [read + trained * i / 4 for i in range(1, 5)]
+    assert told == pytest.approx(wanted, abs=1e-4)
     assert "epoch 2" in seen[-1].message
 
 

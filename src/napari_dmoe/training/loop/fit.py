@@ -132,8 +132,7 @@ def fit(
 
     Examples
     --------
-    >>> from napari_dmoe.training.pacing import READING, STEPS, Pacing
-    from napari_dmoe.training.settings import preset
+    >>> from napari_dmoe.training.settings import preset
     >>> preset("published", batch=24).learning_rate
     0.01
     """

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QLabel, QWidget
+from qtpy.QtWidgets import QLabel, QSizePolicy, QWidget
 
 from napari_dmoe.viewer.layers.axes import AXIS_TITLES, COLOURS
 from napari_dmoe.viewer.segment.pixel_size_view import PixelSizeButton
@@ -15,7 +15,6 @@ from napari_dmoe.viewer.ui.theme import Tone, set_tone
 
 _AS_IT_IS = "not named"
 _LEAST = 48  # beside a channel and a pixel size, in the narrowest dock
-_BESIDE = 36  # what napari keeps free beside the text of a list
 _SIGNS: dict[Tone, str] = {"": "", "good": "✓ ", "caution": "⚠ "}
 
 
@@ -64,8 +63,10 @@ class ImageSection(QWidget):
         self.channel_combo = parts.narrow_combo(
             "Channel",
             "Which channel of the image the model sees. The record of a mask says it.",
-            characters=3,
+            characters=5,
         )
+        fixed = QSizePolicy.Policy.Fixed
+        self.channel_combo.setSizePolicy(fixed, fixed)
         self.channel_combo.activated.connect(self._on_channel)
         self.axes_combo = parts.narrow_combo(
             "Axes",
@@ -80,8 +81,6 @@ class ImageSection(QWidget):
         self._channels = ChannelChoice()
         self._axes_row = parts.row(QLabel("Axes"), self.axes_combo, stretch=1)
         self.pixel_size = PixelSizeButton()
-        widest = self.fontMetrics().horizontalAdvance("colour") + _BESIDE
-        self.channel_combo.setFixedWidth(widest)
         self._lay_out()
         self.show_channels(ChannelChoice())
         self.show_axes((), None)
