@@ -231,11 +231,11 @@ def test_an_undecided_model_is_asked_about_too(
     tuning.done(*BETTER)
     closing, target = tuning.tuner.closing, tmp_path / "late.safetensors"
     monkeypatch.setattr(ClosingQuestion, "ask", lambda *_: Answer.GO_ON)
+    monkeypatch.setattr(ClosingQuestion, "ask_where", lambda *_: None)
+    assert not closing.may_close()
     monkeypatch.setattr(ClosingQuestion, "ask_where", lambda *_: target)
     assert closing.may_close()
     assert load_checkpoint(target).card.name == "fundus-phantom-tuned"
-    monkeypatch.setattr(ClosingQuestion, "ask_where", lambda *_: None)
-    assert not closing.may_close()
 
 
 def test_a_dock_that_is_destroyed_kills_its_process_and_deletes_its_folder(

@@ -48,9 +48,9 @@ class _Held:
         return held
 
     def note_filled(self, layer: Layer) -> None:
-        self.edits, is_small = edits_of(layer), layer.data.size <= AT_ONCE
-        can_be_painted = isinstance(layer, Labels) and is_small
-        self.samples = np.array(layer.data) if can_be_painted else None
+        self.edits, self.samples = edits_of(layer), None
+        if isinstance(layer, Labels) and layer.data.size <= AT_ONCE:
+            self.samples = np.array(layer.data)
 
     def differs(self, layer: Layer) -> bool:
         """Whether a layer holds other samples; as far as is known of a large one."""

@@ -63,7 +63,7 @@ class ImageSection(QWidget):
         self.channel_combo = parts.narrow_combo(
             "Channel",
             "Which channel of the image the model sees. The record of a mask says it.",
-            characters=5,
+            characters=4,
         )
         fixed = QSizePolicy.Policy.Fixed
         self.channel_combo.setSizePolicy(fixed, fixed)
@@ -89,11 +89,10 @@ class ImageSection(QWidget):
         head = parts.row(parts.heading("IMAGE"), self.combo, stretch=1)
         # The room of what an image leaves to be chosen is kept: nothing below it moves
         # when an image comes that has more channels, or axes without names.
-        policy = self._axes_row.sizePolicy()
-        policy.setRetainSizeWhenHidden(True)
-        self._axes_row.setSizePolicy(policy)
         choices = self.channel_combo, self.pixel_size, self._axes_row
-        parts.column(self, head, self.fit, parts.row(*choices, stretch=2))
+        left = parts.row(*choices, QWidget(), stretch=3)
+        left.setMinimumHeight(self.axes_combo.sizeHint().height())
+        parts.column(self, head, self.fit, left)
 
     def show_images(self, images: Sequence[ImageChoice], current: int) -> None:
         """Show the images, and which one is worked on (-1 for none)."""
