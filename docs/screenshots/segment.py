@@ -170,6 +170,5 @@ def ct(viewer: napari.Viewer, dock: QWidget, shoot: Shooter) -> None:
     run(dock)
     mask = mask_of(viewer)
     viewer.dims.set_current_step(0, int((mask.data > 0).sum((1, 2)).argmax()))
-    viewer.layers["CT prostate, bladder"].visible = True
     viewer.reset_view()
     shoot.window("ct-mask")
