@@ -81,12 +81,20 @@ class DMoEDock(QWidget):
         self._controls = tuple(
             kind(bench, tab) for kind, tab in zip(TABS, tabs, strict=True)
         )
-        tuning = self.control(FineTuneControl).tuning
-        self.rescue = RescueControl(bench, self.rescue_offer, tuning)
+        self._connect_tabs(bench)
+        self._follow(napari_viewer)
+
+    def _connect_tabs(self, bench: Bench) -> None:
+        """Connect what one tab shows with what another does."""
+        tuner = self.control(FineTuneControl)
+        self.rescue = RescueControl(bench, self.rescue_offer, tuner.tuning)
         self.rescue.model_restored.connect(self.open_model)
-        model, tuner = self.control(SegmentControl).tab.model, FineTuneControl
-        model.save_requested.connect(self.control(tuner).save_loaded)
+        model = self.control(SegmentControl).tab.model
+        model.save_requested.connect(tuner.save_loaded)
         self.tabs.currentChanged.connect(self._on_tab)
+
+    def _follow(self, napari_viewer: napari.Viewer) -> None:
+        """Go by the window's theme, keep its canvas in order, and take its keys."""
         ThemeFollower(self, napari_viewer)
         CanvasGuard(self, napari_viewer)
         shortcut = SegmentShortcut(self, napari_viewer, self.press)
