@@ -24,8 +24,8 @@ import numpy as np
 from PIL import Image
 
 from napari_dmoe.cohorts.case import Case
-from napari_dmoe.cohorts.listing import entries_of
-from napari_dmoe.cohorts.series import segment_series
+from napari_dmoe.cohorts.series.listing import entries_of
+from napari_dmoe.cohorts.series.segmenting import segment_series
 from napari_dmoe.estimate import Estimate, SoFar
 from napari_dmoe.imaging.files import read_image
 from napari_dmoe.imaging.spatial import SpatialImage

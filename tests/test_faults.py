@@ -14,8 +14,8 @@ from pydantic import BaseModel
 
 import napari_dmoe as dmoe
 from napari_dmoe.cohorts.case import Case
-from napari_dmoe.cohorts.listing import Entry
-from napari_dmoe.cohorts.rows import CohortRow
+from napari_dmoe.cohorts.series.listing import Entry
+from napari_dmoe.cohorts.tables.rows import CohortRow
 from napari_dmoe.faults import Fault, is_foreseen, passes_through_us, shown, told
 from napari_dmoe.faults import tell_uncaught as uncaught
 from napari_dmoe.imaging.spatial import ImageError, SpatialImage

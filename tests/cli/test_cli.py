@@ -170,7 +170,7 @@ def test_an_interrupt_ends_with_130(
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("napari_dmoe.cohorts.series.segment", interrupted)
+    monkeypatch.setattr("napari_dmoe.cohorts.series.segmenting.segment", interrupted)
     code, _, err = run("segment", picture, *race_net, "-o", tmp_path / "out")
     assert (code, err) == (130, "napari-dmoe: interrupted\n")
 

@@ -18,18 +18,18 @@ from pydantic import BaseModel
 
 SECRET = "Jane Doe 1947"
 DEPTHS = [
-    "napari_dmoe.cohorts.listing.entries_of",
+    "napari_dmoe.cohorts.series.listing.entries_of",
     "napari_dmoe.models.checkpoint.load_checkpoint",
-    "napari_dmoe.cohorts.series.choose_routers",
-    "napari_dmoe.cohorts.series.claimed",
-    "napari_dmoe.cohorts.series.SeriesTable.add",
+    "napari_dmoe.cohorts.series.segmenting.choose_routers",
+    "napari_dmoe.cohorts.series.segmenting.claimed",
+    "napari_dmoe.cohorts.series.segmenting.SeriesTable.add",
 ]
 OF_ONE_IMAGE = [
-    "napari_dmoe.cohorts.series.read_image",
-    "napari_dmoe.cohorts.series.segment",
+    "napari_dmoe.cohorts.series.segmenting.read_image",
+    "napari_dmoe.cohorts.series.segmenting.segment",
     "napari_dmoe.inference.running.planes.prepare",
     "napari_dmoe.inference.running.forward.Forward.__call__",
-    "napari_dmoe.cohorts.series.save_segmentation",
+    "napari_dmoe.cohorts.series.segmenting.save_segmentation",
 ]
 
 
@@ -91,7 +91,7 @@ def test_an_image_that_crashes_stops_no_other(
     race_net: list[object],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from napari_dmoe.cohorts import series
+    from napari_dmoe.cohorts.series import segmenting as series
 
     read = series.read_image
 
@@ -102,7 +102,7 @@ def test_an_image_that_crashes_stops_no_other(
     out = tmp_path / "out"
     code, _, err = run("segment", folder, *race_net, "--race", "White", "-o", out)
     assert code == 2
-    assert "KeyError in cohorts/series.py" in err
+    assert "KeyError in cohorts/series/segmenting.py" in err
     rows = list(csv.DictReader((out / "segment.csv").open()))
     assert [bool(row["labels"]) for row in rows] == [False, True]
     assert "this is a fault of napari-dmoe" in rows[0]["outcome"]

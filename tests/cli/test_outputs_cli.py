@@ -21,7 +21,7 @@ import tifffile
 from cli_runs import run
 from dead_ones import a_dead_ones_partial_file
 
-from napari_dmoe.cohorts import series
+from napari_dmoe.cohorts.series import segmenting as series
 from napari_dmoe.imaging.disk.claims import claimed
 from napari_dmoe.imaging.files import read_image
 from napari_dmoe.imaging.nifti import read_record
@@ -307,7 +307,7 @@ def test_a_mask_that_was_made_otherwise_is_made_again(
 HELD_UP = """
 import sys, time
 from pathlib import Path
-from napari_dmoe.cohorts import series
+from napari_dmoe.cohorts.series import segmenting as series
 from napari_dmoe.cli import app
 run, number, release = series.segment, int(sys.argv[1]), Path(sys.argv[2])
 calls = []
@@ -434,7 +434,7 @@ def test_a_disk_that_fills_up_stops_the_series_once_and_keeps_what_is_done(
 def test_what_cannot_be_printed_costs_no_image(
     tmp_path: Path, folder: Path, race_model: Any
 ) -> None:
-    from napari_dmoe.cohorts.listing import entries_of
+    from napari_dmoe.cohorts.series.listing import entries_of
 
     def closed(_: object) -> None:
         raise UnicodeEncodeError("charmap", "\udcff", 0, 1, "cannot be printed")

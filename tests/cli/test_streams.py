@@ -18,7 +18,7 @@ from cli_runs import run
 
 from napari_dmoe.cli import printing
 from napari_dmoe.cohorts.datasets import read_cohort
-from napari_dmoe.cohorts.series import Done
+from napari_dmoe.cohorts.series.segmenting import Done
 
 COMMAND = [sys.executable, "-m", "napari_dmoe.cli"]
 PHANTOMS = ["phantoms", "--number", "2"]

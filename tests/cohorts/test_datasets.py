@@ -11,7 +11,7 @@ from holding import another_process
 
 from napari_dmoe.cohorts.case import Case, CohortError, Selection
 from napari_dmoe.cohorts.datasets import read_cohort, read_rows
-from napari_dmoe.cohorts.rows import BadRow
+from napari_dmoe.cohorts.tables.rows import BadRow
 from napari_dmoe.cohorts.writing import write_cohort
 from napari_dmoe.imaging.files import write_tiff
 from napari_dmoe.imaging.nifti_writing import write_nifti

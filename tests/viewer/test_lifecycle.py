@@ -13,7 +13,7 @@ from napari.components import ViewerModel
 from qtpy.QtCore import QCoreApplication, QEvent, QThreadPool
 from qtpy.QtWidgets import QFileDialog
 
-from napari_dmoe.cohorts.series import Done
+from napari_dmoe.cohorts.series.segmenting import Done
 from napari_dmoe.viewer.session.session import session_of
 
 pytestmark = pytest.mark.gui

@@ -17,7 +17,7 @@ from tqdm import tqdm
 from napari_dmoe.foreign import printable
 
 if TYPE_CHECKING:
-    from napari_dmoe.cohorts.series import Done
+    from napari_dmoe.cohorts.series.segmenting import Done
 
 MOST_LINES = 20
 """Lines that are printed of what went wrong; the table has all of it."""
@@ -56,7 +56,7 @@ def say_failed(failed: Sequence[Done], *, is_all: bool) -> None:
 
     One that `is_all` there was needs no name.
     """
-    from napari_dmoe.cohorts.rows import RowError, told_once
+    from napari_dmoe.cohorts.tables.rows import RowError, told_once
 
     if is_all and len(failed) == 1:
         say(f"napari-dmoe: {failed[0].outcome}", err=True)

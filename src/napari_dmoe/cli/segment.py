@@ -13,7 +13,7 @@ from napari_dmoe.cli.printing import say, say_above_bar, say_failed
 from napari_dmoe.inference.running.settings import InferenceSettings
 
 if TYPE_CHECKING:
-    from napari_dmoe.cohorts.series import Done
+    from napari_dmoe.cohorts.series.segmenting import Done
 
 
 @options.with_settings(InferenceSettings)
@@ -57,8 +57,8 @@ def segment(
     Results of an earlier run of the same images are replaced, and no other file.
     """
     with clear_errors(), progress_bar() as progress:
-        from napari_dmoe.cohorts import series
-        from napari_dmoe.cohorts.listing import entries_of
+        from napari_dmoe.cohorts.series import segmenting
+        from napari_dmoe.cohorts.series.listing import entries_of
         from napari_dmoe.models.checkpoint import load_checkpoint
         from napari_dmoe.models.naming import refuse_unheard_of
 
@@ -70,12 +70,12 @@ def segment(
         for notice in entries.notices:
             say_above_bar(f"notice: {notice}")
         file_type = options.chosen_format(file_format)
-        how = series.SeriesOptions(
+        how = segmenting.SeriesOptions(
             settings, routing, file_type, resume=resume, overwrite=overwrite
         )
-        for notice in series.notices_before(loaded, entries, how):
+        for notice in segmenting.notices_before(loaded, entries, how):
             say_above_bar(f"notice: {notice}")
-        done = series.segment_series(
+        done = segmenting.segment_series(
             loaded,
             entries,
             output,

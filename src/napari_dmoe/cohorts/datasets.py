@@ -3,11 +3,11 @@
 A cohort is a folder with ``cohort.csv``, or such a table itself. Its columns are
 ``image`` (a path relative to the table) and, all of them optional, ``labels``, ``id``,
 ``sex``, ``race``, ``age``, ``severity``, a column of subjects and any further attribute
-that a model card names; :mod:`napari_dmoe.cohorts.columns` has the other names that
-they go by. A table without paths, as cohorts are published, tells images by their names
-in its folder and below (:mod:`napari_dmoe.cohorts.matching`). A blank cell means that a
-value is not known. A table without ids calls its cases as
-:mod:`napari_dmoe.cohorts.rows` says. Cohorts are written by
+that a model card names; :mod:`napari_dmoe.cohorts.tables.columns` has the other names
+that they go by. A table without paths, as cohorts are published, tells images by their
+names in its folder and below (:mod:`napari_dmoe.cohorts.tables.matching`). A blank cell
+means that a value is not known. A table without ids calls its cases as
+:mod:`napari_dmoe.cohorts.tables.rows` says. Cohorts are written by
 :mod:`napari_dmoe.cohorts.writing`.
 """
 
@@ -20,8 +20,8 @@ from typing import overload
 
 from napari_dmoe.cohorts.case import Case, CohortError, Selection
 from napari_dmoe.cohorts.classes import ClassedCases
-from napari_dmoe.cohorts.reading import TableRows, read_rows_of
-from napari_dmoe.cohorts.rows import BadRow, CohortRow, one_error
+from napari_dmoe.cohorts.tables.reading import TableRows, read_rows_of
+from napari_dmoe.cohorts.tables.rows import BadRow, CohortRow, one_error
 from napari_dmoe.patient import Patient
 
 TABLE = "cohort.csv"
@@ -67,7 +67,7 @@ def read_cohort(
         A folder that holds ``cohort.csv``, or a CSV file in UTF-8.
     subject : str, optional
         The column that tells of which patient or lesion a case is; by default those
-        called as in :data:`~napari_dmoe.cohorts.columns.SUBJECT_COLUMNS`.
+        called as in :data:`~napari_dmoe.cohorts.tables.columns.SUBJECT_COLUMNS`.
     drivers : collection of str, optional
         Attributes that drive the model in hand, for the notices.
 

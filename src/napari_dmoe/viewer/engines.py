@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from napari_dmoe.cohorts.listing import Entry
-    from napari_dmoe.cohorts.series import Done
+    from napari_dmoe.cohorts.series.listing import Entry
+    from napari_dmoe.cohorts.series.segmenting import Done
     from napari_dmoe.imaging.spatial import SpatialImage
     from napari_dmoe.inference.masks.comparison import Comparison
     from napari_dmoe.inference.replaying.replay import Replay
@@ -132,8 +132,8 @@ def compare(*arguments: Any, **options: Any) -> Comparison:
 
 
 def series(*arguments: Any, **options: Any) -> list[Done]:
-    """Segment many files; see :func:`napari_dmoe.cohorts.series.segment_series`."""
-    from napari_dmoe.cohorts.series import SeriesOptions, segment_series
+    """Segment many files; see :mod:`napari_dmoe.cohorts.series.segmenting`."""
+    from napari_dmoe.cohorts.series.segmenting import SeriesOptions, segment_series
 
     how = SeriesOptions(
         options.pop("settings"),
@@ -208,7 +208,7 @@ ablate = _late("inference.what_if.ablation:ablate")
 uncertainty = _late("inference.what_if.uncertainty:uncertainty")
 replay = _late("inference.replaying.replay:replay")
 read_routing = _late("inference.what_if.routing_reading:read_routing")
-entries = _late("cohorts.listing:entries_of")
+entries = _late("cohorts.series.listing:entries_of")
 start_tuning = _late("training.tuning.process:TuningProcess")
 look_at_guard = _late("training.guarding.at_work:Guarding.of")
 draw_sweep = _late("inference.what_if.sweep_pictures:sweep_picture")

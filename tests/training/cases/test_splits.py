@@ -16,7 +16,7 @@ from training_cases import square, squares
 
 from napari_dmoe.cohorts.case import Selection
 from napari_dmoe.cohorts.datasets import Cohort, patients_of
-from napari_dmoe.cohorts.rows import CohortRow
+from napari_dmoe.cohorts.tables.rows import CohortRow
 from napari_dmoe.models.card import CardAttribute
 from napari_dmoe.patient import Patient
 from napari_dmoe.training.cases.held_out import hold_out_cases, notices_of_split

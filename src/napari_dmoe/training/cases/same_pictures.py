@@ -14,7 +14,7 @@ from typing import Literal
 
 from torch import Tensor
 
-from napari_dmoe.cohorts.subjects import subject_key
+from napari_dmoe.cohorts.tables.subjects import subject_key
 from napari_dmoe.foreign import printable
 from napari_dmoe.models.refusals import listed
 from napari_dmoe.training.cases.pool import Pool, part_of

@@ -18,8 +18,8 @@ from scipy.sparse.csgraph import connected_components
 
 from napari_dmoe.cohorts.case import Case
 from napari_dmoe.cohorts.datasets import rows_of
-from napari_dmoe.cohorts.rows import CohortRow
-from napari_dmoe.cohorts.subjects import subject_key
+from napari_dmoe.cohorts.tables.rows import CohortRow
+from napari_dmoe.cohorts.tables.subjects import subject_key
 
 _SAMPLE = 2**16
 """Bytes from the middle of a file that tell most files of one size apart."""

@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 
 from napari_dmoe.cohorts.case import Case
 from napari_dmoe.cohorts.datasets import rows_of, subjects_of
-from napari_dmoe.cohorts.rows import CohortRow
-from napari_dmoe.cohorts.subjects import subject_key
+from napari_dmoe.cohorts.tables.rows import CohortRow
+from napari_dmoe.cohorts.tables.subjects import subject_key
 from napari_dmoe.imaging.spatial import CHANNEL_AXIS, SpatialImage
 from napari_dmoe.progress import Progress, ProgressHook, silent
 from napari_dmoe.training.guarding.likeness import Looks, details

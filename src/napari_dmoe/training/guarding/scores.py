@@ -12,7 +12,7 @@ import numpy as np
 
 from napari_dmoe.cohorts.case import Case
 from napari_dmoe.cohorts.labels import OUTSIDE, check_classes, placed_labels
-from napari_dmoe.cohorts.subjects import subject_key
+from napari_dmoe.cohorts.tables.subjects import subject_key
 from napari_dmoe.evaluation.groups import groups_of
 from napari_dmoe.evaluation.json_scores import with_nan, with_null
 from napari_dmoe.evaluation.mask_pair import Presence, regions_of

@@ -31,8 +31,8 @@ from napari_dmoe.viewer.ui.jobs import notify_error
 from napari_dmoe.viewer.ui.work import Order
 
 if TYPE_CHECKING:
-    from napari_dmoe.cohorts.listing import Entry
-    from napari_dmoe.cohorts.series import Done
+    from napari_dmoe.cohorts.series.listing import Entry
+    from napari_dmoe.cohorts.series.segmenting import Done
     from napari_dmoe.inference.running.settings import InferenceSettings
     from napari_dmoe.models.checkpoint import LoadedModel
 

@@ -15,10 +15,10 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from unicodedata import normalize
 
 from napari_dmoe.cohorts.case import Case, CohortError
-from napari_dmoe.cohorts.columns import Columns
 from napari_dmoe.cohorts.drawn import as_drawn
 from napari_dmoe.cohorts.labels import fitting
-from napari_dmoe.cohorts.matching import AmbiguousNameError, FolderFiles
+from napari_dmoe.cohorts.tables.columns import Columns
+from napari_dmoe.cohorts.tables.matching import AmbiguousNameError, FolderFiles
 from napari_dmoe.imaging.files import read_image, read_labels
 from napari_dmoe.imaging.spatial import ImageError, SpatialImage
 from napari_dmoe.imaging.tables import unescaped

@@ -11,7 +11,7 @@ import pytest
 import tifffile
 from cli_runs import run
 
-from napari_dmoe.cohorts import series
+from napari_dmoe.cohorts.series import segmenting as series
 from napari_dmoe.imaging.files import read_labels, stated_classes
 from napari_dmoe.inference.results.segmentation import Segmentation
 from napari_dmoe.phantoms.samples import sample_fundus

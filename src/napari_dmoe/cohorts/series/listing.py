@@ -14,10 +14,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import overload
 
-from napari_dmoe.cohorts.beside import Neighbours
 from napari_dmoe.cohorts.case import CohortError
 from napari_dmoe.cohorts.datasets import TABLE, read_table_rows
-from napari_dmoe.cohorts.rows import BadRow, CohortRow, RowError
+from napari_dmoe.cohorts.tables.beside import Neighbours
+from napari_dmoe.cohorts.tables.rows import BadRow, CohortRow, RowError
 from napari_dmoe.imaging.files import (
     IMAGE_SUFFIXES,
     image_stem,

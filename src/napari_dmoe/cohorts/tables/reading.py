@@ -8,14 +8,14 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 
 from napari_dmoe.cohorts.case import CohortError
-from napari_dmoe.cohorts.columns import Columns, columns_of
-from napari_dmoe.cohorts.matching import (
+from napari_dmoe.cohorts.tables.columns import Columns, columns_of
+from napari_dmoe.cohorts.tables.matching import (
     AmbiguousNameError,
     FolderFiles,
     files_below,
 )
-from napari_dmoe.cohorts.rows import BadRow, CohortRow, RowReader, is_a_file
-from napari_dmoe.cohorts.subjects import marks_told, subjects_told
+from napari_dmoe.cohorts.tables.rows import BadRow, CohortRow, RowReader, is_a_file
+from napari_dmoe.cohorts.tables.subjects import marks_told, subjects_told
 from napari_dmoe.foreign import printable
 from napari_dmoe.imaging.files import IMAGE_SUFFIXES, image_suffix
 from napari_dmoe.imaging.tables import TableError, read_table, unescaped

@@ -14,8 +14,8 @@ from napari_dmoe.cohorts.datasets import (
     read_rows,
     subjects_of,
 )
-from napari_dmoe.cohorts.listing import entries_of
-from napari_dmoe.cohorts.subjects import subjects_told
+from napari_dmoe.cohorts.series.listing import entries_of
+from napari_dmoe.cohorts.tables.subjects import subjects_told
 from napari_dmoe.cohorts.writing import write_cohort
 from napari_dmoe.imaging.files import write_tiff
 from napari_dmoe.imaging.spatial import SpatialImage

@@ -9,7 +9,7 @@ import imageio.v3 as iio
 import numpy as np
 import pytest
 
-from napari_dmoe.cohorts.listing import entries_of
+from napari_dmoe.cohorts.series.listing import entries_of
 from napari_dmoe.imaging.files import write_tiff
 from napari_dmoe.imaging.nifti_writing import write_nifti
 from napari_dmoe.imaging.spatial import SpatialImage

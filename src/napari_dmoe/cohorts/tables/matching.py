@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
 from unicodedata import normalize
 
-from napari_dmoe.cohorts.beside import RESULT_NAME, added_to
+from napari_dmoe.cohorts.tables.beside import RESULT_NAME, added_to
 from napari_dmoe.imaging.files import IMAGE_SUFFIXES, image_stem, image_suffix
 
 _TRUTH = (

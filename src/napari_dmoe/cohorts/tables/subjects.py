@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from unicodedata import normalize
 
 from napari_dmoe.attributes import is_unknown, name_key
-from napari_dmoe.cohorts.columns import NARROW_COLUMNS
+from napari_dmoe.cohorts.tables.columns import NARROW_COLUMNS
 from napari_dmoe.foreign import printable
 
 _NARROW = frozenset(map(name_key, NARROW_COLUMNS))

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_dmoe.cohorts.listing import Entry
+from napari_dmoe.cohorts.series.listing import Entry
 from napari_dmoe.imaging.files import read_image
 from napari_dmoe.imaging.spatial import SpatialImage
 from napari_dmoe.inference.results.export import FileFormat, n_pixels, room_for_mask

@@ -18,10 +18,10 @@ from time import perf_counter
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_dmoe.cohorts.listing import Entry
-from napari_dmoe.cohorts.resuming import Outputs, SeriesOptions, bytes_needed
-from napari_dmoe.cohorts.rows import one_error
-from napari_dmoe.cohorts.series_table import SUMMARY, SeriesTable
+from napari_dmoe.cohorts.series.listing import Entry
+from napari_dmoe.cohorts.series.resuming import Outputs, SeriesOptions, bytes_needed
+from napari_dmoe.cohorts.series.table import SUMMARY, SeriesTable
+from napari_dmoe.cohorts.tables.rows import one_error
 from napari_dmoe.faults import shown, told
 from napari_dmoe.imaging.disk.claims import claimed
 from napari_dmoe.imaging.disk.output_names import output_stems

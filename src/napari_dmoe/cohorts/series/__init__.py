@@ -1,0 +1,1 @@
+"""Many images segmented one after another, and the table of what was done."""

@@ -1,0 +1,1 @@
+"""Tables of cohorts: what their columns mean, which files they name, whom rows show."""
