@@ -13,6 +13,7 @@ from napari_dmoe.cli.printing import encodable, say
 from napari_dmoe.cli.signals import exit_code_of, unwound, word_of
 from napari_dmoe.estimate import Estimate
 from napari_dmoe.faults import told
+from napari_dmoe.inference.running.waiting import watched
 from napari_dmoe.progress import Cancelled, Progress, ProgressHook
 
 FAULT = 1
@@ -61,7 +62,7 @@ def progress_bar() -> Iterator[ProgressHook]:
     shape = "{desc}: {percentage:3.0f}%|{bar}|{postfix}"
     bar = tqdm(total=_STEPS, disable=None, leave=False, bar_format=shape)
     estimate = Estimate()
-    with bar:
+    with bar, watched() as waiting:
 
         def show(step: Progress) -> None:
             so_far = estimate.note(step)
@@ -71,3 +72,5 @@ def progress_bar() -> Iterator[ProgressHook]:
             bar.refresh()
 
         yield show
+    if waiting.words:
+        say(f"notice: {waiting.words}", err=True)

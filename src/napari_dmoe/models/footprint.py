@@ -1,4 +1,4 @@
-"""How much memory a network needs, told from its shape before any of it is taken."""
+"""How much memory and time a network needs, told from its shape before it is run."""
 
 from __future__ import annotations
 
@@ -29,6 +29,10 @@ volume's but only the card's doing."""
 
 _GIB = 2**30
 
+_PLANES_A_SECOND, _VOLUMES_A_SECOND = 30e9, 10e9
+"""Operations that one thread does in a second: measured on bundled and published shapes
+(``benchmarks/busy_machine.py``); convolutions of volumes wait for the memory."""
+
 
 def patch_bytes(config: UNet3DConfig, patch: Sequence[int]) -> int:
     """Return about how much memory a 3D network needs to see one patch.
@@ -41,6 +45,27 @@ def patch_bytes(config: UNet3DConfig, patch: Sequence[int]) -> int:
     planes = config.in_channels + 2 * config.n_classes + 2  # and the windows' weights
     per_voxel = _BYTES_A_FEATURE * config.feature_size + 4 * planes
     return per_voxel * math.prod(patch)
+
+
+def pass_seconds(config: Config, n_parameters: int, patch: Sequence[int] = ()) -> float:
+    """Return about how long one thread of a processor takes for one input.
+
+    Right within a factor of about 3, which is enough to tell little work from much.
+
+    Parameters
+    ----------
+    config : Config
+        Shape of the network.
+    n_parameters : int
+        Its parameters, of which a 2D one uses most for each of its tokens.
+    patch : (int, int, int), optional
+        Voxels of the patch that a 3D network sees.
+    """
+    if isinstance(config, UNet3DConfig):
+        # Counted: about 0.75 times two convolutions of the first stage's features.
+        operations = 0.75 * 2 * 27 * config.feature_size**2 * math.prod(patch)
+        return operations / _VOLUMES_A_SECOND
+    return 4 * n_parameters * config.grid**2 / _PLANES_A_SECOND
 
 
 def check_patch(card: ModelCard, config: Config, where: str) -> None:

@@ -13,8 +13,9 @@ from functools import partial
 from importlib import import_module
 from pathlib import Path
 from pkgutil import resolve_name
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from napari_dmoe.inference.running.waiting import watched
 from napari_dmoe.viewer.checkpoints import find_model, recent_models, remember_model
 
 if TYPE_CHECKING:
@@ -251,10 +252,18 @@ def with_priors(
     return partial(engine, priors=priors) if priors else engine
 
 
-def timed(
-    work: Callable[..., Any], *arguments: Any, **options: Any
-) -> tuple[Any, float]:
-    """Return what some work gives, and the seconds that it took."""
+class Timed(NamedTuple):
+    """What some work gave, and how it went."""
+
+    found: Any
+    seconds: float
+    why_slow: str
+    """Why it took far longer than it should have; mostly nothing."""
+
+
+def timed(work: Callable[..., Any], *arguments: Any, **options: Any) -> Timed:
+    """Return what some work gives, the seconds that it took, and why so many."""
     began = time.perf_counter()
-    found = work(*arguments, **options)
-    return found, time.perf_counter() - began
+    with watched() as waiting:
+        found = work(*arguments, **options)
+    return Timed(found, time.perf_counter() - began, waiting.words)

@@ -9,12 +9,10 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
@@ -30,6 +28,7 @@ from napari_dmoe.inference.results.segmentation import Segmentation
 from napari_dmoe.inference.running.devices import DeviceError, choose_device
 from napari_dmoe.inference.running.drivers import with_facts_of
 from napari_dmoe.inference.running.settings import InferenceSettings, as_recorded
+from napari_dmoe.inference.running.threads import fixed_threads
 from napari_dmoe.inference.running.variants import segment_variants
 from napari_dmoe.inference.what_if.uncertainty import Uncertainty, count_samples
 from napari_dmoe.models.checkpoint import LoadedModel
@@ -217,7 +216,7 @@ def replay(
     settings = InferenceSettings.model_validate(record.settings)
     same = {"device": _device(record), "fit": _fit(record, loaded)}
     settings = settings.model_copy(update=same)
-    with _threads(record):
+    with fixed_threads(record.threads):
         result = _made_again(record, loaded, image, settings, progress or silent)
     verdict, agreement = _compared(record, result, labels)
     return Replay(result, verdict, agreement, _not_as_before(record, result.provenance))
@@ -298,17 +297,6 @@ def _device(record: Provenance) -> str:
     except DeviceError:
         return "cpu"
     return name
-
-
-@contextmanager
-def _threads(record: Provenance) -> Iterator[None]:
-    """Compute with as many threads as before, since they share out the sums."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(record.threads or before)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _compared(

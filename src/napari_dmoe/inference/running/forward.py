@@ -17,6 +17,7 @@ from torch.overrides import TorchFunctionMode
 from napari_dmoe.inference.running.devices import Batches, choose_device
 from napari_dmoe.inference.running.drivers import RouterChoice
 from napari_dmoe.inference.running.settings import InferenceSettings
+from napari_dmoe.inference.running.waiting import one_pass
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.models.gating import SegmentationOutput
 from napari_dmoe.progress import Pulse
@@ -123,7 +124,10 @@ class Forward:
             while n_done < n_rows:
                 if n_done:
                     done(n_done)
-                with _Stoppable(partial(done, n_done)):
+                with (
+                    one_pass(self.batches.device.type),
+                    _Stoppable(partial(done, n_done)),
+                ):
                     outputs.append(self.batches.run(range(n_done, n_rows), run_rows))
                 n_done += len(outputs[-1].logits)
             logits = torch.cat([out.logits for out in outputs]).unflatten(0, shape)

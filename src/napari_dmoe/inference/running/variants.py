@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 
 from napari_dmoe.imaging.memory import refuse_beyond_memory
 from napari_dmoe.imaging.spatial import SpatialImage
+from napari_dmoe.imaging.volumes import VolumePreprocessing
 from napari_dmoe.inference.results.segmentation import Segmentation
 from napari_dmoe.inference.running.devices import REMEDY, memory_told
 from napari_dmoe.inference.running.drivers import Category, RouterChoice
@@ -24,8 +25,11 @@ from napari_dmoe.inference.running.shares import (
     RUNNING,
     shares_of_planes,
 )
+from napari_dmoe.inference.running.threads import on_threads, threads_for
 from napari_dmoe.inference.running.volumes import VolumeRun
+from napari_dmoe.inference.running.waiting import why_slow
 from napari_dmoe.models.checkpoint import LoadedModel
+from napari_dmoe.models.footprint import pass_seconds
 from napari_dmoe.models.gating import ExpertControl
 from napari_dmoe.progress import (
     Phases,
@@ -80,10 +84,11 @@ def segment_variants(
         kernels may decide the last bits: labels then differ in near ties only.
     """
     words = words or (numbered("run", len(choices)) if len(choices) > 1 else _nothing)
+    n_threads = _n_threads(loaded, choices, settings)
     if loaded.card.dims == 3:
         for number, choice in enumerate(choices):
             part = part_of(progress, number, len(choices), words(number, number))
-            with memory_told():
+            with memory_told(), on_threads(n_threads):
                 result = VolumeRun(loaded, image, choice, settings).work(part)
             yield result
         return
@@ -91,7 +96,7 @@ def segment_variants(
     groups = [choices[i : i + size] for i in range(0, len(choices), size)]
     lead: PlaneRun | None = None
     for number, group in enumerate(groups):
-        with memory_told():
+        with memory_told(), on_threads(n_threads):
             runs = [
                 PlaneRun(loaded, image, choice, settings, upright=upright)
                 for choice in group
@@ -108,6 +113,19 @@ def segment_variants(
 
 def _nothing(first: int, last: int) -> str:
     return ""
+
+
+def _n_threads(
+    loaded: LoadedModel, choices: Sequence[RouterChoice], settings: InferenceSettings
+) -> int:
+    """Return on how many threads to run, by the work of one pass and what is free."""
+    how = loaded.preprocessing
+    patch = how.patch if isinstance(how, VolumePreprocessing) else ()
+    n_parameters = sum(each.numel() for each in loaded.module.parameters())
+    n_samples = settings.samples if settings.noise else 1
+    rows = n_samples * sum(len(choice.categories) for choice in choices)
+    seconds = pass_seconds(loaded.config, n_parameters, patch)
+    return threads_for(seconds * min(rows, settings.batch))
 
 
 def _refuse_too_many(runs: Sequence[PlaneRun]) -> None:
@@ -141,7 +159,8 @@ def _run_together(
         whose = [first_run + owners[row] for row in under_way]
         which = words(min(whose), max(whose))
         planes = f"image {first + 1} of {n}" if n > 1 else ""
-        return ", ".join(filter(None, (which, planes))) or ONE
+        at_work = ", ".join(filter(None, (which, planes))) or ONE
+        return ", ".join(filter(None, (at_work, why_slow())))
 
     while begin < n:
         chunk = range(begin, min(begin + forward.inputs_at_once, n))

@@ -11,6 +11,7 @@ from napari.layers import Image
 from qtpy.QtCore import QObject, Signal
 
 from napari_dmoe.viewer.bench import Bench, Control
+from napari_dmoe.viewer.engines import Timed
 from napari_dmoe.viewer.layers.camera import reveal
 from napari_dmoe.viewer.session.checks import why_not_again
 from napari_dmoe.viewer.session.inquiry import holding, if_there
@@ -19,7 +20,6 @@ from napari_dmoe.viewer.session.results import Outcome, Result
 from napari_dmoe.viewer.ui.work import STOPPED, Order
 
 if TYPE_CHECKING:
-    from napari_dmoe.inference.results.segmentation import Segmentation
     from napari_dmoe.models.checkpoint import LoadedModel
 
 
@@ -112,13 +112,11 @@ class RunControl(Control):
         """Let :meth:`rerun` do something, or not."""
         self._may_rerun = are_allowed
 
-    def _on_returned(
-        self, image: Image, request: Request, found: tuple[Segmentation, float]
-    ) -> str:
-        segmentation, seconds = found
-        outcome = Outcome(segmentation, request, seconds)
+    def _on_returned(self, image: Image, request: Request, done: Timed) -> str:
+        outcome = Outcome(done.found, request, done.seconds)
         result = self._session.show_outcome(image, outcome)
-        text = f"Done in {seconds:.1f} s."
+        text = f"Done in {done.seconds:.1f} s"
+        text += f": {done.why_slow}." if done.why_slow else "."
         run, viewer, mask = self._run, self._session.viewer, result.mask()
         may_move = run is not None and run.was_asked_for and viewer is not None
         if may_move and mask is not None and reveal(viewer, mask):

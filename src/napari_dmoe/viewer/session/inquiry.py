@@ -94,8 +94,8 @@ class Inquiry:
         self, engine: Callable[..., Any], loaded: LoadedModel, hook: ProgressHook
     ) -> Outcome:
         """Return what an engine that segments finds out, and how long it took."""
-        found, seconds = timed(self.run, engine, loaded, hook)
-        return Outcome(found, self.request(loaded), seconds)
+        done = timed(self.run, engine, loaded, hook)
+        return Outcome(done.found, self.request(loaded), done.seconds)
 
     def work(
         self, engine: Callable[..., Any], loaded: LoadedModel, **options: Any

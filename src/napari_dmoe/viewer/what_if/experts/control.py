@@ -10,6 +10,7 @@ from weakref import WeakKeyDictionary
 
 from napari_dmoe.inference.results.routing import unit_of
 from napari_dmoe.viewer.bench import Bench, Control
+from napari_dmoe.viewer.engines import Timed
 from napari_dmoe.viewer.layers import names
 from napari_dmoe.viewer.layers.groups import Group
 from napari_dmoe.viewer.layers.look import difference_to_plain
@@ -158,15 +159,15 @@ class ExpertsControl(Control):
         inquiry: Inquiry,
         request: Request,
         plain: Result | None,
-        found: tuple[Ablation, float],
+        done: Timed,
     ) -> str:
-        ablation, seconds = found
+        ablation: Ablation = done.found
         session = self._session
         if plain is None or plain not in session.results_of(image):
-            outcome = Outcome(ablation.plain, request, seconds)
+            outcome = Outcome(ablation.plain, request, done.seconds)
             plain = session.show_outcome(image, outcome)
         self._plain, self._image = weakref.ref(plain), weakref.ref(image)
-        outcome = Outcome(ablation.result, request, seconds)
+        outcome = Outcome(ablation.result, request, done.seconds)
         return then(image, inquiry, outcome, plain, ablation)
 
     def _show_change(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from napari_dmoe.progress import ProgressHook
 from napari_dmoe.viewer.bench import Bench, Control
+from napari_dmoe.viewer.engines import Timed
 from napari_dmoe.viewer.layers.groups import Group
 from napari_dmoe.viewer.layers.records import badge
 from napari_dmoe.viewer.layers.slot import selection_kept
@@ -140,8 +141,8 @@ class NoiseControl(Control):
 
 
 def _summed_up(
-    work: Callable[[ProgressHook], tuple[Uncertainty, float]], hook: ProgressHook
+    work: Callable[[ProgressHook], Timed], hook: ProgressHook
 ) -> tuple[Uncertainty, float, str]:
     """Draw samples, and count where they disagree; called in the work's thread."""
-    found, seconds = work(hook)
-    return found, seconds, noise_summary(found)
+    done = work(hook)
+    return done.found, done.seconds, noise_summary(done.found)
