@@ -9,10 +9,12 @@ import napari
 import numpy as np
 import pytest
 from desk import IMAGE, Desk
+from napari._app_model import get_app_model
 from napari.components import ViewerModel
 from npe2 import PluginManifest
 from npe2.manifest.utils import import_python_name
 from pytestqt.qtbot import QtBot
+from qtpy.QtWidgets import QDockWidget
 
 from napari_dmoe.viewer import coming_up
 from napari_dmoe.viewer.coming_up import open_dock, segment_now
@@ -137,3 +139,55 @@ def test_the_command_of_the_manifest_lets_the_dock_come_up_and_then_presses(
     segment_now()
     assert docks(window) == [dock]
     assert pressed == [True]
+
+
+def by_script(viewer: napari.Viewer) -> None:
+    viewer.window.add_plugin_dock_widget("napari-dmoe", "Segment for a patient")
+
+
+def by_menu(viewer: napari.Viewer) -> None:
+    command = get_app_model().commands.execute_command("napari-dmoe.open_dock")
+    assert command.exception() is None
+
+
+def by_hand(viewer: napari.Viewer) -> None:
+    viewer.window.add_dock_widget(coming_up.DMoEDock(viewer), name="my own")
+
+
+@pytest.mark.parametrize(
+    ("first", "then"),
+    [
+        (by_script, by_menu),
+        (by_script, open_dock),
+        (by_menu, by_script),
+        (open_dock, by_script),
+        (by_hand, by_script),
+        (by_hand, by_menu),
+        (by_hand, open_dock),
+    ],
+)
+def test_whatever_opened_it_there_is_one_dock_and_it_comes_up(
+    window: napari.Viewer,
+    qtbot: QtBot,
+    first: Callable[[napari.Viewer], object],
+    then: Callable[[napari.Viewer], object],
+) -> None:
+    first(window)
+    (dock,) = docks(window)
+    then(window)
+    qtbot.wait(LONG_ENOUGH_MS)
+    assert docks(window) == [dock]
+    holder = dock.parent()
+    assert isinstance(holder, QDockWidget)
+    assert not holder.isHidden()
+
+
+def test_a_dock_that_moves_goes_on_with_its_work(window: napari.Viewer) -> None:
+    dock, abandoned = open_dock(window), list[str]()
+    for control in dock._controls:
+        control.abandon = lambda: abandoned.append("")  # type: ignore[method-assign]
+    by_script(window)
+    assert docks(window) == [dock]
+    assert not abandoned
+    window.window.remove_dock_widget(dock)
+    assert len(abandoned) == len(dock._controls)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import weakref
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import napari
 from qtpy.QtWidgets import QApplication
 
 from napari_dmoe.viewer.contributed import DOCK
 from napari_dmoe.viewer.dock import DMoEDock
+from napari_dmoe.viewer.layers.placement import plain
 from napari_dmoe.viewer.layers.samples import is_sample
-from napari_dmoe.viewer.ui.docking import bring_up
+from napari_dmoe.viewer.ui.docking import bring_up, docked
 from napari_dmoe.viewer.ui.shortcut import has_dock, press
 from napari_dmoe.viewer.ui.turns import after_repaint
 
@@ -27,6 +28,25 @@ def open_dock(viewer: napari.Viewer) -> DMoEDock:
     """
     make = partial(DMoEDock, viewer)
     return bring_up(viewer.window, DMoEDock, DOCK, make, area="right")
+
+
+class OneDock(DMoEDock):
+    """What napari makes for its menu and for scripts: the one dock of a window.
+
+    Whoever docked it under whatever name, it moves to where napari puts it now, with
+    all that it shows and does. napari wants a class of widgets, whose signature asks
+    for the viewer; nothing is ever an instance of this one.
+    """
+
+    def __new__(cls, napari_viewer: napari.Viewer) -> Any:
+        """Return the window's dock, taken out of where it is; else a new one."""
+        window = getattr(plain(napari_viewer), "window", None)
+        there = None if window is None else docked(window, DMoEDock)
+        if window is None or there is None:
+            return DMoEDock(napari_viewer)
+        with there.moving():
+            window.remove_dock_widget(there)
+        return there
 
 
 def segment_now() -> None:

@@ -5,6 +5,8 @@ A new tab is a folder beside this file, and its line in :data:`TABS`.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 from qtpy.QtCore import QEvent, QSize, Qt
@@ -61,7 +63,7 @@ class DMoEDock(QWidget):
         super().__init__(parent)
         tell_ours_in_words()
         self._session = session = session_of(napari_viewer)
-        self._was_docked = False
+        self._was_docked = self._is_moving = False
         self.footer = RunFoot()
         tabs = [kind.make() for kind in TABS]
         self._lay_out(tabs)  # first: it decides the order of Tab
@@ -169,6 +171,15 @@ class DMoEDock(QWidget):
     def _on_surroundings(self) -> None:
         self.footer.show_device(self._session.surroundings.device)
 
+    @contextmanager
+    def moving(self) -> Iterator[None]:
+        """Go on with the work although the dock is taken out of the window."""
+        self._is_moving = True
+        try:
+            yield
+        finally:
+            self._is_moving = False
+
     def sizeHint(self) -> QSize:
         """Return the size to begin with; the dock can be made narrower and lower."""
         return _COMFORTABLE
@@ -186,7 +197,7 @@ class DMoEDock(QWidget):
     def event(self, event: QEvent) -> bool:
         """Stop the work when the dock is taken out of the window."""
         if event.type() == QEvent.Type.ParentChange and hasattr(self, "_controls"):
-            if self.parent() is None and self._was_docked:
+            if self.parent() is None and self._was_docked and not self._is_moving:
                 for control in self._controls:
                     control.abandon()
             self._was_docked = self.parent() is not None

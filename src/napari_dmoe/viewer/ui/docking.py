@@ -24,8 +24,7 @@ def bring_up(
 
     Where there is none, one is made and `placed` as napari's ``add_dock_widget`` can.
     """
-    docked = window.dock_widgets.values()
-    found = next((each for each in docked if isinstance(each, kind)), None)
+    found = docked(window, kind)
     if found is None:
         found = make()
         # By the name that napari's menu gives it, so that the menu finds it.
@@ -35,6 +34,12 @@ def bring_up(
         holder.show()
         holder.raise_()
     return found
+
+
+def docked(window: Any, kind: type[Docked]) -> Docked | None:
+    """Return the widget of a kind that is in a window; None where there is none."""
+    there = window.dock_widgets.values()
+    return next((each for each in there if isinstance(each, kind)), None)
 
 
 def contributed_widget(title: str) -> Any:
