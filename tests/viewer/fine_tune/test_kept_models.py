@@ -43,7 +43,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Return the questions that were asked; each is answered as `answer` says."""
     said: list[str] = []
 
-    def ask(question: ClosingQuestion, text: str, is_at_work: bool) -> Answer:
+    def ask(question: ClosingQuestion, text: str, is_at_work: bool, *_: str) -> Answer:
         said.append(text)
         return getattr(ask, "answer", Answer.STAY)
 

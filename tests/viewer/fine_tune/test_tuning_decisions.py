@@ -11,7 +11,7 @@ import pytest
 from desk import IMAGE
 from napari.utils.notifications import Notification
 from qtpy.QtCore import QCoreApplication, QEvent
-from qtpy.QtWidgets import QFileDialog, QLabel
+from qtpy.QtWidgets import QFileDialog, QLabel, QMessageBox
 from tables import column_of
 from tuning_desk import BETTER, WORSE, TuningDesk
 from tuning_fakes import FakeProcess, FakeTuning
@@ -24,6 +24,8 @@ from napari_dmoe.viewer.fine_tune.report import OutcomeControl
 from napari_dmoe.viewer.fine_tune.state import State
 
 pytestmark = pytest.mark.gui
+
+ASK = ClosingQuestion.ask  # which tests replace, lest a box waits for ever
 
 
 def test_keep_makes_the_tuned_model_the_sessions(tuning: TuningDesk) -> None:
@@ -63,9 +65,50 @@ def test_a_group_that_got_worse_has_to_be_accepted(tuning: TuningDesk) -> None:
     assert "worse by more than 0.01 Dice: severity=glaucoma" in outcome.verdict.text()
     assert outcome.accepted.text() == "glaucoma got worse"
     assert sum("worse" in text for text in column_of(outcome.table, 2)) == 1
-    assert not outcome.keep_button.isEnabled()
+    decide = outcome.keep_button, outcome.save_button
+    assert [each.isEnabled() for each in decide] == [False, False]
+    assert {each.toolTip() for each in decide} == {
+        "Tick first that you accept what got worse."
+    }
     outcome.accept_box.click()
-    assert outcome.keep_button.isEnabled()
+    assert [each.isEnabled() for each in decide] == [True, True]
+    outcome.accept_box.click()
+    assert [each.isEnabled() for each in decide] == [False, False]
+
+
+def test_who_closes_the_window_has_to_accept_it_as_well(
+    tuning: TuningDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tuning.open()
+    tuning.done(*WORSE)
+    seen: list[object] = []
+
+    def look(box: QMessageBox) -> int:
+        save = next(each for each in box.buttons() if each.text() == "Save…")
+        tick = box.checkBox()
+        seen.extend([tick.text(), save.isEnabled()])
+        tick.click()
+        seen.append(save.isEnabled())
+        return 0
+
+    monkeypatch.setattr(ClosingQuestion, "ask", ASK)
+    monkeypatch.setattr(QMessageBox, "exec", look)
+    assert not tuning.tuner.closing.may_close()  # nothing was answered: it stays
+    assert seen == ["I accept, and save it: glaucoma got worse", False, True]
+
+
+def test_who_closes_the_window_has_nothing_to_accept_where_nothing_got_worse(
+    tuning: TuningDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tuning.open()
+    tuning.done(*BETTER)
+    boxes: list[object] = []
+    monkeypatch.setattr(ClosingQuestion, "ask", ASK)
+    monkeypatch.setattr(
+        QMessageBox, "exec", lambda box: boxes.append(box.checkBox()) or 0
+    )
+    tuning.tuner.closing.may_close()
+    assert boxes == [None]
 
 
 def test_without_a_guard_nothing_is_said_of_groups(tuning: TuningDesk) -> None:

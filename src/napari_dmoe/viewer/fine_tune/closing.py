@@ -12,9 +12,10 @@ from pathlib import Path
 
 from qtpy.compat import isalive
 from qtpy.QtCore import QEvent, QObject, QTimer
-from qtpy.QtWidgets import QMessageBox, QWidget
+from qtpy.QtWidgets import QCheckBox, QMessageBox, QWidget
 
 from napari_dmoe.viewer.fine_tune.state import State, Tuning
+from napari_dmoe.viewer.fine_tune.words import acceptance
 from napari_dmoe.viewer.session.models import is_unsaved
 from napari_dmoe.viewer.session.session import Session
 from napari_dmoe.viewer.ui.asking import ask_for_file
@@ -106,7 +107,7 @@ class ClosingQuestion(QObject):
             return True
         text = _AT_WORK if is_at_work else _UNDECIDED
         text = text + _AND_PARENT * is_unsaved_ if is_open else _NOT_SAVED
-        answer = self.ask(text, is_at_work)
+        answer = self.ask(text, is_at_work, self._to_accept() if is_open else "")
         self._is_let_go = answer is Answer.END
         # napari may ask, too, and the window stay: this is of one closing alone.
         QTimer.singleShot(0, self._on_change)
@@ -128,8 +129,13 @@ class ClosingQuestion(QObject):
         path = self.ask_where(False)
         return path is not None and self._save(path)
 
-    def ask(self, text: str, is_at_work: bool) -> Answer:
-        """Let a person choose."""
+    def _to_accept(self) -> str:
+        """Return what got worse in a result that is there; mostly nothing."""
+        report, is_there = self._tuning.report, self._tuning.state is State.DONE
+        return acceptance(report) if is_there and report is not None else ""
+
+    def ask(self, text: str, is_at_work: bool, to_accept: str = "") -> Answer:
+        """Let a person choose; who saves has to accept first what got worse."""
         box = QMessageBox(self._owner.window())
         box.setWindowTitle("Tuned model")
         box.setText(text)
@@ -142,6 +148,12 @@ class ClosingQuestion(QObject):
             box.addButton(end, role.DestructiveRole): Answer.END,
             box.addButton("Cancel", role.RejectRole): Answer.STAY,
         }
+        if to_accept:
+            save = next(each for each, does in buttons.items() if does is Answer.GO_ON)
+            tick = QCheckBox(f"I accept, and save it: {to_accept}")
+            tick.toggled.connect(save.setEnabled)
+            save.setEnabled(False)
+            box.setCheckBox(tick)
         box.exec()
         return buttons.get(box.clickedButton(), Answer.STAY)
 

@@ -26,6 +26,11 @@ from napari_dmoe.viewer.ui.theme import set_tone
 
 _MOST_LINES = 30
 _KEEP_HELP = "Work with the tuned model from now on."
+_SAVE_HELP = (
+    "Save the tuned model as .safetensors, under the published tensor names, with its "
+    "card, its history and the hash of the model it came from."
+)
+_TICK_FIRST = "Tick first that you accept what got worse."
 
 
 class OutcomeSection(QWidget):
@@ -88,7 +93,9 @@ class OutcomeSection(QWidget):
     def _make_decisions(self) -> None:
         """Make what lets a person decide."""
         self.accept_box = QCheckBox("I accept:")
-        self.accept_box.setToolTip("Tick it to keep the model although this got worse.")
+        self.accept_box.setToolTip(
+            "Tick it to keep or save it although this got worse."
+        )
         self.accept_box.toggled.connect(self._show_keep)
         self.accepted = paragraph(name="tuning-accepted")
         self._accept = row(self.accept_box, self.accepted, stretch=1)
@@ -98,12 +105,7 @@ class OutcomeSection(QWidget):
         self.discard_button = button(
             "Discard", "Forget the tuned model, and its cases.", self.discard_requested
         )
-        self.save_button = button(
-            "Save model…",
-            "Save the tuned model as .safetensors, under the published tensor names, "
-            "with its card, its history and the hash of the model it came from.",
-            self.save_requested,
-        )
+        self.save_button = button("Save model…", _SAVE_HELP, self.save_requested)
         self._decide, buttons = QWidget(), row(self.keep_button, self.discard_button)
         column(self._decide, buttons, self.save_button)
 
@@ -170,9 +172,11 @@ class OutcomeSection(QWidget):
         known = "Keeping …" if self._is_keeping else "Keep"
         self.keep_button.setText("Kept" if self._is_kept else known)
         self.keep_button.setEnabled(not needs and not is_over)
-        self.keep_button.setToolTip(
-            "Tick first that you accept what got worse." if needs else _KEEP_HELP
-        )
+        self.keep_button.setToolTip(_TICK_FIRST if needs else _KEEP_HELP)
+        # Saved, it would be as much at work as kept.
+        is_held = needs and not self._is_kept
+        self.save_button.setEnabled(not is_held)
+        self.save_button.setToolTip(_TICK_FIRST if is_held else _SAVE_HELP)
 
     def _on_look(self) -> None:
         self.look_requested.emit(self.case_combo.currentIndex(), False)
