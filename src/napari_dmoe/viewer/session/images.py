@@ -11,6 +11,7 @@ from napari.layers import Image, Layer
 
 from napari_dmoe.inference.results.provenance import METADATA_KEY
 from napari_dmoe.viewer.layers.channels import choose_channel, chosen_channel
+from napari_dmoe.viewer.layers.found_masks import is_undecided
 from napari_dmoe.viewer.layers.placement import PLACE, plain
 from napari_dmoe.viewer.layers.samples import PHANTOM_KEY
 
@@ -24,11 +25,16 @@ def inputs_of(viewer: ViewerModel | None) -> list[Image]:
 
 
 def is_input(layer: Layer | None) -> TypeGuard[Image]:
-    """Say whether a layer is an image, and not made of a result."""
+    """Say whether a layer is an image, and not made of a result.
+
+    One that looks like a mask is none until somebody says that it is.
+    """
     if not isinstance(layer, Image):
         return False
     record = layer.metadata.get(METADATA_KEY)
-    return not (isinstance(record, Mapping) and "shows" in record)
+    if isinstance(record, Mapping) and "shows" in record:
+        return False
+    return not is_undecided(layer)
 
 
 class Versions:
