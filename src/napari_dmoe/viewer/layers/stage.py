@@ -66,6 +66,11 @@ class Stage:
         elif layer in self._waiting:
             self._bring(layer)
 
+    def release(self, layer: Layer) -> None:
+        """Let a layer belong to no image that was said before; it is seen as it was."""
+        self._owners.pop(plain(layer), None)
+        self._bring(plain(layer))
+
     def is_bound(self, layer: Layer) -> bool:
         """Whether it is known to which image a layer belongs, be it here or not."""
         return plain(layer) in self._owners

@@ -70,6 +70,11 @@ class Showing:
         """
         self._stage.own(image, layer)
 
+    def release(self, layer: Layer) -> None:
+        """Take back which image a layer belongs to; it is looked for anew."""
+        self._stage.release(layer)
+        self._link(plain(layer))
+
     def image_of(self, layer: Layer | None) -> Image | None:
         """Return the image that a layer belongs to, or that it is; None without one."""
         return self._stage.image_of(layer)
