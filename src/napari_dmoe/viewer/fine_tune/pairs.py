@@ -22,9 +22,8 @@ from napari_dmoe.viewer.fine_tune.annotations import (
     Painted,
     content_of,
     drivers_of,
-    fits,
-    on_image,
 )
+from napari_dmoe.viewer.layers.labels_on import fits, on_image
 from napari_dmoe.viewer.session.checks import image_problem, patient_problem
 from napari_dmoe.viewer.session.results import Result
 from napari_dmoe.viewer.session.session import Session
