@@ -8,6 +8,7 @@ from napari_dmoe.viewer.bench import Bench, TabControl
 from napari_dmoe.viewer.segment.action_view import Remedy
 from napari_dmoe.viewer.segment.compare import CompareControl
 from napari_dmoe.viewer.segment.fit import FitControl
+from napari_dmoe.viewer.segment.found_masks import FoundMasks
 from napari_dmoe.viewer.segment.many_images import FileSeries, LayerSeries
 from napari_dmoe.viewer.segment.model import ModelLoader
 from napari_dmoe.viewer.segment.pixel_size import PixelSizeControl
@@ -55,6 +56,7 @@ class SegmentControl(TabControl):
         self.compare = CompareControl(bench, tab.compare)
         self.layer_series = LayerSeries(bench, self.run, tab.series)
         self.files = ResultFiles(bench, tab.result)
+        self.found_masks = FoundMasks(bench, tab.found_masks)
         self.file_series = FileSeries(bench, tab.series, self.files)
         self._is_awaited = False
         self._connect()
