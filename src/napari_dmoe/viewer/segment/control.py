@@ -23,6 +23,7 @@ from napari_dmoe.viewer.segment.readiness import (
     Readiness,
     readiness,
 )
+from napari_dmoe.viewer.segment.reopened_masks import ReopenedMasks
 from napari_dmoe.viewer.segment.result import ResultControl
 from napari_dmoe.viewer.segment.result_files import ResultFiles
 from napari_dmoe.viewer.segment.run import Run, RunControl
@@ -55,8 +56,9 @@ class SegmentControl(TabControl):
         self.results = ResultControl(bench, tab.result, self.fit)
         self.compare = CompareControl(bench, tab.compare)
         self.layer_series = LayerSeries(bench, self.run, tab.series)
-        self.files = ResultFiles(bench, tab.result)
         self.found_masks = FoundMasks(bench, tab.found_masks)
+        reopened = ReopenedMasks(bench, tab.result, self.found_masks)
+        self.files = ResultFiles(bench, tab.result, reopened)
         self.file_series = FileSeries(bench, tab.series, self.files)
         self._is_awaited = False
         self._connect()
