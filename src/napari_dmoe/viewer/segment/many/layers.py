@@ -20,7 +20,7 @@ from napari_dmoe.viewer.engines import Engines, with_priors
 from napari_dmoe.viewer.layers.opening import image_layer
 from napari_dmoe.viewer.layers.placement import LayerData, plain
 from napari_dmoe.viewer.layers.pointer import pointer_away
-from napari_dmoe.viewer.segment.many_images_view import SeriesSection
+from napari_dmoe.viewer.segment.many.view import SeriesSection
 from napari_dmoe.viewer.segment.result import ResultFiles, opening
 from napari_dmoe.viewer.segment.result_rows import ShownMasks, image_row
 from napari_dmoe.viewer.segment.run import Run, RunControl
