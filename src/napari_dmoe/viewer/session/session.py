@@ -34,6 +34,7 @@ from napari_dmoe.viewer.session.images import Drawn, Versions, inputs_of, is_inp
 from napari_dmoe.viewer.session.inquiry import Inquiry
 from napari_dmoe.viewer.session.models import LeavingModel, ModelsChosen
 from napari_dmoe.viewer.session.patients import TYPED, Patients
+from napari_dmoe.viewer.session.pictures import Pictures
 from napari_dmoe.viewer.session.requests import Request
 from napari_dmoe.viewer.session.results import MaskWatch, Outcome, Result, latest, show
 from napari_dmoe.viewer.session.samples import Arrivals
@@ -92,6 +93,8 @@ class Session:
         """Shares of the values of unknown drivers, where a person stated them."""
         self.outlines = Outlines(viewer)
         """Masks that are drawn as outlines."""
+        self.pictures = Pictures()
+        """The images that are gone through with Previous and Next."""
         self._pointer = RestingPointer(viewer)
         self._versions, self._drawn = Versions(self._on_image_data), Drawn()
         self._masks = MaskWatch(self.result_changed.emit)
