@@ -38,6 +38,7 @@ from napari_dmoe.viewer.session.pictures import Pictures
 from napari_dmoe.viewer.session.requests import Request
 from napari_dmoe.viewer.session.results import MaskWatch, Outcome, Result, latest, show
 from napari_dmoe.viewer.session.samples import Arrivals
+from napari_dmoe.viewer.session.series import Shelf
 from napari_dmoe.viewer.session.shares import Stated, StatedShares
 
 if TYPE_CHECKING:
@@ -95,6 +96,8 @@ class Session:
         """Masks that are drawn as outlines."""
         self.pictures = Pictures()
         """The images that are gone through with Previous and Next."""
+        self.series = Shelf()
+        """What was segmented one after another, or reopened."""
         self._pointer = RestingPointer(viewer)
         self._versions, self._drawn = Versions(self._on_image_data), Drawn()
         self._masks = MaskWatch(self.result_changed.emit)

@@ -1,58 +1,56 @@
-"""Segments many images: the layers that are selected, or files, one after another."""
+"""Segments the layers that are selected, one after another."""
 
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari.layers import Image
-from qtpy.QtCore import QObject, Signal
-from qtpy.QtWidgets import QFileDialog, QMessageBox
 
-from napari_dmoe.imaging.files import image_stem, read_image
+from napari_dmoe.estimate import Estimate
 from napari_dmoe.progress import ProgressHook
-from napari_dmoe.viewer.advice import in_dock
 from napari_dmoe.viewer.bench import Bench, Control
-from napari_dmoe.viewer.engines import Engines, with_priors
-from napari_dmoe.viewer.layers.opening import image_layer
-from napari_dmoe.viewer.layers.placement import LayerData, plain
-from napari_dmoe.viewer.layers.pointer import pointer_away
+from napari_dmoe.viewer.layers.placement import plain
+from napari_dmoe.viewer.segment.many.results import SeriesResults
 from napari_dmoe.viewer.segment.many.view import SeriesSection
-from napari_dmoe.viewer.segment.result import ResultFiles, opening
-from napari_dmoe.viewer.segment.result_rows import ShownMasks, image_row
-from napari_dmoe.viewer.segment.run import Run, RunControl
+from napari_dmoe.viewer.segment.many.words import with_notices
+from napari_dmoe.viewer.segment.result_rows import ShownMasks, measured_places
+from napari_dmoe.viewer.segment.run import Part, Run, RunControl
 from napari_dmoe.viewer.session.checks import cautions, counted_notices
-from napari_dmoe.viewer.session.inquiry import GONE
+from napari_dmoe.viewer.session.pictures import Picture
+from napari_dmoe.viewer.session.series import Series
 from napari_dmoe.viewer.ui.connections import Connections
-from napari_dmoe.viewer.ui.jobs import notify_error
 from napari_dmoe.viewer.ui.work import Order
 
 if TYPE_CHECKING:
-    from napari_dmoe.cohorts.series.listing import Entry
-    from napari_dmoe.cohorts.series.segmenting import Done
-    from napari_dmoe.inference.running.settings import InferenceSettings
-    from napari_dmoe.models.checkpoint import LoadedModel
+    from napari_dmoe.inference.results.provenance import Provenance
+    from napari_dmoe.patient import Patient
 
 
 class LayerSeries(Control):
     """Works through the selected layers, each for its own patient."""
 
-    def __init__(self, bench: Bench, run: RunControl, section: SeriesSection) -> None:
+    def __init__(
+        self,
+        bench: Bench,
+        run: RunControl,
+        section: SeriesSection,
+        results: SeriesResults,
+    ) -> None:
         super().__init__(bench, section)
         session = bench.session
-        self._run, self._section = run, section
+        self._run, self._section, self._results = run, section, results
         self._waiting: list[weakref.ref[Image]] = []
         self._asked_for: list[weakref.ref[Image]] = []
         self._total = 0
+        self._estimate = Estimate()
+        self._series: Series | None = None
         self._told, self._was_stopped = 0, False
         self._notices: tuple[str, ...] = ()
         self._under_way: int | None = None
-        self._finished: dict[
-            int, tuple[dict[str, str] | None, Callable[[], None] | None]
-        ] = {}
+        self._finished: dict[int, Picture | None] = {}
         connections = Connections(self)
         for signal in (session.model_changed, session.images_changed):
             connections.add(signal, self.show)
@@ -78,12 +76,14 @@ class LayerSeries(Control):
     def _on_requested(self) -> None:
         images = self._selected()
         if self._total:
-            self._section.say("The masks of the last layers are still measured.")
+            self._work.say("The masks of the last layers are still measured.")
         elif images and not self._work.is_busy:
-            self._section.clear()
+            self._series = self._results.begin(f"{len(images)} layers")
             self._asked_for = [weakref.ref(image) for image in images]
             self._waiting, self._total = list(self._asked_for), len(images)
             self._told, self._was_stopped = 0, False
+            # One for all of them: each begins where the one before ended.
+            self._estimate = Estimate()
             self._notices = self._counted(images)
             self._next()
 
@@ -105,35 +105,47 @@ class LayerSeries(Control):
             why_not = self._session.why_not(image)
             if not why_not:
                 self._under_way = number
-                error = self._run.begin(image=image)
+                part = Part(self._estimate, number, self._total)
+                error = self._run.begin(image=image, part=part)
                 why_not = "" if error is None else str(error)
             if why_not:
                 self._under_way = None
-                self._finish(number, {"image": image.name, "outcome": why_not})
+                self._finish(number, self._failed(image, why_not))
         if self._under_way is not None:
-            now = f"Layer {self._under_way + 1} of {self._total} …"
-            self._section.say(_with_notices(now, self._notices))
+            self._say(f"Layer {self._under_way + 1} of {self._total} …")
 
-    def _finish(
-        self,
-        number: int,
-        row: dict[str, str] | None = None,
-        show: Callable[[], None] | None = None,
-    ) -> None:
+    def _failed(self, image: Image, why: str) -> Picture:
+        from napari_dmoe.cohorts.series.rows import series_row
+
+        patient, model = self._session.patient_of(image), self._session.model
+        drivers = () if model is None else [a.name for a in model.card.attributes]
+        name = str(image.name)
+        row = series_row(name, "failed", why, patient=patient, drivers=drivers)
+        return Picture(name, layer=weakref.ref(plain(image)), row=row)
+
+    def _finish(self, number: int, picture: Picture | None = None) -> None:
         """Tell what became of a layer, in turn; of one that is gone nothing."""
-        self._finished[number] = (row, show)
+        series = self._series
+        if series is None:
+            return
+        self._finished[number] = picture
         while self._told in self._finished:
-            line, opened = self._finished.pop(self._told)
+            told = self._finished.pop(self._told)
             self._told += 1
-            if line is not None:
-                self._section.add_row(line, opened)
+            if told is not None:
+                self._results.add(series, told)
         if self._total and self._told == self._total:
-            n_done, total, self._total = len(self._section.rows), self._total, 0
+            n_done, total, self._total = len(series.pictures), self._total, 0
             self._select_again()
-            said = f"{total} layers: {self._section.counts()}."
+            said = f"{total} layers."
             if self._was_stopped:
                 said = f"Stopped after {n_done} of {total} layers."
-            self._section.say(_with_notices(said, self._notices))
+            self._say(said)
+            self._results.flush()
+
+    def _say(self, text: str) -> None:
+        if self._series is not None:
+            self._results.say(self._series, with_notices(text, self._notices))
 
     def _select_again(self) -> None:
         """Select the images again: napari selects every mask that is added."""
@@ -162,221 +174,82 @@ class LayerSeries(Control):
 
     def _measure(self, number: int, run: Run) -> None:
         """Measure a layer's mask in the background; then its row is complete."""
-        row = {"image": run.name, "outcome": _outcome(run)}
         image, viewer = run.image(), self._session.viewer
-        tell = partial(self._tell, number, run)
         masks = None
         if image is not None and run.result is not None and viewer is not None:
-            row["labels"] = run.result.title
             masks = ShownMasks.of(run.result, image)
-        if masks is None or image is None or viewer is None:
-            tell(row)
+        if masks is None or image is None or viewer is None or run.result is None:
+            picture = None if image is None else self._failed(image, run.said)
+            self._finish(number, picture)
             return
         step = viewer.dims.current_step[-image.ndim :]
+        known = _Known(
+            run.name,
+            _outcome(run),
+            run.result.title,
+            self._session.patient_of(image),
+            run.result.segmentation.provenance,
+        )
+        layer = weakref.ref(plain(image))
+
+        def tell(row: dict[str, str]) -> str:
+            self._finish(number, Picture(run.name, layer=layer, row=row))
+            return run.said
+
         order = Order(
             title=f"dMoE: measuring {run.name}",
             status=f"Measuring “{run.name}” …",
-            work=partial(_measured, masks.copied(), step),
-            then=lambda found: tell(row | found),
-            if_failed=lambda error: tell(row | {"outcome": str(error)}),
-            if_stopped=lambda: tell(row),
+            work=partial(_measured, masks.copied(), step, known),
+            then=tell,
+            if_failed=lambda error: tell(known.row("failed", str(error))),
+            if_stopped=lambda: tell(known.row("segmented", known.outcome)),
         )
         self._work.start_beside(order)
 
-    def _tell(self, number: int, run: Run, row: dict[str, str]) -> str:
-        self._finish(number, row, partial(self._show_layer, run.image))
-        return run.said
 
-    def _show_layer(self, reference: weakref.ref[Image]) -> None:
-        image, viewer = reference(), self._session.viewer
-        if image is not None and viewer is not None and image in viewer.layers:
-            viewer.layers.selection.active = image
+class _Known:
+    """What is known of a layer's run before its mask is measured."""
 
+    def __init__(
+        self,
+        name: str,
+        outcome: str,
+        labels: str,
+        patient: Patient,
+        record: Provenance,
+    ) -> None:
+        self.name, self.outcome, self.labels = name, outcome, labels
+        self.patient, self.record = patient, record
 
-def _with_notices(text: str, notices: Sequence[str]) -> str:
-    return " ".join((text, *notices))
+    def row(self, status: str, outcome: str, **measured: object) -> dict[str, str]:
+        """Return the row of the layer, in the columns of segment.csv."""
+        from napari_dmoe.cohorts.series.rows import series_row
+
+        return series_row(
+            self.name,
+            status,  # type: ignore[arg-type]
+            outcome,
+            patient=self.patient,
+            record=self.record,
+            files={"labels": self.labels},
+            **measured,  # type: ignore[arg-type]
+        )
 
 
 def _measured(
-    masks: ShownMasks, step: Sequence[int], hook: ProgressHook
+    masks: ShownMasks, step: Sequence[int], known: _Known, hook: ProgressHook
 ) -> dict[str, str]:
-    return image_row(masks, step)
+    """Measure a mask; called in the work's thread."""
+    from napari_dmoe.cohorts.series.rows import size_cells
 
-
-TABLE_FILES = "Tables (*.csv)"
-FROM_TABLE = "table"
+    headline, measured = measured_places(masks, step)
+    sizes = {} if measured is None else size_cells(measured.sizes, measured.ratio)
+    scores = () if measured is None else getattr(measured, "scores", ())
+    how = {"headline": headline, "sizes": sizes, "scores": scores}
+    return known.row("segmented", known.outcome, **how)
 
 
 def _outcome(run: Run) -> str:
     """Say how a run ended, and what asks for care in its result."""
     found = () if run.result is None else cautions(run.result.segmentation)
     return " ".join((run.said, *found))
-
-
-class FileSeries(Control):
-    """Works through files, and shows line by line what became of each."""
-
-    def __init__(
-        self, bench: Bench, section: SeriesSection, files: ResultFiles
-    ) -> None:
-        super().__init__(bench, section)
-        self._section, self._files = section, files
-        self._entries: Sequence[Entry] = []
-        self._notices: tuple[str, ...] = ()
-        section.folder_requested.connect(self._on_folder)
-        section.table_requested.connect(self._on_table)
-
-    def _on_folder(self) -> None:
-        source = QFileDialog.getExistingDirectory(
-            self._section, "Folder of images to segment"
-        )
-        if source:
-            self._begin_files(Path(source))
-
-    def _on_table(self) -> None:
-        source, _ = QFileDialog.getOpenFileName(
-            self._section, "Table of images and patients", "", TABLE_FILES
-        )
-        if source:
-            self._begin_files(Path(source))
-
-    def _begin_files(self, source: Path) -> None:
-        loaded = self._session.model
-        if loaded is None or self._work.is_busy:
-            return
-        target = QFileDialog.getExistingDirectory(
-            self._section, "Folder for the masks and their records"
-        )
-        is_asked = self._may_write(Path(target)) if target else None
-        if is_asked is None:
-            return
-        self._section.clear()
-        self._notices = ()
-        self._section.say(f"Segmenting into {Path(target).name} …")
-        teller = _Teller()
-        teller.listed.connect(self._on_listed)
-        teller.told.connect(self._on_told)
-        what = loaded, source, Path(target)
-        how = self._session.settings, self._session.shares.by_driver, is_asked
-        order = Order(
-            title=f"dMoE: segmenting {source.name}",
-            status=f"Listing {source.name} …",
-            work=partial(_segment_files, self._engines, teller, what, *how),
-            then=partial(self._on_files_done, Path(target)),
-            if_failed=lambda error: self._say(f"Failed: {error}"),
-            if_stopped=self._on_files_stopped,
-        )
-        self._work.start(order)
-
-    def _may_write(self, target: Path) -> bool | None:
-        """Ask before files that are there may be replaced.
-
-        False where there are none, so that what comes meanwhile stays; None where
-        nothing may be written.
-        """
-        try:
-            is_empty = next(target.iterdir(), None) is None
-        except OSError as error:
-            notify_error(error)
-            return None
-        if is_empty:
-            return False
-        answer = QMessageBox.question(
-            self._section,
-            "The folder is not empty",
-            f"{target.name} holds files already. Masks of the same names, and the "
-            "table segment.csv, are replaced. Go on?",
-        )
-        return True if answer == QMessageBox.StandardButton.Yes else None
-
-    def _on_listed(self, listed: tuple[Sequence[Entry], tuple[str, ...]]) -> None:
-        self._entries, self._notices = listed
-        self._say_counted(f"{len(self._entries)} images …")
-
-    def _on_told(self, done: Done) -> None:
-        section, number = self._section, len(self._section.rows)
-        entry = self._entries[number]
-        show = partial(self._open_files, entry, done.labels)
-        row = {name: in_dock(text) for name, text in done.row().items()}
-        section.add_row(row, None if entry.problem is not None else show)
-        self._say_counted(f"{number + 1} of {len(self._entries)} images …")
-
-    def _on_files_done(self, target: Path, done: list[Done]) -> str:
-        counts = self._section.counts()
-        notices = map(in_dock, getattr(self._entries, "notices", ()))
-        left_out = " ".join(f"{n}." for n in notices)
-        text = f"{len(done)} images into {target.name}: {counts}. {left_out}"
-        return self._say_counted(text.rstrip())
-
-    def _on_files_stopped(self) -> str:
-        how_many = f"{len(self._section.rows)} of {len(self._entries)} images"
-        return self._say_counted(f"Stopped after {how_many}; segment.csv lists them.")
-
-    def _say_counted(self, text: str) -> str:
-        """Say something, and what is to be known of the images all together."""
-        return self._say(_with_notices(text, self._notices))
-
-    def _say(self, text: str) -> str:
-        self._section.say(text)
-        return text
-
-    def _open_files(self, entry: Entry, mask: Path | None) -> None:
-        """Show an image of the series, with its patient and its mask."""
-        then = partial(self._on_opened, entry, mask)
-        self._work.start_beside(opening(entry.path, _layer_of, then))
-
-    def _on_opened(self, entry: Entry, mask: Path | None, opened: LayerData) -> str:
-        viewer, (data, arguments, _) = self._session.viewer, opened
-        if viewer is None:
-            return GONE
-        with pointer_away(viewer):
-            image = plain(viewer.add_image(data, **arguments))
-        model = self._session.model
-        if model is not None:  # no form could correct a column that it does not show
-            entry = entry.of_model([each.name for each in model.card.attributes])
-        self._session.set_patient(image, entry.patient, FROM_TABLE)
-        self._session.choose_image(image)
-        if mask is not None:
-            self._files.open_mask(mask, image)
-        return f"Opened {entry.path.name}."
-
-
-def _layer_of(path: Path) -> LayerData:
-    return image_layer(read_image(path), image_stem(path))
-
-
-class _Teller(QObject):
-    """Hands over to the GUI thread what the work's thread tells.
-
-    It belongs to the work, not to the dock: the dock may be destroyed meanwhile, and
-    emitting a signal of a destroyed object would end the program.
-    """
-
-    listed = Signal(object)
-    told = Signal(object)
-
-
-def _segment_files(
-    engines: Engines,
-    teller: _Teller,
-    what: tuple[LoadedModel, Path, Path],
-    settings: InferenceSettings,
-    stated: Mapping[str, tuple[float, ...]],
-    overwrite: bool,
-    hook: ProgressHook,
-) -> list[Done]:
-    """List and segment files; called in the work's thread."""
-    loaded, source, target = what
-    entries = engines.entries(source)
-    patients = (each.patient for each in entries if each.problem is None)
-    teller.listed.emit((entries, counted_notices(loaded, patients, stated)))
-    series, tell = with_priors(engines.series, stated), teller.told.emit
-    return series(
-        loaded,
-        entries,
-        target,
-        settings=settings,
-        overwrite=overwrite,
-        progress=hook,
-        tell=tell,
-    )

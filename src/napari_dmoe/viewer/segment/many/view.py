@@ -1,16 +1,26 @@
-"""Many images at once: what to segment, and a table of what was done."""
+"""Many images at once: what to segment, and the table of what was done."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 
 from qtpy.QtCore import Signal
+from qtpy.QtGui import QDragEnterEvent, QDropEvent
 from qtpy.QtWidgets import QWidget
 
-from napari_dmoe.viewer.rows import Line
+from napari_dmoe.viewer.segment.many.plan_view import PlanView
+from napari_dmoe.viewer.segment.many.table import ResultTable
 from napari_dmoe.viewer.ui.findings import FindingView
-from napari_dmoe.viewer.ui.parts import Fold, StartButton, allow, button, column, row
-from napari_dmoe.viewer.ui.tables import Table
+from napari_dmoe.viewer.ui.parts import (
+    Fold,
+    StartButton,
+    allow,
+    button,
+    column,
+    flow,
+    narrow_combo,
+    offer,
+)
 
 _HELP = (
     "Segments several images one after another: the image layers that are selected, "
@@ -25,28 +35,38 @@ class SeriesSection(QWidget):
     layers_requested = Signal()
     folder_requested = Signal()
     table_requested = Signal()
+    reopen_requested = Signal()
+    series_chosen = Signal(int)
+    """Another series of this session is to be looked at."""
+    dropped = Signal(str)
+    """A folder or a table was dropped here."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._make_starts()
-        self.table = Table(
-            "What was done",
-            "Double-click a line, or press Enter: its image is shown.",
-            last=("headline", "outcome", "labels"),
+        self.plan = PlanView()
+        self.series_combo = narrow_combo(
+            "Series", "What was segmented or reopened before. Nothing of it is lost."
         )
-        self.table.line_activated.connect(self._on_activated)
+        self.series_combo.activated.connect(self.series_chosen)
+        self.results = ResultTable()
+        self.table = self.results.table
         self.found = FindingView(
-            "series", "the table", self.table, text=self.table.text
+            "series",
+            "the table",
+            self.table,
+            between=(self.results,),
+            text=self.table.text,
+            rows=self.table.file_rows,
         )
-        self.rows: list[Mapping[str, str]] = []
-        """What was done, by column."""
-        self._open: list[Callable[[], None] | None] = []
-        content, starts = QWidget(), (self.folder_button, self.table_button)
-        column(content, row(self.layers_button, *starts), self.found)
+        starts = self.layers_button, self.folder_button, self.table_button
+        buttons = flow(*starts, self.reopen_button)
+        column(content := QWidget(), buttons, self.plan, self.series_combo, self.found)
         self.fold = Fold("Many images", _HELP, content)
         column(self, self.fold)
+        self.setAcceptDrops(True)
         self.offer(0, why_not="")
-        self.clear()
+        self.show_series((), 0)
 
     def _make_starts(self) -> None:
         """Make what begins."""
@@ -55,17 +75,22 @@ class SeriesSection(QWidget):
         )
         self.folder_button = button(
             "Folder…",
-            "Segment every image of a folder into another folder. Nothing is known of "
-            "the patients; a table can say it.",
+            "Segment every image of a folder. A table in it tells of the patients.",
             self.folder_requested,
             StartButton,
         )
         self.table_button = button(
             "Table…",
-            "Segment the images that a CSV table names, each for its own patient: "
-            "columns image, sex, race, age, severity. Labels are not needed.",
+            "Segment the images that a CSV table names, each for its own patient. It "
+            "is read and shown first; nothing is written before you say where to.",
             self.table_requested,
             StartButton,
+        )
+        self.reopen_button = button(
+            "Reopen…",
+            "Look at what was segmented earlier: choose the table segment.csv in the "
+            "folder of its masks, or drop that here.",
+            self.reopen_requested,
         )
 
     def offer(self, n_layers: int, *, why_not: str) -> None:
@@ -77,34 +102,38 @@ class SeriesSection(QWidget):
         for start in (self.folder_button, self.table_button):
             start.setEnabled(not why_not)
 
+    def show_series(self, titles: Sequence[str], place: int) -> None:
+        """Offer the series of this session, of which one is shown."""
+        offer(self.series_combo, titles, [str(i) for i in range(len(titles))])
+        self.series_combo.setCurrentIndex(place)
+        self.series_combo.setVisible(len(titles) > 1)
+
     def say(self, text: str) -> None:
-        """Say how far the series is, or how it ended."""
-        self.found.say("", text)
+        """Say how far the series is, or how it ended, below how well it went."""
+        self.found.say(self.results.summary, text)
 
-    def clear(self) -> None:
-        """Show no line, before another series begins."""
-        self.rows, self._open = [], []
-        self._fill()
+    @property
+    def rows(self) -> Sequence[Mapping[str, str]]:
+        """What was done, by column."""
+        return self.results.rows
 
-    def add_row(
-        self, row: Mapping[str, str], when_opened: Callable[[], None] | None = None
-    ) -> None:
-        """Add a line, and what shows its image when it is double-clicked."""
-        self.rows.append(row)
-        self._open.append(when_opened)
-        self._fill()
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        """Take a folder or a table; everything else is for others."""
+        _dropped(event)
 
-    def counts(self) -> str:
-        """Say how many images were segmented, and how many failed."""
-        n_done = sum("labels" in line for line in self.rows)
-        n_failed = len(self.rows) - n_done
-        return f"{n_done} segmented" + (f", {n_failed} failed" if n_failed else "")
+    def dropEvent(self, event: QDropEvent) -> None:
+        """Tell that a folder or a table was dropped."""
+        path = _dropped(event)
+        if path:
+            self.dropped.emit(path)
 
-    def _fill(self) -> None:
-        self.table.show_lines([Line(line, help=line) for line in self.rows])
-        self.table.scrollToBottom()
 
-    def _on_activated(self, place: int) -> None:
-        show = self._open[place]
-        if show is not None:
-            show()
+def _dropped(event: QDropEvent) -> str:
+    """Accept the one table that is dragged, and return its path."""
+    mime = event.mimeData()
+    paths = [url.toLocalFile() for url in (mime.urls() if mime is not None else [])]
+    if len(paths) == 1 and paths[0].lower().endswith(".csv"):
+        event.acceptProposedAction()
+        return str(paths[0])
+    event.ignore()
+    return ""
