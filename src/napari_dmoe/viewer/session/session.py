@@ -41,6 +41,7 @@ from napari_dmoe.viewer.session.samples import Arrivals
 from napari_dmoe.viewer.session.series import Shelf
 from napari_dmoe.viewer.session.shares import Stated, StatedShares
 from napari_dmoe.viewer.session.showing import Showing
+from napari_dmoe.viewer.session.truths import Truths
 
 if TYPE_CHECKING:
     from napari_dmoe.models.checkpoint import LoadedModel
@@ -83,8 +84,7 @@ class Session:
         """The devices and models that can be chosen."""
         self.models_chosen, self.leaving = ModelsChosen(), LeavingModel()
         """Images that a person chose the model for; who asks before it is lost."""
-        self._settings = InferenceSettings()
-        self._patients = Patients()
+        self._settings, self._patients = InferenceSettings(), Patients()
         self._gallery = Gallery(viewer)
         self.showing = Showing(viewer)
         """The one image that is seen with its layers, and which layer is whose."""
@@ -100,6 +100,8 @@ class Session:
         """The images that are gone through with Previous and Next."""
         self.series = Shelf()
         """What was segmented one after another, or reopened."""
+        self.truths = Truths(viewer)
+        """Which labels are the truth of which image."""
         self._pointer = RestingPointer(viewer)
         self._versions, self._drawn = Versions(self._on_image_data), Drawn()
         self._masks = MaskWatch(self.result_changed.emit)

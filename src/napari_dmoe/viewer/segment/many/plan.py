@@ -193,7 +193,8 @@ class _Found:
         """Say which values the model does not know: these images would fail."""
         from napari_dmoe.inference.running.drivers import choose_routers
 
-        how, refused = self.how, {}
+        how = self.how
+        refused: dict[str, list[Entry]] = {}
         seen: dict[int, str] = {}
         for entry in self.listing:
             if entry.problem is not None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QCheckBox, QComboBox, QGridLayout, QLabel, QWidget
+from qtpy.QtWidgets import QCheckBox, QComboBox, QGridLayout, QWidget
 from superqt import QElidingLabel
 
 from napari_dmoe.viewer.segment.many.plan import Meaning, Plan
@@ -46,6 +46,7 @@ class PlanView(QWidget):
         self.problems = paragraph(name="plan-problems")
         set_tone(self.problems, "caution")
         self.notices = paragraph(name="plan-notices")
+        self._labels: dict[str, QElidingLabel] = {}
         self.combos: dict[str, QComboBox] = {}
         """What each column means, by its name."""
         self._used, self._unused = QWidget(), QWidget()
@@ -120,7 +121,7 @@ class PlanView(QWidget):
             combo.setCurrentIndex(keys.index(of[name]) if of[name] in keys else -1)
             grid = (self._used if of[name] else self._unused).layout()
             for side, part in enumerate((self._labels[name], combo)):
-                grid.addWidget(part, place, side)  # type: ignore[union-attr, call-arg]
+                grid.addWidget(part, place, side)
         n_unused = sum(not meaning for _, meaning in columns)
         self._used.setVisible(n_unused < len(columns))
         self.unused_fold.rename(f"{n_unused} column{'s' * (n_unused != 1)} not used")
@@ -130,15 +131,13 @@ class PlanView(QWidget):
         for part in (*self._labels.values(), *self.combos.values()):
             part.setParent(None)
             part.deleteLater()
-        self._labels: Mapping[str, QLabel] = {name: _label(name) for name in names}
+        self._labels = {name: _label(name) for name in names}
         self.combos = {name: self._combo(name) for name in names}
-
-    _labels = {}
 
     def _combo(self, name: str) -> QComboBox:
         combo = narrow_combo(
             f"Meaning of {name}",
-            "What this column means; choose another to correct it.",
+            "What this column means; choose to correct it.",
         )
         combo.activated.connect(
             lambda place: self.stated.emit(name, combo.itemData(place))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -74,7 +73,7 @@ def look_into(folder: Path, entries: Sequence[Entry]) -> InTheWay:
     from napari_dmoe.cohorts.series.table import SUMMARY
     from napari_dmoe.imaging.disk.output_names import output_stems
 
-    names = sorted(os.listdir(folder))
+    names = sorted(path.name for path in folder.iterdir())
     stems = set(output_stems([e.name for e in entries], [e.path.name for e in entries]))
     masks = [n for n in names if _OF_MASKS in n and _stem(n) in stems]
     is_foreign = SUMMARY in names and not is_of_series(folder / SUMMARY)

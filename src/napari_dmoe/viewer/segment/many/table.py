@@ -122,7 +122,7 @@ class ResultTable(QWidget):
         self._note()
 
     def replace_row(self, place: int, new: Mapping[str, str]) -> None:
-        """Show another row in the place of one, such as of a mask that was corrected."""
+        """Show another row in the place of one, such as of a corrected mask."""
         self.table.rows[place] = new
         self._lines[place] = line_of(new)
         self.table.replace_line(place, self._lines[place])
