@@ -14,18 +14,17 @@ means that a value is not known. A table without ids calls its cases as
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import overload
 
 from napari_dmoe.cohorts.case import Case, CohortError, Selection
 from napari_dmoe.cohorts.classes import ClassedCases
+from napari_dmoe.cohorts.tables.finding import TABLE, table_of
 from napari_dmoe.cohorts.tables.reading import TableRows, read_rows_of
 from napari_dmoe.cohorts.tables.rows import BadRow, CohortRow, one_error
+from napari_dmoe.foreign import printable
 from napari_dmoe.patient import Patient
-
-TABLE = "cohort.csv"
-"""Name of the table in a cohort's folder."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,8 @@ def read_cohort(
     Parameters
     ----------
     path : str or Path
-        A folder that holds ``cohort.csv``, or a CSV file in UTF-8.
+        A CSV file in UTF-8; or a folder that holds ``cohort.csv``, or else one table
+        alone that tells of most of the images in it and below.
     subject : str, optional
         The column that tells of which patient or lesion a case is; by default those
         called as in :data:`~napari_dmoe.cohorts.tables.columns.SUBJECT_COLUMNS`.
@@ -90,7 +90,7 @@ def read_cohort(
         rows, counting the header as row 1, and what is the same in many of them once;
         it never repeats a patient's value.
     """
-    table = _table_at(path)
+    table = table_at(path)
     everything = read_table_rows(
         path, subject=subject, drivers=drivers, columns=columns
     )
@@ -126,27 +126,47 @@ def read_table_rows(
     subject: str | None = None,
     drivers: Collection[str] | None = None,
     columns: Mapping[str, str] | None = None,
+    needs_labels: bool = True,
 ) -> TableRows:
     """Read a cohort's table as :func:`read_rows`, with what is to be said of it.
 
-    See :func:`read_cohort` for the arguments.
+    See :func:`read_cohort` for the arguments. Unless it `needs_labels`, a row whose
+    labels are not there is a row without labels, and told.
     """
-    table = _table_at(path)
-    found = read_rows_of(table, subject=subject, drivers=drivers, columns=columns)
+    table = table_at(path)
+    found = read_rows_of(
+        table,
+        subject=subject,
+        drivers=drivers,
+        columns=columns,
+        needs_labels=needs_labels,
+    )
     if not found.rows:
         raise CohortError(f"{table.name} has no rows below its header")
+    if table not in (Path(path), Path(path) / TABLE):
+        said = f"the table of the folder is {printable(table.name)}"
+        return replace(found, notices=(said, *found.notices))
     return found
 
 
-def _table_at(path: str | Path) -> Path:
-    table = Path(path)
-    table = table / TABLE if table.is_dir() else table
+def table_at(path: str | Path) -> Path:
+    """Return a table itself, or the one of a folder.
+
+    Raises
+    ------
+    CohortError
+        When there is none, or several tell of the folder's images.
+    """
+    table, why = Path(path), ""
+    if table.is_dir():
+        found = table_of(table)
+        table, why = found.table or table / TABLE, found.said
     if not table.is_file():
         others = sorted(each.name for each in Path(path).glob("*.csv"))
         named = f" (there is {others[0]}: name it)" if len(others) == 1 else ""
         raise CohortError(
             f"there is no cohort at {path}: expected a folder with {TABLE}, or a CSV "
-            f"file{named}"
+            f"file{f' ({why})' if why else named}"
         )
     return table
 
