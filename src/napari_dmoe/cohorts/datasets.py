@@ -20,7 +20,7 @@ from typing import overload
 
 from napari_dmoe.cohorts.case import Case, CohortError, Selection
 from napari_dmoe.cohorts.classes import ClassedCases
-from napari_dmoe.cohorts.tables.finding import TABLE, table_of
+from napari_dmoe.cohorts.tables.finding import TABLE, Found, table_of
 from napari_dmoe.cohorts.tables.reading import TableRows, read_rows_of
 from napari_dmoe.cohorts.tables.rows import BadRow, CohortRow, one_error
 from napari_dmoe.foreign import printable
@@ -90,7 +90,6 @@ def read_cohort(
         rows, counting the header as row 1, and what is the same in many of them once;
         it never repeats a patient's value.
     """
-    table = table_at(path)
     everything = read_table_rows(
         path, subject=subject, drivers=drivers, columns=columns
     )
@@ -102,11 +101,11 @@ def read_cohort(
     for row in rows:
         if row.id in seen:
             raise CohortError(
-                f"{table.name}: rows {seen[row.id]} and {row.number} have the same id "
+                f"{everything.table.name}: rows {seen[row.id]} and {row.number} have the same id "
                 f"{row.id!r}: give each case an id of its own"
             )
         seen[row.id] = row.number
-    return Cohort(rows, everything.notices, table.name)
+    return Cohort(rows, everything.notices, everything.table.name)
 
 
 def read_rows(path: str | Path) -> list[CohortRow | BadRow]:
@@ -133,23 +132,50 @@ def read_table_rows(
     See :func:`read_cohort` for the arguments. Unless it `needs_labels`, a row whose
     labels are not there is a row without labels, and told.
     """
-    table = table_at(path)
-    found = read_rows_of(
-        table,
+    return read_found(
+        table_at(path),
         subject=subject,
         drivers=drivers,
         columns=columns,
         needs_labels=needs_labels,
     )
-    if not found.rows:
+
+
+def read_found(
+    found: Found,
+    *,
+    subject: str | None = None,
+    drivers: Collection[str] | None = None,
+    columns: Mapping[str, str] | None = None,
+    needs_labels: bool = True,
+) -> TableRows:
+    """Read a table that was found, as :func:`read_table_rows`.
+
+    Raises
+    ------
+    CohortError
+        When there is none, it is no such table, or has no rows.
+    """
+    table = found.table
+    if table is None:
+        raise CohortError(found.said or "there is no table")
+    read = read_rows_of(
+        table,
+        subject=subject,
+        drivers=drivers,
+        columns=columns,
+        needs_labels=needs_labels,
+        files=found.files,
+    )
+    if not read.rows:
         raise CohortError(f"{table.name} has no rows below its header")
-    if table not in (Path(path), Path(path) / TABLE):
-        said = f"the table of the folder is {printable(table.name)}"
-        return replace(found, notices=(said, *found.notices))
-    return found
+    if found.files is None:  # which was looked through to find it
+        return read
+    said = f"patients are read from {printable(table.name)}, the table of this folder"
+    return replace(read, notices=(said, *read.notices))
 
 
-def table_at(path: str | Path) -> Path:
+def table_at(path: str | Path) -> Found:
     """Return a table itself, or the one of a folder.
 
     Raises
@@ -157,18 +183,16 @@ def table_at(path: str | Path) -> Path:
     CohortError
         When there is none, or several tell of the folder's images.
     """
-    table, why = Path(path), ""
-    if table.is_dir():
-        found = table_of(table)
-        table, why = found.table or table / TABLE, found.said
-    if not table.is_file():
+    source = Path(path)
+    found = table_of(source) if source.is_dir() else Found(source)
+    if found.table is None or not found.table.is_file():
         others = sorted(each.name for each in Path(path).glob("*.csv"))
         named = f" (there is {others[0]}: name it)" if len(others) == 1 else ""
         raise CohortError(
             f"there is no cohort at {path}: expected a folder with {TABLE}, or a CSV "
-            f"file{f' ({why})' if why else named}"
+            f"file{f' ({found.said})' if found.said else named}"
         )
-    return table
+    return found
 
 
 def rows_of(cases: Sequence[Case]) -> Sequence[Case | CohortRow]:

@@ -17,9 +17,9 @@ from typing import overload
 
 from napari_dmoe.attributes import attribute_called, name_key
 from napari_dmoe.cohorts.case import CohortError
-from napari_dmoe.cohorts.datasets import read_table_rows, table_at
+from napari_dmoe.cohorts.datasets import read_found, table_at
 from napari_dmoe.cohorts.tables.beside import Neighbours
-from napari_dmoe.cohorts.tables.finding import TABLE, table_of
+from napari_dmoe.cohorts.tables.finding import TABLE, Found, table_of
 from napari_dmoe.cohorts.tables.matching import AmbiguousNameError, FolderFiles
 from napari_dmoe.cohorts.tables.reading import names_told, numbered, unlisted_told
 from napari_dmoe.cohorts.tables.rows import BadRow, CohortRow, RowError
@@ -154,28 +154,24 @@ def entries_of(
                 "a cohort's table gives each patient: leave out --sex, --race, --age, "
                 "--severity and --attribute"
             )
-        return entries_of_table(source, drivers, columns, with_unlisted=with_unlisted)
+        table = table_at(source)
+        return _of_table(table, drivers, columns, with_unlisted=with_unlisted)
     if not source.is_dir():
         refuse_no_image(source)
         return Listing((Entry(image_stem(source), source, patient),))
     found = table_of(source)
     if found.table is None or patient.known():
-        listing = _of_folder(source, patient)
         said = found.said
         if found.table is not None:
             name = printable(found.table.name)
             said = f"{name} tells of these images, and is not read: a patient is stated"
-        return replace(listing, notices=(*filter(None, [said]), *listing.notices))
-    listing = entries_of_table(
-        found.table, drivers, columns, with_unlisted=with_unlisted
-    )
-    said = f"patients are read from {printable(found.table.name)}, in this folder"
-    return replace(listing, notices=(said, *listing.notices))
+        return _of_folder(source, patient, [said] if said else [])
+    return _of_table(found, drivers, columns, with_unlisted=with_unlisted)
 
 
-def _of_folder(source: Path, patient: Patient) -> Listing:
+def _of_folder(source: Path, patient: Patient, said: Sequence[str]) -> Listing:
     images, left_out = _images_in(source)
-    notices = tuple(_told(reason, names) for reason, names in left_out.items())
+    notices = *said, *(_told(reason, names) for reason, names in left_out.items())
     if not images:
         reasons = f"{source.name} holds no image and no {TABLE}", *notices
         raise ValueError("; ".join(reasons))
@@ -188,35 +184,34 @@ def _of_folder(source: Path, patient: Patient) -> Listing:
     return Listing(tuple(entries), notices)
 
 
-def entries_of_table(
-    table: Path,
-    drivers: Collection[str] | None = None,
-    columns: Mapping[str, str] | None = None,
+def _of_table(
+    found: Found,
+    drivers: Collection[str] | None,
+    columns: Mapping[str, str] | None,
     *,
-    with_unlisted: bool = False,
+    with_unlisted: bool,
 ) -> Listing:
-    """List what a table tells of, as :func:`entries_of`."""
-    table = table_at(table)
-    read = read_table_rows(table, drivers=drivers, columns=columns, needs_labels=False)
+    read = read_found(found, drivers=drivers, columns=columns, needs_labels=False)
     rows, missing = read.rows, sorted(read.missing)
     is_told = len(missing) >= _MANY and len(missing) < len(rows)
     if is_told:
         rows = tuple(row for row in rows if row.number not in read.missing)
-    found = [_entry(row) for row in rows]
+    entries = [_entry(row) for row in rows]
     # Nothing is split where everything is segmented.
     said = [each for each in read.notices if each != read.kept_together]
     if is_told:
         said.append(numbered(missing, "left out, as their files are not there"))
-    left = read.unlisted(table.parent)
+    left = read.unlisted()
     if left:
         said = [each for each in said if not each.startswith(unlisted_told(left))]
         is_taken = "segmented as unknown patients" if with_unlisted else "left out"
         said.append(f"{unlisted_told(left)} {is_taken}: {names_told(left)}")
         if with_unlisted:
-            found += _without_row(left, {entry.name for entry in found}, read.files)
+            taken = {entry.name for entry in entries}
+            entries += _without_row(left, taken, read.files)
     if drivers is not None:
-        found = _of_model(found, drivers)
-    return Listing(tuple(found), tuple(said))
+        entries = _of_model(entries, drivers)
+    return Listing(tuple(entries), tuple(said))
 
 
 def _of_model(entries: Sequence[Entry], drivers: Collection[str]) -> list[Entry]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from napari_dmoe.attributes import name_key
 from napari_dmoe.cohorts.case import CohortError
 from napari_dmoe.cohorts.tables.matching import FolderFiles, files_below
-from napari_dmoe.cohorts.tables.reading import TableRows, read_rows_of
+from napari_dmoe.cohorts.tables.reading import images_told
 from napari_dmoe.foreign import printable
 from napari_dmoe.imaging.tables import TableError, read_table
 
@@ -39,6 +39,8 @@ class Found:
     table: Path | None = None
     said: str = ""
     """Why there is none, though some tell of images."""
+    files: FolderFiles | None = None
+    """What the folder holds, where it was looked through."""
 
 
 def table_of(folder: Path) -> Found:
@@ -54,10 +56,7 @@ def table_of(folder: Path) -> Found:
     few: list[str] = []
     for table in islice(_candidates(folder), _MOST):
         files = files_below(folder) if files is None else files
-        n_images, found = files.n_images, _read(table, files)
-        n_told = n_images - len(files.without(row.image for row in found.rows))
-        if found.files is None:
-            n_told = len(found.rows) - len(found.missing)
+        n_images, n_told = files.n_images, _n_told(table, files)
         if n_told and n_told >= _LEAST * n_images:
             telling.append(table)
         elif n_told:
@@ -66,7 +65,7 @@ def table_of(folder: Path) -> Found:
                 "only, and is not read: name it to use it"
             )
     if len(telling) == 1:
-        return Found(telling[0])
+        return Found(telling[0], files=files)
     if telling:
         names = ", ".join(printable(table.name) for table in telling)
         return Found(None, f"{names} all tell of these images: name one to use it")
@@ -92,8 +91,9 @@ def _candidates(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def _read(table: Path, files: FolderFiles) -> TableRows:
+def _n_told(table: Path, files: FolderFiles) -> int:
+    """Return of how many images a table tells; none where it cannot be read."""
     try:
-        return read_rows_of(table, files=files, needs_labels=False)
+        return len(images_told(table, files))
     except (OSError, CohortError):
-        return TableRows(())
+        return 0

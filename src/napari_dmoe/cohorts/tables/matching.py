@@ -79,13 +79,12 @@ class FolderFiles:
         return sorted(self._every_image.difference(used))
 
     def _only(self, index: Mapping[str, list[Path]], name: str) -> Path | None:
-        last = PureWindowsPath(name).name
-        if not last:
-            return None
-        path = Path(last)
-        found = index.get(_key(last))
-        if not found and image_suffix(path) in IMAGE_SUFFIXES:
-            found = index.get(_key(image_stem(path)))
+        found = index.get(_key(name)) if name else None
+        if not found and (last := PureWindowsPath(name).name):
+            path = Path(last)
+            found = index.get(_key(last))
+            if not found and image_suffix(path) in IMAGE_SUFFIXES:
+                found = index.get(_key(image_stem(path)))
         return self._one(found or ())
 
     def _one(self, found: Iterable[Path]) -> Path | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path, PurePosixPath
@@ -16,7 +17,13 @@ from napari_dmoe.cohorts.tables.matching import (
     files_below,
     files_in,
 )
-from napari_dmoe.cohorts.tables.rows import BadRow, CohortRow, RowReader, is_a_file
+from napari_dmoe.cohorts.tables.rows import (
+    BadRow,
+    CohortRow,
+    RowError,
+    RowReader,
+    is_a_file,
+)
 from napari_dmoe.cohorts.tables.subjects import marks_told, subjects_told
 from napari_dmoe.foreign import printable
 from napari_dmoe.imaging.files import IMAGE_SUFFIXES, image_suffix
@@ -51,11 +58,13 @@ class TableRows:
     """Numbers of rows whose image was not found by its name, which have no row here."""
     missing: frozenset[int] = frozenset()
     """Numbers of bad rows whose image's path leads nowhere."""
+    table: Path = Path()
+    """The table itself."""
 
-    def unlisted(self, folder: Path) -> list[Path]:
+    def unlisted(self) -> list[Path]:
         """Return the images that no row tells of, in order.
 
-        They lie in the table's `folder` and below, where images are told by name; else
+        They lie in the table's folder and below, where images are told by name; else
         beside those that are told.
         """
         rows = [row for row in self.rows if row.image != Path()]
@@ -65,7 +74,7 @@ class TableRows:
         places = {Path(os.path.normpath(row.image.parent)) for row in good}
         told = [row.image for row in rows]
         told += [row.labels for row in good if row.labels is not None]
-        beside = files_in(folder, places)
+        beside = files_in(self.table.parent, places)
         return beside.without(Path(os.path.normpath(path)) for path in told)
 
 
@@ -119,7 +128,30 @@ def read_rows_of(
         files,
         tuple(reader.without_image),
         frozenset(reader.missing),
+        table,
     )
+
+
+def images_told(table: Path, files: FolderFiles) -> set[Path]:
+    """Return which images of a folder a table tells of, by path or by name.
+
+    Raises
+    ------
+    CohortError
+        When it is no table of images.
+    """
+    try:
+        header = _header(table, next(read_table(table, column="image"), []))
+        columns, by_name = _matched(columns_of(header, table.name), table, files)
+        reader = RowReader(table, columns, by_name)
+        cells = set(_cells(columns.image or "", columns, table))
+    except TableError as error:
+        raise CohortError(f"{table.name} {error}") from error
+    told = set()
+    for cell in cells:
+        with suppress(RowError, AmbiguousNameError):
+            told.add(reader.image(cell, 0))
+    return {path for path in told if path is not None}
 
 
 def _lines(table: Path) -> Iterator[tuple[int, list[str]]]:

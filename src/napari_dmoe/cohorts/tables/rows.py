@@ -200,7 +200,7 @@ class RowReader:
     ) -> CohortRow | None:
         columns = self.columns
         try:
-            image = self._image(values.get(columns.image or "", ""), number)
+            image = self.image(values.get(columns.image or "", ""), number)
             labels = image and self._labels(values, image, number)
         except AmbiguousNameError as error:
             raise RowError(self.table.name, number, str(error)) from error
@@ -211,8 +211,16 @@ class RowReader:
             raise RowError(self.table.name, number, patient)
         return CohortRow(number, identity, image, labels, patient, further=further)
 
-    def _image(self, name: str, number: int) -> Path | None:
-        """Return the image that a row names; None where files have none of its name."""
+    def image(self, name: str, number: int) -> Path | None:
+        """Return the image that a row names; None where files have none of its name.
+
+        Raises
+        ------
+        RowError
+            When its path leads nowhere, or it names none.
+        AmbiguousNameError
+            When several files are called so.
+        """
         if self.files is None:
             if not name:
                 raise RowError(self.table.name, number, "no image is named")
@@ -287,11 +295,15 @@ class RowReader:
         Those named by a whole path, or elsewhere, are called by their names, as folders
         may name patients; those of one name are numbered in the table's order.
         """
-        path = os.path.normpath(self.table.parent.absolute() / image)
+        path = os.path.normpath(os.path.join(self._folder, image))  # noqa: PTH118
         if path not in self._ids:
             wanted = image if is_inside(image) else PureWindowsPath(path).name
             self._ids[path] = self._free(wanted)
         return self._ids[path]
+
+    @cached_property
+    def _folder(self) -> str:
+        return str(self.table.parent.absolute())
 
     def _free(self, wanted: str) -> str:
         name, ends = wanted, PurePosixPath(wanted)
