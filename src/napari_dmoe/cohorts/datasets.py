@@ -14,18 +14,17 @@ means that a value is not known. A table without ids calls its cases as
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import overload
 
 from napari_dmoe.cohorts.case import Case, CohortError, Selection
 from napari_dmoe.cohorts.classes import ClassedCases
+from napari_dmoe.cohorts.tables.finding import TABLE, Found, table_of
 from napari_dmoe.cohorts.tables.reading import TableRows, read_rows_of
 from napari_dmoe.cohorts.tables.rows import BadRow, CohortRow, one_error
+from napari_dmoe.foreign import printable
 from napari_dmoe.patient import Patient
-
-TABLE = "cohort.csv"
-"""Name of the table in a cohort's folder."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,8 @@ def read_cohort(
     Parameters
     ----------
     path : str or Path
-        A folder that holds ``cohort.csv``, or a CSV file in UTF-8.
+        A CSV file in UTF-8; or a folder that holds ``cohort.csv``, or else one table
+        alone that tells of most of the images in it and below.
     subject : str, optional
         The column that tells of which patient or lesion a case is; by default those
         called as in :data:`~napari_dmoe.cohorts.tables.columns.SUBJECT_COLUMNS`.
@@ -90,7 +90,6 @@ def read_cohort(
         rows, counting the header as row 1, and what is the same in many of them once;
         it never repeats a patient's value.
     """
-    table = _table_at(path)
     everything = read_table_rows(
         path, subject=subject, drivers=drivers, columns=columns
     )
@@ -102,11 +101,11 @@ def read_cohort(
     for row in rows:
         if row.id in seen:
             raise CohortError(
-                f"{table.name}: rows {seen[row.id]} and {row.number} have the same id "
+                f"{everything.table.name}: rows {seen[row.id]} and {row.number} have the same id "
                 f"{row.id!r}: give each case an id of its own"
             )
         seen[row.id] = row.number
-    return Cohort(rows, everything.notices, table.name)
+    return Cohort(rows, everything.notices, everything.table.name)
 
 
 def read_rows(path: str | Path) -> list[CohortRow | BadRow]:
@@ -126,29 +125,74 @@ def read_table_rows(
     subject: str | None = None,
     drivers: Collection[str] | None = None,
     columns: Mapping[str, str] | None = None,
+    needs_labels: bool = True,
 ) -> TableRows:
     """Read a cohort's table as :func:`read_rows`, with what is to be said of it.
 
-    See :func:`read_cohort` for the arguments.
+    See :func:`read_cohort` for the arguments. Unless it `needs_labels`, a row whose
+    labels are not there is a row without labels, and told.
     """
-    table = _table_at(path)
-    found = read_rows_of(table, subject=subject, drivers=drivers, columns=columns)
-    if not found.rows:
+    return read_found(
+        table_at(path),
+        subject=subject,
+        drivers=drivers,
+        columns=columns,
+        needs_labels=needs_labels,
+    )
+
+
+def read_found(
+    found: Found,
+    *,
+    subject: str | None = None,
+    drivers: Collection[str] | None = None,
+    columns: Mapping[str, str] | None = None,
+    needs_labels: bool = True,
+) -> TableRows:
+    """Read a table that was found, as :func:`read_table_rows`.
+
+    Raises
+    ------
+    CohortError
+        When there is none, it is no such table, or has no rows.
+    """
+    table = found.table
+    if table is None:
+        raise CohortError(found.said or "there is no table")
+    read = read_rows_of(
+        table,
+        subject=subject,
+        drivers=drivers,
+        columns=columns,
+        needs_labels=needs_labels,
+        files=found.files,
+    )
+    if not read.rows:
         raise CohortError(f"{table.name} has no rows below its header")
-    return found
+    if found.files is None:  # which was looked through to find it
+        return read
+    said = f"patients are read from {printable(table.name)}, the table of this folder"
+    return replace(read, notices=(said, *read.notices))
 
 
-def _table_at(path: str | Path) -> Path:
-    table = Path(path)
-    table = table / TABLE if table.is_dir() else table
-    if not table.is_file():
+def table_at(path: str | Path) -> Found:
+    """Return a table itself, or the one of a folder.
+
+    Raises
+    ------
+    CohortError
+        When there is none, or several tell of the folder's images.
+    """
+    source = Path(path)
+    found = table_of(source) if source.is_dir() else Found(source)
+    if found.table is None or not found.table.is_file():
         others = sorted(each.name for each in Path(path).glob("*.csv"))
         named = f" (there is {others[0]}: name it)" if len(others) == 1 else ""
         raise CohortError(
             f"there is no cohort at {path}: expected a folder with {TABLE}, or a CSV "
-            f"file{named}"
+            f"file{f' ({found.said})' if found.said else named}"
         )
-    return table
+    return found
 
 
 def rows_of(cases: Sequence[Case]) -> Sequence[Case | CohortRow]:
