@@ -50,12 +50,16 @@ def sizes_of(
     return size_cells(class_sizes(on_frame, classes), cup_to_disc(labels, classes))
 
 
-def outcome_of(record: Provenance) -> str:
-    """Say for which values an image was run, and with which notices."""
+def outcome_of(record: Provenance, *, is_corrected: bool | None = None) -> str:
+    """Say for which values an image was run, and with which notices.
+
+    By default the record says whether somebody painted on the mask.
+    """
     is_mixed = any(driver.value is None for driver in record.drivers)
     drivers = ("; " if is_mixed else ", ").join(describe_drivers(record))
     made_for = f"segmented for {drivers}" if drivers else "segmented"
-    corrected = [CORRECTED] if record.edited else []
+    is_corrected = record.edited if is_corrected is None else is_corrected
+    corrected = [CORRECTED] if is_corrected else []
     return "; ".join((*corrected, made_for, *record.notices))
 
 

@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 from napari_dmoe.cohorts.case import CohortError
 from napari_dmoe.cohorts.classes import LabelReading
 from napari_dmoe.cohorts.labels import fitting, whole_numbers
-from napari_dmoe.imaging.files import read_labels
+from napari_dmoe.cohorts.series.listing import Entry, Listing
+from napari_dmoe.cohorts.tables.matching import FolderFiles, files_below
+from napari_dmoe.imaging.files import image_stem, read_labels, refuse_no_image
 from napari_dmoe.imaging.frames import transposed
 from napari_dmoe.imaging.spatial import ImageError, SpatialImage
 from napari_dmoe.inference.masks.truth import NOT_ANNOTATED, RegionScore, score
@@ -107,3 +109,54 @@ class TruthReader:
                 f"the truth has {values.shape} pixels, but the mask has {labels.shape}"
             )
         return score(labels, values, self._classes)
+
+
+def with_truth(images: Listing, truth: Path) -> Listing:
+    """Return images with the truth that a file or a folder holds for them.
+
+    Files of a folder, and of those in it, are told by the images' names, with whatever
+    suffix and with words such as ``_mask`` behind them. Where it has none, the truth
+    that a table tells stays.
+
+    Parameters
+    ----------
+    images : Listing
+        The images.
+    truth : Path
+        The truth of the only image, or a folder.
+
+    Raises
+    ------
+    ValueError
+        When there is no such file or folder, it is one file for several images, it has
+        no truth for any, or several files are called like one image.
+    """
+    if not truth.is_dir():
+        refuse_no_image(truth)
+        if len(images) != 1:
+            raise ValueError(
+                f"{truth.name} is the truth of one image, but there are "
+                f"{len(images):,}: give a folder of masks called like the images"
+            )
+        return replace(images, entries=(replace(images[0], labels=truth),))
+    files = files_below(truth)
+    found = [_truth_of(entry, files) for entry in images]
+    n = sum(path is not None for path in found)
+    if not n:
+        raise ValueError(
+            f"{truth.name} has no truth for any image: expected masks that are called "
+            "like the images"
+        )
+    notices = images.notices
+    if n < len(images):
+        notices += (f"truth found for {n:,} of {len(images):,} images",)
+    pairs = zip(images, found, strict=True)
+    entries = tuple(replace(e, labels=p) if p is not None else e for e, p in pairs)
+    return replace(images, entries=entries, notices=notices)
+
+
+def _truth_of(entry: Entry, files: FolderFiles) -> Path | None:
+    """Return the mask of an image; one in any folder, as it was named for masks."""
+    found = files.labels_of(entry.path) or files.image(image_stem(entry.path))
+    is_itself = found is not None and found.absolute() == entry.path.absolute()
+    return None if is_itself else found
