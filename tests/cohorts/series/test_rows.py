@@ -105,13 +105,24 @@ def test_a_driver_goes_by_one_name() -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "cell"),
+    ("path", "own", "truth"),
     [
-        ("/data/study/out/a.tif", "a.tif"),
-        ("/data/study/out/masks/a.tif", "masks/a.tif"),
-        ("/data/study/images/a.png", "images/a.png"),
-        ("/elsewhere/a.png", "/elsewhere/a.png"),
+        ("/data/study/out/a.tif", "a.tif", "a.tif"),
+        ("/data/study/out/masks/a.tif", "masks/a.tif", "masks/a.tif"),
+        (
+            "/data/study/images/a.png",
+            "/data/study/images/a.png",
+            "../images/a.png",
+        ),
+        ("/elsewhere/a.png", "/elsewhere/a.png", "/elsewhere/a.png"),
     ],
 )
-def test_paths_are_relative_where_they_can_be(path: str, cell: str) -> None:
-    assert path_cell(Path(path), Path("/data/study/out")) == cell
+def test_paths_are_relative_where_they_can_be(path: str, own: str, truth: str) -> None:
+    folder = Path("/data/study/out")
+    assert path_cell(Path(path), folder) == own
+    assert path_cell(Path(path), folder, is_beside=True) == truth
+
+
+def test_no_path_is_relative_to_the_root() -> None:
+    assert path_cell(Path("/a/b.png"), Path("/")) == "/a/b.png"
+    assert path_cell(Path("/a/b.png"), Path("/out"), is_beside=True) == "/a/b.png"

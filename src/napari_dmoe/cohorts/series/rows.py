@@ -235,17 +235,18 @@ def sections(header: Sequence[str]) -> dict[str, int]:
     return found
 
 
-def path_cell(path: Path, folder: Path) -> str:
-    """Return a path as a table in a folder tells it: relative where that can be.
+def path_cell(path: Path, folder: Path, *, is_beside: bool = False) -> str:
+    """Return a path as a table tells it: from a folder on where it lies below it.
 
-    It is relative to the folder where it lies below it, else to the folder's parent
-    where it lies below that, else absolute.
+    Elsewhere it is absolute; but from the folder's parent on where it `is_beside` the
+    folder, below that parent.
     """
-    absolute, below = (Path(os.path.normpath(p.absolute())) for p in (path, folder))
-    for start in (below, below.parent):
-        if absolute.is_relative_to(start) and start != Path(start.anchor):
-            return absolute.relative_to(start).as_posix()
-    return str(absolute)
+    wanted, below = (Path(os.path.normpath(p.absolute())) for p in (path, folder))
+    if below.name and wanted.is_relative_to(below):
+        return wanted.relative_to(below).as_posix()
+    if is_beside and wanted.is_relative_to(below.parent) and below.parent.name:
+        return f"../{wanted.relative_to(below.parent).as_posix()}"
+    return str(wanted)
 
 
 def _free(name: str, row: Mapping[str, str], ending: str) -> str:
