@@ -6,6 +6,7 @@ from qtpy.QtCore import QTimer
 
 from napari_dmoe.viewer.bench import Bench, TabControl
 from napari_dmoe.viewer.segment.action_view import Remedy
+from napari_dmoe.viewer.segment.browse import BrowseControl
 from napari_dmoe.viewer.segment.compare import CompareControl
 from napari_dmoe.viewer.segment.fit import FitControl
 from napari_dmoe.viewer.segment.many.files import FileSeries
@@ -50,6 +51,7 @@ class SegmentControl(TabControl):
         self.run = RunControl(bench, self)
         self.loader = ModelLoader(bench, tab.model, self)
         self.subject = SubjectControl(bench, tab.image, tab.patient)
+        self.browse = BrowseControl(bench, tab.image.browse)
         self.samples = SampleOffer(bench, tab.samples, tab.result)
         self.fit = FitControl(bench, tab.image)
         self.pixel_size = PixelSizeControl(bench, tab.image.pixel_size)

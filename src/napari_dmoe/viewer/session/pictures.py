@@ -168,8 +168,13 @@ class Pictures:
             self._renew()
 
     def note_shown(self, key: object) -> None:
-        """Take note of the image that is looked at, by its key; None for another."""
+        """Take note of the image that is looked at, by its key; None for another.
+
+        Who chooses another one meanwhile no longer wishes for what they wished for.
+        """
         is_known = key in self._places
+        if key not in (self._current, self._wish):
+            self._wish = None
         if is_known:
             self._seen.add(key)
         # Among the layers of a series, one of somebody's own is no image of it.

@@ -92,16 +92,12 @@ class Session:
         """The layers on images besides their masks."""
         self.seen_frames = SeenFrames(viewer)
         """Frames around what the model will see of images that it crops."""
-        self.shares = StatedShares()
-        """Shares of the values of unknown drivers, where a person stated them."""
+        self.shares, self.pictures = StatedShares(), Pictures()
+        """Shares of unknown values that a person stated; images to go through."""
         self.outlines = Outlines(viewer)
         """Masks that are drawn as outlines."""
-        self.pictures = Pictures()
-        """The images that are gone through with Previous and Next."""
-        self.series = Shelf()
-        """What was segmented one after another, or reopened."""
-        self.truths = Truths(viewer)
-        """Which labels are the truth of which image."""
+        self.truths, self.series = Truths(viewer), Shelf()
+        """Which labels are the truth of which image; what was segmented in a row."""
         self._pointer = RestingPointer(viewer)
         self._versions, self._drawn = Versions(self._on_image_data), Drawn()
         self._masks = MaskWatch(self.result_changed.emit)
