@@ -141,13 +141,15 @@ class FileSeries(Control):
             if not meaning or each != meaning
         }
         # What one column is, another one is no more.
-        was = [name for name, each in self._plan.columns if each == meaning]
+        was = [each.name for each in self._plan.columns if each.meaning == meaning]
         cleared = dict.fromkeys(was, "") if meaning in ("image", "labels", "id") else {}
-        self._look(replace(wish, stated={**others, **cleared, column: meaning}))
+        stated = {**others, **cleared, column: meaning}
+        self._look(replace(wish, stated=stated, earlier=self._plan.overview))
 
     def _on_more(self, has_more: bool) -> None:
         if self._plan is not None:
-            self._look(replace(self._plan.wish, has_more=has_more))
+            earlier = self._plan.overview
+            self._look(replace(self._plan.wish, has_more=has_more, earlier=earlier))
 
     def _on_start(self) -> None:
         """Ask where to, and look there before anything is written."""

@@ -5,12 +5,12 @@ It is made in a thread of its own, and shown before anything is written.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_dmoe.attributes import FORM_ATTRIBUTES, name_key
+from napari_dmoe.attributes import ATTRIBUTES
 from napari_dmoe.progress import Progress, ProgressHook
 from napari_dmoe.viewer.advice import in_dock
 from napari_dmoe.viewer.engines import Engines
@@ -19,20 +19,15 @@ from napari_dmoe.viewer.session.checks import counted_notices
 
 if TYPE_CHECKING:
     from napari_dmoe.cohorts.series.listing import Entry
-    from napari_dmoe.cohorts.tables.columns import Columns
+    from napari_dmoe.cohorts.tables.overview import ColumnOverview, Overview
     from napari_dmoe.inference.running.settings import InferenceSettings
     from napari_dmoe.models.checkpoint import LoadedModel
 
 _SHOWN = 5
 """Problems that are told one by one."""
 
-_TITLES = {
-    "image": "image",
-    "labels": "truth",
-    "id": "id",
-    "subject": "patient or lesion",
-}
-_UNUSED = "not used"
+_FIRST = ("image", "labels", "id", "subject")
+"""Meanings of the columns that are shown first."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +39,16 @@ class Meaning:
 
 
 @dataclass(frozen=True)
+class PlanColumn:
+    """A column of the table."""
+
+    name: str
+    meaning: str
+    """The key of a :class:`Meaning`; empty for what is not used."""
+    help: str = ""
+
+
+@dataclass(frozen=True)
 class Wish:
     """What is to be read, and how a person says that it is to be understood."""
 
@@ -52,6 +57,8 @@ class Wish:
     """What columns mean, by their names, where somebody said so."""
     has_more: bool = False
     """Whether images without a row are segmented, as unknown patients."""
+    earlier: Overview | None = None
+    """Of the same table, before something was said: its folder is known."""
 
 
 @dataclass(frozen=True)
@@ -70,23 +77,31 @@ class Plan:
 
     wish: Wish
     entries: Sequence[Entry] = ()
+    overview: Overview | None = None
+    """Of the table; None for a folder without one."""
     title: str = ""
     found: tuple[str, ...] = ()
     """How many images there are, and of how many the truth."""
     problems: tuple[str, ...] = ()
     """What is missing, or cannot be understood."""
     notices: tuple[str, ...] = ()
-    columns: tuple[tuple[str, str], ...] = ()
-    """The columns of the table, and what each means: the key of a :class:`Meaning`."""
+    columns: tuple[PlanColumn, ...] = ()
     meanings: tuple[Meaning, ...] = ()
     """All that a column may mean."""
-    more: str = ""
-    """What is offered of images without a row; nothing where there is none."""
 
     @property
     def has_more(self) -> bool:
         """Whether images without a row are segmented, too."""
         return self.wish.has_more
+
+    @property
+    def more(self) -> str:
+        """What is offered of images without a row; nothing where there is none."""
+        n = 0 if self.overview is None else len(self.overview.unlisted)
+        if not n:
+            return ""
+        what = "image that has" if n == 1 else "images that have"
+        return f"Also {n:,} {what} no row, of unknown patients"
 
     @property
     def n_images(self) -> int:
@@ -104,216 +119,175 @@ def make_plan(engines: Engines, how: How, wish: Wish, hook: ProgressHook) -> Pla
 
     What cannot be read is a plan, too, that says why.
     """
-    hook(Progress(0, 2, f"reading {wish.source.name}"))
-    drivers = [attribute.name for attribute in how.loaded.card.attributes]
-    options: dict[str, Any] = {"with_unlisted": True} if wish.has_more else {}
-    if wish.stated:
-        options["columns"] = wish.stated
+    hook(Progress(0, 3, f"reading {wish.source.name}"))
+    attributes = how.loaded.card.attributes
+    drivers = [attribute.name for attribute in attributes]
+    overview, entries, error = None, [], ""
     try:
-        listing = engines.entries(wish.source, drivers=drivers, **options)
-    except (ValueError, OSError) as error:
-        return _unreadable(wish, drivers, error)
-    hook(Progress(1, 2, f"looking at {n_images(len(listing))}"))
-    found = _Found(how, wish, listing)
+        overview = _overview(how, wish)
+        hook(Progress(1, 3, f"listing the images of {wish.source.name}"))
+        options: dict[str, Any] = {"with_unlisted": True} if wish.has_more else {}
+        options |= {"columns": wish.stated} if wish.stated else {}
+        if overview is None or not overview.refusal:
+            entries = engines.entries(wish.source, drivers=drivers, **options)
+    except (ValueError, OSError) as refused:
+        error = str(refused)
+    hook(Progress(2, 3, f"looking at {n_images(len(entries))}"))
+    told = _Told(how, wish, entries, overview, error)
     return Plan(
         wish,
-        listing,
-        title=found.title(),
-        found=tuple(found.images()),
-        problems=tuple(found.problems()),
-        notices=tuple(found.notices()),
-        columns=columns_of_plan(found.columns),
-        meanings=meanings_of(drivers, found.columns),
-        more=found.more(),
+        entries,
+        overview,
+        told.title(),
+        tuple(told.images()),
+        tuple(told.problems()),
+        tuple(dict.fromkeys(told.notices())),
+        tuple(told.columns()),
+        tuple(told.meanings()),
+    )
+
+
+def _overview(how: How, wish: Wish) -> Overview | None:
+    """Return what is in the table; None for a folder without one."""
+    from napari_dmoe.cohorts.tables.finding import TABLE, table_of
+    from napari_dmoe.cohorts.tables.overview import overview_of
+
+    source = wish.source
+    is_table = source.suffix.lower() == ".csv" or (source / TABLE).is_file()
+    if wish.earlier is None and not is_table and table_of(source).table is None:
+        return None
+    return overview_of(
+        source,
+        drivers=how.loaded.card.attributes,
+        columns=wish.stated or None,
+        earlier=wish.earlier,
     )
 
 
 @dataclass(frozen=True)
-class _Found:
+class _Told:
+    """What is said of what was read."""
+
     how: How
     wish: Wish
-    listing: Sequence[Entry]
+    entries: Sequence[Entry]
+    overview: Overview | None
+    error: str
 
     @property
-    def _table(self) -> Any:
-        return getattr(self.listing, "table", None)
-
-    @property
-    def columns(self) -> Columns | None:
-        return None if self._table is None else self._table.columns
+    def _good(self) -> list[Entry]:
+        return [entry for entry in self.entries if entry.problem is None]
 
     def title(self) -> str:
-        name = self.wish.source.name
-        if self._table is None:
-            return name
-        path = getattr(self.listing, "path", None) or self.wish.source
-        n_rows = len(self._table.rows) + len(self._table.without_image)
-        return f"{path.name}: {n_rows:,} row{'s' * (n_rows != 1)}"
+        """Say what was read, and how long it is."""
+        if self.overview is None:
+            return self.wish.source.name
+        n = self.overview.n_rows
+        return f"{self.overview.table.name}: {n:,} row{'s' * (n != 1)}"
 
     def images(self) -> Iterator[str]:
         """Say how many images there are, and what is known of them."""
-        good = [entry for entry in self.listing if entry.problem is None]
-        if good:
-            yield f"{n_images(len(good))} to segment."
-        n_truth = sum(entry.labels is not None for entry in good)
-        if n_truth:
-            yield f"Truth found for {n_truth:,}: Dice is told."
-        elif self._table is not None and good:
-            yield (
-                "No truth found: without masks, no Dice is told. They are found in a "
-                "folder “masks” beside the images, or by a column."
-            )
-        yield from self._unknown(good)
-
-    def _unknown(self, good: Sequence[Entry]) -> Iterator[str]:
-        """Say of how many images a driver is unknown."""
+        good = self._good
         if not good:
             return
+        yield f"{n_images(len(good))} to segment."
+        n_truth = sum(entry.labels is not None for entry in good)
+        if n_truth:
+            which = "all" if n_truth == len(good) else f"{n_truth:,}"
+            yield f"Truth found for {which} of them: Dice is told."
+        elif self.overview is not None:
+            yield "No truth found, so that no Dice is told."
         for attribute in self.how.loaded.card.attributes:
             n = sum(attribute.value_of(entry.patient) is None for entry in good)
-            if n == len(good):
-                yield f"{attribute.label} is not known of any."
-            elif n:
-                yield f"{attribute.label} is not known of {n:,}."
+            if n:
+                of = "any" if n == len(good) else f"{n:,}"
+                yield f"{attribute.label} is not known of {of}: its values are mixed."
 
     def problems(self) -> Iterator[str]:
-        """Say what is missing, and which rows cannot be understood."""
-        from napari_dmoe.cohorts.tables.rows import told_once
+        """Say what is missing, and what cannot be understood."""
+        overview = self.overview
+        refusal = self.error or ("" if overview is None else overview.refusal)
+        if refusal:
+            yield _sentence(refusal)
+        elif overview is not None:
+            yield from self._of_rows(overview)
+        if not self._good:
+            yield self._advice()
 
-        bad = [entry.problem for entry in self.listing if entry.problem is not None]
-        lines = told_once(bad)
-        yield from map(_sentence, lines[:_SHOWN])
-        if len(lines) > _SHOWN:
-            yield f"And {len(lines) - _SHOWN:,} further problems."
-        yield from self._refused()
-        if bad and len(bad) == len(self.listing):
-            yield "No row can be used: put the columns right below, or mend the table."
+    def _of_rows(self, overview: Overview) -> Iterator[str]:
+        n = overview.n_without_image
+        if n:
+            yield f"{n:,} row{'s' * (n != 1)} without an image here: left out."
+        for line in overview.problems[:_SHOWN]:
+            yield _sentence(line)
+        if len(overview.problems) > _SHOWN:
+            yield f"And {len(overview.problems) - _SHOWN:,} further problems."
+        for column in overview.columns:
+            if column.n_unheard:
+                values = ", ".join(column.unheard)
+                yield (
+                    f"{n_images(column.n_unheard)} will fail: the model does not know "
+                    f"this {column.words}: {values}. Correct the table, or say that "
+                    f"{column.name} is not used."
+                )
 
-    def _refused(self) -> Iterator[str]:
-        """Say which values the model does not know: these images would fail."""
-        from napari_dmoe.inference.running.drivers import choose_routers
-
-        how = self.how
-        refused: dict[str, list[Entry]] = {}
-        seen: dict[int, str] = {}
-        for entry in self.listing:
-            if entry.problem is not None:
-                continue
-            key = id(entry.patient)
-            if key not in seen:
-                try:
-                    choose_routers(how.loaded, entry.patient, how.settings, how.shares)
-                    seen[key] = ""
-                except ValueError as error:
-                    seen[key] = str(error)
-            if seen[key]:
-                refused.setdefault(seen[key], []).append(entry)
-        for why, entries in refused.items():
-            yield f"{n_images(len(entries))} will fail: {_sentence(why)}"
+    def _advice(self) -> str:
+        """Say what to do where there is nothing to segment."""
+        if self.overview is None:
+            return "Choose another folder, or a table."
+        if not self.overview.n_rows:
+            return "Choose a table with a row for each image."
+        if self.overview.columns:
+            return (
+                "Say below which column tells the image, put the table beside the "
+                "images, or choose another table."
+            )
+        return "Choose another table."
 
     def notices(self) -> Iterator[str]:
         """Say what must be known of all images together."""
-        patients = (each.patient for each in self.listing if each.problem is None)
+        patients = (entry.patient for entry in self._good)
         yield from counted_notices(self.how.loaded, patients, self.how.shares)
-        yield from map(_sentence, getattr(self.listing, "notices", ()))
+        if self.overview is None:  # what is told of a table stands above
+            yield from map(_sentence, getattr(self.entries, "notices", ()))
 
-    def more(self) -> str:
-        """Return what is offered of the images that no row tells of."""
-        left = getattr(self.listing, "without_row", ())
-        if not left:
-            return ""
-        n = len(left)
-        which = "image that has" if n == 1 else "images that have"
-        return f"Also {n:,} {which} no row, of unknown patients"
+    def columns(self) -> Iterator[PlanColumn]:
+        """Yield the columns, those that tell of files first, unused ones last."""
+        columns = () if self.overview is None else self.overview.columns
+        for each in sorted(columns, key=_rank):
+            yield PlanColumn(each.name, each.meaning, _help(each))
 
+    def meanings(self) -> Iterator[Meaning]:
+        """Yield all that a column may be said to mean."""
+        from napari_dmoe.cohorts.tables.overview import MEANINGS, choices
 
-def meanings_of(
-    drivers: Iterable[str], columns: Columns | None = None
-) -> tuple[Meaning, ...]:
-    """Return what a column may be said to mean, for a model of these drivers."""
-    attributes = dict.fromkeys((*FORM_ATTRIBUTES, *drivers))
-    for name in columns.attributes if columns is not None else ():
-        attribute = columns.attribute(name) if columns is not None else name
-        if attribute and _is_used(columns, name):
-            attributes.setdefault(attribute)
-    titles = _TITLES | {name: name.replace("_", " ") for name in attributes}
-    made = [Meaning(key, title) for key, title in titles.items()]
-    return (*made, Meaning("", _UNUSED))
+        if self.overview is None:
+            return
+        taken = [each.meaning for each in self.overview.columns]
+        for key in dict.fromkeys((*choices(self.how.loaded.card.attributes), *taken)):
+            known = ATTRIBUTES.get(key)
+            plain = known.label.lower() if known else key.replace("_", " ")
+            yield Meaning(key, MEANINGS.get(key, plain))
 
 
-def columns_of_plan(columns: Columns | None) -> tuple[tuple[str, str], ...]:
-    """Return the columns of a table, and the key of what each means; used ones first.
-
-    A column that tells nothing that is used means ``""``.
-    """
-    if columns is None:
-        return ()
-    files = {columns.image: "image", columns.labels: "labels", columns.identity: "id"}
-    found: dict[str, str] = {}
-    for name in filter(None, columns.header):
-        if name in files:
-            found[name] = files[name]
-        elif name in columns.subjects:
-            found[name] = "subject"
-        elif name in columns.attributes and _is_used(columns, name):
-            found[name] = columns.attribute(name)
-        else:
-            found[name] = ""
-    order = (*_TITLES, *FORM_ATTRIBUTES)
-    place = {meaning: i for i, meaning in enumerate(order)}
-    rank = {"": len(order) + 1}
-    return tuple(
-        sorted(found.items(), key=lambda each: {**place, **rank}.get(each[1], 9))
-    )
+def _rank(column: ColumnOverview) -> tuple[int, int]:
+    if column.meaning in _FIRST:
+        return 0, _FIRST.index(column.meaning)
+    return (1 if column.meaning else 2), not column.drives
 
 
-def _is_used(columns: Columns | None, name: str) -> bool:
-    from napari_dmoe.attributes import ATTRIBUTES
-
-    if columns is None:
-        return False
-    return name in columns.stated or columns.attribute(name) in ATTRIBUTES
-
-
-def _unreadable(wish: Wish, drivers: Sequence[str], error: Exception) -> Plan:
-    """Say why nothing can be read, and let columns be put right all the same."""
-    columns: tuple[tuple[str, str], ...] = ()
-    table = _table_of(wish.source)
-    if table is not None:
-        columns = _by_name(table, wish.stated)
-    advice = (
-        "Say below which column tells the image, or choose another table."
-        if columns
-        else "Choose another folder, or a table."
-    )
-    return Plan(
-        wish,
-        title=wish.source.name,
-        problems=(_sentence(str(error)), advice),
-        columns=columns,
-        meanings=meanings_of(drivers),
-    )
-
-
-def _table_of(source: Path) -> Path | None:
-    return source if source.suffix.lower() == ".csv" and source.is_file() else None
-
-
-def _by_name(table: Path, stated: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
-    """Return what columns mean by their names alone."""
-    from napari_dmoe.cohorts.tables.columns import columns_of
-    from napari_dmoe.imaging.tables import read_table, unescaped
-
-    try:
-        header = [unescaped(cell.strip()) for cell in next(read_table(table, "image"))]
-        return columns_of_plan(columns_of(header, table.name, None, stated))
-    except (ValueError, OSError, StopIteration):
-        return ()
-
-
-def same_column(name: str, other: str) -> bool:
-    """Say whether two names of columns mean the same."""
-    return name_key(name) == name_key(other)
+def _help(column: ColumnOverview) -> str:
+    """Return what is said of a column when it is pointed at."""
+    said = [f"{column.name}: {column.words}" + f", {column.how}" * bool(column.how)]
+    if column.meaning and column.meaning not in _FIRST:
+        said.append(
+            "It drives this model."
+            if column.drives
+            else "It does not drive this model."
+        )
+    if column.examples:
+        said.append(f"Such as {', '.join(column.examples)}.")
+    return "\n".join(said)
 
 
 def _sentence(text: str) -> str:

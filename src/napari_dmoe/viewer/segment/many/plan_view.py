@@ -8,7 +8,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QCheckBox, QComboBox, QGridLayout, QWidget
 from superqt import QElidingLabel
 
-from napari_dmoe.viewer.segment.many.plan import Meaning, Plan
+from napari_dmoe.viewer.segment.many.plan import Meaning, Plan, PlanColumn
 from napari_dmoe.viewer.ui.parts import (
     Fold,
     StartButton,
@@ -108,21 +108,22 @@ class PlanView(QWidget):
         )
 
     def _show_columns(
-        self, columns: Sequence[tuple[str, str]], meanings: Sequence[Meaning]
+        self, columns: Sequence[PlanColumn], meanings: Sequence[Meaning]
     ) -> None:
         """Show a line for each column; those that are not used are folded away."""
-        names = [name for name, _ in columns]
+        names = [each.name for each in columns]
         if list(self.combos) != names:
             self._make_lines(names)
         titles, keys = [each.title for each in meanings], [e.key for e in meanings]
-        of = dict(columns)
-        for place, (name, combo) in enumerate(self.combos.items()):
+        for place, each in enumerate(columns):
+            label, combo = self._labels[each.name], self.combos[each.name]
             offer(combo, titles, keys)
-            combo.setCurrentIndex(keys.index(of[name]) if of[name] in keys else -1)
-            grid = (self._used if of[name] else self._unused).layout()
-            for side, part in enumerate((self._labels[name], combo)):
-                grid.addWidget(part, place, side)
-        n_unused = sum(not meaning for _, meaning in columns)
+            combo.setCurrentIndex(keys.index(each.meaning))
+            layout = (self._used if each.meaning else self._unused).layout()
+            for side, part in enumerate((label, combo)):
+                part.setToolTip(each.help)
+                layout.addWidget(part, place, side)
+        n_unused = sum(not each.meaning for each in columns)
         self._used.setVisible(n_unused < len(columns))
         self.unused_fold.rename(f"{n_unused} column{'s' * (n_unused != 1)} not used")
         self.unused_fold.setVisible(n_unused > 0)

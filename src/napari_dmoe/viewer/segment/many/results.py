@@ -11,7 +11,6 @@ from pathlib import Path
 from qtpy.QtCore import QTimer
 
 from napari_dmoe.viewer.bench import Bench, Control
-from napari_dmoe.viewer.layers.placement import plain
 from napari_dmoe.viewer.segment.many.view import SeriesSection
 from napari_dmoe.viewer.session.pictures import Filter, Picture
 from napari_dmoe.viewer.session.series import Series
@@ -21,6 +20,9 @@ from napari_dmoe.viewer.ui.connections import Connections
 BATCH_MS = 150
 """Until rows that came in are shown."""
 
+_MOST = 400
+"""Rows that are shown at a time: no click waits for more of them."""
+
 
 class SeriesResults(Control):
     """Keeps the table of the series that is looked at, and opens its images."""
@@ -29,10 +31,9 @@ class SeriesResults(Control):
         super().__init__(bench, section)
         self._section, self._shelf = section, bench.session.series
         self._shown: Series | None = None
-        self._n_shown = 0
+        self._n_shown = self._n_handed = 0
         self._batch = QTimer(self)
         self._batch.setSingleShot(True)
-        self._batch.setInterval(BATCH_MS)
         self._batch.timeout.connect(self.flush)
         connections = Connections(self)
         connections.add(self._shelf.changed, self._on_shelf)
@@ -57,28 +58,42 @@ class SeriesResults(Control):
     def add(self, series: Series, picture: Picture) -> None:
         """Take note of what became of one more image; it is shown soon."""
         series.pictures.append(picture)
-        if series is self._shown and not self._batch.isActive():
-            self._batch.start()
+        self._soon(series)
 
     def say(self, series: Series, text: str) -> str:
         """Say how far a series is, or how it ended."""
         series.said = text
-        if series is self._shown and not self._batch.isActive():
-            self._batch.start()
+        self._soon(series)
         return text
 
+    def _soon(self, series: Series) -> None:
+        if series is self._shown and not self._batch.isActive():
+            self._batch.start(BATCH_MS)
+
     def flush(self) -> None:
-        """Show what came in."""
+        """Show what came in, so much at a time that no click waits for it."""
         self._batch.stop()
         series = self._shown
         if series is None:
             return
-        new = series.pictures[self._n_shown :]
+        new = series.pictures[self._n_shown : self._n_shown + _MOST]
         self._n_shown += len(new)
         self._section.results.add_rows([picture.row for picture in new])
         self._section.say(series.said)
-        if new and self._are_pictures(series):
-            self._session.pictures.add(new)
+        self._hand_over(series)
+        if self._n_shown < len(series.pictures):
+            self._batch.start(0)
+
+    def _hand_over(self, series: Series) -> None:
+        """Let its images be gone through with Previous and Next, new ones, too."""
+        pictures, new = self._session.pictures, series.pictures[self._n_handed :]
+        if series.folder is None or not new:
+            return
+        if not self._n_handed:
+            pictures.fill(series.pictures, series.folder)
+        elif pictures.folder == series.folder:  # else somebody left them
+            pictures.add(new)
+        self._n_handed = len(series.pictures)
 
     def _title(self, wanted: str) -> str:
         """Return a title that no other series has."""
@@ -97,38 +112,32 @@ class SeriesResults(Control):
         section.show_series(titles, place)
         if series is self._shown and series is not None:
             return
-        self._shown = series
-        pictures = [] if series is None else series.pictures
-        self._n_shown = len(pictures)
-        section.results.show_rows([picture.row for picture in pictures])
+        self._shown, self._n_shown, self._n_handed = series, 0, 0
+        section.results.show_rows(())
         section.say("" if series is None else series.said)
-        if series is not None and series.folder is not None:
-            self._session.pictures.fill(pictures, series.folder)
+        self.flush()
 
-    def _are_pictures(self, series: Series) -> bool:
-        """Say whether its images are those that are gone through."""
+    def _is_gone_through(self, series: Series) -> bool:
+        """Say whether its images are those of Previous and Next."""
         folder = self._session.pictures.folder
-        return series.folder is not None and (
-            folder == series.folder or not self._session.pictures.is_series
-        )
+        return folder is not None and folder == series.folder
 
     def _on_pictures(self) -> None:
         """Show the rows anew that are others, and point at the image looked at."""
         series, pictures = self._shown, self._session.pictures
-        if series is None or pictures.folder is None:
-            return
-        if pictures.folder != series.folder:
+        if series is None or not self._is_gone_through(series):
             return
         n = min(len(pictures), self._n_shown)
-        for place in range(n):
-            if pictures[place] is not series.pictures[place]:
-                series.pictures[place] = pictures[place]
-                self._section.results.replace_row(place, pictures[place].row)
+        others = [i for i in range(n) if pictures[i] is not series.pictures[i]]
+        for place in others:
+            series.pictures[place] = pictures[place]
+            self._section.results.replace_row(place, pictures[place].row)
         current = pictures.current
-        place_now = None if current is None else pictures.place_of(current.key)
-        if place_now is not None and place_now < n:
-            self._section.table.go_to(place_now)
-        self._section.say(series.said)
+        now = None if current is None else pictures.place_of(current.key)
+        if now is not None and now < n:
+            self._section.table.go_to(now)
+        if others:
+            self._section.say(series.said)
 
     def _on_activated(self, place: int) -> None:
         """Show the image of a line, with its patient, its mask and its truth."""
@@ -137,23 +146,19 @@ class SeriesResults(Control):
             return
         picture = series.pictures[place]
         if picture.layer is not None:
-            image, viewer = picture.layer(), self._session.viewer
-            if image is not None and viewer is not None and image in viewer.layers:
-                self._session.choose_image(plain(image))
-                viewer.layers.selection.active = image
+            image = picture.layer()
+            if image is not None and image in self._session.images():
+                self._session.choose_image(image)
             return
-        if not self._are_pictures(series) or len(self._session.pictures) != len(
-            series.pictures
-        ):
+        if not self._is_gone_through(series):
             self._session.pictures.fill(series.pictures, series.folder)
         self._session.pictures.open(place)
 
     def _on_worst(self) -> None:
         """Go through the images as the table stands: from the worst one on."""
         series = self._shown
-        if series is not None and self._are_pictures(series):
+        if series is not None and self._is_gone_through(series):
             self._session.pictures.filter = Filter.WORST
 
     def _on_save(self, what: str, rows: object) -> None:
-        self._section.setFocus()
         save_table(self._work, self._section, what, rows)  # type: ignore[arg-type]

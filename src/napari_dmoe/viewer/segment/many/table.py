@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 from qtpy.QtCore import Qt, Signal
@@ -64,6 +65,8 @@ class ResultTable(QWidget):
         self.table = SeriesTable()
         self.table.line_activated.connect(self.row_activated)
         self._lines: list[Line] = []
+        self._counts = [0] * len(FILTERS)
+        self._has_dice = False
         self._make_tools()
         column(self, self._tools, self._below)
         self.show_rows(())
@@ -102,6 +105,8 @@ class ResultTable(QWidget):
         """Show other rows."""
         self.table.rows = list(rows)
         self._lines = [line_of(each) for each in rows]
+        self._counts, self._has_dice = [0] * len(FILTERS), False
+        self._count(self._lines)
         self.find_edit.clear()
         self.filter_combo.setCurrentIndex(0)
         self.table.keep_lines(None)
@@ -116,6 +121,7 @@ class ResultTable(QWidget):
         lines = [line_of(each) for each in rows]
         self.table.rows += rows
         self._lines += lines
+        self._count(lines)
         self.table.add_lines(lines)
         if self.all_box.isChecked() and len(self.table.headers()) != n_columns:
             self._show_columns()
@@ -124,7 +130,9 @@ class ResultTable(QWidget):
     def replace_row(self, place: int, new: Mapping[str, str]) -> None:
         """Show another row in the place of one, such as of a corrected mask."""
         self.table.rows[place] = new
+        self._count([self._lines[place]], by=-1)
         self._lines[place] = line_of(new)
+        self._count([self._lines[place]])
         self.table.replace_line(place, self._lines[place])
         self._note()
 
@@ -161,11 +169,16 @@ class ResultTable(QWidget):
     def _chosen(self) -> int:
         return int(self.filter_combo.currentData() or 0)
 
+    def _count(self, lines: Sequence[Line], *, by: int = 1) -> None:
+        """Count which lines belong to what can be chosen."""
+        for line in lines:
+            for place, each in enumerate(FILTERS):
+                self._counts[place] += by * each.belongs(line.cells)
+            self._has_dice = self._has_dice or not math.isnan(line.cells[DICE])
+
     def _note(self) -> None:
         """Offer what can be done with these rows."""
-        counts = [
-            sum(each.belongs(line.cells) for line in self._lines) for each in FILTERS
-        ]
+        counts = self._counts
         offered = [i for i, n in enumerate(counts) if n or i in (0, self._chosen())]
         texts = [f"{FILTERS[i].title} ({counts[i]:,})" for i in offered]
         chosen = self._chosen()
@@ -173,8 +186,7 @@ class ResultTable(QWidget):
         offer(self.filter_combo, texts, offered)  # type: ignore[arg-type]
         self.filter_combo.setCurrentIndex(offered.index(chosen))
         self.filter_combo.blockSignals(False)
-        has_dice = any(line.cells[DICE] == line.cells[DICE] for line in self._lines)
-        self.worst_button.setVisible(has_dice)
+        self.worst_button.setVisible(self._has_dice)
         self.all_box.setVisible(bool(self._lines))
         self._tools.setVisible(len(self._lines) >= _LEAST or chosen > 0)
         self.changed.emit()
