@@ -14,16 +14,15 @@ means that a value is not known. A table without ids calls its cases as
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import overload
 
 from napari_dmoe.cohorts.case import Case, CohortError, Selection
 from napari_dmoe.cohorts.classes import ClassedCases
-from napari_dmoe.cohorts.tables.finding import TABLE, Found, table_of
-from napari_dmoe.cohorts.tables.reading import TableRows, read_rows_of
+from napari_dmoe.cohorts.tables.finding import read_found, table_at
+from napari_dmoe.cohorts.tables.reading import TableRows
 from napari_dmoe.cohorts.tables.rows import BadRow, CohortRow, one_error
-from napari_dmoe.foreign import printable
 from napari_dmoe.patient import Patient
 
 
@@ -100,8 +99,9 @@ def read_cohort(
     seen: dict[str, int] = {}
     for row in rows:
         if row.id in seen:
+            name = everything.table.name
             raise CohortError(
-                f"{everything.table.name}: rows {seen[row.id]} and {row.number} have the same id "
+                f"{name}: rows {seen[row.id]} and {row.number} have the same id "
                 f"{row.id!r}: give each case an id of its own"
             )
         seen[row.id] = row.number
@@ -139,60 +139,6 @@ def read_table_rows(
         columns=columns,
         needs_labels=needs_labels,
     )
-
-
-def read_found(
-    found: Found,
-    *,
-    subject: str | None = None,
-    drivers: Collection[str] | None = None,
-    columns: Mapping[str, str] | None = None,
-    needs_labels: bool = True,
-) -> TableRows:
-    """Read a table that was found, as :func:`read_table_rows`.
-
-    Raises
-    ------
-    CohortError
-        When there is none, it is no such table, or has no rows.
-    """
-    table = found.table
-    if table is None:
-        raise CohortError(found.said or "there is no table")
-    read = read_rows_of(
-        table,
-        subject=subject,
-        drivers=drivers,
-        columns=columns,
-        needs_labels=needs_labels,
-        files=found.files,
-    )
-    if not read.rows:
-        raise CohortError(f"{table.name} has no rows below its header")
-    if found.files is None:  # which was looked through to find it
-        return read
-    said = f"patients are read from {printable(table.name)}, the table of this folder"
-    return replace(read, notices=(said, *read.notices))
-
-
-def table_at(path: str | Path) -> Found:
-    """Return a table itself, or the one of a folder.
-
-    Raises
-    ------
-    CohortError
-        When there is none, or several tell of the folder's images.
-    """
-    source = Path(path)
-    found = table_of(source) if source.is_dir() else Found(source)
-    if found.table is None or not found.table.is_file():
-        others = sorted(each.name for each in Path(path).glob("*.csv"))
-        named = f" (there is {others[0]}: name it)" if len(others) == 1 else ""
-        raise CohortError(
-            f"there is no cohort at {path}: expected a folder with {TABLE}, or a CSV "
-            f"file{f' ({found.said})' if found.said else named}"
-        )
-    return found
 
 
 def rows_of(cases: Sequence[Case]) -> Sequence[Case | CohortRow]:

@@ -17,9 +17,14 @@ from typing import overload
 
 from napari_dmoe.attributes import attribute_called, name_key
 from napari_dmoe.cohorts.case import CohortError
-from napari_dmoe.cohorts.datasets import read_found, table_at
 from napari_dmoe.cohorts.tables.beside import Neighbours
-from napari_dmoe.cohorts.tables.finding import TABLE, Found, table_of
+from napari_dmoe.cohorts.tables.finding import (
+    TABLE,
+    Found,
+    read_found,
+    table_at,
+    table_of,
+)
 from napari_dmoe.cohorts.tables.matching import AmbiguousNameError, FolderFiles
 from napari_dmoe.cohorts.tables.reading import names_told, numbered, unlisted_told
 from napari_dmoe.cohorts.tables.rows import BadRow, CohortRow, RowError
@@ -156,10 +161,16 @@ def entries_of(
             )
         table = table_at(source)
         return _of_table(table, drivers, columns, with_unlisted=with_unlisted)
+    found = table_of(source) if source.is_dir() else Found()
+    if found.table is None and (columns or with_unlisted):
+        why = f" ({found.said})" if found.said else ""
+        raise CohortError(
+            f"{source.name} has no table whose columns or rows could be meant{why}: "
+            "name a CSV file"
+        )
     if not source.is_dir():
         refuse_no_image(source)
         return Listing((Entry(image_stem(source), source, patient),))
-    found = table_of(source)
     if found.table is None or patient.known():
         said = found.said
         if found.table is not None:

@@ -7,15 +7,15 @@ never without a word.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
 from napari_dmoe.attributes import name_key
 from napari_dmoe.cohorts.case import CohortError
 from napari_dmoe.cohorts.tables.matching import FolderFiles, files_below
-from napari_dmoe.cohorts.tables.reading import images_told
+from napari_dmoe.cohorts.tables.reading import TableRows, images_told, read_rows_of
 from napari_dmoe.foreign import printable
 from napari_dmoe.imaging.tables import TableError, read_table
 
@@ -41,6 +41,8 @@ class Found:
     """Why there is none, though some tell of images."""
     files: FolderFiles | None = None
     """What the folder holds, where it was looked through."""
+    is_chosen: bool = False
+    """Whether nobody has named it."""
 
 
 def table_of(folder: Path) -> Found:
@@ -65,11 +67,67 @@ def table_of(folder: Path) -> Found:
                 "only, and is not read: name it to use it"
             )
     if len(telling) == 1:
-        return Found(telling[0], files=files)
+        return Found(telling[0], files=files, is_chosen=True)
     if telling:
         names = ", ".join(printable(table.name) for table in telling)
         return Found(None, f"{names} all tell of these images: name one to use it")
     return Found(None, "; ".join(few))
+
+
+def read_found(
+    found: Found,
+    *,
+    subject: str | None = None,
+    drivers: Collection[str] | None = None,
+    columns: Mapping[str, str] | None = None,
+    needs_labels: bool = True,
+) -> TableRows:
+    """Read a table that was found, as :mod:`napari_dmoe.cohorts.datasets` reads one.
+
+    A row whose labels are not there is bad if it `needs_labels`, else one without.
+
+    Raises
+    ------
+    CohortError
+        When there is none, it is no such table, or has no rows.
+    """
+    table = found.table
+    if table is None:
+        raise CohortError(found.said or "there is no table")
+    read = read_rows_of(
+        table,
+        subject=subject,
+        drivers=drivers,
+        columns=columns,
+        needs_labels=needs_labels,
+        files=found.files,
+    )
+    if not read.rows:
+        raise CohortError(f"{table.name} has no rows below its header")
+    if not found.is_chosen:
+        return read
+    said = f"patients are read from {printable(table.name)}, the table of this folder"
+    return replace(read, notices=(said, *read.notices))
+
+
+def table_at(path: str | Path) -> Found:
+    """Return a table itself, or the one of a folder.
+
+    Raises
+    ------
+    CohortError
+        When there is none, or several tell of the folder's images.
+    """
+    source = Path(path)
+    found = table_of(source) if source.is_dir() else Found(source)
+    if found.table is None or not found.table.is_file():
+        others = sorted(each.name for each in Path(path).glob("*.csv"))
+        named = f" (there is {others[0]}: name it)" if len(others) == 1 else ""
+        raise CohortError(
+            f"there is no cohort at {path}: expected a folder with {TABLE}, or a CSV "
+            f"file{f' ({found.said})' if found.said else named}"
+        )
+    return found
 
 
 def _candidates(folder: Path) -> Iterator[Path]:

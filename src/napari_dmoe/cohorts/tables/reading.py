@@ -109,12 +109,11 @@ def read_rows_of(
     """
     try:
         _check_length(table)
-        header = _header(table, next(read_table(table, column="image"), []))
-        by_name = columns_of(header, table.name, subject, columns)
+        by_name = columns_in(table, subject=subject, stated=columns)
         known, files = _matched(by_name, table, files)
         further = known.further(drivers)
         reader = RowReader(table, known, files, further, needs_labels=needs_labels)
-        read = (reader.row(number, cells) for number, cells in _lines(table))
+        read = (reader.row(number, cells) for number, cells in lines_of(table))
         rows = tuple(row for row in read if row is not None)
     except TableError as error:
         raise CohortError(f"{table.name} {error}") from error
@@ -132,6 +131,27 @@ def read_rows_of(
     )
 
 
+def columns_in(
+    table: Path,
+    *,
+    subject: str | None = None,
+    stated: Mapping[str, str] | None = None,
+) -> Columns:
+    """Return what a table's columns are by their names alone.
+
+    Raises
+    ------
+    CohortError
+        When it cannot be read, or as in
+        :func:`~napari_dmoe.cohorts.tables.columns.columns_of`.
+    """
+    try:
+        header = _header(table, next(read_table(table, column="image"), []))
+    except TableError as error:
+        raise CohortError(f"{table.name} {error}") from error
+    return columns_of(header, table.name, subject, stated)
+
+
 def images_told(table: Path, files: FolderFiles) -> set[Path]:
     """Return which images of a folder a table tells of, by path or by name.
 
@@ -141,8 +161,7 @@ def images_told(table: Path, files: FolderFiles) -> set[Path]:
         When it is no table of images.
     """
     try:
-        header = _header(table, next(read_table(table, column="image"), []))
-        columns, by_name = _matched(columns_of(header, table.name), table, files)
+        columns, by_name = _matched(columns_in(table), table, files)
         reader = RowReader(table, columns, by_name)
         cells = set(_cells(columns.image or "", columns, table))
     except TableError as error:
@@ -154,8 +173,14 @@ def images_told(table: Path, files: FolderFiles) -> set[Path]:
     return {path for path in told if path is not None}
 
 
-def _lines(table: Path) -> Iterator[tuple[int, list[str]]]:
-    """Yield the rows that have something in them, with their numbers."""
+def lines_of(table: Path) -> Iterator[tuple[int, list[str]]]:
+    """Yield the rows that have something in them, with their numbers.
+
+    Raises
+    ------
+    TableError
+        When it cannot be read.
+    """
     lines = read_table(table, column="image")
     next(lines, None)
     for number, cells in enumerate(lines, start=2):
@@ -243,7 +268,7 @@ def _has_names(column: str, columns: Columns, table: Path) -> bool:
 
 def _cells(column: str, columns: Columns, table: Path) -> Iterator[str]:
     place = columns.header.index(column)
-    for _, cells in _lines(table):
+    for _, cells in lines_of(table):
         cell = unescaped(cells[place].strip()) if place < len(cells) else ""
         if cell:
             yield cell

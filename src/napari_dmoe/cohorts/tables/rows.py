@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -167,23 +168,24 @@ class RowReader:
     def row(self, number: int, cells: Sequence[str]) -> CohortRow | BadRow | None:
         """Return what a row names, or what is wrong with it; None without its image."""
         header = self.columns.header
-        if len(cells) > len(header):
-            n = len(header)
-            reason = f"{len(cells)} cells, but the header has {n} columns"
-            return BadRow(number, RowError(self.table.name, number, reason))
         values = {
             name: unescaped(cell.strip())
             for name, cell in zip(header, cells, strict=False)
             if name
         }
         named = values.get(self.columns.image or "", "")
+        if len(cells) > len(header):
+            n = len(header)
+            reason = f"{len(cells)} cells, but the header has {n} columns"
+            problem = RowError(self.table.name, number, reason)
+            return BadRow(number, problem, image=self._place(named))
         identity = values.get(self.columns.identity or "", "")
         identity = identity or (self._id_of(named) if named else "")
         further = {name: values.get(name, "") for name in self.further}
         try:
             row = self._row(number, identity, values, further)
         except RowError as error:
-            image = self.table.parent / named if named else Path()
+            image = self._place(named)
             problem = error.with_traceback(None)
             return BadRow(number, problem, identity, image, further)
         if row is not None:
@@ -233,6 +235,14 @@ class RowReader:
         if found is None:
             self.without_image.append(number)
         return found
+
+    def _place(self, name: str) -> Path:
+        """Return where the image of a bad row is, or would be."""
+        found = None
+        if self.files is not None:
+            with suppress(AmbiguousNameError):
+                found = self._beside(name) or self.files.image(name)
+        return found or (self.table.parent / name if name else Path())
 
     def _labels(
         self, values: Mapping[str, str], image: Path, number: int
