@@ -20,6 +20,9 @@ from napari_dmoe.cohorts.series.done import TRUTH_NOT_USED
 from napari_dmoe.cohorts.series.finished import FinishedRow, read_finished
 from napari_dmoe.cohorts.series.measuring import headline_and_sizes, outcome_of
 from napari_dmoe.cohorts.series.rows import (
+    FILES,
+    HEAD,
+    RUN,
     Status,
     arranged,
     score_cells,
