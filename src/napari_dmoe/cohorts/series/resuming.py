@@ -163,7 +163,8 @@ class Outputs:
             What the files are called now.
         """
         options, mask, stem = self.options, self.mask, self.stem.name
-        if not (options.overwrite or options.resume) or not is_result(mask):
+        is_allowed = options.overwrite or options.resume
+        if not (is_allowed and mask.is_file() and is_result(mask)):
             return ()
         record = recorded(mask)
         is_another = record is not None and not same_image(record.image, image)
