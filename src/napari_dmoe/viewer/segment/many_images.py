@@ -190,6 +190,7 @@ class LayerSeries(Control):
     def _show_layer(self, reference: weakref.ref[Image]) -> None:
         image, viewer = reference(), self._session.viewer
         if image is not None and viewer is not None and image in viewer.layers:
+            viewer.layers.selection.active = image
             self._session.choose_image(image)
 
 
