@@ -159,7 +159,6 @@ class ResultFiles(Control):
         result = reopened_result(mask, image) if is_there else None
         if image is None or result is None:
             if is_there or image is None:  # else it is that of one that was removed
-                if is_there or image is None:  # else it is that of one that was removed
                 self._session.showing.release(mask)
             return f"Opened {path.name} as a layer: it is on no image here."
         hidden = show_alone(self._session, mask, image)
