@@ -162,7 +162,7 @@ def test_what_was_measured_while_somebody_painted_is_forgotten(
     began, may_end = threading.Event(), threading.Event()
 
     def slow(frame: MaskFrame, *shown: object) -> object:
-        found = measure(frame, shown)
+        found = measure(frame, *shown)
         began.set()
         may_end.wait(10)
         return found
