@@ -191,6 +191,7 @@ class LayerSeries(Control):
         image, viewer = reference(), self._session.viewer
         if image is not None and viewer is not None and image in viewer.layers:
             viewer.layers.selection.active = image
+            self._session.choose_image(image)
 
 
 def _with_notices(text: str, notices: Sequence[str]) -> str:
