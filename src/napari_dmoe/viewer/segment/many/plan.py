@@ -122,7 +122,9 @@ def make_plan(engines: Engines, how: How, wish: Wish, hook: ProgressHook) -> Pla
     hook(Progress(0, 3, f"reading {wish.source.name}"))
     attributes = how.loaded.card.attributes
     drivers = [attribute.name for attribute in attributes]
-    overview, entries, error = None, [], ""
+    overview: Overview | None = None
+    entries: Sequence[Entry] = ()
+    error = ""
     try:
         overview = _overview(how, wish)
         hook(Progress(1, 3, f"listing the images of {wish.source.name}"))

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from qtpy.QtWidgets import QFileDialog
 
 from napari_dmoe.progress import Progress, ProgressHook
+from napari_dmoe.viewer.advice import in_dock
 from napari_dmoe.viewer.bench import Bench, Control
 from napari_dmoe.viewer.segment.many.replaced import is_of_series
 from napari_dmoe.viewer.segment.many.results import SeriesResults
 from napari_dmoe.viewer.segment.many.view import SeriesSection
-from napari_dmoe.viewer.segment.many.words import n_images
+from napari_dmoe.viewer.segment.many.words import n_images, with_notices
 from napari_dmoe.viewer.session.pictures import Picture
 from napari_dmoe.viewer.session.series import Series
 from napari_dmoe.viewer.ui.work import Order
+
+if TYPE_CHECKING:
+    from napari_dmoe.cohorts.series.finished import FinishedRow
 
 SUMMARY = "segment.csv"
 FINISHED_FILES = f"Finished series ({SUMMARY} *.csv)"
@@ -81,54 +86,36 @@ def read_series(table: Path, hook: ProgressHook) -> Series:
     ValueError
         When it is no such table, or has no rows.
     """
-    from napari_dmoe.imaging.tables import read_table, unescaped
+    from napari_dmoe.cohorts.series.finished import read_finished
 
     hook(Progress(0, 1, f"reading {table.name}"))
-    if not is_of_series(table):
-        raise ValueError(
-            f"{table.name} is no table of a finished series: choose {SUMMARY} in the "
-            "folder of the masks"
-        )
-    names, *lines = read_table(table, "image")
-    rows = [
-        {k: unescaped(c) for k, c in zip(names, line, strict=False) if k}
-        for line in lines
-        if any(line)
-    ]
-    if not rows:
+    found = read_finished(table)
+    if not found.rows:
         raise ValueError(f"{table.name} has no rows: nothing was segmented there")
-    folder = table.parent
+    folder = found.folder
     return Series(
         folder.name,
         folder,
-        [_picture(row, folder) for row in rows],
-        said=f"Reopened from {folder.name}.",
+        list(map(_picture, found.rows)),
+        said=with_notices(
+            f"Reopened from {folder.name}.", [f"{each}." for each in found.notices]
+        ),
     )
 
 
-def _picture(row: dict[str, str], folder: Path) -> Picture:
+def _picture(row: FinishedRow) -> Picture:
     """Return an image of a finished series, to be looked at."""
-    from napari_dmoe.cohorts.series.rows import UNKNOWN, attributes_of
     from napari_dmoe.patient import Patient, PatientError
 
-    known = {
-        name: row[name]
-        for name in attributes_of(tuple(row))
-        if row[name] not in ("", UNKNOWN)
-    }
     try:
-        patient = Patient.from_values(known)
+        patient = row.patient
     except PatientError:  # somebody wrote into the table: nothing is made up
         patient = Patient()
     return Picture(
-        row.get("id") or row.get("image", ""),
-        path=_file(row.get("source") or row.get("file", ""), folder.parent),
+        row.id,
+        path=row.image,
         patient=patient,
-        mask=_file(row.get("labels", ""), folder),
-        truth=_file(row.get("truth", ""), folder),
-        row=row,
+        mask=row.mask,
+        truth=row.truth,
+        row={name: in_dock(cell) for name, cell in row.cells.items()},
     )
-
-
-def _file(cell: str, start: Path) -> Path | None:
-    return start / cell if cell else None
