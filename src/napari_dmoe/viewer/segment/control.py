@@ -23,7 +23,8 @@ from napari_dmoe.viewer.segment.readiness import (
     Readiness,
     readiness,
 )
-from napari_dmoe.viewer.segment.result import ResultControl, ResultFiles
+from napari_dmoe.viewer.segment.result import ResultControl
+from napari_dmoe.viewer.segment.result_files import ResultFiles
 from napari_dmoe.viewer.segment.run import Run, RunControl
 from napari_dmoe.viewer.segment.samples import SampleOffer
 from napari_dmoe.viewer.segment.seen_frame import SeenFrame

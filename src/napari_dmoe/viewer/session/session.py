@@ -40,6 +40,7 @@ from napari_dmoe.viewer.session.results import MaskWatch, Outcome, Result, lates
 from napari_dmoe.viewer.session.samples import Arrivals
 from napari_dmoe.viewer.session.shares import Stated, StatedShares
 from napari_dmoe.viewer.session.showing import Showing
+from napari_dmoe.viewer.session.truths import Truths
 
 if TYPE_CHECKING:
     from napari_dmoe.models.checkpoint import LoadedModel
@@ -82,8 +83,7 @@ class Session:
         """The devices and models that can be chosen."""
         self.models_chosen, self.leaving = ModelsChosen(), LeavingModel()
         """Images that a person chose the model for; who asks before it is lost."""
-        self._settings = InferenceSettings()
-        self._patients = Patients()
+        self._settings, self._patients = InferenceSettings(), Patients()
         self._gallery = Gallery(viewer)
         self.showing = Showing(viewer)
         """The one image that is seen with its layers, and which layer is whose."""
@@ -95,6 +95,8 @@ class Session:
         """Shares of unknown values that a person stated; images to go through."""
         self.outlines = Outlines(viewer)
         """Masks that are drawn as outlines."""
+        self.truths = Truths(viewer)
+        """Which labels are the truth of which image."""
         self._pointer = RestingPointer(viewer)
         self._versions, self._drawn = Versions(self._on_image_data), Drawn()
         self._masks = MaskWatch(self.result_changed.emit)
