@@ -20,6 +20,7 @@ from napari_dmoe.viewer.layers.opening import TIFF_LABELS, complete_mask, mask_l
 from napari_dmoe.viewer.layers.placement import plain
 from napari_dmoe.viewer.layers.pointer import pointer_away
 from napari_dmoe.viewer.layers.saving import mask_path, save_mask
+from napari_dmoe.viewer.layers.truth_layers import ReadTruth
 from napari_dmoe.viewer.segment.result_rows import (
     ShownMasks,
     file_rows,
@@ -42,12 +43,18 @@ NIFTI = ".nii.gz"
 TIFF_MASKS = f"Masks (*{TIFF_LABELS})"
 MASK_FILES = "Masks (*.labels.tif *.nii.gz *.nii)"
 
+ReadTruthOf = Callable[["Image", Result], ReadTruth | None]
+"""Returns the truth of an image as the classes of a result; None while it is read."""
+
 
 class ResultFiles(Control):
     """Saves what the result section shows, and opens what was saved."""
 
-    def __init__(self, bench: Bench, section: ResultSection) -> None:
+    def __init__(
+        self, bench: Bench, section: ResultSection, read_truth: ReadTruthOf
+    ) -> None:
         super().__init__(bench, section)
+        self._read_truth = read_truth
         self._parent = section
         section.table_requested.connect(self._on_table)
         section.save_requested.connect(self._on_save)
@@ -63,8 +70,12 @@ class ResultFiles(Control):
         (image, result), viewer = self._session.current, self._session.viewer
         if image is None or result is None or viewer is None:
             return
+        truth = self._read_truth(image, result)
+        if truth is None:
+            self._work.say("The truth is being read: save the table in a moment.")
+            return
         target = self._ask("Save the table", result, ".csv", TABLE_FILES, table_path)
-        masks = ShownMasks.of(result, image)
+        masks = ShownMasks.of(result, image, truth)
         if masks is not None and target is not None:
             step = viewer.dims.current_step[-image.ndim :]
             self._save(target, partial(_save_table, masks.copied(), step))
