@@ -43,6 +43,9 @@ _SAMPLE = 4096
 _MOST = 2**22
 """Samples that are looked at of larger arrays, evenly spread."""
 
+_FLAT = 0.9
+"""Share of neighbours along a row that are equal in labels, and not in photographs."""
+
 _MIDDLE = 128
 """From which grey on a JPEG's pixel belongs to the mask."""
 
@@ -116,8 +119,8 @@ class Values:
     """Whether it is greys about 0 and 255, as JPEG makes them of a mask."""
     has_few_colours: bool = False
     """Whether it is in colour, and has few."""
-    is_whole: bool = False
-    """Whether it is whole numbers, one a pixel, however many."""
+    is_flat: bool = False
+    """Whether it is areas of whole numbers, however many: most neighbours are equal."""
 
     @property
     def is_like_mask(self) -> bool:
@@ -150,7 +153,7 @@ def values_of(samples: NDArray[Any], *, is_colour: bool = False) -> Values:
     if some.dtype.kind == "f":
         return Values()
     soft = some.dtype == np.uint8 and is_soft(counted(some))
-    return Values(is_grey_of_two=soft, is_whole=not is_colour)
+    return Values(is_grey_of_two=soft, is_flat=_is_flat(some))
 
 
 def _of_few(found: NDArray[Any]) -> Values:
@@ -159,7 +162,12 @@ def _of_few(found: NDArray[Any]) -> Values:
         is_whole = np.isfinite(numbers).all() and (numbers == np.rint(numbers)).all()
     if not is_whole or 0 not in numbers or numbers.min() < 0:
         return Values()  # a mask has a background
-    return Values(tuple(sorted(int(n) for n in numbers)), is_whole=True)
+    return Values(tuple(sorted(int(n) for n in numbers)), is_flat=True)
+
+
+def _is_flat(samples: NDArray[Any]) -> bool:
+    equal = samples[..., 1:] == samples[..., :-1]
+    return bool(equal.size and np.count_nonzero(equal) >= _FLAT * equal.size)
 
 
 def _spread(samples: NDArray[Any], *, is_colour: bool) -> NDArray[Any]:
@@ -259,7 +267,7 @@ class Picture:
     def may_be_mask(self) -> bool:
         """Whether it may be a mask, by itself."""
         says = bool(mask_base(self.stem)) or is_folder_of_masks(self.folder)
-        return self.values.is_like_mask or (self.values.is_whole and says)
+        return self.values.is_like_mask or (self.values.is_flat and says)
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ from napari_dmoe.imaging.mask_likeness import (
 from napari_dmoe.inference.results.provenance import METADATA_KEY
 from napari_dmoe.viewer.layers.labels_on import fits
 from napari_dmoe.viewer.layers.leaving import stays
-from napari_dmoe.viewer.layers.placement import PLACE, LayerData, plain, samples_of
+from napari_dmoe.viewer.layers.placement import LayerData, place_of, plain, samples_of
 
 LOOKS_KEY = "napari-dmoe-looks-like"
 """Key of a layer's metadata: what a person said that it is."""
@@ -132,11 +132,6 @@ def is_placed(layer: Layer) -> bool:
     plain_scale = np.all(layer.scale == 1) and not np.any(layer.translate)
     is_turned = not np.array_equal(layer.rotate, np.eye(layer.ndim))
     return not (at_rest and plain_scale and units <= {"pixel"}) or is_turned
-
-
-def place_of(layer: Layer) -> dict[str, Any]:
-    """Return the arguments that put another layer where one lies."""
-    return {name: getattr(layer, name) for name in PLACE}
 
 
 def as_labels(layer: Image, labels: Any, owner: Image | None) -> LayerData:

@@ -211,7 +211,6 @@ NO_TRUTH = ReadTruth()
 """Of an image without a truth."""
 
 
-
 def read_truth(
     given: Laid,
     classes: Sequence[str],

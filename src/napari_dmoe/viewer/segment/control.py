@@ -9,6 +9,7 @@ from napari_dmoe.viewer.segment.action_view import Remedy
 from napari_dmoe.viewer.segment.browse import BrowseControl
 from napari_dmoe.viewer.segment.compare import CompareControl
 from napari_dmoe.viewer.segment.fit import FitControl
+from napari_dmoe.viewer.segment.found_masks import FoundMasks
 from napari_dmoe.viewer.segment.many.files import FileSeries
 from napari_dmoe.viewer.segment.many.layers import LayerSeries
 from napari_dmoe.viewer.segment.many.reopen import Reopening
@@ -64,6 +65,7 @@ class SegmentControl(TabControl):
         self.reopening = Reopening(bench, tab.series, self.series)
         self.layer_series = LayerSeries(bench, self.run, tab.series, self.series)
         self.files = ResultFiles(bench, tab.result, self.truth.read)
+        self.found_masks = FoundMasks(bench, tab.found_masks)
         self.file_series = FileSeries(bench, tab.series, self.series, self.reopening)
         self._is_awaited = False
         self._connect()
