@@ -101,6 +101,20 @@ def _listed(sizes: Mapping[str, int]) -> str:
     return " × ".join(f"{n} ({name})" for name, n in sizes.items())
 
 
+def seen_image(image: Image) -> tuple[SpatialImage, tuple[str, ...]]:
+    """Return an image with its place, and the names of its layer's axes.
+
+    Without a name the axis before y and x is z: where labels lie counts, too.
+
+    Raises
+    ------
+    ImageError
+        As :func:`napari_dmoe.viewer.layers.placement.to_image` raises it.
+    """
+    dims = min(image.ndim, 3)
+    return to_image(image, dims, channel=None), axis_names(image, dims)
+
+
 def laid(labels: Labels, image: Image) -> Laid:
     """Return labels and an image that may belong together.
 
@@ -109,9 +123,8 @@ def laid(labels: Labels, image: Image) -> Laid:
     ValueError
         When the labels lie elsewhere than the image.
     """
+    seen, names = seen_image(image)
     dims = min(image.ndim, 3)
-    seen = to_image(image, dims, channel=None)
-    names = axis_names(image, dims)
     is_named = any(not name.startswith("axis") for name in labels.axis_labels)
     own = axis_names(labels, dims) if is_named else ()
     if not own and labels.ndim <= len(names):
@@ -154,7 +167,7 @@ def why_not(labels: Labels, image: Image) -> str:
         nothing = np.broadcast_to(np.uint8(0), found.labels.data.shape)
         replace(found, labels=replace(found.labels, data=nothing)).aligned()
     except ValueError as error:
-        return _worded(error)
+        return worded(error)
     return ""
 
 
@@ -186,8 +199,16 @@ class ReadTruth:
     """What was decided when it was read."""
     lacks: frozenset[str] = frozenset()
     """Classes of the model that the truth knows nothing of."""
-    number: int = field(default_factory=lambda: next(_NUMBERS))
-    """Which reading it is: what is measured with it is remembered by it."""
+    number: int = field(default_factory=lambda: next(_NUMBERS), repr=False)
+
+    @property
+    def key(self) -> int:
+        """Which reading it is: what is measured with it is remembered by it."""
+        return 0 if self.values is None else self.number
+
+
+NO_TRUTH = ReadTruth()
+"""Of an image without a truth."""
 
 
 def read_truth(
@@ -222,7 +243,7 @@ def read_truth(
         read = reading.read(values, _CASE)
         reading.check()
     except ValueError as error:
-        return ReadTruth(problem=_worded(error))
+        return ReadTruth(problem=worded(error))
     said = (each.removesuffix(f" (case {_CASE})") for each in reading.notices)
     return ReadTruth(read, notices=tuple(map(_sentence, (*labels.notices, *said))))
 
@@ -254,7 +275,7 @@ def _by_name(
     return ReadTruth(read, notices=said if others else (), lacks=lacks)
 
 
-def _worded(error: ValueError) -> str:
+def worded(error: ValueError) -> str:
     """Return why labels are no truth, as the window says it."""
     return _sentence(str(error).removeprefix(f"case {_CASE}: "))
 

@@ -6,10 +6,14 @@ from qtpy.QtCore import QTimer
 
 from napari_dmoe.viewer.bench import Bench, TabControl
 from napari_dmoe.viewer.segment.action_view import Remedy
+from napari_dmoe.viewer.segment.browse import BrowseControl
 from napari_dmoe.viewer.segment.compare import CompareControl
 from napari_dmoe.viewer.segment.fit import FitControl
 from napari_dmoe.viewer.segment.found_masks import FoundMasks
-from napari_dmoe.viewer.segment.many_images import FileSeries, LayerSeries
+from napari_dmoe.viewer.segment.many.files import FileSeries
+from napari_dmoe.viewer.segment.many.layers import LayerSeries
+from napari_dmoe.viewer.segment.many.reopen import Reopening
+from napari_dmoe.viewer.segment.many.results import SeriesResults
 from napari_dmoe.viewer.segment.model import ModelLoader
 from napari_dmoe.viewer.segment.pixel_size import PixelSizeControl
 from napari_dmoe.viewer.segment.readiness import (
@@ -31,6 +35,7 @@ from napari_dmoe.viewer.segment.samples import SampleOffer
 from napari_dmoe.viewer.segment.seen_frame import SeenFrame
 from napari_dmoe.viewer.segment.subject import SubjectControl
 from napari_dmoe.viewer.segment.tab import SegmentTab
+from napari_dmoe.viewer.segment.truth import TruthControl
 from napari_dmoe.viewer.ui.connections import Connections
 
 _LAYOUT_MS = 50  # until then Qt has laid out the new result
@@ -49,17 +54,21 @@ class SegmentControl(TabControl):
         self.run = RunControl(bench, self)
         self.loader = ModelLoader(bench, tab.model, self)
         self.subject = SubjectControl(bench, tab.image, tab.patient)
+        self.browse = BrowseControl(bench, tab.image.browse)
         self.samples = SampleOffer(bench, tab.samples, tab.result)
         self.fit = FitControl(bench, tab.image)
         self.pixel_size = PixelSizeControl(bench, tab.image.pixel_size)
         self.seen_frame = SeenFrame(bench, tab.image)
-        self.results = ResultControl(bench, tab.result, self.fit)
+        self.truth = TruthControl(bench, tab.result.truth)
+        self.results = ResultControl(bench, tab.result, self.fit, self.truth)
         self.compare = CompareControl(bench, tab.compare)
-        self.layer_series = LayerSeries(bench, self.run, tab.series)
+        self.series = SeriesResults(bench, tab.series)
+        self.reopening = Reopening(bench, tab.series, self.series)
+        self.layer_series = LayerSeries(bench, self.run, tab.series, self.series)
         self.found_masks = FoundMasks(bench, tab.found_masks)
         reopened = ReopenedMasks(bench, tab.result, self.found_masks)
-        self.files = ResultFiles(bench, tab.result, reopened)
-        self.file_series = FileSeries(bench, tab.series, self.files)
+        self.files = ResultFiles(bench, tab.result, reopened, self.truth.read)
+        self.file_series = FileSeries(bench, tab.series, self.series, self.reopening)
         self._is_awaited = False
         self._connect()
         self._on_settings()
@@ -83,6 +92,7 @@ class SegmentControl(TabControl):
         foot.stop_requested.connect(run.stop)
         run.ended.connect(self._on_run_ended)
         self.results.measured.connect(self._on_measured)
+        self.files.series_requested.connect(self.reopening.open)
 
     def segment(self) -> None:
         """Begin to segment the image for its patient, or say why not."""

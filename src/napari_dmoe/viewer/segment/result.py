@@ -16,6 +16,7 @@ from napari_dmoe.viewer.bench import Bench, Control
 from napari_dmoe.viewer.contributed import ABOUT
 from napari_dmoe.viewer.layers.measuring import differ, edits_of
 from napari_dmoe.viewer.layers.records import badge
+from napari_dmoe.viewer.layers.truth_layers import NO_TRUTH
 from napari_dmoe.viewer.rows import TableRow
 from napari_dmoe.viewer.segment.fit import FitControl
 from napari_dmoe.viewer.segment.result_rows import (
@@ -24,6 +25,7 @@ from napari_dmoe.viewer.segment.result_rows import (
     frame_note,
 )
 from napari_dmoe.viewer.segment.result_view import ResultSection, ResultState
+from napari_dmoe.viewer.segment.truth import TruthControl
 from napari_dmoe.viewer.session.checks import (
     describe_run,
     run_notices,
@@ -50,11 +52,18 @@ class ResultControl(Control):
     measured = Signal()
     """What takes long was measured, and is shown."""
 
-    def __init__(self, bench: Bench, section: ResultSection, fit: FitControl) -> None:
+    def __init__(
+        self,
+        bench: Bench,
+        section: ResultSection,
+        fit: FitControl,
+        truth: TruthControl,
+    ) -> None:
         super().__init__(bench, section)
         session = bench.session
-        self._section, self._fit = section, fit
+        self._section, self._fit, self._truth = section, fit, truth
         fit.found.connect(self.show)
+        truth.arrived.connect(self.show)
         self._measuring = Measuring(self)
         self._measuring.arrived.connect(self._on_measured)
         self._headline = ""
@@ -62,6 +71,7 @@ class ResultControl(Control):
         viewer = session.viewer
         dims = () if viewer is None else (viewer.dims.events.current_step,)
         changes = session.result_changed, session.settings_changed, *dims
+        changes = *changes, session.truths.changed
         self._refresh = Refresh(
             self, self.show, soon=(*session.subject_changes, *changes)
         )
@@ -91,7 +101,8 @@ class ResultControl(Control):
             self._headline, self._rows = found
         else:
             empty = empty_rows(result.segmentation.classes)
-            if [row.name for row in self._rows] != [row.name for row in empty]:
+            lines = [row.name for row in self._rows]
+            if lines[: len(empty)] != [row.name for row in empty]:
                 self._rows = empty
         section.show_result(
             MEASURING if found is None else self._headline,
@@ -115,15 +126,18 @@ class ResultControl(Control):
     ) -> tuple[str, list[TableRow]] | None:
         """Return headline and lines; None while a large mask is measured."""
         self._compare(result)
-        mask, masks = result.mask(), ShownMasks.of(result, image)
+        truth = self._truth.read(image, result) or NO_TRUTH
+        mask, masks = result.mask(), ShownMasks.of(result, image, truth)
         if mask is None or masks is None:
             return NOTHING_THERE, []
         shown, frame = masks.at(step), masks.frame
         named = zip(frame.names, step, strict=True)
         place = tuple(int(at) for name, at in named if name not in frame.along)
         lies = frame.affine.tobytes(), frame.unit
-        key = id(result.outcome), place, len(shown), *lies
-        size, measure = sum(each.size for each in shown), partial(masks.measure, shown)
+        n, is_true = truth.key, masks.truth_at(step)
+        key = id(result.outcome), place, len(shown), n, *lies
+        size = sum(each.size for each in shown)
+        measure = partial(masks.measure, shown, is_true)
         measured = self._measuring.of(mask, key, size, measure)
         if measured is None:
             return None

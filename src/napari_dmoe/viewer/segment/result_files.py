@@ -20,6 +20,7 @@ from napari_dmoe.viewer.layers.measuring import Edits, edits_of
 from napari_dmoe.viewer.layers.opening import TIFF_LABELS, complete_mask
 from napari_dmoe.viewer.layers.placement import plain
 from napari_dmoe.viewer.layers.saving import mask_path, save_mask
+from napari_dmoe.viewer.layers.truth_layers import ReadTruth
 from napari_dmoe.viewer.segment.reopened_masks import ReopenedMasks
 from napari_dmoe.viewer.segment.result_rows import (
     ShownMasks,
@@ -41,6 +42,9 @@ TIFF_MASKS = f"Masks (*{TIFF_LABELS})"
 _KINDS = " ".join(f"*{suffix}" for suffix in IMAGE_SUFFIXES)
 OPENED = f"Masks and tables of series ({_KINDS} *.csv)"
 
+ReadTruthOf = Callable[["Image", Result], ReadTruth | None]
+"""Returns the truth of an image as the classes of a result; None while it is read."""
+
 
 class ResultFiles(Control):
     """Saves what the result section shows, and opens what was saved."""
@@ -49,10 +53,15 @@ class ResultFiles(Control):
     """The table of a finished series is to be opened: its path."""
 
     def __init__(
-        self, bench: Bench, section: ResultSection, reopened: ReopenedMasks
+        self,
+        bench: Bench,
+        section: ResultSection,
+        reopened: ReopenedMasks,
+        read_truth: ReadTruthOf,
     ) -> None:
         super().__init__(bench, section)
         self._parent, self._reopened = section, reopened
+        self._read_truth = read_truth
         section.table_requested.connect(self._on_table)
         section.save_requested.connect(self._on_save)
         section.open_requested.connect(self._on_open)
@@ -67,8 +76,12 @@ class ResultFiles(Control):
         (image, result), viewer = self._session.current, self._session.viewer
         if image is None or result is None or viewer is None:
             return
+        truth = self._read_truth(image, result)
+        if truth is None:
+            self._work.say("The truth is being read: save the table in a moment.")
+            return
         target = self._ask("Save the table", result, ".csv", TABLE_FILES, table_path)
-        masks = ShownMasks.of(result, image)
+        masks = ShownMasks.of(result, image, truth)
         if masks is not None and target is not None:
             step = viewer.dims.current_step[-image.ndim :]
             self._save(target, partial(_save_table, masks.copied(), step))
@@ -129,10 +142,6 @@ class ResultFiles(Control):
         masks = [path for path in chosen if path not in tables]
         if masks:
             self._reopened.open(masks)
-
-    def open_mask(self, path: Path, image: Image | None) -> None:
-        """Open a mask, as a result of an image if it lies on its pixels."""
-        self._reopened.open_for(path, image)
 
     def _ask(
         self,

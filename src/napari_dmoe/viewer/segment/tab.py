@@ -9,7 +9,7 @@ from napari_dmoe.viewer.segment.action_view import ActionSection
 from napari_dmoe.viewer.segment.compare_view import CompareSection
 from napari_dmoe.viewer.segment.found_masks_view import FoundMasksSection
 from napari_dmoe.viewer.segment.image_view import ImageSection
-from napari_dmoe.viewer.segment.many_images_view import SeriesSection
+from napari_dmoe.viewer.segment.many.view import SeriesSection
 from napari_dmoe.viewer.segment.model_view import ModelSection
 from napari_dmoe.viewer.segment.patient_view import PatientSection
 from napari_dmoe.viewer.segment.result_view import ResultSection
