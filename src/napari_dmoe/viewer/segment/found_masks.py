@@ -105,7 +105,8 @@ class FoundMasks(Control):
             self._take(each, each.owners[0], is_truth=False)
         self._asked = [a for a in found if a not in sure and _is_worth_asking(a)]
         for each in self._asked:
-            if images and isinstance(each.layer, Image):
+            is_image = isinstance(each.layer, Image)
+            if images and (is_image or each.judgement.named):
                 self._session.showing.own(None, each.layer)  # unseen until it is known
         self._ask()
         self._show_taken()
@@ -127,7 +128,7 @@ class FoundMasks(Control):
         is_image = isinstance(first.layer, Image)
         n = len(self._asked)
         self._section.show_question(MaskQuestion(text, names, is_image, n))
-        if text != self._said:
+        if text != self._said and is_image:
             self._said = text
             self._work.say("What is the layer that was opened? Say it above.")
 
