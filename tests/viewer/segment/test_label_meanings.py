@@ -106,6 +106,7 @@ def test_pairs_are_trained_on_as_their_labels_are_meant(
     desk = tuning.desk
     layer = desk.viewer.add_labels(DRAWN, name="retina labels")
     pairs = desk.tuner.pairs
+    desk.choose("severity", "glaucoma")
     pairs.see(True)
     desk.settle()
     assert pairs.chosen == ()

@@ -318,3 +318,24 @@ def test_a_table_in_reopen_is_handed_on(
     files.series_requested.connect(asked.append)
     reopen(empty, tmp_path / "segment.csv")
     assert asked == [tmp_path / "segment.csv"]
+
+
+def test_a_dropped_result_is_one_of_the_image_of_its_name(
+    empty: Desk,
+    photographs: Callable[..., Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    drop(empty, photographs("X.jpg"))
+    empty.run()
+    for name in ("X_mask.labels.tif", "mine.labels.tif"):
+        path = str(tmp_path / name)
+        monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_, p=path: (p, ""))
+        empty.click(empty.segmenting.tab.result.save_button)
+        empty.wait_until_idle()
+    empty.viewer.open(tmp_path / "X_mask.labels.tif", plugin="napari-dmoe")
+    empty.viewer.open(tmp_path / "mine.labels.tif", plugin="napari-dmoe")
+    empty.settle()
+    names = [each.title for each in empty.session.results_of(empty.session.image)]
+    assert names == ["X / mask", "X_mask"]
+    assert isinstance(empty.viewer.layers["mine"], Labels)

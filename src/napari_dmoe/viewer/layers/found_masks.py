@@ -99,8 +99,14 @@ def as_labels(layer: Image, labels: Any, owner: Image | None) -> LayerData:
     It lies where the image lies that it belongs to, if it has no place of its own.
     """
     where = layer if owner is None or is_placed(layer) else owner
-    name = str(layer.name)
-    if owner is not None and NUMBERED.search(name):  # its file is called as its image
-        name = layer_name(str(owner.name), LABELS)
+    name = named_for(str(layer.name), owner)
     said = {**layer.metadata, LOOKS_KEY: LABELS}
     return labels, place_of(where) | {"name": name, "metadata": said}, "labels"
+
+
+def named_for(name: str, owner: Image | None) -> str:
+    """Return the name of labels, another one where they are called as their image."""
+    if owner is None:
+        return name
+    plain_name, of_owner = (NUMBERED.sub("", each) for each in (name, str(owner.name)))
+    return layer_name(str(owner.name), LABELS) if plain_name == of_owner else name

@@ -81,7 +81,9 @@ class LabelMeaningsSection(QWidget):
         combo.setObjectName(str(row.label))
         combo.textActivated.connect(self._on_chosen)
         self.combos[row.label] = combo
-        shown = swatch, QLabel(str(row.label)), QLabel(f"{row.n:,} px"), combo
+        number, count = QLabel(str(row.label)), QLabel(f"{row.n:,}")
+        count.setToolTip(f"{row.n:,} pixels have this label.")
+        shown = swatch, number, count, combo
         for column, widget in enumerate(shown):
             self._grid.addWidget(widget, place, column)
 

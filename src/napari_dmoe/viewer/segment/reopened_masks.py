@@ -143,9 +143,11 @@ class ReopenedMasks(Control):
             raise RuntimeError(GONE)
         if owner is not None:
             session.choose_image(owner)
-        name = free_name(viewer, str(arguments["name"]))
+        name = layers.named_for(str(arguments["name"]), owner)
+        name = free_name(viewer, name)
         with pointer_away(viewer), session.showing.adding(owner):
             labels = plain(viewer.add_labels(data, **(arguments | {"name": name})))
+        undecided.note_file(labels, mask.path)
         if owner is None:
             session.showing.release(labels)
         return labels
