@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import imageio.v3 as iio
+import napari
 import numpy as np
 import pytest
 from dead_ones import dead_process
