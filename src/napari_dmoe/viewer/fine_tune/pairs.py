@@ -20,9 +20,8 @@ from napari_dmoe.viewer.fine_tune.annotations import (
     Painted,
     content_of,
     drivers_of,
-    fits,
-    on_image,
 )
+from napari_dmoe.viewer.layers.labels_on import fits, on_image
 from napari_dmoe.viewer.layers.records import is_map
 from napari_dmoe.viewer.session.belonging import named_after
 from napari_dmoe.viewer.session.checks import image_problem, patient_problem

@@ -19,9 +19,9 @@ from napari_dmoe.faults import told
 from napari_dmoe.imaging.disk.atomic import atomic_path
 from napari_dmoe.progress import Progress, ProgressHook
 from napari_dmoe.viewer.bench import Bench, Control
-from napari_dmoe.viewer.fine_tune.annotations import fits
 from napari_dmoe.viewer.fine_tune.closing import MODEL_FILES, named_as_model
 from napari_dmoe.viewer.fine_tune.state import State, Tuning
+from napari_dmoe.viewer.layers.labels_on import fits
 from napari_dmoe.viewer.layers.measuring import Edits, edits_of
 from napari_dmoe.viewer.layers.placement import data_to_world, plain, samples_of
 from napari_dmoe.viewer.rescue.aside import (

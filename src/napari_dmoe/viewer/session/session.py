@@ -34,11 +34,14 @@ from napari_dmoe.viewer.session.images import Drawn, Versions, inputs_of
 from napari_dmoe.viewer.session.inquiry import Inquiry
 from napari_dmoe.viewer.session.models import LeavingModel, ModelsChosen
 from napari_dmoe.viewer.session.patients import TYPED, Patients
+from napari_dmoe.viewer.session.pictures import Pictures
 from napari_dmoe.viewer.session.requests import Request
 from napari_dmoe.viewer.session.results import MaskWatch, Outcome, Result, latest, show
 from napari_dmoe.viewer.session.samples import Arrivals
+from napari_dmoe.viewer.session.series import Shelf
 from napari_dmoe.viewer.session.shares import Stated, StatedShares
 from napari_dmoe.viewer.session.showing import Showing
+from napari_dmoe.viewer.session.truths import Truths
 
 if TYPE_CHECKING:
     from napari_dmoe.models.checkpoint import LoadedModel
@@ -81,8 +84,7 @@ class Session:
         """The devices and models that can be chosen."""
         self.models_chosen, self.leaving = ModelsChosen(), LeavingModel()
         """Images that a person chose the model for; who asks before it is lost."""
-        self._settings = InferenceSettings()
-        self._patients = Patients()
+        self._settings, self._patients = InferenceSettings(), Patients()
         self._gallery = Gallery(viewer)
         self.showing = Showing(viewer)
         """The one image that is seen with its layers, and which layer is whose."""
@@ -90,10 +92,12 @@ class Session:
         """The layers on images besides their masks."""
         self.seen_frames = SeenFrames(viewer)
         """Frames around what the model will see of images that it crops."""
-        self.shares = StatedShares()
-        """Shares of the values of unknown drivers, where a person stated them."""
+        self.shares, self.pictures = StatedShares(), Pictures()
+        """Shares of unknown values that a person stated; images to go through."""
         self.outlines = Outlines(viewer)
         """Masks that are drawn as outlines."""
+        self.truths, self.series = Truths(viewer), Shelf()
+        """Which labels are the truth of which image; what was segmented in a row."""
         self._pointer = RestingPointer(viewer)
         self._versions, self._drawn = Versions(self._on_image_data), Drawn()
         self._masks = MaskWatch(self.result_changed.emit)
