@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Callable
-from pathlib import Path
-
 import numpy as np
 import pytest
 from desk import Desk
-from napari.components import ViewerModel
 from napari.layers import Image, Labels
-from PIL import Image as Picture
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QApplication, QFileDialog
+from qtpy.QtWidgets import QApplication
 
-from napari_dmoe.inference.masks.truth import MISSED, OTHER_CLASS, SAME, TOO_MUCH
-from napari_dmoe.inference.results.provenance import METADATA_KEY
-from napari_dmoe.viewer.layers.groups import Group
-from napari_dmoe.viewer.layers.samples import REFERENCE_KEY
-from napari_dmoe.viewer.segment.truth import OWNER
 from napari_dmoe.viewer.segment.truth_view import FILE, NONE
 
 pytestmark = pytest.mark.gui
@@ -55,7 +44,7 @@ def add_truth(desk: Desk, values: np.ndarray, **how: object) -> Labels:
     return layer
 
 
-def view(desk: Desk):  # noqa: ANN201 - of the dock
+def view(desk: Desk):
     return desk.segmenting.tab.result.truth
 
 
