@@ -13,7 +13,7 @@ means that a value is not known. A table without ids calls its cases as
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import overload
@@ -58,6 +58,7 @@ def read_cohort(
     *,
     subject: str | None = None,
     drivers: Collection[str] | None = None,
+    columns: Mapping[str, str] | None = None,
 ) -> Cohort:
     """Read a cohort's table; images and labels are read later, one at a time.
 
@@ -70,6 +71,10 @@ def read_cohort(
         called as in :data:`~napari_dmoe.cohorts.tables.columns.SUBJECT_COLUMNS`.
     drivers : collection of str, optional
         Attributes that drive the model in hand, for the notices.
+    columns : mapping of str to str, optional
+        What columns mean, by their names in the table, where that is not what their
+        names say: ``image``, ``labels``, ``id``, ``subject``, an attribute's name, or
+        ``""`` for what is not to be used.
 
     Returns
     -------
@@ -86,7 +91,9 @@ def read_cohort(
         it never repeats a patient's value.
     """
     table = _table_at(path)
-    everything = read_table_rows(path, subject=subject, drivers=drivers)
+    everything = read_table_rows(
+        path, subject=subject, drivers=drivers, columns=columns
+    )
     problems = [row.problem for row in everything.rows if isinstance(row, BadRow)]
     if problems:
         raise one_error(problems)
@@ -118,10 +125,14 @@ def read_table_rows(
     *,
     subject: str | None = None,
     drivers: Collection[str] | None = None,
+    columns: Mapping[str, str] | None = None,
 ) -> TableRows:
-    """Read a cohort's table as :func:`read_rows`, with what is to be said of it."""
+    """Read a cohort's table as :func:`read_rows`, with what is to be said of it.
+
+    See :func:`read_cohort` for the arguments.
+    """
     table = _table_at(path)
-    found = read_rows_of(table, subject=subject, drivers=drivers)
+    found = read_rows_of(table, subject=subject, drivers=drivers, columns=columns)
     if not found.rows:
         raise CohortError(f"{table.name} has no rows below its header")
     return found

@@ -10,10 +10,11 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import overload
 
+from napari_dmoe.attributes import attribute_called, name_key
 from napari_dmoe.cohorts.case import CohortError
 from napari_dmoe.cohorts.datasets import TABLE, read_table_rows
 from napari_dmoe.cohorts.tables.beside import Neighbours
@@ -58,6 +59,12 @@ class Entry:
     """Why its row in the table cannot be understood."""
     row: int | None = None
     """Which row of the table it is; the header is row 1."""
+    labels: Path | None = None
+    """Its truth, where the table tells one."""
+    further: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """What stands in the table's columns that are not used, as they are called there.
+    Some may tell who the patient is: these go into the table of results, which is the
+    user's own, and into no record, log or layer."""
 
     def __repr__(self) -> str:
         """Show the row alone, and nothing that tells whose image it is."""
@@ -66,7 +73,13 @@ class Entry:
     def of_model(self, drivers: Collection[str]) -> Entry:
         """Return it with what a model has heard of its patient."""
         patient = heard_of(self.patient, drivers)
-        return self if patient is self.patient else replace(self, patient=patient)
+        driving = {name_key(attribute_called(name)) for name in drivers}
+        further = {
+            column: cell
+            for column, cell in self.further.items()
+            if name_key(attribute_called(column)) not in driving
+        }
+        return replace(self, patient=patient, further=further)
 
 
 @dataclass(frozen=True)
@@ -97,15 +110,17 @@ def entries_of(
     patient: Patient | None = None,
     *,
     drivers: Collection[str] | None = None,
+    columns: Mapping[str, str] | None = None,
 ) -> Listing:
     """List images: of a file, a folder of them or with ``cohort.csv``, or such a table.
 
     Those without a table show `patient`; everything is unknown by default. Of a table
     is told what was understood and what is not used; `drivers` are the attributes that
-    drive the model in hand. Of a folder
-    are left out, and told: results of earlier runs, masks and other views of an image
-    beside them, hidden files, and what is no file that can be read. Its own folders are
-    not looked into. Images of the same name but for the suffix are called by the whole.
+    drive the model in hand, and `columns` says what some columns mean, as in
+    :func:`~napari_dmoe.cohorts.datasets.read_cohort`. Of a folder are left out, and
+    told: results of earlier runs, masks and other views of an image beside them, hidden
+    files, and what is no file that can be read. Its own folders are not looked into.
+    Images of the same name but for the suffix are called by the whole.
 
     Raises
     ------
@@ -123,7 +138,7 @@ def entries_of(
                 "a cohort's table gives each patient: leave out --sex, --race, --age, "
                 "--severity and --attribute"
             )
-        table = read_table_rows(source, drivers=drivers)
+        table = read_table_rows(source, drivers=drivers, columns=columns)
         found = tuple(map(_entry, table.rows))
         if drivers is not None:
             found = tuple(each.of_model(drivers) for each in found)
@@ -150,8 +165,16 @@ def entries_of(
 def _entry(row: CohortRow | BadRow) -> Entry:
     if isinstance(row, BadRow):
         name = row.id or f"row {row.number}"
-        return Entry(name, row.image, Patient(), row.problem, row.number)
-    return Entry(row.id, row.image, row.patient, row=row.number)
+        known = name, row.image, Patient(), row.problem, row.number
+        return Entry(*known, further=row.further)
+    return Entry(
+        row.id,
+        row.image,
+        row.patient,
+        row=row.number,
+        labels=row.labels,
+        further=row.further,
+    )
 
 
 def _images_in(folder: Path) -> tuple[list[Path], Mapping[str, list[str]]]:

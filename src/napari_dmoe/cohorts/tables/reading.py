@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path, PurePosixPath
@@ -48,25 +48,30 @@ def read_rows_of(
     *,
     subject: str | None = None,
     drivers: Collection[str] | None = None,
+    columns: Mapping[str, str] | None = None,
 ) -> TableRows:
     """Read all rows of a table.
+
+    `columns` says what some of them mean, as in
+    :func:`~napari_dmoe.cohorts.tables.columns.columns_of`.
 
     Raises
     ------
     CohortError
-        When it is no table of images, or has no column `subject`.
+        When it is no table of images, or has no column `subject` or one of `columns`.
     """
     try:
         _check_length(table)
         header = _header(table, next(read_table(table, column="image"), []))
-        columns, files = _matched(columns_of(header, table.name, subject), table)
-        reader = RowReader(table, columns, files)
+        by_name = columns_of(header, table.name, subject, columns)
+        known, files = _matched(by_name, table)
+        reader = RowReader(table, known, files, known.further(drivers))
         read = (reader.row(number, cells) for number, cells in _lines(table))
         rows = tuple(row for row in read if row is not None)
     except TableError as error:
         raise CohortError(f"{table.name} {error}") from error
     rows, kept_together = _with_subjects(rows, reader)
-    said = kept_together, *_of_files(rows, reader), *columns.notices(drivers)
+    said = kept_together, *_of_files(rows, reader), *known.notices(drivers)
     return TableRows(rows, tuple(filter(None, said)), kept_together)
 
 

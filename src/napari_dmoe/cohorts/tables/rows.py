@@ -79,6 +79,9 @@ class CohortRow:
     """As in :class:`~napari_dmoe.cohorts.case.Case`."""
     marks: tuple[str, ...] = ()
     """As there."""
+    further: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """What stands in columns that are not used, by the names that the table gives
+    them; see :meth:`~napari_dmoe.cohorts.tables.columns.Columns.further`."""
 
     def __repr__(self) -> str:
         """Show the row alone, and nothing that stands in it."""
@@ -126,6 +129,8 @@ class BadRow:
     """The case's id, where the row tells it, as for a good row."""
     image: Path = Path()
     """The image's file, where the row tells it; it may not exist."""
+    further: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """As for a good row."""
 
     def __repr__(self) -> str:
         """Show what is wrong with which row, and nothing that stands in it."""
@@ -140,6 +145,8 @@ class RowReader:
     columns: Columns
     files: FolderFiles | None = None
     """Where images are looked for that the table tells by name."""
+    further: tuple[str, ...] = ()
+    """Columns that are not used, whose cells go along with each row."""
     subject_cells: dict[int, tuple[str, ...]] = field(default_factory=dict)
     """Cells of the columns of subjects, by the row's number."""
     without_image: list[int] = field(default_factory=list)
@@ -166,19 +173,26 @@ class RowReader:
             if name
         }
         named = values.get(self.columns.image or "", "")
-        identity = values.get("id", "") or (self._id_of(named) if named else "")
+        identity = values.get(self.columns.identity or "", "")
+        identity = identity or (self._id_of(named) if named else "")
+        further = {name: values.get(name, "") for name in self.further}
         try:
-            row = self._row(number, identity, values)
+            row = self._row(number, identity, values, further)
         except RowError as error:
             image = self.table.parent / named if named else Path()
-            return BadRow(number, error.with_traceback(None), identity, image)
+            problem = error.with_traceback(None)
+            return BadRow(number, problem, identity, image, further)
         if row is not None:
             told = tuple(values.get(name, "") for name in self.columns.subjects)
             self.subject_cells[number] = told
         return row
 
     def _row(
-        self, number: int, identity: str, values: Mapping[str, str]
+        self,
+        number: int,
+        identity: str,
+        values: Mapping[str, str],
+        further: Mapping[str, str],
     ) -> CohortRow | None:
         columns = self.columns
         try:
@@ -191,7 +205,7 @@ class RowReader:
         patient = self._patient(values)
         if isinstance(patient, str):
             raise RowError(self.table.name, number, patient)
-        return CohortRow(number, identity, image, labels, patient)
+        return CohortRow(number, identity, image, labels, patient, further=further)
 
     def _image(self, name: str, number: int) -> Path | None:
         """Return the image that a row names; None where files have none of its name."""
@@ -239,7 +253,11 @@ class RowReader:
         return None
 
     def _patient(self, values: Mapping[str, str]) -> Patient | str:
-        stated = {k: v for k in self._attributes if (v := values.get(k, ""))}
+        stated = {
+            name: value
+            for column, name in self._attributes
+            if (value := values.get(column, ""))
+        }
         key = (*stated, *stated.values())
         if key not in self._patients:
             try:
@@ -249,8 +267,10 @@ class RowReader:
         return self._patients[key]
 
     @cached_property
-    def _attributes(self) -> tuple[str, ...]:
-        return self.columns.attributes
+    def _attributes(self) -> list[tuple[str, str]]:
+        """Columns, and the attribute that each is of; a refusal repeats the latter."""
+        stated = self.columns.stated
+        return [(name, stated.get(name, name)) for name in self.columns.attributes]
 
     def _id_of(self, image: str) -> str:
         """Return an id of what is the image's own: its place beside the table.
