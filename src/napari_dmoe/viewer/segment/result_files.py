@@ -143,11 +143,13 @@ class ResultFiles(Control):
         viewer, ((data, arguments, _),) = self._session.viewer, opened
         if viewer is None:
             return GONE
-        with pointer_away(viewer):
-            mask = plain(viewer.add_labels(data, **arguments))
         is_there = image is not None and image in viewer.layers
+        with pointer_away(viewer), self._session.showing.adding(image):
+            mask = plain(viewer.add_labels(data, **arguments))
         result = reopened_result(mask, image) if is_there else None
         if image is None or result is None:
+            if is_there or image is None:  # else it is that of one that was removed
+                self._session.showing.release(mask)
             return f"Opened {path.name} as a layer: it is on no image here."
         hidden = show_alone(self._session, mask, image)
         return f"Opened {path.name} as a result of “{image.name}”. {hidden}".rstrip()

@@ -263,7 +263,8 @@ class TruthControl(Control):
         if viewer is None or image not in viewer.layers:
             return GONE
         data, arguments, _ = truth_layer(image, read)
-        with pointer_away(viewer), selection_kept(viewer):
+        adding = self._session.showing.adding(image)
+        with pointer_away(viewer), selection_kept(viewer), adding:
             labels = plain(viewer.add_labels(data, **arguments))
         self._session.outlines.add(labels)
         self._session.truths.set(image, labels, path=read.path)

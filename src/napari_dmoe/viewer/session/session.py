@@ -38,6 +38,7 @@ from napari_dmoe.viewer.session.pictures import Pictures
 from napari_dmoe.viewer.session.requests import Request
 from napari_dmoe.viewer.session.results import MaskWatch, Outcome, Result, latest, show
 from napari_dmoe.viewer.session.samples import Arrivals
+from napari_dmoe.viewer.session.series import Shelf
 from napari_dmoe.viewer.session.shares import Stated, StatedShares
 from napari_dmoe.viewer.session.showing import Showing
 from napari_dmoe.viewer.session.truths import Truths
@@ -95,8 +96,8 @@ class Session:
         """Shares of unknown values that a person stated; images to go through."""
         self.outlines = Outlines(viewer)
         """Masks that are drawn as outlines."""
-        self.truths = Truths(viewer)
-        """Which labels are the truth of which image."""
+        self.truths, self.series = Truths(viewer), Shelf()
+        """Which labels are the truth of which image; what was segmented in a row."""
         self._pointer = RestingPointer(viewer)
         self._versions, self._drawn = Versions(self._on_image_data), Drawn()
         self._masks = MaskWatch(self.result_changed.emit)

@@ -16,9 +16,9 @@ from napari.components import ViewerModel
 from napari.layers import Image, Labels, Layer
 from psygnal import Signal
 
-from napari_dmoe.inference.results.provenance import METADATA_KEY
 from napari_dmoe.viewer.layers.leaving import stays
 from napari_dmoe.viewer.layers.placement import plain
+from napari_dmoe.viewer.layers.records import is_map
 from napari_dmoe.viewer.layers.samples import is_reference
 from napari_dmoe.viewer.layers.truth_layers import ClassMap, why_not
 from napari_dmoe.viewer.session.results import MaskWatch
@@ -154,6 +154,7 @@ def offered_truths(session: Session, image: Image | None) -> list[Labels]:
         if isinstance(layer, Labels)
         and layer not in ours
         and stays(viewer, layer)
-        and "shows" not in layer.metadata.get(METADATA_KEY, {})
+        and not is_map(layer)
+        and session.showing.image_of(layer) in (None, plain(image))
         and not why_not(layer, image)
     ]

@@ -347,5 +347,10 @@ class Fold(QWidget):
         self.button.setText(f"{'▾' if is_open else '▸'} {self._title}")
         self._content.setVisible(is_open)
 
+    def rename(self, title: str) -> None:
+        """Give it another title; it stays as it is."""
+        self._title = title
+        self.unfold(self._is_open)
+
     def _on_clicked(self) -> None:
         self.unfold(not self._is_open)
