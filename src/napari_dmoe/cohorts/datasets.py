@@ -20,12 +20,10 @@ from typing import overload
 
 from napari_dmoe.cohorts.case import Case, CohortError, Selection
 from napari_dmoe.cohorts.classes import ClassedCases
-from napari_dmoe.cohorts.tables.reading import TableRows, read_rows_of
+from napari_dmoe.cohorts.tables.finding import read_found, table_at
+from napari_dmoe.cohorts.tables.reading import TableRows
 from napari_dmoe.cohorts.tables.rows import BadRow, CohortRow, one_error
 from napari_dmoe.patient import Patient
-
-TABLE = "cohort.csv"
-"""Name of the table in a cohort's folder."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +63,8 @@ def read_cohort(
     Parameters
     ----------
     path : str or Path
-        A folder that holds ``cohort.csv``, or a CSV file in UTF-8.
+        A CSV file in UTF-8; or a folder that holds ``cohort.csv``, or else one table
+        alone that tells of most of the images in it and below.
     subject : str, optional
         The column that tells of which patient or lesion a case is; by default those
         called as in :data:`~napari_dmoe.cohorts.tables.columns.SUBJECT_COLUMNS`.
@@ -90,7 +89,6 @@ def read_cohort(
         rows, counting the header as row 1, and what is the same in many of them once;
         it never repeats a patient's value.
     """
-    table = _table_at(path)
     everything = read_table_rows(
         path, subject=subject, drivers=drivers, columns=columns
     )
@@ -101,12 +99,13 @@ def read_cohort(
     seen: dict[str, int] = {}
     for row in rows:
         if row.id in seen:
+            name = everything.table.name
             raise CohortError(
-                f"{table.name}: rows {seen[row.id]} and {row.number} have the same id "
+                f"{name}: rows {seen[row.id]} and {row.number} have the same id "
                 f"{row.id!r}: give each case an id of its own"
             )
         seen[row.id] = row.number
-    return Cohort(rows, everything.notices, table.name)
+    return Cohort(rows, everything.notices, everything.table.name)
 
 
 def read_rows(path: str | Path) -> list[CohortRow | BadRow]:
@@ -126,29 +125,20 @@ def read_table_rows(
     subject: str | None = None,
     drivers: Collection[str] | None = None,
     columns: Mapping[str, str] | None = None,
+    needs_labels: bool = True,
 ) -> TableRows:
     """Read a cohort's table as :func:`read_rows`, with what is to be said of it.
 
-    See :func:`read_cohort` for the arguments.
+    See :func:`read_cohort` for the arguments. Unless it `needs_labels`, a row whose
+    labels are not there is a row without labels, and told.
     """
-    table = _table_at(path)
-    found = read_rows_of(table, subject=subject, drivers=drivers, columns=columns)
-    if not found.rows:
-        raise CohortError(f"{table.name} has no rows below its header")
-    return found
-
-
-def _table_at(path: str | Path) -> Path:
-    table = Path(path)
-    table = table / TABLE if table.is_dir() else table
-    if not table.is_file():
-        others = sorted(each.name for each in Path(path).glob("*.csv"))
-        named = f" (there is {others[0]}: name it)" if len(others) == 1 else ""
-        raise CohortError(
-            f"there is no cohort at {path}: expected a folder with {TABLE}, or a CSV "
-            f"file{named}"
-        )
-    return table
+    return read_found(
+        table_at(path),
+        subject=subject,
+        drivers=drivers,
+        columns=columns,
+        needs_labels=needs_labels,
+    )
 
 
 def rows_of(cases: Sequence[Case]) -> Sequence[Case | CohortRow]:
