@@ -22,12 +22,14 @@ from napari_dmoe.viewer.segment.readiness import (
     Readiness,
     readiness,
 )
-from napari_dmoe.viewer.segment.result import ResultControl, ResultFiles
+from napari_dmoe.viewer.segment.result import ResultControl
+from napari_dmoe.viewer.segment.result_files import ResultFiles
 from napari_dmoe.viewer.segment.run import Run, RunControl
 from napari_dmoe.viewer.segment.samples import SampleOffer
 from napari_dmoe.viewer.segment.seen_frame import SeenFrame
 from napari_dmoe.viewer.segment.subject import SubjectControl
 from napari_dmoe.viewer.segment.tab import SegmentTab
+from napari_dmoe.viewer.segment.truth import TruthControl
 from napari_dmoe.viewer.ui.connections import Connections
 
 _LAYOUT_MS = 50  # until then Qt has laid out the new result
@@ -50,10 +52,11 @@ class SegmentControl(TabControl):
         self.fit = FitControl(bench, tab.image)
         self.pixel_size = PixelSizeControl(bench, tab.image.pixel_size)
         self.seen_frame = SeenFrame(bench, tab.image)
-        self.results = ResultControl(bench, tab.result, self.fit)
+        self.truth = TruthControl(bench, tab.result.truth)
+        self.results = ResultControl(bench, tab.result, self.fit, self.truth)
         self.compare = CompareControl(bench, tab.compare)
         self.layer_series = LayerSeries(bench, self.run, tab.series)
-        self.files = ResultFiles(bench, tab.result)
+        self.files = ResultFiles(bench, tab.result, self.truth.read)
         self.file_series = FileSeries(bench, tab.series, self.files)
         self._is_awaited = False
         self._connect()

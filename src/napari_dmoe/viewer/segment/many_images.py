@@ -21,7 +21,7 @@ from napari_dmoe.viewer.layers.opening import image_layer
 from napari_dmoe.viewer.layers.placement import LayerData, plain
 from napari_dmoe.viewer.layers.pointer import pointer_away
 from napari_dmoe.viewer.segment.many_images_view import SeriesSection
-from napari_dmoe.viewer.segment.result import ResultFiles, opening
+from napari_dmoe.viewer.segment.result_files import ResultFiles, opening
 from napari_dmoe.viewer.segment.result_rows import ShownMasks, image_row
 from napari_dmoe.viewer.segment.run import Run, RunControl
 from napari_dmoe.viewer.session.checks import cautions, counted_notices
@@ -191,6 +191,7 @@ class LayerSeries(Control):
         image, viewer = reference(), self._session.viewer
         if image is not None and viewer is not None and image in viewer.layers:
             viewer.layers.selection.active = image
+            self._session.choose_image(image)
 
 
 def _with_notices(text: str, notices: Sequence[str]) -> str:

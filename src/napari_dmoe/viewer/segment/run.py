@@ -121,6 +121,7 @@ class RunControl(Control):
         text = f"Done in {seconds:.1f} s."
         run, viewer, mask = self._run, self._session.viewer, result.mask()
         may_move = run is not None and run.was_asked_for and viewer is not None
+        may_move = may_move and self._session.showing.is_shown(image)
         if may_move and mask is not None and reveal(viewer, mask):
             text += " Moved to the plane with most of the mask."
         return self._say(text, result)
