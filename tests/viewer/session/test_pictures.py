@@ -209,3 +209,24 @@ def test_8729_images_are_gone_through_at_once() -> None:
     order = pictures.order
     assert order[:3] == [0, 997, 1994]
     assert pictures.order is order  # sorted once
+
+
+def test_a_series_that_has_just_begun_has_no_image_and_then_its_first() -> None:
+    pictures = Pictures()
+    pictures.note_layers([Image(np.zeros((3, 3)), name="a")])
+    pictures.fill((), FOLDER)
+    assert (pictures.is_series, pictures.folder, len(pictures)) == (True, FOLDER, 0)
+    pictures.add([picture(0)])
+    pictures.add([picture(1)])
+    assert (pictures.folder, pictures.position) == (FOLDER, (None, 2))
+
+
+def test_two_rows_of_one_file_are_two_images() -> None:
+    path = Path("/in/0.png")
+    first, second = Picture("before", path), Picture("after", path)
+    pictures = Pictures()
+    pictures.fill([first, second], FOLDER)
+    assert first.key != second.key
+    pictures.note_shown(second.key)
+    assert pictures.position == (1, 2)
+    assert pictures.key_of_file(path) == first.key

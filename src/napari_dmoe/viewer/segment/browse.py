@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from qtpy.QtWidgets import (
     QAbstractSpinBox,
@@ -22,6 +25,9 @@ from napari_dmoe.viewer.ui.shortcut import NEXT, PREVIOUS, Shortcut
 from napari_dmoe.viewer.ui.turns import in_turn
 from napari_dmoe.viewer.ui.work import Order
 
+if TYPE_CHECKING:
+    from napari.layers import Image
+
 _FIELDS = QLineEdit, QAbstractSpinBox, QTextEdit, QPlainTextEdit
 
 
@@ -32,9 +38,15 @@ class BrowseControl(Control):
     wished for is opened.
     """
 
-    def __init__(self, bench: Bench, bar: BrowseBar) -> None:
+    def __init__(
+        self,
+        bench: Bench,
+        bar: BrowseBar,
+        open_truth: Callable[[Path, Image], None],
+    ) -> None:
         super().__init__(bench, bar)
         self._bar, self._pictures = bar, bench.session.pictures
+        self._open_truth = open_truth
         self.visits = Visits(bench.session)
         self._opening: Picture | None = None
         session, pictures, visits = bench.session, self._pictures, self.visits
@@ -44,9 +56,6 @@ class BrowseControl(Control):
         connections.add(session.result_changed, visits.note_painted)
         connections.add(session.mask_saved, visits.note_saved)
         connections.add(pictures.wished, self._on_wished)
-        if session.viewer is not None:
-            events = session.viewer.layers.events
-            connections.add(events.inserted, visits.note_inserted)
         self._refresh = Refresh(
             self, self.show, soon=(pictures.changed,), at_once=(pictures.wished,)
         )
@@ -159,6 +168,10 @@ class BrowseControl(Control):
         picture = self._pictures.wish
         if picture is None or self._opening is not None:
             return
+        if picture.path is None and picture.layer is None:
+            why = picture.row.get("outcome", "")
+            self._work.say(f"{picture.name} has no file. {why}".rstrip())
+            return
         wanted = self.visits.wanted(picture)
         if not wanted:
             said = self._show(picture, Loaded())
@@ -188,6 +201,9 @@ class BrowseControl(Control):
     def _show(self, picture: Picture, loaded: Loaded) -> str:
         said = self.visits.show(picture, loaded)
         self._pictures.fulfil(picture.key)
+        image, truth = self.visits.image(picture), self.visits.truth(picture)
+        if image is not None and truth is not None:
+            self._open_truth(truth, image)
         return said
 
     def _is_wished(self, picture: Picture) -> bool:

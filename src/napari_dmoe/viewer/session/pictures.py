@@ -57,8 +57,11 @@ class Picture:
 
     @property
     def key(self) -> object:
-        """What it is known again by, also after its row or its mask is another."""
-        return self.path if self.layer is None else self.layer
+        """What it is known again by, also after its row or its mask is another.
+
+        Two rows of one file, such as of two visits, are two images.
+        """
+        return (self.path, self.name) if self.layer is None else self.layer
 
     @property
     def is_failed(self) -> bool:
@@ -99,6 +102,7 @@ class Pictures:
         self._series: list[Picture] = []
         self._layers: list[Picture] = []
         self._places: dict[object, int] = {}
+        self._of_files: dict[Path, object] = {}
         self._folder: Path | None = None
         self._filter = Filter.ALL
         self._order: list[int] | None = None
@@ -115,27 +119,28 @@ class Pictures:
 
     @property
     def _all(self) -> list[Picture]:
-        return self._series or self._layers
+        return self._series if self.is_series else self._layers
 
     @property
     def folder(self) -> Path | None:
         """The folder with the masks of the series; None for open layers."""
-        return self._folder if self._series else None
+        return self._folder
 
     @property
     def is_series(self) -> bool:
         """Whether the images are those of a series, and not the open layers."""
-        return bool(self._series)
+        return bool(self._series) or self._folder is not None
 
     def fill(self, pictures: Sequence[Picture], folder: Path | None) -> None:
-        """Go through the images of a series from now on; without any, the open layers.
+        """Go through the images of a series from now on.
 
-        What was seen and painted of the same folder stays known.
+        Without any and without a folder they are the open layers. What was seen and
+        painted of the same folder stays known.
         """
         if folder != self._folder:
             self._seen, self._painted = set(), set()
             self._filter, self._current = Filter.ALL, None
-        self._folder = folder if pictures else None
+        self._folder = folder
         self._series, self._wish = list(pictures), None
         self._renew()
 
@@ -143,8 +148,7 @@ class Pictures:
         """Let more images of the series come behind those that are there."""
         first = len(self._series)
         self._series.extend(pictures)
-        for place in range(first, len(self._series)):
-            self._places[self._series[place].key] = place
+        self._note_places(first)
         self._order = None
         self.changed.emit()
 
@@ -164,7 +168,7 @@ class Pictures:
         if made == self._layers:
             return
         self._layers = made
-        if not self._series:
+        if not self.is_series:
             self._renew()
 
     def note_shown(self, key: object) -> None:
@@ -188,11 +192,23 @@ class Pictures:
             self.changed.emit()
 
     def _renew(self) -> None:
-        self._places = {each.key: i for i, each in enumerate(self._all)}
+        self._places, self._of_files = {}, {}
+        self._note_places(0)
         if self._current not in self._places:
             self._current = None
         self._order = None
         self.changed.emit()
+
+    def _note_places(self, first: int) -> None:
+        for place in range(first, len(self._all)):
+            picture = self._all[place]
+            self._places[picture.key] = place
+            if picture.path is not None:
+                self._of_files.setdefault(picture.path, picture.key)
+
+    def key_of_file(self, path: Path) -> object:
+        """Return the key of the first image of a file; None for another file."""
+        return self._of_files.get(path)
 
     def place_of(self, key: object) -> int | None:
         """Return where an image stands among all, by its key; None for another."""

@@ -8,11 +8,9 @@ their own. Knows no Qt.
 from __future__ import annotations
 
 import os
-import weakref
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from napari.layers import Image, Labels, Layer
@@ -111,7 +109,6 @@ class Visits:
         self._session = session
         self._opened: WeakKeyDictionary[Layer, object] = WeakKeyDictionary()
         self._files: WeakKeyDictionary[Layer, MaskFile] = WeakKeyDictionary()
-        self._beside: WeakKeyDictionary[Layer, weakref.ref[Layer]] = WeakKeyDictionary()
         self._latest: dict[object, None] = {}
 
     def note_images(self) -> None:
@@ -137,12 +134,6 @@ class Visits:
             file.saved_at = edits_of(plain(mask))
         self.note_painted()
 
-    def note_inserted(self, event: Any) -> None:
-        """Take note on which image somebody works who adds a layer."""
-        image, layer = self._session.image, plain(event.value)
-        if image in self._opened and layer not in self._opened:
-            self._beside[layer] = weakref.ref(image)
-
     def key(self, image: Layer) -> object:
         """Return by which key an open image is known among those gone through."""
         image, pictures = plain(image), self._session.pictures
@@ -151,8 +142,9 @@ class Visits:
             return key
         source = image.source.path
         for path in (os.path.abspath, os.path.realpath) if source else ():
-            if pictures.place_of(Path(path(source))) is not None:
-                return Path(path(source))
+            key = pictures.key_of_file(Path(path(source)))
+            if key is not None:
+                return key
         return layer_key(image)
 
     def image(self, picture: Picture) -> Image | None:
@@ -165,6 +157,13 @@ class Visits:
             if stays(viewer, image) and self.key(image) == picture.key:
                 return image
         return None
+
+    def truth(self, picture: Picture) -> Path | None:
+        """Return the file with the truth of an open image, where none is known yet."""
+        image = self.image(picture)
+        if image is None or self._session.truths.of(image) is not None:
+            return None
+        return picture.truth
 
     def wanted(self, picture: Picture) -> Wanted:
         """Return which files have to be read before an image can be shown."""
@@ -229,7 +228,7 @@ class Visits:
 
     def _add_image(self, picture: Picture, layer_data: LayerData) -> Image:
         viewer, (data, arguments, _) = self._session.viewer, layer_data
-        image = Image(data, **arguments)
+        image = Image(data, **arguments, visible=False)  # until the others are not
         self._opened[image] = picture.key
         with pointer_away(viewer):
             if viewer is not None:
@@ -276,37 +275,31 @@ class Visits:
         for key in visited[: -MOST_OPEN - 1]:
             image = by_key[key]
             if image is not now and not self._is_needed(image):
-                for layer in [*self._layers(image), image]:
+                for layer in [*self._session.showing.layers_of(image), image]:
                     leaving_of(viewer).let_go(layer)
 
-    def _layers(self, image: Layer) -> Iterator[Layer]:
-        """Yield the layers on an image that we put there."""
+    def _ours(self, image: Layer) -> set[Layer]:
+        """Return the layers on an image that can be made again as they are."""
         session = self._session
-        for result in session.results_of(image):
-            for reference in (result.mask, *result.maps):
-                layer = reference()
-                if layer is not None:
-                    yield layer
-        yield from session.groups.layers(image)
-        frame = session.seen_frames.layer(image)
+        ours = {*session.groups.layers(image)}
+        frame, truth = session.seen_frames.layer(image), session.truths.of(image)
         if frame is not None:
-            yield frame
+            ours.add(frame)
+        if truth is not None and truth.path is not None and truth.labels is not None:
+            ours.add(truth.labels)
+        ours = {layer for layer in ours if not _is_painted(layer)}
+        for result in session.results_of(image):
+            if self.file(result) is not None and not self.is_unsaved(result):
+                kept = (reference() for reference in (result.mask, *result.maps))
+                ours |= {layer for layer in kept if layer is not None}
+        return ours
 
     def _is_needed(self, image: Layer) -> bool:
         """Say whether somebody made something on an image that would be lost."""
-        for result in self._session.results_of(image):
-            if self.file(result) is None or self.is_unsaved(result):
-                return True
-        ours = {*self._layers(image)}
-        if any(_is_painted(layer) for layer in ours if layer not in self._files):
-            return True
-        viewer = self._session.viewer
-        return any(
-            reference() is image and layer not in ours and stays(viewer, layer)
-            for layer, reference in self._beside.items()
-        )
+        ours = self._ours(image)
+        return any(each not in ours for each in self._session.showing.layers_of(image))
 
 
 def _is_painted(layer: Layer) -> bool:
-    """Say whether somebody painted on a map; they mostly cannot."""
+    """Say whether somebody painted on a layer, and did not undo it."""
     return isinstance(layer, Labels) and layer.editable and edits_of(layer)[1] > 0

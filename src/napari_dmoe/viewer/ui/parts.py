@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from qtpy.QtCore import QSize, Qt
-from qtpy.QtGui import QColor, QPaintEvent, QPixmap
+from qtpy.QtGui import QColor, QKeyEvent, QPaintEvent, QPixmap
 from qtpy.QtWidgets import (
     QApplication,
     QComboBox,
@@ -173,6 +173,14 @@ class NarrowCombo(QComboBox):
         if metrics.horizontalAdvance(shown) > room:
             shown = self.currentData(SHORT) or shown
         return metrics.elidedText(shown, Qt.TextElideMode.ElideRight, room)
+
+    def keyPressEvent(self, event: QKeyEvent | None) -> None:
+        """Leave keys with Ctrl to the window: they are no letters to search for."""
+        control = Qt.KeyboardModifier.ControlModifier
+        if event is not None and event.modifiers() & control:
+            event.ignore()
+        else:
+            super().keyPressEvent(event)
 
     def showPopup(self) -> None:
         """Open the list, as wide as its longest line."""
