@@ -61,16 +61,16 @@ def choose(desk: Desk, name: str) -> None:
     desk.wait_until_idle()
 
 
-def spans(desk: Desk) -> dict[str, str]:
-    """Return what stands beside the sizes, by the names of the lines."""
+def overlaps(desk: Desk) -> dict[str, str]:
+    """Return what the truth says beside the sizes, by the names of the lines."""
     rows = desk.segmenting.tab.result.table._facts
-    return {row.name: row.span.replace("\u00a0", " ") for row in rows}
+    return {row.name: row.beside.replace("\u00a0", " ") for row in rows}
 
 
 def test_without_a_truth_the_table_is_as_it_was(desk: Desk) -> None:
     assert offered(desk) == [NONE, FILE]
     assert view(desk).combo.currentText() == NONE
-    assert set(spans(desk).values()) == {""}
+    assert set(overlaps(desk).values()) == {""}
     assert view(desk).missed_box.isHidden()
 
 
@@ -84,7 +84,7 @@ def test_dice_and_iou_stand_beside_the_areas(desk: Desk) -> None:
     # The truth's rim has 4 pixels more below, and one of the cup's.
     rim, cup = 2 * n[1] / (2 * n[1] + 5), 2 * (n[2] - 1) / (2 * n[2] - 1)
     disc = 2 * (n[1] + n[2]) / (2 * (n[1] + n[2]) + 4)
-    found = spans(desk)
+    found = overlaps(desk)
     assert found["rim"] == f"Dice {rim:.3f}, IoU {rim / (2 - rim):.3f}"
     assert found["cup"] == f"Dice {cup:.3f}, IoU {cup / (2 - cup):.3f}"
     assert found["disc"] == f"Dice {disc:.3f}, IoU {disc / (2 - disc):.3f}"

@@ -83,6 +83,9 @@ class TruthControl(Control):
         self._is_on: WeakSet[Any] = WeakSet()
         self._put: WeakKeyDictionary[Any, _Put] = WeakKeyDictionary()
         self._followed: WeakSet[Any] = WeakSet()
+        self._outlined: WeakKeyDictionary[Any, weakref.ref[Labels]] = (
+            WeakKeyDictionary()
+        )
         self._connections = Connections(self)
         self._measuring = Measuring(self)
         self._measuring.arrived.connect(self._on_arrived)
@@ -203,13 +206,31 @@ class TruthControl(Control):
         )
         layer = self._session.groups.put(image, Group.WHAT_IF, layer_data, OWNER)
         self._put[plain(image)] = made_of
+        self._outline(image)
         if layer not in self._followed:
             self._followed.add(layer)
             self._connections.add(layer.events.visible, self._refresh.soon)
 
+    def _outline(self, image: Image) -> None:
+        """Let the mask be an outline, so that the marks are seen as they are."""
+        result = self._session.result_of(image)
+        mask = None if result is None else result.mask()
+        before = self._outlined.get(plain(image), lambda: None)()
+        if mask is before or mask is None:
+            return
+        self._fill_again(image)
+        if mask.contour == 0:  # else somebody wants it so
+            self._session.outlines.add(mask)
+            self._outlined[plain(image)] = weakref.ref(mask)
+
+    def _fill_again(self, image: Image) -> None:
+        before = self._outlined.pop(plain(image), lambda: None)()
+        self._session.outlines.discard(before)
+
     def _turn_off(self, image: Image) -> None:
         self._is_on.discard(plain(image))
         self._put.pop(plain(image), None)
+        self._fill_again(image)
         self._session.groups.hide(image, Group.WHAT_IF, OWNER)
 
     def _on_arrived(self) -> None:

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from napari_dmoe.inference.masks.truth import MISSED_WORDS, RegionScore
 from napari_dmoe.inference.pictures.colours import DIFFERENCE_COLOURS
+from napari_dmoe.models.class_spans import DISC_PARTS
 from napari_dmoe.quantities import sized
 from napari_dmoe.viewer.layers.measuring import Measured
 from napari_dmoe.viewer.rows import TableRow
@@ -15,6 +16,7 @@ from napari_dmoe.viewer.rows import TableRow
 _DISC = "disc"
 _NBSP = "\u00a0"
 """Keeps a number beside its name where the dock is narrow."""
+_MEASURES = {"Dice": "dice", "IoU": "iou"}
 
 
 def known_scores(
@@ -29,42 +31,52 @@ def known_scores(
 def with_scores(
     rows: Sequence[TableRow], measured: Sequence[Measured], lacks: Collection[str]
 ) -> list[TableRow]:
-    """Return lines of sizes with Dice and IoU beside them, and one for the disc.
+    """Return lines of sizes with Dice and IoU, and one for the disc.
 
-    They are those of the mask, then of each value of an unknown driver: of several
-    the least and the most Dice is told.
+    What was measured is the mask, then that of each value of an unknown driver. Of one
+    mask they stand beside its sizes; of several in lines of their own, with the least
+    and the most.
     """
     found, *spread = measured
-    scores = known_scores(found.scores, lacks)
-    said = {
-        each.name: overlap_text(each, [_of(each.name, other) for other in spread])
-        for each in scores
-    }
-    lines = [
-        replace(row, span=f"{row.span}, {said[row.name]}".removeprefix(", "))
-        if row.name in said
-        else row
-        for row in rows
-    ]
-    if _DISC in said:
-        parts = [size for size in found.sizes if size.name in ("rim", "cup")]
+    scores = {each.name: each for each in known_scores(found.scores, lacks)}
+    lines = list(rows)
+    if _DISC in scores:
+        parts = [size for size in found.sizes if size.name in DISC_PARTS]
         size = f"{sized(sum(each.size for each in parts))} {parts[0].unit}"
-        lines.append(TableRow(_DISC, size, said[_DISC]))
-    return lines
+        lines.append(TableRow(_DISC, size))
+    told: list[TableRow] = []
+    for row in lines:
+        score = scores.get(row.name)
+        if score is None:
+            told.append(row)
+        elif spread:
+            others = [_of(row.name, each) for each in spread]
+            told += [row, *_spread_rows(score, others)]
+        else:
+            told.append(replace(row, beside=overlap_text(score)))
+    return told
 
 
 def _of(name: str, measured: Measured) -> RegionScore:
     return next(each for each in measured.scores if each.name == name)
 
 
-def overlap_text(score: RegionScore, spread: Sequence[RegionScore] = ()) -> str:
-    """Say Dice and IoU of a region; of several masks the least and the most Dice."""
+def _spread_rows(score: RegionScore, others: Sequence[RegionScore]) -> list[TableRow]:
+    rows = []
+    for title, measure in _MEASURES.items():
+        values = [getattr(each, measure) for each in (score, *others)]
+        finite = [each for each in values if math.isfinite(each)]
+        span = f"{min(finite):.3f}–{max(finite):.3f}" if finite else ""
+        own = f"{values[0]:.3f}" if math.isfinite(values[0]) else "in neither"
+        rows.append(TableRow(f"  {title}", own, span))
+    return rows
+
+
+def overlap_text(score: RegionScore) -> str:
+    """Say Dice and IoU of a region."""
     if not math.isfinite(score.dice):
         return "in neither"
-    values = [each.dice for each in (score, *spread) if math.isfinite(each.dice)]
-    ends = f" ({min(values):.3f}–{max(values):.3f})" if spread else ""
-    text = f"Dice {score.dice:.3f}{ends}".replace(" ", _NBSP)
-    return f"{text}, IoU{_NBSP}{score.iou:.3f}"
+    return f"Dice{_NBSP}{score.dice:.3f}, IoU{_NBSP}{score.iou:.3f}"
 
 
 def dice_text(scores: Sequence[RegionScore]) -> str:
@@ -83,10 +95,9 @@ def score_cells(
     rows = []
     for score in known_scores(found.scores, lacks):
         others = [_of(score.name, each) for each in spread]
-        for measure in ("dice", "iou"):
+        for title, measure in _MEASURES.items():
             values = [getattr(each, measure) for each in (score, *others)]
             finite = [each for each in values if math.isfinite(each)] if spread else []
-            title = {"dice": "Dice", "iou": "IoU"}[measure]
             rows.append(
                 {
                     "measure": f"{score.name} {title}",

@@ -105,8 +105,8 @@ class Session:
         viewer.layers.events.inserted.connect(self._on_layers)
         viewer.layers.events.removed.connect(self._on_layers)
         viewer.layers.selection.events.active.connect(self._on_active)
-        self._on_layers()
         self._on_active()
+        self._on_layers()
         self._arrivals = Arrivals(viewer, self.outlines)
 
     @property

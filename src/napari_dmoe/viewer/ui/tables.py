@@ -316,9 +316,9 @@ class Facts(Table):
         return [TableRow("", "", self._title)] if has_title else []
 
     def _line(self, fact: TableRow) -> Line:
-        span = fact.span.replace("–", _DASH_THAT_MAY_BREAK)
+        span = fact.remark.replace("–", _DASH_THAT_MAY_BREAK)
         cells = {"name": fact.name, "value": fact.value, "span": span}
-        return Line(cells, self._help if span else {}, fact.colour)
+        return Line(cells, self._help if fact.span else {}, fact.colour)
 
     def _share_width(self) -> None:
         """Wrap the spans in what is left of the width."""
