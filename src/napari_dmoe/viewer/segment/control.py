@@ -8,6 +8,7 @@ from napari_dmoe.viewer.bench import Bench, TabControl
 from napari_dmoe.viewer.segment.action_view import Remedy
 from napari_dmoe.viewer.segment.browse import BrowseControl
 from napari_dmoe.viewer.segment.compare import CompareControl
+from napari_dmoe.viewer.segment.correcting import Correcting
 from napari_dmoe.viewer.segment.fit import FitControl
 from napari_dmoe.viewer.segment.found_masks import FoundMasks
 from napari_dmoe.viewer.segment.many.files import FileSeries
@@ -65,6 +66,8 @@ class SegmentControl(TabControl):
         self.reopening = Reopening(bench, tab.series, self.series)
         self.layer_series = LayerSeries(bench, self.run, tab.series, self.series)
         self.files = ResultFiles(bench, tab.result, self.truth.read)
+        self.correcting = Correcting(bench, tab.result, self.browse.visits)
+        self.files.save_in_place = self.correcting.save
         self.found_masks = FoundMasks(bench, tab.found_masks)
         self.file_series = FileSeries(bench, tab.series, self.series, self.reopening)
         self._is_awaited = False
