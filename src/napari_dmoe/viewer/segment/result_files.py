@@ -62,6 +62,8 @@ class ResultFiles(Control):
         super().__init__(bench, section)
         self._parent, self._reopened = section, reopened
         self._read_truth = read_truth
+        self.save_in_place: Callable[[], bool] = lambda: False
+        """Saves what belongs to a series where it lies; says whether it does."""
         section.table_requested.connect(self._on_table)
         section.save_requested.connect(self._on_save)
         section.open_requested.connect(self._on_open)
@@ -87,6 +89,8 @@ class ResultFiles(Control):
             self._save(target, partial(_save_table, masks.copied(), step))
 
     def _on_save(self) -> None:
+        if self.save_in_place():
+            return
         _, result = self._session.current
         mask = None if result is None else result.mask()
         if result is None or mask is None:
