@@ -58,7 +58,7 @@ def test_sweep_writes_masks_maps_table_picture_and_record(
     assert iio.imread(out / "eye.sweep.png").ndim == 3
     record = json.loads((out / "eye.sweep.json").read_text())
     assert (record["reference"], len(record["values"])) == ("Black", 3)
-    assert not any("61" in row.values() for row in rows)
+    assert not any("61" in row.values() for row in rows)  # the model's hash may
 
 
 @pytest.mark.parametrize("scored_at", ["source", "network"])
