@@ -9,7 +9,7 @@ a blank may have few values, too.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
@@ -17,7 +17,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_dmoe.imaging.label_values import counted, is_soft
+from napari_dmoe.imaging.label_values import (
+    LabelError,
+    compact,
+    counted,
+    is_soft,
+    whole_numbers,
+)
 
 MOST_CLASSES = 8
 """Values that a mask may have, to be told from a photograph by them."""
@@ -36,6 +42,12 @@ _SAMPLE = 4096
 
 _MOST = 2**22
 """Samples that are looked at of larger arrays, evenly spread."""
+
+_FLAT = 0.9
+"""Share of neighbours along a row that are equal in labels, and not in photographs."""
+
+_MIDDLE = 128
+"""From which grey on a JPEG's pixel belongs to the mask."""
 
 _BEHIND = re.compile(
     rf"(?P<base>.+?)[{MARKS}]+(?:{MASK_WORDS})(?:[{MARKS}]*\d+)?", re.I | re.S
@@ -107,8 +119,8 @@ class Values:
     """Whether it is greys about 0 and 255, as JPEG makes them of a mask."""
     has_few_colours: bool = False
     """Whether it is in colour, and has few."""
-    is_whole: bool = False
-    """Whether it is whole numbers, one a pixel, however many."""
+    is_flat: bool = False
+    """Whether it is areas of whole numbers, however many: most neighbours are equal."""
 
     @property
     def is_like_mask(self) -> bool:
@@ -141,7 +153,7 @@ def values_of(samples: NDArray[Any], *, is_colour: bool = False) -> Values:
     if some.dtype.kind == "f":
         return Values()
     soft = some.dtype == np.uint8 and is_soft(counted(some))
-    return Values(is_grey_of_two=soft, is_whole=not is_colour)
+    return Values(is_grey_of_two=soft, is_flat=_is_flat(some))
 
 
 def _of_few(found: NDArray[Any]) -> Values:
@@ -150,7 +162,12 @@ def _of_few(found: NDArray[Any]) -> Values:
         is_whole = np.isfinite(numbers).all() and (numbers == np.rint(numbers)).all()
     if not is_whole or 0 not in numbers or numbers.min() < 0:
         return Values()  # a mask has a background
-    return Values(tuple(sorted(int(n) for n in numbers)), is_whole=True)
+    return Values(tuple(sorted(int(n) for n in numbers)), is_flat=True)
+
+
+def _is_flat(samples: NDArray[Any]) -> bool:
+    equal = samples[..., 1:] == samples[..., :-1]
+    return bool(equal.size and np.count_nonzero(equal) >= _FLAT * equal.size)
 
 
 def _spread(samples: NDArray[Any], *, is_colour: bool) -> NDArray[Any]:
@@ -166,6 +183,58 @@ def _grey_of(colours: NDArray[Any]) -> NDArray[Any] | None:
     red, green, blue = (colours[..., i] for i in range(3))
     is_grey = np.array_equal(red, green) and np.array_equal(red, blue)
     return np.ascontiguousarray(red) if is_grey else None
+
+
+def numbers_of(
+    samples: NDArray[Any], *, is_colour: bool = False
+) -> tuple[NDArray[Any], tuple[str, ...]]:
+    """Return the labels that a picture's samples are, and what was understood.
+
+    Parameters
+    ----------
+    samples : (*S) or (*S, 3 or 4) array
+        Samples of the picture.
+    is_colour : bool
+        Whether the last axis is red, green, blue and maybe opacity.
+
+    Returns
+    -------
+    tuple of (*S) array and tuple of str
+        Whole numbers in as few bits as they need. Greys about 0 and 255, as JPEG makes
+        them, are 0 and 255. Colours are numbered as they get brighter, black first.
+
+    Raises
+    ------
+    LabelError
+        When they have fractions, or more colours than a mask has.
+    """
+    said: list[str] = []
+    grey = _grey_of(samples) if is_colour else samples
+    if grey is None:
+        return _numbered(samples[..., :3])
+    values = whole_numbers(grey)
+    is_many = values.dtype == np.uint8 and not len(few_values(values))
+    if is_many and is_soft(counted(values)):
+        values = np.where(values >= _MIDDLE, np.uint8(255), np.uint8(0))
+        said.append(f"its greys, as JPEG makes them, are 255 from {_MIDDLE} on")
+    return np.asarray(compact(values)), tuple(said)
+
+
+def _numbered(colours: NDArray[Any]) -> tuple[NDArray[Any], tuple[str, ...]]:
+    together = pixels_together(colours)[..., 0]
+    few = few_values(together)
+    if not len(few):
+        raise LabelError(
+            "labels are one number a pixel, but this picture has many colours: save it "
+            "as a grey image"
+        )
+    rows = few.view(colours.dtype).reshape(-1, colours.shape[-1])
+    order = np.lexsort((*rows.T[::-1], rows.astype(float).sum(1)))
+    labels = np.zeros(together.shape, np.uint8)
+    first = 0 if not rows[order[0]].any() else 1  # what is not black is no background
+    for number, place in enumerate(order, start=first):
+        labels[together == few[place]] = number
+    return labels, ("its colours are numbered from dark to bright",)
 
 
 class Certainty(IntEnum):
@@ -187,6 +256,18 @@ class Picture:
     values: Values = Values()
     folder: str = ""
     """The name of the folder that it lies in, where it is a file."""
+    also: str = ""
+    """What else it is called, such as by a person."""
+
+    def is_called(self, names: Collection[str]) -> bool:
+        """Say whether it has one of some names, which are in lower case."""
+        return bool({self.stem.casefold(), self.also.casefold()} & set(names))
+
+    @property
+    def may_be_mask(self) -> bool:
+        """Whether it may be a mask, by itself."""
+        says = bool(mask_base(self.stem)) or is_folder_of_masks(self.folder)
+        return self.values.is_like_mask or (self.values.is_flat and says)
 
 
 @dataclass(frozen=True)
@@ -233,11 +314,10 @@ def judge(
     in_masks = is_folder_of_masks(picture.folder)
     says = bool(base) or in_masks
     values = picture.values
-    is_numbers = is_labels or values.is_like_mask or (values.is_whole and says)
-    if not is_numbers:
+    if not (is_labels or picture.may_be_mask):
         return Judgement()
     called = {each.casefold() for each in (base, picture.stem) if each}
-    named = [i for i, each in enumerate(images) if each.stem.casefold() in called]
+    named = [i for i, each in enumerate(images) if each.is_called(called)]
     both = [i for i in named if i in fitting]
     if both:
         is_other = says or is_labels or not images[both[0]].values.is_like_mask

@@ -41,6 +41,10 @@ class Column:
     help: str = ""
     is_right: bool = False
     """Whether its texts end at its right edge, as its numbers always do."""
+    decimals: int | None = None
+    """Of its numbers; None for as many as there is room for."""
+    is_unknown_last: bool = False
+    """Whether cells that are not known stay behind all others, however it is sorted."""
 
 
 @dataclass(frozen=True)

@@ -24,9 +24,8 @@ from napari_dmoe.viewer.fine_tune.pairs import Bond, Pair, find_pairs
 from napari_dmoe.viewer.layers.labels_on import (
     fits,
     on_image,
-    same_grid,
 )
-from napari_dmoe.viewer.layers.placement import to_image
+from napari_dmoe.viewer.layers.placement import same_grid, to_image
 from napari_dmoe.viewer.session import results
 from napari_dmoe.viewer.session.session import Session
 

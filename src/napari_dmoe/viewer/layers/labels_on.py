@@ -19,6 +19,7 @@ from napari_dmoe.viewer.layers.placement import (
     axis_names,
     data_to_world,
     length_factors,
+    same_grid,
     samples_of,
     to_image,
 )
@@ -30,30 +31,6 @@ def fits(image: Image, labels: Labels) -> bool:
     That of another order is told where both name their axes z, y and x.
     """
     return same_grid(image, labels) or _turned(image, labels) is not None
-
-
-def same_grid(image: Image, labels: Labels) -> bool:
-    """Say whether labels lie on an image's pixels, to half a pixel."""
-    names = axis_names(image)
-    if labels.ndim != image.ndim:
-        return False
-    wanted, found = _shape(image), _shape(labels)
-    kept = [i for i, name in enumerate(names) if name != CHANNEL_AXIS]
-    if any(wanted[i] != found[i] for i in kept) or 0 in wanted:
-        return False
-    square = np.ix_([*kept, -1], [*kept, -1])
-    ours, theirs = (data_to_world(layer)[square] for layer in (image, labels))
-    last = np.array([wanted[i] - 1 for i in kept], float)
-    ends = np.array([np.zeros(len(kept)), *np.diag(last), last])
-    corners = np.vstack([ends.T, np.ones(len(ends))])
-    apart = np.linalg.norm(((ours - theirs) @ corners)[:-1], axis=0).max()
-    pixel = np.linalg.norm(ours[:-1, :-1], axis=0).min()
-    return bool(apart <= pixel / 2)
-
-
-def _shape(layer: Any) -> tuple[int, ...]:
-    data = samples_of(layer)
-    return tuple(map(int, data.shape[: layer.ndim]))
 
 
 def _turned(image: Image, labels: Labels) -> SpatialImage | None:

@@ -183,6 +183,11 @@ def length_factors(layer: Layer, axes: Sequence[int]) -> list[float] | None:
     return [float((1.0 * unit).to(LENGTH_UNIT).magnitude) for unit in units]
 
 
+def place_of(layer: Layer) -> dict[str, Any]:
+    """Return the arguments, :data:`PLACE`, that put another layer where one lies."""
+    return {name: getattr(layer, name) for name in PLACE}
+
+
 def has_no_size(layer: Image, dims: int = 2) -> bool:
     """Say whether nothing but a person tells how large the pixels of a layer are."""
     names = axis_names(layer, dims)

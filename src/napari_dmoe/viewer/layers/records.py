@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from napari_dmoe.inference.results import provenance
 from napari_dmoe.inference.results.provenance import METADATA_KEY, Provenance
+from napari_dmoe.viewer.layers.found_masks import is_undecided
 
 _SHORT_HASH = 12
 
@@ -45,8 +46,11 @@ def is_mask(layer: Layer | None) -> bool:
 
 
 def is_input(layer: Layer | None) -> TypeGuard[Image]:
-    """Say whether a layer is an image, and not made of a result."""
-    return isinstance(layer, Image) and not is_map(layer)
+    """Say whether a layer is an image, and not made of a result.
+
+    One that looks like a mask is none until somebody says that it is.
+    """
+    return isinstance(layer, Image) and not is_map(layer) and not is_undecided(layer)
 
 
 def is_map(layer: Layer) -> bool:

@@ -6,9 +6,14 @@ from qtpy.QtCore import QTimer
 
 from napari_dmoe.viewer.bench import Bench, TabControl
 from napari_dmoe.viewer.segment.action_view import Remedy
+from napari_dmoe.viewer.segment.browse import BrowseControl
 from napari_dmoe.viewer.segment.compare import CompareControl
 from napari_dmoe.viewer.segment.fit import FitControl
-from napari_dmoe.viewer.segment.many_images import FileSeries, LayerSeries
+from napari_dmoe.viewer.segment.found_masks import FoundMasks
+from napari_dmoe.viewer.segment.many.files import FileSeries
+from napari_dmoe.viewer.segment.many.layers import LayerSeries
+from napari_dmoe.viewer.segment.many.reopen import Reopening
+from napari_dmoe.viewer.segment.many.results import SeriesResults
 from napari_dmoe.viewer.segment.model import ModelLoader
 from napari_dmoe.viewer.segment.pixel_size import PixelSizeControl
 from napari_dmoe.viewer.segment.readiness import (
@@ -53,11 +58,15 @@ class SegmentControl(TabControl):
         self.pixel_size = PixelSizeControl(bench, tab.image.pixel_size)
         self.seen_frame = SeenFrame(bench, tab.image)
         self.truth = TruthControl(bench, tab.result.truth)
+        self.browse = BrowseControl(bench, tab.image.browse, self.truth.open)
         self.results = ResultControl(bench, tab.result, self.fit, self.truth)
         self.compare = CompareControl(bench, tab.compare)
-        self.layer_series = LayerSeries(bench, self.run, tab.series)
+        self.series = SeriesResults(bench, tab.series)
+        self.reopening = Reopening(bench, tab.series, self.series)
+        self.layer_series = LayerSeries(bench, self.run, tab.series, self.series)
         self.files = ResultFiles(bench, tab.result, self.truth.read)
-        self.file_series = FileSeries(bench, tab.series, self.files)
+        self.found_masks = FoundMasks(bench, tab.found_masks)
+        self.file_series = FileSeries(bench, tab.series, self.series, self.reopening)
         self._is_awaited = False
         self._connect()
         self._on_settings()

@@ -131,19 +131,18 @@ def file_rows(masks: ShownMasks, step: Sequence[int]) -> list[dict[str, str]]:
     return [row | {"note": note} for row in rows] if note else rows
 
 
-def image_row(masks: ShownMasks, step: Sequence[int]) -> dict[str, str]:
-    """Return the cells of an image in a table of images, as ``segment.csv`` has them.
+def measured_places(
+    masks: ShownMasks, step: Sequence[int]
+) -> tuple[str, Measured | None]:
+    """Return what the planes or volumes of an image show together, in a sentence.
 
-    Of several planes or volumes they say what all show together, and no sizes.
+    Beside it, what was measured where there is one: of several no size can be told.
     """
     first = [masks.at(place)[:1] for place, _ in _places(masks, step)]
     measured = [masks.measure(shown)[0] for shown in first]
     what = "planes" if len(masks.made.grid.shape) == 2 else "volumes"
     found = [(each.headline, each.sizes) for each in measured]
-    row = {"headline": of_frames(found, what)}
-    if len(measured) == 1:
-        row |= {each.name: each.value for each in masks.rows(measured)}
-    return row
+    return of_frames(found, what), measured[0] if len(measured) == 1 else None
 
 
 def image_scores(masks: ShownMasks, step: Sequence[int]) -> tuple[RegionScore, ...]:

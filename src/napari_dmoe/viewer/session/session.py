@@ -34,9 +34,11 @@ from napari_dmoe.viewer.session.images import Drawn, Versions, inputs_of
 from napari_dmoe.viewer.session.inquiry import Inquiry
 from napari_dmoe.viewer.session.models import LeavingModel, ModelsChosen
 from napari_dmoe.viewer.session.patients import TYPED, Patients
+from napari_dmoe.viewer.session.pictures import Pictures
 from napari_dmoe.viewer.session.requests import Request
 from napari_dmoe.viewer.session.results import MaskWatch, Outcome, Result, latest, show
 from napari_dmoe.viewer.session.samples import Arrivals
+from napari_dmoe.viewer.session.series import Shelf
 from napari_dmoe.viewer.session.shares import Stated, StatedShares
 from napari_dmoe.viewer.session.showing import Showing
 from napari_dmoe.viewer.session.truths import Truths
@@ -90,12 +92,12 @@ class Session:
         """The layers on images besides their masks."""
         self.seen_frames = SeenFrames(viewer)
         """Frames around what the model will see of images that it crops."""
-        self.shares = StatedShares()
-        """Shares of the values of unknown drivers, where a person stated them."""
+        self.shares, self.pictures = StatedShares(), Pictures()
+        """Shares of unknown values that a person stated; images to go through."""
         self.outlines = Outlines(viewer)
         """Masks that are drawn as outlines."""
-        self.truths = Truths(viewer)
-        """Which labels are the truth of which image."""
+        self.truths, self.series = Truths(viewer), Shelf()
+        """Which labels are the truth of which image; what was segmented in a row."""
         self._pointer = RestingPointer(viewer)
         self._versions, self._drawn = Versions(self._on_image_data), Drawn()
         self._masks = MaskWatch(self.result_changed.emit)
@@ -103,8 +105,8 @@ class Session:
         viewer.layers.events.inserted.connect(self._on_layers)
         viewer.layers.events.removed.connect(self._on_layers)
         viewer.layers.selection.events.active.connect(self._on_active)
-        self._on_layers()
         self._on_active()
+        self._on_layers()
         self._arrivals = Arrivals(viewer, self.outlines)
 
     @property

@@ -118,7 +118,9 @@ class Showing:
         if is_another and before is not None:
             self._places[before] = place_in(viewer, before)
         self._image = None if image is None else weakref.ref(image)
-        self._is_to_frame |= is_another and image is not None
+        # Who opens the dock beside the only image goes on seeing what they saw.
+        is_alone = before is None and is_settled and not self._others_seen(image)
+        self._is_to_frame |= is_another and image is not None and not is_alone
         with pointer_away(viewer):
             slide = self._slide if is_another and is_settled else lambda: None
             self._stage.show(image, slide)
@@ -136,6 +138,9 @@ class Showing:
         first = next(iter(seen or images), None)
         if self.image is None and first is not None:
             self.show(first, is_settled=is_settled)
+
+    def _others_seen(self, image: Image | None) -> bool:
+        return any(each.visible and each is not image for each in self._images)
 
     def _select(self, viewer: ViewerModel, image: Image) -> None:
         """Let nobody paint on what belongs to another image, and is not seen."""
