@@ -28,6 +28,7 @@ from napari_dmoe.viewer.segment.readiness import (
     Readiness,
     readiness,
 )
+from napari_dmoe.viewer.segment.reopened_masks import ReopenedMasks
 from napari_dmoe.viewer.segment.result import ResultControl
 from napari_dmoe.viewer.segment.result_files import ResultFiles
 from napari_dmoe.viewer.segment.run import Run, RunControl
@@ -65,10 +66,12 @@ class SegmentControl(TabControl):
         self.series = SeriesResults(bench, tab.series)
         self.reopening = Reopening(bench, tab.series, self.series)
         self.layer_series = LayerSeries(bench, self.run, tab.series, self.series)
-        self.files = ResultFiles(bench, tab.result, self.truth.read)
+        self.found_masks = FoundMasks(bench, tab.found_masks)
+        reopened = ReopenedMasks(bench, tab.result, self.found_masks)
+        self.files = ResultFiles(bench, tab.result, self.truth.read, reopened)
+        self.files.series_requested.connect(self.reopening.open)
         self.correcting = Correcting(bench, tab.result, self.browse.visits)
         self.files.save_in_place = self.correcting.save
-        self.found_masks = FoundMasks(bench, tab.found_masks)
         self.file_series = FileSeries(bench, tab.series, self.series, self.reopening)
         self._is_awaited = False
         self._connect()
