@@ -68,7 +68,7 @@ class SegmentControl(TabControl):
         self.layer_series = LayerSeries(bench, self.run, tab.series, self.series)
         self.found_masks = FoundMasks(bench, tab.found_masks)
         reopened = ReopenedMasks(bench, tab.result, self.found_masks)
-        self.files = ResultFiles(bench, tab.result, self.truth.read, reopened)
+        self.files = ResultFiles(bench, tab.result, reopened, self.truth.read)
         self.files.series_requested.connect(self.reopening.open)
         self.correcting = Correcting(bench, tab.result, self.browse.visits)
         self.files.save_in_place = self.correcting.save

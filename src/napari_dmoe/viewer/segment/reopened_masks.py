@@ -51,23 +51,14 @@ class ReopenedMasks(Control):
 
     def open(self, paths: Sequence[Path]) -> None:
         """Open masks, each for the open image that it belongs to."""
-        self._open(paths, self._found.images, is_said=False)
-
-    def open_for(self, path: Path, image: Image | None) -> None:
-        """Open a mask for the image that it is said to be of."""
-        self._open([path], [] if image is None else [image], is_said=True)
-
-    def _open(
-        self, paths: Sequence[Path], among: Sequence[Image], *, is_said: bool
-    ) -> None:
+        among, dims = self._found.images, self._session.dims
         references = [weakref.ref(image) for image in among]
-        dims = self._session.dims
-        pixels = [None if is_said else _pixels(image, dims) for image in among]
+        pixels = [_pixels(image, dims) for image in among]
         name = paths[0].name if len(paths) == 1 else f"{len(paths)} masks"
         order = Order(
             title=f"dMoE: opening {name}",
             status=f"Opening {name} …",
-            work=partial(_read_each, tuple(paths), pixels, is_said),
+            work=partial(_read_each, tuple(paths), pixels),
             then=partial(self._on_read, references),
             if_stopped=lambda: "Stopped. Nothing was opened.",
         )
@@ -184,7 +175,6 @@ def _pixels(image: Image, dims: int) -> SpatialImage | None:
 def _read_each(
     paths: Sequence[Path],
     pixels: Sequence[SpatialImage | None],
-    is_said: bool,
     hook: ProgressHook,
 ) -> tuple[list[_Read], list[str]]:
     """Read masks; one that cannot be read is told of, unless it is the only one."""
@@ -198,8 +188,7 @@ def _read_each(
                 raise
             problems.append(f"{error}.")
             continue
-        everyone = range(len(pixels)) if is_said else _of_record(mask, pixels)
-        read.append(_Read(mask, tuple(everyone)))
+        read.append(_Read(mask, tuple(_of_record(mask, pixels))))
     return read, problems
 
 

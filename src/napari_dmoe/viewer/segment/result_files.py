@@ -56,12 +56,12 @@ class ResultFiles(Control):
         self,
         bench: Bench,
         section: ResultSection,
-        read_truth: ReadTruthOf,
         reopened: ReopenedMasks,
+        read_truth: ReadTruthOf,
     ) -> None:
         super().__init__(bench, section)
-        self._read_truth = read_truth
         self._parent, self._reopened = section, reopened
+        self._read_truth = read_truth
         self.save_in_place: Callable[[], bool] = lambda: False
         """Saves what belongs to a series where it lies; says whether it does."""
         section.table_requested.connect(self._on_table)
@@ -146,10 +146,6 @@ class ResultFiles(Control):
         masks = [path for path in chosen if path not in tables]
         if masks:
             self._reopened.open(masks)
-
-    def open_mask(self, path: Path, image: Image | None) -> None:
-        """Open a mask, as a result of an image if it lies on its pixels."""
-        self._reopened.open_for(path, image)
 
     def _ask(
         self,
