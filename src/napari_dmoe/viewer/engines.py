@@ -53,6 +53,8 @@ class Surroundings:
     """What bundled models are called where a person reads of them."""
     dims: Mapping[str, int] = field(default_factory=dict)
     """How many axes bundled models see at once: 2 or 3."""
+    finds: Mapping[str, tuple[int, tuple[str, ...]]] = field(default_factory=dict)
+    """The same and the classes of models and files whose cards are known."""
 
 
 def look_around() -> Surroundings:
@@ -64,7 +66,7 @@ def look_around() -> Surroundings:
 
     import napari_dmoe.inference.running.segment  # noqa: F401 - not at the first click
     from napari_dmoe.inference.running.devices import choose_device
-    from napari_dmoe.models.checkpoint import bundled_dims, bundled_names
+    from napari_dmoe.models.checkpoint import bundled_names, stated_card
     from napari_dmoe.models.titles import bundled_titles
     from napari_dmoe.training.child.private import remove_abandoned
 
@@ -73,12 +75,16 @@ def look_around() -> Surroundings:
     gpus = [f"cuda:{i}" for i in range(torch.cuda.device_count())]
     if torch.backends.mps.is_available():
         gpus.append("mps")
+    bundled = bundled_names()
+    stated = {name: stated_card(name) for name in (*bundled, *recent_models())}
+    cards = {name: card for name, card in stated.items() if card is not None}
     return Surroundings(
         device=choose_device().reason,
         devices=("auto", "cpu", *gpus),
-        models=bundled_names(),
+        models=bundled,
         titles=bundled_titles(),
-        dims=bundled_dims(),
+        dims={name: cards[name].dims for name in bundled if name in cards},
+        finds={name: (each.dims, each.classes) for name, each in cards.items()},
     )
 
 
@@ -139,6 +145,7 @@ def series(*arguments: Any, **options: Any) -> list[Done]:
     how = SeriesOptions(
         options.pop("settings"),
         priors=options.pop("priors", None),
+        resume=options.pop("resume", False),
         overwrite=options.pop("overwrite", False),
     )
     return segment_series(*arguments, options=how, **options)
@@ -232,7 +239,7 @@ class Engines:
     replay: Callable[..., Replay] = replay
     find_model: Callable[..., LoadedModel | None] = find_model
     read_routing: Callable[..., RoutingMaps] = read_routing
-    entries: Callable[[Path], Sequence[Entry]] = entries
+    entries: Callable[..., Sequence[Entry]] = entries
     series: Callable[..., list[Done]] = series
     look_at_guard: Callable[..., Guarding] = look_at_guard
     start_tuning: Callable[[Path, Any], Any] = start_tuning

@@ -30,7 +30,7 @@ def reopened_result(mask: Labels, image: Image) -> Result | None:
     or on other pixels.
     """
     record = layer_record(mask)
-    if record is None or not _is_on(mask, image):
+    if record is None or not is_on(mask, image):
         return None
     dims = len(record.grid["shape"])
     names = axis_names(image, dims)
@@ -59,19 +59,23 @@ def show_alone(
     It becomes a result of the image where it lies on its pixels; no run replaces it.
     """
     shown = dict.fromkeys([*(r.mask() for r in session.results_of(image)), source])
-    said = hide([each for each in shown if each is not None and each is not made])
+    others = [each for each in shown if each is not None and each is not made]
+    said = hide(session, others)
     result = reopened_result(made, image)
     if result is not None:
         session.set_result(image, result)
-    made.visible = True
+    else:
+        session.showing.own(image, made)
+    session.showing.see(made, True)
     return said
 
 
-def hide(layers: Sequence[Layer]) -> str:
+def hide(session: Session, layers: Sequence[Layer]) -> str:
     """Hide layers, and say which of them were seen."""
-    hidden = [each for each in layers if each.visible]
+    showing = session.showing
+    hidden = [each for each in layers if showing.is_seen(each)]
     for each in hidden:
-        each.visible = False
+        showing.see(each, False)
     listed = quoted([each.name for each in hidden])
     return f"Hidden meanwhile: {listed}." if listed else ""
 
@@ -81,7 +85,8 @@ def quoted(names: Sequence[str]) -> str:
     return ", ".join(f"“{name}”" for name in names)
 
 
-def _is_on(mask: Labels, image: Image) -> bool:
+def is_on(mask: Labels, image: Image) -> bool:
+    """Say whether a mask has an image's pixels, in its place."""
     shape = samples_of(image).shape
     if mask.ndim != image.ndim or tuple(mask.data.shape) != tuple(shape[: image.ndim]):
         return False

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from qtpy.QtCore import QSize, Qt
-from qtpy.QtGui import QColor, QPaintEvent, QPixmap
+from qtpy.QtCore import QPoint, QSize, Qt
+from qtpy.QtGui import QColor, QKeyEvent, QPaintEvent, QPixmap
 from qtpy.QtWidgets import (
     QApplication,
     QComboBox,
@@ -174,6 +174,14 @@ class NarrowCombo(QComboBox):
             shown = self.currentData(SHORT) or shown
         return metrics.elidedText(shown, Qt.TextElideMode.ElideRight, room)
 
+    def keyPressEvent(self, event: QKeyEvent | None) -> None:
+        """Leave keys with Ctrl to the window: they are no letters to search for."""
+        control = Qt.KeyboardModifier.ControlModifier
+        if event is not None and event.modifiers() & control:
+            event.ignore()
+        else:
+            super().keyPressEvent(event)
+
     def showPopup(self) -> None:
         """Open the list, as wide as its longest line."""
         view = self.view()
@@ -290,7 +298,8 @@ class ScrollColumn(QScrollArea):
 
     def show_from(self, section: QWidget) -> None:
         """Scroll so that a section is at the top, where the first one stands."""
-        self.verticalScrollBar().setValue(section.y() - _MARGIN)
+        place = section.mapTo(self.widget(), QPoint(0, 0))
+        self.verticalScrollBar().setValue(place.y() - _MARGIN)
 
 
 class _Content(QWidget):
@@ -338,6 +347,11 @@ class Fold(QWidget):
         # The arrow stands in the text, in the colour of whatever theme there is.
         self.button.setText(f"{'▾' if is_open else '▸'} {self._title}")
         self._content.setVisible(is_open)
+
+    def rename(self, title: str) -> None:
+        """Give it another title; it stays as it is."""
+        self._title = title
+        self.unfold(self._is_open)
 
     def _on_clicked(self) -> None:
         self.unfold(not self._is_open)

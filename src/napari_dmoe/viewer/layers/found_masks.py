@@ -1,0 +1,112 @@
+"""Masks that were found among the layers: of which image they are, and as labels.
+
+Knows no Qt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from napari.layers import Image, Labels, Layer
+
+from napari_dmoe.imaging.label_values import counted, of_one_class
+from napari_dmoe.imaging.mask_likeness import Judgement, judge
+from napari_dmoe.viewer.layers.labels_on import fits
+from napari_dmoe.viewer.layers.look import mask_look
+from napari_dmoe.viewer.layers.names import layer_name
+from napari_dmoe.viewer.layers.placement import LayerData, place_of
+from napari_dmoe.viewer.layers.undecided import (
+    LABELS,
+    LOOKS_KEY,
+    NUMBERED,
+    picture_of,
+    seen,
+    stem_of,
+)
+
+
+def judged(layer: Layer, images: Sequence[Image]) -> Judgement:
+    """Say whether a layer is a mask, and of which of some images it may be one."""
+    fitting = [i for i, image in enumerate(images) if may_lie_on(layer, image)]
+    return judge(
+        picture_of(layer),
+        [picture_of(each) for each in images],
+        fitting=fitting,
+        is_labels=isinstance(layer, Labels),
+    )
+
+
+def judged_file(path: Path, mask: Labels, images: Sequence[Image]) -> Judgement:
+    """Say of which of some images a mask from a file may be, not in a viewer yet."""
+    picture = replace(seen(mask), stem=stem_of(path), folder=path.parent.name)
+    fitting = [i for i, image in enumerate(images) if may_lie_on(mask, image)]
+    pictures = [picture_of(each) for each in images]
+    return judge(picture, pictures, fitting=fitting, is_labels=True)
+
+
+def may_lie_on(layer: Layer, image: Image) -> bool:
+    """Say whether a layer has an image's pixels, in its place or in none of its own."""
+    if is_placed(layer):
+        return fits(image, layer)
+    return picture_of(layer).shape == picture_of(image).shape
+
+
+def is_placed(layer: Layer) -> bool:
+    """Say whether a layer says where it lies: a picture's file does not."""
+    units = {str(unit) for unit in layer.units}
+    at_rest = np.array_equal(layer.affine.affine_matrix, np.eye(layer.ndim + 1))
+    plain_scale = np.all(layer.scale == 1) and not np.any(layer.translate)
+    is_turned = not np.array_equal(layer.rotate, np.eye(layer.ndim))
+    return not (at_rest and plain_scale and units <= {"pixel"}) or is_turned
+
+
+def in_classes(
+    values: Any, classes: Sequence[str]
+) -> tuple[Any, tuple[str, ...], dict[str, Any]]:
+    """Return labels as a model has them, where that is beyond doubt.
+
+    Parameters
+    ----------
+    values : (*S) integer array
+        Labels.
+    classes : sequence of str
+        The model's, background first; nothing without a model.
+
+    Returns
+    -------
+    tuple
+        The labels, what was decided, and the arguments of a layer in the model's
+        colours where each label is one of its classes.
+    """
+    found = counted(values)
+    said: tuple[str, ...] = ()
+    if len(classes) == 2:
+        read = of_one_class(values, found, classes[1])
+        if read is not None:
+            values, said = read[0].astype(np.uint8), (read[1],)
+            found = counted(values)
+    is_of_model = bool(classes) and set(found) <= set(range(len(classes)))
+    return values, said, mask_look(classes) if is_of_model else {}
+
+
+def as_labels(layer: Image, labels: Any, owner: Image | None) -> LayerData:
+    """Return an Image layer's labels as the layer to come, under its name.
+
+    It lies where the image lies that it belongs to, if it has no place of its own.
+    """
+    where = layer if owner is None or is_placed(layer) else owner
+    name = named_for(str(layer.name), owner)
+    said = {**layer.metadata, LOOKS_KEY: LABELS}
+    return labels, place_of(where) | {"name": name, "metadata": said}, "labels"
+
+
+def named_for(name: str, owner: Image | None) -> str:
+    """Return the name of labels, another one where they are called as their image."""
+    if owner is None:
+        return name
+    plain_name, of_owner = (NUMBERED.sub("", each) for each in (name, str(owner.name)))
+    return layer_name(str(owner.name), LABELS) if plain_name == of_owner else name
