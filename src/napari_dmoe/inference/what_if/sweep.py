@@ -132,7 +132,10 @@ def sweep(
     moved = moved_masks(
         loaded, image, choices[place], settings, like=chosen, progress=part
     )
-    yardstick = yardstick_of(values[place].name, chosen, moved, n_values)
+    trained = [value.labels for value in values if not value.untrained]
+    yardstick = yardstick_of(
+        values[place].name, chosen, moved, trained or [chosen.labels]
+    )
     verdict = _judged(plan, values, yardstick)
     return _assembled(plan, reference, values, votes, verdict, image)
 

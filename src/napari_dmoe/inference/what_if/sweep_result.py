@@ -125,7 +125,7 @@ class SweepRecord(BaseModel, frozen=True, extra="forbid"):
     """The same in a word; see :data:`napari_dmoe.inference.what_if.verdict.Says`."""
     structures: tuple[StructureRecord, ...] = ()
     yardstick_of: str = ""
-    """The value whose mask was moved, and which was run on the moved picture."""
+    """The value that was run on the moved picture."""
     reruns: int = 0
     pixel: tuple[float, ...] = ()
     """How far a shift by one pixel moves along each axis, in pixels of the image."""

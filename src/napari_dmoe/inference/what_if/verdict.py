@@ -35,7 +35,7 @@ class Yardstick:
     """What changes of each class but the background without any reason, 0 to 1."""
 
     shift: tuple[float, ...]
-    """When the mask is moved by one pixel; NaN for a class that is absent."""
+    """When the largest mask is moved by one pixel; NaN for a class that is absent."""
     rerun: tuple[float, ...]
     """When the model is run on the picture moved by one pixel, with noise on its gates;
     empty where it was not."""
@@ -43,7 +43,7 @@ class Yardstick:
     """How far a pixel moves along each axis, in pixels of the image: at least 1, more
     where the network sees the image smaller."""
     value: str
-    """The value whose mask was moved, and which was run again."""
+    """The value that was run again."""
     n_reruns: int
     """Pictures that were moved and run."""
 
@@ -289,8 +289,12 @@ def shift_share(mask: NDArray[np.bool_], pixel: Sequence[float]) -> float:
     -------
     float
         ``1 - IoU`` of the mask and the moved one, the mean over the axes, 0 to 1; NaN
-        for an empty mask. At least that of a disc or ball of its size, as a border at
-        the picture's edge does not move.
+        for an empty mask. At least that of a square or cube of its size, the least that
+        there is: a border at the picture's edge does not move.
+
+    References
+    ----------
+    Loomis and Whitney 1949, doi 10.1090/S0002-9904-1949-09320-5.
     """
     n = int(np.count_nonzero(mask))
     if not n:
@@ -299,29 +303,28 @@ def shift_share(mask: NDArray[np.bool_], pixel: Sequence[float]) -> float:
     moved = float(np.mean([_moved(mask, k - n_axes, d) for k, d in enumerate(pixel)]))
     others = tuple(range(mask.ndim - n_axes, mask.ndim))
     n_planes = int(np.count_nonzero(mask.any(others)))
-    return max(moved, _of_ball(n / n_planes, float(np.mean(pixel)), n_axes))
+    return max(moved, _of_cube(n / n_planes, float(np.mean(pixel)), n_axes))
 
 
 def _moved(mask: NDArray[np.bool_], axis: int, by: float) -> float:
     """Return 1 - IoU after a move along an axis; between whole pixels, linearly."""
-    whole, part = int(by), by % 1
-    steps = [(whole, 1 - part), (whole + 1, part)]
-    return math.fsum(w * _moved_whole(mask, axis, n) for n, w in steps if w)
+    n, whole, part = int(np.count_nonzero(mask)), int(by), by % 1
+    changed = (1 - part) * _changed(mask, axis, whole)
+    if part:
+        changed += part * _changed(mask, axis, whole + 1)
+    return 2 * changed / (2 * n + changed)
 
 
-def _moved_whole(mask: NDArray[np.bool_], axis: int, by: int) -> float:
+def _changed(mask: NDArray[np.bool_], axis: int, by: int) -> int:
     along = np.moveaxis(mask, axis, 0)
     by = min(by, len(along))
-    n_changed = int(np.count_nonzero(along[by:] ^ along[: len(along) - by]))
-    n = int(np.count_nonzero(mask))
-    # A picture one pixel wide has nowhere to move to.
-    return 2 * n_changed / (2 * n + n_changed)
+    return int(np.count_nonzero(along[by:] ^ along[: len(along) - by]))
 
 
-def _of_ball(n_pixels: float, by: float, n_axes: int) -> float:
-    """Return 1 - IoU of a disc or ball of so many pixels and one moved a little."""
-    if n_axes == 2:
-        radius = math.sqrt(n_pixels / math.pi)
-        return min(1.0, 4 * by / (math.pi * radius + 2 * by))
-    radius = math.cbrt(3 * n_pixels / (4 * math.pi))
-    return min(1.0, 6 * by / (4 * radius + 3 * by))
+def _of_cube(n_pixels: float, by: float, n_axes: int) -> float:
+    """Return 1 - IoU of a square or cube of so many pixels and one moved along a side.
+
+    Nothing of its size has a smaller mean shadow along the axes (Loomis and Whitney).
+    """
+    side = math.pow(n_pixels, 1 / n_axes)
+    return min(1.0, 2 * by / (side + by))

@@ -152,16 +152,12 @@ def _yardstick(verdict: Verdict, lead: StructureChange, pixel: str) -> str:
     """Say what the change was held against."""
     found = verdict.yardstick
     place = verdict.structures.index(lead)
-    shift, again = found.shift[place], math.nan
-    if found.rerun:
-        again = found.rerun[place]
+    shift = found.shift[place]
     if math.isnan(shift):
         return ""
-    text = (
-        f"For {_quoted(found.value)}, a shift by one {pixel} changes {percent(shift)}"
-    )
-    if not math.isnan(again):
-        text += f" of the mask; a run on the shifted image, {percent(again)}"
+    text = f"A shift by one {pixel} changes {percent(shift)} of it"
+    if found.rerun:
+        text += f", a run on the shifted image {percent(found.rerun[place])}"
     coarse = max(found.pixel)
     if coarse >= 1.05:
         text += f" (one {pixel} of the model is {coarse:.2g} of the image)"

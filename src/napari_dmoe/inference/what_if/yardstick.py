@@ -117,28 +117,39 @@ def yardstick_of(
     name: str,
     result: Segmentation,
     moved: Sequence[NDArray[np.uint8]],
-    n_values: int,
+    masks: Sequence[NDArray[np.uint8]],
 ) -> Yardstick:
-    """Return what of each class of a value's mask changes without any reason.
+    """Return what of each class changes without any reason.
 
     Parameters
     ----------
     name : str
-        The value.
+        The value that was run on moved pictures.
     result : Segmentation
         Its result.
     moved : sequence of (*S) uint8 array
         Its masks on pictures that moved by one pixel, as :func:`moved_masks` has them.
-    n_values : int
-        How many values are compared: of as many of these masks, the two that are
-        farthest apart count, on average over all choices of them.
+    masks : sequence of (*S) uint8 array
+        The masks of all values that count.
+
+    Notes
+    -----
+    Both are shares of the largest mask of a class, as what changes between a small mask
+    and a large one is mostly the large one's. Of as many moved masks as there are
+    values, the two that are farthest apart count, on average over all choices of them.
     """
-    n_classes, labels = len(result.classes), result.by_frame(result.labels)
+    n_classes = len(result.classes)
     pixel = pixel_of(result)
     steps = [p / abs(own) for p, own in zip(pixel, result.grid.step, strict=True)]
-    shift = [shift_share(labels == k, steps) for k in range(1, n_classes)]
-    shares, _ = pair_shares([result.labels, *moved], n_classes)
-    rerun = [farthest_of(each, n_values) for each in np.nan_to_num(shares, nan=0.0)]
+    shares, sizes = pair_shares([result.labels, *moved], n_classes)
+    shift, rerun = [], []
+    for place in range(n_classes - 1):
+        counts = [int(np.count_nonzero(mask == place + 1)) for mask in masks]
+        most = int(np.argmax(counts))
+        largest = result.by_frame(masks[most]) == place + 1
+        shift.append(shift_share(largest, steps))
+        apart = farthest_of(np.nan_to_num(shares[place], nan=0.0), len(masks))
+        rerun.append(apart * min(1.0, int(sizes[place].max()) / max(counts[most], 1)))
     return Yardstick(tuple(shift), tuple(rerun), pixel, name, len(moved))
 
 

@@ -71,8 +71,7 @@ def column_help(sweep: Sweep) -> dict[str, str]:
     said = {
         "value": f"{CHOSEN} marks {sweep.reference.name}.",
         "C/D": "Vertical cup-to-disc ratio.",
-        DIFFERING: f"{sweep.pixel_name.capitalize()} whose class is not that of {to}, as "
-        f"a share of {_structures(sweep)}.",
+        DIFFERING: f"Share of {_structures(sweep)} whose class is not that of {to}.",
     }
     for name, unit in units.items():
         said[f"{name} {unit}"] = f"Size of {name} in {unit}."
