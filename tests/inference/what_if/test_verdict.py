@@ -146,7 +146,7 @@ def test_the_two_values_that_are_farthest_apart_count() -> None:
     assert found.lead.dice_own == pytest.approx(2 * 64 / 145)
     said = details(found, ("Age",), "voxel")
     assert "Most between b and c: Dice 0.780." in said
-    assert "A shift by one voxel changes 5.0 % of it." in said
+    assert "A shift by one voxel changes 5.0 % of the lesion." in said
 
 
 def test_equal_masks_do_not_matter() -> None:
@@ -190,7 +190,7 @@ def test_the_class_that_changes_most_by_its_yardstick_leads() -> None:
         "Severity changes 56 % of the cup, 5.6 times"
     )
     said = details(found, ("Severity",), "pixel")
-    assert "Of the rim 24 %, about as much as its yardstick." in said
+    assert "Of the rim 24 %, about as much as a shift does." in said
     assert "No value finds any vessel." in said
 
 

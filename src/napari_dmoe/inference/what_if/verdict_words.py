@@ -116,9 +116,9 @@ def _other(change: StructureChange) -> str:
     if not change.share:
         return f"Of the {change.name} nothing changes."
     by = {
-        "hardly": "less than its yardstick",
-        "alike": "about as much as its yardstick",
-    }.get(said(change.times), f"{times(change.times)} its yardstick")
+        "hardly": "less than a shift does",
+        "alike": "about as much as a shift does",
+    }.get(said(change.times), f"{times(change.times)} what a shift does")
     return f"Of the {change.name} {percent(change.share)}, {by}."
 
 
@@ -155,7 +155,7 @@ def _yardstick(verdict: Verdict, lead: StructureChange, pixel: str) -> str:
     shift = found.shift[place]
     if math.isnan(shift):
         return ""
-    text = f"A shift by one {pixel} changes {percent(shift)} of it"
+    text = f"A shift by one {pixel} changes {percent(shift)} of the {lead.name}"
     if found.rerun:
         text += f", a run on the shifted image {percent(found.rerun[place])}"
     coarse = max(found.pixel)
