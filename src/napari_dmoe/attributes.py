@@ -185,6 +185,7 @@ def is_unknown(value: object) -> bool:
     return plain in _UNKNOWN_WORDS or plain.rstrip(".") in _UNKNOWN_WORDS
 
 
+@lru_cache(maxsize=4096)
 def name_key(text: str) -> str:
     """Return what names have in common that are one but for case, spaces and marks."""
     return re.sub(r"[\W_]+", "", text.casefold()) or text.casefold().strip()

@@ -37,9 +37,11 @@ from napari_dmoe.viewer.fine_tune.annotations import (
     Snapshot,
     copied,
     look_through,
-    on_image,
 )
 from napari_dmoe.viewer.fine_tune.pairs import find_pairs
+from napari_dmoe.viewer.layers.labels_on import (
+    on_image,
+)
 from napari_dmoe.viewer.layers.placement import to_image
 
 pytestmark = pytest.mark.gui

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -34,6 +35,14 @@ def segment(
             help="Any further attribute of the card: body_site=back, bmi=31.",
         ),
     ] = None,
+    truth: Annotated[
+        Path | None,
+        typer.Option(
+            "--truth",
+            metavar="FILE|FOLDER",
+            help="Masks to compare with: of the image, or called like the images.",
+        ),
+    ] = None,
     routing: Annotated[
         bool, typer.Option("--routing", help="Also write the gates of every block.")
     ] = False,
@@ -43,7 +52,7 @@ def segment(
         typer.Option(
             "--resume",
             help="Keep masks that an earlier run made of the same images with the same "
-            "model, patients and settings, and do the others.",
+            "model, patients and settings, and those corrected by hand; do the others.",
         ),
     ] = False,
     overwrite: options.Overwrite = False,
@@ -53,12 +62,15 @@ def segment(
 
     In a cohort each row brings its own patient; columns that are not used are named.
     Writes the labels of each image (TIFF,
-    or NIfTI for volumes), their record as JSON, and a table of sizes, segment.csv.
+    or NIfTI for volumes), their record as JSON, and a table of sizes, segment.csv; with
+    Dice where a truth is given by --truth or the cohort's labels.
     Results of an earlier run of the same images are replaced, and no other file.
     """
     with clear_errors(), progress_bar() as progress:
         from napari_dmoe.cohorts.series import segmenting
+        from napari_dmoe.cohorts.series.done import dice_summary
         from napari_dmoe.cohorts.series.listing import entries_of
+        from napari_dmoe.cohorts.series.truths import with_truth
         from napari_dmoe.models.checkpoint import load_checkpoint
         from napari_dmoe.models.naming import refuse_unheard_of
 
@@ -67,6 +79,8 @@ def segment(
         drivers = [each.name for each in loaded.card.attributes]
         refuse_unheard_of(patient, drivers)
         entries = entries_of(source, patient, drivers=drivers)
+        if truth is not None:
+            entries = with_truth(entries, truth)
         for notice in entries.notices:
             say_above_bar(f"notice: {notice}")
         file_type = options.chosen_format(file_format)
@@ -83,15 +97,30 @@ def segment(
             progress=progress,
             tell=_tell,
         )
-        failed = [each for each in done if each.error is not None]
-        n_kept = sum(each.is_kept for each in done)
-        if n_kept:
-            say(f"{n_kept} of {len(done)} masks were there already, and are kept")
+        for notice in done.notices:
+            say_above_bar(f"notice: {notice}")
+        _tell_kept(done)
+        summary = dice_summary(each.row() for each in done)
+    failed = [each for each in done if each.error is not None]
     if failed:
         say_failed(failed, is_all=len(failed) == len(done))
+    if summary:
+        say(summary)
+    if failed:
         raise typer.Exit(BAD_INPUT)
 
 
 def _tell(done: Done) -> None:
     if done.labels is not None and not done.is_kept:
-        say(f"{done.labels}: {done.headline}; {done.outcome}")
+        found = [f"{s.name} Dice {s.dice:.3f}" for s in done.scores if s.n_truth]
+        said = "; ".join((done.headline, *found, done.outcome))
+        say(f"{done.labels}: {said}")
+
+
+def _tell_kept(done: Sequence[Done]) -> None:
+    n_corrected = sum(each.status == "corrected" for each in done)
+    n_kept = sum(each.is_kept for each in done)
+    if n_kept:
+        by_hand = f", {n_corrected} of them corrected by hand" if n_corrected else ""
+        said = "masks were there already, and are kept"
+        say(f"{n_kept} of {len(done)} {said}{by_hand}")

@@ -13,19 +13,17 @@ means that a value is not known. A table without ids calls its cases as
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import overload
 
 from napari_dmoe.cohorts.case import Case, CohortError, Selection
 from napari_dmoe.cohorts.classes import ClassedCases
-from napari_dmoe.cohorts.tables.reading import TableRows, read_rows_of
+from napari_dmoe.cohorts.tables.finding import read_found, table_at
+from napari_dmoe.cohorts.tables.reading import TableRows
 from napari_dmoe.cohorts.tables.rows import BadRow, CohortRow, one_error
 from napari_dmoe.patient import Patient
-
-TABLE = "cohort.csv"
-"""Name of the table in a cohort's folder."""
 
 
 @dataclass(frozen=True)
@@ -58,18 +56,24 @@ def read_cohort(
     *,
     subject: str | None = None,
     drivers: Collection[str] | None = None,
+    columns: Mapping[str, str] | None = None,
 ) -> Cohort:
     """Read a cohort's table; images and labels are read later, one at a time.
 
     Parameters
     ----------
     path : str or Path
-        A folder that holds ``cohort.csv``, or a CSV file in UTF-8.
+        A CSV file in UTF-8; or a folder that holds ``cohort.csv``, or else one table
+        alone that tells of most of the images in it and below.
     subject : str, optional
         The column that tells of which patient or lesion a case is; by default those
         called as in :data:`~napari_dmoe.cohorts.tables.columns.SUBJECT_COLUMNS`.
     drivers : collection of str, optional
         Attributes that drive the model in hand, for the notices.
+    columns : mapping of str to str, optional
+        What columns mean, by their names in the table, where that is not what their
+        names say: ``image``, ``labels``, ``id``, ``subject``, an attribute's name, or
+        ``""`` for what is not to be used.
 
     Returns
     -------
@@ -85,8 +89,9 @@ def read_cohort(
         rows, counting the header as row 1, and what is the same in many of them once;
         it never repeats a patient's value.
     """
-    table = _table_at(path)
-    everything = read_table_rows(path, subject=subject, drivers=drivers)
+    everything = read_table_rows(
+        path, subject=subject, drivers=drivers, columns=columns
+    )
     problems = [row.problem for row in everything.rows if isinstance(row, BadRow)]
     if problems:
         raise one_error(problems)
@@ -94,12 +99,13 @@ def read_cohort(
     seen: dict[str, int] = {}
     for row in rows:
         if row.id in seen:
+            name = everything.table.name
             raise CohortError(
-                f"{table.name}: rows {seen[row.id]} and {row.number} have the same id "
+                f"{name}: rows {seen[row.id]} and {row.number} have the same id "
                 f"{row.id!r}: give each case an id of its own"
             )
         seen[row.id] = row.number
-    return Cohort(rows, everything.notices, table.name)
+    return Cohort(rows, everything.notices, everything.table.name)
 
 
 def read_rows(path: str | Path) -> list[CohortRow | BadRow]:
@@ -118,26 +124,21 @@ def read_table_rows(
     *,
     subject: str | None = None,
     drivers: Collection[str] | None = None,
+    columns: Mapping[str, str] | None = None,
+    needs_labels: bool = True,
 ) -> TableRows:
-    """Read a cohort's table as :func:`read_rows`, with what is to be said of it."""
-    table = _table_at(path)
-    found = read_rows_of(table, subject=subject, drivers=drivers)
-    if not found.rows:
-        raise CohortError(f"{table.name} has no rows below its header")
-    return found
+    """Read a cohort's table as :func:`read_rows`, with what is to be said of it.
 
-
-def _table_at(path: str | Path) -> Path:
-    table = Path(path)
-    table = table / TABLE if table.is_dir() else table
-    if not table.is_file():
-        others = sorted(each.name for each in Path(path).glob("*.csv"))
-        named = f" (there is {others[0]}: name it)" if len(others) == 1 else ""
-        raise CohortError(
-            f"there is no cohort at {path}: expected a folder with {TABLE}, or a CSV "
-            f"file{named}"
-        )
-    return table
+    See :func:`read_cohort` for the arguments. Unless it `needs_labels`, a row whose
+    labels are not there is a row without labels, and told.
+    """
+    return read_found(
+        table_at(path),
+        subject=subject,
+        drivers=drivers,
+        columns=columns,
+        needs_labels=needs_labels,
+    )
 
 
 def rows_of(cases: Sequence[Case]) -> Sequence[Case | CohortRow]:

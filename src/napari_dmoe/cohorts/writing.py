@@ -7,8 +7,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from napari_dmoe.cohorts.case import Case, CohortError
-from napari_dmoe.cohorts.datasets import TABLE
 from napari_dmoe.cohorts.drawn import DrawnFiles, write_drawn
+from napari_dmoe.cohorts.tables.finding import TABLE
 from napari_dmoe.cohorts.tables.rows import FILE_COLUMNS
 from napari_dmoe.imaging.disk.atomic import remove_leftovers, write_text
 from napari_dmoe.imaging.disk.claims import FolderError, claimed

@@ -6,7 +6,7 @@ What is measured of a pair stands in :mod:`napari_dmoe.evaluation.metrics`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 
@@ -14,6 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_dmoe.inference.masks.pairs import Mask, surface_distances
+from napari_dmoe.inference.masks.regions import Region, regions_of
+
+__all__ = ["MaskPair", "MetricError", "Presence", "Region", "regions_of"]
 
 
 class MetricError(ValueError):
@@ -32,52 +35,6 @@ class Presence(StrEnum):
     def is_miss(self) -> bool:
         """Whether one mask lacks what the other has."""
         return self in (Presence.ONLY_TRUTH, Presence.ONLY_PREDICTION)
-
-
-@dataclass(frozen=True)
-class Region:
-    """What is measured: one class, or several together.
-
-    Parameters
-    ----------
-    name : str
-        Name in tables.
-    labels : tuple of int
-        The labels that belong to it.
-    whole : tuple of int, optional
-        The labels that it is a part of: rim and cup for the cup.
-    """
-
-    name: str
-    labels: tuple[int, ...]
-    whole: tuple[int, ...] | None = None
-
-
-def regions_of(classes: Sequence[str]) -> tuple[Region, ...]:
-    """Return what is measured of a model's masks.
-
-    Parameters
-    ----------
-    classes : sequence of str
-        Class names, background first.
-
-    Returns
-    -------
-    tuple of Region
-        Every class but the background; where there are rim and cup, also the disc,
-        which is both of them together. The rim is the disc without its cup.
-
-    Examples
-    --------
-    >>> [region.name for region in regions_of(("background", "rim", "cup"))]
-    ['rim', 'cup', 'disc']
-    """
-    regions = [Region(name, (i,)) for i, name in enumerate(classes) if i > 0]
-    if not {"rim", "cup"} <= set(classes):
-        return tuple(regions)
-    disc = (classes.index("rim"), classes.index("cup"))
-    own = (replace(r, whole=disc if r.name == "cup" else None) for r in regions)
-    return (*own, Region("disc", disc))
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from napari_dmoe.viewer.contributed import DOCK
 from napari_dmoe.viewer.dock import DMoEDock
 from napari_dmoe.viewer.layers.samples import is_sample
 from napari_dmoe.viewer.ui.docking import bring_up
-from napari_dmoe.viewer.ui.shortcut import has_dock, press
+from napari_dmoe.viewer.ui.shortcut import NEXT, PREVIOUS, has_dock, press
 from napari_dmoe.viewer.ui.turns import after_repaint
 
 if TYPE_CHECKING:
@@ -36,6 +36,20 @@ def segment_now() -> None:
         press(viewer)
     elif viewer is not None:
         open_dock(viewer)
+
+
+def show_previous_image() -> None:
+    """Show the previous image of the window's dock; nothing where there is none."""
+    viewer = napari.current_viewer()
+    if viewer is not None:
+        press(viewer, PREVIOUS)
+
+
+def show_next_image() -> None:
+    """Show the next image of the window's dock; nothing where there is none."""
+    viewer = napari.current_viewer()
+    if viewer is not None:
+        press(viewer, NEXT)
 
 
 def come_up_beside_samples() -> None:

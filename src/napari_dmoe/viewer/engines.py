@@ -138,6 +138,7 @@ def series(*arguments: Any, **options: Any) -> list[Done]:
     how = SeriesOptions(
         options.pop("settings"),
         priors=options.pop("priors", None),
+        resume=options.pop("resume", False),
         overwrite=options.pop("overwrite", False),
     )
     return segment_series(*arguments, options=how, **options)
@@ -235,7 +236,7 @@ class Engines:
     replay: Callable[..., Replay] = replay
     find_model: Callable[..., LoadedModel | None] = find_model
     read_routing: Callable[..., RoutingMaps] = read_routing
-    entries: Callable[[Path], Sequence[Entry]] = entries
+    entries: Callable[..., Sequence[Entry]] = entries
     series: Callable[..., list[Done]] = series
     look_at_guard: Callable[..., Guarding] = look_at_guard
     start_tuning: Callable[[Path, Any], Any] = start_tuning

@@ -21,6 +21,13 @@ class TableRow:
     """Colour of the swatch before it."""
     cells: Mapping[str, str] = field(default_factory=dict)
     """The same for a file, by column: numbers and units apart."""
+    beside: str = ""
+    """What else is told of it, behind the span."""
+
+    @property
+    def remark(self) -> str:
+        """The span, and what else is told."""
+        return ", ".join(filter(None, (self.span, self.beside)))
 
 
 @dataclass(frozen=True)
@@ -34,6 +41,10 @@ class Column:
     help: str = ""
     is_right: bool = False
     """Whether its texts end at its right edge, as its numbers always do."""
+    decimals: int | None = None
+    """Of its numbers; None for as many as there is room for."""
+    is_unknown_last: bool = False
+    """Whether cells that are not known stay behind all others, however it is sorted."""
 
 
 @dataclass(frozen=True)
@@ -56,4 +67,4 @@ class Line:
 
 def as_text(rows: Sequence[TableRow]) -> str:
     """Return lines as text, with tabs between the columns."""
-    return "\n".join("\t".join((r.name, r.value, r.span)).rstrip() for r in rows)
+    return "\n".join("\t".join((r.name, r.value, r.remark)).rstrip() for r in rows)

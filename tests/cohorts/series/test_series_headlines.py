@@ -69,7 +69,9 @@ def test_table_and_line_say_what_came_out(
     code, line, _ = run("segment", picture, "-c", MODEL, "-o", out, "--race", "white")
     assert code == 0
     row = row_of(out)
-    assert list(row)[:4] == ["image", "file", "headline", "outcome"]
+    head = ["id", "image", "file", "status", "headline", "outcome"]
+    assert list(row)[:8] == [*head, "race", "model"]
+    assert (row["status"], row["race"]) == ("segmented", "white")
     assert row["headline"].startswith(said)
     assert row["outcome"].startswith("segmented for race White")
     assert f"eye.labels.tif: {row['headline']}; {row['outcome']}" in line

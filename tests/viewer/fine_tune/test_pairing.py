@@ -18,13 +18,14 @@ from napari_dmoe.viewer.fine_tune.annotations import (
     Snapshot,
     content_of,
     copied,
-    fits,
     look_through,
-    on_image,
-    same_grid,
 )
 from napari_dmoe.viewer.fine_tune.pairs import Bond, Pair, find_pairs
-from napari_dmoe.viewer.layers.placement import to_image
+from napari_dmoe.viewer.layers.labels_on import (
+    fits,
+    on_image,
+)
+from napari_dmoe.viewer.layers.placement import same_grid, to_image
 from napari_dmoe.viewer.session import results
 from napari_dmoe.viewer.session.session import Session
 

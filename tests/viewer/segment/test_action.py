@@ -16,7 +16,13 @@ from qtpy.QtCore import QRect, Qt
 from qtpy.QtGui import QPalette
 
 from napari_dmoe.viewer.engines import Surroundings
-from napari_dmoe.viewer.ui.shortcut import ACTION, DESCRIPTION, KEYS
+from napari_dmoe.viewer.ui.shortcut import (
+    NEXT,
+    PREVIOUS,
+    SEGMENT,
+    has_dock,
+    press,
+)
 
 pytestmark = pytest.mark.gui
 
@@ -148,28 +154,33 @@ def test_on_other_tabs_the_foot_stops_what_goes_on(desk: Desk) -> None:
 
 def test_the_manifest_declares_the_keys() -> None:
     manifest = PluginManifest.from_distribution("napari-dmoe")
-    (keys,) = manifest.contributions.keybindings
-    assert (keys.command, keys.key) == ("napari-dmoe.segment", "Ctrl+Enter")
-    assert keys.command in [each.id for each in manifest.contributions.commands]
+    keys = {each.command: each.key for each in manifest.contributions.keybindings}
+    assert keys == {
+        "napari-dmoe.segment": "Ctrl+Enter",
+        "napari-dmoe.previous_image": "Ctrl+K",
+        "napari-dmoe.next_image": "Ctrl+J",
+    }
+    assert keys.keys() <= {each.id for each in manifest.contributions.commands}
 
 
 def test_the_tooltip_names_the_keys_and_follows_them(desk: Desk) -> None:
     button = desk.dock.footer.button
     assert "(Ctrl+" in button.toolTip()
-    action_manager.unbind_shortcut(ACTION)
+    action_manager.unbind_shortcut(SEGMENT.name)
     try:
         assert "(Ctrl+" not in button.toolTip()
-        action_manager.bind_shortcut(ACTION, "Control-J")
-        assert "(Ctrl+J)" in button.toolTip()
+        action_manager.bind_shortcut(SEGMENT.name, "Control-U")
+        assert "(Ctrl+U)" in button.toolTip()
     finally:
-        action_manager.unbind_shortcut(ACTION)
-        action_manager.bind_shortcut(ACTION, KEYS)
+        action_manager.unbind_shortcut(SEGMENT.name)
+        action_manager.bind_shortcut(SEGMENT.name, SEGMENT.keys)
 
 
 def test_the_keys_are_nobody_elses(window_desk: Desk) -> None:
     shortcuts = get_settings().shortcuts.shortcuts
     taken = {str(key) for keys in shortcuts.values() for key in keys}
-    assert "Ctrl+Enter" not in taken
+    assert "Ctrl+E" in taken
+    assert taken.isdisjoint({"Ctrl+Enter", "Ctrl+J", "Ctrl+K"})
 
 
 def test_the_keys_segment_and_stop_from_anywhere(window_desk: Desk) -> None:
@@ -190,18 +201,16 @@ def test_napari_keeps_our_keys_only_where_a_person_chose_them(desk: Desk) -> Non
     shortcuts = get_settings().shortcuts
     before = dict(shortcuts.shortcuts)
     try:  # as its preferences write all keys down when any are changed
-        shortcuts.shortcuts = {**before, ACTION: [KEYS]}
-        assert ACTION not in shortcuts.shortcuts
-        shortcuts.shortcuts = {**before, ACTION: ["Control-J"]}
-        assert ACTION in shortcuts.shortcuts
+        ours = {each.name: [each.keys] for each in (SEGMENT, PREVIOUS, NEXT)}
+        shortcuts.shortcuts = {**before, **ours}
+        assert ours.keys().isdisjoint(shortcuts.shortcuts)
+        shortcuts.shortcuts = {**before, **ours, NEXT.name: ["Control-U"]}
+        assert shortcuts.shortcuts.keys() & ours.keys() == {NEXT.name}
     finally:
         shortcuts.shortcuts = before
-    assert DESCRIPTION
 
 
 def test_keys_of_a_viewer_reach_its_own_dock(make_desk: Callable[..., Desk]) -> None:
-    from napari_dmoe.viewer.ui.shortcut import has_dock, press
-
     first, second = make_desk(ViewerModel()), make_desk(ViewerModel())
     for desk in (first, second):
         desk.viewer.add_image(IMAGE, name="retina")

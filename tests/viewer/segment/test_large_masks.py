@@ -32,9 +32,9 @@ def threads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     seen: list[int] = []
     measure = MaskFrame.measure
 
-    def noted(frame: MaskFrame, shown: np.ndarray) -> object:
+    def noted(frame: MaskFrame, *shown: object) -> object:
         seen.append(threading.get_ident())
-        return measure(frame, shown)
+        return measure(frame, *shown)
 
     monkeypatch.setattr(MaskFrame, "measure", noted)
     return seen
@@ -161,8 +161,8 @@ def test_what_was_measured_while_somebody_painted_is_forgotten(
     mask, measure = desk.masks[0], MaskFrame.measure
     began, may_end = threading.Event(), threading.Event()
 
-    def slow(frame: MaskFrame, shown: np.ndarray) -> object:
-        found = measure(frame, shown)
+    def slow(frame: MaskFrame, *shown: object) -> object:
+        found = measure(frame, *shown)
         began.set()
         may_end.wait(10)
         return found

@@ -24,7 +24,7 @@ from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.viewer.layers.opening import image_layer, mask_layers
 from napari_dmoe.viewer.layers.placement import data_to_world
 from napari_dmoe.viewer.layers.saving import mask_path
-from napari_dmoe.viewer.segment import result as result_files
+from napari_dmoe.viewer.segment import result_files
 from napari_dmoe.viewer.session.session import session_of
 
 pytestmark = pytest.mark.gui

@@ -92,7 +92,8 @@ def test_it_goes_and_comes_with_the_fit_that_a_person_chooses(cropping: Desk) ->
 
 def test_it_goes_with_its_image_and_without_a_model(cropping: Desk) -> None:
     other = add_wide(cropping, name="other")
-    assert len(frames(cropping)) == 2
+    assert [each.name for each in frames(cropping)] == ["other / what the model sees"]
+    assert len(framing(cropping)) == 2
     cropping.viewer.layers.remove(other)
     cropping.settle()
     assert [each.name for each in frames(cropping)] == ["wide / what the model sees"]

@@ -10,14 +10,25 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import overload
 
+from napari_dmoe.attributes import attribute_called, name_key
 from napari_dmoe.cohorts.case import CohortError
-from napari_dmoe.cohorts.datasets import TABLE, read_table_rows
 from napari_dmoe.cohorts.tables.beside import Neighbours
+from napari_dmoe.cohorts.tables.finding import (
+    TABLE,
+    Found,
+    read_found,
+    table_at,
+    table_of,
+)
+from napari_dmoe.cohorts.tables.matching import AmbiguousNameError, FolderFiles
+from napari_dmoe.cohorts.tables.reading import names_told, numbered, unlisted_told
 from napari_dmoe.cohorts.tables.rows import BadRow, CohortRow, RowError
+from napari_dmoe.foreign import printable
 from napari_dmoe.imaging.files import (
     IMAGE_SUFFIXES,
     image_stem,
@@ -36,6 +47,9 @@ _NOT_READ = re.compile(
 
 _SHOWN = 3
 """Names that are told of what was left out."""
+
+_MANY = 20
+"""Rows whose images are not there that are told at once, not one by one."""
 
 RESULT = "results of earlier runs"
 COMPANION = "masks or other views of images beside them"
@@ -58,6 +72,12 @@ class Entry:
     """Why its row in the table cannot be understood."""
     row: int | None = None
     """Which row of the table it is; the header is row 1."""
+    labels: Path | None = None
+    """Its truth, where the table tells one."""
+    further: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """What stands in the table's columns that are not used, as they are called there.
+    Some may tell who the patient is: these go into the table of results, which is the
+    user's own, and into no record, log or layer."""
 
     def __repr__(self) -> str:
         """Show the row alone, and nothing that tells whose image it is."""
@@ -65,8 +85,15 @@ class Entry:
 
     def of_model(self, drivers: Collection[str]) -> Entry:
         """Return it with what a model has heard of its patient."""
-        patient = heard_of(self.patient, drivers)
-        return self if patient is self.patient else replace(self, patient=patient)
+        return self._told(heard_of(self.patient, drivers), _keys(drivers))
+
+    def _told(self, patient: Patient, driving: Collection[str]) -> Entry:
+        """Return it with a patient, and without cells of what drives the model."""
+        used = [each for each in self.further if name_key(each) in driving]
+        if patient is self.patient and not used:
+            return self
+        further = {k: v for k, v in self.further.items() if k not in used}
+        return replace(self, patient=patient, further=further)
 
 
 @dataclass(frozen=True)
@@ -97,15 +124,24 @@ def entries_of(
     patient: Patient | None = None,
     *,
     drivers: Collection[str] | None = None,
+    columns: Mapping[str, str] | None = None,
+    with_unlisted: bool = False,
 ) -> Listing:
     """List images: of a file, a folder of them or with ``cohort.csv``, or such a table.
 
     Those without a table show `patient`; everything is unknown by default. Of a table
     is told what was understood and what is not used; `drivers` are the attributes that
-    drive the model in hand. Of a folder
-    are left out, and told: results of earlier runs, masks and other views of an image
-    beside them, hidden files, and what is no file that can be read. Its own folders are
-    not looked into. Images of the same name but for the suffix are called by the whole.
+    drive the model in hand, and `columns` says what some columns mean, as in
+    :func:`~napari_dmoe.cohorts.datasets.read_cohort`. Of a folder are left out, and
+    told: results of earlier runs, masks and other views of an image beside them, hidden
+    files, and what is no file that can be read. Its own folders are not looked into.
+    Images of the same name but for the suffix are called by the whole.
+
+    A folder without ``cohort.csv`` is read by the one table in it that tells of most of
+    its images, which is said; not where a `patient` is stated. Files beside those of a
+    table that have no row are counted, and with `with_unlisted` they are listed, too,
+    last, with an unknown patient. Rows that name an image by a path that leads nowhere
+    are left out and counted where there are many, else listed with their problem.
 
     Raises
     ------
@@ -123,18 +159,30 @@ def entries_of(
                 "a cohort's table gives each patient: leave out --sex, --race, --age, "
                 "--severity and --attribute"
             )
-        table = read_table_rows(source, drivers=drivers)
-        found = tuple(map(_entry, table.rows))
-        if drivers is not None:
-            found = tuple(each.of_model(drivers) for each in found)
-        # Nothing is split where everything is segmented.
-        said = (each for each in table.notices if each != table.kept_together)
-        return Listing(found, tuple(said))
+        table = table_at(source)
+        return _of_table(table, drivers, columns, with_unlisted=with_unlisted)
+    found = table_of(source) if source.is_dir() else Found()
+    if found.table is None and (columns or with_unlisted):
+        why = f" ({found.said})" if found.said else ""
+        raise CohortError(
+            f"{source.name} has no table whose columns or rows could be meant{why}: "
+            "name a CSV file"
+        )
     if not source.is_dir():
         refuse_no_image(source)
         return Listing((Entry(image_stem(source), source, patient),))
+    if found.table is None or patient.known():
+        said = found.said
+        if found.table is not None:
+            name = printable(found.table.name)
+            said = f"{name} tells of these images, and is not read: a patient is stated"
+        return _of_folder(source, patient, [said] if said else [])
+    return _of_table(found, drivers, columns, with_unlisted=with_unlisted)
+
+
+def _of_folder(source: Path, patient: Patient, said: Sequence[str]) -> Listing:
     images, left_out = _images_in(source)
-    notices = tuple(_told(reason, names) for reason, names in left_out.items())
+    notices = *said, *(_told(reason, names) for reason, names in left_out.items())
     if not images:
         reasons = f"{source.name} holds no image and no {TABLE}", *notices
         raise ValueError("; ".join(reasons))
@@ -147,11 +195,86 @@ def entries_of(
     return Listing(tuple(entries), notices)
 
 
+def _of_table(
+    found: Found,
+    drivers: Collection[str] | None,
+    columns: Mapping[str, str] | None,
+    *,
+    with_unlisted: bool,
+) -> Listing:
+    read = read_found(found, drivers=drivers, columns=columns, needs_labels=False)
+    rows, missing = read.rows, sorted(read.missing)
+    is_told = len(missing) >= _MANY and len(missing) < len(rows)
+    if is_told:
+        rows = tuple(row for row in rows if row.number not in read.missing)
+    entries = [_entry(row) for row in rows]
+    # Nothing is split where everything is segmented.
+    said = [each for each in read.notices if each != read.kept_together]
+    if is_told:
+        said.append(numbered(missing, "left out, as their files are not there"))
+    left = read.unlisted()
+    if left:
+        said = [each for each in said if not each.startswith(unlisted_told(left))]
+        is_taken = "segmented as unknown patients" if with_unlisted else "left out"
+        said.append(f"{unlisted_told(left)} {is_taken}: {names_told(left)}")
+        if with_unlisted:
+            taken = {entry.name for entry in entries}
+            entries += _without_row(left, taken, read.files)
+    if drivers is not None:
+        entries = _of_model(entries, drivers)
+    return Listing(tuple(entries), tuple(said))
+
+
+def _of_model(entries: Sequence[Entry], drivers: Collection[str]) -> list[Entry]:
+    """Return entries as :meth:`Entry.of_model`; many of a table share a patient."""
+    heard: dict[int, Patient] = {}
+    driving, told = _keys(drivers), []
+    for entry in entries:
+        own = entry.patient
+        if id(own) not in heard:
+            heard[id(own)] = heard_of(own, drivers)
+        told.append(entry._told(heard[id(own)], driving))
+    return told
+
+
+def _keys(drivers: Collection[str]) -> set[str]:
+    """Return how columns of drivers may be called, whatever their spelling."""
+    own = {attribute_called(name) for name in drivers}
+    return {name_key(name) for name in (*drivers, *own)}
+
+
+def _without_row(
+    paths: Sequence[Path], taken: Collection[str], files: FolderFiles | None
+) -> list[Entry]:
+    """List images that no row tells of, each by a name of its own."""
+    names, entries = set(taken), []
+    for path in paths:
+        stem = image_stem(path)
+        name = next(
+            (each for each in (stem, path.name) if each not in names),
+            path.as_posix(),
+        )
+        names.add(name)
+        labels = None
+        with suppress(AmbiguousNameError):  # several truths are none
+            labels = files.labels_of(path) if files is not None else None
+        entries.append(Entry(name, path, Patient(), labels=labels))
+    return entries
+
+
 def _entry(row: CohortRow | BadRow) -> Entry:
     if isinstance(row, BadRow):
         name = row.id or f"row {row.number}"
-        return Entry(name, row.image, Patient(), row.problem, row.number)
-    return Entry(row.id, row.image, row.patient, row=row.number)
+        known = name, row.image, Patient(), row.problem, row.number
+        return Entry(*known, further=row.further)
+    return Entry(
+        row.id,
+        row.image,
+        row.patient,
+        row=row.number,
+        labels=row.labels,
+        further=row.further,
+    )
 
 
 def _images_in(folder: Path) -> tuple[list[Path], Mapping[str, list[str]]]:

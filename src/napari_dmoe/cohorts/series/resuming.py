@@ -10,11 +10,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_dmoe.cohorts.series.listing import Entry
+from napari_dmoe.cohorts.series.rows import Status, path_cell
 from napari_dmoe.imaging.files import read_image
 from napari_dmoe.imaging.spatial import SpatialImage
 from napari_dmoe.inference.results.export import FileFormat, n_pixels, room_for_mask
-from napari_dmoe.inference.results.provenance import Provenance
-from napari_dmoe.inference.results.replacing import refuse_foreign
+from napari_dmoe.inference.results.provenance import ImageRecord, Provenance
+from napari_dmoe.inference.results.replacing import (
+    ExistingFileError,
+    files_of,
+    is_painted,
+    is_result,
+    refuse_foreign,
+    set_aside,
+)
 from napari_dmoe.inference.results.sidecars import (
     in_order_of_result,
     is_as_run,
@@ -47,12 +55,14 @@ class SeriesOptions:
 
 
 @dataclass(frozen=True)
-class Kept:
-    """A mask of an earlier run that need not be made again."""
+class Mask:
+    """A mask on disk, with what is known of it."""
 
-    mask: Path
+    path: Path
     record: Provenance
     labels: NDArray[np.uint8]
+    status: Status
+    """How it came to be there."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +98,22 @@ class Outputs:
                 number += 1
             yield from stages or [self._file("routing")]
 
+    @property
+    def drivers(self) -> tuple[str, ...]:
+        """Attributes that drive the model."""
+        return tuple(each.name for each in self.loaded.card.attributes)
+
+    def given(self, folder: Path) -> dict[str, str]:
+        """Return the cells of files that the series was given: truth and image.
+
+        The truth is told from the output folder on, the image from the one around it.
+        """
+        truth, image = self.entry.labels, self.entry.path
+        cells = {"source": path_cell(image, folder.absolute().parent)}
+        if truth is not None:
+            cells["truth"] = path_cell(truth, folder, is_beside=True)
+        return cells
+
     def refuse_foreign(self) -> None:
         """Refuse to replace what is no earlier result of the image.
 
@@ -96,34 +122,84 @@ class Outputs:
         ExistingFileError
             For the first file that is in the way.
         """
-        paths = [self.mask, *self._maps()]
-        paths += [new_record_path(path) for path in paths]
+        paths = self._written()
         if self.options.overwrite or not any(map(_is_there, paths)):
             return
         try:
             image = image_record(read_image(self.entry.path))
         except (ValueError, OSError):
             image = None  # told in its turn; nothing of it is written then
-        refuse_foreign(paths, image)
+        try:
+            refuse_foreign(paths, image)
+        except ExistingFileError as error:
+            if not is_painted(self.mask):
+                raise
+            raise ExistingFileError(
+                f"{self.mask} was changed after its run: --resume would keep it, "
+                "--overwrite would set it aside; or choose another folder"
+            ) from error
 
-    def kept(self, image: SpatialImage) -> Kept | None:
+    def refuse_unknown(self) -> None:
+        """Refuse to replace what is no result of this program at all.
+
+        Raises
+        ------
+        ExistingFileError
+            For the first file that is in the way.
+        """
+        if not self.options.overwrite:
+            unknown = [p for p in self._written() if _is_there(p) and not is_result(p)]
+            refuse_foreign(unknown, None)
+
+    def put_aside(self, image: ImageRecord) -> tuple[Path, ...]:
+        """Set aside what a run that was allowed to replace it must not lose.
+
+        That is a mask that somebody has corrected; and, where an earlier run is gone
+        on with, what it made of another image that was called the same.
+
+        Returns
+        -------
+        tuple of Path
+            What the files are called now.
+        """
+        options, mask, stem = self.options, self.mask, self.stem.name
+        is_allowed = options.overwrite or options.resume
+        if not (is_allowed and mask.is_file() and is_result(mask)):
+            return ()
+        record = recorded(mask)
+        is_another = record is not None and not same_image(record.image, image)
+        if is_another and not options.overwrite:
+            return set_aside(files_of(mask.parent, stem), stem)
+        return set_aside([mask], stem) if is_painted(mask) else ()
+
+    def _written(self) -> list[Path]:
+        paths = [self.mask, *self._maps()]
+        return [*paths, *(new_record_path(path) for path in paths)]
+
+    def kept(self, image: SpatialImage) -> Mask | None:
         """Return the mask of an earlier run for the same model, patient and settings.
 
-        None where there is none, where it is not as its run left it, or where maps
-        that are asked for are missing.
+        One that somebody has corrected since is kept, too. None where there is none,
+        where it cannot be read, or where maps that are asked for are missing.
         """
         record = recorded(self.mask)
         if record is None or not self._is_alike(record, image):
             return None
-        if any(recorded(path) != record for path in self._maps()):
+        made = _as_made(record)
+        maps = (recorded(path) for path in self._maps())
+        if any(each is None or _as_made(each) != made for each in maps):
             return None
         try:
             labels = in_order_of_result(read_image(self.mask), record)
         except (ValueError, OSError):
             return None
-        if labels.dtype != np.uint8 or not is_as_run(labels, record):
+        if labels.dtype != np.uint8 or not record.labels_sha256:
             return None
-        return Kept(self.mask, record, labels)
+        if int(labels.max(initial=0)) >= len(record.classes):
+            return None
+        is_corrected = record.edited or not is_as_run(labels, record)
+        status: Status = "corrected" if is_corrected else "kept"
+        return Mask(self.mask, record, labels, status)
 
     def _is_alike(self, record: Provenance, image: SpatialImage) -> bool:
         """Say whether a run now would be the run of a record."""
@@ -144,9 +220,13 @@ class Outputs:
             and record.image.pixels_sha256 is not None
             and record.is_plain
             and record.made_by == "segment"
-            and not (record.swept or record.edited)
+            and not record.swept
             and is_placed_as(record, loaded, image, options.settings)
         )
+
+
+def _as_made(record: Provenance) -> Provenance:
+    return record.model_copy(update={"edited": False})
 
 
 def _is_there(path: Path) -> bool:

@@ -9,34 +9,38 @@ from __future__ import annotations
 
 import errno
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
 
-import numpy as np
-from numpy.typing import NDArray
-
+from napari_dmoe.cohorts.series.done import TRUTH_NOT_USED, AllDone, Done
 from napari_dmoe.cohorts.series.listing import Entry
-from napari_dmoe.cohorts.series.resuming import Outputs, SeriesOptions, bytes_needed
+from napari_dmoe.cohorts.series.measuring import headline_and_sizes, outcome_of
+from napari_dmoe.cohorts.series.resuming import (
+    Mask,
+    Outputs,
+    SeriesOptions,
+    bytes_needed,
+)
+from napari_dmoe.cohorts.series.rows import series_row
 from napari_dmoe.cohorts.series.table import SUMMARY, SeriesTable
+from napari_dmoe.cohorts.series.truths import TruthReader
 from napari_dmoe.cohorts.tables.rows import one_error
 from napari_dmoe.faults import shown, told
 from napari_dmoe.imaging.disk.claims import claimed
 from napari_dmoe.imaging.disk.output_names import output_stems
 from napari_dmoe.imaging.files import read_image
-from napari_dmoe.imaging.frames import Frames
-from napari_dmoe.imaging.spatial import SPATIAL_AXES, SpatialImage
-from napari_dmoe.inference.masks.headline import mask_headline
-from napari_dmoe.inference.masks.measures import class_sizes, cup_to_disc
+from napari_dmoe.imaging.spatial import SpatialImage
+from napari_dmoe.inference.masks.truth import RegionScore
 from napari_dmoe.inference.results.export import save_segmentation
-from napari_dmoe.inference.results.provenance import Provenance
 from napari_dmoe.inference.results.replacing import (
     ExistingFileError,
     files_of,
     set_aside,
 )
+from napari_dmoe.inference.results.sidecars import record_path
 from napari_dmoe.inference.running.devices import choose_device
 from napari_dmoe.inference.running.drivers import choose_routers
 from napari_dmoe.inference.running.segment import segment
@@ -54,37 +58,6 @@ class SeriesError(ValueError):
     """A series cannot go on; says how far it came."""
 
 
-@dataclass(frozen=True)
-class Done:
-    """What became of one image."""
-
-    name: str
-    outcome: str
-    """For which values it was segmented and with which notices, or what went wrong."""
-    headline: str = ""
-    """What came out, in the words of every result."""
-    labels: Path | None = None
-    """The mask's file; None where it failed."""
-    sizes: Mapping[str, str] = field(default_factory=dict)
-    """Sizes of the classes, with the unit in the key, and the cup-to-disc ratio."""
-    seconds: float = 0.0
-    error: Exception | None = None
-    file: str = ""
-    """Name of the image's file."""
-    number: int | None = None
-    """Which row of a cohort's table it is; the header is row 1."""
-    is_kept: bool = False
-    """Whether an earlier run made the mask, and this one left it."""
-
-    def row(self) -> dict[str, str]:
-        """Return the line of the table."""
-        file = {"file": self.file} if self.file else {}
-        labels = {} if self.labels is None else {"labels": self.labels.name}
-        head = {"headline": self.headline} if self.headline else {}
-        said = {"image": self.name, **file, **head, "outcome": self.outcome}
-        return {**said, **labels, **self.sizes}
-
-
 def segment_series(
     loaded: LoadedModel,
     entries: Sequence[Entry],
@@ -93,7 +66,7 @@ def segment_series(
     options: SeriesOptions | None = None,
     progress: ProgressHook = silent,
     tell: Callable[[Done], None] | None = None,
-) -> list[Done]:
+) -> AllDone:
     """Segment images, and write masks, records and the table ``segment.csv``.
 
     Parameters
@@ -114,8 +87,9 @@ def segment_series(
 
     Returns
     -------
-    list of Done
-        What became of each, in order.
+    AllDone
+        What became of each, in order, and what was understood of the truth of those
+        that have one.
 
     Raises
     ------
@@ -141,12 +115,22 @@ def segment_series(
     there = [each for each in outputs if each.entry.problem is None]
     with claimed(output, needs_bytes=bytes_needed(there)):
         table = SeriesTable(output, overwrite=options.overwrite)
-        for number, each in enumerate(there):
+        for number, each in enumerate(() if options.resume else there):
             progress(
                 Progress(0, len(entries), f"looking at {number + 1} of {len(there)}")
             )
             each.refuse_foreign()
-        return _all_done(outputs, table, progress, tell)
+        series = _Series(output, table, TruthReader(loaded.card.classes))
+        return _all_done(outputs, series, progress, tell)
+
+
+@dataclass(frozen=True)
+class _Series:
+    """What the images of a series share."""
+
+    folder: Path
+    table: SeriesTable
+    truths: TruthReader
 
 
 def notices_before(
@@ -208,17 +192,17 @@ def _outputs(
 
 def _all_done(
     outputs: Sequence[Outputs],
-    table: SeriesTable,
+    series: _Series,
     progress: ProgressHook,
     tell: Callable[[Done], None] | None,
-) -> list[Done]:
-    done: list[Done] = []
+) -> AllDone:
+    done, table = AllDone(), series.table
     try:
         for number, each in enumerate(outputs):
             name = each.entry.name
             progress(Progress(number, len(outputs), name))
             hook = _part(progress, number, len(outputs), name)
-            done.append(_done(each, table, hook))
+            done.append(_done(each, series, hook))
             # A single image that fails leaves no table, but where there is one.
             if done[-1].error is None or len(outputs) > 1 or table.has_rows:
                 table.add(done[-1].row())
@@ -234,6 +218,7 @@ def _all_done(
     finally:
         with suppress(OSError):
             table.write()
+    done.notices = series.truths.notices
     return done
 
 
@@ -258,15 +243,14 @@ def _part(progress: ProgressHook, number: int, n: int, name: str) -> ProgressHoo
     return hook
 
 
-def _done(outputs: Outputs, table: SeriesTable, progress: ProgressHook) -> Done:
+def _done(outputs: Outputs, series: _Series, progress: ProgressHook) -> Done:
     entry = outputs.entry
     try:
         if entry.problem is not None:
             raise entry.problem
-        return _segmented(outputs, progress)
+        return _segmented(outputs, series, progress)
     except ExistingFileError as error:  # it came meanwhile, and stays
-        why: Exception = error
-        said = [str(error)]
+        return _failed(outputs, series, error, [str(error)])
     except Cancelled:
         raise
     # One image that fails, for whatever reason, stops no series but on a full disk.
@@ -274,9 +258,34 @@ def _done(outputs: Outputs, table: SeriesTable, progress: ProgressHook) -> Done:
         if isinstance(error, OSError) and error.errno in _FULL:
             raise
         why = shown(error)
-        said = [told(why), *_left_behind(outputs, table)]
-    file, row = entry.path.name, entry.row
-    return Done(entry.name, "; ".join(said), error=why, file=file, number=row)
+        said = [told(why), *_left_behind(outputs, series.table)]
+        return _failed(outputs, series, why, said)
+
+
+def _failed(
+    outputs: Outputs, series: _Series, error: Exception, said: Sequence[str]
+) -> Done:
+    entry, outcome = outputs.entry, "; ".join(said)
+    is_named = entry.path != Path()
+    cells = series_row(
+        entry.name,
+        "failed",
+        outcome,
+        file=entry.path.name,
+        patient=None if entry.problem is not None else entry.patient,
+        drivers=outputs.drivers if entry.problem is None else (),
+        files=outputs.given(series.folder) if is_named else {},
+        further=entry.further,
+    )
+    return Done(
+        entry.name,
+        outcome,
+        error=error,
+        file=entry.path.name,
+        number=entry.row,
+        status="failed",
+        cells=cells,
+    )
 
 
 def _left_behind(outputs: Outputs, table: SeriesTable) -> list[str]:
@@ -297,17 +306,15 @@ def _said_of(moved: Sequence[Path]) -> list[str]:
     return [f"what an earlier run wrote of it is called {names} now"] if moved else []
 
 
-def _segmented(outputs: Outputs, progress: ProgressHook) -> Done:
+def _segmented(outputs: Outputs, series: _Series, progress: ProgressHook) -> Done:
     began = perf_counter()
-    entry, options, name = outputs.entry, outputs.options, outputs.entry.path.name
+    entry, options = outputs.entry, outputs.options
     image = read_image(entry.path)
-    kept = outputs.kept(image) if options.resume else None
-    if kept is not None:
-        sizes = _sizes(kept.labels, image, kept.record)
-        outcome, mask = _outcome(kept.record), kept.mask
-        found = mask_headline(kept.labels, kept.record, image)
-        what = entry.name, outcome, found, mask, sizes
-        return Done(*what, file=name, is_kept=True)
+    if options.resume:
+        kept = outputs.kept(image)
+        if kept is not None:
+            return _described(outputs, series, image, kept)
+        outputs.refuse_unknown()
     result = segment(
         outputs.loaded,
         image,
@@ -316,6 +323,7 @@ def _segmented(outputs: Outputs, progress: ProgressHook) -> Done:
         progress=progress,
         priors=options.priors,
     )
+    aside = outputs.put_aside(result.provenance.image)
     saved = save_segmentation(
         outputs.stem.parent,
         outputs.stem.name,
@@ -325,50 +333,53 @@ def _segmented(outputs: Outputs, progress: ProgressHook) -> Done:
         file_format=options.file_format,
         overwrite=options.overwrite,
     )
-    sizes = _sizes(result.labels, image, result.provenance)
-    outcome = "; ".join((_outcome(result.provenance), *_said_of(saved.set_aside)))
-    found = mask_headline(result.labels, result.provenance, image)
-    seconds = perf_counter() - began
-    what = entry.name, outcome, found, saved.labels, sizes
-    return Done(*what, seconds=seconds, file=name)
+    made = Mask(saved.labels, result.provenance, result.labels, "segmented")
+    said = _said_of((*aside, *saved.set_aside))
+    done = _described(outputs, series, image, made, said)
+    return replace(done, seconds=perf_counter() - began)
 
 
-def _outcome(record: Provenance) -> str:
-    is_mixed = any(driver.value is None for driver in record.drivers)
-    drivers = ("; " if is_mixed else ", ").join(describe_drivers(record))
-    made_for = f"segmented for {drivers}" if drivers else "segmented"
-    return "; ".join((made_for, *record.notices))
+def _described(
+    outputs: Outputs,
+    series: _Series,
+    image: SpatialImage,
+    mask: Mask,
+    said: Sequence[str] = (),
+) -> Done:
+    """Return what became of an image with a mask, new or kept."""
+    entry, record, name = outputs.entry, mask.record, outputs.entry.path.name
+    headline, sizes = headline_and_sizes(mask.labels, record, image)
+    scores, notes = _scored(entry, series, image, mask)
+    outcome = outcome_of(record, is_corrected=mask.status == "corrected")
+    outcome = "; ".join((outcome, *said, *notes))
+    own = {"labels": mask.path.name, "record": record_path(mask.path).name}
+    cells = series_row(
+        entry.name,
+        mask.status,
+        outcome,
+        headline=headline,
+        file=name,
+        patient=entry.patient,
+        record=record,
+        sizes=sizes,
+        scores=scores,
+        files=own | outputs.given(series.folder),
+        further=entry.further,
+    )
+    what = entry.name, outcome, headline, mask.path, sizes
+    how = {"file": name, "number": entry.row, "status": mask.status}
+    return Done(*what, **how, scores=scores, cells=cells)  # type: ignore[arg-type]
 
 
-def _sizes(
-    labels: NDArray[np.uint8], image: SpatialImage, record: Provenance
-) -> dict[str, str]:
-    """Return sizes where they can be told: of a plane or volume, on its own pixels."""
-    is_on_source = record.settings["scored_at"] == "source"
-    if not is_on_source or labels.ndim != len(record.grid["shape"]):
-        return {}
-    return sizes_of(record.by_frame(labels), image, record.classes)
-
-
-def describe_drivers(provenance: Provenance) -> list[str]:
-    """Say the value of each driver, or that it was unknown and what was mixed."""
-    return [driver.words for driver in provenance.drivers]
-
-
-def sizes_of(
-    labels: NDArray[np.uint8], image: SpatialImage, classes: tuple[str, ...]
-) -> dict[str, str]:
-    """Return the table's columns on sizes: of each class, and cup-to-disc ratio."""
-    along = SPATIAL_AXES[-labels.ndim :]
-    frame = Frames(image, along)[0]
-    # The pixel's size is the same in whichever order its axes stand.
-    on_frame = SpatialImage(labels, along, frame.affine, frame.unit)
-    columns = {
-        f"{size.name} ({size.unit})": f"{size.size:.6g}"
-        for size in class_sizes(on_frame, classes)
-    }
-    ratio = cup_to_disc(labels, classes)
-    if ratio is not None:
-        columns["cup/disc (area)"] = f"{ratio.area:.4f}"
-        columns["cup/disc (vertical)"] = f"{ratio.vertical:.4f}"
-    return columns
+def _scored(
+    entry: Entry, series: _Series, image: SpatialImage, mask: Mask
+) -> tuple[tuple[RegionScore, ...], list[str]]:
+    """Return the scores against the truth, or why there are none."""
+    if entry.labels is None:
+        return (), []
+    try:
+        which = mask.labels, mask.record, image, entry.labels, entry.name
+        return series.truths.scores(*which), []
+    except (ValueError, OSError) as error:
+        why = reason(error).removeprefix(f"case {entry.name}: ")
+        return (), [f"{TRUTH_NOT_USED}: {why}"]

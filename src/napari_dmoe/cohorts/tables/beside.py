@@ -14,10 +14,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from math import prod
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from napari_dmoe.imaging.files import (
     TIFF_SUFFIXES,
@@ -25,20 +23,17 @@ from napari_dmoe.imaging.files import (
     image_suffix,
     read_image,
 )
+from napari_dmoe.imaging.mask_likeness import (
+    MARKS,
+    MASK_WORDS,
+    few_values,
+    pixels_together,
+)
 from napari_dmoe.imaging.nifti import NIFTI_SUFFIXES
 from napari_dmoe.inference.results.sidecars import is_recorded
 
-MOST_CLASSES = 8
-"""Values that a mask may have, to be told from a photograph by them."""
-
 _LARGEST = 2**27
 """Samples of an image that is looked at for its values."""
-
-_SAMPLE = 4096
-"""Samples that are looked at first: most photographs need no more."""
-
-_MARKS = "_. -"
-"""Characters that part an image's name from what is added to it."""
 
 RESULT_NAME = re.compile(
     r"(?P<base>.+)\.(?P<what>labels|probabilities|routing(-\d+)?|sensitivity|differs"
@@ -48,15 +43,14 @@ RESULT_NAME = re.compile(
 """How names end that this program gives; see :mod:`napari_dmoe.inference.results`."""
 
 _WORDS = (
-    "masks?|segmentations?|segs?|segm|labels?|labelmap|gts?|ground[_-]?truth|truth|"
-    "lesions?|roi|annotations?|annotated|superpixels?|attribute_[a-z_]+|contours?|"
+    f"{MASK_WORDS}|superpixels?|attribute_[a-z_]+|contours?|"
     "outlines?|boundar(?:y|ies)|overlays?|heatmaps?|softmaps?|probs?|probability|"
     "probabilities|preview|thumb(?:nail)?s?"
 )
 _ADDED = re.compile(
-    rf"(?P<base>.+?)[{_MARKS}]+(?:{_WORDS})(?:[{_MARKS}]*\d+)?", re.I | re.S
+    rf"(?P<base>.+?)[{MARKS}]+(?:{_WORDS})(?:[{MARKS}]*\d+)?", re.I | re.S
 )
-_PUT_BEFORE = re.compile(rf"(?:{_WORDS})[{_MARKS}]+(?P<base>.+)", re.I | re.S)
+_PUT_BEFORE = re.compile(rf"(?:{_WORDS})[{MARKS}]+(?P<base>.+)", re.I | re.S)
 
 
 @dataclass(frozen=True)
@@ -125,7 +119,7 @@ class Neighbours:
         return next((each for each in named if each != path), None)
 
     def has_few_values(self, path: Path) -> bool:
-        """Say whether an image has two to :data:`MOST_CLASSES` values or colours."""
+        """Say whether an image has two to eight values or colours."""
         if path not in self._few:
             self._few[path] = _has_few_values(path)
         return self._few[path]
@@ -146,7 +140,7 @@ def added_to(stem: str) -> str:
 def _beginnings(stem: str) -> Iterator[str]:
     """Yield what of a name stands before a mark, the longest first."""
     for place in range(len(stem) - 1, 0, -1):
-        if stem[place] in _MARKS:
+        if stem[place] in MARKS:
             yield stem[:place]
 
 
@@ -161,19 +155,8 @@ def _has_few_values(path: Path) -> bool:
     except (OSError, ValueError, MemoryError):
         return False
     if "c" in image.axes:
-        data = np.ascontiguousarray(np.moveaxis(data, image.axes.index("c"), -1))
-        data = data.view(np.dtype((np.void, data.dtype.itemsize * data.shape[-1])))
-    values = data.ravel()
-    some = values[:: max(1, values.size // _SAMPLE)]
-    return _count(some) <= MOST_CLASSES and 2 <= _count(values) <= MOST_CLASSES
-
-
-def _count(values: NDArray[Any]) -> int:
-    """Return how many different values there are, without counting far."""
-    n = 0
-    while values.size and n <= MOST_CLASSES:
-        values, n = values[values != values[0]], n + 1
-    return n
+        data = pixels_together(np.moveaxis(data, image.axes.index("c"), -1))
+    return bool(len(few_values(data)))
 
 
 def _has_fractions(path: Path) -> bool:

@@ -7,8 +7,8 @@ What is understood otherwise than it is written, and what is not used, is said.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 
 from napari_dmoe.attributes import (
@@ -52,6 +52,9 @@ LABEL_COLUMNS = (
 )
 """Columns that may tell the labels' file, as far as there are such files."""
 
+IMAGE, LABELS, ID, SUBJECT, UNUSED = "image", "labels", "id", "subject", ""
+"""What a column may be told to mean, beside the name of an attribute."""
+
 _MAY_BE_SUBJECTS = re.compile(
     "(patient|subject|participant|person|individual|lesion)s?"
     "(no|nr|num|number|code|key|name|uid|uuid|hash|identifier)?|pid|ptid|mrn"
@@ -76,29 +79,64 @@ class Columns:
     labels: str | None = None
     is_by_name: bool = False
     """Whether images are found in the folder by their names."""
+    identity: str | None = None
+    """Tells the cases' ids."""
+    stated: Mapping[str, str] = field(default_factory=dict)
+    """What columns were told to mean, where somebody said so: one of :data:`IMAGE`,
+    :data:`LABELS`, :data:`ID`, :data:`SUBJECT`, :data:`UNUSED`, or an attribute."""
 
     @property
     def attributes(self) -> tuple[str, ...]:
         """Columns that state something of a patient, known by name or not."""
-        files = {self.image, self.labels, "id"}
+        told = set(self.stated.values())
         return tuple(
             name
             for name in self.header
             if name
-            and name not in files
-            and name_key(name) not in _NO_ATTRIBUTES
-            and (name not in self.subjects or _is_known(name))
+            and name not in (self.image, self.labels, self.identity)
+            and (
+                self.stated[name] not in _NO_VALUES
+                if name in self.stated
+                else name_key(name) not in _NO_ATTRIBUTES
+                and (name not in self.subjects or _is_known(name))
+                # What somebody said goes before what a name says.
+                and attribute_called(name) not in told
+            )
         )
+
+    def attribute(self, column: str) -> str:
+        """Return the attribute that a column is of."""
+        return self.stated.get(column) or attribute_called(column)
+
+    def further(self, drivers: Collection[str] | None = None) -> tuple[str, ...]:
+        """Return the columns that are neither a file, nor the id, nor an attribute.
+
+        An attribute is what is known by name, stated to be one, or among the `drivers`.
+        Columns of subjects are returned, too: no model is run for them.
+        """
+        driving = {name_key(attribute_called(name)) for name in drivers or ()}
+        used = {self.image, self.labels, self.identity, ""}
+        for name in self.attributes:
+            attribute = self.attribute(name)
+            is_used = name in self.stated or attribute in ATTRIBUTES
+            if is_used or name_key(attribute) in driving:
+                used.add(name)
+        return tuple(name for name in self.header if name not in used)
 
     @property
     def name_columns(self) -> tuple[str, ...]:
         """Columns that may tell an image's name, the best first."""
-        return _in_order(self.header, NAME_COLUMNS)
+        return _in_order(self._open, NAME_COLUMNS)
 
     @property
     def label_columns(self) -> tuple[str, ...]:
         """Columns that may tell the file of the labels."""
-        return _in_order(self.header, LABEL_COLUMNS)
+        return _in_order(self._open, LABEL_COLUMNS)
+
+    @property
+    def _open(self) -> tuple[str, ...]:
+        """Columns of which nobody has said what they mean."""
+        return tuple(name for name in self.header if name not in self.stated)
 
     def notices(self, drivers: Collection[str] | None = None) -> list[str]:
         """Say what was understood otherwise than written, and what is not used.
@@ -106,7 +144,7 @@ class Columns:
         `drivers` are the attributes that drive the model in hand; without it, those
         of no name that is known are used only if a card names them.
         """
-        names = {column: attribute_called(column) for column in self.attributes}
+        names = {column: self.attribute(column) for column in self.attributes}
         read = {column: name for column, name in names.items() if name in ATTRIBUTES}
         driving = {name_key(attribute_called(name)) for name in drivers or ()}
         unknown = [
@@ -114,7 +152,8 @@ class Columns:
             for column, name in names.items()
             if name not in ATTRIBUTES and name_key(name) not in driving
         ]
-        others = {*self.attributes, *self.subjects, self.image, self.labels, "id", ""}
+        files = self.image, self.labels, self.identity
+        others = {*self.attributes, *self.subjects, *files, ""}
         left = [column for column in self.header if column not in others]
         # Attributes by their usual names are in order, whatever drives the model.
         idle = " (which does not drive this model)"
@@ -126,6 +165,8 @@ class Columns:
         ]
         if self.labels not in (None, "labels") and not self.is_by_name:
             said.insert(0, f"{_shown(self.labels or '')} as labels")
+        if self.identity not in (None, "id"):
+            said.insert(0, f"{_shown(self.identity or '')} as id")
         return [
             *([f"columns read: {_listed(said)}"] if said else []),
             *_unused(unknown, left, drivers),
@@ -133,7 +174,10 @@ class Columns:
 
 
 def columns_of(
-    header: Sequence[str], table: str, subject: str | None = None
+    header: Sequence[str],
+    table: str,
+    subject: str | None = None,
+    stated: Mapping[str, str] | None = None,
 ) -> Columns:
     """Return what columns are by their names alone; no file is looked for.
 
@@ -145,38 +189,81 @@ def columns_of(
         The table's name, for messages.
     subject : str, optional
         The column that tells whom or what cases are of, instead of those found.
+    stated : mapping of str to str, optional
+        What columns mean, by their names, where that is not what their names say: see
+        :attr:`Columns.stated`.
 
     Raises
     ------
     CohortError
-        When there is no such column.
+        When there is no such column, when two are to be the same one thing, or when
+        the name of an attribute is misspelt.
     """
+    told = _told(header, table, stated or {})
     if subject is None:
         subjects = _in_order(header, SUBJECT_COLUMNS)
     else:
-        key = name_key(subject)
-        found = [n for n in header if n == subject] or [
-            n for n in header if n and name_key(n) == key
-        ]
-        if not found:
-            raise CohortError(_no_column(header, table, subject))
-        subjects = (found[0],)
+        subjects = (_column(header, table, subject, " to tell subjects by"),)
+    subjects = (
+        *(name for name in subjects if name not in told),
+        *(name for name, meaning in told.items() if meaning == SUBJECT),
+    )
+    left = [name for name in header if name not in told]
+    by_meaning = {meaning: name for name, meaning in told.items()}
     return Columns(
         tuple(header),
         subjects,
-        image=_called(header, "image"),
-        labels=_called(header, "labels"),
+        image=by_meaning.get(IMAGE) or _called(left, IMAGE),
+        labels=by_meaning.get(LABELS) or _called(left, LABELS),
+        identity=by_meaning.get(ID) or (ID if ID in left else None),
+        stated=told,
     )
 
 
-def _no_column(header: Sequence[str], table: str, subject: str) -> str:
-    near = get_close_matches(subject, [name for name in header if name], 1, 0.6)
-    columns = _listed([_shown(name) for name in header if name])
+def _told(
+    header: Sequence[str], table: str, stated: Mapping[str, str]
+) -> dict[str, str]:
+    """Return what columns were told to mean, by the table's names and our own."""
+    told: dict[str, str] = {}
+    for written, wanted in stated.items():
+        column, meaning = _column(header, table, written), _meaning(wanted)
+        near = misspelt(meaning) if meaning not in _NO_VALUES else ""
+        if near and near != meaning:
+            raise CohortError(
+                f"{table}: there is no attribute {printable(wanted, _LONGEST)!r}: "
+                f"is {near} meant?"
+            )
+        is_shared = meaning in (SUBJECT, UNUSED)
+        twice = [n for n, other in told.items() if other == meaning and n != column]
+        if twice and not is_shared:
+            raise CohortError(
+                f"{table}: {_shown(twice[0])} and {_shown(column)} are both to be "
+                f"{meaning}: name one"
+            )
+        told[column] = meaning
+    return told
+
+
+def _meaning(wanted: str) -> str:
+    key = name_key(wanted)
+    if key in ("", "unused", "notused", "ignore"):
+        return UNUSED
+    return key if key in _NO_VALUES else attribute_called(wanted)
+
+
+def _column(header: Sequence[str], table: str, wanted: str, why: str = "") -> str:
+    """Return the column of a name, the one that is written just so first."""
+    names = [name for name in header if name]
+    alike = [name for name in names if name_key(name) == name_key(wanted)]
+    if wanted in names or alike:
+        return wanted if wanted in names else alike[0]
+    near = get_close_matches(wanted, names, 1, 0.6)
     meant = f" (is {near[0]!r} meant?)" if near else ""
-    wanted = f"there is no column {printable(subject, _LONGEST)!r}"
-    return f"{table}: {wanted} to tell subjects by{meant}: it has {columns}"
+    said = f"there is no column {printable(wanted, _LONGEST)!r}{why}{meant}"
+    raise CohortError(f"{table}: {said}: it has {_listed([*map(_shown, names)])}")
 
 
+_NO_VALUES = (IMAGE, LABELS, ID, SUBJECT, UNUSED)
 _NO_ATTRIBUTES = {name_key(name) for name in (*NAME_COLUMNS, *SUBJECT_COLUMNS, "image")}
 
 

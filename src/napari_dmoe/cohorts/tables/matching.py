@@ -9,7 +9,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path, PureWindowsPath
 from unicodedata import normalize
 
@@ -63,19 +65,26 @@ class FolderFiles:
         """Return the labels that are called like an image, likewise."""
         return self._one(self.labels.get(_key(image_stem(image)), ()))
 
+    @cached_property
+    def _every_image(self) -> frozenset[Path]:
+        return frozenset(path for paths in self.images.values() for path in paths)
+
+    @property
+    def n_images(self) -> int:
+        """How many images there are."""
+        return len(self._every_image)
+
     def without(self, used: Iterable[Path]) -> list[Path]:
         """Return the images that are none of those, in order."""
-        everything = {path for paths in self.images.values() for path in paths}
-        return sorted(everything - set(used))
+        return sorted(self._every_image.difference(used))
 
     def _only(self, index: Mapping[str, list[Path]], name: str) -> Path | None:
-        last = PureWindowsPath(name).name
-        if not last:
-            return None
-        path = Path(last)
-        found = index.get(_key(last))
-        if not found and image_suffix(path) in IMAGE_SUFFIXES:
-            found = index.get(_key(image_stem(path)))
+        found = index.get(_key(name)) if name else None
+        if not found and (last := PureWindowsPath(name).name):
+            path = Path(last)
+            found = index.get(_key(last))
+            if not found and image_suffix(path) in IMAGE_SUFFIXES:
+                found = index.get(_key(image_stem(path)))
         return self._one(found or ())
 
     def _one(self, found: Iterable[Path]) -> Path | None:
@@ -98,10 +107,26 @@ def files_below(folder: Path) -> FolderFiles:
     called like an image with such a word (``X_segmentation``). Results of earlier runs,
     predictions, previews and hidden files are neither.
     """
+    return _told_apart(folder, _walked(folder))
+
+
+def files_in(folder: Path, places: Iterable[Path]) -> FolderFiles:
+    """Tell images from labels in some folders, without those in them.
+
+    `folder` is the one from which on their names are told.
+    """
+    listed = []
+    for here in sorted(set(places)):
+        with suppress(OSError):
+            listed.append((here, sorted(path.name for path in here.iterdir())))
+    return _told_apart(folder, listed)
+
+
+def _told_apart(folder: Path, listed: Iterable[tuple[Path, list[str]]]) -> FolderFiles:
     images: dict[str, list[Path]] = {}
     labels: dict[str, list[Path]] = {}
     doubtful: list[Path] = []
-    for path, kind in _pictures(folder):
+    for path, kind in _pictures(folder, listed):
         if kind == "labels":
             base = added_to(image_stem(path))
             _add(labels, path, *([base] if base else []))
@@ -128,8 +153,8 @@ def _key(name: str) -> str:
     return normalize("NFC", name).casefold()
 
 
-def _pictures(folder: Path) -> Iterator[tuple[Path, str]]:
-    """Yield what is named like an image, and what its folder says that it is."""
+def _walked(folder: Path) -> Iterator[tuple[Path, list[str]]]:
+    """Yield a folder and those in it, with the names in each; no link leads round."""
     seen: set[str] = set()
     for here, folders, names in os.walk(folder, followlinks=True):
         real = os.path.realpath(here)
@@ -138,7 +163,16 @@ def _pictures(folder: Path) -> Iterator[tuple[Path, str]]:
             continue
         seen.add(real)
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        kind = _kind(Path(here).relative_to(folder).parts)
+        yield Path(here), names
+
+
+def _pictures(
+    folder: Path, listed: Iterable[tuple[Path, list[str]]]
+) -> Iterator[tuple[Path, str]]:
+    """Yield what is named like an image, and what its folder says that it is."""
+    for here, names in listed:
+        is_inside = here.is_relative_to(folder)
+        kind = _kind(here.relative_to(folder).parts if is_inside else (here.name,))
         if kind == "neither":
             continue
         records = {n for n in names if n.lower().endswith((".json", ".csv"))}

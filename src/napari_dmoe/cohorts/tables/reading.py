@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
+import os
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path, PurePosixPath
 
@@ -13,8 +15,15 @@ from napari_dmoe.cohorts.tables.matching import (
     AmbiguousNameError,
     FolderFiles,
     files_below,
+    files_in,
 )
-from napari_dmoe.cohorts.tables.rows import BadRow, CohortRow, RowReader, is_a_file
+from napari_dmoe.cohorts.tables.rows import (
+    BadRow,
+    CohortRow,
+    RowError,
+    RowReader,
+    is_a_file,
+)
 from napari_dmoe.cohorts.tables.subjects import marks_told, subjects_told
 from napari_dmoe.foreign import printable
 from napari_dmoe.imaging.files import IMAGE_SUFFIXES, image_suffix
@@ -41,6 +50,32 @@ class TableRows:
     notices: tuple[str, ...] = ()
     kept_together: str = ""
     """The notice that says by which columns cases are of one subject."""
+    columns: Columns = field(default_factory=lambda: Columns(()))
+    """What the columns are."""
+    files: FolderFiles | None = None
+    """Where images were looked for that the table tells by name."""
+    without_image: tuple[int, ...] = ()
+    """Numbers of rows whose image was not found by its name, which have no row here."""
+    missing: frozenset[int] = frozenset()
+    """Numbers of bad rows whose image's path leads nowhere."""
+    table: Path = Path()
+    """The table itself."""
+
+    def unlisted(self) -> list[Path]:
+        """Return the images that no row tells of, in order.
+
+        They lie in the table's folder and below, where images are told by name; else
+        beside those that are told.
+        """
+        rows = [row for row in self.rows if row.image != Path()]
+        if self.files is not None:
+            return self.files.without(row.image for row in rows)
+        good = [row for row in rows if isinstance(row, CohortRow)]
+        places = {Path(os.path.normpath(row.image.parent)) for row in good}
+        told = [row.image for row in rows]
+        told += [row.labels for row in good if row.labels is not None]
+        beside = files_in(self.table.parent, places)
+        return beside.without(Path(os.path.normpath(path)) for path in told)
 
 
 def read_rows_of(
@@ -48,30 +83,104 @@ def read_rows_of(
     *,
     subject: str | None = None,
     drivers: Collection[str] | None = None,
+    columns: Mapping[str, str] | None = None,
+    needs_labels: bool = True,
+    files: FolderFiles | None = None,
 ) -> TableRows:
     """Read all rows of a table.
+
+    Parameters
+    ----------
+    table : Path
+        A CSV file.
+    subject, columns
+        See :func:`~napari_dmoe.cohorts.tables.columns.columns_of`.
+    drivers : collection of str, optional
+        Attributes that drive the model in hand, for the notices.
+    needs_labels : bool
+        Whether a row is bad whose labels' path leads nowhere; else it has no labels.
+    files : FolderFiles, optional
+        What the table's folder holds, where it was looked through before.
 
     Raises
     ------
     CohortError
-        When it is no table of images, or has no column `subject`.
+        When it is no table of images, or has no column `subject` or one of `columns`.
     """
     try:
         _check_length(table)
-        header = _header(table, next(read_table(table, column="image"), []))
-        columns, files = _matched(columns_of(header, table.name, subject), table)
-        reader = RowReader(table, columns, files)
-        read = (reader.row(number, cells) for number, cells in _lines(table))
+        by_name = columns_in(table, subject=subject, stated=columns)
+        known, files = _matched(by_name, table, files)
+        further = known.further(drivers)
+        reader = RowReader(table, known, files, further, needs_labels=needs_labels)
+        read = (reader.row(number, cells) for number, cells in lines_of(table))
         rows = tuple(row for row in read if row is not None)
     except TableError as error:
         raise CohortError(f"{table.name} {error}") from error
     rows, kept_together = _with_subjects(rows, reader)
-    said = kept_together, *_of_files(rows, reader), *columns.notices(drivers)
-    return TableRows(rows, tuple(filter(None, said)), kept_together)
+    said = kept_together, *_of_files(rows, reader), *known.notices(drivers)
+    return TableRows(
+        rows,
+        tuple(filter(None, said)),
+        kept_together,
+        known,
+        files,
+        tuple(reader.without_image),
+        frozenset(reader.missing),
+        table,
+    )
 
 
-def _lines(table: Path) -> Iterator[tuple[int, list[str]]]:
-    """Yield the rows that have something in them, with their numbers."""
+def columns_in(
+    table: Path,
+    *,
+    subject: str | None = None,
+    stated: Mapping[str, str] | None = None,
+) -> Columns:
+    """Return what a table's columns are by their names alone.
+
+    Raises
+    ------
+    CohortError
+        When it cannot be read, or as in
+        :func:`~napari_dmoe.cohorts.tables.columns.columns_of`.
+    """
+    try:
+        header = _header(table, next(read_table(table, column="image"), []))
+    except TableError as error:
+        raise CohortError(f"{table.name} {error}") from error
+    return columns_of(header, table.name, subject, stated)
+
+
+def images_told(table: Path, files: FolderFiles) -> set[Path]:
+    """Return which images of a folder a table tells of, by path or by name.
+
+    Raises
+    ------
+    CohortError
+        When it is no table of images.
+    """
+    try:
+        columns, by_name = _matched(columns_in(table), table, files)
+        reader = RowReader(table, columns, by_name)
+        cells = set(_cells(columns.image or "", columns, table))
+    except TableError as error:
+        raise CohortError(f"{table.name} {error}") from error
+    told = set()
+    for cell in cells:
+        with suppress(RowError, AmbiguousNameError):
+            told.add(reader.image(cell, 0))
+    return {path for path in told if path is not None}
+
+
+def lines_of(table: Path) -> Iterator[tuple[int, list[str]]]:
+    """Yield the rows that have something in them, with their numbers.
+
+    Raises
+    ------
+    TableError
+        When it cannot be read.
+    """
     lines = read_table(table, column="image")
     next(lines, None)
     for number, cells in enumerate(lines, start=2):
@@ -106,13 +215,15 @@ def _header(table: Path, cells: Sequence[str]) -> list[str]:
     return header
 
 
-def _matched(columns: Columns, table: Path) -> tuple[Columns, FolderFiles | None]:
+def _matched(
+    columns: Columns, table: Path, known: FolderFiles | None
+) -> tuple[Columns, FolderFiles | None]:
     """Return the columns with those that tell the files, and the files if by name."""
     if columns.image is not None and not _has_names(columns.image, columns, table):
         return _with_paths_of_labels(columns, table), None
     wanted = [*([columns.image] if columns.image else []), *columns.name_columns]
     if wanted:
-        files = files_below(table.parent)
+        files = files_below(table.parent) if known is None else known
         n_found = _n_found(wanted, columns, table, files)
         image = max(wanted, key=lambda name: n_found[name])
         if n_found[image]:
@@ -157,7 +268,7 @@ def _has_names(column: str, columns: Columns, table: Path) -> bool:
 
 def _cells(column: str, columns: Columns, table: Path) -> Iterator[str]:
     place = columns.header.index(column)
-    for _, cells in _lines(table):
+    for _, cells in lines_of(table):
         cell = unescaped(cells[place].strip()) if place < len(cells) else ""
         if cell:
             yield cell
@@ -208,6 +319,9 @@ def _with_subjects(
 def _of_files(rows: Sequence[CohortRow | BadRow], reader: RowReader) -> Iterator[str]:
     """Say which files were found by name, and what has no file or no row."""
     if reader.files is None:
+        if reader.without_labels:
+            what = "without labels, as there is no such file"
+            yield numbered(reader.without_labels, what)
         return
     good = [row for row in rows if isinstance(row, CohortRow)]
     n_labels = sum(row.labels is not None for row in good)
@@ -221,16 +335,25 @@ def _of_files(rows: Sequence[CohortRow | BadRow], reader: RowReader) -> Iterator
         (reader.without_labels, "without labels, as there is no file of that name"),
     ):
         if numbers:
-            shown = ", ".join(map(str, numbers[:_SHOWN]))
-            more = ", ..." if len(numbers) > _SHOWN else ""
-            yield (
-                f"{len(numbers):,} row{'s' * (len(numbers) > 1)} ({shown}{more}) {what}"
-            )
-    left = reader.files.without(row.image for row in rows)
+            yield numbered(numbers, what)
+    left = reader.files.without(row.image for row in rows if row.image != Path())
     if left:
-        names = ", ".join(printable(path.name) for path in left[:_SHOWN])
-        more = ", ..." if len(left) > _SHOWN else ""
-        yield (
-            f"{len(left):,} image{'s' * (len(left) > 1)} of the folder without a row "
-            f"left out: {names}{more}"
-        )
+        yield f"{unlisted_told(left)} left out: {names_told(left)}"
+
+
+def unlisted_told(paths: Sequence[Path]) -> str:
+    """Say how many images of a folder have no row."""
+    return f"{len(paths):,} image{'s' * (len(paths) > 1)} of the folder without a row"
+
+
+def names_told(paths: Sequence[Path]) -> str:
+    """Return the names of the first of some files."""
+    more = ", ..." if len(paths) > _SHOWN else ""
+    return ", ".join(printable(path.name) for path in paths[:_SHOWN]) + more
+
+
+def numbered(numbers: Sequence[int], what: str) -> str:
+    """Say what is true of some rows, with the numbers of the first."""
+    shown = ", ".join(map(str, numbers[:_SHOWN]))
+    more = ", ..." if len(numbers) > _SHOWN else ""
+    return f"{len(numbers):,} row{'s' * (len(numbers) > 1)} ({shown}{more}) {what}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -79,6 +80,9 @@ class CohortRow:
     """As in :class:`~napari_dmoe.cohorts.case.Case`."""
     marks: tuple[str, ...] = ()
     """As there."""
+    further: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """What stands in columns that are not used, by the names that the table gives
+    them; see :meth:`~napari_dmoe.cohorts.tables.columns.Columns.further`."""
 
     def __repr__(self) -> str:
         """Show the row alone, and nothing that stands in it."""
@@ -126,6 +130,8 @@ class BadRow:
     """The case's id, where the row tells it, as for a good row."""
     image: Path = Path()
     """The image's file, where the row tells it; it may not exist."""
+    further: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """As for a good row."""
 
     def __repr__(self) -> str:
         """Show what is wrong with which row, and nothing that stands in it."""
@@ -140,12 +146,18 @@ class RowReader:
     columns: Columns
     files: FolderFiles | None = None
     """Where images are looked for that the table tells by name."""
+    further: tuple[str, ...] = ()
+    """Columns that are not used, whose cells go along with each row."""
+    needs_labels: bool = True
+    """Whether a row is bad whose labels' path leads nowhere."""
     subject_cells: dict[int, tuple[str, ...]] = field(default_factory=dict)
     """Cells of the columns of subjects, by the row's number."""
     without_image: list[int] = field(default_factory=list)
     """Numbers of the rows whose image is not among the files."""
     without_labels: list[int] = field(default_factory=list)
     """Numbers of the rows whose labels, though named, are not."""
+    missing: set[int] = field(default_factory=set)
+    """Numbers of the bad rows whose image's path leads nowhere."""
     _patients: dict[tuple[str, ...], Patient | str] = field(default_factory=dict)
     """Each patient once, as many rows are alike; or what is wrong with the values."""
     _ids: dict[str, str] = field(default_factory=dict)
@@ -156,33 +168,41 @@ class RowReader:
     def row(self, number: int, cells: Sequence[str]) -> CohortRow | BadRow | None:
         """Return what a row names, or what is wrong with it; None without its image."""
         header = self.columns.header
-        if len(cells) > len(header):
-            n = len(header)
-            reason = f"{len(cells)} cells, but the header has {n} columns"
-            return BadRow(number, RowError(self.table.name, number, reason))
         values = {
             name: unescaped(cell.strip())
             for name, cell in zip(header, cells, strict=False)
             if name
         }
         named = values.get(self.columns.image or "", "")
-        identity = values.get("id", "") or (self._id_of(named) if named else "")
+        if len(cells) > len(header):
+            n = len(header)
+            reason = f"{len(cells)} cells, but the header has {n} columns"
+            problem = RowError(self.table.name, number, reason)
+            return BadRow(number, problem, image=self._place(named))
+        identity = values.get(self.columns.identity or "", "")
+        identity = identity or (self._id_of(named) if named else "")
+        further = {name: values.get(name, "") for name in self.further}
         try:
-            row = self._row(number, identity, values)
+            row = self._row(number, identity, values, further)
         except RowError as error:
-            image = self.table.parent / named if named else Path()
-            return BadRow(number, error.with_traceback(None), identity, image)
+            image = self._place(named)
+            problem = error.with_traceback(None)
+            return BadRow(number, problem, identity, image, further)
         if row is not None:
             told = tuple(values.get(name, "") for name in self.columns.subjects)
             self.subject_cells[number] = told
         return row
 
     def _row(
-        self, number: int, identity: str, values: Mapping[str, str]
+        self,
+        number: int,
+        identity: str,
+        values: Mapping[str, str],
+        further: Mapping[str, str],
     ) -> CohortRow | None:
         columns = self.columns
         try:
-            image = self._image(values.get(columns.image or "", ""), number)
+            image = self.image(values.get(columns.image or "", ""), number)
             labels = image and self._labels(values, image, number)
         except AmbiguousNameError as error:
             raise RowError(self.table.name, number, str(error)) from error
@@ -191,19 +211,38 @@ class RowReader:
         patient = self._patient(values)
         if isinstance(patient, str):
             raise RowError(self.table.name, number, patient)
-        return CohortRow(number, identity, image, labels, patient)
+        return CohortRow(number, identity, image, labels, patient, further=further)
 
-    def _image(self, name: str, number: int) -> Path | None:
-        """Return the image that a row names; None where files have none of its name."""
+    def image(self, name: str, number: int) -> Path | None:
+        """Return the image that a row names; None where files have none of its name.
+
+        Raises
+        ------
+        RowError
+            When its path leads nowhere, or it names none.
+        AmbiguousNameError
+            When several files are called so.
+        """
         if self.files is None:
-            image = self._existing(name, number)
-            if image is None:
+            if not name:
                 raise RowError(self.table.name, number, "no image is named")
+            image = self._beside(name)
+            if image is None:
+                self.missing.add(number)
+                raise self._lost(name, number)
             return image
         found = self._beside(name) or (self.files.image(name) if name else None)
         if found is None:
             self.without_image.append(number)
         return found
+
+    def _place(self, name: str) -> Path:
+        """Return where the image of a bad row is, or would be."""
+        found = None
+        if self.files is not None:
+            with suppress(AmbiguousNameError):
+                found = self._beside(name) or self.files.image(name)
+        return found or (self.table.parent / name if name else Path())
 
     def _labels(
         self, values: Mapping[str, str], image: Path, number: int
@@ -211,7 +250,12 @@ class RowReader:
         column = self.columns.labels
         name = values.get(column, "") if column else ""
         if self.files is None:
-            return self._existing(name, number)
+            found = self._beside(name)
+            if name and found is None:
+                if self.needs_labels:
+                    raise self._lost(name, number)
+                self.without_labels.append(number)
+            return found
         if column is None:
             return self.files.labels_of(image)
         found = self._beside(name) or (self.files.truth(name) if name else None)
@@ -219,11 +263,8 @@ class RowReader:
             self.without_labels.append(number)
         return found
 
-    def _existing(self, name: str, number: int) -> Path | None:
-        path = self._beside(name)
-        if name and path is None:
-            raise RowError(self.table.name, number, "does not exist", shown_name(name))
-        return path
+    def _lost(self, name: str, number: int) -> RowError:
+        return RowError(self.table.name, number, "does not exist", shown_name(name))
 
     def _beside(self, name: str) -> Path | None:
         """Return the file of a path from the table's folder on; None where none is."""
@@ -239,7 +280,11 @@ class RowReader:
         return None
 
     def _patient(self, values: Mapping[str, str]) -> Patient | str:
-        stated = {k: v for k in self._attributes if (v := values.get(k, ""))}
+        stated = {
+            name: value
+            for column, name in self._attributes
+            if (value := values.get(column, ""))
+        }
         key = (*stated, *stated.values())
         if key not in self._patients:
             try:
@@ -249,8 +294,10 @@ class RowReader:
         return self._patients[key]
 
     @cached_property
-    def _attributes(self) -> tuple[str, ...]:
-        return self.columns.attributes
+    def _attributes(self) -> list[tuple[str, str]]:
+        """Columns, and the attribute that each is of; a refusal repeats the latter."""
+        stated = self.columns.stated
+        return [(name, stated.get(name, name)) for name in self.columns.attributes]
 
     def _id_of(self, image: str) -> str:
         """Return an id of what is the image's own: its place beside the table.
@@ -258,11 +305,15 @@ class RowReader:
         Those named by a whole path, or elsewhere, are called by their names, as folders
         may name patients; those of one name are numbered in the table's order.
         """
-        path = os.path.normpath(self.table.parent.absolute() / image)
+        path = os.path.normpath(os.path.join(self._folder, image))  # noqa: PTH118
         if path not in self._ids:
             wanted = image if is_inside(image) else PureWindowsPath(path).name
             self._ids[path] = self._free(wanted)
         return self._ids[path]
+
+    @cached_property
+    def _folder(self) -> str:
+        return str(self.table.parent.absolute())
 
     def _free(self, wanted: str) -> str:
         name, ends = wanted, PurePosixPath(wanted)

@@ -82,6 +82,11 @@ def _record_of(path: Path) -> Path:
     return path if path.suffix == _RECORD else record_path(path)
 
 
+def is_result(path: Path) -> bool:
+    """Say whether a file, or the record itself, is a result by its record."""
+    return bool(images_in(_record_of(path)))
+
+
 def is_painted(mask: Path) -> bool:
     """Say whether a mask is not as it left its run, or cannot be read any more.
 

@@ -71,6 +71,7 @@ class LookingControl(Control):
         if self._work.is_busy:
             show_info(WAIT)
         else:
+            self._session.choose_image(image)
             before = parent if is_compared else None
             self._work.begin(partial(self._order, path, parent, before, image))
 

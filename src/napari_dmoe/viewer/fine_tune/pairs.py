@@ -6,9 +6,8 @@ their image; others go by their names, or by being the only ones.
 
 from __future__ import annotations
 
-import re
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import TYPE_CHECKING
@@ -16,15 +15,15 @@ from typing import TYPE_CHECKING
 from napari.layers import Image, Labels
 
 from napari_dmoe.imaging.spatial import SpatialImage
-from napari_dmoe.inference.results.provenance import METADATA_KEY
 from napari_dmoe.viewer.fine_tune.annotations import (
     Content,
     Painted,
     content_of,
     drivers_of,
-    fits,
-    on_image,
 )
+from napari_dmoe.viewer.layers.labels_on import fits, on_image
+from napari_dmoe.viewer.layers.records import is_map
+from napari_dmoe.viewer.session.belonging import named_after
 from napari_dmoe.viewer.session.checks import image_problem, patient_problem
 from napari_dmoe.viewer.session.results import Result
 from napari_dmoe.viewer.session.session import Session
@@ -35,10 +34,6 @@ if TYPE_CHECKING:
 
     Look = Callable[[Labels, SpatialImage, Annotation], Painted | None]
     """Finds out what is painted; None while that is not known yet."""
-
-_WORDS = re.compile(
-    r"[\s/_\-.:]+(labels?|masks?|seg(mentation)?s?|annotations?|gt|truth)\b.*$"
-)
 
 MEASURED_LATER = Content("measuring …", has_foreground=True)
 
@@ -132,7 +127,7 @@ class _Search:
             for result in self.session.results_of(other):
                 if result.mask() is layer:
                     return _own_bond(result) if other is image else None
-        named = _named_after(layer.name, [each.name for each in self.images])
+        named = named_after(layer.name, [each.name for each in self.images])
         if named is not None:
             return Bond.NAME if self.images[named] is image else None
         if len(self.images) == len(self.labels) == 1:
@@ -189,22 +184,5 @@ def _labels(session: Session) -> list[Labels]:
     return [
         layer
         for layer in reversed([] if viewer is None else list(viewer.layers))
-        if isinstance(layer, Labels) and layer.editable and not _is_map(layer)
+        if isinstance(layer, Labels) and layer.editable and not is_map(layer)
     ]
-
-
-def _is_map(layer: Labels) -> bool:
-    record = layer.metadata.get(METADATA_KEY)
-    return isinstance(record, Mapping) and "shows" in record
-
-
-def _named_after(labels: str, images: Sequence[str]) -> int | None:
-    """Return which image labels are named after: the longest name that fits."""
-    plain = _WORDS.sub("", labels.casefold()).strip()
-    fitting = []
-    for place, name in enumerate(images):
-        base = name.casefold().strip()
-        start = rf"{re.escape(base)}(?![^\s/_\-.:])"
-        if base == plain or re.match(start, labels.casefold().strip()):
-            fitting.append((len(base), -place))
-    return -max(fitting)[1] if fitting else None

@@ -16,12 +16,12 @@ from napari_dmoe.viewer.fine_tune.annotations import (
     Painted,
     Snapshot,
     look_through,
-    on_image,
     unknown_in_all,
 )
 from napari_dmoe.viewer.fine_tune.pairs import Pair, find_pairs
 from napari_dmoe.viewer.fine_tune.pairs_view import PairsSection
 from napari_dmoe.viewer.fine_tune.words import pair_row
+from napari_dmoe.viewer.layers.labels_on import on_image
 from napari_dmoe.viewer.layers.measuring import CHANGES_OF_A_MASK, Edits, edits_of
 from napari_dmoe.viewer.layers.placement import to_image
 from napari_dmoe.viewer.ui.connections import Connections, Refresh

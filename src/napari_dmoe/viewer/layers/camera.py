@@ -57,6 +57,33 @@ def show_plane(viewer: ViewerModel, layer: Layer, step: int) -> None:
     _slide(viewer, layer, (step, *middle))
 
 
+def place_in(viewer: ViewerModel, layer: Layer) -> tuple[float, ...]:
+    """Return where the sliders stand in the world, along the axes of a layer."""
+    return tuple(map(float, viewer.dims.point[-layer.ndim :]))
+
+
+def go_back(
+    viewer: ViewerModel, layer: Layer, place: Sequence[float] | None = None
+) -> None:
+    """Let the sliders show a layer: at a place from before, or where they are.
+
+    Where they show nothing of it, they go to its middle. `place` is what
+    :func:`place_in` returned.
+    """
+    offset = viewer.dims.ndim - layer.ndim
+    if offset < 0:  # napari does not know the layer's axes yet
+        return
+    low, high = layer.extent.world
+    there = viewer.dims.point[offset:] if place is None else place
+    for axis, at in enumerate(there):
+        if axis + offset in viewer.dims.displayed:
+            continue
+        if not low[axis] <= at <= high[axis]:
+            at = (low[axis] + high[axis]) / 2
+        if at != viewer.dims.point[axis + offset]:
+            viewer.dims.set_point(axis + offset, float(at))
+
+
 def fit(viewer: ViewerModel, layer: Layer) -> None:
     """Let a layer fill the canvas, where this napari can do that for one layer."""
     if not hasattr(viewer, "fit_to_view"):

@@ -21,6 +21,7 @@ from psygnal import Signal
 from napari_dmoe.viewer.layers.leaving import stays
 from napari_dmoe.viewer.layers.placement import LayerData, plain
 from napari_dmoe.viewer.layers.slot import LayerSlot
+from napari_dmoe.viewer.layers.stage import stage_of
 
 
 class Group(Enum):
@@ -60,7 +61,7 @@ class Groups:
     """A layer of this image, and of this :class:`Group`, was hidden for another."""
 
     def __init__(self, viewer: ViewerModel) -> None:
-        self._viewer = weakref.ref(viewer)
+        self._viewer, self._stage = weakref.ref(viewer), stage_of(viewer)
         self._images: WeakKeyDictionary[Layer, _OfImage] = WeakKeyDictionary()
 
     @property
@@ -106,7 +107,8 @@ class Groups:
         of_image = self._images.setdefault(plain(image), _OfImage())
         slot, selected = of_image.slots[group], set(viewer.layers.selection)
         before, owned = slot.within(viewer), of_image.owners.get(group)
-        layer: Layer = slot.put(viewer, layer_data)
+        with self._stage.adding(image):
+            layer: Layer = slot.put(viewer, layer_data)
         of_image.owners[group] = owner
         if layer is not before:
             if is_under_masks:
@@ -136,18 +138,25 @@ class Groups:
         hidden = (Group.ROUTING,) if group in _WHAT_IFS else _WHAT_IFS
         for each in hidden:
             layer = self.layer(image, each)
-            if layer is not None and layer.visible:
-                layer.visible = False
+            if self._see(layer, False):
                 self.yielded.emit(plain(image), each)
-        layer = self.layer(image, group)
-        if layer is not None and not layer.visible:
-            layer.visible = True
+        self._see(self.layer(image, group), True)
 
     def hide(self, image: Layer | None, group: Group, owner: str = "") -> None:
         """Hide a group's layer, if its owner put it there."""
+        self._see(self.layer(image, group, owner), False)
+
+    def is_seen(self, image: Layer | None, group: Group, owner: str = "") -> bool:
+        """Say whether a group's layer is seen, or is once its image is shown."""
         layer = self.layer(image, group, owner)
-        if layer is not None and layer.visible:
-            layer.visible = False
+        return layer is not None and self._stage.is_seen(layer)
+
+    def _see(self, layer: Layer | None, is_seen: bool) -> bool:
+        """Show or hide a layer, once its image is shown; say whether it was not so."""
+        if layer is None or self._stage.is_seen(layer) is is_seen:
+            return False
+        self._stage.see(layer, is_seen)
+        return True
 
     def let_go(self, image: Layer | None, group: Group, owner: str = "") -> bool:
         """Let a group's layer go, unless it was painted on; say whether it goes."""
@@ -160,6 +169,7 @@ class Groups:
         of_image, slot = self._images.setdefault(plain(image), _OfImage()), LayerSlot()
         slot.take(layer)
         of_image.others.append(slot)
+        self._stage.own(image, layer)
 
     def tidy(self, image: Layer) -> int:
         """Let all of an image's layers go that nobody painted on; say how many."""

@@ -108,14 +108,21 @@ def probability_layers(source: Image, result: Segmentation) -> list[LayerData]:
 
 
 def difference_layer(
-    source: Image, difference: NDArray[np.uint8], *, what: str = names.DIFFERENCE
+    source: Image,
+    difference: NDArray[np.uint8],
+    *,
+    what: str = names.DIFFERENCE,
+    words: Sequence[str] = DIFFERENCES,
 ) -> LayerData:
-    """Return where two masks on a source differ, in the order of its axes."""
+    """Return where two masks on a source differ, in the order of its axes.
+
+    The `words` say what each label means.
+    """
     axes = placement.axis_names(source)
     return maps.map_layer(
         source,
         difference,
-        _difference_look(DIFFERENCES, _MASK_OPACITY),
+        _difference_look(words, _MASK_OPACITY),
         axes=axes,
         grid=Grid.identity([difference.shape[axes.index(a)] for a in ("y", "x")]),
         name=layer_name(source.name, what),

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from napari_dmoe.imaging.spatial import SPATIAL_AXES, SpatialImage
 from napari_dmoe.inference.masks import measures
 from napari_dmoe.inference.masks.headline import Plausible
+from napari_dmoe.inference.masks.truth import RegionScore, score
 from napari_dmoe.viewer.layers.placement import (
     LENGTH_UNIT,
     axis_names,
@@ -106,6 +107,8 @@ class Measured:
     """The cup-to-disc ratio, for models with rim and cup."""
     headline: str
     """What it shows, in one line."""
+    scores: tuple[RegionScore, ...] = ()
+    """How far it overlaps with the truth; none without one."""
 
 
 @dataclass(frozen=True)
@@ -156,12 +159,16 @@ class MaskFrame:
         shown = np.asarray(labels[place])
         return shown.transpose([kept.index(name) for name in self.along])
 
-    def measure(self, shown: NDArray[Any]) -> Measured:
-        """Measure what :meth:`shown` returned, or a copy of it."""
+    def measure(
+        self, shown: NDArray[Any], truth: NDArray[Any] | None = None
+    ) -> Measured:
+        """Measure what :meth:`shown` returned, or a copy of it; of a truth, too."""
         image = SpatialImage(shown, self.along, self.affine, self.unit)
         sizes = tuple(measures.class_sizes(image, self.classes))
         ratio = measures.cup_to_disc(shown, self.classes)
-        return Measured(sizes, ratio, self.expected.headline(shown, sizes))
+        scores = () if truth is None else score(shown, truth, self.classes)
+        headline = self.expected.headline(shown, sizes)
+        return Measured(sizes, ratio, headline, scores)
 
 
 def frame_affine(

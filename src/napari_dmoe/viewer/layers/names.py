@@ -11,6 +11,8 @@ from napari_dmoe.viewer.layers.records import altered_words
 MASK = "mask"
 DIFFERENCE = "difference"
 REFERENCE = "reference"
+TRUTH = "truth"
+MISSED = "missed and too much"
 CHANGED_BY_TUNING = "changed by tuning"
 NOISE_ENTROPY = "noise entropy"
 SEEN = "what the model sees"

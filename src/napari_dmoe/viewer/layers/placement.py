@@ -58,7 +58,7 @@ def plain(proxy: Any) -> Any:
     return getattr(proxy, "__wrapped__", proxy)
 
 
-def axis_names(layer: Image, dims: int = 2) -> tuple[str, ...]:
+def axis_names(layer: Layer, dims: int = 2) -> tuple[str, ...]:
     """Name a layer's axes, in their order: by its own labels where they name x and y.
 
     Without them the last two are y and x. Further ones are called ``axis 0``, ``axis
@@ -99,20 +99,29 @@ def to_image(
     """
     names = axis_names(layer, dims)
     _refuse_hidden_colours(layer, names)
-    spatial = [i for i, name in enumerate(names) if name in SPATIAL_AXES]
-    factors = length_factors(layer, spatial)
-    place = np.ix_([*spatial, -1], [*spatial, -1])
-    whole = data_to_world(layer)
-    affine = whole[place]
-    if factors is not None:
-        affine[:-1] *= np.array(factors)[:, np.newaxis]
+    affine, unit = in_world(layer, names)
     axes = (*names, CHANNEL_AXIS) if layer.rgb else names
-    unit = None if factors is None else LENGTH_UNIT
-    turned = (TURNED_AXES,) if _runs_elsewhere(whole) else ()
+    turned = (TURNED_AXES,) if _runs_elsewhere(data_to_world(layer)) else ()
     notices = (*turned, *_stated_notice(layer))
     image = SpatialImage(samples_of(layer), axes, affine, unit, notices)
     number = used_channel(layer, image.n_channels) if channel == "chosen" else channel
     return image if number is None else one_channel(image, number)
+
+
+def in_world(
+    layer: Layer, names: Sequence[str]
+) -> tuple[NDArray[np.float64], str | None]:
+    """Return where a layer lies along its spatial axes, in mm, and the unit.
+
+    The `names` are those of its axes. The unit is None where its lengths are no mm.
+    """
+    spatial = [i for i, name in enumerate(names) if name in SPATIAL_AXES]
+    factors = length_factors(layer, spatial)
+    affine = data_to_world(layer)[np.ix_([*spatial, -1], [*spatial, -1])]
+    if factors is None:
+        return affine, None
+    affine[:-1] *= np.array(factors)[:, np.newaxis]
+    return affine, LENGTH_UNIT
 
 
 def used_channel(layer: Image, n_channels: int) -> int | None:
@@ -131,7 +140,7 @@ def _runs_elsewhere(to_world: NDArray[np.float64]) -> bool:
     return bool((own < most * (1 - 1e-6)).any())
 
 
-def data_to_world(layer: Image) -> NDArray[np.float64]:
+def data_to_world(layer: Layer) -> NDArray[np.float64]:
     """Return the (n + 1, n + 1) affine from a layer's indices to world coordinates."""
     n = layer.ndim
     origin = np.array(layer.data_to_world(np.zeros(n)), float)
@@ -142,12 +151,41 @@ def data_to_world(layer: Image) -> NDArray[np.float64]:
     return matrix
 
 
-def length_factors(layer: Image, axes: Sequence[int]) -> list[float] | None:
+def same_grid(image: Image, labels: Layer) -> bool:
+    """Say whether labels lie on an image's pixels, to half a pixel."""
+    names = axis_names(image)
+    if labels.ndim != image.ndim:
+        return False
+    wanted, found = _shape(image), _shape(labels)
+    kept = [i for i, name in enumerate(names) if name != CHANNEL_AXIS]
+    if any(wanted[i] != found[i] for i in kept) or 0 in wanted:
+        return False
+    square = np.ix_([*kept, -1], [*kept, -1])
+    ours, theirs = (data_to_world(layer)[square] for layer in (image, labels))
+    last = np.array([wanted[i] - 1 for i in kept], float)
+    ends = np.array([np.zeros(len(kept)), *np.diag(last), last])
+    corners = np.vstack([ends.T, np.ones(len(ends))])
+    apart = np.linalg.norm(((ours - theirs) @ corners)[:-1], axis=0).max()
+    pixel = np.linalg.norm(ours[:-1, :-1], axis=0).min()
+    return bool(apart <= pixel / 2)
+
+
+def _shape(layer: Any) -> tuple[int, ...]:
+    data = samples_of(layer)
+    return tuple(map(int, data.shape[: layer.ndim]))
+
+
+def length_factors(layer: Layer, axes: Sequence[int]) -> list[float] | None:
     """Return mm per world unit along some axes; None if their units are no lengths."""
     units = [layer.units[axis] for axis in axes]
     if not all(unit.is_compatible_with(LENGTH_UNIT) for unit in units):
         return None
     return [float((1.0 * unit).to(LENGTH_UNIT).magnitude) for unit in units]
+
+
+def place_of(layer: Layer) -> dict[str, Any]:
+    """Return the arguments, :data:`PLACE`, that put another layer where one lies."""
+    return {name: getattr(layer, name) for name in PLACE}
 
 
 def has_no_size(layer: Image, dims: int = 2) -> bool:

@@ -6,14 +6,15 @@ It is read from the metadata that whoever makes a layer wrote there.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
-from napari.layers import Labels, Layer
+from napari.layers import Image, Labels, Layer
 from pydantic import ValidationError
 
 from napari_dmoe.inference.results import provenance
 from napari_dmoe.inference.results.provenance import METADATA_KEY, Provenance
+from napari_dmoe.viewer.layers.found_masks import is_undecided
 
 _SHORT_HASH = 12
 
@@ -42,6 +43,20 @@ def is_mask(layer: Layer | None) -> bool:
     if not isinstance(layer, Labels) or layer_record(layer) is None:
         return False
     return not shown_by(layer)
+
+
+def is_input(layer: Layer | None) -> TypeGuard[Image]:
+    """Say whether a layer is an image, and not made of a result.
+
+    One that looks like a mask is none until somebody says that it is.
+    """
+    return isinstance(layer, Image) and not is_map(layer) and not is_undecided(layer)
+
+
+def is_map(layer: Layer) -> bool:
+    """Say whether a layer shows something of a result that is no mask."""
+    record = layer.metadata.get(METADATA_KEY)
+    return isinstance(record, Mapping) and "shows" in record
 
 
 def shown_by(layer: Layer) -> str:

@@ -28,6 +28,7 @@ from napari_dmoe.viewer.layers.placement import (
     samples_of,
 )
 from napari_dmoe.viewer.layers.slot import LayerSlot, selection_kept
+from napari_dmoe.viewer.layers.stage import stage_of
 
 Part = tuple[slice, ...]
 """What is seen along y and x, in pixels of the image as it is stored."""
@@ -51,7 +52,7 @@ class SeenFrames:
     """The frames on the images of a viewer, which it refers to weakly."""
 
     def __init__(self, viewer: ViewerModel) -> None:
-        self._viewer = weakref.ref(viewer)
+        self._viewer, self._stage = weakref.ref(viewer), stage_of(viewer)
         self._frames: list[_Frame] = []
 
     def layer(self, image: Layer) -> Layer | None:
@@ -72,13 +73,13 @@ class SeenFrames:
             return
         before, lies = self.layer(image), data_to_world(image).tobytes()
         if frame.is_put_by and before is not None:
-            before.visible = True
+            self._stage.see(before, True)
         frame.is_put_by = False
         if before is not None:
             frame.slot.rename(viewer, names.layer_name(image.name, names.SEEN))
         if before is None or (frame.part, frame.lies) != (part, lies):
             frame.part, frame.lies = part, lies
-            with selection_kept(viewer):
+            with selection_kept(viewer), self._stage.adding(image):
                 layer = frame.slot.put(viewer, _look(image, part))
                 if layer is not before:
                     above = viewer.layers.index(plain(image)) + 1
@@ -95,9 +96,9 @@ class SeenFrames:
             if image is None or image not in parts:
                 frame.slot.let_go(viewer)
                 self._frames.remove(frame)
-            elif parts[image] is None and layer is not None and layer.visible:
-                layer.visible = False
-                frame.is_put_by = True
+            elif parts[image] is None and layer is not None:
+                frame.is_put_by |= self._stage.is_seen(layer)
+                self._stage.see(layer, False)
 
     def tidy(self, image: Layer) -> int:
         """Take the frame off, and do not put it there again; say how many went."""

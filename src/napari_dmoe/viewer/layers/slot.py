@@ -17,6 +17,7 @@ from napari_dmoe.viewer.layers.leaving import leaving_of, stays
 from napari_dmoe.viewer.layers.measuring import AT_ONCE, Edits, differ, edits_of
 from napari_dmoe.viewer.layers.placement import PLACE, LayerData, plain
 from napari_dmoe.viewer.layers.pointer import pointer_away
+from napari_dmoe.viewer.layers.stage import stage_of
 
 _SHOWN = ("colormap", "features", "metadata", "contrast_limits")
 """What of a layer goes with its samples, and is no person's to set for good."""
@@ -108,7 +109,8 @@ class LayerSlot:
                 continue
             if leaving_of(viewer).call_back(layer):
                 self._gone = [each for each in self._gone if each is not held]
-                self._held, layer.visible = held, True
+                self._held = held
+                stage_of(viewer).see(layer, True)
                 return layer
         return None
 

@@ -19,9 +19,9 @@ from napari_dmoe.faults import told
 from napari_dmoe.imaging.disk.atomic import atomic_path
 from napari_dmoe.progress import Progress, ProgressHook
 from napari_dmoe.viewer.bench import Bench, Control
-from napari_dmoe.viewer.fine_tune.annotations import fits
 from napari_dmoe.viewer.fine_tune.closing import MODEL_FILES, named_as_model
 from napari_dmoe.viewer.fine_tune.state import State, Tuning
+from napari_dmoe.viewer.layers.labels_on import fits
 from napari_dmoe.viewer.layers.measuring import Edits, edits_of
 from napari_dmoe.viewer.layers.placement import data_to_world, plain, samples_of
 from napari_dmoe.viewer.rescue.aside import (
@@ -46,6 +46,10 @@ LONGEST_SECONDS = 30.0
 """Who paints on without a pause loses no more than that."""
 
 RESTORED = "restored mask"
+_NOT_HERE = (
+    "The image of a restored mask is not open: the mask is hidden, so that it does not "
+    "lie on another one."
+)
 _numbers = itertools.count()
 
 
@@ -136,7 +140,9 @@ class RescueControl(Control):
             data = layer.data
             if isinstance(layer, Labels) and isinstance(data, np.ndarray):
                 self._put_at[layer] = edits_of(layer)
-                of = next((image for image in images if fits(image, layer)), None)
+                of = self._session.showing.image_of(layer) or next(
+                    (image for image in images if fits(image, layer)), None
+                )
                 mask = PaintedMask(data, data_to_world(layer))
                 pixels = None if of is None else samples_of(of)
                 put = partial(_put, self._aside, self._numbers[layer], mask, pixels)
@@ -222,7 +228,11 @@ class RescueControl(Control):
             return
         is_there = image is not None and image in viewer.layers
         name = f"{image.name} / {RESTORED}" if image and is_there else RESTORED
-        layer = viewer.add_labels(mask.labels, name=name, affine=mask.affine)
+        self._session.choose_image(image if is_there else self._session.image)
+        with self._session.showing.adding(image if is_there else None):
+            layer = viewer.add_labels(mask.labels, name=name, affine=mask.affine)
+        if not is_there and self._session.image is not None:
+            show_info(_NOT_HERE)
         self._painted.add(plain(layer))  # nobody has saved it yet
         self._since = time.monotonic()
         self._pause.start(PAUSE_MS)

@@ -38,9 +38,8 @@ class RoutingLayers:
         return self._groups.layer(image, Group.ROUTING)
 
     def is_shown(self, image: Layer) -> bool:
-        """Whether a map of an image's routing can be seen."""
-        layer = self.of(image)
-        return layer is not None and bool(layer.visible)
+        """Whether a map of an image's routing is seen, or is once the image is."""
+        return self._groups.is_seen(image, Group.ROUTING)
 
     def show(self, image: Image, result: Result, overlay: Overlay) -> None:
         """Show a map of a result's routing; hide it while a run for it is missing.

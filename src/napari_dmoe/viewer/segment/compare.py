@@ -78,6 +78,9 @@ class CompareControl(Control):
         self._section.offer([*titles, *names], why_not=self._why_not())
         if not self._still_holds():
             self._forget()
+        elif self._image is not None and self._image() is not image:
+            self._compared, self._image = [], None  # what is on it stays as it was left
+            self._section.show_nothing()
 
     def _still_holds(self) -> bool:
         """Whether the results that were compared are still there as they were."""
@@ -188,6 +191,7 @@ class CompareControl(Control):
         )
         rows = comparison_rows(comparison, result.segmentation.classes, unit)
         self._section.show_comparison(summary, rows)
+        self._refresh.soon()  # another image may be worked on by now
         return f"Compared: {n} pixels differ."
 
 

@@ -6,9 +6,14 @@ from qtpy.QtCore import QTimer
 
 from napari_dmoe.viewer.bench import Bench, TabControl
 from napari_dmoe.viewer.segment.action_view import Remedy
+from napari_dmoe.viewer.segment.browse import BrowseControl
 from napari_dmoe.viewer.segment.compare import CompareControl
 from napari_dmoe.viewer.segment.fit import FitControl
-from napari_dmoe.viewer.segment.many_images import FileSeries, LayerSeries
+from napari_dmoe.viewer.segment.found_masks import FoundMasks
+from napari_dmoe.viewer.segment.many.files import FileSeries
+from napari_dmoe.viewer.segment.many.layers import LayerSeries
+from napari_dmoe.viewer.segment.many.reopen import Reopening
+from napari_dmoe.viewer.segment.many.results import SeriesResults
 from napari_dmoe.viewer.segment.model import ModelLoader
 from napari_dmoe.viewer.segment.pixel_size import PixelSizeControl
 from napari_dmoe.viewer.segment.readiness import (
@@ -22,12 +27,14 @@ from napari_dmoe.viewer.segment.readiness import (
     Readiness,
     readiness,
 )
-from napari_dmoe.viewer.segment.result import ResultControl, ResultFiles
+from napari_dmoe.viewer.segment.result import ResultControl
+from napari_dmoe.viewer.segment.result_files import ResultFiles
 from napari_dmoe.viewer.segment.run import Run, RunControl
 from napari_dmoe.viewer.segment.samples import SampleOffer
 from napari_dmoe.viewer.segment.seen_frame import SeenFrame
 from napari_dmoe.viewer.segment.subject import SubjectControl
 from napari_dmoe.viewer.segment.tab import SegmentTab
+from napari_dmoe.viewer.segment.truth import TruthControl
 from napari_dmoe.viewer.ui.connections import Connections
 
 _LAYOUT_MS = 50  # until then Qt has laid out the new result
@@ -50,11 +57,16 @@ class SegmentControl(TabControl):
         self.fit = FitControl(bench, tab.image)
         self.pixel_size = PixelSizeControl(bench, tab.image.pixel_size)
         self.seen_frame = SeenFrame(bench, tab.image)
-        self.results = ResultControl(bench, tab.result, self.fit)
+        self.truth = TruthControl(bench, tab.result.truth)
+        self.browse = BrowseControl(bench, tab.image.browse, self.truth.open)
+        self.results = ResultControl(bench, tab.result, self.fit, self.truth)
         self.compare = CompareControl(bench, tab.compare)
-        self.layer_series = LayerSeries(bench, self.run, tab.series)
-        self.files = ResultFiles(bench, tab.result)
-        self.file_series = FileSeries(bench, tab.series, self.files)
+        self.series = SeriesResults(bench, tab.series)
+        self.reopening = Reopening(bench, tab.series, self.series)
+        self.layer_series = LayerSeries(bench, self.run, tab.series, self.series)
+        self.files = ResultFiles(bench, tab.result, self.truth.read)
+        self.found_masks = FoundMasks(bench, tab.found_masks)
+        self.file_series = FileSeries(bench, tab.series, self.series, self.reopening)
         self._is_awaited = False
         self._connect()
         self._on_settings()

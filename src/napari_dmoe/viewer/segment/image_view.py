@@ -9,6 +9,7 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QLabel, QSizePolicy, QWidget
 
 from napari_dmoe.viewer.layers.axes import AXIS_TITLES, COLOURS
+from napari_dmoe.viewer.segment.browse_view import BrowseBar
 from napari_dmoe.viewer.segment.pixel_size_view import PixelSizeButton
 from napari_dmoe.viewer.ui import parts
 from napari_dmoe.viewer.ui.theme import Tone, set_tone
@@ -81,12 +82,14 @@ class ImageSection(QWidget):
         self._channels = ChannelChoice()
         self._axes_row = parts.row(QLabel("Axes"), self.axes_combo, stretch=1)
         self.pixel_size = PixelSizeButton()
+        self.browse = BrowseBar()
         self._lay_out()
         self.show_channels(ChannelChoice())
         self.show_axes((), None)
 
     def _lay_out(self) -> None:
-        head = parts.row(parts.heading("IMAGE"), self.combo, stretch=1)
+        heading = parts.heading("IMAGE")
+        head = parts.row(heading, self.combo, self.browse, stretch=1)
         # The room of what an image leaves to be chosen is kept: nothing below it moves
         # when an image comes that has more channels, or axes without names.
         choices = self.channel_combo, self.pixel_size, self._axes_row

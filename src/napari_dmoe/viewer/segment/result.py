@@ -2,40 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from copy import deepcopy
+from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QFileDialog
 
-from napari_dmoe.imaging.files import proposed_stem
-from napari_dmoe.imaging.spatial import SPATIAL_AXES
-from napari_dmoe.imaging.tables import write_table
 from napari_dmoe.inference.masks.headline import IMPLAUSIBLE
 from napari_dmoe.models.training_images import LOADS
 from napari_dmoe.patient import PatientError
-from napari_dmoe.progress import Progress, ProgressHook
 from napari_dmoe.viewer.bench import Bench, Control
 from napari_dmoe.viewer.contributed import ABOUT
-from napari_dmoe.viewer.layers.measuring import Edits, differ, edits_of
-from napari_dmoe.viewer.layers.opening import TIFF_LABELS, complete_mask, mask_layers
-from napari_dmoe.viewer.layers.placement import plain
-from napari_dmoe.viewer.layers.pointer import pointer_away
+from napari_dmoe.viewer.layers.measuring import differ, edits_of
 from napari_dmoe.viewer.layers.records import badge
-from napari_dmoe.viewer.layers.saving import mask_path, save_mask
+from napari_dmoe.viewer.layers.truth_layers import NO_TRUTH
 from napari_dmoe.viewer.rows import TableRow
 from napari_dmoe.viewer.segment.fit import FitControl
 from napari_dmoe.viewer.segment.result_rows import (
     ShownMasks,
     empty_rows,
-    file_rows,
     frame_note,
 )
 from napari_dmoe.viewer.segment.result_view import ResultSection, ResultState
+from napari_dmoe.viewer.segment.truth import TruthControl
 from napari_dmoe.viewer.session.checks import (
     describe_run,
     run_notices,
@@ -43,176 +33,14 @@ from napari_dmoe.viewer.session.checks import (
     was_for_others,
     why_not_again,
 )
-from napari_dmoe.viewer.session.inquiry import GONE
-from napari_dmoe.viewer.session.reopening import reopened_result, show_alone
 from napari_dmoe.viewer.session.results import Result
 from napari_dmoe.viewer.session.tidying import bring_back, tidy
-from napari_dmoe.viewer.ui.asking import ask_for_file, not_saved, table_path
-from napari_dmoe.viewer.ui.connections import Connections, Refresh
+from napari_dmoe.viewer.ui.connections import Refresh
 from napari_dmoe.viewer.ui.docking import bring_up, contributed_widget
 from napari_dmoe.viewer.ui.measuring import MEASURING, Measuring
-from napari_dmoe.viewer.ui.work import Order
 
 if TYPE_CHECKING:
-    from napari.layers import Image, Labels
-
-    from napari_dmoe.viewer.layers.placement import LayerData
-
-TABLE_FILES = "CSV (*.csv)"
-NIFTI = ".nii.gz"
-TIFF_MASKS = f"Masks (*{TIFF_LABELS})"
-MASK_FILES = "Masks (*.labels.tif *.nii.gz *.nii)"
-
-
-class ResultFiles(Control):
-    """Saves what the result section shows, and opens what was saved."""
-
-    def __init__(self, bench: Bench, section: ResultSection) -> None:
-        super().__init__(bench, section)
-        self._parent = section
-        section.table_requested.connect(self._on_table)
-        section.save_requested.connect(self._on_save)
-        section.open_requested.connect(self._on_open)
-        viewer = bench.session.viewer
-        if viewer is not None:
-            Connections(self).add(viewer.layers.events.inserted, self._on_inserted)
-
-    def _on_inserted(self, event: Any) -> None:
-        complete_mask(plain(event.value))
-
-    def _on_table(self) -> None:
-        (image, result), viewer = self._session.current, self._session.viewer
-        if image is None or result is None or viewer is None:
-            return
-        target = self._ask("Save the table", result, ".csv", TABLE_FILES, table_path)
-        masks = ShownMasks.of(result, image)
-        if masks is not None and target is not None:
-            step = viewer.dims.current_step[-image.ndim :]
-            self._save(target, partial(_save_table, masks.copied(), step))
-
-    def _on_save(self) -> None:
-        _, result = self._session.current
-        mask = None if result is None else result.mask()
-        if result is None or mask is None:
-            return
-        is_volume = len(result.segmentation.grid.shape) == len(SPATIAL_AXES)
-        suffix = NIFTI if is_volume else TIFF_LABELS
-        kinds = mask_kinds(result.segmentation.axes)
-        target = self._ask("Save the mask", result, suffix, kinds, mask_path)
-        if target is None:
-            return
-        result.note_edits()
-        data, meta, _ = mask.as_layer_data_tuple()
-        data, meta = data.copy(), meta | {"metadata": deepcopy(mask.metadata)}
-        edits = edits_of(mask)
-        self._save(
-            target,
-            lambda path: save_mask(path, data, meta),
-            then=partial(self._on_saved, mask, edits),
-        )
-
-    def _save(
-        self,
-        path: Path,
-        write: Callable[[Path], Sequence[str]],
-        then: Callable[[], None] = lambda: None,
-    ) -> None:
-        """Write files in the background, beside a run; `then` is called afterwards."""
-
-        def say(names: Sequence[str]) -> str:
-            then()
-            return f"Saved {' and '.join(names)}."
-
-        order = Order(
-            title=f"dMoE: saving {path.name}",
-            status=f"Saving {path.name} …",
-            work=partial(_at, path, "saving", partial(_written, write)),
-            then=say,
-        )
-        self._work.start_beside(order)
-
-    def _on_saved(self, mask: Labels, edits: Edits) -> None:
-        if edits_of(mask) == edits:  # nothing was painted meanwhile
-            self._session.mask_saved.emit(mask)
-
-    def _on_open(self) -> None:
-        path, _ = QFileDialog.getOpenFileName(
-            self._parent, "Open a mask that was saved here", "", MASK_FILES
-        )
-        if path:
-            self.open_mask(Path(path), self._session.image)
-
-    def open_mask(self, path: Path, image: Image | None) -> None:
-        """Open a mask, as a result of an image if it lies on its pixels."""
-        then = partial(self._on_opened, path, image)
-        self._work.start_beside(opening(path, mask_layers, then))
-
-    def _on_opened(
-        self, path: Path, image: Image | None, opened: Sequence[LayerData]
-    ) -> str:
-        viewer, ((data, arguments, _),) = self._session.viewer, opened
-        if viewer is None:
-            return GONE
-        with pointer_away(viewer):
-            mask = plain(viewer.add_labels(data, **arguments))
-        is_there = image is not None and image in viewer.layers
-        result = reopened_result(mask, image) if is_there else None
-        if image is None or result is None:
-            return f"Opened {path.name} as a layer: it is on no image here."
-        hidden = show_alone(self._session, mask, image)
-        return f"Opened {path.name} as a result of “{image.name}”. {hidden}".rstrip()
-
-    def _ask(
-        self,
-        title: str,
-        result: Result,
-        suffix: str,
-        kinds: str,
-        named: Callable[[Path], Path],
-    ) -> Path | None:
-        proposed = f"{proposed_stem(result.title)}{suffix}"
-        return ask_for_file(self._parent, title, proposed, kinds, named)
-
-
-def mask_kinds(axes: Sequence[str]) -> str:
-    """Return the kinds of files that a mask can be saved as, for a dialog.
-
-    NIfTI holds volumes only, the planes of one among them.
-    """
-    is_volume = set(axes) == set(SPATIAL_AXES)
-    return f"Masks (*{TIFF_LABELS} *{NIFTI} *.nii)" if is_volume else TIFF_MASKS
-
-
-def opening(
-    path: Path, read: Callable[[Path], Any], then: Callable[[Any], str]
-) -> Order:
-    """Return the order that reads a file in the background, beside a run."""
-    return Order(
-        title=f"dMoE: opening {path.name}",
-        status=f"Opening {path.name} …",
-        work=partial(_at, path, "opening", read),
-        then=then,
-        if_stopped=lambda: "Stopped. Nothing was opened.",
-    )
-
-
-def _at(path: Path, doing: str, work: Callable[[Path], Any], hook: ProgressHook) -> Any:
-    """Read or write a file; called in the work's thread."""
-    hook(Progress(0, 1, f"{doing} {path.name}"))
-    return work(path)
-
-
-def _written(write: Callable[[Path], Sequence[str]], path: Path) -> list[str]:
-    """Return the names of the files that were written."""
-    try:
-        return [Path(each).name for each in write(path)]
-    except OSError as error:
-        raise not_saved(path, error) from error
-
-
-def _save_table(masks: ShownMasks, step: Sequence[int], path: Path) -> list[str]:
-    write_table(path, file_rows(masks, step))
-    return [str(path)]
+    from napari.layers import Image
 
 
 NOTHING_THERE = "The mask was removed"
@@ -224,11 +52,18 @@ class ResultControl(Control):
     measured = Signal()
     """What takes long was measured, and is shown."""
 
-    def __init__(self, bench: Bench, section: ResultSection, fit: FitControl) -> None:
+    def __init__(
+        self,
+        bench: Bench,
+        section: ResultSection,
+        fit: FitControl,
+        truth: TruthControl,
+    ) -> None:
         super().__init__(bench, section)
         session = bench.session
-        self._section, self._fit = section, fit
+        self._section, self._fit, self._truth = section, fit, truth
         fit.found.connect(self.show)
+        truth.arrived.connect(self.show)
         self._measuring = Measuring(self)
         self._measuring.arrived.connect(self._on_measured)
         self._headline = ""
@@ -236,6 +71,7 @@ class ResultControl(Control):
         viewer = session.viewer
         dims = () if viewer is None else (viewer.dims.events.current_step,)
         changes = session.result_changed, session.settings_changed, *dims
+        changes = *changes, session.truths.changed
         self._refresh = Refresh(
             self, self.show, soon=(*session.subject_changes, *changes)
         )
@@ -265,7 +101,8 @@ class ResultControl(Control):
             self._headline, self._rows = found
         else:
             empty = empty_rows(result.segmentation.classes)
-            if [row.name for row in self._rows] != [row.name for row in empty]:
+            lines = [row.name for row in self._rows]
+            if lines[: len(empty)] != [row.name for row in empty]:
                 self._rows = empty
         section.show_result(
             MEASURING if found is None else self._headline,
@@ -289,15 +126,18 @@ class ResultControl(Control):
     ) -> tuple[str, list[TableRow]] | None:
         """Return headline and lines; None while a large mask is measured."""
         self._compare(result)
-        mask, masks = result.mask(), ShownMasks.of(result, image)
+        truth = self._truth.read(image, result) or NO_TRUTH
+        mask, masks = result.mask(), ShownMasks.of(result, image, truth)
         if mask is None or masks is None:
             return NOTHING_THERE, []
         shown, frame = masks.at(step), masks.frame
         named = zip(frame.names, step, strict=True)
         place = tuple(int(at) for name, at in named if name not in frame.along)
         lies = frame.affine.tobytes(), frame.unit
-        key = id(result.outcome), place, len(shown), *lies
-        size, measure = sum(each.size for each in shown), partial(masks.measure, shown)
+        n, is_true = truth.key, masks.truth_at(step)
+        key = id(result.outcome), place, len(shown), n, *lies
+        size = sum(each.size for each in shown)
+        measure = partial(masks.measure, shown, is_true)
         measured = self._measuring.of(mask, key, size, measure)
         if measured is None:
             return None

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from napari_dmoe.imaging.spatial import SPATIAL_AXES
 from napari_dmoe.inference.masks.headline import of_frames
+from napari_dmoe.inference.masks.truth import RegionScore, confusion, scores_of
 from napari_dmoe.inference.pictures.colours import Rgb
 from napari_dmoe.inference.results.segmentation import Segmentation
 from napari_dmoe.models.class_spans import DISC_PARTS
@@ -21,7 +22,13 @@ from napari_dmoe.viewer.layers.look import in_layer_order, mask_colours
 from napari_dmoe.viewer.layers.measuring import MaskFrame, Measured
 from napari_dmoe.viewer.layers.placement import axis_names
 from napari_dmoe.viewer.layers.records import badge
+from napari_dmoe.viewer.layers.truth_layers import NO_TRUTH, ReadTruth
 from napari_dmoe.viewer.rows import TableRow
+from napari_dmoe.viewer.segment.truth_rows import (
+    known_scores,
+    score_cells,
+    with_scores,
+)
 from napari_dmoe.viewer.session.results import Result
 
 _NOT_YET = "–"
@@ -38,28 +45,42 @@ class ShownMasks:
     masks: tuple[NDArray[Any], ...]
     """The mask; of an unknown driver also that of each value, as long as nobody
     painted on it. All in the order of the image's axes, not copied."""
+    truth: ReadTruth = NO_TRUTH
+    """What they are compared with."""
 
     @classmethod
-    def of(cls, result: Result, image: Image) -> ShownMasks | None:
+    def of(
+        cls, result: Result, image: Image, truth: ReadTruth = NO_TRUTH
+    ) -> ShownMasks | None:
         """Return what a result's table is made of; None where its mask is gone."""
         mask, made = result.mask(), result.segmentation
         if mask is None:
             return None
         values = {} if result.looks_edited else made.by_value
         in_order = (in_layer_order(image, made, each) for each in values.values())
-        return cls(made, MaskFrame.of(image, made), (mask.data, *in_order))
+        return cls(made, MaskFrame.of(image, made), (mask.data, *in_order), truth)
 
     def at(self, step: Sequence[int]) -> tuple[NDArray[Any], ...]:
         """Return the plane or volume of each mask at a place, not copied."""
         return tuple(self.frame.shown(mask, step) for mask in self.masks)
 
-    def measure(self, shown: Sequence[NDArray[Any]]) -> tuple[Measured, ...]:
-        """Measure what :meth:`at` returned, or copies of it."""
-        return tuple(self.frame.measure(each) for each in shown)
+    def truth_at(self, step: Sequence[int]) -> NDArray[Any] | None:
+        """Return the plane or volume of the truth there; None without one."""
+        values = self.truth.values
+        return None if values is None else self.frame.shown(values, step)
+
+    def measure(
+        self, shown: Sequence[NDArray[Any]], truth: NDArray[Any] | None = None
+    ) -> tuple[Measured, ...]:
+        """Measure what :meth:`at` and :meth:`truth_at` returned, or copies of it."""
+        return tuple(self.frame.measure(each, truth) for each in shown)
 
     def copied(self) -> ShownMasks:
-        """Return the same, of a mask that nobody paints on."""
-        return replace(self, masks=(self.masks[0].copy(), *self.masks[1:]))
+        """Return the same, of a mask and a truth that nobody paints on."""
+        values = self.truth.values
+        truth = replace(self.truth, values=None if values is None else values.copy())
+        masks = (self.masks[0].copy(), *self.masks[1:])
+        return replace(self, masks=masks, truth=truth)
 
     def rows(self, measured: Sequence[Measured]) -> list[TableRow]:
         """Return the lines for what was measured at one place.
@@ -73,6 +94,7 @@ class ShownMasks:
         for i, size in enumerate(found.sizes):
             sizes, colour = [each.sizes[i].size for each in spread], colours[i + 1]
             rows.append(_row(size.name, size.size, size.unit, sizes, sized, colour))
+        rows = with_scores(rows, measured, self.truth.lacks)
         return rows + _ratio_rows(found, spread)
 
 
@@ -82,30 +104,48 @@ def file_rows(masks: ShownMasks, step: Sequence[int]) -> list[dict[str, str]]:
     The step is the index along each axis of the image; only that of channels counts.
     The columns are ``measure``, ``value``, ``unit``, ``least`` and ``most``, one for
     each axis that the model was run over, counted from 0, and the ``headline`` of the
-    plane or volume. A ``note`` says of a what-if that it is one.
+    plane or volume. With a truth there are lines of Dice and IoU. A ``note`` says of a
+    what-if that it is one.
     """
     rows: list[dict[str, str]] = []
     for place, at in _places(masks, step):
-        measured = masks.measure(masks.at(place))
+        measured = masks.measure(masks.at(place), masks.truth_at(place))
         head = {"headline": measured[0].headline}
-        rows += [{**at, **row.cells, **head} for row in masks.rows(measured)]
+        cells = [row.cells for row in masks.rows(measured) if row.cells]
+        cells += score_cells(measured, masks.truth.lacks)
+        rows += [{**at, **each, **head} for each in cells]
     note = badge(masks.made.provenance)
     return [row | {"note": note} for row in rows] if note else rows
 
 
-def image_row(masks: ShownMasks, step: Sequence[int]) -> dict[str, str]:
-    """Return the cells of an image in a table of images, as ``segment.csv`` has them.
+def measured_places(
+    masks: ShownMasks, step: Sequence[int]
+) -> tuple[str, Measured | None]:
+    """Return what the planes or volumes of an image show together, in a sentence.
 
-    Of several planes or volumes they say what all show together, and no sizes.
+    Beside it, what was measured where there is one: of several no size can be told.
     """
     first = [masks.at(place)[:1] for place, _ in _places(masks, step)]
     measured = [masks.measure(shown)[0] for shown in first]
     what = "planes" if len(masks.made.grid.shape) == 2 else "volumes"
     found = [(each.headline, each.sizes) for each in measured]
-    row = {"headline": of_frames(found, what)}
-    if len(measured) == 1:
-        row |= {each.name: each.value for each in masks.rows(measured)}
-    return row
+    return of_frames(found, what), measured[0] if len(measured) == 1 else None
+
+
+def image_scores(masks: ShownMasks, step: Sequence[int]) -> tuple[RegionScore, ...]:
+    """Return how far a mask and its truth overlap, over all planes or volumes.
+
+    Nothing without a truth. Regions that the truth knows nothing of are left out.
+    """
+    n, counts = len(masks.made.classes), None
+    for place, _ in _places(masks, step):
+        truth = masks.truth_at(place)
+        if truth is not None:
+            found = confusion(masks.at(place)[0], truth, n)
+            counts = found if counts is None else counts + found
+    if counts is None:
+        return ()
+    return known_scores(scores_of(counts, masks.made.classes), masks.truth.lacks)
 
 
 def _places(

@@ -10,6 +10,7 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QApplication, QPushButton, QWidget
 
 from napari_dmoe.viewer.rows import TableRow
+from napari_dmoe.viewer.segment.truth_view import TruthView
 from napari_dmoe.viewer.ui import icons, parts
 from napari_dmoe.viewer.ui.tables import Facts
 from napari_dmoe.viewer.ui.theme import set_tone
@@ -88,13 +89,14 @@ class ResultSection(QWidget):
         self.summary = parts.paragraph(name="result-summary")
         self.notices = parts.paragraph(name="result-notices")
         self.table = Facts(_SPAN_HELP, span_title=_SPAN)
+        self.truth = TruthView()
         self._make_buttons()
         buttons = self.tidy_button, self.open_button
         head = parts.row(parts.heading("RESULT"), *buttons, stretch=0)
         above = self.combo, self.badge, self.headline
         # What comes and goes stands last, so that nothing above it jumps.
         said = self.unlike, self.outdated, self.summary, self.notices
-        parts.column(self, head, *above, self.table, self._buttons, *said)
+        parts.column(self, head, *above, self.table, self._buttons, self.truth, *said)
         self.show_nothing()
 
     def _make_buttons(self) -> None:

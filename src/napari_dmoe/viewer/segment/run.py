@@ -5,11 +5,13 @@ from __future__ import annotations
 import weakref
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from napari.layers import Image
 from qtpy.QtCore import QObject, Signal
 
+from napari_dmoe.estimate import Estimate
+from napari_dmoe.progress import ProgressHook, part_of
 from napari_dmoe.viewer.bench import Bench, Control
 from napari_dmoe.viewer.layers.camera import reveal
 from napari_dmoe.viewer.session.checks import why_not_again
@@ -39,6 +41,25 @@ class Run:
     was_stopped: bool = False
 
 
+@dataclass(frozen=True)
+class Part:
+    """Which run of several it is: they have one estimate, of all of them."""
+
+    estimate: Estimate
+    number: int
+    """Counted from 0."""
+    total: int
+
+    def of(self, order: Order) -> Order:
+        """Return the order as a part of the whole."""
+        words = f"layer {self.number + 1} of {self.total}"
+
+        def work(hook: ProgressHook) -> Any:
+            return order.work(part_of(hook, self.number, self.total, words))
+
+        return replace(order, work=work, estimate=self.estimate)
+
+
 class RunControl(Control):
     """Runs the engine on an image, and puts its result into the viewer."""
 
@@ -57,28 +78,31 @@ class RunControl(Control):
         return self._work.is_busy
 
     def begin(
-        self, was_asked_for: bool = False, image: Image | None = None
+        self,
+        was_asked_for: bool = False,
+        image: Image | None = None,
+        part: Part | None = None,
     ) -> Exception | None:
         """Segment an image for its patient; nothing while the dock is at work.
 
-        It is the one that is worked on by default. Returns why it could not begin,
-        which has been said; None where it did.
+        It is the one that is worked on by default; the run may be `part` of several.
+        Returns why it could not begin, which has been said; None where it did.
         """
         loaded = self._session.model
         image = self._session.image if image is None else image
         if image is None or loaded is None or self.is_busy:
             return None
-        error = self._work.begin(partial(self._order, loaded, image))
+        error = self._work.begin(partial(self._order, loaded, image, part))
         if error is None:
             self._rerun_wanted = False
             self._run = Run(weakref.ref(image), image.name, was_asked_for)
         return error
 
-    def _order(self, loaded: LoadedModel, image: Image) -> Order:
+    def _order(self, loaded: LoadedModel, image: Image, part: Part | None) -> Order:
         inquiry = self._session.inquire(image)
         show = partial(self._on_returned, image, inquiry.request(loaded))
         if_gone = partial(self._say, "The image was removed: its result was dropped.")
-        return Order(
+        order = Order(
             title=f"dMoE: segmenting {image.name}",
             status=f"Segmenting “{image.name}” …",
             work=inquiry.work(self._engines.segment, loaded),
@@ -88,6 +112,7 @@ class RunControl(Control):
             if_stopped=self._on_stopped,
             problem=holding(self._session, image),
         )
+        return order if part is None else part.of(order)
 
     def stop(self) -> None:
         """Tell the dock's work to stop; it does at the engine's next step."""
@@ -121,6 +146,7 @@ class RunControl(Control):
         text = f"Done in {seconds:.1f} s."
         run, viewer, mask = self._run, self._session.viewer, result.mask()
         may_move = run is not None and run.was_asked_for and viewer is not None
+        may_move = may_move and self._session.showing.is_shown(image)
         if may_move and mask is not None and reveal(viewer, mask):
             text += " Moved to the plane with most of the mask."
         return self._say(text, result)

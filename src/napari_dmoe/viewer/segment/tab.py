@@ -7,8 +7,9 @@ from qtpy.QtWidgets import QFrame, QWidget
 from napari_dmoe.inference.running.settings import InferenceSettings
 from napari_dmoe.viewer.segment.action_view import ActionSection
 from napari_dmoe.viewer.segment.compare_view import CompareSection
+from napari_dmoe.viewer.segment.found_masks_view import FoundMasksSection
 from napari_dmoe.viewer.segment.image_view import ImageSection
-from napari_dmoe.viewer.segment.many_images_view import SeriesSection
+from napari_dmoe.viewer.segment.many.view import SeriesSection
 from napari_dmoe.viewer.segment.model_view import ModelSection
 from napari_dmoe.viewer.segment.patient_view import PatientSection
 from napari_dmoe.viewer.segment.result_view import ResultSection
@@ -39,6 +40,7 @@ class SegmentTab(QWidget):
         self.patient = PatientSection()
         self.samples = SampleSection()
         self.action = ActionSection()
+        self.found_masks = FoundMasksSection()
         self.result = ResultSection()
         self.compare = CompareSection()
         self.series = SeriesSection()
@@ -69,5 +71,6 @@ class SegmentTab(QWidget):
         model, patient = self.model, self.patient
         column(folds, patient.recorded, self.compare, self.series, self.advanced)
         column(about := QWidget(), model.facts, model.details)
-        self.body.stack(model.error, self.samples, self.result, folds, about)
+        first = model.error, self.found_masks, self.samples
+        self.body.stack(*first, self.result, folds, about)
         column(self, head, rule, self.body).setStretch(2, 1)

@@ -10,14 +10,15 @@ from napari.layers import Layer
 
 from napari_dmoe.viewer.layers.leaving import stays
 from napari_dmoe.viewer.layers.placement import plain
+from napari_dmoe.viewer.layers.stage import stage_of
 from napari_dmoe.viewer.session.results import Result
 
 
 class Gallery:
     """Keeps results by image, for as long as their masks are in the viewer."""
 
-    def __init__(self, viewer: weakref.ref[ViewerModel]) -> None:
-        self._viewer = viewer
+    def __init__(self, viewer: ViewerModel) -> None:
+        self._viewer, self._stage = weakref.ref(viewer), stage_of(viewer)
         self._results: WeakKeyDictionary[Layer, list[Result]] = WeakKeyDictionary()
         self._chosen: WeakKeyDictionary[Layer, Result] = WeakKeyDictionary()
 
@@ -42,11 +43,13 @@ class Gallery:
         for each in self.of(image):
             mask = each.mask()
             if mask is not None:
-                mask.visible = each is result
+                self._stage.see(mask, each is result)
 
     def add(self, image: Layer, result: Result) -> None:
         """Add a result, instead of one that its mask showed before, and look at it."""
         mask, results = result.mask(), self.of(image)
+        if mask is not None:
+            self._stage.own(image, mask)
         places = [i for i, each in enumerate(results) if each.mask() is mask]
         place = places[0] if places else len(results)
         results[place : place + 1] = [result]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeGuard
+from typing import Any
 from weakref import WeakKeyDictionary
 
 from napari.components import ViewerModel
@@ -12,6 +12,7 @@ from napari.layers import Image, Layer
 from napari_dmoe.inference.results.provenance import METADATA_KEY
 from napari_dmoe.viewer.layers.channels import choose_channel, chosen_channel
 from napari_dmoe.viewer.layers.placement import PLACE, plain
+from napari_dmoe.viewer.layers.records import is_input
 from napari_dmoe.viewer.layers.samples import PHANTOM_KEY
 
 _CHANGES = ("data", *PLACE)
@@ -21,14 +22,6 @@ def inputs_of(viewer: ViewerModel | None) -> list[Image]:
     """Return a viewer's images, the topmost first; maps of results are none."""
     layers = [] if viewer is None else list(viewer.layers)
     return [layer for layer in reversed(layers) if is_input(layer)]
-
-
-def is_input(layer: Layer | None) -> TypeGuard[Image]:
-    """Say whether a layer is an image, and not made of a result."""
-    if not isinstance(layer, Image):
-        return False
-    record = layer.metadata.get(METADATA_KEY)
-    return not (isinstance(record, Mapping) and "shows" in record)
 
 
 class Versions:

@@ -59,19 +59,23 @@ def show_alone(
     It becomes a result of the image where it lies on its pixels; no run replaces it.
     """
     shown = dict.fromkeys([*(r.mask() for r in session.results_of(image)), source])
-    said = hide([each for each in shown if each is not None and each is not made])
+    others = [each for each in shown if each is not None and each is not made]
+    said = hide(session, others)
     result = reopened_result(made, image)
     if result is not None:
         session.set_result(image, result)
-    made.visible = True
+    else:
+        session.showing.own(image, made)
+    session.showing.see(made, True)
     return said
 
 
-def hide(layers: Sequence[Layer]) -> str:
+def hide(session: Session, layers: Sequence[Layer]) -> str:
     """Hide layers, and say which of them were seen."""
-    hidden = [each for each in layers if each.visible]
+    showing = session.showing
+    hidden = [each for each in layers if showing.is_seen(each)]
     for each in hidden:
-        each.visible = False
+        showing.see(each, False)
     listed = quoted([each.name for each in hidden])
     return f"Hidden meanwhile: {listed}." if listed else ""
 

@@ -33,6 +33,7 @@ from napari_dmoe.viewer.layers.measuring import (
 from napari_dmoe.viewer.layers.placement import LayerData
 from napari_dmoe.viewer.layers.records import Kind
 from napari_dmoe.viewer.layers.slot import put, renamed
+from napari_dmoe.viewer.layers.stage import stage_of
 from napari_dmoe.viewer.session.requests import Request
 
 
@@ -197,18 +198,21 @@ def show(
     is_plain = not badges.kind(made.provenance)
     is_alike = previous is not None and previous.is_plain == is_plain
     existing = _reusable_mask(viewer, previous, data.ndim) if is_alike else None
-    mask = put(viewer, (data, arguments, kind), existing)
+    with stage_of(viewer).adding(source):
+        mask = put(viewer, (data, arguments, kind), existing)
     replaced = None if existing is None else previous
     given = str(mask.name)
     if replaced is not None:
         given = renamed(viewer, mask, arguments["name"], given=replaced.given)
     maps = look.probability_layers(source, made)
+    with stage_of(viewer).adding(source):
+        maps_there = _put_maps(viewer, maps, () if replaced is None else replaced.maps)
     return Result(
         outcome=outcome,
         mask=weakref.ref(mask),
         original=look.in_layer_order(source, made, made.labels),
         before=None if replaced is None else _earlier(replaced, outcome),
-        maps=_put_maps(viewer, maps, () if replaced is None else replaced.maps),
+        maps=maps_there,
         given=given,
     )
 

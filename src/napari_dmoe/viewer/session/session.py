@@ -30,14 +30,18 @@ from napari_dmoe.viewer.session.checks import (
     patient_problem,
 )
 from napari_dmoe.viewer.session.gallery import Gallery
-from napari_dmoe.viewer.session.images import Drawn, Versions, inputs_of, is_input
+from napari_dmoe.viewer.session.images import Drawn, Versions, inputs_of
 from napari_dmoe.viewer.session.inquiry import Inquiry
 from napari_dmoe.viewer.session.models import LeavingModel, ModelsChosen
 from napari_dmoe.viewer.session.patients import TYPED, Patients
+from napari_dmoe.viewer.session.pictures import Pictures
 from napari_dmoe.viewer.session.requests import Request
 from napari_dmoe.viewer.session.results import MaskWatch, Outcome, Result, latest, show
 from napari_dmoe.viewer.session.samples import Arrivals
+from napari_dmoe.viewer.session.series import Shelf
 from napari_dmoe.viewer.session.shares import Stated, StatedShares
+from napari_dmoe.viewer.session.showing import Showing
+from napari_dmoe.viewer.session.truths import Truths
 
 if TYPE_CHECKING:
     from napari_dmoe.models.checkpoint import LoadedModel
@@ -80,26 +84,29 @@ class Session:
         """The devices and models that can be chosen."""
         self.models_chosen, self.leaving = ModelsChosen(), LeavingModel()
         """Images that a person chose the model for; who asks before it is lost."""
-        self._image: weakref.ref[Image] | None = None
-        self._settings = InferenceSettings()
-        self._patients = Patients()
-        self._gallery = Gallery(self._viewer)
+        self._settings, self._patients = InferenceSettings(), Patients()
+        self._gallery = Gallery(viewer)
+        self.showing = Showing(viewer)
+        """The one image that is seen with its layers, and which layer is whose."""
         self.groups = Groups(viewer)
         """The layers on images besides their masks."""
         self.seen_frames = SeenFrames(viewer)
         """Frames around what the model will see of images that it crops."""
-        self.shares = StatedShares()
-        """Shares of the values of unknown drivers, where a person stated them."""
+        self.shares, self.pictures = StatedShares(), Pictures()
+        """Shares of unknown values that a person stated; images to go through."""
         self.outlines = Outlines(viewer)
         """Masks that are drawn as outlines."""
+        self.truths, self.series = Truths(viewer), Shelf()
+        """Which labels are the truth of which image; what was segmented in a row."""
         self._pointer = RestingPointer(viewer)
         self._versions, self._drawn = Versions(self._on_image_data), Drawn()
         self._masks = MaskWatch(self.result_changed.emit)
+        self.showing.changed.connect(self.image_changed.emit)
         viewer.layers.events.inserted.connect(self._on_layers)
         viewer.layers.events.removed.connect(self._on_layers)
         viewer.layers.selection.events.active.connect(self._on_active)
-        self._on_layers()
         self._on_active()
+        self._on_layers()
         self._arrivals = Arrivals(viewer, self.outlines)
 
     @property
@@ -169,14 +176,11 @@ class Session:
     @property
     def image(self) -> Image | None:
         """The image that is worked on; None where there is none."""
-        image = None if self._image is None else self._image()
-        return image if image is not None and image in self.images() else None
+        return self.showing.image
 
     def choose_image(self, image: Image | None) -> None:
-        """Work on another image from now on."""
-        if plain(image) is not self.image:
-            self._image = None if image is None else weakref.ref(plain(image))
-            self.image_changed.emit()
+        """Work on another image from now on: it is shown, and no other."""
+        self.showing.show(image)
 
     def choose_channel(self, image: Image, number: int | None) -> None:
         """Use one channel of an image from now on, from 0; None for all of them."""
@@ -354,26 +358,21 @@ class Session:
         if self.image is not None:
             self.result_changed.emit()  # its mask may have been removed
             return
-        self._image = None
-        images = self.images()
-        if images:
-            self.choose_image(images[0])
-        else:
+        self.showing.look_for(is_settled=event is None)
+        if self.image is None:
             self.image_changed.emit()
 
     def _on_active(self, event: Any = None) -> None:
+        """Work on the image of the layer that was selected, and look at its result."""
         viewer = self.viewer
-        active = None if viewer is None else viewer.layers.selection.active
-        if is_input(active):
-            self.choose_image(active)
-        elif active is not None:
-            self._on_active_mask(active)
-
-    def _on_active_mask(self, mask: Layer) -> None:
-        """Look at the result whose mask was selected."""
-        image = self._gallery.image_of(mask)
+        active = None if viewer is None else plain(viewer.layers.selection.active)
+        image = self.showing.image_of(active)
+        if image is None or self.showing.is_adding:
+            return
+        if image is not self.image:
+            self.choose_image(image)
         for result in self.results_of(image):
-            if result.mask() is mask and result is not self.result_of(image):
+            if result.mask() is active and result is not self.result_of(image):
                 self.choose_result(image, result)
 
     def _on_name(self, event: Any) -> None:

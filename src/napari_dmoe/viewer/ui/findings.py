@@ -51,6 +51,7 @@ class FindingView(QWidget):
         parts.column(self, self.badge, self.summary, *between, *shown, self.exports)
         if table is not None:
             table.model().modelReset.connect(self._offer)
+            table.model().rowsInserted.connect(self._offer)
         self._offer()
 
     def say(self, badge: str, summary: str) -> None:

@@ -15,7 +15,17 @@ from qtpy.QtSvg import QSvgRenderer
 from qtpy.QtWidgets import QAbstractButton
 
 Name = Literal[
-    "open", "save", "table", "copy", "compare", "reveal", "previous", "about", "unload"
+    "open",
+    "save",
+    "table",
+    "copy",
+    "compare",
+    "reveal",
+    "previous",
+    "about",
+    "unload",
+    "back",
+    "next",
 ]
 
 _OF_NAPARI = {
@@ -23,6 +33,8 @@ _OF_NAPARI = {
     "reveal": "visibility",
     "previous": "long_left_arrow",
     "about": "info",
+    "back": "left_arrow",
+    "next": "right_arrow",
 }
 
 _DRAWN = {

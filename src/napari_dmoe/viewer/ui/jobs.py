@@ -40,6 +40,8 @@ class Job:
 
     title: str
     work: Callable[[ProgressHook], Any]
+    estimate: Estimate | None = None
+    """Goes on from the job before it; one of its own by default."""
 
     def __str__(self) -> str:
         return self.title
@@ -100,6 +102,8 @@ class _Worker(WorkerBase):
     def work(self) -> Any:
         """Do the job; called in the job's thread."""
         job = self._handed.take()
+        if job is not None and job.estimate is not None:
+            self._estimate = job.estimate
         try:
             return None if job is None else job.work(self._report)
         except Cancelled:

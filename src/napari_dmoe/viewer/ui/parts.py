@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from qtpy.QtCore import QSize, Qt
-from qtpy.QtGui import QColor, QPaintEvent, QPixmap
+from qtpy.QtGui import QColor, QKeyEvent, QPaintEvent, QPixmap
 from qtpy.QtWidgets import (
     QApplication,
     QComboBox,
@@ -173,6 +173,14 @@ class NarrowCombo(QComboBox):
         if metrics.horizontalAdvance(shown) > room:
             shown = self.currentData(SHORT) or shown
         return metrics.elidedText(shown, Qt.TextElideMode.ElideRight, room)
+
+    def keyPressEvent(self, event: QKeyEvent | None) -> None:
+        """Leave keys with Ctrl to the window: they are no letters to search for."""
+        control = Qt.KeyboardModifier.ControlModifier
+        if event is not None and event.modifiers() & control:
+            event.ignore()
+        else:
+            super().keyPressEvent(event)
 
     def showPopup(self) -> None:
         """Open the list, as wide as its longest line."""
@@ -338,6 +346,11 @@ class Fold(QWidget):
         # The arrow stands in the text, in the colour of whatever theme there is.
         self.button.setText(f"{'▾' if is_open else '▸'} {self._title}")
         self._content.setVisible(is_open)
+
+    def rename(self, title: str) -> None:
+        """Give it another title; it stays as it is."""
+        self._title = title
+        self.unfold(self._is_open)
 
     def _on_clicked(self) -> None:
         self.unfold(not self._is_open)

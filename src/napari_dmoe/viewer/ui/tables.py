@@ -6,35 +6,29 @@ what copies and saves them stands in :mod:`napari_dmoe.viewer.ui.findings`.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-from typing import Any, TypeAlias
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
-from qtpy.QtCore import (
-    Property,
-    QAbstractTableModel,
-    QModelIndex,
-    QPersistentModelIndex,
-    QSortFilterProxyModel,
-    Qt,
-    Signal,
-)
-from qtpy.QtGui import QColor, QFont, QFontMetrics, QResizeEvent
+from qtpy.QtCore import Property, Qt, Signal
+from qtpy.QtGui import QColor, QFontMetrics, QResizeEvent
 from qtpy.QtWidgets import QAbstractItemView, QFrame, QTableView
 from superqt.utils import signals_blocked
 
 from napari_dmoe.viewer.rows import Column, Line, TableRow, as_text
-from napari_dmoe.viewer.ui.parts import swatch
+from napari_dmoe.viewer.ui.table_model import (
+    Index,
+    TableModel,
+    exact,
+    in_order,
+    shown_as,
+)
 
-SORT_ROLE = Qt.ItemDataRole.UserRole
 _MOST_LINES = 9  # more than these are scrolled
 _GIVES_WAY = 0.4
 """Share of the first column that may be cut, rather than to scroll; hovering tells."""
 _MEASURED = 100  # lines that decide how wide a column is; more would take long
 _GAP = 6  # around a column's name, and between lines
 _ROUNDED = 2  # of pixels, so that no word is cut for want of a part of one
-_LEAST = 0.0005  # what three decimals round to 0
-_RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 _DASH_THAT_MAY_BREAK = "–\u200b"  # with a space of no width, for narrow docks
 _MOST_FACTS = 100
 _OF_FACTS = (
@@ -43,65 +37,6 @@ _OF_FACTS = (
     Column("value", "", is_right=True),
     Column("span", ""),
 )
-_Index: TypeAlias = QModelIndex | QPersistentModelIndex
-
-
-class TableModel(QAbstractTableModel):
-    """Holds the lines of a table, and says how each cell looks and is sorted."""
-
-    lines: Sequence[Line] = ()
-    columns: Sequence[Column] = ()
-    worse: QColor | None = None
-
-    def fill(self, lines: Sequence[Line], columns: Sequence[Column]) -> None:
-        """Hold other lines."""
-        self.beginResetModel()
-        self.lines, self.columns = tuple(lines), tuple(columns)
-        self.endResetModel()
-
-    def rowCount(self, parent: _Index | None = None) -> int:
-        """Return the number of lines."""
-        return len(self.lines)
-
-    def columnCount(self, parent: _Index | None = None) -> int:
-        """Return the number of columns."""
-        return len(self.columns)
-
-    def data(self, index: _Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        """Return what a cell shows, or how."""
-        line, of = self.lines[index.row()], self.columns[index.column()]
-        value = line.cells.get(of.key, "")
-        is_number = isinstance(value, int | float)
-        match role:
-            case Qt.ItemDataRole.DisplayRole:
-                return _shown(value)
-            case Qt.ItemDataRole.ToolTipRole:
-                return line.help.get(of.key, "")
-            case Qt.ItemDataRole.TextAlignmentRole if is_number or of.is_right:
-                return _RIGHT
-            case Qt.ItemDataRole.FontRole if of.key in line.bold:
-                font = QFont()
-                font.setBold(True)
-                return font
-            case Qt.ItemDataRole.ForegroundRole if of.key in line.worse:
-                return self.worse
-            case Qt.ItemDataRole.DecorationRole if index.column() == 0 and line.colour:
-                return swatch(line.colour)
-        return _order(value) if role == SORT_ROLE else None
-
-    def headerData(
-        self,
-        section: int,
-        orientation: Qt.Orientation,
-        role: int = Qt.ItemDataRole.DisplayRole,
-    ) -> Any:
-        """Return a column's name, or what it means."""
-        if orientation == Qt.Orientation.Horizontal:
-            if role == Qt.ItemDataRole.DisplayRole:
-                return self.columns[section].title
-            if role == Qt.ItemDataRole.ToolTipRole:
-                return self.columns[section].help
-        return None
 
 
 class Table(QTableView):
@@ -131,10 +66,7 @@ class Table(QTableView):
         self._last, self._most_lines = tuple(last), most_lines
         self._wraps = wraps
         self._lines = TableModel(self)
-        self._order = QSortFilterProxyModel(self)
-        self._order.setSourceModel(self._lines)
-        self._order.setSortRole(SORT_ROLE)
-        self.setModel(self._order)
+        self.setModel(self._lines)
         self.setSortingEnabled(is_sorted)
         self.setAccessibleName(name)
         self.setToolTip(tooltip)
@@ -168,18 +100,68 @@ class Table(QTableView):
     ) -> None:
         """Show other lines, by all columns or some; copies and files have every one."""
         place = self.currentIndex()
-        shown = [Column(name, name) for name in _keys(lines, self._last)]
         with signals_blocked(self):
-            self._lines.fill(lines, shown if columns is None else columns)
+            self._lines.fill(lines, columns or ())
+            if columns is None:
+                self._lines.show_columns(self.all_columns())
             # No column is sorted by yet: the lines stay as they come.
             self.sortByColumn(-1, Qt.SortOrder.AscendingOrder)
-            self.setCurrentIndex(self._order.index(place.row(), place.column()))
+            self.setCurrentIndex(self._lines.index(place.row(), place.column()))
         self.clearSpans()
         for number, line in enumerate(lines):
             if line.is_heading:
                 self.setSpan(number, 0, 1, self._lines.columnCount())
         self.setVisible(bool(lines))
         self._fit()
+
+    def add_lines(self, lines: Sequence[Line]) -> None:
+        """Show more lines; those that there are stay as they are."""
+        n_before = len(self._lines.lines)
+        self._lines.add(lines)
+        self.setVisible(bool(self._lines.lines))
+        if n_before < _MEASURED:  # the rest decides about no width and no height
+            self._fit()
+
+    def replace_line(self, place: int, line: Line) -> None:
+        """Show another line in the place of one."""
+        self._lines.replace(place, line)
+
+    def show_columns(self, columns: Sequence[Column]) -> None:
+        """Show the same lines by other columns."""
+        with self._place_kept():
+            self._lines.show_columns(columns)
+            self.horizontalHeader().setSortIndicator(-1, Qt.SortOrder.AscendingOrder)
+        self._fit()
+
+    def keep_lines(self, is_kept: Callable[[Line], bool] | None) -> None:
+        """Show the lines of which something is true; all of them for None."""
+        with self._place_kept():
+            self._lines.keep(is_kept)
+        self._fit()
+
+    def all_columns(self) -> list[Column]:
+        """Return a column for each key of the lines."""
+        return [Column(name, name) for name in in_order(self._lines.names, self._last)]
+
+    def shown_places(self) -> list[int]:
+        """Return which lines are shown, from top to bottom, by their places."""
+        return self._lines.shown_places()
+
+    def go_to(self, place: int) -> None:
+        """Point at a line, if it is shown, and tell nobody."""
+        row = self._lines.row_of(place)
+        if row >= 0:
+            with signals_blocked(self):
+                self.setCurrentIndex(self._lines.index(row, 0))
+
+    @contextmanager
+    def _place_kept(self) -> Iterator[None]:
+        """Point at the same line afterwards, where it is still shown."""
+        index = self.currentIndex()
+        place = self._lines.place_of(index.row()) if index.isValid() else -1
+        with signals_blocked(self):
+            yield
+        self.go_to(place)
 
     def show_nothing(self) -> None:
         """Show no line."""
@@ -208,7 +190,11 @@ class Table(QTableView):
         around += 2 * self.frameWidth()
         if header.length() > self.viewport().width():
             around += self.horizontalScrollBar().sizeHint().height()
-        seen = sum(map(self.rowHeight, range(min(n_lines, self._most_lines))))
+        n_seen = min(n_lines, self._most_lines)
+        seen = sum(map(self.rowHeight, range(n_seen)))
+        # Nothing below the table moves where some of its lines are left out.
+        n_empty = min(len(self._lines.lines), self._most_lines) - n_seen
+        seen += n_empty * self.verticalHeader().defaultSectionSize()
         self.setFixedHeight(seen + around)
 
     def _share_width(self) -> None:
@@ -263,7 +249,7 @@ class Table(QTableView):
         texts, words = [0], [0]
         for line in lines[:_MEASURED]:
             metrics = QFontMetrics(bold if key in line.bold else plain)
-            text = _shown(line.cells.get(key, ""))
+            text = shown_as(line.cells.get(key, ""))
             texts.append(metrics.horizontalAdvance(text))
             words += [metrics.horizontalAdvance(word) for word in text.split()]
         return max(0, max(texts) - max(words) - _ROUNDED)
@@ -271,9 +257,9 @@ class Table(QTableView):
     def file_rows(self) -> list[dict[str, str]]:
         """Return the lines for a file, with all columns and digits."""
         lines = self._lines.lines
-        names = _keys(lines, self._last)
+        names = in_order(self._lines.names, self._last)
         return [
-            {name: _exact(line.cells.get(name, "")) for name in names} for line in lines
+            {name: exact(line.cells.get(name, "")) for name in names} for line in lines
         ]
 
     def text(self) -> str:
@@ -282,12 +268,12 @@ class Table(QTableView):
         lines = [*map(list, rows[:1]), *(list(row.values()) for row in rows)]
         return "\n".join("\t".join(line) for line in lines)
 
-    def _on_index(self, index: _Index, *_: object) -> None:
+    def _on_index(self, index: Index, *_: object) -> None:
         if index.isValid():
-            self.line_chosen.emit(self._order.mapToSource(index).row())
+            self.line_chosen.emit(self._lines.place_of(index.row()))
 
-    def _on_activated(self, index: _Index) -> None:
-        self.line_activated.emit(self._order.mapToSource(index).row())
+    def _on_activated(self, index: Index) -> None:
+        self.line_activated.emit(self._lines.place_of(index.row()))
 
 
 class Facts(Table):
@@ -330,9 +316,9 @@ class Facts(Table):
         return [TableRow("", "", self._title)] if has_title else []
 
     def _line(self, fact: TableRow) -> Line:
-        span = fact.span.replace("–", _DASH_THAT_MAY_BREAK)
+        span = fact.remark.replace("–", _DASH_THAT_MAY_BREAK)
         cells = {"name": fact.name, "value": fact.value, "span": span}
-        return Line(cells, self._help if span else {}, fact.colour)
+        return Line(cells, self._help if fact.span else {}, fact.colour)
 
     def _share_width(self) -> None:
         """Wrap the spans in what is left of the width."""
@@ -352,35 +338,3 @@ class Facts(Table):
     def text(self) -> str:
         """Return the lines as text, with tabs between the columns."""
         return as_text([*self._head(), *self._facts])
-
-
-def _keys(lines: Sequence[Line], last: Sequence[str]) -> list[str]:
-    """Return the keys of all cells, in order; some of them behind the others."""
-    names = dict.fromkeys(name for line in lines for name in line.cells)
-    return sorted(names, key=lambda name: name in last and last.index(name) + 1)
-
-
-def _order(value: Any) -> float | str:
-    """Return what a cell is sorted by: its number; what is not known comes first."""
-    if isinstance(value, int | float):
-        return -math.inf if math.isnan(value) else float(value)
-    return str(value)
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, float):
-        return "–" if math.isnan(value) else _rounded(value + 0.0)  # makes -0 a 0
-    return str(value)
-
-
-def _rounded(value: float) -> str:
-    """Return a number as short as the dock is narrow; what is almost 0 says so."""
-    if abs(value) >= 0.1 or value == 0:
-        return f"{value:.3g}"
-    return "≈ 0" if abs(value) < _LEAST else f"{value:.3f}"
-
-
-def _exact(value: Any) -> str:
-    if isinstance(value, float):
-        return "" if math.isnan(value) else f"{value + 0.0:.6g}"
-    return str(value)

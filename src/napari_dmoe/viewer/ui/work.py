@@ -17,6 +17,7 @@ from typing import Any
 from napari.utils.notifications import show_info
 from qtpy.QtCore import QObject, Signal
 
+from napari_dmoe.estimate import Estimate
 from napari_dmoe.faults import shown, told
 from napari_dmoe.progress import Progress, ProgressHook
 from napari_dmoe.viewer.ui.asking import not_saved
@@ -46,6 +47,8 @@ class Order:
     """Called after a stop; returns what the footer says."""
     shorter: str = ""
     """What would make it shorter, said where it takes some minutes."""
+    estimate: Estimate | None = None
+    """Tells how long it will take, where it is one of several that share it."""
     problem: Callable[[], str] = str
     """Says why it is of no use any more, such as on an image that is gone; else
     nothing."""
@@ -103,7 +106,7 @@ class Work(QObject):
         self._footer.show_running(True)
         self._footer.propose(order.shorter)
         self._footer.show_status(order.status)
-        self._runner.start(Job(order.title, order.work))
+        self._runner.start(Job(order.title, order.work, order.estimate))
         self.begun.emit()
         return True
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from weakref import WeakSet
+from weakref import WeakKeyDictionary, WeakSet
 
 from napari.layers import Image, Layer, Shapes
 from napari.utils.theme import get_theme
@@ -55,8 +55,8 @@ class PlotsControl(Control):
         """What is shown, to be saved."""
         self._measuring = Measuring(self)
         self._regions: WeakSet[Layer] = WeakSet()
-        self._drawn = LayerSlot()
-        """The layer of regions that was made here."""
+        self._drawn: WeakKeyDictionary[Image, LayerSlot] = WeakKeyDictionary()
+        """The layers of regions that were made here."""
         self._connections = Connections(self)
         self.refresh = Refresh(
             self,
@@ -94,7 +94,9 @@ class PlotsControl(Control):
             self.shown = None
             return
         self._follow_regions()
-        part = region.shown_part(viewer, image, len(routing.token_axes), self._drawn)
+        part = region.shown_part(
+            viewer, image, len(routing.token_axes), self._slot(image)
+        )
         block = routing_of(self._session).overlay.within(routing).block
         loads = self._loads_in(image, result, part, block)
         if loads is None:  # asked for again when it is known; what was drawn stays
@@ -134,8 +136,11 @@ class PlotsControl(Control):
     def _on_region(self) -> None:
         viewer, image = self._session.viewer, self._session.image
         if viewer is not None and image is not None:
-            region.draw_region(viewer, image, self._drawn)
+            region.draw_region(viewer, image, self._slot(image))
             self.refresh.soon()
+
+    def _slot(self, image: Image) -> LayerSlot:
+        return self._drawn.setdefault(image, LayerSlot())
 
     def _follow_regions(self) -> None:
         viewer = self._session.viewer

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from napari_dmoe.imaging.spatial import CHANNEL_AXIS
 from napari_dmoe.viewer.layers import placement
 from napari_dmoe.viewer.layers.slot import LayerSlot
+from napari_dmoe.viewer.layers.stage import stage_of
 from napari_dmoe.viewer.session.results import Result
 
 REGION = "region"
@@ -66,7 +67,7 @@ def shown_part(
     words = ", ".join(f"{name} {place:.0f}" for name, place in at)
     words = f"the slice {words}" if words else "the whole image"
     region: tuple[Outline, ...] = ()
-    layer = _region_layer(viewer, drawn)
+    layer = _region_layer(viewer, image, drawn)
     if layer is not None and len(plane) == 2:
         region = _outlines(layer, image, where, sorted(shown))
         if region:
@@ -81,7 +82,7 @@ def draw_region(viewer: ViewerModel, image: Image, drawn: LayerSlot) -> Shapes:
     either's, and its outlines are thin whatever the size of a pixel. The layer that is
     returned is selected, with the tool for rectangles.
     """
-    layer = _region_layer(viewer, drawn)
+    layer = _region_layer(viewer, image, drawn)
     if layer is None:
         shown = placement.samples_of(image).shape[: image.ndim][-2:]
         layer = Shapes(
@@ -92,7 +93,8 @@ def draw_region(viewer: ViewerModel, image: Image, drawn: LayerSlot) -> Shapes:
             edge_width=max(_EDGE_SHARE * min(shown), 0.2),
             **{name: getattr(image, name) for name in placement.PLACE},
         )
-        viewer.add_layer(layer)
+        with stage_of(viewer).adding(image):
+            viewer.add_layer(layer)
         drawn.take(layer)
     viewer.layers.selection.active = layer
     layer.mode = "add_rectangle"
@@ -114,14 +116,26 @@ def painted_labels(source: Image, result: Result) -> NDArray[Any] | None:
     return placement.from_layer(names, labels, axes=made.axes)
 
 
-def _region_layer(viewer: ViewerModel, drawn: LayerSlot | None) -> Shapes | None:
-    """Return the Shapes layer that is selected; else ours, or a person's own region."""
+def _region_layer(
+    viewer: ViewerModel, image: Image, drawn: LayerSlot | None
+) -> Shapes | None:
+    """Return the Shapes layer that is selected; else ours, or a person's own region.
+
+    Those that were drawn on another image do not count.
+    """
+    stage, own = stage_of(viewer), placement.plain(image)
+    found = [
+        layer
+        for layer in viewer.layers
+        if isinstance(layer, Shapes)
+        and (not stage.is_bound(layer) or stage.image_of(layer) is own)
+    ]
     active = viewer.layers.selection.active
-    if isinstance(active, Shapes):
-        return active
     ours = None if drawn is None else drawn.within(viewer)
-    found = (layer for layer in viewer.layers if isinstance(layer, Shapes))
-    return ours or next((layer for layer in found if layer.name == REGION), None)
+    for each in (active, ours):
+        if isinstance(each, Shapes) and each in found:
+            return each
+    return next((layer for layer in found if layer.name == REGION), None)
 
 
 def _outlines(

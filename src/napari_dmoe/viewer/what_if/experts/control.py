@@ -167,6 +167,7 @@ class ExpertsControl(Control):
             plain = session.show_outcome(image, outcome)
         self._plain, self._image = weakref.ref(plain), weakref.ref(image)
         outcome = Outcome(ablation.result, request, seconds)
+        self._refresh.soon()  # another image may be worked on by now
         return then(image, inquiry, outcome, plain, ablation)
 
     def _show_change(
@@ -188,8 +189,8 @@ class ExpertsControl(Control):
         self._made = weakref.ref(made)
         # Both as outlines of their own colours, with the difference between them.
         # In 3D both are filled: the altered one and the difference, then.
-        _show(plain, viewer.dims.ndisplay == _FLAT)
-        _show(made, True)
+        self._see(plain, viewer.dims.ndisplay == _FLAT)
+        self._see(made, True)
         session.outlines.add(plain.mask())
         summary = f"“{made.title}”: {words.change_summary(ablation, difference.name)}"
         self._section.show_change(
@@ -232,7 +233,7 @@ class ExpertsControl(Control):
         shown = self._session.results_of(image)
         altered = [e for e in shown if e.segmentation.provenance.experts is not None]
         for each in altered:
-            _show(each, False)
+            self._see(each, False)
         left = [each.title for each in altered]
         difference = groups.layer(image, Group.WHAT_IF, _OWNER)
         left += [] if difference is None else [difference.name]
@@ -240,15 +241,14 @@ class ExpertsControl(Control):
         self._section.show_left(listed)
         plain = results.latest(shown)
         if plain is not None:
-            _show(plain, True)
+            self._see(plain, True)
             self._session.outlines.discard(plain.mask())
             self._session.choose_result(image, plain)
 
-
-def _show(result: Result, is_shown: bool) -> None:
-    mask = result.mask()
-    if mask is not None:
-        mask.visible = is_shown
+    def _see(self, result: Result, is_seen: bool) -> None:
+        mask = result.mask()
+        if mask is not None:
+            self._session.showing.see(mask, is_seen)
 
 
 def _difference(image: Image, ablation: Ablation) -> LayerData:

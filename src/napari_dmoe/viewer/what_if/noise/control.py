@@ -114,6 +114,7 @@ class NoiseControl(Control):
             maps=[key.title for key in noise_keys(found)],
         )
         self._show_map(1)
+        self._refresh.soon()  # another image may be worked on by now
         if looked_at is not None:
             session.outlines.add(looked_at.mask())  # the map lies on its border
         return f"Done in {seconds:.1f} s: {summary}"
@@ -135,8 +136,9 @@ class NoiseControl(Control):
 
     def _map(self) -> Layer | None:
         """Return the map that is seen; None where it is hidden, or another what-if."""
-        layer = self._session.groups.layer(self._image(), Group.WHAT_IF, _OWNER)
-        return layer if layer is not None and layer.visible else None
+        image, groups = self._image(), self._session.groups
+        is_seen = groups.is_seen(image, Group.WHAT_IF, _OWNER)
+        return groups.layer(image, Group.WHAT_IF, _OWNER) if is_seen else None
 
 
 def _summed_up(

@@ -247,7 +247,8 @@ class ReplayControl(Control):
             return "Not opened: the image is another one."
         what = mask_words(case.record, f"from {_stem(path)}")
         arguments["name"] = layer_name(image.name, what)
-        layer = slot.put(viewer, (data, arguments, kind), None)
+        with self._session.showing.adding(image):
+            layer = slot.put(viewer, (data, arguments, kind), None)
         self._note = show_alone(self._session, layer, image)
         self._opened = weakref.ref(layer)
         return f"Opened {name} as “{layer.name}”. {self._note}".rstrip()

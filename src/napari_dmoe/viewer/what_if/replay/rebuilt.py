@@ -144,7 +144,8 @@ def show_replayed(
         return GONE
     added, hidden = "", ""
     if missing is not None:
-        layer = _put_unselected(viewer, missing)
+        with session.showing.adding(image):
+            layer = _put_unselected(viewer, missing)
         if new.subject.is_map:
             session.groups.note(image, layer)
         added, hidden = layer.name, _instead_of(session, layer, image, source)
@@ -187,7 +188,7 @@ def _instead_of(
 ) -> str:
     if isinstance(made, Labels):
         return show_alone(session, made, image, source)
-    return hide([] if source is None else [source])
+    return hide(session, [] if source is None else [source])
 
 
 def _put_unselected(viewer: ViewerModel, layer_data: LayerData) -> Layer:

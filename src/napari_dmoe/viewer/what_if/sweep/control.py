@@ -154,6 +154,7 @@ class SweepControl(Control):
         self._section.show_sweep(view)
         self._section.found.show_outdated(self._outdated())
         self._show_layers(image, swept.chosen)
+        self._refresh.soon()  # another image may be worked on by now
         return f"Swept {len(sweep.values)} values in {swept.seconds:.1f} s."
 
     def _show_layers(self, image: Image, step: int) -> None:
@@ -186,8 +187,9 @@ class SweepControl(Control):
         mask = None if result is None else result.mask()
         if not self._layers.is_seen or mask is None:
             return
-        if mask.visible or self._layers.covers(mask):
-            mask.visible = True
+        showing = self._session.showing
+        if showing.is_seen(mask) or self._layers.covers(mask):
+            showing.see(mask, True)
             self._layers.hide()
             self._section.found.stop()
             self._section.found.show_map(0)

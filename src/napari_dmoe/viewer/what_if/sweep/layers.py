@@ -106,8 +106,7 @@ class SweepLayers:
     @property
     def is_seen(self) -> bool:
         """Whether the masks are seen."""
-        stack = self._stack()
-        return stack is not None and bool(stack.visible)
+        return self._session.groups.is_seen(self._image(), Group.WHAT_IF, _OWNER)
 
     def covers(self, mask: Layer | None) -> bool:
         """Say whether a mask was hidden, so that the sweep's can be seen."""
@@ -141,7 +140,7 @@ class SweepLayers:
         for each in self._session.results_of(image):
             mask = each.mask()
             if mask is not None:
-                mask.visible = False
+                self._session.showing.see(mask, False)
 
     def hide(self) -> None:
         """Hide the masks and the map; another mask is looked at."""
@@ -199,7 +198,7 @@ class SweepLayers:
         """Let the mask that was hidden for the sweep's be seen again."""
         covered = self._covered()
         if image is self._image() and group is Group.WHAT_IF and covered is not None:
-            covered.visible = True
+            self._session.showing.see(covered, True)
 
     def _on_visible(self, event: object = None) -> None:
         self.seen_changed.emit()

@@ -1,0 +1,1 @@
+"""Many images: what is segmented in a row, and the table of what came of it."""

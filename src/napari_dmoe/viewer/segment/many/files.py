@@ -1,0 +1,312 @@
+"""Segments files: a folder or a table is read and shown, then worked through."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QObject, Signal
+from qtpy.QtWidgets import QFileDialog
+
+from napari_dmoe.progress import Progress, ProgressHook
+from napari_dmoe.viewer.advice import in_dock
+from napari_dmoe.viewer.bench import Bench, Control
+from napari_dmoe.viewer.engines import Engines, with_priors
+from napari_dmoe.viewer.segment.many.plan import How, Plan, Wish, make_plan
+from napari_dmoe.viewer.segment.many.reopen import Reopening
+from napari_dmoe.viewer.segment.many.replaced import Answer, InTheWay, ask, look_into
+from napari_dmoe.viewer.segment.many.results import SeriesResults
+from napari_dmoe.viewer.segment.many.view import SeriesSection
+from napari_dmoe.viewer.segment.many.words import n_images, with_notices
+from napari_dmoe.viewer.session.pictures import Picture
+from napari_dmoe.viewer.session.series import Series
+from napari_dmoe.viewer.ui.connections import Connections
+from napari_dmoe.viewer.ui.work import BUSY, Order
+
+if TYPE_CHECKING:
+    from napari_dmoe.cohorts.series.listing import Entry
+    from napari_dmoe.cohorts.series.segmenting import Done
+
+TABLE_FILES = "Tables (*.csv)"
+
+
+class FileSeries(Control):
+    """Reads what is to be segmented, shows it, and works through it when told to."""
+
+    def __init__(
+        self,
+        bench: Bench,
+        section: SeriesSection,
+        results: SeriesResults,
+        reopening: Reopening,
+    ) -> None:
+        super().__init__(bench, section)
+        self._section, self._results = section, results
+        self._reopening = reopening
+        self._plan: Plan | None = None
+        self._wish: Wish | None = None
+        self._running: _Running | None = None
+        section.folder_requested.connect(self._on_folder)
+        section.table_requested.connect(self._on_table)
+        section.dropped.connect(self._on_dropped)
+        plan = section.plan
+        plan.stated.connect(self._on_stated)
+        plan.more_toggled.connect(self._on_more)
+        plan.start_requested.connect(self._on_start)
+        plan.close_requested.connect(self.close_plan)
+        Connections(self).add(bench.session.model_changed, self._on_model)
+
+    def _on_folder(self) -> None:
+        source = QFileDialog.getExistingDirectory(
+            self._section, "Folder of images to segment"
+        )
+        if source:
+            self.read(Path(source))
+
+    def _on_table(self) -> None:
+        source, _ = QFileDialog.getOpenFileName(
+            self._section, "Table of images and patients", "", TABLE_FILES
+        )
+        if source:
+            self.read(Path(source))
+
+    def _on_dropped(self, path: str) -> None:
+        self.read(Path(path))
+
+    def read(self, source: Path) -> None:
+        """Read a folder or a table, and show what is in it; nothing is written.
+
+        The table of a finished series is shown as it is.
+        """
+        if self._reopening.is_series(source):
+            self._reopening.open(source)
+        elif self._session.model is not None:
+            self._look(Wish(source, {}))
+
+    def _look(self, wish: Wish) -> None:
+        """Read what a person wants to be segmented, beside whatever else goes on."""
+        loaded = self._session.model
+        if loaded is None:
+            return
+        how = How(loaded, self._session.settings, self._session.shares.by_driver)
+        self._wish = wish
+        self._section.plan.show_reading(wish.source.name)
+        order = Order(
+            title=f"dMoE: reading {wish.source.name}",
+            status=f"Reading {wish.source.name} …",
+            work=partial(make_plan, self._engines, how, wish),
+            then=self._on_plan,
+            if_failed=self._on_unread,
+            if_stopped=self._on_stopped_reading,
+        )
+        self._work.start_beside(order)
+
+    def _on_plan(self, plan: Plan) -> str:
+        if plan.wish is not self._wish:  # another one was asked for meanwhile
+            return ""
+        self._plan = plan
+        self._section.plan.show_plan(plan)
+        return f"Read {plan.wish.source.name}: nothing is written yet."
+
+    def _on_unread(self, error: Exception) -> str:
+        self.close_plan()
+        return f"Failed: {error}"
+
+    def _on_stopped_reading(self) -> str:
+        self.close_plan()
+        return "Stopped. Nothing was read."
+
+    def close_plan(self) -> None:
+        """Segment nothing of what was read."""
+        self._plan = self._wish = None
+        self._section.plan.show_nothing()
+
+    def _on_model(self) -> None:
+        """Look again: another model knows other values."""
+        if self._wish is not None and self._session.model is not None:
+            self._look(replace(self._wish))
+        else:
+            self.close_plan()
+
+    def _on_stated(self, column: str, meaning: str) -> None:
+        if self._plan is None:
+            return
+        wish = self._plan.wish
+        others = {
+            name: each
+            for name, each in wish.stated.items()
+            if not meaning or each != meaning
+        }
+        # What one column is, another one is no more.
+        was = [each.name for each in self._plan.columns if each.meaning == meaning]
+        cleared = dict.fromkeys(was, "") if meaning in ("image", "labels", "id") else {}
+        stated = {**others, **cleared, column: meaning}
+        self._look(replace(wish, stated=stated, earlier=self._plan.overview))
+
+    def _on_more(self, has_more: bool) -> None:
+        if self._plan is not None:
+            earlier = self._plan.overview
+            self._look(replace(self._plan.wish, has_more=has_more, earlier=earlier))
+
+    def _on_start(self) -> None:
+        """Ask where to, and look there before anything is written."""
+        plan, loaded = self._plan, self._session.model
+        if plan is None or loaded is None or not plan.n_images:
+            return
+        if self._work.is_busy:
+            self._work.say(BUSY)
+            return
+        target = QFileDialog.getExistingDirectory(
+            self._section,
+            "Folder for the masks and their table",
+            str(plan.wish.source.parent),
+        )
+        if not target:
+            return
+        folder = Path(target)
+        order = Order(
+            title=f"dMoE: looking into {folder.name}",
+            status=f"Looking into {folder.name} …",
+            work=partial(_look, folder, plan.entries),
+            then=partial(self._on_looked, plan, folder),
+        )
+        self._work.start_beside(order)
+
+    def _on_looked(self, plan: Plan, folder: Path, there: InTheWay) -> str:
+        answer = ask(self._section, there) if there else Answer.REPLACE
+        if answer is Answer.STOP or plan is not self._plan:
+            return "Nothing was segmented."
+        self._begin(plan, folder, answer if there else None)
+        return ""
+
+    def _begin(self, plan: Plan, folder: Path, answer: Answer | None) -> None:
+        loaded = self._session.model
+        if loaded is None or self._work.is_busy:
+            self._work.say(BUSY)
+            return
+        teller = _Teller()
+        teller.told.connect(self._on_told)
+        how = How(loaded, self._session.settings, self._session.shares.by_driver)
+        order = Order(
+            title=f"dMoE: segmenting {plan.wish.source.name}",
+            status=f"Segmenting {n_images(len(plan.entries))} …",
+            work=partial(
+                _segment, self._engines, teller, how, plan.entries, folder, answer
+            ),
+            then=self._on_done,
+            if_failed=lambda error: self._say(f"Failed: {error}"),
+            if_stopped=self._on_stopped,
+        )
+        title = f"{plan.wish.source.name} → {folder.name}"
+        series = self._results.begin(title, folder)
+        drivers = [attribute.name for attribute in loaded.card.attributes]
+        self._running = _Running(series, plan, drivers)
+        self.close_plan()
+        self._say(f"Segmenting into {folder.name} …")
+        self._work.start(order)
+
+    def _on_told(self, done: Done) -> None:
+        running = self._running
+        if running is None:
+            return
+        number = len(running.series.pictures)
+        entry = running.plan.entries[number]
+        self._results.add(running.series, _picture(entry, done, running.drivers))
+        self._say(f"{number + 1:,} of {n_images(len(running.plan.entries))} …")
+
+    def _on_done(self, done: Sequence[Done]) -> str:
+        running = self._running
+        folder = None if running is None else running.series.folder
+        name = "" if folder is None else f" into {folder.name}"
+        notices = [_whole(each) for each in getattr(done, "notices", ())]
+        return self._end(f"{n_images(len(done))}{name}.", notices)
+
+    def _on_stopped(self) -> str:
+        running = self._running
+        if running is None:
+            return ""
+        n, total = len(running.series.pictures), len(running.plan.entries)
+        return self._end(
+            f"Stopped after {n:,} of {n_images(total)}; segment.csv lists them. To go "
+            "on, segment into the same folder and keep what is done."
+        )
+
+    def _end(self, text: str, notices: Sequence[str] = ()) -> str:
+        running = self._running
+        if running is not None:
+            notices = (*running.plan.notices, *notices)
+        said = self._say(with_notices(text, list(dict.fromkeys(notices))))
+        self._results.flush()
+        self._running = None
+        return said
+
+    def _say(self, text: str) -> str:
+        if self._running is not None:
+            self._results.say(self._running.series, text)
+        return text
+
+
+class _Running:
+    """A series that goes on."""
+
+    def __init__(self, series: Series, plan: Plan, drivers: Sequence[str]) -> None:
+        self.series, self.plan, self.drivers = series, plan, drivers
+
+
+def _picture(entry: Entry, done: Done, drivers: Sequence[str]) -> Picture:
+    """Return what became of an image, to be looked at."""
+    row = {name: in_dock(cell) for name, cell in done.row().items()}
+    heard = entry.of_model(drivers)  # no form could correct what it does not show
+    return Picture(
+        entry.name,
+        path=entry.path,
+        patient=heard.patient,
+        mask=done.labels,
+        truth=entry.labels,
+        row=row,
+    )
+
+
+def _whole(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}."
+
+
+class _Teller(QObject):
+    """Hands over to the GUI thread what the work's thread tells.
+
+    It belongs to the work, not to the dock: the dock may be destroyed meanwhile, and
+    emitting a signal of a destroyed object would end the program.
+    """
+
+    told = Signal(object)
+
+
+def _look(folder: Path, entries: Sequence[Entry], hook: ProgressHook) -> InTheWay:
+    """Look which files are there already; called in the work's thread."""
+    hook(Progress(0, 1, f"looking into {folder.name}"))
+    return look_into(folder, entries)
+
+
+def _segment(
+    engines: Engines,
+    teller: _Teller,
+    how: How,
+    entries: Sequence[Entry],
+    folder: Path,
+    answer: Answer | None,
+    hook: ProgressHook,
+) -> Sequence[Done]:
+    """Segment files; called in the work's thread."""
+    return with_priors(engines.series, how.shares)(
+        how.loaded,
+        entries,
+        folder,
+        settings=how.settings,
+        overwrite=answer is Answer.REPLACE,
+        resume=answer is Answer.KEEP,
+        progress=hook,
+        tell=teller.told.emit,
+    )

@@ -1,0 +1,305 @@
+"""Shows one image of a series after another, and lets go those that were left behind.
+
+A second visit finds the layers of the first. A few images stay open; further back only
+those on which somebody made something stay: painted, kept, made by a run, or layers of
+their own. Knows no Qt.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
+
+from napari.layers import Image, Labels, Layer
+
+from napari_dmoe.imaging.files import image_stem, read_image
+from napari_dmoe.imaging.spatial import ImageReadError
+from napari_dmoe.models.naming import heard_of
+from napari_dmoe.viewer.layers.leaving import leaving_of, stays
+from napari_dmoe.viewer.layers.measuring import Edits, edits_of
+from napari_dmoe.viewer.layers.opening import image_layer, mask_layers
+from napari_dmoe.viewer.layers.placement import LayerData, plain
+from napari_dmoe.viewer.layers.pointer import pointer_away
+from napari_dmoe.viewer.session.pictures import Picture, layer_key
+from napari_dmoe.viewer.session.reopening import reopened_result
+from napari_dmoe.viewer.session.results import Result
+
+if TYPE_CHECKING:
+    from napari_dmoe.viewer.session.session import Session
+
+FROM_TABLE = "table"
+"""Where the values of a patient came from whom a table names."""
+
+MOST_OPEN = 6
+"""So many images stay open behind the one that is looked at."""
+
+Stamp = tuple[int, int]
+"""When a file was last written, and its size: another where it is another file."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which files of an image are to be read; None for what is open already."""
+
+    image: Path | None
+    mask: Path | None
+
+    def __bool__(self) -> bool:
+        return self.image is not None or self.mask is not None
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What was read of an image's files; None for what was not."""
+
+    image: LayerData | None = None
+    mask: LayerData | None = None
+    stamp: Stamp | None = None
+    said: str = ""
+    """Why the mask could not be read."""
+
+
+@dataclass
+class MaskFile:
+    """The file that a mask's layer was opened from."""
+
+    path: Path
+    stamp: Stamp | None
+    saved_at: Edits
+    """How often it had been changed when it was last as in a file."""
+
+
+def read_files(wanted: Wanted) -> Loaded:
+    """Read an image with its mask; called in a thread.
+
+    Raises
+    ------
+    ImageReadError
+        When the image cannot be read. Of a mask that cannot be, it is said why.
+    """
+    image = None
+    if wanted.image is not None:
+        image = image_layer(read_image(wanted.image), image_stem(wanted.image))
+    if wanted.mask is None:
+        return Loaded(image)
+    stamp = stamp_of(wanted.mask)
+    try:
+        (mask,) = mask_layers(wanted.mask)
+    except ImageReadError as error:
+        return Loaded(image, said=f"Its mask cannot be read: {error}.")
+    return Loaded(image, mask, stamp)
+
+
+def stamp_of(path: Path) -> Stamp | None:
+    """Return when a file was last written, and its size; None without a file."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size
+
+
+class Visits:
+    """The layers of the images that are gone through."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._opened: WeakKeyDictionary[Layer, object] = WeakKeyDictionary()
+        self._files: WeakKeyDictionary[Layer, MaskFile] = WeakKeyDictionary()
+        self._latest: dict[object, None] = {}
+
+    def note_images(self) -> None:
+        """Take note of the images that are open."""
+        self._session.pictures.note_layers(self._session.images())
+
+    def note_shown(self) -> None:
+        """Take note of the image that is worked on."""
+        image = self._session.image
+        self._session.pictures.note_shown(None if image is None else self.key(image))
+
+    def note_painted(self, *_: object) -> None:
+        """Take note of the masks that were painted on and are not saved."""
+        for image in self._session.images():
+            results = self._session.results_of(image)
+            is_painted = any(map(self.is_unsaved, results))
+            self._session.pictures.note_painted(self.key(image), is_painted)
+
+    def note_saved(self, mask: Layer) -> None:
+        """Take note that a mask is saved as it is now."""
+        file = self._files.get(plain(mask))
+        if file is not None:
+            file.saved_at = edits_of(plain(mask))
+        self.note_painted()
+
+    def key(self, image: Layer) -> object:
+        """Return by which key an open image is known among those gone through."""
+        image, pictures = plain(image), self._session.pictures
+        key = self._opened.get(image)
+        if key is not None and pictures.place_of(key) is not None:
+            return key
+        source = image.source.path
+        for path in (os.path.abspath, os.path.realpath) if source else ():
+            key = pictures.key_of_file(Path(path(source)))
+            if key is not None:
+                return key
+        return layer_key(image)
+
+    def image(self, picture: Picture) -> Image | None:
+        """Return the open image of a picture, whoever opened it; None without one."""
+        viewer = self._session.viewer
+        if picture.layer is not None:
+            layer = picture.layer()
+            return layer if stays(viewer, layer) else None
+        for image in self._session.images():
+            if stays(viewer, image) and self.key(image) == picture.key:
+                return image
+        return None
+
+    def truth(self, picture: Picture) -> Path | None:
+        """Return the file with the truth of an open image, where none is known yet."""
+        image = self.image(picture)
+        if image is None or self._session.truths.of(image) is not None:
+            return None
+        return picture.truth
+
+    def wanted(self, picture: Picture) -> Wanted:
+        """Return which files have to be read before an image can be shown."""
+        if picture.layer is not None:
+            return Wanted(None, None)
+        image = self.image(picture)
+        mask = picture.mask
+        if mask is not None and image is not None:
+            found = self._from_file(image, mask)
+            if found is not None and not self._is_stale(found):
+                mask = None
+        return Wanted(picture.path if image is None else None, mask)
+
+    def _from_file(self, image: Image, path: Path) -> Result | None:
+        """Return the result of an image that was opened from a file."""
+        for result in self._session.results_of(image):
+            file = self.file(result)
+            if file is not None and file.path == path:
+                return result
+        return None
+
+    def file(self, result: Result | None) -> MaskFile | None:
+        """Return from which file a result was opened; None for others."""
+        mask = None if result is None else result.mask()
+        return None if mask is None else self._files.get(mask)
+
+    def _is_stale(self, result: Result) -> bool:
+        """Say whether the file is another, such as of a series that was run again."""
+        file = self.file(result)
+        is_other = file is not None and stamp_of(file.path) != file.stamp
+        return is_other and not result.looks_edited
+
+    def is_unsaved(self, result: Result) -> bool:
+        """Say whether a mask was painted on and not saved since."""
+        mask, file = result.mask(), self.file(result)
+        if mask is None or not result.looks_edited:
+            return False
+        return file is None or file.saved_at != edits_of(mask)
+
+    def show(self, picture: Picture, loaded: Loaded) -> str:
+        """Show an image with its patient and its mask; return what is to be said."""
+        session = self._session
+        image = self.image(picture)
+        if image is None and loaded.image is not None:
+            image = self._add_image(picture, loaded.image)
+        if image is None:
+            return ""
+        self._bring_patient(picture, image)
+        said = loaded.said
+        if loaded.mask is not None and picture.mask is not None:
+            made = Labels(loaded.mask[0], **loaded.mask[1])
+            said = self._add_mask(
+                image, made, MaskFile(picture.mask, loaded.stamp, (0, 0))
+            )
+        session.choose_image(image)
+        key = self.key(image)
+        session.pictures.note_shown(key)
+        self._latest.pop(key, None)
+        self._latest[key] = None
+        self.let_go()
+        return said
+
+    def _add_image(self, picture: Picture, layer_data: LayerData) -> Image:
+        viewer, (data, arguments, _) = self._session.viewer, layer_data
+        image = Image(data, **arguments, visible=False)  # until the others are not
+        self._opened[image] = picture.key
+        with pointer_away(viewer):
+            if viewer is not None:
+                viewer.add_layer(image)
+        return image
+
+    def _bring_patient(self, picture: Picture, image: Image) -> None:
+        """Bring the patient of the row, unless somebody said something of them."""
+        session, patient = self._session, picture.patient
+        if patient is None or session.patient_of(image).known():
+            return
+        model = session.model
+        if model is not None:  # no form could correct a column that it does not show
+            patient = heard_of(patient, [each.name for each in model.card.attributes])
+        session.set_patient(image, patient, FROM_TABLE)
+
+    def _add_mask(self, image: Image, mask: Labels, file: MaskFile) -> str:
+        session, viewer = self._session, self._session.viewer
+        if viewer is None:
+            return ""
+        result = reopened_result(mask, image)
+        if result is None:
+            return f"{file.path.name} has no record, or lies on other pixels."
+        before = self._from_file(image, file.path)
+        if before is not None and (old := before.mask()) is not None:
+            leaving_of(viewer).let_go(old)  # its file is another by now
+        with pointer_away(viewer):
+            viewer.add_layer(mask)
+        file.saved_at = edits_of(mask)
+        self._files[mask] = file
+        session.set_result(image, result)
+        return ""
+
+    def let_go(self) -> None:
+        """Let the layers of images go that were left behind some images ago."""
+        viewer, now = self._session.viewer, self._session.image
+        if viewer is None:
+            return
+        by_key = {
+            key: image for image, key in self._opened.items() if stays(viewer, image)
+        }
+        visited = [key for key in self._latest if key in by_key]
+        self._latest = dict.fromkeys(visited)
+        for key in visited[: -MOST_OPEN - 1]:
+            image = by_key[key]
+            if image is not now and not self._is_needed(image):
+                for layer in [*self._session.showing.layers_of(image), image]:
+                    leaving_of(viewer).let_go(layer)
+
+    def _ours(self, image: Layer) -> set[Layer]:
+        """Return the layers on an image that can be made again as they are."""
+        session = self._session
+        ours = {*session.groups.layers(image)}
+        frame, truth = session.seen_frames.layer(image), session.truths.of(image)
+        if frame is not None:
+            ours.add(frame)
+        if truth is not None and truth.path is not None and truth.labels is not None:
+            ours.add(truth.labels)
+        ours = {layer for layer in ours if not _is_painted(layer)}
+        for result in session.results_of(image):
+            if self.file(result) is not None and not self.is_unsaved(result):
+                kept = (reference() for reference in (result.mask, *result.maps))
+                ours |= {layer for layer in kept if layer is not None}
+        return ours
+
+    def _is_needed(self, image: Layer) -> bool:
+        """Say whether somebody made something on an image that would be lost."""
+        ours = self._ours(image)
+        return any(each not in ours for each in self._session.showing.layers_of(image))
+
+
+def _is_painted(layer: Layer) -> bool:
+    """Say whether somebody painted on a layer, and did not undo it."""
+    return isinstance(layer, Labels) and layer.editable and edits_of(layer)[1] > 0
