@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from qtpy.QtCore import QTimer
 
 from napari_dmoe.viewer.bench import Bench, TabControl
 from napari_dmoe.viewer.segment.action_view import Remedy
 from napari_dmoe.viewer.segment.browse import BrowseControl
 from napari_dmoe.viewer.segment.compare import CompareControl
+from napari_dmoe.viewer.segment.correcting import Correcting
 from napari_dmoe.viewer.segment.fit import FitControl
 from napari_dmoe.viewer.segment.found_masks import FoundMasks
 from napari_dmoe.viewer.segment.many.files import FileSeries
@@ -27,6 +30,7 @@ from napari_dmoe.viewer.segment.readiness import (
     Readiness,
     readiness,
 )
+from napari_dmoe.viewer.segment.reopened_masks import ReopenedMasks
 from napari_dmoe.viewer.segment.result import ResultControl
 from napari_dmoe.viewer.segment.result_files import ResultFiles
 from napari_dmoe.viewer.segment.run import Run, RunControl
@@ -64,8 +68,11 @@ class SegmentControl(TabControl):
         self.series = SeriesResults(bench, tab.series)
         self.reopening = Reopening(bench, tab.series, self.series)
         self.layer_series = LayerSeries(bench, self.run, tab.series, self.series)
-        self.files = ResultFiles(bench, tab.result, self.truth.read)
         self.found_masks = FoundMasks(bench, tab.found_masks)
+        reopened = ReopenedMasks(bench, tab.result, self.found_masks)
+        self.files = ResultFiles(bench, tab.result, reopened, self.truth.read)
+        self.correcting = Correcting(bench, tab.result, self.browse.visits)
+        self.files.save_in_place = self.correcting.save
         self.file_series = FileSeries(bench, tab.series, self.series, self.reopening)
         self._is_awaited = False
         self._connect()
@@ -86,10 +93,13 @@ class SegmentControl(TabControl):
         self.subject.patient_entered.connect(run.rerun)
         tab.settings.changed.connect(self._on_settings)
         tab.patient.rerun_toggled.connect(run.allow_reruns)
+        for shown in (self.file_series.shown, self.reopening.shown):
+            shown.connect(self._scroll_to_series)
         foot.start_requested.connect(self.segment)
         foot.stop_requested.connect(run.stop)
         run.ended.connect(self._on_run_ended)
         self.results.measured.connect(self._on_measured)
+        self.files.series_requested.connect(self.reopening.open)
 
     def segment(self) -> None:
         """Begin to segment the image for its patient, or say why not."""
@@ -117,6 +127,12 @@ class SegmentControl(TabControl):
 
     def _scroll_to_result(self) -> None:
         self.tab.body.show_from(self.tab.result)
+
+    def _scroll_to_series(self) -> None:
+        """Show what was read of many images, or what came of them."""
+        self.tab.series.fold.unfold()
+        show = partial(self.tab.body.show_from, self.tab.series)
+        QTimer.singleShot(_LAYOUT_MS, self, show)
 
     def _on_settings(self) -> None:
         self._session.set_settings(self.tab.settings.value())
