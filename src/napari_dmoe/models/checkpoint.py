@@ -15,7 +15,7 @@ from typing import Any, cast
 
 import torch
 from pydantic import ValidationError
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from torch import nn
 
 from napari_dmoe.imaging.memory import refuse_beyond_memory
@@ -140,13 +140,25 @@ def bundled_names() -> tuple[str, ...]:
 
 def bundled_dims() -> dict[str, int]:
     """Return how many axes each bundled model sees at once; only headers are read."""
-    return {name: _dims_of(name) for name in bundled_names()}
+    cards = {name: stated_card(name) for name in bundled_names()}
+    return {name: card.dims for name, card in cards.items() if card is not None}
 
 
-def _dims_of(name: str) -> int:
-    path = _bundled_folder() / f"{name}.safetensors"
-    with safe_open(path, framework="pt") as opened:
-        return parse_card(opened.metadata()[CARD_KEY], name).dims
+def stated_card(name: str) -> ModelCard | None:
+    """Return the card that a file brings, or a bundled model; only its header is read.
+
+    None where the file brings none, or cannot be read.
+    """
+    is_bundled = name in bundled_names()
+    path = _bundled_folder() / f"{name}.safetensors" if is_bundled else Path(name)
+    if path.suffix != ".safetensors" or not path.is_file():
+        return None
+    try:
+        with safe_open(path, framework="pt") as opened:
+            stated = (opened.metadata() or {}).get(CARD_KEY)
+        return None if stated is None else parse_card(stated, path.name)
+    except (OSError, ValueError, SafetensorError):
+        return None  # whoever loads it is told what is wrong
 
 
 def _bundled_folder() -> Path:

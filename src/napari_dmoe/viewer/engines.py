@@ -52,6 +52,8 @@ class Surroundings:
     """What bundled models are called where a person reads of them."""
     dims: Mapping[str, int] = field(default_factory=dict)
     """How many axes bundled models see at once: 2 or 3."""
+    finds: Mapping[str, tuple[int, tuple[str, ...]]] = field(default_factory=dict)
+    """The same and the classes of models and files whose cards are known."""
 
 
 def look_around() -> Surroundings:
@@ -63,7 +65,7 @@ def look_around() -> Surroundings:
 
     import napari_dmoe.inference.running.segment  # noqa: F401 - not at the first click
     from napari_dmoe.inference.running.devices import choose_device
-    from napari_dmoe.models.checkpoint import bundled_dims, bundled_names
+    from napari_dmoe.models.checkpoint import bundled_names, stated_card
     from napari_dmoe.models.titles import bundled_titles
     from napari_dmoe.training.child.private import remove_abandoned
 
@@ -72,12 +74,16 @@ def look_around() -> Surroundings:
     gpus = [f"cuda:{i}" for i in range(torch.cuda.device_count())]
     if torch.backends.mps.is_available():
         gpus.append("mps")
+    bundled = bundled_names()
+    stated = {name: stated_card(name) for name in (*bundled, *recent_models())}
+    cards = {name: card for name, card in stated.items() if card is not None}
     return Surroundings(
         device=choose_device().reason,
         devices=("auto", "cpu", *gpus),
-        models=bundled_names(),
+        models=bundled,
         titles=bundled_titles(),
-        dims=bundled_dims(),
+        dims={name: cards[name].dims for name in bundled if name in cards},
+        finds={name: (each.dims, each.classes) for name, each in cards.items()},
     )
 
 

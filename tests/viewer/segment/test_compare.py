@@ -109,7 +109,11 @@ def test_the_table_tells_each_class_and_is_copied(desk: Desk) -> None:
     assert "rim\tDice 0.789" in lines  # 2 * 15 / (15 + 23)
     assert "cup\tDice 0.200" in lines  # 2 * 1 / (9 + 1)
     assert any(line.startswith("HD95\t") and line.endswith(" mm") for line in lines)
-    assert "pixels\t9 → 1" in lines
+    assert "in the first\t9 px" in lines
+    assert "in the second\t1 px" in lines
+    assert "disc\tDice 1.000" in lines
+    assert section.found.badge.text() == "Dice rim 0.789, cup 0.200, disc 1.000"
+    assert section.found.badge.font().bold()
     assert "another class\t8 px" in lines
     desk.click(section.found.copy_button)
     assert QApplication.clipboard().text() == section.found.text()

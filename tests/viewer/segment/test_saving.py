@@ -21,10 +21,10 @@ from orientations import restored, stored
 from qtpy.QtWidgets import QFileDialog
 
 from napari_dmoe.models.checkpoint import LoadedModel
-from napari_dmoe.viewer.layers.opening import image_layer, mask_layers
+from napari_dmoe.viewer.layers.opening import image_layer, mask_layers, opened_mask
 from napari_dmoe.viewer.layers.placement import data_to_world
 from napari_dmoe.viewer.layers.saving import mask_path
-from napari_dmoe.viewer.segment import result_files
+from napari_dmoe.viewer.segment import reopened_masks, result_files
 from napari_dmoe.viewer.session.session import session_of
 
 pytestmark = pytest.mark.gui
@@ -51,7 +51,11 @@ def chosen(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path | str], list[str]]
             return str(path), ""
 
         monkeypatch.setattr(QFileDialog, "getSaveFileName", answer)
-        monkeypatch.setattr(QFileDialog, "getOpenFileName", answer)
+
+        def several(*asked: object) -> tuple:
+            return [path for path in answer(*asked)[:1] if path], ""
+
+        monkeypatch.setattr(QFileDialog, "getOpenFileNames", several)
         return proposed
 
     return choose
@@ -289,8 +293,9 @@ def threads(monkeypatch: pytest.MonkeyPatch) -> set[int]:
 
         return call
 
-    for name in ("write_table", "save_mask", "mask_layers"):
+    for name in ("write_table", "save_mask"):
         monkeypatch.setattr(result_files, name, noted(getattr(result_files, name)))
+    monkeypatch.setattr(reopened_masks, "opened_mask", noted(opened_mask))
     return seen
 
 

@@ -118,7 +118,7 @@ def confusion(
     _check_shapes(labels, truth)
     counts = np.zeros((n_classes + 1) * n_classes, np.int64)
     for ours, theirs in zip(*map(np.atleast_2d, (labels, truth)), strict=True):
-        said = _is_said(theirs, n_classes)
+        said = says(theirs, n_classes)
         of_truth = theirs[said].astype(np.int64)
         if of_truth.size and int(of_truth.max()) >= n_classes:
             found = set(np.unique(np.asarray(truth)).tolist()) - {NOT_ANNOTATED}
@@ -159,14 +159,15 @@ def missed(
     found = np.zeros(np.shape(labels), np.uint8)
     pairs = zip(*map(np.atleast_2d, (found, labels, truth)), strict=True)
     for out, ours, theirs in pairs:  # views: what is written stays
-        differs = (ours != theirs) & _is_said(theirs, n_classes)
+        differs = (ours != theirs) & says(theirs, n_classes)
         out[differs] = OTHER_CLASS
         out[differs & (ours == 0)] = MISSED
         out[differs & (theirs == 0)] = TOO_MUCH
     return found
 
 
-def _is_said(truth: NDArray[Any], n_classes: int) -> NDArray[np.bool_]:
+def says(truth: NDArray[Any], n_classes: int) -> NDArray[np.bool_]:
+    """Return where a truth says what is seen, (*S) bool array."""
     is_said = truth >= 0
     if n_classes <= NOT_ANNOTATED:
         is_said &= truth != NOT_ANNOTATED

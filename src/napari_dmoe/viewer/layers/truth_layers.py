@@ -236,8 +236,7 @@ def read_truth(
         values = given.on_layer(labels)
         if classes_map is not None:
             return ReadTruth(_mapped(values, classes_map))
-        shared = set(names[1:]) & set(classes[1:])
-        if shared and tuple(names) != tuple(classes):
+        if names and tuple(names) != tuple(classes):
             return _by_name(values, names, classes)
         reading = LabelReading(classes, unlabelled=NOT_ANNOTATED, is_stated=False)
         read = reading.read(values, _CASE)
@@ -264,7 +263,18 @@ def _mapped(values: NDArray[Any], classes_map: ClassMap) -> NDArray[np.int16]:
 def _by_name(
     values: NDArray[Any], names: Sequence[str], classes: Sequence[str]
 ) -> ReadTruth:
-    """Read labels that are named; what the model has no class for is background."""
+    """Read labels that are named; what the model has no class for is background.
+
+    Raises
+    ------
+    CohortError
+        When no name is that of a class.
+    """
+    if not set(names[1:]) & set(classes[1:]):
+        raise CohortError(
+            f"the truth shows {', '.join(names[1:]) or 'nothing'}, and the model "
+            f"{', '.join(classes[1:])}: they have no class in common"
+        )
     places = {name: place for place, name in enumerate(classes) if place}
     numbers = {i: places.get(name, 0) for i, name in enumerate(names)}
     others = [name for name in names[1:] if name not in places]
@@ -292,8 +302,10 @@ class TruthFile:
     values: NDArray[Any]
     """Along `axes`; as the classes of a model where they stand for them."""
     axes: tuple[str, ...]
-    classes: tuple[str, ...]
+    classes: tuple[str, ...] = ()
     """What they stand for; nothing where they are as they were read."""
+    notices: tuple[str, ...] = ()
+    """What was decided when they were read."""
 
 
 def read_truth_file(
@@ -326,8 +338,9 @@ def read_truth_file(
         read = read_truth(given, classes)
         if read.values is not None:
             own = _from(read.values, names, labels.axes)
-            return TruthFile(path, compact(own).copy(), labels.axes, tuple(classes))
-    return TruthFile(path, compact(values).copy(), labels.axes, ())
+            kept = compact(own).copy()
+            return TruthFile(path, kept, labels.axes, tuple(classes), read.notices)
+    return TruthFile(path, compact(values).copy(), labels.axes)
 
 
 def _from(

@@ -15,7 +15,7 @@ from napari_dmoe.viewer.ui.tables import Facts
 OTHER_FILE = "Another checkpoint…"
 _HELP = (
     "Runs another model on the same image for the same patient, or takes another "
-    "result of the image, and shows where the masks differ."
+    "result of the image, its truth or labels on it, and shows where they differ."
 )
 
 
@@ -32,7 +32,7 @@ class CompareSection(QWidget):
             "Compare", _HELP, self._on_compare, parts.StartButton
         )
         icons.give(self.button, "compare")
-        self.table = Facts("Pixels of the class in the first and the second mask.")
+        self.table = Facts("")
         self.found = FindingView("compare", "the comparison", self.table)
         content = QWidget()
         parts.column(content, parts.row(self.combo, self.button, stretch=0), self.found)
@@ -55,9 +55,11 @@ class CompareSection(QWidget):
         """Show no comparison."""
         self.found.show_nothing()
 
-    def show_comparison(self, summary: str, rows: Sequence[TableRow]) -> None:
-        """Show by how much two masks differ."""
-        self.found.say("", summary)
+    def show_comparison(
+        self, headline: str, summary: str, rows: Sequence[TableRow]
+    ) -> None:
+        """Show by how much two masks differ; the headline is in bold type."""
+        self.found.say(headline, summary)
         self.table.show_facts(rows)
 
     def show_problem(self, text: str) -> None:

@@ -8,6 +8,7 @@ from napari_dmoe.viewer.bench import Bench, TabControl
 from napari_dmoe.viewer.segment.action_view import Remedy
 from napari_dmoe.viewer.segment.browse import BrowseControl
 from napari_dmoe.viewer.segment.compare import CompareControl
+from napari_dmoe.viewer.segment.correcting import Correcting
 from napari_dmoe.viewer.segment.fit import FitControl
 from napari_dmoe.viewer.segment.found_masks import FoundMasks
 from napari_dmoe.viewer.segment.many.files import FileSeries
@@ -27,6 +28,7 @@ from napari_dmoe.viewer.segment.readiness import (
     Readiness,
     readiness,
 )
+from napari_dmoe.viewer.segment.reopened_masks import ReopenedMasks
 from napari_dmoe.viewer.segment.result import ResultControl
 from napari_dmoe.viewer.segment.result_files import ResultFiles
 from napari_dmoe.viewer.segment.run import Run, RunControl
@@ -64,8 +66,12 @@ class SegmentControl(TabControl):
         self.series = SeriesResults(bench, tab.series)
         self.reopening = Reopening(bench, tab.series, self.series)
         self.layer_series = LayerSeries(bench, self.run, tab.series, self.series)
-        self.files = ResultFiles(bench, tab.result, self.truth.read)
         self.found_masks = FoundMasks(bench, tab.found_masks)
+        reopened = ReopenedMasks(bench, tab.result, self.found_masks)
+        self.files = ResultFiles(bench, tab.result, reopened, self.truth.read)
+        self.files.series_requested.connect(self.reopening.open)
+        self.correcting = Correcting(bench, tab.result, self.browse.visits)
+        self.files.save_in_place = self.correcting.save
         self.file_series = FileSeries(bench, tab.series, self.series, self.reopening)
         self._is_awaited = False
         self._connect()

@@ -23,6 +23,7 @@ from napari_dmoe.viewer.session.models import (
     model_title,
     offer_model,
     title_of,
+    titles_of,
 )
 from napari_dmoe.viewer.ui.connections import Connections
 from napari_dmoe.viewer.ui.jobs import Job, JobRunner, notify_error
@@ -148,7 +149,8 @@ class ModelLoader(Control):
 
     def _show_models(self) -> None:
         there = self._session.surroundings
-        self._section.offer({each: title_of(each, there) for each in there.models})
+        titles = titles_of(there.models, there)
+        self._section.offer(dict(zip(there.models, titles, strict=True)))
 
     def _on_nothing_found(self, error: Exception) -> None:
         notify_error(error)

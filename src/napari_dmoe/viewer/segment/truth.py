@@ -159,7 +159,7 @@ class TruthControl(Control):
             return f"No Dice: {read.problem}"
         lacks = ", ".join(sorted(read.lacks))
         says_not = f"The truth says nothing of {lacks}." if lacks else ""
-        said = (_CAME.get(truth.origin, ""), *read.notices, says_not)
+        said = (_CAME.get(truth.origin, ""), *truth.notices, *read.notices, says_not)
         return " ".join(filter(None, said))
 
     def _overall(self, image: Image, result: Result, read: ReadTruth) -> str:
@@ -174,7 +174,8 @@ class TruthControl(Control):
         if found is None:
             return MEASURING
         what = "volumes" if len(result.segmentation.grid.shape) == 3 else "planes"
-        return f"Over all {what}: {dice_text(found)}." if dice_text(found) else ""
+        said = dice_text([(each.name, each.dice) for each in found])
+        return f"Over all {what}: {said}." if said else ""
 
     def _show_missed(self, image: Image, result: Result, read: ReadTruth) -> None:
         own, mask = plain(image), result.mask()
@@ -194,7 +195,10 @@ class TruthControl(Control):
             return
         difference, counts = found
         self._mark(image, difference, (read.key, id(mask), edits_of(mask)))
-        legend = missed_rows(counts, pixels_or_voxels(result.segmentation))
+        made = result.segmentation
+        legend = missed_rows(
+            counts, pixels_or_voxels(made), in_all=bool(further_axes(made))
+        )
         self._view.show_missed(may=True, is_on=True, legend=legend)
 
     def _mark(self, image: Image, difference: NDArray[np.uint8], made_of: _Put) -> None:
@@ -288,7 +292,7 @@ class TruthControl(Control):
         with pointer_away(viewer), selection_kept(viewer), adding:
             labels = plain(viewer.add_labels(data, **arguments))
         self._session.outlines.add(labels)
-        self._session.truths.set(image, labels, path=read.path)
+        self._session.truths.set(image, labels, path=read.path, notices=read.notices)
         return f"{read.path.name} is the truth of “{image.name}”."
 
 

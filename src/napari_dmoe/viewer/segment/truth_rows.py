@@ -79,11 +79,9 @@ def overlap_text(score: RegionScore) -> str:
     return f"Dice{_NBSP}{score.dice:.3f}, IoU{_NBSP}{score.iou:.3f}"
 
 
-def dice_text(scores: Sequence[RegionScore]) -> str:
+def dice_text(scores: Sequence[tuple[str, float]]) -> str:
     """Say the Dice of each region that there is: ``Dice rim 0.812, cup 0.904``."""
-    said = [
-        f"{each.name} {each.dice:.3f}" for each in scores if math.isfinite(each.dice)
-    ]
+    said = [f"{name} {value:.3f}" for name, value in scores if math.isfinite(value)]
     return f"Dice {', '.join(said)}" if said else ""
 
 
@@ -114,11 +112,17 @@ def _number(value: float) -> str:
     return f"{value:.6g}" if math.isfinite(value) else ""
 
 
-def missed_rows(counts: Sequence[int], what: str) -> list[TableRow]:
+def missed_rows(
+    counts: Sequence[int], what: str, *, in_all: bool = False
+) -> list[TableRow]:
     """Return the legend of what is missed: each kind with its colour and its pixels.
 
     The counts are those of :data:`MISSED_WORDS`; `what` is a pixel or a voxel, in the
-    plural.
+    plural. They may be those in all planes, of which one is shown.
     """
+    rows, where = [], "in all" if in_all else ""
     kinds = zip(MISSED_WORDS[1:], counts[1:], DIFFERENCE_COLOURS, strict=True)
-    return [TableRow(name, f"{n:,} {what}", colour=rgb) for name, n, rgb in kinds]
+    for name, n, colour in kinds:
+        unit = what.removesuffix("s") if n == 1 else what
+        rows.append(TableRow(name, f"{n:,} {unit}", colour=colour, beside=where))
+    return rows

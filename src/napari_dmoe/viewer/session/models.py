@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,6 +26,17 @@ def title_of(name: str, surroundings: Surroundings) -> str:
     if is_path(name):
         return Path(name).name
     return surroundings.titles.get(name, name)
+
+
+def titles_of(names: Sequence[str], surroundings: Surroundings) -> list[str]:
+    """Return what a person calls several models: files of one name by their folder."""
+    titles = [title_of(name, surroundings) for name in names]
+    return [
+        f"{title} ({Path(name).parent.name or Path(name).parent})"
+        if is_path(name) and titles.count(title) > 1
+        else title
+        for name, title in zip(names, titles, strict=True)
+    ]
 
 
 def model_title(session: Session) -> str:

@@ -6,6 +6,7 @@ It is a Labels layer in any case, so that it is seen and can be painted on. Know
 from __future__ import annotations
 
 import weakref
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -47,6 +48,8 @@ class Truth:
     origin: Origin = Origin.CHOSEN
     path: Path | None = None
     """The file that it was read from."""
+    notices: tuple[str, ...] = ()
+    """What was decided when that was read."""
 
     @property
     def labels(self) -> Labels | None:
@@ -79,6 +82,7 @@ class Truths:
         *,
         origin: Origin = Origin.CHOSEN,
         path: Path | None = None,
+        notices: Sequence[str] = (),
     ) -> None:
         """Take a Labels layer for the truth of an image from now on.
 
@@ -93,10 +97,14 @@ class Truths:
             How it became the truth.
         path : Path, optional
             The file that it was read from; by default the layer's own.
+        notices : sequence of str
+            What was decided when it was read.
         """
         own, stated = plain(labels), labels.source.path
         path = path or (Path(stated) if stated else None)
-        self._of[plain(image)] = Truth(weakref.ref(own), classes_map, origin, path)
+        said = tuple(notices)
+        truth = Truth(weakref.ref(own), classes_map, origin, path, said)
+        self._of[plain(image)] = truth
         self._watch.follow(own)
         self.changed.emit()
 
