@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from browsing import SHAPE, N, bar, fill, segmented, step, wait
 from desk import Desk
 from napari.components import ViewerModel
 from napari.layers import Image, Labels
@@ -14,22 +15,15 @@ from napari.layers._source import layer_source
 from napari.utils.notifications import Notification
 from PIL import Image as File
 from qtpy.QtCore import Qt
-from viewer_fakes import make_segmentation
 
 from napari_dmoe.imaging.files import read_image
-from napari_dmoe.imaging.spatial import SpatialImage
 from napari_dmoe.inference.results.export import save_segmentation
-from napari_dmoe.inference.results.segmentation import Segmentation
 from napari_dmoe.patient import Patient
 from napari_dmoe.viewer.segment import browse
 from napari_dmoe.viewer.session.pictures import Filter, Picture
 from napari_dmoe.viewer.session.visits import MOST_OPEN, read_files
 
 pytestmark = pytest.mark.gui
-
-N = 12
-SHAPE = 12, 9
-SEVERITIES = "healthy", "glaucoma"
 
 
 @pytest.fixture
@@ -38,45 +32,6 @@ def series(desk: Desk, tmp_path: Path) -> Desk:
     desk.viewer.layers.clear()
     fill(desk, tmp_path)
     return desk
-
-
-def segmented(image: SpatialImage, severity: str) -> Segmentation:
-    """Return the mask of a series: a healthy cup has 1 pixel, one with glaucoma 9."""
-    return make_segmentation(image, value=severity)
-
-
-def fill(desk: Desk, folder: Path, n: int = N) -> list[Picture]:
-    out, made = folder / "out", []
-    for number in range(n):
-        path = folder / f"im{number:02}.png"
-        File.fromarray(np.full(SHAPE, 10 + number, np.uint8)).save(path)
-        image = read_image(path)
-        severity = SEVERITIES[number % 2]
-        patient, result = Patient(severity=severity), segmented(image, severity)
-        saved = save_segmentation(out, path.stem, result, image)
-        row = {"id": path.stem, "status": "segmented", "cup Dice": f"0.{n - number:02}"}
-        made.append(Picture(path.stem, path, None, patient, saved.labels, row=row))
-    desk.session.pictures.fill(made, out)
-    desk.settle()
-    return made
-
-
-def bar(desk: Desk) -> browse.BrowseBar:
-    return desk.segmenting.tab.image.browse
-
-
-def wait(desk: Desk) -> None:
-    control = desk.segmenting.browse
-    desk.qtbot.waitUntil(lambda: not control.is_opening)
-    desk.wait_until_idle()
-
-
-def step(desk: Desk, n: int = 1) -> None:
-    """Press Next, or Previous, and wait until the image is there."""
-    button = bar(desk).next_button if n > 0 else bar(desk).previous_button
-    for _ in range(abs(n)):
-        desk.click(button)
-        wait(desk)
 
 
 def seen(desk: Desk) -> list[str]:

@@ -169,26 +169,30 @@ class _Finder:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder.absolute()
+        self._folders: dict[tuple[Path, str], Path] = {}
         self._names: dict[Path, frozenset[str]] = {}
 
     def beside(self, cell: str) -> Path | None:
         """Return a file that is told from the table's folder on, if it is there."""
-        return self._there(self._folder / cell) if cell else None
+        return self._there(self._folder, cell) if cell else None
 
     def image(self, cell: str) -> Path | None:
         """Return a file that is told from the folder around that on, if it is there."""
-        return self._there(self._folder.parent / cell) if cell else None
+        return self._there(self._folder.parent, cell) if cell else None
 
     def record_of(self, mask: Path) -> Path | None:
         """Return the record beside a mask, of which an older table tells nothing."""
-        return self._there(record_path(mask))
+        return self._there(mask.parent, record_path(mask).name)
 
-    def _there(self, path: Path) -> Path | None:
-        path = Path(os.path.normpath(path))
-        folder = path.parent
+    def _there(self, start: Path, cell: str) -> Path | None:
+        within, name = os.path.split(cell)
+        key = start, within
+        if key not in self._folders:  # paths are slow to make, and most are alike
+            self._folders[key] = Path(os.path.normpath(start / within))
+        folder = self._folders[key]
         if folder not in self._names:
             try:
                 self._names[folder] = frozenset(each.name for each in folder.iterdir())
             except (OSError, ValueError):
                 self._names[folder] = frozenset()
-        return path if path.name in self._names[folder] else None
+        return folder / name if name in self._names[folder] else None

@@ -1,110 +1,37 @@
-"""Layers that look like masks of an open image: which they are, and as labels.
+"""Masks that were found among the layers: of which image they are, and as labels.
 
-napari opens a mask that is a PNG as an image. Until somebody says what such a layer is
-it is no image to be segmented. Knows no Qt.
+Knows no Qt.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import numpy as np
-from napari.components import ViewerModel
 from napari.layers import Image, Labels, Layer
+from numpy.typing import NDArray
 
-from napari_dmoe.imaging.files import image_stem, without_suffix
-from napari_dmoe.imaging.mask_likeness import (
-    Judgement,
-    Picture,
-    Values,
-    judge,
-    values_of,
-)
-from napari_dmoe.inference.results.provenance import METADATA_KEY
+from napari_dmoe.imaging.files import read_labels
+from napari_dmoe.imaging.label_values import counted, of_one_class
+from napari_dmoe.imaging.mask_likeness import Judgement, judge, numbers_of
+from napari_dmoe.imaging.spatial import ImageError
 from napari_dmoe.viewer.layers.labels_on import fits
-from napari_dmoe.viewer.layers.leaving import stays
-from napari_dmoe.viewer.layers.placement import LayerData, place_of, plain, samples_of
-
-LOOKS_KEY = "napari-dmoe-looks-like"
-"""Key of a layer's metadata: what a person said that it is."""
-
-IMAGE, LABELS = "image", "labels"
-"""What a layer that looks like a mask was said to be."""
-
-_NUMBERED = re.compile(r" \[\d+\]$")
-
-_PICTURES: WeakKeyDictionary[Layer, Picture] = WeakKeyDictionary()
-
-
-def is_undecided(layer: Layer | None) -> bool:
-    """Say whether an Image layer looks like a mask, and nobody said what it is.
-
-    It is looked at once, when it is first asked for.
-    """
-    if not isinstance(layer, Image) or LOOKS_KEY in layer.metadata:
-        return False
-    return _may_be_asked(layer) and picture_of(layer).may_be_mask
-
-
-def _may_be_asked(layer: Image) -> bool:
-    """Say whether a layer's samples are at hand, and nobody said what they are."""
-    is_ours = METADATA_KEY in layer.metadata or layer.source.sample is not None
-    return not (is_ours or layer.multiscale) and isinstance(layer.data, np.ndarray)
-
-
-def undecided_of(viewer: ViewerModel | None) -> list[Image]:
-    """Return the layers of a viewer of which it is not known if they are masks."""
-    layers = [] if viewer is None else list(viewer.layers)
-    return [each for each in layers if is_undecided(each) and stays(viewer, each)]
-
-
-def new_labels_of(viewer: ViewerModel | None) -> list[Labels]:
-    """Return Labels layers that came from files and that nobody spoke of yet."""
-    layers = [] if viewer is None else list(viewer.layers)
-    return [
-        each
-        for each in layers
-        if isinstance(each, Labels)
-        and each.source.path
-        and each.source.sample is None
-        and not {LOOKS_KEY, METADATA_KEY} & set(each.metadata)
-        and stays(viewer, each)
-    ]
-
-
-def decide(layer: Layer, what: str) -> None:
-    """Take note in a layer what it is: :data:`IMAGE` or :data:`LABELS`."""
-    layer.metadata = {**layer.metadata, LOOKS_KEY: what}
-
-
-def picture_of(layer: Layer) -> Picture:
-    """Return what of a layer tells whether it is a mask, as it was first seen."""
-    layer = plain(layer)
-    if layer not in _PICTURES:
-        _PICTURES[layer] = _picture(layer)
-    return _PICTURES[layer]
-
-
-def _picture(layer: Layer) -> Picture:
-    path, name = path_of(layer), without_suffix(_NUMBERED.sub("", str(layer.name)))
-    samples = samples_of(layer)
-    shape = tuple(map(int, samples.shape[: layer.ndim]))
-    values = Values()
-    if isinstance(samples, np.ndarray) and isinstance(layer, Image) and samples.size:
-        values = values_of(samples, is_colour=bool(layer.rgb))
-    if path is None:
-        return Picture(name, shape, values)
-    stem = without_suffix(image_stem(path))
-    return Picture(stem, shape, values, folder=path.parent.name, also=name)
-
-
-def path_of(layer: Layer) -> Path | None:
-    """Return the file that a layer was opened from; None where that is unknown."""
-    return Path(str(layer.source.path)) if layer.source.path else None
+from napari_dmoe.viewer.layers.look import mask_look
+from napari_dmoe.viewer.layers.names import layer_name
+from napari_dmoe.viewer.layers.placement import LayerData, place_of
+from napari_dmoe.viewer.layers.undecided import (
+    IMAGE,
+    LABELS,
+    LOOKS_KEY,
+    NUMBERED,
+    path_of,
+    picture_of,
+    seen,
+    stem_of,
+)
 
 
 def judged(layer: Layer, images: Sequence[Image]) -> Judgement:
@@ -116,6 +43,14 @@ def judged(layer: Layer, images: Sequence[Image]) -> Judgement:
         fitting=fitting,
         is_labels=isinstance(layer, Labels),
     )
+
+
+def judged_file(path: Path, mask: Labels, images: Sequence[Image]) -> Judgement:
+    """Say of which of some images a mask from a file may be, not in a viewer yet."""
+    picture = replace(seen(mask), stem=stem_of(path), folder=path.parent.name)
+    fitting = [i for i, image in enumerate(images) if may_lie_on(mask, image)]
+    pictures = [picture_of(each) for each in images]
+    return judge(picture, pictures, fitting=fitting, is_labels=True)
 
 
 def may_lie_on(layer: Layer, image: Image) -> bool:
@@ -134,13 +69,96 @@ def is_placed(layer: Layer) -> bool:
     return not (at_rest and plain_scale and units <= {"pixel"}) or is_turned
 
 
+def in_classes(
+    values: Any, classes: Sequence[str]
+) -> tuple[Any, tuple[str, ...], dict[str, Any]]:
+    """Return labels as a model has them, where that is beyond doubt.
+
+    Parameters
+    ----------
+    values : (*S) integer array
+        Labels.
+    classes : sequence of str
+        The model's, background first; nothing without a model.
+
+    Returns
+    -------
+    tuple
+        The labels, what was decided, and the arguments of a layer in the model's
+        colours where each label is one of its classes.
+    """
+    found = counted(values)
+    said: tuple[str, ...] = ()
+    if len(classes) == 2:
+        read = of_one_class(values, found, classes[1])
+        if read is not None:
+            values, said = read[0].astype(np.uint8), (read[1],)
+            found = counted(values)
+    is_of_model = bool(classes) and set(found) <= set(range(len(classes)))
+    return values, said, mask_look(classes) if is_of_model else {}
+
+
 def as_labels(layer: Image, labels: Any, owner: Image | None) -> LayerData:
     """Return an Image layer's labels as the layer to come, under its name.
 
     It lies where the image lies that it belongs to, if it has no place of its own.
     """
     where = layer if owner is None or is_placed(layer) else owner
-    kept = {k: v for k, v in layer.metadata.items() if k != LOOKS_KEY}
-    arguments = place_of(where) | {"name": str(layer.name), "metadata": kept}
-    arguments["metadata"][LOOKS_KEY] = LABELS
-    return labels, arguments, "labels"
+    name = named_for(str(layer.name), owner)
+    said = {**layer.metadata, LOOKS_KEY: LABELS}
+    return labels, place_of(where) | {"name": name, "metadata": said}, "labels"
+
+
+def named_for(name: str, owner: Image | None) -> str:
+    """Return the name of labels, another one where they are called as their image."""
+    if owner is None:
+        return name
+    plain_name, of_owner = (NUMBERED.sub("", each) for each in (name, str(owner.name)))
+    return layer_name(str(owner.name), LABELS) if plain_name == of_owner else name
+
+
+@dataclass(frozen=True)
+class SamplesOf:
+    """The samples of an Image layer that is a mask, without the layer."""
+
+    samples: NDArray[Any]
+    is_colour: bool
+    path: Path | None
+    """The file that they came from."""
+    shape: tuple[int, ...]
+
+    @classmethod
+    def layer(cls, layer: Image) -> SamplesOf:
+        """Return those of a layer; not copied."""
+        shape = picture_of(layer).shape
+        return cls(layer.data, bool(layer.rgb), path_of(layer), shape)
+
+    def labels(self) -> tuple[NDArray[Any], tuple[str, ...]]:
+        """Return what labels they are, and what was understood; called in a job.
+
+        A picture in colour is read anew: napari took the colours of its palette.
+
+        Raises
+        ------
+        ValueError
+            When they are no labels.
+        """
+        if self.is_colour and self.path is not None:
+            try:
+                read = read_labels(self.path)
+            except (ImageError, OSError):
+                read = None
+            if read is not None and read.data.shape == self.shape:
+                values, said = numbers_of(np.asarray(read.data))
+                return values, (*read.notices, *said)
+        return numbers_of(self.samples, is_colour=self.is_colour)
+
+
+def as_it_was(layer: Image) -> dict[str, Any]:
+    """Return what makes the same Image layer anew, known to be an image."""
+    return {
+        **place_of(layer),
+        "name": str(layer.name),
+        "rgb": bool(layer.rgb),
+        "metadata": {**layer.metadata, LOOKS_KEY: IMAGE},
+    }

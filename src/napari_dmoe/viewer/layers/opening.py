@@ -7,7 +7,7 @@ What is computed from a layer that is there already is placed by
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,8 @@ from napari.layers import Labels, Layer
 from napari.utils.notifications import show_warning
 
 from napari_dmoe.imaging import files
-from napari_dmoe.imaging.label_values import compact
+from napari_dmoe.imaging.label_values import LabelError
+from napari_dmoe.imaging.mask_likeness import numbers_of
 from napari_dmoe.imaging.nifti import NIFTI_SUFFIXES
 from napari_dmoe.imaging.spatial import (
     CHANNEL_AXIS,
@@ -38,6 +39,7 @@ TIFF_LABELS = f"{files.LABELS}.tif"
 """Ending of masks as TIFF; the record lies beside them, ending in ``.labels.json``."""
 
 _SAMPLED = 200_000
+_COLOURS = (3, 4)
 
 
 def image_layer(
@@ -63,22 +65,43 @@ def labels_layer(image: SpatialImage, name: str) -> LayerData:
 
 
 def mask_layers(path: Path) -> list[LayerData]:
-    """Open a mask that was saved here, in its place, with its names and its record.
+    """Open a mask in its place, with its names and its record where it has them.
 
-    It is a ``.labels.tif`` whose record lies beside it, or NIfTI with a record in its
-    header. Without a record the one Labels layer has its file's own place only, and
-    the names that a TIFF states itself; where one is damaged, or another mask's, that
-    is said, and the mask opens without it.
+    One that was saved here is a ``.labels.tif`` whose record lies beside it, or NIfTI
+    with a record in its header. Without a record the one Labels layer has its file's
+    own place only, and the names that a TIFF states itself; where one is damaged, or
+    another mask's, that is said, and the mask opens without it.
 
     Raises
     ------
     ImageReadError
-        When the file cannot be read or holds no integers.
+        When the file cannot be read or holds no labels.
     """
-    image = files.read_labels(path)
-    if image.data.dtype.kind not in "iub":
-        raise ImageReadError(f"{path.name} holds no labels, but {image.data.dtype}")
-    image, record = _with_record(path, replace(image, data=compact(image.data)))
+    return [opened_mask(path).layer]
+
+
+@dataclass(frozen=True)
+class OpenedMask:
+    """A mask from a file, as a layer to come."""
+
+    path: Path
+    layer: LayerData
+    record: Provenance | None
+    """How it came about, where it says so."""
+    notices: tuple[str, ...] = ()
+    """What was decided when it was read."""
+
+
+def opened_mask(path: Path) -> OpenedMask:
+    """Read a mask of any kind of file: see :func:`mask_layers`.
+
+    Raises
+    ------
+    ImageReadError
+        When the file cannot be read or holds no labels.
+    """
+    image = _numbers(path, files.read_labels(path))
+    image, record = _with_record(path, image)
     name = files.without_suffix(path.name)
     data, arguments, kind = labels_layer(image, name)
     if record is None:
@@ -87,7 +110,23 @@ def mask_layers(path: Path) -> list[LayerData]:
     else:
         arguments |= mask_look(record.classes, record)
         arguments["metadata"][METADATA_KEY] = record.model_dump(mode="json")
-    return [(data, arguments, kind)]
+    return OpenedMask(path, (data, arguments, kind), record, image.notices)
+
+
+def _numbers(path: Path, image: SpatialImage) -> SpatialImage:
+    """Return labels as whole numbers, one a pixel, whatever a picture stores."""
+    data, axes = np.asarray(image.data), image.axes
+    if CHANNEL_AXIS in axes:
+        data = np.moveaxis(data, axes.index(CHANNEL_AXIS), -1)
+        axes = tuple(axis for axis in axes if axis != CHANNEL_AXIS)
+    is_colour = data.ndim > len(axes)
+    try:
+        if is_colour and data.shape[-1] not in _COLOURS:
+            raise LabelError(f"it has {data.shape[-1]} channels")
+        labels, said = numbers_of(data, is_colour=is_colour)
+    except LabelError as error:
+        raise ImageReadError(f"{path.name} holds no labels: {error}") from error
+    return replace(image, data=labels, axes=axes, notices=(*image.notices, *said))
 
 
 def _stated_classes(path: Path, largest: int) -> tuple[str, ...]:

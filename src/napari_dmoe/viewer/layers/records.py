@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from napari_dmoe.inference.results import provenance
 from napari_dmoe.inference.results.provenance import METADATA_KEY, Provenance
-from napari_dmoe.viewer.layers.found_masks import is_undecided
+from napari_dmoe.viewer.layers.undecided import is_undecided
 
 _SHORT_HASH = 12
 

@@ -8,8 +8,10 @@ from napari_dmoe.viewer.bench import Bench, TabControl
 from napari_dmoe.viewer.segment.action_view import Remedy
 from napari_dmoe.viewer.segment.browse import BrowseControl
 from napari_dmoe.viewer.segment.compare import CompareControl
+from napari_dmoe.viewer.segment.correcting import Correcting
 from napari_dmoe.viewer.segment.fit import FitControl
 from napari_dmoe.viewer.segment.found_masks import FoundMasks
+from napari_dmoe.viewer.segment.label_meanings import LabelMeanings
 from napari_dmoe.viewer.segment.many.files import FileSeries
 from napari_dmoe.viewer.segment.many.layers import LayerSeries
 from napari_dmoe.viewer.segment.many.reopen import Reopening
@@ -27,6 +29,7 @@ from napari_dmoe.viewer.segment.readiness import (
     Readiness,
     readiness,
 )
+from napari_dmoe.viewer.segment.reopened_masks import ReopenedMasks
 from napari_dmoe.viewer.segment.result import ResultControl
 from napari_dmoe.viewer.segment.result_files import ResultFiles
 from napari_dmoe.viewer.segment.run import Run, RunControl
@@ -64,8 +67,12 @@ class SegmentControl(TabControl):
         self.series = SeriesResults(bench, tab.series)
         self.reopening = Reopening(bench, tab.series, self.series)
         self.layer_series = LayerSeries(bench, self.run, tab.series, self.series)
-        self.files = ResultFiles(bench, tab.result, self.truth.read)
         self.found_masks = FoundMasks(bench, tab.found_masks)
+        self.label_meanings = LabelMeanings(bench, tab.label_meanings)
+        reopened = ReopenedMasks(bench, tab.result, self.found_masks)
+        self.files = ResultFiles(bench, tab.result, reopened, self.truth.read)
+        self.correcting = Correcting(bench, tab.result, self.browse.visits)
+        self.files.save_in_place = self.correcting.save
         self.file_series = FileSeries(bench, tab.series, self.series, self.reopening)
         self._is_awaited = False
         self._connect()
@@ -86,6 +93,8 @@ class SegmentControl(TabControl):
         self.subject.patient_entered.connect(run.rerun)
         tab.settings.changed.connect(self._on_settings)
         tab.patient.rerun_toggled.connect(run.allow_reruns)
+        for shown in (self.file_series.shown, self.reopening.shown):
+            shown.connect(self._scroll_to_series)
         foot.start_requested.connect(self.segment)
         foot.stop_requested.connect(run.stop)
         run.ended.connect(self._on_run_ended)
@@ -117,6 +126,14 @@ class SegmentControl(TabControl):
 
     def _scroll_to_result(self) -> None:
         self.tab.body.show_from(self.tab.result)
+
+    def _scroll_to_series(self) -> None:
+        """Show what was read of many images, or what came of them."""
+        self.tab.series.fold.unfold()
+        QTimer.singleShot(_LAYOUT_MS, self._show_series)
+
+    def _show_series(self) -> None:
+        self.tab.body.show_from(self.tab.series)
 
     def _on_settings(self) -> None:
         self._session.set_settings(self.tab.settings.value())

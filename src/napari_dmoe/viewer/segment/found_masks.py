@@ -10,23 +10,19 @@ import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from napari.layers import Image, Labels, Layer
 
-from napari_dmoe.imaging.files import read_labels
-from napari_dmoe.imaging.label_values import LabelError, counted, of_one_class
-from napari_dmoe.imaging.mask_likeness import Certainty, Judgement, numbers_of
-from napari_dmoe.imaging.spatial import ImageError
+from napari_dmoe.imaging.mask_likeness import Certainty, Judgement
 from napari_dmoe.progress import Progress, ProgressHook
 from napari_dmoe.viewer.bench import Bench, Control
 from napari_dmoe.viewer.layers import found_masks as layers
+from napari_dmoe.viewer.layers import undecided
 from napari_dmoe.viewer.layers.leaving import leaving_of, stays
-from napari_dmoe.viewer.layers.look import mask_look
-from napari_dmoe.viewer.layers.placement import place_of
+from napari_dmoe.viewer.layers.measuring import Edits, edits_of
 from napari_dmoe.viewer.layers.pointer import pointer_away
+from napari_dmoe.viewer.layers.records import is_mask
 from napari_dmoe.viewer.layers.slot import free_name
 from napari_dmoe.viewer.segment.found_masks_view import (
     FoundMasksSection,
@@ -34,11 +30,16 @@ from napari_dmoe.viewer.segment.found_masks_view import (
     listed,
 )
 from napari_dmoe.viewer.session.inquiry import GONE
+from napari_dmoe.viewer.session.reopening import show_alone
 from napari_dmoe.viewer.ui.connections import Refresh
 from napari_dmoe.viewer.ui.work import Order
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+
+_MOST = 20
+"""Masks that are remembered as they came, for an undo: their samples need memory."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +51,8 @@ class _Taken:
     before: tuple[NDArray[Any], dict[str, Any]] | None
     """Samples and arguments of the Image layer that it was; None if it was none."""
     said: str = ""
+    edits: Edits = (0, 0)
+    """How often the labels had been changed."""
 
 
 @dataclass(frozen=True)
@@ -87,13 +90,17 @@ class FoundMasks(Control):
         section.done_requested.connect(self._on_done)
         self._refresh.soon()
 
+    def look(self) -> None:
+        """Look soon for layers of which something is to be asked."""
+        self._refresh.soon()
+
     def show(self) -> None:
         """Take what is certainly a mask, and ask about what may be one."""
-        viewer, images = self._session.viewer, self._images
-        waiting = layers.undecided_of(viewer)
+        viewer, images = self._session.viewer, self.images
+        waiting = undecided.undecided_of(viewer)
         found = [
             _Asked(layer, layers.judged(layer, images), tuple(images))
-            for layer in (*waiting, *layers.new_labels_of(viewer))
+            for layer in (*waiting, *undecided.new_labels_of(viewer))
             if id(layer) not in self._at_work
         ]
         sure = [a for a in found if a.judgement.certainty is Certainty.CERTAIN]
@@ -101,13 +108,25 @@ class FoundMasks(Control):
             self._take(each, each.owners[0], is_truth=False)
         self._asked = [a for a in found if a not in sure and _is_worth_asking(a)]
         for each in self._asked:
-            if images and isinstance(each.layer, Image):
+            is_image = isinstance(each.layer, Image)
+            if images and (is_image or each.judgement.named):
                 self._session.showing.own(None, each.layer)  # unseen until it is known
         self._ask()
         self._show_taken()
+        self._show_results(images)
+
+    def _show_results(self, images: Sequence[Image]) -> None:
+        """Let dropped masks that a run made be results of the images of their names."""
+        for layer in undecided.dropped_results_of(self._session.viewer):
+            judgement = layers.judged(layer, images)
+            if not images or not is_mask(layer):
+                continue
+            undecided.decide(layer, undecided.LABELS)
+            if judgement.certainty is Certainty.CERTAIN:
+                show_alone(self._session, layer, images[judgement.owners[0]])
 
     @property
-    def _images(self) -> list[Image]:
+    def images(self) -> list[Image]:
         """The open images, the one that is worked on first."""
         current = self._session.image
         return sorted(self._session.images(), key=lambda image: image is not current)
@@ -123,9 +142,9 @@ class FoundMasks(Control):
         is_image = isinstance(first.layer, Image)
         n = len(self._asked)
         self._section.show_question(MaskQuestion(text, names, is_image, n))
-        if text != self._said:
+        if text != self._said and is_image:
             self._said = text
-            self._work.say("Say below what the layer is that was opened.")
+            self._work.say("What is the layer that was opened? Say it above.")
 
     def _on_labels(self, place: int, is_for_all: bool) -> None:
         self._answer(place, is_for_all, is_truth=False)
@@ -148,12 +167,12 @@ class FoundMasks(Control):
             if isinstance(each.layer, Image):
                 self._be_image(each.layer)
             else:
-                layers.decide(each.layer, layers.LABELS)
+                undecided.decide(each.layer, undecided.LABELS)
         session.images_changed.emit()
         self._refresh.now()
 
     def _be_image(self, layer: Image) -> None:
-        layers.decide(layer, layers.IMAGE)
+        undecided.decide(layer, undecided.IMAGE)
         self._session.showing.release(layer)
         self._session.images_changed.emit()
         self._session.choose_image(layer)
@@ -161,12 +180,11 @@ class FoundMasks(Control):
     def _take(self, asked: _Asked, owner: Image | None, *, is_truth: bool) -> None:
         layer = asked.layer
         if isinstance(layer, Labels):
-            layers.decide(layer, layers.LABELS)
-            self._note(layer, owner, None, is_truth=is_truth)
+            undecided.decide(layer, undecided.LABELS)
+            self.note(layer, owner, None, is_truth=is_truth)
             return
         self._at_work.add(id(layer))
-        path = layers.path_of(layer)
-        work = partial(_labels_of, layer.data, bool(layer.rgb), path, layer.ndim)
+        work = partial(_labels_of, layers.SamplesOf.layer(layer))
         name = str(layer.name)
         put = partial(self._put, weakref.ref(layer), owner and weakref.ref(owner))
         order = Order(
@@ -205,43 +223,30 @@ class FoundMasks(Control):
         if viewer is None or layer is None or not stays(viewer, layer):
             return GONE
         owner = owner if stays(viewer, owner) else None
-        values, said = self._in_classes(*read)
+        values, notes, look = layers.in_classes(read[0], self.classes)
         data, arguments, _ = layers.as_labels(layer, values, owner)
-        arguments |= self._look(values)
-        before = layer.data, _image_arguments(layer)
+        arguments, said = arguments | look, "; ".join((*read[1], *notes))
+        before = layer.data, layers.as_it_was(layer)
         leaving_of(viewer).let_go(layer)
         arguments["name"] = free_name(viewer, arguments["name"])
         showing = self._session.showing
         with pointer_away(viewer), showing.adding(owner):
             labels = viewer.add_labels(data, **arguments)
-        return self._note(labels, owner, before, is_truth=is_truth, said=said)
+        return self.note(labels, owner, before, is_truth=is_truth, said=said)
 
-    def _in_classes(
-        self, values: NDArray[Any], said: Sequence[str]
-    ) -> tuple[NDArray[Any], str]:
-        """Return labels as the loaded model has them, where that is beyond doubt."""
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The classes of the loaded model; none without one."""
         model = self._session.model
-        classes = () if model is None else model.card.classes
-        notes = list(said)
-        if len(classes) == 2:
-            read = of_one_class(values, counted(values), classes[1])
-            if read is not None:
-                values = read[0].astype(np.uint8)
-                notes.append(read[1])
-        return values, "; ".join(notes)
+        return () if model is None else tuple(model.card.classes)
 
-    def _look(self, values: NDArray[Any]) -> dict[str, Any]:
-        model = self._session.model
-        classes = () if model is None else model.card.classes
-        return mask_look(classes) if int(values.max(initial=0)) < len(classes) else {}
-
-    def _note(
+    def note(
         self,
         labels: Labels,
         owner: Image | None,
-        before: tuple[NDArray[Any], dict[str, Any]] | None,
+        before: tuple[NDArray[Any], dict[str, Any]] | None = None,
         *,
-        is_truth: bool,
+        is_truth: bool = False,
         said: str = "",
     ) -> str:
         """Take note whose labels they are, and say it."""
@@ -250,7 +255,8 @@ class FoundMasks(Control):
             if is_truth:
                 self._session.truths.set(owner, labels)
         of = None if owner is None else weakref.ref(owner)
-        self._taken.append(_Taken(weakref.ref(labels), of, before, said))
+        taken = _Taken(weakref.ref(labels), of, before, said, edits_of(labels))
+        self._taken = [*self._taken, taken][-_MOST:]
         self._show_taken()
         whose = "" if owner is None else f" of “{owner.name}”"
         what = "truth" if is_truth else "labels"
@@ -282,6 +288,9 @@ class FoundMasks(Control):
             labels = each.labels()
             if viewer is None or labels is None or each.before is None:
                 continue
+            if edits_of(labels) != each.edits:
+                self._work.say(f"“{labels.name}” stays: it was painted on.")
+                continue
             data, arguments = each.before
             leaving_of(viewer).let_go(labels)
             arguments = arguments | {"name": free_name(viewer, arguments["name"])}
@@ -306,32 +315,32 @@ def _question(asked: _Asked) -> str:
     name, judgement = f"“{asked.layer.name}”", asked.judgement
     if judgement.other_size is not None:
         image = asked.images[judgement.other_size]
+        own, other = size_of(asked.layer), size_of(image)
         return (
-            f"{name} is called like the mask of “{image.name}”, but has "
-            f"{_size(asked.layer)} pixels where that has {_size(image)}: it cannot be "
-            "its mask. Save it in the size of the image."
+            f"{name} is called like the mask of “{image.name}”, but has {own} pixels "
+            f"where that has {other}: it cannot be its mask. Save it in that size."
         )
     owners = asked.owners
-    named = f" By its name it is that of “{judgement.named}”, which is not open."
-    more = named if judgement.named else ""
+    if judgement.named:
+        one = f"“{owners[0].name}”" if len(owners) == 1 else "an open one"
+        other = f" By its size it could be that of {one}." if owners else ""
+        return (
+            f"{name} looks like the mask of “{judgement.named}”, which is not open: "
+            f"open it, and the mask goes to it.{other}"
+        )
     is_labels = isinstance(asked.layer, Labels)
     looks = "may be labels" if is_labels else "looks like a mask"
     if len(owners) == 1:
-        return f"{name} {looks} of “{owners[0].name}”.{more}"
+        return f"{name} {looks} of “{owners[0].name}”."
     if owners:
-        return f"{name} {looks}. Of which image?{more}"
-    if judgement.named:
-        return (
-            f"{name} looks like the mask of “{judgement.named}”, which is not open: "
-            "open it, and the mask goes to it."
-        )
-    size = _size(asked.layer)
+        return f"{name} {looks}. Of which image?"
+    size = size_of(asked.layer)
     return f"{name} looks like a mask, but no open image has its {size} pixels."
 
 
-def _size(layer: Layer) -> str:
+def size_of(layer: Layer) -> str:
     """Return the size of a layer, width first."""
-    return " × ".join(map(str, reversed(layers.picture_of(layer).shape)))
+    return " × ".join(map(str, reversed(undecided.picture_of(layer).shape)))
 
 
 def _said_of(taken: Sequence[_Taken]) -> str:
@@ -350,36 +359,8 @@ def _said_of(taken: Sequence[_Taken]) -> str:
 
 
 def _labels_of(
-    samples: NDArray[Any],
-    is_colour: bool,
-    path: Path | None,
-    ndim: int,
-    hook: ProgressHook,
+    picture: layers.SamplesOf, hook: ProgressHook
 ) -> tuple[NDArray[Any], tuple[str, ...]]:
-    """Return what labels a picture's samples are; called in a job.
-
-    A file that has a palette is read anew: napari took its colours.
-    """
+    """Return what labels a picture's samples are; called in a job."""
     hook(Progress(0, 1, "taking labels"))
-    if is_colour and path is not None:
-        try:
-            read = read_labels(path)
-        except (ImageError, OSError):
-            read = None
-        if read is not None and read.data.shape == samples.shape[:ndim]:
-            values, said = numbers_of(np.asarray(read.data))
-            return values, (*read.notices, *said)
-    try:
-        return numbers_of(samples, is_colour=is_colour)
-    except LabelError as error:
-        raise ValueError(str(error)) from error
-
-
-def _image_arguments(layer: Image) -> dict[str, Any]:
-    """Return what makes the same Image layer anew, known to be an image."""
-    return {
-        **place_of(layer),
-        "name": str(layer.name),
-        "rgb": bool(layer.rgb),
-        "metadata": {**layer.metadata, layers.LOOKS_KEY: layers.IMAGE},
-    }
+    return picture.labels()

@@ -8,26 +8,25 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFileDialog
 
-from napari_dmoe.imaging.files import proposed_stem
+from napari_dmoe.imaging.files import IMAGE_SUFFIXES, proposed_stem
 from napari_dmoe.imaging.spatial import SPATIAL_AXES
 from napari_dmoe.imaging.tables import write_table
 from napari_dmoe.progress import Progress, ProgressHook
 from napari_dmoe.viewer.bench import Bench, Control
 from napari_dmoe.viewer.layers.measuring import Edits, edits_of
-from napari_dmoe.viewer.layers.opening import TIFF_LABELS, complete_mask, mask_layers
+from napari_dmoe.viewer.layers.opening import TIFF_LABELS, complete_mask
 from napari_dmoe.viewer.layers.placement import plain
-from napari_dmoe.viewer.layers.pointer import pointer_away
 from napari_dmoe.viewer.layers.saving import mask_path, save_mask
 from napari_dmoe.viewer.layers.truth_layers import ReadTruth
+from napari_dmoe.viewer.segment.reopened_masks import ReopenedMasks
 from napari_dmoe.viewer.segment.result_rows import (
     ShownMasks,
     file_rows,
 )
 from napari_dmoe.viewer.segment.result_view import ResultSection
-from napari_dmoe.viewer.session.inquiry import GONE
-from napari_dmoe.viewer.session.reopening import reopened_result, show_alone
 from napari_dmoe.viewer.session.results import Result
 from napari_dmoe.viewer.ui.asking import ask_for_file, not_saved, table_path
 from napari_dmoe.viewer.ui.connections import Connections
@@ -36,12 +35,12 @@ from napari_dmoe.viewer.ui.work import Order
 if TYPE_CHECKING:
     from napari.layers import Image, Labels
 
-    from napari_dmoe.viewer.layers.placement import LayerData
 
 TABLE_FILES = "CSV (*.csv)"
 NIFTI = ".nii.gz"
 TIFF_MASKS = f"Masks (*{TIFF_LABELS})"
-MASK_FILES = "Masks (*.labels.tif *.nii.gz *.nii)"
+_KINDS = " ".join(f"*{suffix}" for suffix in IMAGE_SUFFIXES)
+OPENED = f"Masks and tables of series ({_KINDS} *.csv)"
 
 ReadTruthOf = Callable[["Image", Result], ReadTruth | None]
 """Returns the truth of an image as the classes of a result; None while it is read."""
@@ -50,12 +49,21 @@ ReadTruthOf = Callable[["Image", Result], ReadTruth | None]
 class ResultFiles(Control):
     """Saves what the result section shows, and opens what was saved."""
 
+    series_requested = Signal(object)
+    """The table of a finished series is to be opened: its path."""
+
     def __init__(
-        self, bench: Bench, section: ResultSection, read_truth: ReadTruthOf
+        self,
+        bench: Bench,
+        section: ResultSection,
+        reopened: ReopenedMasks,
+        read_truth: ReadTruthOf,
     ) -> None:
         super().__init__(bench, section)
+        self._parent, self._reopened = section, reopened
         self._read_truth = read_truth
-        self._parent = section
+        self.save_in_place: Callable[[], bool] = lambda: False
+        """Saves what belongs to a series where it lies; says whether it does."""
         section.table_requested.connect(self._on_table)
         section.save_requested.connect(self._on_save)
         section.open_requested.connect(self._on_open)
@@ -81,6 +89,8 @@ class ResultFiles(Control):
             self._save(target, partial(_save_table, masks.copied(), step))
 
     def _on_save(self) -> None:
+        if self.save_in_place():
+            return
         _, result = self._session.current
         mask = None if result is None else result.mask()
         if result is None or mask is None:
@@ -126,33 +136,16 @@ class ResultFiles(Control):
             self._session.mask_saved.emit(mask)
 
     def _on_open(self) -> None:
-        path, _ = QFileDialog.getOpenFileName(
-            self._parent, "Open a mask that was saved here", "", MASK_FILES
+        paths, _ = QFileDialog.getOpenFileNames(
+            self._parent, "Open masks, or the table of a finished series", "", OPENED
         )
-        if path:
-            self.open_mask(Path(path), self._session.image)
-
-    def open_mask(self, path: Path, image: Image | None) -> None:
-        """Open a mask, as a result of an image if it lies on its pixels."""
-        then = partial(self._on_opened, path, image)
-        self._work.start_beside(opening(path, mask_layers, then))
-
-    def _on_opened(
-        self, path: Path, image: Image | None, opened: Sequence[LayerData]
-    ) -> str:
-        viewer, ((data, arguments, _),) = self._session.viewer, opened
-        if viewer is None:
-            return GONE
-        is_there = image is not None and image in viewer.layers
-        with pointer_away(viewer), self._session.showing.adding(image):
-            mask = plain(viewer.add_labels(data, **arguments))
-        result = reopened_result(mask, image) if is_there else None
-        if image is None or result is None:
-            if is_there or image is None:  # else it is that of one that was removed
-                self._session.showing.release(mask)
-            return f"Opened {path.name} as a layer: it is on no image here."
-        hidden = show_alone(self._session, mask, image)
-        return f"Opened {path.name} as a result of “{image.name}”. {hidden}".rstrip()
+        chosen = [Path(path) for path in paths]
+        tables = [path for path in chosen if path.suffix.lower() == ".csv"]
+        for table in tables:
+            self.series_requested.emit(table)
+        masks = [path for path in chosen if path not in tables]
+        if masks:
+            self._reopened.open(masks)
 
     def _ask(
         self,

@@ -176,6 +176,12 @@ class ResultSection(QWidget):
         self.previous_button.setEnabled(state.has_previous)
         self.keep_button.setChecked(state.is_kept)
 
+    def show_save(self, file: str) -> None:
+        """Say which file Save writes over; without a name it asks for a file."""
+        self.save_button.setText("Save" if file else "Save…")
+        in_place = f"Save the correction over {file}. Hold Shift to save it elsewhere."
+        self.save_button.setToolTip(in_place if file else _BUTTONS["Save…"])
+
     def text(self) -> str:
         """Return what is shown as text, with tabs between the columns."""
         said = self.headline, self.unlike, self.badge, self.summary, self.outdated

@@ -30,7 +30,7 @@ def reopened_result(mask: Labels, image: Image) -> Result | None:
     or on other pixels.
     """
     record = layer_record(mask)
-    if record is None or not _is_on(mask, image):
+    if record is None or not is_on(mask, image):
         return None
     dims = len(record.grid["shape"])
     names = axis_names(image, dims)
@@ -85,7 +85,8 @@ def quoted(names: Sequence[str]) -> str:
     return ", ".join(f"“{name}”" for name in names)
 
 
-def _is_on(mask: Labels, image: Image) -> bool:
+def is_on(mask: Labels, image: Image) -> bool:
+    """Say whether a mask has an image's pixels, in its place."""
     shape = samples_of(image).shape
     if mask.ndim != image.ndim or tuple(mask.data.shape) != tuple(shape[: image.ndim]):
         return False

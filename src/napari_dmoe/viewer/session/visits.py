@@ -15,14 +15,20 @@ from weakref import WeakKeyDictionary
 
 from napari.layers import Image, Labels, Layer
 
+from napari_dmoe.cohorts.series.corrected import state_of
 from napari_dmoe.imaging.files import image_stem, read_image
 from napari_dmoe.imaging.spatial import ImageReadError
 from napari_dmoe.models.naming import heard_of
+from napari_dmoe.purpose import reason
+from napari_dmoe.viewer.layers import names
 from napari_dmoe.viewer.layers.leaving import leaving_of, stays
 from napari_dmoe.viewer.layers.measuring import Edits, edits_of
 from napari_dmoe.viewer.layers.opening import image_layer, mask_layers
 from napari_dmoe.viewer.layers.placement import LayerData, plain
 from napari_dmoe.viewer.layers.pointer import pointer_away
+from napari_dmoe.viewer.layers.records import layer_record
+from napari_dmoe.viewer.layers.slot import free_name
+from napari_dmoe.viewer.layers.undecided import IMAGE, decide
 from napari_dmoe.viewer.session.pictures import Picture, layer_key
 from napari_dmoe.viewer.session.reopening import reopened_result
 from napari_dmoe.viewer.session.results import Result
@@ -37,7 +43,28 @@ MOST_OPEN = 6
 """So many images stay open behind the one that is looked at."""
 
 Stamp = tuple[int, int]
-"""When a file was last written, and its size: another where it is another file."""
+"""When a file was last written, and its size."""
+
+
+@dataclass(frozen=True)
+class State:
+    """What tells whether a file is as it was."""
+
+    stamp: Stamp | None
+    """What can be looked up at any time."""
+    digest: str
+    """What tells for sure."""
+
+    @classmethod
+    def of(cls, path: Path) -> State:
+        """Look at a file; called in a thread.
+
+        Raises
+        ------
+        OSError
+            When it cannot be read.
+        """
+        return cls(stamp_of(path), state_of(path))
 
 
 @dataclass(frozen=True)
@@ -57,7 +84,8 @@ class Loaded:
 
     image: LayerData | None = None
     mask: LayerData | None = None
-    stamp: Stamp | None = None
+    state: State | None = None
+    """Of the mask's file."""
     said: str = ""
     """Why the mask could not be read."""
 
@@ -67,9 +95,11 @@ class MaskFile:
     """The file that a mask's layer was opened from."""
 
     path: Path
-    stamp: Stamp | None
-    saved_at: Edits
-    """How often it had been changed when it was last as in a file."""
+    state: State
+    saved_at: Edits = (0, 0)
+    """How often the layer had been changed when it was last as in a file."""
+    is_rewritten: bool = False
+    """Whether a correction was saved over it: what it held at first is a change."""
 
 
 def read_files(wanted: Wanted) -> Loaded:
@@ -85,12 +115,12 @@ def read_files(wanted: Wanted) -> Loaded:
         image = image_layer(read_image(wanted.image), image_stem(wanted.image))
     if wanted.mask is None:
         return Loaded(image)
-    stamp = stamp_of(wanted.mask)
     try:
+        state = State.of(wanted.mask)  # first: it may be written meanwhile
         (mask,) = mask_layers(wanted.mask)
-    except ImageReadError as error:
-        return Loaded(image, said=f"Its mask cannot be read: {error}.")
-    return Loaded(image, mask, stamp)
+    except (ImageReadError, OSError) as error:
+        return Loaded(image, said=f"Its mask cannot be read: {reason(error)}.")
+    return Loaded(image, mask, state)
 
 
 def stamp_of(path: Path) -> Stamp | None:
@@ -132,6 +162,13 @@ class Visits:
         file = self._files.get(plain(mask))
         if file is not None:
             file.saved_at = edits_of(plain(mask))
+        self.note_painted()
+
+    def note_rewritten(self, mask: Layer, state: State, edits: Edits) -> None:
+        """Take note that a correction was saved over the file that it is from."""
+        file = self._files.get(plain(mask))
+        if file is not None:
+            file.state, file.saved_at, file.is_rewritten = state, edits, True
         self.note_painted()
 
     def key(self, image: Layer) -> object:
@@ -193,15 +230,16 @@ class Visits:
     def _is_stale(self, result: Result) -> bool:
         """Say whether the file is another, such as of a series that was run again."""
         file = self.file(result)
-        is_other = file is not None and stamp_of(file.path) != file.stamp
-        return is_other and not result.looks_edited
+        is_other = file is not None and stamp_of(file.path) != file.state.stamp
+        return is_other and not self.is_unsaved(result)
 
     def is_unsaved(self, result: Result) -> bool:
         """Say whether a mask was painted on and not saved since."""
         mask, file = result.mask(), self.file(result)
-        if mask is None or not result.looks_edited:
+        if mask is None or (file is not None and file.saved_at == edits_of(mask)):
             return False
-        return file is None or file.saved_at != edits_of(mask)
+        is_rewritten = file is not None and file.is_rewritten
+        return is_rewritten or result.looks_edited
 
     def show(self, picture: Picture, loaded: Loaded) -> str:
         """Show an image with its patient and its mask; return what is to be said."""
@@ -213,11 +251,9 @@ class Visits:
             return ""
         self._bring_patient(picture, image)
         said = loaded.said
-        if loaded.mask is not None and picture.mask is not None:
-            made = Labels(loaded.mask[0], **loaded.mask[1])
-            said = self._add_mask(
-                image, made, MaskFile(picture.mask, loaded.stamp, (0, 0))
-            )
+        if loaded.mask and loaded.state and picture.mask:
+            file = MaskFile(picture.mask, loaded.state)
+            said = self._add_mask(image, loaded.mask, file)
         session.choose_image(image)
         key = self.key(image)
         session.pictures.note_shown(key)
@@ -229,6 +265,7 @@ class Visits:
     def _add_image(self, picture: Picture, layer_data: LayerData) -> Image:
         viewer, (data, arguments, _) = self._session.viewer, layer_data
         image = Image(data, **arguments, visible=False)  # until the others are not
+        decide(image, IMAGE)  # whatever it looks like: it was listed as one
         self._opened[image] = picture.key
         with pointer_away(viewer):
             if viewer is not None:
@@ -245,10 +282,15 @@ class Visits:
             patient = heard_of(patient, [each.name for each in model.card.attributes])
         session.set_patient(image, patient, FROM_TABLE)
 
-    def _add_mask(self, image: Image, mask: Labels, file: MaskFile) -> str:
+    def _add_mask(self, image: Image, made: LayerData, file: MaskFile) -> str:
         session, viewer = self._session, self._session.viewer
         if viewer is None:
             return ""
+        mask = Labels(made[0], **made[1])
+        record = layer_record(mask)
+        if record is not None:
+            name = names.layer_name(image.name, names.mask_words(record))
+            mask.name = free_name(viewer, name)
         result = reopened_result(mask, image)
         if result is None:
             return f"{file.path.name} has no record, or lies on other pixels."
