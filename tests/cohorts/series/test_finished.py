@@ -96,6 +96,7 @@ def test_a_failed_row_names_no_mask(out: Path) -> None:
     assert (row.status, row.mask, row.gone) == ("failed", None, ())
 
 
+@pytest.mark.formats("`segment.csv` of an earlier version")
 def test_an_earlier_version_is_read(out: Path) -> None:
     (out / "segment.csv").write_text(
         "image,file,outcome,labels,lesion (px)\n"
