@@ -241,7 +241,7 @@ def test_what_is_wrong_with_all_is_said_once_before_anything_is_written(
         assert (code, err.count("\n")) == (2, 1)
         assert not out.exists()
     many = tmp_path / "people.csv"
-    many.write_text("image,id,race\n" + "in/a.png,x,Black\n" + "in/no.png,y,\n" * 30)
+    many.write_text("image,id,race\n" + "in/a.png,x,Black\n" + "in/b.png,y,,\n" * 30)
     code, _, err = run("segment", many, *race_net, "-o", out)
     assert code == 2
     assert err.count("\n") <= 21

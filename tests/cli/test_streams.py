@@ -153,19 +153,19 @@ def test_an_error_in_many_rows_is_one_line(
     tmp_path: Path, race_net: list[object], picture: Path
 ) -> None:
     table, out = tmp_path / "people.csv", tmp_path / "out"
-    lines = [f"{n}.png,63" for n in range(1286)] + ["eye.png,old", "eye.png,63"]
+    lines = ["eye.png,63,0"] * 1286 + ["eye.png,old", "eye.png,63"]
     table.write_text("\n".join(["image,age", *lines]))
     code, said, err = run("segment", table, *race_net, "-o", out)
     assert (code, said.count("\n")) == (2, 1)
     first, second = err.splitlines()
     assert first == (
-        "napari-dmoe: people.csv, 1,286 rows (2, 3, 4, ...): does not exist (0.png, "
-        "1.png, 2.png, ...)"
+        "napari-dmoe: people.csv, 1,286 rows (2, 3, 4, ...): 3 cells, but the header "
+        "has 2 columns"
     )
     assert second.startswith("napari-dmoe: people.csv, row 1288: age: the age cannot")
     with (out / "segment.csv").open(encoding="utf-8-sig", newline="") as file:
         outcomes = [row["outcome"] for row in csv.DictReader(file)]
-    assert outcomes[3] == "people.csv, row 5: 3.png does not exist"
+    assert outcomes[3] == "people.csv, row 5: 3 cells, but the header has 2 columns"
     assert len(outcomes) == 1288
 
 

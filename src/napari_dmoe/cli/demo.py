@@ -286,9 +286,9 @@ def _verdicts(loaded: LoadedModel, example: Example) -> list[str]:
 
     if loaded.card.dims == 3:
         return []
-    whose = {"patient": example.patient}
+    image, patient = example.image, example.patient
     return [
-        sweep(loaded, example.image, attribute=each.name, **whose).headline
+        sweep(loaded, image, attribute=each.name, patient=patient).headline
         for each in loaded.card.attributes
     ]
 

@@ -96,6 +96,7 @@ def test_a_failed_row_names_no_mask(out: Path) -> None:
     assert (row.status, row.mask, row.gone) == ("failed", None, ())
 
 
+@pytest.mark.formats("`segment.csv` of an earlier version")
 def test_an_earlier_version_is_read(out: Path) -> None:
     (out / "segment.csv").write_text(
         "image,file,outcome,labels,lesion (px)\n"
@@ -135,10 +136,15 @@ def test_nothing_of_a_patient_is_shown_by_accident(out: Path) -> None:
 
 
 def test_text_that_a_spreadsheet_would_compute_goes_and_comes_back(out: Path) -> None:
-    row = row_of("=1+1", further={"dx": "@SUM(A1)"})
+    row = row_of("=1+1", further={"dx": "@SUM(A1)", "=1+2": "3"})
     write_rows(out / "segment.csv", [row])
-    assert "'=1+1" in (out / "segment.csv").read_text()
-    assert read_finished(out).rows[0].cells == row
+    written = (out / "segment.csv").read_text()
+    assert "'=1+1" in written
+    assert "'=1+2" in written
+    cells = read_finished(out).rows[0].cells
+    assert cells == row
+    write_rows(out / "segment.csv", [cells])
+    assert (out / "segment.csv").read_text() == written
 
 
 def test_thousands_of_rows_look_once_into_each_folder(

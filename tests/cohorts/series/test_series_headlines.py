@@ -70,8 +70,9 @@ def test_table_and_line_say_what_came_out(
     assert code == 0
     row = row_of(out)
     head = ["id", "image", "file", "status", "headline", "outcome"]
-    assert list(row)[:8] == [*head, "race", "model"]
-    assert (row["status"], row["race"]) == ("segmented", "white")
+    assert list(row)[:9] == [*head, "race", "severity", "model"]
+    assert (row["status"], row["race"]) == ("segmented", "White")
+    assert row["severity"] == "unknown"
     assert row["headline"].startswith(said)
     assert row["outcome"].startswith("segmented for race White")
     assert f"eye.labels.tif: {row['headline']}; {row['outcome']}" in line

@@ -105,6 +105,17 @@ def test_that_can_be_undone(
     assert (taken(empty), question(empty)) == ("", "")  # it is not asked again
 
 
+def test_what_was_painted_meanwhile_is_not_undone(
+    empty: Desk, photographs: Callable[..., Path], masks: Callable[..., Path]
+) -> None:
+    drop(empty, photographs("X.jpg"), masks("X_mask.png"))
+    labels = empty.viewer.layers["X_mask"]
+    labels.data_setitem((np.array([0]), np.array([0])), 1)
+    empty.click(empty.segmenting.tab.found_masks.undo_button)
+    assert empty.viewer.layers["X_mask"] is labels
+    assert empty.status == "“X_mask” stays: it was painted on."
+
+
 def test_a_mask_in_a_folder_of_masks_goes_to_the_image_of_its_name(
     empty: Desk, photographs: Callable[..., Path], masks: Callable[..., Path]
 ) -> None:

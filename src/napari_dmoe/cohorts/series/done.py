@@ -38,8 +38,8 @@ class Done:
     """What became of it, in a word."""
     scores: tuple[RegionScore, ...] = ()
     """How well it agrees with the truth, where there is one that can be used."""
-    cells: Mapping[str, str] = field(default_factory=dict)
-    """The line of the table."""
+    cells: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """The line of the table, which may tell who the patient is."""
 
     @property
     def is_kept(self) -> bool:

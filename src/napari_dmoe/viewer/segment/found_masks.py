@@ -10,22 +10,17 @@ import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from napari.layers import Image, Labels, Layer
 
-from napari_dmoe.imaging.files import read_labels
-from napari_dmoe.imaging.label_values import LabelError
-from napari_dmoe.imaging.mask_likeness import Certainty, Judgement, numbers_of
-from napari_dmoe.imaging.spatial import ImageError
+from napari_dmoe.imaging.mask_likeness import Certainty, Judgement
 from napari_dmoe.progress import Progress, ProgressHook
 from napari_dmoe.viewer.bench import Bench, Control
 from napari_dmoe.viewer.layers import found_masks as layers
 from napari_dmoe.viewer.layers import undecided
 from napari_dmoe.viewer.layers.leaving import leaving_of, stays
-from napari_dmoe.viewer.layers.placement import place_of
+from napari_dmoe.viewer.layers.measuring import Edits, edits_of
 from napari_dmoe.viewer.layers.pointer import pointer_away
 from napari_dmoe.viewer.layers.records import is_mask
 from napari_dmoe.viewer.layers.slot import free_name
@@ -43,6 +38,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+_MOST = 20
+"""Masks that are remembered as they came, for an undo: their samples need memory."""
+
+
 @dataclass(frozen=True, eq=False)
 class _Taken:
     """A mask that was made labels, and what it was before."""
@@ -52,6 +51,8 @@ class _Taken:
     before: tuple[NDArray[Any], dict[str, Any]] | None
     """Samples and arguments of the Image layer that it was; None if it was none."""
     said: str = ""
+    edits: Edits = (0, 0)
+    """How often the labels had been changed."""
 
 
 @dataclass(frozen=True)
@@ -183,8 +184,7 @@ class FoundMasks(Control):
             self.note(layer, owner, None, is_truth=is_truth)
             return
         self._at_work.add(id(layer))
-        path = undecided.path_of(layer)
-        work = partial(_labels_of, layer.data, bool(layer.rgb), path, layer.ndim)
+        work = partial(_labels_of, layers.SamplesOf.layer(layer))
         name = str(layer.name)
         put = partial(self._put, weakref.ref(layer), owner and weakref.ref(owner))
         order = Order(
@@ -226,7 +226,7 @@ class FoundMasks(Control):
         values, notes, look = layers.in_classes(read[0], self.classes)
         data, arguments, _ = layers.as_labels(layer, values, owner)
         arguments, said = arguments | look, "; ".join((*read[1], *notes))
-        before = layer.data, _image_arguments(layer)
+        before = layer.data, layers.as_it_was(layer)
         leaving_of(viewer).let_go(layer)
         arguments["name"] = free_name(viewer, arguments["name"])
         showing = self._session.showing
@@ -255,7 +255,8 @@ class FoundMasks(Control):
             if is_truth:
                 self._session.truths.set(owner, labels)
         of = None if owner is None else weakref.ref(owner)
-        self._taken.append(_Taken(weakref.ref(labels), of, before, said))
+        taken = _Taken(weakref.ref(labels), of, before, said, edits_of(labels))
+        self._taken = [*self._taken, taken][-_MOST:]
         self._show_taken()
         whose = "" if owner is None else f" of “{owner.name}”"
         what = "truth" if is_truth else "labels"
@@ -286,6 +287,9 @@ class FoundMasks(Control):
         for each in taken:
             labels = each.labels()
             if viewer is None or labels is None or each.before is None:
+                continue
+            if edits_of(labels) != each.edits:
+                self._work.say(f"“{labels.name}” stays: it was painted on.")
                 continue
             data, arguments = each.before
             leaving_of(viewer).let_go(labels)
@@ -355,36 +359,8 @@ def _said_of(taken: Sequence[_Taken]) -> str:
 
 
 def _labels_of(
-    samples: NDArray[Any],
-    is_colour: bool,
-    path: Path | None,
-    ndim: int,
-    hook: ProgressHook,
+    picture: layers.SamplesOf, hook: ProgressHook
 ) -> tuple[NDArray[Any], tuple[str, ...]]:
-    """Return what labels a picture's samples are; called in a job.
-
-    A file that has a palette is read anew: napari took its colours.
-    """
+    """Return what labels a picture's samples are; called in a job."""
     hook(Progress(0, 1, "taking labels"))
-    if is_colour and path is not None:
-        try:
-            read = read_labels(path)
-        except (ImageError, OSError):
-            read = None
-        if read is not None and read.data.shape == samples.shape[:ndim]:
-            values, said = numbers_of(np.asarray(read.data))
-            return values, (*read.notices, *said)
-    try:
-        return numbers_of(samples, is_colour=is_colour)
-    except LabelError as error:
-        raise ValueError(str(error)) from error
-
-
-def _image_arguments(layer: Image) -> dict[str, Any]:
-    """Return what makes the same Image layer anew, known to be an image."""
-    return {
-        **place_of(layer),
-        "name": str(layer.name),
-        "rgb": bool(layer.rgb),
-        "metadata": {**layer.metadata, undecided.LOOKS_KEY: undecided.IMAGE},
-    }
+    return picture.labels()
