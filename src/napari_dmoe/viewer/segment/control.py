@@ -69,7 +69,6 @@ class SegmentControl(TabControl):
         self.found_masks = FoundMasks(bench, tab.found_masks)
         reopened = ReopenedMasks(bench, tab.result, self.found_masks)
         self.files = ResultFiles(bench, tab.result, reopened, self.truth.read)
-        self.files.series_requested.connect(self.reopening.open)
         self.correcting = Correcting(bench, tab.result, self.browse.visits)
         self.files.save_in_place = self.correcting.save
         self.file_series = FileSeries(bench, tab.series, self.series, self.reopening)
@@ -92,6 +91,8 @@ class SegmentControl(TabControl):
         self.subject.patient_entered.connect(run.rerun)
         tab.settings.changed.connect(self._on_settings)
         tab.patient.rerun_toggled.connect(run.allow_reruns)
+        for shown in (self.file_series.shown, self.reopening.shown):
+            shown.connect(self._scroll_to_series)
         foot.start_requested.connect(self.segment)
         foot.stop_requested.connect(run.stop)
         run.ended.connect(self._on_run_ended)
@@ -123,6 +124,14 @@ class SegmentControl(TabControl):
 
     def _scroll_to_result(self) -> None:
         self.tab.body.show_from(self.tab.result)
+
+    def _scroll_to_series(self) -> None:
+        """Show what was read of many images, or what came of them."""
+        self.tab.series.fold.unfold()
+        QTimer.singleShot(_LAYOUT_MS, self._show_series)
+
+    def _show_series(self) -> None:
+        self.tab.body.show_from(self.tab.series)
 
     def _on_settings(self) -> None:
         self._session.set_settings(self.tab.settings.value())

@@ -8,26 +8,27 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QObject, Signal
+from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFileDialog
 
-from napari_dmoe.progress import Progress, ProgressHook
-from napari_dmoe.viewer.advice import in_dock
 from napari_dmoe.viewer.bench import Bench, Control
-from napari_dmoe.viewer.engines import Engines, with_priors
-from napari_dmoe.viewer.segment.many.plan import How, Plan, Wish, make_plan
+from napari_dmoe.viewer.segment.many.plan import How, Plan, Wish, make_plan, restated
 from napari_dmoe.viewer.segment.many.reopen import Reopening
-from napari_dmoe.viewer.segment.many.replaced import Answer, InTheWay, ask, look_into
+from napari_dmoe.viewer.segment.many.replaced import Answer, InTheWay, ask
 from napari_dmoe.viewer.segment.many.results import SeriesResults
+from napari_dmoe.viewer.segment.many.running import (
+    Running,
+    Teller,
+    look,
+    picture_of,
+    segment_files,
+)
 from napari_dmoe.viewer.segment.many.view import SeriesSection
 from napari_dmoe.viewer.segment.many.words import n_images, with_notices
-from napari_dmoe.viewer.session.pictures import Picture
-from napari_dmoe.viewer.session.series import Series
 from napari_dmoe.viewer.ui.connections import Connections
 from napari_dmoe.viewer.ui.work import BUSY, Order
 
 if TYPE_CHECKING:
-    from napari_dmoe.cohorts.series.listing import Entry
     from napari_dmoe.cohorts.series.segmenting import Done
 
 TABLE_FILES = "Tables (*.csv)"
@@ -35,6 +36,9 @@ TABLE_FILES = "Tables (*.csv)"
 
 class FileSeries(Control):
     """Reads what is to be segmented, shows it, and works through it when told to."""
+
+    shown = Signal()
+    """What was read is shown, or a series has begun."""
 
     def __init__(
         self,
@@ -48,7 +52,7 @@ class FileSeries(Control):
         self._reopening = reopening
         self._plan: Plan | None = None
         self._wish: Wish | None = None
-        self._running: _Running | None = None
+        self._running: Running | None = None
         section.folder_requested.connect(self._on_folder)
         section.table_requested.connect(self._on_table)
         section.dropped.connect(self._on_dropped)
@@ -109,6 +113,7 @@ class FileSeries(Control):
             return ""
         self._plan = plan
         self._section.plan.show_plan(plan)
+        self.shown.emit()
         return f"Read {plan.wish.source.name}: nothing is written yet."
 
     def _on_unread(self, error: Exception) -> str:
@@ -132,19 +137,8 @@ class FileSeries(Control):
             self.close_plan()
 
     def _on_stated(self, column: str, meaning: str) -> None:
-        if self._plan is None:
-            return
-        wish = self._plan.wish
-        others = {
-            name: each
-            for name, each in wish.stated.items()
-            if not meaning or each != meaning
-        }
-        # What one column is, another one is no more.
-        was = [each.name for each in self._plan.columns if each.meaning == meaning]
-        cleared = dict.fromkeys(was, "") if meaning in ("image", "labels", "id") else {}
-        stated = {**others, **cleared, column: meaning}
-        self._look(replace(wish, stated=stated, earlier=self._plan.overview))
+        if self._plan is not None:
+            self._look(restated(self._plan, column, meaning))
 
     def _on_more(self, has_more: bool) -> None:
         if self._plan is not None:
@@ -170,7 +164,7 @@ class FileSeries(Control):
         order = Order(
             title=f"dMoE: looking into {folder.name}",
             status=f"Looking into {folder.name} …",
-            work=partial(_look, folder, plan.entries),
+            work=partial(look, folder, plan.entries),
             then=partial(self._on_looked, plan, folder),
         )
         self._work.start_beside(order)
@@ -187,14 +181,14 @@ class FileSeries(Control):
         if loaded is None or self._work.is_busy:
             self._work.say(BUSY)
             return
-        teller = _Teller()
+        teller = Teller()
         teller.told.connect(self._on_told)
         how = How(loaded, self._session.settings, self._session.shares.by_driver)
         order = Order(
             title=f"dMoE: segmenting {plan.wish.source.name}",
             status=f"Segmenting {n_images(len(plan.entries))} …",
             work=partial(
-                _segment, self._engines, teller, how, plan.entries, folder, answer
+                segment_files, self._engines, teller, how, plan.entries, folder, answer
             ),
             then=self._on_done,
             if_failed=lambda error: self._say(f"Failed: {error}"),
@@ -203,10 +197,11 @@ class FileSeries(Control):
         title = f"{plan.wish.source.name} → {folder.name}"
         series = self._results.begin(title, folder)
         drivers = [attribute.name for attribute in loaded.card.attributes]
-        self._running = _Running(series, plan, drivers)
+        self._running = Running(series, plan, drivers)
         self.close_plan()
         self._say(f"Segmenting into {folder.name} …")
         self._work.start(order)
+        self.shown.emit()
 
     def _on_told(self, done: Done) -> None:
         running = self._running
@@ -214,7 +209,7 @@ class FileSeries(Control):
             return
         number = len(running.series.pictures)
         entry = running.plan.entries[number]
-        self._results.add(running.series, _picture(entry, done, running.drivers))
+        self._results.add(running.series, picture_of(entry, done, running.drivers))
         self._say(f"{number + 1:,} of {n_images(len(running.plan.entries))} …")
 
     def _on_done(self, done: Sequence[Done]) -> str:
@@ -249,64 +244,5 @@ class FileSeries(Control):
         return text
 
 
-class _Running:
-    """A series that goes on."""
-
-    def __init__(self, series: Series, plan: Plan, drivers: Sequence[str]) -> None:
-        self.series, self.plan, self.drivers = series, plan, drivers
-
-
-def _picture(entry: Entry, done: Done, drivers: Sequence[str]) -> Picture:
-    """Return what became of an image, to be looked at."""
-    row = {name: in_dock(cell) for name, cell in done.row().items()}
-    heard = entry.of_model(drivers)  # no form could correct what it does not show
-    return Picture(
-        entry.name,
-        path=entry.path,
-        patient=heard.patient,
-        mask=done.labels,
-        truth=entry.labels,
-        row=row,
-    )
-
-
 def _whole(text: str) -> str:
     return f"{text[:1].upper()}{text[1:].rstrip('.')}."
-
-
-class _Teller(QObject):
-    """Hands over to the GUI thread what the work's thread tells.
-
-    It belongs to the work, not to the dock: the dock may be destroyed meanwhile, and
-    emitting a signal of a destroyed object would end the program.
-    """
-
-    told = Signal(object)
-
-
-def _look(folder: Path, entries: Sequence[Entry], hook: ProgressHook) -> InTheWay:
-    """Look which files are there already; called in the work's thread."""
-    hook(Progress(0, 1, f"looking into {folder.name}"))
-    return look_into(folder, entries)
-
-
-def _segment(
-    engines: Engines,
-    teller: _Teller,
-    how: How,
-    entries: Sequence[Entry],
-    folder: Path,
-    answer: Answer | None,
-    hook: ProgressHook,
-) -> Sequence[Done]:
-    """Segment files; called in the work's thread."""
-    return with_priors(engines.series, how.shares)(
-        how.loaded,
-        entries,
-        folder,
-        settings=how.settings,
-        overwrite=answer is Answer.REPLACE,
-        resume=answer is Answer.KEEP,
-        progress=hook,
-        tell=teller.told.emit,
-    )

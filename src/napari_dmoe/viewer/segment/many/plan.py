@@ -6,7 +6,7 @@ It is made in a thread of its own, and shown before anything is written.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -147,6 +147,17 @@ def make_plan(engines: Engines, how: How, wish: Wish, hook: ProgressHook) -> Pla
         tuple(told.columns()),
         tuple(told.meanings()),
     )
+
+
+def restated(plan: Plan, column: str, meaning: str) -> Wish:
+    """Return what is wished for once a person has said what a column means.
+
+    Files and ids have one column: the one that told them before means nothing now.
+    """
+    wish, is_one = plan.wish, meaning in ("image", "labels", "id")
+    before = [each.name for each in plan.columns if each.meaning == meaning and is_one]
+    stated = {**wish.stated, **dict.fromkeys(before, ""), column: meaning}
+    return replace(wish, stated=stated, earlier=plan.overview)
 
 
 def _overview(how: How, wish: Wish) -> Overview | None:

@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFileDialog
 
 from napari_dmoe.progress import Progress, ProgressHook
@@ -28,6 +29,9 @@ FINISHED_FILES = f"Finished series ({SUMMARY} *.csv)"
 
 class Reopening(Control):
     """Reads the table of a finished series, and shows it."""
+
+    shown = Signal()
+    """A finished series is shown."""
 
     def __init__(
         self, bench: Bench, section: SeriesSection, results: SeriesResults
@@ -63,7 +67,7 @@ class Reopening(Control):
 
     def _on_read(self, series: Series) -> str:
         self._results.show_finished(series)
-        self._section.fold.unfold()
+        self.shown.emit()
         return f"Reopened {n_images(len(series.pictures))} of {series.title}."
 
 

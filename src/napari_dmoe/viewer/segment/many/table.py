@@ -72,7 +72,9 @@ class ResultTable(QWidget):
         self.show_rows(())
 
     def _make_tools(self) -> None:
-        self.filter_combo = narrow_combo("Which images", "Show some of the images.")
+        self.filter_combo = narrow_combo(
+            "Which images", "Show some of the images.", characters=10
+        )
         self.filter_combo.currentIndexChanged.connect(self._keep)
         self.find_edit = QLineEdit()
         self.find_edit.setPlaceholderText("Find…")
