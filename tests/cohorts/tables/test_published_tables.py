@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import imageio.v3 as iio
 import numpy as np
 import pytest
 
@@ -86,6 +87,20 @@ def test_labels_are_called_like_their_image(tmp_path: Path, labels: str) -> None
     assert row.labels == tmp_path / labels
 
 
+def test_a_mask_of_its_image_s_name_beside_it_is_told_by_its_values(
+    tmp_path: Path,
+) -> None:
+    photo = np.random.default_rng(0).integers(0, 256, (20, 24), dtype=np.uint8)
+    for name, pixels in (("a.jpg", photo), ("a.png", photo // 128 * 255)):
+        iio.imwrite(tmp_path / name, pixels)
+    cohort = cohort_of(tmp_path, "image_id,sex", "a,F")
+    assert [row.image.name for row in cohort.rows] == ["a.jpg"]
+    assert cohort.rows[0].labels == tmp_path / "a.png"
+    iio.imwrite(tmp_path / "a.png", photo)  # two photographs of one name
+    with pytest.raises(CohortError, match=r"2 files are called so \(a.jpg, a.png"):
+        cohort_of(tmp_path, "image_id,sex", "a,F")
+
+
 def test_results_of_an_earlier_run_are_neither_images_nor_labels(
     tmp_path: Path,
 ) -> None:
@@ -157,6 +172,23 @@ def test_a_table_none_of_whose_images_is_there_is_refused(tmp_path: Path) -> Non
     )
     with pytest.raises(CohortError, match=r"row 2: a does not exist"):
         cohort_of(tmp_path, "image", "a")
+
+
+@pytest.mark.parametrize(
+    "suffix", [".png", ".jpg", ".JPEG", ".bmp", ".tif", ".tiff", ".nii", ".nii.gz"]
+)
+def test_names_are_matched_with_any_suffix_that_is_read(
+    tmp_path: Path, suffix: str
+) -> None:
+    (tmp_path / "images").mkdir()
+    (tmp_path / "masks").mkdir()
+    image, mask = f"images/Case 1{suffix}", "masks/case 1_Segmentation.PNG"
+    for name in (image, mask):
+        (tmp_path / name).touch()
+    cohort = cohort_of(tmp_path, "Image ID ,SEX", "case 1,F", "Case 2,M")
+    (row,) = cohort.rows
+    assert (row.image, row.labels) == (tmp_path / image, tmp_path / mask)
+    assert row.patient.sex == "female"
 
 
 @formats("tables without paths, where several files have one name")

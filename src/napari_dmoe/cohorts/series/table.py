@@ -148,8 +148,8 @@ class SeriesTable:
         What somebody has added to that row of an earlier table, in columns that are
         not ours, stays.
         """
-        own = self._own.get(_key(row), {})
-        self._rows.append({**row, **{k: v for k, v in own.items() if k not in row}})
+        own = {k: v for k, v in self._own.get(_key(row), {}).items() if k not in row}
+        self._rows.append({**row, **own} if own else row)
         self._is_complete = False
         n_rows = len(self._rows) + len(self._earlier)
         if n_rows <= _LONG or perf_counter() >= self._due:

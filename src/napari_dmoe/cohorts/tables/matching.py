@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PureWindowsPath
 from unicodedata import normalize
 
-from napari_dmoe.cohorts.tables.beside import RESULT_NAME, added_to
+from napari_dmoe.cohorts.tables.beside import RESULT_NAME, added_to, has_few_values
 from napari_dmoe.imaging.files import IMAGE_SUFFIXES, image_stem, image_suffix
 
 _TRUTH = (
@@ -141,11 +141,37 @@ def _told_apart(folder: Path, listed: Iterable[tuple[Path, list[str]]]) -> Folde
             _add(images, path)
         elif _IS_TRUTH.fullmatch(stem):
             _add(labels, path, base)
+    _move_masks(images, labels)
     return FolderFiles(folder, images, labels)
 
 
+def _move_masks(images: dict[str, list[Path]], labels: dict[str, list[Path]]) -> None:
+    """Take for labels what is called like an image beside it and has few values.
+
+    Only what two files of one folder are called, but for the suffix, is looked at.
+    """
+    masks: set[Path] = set()
+    for paths in list(images.values()):
+        few = [path for path in paths if _is_mask_beside(path, paths)]
+        if len(paths) > 1 and len(few) == len(paths) - 1:
+            masks.update(few)
+    for path in sorted(masks):
+        _add(labels, path)
+        for key in _keys(path):
+            images[key].remove(path)
+
+
+def _is_mask_beside(path: Path, paths: Sequence[Path]) -> bool:
+    beside = [other for other in paths if other != path and other.parent == path.parent]
+    return bool(beside) and has_few_values(path)
+
+
+def _keys(path: Path, *also: str) -> list[str]:
+    return [*dict.fromkeys(map(_key, (path.name, image_stem(path), *also)))]
+
+
 def _add(index: dict[str, list[Path]], path: Path, *also: str) -> None:
-    for key in dict.fromkeys(map(_key, (path.name, image_stem(path), *also))):
+    for key in _keys(path, *also):
         index.setdefault(key, []).append(path)
 
 
