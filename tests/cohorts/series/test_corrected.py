@@ -79,6 +79,20 @@ def test_mask_record_and_row_are_brought_up_to_date(out: Path) -> None:
     assert (new.status, new.mask) == ("corrected", out / "a.labels.tif")
 
 
+def test_what_became_of_an_image_is_shown_without_its_patient(
+    tmp_path: Path, net: Net
+) -> None:
+    image = draw(tmp_path / "a.png")
+    further = {"lesion_id": "L17"}
+    entry = Entry("a", image, Patient(race="Black", age=57.25), further=further)
+    (done,) = segment_series(net, [entry], tmp_path / "out")
+    assert (done.row()["lesion_id"], done.row()["age"]) == ("L17", "57.25")
+    record = (tmp_path / "out" / "a.labels.json").read_text()
+    for text in (record, repr(done)):
+        assert "L17" not in text
+        assert "57.25" not in text
+
+
 def test_a_mask_that_is_as_it_was_made_is_no_corrected_one(out: Path) -> None:
     made, before = read_labels(out / "a.labels.tif").data, rows_of(out)
     save_correction(out, "a", rectangle())

@@ -161,8 +161,9 @@ def test_painting_on_the_labels_ends_the_comparison(desk: Desk) -> None:
 
 def test_another_model_is_seen_as_an_outline_too(desk: Desk) -> None:
     compare_with(desk, "age")
-    first, second = desk.viewer.layers["eye / mask"], desk.viewer.layers[2]
-    assert second.name == "eye / mask by age"
+    layers = desk.viewer.layers
+    first, second = layers["eye / mask"], layers["eye / mask by age"]
+    assert layers.index("eye / difference") < layers.index(first)  # below the outlines
     assert first.visible
     assert second.visible
     assert first.contour > 0

@@ -12,11 +12,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
+from math import inf
 from pathlib import Path, PureWindowsPath
 from unicodedata import normalize
 
 from napari_dmoe.cohorts.tables.beside import RESULT_NAME, added_to, has_few_values
 from napari_dmoe.imaging.files import IMAGE_SUFFIXES, image_stem, image_suffix
+
+_SHOWN = 3
+"""Files of one name that a message names."""
 
 _TRUTH = (
     r"masks?|segmentations?|segs?|segm|labels?|labelmaps?|gts?|ground[_-]?truths?|truth"
@@ -36,7 +40,14 @@ _IS_TRUTH = re.compile(
 
 
 class AmbiguousNameError(ValueError):
-    """Several files have the name that is looked for."""
+    """Several files have the name that is looked for: names the first of them."""
+
+    reason = "are called alike: name the right one in a column of paths"
+
+    def __init__(self, names: Sequence[str]) -> None:
+        more = ", ..." if len(names) > _SHOWN else ""
+        self.names = ", ".join(names[:_SHOWN]) + more
+        super().__init__(f"{self.names} {self.reason}")
 
 
 @dataclass(frozen=True)
@@ -90,24 +101,33 @@ class FolderFiles:
     def _one(self, found: Iterable[Path]) -> Path | None:
         paths = list(found)
         if len(paths) > 1:
-            names = ", ".join(
-                path.relative_to(self.folder).as_posix() for path in paths[:3]
-            )
-            raise AmbiguousNameError(
-                f"{len(paths)} files are called so ({names}): name the right one in a "
-                "column of paths"
-            )
+            names = [
+                path.relative_to(self.folder).as_posix()
+                if path.is_relative_to(self.folder)
+                else path.name
+                for path in paths
+            ]
+            raise AmbiguousNameError(names)
         return paths[0] if paths else None
 
 
-def files_below(folder: Path) -> FolderFiles:
+class ManyFilesError(ValueError):
+    """A folder holds more than one wants to look through unasked."""
+
+
+def files_below(folder: Path, *, most: float = inf) -> FolderFiles:
     """Go through a folder and those in it, once, and tell images from labels.
 
     Labels lie in a folder that is called so (``masks``, ``..._GroundTruth``), or are
     called like an image with such a word (``X_segmentation``). Results of earlier runs,
     predictions, previews and hidden files are neither.
+
+    Raises
+    ------
+    ManyFilesError
+        When there are more than `most` files of any kind.
     """
-    return _told_apart(folder, _walked(folder))
+    return _told_apart(folder, _walked(folder, most))
 
 
 def files_in(folder: Path, places: Iterable[Path]) -> FolderFiles:
@@ -179,15 +199,19 @@ def _key(name: str) -> str:
     return normalize("NFC", name).casefold()
 
 
-def _walked(folder: Path) -> Iterator[tuple[Path, list[str]]]:
+def _walked(folder: Path, most: float) -> Iterator[tuple[Path, list[str]]]:
     """Yield a folder and those in it, with the names in each; no link leads round."""
     seen: set[str] = set()
+    n = 0
     for here, folders, names in os.walk(folder, followlinks=True):
         real = os.path.realpath(here)
         if real in seen:
             folders.clear()
             continue
         seen.add(real)
+        n += len(names)
+        if n > most:
+            raise ManyFilesError
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         yield Path(here), names
 

@@ -258,7 +258,9 @@ class CompareControl(Control):
             return _GONE
         n, total = found.n_different, found.difference.size
         difference = difference_layer(image, found.difference, words=sides.words)
-        session.groups.put(image, Group.WHAT_IF, difference, _OWNER)
+        session.groups.put(
+            image, Group.WHAT_IF, difference, _OWNER, is_under_masks=True
+        )
         self._image, self._result = weakref.ref(image), weakref.ref(result)
         self._sides = sides
         session.choose_result(image, result)

@@ -210,7 +210,9 @@ class TruthControl(Control):
         layer_data = difference_layer(
             image, difference, what=MISSED, words=MISSED_WORDS
         )
-        layer = self._session.groups.put(image, Group.WHAT_IF, layer_data, OWNER)
+        layer = self._session.groups.put(
+            image, Group.WHAT_IF, layer_data, OWNER, is_under_masks=True
+        )
         self._put[plain(image)] = made_of
         self._outline(image)
         if layer not in self._followed:
