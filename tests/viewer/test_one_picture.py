@@ -208,7 +208,8 @@ def by_layers_of_many(ward: Ward) -> str:
 
 def wait_for_layers(ward: Ward) -> None:
     desk = ward.desk
-    desk.qtbot.waitUntil(lambda: desk.segmenting.layer_series._total == 0)
+    series = desk.segmenting.layer_series
+    desk.qtbot.waitUntil(lambda: series._total == 0, timeout=60_000)
     desk.wait_until_idle()
 
 

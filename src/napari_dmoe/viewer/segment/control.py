@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from qtpy.QtCore import QTimer
 
 from napari_dmoe.viewer.bench import Bench, TabControl
@@ -99,7 +97,6 @@ class SegmentControl(TabControl):
         foot.stop_requested.connect(run.stop)
         run.ended.connect(self._on_run_ended)
         self.results.measured.connect(self._on_measured)
-        self.files.series_requested.connect(self.reopening.open)
 
     def segment(self) -> None:
         """Begin to segment the image for its patient, or say why not."""
@@ -131,8 +128,10 @@ class SegmentControl(TabControl):
     def _scroll_to_series(self) -> None:
         """Show what was read of many images, or what came of them."""
         self.tab.series.fold.unfold()
-        show = partial(self.tab.body.show_from, self.tab.series)
-        QTimer.singleShot(_LAYOUT_MS, self, show)
+        QTimer.singleShot(_LAYOUT_MS, self._show_series)
+
+    def _show_series(self) -> None:
+        self.tab.body.show_from(self.tab.series)
 
     def _on_settings(self) -> None:
         self._session.set_settings(self.tab.settings.value())

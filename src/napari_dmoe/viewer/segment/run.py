@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -53,11 +54,18 @@ class Part:
     def of(self, order: Order) -> Order:
         """Return the order as a part of the whole."""
         words = f"layer {self.number + 1} of {self.total}"
-
-        def work(hook: ProgressHook) -> Any:
-            return order.work(part_of(hook, self.number, self.total, words))
-
+        work = partial(_in_part, order.work, self.number, self.total, words)
         return replace(order, work=work, estimate=self.estimate)
+
+
+def _in_part(
+    work: Callable[[ProgressHook], Any],
+    number: int,
+    total: int,
+    words: str,
+    hook: ProgressHook,
+) -> Any:
+    return work(part_of(hook, number, total, words))
 
 
 class RunControl(Control):

@@ -186,10 +186,16 @@ class Showing:
                 self._link(each)
 
     def _link(self, layer: Layer) -> None:
-        """Find out which image labels belong to, where nobody said it."""
-        stage = self._stage
-        is_open = not stage.is_adding and not stage.is_bound(layer)
-        if is_open and isinstance(layer, Labels) and not is_map(layer):
-            image = image_for(layer, self._images, self.image)
+        """Find out which image labels belong to, where nobody said it.
+
+        What may be a mask, though it came as an image, waits until somebody says it.
+        """
+        stage, images = self._stage, self._images
+        if stage.is_adding or stage.is_bound(layer) or is_map(layer):
+            return
+        if isinstance(layer, Labels):
+            image = image_for(layer, images, self.image)
             if image is not None:
                 stage.own(image, layer)
+        elif isinstance(layer, Image) and images and not is_input(layer):
+            stage.own(None, layer)

@@ -295,7 +295,7 @@ class Visits:
         before = self._from_file(image, file.path)
         if before is not None and (old := before.mask()) is not None:
             leaving_of(viewer).let_go(old)  # its file is another by now
-        with pointer_away(viewer):
+        with pointer_away(viewer), self._session.showing.adding(image):
             viewer.add_layer(mask)
         file.saved_at = edits_of(mask)
         self._files[mask] = file

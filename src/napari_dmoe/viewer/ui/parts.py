@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from qtpy.QtCore import QSize, Qt
+from qtpy.QtCore import QPoint, QSize, Qt
 from qtpy.QtGui import QColor, QKeyEvent, QPaintEvent, QPixmap
 from qtpy.QtWidgets import (
     QApplication,
@@ -298,7 +298,8 @@ class ScrollColumn(QScrollArea):
 
     def show_from(self, section: QWidget) -> None:
         """Scroll so that a section is at the top, where the first one stands."""
-        self.verticalScrollBar().setValue(section.y() - _MARGIN)
+        place = section.mapTo(self.widget(), QPoint(0, 0))
+        self.verticalScrollBar().setValue(place.y() - _MARGIN)
 
 
 class _Content(QWidget):

@@ -40,6 +40,7 @@ class TableModel(QAbstractTableModel):
         self._shown: list[int] = []
         self._is_kept: Callable[[Line], bool] | None = None
         self._sorted_by, self._order = -1, Qt.SortOrder.AscendingOrder
+        self._is_stale = False
 
     def fill(self, lines: Sequence[Line], columns: Sequence[Column]) -> None:
         """Hold other lines."""
@@ -70,6 +71,7 @@ class TableModel(QAbstractTableModel):
     def replace(self, place: int, line: Line) -> None:
         """Hold another line in the place of one; it stays where it is shown."""
         self.lines[place] = line
+        self._is_stale = True
         self.names.update(dict.fromkeys(line.cells))
         row = self.row_of(place)
         if row >= 0:
@@ -93,8 +95,10 @@ class TableModel(QAbstractTableModel):
         self, column: int, order: Qt.SortOrder = Qt.SortOrder.AscendingOrder
     ) -> None:
         """Sort by a column; by none for -1, as the lines came."""
-        self._sorted_by, self._order = column, order
-        self._rearrange()
+        # Qt asks twice: as the header's mark moves, and as the view was told to.
+        if (column, order) != (self._sorted_by, self._order) or self._is_stale:
+            self._sorted_by, self._order = column, order
+            self._rearrange()
 
     def place_of(self, row: int) -> int:
         """Return the place of the line that is shown in a row."""
@@ -129,7 +133,7 @@ class TableModel(QAbstractTableModel):
         self.layoutAboutToBeChanged.emit()
         before = self.persistentIndexList()
         pointed = [(self._shown[each.row()], each.column()) for each in before]
-        self._shown = self._arranged()
+        self._shown, self._is_stale = self._arranged(), False
         rows = dict(zip(self._shown, range(len(self._shown)), strict=True))
         after = [self.index(rows[place], column) for place, column in pointed]
         self.changePersistentIndexList(before, after)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from napari_dmoe.cohorts.series.listing import Entry
 
 _SHOWN = 3
-_OF_MASKS = ".labels."
+_OF_MASKS, _RECORD = ".labels.", ".json"
 
 
 class Answer(Enum):
@@ -75,7 +75,11 @@ def look_into(folder: Path, entries: Sequence[Entry]) -> InTheWay:
 
     names = sorted(path.name for path in folder.iterdir())
     stems = set(output_stems([e.name for e in entries], [e.path.name for e in entries]))
-    masks = [n for n in names if _OF_MASKS in n and _stem(n) in stems]
+    masks = [
+        name
+        for name in names
+        if _OF_MASKS in name and _stem(name) in stems and not name.endswith(_RECORD)
+    ]
     is_foreign = SUMMARY in names and not is_of_series(folder / SUMMARY)
     return InTheWay(
         folder.name, len(entries), tuple(masks), SUMMARY if is_foreign else ""

@@ -146,8 +146,9 @@ class SeriesResults(Control):
             return
         picture = series.pictures[place]
         if picture.layer is not None:
-            image = picture.layer()
-            if image is not None and image in self._session.images():
+            image, viewer = picture.layer(), self._session.viewer
+            if image is not None and viewer is not None and image in viewer.layers:
+                viewer.layers.selection.active = image
                 self._session.choose_image(image)
             return
         if not self._is_gone_through(series):

@@ -60,7 +60,7 @@ def look(folder: Path, entries: Sequence[Entry], hook: ProgressHook) -> InTheWay
 
 def segment_files(
     engines: Engines,
-    teller: _Teller,
+    teller: Teller,
     how: How,
     entries: Sequence[Entry],
     folder: Path,
