@@ -8,7 +8,6 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-import napari_builtins
 import nibabel as nib
 import numpy as np
 import pytest
@@ -16,7 +15,6 @@ from desk import IMAGE, Desk
 from napari.components import ViewerModel
 from napari.layers import Image, Labels, Layer
 from napari.utils.notifications import Notification
-from npe2 import PluginManager, PluginManifest
 from orientations import restored, stored
 from qtpy.QtWidgets import QFileDialog
 
@@ -423,17 +421,6 @@ def test_a_mask_from_a_file_says_why_a_changed_driver_does_not_run_again(
     desk.choose("severity", "unknown")
     desk.wait_until_idle()
     assert section.outdated.text() == ""
-
-
-@pytest.fixture
-def plugins() -> None:
-    """Let napari know its own readers and writers, and ours."""
-    manager = PluginManager.instance()
-    builtins = Path(napari_builtins.__file__).with_name("builtins.yaml")
-    ours = PluginManifest.from_distribution("napari-dmoe")
-    for manifest in (PluginManifest.from_file(builtins), ours):
-        if manifest.name not in manager:
-            manager.register(manifest)
 
 
 @pytest.mark.usefixtures("plugins")

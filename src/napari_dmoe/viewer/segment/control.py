@@ -11,6 +11,7 @@ from napari_dmoe.viewer.segment.compare import CompareControl
 from napari_dmoe.viewer.segment.correcting import Correcting
 from napari_dmoe.viewer.segment.fit import FitControl
 from napari_dmoe.viewer.segment.found_masks import FoundMasks
+from napari_dmoe.viewer.segment.label_meanings import LabelMeanings
 from napari_dmoe.viewer.segment.many.files import FileSeries
 from napari_dmoe.viewer.segment.many.layers import LayerSeries
 from napari_dmoe.viewer.segment.many.reopen import Reopening
@@ -67,6 +68,7 @@ class SegmentControl(TabControl):
         self.reopening = Reopening(bench, tab.series, self.series)
         self.layer_series = LayerSeries(bench, self.run, tab.series, self.series)
         self.found_masks = FoundMasks(bench, tab.found_masks)
+        self.label_meanings = LabelMeanings(bench, tab.label_meanings)
         reopened = ReopenedMasks(bench, tab.result, self.found_masks)
         self.files = ResultFiles(bench, tab.result, reopened, self.truth.read)
         self.correcting = Correcting(bench, tab.result, self.browse.visits)

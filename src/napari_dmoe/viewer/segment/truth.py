@@ -19,6 +19,7 @@ from napari_dmoe.inference.masks.measures import label_counts
 from napari_dmoe.inference.masks.truth import MISSED_WORDS, missed
 from napari_dmoe.viewer.bench import Bench, Control
 from napari_dmoe.viewer.layers.groups import Group
+from napari_dmoe.viewer.layers.label_meanings import class_map
 from napari_dmoe.viewer.layers.look import difference_layer
 from napari_dmoe.viewer.layers.measuring import Edits, edits_of, pixels_or_voxels
 from napari_dmoe.viewer.layers.names import MISSED
@@ -117,6 +118,7 @@ class TruthControl(Control):
         except ValueError as error:
             return ReadTruth(problem=worded(error))
         names, chosen = stated_names(labels), truth.classes_map
+        chosen = class_map(labels, made.classes) if chosen is None else chosen
         lies = given.image.data.shape, given.image.affine.tobytes()
         placed = given.labels.affine.tobytes(), given.labels.axes
         mapped = None if chosen is None else tuple(sorted(chosen.items()))
@@ -208,7 +210,9 @@ class TruthControl(Control):
         layer_data = difference_layer(
             image, difference, what=MISSED, words=MISSED_WORDS
         )
-        layer = self._session.groups.put(image, Group.WHAT_IF, layer_data, OWNER)
+        layer = self._session.groups.put(
+            image, Group.WHAT_IF, layer_data, OWNER, is_under_masks=True
+        )
         self._put[plain(image)] = made_of
         self._outline(image)
         if layer not in self._followed:
