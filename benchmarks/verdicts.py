@@ -43,8 +43,10 @@ SMALL = SCENARIOS["fundus-why"]
 """Fundi of 96 pixels, whose cup severity decides and whose disc race does."""
 
 NOT_RIGHT = {True: ("none", "hardly", "alike"), False: ("matters",)}
-"""What is said wrongly, by whether the attribute decides. Where nothing is found, or
-fewer than two values were trained, nothing is said."""
+"""What is said wrongly, by whether the attribute decides."""
+
+UNTOLD = ("absent", "untold", "unsure")
+"""Where it is said that it cannot be told: nothing, or next to nothing, is found."""
 
 
 @dataclass(frozen=True)
@@ -160,7 +162,7 @@ def report(name: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     wrong = [row for row in rows if row["says"] in NOT_RIGHT[subject.decides]]
     times = [row["times"] for row in rows if "times" in row]
     sticks = [row["yardstick"] for row in rows if "yardstick" in row]
-    n_said = len(rows) - counts["absent"] - counts["untold"]
+    n_said = len(rows) - sum(counts[each] for each in UNTOLD)
     return {
         "decides": subject.decides,
         "n": len(rows),

@@ -106,7 +106,7 @@ def test_values_are_held_against_as_many_masks_of_the_yardstick() -> None:
     ("yardstick", "says", "text"),
     [
         (
-            stick(0.5),
+            stick(0.4),
             "hardly",
             "Age changes 36 % of the lesion, less than a shift by one pixel: it hardly "
             "matters here.",
@@ -240,12 +240,24 @@ def test_regions_below_what_the_yardstick_changes_are_small() -> None:
     assert not found.is_small(1, ("background",))
 
 
-def test_a_tiny_structure_is_no_finding() -> None:
-    one, two = square(2), square(2)
-    two[5, 5] = 0
+def test_where_the_yardstick_is_too_large_nothing_is_claimed() -> None:
+    one, two = square(2), square(0)
     yardstick = stick(shift_share(one == 1, (1, 1)))
+    assert yardstick.of(0) > 0.5
     found = verdict_of({"a": one, "b": two}, yardstick)
-    assert found.says == "hardly"
+    assert found.says == "unsure"
+    assert headline(found, ("Age",), "pixel") == (
+        "Whether age matters cannot be told here: a shift by one pixel alone changes "
+        "67 % of the lesion. For b nothing is found."
+    )
+    # A class that can be judged leads, although another one changes more.
+    large, other = square(10), square(11)
+    large[0, 0] = 2
+    classes, sticks = ("background", "rim", "cup"), stick(0.1, 0.9)
+    found = verdict_of({"a": large, "b": other}, sticks, classes=classes)
+    assert found.lead is not None
+    assert (found.lead.name, found.says) == ("rim", "alike")
+    assert "Of the cup a shift changes 90 %." in details(found, ("Age",), "pixel")
 
 
 @pytest.mark.parametrize(

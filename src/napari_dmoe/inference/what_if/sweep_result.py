@@ -92,7 +92,7 @@ class StructureRecord(BaseModel, frozen=True, extra="forbid"):
 
     name: str
     says: str
-    """``matters``, ``alike``, ``hardly``, ``none`` or ``absent``."""
+    """``matters``, ``alike``, ``hardly``, ``none``, ``unsure`` or ``absent``."""
     share: float | None
     """Of the structure, 0 to 1, between the two values farthest apart; None where no
     value has it."""

@@ -17,8 +17,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-Says = Literal["untold", "absent", "none", "hardly", "alike", "matters"]
+Says = Literal["untold", "absent", "unsure", "none", "hardly", "alike", "matters"]
 """``untold``: fewer than two trained values; ``absent``: no value finds anything;
+``unsure``: the yardstick is so large that nothing could matter, as of a tiny structure;
 ``none``: all masks are the same; ``hardly``: less than the yardstick; ``alike``: about
 as much; ``matters``: at least :data:`CLEARLY` times as much."""
 
@@ -87,7 +88,14 @@ class StructureChange:
     @property
     def says(self) -> Says:
         """Whether the attribute matters for this class."""
-        return "absent" if math.isnan(self.share) else said(self.times)
+        if math.isnan(self.share):
+            return "absent"
+        return "unsure" if self.is_unsure and self.share else said(self.times)
+
+    @property
+    def is_unsure(self) -> bool:
+        """Whether not even a change of all of it would matter by the yardstick."""
+        return self.yardstick * CLEARLY > 1
 
     @property
     def pixels_of_yardstick(self) -> float:
@@ -109,9 +117,12 @@ class Verdict:
 
     @property
     def lead(self) -> StructureChange | None:
-        """The class that changes most by its yardstick; None where nothing is found."""
+        """The class that changes most by its yardstick; None where nothing is found.
+
+        One whose yardstick is too large for any verdict comes last.
+        """
         found = [each for each in self.structures if not math.isnan(each.share)]
-        return max(found, key=lambda each: each.times, default=None)
+        return max(found, key=lambda e: (not e.is_unsure, e.times), default=None)
 
     @property
     def says(self) -> Says:

@@ -34,6 +34,10 @@ def headline(verdict: Verdict, titles: Sequence[str], pixel: str) -> str:
         values = "values" if len(titles) == 1 else "pairs"
         return f"All {n} {values} of {what} give the same mask: it does not matter."
     by = f"a shift by one {pixel}"
+    if verdict.says == "unsure":
+        share = percent(lead.yardstick)
+        text = f"Whether {what} {_matter_of(titles)} cannot be told here: {by} alone "
+        return f"{text}changes {share} of the {lead.name}.{_absent(verdict)}"
     change = "changes" if len(titles) == 1 else "change"
     it = "it" if len(titles) == 1 else "they"
     begin = f"{_capital(what)} {change} {percent(lead.share)} of the {lead.name}, "
@@ -77,6 +81,10 @@ def times(ratio: float) -> str:
     return f"{ratio:.1f} times" if ratio < 9.5 else f"{ratio:.0f} times"
 
 
+def _matter_of(titles: Sequence[str]) -> str:
+    return "matters" if len(titles) == 1 else "matter"
+
+
 def _matter(it: str) -> str:
     return "matters" if it == "it" else "matter"
 
@@ -115,6 +123,8 @@ def _other(change: StructureChange) -> str:
         return f"No value finds any {change.name}."
     if not change.share:
         return f"Of the {change.name} nothing changes."
+    if change.is_unsure:
+        return f"Of the {change.name} a shift changes {percent(change.yardstick)}."
     by = {
         "hardly": "less than a shift does",
         "alike": "about as much as a shift does",
