@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_dmoe.cli import options
-from napari_dmoe.cli.printing import say, say_json
+from napari_dmoe.cli.printing import MOST_LINES, say, say_json
 from napari_dmoe.foreign import printable
 
 if TYPE_CHECKING:
@@ -84,8 +84,10 @@ def _lines(found: Overview) -> Iterator[tuple[str, str]]:
         yield "column", _column(column)
     for name in found.untold:
         yield "unknown", f"{name}, which drives the model: no column tells it"
-    for problem in found.problems:
+    for problem in found.problems[:MOST_LINES]:
         yield "problem", problem
+    if n := len(found.problems[MOST_LINES:]):
+        yield "problem", f"and {n:,} further problems"
     for notice in found.notices:
         yield "notice", notice
     if found.refusal:

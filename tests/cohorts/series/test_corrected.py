@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -77,6 +78,19 @@ def test_mask_record_and_row_are_brought_up_to_date(out: Path) -> None:
     assert rows["a"]["headline"].startswith(("cup 240 px", "Implausible"))
     assert dict(new.cells) == rows["a"]
     assert (new.status, new.mask) == ("corrected", out / "a.labels.tif")
+
+
+def test_what_became_of_an_image_is_shown_without_its_patient(
+    tmp_path: Path, net: Net
+) -> None:
+    image = draw(tmp_path / "a.png")
+    further = {"lesion_id": "L17"}
+    entry = Entry("a", image, Patient(race="Black", age=57), further=further)
+    (done,) = segment_series(net, [entry], tmp_path / "out")
+    assert (done.row()["lesion_id"], done.row()["age"]) == ("L17", "57")
+    assert not {"L17", "57"} & set(re.findall(r"\w+", repr(done)))
+    record = (tmp_path / "out" / "a.labels.json").read_text()
+    assert not {"L17", "57"} & set(re.findall(r"\w+", record))
 
 
 def test_a_mask_that_is_as_it_was_made_is_no_corrected_one(out: Path) -> None:

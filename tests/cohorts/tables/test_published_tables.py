@@ -97,7 +97,7 @@ def test_a_mask_of_its_image_s_name_beside_it_is_told_by_its_values(
     assert [row.image.name for row in cohort.rows] == ["a.jpg"]
     assert cohort.rows[0].labels == tmp_path / "a.png"
     iio.imwrite(tmp_path / "a.png", photo)  # two photographs of one name
-    with pytest.raises(CohortError, match=r"2 files are called so \(a.jpg, a.png"):
+    with pytest.raises(CohortError, match=r"row 2: a.jpg, a.png are called alike"):
         cohort_of(tmp_path, "image_id,sex", "a,F")
 
 
@@ -197,12 +197,15 @@ def test_a_name_that_two_files_have_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CohortError) as caught:
         cohort_of(tmp_path, "image_id", "a", "b")
     assert str(caught.value) == (
-        "metadata.csv, row 2: 2 files are called so (images/a.tif, small/a.tif): name "
-        "the right one in a column of paths"
+        "metadata.csv, row 2: images/a.tif, small/a.tif are called alike: name the "
+        "right one in a column of paths"
     )
     pictures(tmp_path, "masks/b.tif", "masks/b_mask.tif")
-    with pytest.raises(CohortError, match=r"2 files are called so \(masks/b.tif"):
+    with pytest.raises(CohortError, match=r"row 2: masks/b.tif, masks/b_mask.tif are"):
         cohort_of(tmp_path, "image_id", "b")
+    pictures(tmp_path, "images/c.tif", "small/c.tif")
+    with pytest.raises(CohortError, match=r"2 rows \(2, 3\): are called alike: name"):
+        cohort_of(tmp_path, "image_id", "a", "c")  # one reason, told once
     cohort = cohort_of(tmp_path, "filename", "small/a.tif")
     assert cohort.rows[0].image == tmp_path / "small/a.tif"
 

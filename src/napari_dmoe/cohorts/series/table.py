@@ -51,10 +51,11 @@ def read_rows(path: Path) -> tuple[tuple[str, ...], list[Row]]:
     """
     rows: list[Row] = []
     try:
-        names, *lines = read_table(path, "image")
+        first, *lines = read_table(path, "image")
     except (TableError, ValueError) as error:
         why = f" {error}" if isinstance(error, TableError) else " is empty"
         raise NoSeriesTable(f"{path.name}{why}") from error
+    names = [unescaped(name) for name in first]
     if not set(names) >= _OURS:
         raise NoSeriesTable(f"{path.name} is no table of napari-dmoe")
     for line in lines:

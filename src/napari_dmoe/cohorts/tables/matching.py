@@ -18,6 +18,9 @@ from unicodedata import normalize
 from napari_dmoe.cohorts.tables.beside import RESULT_NAME, added_to, has_few_values
 from napari_dmoe.imaging.files import IMAGE_SUFFIXES, image_stem, image_suffix
 
+_SHOWN = 3
+"""Files of one name that a message names."""
+
 _TRUTH = (
     r"masks?|segmentations?|segs?|segm|labels?|labelmaps?|gts?|ground[_-]?truths?|truth"
     r"|annotations?"
@@ -36,7 +39,14 @@ _IS_TRUTH = re.compile(
 
 
 class AmbiguousNameError(ValueError):
-    """Several files have the name that is looked for."""
+    """Several files have the name that is looked for: names the first of them."""
+
+    reason = "are called alike: name the right one in a column of paths"
+
+    def __init__(self, names: Sequence[str]) -> None:
+        more = ", ..." if len(names) > _SHOWN else ""
+        self.names = ", ".join(names[:_SHOWN]) + more
+        super().__init__(f"{self.names} {self.reason}")
 
 
 @dataclass(frozen=True)
@@ -90,13 +100,13 @@ class FolderFiles:
     def _one(self, found: Iterable[Path]) -> Path | None:
         paths = list(found)
         if len(paths) > 1:
-            names = ", ".join(
-                path.relative_to(self.folder).as_posix() for path in paths[:3]
-            )
-            raise AmbiguousNameError(
-                f"{len(paths)} files are called so ({names}): name the right one in a "
-                "column of paths"
-            )
+            names = [
+                path.relative_to(self.folder).as_posix()
+                if path.is_relative_to(self.folder)
+                else path.name
+                for path in paths
+            ]
+            raise AmbiguousNameError(names)
         return paths[0] if paths else None
 
 
