@@ -20,6 +20,7 @@ from napari_dmoe.viewer.layers.groups import Group
 from napari_dmoe.viewer.layers.samples import REFERENCE_KEY
 from napari_dmoe.viewer.segment.truth import OWNER
 from napari_dmoe.viewer.segment.truth_view import FILE, NONE
+from napari_dmoe.viewer.session.truths import Origin
 
 pytestmark = pytest.mark.gui
 
