@@ -11,7 +11,7 @@ import pytest
 from desk import Desk
 from napari.layers import Image, Labels
 from PIL import Image as Picture
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QPoint, Qt
 from qtpy.QtWidgets import QApplication, QFileDialog
 
 from napari_dmoe.inference.masks.truth import MISSED, OTHER_CLASS, SAME, TOO_MUCH
@@ -20,6 +20,7 @@ from napari_dmoe.viewer.layers.groups import Group
 from napari_dmoe.viewer.layers.samples import REFERENCE_KEY
 from napari_dmoe.viewer.segment.truth import OWNER
 from napari_dmoe.viewer.segment.truth_view import FILE, NONE
+from napari_dmoe.viewer.session.truths import Origin
 
 pytestmark = pytest.mark.gui
 
@@ -479,3 +480,36 @@ def test_the_lines_fit_into_300_pixels(desk: Desk) -> None:
     page = desk.segmenting.tab.body
     room = 300 - page.verticalScrollBar().sizeHint().width() - 4
     assert page.widget().minimumSizeHint().width() <= room
+
+
+def test_in_a_window_a_click_marks_what_is_missed_below_the_outline(
+    window_desk: Desk,
+) -> None:
+    desk = segmented(window_desk, Image(np.zeros(SHAPE, np.uint8), name="eye"))
+    mask = desk.masks[0]
+    add_truth(desk, truth_of(mask.data))
+    choose(desk, "drawn")
+    box = view(desk).missed_box
+    desk.segmenting.tab.body.show_from(box)
+    middle = QPoint(box.sizeHint().height() // 2, box.height() // 2)
+    desk.qtbot.mouseClick(box, Qt.MouseButton.LeftButton, pos=middle)
+    desk.settle()
+
+    layers, layer = desk.viewer.layers, missed_layer(desk)
+    assert layer is not None
+    assert layers.index(layer) < layers.index(mask)
+    assert mask.contour > 0
+    assert layer.visible
+    desk.qtbot.mouseClick(box, Qt.MouseButton.LeftButton, pos=middle)
+    desk.settle()
+    assert not layer.visible
+    assert mask.contour == 0
+
+
+def test_what_a_table_brought_is_said(desk: Desk, tmp_path: Path) -> None:
+    path = tmp_path / "eye_segmentation.png"
+    Picture.fromarray(truth_of(desk.masks[0].data).astype(np.uint8)).save(path)
+    desk.segmenting.truth.open(path, desk.session.image, origin=Origin.TABLE)
+    desk.wait_until_idle()
+    assert view(desk).note.text() == "It came with the table."
+    assert overlaps(desk)["rim"].startswith("Dice 0.")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from qtpy.QtCore import QTimer
 
 from napari_dmoe.viewer.bench import Bench, TabControl
@@ -38,6 +40,7 @@ from napari_dmoe.viewer.segment.seen_frame import SeenFrame
 from napari_dmoe.viewer.segment.subject import SubjectControl
 from napari_dmoe.viewer.segment.tab import SegmentTab
 from napari_dmoe.viewer.segment.truth import TruthControl
+from napari_dmoe.viewer.session.truths import Origin
 from napari_dmoe.viewer.ui.connections import Connections
 
 _LAYOUT_MS = 50  # until then Qt has laid out the new result
@@ -61,7 +64,8 @@ class SegmentControl(TabControl):
         self.pixel_size = PixelSizeControl(bench, tab.image.pixel_size)
         self.seen_frame = SeenFrame(bench, tab.image)
         self.truth = TruthControl(bench, tab.result.truth)
-        self.browse = BrowseControl(bench, tab.image.browse, self.truth.open)
+        from_table = partial(self.truth.open, origin=Origin.TABLE)
+        self.browse = BrowseControl(bench, tab.image.browse, from_table)
         self.results = ResultControl(bench, tab.result, self.fit, self.truth)
         self.compare = CompareControl(bench, tab.compare)
         self.series = SeriesResults(bench, tab.series)

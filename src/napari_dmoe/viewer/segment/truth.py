@@ -273,21 +273,22 @@ class TruthControl(Control):
         if path and image is not None:
             self.open(Path(path), image)
 
-    def open(self, path: Path, image: Image) -> None:
+    def open(self, path: Path, image: Image, *, origin: Origin = Origin.CHOSEN) -> None:
         """Read a file, and take its labels for the truth of an image."""
         viewer = self._session.viewer
         for layer in [] if viewer is None else offered_truths(self._session, image):
             if layer.source.path and Path(layer.source.path) == path:
-                self._session.truths.set(image, layer)
+                self._session.truths.set(image, layer, origin=origin)
                 return
         result, model = self._session.result_of(image), self._session.model
         classes: Sequence[str] = () if model is None else model.card.classes
         classes = classes if result is None else result.segmentation.classes
         seen, names = seen_image(image)
         read = partial(read_truth_file, image=seen, names=names, classes=tuple(classes))
-        self._work.start_beside(opening(path, read, partial(self._on_read, image)))
+        then = partial(self._on_read, image, origin)
+        self._work.start_beside(opening(path, read, then))
 
-    def _on_read(self, image: Image, read: TruthFile) -> str:
+    def _on_read(self, image: Image, origin: Origin, read: TruthFile) -> str:
         viewer = self._session.viewer
         if viewer is None or image not in viewer.layers:
             return GONE
@@ -296,7 +297,9 @@ class TruthControl(Control):
         with pointer_away(viewer), selection_kept(viewer), adding:
             labels = plain(viewer.add_labels(data, **arguments))
         self._session.outlines.add(labels)
-        self._session.truths.set(image, labels, path=read.path, notices=read.notices)
+        self._session.truths.set(
+            image, labels, origin=origin, path=read.path, notices=read.notices
+        )
         return f"{read.path.name} is the truth of “{image.name}”."
 
 
