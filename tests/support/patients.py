@@ -76,6 +76,10 @@ class Ward:
         combo.setCurrentIndex(place)
         combo.activated.emit(place)
 
+    def see_nothing_but(self, name: str) -> None:
+        """Check whose pictures are seen, and nothing else."""
+        assert visible_patients(self.viewer) == [name]
+
     def see_only(self, name: str) -> None:
         """Check whose pictures are seen, and that the dock is at the same image."""
         session = self.desk.session

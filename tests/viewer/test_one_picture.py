@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import browsing
 import imageio.v3 as iio
 import napari
 import numpy as np
@@ -209,7 +210,7 @@ def by_layers_of_many(ward: Ward) -> str:
 def wait_for_layers(ward: Ward) -> None:
     desk = ward.desk
     series = desk.segmenting.layer_series
-    desk.qtbot.waitUntil(lambda: series._total == 0, timeout=60_000)
+    desk.qtbot.waitUntil(lambda: series._total == 0, timeout=15_000)
     desk.wait_until_idle()
 
 
@@ -219,6 +220,28 @@ def by_a_line_of_many(ward: Ward) -> str:
     go_to(table, 0)
     ward.desk.qtbot.keyClick(table, Qt.Key.Key_Return)
     return "ann"
+
+
+def by_next(ward: Ward) -> str:
+    ward.choose("ann")
+    browsing.step(ward.desk, -1)
+    ward.see_only("ben")
+    browsing.step(ward.desk, -1)
+    ward.see_only("cle")
+    browsing.step(ward.desk)
+    return "ben"
+
+
+def by_a_mask_that_came_as_an_image(ward: Ward) -> str:
+    """It waits unseen from the first, and is seen with its image once it is known."""
+    ward.choose("ben")
+    mask = np.zeros(SHAPE, np.uint8)
+    mask[3:6, 2:5] = 255
+    ward.viewer.add_image(mask, name="ann_segmentation")
+    ward.see_nothing_but("ben")
+    ward.desk.wait_until_idle()
+    assert "ann_segmentation" in [layer.name for layer in ward.viewer.layers]
+    return "ben"
 
 
 def by_tidying(ward: Ward) -> str:
@@ -263,6 +286,8 @@ ROUTES: tuple[Route, ...] = (
     by_a_map_of_the_routing,
     by_layers_of_many,
     by_a_line_of_many,
+    by_next,
+    by_a_mask_that_came_as_an_image,
     by_tidying,
     by_regions,
 )
@@ -431,6 +456,22 @@ def test_frames_of_what_a_model_sees_are_seen_with_their_image(ward: Ward) -> No
         ward.desk.wait_until_idle()
         ward.see_only(name)
         assert f"{name} / {SEEN}" in seen(ward.viewer)
+
+
+def test_who_goes_through_files_sees_one_patient_at_a_time(
+    desk: Desk, tmp_path: Path
+) -> None:
+    """More than stay open: some leave while others come, and some come again."""
+    ward = Ward(desk)
+    browsing.fill(desk, tmp_path)
+    places = [*range(browsing.N), 3, 0, 5, 11]
+    for place in places:
+        desk.session.pictures.open(place)
+        browsing.wait(desk)
+        name = f"im{place:02}"
+        ward.see_only(name)
+        assert len(seen(desk.viewer)) == 2  # with its mask
+    assert ward.seen_at_once == []
 
 
 def test_a_replay_of_a_mask_comes_up_with_its_image(ward: Ward) -> None:

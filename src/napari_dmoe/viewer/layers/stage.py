@@ -18,7 +18,7 @@ from weakref import WeakKeyDictionary
 from napari.components import ViewerModel
 from napari.layers import Image, Layer
 
-from napari_dmoe.viewer.layers.leaving import stays
+from napari_dmoe.viewer.layers.leaving import leaving_of, stays
 from napari_dmoe.viewer.layers.placement import plain
 from napari_dmoe.viewer.layers.records import is_input
 
@@ -61,10 +61,10 @@ class Stage:
         if layer is image:
             return
         self._owners[layer] = _nobody if image is None else weakref.ref(image)
-        if not self._is_on(layer):
-            self._put_away(layer)
-        elif layer in self._waiting:
+        if self._is_on(layer):
             self._bring(layer)
+        elif stays(self._viewer(), layer):
+            self._put_away(layer)
 
     def release(self, layer: Layer) -> None:
         """Let a layer belong to no image that was said before; it is seen as it was."""
@@ -139,12 +139,13 @@ class Stage:
         self._shown = _nobody if image is None else weakref.ref(image)
         if viewer is None or image is None:
             return
-        for layer in list(viewer.layers):
-            if is_input(layer) and layer is not image and layer.visible:
-                layer.visible = False
-        # Only now, for what belongs to an image that is seen counts as seen.
-        for layer in list(viewer.layers):
-            if not self._is_on(layer):
+        leaving = leaving_of(viewer)
+        for layer in [each for each in viewer.layers if each is not image]:
+            owner = self._owners.get(layer)
+            if is_input(layer):
+                if layer.visible:
+                    layer.visible = False
+            elif owner is not None and owner() is not image and layer not in leaving:
                 self._put_away(layer)
         between()
         if not image.visible:
@@ -172,9 +173,6 @@ class Stage:
 
     def _put_away(self, layer: Layer) -> None:
         """Hide a layer, and remember whether it was seen."""
-        viewer = self._viewer()
-        if not stays(viewer, layer):
-            return
         self._waiting[layer] = self.is_seen(layer)
         if layer.visible:
             layer.visible = False

@@ -57,7 +57,11 @@ class Showing:
     def image(self) -> Image | None:
         """The image that is shown and worked on; None where there is none."""
         image = None if self._image is None else self._image()
-        return image if image is not None and image in self._images else None
+        return image if self._is_there(image) else None
+
+    def _is_there(self, image: Layer | None) -> bool:
+        viewer = self._viewer()
+        return viewer is not None and is_input(image) and image in viewer.layers
 
     @property
     def _images(self) -> list[Image]:
@@ -112,7 +116,7 @@ class Showing:
         is not shown.
         """
         viewer, image, before = self._viewer(), plain(image), self.image
-        if viewer is None or (image is not None and image not in self._images):
+        if viewer is None or (image is not None and not self._is_there(image)):
             return
         is_another = image is not before
         if is_another and before is not None:
@@ -190,12 +194,12 @@ class Showing:
 
         What may be a mask, though it came as an image, waits until somebody says it.
         """
-        stage, images = self._stage, self._images
+        stage = self._stage
         if stage.is_adding or stage.is_bound(layer) or is_map(layer):
             return
         if isinstance(layer, Labels):
-            image = image_for(layer, images, self.image)
+            image = image_for(layer, self._images, self.image)
             if image is not None:
                 stage.own(image, layer)
-        elif isinstance(layer, Image) and images and not is_input(layer):
+        elif isinstance(layer, Image) and not is_input(layer) and self._images:
             stage.own(None, layer)
