@@ -103,6 +103,7 @@ class SegmentControl(TabControl):
         foot.stop_requested.connect(run.stop)
         run.ended.connect(self._on_run_ended)
         self.results.measured.connect(self._on_measured)
+        self.files.series_requested.connect(self.reopening.open)
 
     def segment(self) -> None:
         """Begin to segment the image for its patient, or say why not."""
