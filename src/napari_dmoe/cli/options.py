@@ -55,7 +55,7 @@ Overwrite = Annotated[
     ),
 ]
 Cohort = Annotated[
-    Path, typer.Argument(help="Folder with cohort.csv, or such a table.")
+    Path, typer.Argument(help="A table of images, or the folder that it is in.")
 ]
 ModelOutput = Annotated[
     Path,

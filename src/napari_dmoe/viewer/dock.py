@@ -157,7 +157,7 @@ class DMoEDock(QWidget):
 
     def _on_rest(self) -> None:
         """Take out the layers that are to go, unless others may come any moment."""
-        if not self.work.is_busy:
+        if not self.work.may_put_layers:
             self._leaving.take_out()
 
     def _show_footer(self) -> None:

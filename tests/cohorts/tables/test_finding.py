@@ -10,6 +10,7 @@ import pytest
 from napari_dmoe.cohorts.case import CohortError
 from napari_dmoe.cohorts.datasets import read_cohort
 from napari_dmoe.cohorts.series.listing import Listing, entries_of
+from napari_dmoe.cohorts.tables import finding
 from napari_dmoe.cohorts.tables.finding import table_of
 from napari_dmoe.imaging.files import write_tiff
 from napari_dmoe.patient import Patient
@@ -204,3 +205,16 @@ def test_how_characters_are_stored_is_said(tmp_path: Path) -> None:
     cohort = read_cohort(tmp_path / "t.csv")
     assert cohort.rows[0].patient == Patient(sex="male")
     assert any("read as Windows-1252" in notice for notice in cohort.notices)
+
+
+def test_a_folder_of_very_many_files_is_not_looked_through_unasked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(finding, "_MOST_FILES", 2)
+    pictures(tmp_path, "a.tif", "deep/b.tif")
+    table = write(tmp_path, "t.csv", "image_id,sex", "a,F", "b,M")
+    (notice, _) = entries_of(tmp_path).notices
+    assert notice == (
+        f"over 2 files lie in {tmp_path.name}: a table in it has to be named"
+    )
+    assert len(entries_of(table)) == 2

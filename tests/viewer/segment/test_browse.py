@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from napari_dmoe.patient import Patient
 from napari_dmoe.viewer.segment import browse
 from napari_dmoe.viewer.session.pictures import Filter, Picture
 from napari_dmoe.viewer.session.visits import MOST_OPEN, read_files
+from napari_dmoe.viewer.ui.work import Order
 
 pytestmark = pytest.mark.gui
 
@@ -360,3 +362,22 @@ def test_while_a_series_goes_on_no_notification_tells_what_was_opened(
     series.segment.gate.set()
     wait(series)
     assert notifications == []
+
+
+def test_images_go_while_a_series_goes_on_and_writes_files(series: Desk) -> None:
+    gate = threading.Event()
+    order = Order(
+        title="a series",
+        status="Segmenting …",
+        work=lambda hook: gate.wait(60),
+        then=lambda _: "Done.",
+        puts_layers=False,
+    )
+    assert series.dock.work.start(order)
+    for place in range(N):
+        series.session.pictures.open(place)
+        series.qtbot.waitUntil(lambda: series.session.pictures.wish is None)
+    series.qtbot.waitUntil(lambda: len(series.session.images()) == MOST_OPEN + 1)
+    assert series.dock.work.is_busy
+    gate.set()
+    series.qtbot.waitUntil(lambda: not series.dock.work.is_busy)

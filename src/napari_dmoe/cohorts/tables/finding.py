@@ -15,7 +15,7 @@ from pathlib import Path
 
 from napari_dmoe.attributes import name_key
 from napari_dmoe.cohorts.case import CohortError
-from napari_dmoe.cohorts.tables.matching import FolderFiles, files_below
+from napari_dmoe.cohorts.tables.matching import FolderFiles, ManyFilesError, files_below
 from napari_dmoe.cohorts.tables.reading import (
     TableRows,
     columns_in,
@@ -33,6 +33,9 @@ _MOST = 8
 
 _MOST_BYTES = 2**26
 """Bytes of a table that is looked into unasked."""
+
+_MOST_FILES = 200_000
+"""Files of a folder and those in it that are looked through unasked."""
 
 _LEAST = 0.5
 """Share of a folder's images that a table has to tell of."""
@@ -63,7 +66,11 @@ def table_of(folder: Path) -> Found:
     telling: list[Path] = []
     few: list[str] = []
     for table in islice(_candidates(folder), _MOST):
-        files = files_below(folder) if files is None else files
+        try:
+            files = files or files_below(folder, most=_MOST_FILES)
+        except ManyFilesError:
+            said = f"over {_MOST_FILES:,} files lie in {printable(folder.name)}"
+            return Found(None, f"{said}: a table in it has to be named")
         n_images, n_told = files.n_images, _n_told(table, files)
         if n_told and n_told >= _LEAST * n_images:
             telling.append(table)

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
+from math import inf
 from pathlib import Path, PureWindowsPath
 from unicodedata import normalize
 
@@ -110,14 +111,23 @@ class FolderFiles:
         return paths[0] if paths else None
 
 
-def files_below(folder: Path) -> FolderFiles:
+class ManyFilesError(ValueError):
+    """A folder holds more than one wants to look through unasked."""
+
+
+def files_below(folder: Path, *, most: float = inf) -> FolderFiles:
     """Go through a folder and those in it, once, and tell images from labels.
 
     Labels lie in a folder that is called so (``masks``, ``..._GroundTruth``), or are
     called like an image with such a word (``X_segmentation``). Results of earlier runs,
     predictions, previews and hidden files are neither.
+
+    Raises
+    ------
+    ManyFilesError
+        When there are more than `most` files of any kind.
     """
-    return _told_apart(folder, _walked(folder))
+    return _told_apart(folder, _walked(folder, most))
 
 
 def files_in(folder: Path, places: Iterable[Path]) -> FolderFiles:
@@ -189,15 +199,19 @@ def _key(name: str) -> str:
     return normalize("NFC", name).casefold()
 
 
-def _walked(folder: Path) -> Iterator[tuple[Path, list[str]]]:
+def _walked(folder: Path, most: float) -> Iterator[tuple[Path, list[str]]]:
     """Yield a folder and those in it, with the names in each; no link leads round."""
     seen: set[str] = set()
+    n = 0
     for here, folders, names in os.walk(folder, followlinks=True):
         real = os.path.realpath(here)
         if real in seen:
             folders.clear()
             continue
         seen.add(real)
+        n += len(names)
+        if n > most:
+            raise ManyFilesError
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         yield Path(here), names
 

@@ -51,7 +51,7 @@ class TrainingTask(Stated):
     kind : {"train", "fine-tune"}
         A new model, or one that exists.
     cohort : Path
-        Folder with ``cohort.csv``, or such a table.
+        A table of images, or the folder that it is in.
     output : Path
         A folder; or the model's own file, ending in ``.safetensors``, beside which
         a folder ending in ``.training`` holds the rest.

@@ -156,7 +156,7 @@ class GuardControl(Control):
 
     def _ask(self, is_folder: bool) -> str:
         if is_folder:
-            title = "A cohort: a folder with cohort.csv"
+            title = "A cohort: a folder with a table of images"
             return str(QFileDialog.getExistingDirectory(self._section, title))
         title = "A cohort: a table of images and labels"
         return str(QFileDialog.getOpenFileName(self._section, title, "", _TABLES)[0])

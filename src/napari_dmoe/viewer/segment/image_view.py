@@ -15,7 +15,7 @@ from napari_dmoe.viewer.ui import parts
 from napari_dmoe.viewer.ui.theme import Tone, set_tone
 
 _AS_IT_IS = "not named"
-_LEAST_NAME = 36  # beside 8729/8729, there; the list that it opens has room for all
+_LEAST_NAME = 32  # beside 8729/8729, there; the list that it opens has room for all
 _LEAST = 48  # beside a channel and a pixel size, in the narrowest dock
 _SIGNS: dict[Tone, str] = {"": "", "good": "✓ ", "caution": "⚠ "}
 

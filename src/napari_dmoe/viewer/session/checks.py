@@ -252,7 +252,7 @@ def was_for_others(result: Result, card: ModelCard, patient: Patient) -> bool:
     """
     made_for = {d.attribute: d.value for d in result.segmentation.provenance.drivers}
     try:
-        now = zip(card.attributes, card.categories(patient), strict=True)
+        now = [(each, each.category_of(patient)) for each in card.attributes]
     except PatientError:
         return False
     return any(

@@ -49,6 +49,8 @@ class Order:
     """What would make it shorter, said where it takes some minutes."""
     estimate: Estimate | None = None
     """Tells how long it will take, where it is one of several that share it."""
+    puts_layers: bool = True
+    """Whether it may put layers into the viewer before it ends, or then."""
     problem: Callable[[], str] = str
     """Says why it is of no use any more, such as on an image that is gone; else
     nothing."""
@@ -97,6 +99,11 @@ class Work(QObject):
     def is_busy(self) -> bool:
         """Whether an order is under way."""
         return self._runner.is_busy
+
+    @property
+    def may_put_layers(self) -> bool:
+        """Whether an order is under way that puts layers into the viewer."""
+        return self.is_busy and self._order.puts_layers
 
     def start(self, order: Order) -> bool:
         """Begin an order; return False, and do nothing, while another is under way."""

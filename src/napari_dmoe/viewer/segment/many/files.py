@@ -191,6 +191,7 @@ class FileSeries(Control):
                 segment_files, self._engines, teller, how, plan.entries, folder, answer
             ),
             then=self._on_done,
+            puts_layers=False,
             if_failed=lambda error: self._say(f"Failed: {error}"),
             if_stopped=self._on_stopped,
         )
