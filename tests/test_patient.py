@@ -23,6 +23,7 @@ from napari_dmoe.patient import (
         ("045Y", 45), ("018M", 1.5), ("012W", 84 / 365.25), ("003D", 3 / 365.25),
         ("45", 45), ("63 y", 63), ("63y.", 63), (" 63 Years ", 63), ("6 months", 0.5),
         ("1 week", 7 / 365.25), ("10 days", 10 / 365.25), ("62.5", 62.5), ("0", 0),
+        ("62,5", 62.5), ("62,50 y", 62.5),
         (63, 63), (62.5, 62.5), (0, 0), (130, 130), (1e-7, 1e-7), (np.float32(7), 7),
         (np.int64(9), 9),
     ],
@@ -53,6 +54,7 @@ def test_ages_nobody_knows_are_none(written: object) -> None:
 
 
 UNREADABLE = ["abc", "-5Y", "45X", "Y", "4 5", "1e2", "45 years old", True, [45], b"45"]
+UNREADABLE += ["1,050 days", "4,5,6", ",5", "5,"]
 
 
 @pytest.mark.parametrize("written", UNREADABLE)

@@ -16,6 +16,15 @@ if TYPE_CHECKING:
     __version__: str
     from napari_dmoe.cohorts.case import Case, CohortError
     from napari_dmoe.cohorts.datasets import Cohort, read_cohort
+    from napari_dmoe.cohorts.series.corrected import CorrectionError, save_correction
+    from napari_dmoe.cohorts.series.finished import FinishedError, read_finished
+    from napari_dmoe.cohorts.series.listing import entries_of
+    from napari_dmoe.cohorts.series.segmenting import (
+        SeriesError,
+        SeriesOptions,
+        segment_series,
+    )
+    from napari_dmoe.cohorts.series.truths import with_truth
     from napari_dmoe.cohorts.writing import write_cohort
     from napari_dmoe.imaging.files import read_image
     from napari_dmoe.imaging.memory import NotEnoughMemory
@@ -62,6 +71,11 @@ if TYPE_CHECKING:
 _HOMES = {
     "cohorts.case": ("Case", "CohortError"),
     "cohorts.datasets": ("Cohort", "read_cohort"),
+    "cohorts.series.corrected": ("CorrectionError", "save_correction"),
+    "cohorts.series.finished": ("FinishedError", "read_finished"),
+    "cohorts.series.listing": ("entries_of",),
+    "cohorts.series.segmenting": ("SeriesError", "SeriesOptions", "segment_series"),
+    "cohorts.series.truths": ("with_truth",),
     "cohorts.writing": ("write_cohort",),
     "imaging.files": ("read_image",),
     "imaging.memory": ("NotEnoughMemory",),
@@ -107,8 +121,10 @@ __all__ = [
     "CheckpointError",
     "Cohort",
     "CohortError",
+    "CorrectionError",
     "DeviceError",
     "ExpertControl",
+    "FinishedError",
     "Grid",
     "ImageError",
     "ImageReadError",
@@ -126,6 +142,8 @@ __all__ = [
     "SavedFiles",
     "Segmentation",
     "SegmentationOutput",
+    "SeriesError",
+    "SeriesOptions",
     "SettingsError",
     "SpatialImage",
     "Sweep",
@@ -136,19 +154,24 @@ __all__ = [
     "bundled_names",
     "card_names",
     "compare_records",
+    "entries_of",
     "interpolate",
     "load_checkpoint",
     "read_card",
     "read_case",
     "read_cohort",
+    "read_finished",
     "read_image",
     "read_routing",
     "replay",
     "save_checkpoint",
+    "save_correction",
     "save_segmentation",
     "segment",
+    "segment_series",
     "sweep",
     "uncertainty",
+    "with_truth",
     "write_case",
     "write_cohort",
 ]

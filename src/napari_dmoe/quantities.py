@@ -20,7 +20,7 @@ from napari_dmoe.attributes import PatientError, is_unknown
 OLDEST_YEARS = 130.0
 """Ages above this are taken for typing errors (the oldest verified person was 122)."""
 
-_AGE = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>[a-z]*)\.?")
+_AGE = re.compile(r"(?P<number>\d+(?:[.,]\d+)?)\s*(?P<unit>[a-z]*)\.?")
 _YEARS_PER = {
     **dict.fromkeys(("", "y", "yr", "yrs", "year", "years", "a"), 1.0),
     **dict.fromkeys(("m", "mo", "mos", "month", "months"), 1 / 12),
@@ -331,12 +331,14 @@ def _unit_key(unit: str) -> str:
 
 def _years_in(text: str) -> float:
     found = _AGE.fullmatch(text)
-    if found is None or found["unit"] not in _YEARS_PER:
+    is_read = found is not None and found["unit"] in _YEARS_PER
+    if found is None or not is_read or _THOUSANDS.fullmatch(found["number"]):
         raise PatientError(
             "the age cannot be read: expected years such as 63 or 63 y, or a number "
             "with months, weeks or days such as 18 months"
         )
-    return float(found["number"]) * _YEARS_PER[found["unit"]]
+    number = float(found["number"].replace(",", "."))
+    return number * _YEARS_PER[found["unit"]]
 
 
 _THREE_DIGITS = 100  # from here on, digits behind the point say nothing

@@ -210,6 +210,9 @@ def test_demo_writes_pictures_masks_records_and_a_page(tmp_path: Path) -> None:
         assert (read_image(folder / f"{name}.{suffix}").data > 0).any()
     assert "invented" in page
     assert "never a clinical decision" in page
+    # Of each driver of the four plane models: the photograph's, two, and two.
+    assert page.count("what a shift by one pixel does") >= 4
+    assert "Age changes" in page
 
 
 def test_help_is_there_without_loading_torch() -> None:

@@ -11,6 +11,7 @@ import pytest
 from cli_runs import run
 from series_runs import answering, draw, draw_mask, rectangle, rows_of
 
+import napari_dmoe as dmoe
 from napari_dmoe.cohorts.series import segmenting
 
 TENTH, HALF = rectangle(slice(0, 2)), rectangle(slice(0, 10))
@@ -211,3 +212,28 @@ def test_sums_of_dice_are_those_of_the_table(
     assert sorted(found) == pytest.approx(dice, abs=5e-5)
     mean, median = np.mean(dice), np.median(dice)
     assert f"lesion mean {mean:.3f}, median {median:.3f}" in said.splitlines()[-1]
+
+
+def test_python_writes_the_table_that_the_command_line_writes(
+    tmp_path: Path, lesion_net: list[object]
+) -> None:
+    for number, name in enumerate("ab"):
+        draw(tmp_path / "images" / f"{name}.png", seed=number)
+        draw_mask(tmp_path / "masks" / f"{name}_mask.png", 255 * TENTH)
+    table, out = tmp_path / "metadata.csv", tmp_path / "out"
+    table.write_text("image_id,dx,sex\na,nv,male\nb,mel,\n")
+    assert run("segment", table, *lesion_net, "-o", out)[0] == 0
+    loaded = dmoe.load_checkpoint(lesion_net[1], card=lesion_net[3])
+    images = dmoe.entries_of(table)
+    done = dmoe.segment_series(loaded, images, tmp_path / "again")
+    written = [(folder / "segment.csv").read_bytes() for folder in (out, done_in(done))]
+    assert written[0] == written[1]
+    assert "255 is taken for lesion" in done.notices[0]
+    assert [each.scores[0].dice for each in done] == [pytest.approx(1 / 3)] * 2
+    finished = dmoe.read_finished(out)
+    assert [row.dice("lesion") for row in finished.rows] == [0.3333] * 2
+
+
+def done_in(done: list[segmenting.Done]) -> Path:
+    assert done[0].labels is not None
+    return done[0].labels.parent

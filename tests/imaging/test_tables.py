@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from napari_dmoe.imaging.tables import (
     MAX_LINE,
     TableError,
+    encoding_of,
     escaped,
     read_table,
     unescaped,
@@ -101,15 +102,11 @@ def test_lines_end_as_any_system_ends_them(tmp_path: Path, end: str) -> None:
     ("content", "message"),
     [
         pytest.param(
-            "image\nMüller.png\n".encode("latin-1"),
-            r"UTF-8: it has the byte 0xfc, .* Latin-1 .* save it as CSV in UTF-8",
-            marks=pytest.mark.formats("CSV tables in Latin-1 or Windows-1252"),
+            b"image\nM\x81ller.png\n",
+            r"UTF-8: it has the byte 0x81, .* Windows-1252 .* save it as CSV in UTF-8",
+            marks=pytest.mark.formats("CSV tables in no encoding that is known"),
         ),
-        pytest.param(
-            "image\na\n".encode("utf-16"),
-            "UTF-8 but UTF-16: save it",
-            marks=pytest.mark.formats("CSV tables in UTF-16"),
-        ),
+        pytest.param("image\na\n".encode("utf-16")[:-1], "is damaged: it is no whole"),
         pytest.param(
             "image\na\n".encode("utf-16-le"),
             "NUL bytes in row 1, as UTF-16",
@@ -144,9 +141,36 @@ def test_a_table_that_is_none_is_refused_by_what_it_is(
         rows_of(written(tmp_path / "t.csv", content))
 
 
+@pytest.mark.parametrize(
+    ("encoding", "said"),
+    [
+        ("utf-8", ""),
+        ("utf-8-sig", ""),
+        pytest.param(
+            "utf-16",
+            "read as UTF-16",
+            marks=pytest.mark.formats("CSV tables in UTF-16"),
+        ),
+        pytest.param(
+            "cp1252",
+            "read as Windows-1252, as it is not in UTF-8",
+            marks=pytest.mark.formats("CSV tables in Latin-1 or Windows-1252"),
+        ),
+    ],
+)
+def test_tables_are_read_as_spreadsheets_write_them_and_that_is_said(
+    tmp_path: Path, encoding: str, said: str
+) -> None:
+    text = "image;note\r\nMüller.png;größer\r\n".encode(encoding)
+    path = written(tmp_path / "t.csv", text)
+    assert rows_of(path) == [["image", "note"], ["Müller.png", "größer"]]
+    assert said in encoding_of(path).notice
+    assert bool(encoding_of(path).notice) == bool(said)
+
+
 def test_rows_are_read_one_at_a_time(tmp_path: Path) -> None:
-    path = written(tmp_path / "t.csv", b"image\na\n" + b"b\n" * 100_000 + b"\xff\n")
+    path = written(tmp_path / "t.csv", b"image\na\n" + b"b\n" * 100_000 + b"\0\n")
     rows = read_table(path, "image")
     assert [next(rows), next(rows)] == [["image"], ["a"]]
-    with pytest.raises(TableError, match="0xff"):
+    with pytest.raises(TableError, match="NUL bytes in row 100003"):
         list(rows)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors import safe_open
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from napari_dmoe.imaging.preprocessing import Preprocessing
@@ -20,6 +21,7 @@ from napari_dmoe.models.checkpoint import (
     bundled_names,
     load_checkpoint,
     new_model,
+    stated_card,
 )
 from napari_dmoe.models.saving import save_checkpoint
 from napari_dmoe.models.vit import ViTConfig
@@ -306,3 +308,28 @@ def test_a_named_card_replaces_the_files_own_and_says_so(
     assert not caplog.records
     assert load_checkpoint(path, "fairseg-language").card.name == "fairseg-language"
     assert "fairseg-language replaces the file's own" in caplog.text
+
+
+def test_a_card_is_known_without_loading_the_model(tmp_path: Path) -> None:
+    bundled = stated_card("skin-phantom")
+    assert bundled is not None
+    assert (bundled.dims, bundled.classes) == (2, ("background", "lesion"))
+    own = tmp_path / "own.safetensors"
+    save_checkpoint(own, load_checkpoint("skin-phantom"))
+    found = stated_card(str(own))
+    assert found is not None
+    assert (found.name, found.dims) == (bundled.name, bundled.dims)
+    assert found.classes == bundled.classes
+
+
+def test_nothing_is_known_of_files_that_state_no_card(
+    tiny_checkpoint: Write, tmp_path: Path
+) -> None:
+    assert stated_card(str(tiny_checkpoint(3, 3))) is None
+    assert stated_card(str(tmp_path / "none.safetensors")) is None
+    broken = tmp_path / "broken.safetensors"
+    broken.write_bytes(b"no header")
+    assert stated_card(str(broken)) is None
+    no_card = tmp_path / "no_card.safetensors"
+    save_file({"weight": torch.zeros(1)}, no_card, metadata={"napari-dmoe-card": "{"})
+    assert stated_card(str(no_card)) is None

@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import napari
+import napari_builtins
 import pytest
 from carried import parts_of
 from desk import IMAGE, Desk
 from napari.components import ViewerModel
 from napari.layers import Layer
 from napari.utils.notifications import Notification, notification_manager
+from npe2 import PluginManager, PluginManifest
 from pytestqt.qtbot import QtBot
 from qtpy.QtCore import QThreadPool
 from tuning_desk import DRAWN, TuningDesk
@@ -207,3 +209,14 @@ def tuning(make_tuning: Callable[..., TuningDesk]) -> TuningDesk:
     tuning.know()
     tuning.paint()
     return tuning
+
+
+@pytest.fixture
+def plugins() -> None:
+    """Let napari know its own readers and writers, and ours."""
+    manager = PluginManager.instance()
+    builtins = Path(napari_builtins.__file__).with_name("builtins.yaml")
+    ours = PluginManifest.from_distribution("napari-dmoe")
+    for manifest in (PluginManifest.from_file(builtins), ours):
+        if manifest.name not in manager:
+            manager.register(manifest)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from napari.components import ViewerModel
@@ -12,6 +13,7 @@ from what_if_fakes import FakeAblate, FakeUncertainty
 from widths import LARGE, NORMAL, dress, lay_out, misfits, places
 
 from napari_dmoe.viewer.fine_tune.state import State
+from napari_dmoe.viewer.session.pictures import Picture
 
 pytestmark = pytest.mark.gui
 
@@ -52,6 +54,14 @@ def segment_states(tuning: TuningDesk) -> Iterator[str]:
     desk.viewer.layers["retina"].name = LONG
     desk.settle()
     yield "a long name"
+    pictures = desk.session.pictures
+    for n in (2, 200, 8729):
+        many = [Picture(str(i), Path(f"/in/{i}.png")) for i in range(n)]
+        pictures.fill(many, Path(f"/out/{n}"))
+        pictures.note_shown(many[-1].key)
+        desk.settle()
+        yield f"the last of {n}"
+    pictures.fill((), None)
     desk.viewer.layers.clear()
     desk.settle()
     yield "empty"

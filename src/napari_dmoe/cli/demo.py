@@ -274,9 +274,23 @@ def write_example(
         "pictures": pictures,
         "headline": mask_headline(result.labels, result.provenance, example.image),
         "sizes": list(_sizes(example.image, result)),
+        "verdicts": _verdicts(loaded, example),
         "notices": result.provenance.notices,
         "files": [path.name for path in (saved.labels, *saved.routing)],
     }
+
+
+def _verdicts(loaded: LoadedModel, example: Example) -> list[str]:
+    """Say of each driver whether it matters here; not of volumes, which take long."""
+    from napari_dmoe.inference.what_if.sweep import sweep
+
+    if loaded.card.dims == 3:
+        return []
+    image, patient = example.image, example.patient
+    return [
+        sweep(loaded, image, attribute=each.name, patient=patient).headline
+        for each in loaded.card.attributes
+    ]
 
 
 def _write_pictures(

@@ -26,6 +26,15 @@ def fine_tune(
             "model of phantoms also phantoms, or phantoms:60.",
         ),
     ] = None,
+    guard_column: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--guard-column",
+            metavar="NAME=MEANING",
+            help="What a column of the guard's table means, as --column, which holds "
+            "for both tables where both have it.",
+        ),
+    ] = None,
     card: Annotated[
         str | None, typer.Option(help="Card of a checkpoint that has none.")
     ] = None,
@@ -66,4 +75,5 @@ def fine_tune(
     task: dict[str, Any] = {"cohort": cohort, "output": output, "card": card}
     task |= {"new_value": new_value, "like": like, "new_attribute": new_attribute}
     task |= {"guard": guard, "kind": "fine-tune", "start": checkpoint}
+    task |= {"guard_column": guard_column}
     run_training(changes, as_json=as_json, **run, **task)

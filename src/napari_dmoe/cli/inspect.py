@@ -1,16 +1,16 @@
-"""``napari-dmoe inspect``: what a checkpoint is, without running it."""
+"""``napari-dmoe inspect``: what a checkpoint or a table is; nothing is run."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from napari_dmoe.cli.options import BundledOrFile, Card
-from napari_dmoe.cli.outcome import clear_errors
-from napari_dmoe.cli.printing import say
+from napari_dmoe.cli.options import Card, Column
+from napari_dmoe.cli.outcome import BAD_INPUT, clear_errors
+from napari_dmoe.cli.overview import inspect_table, is_table
+from napari_dmoe.cli.printing import say, say_json
 
 if TYPE_CHECKING:
     from napari_dmoe.models.architectures import Config
@@ -21,20 +21,43 @@ NOT_STATED = "not stated"
 
 
 def inspect(
-    checkpoint: BundledOrFile,
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="CKPT|TABLE.csv|FOLDER",
+            help="A checkpoint file or bundled name; or a table of images, or the "
+            "folder that it is in.",
+        ),
+    ],
     card: Card = None,
+    checkpoint: Annotated[
+        str | None,
+        typer.Option(
+            "--checkpoint", "-c", help="Of a table: the model that it is meant for."
+        ),
+    ] = None,
+    column: Column = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print everything as JSON.")
     ] = False,
 ) -> None:
-    """Show a checkpoint's architecture, attributes, classes, licences and hash."""
+    """Show what a checkpoint is, or what a table is read as; nothing is written.
+
+    Of a checkpoint: architecture, attributes, classes, licences and hash. Of a table:
+    what each column means, how many images and truths there are, and what is missing.
+    """
     with clear_errors():
         from napari_dmoe.models.checkpoint import load_checkpoint
 
-        loaded = load_checkpoint(checkpoint, card)
+        if is_table(source):
+            if not inspect_table(source, checkpoint, card, column, as_json=as_json):
+                raise typer.Exit(BAD_INPUT)
+            return
+        if checkpoint is not None or column:
+            raise ValueError("--checkpoint and --column are for tables alone")
+        loaded = load_checkpoint(source, card)
         if as_json:
-            for line in json.dumps(loaded.facts(), indent=2).splitlines():
-                say(line)
+            say_json(loaded.facts())
             return
         for name, value in _facts(loaded):
             say(f"{name:<14}{value}")

@@ -67,6 +67,16 @@ ModelOutput = Annotated[
     ),
 ]
 
+Column = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--column",
+        metavar="NAME=MEANING",
+        help="What a column of the table means: image, labels, id, subject, an "
+        "attribute, or nothing for not used: --column dx=severity --column notes=",
+    ),
+]
+
 Command = Callable[..., None]
 
 
@@ -120,6 +130,7 @@ def _training(
             "called subject, patient or lesion_id is found by itself.",
         ),
     ] = None,
+    column: Column = None,
     data: Annotated[
         str | None,
         typer.Option(
@@ -178,6 +189,28 @@ def patient_of(
                 )
     values = {name: each[0][2] for name, each in by_name.items()}
     return Patient.from_values(values)
+
+
+def columns_of(
+    stated: Sequence[str] | None, option: str = "--column"
+) -> dict[str, str]:
+    """Return what columns mean, of options such as ``dx=severity``.
+
+    Raises
+    ------
+    ValueError
+        When one is not written so, or one column is given two meanings.
+    """
+    found: dict[str, str] = {}
+    for text in stated or ():
+        name, equals, meaning = (part.strip() for part in text.rpartition("="))
+        if not equals or not name:
+            raise ValueError(
+                f"{option} needs NAME=MEANING, such as dx=severity or mask_file=labels"
+            )
+        if found.setdefault(name, meaning) != meaning:
+            raise ValueError(f"{option} gives {name} two meanings: say one")
+    return found
 
 
 def chosen_format(name: str) -> FileFormat:

@@ -6,9 +6,10 @@ What cannot be shown is shown escaped, and what nobody reads any more is not sai
 from __future__ import annotations
 
 import io
+import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -43,6 +44,12 @@ def say(text: object, *, err: bool = False) -> None:
     """Print one line, whatever is in it."""
     stream = sys.stderr if err else sys.stdout
     typer.echo(encodable(str(text), getattr(stream, "encoding", None)), err=err)
+
+
+def say_json(facts: Mapping[str, Any]) -> None:
+    """Print a document of JSON."""
+    for line in json.dumps(facts, indent=2).splitlines():
+        say(line)
 
 
 def say_above_bar(text: str) -> None:

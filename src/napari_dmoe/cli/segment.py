@@ -35,6 +35,15 @@ def segment(
             help="Any further attribute of the card: body_site=back, bmi=31.",
         ),
     ] = None,
+    column: options.Column = None,
+    unlisted: Annotated[
+        bool,
+        typer.Option(
+            "--unlisted",
+            help="Of a table: also segment the images beside those of its rows that "
+            "have no row, as unknown patients.",
+        ),
+    ] = False,
     truth: Annotated[
         Path | None,
         typer.Option(
@@ -60,8 +69,8 @@ def segment(
 ) -> None:
     """Segment for a patient; what is not given of the patient is unknown.
 
-    In a cohort each row brings its own patient; columns that are not used are named.
-    Writes the labels of each image (TIFF,
+    In a cohort each row brings its own patient; columns that are not used are named:
+    inspect shows what a table is read as. Writes the labels of each image (TIFF,
     or NIfTI for volumes), their record as JSON, and a table of sizes, segment.csv; with
     Dice where a truth is given by --truth or the cohort's labels.
     Results of an earlier run of the same images are replaced, and no other file.
@@ -78,7 +87,13 @@ def segment(
         loaded = load_checkpoint(checkpoint, card)
         drivers = [each.name for each in loaded.card.attributes]
         refuse_unheard_of(patient, drivers)
-        entries = entries_of(source, patient, drivers=drivers)
+        entries = entries_of(
+            source,
+            patient,
+            drivers=drivers,
+            columns=options.columns_of(column),
+            with_unlisted=unlisted,
+        )
         if truth is not None:
             entries = with_truth(entries, truth)
         for notice in entries.notices:

@@ -94,6 +94,7 @@ def sweep(
             saved = save_sweep(
                 output, stem, found, source, file_format=file_type, overwrite=overwrite
             )
-    say(found.summary)
+    say(found.headline)
+    say(found.background)
     for path in (saved.picture, saved.table, saved.sensitivity, *saved.labels):
         say(path)

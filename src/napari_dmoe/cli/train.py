@@ -79,6 +79,9 @@ def run_training(
         from napari_dmoe.training.tasks import task as tasks
 
         config = stated.pop("config")
+        for one, many in (("column", "columns"), ("guard_column", "guard_columns")):
+            option = f"--{one.replace('_', '-')}"
+            stated[many] = options.columns_of(stated.pop(one, None), option)
         settings = {} if config is None else tasks.read_settings(config)
         named = settings.pop("preset", None)
         if stated["preset"] is None:

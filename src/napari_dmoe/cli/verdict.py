@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from napari_dmoe.cli.printing import say
+from napari_dmoe.cli.printing import say, say_json
 
 if TYPE_CHECKING:
     from napari_dmoe.training.guarding.changes import Change
@@ -55,8 +55,7 @@ def _number(value: float, form: str) -> str:
 
 def say_as_json(outcome: Outcome) -> None:
     """Print all of it as one JSON document, and nothing else."""
-    for line in json.dumps(_facts(outcome), indent=2).splitlines():
-        say(line)
+    say_json(_facts(outcome))
 
 
 def _facts(outcome: Outcome) -> Mapping[str, Any]:

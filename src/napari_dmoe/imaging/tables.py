@@ -12,7 +12,7 @@ import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TextIO
+from typing import NamedTuple, TextIO
 
 from napari_dmoe.imaging.disk.atomic import write_text
 
@@ -25,9 +25,8 @@ SEPARATORS = ",;\t"
 _NUMBER = re.compile(r"-?[0-9,.]+(e[-+]?[0-9]+)?")
 _COMPUTED = re.compile(r"'*(\s*([=+\-@%＝＋－＠]|\\*\|)|[\t\r\n])")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+_UTF16 = codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE
 _NO_TEXT = {
-    codecs.BOM_UTF16_LE: "UTF-16",
-    codecs.BOM_UTF16_BE: "UTF-16",
     b"PK\x03\x04": "a spreadsheet's own file or a zip archive",
     b"\xd0\xcf\x11\xe0": "a spreadsheet's own file",
 }
@@ -106,14 +105,68 @@ def unescaped(cell: str) -> str:
     return cell[1:].replace("\\|", "|") if is_escaped else cell
 
 
+class Encoding(NamedTuple):
+    """How a table's characters are stored."""
+
+    name: str
+    notice: str = ""
+    """What is to be said of it; empty for UTF-8."""
+
+
+def encoding_of(path: Path) -> Encoding:
+    """Return how a table's characters are stored: in UTF-8, or as spreadsheets may.
+
+    UTF-16 is told by the mark that it begins with. Bytes that UTF-8 does not have are
+    Windows-1252, which holds Latin-1, where it has them all: nobody can tell them from
+    another table of one byte a character, so this is said.
+
+    Raises
+    ------
+    TableError
+        When it is a spreadsheet's own file, or in neither of them.
+    OSError
+        When the file cannot be read.
+    """
+    with path.open("rb") as file:
+        start = file.read(4)
+    for mark, what in _NO_TEXT.items():
+        if start.startswith(mark):
+            raise TableError(f"is no CSV table in UTF-8 but {what}: {_SAVE}")
+    if start.startswith(_UTF16):
+        return Encoding("utf-16", "the table was read as UTF-16")
+    try:
+        _refuse_undecodable(path, "utf-8-sig")
+        return Encoding("utf-8-sig")
+    except UnicodeDecodeError as error:
+        byte = error.object[error.start]
+    try:
+        _refuse_undecodable(path, "cp1252")
+    except UnicodeDecodeError as error:
+        raise TableError(
+            f"is no CSV table in UTF-8: it has the byte 0x{byte:02x}, and is no table "
+            f"in Windows-1252 either: {_SAVE}"
+        ) from error
+    return Encoding(
+        "cp1252",
+        "the table was read as Windows-1252, as it is not in UTF-8: where letters with "
+        f"accents are wrong, {_SAVE}",
+    )
+
+
+def _refuse_undecodable(path: Path, encoding: str) -> None:
+    with path.open(encoding=encoding, newline="") as text:
+        while text.read(MAX_LINE):
+            pass
+
+
 def read_table(path: Path, column: str) -> Iterator[list[str]]:
     """Read a table's rows, the header first, one at a time.
 
     Parameters
     ----------
     path : Path
-        A CSV file in UTF-8. What stands between its cells, one of :data:`SEPARATORS`,
-        is told from its header.
+        A CSV file in UTF-8, or as :func:`encoding_of` tells. What stands between its
+        cells, one of :data:`SEPARATORS`, is told from its header.
     column : str
         A column that it should have; without it, what makes most columns of the header
         stands between them.
@@ -126,25 +179,17 @@ def read_table(path: Path, column: str) -> Iterator[list[str]]:
     Raises
     ------
     TableError
-        When it is no text in UTF-8, has NUL bytes or too long a line, or
-        when a quote is not closed.
+        When it is no text, has NUL bytes or too long a line, or when a quote is not
+        closed.
     OSError
         When the file cannot be read.
     """
-    with path.open("rb") as file:
-        start = file.read(4)
-    for mark, what in _NO_TEXT.items():
-        if start.startswith(mark):
-            raise TableError(f"is no CSV table in UTF-8 but {what}: {_SAVE}")
+    encoding = encoding_of(path).name
     try:
-        with path.open(encoding="utf-8-sig", newline="") as text:
+        with path.open(encoding=encoding, newline="") as text:
             yield from _Rows(text, column)
-    except UnicodeDecodeError as error:
-        byte = error.object[error.start]
-        raise TableError(
-            f"is no CSV table in UTF-8: it has the byte 0x{byte:02x}, as tables in "
-            f"Latin-1 or Windows-1252 have: {_SAVE}"
-        ) from error
+    except UnicodeDecodeError as error:  # half of a character at the end of UTF-16
+        raise TableError(f"is damaged: it is no whole {encoding}: {_SAVE}") from error
 
 
 class _Rows:

@@ -48,6 +48,7 @@ __all__ = [
     "bundled_names",
     "load_checkpoint",
     "new_model",
+    "stated_card",
 ]
 
 _logger = logging.getLogger(__name__)

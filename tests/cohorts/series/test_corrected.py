@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
+import re
 import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import nibabel as nib
 import numpy as np
 import pytest
+import tifffile
 from series_runs import SHAPE, draw, draw_mask, rectangle, rows_of
 
 from napari_dmoe.cohorts.series import corrected
@@ -23,7 +27,8 @@ from napari_dmoe.cohorts.series.finished import read_finished
 from napari_dmoe.cohorts.series.listing import Entry
 from napari_dmoe.cohorts.series.segmenting import segment_series
 from napari_dmoe.imaging.disk.claims import FolderError, FolderTaken, claimed
-from napari_dmoe.imaging.files import read_labels
+from napari_dmoe.imaging.files import read_image, read_labels
+from napari_dmoe.imaging.nifti import read_record
 from napari_dmoe.inference.results.sidecars import recorded
 from napari_dmoe.models.checkpoint import load_checkpoint
 from napari_dmoe.patient import Patient
@@ -73,6 +78,19 @@ def test_mask_record_and_row_are_brought_up_to_date(out: Path) -> None:
     assert rows["a"]["headline"].startswith(("cup 240 px", "Implausible"))
     assert dict(new.cells) == rows["a"]
     assert (new.status, new.mask) == ("corrected", out / "a.labels.tif")
+
+
+def test_what_became_of_an_image_is_shown_without_its_patient(
+    tmp_path: Path, net: Net
+) -> None:
+    image = draw(tmp_path / "a.png")
+    further = {"lesion_id": "L17"}
+    entry = Entry("a", image, Patient(race="Black", age=57), further=further)
+    (done,) = segment_series(net, [entry], tmp_path / "out")
+    assert (done.row()["lesion_id"], done.row()["age"]) == ("L17", "57")
+    assert not {"L17", "57"} & set(re.findall(r"\w+", repr(done)))
+    record = (tmp_path / "out" / "a.labels.json").read_text()
+    assert not {"L17", "57"} & set(re.findall(r"\w+", record))
 
 
 def test_a_mask_that_is_as_it_was_made_is_no_corrected_one(out: Path) -> None:
@@ -212,3 +230,51 @@ def test_a_table_of_an_earlier_version_becomes_one_of_now(out: Path) -> None:
 
 def contents(folder: Path) -> dict[str, bytes]:
     return {p.name: p.read_bytes() for p in sorted(folder.iterdir()) if p.is_file()}
+
+
+def test_a_volume_keeps_its_place_and_its_header_says_the_record(
+    tmp_path: Path, data_folder: Path
+) -> None:
+    net = load_checkpoint(data_folder / "unet3d_stage5.pth", "prostate-tstage")
+    voxels = np.random.default_rng(0).random((64, 32, 34)).astype(np.float32)
+    affine = np.diag([-2.0, 1.5, 3.0, 1.0])  # x runs to the right, x first in the file
+    affine[:3, 3] = (5, -7, 11)
+    image = nib.Nifti1Image(voxels, affine)
+    image.header.set_xyzt_units("mm")
+    nib.save(image, tmp_path / "ct.nii.gz")
+    entry = Entry("ct", tmp_path / "ct.nii.gz", Patient(severity="T2"))
+    segment_series(net, [entry], tmp_path / "out")
+    path, was = (
+        tmp_path / "out" / "ct.labels.nii.gz",
+        read_image(tmp_path / "ct.nii.gz"),
+    )
+    record = recorded(path)
+    sizes = dict(zip(was.axes, was.data.shape, strict=True))
+    mask = np.zeros([sizes[axis] for axis in record.axes], np.uint8)
+    mask[3:9, 2:5, 1:4] = 1
+    save_correction(tmp_path / "out", "ct", mask)
+    stored = nib.load(path)
+    assert stored.shape == voxels.shape
+    assert np.allclose(stored.affine, affine)
+    again = read_labels(path)
+    values = np.transpose(again.data, [again.axes.index(axis) for axis in record.axes])
+    assert (values == mask).all()
+    assert json.loads(read_record(path))["edited"] is True
+    assert recorded(path).edited
+    row = rows_of(tmp_path / "out")["ct"]
+    assert float(row["target (mL)"]) == pytest.approx(6 * 3 * 3 * 9 / 1000)
+
+
+def test_a_stack_is_corrected_whole(tmp_path: Path, net: Net) -> None:
+    stack = np.random.default_rng(0).integers(0, 256, (3, *SHAPE), dtype=np.uint8)
+    tifffile.imwrite(tmp_path / "s.tif", stack, metadata={"axes": "TYX"})
+    entry = Entry("s", tmp_path / "s.tif", Patient(race="Black"))
+    segment_series(net, [entry], tmp_path / "out")
+    mask = np.zeros((3, *SHAPE), np.uint8)
+    mask[1, 2:5] = 2
+    new = save_correction(tmp_path / "out", "s", mask)
+    assert (read_labels(tmp_path / "out" / "s.labels.tif").data == mask).all()
+    assert new.headline.endswith("of 3 planes")
+    assert not [name for name in new.cells if "(px)" in name]
+    with pytest.raises(CorrectionError, match="the correction has the axes"):
+        save_correction(tmp_path / "out", "s", mask[0])

@@ -135,10 +135,15 @@ def test_nothing_of_a_patient_is_shown_by_accident(out: Path) -> None:
 
 
 def test_text_that_a_spreadsheet_would_compute_goes_and_comes_back(out: Path) -> None:
-    row = row_of("=1+1", further={"dx": "@SUM(A1)"})
+    row = row_of("=1+1", further={"dx": "@SUM(A1)", "=1+2": "3"})
     write_rows(out / "segment.csv", [row])
-    assert "'=1+1" in (out / "segment.csv").read_text()
-    assert read_finished(out).rows[0].cells == row
+    written = (out / "segment.csv").read_text()
+    assert "'=1+1" in written
+    assert "'=1+2" in written
+    cells = read_finished(out).rows[0].cells
+    assert cells == row
+    write_rows(out / "segment.csv", [cells])
+    assert (out / "segment.csv").read_text() == written
 
 
 def test_thousands_of_rows_look_once_into_each_folder(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from napari_dmoe.cohorts.series.done import dice_summary
 from napari_dmoe.cohorts.series.rows import (
     FILES,
     HEAD,
@@ -126,3 +127,18 @@ def test_paths_are_relative_where_they_can_be(path: str, own: str, truth: str) -
 def test_no_path_is_relative_to_the_root() -> None:
     assert path_cell(Path("/a/b.png"), Path("/")) == "/a/b.png"
     assert path_cell(Path("/a/b.png"), Path("/out"), is_beside=True) == "/a/b.png"
+
+
+def test_images_without_a_region_are_counted_apart() -> None:
+    rows = [
+        {"cup Dice": "0.5", "rim Dice": "0.8", "truth": "a.png"},
+        {"cup Dice": "", "rim Dice": "0.6", "truth": "b.png"},
+        {"cup Dice": "", "rim Dice": "", "truth": "c.png", "status": "segmented"},
+        {"truth": "d.png", "status": "failed", "outcome": "damaged"},
+        {"truth": "e.png", "outcome": "segmented; the truth is not used: damaged"},
+    ]
+    assert dice_summary(rows) == (
+        "Dice over 3 images with a truth: cup mean 0.500, median 0.500 (in 1 of them), "
+        "rim mean 0.700, median 0.700 (in 2 of them); 1 truth could not be used"
+    )
+    assert dice_summary([]) == dice_summary([{"id": "a"}]) == ""

@@ -150,11 +150,12 @@ def test_line_ends_in_quotes_are_part_of_a_cell(tmp_path: Path) -> None:
     assert bad.number == 3
 
 
-def test_a_table_with_semicolons_is_read_and_its_commas_are_not(tmp_path: Path) -> None:
-    cohort = read_cohort(table(tmp_path, "image;sex;age", "a.tif;m;63"))
-    assert cohort.rows[0].patient == Patient(sex="male", age=63)
-    with pytest.raises(CohortError, match="row 2: age: the age cannot be read"):
-        read_cohort(table(tmp_path, "image;sex;age", "a.tif;m;63,5"))
+@pytest.mark.parametrize(("age", "years"), [("63", 63), ("63,5", 63.5), ("63,0", 63)])
+def test_a_table_with_semicolons_is_read_with_decimal_commas(
+    tmp_path: Path, age: str, years: float
+) -> None:
+    cohort = read_cohort(table(tmp_path, "image;sex;age", f"a.tif;m;{age}"))
+    assert cohort.rows[0].patient == Patient(sex="male", age=years)
 
 
 def test_ids_that_a_spreadsheet_would_not_show_come_back(tmp_path: Path) -> None:

@@ -14,6 +14,8 @@ from napari_dmoe.cohorts.tables.finding import table_of
 from napari_dmoe.imaging.files import write_tiff
 from napari_dmoe.patient import Patient
 
+formats = pytest.mark.formats
+
 PIXELS = np.arange(20, dtype=np.uint8).reshape(4, 5)
 CHOSEN = "patients are read from metadata.csv, the table of this folder"
 
@@ -34,6 +36,7 @@ def named(listing: Listing) -> list[str]:
     return [entry.name for entry in listing]
 
 
+@formats("a folder without `cohort.csv` with one table that tells of its images")
 @pytest.mark.parametrize("place", ["images/", ""])
 def test_a_folder_is_read_by_the_one_table_in_it(tmp_path: Path, place: str) -> None:
     pictures(tmp_path, f"{place}a.tif", f"{place}b.tif", "masks/a.tif")
@@ -151,6 +154,7 @@ def test_names_of_files_without_a_row_are_their_own(tmp_path: Path) -> None:
     assert found == ["b", "a.png", "b.tif"]
 
 
+@formats("tables of paths that lead nowhere")
 @pytest.mark.parametrize(("n", "is_counted"), [(19, False), (20, True)])
 def test_many_paths_that_lead_nowhere_are_counted(
     tmp_path: Path, n: int, is_counted: bool
@@ -192,3 +196,11 @@ def test_columns_of_what_is_no_table_are_refused(tmp_path: Path) -> None:
         entries_of(tmp_path / "a.tif", columns={"dx": "severity"})
     with pytest.raises(CohortError, match="has no table whose columns"):
         entries_of(tmp_path, columns={"dx": "severity"})
+
+
+def test_how_characters_are_stored_is_said(tmp_path: Path) -> None:
+    pictures(tmp_path, "Jörg.tif")
+    (tmp_path / "t.csv").write_bytes("image_id;sex\nJörg;m\n".encode("cp1252"))
+    cohort = read_cohort(tmp_path / "t.csv")
+    assert cohort.rows[0].patient == Patient(sex="male")
+    assert any("read as Windows-1252" in notice for notice in cohort.notices)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import imageio.v3 as iio
 import numpy as np
 import pytest
 
@@ -86,6 +87,20 @@ def test_labels_are_called_like_their_image(tmp_path: Path, labels: str) -> None
     assert row.labels == tmp_path / labels
 
 
+def test_a_mask_of_its_image_s_name_beside_it_is_told_by_its_values(
+    tmp_path: Path,
+) -> None:
+    photo = np.random.default_rng(0).integers(0, 256, (20, 24), dtype=np.uint8)
+    for name, pixels in (("a.jpg", photo), ("a.png", photo // 128 * 255)):
+        iio.imwrite(tmp_path / name, pixels)
+    cohort = cohort_of(tmp_path, "image_id,sex", "a,F")
+    assert [row.image.name for row in cohort.rows] == ["a.jpg"]
+    assert cohort.rows[0].labels == tmp_path / "a.png"
+    iio.imwrite(tmp_path / "a.png", photo)  # two photographs of one name
+    with pytest.raises(CohortError, match=r"row 2: a.jpg, a.png are called alike"):
+        cohort_of(tmp_path, "image_id,sex", "a,F")
+
+
 def test_results_of_an_earlier_run_are_neither_images_nor_labels(
     tmp_path: Path,
 ) -> None:
@@ -159,18 +174,38 @@ def test_a_table_none_of_whose_images_is_there_is_refused(tmp_path: Path) -> Non
         cohort_of(tmp_path, "image", "a")
 
 
+@pytest.mark.parametrize(
+    "suffix", [".png", ".jpg", ".JPEG", ".bmp", ".tif", ".tiff", ".nii", ".nii.gz"]
+)
+def test_names_are_matched_with_any_suffix_that_is_read(
+    tmp_path: Path, suffix: str
+) -> None:
+    (tmp_path / "images").mkdir()
+    (tmp_path / "masks").mkdir()
+    image, mask = f"images/Case 1{suffix}", "masks/case 1_Segmentation.PNG"
+    for name in (image, mask):
+        (tmp_path / name).touch()
+    cohort = cohort_of(tmp_path, "Image ID ,SEX", "case 1,F", "Case 2,M")
+    (row,) = cohort.rows
+    assert (row.image, row.labels) == (tmp_path / image, tmp_path / mask)
+    assert row.patient.sex == "female"
+
+
 @formats("tables without paths, where several files have one name")
 def test_a_name_that_two_files_have_is_refused(tmp_path: Path) -> None:
     pictures(tmp_path, "images/a.tif", "small/a.tif", "images/b.tif")
     with pytest.raises(CohortError) as caught:
         cohort_of(tmp_path, "image_id", "a", "b")
     assert str(caught.value) == (
-        "metadata.csv, row 2: 2 files are called so (images/a.tif, small/a.tif): name "
-        "the right one in a column of paths"
+        "metadata.csv, row 2: images/a.tif, small/a.tif are called alike: name the "
+        "right one in a column of paths"
     )
     pictures(tmp_path, "masks/b.tif", "masks/b_mask.tif")
-    with pytest.raises(CohortError, match=r"2 files are called so \(masks/b.tif"):
+    with pytest.raises(CohortError, match=r"row 2: masks/b.tif, masks/b_mask.tif are"):
         cohort_of(tmp_path, "image_id", "b")
+    pictures(tmp_path, "images/c.tif", "small/c.tif")
+    with pytest.raises(CohortError, match=r"2 rows \(2, 3\): are called alike: name"):
+        cohort_of(tmp_path, "image_id", "a", "c")  # one reason, told once
     cohort = cohort_of(tmp_path, "filename", "small/a.tif")
     assert cohort.rows[0].image == tmp_path / "small/a.tif"
 

@@ -23,7 +23,7 @@ from napari_dmoe.inference.running.segment import segment
 from napari_dmoe.inference.running.settings import InferenceSettings
 from napari_dmoe.inference.what_if.interpolation import interpolate
 from napari_dmoe.inference.what_if.sweep import MAJORITY, MIXTURE, sweep
-from napari_dmoe.inference.what_if.sweep_result import BEHAVIOUR
+from napari_dmoe.inference.what_if.sweep_result import BEHAVIOUR, SweepRecord
 from napari_dmoe.models.card import CardAttribute, ModelCard
 from napari_dmoe.models.checkpoint import LoadedModel, load_checkpoint
 from napari_dmoe.patient import Patient, PatientError
@@ -230,6 +230,41 @@ def test_the_record_of_a_sweep_holds_every_value(
     assert '"age"' not in swept.record().model_dump_json()
 
 
+def test_a_record_says_whether_the_attribute_matters(
+    race: LoadedModel, image: SpatialImage
+) -> None:
+    swept = sweep(race, image, attribute="race", patient=Patient(race="White"))
+    record = swept.record()
+    assert SweepRecord.model_validate_json(record.model_dump_json()) == record
+    assert (record.schema_version, record.says) == (2, swept.verdict.says)
+    assert record.verdict == swept.headline
+    assert (record.yardstick_of, record.reruns) == ("White", 3)
+    for found, each in zip(record.structures, swept.verdict.structures, strict=True):
+        assert (found.name, found.share) == (each.name, each.share)
+        assert max(found.shift, found.rerun) == each.yardstick
+    # Records of earlier versions, which held no verdict, are read as well.
+    known = {"attributes", "reference", "summary", "values", "statement"}
+    older = record.model_dump(mode="json", include=known) | {"schema_version": 1}
+    assert SweepRecord.model_validate(older).verdict == ""
+    with pytest.raises(ValueError, match="schema_version"):
+        SweepRecord.model_validate(older | {"schema_version": 3})
+
+
+def test_the_table_tells_shares_of_the_structure_and_the_verdict(
+    race: LoadedModel, image: SpatialImage
+) -> None:
+    swept = sweep(race, image, attribute="race", patient=Patient(race="White"))
+    name = swept.classes[1]
+    for row, value in zip(swept.rows(), swept.values, strict=True):
+        ours, theirs = value.labels == 1, swept.reference.labels == 1
+        share = (ours ^ theirs).sum() / (ours | theirs).sum()
+        assert row[f"{name} share that differs"] == pytest.approx(share)
+        assert row[f"{name} yardstick"] == swept.verdict.structures[0].yardstick
+        assert row["verdict"] == swept.headline
+        either = np.count_nonzero(value.labels | swept.reference.labels)
+        assert value.share == pytest.approx(value.n_different / either)
+
+
 def test_a_sweep_can_be_stopped_between_batches(
     race: LoadedModel, image: SpatialImage
 ) -> None:
@@ -256,14 +291,18 @@ def test_the_progress_names_the_values_and_the_images(
     steps: list[Progress] = []
     sweep(race, image, attribute="race", settings=ONE, progress=steps.append)
     values = ["value 1 of 3: Asian", "value 2 of 3: Black", "value 3 of 3: White"]
-    drawn = ["drawing the mask", "done"]
-    assert list(dict.fromkeys(s.message for s in steps)) == [*values, *drawn]
+    drawn, moved = ["drawing the mask", "done"], "picture moved by one pixel"
+    assert list(dict.fromkeys(s.message for s in steps)) == [*values, *drawn, moved]
     stack = np.zeros((5, 20, 24), np.uint8)
     steps = []
     sweep(race, stack, attribute="race", settings=ONE, progress=steps.append)
     said = [f"{value}, image {i} of 5" for i in range(1, 6) for value in values]
     told = list(dict.fromkeys(s.message for s in steps))
-    assert [message for message in told if message != drawn[0]] == [*said, "done"]
+    assert [message for message in told if message != drawn[0]] == [
+        *said,
+        "done",
+        moved,
+    ]
 
 
 def test_volumes_are_swept_one_value_after_another(
@@ -273,7 +312,7 @@ def test_volumes_are_swept_one_value_after_another(
     swept = sweep(unet, volume, attribute="severity", progress=steps.append)
     windows = {s.message for s in steps if "window" in s.message}
     assert "value 2 of 4: T2, window 1 of 4" in windows, windows
-    assert swept.summary.count("voxels") == 1
+    assert swept.summary.count("one voxel") == 2
     assert "voxels that differ" in swept.rows()[0]
     assert [value.name for value in swept.values] == ["T1", "T2", "T3", "T4"]
     alone = segment(unet, volume, Patient(severity="T3"))

@@ -18,6 +18,7 @@ from napari_dmoe.inference.pictures.colours import EXPERT_COLOURS
 from napari_dmoe.inference.results.segmentation import Segmentation
 from napari_dmoe.inference.what_if.steps import Swept
 from napari_dmoe.inference.what_if.sweep_result import Reference, Sweep, SweptValue
+from napari_dmoe.inference.what_if.verdict import Verdict, Yardstick
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.patient import Patient
 from napari_dmoe.viewer.layers.look import (
@@ -257,6 +258,7 @@ def a_sweep(result: Segmentation) -> Sweep:
         votes=np.zeros((3, 12, 9), np.uint8),
         regions=(),
         n_regions=0,
+        verdict=Verdict((), Yardstick((), (), (1.0, 1.0), "suspect", 0), (), ()),
     )
 
 

@@ -173,7 +173,7 @@ def test_the_worst_come_first(series: Desk) -> None:
         "Corrected (0)",
         "Worst first (12)",
         "Failed (0)",
-        "Leave out: go through the open images",
+        "Leave “out”: go through the open images",
     ]
     bar(series).actions_[3].trigger()
     wait(series)
@@ -337,3 +337,26 @@ def gc_images() -> list[Image]:
 
     gc.collect()
     return [each for each in gc.get_objects() if type(each) is Image]
+
+
+def test_thousands_of_images_leave_the_place_its_room(series: Desk) -> None:
+    pictures = series.session.pictures
+    many = [Picture(f"{i}", Path(f"/in/{i}.png")) for i in range(8729)]
+    pictures.fill(many, Path("/other"))
+    series.settle()
+    assert bar(series).place_button.text() == "–/8729"
+    assert "Images of other" in bar(series).place_button.toolTip()
+
+
+def test_while_a_series_goes_on_no_notification_tells_what_was_opened(
+    series: Desk, notifications: list[Notification]
+) -> None:
+    series.viewer.add_image(np.zeros(SHAPE, np.uint8), name="mine")
+    series.segment.gate.clear()
+    series.click_segment()
+    series.session.pictures.open(2)
+    series.qtbot.waitUntil(lambda: series.session.image.name == "im02")
+    series.qtbot.waitUntil(lambda: not series.dock.work.is_at_files)
+    series.segment.gate.set()
+    wait(series)
+    assert notifications == []

@@ -82,8 +82,8 @@ def test_another_bundled_model_gives_its_mask_and_the_difference(desk: Desk) -> 
     assert offered(desk) == ["age", OTHER_FILE]
     compare_with(desk, "age")
     assert names(desk) == [
-        *("eye", "eye / mask"),
-        *("eye / mask by age", "eye / difference"),
+        *("eye", "eye / difference"),
+        *("eye / mask", "eye / mask by age"),
     ]
     second = desk.viewer.layers["eye / mask by age"].data
     difference = desk.viewer.layers["eye / difference"]

@@ -165,6 +165,9 @@ def test_a_file_has_a_line_for_every_plane(viewer: ViewerModel) -> None:
     rows = file_rows(masks, (0, 0, 0))
     assert [row["t"] for row in rows] == [t for t in "012" for _ in range(4)]
     assert rows[1] == {
+        "id": image.name,
+        "severity": "unknown",
+        "model": "Fake",
         "t": "0",
         "measure": "cup",
         "value": "4",

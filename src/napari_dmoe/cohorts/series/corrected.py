@@ -103,6 +103,8 @@ def save_correction(
     CorrectionError
         When the table has no such image, its mask is gone, was changed since it was
         opened or is write-protected, or the labels do not fit it.
+    FinishedError
+        When the folder has no table of a series.
     FolderTaken
         When a series is running in that folder.
     FolderError, OSError
@@ -141,6 +143,8 @@ def _row_called(rows: Sequence[FinishedRow], name: str, file: str) -> FinishedRo
 def _mask_of(row: FinishedRow, opened: str | None) -> tuple[Path, Provenance]:
     """Return the mask of an image and its record, if they can be replaced."""
     path = row.mask
+    if not row.cells.get("labels"):
+        raise CorrectionError(f"no mask was made of {row.id}")
     record = None if path is None else recorded(path)
     if path is None or record is None:
         what = "mask" if path is None else "record of the mask"

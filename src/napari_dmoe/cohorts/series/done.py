@@ -38,8 +38,8 @@ class Done:
     """What became of it, in a word."""
     scores: tuple[RegionScore, ...] = ()
     """How well it agrees with the truth, where there is one that can be used."""
-    cells: Mapping[str, str] = field(default_factory=dict)
-    """The line of the table."""
+    cells: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """The line of the table, which may tell who the patient is."""
 
     @property
     def is_kept(self) -> bool:
@@ -86,23 +86,26 @@ def dice_summary(rows: Iterable[Mapping[str, str]]) -> str:
     found: dict[str, list[float]] = {}
     n = n_not_used = 0
     for row in rows:
-        n_not_used += TRUTH_NOT_USED in row.get("outcome", "")
+        is_not_used = TRUTH_NOT_USED in row.get("outcome", "")
+        is_met = row.get("truth") and row.get("status") != "failed" and not is_not_used
+        n_not_used += is_not_used
         dice: dict[str, float] = {}
         for region in scored_regions(row):
             with suppress(ValueError):  # empty where neither mask has the region
                 dice[region] = float(row[f"{region} Dice"])
-        n += bool(dice)
+        n += bool(dice or is_met)
         for region, value in dice.items():
             found.setdefault(region, []).append(value)
     if not found:
         return ""
     said = ", ".join(_said(region, values, n) for region, values in found.items())
     images = "1 image" if n == 1 else f"{n:,} images"
-    rest = f"; {n_not_used:,} truths could not be used" if n_not_used else ""
+    truths = "1 truth" if n_not_used == 1 else f"{n_not_used:,} truths"
+    rest = f"; {truths} could not be used" if n_not_used else ""
     return f"Dice over {images} with a truth: {said}{rest}"
 
 
 def _said(region: str, values: list[float], n: int) -> str:
     mean, median = statistics.fmean(values), statistics.median(values)
-    own = f" ({len(values):,} have it)" if len(values) != n else ""
+    own = f" (in {len(values):,} of them)" if len(values) != n else ""
     return f"{region} mean {mean:.3f}, median {median:.3f}{own}"

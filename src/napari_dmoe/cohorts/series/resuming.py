@@ -49,9 +49,12 @@ class SeriesOptions:
     priors: Priors | None = None
     """Shares of the values of unknown attributes, instead of the card's."""
     resume: bool = False
-    """Whether images are left that an earlier run did in the same way."""
+    """Whether images are left that an earlier run did in the same way, also those whose
+    masks were corrected since. Images that changed are done again; what is left of
+    them is set aside."""
     overwrite: bool = False
-    """Whether files are replaced that are no earlier results of the same image."""
+    """Whether files are replaced that are no earlier results of the same image. Masks
+    that were corrected are set aside."""
 
 
 @dataclass(frozen=True)

@@ -42,8 +42,6 @@ _FIXED = {
 }
 _SIZE = re.compile(r".+ \((?:px|mL|\S+[²³])\)|cup/disc \(\w+\)", re.S)
 _SCORE = re.compile(r".+ (?:Dice|IoU)", re.S)
-_HASH = 8
-"""Digits of a model's SHA-256 that tell two files of one name apart."""
 
 
 def series_row(
@@ -133,9 +131,7 @@ def run_for(
 
 def model_cell(record: Provenance) -> str:
     """Return the model's file, with the beginning of its hash."""
-    model = record.model
-    digits = f" ({model.sha256[:_HASH]})" if model.sha256 else ""
-    return f"{model.file or model.title}{digits}"
+    return record.model.named
 
 
 def settings_cell(record: Provenance) -> str:

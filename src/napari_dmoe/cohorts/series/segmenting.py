@@ -205,7 +205,7 @@ def _all_done(
             done.append(_done(each, series, hook))
             # A single image that fails leaves no table, but where there is one.
             if done[-1].error is None or len(outputs) > 1 or table.has_rows:
-                table.add(done[-1].row())
+                table.add(done[-1].cells)
             if tell is not None:
                 with suppress(
                     OSError, ValueError

@@ -51,10 +51,11 @@ def read_rows(path: Path) -> tuple[tuple[str, ...], list[Row]]:
     """
     rows: list[Row] = []
     try:
-        names, *lines = read_table(path, "image")
+        first, *lines = read_table(path, "image")
     except (TableError, ValueError) as error:
         why = f" {error}" if isinstance(error, TableError) else " is empty"
         raise NoSeriesTable(f"{path.name}{why}") from error
+    names = [unescaped(name) for name in first]
     if not set(names) >= _OURS:
         raise NoSeriesTable(f"{path.name} is no table of napari-dmoe")
     for line in lines:
@@ -148,8 +149,8 @@ class SeriesTable:
         What somebody has added to that row of an earlier table, in columns that are
         not ours, stays.
         """
-        own = self._own.get(_key(row), {})
-        self._rows.append({**row, **{k: v for k, v in own.items() if k not in row}})
+        own = {k: v for k, v in self._own.get(_key(row), {}).items() if k not in row}
+        self._rows.append({**row, **own} if own else row)
         self._is_complete = False
         n_rows = len(self._rows) + len(self._earlier)
         if n_rows <= _LONG or perf_counter() >= self._due:

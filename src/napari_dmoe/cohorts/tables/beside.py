@@ -121,7 +121,7 @@ class Neighbours:
     def has_few_values(self, path: Path) -> bool:
         """Say whether an image has two to eight values or colours."""
         if path not in self._few:
-            self._few[path] = _has_few_values(path)
+            self._few[path] = has_few_values(path)
         return self._few[path]
 
 
@@ -144,7 +144,8 @@ def _beginnings(stem: str) -> Iterator[str]:
             yield stem[:place]
 
 
-def _has_few_values(path: Path) -> bool:
+def has_few_values(path: Path) -> bool:
+    """Say whether a file holds two to eight values or colours; no JPEG is looked at."""
     if image_suffix(path) in (".jpg", ".jpeg"):  # its losses make many of few
         return False
     try:

@@ -8,6 +8,7 @@ never without a word.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -15,7 +16,12 @@ from pathlib import Path
 from napari_dmoe.attributes import name_key
 from napari_dmoe.cohorts.case import CohortError
 from napari_dmoe.cohorts.tables.matching import FolderFiles, files_below
-from napari_dmoe.cohorts.tables.reading import TableRows, images_told, read_rows_of
+from napari_dmoe.cohorts.tables.reading import (
+    TableRows,
+    columns_in,
+    images_told,
+    read_rows_of,
+)
 from napari_dmoe.foreign import printable
 from napari_dmoe.imaging.tables import TableError, read_table
 
@@ -127,6 +133,19 @@ def table_at(path: str | Path) -> Found:
             f"there is no cohort at {path}: expected a folder with {TABLE}, or a CSV "
             f"file{f' ({found.said})' if found.said else named}"
         )
+    return found
+
+
+def stated_there(source: str | Path, columns: Mapping[str, str]) -> dict[str, str]:
+    """Return what is stated of those columns alone that a table has.
+
+    Of what is no table, nothing: that is told when it is read.
+    """
+    found = dict(columns)
+    with suppress(OSError, CohortError):
+        header = columns_in(table_at(source).table or Path(source)).header
+        keys = {name_key(name) for name in header}
+        found = {k: v for k, v in columns.items() if name_key(k) in keys}
     return found
 
 

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PureWindowsPath
 from unicodedata import normalize
 
-from napari_dmoe.cohorts.tables.beside import RESULT_NAME, added_to
+from napari_dmoe.cohorts.tables.beside import RESULT_NAME, added_to, has_few_values
 from napari_dmoe.imaging.files import IMAGE_SUFFIXES, image_stem, image_suffix
+
+_SHOWN = 3
+"""Files of one name that a message names."""
 
 _TRUTH = (
     r"masks?|segmentations?|segs?|segm|labels?|labelmaps?|gts?|ground[_-]?truths?|truth"
@@ -36,7 +39,14 @@ _IS_TRUTH = re.compile(
 
 
 class AmbiguousNameError(ValueError):
-    """Several files have the name that is looked for."""
+    """Several files have the name that is looked for: names the first of them."""
+
+    reason = "are called alike: name the right one in a column of paths"
+
+    def __init__(self, names: Sequence[str]) -> None:
+        more = ", ..." if len(names) > _SHOWN else ""
+        self.names = ", ".join(names[:_SHOWN]) + more
+        super().__init__(f"{self.names} {self.reason}")
 
 
 @dataclass(frozen=True)
@@ -90,13 +100,13 @@ class FolderFiles:
     def _one(self, found: Iterable[Path]) -> Path | None:
         paths = list(found)
         if len(paths) > 1:
-            names = ", ".join(
-                path.relative_to(self.folder).as_posix() for path in paths[:3]
-            )
-            raise AmbiguousNameError(
-                f"{len(paths)} files are called so ({names}): name the right one in a "
-                "column of paths"
-            )
+            names = [
+                path.relative_to(self.folder).as_posix()
+                if path.is_relative_to(self.folder)
+                else path.name
+                for path in paths
+            ]
+            raise AmbiguousNameError(names)
         return paths[0] if paths else None
 
 
@@ -141,11 +151,37 @@ def _told_apart(folder: Path, listed: Iterable[tuple[Path, list[str]]]) -> Folde
             _add(images, path)
         elif _IS_TRUTH.fullmatch(stem):
             _add(labels, path, base)
+    _move_masks(images, labels)
     return FolderFiles(folder, images, labels)
 
 
+def _move_masks(images: dict[str, list[Path]], labels: dict[str, list[Path]]) -> None:
+    """Take for labels what is called like an image beside it and has few values.
+
+    Only what two files of one folder are called, but for the suffix, is looked at.
+    """
+    masks: set[Path] = set()
+    for paths in list(images.values()):
+        few = [path for path in paths if _is_mask_beside(path, paths)]
+        if len(paths) > 1 and len(few) == len(paths) - 1:
+            masks.update(few)
+    for path in sorted(masks):
+        _add(labels, path)
+        for key in _keys(path):
+            images[key].remove(path)
+
+
+def _is_mask_beside(path: Path, paths: Sequence[Path]) -> bool:
+    beside = [other for other in paths if other != path and other.parent == path.parent]
+    return bool(beside) and has_few_values(path)
+
+
+def _keys(path: Path, *also: str) -> list[str]:
+    return [*dict.fromkeys(map(_key, (path.name, image_stem(path), *also)))]
+
+
 def _add(index: dict[str, list[Path]], path: Path, *also: str) -> None:
-    for key in dict.fromkeys(map(_key, (path.name, image_stem(path), *also))):
+    for key in _keys(path, *also):
         index.setdefault(key, []).append(path)
 
 

@@ -27,7 +27,7 @@ from napari_dmoe.cohorts.tables.rows import (
 from napari_dmoe.cohorts.tables.subjects import marks_told, subjects_told
 from napari_dmoe.foreign import printable
 from napari_dmoe.imaging.files import IMAGE_SUFFIXES, image_suffix
-from napari_dmoe.imaging.tables import TableError, read_table, unescaped
+from napari_dmoe.imaging.tables import TableError, encoding_of, read_table, unescaped
 
 MAX_ROWS = 250_000
 """Cases that a table may have: more than any cohort that fits into one folder."""
@@ -118,7 +118,12 @@ def read_rows_of(
     except TableError as error:
         raise CohortError(f"{table.name} {error}") from error
     rows, kept_together = _with_subjects(rows, reader)
-    said = kept_together, *_of_files(rows, reader), *known.notices(drivers)
+    said = (
+        kept_together,
+        encoding_of(table).notice,
+        *_of_files(rows, reader),
+        *known.notices(drivers),
+    )
     return TableRows(
         rows,
         tuple(filter(None, said)),

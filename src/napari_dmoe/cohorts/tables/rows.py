@@ -205,7 +205,8 @@ class RowReader:
             image = self.image(values.get(columns.image or "", ""), number)
             labels = image and self._labels(values, image, number)
         except AmbiguousNameError as error:
-            raise RowError(self.table.name, number, str(error)) from error
+            told = error.reason, error.names
+            raise RowError(self.table.name, number, *told) from error
         if image is None:
             return None
         patient = self._patient(values)

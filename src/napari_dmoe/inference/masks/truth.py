@@ -2,13 +2,13 @@
 
 A pixel counts where the truth says what it is. It does not where the truth is below 0,
 because the labels do not reach it, or :data:`NOT_ANNOTATED` without being a class.
-Everything is counted plane by plane, so that a volume needs little memory.
+Everything is counted part by part, so that a volume needs little memory.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,9 @@ NOT_ANNOTATED = 255
 
 SAME, MISSED, TOO_MUCH, OTHER_CLASS = range(4)
 """Labels of a map of what is missed."""
+
+_PART = 2**16
+"""Samples that are counted at once, unless a plane has more."""
 
 MISSED_WORDS = ("the same", "missed", "too much", "another class")
 """What the labels of a map of what is missed mean."""
@@ -117,7 +120,7 @@ def confusion(
     """
     _check_shapes(labels, truth)
     counts = np.zeros((n_classes + 1) * n_classes, np.int64)
-    for ours, theirs in zip(*map(np.atleast_2d, (labels, truth)), strict=True):
+    for ours, theirs in _parts(labels, truth):
         said = says(theirs, n_classes)
         of_truth = theirs[said].astype(np.int64)
         if of_truth.size and int(of_truth.max()) >= n_classes:
@@ -157,13 +160,21 @@ def missed(
     """
     _check_shapes(labels, truth)
     found = np.zeros(np.shape(labels), np.uint8)
-    pairs = zip(*map(np.atleast_2d, (found, labels, truth)), strict=True)
-    for out, ours, theirs in pairs:  # views: what is written stays
+    for out, ours, theirs in _parts(found, labels, truth):  # views: they are filled
         differs = (ours != theirs) & says(theirs, n_classes)
         out[differs] = OTHER_CLASS
         out[differs & (ours == 0)] = MISSED
         out[differs & (theirs == 0)] = TOO_MUCH
     return found
+
+
+def _parts(*arrays: NDArray[Any]) -> Iterator[tuple[NDArray[Any], ...]]:
+    """Yield the same parts of arrays of one shape: some rows or planes at a time."""
+    shaped = [np.atleast_2d(each) for each in arrays]
+    n, row = len(shaped[0]), max(1, shaped[0][:1].size)
+    step = max(1, _PART // row)
+    for start in range(0, n, step):
+        yield tuple(each[start : start + step] for each in shaped)
 
 
 def says(truth: NDArray[Any], n_classes: int) -> NDArray[np.bool_]:

@@ -32,6 +32,10 @@ METADATA_KEY = "napari-dmoe"
 RESEARCH_ONLY = "Research use only, not a medical device, never a clinical decision."
 
 
+_HASH = 8
+"""Digits of a model's SHA-256 that tell two files of one name apart."""
+
+
 class DriverRecord(BaseModel, frozen=True, extra="forbid"):
     """Which routers of one attribute were used, and with what weight."""
 
@@ -182,6 +186,12 @@ class ModelRecord(BaseModel, frozen=True, extra="forbid"):
     class_spans: ClassSpans | None = None
     """What its card states of the sizes in its training cases; None in older records,
     and where it states nothing."""
+
+    @property
+    def named(self) -> str:
+        """Its file as tables name it, with the beginning of its hash."""
+        digits = f" ({self.sha256[:_HASH]})" if self.sha256 else ""
+        return f"{self.file or self.title}{digits}"
 
 
 class Provenance(Stated, frozen=True, extra="forbid"):

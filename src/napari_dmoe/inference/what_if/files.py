@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -95,7 +96,7 @@ def save_sweep(
         When a file cannot be written.
     """
     how: Any = {"image": image, "grid": sweep.grid, "file_format": file_format}
-    stem = output_stem(stem)
+    name, stem = stem, output_stem(stem)
     whole = ResultWriter.of(folder, stem, record=sweep.record(), **how)
     picture, table, record = map(whole.path, ("sweep.png", "sweep.csv", "sweep.json"))
     values = [
@@ -131,8 +132,17 @@ def save_sweep(
     write_text(record, whole.record)  # by which the next run knows picture and table
     with atomic_path(picture) as partial:
         iio.imwrite(partial, sweep_picture(image, sweep), extension=".png")
-    write_table(table, sweep.rows())
+    write_table(table, list(_rows(name, sweep)))
     return SavedSweep(tuple(labels), sensitivity, differs, picture, table, record)
+
+
+def _rows(name: str, sweep: Sweep) -> Iterator[dict[str, Any]]:
+    """Yield the table's rows, which begin as those of a series do."""
+    for value, row in zip(sweep.values, sweep.rows(), strict=True):
+        record = value.provenance
+        ran = {each.attribute: each.value or "unknown" for each in record.drivers}
+        swept = {each: row[each] for each in sweep.attributes}
+        yield {"id": name, **ran, **swept, "model": record.model.named, **row}
 
 
 @dataclass(frozen=True)

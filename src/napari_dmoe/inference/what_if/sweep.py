@@ -7,6 +7,7 @@ behaves, which is not the same as what the attribute means for a body.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -28,10 +29,16 @@ from napari_dmoe.inference.what_if.sweep_result import (
     Sweep,
     SweptValue,
 )
+from napari_dmoe.inference.what_if.verdict import Verdict, Yardstick, judge
+from napari_dmoe.inference.what_if.yardstick import (
+    moved_masks,
+    n_moves,
+    yardstick_of,
+)
 from napari_dmoe.models.card import CardAttribute
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.patient import Patient
-from napari_dmoe.progress import ProgressHook, Words, numbered, silent
+from napari_dmoe.progress import ProgressHook, Words, numbered, part_of, silent
 
 
 def sweep(
@@ -66,7 +73,8 @@ def sweep(
     Returns
     -------
     Sweep
-        A result for each value, and where and by how much they differ.
+        A result for each value, where and by how much they differ, and whether that is
+        more than what a shift by one pixel makes.
 
     Raises
     ------
@@ -84,6 +92,10 @@ def sweep(
     What all are compared with is the patient's own value. Where that is unknown, it is
     the mixture that :func:`segment` makes, or, for volumes, the majority of the values,
     as the mixture would need all volumes of scores at once.
+
+    What the verdict is held against takes further runs, on the picture moved by one
+    pixel (three for one plane, in one batch, else one), for that value or, where it is
+    unknown, the one whose mask is nearest to what all are compared with.
 
     Examples
     --------
@@ -104,14 +116,28 @@ def sweep(
         choices.append(choose_routers(loaded, plan.patient, settings, priors))
     votes = Votes(loaded.config.n_classes)
     results: list[Segmentation] = []
-    hook = progress or silent
+    hook, n_values = progress or silent, len(plan.places)
+    n_runs = n_values + n_moves(loaded, image)
+    part = part_of(hook, 0, n_runs, width=n_values)
     for result in segment_variants(
-        loaded, image, choices, settings, hook, swept=plan.names, words=plan.words()
+        loaded, image, choices, settings, part, swept=plan.names, words=plan.words()
     ):
-        if len(results) < len(plan.places):
+        if len(results) < n_values:
             votes.add(result.labels)
         results.append(result)
-    return _assembled(plan, results, votes, image)
+    reference, values = _compared(plan, results, votes, image)
+    place = _place_of_yardstick(reference, values)
+    part = part_of(hook, n_values, n_runs, width=n_runs - n_values)
+    chosen = results[place]
+    moved = moved_masks(
+        loaded, image, choices[place], settings, like=chosen, progress=part
+    )
+    trained = [value.labels for value in values if not value.untrained]
+    yardstick = yardstick_of(
+        values[place].name, chosen, moved, trained or [chosen.labels]
+    )
+    verdict = _judged(plan, values, yardstick)
+    return _assembled(plan, reference, values, votes, verdict, image)
 
 
 def notices_before(
@@ -196,9 +222,10 @@ def _swept(
     return tuple(known[name] for name in names)
 
 
-def _assembled(
+def _compared(
     plan: _Plan, results: list[Segmentation], votes: Votes, image: SpatialImage
-) -> Sweep:
+) -> tuple[Reference, tuple[SweptValue, ...]]:
+    """Return what the values are compared with, and how they compare."""
     own, n = plan.own, len(plan.places)
     if own is not None:
         name = ", ".join(plan.value_names(plan.places[own]))
@@ -213,11 +240,43 @@ def _assembled(
         _value(plan, number, result, reference, image)
         for number, result in enumerate(results[:n])
     )
-    masks = [(value.name, value.labels) for value in values]
+    return reference, values
+
+
+def _place_of_yardstick(reference: Reference, values: tuple[SweptValue, ...]) -> int:
+    """Return the value that is run again: the patient's own, or the nearest."""
+    if reference.place is not None:
+        return reference.place
+    places = range(len(values))
+    return min(places, key=lambda i: (bool(values[i].untrained), values[i].n_different))
+
+
+def _judged(
+    plan: _Plan, values: tuple[SweptValue, ...], yardstick: Yardstick
+) -> Verdict:
+    return judge(
+        [(value.name, value.labels) for value in values],
+        classes=values[0].result.classes,
+        dice_own=[value.dice for value in values],
+        untrained=[value.name for value in values if value.untrained],
+        yardstick=yardstick,
+        shape=plan.shape,
+    )
+
+
+def _assembled(
+    plan: _Plan,
+    reference: Reference,
+    values: tuple[SweptValue, ...],
+    votes: Votes,
+    verdict: Verdict,
+    image: SpatialImage,
+) -> Sweep:
+    masks, labels = [(value.name, value.labels) for value in values], reference.labels
     differs = np.zeros(labels.shape, np.uint8)
     for _, mask in masks:
         differs += mask != labels
-    frame = label_frame(results[0], image)
+    frame = label_frame(values[0].result, image)
     regions, n_regions = flipping_regions(votes, masks, labels, frame)
     return Sweep(
         attributes=plan.names,
@@ -230,6 +289,7 @@ def _assembled(
         votes=votes.counts,
         regions=regions,
         n_regions=n_regions,
+        verdict=verdict,
     )
 
 
@@ -249,6 +309,8 @@ def _value(
 ) -> SweptValue:
     measured = measure_mask(result.labels, result, image)
     names = plan.value_names(plan.places[number])
+    n_different = int(np.count_nonzero(result.labels != reference.labels))
+    n_either = int(np.count_nonzero(result.labels | reference.labels))
     return SweptValue(
         name=", ".join(names),
         values=names,
@@ -257,7 +319,8 @@ def _value(
         sizes=measured.sizes,
         ratio=measured.ratio,
         dice=class_dice(result.labels, reference.labels, len(result.classes)),
-        n_different=int(np.count_nonzero(result.labels != reference.labels)),
+        n_different=n_different,
+        share=n_different / n_either if n_either else math.nan,
         untrained=tuple(
             value
             for attribute, value in zip(plan.attributes, names, strict=True)

@@ -26,6 +26,9 @@ TILE = 300
 MOST_COLUMNS = 6
 
 _GAP, _CAPTION, _LINE = 8, 24, 18
+_LARGE, _LARGE_LINE = 15, 24
+_PLAIN = str.maketrans({"²": "2", "³": "3", "“": '"', "”": '"'})
+"""What the font that comes with Pillow lacks."""
 _INK, _PAPER = (30, 30, 30), (255, 255, 255)
 _CHANGE = np.array(MARK_COLOUR, np.float32)
 
@@ -43,9 +46,8 @@ def sweep_picture(image: SpatialImage, sweep: Sweep) -> Picture:
     tiles = list(zip(titles, drawn, strict=True))
     tiles.append(("where the label changes", plane.with_change(sweep.entropy)))
     columns = sweep.shape[1] if len(sweep.shape) == 2 else min(len(tiles), MOST_COLUMNS)
-    # The font that comes with Pillow lacks raised digits.
-    text = f"{sweep.summary} {RESEARCH_ONLY}".translate({ord("²"): "2", ord("³"): "3"})
-    return _laid_out(tiles, columns, text)
+    said = (sweep.headline, f"{sweep.background} {RESEARCH_ONLY}")
+    return _laid_out(tiles, columns, *(each.translate(_PLAIN) for each in said))
 
 
 class _Plane:
@@ -102,13 +104,18 @@ class _Plane:
         return tinted[self.flips]
 
 
-def _laid_out(tiles: list[tuple[str, Picture]], columns: int, text: str) -> Picture:
+def _laid_out(
+    tiles: list[tuple[str, Picture]], columns: int, headline: str, text: str
+) -> Picture:
     pictures = [(name, _fitted(picture)) for name, picture in tiles]
     height = max(picture.height for _, picture in pictures) + _CAPTION + _GAP
     n_rows = -(-len(pictures) // columns)
     width = columns * (TILE + _GAP) + _GAP
+    heads = textwrap.wrap(headline, width // 9)
     lines = textwrap.wrap(text, width // 7)
-    size = (width, n_rows * height + _GAP + _LINE * len(lines) + _GAP)
+    begin = n_rows * height + _GAP
+    below = begin + _LARGE_LINE * len(heads)
+    size = (width, below + _LINE * len(lines) + _GAP)
     page = Image.new("RGB", size, _PAPER)
     draw, font = ImageDraw.Draw(page), ImageFont.load_default()
     for number, (name, picture) in enumerate(pictures):
@@ -116,8 +123,11 @@ def _laid_out(tiles: list[tuple[str, Picture]], columns: int, text: str) -> Pict
         place = (_GAP + column * (TILE + _GAP), _GAP + row * height)
         draw.text((place[0], place[1] + 4), name, _INK, font)
         page.paste(picture, (place[0], place[1] + _CAPTION))
+    large = ImageFont.load_default(_LARGE)
+    for number, line in enumerate(heads):
+        draw.text((_GAP, begin + number * _LARGE_LINE), line, _INK, large)
     for number, line in enumerate(lines):
-        draw.text((_GAP, n_rows * height + _GAP + number * _LINE), line, _INK, font)
+        draw.text((_GAP, below + number * _LINE), line, _INK, font)
     return np.asarray(page)
 
 

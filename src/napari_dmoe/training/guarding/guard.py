@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -60,6 +60,8 @@ class Guard(BaseModel):
     subject : str, optional
         The column of the table that tells of which patient or lesion a case is; by
         default it is found by its name.
+    columns : mapping of str to str
+        What columns of the table mean, where that is not what their names say.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -69,6 +71,7 @@ class Guard(BaseModel):
     n: int = Field(PLANES, gt=0)
     seed: int = Field(GUARD_SEED, ge=0)
     subject: str | None = None
+    columns: Mapping[str, str] = Field(default_factory=dict)
 
     @property
     def n_drawn(self) -> int:
@@ -125,7 +128,9 @@ def guard_cases(
     if guard.kind == "phantoms":
         return _drawn(guard, card, progress)
     drivers = [attribute.name for attribute in card.attributes]
-    cohort = read_cohort(guard.name, subject=guard.subject, drivers=drivers)
+    cohort = read_cohort(
+        guard.name, subject=guard.subject, drivers=drivers, columns=guard.columns
+    )
     places = [i for i, row in enumerate(cohort.rows) if row.labels is not None]
     if not places:
         raise TrainingError(

@@ -77,7 +77,7 @@ def cohort_of(
     Parameters
     ----------
     task : TrainingTask
-        Names it, and the column that tells subjects.
+        Names it, the column that tells subjects, and what others mean.
     drivers : iterable of str
         Attributes that drive the model, or are to.
     settings : TrainSettings
@@ -92,7 +92,9 @@ def cohort_of(
     """
     groups = (settings.group_by or "").split(",")
     used = [*drivers, *(name.strip() for name in groups if name.strip())]
-    cohort = read_cohort(task.cohort, subject=task.subject, drivers=used)
+    cohort = read_cohort(
+        task.cohort, subject=task.subject, drivers=used, columns=task.columns
+    )
     for notice in cohort.notices:
         notices.note(notice)
     return cohort

@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from napari_dmoe.cohorts.case import Case, CohortError
+from napari_dmoe.cohorts.tables.finding import stated_there
 from napari_dmoe.models.card import ModelCard
 from napari_dmoe.models.checkpoint import LoadedModel, load_checkpoint
 from napari_dmoe.progress import ProgressHook, silent
@@ -162,7 +163,11 @@ def _guard_of(task: TrainingTask, card: ModelCard) -> Guard:
     """Return the guard that a task names; none where it names none."""
     if task.guard is None:
         return Guard()
-    return guard_named(task.guard, card, subject=task.subject)
+    guard = guard_named(task.guard, card, subject=task.subject)
+    if guard.kind != "cohort":
+        return guard
+    both = stated_there(guard.name, task.columns)
+    return guard.model_copy(update={"columns": {**both, **task.guard_columns}})
 
 
 def _of_the_guard(error: Exception) -> str:

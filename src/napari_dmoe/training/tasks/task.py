@@ -78,6 +78,12 @@ class TrainingTask(Stated):
     subject : str, optional
         The column of both tables that says whom or what an image is of, so that no
         split parts them; by default one that is called so is found.
+    columns : mapping of str to str
+        What columns of both tables mean, by their names, where that is not what their
+        names say, as in :func:`napari_dmoe.cohorts.datasets.read_cohort`. Of the
+        guard's table those count that it has.
+    guard_columns : mapping of str to str
+        The same of the guard's table alone, which goes before.
     data : str, optional
         What the images are, in words, for the model's card.
     preset : str, optional
@@ -106,6 +112,8 @@ class TrainingTask(Stated):
     new_attribute: str | None = None
     guard: str | None = None
     subject: str | None = None
+    columns: Mapping[str, str] = Field(default_factory=dict)
+    guard_columns: Mapping[str, str] = Field(default_factory=dict)
     data: str | None = None
     preset: str | None = None
     settings: Mapping[str, Any] = Field(default_factory=dict)

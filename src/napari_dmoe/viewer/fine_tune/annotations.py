@@ -6,17 +6,19 @@ Which labels belong to which image is settled in
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from napari_dmoe.cohorts.case import Case
+from napari_dmoe.cohorts.labels import OUTSIDE
 from napari_dmoe.imaging.frames import Frames
 from napari_dmoe.imaging.label_values import foreground_value
 from napari_dmoe.imaging.lazy import in_memory
 from napari_dmoe.imaging.spatial import SPATIAL_AXES, SpatialImage
+from napari_dmoe.viewer.layers.label_meanings import NOTHING
 
 if TYPE_CHECKING:
     from napari_dmoe.models.card import ModelCard
@@ -78,11 +80,18 @@ class Painted:
     """Planes, or volumes for a 3D model, that are annotated."""
 
 
-def look_through(placed: SpatialImage, dims: int, annotation: Annotation) -> Painted:
+def look_through(
+    placed: SpatialImage,
+    dims: int,
+    annotation: Annotation,
+    meanings: Mapping[int, int] | None = None,
+) -> Painted:
     """Look through labels; plane by plane, so that other threads have their turn.
 
-    `placed` is what :func:`on_image` returns; the model sees `dims` axes at once.
+    `placed` is what :func:`on_image` returns; the model sees `dims` axes at once. What
+    a person said of labels is in `meanings`.
     """
+    placed = as_meant(placed, annotation, meanings)
     parts = np.atleast_2d(in_memory(placed.data))
     values = frozenset(int(v) for part in parts for v in np.unique(part))
     return Painted(values, len(annotated_frames(placed, dims, annotation)))
@@ -122,7 +131,10 @@ def content_of(
 
 def _no_class(label: int, card: ModelCard) -> str:
     listed = ", ".join(f"{i} {name}" for i, name in enumerate(card.classes))
-    return f"Label {label} stands for no class of the model: it has {listed}."
+    return (
+        f"Label {label} stands for no class of the model: it has {listed}. Say what it "
+        "is below the result, under LABELS."
+    )
 
 
 def annotated_frames(
@@ -132,10 +144,38 @@ def annotated_frames(
     frames = Frames(placed, SPATIAL_AXES[-dims:], upright=True)
     if len(frames) == 1:
         return [0]
-    empty = 0 if annotation.unlabelled is None else annotation.unlabelled
+    empty = 0 if annotation.unlabelled in (None, OUTSIDE) else annotation.unlabelled
     return [
         i for i in range(len(frames)) if (np.asarray(frames[i].data) != empty).any()
     ]
+
+
+def as_meant(
+    placed: SpatialImage, annotation: Annotation, meanings: Mapping[int, int] | None
+) -> SpatialImage:
+    """Return labels as a person said that they are to be read.
+
+    Parameters
+    ----------
+    placed : SpatialImage
+        Labels as they were painted.
+    annotation : Annotation
+        How they are read otherwise.
+    meanings : mapping of int to int, optional
+        Which class each label stands for, or that it is not annotated; labels that are
+        not in it stay.
+    """
+    if not meanings:
+        return placed
+    nothing = OUTSIDE if annotation.unlabelled is None else annotation.unlabelled
+    values = np.array(in_memory(placed.data), np.int32)
+    found = values.copy()
+    for label, stands_for in meanings.items():
+        if label == stands_for:
+            continue
+        number = annotation.background if stands_for == 0 else stands_for
+        values[found == label] = nothing if stands_for == NOTHING else number
+    return replace(placed, data=values)
 
 
 def copied(placed: SpatialImage) -> SpatialImage:
@@ -155,12 +195,15 @@ class Snapshot:
     """What to call the cases: no name of a layer leaves the viewer."""
     phantom: str | None = None
     """Kind of phantom that the image was drawn as; None where it may be a real one."""
+    meanings: Mapping[int, int] | None = None
+    """Which class each label stands for, where a person said it."""
 
     def cases(self, dims: int, annotation: Annotation) -> list[Case]:
         """Return a case for each annotated frame, labelled as it was painted."""
         along = SPATIAL_AXES[-dims:]
+        meant = as_meant(self.labels, annotation, self.meanings)
         images, labels = (
-            Frames(each, along, upright=True) for each in (self.image, self.labels)
+            Frames(each, along, upright=True) for each in (self.image, meant)
         )
         return [
             Case(
@@ -170,5 +213,5 @@ class Snapshot:
                 self.patient,
                 phantom=self.phantom,
             )
-            for frame in annotated_frames(self.labels, dims, annotation)
+            for frame in annotated_frames(meant, dims, annotation)
         ]

@@ -23,6 +23,7 @@ from napari_dmoe.viewer.fine_tune.annotations import (
 )
 from napari_dmoe.viewer.layers.labels_on import fits, on_image
 from napari_dmoe.viewer.layers.records import is_map
+from napari_dmoe.viewer.layers.undecided import LABELS, LOOKS_KEY
 from napari_dmoe.viewer.session.belonging import named_after
 from napari_dmoe.viewer.session.checks import image_problem, patient_problem
 from napari_dmoe.viewer.session.results import Result
@@ -98,7 +99,7 @@ def find_pairs(session: Session, annotation: Annotation, look: Look) -> list[Pai
     """
     if session.model is None:
         return []
-    images, labels, card = session.images(), _labels(session), session.model.card
+    images, labels, card = session.images(), labels_of(session), session.model.card
     search = _Search(session, card, annotation, look, images, labels)
     return [pair for image in images for pair in search.pairs(image)]
 
@@ -127,6 +128,9 @@ class _Search:
             for result in self.session.results_of(other):
                 if result.mask() is layer:
                     return _own_bond(result) if other is image else None
+        if layer.metadata.get(LOOKS_KEY) == LABELS:  # somebody said, or was told, whose
+            owner = self.session.showing.image_of(layer)
+            return Bond.NAME if owner is image else None
         named = named_after(layer.name, [each.name for each in self.images])
         if named is not None:
             return Bond.NAME if self.images[named] is image else None
@@ -178,7 +182,7 @@ def _with_choice(pairs: Sequence[Pair]) -> Iterator[Pair]:
         is_open &= not is_sure
 
 
-def _labels(session: Session) -> list[Labels]:
+def labels_of(session: Session) -> list[Labels]:
     """Return the labels that somebody may have painted; the topmost first."""
     viewer = session.viewer
     return [

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary, WeakSet
@@ -11,6 +12,7 @@ import numpy as np
 from napari.layers import Labels, Layer
 from qtpy.QtCore import Signal
 
+from napari_dmoe.cohorts.labels import OUTSIDE
 from napari_dmoe.viewer.bench import Bench, Control
 from napari_dmoe.viewer.fine_tune.annotations import (
     Painted,
@@ -18,9 +20,14 @@ from napari_dmoe.viewer.fine_tune.annotations import (
     look_through,
     unknown_in_all,
 )
-from napari_dmoe.viewer.fine_tune.pairs import Pair, find_pairs
+from napari_dmoe.viewer.fine_tune.pairs import Pair, find_pairs, labels_of
 from napari_dmoe.viewer.fine_tune.pairs_view import PairsSection
 from napari_dmoe.viewer.fine_tune.words import pair_row
+from napari_dmoe.viewer.layers.label_meanings import (
+    NOT_ANNOTATED,
+    class_map,
+    meanings_of,
+)
 from napari_dmoe.viewer.layers.labels_on import on_image
 from napari_dmoe.viewer.layers.measuring import CHANGES_OF_A_MASK, Edits, edits_of
 from napari_dmoe.viewer.layers.placement import to_image
@@ -51,7 +58,7 @@ class PairsControl(Control):
     ) -> None:
         super().__init__(bench, section)
         session, changes = bench.session, bench.session.subject_changes
-        self._section, self.reading = section, reading
+        self._section, self._reading = section, reading
         self._pairs: list[Pair] = []
         self._said: dict[tuple[int, int], bool] = {}
         self._followed: WeakSet[Layer] = WeakSet()
@@ -68,6 +75,19 @@ class PairsControl(Control):
         )
         self._measuring.arrived.connect(self.refresh.soon)
         section.ticked.connect(self._on_ticked)
+
+    def reading(self) -> Annotation:
+        """Return how labels are to be read now."""
+        annotation = self._reading()
+        stated = [meanings_of(each) for each in labels_of(self._session)]
+        is_partly = any(NOT_ANNOTATED in each.values() for each in stated)
+        if annotation.unlabelled is None and is_partly:
+            return replace(annotation, unlabelled=OUTSIDE)
+        return annotation
+
+    def _meanings(self, labels: Labels) -> dict[int, int] | None:
+        model = self._session.model
+        return None if model is None else class_map(labels, model.card.classes)
 
     @property
     def chosen(self) -> tuple[Pair, ...]:
@@ -89,7 +109,8 @@ class PairsControl(Control):
             if image is not None and labels is not None:
                 pixels, placed = to_image(image, dims), on_image(image, labels, dims)
                 whom, drawn = session.patient_of(image), session.phantom_of(image)
-                taken.append(Snapshot(pixels, placed, whom, number, drawn))
+                meant = self._meanings(labels)
+                taken.append(Snapshot(pixels, placed, whom, number, drawn, meant))
         return taken
 
     def why_not(self) -> str:
@@ -127,8 +148,9 @@ class PairsControl(Control):
     ) -> Painted | None:
         """Find out what is painted, aside where the labels are large."""
         dims, size = self._session.dims, int(np.prod(placed.data.shape))
-        key = (placed.axes, dims, annotation.unlabelled)
-        look = partial(look_through, placed, dims, annotation)
+        meanings = self._meanings(labels)
+        key = placed.axes, dims, annotation.unlabelled, _key(meanings)
+        look = partial(look_through, placed, dims, annotation, meanings)
         return self._measuring.of(labels, key, size, look)
 
     def _is_ticked(self, pair: Pair) -> bool:
@@ -162,3 +184,7 @@ class PairsControl(Control):
         if place < len(self._pairs):
             self._said[self._pairs[place].key] = is_ticked
             self.shown.emit()
+
+
+def _key(meanings: Mapping[int, int] | None) -> tuple[tuple[int, int], ...]:
+    return () if meanings is None else tuple(sorted(meanings.items()))

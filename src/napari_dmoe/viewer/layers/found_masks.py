@@ -6,23 +6,28 @@ Knows no Qt.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from napari.layers import Image, Labels, Layer
+from numpy.typing import NDArray
 
+from napari_dmoe.imaging.files import read_labels
 from napari_dmoe.imaging.label_values import counted, of_one_class
-from napari_dmoe.imaging.mask_likeness import Judgement, judge
+from napari_dmoe.imaging.mask_likeness import Judgement, judge, numbers_of
+from napari_dmoe.imaging.spatial import ImageError
 from napari_dmoe.viewer.layers.labels_on import fits
 from napari_dmoe.viewer.layers.look import mask_look
 from napari_dmoe.viewer.layers.names import layer_name
 from napari_dmoe.viewer.layers.placement import LayerData, place_of
 from napari_dmoe.viewer.layers.undecided import (
+    IMAGE,
     LABELS,
     LOOKS_KEY,
     NUMBERED,
+    path_of,
     picture_of,
     seen,
     stem_of,
@@ -99,8 +104,61 @@ def as_labels(layer: Image, labels: Any, owner: Image | None) -> LayerData:
     It lies where the image lies that it belongs to, if it has no place of its own.
     """
     where = layer if owner is None or is_placed(layer) else owner
-    name = str(layer.name)
-    if owner is not None and NUMBERED.search(name):  # its file is called as its image
-        name = layer_name(str(owner.name), LABELS)
+    name = named_for(str(layer.name), owner)
     said = {**layer.metadata, LOOKS_KEY: LABELS}
     return labels, place_of(where) | {"name": name, "metadata": said}, "labels"
+
+
+def named_for(name: str, owner: Image | None) -> str:
+    """Return the name of labels, another one where they are called as their image."""
+    if owner is None:
+        return name
+    plain_name, of_owner = (NUMBERED.sub("", each) for each in (name, str(owner.name)))
+    return layer_name(str(owner.name), LABELS) if plain_name == of_owner else name
+
+
+@dataclass(frozen=True)
+class SamplesOf:
+    """The samples of an Image layer that is a mask, without the layer."""
+
+    samples: NDArray[Any]
+    is_colour: bool
+    path: Path | None
+    """The file that they came from."""
+    shape: tuple[int, ...]
+
+    @classmethod
+    def layer(cls, layer: Image) -> SamplesOf:
+        """Return those of a layer; not copied."""
+        shape = picture_of(layer).shape
+        return cls(layer.data, bool(layer.rgb), path_of(layer), shape)
+
+    def labels(self) -> tuple[NDArray[Any], tuple[str, ...]]:
+        """Return what labels they are, and what was understood; called in a job.
+
+        A picture in colour is read anew: napari took the colours of its palette.
+
+        Raises
+        ------
+        ValueError
+            When they are no labels.
+        """
+        if self.is_colour and self.path is not None:
+            try:
+                read = read_labels(self.path)
+            except (ImageError, OSError):
+                read = None
+            if read is not None and read.data.shape == self.shape:
+                values, said = numbers_of(np.asarray(read.data))
+                return values, (*read.notices, *said)
+        return numbers_of(self.samples, is_colour=self.is_colour)
+
+
+def as_it_was(layer: Image) -> dict[str, Any]:
+    """Return what makes the same Image layer anew, known to be an image."""
+    return {
+        **place_of(layer),
+        "name": str(layer.name),
+        "rgb": bool(layer.rgb),
+        "metadata": {**layer.metadata, LOOKS_KEY: IMAGE},
+    }

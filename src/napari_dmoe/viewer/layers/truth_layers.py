@@ -125,11 +125,10 @@ def laid(labels: Labels, image: Image) -> Laid:
     """
     seen, names = seen_image(image)
     dims = min(image.ndim, 3)
-    is_named = any(not name.startswith("axis") for name in labels.axis_labels)
-    own = axis_names(labels, dims) if is_named else ()
-    if not own and labels.ndim <= len(names):
-        own = names if labels.ndim == len(names) else names[-labels.ndim :]
-    own = own or axis_names(labels, dims)
+    own = axis_names(labels, dims)
+    is_named = {"y", "x"} <= {str(name).strip().lower() for name in labels.axis_labels}
+    if not is_named and labels.ndim == len(names):
+        own = names  # nobody named its axes: they are the image's
     affine, unit = in_world(labels, own)
     data = labels.data[0] if labels.multiscale else labels.data
     placed = SpatialImage(data, own, affine, unit)

@@ -7,6 +7,7 @@ it is no image to be segmented. Knows no Qt.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from weakref import WeakKeyDictionary
 
@@ -70,6 +71,20 @@ def _is_new(layer: Labels) -> bool:
     return bool(layer.source.path) and layer.source.sample is None
 
 
+def dropped_results_of(viewer: ViewerModel | None) -> list[Labels]:
+    """Return masks with a record that were opened as files, and not by the dock."""
+    layers = [] if viewer is None else list(viewer.layers)
+    return [
+        each
+        for each in layers
+        if isinstance(each, Labels)
+        and each.source.path
+        and METADATA_KEY in each.metadata
+        and LOOKS_KEY not in each.metadata
+        and stays(viewer, each)
+    ]
+
+
 def decide(layer: Layer, what: str) -> None:
     """Take note in a layer what it is: :data:`IMAGE` or :data:`LABELS`."""
     layer.metadata = {**layer.metadata, LOOKS_KEY: what}
@@ -81,6 +96,12 @@ def picture_of(layer: Layer) -> Picture:
     if layer not in _PICTURES:
         _PICTURES[layer] = seen(layer)
     return _PICTURES[layer]
+
+
+def note_file(layer: Layer, path: Path) -> None:
+    """Take note which file a layer's samples came from, where napari does not know."""
+    named = replace(seen(layer), stem=stem_of(path), folder=path.parent.name)
+    _PICTURES[plain(layer)] = named
 
 
 def seen(layer: Layer) -> Picture:

@@ -196,6 +196,8 @@ class BrowseControl(Control):
             self._open()  # somebody went on meanwhile
             return ""
         said = self._show(picture, loaded)
+        if self._work.is_busy:  # a series goes on: no notification for each image
+            return said
         return f"Opened {picture.name}. {said}".rstrip()
 
     def _show(self, picture: Picture, loaded: Loaded) -> str:

@@ -13,8 +13,9 @@ from napari_dmoe.viewer.ui import icons, parts
 from napari_dmoe.viewer.ui.theme import set_tone
 
 _PREVIOUS, _NEXT = "Previous image", "Next image"
-_NARROW = 22
-_BETWEEN = 2
+_NARROW = 18
+_BETWEEN = 1
+_MANY = 1000  # so many leave no room for a word in the narrowest dock
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class BrowseState:
     def text(self) -> str:
         """The place among the images, as a person counts."""
         place = "–" if self.place is None else f"{self.place + 1}"
-        return f"{place} of {self.n}"
+        return f"{place} of {self.n}" if self.n < _MANY else f"{place}/{self.n}"
 
 
 class BrowseBar(QWidget):
@@ -67,8 +68,7 @@ class BrowseBar(QWidget):
         self.next_button.clicked.connect(lambda: self.step_requested.emit(1))
         self.place_button = QPushButton()
         self.place_button.setAccessibleName("Which images are gone through")
-        fixed = QSizePolicy.Policy.Fixed
-        self.place_button.setSizePolicy(fixed, fixed)
+        _as_high_as_the_row(self.place_button)
         self.menu = QMenu(self)
         self.menu.aboutToShow.connect(self.menu_requested)
         self.place_button.setMenu(self.menu)
@@ -116,7 +116,7 @@ class BrowseBar(QWidget):
             self.actions_.append(action)
         if series:
             self.menu.addSeparator()
-            leave = QAction(f"Leave {series}: go through the open images", self.menu)
+            leave = QAction(f"Leave “{series}”: go through the open images", self.menu)
             leave.triggered.connect(lambda: self.leave_requested.emit())
             self.menu.addAction(leave)
             self.actions_.append(leave)
@@ -127,4 +127,11 @@ def _step(name: str, icon: icons.Name) -> QPushButton:
     icons.give(button, icon, alone=True)
     button.setFixedWidth(_NARROW)
     button.setAutoRepeat(True)
+    _as_high_as_the_row(button)
     return button
+
+
+def _as_high_as_the_row(button: QPushButton) -> None:
+    """Let a button that comes and goes not make its row higher."""
+    policy = QSizePolicy.Policy
+    button.setSizePolicy(policy.Fixed, policy.Ignored)

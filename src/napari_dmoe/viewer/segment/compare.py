@@ -16,6 +16,7 @@ from napari_dmoe.progress import Progress, ProgressHook
 from napari_dmoe.viewer.bench import Bench, Control
 from napari_dmoe.viewer.engines import Engines
 from napari_dmoe.viewer.layers.groups import Group
+from napari_dmoe.viewer.layers.label_meanings import class_map
 from napari_dmoe.viewer.layers.leaving import stays
 from napari_dmoe.viewer.layers.look import difference_layer
 from napari_dmoe.viewer.layers.measuring import Edits, edits_of
@@ -188,6 +189,8 @@ class CompareControl(Control):
         truth = self._session.truths.of(image)
         is_truth = truth is not None and truth.labels is labels
         mapped = truth.classes_map if truth is not None and is_truth else None
+        if mapped is None:
+            mapped = class_map(labels, result.segmentation.classes)
         spacing, unit = spacing_of(image, _dims(result))
         words = MISSED_WORDS if is_truth else DIFFERENCES
         sides = _Sides.of(ours, labels, unit=unit, words=words)
@@ -261,7 +264,9 @@ class CompareControl(Control):
             return _GONE
         n, total = found.n_different, found.difference.size
         difference = difference_layer(image, found.difference, words=sides.words)
-        session.groups.put(image, Group.WHAT_IF, difference, _OWNER)
+        session.groups.put(
+            image, Group.WHAT_IF, difference, _OWNER, is_under_masks=True
+        )
         self._image, self._result = weakref.ref(image), weakref.ref(result)
         self._sides = sides
         session.choose_result(image, result)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from qtpy.QtCore import QTimer
 
 from napari_dmoe.viewer.bench import Bench, TabControl
@@ -11,6 +13,7 @@ from napari_dmoe.viewer.segment.compare import CompareControl
 from napari_dmoe.viewer.segment.correcting import Correcting
 from napari_dmoe.viewer.segment.fit import FitControl
 from napari_dmoe.viewer.segment.found_masks import FoundMasks
+from napari_dmoe.viewer.segment.label_meanings import LabelMeanings
 from napari_dmoe.viewer.segment.many.files import FileSeries
 from napari_dmoe.viewer.segment.many.layers import LayerSeries
 from napari_dmoe.viewer.segment.many.reopen import Reopening
@@ -37,6 +40,7 @@ from napari_dmoe.viewer.segment.seen_frame import SeenFrame
 from napari_dmoe.viewer.segment.subject import SubjectControl
 from napari_dmoe.viewer.segment.tab import SegmentTab
 from napari_dmoe.viewer.segment.truth import TruthControl
+from napari_dmoe.viewer.session.truths import Origin
 from napari_dmoe.viewer.ui.connections import Connections
 
 _LAYOUT_MS = 50  # until then Qt has laid out the new result
@@ -60,13 +64,15 @@ class SegmentControl(TabControl):
         self.pixel_size = PixelSizeControl(bench, tab.image.pixel_size)
         self.seen_frame = SeenFrame(bench, tab.image)
         self.truth = TruthControl(bench, tab.result.truth)
-        self.browse = BrowseControl(bench, tab.image.browse, self.truth.open)
+        from_table = partial(self.truth.open, origin=Origin.TABLE)
+        self.browse = BrowseControl(bench, tab.image.browse, from_table)
         self.results = ResultControl(bench, tab.result, self.fit, self.truth)
         self.compare = CompareControl(bench, tab.compare)
         self.series = SeriesResults(bench, tab.series)
         self.reopening = Reopening(bench, tab.series, self.series)
         self.layer_series = LayerSeries(bench, self.run, tab.series, self.series)
         self.found_masks = FoundMasks(bench, tab.found_masks)
+        self.label_meanings = LabelMeanings(bench, tab.label_meanings)
         reopened = ReopenedMasks(bench, tab.result, self.found_masks)
         self.files = ResultFiles(bench, tab.result, reopened, self.truth.read)
         self.correcting = Correcting(bench, tab.result, self.browse.visits)

@@ -10,23 +10,19 @@ import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from napari.layers import Image, Labels, Layer
 
-from napari_dmoe.imaging.files import read_labels
-from napari_dmoe.imaging.label_values import LabelError
-from napari_dmoe.imaging.mask_likeness import Certainty, Judgement, numbers_of
-from napari_dmoe.imaging.spatial import ImageError
+from napari_dmoe.imaging.mask_likeness import Certainty, Judgement
 from napari_dmoe.progress import Progress, ProgressHook
 from napari_dmoe.viewer.bench import Bench, Control
 from napari_dmoe.viewer.layers import found_masks as layers
 from napari_dmoe.viewer.layers import undecided
 from napari_dmoe.viewer.layers.leaving import leaving_of, stays
-from napari_dmoe.viewer.layers.placement import place_of
+from napari_dmoe.viewer.layers.measuring import Edits, edits_of
 from napari_dmoe.viewer.layers.pointer import pointer_away
+from napari_dmoe.viewer.layers.records import is_mask
 from napari_dmoe.viewer.layers.slot import free_name
 from napari_dmoe.viewer.segment.found_masks_view import (
     FoundMasksSection,
@@ -34,11 +30,16 @@ from napari_dmoe.viewer.segment.found_masks_view import (
     listed,
 )
 from napari_dmoe.viewer.session.inquiry import GONE
+from napari_dmoe.viewer.session.reopening import show_alone
 from napari_dmoe.viewer.ui.connections import Refresh
 from napari_dmoe.viewer.ui.work import Order
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+
+_MOST = 20
+"""Masks that are remembered as they came, for an undo: their samples need memory."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +51,8 @@ class _Taken:
     before: tuple[NDArray[Any], dict[str, Any]] | None
     """Samples and arguments of the Image layer that it was; None if it was none."""
     said: str = ""
+    edits: Edits = (0, 0)
+    """How often the labels had been changed."""
 
 
 @dataclass(frozen=True)
@@ -105,10 +108,22 @@ class FoundMasks(Control):
             self._take(each, each.owners[0], is_truth=False)
         self._asked = [a for a in found if a not in sure and _is_worth_asking(a)]
         for each in self._asked:
-            if images and isinstance(each.layer, Image):
+            is_image = isinstance(each.layer, Image)
+            if images and (is_image or each.judgement.named):
                 self._session.showing.own(None, each.layer)  # unseen until it is known
         self._ask()
         self._show_taken()
+        self._show_results(images)
+
+    def _show_results(self, images: Sequence[Image]) -> None:
+        """Let dropped masks that a run made be results of the images of their names."""
+        for layer in undecided.dropped_results_of(self._session.viewer):
+            judgement = layers.judged(layer, images)
+            if not images or not is_mask(layer):
+                continue
+            undecided.decide(layer, undecided.LABELS)
+            if judgement.certainty is Certainty.CERTAIN:
+                show_alone(self._session, layer, images[judgement.owners[0]])
 
     @property
     def images(self) -> list[Image]:
@@ -127,7 +142,7 @@ class FoundMasks(Control):
         is_image = isinstance(first.layer, Image)
         n = len(self._asked)
         self._section.show_question(MaskQuestion(text, names, is_image, n))
-        if text != self._said:
+        if text != self._said and is_image:
             self._said = text
             self._work.say("What is the layer that was opened? Say it above.")
 
@@ -169,8 +184,7 @@ class FoundMasks(Control):
             self.note(layer, owner, None, is_truth=is_truth)
             return
         self._at_work.add(id(layer))
-        path = undecided.path_of(layer)
-        work = partial(_labels_of, layer.data, bool(layer.rgb), path, layer.ndim)
+        work = partial(_labels_of, layers.SamplesOf.layer(layer))
         name = str(layer.name)
         put = partial(self._put, weakref.ref(layer), owner and weakref.ref(owner))
         order = Order(
@@ -212,7 +226,7 @@ class FoundMasks(Control):
         values, notes, look = layers.in_classes(read[0], self.classes)
         data, arguments, _ = layers.as_labels(layer, values, owner)
         arguments, said = arguments | look, "; ".join((*read[1], *notes))
-        before = layer.data, _image_arguments(layer)
+        before = layer.data, layers.as_it_was(layer)
         leaving_of(viewer).let_go(layer)
         arguments["name"] = free_name(viewer, arguments["name"])
         showing = self._session.showing
@@ -241,7 +255,8 @@ class FoundMasks(Control):
             if is_truth:
                 self._session.truths.set(owner, labels)
         of = None if owner is None else weakref.ref(owner)
-        self._taken.append(_Taken(weakref.ref(labels), of, before, said))
+        taken = _Taken(weakref.ref(labels), of, before, said, edits_of(labels))
+        self._taken = [*self._taken, taken][-_MOST:]
         self._show_taken()
         whose = "" if owner is None else f" of “{owner.name}”"
         what = "truth" if is_truth else "labels"
@@ -272,6 +287,9 @@ class FoundMasks(Control):
         for each in taken:
             labels = each.labels()
             if viewer is None or labels is None or each.before is None:
+                continue
+            if edits_of(labels) != each.edits:
+                self._work.say(f"“{labels.name}” stays: it was painted on.")
                 continue
             data, arguments = each.before
             leaving_of(viewer).let_go(labels)
@@ -341,36 +359,8 @@ def _said_of(taken: Sequence[_Taken]) -> str:
 
 
 def _labels_of(
-    samples: NDArray[Any],
-    is_colour: bool,
-    path: Path | None,
-    ndim: int,
-    hook: ProgressHook,
+    picture: layers.SamplesOf, hook: ProgressHook
 ) -> tuple[NDArray[Any], tuple[str, ...]]:
-    """Return what labels a picture's samples are; called in a job.
-
-    A file that has a palette is read anew: napari took its colours.
-    """
+    """Return what labels a picture's samples are; called in a job."""
     hook(Progress(0, 1, "taking labels"))
-    if is_colour and path is not None:
-        try:
-            read = read_labels(path)
-        except (ImageError, OSError):
-            read = None
-        if read is not None and read.data.shape == samples.shape[:ndim]:
-            values, said = numbers_of(np.asarray(read.data))
-            return values, (*read.notices, *said)
-    try:
-        return numbers_of(samples, is_colour=is_colour)
-    except LabelError as error:
-        raise ValueError(str(error)) from error
-
-
-def _image_arguments(layer: Image) -> dict[str, Any]:
-    """Return what makes the same Image layer anew, known to be an image."""
-    return {
-        **place_of(layer),
-        "name": str(layer.name),
-        "rgb": bool(layer.rgb),
-        "metadata": {**layer.metadata, undecided.LOOKS_KEY: undecided.IMAGE},
-    }
+    return picture.labels()

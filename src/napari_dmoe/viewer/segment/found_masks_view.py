@@ -94,6 +94,7 @@ class FoundMasksSection(QWidget):
         parts.say(self.question, question.text)
         parts.offer(self.combo, question.owners)
         self.combo.setVisible(len(question.owners) > 1)
+        self.labels_button.setText("Take as labels" if question.owners else "As labels")
         self.truth_button.setVisible(bool(question.owners))
         self.image_button.setText(
             "It is an image" if question.may_be_image else "Leave it"

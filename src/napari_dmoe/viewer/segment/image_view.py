@@ -15,6 +15,7 @@ from napari_dmoe.viewer.ui import parts
 from napari_dmoe.viewer.ui.theme import Tone, set_tone
 
 _AS_IT_IS = "not named"
+_LEAST_NAME = 36  # beside 8729/8729, there; the list that it opens has room for all
 _LEAST = 48  # beside a channel and a pixel size, in the narrowest dock
 _SIGNS: dict[Tone, str] = {"": "", "good": "✓ ", "caution": "⚠ "}
 
@@ -59,7 +60,9 @@ class ImageSection(QWidget):
             "Image",
             "Image to segment. Selecting a layer chooses it, too. Images that the "
             "model cannot use are greyed; point at one to see why.",
+            characters=1,
         )
+        self.combo.setMinimumWidth(_LEAST_NAME)
         self.combo.activated.connect(self.image_chosen)
         self.channel_combo = parts.narrow_combo(
             "Channel",

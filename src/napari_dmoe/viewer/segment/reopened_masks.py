@@ -124,6 +124,8 @@ class ReopenedMasks(Control):
         if owner is not None:
             said = "; ".join((*mask.notices, *notes))
             return self._found.note(labels, owner, said=said)
+        if owner is None and (owners or judgement.named):
+            self._session.showing.own(None, labels)  # unseen until it is known whose
         why = _why_of_none(probe, judgement, images)
         self._found.look()
         return f"Opened {mask.path.name} as a layer: {why}"
@@ -141,9 +143,11 @@ class ReopenedMasks(Control):
             raise RuntimeError(GONE)
         if owner is not None:
             session.choose_image(owner)
-        name = free_name(viewer, str(arguments["name"]))
+        name = layers.named_for(str(arguments["name"]), owner)
+        name = free_name(viewer, name)
         with pointer_away(viewer), session.showing.adding(owner):
             labels = plain(viewer.add_labels(data, **(arguments | {"name": name})))
+        undecided.note_file(labels, mask.path)
         if owner is None:
             session.showing.release(labels)
         return labels
@@ -158,7 +162,7 @@ def _why_of_none(probe: Labels, judgement: Judgement, images: Sequence[Image]) -
             f"pixels where that has {size_of(image)}."
         )
     if judgement.named:
-        return f"it needs “{judgement.named}”, which is not open."
+        return f"it needs “{judgement.named}”, which is not open, and is hidden."
     if len(judgement.owners) > 1:
         return "it fits several open images. Which one is asked above."
     return f"no open image has its {size_of(probe)} pixels in its place."

@@ -17,6 +17,7 @@ from napari_dmoe.inference.masks.truth import RegionScore, confusion, scores_of
 from napari_dmoe.inference.pictures.colours import Rgb
 from napari_dmoe.inference.results.segmentation import Segmentation
 from napari_dmoe.models.class_spans import DISC_PARTS
+from napari_dmoe.patient import Patient
 from napari_dmoe.quantities import sized
 from napari_dmoe.viewer.layers.look import in_layer_order, mask_colours
 from napari_dmoe.viewer.layers.measuring import MaskFrame, Measured
@@ -47,6 +48,10 @@ class ShownMasks:
     painted on it. All in the order of the image's axes, not copied."""
     truth: ReadTruth = NO_TRUTH
     """What they are compared with."""
+    name: str = ""
+    """What the image is called."""
+    patient: Patient | None = None
+    """Whom it was run for; None where only the record tells it."""
 
     @classmethod
     def of(
@@ -58,7 +63,10 @@ class ShownMasks:
             return None
         values = {} if result.looks_edited else made.by_value
         in_order = (in_layer_order(image, made, each) for each in values.values())
-        return cls(made, MaskFrame.of(image, made), (mask.data, *in_order), truth)
+        request = result.request
+        whose = image.name, None if request.is_of_file else request.patient
+        shown = mask.data, *in_order
+        return cls(made, MaskFrame.of(image, made), shown, truth, *whose)
 
     def at(self, step: Sequence[int]) -> tuple[NDArray[Any], ...]:
         """Return the plane or volume of each mask at a place, not copied."""
@@ -102,19 +110,24 @@ def file_rows(masks: ShownMasks, step: Sequence[int]) -> list[dict[str, str]]:
     """Return the lines for every plane or volume, for a file.
 
     The step is the index along each axis of the image; only that of channels counts.
-    The columns are ``measure``, ``value``, ``unit``, ``least`` and ``most``, one for
-    each axis that the model was run over, counted from 0, and the ``headline`` of the
-    plane or volume. With a truth there are lines of Dice and IoU. A ``note`` says of a
-    what-if that it is one.
+    The columns are ``id``, the attributes that the image was run for, and ``model``, as
+    in the table of a series; then ``measure``, ``value``, ``unit``, ``least`` and
+    ``most``, one for each axis that the model was run over, counted from 0, and the
+    ``headline`` of the plane or volume. With a truth there are lines of Dice and IoU. A
+    ``note`` says of a what-if that it is one.
     """
-    rows: list[dict[str, str]] = []
+    from napari_dmoe.cohorts.series.rows import model_cell, run_for
+
+    record, rows = masks.made.provenance, list[dict[str, str]]()
+    first = {"id": masks.name, **run_for(masks.patient, record)}
+    first["model"] = model_cell(record)
     for place, at in _places(masks, step):
         measured = masks.measure(masks.at(place), masks.truth_at(place))
         head = {"headline": measured[0].headline}
         cells = [row.cells for row in masks.rows(measured) if row.cells]
         cells += score_cells(measured, masks.truth.lacks)
-        rows += [{**at, **each, **head} for each in cells]
-    note = badge(masks.made.provenance)
+        rows += [{**first, **at, **each, **head} for each in cells]
+    note = badge(record)
     return [row | {"note": note} for row in rows] if note else rows
 
 

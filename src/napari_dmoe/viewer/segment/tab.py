@@ -9,6 +9,7 @@ from napari_dmoe.viewer.segment.action_view import ActionSection
 from napari_dmoe.viewer.segment.compare_view import CompareSection
 from napari_dmoe.viewer.segment.found_masks_view import FoundMasksSection
 from napari_dmoe.viewer.segment.image_view import ImageSection
+from napari_dmoe.viewer.segment.label_meanings_view import LabelMeaningsSection
 from napari_dmoe.viewer.segment.many.view import SeriesSection
 from napari_dmoe.viewer.segment.model_view import ModelSection
 from napari_dmoe.viewer.segment.patient_view import PatientSection
@@ -41,6 +42,7 @@ class SegmentTab(QWidget):
         self.samples = SampleSection()
         self.action = ActionSection()
         self.found_masks = FoundMasksSection()
+        self.label_meanings = LabelMeaningsSection()
         self.result = ResultSection()
         self.compare = CompareSection()
         self.series = SeriesSection()
@@ -72,5 +74,5 @@ class SegmentTab(QWidget):
         column(folds, patient.recorded, self.compare, self.series, self.advanced)
         column(about := QWidget(), model.facts, model.details)
         first = model.error, self.found_masks, self.samples
-        self.body.stack(*first, self.result, folds, about)
+        self.body.stack(*first, self.result, self.label_meanings, folds, about)
         column(self, head, rule, self.body).setStretch(2, 1)

@@ -19,6 +19,7 @@ from napari_dmoe.inference.masks.measures import label_counts
 from napari_dmoe.inference.masks.truth import MISSED_WORDS, missed
 from napari_dmoe.viewer.bench import Bench, Control
 from napari_dmoe.viewer.layers.groups import Group
+from napari_dmoe.viewer.layers.label_meanings import class_map
 from napari_dmoe.viewer.layers.look import difference_layer
 from napari_dmoe.viewer.layers.measuring import Edits, edits_of, pixels_or_voxels
 from napari_dmoe.viewer.layers.names import MISSED
@@ -117,6 +118,7 @@ class TruthControl(Control):
         except ValueError as error:
             return ReadTruth(problem=worded(error))
         names, chosen = stated_names(labels), truth.classes_map
+        chosen = class_map(labels, made.classes) if chosen is None else chosen
         lies = given.image.data.shape, given.image.affine.tobytes()
         placed = given.labels.affine.tobytes(), given.labels.axes
         mapped = None if chosen is None else tuple(sorted(chosen.items()))
@@ -208,7 +210,9 @@ class TruthControl(Control):
         layer_data = difference_layer(
             image, difference, what=MISSED, words=MISSED_WORDS
         )
-        layer = self._session.groups.put(image, Group.WHAT_IF, layer_data, OWNER)
+        layer = self._session.groups.put(
+            image, Group.WHAT_IF, layer_data, OWNER, is_under_masks=True
+        )
         self._put[plain(image)] = made_of
         self._outline(image)
         if layer not in self._followed:
@@ -269,21 +273,22 @@ class TruthControl(Control):
         if path and image is not None:
             self.open(Path(path), image)
 
-    def open(self, path: Path, image: Image) -> None:
+    def open(self, path: Path, image: Image, *, origin: Origin = Origin.CHOSEN) -> None:
         """Read a file, and take its labels for the truth of an image."""
         viewer = self._session.viewer
         for layer in [] if viewer is None else offered_truths(self._session, image):
             if layer.source.path and Path(layer.source.path) == path:
-                self._session.truths.set(image, layer)
+                self._session.truths.set(image, layer, origin=origin)
                 return
         result, model = self._session.result_of(image), self._session.model
         classes: Sequence[str] = () if model is None else model.card.classes
         classes = classes if result is None else result.segmentation.classes
         seen, names = seen_image(image)
         read = partial(read_truth_file, image=seen, names=names, classes=tuple(classes))
-        self._work.start_beside(opening(path, read, partial(self._on_read, image)))
+        then = partial(self._on_read, image, origin)
+        self._work.start_beside(opening(path, read, then))
 
-    def _on_read(self, image: Image, read: TruthFile) -> str:
+    def _on_read(self, image: Image, origin: Origin, read: TruthFile) -> str:
         viewer = self._session.viewer
         if viewer is None or image not in viewer.layers:
             return GONE
@@ -292,7 +297,9 @@ class TruthControl(Control):
         with pointer_away(viewer), selection_kept(viewer), adding:
             labels = plain(viewer.add_labels(data, **arguments))
         self._session.outlines.add(labels)
-        self._session.truths.set(image, labels, path=read.path, notices=read.notices)
+        self._session.truths.set(
+            image, labels, origin=origin, path=read.path, notices=read.notices
+        )
         return f"{read.path.name} is the truth of “{image.name}”."
 
 

@@ -28,6 +28,7 @@ from napari_dmoe.viewer.layers.placement import LayerData, plain
 from napari_dmoe.viewer.layers.pointer import pointer_away
 from napari_dmoe.viewer.layers.records import layer_record
 from napari_dmoe.viewer.layers.slot import free_name
+from napari_dmoe.viewer.layers.undecided import IMAGE, decide
 from napari_dmoe.viewer.session.pictures import Picture, layer_key
 from napari_dmoe.viewer.session.reopening import reopened_result
 from napari_dmoe.viewer.session.results import Result
@@ -264,6 +265,7 @@ class Visits:
     def _add_image(self, picture: Picture, layer_data: LayerData) -> Image:
         viewer, (data, arguments, _) = self._session.viewer, layer_data
         image = Image(data, **arguments, visible=False)  # until the others are not
+        decide(image, IMAGE)  # whatever it looks like: it was listed as one
         self._opened[image] = picture.key
         with pointer_away(viewer):
             if viewer is not None:

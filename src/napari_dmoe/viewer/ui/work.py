@@ -188,10 +188,10 @@ class Work(QObject):
 
     def _tell(self, text: str) -> None:
         """Say something in the footer; in a notification while that is taken."""
-        if self.is_busy:
-            show_info(text)
-        else:
+        if not self.is_busy:
             self.say(text)
+        elif text:
+            show_info(text)
 
     def say(self, text: str) -> None:
         """Say something in the footer, unless an order is under way."""

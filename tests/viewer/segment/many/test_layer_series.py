@@ -1,9 +1,10 @@
-"""Many images: layers that are selected, a folder, a table; and what became of each."""
+"""Many images: layers that are selected, one after another, with one estimate."""
 
 from __future__ import annotations
 
 import threading
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,9 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication
 from tables import go_to
 
+from napari_dmoe.estimate import Estimate, SoFar
 from napari_dmoe.inference.results.segmentation import Segmentation
+from napari_dmoe.progress import Progress
 from napari_dmoe.viewer.segment.many import layers
 from napari_dmoe.viewer.session.session import session_of
 from napari_dmoe.viewer.ui.work import Order
@@ -219,3 +222,33 @@ def test_a_series_goes_on_after_work_that_came_between(
     rows = layered.segmenting.tab.series.rows
     assert [row["image"] for row in rows] == ["retina", "second"]
     assert len(layered.segment.calls) == 2
+
+
+def test_several_layers_have_one_estimate(
+    layered: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The bar goes on from layer to layer, and says what is left of all of them."""
+    real = layered.segment
+    layered.viewer.add_image(IMAGE, name="third")
+    told: list[tuple[int, Progress]] = []
+    note = Estimate.note
+
+    def noted(estimate: Estimate, step: Progress) -> SoFar:
+        told.append((id(estimate), step))
+        return note(estimate, step)
+
+    def segment(*arguments: object, **options: Any) -> Segmentation:
+        options["progress"](Progress(1, 2, "half"))
+        return real(*arguments, **options)
+
+    layered.segmenting._engines.__dict__["segment"] = segment
+    select(layered, "retina", "second", "third")
+    monkeypatch.setattr(Estimate, "note", noted)
+    segment_layers(layered)
+    halves = [step for _, step in told if "half" in step.message]
+    assert [step.fraction for step in halves] == pytest.approx([1 / 6, 3 / 6, 5 / 6])
+    assert [step.message for step in halves] == [
+        f"layer {number} of 3, half" for number in (1, 2, 3)
+    ]
+    assert len({number for number, step in told if "half" in step.message}) == 1
+    assert layered.segmenting.tab.series.found.badge.text() == "3 segmented"

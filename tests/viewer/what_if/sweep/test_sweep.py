@@ -12,7 +12,7 @@ import pytest
 from desk import Desk
 from napari.components import ViewerModel
 from qtpy.QtWidgets import QApplication, QDialog, QFileDialog
-from sweeping import PICTURE, look_at_region, section_of, stack_of, sweep
+from sweeping import PICTURE, choose_map, look_at_region, section_of, stack_of, sweep
 from tables import column_of, go_to
 
 from napari_dmoe.models.checkpoint import LoadedModel, load_checkpoint, new_model
@@ -67,9 +67,10 @@ def test_a_sweep_puts_every_value_on_one_slider(desk: Desk) -> None:
     desk.viewer.dims.set_current_step(0, 0)
     assert section.found.slider.value() == 0
     assert section.found.step_label.text() == "healthy"
-    assert "Across 3 values of severity" in section.summary.text() or (
-        "All 3 values" in section.summary.text()
-    )
+    assert section.headline.text() == desk.what_if.sweep.swept[1].sweep.headline
+    assert "severity" in section.headline.text().lower()
+    assert section.headline.font().bold()
+    assert "behaviour, not biology" in section.summary.text()
 
 
 def test_a_sweep_equals_single_runs(desk: Desk, models: dict[str, LoadedModel]) -> None:
@@ -149,7 +150,8 @@ def test_a_region_that_flips_is_gone_to(
     desk.viewer.add_image(picture, name="fundus", rgb=True)
     section = sweep(desk)
     found = desk.what_if.sweep.swept[1].sweep.regions
-    assert section.found.regions.count() == len(found) > 0
+    small = desk.what_if.sweep.swept[1].sweep.small_regions
+    assert section.found.regions.count() == len(found) - len(small) > 0
     look_at_region(section)
     # The middle of its box is centred, and the slider shows another class there.
     box = found[0].box
@@ -165,6 +167,50 @@ def test_a_region_that_flips_is_gone_to(
     size = np.array([part.stop - part.start for part in box])
     shares = np.maximum(size, 24) * camera.zoom / np.array(viewer.canvas.size)
     assert 0.5 < shares.max() < 0.9
+
+
+def test_regions_below_a_shift_by_one_pixel_are_folded_away(
+    desk: Desk, models: dict[str, LoadedModel]
+) -> None:
+    models["bundled"] = load_checkpoint("fundus-phantom")
+    desk.load("bundled")
+    picture = np.asarray(sample_fundus().image.data)
+    desk.viewer.add_image(picture, name="fundus", rgb=True)
+    section = sweep(desk)
+    found, whole = section.found, desk.what_if.sweep.swept[1].sweep
+    small, n = whole.small_regions, len(whole.regions)
+    assert 0 < len(small) < n == whole.n_regions
+    assert found.folded.text() == (
+        f"{len(small)} regions are smaller than what a shift by one pixel changes, "
+        "and folded away."
+    )
+    assert found.regions.count() == n - len(small)
+    desk.click(found.fold_button)
+    assert (found.regions.count(), found.folded.isHidden()) == (n, True)
+    # A small one leads to its own place, too.
+    look_at_region(section, small[-1])
+    box = whole.regions[small[-1]].box
+    middle = [(part.start + part.stop - 1) / 2 for part in box]
+    viewer = desk.viewer
+    camera = viewer.scene.camera if hasattr(viewer, "scene") else viewer.camera
+    np.testing.assert_allclose(camera.center[-2:], middle)
+    desk.click(found.fold_button)
+    assert found.regions.count() == n - len(small)
+    assert not found.folded.isHidden()
+
+
+def test_the_verdict_stands_by_the_map_and_in_what_is_copied(desk: Desk) -> None:
+    section = sweep(desk)
+    said = section.headline.text()
+    choose_map(section, 1)
+    assert section.found.map_help.text() == (
+        f"In how many values the class is not that of ●. {said}"
+    )
+    desk.click(section.copy_button)
+    assert QApplication.clipboard().text().startswith(said)
+    desk.viewer.add_image(PICTURE, name="other", rgb=True)
+    assert section.headline.text() == ""
+    assert section.headline.isHidden()
 
 
 def test_between_trained_values_is_marked(desk: Desk) -> None:

@@ -35,6 +35,7 @@ def a_sweep(*drivers: tuple[str, ...], place: int | None = 0, classes: int = 2) 
             ratio=None,
             dice=(0.5,) * len(sizes),
             n_different=3,
+            share=0.125,
         )
         for number, pair in enumerate(pairs)
     ]
@@ -110,8 +111,9 @@ def test_the_reference_has_a_row_where_it_is_no_value() -> None:
         "value": "mixture ●",
         "lesion mm²": "2",
         "Dice ●": "1.000",
-        "≠ ●": "0",
+        "≠ ●": "0 %",
     }
+    assert [row["≠ ●"] for row in rows[1:]] == ["12 %"] * 5
     rows = sweep_rows.value_rows(a_sweep(AGES, place=1))
     assert [row["value"] for row in rows][:2] == ["0-19", "20-39 ●"]
     assert len(rows) == 5

@@ -36,7 +36,6 @@ class PlanView(QWidget):
     """Whether images without a row are segmented, too."""
     start_requested = Signal()
     close_requested = Signal()
-    reopen_requested = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -67,11 +66,6 @@ class PlanView(QWidget):
 
     def _make_buttons(self) -> None:
         self.start_button = button("", "", self.start_requested, StartButton)
-        self.reopen_button = button(
-            "Reopen",
-            "Show the table of the masks that were made here before.",
-            self.reopen_requested,
-        )
         self.close_button = button(
             "Close", "Segment nothing of this.", self.close_requested
         )
@@ -130,7 +124,7 @@ class PlanView(QWidget):
 
     def _make_lines(self, names: Sequence[str]) -> None:
         for part in (*self._labels.values(), *self.combos.values()):
-            part.setParent(None)
+            part.hide()
             part.deleteLater()
         self._labels = {name: _label(name) for name in names}
         self.combos = {name: self._combo(name) for name in names}

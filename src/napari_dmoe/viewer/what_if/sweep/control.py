@@ -138,7 +138,8 @@ class SweepControl(Control):
         sweep = swept.sweep
         routing_of(self._session).remember_sweep(image, request, sweep)
         view = SweepView(
-            summary=sweep.summary,
+            headline=sweep.headline,
+            summary=sweep.background,
             steps=swept.steps,
             current=swept.chosen,
             rows=tuple(rows.value_rows(sweep)),
@@ -147,6 +148,8 @@ class SweepControl(Control):
             note=rows.reference_note(sweep) + rows.untrained_note(sweep),
             column_help=rows.column_help(sweep),
             regions=tuple(rows.region_text(sweep, each) for each in sweep.regions),
+            small=sweep.small_regions,
+            folded=rows.folded_note(sweep),
         )
         self._section.show_sweep(view)
         self._section.found.show_outdated(self._outdated())

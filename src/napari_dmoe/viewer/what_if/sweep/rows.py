@@ -15,6 +15,7 @@ from napari_dmoe.inference.what_if.sweep_result import (
     Sweep,
     SweptValue,
 )
+from napari_dmoe.inference.what_if.verdict_words import percent
 
 CHOSEN = "●"
 """Marks what all are compared with, which colour alone would not for everybody."""
@@ -23,7 +24,7 @@ UNTRAINED = "†"
 """Marks a value that no training case had, in the line of its own."""
 
 DIFFERING = f"≠ {CHOSEN}"
-"""Title of the column of pixels that differ; short, for a narrow dock."""
+"""Title of the column of what differs, as a share; short, for a narrow dock."""
 
 _SHORT_NAMES = {MIXTURE: "mixture", MAJORITY: "majority"}
 _MOST_NAMES = 4
@@ -37,7 +38,7 @@ def value_rows(sweep: Sweep) -> list[dict[str, str]]:
     rows = [
         {"value": _marked(value.name, value.is_chosen)}
         | _measures(sweep, value, value.dice)
-        | {DIFFERING: f"{value.n_different}"}
+        | {DIFFERING: _percent(value.share)}
         for value in sweep.values
     ]
     reference = sweep.reference
@@ -46,7 +47,7 @@ def value_rows(sweep: Sweep) -> list[dict[str, str]]:
         # A class that no mask has is compared with nothing.
         dice = [1.0 if size.n_pixels else math.nan for size in reference.sizes]
         measures = _measures(sweep, reference, dice)
-        rows.insert(0, {"value": name, **measures, DIFFERING: "0"})
+        rows.insert(0, {"value": name, **measures, DIFFERING: "0 %"})
     return rows
 
 
@@ -70,7 +71,7 @@ def column_help(sweep: Sweep) -> dict[str, str]:
     said = {
         "value": f"{CHOSEN} marks {sweep.reference.name}.",
         "C/D": "Vertical cup-to-disc ratio.",
-        DIFFERING: f"{sweep.pixel_name.capitalize()} whose class is not that of {to}.",
+        DIFFERING: f"Share of {_structures(sweep)} whose class is not that of {to}.",
     }
     for name, unit in units.items():
         said[f"{name} {unit}"] = f"Size of {name} in {unit}."
@@ -90,9 +91,25 @@ def reference_note(sweep: Sweep) -> str:
     else:
         what = f"{name}, as {' and '.join(titles)} are not both known"
     return (
-        f"{CHOSEN} {what}. Dice is to its mask; “{DIFFERING}” counts the "
-        f"{sweep.pixel_name} that differ."
+        f"{CHOSEN} {what}. Dice is to its mask; “{DIFFERING}” is the share of "
+        f"{_structures(sweep)} that differs."
     )
+
+
+def _structures(sweep: Sweep) -> str:
+    return f"the {' and '.join(sweep.classes[1:])}"
+
+
+def folded_note(sweep: Sweep) -> str:
+    """Say how many regions are folded away, and why; often nothing."""
+    n = len(sweep.small_regions)
+    if n and len(sweep.regions) - 1 in sweep.small_regions:
+        n += sweep.n_regions - len(sweep.regions)  # what is not listed is smaller still
+    if not n:
+        return ""
+    pixel = sweep.pixel_name[:-1]
+    what = "1 region is" if n == 1 else f"{n} regions are"
+    return f"{what} smaller than what a shift by one {pixel} changes, and folded away."
 
 
 def untrained_note(sweep: Sweep) -> str:
@@ -168,6 +185,12 @@ def region_ends(
     low = start + step * np.array([part.start - 0.5 for part in region.box])
     high = start + step * np.array([part.stop - 0.5 for part in region.box])
     return tuple(low.tolist()), tuple(high.tolist())
+
+
+def _percent(share: float) -> str:
+    if math.isnan(share):
+        return "–"
+    return percent(share) if share else "0 %"
 
 
 def _ratio(value: float) -> str:

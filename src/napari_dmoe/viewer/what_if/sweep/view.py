@@ -34,6 +34,7 @@ REMOVED = "The layer with the masks of all values is gone."
 HIDDEN = "These masks are hidden: move the slider to see them."
 MAPS = ("no map", "for how many values it differs", "how much the values disagree")
 _PLAY, _PAUSE = "▶", "❚❚"  # fonts often lack the one pause sign
+_UNFOLD, _FOLD = "Show small regions", "Fold small regions away"
 _ANIMATION_MS = 600
 
 
@@ -41,8 +42,10 @@ _ANIMATION_MS = 600
 class SweepView:
     """What the section shows of a sweep."""
 
+    headline: str = ""
+    """Whether what was swept matters here, in one sentence."""
     summary: str = ""
-    """One sentence, and what must be said with it."""
+    """What stands behind it, and what must be said with it."""
     steps: tuple[str, ...] = ()
     """What each step of the slider shows."""
     current: int = 0
@@ -59,6 +62,10 @@ class SweepView:
     """What the columns of the rows mean."""
     regions: tuple[str, ...] = ()
     """Regions that flip, the largest first."""
+    small: tuple[int, ...] = ()
+    """Places of those that are folded away."""
+    folded: str = ""
+    """How many they are, and why."""
 
 
 class SweepSection(QWidget):
@@ -75,6 +82,8 @@ class SweepSection(QWidget):
         super().__init__(parent)
         self.combo = parts.narrow_combo("Attribute", f"{_HELP} {_BETWEEN_HELP}")
         self.button = button("Sweep", "", self._on_sweep, StartButton)
+        self.headline = paragraph(name="sweep-headline")
+        parts.emphasise(self.headline)
         self.summary = paragraph(NOTHING, name="sweep-summary")
         self.removed = paragraph(REMOVED, name="sweep-removed")
         self.again_button = button(
@@ -102,7 +111,8 @@ class SweepSection(QWidget):
         self._removed = QWidget()
         column(self._removed, self.removed, self.again_button)
         title, inputs = parts.heading("ANOTHER PATIENT"), row(self.combo, self.button)
-        column(self, title, self.summary, inputs, self._removed, self.found)
+        texts = self.headline, self.summary
+        column(self, title, *texts, inputs, self._removed, self.found)
 
     def offer(self, titles: Sequence[str], why_not: str) -> None:
         """Offer what can be swept, or say why nothing can."""
@@ -114,6 +124,7 @@ class SweepSection(QWidget):
 
     def show_sweep(self, view: SweepView) -> None:
         """Show a sweep; nothing of one without steps."""
+        say(self.headline, view.headline)
         say(self.summary, view.summary or NOTHING)
         self._removed.setVisible(False)
         self.found.show_sweep(view)
@@ -133,7 +144,8 @@ class SweepSection(QWidget):
         self.sweep_requested.emit(self.combo.currentIndex())
 
     def _on_copy(self) -> None:
-        parts.copy_text(f"{self.summary.text()}\n{self.found.text()}")
+        texts = self.headline.text(), self.summary.text(), self.found.text()
+        parts.copy_text("\n".join(filter(None, texts)))
 
 
 class SweepFound(QWidget):
@@ -143,11 +155,14 @@ class SweepFound(QWidget):
     map_chosen = Signal(int)
     """Place in :data:`MAPS`."""
     region_activated = Signal(int)
+    """Place among all regions, folded away or not."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._steps: tuple[str, ...] = ()
         self._values: list[str] = []
+        self._view = SweepView()
+        self._places: list[int] = []
         self._make_player()
         self.step_label = paragraph(" ", name="sweep-step")
         self.hidden = paragraph(name="sweep-hidden")
@@ -173,6 +188,10 @@ class SweepFound(QWidget):
             "one, or press Enter, to see it, with a value that changes it.",
         )
         self.regions.activated.connect(self._on_region)
+        self.folded = paragraph(name="sweep-folded")
+        self.fold_button = button(
+            _UNFOLD, "Lists the small regions, too, or folds them away.", self._on_fold
+        )
         self.buttons = QWidget()
         texts = self.step_label, self.hidden, self.outdated, self.note, self.notice
         column(
@@ -181,6 +200,7 @@ class SweepFound(QWidget):
             *(*texts, self.table, self.buttons),
             row(parts.heading("Map"), self.map_combo, stretch=1),
             *(self.bar, self.map_help, self.regions_heading, self.regions),
+            *(self.folded, row(self.fold_button, QWidget(), stretch=1)),
         )
 
     def _make_player(self) -> None:
@@ -216,9 +236,23 @@ class SweepFound(QWidget):
         )
         say(self.note, view.note)
         say(self.notice, view.notice)
+        self._view = view
         self.show_map(0)
-        self.regions.show_lines(view.regions)
+        self._list_regions(with_small=False)
+
+    def _list_regions(self, *, with_small: bool) -> None:
+        """List the regions; of small ones only how many there are, unless asked for."""
+        view = self._view
+        places = range(len(view.regions))
+        self._places = [i for i in places if with_small or i not in view.small]
+        self.regions.show_lines([view.regions[i] for i in self._places])
         self.regions_heading.setVisible(bool(view.regions))
+        say(self.folded, "" if with_small else view.folded)
+        self.fold_button.setText(_FOLD if with_small else _UNFOLD)
+        self.fold_button.setVisible(bool(view.small))
+
+    def _on_fold(self) -> None:
+        self._list_regions(with_small=self.fold_button.text() == _UNFOLD)
 
     def show_step(self, step: int) -> None:
         """Show which step the viewer is at; nothing is told."""
@@ -230,7 +264,8 @@ class SweepFound(QWidget):
         """Show which map is seen, and what it means."""
         self.map_combo.setCurrentIndex(place)
         self.bar.show_key(key)
-        say(self.map_help, "" if key is None else key.title)
+        said = "" if key is None else f"{key.title} {self._view.headline}"
+        say(self.map_help, said.strip())
 
     def show_hidden(self, is_hidden: bool) -> None:
         """Say that the masks are not seen."""
@@ -281,7 +316,7 @@ class SweepFound(QWidget):
 
     def _on_region(self) -> None:
         if self.regions.currentRow() >= 0:
-            self.region_activated.emit(self.regions.currentRow())
+            self.region_activated.emit(self._places[self.regions.currentRow()])
 
 
 def _line(cells: Mapping[str, str], note: str) -> Line:
