@@ -223,11 +223,13 @@ def by_a_line_of_many(ward: Ward) -> str:
 
 
 def by_next(ward: Ward) -> str:
-    ward.choose("ann")
-    browsing.step(ward.desk, -1)
-    ward.see_only("ben")
-    browsing.step(ward.desk, -1)
-    ward.see_only("cle")
+    ward.choose("ben")
+    browsing.step(ward.desk)
+    (other,) = visible_patients(ward.viewer)
+    assert other != "ben"
+    ward.see_only(other)
+    browsing.step(ward.desk, -2)
+    ward.see_only(next(name for name in NAMES if name not in ("ben", other)))
     browsing.step(ward.desk)
     return "ben"
 

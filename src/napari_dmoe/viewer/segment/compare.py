@@ -114,6 +114,12 @@ class CompareControl(Control):
         self._section.offer([e.title for e in self._choices], why_not=self._why_not())
         if not self._still_holds():
             self._forget()
+        elif self._sides is not None and not self._is_of(image):
+            self._sides = None  # what lies on its image stays as it was left
+            self._section.show_nothing()
+
+    def _is_of(self, image: Image | None) -> bool:
+        return self._image is not None and self._image() is image
 
     def _still_holds(self) -> bool:
         """Whether what was compared is still there as it was."""
@@ -273,6 +279,7 @@ class CompareControl(Control):
         )
         rows = comparison_rows(found, colours, sides.unit, sides.words)
         self._section.show_comparison(dice_text(found.scores), summary, rows)
+        self._refresh.soon()  # another image may be worked on by now
         return f"Compared: {n} pixels differ."
 
 
