@@ -20,7 +20,7 @@ from qtpy.QtCore import Qt
 from napari_dmoe.imaging.files import read_image
 from napari_dmoe.inference.results.export import save_segmentation
 from napari_dmoe.patient import Patient
-from napari_dmoe.viewer.segment import browse
+from napari_dmoe.viewer.segment.browse import control as browse
 from napari_dmoe.viewer.session.pictures import Filter, Picture
 from napari_dmoe.viewer.session.visits import MOST_OPEN, read_files
 from napari_dmoe.viewer.ui.work import Order

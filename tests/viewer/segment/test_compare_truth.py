@@ -21,7 +21,7 @@ from napari_dmoe.inference.pictures.colours import (
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.viewer.engines import Surroundings
 from napari_dmoe.viewer.layers.look import mask_look
-from napari_dmoe.viewer.segment.compare_view import OTHER_FILE
+from napari_dmoe.viewer.segment.compare.view import OTHER_FILE
 
 pytestmark = pytest.mark.gui
 

@@ -18,8 +18,8 @@ from napari_dmoe.inference.masks.truth import MISSED, OTHER_CLASS, SAME, TOO_MUC
 from napari_dmoe.inference.results.provenance import METADATA_KEY
 from napari_dmoe.viewer.layers.groups import Group
 from napari_dmoe.viewer.layers.samples import REFERENCE_KEY
-from napari_dmoe.viewer.segment.truth import OWNER
-from napari_dmoe.viewer.segment.truth_view import FILE, NONE
+from napari_dmoe.viewer.segment.truth.control import OWNER
+from napari_dmoe.viewer.segment.truth.view import FILE, NONE
 from napari_dmoe.viewer.session.truths import Origin
 
 pytestmark = pytest.mark.gui

@@ -16,7 +16,7 @@ from napari_dmoe.viewer.layers.placement import plain
 from napari_dmoe.viewer.segment.many.results import SeriesResults
 from napari_dmoe.viewer.segment.many.view import SeriesSection
 from napari_dmoe.viewer.segment.many.words import with_notices
-from napari_dmoe.viewer.segment.result_rows import ShownMasks, measured_places
+from napari_dmoe.viewer.segment.result.rows import ShownMasks, measured_places
 from napari_dmoe.viewer.segment.run import Part, Run, RunControl
 from napari_dmoe.viewer.session.checks import cautions, counted_notices
 from napari_dmoe.viewer.session.pictures import Picture

@@ -10,7 +10,7 @@ from napari_dmoe.viewer.layers.placement import (
     has_no_size,
     stated_size,
 )
-from napari_dmoe.viewer.segment.pixel_size_view import PixelSizeButton
+from napari_dmoe.viewer.segment.subject.pixel_size_view import PixelSizeButton
 from napari_dmoe.viewer.session.pixel_size import state_pixel_size
 from napari_dmoe.viewer.ui.connections import Connections
 

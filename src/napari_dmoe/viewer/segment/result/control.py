@@ -18,14 +18,14 @@ from napari_dmoe.viewer.layers.measuring import differ, edits_of
 from napari_dmoe.viewer.layers.records import badge
 from napari_dmoe.viewer.layers.truth_layers import NO_TRUTH
 from napari_dmoe.viewer.rows import TableRow
-from napari_dmoe.viewer.segment.fit import FitControl
-from napari_dmoe.viewer.segment.result_rows import (
+from napari_dmoe.viewer.segment.result.rows import (
     ShownMasks,
     empty_rows,
     frame_note,
 )
-from napari_dmoe.viewer.segment.result_view import ResultSection, ResultState
-from napari_dmoe.viewer.segment.truth import TruthControl
+from napari_dmoe.viewer.segment.result.view import ResultSection, ResultState
+from napari_dmoe.viewer.segment.subject.fit import FitControl
+from napari_dmoe.viewer.segment.truth.control import TruthControl
 from napari_dmoe.viewer.session.checks import (
     describe_run,
     run_notices,

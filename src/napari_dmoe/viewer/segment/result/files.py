@@ -21,12 +21,12 @@ from napari_dmoe.viewer.layers.opening import TIFF_LABELS, complete_mask
 from napari_dmoe.viewer.layers.placement import plain
 from napari_dmoe.viewer.layers.saving import mask_path, save_mask
 from napari_dmoe.viewer.layers.truth_layers import ReadTruth
-from napari_dmoe.viewer.segment.reopened_masks import ReopenedMasks
-from napari_dmoe.viewer.segment.result_rows import (
+from napari_dmoe.viewer.segment.masks.reopened import ReopenedMasks
+from napari_dmoe.viewer.segment.result.rows import (
     ShownMasks,
     file_rows,
 )
-from napari_dmoe.viewer.segment.result_view import ResultSection
+from napari_dmoe.viewer.segment.result.view import ResultSection
 from napari_dmoe.viewer.session.results import Result
 from napari_dmoe.viewer.ui.asking import ask_for_file, not_saved, table_path
 from napari_dmoe.viewer.ui.connections import Connections

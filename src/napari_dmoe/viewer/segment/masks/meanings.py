@@ -18,7 +18,7 @@ from napari_dmoe.viewer.layers.label_meanings import (
     without_class,
 )
 from napari_dmoe.viewer.layers.records import is_map
-from napari_dmoe.viewer.segment.label_meanings_view import (
+from napari_dmoe.viewer.segment.masks.meanings_view import (
     LabelMeaningsSection,
     LabelRow,
 )

@@ -24,7 +24,7 @@ from napari_dmoe.viewer.layers.measuring import Edits, edits_of
 from napari_dmoe.viewer.layers.pointer import pointer_away
 from napari_dmoe.viewer.layers.records import is_mask
 from napari_dmoe.viewer.layers.slot import free_name
-from napari_dmoe.viewer.segment.found_masks_view import (
+from napari_dmoe.viewer.segment.masks.found_view import (
     FoundMasksSection,
     MaskQuestion,
     listed,

@@ -17,7 +17,7 @@ from qtpy.QtWidgets import (
 
 from napari_dmoe.progress import Progress, ProgressHook
 from napari_dmoe.viewer.bench import Bench, Control
-from napari_dmoe.viewer.segment.browse_view import BrowseBar, BrowseState, FilterChoice
+from napari_dmoe.viewer.segment.browse.view import BrowseBar, BrowseState, FilterChoice
 from napari_dmoe.viewer.session.pictures import Filter, Picture
 from napari_dmoe.viewer.session.visits import Loaded, Visits, Wanted, read_files
 from napari_dmoe.viewer.ui.connections import Connections, Refresh

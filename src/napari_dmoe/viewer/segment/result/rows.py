@@ -25,7 +25,7 @@ from napari_dmoe.viewer.layers.placement import axis_names
 from napari_dmoe.viewer.layers.records import badge
 from napari_dmoe.viewer.layers.truth_layers import NO_TRUTH, ReadTruth
 from napari_dmoe.viewer.rows import TableRow
-from napari_dmoe.viewer.segment.truth_rows import (
+from napari_dmoe.viewer.segment.truth.rows import (
     known_scores,
     score_cells,
     with_scores,

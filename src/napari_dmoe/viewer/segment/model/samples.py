@@ -5,8 +5,8 @@ from __future__ import annotations
 from napari_dmoe.viewer.bench import Bench, Control
 from napari_dmoe.viewer.checkpoints import TUNED
 from napari_dmoe.viewer.contributed import PLUGIN
-from napari_dmoe.viewer.segment.result_view import ResultSection
-from napari_dmoe.viewer.segment.samples_view import SampleChoice, SampleSection
+from napari_dmoe.viewer.segment.model.samples_view import SampleChoice, SampleSection
+from napari_dmoe.viewer.segment.result.view import ResultSection
 from napari_dmoe.viewer.ui.connections import Connections
 
 CHOICES = (

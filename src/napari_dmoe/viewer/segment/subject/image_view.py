@@ -9,8 +9,8 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QLabel, QSizePolicy, QWidget
 
 from napari_dmoe.viewer.layers.axes import AXIS_TITLES, COLOURS
-from napari_dmoe.viewer.segment.browse_view import BrowseBar
-from napari_dmoe.viewer.segment.pixel_size_view import PixelSizeButton
+from napari_dmoe.viewer.segment.browse.view import BrowseBar
+from napari_dmoe.viewer.segment.subject.pixel_size_view import PixelSizeButton
 from napari_dmoe.viewer.ui import parts
 from napari_dmoe.viewer.ui.theme import Tone, set_tone
 

@@ -18,7 +18,7 @@ from qtpy.QtWidgets import (
 from superqt import QElidingLabel
 
 from napari_dmoe.patient import Patient, PatientError
-from napari_dmoe.viewer.segment.patient_fields import PatientField
+from napari_dmoe.viewer.segment.subject.patient_fields import PatientField
 from napari_dmoe.viewer.ui.parts import (
     Fold,
     column,

@@ -28,22 +28,22 @@ from napari_dmoe.viewer.layers.truth_layers import (
     read_truth,
     stated_names,
 )
-from napari_dmoe.viewer.segment.compare_choices import (
+from napari_dmoe.viewer.segment.compare.choices import (
     Choice,
     choices,
     foreground,
     in_common,
 )
-from napari_dmoe.viewer.segment.compare_looks import TwoOutlines
-from napari_dmoe.viewer.segment.compare_rows import (
+from napari_dmoe.viewer.segment.compare.looks import TwoOutlines
+from napari_dmoe.viewer.segment.compare.rows import (
     Compared,
     compared,
     comparison_rows,
     spacing_of,
     with_truth,
 )
-from napari_dmoe.viewer.segment.compare_view import CompareSection
-from napari_dmoe.viewer.segment.truth_rows import dice_text
+from napari_dmoe.viewer.segment.compare.view import CompareSection
+from napari_dmoe.viewer.segment.truth.rows import dice_text
 from napari_dmoe.viewer.session.inquiry import Inquiry, holding, if_there
 from napari_dmoe.viewer.session.models import title_of
 from napari_dmoe.viewer.session.results import Outcome, Result

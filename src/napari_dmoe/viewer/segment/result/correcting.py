@@ -17,7 +17,7 @@ from napari_dmoe.progress import Progress, ProgressHook
 from napari_dmoe.viewer.advice import in_dock
 from napari_dmoe.viewer.bench import Bench, Control
 from napari_dmoe.viewer.layers.measuring import Edits, edits_of
-from napari_dmoe.viewer.segment.result_view import ResultSection
+from napari_dmoe.viewer.segment.result.view import ResultSection
 from napari_dmoe.viewer.session.pictures import Picture
 from napari_dmoe.viewer.session.visits import MaskFile, State, Visits
 from napari_dmoe.viewer.ui.connections import Refresh

@@ -27,8 +27,8 @@ from napari_dmoe.viewer.layers.opening import OpenedMask, opened_mask
 from napari_dmoe.viewer.layers.placement import place_of, plain, to_image
 from napari_dmoe.viewer.layers.pointer import pointer_away
 from napari_dmoe.viewer.layers.slot import free_name
-from napari_dmoe.viewer.segment.found_masks import FoundMasks, size_of
-from napari_dmoe.viewer.segment.result_view import ResultSection
+from napari_dmoe.viewer.segment.masks.found import FoundMasks, size_of
+from napari_dmoe.viewer.segment.result.view import ResultSection
 from napari_dmoe.viewer.session.inquiry import GONE
 from napari_dmoe.viewer.session.reopening import is_on, show_alone
 from napari_dmoe.viewer.ui.work import Order

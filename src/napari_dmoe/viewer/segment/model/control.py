@@ -17,7 +17,7 @@ from napari_dmoe.viewer.bench import Bench, Control
 from napari_dmoe.viewer.checkpoints import GENERIC_CARD, is_path
 from napari_dmoe.viewer.engines import Engines, FittingCard, Surroundings
 from napari_dmoe.viewer.layers.samples import model_for
-from napari_dmoe.viewer.segment.model_view import ModelSection
+from napari_dmoe.viewer.segment.model.view import ModelSection
 from napari_dmoe.viewer.session.models import (
     is_unsaved,
     model_title,

@@ -17,7 +17,7 @@ from napari_dmoe.progress import ProgressHook
 from napari_dmoe.viewer.bench import Bench, Control
 from napari_dmoe.viewer.engines import Engines
 from napari_dmoe.viewer.layers.axes import question
-from napari_dmoe.viewer.segment.image_view import ImageSection
+from napari_dmoe.viewer.segment.subject.image_view import ImageSection
 from napari_dmoe.viewer.session import checks
 from napari_dmoe.viewer.ui.connections import Connections, Refresh
 from napari_dmoe.viewer.ui.jobs import Job, JobRunner

@@ -17,13 +17,13 @@ from napari_dmoe.viewer.layers.axes import (
 )
 from napari_dmoe.viewer.layers.placement import used_channel
 from napari_dmoe.viewer.layers.samples import model_for
-from napari_dmoe.viewer.segment.image_view import (
+from napari_dmoe.viewer.segment.subject.image_view import (
     ChannelChoice,
     ImageChoice,
     ImageSection,
 )
-from napari_dmoe.viewer.segment.patient_fields import patient_fields
-from napari_dmoe.viewer.segment.patient_view import PatientSection
+from napari_dmoe.viewer.segment.subject.patient_fields import patient_fields
+from napari_dmoe.viewer.segment.subject.patient_view import PatientSection
 from napari_dmoe.viewer.session import checks
 from napari_dmoe.viewer.session.patients import CHOSEN, TYPED
 from napari_dmoe.viewer.session.session import Session

@@ -38,14 +38,14 @@ from napari_dmoe.viewer.layers.truth_layers import (
     truth_layer,
     worded,
 )
-from napari_dmoe.viewer.segment.result_files import opening
-from napari_dmoe.viewer.segment.result_rows import (
+from napari_dmoe.viewer.segment.result.files import opening
+from napari_dmoe.viewer.segment.result.rows import (
     ShownMasks,
     further_axes,
     image_scores,
 )
-from napari_dmoe.viewer.segment.truth_rows import dice_text, missed_rows
-from napari_dmoe.viewer.segment.truth_view import TruthView
+from napari_dmoe.viewer.segment.truth.rows import dice_text, missed_rows
+from napari_dmoe.viewer.segment.truth.view import TruthView
 from napari_dmoe.viewer.session.inquiry import GONE
 from napari_dmoe.viewer.session.results import Result
 from napari_dmoe.viewer.session.truths import Origin, Truth, offered_truths

@@ -10,7 +10,7 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QApplication, QPushButton, QWidget
 
 from napari_dmoe.viewer.rows import TableRow
-from napari_dmoe.viewer.segment.truth_view import TruthView
+from napari_dmoe.viewer.segment.truth.view import TruthView
 from napari_dmoe.viewer.ui import icons, parts
 from napari_dmoe.viewer.ui.tables import Facts
 from napari_dmoe.viewer.ui.theme import set_tone
