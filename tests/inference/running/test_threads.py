@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import pytest
@@ -67,6 +68,21 @@ def test_threads_are_given_back_after_an_error() -> None:
         assert torch.get_num_threads() == before + 3
         raise RuntimeError
     assert torch.get_num_threads() == before
+
+
+@pytest.mark.usefixtures("eight")
+def test_what_a_run_takes_is_of_its_own_thread_alone() -> None:
+    """Two windows segment at once; neither leaves the other one thread for good."""
+
+    def run_beside() -> tuple[int, int]:
+        found = torch.get_num_threads()
+        with on_threads(2):
+            return found, torch.get_num_threads()
+
+    with on_threads(1), ThreadPoolExecutor(1) as beside:
+        assert beside.submit(run_beside).result() == (8, 2)
+        assert torch.get_num_threads() == 1
+        assert beside.submit(torch.get_num_threads).result() == 8
 
 
 def test_the_work_of_a_pass_is_told_from_the_network_s_shape() -> None:
