@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -130,7 +134,7 @@ def test_a_run_that_waited_for_others_says_so(monkeypatch: pytest.MonkeyPatch) -
     clock = Clock(monkeypatch)
     with waiting.watched() as seen:
         for _ in range(4):
-            with waiting.one_pass("cpu"):
+            with waiting.computing("cpu"):
                 clock.compute(0.1, waiting=1.5)
         assert waiting.why_slow() == "the processor is busy"
         clock.compute(0.0, waiting=100.0)  # outside of the network: such as a disk
@@ -149,16 +153,41 @@ def test_what_is_not_far_slower_is_not_told(
     monkeypatch: pytest.MonkeyPatch, computed: float, waited: float
 ) -> None:
     clock = Clock(monkeypatch)
-    with waiting.watched() as seen, waiting.one_pass("cpu"):
+    with waiting.watched() as seen, waiting.computing("cpu"):
         clock.compute(computed, waiting=waited)
     assert seen.words == ""
 
 
 def test_waiting_for_a_gpu_is_no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock(monkeypatch)
-    with waiting.watched() as seen, waiting.one_pass("cuda"):
+    with waiting.watched() as seen, waiting.computing("cuda"):
         clock.compute(0.1, waiting=60.0)
     assert seen == waiting.Waiting()
+
+
+def test_what_is_computed_around_the_passes_is_watched_but_no_disk(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A photograph of many pixels takes longer beside the network than in it."""
+    loaded, image = load_checkpoint("fundus-phantom"), sample_fundus().image
+    parts: list[float] = []
+
+    class Noted(waiting.Waiting):
+        @contextmanager
+        def noted(self) -> Iterator[None]:
+            parts.append(0.0)
+            yield
+
+    monkeypatch.setattr(waiting, "Waiting", Noted)
+    with waiting.watched():
+        segment(loaded, image)
+    assert len(parts) == 3  # prepared, passed, drawn
+    del parts[:]
+    np.save(tmp_path / "image.npy", image.data)
+    on_disk = replace(image, data=np.load(tmp_path / "image.npy", mmap_mode="r"))
+    with waiting.watched():
+        segment(loaded, on_disk)
+    assert len(parts) == 2  # what it was prepared of might have been read
 
 
 def test_the_passes_of_a_run_are_watched() -> None:
