@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,14 +12,16 @@ import pytest
 from desk import Desk
 from napari.utils.notifications import Notification
 from PIL import Image as Picture
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QPoint, Qt
 from qtpy.QtWidgets import QFileDialog
 from tables import go_to
 
+from napari_dmoe.cohorts.tables import finding, matching, reading
 from napari_dmoe.patient import Patient
 from napari_dmoe.viewer.engines import series
 from napari_dmoe.viewer.layers.opening import mask_layers
 from napari_dmoe.viewer.segment.many import files
+from napari_dmoe.viewer.segment.many.plan import Plan
 from napari_dmoe.viewer.segment.many.replaced import Answer, InTheWay
 from napari_dmoe.viewer.session.session import session_of
 
@@ -161,6 +164,82 @@ def test_what_is_read_is_shown_before_any_folder_is_asked_for(
         "Ward": "",
     }
     assert desk.segment.calls == []
+
+
+def test_what_was_read_is_seen_whole_at_once(
+    desk: Desk, folders: Folders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.dock.resize(320, 700)
+    desk.dock.show()
+    plan = desk.segmenting.tab.series.plan
+    desk.segmenting.tab.series.fold.unfold()
+    desk.settle()
+    seen: list[tuple[list[str], list[str]]] = []
+    show = plan.show_plan
+
+    def shown(made: Plan) -> None:
+        show(made)  # what is painted next is what is seen, before any other turn
+        texts = plan.title, plan.found, plan.problems
+        low = [t.text() for t in texts if t.height() < t.heightForWidth(t.width())]
+        combos = plan.combos.items()
+        cut = [
+            n for n, c in combos if c.isVisible() and c.height() < c.sizeHint().height()
+        ]
+        seen.append((low, cut))
+
+    monkeypatch.setattr(plan, "show_plan", shown)
+    lines = ("a.png,1,63,M,x", "b.png,2,old,F,y", "gone.png,3,61,F,z")
+    read_table(desk, folders, "\n".join(("image,id,age,severity,dx", *lines)))
+    assert plan.isVisible()
+    assert len(plan.found.text().splitlines()) > 1
+    assert seen == [([], [])]
+
+
+def test_lines_that_come_are_seen_whole_at_once(desk: Desk) -> None:
+    section = desk.segmenting.tab.series
+    section.fold.unfold()
+    desk.dock.resize(320, 700)
+    desk.dock.show()
+    section.results.show_rows([{"id": "a", "status": "segmented"}])
+    desk.settle()
+    for n in range(3):
+        section.results.add_rows([{"id": f"b{n}", "status": "segmented"}])
+        below = section.found.exports.mapTo(section, QPoint(0, 0)).y()
+        end = section.table.mapTo(section, QPoint(0, section.table.height())).y()
+        assert section.found.exports.isVisible()
+        assert end <= below
+
+
+@pytest.mark.parametrize("is_table", [True, False])
+def test_what_is_read_is_gone_through_once(
+    desk: Desk, folders: Folders, monkeypatch: pytest.MonkeyPatch, is_table: bool
+) -> None:
+    (Path(folders.folders[0]) / "t.csv").write_text("image_id,sex\na,M\nb,F\n")
+    if is_table:
+        folders.folders[0] += "/t.csv"
+    walked: list[str] = []
+    walk, rows = os.walk, reading.read_rows_of
+
+    def counted(folder: str | Path, **how: bool) -> Iterator:
+        walked.append(Path(folder).name)
+        return walk(folder, **how)
+
+    def read(table: Path, **how: object) -> reading.TableRows:
+        walked.append(table.name)
+        return rows(table, **how)
+
+    monkeypatch.setattr(matching.os, "walk", counted)
+    monkeypatch.setattr(finding, "read_rows_of", read)
+    section = desk.segmenting.tab.series
+    desk.click(section.table_button if is_table else section.folder_button)
+    desk.wait_until_idle()
+    assert section.plan.title.text() == "t.csv: 2 rows"
+    assert section.plan.start_button.text() == "Segment 2 images…"
+    assert sorted(walked) == ["images", "t.csv"]
+    combo = section.plan.combos["sex"]
+    combo.activated.emit(combo.findData(""))
+    desk.wait_until_idle()
+    assert sorted(walked) == ["images", "t.csv", "t.csv"]  # the folder is known
 
 
 def test_what_a_column_means_is_put_right(

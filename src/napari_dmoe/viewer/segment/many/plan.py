@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from napari_dmoe.attributes import ATTRIBUTES
 from napari_dmoe.progress import Progress, ProgressHook
@@ -20,6 +20,7 @@ from napari_dmoe.viewer.session.checks import counted_notices
 if TYPE_CHECKING:
     from napari_dmoe.cohorts.series.listing import Entry
     from napari_dmoe.cohorts.tables.overview import ColumnOverview, Overview
+    from napari_dmoe.cohorts.tables.reading import TableRows
     from napari_dmoe.inference.running.settings import InferenceSettings
     from napari_dmoe.models.checkpoint import LoadedModel
 
@@ -128,10 +129,10 @@ def make_plan(engines: Engines, how: How, wish: Wish, hook: ProgressHook) -> Pla
     try:
         overview = _overview(how, wish)
         hook(Progress(1, 3, f"listing the images of {wish.source.name}"))
-        options: dict[str, Any] = {"with_unlisted": True} if wish.has_more else {}
-        options |= {"columns": wish.stated} if wish.stated else {}
-        if overview is None or not overview.refusal:
-            entries = engines.entries(wish.source, drivers=drivers, **options)
+        if overview is None:
+            entries = engines.entries(wish.source, drivers=drivers)
+        elif overview.read is not None:
+            entries = _entries(overview.read, drivers, wish)
     except (ValueError, OSError) as refused:
         error = str(refused)
     hook(Progress(2, 3, f"looking at {n_images(len(entries))}"))
@@ -167,14 +168,25 @@ def _overview(how: How, wish: Wish) -> Overview | None:
 
     source = wish.source
     is_table = source.suffix.lower() == ".csv" or (source / TABLE).is_file()
-    if wish.earlier is None and not is_table and table_of(source).table is None:
-        return None
+    found = None
+    if wish.earlier is None and not is_table:
+        found = table_of(source)
+        if found.table is None:
+            return None
     return overview_of(
         source,
         drivers=how.loaded.card.attributes,
         columns=wish.stated or None,
         earlier=wish.earlier,
+        found=found,
     )
+
+
+def _entries(read: TableRows, drivers: Sequence[str], wish: Wish) -> Sequence[Entry]:
+    """List the images of a table; one that was read is not read again."""
+    from napari_dmoe.cohorts.series.listing import entries_read
+
+    return entries_read(read, drivers, with_unlisted=wish.has_more)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from napari_dmoe.viewer.ui.parts import (
     button,
     column,
     emphasise,
+    lay_out,
     narrow_combo,
     offer,
     paragraph,
@@ -100,6 +101,7 @@ class PlanView(QWidget):
             if plan.n_images
             else "There is no image to segment."
         )
+        lay_out(self._used, self)
 
     def _show_columns(
         self, columns: Sequence[PlanColumn], meanings: Sequence[Meaning]
@@ -117,6 +119,7 @@ class PlanView(QWidget):
             for side, part in enumerate((label, combo)):
                 part.setToolTip(each.help)
                 layout.addWidget(part, place, side)
+                part.show()  # Qt would do so later, and the line is as high only then
         n_unused = sum(not each.meaning for each in columns)
         self._used.setVisible(n_unused < len(columns))
         self.unused_fold.rename(f"{n_unused} column{'s' * (n_unused != 1)} not used")
