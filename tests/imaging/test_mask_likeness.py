@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_dmoe.imaging.label_values import LabelError
+from napari_dmoe.imaging import mask_likeness
+from napari_dmoe.imaging.label_values import LabelError, is_soft
 from napari_dmoe.imaging.mask_likeness import (
     Certainty,
     Picture,
@@ -100,6 +101,32 @@ def test_large_masks_are_looked_at_here_and_there() -> None:
     large = np.zeros((3000, 3000), np.uint8)
     large[1000:2000, 1000:2000] = 255
     assert values_of(large).few == (0, 255)
+
+
+def test_of_a_large_photograph_only_some_samples_are_looked_at(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # A window waits for it, with 24 million pixels as with one.
+    looked_at: list[int] = []
+
+    def noted(found: dict[int, int]) -> bool:
+        looked_at.append(sum(found.values()))
+        return is_soft(found)
+
+    monkeypatch.setattr(mask_likeness, "is_soft", noted)
+    large = np.tile(photograph((100, 100)), (40, 60))
+    assert values_of(large) == Values()
+    (n,) = looked_at
+    assert 2**16 < n <= 2**17
+    soft = jpeg_like(np.kron(DISC, np.ones((80, 80), np.uint8)))
+    assert values_of(soft).is_grey_of_two
+    assert max(looked_at) <= 2**17
+
+
+def test_of_large_masks_whole_rows_tell_that_they_are_flat() -> None:
+    columns = np.arange(3000) // 12  # areas as wide as three of the samples spread
+    large = np.broadcast_to(columns.astype(np.uint16), (3000, 3000))
+    assert values_of(large).is_flat
 
 
 def test_few_values_are_counted_in_all_samples() -> None:
