@@ -206,6 +206,67 @@ def test_what_was_read_is_seen_whole_at_once(
     assert seen == [([], [])]
 
 
+def test_a_plan_is_no_wider_than_the_dock(desk: Desk, folders: Folders) -> None:
+    source = Path(folders.folders[0])
+    for n in range(1200):
+        (source / f"image {n}.png").touch()
+    tab = desk.segmenting.tab
+    tab.series.fold.unfold()
+    desk.dock.resize(300, 700)
+    desk.dock.show()
+    long = "what_the_second_reader_found_in_the_end"
+    read_table(desk, folders, f"image_id,sex,{long}\na,m,1\nb,f,2\n")
+    desk.settle()
+    plan = tab.series.plan
+    assert plan.more_box.isVisible()
+    assert "1,201" in plan.more_box.text()
+    assert tab.body.widget().width() <= tab.body.viewport().width()
+    for part in (plan.close_button, plan.combos["sex"], plan.found):
+        end = part.mapTo(tab.body.widget(), QPoint(part.width(), 0)).x()
+        assert end <= tab.body.viewport().width()
+    hint = plan.more_box.sizeHint().width()
+    assert hint <= plan.more_box.width()  # nor is its text cut
+
+
+def test_a_table_without_images_offers_all_its_columns(
+    desk: Desk, folders: Folders
+) -> None:
+    plan = desk.segmenting.tab.series.plan
+    desk.segmenting.tab.series.fold.unfold()
+    desk.dock.show()
+    read_table(desk, folders, "photo,state\na.png,healthy\nb.png,glaucoma\n")
+    said = plan.problems.text()
+    assert said.startswith("mine.csv has no column 'image': found photo, state.\n")
+    assert "Say below which column tells the image" in said
+    assert all(combo.isVisible() for combo in plan.combos.values())
+    combo = plan.combos["photo"]
+    combo.activated.emit(combo.findData("image"))
+    desk.wait_until_idle()
+    assert plan.start_button.text() == "Segment 2 images…"
+    combo = plan.combos["state"]
+    combo.activated.emit(combo.findData("age"))
+    desk.wait_until_idle()
+    assert "Correct the table, or say below that such a column" in plan.problems.text()
+    assert not plan.start_button.isEnabled()
+
+
+def test_rows_without_an_image_are_said_to_become_what_they_become(
+    desk: Desk, folders: Folders
+) -> None:
+    plan = desk.segmenting.tab.series.plan
+    read_table(desk, folders, "image\na.png\ngone.png\n")
+    assert plan.problems.text() == "1 row without an image here: each fails."
+    start(desk)
+    rows = desk.segmenting.tab.series.rows
+    assert [row["status"] for row in rows] == ["segmented", "failed"]
+    lost = "".join(f"gone{n}.png\n" for n in range(20))
+    folders.folders[0] = str(Path(folders.folders[0]).parent)
+    read_table(desk, folders, f"image\na.png\n{lost}")
+    assert plan.problems.text() == "20 rows without an image here: left out."
+    start(desk)
+    assert [row["id"] for row in desk.segmenting.tab.series.rows] == ["a.png"]
+
+
 def test_lines_that_come_are_seen_whole_at_once(desk: Desk) -> None:
     section = desk.segmenting.tab.series
     section.fold.unfold()
@@ -292,7 +353,7 @@ def test_images_without_a_row_are_offered(desk: Desk, folders: Folders) -> None:
     section = desk.segmenting.tab.series
     read_table(desk, folders, "image,severity\na.png,healthy\n")
     assert section.plan.start_button.text() == "Segment 1 image…"
-    assert section.plan.more_box.text().startswith("Also 2 images")
+    assert section.plan.more_box.text().startswith("Also 2 without a row")
     section.plan.more_box.click()
     desk.wait_until_idle()
     assert section.plan.start_button.text() == "Segment 3 images…"

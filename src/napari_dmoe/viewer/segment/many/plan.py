@@ -99,10 +99,7 @@ class Plan:
     def more(self) -> str:
         """What is offered of images without a row; nothing where there is none."""
         n = 0 if self.overview is None else len(self.overview.unlisted)
-        if not n:
-            return ""
-        what = "image that has" if n == 1 else "images that have"
-        return f"Also {n:,} {what} no row, of unknown patients"
+        return "" if not n else f"Also {n:,} without a row, as unknown"
 
     @property
     def n_images(self) -> int:
@@ -233,7 +230,8 @@ class _Told:
         overview = self.overview
         refusal = self.error or ("" if overview is None else overview.refusal)
         if refusal:
-            yield _sentence(refusal)
+            table = self.wish.source if overview is None else overview.table
+            yield _sentence(refusal, table.name)
         elif overview is not None:
             yield from self._of_rows(overview)
         if not self._good:
@@ -242,7 +240,11 @@ class _Told:
     def _of_rows(self, overview: Overview) -> Iterator[str]:
         n = overview.n_without_image
         if n:
-            yield f"{n:,} row{'s' * (n != 1)} without an image here: left out."
+            n_bad = sum(entry.problem is not None for entry in self.entries)
+            # Few paths that lead nowhere are told one by one: they may be misspelt.
+            is_listed = n_bad > overview.n_bad
+            what = "each fails" if is_listed else "left out"
+            yield f"{n:,} row{'s' * (n != 1)} without an image here: {what}."
         for line in overview.problems[:_SHOWN]:
             yield _sentence(line)
         if len(overview.problems) > _SHOWN:
@@ -262,6 +264,11 @@ class _Told:
             return "Choose another folder, or a table."
         if not self.overview.n_rows:
             return "Choose a table with a row for each image."
+        if self.overview.n_bad and not self.error:
+            return (
+                "Correct the table, or say below that such a column means something "
+                "else."
+            )
         if self.overview.columns:
             return (
                 "Say below which column tells the image, put the table beside the "
@@ -315,6 +322,9 @@ def _help(column: ColumnOverview) -> str:
     return "\n".join(said)
 
 
-def _sentence(text: str) -> str:
+def _sentence(text: str, name: str = "") -> str:
+    """Return a whole sentence; the name of a file that it begins with stays."""
     text = in_dock(text).strip()
-    return f"{text[:1].upper()}{text[1:].rstrip('.')}."
+    is_name = bool(name) and text.startswith(name)
+    first = text[:1] if is_name else text[:1].upper()
+    return f"{first}{text[1:].rstrip('.')}."

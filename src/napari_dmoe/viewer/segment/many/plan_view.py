@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QCheckBox, QComboBox, QGridLayout, QWidget
+from qtpy.QtWidgets import QCheckBox, QComboBox, QGridLayout, QSizePolicy, QWidget
 from superqt import QElidingLabel
 
 from napari_dmoe.viewer.segment.many.plan import Meaning, Plan, PlanColumn
@@ -57,6 +57,13 @@ class PlanView(QWidget):
             grid.setColumnStretch(1, _MEANING_SHARE)
         self.unused_fold = Fold("", "Columns that say nothing here.", self._unused)
         self.more_box = QCheckBox()
+        self.more_box.setToolTip(
+            "Images of the folder that no row tells of: their patients are unknown."
+        )
+        # Else a long number would make the whole tab wider than the dock.
+        self.more_box.setSizePolicy(
+            QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed
+        )
         self.more_box.toggled.connect(self.more_toggled)
         self._make_buttons()
         buttons = row(self.start_button, self.close_button)
@@ -88,7 +95,7 @@ class PlanView(QWidget):
         say(self.found, "\n".join(plan.found))
         say(self.problems, "\n".join(plan.problems))
         say(self.notices, "\n".join(plan.notices))
-        self._show_columns(plan.columns, plan.meanings)
+        self._show_columns(plan.columns, plan.meanings, plan.n_images > 0)
         self.more_box.setText(plan.more)
         self.more_box.setVisible(bool(plan.more))
         self.more_box.blockSignals(True)
@@ -104,7 +111,10 @@ class PlanView(QWidget):
         lay_out(self._used, self)
 
     def _show_columns(
-        self, columns: Sequence[PlanColumn], meanings: Sequence[Meaning]
+        self,
+        columns: Sequence[PlanColumn],
+        meanings: Sequence[Meaning],
+        is_readable: bool,
     ) -> None:
         """Show a line for each column; those that are not used are folded away."""
         names = [each.name for each in columns]
@@ -124,6 +134,8 @@ class PlanView(QWidget):
         self._used.setVisible(n_unused < len(columns))
         self.unused_fold.rename(f"{n_unused} column{'s' * (n_unused != 1)} not used")
         self.unused_fold.setVisible(n_unused > 0)
+        if not is_readable:  # the column that is asked for may be one of them
+            self.unused_fold.unfold()
 
     def _make_lines(self, names: Sequence[str]) -> None:
         for part in (*self._labels.values(), *self.combos.values()):
