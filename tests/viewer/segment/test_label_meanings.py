@@ -71,6 +71,7 @@ def test_labels_are_read_as_they_are_meant() -> None:
 
 
 @pytest.mark.gui
+@pytest.mark.formats("numbers that the model has no class for, in the dock")
 def test_the_table_asks_for_labels_without_a_class_and_keeps_the_answer(
     desk: Desk,
 ) -> None:
