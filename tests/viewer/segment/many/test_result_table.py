@@ -205,9 +205,9 @@ def test_to_go_through_thousands_is_offered_in_a_turn_of_its_own(desk: Desk) -> 
     control.show_finished(Series("finished", Path("finished"), pictures))
     seen = []
     for _ in range(3):
-        seen.append((len(desk.segmenting.tab.series.rows), len(gone_through)))
+        seen.append((len(desk.segmenting.tab.series.rows), gone_through.is_series))
         control.flush()
-    assert seen == [(results._MOST, 0), (500, 0), (500, 500)]
+    assert seen == [(results._MOST, False), (500, False), (500, True)]
 
 
 def test_worst_first_is_also_the_order_of_next(desk: Desk) -> None:
