@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from qtpy.QtCore import QPoint, QSize, Qt
+from qtpy.QtCore import QEvent, QPoint, QSize, Qt
 from qtpy.QtGui import QColor, QKeyEvent, QPaintEvent, QPixmap
 from qtpy.QtWidgets import (
     QApplication,
@@ -282,6 +282,25 @@ def column(widget: QWidget, *parts: QWidget, spacing: int = 4) -> QVBoxLayout:
     return layout
 
 
+def lay_out(*widgets: QWidget) -> None:
+    """Lay widgets out now, the inner ones first, and then all that is around them.
+
+    Qt lays out what is around in a turn of its own each, and on a busy machine what has
+    grown is seen squeezed into its old place until then.
+    """
+    around = [*widgets]
+    while (parent := around[-1].parentWidget()) is not None:
+        around.append(parent)
+        if isinstance(parent, QScrollArea):
+            break
+    for widget in around:
+        layout = widget.layout()
+        if layout is not None:
+            layout.activate()
+        if isinstance(widget, QScrollArea):
+            QApplication.sendEvent(widget, QEvent(QEvent.Type.LayoutRequest))
+
+
 class ScrollColumn(QScrollArea):
     """Sections below each other; they scroll where there is no room for all."""
 
@@ -295,11 +314,39 @@ class ScrollColumn(QScrollArea):
         self.setWidgetResizable(True)
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self._held: QWidget | None = None
+        self._offset = 0
+
+    def hold(self, section: QWidget) -> None:
+        """Let a section that is at the top stay there, whatever comes and goes above.
+
+        Also one that is to be there, and is not before there is more below it.
+        """
+        self._held = section
+        bar = self.verticalScrollBar()
+        bar.valueChanged.connect(self._on_scrolled)
+        bar.rangeChanged.connect(self._on_grown)
 
     def show_from(self, section: QWidget) -> None:
         """Scroll so that a section is at the top, where the first one stands."""
-        place = section.mapTo(self.widget(), QPoint(0, 0))
-        self.verticalScrollBar().setValue(place.y() - _MARGIN)
+        self.verticalScrollBar().setValue(self._top(section) - _MARGIN)
+        if section is self._held:
+            self._offset = _MARGIN
+
+    def _top(self, section: QWidget) -> int:
+        return section.mapTo(self.widget(), QPoint(0, 0)).y()
+
+    def _on_scrolled(self, value: int) -> None:
+        if self._held is not None:
+            self._offset = self._top(self._held) - value
+
+    def _on_grown(self) -> None:
+        """Scroll as far as the held section moved; nothing above it was seen."""
+        held, offset = self._held, self._offset
+        if held is None or offset > _MARGIN or not held.isVisible():
+            return
+        self.verticalScrollBar().setValue(self._top(held) - offset)
+        self._offset = offset  # which was wished for, though there may be no room yet
 
 
 class _Content(QWidget):

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from desk import Desk
 from pytestqt.qtbot import QtBot
+from qtpy.QtCore import Qt
 from tables import column_of, heads_of
 
 from napari_dmoe.viewer.segment.many import results
@@ -86,6 +87,30 @@ def test_the_worst_come_first_and_the_failed_last(section: SeriesSection) -> Non
     assert shown[:3] == ["c", "odd", "d0"]
     assert shown[-1] == "b"
     assert column_of(section.table, 1)[0] == "0.300"
+
+
+def test_other_columns_leave_the_worst_first(section: SeriesSection) -> None:
+    results, table = section.results, section.table
+    results.worst_button.click()
+    for _ in range(2):
+        results.all_box.click()
+        assert column_of(table, 0)[:3] == ["c", "odd", "d0"]
+        header = table.horizontalHeader()
+        assert heads_of(table)[header.sortIndicatorSection()] == "Dice"
+    results.add_rows([row("e", "0.1000")])
+    assert column_of(table, 0)[:3] == ["e", "c", "odd"]
+
+
+def test_lines_stay_sorted_by_a_column_that_is_no_longer_shown(
+    section: SeriesSection,
+) -> None:
+    section.results.all_box.click()
+    place = heads_of(section.table).index("labels")
+    section.table.sortByColumn(place, Qt.SortOrder.DescendingOrder)
+    section.results.all_box.click()
+    assert column_of(section.table, 0)[:2] == ["odd", "d5"]
+    section.results.find_edit.setText("d")
+    assert column_of(section.table, 0)[:3] == ["odd", "d5", "d4"]
 
 
 def test_few_columns_are_shown_and_all_are_copied(section: SeriesSection) -> None:
@@ -171,7 +196,18 @@ def test_thousands_of_rows_are_shown_some_at_a_time(
     desk.session.series.choose(1)
     desk.qtbot.waitUntil(lambda: len(section.rows) == N_MANY, timeout=60_000)
     assert max(sizes) <= results._MOST
-    assert len(desk.session.pictures) == N_MANY
+    desk.qtbot.waitUntil(lambda: len(desk.session.pictures) == N_MANY)
+
+
+def test_to_go_through_thousands_is_offered_in_a_turn_of_its_own(desk: Desk) -> None:
+    pictures = [Picture(f"{n:05}", row=row(f"{n:05}", "0.5")) for n in range(500)]
+    control, gone_through = desk.segmenting.series, desk.session.pictures
+    control.show_finished(Series("finished", Path("finished"), pictures))
+    seen = []
+    for _ in range(3):
+        seen.append((len(desk.segmenting.tab.series.rows), gone_through.is_series))
+        control.flush()
+    assert seen == [(results._MOST, False), (500, False), (500, True)]
 
 
 def test_worst_first_is_also_the_order_of_next(desk: Desk) -> None:
