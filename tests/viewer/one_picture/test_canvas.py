@@ -7,7 +7,7 @@ from pathlib import Path
 import imageio.v3 as iio
 import numpy as np
 import pytest
-from patients import NAMES, Ward, pixels_of, seen, visible_patients
+from patients import NAMES, SHAPE, Ward, pixels_of, seen, visible_patients
 
 from napari_dmoe.viewer.contributed import PLUGIN
 
@@ -84,3 +84,22 @@ def test_what_is_seen_of_a_patient_is_that_patients_pixels(window_ward: Ward) ->
         }
         assert shares.pop(name) > 0.15  # it is framed
         assert max(shares.values()) < 0.01, grey
+
+
+def test_who_deletes_a_layer_with_naparis_button_stays_at_the_image(
+    window_ward: Ward,
+) -> None:
+    """Napari selects the layer below, which is another image's."""
+    ward, viewer = window_ward, window_ward.viewer
+    for name in ("ann", "ben"):
+        viewer.add_image(pixels_of(name), name=name)
+    ward.choose("ann")
+    viewer.add_labels(np.ones(SHAPE, np.uint8), name="ann labels")
+    ward.desk.wait_until_idle()
+    ward.desk.click(viewer.window._qt_viewer.layerButtons.deleteButton)
+    ward.desk.qtbot.waitUntil(
+        lambda: viewer.layers.selection.active is ward.image("ann")
+    )
+    assert [each.name for each in viewer.layers] == ["ann", "ben"]
+    ward.see_only("ann")
+    assert ward.seen_at_once == []
