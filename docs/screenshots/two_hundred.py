@@ -47,6 +47,6 @@ def two_hundred(viewer: napari.Viewer, dock: QWidget, shoot: Shooter) -> None:
         person.tab.body.verticalScrollBar().setValue(0)
         take()
         person.save()
-        person.tab.body.show_from(person.section)
+        person.tab.body.show_from(person.section.table)
         take()
     dock.setMinimumWidth(NARROW)
