@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from napari.components import ViewerModel
 from napari.layers import Image, Labels, Layer
 from numpy.typing import NDArray
 
@@ -22,6 +23,7 @@ from napari_dmoe.viewer.layers.labels_on import fits
 from napari_dmoe.viewer.layers.look import mask_look
 from napari_dmoe.viewer.layers.names import layer_name
 from napari_dmoe.viewer.layers.placement import LayerData, place_of
+from napari_dmoe.viewer.layers.slot import free_name
 from napari_dmoe.viewer.layers.undecided import (
     IMAGE,
     LABELS,
@@ -99,14 +101,13 @@ def in_classes(
 
 
 def as_labels(layer: Image, labels: Any, owner: Image | None) -> LayerData:
-    """Return an Image layer's labels as the layer to come, under its name.
+    """Return an Image layer's labels as the layer to come, not named yet.
 
     It lies where the image lies that it belongs to, if it has no place of its own.
     """
     where = layer if owner is None or is_placed(layer) else owner
-    name = named_for(str(layer.name), owner)
     said = {**layer.metadata, LOOKS_KEY: LABELS}
-    return labels, place_of(where) | {"name": name, "metadata": said}, "labels"
+    return labels, place_of(where) | {"metadata": said}, "labels"
 
 
 def named_for(name: str, owner: Image | None) -> str:
@@ -115,6 +116,18 @@ def named_for(name: str, owner: Image | None) -> str:
         return name
     plain_name, of_owner = (NUMBERED.sub("", each) for each in (name, str(owner.name)))
     return layer_name(str(owner.name), LABELS) if plain_name == of_owner else name
+
+
+def call_plainly(viewer: ViewerModel, image: Image | None) -> None:
+    """Take the number from an image's name that napari gave it, where none needs it.
+
+    Its mask came first and had the name, which would be the image's in tables, too.
+    """
+    if image is None:
+        return
+    plain_name = NUMBERED.sub("", str(image.name))
+    if free_name(viewer, plain_name, besides=image) == plain_name:
+        image.name = plain_name
 
 
 @dataclass(frozen=True)

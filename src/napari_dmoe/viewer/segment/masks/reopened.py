@@ -27,7 +27,8 @@ from napari_dmoe.viewer.layers.opening import OpenedMask, opened_mask
 from napari_dmoe.viewer.layers.placement import place_of, plain, to_image
 from napari_dmoe.viewer.layers.pointer import pointer_away
 from napari_dmoe.viewer.layers.slot import free_name
-from napari_dmoe.viewer.segment.masks.found import FoundMasks, size_of
+from napari_dmoe.viewer.segment.masks.found import FoundMasks
+from napari_dmoe.viewer.segment.masks.questions import size_of
 from napari_dmoe.viewer.segment.result.view import ResultSection
 from napari_dmoe.viewer.session.inquiry import GONE
 from napari_dmoe.viewer.session.reopening import is_on, show_alone
@@ -123,7 +124,7 @@ class ReopenedMasks(Control):
         labels = self._put(mask, data, arguments | {"metadata": metadata}, owner)
         if owner is not None:
             said = "; ".join((*mask.notices, *notes))
-            return self._found.note(labels, owner, said=said)
+            return self._found.taken.note(labels, owner, said=said)
         if owner is None and (owners or judgement.named):
             self._session.showing.own(None, labels)  # unseen until it is known whose
         why = _why_of_none(probe, judgement, images)
