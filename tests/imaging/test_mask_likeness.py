@@ -19,6 +19,8 @@ from napari_dmoe.imaging.mask_likeness import (
     values_of,
 )
 
+formats = pytest.mark.formats
+
 DISC = np.zeros((40, 50), np.uint8)
 DISC[10:30, 12:36] = 1
 MASK, PHOTO = Values((0, 255), is_flat=True), Values(is_flat=False)
@@ -134,6 +136,7 @@ def test_few_values_are_counted_in_all_samples() -> None:
     assert sorted(few_values(rare[:12]).tolist()) == [0, 1, 2, 3, 4]
 
 
+@formats("a mask of few colours, in the dock")
 def test_colours_are_numbered_from_dark_to_bright_with_black_as_background() -> None:
     colours = np.zeros((2, 3, 3), np.uint8)
     colours[0, 1] = 0, 90, 0
@@ -143,6 +146,13 @@ def test_colours_are_numbered_from_dark_to_bright_with_black_as_background() -> 
     assert "colours" in said[0]
     with pytest.raises(LabelError, match="many colours"):
         numbers_of(photograph((40, 50, 3)), is_colour=True)
+
+
+@formats("whole numbers stored as floats, in the dock")
+def test_floats_are_labels_where_they_are_whole() -> None:
+    labels, _ = numbers_of(DISC * np.float32(255))
+    assert labels.dtype.kind in "iu"
+    assert np.array_equal(labels, DISC * 255)
     with pytest.raises(LabelError, match="fractions"):
         numbers_of(DISC * 0.5)
 

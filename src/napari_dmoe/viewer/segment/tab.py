@@ -75,4 +75,5 @@ class SegmentTab(QWidget):
         column(about := QWidget(), model.facts, model.details)
         first = model.error, self.found_masks, self.samples
         self.body.stack(*first, self.result, self.label_meanings, folds, about)
+        self.body.hold(self.series)  # its table stays under who opens its images
         column(self, head, rule, self.body).setStretch(2, 1)

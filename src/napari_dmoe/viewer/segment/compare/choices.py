@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from napari.layers import Image, Labels
 
 from napari_dmoe.inference.masks.comparison import BACKGROUNDS
-from napari_dmoe.viewer.layers.truth_layers import stated_names
+from napari_dmoe.viewer.layers.label_meanings import class_map, stated_names
 from napari_dmoe.viewer.session.models import titles_of
 from napari_dmoe.viewer.session.results import Result
 from napari_dmoe.viewer.session.session import Session
@@ -53,6 +53,20 @@ def in_common(first: Sequence[str], second: Sequence[str]) -> tuple[str, ...]:
     return tuple(name for name in foreground(first) if name in foreground(second))
 
 
+def numbers_in(first: Sequence[str], second: Sequence[str]) -> dict[int, int] | None:
+    """Return which label of a first mask has the class of each label of a second one.
+
+    That of the background is 0; classes of the second alone have numbers beyond those
+    of the first. None where both have the same classes.
+    """
+    if tuple(first) == tuple(second):
+        return None
+    shared, own = in_common(first, second), foreground(second)
+    numbers = {name: first.index(name) for name in shared}
+    beyond = {name: len(first) + i for i, name in enumerate(own) if name not in shared}
+    return {i: (numbers | beyond).get(name, 0) for i, name in enumerate(second)}
+
+
 def foreground(classes: Sequence[str]) -> tuple[str, ...]:
     """Return classes without the background, which may stand anywhere."""
     named = [
@@ -75,7 +89,9 @@ def _of_labels(session: Session, image: Image, result: Result) -> list[Choice]:
     found = []
     for labels in offered_truths(session, image):
         names = stated_names(labels)
-        if names and not in_common(result.segmentation.classes, names):
+        classes = result.segmentation.classes
+        is_said = class_map(labels, classes) is not None
+        if names and not is_said and not in_common(classes, names):
             continue
         what = "truth" if labels is own else "labels"
         title = f"{what} “{labels.name}”"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -16,25 +16,20 @@ from napari_dmoe.progress import Progress, ProgressHook
 from napari_dmoe.viewer.bench import Bench, Control
 from napari_dmoe.viewer.engines import Engines
 from napari_dmoe.viewer.layers.groups import Group
-from napari_dmoe.viewer.layers.label_meanings import class_map
 from napari_dmoe.viewer.layers.leaving import stays
 from napari_dmoe.viewer.layers.look import difference_layer
 from napari_dmoe.viewer.layers.measuring import Edits, edits_of
 from napari_dmoe.viewer.layers.names import mask_by
 from napari_dmoe.viewer.layers.placement import in_order
-from napari_dmoe.viewer.layers.truth_layers import (
-    Laid,
-    laid,
-    read_truth,
-    stated_names,
-)
+from napari_dmoe.viewer.layers.truth_layers import ReadTruth
+from napari_dmoe.viewer.layers.two_outlines import TwoOutlines
 from napari_dmoe.viewer.segment.compare.choices import (
     Choice,
     choices,
     foreground,
     in_common,
+    numbers_in,
 )
-from napari_dmoe.viewer.segment.compare.looks import TwoOutlines
 from napari_dmoe.viewer.segment.compare.rows import (
     Compared,
     compared,
@@ -43,10 +38,12 @@ from napari_dmoe.viewer.segment.compare.rows import (
     with_truth,
 )
 from napari_dmoe.viewer.segment.compare.view import CompareSection
+from napari_dmoe.viewer.segment.truth.asked import AskedTruth, ask
 from napari_dmoe.viewer.segment.truth.rows import dice_text
 from napari_dmoe.viewer.session.inquiry import Inquiry, holding, if_there
 from napari_dmoe.viewer.session.models import title_of
 from napari_dmoe.viewer.session.results import Outcome, Result
+from napari_dmoe.viewer.session.truths import Truth
 from napari_dmoe.viewer.ui.asking import ask_for_checkpoint
 from napari_dmoe.viewer.ui.connections import Refresh
 from napari_dmoe.viewer.ui.work import Order
@@ -78,11 +75,19 @@ class _Sides:
     edits: tuple[Edits, ...]
     unit: str
     words: tuple[str, ...] = DIFFERENCES
+    meant: Mapping[int, int] | None = None
+    """Which class of the first each label of the second stands for."""
 
     @classmethod
-    def of(cls, *layers: Labels, unit: str, words: tuple[str, ...]) -> _Sides:
+    def of(
+        cls,
+        *layers: Labels,
+        unit: str,
+        words: tuple[str, ...] = DIFFERENCES,
+        meant: Mapping[int, int] | None = None,
+    ) -> _Sides:
         edits = tuple(map(edits_of, layers))
-        return cls(tuple(map(weakref.ref, layers)), edits, unit, words)
+        return cls(tuple(map(weakref.ref, layers)), edits, unit, words, meant)
 
 
 class CompareControl(Control):
@@ -175,8 +180,9 @@ class CompareControl(Control):
         if image is None or result is None or ours is None or theirs is None:
             return
         spacing, unit = spacing_of(image, _dims(result))
-        sides = _Sides.of(ours, theirs, unit=unit, words=DIFFERENCES)
         masks = _mask_of(result), _mask_of(other)
+        meant = numbers_in(masks[0][1], masks[1][1])
+        sides = _Sides.of(ours, theirs, unit=unit, meant=meant)
         work = partial(_compare, self._engines, *masks, spacing)
         self._work.start(self._order(image, work, partial(self._show, result, sides)))
 
@@ -188,18 +194,16 @@ class CompareControl(Control):
             return
         truth = self._session.truths.of(image)
         is_truth = truth is not None and truth.labels is labels
-        mapped = truth.classes_map if truth is not None and is_truth else None
-        if mapped is None:
-            mapped = class_map(labels, result.segmentation.classes)
+        given = truth if is_truth else Truth(weakref.ref(labels))
+        asked = ask(given, image, result)
+        if isinstance(asked, ReadTruth):
+            self._section.show_problem(f"Not compared: {asked.problem}")
+            return
         spacing, unit = spacing_of(image, _dims(result))
         words = MISSED_WORDS if is_truth else DIFFERENCES
-        sides = _Sides.of(ours, labels, unit=unit, words=words)
-        how = {"names": stated_names(labels), "classes_map": mapped}
-        given = laid(labels, image)
-        mask = _mask_of(result)
-        work = partial(
-            _compare_truth, self._engines, mask, given, how, spacing, is_truth
-        )
+        sides = _Sides.of(ours, labels, unit=unit, words=words, meant=asked.meant)
+        what = _mask_of(result), asked, spacing, is_truth
+        work = partial(_compare_truth, self._engines, *what)
         self._work.start(self._order(image, work, partial(self._show, result, sides)))
 
     def _compare_models(self, name: str) -> None:
@@ -253,7 +257,8 @@ class CompareControl(Control):
         ours, theirs = result.mask(), shown.mask()
         if ours is None or theirs is None:
             return _GONE
-        sides = _Sides.of(ours, theirs, unit=unit, words=DIFFERENCES)
+        classes = result.segmentation.classes, shown.segmentation.classes
+        sides = _Sides.of(ours, theirs, unit=unit, meant=numbers_in(*classes))
         sides = replace(sides, edits=(*edits, edits_of(theirs)))
         return self._show(result, sides, other.found)
 
@@ -271,8 +276,9 @@ class CompareControl(Control):
         self._sides = sides
         session.choose_result(image, result)
         session.showing.see(theirs, True)
-        record = result.segmentation.provenance
-        colours = self._outlines.show(ours, theirs, result.segmentation.classes, record)
+        made = result.segmentation
+        how = made.classes, made.provenance, sides.meant
+        colours = self._outlines.show(ours, theirs, *how)
         summary = (
             f"First: “{ours.name}”. Second: “{theirs.name}”, an outline in other "
             f"colours. They differ in {n} pixels ({n / max(total, 1):.2%})."
@@ -309,19 +315,18 @@ def _compare(
 def _compare_truth(
     engines: Engines,
     first: _Mask,
-    given: Laid,
-    how: dict[str, Any],
+    asked: AskedTruth,
     spacing: Any,
     is_truth: bool,
     hook: ProgressHook,
 ) -> Compared:
     """Compare a mask with labels, read as its classes."""
     hook(Progress(0, 1, "reading the labels"))
-    read = read_truth(given, first[1], **how)
+    read = asked.read()
     if read.values is None:
         raise ValueError(read.problem)
     hook(Progress(0, 1, "comparing"))
-    ours, theirs = with_truth(first[0], read.values, len(first[1]))
+    ours, theirs = with_truth(first[0], read.values, first[1], read.lacks)
     pair = (ours, first[1]), (theirs, first[1])
     found = compared(*pair, engines.compare(*pair, spacing=spacing), read.lacks)
     return found.against_truth() if is_truth else found

@@ -22,7 +22,13 @@ from napari_dmoe.inference.masks.comparison import (
 from napari_dmoe.inference.masks.comparison import OTHER_CLASS as OF_ANOTHER
 from napari_dmoe.inference.masks.pairs import dice
 from napari_dmoe.inference.masks.regions import regions_of
-from napari_dmoe.inference.masks.truth import MISSED, OTHER_CLASS, TOO_MUCH, says
+from napari_dmoe.inference.masks.truth import (
+    MISSED,
+    OTHER_CLASS,
+    TOO_MUCH,
+    says,
+    without,
+)
 from napari_dmoe.inference.pictures.colours import DIFFERENCE_COLOURS, Rgb
 from napari_dmoe.viewer.layers.measuring import frame_affine
 from napari_dmoe.viewer.layers.placement import LENGTH_UNIT, axis_names, length_factors
@@ -101,10 +107,16 @@ def compared(
 
 
 def with_truth(
-    mask: NDArray[Any], truth: NDArray[Any], n_classes: int
+    mask: NDArray[Any],
+    truth: NDArray[Any],
+    classes: Sequence[str],
+    lacks: Collection[str] = (),
 ) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return a mask and a truth without the pixels of which the truth says nothing."""
-    is_said = says(truth, n_classes)
+    """Return a mask and a truth without what the truth says nothing of.
+
+    That are pixels, and the classes that it `lacks`.
+    """
+    is_said, mask = says(truth, len(classes)), without(mask, lacks, classes)
     if is_said.all():
         return mask, truth
     return np.where(is_said, mask, 0), np.where(is_said, truth, 0)

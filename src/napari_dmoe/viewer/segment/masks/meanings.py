@@ -13,8 +13,11 @@ from napari_dmoe.imaging.label_values import LabelError, counted, whole_numbers
 from napari_dmoe.viewer.bench import Bench, Control
 from napari_dmoe.viewer.layers.label_meanings import (
     NOT_ANNOTATED,
+    class_map,
     meanings_of,
     state_meaning,
+    stated_names,
+    usual_map,
     without_class,
 )
 from napari_dmoe.viewer.layers.records import is_map
@@ -59,7 +62,7 @@ class LabelMeanings(Control):
             found = self._counted(layer)
             if found is None:
                 continue
-            unknown = without_class(found, classes)
+            unknown = without_class(found, classes, stated_names(layer))
             if (unknown or meanings_of(layer)) and len(found) <= MOST:
                 self._layer = weakref.ref(layer)
                 self._show(layer, found, classes)
@@ -93,13 +96,17 @@ class LabelMeanings(Control):
     ) -> None:
         names = (*classes, NOT_ANNOTATED)
         stated = {k: v for k, v in meanings_of(layer).items() if v in names}
-        usual = dict(enumerate(classes))
+        open_labels = without_class(found, classes, called := stated_names(layer))
+        usual = {k: classes[place] for k, place in usual_map(layer, classes).items()}
+        if class_map(layer, classes) is None:
+            usual = {k: v for k, v in usual.items() if k not in open_labels}
         meant = usual | stated
         rows = [
-            LabelRow(label, n, _colour(layer, label), meant.get(label, ""))
+            LabelRow(label, n, _colour(layer, label), meant.get(label, ""), name)
             for label, n in found.items()
+            for name in [called[label] if 0 <= label < len(called) else ""]
         ]
-        open_ones = [str(row.label) for row in rows if not row.means]
+        open_ones = [row.title for row in rows if not row.means]
         which = " and ".join(open_ones)
         be = "stands" if len(open_ones) == 1 else "stand"
         noun = "label" if len(open_ones) == 1 else "labels"

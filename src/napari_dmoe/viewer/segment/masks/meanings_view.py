@@ -28,6 +28,13 @@ class LabelRow:
     colour: Rgb
     means: str = ""
     """A class's name or what else is offered; empty while nobody said it."""
+    name: str = ""
+    """What the layer calls it; empty where that says nothing."""
+
+    @property
+    def title(self) -> str:
+        """Its number, and what it is called."""
+        return f"{self.label} {self.name}".rstrip()
 
 
 class LabelMeaningsSection(QWidget):
@@ -81,7 +88,7 @@ class LabelMeaningsSection(QWidget):
         combo.setObjectName(str(row.label))
         combo.textActivated.connect(self._on_chosen)
         self.combos[row.label] = combo
-        number, count = QLabel(str(row.label)), QLabel(f"{row.n:,}")
+        number, count = QLabel(row.title), QLabel(f"{row.n:,}")
         count.setToolTip(f"{row.n:,} pixels have this label.")
         shown = swatch, number, count, combo
         for column, widget in enumerate(shown):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from copy import deepcopy
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -86,6 +87,8 @@ class ResultFiles(Control):
         masks = ShownMasks.of(result, image, truth)
         if masks is not None and target is not None:
             step = viewer.dims.current_step[-image.ndim :]
+            known = self._session.truths.of(image)
+            masks = replace(masks, truth_source="" if known is None else known.source)
             self._save(target, partial(_save_table, masks.copied(), step))
 
     def _on_save(self) -> None:

@@ -50,6 +50,8 @@ class ShownMasks:
     """What they are compared with."""
     name: str = ""
     """What the image is called."""
+    truth_source: str = ""
+    """Where the truth is from."""
     patient: Patient | None = None
     """Whom it was run for; None where only the record tells it."""
 
@@ -66,7 +68,9 @@ class ShownMasks:
         request = result.request
         whose = image.name, None if request.is_of_file else request.patient
         shown = mask.data, *in_order
-        return cls(made, MaskFrame.of(image, made), shown, truth, *whose)
+        name, patient = whose
+        frame = MaskFrame.of(image, made)
+        return cls(made, frame, shown, truth, name, patient=patient)
 
     def at(self, step: Sequence[int]) -> tuple[NDArray[Any], ...]:
         """Return the plane or volume of each mask at a place, not copied."""
@@ -113,8 +117,8 @@ def file_rows(masks: ShownMasks, step: Sequence[int]) -> list[dict[str, str]]:
     The columns are ``id``, the attributes that the image was run for, and ``model``, as
     in the table of a series; then ``measure``, ``value``, ``unit``, ``least`` and
     ``most``, one for each axis that the model was run over, counted from 0, and the
-    ``headline`` of the plane or volume. With a truth there are lines of Dice and IoU. A
-    ``note`` says of a what-if that it is one.
+    ``headline`` of the plane or volume. With a truth there are lines of Dice and IoU,
+    and ``truth`` says which one it is. A ``note`` says of a what-if that it is one.
     """
     from napari_dmoe.cohorts.series.rows import model_cell, run_for
 
@@ -124,6 +128,8 @@ def file_rows(masks: ShownMasks, step: Sequence[int]) -> list[dict[str, str]]:
     for place, at in _places(masks, step):
         measured = masks.measure(masks.at(place), masks.truth_at(place))
         head = {"headline": measured[0].headline}
+        if masks.truth.values is not None:
+            head["truth"] = masks.truth_source
         cells = [row.cells for row in masks.rows(measured) if row.cells]
         cells += score_cells(measured, masks.truth.lacks)
         rows += [{**first, **at, **each, **head} for each in cells]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,10 +16,10 @@ from qtpy.QtWidgets import QFileDialog
 
 from napari_dmoe.imaging.files import IMAGE_SUFFIXES
 from napari_dmoe.inference.masks.measures import label_counts
-from napari_dmoe.inference.masks.truth import MISSED_WORDS, missed
+from napari_dmoe.inference.masks.truth import MISSED_WORDS, missed, without
+from napari_dmoe.inference.pictures.colours import Rgb
 from napari_dmoe.viewer.bench import Bench, Control
 from napari_dmoe.viewer.layers.groups import Group
-from napari_dmoe.viewer.layers.label_meanings import class_map
 from napari_dmoe.viewer.layers.look import difference_layer
 from napari_dmoe.viewer.layers.measuring import Edits, edits_of, pixels_or_voxels
 from napari_dmoe.viewer.layers.names import MISSED
@@ -30,20 +30,18 @@ from napari_dmoe.viewer.layers.truth_layers import (
     NO_TRUTH,
     ReadTruth,
     TruthFile,
-    laid,
-    read_truth,
     read_truth_file,
     seen_image,
-    stated_names,
     truth_layer,
-    worded,
 )
+from napari_dmoe.viewer.layers.two_outlines import TwoOutlines
 from napari_dmoe.viewer.segment.result.files import opening
 from napari_dmoe.viewer.segment.result.rows import (
     ShownMasks,
     further_axes,
     image_scores,
 )
+from napari_dmoe.viewer.segment.truth.asked import ask
 from napari_dmoe.viewer.segment.truth.rows import dice_text, missed_rows
 from napari_dmoe.viewer.segment.truth.view import TruthView
 from napari_dmoe.viewer.session.inquiry import GONE
@@ -57,9 +55,6 @@ if TYPE_CHECKING:
 
 OWNER = "truth"
 _FILES = f"Masks ({' '.join(f'*{suffix}' for suffix in IMAGE_SUFFIXES)})"
-_AT_NETWORK = (
-    "The mask is on the network's pixels: segment with “Labels at: source” for Dice."
-)
 _REMOVED = "The truth was removed."
 _CAME = {
     Origin.SAMPLE: "It came with the sample.",
@@ -84,9 +79,7 @@ class TruthControl(Control):
         self._is_on: WeakSet[Any] = WeakSet()
         self._put: WeakKeyDictionary[Any, _Put] = WeakKeyDictionary()
         self._followed: WeakSet[Any] = WeakSet()
-        self._outlined: WeakKeyDictionary[Any, weakref.ref[Labels]] = (
-            WeakKeyDictionary()
-        )
+        self._outlined: WeakKeyDictionary[Any, TwoOutlines] = WeakKeyDictionary()
         self._connections = Connections(self)
         self._measuring = Measuring(self)
         self._measuring.arrived.connect(self._on_arrived)
@@ -106,28 +99,14 @@ class TruthControl(Control):
 
         None while it is read; :attr:`arrived` tells when that is done.
         """
-        truth, mask = self._session.truths.of(image), result.mask()
+        truth = self._session.truths.of(image)
+        asked = ask(truth, image, result)
         labels = None if truth is None else truth.labels
-        if truth is None or labels is None or mask is None:
-            return NO_TRUTH
-        made = result.segmentation
-        if made.provenance.settings.get("scored_at") == "network":
-            return ReadTruth(problem=_AT_NETWORK)
-        try:
-            given = laid(labels, image)
-        except ValueError as error:
-            return ReadTruth(problem=worded(error))
-        names, chosen = stated_names(labels), truth.classes_map
-        chosen = class_map(labels, made.classes) if chosen is None else chosen
-        lies = given.image.data.shape, given.image.affine.tobytes()
-        placed = given.labels.affine.tobytes(), given.labels.axes
-        mapped = None if chosen is None else tuple(sorted(chosen.items()))
-        key = "truth", made.classes, names, mapped, lies, placed
-        read = partial(read_truth, given, made.classes, names=names, classes_map=chosen)
-        found = self._measuring.of(labels, key, labels.data.size, read)
-        if found is None or found.values is None:
-            return found
-        return found if found.values.shape == mask.data.shape else _OTHER_PIXELS
+        if isinstance(asked, ReadTruth) or labels is None:
+            return asked if isinstance(asked, ReadTruth) else NO_TRUTH
+        size = int(np.prod(asked.given.labels.data.shape))
+        found = self._measuring.of(labels, asked.key, size, asked.read)
+        return None if found is None else asked.on_mask(found)
 
     def show(self) -> None:
         """Show which labels are the truth, what is to be said, and what is missed."""
@@ -189,18 +168,17 @@ class TruthControl(Control):
         if own not in self._is_on or mask is None or read.values is None:
             self._view.show_missed(may=may)
             return
-        n = len(result.segmentation.classes)
-        find = partial(_find_missed, np.asarray(mask.data), read.values, n)
+        classes = result.segmentation.classes
+        find = partial(_find_missed, np.asarray(mask.data), read, classes)
         found = self._measuring.of(mask, ("missed", read.key), mask.data.size, find)
         if found is None:
             self._view.show_missed(may=True, is_on=True)
             return
         difference, counts = found
         self._mark(image, difference, (read.key, id(mask), edits_of(mask)))
-        made = result.segmentation
-        legend = missed_rows(
-            counts, pixels_or_voxels(made), in_all=bool(further_axes(made))
-        )
+        made, colours = result.segmentation, self._outline(image, result)
+        what, in_all = pixels_or_voxels(made), bool(further_axes(made))
+        legend = missed_rows(counts, what, colours, in_all=in_all)
         self._view.show_missed(may=True, is_on=True, legend=legend)
 
     def _mark(self, image: Image, difference: NDArray[np.uint8], made_of: _Put) -> None:
@@ -214,26 +192,30 @@ class TruthControl(Control):
             image, Group.WHAT_IF, layer_data, OWNER, is_under_masks=True
         )
         self._put[plain(image)] = made_of
-        self._outline(image)
         if layer not in self._followed:
             self._followed.add(layer)
             self._connections.add(layer.events.visible, self._refresh.soon)
 
-    def _outline(self, image: Image) -> None:
-        """Let the mask be an outline, so that the marks are seen as they are."""
-        result = self._session.result_of(image)
-        mask = None if result is None else result.mask()
-        before = self._outlined.get(plain(image), lambda: None)()
-        if mask is before or mask is None:
-            return
-        self._fill_again(image)
-        if mask.contour == 0:  # else somebody wants it so
-            self._session.outlines.add(mask)
-            self._outlined[plain(image)] = weakref.ref(mask)
+    def _outline(self, image: Image, result: Result) -> Mapping[str, Rgb]:
+        """Let mask and truth be outlines that are told apart; return the truth's."""
+        truth, mask = self._session.truths.of(image), result.mask()
+        labels = None if truth is None else truth.labels
+        if mask is None or labels is None:
+            return {}
+        both = self._outlined.get(plain(image))
+        if both is None:
+            both = self._outlined[plain(image)] = TwoOutlines(self._session.outlines)
+        made = result.segmentation
+        asked = ask(truth, image, result)
+        meant = None if isinstance(asked, ReadTruth) else asked.meant
+        if not both.holds(mask, labels, meant):
+            both.show(mask, labels, made.classes, made.provenance, meant)
+        return both.colours
 
     def _fill_again(self, image: Image) -> None:
-        before = self._outlined.pop(plain(image), lambda: None)()
-        self._session.outlines.discard(before)
+        both = self._outlined.pop(plain(image), None)
+        if both is not None:
+            both.end()
 
     def _turn_off(self, image: Image) -> None:
         self._is_on.discard(plain(image))
@@ -303,12 +285,12 @@ class TruthControl(Control):
         return f"{read.path.name} is the truth of “{image.name}”."
 
 
-_OTHER_PIXELS = ReadTruth(problem="The mask has other pixels than the truth.")
-
-
 def _find_missed(
-    mask: NDArray[Any], truth: NDArray[Any], n_classes: int
+    mask: NDArray[Any], read: ReadTruth, classes: Sequence[str]
 ) -> tuple[NDArray[np.uint8], tuple[int, ...]]:
     """Return where a mask is not as the truth, and how often; called in a job."""
-    found = missed(mask, truth, n_classes)
+    if read.values is None:
+        raise ValueError(read.problem)
+    known = without(mask, read.lacks, classes)
+    found = missed(known, read.values, len(classes))
     return found, tuple(label_counts(found, len(MISSED_WORDS)).tolist())

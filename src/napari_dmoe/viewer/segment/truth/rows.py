@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from napari_dmoe.inference.masks.truth import MISSED_WORDS, RegionScore
-from napari_dmoe.inference.pictures.colours import DIFFERENCE_COLOURS
+from napari_dmoe.inference.pictures.colours import DIFFERENCE_COLOURS, Rgb
 from napari_dmoe.models.class_spans import DISC_PARTS
 from napari_dmoe.quantities import sized
 from napari_dmoe.viewer.layers.measuring import Measured
@@ -113,14 +113,23 @@ def _number(value: float) -> str:
 
 
 def missed_rows(
-    counts: Sequence[int], what: str, *, in_all: bool = False
+    counts: Sequence[int],
+    what: str,
+    colours: Mapping[str, Rgb] | None = None,
+    *,
+    in_all: bool = False,
 ) -> list[TableRow]:
     """Return the legend of what is missed: each kind with its colour and its pixels.
 
     The counts are those of :data:`MISSED_WORDS`; `what` is a pixel or a voxel, in the
-    plural. They may be those in all planes, of which one is shown.
+    plural. They may be those in all planes, of which one is shown. The colours are
+    those of the classes in the truth's outline.
     """
-    rows, where = [], "in all" if in_all else ""
+    outlined = (colours or {}).items()
+    rows = [
+        TableRow(f"{name} (truth)", "outline", colour=rgb) for name, rgb in outlined
+    ]
+    where = "in all" if in_all else ""
     kinds = zip(MISSED_WORDS[1:], counts[1:], DIFFERENCE_COLOURS, strict=True)
     for name, n, colour in kinds:
         unit = what.removesuffix("s") if n == 1 else what
