@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
+import dask.array
 import nibabel as nib
 import numpy as np
 import pytest
@@ -13,6 +15,8 @@ from napari.layers import Image, Labels
 from PIL import Image as Picture
 from qtpy.QtWidgets import QFileDialog
 
+from napari_dmoe.imaging import label_values
+from napari_dmoe.viewer.layers import found_masks
 from napari_dmoe.viewer.layers.undecided import is_undecided
 
 formats = pytest.mark.formats
@@ -314,6 +318,7 @@ def test_several_that_were_taken_are_undone_in_words_that_say_so(
 ) -> None:
     drop(empty, photographs("X.jpg"), masks("X_mask.png"), masks("X_labels.png"))
     section = empty.segmenting.tab.found_masks
+    assert taken(empty) == "“X_mask”, “X_labels” are taken as labels of “X”."
     assert section.undo_button.text() == "Undo: they are images"
     empty.click(section.undo_button)
     empty.settle()
@@ -346,6 +351,32 @@ def test_a_mask_whose_image_was_removed_is_seen_and_asked_about(
     assert (question(empty), empty.status) == ("", "")
 
 
+@pytest.mark.parametrize("kind", ["lazy", "scales"])
+def test_a_mask_that_is_not_in_memory_or_has_scales_is_known_by_its_name(
+    empty: Desk, kind: str
+) -> None:
+    def made(samples: np.ndarray) -> dict[str, object]:
+        if kind == "lazy":
+            return {"data": dask.array.from_array(samples, chunks=20)}
+        return {"data": [samples, samples[::2, ::2]], "multiscale": True}
+
+    photograph = np.random.default_rng(1).integers(0, 256, SHAPE, np.uint8)
+    empty.viewer.add_image(name="X", **made(photograph))
+    empty.viewer.add_image(name="X_mask", **made(DISC * 255))
+    empty.viewer.add_image(name="Z_mask", **made(photograph[::-1]))  # it is none
+    empty.settle()
+    empty.wait_until_idle()
+    labels = empty.viewer.layers["X_mask"]
+    assert isinstance(labels, Labels)
+    assert np.array_equal(labels.data, DISC * 255)
+    assert empty.session.showing.image_of(labels).name == "X"
+    assert {image.name for image in empty.session.images()} == {"X", "Z_mask"}
+    empty.click(empty.segmenting.tab.found_masks.undo_button)
+    empty.settle()
+    assert empty.viewer.layers["X_mask"].multiscale == (kind == "scales")
+    assert len(empty.session.images()) == 3
+
+
 @pytest.fixture
 def reopen(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     def open_them(desk: Desk, *paths: Path) -> None:
@@ -372,6 +403,29 @@ def test_reopen_finds_the_images_of_several_masks_and_shows_one(
     assert empty.session.image.name == "X"
     assert (layers["X"].visible, layers["X_mask"].visible) == (True, True)
     assert (layers["Z"].visible, layers["Z_mask"].visible) == (False, False)
+
+
+def test_labels_are_counted_beside_the_window(
+    empty: Desk,
+    photographs: Callable[..., Path],
+    masks: Callable[..., Path],
+    reopen: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    threads: list[bool] = []
+
+    def counted(values: np.ndarray) -> dict[int, int]:
+        threads.append(threading.current_thread() is threading.main_thread())
+        return label_values.counted(values)
+
+    monkeypatch.setattr(found_masks, "counted", counted)
+    drop(empty, photographs("X.jpg"), masks("X_mask.png"))
+    assert isinstance(empty.viewer.layers["X_mask"], Labels)
+    n_dropped = len(threads)
+    reopen(empty, masks("X_seg.png"))
+    assert isinstance(empty.viewer.layers["X_seg"], Labels)
+    assert len(threads) > n_dropped > 0
+    assert not any(threads)  # a photograph's mask has 24 million pixels
 
 
 def test_reopen_says_which_image_a_mask_needs(

@@ -9,7 +9,6 @@ from __future__ import annotations
 import weakref
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
 
 from napari.layers import Image, Labels
 
@@ -29,10 +28,6 @@ from napari_dmoe.viewer.session.inquiry import GONE
 from napari_dmoe.viewer.session.reopening import show_alone
 from napari_dmoe.viewer.ui.connections import Refresh
 from napari_dmoe.viewer.ui.work import Order
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
 
 _SAY_IT = "What is the layer that was opened? Say it above."
 
@@ -157,7 +152,7 @@ class FoundMasks(Control):
             self.taken.note(layer, owner, None, is_truth=is_truth)
             return
         self._at_work.add(id(layer))
-        work = partial(_labels_of, layers.SamplesOf.layer(layer))
+        work = partial(_labels_of, layers.SamplesOf.layer(layer), self.classes)
         name = str(layer.name)
         put = partial(self._put, weakref.ref(layer), owner and weakref.ref(owner))
         order = Order(
@@ -184,7 +179,7 @@ class FoundMasks(Control):
         self,
         reference: weakref.ref[Image],
         of: weakref.ref[Image] | None,
-        read: tuple[NDArray[Any], tuple[str, ...]],
+        read: layers.InClasses,
         *,
         is_truth: bool,
     ) -> str:
@@ -196,9 +191,8 @@ class FoundMasks(Control):
         if viewer is None or layer is None or not stays(viewer, layer):
             return GONE
         owner = owner if stays(viewer, owner) else None
-        values, notes, look = layers.in_classes(read[0], self.classes)
-        data, arguments, _ = layers.as_labels(layer, values, owner)
-        arguments, said = arguments | look, "; ".join((*read[1], *notes))
+        data, arguments, _ = layers.as_labels(layer, read.labels, owner)
+        arguments, said = arguments | read.look, "; ".join(read.said)
         before, name = (layer.data, layers.as_it_was(layer)), str(layer.name)
         leaving_of(viewer).let_go(layer)
         layers.call_plainly(viewer, owner)
@@ -216,8 +210,9 @@ class FoundMasks(Control):
 
 
 def _labels_of(
-    picture: layers.SamplesOf, hook: ProgressHook
-) -> tuple[NDArray[Any], tuple[str, ...]]:
+    picture: layers.SamplesOf, classes: Sequence[str], hook: ProgressHook
+) -> layers.InClasses:
     """Return what labels a picture's samples are; called in a job."""
     hook(Progress(0, 1, "taking labels"))
-    return picture.labels()
+    values, said = picture.labels()
+    return layers.in_classes(values, classes, said)

@@ -97,12 +97,12 @@ class TakenMasks(Control):
         names = [str(labels.name) for t in taken if (labels := t.labels()) is not None]
         what = "truth" if all(map(self._is_truth, taken)) else "labels"
         said = _sentences(taken)
-        if len(taken) > 1:
-            of = " of their images" if all(t.image is not None for t in taken) else ""
-            return f"{listed(names)} are taken as {what}{of}. {said}".strip()
-        owner = taken[0].image
-        whose = "" if owner is None else f" of “{owner.name}”"
-        return f"{listed(names)} is taken as {what}{whose}. {said}".strip()
+        images = list(dict.fromkeys(each.image for each in taken))
+        whose = " of their images" if None not in images else ""
+        if len(images) == 1 and images[0] is not None:
+            whose = f" of “{images[0].name}”"
+        be = "is" if len(taken) == 1 else "are"
+        return f"{listed(names)} {be} taken as {what}{whose}. {said}".strip()
 
     def _on_truths(self) -> None:
         for each in self._taken:
