@@ -18,6 +18,7 @@ from napari.layers import Image, Labels, Layer
 from psygnal import Signal
 
 from napari_dmoe.viewer.layers.camera import fit, go_back, place_in
+from napari_dmoe.viewer.layers.found_masks import may_be_of_another
 from napari_dmoe.viewer.layers.leaving import stays
 from napari_dmoe.viewer.layers.placement import plain
 from napari_dmoe.viewer.layers.pointer import pointer_away
@@ -198,6 +199,9 @@ class Showing:
         if stage.is_adding or stage.is_bound(layer) or is_map(layer):
             return
         if isinstance(layer, Labels):
+            if may_be_of_another(layer, self._images):
+                stage.own(None, layer)  # until it is known whose it is
+                return
             image = image_for(layer, self._images, self.image)
             if image is not None:
                 stage.own(image, layer)

@@ -196,7 +196,18 @@ def test_thousands_of_rows_are_shown_some_at_a_time(
     desk.session.series.choose(1)
     desk.qtbot.waitUntil(lambda: len(section.rows) == N_MANY, timeout=60_000)
     assert max(sizes) <= results._MOST
-    assert len(desk.session.pictures) == N_MANY
+    desk.qtbot.waitUntil(lambda: len(desk.session.pictures) == N_MANY)
+
+
+def test_to_go_through_thousands_is_offered_in_a_turn_of_its_own(desk: Desk) -> None:
+    pictures = [Picture(f"{n:05}", row=row(f"{n:05}", "0.5")) for n in range(500)]
+    control, gone_through = desk.segmenting.series, desk.session.pictures
+    control.show_finished(Series("finished", Path("finished"), pictures))
+    seen = []
+    for _ in range(3):
+        seen.append((len(desk.segmenting.tab.series.rows), gone_through.is_series))
+        control.flush()
+    assert seen == [(results._MOST, False), (500, False), (500, True)]
 
 
 def test_worst_first_is_also_the_order_of_next(desk: Desk) -> None:

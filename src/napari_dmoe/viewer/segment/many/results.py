@@ -79,10 +79,13 @@ class SeriesResults(Control):
         new = series.pictures[self._n_shown : self._n_shown + _MOST]
         self._n_shown += len(new)
         self._section.results.add_rows([picture.row for picture in new])
+        n_pictures, is_all = len(series.pictures), self._n_shown == len(series.pictures)
+        # What is said is of all rows; to hand thousands over takes a turn of its own.
+        if not is_all or (new and n_pictures - self._n_handed > _MOST):
+            self._batch.start(0)
+            return
         self._section.say(series.said)
         self._hand_over(series)
-        if self._n_shown < len(series.pictures):
-            self._batch.start(0)
 
     def _hand_over(self, series: Series) -> None:
         """Let its images be gone through with Previous and Next, new ones, too."""

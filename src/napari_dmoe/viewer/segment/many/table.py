@@ -17,7 +17,15 @@ from napari_dmoe.viewer.segment.many.words import (
     line_of,
     summary_of,
 )
-from napari_dmoe.viewer.ui.parts import button, column, flow, narrow_combo, offer, row
+from napari_dmoe.viewer.ui.parts import (
+    button,
+    column,
+    flow,
+    lay_out,
+    narrow_combo,
+    offer,
+    row,
+)
 from napari_dmoe.viewer.ui.tables import Table
 
 _MOST_LINES = 12
@@ -125,6 +133,7 @@ class ResultTable(QWidget):
         self._lines += lines
         self._count(lines)
         self.table.add_lines(lines)
+        lay_out(self.table)
         if self.all_box.isChecked() and len(self.table.headers()) != n_columns:
             self._show_columns()
         self._note()

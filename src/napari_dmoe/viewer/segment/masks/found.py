@@ -19,13 +19,11 @@ from napari_dmoe.viewer.layers import found_masks as layers
 from napari_dmoe.viewer.layers import undecided
 from napari_dmoe.viewer.layers.leaving import leaving_of, stays
 from napari_dmoe.viewer.layers.pointer import pointer_away
-from napari_dmoe.viewer.layers.records import is_mask
 from napari_dmoe.viewer.layers.slot import free_name
 from napari_dmoe.viewer.segment.masks.found_view import FoundMasksSection
 from napari_dmoe.viewer.segment.masks.questions import Asked, question
 from napari_dmoe.viewer.segment.masks.taken import TakenMasks
 from napari_dmoe.viewer.session.inquiry import GONE
-from napari_dmoe.viewer.session.reopening import show_alone
 from napari_dmoe.viewer.ui.connections import Refresh
 from napari_dmoe.viewer.ui.work import Order
 
@@ -72,7 +70,6 @@ class FoundMasks(Control):
             self._hide_unknown(each, has_images=bool(images))
         self._ask()
         self.taken.show()
-        self._show_results(images)
 
     def _hide_unknown(self, asked: Asked, *, has_images: bool) -> None:
         """Let a layer be unseen until it is known whose it is; alone, it is seen."""
@@ -81,16 +78,6 @@ class FoundMasks(Control):
             showing.release(layer)
         elif isinstance(layer, Image) or asked.is_of_another:
             showing.own(None, layer)
-
-    def _show_results(self, images: Sequence[Image]) -> None:
-        """Let dropped masks that a run made be results of the images of their names."""
-        for layer in undecided.dropped_results_of(self._session.viewer):
-            judgement = layers.judged(layer, images)
-            if not images or not is_mask(layer):
-                continue
-            undecided.decide(layer, undecided.LABELS)
-            if judgement.certainty is Certainty.CERTAIN:
-                show_alone(self._session, layer, images[judgement.owners[0]])
 
     @property
     def images(self) -> list[Image]:

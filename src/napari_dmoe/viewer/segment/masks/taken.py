@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from napari.layers import Image, Labels
 
 from napari_dmoe.viewer.bench import Bench, Control
+from napari_dmoe.viewer.layers.found_masks import raise_over
 from napari_dmoe.viewer.layers.leaving import leaving_of, stays
 from napari_dmoe.viewer.layers.measuring import Edits, edits_of
 from napari_dmoe.viewer.layers.pointer import pointer_away
@@ -63,6 +64,7 @@ class TakenMasks(Control):
     ) -> str:
         """Take note whose labels they are, and say it."""
         if owner is not None:
+            raise_over(self._session.viewer, labels, owner)
             self._session.showing.own(owner, labels)
             if is_truth:
                 self._session.truths.set(owner, labels)

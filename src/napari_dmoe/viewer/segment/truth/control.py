@@ -20,6 +20,7 @@ from napari_dmoe.inference.masks.truth import MISSED_WORDS, missed, without
 from napari_dmoe.inference.pictures.colours import Rgb
 from napari_dmoe.viewer.bench import Bench, Control
 from napari_dmoe.viewer.layers.groups import Group
+from napari_dmoe.viewer.layers.labels_on import seen_image
 from napari_dmoe.viewer.layers.look import difference_layer
 from napari_dmoe.viewer.layers.measuring import Edits, edits_of, pixels_or_voxels
 from napari_dmoe.viewer.layers.names import MISSED
@@ -31,7 +32,6 @@ from napari_dmoe.viewer.layers.truth_layers import (
     ReadTruth,
     TruthFile,
     read_truth_file,
-    seen_image,
     truth_layer,
 )
 from napari_dmoe.viewer.layers.two_outlines import TwoOutlines
