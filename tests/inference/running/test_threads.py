@@ -155,9 +155,7 @@ def test_a_run_that_waited_for_others_says_so(monkeypatch: pytest.MonkeyPatch) -
                 clock.compute(0.1, waiting=1.5)
         assert waiting.with_reason("at it") == "at it, the processor is busy"
         clock.compute(0.0, waiting=100.0)  # outside of the network: such as a disk
-    assert seen.words == (
-        "the processor was busy with other work: 0.4 s of computing, 6.0 s of waiting"
-    )
+    assert seen.words == "6.0 s went by waiting for a busy processor"
     assert waiting.with_reason("at it") == "at it"
 
 

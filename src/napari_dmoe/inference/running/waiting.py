@@ -28,10 +28,7 @@ class Waiting:
         """What is to be said of a run that took far longer than it should have."""
         if self.waited < max(_LEAST_WAIT_S, FAR_SLOWER * self.computed):
             return ""
-        return (
-            f"the processor was busy with other work: {self.computed:.1f} s of "
-            f"computing, {self.waited:.1f} s of waiting"
-        )
+        return f"{self.waited:.1f} s went by waiting for a busy processor"
 
     @contextmanager
     def noted(self) -> Iterator[None]:

@@ -102,7 +102,7 @@ def test_a_series_that_others_slowed_down_says_so(
     monkeypatch.setattr(waiting, "FAR_SLOWER", 0.0)
     run_folder(desk)
     said = desk.segmenting.tab.series.found.summary.text()
-    assert "The processor was busy with other work: " in said
+    assert " s went by waiting for a busy processor" in said
 
 
 def test_a_folder_is_segmented_and_a_broken_file_is_told(
