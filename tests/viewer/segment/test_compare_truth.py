@@ -174,6 +174,18 @@ def test_it_begins_where_what_is_missed_was_seen_and_ends_with_the_first_looks(
     assert (labels.contour, mask.contour) == (0, 0)
 
 
+def test_it_begins_where_a_map_of_the_routing_was_seen(desk: Desk) -> None:
+    labels, mask = labels_like(desk), desk.masks[0]
+    desk.dock.tabs.setCurrentWidget(desk.routing.tab)
+    desk.click(desk.routing.tab.shown_box)
+    desk.settle()
+    assert mask.contour > 0
+    compare_with(desk, "labels “drawn”")
+    desk.settle()
+    assert mask.contour > 0
+    assert labels.contour > 0
+
+
 def test_a_class_that_the_truth_lacks_is_no_difference(desk: Desk) -> None:
     mask = desk.masks[0]
     features = mask_look(("background", "cup"))["features"]

@@ -428,6 +428,7 @@ def test_what_is_missed_is_also_marked_on_the_images_that_follow(desk: Desk) -> 
     view(desk).missed_box.click()
     desk.settle()
     assert not marked.visible
+    assert not desk.session.groups.is_seen(first, Group.WHAT_IF, OWNER)
     third = desk.viewer.add_image(np.zeros(SHAPE, np.uint8), name="third")
     desk.session.choose_image(third)
     desk.choose("severity", "suspect")

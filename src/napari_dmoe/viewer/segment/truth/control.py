@@ -251,8 +251,8 @@ class TruthControl(Control):
             self._is_on.add(plain(image))
             self._came.clear()
             self._came.add(plain(image))
-        elif image is not None:
-            self._turn_off(image)
+        for each in [] if is_on else list(self._is_on):
+            self._turn_off(each)
         self._refresh.now()
 
     def _on_chosen(self, place: int) -> None:
