@@ -8,7 +8,7 @@ frames it. Knows no Qt.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -50,6 +50,7 @@ class Showing:
             WeakKeyDictionary()
         )
         self._is_to_frame = False
+        self._last_active: Callable[[], Layer | None] = lambda: None
         self._deleted: set[str] = set()
         """What was deleted since napari was last at rest: an image, or another."""
         viewer.layers.events.removing.connect(self._on_removing)
@@ -122,7 +123,10 @@ class Showing:
     def _on_removing(self, event: Any) -> None:
         viewer = self._viewer()
         layer = None if viewer is None else plain(viewer.layers[event.index])
-        if viewer is None or layer not in viewer.layers.selection:
+        if viewer is None or layer is None:
+            return
+        # Its list has let go of the selection already, where there is a window.
+        if layer not in viewer.layers.selection and layer is not self._last_active():
             return
         if len(self.deleted):  # else nobody says when napari is at rest again
             self._deleted.add(_IMAGE if is_input(layer) else _LAYER)
@@ -213,6 +217,8 @@ class Showing:
     def _on_active(self, event: Any = None) -> None:
         viewer = self._viewer()
         active = None if viewer is None else plain(viewer.layers.selection.active)
+        if active is not None:
+            self._last_active = weakref.ref(active)
         image = self._stage.image_of(active)
         if image is not None and active is not None:
             self._selected[image] = weakref.ref(active)
