@@ -101,6 +101,6 @@ def test_a_bundled_model_is_tuned_once_and_its_languages_begin_apart(
     for name, rows in model.module.named_parameters():
         if benchmark.is_router(name):
             own, languages = (rows[:3] - rows[:3].mean(0)).std(), rows[3:].std(0).mean()
-            assert 0.5 * own < languages < 2 * own
+            assert 0.2 * own < languages < 5 * own
     benchmark.tuned(*asked)
     assert begun == [(3, 4)]
