@@ -334,7 +334,7 @@ def test_a_table_in_reopen_is_handed_on(
     assert asked == [tmp_path / "segment.csv"]
 
 
-def test_a_dropped_result_is_one_of_the_image_of_its_name(
+def test_a_dropped_result_is_one_of_the_image_of_its_name_or_its_pixels(
     empty: Desk,
     photographs: Callable[..., Path],
     tmp_path: Path,
@@ -350,6 +350,7 @@ def test_a_dropped_result_is_one_of_the_image_of_its_name(
     empty.viewer.open(tmp_path / "X_mask.labels.tif", plugin="napari-dmoe")
     empty.viewer.open(tmp_path / "mine.labels.tif", plugin="napari-dmoe")
     empty.settle()
+    empty.wait_until_idle()  # until the pixels are compared
     names = [each.title for each in empty.session.results_of(empty.session.image)]
-    assert names == ["X / mask", "X_mask"]
+    assert names == ["X / mask", "X_mask", "mine"]
     assert isinstance(empty.viewer.layers["mine"], Labels)

@@ -82,7 +82,8 @@ def preparing(pixels: object) -> AbstractContextManager[None]:
     return computing() if type(pixels) is np.ndarray else nullcontext()
 
 
-def why_slow() -> str:
-    """Say why the run that is watched in this thread is slow; nothing if it is not."""
+def with_reason(message: str) -> str:
+    """Return what a run is at; of a slow one that is watched here, also why it is."""
     waiting = _WAITING.get()
-    return "the processor is busy" if waiting is not None and waiting.words else ""
+    is_slow = waiting is not None and waiting.words
+    return f"{message}, the processor is busy" if is_slow else message

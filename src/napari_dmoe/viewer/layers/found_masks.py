@@ -11,17 +11,24 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from napari.components import ViewerModel
 from napari.layers import Image, Labels, Layer
 from numpy.typing import NDArray
 
 from napari_dmoe.imaging.files import read_labels
 from napari_dmoe.imaging.label_values import counted, of_one_class
-from napari_dmoe.imaging.mask_likeness import Judgement, judge, numbers_of
+from napari_dmoe.imaging.mask_likeness import (
+    Certainty,
+    Judgement,
+    judge,
+    numbers_of,
+)
 from napari_dmoe.imaging.spatial import ImageError
 from napari_dmoe.viewer.layers.labels_on import fits
 from napari_dmoe.viewer.layers.look import mask_look
 from napari_dmoe.viewer.layers.names import layer_name
 from napari_dmoe.viewer.layers.placement import LayerData, place_of
+from napari_dmoe.viewer.layers.records import is_mask
 from napari_dmoe.viewer.layers.undecided import (
     IMAGE,
     LABELS,
@@ -43,6 +50,29 @@ def judged(layer: Layer, images: Sequence[Image]) -> Judgement:
         fitting=fitting,
         is_labels=isinstance(layer, Labels),
     )
+
+
+def raise_over(viewer: ViewerModel | None, mask: Labels, image: Image) -> None:
+    """Let a mask lie over its image, which was opened after it."""
+    if viewer is None or mask not in viewer.layers or image not in viewer.layers:
+        return
+    below, above = viewer.layers.index(mask), viewer.layers.index(image)
+    if below < above:
+        viewer.layers.move(below, above + 1)
+
+
+def may_be_of_another(labels: Labels, images: Sequence[Image]) -> bool:
+    """Say whether labels from a file may be of an image that is not the one shown.
+
+    A run made them, or they are called like the mask of an image that is not open; and
+    their name does not tell which open one they are of.
+    """
+    if not images or not labels.source.path or LOOKS_KEY in labels.metadata:
+        return False
+    judgement = judged(labels, images)
+    if judgement.certainty is Certainty.CERTAIN:
+        return False
+    return is_mask(labels) or bool(judgement.named)
 
 
 def judged_file(path: Path, mask: Labels, images: Sequence[Image]) -> Judgement:

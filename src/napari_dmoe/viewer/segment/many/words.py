@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import mean, median
+from statistics import fmean, median
 
 from napari_dmoe.inference.masks.headline import IMPLAUSIBLE
 from napari_dmoe.viewer.rows import Column, Line
@@ -95,7 +95,7 @@ def summary_of(lines: Sequence[Line]) -> str:
             if len(known) == sum(counts.values()) - counts["failed"]
             else (f" of {len(known):,}")
         )
-        said.append(f"mean Dice{of} {mean(known):.3f} (median {median(known):.3f})")
+        said.append(f"mean Dice{of} {fmean(known):.3f} (median {median(known):.3f})")
         n_low = sum(dice < LOW for dice in known)
         said += [f"{n_low:,} below {LOW:g}"] if n_low else []
     said += [_counted(counts, "failed")] if counts["failed"] else []

@@ -22,7 +22,6 @@ from napari_dmoe.viewer.layers import undecided
 from napari_dmoe.viewer.layers.leaving import leaving_of, stays
 from napari_dmoe.viewer.layers.measuring import Edits, edits_of
 from napari_dmoe.viewer.layers.pointer import pointer_away
-from napari_dmoe.viewer.layers.records import is_mask
 from napari_dmoe.viewer.layers.slot import free_name
 from napari_dmoe.viewer.segment.masks.found_view import (
     FoundMasksSection,
@@ -30,7 +29,6 @@ from napari_dmoe.viewer.segment.masks.found_view import (
     listed,
 )
 from napari_dmoe.viewer.session.inquiry import GONE
-from napari_dmoe.viewer.session.reopening import show_alone
 from napari_dmoe.viewer.ui.connections import Refresh
 from napari_dmoe.viewer.ui.work import Order
 
@@ -113,17 +111,6 @@ class FoundMasks(Control):
                 self._session.showing.own(None, each.layer)  # unseen until it is known
         self._ask()
         self._show_taken()
-        self._show_results(images)
-
-    def _show_results(self, images: Sequence[Image]) -> None:
-        """Let dropped masks that a run made be results of the images of their names."""
-        for layer in undecided.dropped_results_of(self._session.viewer):
-            judgement = layers.judged(layer, images)
-            if not images or not is_mask(layer):
-                continue
-            undecided.decide(layer, undecided.LABELS)
-            if judgement.certainty is Certainty.CERTAIN:
-                show_alone(self._session, layer, images[judgement.owners[0]])
 
     @property
     def images(self) -> list[Image]:
@@ -251,6 +238,7 @@ class FoundMasks(Control):
     ) -> str:
         """Take note whose labels they are, and say it."""
         if owner is not None:
+            layers.raise_over(self._session.viewer, labels, owner)
             self._session.showing.own(owner, labels)
             if is_truth:
                 self._session.truths.set(owner, labels)
