@@ -18,6 +18,7 @@ from napari.layers import Image, Labels, Layer
 from psygnal import Signal
 
 from napari_dmoe.viewer.layers.camera import fit, go_back, place_in
+from napari_dmoe.viewer.layers.found_masks import may_be_of_another
 from napari_dmoe.viewer.layers.leaving import stays
 from napari_dmoe.viewer.layers.placement import plain
 from napari_dmoe.viewer.layers.pointer import pointer_away
@@ -25,6 +26,8 @@ from napari_dmoe.viewer.layers.records import is_input, is_map
 from napari_dmoe.viewer.layers.stage import stage_of
 from napari_dmoe.viewer.session.belonging import image_for
 from napari_dmoe.viewer.session.images import inputs_of
+
+_IMAGE, _LAYER = "image", "layer"
 
 
 class Showing:
@@ -35,6 +38,8 @@ class Showing:
 
     changed = Signal()
     """Another image is shown, or none."""
+    deleted = Signal()
+    """A layer that was selected goes: who listens calls :meth:`settle` soon."""
 
     def __init__(self, viewer: ViewerModel) -> None:
         self._viewer, self._stage = weakref.ref(viewer), stage_of(viewer)
@@ -45,6 +50,9 @@ class Showing:
             WeakKeyDictionary()
         )
         self._is_to_frame = False
+        self._deleted: set[str] = set()
+        """What was deleted since napari was last at rest: an image, or another."""
+        viewer.layers.events.removing.connect(self._on_removing)
         viewer.layers.events.inserted.connect(self._on_inserted)
         viewer.layers.selection.events.active.connect(self._on_active)
         # Behind napari, which must know by then along which axes there is anything.
@@ -91,6 +99,34 @@ class Showing:
     def is_adding(self) -> bool:
         """Whether what comes into the viewer now belongs to an image, as was said."""
         return self._stage.is_adding
+
+    def is_held(self, active: Layer | None) -> bool:
+        """Say whether a layer is selected, and its image is not to be shown for it.
+
+        It is so while layers are added, and where somebody deleted a layer: napari
+        selects its neighbour, which may be another image's. Only who deletes an image
+        comes to the one beside it.
+        """
+        if self.is_adding or not self._deleted:
+            return self.is_adding
+        owner = self.image_of(active)
+        return owner is None or (_IMAGE not in self._deleted and owner != self.image)
+
+    def settle(self) -> None:
+        """Leave the selection with the image that is shown, after a deletion."""
+        viewer, image = self._viewer(), self.image
+        self._deleted.clear()
+        if viewer is not None and image is not None:
+            self._select(viewer, image)
+
+    def _on_removing(self, event: Any) -> None:
+        viewer = self._viewer()
+        layer = None if viewer is None else plain(viewer.layers[event.index])
+        if viewer is None or layer not in viewer.layers.selection:
+            return
+        if len(self.deleted):  # else nobody says when napari is at rest again
+            self._deleted.add(_IMAGE if is_input(layer) else _LAYER)
+            self.deleted.emit()
 
     def adding(self, image: Layer | None) -> AbstractContextManager[None]:
         """Let what is added meanwhile belong to an image; unseen where that one is."""
@@ -198,6 +234,9 @@ class Showing:
         if stage.is_adding or stage.is_bound(layer) or is_map(layer):
             return
         if isinstance(layer, Labels):
+            if may_be_of_another(layer, self._images):
+                stage.own(None, layer)  # until it is known whose it is
+                return
             image = image_for(layer, self._images, self.image)
             if image is not None:
                 stage.own(image, layer)

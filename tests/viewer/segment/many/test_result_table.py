@@ -89,6 +89,11 @@ def test_the_worst_come_first_and_the_failed_last(section: SeriesSection) -> Non
     assert column_of(section.table, 1)[0] == "0.300"
 
 
+def test_of_a_long_name_its_end_is_seen(section: SeriesSection) -> None:
+    """As names of published images begin alike."""
+    assert section.table.textElideMode() == Qt.TextElideMode.ElideMiddle
+
+
 def test_other_columns_leave_the_worst_first(section: SeriesSection) -> None:
     results, table = section.results, section.table
     results.worst_button.click()
