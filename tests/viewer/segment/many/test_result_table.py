@@ -13,8 +13,8 @@ from tables import column_of, heads_of
 
 from napari_dmoe.viewer.segment.many import results
 from napari_dmoe.viewer.segment.many.view import SeriesSection
-from napari_dmoe.viewer.segment.many.words import dice_of, line_of, summary_of
-from napari_dmoe.viewer.session.pictures import Filter, Picture
+from napari_dmoe.viewer.segment.many.words import line_of, summary_of
+from napari_dmoe.viewer.session.pictures import Filter, Picture, dice_of
 from napari_dmoe.viewer.session.series import Series
 
 pytestmark = pytest.mark.gui
