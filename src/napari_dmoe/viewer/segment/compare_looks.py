@@ -40,7 +40,8 @@ class TwoOutlines:
     ) -> Colours:
         """Draw both; return their colours. The record is that of the first one."""
         self.end()
-        self._filled = [weakref.ref(e) for e in (first, second) if e.contour == 0]
+        filled = (e for e in (first, second) if not self._outlines.has(e))
+        self._filled = [weakref.ref(e) for e in filled]
         ours = mask_colours(classes, record)
         is_altered = ours != class_colours(classes)
         theirs = class_colours(classes) if is_altered else altered_colours(classes)

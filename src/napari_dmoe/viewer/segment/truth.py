@@ -227,7 +227,7 @@ class TruthControl(Control):
         if mask is before or mask is None:
             return
         self._fill_again(image)
-        if mask.contour == 0:  # else somebody wants it so
+        if not self._session.outlines.has(mask):  # else somebody wants it so
             self._session.outlines.add(mask)
             self._outlined[plain(image)] = weakref.ref(mask)
 
