@@ -241,7 +241,7 @@ def test_what_is_missed_is_marked_and_follows_the_mask(desk: Desk) -> None:
     view(desk).missed_box.click()
     desk.settle()
     assert not layer.visible
-    assert mask.contour == 0
+    assert desk.is_filled(mask)
     assert legend(desk) == {}
 
 
@@ -301,7 +301,7 @@ def test_a_file_becomes_the_truth_as_an_outline_in_its_place(
     assert truth.path == path
     labels = truth.labels
     assert labels.name == "eye / truth"
-    assert labels.contour > 0
+    assert desk.is_outlined(labels)
     np.testing.assert_array_equal(labels.data, truth_of(mask.data))
     np.testing.assert_allclose(labels.scale, mask.scale)
     np.testing.assert_allclose(labels.translate, mask.translate)
@@ -498,12 +498,12 @@ def test_in_a_window_a_click_marks_what_is_missed_below_the_outline(
     layers, layer = desk.viewer.layers, missed_layer(desk)
     assert layer is not None
     assert layers.index(layer) < layers.index(mask)
-    assert mask.contour > 0
+    assert desk.is_outlined(mask)
     assert layer.visible
     desk.qtbot.mouseClick(box, Qt.MouseButton.LeftButton, pos=middle)
     desk.settle()
     assert not layer.visible
-    assert mask.contour == 0
+    assert desk.is_filled(mask)
 
 
 def test_what_a_table_brought_is_said(desk: Desk, tmp_path: Path) -> None:

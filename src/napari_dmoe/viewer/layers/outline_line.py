@@ -113,9 +113,10 @@ class Outline:
 
     @property
     def is_drawn(self) -> bool:
-        """Whether lines go around the mask, and are up to date."""
+        """Whether lines go around the mask as it is, if there is any edge in it."""
         line = self.line
-        return line is not None and bool(line.visible) and self._asked == self._drawn
+        is_done = self._is_to_be_seen() and self._asked == self._drawn
+        return is_done and (line is None or bool(line.visible))
 
     @property
     def filled(self) -> float | None:
@@ -321,7 +322,8 @@ def _drawing(
     scale = np.array(mask.scale, float)
     scale[plane.displayed] /= factors
     place = place_of(mask) | {"scale": scale}
-    return place | {"data": data, "edge_color": _colours(mask, edges), "ndim": mask.ndim}
+    colours = _colours(mask, edges)
+    return place | {"data": data, "edge_color": colours, "ndim": mask.ndim}
 
 
 def _colours(mask: Labels, edges: Edges) -> NDArray[np.float64]:

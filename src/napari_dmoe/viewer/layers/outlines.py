@@ -1,9 +1,9 @@
 """Masks that are drawn as outlines, so that what lies below them can be seen.
 
 Lines of two pixels on the screen go around their regions, whatever the zoom
-(:mod:`napari_dmoe.viewer.layers.outline_line`). In 3D the masks are filled. Knows no Qt:
-whoever has an event loop listens to :attr:`Outlines.wanted`; without a listener all is
-drawn at once.
+(:mod:`napari_dmoe.viewer.layers.outline_line`). In 3D the masks are filled. Knows no
+Qt: whoever has an event loop listens to :attr:`Outlines.wanted`; without a listener all
+is drawn at once.
 """
 
 from __future__ import annotations
@@ -135,8 +135,10 @@ class Outlines:
         self._fill_copy(layer)
 
     def _fill_copy(self, layer: Layer) -> None:
-        """Let the copy that a person makes of a mask be seen: nothing goes around it."""
-        of = self._of.get(layer.source.parent) if layer.source.parent else None
+        """Let the copy of a mask be seen, around which nothing goes."""
+        parent = layer.source.parent  # whatever is stated, napari holds it weakly
+        mask = parent() if isinstance(parent, weakref.ref) else parent
+        of = None if mask is None else self._of.get(mask)
         if isinstance(layer, Labels) and of is not None and of.filled is not None:
             layer.opacity = of.filled
 

@@ -24,13 +24,11 @@ _ZOOM_MS = 40
 class OutlineDrawing(QObject):
     """Draws what is due once events stop coming in: steps of a brush, of a slider."""
 
-    def __init__(
-        self, owner: QObject, viewer: ViewerModel, outlines: Outlines
-    ) -> None:
+    def __init__(self, owner: QObject, viewer: ViewerModel, outlines: Outlines) -> None:
         super().__init__(owner)
         self._outlines = outlines
         self._large: list[Drawing] = []
-        self._is_held = False
+        self._n_gone = self._n_painted = 0
         self._runner = JobRunner(self, has_bar=False)
         self._runner.returned.connect(self._on_returned)
         self._runner.failed.connect(notify_error)
@@ -47,7 +45,7 @@ class OutlineDrawing(QObject):
 
     def draw(self) -> None:
         """Draw what is due, and look through what is large."""
-        if self._is_held:
+        if self._n_gone != self._n_painted:
             return
         self._outlines.tend()
         due = self._outlines.due()
@@ -62,12 +60,11 @@ class OutlineDrawing(QObject):
 
     def _hold(self, event: Any = None) -> None:
         """Put no layer in before the canvas was painted without one that went."""
-        if not self._is_held:
-            self._is_held = True
-            after_repaint(self, self._go_on)
+        self._n_gone += 1
+        after_repaint(self, partial(self._go_on, self._n_gone))
 
-    def _go_on(self) -> None:
-        self._is_held = False
+    def _go_on(self, n_gone: int) -> None:
+        self._n_painted = n_gone
         self.draw()
 
     def _on_returned(self, found: list[Edges]) -> None:
