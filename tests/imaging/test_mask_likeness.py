@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_dmoe.imaging.label_values import LabelError
+from napari_dmoe.imaging import mask_likeness
+from napari_dmoe.imaging.label_values import LabelError, is_soft
 from napari_dmoe.imaging.mask_likeness import (
     Certainty,
     Picture,
@@ -17,6 +18,8 @@ from napari_dmoe.imaging.mask_likeness import (
     numbers_of,
     values_of,
 )
+
+formats = pytest.mark.formats
 
 DISC = np.zeros((40, 50), np.uint8)
 DISC[10:30, 12:36] = 1
@@ -100,6 +103,32 @@ def test_large_masks_are_looked_at_here_and_there() -> None:
     assert values_of(large).few == (0, 255)
 
 
+def test_of_a_large_photograph_only_some_samples_are_looked_at(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # A window waits for it, with 24 million pixels as with one.
+    looked_at: list[int] = []
+
+    def noted(found: dict[int, int]) -> bool:
+        looked_at.append(sum(found.values()))
+        return is_soft(found)
+
+    monkeypatch.setattr(mask_likeness, "is_soft", noted)
+    large = np.tile(photograph((100, 100)), (40, 60))
+    assert values_of(large) == Values()
+    (n,) = looked_at
+    assert 2**16 < n <= 2**17
+    soft = jpeg_like(np.kron(DISC, np.ones((80, 80), np.uint8)))
+    assert values_of(soft).is_grey_of_two
+    assert max(looked_at) <= 2**17
+
+
+def test_of_large_masks_whole_rows_tell_that_they_are_flat() -> None:
+    columns = np.arange(3000) // 12  # areas as wide as three of the samples spread
+    large = np.broadcast_to(columns.astype(np.uint16), (3000, 3000))
+    assert values_of(large).is_flat
+
+
 def test_few_values_are_counted_in_all_samples() -> None:
     rare = np.zeros(100_001, np.uint8)
     rare[7:17] = np.arange(10)  # not among the samples that are looked at first
@@ -107,6 +136,7 @@ def test_few_values_are_counted_in_all_samples() -> None:
     assert sorted(few_values(rare[:12]).tolist()) == [0, 1, 2, 3, 4]
 
 
+@formats("a mask of few colours, in the dock")
 def test_colours_are_numbered_from_dark_to_bright_with_black_as_background() -> None:
     colours = np.zeros((2, 3, 3), np.uint8)
     colours[0, 1] = 0, 90, 0
@@ -116,6 +146,13 @@ def test_colours_are_numbered_from_dark_to_bright_with_black_as_background() -> 
     assert "colours" in said[0]
     with pytest.raises(LabelError, match="many colours"):
         numbers_of(photograph((40, 50, 3)), is_colour=True)
+
+
+@formats("whole numbers stored as floats, in the dock")
+def test_floats_are_labels_where_they_are_whole() -> None:
+    labels, _ = numbers_of(DISC * np.float32(255))
+    assert labels.dtype.kind in "iu"
+    assert np.array_equal(labels, DISC * 255)
     with pytest.raises(LabelError, match="fractions"):
         numbers_of(DISC * 0.5)
 

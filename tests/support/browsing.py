@@ -16,7 +16,7 @@ from napari_dmoe.imaging.spatial import SpatialImage
 from napari_dmoe.inference.results.export import save_segmentation
 from napari_dmoe.inference.results.segmentation import Segmentation
 from napari_dmoe.patient import Patient
-from napari_dmoe.viewer.segment.browse_view import BrowseBar
+from napari_dmoe.viewer.segment.browse.view import BrowseBar
 from napari_dmoe.viewer.session.pictures import Picture
 
 N = 12

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import napari
 import napari_builtins
@@ -22,6 +22,7 @@ from napari.utils.notifications import Notification, notification_manager
 from npe2 import PluginManager, PluginManifest
 from pytestqt.qtbot import QtBot
 from qtpy.QtCore import QThreadPool
+from qtpy.QtWidgets import QFileDialog
 from tuning_desk import DRAWN, TuningDesk
 from tuning_fakes import FakeTuning
 from viewer_fakes import FakeSegment
@@ -177,6 +178,22 @@ def workers_get_no_layers(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def no_dialog_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ClosingQuestion, "ask", lambda *_: Answer.END)
+
+
+@pytest.fixture(autouse=True)
+def no_dialog_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a dialog that no test answers fail, instead of waiting for somebody."""
+    for name in (
+        "getOpenFileName",
+        "getOpenFileNames",
+        "getSaveFileName",
+        "getExistingDirectory",
+    ):
+        monkeypatch.setattr(QFileDialog, name, _nobody_answers)
+
+
+def _nobody_answers(*_: object, **__: object) -> NoReturn:
+    pytest.fail("a dialog waits for a file, and nobody answers")
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import napari_dmoe
 from napari_dmoe.cohorts.case import CohortError
 from napari_dmoe.models.checkpoint import load_checkpoint
 from napari_dmoe.viewer.advice import advised, in_dock
-from napari_dmoe.viewer.segment.model_view import CardDetails
+from napari_dmoe.viewer.segment.model.view import CardDetails
 
 PACKAGE = Path(napari_dmoe.__file__).parent
 ROOMS = "training", "evaluation", "cohorts", "inference", "models", "imaging"

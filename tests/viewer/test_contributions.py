@@ -19,7 +19,7 @@ from napari_dmoe.viewer.contributions import (
     retina_colour,
     retina_green,
 )
-from napari_dmoe.viewer.segment.patient_fields import patient_fields
+from napari_dmoe.viewer.segment.subject.patient_fields import patient_fields
 from napari_dmoe.viewer.session.checks import (
     band_notes,
     describe_image,

@@ -40,8 +40,11 @@ MARKS = "_. -"
 _SAMPLE = 4096
 """Samples that are looked at first: most photographs need no more."""
 
-_MOST = 2**22
-"""Samples that are looked at of larger arrays, evenly spread."""
+_MOST = 2**20
+"""Samples that are looked at of larger arrays, evenly spread: a window waits for it."""
+
+_MOST_COUNTED = 2**17
+"""Samples of which it is counted how often each grey occurs, which takes longer."""
 
 _FLAT = 0.9
 """Share of neighbours along a row that are equal in labels, and not in photographs."""
@@ -138,13 +141,14 @@ def values_of(samples: NDArray[Any], *, is_colour: bool = False) -> Values:
     is_colour : bool
         Whether the last axis is red, green, blue and maybe opacity.
     """
+    if is_colour and not _is_grey(_spread(samples, is_colour=True, most=_SAMPLE)):
+        return Values(has_few_colours=_has_few_colours(samples))
     some = _spread(samples, is_colour=is_colour)
     if is_colour:
         grey = _grey_of(some)
         if grey is None:
-            colours = few_values(pixels_together(some[..., :3]))
-            return Values(has_few_colours=bool(len(colours)))
-        some = grey
+            return Values(has_few_colours=_has_few_colours(samples))
+        some, samples = grey, samples[..., 0]
     if some.dtype.kind not in "buif":
         return Values()
     found = few_values(some)
@@ -152,8 +156,23 @@ def values_of(samples: NDArray[Any], *, is_colour: bool = False) -> Values:
         return _of_few(found)
     if some.dtype.kind == "f":
         return Values()
-    soft = some.dtype == np.uint8 and is_soft(counted(some))
-    return Values(is_grey_of_two=soft, is_flat=_is_flat(some))
+    soft = some.dtype == np.uint8 and is_soft(_greys(some))
+    return Values(is_grey_of_two=soft, is_flat=_is_flat(samples))
+
+
+def _has_few_colours(samples: NDArray[Any]) -> bool:
+    """Say whether a picture has few colours; most photographs show it at once."""
+    first = pixels_together(_spread(samples, is_colour=True, most=_SAMPLE)[..., :3])
+    if len(_different(first.ravel(), MOST_CLASSES)) > MOST_CLASSES:
+        return False
+    some = _spread(samples, is_colour=True)
+    return bool(len(few_values(pixels_together(some[..., :3]))))
+
+
+def _greys(samples: NDArray[np.uint8]) -> dict[int, int]:
+    """Return how often each grey occurs among some of the samples."""
+    numbers = np.bincount(_spread(samples, most=_MOST_COUNTED).ravel())
+    return {int(grey): int(numbers[grey]) for grey in np.flatnonzero(numbers)}
 
 
 def _of_few(found: NDArray[Any]) -> Values:
@@ -166,23 +185,33 @@ def _of_few(found: NDArray[Any]) -> Values:
 
 
 def _is_flat(samples: NDArray[Any]) -> bool:
-    equal = samples[..., 1:] == samples[..., :-1]
+    rows = samples  # whole ones: only what lies side by side is a neighbour
+    if samples.ndim > 1:
+        n_rows = max(1, _MOST // samples.shape[-1])
+        rows = _spread(samples, is_colour=True, most=n_rows)
+    equal = rows[..., 1:] == rows[..., :-1]
     return bool(equal.size and np.count_nonzero(equal) >= _FLAT * equal.size)
 
 
-def _spread(samples: NDArray[Any], *, is_colour: bool) -> NDArray[Any]:
+def _spread(
+    samples: NDArray[Any], *, is_colour: bool = False, most: int = _MOST
+) -> NDArray[Any]:
+    """Return some of the samples; of colours all of each that is returned."""
     n_axes = samples.ndim - int(is_colour)
     n = int(np.prod(samples.shape[:n_axes]))
-    if n <= _MOST or not n_axes:
+    if n <= most or not n_axes:
         return samples
-    step = int(np.ceil((n / _MOST) ** (1 / n_axes)))
+    step = int(np.ceil((n / most) ** (1 / n_axes)))
     return samples[(slice(None, None, step),) * n_axes]
 
 
 def _grey_of(colours: NDArray[Any]) -> NDArray[Any] | None:
+    return np.ascontiguousarray(colours[..., 0]) if _is_grey(colours) else None
+
+
+def _is_grey(colours: NDArray[Any]) -> bool:
     red, green, blue = (colours[..., i] for i in range(3))
-    is_grey = np.array_equal(red, green) and np.array_equal(red, blue)
-    return np.ascontiguousarray(red) if is_grey else None
+    return np.array_equal(red, green) and np.array_equal(red, blue)
 
 
 def numbers_of(

@@ -12,7 +12,7 @@ from napari_dmoe import __version__
 from napari_dmoe.inference.results.provenance import METADATA_KEY
 from napari_dmoe.viewer.layers.placement import plain
 from napari_dmoe.viewer.layers.records import record_rows
-from napari_dmoe.viewer.segment.model_view import CardDetails
+from napari_dmoe.viewer.segment.model.view import CardDetails
 from napari_dmoe.viewer.session.session import session_of
 from napari_dmoe.viewer.ui import parts
 from napari_dmoe.viewer.ui.connections import Connections

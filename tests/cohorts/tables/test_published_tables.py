@@ -58,6 +58,7 @@ def said(cohort: Cohort) -> str:
         ("image_id", "A_1"), ("isic_id", "A_1"), ("Image ID", "A_1"), ("id", "A_1"),
         ("filename", "A_1.tif"), ("file", "images/A_1.tif"), ("name", "a_1"),
         ("image", "A_1"), ("image_name", "A_1.jpg"), ("Filename", "other/A_1.tif"),
+        ("image", "A_1.tif"), ("Image", "a_1.JPG"),
     ],
 )  # fmt: skip
 def test_images_and_labels_are_found_by_name(
@@ -132,6 +133,31 @@ def test_paths_of_labels_are_read_whatever_their_column_is_called(
     assert files_of(cohort) == [("a.tif", "truth/m_9.tif")]
     with pytest.raises(CohortError, match=r"row 2: truth/gone\.tif does"):
         cohort_of(tmp_path, header, "images/a.tif,truth/gone.tif,F")
+
+
+@formats("names of masks in a column, beside paths of images")
+@pytest.mark.parametrize("cell", ["m_{}", "m_{}.tif", "M_{}.png"])
+@pytest.mark.parametrize("column", ["labels", "mask", "Mask ID"])
+def test_names_of_masks_are_found_beside_paths_of_images(
+    tmp_path: Path, column: str, cell: str
+) -> None:
+    pictures(tmp_path, "images/1.tif", "images/2.tif", "masks/m_1.tif", "masks/m_2.tif")
+    lines = (f"images/{n}.tif,{cell.format(n)}" for n in (1, 2))
+    cohort = cohort_of(tmp_path, f"image,{column}", *lines)
+    assert files_of(cohort) == [("1.tif", "masks/m_1.tif"), ("2.tif", "masks/m_2.tif")]
+    pictures(tmp_path, "labels/m_1.tif")
+    alike = r"row 2: labels/m_1\.tif, masks/m_1\.tif are called alike"
+    with pytest.raises(CohortError, match=alike):
+        cohort_of(tmp_path, f"image,{column}", "images/1.tif,m_1", "images/2.tif,m_2")
+
+
+@pytest.mark.parametrize("image", ["images/{}.tif", "{}"])
+def test_what_several_cases_share_is_no_mask_s_name(tmp_path: Path, image: str) -> None:
+    pictures(tmp_path, "images/1.tif", "images/2.tif", "masks/1.tif", "masks/2.tif")
+    lines = [f"{image.format(n)},1" for n in (1, 2)]  # both of class 1
+    cohort = cohort_of(tmp_path, "image,label", *lines)
+    assert "masks/1.tif" not in files_of(cohort)[1]
+    assert "not used, unless the model's card names them: label" in said(cohort)
 
 
 def test_a_diagnosis_beside_paths_is_no_file(tmp_path: Path) -> None:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -69,6 +74,21 @@ def test_threads_are_given_back_after_an_error() -> None:
     assert torch.get_num_threads() == before
 
 
+@pytest.mark.usefixtures("eight")
+def test_what_a_run_takes_is_of_its_own_thread_alone() -> None:
+    """Two windows segment at once; neither leaves the other one thread for good."""
+
+    def run_beside() -> tuple[int, int]:
+        found = torch.get_num_threads()
+        with on_threads(2):
+            return found, torch.get_num_threads()
+
+    with on_threads(1), ThreadPoolExecutor(1) as beside:
+        assert beside.submit(run_beside).result() == (8, 2)
+        assert torch.get_num_threads() == 1
+        assert beside.submit(torch.get_num_threads).result() == 8
+
+
 def test_the_work_of_a_pass_is_told_from_the_network_s_shape() -> None:
     small = ViTConfig(width=96, depth=6, n_heads=3, mlp_width=192, grid=8)
     assert pass_seconds(small, 800_000) < LITTLE_S / 10
@@ -114,7 +134,7 @@ def test_a_run_that_waited_for_others_says_so(monkeypatch: pytest.MonkeyPatch) -
     clock = Clock(monkeypatch)
     with waiting.watched() as seen:
         for _ in range(4):
-            with waiting.one_pass("cpu"):
+            with waiting.computing("cpu"):
                 clock.compute(0.1, waiting=1.5)
         assert waiting.why_slow() == "the processor is busy"
         clock.compute(0.0, waiting=100.0)  # outside of the network: such as a disk
@@ -133,16 +153,41 @@ def test_what_is_not_far_slower_is_not_told(
     monkeypatch: pytest.MonkeyPatch, computed: float, waited: float
 ) -> None:
     clock = Clock(monkeypatch)
-    with waiting.watched() as seen, waiting.one_pass("cpu"):
+    with waiting.watched() as seen, waiting.computing("cpu"):
         clock.compute(computed, waiting=waited)
     assert seen.words == ""
 
 
 def test_waiting_for_a_gpu_is_no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock(monkeypatch)
-    with waiting.watched() as seen, waiting.one_pass("cuda"):
+    with waiting.watched() as seen, waiting.computing("cuda"):
         clock.compute(0.1, waiting=60.0)
     assert seen == waiting.Waiting()
+
+
+def test_what_is_computed_around_the_passes_is_watched_but_no_disk(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A photograph of many pixels takes longer beside the network than in it."""
+    loaded, image = load_checkpoint("fundus-phantom"), sample_fundus().image
+    parts: list[float] = []
+
+    class Noted(waiting.Waiting):
+        @contextmanager
+        def noted(self) -> Iterator[None]:
+            parts.append(0.0)
+            yield
+
+    monkeypatch.setattr(waiting, "Waiting", Noted)
+    with waiting.watched():
+        segment(loaded, image)
+    assert len(parts) == 3  # prepared, passed, drawn
+    del parts[:]
+    np.save(tmp_path / "image.npy", image.data)
+    on_disk = replace(image, data=np.load(tmp_path / "image.npy", mmap_mode="r"))
+    with waiting.watched():
+        segment(loaded, on_disk)
+    assert len(parts) == 2  # what it was prepared of might have been read
 
 
 def test_the_passes_of_a_run_are_watched() -> None:

@@ -291,7 +291,7 @@ def test_the_progress_names_the_values_and_the_images(
     steps: list[Progress] = []
     sweep(race, image, attribute="race", settings=ONE, progress=steps.append)
     values = ["value 1 of 3: Asian", "value 2 of 3: Black", "value 3 of 3: White"]
-    drawn, moved = ["drawing the mask", "done"], "picture moved by one pixel"
+    drawn, moved = ["drawing the mask", "done"], "image moved by one pixel"
     assert list(dict.fromkeys(s.message for s in steps)) == [*values, *drawn, moved]
     stack = np.zeros((5, 20, 24), np.uint8)
     steps = []

@@ -44,7 +44,7 @@ def test_a_benchmark_that_was_stopped_goes_on_and_names_what_is_wrong(
     benchmark, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     name, said = "skin: age", ["matters", "hardly", "absent", "alike"]
-    (tmp_path / "skin-age.jsonl").write_text(
+    (tmp_path / "skin-age-7.jsonl").write_text(
         "".join(
             json.dumps({"id": f"{i}", "says": s}) + "\n" for i, s in enumerate(said[:3])
         )
@@ -53,10 +53,10 @@ def test_a_benchmark_that_was_stopped_goes_on_and_names_what_is_wrong(
         [{"id": "3", "says": "alike", "share": 0.1, "yardstick": 0.1, "times": 1.0}]
     )
     monkeypatch.setattr(benchmark, "judged", lambda *_: next(rows))
-    found = benchmark.measure([name], tmp_path, 4)[name]
+    found = benchmark.measure([name], tmp_path, 4, 7)[name]
     assert (found["n"], found["told"], found["right"]) == (4, 3, 1)
     assert [row["id"] for row in found["wrong"]] == ["1", "3"]
-    assert len((tmp_path / "skin-age.jsonl").read_text().splitlines()) == 4
+    assert len((tmp_path / "skin-age-7.jsonl").read_text().splitlines()) == 4
     nothing = benchmark.report("small fundus: language", [{"says": s} for s in said])
     assert (nothing["told"], nothing["right"]) == (3, 2)
 

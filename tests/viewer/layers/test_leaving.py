@@ -48,6 +48,20 @@ def test_a_layer_is_hidden_now_and_taken_out_later(viewer: ViewerModel) -> None:
     assert names(viewer) == ["old"]
 
 
+def test_layers_go_in_one_batch(viewer: ViewerModel) -> None:
+    """As napari looks for garbage after each that goes alone, which takes long."""
+    leaving, happened = leaving_of(viewer), []
+    leaving.wanted.connect(lambda: None)
+    events = viewer.layers.events
+    for layer in [viewer.add_labels(LABELS) for _ in range(3)]:
+        leaving.let_go(layer)
+    events.begin_batch.connect(lambda: happened.append("begin"))
+    events.removed.connect(lambda: happened.append("out"))
+    events.end_batch.connect(lambda: happened.append("end"))
+    leaving.take_out()
+    assert happened == ["begin", "out", "out", "out", "end"]
+
+
 def test_without_an_event_loop_it_goes_at_once(viewer: ViewerModel) -> None:
     layer = viewer.add_labels(LABELS)
     assert leaving_of(viewer).let_go(layer)

@@ -23,7 +23,7 @@ from napari_dmoe.patient import Patient
 from napari_dmoe.viewer.layers.axes import layouts, name_axes, question
 from napari_dmoe.viewer.layers.look import mask_layer
 from napari_dmoe.viewer.layers.placement import axis_names, to_image
-from napari_dmoe.viewer.segment.compare_rows import spacing_of
+from napari_dmoe.viewer.segment.compare.rows import spacing_of
 from napari_dmoe.viewer.session.checks import describe_image, image_problem
 
 ON_CPU = InferenceSettings(device="cpu")

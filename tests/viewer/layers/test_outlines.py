@@ -10,6 +10,7 @@ import pytest
 from desk import Desk
 from napari.components import ViewerModel
 from napari.layers import Image, Labels, Vectors
+from napari.utils.colormaps import DirectLabelColormap
 
 from napari_dmoe.viewer.layers.camera import camera_of
 from napari_dmoe.viewer.layers.edges import edges_of
@@ -382,3 +383,15 @@ def test_in_a_window_the_lines_follow_a_stroke(window_desk: Desk) -> None:
     mask.undo()
     assert desk.is_outlined(mask)
     assert len(line.data) == 0
+
+
+def test_a_label_that_is_not_shown_leaves_no_gap_in_the_one_around_it(
+    session: Session,
+) -> None:
+    mask = mask_of(session)
+    colours = {None: np.zeros(4), 0: np.zeros(4), 1: np.array([1.0, 0, 0, 1])}
+    mask.colormap = DirectLabelColormap(color_dict=colours)
+    line = line_of(session)
+    edges = edges_of(mask.data)
+    assert set(edges.labels.tolist()) == {1, 2}
+    np.testing.assert_allclose(line.edge_color, np.tile([1, 0, 0, 1], (len(edges), 1)))

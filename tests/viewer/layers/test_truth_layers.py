@@ -10,13 +10,13 @@ from napari.layers import Image, Labels
 from PIL import Image as Picture
 
 from napari_dmoe.imaging.spatial import ImageReadError
+from napari_dmoe.viewer.layers.label_meanings import stated_names
 from napari_dmoe.viewer.layers.look import mask_look
 from napari_dmoe.viewer.layers.truth_layers import (
     laid,
     read_truth,
     read_truth_file,
     seen_image,
-    stated_names,
     truth_layer,
     why_not,
 )
@@ -112,7 +112,8 @@ def test_classes_that_the_truth_knows_nothing_of_are_told() -> None:
     read = read_truth(laid(labels(some()), image()), SKIN, names=names)
     assert read.values is None
     assert read.problem == (
-        "The truth shows cup, and the model lesion: they have no class in common."
+        "The truth shows cup, and the model lesion: they have no class in common. "
+        "Say below, under LABELS, what its labels stand for."
     )
 
 

@@ -20,9 +20,10 @@ from qtpy.QtCore import Qt
 from napari_dmoe.imaging.files import read_image
 from napari_dmoe.inference.results.export import save_segmentation
 from napari_dmoe.patient import Patient
-from napari_dmoe.viewer.segment import browse
+from napari_dmoe.viewer.segment.browse import control as browse
+from napari_dmoe.viewer.session import visits
 from napari_dmoe.viewer.session.pictures import Filter, Picture
-from napari_dmoe.viewer.session.visits import MOST_OPEN, read_files
+from napari_dmoe.viewer.session.visits import GO_TOGETHER, MOST_OPEN, read_files
 from napari_dmoe.viewer.ui.work import Order
 
 pytestmark = pytest.mark.gui
@@ -100,8 +101,9 @@ def test_a_second_visit_finds_the_layers_of_the_first_with_what_was_painted(
 
 
 def test_images_left_behind_go_but_those_that_somebody_made_something_on(
-    series: Desk,
+    series: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(visits, "GO_TOGETHER", 1)
     session, viewer = series.session, series.viewer
     step(series)  # painted
     session.result_of(session.image).mask().paint((0, 0), 2)
@@ -328,10 +330,11 @@ def test_many_visits_leave_no_more_layers_than_a_few(
             desk.session.pictures.open(place)
             wait(desk)
             most = max(most, len(desk.viewer.layers))
-    assert MOST_OPEN < len(desk.session.images()) <= MOST_OPEN + 2
-    assert most <= 2 * (MOST_OPEN + 4)
+    few = MOST_OPEN + GO_TOGETHER
+    assert MOST_OPEN < len(desk.session.images()) <= few
+    assert most <= 2 * (few + 1)
     alive = [each for each in gc_images() if each.name.startswith("im")]
-    assert len(alive) <= MOST_OPEN + 4
+    assert len(alive) <= few + 1
 
 
 def gc_images() -> list[Image]:
@@ -364,7 +367,23 @@ def test_while_a_series_goes_on_no_notification_tells_what_was_opened(
     assert notifications == []
 
 
-def test_images_go_while_a_series_goes_on_and_writes_files(series: Desk) -> None:
+def test_some_images_go_together_as_the_window_stands_still_meanwhile(
+    series: Desk,
+) -> None:
+    most = MOST_OPEN + GO_TOGETHER
+    for place in range(most):
+        series.session.pictures.open(place)
+        wait(series)
+    assert len(series.session.images()) == most
+    series.session.pictures.open(most)
+    wait(series)
+    series.qtbot.waitUntil(lambda: len(series.session.images()) == MOST_OPEN + 1)
+
+
+def test_images_go_while_a_series_goes_on_and_writes_files(
+    series: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(visits, "GO_TOGETHER", 1)
     gate = threading.Event()
     order = Order(
         title="a series",

@@ -20,7 +20,7 @@ from napari_dmoe.inference.results.segmentation import Segmentation
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.viewer import engines
 from napari_dmoe.viewer.layers.placement import data_to_world
-from napari_dmoe.viewer.segment.compare_view import OTHER_FILE
+from napari_dmoe.viewer.segment.compare.view import OTHER_FILE
 from napari_dmoe.viewer.session.session import session_of
 
 pytestmark = pytest.mark.gui

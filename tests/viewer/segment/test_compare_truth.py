@@ -21,7 +21,8 @@ from napari_dmoe.inference.pictures.colours import (
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.viewer.engines import Surroundings
 from napari_dmoe.viewer.layers.look import mask_look
-from napari_dmoe.viewer.segment.compare_view import OTHER_FILE
+from napari_dmoe.viewer.segment.compare.choices import numbers_in
+from napari_dmoe.viewer.segment.compare.view import OTHER_FILE
 
 pytestmark = pytest.mark.gui
 
@@ -155,6 +156,48 @@ def test_both_are_outlines_in_colours_of_their_own_while_it_holds(desk: Desk) ->
     assert desk.is_filled(labels)
     assert desk.is_filled(mask)
     assert not desk.viewer.layers["eye / difference"].visible
+
+
+def test_it_begins_where_what_is_missed_was_seen_and_ends_with_the_first_looks(
+    desk: Desk,
+) -> None:
+    labels, mask = labels_like(desk), desk.masks[0]
+    desk.session.truths.set(desk.session.image, labels)
+    desk.settle()
+    before, own = labels.colormap, mask.colormap
+    desk.segmenting.tab.result.truth.missed_box.click()
+    desk.settle()
+    compare_with(desk, "truth “drawn”")
+    assert not desk.segmenting.tab.result.truth.missed_box.isChecked()
+    assert desk.is_outlined(mask)
+    assert desk.is_outlined(labels)
+    assert drawn_in(labels) == altered_colours(CLASSES)[1]
+    assert drawn_in(mask) == class_colours(CLASSES)[1]
+
+    mask.data_setitem((np.array([11]), np.array([8])), 1)
+    desk.settle()
+    assert labels.colormap is before
+    assert mask.colormap is own
+    assert desk.is_filled(labels)
+    assert desk.is_filled(mask)
+
+
+def test_a_class_that_the_truth_lacks_is_no_difference(desk: Desk) -> None:
+    mask = desk.masks[0]
+    features = mask_look(("background", "cup"))["features"]
+    only_cup = Labels((mask.data == 2).astype(np.uint8), name="cup", features=features)
+    desk.viewer.add_layer(only_cup)
+    desk.settle()
+    compare_with(desk, "labels “cup”")
+    assert "They differ in 0 pixels" in said(desk)
+    assert drawn_in(only_cup) == altered_colours(CLASSES)[2]
+
+
+def test_classes_of_two_models_are_matched_by_name() -> None:
+    numbers = numbers_in(CLASSES, ("background", "cup", "vessel", "rim"))
+    assert numbers == {0: 0, 1: 2, 2: 4, 3: 1}
+    assert numbers_in(CLASSES, ("cup", "rim", "bg")) == {0: 2, 1: 1, 2: 0}
+    assert numbers_in(CLASSES, CLASSES) is None
 
 
 def test_painting_on_the_labels_ends_the_comparison(desk: Desk) -> None:

@@ -17,7 +17,7 @@ from napari_dmoe.progress import Progress
 from napari_dmoe.viewer import engines
 from napari_dmoe.viewer.layers.axes import name_axes
 from napari_dmoe.viewer.layers.records import layer_record
-from napari_dmoe.viewer.segment.fit import UNLIKE_MEANS
+from napari_dmoe.viewer.segment.subject.fit import UNLIKE_MEANS
 
 pytestmark = pytest.mark.gui
 

@@ -21,6 +21,8 @@ from napari_dmoe.viewer.layers.label_meanings import (
     state_meaning,
     without_class,
 )
+from napari_dmoe.viewer.layers.look import mask_look
+from napari_dmoe.viewer.segment.masks.meanings_view import UNKNOWN
 
 CLASSES = ("background", "rim", "cup")
 DRAWN = np.zeros(IMAGE.shape, np.uint8)
@@ -69,6 +71,7 @@ def test_labels_are_read_as_they_are_meant() -> None:
 
 
 @pytest.mark.gui
+@pytest.mark.formats("numbers that the model has no class for, in the dock")
 def test_the_table_asks_for_labels_without_a_class_and_keeps_the_answer(
     desk: Desk,
 ) -> None:
@@ -96,6 +99,49 @@ def test_the_table_asks_for_labels_without_a_class_and_keeps_the_answer(
     assert read.problem == ""
     assert sorted(np.unique(read.values).tolist()) == [NOTHING, 0, 2]
     assert (read.values == 2).sum() == (DRAWN == 255).sum()
+
+
+@pytest.mark.gui
+def test_labels_of_other_names_are_asked_for_and_one_answer_is_enough(
+    desk: Desk,
+) -> None:
+    section, truth = desk.segmenting.tab.label_meanings, desk.segmenting.truth
+    desk.choose("severity", "glaucoma")
+    desk.run()
+    values = np.array(desk.masks[0].data)
+    values[values == 2] = 4
+    names = ("background", "kidney", "liver", "spleen", "papilla")
+    layer = desk.viewer.add_labels(values, features=mask_look(names)["features"])
+    desk.session.truths.set(desk.session.image, layer)
+    desk.settle()
+    image, result = desk.session.current
+    assert "under LABELS" in truth.read(image, result).problem
+    assert section.said.text().endswith(
+        "labels 1 kidney and 4 papilla stand for no class of the model yet."
+    )
+    said = {label: combo.currentText() for label, combo in section.combos.items()}
+    assert said == {0: "background", 1: UNKNOWN, 4: UNKNOWN}
+
+    section.combos[4].setCurrentText("cup")
+    section.combos[4].textActivated.emit("cup")
+    desk.settle()
+    said = {label: combo.currentText() for label, combo in section.combos.items()}
+    assert said == {0: "background", 1: "background", 4: "cup"}
+    read = truth.read(image, result)
+    np.testing.assert_array_equal(read.values, np.where(values == 4, 2, 0))
+    facts = desk.segmenting.tab.result.table._facts
+    cup = next(row for row in facts if row.name == "cup")
+    assert cup.beside.replace("\u00a0", " ") == "Dice 1.000, IoU 1.000"
+
+
+@pytest.mark.gui
+def test_labels_of_the_models_names_ask_nothing(desk: Desk) -> None:
+    names = ("background", "cup", "vessel", "rim")
+    values = np.array([0, 3, 1], np.uint8)[np.clip(DRAWN, 0, 2)]
+    layer = desk.viewer.add_labels(values, features=mask_look(names)["features"])
+    desk.session.truths.set(desk.session.image, layer)
+    desk.settle()
+    assert desk.segmenting.tab.label_meanings.isHidden()
 
 
 @pytest.mark.gui

@@ -15,6 +15,7 @@ from qtpy.QtWidgets import QFileDialog
 
 from napari_dmoe.viewer.layers.undecided import is_undecided
 
+formats = pytest.mark.formats
 pytestmark = [pytest.mark.gui, pytest.mark.usefixtures("plugins")]
 
 SHAPE = (40, 50)
@@ -187,6 +188,7 @@ def test_a_mask_of_an_image_that_is_not_open_waits_for_it(
     assert question(empty) == ""
 
 
+@formats("a mask of another size than its image, in the dock")
 def test_a_mask_of_another_size_is_told_with_both_sizes(
     empty: Desk, photographs: Callable[..., Path], masks: Callable[..., Path]
 ) -> None:
@@ -217,6 +219,7 @@ def test_photographs_and_blanks_are_images(
     assert question(empty) == ""
 
 
+@formats("a mask dropped on napari as a picture")
 @pytest.mark.parametrize("kind", ["1-bit", "grey as colour", "jpeg", "palette"])
 def test_masks_of_any_kind_of_picture_are_labels(
     empty: Desk,

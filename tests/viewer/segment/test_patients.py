@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QLabel
 from napari_dmoe.models.card import ModelCard, TrainingFacts
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.patient import Patient
-from napari_dmoe.viewer.segment.patient_view import PatientSection
+from napari_dmoe.viewer.segment.subject.patient_view import PatientSection
 from napari_dmoe.viewer.session.session import session_of
 
 pytestmark = pytest.mark.gui

@@ -9,7 +9,7 @@ from qtpy.QtCore import QLocale, Qt
 
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.viewer.layers.placement import to_image
-from napari_dmoe.viewer.segment.pixel_size_view import PixelSizeButton
+from napari_dmoe.viewer.segment.subject.pixel_size_view import PixelSizeButton
 
 pytestmark = pytest.mark.gui
 

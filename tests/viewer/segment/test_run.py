@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 
@@ -13,6 +14,7 @@ from napari.utils.notifications import Notification
 from qtpy.QtCore import QThreadPool
 
 from napari_dmoe.imaging.spatial import ImageError
+from napari_dmoe.inference.running import waiting
 from napari_dmoe.patient import Patient
 
 pytestmark = pytest.mark.gui
@@ -25,6 +27,15 @@ def test_one_click_makes_a_mask_in_another_thread(desk: Desk) -> None:
     assert desk.status.startswith("Done in")
     assert threading.main_thread().ident not in desk.segment.threads
     assert "rim\t" in desk.segmenting.tab.result.text()
+
+
+def test_a_run_that_others_slowed_down_says_why(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    why = "the processor was busy with other work: 0.4 s of computing, 6.0 s of waiting"
+    monkeypatch.setattr(waiting.Waiting, "words", why)
+    desk.run()
+    assert re.fullmatch(rf"Done in [\d.]+ s: {why}\.", desk.status)
 
 
 def test_stop_ends_a_run_within_two_seconds_and_leaves_no_layer(desk: Desk) -> None:

@@ -22,7 +22,8 @@ from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.viewer.layers.opening import image_layer, mask_layers, opened_mask
 from napari_dmoe.viewer.layers.placement import data_to_world
 from napari_dmoe.viewer.layers.saving import mask_path
-from napari_dmoe.viewer.segment import reopened_masks, result_files
+from napari_dmoe.viewer.segment.masks import reopened as reopened_masks
+from napari_dmoe.viewer.segment.result import files as result_files
 from napari_dmoe.viewer.session.session import session_of
 
 pytestmark = pytest.mark.gui

@@ -15,16 +15,19 @@ from qtpy.QtCore import QPoint, Qt
 from qtpy.QtWidgets import QApplication, QFileDialog
 
 from napari_dmoe.inference.masks.truth import MISSED, OTHER_CLASS, SAME, TOO_MUCH
+from napari_dmoe.inference.pictures.colours import altered_colours, class_colours
 from napari_dmoe.inference.results.provenance import METADATA_KEY
 from napari_dmoe.viewer.layers.groups import Group
+from napari_dmoe.viewer.layers.look import mask_look
 from napari_dmoe.viewer.layers.samples import REFERENCE_KEY
-from napari_dmoe.viewer.segment.truth import OWNER
-from napari_dmoe.viewer.segment.truth_view import FILE, NONE
+from napari_dmoe.viewer.segment.truth.control import OWNER
+from napari_dmoe.viewer.segment.truth.view import FILE, NONE
 from napari_dmoe.viewer.session.truths import Origin
 
 pytestmark = pytest.mark.gui
 
 SHAPE = (12, 9)
+CLASSES = ("background", "rim", "cup")
 
 
 @pytest.fixture
@@ -124,6 +127,7 @@ def test_lines_of_dice_are_in_the_csv_beside_the_sizes(
         f"IoU {float(rows['cup IoU']['value']):.3f}"
     )
     assert {"rim Dice", "rim IoU", "disc Dice", "disc IoU", "rim"} <= set(rows)
+    assert {row["truth"] for row in rows.values()} == {"drawn"}
     assert rows["cup Dice"]["unit"] == ""
 
 
@@ -208,6 +212,63 @@ def legend(desk: Desk) -> dict[str, str]:
     return {row.name: row.value for row in view(desk).legend._facts}
 
 
+def drawn_in(layer: Labels, label: int) -> tuple[int, ...]:
+    return tuple(np.rint(255 * layer.colormap.map(label)[:3]).astype(int).tolist())
+
+
+def test_mask_and_truth_are_outlines_that_are_told_apart(desk: Desk) -> None:
+    mask = desk.masks[0]
+    truth = add_truth(desk, truth_of(mask.data))
+    choose(desk, "drawn")
+    own, before = mask.colormap, truth.colormap
+    view(desk).missed_box.click()
+    desk.settle()
+    assert desk.is_outlined(mask)
+    assert desk.is_outlined(truth)
+    for label, name in ((1, "rim"), (2, "cup")):
+        assert drawn_in(mask, label) == class_colours(CLASSES)[label]
+        assert drawn_in(truth, label) == altered_colours(CLASSES)[label]
+        rows = {row.name: row for row in view(desk).legend._facts}
+        assert rows[f"{name} (truth)"].colour == altered_colours(CLASSES)[label]
+
+    view(desk).missed_box.click()
+    desk.settle()
+    assert mask.colormap is own
+    assert truth.colormap is before
+    assert desk.is_filled(mask)
+    assert desk.is_filled(truth)
+
+
+def test_the_outline_of_a_named_truth_has_the_colours_of_its_classes(
+    desk: Desk,
+) -> None:
+    mask = desk.masks[0]
+    names = ("background", "cup", "rim", "vessel")
+    swapped = np.array([0, 2, 1], np.uint8)[mask.data]
+    features = mask_look(names)["features"]
+    truth = add_truth(desk, swapped, features=features)
+    choose(desk, "drawn")
+    assert overlaps(desk)["cup"] == "Dice 1.000, IoU 1.000"
+    view(desk).missed_box.click()
+    desk.settle()
+    assert drawn_in(truth, 1) == altered_colours(CLASSES)[2]
+    assert drawn_in(truth, 2) == altered_colours(CLASSES)[1]
+    assert truth.colormap.map(3)[3] == 0  # counts as background
+
+
+def test_what_the_truth_says_nothing_of_is_not_too_much(desk: Desk) -> None:
+    mask = desk.masks[0]
+    features = mask_look(("background", "cup"))["features"]
+    add_truth(desk, (mask.data == 2).astype(np.uint8), features=features)
+    choose(desk, "drawn")
+    assert (mask.data == 1).any()
+    assert "The truth says nothing of rim." in view(desk).note.text()
+    view(desk).missed_box.click()
+    desk.settle()
+    assert legend(desk) | {"too much": "0 pixels"} == legend(desk)
+    assert (missed_layer(desk).data == SAME).all()
+
+
 def test_what_is_missed_is_marked_and_follows_the_mask(desk: Desk) -> None:
     mask = desk.masks[0]
     add_truth(desk, truth_of(mask.data))
@@ -223,6 +284,8 @@ def test_what_is_missed_is_marked_and_follows_the_mask(desk: Desk) -> None:
     assert layer.data[0, 0] == OTHER_CLASS
     assert layer.data[11, 8] == SAME
     assert legend(desk) == {
+        "rim (truth)": "outline",
+        "cup (truth)": "outline",
         "missed": "4 pixels",
         "too much": "0 pixels",
         "another class": "1 pixel",

@@ -13,7 +13,7 @@ from viewer_fakes import make_outcome, make_segmentation
 from napari_dmoe.inference.results.segmentation import Segmentation
 from napari_dmoe.viewer.layers.placement import to_image
 from napari_dmoe.viewer.rows import TableRow
-from napari_dmoe.viewer.segment.result_rows import ShownMasks, file_rows
+from napari_dmoe.viewer.segment.result.rows import ShownMasks, file_rows
 from napari_dmoe.viewer.session import results
 from napari_dmoe.viewer.session.checks import describe_run
 from napari_dmoe.viewer.session.results import Result, show_previous

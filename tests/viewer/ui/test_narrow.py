@@ -35,6 +35,20 @@ def test_a_long_status_ends_in_dots_and_has_room_for_its_letters(qtbot: QtBot) -
     assert status.contentsRect().height() >= needed
 
 
+def test_a_line_that_fits_is_not_cut_for_the_blank_behind_it(qtbot: QtBot) -> None:
+    status = FixedLines(2)
+    qtbot.addWidget(status)
+    dress(status)
+    first, last = "Saved eye.labels.tif, and its row", "of segment.csv."
+    text = f"{first} {last}"
+    for more in range(12):  # some of these widths have no room for the blank alone
+        width = status.fontMetrics().horizontalAdvance(first) + more
+        status.resize(width, status.sizeHint().height())
+        status.setText(text)
+        words = shown(status).replace("\n", " ").split()
+        assert words == text.split() or len(status.wrapText(text, width - 6)) > 2
+
+
 def test_a_short_status_is_shown_whole(qtbot: QtBot) -> None:
     status = FixedLines(2)
     qtbot.addWidget(status)

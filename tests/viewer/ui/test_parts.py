@@ -82,3 +82,32 @@ def test_a_link_is_whole_where_it_has_room_and_cut_where_it_has_none(
     assert link.text() == "Use the other model instead"
     link.setText("Go")
     qtbot.waitUntil(lambda: QToolButton.text(link) == "Go")
+
+
+def test_a_section_at_the_top_stays_there_whatever_comes_above(qtbot: QtBot) -> None:
+    above, held, below = QWidget(), QWidget(), QWidget()
+    for each, height in ((above, 300), (held, 120), (below, 60)):
+        each.setFixedHeight(height)
+    scroll = ScrollColumn()
+    scroll.stack(above, held, below, paragraph("Words, by which it has a height."))
+    scroll.hold(held)
+    qtbot.addWidget(scroll)
+    scroll.resize(200, 250)
+    scroll.show()
+
+    def top() -> int:
+        return held.mapTo(scroll.viewport(), held.rect().topLeft()).y()
+
+    scroll.show_from(held)
+    assert top() > 4  # there is too little below it
+    held.setFixedHeight(400)
+    qtbot.waitUntil(lambda: top() == 4)
+    for height in (500, 90):
+        above.setFixedHeight(height)
+        qtbot.waitUntil(lambda n=height: abs(scroll.widget().height() - n - 518) < 30)
+        assert top() == 4
+    # Who scrolls to the rest looks at that.
+    scroll.verticalScrollBar().setValue(50)
+    above.setFixedHeight(500)
+    qtbot.waitUntil(lambda: scroll.widget().height() > 900)
+    assert scroll.verticalScrollBar().value() == 50

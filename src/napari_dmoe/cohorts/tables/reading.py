@@ -7,13 +7,14 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import islice
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PureWindowsPath
 
 from napari_dmoe.cohorts.case import CohortError
 from napari_dmoe.cohorts.tables.columns import Columns, columns_of
 from napari_dmoe.cohorts.tables.matching import (
     AmbiguousNameError,
     FolderFiles,
+    ManyFilesError,
     files_below,
     files_in,
 )
@@ -34,6 +35,9 @@ MAX_ROWS = 250_000
 
 MAX_COLUMNS = 16_384
 """Columns that a table may have, as in spreadsheets."""
+
+_MOST_FILES = 200_000
+"""Files that are looked through for labels where the images' paths are known."""
 
 _SAMPLE = 200
 """Rows that tell whether a column has paths or names."""
@@ -110,9 +114,11 @@ def read_rows_of(
     try:
         _check_length(table)
         by_name = columns_in(table, subject=subject, stated=columns)
-        known, files = _matched(by_name, table, files)
+        known, files, truths = _matched(by_name, table, files)
         further = known.further(drivers)
-        reader = RowReader(table, known, files, further, needs_labels=needs_labels)
+        reader = RowReader(
+            table, known, files, further, needs_labels=needs_labels, truths=truths
+        )
         read = (reader.row(number, cells) for number, cells in lines_of(table))
         rows = tuple(row for row in read if row is not None)
     except TableError as error:
@@ -166,7 +172,7 @@ def images_told(table: Path, files: FolderFiles) -> set[Path]:
         When it is no table of images.
     """
     try:
-        columns, by_name = _matched(columns_in(table), table, files)
+        columns, by_name, _ = _matched(columns_in(table), table, files)
         reader = RowReader(table, columns, by_name)
         cells = set(_cells(columns.image or "", columns, table))
     except TableError as error:
@@ -222,10 +228,13 @@ def _header(table: Path, cells: Sequence[str]) -> list[str]:
 
 def _matched(
     columns: Columns, table: Path, known: FolderFiles | None
-) -> tuple[Columns, FolderFiles | None]:
-    """Return the columns with those that tell the files, and the files if by name."""
+) -> tuple[Columns, FolderFiles | None, FolderFiles | None]:
+    """Return the columns with those that tell the files, and the files if by name.
+
+    These are the files of all, or those of the labels alone beside images by paths.
+    """
     if columns.image is not None and not _has_names(columns.image, columns, table):
-        return _with_paths_of_labels(columns, table), None
+        return _beside_paths(columns, table, known)
     wanted = [*([columns.image] if columns.image else []), *columns.name_columns]
     if wanted:
         files = files_below(table.parent) if known is None else known
@@ -233,30 +242,43 @@ def _matched(
         image = max(wanted, key=lambda name: n_found[name])
         if n_found[image]:
             labels = _column_of_labels(columns, table, files)
-            return replace(columns, image=image, labels=labels, is_by_name=True), files
+            found = replace(columns, image=image, labels=labels, is_by_name=True)
+            return found, files, files
     if columns.image is not None:
-        return _with_paths_of_labels(columns, table), None
-    found = ", ".join(printable(name, 40) for name in columns.header[:8]) or "nothing"
+        return _beside_paths(columns, table, known)
+    found_here = ", ".join(printable(n, 40) for n in columns.header[:8]) or "nothing"
     called = (
         f", and no image in its folder or below is called as {wanted[0]!r} says"
         if wanted
         else ""
     )
-    raise CohortError(f"{table.name} has no column 'image': found {found}{called}")
+    raise CohortError(f"{table.name} has no column 'image': found {found_here}{called}")
 
 
-def _with_paths_of_labels(columns: Columns, table: Path) -> Columns:
-    """Return the columns with one of paths of labels, whatever it is called.
+def _beside_paths(
+    columns: Columns, table: Path, known: FolderFiles | None
+) -> tuple[Columns, None, FolderFiles | None]:
+    """Return the columns of a table of paths, and the files if labels are by name.
 
-    A column of such a name may tell a diagnosis as well: it has no paths of images.
+    A column of labels may be called anything: but one of such a name may tell a
+    diagnosis as well, and has neither paths of images nor names of masks.
     """
-    if columns.labels is not None:
-        return columns
-    for name in columns.label_columns:
+    names = (columns.labels,) if columns.labels else columns.label_columns
+    for name in names:
         cells = islice(_cells(name, columns, table), _SAMPLE)
         if any(_is_path(table.parent, cell) for cell in cells):
-            return replace(columns, labels=name)
-    return columns
+            columns = replace(columns, labels=name)
+            break
+    if columns.labels and not _has_names(columns.labels, columns, table):
+        return columns, None, None
+    if not any(any(_cells(name, columns, table)) for name in names):
+        return columns, None, None
+    try:
+        files = known or files_below(table.parent, most=_MOST_FILES)
+    except ManyFilesError:
+        return columns, None, None
+    labels = _column_of_labels(columns, table, files)
+    return replace(columns, labels=labels), None, files if labels else None
 
 
 def _is_path(folder: Path, cell: str) -> bool:
@@ -264,11 +286,15 @@ def _is_path(folder: Path, cell: str) -> bool:
 
 
 def _has_names(column: str, columns: Columns, table: Path) -> bool:
-    """Say whether a column has names of images, none of which is a path."""
-    cells = list(islice(_cells(column, columns, table), _SAMPLE))
-    return bool(cells) and not any(
-        PurePosixPath(cell).suffix or is_a_file(table.parent / cell) for cell in cells
-    )
+    """Say whether a column has names of files, none of which is a path from here on."""
+    n = 0
+    for n, cell in enumerate(_cells(column, columns, table), start=1):
+        name = PureWindowsPath(cell)
+        # Of very many the disk is asked only where the name may be a file's.
+        is_asked = n <= _SAMPLE or bool(name.suffix)
+        if len(name.parts) > 1 or (is_asked and is_a_file(table.parent / cell)):
+            return False
+    return n > 0
 
 
 def _cells(column: str, columns: Columns, table: Path) -> Iterator[str]:
@@ -290,11 +316,16 @@ def _n_found(
 
 
 def _column_of_labels(columns: Columns, table: Path, files: FolderFiles) -> str | None:
-    """Return the column that tells labels: as far as there are such files."""
+    """Return the column that tells labels: as far as there are such files.
+
+    One that says the same of several cases is a diagnosis, whatever masks are called.
+    """
     if columns.labels is not None:
         return columns.labels
     for name in columns.label_columns:
-        if any(_is_there(files.truth, c) for c in _cells(name, columns, table)):
+        cells = (c for c in _cells(name, columns, table) if _is_there(files.truth, c))
+        found = list(cells)
+        if found and len({*found}) == len(found):
             return name
     return None
 

@@ -150,6 +150,8 @@ class RowReader:
     """Columns that are not used, whose cells go along with each row."""
     needs_labels: bool = True
     """Whether a row is bad whose labels' path leads nowhere."""
+    truths: FolderFiles | None = None
+    """Where labels are looked for that the table tells by name."""
     subject_cells: dict[int, tuple[str, ...]] = field(default_factory=dict)
     """Cells of the columns of subjects, by the row's number."""
     without_image: list[int] = field(default_factory=list)
@@ -252,6 +254,8 @@ class RowReader:
         name = values.get(column, "") if column else ""
         if self.files is None:
             found = self._beside(name)
+            if name and found is None and self.truths is not None:
+                found = self.truths.truth(name)
             if name and found is None:
                 if self.needs_labels:
                     raise self._lost(name, number)

@@ -8,7 +8,7 @@ Everything is counted part by part, so that a volume needs little memory.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -166,6 +166,20 @@ def missed(
         out[differs & (ours == 0)] = MISSED
         out[differs & (theirs == 0)] = TOO_MUCH
     return found
+
+
+def without(
+    labels: NDArray[Any], lacks: Collection[str], classes: Sequence[str]
+) -> NDArray[Any]:
+    """Return a mask without the classes that its truth `lacks`: nobody looked for them.
+
+    The mask is (*S), and of the `classes`, background first; it is not copied where
+    that is not needed.
+    """
+    places = [place for place, name in enumerate(classes) if name in lacks]
+    if not places:
+        return labels
+    return np.where(np.isin(labels, places), labels.dtype.type(0), labels)
 
 
 def _parts(*arrays: NDArray[Any]) -> Iterator[tuple[NDArray[Any], ...]]:

@@ -17,7 +17,7 @@ from torch.overrides import TorchFunctionMode
 from napari_dmoe.inference.running.devices import Batches, choose_device
 from napari_dmoe.inference.running.drivers import RouterChoice
 from napari_dmoe.inference.running.settings import InferenceSettings
-from napari_dmoe.inference.running.waiting import one_pass
+from napari_dmoe.inference.running.waiting import computing
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.models.gating import SegmentationOutput
 from napari_dmoe.progress import Pulse
@@ -125,7 +125,7 @@ class Forward:
                 if n_done:
                     done(n_done)
                 with (
-                    one_pass(self.batches.device.type),
+                    computing(self.batches.device.type),
                     _Stoppable(partial(done, n_done)),
                 ):
                     outputs.append(self.batches.run(range(n_done, n_rows), run_rows))

@@ -32,6 +32,7 @@ from napari_dmoe.inference.running.recording import (
     seen_record,
 )
 from napari_dmoe.inference.running.settings import InferenceSettings
+from napari_dmoe.inference.running.waiting import computing, preparing
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.progress import Progress, ProgressHook, part_of, silent
 
@@ -114,7 +115,8 @@ class PlaneRun:
         for i in chunk:
             self.listen(progress, Progress(len(planes), len(chunk), message))
             known = self._inputs.get(i)
-            planes.append(self._input(i) if known is None else known)
+            with preparing(self.planes.image.data):
+                planes.append(self._input(i) if known is None else known)
         if self.keeps_inputs:
             self._inputs.update(zip(chunk, planes, strict=True))
         return torch.stack(planes)
@@ -167,7 +169,8 @@ class PlaneRun:
         shown = answers.logits[(..., *self.placement.picture)]
         for place, number in enumerate(chunk):
             part = part_of(progress, place, len(chunk))
-            self._keep(number, shown[place], part)
+            with computing():
+                self._keep(number, shown[place], part)
 
     def _of_picture(self, gates: Tensor) -> Tensor:
         """Return those of the gates (P, V, T, E) whose tokens show the picture."""

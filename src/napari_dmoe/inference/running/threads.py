@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from threading import Thread
 from time import perf_counter
 
 import torch
@@ -53,11 +54,25 @@ def threads_for(seconds: float, *, is_met: Callable[[int], bool] | None = None) 
 def on_threads(n: int) -> Iterator[None]:
     """Let torch work on some threads in a block; afterwards on as many as before."""
     before = torch.get_num_threads()
-    torch.set_num_threads(n)
+    _set_here(n, before)
     try:
         yield
     finally:
-        torch.set_num_threads(before)
+        _set_here(before, before)
+
+
+def _set_here(n: int, elsewhere: int) -> None:
+    """Let torch work on some threads in this thread of Python alone.
+
+    It works on as many in every thread that comes to it later, such as that of another
+    window: with what a run takes now, it would go on for good. Who sets it last decides
+    that, so a thread does that has nothing else to do.
+    """
+    torch.set_num_threads(n)
+    if n != elsewhere:
+        last = Thread(target=torch.set_num_threads, args=(elsewhere,), daemon=True)
+        last.start()
+        last.join()
 
 
 @contextmanager

@@ -41,7 +41,7 @@ from napari_dmoe.inference.running.shares import (
     beats_of_preparing,
     shares_of_volume,
 )
-from napari_dmoe.inference.running.waiting import why_slow
+from napari_dmoe.inference.running.waiting import computing, preparing, why_slow
 from napari_dmoe.inference.running.windows import (
     GateSum,
     WeightedSum,
@@ -96,20 +96,22 @@ class VolumeRun:
             part, volume = part_of(progress, number, n), self.volumes[number]
             phases, n_beats = Phases(part, self._shares(volume)), self._n_beats(volume)
             pulse = beats(phases.of(PREPARING), n_beats, "preparing the volume")
-            prepared = prepare_volume(
-                volume,
-                self.preprocessing,
-                n_channels=n_channels,
-                window=window,
-                pulse=pulse,
-            )
+            with preparing(volume.data):
+                prepared = prepare_volume(
+                    volume,
+                    self.preprocessing,
+                    n_channels=n_channels,
+                    window=window,
+                    pulse=pulse,
+                )
             self.notices.update(dict.fromkeys(prepared.notices))
             self.digest.add(prepared.tensor, pulse=pulse)
             self.likeness.look(number, prepared.tensor)
             self.grid = prepared.grid
             windows = self._windows(prepared.grid.shape)
             scores = self._scores(number, prepared, windows, phases.of(RUNNING))
-            self._keep(scores, phases.of(RESTORING))
+            with computing():
+                self._keep(scores, phases.of(RESTORING))
             # Of a single voxel nobody can tell whether it shows anything.
             if CONSTANT in prepared.notices and math.prod(volume.spatial_shape) > 1:
                 self._empty_last()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass
 from time import perf_counter, thread_time
+
+import numpy as np
 
 FAR_SLOWER, _LEAST_WAIT_S = 2.0, 1.0
 """So many times what was computed, waiting makes a run that is worth a word."""
@@ -14,7 +16,7 @@ FAR_SLOWER, _LEAST_WAIT_S = 2.0, 1.0
 
 @dataclass
 class Waiting:
-    """How long a run's network computed, and how long it waited for the processor."""
+    """How long a run computed, and how long it waited for the processor."""
 
     computed: float = 0.0
     """Seconds that the thread of the run was at work in."""
@@ -48,9 +50,10 @@ _WAITING: ContextVar[Waiting | None] = ContextVar("waiting", default=None)
 
 @contextmanager
 def watched() -> Iterator[Waiting]:
-    """Take note of how long the passes of a network in a block waited.
+    """Take note of how long what a block computes waited.
 
-    On a GPU nothing is noted: there the processor waits for the device.
+    Where a network runs on a GPU, its passes are not noted: there the processor waits
+    for the device.
     """
     waiting = Waiting()
     token = _WAITING.set(waiting)
@@ -61,14 +64,22 @@ def watched() -> Iterator[Waiting]:
 
 
 @contextmanager
-def one_pass(device: str) -> Iterator[None]:
-    """Take note of one pass, for who watches in this thread."""
+def computing(device: str = "cpu") -> Iterator[None]:
+    """Take note of what a block computes, for who watches in this thread.
+
+    Nothing in it waits for a disk, else that would be taken for the processor.
+    """
     waiting = _WAITING.get()
     if waiting is None or device != "cpu":
         yield
         return
     with waiting.noted():
         yield
+
+
+def preparing(pixels: object) -> AbstractContextManager[None]:
+    """Take note of what a block computes of pixels, unless a disk may hold them."""
+    return computing() if type(pixels) is np.ndarray else nullcontext()
 
 
 def why_slow() -> str:

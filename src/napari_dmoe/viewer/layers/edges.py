@@ -25,6 +25,8 @@ class Edges:
     """``(n, 2)``: how far each goes, along one of the axes."""
     labels: NDArray[Any]
     """``(n,)``: the region around which each goes, the greater label of both."""
+    others: NDArray[Any]
+    """``(n,)``: the label on the other side."""
     step: int = 1
     """Every how many pixels were looked at, where all would have been too many runs."""
 
@@ -52,8 +54,8 @@ def edges_of(plane: NDArray[Any], most: int = MOST_RUNS) -> Edges:
         seen = part[::step, ::step]
         found = _runs(seen, most, is_bounded=max(seen.shape) > 2)
         step *= 1 if found is not None else 2
-    starts, along, labels = found
-    return Edges(starts * step + corner, along * step, labels, step)
+    starts, along, labels, others = found
+    return Edges(starts * step + corner, along * step, labels, others, step)
 
 
 def _filled(plane: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[Any]]:
@@ -68,16 +70,16 @@ def _filled(plane: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[Any]]:
     return np.array([top, left], float), plane[top:bottom, left:right]
 
 
-_Found = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[Any]]
+_Found = tuple[NDArray[Any], ...]
 
 
 def _runs(part: NDArray[Any], most: int, *, is_bounded: bool) -> _Found | None:
     """Return the runs along both axes; None where there are too many of them."""
-    starts, along, labels = [], [], []
+    starts, along, labels, others = [], [], [], []
     n = 0
     for axis in (0, 1):
         turned = part if axis == 0 else part.T
-        line, first, length, label = _runs_along_rows(turned)
+        line, first, length, label, other = _runs_along_rows(turned)
         n += len(line)
         if is_bounded and n > most:
             return None
@@ -86,20 +88,23 @@ def _runs(part: NDArray[Any], most: int, *, is_bounded: bool) -> _Found | None:
         starts.append(ends if axis == 0 else ends[:, ::-1])
         along.append(reach if axis == 0 else reach[:, ::-1])
         labels.append(label)
-    return np.concatenate(starts), np.concatenate(along), np.concatenate(labels)
+        others.append(other)
+    return tuple(map(np.concatenate, (starts, along, labels, others)))
 
 
 def _runs_along_rows(part: NDArray[Any]) -> tuple[NDArray[Any], ...]:
-    """Return the row above each run, its first column, its length and its label."""
+    """Return the row above each run, its first column, its length and both labels."""
     above, below = part[:-1], part[1:]
     row, column = np.nonzero(above != below)
-    label = np.maximum(above[row, column], below[row, column])
+    both = above[row, column], below[row, column]
+    label, other = np.maximum(*both), np.minimum(*both)
     is_new = np.ones(len(row), bool)
     is_new[1:] = (
         (row[1:] != row[:-1])
         | (column[1:] != column[:-1] + 1)
         | (label[1:] != label[:-1])
+        | (other[1:] != other[:-1])
     )
     first = np.flatnonzero(is_new)
     length = np.diff(np.append(first, len(row)))
-    return row[first], column[first], length, label[first]
+    return row[first], column[first], length, label[first], other[first]

@@ -72,7 +72,9 @@ class Leaving:
         going = [layer for each, _ in waiting if (layer := each()) in layers]
         if viewer is None or not going:
             return
-        with camera_kept(viewer):  # which napari moves where an axis goes with them
+        # napari moves the camera where an axis goes with them, and looks for garbage
+        # after each layer that goes alone, for half a second.
+        with camera_kept(viewer), viewer.layers.batched_update():
             for layer in going:
                 viewer.layers.remove(layer)
 

@@ -327,11 +327,19 @@ def _drawing(
 
 
 def _colours(mask: Labels, edges: Edges) -> NDArray[np.float64]:
-    """Return the colour of each run, which is that of its label, as ``(n, 4)``."""
-    labels, places = np.unique(edges.labels, return_inverse=True)
-    nothing = np.zeros(4)
-    known = [mask.get_color(int(label)) for label in labels]
-    colours = [nothing if each is None else np.asarray(each).ravel() for each in known]
+    """Return the colour of each run as ``(n, 4)``.
+
+    It is that of its label, or of the other one where that label is not shown.
+    """
+    colours, others = (_shown(mask, each) for each in (edges.labels, edges.others))
+    return np.where(colours[:, 3:] > 0, colours, others)
+
+
+def _shown(mask: Labels, labels: NDArray[Any]) -> NDArray[np.float64]:
+    """Return how a mask shows each of some labels, as ``(n, 4)``."""
+    known, places = np.unique(labels, return_inverse=True)
+    found = [mask.get_color(int(label)) for label in known]
+    colours = [np.zeros(4) if each is None else np.ravel(each) for each in found]
     return np.array(colours, float).reshape(-1, 4)[places]
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from napari.layers import Image, Labels, Layer
+from napari.layers import Image, Labels
 from numpy.typing import NDArray
 
 from napari_dmoe.cohorts.case import CohortError
@@ -30,7 +30,8 @@ from napari_dmoe.imaging.spatial import (
 )
 from napari_dmoe.inference.masks.truth import NOT_ANNOTATED
 from napari_dmoe.viewer.layers import maps
-from napari_dmoe.viewer.layers.look import CLASS, mask_look
+from napari_dmoe.viewer.layers.label_meanings import by_name
+from napari_dmoe.viewer.layers.look import mask_look
 from napari_dmoe.viewer.layers.names import TRUTH, layer_name
 from napari_dmoe.viewer.layers.placement import (
     LENGTH_UNIT,
@@ -40,7 +41,6 @@ from napari_dmoe.viewer.layers.placement import (
     in_world,
     to_image,
 )
-from napari_dmoe.viewer.layers.records import layer_record
 
 ClassMap = Mapping[int, int]
 """Which class each label stands for; -1 for what is not annotated."""
@@ -170,21 +170,6 @@ def why_not(labels: Labels, image: Image) -> str:
     return ""
 
 
-def stated_names(labels: Layer) -> tuple[str, ...]:
-    """Return the names of a layer's labels, background first; none where it has none.
-
-    Its record says them, or what its cursor tells of each.
-    """
-    record = layer_record(labels)
-    if record is not None:
-        return tuple(record.classes)
-    features = getattr(labels, "features", None)
-    if features is None or CLASS not in features or "index" not in features:
-        return ()
-    named = dict(zip(features["index"], features[CLASS], strict=True))
-    return tuple(str(named[i]) for i in range(len(named)) if i in named)
-
-
 @dataclass(frozen=True, eq=False)
 class ReadTruth:
     """A truth as the classes of a model, or why it is none."""
@@ -272,16 +257,28 @@ def _by_name(
     if not set(names[1:]) & set(classes[1:]):
         raise CohortError(
             f"the truth shows {', '.join(names[1:]) or 'nothing'}, and the model "
-            f"{', '.join(classes[1:])}: they have no class in common"
+            f"{', '.join(classes[1:])}: they have no class in common. Say below, under "
+            "LABELS, what its labels stand for"
         )
-    places = {name: place for place, name in enumerate(classes) if place}
-    numbers = {i: places.get(name, 0) for i, name in enumerate(names)}
-    others = [name for name in names[1:] if name not in places]
+    numbers = by_name(names, classes)
+    others = [name for name in names[1:] if name not in classes[1:]]
     said = (f"Of the truth, {', '.join(others)} counts as background.",)
-    lacks = frozenset(places) - set(names)
+    lacks = frozenset(classes[1:]) - set(names)
     kept = {NOT_ANNOTATED: -1} if NOT_ANNOTATED not in numbers else {}
     read = _mapped(values, numbers | kept)
     return ReadTruth(read, notices=said if others else (), lacks=lacks)
+
+
+def meant_by(
+    names: Sequence[str], classes: Sequence[str], classes_map: ClassMap | None
+) -> ClassMap | None:
+    """Return the class that each label stands for as :func:`read_truth` reads them.
+
+    None where labels are the classes of their number.
+    """
+    if classes_map is not None or not names or tuple(names) == tuple(classes):
+        return classes_map
+    return by_name(names, classes)
 
 
 def worded(error: ValueError) -> str:

@@ -8,18 +8,17 @@ from qtpy.QtCore import QTimer
 
 from napari_dmoe.viewer.bench import Bench, TabControl
 from napari_dmoe.viewer.segment.action_view import Remedy
-from napari_dmoe.viewer.segment.browse import BrowseControl
-from napari_dmoe.viewer.segment.compare import CompareControl
-from napari_dmoe.viewer.segment.correcting import Correcting
-from napari_dmoe.viewer.segment.fit import FitControl
-from napari_dmoe.viewer.segment.found_masks import FoundMasks
-from napari_dmoe.viewer.segment.label_meanings import LabelMeanings
+from napari_dmoe.viewer.segment.browse.control import BrowseControl
+from napari_dmoe.viewer.segment.compare.control import CompareControl
 from napari_dmoe.viewer.segment.many.files import FileSeries
 from napari_dmoe.viewer.segment.many.layers import LayerSeries
 from napari_dmoe.viewer.segment.many.reopen import Reopening
 from napari_dmoe.viewer.segment.many.results import SeriesResults
-from napari_dmoe.viewer.segment.model import ModelLoader
-from napari_dmoe.viewer.segment.pixel_size import PixelSizeControl
+from napari_dmoe.viewer.segment.masks.found import FoundMasks
+from napari_dmoe.viewer.segment.masks.meanings import LabelMeanings
+from napari_dmoe.viewer.segment.masks.reopened import ReopenedMasks
+from napari_dmoe.viewer.segment.model.control import ModelLoader
+from napari_dmoe.viewer.segment.model.samples import SampleOffer
 from napari_dmoe.viewer.segment.readiness import (
     CHOOSE_CHANNEL,
     CHOOSE_IMAGE,
@@ -31,15 +30,16 @@ from napari_dmoe.viewer.segment.readiness import (
     Readiness,
     readiness,
 )
-from napari_dmoe.viewer.segment.reopened_masks import ReopenedMasks
-from napari_dmoe.viewer.segment.result import ResultControl
-from napari_dmoe.viewer.segment.result_files import ResultFiles
+from napari_dmoe.viewer.segment.result.control import ResultControl
+from napari_dmoe.viewer.segment.result.correcting import Correcting
+from napari_dmoe.viewer.segment.result.files import ResultFiles
 from napari_dmoe.viewer.segment.run import Run, RunControl
-from napari_dmoe.viewer.segment.samples import SampleOffer
-from napari_dmoe.viewer.segment.seen_frame import SeenFrame
-from napari_dmoe.viewer.segment.subject import SubjectControl
+from napari_dmoe.viewer.segment.subject.control import SubjectControl
+from napari_dmoe.viewer.segment.subject.fit import FitControl
+from napari_dmoe.viewer.segment.subject.pixel_size import PixelSizeControl
+from napari_dmoe.viewer.segment.subject.seen_frame import SeenFrame
 from napari_dmoe.viewer.segment.tab import SegmentTab
-from napari_dmoe.viewer.segment.truth import TruthControl
+from napari_dmoe.viewer.segment.truth.control import TruthControl
 from napari_dmoe.viewer.session.truths import Origin
 from napari_dmoe.viewer.ui.connections import Connections
 
@@ -103,6 +103,7 @@ class SegmentControl(TabControl):
         foot.stop_requested.connect(run.stop)
         run.ended.connect(self._on_run_ended)
         self.results.measured.connect(self._on_measured)
+        self.files.series_requested.connect(self.reopening.open)
 
     def segment(self) -> None:
         """Begin to segment the image for its patient, or say why not."""

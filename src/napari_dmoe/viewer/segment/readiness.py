@@ -9,7 +9,7 @@ from napari.layers import Image
 from napari_dmoe.models.titles import short_title
 from napari_dmoe.viewer.layers.axes import channel_titles, question
 from napari_dmoe.viewer.layers.placement import axis_names
-from napari_dmoe.viewer.segment.subject import other_model
+from napari_dmoe.viewer.segment.subject.control import other_model
 from napari_dmoe.viewer.session import checks
 from napari_dmoe.viewer.session.models import title_of
 from napari_dmoe.viewer.session.session import Session

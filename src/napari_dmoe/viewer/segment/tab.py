@@ -6,15 +6,15 @@ from qtpy.QtWidgets import QFrame, QWidget
 
 from napari_dmoe.inference.running.settings import InferenceSettings
 from napari_dmoe.viewer.segment.action_view import ActionSection
-from napari_dmoe.viewer.segment.compare_view import CompareSection
-from napari_dmoe.viewer.segment.found_masks_view import FoundMasksSection
-from napari_dmoe.viewer.segment.image_view import ImageSection
-from napari_dmoe.viewer.segment.label_meanings_view import LabelMeaningsSection
+from napari_dmoe.viewer.segment.compare.view import CompareSection
 from napari_dmoe.viewer.segment.many.view import SeriesSection
-from napari_dmoe.viewer.segment.model_view import ModelSection
-from napari_dmoe.viewer.segment.patient_view import PatientSection
-from napari_dmoe.viewer.segment.result_view import ResultSection
-from napari_dmoe.viewer.segment.samples_view import SampleSection
+from napari_dmoe.viewer.segment.masks.found_view import FoundMasksSection
+from napari_dmoe.viewer.segment.masks.meanings_view import LabelMeaningsSection
+from napari_dmoe.viewer.segment.model.samples_view import SampleSection
+from napari_dmoe.viewer.segment.model.view import ModelSection
+from napari_dmoe.viewer.segment.result.view import ResultSection
+from napari_dmoe.viewer.segment.subject.image_view import ImageSection
+from napari_dmoe.viewer.segment.subject.patient_view import PatientSection
 from napari_dmoe.viewer.ui.form import SettingsForm
 from napari_dmoe.viewer.ui.parts import Fold, ScrollColumn, column
 
@@ -75,4 +75,5 @@ class SegmentTab(QWidget):
         column(about := QWidget(), model.facts, model.details)
         first = model.error, self.found_masks, self.samples
         self.body.stack(*first, self.result, self.label_meanings, folds, about)
+        self.body.hold(self.series)  # its table stays under who opens its images
         column(self, head, rule, self.body).setStretch(2, 1)

@@ -57,9 +57,11 @@ class Truth:
         return self.reference()
 
     @property
-    def name(self) -> str:
-        """What its layer is called."""
+    def source(self) -> str:
+        """Where it is from, for a table: its file, or what its layer is called."""
         labels = self.labels
+        if self.path is not None:
+            return str(self.path)
         return "" if labels is None else str(labels.name)
 
 

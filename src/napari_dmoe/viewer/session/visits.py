@@ -42,6 +42,9 @@ FROM_TABLE = "table"
 MOST_OPEN = 6
 """So many images stay open behind the one that is looked at."""
 
+GO_TOGETHER = 4
+"""So many images go at a time: the window stands still whenever layers go."""
+
 Stamp = tuple[int, int]
 """When a file was last written, and its size."""
 
@@ -314,11 +317,13 @@ class Visits:
         }
         visited = [key for key in self._latest if key in by_key]
         self._latest = dict.fromkeys(visited)
-        for key in visited[: -MOST_OPEN - 1]:
-            image = by_key[key]
-            if image is not now and not self._is_needed(image):
-                for layer in [*self._session.showing.layers_of(image), image]:
-                    leaving_of(viewer).let_go(layer)
+        behind = [by_key[key] for key in visited[: -MOST_OPEN - 1]]
+        going = [im for im in behind if im is not now and not self._is_needed(im)]
+        if len(going) < GO_TOGETHER:
+            return
+        for image in going:
+            for layer in [*self._session.showing.layers_of(image), image]:
+                leaving_of(viewer).let_go(layer)
 
     def _ours(self, image: Layer) -> set[Layer]:
         """Return the layers on an image that can be made again as they are."""

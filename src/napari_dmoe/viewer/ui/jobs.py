@@ -24,6 +24,7 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_dmoe.estimate import Estimate, SoFar
 from napari_dmoe.faults import shown, told
+from napari_dmoe.inference.running.waiting import watched
 from napari_dmoe.progress import Cancelled, Progress, ProgressHook
 from napari_dmoe.viewer.advice import advised, in_dock
 from napari_dmoe.viewer.ui.connections import at_its_end
@@ -105,7 +106,8 @@ class _Worker(WorkerBase):
         if job is not None and job.estimate is not None:
             self._estimate = job.estimate
         try:
-            return None if job is None else job.work(self._report)
+            with watched():  # so that what is slow says why
+                return None if job is None else job.work(self._report)
         except Cancelled:
             self.quit()
             self.signals.aborted.emit()

@@ -7,7 +7,7 @@ from qtpy.QtGui import QResizeEvent
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QToolButton, QWidget
 from superqt import QElidingLabel
 
-_LEAST_LINK, _AROUND = 40, 6
+_LEAST_LINK, _AROUND = 40, 8
 _SLACK = 4  # letters may need a little more than they say
 
 
@@ -56,7 +56,9 @@ class FixedLines(QElidingLabel):
         last = self._n - 1
         shown = filter(None, (*lines[:last], "".join(lines[last:])))
         right, elided = Qt.TextElideMode.ElideRight, self.fontMetrics().elidedText
-        QLabel.setText(self, "\n".join(elided(each, right, width) for each in shown))
+        # The blank at which a line is broken may lie beyond the width.
+        cut = (elided(each.rstrip(), right, width) for each in shown)
+        QLabel.setText(self, "\n".join(cut))
 
 
 class LinkButton(QToolButton):

@@ -295,11 +295,39 @@ class ScrollColumn(QScrollArea):
         self.setWidgetResizable(True)
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self._held: QWidget | None = None
+        self._offset = 0
+
+    def hold(self, section: QWidget) -> None:
+        """Let a section that is at the top stay there, whatever comes and goes above.
+
+        Also one that is to be there, and is not before there is more below it.
+        """
+        self._held = section
+        bar = self.verticalScrollBar()
+        bar.valueChanged.connect(self._on_scrolled)
+        bar.rangeChanged.connect(self._on_grown)
 
     def show_from(self, section: QWidget) -> None:
         """Scroll so that a section is at the top, where the first one stands."""
-        place = section.mapTo(self.widget(), QPoint(0, 0))
-        self.verticalScrollBar().setValue(place.y() - _MARGIN)
+        self.verticalScrollBar().setValue(self._top(section) - _MARGIN)
+        if section is self._held:
+            self._offset = _MARGIN
+
+    def _top(self, section: QWidget) -> int:
+        return section.mapTo(self.widget(), QPoint(0, 0)).y()
+
+    def _on_scrolled(self, value: int) -> None:
+        if self._held is not None:
+            self._offset = self._top(self._held) - value
+
+    def _on_grown(self) -> None:
+        """Scroll as far as the held section moved; nothing above it was seen."""
+        held, offset = self._held, self._offset
+        if held is None or offset > _MARGIN or not held.isVisible():
+            return
+        self.verticalScrollBar().setValue(self._top(held) - offset)
+        self._offset = offset  # which was wished for, though there may be no room yet
 
 
 class _Content(QWidget):

@@ -39,14 +39,15 @@ class TableModel(QAbstractTableModel):
         self.worse: QColor | None = None
         self._shown: list[int] = []
         self._is_kept: Callable[[Line], bool] | None = None
-        self._sorted_by, self._order = -1, Qt.SortOrder.AscendingOrder
+        self._by: Column | None = None
+        self._order = Qt.SortOrder.AscendingOrder
         self._is_stale = False
 
     def fill(self, lines: Sequence[Line], columns: Sequence[Column]) -> None:
         """Hold other lines."""
         self.beginResetModel()
         self.lines, self.columns = list(lines), tuple(columns)
-        self._sorted_by = -1
+        self._by = None
         self.names = dict.fromkeys(name for line in lines for name in line.cells)
         self._shown = self._arranged()
         self.endResetModel()
@@ -65,7 +66,7 @@ class TableModel(QAbstractTableModel):
         self.beginInsertRows(QModelIndex(), row, row + len(new) - 1)
         self._shown += new
         self.endInsertRows()
-        if self._sorted_by >= 0:
+        if self._by is not None:
             self._rearrange()
 
     def replace(self, place: int, line: Line) -> None:
@@ -81,8 +82,18 @@ class TableModel(QAbstractTableModel):
     def show_columns(self, columns: Sequence[Column]) -> None:
         """Show other columns of the same lines, in the same order."""
         self.beginResetModel()
-        self.columns, self._sorted_by = tuple(columns), -1
+        self.columns = tuple(columns)
         self.endResetModel()
+
+    @property
+    def sorting(self) -> tuple[int, Qt.SortOrder]:
+        """By which column the lines are sorted, and how; -1 for one that is not shown.
+
+        Lines stay sorted by that one, too.
+        """
+        keys = [each.key for each in self.columns]
+        by = None if self._by is None else self._by.key
+        return (keys.index(by) if by in keys else -1), self._order
 
     def keep(self, is_kept: Callable[[Line], bool] | None) -> None:
         """Show the lines of which something is true; all of them for None."""
@@ -95,9 +106,10 @@ class TableModel(QAbstractTableModel):
         self, column: int, order: Qt.SortOrder = Qt.SortOrder.AscendingOrder
     ) -> None:
         """Sort by a column; by none for -1, as the lines came."""
+        by = self.columns[column] if 0 <= column < len(self.columns) else None
         # Qt asks twice: as the header's mark moves, and as the view was told to.
-        if (column, order) != (self._sorted_by, self._order) or self._is_stale:
-            self._sorted_by, self._order = column, order
+        if (by, order) != (self._by, self._order) or self._is_stale:
+            self._by, self._order = by, order
             self._rearrange()
 
     def place_of(self, row: int) -> int:
@@ -117,9 +129,9 @@ class TableModel(QAbstractTableModel):
 
     def _arranged(self) -> list[int]:
         places = [place for place in range(len(self.lines)) if self._keeps(place)]
-        if not 0 <= self._sorted_by < len(self.columns):
+        column, lines = self._by, self.lines
+        if column is None:
             return places
-        column, lines = self.columns[self._sorted_by], self.lines
         keys = {p: sort_key(lines[p].cells.get(column.key, "")) for p in places}
         is_reversed = self._order == Qt.SortOrder.DescendingOrder
         ordered = sorted(places, key=keys.__getitem__, reverse=is_reversed)

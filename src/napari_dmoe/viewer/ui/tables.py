@@ -127,10 +127,11 @@ class Table(QTableView):
         self._lines.replace(place, line)
 
     def show_columns(self, columns: Sequence[Column]) -> None:
-        """Show the same lines by other columns."""
-        with self._place_kept():
+        """Show the same lines by other columns, in the same order."""
+        header = self.horizontalHeader()
+        with self._place_kept(), signals_blocked(header):
             self._lines.show_columns(columns)
-            self.horizontalHeader().setSortIndicator(-1, Qt.SortOrder.AscendingOrder)
+            header.setSortIndicator(*self._lines.sorting)
         self._fit()
 
     def keep_lines(self, is_kept: Callable[[Line], bool] | None) -> None:

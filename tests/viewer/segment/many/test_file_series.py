@@ -15,6 +15,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFileDialog
 from tables import go_to
 
+from napari_dmoe.inference.running import waiting
 from napari_dmoe.patient import Patient
 from napari_dmoe.viewer.engines import series
 from napari_dmoe.viewer.layers.opening import mask_layers
@@ -89,6 +90,16 @@ def start(desk: Desk) -> None:
 def run_folder(desk: Desk) -> None:
     read_folder(desk)
     start(desk)
+
+
+def test_a_series_that_others_slowed_down_says_so(
+    desk: Desk, folders: Folders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waiting, "_LEAST_WAIT_S", -1.0)
+    monkeypatch.setattr(waiting, "FAR_SLOWER", 0.0)
+    run_folder(desk)
+    said = desk.segmenting.tab.series.found.summary.text()
+    assert "The processor was busy with other work: " in said
 
 
 def test_a_folder_is_segmented_and_a_broken_file_is_told(

@@ -88,6 +88,32 @@ def test_each_layer_is_segmented_for_its_own_patient_and_a_bad_one_is_told(
     assert [name for name in head if name in sizes] == sizes
 
 
+def test_the_truth_of_a_layer_gives_dice(layered: Desk) -> None:
+    truths, images = layered.session.truths, layered.viewer.layers
+    section = layered.segmenting.tab.series
+    select(layered, "retina", "second")
+    segment_layers(layered)
+    drawn = np.array(images["second / mask"].data)
+    n = int((drawn == 2).sum())
+    drawn[tuple(np.argwhere(drawn == 2)[0])] = 0
+    names = {"second": drawn, "retina": np.full_like(drawn, 9)}
+    for name, values in names.items():
+        layer = layered.viewer.add_labels(values, name=f"{name} drawn")
+        truths.set(images[name], layer)
+    layered.settle()
+    select(layered, "retina", "second")
+    segment_layers(layered)
+    rows = {row["image"]: row for row in section.rows}
+    dice = 2 * (n - 1) / (2 * n - 1)
+    assert float(rows["second"]["cup Dice"]) == pytest.approx(dice, abs=1e-4)
+    assert rows["second"]["truth"] == "second drawn"
+    assert rows["second"]["status"] == "segmented"
+    assert rows["retina"].get("cup Dice", "") == ""
+    assert (
+        "the truth is not used: Labels reach from 9 to 9" in rows["retina"]["outcome"]
+    )
+
+
 def test_of_a_stack_the_table_says_what_all_planes_show(layered: Desk) -> None:
     real = layered.segment
 

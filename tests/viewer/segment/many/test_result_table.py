@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from desk import Desk
 from pytestqt.qtbot import QtBot
+from qtpy.QtCore import Qt
 from tables import column_of, heads_of
 
 from napari_dmoe.viewer.segment.many import results
@@ -86,6 +87,30 @@ def test_the_worst_come_first_and_the_failed_last(section: SeriesSection) -> Non
     assert shown[:3] == ["c", "odd", "d0"]
     assert shown[-1] == "b"
     assert column_of(section.table, 1)[0] == "0.300"
+
+
+def test_other_columns_leave_the_worst_first(section: SeriesSection) -> None:
+    results, table = section.results, section.table
+    results.worst_button.click()
+    for _ in range(2):
+        results.all_box.click()
+        assert column_of(table, 0)[:3] == ["c", "odd", "d0"]
+        header = table.horizontalHeader()
+        assert heads_of(table)[header.sortIndicatorSection()] == "Dice"
+    results.add_rows([row("e", "0.1000")])
+    assert column_of(table, 0)[:3] == ["e", "c", "odd"]
+
+
+def test_lines_stay_sorted_by_a_column_that_is_no_longer_shown(
+    section: SeriesSection,
+) -> None:
+    section.results.all_box.click()
+    place = heads_of(section.table).index("labels")
+    section.table.sortByColumn(place, Qt.SortOrder.DescendingOrder)
+    section.results.all_box.click()
+    assert column_of(section.table, 0)[:2] == ["odd", "d5"]
+    section.results.find_edit.setText("d")
+    assert column_of(section.table, 0)[:3] == ["odd", "d5", "d4"]
 
 
 def test_few_columns_are_shown_and_all_are_copied(section: SeriesSection) -> None:

@@ -12,6 +12,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFileDialog
 
 from napari_dmoe.viewer.bench import Bench, Control
+from napari_dmoe.viewer.engines import Timed, timed
 from napari_dmoe.viewer.segment.many.plan import How, Plan, Wish, make_plan, restated
 from napari_dmoe.viewer.segment.many.reopen import Reopening
 from napari_dmoe.viewer.segment.many.replaced import Answer, InTheWay, ask
@@ -184,11 +185,12 @@ class FileSeries(Control):
         teller = Teller()
         teller.told.connect(self._on_told)
         how = How(loaded, self._session.settings, self._session.shares.by_driver)
+        engines = self._engines
         order = Order(
             title=f"dMoE: segmenting {plan.wish.source.name}",
             status=f"Segmenting {n_images(len(plan.entries))} …",
             work=partial(
-                segment_files, self._engines, teller, how, plan.entries, folder, answer
+                timed, segment_files, engines, teller, how, plan.entries, folder, answer
             ),
             then=self._on_done,
             puts_layers=False,
@@ -213,11 +215,12 @@ class FileSeries(Control):
         self._results.add(running.series, picture_of(entry, done, running.drivers))
         self._say(f"{number + 1:,} of {n_images(len(running.plan.entries))} …")
 
-    def _on_done(self, done: Sequence[Done]) -> str:
-        running = self._running
+    def _on_done(self, made: Timed) -> str:
+        running, done = self._running, made.found
         folder = None if running is None else running.series.folder
         name = "" if folder is None else f" into {folder.name}"
-        notices = [_whole(each) for each in getattr(done, "notices", ())]
+        said = (*getattr(done, "notices", ()), made.why_slow)
+        notices = [_whole(each) for each in filter(None, said)]
         return self._end(f"{n_images(len(done))}{name}.", notices)
 
     def _on_stopped(self) -> str:

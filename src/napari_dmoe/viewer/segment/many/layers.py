@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -13,11 +14,17 @@ from napari_dmoe.estimate import Estimate
 from napari_dmoe.progress import ProgressHook
 from napari_dmoe.viewer.bench import Bench, Control
 from napari_dmoe.viewer.layers.placement import plain
+from napari_dmoe.viewer.layers.truth_layers import ReadTruth
 from napari_dmoe.viewer.segment.many.results import SeriesResults
 from napari_dmoe.viewer.segment.many.view import SeriesSection
 from napari_dmoe.viewer.segment.many.words import with_notices
-from napari_dmoe.viewer.segment.result_rows import ShownMasks, measured_places
+from napari_dmoe.viewer.segment.result.rows import (
+    ShownMasks,
+    image_scores,
+    measured_places,
+)
 from napari_dmoe.viewer.segment.run import Part, Run, RunControl
+from napari_dmoe.viewer.segment.truth.asked import AskedTruth, ask
 from napari_dmoe.viewer.session.checks import cautions, counted_notices
 from napari_dmoe.viewer.session.pictures import Picture
 from napari_dmoe.viewer.session.series import Series
@@ -196,10 +203,13 @@ class LayerSeries(Control):
             self._finish(number, Picture(run.name, layer=layer, row=row))
             return run.said
 
+        truth = self._session.truths.of(image)
+        known.truth = "" if truth is None else truth.source
+        asked = ask(truth, image, run.result)
         order = Order(
             title=f"dMoE: measuring {run.name}",
             status=f"Measuring “{run.name}” …",
-            work=partial(_measured, masks.copied(), step, known),
+            work=partial(_measured, masks.copied(), asked, step, known),
             then=tell,
             if_failed=lambda error: tell(known.row("failed", str(error))),
             if_stopped=lambda: tell(known.row("segmented", known.outcome)),
@@ -220,6 +230,8 @@ class _Known:
     ) -> None:
         self.name, self.outcome, self.labels = name, outcome, labels
         self.patient, self.record = patient, record
+        self.truth = ""
+        """Where the truth is from; nothing without one."""
 
     def row(self, status: str, outcome: str, **measured: object) -> dict[str, str]:
         """Return the row of the layer, in the columns of segment.csv."""
@@ -231,22 +243,31 @@ class _Known:
             outcome,
             patient=self.patient,
             record=self.record,
-            files={"labels": self.labels},
+            files={"labels": self.labels, "truth": self.truth},
             **measured,  # type: ignore[arg-type]
         )
 
 
 def _measured(
-    masks: ShownMasks, step: Sequence[int], known: _Known, hook: ProgressHook
+    masks: ShownMasks,
+    asked: AskedTruth | ReadTruth,
+    step: Sequence[int],
+    known: _Known,
+    hook: ProgressHook,
 ) -> dict[str, str]:
-    """Measure a mask; called in the work's thread."""
+    """Measure a mask, against its truth where there is one; called in a thread."""
+    from napari_dmoe.cohorts.series.done import TRUTH_NOT_USED
     from napari_dmoe.cohorts.series.rows import size_cells
 
     headline, measured = measured_places(masks, step)
     sizes = {} if measured is None else size_cells(measured.sizes, measured.ratio)
-    scores = () if measured is None else getattr(measured, "scores", ())
+    truth = asked if isinstance(asked, ReadTruth) else asked.read()
+    scores = image_scores(replace(masks, truth=truth), step)
     how = {"headline": headline, "sizes": sizes, "scores": scores}
-    return known.row("segmented", known.outcome, **how)
+    said = [known.outcome, *truth.notices]
+    if truth.problem:
+        said.append(f"{TRUTH_NOT_USED}: {truth.problem}")
+    return known.row("segmented", " ".join(said), **how)
 
 
 def _outcome(run: Run) -> str:

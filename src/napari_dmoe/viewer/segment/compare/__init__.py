@@ -1,0 +1,1 @@
+"""A result beside another: another model, an earlier mask, the truth."""

@@ -1,0 +1,1 @@
+"""The model that is worked with, and the samples that are for it."""

@@ -1,0 +1,1 @@
+"""What a run found: measured, kept, corrected, saved and opened again."""
