@@ -162,6 +162,17 @@ def test_it_is_no_input_and_belongs_to_the_image_of_the_mask(session: Session) -
     assert session.images() == [image]
 
 
+def test_it_is_never_selected_by_itself(session: Session) -> None:
+    viewer, mask, image = session.viewer, mask_of(session), session.image
+    session.outlines.discard(mask)
+    viewer.layers.selection.clear()
+    session.outlines.add(mask)
+    assert len(viewer.layers.selection) == 0
+    session.choose_image(viewer.add_image(PICTURE, name="other", scale=(2, 2)))
+    session.choose_image(image)
+    assert viewer.layers.selection.active not in lines_in(viewer)
+
+
 def test_it_follows_painting_and_undo(session: Session) -> None:
     mask = mask_of(session)
     mask.data_setitem((np.array([2]), np.array([3])), 2)
