@@ -223,8 +223,8 @@ def test_mask_and_truth_are_outlines_that_are_told_apart(desk: Desk) -> None:
     own, before = mask.colormap, truth.colormap
     view(desk).missed_box.click()
     desk.settle()
-    assert mask.contour > 0
-    assert truth.contour > 0
+    assert desk.is_outlined(mask)
+    assert desk.is_outlined(truth)
     for label, name in ((1, "rim"), (2, "cup")):
         assert drawn_in(mask, label) == class_colours(CLASSES)[label]
         assert drawn_in(truth, label) == altered_colours(CLASSES)[label]
@@ -235,7 +235,8 @@ def test_mask_and_truth_are_outlines_that_are_told_apart(desk: Desk) -> None:
     desk.settle()
     assert mask.colormap is own
     assert truth.colormap is before
-    assert (mask.contour, truth.contour) == (0, 0)
+    assert desk.is_filled(mask)
+    assert desk.is_filled(truth)
 
 
 def test_the_outline_of_a_named_truth_has_the_colours_of_its_classes(
@@ -303,7 +304,7 @@ def test_what_is_missed_is_marked_and_follows_the_mask(desk: Desk) -> None:
     view(desk).missed_box.click()
     desk.settle()
     assert not layer.visible
-    assert mask.contour == 0
+    assert desk.is_filled(mask)
     assert legend(desk) == {}
 
 
@@ -363,7 +364,7 @@ def test_a_file_becomes_the_truth_as_an_outline_in_its_place(
     assert truth.path == path
     labels = truth.labels
     assert labels.name == "eye / truth"
-    assert labels.contour > 0
+    assert desk.is_outlined(labels)
     np.testing.assert_array_equal(labels.data, truth_of(mask.data))
     np.testing.assert_allclose(labels.scale, mask.scale)
     np.testing.assert_allclose(labels.translate, mask.translate)
@@ -614,12 +615,12 @@ def test_in_a_window_a_click_marks_what_is_missed_below_the_outline(
     layers, layer = desk.viewer.layers, missed_layer(desk)
     assert layer is not None
     assert layers.index(layer) < layers.index(mask)
-    assert mask.contour > 0
+    assert desk.is_outlined(mask)
     assert layer.visible
     desk.qtbot.mouseClick(box, Qt.MouseButton.LeftButton, pos=middle)
     desk.settle()
     assert not layer.visible
-    assert mask.contour == 0
+    assert desk.is_filled(mask)
 
 
 def test_what_a_table_brought_is_said(desk: Desk, tmp_path: Path) -> None:
