@@ -189,11 +189,11 @@ def test_it_begins_where_a_map_of_the_routing_was_seen(desk: Desk) -> None:
     desk.dock.tabs.setCurrentWidget(desk.routing.tab)
     desk.click(desk.routing.tab.shown_box)
     desk.settle()
-    assert mask.contour > 0
+    assert desk.is_outlined(mask)
     compare_with(desk, "labels “drawn”")
     desk.settle()
-    assert mask.contour > 0
-    assert labels.contour > 0
+    assert desk.is_outlined(mask)
+    assert desk.is_outlined(labels)
 
 
 def test_a_class_that_the_truth_lacks_is_no_difference(desk: Desk) -> None:
