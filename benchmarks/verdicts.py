@@ -38,7 +38,7 @@ from napari_dmoe.training.starting.new_model import train_new
 from napari_dmoe.training.starting.new_routers import add_attribute
 from napari_dmoe.training.starting.recipes import RECIPES
 
-SEED = 4242
+SEED = 31337
 """Of the phantoms that are swept; no model saw them, and no rule was chosen by them."""
 
 TRAINING_SEED = 100

@@ -102,6 +102,18 @@ class Desk:
         self.qtbot.keyClicks(edit, text)
         self.qtbot.keyClick(edit, Qt.Key.Key_Return)
 
+    def is_outlined(self, mask: Labels) -> bool:
+        """Say whether lines go around a mask, once everything due is drawn."""
+        outlines = self.session.outlines
+        self.qtbot.waitUntil(lambda: not outlines.due())
+        return outlines.has(mask) and outlines.is_drawn(mask)
+
+    def is_filled(self, mask: Labels) -> bool:
+        """Say whether a mask is filled, with nothing around it."""
+        self.qtbot.waitUntil(lambda: not self.session.outlines.due())
+        line = self.session.outlines.line_of(mask)
+        return mask.opacity > 0 and (line is None or not line.visible)
+
     @property
     def session(self) -> Session:
         return session_of(self.viewer)

@@ -27,6 +27,7 @@ from napari_dmoe.viewer.segment.foot import RunFoot
 from napari_dmoe.viewer.session.session import session_of
 from napari_dmoe.viewer.ui.canvas import CanvasGuard
 from napari_dmoe.viewer.ui.connections import Connections, Refresh
+from napari_dmoe.viewer.ui.outlining import OutlineDrawing
 from napari_dmoe.viewer.ui.parts import StartButton
 from napari_dmoe.viewer.ui.shortcut import SEGMENT, Shortcut
 from napari_dmoe.viewer.ui.theme import ThemeFollower
@@ -104,6 +105,7 @@ class DMoEDock(QWidget):
         """Go by the window's theme, keep its canvas in order, and take its keys."""
         ThemeFollower(self, napari_viewer)
         CanvasGuard(self, napari_viewer)
+        OutlineDrawing(self, napari_viewer, self._session.outlines)
         shortcut = Shortcut(self, napari_viewer, SEGMENT, self.press)
         shortcut.changed.connect(self.footer.show_keys)
         self.footer.show_keys(shortcut.keys)

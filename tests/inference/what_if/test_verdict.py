@@ -33,9 +33,8 @@ def square(side: int, of: int = 40) -> Mask:
     return mask
 
 
-def stick(*shift: float, rerun: Sequence[float] = (), of: str = "a") -> Yardstick:
-    n_reruns = 3 * len(of) if rerun else 0
-    return Yardstick(shift, tuple(rerun), (1.0, 1.0), tuple(of), n_reruns)
+def stick(*shift: float, rerun: Sequence[float] = (), value: str = "a") -> Yardstick:
+    return Yardstick(shift, tuple(rerun), (1.0, 1.0), value, 3 if rerun else 0)
 
 
 def verdict_of(
@@ -259,43 +258,6 @@ def test_where_the_yardstick_is_too_large_nothing_is_claimed() -> None:
     assert found.lead is not None
     assert (found.lead.name, found.says) == ("rim", "alike")
     assert "Of the cup a shift changes 90 %." in details(found, ("Age",), "pixel")
-
-
-def test_what_is_close_is_in_doubt_until_both_values_were_run_again() -> None:
-    masks = {"a": square(9), "b": square(8), "c": square(10)}  # 36 % of b and c
-    close = verdict_of(masks, stick(0.05, rerun=(0.15,)))
-    assert (close.says, close.doubtful) == ("matters", ("b", "c"))
-    half = verdict_of(masks, stick(0.05, rerun=(0.15,), of="ac"))
-    assert half.doubtful == ("b",)
-    assert verdict_of(masks, stick(0.05, rerun=(0.15,), of="abc")).doubtful == ()
-    # Far more than the yardstick, or no claim: no further run would change it.
-    assert verdict_of(masks, stick(0.05, rerun=(0.1,))).doubtful == ()
-    assert verdict_of(masks, stick(0.05, rerun=(0.2,))).doubtful == ()
-
-
-def test_whether_a_structure_is_found_at_all_is_a_matter_of_runs() -> None:
-    masks = {"a": square(0), "b": square(2)}
-    small = shift_share(masks["b"] == 1, (1, 1))
-    assert small > 0.5  # as a border's change nothing could be told
-    once = verdict_of(masks, stick(small, rerun=(0.0,)))
-    assert (once.says, once.doubtful) == ("matters", ("b",))
-    # It stays, and stays away, on moved images.
-    found = verdict_of(masks, stick(small, rerun=(0.25,), of="ab"))
-    assert (found.says, found.doubtful) == ("matters", ())
-    assert headline(found, ("Age",), "pixel") == (
-        "Age changes 100 % of the lesion, 4.0 times what a shift of the image by one "
-        "pixel does: it matters here. For a nothing is found."
-    )
-    assert "A run on the image shifted by one pixel changes 25 % of it." in details(
-        found, ("Age",), "pixel"
-    )
-    # It comes and goes.
-    lost = verdict_of(masks, stick(small, rerun=(1.0,), of="ab"))
-    assert lost.says == "unsure"
-    assert headline(lost, ("Age",), "pixel") == (
-        "Whether age matters cannot be told here: a shift of the image by one pixel "
-        "alone changes 100 % of the lesion. For a nothing is found."
-    )
 
 
 @pytest.mark.parametrize(

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from napari_dmoe.imaging.spatial import SpatialImage
-from napari_dmoe.inference.results.segmentation import Segmentation
 from napari_dmoe.inference.running.drivers import choose_routers
 from napari_dmoe.inference.running.segment import segment
 from napari_dmoe.inference.running.settings import InferenceSettings
-from napari_dmoe.inference.running.variants import segment_variants
-from napari_dmoe.inference.what_if import sweep as sweeping
 from napari_dmoe.inference.what_if.sweep import sweep
 from napari_dmoe.inference.what_if.verdict import shift_share
 from napari_dmoe.inference.what_if.yardstick import (
-    Rerun,
     moved_masks,
     n_moves,
     pixel_of,
@@ -86,9 +81,8 @@ def test_both_are_shares_of_the_largest_mask(
     larger = np.zeros_like(own.labels)
     larger[20:180, 20:260] = 1
     moved = [np.roll(own.labels, 1, axis=1)]
-    rerun = Rerun("own", own, moved)
-    alone = yardstick_of([rerun], [own.labels])
-    found = yardstick_of([rerun], [own.labels, larger])
+    alone = yardstick_of("own", own, moved, [own.labels])
+    found = yardstick_of("own", own, moved, [own.labels, larger])
     share = (own.labels.sum()) / larger.sum()
     assert found.rerun[0] == pytest.approx(alone.rerun[0] * share)
     assert found.shift[0] == shift_share(larger == 1, pixel_of(own))
@@ -110,40 +104,5 @@ def test_an_unknown_value_takes_the_one_nearest_to_the_mixture(
 ) -> None:
     swept = sweep(skin, image, attribute="age", patient=Patient(), settings=SETTINGS)
     nearest = min(swept.values, key=lambda value: value.n_different)
-    assert swept.verdict.yardstick.values == (nearest.name,)
+    assert swept.verdict.yardstick.value == nearest.name
     assert swept.verdict.says == "matters"
-
-
-def test_a_value_that_wavers_itself_does_not_make_an_attribute_matter(
-    skin: LoadedModel, image: SpatialImage, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What one router makes of any image is no difference between patients."""
-    own, other = np.zeros((2, *image.spatial_shape), np.uint8)
-    own[50:90, 50:90], other[50:90, 50:130] = 1, 1  # half of the larger
-    masks = {"20-39": own, "80 and over": other}
-
-    def variants(*args: Any, **how: Any) -> Iterator[Segmentation]:
-        for number, result in enumerate(segment_variants(*args, **how)):
-            age = skin.card.attributes[1].values[number]
-            yield replace(result, labels=masks.get(age, own))
-
-    runs = []
-
-    def moved(*_: Any, like: Segmentation, **__: Any) -> list[np.ndarray]:
-        runs.append(like.labels)
-        by = 12 if like.labels is other else 10
-        return [np.roll(like.labels, by, axis=0)]
-
-    monkeypatch.setattr(sweeping, "segment_variants", variants)
-    monkeypatch.setattr(sweeping, "moved_masks", moved)
-    asked: Any = {"attribute": "age", "patient": Patient(sex="female", age=30)}
-    found = sweep(skin, image, **asked, settings=SETTINGS).verdict
-    assert [each is other for each in runs] == [False, False, True]
-    assert found.yardstick.values == ("20-39", "0-19", "80 and over")
-    assert found.yardstick.n_reruns == 3
-    assert found.lead is not None
-    assert found.lead.between == ("0-19", "80 and over")
-    # Of 40 rows that move by 12, 12 come and 12 go.
-    assert found.yardstick.rerun == (pytest.approx(24 / 52),)
-    assert found.lead.share == pytest.approx(1 / 2)
-    assert found.says == "alike"

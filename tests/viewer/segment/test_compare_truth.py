@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from desk import Desk
-from napari.layers import Image, Labels
+from napari.layers import Image, Labels, Vectors
 from qtpy.QtWidgets import QFileDialog
 
+from napari_dmoe.inference.masks.comparison import compare_masks
 from napari_dmoe.inference.masks.truth import MISSED, OTHER_CLASS, TOO_MUCH
 from napari_dmoe.inference.pictures.colours import (
     DIFFERENCE_COLOURS,
@@ -22,6 +23,7 @@ from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.viewer.engines import Surroundings
 from napari_dmoe.viewer.layers.look import mask_look
 from napari_dmoe.viewer.segment.compare.choices import numbers_in
+from napari_dmoe.viewer.segment.compare.rows import compared, comparison_rows
 from napari_dmoe.viewer.segment.compare.view import OTHER_FILE
 
 pytestmark = pytest.mark.gui
@@ -72,9 +74,15 @@ def lines(desk: Desk) -> list[str]:
     return [line.strip() for line in text.split("\n")]
 
 
-def drawn_in(layer: Labels) -> tuple[int, ...]:
-    """Return the colour of the first class, as a layer draws it."""
-    return tuple(round(255 * float(part)) for part in layer.colormap.map(1)[:3])
+def drawn_in(layer: Labels, label: int = 1) -> tuple[int, ...]:
+    """Return the colour of a class, the first by default, as a layer draws it."""
+    return tuple(round(255 * float(part)) for part in layer.colormap.map(label)[:3])
+
+
+def drawn_around(line: Vectors) -> set[tuple[int, ...]]:
+    """Return the colours of an outline."""
+    colours = np.unique(line.edge_color[:, :3], axis=0)
+    return {tuple(round(255 * float(part)) for part in each) for each in colours}
 
 
 def test_the_truth_and_other_labels_are_offered(desk: Desk) -> None:
@@ -132,8 +140,11 @@ def test_both_are_outlines_in_colours_of_their_own_while_it_holds(desk: Desk) ->
     compare_with(desk, "labels “drawn”")
     assert mask.visible
     assert labels.visible
-    assert mask.contour > 0
-    assert labels.contour > 0
+    assert desk.is_outlined(mask)
+    assert desk.is_outlined(labels)
+    for each in (mask, labels):
+        line = desk.session.outlines.line_of(each)
+        assert drawn_around(line) == {drawn_in(each, 1), drawn_in(each, 2)}
     assert drawn_in(mask) == class_colours(CLASSES)[1]
     assert drawn_in(labels) == altered_colours(CLASSES)[1]
     rows = {row.name: row for row in desk.segmenting.tab.compare.table._facts}
@@ -144,8 +155,8 @@ def test_both_are_outlines_in_colours_of_their_own_while_it_holds(desk: Desk) ->
     desk.settle()
     assert said(desk) == ""
     assert labels.colormap is before
-    assert labels.contour == 0
-    assert mask.contour == 0
+    assert desk.is_filled(labels)
+    assert desk.is_filled(mask)
     assert not desk.viewer.layers["eye / difference"].visible
 
 
@@ -160,8 +171,8 @@ def test_it_begins_where_what_is_missed_was_seen_and_ends_with_the_first_looks(
     desk.settle()
     compare_with(desk, "truth “drawn”")
     assert not desk.segmenting.tab.result.truth.missed_box.isChecked()
-    assert mask.contour > 0
-    assert labels.contour > 0
+    assert desk.is_outlined(mask)
+    assert desk.is_outlined(labels)
     assert drawn_in(labels) == altered_colours(CLASSES)[1]
     assert drawn_in(mask) == class_colours(CLASSES)[1]
 
@@ -169,7 +180,20 @@ def test_it_begins_where_what_is_missed_was_seen_and_ends_with_the_first_looks(
     desk.settle()
     assert labels.colormap is before
     assert mask.colormap is own
-    assert (labels.contour, mask.contour) == (0, 0)
+    assert desk.is_filled(labels)
+    assert desk.is_filled(mask)
+
+
+def test_it_begins_where_a_map_of_the_routing_was_seen(desk: Desk) -> None:
+    labels, mask = labels_like(desk), desk.masks[0]
+    desk.dock.tabs.setCurrentWidget(desk.routing.tab)
+    desk.click(desk.routing.tab.shown_box)
+    desk.settle()
+    assert desk.is_outlined(mask)
+    compare_with(desk, "labels “drawn”")
+    desk.settle()
+    assert desk.is_outlined(mask)
+    assert desk.is_outlined(labels)
 
 
 def test_a_class_that_the_truth_lacks_is_no_difference(desk: Desk) -> None:
@@ -181,6 +205,18 @@ def test_a_class_that_the_truth_lacks_is_no_difference(desk: Desk) -> None:
     compare_with(desk, "labels “cup”")
     assert "They differ in 0 pixels" in said(desk)
     assert drawn_in(only_cup) == altered_colours(CLASSES)[2]
+
+
+def test_what_volumes_are_made_of_is_called_voxels() -> None:
+    first = np.zeros((2, 3, 4), np.uint8)
+    first[0, 0, :3] = 1
+    masks = (first, CLASSES[:2]), (np.zeros_like(first), CLASSES[:2])
+    found = compared(*masks, compare_masks(*masks, spacing=(1, 1, 1)))
+    colours = {"rim": (1, 2, 3)}, {"rim": (4, 5, 6)}
+    rows = comparison_rows(found, colours, "mm", what="voxels")
+    said = {row.name: row.value for row in rows}
+    assert said["  in the first"] == "3 voxels"
+    assert said["first only"] == "3 voxels"
 
 
 def test_classes_of_two_models_are_matched_by_name() -> None:
@@ -208,8 +244,8 @@ def test_another_model_is_seen_as_an_outline_too(desk: Desk) -> None:
     assert layers.index("eye / difference") < layers.index(first)  # below the outlines
     assert first.visible
     assert second.visible
-    assert first.contour > 0
-    assert second.contour > 0
+    assert desk.is_outlined(first)
+    assert desk.is_outlined(second)
     assert drawn_in(first) != drawn_in(second)
     assert desk.session.current[1].mask() is first
 

@@ -124,7 +124,8 @@ def test_a_scan_opens_at_its_organ_with_the_reference_as_an_outline(
     viewer, image, (reference,) = opened(key)
     assert reference.name == f"{image.name} / reference"
     assert reference.visible
-    assert reference.contour > 0
+    assert session_of(viewer).outlines.is_drawn(reference)
+    assert reference.opacity == 0
     assert list(reference.features["class"]) == classes
     point = np.array(viewer.dims.point)[-3:]
     plane = round(image.world_to_data(point)[0])
@@ -166,5 +167,11 @@ def test_a_picture_that_is_opened_over_a_volume_is_in_view(ndisplay: int) -> Non
 
 def test_a_reference_is_filled_in_3d() -> None:
     viewer, _, (reference,) = opened("ct-pelvis")
+    outlines = session_of(viewer).outlines
+    assert outlines.is_drawn(reference)
     viewer.dims.ndisplay = 3
-    assert reference.contour == 0
+    assert not outlines.line_of(reference).visible
+    assert reference.opacity == 0.5
+    viewer.dims.ndisplay = 2
+    assert outlines.is_drawn(reference)
+    assert reference.opacity == 0

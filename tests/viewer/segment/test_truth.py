@@ -223,8 +223,8 @@ def test_mask_and_truth_are_outlines_that_are_told_apart(desk: Desk) -> None:
     own, before = mask.colormap, truth.colormap
     view(desk).missed_box.click()
     desk.settle()
-    assert mask.contour > 0
-    assert truth.contour > 0
+    assert desk.is_outlined(mask)
+    assert desk.is_outlined(truth)
     for label, name in ((1, "rim"), (2, "cup")):
         assert drawn_in(mask, label) == class_colours(CLASSES)[label]
         assert drawn_in(truth, label) == altered_colours(CLASSES)[label]
@@ -235,7 +235,8 @@ def test_mask_and_truth_are_outlines_that_are_told_apart(desk: Desk) -> None:
     desk.settle()
     assert mask.colormap is own
     assert truth.colormap is before
-    assert (mask.contour, truth.contour) == (0, 0)
+    assert desk.is_filled(mask)
+    assert desk.is_filled(truth)
 
 
 def test_the_outline_of_a_named_truth_has_the_colours_of_its_classes(
@@ -303,7 +304,7 @@ def test_what_is_missed_is_marked_and_follows_the_mask(desk: Desk) -> None:
     view(desk).missed_box.click()
     desk.settle()
     assert not layer.visible
-    assert mask.contour == 0
+    assert desk.is_filled(mask)
     assert legend(desk) == {}
 
 
@@ -363,7 +364,7 @@ def test_a_file_becomes_the_truth_as_an_outline_in_its_place(
     assert truth.path == path
     labels = truth.labels
     assert labels.name == "eye / truth"
-    assert labels.contour > 0
+    assert desk.is_outlined(labels)
     np.testing.assert_array_equal(labels.data, truth_of(mask.data))
     np.testing.assert_allclose(labels.scale, mask.scale)
     np.testing.assert_allclose(labels.translate, mask.translate)
@@ -383,6 +384,60 @@ def test_a_file_of_another_size_is_refused_in_words(
     assert "(5, 4) pixels, but the image has (12, 9)" in desk.status
     assert list(desk.viewer.layers) == before
     assert desk.session.truths.of(desk.session.image) is None
+
+
+def test_a_file_that_is_chosen_again_is_not_opened_twice(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "eye maske ä.png"
+    Picture.fromarray(truth_of(desk.masks[0].data).astype(np.uint8)).save(path)
+    open_file(desk, path, monkeypatch)
+    choose(desk, NONE)
+    before = list(desk.viewer.layers)
+    open_file(desk, path, monkeypatch)
+    assert list(desk.viewer.layers) == before
+    truth = desk.session.truths.of(desk.session.image)
+    assert truth.labels is before[-1]
+    assert truth.path == path
+
+    # What was painted on since is no longer the file.
+    truth.labels.data_setitem((np.array([11]), np.array([8])), 1)
+    desk.settle()
+    open_file(desk, path, monkeypatch)
+    again = desk.session.truths.of(desk.session.image).labels
+    assert again is not truth.labels
+    assert again.data[11, 8] == 0
+
+
+def test_what_is_missed_is_also_marked_on_the_images_that_follow(desk: Desk) -> None:
+    first = desk.session.image
+    truth = add_truth(desk, truth_of(desk.masks[0].data))
+    choose(desk, "drawn")
+    view(desk).missed_box.click()
+    desk.settle()
+    second = desk.viewer.add_image(np.zeros(SHAPE, np.uint8), name="other")
+    desk.session.choose_image(second)
+    desk.choose("severity", "suspect")
+    desk.run()
+    desk.session.truths.set(second, add_truth(desk, np.array(truth.data)))
+    desk.settle()
+    marked = desk.session.groups.layer(second, Group.WHAT_IF, OWNER)
+    assert marked is not None
+    assert view(desk).missed_box.isChecked()
+    assert legend(desk)["missed"] == "4 pixels"
+
+    view(desk).missed_box.click()
+    desk.settle()
+    assert not marked.visible
+    assert not desk.session.groups.is_seen(first, Group.WHAT_IF, OWNER)
+    third = desk.viewer.add_image(np.zeros(SHAPE, np.uint8), name="third")
+    desk.session.choose_image(third)
+    desk.choose("severity", "suspect")
+    desk.run()
+    desk.session.truths.set(third, add_truth(desk, np.array(truth.data)))
+    desk.settle()
+    assert desk.session.groups.layer(third, Group.WHAT_IF) is None
+    assert desk.session.groups.layer(first, Group.WHAT_IF, OWNER) is not None
 
 
 def test_a_dialog_that_is_closed_leaves_the_choice(
@@ -560,12 +615,12 @@ def test_in_a_window_a_click_marks_what_is_missed_below_the_outline(
     layers, layer = desk.viewer.layers, missed_layer(desk)
     assert layer is not None
     assert layers.index(layer) < layers.index(mask)
-    assert mask.contour > 0
+    assert desk.is_outlined(mask)
     assert layer.visible
     desk.qtbot.mouseClick(box, Qt.MouseButton.LeftButton, pos=middle)
     desk.settle()
     assert not layer.visible
-    assert mask.contour == 0
+    assert desk.is_filled(mask)
 
 
 def test_what_a_table_brought_is_said(desk: Desk, tmp_path: Path) -> None:

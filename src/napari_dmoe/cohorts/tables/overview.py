@@ -115,10 +115,6 @@ class Overview:
         """Whether there is anything to segment."""
         return not self.refusal and self.n_images > 0
 
-    def meaning_of(self, column: str) -> str:
-        """Return what a column means, by its name in the table."""
-        return next(each.meaning for each in self.columns if each.name == column)
-
     def facts(self) -> dict[str, Any]:
         """Return all but patients' values, as JSON takes it."""
         facts = asdict(replace(self, files=None, read=None, unlisted=()))

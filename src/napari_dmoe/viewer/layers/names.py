@@ -23,6 +23,11 @@ def layer_name(image: str, what: str) -> str:
     return f"{image} / {what}"
 
 
+def outline_of(mask: str) -> str:
+    """Return the name of the lines around a mask: ``retina / mask, outline``."""
+    return f"{mask}, outline"
+
+
 def mask_words(record: Provenance, note: str = "") -> str:
     """Say what a run's mask is: ``mask``, or ``what-if expert 3 muted``.
 

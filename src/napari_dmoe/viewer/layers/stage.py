@@ -38,6 +38,10 @@ class Stage:
         )
         self._waiting: WeakKeyDictionary[Layer, bool] = WeakKeyDictionary()
         """Layers that were hidden with their image: whether they are seen with it."""
+        self._leaders: WeakKeyDictionary[Layer, weakref.ref[Layer]] = (
+            WeakKeyDictionary()
+        )
+        """Layers that are a part of how others are shown, and whose those are."""
         self._adding: list[Callable[[], Image | None]] = []
         viewer.layers.events.inserted.connect(self._on_inserted)
 
@@ -71,16 +75,27 @@ class Stage:
         self._owners.pop(plain(layer), None)
         self._bring(plain(layer))
 
+    def attach(self, layer: Layer, leader: Layer) -> None:
+        """Let a layer that is yet to come belong where another one does.
+
+        It is not shown and hidden here: that is left to whoever attached it.
+        """
+        self._leaders[plain(layer)] = weakref.ref(plain(leader))
+
+    def _leader(self, layer: Layer | None) -> Layer | None:
+        layer = plain(layer)
+        return layer if layer not in self._leaders else self._leaders[layer]()
+
     def is_bound(self, layer: Layer) -> bool:
         """Whether it is known to which image a layer belongs, be it here or not."""
-        return plain(layer) in self._owners
+        return self._leader(layer) in self._owners
 
     def image_of(self, layer: Layer | None) -> Image | None:
         """Return the image that a layer belongs to; an image belongs to itself.
 
         None where it belongs to none, or where that one is no longer in the viewer.
         """
-        viewer, layer = self._viewer(), plain(layer)
+        viewer, layer = self._viewer(), self._leader(layer)
         if is_input(layer):
             return layer
         image = None if layer is None else self._owners.get(layer, _nobody)()
@@ -155,7 +170,8 @@ class Stage:
 
     def _on_inserted(self, event: Any) -> None:
         layer = plain(event.value)
-        if self._adding and layer not in self._owners and not is_input(layer):
+        is_known = layer in self._owners or layer in self._leaders or is_input(layer)
+        if self._adding and not is_known:
             self.own(self._adding[-1](), layer)
 
     def _is_open(self, image: Image | None) -> bool:

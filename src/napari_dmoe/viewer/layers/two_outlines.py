@@ -113,7 +113,8 @@ class TwoOutlines:
 
     def _hold(self, mask: Labels) -> None:
         if mask not in _BEFORE:
-            _BEFORE[mask] = _Before(mask.contour == 0, mask.colormap)
+            is_filled = not self._outlines.has(mask)
+            _BEFORE[mask] = _Before(is_filled, mask.colormap)
         _BEFORE[mask].holders.add(self)
 
 

@@ -20,6 +20,7 @@ from psygnal import Signal
 from napari_dmoe.viewer.layers.camera import fit, go_back, place_in
 from napari_dmoe.viewer.layers.found_masks import may_be_of_another
 from napari_dmoe.viewer.layers.leaving import stays
+from napari_dmoe.viewer.layers.outline_line import is_line
 from napari_dmoe.viewer.layers.placement import plain
 from napari_dmoe.viewer.layers.pointer import pointer_away
 from napari_dmoe.viewer.layers.records import is_input, is_map
@@ -220,7 +221,7 @@ class Showing:
         if active is not None:
             self._last_active = weakref.ref(active)
         image = self._stage.image_of(active)
-        if image is not None and active is not None:
+        if image is not None and active is not None and not is_line(active):
             self._selected[image] = weakref.ref(active)
 
     def _on_inserted(self, event: Any) -> None:

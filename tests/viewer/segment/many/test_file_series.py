@@ -102,7 +102,7 @@ def test_a_series_that_others_slowed_down_says_so(
     monkeypatch.setattr(waiting, "FAR_SLOWER", 0.0)
     run_folder(desk)
     said = desk.segmenting.tab.series.found.summary.text()
-    assert "The processor was busy with other work: " in said
+    assert " s went by waiting for a busy processor" in said
 
 
 def test_a_folder_is_segmented_and_a_broken_file_is_told(
@@ -558,11 +558,13 @@ def test_a_finished_folder_is_reopened(
     start(desk)
     before = section.table.file_rows()
     folders.folders[0] = str(tmp_path / "masks" / "segment.csv")
-    desk.click(section.reopen_button)
-    desk.wait_until_idle()
-    assert section.table.file_rows() == before
-    assert section.found.summary.text() == "Reopened from masks."
-    assert section.series_combo.count() == 1  # the same folder is there once
+    for _ in range(2):
+        desk.click(section.reopen_button)
+        desk.wait_until_idle()
+        assert section.table.file_rows() == before
+        assert section.found.summary.text() == "Reopened from masks."
+        combo = section.series_combo  # the same folder is there once
+        assert [combo.itemText(i) for i in range(combo.count())] == ["masks"]
     go_to(section.table, 1)
     desk.qtbot.keyClick(section.table, Qt.Key.Key_Return)
     desk.qtbot.waitUntil(lambda: desk.session.image.name == "b")

@@ -13,8 +13,8 @@ from tables import column_of, heads_of
 
 from napari_dmoe.viewer.segment.many import results
 from napari_dmoe.viewer.segment.many.view import SeriesSection
-from napari_dmoe.viewer.segment.many.words import dice_of, line_of, summary_of
-from napari_dmoe.viewer.session.pictures import Filter, Picture
+from napari_dmoe.viewer.segment.many.words import line_of, summary_of
+from napari_dmoe.viewer.session.pictures import Filter, Picture, dice_of
 from napari_dmoe.viewer.session.series import Series
 
 pytestmark = pytest.mark.gui
@@ -87,6 +87,11 @@ def test_the_worst_come_first_and_the_failed_last(section: SeriesSection) -> Non
     assert shown[:3] == ["c", "odd", "d0"]
     assert shown[-1] == "b"
     assert column_of(section.table, 1)[0] == "0.300"
+
+
+def test_of_a_long_name_its_end_is_seen(section: SeriesSection) -> None:
+    """As names of published images begin alike."""
+    assert section.table.textElideMode() == Qt.TextElideMode.ElideMiddle
 
 
 def test_other_columns_leave_the_worst_first(section: SeriesSection) -> None:

@@ -20,6 +20,7 @@ from what_if_fakes import FakeAblate
 from napari_dmoe.inference.running.segment import segment
 from napari_dmoe.inference.what_if.ablation import ablate
 from napari_dmoe.models.checkpoint import LoadedModel
+from napari_dmoe.viewer.layers.outline_line import is_line
 from napari_dmoe.viewer.layers.records import record_rows
 from napari_dmoe.viewer.session.session import session_of
 from napari_dmoe.viewer.what_if.experts.view import ExpertsSection
@@ -57,7 +58,7 @@ def intervene(desk: Desk, *experts: int) -> None:
 
 
 def names(desk: Desk) -> list[str]:
-    return [layer.name for layer in desk.viewer.layers]
+    return [each.name for each in desk.viewer.layers if not is_line(each)]
 
 
 def test_without_a_model_with_experts_it_says_why(
@@ -129,8 +130,8 @@ def test_an_altered_mask_cannot_be_mistaken_for_the_plain_one(desk: Desk) -> Non
     plain, altered = layers["retina / mask"], layers[WITHOUT]
     difference = layers["retina / difference, expert 3 muted"]
     assert all(each.visible for each in (plain, altered, difference))
-    assert plain.contour
-    assert altered.contour
+    assert desk.is_outlined(plain)
+    assert desk.is_outlined(altered)
     colours = [set(map(tuple, map(e.colormap.map, (1, 2)))) for e in (plain, altered)]
     assert not colours[0] & colours[1]
     said = altered.get_status((0, 0), world=True)["coordinates"]
@@ -141,8 +142,9 @@ def test_an_altered_mask_cannot_be_mistaken_for_the_plain_one(desk: Desk) -> Non
     legend = section_of(desk).legend.text()
     assert legend.splitlines()[:2] == words[1:3]
     layers.selection.active = altered  # looked at alone, it is an outline still
-    assert altered.contour
+    assert desk.is_outlined(altered)
     assert not plain.visible
+    assert not desk.session.outlines.line_of(plain).visible
 
 
 def test_sizes_have_the_images_unit(desk: Desk) -> None:

@@ -17,6 +17,7 @@ from what_if_fakes import FakeUncertainty
 
 from napari_dmoe.inference.what_if.uncertainty import MOST_SAMPLES, Uncertainty
 from napari_dmoe.models.checkpoint import LoadedModel
+from napari_dmoe.viewer.layers.outline_line import is_line
 from napari_dmoe.viewer.session.session import session_of
 from napari_dmoe.viewer.what_if.noise import control
 from napari_dmoe.viewer.what_if.noise import view as noise_section
@@ -52,7 +53,7 @@ def draw(desk: Desk) -> None:
 
 
 def names(desk: Desk) -> list[str]:
-    return [layer.name for layer in desk.viewer.layers]
+    return [each.name for each in desk.viewer.layers if not is_line(each)]
 
 
 def test_samples_and_seed_are_bounded_and_explained(desk: Desk) -> None:
@@ -78,7 +79,7 @@ def test_one_map_and_the_vote_lie_on_the_image_and_say_what_they_are(
     section.seed.setValue(7)
     draw(desk)
     plain, vote = desk.masks  # the map can be seen
-    assert plain.contour
+    assert desk.is_outlined(plain)
     assert not vote.visible
     assert engine.calls == [{"samples": 16, "seed": 7}]
     entropy = desk.viewer.layers["retina / noise entropy"]

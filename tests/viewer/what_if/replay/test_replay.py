@@ -24,6 +24,7 @@ from napari_dmoe.inference.what_if.uncertainty import uncertainty
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.progress import ProgressHook
 from napari_dmoe.viewer.checkpoints import find_model
+from napari_dmoe.viewer.layers.outline_line import is_line
 from napari_dmoe.viewer.session.session import session_of
 from napari_dmoe.viewer.ui.jobs import JobRunner
 from napari_dmoe.viewer.what_if.replay.rebuilt import Rebuilt
@@ -75,7 +76,7 @@ def replay_of(desk: Desk, name: str) -> str:
 
 
 def names(desk: Desk) -> list[str]:
-    return [layer.name for layer in desk.viewer.layers]
+    return [each.name for each in desk.viewer.layers if not is_line(each)]
 
 
 def test_only_what_was_made_here_can_be_replayed(desk: Desk) -> None:
@@ -317,7 +318,7 @@ def test_opening_a_case_says_what_it_hides(
     assert "Hidden meanwhile: " in section.found.badge.text()
     assert "“retina / what-if expert 1 muted”" in section.found.badge.text()
     assert [mask for mask in desk.masks if mask.visible] == [opened]
-    assert opened.contour
+    assert desk.is_outlined(opened)
 
 
 def test_a_case_of_another_image_and_a_damaged_one_are_refused(

@@ -120,6 +120,7 @@ class PlanView(QWidget):
         names = [each.name for each in columns]
         if list(self.combos) != names:
             self._make_lines(names)
+            self.unused_fold.unfold(False)
         titles, keys = [each.title for each in meanings], [e.key for e in meanings]
         for place, each in enumerate(columns):
             label, combo = self._labels[each.name], self.combos[each.name]

@@ -46,13 +46,13 @@ class SeriesResults(Control):
 
     def begin(self, title: str, folder: Path | None = None) -> Series:
         """Begin to show a series; those of before can be gone back to."""
-        series = Series(self._title(title), folder)
-        self._shelf.put(series)
+        series = Series(title, folder)
+        self.show_finished(series)
         return series
 
     def show_finished(self, series: Series) -> None:
-        """Show a series of which everything is known."""
-        series.title = self._title(series.title)
+        """Show a series, such as one of which everything is known."""
+        series.title = self._title(series)
         self._shelf.put(series)
 
     def add(self, series: Series, picture: Picture) -> None:
@@ -98,10 +98,12 @@ class SeriesResults(Control):
             pictures.add(new)
         self._n_handed = len(series.pictures)
 
-    def _title(self, wanted: str) -> str:
-        """Return a title that no other series has."""
-        taken = {each.title for each in self._shelf.all}
-        title, number = wanted, 2
+    def _title(self, series: Series) -> str:
+        """Return a title that no other series has; one of the same folder goes."""
+        folder = series.folder
+        others = [e for e in self._shelf.all if folder is None or e.folder != folder]
+        taken, number = {each.title for each in others}, 2
+        title = wanted = series.title
         while title in taken:
             title, number = f"{wanted} ({number})", number + 1
         return title

@@ -43,6 +43,8 @@ class SeriesTable(Table):
             most_lines=_MOST_LINES,
             is_sorted=True,
         )
+        # Names of published images begin alike: of what is cut the end is seen.
+        self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         self.rows: list[Mapping[str, str]] = []
 
     def file_rows(self) -> list[dict[str, str]]:

@@ -10,6 +10,7 @@ from statistics import fmean, median
 
 from napari_dmoe.inference.masks.headline import IMPLAUSIBLE
 from napari_dmoe.viewer.rows import Column, Line
+from napari_dmoe.viewer.session.pictures import dice_of
 
 LOW = 0.5
 """Dice below which images are counted."""
@@ -44,13 +45,6 @@ FILTERS = (
     Filter("Implausible", lambda cells: _begins(cells["headline"], IMPLAUSIBLE)),
     Filter("Corrected", lambda cells: cells["status"] == "corrected"),
 )
-
-
-def dice_of(row: Mapping[str, str]) -> float:
-    """Return the mean Dice over the regions of a row; NaN where it tells none."""
-    told = [_number(cell) for name, cell in row.items() if name.endswith(" Dice")]
-    known = [each for each in told if not math.isnan(each)]
-    return sum(known) / len(known) if known else math.nan
 
 
 def status_of(row: Mapping[str, str]) -> str:

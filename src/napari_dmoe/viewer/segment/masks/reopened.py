@@ -26,8 +26,9 @@ from napari_dmoe.viewer.layers.opening import OpenedMask, opened_mask
 from napari_dmoe.viewer.layers.placement import place_of, plain
 from napari_dmoe.viewer.layers.pointer import pointer_away
 from napari_dmoe.viewer.layers.slot import free_name
-from napari_dmoe.viewer.segment.masks.found import FoundMasks, size_of
+from napari_dmoe.viewer.segment.masks.found import FoundMasks
 from napari_dmoe.viewer.segment.masks.of_record import pixels_of, places_of
+from napari_dmoe.viewer.segment.masks.questions import size_of
 from napari_dmoe.viewer.segment.result.view import ResultSection
 from napari_dmoe.viewer.session.inquiry import GONE
 from napari_dmoe.viewer.session.reopening import is_on, show_alone
@@ -40,6 +41,8 @@ class _Read:
 
     mask: OpenedMask
     of: tuple[int, ...] = ()
+    in_classes: layers.InClasses | None = None
+    """Its labels as those of an open image; None where it has a record."""
 
 
 class ReopenedMasks(Control):
@@ -61,7 +64,7 @@ class ReopenedMasks(Control):
         order = Order(
             title=f"dMoE: opening {name}",
             status=f"Opening {name} …",
-            work=partial(_read_each, tuple(paths), pixels),
+            work=partial(_read_each, tuple(paths), pixels, self._found.classes),
             then=partial(self._on_read, references),
             if_stopped=lambda: "Stopped. Nothing was opened.",
         )
@@ -88,8 +91,8 @@ class ReopenedMasks(Control):
         data, arguments, _ = read.mask.layer
         probe = Labels(data, **arguments)
         judgement = layers.judged_file(read.mask.path, probe, images)
-        if read.mask.record is None:
-            return self._add_plain(read.mask, probe, judgement, images)
+        if read.in_classes is not None:
+            return self._add_plain(read.mask, read.in_classes, probe, judgement, images)
         of = [references[place]() for place in read.of]
         owners = [image for image in images if image in of and is_on(probe, image)]
         named = [images[place] for place in judgement.owners]
@@ -106,6 +109,7 @@ class ReopenedMasks(Control):
     def _add_plain(
         self,
         mask: OpenedMask,
+        in_classes: layers.InClasses,
         probe: Labels,
         judgement: Judgement,
         images: Sequence[Image],
@@ -117,17 +121,16 @@ class ReopenedMasks(Control):
             len(owners) == 1 and not judgement.named
         )
         owner = owners[0] if is_sure else None
-        notes: tuple[str, ...] = ()
         if owner is not None:
-            data, notes, look = layers.in_classes(data, self._found.classes)
+            data = in_classes.labels
             place = {} if layers.is_placed(probe) else place_of(owner)
-            arguments = arguments | look | place
+            arguments = arguments | in_classes.look | place
         mark = undecided.ASK if owner is None else undecided.LABELS
         metadata = {**arguments["metadata"], undecided.LOOKS_KEY: mark}
         labels = self._put(mask, data, arguments | {"metadata": metadata}, owner)
         if owner is not None:
-            said = "; ".join((*mask.notices, *notes))
-            return self._found.note(labels, owner, said=said)
+            said = "; ".join(in_classes.said)
+            return self._found.taken.note(labels, owner, said=said)
         if owner is None and (owners or judgement.named):
             self._session.showing.own(None, labels)  # unseen until it is known whose
         why = _why_of_none(probe, judgement, images)
@@ -185,6 +188,7 @@ def _why_of_none(probe: Labels, judgement: Judgement, images: Sequence[Image]) -
 def _read_each(
     paths: Sequence[Path],
     pixels: Sequence[SpatialImage | None],
+    classes: Sequence[str],
     hook: ProgressHook,
 ) -> tuple[list[_Read], list[str]]:
     """Read masks; one that cannot be read is told of, unless it is the only one."""
@@ -198,5 +202,8 @@ def _read_each(
                 raise
             problems.append(f"{error}.")
             continue
-        read.append(_Read(mask, places_of(mask.record, pixels)))
+        labels = None
+        if mask.record is None:
+            labels = layers.in_classes(mask.layer[0], classes, mask.notices)
+        read.append(_Read(mask, places_of(mask.record, pixels), labels))
     return read, problems
