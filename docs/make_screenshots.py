@@ -16,6 +16,7 @@ from screenshots.fine_tune import fine_tune
 from screenshots.routing import routing_fundus, routing_pelvis, routing_skin
 from screenshots.segment import ct, many, pelvis, phantom, retina, skin, states
 from screenshots.tools import WINDOW, Shooter, load, wait
+from screenshots.two_hundred import two_hundred
 from screenshots.what_if import (
     whatif_experts,
     whatif_noise,
@@ -29,7 +30,7 @@ from napari_dmoe.viewer.segment.control import SegmentControl
 
 IMAGES = Path(__file__).parent / "images"
 SCENES = (
-    *(states, retina, phantom, many, skin, pelvis, ct),
+    *(states, retina, phantom, many, two_hundred, skin, pelvis, ct),
     *(routing_fundus, routing_skin, routing_pelvis),
     *(whatif_sweep, whatif_experts, whatif_noise, whatif_replay),
     whatif_volume,

@@ -121,11 +121,8 @@ def many(viewer: napari.Viewer, dock: QWidget, shoot: Shooter) -> None:
     viewer.layers.selection = set(viewer.layers)
     dock.control(SegmentControl).tab.series.fold.unfold()
     dock.control(SegmentControl).tab.series.layers_button.click()
-    wait(
-        lambda: (
-            "segmented" in dock.control(SegmentControl).tab.series.found.summary.text()
-        )
-    )
+    series = dock.control(SegmentControl).tab.series
+    wait(lambda: "3 segmented" in series.results.summary)
     settle()
     to_the_end(dock.control(SegmentControl).tab.body)
     shoot.dock("dock-many")

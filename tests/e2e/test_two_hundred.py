@@ -1,227 +1,154 @@
 """From a folder of photographs to a table with Dice, the worst ones, and a correction.
 
 The photographs are drawn, and written as ISIC publishes them: images, masks and a table
-that names no path. The real model segments them in the real window.
+that names no path. The real model segments them in the real window, and the command
+line does the same. ``benchmarks/two_hundred.py`` goes the same way on real ones.
 """
 
 from __future__ import annotations
 
-import csv
-import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import napari
 import numpy as np
 import pytest
-from PIL import Image as File
-from pytestqt.qtbot import QtBot
-from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QFileDialog, QPushButton
+from cli_runs import run
 
 from napari_dmoe.imaging.files import read_labels
-from napari_dmoe.phantoms.skin.cohort import skin_case
-from napari_dmoe.viewer.coming_up import open_dock
-from napari_dmoe.viewer.segment.control import SegmentControl
-from napari_dmoe.viewer.session.pictures import Filter, Pictures
+from napari_dmoe.viewer.session.pictures import Filter
+from two_hundred import (
+    MODEL,
+    N_WORST,
+    SUMMARY,
+    Person,
+    rows_of,
+    way_through,
+    write_isic,
+)
 
 pytestmark = pytest.mark.gui
 
-N = 24
-WORST = 10
+N = 20
 SIZE = 72, 96
-MODEL = "skin-phantom"
-TIMEOUT_MS = 300_000
 
 
-def write_isic(folder: Path) -> Path:
-    """Write drawn lesions as ISIC publishes photographs; return the folder."""
-    images, masks = folder / "images", folder / "masks"
-    for each in (images, masks):
-        each.mkdir(parents=True)
-    rows = []
-    for number in range(N):
-        case, name = skin_case(7, number, size=SIZE), f"ISIC_{number:07}"
-        File.fromarray(case.image.data).save(images / f"{name}.png")
-        lesion = np.asarray(case.labels.data) > 0
-        File.fromarray((lesion * 255).astype(np.uint8)).save(masks / f"{name}.png")
-        age, sex = case.patient.value("age"), case.patient.value("sex")
-        rows.append([name, age, sex, number % 2])
-    with (folder / "metadata.csv").open("w", newline="") as file:
-        head = "image_id", "age", "sex", "melanoma"
-        csv.writer(file).writerows([head, *rows])
-    return folder
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    return write_isic(tmp_path / "isic", N, SIZE)
 
 
-@dataclass
-class Person:
-    """Who sits before the window; counts clicks and dialogs, and takes the time."""
-
-    viewer: napari.Viewer
-    qtbot: QtBot
-    monkeypatch: pytest.MonkeyPatch
-    clicks: int = 0
-    dialogs: int = 0
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        dock = open_dock(self.viewer)
-        self.control = dock.control(SegmentControl)
-        self.dock, self.tab = dock, self.control.tab
-
-    @property
-    def pictures(self) -> Pictures:
-        return self.control._session.pictures
-
-    def wait(self, until: Callable[[], bool]) -> None:
-        self.qtbot.waitUntil(until, timeout=TIMEOUT_MS)
-
-    def click(self, button: QPushButton) -> None:
-        assert button.isEnabled()
-        self.clicks += 1
-        self.qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
-
-    def answer(self, source: Path, target: Path) -> None:
-        """Choose a table and a folder in the dialogs."""
-
-        def choose(path: Path, *, is_file: bool) -> object:
-            self.dialogs += 1
-            return (str(path), "") if is_file else str(path)
-
-        for name, path, is_file in (
-            ("getOpenFileName", source, True),
-            ("getExistingDirectory", target, False),
-        ):
-            answer = lambda *_, p=path, f=is_file: choose(p, is_file=f)  # noqa: E731
-            self.monkeypatch.setattr(QFileDialog, name, answer)
-
-    def rest(self) -> None:
-        """Wait until the image that is wished for is there, with its truth."""
-        work = self.dock.work
-        self.wait(lambda: self.pictures.wish is None and not work.is_at_files)
-        self.wait(lambda: not self.dock.is_refreshing)
-
-    def timed(self, what: str, do: Callable[[], None]) -> None:
-        began = time.perf_counter()
-        do()
-        self.seconds[what] = round(time.perf_counter() - began, 3)
-
-    def seen(self) -> list[str]:
-        """Return the photographs that are seen."""
-        return [each.name for each in self.control._session.images() if each.visible]
-
-
-def rows_of(folder: Path) -> dict[str, dict[str, str]]:
-    with (folder / "segment.csv").open(newline="") as file:
-        return {row["id"]: row for row in csv.DictReader(file)}
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    (tmp_path / "out").mkdir()
+    return tmp_path / "out"
 
 
 @pytest.fixture
 def person(
-    make_napari_viewer: Callable[..., napari.Viewer],
-    qtbot: QtBot,
-    monkeypatch: pytest.MonkeyPatch,
+    make_napari_viewer: Callable[..., napari.Viewer], monkeypatch: pytest.MonkeyPatch
 ) -> Person:
-    """Return who has the dock open, with the model for photographs of the skin."""
     monkeypatch.setenv("NAPARI_STRICT_QT", "raise")
-    made = Person(make_napari_viewer(), qtbot, monkeypatch)
-    made.wait(lambda: not made.control.loader.is_busy)
-    made.tab.model.model_requested.emit(MODEL)
-    made.wait(lambda: not made.control.loader.is_busy)
-    made.wait(lambda: made.control._session.model_origin == MODEL)
-    return made
+    return Person(make_napari_viewer())
 
 
-def test_from_an_open_dock_to_the_worst_ones_and_a_correction(
-    person: Person, tmp_path: Path, record_property: Callable[[str, object], None]
+def test_five_clicks_and_two_dialogs_lead_to_a_table_with_dice_and_attributes(
+    person: Person, table: Path, out: Path, tmp_path: Path
 ) -> None:
-    source, out = write_isic(tmp_path / "isic"), tmp_path / "out"
-    published = (source / "metadata.csv").read_bytes()
-    out.mkdir()
-    person.answer(source / "metadata.csv", out)
-    person.timed("table", lambda: make_the_table(person, out))
-    assert person.clicks <= 5
-    assert person.dialogs == 2
-    record_property("clicks", person.clicks)
-    assert (source / "metadata.csv").read_bytes() == published
-    rows = rows_of(out)
-    assert len(rows) == N
-    for row in rows.values():
-        assert row["status"] == "segmented"
-        assert 0 <= float(row["lesion Dice"]) <= 1
-        assert row["sex"]
-        assert row["melanoma"] in "01"  # a column that is not used goes through
-    person.timed("the worst", lambda: look_at_the_worst(person, rows))
-    person.timed("a correction", lambda: correct(person, out))
-    for what, seconds in person.seconds.items():
-        record_property(f"{what} (s)", seconds)
-
-
-def make_the_table(person: Person, out: Path) -> None:
-    section = person.tab.series
-    person.click(section.fold.button)
-    person.click(section.table_button)
-    plan = section.plan
-    person.wait(lambda: plan.start_button.isEnabled())
+    published = table.read_bytes()
+    person.choose_model(MODEL)
+    person.read_table(table)
+    plan = person.section.plan
     assert person.dialogs == 1  # shown before any folder is asked for
     assert list(out.iterdir()) == []
-    assert f"{N} images" in plan.start_button.text()
-    person.click(plan.start_button)
-    person.wait(lambda: len(person.pictures) == N and not person.dock.work.is_busy)
-    person.rest()
-
-
-def look_at_the_worst(person: Person, rows: dict[str, dict[str, str]]) -> None:
-    bar = person.tab.image.browse
-    bar.menu_requested.emit()
-    (worst,) = (each for each in bar.actions_ if each.text().startswith("Worst"))
-    worst.trigger()
-    assert person.pictures.filter is Filter.WORST
-    person.rest()
-    by_dice = sorted(rows, key=lambda name: float(rows[name]["lesion Dice"]))
-    session = person.control._session
-    for place, name in enumerate(by_dice[:WORST]):
-        assert session.image.name == name
-        assert person.seen() == [name]
-        assert bar.place_button.text() == f"{place + 1} of {N}"
-        result, truth = (
-            session.result_of(session.image),
-            session.truths.of(session.image),
+    assert plan.title.text() == f"metadata.csv: {N + 1} rows"
+    assert plan.start_button.text() == f"Segment {N} images…"
+    assert "Truth found for all of them" in plan.found.text()
+    assert "1 row without an image here" in plan.problems.text()
+    person.segment(out)
+    assert (person.clicks, person.dialogs) == (5, 2)
+    assert table.read_bytes() == published
+    rows = rows_of(out)
+    assert list(rows) == [f"ISIC_{number:07}" for number in range(N)]
+    for name, row in rows.items():
+        assert (row["image"], row["status"]) == (name, "segmented")
+        assert 0 <= float(row["lesion Dice"]) <= 1
+        assert row["melanoma"] in ("0.0", "1.0")
+        assert (row["truth"], row["source"]) == (
+            f"../isic/masks/{name}.png",
+            f"isic/images/{name}.png",
         )
-        assert result is not None
-        assert truth is not None
-        assert truth.path.name == f"{name}.png"
-        assert str(session.patient_of(session.image).value("sex")) == rows[name]["sex"]
-        if place + 1 < WORST:
-            person.click(bar.next_button)
-            person.rest()
+    unknown, *known = rows.values()
+    assert (unknown["sex"], unknown["age"]) == ("unknown", "unknown")
+    assert {row["sex"] for row in known} <= {"female", "male"}
+    assert all(row["age"].isdecimal() for row in known)
+    assert "255" in person.section.found.summary.text()  # how the truth was read
+    # The command line says the same of the same images.
+    code, _, told = run("segment", table, "-c", MODEL, "-o", tmp_path / "again")
+    assert code == 0
+    assert "255" in told
+    again = (tmp_path / "again" / SUMMARY).read_bytes()
+    assert (out / SUMMARY).read_bytes() == again
 
 
-def correct(person: Person, out: Path) -> None:
-    """Paint the mask until it is as the truth, and save it."""
-    session, section = person.control._session, person.tab.result
-    image, result = session.current
-    before = rows_of(out)[image.name]
-    mask, truth = result.mask(), np.asarray(session.truths.of(image).labels.data)
-    wrong = np.nonzero(np.asarray(mask.data) != truth)
-    assert len(wrong[0]) > 0
-    mask.data_setitem(wrong, truth[wrong])  # as a brush does
-    person.wait(lambda: section.save_button.text() == "Save")
+def test_the_worst_are_looked_at_and_one_is_corrected(
+    person: Person, table: Path, out: Path
+) -> None:
+    person.choose_model(MODEL)
+    person.read_table(table)
+    person.segment(out)
+    rows, clicks = rows_of(out), person.clicks
+    by_dice = sorted(rows, key=lambda name: float(rows[name]["lesion Dice"]))
+    session, bar = person.session, person.tab.image.browse
+    person.worst_first()
+    assert session.pictures.filter is Filter.WORST
+    for place, name in enumerate(by_dice[:N_WORST]):
+        assert session.image.name == name
+        assert person.seen == [name]
+        assert bar.place_button.text() == f"{place + 1} of {N}"
+        shown = [each.name for each in person.viewer.layers if each.visible]
+        assert shown == [name, f"{name} / mask", f"{name} / truth"]
+        assert session.truths.of(session.image).path.name == f"{name}.png"
+        patient, sex = session.patient_of(session.image), rows[name]["sex"]
+        assert str(patient.value("sex") or "unknown") == sex
+        if place + 1 < N_WORST:
+            person.next()
+    assert person.clicks - clicks == N_WORST + 1
+    person.paint()
     n_dialogs = person.dialogs
-    person.click(section.save_button)
-    person.wait(lambda: person.pictures.current.row["status"] == "corrected")
-    person.rest()
+    person.save()
     assert person.dialogs == n_dialogs
-    after = rows_of(out)[image.name]
-    assert float(before["lesion Dice"]) < 1
-    assert after["lesion Dice"] == "1.0000"
-    assert after["status"] == "corrected"
-    assert after["lesion (px)"] == str(np.count_nonzero(truth))
-    assert after["melanoma"] == before["melanoma"]
-    saved = read_labels(out / after["labels"])
-    np.testing.assert_array_equal(saved.data, truth)
-    others = {name: row for name, row in rows_of(out).items() if name != image.name}
-    assert all(row["status"] == "segmented" for row in others.values())
-    shown = {row["id"]: row for row in person.tab.series.rows}[image.name]
-    assert (shown["status"], shown["lesion Dice"]) == ("corrected", "1.0000")
+    _is_up_to_date(person, out, rows)
+
+
+def _is_up_to_date(
+    person: Person, out: Path, before: dict[str, dict[str, str]]
+) -> None:
+    """Hold file, table on the disk and table in the window against the painted mask."""
+    name, after = person.session.image.name, rows_of(out)
+    painted = np.asarray(person.mask.data)
+    truth = np.asarray(person.session.truths.of(person.session.image).labels.data) > 0
+    row = after.pop(name)
+    saved = np.asarray(read_labels(out / row["labels"]).data)
+    np.testing.assert_array_equal(saved, painted)
+    dice = 2 * np.sum(truth & (painted == 1)) / (truth.sum() + (painted == 1).sum())
+    assert row["lesion Dice"] == f"{dice:.4f}"
+    assert dice == 1 > float(before[name]["lesion Dice"])
+    assert row["lesion (px)"] == str(np.count_nonzero(painted == 1))
+    assert row["status"] == "corrected"
+    assert row["melanoma"] == before[name]["melanoma"]
+    assert after == {key: each for key, each in before.items() if key != name}
+    shown = {each["id"]: each for each in person.section.rows}[name]
+    assert (shown["status"], shown["lesion Dice"]) == ("corrected", f"{dice:.4f}")
+    assert "1 corrected" in person.section.found.badge.text()
+
+
+def test_the_benchmark_counts_the_same(
+    person: Person, table: Path, out: Path, record_property: Callable[..., None]
+) -> None:
+    found = way_through(person, table, out)
+    record_property("way through", str(found))
+    assert found["clicks_to_the_table"] == 5
+    assert found["dialogs_to_the_table"] == found["dialogs"] == 2
+    assert (found["images"], found["corrected"]) == (N, 1)
+    assert found["clicks"] == 5 + 1 + N_WORST + 1

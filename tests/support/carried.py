@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import is_dataclass
+from dataclasses import fields, is_dataclass
 
 
 def parts_of(thing: object) -> Iterator[object]:
@@ -15,7 +15,7 @@ def parts_of(thing: object) -> Iterator[object]:
     if isinstance(thing, tuple | list):
         inner += thing
     elif is_dataclass(thing) and not isinstance(thing, type):
-        inner += vars(thing).values()
+        inner += [getattr(thing, each.name) for each in fields(thing)]
     for each in inner:
         if each is not None:
             yield from parts_of(each)

@@ -14,6 +14,7 @@ from napari_dmoe.inference.results.provenance import (
     ImageRecord,
     ModelRecord,
     Provenance,
+    pixels_sha256,
 )
 from napari_dmoe.inference.results.routing import RoutingMaps
 from napari_dmoe.inference.results.segmentation import Segmentation
@@ -129,6 +130,7 @@ def _provenance(
             affine=tuple(map(tuple, image.affine.tolist())),
             unit=image.unit,
             input_sha256="",
+            pixels_sha256=pixels_sha256(image.data),
         ),
         settings={},
         classes=classes,

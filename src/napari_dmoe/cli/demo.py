@@ -26,6 +26,7 @@ from napari_dmoe.cli.printing import say
 if TYPE_CHECKING:
     from napari_dmoe.cohorts.case import Case
     from napari_dmoe.imaging.spatial import SpatialImage
+    from napari_dmoe.inference.results.provenance import DriverRecord
     from napari_dmoe.inference.results.routing import RoutingMaps
     from napari_dmoe.inference.results.segmentation import Segmentation
     from napari_dmoe.models.checkpoint import LoadedModel
@@ -265,10 +266,7 @@ def write_example(
             for label, colour in class_colours(loaded.card.classes).items()
         ],
         "experts": list(enumerate(expert_colours(n_experts, opacity=TINT))),
-        "drivers": [
-            (driver.attribute.replace("_", " "), driver.value or "unknown")
-            for driver in drivers
-        ],
+        "drivers": list(map(_stated, drivers)),
         "mixed": _shares(maps) if maps and is_mixed else [],
         "slice": caption,
         "pictures": pictures,
@@ -278,6 +276,10 @@ def write_example(
         "notices": result.provenance.notices,
         "files": [path.name for path in (saved.labels, *saved.routing)],
     }
+
+
+def _stated(driver: DriverRecord) -> tuple[str, str]:
+    return driver.attribute.replace("_", " "), driver.value or "unknown"
 
 
 def _verdicts(loaded: LoadedModel, example: Example) -> list[str]:

@@ -7,7 +7,7 @@ and so can the greys that a JPEG makes of it. Elsewhere such numbers are refused
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -30,6 +30,8 @@ _MOST_GREY = 0.1
 """Pixels between dark and bright beside a mask's edges, in shares of either side."""
 
 _WIDE = 2**16
+_PART = 2**18
+"""Samples that are counted at once, unless a row has more."""
 
 
 class LabelError(ValueError):
@@ -69,9 +71,7 @@ def counted(values: Labels) -> dict[int, int]:
     `values` are integers (*S).
     """
     found: dict[int, int] = {}
-    for part in np.atleast_2d(values):
-        if not part.size:
-            continue
+    for part in _parts(values):
         least, most = int(part.min()), int(part.max())
         if most - least < _WIDE:
             shifted = part.ravel().astype(np.int64) - least
@@ -83,6 +83,16 @@ def counted(values: Labels) -> dict[int, int]:
         for value, n in pairs:
             found[value] = found.get(value, 0) + n
     return dict(sorted(found.items()))
+
+
+def _parts(values: Labels) -> Iterator[Labels]:
+    """Yield some rows or planes at a time: of each by itself it would take longer."""
+    rows = np.atleast_2d(values)
+    step = max(1, _PART // max(1, rows[:1].size))
+    for start in range(0, len(rows), step):
+        part = rows[start : start + step]
+        if part.size:
+            yield part
 
 
 def foreground_value(found: Collection[int]) -> int | None:

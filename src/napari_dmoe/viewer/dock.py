@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
-from qtpy.QtCore import QEvent, QSize, Qt
+from qtpy.QtCore import QEvent, QSize, Qt, QTimer
 from qtpy.QtGui import QDragEnterEvent, QDropEvent
 from qtpy.QtWidgets import QSizePolicy, QTabWidget, QVBoxLayout, QWidget
 
@@ -77,6 +77,7 @@ class DMoEDock(QWidget):
         connections.add(session.surroundings_changed, self._on_surroundings)
         for lost in (session.images_changed, session.input_changed):
             connections.add(lost, self.work.check)
+        connections.add(session.showing.deleted, self._on_deleted)
         self._leaving = leaving_of(napari_viewer)
         waits = self._leaving.wanted, self.work.ended
         self._rest = Refresh(self, self._on_rest, soon=waits)
@@ -86,6 +87,10 @@ class DMoEDock(QWidget):
         )
         self._connect_tabs(bench)
         self._follow(napari_viewer)
+
+    def _on_deleted(self) -> None:
+        """Wait until napari has taken out all that is deleted, and chosen another."""
+        QTimer.singleShot(0, self._session.showing.settle)
 
     def _connect_tabs(self, bench: Bench) -> None:
         """Connect what one tab shows with what another does."""

@@ -12,9 +12,11 @@ import numpy as np
 import pytest
 import torch
 
+from napari_dmoe.imaging.spatial import SpatialImage
 from napari_dmoe.inference.replaying.replay import replay
-from napari_dmoe.inference.running import threads, waiting
+from napari_dmoe.inference.running import threads, variants, waiting
 from napari_dmoe.inference.running.segment import segment
+from napari_dmoe.inference.running.settings import InferenceSettings
 from napari_dmoe.inference.running.threads import (
     LITTLE_S,
     fixed_threads,
@@ -59,6 +61,21 @@ def test_more_work_takes_more_threads_as_far_as_there_are() -> None:
 def test_a_busy_machine_leaves_as_many_as_meet() -> None:
     assert threads_for(1000.0, is_met=lambda n: n <= 3) == 2
     assert threads_for(1000.0, is_met=lambda n: False) == 1
+
+
+@pytest.mark.usefixtures("eight")
+def test_planes_of_a_stack_are_one_pass_up_to_a_batch(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    loaded, image = load_checkpoint("fundus-phantom"), sample_fundus().image
+    stack = np.stack([image.data] * 10)
+    asked: list[float] = []
+    monkeypatch.setattr(variants, "threads_for", lambda s: asked.append(s) or 1)
+    settings = InferenceSettings(batch=4)
+    for pixels, axes in ((image.data, image.axes), (stack[:3], ""), (stack, "")):
+        planes = SpatialImage(pixels, axes or ("z", *image.axes))
+        segment(loaded, planes, Patient(severity="suspect"), settings=settings)
+    assert np.divide(asked, asked[0]) == pytest.approx([1, 3, 4])
 
 
 def test_a_person_who_set_one_thread_keeps_it() -> None:
@@ -136,12 +153,10 @@ def test_a_run_that_waited_for_others_says_so(monkeypatch: pytest.MonkeyPatch) -
         for _ in range(4):
             with waiting.computing("cpu"):
                 clock.compute(0.1, waiting=1.5)
-        assert waiting.why_slow() == "the processor is busy"
+        assert waiting.with_reason("at it") == "at it, the processor is busy"
         clock.compute(0.0, waiting=100.0)  # outside of the network: such as a disk
-    assert seen.words == (
-        "the processor was busy with other work: 0.4 s of computing, 6.0 s of waiting"
-    )
-    assert waiting.why_slow() == ""
+    assert seen.words == "6.0 s went by waiting for a busy processor"
+    assert waiting.with_reason("at it") == "at it"
 
 
 @pytest.mark.parametrize(

@@ -278,6 +278,15 @@ def test_a_sweep_can_be_stopped_between_batches(
     with pytest.raises(Cancelled):
         sweep(race, image, attribute="race", settings=ONE, progress=stop)
     assert len(seen) == 2
+
+    def stop_at_moved(step: Progress) -> None:
+        seen.append(step)
+        if "moved" in step.message:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        sweep(race, image, attribute="race", settings=ONE, progress=stop_at_moved)
+    assert seen[-1].message == "image moved by one pixel"
     steps: list[Progress] = []
     sweep(race, image, attribute="race", progress=steps.append)
     assert [step.fraction for step in steps] == sorted(s.fraction for s in steps)

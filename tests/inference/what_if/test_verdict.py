@@ -34,7 +34,7 @@ def square(side: int, of: int = 40) -> Mask:
 
 
 def stick(*shift: float, rerun: Sequence[float] = (), value: str = "a") -> Yardstick:
-    return Yardstick(shift, tuple(rerun), (1.0, 1.0), (value,), 3 if rerun else 0)
+    return Yardstick(shift, tuple(rerun), (1.0, 1.0), value, 3 if rerun else 0)
 
 
 def verdict_of(

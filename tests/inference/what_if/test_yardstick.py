@@ -16,7 +16,6 @@ from napari_dmoe.inference.running.settings import InferenceSettings
 from napari_dmoe.inference.what_if.sweep import sweep
 from napari_dmoe.inference.what_if.verdict import shift_share
 from napari_dmoe.inference.what_if.yardstick import (
-    Rerun,
     moved_masks,
     n_moves,
     pixel_of,
@@ -82,9 +81,8 @@ def test_both_are_shares_of_the_largest_mask(
     larger = np.zeros_like(own.labels)
     larger[20:180, 20:260] = 1
     moved = [np.roll(own.labels, 1, axis=1)]
-    rerun = Rerun("own", own, moved)
-    alone = yardstick_of([rerun], [own.labels])
-    found = yardstick_of([rerun], [own.labels, larger])
+    alone = yardstick_of("own", own, moved, [own.labels])
+    found = yardstick_of("own", own, moved, [own.labels, larger])
     share = (own.labels.sum()) / larger.sum()
     assert found.rerun[0] == pytest.approx(alone.rerun[0] * share)
     assert found.shift[0] == shift_share(larger == 1, pixel_of(own))
@@ -106,5 +104,5 @@ def test_an_unknown_value_takes_the_one_nearest_to_the_mixture(
 ) -> None:
     swept = sweep(skin, image, attribute="age", patient=Patient(), settings=SETTINGS)
     nearest = min(swept.values, key=lambda value: value.n_different)
-    assert swept.verdict.yardstick.values == (nearest.name,)
+    assert swept.verdict.yardstick.value == nearest.name
     assert swept.verdict.says == "matters"

@@ -331,6 +331,33 @@ def test_nothing_is_looked_at_for_a_model_that_was_unloaded(
     assert titles(tuning) == [NONE]
 
 
+def test_what_was_said_of_a_table_holds_for_a_guard(
+    tuning: TuningDesk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = cohort(tmp_path / "people", EVERYBODY) / "cohort.csv"
+    text = table.read_text("utf-8-sig").replace("image", "photo", 1)
+    table.write_text(text.replace("severity", "state", 1), "utf-8")
+    tuning.open()
+    tuning.choose_guard(table)
+    assert "has no column 'image'" in tuning.guard_note
+    assert "can be said in Segment, Many images" in tuning.guard_note
+    answer = str(table), ""
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_, **__: answer)
+    section = tuning.desk.segmenting.tab.series
+    tuning.desk.click(section.table_button)
+    tuning.desk.wait_until_idle()
+    for name, meaning in (("photo", "image"), ("state", "severity")):
+        combo = section.plan.combos[name]
+        combo.activated.emit(combo.findData(meaning))
+        tuning.desk.wait_until_idle()
+    for source in (table, table.parent):
+        tuning.choose_guard(source)
+        guard = tuning.tuner.guard.guard
+        assert dict(guard.columns) == {"photo": "image", "state": "severity"}
+        assert tuning.guard_note.startswith(f"{len(EVERYBODY)} cases, never trained on")
+    assert titles(tuning).count("people") == 1
+
+
 def test_guards_that_are_called_alike_can_be_told_apart(
     tuning: TuningDesk, tmp_path: Path
 ) -> None:

@@ -11,14 +11,18 @@ from PIL import Image as Picture
 
 from napari_dmoe.imaging.spatial import ImageReadError
 from napari_dmoe.viewer.layers.label_meanings import stated_names
+from napari_dmoe.viewer.layers.labels_on import (
+    fits,
+    laid,
+    on_image,
+    seen_image,
+    why_not,
+)
 from napari_dmoe.viewer.layers.look import mask_look
 from napari_dmoe.viewer.layers.truth_layers import (
-    laid,
     read_truth,
     read_truth_file,
-    seen_image,
     truth_layer,
-    why_not,
 )
 
 SKIN = ("background", "lesion")
@@ -55,6 +59,15 @@ def test_labels_of_the_images_size_fit_where_they_lie_on_it(
     how: dict[str, object], fits: bool
 ) -> None:
     assert (why_not(labels(some(), **how), image(**MM)) == "") is fits
+
+
+def test_labels_that_state_no_place_are_the_same_for_truth_and_training() -> None:
+    drawn, photograph = labels(some()), image(**MM)
+    assert fits(photograph, drawn)
+    placed = on_image(photograph, drawn, 2)
+    np.testing.assert_array_equal(placed.data, some())
+    np.testing.assert_allclose(placed.affine, np.diag([0.5, 0.5, 1]))
+    assert not fits(photograph, labels(some((3, 4))))
 
 
 def test_another_size_is_told_in_words() -> None:

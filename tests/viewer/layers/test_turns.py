@@ -124,7 +124,7 @@ def test_what_ifs_of_every_sort_take_turns(desk: Desk, recorder: Recorder) -> No
     assert desk.what_if.tab.experts.change.badge.isHidden()  # its mask is replaced
     compare(desk)
     assert len(ours(desk)) == 4  # the other model's mask is there to be kept
-    assert ours(desk)[0] == "retina / difference"  # below the outlines
+    assert ours(desk)[0] == "retina / difference"  # below the outlines of both masks
     desk.click(section_of(desk).again_button)
     desk.settle()
     assert ours(desk)[-1] == "retina / sweep of severity"

@@ -7,11 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from dead_ones import dead_process
+from napari.layers import Labels
 from napari.utils.notifications import Notification
 from patients import SHAPE, Ward, pixels_of, seen, visible_patients
 from qtpy.QtWidgets import QFileDialog
 
 from napari_dmoe.imaging.disk.owners import machine
+from napari_dmoe.viewer.contributed import PLUGIN
 from napari_dmoe.viewer.rescue.aside import Aside, PaintedMask, digest
 from napari_dmoe.viewer.rescue.control import _NOT_HERE, RESTORED
 
@@ -61,9 +63,72 @@ def test_a_mask_whose_image_is_gone_lies_on_no_other(
     ward.desk.wait_until_idle()
     assert len(ward.viewer.layers) == n
     mask = ward.viewer.layers[-1]
+    assert "is hidden" in ward.desk.status
     assert not mask.visible
     assert ward.desk.session.showing.image_of(mask) is None
     assert len(visible_patients(ward.viewer)) == 1
+
+
+@pytest.fixture
+def mask_of_ann(ward: Ward, masks_on_disk: Path, plugins: None) -> Path:
+    """Return the file with the mask of ann, whose size all images have; see cle."""
+    ward.choose("ann")
+    ward.desk.segmenting.tab.result.save_requested.emit()
+    ward.desk.wait_until_idle()
+    ward.choose("cle")
+    return masks_on_disk
+
+
+def open_by_napari(ward: Ward, path: Path, name: str) -> Labels:
+    record = path.with_name("ann.labels.json")
+    record.rename(record.with_name(f"{name}.labels.json"))
+    ward.viewer.open(path.rename(path.with_name(f"{name}.labels.tif")), plugin=PLUGIN)
+    mask = ward.viewer.layers[-1]
+    assert isinstance(mask, Labels)
+    return mask
+
+
+def wait_for_comparing(ward: Ward) -> None:
+    ward.desk.settle()  # which begins it
+    ward.desk.wait_until_idle()
+
+
+def masks_of(ward: Ward, name: str) -> list[Labels | None]:
+    return [each.mask() for each in ward.desk.session.results_of(ward.image(name))]
+
+
+@pytest.mark.parametrize("name", ["ann", "another"])
+def test_a_mask_that_napari_opens_is_seen_on_its_own_image(
+    ward: Ward, mask_of_ann: Path, name: str
+) -> None:
+    mask = open_by_napari(ward, mask_of_ann, name)
+    assert len(visible_patients(ward.viewer)) == 1
+    wait_for_comparing(ward)
+    assert ward.desk.session.image is ward.image("ann")
+    assert seen(ward.viewer) == ["ann", mask.name]
+    assert mask in masks_of(ward, "ann")
+    ward.choose("ben")
+    assert seen(ward.viewer) == ["ben", "ben / mask"]
+
+
+@pytest.mark.parametrize("name", ["ann", "another"])
+def test_a_mask_that_napari_opens_lies_on_no_other_until_its_image_is_open(
+    ward: Ward, mask_of_ann: Path, name: str
+) -> None:
+    ward.viewer.layers.remove("ann")
+    ward.desk.wait_until_idle()
+    mask = open_by_napari(ward, mask_of_ann, name)
+    ward.see_nothing_but("cle")
+    wait_for_comparing(ward)
+    ward.see_nothing_but("cle")
+    assert "is not open" in ward.desk.status
+    ward.choose("ben")
+    ward.see_nothing_but("ben")
+    ward.viewer.add_image(pixels_of("ann"), name="x")
+    wait_for_comparing(ward)
+    assert mask in masks_of(ward, "x")
+    assert seen(ward.viewer) == ["x", mask.name]
+    assert [each for each in ward.seen_at_once if "x" not in each] == []
 
 
 def die(aside: Aside) -> Aside:

@@ -100,6 +100,30 @@ def by_removing_many(ward: Ward) -> str:
     return "ann"
 
 
+def by_deleting_a_layer(ward: Ward) -> str:
+    """Napari selects the neighbour of what is deleted: here it is ben's image."""
+    ward.choose("ann")
+    ward.viewer.layers.selection.active = ward.viewer.layers["ann / mask"]
+    assert ward.viewer.layers.index("ann / mask") == 1
+    ward.viewer.layers.move(1, 3)
+    ward.desk.settle()
+    assert patient_of(ward.viewer.layers[1]) == "ben"
+    ward.viewer.layers.remove_selected()
+    ward.desk.qtbot.waitUntil(
+        lambda: ward.viewer.layers.selection.active is ward.image("ann")
+    )
+    ward.desk.wait_until_idle()
+    return "ann"
+
+
+def by_deleting_an_image(ward: Ward) -> str:
+    ward.choose("ben")
+    ward.viewer.layers.selection.active = ward.image("ben")
+    ward.viewer.layers.remove_selected()
+    ward.desk.wait_until_idle()
+    return "ann"  # whose mask is the neighbour
+
+
 def by_segmenting(ward: Ward) -> str:
     ward.choose("ann")
     ward.desk.choose("severity", "glaucoma")
@@ -250,6 +274,8 @@ ROUTES: tuple[Route, ...] = (
     by_new_labels,
     by_removing,
     by_removing_many,
+    by_deleting_a_layer,
+    by_deleting_an_image,
     by_segmenting,
     by_a_late_run,
     by_a_late_sweep,

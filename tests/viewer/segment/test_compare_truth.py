@@ -12,6 +12,7 @@ from desk import Desk
 from napari.layers import Image, Labels, Vectors
 from qtpy.QtWidgets import QFileDialog
 
+from napari_dmoe.inference.masks.comparison import compare_masks
 from napari_dmoe.inference.masks.truth import MISSED, OTHER_CLASS, TOO_MUCH
 from napari_dmoe.inference.pictures.colours import (
     DIFFERENCE_COLOURS,
@@ -22,6 +23,7 @@ from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.viewer.engines import Surroundings
 from napari_dmoe.viewer.layers.look import mask_look
 from napari_dmoe.viewer.segment.compare.choices import numbers_in
+from napari_dmoe.viewer.segment.compare.rows import compared, comparison_rows
 from napari_dmoe.viewer.segment.compare.view import OTHER_FILE
 
 pytestmark = pytest.mark.gui
@@ -182,6 +184,18 @@ def test_it_begins_where_what_is_missed_was_seen_and_ends_with_the_first_looks(
     assert desk.is_filled(mask)
 
 
+def test_it_begins_where_a_map_of_the_routing_was_seen(desk: Desk) -> None:
+    labels, mask = labels_like(desk), desk.masks[0]
+    desk.dock.tabs.setCurrentWidget(desk.routing.tab)
+    desk.click(desk.routing.tab.shown_box)
+    desk.settle()
+    assert desk.is_outlined(mask)
+    compare_with(desk, "labels “drawn”")
+    desk.settle()
+    assert desk.is_outlined(mask)
+    assert desk.is_outlined(labels)
+
+
 def test_a_class_that_the_truth_lacks_is_no_difference(desk: Desk) -> None:
     mask = desk.masks[0]
     features = mask_look(("background", "cup"))["features"]
@@ -191,6 +205,18 @@ def test_a_class_that_the_truth_lacks_is_no_difference(desk: Desk) -> None:
     compare_with(desk, "labels “cup”")
     assert "They differ in 0 pixels" in said(desk)
     assert drawn_in(only_cup) == altered_colours(CLASSES)[2]
+
+
+def test_what_volumes_are_made_of_is_called_voxels() -> None:
+    first = np.zeros((2, 3, 4), np.uint8)
+    first[0, 0, :3] = 1
+    masks = (first, CLASSES[:2]), (np.zeros_like(first), CLASSES[:2])
+    found = compared(*masks, compare_masks(*masks, spacing=(1, 1, 1)))
+    colours = {"rim": (1, 2, 3)}, {"rim": (4, 5, 6)}
+    rows = comparison_rows(found, colours, "mm", what="voxels")
+    said = {row.name: row.value for row in rows}
+    assert said["  in the first"] == "3 voxels"
+    assert said["first only"] == "3 voxels"
 
 
 def test_classes_of_two_models_are_matched_by_name() -> None:

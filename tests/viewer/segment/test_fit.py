@@ -228,7 +228,7 @@ def test_the_axis_that_is_asked_about_is_that_of_channels(desk: Desk) -> None:
 
 
 def test_nothing_moves_for_what_an_image_leaves_to_be_chosen(desk: Desk) -> None:
-    desk.dock.resize(250, 620)
+    desk.dock.resize(300, 620)
     desk.dock.show()
     desk.qtbot.waitExposed(desk.dock)
     section, button = desk.segmenting.tab.image, desk.dock.footer.button
@@ -249,4 +249,4 @@ def test_nothing_moves_for_what_an_image_leaves_to_be_chosen(desk: Desk) -> None
     assert all(end < x for end, x in zip(ends, places[1:], strict=False))
     assert ends[-1] <= section.width()
     assert len(heights) == len(names) == 1
-    assert min(names) > 150  # of 250: the name of the image can be read
+    assert min(names) > 100  # of 300, beside Previous and Next: a name can be read

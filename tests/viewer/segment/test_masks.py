@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
+import dask.array
 import nibabel as nib
 import numpy as np
 import pytest
@@ -13,6 +15,8 @@ from napari.layers import Image, Labels
 from PIL import Image as Picture
 from qtpy.QtWidgets import QFileDialog
 
+from napari_dmoe.imaging import label_values
+from napari_dmoe.viewer.layers import found_masks
 from napari_dmoe.viewer.layers.undecided import is_undecided
 
 formats = pytest.mark.formats
@@ -166,7 +170,7 @@ def test_it_may_be_an_image_after_all(
     assert question(empty) == ""
 
 
-def test_it_may_be_the_truth(
+def test_it_may_be_what_is_really_there(
     empty: Desk, photographs: Callable[..., Path], masks: Callable[..., Path]
 ) -> None:
     drop(empty, photographs("X.jpg"), masks("drawing.png"))
@@ -256,6 +260,123 @@ def test_a_nifti_mask_of_a_volume_is_linked_to_it(empty: Desk, tmp_path: Path) -
     assert "“ct_labels” is taken as labels of “ct”" in taken(empty)
 
 
+def test_masks_of_images_that_are_not_open_are_no_other_images_by_one_click(
+    empty: Desk, photographs: Callable[..., Path], masks: Callable[..., Path]
+) -> None:
+    drop(empty, photographs("X.jpg"), masks("Y_mask.png"), masks("Z_mask.png"))
+    section = empty.segmenting.tab.found_masks
+    assert section.combo.currentText() == "no open image"
+    assert (section.labels_button.text(), section.truth_button.isHidden()) == (
+        "As labels",
+        True,
+    )
+    section.all_box.setChecked(True)
+    empty.click(section.labels_button)
+    empty.wait_until_idle()
+    assert isinstance(empty.viewer.layers["Y_mask"], Labels)
+    assert isinstance(empty.viewer.layers["Z_mask"], Labels)
+    owned = empty.session.showing.layers_of(empty.session.image)
+    assert owned == []
+    assert not empty.viewer.layers["Y_mask"].visible  # it is on nobody's image
+
+
+def test_an_image_is_chosen_anew_for_each_mask(
+    empty: Desk, photographs: Callable[..., Path], masks: Callable[..., Path]
+) -> None:
+    drop(empty, photographs("X.jpg"), masks("Y_mask.png"), masks("Z_mask.png"))
+    section = empty.segmenting.tab.found_masks
+    section.combo.setCurrentText("X")
+    empty.click(section.truth_button)
+    empty.wait_until_idle()
+    truth = empty.session.truths.of(empty.session.image)
+    assert truth.labels is empty.viewer.layers["Y_mask"]
+    assert taken(empty) == "“Y_mask” is taken as truth of “X”."
+    assert question(empty).startswith("“Z_mask”")
+    assert section.combo.currentText() == "no open image"
+
+
+def test_the_same_is_said_of_all_masks_that_fit_the_chosen_image(
+    empty: Desk, photographs: Callable[..., Path], masks: Callable[..., Path]
+) -> None:
+    other = photographs("Z.jpg", (36, 44), seed=2)
+    small = masks("small.png", DISC[:36, :44] * 255)
+    drop(empty, photographs("X.jpg"), other, masks("one.png"), masks("two.png"), small)
+    section = empty.segmenting.tab.found_masks
+    assert question(empty).startswith("“one” looks like a mask")
+    assert section.all_box.text() == "the same for all 3"
+    section.all_box.setChecked(True)
+    empty.click(section.truth_button)
+    empty.wait_until_idle()
+    layers, showing = empty.viewer.layers, empty.session.showing
+    assert {showing.image_of(layers[name]).name for name in ("one", "two")} == {"X"}
+    assert isinstance(layers["small"], Image)  # it cannot be the truth of X
+    assert question(empty).startswith("“small” looks like a mask of “Z”")
+
+
+def test_several_that_were_taken_are_undone_in_words_that_say_so(
+    empty: Desk, photographs: Callable[..., Path], masks: Callable[..., Path]
+) -> None:
+    drop(empty, photographs("X.jpg"), masks("X_mask.png"), masks("X_labels.png"))
+    section = empty.segmenting.tab.found_masks
+    assert taken(empty) == "“X_mask”, “X_labels” are taken as labels of “X”."
+    assert section.undo_button.text() == "Undo: they are images"
+    empty.click(section.undo_button)
+    empty.settle()
+    assert [image.name for image in empty.session.images()].count("X_mask") == 1
+    assert len(empty.session.images()) == 3
+
+
+def test_an_image_keeps_its_name_though_its_mask_came_first(
+    empty: Desk, photographs: Callable[..., Path], masks: Callable[..., Path]
+) -> None:
+    drop(empty, masks("masks/1.png"))
+    assert empty.viewer.layers["1"].visible
+    drop(empty, photographs("images/1.jpg"))
+    assert empty.session.image.name == "1"
+    assert [layer.name for layer in empty.viewer.layers] == ["1", "1 / labels"]
+
+
+def test_a_mask_whose_image_was_removed_is_seen_and_asked_about(
+    empty: Desk, photographs: Callable[..., Path], masks: Callable[..., Path]
+) -> None:
+    drop(empty, photographs("X.jpg"), masks("m.png"))
+    mask = empty.viewer.layers["m"]
+    assert not mask.visible
+    empty.viewer.layers.remove("X")
+    empty.settle()
+    assert "no open image has its 50 × 40 pixels" in question(empty)
+    assert mask.visible
+    empty.viewer.layers.remove("m")
+    empty.settle()
+    assert (question(empty), empty.status) == ("", "")
+
+
+@pytest.mark.parametrize("kind", ["lazy", "scales"])
+def test_a_mask_that_is_not_in_memory_or_has_scales_is_known_by_its_name(
+    empty: Desk, kind: str
+) -> None:
+    def made(samples: np.ndarray) -> dict[str, object]:
+        if kind == "lazy":
+            return {"data": dask.array.from_array(samples, chunks=20)}
+        return {"data": [samples, samples[::2, ::2]], "multiscale": True}
+
+    photograph = np.random.default_rng(1).integers(0, 256, SHAPE, np.uint8)
+    empty.viewer.add_image(name="X", **made(photograph))
+    empty.viewer.add_image(name="X_mask", **made(DISC * 255))
+    empty.viewer.add_image(name="Z_mask", **made(photograph[::-1]))  # it is none
+    empty.settle()
+    empty.wait_until_idle()
+    labels = empty.viewer.layers["X_mask"]
+    assert isinstance(labels, Labels)
+    assert np.array_equal(labels.data, DISC * 255)
+    assert empty.session.showing.image_of(labels).name == "X"
+    assert {image.name for image in empty.session.images()} == {"X", "Z_mask"}
+    empty.click(empty.segmenting.tab.found_masks.undo_button)
+    empty.settle()
+    assert empty.viewer.layers["X_mask"].multiscale == (kind == "scales")
+    assert len(empty.session.images()) == 3
+
+
 @pytest.fixture
 def reopen(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     def open_them(desk: Desk, *paths: Path) -> None:
@@ -282,6 +403,29 @@ def test_reopen_finds_the_images_of_several_masks_and_shows_one(
     assert empty.session.image.name == "X"
     assert (layers["X"].visible, layers["X_mask"].visible) == (True, True)
     assert (layers["Z"].visible, layers["Z_mask"].visible) == (False, False)
+
+
+def test_labels_are_counted_beside_the_window(
+    empty: Desk,
+    photographs: Callable[..., Path],
+    masks: Callable[..., Path],
+    reopen: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    threads: list[bool] = []
+
+    def counted(values: np.ndarray) -> dict[int, int]:
+        threads.append(threading.current_thread() is threading.main_thread())
+        return label_values.counted(values)
+
+    monkeypatch.setattr(found_masks, "counted", counted)
+    drop(empty, photographs("X.jpg"), masks("X_mask.png"))
+    assert isinstance(empty.viewer.layers["X_mask"], Labels)
+    n_dropped = len(threads)
+    reopen(empty, masks("X_seg.png"))
+    assert isinstance(empty.viewer.layers["X_seg"], Labels)
+    assert len(threads) > n_dropped > 0
+    assert not any(threads)  # a photograph's mask has 24 million pixels
 
 
 def test_reopen_says_which_image_a_mask_needs(
@@ -334,7 +478,7 @@ def test_a_table_in_reopen_is_handed_on(
     assert asked == [tmp_path / "segment.csv"]
 
 
-def test_a_dropped_result_is_one_of_the_image_of_its_name(
+def test_a_dropped_result_is_one_of_the_image_of_its_name_or_its_pixels(
     empty: Desk,
     photographs: Callable[..., Path],
     tmp_path: Path,
@@ -350,6 +494,7 @@ def test_a_dropped_result_is_one_of_the_image_of_its_name(
     empty.viewer.open(tmp_path / "X_mask.labels.tif", plugin="napari-dmoe")
     empty.viewer.open(tmp_path / "mine.labels.tif", plugin="napari-dmoe")
     empty.settle()
+    empty.wait_until_idle()  # until the pixels are compared
     names = [each.title for each in empty.session.results_of(empty.session.image)]
-    assert names == ["X / mask", "X_mask"]
+    assert names == ["X / mask", "X_mask", "mine"]
     assert isinstance(empty.viewer.layers["mine"], Labels)

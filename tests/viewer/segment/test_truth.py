@@ -386,6 +386,60 @@ def test_a_file_of_another_size_is_refused_in_words(
     assert desk.session.truths.of(desk.session.image) is None
 
 
+def test_a_file_that_is_chosen_again_is_not_opened_twice(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "eye maske ä.png"
+    Picture.fromarray(truth_of(desk.masks[0].data).astype(np.uint8)).save(path)
+    open_file(desk, path, monkeypatch)
+    choose(desk, NONE)
+    before = list(desk.viewer.layers)
+    open_file(desk, path, monkeypatch)
+    assert list(desk.viewer.layers) == before
+    truth = desk.session.truths.of(desk.session.image)
+    assert truth.labels is before[-1]
+    assert truth.path == path
+
+    # What was painted on since is no longer the file.
+    truth.labels.data_setitem((np.array([11]), np.array([8])), 1)
+    desk.settle()
+    open_file(desk, path, monkeypatch)
+    again = desk.session.truths.of(desk.session.image).labels
+    assert again is not truth.labels
+    assert again.data[11, 8] == 0
+
+
+def test_what_is_missed_is_also_marked_on_the_images_that_follow(desk: Desk) -> None:
+    first = desk.session.image
+    truth = add_truth(desk, truth_of(desk.masks[0].data))
+    choose(desk, "drawn")
+    view(desk).missed_box.click()
+    desk.settle()
+    second = desk.viewer.add_image(np.zeros(SHAPE, np.uint8), name="other")
+    desk.session.choose_image(second)
+    desk.choose("severity", "suspect")
+    desk.run()
+    desk.session.truths.set(second, add_truth(desk, np.array(truth.data)))
+    desk.settle()
+    marked = desk.session.groups.layer(second, Group.WHAT_IF, OWNER)
+    assert marked is not None
+    assert view(desk).missed_box.isChecked()
+    assert legend(desk)["missed"] == "4 pixels"
+
+    view(desk).missed_box.click()
+    desk.settle()
+    assert not marked.visible
+    assert not desk.session.groups.is_seen(first, Group.WHAT_IF, OWNER)
+    third = desk.viewer.add_image(np.zeros(SHAPE, np.uint8), name="third")
+    desk.session.choose_image(third)
+    desk.choose("severity", "suspect")
+    desk.run()
+    desk.session.truths.set(third, add_truth(desk, np.array(truth.data)))
+    desk.settle()
+    assert desk.session.groups.layer(third, Group.WHAT_IF) is None
+    assert desk.session.groups.layer(first, Group.WHAT_IF, OWNER) is not None
+
+
 def test_a_dialog_that_is_closed_leaves_the_choice(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:

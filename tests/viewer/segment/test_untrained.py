@@ -154,7 +154,7 @@ def test_of_many_layers_it_is_said_once_and_for_how_many(desk: Desk) -> None:
     desk.click(section.layers_button)
     desk.qtbot.waitUntil(lambda: desk.segmenting.layer_series._total == 0)
     said = section.found.summary.text()
-    assert said.startswith("3 layers: 3 segmented. 2 of 3 images: ")
+    assert said.startswith("3 layers. 2 of 3 images: ")
     assert said.count(SAID) == 1
     outcomes = {row["image"]: row["outcome"] for row in section.rows}
     assert [SAID in outcomes[name] for name in ("retina", "b", "c")] == [1, 1, 0]
@@ -179,6 +179,8 @@ def test_of_a_table_of_files_too(
     )
     section = desk.segmenting.tab.series
     desk.click(section.table_button)
+    desk.wait_until_idle()
+    desk.click(section.plan.start_button)
     desk.wait_until_idle()
     said = section.found.summary.text()
     assert said.count(SAID) == 1

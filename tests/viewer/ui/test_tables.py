@@ -236,3 +236,16 @@ def test_a_finding_is_copied_and_saved_whole_and_offers_nothing_without_one(
     assert found.exports.isHidden()
     assert found.badge.isHidden()
     assert found.text() == ""
+
+
+def test_of_many_columns_fewer_lines_are_measured(qtbot: QtBot) -> None:
+    """All columns of a long table are shown within one turn of the window."""
+    table = Table("many")
+    qtbot.addWidget(table)
+    names = [f"c{n}" for n in range(40)]
+    lines = [Line(dict.fromkeys(names, "x")) for _ in range(200)]
+    found = {}
+    for n in (2, 20, 40):
+        table.show_lines(lines, [Column(name, name) for name in names[:n]])
+        found[n] = table.horizontalHeader().resizeContentsPrecision()
+    assert found == {2: 100, 20: 50, 40: 30}

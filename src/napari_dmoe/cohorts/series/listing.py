@@ -26,7 +26,12 @@ from napari_dmoe.cohorts.tables.finding import (
     table_of,
 )
 from napari_dmoe.cohorts.tables.matching import AmbiguousNameError, FolderFiles
-from napari_dmoe.cohorts.tables.reading import names_told, numbered, unlisted_told
+from napari_dmoe.cohorts.tables.reading import (
+    TableRows,
+    names_told,
+    numbered,
+    unlisted_told,
+)
 from napari_dmoe.cohorts.tables.rows import BadRow, CohortRow, RowError
 from napari_dmoe.foreign import printable
 from napari_dmoe.imaging.files import (
@@ -203,6 +208,16 @@ def _of_table(
     with_unlisted: bool,
 ) -> Listing:
     read = read_found(found, drivers=drivers, columns=columns, needs_labels=False)
+    return entries_read(read, drivers, with_unlisted=with_unlisted)
+
+
+def entries_read(
+    read: TableRows, drivers: Collection[str] | None = None, *, with_unlisted: bool
+) -> Listing:
+    """List the images of a table that was read, as :func:`entries_of` does.
+
+    `drivers` are those that it was read for.
+    """
     rows, missing = read.rows, sorted(read.missing)
     is_told = len(missing) >= _MANY and len(missing) < len(rows)
     if is_told:

@@ -107,22 +107,20 @@ class Overview:
     """Why it is no table of images as it is; a column may have to be said."""
     files: FolderFiles | None = field(default=None, repr=False)
     """What its folder holds, so that it need not be looked through again."""
+    read: TableRows | None = field(default=None, repr=False)
+    """Its rows; None where it is refused."""
 
     @property
     def is_readable(self) -> bool:
         """Whether there is anything to segment."""
         return not self.refusal and self.n_images > 0
 
-    def meaning_of(self, column: str) -> str:
-        """Return what a column means, by its name in the table."""
-        return next(each.meaning for each in self.columns if each.name == column)
-
     def facts(self) -> dict[str, Any]:
         """Return all but patients' values, as JSON takes it."""
-        facts = asdict(replace(self, files=None, unlisted=()))
+        facts = asdict(replace(self, files=None, read=None, unlisted=()))
         for column in facts["columns"]:
             column.pop("unheard"), column.pop("examples")
-        facts.pop("files")
+        facts.pop("files"), facts.pop("read")
         unlisted = [path.name for path in self.unlisted]
         return facts | {"table": self.table.name, "unlisted": unlisted}
 
@@ -140,6 +138,7 @@ def overview_of(
     columns: Mapping[str, str] | None = None,
     subject: str | None = None,
     earlier: Overview | None = None,
+    found: Found | None = None,
 ) -> Overview:
     """Tell what a table would be read as; nothing is written, and no image is read.
 
@@ -155,6 +154,8 @@ def overview_of(
     earlier : Overview, optional
         Of the same table, before something was said of its columns: its folder is not
         looked through again.
+    found : Found, optional
+        Which table a folder has, where that is known already.
 
     Raises
     ------
@@ -165,7 +166,7 @@ def overview_of(
     names = None if drivers is None else [each.name for each in drivers]
     files = earlier.files if earlier is not None else None
     if earlier is None:
-        found = table_at(source)
+        found = found or table_at(source)
     else:
         is_chosen = earlier.table.name != TABLE and Path(source).is_dir()
         found = Found(earlier.table, files=files, is_chosen=is_chosen)
@@ -207,6 +208,7 @@ def _overview(read: TableRows, drivers: Sequence[CardAttribute] | None) -> Overv
         problems=tuple(told_once(wrong)),
         notices=read.notices,
         files=read.files,
+        read=read,
     )
 
 

@@ -122,12 +122,15 @@ def confusion(
     counts = np.zeros((n_classes + 1) * n_classes, np.int64)
     for ours, theirs in _parts(labels, truth):
         said = says(theirs, n_classes)
-        of_truth = theirs[said].astype(np.int64)
-        if of_truth.size and int(of_truth.max()) >= n_classes:
+        if not said.all():
+            ours, theirs = ours[said], theirs[said]
+        if theirs.size and int(theirs.max()) >= n_classes:
             found = set(np.unique(np.asarray(truth)).tolist()) - {NOT_ANNOTATED}
             raise ValueError(f"the truth's {not_classes(found, n_classes)}")
-        of_mask = ours[said].astype(np.int64)
-        of_mask[(of_mask < 0) | (of_mask > n_classes)] = n_classes
+        of_truth = theirs.ravel().astype(np.int64)
+        of_mask = ours.ravel().astype(np.int64)
+        if of_mask.size and not 0 <= of_mask.min() <= of_mask.max() <= n_classes:
+            of_mask[(of_mask < 0) | (of_mask > n_classes)] = n_classes
         counts += np.bincount(of_mask * n_classes + of_truth, minlength=counts.size)
     return counts.reshape(n_classes + 1, n_classes)
 

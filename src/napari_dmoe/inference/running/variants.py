@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
+from napari_dmoe.imaging.frames import Frames
 from napari_dmoe.imaging.memory import refuse_beyond_memory
 from napari_dmoe.imaging.spatial import SpatialImage
 from napari_dmoe.imaging.volumes import VolumePreprocessing
@@ -17,7 +18,7 @@ from napari_dmoe.inference.results.segmentation import Segmentation
 from napari_dmoe.inference.running.devices import REMEDY, memory_told
 from napari_dmoe.inference.running.drivers import Category, RouterChoice
 from napari_dmoe.inference.running.forward import Answers, Forward
-from napari_dmoe.inference.running.planes import PlaneRun
+from napari_dmoe.inference.running.planes import PLANE_AXES, PlaneRun
 from napari_dmoe.inference.running.settings import InferenceSettings
 from napari_dmoe.inference.running.shares import (
     PREPARING,
@@ -27,7 +28,7 @@ from napari_dmoe.inference.running.shares import (
 )
 from napari_dmoe.inference.running.threads import on_threads, threads_for
 from napari_dmoe.inference.running.volumes import VolumeRun
-from napari_dmoe.inference.running.waiting import why_slow
+from napari_dmoe.inference.running.waiting import with_reason
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.models.footprint import pass_seconds
 from napari_dmoe.models.gating import ExpertControl
@@ -84,7 +85,7 @@ def segment_variants(
         kernels may decide the last bits: labels then differ in near ties only.
     """
     words = words or (numbered("run", len(choices)) if len(choices) > 1 else _nothing)
-    n_threads = _n_threads(loaded, choices, settings)
+    n_threads = _n_threads(loaded, image, choices, settings)
     if loaded.card.dims == 3:
         for number, choice in enumerate(choices):
             part = part_of(progress, number, len(choices), words(number, number))
@@ -116,7 +117,10 @@ def _nothing(first: int, last: int) -> str:
 
 
 def _n_threads(
-    loaded: LoadedModel, choices: Sequence[RouterChoice], settings: InferenceSettings
+    loaded: LoadedModel,
+    image: SpatialImage,
+    choices: Sequence[RouterChoice],
+    settings: InferenceSettings,
 ) -> int:
     """Return on how many threads to run, by the work of one pass and what is free."""
     how = loaded.preprocessing
@@ -124,6 +128,8 @@ def _n_threads(
     n_parameters = sum(each.numel() for each in loaded.module.parameters())
     n_samples = settings.samples if settings.noise else 1
     rows = n_samples * sum(len(choice.categories) for choice in choices)
+    if loaded.card.dims == 2:  # planes of a stack ride in the same batches
+        rows *= len(Frames(image, PLANE_AXES))
     seconds = pass_seconds(loaded.config, n_parameters, patch)
     return threads_for(seconds * min(rows, settings.batch))
 
@@ -159,8 +165,7 @@ def _run_together(
         whose = [first_run + owners[row] for row in under_way]
         which = words(min(whose), max(whose))
         planes = f"image {first + 1} of {n}" if n > 1 else ""
-        at_work = ", ".join(filter(None, (which, planes))) or ONE
-        return ", ".join(filter(None, (at_work, why_slow())))
+        return with_reason(", ".join(filter(None, (which, planes))) or ONE)
 
     while begin < n:
         chunk = range(begin, min(begin + forward.inputs_at_once, n))

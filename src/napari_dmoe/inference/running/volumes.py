@@ -41,7 +41,7 @@ from napari_dmoe.inference.running.shares import (
     beats_of_preparing,
     shares_of_volume,
 )
-from napari_dmoe.inference.running.waiting import computing, preparing, why_slow
+from napari_dmoe.inference.running.waiting import computing, preparing, with_reason
 from napari_dmoe.inference.running.windows import (
     GateSum,
     WeightedSum,
@@ -216,8 +216,7 @@ class VolumeRun:
         of = n * len(self.volumes)
         at = min(before + done + 1, of)
         message = f"window {at} of {of}" if of > 1 else "segmenting"
-        message = ", ".join(filter(None, (message, why_slow())))
-        progress(Progress(done * rows + n_rows, n * rows, message))
+        progress(Progress(done * rows + n_rows, n * rows, with_reason(message)))
 
     @property
     def _is_plain(self) -> bool:

@@ -28,10 +28,7 @@ class Waiting:
         """What is to be said of a run that took far longer than it should have."""
         if self.waited < max(_LEAST_WAIT_S, FAR_SLOWER * self.computed):
             return ""
-        return (
-            f"the processor was busy with other work: {self.computed:.1f} s of "
-            f"computing, {self.waited:.1f} s of waiting"
-        )
+        return f"{self.waited:.1f} s went by waiting for a busy processor"
 
     @contextmanager
     def noted(self) -> Iterator[None]:
@@ -82,7 +79,8 @@ def preparing(pixels: object) -> AbstractContextManager[None]:
     return computing() if type(pixels) is np.ndarray else nullcontext()
 
 
-def why_slow() -> str:
-    """Say why the run that is watched in this thread is slow; nothing if it is not."""
+def with_reason(message: str) -> str:
+    """Return what a run is at; of a slow one that is watched here, also why it is."""
     waiting = _WAITING.get()
-    return "the processor is busy" if waiting is not None and waiting.words else ""
+    is_slow = waiting is not None and waiting.words
+    return f"{message}, the processor is busy" if is_slow else message

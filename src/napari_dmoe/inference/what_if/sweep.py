@@ -31,7 +31,6 @@ from napari_dmoe.inference.what_if.sweep_result import (
 )
 from napari_dmoe.inference.what_if.verdict import Verdict, Yardstick, judge
 from napari_dmoe.inference.what_if.yardstick import (
-    Rerun,
     moved_masks,
     n_moves,
     yardstick_of,
@@ -39,17 +38,7 @@ from napari_dmoe.inference.what_if.yardstick import (
 from napari_dmoe.models.card import CardAttribute
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.patient import Patient
-from napari_dmoe.progress import (
-    Progress,
-    ProgressHook,
-    Words,
-    numbered,
-    part_of,
-    silent,
-)
-
-MOST_MORE = 2
-"""Values that are run on moved pictures beside the first, where it is in doubt."""
+from napari_dmoe.progress import ProgressHook, Words, numbered, part_of, silent
 
 
 def sweep(
@@ -106,8 +95,7 @@ def sweep(
 
     What the verdict is held against takes further runs, on the picture moved by one
     pixel (three for one plane, in one batch, else one), for that value or, where it is
-    unknown, the one whose mask is nearest to what all are compared with. Where that is
-    not enough to be sure that it matters, the two values that are farthest apart, too.
+    unknown, the one whose mask is nearest to what all are compared with.
 
     Examples
     --------
@@ -129,7 +117,7 @@ def sweep(
     votes = Votes(loaded.config.n_classes)
     results: list[Segmentation] = []
     hook, n_values = progress or silent, len(plan.places)
-    n_runs = n_values + (1 + MOST_MORE) * n_moves(loaded, image)
+    n_runs = n_values + n_moves(loaded, image)
     part = part_of(hook, 0, n_runs, width=n_values)
     for result in segment_variants(
         loaded, image, choices, settings, part, swept=plan.names, words=plan.words()
@@ -138,7 +126,17 @@ def sweep(
             votes.add(result.labels)
         results.append(result)
     reference, values = _compared(plan, results, votes, image)
-    verdict = _judged(plan, choices, reference, values, image, hook)
+    place = _place_of_yardstick(reference, values)
+    part = part_of(hook, n_values, n_runs, width=n_runs - n_values)
+    chosen = results[place]
+    moved = moved_masks(
+        loaded, image, choices[place], settings, like=chosen, progress=part
+    )
+    trained = [value.labels for value in values if not value.untrained]
+    yardstick = yardstick_of(
+        values[place].name, chosen, moved, trained or [chosen.labels]
+    )
+    verdict = _judged(plan, values, yardstick)
     return _assembled(plan, reference, values, votes, verdict, image)
 
 
@@ -254,39 +252,6 @@ def _place_of_yardstick(reference: Reference, values: tuple[SweptValue, ...]) ->
 
 
 def _judged(
-    plan: _Plan,
-    choices: Sequence[RouterChoice],
-    reference: Reference,
-    values: tuple[SweptValue, ...],
-    image: SpatialImage,
-    hook: ProgressHook,
-) -> Verdict:
-    """Run values again on moved pictures, until what they say is no longer in doubt."""
-    names, width = [value.name for value in values], n_moves(plan.loaded, image)
-    n_runs = len(values) + (1 + MOST_MORE) * width
-    doubtful: tuple[str, ...] = (names[_place_of_yardstick(reference, values)],)
-    reruns: list[Rerun] = []
-    while doubtful and len(reruns) <= MOST_MORE:
-        place = names.index(doubtful[0])
-        begin = len(values) + len(reruns) * width
-        moved = moved_masks(
-            plan.loaded,
-            image,
-            choices[place],
-            plan.settings,
-            like=values[place].result,
-            progress=part_of(hook, begin, n_runs, width=width),
-        )
-        reruns.append(Rerun(names[place], values[place].result, moved))
-        trained = [value.labels for value in values if not value.untrained]
-        yardstick = yardstick_of(reruns, trained or [values[place].labels])
-        verdict = _verdict(plan, values, yardstick)
-        doubtful = verdict.doubtful
-    hook(Progress(n_runs, n_runs, "done"))
-    return verdict
-
-
-def _verdict(
     plan: _Plan, values: tuple[SweptValue, ...], yardstick: Yardstick
 ) -> Verdict:
     return judge(

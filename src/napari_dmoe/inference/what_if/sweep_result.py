@@ -125,7 +125,7 @@ class SweepRecord(BaseModel, frozen=True, extra="forbid"):
     """The same in a word; see :data:`napari_dmoe.inference.what_if.verdict.Says`."""
     structures: tuple[StructureRecord, ...] = ()
     yardstick_of: str = ""
-    """The values that were run on moved pictures, with ``"; "`` between them."""
+    """The value that was run on the moved picture."""
     reruns: int = 0
     pixel: tuple[float, ...] = ()
     """How far a shift by one pixel moves along each axis, in pixels of the image."""
@@ -321,7 +321,7 @@ class Sweep:
             verdict=self.headline,
             says=verdict.says,
             structures=tuple(structures),
-            yardstick_of="; ".join(yardstick.values),
+            yardstick_of=yardstick.value,
             reruns=yardstick.n_reruns,
             pixel=yardstick.pixel,
             values={value.name: value.provenance for value in self.values},

@@ -28,9 +28,6 @@ CLEARLY = 2.0
 as runs on a moved picture do, once more and once less; a border that moves by two
 pixels has left its pixel."""
 
-SURE = 1.5 * CLEARLY
-"""From so many times the yardstick on, no further run is needed to be sure."""
-
 _AT_ONCE = 1 << 20  # pixels whose overlaps are counted together, exactly in float32
 
 
@@ -41,26 +38,19 @@ class Yardstick:
     shift: tuple[float, ...]
     """When the largest mask is moved by one pixel; NaN for a class that is absent."""
     rerun: tuple[float, ...]
-    """When the model is run on the picture moved by one pixel, with noise on its gates:
-    the most of any value that was; empty where none was."""
+    """When the model is run on the picture moved by one pixel, with noise on its gates;
+    empty where it was not."""
     pixel: tuple[float, ...]
     """How far a pixel moves along each axis, in pixels of the image: at least 1, more
     where the network sees the image smaller."""
-    values: tuple[str, ...]
-    """The values that were run again."""
+    value: str
+    """The value that was run again."""
     n_reruns: int
     """Pictures that were moved and run."""
 
-    def of(self, place: int, *, of_border: bool = True) -> float:
-        """Return the larger of both for a class, by its place; NaN for none.
-
-        A shift makes no structure where there was none: where one of two masks has
-        none of it, only what the model makes counts (`of_border` is False).
-        """
-        both = (
-            (self.shift, self.rerun) if of_border or not self.rerun else (self.rerun,)
-        )
-        found = [each[place] for each in both if each]
+    def of(self, place: int) -> float:
+        """Return the larger of both for a class, by its place; NaN for none."""
+        found = [each[place] for each in (self.shift, self.rerun) if each]
         return max((each for each in found if not math.isnan(each)), default=math.nan)
 
 
@@ -103,11 +93,6 @@ class StructureChange:
         return "unsure" if self.is_unsure and self.share else said(self.times)
 
     @property
-    def is_presence(self) -> bool:
-        """Whether one of the two values finds none of it."""
-        return bool(set(self.between) & set(self.absent))
-
-    @property
     def is_unsure(self) -> bool:
         """Whether not even a change of all of it would matter by the yardstick."""
         return self.yardstick * CLEARLY > 1
@@ -145,21 +130,6 @@ class Verdict:
         if len(self.values) < 2:
             return "untold"
         return "absent" if self.lead is None else self.lead.says
-
-    @property
-    def doubtful(self) -> tuple[str, ...]:
-        """Values that are to be run again before it can be said that it matters.
-
-        What two values differ by is held against what each of them wavers by; one was
-        run, and where it is far more than that, the other would hardly change it.
-        Whether a structure is found at all is not believed of one run.
-        """
-        lead = self.lead
-        if lead is None or self.says != "matters":
-            return ()
-        if lead.times >= SURE and not lead.is_presence:
-            return ()
-        return tuple(v for v in lead.between if v not in self.yardstick.values)
 
     def is_small(self, n_pixels: int, names: Sequence[str]) -> bool:
         """Say whether a region of these classes is smaller than what a yardstick makes.
@@ -215,7 +185,6 @@ def judge(
         share = float(shares[place][one, two]) if kept else math.nan
         own = [dice_own[i][place] for i in kept]
         absent = [names[kept[i]] for i, n in enumerate(sizes[place]) if not n]
-        is_presence = bool(kept) and not sizes[place][[one, two]].all()
         changes.append(
             StructureChange(
                 name=name,
@@ -223,7 +192,7 @@ def judge(
                 between=(names[kept[one]], names[kept[two]]) if kept else ("", ""),
                 dice=2 * (1 - share) / (2 - share),
                 dice_own=min((d for d in own if not math.isnan(d)), default=math.nan),
-                yardstick=yardstick.of(place, of_border=not is_presence),
+                yardstick=yardstick.of(place),
                 n_pixels=int(sizes[place].max(initial=0)),
                 absent=tuple(absent) if len(absent) < len(kept) else (),
                 by_attribute=_alone(shares[place], kept, shape),

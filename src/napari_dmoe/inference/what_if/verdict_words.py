@@ -33,8 +33,7 @@ def headline(verdict: Verdict, titles: Sequence[str], pixel: str) -> str:
     if verdict.says == "none":
         values = "values" if len(titles) == 1 else "pairs"
         return f"All {n} {values} of {what} give the same mask: it does not matter."
-    moved = "a shift of the image" if _is_of_runs(verdict, lead) else "a shift"
-    by = f"{moved} by one {pixel}"
+    by = f"a shift by one {pixel}"
     if verdict.says == "unsure":
         share = percent(lead.yardstick)
         text = f"Whether {what} {_matter_of(titles)} cannot be told here: {by} alone "
@@ -159,11 +158,6 @@ def _word(ratio: float) -> str:
     }.get(said(ratio), "which matters")
 
 
-def _is_of_runs(verdict: Verdict, lead: StructureChange) -> bool:
-    """Say whether a class was held against runs alone, not against a moved border."""
-    return lead.is_presence and bool(verdict.yardstick.rerun)
-
-
 def _yardstick(verdict: Verdict, lead: StructureChange, pixel: str) -> str:
     """Say what the change was held against."""
     found = verdict.yardstick
@@ -171,13 +165,9 @@ def _yardstick(verdict: Verdict, lead: StructureChange, pixel: str) -> str:
     shift = found.shift[place]
     if math.isnan(shift):
         return ""
-    if _is_of_runs(verdict, lead):
-        rerun = percent(found.rerun[place])
-        text = f"A run on the image shifted by one {pixel} changes {rerun} of it"
-    else:
-        text = f"A shift by one {pixel} changes {percent(shift)} of the {lead.name}"
-        if found.rerun:
-            text += f", a run on the shifted image {percent(found.rerun[place])}"
+    text = f"A shift by one {pixel} changes {percent(shift)} of the {lead.name}"
+    if found.rerun:
+        text += f", a run on the shifted image {percent(found.rerun[place])}"
     coarse = max(found.pixel)
     if coarse >= 1.05:
         text += f" (one {pixel} of the model is {coarse:.2g} of the image)"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -32,21 +32,6 @@ from napari_dmoe.progress import Progress, ProgressHook
 _AXIS = "moved"
 _MOVES = ((0, 1), (1, 0), (1, 1))
 """Of a single plane, in its pixels: with where it was, all corners of a pixel."""
-
-
-@dataclass(frozen=True)
-class Rerun:
-    """A value's mask, and its masks on pictures that moved by one pixel."""
-
-    name: str
-    result: Segmentation
-    moved: Sequence[NDArray[np.uint8]]
-    """(*S) uint8 arrays, as :func:`moved_masks` has them."""
-
-    @property
-    def masks(self) -> list[NDArray[np.uint8]]:
-        """All of them."""
-        return [self.result.labels, *self.moved]
 
 
 def n_moves(loaded: LoadedModel, image: SpatialImage) -> int:
@@ -129,44 +114,43 @@ def _moved(
 
 
 def yardstick_of(
-    reruns: Sequence[Rerun], masks: Sequence[NDArray[np.uint8]]
+    name: str,
+    result: Segmentation,
+    moved: Sequence[NDArray[np.uint8]],
+    masks: Sequence[NDArray[np.uint8]],
 ) -> Yardstick:
     """Return what of each class changes without any reason.
 
     Parameters
     ----------
-    reruns : sequence of Rerun
-        Values that were run on moved pictures; one at least.
+    name : str
+        The value that was run on moved pictures.
+    result : Segmentation
+        Its result.
+    moved : sequence of (*S) uint8 array
+        Its masks on pictures that moved by one pixel, as :func:`moved_masks` has them.
     masks : sequence of (*S) uint8 array
         The masks of all values that count.
 
     Notes
     -----
-    All are shares of the largest mask of a class, as what changes between a small mask
+    Both are shares of the largest mask of a class, as what changes between a small mask
     and a large one is mostly the large one's. Of as many moved masks as there are
-    values, the two that are farthest apart count, on average over all choices of them;
-    of several values, the one that wavers most.
+    values, the two that are farthest apart count, on average over all choices of them.
     """
-    result = reruns[0].result
+    n_classes = len(result.classes)
     pixel = pixel_of(result)
     steps = [p / abs(own) for p, own in zip(pixel, result.grid.step, strict=True)]
-    found = [pair_shares(each.masks, len(result.classes)) for each in reruns]
+    shares, sizes = pair_shares([result.labels, *moved], n_classes)
     shift, rerun = [], []
-    for place in range(len(result.classes) - 1):
+    for place in range(n_classes - 1):
         counts = [int(np.count_nonzero(mask == place + 1)) for mask in masks]
         most = int(np.argmax(counts))
         largest = result.by_frame(masks[most]) == place + 1
         shift.append(shift_share(largest, steps))
-        rerun.append(
-            max(
-                farthest_of(np.nan_to_num(shares[place], nan=0.0), len(masks))
-                * min(1.0, int(sizes[place].max()) / max(counts[most], 1))
-                for shares, sizes in found
-            )
-        )
-    names = tuple(each.name for each in reruns)
-    n_moved = sum(len(each.moved) for each in reruns)
-    return Yardstick(tuple(shift), tuple(rerun), pixel, names, n_moved)
+        apart = farthest_of(np.nan_to_num(shares[place], nan=0.0), len(masks))
+        rerun.append(apart * min(1.0, int(sizes[place].max()) / max(counts[most], 1)))
+    return Yardstick(tuple(shift), tuple(rerun), pixel, name, len(moved))
 
 
 def pixel_of(result: Segmentation) -> tuple[float, ...]:

@@ -105,12 +105,14 @@ class GuardControl(Control):
         self._look()
 
     def choose_cohort(self, path: str) -> None:
-        """Let a cohort be the guard."""
+        """Let a cohort be the guard, read as its columns were said to be meant."""
         from napari_dmoe.training.guarding.guard import Guard
 
-        guard = Guard(kind="cohort", name=path)
+        columns = self._session.series.columns_of(path)
+        guard = Guard(kind="cohort", name=path, columns=columns)
         if guard not in self._cohorts:
-            self._cohorts.append(guard)
+            others = [each for each in self._cohorts if each.name != path]
+            self._cohorts = [*others, guard]
         self._choose(guard)
 
     def _choose(self, guard: Guard) -> None:

@@ -25,12 +25,17 @@ the bundled fundus model after a tuning on one case."""
 _ONLY = "So the verdict can only be “not checked” or “worse”."
 _MOST_GROUPS, _MOST_NOTICES = 6, 4
 _WHOSE = "the guard: "
+_COLUMNS = (
+    "What its columns mean can be said in Segment, Many images, Table…; then choose it "
+    "here again."
+)
 
 
 def unusable(why: object) -> str:
     """Say that a guard cannot be used, and why."""
     told = in_dock(str(why)).removeprefix(_WHOSE).rstrip(".")
-    return f"The guard cannot be used: {told}."
+    helps = f" {_COLUMNS}" if "column" in told else ""
+    return f"The guard cannot be used: {told}.{helps}"
 
 
 def looking(so_far: SoFar) -> str:

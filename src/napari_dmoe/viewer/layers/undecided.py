@@ -6,17 +6,26 @@ it is no image to be segmented. Knows no Qt.
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
 from napari.components import ViewerModel
 from napari.layers import Image, Labels, Layer
+from numpy.typing import NDArray
 
 from napari_dmoe.imaging.files import image_stem, without_suffix
-from napari_dmoe.imaging.mask_likeness import Picture, Values, values_of
+from napari_dmoe.imaging.mask_likeness import (
+    Picture,
+    Values,
+    is_folder_of_masks,
+    mask_base,
+    values_of,
+)
 from napari_dmoe.inference.results.provenance import METADATA_KEY
 from napari_dmoe.viewer.layers.leaving import stays
 from napari_dmoe.viewer.layers.placement import plain, samples_of
@@ -29,6 +38,9 @@ IMAGE, LABELS, ASK = "image", "labels", "ask"
 
 NUMBERED = re.compile(r" \[\d+\]$")
 """How napari tells layers of one name apart."""
+
+_MOST_UNREAD = 2**26
+"""Samples of a layer that is not in memory, to be read for labels at all."""
 
 _PICTURES: WeakKeyDictionary[Layer, Picture] = WeakKeyDictionary()
 
@@ -46,7 +58,32 @@ def is_undecided(layer: Layer | None) -> bool:
 def _may_be_asked(layer: Image) -> bool:
     """Say whether a layer's samples are at hand, and nobody said what they are."""
     is_ours = METADATA_KEY in layer.metadata or layer.source.sample is not None
-    return not (is_ours or layer.multiscale) and isinstance(layer.data, np.ndarray)
+    return not is_ours and _may_look_at(layer)
+
+
+def _may_look_at(layer: Layer) -> bool:
+    """Say whether a layer's samples are at hand, or few and called like a mask.
+
+    What is read only when it is shown can take long; of that a name must say first
+    that it may be a mask.
+    """
+    samples = samples_of(layer)
+    if isinstance(samples, np.ndarray):
+        return True
+    path, name = path_of(layer), without_suffix(NUMBERED.sub("", str(layer.name)))
+    stem, folder = (name, "") if path is None else (stem_of(path), path.parent.name)
+    says = mask_base(stem) or mask_base(name) or is_folder_of_masks(folder)
+    return bool(says) and math.prod(samples.shape) <= _MOST_UNREAD
+
+
+def _plane(layer: Layer) -> NDArray[Any]:
+    """Return samples in memory: of what is not, the plane in the middle."""
+    samples = samples_of(layer)
+    if isinstance(samples, np.ndarray):
+        return samples
+    n_further = max(0, layer.ndim - 2)
+    middle = tuple(n // 2 for n in samples.shape[:n_further])
+    return np.asarray(samples[middle])
 
 
 def undecided_of(viewer: ViewerModel | None) -> list[Image]:
@@ -110,8 +147,8 @@ def seen(layer: Layer) -> Picture:
     samples = samples_of(layer)
     shape = tuple(map(int, samples.shape[: layer.ndim]))
     values = Values()
-    if isinstance(samples, np.ndarray) and isinstance(layer, Image) and samples.size:
-        values = values_of(samples, is_colour=bool(layer.rgb))
+    if isinstance(layer, Image) and samples.size and _may_look_at(layer):
+        values = values_of(_plane(layer), is_colour=bool(layer.rgb))
     if path is None:
         return Picture(name, shape, values)
     return Picture(stem_of(path), shape, values, folder=path.parent.name, also=name)

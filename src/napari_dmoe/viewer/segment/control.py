@@ -14,6 +14,7 @@ from napari_dmoe.viewer.segment.many.files import FileSeries
 from napari_dmoe.viewer.segment.many.layers import LayerSeries
 from napari_dmoe.viewer.segment.many.reopen import Reopening
 from napari_dmoe.viewer.segment.many.results import SeriesResults
+from napari_dmoe.viewer.segment.masks.dropped import DroppedResults
 from napari_dmoe.viewer.segment.masks.found import FoundMasks
 from napari_dmoe.viewer.segment.masks.meanings import LabelMeanings
 from napari_dmoe.viewer.segment.masks.reopened import ReopenedMasks
@@ -74,6 +75,7 @@ class SegmentControl(TabControl):
         self.found_masks = FoundMasks(bench, tab.found_masks)
         self.label_meanings = LabelMeanings(bench, tab.label_meanings)
         reopened = ReopenedMasks(bench, tab.result, self.found_masks)
+        self.dropped_results = DroppedResults(bench, tab.result)
         self.files = ResultFiles(bench, tab.result, reopened, self.truth.read)
         self.correcting = Correcting(bench, tab.result, self.browse.visits)
         self.files.save_in_place = self.correcting.save

@@ -30,12 +30,13 @@ def title_of(name: str, surroundings: Surroundings) -> str:
 
 def titles_of(names: Sequence[str], surroundings: Surroundings) -> list[str]:
     """Return what a person calls several models: files of one name by their folder."""
-    titles = [title_of(name, surroundings) for name in names]
+    called = {name: title_of(name, surroundings) for name in names}
+    titles = list(called.values())  # a model that is named twice is one
     return [
         f"{title} ({Path(name).parent.name or Path(name).parent})"
         if is_path(name) and titles.count(title) > 1
         else title
-        for name, title in zip(names, titles, strict=True)
+        for name, title in ((name, called[name]) for name in names)
     ]
 
 

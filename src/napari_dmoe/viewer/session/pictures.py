@@ -71,14 +71,19 @@ class Picture:
     @property
     def score(self) -> float:
         """The mean Dice over the regions of its row; NaN where there is none."""
-        found = [_number(text) for name, text in self.row.items() if is_dice(name)]
-        known = [each for each in found if not math.isnan(each)]
-        return sum(known) / len(known) if known else math.nan
+        return dice_of(self.row)
 
     @property
     def is_implausible(self) -> bool:
         """Whether what was found is unlike what the model was trained on."""
         return self.row.get("headline", "").startswith(IMPLAUSIBLE)
+
+
+def dice_of(row: Mapping[str, str]) -> float:
+    """Return the mean Dice over the regions of a row; NaN where it tells none."""
+    found = [_number(text) for name, text in row.items() if is_dice(name)]
+    known = [each for each in found if not math.isnan(each)]
+    return sum(known) / len(known) if known else math.nan
 
 
 def is_dice(column: str) -> bool:

@@ -16,6 +16,9 @@ from napari_dmoe.viewer.session.pictures import Picture
 _MOST = 12
 """Series that stay; a folder can be reopened at any time."""
 
+_FIRST = "cohort.csv"
+"""The table that is read of a folder, whatever else there is in it."""
+
 
 @dataclass(eq=False)
 class Series:
@@ -48,12 +51,22 @@ class Shelf:
 
     def __init__(self) -> None:
         self._all: list[Series] = []
+        self._columns: dict[Path, Mapping[str, str]] = {}
         self.current: Series | None = None
 
     @property
     def all(self) -> tuple[Series, ...]:
         """All series, the latest first."""
         return tuple(self._all)
+
+    def columns_of(self, source: str | Path) -> Mapping[str, str]:
+        """Return what a person said that columns of a table or of a folder's mean."""
+        return self._columns.get(Path(source).absolute(), {})
+
+    def state_columns(self, stated: Mapping[str, str], *sources: Path) -> None:
+        """Keep it for whoever reads the same table later, such as a guard."""
+        folders = [each.parent for each in sources if each.name == _FIRST]
+        self._columns |= {each.absolute(): stated for each in (*sources, *folders)}
 
     def put(self, series: Series) -> None:
         """Look at a series; one of the same folder that was there before goes."""

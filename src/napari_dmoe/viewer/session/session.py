@@ -367,7 +367,7 @@ class Session:
         viewer = self.viewer
         active = None if viewer is None else plain(viewer.layers.selection.active)
         image = self.showing.image_of(active)
-        if image is None or self.showing.is_adding:
+        if image is None or self.showing.is_held(active):
             return
         if image is not self.image:
             self.choose_image(image)

@@ -8,7 +8,7 @@ frames it. Knows no Qt.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -18,6 +18,7 @@ from napari.layers import Image, Labels, Layer
 from psygnal import Signal
 
 from napari_dmoe.viewer.layers.camera import fit, go_back, place_in
+from napari_dmoe.viewer.layers.found_masks import may_be_of_another
 from napari_dmoe.viewer.layers.leaving import stays
 from napari_dmoe.viewer.layers.outline_line import is_line
 from napari_dmoe.viewer.layers.placement import plain
@@ -26,6 +27,8 @@ from napari_dmoe.viewer.layers.records import is_input, is_map
 from napari_dmoe.viewer.layers.stage import stage_of
 from napari_dmoe.viewer.session.belonging import image_for
 from napari_dmoe.viewer.session.images import inputs_of
+
+_IMAGE, _LAYER = "image", "layer"
 
 
 class Showing:
@@ -36,6 +39,8 @@ class Showing:
 
     changed = Signal()
     """Another image is shown, or none."""
+    deleted = Signal()
+    """A layer that was selected goes: who listens calls :meth:`settle` soon."""
 
     def __init__(self, viewer: ViewerModel) -> None:
         self._viewer, self._stage = weakref.ref(viewer), stage_of(viewer)
@@ -46,6 +51,10 @@ class Showing:
             WeakKeyDictionary()
         )
         self._is_to_frame = False
+        self._last_active: Callable[[], Layer | None] = lambda: None
+        self._deleted: set[str] = set()
+        """What was deleted since napari was last at rest: an image, or another."""
+        viewer.layers.events.removing.connect(self._on_removing)
         viewer.layers.events.inserted.connect(self._on_inserted)
         viewer.layers.selection.events.active.connect(self._on_active)
         # Behind napari, which must know by then along which axes there is anything.
@@ -92,6 +101,37 @@ class Showing:
     def is_adding(self) -> bool:
         """Whether what comes into the viewer now belongs to an image, as was said."""
         return self._stage.is_adding
+
+    def is_held(self, active: Layer | None) -> bool:
+        """Say whether a layer is selected, and its image is not to be shown for it.
+
+        It is so while layers are added, and where somebody deleted a layer: napari
+        selects its neighbour, which may be another image's. Only who deletes an image
+        comes to the one beside it.
+        """
+        if self.is_adding or not self._deleted:
+            return self.is_adding
+        owner = self.image_of(active)
+        return owner is None or (_IMAGE not in self._deleted and owner != self.image)
+
+    def settle(self) -> None:
+        """Leave the selection with the image that is shown, after a deletion."""
+        viewer, image = self._viewer(), self.image
+        self._deleted.clear()
+        if viewer is not None and image is not None:
+            self._select(viewer, image)
+
+    def _on_removing(self, event: Any) -> None:
+        viewer = self._viewer()
+        layer = None if viewer is None else plain(viewer.layers[event.index])
+        if viewer is None or layer is None:
+            return
+        # Its list has let go of the selection already, where there is a window.
+        if layer not in viewer.layers.selection and layer is not self._last_active():
+            return
+        if len(self.deleted):  # else nobody says when napari is at rest again
+            self._deleted.add(_IMAGE if is_input(layer) else _LAYER)
+            self.deleted.emit()
 
     def adding(self, image: Layer | None) -> AbstractContextManager[None]:
         """Let what is added meanwhile belong to an image; unseen where that one is."""
@@ -178,6 +218,8 @@ class Showing:
     def _on_active(self, event: Any = None) -> None:
         viewer = self._viewer()
         active = None if viewer is None else plain(viewer.layers.selection.active)
+        if active is not None:
+            self._last_active = weakref.ref(active)
         image = self._stage.image_of(active)
         if image is not None and active is not None and not is_line(active):
             self._selected[image] = weakref.ref(active)
@@ -199,6 +241,9 @@ class Showing:
         if stage.is_adding or stage.is_bound(layer) or is_map(layer):
             return
         if isinstance(layer, Labels):
+            if may_be_of_another(layer, self._images):
+                stage.own(None, layer)  # until it is known whose it is
+                return
             image = image_for(layer, self._images, self.image)
             if image is not None:
                 stage.own(image, layer)

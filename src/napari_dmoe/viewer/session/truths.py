@@ -17,11 +17,12 @@ from napari.components import ViewerModel
 from napari.layers import Image, Labels, Layer
 from psygnal import Signal
 
+from napari_dmoe.viewer.layers.labels_on import why_not
 from napari_dmoe.viewer.layers.leaving import stays
 from napari_dmoe.viewer.layers.placement import plain
 from napari_dmoe.viewer.layers.records import is_map
 from napari_dmoe.viewer.layers.samples import is_reference
-from napari_dmoe.viewer.layers.truth_layers import ClassMap, why_not
+from napari_dmoe.viewer.layers.truth_layers import ClassMap
 from napari_dmoe.viewer.session.results import MaskWatch
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from qtpy.QtCore import QPoint, QSize, Qt
+from qtpy.QtCore import QEvent, QPoint, QSize, Qt
 from qtpy.QtGui import QColor, QKeyEvent, QPaintEvent, QPixmap
 from qtpy.QtWidgets import (
     QApplication,
@@ -280,6 +280,25 @@ def column(widget: QWidget, *parts: QWidget, spacing: int = 4) -> QVBoxLayout:
     for part in parts:
         layout.addWidget(part)
     return layout
+
+
+def lay_out(*widgets: QWidget) -> None:
+    """Lay widgets out now, the inner ones first, and then all that is around them.
+
+    Qt lays out what is around in a turn of its own each, and on a busy machine what has
+    grown is seen squeezed into its old place until then.
+    """
+    around = [*widgets]
+    while (parent := around[-1].parentWidget()) is not None:
+        around.append(parent)
+        if isinstance(parent, QScrollArea):
+            break
+    for widget in around:
+        layout = widget.layout()
+        if layout is not None:
+            layout.activate()
+        if isinstance(widget, QScrollArea):
+            QApplication.sendEvent(widget, QEvent(QEvent.Type.LayoutRequest))
 
 
 class ScrollColumn(QScrollArea):

@@ -18,6 +18,19 @@ from napari_dmoe.viewer.ui.parts import swatch
 
 _LEAST = 0.0005  # what three decimals round to 0
 _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+_ROLES = frozenset(
+    map(
+        int,
+        (
+            Qt.ItemDataRole.DisplayRole,
+            Qt.ItemDataRole.ToolTipRole,
+            Qt.ItemDataRole.TextAlignmentRole,
+            Qt.ItemDataRole.FontRole,
+            Qt.ItemDataRole.ForegroundRole,
+            Qt.ItemDataRole.DecorationRole,
+        ),
+    )
+)
 _UNKNOWN = (0, -math.inf, "")
 Index: TypeAlias = QModelIndex | QPersistentModelIndex
 _Key: TypeAlias = tuple[int, float, str]
@@ -161,6 +174,8 @@ class TableModel(QAbstractTableModel):
 
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         """Return what a cell shows, or how."""
+        if role not in _ROLES:  # Qt asks for eight of each cell that it measures
+            return None
         line, of = self.lines[self._shown[index.row()]], self.columns[index.column()]
         value = line.cells.get(of.key, "")
         is_number = isinstance(value, int | float)

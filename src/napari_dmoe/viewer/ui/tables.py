@@ -27,6 +27,7 @@ _MOST_LINES = 9  # more than these are scrolled
 _GIVES_WAY = 0.4
 """Share of the first column that may be cut, rather than to scroll; hovering tells."""
 _MEASURED = 100  # lines that decide how wide a column is; more would take long
+_CELLS, _FEWEST = 1_000, 30  # of many columns fewer lines are measured
 _GAP = 6  # around a column's name, and between lines
 _ROUNDED = 2  # of pixels, so that no word is cut for want of a part of one
 _DASH_THAT_MAY_BREAK = "–\u200b"  # with a space of no width, for narrow docks
@@ -200,7 +201,10 @@ class Table(QTableView):
 
     def _share_width(self) -> None:
         """Give each column what it needs, and its share of what is left."""
-        widths = [self._needed(place) for place in range(self._lines.columnCount())]
+        n_columns = self._lines.columnCount()
+        n_measured = max(_FEWEST, min(_MEASURED, _CELLS // max(1, n_columns)))
+        self.horizontalHeader().setResizeContentsPrecision(n_measured)
+        widths = [self._needed(place) for place in range(n_columns)]
         left = self.viewport().width() - sum(widths)
         if left < 0 and self._wraps:
             left = self._wrap(widths, left)

@@ -205,6 +205,11 @@ class Work(QObject):
         if not self.is_busy:
             self._footer.show_status(text)
 
+    def take_back(self, text: str) -> None:
+        """Say nothing more where the footer still says something that has passed."""
+        if self._footer.status.text() == text:
+            self.say("")
+
     def fail(self, error: Exception) -> None:
         """Say why an order could not even begin."""
         notify_error(error)

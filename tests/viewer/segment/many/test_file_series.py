@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,15 +12,17 @@ import pytest
 from desk import Desk
 from napari.utils.notifications import Notification
 from PIL import Image as Picture
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QPoint, Qt
 from qtpy.QtWidgets import QFileDialog
 from tables import go_to
 
+from napari_dmoe.cohorts.tables import finding, matching, reading
 from napari_dmoe.inference.running import waiting
 from napari_dmoe.patient import Patient
 from napari_dmoe.viewer.engines import series
 from napari_dmoe.viewer.layers.opening import mask_layers
 from napari_dmoe.viewer.segment.many import files
+from napari_dmoe.viewer.segment.many.plan import Plan
 from napari_dmoe.viewer.segment.many.replaced import Answer, InTheWay
 from napari_dmoe.viewer.session.session import session_of
 
@@ -99,7 +102,7 @@ def test_a_series_that_others_slowed_down_says_so(
     monkeypatch.setattr(waiting, "FAR_SLOWER", 0.0)
     run_folder(desk)
     said = desk.segmenting.tab.series.found.summary.text()
-    assert "The processor was busy with other work: " in said
+    assert " s went by waiting for a busy processor" in said
 
 
 def test_a_folder_is_segmented_and_a_broken_file_is_told(
@@ -174,6 +177,143 @@ def test_what_is_read_is_shown_before_any_folder_is_asked_for(
     assert desk.segment.calls == []
 
 
+def test_what_was_read_is_seen_whole_at_once(
+    desk: Desk, folders: Folders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.dock.resize(320, 700)
+    desk.dock.show()
+    plan = desk.segmenting.tab.series.plan
+    desk.segmenting.tab.series.fold.unfold()
+    desk.settle()
+    seen: list[tuple[list[str], list[str]]] = []
+    show = plan.show_plan
+
+    def shown(made: Plan) -> None:
+        show(made)  # what is painted next is what is seen, before any other turn
+        texts = plan.title, plan.found, plan.problems
+        low = [t.text() for t in texts if t.height() < t.heightForWidth(t.width())]
+        combos = plan.combos.items()
+        cut = [
+            n for n, c in combos if c.isVisible() and c.height() < c.sizeHint().height()
+        ]
+        seen.append((low, cut))
+
+    monkeypatch.setattr(plan, "show_plan", shown)
+    lines = ("a.png,1,63,M,x", "b.png,2,old,F,y", "gone.png,3,61,F,z")
+    read_table(desk, folders, "\n".join(("image,id,age,severity,dx", *lines)))
+    assert plan.isVisible()
+    assert len(plan.found.text().splitlines()) > 1
+    assert seen == [([], [])]
+
+
+def test_a_plan_is_no_wider_than_the_dock(desk: Desk, folders: Folders) -> None:
+    source = Path(folders.folders[0])
+    for n in range(1200):
+        (source / f"image {n}.png").touch()
+    tab = desk.segmenting.tab
+    tab.series.fold.unfold()
+    desk.dock.resize(300, 700)
+    desk.dock.show()
+    long = "what_the_second_reader_found_in_the_end"
+    read_table(desk, folders, f"image_id,sex,{long}\na,m,1\nb,f,2\n")
+    desk.settle()
+    plan = tab.series.plan
+    assert plan.more_box.isVisible()
+    assert "1,201" in plan.more_box.text()
+    assert tab.body.widget().width() <= tab.body.viewport().width()
+    for part in (plan.close_button, plan.combos["sex"], plan.found):
+        end = part.mapTo(tab.body.widget(), QPoint(part.width(), 0)).x()
+        assert end <= tab.body.viewport().width()
+    hint = plan.more_box.sizeHint().width()
+    assert hint <= plan.more_box.width()  # nor is its text cut
+
+
+def test_a_table_without_images_offers_all_its_columns(
+    desk: Desk, folders: Folders
+) -> None:
+    plan = desk.segmenting.tab.series.plan
+    desk.segmenting.tab.series.fold.unfold()
+    desk.dock.show()
+    read_table(desk, folders, "photo,state\na.png,healthy\nb.png,glaucoma\n")
+    said = plan.problems.text()
+    assert said.startswith("mine.csv has no column 'image': found photo, state.\n")
+    assert "Say below which column tells the image" in said
+    assert all(combo.isVisible() for combo in plan.combos.values())
+    combo = plan.combos["photo"]
+    combo.activated.emit(combo.findData("image"))
+    desk.wait_until_idle()
+    assert plan.start_button.text() == "Segment 2 images…"
+    combo = plan.combos["state"]
+    combo.activated.emit(combo.findData("age"))
+    desk.wait_until_idle()
+    assert "Correct the table, or say below that such a column" in plan.problems.text()
+    assert not plan.start_button.isEnabled()
+
+
+def test_rows_without_an_image_are_said_to_become_what_they_become(
+    desk: Desk, folders: Folders
+) -> None:
+    plan = desk.segmenting.tab.series.plan
+    read_table(desk, folders, "image\na.png\ngone.png\n")
+    assert plan.problems.text() == "1 row without an image here: each fails."
+    start(desk)
+    rows = desk.segmenting.tab.series.rows
+    assert [row["status"] for row in rows] == ["segmented", "failed"]
+    lost = "".join(f"gone{n}.png\n" for n in range(20))
+    folders.folders[0] = str(Path(folders.folders[0]).parent)
+    read_table(desk, folders, f"image\na.png\n{lost}")
+    assert plan.problems.text() == "20 rows without an image here: left out."
+    start(desk)
+    assert [row["id"] for row in desk.segmenting.tab.series.rows] == ["a.png"]
+
+
+def test_lines_that_come_are_seen_whole_at_once(desk: Desk) -> None:
+    section = desk.segmenting.tab.series
+    section.fold.unfold()
+    desk.dock.resize(320, 700)
+    desk.dock.show()
+    section.results.show_rows([{"id": "a", "status": "segmented"}])
+    desk.settle()
+    for n in range(3):
+        section.results.add_rows([{"id": f"b{n}", "status": "segmented"}])
+        below = section.found.exports.mapTo(section, QPoint(0, 0)).y()
+        end = section.table.mapTo(section, QPoint(0, section.table.height())).y()
+        assert section.found.exports.isVisible()
+        assert end <= below
+
+
+@pytest.mark.parametrize("is_table", [True, False])
+def test_what_is_read_is_gone_through_once(
+    desk: Desk, folders: Folders, monkeypatch: pytest.MonkeyPatch, is_table: bool
+) -> None:
+    (Path(folders.folders[0]) / "t.csv").write_text("image_id,sex\na,M\nb,F\n")
+    if is_table:
+        folders.folders[0] += "/t.csv"
+    walked: list[str] = []
+    walk, rows = os.walk, reading.read_rows_of
+
+    def counted(folder: str | Path, **how: bool) -> Iterator:
+        walked.append(Path(folder).name)
+        return walk(folder, **how)
+
+    def read(table: Path, **how: object) -> reading.TableRows:
+        walked.append(table.name)
+        return rows(table, **how)
+
+    monkeypatch.setattr(matching.os, "walk", counted)
+    monkeypatch.setattr(finding, "read_rows_of", read)
+    section = desk.segmenting.tab.series
+    desk.click(section.table_button if is_table else section.folder_button)
+    desk.wait_until_idle()
+    assert section.plan.title.text() == "t.csv: 2 rows"
+    assert section.plan.start_button.text() == "Segment 2 images…"
+    assert sorted(walked) == ["images", "t.csv"]
+    combo = section.plan.combos["sex"]
+    combo.activated.emit(combo.findData(""))
+    desk.wait_until_idle()
+    assert sorted(walked) == ["images", "t.csv", "t.csv"]  # the folder is known
+
+
 def test_what_a_column_means_is_put_right(
     desk: Desk, folders: Folders, tmp_path: Path
 ) -> None:
@@ -213,7 +353,7 @@ def test_images_without_a_row_are_offered(desk: Desk, folders: Folders) -> None:
     section = desk.segmenting.tab.series
     read_table(desk, folders, "image,severity\na.png,healthy\n")
     assert section.plan.start_button.text() == "Segment 1 image…"
-    assert section.plan.more_box.text().startswith("Also 2 images")
+    assert section.plan.more_box.text().startswith("Also 2 without a row")
     section.plan.more_box.click()
     desk.wait_until_idle()
     assert section.plan.start_button.text() == "Segment 3 images…"
@@ -418,11 +558,13 @@ def test_a_finished_folder_is_reopened(
     start(desk)
     before = section.table.file_rows()
     folders.folders[0] = str(tmp_path / "masks" / "segment.csv")
-    desk.click(section.reopen_button)
-    desk.wait_until_idle()
-    assert section.table.file_rows() == before
-    assert section.found.summary.text() == "Reopened from masks."
-    assert section.series_combo.count() == 1  # the same folder is there once
+    for _ in range(2):
+        desk.click(section.reopen_button)
+        desk.wait_until_idle()
+        assert section.table.file_rows() == before
+        assert section.found.summary.text() == "Reopened from masks."
+        combo = section.series_combo  # the same folder is there once
+        assert [combo.itemText(i) for i in range(combo.count())] == ["masks"]
     go_to(section.table, 1)
     desk.qtbot.keyClick(section.table, Qt.Key.Key_Return)
     desk.qtbot.waitUntil(lambda: desk.session.image.name == "b")

@@ -13,8 +13,8 @@ from tables import column_of, heads_of
 
 from napari_dmoe.viewer.segment.many import results
 from napari_dmoe.viewer.segment.many.view import SeriesSection
-from napari_dmoe.viewer.segment.many.words import dice_of, line_of, summary_of
-from napari_dmoe.viewer.session.pictures import Filter, Picture
+from napari_dmoe.viewer.segment.many.words import line_of, summary_of
+from napari_dmoe.viewer.session.pictures import Filter, Picture, dice_of
 from napari_dmoe.viewer.session.series import Series
 
 pytestmark = pytest.mark.gui
@@ -87,6 +87,11 @@ def test_the_worst_come_first_and_the_failed_last(section: SeriesSection) -> Non
     assert shown[:3] == ["c", "odd", "d0"]
     assert shown[-1] == "b"
     assert column_of(section.table, 1)[0] == "0.300"
+
+
+def test_of_a_long_name_its_end_is_seen(section: SeriesSection) -> None:
+    """As names of published images begin alike."""
+    assert section.table.textElideMode() == Qt.TextElideMode.ElideMiddle
 
 
 def test_other_columns_leave_the_worst_first(section: SeriesSection) -> None:
@@ -196,7 +201,18 @@ def test_thousands_of_rows_are_shown_some_at_a_time(
     desk.session.series.choose(1)
     desk.qtbot.waitUntil(lambda: len(section.rows) == N_MANY, timeout=60_000)
     assert max(sizes) <= results._MOST
-    assert len(desk.session.pictures) == N_MANY
+    desk.qtbot.waitUntil(lambda: len(desk.session.pictures) == N_MANY)
+
+
+def test_to_go_through_thousands_is_offered_in_a_turn_of_its_own(desk: Desk) -> None:
+    pictures = [Picture(f"{n:05}", row=row(f"{n:05}", "0.5")) for n in range(500)]
+    control, gone_through = desk.segmenting.series, desk.session.pictures
+    control.show_finished(Series("finished", Path("finished"), pictures))
+    seen = []
+    for _ in range(3):
+        seen.append((len(desk.segmenting.tab.series.rows), gone_through.is_series))
+        control.flush()
+    assert seen == [(results._MOST, False), (500, False), (500, True)]
 
 
 def test_worst_first_is_also_the_order_of_next(desk: Desk) -> None:

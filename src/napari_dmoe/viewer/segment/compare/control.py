@@ -18,7 +18,7 @@ from napari_dmoe.viewer.engines import Engines
 from napari_dmoe.viewer.layers.groups import Group
 from napari_dmoe.viewer.layers.leaving import stays
 from napari_dmoe.viewer.layers.look import difference_layer
-from napari_dmoe.viewer.layers.measuring import Edits, edits_of
+from napari_dmoe.viewer.layers.measuring import Edits, edits_of, pixels_or_voxels
 from napari_dmoe.viewer.layers.names import mask_by
 from napari_dmoe.viewer.layers.placement import in_order
 from napari_dmoe.viewer.layers.truth_layers import ReadTruth
@@ -268,6 +268,7 @@ class CompareControl(Control):
         if image is None or ours is None or theirs is None:
             return _GONE
         n, total = found.n_different, found.difference.size
+        what = pixels_or_voxels(result.segmentation)
         difference = difference_layer(image, found.difference, words=sides.words)
         session.groups.put(
             image, Group.WHAT_IF, difference, _OWNER, is_under_masks=True
@@ -281,12 +282,12 @@ class CompareControl(Control):
         colours = self._outlines.show(ours, theirs, *how)
         summary = (
             f"First: “{ours.name}”. Second: “{theirs.name}”, an outline in other "
-            f"colours. They differ in {n} pixels ({n / max(total, 1):.2%})."
+            f"colours. They differ in {n} {what} ({n / max(total, 1):.2%})."
         )
-        rows = comparison_rows(found, colours, sides.unit, sides.words)
+        rows = comparison_rows(found, colours, sides.unit, sides.words, what=what)
         self._section.show_comparison(dice_text(found.scores), summary, rows)
         self._refresh.soon()  # another image may be worked on by now
-        return f"Compared: {n} pixels differ."
+        return f"Compared: {n} {what} differ."
 
 
 def _layer_of(result: Result | None) -> Labels | None:

@@ -127,13 +127,17 @@ def comparison_rows(
     colours: tuple[Mapping[str, Rgb], Mapping[str, Rgb]],
     unit: str,
     words: Sequence[str] = DIFFERENCES,
+    *,
+    what: str = "pixels",
 ) -> tuple[TableRow, ...]:
     """Return lines for each shared class, and one for each kind of difference.
 
     The colours are those of the classes as they are outlined in the first mask, and in
-    the second; distances are in `unit`, and `words` say what each difference is.
+    the second; distances are in `unit`, and `words` say what each difference is. The
+    masks are made of `what`: pixels or voxels.
     """
     ours, theirs = colours
+    counted = what if what == "voxels" else PIXELS
     rows: list[TableRow] = []
     for each in found.classes:
         is_there = math.isfinite(each.dice)
@@ -142,7 +146,7 @@ def comparison_rows(
         if math.isfinite(each.hd95):
             rows.append(TableRow("  HD95", f"{each.hd95:.3g} {unit}"))
         if is_there:
-            first, second = f"{each.n_first} {PIXELS}", f"{each.n_second} {PIXELS}"
+            first, second = f"{each.n_first} {counted}", f"{each.n_second} {counted}"
             rows.append(TableRow("  in the first", first, colour=ours[each.name]))
             rows.append(TableRow("  in the second", second, colour=theirs[each.name]))
     known = {each.name for each in found.classes}
@@ -152,7 +156,7 @@ def comparison_rows(
         if name not in known
     ]
     rows += [
-        TableRow(name, f"{count} px", colour=colour)
+        TableRow(name, f"{count} {counted}", colour=colour)
         for name, count, colour in zip(
             words[1:], found.counts[1:], DIFFERENCE_COLOURS, strict=True
         )

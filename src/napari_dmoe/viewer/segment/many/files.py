@@ -113,6 +113,9 @@ class FileSeries(Control):
         if plan.wish is not self._wish:  # another one was asked for meanwhile
             return ""
         self._plan = plan
+        source = plan.wish.source
+        table = source if plan.overview is None else plan.overview.table
+        self._session.series.state_columns(plan.wish.stated, source, table)
         self._section.plan.show_plan(plan)
         self.shown.emit()
         return f"Read {plan.wish.source.name}: nothing is written yet."

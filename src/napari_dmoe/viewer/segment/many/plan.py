@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from napari_dmoe.attributes import ATTRIBUTES
 from napari_dmoe.progress import Progress, ProgressHook
@@ -20,6 +20,7 @@ from napari_dmoe.viewer.session.checks import counted_notices
 if TYPE_CHECKING:
     from napari_dmoe.cohorts.series.listing import Entry
     from napari_dmoe.cohorts.tables.overview import ColumnOverview, Overview
+    from napari_dmoe.cohorts.tables.reading import TableRows
     from napari_dmoe.inference.running.settings import InferenceSettings
     from napari_dmoe.models.checkpoint import LoadedModel
 
@@ -98,10 +99,7 @@ class Plan:
     def more(self) -> str:
         """What is offered of images without a row; nothing where there is none."""
         n = 0 if self.overview is None else len(self.overview.unlisted)
-        if not n:
-            return ""
-        what = "image that has" if n == 1 else "images that have"
-        return f"Also {n:,} {what} no row, of unknown patients"
+        return "" if not n else f"Also {n:,} without a row, as unknown"
 
     @property
     def n_images(self) -> int:
@@ -128,10 +126,10 @@ def make_plan(engines: Engines, how: How, wish: Wish, hook: ProgressHook) -> Pla
     try:
         overview = _overview(how, wish)
         hook(Progress(1, 3, f"listing the images of {wish.source.name}"))
-        options: dict[str, Any] = {"with_unlisted": True} if wish.has_more else {}
-        options |= {"columns": wish.stated} if wish.stated else {}
-        if overview is None or not overview.refusal:
-            entries = engines.entries(wish.source, drivers=drivers, **options)
+        if overview is None:
+            entries = engines.entries(wish.source, drivers=drivers)
+        elif overview.read is not None:
+            entries = _entries(overview.read, drivers, wish)
     except (ValueError, OSError) as refused:
         error = str(refused)
     hook(Progress(2, 3, f"looking at {n_images(len(entries))}"))
@@ -167,14 +165,25 @@ def _overview(how: How, wish: Wish) -> Overview | None:
 
     source = wish.source
     is_table = source.suffix.lower() == ".csv" or (source / TABLE).is_file()
-    if wish.earlier is None and not is_table and table_of(source).table is None:
-        return None
+    found = None
+    if wish.earlier is None and not is_table:
+        found = table_of(source)
+        if found.table is None:
+            return None
     return overview_of(
         source,
         drivers=how.loaded.card.attributes,
         columns=wish.stated or None,
         earlier=wish.earlier,
+        found=found,
     )
+
+
+def _entries(read: TableRows, drivers: Sequence[str], wish: Wish) -> Sequence[Entry]:
+    """List the images of a table; one that was read is not read again."""
+    from napari_dmoe.cohorts.series.listing import entries_read
+
+    return entries_read(read, drivers, with_unlisted=wish.has_more)
 
 
 @dataclass(frozen=True)
@@ -221,7 +230,8 @@ class _Told:
         overview = self.overview
         refusal = self.error or ("" if overview is None else overview.refusal)
         if refusal:
-            yield _sentence(refusal)
+            table = self.wish.source if overview is None else overview.table
+            yield _sentence(refusal, table.name)
         elif overview is not None:
             yield from self._of_rows(overview)
         if not self._good:
@@ -230,7 +240,11 @@ class _Told:
     def _of_rows(self, overview: Overview) -> Iterator[str]:
         n = overview.n_without_image
         if n:
-            yield f"{n:,} row{'s' * (n != 1)} without an image here: left out."
+            n_bad = sum(entry.problem is not None for entry in self.entries)
+            # Few paths that lead nowhere are told one by one: they may be misspelt.
+            is_listed = n_bad > overview.n_bad
+            what = "each fails" if is_listed else "left out"
+            yield f"{n:,} row{'s' * (n != 1)} without an image here: {what}."
         for line in overview.problems[:_SHOWN]:
             yield _sentence(line)
         if len(overview.problems) > _SHOWN:
@@ -250,6 +264,11 @@ class _Told:
             return "Choose another folder, or a table."
         if not self.overview.n_rows:
             return "Choose a table with a row for each image."
+        if self.overview.n_bad and not self.error:
+            return (
+                "Correct the table, or say below that such a column means something "
+                "else."
+            )
         if self.overview.columns:
             return (
                 "Say below which column tells the image, put the table beside the "
@@ -303,6 +322,9 @@ def _help(column: ColumnOverview) -> str:
     return "\n".join(said)
 
 
-def _sentence(text: str) -> str:
+def _sentence(text: str, name: str = "") -> str:
+    """Return a whole sentence; the name of a file that it begins with stays."""
     text = in_dock(text).strip()
-    return f"{text[:1].upper()}{text[1:].rstrip('.')}."
+    is_name = bool(name) and text.startswith(name)
+    first = text[:1] if is_name else text[:1].upper()
+    return f"{first}{text[1:].rstrip('.')}."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QCheckBox, QComboBox, QGridLayout, QWidget
+from qtpy.QtWidgets import QCheckBox, QComboBox, QGridLayout, QSizePolicy, QWidget
 from superqt import QElidingLabel
 
 from napari_dmoe.viewer.segment.many.plan import Meaning, Plan, PlanColumn
@@ -15,6 +15,7 @@ from napari_dmoe.viewer.ui.parts import (
     button,
     column,
     emphasise,
+    lay_out,
     narrow_combo,
     offer,
     paragraph,
@@ -56,6 +57,13 @@ class PlanView(QWidget):
             grid.setColumnStretch(1, _MEANING_SHARE)
         self.unused_fold = Fold("", "Columns that say nothing here.", self._unused)
         self.more_box = QCheckBox()
+        self.more_box.setToolTip(
+            "Images of the folder that no row tells of: their patients are unknown."
+        )
+        # Else a long number would make the whole tab wider than the dock.
+        self.more_box.setSizePolicy(
+            QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed
+        )
         self.more_box.toggled.connect(self.more_toggled)
         self._make_buttons()
         buttons = row(self.start_button, self.close_button)
@@ -87,7 +95,7 @@ class PlanView(QWidget):
         say(self.found, "\n".join(plan.found))
         say(self.problems, "\n".join(plan.problems))
         say(self.notices, "\n".join(plan.notices))
-        self._show_columns(plan.columns, plan.meanings)
+        self._show_columns(plan.columns, plan.meanings, plan.n_images > 0)
         self.more_box.setText(plan.more)
         self.more_box.setVisible(bool(plan.more))
         self.more_box.blockSignals(True)
@@ -100,14 +108,19 @@ class PlanView(QWidget):
             if plan.n_images
             else "There is no image to segment."
         )
+        lay_out(self._used, self)
 
     def _show_columns(
-        self, columns: Sequence[PlanColumn], meanings: Sequence[Meaning]
+        self,
+        columns: Sequence[PlanColumn],
+        meanings: Sequence[Meaning],
+        is_readable: bool,
     ) -> None:
         """Show a line for each column; those that are not used are folded away."""
         names = [each.name for each in columns]
         if list(self.combos) != names:
             self._make_lines(names)
+            self.unused_fold.unfold(False)
         titles, keys = [each.title for each in meanings], [e.key for e in meanings]
         for place, each in enumerate(columns):
             label, combo = self._labels[each.name], self.combos[each.name]
@@ -117,10 +130,13 @@ class PlanView(QWidget):
             for side, part in enumerate((label, combo)):
                 part.setToolTip(each.help)
                 layout.addWidget(part, place, side)
+                part.show()  # Qt would do so later, and the line is as high only then
         n_unused = sum(not each.meaning for each in columns)
         self._used.setVisible(n_unused < len(columns))
         self.unused_fold.rename(f"{n_unused} column{'s' * (n_unused != 1)} not used")
         self.unused_fold.setVisible(n_unused > 0)
+        if not is_readable:  # the column that is asked for may be one of them
+            self.unused_fold.unfold()
 
     def _make_lines(self, names: Sequence[str]) -> None:
         for part in (*self._labels.values(), *self.combos.values()):

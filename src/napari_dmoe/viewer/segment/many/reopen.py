@@ -96,6 +96,8 @@ def read_series(table: Path, hook: ProgressHook) -> Series:
     found = read_finished(table)
     if not found.rows:
         raise ValueError(f"{table.name} has no rows: nothing was segmented there")
+    for row in found.rows:
+        hash(row.image)  # kept: for thousands it takes too long in the GUI's thread
     folder = found.folder
     return Series(
         folder.name,

@@ -103,7 +103,8 @@ def ask(parent: QWidget, there: InTheWay) -> Answer:
     box.setIcon(QMessageBox.Icon.Question)
     box.setWindowTitle("Files are there already")
     box.setText(there.text)
-    if there.masks:
+    can_keep = bool(there.masks) and not there.table
+    if can_keep:
         box.setInformativeText(
             "Keep the masks that were made with this model, these settings and for "
             "these patients, and segment the others? Or make all of them anew?"
@@ -111,7 +112,7 @@ def ask(parent: QWidget, there: InTheWay) -> Answer:
     role = QMessageBox.ButtonRole
     of = {box.addButton(QMessageBox.StandardButton.Cancel): Answer.STOP}
     of[box.addButton(Answer.REPLACE.value, role.DestructiveRole)] = Answer.REPLACE
-    if there.masks and not there.table:
+    if can_keep:
         keep = box.addButton(Answer.KEEP.value, role.AcceptRole)
         of[keep] = Answer.KEEP
         box.setDefaultButton(keep)

@@ -46,13 +46,13 @@ class SeriesResults(Control):
 
     def begin(self, title: str, folder: Path | None = None) -> Series:
         """Begin to show a series; those of before can be gone back to."""
-        series = Series(self._title(title), folder)
-        self._shelf.put(series)
+        series = Series(title, folder)
+        self.show_finished(series)
         return series
 
     def show_finished(self, series: Series) -> None:
-        """Show a series of which everything is known."""
-        series.title = self._title(series.title)
+        """Show a series, such as one of which everything is known."""
+        series.title = self._title(series)
         self._shelf.put(series)
 
     def add(self, series: Series, picture: Picture) -> None:
@@ -79,10 +79,13 @@ class SeriesResults(Control):
         new = series.pictures[self._n_shown : self._n_shown + _MOST]
         self._n_shown += len(new)
         self._section.results.add_rows([picture.row for picture in new])
+        n_pictures, is_all = len(series.pictures), self._n_shown == len(series.pictures)
+        # What is said is of all rows; to hand thousands over takes a turn of its own.
+        if not is_all or (new and n_pictures - self._n_handed > _MOST):
+            self._batch.start(0)
+            return
         self._section.say(series.said)
         self._hand_over(series)
-        if self._n_shown < len(series.pictures):
-            self._batch.start(0)
 
     def _hand_over(self, series: Series) -> None:
         """Let its images be gone through with Previous and Next, new ones, too."""
@@ -95,10 +98,12 @@ class SeriesResults(Control):
             pictures.add(new)
         self._n_handed = len(series.pictures)
 
-    def _title(self, wanted: str) -> str:
-        """Return a title that no other series has."""
-        taken = {each.title for each in self._shelf.all}
-        title, number = wanted, 2
+    def _title(self, series: Series) -> str:
+        """Return a title that no other series has; one of the same folder goes."""
+        folder = series.folder
+        others = [e for e in self._shelf.all if folder is None or e.folder != folder]
+        taken, number = {each.title for each in others}, 2
+        title = wanted = series.title
         while title in taken:
             title, number = f"{wanted} ({number})", number + 1
         return title

@@ -17,7 +17,15 @@ from napari_dmoe.viewer.segment.many.words import (
     line_of,
     summary_of,
 )
-from napari_dmoe.viewer.ui.parts import button, column, flow, narrow_combo, offer, row
+from napari_dmoe.viewer.ui.parts import (
+    button,
+    column,
+    flow,
+    lay_out,
+    narrow_combo,
+    offer,
+    row,
+)
 from napari_dmoe.viewer.ui.tables import Table
 
 _MOST_LINES = 12
@@ -35,6 +43,8 @@ class SeriesTable(Table):
             most_lines=_MOST_LINES,
             is_sorted=True,
         )
+        # Names of published images begin alike: of what is cut the end is seen.
+        self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         self.rows: list[Mapping[str, str]] = []
 
     def file_rows(self) -> list[dict[str, str]]:
@@ -125,6 +135,7 @@ class ResultTable(QWidget):
         self._lines += lines
         self._count(lines)
         self.table.add_lines(lines)
+        lay_out(self.table)
         if self.all_box.isChecked() and len(self.table.headers()) != n_columns:
             self._show_columns()
         self._note()

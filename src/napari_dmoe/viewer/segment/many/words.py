@@ -6,10 +6,11 @@ import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import mean, median
+from statistics import fmean, median
 
 from napari_dmoe.inference.masks.headline import IMPLAUSIBLE
 from napari_dmoe.viewer.rows import Column, Line
+from napari_dmoe.viewer.session.pictures import dice_of
 
 LOW = 0.5
 """Dice below which images are counted."""
@@ -44,13 +45,6 @@ FILTERS = (
     Filter("Implausible", lambda cells: _begins(cells["headline"], IMPLAUSIBLE)),
     Filter("Corrected", lambda cells: cells["status"] == "corrected"),
 )
-
-
-def dice_of(row: Mapping[str, str]) -> float:
-    """Return the mean Dice over the regions of a row; NaN where it tells none."""
-    told = [_number(cell) for name, cell in row.items() if name.endswith(" Dice")]
-    known = [each for each in told if not math.isnan(each)]
-    return sum(known) / len(known) if known else math.nan
 
 
 def status_of(row: Mapping[str, str]) -> str:
@@ -95,7 +89,7 @@ def summary_of(lines: Sequence[Line]) -> str:
             if len(known) == sum(counts.values()) - counts["failed"]
             else (f" of {len(known):,}")
         )
-        said.append(f"mean Dice{of} {mean(known):.3f} (median {median(known):.3f})")
+        said.append(f"mean Dice{of} {fmean(known):.3f} (median {median(known):.3f})")
         n_low = sum(dice < LOW for dice in known)
         said += [f"{n_low:,} below {LOW:g}"] if n_low else []
     said += [_counted(counts, "failed")] if counts["failed"] else []

@@ -10,6 +10,8 @@ from qtpy.QtWidgets import QCheckBox, QWidget
 
 from napari_dmoe.viewer.ui import parts
 
+_NONE = "no open image"
+
 _HELP = {
     "labels": "Make it a Labels layer of that image: to look at, to correct, and to "
     "fine-tune on.",
@@ -30,6 +32,8 @@ class MaskQuestion:
     """Images that it may belong to, the likeliest first; nothing for none."""
     may_be_image: bool = True
     """Whether it is an Image layer: that may be an image to segment after all."""
+    may_be_of_none: bool = False
+    """Whether it may belong to no open image at all: that is said first then."""
     n_alike: int = 1
     """Of how many layers the same can be asked."""
 
@@ -53,6 +57,8 @@ class FoundMasksSection(QWidget):
         self.combo = parts.narrow_combo(
             "Image of the mask", "Open images that have the mask's size."
         )
+        self._n_none = 0
+        self.combo.currentIndexChanged.connect(self._show_owner)
         self.all_box = QCheckBox()
         self.all_box.setToolTip("Answer the same for every layer that is asked about.")
         self.labels_button = parts.button(
@@ -91,11 +97,15 @@ class FoundMasksSection(QWidget):
         self._show_self()
         if question is None:
             return
+        is_another = question.text != self.question.text()
         parts.say(self.question, question.text)
-        parts.offer(self.combo, question.owners)
-        self.combo.setVisible(len(question.owners) > 1)
-        self.labels_button.setText("Take as labels" if question.owners else "As labels")
-        self.truth_button.setVisible(bool(question.owners))
+        self._n_none = int(question.may_be_of_none or not question.owners)
+        offered = (*(_NONE,) * self._n_none, *question.owners)
+        parts.offer(self.combo, offered)
+        if is_another:  # what was chosen for one mask is not said of the next
+            self.combo.setCurrentIndex(0)
+        self.combo.setVisible(len(offered) > 1)
+        self._show_owner()
         self.image_button.setText(
             "It is an image" if question.may_be_image else "Leave it"
         )
@@ -105,13 +115,21 @@ class FoundMasksSection(QWidget):
         if n < 2:
             self.all_box.setChecked(False)
 
+    def _show_owner(self) -> None:
+        """Offer what can be said of a mask of the image that is chosen, or of none."""
+        is_owned = self._owner >= 0
+        self.labels_button.setText("Take as labels" if is_owned else "As labels")
+        self.truth_button.setVisible(is_owned)
+
     def show_taken(
-        self, text: str, *, may_undo: bool = True, may_be_truth: bool = True
+        self, text: str, *, n_undone: int = 1, may_be_truth: bool = True
     ) -> None:
-        """Say what was taken as labels; nothing for an empty text."""
+        """Say what was taken as labels, and how much can be undone; or nothing."""
         parts.say(self.taken, text)
         self._taken.setVisible(bool(text))
-        self.undo_button.setVisible(may_undo)
+        self.undo_button.setVisible(n_undone > 0)
+        what = "it is an image" if n_undone < 2 else "they are images"
+        self.undo_button.setText(f"Undo: {what}")
         self.truths_button.setVisible(may_be_truth)
         self._show_self()
 
@@ -121,7 +139,7 @@ class FoundMasksSection(QWidget):
 
     @property
     def _owner(self) -> int:
-        return self.combo.currentIndex()
+        return self.combo.currentIndex() - self._n_none
 
     @property
     def _is_for_all(self) -> bool:

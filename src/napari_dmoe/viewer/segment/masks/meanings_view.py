@@ -88,8 +88,10 @@ class LabelMeaningsSection(QWidget):
         combo.setObjectName(str(row.label))
         combo.textActivated.connect(self._on_chosen)
         self.combos[row.label] = combo
-        number, count = QLabel(row.title), QLabel(f"{row.n:,}")
-        count.setToolTip(f"{row.n:,} pixels have this label.")
+        # Beside a name the list of classes would have no place for how many there are.
+        number, count = QLabel(row.title), QLabel("" if row.name else f"{row.n:,}")
+        for label in (number, count):
+            label.setToolTip(f"{row.n:,} pixels have this label.")
         shown = swatch, number, count, combo
         for column, widget in enumerate(shown):
             self._grid.addWidget(widget, place, column)

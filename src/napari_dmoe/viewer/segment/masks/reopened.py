@@ -17,17 +17,18 @@ from napari.layers import Image, Labels
 
 from napari_dmoe.imaging.mask_likeness import Certainty, Judgement
 from napari_dmoe.imaging.spatial import ImageError, SpatialImage
-from napari_dmoe.inference.results.sidecars import same_image
 from napari_dmoe.progress import Progress, ProgressHook
 from napari_dmoe.viewer.bench import Bench, Control
 from napari_dmoe.viewer.layers import found_masks as layers
 from napari_dmoe.viewer.layers import undecided
 from napari_dmoe.viewer.layers.leaving import stays
 from napari_dmoe.viewer.layers.opening import OpenedMask, opened_mask
-from napari_dmoe.viewer.layers.placement import place_of, plain, to_image
+from napari_dmoe.viewer.layers.placement import place_of, plain
 from napari_dmoe.viewer.layers.pointer import pointer_away
 from napari_dmoe.viewer.layers.slot import free_name
-from napari_dmoe.viewer.segment.masks.found import FoundMasks, size_of
+from napari_dmoe.viewer.segment.masks.found import FoundMasks
+from napari_dmoe.viewer.segment.masks.of_record import pixels_of, places_of
+from napari_dmoe.viewer.segment.masks.questions import size_of
 from napari_dmoe.viewer.segment.result.view import ResultSection
 from napari_dmoe.viewer.session.inquiry import GONE
 from napari_dmoe.viewer.session.reopening import is_on, show_alone
@@ -40,6 +41,8 @@ class _Read:
 
     mask: OpenedMask
     of: tuple[int, ...] = ()
+    in_classes: layers.InClasses | None = None
+    """Its labels as those of an open image; None where it has a record."""
 
 
 class ReopenedMasks(Control):
@@ -48,17 +51,20 @@ class ReopenedMasks(Control):
     def __init__(self, bench: Bench, section: ResultSection, found: FoundMasks) -> None:
         super().__init__(bench, section)
         self._found = found
+        self._shown: weakref.ref[Image] | None = None
+        """The image that was worked on when masks were last opened, or their own."""
 
     def open(self, paths: Sequence[Path]) -> None:
         """Open masks, each for the open image that it belongs to."""
         among, dims = self._found.images, self._session.dims
+        self._note_shown()
         references = [weakref.ref(image) for image in among]
-        pixels = [_pixels(image, dims) for image in among]
+        pixels = [pixels_of(image, dims) for image in among]
         name = paths[0].name if len(paths) == 1 else f"{len(paths)} masks"
         order = Order(
             title=f"dMoE: opening {name}",
             status=f"Opening {name} …",
-            work=partial(_read_each, tuple(paths), pixels),
+            work=partial(_read_each, tuple(paths), pixels, self._found.classes),
             then=partial(self._on_read, references),
             if_stopped=lambda: "Stopped. Nothing was opened.",
         )
@@ -85,8 +91,8 @@ class ReopenedMasks(Control):
         data, arguments, _ = read.mask.layer
         probe = Labels(data, **arguments)
         judgement = layers.judged_file(read.mask.path, probe, images)
-        if read.mask.record is None:
-            return self._add_plain(read.mask, probe, judgement, images)
+        if read.in_classes is not None:
+            return self._add_plain(read.mask, read.in_classes, probe, judgement, images)
         of = [references[place]() for place in read.of]
         owners = [image for image in images if image in of and is_on(probe, image)]
         named = [images[place] for place in judgement.owners]
@@ -95,13 +101,15 @@ class ReopenedMasks(Control):
         labels = self._put(read.mask, data, arguments, owner)
         name = read.mask.path.name
         if owner is None:
-            return f"Opened {name} as a layer: it is on no image here."
+            self._session.showing.own(None, labels)  # it would lie on another patient
+            return f"Opened {name} as a layer: its image is not open. It is hidden."
         hidden = show_alone(self._session, labels, owner)
         return f"Opened {name} as a result of “{owner.name}”. {hidden}".rstrip()
 
     def _add_plain(
         self,
         mask: OpenedMask,
+        in_classes: layers.InClasses,
         probe: Labels,
         judgement: Judgement,
         images: Sequence[Image],
@@ -113,22 +121,32 @@ class ReopenedMasks(Control):
             len(owners) == 1 and not judgement.named
         )
         owner = owners[0] if is_sure else None
-        notes: tuple[str, ...] = ()
         if owner is not None:
-            data, notes, look = layers.in_classes(data, self._found.classes)
+            data = in_classes.labels
             place = {} if layers.is_placed(probe) else place_of(owner)
-            arguments = arguments | look | place
+            arguments = arguments | in_classes.look | place
         mark = undecided.ASK if owner is None else undecided.LABELS
         metadata = {**arguments["metadata"], undecided.LOOKS_KEY: mark}
         labels = self._put(mask, data, arguments | {"metadata": metadata}, owner)
         if owner is not None:
-            said = "; ".join((*mask.notices, *notes))
-            return self._found.note(labels, owner, said=said)
+            said = "; ".join(in_classes.said)
+            return self._found.taken.note(labels, owner, said=said)
         if owner is None and (owners or judgement.named):
             self._session.showing.own(None, labels)  # unseen until it is known whose
         why = _why_of_none(probe, judgement, images)
         self._found.look()
         return f"Opened {mask.path.name} as a layer: {why}"
+
+    def _note_shown(self) -> None:
+        image = self._session.image
+        self._shown = None if image is None else weakref.ref(image)
+
+    def _show(self, owner: Image | None) -> None:
+        """Show the image of a mask, unless somebody chose another one meanwhile."""
+        shown = None if self._shown is None else self._shown()
+        if owner is not None and shown is self._session.image:
+            self._session.choose_image(owner)
+            self._note_shown()
 
     def _put(
         self,
@@ -141,8 +159,7 @@ class ReopenedMasks(Control):
         viewer, session = self._session.viewer, self._session
         if viewer is None:
             raise RuntimeError(GONE)
-        if owner is not None:
-            session.choose_image(owner)
+        self._show(owner)
         name = layers.named_for(str(arguments["name"]), owner)
         name = free_name(viewer, name)
         with pointer_away(viewer), session.showing.adding(owner):
@@ -168,17 +185,10 @@ def _why_of_none(probe: Labels, judgement: Judgement, images: Sequence[Image]) -
     return f"no open image has its {size_of(probe)} pixels in its place."
 
 
-def _pixels(image: Image, dims: int) -> SpatialImage | None:
-    """Return an image's pixels, to be told by their hash; None where they cannot be."""
-    try:
-        return to_image(image, dims)
-    except ImageError:
-        return None
-
-
 def _read_each(
     paths: Sequence[Path],
     pixels: Sequence[SpatialImage | None],
+    classes: Sequence[str],
     hook: ProgressHook,
 ) -> tuple[list[_Read], list[str]]:
     """Read masks; one that cannot be read is told of, unless it is the only one."""
@@ -192,18 +202,8 @@ def _read_each(
                 raise
             problems.append(f"{error}.")
             continue
-        read.append(_Read(mask, tuple(_of_record(mask, pixels))))
+        labels = None
+        if mask.record is None:
+            labels = layers.in_classes(mask.layer[0], classes, mask.notices)
+        read.append(_Read(mask, places_of(mask.record, pixels), labels))
     return read, problems
-
-
-def _of_record(mask: OpenedMask, pixels: Sequence[SpatialImage | None]) -> list[int]:
-    """Return the places of the images that a mask's record is of."""
-    from napari_dmoe.inference.running.recording import image_record
-
-    if mask.record is None:
-        return []
-    return [
-        place
-        for place, image in enumerate(pixels)
-        if image is not None and same_image(mask.record.image, image_record(image))
-    ]

@@ -10,14 +10,12 @@ from napari.layers import Image, Labels
 from numpy.typing import NDArray
 
 from napari_dmoe.viewer.layers.label_meanings import class_map, stated_names
+from napari_dmoe.viewer.layers.labels_on import Laid, laid, worded
 from napari_dmoe.viewer.layers.truth_layers import (
     NO_TRUTH,
-    Laid,
     ReadTruth,
-    laid,
     meant_by,
     read_truth,
-    worded,
 )
 from napari_dmoe.viewer.session.results import Result
 from napari_dmoe.viewer.session.truths import Truth

@@ -20,6 +20,7 @@ from napari_dmoe.inference.masks.truth import MISSED_WORDS, missed, without
 from napari_dmoe.inference.pictures.colours import Rgb
 from napari_dmoe.viewer.bench import Bench, Control
 from napari_dmoe.viewer.layers.groups import Group
+from napari_dmoe.viewer.layers.labels_on import seen_image
 from napari_dmoe.viewer.layers.look import difference_layer
 from napari_dmoe.viewer.layers.measuring import Edits, edits_of, pixels_or_voxels
 from napari_dmoe.viewer.layers.names import MISSED
@@ -31,7 +32,6 @@ from napari_dmoe.viewer.layers.truth_layers import (
     ReadTruth,
     TruthFile,
     read_truth_file,
-    seen_image,
     truth_layer,
 )
 from napari_dmoe.viewer.layers.two_outlines import TwoOutlines
@@ -61,6 +61,11 @@ _CAME = {
     Origin.TABLE: "It came with the table.",
 }
 
+_State = tuple[Path, int, int]
+"""A file, and when and with how many bytes it was written."""
+_OfFile = tuple[_State | None, Edits, tuple[str, ...]]
+"""The file that labels were read from, the labels as they were then, and notices."""
+
 _Put = tuple[int, int, Edits]
 """Which truth and which mask an overlay was made of, as it was."""
 
@@ -77,6 +82,9 @@ class TruthControl(Control):
         self._view = view
         self._offered: list[weakref.ref[Labels]] = []
         self._is_on: WeakSet[Any] = WeakSet()
+        self._is_wished = False  # of images that are still to come, too
+        self._came: WeakSet[Any] = WeakSet()
+        self._read: WeakKeyDictionary[Any, _OfFile] = WeakKeyDictionary()
         self._put: WeakKeyDictionary[Any, _Put] = WeakKeyDictionary()
         self._followed: WeakSet[Any] = WeakSet()
         self._outlined: WeakKeyDictionary[Any, TwoOutlines] = WeakKeyDictionary()
@@ -165,6 +173,8 @@ class TruthControl(Control):
         is_hidden = own in self._put and (layer is None or not layer.visible)
         if own in self._is_on and (is_hidden or not may):
             self._turn_off(image)
+        elif may and self._is_wished and own not in self._came:
+            self._begin(image)
         if own not in self._is_on or mask is None or read.values is None:
             self._view.show_missed(may=may)
             return
@@ -180,6 +190,13 @@ class TruthControl(Control):
         what, in_all = pixels_or_voxels(made), bool(further_axes(made))
         legend = missed_rows(counts, what, colours, in_all=in_all)
         self._view.show_missed(may=True, is_on=True, legend=legend)
+
+    def _begin(self, image: Image) -> None:
+        """Mark what is missed on another image, too, unless something else is seen."""
+        self._came.add(plain(image))
+        others = Group.WHAT_IF, Group.ROUTING
+        if not any(self._session.groups.is_seen(image, each) for each in others):
+            self._is_on.add(plain(image))
 
     def _mark(self, image: Image, difference: NDArray[np.uint8], made_of: _Put) -> None:
         """Put what is missed on the image, unless it is there as it is."""
@@ -228,12 +245,14 @@ class TruthControl(Control):
         self.arrived.emit()
 
     def _on_missed(self, is_on: bool) -> None:
-        image = self._session.image
+        image, self._is_wished = self._session.image, is_on
         if image is not None and is_on:
             self._put.pop(plain(image), None)
             self._is_on.add(plain(image))
-        elif image is not None:
-            self._turn_off(image)
+            self._came.clear()
+            self._came.add(plain(image))
+        for each in [] if is_on else list(self._is_on):
+            self._turn_off(each)
         self._refresh.now()
 
     def _on_chosen(self, place: int) -> None:
@@ -257,10 +276,13 @@ class TruthControl(Control):
 
     def open(self, path: Path, image: Image, *, origin: Origin = Origin.CHOSEN) -> None:
         """Read a file, and take its labels for the truth of an image."""
-        viewer = self._session.viewer
-        for layer in [] if viewer is None else offered_truths(self._session, image):
-            if layer.source.path and Path(layer.source.path) == path:
-                self._session.truths.set(image, layer, origin=origin)
+        state = _state_of(path)
+        for layer in offered_truths(self._session, image):
+            was, edits, said = self._read.get(layer, (None, None, ()))
+            is_napari = layer.source.path and Path(layer.source.path) == path
+            if is_napari or (was, edits) == (state, edits_of(layer)):
+                truths = self._session.truths
+                truths.set(image, layer, origin=origin, path=path, notices=said)
                 return
         result, model = self._session.result_of(image), self._session.model
         classes: Sequence[str] = () if model is None else model.card.classes
@@ -279,10 +301,20 @@ class TruthControl(Control):
         with pointer_away(viewer), selection_kept(viewer), adding:
             labels = plain(viewer.add_labels(data, **arguments))
         self._session.outlines.add(labels)
+        self._read[labels] = _state_of(read.path), edits_of(labels), read.notices
         self._session.truths.set(
             image, labels, origin=origin, path=read.path, notices=read.notices
         )
         return f"{read.path.name} is the truth of “{image.name}”."
+
+
+def _state_of(path: Path) -> _State | None:
+    """Return a file as it is now; None where nobody can tell."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return path.resolve(), found.st_mtime_ns, found.st_size
 
 
 def _find_missed(
