@@ -170,8 +170,8 @@ class Stage:
 
     def _on_inserted(self, event: Any) -> None:
         layer = plain(event.value)
-        is_known = layer in self._owners or layer in self._leaders or is_input(layer)
-        if self._adding and not is_known:
+        is_known = layer in self._owners or layer in self._leaders
+        if self._adding and not is_known and not is_input(layer):
             self.own(self._adding[-1](), layer)
 
     def _is_open(self, image: Image | None) -> bool:
