@@ -21,7 +21,10 @@ def test_a_sample_beside_others_is_seen_alone_with_its_reference(
     ward.admit("ann")
     viewer.open_sample(PLUGIN, "ct-pelvis")
     ward.desk.wait_until_idle()
-    assert seen(viewer) == ["CT", "CT / reference"]
+    reference = viewer.layers["CT / reference"]
+    assert ward.desk.is_outlined(reference)
+    outlined = ["CT", reference.name, f"{reference.name}, outline"]
+    assert seen(viewer) == outlined
     step = viewer.dims.current_step[0]
     ward.choose("ann")
     ward.desk.wait_until_idle()
@@ -29,7 +32,8 @@ def test_a_sample_beside_others_is_seen_alone_with_its_reference(
     viewer.dims.set_current_step(0, 0)
     ward.choose("CT")
     ward.desk.wait_until_idle()
-    assert seen(viewer) == ["CT", "CT / reference"]
+    assert ward.desk.is_outlined(reference)
+    assert seen(viewer) == outlined
     assert viewer.dims.current_step[0] == step
     assert ward.seen_at_once == []
 
