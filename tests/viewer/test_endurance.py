@@ -72,7 +72,8 @@ def play(desk: Desk, number: int) -> None:
     viewer.layers.clear()
     wait(PAINTED_MS)
     side = 12 + 4 * (number % 3)
-    viewer.add_image(np.eye(side, dtype=np.uint8), name="retina")
+    values = np.random.default_rng(number).integers(0, 255, (side, side), np.uint8)
+    viewer.add_image(values, name="retina")
     wait(PAINTED_MS)
     for value in (VALUES[number % 3], VALUES[(number + 1) % 3]):
         desk.choose("severity", value)
