@@ -107,7 +107,8 @@ def test_the_worst_are_looked_at_and_one_is_corrected(
         assert person.seen == [name]
         assert bar.place_button.text() == f"{place + 1} of {N}"
         shown = [each.name for each in person.viewer.layers if each.visible]
-        assert shown == [name, f"{name} / mask", f"{name} / truth"]
+        truth = f"{name} / truth"
+        assert shown == [name, f"{name} / mask", truth, f"{truth}, outline"]
         assert session.truths.of(session.image).path.name == f"{name}.png"
         patient, sex = session.patient_of(session.image), rows[name]["sex"]
         assert str(patient.value("sex") or "unknown") == sex

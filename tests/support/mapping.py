@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from desk import Desk
+from napari.layers import Vectors
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QComboBox
 from viewer_fakes import N_BLOCKS, N_EXPERTS, make_segmentation
@@ -61,7 +62,9 @@ def shown(desk: Desk) -> Any:
     layers = [
         layer
         for layer in desk.viewer.layers
-        if layer.visible and layer.name not in ("retina", "retina / mask")
+        if layer.visible
+        and layer.name not in ("retina", "retina / mask")
+        and not isinstance(layer, Vectors)
     ]
     assert len(layers) <= 1
     return layers[0] if layers else None

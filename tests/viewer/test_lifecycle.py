@@ -7,9 +7,11 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from desk import Desk
 from napari.components import ViewerModel
+from PIL import Image as Picture
 from qtpy.QtCore import QCoreApplication, QEvent, QThreadPool
 from qtpy.QtWidgets import QFileDialog
 
@@ -38,10 +40,15 @@ def test_a_dock_whose_python_object_is_collected_first_is_destroyed_safely(
 def test_a_dock_destroyed_during_a_series_of_files_gets_no_line(
     make_desk: Callable[..., Desk], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    images, masks = tmp_path / "images", tmp_path / "masks"
+    for folder in (images, masks):
+        folder.mkdir()
+    pixels = np.random.default_rng(0).integers(0, 255, (12, 9, 3), np.uint8)
+    Picture.fromarray(pixels).save(images / "a.png")
+    chosen = iter((images, masks))
     monkeypatch.setattr(
-        QFileDialog, "getExistingDirectory", lambda *_: str(tmp_path / "images")
+        QFileDialog, "getExistingDirectory", lambda *_: str(next(chosen))
     )
-    (tmp_path / "images").mkdir()
     begun, may_tell, told = threading.Event(), threading.Event(), []
 
     def series(*_: object, tell: Callable[[Done], None], **__: object) -> list[Done]:
@@ -51,8 +58,10 @@ def test_a_dock_destroyed_during_a_series_of_files_gets_no_line(
         told.append("a")
         return []
 
-    desk = make_desk(ViewerModel(), entries=lambda source: [], series=series)
+    desk = make_desk(ViewerModel(), series=series)
     desk.click(desk.segmenting.tab.series.folder_button)
+    desk.wait_until_idle()
+    desk.click(desk.segmenting.tab.series.plan.start_button)
     desk.qtbot.waitUntil(begun.is_set)
     with desk.qtbot.waitSignal(desk.dock.destroyed):
         desk.dock.deleteLater()

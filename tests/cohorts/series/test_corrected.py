@@ -20,12 +20,12 @@ from napari_dmoe.cohorts.series import corrected
 from napari_dmoe.cohorts.series.corrected import (
     CorrectionError,
     save_correction,
-    state_of,
 )
 from napari_dmoe.cohorts.series.finished import read_finished
 from napari_dmoe.cohorts.series.listing import Entry
 from napari_dmoe.cohorts.series.segmenting import segment_series
 from napari_dmoe.imaging.disk.claims import FolderError, FolderTaken, claimed
+from napari_dmoe.imaging.disk.states import state_of
 from napari_dmoe.imaging.files import read_image, read_labels
 from napari_dmoe.imaging.nifti import read_record
 from napari_dmoe.inference.results.sidecars import recorded

@@ -6,7 +6,6 @@ that no work of somebody else is lost.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -31,6 +30,7 @@ from napari_dmoe.cohorts.series.rows import (
 from napari_dmoe.cohorts.series.table import SUMMARY, Row, write_rows
 from napari_dmoe.cohorts.series.truths import TruthReader
 from napari_dmoe.imaging.disk.claims import claimed
+from napari_dmoe.imaging.disk.states import state_of
 from napari_dmoe.imaging.files import image_suffix, read_image
 from napari_dmoe.imaging.frames import transposed
 from napari_dmoe.imaging.nifti import NIFTI_SUFFIXES
@@ -45,18 +45,6 @@ _WRITABLE = 0o222
 
 class CorrectionError(ValueError):
     """A corrected mask cannot be put back; nothing was written."""
-
-
-def state_of(mask: Path) -> str:
-    """Return what tells whether a mask's file is as it was when it was opened.
-
-    Raises
-    ------
-    OSError
-        When it cannot be read.
-    """
-    with mask.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def save_correction(
@@ -88,8 +76,8 @@ def save_correction(
     axes : sequence of str, optional
         Its axes; by default those of the record, in their order.
     opened : str, optional
-        What :func:`state_of` returned when the mask was opened. Without it nobody knows
-        whether the file was changed since.
+        What :func:`~napari_dmoe.imaging.disk.states.state_of` returned when the mask
+        was opened. Without it nobody knows whether the file was changed since.
     image : SpatialImage, optional
         The image, for its place in the world; else it is read, if it is still there.
 

@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 
 from napari.layers import Image, Labels, Layer
 
-from napari_dmoe.cohorts.series.corrected import state_of
+from napari_dmoe.imaging.disk.states import state_of
 from napari_dmoe.imaging.files import image_stem, read_image
 from napari_dmoe.imaging.spatial import ImageReadError
 from napari_dmoe.models.naming import heard_of

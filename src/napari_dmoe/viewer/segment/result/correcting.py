@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication
 
-from napari_dmoe.cohorts.series.corrected import save_correction
 from napari_dmoe.progress import Progress, ProgressHook
 from napari_dmoe.viewer.advice import in_dock
 from napari_dmoe.viewer.bench import Bench, Control
@@ -39,6 +38,8 @@ class _Correction:
 
     def write(self, path: Path, hook: ProgressHook) -> tuple[dict[str, str], State]:
         """Write mask, record and row; called in a thread."""
+        from napari_dmoe.cohorts.series.corrected import save_correction  # has torch
+
         hook(Progress(0, 1, f"saving {path.name}"))
         row = self.picture.row
         done = save_correction(
