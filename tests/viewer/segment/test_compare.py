@@ -94,7 +94,8 @@ def test_another_bundled_model_gives_its_mask_and_the_difference(desk: Desk) -> 
     assert set(np.unique(difference.data)) == {AGREE, OTHER_CLASS}
     assert not difference.editable
     place = data_to_world(desk.viewer.layers["eye"])
-    for layer in desk.viewer.layers:
+    for name in names(desk):
+        layer = desk.viewer.layers[name]
         np.testing.assert_allclose(data_to_world(layer), place, atol=1e-9)
         assert layer.units == desk.viewer.layers["eye"].units
     assert desk.status == "Compared: 8 pixels differ."
