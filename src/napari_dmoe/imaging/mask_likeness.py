@@ -12,6 +12,7 @@ import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -52,22 +53,31 @@ _FLAT = 0.9
 _MIDDLE = 128
 """From which grey on a JPEG's pixel belongs to the mask."""
 
-_BEHIND = re.compile(
-    rf"(?P<base>.+?)[{MARKS}]+(?:{MASK_WORDS})(?:[{MARKS}]*\d+)?", re.I | re.S
-)
-_BEFORE = re.compile(rf"(?:{MASK_WORDS})[{MARKS}]+(?P<base>.+)", re.I | re.S)
 _ALONE = re.compile(rf"(.*[{MARKS}])?(?:{MASK_WORDS})([{MARKS}]*\d+)?", re.I | re.S)
 
 
-def mask_base(stem: str) -> str:
+@cache
+def names_made_with(words: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """Return how names are made of an image's, the group ``base``, with one of words.
+
+    They are alternatives of a regular expression, put behind the name, or before it.
+    """
+    behind = rf"(?P<base>.+?)[{MARKS}]+(?:{words})(?:[{MARKS}]*\d+)?"
+    before = rf"(?:{words})[{MARKS}]+(?P<base>.+)"
+    return re.compile(behind, re.I | re.S), re.compile(before, re.I | re.S)
+
+
+def mask_base(stem: str, words: str = MASK_WORDS) -> str:
     """Return the name of the image that a mask's name is made of; empty for none.
+
+    See :func:`names_made_with` for the words.
 
     Examples
     --------
     >>> mask_base("ISIC_0000001_segmentation"), mask_base("mask_7"), mask_base("a")
     ('ISIC_0000001', '7', '')
     """
-    found = (pattern.fullmatch(stem) for pattern in (_BEHIND, _BEFORE))
+    found = (pattern.fullmatch(stem) for pattern in names_made_with(words))
     return next((each["base"] for each in found if each), "")
 
 

@@ -366,9 +366,14 @@ def _described(
         files=own | outputs.given(series.folder),
         further=entry.further,
     )
-    what = entry.name, outcome, headline, mask.path, sizes
-    how = {"file": name, "number": entry.row, "status": mask.status}
-    return Done(*what, **how, scores=scores, cells=cells)  # type: ignore[arg-type]
+    return Done(
+        *(entry.name, outcome, headline, mask.path, sizes),
+        file=name,
+        number=entry.row,
+        status=mask.status,
+        scores=scores,
+        cells=cells,
+    )
 
 
 def _scored(

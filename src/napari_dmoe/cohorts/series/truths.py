@@ -38,8 +38,7 @@ class TruthReader:
 
     def __init__(self, classes: Sequence[str]) -> None:
         self._classes = tuple(classes)
-        of_label = {"unlabelled": NOT_ANNOTATED, "is_stated": False}
-        self._reading = LabelReading(classes, **of_label)  # type: ignore[arg-type]
+        self._reading = LabelReading(classes, unlabelled=NOT_ANNOTATED, is_stated=False)
 
     @property
     def notices(self) -> tuple[str, ...]:

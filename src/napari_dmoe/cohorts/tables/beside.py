@@ -27,6 +27,8 @@ from napari_dmoe.imaging.mask_likeness import (
     MARKS,
     MASK_WORDS,
     few_values,
+    mask_base,
+    names_made_with,
     pixels_together,
 )
 from napari_dmoe.imaging.nifti import NIFTI_SUFFIXES
@@ -47,10 +49,6 @@ _WORDS = (
     "outlines?|boundar(?:y|ies)|overlays?|heatmaps?|softmaps?|probs?|probability|"
     "probabilities|preview|thumb(?:nail)?s?"
 )
-_ADDED = re.compile(
-    rf"(?P<base>.+?)[{MARKS}]+(?:{_WORDS})(?:[{MARKS}]*\d+)?", re.I | re.S
-)
-_PUT_BEFORE = re.compile(rf"(?:{_WORDS})[{MARKS}]+(?P<base>.+)", re.I | re.S)
 
 
 @dataclass(frozen=True)
@@ -103,7 +101,7 @@ class Neighbours:
         many.
         """
         stem = image_stem(path)
-        for pattern in (_ADDED, _PUT_BEFORE):
+        for pattern in names_made_with(_WORDS):
             found = pattern.fullmatch(stem)
             owner = found and self._other(found["base"], path)
             if owner:
@@ -133,8 +131,7 @@ def added_to(stem: str) -> str:
     >>> added_to("ISIC_0000001_segmentation"), added_to("mask_7"), added_to("a")
     ('ISIC_0000001', '7', '')
     """
-    found = (pattern.fullmatch(stem) for pattern in (_ADDED, _PUT_BEFORE))
-    return next((each["base"] for each in found if each), "")
+    return mask_base(stem, _WORDS)
 
 
 def _beginnings(stem: str) -> Iterator[str]:
