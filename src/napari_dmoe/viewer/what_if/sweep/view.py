@@ -181,6 +181,20 @@ class SweepFound(QWidget):
         self.map_combo.activated.connect(self.map_chosen)
         self.bar = ColourBar()
         self.map_help = paragraph(name="sweep-map")
+        self._make_regions()
+        self.buttons = QWidget()
+        texts = self.step_label, self.hidden, self.outdated, self.note, self.notice
+        column(
+            self,
+            row(self.slider, self.play_button),
+            *(*texts, self.table, self.buttons),
+            row(parts.heading("Map"), self.map_combo, stretch=1),
+            *(self.bar, self.map_help, self.regions_heading, self.regions),
+            *(self.folded, row(self.fold_button, QWidget(), stretch=1)),
+        )
+
+    def _make_regions(self) -> None:
+        """Make the list of regions, and what folds the small ones away."""
         self.regions_heading = parts.heading("Regions that change class")
         self.regions = WrappingList(
             "Regions that change class",
@@ -191,16 +205,6 @@ class SweepFound(QWidget):
         self.folded = paragraph(name="sweep-folded")
         self.fold_button = button(
             _UNFOLD, "Lists the small regions, too, or folds them away.", self._on_fold
-        )
-        self.buttons = QWidget()
-        texts = self.step_label, self.hidden, self.outdated, self.note, self.notice
-        column(
-            self,
-            row(self.slider, self.play_button),
-            *(*texts, self.table, self.buttons),
-            row(parts.heading("Map"), self.map_combo, stretch=1),
-            *(self.bar, self.map_help, self.regions_heading, self.regions),
-            *(self.folded, row(self.fold_button, QWidget(), stretch=1)),
         )
 
     def _make_player(self) -> None:
