@@ -153,6 +153,8 @@ class OutcomeSection(QWidget):
         say(self.accepted, to_accept)
         self._accept.setVisible(bool(to_accept) and not is_kept)
         self._is_kept = is_kept
+        if is_kept:
+            say(self.keeping, "")
         self._decide.setVisible(True)
         self.discard_button.setVisible(not is_kept)
         self.table.show_lines(lines, REPORT_COLUMNS)
