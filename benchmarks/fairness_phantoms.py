@@ -32,8 +32,8 @@ from fairness_cohorts import (
 )
 from fairness_report import summarise, write_docs
 from napari_dmoe.cohorts.case import Case
-from napari_dmoe.evaluation.mask_pair import regions_of
-from napari_dmoe.evaluation.metrics import measure_case
+from napari_dmoe.evaluation.scoring.mask_pair import regions_of
+from napari_dmoe.evaluation.scoring.metrics import measure_case
 from napari_dmoe.imaging.disk.atomic import write_text
 from napari_dmoe.inference.running.segment import segment
 from napari_dmoe.inference.running.settings import InferenceSettings

@@ -16,10 +16,14 @@ from numpy.typing import NDArray
 
 from fairness_cohorts import Scenario
 from napari_dmoe.cohorts.case import Case
-from napari_dmoe.evaluation.group_table import disaggregate
-from napari_dmoe.evaluation.groups import group_names, names_of_crossed, values_in
-from napari_dmoe.evaluation.intervals import bootstrap, bootstrap_difference
-from napari_dmoe.evaluation.mask_pair import regions_of
+from napari_dmoe.evaluation.groups.intervals import bootstrap, bootstrap_difference
+from napari_dmoe.evaluation.groups.membership import (
+    group_names,
+    names_of_crossed,
+    values_in,
+)
+from napari_dmoe.evaluation.groups.table import disaggregate
+from napari_dmoe.evaluation.scoring.mask_pair import regions_of
 from napari_dmoe.imaging.disk.atomic import write_text
 
 Run = Mapping[str, Any]

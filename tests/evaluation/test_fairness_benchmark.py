@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from napari_dmoe.evaluation.intervals import Interval
+from napari_dmoe.evaluation.groups.intervals import Interval
 
 
 @pytest.fixture(scope="module")

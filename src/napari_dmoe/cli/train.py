@@ -12,7 +12,7 @@ from napari_dmoe.cli.outcome import NOT_SAVED, clear_errors, progress_bar
 from napari_dmoe.cli.printing import say, say_above_bar
 from napari_dmoe.cli.signals import exit_code_of
 from napari_dmoe.cli.verdict import say_as_json, say_verdict
-from napari_dmoe.evaluation.groups import EVERYBODY
+from napari_dmoe.evaluation.groups.membership import EVERYBODY
 from napari_dmoe.training.settings import TrainSettings
 
 if TYPE_CHECKING:

@@ -59,7 +59,7 @@ def say_as_json(outcome: Outcome) -> None:
 
 
 def _facts(outcome: Outcome) -> Mapping[str, Any]:
-    from napari_dmoe.evaluation.json_scores import with_null
+    from napari_dmoe.evaluation.scoring.json_scores import with_null
 
     fitted, report = outcome.fitted, outcome.report
     is_apart = fitted.held_out in ("cases", "slices")

@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from napari_dmoe.evaluation.mask_pair import MaskPair
-from napari_dmoe.evaluation.mask_pair import Region as RegionOfEvaluation
-from napari_dmoe.evaluation.metrics import dice, iou
+from napari_dmoe.evaluation.scoring.mask_pair import MaskPair
+from napari_dmoe.evaluation.scoring.mask_pair import Region as RegionOfEvaluation
+from napari_dmoe.evaluation.scoring.metrics import dice, iou
 from napari_dmoe.inference.masks.regions import Region, regions_of
 from napari_dmoe.inference.masks.truth import (
     MISSED,

@@ -20,7 +20,7 @@ from training_cases import (
 )
 
 from napari_dmoe.cohorts.datasets import patients_of
-from napari_dmoe.evaluation.groups import groups_of
+from napari_dmoe.evaluation.groups.membership import groups_of
 from napari_dmoe.imaging.tables import write_table
 from napari_dmoe.models.card import CardAttribute
 from napari_dmoe.models.checkpoint import load_checkpoint

@@ -26,7 +26,7 @@ from training_cases import (
 from training_runs import StopAt, saved_facts, train
 
 from napari_dmoe.cohorts.case import Case
-from napari_dmoe.evaluation.groups import EVERYBODY
+from napari_dmoe.evaluation.groups.membership import EVERYBODY
 from napari_dmoe.models.card import CardAttribute, TrainingFacts
 from napari_dmoe.models.checkpoint import load_checkpoint, new_model
 from napari_dmoe.models.saving import write_safetensors

@@ -15,7 +15,7 @@ from training_cases import tiny_model as tiny
 from napari_dmoe.cohorts.case import Case
 from napari_dmoe.cohorts.datasets import read_cohort
 from napari_dmoe.cohorts.writing import write_cohort
-from napari_dmoe.evaluation.groups import groups_of
+from napari_dmoe.evaluation.groups.membership import groups_of
 from napari_dmoe.imaging.tables import write_table
 from napari_dmoe.inference.masks.pairs import class_dice
 from napari_dmoe.inference.running.segment import segment

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from napari_dmoe.cohorts.case import Case, Selection
-from napari_dmoe.evaluation.groups import crossed, groups_of
+from napari_dmoe.evaluation.groups.membership import crossed, groups_of
 from napari_dmoe.models.card import CardAttribute
 from napari_dmoe.models.refusals import listed
 from napari_dmoe.patient import Patient

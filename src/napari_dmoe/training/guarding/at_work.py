@@ -18,7 +18,7 @@ from napari_dmoe.cohorts.case import Case, CohortError, Selection
 from napari_dmoe.cohorts.classes import ClassedCases
 from napari_dmoe.cohorts.datasets import Cohort, patients_of, rows_of, subjects_of
 from napari_dmoe.cohorts.tables.subjects import subject_key
-from napari_dmoe.evaluation.groups import (
+from napari_dmoe.evaluation.groups.membership import (
     SMALL_GROUP,
     groups_of,
     names_of_groups,

@@ -8,11 +8,15 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any
 
-from napari_dmoe.evaluation.group_table import counted_mean
-from napari_dmoe.evaluation.groups import EVERYBODY, SMALL_GROUP, names_of_groups
-from napari_dmoe.evaluation.intervals import Interval
-from napari_dmoe.evaluation.json_scores import with_nan
-from napari_dmoe.evaluation.paired import paired_interval
+from napari_dmoe.evaluation.groups.intervals import Interval
+from napari_dmoe.evaluation.groups.membership import (
+    EVERYBODY,
+    SMALL_GROUP,
+    names_of_groups,
+)
+from napari_dmoe.evaluation.groups.paired import paired_interval
+from napari_dmoe.evaluation.groups.table import counted_mean
+from napari_dmoe.evaluation.scoring.json_scores import with_nan
 from napari_dmoe.models.card import CardAttribute
 from napari_dmoe.training.guarding.scores import CaseScore
 

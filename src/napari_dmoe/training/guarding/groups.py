@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Hashable, Sequence
 
-from napari_dmoe.evaluation.groups import (
+from napari_dmoe.evaluation.groups.membership import (
     attributes_named,
     groups_of,
     names_of_crossed,

@@ -22,7 +22,7 @@ from scipy.special import pdtr
 from napari_dmoe.cohorts.case import Case, Selection
 from napari_dmoe.cohorts.classes import ClassedCases, LabelReading
 from napari_dmoe.cohorts.datasets import patients_of, read_cohort
-from napari_dmoe.evaluation.groups import crossed
+from napari_dmoe.evaluation.groups.membership import crossed
 from napari_dmoe.models.card import CardAttribute, ModelCard
 from napari_dmoe.patient import Patient
 from napari_dmoe.phantoms.kinds import KINDS

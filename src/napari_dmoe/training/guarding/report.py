@@ -13,9 +13,9 @@ from dataclasses import asdict, dataclass, replace
 from operator import itemgetter
 from typing import Any
 
-from napari_dmoe.evaluation.group_table import counted_mean
-from napari_dmoe.evaluation.groups import EVERYBODY
-from napari_dmoe.evaluation.json_scores import with_null
+from napari_dmoe.evaluation.groups.membership import EVERYBODY
+from napari_dmoe.evaluation.groups.table import counted_mean
+from napari_dmoe.evaluation.scoring.json_scores import with_null
 from napari_dmoe.foreign import printable
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.purpose import reason

@@ -13,10 +13,10 @@ import numpy as np
 from napari_dmoe.cohorts.case import Case
 from napari_dmoe.cohorts.labels import OUTSIDE, check_classes, placed_labels
 from napari_dmoe.cohorts.tables.subjects import subject_key
-from napari_dmoe.evaluation.groups import groups_of
-from napari_dmoe.evaluation.json_scores import with_nan, with_null
-from napari_dmoe.evaluation.mask_pair import Presence, regions_of
-from napari_dmoe.evaluation.metrics import measure_case
+from napari_dmoe.evaluation.groups.membership import groups_of
+from napari_dmoe.evaluation.scoring.json_scores import with_nan, with_null
+from napari_dmoe.evaluation.scoring.mask_pair import Presence, regions_of
+from napari_dmoe.evaluation.scoring.metrics import measure_case
 from napari_dmoe.imaging.disk.atomic import write_text
 from napari_dmoe.inference.running.segment import segment
 from napari_dmoe.inference.running.settings import InferenceSettings

@@ -13,7 +13,7 @@ import itertools
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Literal
 
-from napari_dmoe.evaluation.groups import EVERYBODY, SMALL_GROUP
+from napari_dmoe.evaluation.groups.membership import EVERYBODY, SMALL_GROUP
 from napari_dmoe.training.guarding.changes import Change
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import torch
 from monai.inferers import sliding_window_inference
 from torch import Tensor, nn
 
-from napari_dmoe.evaluation.groups import EVERYBODY, Groups
+from napari_dmoe.evaluation.groups.membership import EVERYBODY, Groups
 from napari_dmoe.inference.masks.pairs import class_dice
 from napari_dmoe.inference.running.drivers import (
     RouterChoice,

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from napari_dmoe.evaluation.groups import EVERYBODY
-from napari_dmoe.evaluation.json_scores import with_nan, with_null
+from napari_dmoe.evaluation.groups.membership import EVERYBODY
+from napari_dmoe.evaluation.scoring.json_scores import with_nan, with_null
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.training.cases.annotation import TrainingError
 
@@ -45,8 +45,8 @@ class Epoch:
     n_groups : mapping of str to int
         The same for each group.
     worst_group : str
-        Of which group `worst` is, :data:`~napari_dmoe.evaluation.groups.EVERYBODY` for
-        all cases; empty where nobody says.
+        Of which group `worst` is,
+        :data:`~napari_dmoe.evaluation.groups.membership.EVERYBODY` for all cases; empty where nobody says.
     """
 
     number: int

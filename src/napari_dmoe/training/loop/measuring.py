@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from napari_dmoe.cohorts.tables.subjects import subject_key
-from napari_dmoe.evaluation.groups import Groups, crossed, groups_of
+from napari_dmoe.evaluation.groups.membership import Groups, crossed, groups_of
 from napari_dmoe.models.card import CardAttribute
 from napari_dmoe.models.refusals import listed
 from napari_dmoe.patient import Patient

@@ -10,7 +10,12 @@ import torch
 
 from napari_dmoe.cohorts.case import Case, CohortError
 from napari_dmoe.cohorts.classes import LabelReading
-from napari_dmoe.evaluation.groups import Groups, attributes_named, crossed, groups_of
+from napari_dmoe.evaluation.groups.membership import (
+    Groups,
+    attributes_named,
+    crossed,
+    groups_of,
+)
 from napari_dmoe.inference.running.devices import choose_device
 from napari_dmoe.models.card import CardAttribute, ModelCard
 from napari_dmoe.models.checkpoint import LoadedModel

@@ -12,7 +12,7 @@ from torch import nn
 
 from napari_dmoe.cohorts.case import Case
 from napari_dmoe.cohorts.datasets import patients_of
-from napari_dmoe.evaluation.groups import groups_of
+from napari_dmoe.evaluation.groups.membership import groups_of
 from napari_dmoe.foreign import printable
 from napari_dmoe.models.card import CardAttribute
 from napari_dmoe.models.checkpoint import LoadedModel, new_model

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from napari_dmoe.attributes import attribute_called
 from napari_dmoe.cohorts.case import Case
-from napari_dmoe.evaluation.groups import groups_of
+from napari_dmoe.evaluation.groups.membership import groups_of
 from napari_dmoe.models.card import CardAttribute, ModelCard
 from napari_dmoe.models.checkpoint import LoadedModel
 from napari_dmoe.training.cases.annotation import EVERYTHING, Annotation, TrainingError

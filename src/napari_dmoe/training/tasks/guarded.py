@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from napari_dmoe.evaluation.json_scores import with_null
+from napari_dmoe.evaluation.scoring.json_scores import with_null
 from napari_dmoe.foreign import JSONError, read_json
 from napari_dmoe.imaging.disk.atomic import write_text
 from napari_dmoe.imaging.tables import write_table

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtWidgets import QWidget
 
-from napari_dmoe.evaluation.group_table import counted_mean
-from napari_dmoe.evaluation.groups import EVERYBODY, values_in
+from napari_dmoe.evaluation.groups.membership import EVERYBODY, values_in
+from napari_dmoe.evaluation.groups.table import counted_mean
 from napari_dmoe.viewer.ui.parts import column, paragraph, say
 from napari_dmoe.viewer.ui.plot import Plot
 

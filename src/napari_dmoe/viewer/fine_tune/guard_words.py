@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from napari_dmoe.evaluation.groups import SMALL_GROUP, groups_of, values_in
+from napari_dmoe.evaluation.groups.membership import SMALL_GROUP, groups_of, values_in
 from napari_dmoe.viewer.advice import in_dock
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_dmoe.estimate import in_words
-from napari_dmoe.evaluation.groups import EVERYBODY, SMALL_GROUP, values_in
+from napari_dmoe.evaluation.groups.membership import EVERYBODY, SMALL_GROUP, values_in
 from napari_dmoe.models.titles import subject_of
 from napari_dmoe.viewer.checkpoints import GENERIC_CARD, TUNED
 from napari_dmoe.viewer.rows import Column, Line

@@ -2,9 +2,9 @@
 
 Worst group, gap, skewness and the equity-scaled scores take the groups' means, one set
 of them or many at once. How cases are scored stands in
-:mod:`napari_dmoe.evaluation.metrics`, who belongs to a group in
-:mod:`napari_dmoe.evaluation.groups`, and how sure the results are in
-:mod:`napari_dmoe.evaluation.intervals`.
+:mod:`napari_dmoe.evaluation.scoring.metrics`, who belongs to a group in
+:mod:`napari_dmoe.evaluation.groups.membership`, and how sure the results are in
+:mod:`napari_dmoe.evaluation.groups.intervals`.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from napari_dmoe.evaluation.groups import SMALL_GROUP, people
-from napari_dmoe.evaluation.mask_pair import MetricError
+from napari_dmoe.evaluation.groups.membership import SMALL_GROUP, people
+from napari_dmoe.evaluation.scoring.mask_pair import MetricError
 from napari_dmoe.patient import is_missing, is_unknown
 
 Values = NDArray[np.float64]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_dmoe.evaluation.mask_pair import MetricError
+from napari_dmoe.evaluation.scoring.mask_pair import MetricError
 from napari_dmoe.patient import Patient, attribute_called, is_unknown
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from napari_dmoe.evaluation.groups import (
+from napari_dmoe.evaluation.groups.membership import (
     attributes_named,
     crossed,
     group_names,
@@ -13,7 +13,7 @@ from napari_dmoe.evaluation.groups import (
     names_of_groups,
     values_in,
 )
-from napari_dmoe.evaluation.mask_pair import MetricError
+from napari_dmoe.evaluation.scoring.mask_pair import MetricError
 from napari_dmoe.models.card import CardAttribute
 from napari_dmoe.patient import Patient, PatientError
 

@@ -1,6 +1,6 @@
 """Two masks of one region of one image, and the distances between their surfaces.
 
-What is measured of a pair stands in :mod:`napari_dmoe.evaluation.metrics`.
+What is measured of a pair stands in :mod:`napari_dmoe.evaluation.scoring.metrics`.
 """
 
 from __future__ import annotations

@@ -8,8 +8,8 @@ from collections.abc import Hashable, Sequence
 
 from scipy import stats
 
-from napari_dmoe.evaluation.group_table import counted_mean, numbers
-from napari_dmoe.evaluation.intervals import Interval
+from napari_dmoe.evaluation.groups.intervals import Interval
+from napari_dmoe.evaluation.groups.table import counted_mean, numbers
 
 LEVEL = 95.0
 """Coverage of an interval in percent, both ends together."""

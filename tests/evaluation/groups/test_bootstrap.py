@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from napari_dmoe.evaluation.group_table import STATISTICS
-from napari_dmoe.evaluation.intervals import bootstrap, bootstrap_difference
-from napari_dmoe.evaluation.mask_pair import MetricError
+from napari_dmoe.evaluation.groups.intervals import bootstrap, bootstrap_difference
+from napari_dmoe.evaluation.groups.table import STATISTICS
+from napari_dmoe.evaluation.scoring.mask_pair import MetricError
 
 
 @pytest.fixture(scope="module")
@@ -151,7 +151,9 @@ def test_large_cohorts_are_drawn_in_parts(monkeypatch, at_once):
             return self.rng.integers(low, high, size)
 
     monkeypatch.setattr("numpy.random.default_rng", Watched)
-    monkeypatch.setattr("napari_dmoe.evaluation.intervals._DRAWN_AT_ONCE", at_once)
+    monkeypatch.setattr(
+        "napari_dmoe.evaluation.groups.intervals._DRAWN_AT_ONCE", at_once
+    )
     assert bootstrap(values, groups, seed=0, n_resamples=100) == whole
     # One resample of a group is the least that can be drawn: 40 cases of A, 20 of B.
     assert max(n * of for n, of in sizes) <= max(at_once, 40)
@@ -161,7 +163,7 @@ def test_a_difference_does_not_depend_on_how_it_is_drawn_either(monkeypatch):
     first, second = np.random.default_rng(0).random((2, 60))
     groups = list("AAB") * 20
     whole = bootstrap_difference(first, second, groups, seed=0, n_resamples=100)
-    monkeypatch.setattr("napari_dmoe.evaluation.intervals._DRAWN_AT_ONCE", 130)
+    monkeypatch.setattr("napari_dmoe.evaluation.groups.intervals._DRAWN_AT_ONCE", 130)
     parts = bootstrap_difference(first, second, groups, seed=0, n_resamples=100)
     assert parts == whole
 

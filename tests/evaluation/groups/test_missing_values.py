@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from napari_dmoe.evaluation.group_table import counted_mean, disaggregate, numbers
-from napari_dmoe.evaluation.groups import group_names, groups_of, people
-from napari_dmoe.evaluation.intervals import bootstrap, bootstrap_difference
-from napari_dmoe.evaluation.json_scores import with_nan, with_null
-from napari_dmoe.evaluation.mask_pair import MetricError
-from napari_dmoe.evaluation.paired import paired_interval
+from napari_dmoe.evaluation.groups.intervals import bootstrap, bootstrap_difference
+from napari_dmoe.evaluation.groups.membership import group_names, groups_of, people
+from napari_dmoe.evaluation.groups.paired import paired_interval
+from napari_dmoe.evaluation.groups.table import counted_mean, disaggregate, numbers
+from napari_dmoe.evaluation.scoring.json_scores import with_nan, with_null
+from napari_dmoe.evaluation.scoring.mask_pair import MetricError
 from napari_dmoe.models.card import CardAttribute
 from napari_dmoe.patient import Patient, is_missing, is_unknown
 

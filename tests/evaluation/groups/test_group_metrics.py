@@ -9,14 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_dmoe.evaluation.group_table import (
+from napari_dmoe.evaluation.groups.membership import (
+    SMALL_GROUP,
+    group_names,
+    names_of_crossed,
+)
+from napari_dmoe.evaluation.groups.table import (
     disaggregate,
     es_std,
     es_sum,
     statistics,
 )
-from napari_dmoe.evaluation.groups import SMALL_GROUP, group_names, names_of_crossed
-from napari_dmoe.evaluation.mask_pair import MetricError
+from napari_dmoe.evaluation.scoring.mask_pair import MetricError
 from napari_dmoe.models.card import CardAttribute
 from napari_dmoe.patient import Patient
 

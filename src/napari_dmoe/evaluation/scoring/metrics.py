@@ -1,8 +1,8 @@
 """What is measured of one case: overlaps, surface distances, the cup-to-disc ratio.
 
-A metric is one function of a :class:`~napari_dmoe.evaluation.mask_pair.MaskPair` and
-its line in :data:`METRICS`. Means over patient groups stand in
-:mod:`napari_dmoe.evaluation.group_table`.
+A metric is one function of a
+:class:`~napari_dmoe.evaluation.scoring.mask_pair.MaskPair` and its line in :data:`METRICS`. Means over patient groups stand in
+:mod:`napari_dmoe.evaluation.groups.table`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,12 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_dmoe.evaluation.mask_pair import MaskPair, MetricError, Presence, Region
+from napari_dmoe.evaluation.scoring.mask_pair import (
+    MaskPair,
+    MetricError,
+    Presence,
+    Region,
+)
 from napari_dmoe.imaging.label_values import (
     FULL_SCALE,
     LabelError,
@@ -215,7 +220,8 @@ def measure_case(
         Labels of the same image. Where the only class is 1, masks of 0 and 255, or of
         the greys that a JPEG makes of them, are understood, and so are booleans.
     regions : sequence of Region
-        What to measure: see :func:`napari_dmoe.evaluation.mask_pair.regions_of`.
+        What to measure: see
+        :func:`napari_dmoe.evaluation.scoring.mask_pair.regions_of`.
     metrics : sequence of str
         Keys of :data:`METRICS`.
     spacing : sequence of float, optional

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from napari_dmoe.evaluation.paired import paired_interval
+from napari_dmoe.evaluation.groups.paired import paired_interval
 
 
 @pytest.mark.parametrize("rises", [[], [0.2]])

@@ -15,11 +15,11 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 from scipy.stats import DegenerateDataWarning
 
-from napari_dmoe.evaluation import group_table
-from napari_dmoe.evaluation.group_table import STATISTICS, Values
-from napari_dmoe.evaluation.groups import people
-from napari_dmoe.evaluation.mask_pair import MetricError
-from napari_dmoe.evaluation.metrics import Convention
+from napari_dmoe.evaluation.groups import table
+from napari_dmoe.evaluation.groups.membership import people
+from napari_dmoe.evaluation.groups.table import STATISTICS, Values
+from napari_dmoe.evaluation.scoring.mask_pair import MetricError
+from napari_dmoe.evaluation.scoring.metrics import Convention
 
 N_RESAMPLES = 1000
 """Resamples of an interval, as published."""
@@ -59,7 +59,7 @@ class Intervals:
     groups : mapping of str to Interval
         Of each group's mean; NaN for a group with fewer than two counted cases.
     statistics : mapping of str to Interval
-        Of what :func:`napari_dmoe.evaluation.group_table.statistics` returns; NaN of
+        Of what :func:`napari_dmoe.evaluation.groups.table.statistics` returns; NaN of
         all that compares groups where one of them is a single case.
     level : float
         Coverage in percent.
@@ -147,7 +147,7 @@ def bootstrap(
     B. Efron and R. Tibshirani, An Introduction to the Bootstrap, 1993, chapters 13 and
     14.
     """
-    by_group = _by_group(group_table.numbers(values)[None], groups)
+    by_group = _by_group(table.numbers(values)[None], groups)
 
     def found(means: Values, overall: Values) -> Values:
         if convention == "default":
@@ -192,7 +192,7 @@ def bootstrap_difference(
     MetricError
         When the arguments do not fit together.
     """
-    pair = np.stack([group_table.numbers(v) for v in (first, second)])
+    pair = np.stack([table.numbers(v) for v in (first, second)])
 
     def found(means: Values, overall: Values) -> Values:
         ours, theirs = _compared(means, overall, higher_is_better)
@@ -211,7 +211,7 @@ def _by_group(values: Values, groups: Sequence[str | None]) -> dict[str, Values]
     groups = people(groups)
     counts = ~np.isnan(values).any(0)
     found = {}
-    for name in group_table.group_order(groups):
+    for name in table.group_order(groups):
         # One by one: an array of names would make text of numbers and truth values.
         is_own = np.array([group == name for group in groups], bool)
         own = values[:, counts & is_own]
@@ -223,7 +223,7 @@ def _by_group(values: Values, groups: Sequence[str | None]) -> dict[str, Values]
 
 def _compared(means: Values, overall: Values, higher_is_better: bool) -> list[Values]:
     """Return M arrays (G + S, ...) of means and statistics, from (G, M, ...) means."""
-    found = group_table.statistics(overall, means, higher_is_better=higher_is_better)
+    found = table.statistics(overall, means, higher_is_better=higher_is_better)
     rows = np.stack([*means, *(found[name] for name in STATISTICS)], axis=0)
     return [rows[:, model] for model in range(rows.shape[1])]
 

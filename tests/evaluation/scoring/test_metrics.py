@@ -9,8 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from napari_dmoe.evaluation.mask_pair import MaskPair, MetricError, Presence, regions_of
-from napari_dmoe.evaluation.metrics import (
+from napari_dmoe.evaluation.scoring.mask_pair import (
+    MaskPair,
+    MetricError,
+    Presence,
+    regions_of,
+)
+from napari_dmoe.evaluation.scoring.metrics import (
     METRICS,
     Score,
     asd,

@@ -1,0 +1,1 @@
+"""What is measured of a mask beside the truth, case by case."""
