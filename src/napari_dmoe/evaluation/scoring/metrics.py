@@ -1,7 +1,8 @@
 """What is measured of one case: overlaps, surface distances, the cup-to-disc ratio.
 
 A metric is one function of a
-:class:`~napari_dmoe.evaluation.scoring.mask_pair.MaskPair` and its line in :data:`METRICS`. Means over patient groups stand in
+:class:`~napari_dmoe.evaluation.scoring.mask_pair.MaskPair` and its line in
+:data:`METRICS`. Means over patient groups stand in
 :mod:`napari_dmoe.evaluation.groups.table`.
 """
 

@@ -46,7 +46,8 @@ class Epoch:
         The same for each group.
     worst_group : str
         Of which group `worst` is,
-        :data:`~napari_dmoe.evaluation.groups.membership.EVERYBODY` for all cases; empty where nobody says.
+        :data:`~napari_dmoe.evaluation.groups.membership.EVERYBODY` for all cases; empty
+        where nobody says.
     """
 
     number: int
