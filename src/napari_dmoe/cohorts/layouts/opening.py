@@ -92,6 +92,24 @@ def open_cohort(
     return opened if opened.layout == fairseg.LAYOUT else checked(opened)
 
 
+def is_published(path: str | Path) -> bool:
+    """Say whether something lies in a published layout, or in BIDS.
+
+    Where several lists or folders could be meant it does, and has to be named.
+    """
+    source = Path(path)
+    if not source.exists() or (source / TABLE).is_file():
+        return False
+    try:
+        return bool(
+            fairseg.find_fairseg(source, None)
+            or ham10000.find_ham(source, None)
+            or bids.find_bids(source)
+        )
+    except CohortError:
+        return True
+
+
 def _published(
     source: Path,
     layout: str,
@@ -120,8 +138,7 @@ def _published(
             fairseg.LAYOUT: "a folder of data_*.npz, or a list of their names",
             ham10000.LAYOUT: "a CSV with the columns image_id, Path, Sex, Age_multi "
             "and localization, or its folder",
-            bids.LAYOUT: "participants.tsv with a column participant_id, beside folders "
-            "sub-XX",
+            bids.LAYOUT: "participants.tsv with participant_id, beside folders sub-XX",
         }[layout]
         raise CohortError(
             f"{source.name} is not laid out as {layout}: expected {expected}"
@@ -186,49 +203,30 @@ class OpenRow:
 
     number: int
     """Place in the sequence, from 1."""
+    id: str
+    patient: Patient
     cases: Sequence[Case] = field(repr=False)
-    known: Case | CaseRow = field(repr=False)
-    """What is known of it without reading it."""
+    image: Path = Path()
+    """Its image's file; ``Path()`` where it has none but can be read all the same."""
+    labels: Path | None = None
+    prediction: Path | None = None
+    subject: str | None = None
+    marks: tuple[str, ...] = ()
+    further: Mapping[str, str] = field(default_factory=dict, hash=False)
 
-    @property
-    def id(self) -> str:
-        """The case's id."""
-        return self.known.id
+    def __repr__(self) -> str:
+        """Show the place alone, and nothing that tells whose case it is."""
+        return f"OpenRow(number={self.number})"
 
-    @property
-    def image(self) -> Path:
-        """Its image's file; ``Path()`` where it has none but is open."""
-        return Path() if isinstance(self.known, Case) else self.known.image
-
-    @property
-    def labels(self) -> Path | None:
-        """Its truth's file, if there is one."""
-        return None if isinstance(self.known, Case) else self.known.labels
-
-    @property
-    def prediction(self) -> Path | None:
-        """The file of a mask that a model made of it."""
-        return None if isinstance(self.known, Case) else self.known.prediction
-
-    @property
-    def patient(self) -> Patient:
-        """Whom it shows."""
-        return self.known.patient
-
-    @property
-    def subject(self) -> str | None:
-        """What cases of one patient or lesion share."""
-        return self.known.subject
-
-    @property
-    def marks(self) -> tuple[str, ...]:
-        """By what patient and lesion are known again."""
-        return self.known.marks
-
-    @property
-    def further(self) -> Mapping[str, str]:
-        """What is known beside it."""
-        return {} if isinstance(self.known, Case) else self.known.further
+    @classmethod
+    def of(cls, cases: Sequence[Case], number: int, known: Case | CaseRow) -> OpenRow:
+        """Return the row of a case of which something is known; no pixel is kept."""
+        told = number, known.id, known.patient, cases
+        own = {"subject": known.subject, "marks": known.marks}
+        if isinstance(known, Case):
+            return cls(*told, **own)
+        files = known.image, known.labels, known.prediction
+        return cls(*told, *files, **own, further=known.further)
 
     def read(self) -> Case:
         """Return the case."""
@@ -265,7 +263,7 @@ def cohort_of(cases: Sequence[Case], *, title: str = "") -> Cohort:
             problems.append(Problem(number, "id", known.id, expected))
             continue
         seen[known.id] = number
-        rows.append(OpenRow(number, cases, known))
+        rows.append(OpenRow.of(cases, number, known))
     return Cohort(
         tuple(rows),
         title=title or title_of(cases),
