@@ -75,14 +75,16 @@ def open_cohort(
     source = Path(path)
     if not source.exists():
         raise CohortError(f"there is no cohort at {path}: no such file or folder")
-    opened = _published(source, layout, list_file, needs_image=needs_image)
+    opened = _published(
+        source, layout, list_file, subject=subject, needs_image=needs_image
+    )
     if opened is None:
         if list_file is not None:
             raise CohortError(
                 "a list is for the layouts fairseg and ham10000: this cohort is neither"
             )
         opened = _table(source, subject, drivers, columns, needs_image=needs_image)
-    elif columns:
+    elif columns or (subject and opened.layout != ham10000.LAYOUT):
         raise CohortError(
             f"the columns of the layout {opened.layout} are known: none can be stated"
         )
@@ -115,6 +117,7 @@ def _published(
     layout: str,
     list_file: str | Path | None,
     *,
+    subject: str | None,
     needs_image: bool,
 ) -> Cohort | None:
     """Open what is in a published layout; None for a table of any other."""
@@ -128,7 +131,7 @@ def _published(
     if layout in ("auto", ham10000.LAYOUT):
         table = ham10000.find_ham(source, list_file)
         if table is not None:
-            return ham10000.read_ham(table)
+            return ham10000.read_ham(table, subject=subject)
     if layout in ("auto", bids.LAYOUT):
         participants = bids.find_bids(source)
         if participants is not None:
@@ -180,7 +183,11 @@ def _table(
         seen[row.id] = row.number
         rows.append(row)
     problems.sort(key=lambda problem: problem.row)
-    return Cohort(tuple(rows), read.notices, read.table.name, problems=tuple(problems))
+    # Whatever drives a model, cases may be grouped by all that is recorded.
+    of_columns = read.columns.notices(drivers)
+    said = [notice for notice in read.notices if notice not in of_columns]
+    notices = *said, *read.columns.kept_notices()
+    return Cohort(tuple(rows), notices, read.table.name, problems=tuple(problems))
 
 
 def _with_labels(cohort: Cohort) -> Cohort:

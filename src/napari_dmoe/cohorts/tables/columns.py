@@ -158,7 +158,7 @@ class Columns:
     def kept_notices(self) -> list[str]:
         """Say what was understood where cases may be grouped by every attribute."""
         unused = "columns not used"
-        said = [each for each in self.notices(()) if not each.startswith(unused)]
+        said = [each for each in self.notices() if not each.startswith(unused)]
         names = [n for n in self.attributes if self.attribute(n) not in ATTRIBUTES]
         kept = {*self.attributes, *self.subjects, *self._files, ""}
         left = [_shown(name) for name in self.header if name not in kept]
