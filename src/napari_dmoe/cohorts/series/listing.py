@@ -20,6 +20,7 @@ from napari_dmoe.cohorts.case import CohortError
 from napari_dmoe.cohorts.tables.beside import Neighbours
 from napari_dmoe.cohorts.tables.finding import (
     TABLE,
+    TABLE_SUFFIXES,
     Found,
     read_found,
     table_at,
@@ -32,7 +33,8 @@ from napari_dmoe.cohorts.tables.reading import (
     numbered,
     unlisted_told,
 )
-from napari_dmoe.cohorts.tables.rows import BadRow, CohortRow, RowError
+from napari_dmoe.cohorts.tables.refusals import RowError
+from napari_dmoe.cohorts.tables.rows import BadRow, CohortRow
 from napari_dmoe.foreign import printable
 from napari_dmoe.imaging.files import (
     IMAGE_SUFFIXES,
@@ -158,7 +160,7 @@ def entries_of(
         no image.
     """
     patient = patient or Patient()
-    if source.suffix.lower() == ".csv" or (source / TABLE).is_file():
+    if source.suffix.lower() in TABLE_SUFFIXES or (source / TABLE).is_file():
         if patient.known():
             raise CohortError(
                 "a cohort's table gives each patient: leave out --sex, --race, --age, "

@@ -52,6 +52,12 @@ LABEL_COLUMNS = (
 )
 """Columns that may tell the labels' file, as far as there are such files."""
 
+PREDICTION_COLUMNS = (
+    *("prediction", "predictions", "predicted", "pred", "preds"),
+    *("prediction_path", "prediction_file", "predicted_mask", "pred_path", "pred_mask"),
+)
+"""Columns that may tell the file of a mask that a model made, where they name files."""
+
 IMAGE, LABELS, ID, SUBJECT, UNUSED = "image", "labels", "id", "subject", ""
 """What a column may be told to mean, beside the name of an attribute."""
 
@@ -79,6 +85,8 @@ class Columns:
     labels: str | None = None
     is_by_name: bool = False
     """Whether images are found in the folder by their names."""
+    prediction: str | None = None
+    """Tells files of masks that a model made."""
     identity: str | None = None
     """Tells the cases' ids."""
     stated: Mapping[str, str] = field(default_factory=dict)
@@ -93,7 +101,7 @@ class Columns:
             name
             for name in self.header
             if name
-            and name not in (self.image, self.labels, self.identity)
+            and name not in self._files
             and (
                 self.stated[name] not in _NO_VALUES
                 if name in self.stated
@@ -115,7 +123,7 @@ class Columns:
         Columns of subjects are returned, too: no model is run for them.
         """
         driving = {name_key(attribute_called(name)) for name in drivers or ()}
-        used = {self.image, self.labels, self.identity, ""}
+        used = {*self._files, ""}
         for name in self.attributes:
             attribute = self.attribute(name)
             is_used = name in self.stated or attribute in ATTRIBUTES
@@ -134,9 +142,29 @@ class Columns:
         return _in_order(self._open, LABEL_COLUMNS)
 
     @property
+    def prediction_columns(self) -> tuple[str, ...]:
+        """Columns that may tell the file of a model's mask."""
+        return _in_order(self._open, PREDICTION_COLUMNS)
+
+    @property
+    def _files(self) -> tuple[str | None, ...]:
+        return self.image, self.labels, self.prediction, self.identity
+
+    @property
     def _open(self) -> tuple[str, ...]:
         """Columns of which nobody has said what they mean."""
         return tuple(name for name in self.header if name not in self.stated)
+
+    def kept_notices(self) -> list[str]:
+        """Say what was understood where cases may be grouped by every attribute."""
+        unused = "columns not used"
+        said = [each for each in self.notices() if not each.startswith(unused)]
+        names = [n for n in self.attributes if self.attribute(n) not in ATTRIBUTES]
+        kept = {*self.attributes, *self.subjects, *self._files, ""}
+        left = [_shown(name) for name in self.header if name not in kept]
+        if names:
+            said.append(f"columns kept to group by: {_listed([*map(_shown, names)])}")
+        return [*said, *([f"{unused}: {_listed(left)}"] if left else [])]
 
     def notices(self, drivers: Collection[str] | None = None) -> list[str]:
         """Say what was understood otherwise than written, and what is not used.
@@ -152,8 +180,7 @@ class Columns:
             for column, name in names.items()
             if name not in ATTRIBUTES and name_key(name) not in driving
         ]
-        files = self.image, self.labels, self.identity
-        others = {*self.attributes, *self.subjects, *files, ""}
+        others = {*self.attributes, *self.subjects, *self._files, ""}
         left = [column for column in self.header if column not in others]
         # Attributes by their usual names are in order, whatever drives the model.
         idle = " (which does not drive this model)"
@@ -165,6 +192,8 @@ class Columns:
         ]
         if self.labels not in (None, "labels") and not self.is_by_name:
             said.insert(0, f"{_shown(self.labels or '')} as labels")
+        if self.prediction not in (None, "prediction"):
+            said.insert(0, f"{_shown(self.prediction or '')} as prediction")
         if self.identity not in (None, "id"):
             said.insert(0, f"{_shown(self.identity or '')} as id")
         return [
