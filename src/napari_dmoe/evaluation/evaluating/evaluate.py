@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
-from napari_dmoe.cohorts.case import Case, CohortError
+from napari_dmoe.cohorts.case import Case, CaseRow, CohortError
 from napari_dmoe.cohorts.classes import LabelReading
-from napari_dmoe.cohorts.datasets import Cohort, rows_of
+from napari_dmoe.cohorts.datasets import Cohort
+from napari_dmoe.cohorts.layouts.opening import cohort_of
 from napari_dmoe.evaluation.evaluating.batches import Part, ReadCase, Reader
 from napari_dmoe.evaluation.evaluating.case_table import (
     CASES,
@@ -38,6 +38,7 @@ from napari_dmoe.evaluation.evaluating.scored import (
     ScoredCase,
 )
 from napari_dmoe.evaluation.evaluating.settings import EvaluationSettings
+from napari_dmoe.evaluation.evaluating.validating import checked
 from napari_dmoe.imaging.disk.claims import claimed
 from napari_dmoe.inference.masks.truth import NOT_ANNOTATED
 from napari_dmoe.inference.running.devices import Batches
@@ -100,7 +101,9 @@ def evaluate(
     ResumeError
         When the folder holds another evaluation, or masks of something else.
     CohortError
-        When there is no case, or all of them failed.
+        When the cohort has problems, which are written to ``problems.csv`` then:
+        :func:`~napari_dmoe.evaluation.evaluating.validating.checked` leaves those rows
+        out. When there is no case, or all of them failed.
     FolderError
         When nothing can be written to the folder, or another run writes into it.
     DeviceError
@@ -130,7 +133,8 @@ def evaluate(
     ['scored', 'scored']
     """
     settings, folder = settings or EvaluationSettings(), Path(output)
-    rows = rows_of(cohort)
+    opened = checked(cohort_of(cohort), folder)
+    rows = opened.rows
     if not rows:
         raise CohortError("the cohort has no cases: there is nothing to evaluate")
     batches = batches_for(settings.inference)
@@ -147,7 +151,7 @@ def evaluate(
         with fixed_threads(journal.n_threads):
             run = _Run(loaded, rows, folder, settings, batches)
             _go_through(run, journal, progress, tell)
-        return _written(run, journal, cohort, inquiry)
+        return _written(run, journal, opened, inquiry)
 
 
 def _there(folder: Path, inquiry: str, *, resume: bool) -> Evaluated | None:
@@ -185,7 +189,7 @@ class _Run:
     def __init__(
         self,
         loaded: LoadedModel,
-        rows: Sequence[Any],
+        rows: Sequence[CaseRow],
         folder: Path,
         settings: EvaluationSettings,
         batches: Batches,
@@ -305,14 +309,12 @@ def _read_ahead(run: _Run, first: int) -> Iterator[Iterator[Part]]:
             stopped.set()
 
 
-def _written(
-    run: _Run, journal: Journal, cohort: Sequence[Case], inquiry: str
-) -> Evaluated:
+def _written(run: _Run, journal: Journal, cohort: Cohort, inquiry: str) -> Evaluated:
     """Write the table and the facts, and take the journal away."""
     cases = tuple(case for batch in journal.done for case in batch.cases)
     facts = facts_of(
         run.loaded,
-        cohort if isinstance(cohort, Cohort) else None,
+        cohort,
         journal,
         run.settings,
         inquiry=inquiry,
