@@ -184,7 +184,7 @@ class PlaneRun:
         """Turn one plane's logits (V, S, K, h, w) into labels.
 
         A plane of a single value stays background, whatever the network makes of it;
-        but at the network's pixels, where its answer is left as published.
+        at the network's samples, as published, it is what the network makes of it.
         """
         n = max(1, self.n_restored)
         parts = [part_of(progress, i, n) for i in range(n)]
