@@ -140,9 +140,10 @@ def statistics(
     dict of str to (...) float array
         ``mean``; ``worst``, the worst group's mean; ``gap``, best and worst apart;
         ``ratio``, the smallest mean over the largest, NaN unless both are positive or
-        the smallest is 0; ``skewness``, the worst group's error over the best group's, with an error of
-        1 - score where higher is better, NaN where the best has none; ``es_sum`` and
-        ``es_std``, NaN where lower is better, because they would reward a gap.
+        the smallest is 0; ``skewness``, the worst group's error over the best group's,
+        with an error of 1 - score where higher is better, NaN where the best has none;
+        ``es_sum`` and ``es_std``, NaN where lower is better, because they would reward
+        a gap.
     """
     whole, parts = numbers(overall), numbers(means)
     lowest, highest = parts.min(0), parts.max(0)
