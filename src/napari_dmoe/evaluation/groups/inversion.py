@@ -14,7 +14,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from napari_dmoe.evaluation.groups.table import STATISTICS, Values, statistics
+from napari_dmoe.evaluation.groups.table import (
+    STATISTICS,
+    Values,
+    es_std,
+    es_sum,
+    statistics,
+)
 
 _STEPS = 28
 """Values that are tried; ends lie between two of them, by a straight line."""
@@ -59,6 +65,13 @@ class Cohort(NamedTuple):
         """Return the statistics of groups' means (G, ...)."""
         overall = np.tensordot(self.sizes / self.sizes.sum(), means, 1)
         return statistics(overall, means, higher_is_better=self.higher_is_better)
+
+    def one(self, name: str, means: Values) -> Values:
+        """Return one of :data:`SHIFTED` of groups' means (G, ...)."""
+        if name == "worst":
+            return means.min(0) if self.higher_is_better else means.max(0)
+        overall = np.tensordot(self.sizes / self.sizes.sum(), means, 1)
+        return {"es_sum": es_sum, "es_std": es_std}[name](overall, means)
 
 
 def inverted(cohort: Cohort, *, level: float) -> dict[str, tuple[float, float]]:
@@ -128,7 +141,8 @@ def _pulled_apart(
             continue
         off = np.abs(scale(noisy[name]) - tried[:, None])
         # What is not defined is taken for far off.
-        limit = np.quantile(np.where(np.isnan(off), np.inf, off), 1 - alpha, axis=1)
+        off = np.where(np.isnan(off), np.inf, off)
+        limit = np.quantile(off, 1 - alpha, axis=1, method="higher")
         low, high = _kept(tried, limit - np.abs(own - tried))
         ends[name] = (low, high) if name == "gap" else (np.exp(low), np.exp(high))
     return ends
@@ -142,40 +156,44 @@ def _log(values: Values) -> Values:
 def _moved(
     cohort: Cohort, name: str, found: float, alpha: float
 ) -> tuple[float, float]:
-    overall, share = cohort.overall, cohort.sizes / cohort.sizes.sum()
-    apart = cohort.means - overall
-    floor = 1e-9 * cohort.errors.max()
-    errors = np.maximum(cohort.errors, floor)
-    of_all = float((share**2) @ errors**2)
-    # Each error moves the overall mean and how far groups are apart.
-    reach = _REACH * (np.sqrt(of_all) + float(np.sort(errors)[-2:] @ np.ones(2)))
-    if name != "worst":
-        reach = _REACH * np.sqrt(of_all) + abs(found) * _REACH * float(
-            np.sqrt((errors**2).sum())
-        )
-    tried = np.linspace(found - reach, found + reach, 2 * _STEPS)
-    surprise = float(((apart / errors) ** 2).sum())
-    if name == "worst":
-        below = overall - found  # > 0 where higher is better
-        # The least of (level - overall)^2 / of_all + (1 - pull)^2 surprise.
-        pull = (surprise + below * (overall - tried) / of_all) / (
-            surprise + below**2 / of_all
-        )
-        pull = np.maximum(pull, 0)
-        levels = tried + pull * below
-    else:
-        spread = overall / found - 1
-        side = tried * spread / of_all
-        with np.errstate(invalid="ignore", divide="ignore"):
-            pull = (surprise - side * (tried - overall)) / (
-                surprise + side * tried * spread
-            )
-        pull = np.maximum(np.nan_to_num(pull), 0)
-        levels = tried * (1 + pull * spread)
-    centres = levels + apart[:, None] * pull
-    noisy = cohort.of(centres[..., None] + cohort.noise[:, None])[name]
+    tried = _moved_to(cohort, name, found)
+    centres = _likeliest(cohort, name, found, tried)
+    noisy = cohort.one(name, centres[..., None] + cohort.noise[:, None])
     low, high = np.quantile(noisy, (alpha / 2, 1 - alpha / 2), axis=1)
     return _kept(tried, np.minimum(found - low, high - found))
+
+
+def _moved_to(cohort: Cohort, name: str, found: float) -> Values:
+    """Return the values that are tried, about what was found."""
+    all_error = float(np.sqrt(((cohort.sizes * cohort.errors) ** 2).sum()))
+    reach = all_error / float(cohort.sizes.sum())
+    apart = float(np.sqrt((cohort.errors**2).sum()))
+    reach += apart if name == "worst" else abs(found) * apart
+    # Close together near what was found, so that narrow intervals are found, too.
+    side = np.linspace(0, 1, _STEPS // 2)[1:] ** 1.3
+    return found + _REACH * reach * np.concatenate([-side[::-1], [0.0], side])
+
+
+def _likeliest(cohort: Cohort, name: str, found: float, tried: Values) -> Values:
+    """Return the groups' likeliest means (G, C) where they have what is tried.
+
+    Groups are moved to a level and pulled apart by a factor. Of those that have a
+    value the least ``(level - overall)^2 / error^2 + (1 - factor)^2 Q`` is taken, where
+    Q is how far the groups lie apart in their squared errors.
+    """
+    overall, share = cohort.overall, cohort.sizes / cohort.sizes.sum()
+    apart = cohort.means - overall
+    errors = np.maximum(cohort.errors, 1e-9 * cohort.errors.max())
+    of_all = float(share**2 @ errors**2)
+    surprise = float(((apart / errors) ** 2).sum())
+    # The level that goes with a factor is tried + slope x factor.
+    slope = tried * (overall / found - 1) if found else np.zeros_like(tried)
+    if name == "worst":
+        slope = np.full_like(tried, overall - found)
+    weight = surprise + slope**2 / of_all
+    factor = (surprise - slope * (tried - overall) / of_all) / weight
+    factor = np.maximum(np.where(weight > 0, factor, 0), 0)
+    return np.asarray(tried + slope * factor + apart[:, None] * factor)
 
 
 def _kept(tried: Values, margin: Values) -> tuple[float, float]:

@@ -100,7 +100,8 @@ class Stratum:
         return np.concatenate([self._part(part, rng) for part in parts], -1)
 
     def _part(self, n_resamples: int, rng: np.random.Generator) -> Values:
-        places = rng.integers(0, self.n_subjects, (n_resamples, self.n_subjects))
+        size = (n_resamples, self.n_subjects)
+        places = rng.integers(0, self.n_subjects, size, dtype=np.int32)
         if self.is_plain:
             return np.asarray(np.stack([own[places].mean(-1) for own in self.totals]))
         n_cases = self.counts[places].sum(-1)
