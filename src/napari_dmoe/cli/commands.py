@@ -12,6 +12,7 @@ from napari_dmoe.cli.inspect import inspect
 from napari_dmoe.cli.phantoms import phantoms
 from napari_dmoe.cli.printing import say
 from napari_dmoe.cli.replay import replay
+from napari_dmoe.cli.report import report
 from napari_dmoe.cli.segment import segment
 from napari_dmoe.cli.sweep import sweep
 from napari_dmoe.cli.train import train
@@ -24,7 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 _FOR_EVERYBODY = demo, inspect, segment, sweep, replay, case
-_FOR_COHORTS = (evaluate,)
+_FOR_COHORTS = evaluate, report
 _FOR_TRAINING = phantoms, train, fine_tune
 for command in _FOR_EVERYBODY + _FOR_COHORTS + _FOR_TRAINING:
     app.command()(command)
