@@ -155,7 +155,7 @@ def answered(
     n_samples = settings.samples if settings.noise else 1
     rows = _rows(together, n_samples)
     said: dict[_Row, tuple[Tensor, ...]] = {}
-    with torch.inference_mode(), on_threads(_n_threads(loaded, settings)):
+    with torch.inference_mode(), on_threads(threads_of(loaded, settings)):
         for alike in _alike(rows):
             begin = 0
             while begin < len(alike):
@@ -248,7 +248,7 @@ def segment_many(
         yield each.results(own, batches, tell, swept=swept)
 
 
-def _n_threads(loaded: LoadedModel, settings: InferenceSettings) -> int:
+def threads_of(loaded: LoadedModel, settings: InferenceSettings) -> int:
     """Return on how many threads to run, by the work of a full batch."""
     n_parameters = sum(each.numel() for each in loaded.module.parameters())
     return threads_for(pass_seconds(loaded.config, n_parameters) * settings.batch)
