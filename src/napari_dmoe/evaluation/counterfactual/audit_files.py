@@ -164,8 +164,8 @@ def audit_summary(folder: str | Path) -> dict[str, Any] | None:
         ``facts``: as :class:`~napari_dmoe.evaluation.counterfactual.audited.AuditFacts`
         has them. ``sentences``: what was found, the last two that it is the model's
         behaviour and no biology, and for research only; show all of them.
-        ``groupings``: names and sizes of groups. ``dependence`` and ``help``: one entry a driver,
-        region and group; ``grouping`` is empty for everybody, and groups that
+        ``groupings``: names and sizes of groups. ``dependence`` and ``help``: one entry
+        a driver, region and group; ``grouping`` is empty for everybody, and groups that
         ``is_small`` say little. ``divergence``: how differently values and groups are
         routed, in bits. The atlas is drawn by
         :func:`~napari_dmoe.evaluation.counterfactual.pictures.draw_atlas` from
