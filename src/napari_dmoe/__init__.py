@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     )
     from napari_dmoe.cohorts.series.truths import with_truth
     from napari_dmoe.cohorts.writing import write_cohort
+    from napari_dmoe.evaluation.groups.comparing import compare
+    from napari_dmoe.evaluation.groups.groupings import groupings
+    from napari_dmoe.evaluation.groups.summary import summarise
     from napari_dmoe.imaging.files import read_image
     from napari_dmoe.imaging.memory import NotEnoughMemory
     from napari_dmoe.imaging.spatial import (
@@ -77,6 +80,9 @@ _HOMES = {
     "cohorts.series.segmenting": ("SeriesError", "SeriesOptions", "segment_series"),
     "cohorts.series.truths": ("with_truth",),
     "cohorts.writing": ("write_cohort",),
+    "evaluation.groups.comparing": ("compare",),
+    "evaluation.groups.groupings": ("groupings",),
+    "evaluation.groups.summary": ("summarise",),
     "imaging.files": ("read_image",),
     "imaging.memory": ("NotEnoughMemory",),
     "imaging.spatial": ("Grid", "ImageError", "ImageReadError", "SpatialImage"),
@@ -153,8 +159,10 @@ __all__ = [
     "ablate",
     "bundled_names",
     "card_names",
+    "compare",
     "compare_records",
     "entries_of",
+    "groupings",
     "interpolate",
     "load_checkpoint",
     "read_card",
@@ -169,6 +177,7 @@ __all__ = [
     "save_segmentation",
     "segment",
     "segment_series",
+    "summarise",
     "sweep",
     "uncertainty",
     "with_truth",

@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ from napari_dmoe.patient import is_missing, is_unknown
 
 Values = NDArray[np.float64]
 
-STATISTICS = ("mean", "worst", "gap", "skewness", "es_sum", "es_std")
+STATISTICS = ("mean", "worst", "gap", "ratio", "skewness", "es_sum", "es_std")
 """Keys of :func:`statistics`."""
 
 
@@ -138,7 +139,8 @@ def statistics(
     -------
     dict of str to (...) float array
         ``mean``; ``worst``, the worst group's mean; ``gap``, best and worst apart;
-        ``skewness``, the worst group's error over the best group's, with an error of
+        ``ratio``, the smallest mean over the largest, NaN unless both are positive or
+        the smallest is 0; ``skewness``, the worst group's error over the best group's, with an error of
         1 - score where higher is better, NaN where the best has none; ``es_sum`` and
         ``es_std``, NaN where lower is better, because they would reward a gap.
     """
@@ -149,10 +151,14 @@ def statistics(
     skewness = np.divide(
         errors[0], errors[1], out=undefined.copy(), where=errors[1] > 0
     )
+    ratio = np.divide(
+        lowest, highest, out=undefined.copy(), where=(highest > 0) & (lowest >= 0)
+    )
     return {
         "mean": whole,
         "worst": lowest if higher_is_better else highest,
         "gap": highest - lowest,
+        "ratio": ratio,
         "skewness": skewness,
         "es_sum": es_sum(whole, parts) if higher_is_better else undefined,
         "es_std": es_std(whole, parts) if higher_is_better else undefined,
@@ -175,6 +181,8 @@ class GroupRow:
         Cases of which one mask lacks what the other has.
     mean, sd : float
         Of the counted cases' scores; NaN where none counts, or for one alone.
+    median : float
+        Of the counted cases' scores; NaN where none counts.
     """
 
     name: str
@@ -183,6 +191,7 @@ class GroupRow:
     n_missed: int
     mean: float
     sd: float
+    median: float = math.nan
 
     @property
     def n_counted(self) -> int:
@@ -346,6 +355,7 @@ def _row(
         n_missed=sum(bool(missed[i]) for i in places),
         mean=mean,
         sd=math.sqrt(squares / (len(own) - 1)) if len(own) > 1 else math.nan,
+        median=median(own) if own else math.nan,
     )
 
 
